@@ -1,0 +1,100 @@
+"""The coded errors every layer raises where the fact is known; `http/errors.py` turns them into answers once."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One wrong part of the input: `field` is its path in the body or its parameter's name."""
+
+    field: str
+    message: str
+
+
+class DeltaError(Exception):
+    """Base of all expected failures. `message` says what to do next and is shown to the caller."""
+
+    code = "INTERNAL_ERROR"
+    status = 500
+
+    def __init__(self, message: str, *, field: str | None = None, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.errors = tuple(errors) if field is None else (FieldError(field, message), *errors)
+
+
+class Invalid(DeltaError):
+    """The request is understood but a value in it is not allowed."""
+
+    code, status = "VALIDATION_ERROR", 400
+
+
+class BadRequest(DeltaError):
+    """The request cannot be read: broken JSON, a broken encoding, a broken cursor."""
+
+    code, status = "BAD_REQUEST", 400
+
+
+class Unauthorized(DeltaError):
+    code, status = "UNAUTHORIZED", 401
+
+
+class Forbidden(DeltaError):
+    code, status = "FORBIDDEN", 403
+
+
+class NotFound(DeltaError):
+    code, status = "NOT_FOUND", 404
+
+
+class MethodNotAllowed(DeltaError):
+    code, status = "BAD_REQUEST", 405
+
+
+class NotAcceptable(DeltaError):
+    """The body comes in a media type or content encoding that is not understood here."""
+
+    code, status = "BAD_REQUEST", 415
+
+
+class Conflict(DeltaError):
+    code, status = "CONFLICT", 409
+
+
+class KeyReused(Conflict):
+    """An Idempotency-Key came again with another request."""
+
+    status = 422
+
+
+class TooLarge(DeltaError):
+    code, status = "PAYLOAD_TOO_LARGE", 413
+
+
+class RateLimited(DeltaError):
+    code, status = "RATE_LIMIT", 429
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(DeltaError):
+    """The database cannot take the work now; the caller may try again after `retry_after_s`."""
+
+    code, status = "DATABASE_ERROR", 503
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DatabaseFailed(DeltaError):
+    """Stored data could not be read or did not match its checksum."""
+
+    code, status = "DATABASE_ERROR", 500
+
+
+class ExternalFailed(DeltaError):
+    code, status = "EXTERNAL_SERVICE_ERROR", 502

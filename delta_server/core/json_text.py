@@ -1,0 +1,62 @@
+"""Checks a JSON document as text, without building its values.
+
+msgspec's `Raw` decoder walks the whole grammar (0.7 us a kB) and refuses NaN, trailing text and lone surrogates,
+but not invalid UTF-8 and not depth below the interpreter's recursion limit: both are checked here.
+"""
+
+import re
+
+import msgspec
+
+from delta_server.core.errors import BadRequest
+
+MAX_DEPTH = 512
+
+_KEPT = frozenset(b'[]{}"')
+_DROPPED = bytes(b for b in range(256) if b not in _KEPT)
+_STRING = re.compile(rb'"[^"]*"')
+_decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def check(document: bytes, what: str = "the document") -> None:
+    """Raise BadRequest unless `document` is one JSON value (RFC 8259) in UTF-8, at most MAX_DEPTH levels deep."""
+    if not document or document.isspace():
+        raise BadRequest(f"{what} is empty: send a JSON value")
+    if document.startswith(b"\xef\xbb\xbf"):
+        raise BadRequest(f"{what} begins with a byte order mark: send UTF-8 without it")
+    try:
+        document.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"{what} is not valid UTF-8 (byte {error.start})") from None
+    try:
+        _decode_raw(document)
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"{what} is not valid JSON: {_reason(error)}") from None
+    except RecursionError:
+        raise _too_deep(what) from None
+    if _deeper_than(MAX_DEPTH, document):
+        raise _too_deep(what)
+
+
+def _reason(error: msgspec.DecodeError) -> str:
+    text = str(error)
+    if text == "Input data was truncated":
+        return "it ends too early (or has half of a surrogate pair)"
+    return text.removeprefix("JSON is malformed: ")
+
+
+def _too_deep(what: str) -> BadRequest:
+    return BadRequest(f"{what} is nested more than {MAX_DEPTH} levels deep")
+
+
+def _deeper_than(limit: int, document: bytes) -> bool:
+    """Whether valid JSON nests deeper than `limit`: strings out, then peel `[]` and `{}` from the inside."""
+    if document.count(b"[") + document.count(b"{") <= limit:
+        return False
+    text = document.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _DROPPED).replace(b'""', b"")
+    text = _STRING.sub(b"", text)
+    for _ in range(limit):
+        if not text:
+            return False
+        text = text.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(text)

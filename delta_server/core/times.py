@@ -1,0 +1,52 @@
+"""Times: integer milliseconds since the epoch inside, RFC 3339 UTC with milliseconds on the wire."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from delta_server.core.errors import Invalid
+
+EARLIEST_MS = -62135596800000  # year 1, the first Python and RFC 3339 can write
+LATEST_MS = 253402300799999  # the end of year 9999
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_AGE = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)")
+_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_EXPECTED = "a time like 2026-05-01T12:00:00Z, with its zone"
+
+
+def format(time_ms: int) -> str:
+    """`2026-05-01T12:00:00.000Z`."""
+    return (_EPOCH + time_ms * _MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse(text: str, *, field: str) -> int:
+    """Milliseconds of an RFC 3339 time. A date alone is its first moment in UTC. Raises Invalid."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{field} must be {_EXPECTED}", field=field) from None
+    if moment.tzinfo is None:
+        if len(text) > 10:
+            raise Invalid(f"{field} has no time zone: it must be {_EXPECTED}", field=field)
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def parse_moment(text: str, *, field: str, now_ms: int) -> int:
+    """A time as `parse`, or an age before now such as `24h`, `7d`, `30m`. Raises Invalid."""
+    age_ms = _age_ms(text)
+    return parse(text, field=field) if age_ms is None else max(EARLIEST_MS, now_ms - age_ms)
+
+
+def parse_length(text: str, *, field: str) -> int:
+    """Milliseconds of a length of time such as `15m` or `1d`. Raises Invalid."""
+    length_ms = _age_ms(text)
+    if not length_ms:
+        raise Invalid(f"{field} must be a length of time like 15m, 1h or 1d", field=field)
+    return length_ms
+
+
+def _age_ms(text: str) -> int | None:
+    match = _AGE.fullmatch(text)
+    return int(match[1]) * _UNIT_MS[match[2]] if match else None

@@ -1,0 +1,62 @@
+CREATE TABLE account (
+  id INTEGER PRIMARY KEY, uid BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE project (
+  id INTEGER PRIMARY KEY, uid BLOB NOT NULL UNIQUE, account INTEGER NOT NULL REFERENCES account,
+  name TEXT NOT NULL, description TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  deleted_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX project_name ON project (account, name) WHERE deleted_at IS NULL;
+CREATE TABLE api_key (
+  id INTEGER PRIMARY KEY, public_id TEXT NOT NULL UNIQUE, secret_hash BLOB NOT NULL,
+  account INTEGER NOT NULL REFERENCES account, project INTEGER REFERENCES project,
+  name TEXT NOT NULL, scopes TEXT NOT NULL, created_at INTEGER NOT NULL,
+  expires_at INTEGER, revoked_at INTEGER, last_used_at INTEGER
+) STRICT;
+CREATE TABLE endpoint (
+  id INTEGER PRIMARY KEY, uid BLOB NOT NULL UNIQUE, project INTEGER NOT NULL REFERENCES project,
+  name TEXT NOT NULL, description TEXT NOT NULL, diff TEXT NOT NULL, retention TEXT NOT NULL,
+  diff_version INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, deleted_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX endpoint_name ON endpoint (project, name) WHERE deleted_at IS NULL;
+CREATE TABLE snapshot (
+  id INTEGER PRIMARY KEY, uid BLOB NOT NULL, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL,
+  content INTEGER NOT NULL, source TEXT, metadata TEXT
+) STRICT;
+CREATE UNIQUE INDEX snapshot_uid ON snapshot (uid);
+CREATE INDEX snapshot_time ON snapshot (endpoint, captured_at);
+CREATE TABLE content (
+  id INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL, size INTEGER NOT NULL,
+  hash BLOB NOT NULL, pack INTEGER, position INTEGER, dead INTEGER NOT NULL, pending INTEGER NOT NULL
+) STRICT;
+CREATE INDEX content_time ON content (endpoint, captured_at) WHERE dead = 0;
+CREATE INDEX content_pending ON content (endpoint, captured_at) WHERE pending = 1;
+CREATE INDEX content_dead ON content (endpoint, pack) WHERE dead = 1;
+CREATE TABLE frame (
+  content INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, base INTEGER, data BLOB NOT NULL
+) STRICT;
+CREATE INDEX frame_endpoint ON frame (endpoint);
+CREATE TABLE pack (
+  id INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL, deep INTEGER NOT NULL, base INTEGER,
+  chain INTEGER NOT NULL, contents INTEGER NOT NULL, size INTEGER NOT NULL, created_at INTEGER NOT NULL,
+  data BLOB NOT NULL
+) STRICT;
+CREATE INDEX pack_time ON pack (endpoint, captured_at);
+CREATE TABLE delta (
+  content INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, previous INTEGER NOT NULL, captured_at INTEGER NOT NULL,
+  diff_version INTEGER NOT NULL, kind INTEGER NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL,
+  replaced INTEGER NOT NULL, moved INTEGER NOT NULL, similarity INTEGER NOT NULL, fields BLOB NOT NULL
+) STRICT;
+CREATE INDEX delta_time ON delta (endpoint, captured_at, kind);
+CREATE TABLE field (
+  id INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, pattern TEXT NOT NULL, changes INTEGER NOT NULL,
+  deltas INTEGER NOT NULL, types INTEGER NOT NULL, UNIQUE (endpoint, pattern)
+) STRICT;
+CREATE TABLE field_change (
+  field INTEGER NOT NULL, captured_at INTEGER NOT NULL, content INTEGER NOT NULL,
+  PRIMARY KEY (field, captured_at, content)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE once (
+  scope BLOB PRIMARY KEY, request BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL, created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX once_created ON once (created_at);

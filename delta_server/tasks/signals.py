@@ -1,0 +1,46 @@
+"""Wakes the loops of this process: what happened is in the database, a signal only says "look now"."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from weakref import WeakValueDictionary
+
+
+class Signal:
+    """Any number of waiters; `notify` wakes them all. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._next: asyncio.Future[None] | None = None
+
+    def notify(self) -> None:
+        if self._next is not None and not self._next.done():
+            self._next.set_result(None)
+        self._next = None
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait for the next `notify`; False when `timeout_s` passed first."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait_for(asyncio.shield(self._next), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+
+class KeyedLocks:
+    """One asyncio lock a key, made when wanted and gone when nobody holds it."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def hold(self, keys: Iterable[int]) -> AsyncIterator[None]:
+        """Hold the locks of all `keys`, taken in ascending order so that two callers cannot deadlock."""
+        async with AsyncExitStack() as stack:
+            for key in sorted(set(keys)):
+                lock = self._locks.get(key)
+                if lock is None:
+                    lock = self._locks[key] = asyncio.Lock()
+                await stack.enter_async_context(lock)
+            yield
