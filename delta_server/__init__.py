@@ -1,0 +1,3 @@
+"""Delta keeps the history of your data."""
+
+__version__ = "0.1.0"
