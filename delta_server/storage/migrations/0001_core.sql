@@ -16,8 +16,10 @@ CREATE TABLE api_key (
 CREATE TABLE endpoint (
   id INTEGER PRIMARY KEY, uid BLOB NOT NULL UNIQUE, project INTEGER NOT NULL REFERENCES project,
   name TEXT NOT NULL, description TEXT NOT NULL, diff TEXT NOT NULL, retention TEXT NOT NULL,
-  diff_version INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, deleted_at INTEGER
+  diff_version INTEGER NOT NULL, recompute_before INTEGER, content_deltas INTEGER NOT NULL DEFAULT 0,
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, deleted_at INTEGER
 ) STRICT;
+CREATE INDEX endpoint_recompute ON endpoint (id) WHERE recompute_before IS NOT NULL;
 CREATE UNIQUE INDEX endpoint_name ON endpoint (project, name) WHERE deleted_at IS NULL;
 CREATE TABLE snapshot (
   id INTEGER PRIMARY KEY, uid BLOB NOT NULL, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL,
@@ -43,14 +45,13 @@ CREATE TABLE pack (
 ) STRICT;
 CREATE INDEX pack_time ON pack (endpoint, captured_at);
 CREATE TABLE delta (
-  content INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, previous INTEGER NOT NULL, captured_at INTEGER NOT NULL,
+  content INTEGER PRIMARY KEY, captured_at INTEGER NOT NULL,
   diff_version INTEGER NOT NULL, kind INTEGER NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL,
   replaced INTEGER NOT NULL, moved INTEGER NOT NULL, similarity INTEGER NOT NULL, fields BLOB NOT NULL
 ) STRICT;
-CREATE INDEX delta_time ON delta (endpoint, captured_at, kind);
 CREATE TABLE field (
   id INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, pattern TEXT NOT NULL, changes INTEGER NOT NULL,
-  deltas INTEGER NOT NULL, types INTEGER NOT NULL, UNIQUE (endpoint, pattern)
+  deltas INTEGER NOT NULL, types TEXT NOT NULL, UNIQUE (endpoint, pattern)
 ) STRICT;
 CREATE TABLE field_change (
   field INTEGER NOT NULL, captured_at INTEGER NOT NULL, content INTEGER NOT NULL,
