@@ -51,7 +51,7 @@ CREATE TABLE delta (
 ) STRICT;
 CREATE TABLE field (
   id INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, pattern TEXT NOT NULL, changes INTEGER NOT NULL,
-  deltas INTEGER NOT NULL, types TEXT NOT NULL, UNIQUE (endpoint, pattern)
+  deltas INTEGER NOT NULL, types INTEGER NOT NULL, UNIQUE (endpoint, pattern)
 ) STRICT;
 CREATE TABLE field_change (
   field INTEGER NOT NULL, captured_at INTEGER NOT NULL, content INTEGER NOT NULL,

@@ -1,0 +1,399 @@
+"""Delta rows, the field index beside them, and the queue of contents that wait for their delta.
+
+`delta` has one row per content that has one before it; `field` one row per field pattern of an endpoint;
+`field_change` says at which contents a field changed, in order of time.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
+
+import msgspec
+
+from delta_server.core.span import Position, Span
+from delta_server.storage.database import Row, Tx
+
+KINDS = ("content", "reorder", "format", "ignored")
+"""Stored as their index."""
+
+TYPES = ("null", "boolean", "number", "string", "array", "object")
+
+MILLION = 1_000_000
+
+
+class FieldCount(msgspec.Struct, frozen=True, array_like=True):
+    """How many values changed under one field pattern in one delta."""
+
+    pattern: str
+    changes: int
+    types: int = 0
+    """Bits by `TYPES` of the values seen on either side."""
+
+
+class SchemaChange(msgspec.Struct, frozen=True, array_like=True):
+    """A field that most elements of an array gained (`added`) or lost (`removed`) at once."""
+
+    op: str
+    pattern: str
+    elements: int
+
+
+class Summary(msgspec.Struct, frozen=True):
+    kind: str
+    added: int
+    removed: int
+    replaced: int
+    moved: int
+    similarity: float
+    fields: Sequence[FieldCount] = ()
+    schema_changes: Sequence[SchemaChange] = ()
+
+    @property
+    def changes_count(self) -> int:
+        return self.added + self.removed + self.replaced + self.moved
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A content whose delta is to be computed, with the content before it (None: it is the first)."""
+
+    endpoint: int
+    content: int
+    captured_at: int
+    previous: int | None
+    same: bool
+    diff: str
+    diff_version: int
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One stored delta in a walk along an endpoint."""
+
+    endpoint: int
+    content: int
+    captured_at: int
+    summary: Summary
+
+    @property
+    def position(self) -> Position:
+        return self.captured_at, self.content
+
+
+class _Fields(msgspec.Struct, frozen=True, array_like=True):
+    """`delta.fields`: ids and counts one after the other, then the schema changes, as MessagePack."""
+
+    ids_and_counts: list[int]
+    schema_changes: list[SchemaChange]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Fields).decode
+
+
+def queue(tx: Tx, limit: int) -> list[Job]:
+    """The next contents without their delta, endpoint by endpoint in order of time."""
+    rows = tx.all(
+        """SELECT c.endpoint, c.id, c.captured_at, p.id, p.hash = c.hash, e.diff, e.diff_version
+           FROM (SELECT id, endpoint, captured_at, hash FROM content WHERE pending = 1
+                 ORDER BY endpoint, captured_at LIMIT ?) c
+           JOIN endpoint e ON e.id = c.endpoint AND e.deleted_at IS NULL
+           LEFT JOIN content p ON p.id = (
+             SELECT id FROM content WHERE endpoint = c.endpoint AND dead = 0 AND captured_at <= c.captured_at
+               AND NOT (captured_at = c.captured_at AND id >= c.id)
+             ORDER BY captured_at DESC, id DESC LIMIT 1)
+           ORDER BY c.endpoint, c.captured_at, c.id""",
+        limit,
+    )
+    return [Job(r[0], r[1], r[2], r[3], bool(r[4]), r[5], r[6]) for r in rows]
+
+
+def queue_length(tx: Tx, limit: int) -> int:
+    """How many contents wait for their delta, counted up to `limit`."""
+    return int((tx.one("SELECT COUNT(*) FROM (SELECT 1 FROM content WHERE pending = 1 LIMIT ?)", limit) or (0,))[0])
+
+
+def requeue(tx: Tx, limit: int) -> bool:
+    """Queue the next `limit` contents of an endpoint whose diff settings changed, newest first; False if there is none."""
+    row = tx.one("SELECT id, recompute_before FROM endpoint WHERE recompute_before IS NOT NULL LIMIT 1")
+    if row is None:
+        return False
+    endpoint, before = row
+    rows = tx.all(
+        """SELECT id, captured_at FROM content WHERE endpoint = ? AND dead = 0 AND captured_at < ?
+           ORDER BY captured_at DESC LIMIT ?""",
+        endpoint,
+        before,
+        limit,
+    )
+    if not rows:
+        tx.run("UPDATE endpoint SET recompute_before = NULL WHERE id = ?", endpoint)
+        return True
+    oldest = rows[-1][1]
+    tx.run(
+        "UPDATE content SET pending = 1 WHERE endpoint = ? AND dead = 0 AND captured_at >= ? AND captured_at < ?",
+        endpoint,
+        oldest,
+        before,
+    )
+    tx.run("UPDATE endpoint SET recompute_before = ? WHERE id = ?", oldest, endpoint)
+    return True
+
+
+def put(tx: Tx, job: Job, summary: Summary | None) -> bool:
+    """Store the delta of `job` (None: there is none) and take it off the queue.
+
+    False, and nothing changed, when the timeline around the content has changed since the job was read.
+    """
+    now = tx.one(
+        """SELECT c.captured_at, (
+             SELECT id FROM content WHERE endpoint = c.endpoint AND dead = 0 AND captured_at <= c.captured_at
+               AND NOT (captured_at = c.captured_at AND id >= c.id)
+             ORDER BY captured_at DESC, id DESC LIMIT 1)
+           FROM content c WHERE c.id = ? AND c.pending = 1 AND c.dead = 0""",
+        job.content,
+    )
+    if now != (job.captured_at, job.previous):
+        return False
+    forget(tx, job.content)
+    tx.run("UPDATE content SET pending = 0 WHERE id = ?", job.content)
+    if summary is not None:
+        _insert(tx, job, summary)
+    return True
+
+
+def _insert(tx: Tx, job: Job, summary: Summary) -> None:
+    flat: list[int] = []
+    for field in summary.fields:
+        flat += (_count_field(tx, job.endpoint, field), field.changes)
+    tx.run(
+        "INSERT INTO delta VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        job.content,
+        job.captured_at,
+        job.diff_version,
+        KINDS.index(summary.kind),
+        summary.added,
+        summary.removed,
+        summary.replaced,
+        summary.moved,
+        round(summary.similarity * MILLION),
+        _encode(_Fields(flat, list(summary.schema_changes))),
+    )
+    tx.many(
+        "INSERT OR IGNORE INTO field_change VALUES (?, ?, ?)",
+        [(field, job.captured_at, job.content) for field in flat[::2]],
+    )
+    if summary.kind == "content":
+        tx.run("UPDATE endpoint SET content_deltas = content_deltas + 1 WHERE id = ?", job.endpoint)
+
+
+def _count_field(tx: Tx, endpoint: int, field: FieldCount) -> int:
+    row = tx.one(
+        """INSERT INTO field (endpoint, pattern, changes, deltas, types) VALUES (?, ?, ?, 1, ?)
+           ON CONFLICT (endpoint, pattern) DO UPDATE SET changes = changes + excluded.changes, deltas = deltas + 1,
+             types = types | excluded.types
+           RETURNING id""",
+        endpoint,
+        field.pattern,
+        field.changes,
+        field.types,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def forget(tx: Tx, content: int) -> None:
+    """Remove the delta that leads to `content`, and what the field index counted for it."""
+    row = tx.one(
+        """SELECT d.captured_at, d.kind, d.fields, c.endpoint FROM delta d JOIN content c ON c.id = d.content
+           WHERE d.content = ?""",
+        content,
+    )
+    if row is None:
+        return
+    captured_at, kind, fields, endpoint = row
+    flat = _decode(fields).ids_and_counts
+    pairs = list(zip(flat[::2], flat[1::2], strict=True))
+    tx.many(
+        "DELETE FROM field_change WHERE field = ? AND captured_at = ? AND content = ?",
+        [(field, captured_at, content) for field, _ in pairs],
+    )
+    tx.many(
+        "UPDATE field SET changes = changes - ?, deltas = deltas - 1 WHERE id = ?",
+        [(count, field) for field, count in pairs],
+    )
+    tx.many("DELETE FROM field WHERE id = ? AND deltas <= 0", [(field,) for field, _ in pairs])
+    tx.run("DELETE FROM delta WHERE content = ?", content)
+    if KINDS[kind] == "content":
+        tx.run("UPDATE endpoint SET content_deltas = content_deltas - 1 WHERE id = ?", endpoint)
+
+
+def get(tx: Tx, content: int) -> Listed | None:
+    row = tx.one(
+        """SELECT c.id, c.captured_at, d.kind, d.added, d.removed, d.replaced, d.moved, d.similarity, d.fields,
+             c.endpoint
+           FROM delta d JOIN content c ON c.id = d.content WHERE d.content = ? AND c.dead = 0""",
+        content,
+    )
+    return None if row is None else _listed(tx, row[9], row)
+
+
+def walk(tx: Tx, endpoint: int, span: Span, page: int) -> Iterator[Row]:
+    """Stored deltas of one endpoint along `span`, read `page` rows at a time; see `listed` for the columns."""
+    while True:
+        first, last, at, row = span.bounds()
+        rows = (_page_down if span.descending else _page_up)(tx, endpoint, first, last, at, row, page)
+        yield from rows
+        if len(rows) < page:
+            return
+        span = span.past((rows[-1][1], rows[-1][0]))
+
+
+def _page_down(tx: Tx, endpoint: int, first: int, last: int, at: int, row: int, limit: int) -> list[Row]:
+    return tx.all(
+        """SELECT c.id, c.captured_at, d.kind, d.added, d.removed, d.replaced, d.moved, d.similarity, d.fields
+           FROM content c JOIN delta d ON d.content = c.id
+           WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?
+             AND NOT (c.captured_at = ? AND c.id >= ?)
+           ORDER BY c.captured_at DESC, c.id DESC LIMIT ?""",
+        endpoint,
+        first,
+        last,
+        at,
+        row,
+        limit,
+    )
+
+
+def _page_up(tx: Tx, endpoint: int, first: int, last: int, at: int, row: int, limit: int) -> list[Row]:
+    return tx.all(
+        """SELECT c.id, c.captured_at, d.kind, d.added, d.removed, d.replaced, d.moved, d.similarity, d.fields
+           FROM content c JOIN delta d ON d.content = c.id
+           WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?
+             AND NOT (c.captured_at = ? AND c.id <= ?)
+           ORDER BY c.captured_at, c.id LIMIT ?""",
+        endpoint,
+        first,
+        last,
+        at,
+        row,
+        limit,
+    )
+
+
+def changed_contents(tx: Tx, fields: Iterable[int], span: Span, page: int) -> Iterator[Position]:
+    """(captured_at, content) of the deltas in which any of `fields` changed, along `span`, each once."""
+    walks = [_walk_field(tx, field, span, page) for field in fields]
+    last: Position | None = None
+    for position in merge(*walks, reverse=span.descending):
+        if position != last:
+            yield position
+        last = position
+
+
+def _walk_field(tx: Tx, field: int, span: Span, page: int) -> Iterator[Position]:
+    while True:
+        first, last, at, row = span.bounds()
+        rows = (_field_down if span.descending else _field_up)(tx, field, first, last, at, row, page)
+        yield from rows
+        if len(rows) < page:
+            return
+        span = span.past(rows[-1])
+
+
+def _field_down(tx: Tx, field: int, first: int, last: int, at: int, row: int, limit: int) -> list[Position]:
+    rows = tx.all(
+        """SELECT captured_at, content FROM field_change
+           WHERE field = ? AND captured_at BETWEEN ? AND ? AND NOT (captured_at = ? AND content >= ?)
+           ORDER BY captured_at DESC, content DESC LIMIT ?""",
+        field,
+        first,
+        last,
+        at,
+        row,
+        limit,
+    )
+    return [(at, content) for at, content in rows]
+
+
+def _field_up(tx: Tx, field: int, first: int, last: int, at: int, row: int, limit: int) -> list[Position]:
+    rows = tx.all(
+        """SELECT captured_at, content FROM field_change
+           WHERE field = ? AND captured_at BETWEEN ? AND ? AND NOT (captured_at = ? AND content <= ?)
+           ORDER BY captured_at, content LIMIT ?""",
+        field,
+        first,
+        last,
+        at,
+        row,
+        limit,
+    )
+    return [(at, content) for at, content in rows]
+
+
+def listed(tx: Tx, endpoint: int, rows: Sequence[Row]) -> list[Listed]:
+    """Rows of `walk` with their fields named."""
+    return [_listed(tx, endpoint, row) for row in rows]
+
+
+def _listed(tx: Tx, endpoint: int, row: Row) -> Listed:
+    content, captured_at, kind, added, removed, replaced, moved, similarity, blob = row[:9]
+    fields = _decode(blob)
+    flat = fields.ids_and_counts
+    summary = Summary(
+        KINDS[kind],
+        added,
+        removed,
+        replaced,
+        moved,
+        similarity / MILLION,
+        [FieldCount(_pattern(tx, field), count) for field, count in zip(flat[::2], flat[1::2], strict=True)],
+        fields.schema_changes,
+    )
+    return Listed(endpoint, content, captured_at, summary)
+
+
+def _pattern(tx: Tx, field: int) -> str:
+    row = tx.one("SELECT pattern FROM field WHERE id = ?", field)
+    return "" if row is None else str(row[0])
+
+
+def fields_at_or_under(tx: Tx, endpoint: int, pattern: str) -> list[int]:
+    """Ids of the fields whose pattern is `pattern` or lies under it."""
+    rows = tx.all(
+        """SELECT id FROM field
+           WHERE endpoint = ? AND (pattern = ? OR (pattern >= ? AND pattern < ?))""",
+        endpoint,
+        pattern,
+        pattern + "/",
+        pattern + "0",
+    )
+    return [row[0] for row in rows]
+
+
+def fields_above(tx: Tx, endpoint: int, pattern: str) -> list[int]:
+    """Ids of the fields whose pattern is a true prefix of `pattern`: whole elements that came or went."""
+    steps = pattern.split("/")
+    found = [
+        tx.one("SELECT id FROM field WHERE endpoint = ? AND pattern = ?", endpoint, "/".join(steps[:depth]))
+        for depth in range(1, len(steps))
+    ]
+    return [row[0] for row in found if row is not None]
+
+
+def snapshots_of(tx: Tx, endpoint: int, content: int, captured_at: int) -> tuple[bytes, bytes] | None:
+    """Ids of the snapshot just before `content` first appeared and of the one it first appeared in."""
+    first = tx.one(
+        "SELECT id, uid FROM snapshot WHERE endpoint = ? AND captured_at = ? AND content = ? ORDER BY id LIMIT 1",
+        endpoint,
+        captured_at,
+        content,
+    )
+    if first is None:
+        return None
+    before = tx.one(
+        """SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at <= ? AND NOT (captured_at = ? AND id >= ?)
+           ORDER BY captured_at DESC, id DESC LIMIT 1""",
+        endpoint,
+        captured_at,
+        captured_at,
+        first[0],
+    )
+    return None if before is None else (before[0], first[1])
