@@ -1,0 +1,54 @@
+"""The command line. Commands are imported when they are run, so that `delta-server --help` stays quick."""
+
+import importlib
+
+import click
+
+from delta_server import __version__
+from delta_server.core.errors import DeltaError
+
+COMMANDS = {
+    "serve": ("delta_server.cli.serve:serve", "Run the server."),
+    "demo": ("delta_server.cli.demo:demo", "Show Delta at work on a small real history, then serve it."),
+    "import": ("delta_server.cli.importing:import_", "Load a recorded history: NDJSON, or a file's versions in git."),
+    "key": ("delta_server.cli.key:key", "Create, list and revoke API keys."),
+    "pack": ("delta_server.cli.contents:pack", "Pack stored contents now, as the background would."),
+    "verify": ("delta_server.cli.contents:verify", "Read all stored contents and check every hash."),
+    "config": ("delta_server.cli.config:config", "Show the configuration."),
+    "version": ("delta_server.cli.config:version", "Print the version."),
+}
+"""Command -> where its function is, and its line in the help."""
+
+
+class Commands(click.Group):
+    """A group whose commands are the table above; DeltaErrors end as their message and exit code 1."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, function = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), function)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except DeltaError as error:
+            raise click.ClickException(error.message) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="delta-server")
+def cli() -> None:
+    """Delta keeps the history of your data: snapshots of JSON documents, and exactly what changed between any two."""
+
+
+def run() -> None:
+    cli(prog_name="delta-server")

@@ -1,0 +1,136 @@
+"""`serve`: uvicorn around the application object, in this one process."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from errno import EADDRINUSE
+from pathlib import Path
+from typing import Any
+
+import click
+import uvicorn
+
+from delta_server import __version__, app, logging
+from delta_server.cli.options import with_config
+from delta_server.config import Config
+from delta_server.core.errors import DeltaError
+
+
+@click.command(help="Run the server until it is told to stop (Ctrl-C, SIGTERM).")
+@click.option("--host", help="Address to listen at.  [default: 127.0.0.1]")
+@click.option("--port", help="Port to listen at; 0 picks a free one.  [default: 8080]")
+@with_config
+def serve(config: Config) -> None:
+    run(config)
+
+
+def run(config: Config) -> None:
+    """Serve until a signal. Raises DeltaError when the port is taken or the application refuses to start."""
+    logging.configure(config.log.level, config.log.format)
+    listener = listen(config.server.host, config.server.port)
+    application = _Application(app.build(config))
+    server = _Server(
+        uvicorn.Config(
+            application,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=config.server.shutdown_seconds,
+        ),
+        config,
+    )
+    with listener:
+        try:
+            server.run(sockets=[listener])
+        except SystemExit:
+            if application.refusal is None:
+                raise
+            raise application.refusal from None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises DeltaError, saying what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == EADDRINUSE:
+            raise DeltaError(
+                f"port {port} at {host} is taken: choose another with --port (0 picks a free one)"
+            ) from None
+        raise DeltaError(f"cannot listen at {host} port {port}: {error.strerror or error}") from None
+
+
+class _Application:
+    """Passes everything on; keeps the DeltaError that a start was refused with, so that its message can be shown."""
+
+    def __init__(self, asgi: Any) -> None:
+        self._asgi = asgi
+        self.refusal: DeltaError | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await self._asgi(scope, receive, send)
+            return
+
+        async def watch(message: Any) -> None:
+            # Litestar sends startup.failed from inside its `except`, so the cause is the exception being handled.
+            cause = sys.exception()
+            if message["type"] == "lifespan.startup.failed" and isinstance(cause, DeltaError):
+                self.refusal = cause
+                logging.silence("uvicorn.error")
+            await send(message)
+
+        await self._asgi(scope, receive, watch)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, delta: Config) -> None:
+        super().__init__(config)
+        self._delta = delta
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        address = (sockets or [])[0].getsockname()
+        url = f"http://[{address[0]}]:{address[1]}" if ":" in address[0] else f"http://{address[0]}:{address[1]}"
+        click.echo(
+            f"Delta {__version__} listens at {url}  (data in {_shown(self._delta.storage.data_dir)}; Ctrl-C stops it)"
+        )
+        if self._delta.server.docs:
+            click.echo(f"API documentation: {url}/docs")
+        notify("READY=1")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        notify("STOPPING=1")
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """As uvicorn's, but a graceful stop is a success: it would raise the signal again afterwards."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def notify(state: str) -> None:
+    """Tell systemd (Type=notify) by a datagram to $NOTIFY_SOCKET; nothing without one."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.connect("\0" + address[1:] if address.startswith("@") else address)
+        channel.sendall(state.encode())
+
+
+def _shown(path: Path) -> str:
+    return str(path) if path.is_absolute() else f"./{path}"
