@@ -42,3 +42,5 @@ class Services(msgspec.Struct, frozen=True):
     contents_changed: Signal
     """Contents were added or removed: deltas are to be computed."""
     deltas_changed: Signal
+    keys_used: dict[int, int] = msgspec.field(default_factory=dict)
+    """By API key's row, when it was last used, until the next of the periodic writes. Used on the event loop only."""
