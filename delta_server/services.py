@@ -3,22 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
 from delta_server.config import Config
 from delta_server.storage.cache import Cache
-from delta_server.storage.database import Database
+from delta_server.storage.database import Clock, Database
 from delta_server.tasks.signals import KeyedLocks, Signal
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Clock(Protocol):
-    def now_ms(self) -> int:
-        """Milliseconds since the epoch."""
 
 
 class Cpu:

@@ -1,0 +1,81 @@
+"""How every connection to delta.db is opened. Only apsw may touch the file.
+
+Two SQLite libraries on one file in one process lose each other's POSIX locks: closing a handle of one drops the locks
+of the other (https://sqlite.org/howtocorrupt.html, 2.2). So `sqlite3`, `open()` and file copies stay away from
+delta.db, -wal and -shm; a test asserts that `sqlite3` is never imported.
+"""
+
+from pathlib import Path
+
+import apsw
+import msgspec
+
+APPLICATION_ID = 0x44454C54
+"""`DELT`: what `file delta.db` and the check at start go by."""
+
+PAGE_SIZE = 8192
+BUSY_MS = 5000
+STATEMENTS = 512
+"""Prepared statements a connection keeps: more than there are constant statements in the server."""
+
+OLDEST_SQLITE = (3, 51, 3)
+"""3.7.0 to 3.51.2 can corrupt a WAL that is reset while it is written (https://sqlite.org/wal.html, 11)."""
+
+
+class Tuning(msgspec.Struct, frozen=True):
+    """What only tests and measurements change; the server runs with the defaults."""
+
+    page_size: int = PAGE_SIZE
+    synchronous: str = "FULL"
+    vfs: str | None = None
+    busy_ms: int = BUSY_MS
+    queue_calls: int = 4096
+    """Writes that may wait; the next one is refused with 503."""
+    group_calls: int = 256
+    group_s: float = 0.005
+    """A group takes no further calls when it has been running for this long."""
+    wal_pages: int = 4000
+    """The writer itself checkpoints from this many pages on, should the periodic checkpoint not keep up."""
+    peek_s: float = 1.0
+    writer_cache_kib: int = 16_384
+    reader_cache_kib: int = 4096
+
+
+def check_library() -> None:
+    """Raises RuntimeError when the SQLite inside apsw is older than the fix of the WAL-reset bug."""
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")[:3]) < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise RuntimeError(f"apsw brings SQLite {version}; Delta needs {oldest} or newer: upgrade the apsw package")
+
+
+def open_writer(path: Path, tuning: Tuning) -> apsw.Connection:
+    """A connection that writes; makes an empty file a database with Delta's page size and in WAL mode."""
+    connection = _open(path, tuning, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    # These two last for ever and only count before the first page is written, so before WAL mode is.
+    connection.pragma("page_size", tuning.page_size)
+    connection.pragma("auto_vacuum", "INCREMENTAL")
+    connection.pragma("journal_mode", "WAL")
+    connection.pragma("synchronous", tuning.synchronous)
+    connection.pragma("foreign_keys", "ON")
+    connection.pragma("cache_size", -tuning.writer_cache_kib)
+    connection.wal_autocheckpoint(tuning.wal_pages)
+    return connection
+
+
+def open_reader(path: Path, tuning: Tuning) -> apsw.Connection:
+    """A read-only connection to an existing database."""
+    connection = _open(path, tuning, apsw.SQLITE_OPEN_READONLY)
+    connection.pragma("cache_size", -tuning.reader_cache_kib)
+    return connection
+
+
+def _open(path: Path, tuning: Tuning, flags: int) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags, tuning.vfs, statementcachesize=STATEMENTS)
+    connection.set_busy_timeout(tuning.busy_ms)
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    connection.pragma("mmap_size", 0)  # a mapped page that cannot be read is a SIGBUS, not an error
+    return connection

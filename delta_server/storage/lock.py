@@ -1,0 +1,89 @@
+"""Who may use a data directory: one server at a time, on a disk of this machine."""
+
+import fcntl
+import os
+import re
+from pathlib import Path
+
+from delta_server.core.errors import DeltaError
+
+LOCK_NAME = "delta.lock"
+
+_NETWORK = frozenset(
+    {"9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4"}
+    | {"orangefs", "osxfs", "prl_fs", "smb", "smb2", "smb3", "smbfs", "vboxsf"}
+)
+"""File systems whose shared memory or locks do not hold between machines (or, like 9p, at all): WAL needs both."""
+
+_NETWORK_FUSE = frozenset(
+    {"blobfuse", "blobfuse2", "ceph-fuse", "davfs", "davfs2", "gcsfuse", "glusterfs", "goofys", "grpcfuse", "juicefs"}
+    | {"mfs", "mount-s3", "osxfs", "rclone", "s3fs", "s3ql", "seaweedfs", "sshfs"}
+)
+"""The same behind FUSE, which shows as `fuse.NAME`."""
+
+
+class DataDirRefused(DeltaError):
+    """The data directory cannot be used; the message says why and what to do."""
+
+
+class DirectoryLock:
+    """An flock on `delta.lock`. The kernel drops it when the process ends, however it ends.
+
+    The file is not delta.db: closing any handle on that one would drop SQLite's locks.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        """Raises DataDirRefused when another process holds the lock."""
+        path = data_dir / LOCK_NAME
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._file, 20).decode(errors="replace").strip() or "unknown"
+            os.close(self._file)
+            raise DataDirRefused(
+                f"{data_dir} is in use by another Delta server (process {holder}): stop it first, "
+                "or give this one another data directory (DELTA_DATA_DIR)"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        os.close(self._file)
+
+
+def refuse_network(data_dir: Path, *, mounts: Path = Path("/proc/self/mountinfo")) -> None:
+    """Raises DataDirRefused when `data_dir` lies on a network file system. Where there is no `mounts`, all pass."""
+    try:
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
+    except FileNotFoundError:
+        return
+    kind = file_system(data_dir.resolve(), lines)
+    if kind in _NETWORK or (kind.startswith("fuse.") and kind[5:] in _NETWORK_FUSE):
+        raise DataDirRefused(
+            f"{data_dir} is on a network file system ({kind}), where SQLite databases get damaged: "
+            "use a directory on a local disk (DELTA_DATA_DIR)"
+        )
+
+
+def file_system(path: Path, mountinfo: list[str]) -> str:
+    """The type of the file system that holds the absolute `path`, by the lines of /proc/PID/mountinfo; "" if unknown.
+
+    A line is `id parent major:minor root mount-point options [tags] - type source options` (proc(5)).
+    """
+    best, kind = -1, ""
+    for line in mountinfo:
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        if len(fields) < 5 or not after:
+            continue
+        mount = Path(_unescape(fields[4]))
+        depth = len(mount.parts)
+        if depth >= best and path.is_relative_to(mount):  # of two mounts on one place the later covers the earlier
+            best, kind = depth, after.split(" ", 1)[0]
+    return kind
+
+
+def _unescape(field: str) -> str:
+    """Space, tab, newline and backslash stand as three octal digits."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)

@@ -1,0 +1,63 @@
+"""What keeps the files small and the query planner informed; called by the periodic table."""
+
+import asyncio
+from pathlib import Path
+from threading import Lock
+
+import apsw
+
+from delta_server.storage.connection import Tuning, open_writer
+from delta_server.storage.database import Tx
+from delta_server.storage.transaction import explain
+
+SLICE_PAGES = 64
+"""Pages one incremental vacuum moves within one write: 0.5 MB, a millisecond or two."""
+
+_TRUNCATE_WAIT_MS = 200
+"""How long shortening the log may hold up writers while it waits for readers of old snapshots."""
+
+
+class Maintenance:
+    """Checkpoints on a connection of its own, so that copying pages into the main file does not hold up the writer."""
+
+    def __init__(self, path: Path, tuning: Tuning, *, wal_bytes: int) -> None:
+        self._connection = open_writer(path, tuning)
+        self._connection.set_busy_timeout(_TRUNCATE_WAIT_MS)
+        self._log = path.with_name(path.name + "-wal")
+        self._wal_bytes = wal_bytes
+        self._lock = Lock()
+
+    async def checkpoint(self) -> None:
+        await asyncio.to_thread(self._checkpoint)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def _checkpoint(self) -> None:
+        with self._lock:
+            try:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                if file_bytes(self._log) > self._wal_bytes:
+                    self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            except apsw.BusyError:
+                pass  # a reader needs the log as it is, or the writer is checkpointing itself; next time, then
+            except apsw.Error as error:
+                raise explain(error) from error
+
+
+def optimize(tx: Tx) -> None:
+    tx.run("PRAGMA optimize")
+
+
+def vacuum_slice(tx: Tx, pages: int) -> int:
+    """Free up to `pages` pages at the end of the file; how many it was. The pragma gives one row a page."""
+    return len(tx.all(f"PRAGMA incremental_vacuum({pages:d})"))
+
+
+def file_bytes(path: Path) -> int:
+    """The size of a file that may not be there. It is not opened: see connection.py."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

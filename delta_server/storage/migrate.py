@@ -1,0 +1,105 @@
+"""Brings delta.db to the newest schema: numbered SQL files, each in its own transaction.
+
+`PRAGMA user_version` is the number of the last file that ran. A file must take the same time however much data there
+is; rewriting rows is background work. Before an existing database is changed it is copied to backups/.
+"""
+
+import logging
+import os
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from delta_server.core import times
+from delta_server.core.errors import DeltaError
+from delta_server.storage.connection import APPLICATION_ID
+
+log = logging.getLogger(__name__)
+
+
+class MigrationRefused(DeltaError):
+    """The database cannot be brought to this program's schema; the message says why and what to do."""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    number: int
+    name: str
+    sql: str
+
+
+def packaged() -> tuple[Migration, ...]:
+    """The migrations that this program carries, in order."""
+    return load(resources.files("delta_server.storage").joinpath("migrations"))
+
+
+def load(folder: Traversable) -> tuple[Migration, ...]:
+    """The files `NNNN_name.sql` of `folder`, which are numbered from 1 without a gap."""
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    found = tuple(Migration(int(file.name[:4]), file.name, file.read_text(encoding="utf-8")) for file in files)
+    if [migration.number for migration in found] != list(range(1, len(found) + 1)):
+        raise ValueError(f"migrations are not numbered 1, 2, 3, ...: {[migration.name for migration in found]}")
+    return found
+
+
+def migrate(connection: apsw.Connection, migrations: tuple[Migration, ...], *, backups: Path, now_ms: int) -> None:
+    """Run what is missing. Raises MigrationRefused for a database that is newer, not Delta's, or cannot be migrated."""
+    current = _version(connection)
+    if current > len(migrations):
+        raise MigrationRefused(
+            f"the database has schema {current}, made by a newer Delta; this one knows schemas up to "
+            f"{len(migrations)}: start the newer version, or restore a backup made by this one"
+        )
+    missing = migrations[current:]
+    copy = copy_database(connection, backups, version=current, now_ms=now_ms) if current and missing else None
+    for migration in missing:
+        _run(connection, migration, copy)
+        log.info("migrated the database: %s", migration.name)
+
+
+def copy_database(connection: apsw.Connection, folder: Path, *, version: int, now_ms: int) -> Path:
+    """A compact, consistent copy of the database, on disk when this returns. SQLite writes it, no file is copied."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    stamp = times.format(now_ms).translate({ord("-"): None, ord(":"): None, ord("."): None})
+    path = folder / f"schema-{version:04d}-{stamp}.db"
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))  # VACUUM INTO fills an empty file, and keeps its mode
+    connection.execute("VACUUM INTO ?", (str(path),))
+    sync_path(path)
+    sync_path(folder)
+    log.info("copied the database to %s", path)
+    return path
+
+
+def sync_path(path: Path) -> None:
+    """Push a file, or the names in a directory, to the disk. Never for delta.db: see connection.py."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _version(connection: apsw.Connection) -> int:
+    """The number of the last migration that ran, 0 for an empty file."""
+    owner, version = connection.pragma("application_id"), connection.pragma("user_version")
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if owner == APPLICATION_ID or (owner == version == tables == 0):
+        return int(version)
+    raise MigrationRefused("the file is an SQLite database, but not one of Delta's: use another data directory")
+
+
+def _run(connection: apsw.Connection, migration: Migration, copy: Path | None) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(migration.sql)
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", migration.number)
+        connection.execute("COMMIT")
+    except apsw.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        kept = f"; a copy from before is {copy}" if copy else ""
+        raise MigrationRefused(f"migration {migration.name} failed and was undone: {error}{kept}") from error

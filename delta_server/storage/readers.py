@@ -1,0 +1,84 @@
+"""Reads: a few read-only connections on threads, and one for short reads on the event loop's own thread."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import apsw
+
+from delta_server.storage.connection import Tuning, open_reader
+from delta_server.storage.database import Clock
+from delta_server.storage.transaction import Deadline, ReadTx, explain
+
+T = TypeVar("T")
+
+_PROGRESS_STEPS = 20_000
+"""SQLite runs some 20 to 100 million steps a second: the deadline is looked at about once a millisecond."""
+
+
+class Reader:
+    """One read-only connection, used by one thread at a time."""
+
+    def __init__(self, path: Path, clock: Clock, tuning: Tuning) -> None:
+        self._connection = open_reader(path, tuning)
+        self._clock = clock
+        self._deadline = Deadline(0)
+        self._connection.set_progress_handler(self._passed, _PROGRESS_STEPS)
+
+    def run(self, work: Callable[[ReadTx], T], deadline: Deadline) -> T:
+        """`work`'s result in one snapshot. Raises Unavailable past the deadline, DatabaseFailed for a damaged file."""
+        self._deadline = deadline
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                return work(ReadTx(self._connection, self._clock.now_ms(), deadline))
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+        except apsw.Error as error:
+            raise explain(error) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _passed(self) -> bool:
+        return self._deadline.passed()
+
+
+class ReaderPool:
+    def __init__(self, path: Path, clock: Clock, tuning: Tuning, *, readers: int, read_s: float) -> None:
+        self._read_s = read_s
+        self._idle: SimpleQueue[Reader] = SimpleQueue()
+        self._all = [Reader(path, clock, tuning) for _ in range(readers)]
+        for reader in self._all:
+            self._idle.put(reader)
+        self._threads = ThreadPoolExecutor(readers, thread_name_prefix="delta-reader")
+        self.waiting = 0
+
+    async def run(self, work: Callable[[ReadTx], T]) -> T:
+        """`work`'s result; waiting for a thread counts against the deadline. A cancelled read stops at once."""
+        deadline = Deadline(self._read_s)
+        self.waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work, deadline)
+        except asyncio.CancelledError:
+            deadline.expire()
+            raise
+        finally:
+            self.waiting -= 1
+
+    def close(self) -> None:
+        """Wait for running reads, then close. Blocks until then."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for reader in self._all:
+            reader.close()
+
+    def _run(self, work: Callable[[ReadTx], Any], deadline: Deadline) -> Any:
+        reader = self._idle.get()  # there are as many readers as threads, so one is always idle
+        try:
+            return reader.run(work, deadline)
+        finally:
+            self._idle.put(reader)

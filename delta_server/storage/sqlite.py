@@ -1,0 +1,132 @@
+"""The SQLite adapter of the Database port: opens the files, and hands each call to the part that does it.
+
+- the writer thread: one connection, all writes, group commit (writer.py)
+- reader threads: a read-only connection each (readers.py)
+- the event loop's thread: one read-only connection for `peek` (readers.py)
+- maintenance: one connection that checkpoints and does nothing else (maintenance.py)
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+import apsw
+
+from delta_server.config import Storage
+from delta_server.storage.connection import Tuning, check_library, open_writer
+from delta_server.storage.database import Clock, DatabaseStats, Tx
+from delta_server.storage.lock import DataDirRefused, DirectoryLock, refuse_network
+from delta_server.storage.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
+from delta_server.storage.migrate import migrate, packaged, sync_path
+from delta_server.storage.readers import Reader, ReaderPool
+from delta_server.storage.transaction import Deadline, explain
+from delta_server.storage.writer import Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DATABASE_NAME = "delta.db"
+
+
+class SqliteDatabase:
+    """See `Database` for what the methods promise. Made by `open`, from and for one event loop at a time."""
+
+    def __init__(self, storage: Storage, clock: Clock, tuning: Tuning) -> None:
+        self._path = storage.data_dir / DATABASE_NAME
+        self._tuning = tuning
+        self._closing = asyncio.Lock()
+        with ExitStack() as opened:  # closes what is open already should a later step fail
+            lock = DirectoryLock(storage.data_dir)
+            opened.callback(lock.release)
+            _create(self._path)
+            connection = open_writer(self._path, tuning)
+            opened.callback(connection.close)  # the last to close: it empties the write-ahead log
+            migrate(connection, packaged(), backups=storage.data_dir / "backups", now_ms=clock.now_ms())
+            self._maintenance = Maintenance(self._path, tuning, wal_bytes=storage.wal_bytes)
+            opened.callback(self._maintenance.close)
+            self._peek = Reader(self._path, clock, tuning)
+            opened.callback(self._peek.close)
+            self._readers = ReaderPool(self._path, clock, tuning, readers=storage.readers, read_s=storage.read_seconds)
+            opened.callback(self._readers.close)
+            self._writer = Writer(connection, clock, tuning)
+            opened.callback(self._writer.close)
+            self._opened = opened.pop_all()
+
+    @classmethod
+    def open(cls, storage: Storage, clock: Clock, *, tuning: Tuning | None = None) -> Self:
+        """Open or make the database in `storage.data_dir` and bring its schema up to date.
+
+        Raises DataDirRefused (in use, not local, not ours to write), MigrationRefused, DatabaseFailed, Unavailable.
+        """
+        check_library()
+        try:
+            storage.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            refuse_network(storage.data_dir)
+            return cls(storage, clock, tuning or Tuning())
+        except OSError as error:
+            raise DataDirRefused(f"the data directory {storage.data_dir} cannot be used: {error}") from error
+        except apsw.Error as error:
+            raise explain(error) from error
+
+    async def read(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._readers.run(lambda tx: fn(tx, *args, **kwargs))
+
+    async def write(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        result: T = await self._writer.submit(lambda tx: fn(tx, *args, **kwargs))
+        return result
+
+    def peek(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._peek.run(lambda tx: fn(tx, *args, **kwargs), Deadline(self._tuning.peek_s))
+
+    def stats(self) -> DatabaseStats:
+        free_pages, page_bytes = self.peek(_space)
+        return DatabaseStats(
+            database_bytes=file_bytes(self._path),
+            log_bytes=file_bytes(self._path.with_name(DATABASE_NAME + "-wal")),
+            free_bytes=free_pages * page_bytes,
+            writes_waiting=self._writer.waiting,
+            reads_waiting=self._readers.waiting,
+            writes=self._writer.calls,
+            commits=self._writer.commits,
+            commit_failures=self._writer.failures,
+        )
+
+    async def checkpoint(self) -> None:
+        await self._maintenance.checkpoint()
+
+    async def optimize(self) -> None:
+        await self.write(optimize)
+
+    async def vacuum(self, pages: int) -> int:
+        freed = 0
+        while freed < pages:
+            wanted = min(SLICE_PAGES, pages - freed)
+            given = await self.write(vacuum_slice, wanted)
+            freed += given
+            if given < wanted:
+                break
+        return freed
+
+    async def close(self) -> None:
+        async with self._closing:  # the second caller waits for the first, then finds nothing left to close
+            await asyncio.to_thread(self._opened.close)
+
+
+def _create(path: Path) -> None:
+    """Make an empty file only its owner can read; SQLite gives -wal and -shm the same mode. One that exists is not
+    opened, only its mode is set: see connection.py."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        path.chmod(0o600)
+        return
+    sync_path(path.parent)  # SQLite syncs the names of its logs, not that of the database
+
+
+def _space(tx: Tx) -> tuple[int, int]:
+    row = tx.one("SELECT freelist_count, page_size FROM pragma_freelist_count, pragma_page_size")
+    assert row is not None
+    return row[0], row[1]

@@ -1,0 +1,98 @@
+"""`Tx` on an apsw connection, and how SQLite's failures are told."""
+
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import apsw
+
+from delta_server.core.errors import DatabaseFailed, Unavailable
+from delta_server.storage.database import Row
+
+
+class SqliteTx:
+    """One call's view of a transaction that the writer or a reader has begun."""
+
+    __slots__ = ("_connection", "_made", "now_ms")
+
+    def __init__(self, connection: apsw.Connection, now_ms: int) -> None:
+        self._connection = connection
+        self._made = 0
+        self.now_ms = now_ms
+
+    def one(self, sql: str, *params: Any) -> Row | None:
+        row: Row | None = self._execute(sql, params).fetchone()
+        return row
+
+    def all(self, sql: str, *params: Any) -> list[Row]:
+        return self._execute(sql, params).fetchall()
+
+    def run(self, sql: str, *params: Any) -> int:
+        self._execute(sql, params)
+        return self._connection.changes()
+
+    def insert(self, sql: str, *params: Any) -> int:
+        self._execute(sql, params)
+        return self._connection.last_insert_rowid()
+
+    def many(self, sql: str, rows: Iterable[Row]) -> None:
+        self._connection.executemany(sql, rows)
+
+    def new_id(self) -> bytes:
+        """A UUIDv7; those of one transaction ascend (RFC 9562, 6.2, method 1: a 12-bit counter after the time)."""
+        count = self._made & 0xFFF
+        self._made += 1
+        random = os.urandom(8)
+        head = (self.now_ms << 16 | 0x7000 | count).to_bytes(8)
+        return head + bytes((0x80 | random[0] & 0x3F,)) + random[1:]
+
+    def _execute(self, sql: str, params: tuple[Any, ...]) -> apsw.Cursor:
+        return self._connection.execute(sql, params)
+
+
+class Deadline:
+    """The moment a read must have ended by, moved to now when its caller has gone."""
+
+    __slots__ = ("at_s",)
+
+    def __init__(self, delay_s: float) -> None:
+        self.at_s = time.monotonic() + delay_s
+
+    def expire(self) -> None:
+        self.at_s = 0.0
+
+    def passed(self) -> bool:
+        return time.monotonic() > self.at_s
+
+
+class ReadTx(SqliteTx):
+    """A read's transaction. SQLite's progress handler ends long statements; this ends long rows of short ones."""
+
+    __slots__ = ("_deadline",)
+
+    def __init__(self, connection: apsw.Connection, now_ms: int, deadline: Deadline) -> None:
+        super().__init__(connection, now_ms)
+        self._deadline = deadline
+
+    def _execute(self, sql: str, params: tuple[Any, ...]) -> apsw.Cursor:
+        if self._deadline.passed():
+            raise apsw.InterruptError("the deadline has passed")
+        return super()._execute(sql, params)
+
+
+def explain(error: apsw.Error) -> Exception:
+    """What the caller is told of SQLite's failure; a mistake in the statement itself stays the exception it was."""
+    if isinstance(error, apsw.FullError):
+        return Unavailable("the disk is full and nothing was stored; free some space", retry_after_s=60)
+    if isinstance(error, (apsw.BusyError, apsw.LockedError)):
+        return Unavailable("another process holds the database; try again", retry_after_s=5)
+    if isinstance(error, apsw.InterruptError):
+        return Unavailable("reading took too long; ask for less at once", retry_after_s=5)
+    if isinstance(error, apsw.NoMemError):
+        return Unavailable("out of memory; nothing was stored", retry_after_s=30)
+    if isinstance(error, (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError)):
+        return Unavailable(f"the disk failed ({error}); nothing was stored", retry_after_s=60)
+    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+        return DatabaseFailed(f"the database file is damaged ({error}); restore a backup")
+    return error
