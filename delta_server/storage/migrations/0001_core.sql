@@ -27,23 +27,27 @@ CREATE TABLE snapshot (
 ) STRICT;
 CREATE UNIQUE INDEX snapshot_uid ON snapshot (uid);
 CREATE INDEX snapshot_time ON snapshot (endpoint, captured_at);
+-- AUTOINCREMENT: an id is never used twice, so what was encoded against a content cannot meet another one under its id.
 CREATE TABLE content (
-  id INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL, size INTEGER NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL, size INTEGER NOT NULL,
   hash BLOB NOT NULL, pack INTEGER, position INTEGER, dead INTEGER NOT NULL, pending INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX content_time ON content (endpoint, captured_at) WHERE dead = 0;
 CREATE INDEX content_pending ON content (endpoint, captured_at) WHERE pending = 1;
 CREATE INDEX content_dead ON content (endpoint, pack) WHERE dead = 1;
 CREATE TABLE frame (
-  content INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, base INTEGER, data BLOB NOT NULL
+  content INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, size INTEGER NOT NULL, base INTEGER, data BLOB NOT NULL
 ) STRICT;
-CREATE INDEX frame_endpoint ON frame (endpoint);
+CREATE INDEX frame_endpoint ON frame (endpoint, size);
+CREATE INDEX frame_base ON frame (base) WHERE base IS NOT NULL;
+-- members: MessagePack of [first content, count, first, count, ...], in the order of their positions.
 CREATE TABLE pack (
-  id INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL, deep INTEGER NOT NULL, base INTEGER,
-  chain INTEGER NOT NULL, contents INTEGER NOT NULL, size INTEGER NOT NULL, created_at INTEGER NOT NULL,
-  data BLOB NOT NULL
+  id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL, deep INTEGER NOT NULL,
+  base INTEGER, chain INTEGER NOT NULL, contents INTEGER NOT NULL, size INTEGER NOT NULL, created_at INTEGER NOT NULL,
+  members BLOB NOT NULL, data BLOB NOT NULL
 ) STRICT;
 CREATE INDEX pack_time ON pack (endpoint, captured_at);
+CREATE INDEX pack_base ON pack (base) WHERE base IS NOT NULL;
 CREATE TABLE delta (
   content INTEGER PRIMARY KEY, captured_at INTEGER NOT NULL,
   diff_version INTEGER NOT NULL, kind INTEGER NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL,

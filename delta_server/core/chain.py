@@ -1,0 +1,113 @@
+"""What is stored how: which contents make a pack, which packs become one, what a frame or a pack is based on.
+
+All contents of an endpoint are frames first, each based on the one before. A *pack* is many of them in one zstd frame,
+based on the first content of the pack before it, so that reading needs at most `MAX_CHAIN` short decodes and one long
+one. Two rules keep the web of bases free of circles, whatever is added at any time, deleted and packed again:
+
+- a frame is based on a content with a smaller id, or on one in a pack;
+- a pack is based on a content in a pack with a smaller `chain`, and rewriting a pack never raises its `chain`.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+MAX_CHAIN = 16
+"""Packs walked at most to read one: every sixteenth is self-contained."""
+
+KEYFRAME_EVERY = 8
+"""Of contents too large for packs, every eighth frame stands alone."""
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What one pack may hold: raw bytes, and contents."""
+
+    size_bytes: int
+    contents: int
+
+
+def is_large(size: int, bounds: Bounds) -> bool:
+    """Whether a content never goes into a pack."""
+    return size > bounds.size_bytes
+
+
+def groups(sizes: Sequence[int], bounds: Bounds) -> list[range]:
+    """`sizes` cut into runs that fit into one pack each, as many as fit in order. A large one is alone in its run."""
+    runs: list[range] = []
+    start, total = 0, 0
+    for index, size in enumerate(sizes):
+        if index > start and (total + size > bounds.size_bytes or index - start >= bounds.contents):
+            runs.append(range(start, index))
+            start, total = index, 0
+        total += size
+    if start < len(sizes):
+        runs.append(range(start, len(sizes)))
+    return runs
+
+
+def full_groups(sizes: Sequence[int], bounds: Bounds) -> list[range]:
+    """As `groups`, without the last run while it has room: later contents may still join it."""
+    runs = groups(sizes, bounds)
+    if runs and not is_full([sizes[index] for index in runs[-1]], bounds):
+        runs.pop()
+    return runs
+
+
+def is_full(sizes: Sequence[int], bounds: Bounds) -> bool:
+    return sum(sizes) >= bounds.size_bytes or len(sizes) >= bounds.contents
+
+
+def merges(packs: Sequence[tuple[int, int]], bounds: Bounds) -> list[range]:
+    """Runs of two or more neighbouring packs, given as (raw bytes, contents) in order, that fit into one deep pack."""
+    runs: list[range] = []
+    start, size, contents = 0, 0, 0
+    for index, (pack_size, pack_contents) in enumerate(packs):
+        if size + pack_size > bounds.size_bytes or contents + pack_contents > bounds.contents:
+            runs.append(range(start, index))
+            start, size, contents = index, 0, 0
+        size += pack_size
+        contents += pack_contents
+    runs.append(range(start, len(packs)))
+    return [run for run in runs if len(run) > 1]
+
+
+def next_chain(previous_chain: int | None, base_size: int, bounds: Bounds) -> int | None:
+    """The `chain` of a pack based on one with `previous_chain`, None when it is to stand alone (chain 0).
+
+    Large first contents make short chains: walking one decodes no more than two packs' worth of bases.
+    """
+    longest = min(MAX_CHAIN, max(2, 2 * bounds.size_bytes // max(1, base_size)))
+    if previous_chain is None or previous_chain + 1 >= longest:
+        return None
+    return previous_chain + 1
+
+
+def is_keyframe(depth: int) -> bool:
+    """Whether a large content stands alone; `depth` counts the frames that would be decoded before its own."""
+    return depth >= KEYFRAME_EVERY
+
+
+def positions(sizes: Iterable[int]) -> list[int]:
+    """Where each content begins in its pack."""
+    starts, position = [], 0
+    for size in sizes:
+        starts.append(position)
+        position += size
+    return starts
+
+
+def to_runs(ids: Sequence[int]) -> list[int]:
+    """Ids as `[first, count, first, count, ...]`: a pack's members nearly always were added one after another."""
+    runs: list[int] = []
+    for member in ids:
+        if runs and runs[-2] + runs[-1] == member:
+            runs[-1] += 1
+        else:
+            runs += [member, 1]
+    return runs
+
+
+def from_runs(runs: Sequence[int]) -> list[int]:
+    """The ids `to_runs` was given."""
+    pairs = zip(runs[::2], runs[1::2], strict=True)
+    return [member for first, count in pairs for member in range(first, first + count)]
