@@ -13,6 +13,7 @@ from delta_server.core import ids
 from delta_server.core.errors import Invalid
 
 MAX_CHARACTERS = 200
+MAX_DESCRIPTION = 2_000
 
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS = frozenset("\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
@@ -26,9 +27,27 @@ def check(text: str, *, field: str = "name") -> str:
     return name
 
 
+def check_description(text: str, *, field: str = "description") -> str:
+    """Any text up to MAX_DESCRIPTION characters but NUL, which not every database can hold. Raises Invalid."""
+    if len(text) > MAX_DESCRIPTION:
+        raise Invalid(f"{field} has {len(text)} characters: at most {MAX_DESCRIPTION} are allowed", field=field)
+    if "\0" in text:
+        raise Invalid(f"{field} contains the character U+0000, which is not allowed", field=field)
+    return text
+
+
 def normal(text: str) -> str:
     """The form names are stored and looked up in. Anything far too long stays as it is: no name is."""
     return text if len(text) > 4 * MAX_CHARACTERS else unicodedata.normalize("NFC", text)
+
+
+def page_range(prefix: str, after: str | None) -> tuple[str, str]:
+    """The half-open range, by code point, of the names that begin with `prefix` and come after the name `after`.
+
+    No name holds a character as low as U+0001 or as high as U+10FFFF.
+    """
+    prefix = normal(prefix)
+    return (prefix if after is None else max(prefix, after + "\x01")), prefix + "\U0010ffff"
 
 
 def _problem(name: str) -> str | None:
@@ -46,6 +65,7 @@ def _problem(name: str) -> str | None:
 
 
 def _refusal(character: str) -> str | None:
-    if unicodedata.category(character) not in _REFUSED_CATEGORIES or character in _JOINERS:
+    noncharacter = ord(character) & 0xFFFE == 0xFFFE
+    if not noncharacter and (unicodedata.category(character) not in _REFUSED_CATEGORIES or character in _JOINERS):
         return None
     return f"contains the invisible character U+{ord(character):04X}, which is not allowed"

@@ -30,6 +30,7 @@ from delta_server.core.errors import Invalid
         ("us\N{ZERO WIDTH SPACE}ers", r"U\+200B"),
         ("us\N{ZERO WIDTH NO-BREAK SPACE}ers", r"U\+FEFF"),
         ("us\ud800ers", r"U\+D800"),
+        ("us\U0010ffffers", r"U\+10FFFF"),
     ],
 )
 def test_refused_names_say_why(name: str, reason: str) -> None:
@@ -72,3 +73,23 @@ def test_an_accepted_name_stays_accepted_and_the_same(text: str) -> None:
     except Invalid:
         return
     assert names.check(name) == name == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize(("text", "reason"), [("x" * 2001, "2001 characters"), ("a\0b", r"U\+0000")])
+def test_refused_descriptions_say_why(text: str, reason: str) -> None:
+    with pytest.raises(Invalid, match=reason):
+        names.check_description(text)
+
+
+def test_a_description_is_kept_as_it_is() -> None:
+    assert names.check_description(" two\nlines \u202e ") == " two\nlines \u202e "
+
+
+NAMES = st.text(st.sampled_from("ab/ é\U0001f40b"), min_size=1, max_size=4).map(str.strip).filter(bool)
+
+
+@given(st.lists(NAMES, unique=True), st.text("ab/", max_size=2), st.none() | NAMES)
+def test_the_range_of_a_page_holds_just_the_names_it_should(found: list[str], prefix: str, after: str | None) -> None:
+    start, end = names.page_range(prefix, after)
+    wanted = [name for name in found if name.startswith(prefix) and (after is None or name > after)]
+    assert [name for name in found if start <= name < end] == wanted

@@ -1,0 +1,110 @@
+"""Accounts and API keys. A key's `project` is None when it is the account's own."""
+
+import msgspec
+
+from delta_server.storage.database import Tx
+
+DEFAULT_ACCOUNT = "default"
+
+
+class StoredKey(msgspec.Struct, frozen=True):
+    """A key as `authenticate` needs it. `scopes` are separated by spaces; times are in ms."""
+
+    id: int
+    account: int
+    project: int | None
+    secret_hash: bytes
+    scopes: str
+    expires_at: int | None
+    revoked_at: int | None
+
+
+class ListedKey(msgspec.Struct, frozen=True):
+    """A key as people see it: nothing in it helps to use it."""
+
+    public_id: str
+    project: str | None
+    name: str
+    scopes: str
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+    last_used_at: int | None
+
+
+def account_named(tx: Tx, name: str) -> int | None:
+    row = tx.one("SELECT id FROM account WHERE name = ?", name)
+    return row[0] if row else None
+
+
+def insert_account(tx: Tx, name: str) -> int:
+    return tx.insert("INSERT INTO account (uid, name, created_at) VALUES (?, ?, ?)", tx.new_id(), name, tx.now_ms)
+
+
+def insert_key(
+    tx: Tx,
+    account: int,
+    project: int | None,
+    *,
+    public_id: str,
+    secret_hash: bytes,
+    name: str,
+    scopes: str,
+    expires_at: int | None,
+) -> int:
+    return tx.insert(
+        "INSERT INTO api_key (public_id, secret_hash, account, project, name, scopes, created_at, expires_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        public_id,
+        secret_hash,
+        account,
+        project,
+        name,
+        scopes,
+        tx.now_ms,
+        expires_at,
+    )
+
+
+def key(tx: Tx, public_id: str) -> StoredKey | None:
+    """The only look-up without a tenant: it is what finds the tenant."""
+    row = tx.one(
+        "SELECT id, account, project, secret_hash, scopes, expires_at, revoked_at FROM api_key WHERE public_id = ?",
+        public_id,
+    )
+    return StoredKey(*row) if row else None
+
+
+def keys(tx: Tx, account: int) -> list[ListedKey]:
+    """All keys of the account and its projects, the newest first. People make tens of them, so there are no pages."""
+    rows = tx.all(
+        "SELECT api_key.public_id, project.name, api_key.name, api_key.scopes, api_key.created_at,"
+        " api_key.expires_at, api_key.revoked_at, api_key.last_used_at"
+        " FROM api_key LEFT JOIN project ON project.id = api_key.project"
+        " WHERE api_key.account = ? ORDER BY api_key.id DESC",
+        account,
+    )
+    return [ListedKey(*row) for row in rows]
+
+
+def revoke(tx: Tx, account: int, public_id: str) -> int:
+    """The number of keys revoked now: none when there is no such key or it was revoked before."""
+    return tx.run(
+        "UPDATE api_key SET revoked_at = ? WHERE account = ? AND public_id = ? AND revoked_at IS NULL",
+        tx.now_ms,
+        account,
+        public_id,
+    )
+
+
+def revoke_all_of(tx: Tx, project: int) -> int:
+    return tx.run("UPDATE api_key SET revoked_at = ? WHERE project = ? AND revoked_at IS NULL", tx.now_ms, project)
+
+
+def delete_all_of(tx: Tx, project: int) -> int:
+    return tx.run("DELETE FROM api_key WHERE project = ?", project)
+
+
+def write_last_uses(tx: Tx, used_at: dict[int, int]) -> None:
+    """`used_at`: by key row, when it was last used."""
+    tx.many("UPDATE api_key SET last_used_at = ? WHERE id = ?", [(at, key) for key, at in used_at.items()])

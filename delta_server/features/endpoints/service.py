@@ -1,0 +1,184 @@
+"""Endpoints: the documents a project tracks. Wherever an endpoint is asked for, its id and its name are both good."""
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from delta_server.core import ids, names
+from delta_server.core.diff import DiffSettings
+from delta_server.core.errors import Conflict, NotFound
+from delta_server.features.endpoints import schemas, store
+from delta_server.features.endpoints.schemas import EndpointAnswer, EndpointChange, NewEndpoint, Retention, Settings
+from delta_server.features.endpoints.store import Endpoint
+from delta_server.http.auth import Caller, project_of
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+from delta_server.storage.once import Answer, Once
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class EndpointRef(msgspec.Struct, frozen=True):
+    """What other features know of an endpoint. `id` is the row, `uid` the id on the wire."""
+
+    id: int
+    uid: bytes
+    project: int
+    name: str
+    diff: DiffSettings
+    diff_version: int
+    retention: Retention
+
+
+def resolve(svc: Services, caller: Caller, text: str) -> EndpointRef:
+    """The endpoint by id or name. Raises NotFound, for another tenant's too."""
+    return svc.db.peek(find, project_of(caller), text)
+
+
+def resolve_or_name(svc: Services, caller: Caller, text: str) -> EndpointRef | str:
+    """The endpoint by id or name; of one that is not there yet the name to `ensure` it under in a write.
+
+    Raises NotFound for an unknown id, Invalid for what cannot be a name.
+    """
+    found = svc.db.peek(_look_up, project_of(caller), text)
+    return _name(text) if found is None else _ref(found)
+
+
+def find(tx: Tx, project: int, text: str) -> EndpointRef:
+    """As `resolve`, within a transaction."""
+    return _ref(_found(tx, project, text))
+
+
+def ensure(tx: Tx, project: int, text: str) -> EndpointRef:
+    """The endpoint by id or name, made with default settings when no endpoint has the name.
+
+    For write transactions. Raises NotFound for an unknown id, Invalid for what cannot be a name.
+    """
+    found = _look_up(tx, project, text)
+    return _ref(store.insert(tx, project, name=_name(text)) if found is None else found)
+
+
+async def create(svc: Services, caller: Caller, new: NewEndpoint, once: Once) -> Answer:
+    """Raises Invalid for the name or the settings, Conflict when the project has an endpoint of that name."""
+    return await svc.db.write(_create, project_of(caller), new, once)
+
+
+def get(svc: Services, caller: Caller, text: str) -> schemas.Endpoint:
+    """Raises NotFound."""
+    return _view(svc.db.peek(_found, project_of(caller), text))
+
+
+async def page(svc: Services, caller: Caller, *, prefix: str, after: str | None, limit: int) -> list[schemas.Endpoint]:
+    """By name, those that begin with `prefix`, after the name `after`."""
+    span = names.page_range(prefix, after)
+    return [_view(row) for row in await svc.db.read(store.page, project_of(caller), names=span, limit=limit)]
+
+
+async def change(svc: Services, caller: Caller, text: str, change: EndpointChange) -> schemas.Endpoint:
+    """Raises NotFound, Invalid, and Conflict when the new name is taken."""
+    before, after = await svc.db.write(_change, project_of(caller), text, change)
+    if before.diff_version != after.diff_version:
+        svc.contents_changed.notify()
+    return _view(after)
+
+
+async def delete(svc: Services, caller: Caller, text: str) -> None:
+    """From now on it is not found and its name is free; its data is swept in the background. Raises NotFound."""
+    await svc.db.write(_delete, project_of(caller), text)
+
+
+def _look_up(tx: Tx, project: int, text: str) -> Endpoint | None:
+    uid = ids.try_parse(text)
+    return store.by_name(tx, project, names.normal(text)) if uid is None else store.by_uid(tx, project, uid)
+
+
+def _found(tx: Tx, project: int, text: str) -> Endpoint:
+    found = _look_up(tx, project, text)
+    if found is None:
+        raise _missing()
+    return found
+
+
+def _name(text: str) -> str:
+    if ids.try_parse(text) is not None:
+        raise _missing()
+    return names.check(text, field="endpoint")
+
+
+def _missing() -> NotFound:
+    return NotFound("there is no such endpoint: GET /v1/endpoints lists them; in a path write / in a name as %2F")
+
+
+def _create(tx: Tx, project: int, new: NewEndpoint, once: Once) -> Answer:
+    if answer := once.replay(tx):
+        return answer
+    made = store.insert(
+        tx,
+        project,
+        name=_free_name(tx, project, new.name),
+        description=names.check_description(new.description),
+        diff=_encode(new.diff).decode(),
+        retention=_encode(new.retention).decode(),
+    )
+    return once.keep(tx, 201, msgspec.json.encode(EndpointAnswer(_view(made))))
+
+
+def _change(tx: Tx, project: int, text: str, change: EndpointChange) -> tuple[Endpoint, Endpoint]:
+    """The endpoint before and after."""
+    before = _found(tx, project, text)
+    name, description = before.name, before.description
+    if change.name is not UNSET and names.check(change.name) != name:
+        name = _free_name(tx, project, change.name)
+    if change.description is not UNSET:
+        description = names.check_description(change.description or "")
+    settings = _merged(before, change)
+    diff, retention = _encode(settings.diff).decode(), _encode(settings.retention).decode()
+    if (name, description, diff, retention) == (before.name, before.description, before.diff, before.retention):
+        return before, before
+    store.update(tx, project, before.id, name=name, description=description, diff=diff, retention=retention)
+    return before, _found(tx, project, ids.text(before.uid))
+
+
+def _merged(before: Endpoint, change: EndpointChange) -> Settings:
+    """Raises msgspec.ValidationError that names the wrong setting, as the body's decoding does."""
+    merged = {
+        "diff": _merge(msgspec.json.decode(before.diff), change.diff),
+        "retention": _merge(msgspec.json.decode(before.retention), change.retention),
+    }
+    return msgspec.convert(merged, Settings)
+
+
+def _merge(old: dict[str, Any], change: dict[str, Any] | UnsetType | None) -> dict[str, Any]:
+    if change is UNSET:
+        return old
+    if change is None:
+        return {}
+    return {name: value for name, value in {**old, **change}.items() if value is not None}
+
+
+def _delete(tx: Tx, project: int, text: str) -> None:
+    store.mark_deleted(tx, project, _found(tx, project, text).id)
+
+
+def _free_name(tx: Tx, project: int, text: str) -> str:
+    name = names.check(text)
+    if store.by_name(tx, project, name):
+        raise Conflict(f"there is an endpoint named {name} already", field="name")
+    return name
+
+
+def _ref(row: Endpoint) -> EndpointRef:
+    settings = _settings(row.diff, row.retention)
+    return EndpointRef(row.id, row.uid, row.project, row.name, settings.diff, row.diff_version, settings.retention)
+
+
+def _view(row: Endpoint) -> schemas.Endpoint:
+    return schemas.endpoint(row, _settings(row.diff, row.retention))
+
+
+@lru_cache(maxsize=256)
+def _settings(diff: str, retention: str) -> Settings:
+    """Decoded once for all endpoints with the same settings; most have none."""
+    return Settings(msgspec.json.decode(diff, type=DiffSettings), msgspec.json.decode(retention, type=Retention))

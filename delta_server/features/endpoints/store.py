@@ -1,0 +1,102 @@
+"""Endpoints. `diff` and `retention` are JSON of what differs from the defaults, so defaults may improve."""
+
+import msgspec
+
+from delta_server.core import times
+from delta_server.storage.database import Row, Tx
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Times are in ms."""
+
+    id: int
+    uid: bytes
+    project: int
+    name: str
+    description: str
+    diff: str
+    retention: str
+    diff_version: int
+    created_at: int
+    updated_at: int
+    last_captured_at: int | None
+    """When its latest snapshot was captured; None without any."""
+
+
+_COLUMNS = (
+    "id, uid, project, name, description, diff, retention, diff_version, created_at, updated_at,"
+    " (SELECT max(captured_at) FROM snapshot WHERE snapshot.endpoint = endpoint.id)"
+)
+
+
+def by_uid(tx: Tx, project: int, uid: bytes) -> Endpoint | None:
+    sql = f"SELECT {_COLUMNS} FROM endpoint WHERE project = ? AND uid = ? AND deleted_at IS NULL"
+    return _endpoint(tx.one(sql, project, uid))
+
+
+def by_name(tx: Tx, project: int, name: str) -> Endpoint | None:
+    sql = f"SELECT {_COLUMNS} FROM endpoint WHERE project = ? AND name = ? AND deleted_at IS NULL"
+    return _endpoint(tx.one(sql, project, name))
+
+
+def page(tx: Tx, project: int, *, names: tuple[str, str], limit: int) -> list[Endpoint]:
+    """By name, those in the half-open range `names`."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM endpoint"
+        " WHERE project = ? AND deleted_at IS NULL AND name >= ? AND name < ? ORDER BY name LIMIT ?",
+        project,
+        *names,
+        limit,
+    )
+    return [Endpoint(*row) for row in rows]
+
+
+def insert(
+    tx: Tx, project: int, *, name: str, description: str = "", diff: str = "{}", retention: str = "{}"
+) -> Endpoint:
+    uid = tx.new_id()
+    endpoint = tx.insert(
+        "INSERT INTO endpoint (uid, project, name, description, diff, retention, diff_version, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)",
+        uid,
+        project,
+        name,
+        description,
+        diff,
+        retention,
+        tx.now_ms,
+        tx.now_ms,
+    )
+    return Endpoint(endpoint, uid, project, name, description, diff, retention, 1, tx.now_ms, tx.now_ms, None)
+
+
+def update(tx: Tx, project: int, endpoint: int, *, name: str, description: str, diff: str, retention: str) -> None:
+    """Another `diff` gives another `diff_version` and queues all of the endpoint's deltas to be computed again."""
+    tx.run(
+        "UPDATE endpoint SET name = ?, description = ?, diff = ?, retention = ?, updated_at = ?,"
+        " diff_version = CASE WHEN diff = ? THEN diff_version ELSE diff_version + 1 END,"
+        " recompute_before = CASE WHEN diff = ? THEN recompute_before ELSE ? END WHERE project = ? AND id = ? AND deleted_at IS NULL",
+        name,
+        description,
+        diff,
+        retention,
+        tx.now_ms,
+        diff,
+        diff,
+        times.LATEST_MS + 1,
+        project,
+        endpoint,
+    )
+
+
+def mark_deleted(tx: Tx, project: int, endpoint: int) -> int:
+    return tx.run(
+        "UPDATE endpoint SET deleted_at = ? WHERE project = ? AND id = ? AND deleted_at IS NULL",
+        tx.now_ms,
+        project,
+        endpoint,
+    )
+
+
+def _endpoint(row: Row | None) -> Endpoint | None:
+    return Endpoint(*row) if row else None

@@ -1,0 +1,55 @@
+"""Projects on the wire."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from delta_server.core import ids, times
+from delta_server.features.projects import store
+
+
+class NewProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    description: str = ""
+
+
+class ProjectChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is absent stays; null is the default again."""
+
+    name: str | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+
+
+class Project(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    description: str
+    created_at: str
+    updated_at: str
+
+
+class ProjectAnswer(msgspec.Struct, frozen=True):
+    project: Project
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What the project keeps. `raw_bytes` is the size of its distinct contents, `stored_bytes` what they take."""
+
+    endpoints: int
+    snapshots: int
+    contents: int
+    raw_bytes: int
+    stored_bytes: int
+
+
+class UsageAnswer(msgspec.Struct, frozen=True):
+    usage: Usage
+
+
+def project(row: store.Project) -> Project:
+    return Project(
+        id=ids.text(row.uid),
+        name=row.name,
+        description=row.description,
+        created_at=times.format(row.created_at),
+        updated_at=times.format(row.updated_at),
+    )

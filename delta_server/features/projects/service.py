@@ -1,0 +1,105 @@
+"""Projects: the tenants. Everything else belongs to one. An account's key sees all of its account, a project's its own."""
+
+import msgspec
+from msgspec import UNSET
+
+from delta_server.core import ids, names
+from delta_server.core.errors import Conflict, NotFound
+from delta_server.features.accounts import service as accounts
+from delta_server.features.projects import schemas, store
+from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange
+from delta_server.features.projects.store import Project, Usage
+from delta_server.http.auth import Caller
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+from delta_server.storage.once import Answer, Once
+
+
+async def create(svc: Services, caller: Caller, new: NewProject, once: Once) -> Answer:
+    """Raises Invalid for the name, Conflict when the account has a project of that name."""
+    return await svc.db.write(_create, caller, new, once)
+
+
+def get(svc: Services, caller: Caller, text: str) -> Project:
+    """The project by id or name. Raises NotFound."""
+    return svc.db.peek(find, caller, text)
+
+
+async def page(svc: Services, caller: Caller, *, prefix: str, after: str | None, limit: int) -> list[Project]:
+    """By name, those that begin with `prefix`, after the name `after`."""
+    return await svc.db.read(_page, caller, names.page_range(prefix, after), limit)
+
+
+async def change(svc: Services, caller: Caller, text: str, change: ProjectChange) -> Project:
+    """Raises NotFound, Invalid, and Conflict when the new name is taken."""
+    return await svc.db.write(_change, caller, text, change)
+
+
+async def delete(svc: Services, caller: Caller, text: str) -> None:
+    """From now on neither the project nor anything in it is found, and its keys are revoked. Raises NotFound."""
+    await svc.db.write(_delete, caller, text)
+
+
+async def usage(svc: Services, caller: Caller, text: str) -> Usage:
+    """Raises NotFound."""
+    project = get(svc, caller, text)
+    return await svc.db.read(store.usage, project.id)
+
+
+def find(tx: Tx, caller: Caller, text: str) -> Project:
+    """The project by id or name, within a transaction. Raises NotFound."""
+    uid = ids.try_parse(text)
+    if uid is None:
+        found = store.by_name(tx, caller.account, names.normal(text))
+    else:
+        found = store.by_uid(tx, caller.account, uid)
+    if found is None or caller.project not in (None, found.id):
+        raise NotFound("there is no such project: GET /v1/projects lists those this key sees")
+    return found
+
+
+def ensure(tx: Tx, account: int, name: str) -> Project:
+    """The account's project of that name, made when absent. Raises Invalid for the name."""
+    name = names.check(name)
+    return store.by_name(tx, account, name) or store.insert(tx, account, name=name, description="")
+
+
+def _create(tx: Tx, caller: Caller, new: NewProject, once: Once) -> Answer:
+    if answer := once.replay(tx):
+        return answer
+    name = _free_name(tx, caller.account, new.name)
+    project = store.insert(tx, caller.account, name=name, description=names.check_description(new.description))
+    return once.keep(tx, 201, msgspec.json.encode(ProjectAnswer(schemas.project(project))))
+
+
+def _page(tx: Tx, caller: Caller, span: tuple[str, str], limit: int) -> list[Project]:
+    if caller.project is None:
+        return store.page(tx, caller.account, names=span, limit=limit)
+    own = store.by_id(tx, caller.account, caller.project)
+    return [own] if own and span[0] <= own.name < span[1] else []
+
+
+def _change(tx: Tx, caller: Caller, text: str, change: ProjectChange) -> Project:
+    project = find(tx, caller, text)
+    name, description = project.name, project.description
+    if change.name is not UNSET and names.check(change.name) != name:
+        name = _free_name(tx, caller.account, change.name)
+    if change.description is not UNSET:
+        description = names.check_description(change.description or "")
+    if (name, description) == (project.name, project.description):
+        return project
+    store.update(tx, caller.account, project.id, name=name, description=description)
+    return msgspec.structs.replace(project, name=name, description=description, updated_at=tx.now_ms)
+
+
+def _delete(tx: Tx, caller: Caller, text: str) -> None:
+    project = find(tx, caller, text)
+    store.mark_deleted(tx, caller.account, project.id)
+    accounts.revoke_keys_of(tx, project.id)
+
+
+def _free_name(tx: Tx, account: int, text: str) -> str:
+    name = names.check(text)
+    if store.by_name(tx, account, name):
+        raise Conflict(f"there is a project named {name} already", field="name")
+    return name

@@ -1,0 +1,130 @@
+"""Projects. The tenant here is the account; a deleted project is found by nobody and its row goes when it is empty."""
+
+import msgspec
+
+from delta_server.storage.database import Tx
+
+
+class Project(msgspec.Struct, frozen=True):
+    """Times are in ms."""
+
+    id: int
+    uid: bytes
+    name: str
+    description: str
+    created_at: int
+    updated_at: int
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a project keeps. `raw_bytes` is the size of its contents decoded, `stored_bytes` what they take."""
+
+    endpoints: int
+    snapshots: int
+    contents: int
+    raw_bytes: int
+    stored_bytes: int
+
+
+_COLUMNS = "id, uid, name, description, created_at, updated_at"
+
+
+def by_id(tx: Tx, account: int, project: int) -> Project | None:
+    sql = f"SELECT {_COLUMNS} FROM project WHERE account = ? AND id = ? AND deleted_at IS NULL"
+    return _project(tx.one(sql, account, project))
+
+
+def by_uid(tx: Tx, account: int, uid: bytes) -> Project | None:
+    sql = f"SELECT {_COLUMNS} FROM project WHERE account = ? AND uid = ? AND deleted_at IS NULL"
+    return _project(tx.one(sql, account, uid))
+
+
+def by_name(tx: Tx, account: int, name: str) -> Project | None:
+    sql = f"SELECT {_COLUMNS} FROM project WHERE account = ? AND name = ? AND deleted_at IS NULL"
+    return _project(tx.one(sql, account, name))
+
+
+def page(tx: Tx, account: int, *, names: tuple[str, str], limit: int) -> list[Project]:
+    """By name, those in the half-open range `names`."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM project"
+        " WHERE account = ? AND deleted_at IS NULL AND name >= ? AND name < ? ORDER BY name LIMIT ?",
+        account,
+        *names,
+        limit,
+    )
+    return [Project(*row) for row in rows]
+
+
+def insert(tx: Tx, account: int, *, name: str, description: str) -> Project:
+    uid = tx.new_id()
+    project = tx.insert(
+        "INSERT INTO project (uid, account, name, description, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+        uid,
+        account,
+        name,
+        description,
+        tx.now_ms,
+        tx.now_ms,
+    )
+    return Project(project, uid, name, description, tx.now_ms, tx.now_ms)
+
+
+def update(tx: Tx, account: int, project: int, *, name: str, description: str) -> None:
+    tx.run(
+        "UPDATE project SET name = ?, description = ?, updated_at = ?"
+        " WHERE account = ? AND id = ? AND deleted_at IS NULL",
+        name,
+        description,
+        tx.now_ms,
+        account,
+        project,
+    )
+
+
+def mark_deleted(tx: Tx, account: int, project: int) -> int:
+    """The project and its endpoints disappear at once; their data is swept in the background."""
+    tx.run("UPDATE endpoint SET deleted_at = ? WHERE project = ? AND deleted_at IS NULL", tx.now_ms, project)
+    return tx.run(
+        "UPDATE project SET deleted_at = ? WHERE account = ? AND id = ? AND deleted_at IS NULL",
+        tx.now_ms,
+        account,
+        project,
+    )
+
+
+def deleted_and_empty(tx: Tx, *, limit: int) -> list[int]:
+    """Deleted projects of all accounts whose endpoints have been swept."""
+    rows = tx.all(
+        "SELECT id FROM project WHERE deleted_at IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM endpoint WHERE endpoint.project = project.id) LIMIT ?",
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
+def remove(tx: Tx, project: int) -> None:
+    tx.run("DELETE FROM project WHERE id = ? AND deleted_at IS NOT NULL", project)
+
+
+def usage(tx: Tx, project: int) -> Usage:
+    """Counted, not kept: a million snapshots and contents are counted in 80 ms along their indexes, and the bytes add
+    up over packs (each of hundreds of contents) and the few unpacked frames, never over contents (500 ms)."""
+    row = tx.one(
+        "WITH mine AS MATERIALIZED (SELECT id FROM endpoint WHERE project = ? AND deleted_at IS NULL)"
+        " SELECT (SELECT count(*) FROM mine),"
+        " (SELECT count(*) FROM snapshot WHERE endpoint IN mine),"
+        " (SELECT count(*) FROM content WHERE dead = 0 AND endpoint IN mine),"
+        " (SELECT coalesce(sum(size), 0) FROM pack WHERE endpoint IN mine)"
+        " + (SELECT coalesce(sum(size), 0) FROM frame JOIN content ON content.id = frame.content"
+        " WHERE frame.endpoint IN mine),"
+        " (SELECT coalesce(sum(length(data)), 0) FROM pack WHERE endpoint IN mine)"
+        " + (SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint IN mine)",
+        project,
+    )
+    assert row is not None
+    return Usage(*row)
+
+
+def _project(row: tuple[int, bytes, str, str, int, int] | None) -> Project | None:
+    return Project(*row) if row else None
