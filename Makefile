@@ -1,0 +1,67 @@
+# One door: everything a developer or a newcomer does. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+SOURCES := $(shell find delta_server -type f -not -name '*.pyc')
+
+.PHONY: help demo run test check bench build test-binary lock clean
+.DEFAULT_GOAL := help
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.run ## See Delta at work on a small real history, then use it (PORT=8080)
+	@$(BIN)/delta-server demo $(if $(PORT),--port $(PORT))
+
+run: $(VENV)/.run ## Run the server (data in ./delta-data, options in ./delta.toml if it is there)
+	@$(BIN)/delta-server serve
+
+test: check ## Check, then run the whole test suite (ARGS="tests/core -k name" picks some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Lint, formatting, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/mypy
+
+bench: $(VENV)/.dev ## Measure everything beside its peers in one table (ROWS=part-of-a-name picks rows)
+	@$(BIN)/python -m tests.bench "$(ROWS)"
+
+build: dist/delta-server ## Make the executable dist/delta-server
+
+test-binary: dist/delta-server ## Start the executable in an empty directory and use it
+	@$(BIN)/python -m pytest tests/binary
+
+lock: ## Write the lock files anew from pyproject.toml
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip --disable-pip-version-check --quiet install uv==$(UV_VERSION)
+	@sh packaging/lock.sh build/lock/bin/uv
+
+clean: ## Remove what these commands made (never your data)
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+dist/delta-server: $(SOURCES) packaging/delta-server.spec packaging/requirements-dev.lock | $(VENV)/.dev
+	@echo "Building dist/delta-server (about a minute) ..."
+	@PYTHONHASHSEED=1 $(BIN)/pyinstaller --log-level WARN --noconfirm --distpath dist --workpath build packaging/delta-server.spec
+	@ls -lh dist/delta-server | awk '{print "dist/delta-server: " $$5}'
+
+$(VENV)/.run: packaging/requirements.lock pyproject.toml | $(VENV)/.made
+	@echo "Installing what Delta needs into $(VENV) ..."
+	@$(PIP) install --require-hashes --only-binary :all: -r packaging/requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: packaging/requirements-dev.lock $(VENV)/.run
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(PIP) install --require-hashes --only-binary :all: -r packaging/requirements-dev.lock
+	@touch $@
+
+$(VENV)/.made:
+	@command -v $(PYTHON) > /dev/null || { echo "Delta needs Python 3.11 or newer: $(PYTHON) was not found (try make PYTHON=/path/to/python)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Delta needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2> /dev/null || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@

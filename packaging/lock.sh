@@ -1,0 +1,14 @@
+#!/bin/sh
+# Write the lock files for every platform and Python >= 3.11 (one file with markers), naming no index host.
+# Usage: packaging/lock.sh UV [further `uv pip compile` options, such as --upgrade]
+set -eu
+cd "$(dirname "$0")/.."
+uv=$1
+shift
+compile() {
+  "$uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-header --no-emit-find-links "$@"
+}
+compile --extra install --output-file packaging/requirements.lock "$@"
+compile --extra install --extra dev --constraint packaging/requirements.lock \
+  --output-file packaging/requirements-dev.lock "$@"
