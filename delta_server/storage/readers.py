@@ -11,7 +11,7 @@ import apsw
 
 from delta_server.storage.connection import Tuning, open_reader
 from delta_server.storage.database import Clock
-from delta_server.storage.transaction import Deadline, ReadTx, explain
+from delta_server.storage.transaction import Deadline, ReadTx, explain, shutting_down
 
 T = TypeVar("T")
 
@@ -56,10 +56,13 @@ class ReaderPool:
         for reader in self._all:
             self._idle.put(reader)
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="delta-reader")
+        self._closed = False
         self.waiting = 0
 
     async def run(self, work: Callable[[ReadTx], T]) -> T:
         """`work`'s result; waiting for a thread counts against the deadline. A cancelled read stops at once."""
+        if self._closed:
+            raise shutting_down()
         deadline = Deadline(self._read_s)
         self.waiting += 1
         try:
@@ -71,8 +74,9 @@ class ReaderPool:
             self.waiting -= 1
 
     def close(self) -> None:
-        """Wait for running reads, then close. Blocks until then."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        """Finish the reads that were asked for, then close. Blocks until then."""
+        self._closed = True
+        self._threads.shutdown(wait=True)
         for reader in self._all:
             reader.close()
 

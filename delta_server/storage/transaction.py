@@ -93,6 +93,12 @@ def explain(error: apsw.Error) -> Exception:
         return Unavailable("out of memory; nothing was stored", retry_after_s=30)
     if isinstance(error, (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError)):
         return Unavailable(f"the disk failed ({error}); nothing was stored", retry_after_s=60)
+    if isinstance(error, apsw.ConnectionClosedError):
+        return shutting_down()
     if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
         return DatabaseFailed(f"the database file is damaged ({error}); restore a backup")
     return error
+
+
+def shutting_down() -> Unavailable:
+    return Unavailable("the server is shutting down", retry_after_s=5)

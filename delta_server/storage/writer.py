@@ -21,7 +21,7 @@ import apsw
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock
-from delta_server.storage.transaction import SqliteTx, explain
+from delta_server.storage.transaction import SqliteTx, explain, shutting_down
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Writer:
         call = _Call(work)
         with self._gate:  # nothing may queue up behind the end marker, where nobody would answer it
             if self._closed:
-                raise Unavailable("the server is shutting down", retry_after_s=5)
+                raise shutting_down()
             self._queue.put(call)
         return call.future
 

@@ -1,0 +1,190 @@
+"""The SQLite adapter keeps the port's contract, and what is its own: files, modes, settings, damage."""
+
+import asyncio
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+from delta_server.core.errors import DatabaseFailed, Unavailable
+from delta_server.storage import connection
+from delta_server.storage.database import Database, Tx
+from tests.storage.database_contract import DatabaseContract, held, names, put
+from tests.storage.opened import FAST, FakeClock, opened
+
+CREATE = "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT"
+
+
+class TestSqlite(DatabaseContract):
+    @pytest.fixture
+    async def db(self, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Database]:
+        async with opened(tmp_path, clock) as db:
+            await db.write(lambda tx: tx.run(CREATE))
+            yield db
+
+    @pytest.fixture
+    async def narrow(self, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Database]:
+        tuning = msgspec.structs.replace(FAST, queue_calls=3)
+        async with opened(tmp_path, clock, tuning=tuning, readers=1, read_seconds=0.05) as db:
+            await db.write(lambda tx: tx.run(CREATE))
+            yield db
+
+    async def test_a_call_that_hides_the_loss_of_the_transaction_is_found_out(self, db: Database):
+        def hide(tx: Tx) -> str:
+            put(tx, "lost")
+            tx.run("ROLLBACK")  # what SQLite itself does when the disk is full
+            return "all is well"
+
+        calls = [db.write(put, str(i)) for i in range(20)]
+        results = await asyncio.gather(*calls[:10], db.write(hide), *calls[10:], return_exceptions=True)
+        kept = [str(i) for i, result in enumerate(results[:10] + results[11:]) if isinstance(result, int)]
+        assert isinstance(results[10], Unavailable)
+        assert await db.read(names) == kept
+        await db.write(put, "later")
+        assert await db.read(names) == [*kept, "later"]
+
+    async def test_a_locked_database_is_told_to_all_and_survived(self, db: Database, tmp_path: Path):
+        blocker = apsw.Connection(str(tmp_path / "delta.db"))
+        blocker.execute("BEGIN IMMEDIATE")
+        db._writer._connection.set_busy_timeout(1)  # type: ignore[attr-defined]
+        results = await asyncio.gather(*(db.write(put, str(i)) for i in range(20)), return_exceptions=True)
+        assert {type(result) for result in results} == {Unavailable}
+        blocker.close()
+        await db.write(put, "later")
+        assert await db.read(names) == ["later"]
+
+
+@pytest.mark.parametrize(("group_calls", "commits"), [(256, 1), (10, 10)])
+async def test_waiting_writes_share_a_commit_up_to_a_bound(tmp_path: Path, group_calls: int, commits: int):
+    tuning = msgspec.structs.replace(FAST, group_calls=group_calls, group_s=60)
+    async with opened(tmp_path, tuning=tuning) as db:
+        await db.write(lambda tx: tx.run(CREATE))
+        before = db.stats().commits
+        async with held(db):  # the call that holds is the first of the group, so a hundred in all
+            writes = asyncio.gather(*(db.write(put, str(i)) for i in range(99)))
+        await writes
+        assert db.stats().commits == before + commits
+
+
+async def test_a_group_that_takes_long_is_committed_before_it_is_full(tmp_path: Path):
+    async with opened(tmp_path, tuning=msgspec.structs.replace(FAST, group_s=0)) as db:
+        await db.write(lambda tx: tx.run(CREATE))
+        before = db.stats().commits
+        async with held(db):
+            writes = asyncio.gather(*(db.write(put, str(i)) for i in range(9)))
+        await writes
+        assert db.stats().commits == before + 10
+
+
+async def test_the_settings_of_the_file_and_its_connections(tmp_path: Path):
+    async with opened(tmp_path, tuning=connection.Tuning()) as db:
+        wanted = {
+            "page_size": connection.PAGE_SIZE, "auto_vacuum": 2, "journal_mode": "wal", "synchronous": 2,
+            "foreign_keys": 1, "mmap_size": 0, "application_id": connection.APPLICATION_ID,
+        }  # fmt: skip
+        found = await db.write(lambda tx: {name: (tx.one(f"PRAGMA {name}") or (None,))[0] for name in wanted})
+        assert found == wanted
+        with pytest.raises(apsw.SQLError):
+            await db.write(lambda tx: tx.one('SELECT "a string"'))
+
+
+async def test_only_the_owner_may_read_the_files(tmp_path: Path):
+    data_dir = tmp_path / "new" / "data"
+    async with opened(data_dir) as db:
+        await db.write(lambda tx: tx.run(CREATE))
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_dir.iterdir()}
+    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+    assert {"delta.db", "delta.db-wal", "delta.db-shm", "delta.lock"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+async def test_a_closed_database_is_one_file_and_opens_again(tmp_path: Path):
+    async with opened(tmp_path) as db:
+        await db.write(lambda tx: tx.run(CREATE))
+        await db.write(put, "kept")
+    assert not (tmp_path / "delta.db-wal").exists()
+    async with opened(tmp_path) as db:
+        assert await db.read(names) == ["kept"]
+
+
+async def test_the_log_is_cut_when_it_has_grown_too_long(tmp_path: Path):
+    async with opened(tmp_path, wal_bytes=100_000) as db:
+        await db.write(lambda tx: tx.run(CREATE))
+        await db.write(lambda tx: tx.many("INSERT INTO item (name) VALUES (?)", [(f"{i:0999d}",) for i in range(500)]))
+        assert db.stats().log_bytes > 500_000
+        await db.checkpoint()
+        assert db.stats().log_bytes == 0
+        assert db.stats().database_bytes > 500_000
+
+
+async def test_vacuum_gives_space_back_to_the_file_system(tmp_path: Path):
+    def fill(tx: Tx) -> None:
+        tx.many("INSERT INTO item (name) VALUES (?)", [(f"{i:010000d}",) for i in range(1000)])
+
+    async with opened(tmp_path) as db:
+        await db.write(lambda tx: tx.run(CREATE))
+        await db.write(fill)
+        await db.checkpoint()
+        full = db.stats().database_bytes
+        await db.write(lambda tx: tx.run("DELETE FROM item WHERE id > 10"))
+        free = db.stats().free_bytes
+        before = db.stats().commits
+        assert await db.vacuum(1_000_000) * connection.PAGE_SIZE == free > 5_000_000
+        assert db.stats().commits - before > 10, "other writes get in between"
+        await db.checkpoint()
+        assert db.stats().database_bytes < full / 10
+
+
+@pytest.mark.parametrize("garbage", [b"not a database" * 1000, b"\x00" * 9000], ids=["text", "zeros"])
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, garbage: bytes):
+    (tmp_path / "delta.db").write_bytes(garbage)
+    with pytest.raises(DatabaseFailed, match="backup"):
+        async with opened(tmp_path):
+            pass
+    assert (tmp_path / "delta.db").read_bytes() == garbage
+
+
+async def test_a_damaged_page_is_told_and_not_taken_for_data(tmp_path: Path):
+    async with opened(tmp_path) as db:
+        await db.write(lambda tx: tx.run(CREATE))
+        await db.write(lambda tx: tx.many("INSERT INTO item (name) VALUES (?)", [(f"{i:0999d}",) for i in range(500)]))
+    file = tmp_path / "delta.db"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 :] = b"\xa5" * (len(content) - len(content) // 2)
+    file.write_bytes(content)
+    async with opened(tmp_path) as db:
+        with pytest.raises(DatabaseFailed, match="damaged"):
+            await db.read(lambda tx: tx.all("SELECT name FROM item ORDER BY name"))
+
+
+def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.51.2")
+    with pytest.raises(RuntimeError, match=r"3\.51\.3"):
+        connection.check_library()
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.100.0")
+    connection.check_library()
+
+
+RUNS = """
+import asyncio, sys
+from pathlib import Path
+from tests.storage.opened import opened
+
+async def main():
+    async with opened(Path(sys.argv[1])) as db:
+        await db.write(lambda tx: tx.run("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)"))
+        await db.read(lambda tx: tx.all("SELECT * FROM item"))
+        await db.optimize(); await db.checkpoint(); await db.vacuum(10)
+
+asyncio.run(main())
+assert not {"sqlite3", "_sqlite3", "aiosqlite"} & set(sys.modules), "another SQLite library is in the process"
+"""
+
+
+def test_no_other_sqlite_library_is_loaded(tmp_path: Path):
+    subprocess.run([sys.executable, "-c", RUNS, str(tmp_path)], check=True, cwd=Path(__file__).parents[2])
