@@ -241,11 +241,15 @@ class DatabaseContract:
         assert await narrow.read(names) == []
 
     async def test_waiting_for_a_thread_counts_against_the_deadline(self, narrow: Database):
-        hog, waits = await asyncio.gather(
-            narrow.read(lambda tx: tx.one(ENDLESS)), narrow.read(names), return_exceptions=True
-        )
-        assert isinstance(hog, Unavailable)
-        assert isinstance(waits, Unavailable)
+        gate = Gate()
+        holding = asyncio.create_task(narrow.read(gate.hold))
+        await gate.reached()
+        waiting = asyncio.create_task(narrow.read(names))
+        await asyncio.wait({waiting}, timeout=0.06)
+        gate.open()
+        await holding
+        with pytest.raises(Unavailable):
+            await waiting
 
     async def test_a_cancelled_read_gives_its_thread_back(self, db: Database):
         for _ in range(8):  # more than there are threads
