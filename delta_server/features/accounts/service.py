@@ -4,16 +4,21 @@ Users, passwords and plans will live here too; until then there is one account, 
 """
 
 import hmac
+import os
 from collections.abc import Iterable
 
-from delta_server.core import secrets
-from delta_server.core.errors import Invalid, Unauthorized
+import msgspec
+
+from delta_server.core import ids, names, secrets, times
+from delta_server.core.errors import Invalid, NotFound, Unauthorized
 from delta_server.core.secrets import Kind
-from delta_server.features.accounts import store
+from delta_server.features.accounts import schemas, store
+from delta_server.features.accounts.schemas import KeyAnswer, NewKey
 from delta_server.features.accounts.store import ListedKey, StoredKey
 from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.once import Answer, Once
 
 SCOPES = ("read", "write", "admin")
 
@@ -39,6 +44,26 @@ def authenticate(svc: Services, key_text: str) -> Caller:
     return Caller(account=key.account, project=key.project, scopes=frozenset(key.scopes.split()), key_id=sent.public_id)
 
 
+async def create(svc: Services, caller: Caller, new: NewKey, once: Once) -> Answer:
+    """Make a key in the caller's account or project. Raises Invalid, and NotFound for the project.
+
+    The answer kept for a repeated request lacks the key itself, which is stored nowhere.
+    """
+    return await svc.db.write(_create, caller, new, os.urandom(secrets.RANDOM_BYTES), once)
+
+
+async def page(svc: Services, caller: Caller, *, below: int | None, limit: int) -> list[ListedKey]:
+    """The newest first, those made before the row `below`."""
+    return await svc.db.read(
+        store.page, caller.account, caller.project, below=1 << 62 if below is None else below, limit=limit
+    )
+
+
+async def revoke(svc: Services, caller: Caller, public_id: str) -> None:
+    """The key stops working at once. Raises NotFound when there is none to revoke."""
+    await svc.db.write(revoke_key, caller.account, caller.project, public_id)
+
+
 def default_account(tx: Tx) -> int:
     """The account everything belongs to until there are users."""
     found = store.account_named(tx, store.DEFAULT_ACCOUNT)
@@ -51,19 +76,19 @@ def add_key(
     project: int | None,
     *,
     randomness: bytes,
-    name: str = "",
     scopes: Iterable[str],
+    name: str = "",
     expires_at: int | None = None,
 ) -> str:
-    """Make a key of the project, of the account when `project` is None; its text, which is nowhere kept.
+    """Make a key of the project, of the account when `project` is None; its text, which is stored nowhere.
 
-    Raises Invalid. Takes `secrets.RANDOM_BYTES` random bytes.
+    Takes `secrets.RANDOM_BYTES` random bytes. Raises Invalid.
     """
-    wanted = sorted(set(scopes))
-    if not wanted or not set(SCOPES).issuperset(wanted):
-        raise Invalid(f"scopes must be some of {', '.join(SCOPES)}", field="scopes")
-    if expires_at is not None and expires_at <= tx.now_ms:
-        raise Invalid("expires_at must be in the future", field="expires_at")
+    wanted = set(scopes)
+    if not wanted or not wanted.issubset(SCOPES):
+        raise Invalid(f"scopes must be one or more of {', '.join(SCOPES)}", field="scopes")
+    if expires_at is not None and not tx.now_ms < expires_at <= times.LATEST_MS:
+        raise Invalid("expires_at must be in the future, before the year 10000", field="expires_at")
     text = secrets.make(Kind.ACCOUNT if project is None else Kind.PROJECT, randomness)
     key = secrets.parse(text)
     store.insert_key(
@@ -72,20 +97,21 @@ def add_key(
         project,
         public_id=key.public_id,
         secret_hash=key.secret_hash,
-        name=name,
-        scopes=" ".join(wanted),
+        name=names.check(name) if name else "",
+        scopes=" ".join(scope for scope in SCOPES if scope in wanted),
         expires_at=expires_at,
     )
     return text
 
 
 def list_keys(tx: Tx, account: int) -> list[ListedKey]:
-    return store.keys(tx, account)
+    return store.page(tx, account, None, below=1 << 62, limit=10_000)
 
 
-def revoke_key(tx: Tx, account: int, public_id: str) -> bool:
-    """Whether there was such a key to revoke."""
-    return store.revoke(tx, account, public_id) == 1
+def revoke_key(tx: Tx, account: int, project: int | None, public_id: str) -> None:
+    """A project's caller reaches that project's keys only. Raises NotFound."""
+    if not store.revoke(tx, account, project, public_id):
+        raise NotFound("there is no such key to revoke: it may have been revoked before")
 
 
 def revoke_keys_of(tx: Tx, project: int) -> None:
@@ -94,3 +120,33 @@ def revoke_keys_of(tx: Tx, project: int) -> None:
 
 def delete_keys_of(tx: Tx, project: int) -> None:
     store.delete_all_of(tx, project)
+
+
+def _create(tx: Tx, caller: Caller, new: NewKey, randomness: bytes, once: Once) -> Answer:
+    if answer := once.replay(tx):
+        return answer
+    expires_at = None if new.expires_at is None else times.parse(new.expires_at, field="expires_at")
+    text = add_key(
+        tx,
+        caller.account,
+        _project_for(tx, caller, new.project),
+        randomness=randomness,
+        scopes=new.scopes,
+        name=new.name,
+        expires_at=expires_at,
+    )
+    made = store.listed(tx, caller.account, secrets.parse(text).public_id)
+    assert made is not None
+    kept = KeyAnswer(schemas.api_key(made), key=None)
+    answer = once.keep(tx, 201, msgspec.json.encode(kept))
+    return msgspec.structs.replace(answer, body=msgspec.json.encode(msgspec.structs.replace(kept, key=text)))
+
+
+def _project_for(tx: Tx, caller: Caller, wanted: str | None) -> int | None:
+    """The project a new key is for; None for an account's key. Raises NotFound."""
+    if wanted is None:
+        return caller.project
+    project = store.project_with(tx, caller.account, ids.parse(wanted, "project"))
+    if project is None or caller.project not in (None, project):
+        raise NotFound("there is no such project: GET /v1/projects lists those this key sees")
+    return project

@@ -20,16 +20,25 @@ class StoredKey(msgspec.Struct, frozen=True):
 
 
 class ListedKey(msgspec.Struct, frozen=True):
-    """A key as people see it: nothing in it helps to use it."""
+    """A key as people see it: nothing in it helps to use it. `project` is the project's uid."""
 
+    id: int
     public_id: str
-    project: str | None
+    project: bytes | None
+    project_name: str | None
     name: str
     scopes: str
     created_at: int
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None
+
+
+_LISTED = (
+    "SELECT api_key.id, api_key.public_id, project.uid, project.name, api_key.name, api_key.scopes,"
+    " api_key.created_at, api_key.expires_at, api_key.revoked_at, api_key.last_used_at"
+    " FROM api_key LEFT JOIN project ON project.id = api_key.project"
+)
 
 
 def account_named(tx: Tx, name: str) -> int | None:
@@ -75,24 +84,40 @@ def key(tx: Tx, public_id: str) -> StoredKey | None:
     return StoredKey(*row) if row else None
 
 
-def keys(tx: Tx, account: int) -> list[ListedKey]:
-    """All keys of the account and its projects, the newest first. People make tens of them, so there are no pages."""
+def listed(tx: Tx, account: int, public_id: str) -> ListedKey | None:
+    row = tx.one(f"{_LISTED} WHERE api_key.account = ? AND api_key.public_id = ?", account, public_id)
+    return ListedKey(*row) if row else None
+
+
+def page(tx: Tx, account: int, project: int | None, *, below: int, limit: int) -> list[ListedKey]:
+    """The newest first, rows below `below`; those of one project, or with None all of the account and its projects."""
     rows = tx.all(
-        "SELECT api_key.public_id, project.name, api_key.name, api_key.scopes, api_key.created_at,"
-        " api_key.expires_at, api_key.revoked_at, api_key.last_used_at"
-        " FROM api_key LEFT JOIN project ON project.id = api_key.project"
-        " WHERE api_key.account = ? ORDER BY api_key.id DESC",
+        f"{_LISTED} WHERE api_key.account = ? AND (? IS NULL OR api_key.project = ?) AND api_key.id < ?"
+        " ORDER BY api_key.id DESC LIMIT ?",
         account,
+        project,
+        project,
+        below,
+        limit,
     )
     return [ListedKey(*row) for row in rows]
 
 
-def revoke(tx: Tx, account: int, public_id: str) -> int:
+def project_with(tx: Tx, account: int, uid: bytes) -> int | None:
+    """The project a key is to be made for."""
+    row = tx.one("SELECT id FROM project WHERE account = ? AND uid = ? AND deleted_at IS NULL", account, uid)
+    return row[0] if row else None
+
+
+def revoke(tx: Tx, account: int, project: int | None, public_id: str) -> int:
     """The number of keys revoked now: none when there is no such key or it was revoked before."""
     return tx.run(
-        "UPDATE api_key SET revoked_at = ? WHERE account = ? AND public_id = ? AND revoked_at IS NULL",
+        "UPDATE api_key SET revoked_at = ?"
+        " WHERE account = ? AND (? IS NULL OR project = ?) AND public_id = ? AND revoked_at IS NULL",
         tx.now_ms,
         account,
+        project,
+        project,
         public_id,
     )
 

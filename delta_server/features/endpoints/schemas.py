@@ -1,27 +1,42 @@
 """Endpoints on the wire, and their settings."""
 
-from typing import Annotated, Any
+from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from delta_server.core import ids, times
-from delta_server.core.diff import DiffSettings
+from delta_server.core.diff_settings import DiffSettings, Order
 from delta_server.features.endpoints import store
+
+KeepDays: TypeAlias = Annotated[int, Meta(ge=1, le=36_500)]
+KeepLast: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A snapshot stays when either rule keeps it. Without any rule all stay."""
 
-    keep_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
-    keep_last: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    keep_days: KeepDays | None = None
+    keep_last: KeepLast | None = None
 
 
 class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     description: str = ""
-    diff: DiffSettings = DiffSettings()
-    retention: Retention = Retention()
+    diff: DiffSettings | None = None
+    retention: Retention | None = None
+
+
+class DiffChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    array_keys: dict[str, list[str]] | UnsetType | None = UNSET
+    ignore: list[str] | UnsetType | None = UNSET
+    tolerance: dict[str, float] | float | UnsetType | None = UNSET
+    order: dict[str, Order] | UnsetType | None = UNSET
+
+
+class RetentionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    keep_days: KeepDays | UnsetType | None = UNSET
+    keep_last: KeepLast | UnsetType | None = UNSET
 
 
 class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,15 +44,22 @@ class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
-    diff: dict[str, Any] | UnsetType | None = UNSET
-    retention: dict[str, Any] | UnsetType | None = UNSET
+    diff: DiffChange | UnsetType | None = UNSET
+    retention: RetentionChange | UnsetType | None = UNSET
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a change's `diff` and `retention` must become, merged with what was there."""
+class DiffShown(msgspec.Struct, frozen=True):
+    """As DiffSettings, with the defaults written out."""
 
-    diff: DiffSettings
-    retention: Retention
+    array_keys: dict[str, list[str]]
+    ignore: list[str]
+    tolerance: dict[str, float] | float
+    order: dict[str, Order]
+
+
+class RetentionShown(msgspec.Struct, frozen=True):
+    keep_days: int | None
+    keep_last: int | None
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -46,9 +68,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     id: str
     name: str
     description: str
-    diff: dict[str, Any]
+    diff: DiffShown
     diff_version: int
-    retention: dict[str, Any]
+    retention: RetentionShown
     last_captured_at: str | None
     created_at: str
     updated_at: str
@@ -58,20 +80,15 @@ class EndpointAnswer(msgspec.Struct, frozen=True):
     endpoint: Endpoint
 
 
-def endpoint(row: store.Endpoint, settings: Settings) -> Endpoint:
+def endpoint(row: store.Endpoint, diff: DiffSettings, retention: Retention) -> Endpoint:
     return Endpoint(
         id=ids.text(row.uid),
         name=row.name,
         description=row.description,
-        diff=full(settings.diff),
+        diff=DiffShown(*msgspec.structs.astuple(diff)),
         diff_version=row.diff_version,
-        retention=full(settings.retention),
+        retention=RetentionShown(*msgspec.structs.astuple(retention)),
         last_captured_at=None if row.last_captured_at is None else times.format(row.last_captured_at),
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
     )
-
-
-def full(settings: msgspec.Struct) -> dict[str, Any]:
-    """All settings with their values, the defaults too: what is stored leaves those out."""
-    return {name: msgspec.to_builtins(getattr(settings, name)) for name in settings.__struct_fields__}

@@ -1,21 +1,30 @@
 """Endpoints: the documents a project tracks. Wherever an endpoint is asked for, its id and its name are both good."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from delta_server.core import ids, names
-from delta_server.core.diff import DiffSettings
+from delta_server.core import diff_settings, ids, names
+from delta_server.core.diff_settings import DiffSettings
 from delta_server.core.errors import Conflict, NotFound
 from delta_server.features.endpoints import schemas, store
-from delta_server.features.endpoints.schemas import EndpointAnswer, EndpointChange, NewEndpoint, Retention, Settings
+from delta_server.features.endpoints.schemas import (
+    DiffChange,
+    EndpointAnswer,
+    EndpointChange,
+    NewEndpoint,
+    Retention,
+    RetentionChange,
+)
 from delta_server.features.endpoints.store import Endpoint
 from delta_server.http.auth import Caller, project_of
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Answer, Once
+
+T = TypeVar("T", DiffSettings, Retention)
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -65,28 +74,32 @@ async def create(svc: Services, caller: Caller, new: NewEndpoint, once: Once) ->
     return await svc.db.write(_create, project_of(caller), new, once)
 
 
-def get(svc: Services, caller: Caller, text: str) -> schemas.Endpoint:
-    """Raises NotFound."""
-    return _view(svc.db.peek(_found, project_of(caller), text))
+def get(svc: Services, caller: Caller, text: str) -> Endpoint:
+    """The endpoint by id or name, with all that is told of it. Raises NotFound."""
+    return svc.db.peek(_found, project_of(caller), text)
 
 
-async def page(svc: Services, caller: Caller, *, prefix: str, after: str | None, limit: int) -> list[schemas.Endpoint]:
+async def page(svc: Services, caller: Caller, *, prefix: str, after: str | None, limit: int) -> list[Endpoint]:
     """By name, those that begin with `prefix`, after the name `after`."""
-    span = names.page_range(prefix, after)
-    return [_view(row) for row in await svc.db.read(store.page, project_of(caller), names=span, limit=limit)]
+    return await svc.db.read(store.page, project_of(caller), names=names.page_range(prefix, after), limit=limit)
 
 
-async def change(svc: Services, caller: Caller, text: str, change: EndpointChange) -> schemas.Endpoint:
+async def change(svc: Services, caller: Caller, text: str, change: EndpointChange) -> Endpoint:
     """Raises NotFound, Invalid, and Conflict when the new name is taken."""
     before, after = await svc.db.write(_change, project_of(caller), text, change)
     if before.diff_version != after.diff_version:
         svc.contents_changed.notify()
-    return _view(after)
+    return after
 
 
 async def delete(svc: Services, caller: Caller, text: str) -> None:
     """From now on it is not found and its name is free; its data is swept in the background. Raises NotFound."""
     await svc.db.write(_delete, project_of(caller), text)
+
+
+def view(row: Endpoint) -> schemas.Endpoint:
+    """As it is on the wire."""
+    return schemas.endpoint(row, *_settings(row.diff, row.retention))
 
 
 def _look_up(tx: Tx, project: int, text: str) -> Endpoint | None:
@@ -119,10 +132,10 @@ def _create(tx: Tx, project: int, new: NewEndpoint, once: Once) -> Answer:
         project,
         name=_free_name(tx, project, new.name),
         description=names.check_description(new.description),
-        diff=_encode(new.diff).decode(),
-        retention=_encode(new.retention).decode(),
+        diff=_diff_text(new.diff or DiffSettings()),
+        retention=_encode(new.retention or Retention()).decode(),
     )
-    return once.keep(tx, 201, msgspec.json.encode(EndpointAnswer(_view(made))))
+    return once.keep(tx, 201, msgspec.json.encode(EndpointAnswer(view(made))))
 
 
 def _change(tx: Tx, project: int, text: str, change: EndpointChange) -> tuple[Endpoint, Endpoint]:
@@ -133,29 +146,30 @@ def _change(tx: Tx, project: int, text: str, change: EndpointChange) -> tuple[En
         name = _free_name(tx, project, change.name)
     if change.description is not UNSET:
         description = names.check_description(change.description or "")
-    settings = _merged(before, change)
-    diff, retention = _encode(settings.diff).decode(), _encode(settings.retention).decode()
+    diff = _diff_text(_merged(before.diff, change.diff, DiffSettings))
+    retention = _encode(_merged(before.retention, change.retention, Retention)).decode()
     if (name, description, diff, retention) == (before.name, before.description, before.diff, before.retention):
         return before, before
-    store.update(tx, project, before.id, name=name, description=description, diff=diff, retention=retention)
+    store.update(tx, project, before.id, name=name, description=description, retention=retention)
+    if diff != before.diff:
+        store.update_diff(tx, project, before.id, diff)
     return before, _found(tx, project, ids.text(before.uid))
 
 
-def _merged(before: Endpoint, change: EndpointChange) -> Settings:
-    """Raises msgspec.ValidationError that names the wrong setting, as the body's decoding does."""
-    merged = {
-        "diff": _merge(msgspec.json.decode(before.diff), change.diff),
-        "retention": _merge(msgspec.json.decode(before.retention), change.retention),
-    }
-    return msgspec.convert(merged, Settings)
-
-
-def _merge(old: dict[str, Any], change: dict[str, Any] | UnsetType | None) -> dict[str, Any]:
-    if change is UNSET:
-        return old
+def _merged(before: str, change: DiffChange | RetentionChange | UnsetType | None, kind: type[T]) -> T:
+    """The stored settings with those of the change put in; null takes one out."""
     if change is None:
-        return {}
-    return {name: value for name, value in {**old, **change}.items() if value is not None}
+        return kind()
+    settings = msgspec.json.decode(before, type=dict[str, Any])
+    if change is not UNSET:
+        settings |= msgspec.to_builtins(change)  # leaves out what is unset
+    return msgspec.convert({name: value for name, value in settings.items() if value is not None}, kind)
+
+
+def _diff_text(settings: DiffSettings) -> str:
+    """Raises Invalid, naming every wrong part."""
+    diff_settings.validate(settings)
+    return _encode(settings).decode()
 
 
 def _delete(tx: Tx, project: int, text: str) -> None:
@@ -170,15 +184,11 @@ def _free_name(tx: Tx, project: int, text: str) -> str:
 
 
 def _ref(row: Endpoint) -> EndpointRef:
-    settings = _settings(row.diff, row.retention)
-    return EndpointRef(row.id, row.uid, row.project, row.name, settings.diff, row.diff_version, settings.retention)
-
-
-def _view(row: Endpoint) -> schemas.Endpoint:
-    return schemas.endpoint(row, _settings(row.diff, row.retention))
+    diff, retention = _settings(row.diff, row.retention)
+    return EndpointRef(row.id, row.uid, row.project, row.name, diff, row.diff_version, retention)
 
 
 @lru_cache(maxsize=256)
-def _settings(diff: str, retention: str) -> Settings:
+def _settings(diff: str, retention: str) -> tuple[DiffSettings, Retention]:
     """Decoded once for all endpoints with the same settings; most have none."""
-    return Settings(msgspec.json.decode(diff, type=DiffSettings), msgspec.json.decode(retention, type=Retention))
+    return msgspec.json.decode(diff, type=DiffSettings), msgspec.json.decode(retention, type=Retention)

@@ -70,18 +70,24 @@ def insert(
     return Endpoint(endpoint, uid, project, name, description, diff, retention, 1, tx.now_ms, tx.now_ms, None)
 
 
-def update(tx: Tx, project: int, endpoint: int, *, name: str, description: str, diff: str, retention: str) -> None:
-    """Another `diff` gives another `diff_version` and queues all of the endpoint's deltas to be computed again."""
+def update(tx: Tx, project: int, endpoint: int, *, name: str, description: str, retention: str) -> None:
     tx.run(
-        "UPDATE endpoint SET name = ?, description = ?, diff = ?, retention = ?, updated_at = ?,"
-        " diff_version = CASE WHEN diff = ? THEN diff_version ELSE diff_version + 1 END,"
-        " recompute_before = CASE WHEN diff = ? THEN recompute_before ELSE ? END WHERE project = ? AND id = ? AND deleted_at IS NULL",
+        "UPDATE endpoint SET name = ?, description = ?, retention = ?, updated_at = ?"
+        " WHERE project = ? AND id = ? AND deleted_at IS NULL",
         name,
         description,
-        diff,
         retention,
         tx.now_ms,
-        diff,
+        project,
+        endpoint,
+    )
+
+
+def update_diff(tx: Tx, project: int, endpoint: int, diff: str) -> None:
+    """New settings are a new version of them, and all deltas of the endpoint are to be computed again."""
+    tx.run(
+        "UPDATE endpoint SET diff = ?, diff_version = diff_version + 1, recompute_before = ?"
+        " WHERE project = ? AND id = ? AND deleted_at IS NULL",
         diff,
         times.LATEST_MS + 1,
         project,

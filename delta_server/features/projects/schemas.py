@@ -5,6 +5,7 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core import ids, times
 from delta_server.features.projects import store
+from delta_server.features.projects.store import Usage
 
 
 class NewProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,16 +30,6 @@ class Project(msgspec.Struct, frozen=True):
 
 class ProjectAnswer(msgspec.Struct, frozen=True):
     project: Project
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """What the project keeps. `raw_bytes` is the size of its distinct contents, `stored_bytes` what they take."""
-
-    endpoints: int
-    snapshots: int
-    contents: int
-    raw_bytes: int
-    stored_bytes: int
 
 
 class UsageAnswer(msgspec.Struct, frozen=True):

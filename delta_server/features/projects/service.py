@@ -1,4 +1,7 @@
-"""Projects: the tenants. Everything else belongs to one. An account's key sees all of its account, a project's its own."""
+"""Projects: the tenants. Everything else belongs to one.
+
+An account's key sees all projects of the account, a project's key its own.
+"""
 
 import msgspec
 from msgspec import UNSET

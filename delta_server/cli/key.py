@@ -1,0 +1,136 @@
+"""`key create`, `key list`, `key revoke`."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+import click
+
+from delta_server import app
+from delta_server.cli.options import with_config
+from delta_server.config import Config
+from delta_server.core import secrets, times
+from delta_server.core.errors import DeltaError
+from delta_server.features.accounts import service as accounts
+from delta_server.features.accounts.store import ListedKey
+from delta_server.features.projects import service as projects
+from delta_server.storage.database import Tx
+from delta_server.storage.lock import DataDirRefused
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_HEADER = ("ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE")
+
+
+@click.group(help="Create, list and revoke API keys.")
+def key() -> None:
+    pass
+
+
+@key.command(help="Make a key and print it: it is shown this once and cannot be read again.")
+@click.option("--project", help="The project the key is for; made when absent.")
+@click.option("--account", is_flag=True, help="A key of the account instead, which manages projects.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(accounts.SCOPES),
+    help="What it may do; admin implies write, write implies read.  [default: write; admin with --account]",
+)
+@click.option("--name", default="", help="A note to tell it from others.")
+@click.option("--expires", help="How long it is good for, such as 90d.  [default: for ever]")
+@with_config
+def create(
+    config: Config, project: str | None, account: bool, scopes: tuple[str, ...], name: str, expires: str | None
+) -> None:
+    if account == (project is not None):
+        raise click.UsageError("give either --project NAME or --account")
+    lasts_ms = None if expires is None else times.parse_length(expires, field="--expires")
+    wanted = scopes or (("admin",) if account else ("write",))
+    text = _write(config, _create, project, wanted, name, lasts_ms, os.urandom(secrets.RANDOM_BYTES))
+    click.echo(text)
+    click.echo("Keep it safe: it is not shown again. Send it as  Authorization: Bearer KEY", err=True)
+
+
+@key.command("list", help="List all keys, the newest first. The keys themselves are not stored and not shown.")
+@with_config
+def list_(config: Config) -> None:
+    now_ms, keys = _write(config, _list)
+    if not keys:
+        click.echo("There are no keys yet: make one with  delta-server key create --project NAME", err=True)
+        return
+    rows = [_HEADER, *(_row(key, now_ms) for key in keys)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@key.command(help="Make a key useless at once, by its ID from `key list`.")
+@click.argument("public_id")
+@with_config
+def revoke(config: Config, public_id: str) -> None:
+    _write(config, _revoke, public_id)
+    click.echo(f"Revoked {public_id}.")
+
+
+def _create(
+    tx: Tx, project: str | None, scopes: tuple[str, ...], name: str, lasts_ms: int | None, randomness: bytes
+) -> str:
+    account = accounts.default_account(tx)
+    return accounts.add_key(
+        tx,
+        account,
+        None if project is None else projects.ensure(tx, account, project).id,
+        randomness=randomness,
+        scopes=scopes,
+        name=name,
+        expires_at=None if lasts_ms is None else tx.now_ms + lasts_ms,
+    )
+
+
+def _list(tx: Tx) -> tuple[int, list[ListedKey]]:
+    return tx.now_ms, accounts.list_keys(tx, accounts.default_account(tx))
+
+
+def _revoke(tx: Tx, public_id: str) -> None:
+    accounts.revoke_key(tx, accounts.default_account(tx), None, public_id)
+
+
+def _row(key: ListedKey, now_ms: int) -> tuple[str, ...]:
+    return (
+        key.public_id,
+        "(account)" if key.project is None else key.project_name or "(deleted)",
+        key.scopes.replace(" ", ","),
+        key.name or "-",
+        _time(key.created_at),
+        _time(key.expires_at),
+        _time(key.last_used_at),
+        _state(key, now_ms),
+    )
+
+
+def _state(key: ListedKey, now_ms: int) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= now_ms else "good"
+
+
+def _time(time_ms: int | None) -> str:
+    return "-" if time_ms is None else times.format(time_ms)[:16].replace("T", " ")
+
+
+def _write(config: Config, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `fn` in one write transaction. Raises DeltaError, with a way out while a server holds the database."""
+
+    async def run() -> T:
+        async with app.open_services(config) as svc:
+            return await svc.db.write(fn, *args, **kwargs)
+
+    try:
+        return asyncio.run(run())
+    except DataDirRefused as error:
+        raise DeltaError(
+            f"{error.message}\nWhile a server runs, its keys are managed over HTTP: /v1/auth/api-keys, with an admin key."
+        ) from error

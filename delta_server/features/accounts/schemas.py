@@ -1,0 +1,55 @@
+"""API keys on the wire."""
+
+import msgspec
+
+from delta_server.core import ids, times
+from delta_server.features.accounts.store import ListedKey
+
+
+class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`project` is a project's id; without it an account's key makes an account's key, a project's one of its project.
+    `expires_at` is a time; null never expires."""
+
+    project: str | None = None
+    name: str = ""
+    scopes: list[str] = ["write"]
+    expires_at: str | None = None
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """`project_id` is null for an account's key."""
+
+    id: str
+    project_id: str | None
+    project: str | None
+    name: str
+    scopes: list[str]
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+
+
+class KeyAnswer(msgspec.Struct, frozen=True):
+    """`key` is the key itself. It is told once: null when the request is repeated under its Idempotency-Key."""
+
+    api_key: ApiKey
+    key: str | None
+
+
+def api_key(row: ListedKey) -> ApiKey:
+    return ApiKey(
+        id=row.public_id,
+        project_id=None if row.project is None else ids.text(row.project),
+        project=row.project_name,
+        name=row.name,
+        scopes=row.scopes.split(),
+        created_at=times.format(row.created_at),
+        expires_at=_time(row.expires_at),
+        revoked_at=_time(row.revoked_at),
+        last_used_at=_time(row.last_used_at),
+    )
+
+
+def _time(time_ms: int | None) -> str | None:
+    return None if time_ms is None else times.format(time_ms)
