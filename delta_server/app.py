@@ -1,0 +1,127 @@
+"""The only file that knows every part: configuration in, a server out."""
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+
+from delta_server.config import Config
+from delta_server.features.accounts import service as accounts
+from delta_server.features.accounts import tasks as account_tasks
+from delta_server.http import docs, errors, health, idempotency
+from delta_server.http.body import JsonRequest
+from delta_server.http.dependencies import DEPENDENCIES
+from delta_server.http.edge import Edge
+from delta_server.http.gate import Gate
+from delta_server.http.health import Vitals
+from delta_server.http.metrics import Metrics
+from delta_server.services import Cpu, Services
+from delta_server.storage.cache import Cache
+from delta_server.storage.database import Clock, Tx
+from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.tasks.loops import Loop, Supervisor
+from delta_server.tasks.periodic import Periodic, as_loop
+from delta_server.tasks.signals import KeyedLocks, Signal
+
+ROUTES: list[ControllerRouterHandler] = [*health.routes]
+
+LOOPS: list[Loop[Services]] = []
+
+PERIODIC: list[Periodic[Services]] = [
+    Periodic("write when keys were last used", account_tasks.write_last_uses, every_s=60),
+    Periodic("forget old idempotency keys", idempotency.forget, every_s=3600),
+]
+
+QUEUES: dict[str, Callable[[Tx], int]] = {}
+"""Rows that wait for the background, for health and metrics."""
+
+
+class SystemClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Application:
+    """The ASGI application. `litestar` and `services` (while it runs) are there for tests and commands."""
+
+    def __init__(self, litestar: Litestar, edge: Edge) -> None:
+        self.litestar = litestar
+        self._edge = edge
+
+    @property
+    def services(self) -> Services:
+        found: Services = self.litestar.state.services
+        return found
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._edge(scope, receive, send)
+
+
+def build(
+    config: Config, *, clock: Clock | None = None, more_routes: Sequence[ControllerRouterHandler] = ()
+) -> Application:
+    """The server's application. Opens nothing yet; that is the lifespan's part.
+
+    Raises UnguardedRoute when a route is missing from the table of guards. `more_routes` are a test's own.
+    """
+    clock = clock or SystemClock()
+    metrics = Metrics()
+    gate = Gate(lambda key: accounts.authenticate(litestar.state.services, key))
+
+    @asynccontextmanager
+    async def running(app: Litestar) -> AsyncIterator[None]:
+        async with open_services(config, clock) as services, _background(services) as supervisor:
+            app.state.services = services
+            app.state.vitals = vitals = Vitals(services, supervisor.states, QUEUES)
+            metrics.watch(vitals.readings)
+            yield
+
+    litestar = Litestar(
+        [*ROUTES, *more_routes, *(docs.routes if config.server.docs else ())],
+        dependencies=DEPENDENCIES,
+        exception_handlers={Exception: errors.to_response},
+        guards=[gate],
+        lifespan=[running],
+        logging_config=None,
+        openapi_config=docs.openapi_config(),
+        request_class=JsonRequest,
+        request_max_body_size=None,  # the edge counts, before and after decoding
+    )
+    litestar.state.metrics = metrics
+    gate.learn(litestar)
+    return Application(litestar, Edge(litestar, config=config, clock=clock, metrics=metrics))
+
+
+@asynccontextmanager
+async def open_services(config: Config, clock: Clock | None = None) -> AsyncIterator[Services]:
+    """Everything handlers, tasks and commands are handed, without HTTP and without background loops."""
+    clock = clock or SystemClock()
+    with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 2) + 1), thread_name_prefix="cpu") as executor:
+        db = SqliteDatabase.open(config.storage, clock)
+        try:
+            yield Services(
+                config=config,
+                db=db,
+                clock=clock,
+                cpu=Cpu(executor),
+                cache=Cache(config.storage.cache_bytes),
+                endpoint_locks=KeyedLocks(),
+                contents_changed=Signal(),
+                deltas_changed=Signal(),
+            )
+        finally:
+            await db.close()
+
+
+@asynccontextmanager
+async def _background(services: Services) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(services.clock.now_ms)
+    supervisor.start([*LOOPS, *map(as_loop, PERIODIC)], services)
+    try:
+        yield supervisor
+    finally:
+        await supervisor.stop()

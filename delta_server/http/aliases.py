@@ -1,0 +1,68 @@
+"""camelCase for snake_case: `pageSize` is `page_size`, in query parameters and in management bodies.
+
+Names are changed before anything is decoded, so no struct knows of it. Bodies are split level by level into raw slices
+(guided by the struct), which leaves free JSON inside them byte for byte as it came.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from delta_server.core.errors import Invalid
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def camel(name: str) -> str:
+    """`page_size` as `pageSize`."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def snake_body(body: bytes, type_: Any) -> bytes:
+    """Valid JSON `body` with the aliases of `type_`'s fields renamed. Raises Invalid if a field came in both forms."""
+    return msgspec.json.encode(_renamed(body.strip(), _type_info(type_), ""))
+
+
+@lru_cache(512)
+def _type_info(type_: Any) -> inspect.Type:
+    return inspect.type_info(type_)
+
+
+def _renamed(raw: bytes, kind: inspect.Type, path: str) -> Any:
+    kinds = _alternatives(kind)
+    if raw.startswith(b"{"):
+        for one in kinds:
+            if isinstance(one, inspect.StructType):
+                return _renamed_struct(raw, one, path)
+            if isinstance(one, inspect.DictType):
+                return {k: _renamed(bytes(v), one.value_type, f"{path}{k}.") for k, v in _members(raw).items()}
+    if raw.startswith(b"["):
+        for one in kinds:
+            if isinstance(one, inspect.ListType | inspect.VarTupleType):
+                return [_renamed(bytes(v), one.item_type, f"{path}{i}.") for i, v in enumerate(_elements(raw))]
+    return msgspec.Raw(raw)
+
+
+def _renamed_struct(raw: bytes, kind: inspect.StructType, path: str) -> dict[str, Any]:
+    fields = {field.encode_name: field.type for field in kind.fields}
+    names = {camel(name): name for name in fields}
+    renamed: dict[str, Any] = {}
+    for key, value in _members(raw).items():
+        name = key if key in fields else names.get(key, key)
+        if name in renamed:
+            raise Invalid(f"{path}{name} is given twice, as {name} and as {camel(name)}", field=path + name)
+        known = fields.get(name)
+        renamed[name] = value if known is None else _renamed(bytes(value), known, f"{path}{name}.")
+    return renamed
+
+
+def _alternatives(kind: inspect.Type) -> tuple[inspect.Type, ...]:
+    if isinstance(kind, inspect.UnionType):
+        return kind.types
+    if isinstance(kind, inspect.Metadata):
+        return _alternatives(kind.type)
+    return (kind,)

@@ -1,0 +1,71 @@
+"""Who makes a request. How a key becomes a Caller is a function that app.py hands in; this layer knows no feature."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from delta_server.core.errors import Forbidden, Unauthorized
+from delta_server.http.guards import Access
+
+_HOW = "send a key as Authorization: Bearer KEY or as x-api-key: KEY"
+_RANK = {"read": 0, "write": 1, "admin": 2}
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The owner of a key. `project` is None for account keys."""
+
+    account: int
+    project: int | None
+    scopes: frozenset[str]
+    key_id: str
+
+    def may(self, scope: str) -> bool:
+        """Whether the key has `scope`, or one that implies it: admin implies write implies read."""
+        return any(_RANK.get(have, -1) >= _RANK[scope] for have in self.scopes)
+
+
+Authenticate: TypeAlias = Callable[[str], Caller]
+"""A key's text to its Caller; short, on the event loop. Raises Unauthorized for unknown, revoked and expired keys."""
+
+
+def key_of(headers: list[tuple[bytes, bytes]]) -> str:
+    """The key in a request's headers. Raises Unauthorized without one, or with two that differ."""
+    found = set()
+    for name, value in headers:
+        if name == b"x-api-key":
+            found.add(value.strip())
+        elif name == b"authorization":
+            found.add(_bearer(value))
+    if not found:
+        raise Unauthorized(f"this needs a key: {_HOW}")
+    if len(found) > 1:
+        raise Unauthorized("the request carries two different keys; send one")
+    try:
+        return found.pop().decode("ascii")
+    except UnicodeDecodeError:
+        raise Unauthorized("this is not a key") from None
+
+
+def _bearer(value: bytes) -> bytes:
+    scheme, _, key = value.strip().partition(b" ")
+    if scheme.lower() != b"bearer" or not key.strip():
+        raise Unauthorized(f"this way of signing in is not known: {_HOW}")
+    return key.strip()
+
+
+def check(caller: Caller, access: Access) -> None:
+    """Raise Forbidden unless `caller` may use a route with this `access`."""
+    if access.keys == "project" and caller.project is None:
+        raise Forbidden("this needs a project's key; an account key manages projects only")
+    if access.keys == "account" and caller.project is not None:
+        raise Forbidden("this needs an account key; a project's key stays within its project")
+    if not caller.may(access.scope):
+        raise Forbidden(f"the key lacks the scope {access.scope}")
+
+
+def project_of(caller: Caller) -> int:
+    """The project of a caller on a route for projects' keys. Raises Forbidden for an account's key."""
+    if caller.project is None:
+        raise Forbidden("this needs a project's key; an account key manages projects only")
+    return caller.project

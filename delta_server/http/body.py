@@ -1,0 +1,90 @@
+"""Request bodies: documents as their bytes, management bodies as structs.
+
+`JsonRequest` takes the place of Litestar's decoding, which answers 500 to deep JSON, accepts JSON sent as text/plain
+and turns "5" into 5.
+"""
+
+import json
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import State
+
+from delta_server.core import json_text
+from delta_server.core.errors import Invalid, NotAcceptable, TooLarge
+from delta_server.http import aliases
+from delta_server.http.auth import Caller
+from delta_server.http.validation import invalid
+
+T = TypeVar("T")
+
+MAX_TYPED_BYTES = 1 << 20
+"""Management bodies are small; documents and batches are not decoded here."""
+
+_UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
+
+
+class JsonRequest(Request[Caller, Any, State]):
+    """What `data: JSONBody[SomeStruct]` in a handler is decoded by."""
+
+    async def json(self) -> Any:
+        require_json(self)
+        field = self.route_handler.parsed_data_field
+        if field is None:
+            raise TypeError("the handler declares no data")
+        return decode(await self.body(), field.annotation)
+
+
+async def document(request: Request[Any, Any, Any]) -> bytes:
+    """The request's body, unchecked but for its media type. Raises NotAcceptable, TooLarge."""
+    require_json(request)
+    return await request.body()
+
+
+def require_json(request: Request[Any, Any, Any]) -> None:
+    """Raise NotAcceptable unless the body comes as JSON: application/json, application/*+json or text/json in UTF-8."""
+    kind, options = request.content_type
+    if not _is_json(kind.lower()):
+        raise NotAcceptable("send the body as JSON, with Content-Type: application/json")
+    if options.get("charset", "utf-8").strip('"').lower() not in _UTF8:
+        raise NotAcceptable("JSON is UTF-8 (RFC 8259 8.1): send it in that character set")
+
+
+def _is_json(kind: str) -> bool:
+    return kind in ("application/json", "text/json") or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def decode(body: bytes, type_: type[T], what: str = "the body") -> T:
+    """A struct from JSON. Raises BadRequest, Invalid (with the field's path), TooLarge."""
+    if len(body) > MAX_TYPED_BYTES:
+        raise TooLarge(f"{what} is larger than {MAX_TYPED_BYTES} bytes")
+    json_text.check(body, what)
+    _refuse_repeated_names(body)
+    try:
+        return _decoder(type_).decode(body)
+    except msgspec.ValidationError:
+        pass  # aliases are rare: look for them only now
+    try:
+        return _decoder(type_).decode(aliases.snake_body(body, type_))
+    except msgspec.ValidationError as error:
+        raise invalid(error) from None
+
+
+@lru_cache(512)
+def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(type_)
+
+
+def _refuse_repeated_names(body: bytes) -> None:
+    """Two parsers may read two values from an object with a name twice, so such a request is not read at all."""
+    # Numbers are not converted: 5,000 digits take the interpreter's refusal, 1e400 is infinity.
+    json.loads(body, object_pairs_hook=_object, parse_int=len, parse_float=len)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise Invalid(f"{repeated[:100]} is given twice", field=repeated[:100])

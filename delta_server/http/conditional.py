@@ -1,0 +1,31 @@
+"""ETag and If-None-Match (RFC 9110 8.8.3, 13.1.2)."""
+
+import re
+from typing import Any
+
+from litestar import Request, Response
+
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def etag(content_hash: bytes) -> str:
+    return f'"{content_hash.hex()}"'
+
+
+def matches(if_none_match: str | None, tag: str) -> bool:
+    """Whether a tag of the list is `tag`, compared weakly: the compressed form of the same content counts."""
+    if if_none_match is None:
+        return False
+    return if_none_match.strip() == "*" or tag.removeprefix("W/") in _TAG.findall(if_none_match)
+
+
+def headers(tag: str) -> dict[str, str]:
+    """For an answer that may be kept by its caller alone, and must be asked about each time."""
+    return {"etag": tag, "cache-control": "private, no-cache"}
+
+
+def not_modified(request: Request[Any, Any, Any], tag: str) -> Response[None] | None:
+    """A 304 if the caller has `tag` already, None if the answer must be sent."""
+    if not matches(request.headers.get("if-none-match"), tag):
+        return None
+    return Response(None, status_code=304, headers=headers(tag))

@@ -1,0 +1,161 @@
+"""The API's description at /docs/openapi.json, and Swagger UI at /docs from files of an installed package.
+
+Handlers say what they are in their decorators: `summary`, `tags`, and `opt=example(request=..., answer=...)`.
+"""
+
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import FromPath
+
+from delta_server import __version__
+from delta_server.core.errors import NotFound
+from delta_server.http import conditional
+from delta_server.http.errors import PROBLEM_JSON
+from delta_server.http.gate import bare
+from delta_server.http.guards import GUARDS
+
+_OPT = "example"
+
+ASSETS = {
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "favicon-32x32.png": "image/png",
+}
+"""What is taken from the package swagger-ui-py; packaging puts the same files into the executable."""
+
+_PAGE = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Delta API</title>
+<link rel="icon" href="docs/favicon-32x32.png">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+<div id="api"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</html>
+"""
+_START = b"""SwaggerUIBundle({
+  url: "docs/openapi.json", dom_id: "#api", deepLinking: true, persistAuthorization: false, validatorUrl: null,
+  defaultModelsExpandDepth: 0, presets: [SwaggerUIBundle.presets.apis],
+});
+"""
+_ABOUT = """Delta keeps the history of your data: it stores snapshots of JSON documents and tells exactly what changed.
+
+Send a key as `Authorization: Bearer KEY`. Failed requests are answered with `application/problem+json` (RFC 9457).
+Names may be written in camelCase too: `pageSize` is `page_size`. `/api/...` is another name of `/v1/...`."""
+_PROBLEM_EXAMPLE = {
+    "type": "urn:delta:problem:validation-error",
+    "title": "A value in the request is not allowed",
+    "status": 400,
+    "detail": "limit must be at most 1000",
+    "code": "VALIDATION_ERROR",
+    "message": "limit must be at most 1000",
+    "request_id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "timestamp": "2026-05-01T12:00:00.000Z",
+    "errors": [{"field": "limit", "message": "must be at most 1000"}],
+}
+
+
+def example(*, answer: Any, request: Any = None, media_type: str | None = None) -> dict[str, Any]:
+    """For a handler's `opt`: what is sent and what comes back. `media_type` is that of a body Litestar cannot see.
+
+    `answer` None stands for an answer without a body.
+    """
+    return {_OPT: {"request": request, "answer": answer, "media_type": media_type}}
+
+
+def openapi_config() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Delta",
+        version=__version__,
+        description=_ABOUT,
+        path="/docs",
+        render_plugins=[],
+        use_handler_docstrings=True,
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(type="http", scheme="bearer"),
+                "header": SecurityScheme(type="apiKey", name="x-api-key", security_scheme_in="header"),
+            }
+        ),
+    )
+
+
+def describe(app: Litestar) -> dict[str, Any]:
+    """Litestar's OpenAPI document with our examples, errors and scopes in it."""
+    schema: dict[str, Any] = app.openapi_schema.to_schema()
+    for route in app.routes:
+        for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
+            operation = schema["paths"].get(route.path_format, {}).get(method.lower())
+            if operation is not None:
+                _complete(operation, handler.opt.get(_OPT) or {}, GUARDS.get((method, bare(route.path_format))))
+    return schema
+
+
+def _complete(operation: dict[str, Any], given: dict[str, Any], access: Any) -> None:
+    if access is not None and not access.public:
+        operation["security"] = [{"bearer": []}, {"header": []}]
+        operation["x-scope"] = access.scope
+    if given.get("request") is not None:
+        kind = given.get("media_type") or "application/json"
+        content = operation.setdefault("requestBody", {"content": {}})["content"]
+        content.setdefault(kind, {"schema": {}})["example"] = given["request"]
+    answers = operation["responses"]
+    for status, answer in answers.items():
+        if status.startswith("2") and given.get("answer") is not None:
+            for content in (answer.get("content") or {}).values():
+                content["example"] = given["answer"]
+    answers.pop("400", None)
+    answers["default"] = {
+        "description": "What went wrong",
+        "content": {PROBLEM_JSON: {"schema": {"type": "object"}, "example": _PROBLEM_EXAMPLE}},
+    }
+
+
+@get("/docs", include_in_schema=False, media_type=MediaType.HTML)
+async def page() -> bytes:
+    return _PAGE
+
+
+@get("/docs/openapi.json", include_in_schema=False)
+async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+    return Response(_description(request.app), media_type=MediaType.JSON)
+
+
+@get("/docs/{name:str}", include_in_schema=False)
+async def asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[Any]:
+    if name == "start.js":
+        return Response(_START, media_type=ASSETS["swagger-ui-bundle.js"])
+    if name not in ASSETS:
+        raise NotFound("there is no such file in the documentation")
+    tag = f'"{__version__}"'
+    if unchanged := conditional.not_modified(request, tag):
+        return unchanged
+    return Response(_read(name), media_type=ASSETS[name], headers=conditional.headers(tag))
+
+
+@lru_cache(1)
+def _description(app: Litestar) -> bytes:
+    return msgspec.json.encode(describe(app))
+
+
+def _read(name: str) -> bytes:
+    """A file of Swagger UI. The package itself is not imported: it would bring a template engine along."""
+    spec = find_spec("swagger_ui")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    for place in places:
+        path = Path(place, "static", name)
+        if path.is_file():
+            return path.read_bytes()
+    raise NotFound("the documentation's page is not part of this installation; /docs/openapi.json is")
+
+
+routes = [page, openapi, asset]

@@ -1,0 +1,129 @@
+"""The one ASGI middleware: everything that is true of every request, around Litestar.
+
+It stands outside the router, so that 404s are logged, `/api` is routed and HEAD works. Per request it makes one
+`Exchange` (exchange.py), which reads the body and writes the answer; this file names the request and tells of it.
+"""
+
+import re
+import time
+from typing import Any
+
+import structlog
+import uuid_utils
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+
+from delta_server.config import Config
+from delta_server.http.address import UNKNOWN, resolver
+from delta_server.http.errors import UriTooLong
+from delta_server.http.exchange import Exchange
+from delta_server.http.metrics import Metrics
+from delta_server.http.paths import routing_path
+from delta_server.services import Clock
+
+log = structlog.get_logger("delta.access")
+
+MAX_TARGET_BYTES = 8192
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_QUIET = frozenset({"/healthz", "/metrics"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+
+class Edge:
+    """`app` with the edge around it. Lifespan messages pass through."""
+
+    def __init__(self, app: ASGIApp, *, config: Config, clock: Clock, metrics: Metrics) -> None:
+        self.app = app
+        self._limits = config.limits
+        self._clock = clock
+        self._metrics = metrics
+        self._client = resolver(config.server.trusted_proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "no websockets here"})
+        else:
+            await self.app(scope, receive, send)
+
+    async def _http(self, outer: HTTPScope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        headers = _first_values(outer["headers"])
+        request_id = _request_id(headers.get(b"x-request-id"))
+        exchange = Exchange(
+            outer["method"], headers, receive, send, request_id=request_id, limits=self._limits, clock=self._clock
+        )
+        scope = self._inner(outer, exchange)
+        self._metrics.in_flight.inc()
+        try:
+            await self._answer(scope, exchange)
+        finally:
+            self._metrics.in_flight.dec()
+            self._tell(outer, scope, exchange, seconds=time.perf_counter() - started)
+
+    async def _answer(self, scope: HTTPScope, exchange: Exchange) -> None:
+        try:
+            _check_target(scope)
+            await self.app(scope, exchange.receive, exchange.send)
+        except Exception as error:  # Litestar answers what handlers raise; this is what it cannot
+            if not await exchange.fail(error):
+                raise
+
+    def _inner(self, outer: HTTPScope, exchange: Exchange) -> HTTPScope:
+        """The scope Litestar sees. A copy: uvicorn reads the method of its own when it writes the answer."""
+        state: dict[str, Any] = {**outer.get("state", {}), "request_id": exchange.request_id, "clock": self._clock}
+        path = _canonical(routing_path(outer["raw_path"]) if outer.get("raw_path") else outer["path"])
+        scope: dict[str, Any] = {**outer, "path": path, "state": state}
+        if outer["method"] == "HEAD":
+            scope["method"] = "GET"
+        return scope  # type: ignore[return-value]  # a TypedDict cannot be spelled as a copy with changes
+
+    def _tell(self, outer: HTTPScope, scope: HTTPScope, exchange: Exchange, *, seconds: float) -> None:
+        method = outer["method"] if outer["method"] in _METHODS else "OTHER"
+        route = str(scope.get("path_template") or "(none)")
+        status = exchange.status or 499  # nginx's number for a client that went away before its answer
+        self._metrics.observe(
+            method, route, status=status, seconds=seconds, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out
+        )
+        (log.debug if route in _QUIET else log.info)(
+            "request",
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            bytes=exchange.bytes_out,
+            request_id=exchange.request_id,
+            client=self._address(outer),
+        )
+
+    def _address(self, scope: HTTPScope) -> str:
+        peer = scope.get("client")
+        if not peer:
+            return UNKNOWN.address
+        forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+        return self._client(peer[0], forwarded).address
+
+
+def _canonical(path: str) -> str:
+    """`/api/...` and `/api/v1/...` are other names of `/v1/...`."""
+    if not path.startswith("/api/"):
+        return path
+    return path[4:] if path.startswith("/api/v1/") else "/v1" + path[4:]
+
+
+def _check_target(scope: HTTPScope) -> None:
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET_BYTES:
+        raise UriTooLong(f"the URL is longer than {MAX_TARGET_BYTES} bytes")
+
+
+def _first_values(headers: Any) -> dict[bytes, bytes]:
+    values: dict[bytes, bytes] = {}
+    for name, value in headers:
+        values.setdefault(name, value)
+    return values
+
+
+def _request_id(given: bytes | None) -> str:
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given.decode("ascii")
+    return str(uuid_utils.uuid7())

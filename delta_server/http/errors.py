@@ -1,0 +1,182 @@
+"""Every failure as one RFC 9457 answer. The rest of the server raises; only this file knows what an error looks like."""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+
+from delta_server.core import times
+from delta_server.core.errors import BadRequest, DeltaError, FieldError, Invalid, TooLarge
+from delta_server.http.validation import human, invalid
+
+log = structlog.get_logger("delta.http")
+
+PROBLEM_JSON = "application/problem+json"
+ACCEPTED_ENCODINGS = "gzip, zstd"
+
+TITLES = {
+    "VALIDATION_ERROR": "A value in the request is not allowed",
+    "BAD_REQUEST": "The request cannot be read",
+    "UNAUTHORIZED": "A valid key is needed",
+    "FORBIDDEN": "The key may not do this",
+    "NOT_FOUND": "There is no such thing",
+    "CONFLICT": "The request is at odds with what is there",
+    "RATE_LIMIT": "Too many requests",
+    "PAYLOAD_TOO_LARGE": "The body is too large",
+    "DATABASE_ERROR": "The database cannot do this now",
+    "EXTERNAL_SERVICE_ERROR": "Another service failed",
+    "INTERNAL_ERROR": "The server failed",
+}
+_CODE_OF_STATUS = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 409: "CONFLICT", 413: "PAYLOAD_TOO_LARGE"}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The body of every failed request (`application/problem+json`)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    message: str
+    request_id: str
+    timestamp: str
+    errors: list[FieldError]
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A failed request's answer before it is written."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class RequestTimeout(DeltaError):
+    """The request's body did not arrive in time."""
+
+    code, status = "BAD_REQUEST", 408
+
+
+class UriTooLong(DeltaError):
+    code, status = "BAD_REQUEST", 414
+
+
+class AnyHttpError(DeltaError):
+    """One of Litestar's own refusals without a class of ours."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = _CODE_OF_STATUS.get(status, "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR")
+
+
+def failure(error: Exception, *, request_id: str, now_ms: int) -> Failure:
+    """The answer to a request that raised `error`. What is not expected is logged here and told as INTERNAL_ERROR."""
+    known = translate(error)
+    headers = {"content-type": PROBLEM_JSON, "cache-control": "no-store", **_headers(error, known)}
+    if known.status >= 500:
+        log.error("request failed", request_id=request_id, code=known.code, exc_info=error)
+    problem = Problem(
+        type="urn:delta:problem:" + known.code.lower().replace("_", "-"),
+        title=TITLES[known.code],
+        status=known.status,
+        detail=known.message,
+        code=known.code,
+        message=known.message,
+        request_id=request_id,
+        timestamp=times.format(now_ms),
+        errors=list(known.errors),
+    )
+    return Failure(known.status, headers, _encode(problem))
+
+
+def translate(error: Exception) -> DeltaError:
+    """Any exception as one of ours."""
+    if isinstance(error, DeltaError):
+        return error
+    if isinstance(error, HTTPException):
+        return _from_litestar(error)
+    if isinstance(error, msgspec.ValidationError):
+        return invalid(error)
+    if isinstance(error, msgspec.DecodeError):
+        return BadRequest(f"the body cannot be read: {error}")
+    if isinstance(error, UnicodeDecodeError):
+        return BadRequest("the request contains bytes that are not valid UTF-8")
+    if isinstance(error, RecursionError):
+        return BadRequest("the request is nested too deep")
+    return DeltaError("something went wrong in the server; its log has more under this request id")
+
+
+def _from_litestar(error: HTTPException) -> DeltaError:
+    if isinstance(error, ValidationException):
+        return _from_validation(error)
+    if isinstance(error, MethodNotAllowedException):
+        return AnyHttpError("this method is not allowed here; the Allow header lists those that are", status=405)
+    if isinstance(error, NotFoundException):
+        return AnyHttpError("there is no such route; /docs lists them all", status=404)
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return TooLarge("the body is too large")
+    if error.status_code >= 500:
+        return DeltaError("something went wrong in the server; its log has more under this request id")
+    return AnyHttpError(error.detail, status=error.status_code)
+
+
+_MISSING = re.compile(r"Missing required (\w+) parameter '([^']+)'")
+
+
+def _from_validation(error: ValidationException) -> Invalid:
+    """Litestar's list of wrong parameters; its own message repeats the URL with the query, so it is not used."""
+    if missing := _MISSING.match(error.detail):
+        return Invalid(f"the {missing[1]} parameter {missing[2]} is missing", field=missing[2])
+    extra: Any = error.extra
+    found = [item for item in extra if isinstance(item, dict)] if isinstance(extra, list) else []
+    errors = [FieldError(str(item.get("key", "")), human(str(item.get("message", "")))) for item in found]
+    message = "; ".join(f"{item.field} {item.message}".strip() for item in errors)
+    return Invalid(message or "a parameter is not valid", errors=errors)
+
+
+def _headers(error: Exception, known: DeltaError) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if isinstance(error, MethodNotAllowedException):
+        headers["allow"] = _allow(error)
+    if (retry_after_s := getattr(known, "retry_after_s", None)) is not None:
+        headers["retry-after"] = str(retry_after_s)
+    if known.status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = 'Bearer realm="delta"'
+    if known.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        headers["accept-encoding"] = ACCEPTED_ENCODINGS
+    return headers
+
+
+def _allow(error: MethodNotAllowedException) -> str:
+    given = {key.lower(): value for key, value in (error.headers or {}).items()}.get("allow", "")
+    methods = {method.strip() for method in given.split(",") if method.strip()}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+
+
+def _encode(problem: Problem) -> bytes:
+    try:
+        return msgspec.json.encode(problem)
+    except UnicodeEncodeError:  # a message that repeats a lone surrogate
+        safe = problem.message.encode(errors="replace").decode()
+        errors = [FieldError(*(text.encode(errors="replace").decode() for text in (e.field, e.message)))
+                  for e in problem.errors]
+        return msgspec.json.encode(msgspec.structs.replace(problem, detail=safe, message=safe, errors=errors))
+
+
+def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's exception handler for everything."""
+    state = request.scope["state"]
+    answer = failure(error, request_id=state["request_id"], now_ms=state["clock"].now_ms())
+    headers = {name: value for name, value in answer.headers.items() if name != "content-type"}
+    return Response(answer.body, status_code=answer.status, media_type=PROBLEM_JSON, headers=headers)

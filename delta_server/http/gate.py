@@ -1,0 +1,113 @@
+"""The guard of every route: query parameters are known ones, the key may do this. Runs before the body is read."""
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from litestar import Litestar
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.routes import HTTPRoute
+
+from delta_server.core.errors import BadRequest, FieldError, Invalid
+from delta_server.http import auth
+from delta_server.http.aliases import camel
+from delta_server.http.auth import Authenticate
+from delta_server.http.guards import GUARDS, PUBLIC, Access
+from delta_server.http.paths import segment_text
+
+_MAX_PARAMETERS = 100
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What the gate knows of one method of one path."""
+
+    access: Access
+    names: frozenset[str]
+    lists: frozenset[str]
+    """Query parameters that may come more than once."""
+    aliases: dict[str, str]
+
+
+class UnguardedRoute(RuntimeError):
+    """A route is missing from the table in guards.py."""
+
+
+class Gate:
+    def __init__(self, authenticate: Authenticate) -> None:
+        self._authenticate = authenticate
+        self._routes: dict[tuple[str, str], Route] = {}
+
+    def learn(self, app: Litestar) -> None:
+        """Read all routes. Raises UnguardedRoute for any that the table does not name."""
+        for route in app.routes:
+            if not isinstance(route, HTTPRoute):
+                raise UnguardedRoute(f"{route.path} is not an HTTP route")
+            for method, (_, model) in route.route_handler_map.items():
+                self._routes[method, route.path_format] = Route(
+                    access=_access(method, route.path_format),
+                    names=frozenset(parameter.field_alias for parameter in model.expected_query_params),
+                    lists=frozenset(model.sequence_query_parameter_names),
+                    aliases={camel(p.field_alias): p.field_alias for p in model.expected_query_params},
+                )
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        scope = connection.scope
+        route = self._routes[scope["method"], scope["path_template"]]
+        if not route.access.public:
+            scope["user"] = caller = self._authenticate(auth.key_of(scope["headers"]))
+            auth.check(caller, route.access)
+        scope["query_string"] = checked_query(scope["query_string"], route)
+        if any("%" in str(value) for value in scope["path_params"].values()):
+            # A new dict: the router caches the one it made.
+            scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
+
+
+def _access(method: str, path: str) -> Access:
+    if method == "OPTIONS":  # Litestar's own: tells the methods, as Allow does in any 405
+        return PUBLIC
+    access = GUARDS.get((method, bare(path)))
+    if access is None:
+        raise UnguardedRoute(f"{method} {bare(path)} is missing from the table in http/guards.py")
+    return access
+
+
+def bare(path: str) -> str:
+    """`/v1/projects/{project_id}` as `/v1/projects/{}`."""
+    return "/".join("{}" if segment.startswith("{") else segment for segment in path.split("/"))
+
+
+def checked_query(query: bytes, route: Route) -> bytes:
+    """The query string with camelCase names renamed. Raises Invalid for unknown or repeated names, BadRequest."""
+    if not query:
+        return query
+    try:
+        pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
+    except UnicodeDecodeError:
+        raise BadRequest("the query string is not valid UTF-8") from None
+    except ValueError:
+        raise BadRequest(f"the query string has more than {_MAX_PARAMETERS} parameters") from None
+    renamed = [(route.aliases.get(name, name), value) for name, value in pairs]
+    names = [name for name, _ in renamed]
+    _refuse_unknown(names, route)
+    _refuse_repeated(names, route)
+    return query if renamed == pairs else urlencode(renamed).encode()
+
+
+def _refuse_unknown(names: list[str], route: Route) -> None:
+    unknown = sorted({name[:100] for name in names if name not in route.names})
+    if unknown:
+        known = ", ".join(sorted(route.names)) or "none"
+        raise Invalid(
+            f"unknown query parameter {', '.join(unknown)}; this route knows {known}",
+            errors=[FieldError(name, "is not a known query parameter") for name in unknown],
+        )
+
+
+def _refuse_repeated(names: list[str], route: Route) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1 and name not in route.lists})
+    if repeated:
+        raise Invalid(
+            f"{', '.join(repeated)} is given more than once",
+            errors=[FieldError(name, "is given more than once") for name in repeated],
+        )

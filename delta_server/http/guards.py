@@ -1,0 +1,73 @@
+"""Who may use which route: one table, and nothing is open that is not in it.
+
+`app.build` refuses to start when a route is missing here. Path parameters are written `{}`.
+"""
+
+from typing import Literal
+
+import msgspec
+
+
+class Access(msgspec.Struct, frozen=True):
+    """What a route asks of a key: its scope, and whether it is a project's or an account's. Public asks for none."""
+
+    scope: Literal["read", "write", "admin"] = "read"
+    keys: Literal["project", "account", "any"] = "project"
+    public: bool = False
+
+
+PUBLIC = Access(public=True)
+READ = Access("read")
+WRITE = Access("write")
+ADMIN = Access("admin")
+ANY = Access("read", keys="any")
+ANY_ADMIN = Access("admin", keys="any")
+
+GUARDS: dict[tuple[str, str], Access] = {
+    # Health, metrics, documentation
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/healthz/details"): ANY,
+    ("GET", "/v1/health"): ANY,
+    ("GET", "/metrics"): ANY_ADMIN,
+    ("GET", "/docs"): PUBLIC,
+    ("GET", "/docs/openapi.json"): PUBLIC,
+    ("GET", "/docs/{}"): PUBLIC,
+    # Projects: account keys manage them, a project's key sees and changes its own
+    ("POST", "/v1/projects"): Access("write", keys="account"),
+    ("GET", "/v1/projects"): ANY,
+    ("GET", "/v1/projects/{}"): ANY,
+    ("GET", "/v1/projects/{}/usage"): ANY,
+    ("PATCH", "/v1/projects/{}"): ANY_ADMIN,
+    ("DELETE", "/v1/projects/{}"): ANY_ADMIN,
+    # Keys
+    ("POST", "/v1/auth/api-keys"): ANY_ADMIN,
+    ("GET", "/v1/auth/api-keys"): ANY_ADMIN,
+    ("DELETE", "/v1/auth/api-keys/{}"): ANY_ADMIN,
+    ("POST", "/v1/auth/api-keys/{}/rotate"): ANY_ADMIN,
+    # Endpoints
+    ("POST", "/v1/endpoints"): WRITE,
+    ("GET", "/v1/endpoints"): READ,
+    ("GET", "/v1/endpoints/{}"): READ,
+    ("PATCH", "/v1/endpoints/{}"): ADMIN,
+    ("DELETE", "/v1/endpoints/{}"): ADMIN,
+    # Snapshots
+    ("POST", "/v1/snapshots"): WRITE,
+    ("POST", "/v1/snapshots/batch"): WRITE,
+    ("GET", "/v1/snapshots"): READ,
+    ("GET", "/v1/snapshots/{}"): READ,
+    ("GET", "/v1/snapshots/{}/data"): READ,
+    ("DELETE", "/v1/snapshots/{}"): WRITE,
+    ("GET", "/v1/snapshots/latest/{}"): READ,
+    ("GET", "/v1/snapshots/latest/{}/data"): READ,
+    ("GET", "/v1/snapshots/at/{}"): READ,
+    ("GET", "/v1/snapshots/at/{}/data"): READ,
+    # Deltas
+    ("GET", "/v1/deltas"): READ,
+    ("GET", "/v1/deltas/{}"): READ,
+    ("POST", "/v1/deltas/compare"): READ,
+    # History
+    ("GET", "/v1/endpoints/{}/history"): READ,
+    ("GET", "/v1/endpoints/{}/fields"): READ,
+    ("GET", "/v1/endpoints/{}/blame"): READ,
+    ("GET", "/v1/endpoints/{}/stats"): READ,
+}

@@ -1,0 +1,144 @@
+"""How the server is: a shallow answer for load balancers, the details for its owner, numbers for Prometheus."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Response, get
+from litestar.di import NamedDependency
+
+from delta_server import __version__
+from delta_server.core.errors import DeltaError
+from delta_server.http.docs import example
+from delta_server.http.metrics import CONTENT_TYPE, Metrics
+from delta_server.services import Services
+from delta_server.storage.database import DatabaseStats, Tx
+from delta_server.tasks.loops import LoopState
+
+Count = Callable[[Tx], int]
+"""A short count of rows that wait for something."""
+
+
+class Alive(msgspec.Struct, frozen=True):
+    status: str
+
+
+class LoopHealth(msgspec.Struct, frozen=True):
+    name: str
+    running: bool
+    failures: int
+    last_failed_at: int | None
+
+
+class Health(msgspec.Struct, frozen=True):
+    """`status` is `ok`, `degraded` (a background loop is down) or `failing` (the database does not answer)."""
+
+    status: str
+    version: str
+    uptime_s: int
+    database: DatabaseStats | None
+    queues: dict[str, int]
+    disk_free_bytes: int
+    cache_bytes: int
+    loops: list[LoopHealth]
+
+
+class Vitals:
+    """Reads the state of a running server. `queues` by name."""
+
+    def __init__(
+        self, services: Services, loops: Callable[[], list[LoopState]], queues: Mapping[str, Count]
+    ) -> None:
+        self._services = services
+        self._loops = loops
+        self._queues = queues
+        self._started_ms = services.clock.now_ms()
+
+    def health(self) -> Health:
+        database, queues = self._database()
+        loops = [LoopHealth(s.name, s.running, s.failures, s.last_failed_at) for s in self._loops()]
+        fine = "ok" if all(loop.running for loop in loops) else "degraded"
+        return Health(
+            status=fine if database is not None else "failing",
+            version=__version__,
+            uptime_s=(self._services.clock.now_ms() - self._started_ms) // 1000,
+            database=database,
+            queues=queues,
+            disk_free_bytes=shutil.disk_usage(self._services.config.storage.data_dir).free,
+            cache_bytes=self._services.cache.used_bytes,
+            loops=loops,
+        )
+
+    def _database(self) -> tuple[DatabaseStats | None, dict[str, int]]:
+        db = self._services.db
+        try:
+            return db.stats(), {name: db.peek(count) for name, count in self._queues.items()}
+        except DeltaError:
+            return None, {}
+
+    def readings(self) -> Iterator[tuple[str, str, float]]:
+        """(metric, help, value) for Prometheus."""
+        health = self.health()
+        yield "delta_up_seconds", "Seconds since the start.", health.uptime_s
+        yield "delta_disk_free_bytes", "Free space where the data is.", health.disk_free_bytes
+        yield "delta_cache_bytes", "Bytes of contents kept in memory.", health.cache_bytes
+        yield "delta_loops_down", "Background loops that are not running.", sum(not s.running for s in health.loops)
+        for name, waiting in health.queues.items():
+            yield f"delta_{name}", "Rows that wait for the background.", waiting
+        if health.database is not None:
+            for field in msgspec.structs.fields(DatabaseStats):
+                yield f"delta_database_{field.name}", field.name.replace("_", " "), getattr(
+                    health.database, field.name
+                )
+
+
+_HEALTH: dict[str, Any] = {
+    "status": "ok",
+    "version": "0.1.0",
+    "uptime_s": 86400,
+    "database": {
+        "database_bytes": 10485760,
+        "log_bytes": 409600,
+        "free_bytes": 0,
+        "writes_waiting": 0,
+        "reads_waiting": 0,
+        "writes": 1200,
+        "commits": 300,
+        "commit_failures": 0,
+    },
+    "queues": {"deltas_pending": 0},
+    "disk_free_bytes": 50000000000,
+    "cache_bytes": 1048576,
+    "loops": [{"name": "compute deltas", "running": True, "failures": 0, "last_failed_at": None}],
+}
+
+
+@get("/healthz", summary="Whether the server answers", tags=["Health"], opt=example(answer={"status": "ok"}))
+async def healthz() -> Alive:
+    return Alive("ok")
+
+
+@get(
+    ["/v1/health", "/healthz/details"],
+    summary="How the server is: database, queues, disk, background loops",
+    tags=["Health"],
+    opt=example(answer=_HEALTH),
+)
+async def health(vitals: NamedDependency[Vitals]) -> Response[Health]:
+    found = vitals.health()
+    return Response(found, status_code=503 if found.status == "failing" else 200)
+
+
+@get(
+    "/metrics",
+    summary="Prometheus metrics",
+    tags=["Health"],
+    media_type=MediaType.TEXT,
+    opt=example(answer='delta_http_requests_total{method="GET",route="/v1/snapshots",status="200"} 12.0\n'),
+)
+async def prometheus(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+    return Response(metrics.text(), media_type=CONTENT_TYPE)
+
+
+routes = [healthz, health, prometheus]

@@ -1,0 +1,52 @@
+"""`Idempotency-Key`: a POST that is sent again, because its answer was lost, has one effect and gets the same answer."""
+
+import hashlib
+from typing import Any
+
+from litestar import Request, Response
+from litestar.enums import MediaType
+
+from delta_server.core.errors import BadRequest
+from delta_server.http.auth import Caller
+from delta_server.services import Services
+from delta_server.storage import once as records
+from delta_server.storage.once import Answer, Once
+
+HEADER = "Idempotency-Key"
+_LONGEST_KEY = 255
+_SWEPT_AT_ONCE = 5000
+
+
+async def once(request: Request[Any, Any, Any]) -> Once:
+    """The dependency `once`: what the request's key stands for. Raises BadRequest for an unusable key."""
+    key = request.headers.get(HEADER)
+    if key is None:
+        return Once.none()
+    if not 1 <= len(key) <= _LONGEST_KEY or not key.isascii() or not key.isprintable():
+        raise BadRequest(f"{HEADER} must be 1 to {_LONGEST_KEY} printable ASCII characters, a UUID for example")
+    caller: Caller = request.user
+    route = f"{request.method} {request.scope['path_template']}"
+    scope = _digest(str(caller.account), str(caller.project), route, key)
+    target = request.scope["path"].encode(errors="surrogatepass"), request.scope["query_string"]
+    return Once(scope, _digest(*target, await request.body()))
+
+
+def respond(answer: Answer) -> Response[bytes]:
+    headers = {"idempotency-replayed": "true"} if answer.replayed else {}
+    return Response(answer.body, status_code=answer.status, media_type=MediaType.JSON, headers=headers)
+
+
+async def forget(services: Services) -> None:
+    """Periodic: drop the records of the day before."""
+    while await services.db.write(records.sweep, _SWEPT_AT_ONCE) == _SWEPT_AT_ONCE:
+        pass
+
+
+def _digest(*parts: str | bytes) -> bytes:
+    """16 bytes; each part's length goes in, so that no two lists of parts run together the same way."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        digest.update(len(raw).to_bytes(8))
+        digest.update(raw)
+    return digest.digest()

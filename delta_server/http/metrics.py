@@ -1,0 +1,63 @@
+"""Prometheus metrics of this process. Routes appear as their templates, so that ids make no series."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+Readings = Callable[[], Iterable[tuple[str, str, float]]]
+"""(name, help, value) of what is measured only when somebody looks."""
+
+
+class Metrics:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "delta_http_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "delta_http_request_seconds",
+            "Time from a request's first byte to its answer's last.",
+            ["method", "route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._bytes = Counter(
+            "delta_http_bytes", "Bytes of bodies, as they were on the wire.", ["direction"], registry=self.registry
+        )
+        self.in_flight = Gauge(
+            "delta_http_requests_in_flight", "Requests being answered now.", registry=self.registry
+        )
+        self._bytes_in, self._bytes_out = self._bytes.labels("in"), self._bytes.labels("out")
+
+    def observe(
+        self, method: str, route: str, *, status: int, seconds: float, bytes_in: int, bytes_out: int
+    ) -> None:
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+        self._bytes_in.inc(bytes_in)
+        self._bytes_out.inc(bytes_out)
+
+    def watch(self, readings: Readings) -> None:
+        """Let each scrape call `readings` too."""
+        self.registry.register(_Readings(readings))
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class _Readings(Collector):
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for name, help_text, value in self._readings():
+            yield GaugeMetricFamily(name, help_text, value=value)
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing: registering must not take readings."""
+        return []

@@ -1,0 +1,80 @@
+"""Lists: one page shape, and cursors that name the place after the last row by its key, so that no page is counted off.
+
+A cursor is opaque: base64url of a checksum and a MessagePack array [list name, *key]. It grants nothing (the query
+still selects by project), so the checksum is against typing errors only; types and ranges are checked.
+"""
+
+import binascii
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from urllib.parse import parse_qsl, quote, urlencode
+
+import msgspec
+from litestar import Request, Response
+from litestar.params import QueryParameter
+
+from delta_server.core.errors import BadRequest
+
+T = TypeVar("T")
+R = TypeVar("R")
+K = TypeVar("K", bound=tuple[Any, ...])
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+_LONGEST_CURSOR = 2048
+_INT64 = 1 << 63
+
+Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most")]
+CursorText: TypeAlias = Annotated[
+    str | None, QueryParameter(description="next_cursor of the page before; leave out for the first")
+]
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    data: list[T]
+    has_more: bool
+    next_cursor: str | None
+
+
+def page(rows: Sequence[R], *, limit: int, item: Callable[[R], T], cursor: Callable[[R], str]) -> Page[T]:
+    """A page of `limit` items from `limit + 1` rows asked for: the row too many says that there is more."""
+    shown = rows[:limit]
+    has_more = len(rows) > limit
+    return Page([item(row) for row in shown], has_more, cursor(shown[-1]) if has_more else None)
+
+
+def encode_cursor(list_name: str, *key: int | str | bytes) -> str:
+    packed = msgspec.msgpack.encode([list_name, *key])
+    return urlsafe_b64encode(zlib.crc32(packed).to_bytes(4) + packed).rstrip(b"=").decode()
+
+
+def decode_cursor(list_name: str, text: str, types: type[K]) -> K:
+    """The key in a cursor of the list `list_name`, e.g. `types=tuple[int, bytes]`. Raises BadRequest."""
+    try:
+        raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)) if len(text) <= _LONGEST_CURSOR else b""
+        if raw[:4] != zlib.crc32(raw[4:]).to_bytes(4) or len(raw) <= 4:
+            raise ValueError
+        name, *parts = msgspec.msgpack.decode(raw[4:], type=list)
+        if name != list_name or not all(-_INT64 <= part < _INT64 for part in parts if isinstance(part, int)):
+            raise ValueError
+        return msgspec.convert(parts, types, builtin_types=(bytes,))
+    except (ValueError, UnicodeEncodeError, binascii.Error, msgspec.MsgspecError):
+        raise BadRequest(
+            "the cursor is not valid: use next_cursor of the page before, with the same filters", field="cursor"
+        ) from None
+
+
+def respond(request: Request[Any, Any, Any], found: Page[T]) -> Response[Page[T]]:
+    """The page, with the next one as `Link: rel="next"`: relative, so that no Host header gets into it."""
+    if found.next_cursor is None:
+        return Response(found)
+    query = [
+        (name, value)
+        for name, value in parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True)
+        if name != "cursor"
+    ]
+    path = quote(request.scope["path"].encode(errors="surrogatepass"), safe="/%:@")
+    target = f"{path}?{urlencode([*query, ('cursor', found.next_cursor)])}"
+    return Response(found, headers={"link": f'<{target}>; rel="next"'})
