@@ -151,8 +151,8 @@ def add(tx: Tx, endpoint: int, captured_at: int, frame: Frame) -> int | None:
 
 
 def touch(tx: Tx, endpoint: int, content: int, captured_at: int) -> None:
-    """The first snapshot of this content's run moved. Its place in the order must stay the same."""
-    tx.run("UPDATE content SET captured_at = ? WHERE id = ? AND endpoint = ?", captured_at, content, endpoint)
+    """The first snapshot of this content's run moved: it becomes pending. Its place in the order must stay the same."""
+    tx.run("UPDATE content SET captured_at = ?, pending = 1 WHERE id = ? AND endpoint = ?", captured_at, content, endpoint)
 
 
 def mark_dead(tx: Tx, endpoint: int, content: Content) -> None:

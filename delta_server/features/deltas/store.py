@@ -72,9 +72,16 @@ class Listed(msgspec.Struct, frozen=True):
     captured_at: int
     summary: Summary
 
-    @property
-    def position(self) -> Position:
-        return self.captured_at, self.content
+
+class End(msgspec.Struct, frozen=True):
+    """One side of a comparison: a snapshot, its content, and its endpoint's diff settings as JSON."""
+
+    uid: bytes
+    endpoint: int
+    endpoint_uid: bytes
+    content: int
+    captured_at: int
+    diff: str
 
 
 class _Fields(msgspec.Struct, frozen=True, array_like=True):
@@ -86,6 +93,22 @@ class _Fields(msgspec.Struct, frozen=True, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Fields).decode
+
+
+_DELTAS = """
+SELECT c.captured_at, c.id, c.endpoint, d.kind, d.added, d.removed, d.replaced, d.moved, d.similarity, d.fields
+FROM content c JOIN delta d ON d.content = c.id
+"""
+_DELTAS_DOWN = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?
+  AND NOT (c.captured_at = ? AND c.id >= ?) ORDER BY c.captured_at DESC, c.id DESC LIMIT ?"""
+_DELTAS_UP = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?
+  AND NOT (c.captured_at = ? AND c.id <= ?) ORDER BY c.captured_at, c.id LIMIT ?"""
+_CHANGES_DOWN = """SELECT captured_at, content FROM field_change
+  WHERE field = ? AND captured_at BETWEEN ? AND ? AND NOT (captured_at = ? AND content >= ?)
+  ORDER BY captured_at DESC, content DESC LIMIT ?"""
+_CHANGES_UP = """SELECT captured_at, content FROM field_change
+  WHERE field = ? AND captured_at BETWEEN ? AND ? AND NOT (captured_at = ? AND content <= ?)
+  ORDER BY captured_at, content LIMIT ?"""
 
 
 def queue(tx: Tx, limit: int) -> list[Job]:
@@ -225,116 +248,41 @@ def forget(tx: Tx, content: int) -> None:
         tx.run("UPDATE endpoint SET content_deltas = content_deltas - 1 WHERE id = ?", endpoint)
 
 
-def get(tx: Tx, content: int) -> Listed | None:
-    row = tx.one(
-        """SELECT c.id, c.captured_at, d.kind, d.added, d.removed, d.replaced, d.moved, d.similarity, d.fields,
-             c.endpoint
-           FROM delta d JOIN content c ON c.id = d.content WHERE d.content = ? AND c.dead = 0""",
-        content,
-    )
-    return None if row is None else _listed(tx, row[9], row)
+def row(tx: Tx, content: int) -> Row | None:
+    """The delta that leads to a living content, with the columns of `walk`."""
+    return tx.one(f"{_DELTAS} WHERE d.content = ? AND c.dead = 0", content)
 
 
 def walk(tx: Tx, endpoint: int, span: Span, page: int) -> Iterator[Row]:
-    """Stored deltas of one endpoint along `span`, read `page` rows at a time; see `listed` for the columns."""
-    while True:
-        first, last, at, row = span.bounds()
-        rows = (_page_down if span.descending else _page_up)(tx, endpoint, first, last, at, row, page)
-        yield from rows
-        if len(rows) < page:
-            return
-        span = span.past((rows[-1][1], rows[-1][0]))
+    """Rows of one endpoint's deltas along `span`, read `page` at a time; `listed` names their columns.
 
-
-def _page_down(tx: Tx, endpoint: int, first: int, last: int, at: int, row: int, limit: int) -> list[Row]:
-    return tx.all(
-        """SELECT c.id, c.captured_at, d.kind, d.added, d.removed, d.replaced, d.moved, d.similarity, d.fields
-           FROM content c JOIN delta d ON d.content = c.id
-           WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?
-             AND NOT (c.captured_at = ? AND c.id >= ?)
-           ORDER BY c.captured_at DESC, c.id DESC LIMIT ?""",
-        endpoint,
-        first,
-        last,
-        at,
-        row,
-        limit,
-    )
-
-
-def _page_up(tx: Tx, endpoint: int, first: int, last: int, at: int, row: int, limit: int) -> list[Row]:
-    return tx.all(
-        """SELECT c.id, c.captured_at, d.kind, d.added, d.removed, d.replaced, d.moved, d.similarity, d.fields
-           FROM content c JOIN delta d ON d.content = c.id
-           WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?
-             AND NOT (c.captured_at = ? AND c.id <= ?)
-           ORDER BY c.captured_at, c.id LIMIT ?""",
-        endpoint,
-        first,
-        last,
-        at,
-        row,
-        limit,
-    )
+    A row begins with its position, so that several endpoints' walks merge as they are.
+    """
+    return _walk(tx, _DELTAS_DOWN if span.descending else _DELTAS_UP, endpoint, span, page)
 
 
 def changed_contents(tx: Tx, fields: Iterable[int], span: Span, page: int) -> Iterator[Position]:
     """(captured_at, content) of the deltas in which any of `fields` changed, along `span`, each once."""
-    walks = [_walk_field(tx, field, span, page) for field in fields]
+    statement = _CHANGES_DOWN if span.descending else _CHANGES_UP
+    walks = [_walk(tx, statement, field, span, page) for field in fields]
     last: Position | None = None
-    for position in merge(*walks, reverse=span.descending):
-        if position != last:
-            yield position
-        last = position
+    for captured_at, content in merge(*walks, reverse=span.descending):
+        if (captured_at, content) != last:
+            yield captured_at, content
+        last = captured_at, content
 
 
-def _walk_field(tx: Tx, field: int, span: Span, page: int) -> Iterator[Position]:
+def _walk(tx: Tx, statement: str, owner: int, span: Span, page: int) -> Iterator[Row]:
     while True:
-        first, last, at, row = span.bounds()
-        rows = (_field_down if span.descending else _field_up)(tx, field, first, last, at, row, page)
+        rows = tx.all(statement, owner, *span.bounds(), page)
         yield from rows
         if len(rows) < page:
             return
-        span = span.past(rows[-1])
+        span = span.past(rows[-1][:2])
 
 
-def _field_down(tx: Tx, field: int, first: int, last: int, at: int, row: int, limit: int) -> list[Position]:
-    rows = tx.all(
-        """SELECT captured_at, content FROM field_change
-           WHERE field = ? AND captured_at BETWEEN ? AND ? AND NOT (captured_at = ? AND content >= ?)
-           ORDER BY captured_at DESC, content DESC LIMIT ?""",
-        field,
-        first,
-        last,
-        at,
-        row,
-        limit,
-    )
-    return [(at, content) for at, content in rows]
-
-
-def _field_up(tx: Tx, field: int, first: int, last: int, at: int, row: int, limit: int) -> list[Position]:
-    rows = tx.all(
-        """SELECT captured_at, content FROM field_change
-           WHERE field = ? AND captured_at BETWEEN ? AND ? AND NOT (captured_at = ? AND content <= ?)
-           ORDER BY captured_at, content LIMIT ?""",
-        field,
-        first,
-        last,
-        at,
-        row,
-        limit,
-    )
-    return [(at, content) for at, content in rows]
-
-
-def listed(tx: Tx, endpoint: int, rows: Sequence[Row]) -> list[Listed]:
-    """Rows of `walk` with their fields named."""
-    return [_listed(tx, endpoint, row) for row in rows]
-
-
-def _listed(tx: Tx, endpoint: int, row: Row) -> Listed:
-    content, captured_at, kind, added, removed, replaced, moved, similarity, blob = row[:9]
+def listed(tx: Tx, row: Row) -> Listed:
+    captured_at, content, endpoint, kind, added, removed, replaced, moved, similarity, blob = row
     fields = _decode(blob)
     flat = fields.ids_and_counts
     summary = Summary(
@@ -376,6 +324,67 @@ def fields_above(tx: Tx, endpoint: int, pattern: str) -> list[int]:
         for depth in range(1, len(steps))
     ]
     return [row[0] for row in found if row is not None]
+
+
+_ENDS = """
+SELECT s.uid, e.id, e.uid, s.content, s.captured_at, e.diff
+FROM endpoint e JOIN snapshot s ON s.endpoint = e.id WHERE e.project = ? AND e.deleted_at IS NULL
+"""
+
+
+def end_by_uid(tx: Tx, project: int, uid: bytes) -> End | None:
+    return _end(tx.one(f"{_ENDS} AND s.uid = ?", project, uid))
+
+
+def end_at(tx: Tx, project: int, endpoint: int, time_ms: int) -> End | None:
+    """The last snapshot captured at or before `time_ms`."""
+    sql = f"{_ENDS} AND e.id = ? AND s.captured_at <= ? ORDER BY s.captured_at DESC, s.id DESC LIMIT 1"
+    return _end(tx.one(sql, project, endpoint, time_ms))
+
+
+def ends_of_delta(tx: Tx, project: int, uid: bytes) -> tuple[End, End] | None:
+    """The two snapshots of the delta that leads to snapshot `uid`, None when no delta does."""
+    after = end_by_uid(tx, project, uid)
+    content = begun_by(tx, project, uid)
+    if after is None or content is None:
+        return None
+    ends = snapshots_of(tx, after.endpoint, content, after.captured_at)
+    before = None if ends is None else end_by_uid(tx, project, ends[0])
+    return None if before is None else (before, after)
+
+
+_BEGUN = """
+SELECT c.id FROM endpoint e JOIN snapshot s ON s.endpoint = e.id
+JOIN content c ON c.id = s.content AND c.captured_at = s.captured_at
+WHERE e.project = ? AND e.deleted_at IS NULL AND s.uid = ? AND NOT EXISTS (
+  SELECT 1 FROM snapshot p
+  WHERE p.endpoint = s.endpoint AND p.captured_at = s.captured_at AND p.id < s.id AND p.content = s.content)
+"""
+
+
+def begun_by(tx: Tx, project: int, uid: bytes) -> int | None:
+    """The content that first appeared in snapshot `uid`, None when it repeats the one before."""
+    row = tx.one(_BEGUN, project, uid)
+    return None if row is None else int(row[0])
+
+
+def is_queued(tx: Tx, project: int, uid: bytes) -> bool:
+    """Whether the delta that leads to snapshot `uid` is still to be computed."""
+    return tx.one(f"{_BEGUN} AND c.pending = 1", project, uid) is not None
+
+
+def endpoints(tx: Tx, project: int) -> list[int]:
+    rows = tx.all("SELECT id FROM endpoint WHERE project = ? AND deleted_at IS NULL", project)
+    return [row[0] for row in rows]
+
+
+def endpoint_uid(tx: Tx, endpoint: int) -> bytes:
+    row = tx.one("SELECT uid FROM endpoint WHERE id = ?", endpoint)
+    return bytes(row[0]) if row else b""
+
+
+def _end(row: Row | None) -> End | None:
+    return None if row is None else End(*row)
 
 
 def snapshots_of(tx: Tx, endpoint: int, content: int, captured_at: int) -> tuple[bytes, bytes] | None:

@@ -1,0 +1,93 @@
+"""Deltas on the wire."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from delta_server.core import ids, times
+from delta_server.core.diff import DiffSettings
+from delta_server.features.deltas.store import FieldCount, SchemaChange, Summary
+
+Format = Literal["json-patch", "merge-patch", "changes"]
+
+
+class FieldChanges(msgspec.Struct, frozen=True):
+    """How many values changed under one field pattern, `*` standing for any element."""
+
+    path: str
+    changes: int
+
+
+class FieldOfMost(msgspec.Struct, frozen=True):
+    """A field that most elements of an array gained or lost at once."""
+
+    op: str
+    path: str
+    elements: int
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """What changed from one snapshot to another. A stored delta has the id of the snapshot it leads to.
+
+    `kind` is `content`, `reorder` (only order differs), `format` (only whitespace, escapes, key order), `ignored`
+    (only ignored fields) or, in a comparison, `none`. `similarity_score` is the share of leaf values unchanged.
+    """
+
+    endpoint_id: str
+    from_snapshot_id: str
+    to_snapshot_id: str
+    captured_at: str
+    kind: str
+    changes_count: int
+    added: int
+    removed: int
+    replaced: int
+    moved: int
+    similarity_score: float
+    fields: list[FieldChanges]
+    schema_changes: list[FieldOfMost]
+    id: str | UnsetType = UNSET
+    format: Format | UnsetType = UNSET
+    diff: msgspec.Raw | UnsetType = UNSET
+
+
+class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Two snapshots by id, or two times of one endpoint (`to_time` absent: now). `diff` replaces the endpoint's settings."""
+
+    from_snapshot_id: str | None = None
+    to_snapshot_id: str | None = None
+    endpoint_id: str | None = None
+    from_time: str | None = None
+    to_time: str | None = None
+    format: Format = "json-patch"
+    diff: DiffSettings | None = None
+
+
+def delta(summary: Summary, *, endpoint: bytes, ends: tuple[bytes, bytes], captured_at: int, stored: bool) -> Delta:
+    """`ends` are the ids of the two snapshots."""
+    before, after = ends
+    return Delta(
+        id=ids.text(after) if stored else UNSET,
+        endpoint_id=ids.text(endpoint),
+        from_snapshot_id=ids.text(before),
+        to_snapshot_id=ids.text(after),
+        captured_at=times.format(captured_at),
+        kind=summary.kind,
+        changes_count=summary.changes_count,
+        added=summary.added,
+        removed=summary.removed,
+        replaced=summary.replaced,
+        moved=summary.moved,
+        similarity_score=summary.similarity,
+        fields=[_field(field) for field in summary.fields],
+        schema_changes=[_schema_change(change) for change in summary.schema_changes],
+    )
+
+
+def _field(field: FieldCount) -> FieldChanges:
+    return FieldChanges(field.pattern, field.changes)
+
+
+def _schema_change(change: SchemaChange) -> FieldOfMost:
+    return FieldOfMost(change.op, change.pattern, change.elements)

@@ -1,0 +1,246 @@
+"""Storing snapshots and finding them again."""
+
+from collections.abc import Mapping, Sequence
+from heapq import merge
+from itertools import groupby, islice
+from operator import attrgetter
+
+import msgspec
+
+from delta_server.core import codec, json_text, times
+from delta_server.core.errors import BadRequest, Conflict, Invalid, NotFound, TooLarge
+from delta_server.core.ids import parse as parse_id
+from delta_server.core.ids import text as text_id
+from delta_server.core.span import Span
+from delta_server.features.contents import service as contents
+from delta_server.features.contents.service import Content, Frame
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.snapshots import store, timeline
+from delta_server.features.snapshots.store import Snapshot
+from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+from delta_server.storage.once import Once
+
+ATTEMPTS = 3
+MAX_METADATA_BYTES = 16 * 1024
+MAX_SOURCE_CHARACTERS = 200
+MAX_AHEAD_MS = 86_400_000
+EARLIEST_CAPTURE_MS = 0
+
+
+class New(msgspec.Struct, frozen=True):
+    """A snapshot to store: `endpoint` is a reference, or the name of one to make if it is not there."""
+
+    endpoint: EndpointRef | str
+    body: bytes
+    captured_at: int
+    source: str | None = None
+    metadata: str | None = None
+
+
+def check(new: New, limit_bytes: int, now_ms: int) -> None:
+    """Raise BadRequest, TooLarge or Invalid if `new` may not be stored."""
+    if len(new.body) > limit_bytes:
+        raise TooLarge(f"the document has {len(new.body)} bytes; at most {limit_bytes} are taken (limits.document_bytes)")
+    json_text.check(new.body)
+    if not EARLIEST_CAPTURE_MS <= new.captured_at <= now_ms + MAX_AHEAD_MS:
+        raise Invalid(
+            f"captured_at must lie between {times.format(EARLIEST_CAPTURE_MS)} and a day from now; "
+            f"it is {times.format(new.captured_at)}",
+            field="captured_at",
+        )
+    if new.source is not None and len(new.source) > MAX_SOURCE_CHARACTERS:
+        raise Invalid(f"source has more than {MAX_SOURCE_CHARACTERS} characters", field="source")
+    if new.metadata is not None:
+        _check_metadata(new.metadata)
+
+
+def _check_metadata(metadata: str) -> None:
+    if len(metadata.encode()) > MAX_METADATA_BYTES:
+        raise Invalid(f"metadata has more than {MAX_METADATA_BYTES} bytes", field="metadata")
+    try:
+        msgspec.json.decode(metadata, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        raise Invalid("metadata must be a JSON object", field="metadata") from None
+
+
+async def append(svc: Services, project: int, news: Sequence[New], once: Once) -> "Appended":
+    """Store `news` all or none, in the order of their times. Raises Conflict after three lost races."""
+    hashes = await svc.cpu(_check_all, news, svc.config.limits.document_bytes, svc.clock.now_ms())
+    async with svc.endpoint_locks.hold(new.endpoint.id for new in news if isinstance(new.endpoint, EndpointRef)):
+        for _ in range(ATTEMPTS):
+            entries = await _plan(svc, news, hashes)
+            try:
+                appended = await svc.db.write(_append, project, news, entries, once)
+            except Moved:
+                continue
+            for new, (endpoint, content) in zip(news, appended.contents, strict=False):
+                contents.remember(svc, endpoint, content, new.body)
+            svc.contents_changed.notify()
+            return appended
+    raise Conflict("the endpoint's history is being rewritten at this place; send the snapshot again")
+
+
+def _check_all(news: Sequence[New], limit_bytes: int, now_ms: int) -> list[bytes]:
+    """The documents' hashes, once all of them may be stored."""
+    for number, new in enumerate(news):
+        try:
+            check(new, limit_bytes, now_ms)
+        except (BadRequest, Invalid, TooLarge) as error:
+            if len(news) == 1:
+                raise
+            raise type(error)(f"snapshot {number}: {error.message}", field=f"snapshots[{number}]") from None
+    return [codec.digest(new.body) for new in news]
+
+
+async def _plan(svc: Services, news: Sequence[New], hashes: Sequence[bytes]) -> list[Entry]:
+    """Make the frames, each against the document before it in time: a stored one or one of this request."""
+    entries: dict[int, Entry] = {}
+    order = sorted(range(len(news)), key=lambda n: (_lane(news[n]), news[n].captured_at, n))
+    for _, group in groupby(order, key=lambda n: _lane(news[n])):
+        lane = [_Item(n, news[n], hashes[n], _neighbour(svc, news[n])) for n in group]
+        wanted = {item.near.content.id for item in lane if item.near is not None and item.near.cut}
+        first = lane[0]
+        if first.near is not None and first.near.content.hash != first.hash:
+            wanted.add(first.near.content.id)
+        bodies = {content: await contents.read(svc, lane[0].new.endpoint.id, content) for content in wanted}
+        large = [item for item in lane if len(item.new.body) > svc.config.packs.pack_bytes]
+        frames = {item.number: await _large_frame(svc, item) for item in large}
+        entries |= await svc.cpu(_encode_lane, lane, bodies, frames, svc.config.packs.frame_level)
+    return [entries[n] for n in range(len(news))]
+
+
+def _lane(new: New) -> tuple[int, str]:
+    return (new.endpoint.id, "") if isinstance(new.endpoint, EndpointRef) else (0, new.endpoint)
+
+
+def _neighbour(svc: Services, new: New) -> Neighbour | None:
+    if not isinstance(new.endpoint, EndpointRef):
+        return None
+    return svc.db.peek(timeline.neighbour, new.endpoint.id, new.captured_at)
+
+
+async def _large_frame(svc: Services, item: "_Item") -> Frame:
+    """Large documents are never packed; their chains of frames begin anew at times."""
+    near = item.near.content if item.near is not None else None
+    return await contents.encode_next(svc, near.endpoint if near else 0, near, item.new.body)
+
+
+def _encode_lane(
+    lane: Sequence["_Item"], bodies: Mapping[int, bytes], frames: Mapping[int, Frame], level: int
+) -> dict[int, Entry]:
+    """One endpoint's entries by their number in the request. A document equal to the one before it needs no frame."""
+    entries: dict[int, Entry] = {}
+    last: _Item | None = None
+    for item in lane:
+        near = item.near.content if item.near is not None else None
+        stored_is_nearer = near is not None and (last is None or near.captured_at > last.new.captured_at)
+        before_hash = near.hash if near is not None and stored_is_nearer else last.hash if last else None
+        frame = frames.get(item.number)
+        based_on = last.number if last is not None and frame is None else None
+        if frame is None and item.hash != before_hash:
+            base = last.new.body if last is not None else bodies[near.id] if near is not None else None
+            frame = contents.encode_frame(None if last or near is None else near.id, base, item.new.body, level)
+        entries[item.number] = Entry(
+            captured_at=item.new.captured_at,
+            hash=item.hash,
+            frame=frame,
+            based_on=based_on,
+            split=_copy(near, bodies[near.id], level) if near is not None and item.near and item.near.cut else None,
+            source=item.new.source,
+            metadata=item.new.metadata,
+        )
+        last = item
+    return entries
+
+
+def _copy(content: Content, body: bytes, level: int) -> Frame:
+    """The same bytes once more, for a run that is cut in two: a few bytes against themselves."""
+    return contents.encode_frame(content.id, body, body, level)
+
+
+class _Item(msgspec.Struct, frozen=True):
+    number: int
+    new: New
+    hash: bytes
+    near: Neighbour | None
+
+
+def _append(tx: Tx, project: int, news: Sequence[New], entries: Sequence[Entry], once: Once) -> "Appended":
+    if answer := once.replay(tx):
+        return Appended(msgspec.json.decode(answer.body, type=list[str]), [])
+    made = {new.endpoint: endpoints.ensure(tx, project, new.endpoint).id for new in news if isinstance(new.endpoint, str)}
+    ids: dict[int, str] = {}
+    placed: dict[int, tuple[int, int]] = {}
+    for number in sorted(range(len(news)), key=lambda n: (news[n].captured_at, n)):
+        new, entry = news[number], entries[number]
+        endpoint = new.endpoint.id if isinstance(new.endpoint, EndpointRef) else made[new.endpoint]
+        base = None if entry.based_on is None else placed[entry.based_on][1]
+        uid, content = timeline.place(tx, endpoint, entry, base)
+        ids[number], placed[number] = text_id(uid), (endpoint, content)
+    in_order = [ids[number] for number in range(len(news))]
+    once.keep(tx, 201, msgspec.json.encode(in_order))
+    return Appended(in_order, [placed[number] for number in range(len(news))])
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """Ids of the new snapshots; (endpoint, content) of each (none when an earlier request's answer came again)."""
+
+    ids: list[str]
+    contents: list[tuple[int, int]]
+
+
+def get(svc: Services, project: int, snapshot_id: str) -> Snapshot:
+    """Raises NotFound."""
+    snapshot = svc.db.peek(store.by_uid, project, parse_id(snapshot_id, "snapshot"))
+    if snapshot is None:
+        raise NotFound("no such snapshot in this project")
+    return snapshot
+
+
+def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snapshot:
+    """The snapshot in force at `time_ms`. Raises NotFound."""
+    snapshot = svc.db.peek(store.at, project, endpoint.id, time_ms)
+    if snapshot is None:
+        raise NotFound(f"{endpoint.name} has no snapshot at or before {times.format(min(time_ms, times.LATEST_MS))}")
+    return snapshot
+
+
+async def read(svc: Services, snapshot: Snapshot) -> bytes:
+    """The document, byte for byte."""
+    return await contents.read(svc, snapshot.endpoint, snapshot.content)
+
+
+async def page(
+    svc: Services, project: int, endpoint: EndpointRef | None, span: Span, *, limit: int, changed_only: bool
+) -> list[Snapshot]:
+    """Up to `limit` snapshots of one endpoint, or of the whole project in order of time."""
+    return await svc.db.read(_page, project, None if endpoint is None else endpoint.id, span, limit, changed_only)
+
+
+def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, changed_only: bool) -> list[Snapshot]:
+    if endpoint is not None:
+        return list(islice(store.walk(tx, project, endpoint, span, limit, changed_only=changed_only), limit))
+    # Each endpoint's walk begins with one row, so a project of many endpoints costs one indexed look-up each.
+    walks = [
+        store.walk(tx, project, id, span, 1 + limit // 16, changed_only=changed_only)
+        for id in store.endpoints(tx, project)
+    ]
+    return list(islice(merge(*walks, key=attrgetter("position"), reverse=span.descending), limit))
+
+
+async def delete(svc: Services, project: int, snapshot_id: str) -> None:
+    """Remove one snapshot; its neighbours' deltas are computed again. Raises NotFound."""
+    snapshot = get(svc, project, snapshot_id)
+    async with svc.endpoint_locks.hold([snapshot.endpoint]):
+        await svc.db.write(_delete, project, snapshot.uid)
+    svc.contents_changed.notify()
+
+
+def _delete(tx: Tx, project: int, uid: bytes) -> None:
+    snapshot = store.by_uid(tx, project, uid)
+    if snapshot is None:
+        raise NotFound("no such snapshot in this project")
+    timeline.remove(tx, snapshot.endpoint, snapshot.id, snapshot.content)

@@ -1,0 +1,168 @@
+"""Snapshot rows. An endpoint's timeline is ordered by (captured_at, id)."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from delta_server.core.span import Position, Span
+from delta_server.storage.database import Row, Tx
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    id: int
+    uid: bytes
+    captured_at: int
+    content: int
+    source: str | None
+    metadata: str | None
+    size: int
+    hash: bytes
+    unchanged: bool
+    endpoint: int
+    endpoint_uid: bytes
+    endpoint_name: str
+
+    @property
+    def position(self) -> Position:
+        return self.captured_at, self.id
+
+
+_COLUMNS = """
+SELECT s.id, s.uid, s.captured_at, s.content, s.source, s.metadata, c.size, c.hash,
+  s.captured_at > c.captured_at OR EXISTS (
+    SELECT 1 FROM snapshot p
+    WHERE p.endpoint = s.endpoint AND p.captured_at = s.captured_at AND p.id < s.id AND p.content = s.content),
+  e.id, e.uid, e.name
+"""
+_ALL = f"{_COLUMNS} FROM endpoint e JOIN snapshot s ON s.endpoint = e.id JOIN content c ON c.id = s.content"
+_CHANGED = f"""{_COLUMNS} FROM endpoint e JOIN content c ON c.endpoint = e.id AND c.dead = 0 JOIN snapshot s ON s.id = (
+  SELECT id FROM snapshot WHERE endpoint = c.endpoint AND captured_at = c.captured_at AND content = c.id
+  ORDER BY id LIMIT 1)"""
+_OF_PROJECT = "WHERE e.project = ? AND e.deleted_at IS NULL"
+
+_BY_UID = f"{_ALL} {_OF_PROJECT} AND s.uid = ?"
+_AT = f"{_ALL} {_OF_PROJECT} AND e.id = ? AND s.captured_at <= ? ORDER BY s.captured_at DESC, s.id DESC LIMIT 1"
+_DOWN = """AND e.id = ? AND {0}.captured_at BETWEEN ? AND ? AND NOT ({0}.captured_at = ? AND s.id >= ?)
+  ORDER BY {0}.captured_at DESC, {0}.id DESC LIMIT ?"""
+_UP = """AND e.id = ? AND {0}.captured_at BETWEEN ? AND ? AND NOT ({0}.captured_at = ? AND s.id <= ?)
+  ORDER BY {0}.captured_at, {0}.id LIMIT ?"""
+_PAGES = {
+    # (changed only, descending) -> statement
+    (False, True): f"{_ALL} {_OF_PROJECT} {_DOWN.format('s')}",
+    (False, False): f"{_ALL} {_OF_PROJECT} {_UP.format('s')}",
+    (True, True): f"{_CHANGED} {_OF_PROJECT} {_DOWN.format('c')}",
+    (True, False): f"{_CHANGED} {_OF_PROJECT} {_UP.format('c')}",
+}
+
+
+def by_uid(tx: Tx, project: int, uid: bytes) -> Snapshot | None:
+    return _snapshot(tx.one(_BY_UID, project, uid))
+
+
+def at(tx: Tx, project: int, endpoint: int, time_ms: int) -> Snapshot | None:
+    """The endpoint's last snapshot captured at or before `time_ms`."""
+    return _snapshot(tx.one(_AT, project, endpoint, time_ms))
+
+
+def walk(tx: Tx, project: int, endpoint: int, span: Span, page: int, *, changed_only: bool) -> Iterator[Snapshot]:
+    """Snapshots of one endpoint along `span`, read `page` rows at a time."""
+    statement = _PAGES[changed_only, span.descending]
+    while True:
+        rows = tx.all(statement, project, endpoint, *span.bounds(), page)
+        for row in rows:
+            yield Snapshot(*row)
+        if len(rows) < page:
+            return
+        span = span.past((rows[-1][2], rows[-1][0]))
+
+
+def endpoints(tx: Tx, project: int) -> list[int]:
+    rows = tx.all("SELECT id FROM endpoint WHERE project = ? AND deleted_at IS NULL", project)
+    return [row[0] for row in rows]
+
+
+def insert(tx: Tx, endpoint: int, captured_at: int, content: int, source: str | None, metadata: str | None) -> bytes:
+    """A new row; answers its id on the wire."""
+    uid = tx.new_id()
+    tx.insert(
+        "INSERT INTO snapshot (uid, endpoint, captured_at, content, source, metadata) VALUES (?, ?, ?, ?, ?, ?)",
+        uid,
+        endpoint,
+        captured_at,
+        content,
+        source,
+        metadata,
+    )
+    return uid
+
+
+def delete(tx: Tx, snapshot: int) -> None:
+    tx.run("DELETE FROM snapshot WHERE id = ?", snapshot)
+
+
+def first_of(tx: Tx, endpoint: int, content: int, from_ms: int, to_ms: int) -> int | None:
+    """When `content` was first seen at `from_ms` or later and before `to_ms`, None if not."""
+    row = tx.one(
+        """SELECT captured_at FROM snapshot WHERE endpoint = ? AND captured_at >= ? AND captured_at < ? AND content = ?
+           ORDER BY captured_at LIMIT 1""",
+        endpoint,
+        from_ms,
+        to_ms,
+        content,
+    )
+    return None if row is None else int(row[0])
+
+
+def move_run(tx: Tx, endpoint: int, old: int, new: int, from_ms: int, to_ms: int) -> None:
+    """Let the snapshots of content `old` from `from_ms` and before `to_ms` have content `new`."""
+    tx.run(
+        "UPDATE snapshot SET content = ? WHERE endpoint = ? AND captured_at >= ? AND captured_at < ? AND content = ?",
+        new,
+        endpoint,
+        from_ms,
+        to_ms,
+        old,
+    )
+
+
+def known(tx: Tx, endpoint: int, first_ms: int, last_ms: int) -> set[tuple[int, bytes]]:
+    """(captured_at, content hash) of what is there from `first_ms` to `last_ms` inclusive: an import skips it."""
+    rows = tx.all(
+        """SELECT s.captured_at, c.hash FROM snapshot s JOIN content c ON c.id = s.content
+           WHERE s.endpoint = ? AND s.captured_at BETWEEN ? AND ?""",
+        endpoint,
+        first_ms,
+        last_ms,
+    )
+    return {(row[0], row[1]) for row in rows}
+
+
+def oldest(tx: Tx, endpoint: int, before_ms: int, limit: int) -> list[Row]:
+    """(id, captured_at, content) of the oldest snapshots before `before_ms`."""
+    return tx.all(
+        """SELECT id, captured_at, content FROM snapshot WHERE endpoint = ? AND captured_at < ?
+           ORDER BY captured_at, id LIMIT ?""",
+        endpoint,
+        before_ms,
+        limit,
+    )
+
+
+def newest_at(tx: Tx, endpoint: int, rank: int) -> int | None:
+    """When the `rank`-th newest snapshot (1: the head) was captured, None when there are fewer."""
+    row = tx.one(
+        "SELECT captured_at FROM snapshot WHERE endpoint = ? ORDER BY captured_at DESC, id DESC LIMIT 1 OFFSET ?",
+        endpoint,
+        rank - 1,
+    )
+    return None if row is None else int(row[0])
+
+
+def with_retention(tx: Tx) -> list[tuple[int, str]]:
+    """(endpoint, retention as JSON) of all endpoints that have one."""
+    rows = tx.all("SELECT id, retention FROM endpoint WHERE deleted_at IS NULL AND retention NOT IN ('', '{}')")
+    return [(row[0], row[1]) for row in rows]
+
+
+def _snapshot(row: Row | None) -> Snapshot | None:
+    return None if row is None else Snapshot(*row)

@@ -1,0 +1,146 @@
+"""Where a snapshot goes in its endpoint's timeline, and how the timeline closes when one leaves.
+
+Consecutive equal snapshots form a *run* and share one content; a content's `captured_at` is that of its run's first
+snapshot. So a new snapshot either joins the run before it, or pulls the run after it back in time, or begins a run of
+its own, which may cut an older run in two; and a removed one may end a run and let two equal neighbours become one.
+"""
+
+from itertools import groupby
+from operator import itemgetter
+
+import msgspec
+from msgspec.structs import replace
+
+from delta_server.core.times import LATEST_MS
+from delta_server.features.contents import service as contents
+from delta_server.features.contents.service import Content, Frame
+from delta_server.features.deltas import service as deltas
+from delta_server.features.snapshots import store
+from delta_server.storage.database import Tx
+
+FOREVER = LATEST_MS + 1
+LAST_ID = (1 << 63) - 1
+
+
+class Moved(Exception):
+    """The timeline changed since the frame was made: make it again."""
+
+
+class Neighbour(msgspec.Struct, frozen=True):
+    """The stored content a new snapshot comes after. `cut`: the snapshot falls inside that content's run."""
+
+    content: Content
+    cut: bool
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A snapshot ready to be placed.
+
+    `frame` is None when the document equals the one before it; `based_on` is the entry of the same request whose
+    bytes the frame is based on. `split` is the content it may cut in two once more, for that run's second part.
+    """
+
+    captured_at: int
+    hash: bytes
+    frame: Frame | None
+    based_on: int | None
+    split: Frame | None
+    source: str | None
+    metadata: str | None
+
+
+def neighbour(tx: Tx, endpoint: int, captured_at: int) -> Neighbour | None:
+    content = contents.at(tx, endpoint, captured_at)
+    if content is None:
+        return None
+    after = _next(tx, endpoint, captured_at)
+    end = FOREVER if after is None else after.captured_at
+    return Neighbour(content, store.first_of(tx, endpoint, content.id, captured_at + 1, end) is not None)
+
+
+def place(tx: Tx, endpoint: int, entry: Entry, base: int | None) -> tuple[bytes, int]:
+    """Insert the snapshot; answers its wire id and its content. `base` is what `entry.based_on` became. Raises Moved."""
+    before = contents.at(tx, endpoint, entry.captured_at)
+    if before is not None and before.hash == entry.hash:
+        content = before.id
+    else:
+        content = _begin_run(tx, endpoint, entry, base, before)
+    return store.insert(tx, endpoint, entry.captured_at, content, entry.source, entry.metadata), content
+
+
+def _begin_run(tx: Tx, endpoint: int, entry: Entry, base: int | None, before: Content | None) -> int:
+    at = entry.captured_at
+    after = _next(tx, endpoint, at)
+    end = FOREVER if after is None else after.captured_at
+    rest = None if before is None else store.first_of(tx, endpoint, before.id, at + 1, end)
+    if rest is None and after is not None and after.hash == entry.hash and _alone(before, at):
+        deltas.forget(tx, after.id)
+        contents.touch(tx, endpoint, after.id, at)
+        return after.id
+    content = _add(tx, endpoint, at, entry.frame, base)
+    if before is not None and rest is not None:
+        if entry.split is None or entry.split.hash != before.hash:
+            raise Moved
+        store.move_run(tx, endpoint, before.id, _add(tx, endpoint, rest, entry.split, None), rest, end)
+    return content
+
+
+def _add(tx: Tx, endpoint: int, captured_at: int, frame: Frame | None, base: int | None) -> int:
+    if frame is None:
+        raise Moved
+    content = contents.add(tx, endpoint, captured_at, frame if base is None else replace(frame, base=base))
+    if content is None:
+        raise Moved
+    return content
+
+
+def _next(tx: Tx, endpoint: int, captured_at: int) -> Content | None:
+    """The first content of a later time."""
+    rows = contents.follow(tx, endpoint, (captured_at, LAST_ID), limit=1)
+    return rows[0] if rows else None
+
+
+def _alone(before: Content | None, at: int) -> bool:
+    """Whether no content begins at `at` yet: pulling one back beside another would confuse their order."""
+    return before is None or before.captured_at != at
+
+
+def remove(tx: Tx, endpoint: int, snapshot: int, content: int) -> None:
+    """Delete one snapshot and mend the run it leaves."""
+    store.delete(tx, snapshot)
+    run = contents.get(tx, endpoint, content)
+    assert run is not None, "a snapshot's content has a row"
+    after = contents.after(tx, endpoint, run)
+    end = FOREVER if after is None else after.captured_at + 1
+    begins = store.first_of(tx, endpoint, content, run.captured_at, end)
+    if begins is None:
+        _close(tx, endpoint, run, after)
+    elif begins != run.captured_at:
+        deltas.forget(tx, content)
+        contents.touch(tx, endpoint, content, begins)
+
+
+def _close(tx: Tx, endpoint: int, run: Content, after: Content | None) -> None:
+    """Drop a run that has no snapshot left; equal neighbours become one run."""
+    before = contents.before(tx, endpoint, run)
+    deltas.forget(tx, run.id)
+    contents.mark_dead(tx, endpoint, run)
+    if before is None or after is None or before.hash != after.hash:
+        return
+    end = contents.after(tx, endpoint, after)
+    store.move_run(
+        tx, endpoint, after.id, before.id, after.captured_at, FOREVER if end is None else end.captured_at + 1
+    )
+    deltas.forget(tx, after.id)
+    contents.mark_dead(tx, endpoint, after)
+
+
+def cut_before(tx: Tx, endpoint: int, before_ms: int, limit: int) -> int:
+    """Delete up to `limit` of the oldest snapshots captured before `before_ms`; how many were."""
+    rows = store.oldest(tx, endpoint, before_ms, limit)
+    for content, run in groupby(rows, key=itemgetter(2)):
+        *firsts, (last, _, _) = run
+        for snapshot, _, _ in firsts:
+            store.delete(tx, snapshot)
+        remove(tx, endpoint, last, content)
+    return len(rows)
