@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response, Router, get
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath
+from litestar.routes import BaseRoute
 
 from delta_server import __version__
 from delta_server.core.errors import NotFound
@@ -72,12 +73,19 @@ def example(*, answer: Any, request: Any = None, media_type: str | None = None) 
     return {_OPT: {"request": request, "answer": answer, "media_type": media_type}}
 
 
+class _NoRoutes(Router):
+    """Drops the pages Litestar would add: they load their scripts from a CDN."""
+
+    def register(self, value: Any) -> list[BaseRoute]:
+        return []
+
+
 def openapi_config() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Delta",
         version=__version__,
         description=_ABOUT,
-        path="/docs",
+        openapi_router=_NoRoutes("/docs", route_handlers=[]),
         render_plugins=[],
         use_handler_docstrings=True,
         components=Components(

@@ -12,7 +12,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     project: str | None = None
     name: str = ""
-    scopes: list[str] = ["write"]
+    scopes: tuple[str, ...] = ("write",)
     expires_at: str | None = None
 
 
