@@ -1,0 +1,170 @@
+"""The laws of the house, read from the source. CONTRIBUTING.md explains them."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "delta_server"
+FILES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+ORDER = ["core", "config", "logging", "storage", "tasks", "services", "http", "features", "app", "cli", "__main__"]
+FEATURES = ["accounts", "projects", "endpoints", "contents", "deltas", "snapshots", "history"]
+TENANTS = {"account", "project", "endpoint"}
+"""What a store function's second parameter may be: an integer id that its caller has been checked to own."""
+WITHOUT_TENANT = {
+    "finds the tenant": {"accounts": "account_named insert_account key"},
+    "background work for all tenants": {
+        "accounts": "write_last_uses",
+        "contents": "with_loose with_packs with_dead",
+        "deltas": "queue queue_length requeue",
+        "projects": "deleted_and_empty",
+        "snapshots": "with_retention",
+    },
+    "by a row that was found with its tenant": {
+        "deltas": "put forget row changed_contents listed",
+        "snapshots": "delete",
+    },
+}
+_FREE = {
+    f"{feature}:{name}" for why in WITHOUT_TENANT.values() for feature, names in why.items() for name in names.split()
+}
+IMPURE = {
+    "asyncio",
+    "logging",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "socket",
+    "structlog",
+    "subprocess",
+    "threading",
+    "time",
+}
+BANNED_NAMES = re.compile(r"(^|_)(utils?|helpers?|managers?|base|common|misc)($|_)")
+SQL = re.compile(
+    r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+|PRAGMA|CREATE (TABLE|INDEX)|ALTER TABLE)\b"
+)
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def _imports(path: Path) -> Iterator[tuple[str, int]]:
+    """(dotted module, line) of every import; `from package import module` counts as package.module too."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{_name(path)}:{node.lineno}: imports are absolute"
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def _own_imports(path: Path) -> Iterator[tuple[list[str], str]]:
+    for module, line in _imports(path):
+        parts = module.split(".")
+        if parts[0] == "delta_server" and parts[1:] != ["__version__"]:
+            yield parts[1:], f"{_name(path)}:{line} imports {module}"
+
+
+def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(TREES[path]) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    return (part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str))
+
+
+def test_imports_run_one_way() -> None:
+    wrong = [
+        said
+        for path in FILES
+        if path != PACKAGE / "__init__.py"
+        for target, said in _own_imports(path)
+        if ORDER.index(target[0]) > ORDER.index(_name(path).split("/")[0].removesuffix(".py"))
+    ]
+    assert wrong == []
+
+
+def test_features_import_only_the_service_of_features_before_them() -> None:
+    wrong = []
+    for path in FILES:
+        home = _name(path).split("/")
+        for target, said in _own_imports(path):
+            if target[0] != "features" or len(target) < 3 or home[:2] == target[:2]:
+                continue
+            before = home[0] != "features" or FEATURES.index(target[1]) < FEATURES.index(home[1])
+            allowed = {"service"} if home[0] == "features" else {"service", "api", "tasks", "schemas"}
+            if not before or target[2] not in allowed:
+                wrong.append(said)
+    assert wrong == []
+
+
+def test_core_is_pure() -> None:
+    core = [path for path in FILES if _name(path).startswith("core/")]
+    assert [
+        f"{_name(p)}:{line} imports {m}" for p in core for m, line in _imports(p) if m.split(".")[0] in IMPURE
+    ] == []
+    asynchronous = [
+        f"{_name(p)}:{f.lineno}" for p in core for f in _functions(p) if isinstance(f, ast.AsyncFunctionDef)
+    ]
+    assert asynchronous == []
+
+
+def test_sql_lives_in_stores_and_storage() -> None:
+    elsewhere = [path for path in FILES if not _name(path).startswith("storage/") and path.name != "store.py"]
+    assert [(_name(path), text) for path in elsewhere for text in _texts(TREES[path]) if SQL.match(text)] == []
+
+
+def test_store_functions_name_their_tenant_and_ask_for_it() -> None:
+    wrong, free = [], set()
+    for path in (path for path in FILES if path.name == "store.py"):
+        for function in (node for node in TREES[path].body if isinstance(node, ast.FunctionDef)):
+            place = f"{path.parent.name}:{function.name}"
+            names = [argument.arg for argument in function.args.args]
+            if "tx" not in names or function.name.startswith("_"):
+                continue
+            if place in _FREE:
+                free.add(place)
+            elif names[0] != "tx" or len(names) < 2 or names[1] not in TENANTS:
+                wrong.append(f"{place}{tuple(names)}: wants (tx, {' or '.join(sorted(TENANTS))}, ...)")
+            elif "WHERE" in (sql := " ".join(_texts(function))) and not re.search(rf"\b{names[1]}\b", sql):
+                wrong.append(f"{place}: its WHERE does not mention {names[1]}")
+    assert wrong == []
+    assert free == _FREE, "an exception that is no longer needed"
+
+
+def test_one_sqlite_library() -> None:
+    """Two SQLite libraries on one file in one process drop each other's POSIX locks (sqlite.org/howtocorrupt.html)."""
+    banned = {"sqlite3", "_sqlite3", "aiosqlite"}
+    assert [said for path in FILES for said, _ in _imports(path) if said.split(".")[0] in banned] == []
+    script = "import sys, delta_server.app, delta_server.cli.serve; print([m for m in sys.modules if 'sqlite3' in m])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_environment_is_read_in_config_only() -> None:
+    allowed = {"config.py", "cli/serve.py"}  # serve: $NOTIFY_SOCKET, systemd's, not an option of Delta
+    readers = [
+        f"{_name(path)}:{node.lineno}"
+        for path in FILES
+        if _name(path) not in allowed
+        for node in ast.walk(TREES[path])
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+    ]
+    assert readers == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_files_and_functions_are_short_and_named_for_a_thing(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+    assert not BANNED_NAMES.search(path.stem)
+    long = {f.name: length for f in _functions(path) if (length := (f.end_lineno or f.lineno) - f.lineno + 1) > 50}
+    assert long == {}
