@@ -13,7 +13,7 @@ from delta_server.config import Config
 from delta_server.core import secrets, times
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
-from delta_server.features.accounts.store import ListedKey
+from delta_server.features.accounts.schemas import ApiKey
 from delta_server.features.projects import service as projects
 from delta_server.storage.database import Tx
 from delta_server.storage.lock import DataDirRefused
@@ -57,11 +57,11 @@ def create(
 @key.command("list", help="List all keys, the newest first. The keys themselves are not stored and not shown.")
 @with_config
 def list_(config: Config) -> None:
-    now_ms, keys = _write(config, _list)
+    keys = _write(config, _list)
     if not keys:
         click.echo("There are no keys yet: make one with  delta-server key create --project NAME", err=True)
         return
-    rows = [_HEADER, *(_row(key, now_ms) for key in keys)]
+    rows = [_HEADER, *(_row(key) for key in keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -90,35 +90,29 @@ def _create(
     )
 
 
-def _list(tx: Tx) -> tuple[int, list[ListedKey]]:
-    return tx.now_ms, accounts.list_keys(tx, accounts.default_account(tx))
+def _list(tx: Tx) -> list[ApiKey]:
+    return accounts.list_keys(tx, accounts.default_account(tx))
 
 
 def _revoke(tx: Tx, public_id: str) -> None:
     accounts.revoke_key(tx, accounts.default_account(tx), None, public_id)
 
 
-def _row(key: ListedKey, now_ms: int) -> tuple[str, ...]:
+def _row(key: ApiKey) -> tuple[str, ...]:
     return (
-        key.public_id,
-        "(account)" if key.project is None else key.project_name or "(deleted)",
-        key.scopes.replace(" ", ","),
+        key.id,
+        "(account)" if key.project_id is None else key.project or "(deleted)",
+        ",".join(key.scopes),
         key.name or "-",
         _time(key.created_at),
         _time(key.expires_at),
         _time(key.last_used_at),
-        _state(key, now_ms),
+        key.state,
     )
 
 
-def _state(key: ListedKey, now_ms: int) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= now_ms else "good"
-
-
-def _time(time_ms: int | None) -> str:
-    return "-" if time_ms is None else times.format(time_ms)[:16].replace("T", " ")
+def _time(time: str | None) -> str:
+    return "-" if time is None else time[:16].replace("T", " ")
 
 
 def _write(config: Config, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -132,5 +126,5 @@ def _write(config: Config, fn: Callable[Concatenate[Tx, P], T], *args: P.args, *
         return asyncio.run(run())
     except DataDirRefused as error:
         raise DeltaError(
-            f"{error.message}\nWhile a server runs, its keys are managed over HTTP: /v1/auth/api-keys, with an admin key."
+            f"{error.message}\nWhile a server runs, manage its keys over HTTP: /v1/auth/api-keys, with an admin key."
         ) from error

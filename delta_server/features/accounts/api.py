@@ -11,14 +11,40 @@ from delta_server.features.accounts import schemas, service
 from delta_server.features.accounts.schemas import ApiKey, KeyAnswer, NewKey
 from delta_server.http import idempotency, pagination
 from delta_server.http.auth import Caller
+from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
 from delta_server.storage.once import Once
 
 _LIST = "api-keys"
+_TAGS = ["API keys"]
+_EXAMPLE = {
+    "id": "9mXk2VbTq0a",
+    "project_id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "project": "shop",
+    "name": "collector",
+    "scopes": ["write"],
+    "created_at": "2026-05-01T12:00:00.000Z",
+    "expires_at": "2027-05-01T00:00:00.000Z",
+    "revoked_at": None,
+    "last_used_at": None,
+    "state": "active",
+}
+_NEW = {
+    "project": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "name": "collector",
+    "scopes": ["write"],
+    "expires_at": "2027-05-01",
+}
 
 
-@post("/v1/auth/api-keys", summary="Make an API key", responses={201: ResponseSpec(KeyAnswer)})
+@post(
+    "/v1/auth/api-keys",
+    summary="Make an API key",
+    tags=_TAGS,
+    responses={201: ResponseSpec(KeyAnswer)},
+    opt=example(request=_NEW, answer={"api_key": _EXAMPLE, "key": "dk_proj_9mXk2VbTq0a_..."}),
+)
 async def create(
     data: JSONBody[NewKey],
     services: NamedDependency[Services],
@@ -28,7 +54,12 @@ async def create(
     return idempotency.respond(await service.create(services, caller, data, once))
 
 
-@get("/v1/auth/api-keys", summary="List API keys, the newest first")
+@get(
+    "/v1/auth/api-keys",
+    summary="List API keys, the newest first",
+    tags=_TAGS,
+    opt=example(answer={"data": [_EXAMPLE], "has_more": False, "next_cursor": None}),
+)
 async def list_(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
@@ -37,14 +68,18 @@ async def list_(
     cursor: CursorText = None,
 ) -> Response[Page[ApiKey]]:
     below = pagination.decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else None
+    now_ms = services.clock.now_ms()
     rows = await service.page(services, caller, below=below, limit=limit + 1)
     found = pagination.page(
-        rows, limit=limit, item=schemas.api_key, cursor=lambda row: pagination.encode_cursor(_LIST, row.id)
+        rows,
+        limit=limit,
+        item=lambda row: schemas.api_key(row, now_ms),
+        cursor=lambda row: pagination.encode_cursor(_LIST, row.id),
     )
     return pagination.respond(request, found)
 
 
-@delete("/v1/auth/api-keys/{key_id:str}", summary="Revoke an API key")
+@delete("/v1/auth/api-keys/{key_id:str}", summary="Revoke an API key", tags=_TAGS, opt=example(answer=None))
 async def revoke(key_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]) -> None:
     await service.revoke(services, caller, key_id)
 

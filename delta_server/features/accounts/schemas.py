@@ -1,5 +1,7 @@
 """API keys on the wire."""
 
+from typing import Literal
+
 import msgspec
 
 from delta_server.core import ids, times
@@ -28,6 +30,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     expires_at: str | None
     revoked_at: str | None
     last_used_at: str | None
+    state: Literal["active", "expired", "revoked"]
 
 
 class KeyAnswer(msgspec.Struct, frozen=True):
@@ -37,7 +40,7 @@ class KeyAnswer(msgspec.Struct, frozen=True):
     key: str | None
 
 
-def api_key(row: ListedKey) -> ApiKey:
+def api_key(row: ListedKey, now_ms: int) -> ApiKey:
     return ApiKey(
         id=row.public_id,
         project_id=None if row.project is None else ids.text(row.project),
@@ -48,7 +51,14 @@ def api_key(row: ListedKey) -> ApiKey:
         expires_at=_time(row.expires_at),
         revoked_at=_time(row.revoked_at),
         last_used_at=_time(row.last_used_at),
+        state=_state(row, now_ms),
     )
+
+
+def _state(row: ListedKey, now_ms: int) -> Literal["active", "expired", "revoked"]:
+    if row.revoked_at is not None:
+        return "revoked"
+    return "expired" if row.expires_at is not None and row.expires_at <= now_ms else "active"
 
 
 def _time(time_ms: int | None) -> str | None:

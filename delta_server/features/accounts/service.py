@@ -13,7 +13,7 @@ from delta_server.core import ids, names, secrets, times
 from delta_server.core.errors import Invalid, NotFound, Unauthorized
 from delta_server.core.secrets import Kind
 from delta_server.features.accounts import schemas, store
-from delta_server.features.accounts.schemas import KeyAnswer, NewKey
+from delta_server.features.accounts.schemas import ApiKey, KeyAnswer, NewKey
 from delta_server.features.accounts.store import ListedKey, StoredKey
 from delta_server.http.auth import Caller
 from delta_server.services import Services
@@ -21,6 +21,8 @@ from delta_server.storage.database import Tx
 from delta_server.storage.once import Answer, Once
 
 SCOPES = ("read", "write", "admin")
+
+_NEWEST = 1 << 62
 
 _NOBODY = StoredKey(0, 0, None, bytes(32), "", None, None)
 
@@ -55,7 +57,7 @@ async def create(svc: Services, caller: Caller, new: NewKey, once: Once) -> Answ
 async def page(svc: Services, caller: Caller, *, below: int | None, limit: int) -> list[ListedKey]:
     """The newest first, those made before the row `below`."""
     return await svc.db.read(
-        store.page, caller.account, caller.project, below=1 << 62 if below is None else below, limit=limit
+        store.page, caller.account, caller.project, below=_NEWEST if below is None else below, limit=limit
     )
 
 
@@ -104,8 +106,9 @@ def add_key(
     return text
 
 
-def list_keys(tx: Tx, account: int) -> list[ListedKey]:
-    return store.page(tx, account, None, below=1 << 62, limit=10_000)
+def list_keys(tx: Tx, account: int) -> list[ApiKey]:
+    """All of them, the newest first."""
+    return [schemas.api_key(row, tx.now_ms) for row in store.page(tx, account, None, below=_NEWEST, limit=10_000)]
 
 
 def revoke_key(tx: Tx, account: int, project: int | None, public_id: str) -> None:
@@ -137,7 +140,7 @@ def _create(tx: Tx, caller: Caller, new: NewKey, randomness: bytes, once: Once) 
     )
     made = store.listed(tx, caller.account, secrets.parse(text).public_id)
     assert made is not None
-    kept = KeyAnswer(schemas.api_key(made), key=None)
+    kept = KeyAnswer(schemas.api_key(made, tx.now_ms), key=None)
     answer = once.keep(tx, 201, msgspec.json.encode(kept))
     return msgspec.structs.replace(answer, body=msgspec.json.encode(msgspec.structs.replace(kept, key=text)))
 

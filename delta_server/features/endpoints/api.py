@@ -10,63 +10,101 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from delta_server.features.endpoints import service
 from delta_server.features.endpoints.schemas import Endpoint, EndpointAnswer, EndpointChange, NewEndpoint
 from delta_server.http import idempotency, pagination
-from delta_server.http.auth import Caller
+from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
 from delta_server.storage.once import Once
 
 _LIST = "endpoints"
+_TAGS = ["Endpoints"]
+_NEW = {
+    "name": "GET /prices",
+    "description": "the supplier's price list",
+    "diff": {"array_keys": {"/items": ["sku"]}, "ignore": ["/generated_at"]},
+    "retention": {"keep_days": 365, "keep_last": 100},
+}
+_EXAMPLE = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    **_NEW,
+    "diff": {"array_keys": {"/items": ["sku"]}, "ignore": ["/generated_at"], "tolerance": 0, "order": {}},
+    "diff_version": 1,
+    "last_captured_at": "2026-05-02T08:00:00.000Z",
+    "created_at": "2026-05-01T12:00:00.000Z",
+    "updated_at": "2026-05-01T12:00:00.000Z",
+}
 
 
-@post("/v1/endpoints", summary="Make an endpoint", responses={201: ResponseSpec(EndpointAnswer)})
+@post(
+    "/v1/endpoints",
+    summary="Make an endpoint",
+    tags=_TAGS,
+    responses={201: ResponseSpec(EndpointAnswer)},
+    opt=example(request=_NEW, answer={"endpoint": _EXAMPLE}),
+)
 async def create(
     data: JSONBody[NewEndpoint],
     services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
     once: NamedDependency[Once],
 ) -> Response[bytes]:
-    return idempotency.respond(await service.create(services, caller, data, once))
+    return idempotency.respond(await service.create(services, project, data, once))
 
 
-@get("/v1/endpoints", summary="List endpoints by name")
+@get(
+    "/v1/endpoints",
+    summary="List endpoints by name",
+    tags=_TAGS,
+    opt=example(answer={"data": [_EXAMPLE], "has_more": False, "next_cursor": None}),
+)
 async def list_(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
     name_prefix: Annotated[str, QueryParameter(description="Only endpoints whose name begins so")] = "",
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Page[Endpoint]]:
     after = pagination.decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
-    rows = await service.page(services, caller, prefix=name_prefix, after=after, limit=limit + 1)
+    rows = await service.page(services, project, prefix=name_prefix, after=after, limit=limit + 1)
     found = pagination.page(
         rows, limit=limit, item=service.view, cursor=lambda row: pagination.encode_cursor(_LIST, row.name)
     )
     return pagination.respond(request, found)
 
 
-@get("/v1/endpoints/{endpoint:str}", summary="Get an endpoint")
+@get("/v1/endpoints/{endpoint:str}", summary="Get an endpoint", tags=_TAGS, opt=example(answer={"endpoint": _EXAMPLE}))
 async def get_one(
-    endpoint: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+    endpoint: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
 ) -> EndpointAnswer:
-    return EndpointAnswer(service.view(service.get(services, caller, endpoint)))
+    return EndpointAnswer(service.view(service.get(services, project, endpoint)))
 
 
-@patch("/v1/endpoints/{endpoint:str}", summary="Change an endpoint and its settings")
+@patch(
+    "/v1/endpoints/{endpoint:str}",
+    summary="Change an endpoint and its settings",
+    tags=_TAGS,
+    opt=example(
+        request={"diff": {"ignore": ["/generated_at"], "tolerance": None}, "retention": None},
+        answer={"endpoint": _EXAMPLE},
+    ),
+)
 async def change(
     endpoint: FromPath[str],
     data: JSONBody[EndpointChange],
     services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
 ) -> EndpointAnswer:
-    return EndpointAnswer(service.view(await service.change(services, caller, endpoint, data)))
+    return EndpointAnswer(service.view(await service.change(services, project, endpoint, data)))
 
 
-@delete("/v1/endpoints/{endpoint:str}", summary="Delete an endpoint with all its history")
-async def delete_(
-    endpoint: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
-) -> None:
-    await service.delete(services, caller, endpoint)
+@delete(
+    "/v1/endpoints/{endpoint:str}",
+    summary="Delete an endpoint with all its history",
+    tags=_TAGS,
+    opt=example(answer=None),
+)
+async def delete_(endpoint: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]) -> None:
+    await service.delete(services, project, endpoint)
 
 
 ROUTES = [create, list_, get_one, change, delete_]

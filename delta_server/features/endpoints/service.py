@@ -19,7 +19,6 @@ from delta_server.features.endpoints.schemas import (
     RetentionChange,
 )
 from delta_server.features.endpoints.store import Endpoint
-from delta_server.http.auth import Caller, project_of
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Answer, Once
@@ -41,17 +40,17 @@ class EndpointRef(msgspec.Struct, frozen=True):
     retention: Retention
 
 
-def resolve(svc: Services, caller: Caller, text: str) -> EndpointRef:
+def resolve(svc: Services, project: int, text: str) -> EndpointRef:
     """The endpoint by id or name. Raises NotFound, for another tenant's too."""
-    return svc.db.peek(find, project_of(caller), text)
+    return svc.db.peek(find, project, text)
 
 
-def resolve_or_name(svc: Services, caller: Caller, text: str) -> EndpointRef | str:
+def resolve_or_name(svc: Services, project: int, text: str) -> EndpointRef | str:
     """The endpoint by id or name; of one that is not there yet the name to `ensure` it under in a write.
 
     Raises NotFound for an unknown id, Invalid for what cannot be a name.
     """
-    found = svc.db.peek(_look_up, project_of(caller), text)
+    found = svc.db.peek(_look_up, project, text)
     return _name(text) if found is None else _ref(found)
 
 
@@ -69,32 +68,32 @@ def ensure(tx: Tx, project: int, text: str) -> EndpointRef:
     return _ref(store.insert(tx, project, name=_name(text)) if found is None else found)
 
 
-async def create(svc: Services, caller: Caller, new: NewEndpoint, once: Once) -> Answer:
+async def create(svc: Services, project: int, new: NewEndpoint, once: Once) -> Answer:
     """Raises Invalid for the name or the settings, Conflict when the project has an endpoint of that name."""
-    return await svc.db.write(_create, project_of(caller), new, once)
+    return await svc.db.write(_create, project, new, once)
 
 
-def get(svc: Services, caller: Caller, text: str) -> Endpoint:
+def get(svc: Services, project: int, text: str) -> Endpoint:
     """The endpoint by id or name, with all that is told of it. Raises NotFound."""
-    return svc.db.peek(_found, project_of(caller), text)
+    return svc.db.peek(_found, project, text)
 
 
-async def page(svc: Services, caller: Caller, *, prefix: str, after: str | None, limit: int) -> list[Endpoint]:
+async def page(svc: Services, project: int, *, prefix: str, after: str | None, limit: int) -> list[Endpoint]:
     """By name, those that begin with `prefix`, after the name `after`."""
-    return await svc.db.read(store.page, project_of(caller), names=names.page_range(prefix, after), limit=limit)
+    return await svc.db.read(store.page, project, names=names.page_range(prefix, after), limit=limit)
 
 
-async def change(svc: Services, caller: Caller, text: str, change: EndpointChange) -> Endpoint:
+async def change(svc: Services, project: int, text: str, change: EndpointChange) -> Endpoint:
     """Raises NotFound, Invalid, and Conflict when the new name is taken."""
-    before, after = await svc.db.write(_change, project_of(caller), text, change)
+    before, after = await svc.db.write(_change, project, text, change)
     if before.diff_version != after.diff_version:
         svc.contents_changed.notify()
     return after
 
 
-async def delete(svc: Services, caller: Caller, text: str) -> None:
+async def delete(svc: Services, project: int, text: str) -> None:
     """From now on it is not found and its name is free; its data is swept in the background. Raises NotFound."""
-    await svc.db.write(_delete, project_of(caller), text)
+    await svc.db.write(_delete, project, text)
 
 
 def view(row: Endpoint) -> schemas.Endpoint:

@@ -11,14 +11,30 @@ from delta_server.features.projects import schemas, service
 from delta_server.features.projects.schemas import NewProject, Project, ProjectAnswer, ProjectChange, UsageAnswer
 from delta_server.http import idempotency, pagination
 from delta_server.http.auth import Caller
+from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
 from delta_server.storage.once import Once
 
 _LIST = "projects"
+_TAGS = ["Projects"]
+_EXAMPLE = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "name": "shop",
+    "description": "prices of our suppliers",
+    "created_at": "2026-05-01T12:00:00.000Z",
+    "updated_at": "2026-05-01T12:00:00.000Z",
+}
+_USAGE = {"endpoints": 12, "snapshots": 48211, "contents": 3127, "raw_bytes": 406001223, "stored_bytes": 1402113}
 
 
-@post("/v1/projects", summary="Make a project", responses={201: ResponseSpec(ProjectAnswer)})
+@post(
+    "/v1/projects",
+    summary="Make a project",
+    tags=_TAGS,
+    responses={201: ResponseSpec(ProjectAnswer)},
+    opt=example(request={"name": "shop", "description": "prices of our suppliers"}, answer={"project": _EXAMPLE}),
+)
 async def create(
     data: JSONBody[NewProject],
     services: NamedDependency[Services],
@@ -28,7 +44,12 @@ async def create(
     return idempotency.respond(await service.create(services, caller, data, once))
 
 
-@get("/v1/projects", summary="List projects by name")
+@get(
+    "/v1/projects",
+    summary="List projects by name",
+    tags=_TAGS,
+    opt=example(answer={"data": [_EXAMPLE], "has_more": False, "next_cursor": None}),
+)
 async def list_(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
@@ -45,21 +66,31 @@ async def list_(
     return pagination.respond(request, found)
 
 
-@get("/v1/projects/{project_id:str}", summary="Get a project")
+@get("/v1/projects/{project_id:str}", summary="Get a project", tags=_TAGS, opt=example(answer={"project": _EXAMPLE}))
 async def get_one(
     project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> ProjectAnswer:
     return ProjectAnswer(schemas.project(service.get(services, caller, project_id)))
 
 
-@get("/v1/projects/{project_id:str}/usage", summary="Tell what a project keeps")
+@get(
+    "/v1/projects/{project_id:str}/usage",
+    summary="Tell what a project keeps",
+    tags=_TAGS,
+    opt=example(answer={"usage": _USAGE}),
+)
 async def usage(
     project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> UsageAnswer:
     return UsageAnswer(await service.usage(services, caller, project_id))
 
 
-@patch("/v1/projects/{project_id:str}", summary="Change a project")
+@patch(
+    "/v1/projects/{project_id:str}",
+    summary="Change a project",
+    tags=_TAGS,
+    opt=example(request={"name": "shop"}, answer={"project": _EXAMPLE}),
+)
 async def change(
     project_id: FromPath[str],
     data: JSONBody[ProjectChange],
@@ -69,7 +100,12 @@ async def change(
     return ProjectAnswer(schemas.project(await service.change(services, caller, project_id, data)))
 
 
-@delete("/v1/projects/{project_id:str}", summary="Delete a project with all that is in it, and revoke its keys")
+@delete(
+    "/v1/projects/{project_id:str}",
+    summary="Delete a project with all that is in it, and revoke its keys",
+    tags=_TAGS,
+    opt=example(answer=None),
+)
 async def delete_(
     project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> None:

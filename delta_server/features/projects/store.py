@@ -93,7 +93,7 @@ def mark_deleted(tx: Tx, account: int, project: int) -> int:
     )
 
 
-def deleted_and_empty(tx: Tx, *, limit: int) -> list[int]:
+def deleted_and_empty(tx: Tx, limit: int) -> list[int]:
     """Deleted projects of all accounts whose endpoints have been swept."""
     rows = tx.all(
         "SELECT id FROM project WHERE deleted_at IS NOT NULL"
@@ -104,7 +104,7 @@ def deleted_and_empty(tx: Tx, *, limit: int) -> list[int]:
 
 
 def remove(tx: Tx, project: int) -> None:
-    tx.run("DELETE FROM project WHERE id = ? AND deleted_at IS NOT NULL", project)
+    tx.run("DELETE FROM project WHERE project.id = ? AND deleted_at IS NOT NULL", project)
 
 
 def usage(tx: Tx, project: int) -> Usage:

@@ -10,7 +10,7 @@ _AT_ONCE = 100
 
 async def remove_deleted(svc: Services) -> None:
     """Remove the rows and keys of deleted projects whose endpoints have all been swept."""
-    while projects := await svc.db.read(store.deleted_and_empty, limit=_AT_ONCE):
+    while projects := await svc.db.read(store.deleted_and_empty, _AT_ONCE):
         await svc.db.write(_remove, projects)
 
 
