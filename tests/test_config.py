@@ -1,0 +1,162 @@
+import itertools
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from delta_server.config import OPTIONS, BadConfig, Config, Given, Option, expected, load, shown
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+
+
+def written(directory: Path, text: str) -> Path:
+    path = directory / "delta.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+BAD_FILES = [
+    ("[server]\nport = 'x'", "server.port", "line 2", "a whole number from 0 to 65535"),
+    ("[server]\n\nport = 70000", "server.port", "line 3", "a whole number from 0 to 65535"),
+    ("[server]\nport = true", "server.port", "line 2", "a whole number"),
+    ("[server]\nport = 1.5", "server.port", "line 2", "a whole number"),
+    ("[server]\ndocs = 'perhaps'", "server.docs", "line 2", "true or false"),
+    ("[server]\nhost = 7", "server.host", "line 2", "a text"),
+    ("[server]\ntrusted_proxies = ['10.0.0.0/99']", "server.trusted_proxies", "line 2", "a list of networks"),
+    ("# top\nlog.level = 'loud'", "log.level", "line 2", "one of debug, error, info, warning"),
+    ("[limits]\ndocument_bytes = '64 apples'", "limits.document_bytes", "line 2", "2mib"),
+    ("[limits]\ndocument_bytes = '-1'", "limits.document_bytes", "line 2", "a whole number"),
+    ("[storage]\ndata_dir = 3", "storage.data_dir", "line 2", "a path"),
+    ("[server]\n# a\nprot = 1", "server.prot", "line 3", "did you mean server.port?"),
+    ("[sever]\nport = 1", "sever", "line 1", "unknown option"),
+    ("port = 1", "port", "line 1", "unknown option"),
+]
+
+
+@pytest.mark.parametrize(("text", "name", "line", "told"), BAD_FILES)
+def test_a_wrong_option_is_named_with_its_line_and_what_was_expected(
+    tmp_path: Path, text: str, name: str, line: str, told: str
+) -> None:
+    with pytest.raises(BadConfig) as caught:
+        load(file=written(tmp_path, text), environ={})
+    message = caught.value.message
+    assert message.startswith(f"{name} (")
+    assert f"delta.toml {line}" in message
+    assert told in message
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, "[server]\nport = 'x'\nhots = 'y'\n")
+    with pytest.raises(BadConfig) as caught:
+        load(file=path, environ={"DELTA_LOG_LEVEL": "loud", "DELTA_SERVER_HORST": "z"})
+    lines = caught.value.message.splitlines()
+    assert [line.split(" ")[0].rstrip(":") for line in lines] == [
+        "server.hots",
+        "DELTA_SERVER_HORST",
+        "server.port",
+        "log.level",
+    ]
+
+
+@pytest.mark.parametrize(("text", "told"), [("[server\n", "TOML"), ("\xff", "TOML")])
+def test_a_broken_file_is_told(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "delta.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(BadConfig, match=told):
+        load(file=path, environ={})
+
+
+def test_a_missing_file_is_told_when_it_was_named(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"nowhere\.toml: cannot be read"):
+        load(file=tmp_path / "nowhere.toml", environ={})
+
+
+def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
+    path = written(tmp_path, "[server]\nhost = 'file'\nport = 1\n[log]\nlevel = 'debug'\n[packs]\npack_level = 3\n")
+    loaded = load(
+        file=path,
+        environ={"DELTA_SERVER_HOST": "env", "DELTA_SERVER_PORT": "2", "DELTA_LOG_LEVEL": "error"},
+        flags={"server.port": Given(3, "--port")},
+    )
+    config = loaded.config
+    assert (config.server.port, config.server.host, config.log.level) == (3, "env", "error")
+    assert (config.packs.pack_level, config.packs.frame_level) == (3, Config().packs.frame_level)
+    assert loaded.sources["server.port"] == "--port"
+    assert loaded.sources["server.host"] == "DELTA_SERVER_HOST"
+    assert loaded.sources["packs.pack_level"] == f"{path} line 7"
+    assert loaded.sources["packs.frame_level"] == "default"
+
+
+VALUES: list[tuple[str, str, Any]] = [
+    ("DELTA_LIMITS_DOCUMENT_BYTES", "64MB", 64_000_000),
+    ("DELTA_LIMITS_DOCUMENT_BYTES", "64 MiB", 64 << 20),
+    ("DELTA_LIMITS_DOCUMENT_BYTES", "4096", 4096),
+    ("DELTA_LIMITS_REQUEST_SECONDS", "5m", 300),
+    ("DELTA_PACKS_DEEP_AFTER_DAYS", "2w", 14),
+    ("DELTA_SERVER_DOCS", "off", False),
+    ("DELTA_SERVER_TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
+    ("DELTA_SERVER_TRUSTED_PROXIES", "", ()),
+    ("DELTA_DATA_DIR", "/var/lib/delta", Path("/var/lib/delta")),
+]
+
+
+@pytest.mark.parametrize(("variable", "text", "value"), VALUES)
+def test_values_are_read_from_text(variable: str, text: str, value: Any) -> None:
+    loaded = load(environ={variable: text})
+    name = next(name for name, source in loaded.sources.items() if source == variable)
+    section, field = name.split(".")
+    assert getattr(getattr(loaded.config, section), field) == value
+
+
+def test_a_value_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "port").write_text("8123\n")
+    assert load(environ={"DELTA_SERVER_PORT_FILE": str(tmp_path / "port")}).config.server.port == 8123
+    with pytest.raises(BadConfig, match="DELTA_SERVER_PORT_FILE: cannot read"):
+        load(environ={"DELTA_SERVER_PORT_FILE": str(tmp_path / "absent")})
+
+
+def test_the_full_name_of_the_data_directory_wins_over_its_short_one() -> None:
+    loaded = load(environ={"DELTA_DATA_DIR": "short", "DELTA_STORAGE_DATA_DIR": "full"})
+    assert loaded.config.storage.data_dir == Path("full")
+
+
+def test_a_file_may_be_named_in_the_environment_or_lie_where_delta_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, "[server]\nport = 1\n")
+    assert load(environ={"DELTA_CONFIG": str(path)}).config.server.port == 1
+    monkeypatch.chdir(tmp_path)
+    assert load(environ={}).config.server.port == 1
+
+
+def test_other_variables_are_left_alone() -> None:
+    assert load(environ={"DELTA_HISTORIES": "/x", "PATH": "/bin"}).config == Config()
+
+
+def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = OPTIONS["server.host"]
+    monkeypatch.setitem(OPTIONS, "server.host", Option(host.name, host.type, host.default, secret=True))
+    loaded = load(environ={"DELTA_SERVER_HOST": "hunter2"})
+    assert ("server.host", '"***"', "DELTA_SERVER_HOST") in shown(loaded)
+    assert "hunter2" not in repr(shown(loaded))
+
+
+def test_the_example_has_every_option_with_its_default_and_a_sentence() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    listed = {f"{section}.{name}" for section, values in tomllib.loads(text).items() for name in values}
+    assert listed == set(OPTIONS)
+    assert load(file=EXAMPLE, environ={}).config == Config()
+    lines = text.splitlines()
+    bare = [line for before, line in itertools.pairwise(lines) if " = " in line and not before.startswith("# ")]
+    assert [line for line in bare if not line.startswith("#")] == []
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=list(OPTIONS))
+def test_every_option_says_what_it_expects(option: Option) -> None:
+    assert expected(option)
+
+
+def test_what_is_shown_can_be_loaded_again(tmp_path: Path) -> None:
+    lines = [f"{name} = {value}" for name, value, _ in shown(load(environ={}))]
+    assert load(file=written(tmp_path, "\n".join(lines)), environ={}).config == Config()

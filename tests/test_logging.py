@@ -1,0 +1,48 @@
+import io
+import logging as standard
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+import structlog
+
+from delta_server import logging
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = standard.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines_of(stream: io.StringIO) -> list[dict[str, object]]:
+    return [msgspec.json.decode(line) for line in stream.getvalue().splitlines()]
+
+
+def test_one_json_line_an_event_without_secrets() -> None:
+    stream = io.StringIO()
+    logging.configure("info", "json", stream)
+    structlog.get_logger().info("made", authorization="Bearer x", text="dk_proj_abc_def said", path="/v1")
+    structlog.get_logger().debug("too fine")
+    try:
+        raise ValueError("dk_user_0123")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    standard.getLogger("some.library").warning("odd %s", "dk_write_9")
+    made, failed, odd = lines_of(stream)
+    assert list(made) == ["time", "level", "event", "authorization", "text", "path"]
+    assert (made["authorization"], made["text"]) == ("***", "dk_proj_*** said")
+    assert "ValueError: dk_user_***" in str(failed["exception"])
+    assert (odd["level"], odd["event"]) == ("warning", "odd dk_write_***")
+
+
+def test_text_is_readable() -> None:
+    stream = io.StringIO()
+    logging.configure("info", "text", stream)
+    structlog.get_logger().info("made", path="/v1")
+    assert "made" in stream.getvalue()
+    assert "path=/v1" in stream.getvalue()
