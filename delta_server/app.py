@@ -10,8 +10,13 @@ from litestar import Litestar
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from delta_server.config import Config
+from delta_server.features.accounts import api as accounts_api
 from delta_server.features.accounts import service as accounts
-from delta_server.features.accounts import tasks as account_tasks
+from delta_server.features.accounts import tasks as accounts_tasks
+from delta_server.features.endpoints import api as endpoints_api
+from delta_server.features.projects import api as projects_api
+from delta_server.features.projects import tasks as projects_tasks
+from delta_server.features.projects import tasks as projects_tasks
 from delta_server.http import docs, errors, health, idempotency
 from delta_server.http.body import JsonRequest
 from delta_server.http.dependencies import DEPENDENCIES
@@ -21,18 +26,26 @@ from delta_server.http.health import Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Cpu, Services
 from delta_server.storage.cache import Cache
+from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock, Tx
 from delta_server.storage.sqlite import SqliteDatabase
 from delta_server.tasks.loops import Loop, Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
 from delta_server.tasks.signals import KeyedLocks, Signal
 
-ROUTES: list[ControllerRouterHandler] = [*health.routes]
+ROUTES: list[ControllerRouterHandler] = [
+    *health.ROUTES,
+    *accounts_api.ROUTES,
+    *projects_api.ROUTES,
+    *endpoints_api.ROUTES,
+]
 
 LOOPS: list[Loop[Services]] = []
 
 PERIODIC: list[Periodic[Services]] = [
-    Periodic("write when keys were last used", account_tasks.write_last_uses, every_s=60),
+    Periodic("write when keys were last used", accounts_tasks.write_last_uses, every_s=60),
+    Periodic("remove deleted projects", projects_tasks.remove_deleted, every_s=3600),
+    Periodic("remove deleted projects", projects_tasks.remove_deleted, every_s=60),
     Periodic("forget old idempotency keys", idempotency.forget, every_s=3600),
 ]
 
@@ -62,11 +75,15 @@ class Application:
 
 
 def build(
-    config: Config, *, clock: Clock | None = None, more_routes: Sequence[ControllerRouterHandler] = ()
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    tuning: Tuning | None = None,
+    more_routes: Sequence[ControllerRouterHandler] = (),
 ) -> Application:
     """The server's application. Opens nothing yet; that is the lifespan's part.
 
-    Raises UnguardedRoute when a route is missing from the table of guards. `more_routes` are a test's own.
+    Raises UnguardedRoute when a route is missing from the table of guards. `tuning` and `more_routes` are for tests.
     """
     clock = clock or SystemClock()
     metrics = Metrics()
@@ -74,14 +91,14 @@ def build(
 
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
-        async with open_services(config, clock) as services, _background(services) as supervisor:
+        async with open_services(config, clock, tuning=tuning) as services, _background(services) as supervisor:
             app.state.services = services
             app.state.vitals = vitals = Vitals(services, supervisor.states, QUEUES)
             metrics.watch(vitals.readings)
             yield
 
     litestar = Litestar(
-        [*ROUTES, *more_routes, *(docs.routes if config.server.docs else ())],
+        [*ROUTES, *more_routes, *(docs.ROUTES if config.server.docs else ())],
         dependencies=DEPENDENCIES,
         exception_handlers={Exception: errors.to_response},
         guards=[gate],
@@ -97,11 +114,13 @@ def build(
 
 
 @asynccontextmanager
-async def open_services(config: Config, clock: Clock | None = None) -> AsyncIterator[Services]:
+async def open_services(
+    config: Config, clock: Clock | None = None, *, tuning: Tuning | None = None
+) -> AsyncIterator[Services]:
     """Everything handlers, tasks and commands are handed, without HTTP and without background loops."""
     clock = clock or SystemClock()
     with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 2) + 1), thread_name_prefix="cpu") as executor:
-        db = SqliteDatabase.open(config.storage, clock)
+        db = SqliteDatabase.open(config.storage, clock, tuning=tuning)
         try:
             yield Services(
                 config=config,
