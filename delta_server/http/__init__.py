@@ -24,7 +24,7 @@
     @get("/v1/things/{thing:str}", ...)
     async def get_thing(thing: FromPath[str], ...) -> Thing: ...
 
-    routes = [create, list_things, get_thing]
+    ROUTES = [create, list_things, get_thing]
 
 - Each route has its row in guards.py; `project` and `caller` do not exist in public ones.
 - Query parameters: `name: FromQuery[str]`, or `Annotated[int, QueryParameter(ge=0, description="...")]`. Unknown and

@@ -62,10 +62,3 @@ def check(caller: Caller, access: Access) -> None:
         raise Forbidden("this needs an account key; a project's key stays within its project")
     if not caller.may(access.scope):
         raise Forbidden(f"the key lacks the scope {access.scope}")
-
-
-def project_of(caller: Caller) -> int:
-    """The project of a caller on a route for projects' keys. Raises Forbidden for an account's key."""
-    if caller.project is None:
-        raise Forbidden("this needs a project's key; an account key manages projects only")
-    return caller.project

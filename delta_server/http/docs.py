@@ -166,4 +166,4 @@ def _read(name: str) -> bytes:
     raise NotFound("the documentation's page is not part of this installation; /docs/openapi.json is")
 
 
-routes = [page, openapi, asset]
+ROUTES = [page, openapi, asset]

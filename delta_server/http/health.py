@@ -141,4 +141,4 @@ async def prometheus(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 
-routes = [healthz, health, prometheus]
+ROUTES = [healthz, health, prometheus]

@@ -1,0 +1,130 @@
+"""What most tests stand on: the real application over a real SQLite in a temporary directory, with a clock that stands
+still, and the keys of two tenants.
+
+`services` is without HTTP and without background loops; `app` and `client` are the whole server. They use the same
+directory, so a test takes one or the other: with `app`, the services are `app.services`.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from delta_server import app as delta_app
+from delta_server.app import Application
+from delta_server.config import Config, Log, Storage
+from delta_server.core import secrets
+from delta_server.features.accounts import service as accounts
+from delta_server.features.projects import service as projects
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+from tests.storage.opened import FAST, FakeClock
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """Texts of keys. `project` is the first tenant's, with all scopes; `other` is the second's."""
+
+    project: str
+    read: str
+    write: str
+    other: str
+    account: str
+    revoked: str
+    expired: str
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(storage=Storage(data_dir=tmp_path / "data"), log=Log(level="error"))
+
+
+@pytest.fixture
+async def services(config: Config, clock: FakeClock) -> AsyncIterator[Services]:
+    async with delta_app.open_services(config, clock, tuning=FAST) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def app(config: Config, clock: FakeClock) -> AsyncIterator[Application]:
+    async with started(delta_app.build(config, clock=clock, tuning=FAST)) as application:
+        yield application
+
+
+@pytest.fixture
+async def client(app: Application) -> AsyncIterator[httpx.AsyncClient]:
+    """Talks to `app` without a socket and without a key; send one with `headers=bearer(keys.project)`."""
+    async with client_of(app) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def keys(app: Application, clock: FakeClock) -> Keys:
+    return await make_keys(app.services, clock)
+
+
+@asynccontextmanager
+async def started(application: Application) -> AsyncIterator[Application]:
+    """Its lifespan in a task of its own: Litestar wants to end it in the task that began it, fixtures do not."""
+    ready, stop = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with application.litestar.lifespan():
+            ready.set()
+            await stop.wait()
+
+    task = asyncio.create_task(live())
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    try:
+        if task.done():
+            await task
+        yield application
+    finally:
+        stop.set()
+        await asyncio.wait({task})
+
+
+def client_of(application: Application) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://delta.test")
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+async def make_keys(services: Services, clock: FakeClock) -> Keys:
+    made = await services.db.write(_make_keys)
+    clock.advance(2)  # past the end of the expired one
+    return made
+
+
+def _make_keys(tx: Tx) -> Keys:
+    account = accounts.default_account(tx)
+    mine, other = projects.ensure(tx, account, "mine").id, projects.ensure(tx, account, "other").id
+
+    def key(project: int | None, scopes: Sequence[str], expires_at: int | None = None) -> str:
+        randomness = os.urandom(secrets.RANDOM_BYTES)
+        return accounts.add_key(tx, account, project, randomness=randomness, scopes=scopes, expires_at=expires_at)
+
+    revoked = key(mine, ["admin"])
+    accounts.revoke_key(tx, account, mine, secrets.parse(revoked).public_id)
+    return Keys(
+        project=key(mine, ["admin"]),
+        read=key(mine, ["read"]),
+        write=key(mine, ["write"]),
+        other=key(other, ["admin"]),
+        account=key(None, ["admin"]),
+        revoked=revoked,
+        expired=key(mine, ["admin"], tx.now_ms + 1),
+    )

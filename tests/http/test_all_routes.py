@@ -1,0 +1,121 @@
+"""Laws over all routes: a key is needed, each is in the table of guards, each is described."""
+
+import re
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.routes import HTTPRoute
+from litestar import get
+
+from delta_server import app as delta_app
+from delta_server.app import Application
+from delta_server.config import Config
+from delta_server.http.gate import UnguardedRoute, bare
+from delta_server.http.guards import GUARDS
+from tests.conftest import Keys, bearer
+
+PUBLIC = {("GET", "/healthz"), ("GET", "/docs"), ("GET", "/docs/openapi.json"), ("GET", "/docs/{}")}
+SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+def routes(app: Application) -> list[tuple[str, str, HTTPRouteHandler]]:
+    """(method, path template, handler) of all routes but OPTIONS."""
+    return [
+        (method, route.path_format, handler)
+        for route in app.litestar.routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+        if method != "OPTIONS"
+    ]
+
+
+def url(template: str) -> str:
+    return re.sub(r"\{[^}]*\}", SOME_ID, template)
+
+
+async def test_every_route_wants_a_key(app: Application, client: httpx.AsyncClient) -> None:
+    opened = set()
+    for method, template, _ in routes(app):
+        answer = await client.request(method, url(template))
+        if answer.status_code != 401:
+            opened.add((method, bare(template)))
+            continue
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert opened == PUBLIC
+
+
+@pytest.mark.parametrize("kind", ["revoked", "expired", "unknown", "garbage", "empty"])
+async def test_keys_that_are_no_good(app: Application, client: httpx.AsyncClient, keys: Keys, kind: str) -> None:
+    key = {"revoked": keys.revoked, "expired": keys.expired, "unknown": keys.project[:-8] + "00000000",
+           "garbage": "\u00e9", "empty": ""}[kind]
+    headers = {"authorization": b"Bearer " + key.encode()}
+    for method, template, _ in routes(app):
+        if (method, bare(template)) not in PUBLIC:
+            assert (await client.request(method, url(template), headers=headers)).status_code == 401
+
+
+async def test_scopes(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    """A key without the scope is refused before anything else is looked at; one with it never is."""
+    rank = {"read": 0, "write": 1, "admin": 2}
+    for method, template, _ in routes(app):
+        access = GUARDS[method, bare(template)]
+        if access.public:
+            continue
+        for scope, key in (("read", keys.read), ("write", keys.write)):
+            answer = await client.request(method, url(template), headers=bearer(key))
+            refused = access.keys == "account" or rank[scope] < rank[access.scope]
+            assert (answer.status_code == 403) == refused, (method, template, scope)
+
+
+async def test_account_keys_stay_out_of_projects(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    for method, template, _ in routes(app):
+        if not GUARDS[method, bare(template)].public:
+            answer = await client.request(method, url(template), headers=bearer(keys.account))
+            wanted = GUARDS[method, bare(template)].keys == "project"
+            assert (answer.status_code == 403) == wanted, (method, template)
+
+
+def test_the_guard_table_has_no_stale_rows(app: Application) -> None:
+    assert {(method, bare(template)) for method, template, _ in routes(app)} == set(GUARDS)
+
+
+def test_a_route_without_a_guard_stops_the_start(config: Config) -> None:
+    @get("/v1/forgotten/{name:str}", sync_to_thread=False)
+    def forgotten(name: FromPath[str]) -> str:
+        return name
+
+    with pytest.raises(UnguardedRoute, match=r"GET /v1/forgotten/\{\}"):
+        delta_app.build(config, more_routes=[forgotten])
+
+
+async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/docs/openapi.json")).json()
+    missing = []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            missing += [f"{method.upper()} {path}: {what}" for what in _undescribed(operation)]
+    assert missing == []
+
+
+def _undescribed(operation: dict[str, Any]) -> list[str]:
+    missing = [] if operation.get("summary") and operation.get("tags") else ["summary or tags"]
+    bodies = operation.get("requestBody", {}).get("content", {})
+    missing += [f"an example of its {kind} request" for kind, body in bodies.items() if "example" not in body]
+    for status, answer in operation["responses"].items():
+        contents = answer.get("content") or {}
+        missing += [f"an example of its {status}" for content in contents.values() if "example" not in content]
+    return missing
+
+
+def test_request_examples_are_valid(app: Application) -> None:
+    for method, template, handler in routes(app):
+        example = (handler.opt.get("example") or {}).get("request")
+        field = handler.parsed_data_field
+        if field is not None:
+            assert example is not None, (method, template)
+            msgspec.convert(example, field.annotation)
