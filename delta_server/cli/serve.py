@@ -17,6 +17,7 @@ from delta_server import __version__, app, logging
 from delta_server.cli.options import with_config
 from delta_server.config import Config
 from delta_server.core.errors import DeltaError
+from delta_server.http.server import uvicorn_config
 
 
 @click.command(help="Run the server until it is told to stop (Ctrl-C, SIGTERM).")
@@ -33,17 +34,7 @@ def run(config: Config) -> None:
     listener = listen(config.server.host, config.server.port)
     application = _Application(app.build(config))
     server = _Server(
-        uvicorn.Config(
-            application,
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=config.server.shutdown_seconds,
-        ),
+        uvicorn_config(application, shutdown_seconds=config.server.shutdown_seconds),
         config,
     )
     with listener:
@@ -81,8 +72,11 @@ class _Application:
             return
 
         async def watch(message: Any) -> None:
-            # Litestar sends startup.failed from inside its `except`, so the cause is the exception being handled.
+            # Litestar sends startup.failed from inside its `except`, so the cause is the exception being handled;
+            # its event emitter's task group has wrapped it.
             cause = sys.exception()
+            while isinstance(cause, BaseExceptionGroup):
+                cause = cause.exceptions[0]
             if message["type"] == "lifespan.startup.failed" and isinstance(cause, DeltaError):
                 self.refusal = cause
                 logging.silence("uvicorn.error")
