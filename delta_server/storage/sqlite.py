@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,6 +25,8 @@ from delta_server.storage.migrate import migrate, packaged, sync_path
 from delta_server.storage.readers import Reader, ReaderPool
 from delta_server.storage.transaction import Deadline, explain
 from delta_server.storage.writer import Writer
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -112,7 +115,10 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         async with self._closing:  # the second caller waits for the first, then finds nothing left to close
-            await asyncio.to_thread(self._opened.close)
+            try:
+                await asyncio.to_thread(self._opened.close)
+            except apsw.Error:  # what was acknowledged is on disk, and the next start recovers the rest
+                log.exception("closing the database")
 
 
 def _create(path: Path) -> None:
