@@ -5,9 +5,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import cast
 
 from litestar import Litestar
-from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import ControllerRouterHandler
 
 from delta_server.config import Config
 from delta_server.features.accounts import api as accounts_api
@@ -16,8 +17,7 @@ from delta_server.features.accounts import tasks as accounts_tasks
 from delta_server.features.endpoints import api as endpoints_api
 from delta_server.features.projects import api as projects_api
 from delta_server.features.projects import tasks as projects_tasks
-from delta_server.features.projects import tasks as projects_tasks
-from delta_server.http import docs, errors, health, idempotency
+from delta_server.http import asgi, docs, errors, health, idempotency
 from delta_server.http.body import JsonRequest
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge
@@ -70,7 +70,7 @@ class Application:
         found: Services = self.litestar.state.services
         return found
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         await self._edge(scope, receive, send)
 
 
@@ -87,7 +87,8 @@ def build(
     """
     clock = clock or SystemClock()
     metrics = Metrics()
-    gate = Gate(lambda key: accounts.authenticate(litestar.state.services, key))
+    opened = {("GET", "/metrics")} if config.server.metrics_public else set()
+    gate = Gate(lambda key: accounts.authenticate(litestar.state.services, key), opened=opened)
 
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
@@ -110,7 +111,7 @@ def build(
     )
     litestar.state.metrics = metrics
     gate.learn(litestar)
-    return Application(litestar, Edge(litestar, config=config, clock=clock, metrics=metrics))
+    return Application(litestar, Edge(cast("asgi.App", litestar), config=config, clock=clock, metrics=metrics))
 
 
 @asynccontextmanager

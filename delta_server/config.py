@@ -33,6 +33,7 @@ class Server(msgspec.Struct, frozen=True):
     port: Port = 8080
     trusted_proxies: tuple[str, ...] = ()
     docs: bool = True
+    metrics_public: bool = False
     shutdown_seconds: Seconds = 10
 
 

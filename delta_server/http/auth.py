@@ -6,6 +6,7 @@ from typing import TypeAlias
 import msgspec
 
 from delta_server.core.errors import Forbidden, Unauthorized
+from delta_server.http.asgi import Headers
 from delta_server.http.guards import Access
 
 _HOW = "send a key as Authorization: Bearer KEY or as x-api-key: KEY"
@@ -29,7 +30,7 @@ Authenticate: TypeAlias = Callable[[str], Caller]
 """A key's text to its Caller; short, on the event loop. Raises Unauthorized for unknown, revoked and expired keys."""
 
 
-def key_of(headers: list[tuple[bytes, bytes]]) -> str:
+def key_of(headers: Headers) -> str:
     """The key in a request's headers. Raises Unauthorized without one, or with two that differ."""
     found = set()
     for name, value in headers:

@@ -5,6 +5,7 @@ and turns "5" into 5.
 """
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -62,19 +63,18 @@ def decode(body: bytes, type_: type[T], what: str = "the body") -> T:
         raise TooLarge(f"{what} is larger than {MAX_TYPED_BYTES} bytes")
     json_text.check(body, what)
     _refuse_repeated_names(body)
+    decoder: msgspec.json.Decoder[T] = _decoder(type_)
     try:
-        return _decoder(type_).decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError:
         pass  # aliases are rare: look for them only now
     try:
-        return _decoder(type_).decode(aliases.snake_body(body, type_))
+        return decoder.decode(aliases.snake_body(body, type_))
     except msgspec.ValidationError as error:
         raise invalid(error) from None
 
 
-@lru_cache(512)
-def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(type_)
+_decoder: Callable[[Any], msgspec.json.Decoder[Any]] = lru_cache(512)(msgspec.json.Decoder)
 
 
 def _refuse_repeated_names(body: bytes) -> None:

@@ -4,6 +4,7 @@ Handlers say what they are in their decorators: `summary`, `tags`, and `opt=exam
 """
 
 from functools import lru_cache
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,16 @@ from litestar.routes import BaseRoute
 from delta_server import __version__
 from delta_server.core.errors import NotFound
 from delta_server.http import conditional
-from delta_server.http.errors import PROBLEM_JSON
+from delta_server.http.errors import PROBLEM_JSON, Problem
 from delta_server.http.gate import bare
 from delta_server.http.guards import GUARDS
 
 _OPT = "example"
+_REF = "#/components/schemas/{name}"
 
 ASSETS = {
-    "swagger-ui.css": "text/css; charset=utf-8",
-    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
     "favicon-32x32.png": "image/png",
 }
 """What is taken from the package swagger-ui-py; packaging puts the same files into the executable."""
@@ -100,6 +102,8 @@ def openapi_config() -> OpenAPIConfig:
 def describe(app: Litestar) -> dict[str, Any]:
     """Litestar's OpenAPI document with our examples, errors and scopes in it."""
     schema: dict[str, Any] = app.openapi_schema.to_schema()
+    _, problem = msgspec.json.schema_components([Problem], ref_template=_REF)
+    schema["components"].setdefault("schemas", {}).update(problem)
     for route in app.routes:
         for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
             operation = schema["paths"].get(route.path_format, {}).get(method.lower())
@@ -121,10 +125,11 @@ def _complete(operation: dict[str, Any], given: dict[str, Any], access: Any) -> 
         if status.startswith("2") and given.get("answer") is not None:
             for content in (answer.get("content") or {}).values():
                 content["example"] = given["answer"]
+        answer["description"] = HTTPStatus(int(status)).phrase
     answers.pop("400", None)
     answers["default"] = {
         "description": "What went wrong",
-        "content": {PROBLEM_JSON: {"schema": {"type": "object"}, "example": _PROBLEM_EXAMPLE}},
+        "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="Problem")}, "example": _PROBLEM_EXAMPLE}},
     }
 
 

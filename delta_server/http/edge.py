@@ -10,15 +10,15 @@ from typing import Any
 
 import structlog
 import uuid_utils
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from delta_server.config import Config
 from delta_server.http.address import UNKNOWN, resolver
+from delta_server.http.asgi import App, Headers, Receive, Scope, Send
 from delta_server.http.errors import UriTooLong
 from delta_server.http.exchange import Exchange
 from delta_server.http.metrics import Metrics
 from delta_server.http.paths import routing_path
-from delta_server.services import Clock
+from delta_server.storage.database import Clock
 
 log = structlog.get_logger("delta.access")
 
@@ -31,7 +31,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 class Edge:
     """`app` with the edge around it. Lifespan messages pass through."""
 
-    def __init__(self, app: ASGIApp, *, config: Config, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, app: App, *, config: Config, clock: Clock, metrics: Metrics) -> None:
         self.app = app
         self._limits = config.limits
         self._clock = clock
@@ -46,7 +46,7 @@ class Edge:
         else:
             await self.app(scope, receive, send)
 
-    async def _http(self, outer: HTTPScope, receive: Receive, send: Send) -> None:
+    async def _http(self, outer: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         headers = _first_values(outer["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
@@ -61,7 +61,7 @@ class Edge:
             self._metrics.in_flight.dec()
             self._tell(outer, scope, exchange, seconds=time.perf_counter() - started)
 
-    async def _answer(self, scope: HTTPScope, exchange: Exchange) -> None:
+    async def _answer(self, scope: Scope, exchange: Exchange) -> None:
         try:
             _check_target(scope)
             await self.app(scope, exchange.receive, exchange.send)
@@ -69,16 +69,16 @@ class Edge:
             if not await exchange.fail(error):
                 raise
 
-    def _inner(self, outer: HTTPScope, exchange: Exchange) -> HTTPScope:
+    def _inner(self, outer: Scope, exchange: Exchange) -> Scope:
         """The scope Litestar sees. A copy: uvicorn reads the method of its own when it writes the answer."""
         state: dict[str, Any] = {**outer.get("state", {}), "request_id": exchange.request_id, "clock": self._clock}
         path = _canonical(routing_path(outer["raw_path"]) if outer.get("raw_path") else outer["path"])
-        scope: dict[str, Any] = {**outer, "path": path, "state": state}
+        scope = {**outer, "path": path, "state": state}
         if outer["method"] == "HEAD":
             scope["method"] = "GET"
-        return scope  # type: ignore[return-value]  # a TypedDict cannot be spelled as a copy with changes
+        return scope
 
-    def _tell(self, outer: HTTPScope, scope: HTTPScope, exchange: Exchange, *, seconds: float) -> None:
+    def _tell(self, outer: Scope, scope: Scope, exchange: Exchange, *, seconds: float) -> None:
         method = outer["method"] if outer["method"] in _METHODS else "OTHER"
         route = str(scope.get("path_template") or "(none)")
         status = exchange.status or 499  # nginx's number for a client that went away before its answer
@@ -96,7 +96,7 @@ class Edge:
             client=self._address(outer),
         )
 
-    def _address(self, scope: HTTPScope) -> str:
+    def _address(self, scope: Scope) -> str:
         peer = scope.get("client")
         if not peer:
             return UNKNOWN.address
@@ -111,12 +111,12 @@ def _canonical(path: str) -> str:
     return path[4:] if path.startswith("/api/v1/") else "/v1" + path[4:]
 
 
-def _check_target(scope: HTTPScope) -> None:
+def _check_target(scope: Scope) -> None:
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET_BYTES:
         raise UriTooLong(f"the URL is longer than {MAX_TARGET_BYTES} bytes")
 
 
-def _first_values(headers: Any) -> dict[bytes, bytes]:
+def _first_values(headers: Headers) -> dict[bytes, bytes]:
     values: dict[bytes, bytes] = {}
     for name, value in headers:
         values.setdefault(name, value)

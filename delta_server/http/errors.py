@@ -1,4 +1,4 @@
-"""Every failure as one RFC 9457 answer. The rest of the server raises; only this file knows what an error looks like."""
+"""Every failure as one RFC 9457 answer. The rest of the server raises; only this file knows what errors look like."""
 
 import re
 from http import HTTPStatus
@@ -134,12 +134,14 @@ def _from_litestar(error: HTTPException) -> DeltaError:
 _MISSING = re.compile(r"Missing required (\w+) parameter '([^']+)'")
 
 
-def _from_validation(error: ValidationException) -> Invalid:
+def _from_validation(error: ValidationException) -> DeltaError:
     """Litestar's list of wrong parameters; its own message repeats the URL with the query, so it is not used."""
     if missing := _MISSING.match(error.detail):
         return Invalid(f"the {missing[1]} parameter {missing[2]} is missing", field=missing[2])
     extra: Any = error.extra
     found = [item for item in extra if isinstance(item, dict)] if isinstance(extra, list) else []
+    if any(item.get("key") == "data" and item.get("message") == "'data'" for item in found):
+        return BadRequest("the body is empty: send a JSON object")  # a KeyError of Litestar's
     errors = [FieldError(str(item.get("key", "")), human(str(item.get("message", "")))) for item in found]
     message = "; ".join(f"{item.field} {item.message}".strip() for item in errors)
     return Invalid(message or "a parameter is not valid", errors=errors)
@@ -169,8 +171,10 @@ def _encode(problem: Problem) -> bytes:
         return msgspec.json.encode(problem)
     except UnicodeEncodeError:  # a message that repeats a lone surrogate
         safe = problem.message.encode(errors="replace").decode()
-        errors = [FieldError(*(text.encode(errors="replace").decode() for text in (e.field, e.message)))
-                  for e in problem.errors]
+        errors = [
+            FieldError(*(text.encode(errors="replace").decode() for text in (e.field, e.message)))
+            for e in problem.errors
+        ]
         return msgspec.json.encode(msgspec.structs.replace(problem, detail=safe, message=safe, errors=errors))
 
 

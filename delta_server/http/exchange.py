@@ -5,17 +5,13 @@ Out: headers every answer has, compression, no body for HEAD. Bodies pass throug
 """
 
 import asyncio
-from typing import Any
-
-from litestar.types import HTTPReceiveMessage, HTTPSendMessage, Message, Receive, Send
 
 from delta_server.config import Limits
 from delta_server.core.errors import BadRequest, TooLarge
 from delta_server.http import encodings
+from delta_server.http.asgi import Headers, Message, Receive, Send
 from delta_server.http.errors import RequestTimeout, failure
-from delta_server.services import Clock
-
-Headers = list[tuple[bytes, bytes]]
+from delta_server.storage.database import Clock
 
 SMALLEST_COMPRESSED = 1024
 _AWAY_FROM_LOOP = 128 << 10
@@ -31,8 +27,14 @@ _ALWAYS: Headers = [
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-_COMPRESSIBLE = (b"application/json", b"application/problem+json", b"application/x-ndjson", b"text/", b"image/svg+xml",
-                 b"application/javascript")
+_COMPRESSIBLE = (
+    b"application/json",
+    b"application/problem+json",
+    b"application/x-ndjson",
+    b"text/",
+    b"image/svg+xml",
+    b"application/javascript",
+)
 _BODILESS = frozenset({204, 304})
 
 
@@ -60,16 +62,16 @@ class Exchange:
         self._clock = clock
         self._deadline: float | None = None
         self._body_ended = False
-        self._start: dict[str, Any] | None = None
+        self._start: Message | None = None
         self._started = False
         self._compressor: encodings.Compressor | None = None
 
     # The body
 
-    async def receive(self) -> HTTPReceiveMessage:
+    async def receive(self) -> Message:
         """The next piece of the decoded body. Raises TooLarge, RequestTimeout, BadRequest, NotAcceptable."""
         if self._body_ended:
-            return await self._receive()  # type: ignore[return-value]  # only a disconnect can come now
+            return await self._receive()  # only a disconnect can come now
         if self._deadline is None:
             self._refuse_declared_size()
             self._deadline = asyncio.get_running_loop().time() + self._limits.request_seconds
@@ -81,10 +83,10 @@ class Exchange:
         if declared.isdigit() and int(declared[:20]) > self._limits.request_bytes:
             raise self._too_large()
 
-    async def _next(self) -> HTTPReceiveMessage:
+    async def _next(self) -> Message:
         try:
             async with asyncio.timeout_at(self._deadline):
-                message: Any = await self._receive()
+                message = await self._receive()
         except TimeoutError:
             raise RequestTimeout(f"the body did not arrive within {self._limits.request_seconds} seconds") from None
         if message["type"] == "http.disconnect":
@@ -93,12 +95,12 @@ class Exchange:
         if self.bytes_in > self._limits.request_bytes:
             raise self._too_large()
         self._body_ended = not message.get("more_body", False)
-        return message  # type: ignore[no-any-return]
+        return message
 
-    async def _decoded(self, encoding: str) -> HTTPReceiveMessage:
+    async def _decoded(self, encoding: str) -> Message:
         pieces = []
         while not self._body_ended:
-            message: Any = await self._next()
+            message = await self._next()
             pieces.append(message.get("body", b""))
         wire = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         # Always on a thread: how long it takes cannot be told from the size on the wire.
@@ -123,13 +125,13 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._start = dict(message)
+            self._start = message
         elif message["type"] == "http.response.body":
             await self._send_body(message)
         else:
             await self._send(message)
 
-    async def _send_body(self, message: Any) -> None:
+    async def _send_body(self, message: Message) -> None:
         body, more = message.get("body", b""), message.get("more_body", False)
         if not self._started:
             body = await self._begin(body, more=more)
@@ -143,20 +145,20 @@ class Exchange:
 
     async def _begin(self, body: bytes, *, more: bool) -> bytes:
         """Send the start, now that it is known how the body begins; returns the body's first piece to send."""
-        start = self._start or {"type": "http.response.start", "status": 500, "headers": []}
+        start: Message = self._start or {"type": "http.response.start", "status": 500, "headers": []}
         self._started, self.status = True, start["status"]
         headers: Headers = [*start["headers"], *_ALWAYS, (b"x-request-id", self.request_id.encode())]
         present = {name.lower() for name, _ in headers}
         if b"cache-control" not in present:
             headers.append((b"cache-control", b"no-store"))
-        if _varies(headers):
+        if self.status == 304 or _varies(headers):
             headers.append((b"vary", b"accept-encoding"))
             headers, body = await self._encoded(headers, body, more=more)
         await self._send_start(start, headers)
         return body
 
-    async def _send_start(self, start: dict[str, Any], headers: Headers) -> None:
-        message: HTTPSendMessage = {"type": "http.response.start", "status": start["status"], "headers": headers}
+    async def _send_start(self, start: Message, headers: Headers) -> None:
+        message: Message = {"type": "http.response.start", "status": start["status"], "headers": headers}
         await self._send(message)
 
     async def _encoded(self, headers: Headers, body: bytes, *, more: bool) -> tuple[Headers, bytes]:

@@ -1,6 +1,7 @@
 """The guard of every route: query parameters are known ones, the key may do this. Runs before the body is read."""
 
-from typing import Any
+from collections.abc import Set
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -12,6 +13,7 @@ from litestar.routes import HTTPRoute
 from delta_server.core.errors import BadRequest, FieldError, Invalid
 from delta_server.http import auth
 from delta_server.http.aliases import camel
+from delta_server.http.asgi import Scope
 from delta_server.http.auth import Authenticate
 from delta_server.http.guards import GUARDS, PUBLIC, Access
 from delta_server.http.paths import segment_text
@@ -34,8 +36,11 @@ class UnguardedRoute(RuntimeError):
 
 
 class Gate:
-    def __init__(self, authenticate: Authenticate) -> None:
+    """`opened` are the routes that the configuration makes public."""
+
+    def __init__(self, authenticate: Authenticate, *, opened: Set[tuple[str, str]] = frozenset()) -> None:
         self._authenticate = authenticate
+        self._opened = opened
         self._routes: dict[tuple[str, str], Route] = {}
 
     def learn(self, app: Litestar) -> None:
@@ -45,14 +50,23 @@ class Gate:
                 raise UnguardedRoute(f"{route.path} is not an HTTP route")
             for method, (_, model) in route.route_handler_map.items():
                 self._routes[method, route.path_format] = Route(
-                    access=_access(method, route.path_format),
+                    access=self._access(method, bare(route.path_format)),
                     names=frozenset(parameter.field_alias for parameter in model.expected_query_params),
                     lists=frozenset(model.sequence_query_parameter_names),
                     aliases={camel(p.field_alias): p.field_alias for p in model.expected_query_params},
                 )
 
+    def _access(self, method: str, path: str) -> Access:
+        # OPTIONS is Litestar's own: it tells the methods, as Allow does in any 405.
+        if method == "OPTIONS" or (method, path) in self._opened:
+            return PUBLIC
+        access = GUARDS.get((method, path))
+        if access is None:
+            raise UnguardedRoute(f"{method} {path} is missing from the table in http/guards.py")
+        return access
+
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        scope = connection.scope
+        scope = cast("Scope", connection.scope)
         route = self._routes[scope["method"], scope["path_template"]]
         if not route.access.public:
             scope["user"] = caller = self._authenticate(auth.key_of(scope["headers"]))
@@ -61,15 +75,6 @@ class Gate:
         if any("%" in str(value) for value in scope["path_params"].values()):
             # A new dict: the router caches the one it made.
             scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
-
-
-def _access(method: str, path: str) -> Access:
-    if method == "OPTIONS":  # Litestar's own: tells the methods, as Allow does in any 405
-        return PUBLIC
-    access = GUARDS.get((method, bare(path)))
-    if access is None:
-        raise UnguardedRoute(f"{method} {bare(path)} is missing from the table in http/guards.py")
-    return access
 
 
 def bare(path: str) -> str:
@@ -91,7 +96,8 @@ def checked_query(query: bytes, route: Route) -> bytes:
     names = [name for name, _ in renamed]
     _refuse_unknown(names, route)
     _refuse_repeated(names, route)
-    return query if renamed == pairs else urlencode(renamed).encode()
+    # Litestar takes bytes that are not percent-encoded for latin-1.
+    return query if renamed == pairs and query.isascii() else urlencode(renamed).encode()
 
 
 def _refuse_unknown(names: list[str], route: Route) -> None:

@@ -43,7 +43,6 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("POST", "/v1/auth/api-keys"): ANY_ADMIN,
     ("GET", "/v1/auth/api-keys"): ANY_ADMIN,
     ("DELETE", "/v1/auth/api-keys/{}"): ANY_ADMIN,
-    ("POST", "/v1/auth/api-keys/{}/rotate"): ANY_ADMIN,
     # Endpoints
     ("POST", "/v1/endpoints"): WRITE,
     ("GET", "/v1/endpoints"): READ,

@@ -47,9 +47,7 @@ class Health(msgspec.Struct, frozen=True):
 class Vitals:
     """Reads the state of a running server. `queues` by name."""
 
-    def __init__(
-        self, services: Services, loops: Callable[[], list[LoopState]], queues: Mapping[str, Count]
-    ) -> None:
+    def __init__(self, services: Services, loops: Callable[[], list[LoopState]], queues: Mapping[str, Count]) -> None:
         self._services = services
         self._loops = loops
         self._queues = queues
@@ -88,9 +86,7 @@ class Vitals:
             yield f"delta_{name}", "Rows that wait for the background.", waiting
         if health.database is not None:
             for field in msgspec.structs.fields(DatabaseStats):
-                yield f"delta_database_{field.name}", field.name.replace("_", " "), getattr(
-                    health.database, field.name
-                )
+                yield f"delta_database_{field.name}", field.name.replace("_", " "), getattr(health.database, field.name)
 
 
 _HEALTH: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a POST that is sent again, because its answer was lost, has one effect and gets the same answer."""
+"""`Idempotency-Key`: a POST sent again, because its answer was lost, has one effect and gets the same answer."""
 
 import hashlib
 from typing import Any
@@ -32,8 +32,14 @@ async def once(request: Request[Any, Any, Any]) -> Once:
 
 
 def respond(answer: Answer) -> Response[bytes]:
-    headers = {"idempotency-replayed": "true"} if answer.replayed else {}
-    return Response(answer.body, status_code=answer.status, media_type=MediaType.JSON, headers=headers)
+    return Response(
+        answer.body, status_code=answer.status, media_type=MediaType.JSON, headers=headers(replayed=answer.replayed)
+    )
+
+
+def headers(*, replayed: bool) -> dict[str, str]:
+    """Of the answer to a request that may have been sent before."""
+    return {"idempotency-replayed": "true"} if replayed else {}
 
 
 async def forget(services: Services) -> None:

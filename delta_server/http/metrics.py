@@ -29,14 +29,10 @@ class Metrics:
         self._bytes = Counter(
             "delta_http_bytes", "Bytes of bodies, as they were on the wire.", ["direction"], registry=self.registry
         )
-        self.in_flight = Gauge(
-            "delta_http_requests_in_flight", "Requests being answered now.", registry=self.registry
-        )
+        self.in_flight = Gauge("delta_http_requests_in_flight", "Requests being answered now.", registry=self.registry)
         self._bytes_in, self._bytes_out = self._bytes.labels("in"), self._bytes.labels("out")
 
-    def observe(
-        self, method: str, route: str, *, status: int, seconds: float, bytes_in: int, bytes_out: int
-    ) -> None:
+    def observe(self, method: str, route: str, *, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
         self._bytes_in.inc(bytes_in)

@@ -59,7 +59,8 @@ def decode_cursor(list_name: str, text: str, types: type[K]) -> K:
         name, *parts = msgspec.msgpack.decode(raw[4:], type=list)
         if name != list_name or not all(-_INT64 <= part < _INT64 for part in parts if isinstance(part, int)):
             raise ValueError
-        return msgspec.convert(parts, types, builtin_types=(bytes,))
+        key: K = msgspec.convert(parts, types, builtin_types=(bytes,))
+        return key
     except (ValueError, UnicodeEncodeError, binascii.Error, msgspec.MsgspecError):
         raise BadRequest(
             "the cursor is not valid: use next_cursor of the page before, with the same filters", field="cursor"

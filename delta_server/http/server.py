@@ -58,19 +58,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def settings(*, shutdown_seconds: int) -> dict[str, Any]:
-    """uvicorn.Config's options for Delta: no logs, headers or proxy guesses of its own."""
-    return {
-        "http": BoundedProtocol,
-        "ws": "none",
-        "lifespan": "on",
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-        "proxy_headers": False,
-        "timeout_graceful_shutdown": shutdown_seconds,
-    }
-
-
-def config(application: Any, *, shutdown_seconds: int) -> uvicorn.Config:
-    return uvicorn.Config(application, **settings(shutdown_seconds=shutdown_seconds))
+def uvicorn_config(application: Any, *, shutdown_seconds: int) -> uvicorn.Config:
+    """uvicorn without logs, headers and guesses about proxies of its own."""
+    return uvicorn.Config(
+        application,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=shutdown_seconds,
+    )

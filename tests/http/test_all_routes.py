@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.routes import HTTPRoute
-from litestar import get
 
 from delta_server import app as delta_app
 from delta_server.app import Application
@@ -51,9 +51,14 @@ async def test_every_route_wants_a_key(app: Application, client: httpx.AsyncClie
 
 @pytest.mark.parametrize("kind", ["revoked", "expired", "unknown", "garbage", "empty"])
 async def test_keys_that_are_no_good(app: Application, client: httpx.AsyncClient, keys: Keys, kind: str) -> None:
-    key = {"revoked": keys.revoked, "expired": keys.expired, "unknown": keys.project[:-8] + "00000000",
-           "garbage": "\u00e9", "empty": ""}[kind]
-    headers = {"authorization": b"Bearer " + key.encode()}
+    key = {
+        "revoked": keys.revoked,
+        "expired": keys.expired,
+        "unknown": keys.project[:-8] + "00000000",
+        "garbage": "\u00e9",
+        "empty": "",
+    }[kind]
+    headers = {b"authorization": b"Bearer " + key.encode()}
     for method, template, _ in routes(app):
         if (method, bare(template)) not in PUBLIC:
             assert (await client.request(method, url(template), headers=headers)).status_code == 401
