@@ -1,0 +1,63 @@
+"""What the documents say is there is there, and the other way round."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from delta_server.cli.main import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(ROOT.glob("*.md"))
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
+    names = {re.split(r"[\[<>=;! ]", text)[0] for text in wanted}
+    table = re.findall(r"^\| ([\w-]+) \| .{5,} \|$", read("CONTRIBUTING.md").split("## Dependencies")[1], re.M)
+    assert sorted(names) == sorted(table)
+
+
+def test_every_dependency_is_locked_with_hashes_and_no_index() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    for lock, extras in [("requirements.lock", ["install"]), ("requirements-dev.lock", ["install", "dev"])]:
+        text = read(f"packaging/{lock}")
+        wanted = project["dependencies"] + [
+            name for extra in extras for name in project["optional-dependencies"][extra]
+        ]
+        names = {re.split(r"[\[<>=;! ]", name)[0].replace("_", "-") for name in wanted}
+        locked = set(re.findall(r"^([a-z0-9-]+)==", text, re.M))
+        assert names <= locked
+        assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host", text)
+        assert all("--hash=sha256:" in entry for entry in re.split(r"^(?=[a-z])", text, flags=re.M) if "==" in entry)
+
+
+def test_every_make_target_is_told() -> None:
+    targets = re.findall(r"^([a-z-]+):.*## ", read("Makefile"), re.M)
+    assert "demo" in targets
+    assert [name for name in targets if name != "help" and f"`make {name}`" not in read("CONTRIBUTING.md")] == []
+
+
+def test_every_command_is_told() -> None:
+    assert [name for name in COMMANDS if f"delta-server {name}" not in read("README.md")] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_nothing_names_the_machine_it_was_made_on() -> None:
+    ours = [ROOT / "Makefile", ROOT / ".ci" / "run", *DOCUMENTS, *ROOT.glob("packaging/*"), *ROOT.glob("*.toml")]
+    named = re.compile(r"/work/|/tmp/w\b|/root/|pypi|registry\.npmjs|deb\.debian", re.I)
+    assert [path.name for path in ours if named.search(path.read_text(encoding="utf-8"))] == []
