@@ -1,6 +1,6 @@
 """Deltas on the wire."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -62,6 +62,33 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to_time: str | None = None
     format: Format = "json-patch"
     diff: DiffSettings | None = None
+
+
+EXAMPLE: dict[str, Any] = {
+    "id": "01985f0c-3f1a-7cc2-9a52-2f3b7f0c9d11",
+    "endpoint_id": "01985f0c-3e00-7a40-8c11-5d2f6f5b0a01",
+    "from_snapshot_id": "01985f0c-3e55-7b01-8f00-0a1b2c3d4e5f",
+    "to_snapshot_id": "01985f0c-3f1a-7cc2-9a52-2f3b7f0c9d11",
+    "captured_at": "2026-05-01T12:00:00.000Z",
+    "kind": "content",
+    "changes_count": 1,
+    "added": 0,
+    "removed": 0,
+    "replaced": 1,
+    "moved": 0,
+    "similarity_score": 0.95,
+    "fields": [{"path": "/prices/EUR", "changes": 1}],
+    "schema_changes": [],
+}
+EXAMPLE_WITH_DIFF: dict[str, Any] = EXAMPLE | {
+    "format": "json-patch",
+    "diff": [{"op": "replace", "path": "/prices/EUR", "value": 1.0834}],
+}
+EXAMPLE_COMPARISON: dict[str, Any] = {
+    "from_snapshot_id": "01985f0c-3e55-7b01-8f00-0a1b2c3d4e5f",
+    "to_snapshot_id": "01985f0c-3f1a-7cc2-9a52-2f3b7f0c9d11",
+    "format": "json-patch",
+}
 
 
 def delta(summary: Summary, *, endpoint: bytes, ends: tuple[bytes, bytes], captured_at: int, stored: bool) -> Delta:

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from delta_server.core import ids, patterns, pointer, times
-from delta_server.core.diff import DiffSettings, Difference, diff
+from delta_server.core.diff import Difference, DiffSettings, diff
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
 from delta_server.core.patches import changes, json_patch, merge_patch
 from delta_server.core.span import Position, Span
@@ -18,6 +18,7 @@ from delta_server.features.deltas import schemas, store
 from delta_server.features.deltas.schemas import Comparison, Delta, Format
 from delta_server.features.deltas.store import FieldCount, Job, SchemaChange, Summary
 from delta_server.features.deltas.store import forget as forget
+from delta_server.features.deltas.store import queue_length as queue_length
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
@@ -25,6 +26,7 @@ from delta_server.storage.database import Row, Tx
 logger = structlog.get_logger()
 
 QUEUE_PAGE = 64
+WAIT_S = 30.0
 SCAN_LIMIT = 20_000
 """Deltas one list request looks at before it answers with what it found and a cursor."""
 MAX_FIELDS = 256
@@ -40,6 +42,17 @@ class Filter(msgspec.Struct, frozen=True):
 
     def matches(self, row: Row) -> bool:
         return store.KINDS[row[3]] in self.kinds and sum(row[4:8]) >= self.min_changes
+
+
+def filter_of(*, kind: str, min_changes: int, path: str | None) -> Filter:
+    """Raises Invalid for an unknown kind or a path that is no pattern."""
+    kinds = frozenset(store.KINDS if kind == "all" else kind.split(","))
+    if not kinds <= set(store.KINDS):
+        raise Invalid(
+            f"kind must be {', '.join(store.KINDS)}, several of them with commas between, or all", field="kind"
+        )
+    pattern = None if path is None else pointer.pattern_of(pointer.parse(path))
+    return Filter(kinds, min_changes, pattern)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -116,13 +129,12 @@ def _put(tx: Tx, done: Iterable[tuple[Job, Summary | None]]) -> None:
         store.put(tx, job, summary)
 
 
-async def wait_for(svc: Services, project: int, snapshot_id: str, timeout_s: float) -> Delta | None:
-    """The delta that leads to a snapshot, once it is computed; None if there is none, or not within `timeout_s`."""
-    uid = ids.parse(snapshot_id, "snapshot")
-    while svc.db.peek(store.is_queued, project, uid):
-        if not await svc.deltas_changed.wait(timeout_s):
+async def wait_for(svc: Services, project: int, snapshot: bytes) -> Delta | None:
+    """The delta that leads to a snapshot, once it is computed; None if there is none, or not within `WAIT_S`."""
+    while svc.db.peek(store.is_queued, project, snapshot):
+        if not await svc.deltas_changed.wait(WAIT_S):
             return None
-    return svc.db.peek(_by_snapshot, project, uid)
+    return svc.db.peek(_by_snapshot, project, snapshot)
 
 
 # Stored deltas
@@ -134,13 +146,13 @@ def _by_snapshot(tx: Tx, project: int, uid: bytes) -> Delta | None:
     return None if row is None else _view(tx, row)
 
 
-async def get(svc: Services, project: int, delta_id: str, settings: DiffSettings | None, format: Format) -> Delta:
+async def get(svc: Services, project: int, delta_id: str, format: Format) -> Delta:
     """One delta with its operations, computed afresh with the endpoint's present settings. Raises NotFound."""
     uid = ids.parse(delta_id, "delta")
     ends = svc.db.peek(store.ends_of_delta, project, uid)
     if ends is None:
         raise NotFound("no such delta in this project: a delta has the id of the snapshot it leads to")
-    delta = await _compare(svc, ends, settings, format)
+    delta = await _compare(svc, ends, None, format)
     return msgspec.structs.replace(delta, id=delta.to_snapshot_id)
 
 

@@ -128,13 +128,13 @@ def queue(tx: Tx, limit: int) -> list[Job]:
     return [Job(r[0], r[1], r[2], r[3], bool(r[4]), r[5], r[6]) for r in rows]
 
 
-def queue_length(tx: Tx, limit: int) -> int:
-    """How many contents wait for their delta, counted up to `limit`."""
-    return int((tx.one("SELECT COUNT(*) FROM (SELECT 1 FROM content WHERE pending = 1 LIMIT ?)", limit) or (0,))[0])
+def queue_length(tx: Tx) -> int:
+    """How many contents wait for their delta: an index of nothing else."""
+    return int((tx.one("SELECT COUNT(*) FROM content WHERE pending = 1") or (0,))[0])
 
 
 def requeue(tx: Tx, limit: int) -> bool:
-    """Queue the next `limit` contents of an endpoint whose diff settings changed, newest first; False if there is none."""
+    """Queue the next `limit` contents of an endpoint with new diff settings, newest first; False if there is none."""
     row = tx.one("SELECT id, recompute_before FROM endpoint WHERE recompute_before IS NOT NULL LIMIT 1")
     if row is None:
         return False

@@ -45,12 +45,17 @@ def resolve(svc: Services, project: int, text: str) -> EndpointRef:
     return svc.db.peek(find, project, text)
 
 
-def resolve_or_name(svc: Services, project: int, text: str) -> EndpointRef | str:
+def resolve_or_name(svc: Services, caller: Caller, text: str) -> EndpointRef | str:
     """The endpoint by id or name; of one that is not there yet the name to `ensure` it under in a write.
 
     Raises NotFound for an unknown id, Invalid for what cannot be a name.
     """
-    found = svc.db.peek(_look_up, project, text)
+    return svc.db.peek(find_or_name, project_of(caller), text)
+
+
+def find_or_name(tx: Tx, project: int, text: str) -> EndpointRef | str:
+    """As `resolve_or_name`, within a transaction."""
+    found = _look_up(tx, project, text)
     return _name(text) if found is None else _ref(found)
 
 

@@ -1,9 +1,11 @@
 """Storing snapshots and finding them again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from heapq import merge
 from itertools import groupby, islice
 from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,6 +32,28 @@ MAX_AHEAD_MS = 86_400_000
 EARLIEST_CAPTURE_MS = 0
 
 
+IMPORTED_AT_ONCE = 256
+IMPORTED_BYTES = 16 << 20
+IMPORT = "import"
+"""The source of imported snapshots."""
+
+
+class Version(NamedTuple):
+    """One version of a recorded history."""
+
+    captured_at: int
+    body: bytes
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """How far an import is: versions stored, there already, and refused for what they are; bytes of all."""
+
+    stored: int = 0
+    skipped: int = 0
+    refused: int = 0
+    bytes: int = 0
+
+
 class New(msgspec.Struct, frozen=True):
     """A snapshot to store: `endpoint` is a reference, or the name of one to make if it is not there."""
 
@@ -43,7 +67,7 @@ class New(msgspec.Struct, frozen=True):
 def check(new: New, limit_bytes: int, now_ms: int) -> None:
     """Raise BadRequest, TooLarge or Invalid if `new` may not be stored."""
     if len(new.body) > limit_bytes:
-        raise TooLarge(f"the document has {len(new.body)} bytes; at most {limit_bytes} are taken (limits.document_bytes)")
+        raise TooLarge(f"the document has {len(new.body)} bytes, more than limits.document_bytes = {limit_bytes}")
     json_text.check(new.body)
     if not EARLIEST_CAPTURE_MS <= new.captured_at <= now_ms + MAX_AHEAD_MS:
         raise Invalid(
@@ -170,8 +194,9 @@ class _Item(msgspec.Struct, frozen=True):
 
 def _append(tx: Tx, project: int, news: Sequence[New], entries: Sequence[Entry], once: Once) -> "Appended":
     if answer := once.replay(tx):
-        return Appended(msgspec.json.decode(answer.body, type=list[str]), [])
-    made = {new.endpoint: endpoints.ensure(tx, project, new.endpoint).id for new in news if isinstance(new.endpoint, str)}
+        return Appended(msgspec.json.decode(answer.body, type=list[str]), [], replayed=True)
+    names = {new.endpoint for new in news if isinstance(new.endpoint, str)}
+    made = {name: endpoints.ensure(tx, project, name).id for name in names}
     ids: dict[int, str] = {}
     placed: dict[int, tuple[int, int]] = {}
     for number in sorted(range(len(news)), key=lambda n: (news[n].captured_at, n)):
@@ -190,6 +215,7 @@ class Appended(msgspec.Struct, frozen=True):
 
     ids: list[str]
     contents: list[tuple[int, int]]
+    replayed: bool = False
 
 
 def get(svc: Services, project: int, snapshot_id: str) -> Snapshot:
@@ -198,6 +224,15 @@ def get(svc: Services, project: int, snapshot_id: str) -> Snapshot:
     if snapshot is None:
         raise NotFound("no such snapshot in this project")
     return snapshot
+
+
+async def get_many(svc: Services, project: int, snapshot_ids: Sequence[str]) -> list[Snapshot]:
+    """Those of `snapshot_ids` that are there, in order."""
+    return await svc.db.read(_get_many, project, [parse_id(id, "snapshot") for id in snapshot_ids])
+
+
+def _get_many(tx: Tx, project: int, uids: Sequence[bytes]) -> list[Snapshot]:
+    return [snapshot for uid in uids if (snapshot := store.by_uid(tx, project, uid))]
 
 
 def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snapshot:
@@ -211,6 +246,11 @@ def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snap
 async def read(svc: Services, snapshot: Snapshot) -> bytes:
     """The document, byte for byte."""
     return await contents.read(svc, snapshot.endpoint, snapshot.content)
+
+
+async def read_raw(svc: Services, snapshot: Snapshot) -> msgspec.Raw:
+    """The document as part of an answer."""
+    return msgspec.Raw(await read(svc, snapshot))
 
 
 async def page(
@@ -244,3 +284,59 @@ def _delete(tx: Tx, project: int, uid: bytes) -> None:
     if snapshot is None:
         raise NotFound("no such snapshot in this project")
     timeline.remove(tx, snapshot.endpoint, snapshot.id, snapshot.content)
+
+
+async def import_versions(
+    svc: Services, project: int, name: str, versions: Iterable[Version], told: Callable[[Imported], None]
+) -> Imported:
+    """Store a recorded history, oldest version first. What is there already is skipped, so it can be run again.
+
+    `told` is called after each batch with the counts so far.
+    """
+    done = Imported()
+    for batch in _batches(versions):
+        news, refused = await _news_of(svc, project, name, batch)
+        if news:
+            await append(svc, project, news, Once.none())
+        skipped = len(batch) - len(news) - refused
+        done = Imported(
+            done.stored + len(news), done.skipped + skipped, done.refused + refused, done.bytes + _size(batch)
+        )
+        told(done)
+    return done
+
+
+async def _news_of(svc: Services, project: int, name: str, batch: list[Version]) -> tuple[list[New], int]:
+    """What of a batch is to be stored, and how many of it are no JSON documents."""
+    endpoint = svc.db.peek(endpoints.find_or_name, project, name)
+    news = [New(endpoint, version.body, version.captured_at, IMPORT) for version in batch]
+    if isinstance(endpoint, EndpointRef):
+        captured = [version.captured_at for version in batch]
+        known = await svc.db.read(store.known, endpoint.id, min(captured), max(captured))
+        news = [new for new in news if (new.captured_at, codec.digest(new.body)) not in known]
+    good = await svc.cpu(_storable, news, svc.config.limits.document_bytes, svc.clock.now_ms())
+    return good, len(news) - len(good)
+
+
+def _storable(news: Sequence[New], limit_bytes: int, now_ms: int) -> list[New]:
+    good = []
+    for new in news:
+        with suppress(BadRequest, Invalid, TooLarge):
+            check(new, limit_bytes, now_ms)
+            good.append(new)
+    return good
+
+
+def _batches(versions: Iterable[Version]) -> Iterator[list[Version]]:
+    batch: list[Version] = []
+    for version in versions:
+        if len(batch) == IMPORTED_AT_ONCE or _size(batch) + len(version.body) > IMPORTED_BYTES:
+            yield batch
+            batch = []
+        batch.append(version)
+    if batch:
+        yield batch
+
+
+def _size(batch: Sequence[Version]) -> int:
+    return sum(len(version.body) for version in batch)

@@ -59,7 +59,10 @@ def neighbour(tx: Tx, endpoint: int, captured_at: int) -> Neighbour | None:
 
 
 def place(tx: Tx, endpoint: int, entry: Entry, base: int | None) -> tuple[bytes, int]:
-    """Insert the snapshot; answers its wire id and its content. `base` is what `entry.based_on` became. Raises Moved."""
+    """Insert the snapshot; answers its wire id and its content. Raises Moved.
+
+    `base` is the content that the entry `entry.based_on` got.
+    """
     before = contents.at(tx, endpoint, entry.captured_at)
     if before is not None and before.hash == entry.hash:
         content = before.id

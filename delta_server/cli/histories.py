@@ -1,0 +1,88 @@
+"""Recorded histories outside of Delta: NDJSON files and the versions of a file in a git repository."""
+
+import io
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import zstandard
+
+from delta_server.core import times
+from delta_server.core.errors import Invalid
+from delta_server.features.snapshots.service import Version
+
+LARGEST_WINDOW = 1 << 27
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One version in a history file: when, and the document's exact text as a JSON string."""
+
+    at: str
+    body: str
+
+
+_decode = msgspec.json.Decoder(Line).decode
+
+
+def read_ndjson(path: Path, told: Callable[[int], None]) -> Iterator[Version]:
+    """Versions of FILE.ndjson or FILE.ndjson.zst; `told` gets the bytes of the file read so far. Raises Invalid."""
+    with path.open("rb") as file:
+        for number, line in enumerate(_lines(file, compressed=path.suffix == ".zst"), 1):
+            if line.isspace():
+                continue
+            try:
+                version = _decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise Invalid(f'{path.name}, line {number}: {error}; expected {{"at": TIME, "body": TEXT}}') from None
+            yield Version(times.parse(version.at, field=f"at (line {number})"), version.body.encode())
+            told(file.tell())
+
+
+def _lines(file: IO[bytes], *, compressed: bool) -> Iterator[bytes]:
+    if not compressed:
+        yield from file
+        return
+    reader = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).stream_reader(file, read_across_frames=True)
+    try:
+        yield from io.BufferedReader(reader, 1 << 20)
+    except zstandard.ZstdError as error:
+        raise Invalid(f"the file is not a zstd file, or it is damaged: {error}") from None
+
+
+def git_versions(repository: Path, path: str) -> list[tuple[int, str]]:
+    """(commit time in ms, commit) of every commit that changed the file, oldest first. Raises Invalid."""
+    log = _git(repository, "log", "--reverse", "--diff-filter=AM", "--format=%cI %H", "--", path)
+    versions = [line.split(" ") for line in log.decode().splitlines()]
+    if not versions:
+        raise Invalid(f"git knows no version of {path} there; the path counts from the repository's top")
+    return [(round(datetime.fromisoformat(at).timestamp() * 1000), commit) for at, commit in versions]
+
+
+def read_git(
+    repository: Path, path: str, versions: list[tuple[int, str]], told: Callable[[int], None]
+) -> Iterator[Version]:
+    """The file as each commit has it, through one `git cat-file --batch`; `told` gets the versions read so far."""
+    command = ["git", "-C", str(repository), "cat-file", "--batch"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:
+        assert git.stdin is not None and git.stdout is not None
+        for number, (captured_at, commit) in enumerate(versions, 1):
+            git.stdin.write(f"{commit}:{path}\n".encode())
+            git.stdin.flush()
+            header = git.stdout.readline().split()
+            if len(header) == 3 and header[1] == b"blob":
+                yield Version(captured_at, git.stdout.read(int(header[2])))
+                git.stdout.read(1)
+            told(number)
+
+
+def _git(repository: Path, *arguments: str) -> bytes:
+    try:
+        done = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, check=True)
+    except FileNotFoundError:
+        raise Invalid("git is not installed; install it, or import an NDJSON file") from None
+    except subprocess.CalledProcessError as error:
+        raise Invalid(f"git says: {error.stderr.decode(errors='replace').strip()}") from None
+    return done.stdout

@@ -1,0 +1,90 @@
+"""/v1/deltas: what changed, and between which snapshots."""
+
+from typing import Annotated, Any, TypeAlias
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from delta_server.features.deltas import schemas, service
+from delta_server.features.deltas.schemas import Comparison, Delta, Format
+from delta_server.features.endpoints import service as endpoints
+from delta_server.http import pagination, spans
+from delta_server.http.auth import Caller
+from delta_server.http.docs import example
+from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from delta_server.services import Services
+
+_TAGS = ["Deltas"]
+_LIST = "deltas"
+
+FormatText: TypeAlias = Annotated[Format, QueryParameter(description="How `diff` is written")]
+
+
+@get(
+    "/v1/deltas",
+    summary="List deltas, newest first",
+    tags=_TAGS,
+    opt=example(answer={"data": [schemas.EXAMPLE], "has_more": False, "next_cursor": None}),
+)
+async def list_deltas(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    endpoint_id: Annotated[str | None, QueryParameter(description="Id or name; all endpoints without it")] = None,
+    kind: Annotated[str, QueryParameter(description="content, reorder, format, ignored, several, or all")] = "content",
+    min_changes: Annotated[int, QueryParameter(ge=0, le=1 << 40)] = 0,
+    path: Annotated[str | None, QueryParameter(description="A field pattern: changes at or under it")] = None,
+    from_: spans.From = None,
+    to: spans.To = None,
+    order: spans.Order = "desc",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+    since_snapshot: Annotated[str | None, QueryParameter(description="Compare this snapshot with the latest")] = None,
+    format: FormatText = "json-patch",
+) -> Response[Any]:
+    """With `since_snapshot` the answer is one comparison: what changed since then."""
+    if since_snapshot is not None:
+        return Response(await service.since(services, project, since_snapshot, format))
+    endpoint = endpoints.resolve(services, caller, endpoint_id) if endpoint_id is not None else None
+    span = spans.span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
+    filter = service.filter_of(kind=kind, min_changes=min_changes, path=path)
+    found = await service.page(services, project, endpoint, span, limit=limit, filter=filter)
+    next_cursor = None if found.next is None else spans.cursor_at(_LIST, order, found.next)
+    return pagination.respond(request, Page(found.deltas, next_cursor is not None, next_cursor))
+
+
+@get(
+    "/v1/deltas/{delta_id:str}",
+    summary="Get a delta with its operations",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_WITH_DIFF),
+)
+async def get_delta(
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    delta_id: FromPath[str],
+    format: FormatText = "json-patch",
+) -> Delta:
+    return await service.get(services, project, delta_id, format)
+
+
+@post(
+    "/v1/deltas/compare",
+    summary="Compare any two snapshots",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request=schemas.EXAMPLE_COMPARISON, answer=schemas.EXAMPLE_WITH_DIFF),
+)
+async def compare(
+    data: JSONBody[Comparison],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+) -> Delta:
+    endpoint = endpoints.resolve(services, caller, data.endpoint_id) if data.endpoint_id is not None else None
+    return await service.compare(services, project, data, endpoint)
+
+
+routes = [list_deltas, get_delta, compare]

@@ -1,0 +1,219 @@
+"""/v1/snapshots: documents in, the exact bytes out."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from litestar import MediaType, Request, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter
+
+from delta_server.core import times
+from delta_server.features.deltas import service as deltas
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.snapshots import requests, schemas, service
+from delta_server.features.snapshots.schemas import AllStored, Snapshot, SnapshotWithData, Stored
+from delta_server.features.snapshots.store import Snapshot as Row
+from delta_server.http import body, conditional, idempotency, pagination, spans
+from delta_server.http.auth import Caller
+from delta_server.http.docs import example
+from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
+from delta_server.services import Services
+from delta_server.storage.once import Once
+
+_TAGS = ["Snapshots"]
+_JSON = "application/json"
+_LIST = "snapshots"
+
+Include: TypeAlias = Annotated[
+    Literal["delta"] | None, QueryParameter(description="`delta`: wait for what changed since the snapshot before")
+]
+Endpoint: TypeAlias = Annotated[
+    str | None, QueryParameter(description="Id or name: the whole body is the document. Without it: an envelope")
+]
+
+
+@post(
+    "/v1/snapshots",
+    summary="Store a snapshot",
+    tags=_TAGS,
+    responses={201: ResponseSpec(Stored)},
+    opt=example(request=schemas.EXAMPLE_ENVELOPE, answer=schemas.EXAMPLE_STORED, media_type=_JSON),
+)
+async def create(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    once: NamedDependency[Once],
+    endpoint: Endpoint = None,
+    captured_at: Annotated[str | None, QueryParameter(description="With `endpoint`: when; default now")] = None,
+    source: Annotated[str | None, QueryParameter(description="With `endpoint`: where it came from")] = None,
+    metadata: Annotated[str | None, QueryParameter(description="With `endpoint`: a JSON object")] = None,
+    include: Include = None,
+) -> Response[Stored]:
+    """Send the document as the body with `?endpoint=NAME`, or `{"endpoint_id", "data", "metadata"}`."""
+    raw = await body.document(request)
+    given = requests.Given(endpoint, captured_at, source, metadata)
+    new = await requests.one(services, caller, raw, given)
+    appended = await service.append(services, project, [new], once)
+    [stored] = await _stored(services, project, appended.ids, with_deltas=include == "delta")
+    return Response(stored, headers=idempotency.headers(replayed=appended.replayed))
+
+
+@post(
+    "/v1/snapshots/batch",
+    summary="Store up to 1,000 snapshots, all or none",
+    tags=_TAGS,
+    responses={201: ResponseSpec(AllStored)},
+    opt=example(
+        request={"snapshots": [schemas.EXAMPLE_ENVELOPE]}, answer={"data": [schemas.EXAMPLE_STORED]}, media_type=_JSON
+    ),
+)
+async def create_many(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    once: NamedDependency[Once],
+    include: Include = None,
+) -> Response[AllStored]:
+    """`data` of the answer has one result for each snapshot, in the order they were sent."""
+    news = await requests.many(services, caller, await body.document(request))
+    appended = await service.append(services, project, news, once)
+    stored = await _stored(services, project, appended.ids, with_deltas=include == "delta")
+    return Response(AllStored(stored), headers=idempotency.headers(replayed=appended.replayed))
+
+
+async def _stored(services: Services, project: int, ids: list[str], *, with_deltas: bool) -> list[Stored]:
+    rows = await service.get_many(services, project, ids)
+    waited = [await deltas.wait_for(services, project, row.uid) if with_deltas else None for row in rows]
+    return [Stored(schemas.snapshot(row), delta) for row, delta in zip(rows, waited, strict=True)]
+
+
+@get(
+    "/v1/snapshots",
+    summary="List snapshots, newest first",
+    tags=_TAGS,
+    opt=example(answer={"data": [schemas.EXAMPLE_SNAPSHOT], "has_more": False, "next_cursor": None}),
+)
+async def list_snapshots(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    endpoint_id: Annotated[str | None, QueryParameter(description="Id or name; all endpoints without it")] = None,
+    from_: spans.From = None,
+    to: spans.To = None,
+    order: spans.Order = "desc",
+    changed_only: Annotated[bool, QueryParameter(description="Leave out those equal to the one before")] = False,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Response[Page[Snapshot]]:
+    endpoint = endpoints.resolve(services, caller, endpoint_id) if endpoint_id is not None else None
+    span = spans.span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
+    rows = await service.page(services, project, endpoint, span, limit=limit + 1, changed_only=changed_only)
+    found = pagination.page(
+        rows, limit=limit, item=schemas.snapshot, cursor=lambda row: spans.cursor_at(_LIST, order, row.position)
+    )
+    return pagination.respond(request, found)
+
+
+@get(
+    "/v1/snapshots/{snapshot_id:str}",
+    summary="Get a snapshot with its document",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_WITH_DATA),
+)
+async def get_snapshot(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    snapshot_id: FromPath[str],
+) -> Response[Any]:
+    return await _with_data(request, services, service.get(services, project, snapshot_id))
+
+
+@get(
+    "/v1/snapshots/{snapshot_id:str}/data",
+    summary="Get a snapshot's document, byte for byte",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_DOCUMENT),
+)
+async def get_data(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    snapshot_id: FromPath[str],
+) -> Response[Any]:
+    return await _data(request, services, service.get(services, project, snapshot_id))
+
+
+@get(
+    "/v1/snapshots/latest/{endpoint:str}",
+    summary="Get an endpoint's latest snapshot",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_WITH_DATA),
+)
+async def get_latest(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    endpoint: FromPath[str],
+) -> Response[Any]:
+    row = service.at(services, project, endpoints.resolve(services, caller, endpoint), times.LATEST_MS)
+    return await _with_data(request, services, row)
+
+
+@get(
+    "/v1/snapshots/at/{endpoint:str}",
+    summary="Get an endpoint's snapshot as of a time",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_WITH_DATA),
+)
+async def get_at(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    endpoint: FromPath[str],
+    time: Annotated[str, QueryParameter(description="A time, a date, or an age such as 24h")],
+) -> Response[Any]:
+    time_ms = times.parse_moment(time, field="time", now_ms=services.clock.now_ms())
+    row = service.at(services, project, endpoints.resolve(services, caller, endpoint), time_ms)
+    return await _with_data(request, services, row)
+
+
+@delete("/v1/snapshots/{snapshot_id:str}", summary="Delete a snapshot", tags=_TAGS, opt=example(answer=None))
+async def delete_snapshot(
+    services: NamedDependency[Services], project: NamedDependency[int], snapshot_id: FromPath[str]
+) -> None:
+    await service.delete(services, project, snapshot_id)
+
+
+async def _with_data(request: Request[Any, Any, Any], services: Services, row: Row) -> Response[Any]:
+    tag = conditional.etag(row.uid + row.hash)
+    if unchanged := conditional.not_modified(request, tag):
+        return unchanged
+    answer = SnapshotWithData(schemas.snapshot(row), await service.read_raw(services, row))
+    return Response(answer, headers=conditional.headers(tag))
+
+
+async def _data(request: Request[Any, Any, Any], services: Services, row: Row) -> Response[Any]:
+    tag = conditional.etag(row.hash)
+    if unchanged := conditional.not_modified(request, tag):
+        return unchanged
+    data = await service.read(services, row)
+    return Response(data, media_type=MediaType.JSON, headers=conditional.headers(tag))
+
+
+routes = [
+    create,
+    create_many,
+    list_snapshots,
+    get_snapshot,
+    get_data,
+    get_latest,
+    get_at,
+    delete_snapshot,
+]

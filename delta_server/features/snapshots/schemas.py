@@ -1,0 +1,94 @@
+"""Snapshots on the wire."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from delta_server.core import ids, times
+from delta_server.features.deltas.schemas import Delta
+from delta_server.features.snapshots import store
+
+MAX_BATCH = 1000
+
+
+class NewSnapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`endpoint_id` is an id or a name; `data` is kept as it stands in the request."""
+
+    endpoint_id: str
+    data: msgspec.Raw
+    captured_at: str | None = None
+    source: str | None = None
+    metadata: msgspec.Raw | None = None
+
+
+class NewSnapshots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    snapshots: Annotated[list[NewSnapshot], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """`unchanged`: the document equals the one before it. `content_hash` is the xxh3-128 of its bytes, in hex."""
+
+    id: str
+    endpoint_id: str
+    endpoint: str
+    captured_at: str
+    received_at: str
+    size_bytes: int
+    content_hash: str
+    unchanged: bool
+    source: str | None
+    metadata: msgspec.Raw
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """`delta` is what changed since the snapshot before, when asked for by `include=delta` and when there is one."""
+
+    snapshot: Snapshot
+    delta: Delta | None = None
+
+
+class AllStored(msgspec.Struct, frozen=True):
+    data: list[Stored]
+
+
+class SnapshotWithData(msgspec.Struct, frozen=True):
+    snapshot: Snapshot
+    data: msgspec.Raw
+
+
+EXAMPLE_DOCUMENT: dict[str, Any] = {"prices": {"EUR": 1.0834}}
+EXAMPLE_ENVELOPE: dict[str, Any] = {
+    "endpoint_id": "GET /prices",
+    "data": EXAMPLE_DOCUMENT,
+    "metadata": {"region": "eu"},
+}
+EXAMPLE_SNAPSHOT: dict[str, Any] = {
+    "id": "01985f0c-3f1a-7cc2-9a52-2f3b7f0c9d11",
+    "endpoint_id": "01985f0c-3e00-7a40-8c11-5d2f6f5b0a01",
+    "endpoint": "GET /prices",
+    "captured_at": "2026-05-01T12:00:00.000Z",
+    "received_at": "2026-05-01T12:00:00.125Z",
+    "size_bytes": 25,
+    "content_hash": "8f2c0a4d5b6e7f8091a2b3c4d5e6f708",
+    "unchanged": False,
+    "source": None,
+    "metadata": {"region": "eu"},
+}
+EXAMPLE_STORED: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "delta": None}
+EXAMPLE_WITH_DATA: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "data": EXAMPLE_DOCUMENT}
+
+
+def snapshot(row: store.Snapshot) -> Snapshot:
+    return Snapshot(
+        id=ids.text(row.uid),
+        endpoint_id=ids.text(row.endpoint_uid),
+        endpoint=row.endpoint_name,
+        captured_at=times.format(row.captured_at),
+        received_at=times.format(ids.time_ms(row.uid)),
+        size_bytes=row.size,
+        content_hash=row.hash.hex(),
+        unchanged=row.unchanged,
+        source=row.source,
+        metadata=msgspec.Raw(row.metadata or "{}"),
+    )

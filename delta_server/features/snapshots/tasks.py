@@ -1,0 +1,38 @@
+"""Retention: snapshots that no rule of their endpoint keeps go, oldest first; the sweep gives the space back."""
+
+import msgspec
+
+from delta_server.features.endpoints.service import Retention
+from delta_server.features.snapshots import store, timeline
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+DAY_MS = 86_400_000
+AT_ONCE = 500
+
+
+async def retain(svc: Services) -> None:
+    """Periodic: apply each endpoint's `retention`."""
+    for endpoint, text in await svc.db.read(store.with_retention):
+        retention = msgspec.json.decode(text, type=Retention)
+        before_ms = await svc.db.read(keep_from, endpoint, retention, svc.clock.now_ms())
+        if before_ms is not None:
+            await _cut(svc, endpoint, before_ms)
+
+
+def keep_from(tx: Tx, endpoint: int, retention: Retention, now_ms: int) -> int | None:
+    """Snapshots captured before this moment go; None when all stay. The latest one always stays."""
+    borders = [store.newest_at(tx, endpoint, retention.keep_last or 1)]
+    if retention.keep_days is not None:
+        borders.append(now_ms - retention.keep_days * DAY_MS)
+    kept = [border for border in borders if border is not None]
+    return min(kept) if len(kept) == len(borders) else None
+
+
+async def _cut(svc: Services, endpoint: int, before_ms: int) -> None:
+    deleted = AT_ONCE
+    while deleted == AT_ONCE:
+        async with svc.endpoint_locks.hold([endpoint]):
+            deleted = await svc.db.write(timeline.cut_before, endpoint, before_ms, AT_ONCE)
+        if deleted:
+            svc.contents_changed.notify()
