@@ -20,26 +20,30 @@ KEYFRAME_EVERY = 8
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """What one pack may hold: raw bytes, and contents."""
+    """What one pack may hold: raw bytes in all, contents, and the bytes of the largest content that goes into packs."""
 
     size_bytes: int
     contents: int
+    large_bytes: int
 
 
 def is_large(size: int, bounds: Bounds) -> bool:
     """Whether a content never goes into a pack."""
-    return size > bounds.size_bytes
+    return size > bounds.large_bytes
 
 
 def groups(sizes: Sequence[int], bounds: Bounds) -> list[range]:
     """`sizes` cut into runs that fit into one pack each, as many as fit in order. A large one is alone in its run."""
     runs: list[range] = []
-    start, total = 0, 0
+    start, total, alone = 0, 0, False
     for index, size in enumerate(sizes):
-        if index > start and (total + size > bounds.size_bytes or index - start >= bounds.contents):
+        large = is_large(size, bounds)
+        full = total + size > bounds.size_bytes or index - start >= bounds.contents
+        if index > start and (full or large or alone):
             runs.append(range(start, index))
             start, total = index, 0
         total += size
+        alone = large
     if start < len(sizes):
         runs.append(range(start, len(sizes)))
     return runs
@@ -57,6 +61,14 @@ def is_full(sizes: Sequence[int], bounds: Bounds) -> bool:
     return sum(sizes) >= bounds.size_bytes or len(sizes) >= bounds.contents
 
 
+def is_worth_a_pack(sizes: Sequence[int], bounds: Bounds) -> bool:
+    """Whether contents that arrive together are packed at once: a quarter of a pack makes up for its first content,
+    which is encoded against one much older than a frame would be."""
+    if any(is_large(size, bounds) for size in sizes):
+        return False
+    return 4 * sum(sizes) >= bounds.size_bytes or 4 * len(sizes) >= bounds.contents
+
+
 def merges(packs: Sequence[tuple[int, int]], bounds: Bounds) -> list[range]:
     """Runs of two or more neighbouring packs, given as (raw bytes, contents) in order, that fit into one deep pack."""
     runs: list[range] = []
@@ -71,20 +83,59 @@ def merges(packs: Sequence[tuple[int, int]], bounds: Bounds) -> list[range]:
     return [run for run in runs if len(run) > 1]
 
 
-def next_chain(previous_chain: int | None, base_size: int, bounds: Bounds) -> int | None:
-    """The `chain` of a pack based on one with `previous_chain`, None when it is to stand alone (chain 0).
+def next_chain(previous_chain: int | None, base_size: int, bounds: Bounds) -> int:
+    """The `chain` of a pack that follows one with `previous_chain`; 0 when it is to stand alone.
 
     Large first contents make short chains: walking one decodes no more than two packs' worth of bases.
     """
     longest = min(MAX_CHAIN, max(2, 2 * bounds.size_bytes // max(1, base_size)))
-    if previous_chain is None or previous_chain + 1 >= longest:
-        return None
-    return previous_chain + 1
+    return 0 if previous_chain is None or previous_chain + 1 >= longest else previous_chain + 1
 
 
-def is_keyframe(depth: int) -> bool:
-    """Whether a large content stands alone; `depth` counts the frames that would be decoded before its own."""
-    return depth >= KEYFRAME_EVERY
+def is_keyframe(size: int, depth: int, bounds: Bounds) -> bool:
+    """Whether a content's frame stands alone; `depth` counts the frames that would be decoded before its own."""
+    return is_large(size, bounds) and depth >= KEYFRAME_EVERY
+
+
+STORED = -1
+"""As a base: what is stored already, before the run. The run's own contents are 0 and up."""
+
+
+class Above(msgspec.Struct, frozen=True):
+    """What a run of contents continues: the pack before it by its `chain` and the size of its first content (None
+    without one), and the content before it by its depth in frames (None without one)."""
+
+    pack_chain: int | None
+    pack_first_size: int
+    frame_depth: int | None
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Contents `start` to `stop` of a run in one pack, or one content in a frame, which has no `chain`."""
+
+    start: int
+    stop: int
+    chain: int | None
+    base: int | None
+
+
+def plan_run(sizes: Sequence[int], bounds: Bounds, *, least: Bounds, above: Above) -> list[Part]:
+    """How contents that arrive together are stored: packs of up to `bounds` where there is enough for one of `least`,
+    frames of the rest."""
+    parts: list[Part] = []
+    pack_chain, first_size, pack_at = above.pack_chain, above.pack_first_size, STORED
+    depth = above.frame_depth
+    for group in groups(sizes, bounds):
+        if is_worth_a_pack([sizes[index] for index in group], least):
+            pack_chain = next_chain(pack_chain, first_size, bounds)
+            parts.append(Part(group.start, group.stop, pack_chain, pack_at if pack_chain else None))
+            first_size, pack_at, depth = sizes[group.start], group.start, 0
+            continue
+        for index in group:
+            alone = depth is None or is_keyframe(sizes[index], depth, bounds)
+            parts.append(Part(index, index + 1, None, None if alone else index - 1))
+            depth = 1 if alone or depth is None else depth + 1
+    return parts
 
 
 def positions(sizes: Iterable[int]) -> list[int]:

@@ -56,10 +56,12 @@ class Pack(msgspec.Struct, frozen=True):
 class NewPack(msgspec.Struct, frozen=True):
     """An encoded pack on its way into the store. `sizes` are those of its contents, in order."""
 
+    captured_at: int
+    deep: bool
     base: int | None
     chain: int
-    deep: bool
     sizes: list[int]
+    created_at: int
     data: bytes
 
 
@@ -75,38 +77,26 @@ def get(tx: Tx, endpoint: int, content: int) -> Content | None:
 
 
 def head(tx: Tx, endpoint: int) -> Content | None:
-    return _content(
-        tx.one(
-            f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at DESC, id DESC LIMIT 1",
-            endpoint,
-        )
-    )
+    sql = f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at DESC, id DESC LIMIT 1"
+    return _content(tx.one(sql, endpoint))
 
 
 def at(tx: Tx, endpoint: int, captured_at: int) -> Content | None:
     """The content in force at a time: the last one captured then or earlier."""
-    return _content(
-        tx.one(
-            f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0 AND captured_at <= ?"
-            " ORDER BY captured_at DESC, id DESC LIMIT 1",
-            endpoint,
-            captured_at,
-        )
+    sql = (
+        f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0 AND captured_at <= ?"
+        " ORDER BY captured_at DESC, id DESC LIMIT 1"
     )
+    return _content(tx.one(sql, endpoint, captured_at))
 
 
 def before(tx: Tx, endpoint: int, content: Content) -> Content | None:
     """The living content just before this one in order."""
-    return _content(
-        tx.one(
-            f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0 AND captured_at <= ?"
-            " AND (captured_at, id) < (?, ?) ORDER BY captured_at DESC, id DESC LIMIT 1",
-            endpoint,
-            content.captured_at,
-            content.captured_at,
-            content.id,
-        )
+    sql = (
+        f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0 AND captured_at <= ?"
+        " AND (captured_at, id) < (?, ?) ORDER BY captured_at DESC, id DESC LIMIT 1"
     )
+    return _content(tx.one(sql, endpoint, content.captured_at, content.captured_at, content.id))
 
 
 def after(tx: Tx, endpoint: int, content: Content) -> Content | None:
@@ -117,17 +107,11 @@ def after(tx: Tx, endpoint: int, content: Content) -> Content | None:
 
 def follow(tx: Tx, endpoint: int, position: tuple[int, int], *, limit: int) -> list[Content]:
     """The living contents after a position (captured_at, id), in order."""
-    captured_at, content = position
-    rows = tx.all(
+    sql = (
         f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0 AND captured_at >= ?"
-        " AND (captured_at, id) > (?, ?) ORDER BY captured_at, id LIMIT ?",
-        endpoint,
-        captured_at,
-        captured_at,
-        content,
-        limit,
+        " AND (captured_at, id) > (?, ?) ORDER BY captured_at, id LIMIT ?"
     )
-    return [Content(*row) for row in rows]
+    return [Content(*row) for row in tx.all(sql, endpoint, position[0], *position, limit)]
 
 
 def many(tx: Tx, endpoint: int, contents: Sequence[int]) -> dict[int, Content]:
@@ -152,7 +136,9 @@ def add(tx: Tx, endpoint: int, captured_at: int, frame: Frame) -> int | None:
 
 def touch(tx: Tx, endpoint: int, content: int, captured_at: int) -> None:
     """The first snapshot of this content's run moved: it becomes pending. Its place in the order must stay the same."""
-    tx.run("UPDATE content SET captured_at = ?, pending = 1 WHERE id = ? AND endpoint = ?", captured_at, content, endpoint)
+    tx.run(
+        "UPDATE content SET captured_at = ?, pending = 1 WHERE id = ? AND endpoint = ?", captured_at, content, endpoint
+    )
 
 
 def mark_dead(tx: Tx, endpoint: int, content: Content) -> None:
@@ -162,24 +148,14 @@ def mark_dead(tx: Tx, endpoint: int, content: Content) -> None:
 
 
 def insert_content(tx: Tx, endpoint: int, captured_at: int, size: int, digest: bytes) -> int:
-    return tx.insert(
-        "INSERT INTO content (endpoint, captured_at, size, hash, dead, pending) VALUES (?, ?, ?, ?, 0, 1)",
-        endpoint,
-        captured_at,
-        size,
-        digest,
-    )
+    sql = "INSERT INTO content (endpoint, captured_at, size, hash, dead, pending) VALUES (?, ?, ?, ?, 0, 1)"
+    return tx.insert(sql, endpoint, captured_at, size, digest)
 
 
 def mark_next_pending(tx: Tx, endpoint: int, captured_at: int, content: int) -> None:
     rows = follow(tx, endpoint, (captured_at, content), limit=1)
     if rows:
-        tx.run("UPDATE content SET pending = 1 WHERE id = ? AND endpoint = ?", rows[0].id, endpoint)
-
-
-def place(tx: Tx, endpoint: int, content: int, pack: int, position: int) -> None:
-    """The content's bytes are in a pack from now on."""
-    tx.run("UPDATE content SET pack = ?, position = ? WHERE id = ? AND endpoint = ?", pack, position, content, endpoint)
+        tx.run("UPDATE content SET pending = 1 WHERE id = ? AND endpoint = ? AND pending = 0", rows[0].id, endpoint)
 
 
 def delete_content(tx: Tx, endpoint: int, content: int) -> None:
@@ -204,59 +180,55 @@ def frame_base(tx: Tx, endpoint: int, content: int) -> tuple[int | None] | None:
 
 
 def insert_frame(tx: Tx, endpoint: int, content: int, frame: Frame) -> None:
-    tx.run(
-        "INSERT INTO frame (content, endpoint, size, base, data) VALUES (?, ?, ?, ?, ?)",
-        content,
-        endpoint,
-        frame.size,
-        frame.base,
-        frame.data,
-    )
+    sql = "INSERT INTO frame (content, endpoint, size, base, data) VALUES (?, ?, ?, ?, ?)"
+    tx.run(sql, content, endpoint, frame.size, frame.base, frame.data)
 
 
 def replace_frame(tx: Tx, endpoint: int, content: int, old_base: int, base: int | None, data: bytes) -> bool:
     """Give a frame another base; False when it is not based on `old_base` any more."""
-    changed = tx.run(
-        "UPDATE frame SET base = ?, data = ? WHERE content = ? AND endpoint = ? AND base = ?",
-        base,
-        data,
-        content,
-        endpoint,
-        old_base,
-    )
-    return changed == 1
+    sql = "UPDATE frame SET base = ?, data = ? WHERE content = ? AND endpoint = ? AND base = ?"
+    return tx.run(sql, base, data, content, endpoint, old_base) == 1
 
 
 def delete_frame(tx: Tx, endpoint: int, content: int) -> bool:
+    """False when the content has no frame."""
     return tx.run("DELETE FROM frame WHERE content = ? AND endpoint = ?", content, endpoint) == 1
 
 
 def loose(tx: Tx, endpoint: int, *, size_limit: int) -> list[Content]:
     """Living contents that are frames and not too large for a pack, in order."""
-    rows = tx.all(
+    sql = (
         f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0"
-        " AND id IN (SELECT content FROM frame WHERE frame.endpoint = ? AND frame.size <= ?) ORDER BY captured_at, id",
-        endpoint,
-        endpoint,
-        size_limit,
+        " AND id IN (SELECT content FROM frame WHERE frame.endpoint = ? AND frame.size <= ?) ORDER BY captured_at, id"
     )
-    return [Content(*row) for row in rows]
+    return [Content(*row) for row in tx.all(sql, endpoint, endpoint, size_limit)]
 
 
 def with_loose(tx: Tx, *, size_limit: int, total_bytes: int, contents: int) -> list[int]:
     """Endpoints whose frames that are not too large for a pack reach either bound."""
-    rows = tx.all(
-        "SELECT endpoint FROM frame WHERE size <= ? GROUP BY endpoint HAVING sum(size) >= ? OR count(*) >= ?",
-        size_limit,
-        total_bytes,
-        contents,
-    )
-    return [row[0] for row in rows]
+    sql = "SELECT endpoint FROM frame WHERE size <= ? GROUP BY endpoint HAVING sum(size) >= ? OR count(*) >= ?"
+    return [row[0] for row in tx.all(sql, size_limit, total_bytes, contents)]
+
+
+def frame_bytes(tx: Tx, endpoint: int, contents: Sequence[int]) -> int:
+    """What the frames of these contents take."""
+    marks = ",".join("?" * len(contents))
+    sql = f"SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint = ? AND content IN ({marks})"
+    return sum(row[0] for row in tx.all(sql, endpoint, *contents))
 
 
 def frames_based_on(tx: Tx, endpoint: int, content: int) -> list[int]:
     rows = tx.all("SELECT content FROM frame WHERE base = ? AND endpoint = ? ORDER BY content", content, endpoint)
     return [row[0] for row in rows]
+
+
+def has_dependents(tx: Tx, endpoint: int, content: int) -> bool:
+    row = tx.one(
+        "SELECT EXISTS (SELECT 1 FROM frame WHERE base = ? AND endpoint = ?)"
+        " OR EXISTS (SELECT 1 FROM pack WHERE base = ? AND endpoint = ?)",
+        *(content, endpoint) * 2,
+    )
+    return bool(row and row[0])
 
 
 # Packs
@@ -273,58 +245,74 @@ def pack_data(tx: Tx, endpoint: int, pack_id: int) -> bytes | None:
 
 def pack_before(tx: Tx, endpoint: int, captured_at: int) -> Pack | None:
     """The last pack that begins at a time or earlier."""
-    return _pack(
-        tx.one(
-            f"SELECT {_PACK_COLUMNS} FROM pack WHERE endpoint = ? AND captured_at <= ?"
-            " ORDER BY captured_at DESC, id DESC LIMIT 1",
-            endpoint,
-            captured_at,
-        )
+    sql = (
+        f"SELECT {_PACK_COLUMNS} FROM pack WHERE endpoint = ? AND captured_at <= ?"
+        " ORDER BY captured_at DESC, id DESC LIMIT 1"
     )
+    return _pack(tx.one(sql, endpoint, captured_at))
 
 
 def packs(tx: Tx, endpoint: int, *, created_before: int) -> list[Pack]:
     """In order of their first contents."""
-    rows = tx.all(
-        f"SELECT {_PACK_COLUMNS} FROM pack WHERE endpoint = ? AND created_at < ? ORDER BY captured_at, id",
-        endpoint,
-        created_before,
-    )
-    return [decoded for row in rows if (decoded := _pack(row))]
+    sql = f"SELECT {_PACK_COLUMNS} FROM pack WHERE endpoint = ? AND created_at < ? ORDER BY captured_at, id"
+    return [pack for row in tx.all(sql, endpoint, created_before) if (pack := _pack(row))]
 
 
 def with_packs(tx: Tx, *, created_before: int) -> list[int]:
-    """Endpoints that have a pack older than that which is not a deep one, and another pack."""
-    rows = tx.all(
-        "SELECT endpoint FROM pack WHERE created_at < ? GROUP BY endpoint HAVING count(*) > 1 AND min(deep) = 0",
-        created_before,
-    )
-    return [row[0] for row in rows]
+    """Endpoints with several packs older than that, not all of them deep."""
+    sql = "SELECT endpoint FROM pack WHERE created_at < ? GROUP BY endpoint HAVING count(*) > 1 AND min(deep) = 0"
+    return [row[0] for row in tx.all(sql, created_before)]
 
 
 def packs_based_on(tx: Tx, endpoint: int, content: int) -> list[Pack]:
     rows = tx.all(f"SELECT {_PACK_COLUMNS} FROM pack WHERE base = ? AND endpoint = ?", content, endpoint)
-    return [decoded for row in rows if (decoded := _pack(row))]
+    return [pack for row in rows if (pack := _pack(row))]
 
 
-def insert_pack(tx: Tx, endpoint: int, captured_at: int, new: NewPack, members: Sequence[int]) -> int:
+def bent(tx: Tx, endpoint: int) -> list[int]:
+    """Packs based on a content in the middle of a pack, all of which up to there must be decoded to read them."""
+    rows = tx.all(
+        "SELECT pack.id FROM pack JOIN content ON content.id = pack.base"
+        " WHERE pack.endpoint = ? AND content.position > 0 ORDER BY pack.captured_at, pack.id",
+        endpoint,
+    )
+    return [row[0] for row in rows]
+
+
+def chain_of(tx: Tx, endpoint: int, content: int) -> int | None:
+    """The `chain` of the pack a content is in, None when it is in none."""
+    row = tx.one(
+        "SELECT pack.chain FROM content JOIN pack ON pack.id = content.pack"
+        " WHERE content.id = ? AND content.endpoint = ?",
+        content,
+        endpoint,
+    )
+    return row[0] if row else None
+
+
+def insert_pack(tx: Tx, endpoint: int, new: NewPack, members: Sequence[int]) -> int:
     """Store a pack of contents whose rows are there; they are placed in it."""
     pack_id = tx.insert(
         "INSERT INTO pack (endpoint, captured_at, deep, base, chain, contents, size, created_at, members, data)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         endpoint,
-        captured_at,
+        new.captured_at,
         int(new.deep),
         new.base,
         new.chain,
         len(members),
         sum(new.sizes),
-        tx.now_ms,
+        new.created_at,
         msgspec.msgpack.encode(chain.to_runs(members)),
         new.data,
     )
-    for member, position in zip(members, chain.positions(new.sizes), strict=True):
-        place(tx, endpoint, member, pack_id, position)
+    tx.many(
+        "UPDATE content SET pack = ?, position = ? WHERE id = ? AND endpoint = ?",
+        [
+            (pack_id, position, member, endpoint)
+            for member, position in zip(members, chain.positions(new.sizes), strict=True)
+        ],
+    )
     return pack_id
 
 
@@ -339,12 +327,49 @@ def with_dead(tx: Tx) -> list[int]:
     return [row[0] for row in tx.all("SELECT DISTINCT endpoint FROM content WHERE dead = 1")]
 
 
-def dead(tx: Tx, endpoint: int, *, limit: int) -> list[Content]:
-    """Frames first, then pack by pack."""
+def dead_frames(tx: Tx, endpoint: int, *, limit: int) -> list[int]:
+    """Dead contents that are frames, the newest first: what is based on a frame is newer than it."""
     rows = tx.all(
-        f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 1 ORDER BY pack, id LIMIT ?", endpoint, limit
+        "SELECT id FROM content WHERE endpoint = ? AND dead = 1 AND pack IS NULL ORDER BY id DESC LIMIT ?",
+        endpoint,
+        limit,
     )
-    return [Content(*row) for row in rows]
+    return [row[0] for row in rows]
+
+
+def packs_with_dead(tx: Tx, endpoint: int) -> list[int]:
+    rows = tx.all(
+        "SELECT DISTINCT pack FROM content WHERE endpoint = ? AND dead = 1 AND pack IS NOT NULL ORDER BY pack", endpoint
+    )
+    return [row[0] for row in rows]
+
+
+def deleted_endpoints(tx: Tx) -> list[int]:
+    return [row[0] for row in tx.all("SELECT id FROM endpoint WHERE deleted_at IS NOT NULL")]
+
+
+_BATCHES = (
+    "DELETE FROM snapshot WHERE id IN (SELECT id FROM snapshot WHERE endpoint = ? LIMIT ?)",
+    "DELETE FROM field_change WHERE (field, captured_at, content) IN (SELECT field, captured_at, content"
+    " FROM field CROSS JOIN field_change ON field_change.field = field.id WHERE field.endpoint = ? LIMIT ?)",
+    "DELETE FROM field WHERE id IN (SELECT id FROM field WHERE endpoint = ? LIMIT ?)",
+    "DELETE FROM frame WHERE content IN (SELECT content FROM frame WHERE endpoint = ? LIMIT ?)",
+    "DELETE FROM pack WHERE id IN (SELECT id FROM pack WHERE endpoint = ? LIMIT ?)",
+)
+
+
+def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
+    """Delete up to `limit` rows of all that a deleted endpoint owns, at last its own; False when that is gone."""
+    for sql in _BATCHES:
+        if tx.run(sql, endpoint, limit):
+            return True
+    for alive in ("dead = 0", "dead = 1"):  # each has its own index
+        rows = tx.all(f"SELECT id FROM content WHERE endpoint = ? AND {alive} LIMIT ?", endpoint, limit)
+        if rows:
+            tx.many("DELETE FROM delta WHERE content = ?", rows)
+            tx.many("DELETE FROM content WHERE id = ?", rows)
+            return True
+    return tx.run("DELETE FROM endpoint WHERE id = ? AND deleted_at IS NOT NULL", endpoint) == 1
 
 
 def _content(row: Row | None) -> Content | None:

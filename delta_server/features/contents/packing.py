@@ -1,0 +1,311 @@
+"""Many contents in one zstd frame: those of an import at once, loose frames, packs that merge into deep ones.
+
+Each step computes outside of a transaction; one transaction then replaces, and raises Stale, which undoes it, when
+something it replaces or stands on has changed since. Nothing is lost: the next run starts from what is there.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from delta_server.core import chain, codec
+from delta_server.core.chain import STORED, Above, Bounds, Part
+from delta_server.features.contents import reading, store
+from delta_server.features.contents.store import Content, Frame, NewPack, Pack
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+
+class Stale(Exception):
+    """Something changed while the work was computed."""
+
+
+class First(msgspec.Struct, frozen=True):
+    """The first content of a pack: what other packs are based on."""
+
+    content: Content
+    chain: int
+
+
+class Run(msgspec.Struct, frozen=True):
+    """Encoded contents on their way into the store, in order. `parts` tell what each of `data` holds; `frame_base` and
+    `pack_base` are the stored contents behind `chain.STORED`."""
+
+    captured_at: list[int]
+    sizes: list[int]
+    hashes: list[bytes]
+    parts: list[Part]
+    data: list[bytes]
+    frame_base: int | None
+    pack_base: int | None
+
+
+def pack_bounds(svc: Services) -> Bounds:
+    packs = svc.config.packs
+    return Bounds(packs.pack_bytes, packs.pack_contents, large_bytes=packs.pack_bytes)
+
+
+def deep_bounds(svc: Services) -> Bounds:
+    packs = svc.config.packs
+    return Bounds(packs.deep_bytes, packs.deep_contents, large_bytes=packs.pack_bytes)
+
+
+# A run of new contents
+
+
+async def encode_run(svc: Services, endpoint: int, previous: Content | None, items: Sequence[tuple[int, bytes]]) -> Run:
+    """Encode (captured_at, body) in order: in packs at once where there is enough for one, else in frames.
+
+    `previous` is the content before the first. Give as many as `run_is_full` says for the best packs.
+    """
+    bodies = [body for _, body in items]
+    sizes = [len(body) for body in bodies]
+    first, depth = await svc.db.read(_above, endpoint, items[0][0], previous)
+    above = Above(first.chain if first else None, first.content.size if first else 0, depth)
+    parts = chain.plan_run(sizes, deep_bounds(svc), least=pack_bounds(svc), above=above)
+    data = []
+    for part in parts:
+        stored = previous if part.chain is None else _content(first)
+        base = await _base_body(svc, endpoint, part, stored, bodies)
+        level = svc.config.packs.frame_level if part.chain is None else svc.config.packs.pack_level
+        data.append(await svc.cpu(_encode, base, bodies[part.start : part.stop], level))
+    hashes = await svc.cpu(lambda: [codec.digest(body) for body in bodies])
+    times = [captured_at for captured_at, _ in items]
+    return Run(times, sizes, hashes, parts, data, _id(previous), _id(_content(first)))
+
+
+def run_is_full(svc: Services, sizes: Sequence[int]) -> bool:
+    """Whether contents of these sizes make the largest pack there is: time to `encode_run` them."""
+    return chain.is_full(sizes, deep_bounds(svc))
+
+
+def add_run(tx: Tx, endpoint: int, run: Run) -> list[int] | None:
+    """The ids of the new contents, in order; None when a content they are based on is gone or has moved.
+
+    They and the contents after them become pending, as with `add`.
+    """
+    if not all(_stands(tx, endpoint, run, part) for part in run.parts):
+        return None
+    ids = [
+        store.insert_content(tx, endpoint, captured_at, size, digest)
+        for captured_at, size, digest in zip(run.captured_at, run.sizes, run.hashes, strict=True)
+    ]
+    for part, data in zip(run.parts, run.data, strict=True):
+        _insert_part(tx, endpoint, run, part, data, ids)
+    for content, captured_at in zip(ids, run.captured_at, strict=True):
+        store.mark_next_pending(tx, endpoint, captured_at, content)
+    return ids
+
+
+def frame_depth(tx: Tx, endpoint: int, content: int | None) -> int:
+    """How many frames are decoded to read a content, its own included."""
+    depth = 0
+    while content is not None and (found := store.frame_base(tx, endpoint, content)):
+        depth, content = depth + 1, found[0]
+    return depth
+
+
+def _above(tx: Tx, endpoint: int, captured_at: int, previous: Content | None) -> tuple[First | None, int | None]:
+    """What a pack and a frame at a time are based on: the pack before it, and the depth of the frame before it."""
+    pack = store.pack_before(tx, endpoint, captured_at)
+    depth = frame_depth(tx, endpoint, previous.id) if previous else None
+    return first_of(tx, endpoint, pack), depth
+
+
+def first_of(tx: Tx, endpoint: int, pack: Pack | None) -> First | None:
+    content = store.get(tx, endpoint, pack.members[0]) if pack else None
+    return First(content, pack.chain) if pack and content else None
+
+
+def _content(first: First | None) -> Content | None:
+    return first.content if first else None
+
+
+def _id(content: Content | None) -> int | None:
+    return content.id if content else None
+
+
+async def _base_body(
+    svc: Services, endpoint: int, part: Part, stored: Content | None, bodies: list[bytes]
+) -> bytes | None:
+    if part.base is None:
+        return None
+    if part.base != STORED:
+        return bodies[part.base]
+    return await reading.read(svc, endpoint, stored.id) if stored else None
+
+
+def _encode(base: bytes | None, bodies: Sequence[bytes], level: int) -> bytes:
+    return codec.encode(base, b"".join(bodies), level=level)
+
+
+def _stands(tx: Tx, endpoint: int, run: Run, part: Part) -> bool:
+    """Whether the stored content a part is based on is where it has to be."""
+    if part.base != STORED:
+        return True
+    if part.chain is None:
+        return run.frame_base is not None and store.get(tx, endpoint, run.frame_base) is not None
+    return _is_below(tx, endpoint, run.pack_base, part.chain)
+
+
+def _is_below(tx: Tx, endpoint: int, base: int | None, pack_chain: int) -> bool:
+    """Whether a pack with this `chain` may be based on a content: see core/chain.py."""
+    below = None if base is None else store.chain_of(tx, endpoint, base)
+    return below is not None and below < pack_chain
+
+
+def _insert_part(tx: Tx, endpoint: int, run: Run, part: Part, data: bytes, ids: list[int]) -> None:
+    stored = run.frame_base if part.chain is None else run.pack_base
+    base = stored if part.base == STORED else None if part.base is None else ids[part.base]
+    sizes = run.sizes[part.start : part.stop]
+    if part.chain is None:
+        store.insert_frame(tx, endpoint, ids[part.start], Frame(run.hashes[part.start], sizes[0], base, data))
+        return
+    new = NewPack(run.captured_at[part.start], False, base, part.chain, sizes, tx.now_ms, data)
+    store.insert_pack(tx, endpoint, new, ids[part.start : part.stop])
+
+
+# Loose frames
+
+
+async def pack_loose(svc: Services, endpoint: int, *, everything: bool = False) -> int:
+    """Pack an endpoint's frames; those that do not fill a pack only with `everything`. The number of packs made.
+
+    Raises Stale, DatabaseFailed.
+    """
+    bounds = pack_bounds(svc)
+    loose = await svc.db.read(store.loose, endpoint, size_limit=bounds.large_bytes)
+    sizes = [content.size for content in loose]
+    made = 0
+    for run in chain.groups(sizes, bounds) if everything else chain.full_groups(sizes, bounds):
+        made += await _pack_frames(svc, endpoint, loose[run.start : run.stop])
+    return made
+
+
+async def _pack_frames(svc: Services, endpoint: int, contents: list[Content]) -> bool:
+    """False when they would take more room in a pack than they do as frames."""
+    bounds = pack_bounds(svc)
+    ids = [content.id for content in contents]
+    sizes = [content.size for content in contents]
+    first, _ = await svc.db.read(_above, endpoint, contents[0].captured_at, None)
+    pack_chain = chain.next_chain(first.chain if first else None, first.content.size if first else 0, bounds)
+    base = first.content if first and pack_chain else None
+    base_body = await reading.read(svc, endpoint, base.id) if base else None
+    bodies = [body async for _, body in reading.read_run(svc, endpoint, ids)]
+    data = await svc.cpu(_encode, base_body, bodies, svc.config.packs.pack_level)
+    if not chain.is_full(sizes, bounds) and len(data) >= await svc.db.read(store.frame_bytes, endpoint, ids):
+        return False
+    now_ms = svc.clock.now_ms()
+    new = NewPack(contents[0].captured_at, False, _id(base), pack_chain, sizes, now_ms, data)
+    await svc.db.write(_frames_to_pack, endpoint, new, ids)
+    return True
+
+
+def _frames_to_pack(tx: Tx, endpoint: int, new: NewPack, contents: Sequence[int]) -> None:
+    if new.base is not None and not _is_below(tx, endpoint, new.base, new.chain):
+        raise Stale
+    if not all(store.delete_frame(tx, endpoint, content) for content in contents):
+        raise Stale
+    store.insert_pack(tx, endpoint, new, contents)
+
+
+# Packs into other packs
+
+
+async def merge_packs(svc: Services, endpoint: int, *, created_before: int) -> int:
+    """Merge an endpoint's neighbouring packs older than that into deep ones. The number of deep packs made.
+
+    Raises Stale, DatabaseFailed.
+    """
+    packs = await svc.db.read(store.packs, endpoint, created_before=created_before)
+    runs = chain.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(svc))
+    for run in runs:
+        merged = packs[run.start : run.stop]
+        members = await svc.db.read(store.many, endpoint, [member for pack in merged for member in pack.members])
+        await repack(svc, endpoint, merged, sorted(members.values(), key=_order), deep=True)
+    await straighten(svc, endpoint)
+    return len(runs)
+
+
+def _order(content: Content) -> tuple[int, int]:
+    return content.captured_at, content.id
+
+
+async def straighten(svc: Services, endpoint: int) -> None:
+    """Base every pack on the first content of a pack again. Raises Stale, DatabaseFailed."""
+    for pack_id in await svc.db.read(store.bent, endpoint):
+        pack = await svc.db.read(store.pack, endpoint, pack_id)
+        if pack is None:
+            raise Stale
+        members = await svc.db.read(store.many, endpoint, pack.members)
+        await repack(svc, endpoint, [pack], [members[member] for member in pack.members], deep=bool(pack.deep))
+
+
+async def repack(
+    svc: Services,
+    endpoint: int,
+    packs: Sequence[Pack],
+    members: Sequence[Content],
+    *,
+    deep: bool,
+    avoid: Sequence[int] = (),
+) -> None:
+    """Replace packs by one of `members`; contents of theirs that are not among these are deleted for good.
+
+    The new pack stands on what the least of the packs stood on, so that its `chain` is not above any of theirs: a pack
+    based on one of them is still based on something below it. `avoid` are contents about to be deleted.
+    Raises Stale, DatabaseFailed.
+    """
+    lowest = min(packs, key=lambda pack: pack.chain)
+    base = await svc.db.read(_base_for, endpoint, lowest, frozenset(avoid))
+    base_body = await reading.read(svc, endpoint, base.content.id) if base else None
+    raws = {pack.id: raw for pack in packs if (raw := await reading.read_pack(svc, endpoint, pack.id))}
+    joined = await svc.cpu(_joined, raws, members)
+    raws.clear()  # up to 30 MB
+    data = await svc.cpu(codec.encode, base_body, joined, level=svc.config.packs.pack_level)
+    new = NewPack(
+        captured_at=members[0].captured_at,
+        deep=deep,
+        base=_id(_content(base)),
+        chain=base.chain + 1 if base else 0,
+        sizes=[content.size for content in members],
+        created_at=max(pack.created_at for pack in packs),
+        data=data,
+    )
+    await svc.db.write(_replace_packs, endpoint, packs, new, members)
+
+
+def _base_for(tx: Tx, endpoint: int, pack: Pack, avoid: frozenset[int]) -> First | None:
+    """The first content, of those not to be avoided, in the pack this one is based on."""
+    base = store.get(tx, endpoint, pack.base) if pack.base is not None else None
+    below = store.pack(tx, endpoint, base.pack) if base and base.pack is not None else None
+    if below is None:
+        return None
+    content = next((member for member in below.members if member not in avoid), None)
+    row = store.get(tx, endpoint, content) if content is not None else None
+    return First(row, below.chain) if row else None
+
+
+def _joined(raws: dict[int, bytes], members: Sequence[Content]) -> bytes:
+    """The bytes of contents in decoded packs, checked, one after another."""
+    if not all(content.pack in raws for content in members):
+        raise Stale
+    return b"".join(reading.cut(content, memoryview(raws[content.pack or 0])) for content in members)
+
+
+def _replace_packs(tx: Tx, endpoint: int, packs: Sequence[Pack], new: NewPack, members: Sequence[Content]) -> None:
+    if new.base is not None and not _is_below(tx, endpoint, new.base, new.chain):
+        raise Stale
+    if not all(store.delete_pack(tx, endpoint, pack.id) for pack in packs):
+        raise Stale
+    kept = [content.id for content in members]
+    store.insert_pack(tx, endpoint, new, kept)
+    for dropped in {member for pack in packs for member in pack.members} - set(kept):
+        delete_unneeded(tx, endpoint, dropped)
+
+
+def delete_unneeded(tx: Tx, endpoint: int, content: int) -> None:
+    """Delete a dead content. Raises Stale when something is based on it."""
+    if store.has_dependents(tx, endpoint, content):
+        raise Stale
+    store.delete_content(tx, endpoint, content)
