@@ -66,7 +66,11 @@ def copy_database(connection: apsw.Connection, folder: Path, *, version: int, no
     path = folder / f"schema-{version:04d}-{stamp}.db"
     path.unlink(missing_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))  # VACUUM INTO fills an empty file, and keeps its mode
-    connection.execute("VACUUM INTO ?", (str(path),))
+    try:
+        connection.execute("VACUUM INTO ?", (str(path),))
+    except apsw.Error:
+        path.unlink()  # half a copy is worse than none
+        raise
     sync_path(path)
     sync_path(folder)
     log.info("copied the database to %s", path)
