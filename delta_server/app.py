@@ -14,9 +14,14 @@ from delta_server.config import Config
 from delta_server.features.accounts import api as accounts_api
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts import tasks as accounts_tasks
+from delta_server.features.deltas import api as deltas_api
+from delta_server.features.deltas import service as deltas
+from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.endpoints import api as endpoints_api
 from delta_server.features.projects import api as projects_api
 from delta_server.features.projects import tasks as projects_tasks
+from delta_server.features.snapshots import api as snapshots_api
+from delta_server.features.snapshots import tasks as snapshots_tasks
 from delta_server.http import asgi, docs, errors, health, idempotency
 from delta_server.http.body import JsonRequest
 from delta_server.http.dependencies import DEPENDENCIES
@@ -38,18 +43,22 @@ ROUTES: list[ControllerRouterHandler] = [
     *accounts_api.ROUTES,
     *projects_api.ROUTES,
     *endpoints_api.ROUTES,
+    *snapshots_api.ROUTES,
+    *deltas_api.ROUTES,
 ]
 
-LOOPS: list[Loop[Services]] = []
+LOOPS: list[Loop[Services]] = [
+    Loop("compute deltas", deltas_tasks.compute),
+]
 
 PERIODIC: list[Periodic[Services]] = [
     Periodic("write when keys were last used", accounts_tasks.write_last_uses, every_s=60),
-    Periodic("remove deleted projects", projects_tasks.remove_deleted, every_s=3600),
     Periodic("remove deleted projects", projects_tasks.remove_deleted, every_s=60),
+    Periodic("apply retention", snapshots_tasks.retain, every_s=3600),
     Periodic("forget old idempotency keys", idempotency.forget, every_s=3600),
 ]
 
-QUEUES: dict[str, Callable[[Tx], int]] = {}
+QUEUES: dict[str, Callable[[Tx], int]] = {"deltas": deltas.queue_length}
 """Rows that wait for the background, for health and metrics."""
 
 

@@ -67,7 +67,8 @@ def read_git(
     """The file as each commit has it, through one `git cat-file --batch`; `told` gets the versions read so far."""
     command = ["git", "-C", str(repository), "cat-file", "--batch"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:
-        assert git.stdin is not None and git.stdout is not None
+        assert git.stdin is not None
+        assert git.stdout is not None
         for number, (captured_at, commit) in enumerate(versions, 1):
             git.stdin.write(f"{commit}:{path}\n".encode())
             git.stdin.flush()

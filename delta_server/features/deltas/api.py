@@ -10,7 +10,6 @@ from delta_server.features.deltas import schemas, service
 from delta_server.features.deltas.schemas import Comparison, Delta, Format
 from delta_server.features.endpoints import service as endpoints
 from delta_server.http import pagination, spans
-from delta_server.http.auth import Caller
 from delta_server.http.docs import example
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
@@ -30,7 +29,6 @@ FormatText: TypeAlias = Annotated[Format, QueryParameter(description="How `diff`
 async def list_deltas(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
     project: NamedDependency[int],
     endpoint_id: Annotated[str | None, QueryParameter(description="Id or name; all endpoints without it")] = None,
     kind: Annotated[str, QueryParameter(description="content, reorder, format, ignored, several, or all")] = "content",
@@ -47,7 +45,7 @@ async def list_deltas(
     """With `since_snapshot` the answer is one comparison: what changed since then."""
     if since_snapshot is not None:
         return Response(await service.since(services, project, since_snapshot, format))
-    endpoint = endpoints.resolve(services, caller, endpoint_id) if endpoint_id is not None else None
+    endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
     span = spans.span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     filter = service.filter_of(kind=kind, min_changes=min_changes, path=path)
     found = await service.page(services, project, endpoint, span, limit=limit, filter=filter)
@@ -80,11 +78,10 @@ async def get_delta(
 async def compare(
     data: JSONBody[Comparison],
     services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
     project: NamedDependency[int],
 ) -> Delta:
-    endpoint = endpoints.resolve(services, caller, data.endpoint_id) if data.endpoint_id is not None else None
+    endpoint = endpoints.resolve(services, project, data.endpoint_id) if data.endpoint_id is not None else None
     return await service.compare(services, project, data, endpoint)
 
 
-routes = [list_deltas, get_delta, compare]
+ROUTES = [list_deltas, get_delta, compare]

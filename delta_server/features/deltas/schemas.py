@@ -53,7 +53,10 @@ class Delta(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Two snapshots by id, or two times of one endpoint (`to_time` absent: now). `diff` replaces the endpoint's settings."""
+    """Two snapshots by id, or two times of one endpoint (`to_time` absent: now).
+
+    `diff` takes the place of the endpoint's settings.
+    """
 
     from_snapshot_id: str | None = None
     to_snapshot_id: str | None = None

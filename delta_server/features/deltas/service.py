@@ -119,9 +119,15 @@ def _summary_of(difference: Difference) -> Summary:
         replaced=difference.replaced,
         moved=difference.moved,
         similarity=difference.similarity,
-        fields=[FieldCount(path, count, difference.types.get(path, 0)) for path, count in sorted(fields.items())],
-        schema_changes=[SchemaChange(*change) for change in difference.schema_changes],
+        fields=[
+            FieldCount(path, count, _bits(difference.types.get(path, ()))) for path, count in sorted(fields.items())
+        ],
+        schema_changes=[SchemaChange(change.op, change.path, change.elements) for change in difference.schema_changes],
     )
+
+
+def _bits(types: Iterable[str]) -> int:
+    return sum(1 << store.TYPES.index(name) for name in types)
 
 
 def _put(tx: Tx, done: Iterable[tuple[Job, Summary | None]]) -> None:

@@ -7,6 +7,7 @@ LOOK_AGAIN_S = 30.0
 
 
 async def compute(svc: Services) -> None:
-    """Compute what waits, then wait for more."""
-    while not await service.compute_queued(svc):
-        await svc.contents_changed.wait(LOOK_AGAIN_S)
+    """Compute what waits, then wait for more; for ever."""
+    while True:
+        if not await service.compute_queued(svc):
+            await svc.contents_changed.wait(LOOK_AGAIN_S)

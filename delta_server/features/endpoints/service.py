@@ -15,9 +15,9 @@ from delta_server.features.endpoints.schemas import (
     EndpointAnswer,
     EndpointChange,
     NewEndpoint,
-    Retention,
     RetentionChange,
 )
+from delta_server.features.endpoints.schemas import Retention as Retention
 from delta_server.features.endpoints.store import Endpoint
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -45,12 +45,12 @@ def resolve(svc: Services, project: int, text: str) -> EndpointRef:
     return svc.db.peek(find, project, text)
 
 
-def resolve_or_name(svc: Services, caller: Caller, text: str) -> EndpointRef | str:
+def resolve_or_name(svc: Services, project: int, text: str) -> EndpointRef | str:
     """The endpoint by id or name; of one that is not there yet the name to `ensure` it under in a write.
 
     Raises NotFound for an unknown id, Invalid for what cannot be a name.
     """
-    return svc.db.peek(find_or_name, project_of(caller), text)
+    return svc.db.peek(find_or_name, project, text)
 
 
 def find_or_name(tx: Tx, project: int, text: str) -> EndpointRef | str:

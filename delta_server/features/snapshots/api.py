@@ -14,7 +14,6 @@ from delta_server.features.snapshots import requests, schemas, service
 from delta_server.features.snapshots.schemas import AllStored, Snapshot, SnapshotWithData, Stored
 from delta_server.features.snapshots.store import Snapshot as Row
 from delta_server.http import body, conditional, idempotency, pagination, spans
-from delta_server.http.auth import Caller
 from delta_server.http.docs import example
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
@@ -42,7 +41,6 @@ Endpoint: TypeAlias = Annotated[
 async def create(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
     project: NamedDependency[int],
     once: NamedDependency[Once],
     endpoint: Endpoint = None,
@@ -54,7 +52,7 @@ async def create(
     """Send the document as the body with `?endpoint=NAME`, or `{"endpoint_id", "data", "metadata"}`."""
     raw = await body.document(request)
     given = requests.Given(endpoint, captured_at, source, metadata)
-    new = await requests.one(services, caller, raw, given)
+    new = await requests.one(services, project, raw, given)
     appended = await service.append(services, project, [new], once)
     [stored] = await _stored(services, project, appended.ids, with_deltas=include == "delta")
     return Response(stored, headers=idempotency.headers(replayed=appended.replayed))
@@ -72,13 +70,12 @@ async def create(
 async def create_many(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
     project: NamedDependency[int],
     once: NamedDependency[Once],
     include: Include = None,
 ) -> Response[AllStored]:
     """`data` of the answer has one result for each snapshot, in the order they were sent."""
-    news = await requests.many(services, caller, await body.document(request))
+    news = await requests.many(services, project, await body.document(request))
     appended = await service.append(services, project, news, once)
     stored = await _stored(services, project, appended.ids, with_deltas=include == "delta")
     return Response(AllStored(stored), headers=idempotency.headers(replayed=appended.replayed))
@@ -99,7 +96,6 @@ async def _stored(services: Services, project: int, ids: list[str], *, with_delt
 async def list_snapshots(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
     project: NamedDependency[int],
     endpoint_id: Annotated[str | None, QueryParameter(description="Id or name; all endpoints without it")] = None,
     from_: spans.From = None,
@@ -109,7 +105,7 @@ async def list_snapshots(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Page[Snapshot]]:
-    endpoint = endpoints.resolve(services, caller, endpoint_id) if endpoint_id is not None else None
+    endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
     span = spans.span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     rows = await service.page(services, project, endpoint, span, limit=limit + 1, changed_only=changed_only)
     found = pagination.page(
@@ -157,11 +153,10 @@ async def get_data(
 async def get_latest(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
     project: NamedDependency[int],
     endpoint: FromPath[str],
 ) -> Response[Any]:
-    row = service.at(services, project, endpoints.resolve(services, caller, endpoint), times.LATEST_MS)
+    row = service.at(services, project, endpoints.resolve(services, project, endpoint), times.LATEST_MS)
     return await _with_data(request, services, row)
 
 
@@ -174,13 +169,12 @@ async def get_latest(
 async def get_at(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
-    caller: NamedDependency[Caller],
     project: NamedDependency[int],
     endpoint: FromPath[str],
     time: Annotated[str, QueryParameter(description="A time, a date, or an age such as 24h")],
 ) -> Response[Any]:
     time_ms = times.parse_moment(time, field="time", now_ms=services.clock.now_ms())
-    row = service.at(services, project, endpoints.resolve(services, caller, endpoint), time_ms)
+    row = service.at(services, project, endpoints.resolve(services, project, endpoint), time_ms)
     return await _with_data(request, services, row)
 
 
@@ -207,7 +201,7 @@ async def _data(request: Request[Any, Any, Any], services: Services, row: Row) -
     return Response(data, media_type=MediaType.JSON, headers=conditional.headers(tag))
 
 
-routes = [
+ROUTES = [
     create,
     create_many,
     list_snapshots,

@@ -11,7 +11,6 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots.schemas import NewSnapshot, NewSnapshots
 from delta_server.features.snapshots.service import New
-from delta_server.http.auth import Caller
 from delta_server.http.validation import invalid
 from delta_server.services import Services
 
@@ -27,11 +26,11 @@ class Given(msgspec.Struct, frozen=True):
     metadata: str | None
 
 
-async def one(svc: Services, caller: Caller, body: bytes, given: Given) -> New:
+async def one(svc: Services, project: int, body: bytes, given: Given) -> New:
     """Raises BadRequest, Invalid, NotFound."""
     if given.endpoint is not None:
         return New(
-            endpoints.resolve_or_name(svc, caller, given.endpoint),
+            endpoints.resolve_or_name(svc, project, given.endpoint),
             body,
             _captured_at(svc, given.captured_at),
             given.source,
@@ -41,13 +40,13 @@ async def one(svc: Services, caller: Caller, body: bytes, given: Given) -> New:
         if getattr(given, name) is not None:
             raise Invalid(f"in the query, {name} goes with endpoint; an envelope has its own", field=name)
     item = await svc.cpu(_decode_one, body)
-    return _new(svc, item, endpoints.resolve_or_name(svc, caller, item.endpoint_id))
+    return _new(svc, item, endpoints.resolve_or_name(svc, project, item.endpoint_id))
 
 
-async def many(svc: Services, caller: Caller, body: bytes) -> list[New]:
+async def many(svc: Services, project: int, body: bytes) -> list[New]:
     """Raises BadRequest, Invalid, NotFound."""
     items = (await svc.cpu(_decode_many, body)).snapshots
-    targets = {text: endpoints.resolve_or_name(svc, caller, text) for text in {item.endpoint_id for item in items}}
+    targets = {text: endpoints.resolve_or_name(svc, project, text) for text in {item.endpoint_id for item in items}}
     return [_new(svc, item, targets[item.endpoint_id]) for item in items]
 
 

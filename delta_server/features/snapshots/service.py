@@ -93,7 +93,7 @@ def _check_metadata(metadata: str) -> None:
 async def append(svc: Services, project: int, news: Sequence[New], once: Once) -> "Appended":
     """Store `news` all or none, in the order of their times. Raises Conflict after three lost races."""
     hashes = await svc.cpu(_check_all, news, svc.config.limits.document_bytes, svc.clock.now_ms())
-    async with svc.endpoint_locks.hold(new.endpoint.id for new in news if isinstance(new.endpoint, EndpointRef)):
+    async with svc.endpoint_locks.hold(_lane(new)[0] for new in news):
         for _ in range(ATTEMPTS):
             entries = await _plan(svc, news, hashes)
             try:
@@ -129,7 +129,7 @@ async def _plan(svc: Services, news: Sequence[New], hashes: Sequence[bytes]) -> 
         first = lane[0]
         if first.near is not None and first.near.content.hash != first.hash:
             wanted.add(first.near.content.id)
-        bodies = {content: await contents.read(svc, lane[0].new.endpoint.id, content) for content in wanted}
+        bodies = {content: await contents.read(svc, _lane(first.new)[0], content) for content in wanted}
         large = [item for item in lane if len(item.new.body) > svc.config.packs.pack_bytes]
         frames = {item.number: await _large_frame(svc, item) for item in large}
         entries |= await svc.cpu(_encode_lane, lane, bodies, frames, svc.config.packs.frame_level)
@@ -137,6 +137,7 @@ async def _plan(svc: Services, news: Sequence[New], hashes: Sequence[bytes]) -> 
 
 
 def _lane(new: New) -> tuple[int, str]:
+    """The endpoint's row, or 0 and the name of one to be made."""
     return (new.endpoint.id, "") if isinstance(new.endpoint, EndpointRef) else (0, new.endpoint)
 
 
