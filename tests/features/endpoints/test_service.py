@@ -1,0 +1,102 @@
+"""What other features use of endpoints."""
+
+import pytest
+
+from delta_server.core import ids, times
+from delta_server.core.diff_settings import DiffSettings
+from delta_server.core.errors import Invalid, NotFound
+from delta_server.features.accounts import service as accounts
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.endpoints.schemas import DiffChange, EndpointChange, Retention
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.projects import service as projects
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+@pytest.fixture
+async def project(services: Services) -> int:
+    return await services.db.write(lambda tx: projects.ensure(tx, accounts.default_account(tx), "mine").id)
+
+
+@pytest.fixture
+async def other(services: Services, project: int) -> int:
+    return await services.db.write(lambda tx: projects.ensure(tx, accounts.default_account(tx), "other").id)
+
+
+async def test_an_unknown_name_makes_an_endpoint_once(services: Services, project: int) -> None:
+    made = [await services.db.write(endpoints.ensure, project, "GET /prices") for _ in range(2)]
+    assert (
+        made[0]
+        == made[1]
+        == EndpointRef(
+            id=made[0].id,
+            uid=made[0].uid,
+            project=project,
+            name="GET /prices",
+            diff=DiffSettings(),
+            diff_version=1,
+            retention=Retention(),
+        )
+    )
+    assert await services.db.write(endpoints.ensure, project, ids.text(made[0].uid)) == made[0]
+
+
+async def test_a_name_typed_otherwise_is_the_same_endpoint(services: Services, project: int) -> None:
+    made = await services.db.write(endpoints.ensure, project, "dépôt")
+    for text in ("de\u0301po\u0302t", "dépôt"):
+        assert endpoints.resolve(services, project, text) == made
+        assert endpoints.resolve_or_name(services, project, text) == made
+        assert await services.db.write(endpoints.ensure, project, text) == made
+
+
+async def test_what_is_unknown(services: Services, project: int) -> None:
+    with pytest.raises(NotFound):
+        endpoints.resolve(services, project, "users")
+    assert endpoints.resolve_or_name(services, project, "de\u0301po\u0302t") == "dépôt"
+    for text, error in ((NOBODY, NotFound), (NOBODY.upper(), NotFound), ("a\0", Invalid), ("", Invalid)):
+        with pytest.raises(NotFound):
+            endpoints.resolve(services, project, text)
+        with pytest.raises(error):
+            endpoints.resolve_or_name(services, project, text)
+        with pytest.raises(error):
+            await services.db.write(endpoints.ensure, project, text)
+    assert await services.db.read(lambda tx: tx.one("SELECT count(*) FROM endpoint")) == (0,)
+
+
+async def test_another_tenants_endpoint_is_unknown(services: Services, project: int, other: int) -> None:
+    theirs = await services.db.write(endpoints.ensure, other, "users")
+    with pytest.raises(NotFound):
+        endpoints.resolve(services, project, "users")
+    with pytest.raises(NotFound):
+        endpoints.resolve(services, project, ids.text(theirs.uid))
+    with pytest.raises(NotFound):
+        await services.db.write(endpoints.ensure, project, ids.text(theirs.uid))
+    assert (await services.db.write(endpoints.ensure, project, "users")).id != theirs.id
+
+
+async def test_a_deleted_endpoint_is_unknown(services: Services, project: int) -> None:
+    gone = await services.db.write(endpoints.ensure, project, "users")
+    await endpoints.delete(services, project, "users")
+    with pytest.raises(NotFound):
+        endpoints.resolve(services, project, "users")
+    with pytest.raises(NotFound):
+        await services.db.write(endpoints.ensure, project, ids.text(gone.uid))
+    assert (await services.db.write(endpoints.ensure, project, "users")).uid != gone.uid
+
+
+async def test_other_diff_settings_queue_the_deltas_again(services: Services, project: int) -> None:
+    def queued(tx: Tx) -> object:
+        return tx.one("SELECT diff_version, recompute_before FROM endpoint")
+
+    await services.db.write(endpoints.ensure, project, "users")
+    await endpoints.change(services, project, "users", EndpointChange(description="no other diff"))
+    assert await services.db.read(queued) == (1, None)
+    await endpoints.change(services, project, "users", EndpointChange(diff=DiffChange(tolerance=0.1)))
+    assert await services.db.read(queued) == (2, times.LATEST_MS + 1)
+    assert endpoints.resolve(services, project, "users").diff == DiffSettings(tolerance=0.1)
+    await services.db.write(lambda tx: tx.run("UPDATE endpoint SET recompute_before = NULL"))
+    await endpoints.change(services, project, "users", EndpointChange(diff=DiffChange(tolerance=0.1)))
+    assert await services.db.read(queued) == (2, None)
