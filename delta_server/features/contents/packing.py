@@ -68,7 +68,7 @@ async def encode_run(svc: Services, endpoint: int, previous: Content | None, ite
         stored = previous if part.chain is None else _content(first)
         base = await _base_body(svc, endpoint, part, stored, bodies)
         level = svc.config.packs.frame_level if part.chain is None else svc.config.packs.pack_level
-        data.append(await svc.cpu(_encode, base, bodies[part.start : part.stop], level))
+        data.append(await svc.cpu(encode, base, bodies[part.start : part.stop], level))
     hashes = await svc.cpu(lambda: [codec.digest(body) for body in bodies])
     times = [captured_at for captured_at, _ in items]
     return Run(times, sizes, hashes, parts, data, _id(previous), _id(_content(first)))
@@ -135,7 +135,7 @@ async def _base_body(
     return await reading.read(svc, endpoint, stored.id) if stored else None
 
 
-def _encode(base: bytes | None, bodies: Sequence[bytes], level: int) -> bytes:
+def encode(base: bytes | None, bodies: Sequence[bytes], level: int) -> bytes:
     return codec.encode(base, b"".join(bodies), level=level)
 
 
@@ -192,7 +192,7 @@ async def _pack_frames(svc: Services, endpoint: int, contents: list[Content]) ->
     base = first.content if first and pack_chain else None
     base_body = await reading.read(svc, endpoint, base.id) if base else None
     bodies = [body async for _, body in reading.read_run(svc, endpoint, ids)]
-    data = await svc.cpu(_encode, base_body, bodies, svc.config.packs.pack_level)
+    data = await svc.cpu(encode, base_body, bodies, svc.config.packs.pack_level)
     if not chain.is_full(sizes, bounds) and len(data) >= await svc.db.read(store.frame_bytes, endpoint, ids):
         return False
     now_ms = svc.clock.now_ms()
@@ -248,16 +248,14 @@ async def repack(
     members: Sequence[Content],
     *,
     deep: bool,
-    avoid: Sequence[int] = (),
 ) -> None:
     """Replace packs by one of `members`; contents of theirs that are not among these are deleted for good.
 
     The new pack stands on what the least of the packs stood on, so that its `chain` is not above any of theirs: a pack
-    based on one of them is still based on something below it. `avoid` are contents about to be deleted.
-    Raises Stale, DatabaseFailed.
+    based on one of them is still based on something below it. Raises Stale, DatabaseFailed.
     """
     lowest = min(packs, key=lambda pack: pack.chain)
-    base = await svc.db.read(_base_for, endpoint, lowest, frozenset(avoid))
+    base = await svc.db.read(_base_for, endpoint, lowest)
     base_body = await reading.read(svc, endpoint, base.content.id) if base else None
     raws = {pack.id: raw for pack in packs if (raw := await reading.read_pack(svc, endpoint, pack.id))}
     joined = await svc.cpu(_joined, raws, members)
@@ -275,15 +273,16 @@ async def repack(
     await svc.db.write(_replace_packs, endpoint, packs, new, members)
 
 
-def _base_for(tx: Tx, endpoint: int, pack: Pack, avoid: frozenset[int]) -> First | None:
-    """The first content, of those not to be avoided, in the pack this one is based on."""
+def _base_for(tx: Tx, endpoint: int, pack: Pack) -> First | None:
+    """The first living content of the pack this one is based on: the dead are about to be swept away."""
     base = store.get(tx, endpoint, pack.base) if pack.base is not None else None
     below = store.pack(tx, endpoint, base.pack) if base and base.pack is not None else None
     if below is None:
         return None
-    content = next((member for member in below.members if member not in avoid), None)
-    row = store.get(tx, endpoint, content) if content is not None else None
-    return First(row, below.chain) if row else None
+    rows = store.many(tx, endpoint, below.members)
+    living = (rows[member] for member in below.members if not rows[member].dead)
+    first = next(living, None)
+    return First(first, below.chain) if first else None
 
 
 def _joined(raws: dict[int, bytes], members: Sequence[Content]) -> bytes:
@@ -296,16 +295,16 @@ def _joined(raws: dict[int, bytes], members: Sequence[Content]) -> bytes:
 def _replace_packs(tx: Tx, endpoint: int, packs: Sequence[Pack], new: NewPack, members: Sequence[Content]) -> None:
     if new.base is not None and not _is_below(tx, endpoint, new.base, new.chain):
         raise Stale
-    if not all(store.delete_pack(tx, endpoint, pack.id) for pack in packs):
-        raise Stale
     kept = [content.id for content in members]
     store.insert_pack(tx, endpoint, new, kept)
-    for dropped in {member for pack in packs for member in pack.members} - set(kept):
-        delete_unneeded(tx, endpoint, dropped)
+    delete_packs(tx, endpoint, packs, kept=kept)
 
 
-def delete_unneeded(tx: Tx, endpoint: int, content: int) -> None:
-    """Delete a dead content. Raises Stale when something is based on it."""
-    if store.has_dependents(tx, endpoint, content):
+def delete_packs(tx: Tx, endpoint: int, packs: Sequence[Pack], *, kept: Sequence[int]) -> None:
+    """Delete packs and those of their contents that are not kept elsewhere. Raises Stale when one is still needed."""
+    if not all(store.delete_pack(tx, endpoint, pack.id) for pack in packs):
         raise Stale
-    store.delete_content(tx, endpoint, content)
+    for dropped in {member for pack in packs for member in pack.members} - set(kept):
+        if store.has_dependents(tx, endpoint, dropped):
+            raise Stale
+        store.delete_content(tx, endpoint, dropped)

@@ -344,6 +344,10 @@ def packs_with_dead(tx: Tx, endpoint: int) -> list[int]:
     return [row[0] for row in rows]
 
 
+def endpoints(tx: Tx) -> list[int]:
+    return [row[0] for row in tx.all("SELECT id FROM endpoint WHERE deleted_at IS NULL ORDER BY id")]
+
+
 def deleted_endpoints(tx: Tx) -> list[int]:
     return [row[0] for row in tx.all("SELECT id FROM endpoint WHERE deleted_at IS NOT NULL")]
 
