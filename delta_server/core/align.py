@@ -1,0 +1,135 @@
+"""Which element of an array is which element of its next version.
+
+Elements are aligned by identity, not by position: (1) equal elements at both ends are trimmed; (2) equal elements
+between are matched, and objects that have a key (`array_keys`) by it; (3) without a key, by the longest common
+subsequence of equal elements, and what lies between two of those is paired by position. Of the matched elements those
+in a longest increasing subsequence stay, the others moved.
+"""
+
+from collections.abc import Sequence
+from itertools import compress, count
+from operator import ne
+
+import msgspec
+
+from delta_server.core import array_keys, sequence, slices
+from delta_server.core.diff_settings import Rules
+from delta_server.core.ignored import without
+from delta_server.core.sequence import Pair
+
+
+class Alignment(msgspec.Struct, frozen=True):
+    """Places in the old array (i) and in the new one (j), each list in the order of the array."""
+
+    removed: list[int]
+    added: list[int]
+    moved: list[Pair]
+    differing: list[Pair]  # the same element in both, but not the same bytes; moved or not
+    key: array_keys.Fields | None  # None where the alignment used none, not where there is none
+
+
+class _Matched(msgspec.Struct):
+    """Pairs of places in the untrimmed middles; `loose` elements may be paired by position."""
+
+    pairs: list[Pair]
+    key: array_keys.Fields | None
+    loose: bool
+
+
+def align(
+    array: bytes, before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules: Rules | None, depth: int
+) -> Alignment:
+    """Align two lists of slices. `array` is the old array as it stands; `rules` hold at the array, whose elements are `depth` deep."""
+    head, tail = _equal_ends(before, after)
+    a = list(map(bytes, before[head : len(before) - tail]))
+    b = list(map(bytes, after[head : len(after) - tail]))
+    if not a or not b:
+        removed, added = range(head, head + len(a)), range(head, head + len(b))
+        return Alignment(list(removed), list(added), [], [], None)
+    matched = _matched(array, len(before), len(after), a, b, rules, depth)
+    kept = _kept(matched.pairs)
+    positional = _between(kept, matched.pairs, len(a), len(b)) if matched.loose else []
+    pairs = [*matched.pairs, *positional]
+    known_a, known_b = {i for i, _ in pairs}, {j for _, j in pairs}
+    still = set(kept)
+    return Alignment(
+        removed=[head + i for i in range(len(a)) if i not in known_a],
+        added=[head + j for j in range(len(b)) if j not in known_b],
+        moved=[(head + i, head + j) for i, j in matched.pairs if (i, j) not in still],
+        differing=sorted([(head + i, head + j) for i, j in pairs if a[i] != b[j]], key=lambda pair: pair[1]),
+        key=matched.key,
+    )
+
+
+def _equal_ends(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw]) -> Pair:
+    """How many elements are equal at the head, and how many of the others at the tail."""
+    shorter = min(len(before), len(after))
+    head = next(compress(count(), map(ne, before, after)), shorter)
+    tail = next(compress(count(), map(ne, reversed(before), reversed(after))), shorter)
+    return head, min(tail, shorter - head)
+
+
+def _matched(
+    array: bytes, length_before: int, length_after: int, a: list[bytes], b: list[bytes], rules: Rules | None, depth: int
+) -> _Matched:
+    places_a, places_b = {raw: i for i, raw in enumerate(a)}, {raw: j for j, raw in enumerate(b)}
+    if len(places_a) < len(a) or len(places_b) < len(b):
+        return _Matched(_by_sequence(a, b, rules.element() if rules else None, depth), None, loose=True)
+    equal = [(i, places_b[raw]) for raw, i in places_a.items() if raw in places_b]
+    left_a = [i for raw, i in places_a.items() if raw not in places_b]
+    left_b = [j for raw, j in places_b.items() if raw not in places_a]
+    if not left_a or not left_b:
+        return _Matched(equal, None, loose=False)
+    rest_a, rest_b = [a[i] for i in left_a], [b[j] for j in left_b]
+    key = _key(array_keys.Sides(array, length_before, length_after, rest_a, rest_b), rules)
+    if key is None:
+        return _Matched(_by_sequence(a, b, rules.element() if rules else None, depth), None, loose=True)
+    place_of = dict(zip(key.left_after, left_b, strict=True))
+    by_key = [(i, place_of[k]) for i, k in zip(left_a, key.left_before, strict=True) if k in place_of]
+    return _Matched(sorted(equal + by_key), key.fields, loose=False)
+
+
+def _key(sides: array_keys.Sides, rules: Rules | None) -> array_keys.Key | None:
+    if any(raw[0] != slices.OPEN_OBJECT for raw in (*sides.left_before, *sides.left_after)):
+        return None
+    if rules is not None and rules.keys and (key := array_keys.configured(sides, rules.keys)):
+        return key
+    return array_keys.found(sides)
+
+
+def _by_sequence(a: list[bytes], b: list[bytes], inner: Rules | None, depth: int) -> list[Pair]:
+    """Matches of equal elements: a longest common subsequence, and the equal ones left over (they moved)."""
+    values_a, values_b = _values(a, b, inner, depth), _values(b, a, inner, depth)
+    together = sequence.common(values_a, values_b)
+    rest_a, rest_b = _others(len(a), [i for i, _ in together]), _others(len(b), [j for _, j in together])
+    moved = sequence.paired([values_a[i] for i in rest_a], [values_b[j] for j in rest_b])
+    return sorted(together + [(rest_a[i], rest_b[j]) for i, j in moved])
+
+
+def _values(own: list[bytes], other: list[bytes], inner: Rules | None, depth: int) -> list[bytes]:
+    """What stands for the value of each element: its bytes where the other side has them, else its canonical form."""
+    known = set(other)
+    return [raw if raw in known else slices.canonical(without(raw, inner, depth)) for raw in own]
+
+
+def _others(length: int, places: list[int]) -> list[int]:
+    known = set(places)
+    return [place for place in range(length) if place not in known]
+
+
+def _kept(pairs: list[Pair]) -> list[Pair]:
+    """The matches that stay in place relative to each other: as many as can."""
+    return [pairs[place] for place in sequence.increasing([j for _, j in pairs])]
+
+
+def _between(kept: list[Pair], matched: list[Pair], length_a: int, length_b: int) -> list[Pair]:
+    """Unmatched elements between two neighbouring kept ones, paired by position."""
+    known_a, known_b = {i for i, _ in matched}, {j for _, j in matched}
+    pairs = []
+    last_i = last_j = -1
+    for i, j in [*kept, (length_a, length_b)]:
+        olds = [x for x in range(last_i + 1, i) if x not in known_a]
+        news = [y for y in range(last_j + 1, j) if y not in known_b]
+        pairs += zip(olds, news, strict=False)
+        last_i, last_j = i, j
+    return pairs

@@ -1,0 +1,250 @@
+"""Which fields identify the elements of an array: configured, or found by looking at both versions.
+
+A key is one scalar field (at most two objects deep, as in GeoJSON's `properties/code`) that every element has and no
+two share, on both sides; where no single field does, a pair or triple of fields. Of several, the one by which most
+elements are found again wins, with a head start for names such as `id` or `UniqueId`. Equal elements were matched
+before this is asked, so only what is left over and the whole `before` are read, each by a msgspec struct that decodes
+the fields in question and skips the rest.
+"""
+
+from collections.abc import Hashable
+from functools import lru_cache
+from itertools import combinations
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from delta_server.core import pointer, slices
+
+Fields = tuple[str, ...]
+Column = list[Hashable]
+
+SAMPLE = 32  # elements of a side that are looked at for field names
+MAX_KEY_BYTES = 200
+_MAX_SINGLES, _MAX_IN_PAIRS, _MAX_IN_TRIPLES = 24, 8, 6
+_HEAD_START = 1.5
+_ID_NAMES = ("id", "_id", "uid", "uuid", "guid", "key", "code", "slug", "sku", "isbn", "ean")
+_ID_ENDINGS = ("Id", "ID", "_id", "-id", "Uid", "UUID", "uuid", "Guid", "GUID", "_key", "Key", "_code", "Code")
+_RESERVED = frozenset('[]=,"\\')  # by the syntax of steps by key, see core/pointer.py
+
+
+class Sides(msgspec.Struct, frozen=True):
+    """An array's two versions: the old one as it stands, both lengths, and the elements no equal was found for."""
+
+    before: bytes
+    length_before: int
+    length_after: int
+    left_before: list[bytes]
+    left_after: list[bytes]
+
+
+class Key(msgspec.Struct, frozen=True):
+    """The fields of a key and their values in `left_before` and `left_after`, row by row."""
+
+    fields: Fields
+    left_before: Column
+    left_after: Column
+
+
+class _Rows(msgspec.Struct, frozen=True):
+    """Samples of the leftovers, flattened: path -> slice."""
+
+    before: list[dict[str, bytes]]
+    after: list[dict[str, bytes]]
+
+
+def configured(sides: Sides, fields: Fields) -> Key | None:
+    """The key of `fields`, None where an element lacks one of them or two elements share it."""
+    left_before, left_after = _column(sides.left_before, fields), _column(sides.left_after, fields)
+    if left_before is None or left_after is None:
+        return None
+    after = set(left_after)
+    if len(after) < len(left_after) or len(set(left_before)) < len(left_before):
+        return None
+    if sides.length_before > len(sides.left_before):
+        # The elements that are not left over are equal on both sides: reading them in `before` is enough.
+        known = set(_decoded(sides.before, fields) or ())
+        if len(known) < sides.length_before or not after.isdisjoint(known.difference(left_before)):
+            return None
+    return Key(fields, left_before, left_after)
+
+
+def found(sides: Sides) -> Key | None:
+    """The best key there is, None where there is none."""
+    if sure := _surely(sides):
+        return sure
+    rows = _Rows(*([_flat(raw) for raw in _spread(left)] for left in (sides.left_before, sides.left_after)))
+    places = _common(rows.before + rows.after)
+    names = sorted(places, key=lambda path: _rank(path, places[path]))
+    return _best_single(sides, rows, names) or _best_group(sides, rows, names)
+
+
+def shared(before: bytes, after: bytes, preferred: Fields | None) -> Fields | None:
+    """The key by which elements of both versions of an array can be named; `preferred` if it serves."""
+    sides = [_whole(before), _whole(after)]
+    fields = preferred or _of_whole(sides[1]) or _of_whole(sides[0])
+    if fields is None:
+        return None
+    serves = all(not side.left_before or configured(side, fields) for side in sides)
+    return fields if serves else None
+
+
+def of_array(array: bytes) -> Fields | None:
+    """The key of one version of an array, seen alone."""
+    return _of_whole(_whole(array))
+
+
+def _whole(array: bytes) -> Sides:
+    elements = [bytes(element) for element in slices.elements(array)]
+    return Sides(array, len(elements), len(elements), elements, elements)
+
+
+def _of_whole(whole: Sides) -> Fields | None:
+    if not whole.left_before or any(raw[0] != slices.OPEN_OBJECT for raw in whole.left_before):
+        return None
+    key = found(whole)
+    return key.fields if key else None
+
+
+def _surely(sides: Sides) -> Key | None:
+    """A key that needs no look at the whole array: every identifier among the fields finds all leftovers again."""
+    count = len(sides.left_before)
+    if count != len(sides.left_after):
+        return None
+    sure: Key | None = None
+    for name in _identifiers(sides.left_before[0]):
+        before = _column(sides.left_before, (name,))
+        known = set(before or ())
+        if before is None or len(known) < count:
+            continue
+        after = _column(sides.left_after, (name,))
+        if after is None or known != set(after):
+            return None
+        sure = sure or Key((name,), before, after)
+    return sure
+
+
+def _identifiers(raw: bytes) -> list[str]:
+    places = {path: place for place, path in enumerate(_flat(raw)) if _likeness(path) < 2}
+    return sorted(places, key=lambda path: _rank(path, places[path]))
+
+
+def _best_single(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
+    best: Key | None = None
+    best_score = 0.0
+    smaller = min(sides.length_before, sides.length_after)
+    for name in [name for name in names if _unique_in(rows, (name,))][:_MAX_SINGLES]:
+        key = configured(sides, (name,))
+        if key is None:
+            continue
+        likeness = _likeness(name)
+        score = _overlap(sides, key) * (_HEAD_START if likeness < 2 else 1)
+        if score > best_score or (best is None and likeness == 0 and smaller > 1):
+            best, best_score = key, score
+        if best_score >= smaller:
+            break
+    return best
+
+
+def _best_group(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
+    """The best pair of fields, else the best triple. A group must find at least half of the elements again."""
+    distinct = {name: len({flat[name] for flat in rows.before + rows.after}) for name in names}
+    names = sorted([name for name in names if distinct[name] > 1], key=lambda name: (_likeness(name), -distinct[name]))
+    wanted = min(sides.length_before, sides.length_after) / 2
+    for size, limit in ((2, _MAX_IN_PAIRS), (3, _MAX_IN_TRIPLES)):
+        groups = [group for group in combinations(names[:limit], size) if _unique_in(rows, group)]
+        keys = [key for group in groups if (key := configured(sides, group)) and _overlap(sides, key) >= wanted]
+        if keys:
+            return max(keys, key=lambda key: _overlap(sides, key))
+    return None
+
+
+def _overlap(sides: Sides, key: Key) -> int:
+    """How many elements of the whole array this key finds again."""
+    return sides.length_before - len(sides.left_before) + len(set(key.left_before) & set(key.left_after))
+
+
+def _unique_in(rows: _Rows, names: Fields) -> bool:
+    """Whether `names` tell the sampled elements of each side apart."""
+    sides = (rows.before, rows.after)
+    return all(len({tuple([flat[name] for name in names]) for flat in side}) == len(side) for side in sides)
+
+
+def _spread(elements: list[bytes]) -> list[bytes]:
+    return elements[:: -(-len(elements) // SAMPLE)]
+
+
+def _flat(raw: bytes) -> dict[str, bytes]:
+    """The scalars of an element that could be part of a key: path -> slice."""
+    flat: dict[str, bytes] = {}
+    for name, member in slices.members(raw).items():
+        value = bytes(member)
+        if value[0] == slices.OPEN_OBJECT:
+            inner = slices.members(value).items()
+            flat.update((f"{pointer.escape(name)}/{pointer.escape(n)}", bytes(v)) for n, v in inner)
+        else:
+            flat[pointer.escape(name)] = value
+    return {path: value for path, value in flat.items() if _is_key_value(value) and _is_key_field(path)}
+
+
+def _is_key_value(value: bytes) -> bool:
+    if len(value) > MAX_KEY_BYTES:
+        return False
+    return value[0] == slices.QUOTE or value.isdigit() or (value[:1] == b"-" and value[1:].isdigit())
+
+
+@lru_cache(maxsize=4096)
+def _is_key_field(path: str) -> bool:
+    return path.isprintable() and _RESERVED.isdisjoint(path) and all(path.split("/"))
+
+
+def _common(samples: list[dict[str, bytes]]) -> dict[str, int]:
+    """The paths every sample has, with their place in the first."""
+    common = set(samples[0]).intersection(*samples[1:])
+    return {path: place for place, path in enumerate(samples[0]) if path in common}
+
+
+def _rank(path: str, place: int) -> tuple[int, int, int]:
+    return (_likeness(path), path.count("/"), place)
+
+
+@lru_cache(maxsize=4096)
+def _likeness(path: str) -> int:
+    """0: the name of an identifier, 1: ends like one, 2: any other name."""
+    name = path.rpartition("/")[2]
+    if name.lower() in _ID_NAMES:
+        return 0
+    return 1 if name.endswith(_ID_ENDINGS) else 2
+
+
+def _column(elements: list[bytes], fields: Fields) -> Column | None:
+    return _decoded(b"[" + b",".join(elements) + b"]", fields)
+
+
+def _decoded(array: bytes, fields: Fields) -> Column | None:
+    """The key of each element, None if one of them is not an object with these fields as strings or integers."""
+    decode, value = _reader(fields)
+    try:
+        return list(map(value, decode(array)))
+    except msgspec.DecodeError:
+        return None
+
+
+@lru_cache(maxsize=512)
+def _reader(fields: Fields) -> tuple[Any, Any]:
+    """What decodes only these fields of each element of an array, and what takes their values from a decoded one."""
+    paths = [tuple(pointer.unescape(name) for name in field.split("/")) for field in fields]
+    attributes = {name: f"f{i}" for i, name in enumerate(sorted({name for path in paths for name in path}))}
+    value = attrgetter(*[".".join([attributes[name] for name in path]) for path in paths])
+    element: Any = _struct(paths, attributes)
+    return msgspec.json.Decoder(list[element]).decode, value
+
+
+def _struct(paths: list[tuple[str, ...]], attributes: dict[str, str]) -> type[msgspec.Struct]:
+    """A struct of the members the paths begin with; those that go on are structs of the rest."""
+    heads = {path[0]: [other[1:] for other in paths if other[0] == path[0] and len(other) > 1] for path in paths}
+    types: list[tuple[str, Any]] = [
+        (attributes[name], _struct(rests, attributes) if rests else str | int) for name, rests in heads.items()
+    ]
+    return msgspec.defstruct("Element", types, rename={attributes[name]: name for name in heads}, gc=False)

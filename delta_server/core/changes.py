@@ -1,0 +1,103 @@
+"""Writes a difference as a list of changes for people: keyed paths, old and new values, text differences."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from delta_server.core import pointer, slices, text_diff
+from delta_server.core.array_keys import Fields
+from delta_server.core.difference import Difference, member_pattern
+from delta_server.core.edits import Edit, Elements, Members, Node
+from delta_server.core.text_diff import Run
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One edit. Values are as they stand in the documents.
+
+    `path`: the place, array elements by key where they have one (`/Incidents/[UniqueId=abc]/AcresBurned`).
+    `before`, `after`: the same place as JSON Pointers into the two documents, absent where it is not in one.
+    `key`: the key of the innermost array element the place is in. `text`: runs of a long string's words.
+    """
+
+    op: Literal["add", "remove", "replace", "move"]
+    path: str
+    before: str | UnsetType = UNSET
+    after: str | UnsetType = UNSET
+    old: msgspec.Raw | UnsetType = UNSET
+    new: msgspec.Raw | UnsetType = UNSET
+    key: dict[str, msgspec.Raw] | UnsetType = UNSET
+    text: list[Run] | UnsetType = UNSET
+
+
+class _Place(msgspec.Struct, frozen=True):
+    path: str
+    pattern: str
+    before: str
+    after: str
+    key: dict[str, msgspec.Raw] | UnsetType = UNSET
+
+
+def changes(difference: Difference) -> list[Change]:
+    """All edits in the order of the document; in an array removed, added, moved, then changed elements."""
+    if difference.root is None:
+        return []
+    return list(_changes(difference.root, _Place("", "", "", ""), difference.keys_by_pattern))
+
+
+def _changes(node: Node, at: _Place, keys: dict[str, Fields | None]) -> Iterator[Change]:
+    if isinstance(node, Edit):
+        yield _edit(node, at)
+        return
+    below = _in_members(node, at) if isinstance(node, Members) else _in_elements(node, at, keys)
+    for child, place in below:
+        if isinstance(child, Change):
+            yield child
+        else:
+            yield from _changes(child, place, keys)
+
+
+def _in_members(node: Members, at: _Place) -> Iterator[tuple[Node | Change, _Place]]:
+    for name, below in node.changed:
+        step = "/" + pointer.escape(name)
+        pattern = member_pattern(node, at.pattern, name)
+        yield below, _Place(at.path + step, pattern, at.before + step, at.after + step, at.key)
+
+
+def _in_elements(node: Elements, at: _Place, keys: dict[str, Fields | None]) -> Iterator[tuple[Node | Change, _Place]]:
+    fields = keys.get(at.pattern)
+    before = slices.elements(node.before)
+    for i, edit in node.removed:
+        yield edit, _element(at, i, i, bytes(before[i]), fields)
+    for j, edit in node.added:
+        assert edit.new is not None
+        yield edit, _element(at, j, j, edit.new, fields)
+    for i, j in node.moved:
+        place = _element(at, i, j, bytes(before[i]), fields)
+        yield Change("move", place.path, place.before, place.after, key=place.key), place
+    for i, j, below in node.changed:
+        yield below, _element(at, i, j, bytes(before[i]), fields)
+
+
+def _element(at: _Place, i: int, j: int, raw: bytes, fields: Fields | None) -> _Place:
+    step = pointer.key_step(fields, raw) if fields else None
+    key = {field: msgspec.Raw(pointer.field_of(raw, field) or b"null") for field in fields or ()} if step else UNSET
+    return _Place(f"{at.path}/{step or j}", at.pattern + "/*", f"{at.before}/{i}", f"{at.after}/{j}", key)
+
+
+def _edit(edit: Edit, at: _Place) -> Change:
+    if edit.old is None:
+        assert edit.new is not None
+        return Change("add", at.path, after=at.after, new=msgspec.Raw(edit.new), key=at.key)
+    old = msgspec.Raw(edit.old)
+    if edit.new is None:
+        return Change("remove", at.path, before=at.before, old=old, key=at.key)
+    text = _text(edit.old, edit.new)
+    return Change("replace", at.path, at.before, at.after, old, msgspec.Raw(edit.new), at.key, text)
+
+
+def _text(old: bytes, new: bytes) -> list[Run] | UnsetType:
+    if old[0] != slices.QUOTE or new[0] != slices.QUOTE or max(len(old), len(new)) <= text_diff.LONG:
+        return UNSET
+    return text_diff.runs(msgspec.json.decode(old, type=str), msgspec.json.decode(new, type=str))

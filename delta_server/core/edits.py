@@ -1,0 +1,49 @@
+"""The tree of differences between two versions of a document: what `diff` finds and every format is written from.
+
+Values are slices (see core/slices.py); those of ignored places are already taken out of `old` and `new` of an Edit.
+"""
+
+import msgspec
+
+from delta_server.core.array_keys import Fields
+from delta_server.core.sequence import Pair
+
+MAX_DEPTH = 200  # levels entered; a difference below is one replaced value
+
+
+class Edit(msgspec.Struct, frozen=True, gc=False):
+    """A value that was added (`old` is None), removed (`new` is None) or replaced."""
+
+    old: bytes | None
+    new: bytes | None
+
+
+class Members(msgspec.Struct, frozen=True):
+    """Differences inside an object that both versions have, by member name."""
+
+    before: bytes
+    after: bytes
+    changed: list[tuple[str, "Node"]]
+    is_whole: bool  # nothing inside is ignored: one `replace` by `after` says the same
+
+
+class Elements(msgspec.Struct, frozen=True):
+    """Differences inside an array that both versions have. Places are of the old array (i) or the new one (j).
+
+    `after` is the new array less what is ignored in it. In an array whose order means nothing (`is_set`) `moved` is empty although places differ.
+    """
+
+    before: bytes
+    after: bytes
+    length_before: int
+    length_after: int
+    removed: list[tuple[int, Edit]]
+    added: list[tuple[int, Edit]]
+    moved: list[Pair]
+    changed: list[tuple[int, int, "Node"]]
+    is_set: bool
+    is_whole: bool
+    key: Fields | None
+
+
+Node = Edit | Members | Elements

@@ -1,0 +1,202 @@
+"""Writes a difference as a JSON Patch (RFC 6902) or a JSON Merge Patch (RFC 7396)."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+import msgspec
+
+from delta_server.core import pointer, slices
+from delta_server.core.diff import DEFAULT, Difference, DiffSettings, diff
+from delta_server.core.edits import Edit, Elements, Members, Node
+from delta_server.core.errors import Invalid
+
+_LEAST_SHRINKING = 16  # removing whitespace is tried for a `replace` if the operations exceed this part of the value
+
+
+def json_patch(difference: Difference) -> bytes:
+    """The operations, a JSON array, that make the new document of the old one when applied in sequence.
+
+    Ignored places keep their old values; arrays whose order means nothing get new elements at their end. Where
+    operations inside a value would take more bytes than the value, one `replace` says it.
+    """
+    operations = [] if difference.root is None else _operations(difference.root, b"")
+    return b"[" + b",".join(operations) + b"]"
+
+
+def _operations(node: Node, path: bytes) -> list[bytes]:
+    """`path` is a JSON Pointer escaped for a JSON string, without its quotes."""
+    if isinstance(node, Edit):
+        return [_edit(node, path)]
+    operations = list(_of_members(node, path) if isinstance(node, Members) else _of_elements(node, path))
+    if len(operations) < 2 or not node.is_whole:
+        return operations
+    size = sum(map(len, operations)) + len(operations)
+    if size * _LEAST_SHRINKING < len(node.after):
+        return operations
+    replacement = _replace(path, node.after)
+    return [replacement] if len(replacement) < size else operations
+
+
+def _edit(edit: Edit, path: bytes) -> bytes:
+    if edit.new is None:
+        return _remove(path)
+    if edit.old is None:
+        return _add(path, edit.new)
+    return _replace(path, edit.new)
+
+
+def _remove(path: bytes) -> bytes:
+    return b'{"op":"remove","path":"%b"}' % path
+
+
+def _add(path: bytes, value: bytes) -> bytes:
+    return b'{"op":"add","path":"%b","value":%b}' % (path, slices.minified(value))
+
+
+def _replace(path: bytes, value: bytes) -> bytes:
+    return b'{"op":"replace","path":"%b","value":%b}' % (path, slices.minified(value))
+
+
+def _step(name: str) -> bytes:
+    return b"/" + msgspec.json.encode(pointer.escape(name))[1:-1]
+
+
+def _of_members(node: Members, path: bytes) -> Iterator[bytes]:
+    for name, below in node.changed:
+        yield from _operations(below, path + _step(name))
+
+
+def _of_elements(node: Elements, path: bytes) -> Iterator[bytes]:
+    """Removals from the highest index down; then additions and moves in the order of the new array; then what is
+    inside elements, which by now are at their new places."""
+    for i, _ in reversed(node.removed):
+        yield _remove(b"%b/%d" % (path, i))
+    if node.is_set:
+        for _, edit in node.added:
+            assert edit.new is not None
+            yield _add(path + b"/-", edit.new)
+    else:
+        yield from _placements(node, path)
+    removed = [i for i, _ in node.removed]
+    for i, j, below in node.changed:
+        place = i - bisect_left(removed, i) if node.is_set else j
+        yield from _operations(below, b"%b/%d" % (path, place))
+
+
+def _placements(node: Elements, path: bytes) -> Iterator[bytes]:
+    """Additions, and moves with the indexes they have at their turn."""
+    if not node.moved:
+        for j, edit in node.added:
+            assert edit.new is not None
+            yield _add(b"%b/%d" % (path, j), edit.new)
+        return
+    added = dict(node.added)
+    sources = {j: i for i, j in node.moved}
+    places = _Places(node)
+    for j in sorted([*added, *sources]):
+        if j in added:
+            new = added[j].new
+            assert new is not None
+            yield _add(b"%b/%d" % (path, places.of_new(j)), new)
+            continue
+        source, target = places.move(sources[j], j)
+        if source != target:
+            yield b'{"op":"move","from":"%b/%d","path":"%b/%d"}' % (path, source, path, target)
+
+
+class _Places:
+    """Where elements stand while an array is being rearranged, after the removals.
+
+    Elements that stay keep their relative order. The others are dealt with in the order of the new array: each goes right
+    behind its new predecessor, so at the turn of new place `j` all of `0..j-1` stand in their order, and between them
+    only elements still waiting to be moved. The waiting ones behind a staying element come after those placed there.
+    """
+
+    def __init__(self, node: Elements) -> None:
+        removed = [i for i, _ in node.removed]
+        going = {i for i, _ in node.moved}
+        gone = going.union(removed)
+        coming = {j for j, _ in node.added}.union([j for _, j in node.moved])
+        rank = {i: i - bisect_left(removed, i) for i in going}
+        self._rank = rank
+        self._waiting = sorted(rank.values())
+        stay = [i for i in range(node.length_before) if i not in gone]
+        self._stay_old = _ranks(stay, removed)
+        self._stay_new = [j for j in range(node.length_after) if j not in coming]
+
+    def of_new(self, j: int) -> int:
+        """Where the element for new place `j` is to be put."""
+        passed = bisect_left(self._stay_new, j)
+        behind = self._stay_old[passed - 1] if passed else -1
+        return j + bisect_left(self._waiting, behind)
+
+    def move(self, i: int, j: int) -> tuple[int, int]:
+        """Where old element `i` stands now, and where it is to be put once taken out."""
+        rank = self._rank[i]
+        waiting = bisect_left(self._waiting, rank)
+        ahead = bisect_left(self._stay_old, rank)
+        passed = bisect_left(self._stay_new, j)
+        placed = self._stay_new[ahead] if ahead < passed else j + ahead - passed
+        del self._waiting[waiting]
+        return waiting + placed, self.of_new(j)
+
+
+def _ranks(places: list[int], removed: list[int]) -> list[int]:
+    """The indexes of `places` once `removed` are taken out; both ascending."""
+    ranks, below = [], 0
+    for place in places:
+        while below < len(removed) and removed[below] < place:
+            below += 1
+        ranks.append(place - below)
+    return ranks
+
+
+def merge_patch(before: bytes, after: bytes, settings: DiffSettings = DEFAULT) -> bytes:
+    """The merge patch from `before` to `after`: changed members of objects, null for removed ones, arrays whole.
+
+    Raises Invalid where the format cannot say it: a member that becomes null, or a difference too deep to be entered.
+    """
+    difference = diff(before, after, settings)
+    if difference.root is not None:
+        return _merge(difference.root, "")
+    # `{}` would make an object of anything else.
+    return b"{}" if difference.after[0] == slices.OPEN_OBJECT else slices.minified(difference.after)
+
+
+def _merge(node: Node, path: str) -> bytes:
+    if isinstance(node, Elements):
+        return slices.minified(node.after)
+    if isinstance(node, Edit):
+        return _merged_value(node, path)
+    parts = []
+    for name, below in node.changed:
+        parts.append(msgspec.json.encode(name) + b":" + _merge(below, f"{path}/{pointer.escape(name)}"))
+    return b"{" + b",".join(parts) + b"}"
+
+
+def _merged_value(edit: Edit, path: str) -> bytes:
+    if edit.new is None:
+        return b"null"
+    if edit.new[0] == slices.OPEN_OBJECT and edit.old is not None and edit.old[0] == slices.OPEN_OBJECT:
+        raise Invalid(f"a merge patch does not reach the difference at {path}: ask for json-patch", field="format")
+    place = path if edit.new == b"null" and path else _null_inside(edit.new, path)
+    if place is not None:
+        raise Invalid(
+            f"a merge patch cannot set {place} to null, which means removal in it: ask for json-patch", field="format"
+        )
+    return slices.minified(edit.new)
+
+
+def _null_inside(raw: bytes, path: str) -> str | None:
+    """The path of a null member reached through objects only, None if there is none. Arrays are replaced as they are."""
+    stack = [(path, raw)] if b"null" in raw else []
+    while stack:
+        place, value = stack.pop()
+        if value[0] != slices.OPEN_OBJECT:
+            continue
+        for name, member in slices.members(value).items():
+            inner = f"{place}/{pointer.escape(name)}"
+            if bytes(member) == b"null":
+                return inner
+            stack.append((inner, bytes(member)))
+    return None

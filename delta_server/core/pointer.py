@@ -1,0 +1,274 @@
+"""Paths into a JSON document: JSON Pointer (RFC 6901), and in addition steps that name an array element by its key.
+
+    /Incidents/3/AcresBurned                    by index
+    /Incidents/[UniqueId=abc]/AcresBurned       by key
+    /features/[properties/code=7000q0bb]        by a nested key field
+    /counties/[FIPS=6,County="Alpine, CA"]      by two fields; a value may be a JSON string
+
+In a step by key an unquoted value means the number, true or false it spells where an element has that, else the
+string; a quoted one means the string only. Field names in it are `~`-escaped as in RFC 6901. A pattern is a pointer
+in which `*` is any one step and `**` any number of them.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from delta_server.core import slices
+from delta_server.core.errors import Invalid
+
+MAX_PATH_CHARS = 8192
+
+
+class KeyStep(msgspec.Struct, frozen=True):
+    """The element of an array whose `fields` have these `values`. `text` is the step as written."""
+
+    text: str
+    fields: tuple[str, ...]
+    values: tuple[str, ...]
+    quoted: tuple[bool, ...]
+
+
+Step = str | KeyStep
+ArrayKeys = Mapping[str, Sequence[str]]
+
+_FIELD = r'[^\[\]=,"\\]+'
+_VALUE = r'"(?:[^"\\]|\\.)*"|[^\]",][^\],]*|'
+_PART = re.compile(rf"({_FIELD})=({_VALUE})", re.DOTALL)
+_KEYED = re.compile(rf"\[(?:{_FIELD}=(?:{_VALUE}))(?:,{_FIELD}=(?:{_VALUE}))*\](?=/|\Z)", re.DOTALL)
+_OPENS_KEYED = re.compile(rf"\[{_FIELD}=")
+_PLAIN = re.compile(r"[^/]*")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
+_UNQUOTED = re.compile(r'[^\]",\s][^\],]*')
+_SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
+
+
+def escape(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1") if "~" in name or "/" in name else name
+
+
+def unescape(text: str, path: str = "") -> str:
+    """Raises Invalid on a `~` that is not `~0` or `~1`; `path` is what the message shows."""
+    if "~" not in text:
+        return text
+    if re.search("~(?![01])", text):
+        raise Invalid(f"{path or text!r} has a ~ that is not ~0 (for ~) or ~1 (for /)", field="path")
+    return text.replace("~1", "/").replace("~0", "~")
+
+
+def parse(path: str) -> tuple[Step, ...]:
+    """The steps of a path. `` is the whole document. Raises Invalid."""
+    if len(path) > MAX_PATH_CHARS:
+        raise Invalid(f"a path may have at most {MAX_PATH_CHARS} characters", field="path")
+    if path and not path.startswith("/"):
+        raise Invalid(f"{path!r} is not a path: begin with /, as in /items/0/price", field="path")
+    steps: list[Step] = []
+    at = 0
+    while at < len(path):
+        step, at = _parse_step(path, at + 1)
+        steps.append(step)
+    return tuple(steps)
+
+
+def _parse_step(path: str, at: int) -> tuple[Step, int]:
+    if keyed := _KEYED.match(path, at):
+        return _key_step(keyed[0], path), keyed.end()
+    if _OPENS_KEYED.match(path, at):
+        raise Invalid(f"{path!r}: a step by key is written [field=value], or [field=value,other=value]", field="path")
+    plain = _PLAIN.match(path, at)
+    assert plain is not None
+    return unescape(plain[0], path), plain.end()
+
+
+def _key_step(text: str, path: str) -> KeyStep:
+    parts = _PART.findall(text)
+    try:
+        values = [msgspec.json.decode(value, type=str) if value.startswith('"') else value for _, value in parts]
+    except msgspec.DecodeError:
+        raise Invalid(f'{path!r}: a quoted value is a JSON string, such as "a \\"b\\" c"', field="path") from None
+    fields = tuple(field for field, _ in parts)
+    return KeyStep(text, fields, tuple(values), tuple(value.startswith('"') for _, value in parts))
+
+
+def parse_pattern(pattern: str) -> tuple[str, ...]:
+    """The steps of a field pattern such as `/Incidents/*/AcresBurned`. Raises Invalid."""
+    if pattern and not pattern.startswith("/"):
+        raise Invalid(f"{pattern!r} is not a pattern: begin with /, as in /items/*/price", field="path")
+    return tuple(unescape(step, pattern) for step in pattern.split("/")[1:])
+
+
+def text(steps: Sequence[Step]) -> str:
+    """The path of `steps`, as `parse` reads it."""
+    return "".join("/" + (escape(step) if isinstance(step, str) else step.text) for step in steps)
+
+
+def key_step(fields: Sequence[str], element: bytes) -> str | None:
+    """`[UniqueId=abc]` for an array element, None where it lacks a scalar for one of `fields`."""
+    parts = []
+    for field in fields:
+        raw = field_of(element, field)
+        if raw is None or slices.kind(raw) in ("object", "array", "null"):
+            return None
+        parts.append(f"{field}={_key_value(raw)}")
+    return f"[{','.join(parts)}]"
+
+
+def _key_value(raw: bytes) -> str:
+    if raw[0] != 0x22:
+        return raw.decode()
+    value = msgspec.json.decode(raw, type=str)
+    plain = value == "" or (_UNQUOTED.fullmatch(value) and not _SCALAR.fullmatch(value))
+    return value if plain else msgspec.json.encode(value).decode()
+
+
+def field_of(element: bytes, field: str) -> bytes | None:
+    """The slice at a key field (`id`, `properties/code`) of an element, None where it is absent."""
+    raw = element
+    for name in field.split("/"):
+        if raw[:1] != b"{":
+            return None
+        member = slices.members(raw).get(unescape(name))
+        if member is None:
+            return None
+        raw = bytes(member)
+    return raw
+
+
+def resolve(document: bytes, steps: Sequence[Step]) -> msgspec.Raw | None:
+    """The slice of `document` at `steps`, None where there is nothing."""
+    raw = slices.trimmed(document)
+    for step in steps:
+        found = _enter(raw, step)
+        if found is None:
+            return None
+        raw = found
+    return msgspec.Raw(raw)
+
+
+def _enter(raw: bytes, step: Step) -> bytes | None:
+    first = raw[:1]
+    if first == b"{":
+        member = slices.members(raw).get(step if isinstance(step, str) else unescape(step.text))
+        return None if member is None else bytes(member)
+    if first != b"[":
+        return None
+    elements = slices.elements(raw)
+    if isinstance(step, KeyStep):
+        return _element_by_key(elements, step)
+    if not _INDEX.fullmatch(step) or int(step) >= len(elements):
+        return None
+    return bytes(elements[int(step)])
+
+
+def _element_by_key(elements: list[msgspec.Raw], step: KeyStep) -> bytes | None:
+    """The first element that has the values as typed, else the first that has them as strings."""
+    as_string = None
+    for raw in _candidates(elements, step):
+        match = [
+            _value_matches(field_of(raw, f), v, q)
+            for f, v, q in zip(step.fields, step.values, step.quoted, strict=True)
+        ]
+        if all(m == 2 for m in match):
+            return raw
+        if as_string is None and all(match):
+            as_string = raw
+    return as_string
+
+
+def _candidates(elements: list[msgspec.Raw], step: KeyStep) -> Iterator[bytes]:
+    """Elements that may have the step's values: most are ruled out by a search for the value's plain text."""
+    plain = [
+        v
+        for v, q in zip(step.values, step.quoted, strict=True)
+        if v.isascii() and v.isalnum() and (q or not _SCALAR.fullmatch(v))
+    ]
+    sought = max(plain, key=len, default="").encode()
+    for element in elements:
+        raw = bytes(element)
+        if sought in raw or b"\\u" in raw:
+            yield raw
+
+
+def _value_matches(raw: bytes | None, value: str, quoted: bool) -> int:
+    """2: the value as written; 1: a string that only looks like the number written; 0: another."""
+    if raw is None:
+        return 0
+    if raw[0] == 0x22:
+        if msgspec.json.decode(raw, type=str) != value:
+            return 0
+        return 2 if quoted or not _SCALAR.fullmatch(value) else 1
+    if quoted or not _SCALAR.fullmatch(value):
+        return 0
+    return 2 if slices.same_scalar(raw, value.encode()) else 0
+
+
+def pattern_of(steps: Sequence[Step], document: bytes | None = None) -> str:
+    """The field pattern of a path: `*` for array elements.
+
+    Without a document a step of digits is taken for an index; with one that has such a place, it is looked up.
+    """
+    names = []
+    raw = None if document is None else slices.trimmed(document)
+    for step in steps:
+        in_object = raw is not None and raw[:1] == b"{"
+        is_element = isinstance(step, KeyStep) or _INDEX.fullmatch(step)
+        name = step if isinstance(step, str) else unescape(step.text)
+        names.append("*" if is_element and not in_object else escape(name))
+        raw = None if raw is None else _enter(raw, step)
+    return "".join("/" + name for name in names)
+
+
+def matches(pattern: str, path: "str | Sequence[Step]") -> bool:
+    """Whether `pattern` covers exactly the place (or pattern) `path`, all steps of it."""
+    steps = (
+        parse_pattern(path) if isinstance(path, str) and "*" in path else parse(path) if isinstance(path, str) else path
+    )
+    reached = {0}
+    wanted = parse_pattern(pattern)
+    for step in steps:
+        name = step if isinstance(step, str) else step.text
+        reached = {after for at in reached for after in _advance(wanted, at, name)}
+    return len(wanted) in reached
+
+
+def _advance(wanted: tuple[str, ...], at: int, name: str) -> set[int]:
+    if at == len(wanted):
+        return set()
+    if wanted[at] == "**":
+        return {at, at + 1} | (_advance(wanted, at + 1, name) if at + 1 < len(wanted) else set())
+    return {at + 1} if wanted[at] in ("*", name) else set()
+
+
+def leaves(
+    document: bytes, at: Sequence[Step] = (), array_keys: ArrayKeys | None = None
+) -> Iterator[tuple[str, msgspec.Raw]]:
+    """Every leaf (scalar, empty object or array) at or below `at`, in order: its path and its slice.
+
+    `array_keys` maps array patterns to key fields: elements of those arrays are named by key, others by index.
+    """
+    root = resolve(document, at)
+    if root is None:
+        return
+    keys = array_keys or {}
+    stack = [(text(at), pattern_of(at, document), bytes(root))]
+    while stack:
+        path, pattern, raw = stack.pop()
+        below = list(_below(path, pattern, raw, keys))
+        if below:
+            stack += reversed(below)
+        else:
+            yield path, msgspec.Raw(raw)
+
+
+def _below(path: str, pattern: str, raw: bytes, keys: ArrayKeys) -> Iterator[tuple[str, str, bytes]]:
+    if raw[:1] == b"{":
+        for name, member in slices.members(raw).items():
+            step = "/" + escape(name)
+            yield path + step, pattern + step, bytes(member)
+    elif raw[:1] == b"[":
+        fields = keys.get(pattern)
+        for i, element in enumerate(slices.elements(raw)):
+            raw_element = bytes(element)
+            step = (fields and key_step(fields, raw_element)) or str(i)
+            yield f"{path}/{step}", pattern + "/*", raw_element
