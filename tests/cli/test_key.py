@@ -1,0 +1,113 @@
+"""The key commands: in this process through click, and once as a process of its own."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from delta_server.cli.main import cli
+from delta_server.storage.lock import DirectoryLock
+
+KEY = re.compile(r"dk_(proj|user)_([0-9A-Za-z]{11})_[0-9A-Za-z]{49}")
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DELTA_CONFIG", raising=False)
+    monkeypatch.setenv("DELTA_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["key", *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["create"], 2, "either --project NAME or --account"),
+        (["create", "--project", "a", "--account"], 2, "either --project NAME or --account"),
+        (["create", "--project", ""], 1, "name is empty"),
+        (["create", "--project", "a\nb"], 1, "U+000A"),
+        (["create", "--project", "a", "--scope", "root"], 2, "root"),
+        (["create", "--project", "a", "--expires", "soon"], 1, "--expires must be a length of time"),
+        (["create", "--project", "a", "--expires", "999999999d"], 1, "before the year 10000"),
+        (["create", "--project", "a", "--name", "a\x1b[2J"], 1, "U+001B"),
+        (["revoke"], 2, "PUBLIC_ID"),
+        (["revoke", "00000000000"], 1, "no such key"),
+        (["destroy"], 2, "No such command"),
+    ],
+)
+def test_refusals(data_dir: Path, words: list[str], code: int, says: str) -> None:
+    refused = run(*words)
+    assert (refused.exit_code, refused.stdout) == (code, "")
+    assert says in refused.stderr
+    assert "Traceback" not in refused.output
+    assert "There are no keys yet" in run("list").stderr
+
+
+def test_the_key_alone_goes_to_standard_output(data_dir: Path) -> None:
+    made = run("create", "--project", "GET /prices")
+    assert made.exit_code == 0
+    assert KEY.fullmatch(made.stdout.rstrip("\n"))
+    assert "not shown again" in made.stderr
+
+
+def test_keys_are_listed_and_revoked(data_dir: Path) -> None:
+    ids = [
+        key_id(run("create", "--project", "shop", "--name", "collector", "--expires", "90d")),
+        key_id(run("create", "--project", "shop", "--scope", "read", "--scope", "admin")),
+        key_id(run("create", "--account"), kind="user"),
+    ]
+    assert run("revoke", ids[1]).stdout == f"Revoked {ids[1]}.\n"
+    assert run("revoke", ids[1]).exit_code == 1
+    header, *rows = [re.split(r"  +", line) for line in run("list").stdout.splitlines()]
+    assert header == ["ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE"]
+    shown = [(row[0], row[1], row[2], row[3], row[5] == "-", row[7]) for row in rows]
+    assert shown == [
+        (ids[2], "(account)", "admin", "-", True, "active"),
+        (ids[1], "shop", "read,admin", "-", True, "revoked"),
+        (ids[0], "shop", "write", "collector", False, "active"),
+    ]
+
+
+def test_a_running_server_is_not_disturbed(data_dir: Path) -> None:
+    run("create", "--project", "shop")
+    lock = DirectoryLock(data_dir)
+    try:
+        for words in (["create", "--project", "shop"], ["list"], ["revoke", "x"]):
+            refused = run(*words)
+            assert (refused.exit_code, refused.stdout) == (1, "")
+            assert "in use by another Delta" in refused.stderr
+            assert "/v1/auth/api-keys" in refused.stderr
+    finally:
+        lock.release()
+    assert run("list").exit_code == 0
+
+
+def test_as_a_process(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "delta_server",
+        "key",
+        "create",
+        "--project",
+        "shop",
+        "--data-dir",
+        str(tmp_path / "d"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert KEY.fullmatch(done.stdout.strip())
+    assert (tmp_path / "d" / "delta.db").stat().st_mode & 0o777 == 0o600
+
+
+def key_id(made: Result, *, kind: str = "proj") -> str:
+    match = KEY.fullmatch(made.stdout.strip())
+    assert match, made.output
+    assert match[1] == kind
+    return match[2]

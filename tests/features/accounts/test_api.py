@@ -1,0 +1,125 @@
+from typing import Any
+
+import httpx
+import pytest
+
+from delta_server.core import secrets
+from tests.conftest import Keys, bearer
+from tests.features.rows import Row, check
+from tests.storage.opened import FakeClock
+
+NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
+KEYS = "/v1/auth/api-keys"
+
+
+def new(title: str, body: Any, *, says: str = "", field: str | None = None) -> Row:
+    return Row(title, "POST", KEYS, 400, body=body, says=says, field=field)
+
+
+REFUSED = [
+    Row("list without a key", "GET", KEYS, 401, key=None),
+    Row("make without a key", "POST", KEYS, 401, key=None, body={}),
+    Row("revoke without a key", "DELETE", f"{KEYS}/00000000000", 401, key=None),
+    Row("list with a revoked key", "GET", KEYS, 401, key="revoked"),
+    Row("make for what is not there", "POST", KEYS, 404, key="account", body={"project": NOBODY}),
+    Row("make for what is no id", "POST", KEYS, 404, key="account", body={"project": "mine"}),
+    Row("revoke what is not there", "DELETE", f"{KEYS}/00000000000", 404),
+    Row("revoke nonsense", "DELETE", f"{KEYS}/%00%2F..%2F{'x' * 1000}", 404),
+    Row("list with a read key", "GET", KEYS, 403, key="read"),
+    Row("make with a write key", "POST", KEYS, 403, key="write", body={}),
+    Row("revoke with a write key", "DELETE", f"{KEYS}/00000000000", 403, key="write"),
+    new("no scopes", {"scopes": []}, field="scopes"),
+    new("an unknown scope", {"scopes": ["root"]}, field="scopes", says="read, write, admin"),
+    new("a scope of a wrong type", {"scopes": [1]}, field="scopes[0]"),
+    new("a time gone by", {"expires_at": "2020-01-01"}, field="expires_at", says="future"),
+    new("a time without its zone", {"expires_at": "2030-01-01T00:00:00"}, field="expires_at", says="zone"),
+    new("a time that is none", {"expires_at": "soon"}, field="expires_at"),
+    new("a name with NUL", {"name": "a\0"}, field="name"),
+    new("an endless name", {"name": "x" * 10_000}, field="name"),
+    new("its id chosen", {"id": "00000000000"}, field="id"),
+    new("its secret chosen", {"key": "dk_proj_x"}, field="key"),
+    new("its account chosen", {"account": 1}, field="account"),
+    Row("a broken cursor", "GET", f"{KEYS}?cursor=x", 400, says="cursor"),
+]
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=str)
+async def test_refusals_change_nothing(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
+    before = await listed(client, keys)
+    await check(client, keys, row)
+    assert await listed(client, keys) == before
+
+
+async def test_a_projects_key_reaches_its_projects_keys_alone(client: httpx.AsyncClient, keys: Keys) -> None:
+    mine = (await check(client, keys, Row("", "GET", "/v1/projects/mine", 200)))["project"]["id"]
+    await check(client, keys, Row("make for another", "POST", KEYS, 404, key="other", body={"project": mine}))
+    for theirs in (keys.project, keys.account):
+        path = f"{KEYS}/{secrets.parse(theirs).public_id}"
+        await check(client, keys, Row("revoke another's", "DELETE", path, 404, key="other"))
+    await check(client, keys, Row("still good", "GET", "/v1/endpoints", 200))
+    assert {key["project"] for key in await listed(client, keys, "project")} == {"mine"}
+    assert {key["project"] for key in await listed(client, keys, "other")} == {"other"}
+    assert {key["project"] for key in await listed(client, keys, "account")} == {"mine", "other", None}
+
+
+async def test_a_made_key_works_until_it_is_revoked(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
+    project = (await check(client, keys, Row("", "POST", "/v1/projects", 201, key="account", body={"name": "new"})))[
+        "project"
+    ]
+    body = {"project": project["id"], "name": "ci", "scopes": ["read", "admin", "read"], "expiresAt": "2026-02-01"}
+    made = await check(client, keys, Row("", "POST", KEYS, 201, key="account", body=body))
+    shown = {
+        "id": secrets.parse(made["key"]).public_id,
+        "project_id": project["id"],
+        "project": "new",
+        "name": "ci",
+        "scopes": ["read", "admin"],
+        "created_at": "2026-01-01T00:00:00.002Z",
+        "expires_at": "2026-02-01T00:00:00.000Z",
+        "revoked_at": None,
+        "last_used_at": None,
+        "state": "active",
+    }
+    assert made["api_key"] == shown == (await listed(client, keys, "account"))[0]
+    assert made["key"].startswith("dk_proj_")
+    assert (await client.get("/v1/projects", headers=bearer(made["key"]))).json()["data"] == [project]
+    assert (await client.get("/v1/projects", headers={"x-api-key": made["key"]})).status_code == 200
+    clock.advance(1)
+    await check(client, keys, Row("", "DELETE", f"{KEYS}/{shown['id']}", 204, key="account"))
+    assert (await client.get("/v1/projects", headers=bearer(made["key"]))).status_code == 401
+    revoked = {"state": "revoked", "revoked_at": "2026-01-01T00:00:00.003Z"}
+    assert (await listed(client, keys, "account"))[0] == shown | revoked
+    await check(client, keys, Row("twice", "DELETE", f"{KEYS}/{shown['id']}", 404, key="account"))
+
+
+@pytest.mark.parametrize(("by", "kind", "project"), [("project", "dk_proj_", "mine"), ("account", "dk_user_", None)])
+async def test_without_a_project_a_key_is_made_like_its_makers(
+    client: httpx.AsyncClient, keys: Keys, by: str, kind: str, project: str | None
+) -> None:
+    made = await check(client, keys, Row("", "POST", KEYS, 201, key=by, body={}))
+    assert (made["key"][:8], made["api_key"]["project"], made["api_key"]["scopes"]) == (kind, project, ["write"])
+
+
+async def test_a_repeated_request_makes_one_key_and_tells_it_once(client: httpx.AsyncClient, keys: Keys) -> None:
+    headers = {**bearer(keys.project), "idempotency-key": "once"}
+    first, second = [(await client.post(KEYS, headers=headers, json={"name": "ci"})) for _ in range(2)]
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.json() == first.json() | {"key": None}
+    assert [key["name"] for key in await listed(client, keys)].count("ci") == 1
+
+
+async def test_lists_go_on_where_the_page_before_ended(client: httpx.AsyncClient, keys: Keys) -> None:
+    whole = await listed(client, keys)
+    found, path = [], f"{KEYS}?limit=2"
+    while path:
+        answer = await client.get(path, headers=bearer(keys.project))
+        found.append(answer.json()["data"])
+        path = answer.links["next"]["url"] if "next" in answer.links else ""
+    assert [len(page) for page in found] == [2, 2, 1]
+    assert [key for page in found for key in page] == whole
+    assert {key["state"] for key in whole} == {"active", "expired", "revoked"}
+
+
+async def listed(client: httpx.AsyncClient, keys: Keys, key: str = "project") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await check(client, keys, Row("", "GET", KEYS, 200, key=key)))["data"]
+    return found
