@@ -1,0 +1,58 @@
+"""The executable, started in an empty directory and used as a person would. Run by `make test-binary`."""
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import msgspec
+import pytest
+import zstandard
+
+from tests.server_process import BINARY, ROOT, Server, run, serving
+
+HISTORY = ROOT / "delta_server" / "data" / "usgs-quakes.ndjson.zst"
+pytestmark = pytest.mark.skipif(not Path(BINARY[0]).exists(), reason="make build makes it")
+
+
+def versions() -> Iterator[bytes]:
+    with HISTORY.open("rb") as file:
+        for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file)):
+            yield msgspec.json.decode(line)["body"].encode()
+
+
+def ask(server: Server, key: str, path: str, body: bytes | None = None) -> bytes:
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    with urlopen(Request(f"{server.url}{path}", data=body, headers=headers), timeout=30) as answer:
+        content: bytes = answer.read()
+        return content
+
+
+def test_key_import_serve_read_back_restart_verify(tmp_path: Path) -> None:
+    key = run(tmp_path, "key", "create", "--project", "demo", command=BINARY).stdout.split()[0]
+    run(tmp_path, "import", "--project", "demo", "--endpoint", "quakes", str(HISTORY), command=BINARY)
+    last = list(versions())[-1]
+    document = b'{"a" : 37.787619999999997}'
+    with serving(tmp_path, command=BINARY) as server:
+        latest = msgspec.json.decode(ask(server, key, "/v1/snapshots/latest/quakes"))["snapshot"]["id"]
+        assert ask(server, key, f"/v1/snapshots/{latest}/data") == last
+        posted = msgspec.json.decode(ask(server, key, "/v1/snapshots?endpoint=mine", document))["snapshot"]["id"]
+        deltas = msgspec.json.decode(ask(server, key, "/v1/deltas?endpoint_id=quakes&limit=1"))
+        assert deltas["data"]
+        assert b"swagger" in ask(server, key, "/docs")
+        assert len(ask(server, key, "/docs/swagger-ui-bundle.js")) > 1_000_000
+        server.stop()
+    with serving(tmp_path, command=BINARY) as server:
+        assert ask(server, key, f"/v1/snapshots/{posted}/data") == document
+        assert ask(server, key, f"/v1/snapshots/{latest}/data") == last
+        server.stop()
+    run(tmp_path, "pack", command=BINARY)
+    run(tmp_path, "verify", command=BINARY)
+
+
+def test_it_carries_one_sqlite_library(tmp_path: Path) -> None:
+    with serving(tmp_path, command=BINARY) as server:
+        child = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()[0]
+        assert not re.search("_sqlite3|libsqlite3", Path(f"/proc/{child}/maps").read_text())
+        server.stop()

@@ -1,0 +1,92 @@
+"""A real server in a process of its own, for tests and benches that need one."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import msgspec
+
+ROOT = Path(__file__).parent.parent
+FROM_SOURCE = (sys.executable, "-m", "delta_server")
+BINARY = (str(ROOT / "dist" / "delta-server"),)
+
+
+class Server(msgspec.Struct):
+    process: subprocess.Popen[str]
+    url: str
+    first_answer_s: float
+    """From starting the process to the first 200 on /healthz."""
+
+    def stop(self) -> str:
+        """Stop it as systemd does; what it logged."""
+        self.process.terminate()
+        _, errors = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, errors
+        return errors
+
+    def memory_bytes(self) -> int:
+        """Resident memory of the process and its children (a one-file executable is two)."""
+        group = [self.process.pid, *_children(self.process.pid)]
+        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in group]
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DELTA_")}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def run(
+    directory: Path, *arguments: str, command: Sequence[str] = FROM_SOURCE, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*command, *arguments], cwd=directory, env=environment(), capture_output=True, text=True, timeout=120
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+@contextlib.contextmanager
+def serving(directory: Path, *, command: Sequence[str] = FROM_SOURCE, **env: str) -> Iterator[Server]:
+    """A server on a free port with its data under `directory`; killed at the end if it still runs."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, "serve", "--port", "0"],
+        cwd=directory,
+        env=environment(**env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert found, process.communicate()
+        _wait_until_healthy(found[0])
+        yield Server(process, found[0], time.perf_counter() - began)
+    finally:
+        for child in _children(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, 9)
+        process.kill()
+        process.communicate()
+
+
+def _wait_until_healthy(url: str) -> None:
+    """The socket listens before the server accepts, so the first request simply waits."""
+    try:
+        assert urlopen(f"{url}/healthz", timeout=30).status == 200
+    except URLError as error:
+        raise AssertionError(f"{url}/healthz did not answer: {error}") from error
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
