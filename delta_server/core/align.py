@@ -39,14 +39,15 @@ class _Matched(msgspec.Struct):
 def align(
     array: bytes, before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules: Rules | None, depth: int
 ) -> Alignment:
-    """Align two lists of slices. `array` is the old array as it stands; `rules` hold at the array, whose elements are `depth` deep."""
+    """Align two lists of slices. `array` is the old array as it stands; `rules` are those at the array, whose elements
+    are `depth` levels deep."""
     head, tail = _equal_ends(before, after)
     a = list(map(bytes, before[head : len(before) - tail]))
     b = list(map(bytes, after[head : len(after) - tail]))
     if not a or not b:
         removed, added = range(head, head + len(a)), range(head, head + len(b))
         return Alignment(list(removed), list(added), [], [], None)
-    matched = _matched(array, len(before), len(after), a, b, rules, depth)
+    matched = _matched(array, (len(before), len(after)), a, b, rules, depth)
     kept = _kept(matched.pairs)
     positional = _between(kept, matched.pairs, len(a), len(b)) if matched.loose else []
     pairs = [*matched.pairs, *positional]
@@ -70,20 +71,20 @@ def _equal_ends(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw]) -> 
 
 
 def _matched(
-    array: bytes, length_before: int, length_after: int, a: list[bytes], b: list[bytes], rules: Rules | None, depth: int
+    array: bytes, lengths: tuple[int, int], a: list[bytes], b: list[bytes], rules: Rules | None, depth: int
 ) -> _Matched:
+    inner = rules.element() if rules else None
     places_a, places_b = {raw: i for i, raw in enumerate(a)}, {raw: j for j, raw in enumerate(b)}
     if len(places_a) < len(a) or len(places_b) < len(b):
-        return _Matched(_by_sequence(a, b, rules.element() if rules else None, depth), None, loose=True)
+        return _Matched(_by_sequence(a, b, inner, depth), None, loose=True)
     equal = [(i, places_b[raw]) for raw, i in places_a.items() if raw in places_b]
     left_a = [i for raw, i in places_a.items() if raw not in places_b]
     left_b = [j for raw, j in places_b.items() if raw not in places_a]
     if not left_a or not left_b:
         return _Matched(equal, None, loose=False)
-    rest_a, rest_b = [a[i] for i in left_a], [b[j] for j in left_b]
-    key = _key(array_keys.Sides(array, length_before, length_after, rest_a, rest_b), rules)
+    key = _key(array_keys.Sides(array, *lengths, [a[i] for i in left_a], [b[j] for j in left_b]), rules)
     if key is None:
-        return _Matched(_by_sequence(a, b, rules.element() if rules else None, depth), None, loose=True)
+        return _Matched(_by_sequence(a, b, inner, depth), None, loose=True)
     place_of = dict(zip(key.left_after, left_b, strict=True))
     by_key = [(i, place_of[k]) for i, k in zip(left_a, key.left_before, strict=True) if k in place_of]
     return _Matched(sorted(equal + by_key), key.fields, loose=False)
@@ -125,7 +126,7 @@ def _kept(pairs: list[Pair]) -> list[Pair]:
 def _between(kept: list[Pair], matched: list[Pair], length_a: int, length_b: int) -> list[Pair]:
     """Unmatched elements between two neighbouring kept ones, paired by position."""
     known_a, known_b = {i for i, _ in matched}, {j for _, j in matched}
-    pairs = []
+    pairs: list[Pair] = []
     last_i = last_j = -1
     for i, j in [*kept, (length_a, length_b)]:
         olds = [x for x in range(last_i + 1, i) if x not in known_a]

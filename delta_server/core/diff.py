@@ -87,7 +87,7 @@ class _Walk:
         for name, raw in before.items():
             other = after.get(name)
             if other is None:
-                node = self._lone(raw, None, at.member(name) if at else None, depth)
+                node: Node | None = self._lone(raw, None, at.member(name) if at else None, depth)
             elif raw == other:
                 continue
             else:

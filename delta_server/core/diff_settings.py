@@ -17,6 +17,7 @@ from delta_server.core.errors import FieldError, Invalid
 Order = Literal["strict", "set"]
 
 MAX_PATTERNS = 200
+MAX_ANY_STEPS = 2  # `**` in one pattern: each multiplies the states of the automaton
 MAX_KEY_FIELDS = 3
 MAX_KEY_DEPTH = 8
 _RESERVED_IN_KEY_FIELDS = frozenset('[]=,"\\')
@@ -64,9 +65,11 @@ def _count_errors(settings: DiffSettings, field: str) -> list[FieldError]:
 
 def _pattern_errors(pattern: str, field: str) -> list[FieldError]:
     try:
-        pointer.parse_pattern(pattern)
+        steps = pointer.parse_pattern(pattern)
     except Invalid as error:
         return [FieldError(field, error.message)]
+    if steps.count("**") > MAX_ANY_STEPS:
+        return [FieldError(field, f"{pattern!r} has more than {MAX_ANY_STEPS} `**`")]
     return []
 
 
@@ -151,17 +154,10 @@ class Rules:
 
     def _step(self, name: str | None) -> "Rules | None":
         if name not in self._next:
-            positions = frozenset(q for p, s in self._positions for q in self._after(p, s, name))
-            self._next[name] = Rules(self._patterns, positions) if positions else None
+            advance, patterns = pointer.advance, self._patterns
+            positions = frozenset((p, t) for p, s in self._positions for t in advance(patterns[p].steps, s, name))
+            self._next[name] = Rules(patterns, positions) if positions else None
         return self._next[name]
-
-    def _after(self, p: int, s: int, name: str | None) -> set[tuple[int, int]]:
-        steps = self._patterns[p].steps
-        if s == len(steps):
-            return set()
-        if steps[s] == "**":
-            return {(p, s), (p, s + 1), *(self._after(p, s + 1, name) if s + 1 < len(steps) else ())}
-        return {(p, s + 1)} if steps[s] in ("*", name) else set()
 
 
 def rules(settings: DiffSettings) -> Rules | None:

@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from delta_server.core import array_keys, pointer, slices
+from delta_server.core import pointer, slices
+from delta_server.core.array_keys import Fields, shared
 from delta_server.core.edits import Edit, Elements, Members, Node
 
 Kind = Literal["content", "reorder", "format", "ignored", "none"]
@@ -29,7 +30,7 @@ class Difference:
     leave out, or numbers within tolerance); `format` (only whitespace, escapes, number text, order of members);
     `none` (equal bytes).
     `added`, `removed`, `replaced`, `moved`: edits, where a schema change counts once. `fields`: pattern -> edits, moves
-    not counted; an element added or removed counts at the element (`/Incidents/*`). `types`: pattern -> JSON types seen.
+    not counted; an element added or removed counts at the element (`/Incidents/*`). `types`: pattern -> JSON types.
     """
 
     def __init__(
@@ -67,9 +68,9 @@ class Difference:
         return {pattern: list(fields) for pattern, fields in self.keys_by_pattern.items() if fields}
 
     @cached_property
-    def keys_by_pattern(self) -> "dict[str, array_keys.Fields | None]":
+    def keys_by_pattern(self) -> dict[str, Fields | None]:
         """As `array_keys`, with None for the changed arrays that have no key."""
-        keys: dict[str, array_keys.Fields | None] = {}
+        keys: dict[str, Fields | None] = {}
         if self.root is not None:
             _collect_keys(self.root, "", keys)
         return keys
@@ -160,11 +161,11 @@ def _of_elements(node: Elements) -> list[Node]:
     return [edit for _, edit in (*node.removed, *node.added)] + [below for _, _, below in node.changed]
 
 
-def _collect_keys(node: Node, pattern: str, keys: "dict[str, array_keys.Fields | None]") -> None:
+def _collect_keys(node: Node, pattern: str, keys: dict[str, Fields | None]) -> None:
     if isinstance(node, Members):
         for name, below in node.changed:
             _collect_keys(below, member_pattern(node, pattern, name), keys)
     elif isinstance(node, Elements):
-        keys[pattern] = keys.get(pattern) or array_keys.shared(node.before, node.after, node.key)
+        keys[pattern] = keys.get(pattern) or shared(node.before, node.after, node.key)
         for _, _, below in node.changed:
             _collect_keys(below, pattern + "/*", keys)

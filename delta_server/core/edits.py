@@ -30,7 +30,8 @@ class Members(msgspec.Struct, frozen=True):
 class Elements(msgspec.Struct, frozen=True):
     """Differences inside an array that both versions have. Places are of the old array (i) or the new one (j).
 
-    `after` is the new array less what is ignored in it. In an array whose order means nothing (`is_set`) `moved` is empty although places differ.
+    `after` is the new array less what is ignored in it. In an array whose order means nothing (`is_set`) `moved` is
+    empty although places differ.
     """
 
     before: bytes

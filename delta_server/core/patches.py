@@ -107,9 +107,9 @@ def _placements(node: Elements, path: bytes) -> Iterator[bytes]:
 class _Places:
     """Where elements stand while an array is being rearranged, after the removals.
 
-    Elements that stay keep their relative order. The others are dealt with in the order of the new array: each goes right
-    behind its new predecessor, so at the turn of new place `j` all of `0..j-1` stand in their order, and between them
-    only elements still waiting to be moved. The waiting ones behind a staying element come after those placed there.
+    Elements that stay keep their relative order. The others are dealt with in the order of the new array: each goes
+    right behind its new predecessor, so at the turn of new place `j` all of `0..j-1` stand in their order, and between
+    them only elements still waiting to be moved. Those waiting behind a staying element come after those placed there.
     """
 
     def __init__(self, node: Elements) -> None:
@@ -181,14 +181,12 @@ def _merged_value(edit: Edit, path: str) -> bytes:
         raise Invalid(f"a merge patch does not reach the difference at {path}: ask for json-patch", field="format")
     place = path if edit.new == b"null" and path else _null_inside(edit.new, path)
     if place is not None:
-        raise Invalid(
-            f"a merge patch cannot set {place} to null, which means removal in it: ask for json-patch", field="format"
-        )
+        raise Invalid(f"a merge patch cannot set {place} to null (null removes): ask for json-patch", field="format")
     return slices.minified(edit.new)
 
 
 def _null_inside(raw: bytes, path: str) -> str | None:
-    """The path of a null member reached through objects only, None if there is none. Arrays are replaced as they are."""
+    """The path of a null member reached through objects only, None if there is none: arrays stay as they are."""
     stack = [(path, raw)] if b"null" in raw else []
     while stack:
         place, value = stack.pop()

@@ -93,6 +93,8 @@ def _key_step(text: str, path: str) -> KeyStep:
 
 def parse_pattern(pattern: str) -> tuple[str, ...]:
     """The steps of a field pattern such as `/Incidents/*/AcresBurned`. Raises Invalid."""
+    if len(pattern) > MAX_PATH_CHARS:
+        raise Invalid(f"a pattern may have at most {MAX_PATH_CHARS} characters", field="path")
     if pattern and not pattern.startswith("/"):
         raise Invalid(f"{pattern!r} is not a pattern: begin with /, as in /items/*/price", field="path")
     return tuple(unescape(step, pattern) for step in pattern.split("/")[1:])
@@ -165,10 +167,8 @@ def _element_by_key(elements: list[msgspec.Raw], step: KeyStep) -> bytes | None:
     """The first element that has the values as typed, else the first that has them as strings."""
     as_string = None
     for raw in _candidates(elements, step):
-        match = [
-            _value_matches(field_of(raw, f), v, q)
-            for f, v, q in zip(step.fields, step.values, step.quoted, strict=True)
-        ]
+        wanted = zip(step.fields, step.values, step.quoted, strict=True)
+        match = [_value_matches(field_of(raw, field), value, quoted) for field, value, quoted in wanted]
         if all(m == 2 for m in match):
             return raw
         if as_string is None and all(match):
@@ -177,13 +177,9 @@ def _element_by_key(elements: list[msgspec.Raw], step: KeyStep) -> bytes | None:
 
 
 def _candidates(elements: list[msgspec.Raw], step: KeyStep) -> Iterator[bytes]:
-    """Elements that may have the step's values: most are ruled out by a search for the value's plain text."""
-    plain = [
-        v
-        for v, q in zip(step.values, step.quoted, strict=True)
-        if v.isascii() and v.isalnum() and (q or not _SCALAR.fullmatch(v))
-    ]
-    sought = max(plain, key=len, default="").encode()
+    """Elements that may have the step's values: most are ruled out by a search for the longest plain text."""
+    strings = [v for v, quoted in zip(step.values, step.quoted, strict=True) if quoted or not _SCALAR.fullmatch(v)]
+    sought = max([v for v in strings if v.isascii() and v.isalnum()], key=len, default="").encode()
     for element in elements:
         raw = bytes(element)
         if sought in raw or b"\\u" in raw:
@@ -221,23 +217,27 @@ def pattern_of(steps: Sequence[Step], document: bytes | None = None) -> str:
 
 def matches(pattern: str, path: "str | Sequence[Step]") -> bool:
     """Whether `pattern` covers exactly the place (or pattern) `path`, all steps of it."""
-    steps = (
-        parse_pattern(path) if isinstance(path, str) and "*" in path else parse(path) if isinstance(path, str) else path
-    )
+    steps: Sequence[Step] = path if not isinstance(path, str) else parse_pattern(path) if "*" in path else parse(path)
     reached = {0}
     wanted = parse_pattern(pattern)
     for step in steps:
         name = step if isinstance(step, str) else step.text
-        reached = {after for at in reached for after in _advance(wanted, at, name)}
+        reached = {after for at in reached for after in advance(wanted, at, name)}
     return len(wanted) in reached
 
 
-def _advance(wanted: tuple[str, ...], at: int, name: str) -> set[int]:
-    if at == len(wanted):
-        return set()
-    if wanted[at] == "**":
-        return {at, at + 1} | (_advance(wanted, at + 1, name) if at + 1 < len(wanted) else set())
-    return {at + 1} if wanted[at] in ("*", name) else set()
+def advance(pattern: Sequence[str], at: int, name: str | None) -> set[int]:
+    """Where one step by `name` (None: one no pattern names) may lead from place `at` in a pattern.
+
+    `**` takes any number of steps, at the end of a pattern at least one.
+    """
+    reached = set()
+    while at < len(pattern) and pattern[at] == "**":
+        reached.update((at, at + 1))
+        at += 1
+    if at < len(pattern) and pattern[at] in ("*", name):
+        reached.add(at + 1)
+    return reached
 
 
 def leaves(
@@ -270,5 +270,5 @@ def _below(path: str, pattern: str, raw: bytes, keys: ArrayKeys) -> Iterator[tup
         fields = keys.get(pattern)
         for i, element in enumerate(slices.elements(raw)):
             raw_element = bytes(element)
-            step = (fields and key_step(fields, raw_element)) or str(i)
-            yield f"{path}/{step}", pattern + "/*", raw_element
+            name = (key_step(fields, raw_element) if fields else None) or str(i)
+            yield f"{path}/{name}", pattern + "/*", raw_element

@@ -43,9 +43,9 @@ def _middle(a: list[str], b: list[str]) -> list[Run]:
 
 
 def _joined(found: list[Run]) -> list[Run]:
-    """Empty runs dropped, neighbours of one sign joined, and kept white space between changes made part of them."""
+    """Empty runs dropped, neighbours of one sign joined."""
     joined: list[Run] = []
-    for place, (sign, text) in enumerate(found):
+    for sign, text in found:
         if not text:
             continue
         if joined and joined[-1][0] == sign:
