@@ -8,7 +8,7 @@ import apsw
 
 from delta_server.storage.connection import Tuning, open_writer
 from delta_server.storage.database import Tx
-from delta_server.storage.transaction import explain
+from delta_server.storage.transaction import raise_explained
 
 SLICE_PAGES = 64
 """Pages one incremental vacuum moves within one write: 0.5 MB, a millisecond or two."""
@@ -43,7 +43,7 @@ class Maintenance:
             except apsw.BusyError:
                 pass  # a reader needs the log as it is, or the writer is checkpointing itself; next time, then
             except apsw.Error as error:
-                raise explain(error) from error
+                raise_explained(error)
 
 
 def optimize(tx: Tx) -> None:

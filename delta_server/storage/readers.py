@@ -11,7 +11,7 @@ import apsw
 
 from delta_server.storage.connection import Tuning, open_reader
 from delta_server.storage.database import Clock
-from delta_server.storage.transaction import Deadline, ReadTx, explain, shutting_down
+from delta_server.storage.transaction import Deadline, ReadTx, raise_explained, shutting_down
 
 T = TypeVar("T")
 
@@ -38,8 +38,10 @@ class Reader:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+        except apsw.ReadOnlyError:
+            raise  # a mistake in `work`, not a state of the disk
         except apsw.Error as error:
-            raise explain(error) from error
+            raise_explained(error)
 
     def close(self) -> None:
         self._connection.close()

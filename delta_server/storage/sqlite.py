@@ -23,7 +23,7 @@ from delta_server.storage.lock import DataDirRefused, DirectoryLock, refuse_netw
 from delta_server.storage.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
 from delta_server.storage.migrate import migrate, packaged, sync_path
 from delta_server.storage.readers import Reader, ReaderPool
-from delta_server.storage.transaction import Deadline, explain
+from delta_server.storage.transaction import Deadline, raise_explained
 from delta_server.storage.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class SqliteDatabase:
         except OSError as error:
             raise DataDirRefused(f"the data directory {storage.data_dir} cannot be used: {error}") from error
         except apsw.Error as error:
-            raise explain(error) from error
+            raise_explained(error)
 
     async def read(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._readers.run(lambda tx: fn(tx, *args, **kwargs))

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import apsw
 
@@ -83,21 +83,31 @@ class ReadTx(SqliteTx):
 
 def explain(error: apsw.Error) -> Exception:
     """What the caller is told of SQLite's failure; a mistake in the statement itself stays the exception it was."""
-    if isinstance(error, apsw.FullError):
-        return Unavailable("the disk is full and nothing was stored; free some space", retry_after_s=60)
-    if isinstance(error, (apsw.BusyError, apsw.LockedError)):
-        return Unavailable("another process holds the database; try again", retry_after_s=5)
-    if isinstance(error, apsw.InterruptError):
-        return Unavailable("reading took too long; ask for less at once", retry_after_s=5)
-    if isinstance(error, apsw.NoMemError):
-        return Unavailable("out of memory; nothing was stored", retry_after_s=30)
-    if isinstance(error, (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError)):
-        return Unavailable(f"the disk failed ({error}); nothing was stored", retry_after_s=60)
-    if isinstance(error, apsw.ConnectionClosedError):
-        return shutting_down()
-    if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
-        return DatabaseFailed(f"the database file is damaged ({error}); restore a backup")
-    return error
+    match error:
+        case apsw.FullError():
+            return Unavailable("the disk is full and nothing was stored: free some space", retry_after_s=60)
+        case apsw.BusyError() | apsw.LockedError():
+            return Unavailable("another process holds the database; try again", retry_after_s=5)
+        case apsw.InterruptError():
+            return Unavailable("reading took too long: ask for less at once", retry_after_s=5)
+        case apsw.NoMemError():
+            return Unavailable("the server is out of memory; try again later", retry_after_s=30)
+        case apsw.IOError() | apsw.CantOpenError() | apsw.ReadOnlyError():
+            return Unavailable(f"the disk failed: {error}", retry_after_s=60)
+        case apsw.CorruptError() | apsw.NotADBError():
+            return DatabaseFailed(f"the database file is damaged ({error}): restore a backup")
+        case apsw.ConnectionClosedError():
+            return shutting_down()
+        case _:
+            return error
+
+
+def raise_explained(error: apsw.Error) -> NoReturn:
+    told = explain(error)
+    try:
+        raise told from (None if told is error else error)
+    finally:
+        del told, error  # or this frame and the exception hold each other, and a connection with them
 
 
 def shutting_down() -> Unavailable:

@@ -220,9 +220,9 @@ class DatabaseContract:
         assert await db.read(names) == db.peek(names) == []
 
     async def test_a_reader_cannot_write(self, db: Database):
-        with pytest.raises(Exception, match=r"(?i)read.?only|nothing was stored"):
+        with pytest.raises(Exception, match=r"(?i)read.?only"):
             await db.read(put, "a")
-        with pytest.raises(Exception, match=r"(?i)read.?only|nothing was stored"):
+        with pytest.raises(Exception, match=r"(?i)read.?only"):
             db.peek(put, "a")
         assert await db.read(names) == []
 

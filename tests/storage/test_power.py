@@ -5,6 +5,7 @@ is claimed holds for every interleaving.
 """
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "unraisablehook", tell)
     logging.disable(logging.CRITICAL)
     yield
+    gc.collect()  # connections that ended with the power tell of it when they are let go
     logging.disable(logging.NOTSET)
 
 
