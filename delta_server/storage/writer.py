@@ -5,8 +5,8 @@ calls that came in while the last group was on its way to disk share the next tr
 that one's failure undoes that one alone. When the transaction itself fails (disk full, I/O error), all its calls are
 told so, whatever they had got to: a refusal, too, may rest on rows that have just been undone.
 
-It does not wait for a group to grow. With 10 and with 100 callers at once the groups were 10 and 100 calls anyway (26 us
-a call at 100, measured): the event loop submits while this thread waits for the lock of the interpreter.
+It does not wait for a group to grow. With 10 and with 100 callers at once the groups were 10 and 100 calls anyway, at
+26 us a call with 100: the event loop submits while this thread waits for the lock of the interpreter.
 
 The thread never looks at its callers' futures: interrupting a statement would roll back everybody's transaction.
 """

@@ -48,10 +48,12 @@ class TestSqlite(DatabaseContract):
         await db.write(put, "later")
         assert await db.read(names) == [*kept, "later"]
 
-    async def test_a_locked_database_is_told_to_all_and_survived(self, db: Database, tmp_path: Path):
+
+async def test_a_locked_database_is_told_to_all_and_survived(tmp_path: Path):
+    async with opened(tmp_path, tuning=msgspec.structs.replace(FAST, busy_ms=1)) as db:
+        await db.write(lambda tx: tx.run(CREATE))
         blocker = apsw.Connection(str(tmp_path / "delta.db"))
         blocker.execute("BEGIN IMMEDIATE")
-        db._writer._connection.set_busy_timeout(1)  # type: ignore[attr-defined]
         results = await asyncio.gather(*(db.write(put, str(i)) for i in range(20)), return_exceptions=True)
         assert {type(result) for result in results} == {Unavailable}
         blocker.close()
