@@ -113,7 +113,11 @@ class Writer:
 
     def _run_group(self, group: list[_Call]) -> None:
         """Run and commit the first of `group` and what waits behind it, which joins `group`."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.Error:
+            group.extend(iter(self._next, None))  # all who wait: each would wait for the same lock again, for seconds
+            raise
         until_s = time.monotonic() + self._tuning.group_s
         self._run(group[0])
         while len(group) < self._tuning.group_calls and time.monotonic() < until_s:
@@ -149,7 +153,7 @@ class Writer:
         return call
 
     def _fail(self, group: list[_Call], error: BaseException) -> None:
-        """Undo the transaction and tell all of `group`, and all that would meet the same, that nothing was stored."""
+        """Undo the transaction and tell all of `group` that nothing was stored."""
         self.failures += 1
         log.error("a group of %d writes failed", len(group), exc_info=error)
         try:
