@@ -67,7 +67,8 @@ class Edge:
             await self.app(scope, exchange.receive, exchange.send)
         except Exception as error:  # Litestar answers what handlers raise; this is what it cannot
             if not await exchange.fail(error):
-                raise
+                log.error("answer broken off", request_id=exchange.request_id, exc_info=error)
+                raise  # the server closes the connection: the caller sees that the answer is not whole
 
     def _inner(self, outer: Scope, exchange: Exchange) -> Scope:
         """The scope Litestar sees. A copy: uvicorn reads the method of its own when it writes the answer."""

@@ -11,8 +11,8 @@ from delta_server.http.pagination import decode_cursor, encode_cursor
 
 _TIME = "a time such as 2026-05-01T12:00:00Z, a date, or an age such as 24h"
 
-From: TypeAlias = Annotated[str | None, QueryParameter(query="from", description=f"At this time or later: {_TIME}")]
-To: TypeAlias = Annotated[str | None, QueryParameter(query="to", description=f"Before this time: {_TIME}")]
+From: TypeAlias = Annotated[str | None, QueryParameter(name="from", description=f"At this time or later: {_TIME}")]
+To: TypeAlias = Annotated[str | None, QueryParameter(name="to", description=f"Before this time: {_TIME}")]
 Order: TypeAlias = Annotated[Literal["asc", "desc"], QueryParameter(description="By captured_at")]
 
 

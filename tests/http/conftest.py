@@ -1,0 +1,41 @@
+from collections.abc import AsyncIterator
+
+import httpx
+import msgspec
+import pytest
+
+from delta_server import app as delta_app
+from delta_server.app import Application
+from delta_server.config import Config, Limits
+from delta_server.http import guards
+from tests.conftest import Keys, bearer, client_of, make_keys, started
+from tests.http import sample
+from tests.storage.opened import FAST, FakeClock
+
+
+@pytest.fixture
+async def sample_app(config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Application]:
+    """The application with the sample feature, requests of at most 8 MiB, and a proxy at 127.0.0.1."""
+    for route, access in sample.GUARDS.items():
+        monkeypatch.setitem(guards.GUARDS, route, access)
+    config = msgspec.structs.replace(
+        config,
+        limits=Limits(document_bytes=8 << 20, request_bytes=8 << 20),
+        server=msgspec.structs.replace(config.server, trusted_proxies=("127.0.0.1",)),
+    )
+    application = delta_app.build(config, clock=clock, tuning=FAST, more_routes=sample.ROUTES)
+    async with started(application):
+        yield application
+
+
+@pytest.fixture
+async def sample_keys(sample_app: Application, clock: FakeClock) -> Keys:
+    return await make_keys(sample_app.services, clock)
+
+
+@pytest.fixture
+async def sample_client(sample_app: Application, sample_keys: Keys) -> AsyncIterator[httpx.AsyncClient]:
+    """Sends a key with all scopes."""
+    async with client_of(sample_app) as client:
+        client.headers.update(bearer(sample_keys.project))
+        yield client

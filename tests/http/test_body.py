@@ -1,0 +1,82 @@
+import json
+
+import httpx
+import pytest
+
+from delta_server.http.body import MAX_TYPED_BYTES
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("application/json", 201),
+        ("application/json; charset=utf-8", 201),
+        ("application/JSON; charset=UTF-8", 201),
+        ("application/geo+json", 201),
+        ("text/json", 201),
+        ("application/json; charset=latin-1", 415),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/jsonp", 415),
+        ("application/x-ndjson", 415),
+        ("", 415),
+        (None, 415),
+    ],
+)
+async def test_media_types(sample_client: httpx.AsyncClient, kind: str | None, status: int) -> None:
+    headers = {} if kind is None else {"content-type": kind}
+    for path in ("/v1/sample", "/v1/sample/document"):
+        answer = await sample_client.post(path, content=b'{"name": "a"}', headers=headers)
+        assert answer.status_code == status, (path, answer.text)
+
+
+async def test_documents_come_through_byte_for_byte(sample_client: httpx.AsyncClient) -> None:
+    for text in (b' {"a" : 1.0, "a":1e400}\n', b"9" * 5000, b'"\\u00e9\xc3\xa9"', b"[]", b"0"):
+        answer = await sample_client.post("/v1/sample/document", content=text, headers=JSON)
+        assert answer.content == text
+
+
+async def test_camel_case_is_another_name(sample_client: httpx.AsyncClient) -> None:
+    free = '{"pageSize": 1.0, "a":1, "b":1e999}'
+    sent = '{"name":"a", "pageSize": 3, "inner": {"keepDays": 7}, "manyInner": [{"keepDays": 8}], "freeJson": ' + free
+    answer = await sample_client.post("/v1/sample", content=sent + "}", headers=JSON)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["page_size"] == 3
+    assert answer.json()["inner"]["keep_days"] == 7
+    assert answer.json()["many_inner"][0]["keep_days"] == 8
+    assert f'"free_json":{free}' in answer.text
+
+
+async def test_errors_behind_an_alias_are_still_told(sample_client: httpx.AsyncClient) -> None:
+    answer = await sample_client.post("/v1/sample", content=b'{"name":"a","pageSize":"x"}', headers=JSON)
+    assert answer.json()["errors"][0]["field"] == "page_size"
+
+
+async def test_empty_bodies(sample_client: httpx.AsyncClient) -> None:
+    for path in ("/v1/sample", "/v1/sample/document"):
+        answer = await sample_client.post(path, headers=JSON)
+        assert (answer.status_code, answer.json()["code"]) == (400, "BAD_REQUEST")
+        assert "empty" in answer.json()["message"]
+
+
+async def test_management_bodies_are_small(sample_client: httpx.AsyncClient) -> None:
+    body = json.dumps({"name": "a" * MAX_TYPED_BYTES}).encode()
+    assert (await sample_client.post("/v1/sample", content=body, headers=JSON)).status_code == 413
+    assert (await sample_client.post("/v1/sample/document", content=body, headers=JSON)).status_code == 201
+
+
+async def test_large_bodies(sample_client: httpx.AsyncClient) -> None:
+    body = b'"' + b"a" * (8 << 20) + b'"'
+    declared = await sample_client.post("/v1/sample/document", content=body, headers=JSON)
+    assert (declared.status_code, declared.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+    async def pieces():
+        for start in range(0, len(body), 1 << 20):
+            yield body[start : start + (1 << 20)]
+
+    counted = await sample_client.post("/v1/sample/document", content=pieces(), headers=JSON)
+    assert counted.status_code == 413
+    assert (await sample_client.post("/v1/sample/document", content=body[:100] + b'"', headers=JSON)).status_code == 201

@@ -1,0 +1,49 @@
+import re
+
+import httpx
+import pytest
+
+from delta_server import app as delta_app
+from delta_server.config import Config, Server
+from tests.conftest import client_of, started
+
+
+async def test_the_page_needs_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "://" not in page.text
+    assert "<script>" not in page.text  # the content security policy allows files only
+    for url in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        assert (await client.get(f"/{url}")).status_code == 200, url
+
+
+@pytest.mark.parametrize("name", ["..%2fapp.py", "%2e%2e%2fapp.py", "swagger-ui.js", "x", "%00", "index.html"])
+async def test_no_other_file_is_served(client: httpx.AsyncClient, name: str) -> None:
+    assert (await client.get(f"/docs/{name}")).status_code == 404
+
+
+async def test_assets_are_kept_by_browsers(client: httpx.AsyncClient) -> None:
+    tag = (await client.get("/docs/swagger-ui.css")).headers["etag"]
+    assert (await client.get("/docs/swagger-ui.css", headers={"if-none-match": tag})).status_code == 304
+
+
+async def test_the_description(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/docs/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    create = document["paths"]["/v1/endpoints"]["post"]
+    assert create["security"] == [{"bearer": []}, {"header": []}]
+    assert create["x-scope"] == "write"
+    assert "security" not in document["paths"]["/healthz"]["get"]
+    names = {ref.rpartition("/")[2] for ref in re.findall(r'"\$ref":"([^"]+)"', (await _text(client)))}
+    assert names <= set(document["components"]["schemas"])
+
+
+async def _text(client: httpx.AsyncClient) -> str:
+    return (await client.get("/docs/openapi.json")).text
+
+
+async def test_it_can_be_turned_off(config: Config) -> None:
+    quiet = Config(storage=config.storage, server=Server(docs=False))
+    async with started(delta_app.build(quiet)) as app, client_of(app) as client:
+        assert (await client.get("/docs")).status_code == 404
+        assert (await client.get("/docs/openapi.json")).status_code == 404

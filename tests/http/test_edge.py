@@ -1,0 +1,233 @@
+"""What is true of every request, over the whole application."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from delta_server.app import Application
+from delta_server.http.edge import MAX_TARGET_BYTES
+from tests.conftest import Keys, bearer, client_of
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("abc-1.2:3_4", True),
+        ("a" * 128, True),
+        ("a" * 129, False),
+        ("a b", False),
+        ("<script>", False),
+        ("\x1b[31m", False),
+        ("", False),
+    ],
+)
+async def test_request_ids(client: httpx.AsyncClient, sent: str, kept: bool) -> None:
+    answer = await client.get("/nowhere", headers={"x-request-id": sent})
+    assert (answer.headers["x-request-id"] == sent) == kept
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/endpoints", 200),
+        ("/api/v1/endpoints", 200),
+        ("/api/endpoints", 200),
+        ("/v1/endpoints/", 200),
+        ("/api/v2/endpoints", 404),
+        ("/v1/api/endpoints", 404),
+        ("/apiv1/endpoints", 404),
+        ("/api/healthz", 404),
+        ("/endpoints", 404),
+    ],
+)
+async def test_the_other_names_of_v1(client: httpx.AsyncClient, keys: Keys, path: str, status: int) -> None:
+    assert (await client.get(path, headers=bearer(keys.project))).status_code == status
+
+
+async def test_head_is_get_without_the_body(client: httpx.AsyncClient, keys: Keys) -> None:
+    for path in ("/healthz", "/v1/endpoints", "/docs/openapi.json"):
+        got = await client.get(path, headers={**bearer(keys.project), "accept-encoding": "identity"})
+        head = await client.head(path, headers={**bearer(keys.project), "accept-encoding": "identity"})
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(got.content)) == got.headers["content-length"]
+        assert head.headers["content-type"] == got.headers["content-type"]
+    assert (await client.head("/v1/endpoints")).status_code == 401
+    assert (await client.head("/nowhere")).status_code == 404
+
+
+async def test_every_answer_has_the_safety_headers(sample_client: httpx.AsyncClient) -> None:
+    for path in ("/healthz", "/docs", "/nowhere", "/v1/sample/stream", "/v1/sample/broken", "/v1/endpoints"):
+        headers = (await sample_client.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"].startswith("default-src 'self';")
+        assert "unsafe-inline" not in headers["content-security-policy"]
+        assert headers["cache-control"] == "no-store"
+        assert "server" not in headers
+
+
+async def test_methods_that_are_not_there(client: httpx.AsyncClient) -> None:
+    answer = await client.put("/v1/endpoints")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+    assert answer.json()["code"] == "BAD_REQUEST"
+    options = await client.options("/v1/endpoints")
+    assert (options.status_code, options.content) == (204, b"")
+
+
+async def test_long_urls(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/endpoints/" + "a" * MAX_TARGET_BYTES)
+    assert (answer.status_code, answer.json()["code"]) == (414, "BAD_REQUEST")
+    answer = await client.get("/v1/endpoints?cursor=" + "a" * MAX_TARGET_BYTES)
+    assert answer.status_code == 414
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("GET%20%2Fprices", "GET /prices"),
+        ("50%25", "50%"),
+        ("a%252Fb", "a%2Fb"),
+        ("%F0%9F%90%8B", "\N{WHALE}"),
+        ("a+b", "a+b"),
+        ("..%2F..%2Fetc", "../../etc"),
+        ("a%00b", "a\0b"),
+    ],
+)
+async def test_names_in_paths(sample_client: httpx.AsyncClient, path: str, name: str) -> None:
+    for _ in range(2):  # the router remembers paths
+        answer = await sample_client.get(f"/v1/sample/named/{path}")
+        assert answer.json()["name"] == name
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page_size=2&kind=a&kind=b&words=%F0%9F%90%8B",
+        "pageSize=2&kind=a&kind=b&words=\N{WHALE}",
+    ],
+)
+async def test_query_parameters(sample_app: Application, sample_keys: Keys, query: str) -> None:
+    answer = await _get_raw(sample_app, "/v1/sample/named/x", query.encode(), sample_keys.project)
+    assert answer == b'{"name":"x","page_size":2,"kinds":["a","b"],"words":"\xf0\x9f\x90\x8b"}'
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "code"),
+    [
+        ("nope=1", "nope", "VALIDATION_ERROR"),
+        ("page_size=1&page_size=2", "page_size", "VALIDATION_ERROR"),
+        ("page_size=1&pageSize=2", "page_size", "VALIDATION_ERROR"),
+        ("page_size=x", "page_size", "VALIDATION_ERROR"),
+        ("page_size=", "page_size", "VALIDATION_ERROR"),
+        ("page_size=" + "9" * 5000, "page_size", "VALIDATION_ERROR"),
+        ("words=%FF", None, "BAD_REQUEST"),
+        ("%FF=1", None, "BAD_REQUEST"),
+        ("&".join(["kind=a"] * 101), None, "BAD_REQUEST"),
+        ("words=%ED%A0%80", None, "BAD_REQUEST"),
+    ],
+)
+async def test_query_parameters_that_are_refused(
+    sample_client: httpx.AsyncClient, query: str, field: str | None, code: str
+) -> None:
+    answer = await sample_client.get(f"/v1/sample/named/x?{query}")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, code), problem
+    assert [error["field"] for error in problem["errors"]] == ([field] if field else [])
+
+
+async def test_the_access_log(sample_app: Application, sample_keys: Keys) -> None:
+    async with client_of(sample_app) as client:
+        with capture_logs() as logs:
+            await client.get(
+                "/v1/sample/named/%1b%5b31m%0d%0aname?words=secret",
+                headers={
+                    **bearer(sample_keys.project),
+                    "x-forwarded-for": "6.6.6.6, 203.0.113.9",
+                    "x-request-id": "r1",
+                },
+            )
+    (line,) = [entry for entry in logs if entry["event"] == "request"]
+    assert line.pop("ms") >= 0
+    assert line.pop("bytes") > 0
+    assert line == {
+        "event": "request",
+        "log_level": "info",
+        "method": "GET",
+        "route": "/v1/sample/named/{name}",
+        "status": 200,
+        "request_id": "r1",
+        "client": "203.0.113.9",
+    }
+
+
+async def test_odd_methods_and_paths_make_no_new_series(client: httpx.AsyncClient, keys: Keys) -> None:
+    await client.request("BREW", "/nowhere/1")
+    await client.get("/nowhere/2")
+    text = (await client.get("/metrics", headers=bearer(keys.project))).text
+    assert 'delta_http_requests_total{method="OTHER",route="(none)",status="404"} 1.0' in text
+    assert "nowhere" not in text
+    assert "BREW" not in text
+
+
+async def test_websockets_are_refused(app: Application) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    await app({"type": "websocket", "path": "/v1/endpoints", "headers": []}, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+async def test_a_body_that_never_ends_times_out(sample_app: Application, sample_keys: Keys, monkeypatch: Any) -> None:
+    monkeypatch.setattr(asyncio, "timeout_at", lambda _: asyncio.timeout(0))
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    messages = await _exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, receive)
+    assert messages[0]["status"] == 408
+
+
+async def test_a_client_that_goes_away(sample_app: Application, sample_keys: Keys) -> None:
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    messages = await _exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, receive)
+    assert messages[0]["status"] == 400
+
+
+async def test_a_body_is_not_read_without_a_key(sample_app: Application) -> None:
+    async def receive() -> Any:
+        pytest.fail("the body was asked for")
+
+    messages = await _exchange(sample_app, "POST", "/v1/sample/document", "dk_proj_no", receive)
+    assert messages[0]["status"] == 401
+
+
+async def _get_raw(app: Application, path: str, query: bytes, key: str) -> bytes:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return b"".join(m["body"] for m in (await _exchange(app, "GET", path, key, receive, query))[1:])
+
+
+async def _exchange(app: Application, method: str, path: str, key: str, receive: Any, query: bytes = b"") -> list[Any]:
+    """The messages an ASGI server is sent; for what no HTTP client would send."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json"), (b"authorization", b"Bearer " + key.encode())]
+    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query}
+    connection = {"client": ("192.0.2.1", 1), "root_path": "", "scheme": "http", "http_version": "1.1"}
+    await app({**scope, **connection, "headers": headers}, receive, send)
+    return sent
