@@ -21,7 +21,7 @@ WITHOUT_TENANT = {
     "finds the tenant": {"accounts": "account_named insert_account key"},
     "background work for all tenants": {
         "accounts": "write_last_uses",
-        "contents": "with_loose with_packs with_dead",
+        "contents": "with_loose with_packs with_dead endpoints deleted_endpoints count",
         "deltas": "queue queue_length requeue",
         "projects": "deleted_and_empty",
         "snapshots": "with_retention",

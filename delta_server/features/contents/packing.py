@@ -11,7 +11,7 @@ import msgspec
 from delta_server.core import chain, codec
 from delta_server.core.chain import STORED, Above, Bounds, Part
 from delta_server.features.contents import reading, store
-from delta_server.features.contents.store import Content, Frame, NewPack, Pack
+from delta_server.features.contents.rows import Content, Frame, NewPack, Pack
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 

@@ -14,7 +14,7 @@ import msgspec
 from delta_server.core import codec
 from delta_server.core.errors import DatabaseFailed, NotFound
 from delta_server.features.contents import store
-from delta_server.features.contents.store import Content, Pack, StoredFrame
+from delta_server.features.contents.rows import Content, Pack, StoredFrame
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Tx

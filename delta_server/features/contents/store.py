@@ -5,66 +5,10 @@ from collections.abc import Sequence
 import msgspec
 
 from delta_server.core import chain
+from delta_server.features.contents.rows import Content, Frame, NewPack, Pack, StoredFrame
 from delta_server.storage.database import Row, Tx
 
 COLUMNS = "id, endpoint, captured_at, size, hash, pack, position, dead"
-
-
-class Content(msgspec.Struct, frozen=True):
-    """`hash` is the xxh3-128 of the `size` bytes. `pack` and `position` are None while they are a frame."""
-
-    id: int
-    endpoint: int
-    captured_at: int
-    size: int
-    hash: bytes
-    pack: int | None
-    position: int | None
-    dead: int
-
-
-class Frame(msgspec.Struct, frozen=True):
-    """An encoded content on its way into the store; `base` is the content its `data` was encoded against."""
-
-    hash: bytes
-    size: int
-    base: int | None
-    data: bytes
-
-
-class StoredFrame(msgspec.Struct, frozen=True):
-    content: int
-    base: int | None
-    data: bytes
-
-
-class Pack(msgspec.Struct, frozen=True):
-    """A pack without its data. `captured_at` is its first content's; `members` are content ids by position."""
-
-    id: int
-    endpoint: int
-    captured_at: int
-    deep: int
-    base: int | None
-    chain: int
-    contents: int
-    size: int
-    created_at: int
-    members: list[int]
-
-
-class NewPack(msgspec.Struct, frozen=True):
-    """An encoded pack on its way into the store. `sizes` are those of its contents, in order."""
-
-    captured_at: int
-    deep: bool
-    base: int | None
-    chain: int
-    sizes: list[int]
-    created_at: int
-    data: bytes
-
-
 _PACK_COLUMNS = "id, endpoint, captured_at, deep, base, chain, contents, size, created_at, members"
 
 
@@ -207,7 +151,7 @@ def loose(tx: Tx, endpoint: int, *, size_limit: int) -> list[Content]:
 def with_loose(tx: Tx, *, size_limit: int, total_bytes: int, contents: int) -> list[int]:
     """Endpoints whose frames that are not too large for a pack reach either bound."""
     sql = "SELECT endpoint FROM frame WHERE size <= ? GROUP BY endpoint HAVING sum(size) >= ? OR count(*) >= ?"
-    return [row[0] for row in tx.all(sql, size_limit, total_bytes, contents)]
+    return _ids(tx, sql, size_limit, total_bytes, contents)
 
 
 def frame_bytes(tx: Tx, endpoint: int, contents: Sequence[int]) -> int:
@@ -218,17 +162,15 @@ def frame_bytes(tx: Tx, endpoint: int, contents: Sequence[int]) -> int:
 
 
 def frames_based_on(tx: Tx, endpoint: int, content: int) -> list[int]:
-    rows = tx.all("SELECT content FROM frame WHERE base = ? AND endpoint = ? ORDER BY content", content, endpoint)
-    return [row[0] for row in rows]
+    return _ids(tx, "SELECT content FROM frame WHERE base = ? AND endpoint = ? ORDER BY content", content, endpoint)
 
 
 def has_dependents(tx: Tx, endpoint: int, content: int) -> bool:
-    row = tx.one(
+    sql = (
         "SELECT EXISTS (SELECT 1 FROM frame WHERE base = ? AND endpoint = ?)"
-        " OR EXISTS (SELECT 1 FROM pack WHERE base = ? AND endpoint = ?)",
-        *(content, endpoint) * 2,
+        " OR EXISTS (SELECT 1 FROM pack WHERE base = ? AND endpoint = ?)"
     )
-    return bool(row and row[0])
+    return _ids(tx, sql, *(content, endpoint) * 2) == [1]
 
 
 # Packs
@@ -261,7 +203,7 @@ def packs(tx: Tx, endpoint: int, *, created_before: int) -> list[Pack]:
 def with_packs(tx: Tx, *, created_before: int) -> list[int]:
     """Endpoints with several packs older than that, not all of them deep."""
     sql = "SELECT endpoint FROM pack WHERE created_at < ? GROUP BY endpoint HAVING count(*) > 1 AND min(deep) = 0"
-    return [row[0] for row in tx.all(sql, created_before)]
+    return _ids(tx, sql, created_before)
 
 
 def packs_based_on(tx: Tx, endpoint: int, content: int) -> list[Pack]:
@@ -271,23 +213,20 @@ def packs_based_on(tx: Tx, endpoint: int, content: int) -> list[Pack]:
 
 def bent(tx: Tx, endpoint: int) -> list[int]:
     """Packs based on a content in the middle of a pack, all of which up to there must be decoded to read them."""
-    rows = tx.all(
+    sql = (
         "SELECT pack.id FROM pack JOIN content ON content.id = pack.base"
-        " WHERE pack.endpoint = ? AND content.position > 0 ORDER BY pack.captured_at, pack.id",
-        endpoint,
+        " WHERE pack.endpoint = ? AND content.position > 0 ORDER BY pack.captured_at, pack.id"
     )
-    return [row[0] for row in rows]
+    return _ids(tx, sql, endpoint)
 
 
 def chain_of(tx: Tx, endpoint: int, content: int) -> int | None:
     """The `chain` of the pack a content is in, None when it is in none."""
-    row = tx.one(
+    sql = (
         "SELECT pack.chain FROM content JOIN pack ON pack.id = content.pack"
-        " WHERE content.id = ? AND content.endpoint = ?",
-        content,
-        endpoint,
+        " WHERE content.id = ? AND content.endpoint = ?"
     )
-    return row[0] if row else None
+    return next(iter(_ids(tx, sql, content, endpoint)), None)
 
 
 def insert_pack(tx: Tx, endpoint: int, new: NewPack, members: Sequence[int]) -> int:
@@ -324,32 +263,74 @@ def delete_pack(tx: Tx, endpoint: int, pack_id: int) -> bool:
 
 
 def with_dead(tx: Tx) -> list[int]:
-    return [row[0] for row in tx.all("SELECT DISTINCT endpoint FROM content WHERE dead = 1")]
+    return _ids(tx, "SELECT DISTINCT endpoint FROM content WHERE dead = 1")
 
 
 def dead_frames(tx: Tx, endpoint: int, *, limit: int) -> list[int]:
     """Dead contents that are frames, the newest first: what is based on a frame is newer than it."""
-    rows = tx.all(
-        "SELECT id FROM content WHERE endpoint = ? AND dead = 1 AND pack IS NULL ORDER BY id DESC LIMIT ?",
-        endpoint,
-        limit,
-    )
-    return [row[0] for row in rows]
+    sql = "SELECT id FROM content WHERE endpoint = ? AND dead = 1 AND pack IS NULL ORDER BY id DESC LIMIT ?"
+    return _ids(tx, sql, endpoint, limit)
 
 
 def packs_with_dead(tx: Tx, endpoint: int) -> list[int]:
-    rows = tx.all(
-        "SELECT DISTINCT pack FROM content WHERE endpoint = ? AND dead = 1 AND pack IS NOT NULL ORDER BY pack", endpoint
+    """Each before those it stands on, so that it has left their dead contents when these are rewritten."""
+    sql = (
+        "SELECT id FROM pack WHERE id IN (SELECT pack FROM content WHERE endpoint = ? AND dead = 1)"
+        " ORDER BY chain DESC, id"
     )
-    return [row[0] for row in rows]
+    return _ids(tx, sql, endpoint)
 
 
 def endpoints(tx: Tx) -> list[int]:
-    return [row[0] for row in tx.all("SELECT id FROM endpoint WHERE deleted_at IS NULL ORDER BY id")]
+    return _ids(tx, "SELECT id FROM endpoint WHERE deleted_at IS NULL ORDER BY id")
+
+
+# What is to be verified
+
+
+def count(tx: Tx) -> int:
+    return sum(row[0] for row in tx.all("SELECT count(*) FROM content"))
+
+
+def pack_ids(tx: Tx, endpoint: int) -> list[int]:
+    return _ids(tx, "SELECT id FROM pack WHERE endpoint = ? ORDER BY captured_at, id", endpoint)
+
+
+def frame_ids(tx: Tx, endpoint: int) -> list[int]:
+    return _ids(tx, "SELECT content FROM frame WHERE endpoint = ? ORDER BY content", endpoint)
+
+
+_MISPLACED = {
+    "snapshot {row} (endpoint {endpoint}) has no content": (
+        "SELECT snapshot.id FROM snapshot LEFT JOIN content ON content.id = snapshot.content AND content.dead = 0"
+        " AND content.endpoint = snapshot.endpoint WHERE snapshot.endpoint = ? AND content.id IS NULL"
+    ),
+    "content {row} (endpoint {endpoint}) is neither in a frame nor in a pack": (
+        "SELECT id FROM content WHERE endpoint = ? AND dead = 0 AND CASE WHEN pack IS NULL"
+        " THEN NOT EXISTS (SELECT 1 FROM frame WHERE frame.content = content.id)"
+        " ELSE NOT EXISTS (SELECT 1 FROM pack WHERE pack.id = content.pack) END"
+    ),
+    "frame {row} (endpoint {endpoint}) belongs to no content": (
+        "SELECT frame.content FROM frame LEFT JOIN content ON content.id = frame.content AND content.pack IS NULL"
+        " WHERE frame.endpoint = ? AND content.id IS NULL"
+    ),
+}
+
+
+def misplaced(tx: Tx, endpoint: int) -> list[str]:
+    """What refers to rows that are not there, one sentence each."""
+    return [
+        sentence.format(row=row, endpoint=endpoint)
+        for sentence, sql in _MISPLACED.items()
+        for row in _ids(tx, sql, endpoint)
+    ]
+
+
+# What is to be deleted
 
 
 def deleted_endpoints(tx: Tx) -> list[int]:
-    return [row[0] for row in tx.all("SELECT id FROM endpoint WHERE deleted_at IS NOT NULL")]
+    return _ids(tx, "SELECT id FROM endpoint WHERE deleted_at IS NOT NULL")
 
 
 _BATCHES = (
@@ -374,6 +355,10 @@ def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
             tx.many("DELETE FROM content WHERE id = ?", rows)
             return True
     return tx.run("DELETE FROM endpoint WHERE id = ? AND deleted_at IS NOT NULL", endpoint) == 1
+
+
+def _ids(tx: Tx, sql: str, *params: int) -> list[int]:
+    return [row[0] for row in tx.all(sql, *params)]
 
 
 def _content(row: Row | None) -> Content | None:

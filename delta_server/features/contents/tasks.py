@@ -12,7 +12,7 @@ from delta_server.core import chain
 from delta_server.core.errors import DeltaError
 from delta_server.features.contents import packing, reading, store
 from delta_server.features.contents.packing import Stale
-from delta_server.features.contents.store import Content
+from delta_server.features.contents.rows import Content
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 

@@ -1,0 +1,58 @@
+"""What the store keeps of a content, of a frame and of a pack."""
+
+import msgspec
+
+
+class Content(msgspec.Struct, frozen=True):
+    """`hash` is the xxh3-128 of the `size` bytes. `pack` and `position` are None while they are a frame."""
+
+    id: int
+    endpoint: int
+    captured_at: int
+    size: int
+    hash: bytes
+    pack: int | None
+    position: int | None
+    dead: int
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """An encoded content on its way into the store; `base` is the content its `data` was encoded against."""
+
+    hash: bytes
+    size: int
+    base: int | None
+    data: bytes
+
+
+class StoredFrame(msgspec.Struct, frozen=True):
+    content: int
+    base: int | None
+    data: bytes
+
+
+class Pack(msgspec.Struct, frozen=True):
+    """A pack without its data. `captured_at` is its first content's; `members` are content ids by position."""
+
+    id: int
+    endpoint: int
+    captured_at: int
+    deep: int
+    base: int | None
+    chain: int
+    contents: int
+    size: int
+    created_at: int
+    members: list[int]
+
+
+class NewPack(msgspec.Struct, frozen=True):
+    """An encoded pack on its way into the store. `sizes` are those of its contents, in order."""
+
+    captured_at: int
+    deep: bool
+    base: int | None
+    chain: int
+    sizes: list[int]
+    created_at: int
+    data: bytes

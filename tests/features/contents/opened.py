@@ -1,0 +1,121 @@
+"""Services over a real database with small packs, one endpoint, and documents that resemble each other."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from delta_server.app import open_services
+from delta_server.config import Config, Packs, Storage
+from delta_server.features.contents import service
+from delta_server.features.contents.service import Content
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+from tests.storage.opened import FAST, FakeClock
+
+SMALL = Packs(pack_bytes=6_000, pack_contents=12, deep_bytes=12_000, deep_contents=40, deep_after_days=7)
+
+
+@asynccontextmanager
+async def opened(
+    data_dir: Path, *, packs: Packs = SMALL, cache_bytes: int = 1 << 20, clock: FakeClock | None = None
+) -> AsyncIterator[Services]:
+    config = Config(storage=Storage(data_dir=data_dir, cache_bytes=cache_bytes), packs=packs)
+    async with open_services(config, clock or FakeClock(), tuning=FAST) as svc:
+        yield svc
+
+
+async def new_endpoint(svc: Services, name: str = "prices") -> int:
+    return await svc.db.write(_insert_endpoint, name)
+
+
+def _insert_endpoint(tx: Tx, name: str) -> int:
+    account = tx.one("SELECT id FROM account")
+    owner = (
+        account[0]
+        if account
+        else tx.insert("INSERT INTO account (uid, name, created_at) VALUES (?, 'a', 0)", tx.new_id())
+    )
+    project = tx.insert(
+        "INSERT INTO project (uid, account, name, description, created_at, updated_at) VALUES (?, ?, ?, '', 0, 0)",
+        tx.new_id(),
+        owner,
+        name,
+    )
+    return tx.insert(
+        "INSERT INTO endpoint (uid, project, name, description, diff, retention, diff_version, created_at, updated_at)"
+        " VALUES (?, ?, ?, '', '{}', '{}', 1, 0, 0)",
+        tx.new_id(),
+        project,
+        name,
+    )
+
+
+async def append(svc: Services, endpoint: int, captured_at: int, body: bytes) -> int:
+    """As snapshots do it: encoded against the content in force then, with a snapshot row."""
+    previous = await svc.db.read(service.at, endpoint, captured_at)
+    frame = await service.encode_next(svc, endpoint, previous, body)
+    content = await svc.db.write(_add, endpoint, captured_at, frame)
+    assert content is not None
+    service.remember(svc, endpoint, content, body)
+    return content
+
+
+def _add(tx: Tx, endpoint: int, captured_at: int, frame: service.Frame) -> int | None:
+    content = service.add(tx, endpoint, captured_at, frame)
+    if content is not None:
+        add_snapshot(tx, endpoint, captured_at, content)
+    return content
+
+
+def add_snapshot(tx: Tx, endpoint: int, captured_at: int, content: int) -> None:
+    sql = "INSERT INTO snapshot (uid, endpoint, captured_at, content) VALUES (?, ?, ?, ?)"
+    tx.run(sql, tx.new_id(), endpoint, captured_at, content)
+
+
+async def append_run(svc: Services, endpoint: int, items: list[tuple[int, bytes]]) -> list[int]:
+    previous = await svc.db.read(service.at, endpoint, items[0][0])
+    run = await service.encode_run(svc, endpoint, previous, items)
+    ids = await svc.db.write(_add_run, endpoint, run)
+    assert ids is not None
+    return ids
+
+
+def _add_run(tx: Tx, endpoint: int, run: service.Run) -> list[int] | None:
+    ids = service.add_run(tx, endpoint, run)
+    for content, captured_at in zip(ids or [], run.captured_at, strict=True):
+        add_snapshot(tx, endpoint, captured_at, content)
+    return ids
+
+
+async def kill(svc: Services, endpoint: int, content: int) -> None:
+    await svc.db.write(_kill, endpoint, content)
+
+
+def _kill(tx: Tx, endpoint: int, content: int) -> None:
+    row = service.get(tx, endpoint, content)
+    assert row is not None
+    tx.run("DELETE FROM snapshot WHERE content = ? AND endpoint = ?", content, endpoint)
+    service.mark_dead(tx, endpoint, row)
+
+
+async def order(svc: Services, endpoint: int) -> list[Content]:
+    return await svc.db.read(service.follow, endpoint, (-(1 << 60), 0), limit=1 << 30)
+
+
+def fresh_cache(svc: Services, limit_bytes: int = 1 << 20) -> Services:
+    """The same services with nothing cached."""
+    return msgspec.structs.replace(svc, cache=type(svc.cache)(limit_bytes))
+
+
+def documents(count: int, *, seed: int = 1, items: int = 8) -> list[bytes]:
+    """A history in which a value or two change from one version to the next."""
+    rng = random.Random(seed)
+    values = [rng.getrandbits(64) for _ in range(items)]
+    history = []
+    for _ in range(count):
+        values[rng.randrange(items)] = rng.getrandbits(64)
+        history.append(msgspec.json.encode({"items": [{"id": i, "value": f"{v:x}"} for i, v in enumerate(values)]}))
+    return history
