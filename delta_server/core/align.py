@@ -8,7 +8,7 @@ in a longest increasing subsequence stay, the others moved.
 
 from collections.abc import Sequence
 from itertools import compress, count
-from operator import ne
+from operator import itemgetter, ne
 
 import msgspec
 
@@ -29,11 +29,12 @@ class Alignment(msgspec.Struct, frozen=True):
 
 
 class _Matched(msgspec.Struct):
-    """Pairs of places in the untrimmed middles; `loose` elements may be paired by position."""
+    """Pairs of places in the trimmed middles, in the order of the old one; `differing` are those of unequal bytes."""
 
     pairs: list[Pair]
-    key: array_keys.Fields | None
-    loose: bool
+    differing: list[Pair]
+    key: array_keys.Fields | None = None
+    loose: bool = False  # what is unmatched may be paired by position
 
 
 def align(
@@ -48,18 +49,27 @@ def align(
         removed, added = range(head, head + len(a)), range(head, head + len(b))
         return Alignment(list(removed), list(added), [], [], None)
     matched = _matched(array, (len(before), len(after)), a, b, rules, depth)
-    kept = _kept(matched.pairs)
-    positional = _between(kept, matched.pairs, len(a), len(b)) if matched.loose else []
-    pairs = [*matched.pairs, *positional]
-    known_a, known_b = {i for i, _ in pairs}, {j for _, j in pairs}
-    still = set(kept)
+    pairs, differing = matched.pairs, matched.differing
+    kept = _kept(pairs)
+    moved = [] if len(kept) == len(pairs) else sorted(set(pairs).difference(kept))
+    if matched.loose:
+        positional = _between(kept, pairs, len(a), len(b))
+        pairs, differing = pairs + positional, sorted(differing + positional, key=itemgetter(1))
     return Alignment(
-        removed=[head + i for i in range(len(a)) if i not in known_a],
-        added=[head + j for j in range(len(b)) if j not in known_b],
-        moved=[(head + i, head + j) for i, j in matched.pairs if (i, j) not in still],
-        differing=sorted([(head + i, head + j) for i, j in pairs if a[i] != b[j]], key=lambda pair: pair[1]),
+        removed=_unmatched(len(a), pairs, 0, head),
+        added=_unmatched(len(b), pairs, 1, head),
+        moved=[(head + i, head + j) for i, j in moved],
+        differing=[(head + i, head + j) for i, j in differing],
         key=matched.key,
     )
+
+
+def _unmatched(length: int, pairs: list[Pair], side: int, head: int) -> list[int]:
+    """The places of a middle that are in no pair, as places in the array."""
+    if len(pairs) == length:
+        return []
+    known = {pair[side] for pair in pairs}
+    return [head + place for place in range(length) if place not in known]
 
 
 def _equal_ends(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw]) -> Pair:
@@ -70,24 +80,21 @@ def _equal_ends(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw]) -> 
     return head, min(tail, shorter - head)
 
 
-def _matched(
-    array: bytes, lengths: tuple[int, int], a: list[bytes], b: list[bytes], rules: Rules | None, depth: int
-) -> _Matched:
-    inner = rules.element() if rules else None
-    places_a, places_b = {raw: i for i, raw in enumerate(a)}, {raw: j for j, raw in enumerate(b)}
+def _matched(array: bytes, lengths: Pair, a: list[bytes], b: list[bytes], rules: Rules | None, depth: int) -> _Matched:
+    places_a, places_b = dict(zip(a, range(len(a)), strict=True)), dict(zip(b, range(len(b)), strict=True))
     if len(places_a) < len(a) or len(places_b) < len(b):
-        return _Matched(_by_sequence(a, b, inner, depth), None, loose=True)
-    equal = [(i, places_b[raw]) for raw, i in places_a.items() if raw in places_b]
+        return _by_sequence(a, b, rules, depth)
     left_a = [i for raw, i in places_a.items() if raw not in places_b]
     left_b = [j for raw, j in places_b.items() if raw not in places_a]
+    equal = [(i, places_b[raw]) for raw, i in places_a.items() if raw in places_b] if len(left_a) < len(a) else []
     if not left_a or not left_b:
-        return _Matched(equal, None, loose=False)
+        return _Matched(equal, [])
     key = _key(array_keys.Sides(array, *lengths, [a[i] for i in left_a], [b[j] for j in left_b]), rules)
     if key is None:
-        return _Matched(_by_sequence(a, b, inner, depth), None, loose=True)
+        return _by_sequence(a, b, rules, depth)
     place_of = dict(zip(key.left_after, left_b, strict=True))
     by_key = [(i, place_of[k]) for i, k in zip(left_a, key.left_before, strict=True) if k in place_of]
-    return _Matched(sorted(equal + by_key), key.fields, loose=False)
+    return _Matched(sorted(equal + by_key), sorted(by_key, key=itemgetter(1)), key.fields)
 
 
 def _key(sides: array_keys.Sides, rules: Rules | None) -> array_keys.Key | None:
@@ -98,13 +105,15 @@ def _key(sides: array_keys.Sides, rules: Rules | None) -> array_keys.Key | None:
     return array_keys.found(sides)
 
 
-def _by_sequence(a: list[bytes], b: list[bytes], inner: Rules | None, depth: int) -> list[Pair]:
+def _by_sequence(a: list[bytes], b: list[bytes], rules: Rules | None, depth: int) -> _Matched:
     """Matches of equal elements: a longest common subsequence, and the equal ones left over (they moved)."""
+    inner = rules.element() if rules else None
     values_a, values_b = _values(a, b, inner, depth), _values(b, a, inner, depth)
     together = sequence.common(values_a, values_b)
     rest_a, rest_b = _others(len(a), [i for i, _ in together]), _others(len(b), [j for _, j in together])
     moved = sequence.paired([values_a[i] for i in rest_a], [values_b[j] for j in rest_b])
-    return sorted(together + [(rest_a[i], rest_b[j]) for i, j in moved])
+    pairs = sorted(together + [(rest_a[i], rest_b[j]) for i, j in moved])
+    return _Matched(pairs, [(i, j) for i, j in pairs if a[i] != b[j]], loose=True)
 
 
 def _values(own: list[bytes], other: list[bytes], inner: Rules | None, depth: int) -> list[bytes]:

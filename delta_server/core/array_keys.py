@@ -24,8 +24,9 @@ SAMPLE = 32  # elements of a side that are looked at for field names
 MAX_KEY_BYTES = 200
 _MAX_SINGLES, _MAX_IN_PAIRS, _MAX_IN_TRIPLES = 24, 8, 6
 _HEAD_START = 1.5
-_ID_NAMES = ("id", "_id", "uid", "uuid", "guid", "key", "code", "slug", "sku", "isbn", "ean")
+_ID_NAMES = ("id", "_id", "uid", "uuid", "guid", "uniqueid", "unique_id", "key", "code", "slug", "sku", "isbn", "ean")
 _ID_ENDINGS = ("Id", "ID", "_id", "-id", "Uid", "UUID", "uuid", "Guid", "GUID", "_key", "Key", "_code", "Code")
+_ADDRESS_NAMES = ("url", "uri", "href", "link", "permalink", "name", "email", "login", "username", "symbol", "path")
 _RESERVED = frozenset('[]=,"\\')  # by the syntax of steps by key, see core/pointer.py
 
 
@@ -72,8 +73,9 @@ def configured(sides: Sides, fields: Fields) -> Key | None:
 
 def found(sides: Sides) -> Key | None:
     """The best key there is, None where there is none."""
-    if sure := _surely(sides):
-        return sure
+    identifiers = _identifiers(sides.left_before[0])
+    if key := _surely(sides, identifiers) or _mostly(sides, identifiers):
+        return key
     rows = _Rows(*([_flat(raw) for raw in _spread(left)] for left in (sides.left_before, sides.left_after)))
     places = _common(rows.before + rows.after)
     names = sorted(places, key=lambda path: _rank(path, places[path]))
@@ -107,13 +109,21 @@ def _of_whole(whole: Sides) -> Fields | None:
     return key.fields if key else None
 
 
-def _surely(sides: Sides) -> Key | None:
-    """A key that needs no look at the whole array: every identifier among the fields finds all leftovers again."""
+def _identifiers(raw: bytes) -> list[str]:
+    """The members whose names are those of identifiers; only if there are none, those of the objects inside."""
+    names = [pointer.escape(name) for name in slices.members(raw)]
+    own = [name for name in names if _likeness(name) < 2 and _is_key_field(name)]
+    paths = own or [path for path in _flat(raw) if _likeness(path) < 2]
+    return sorted(paths, key=_likeness)
+
+
+def _surely(sides: Sides, identifiers: list[str]) -> Key | None:
+    """A key that needs no look at the whole array: every identifier finds all leftovers again."""
     count = len(sides.left_before)
     if count != len(sides.left_after):
         return None
     sure: Key | None = None
-    for name in _identifiers(sides.left_before[0]):
+    for name in identifiers:
         before = _column(sides.left_before, (name,))
         known = set(before or ())
         if before is None or len(known) < count:
@@ -125,9 +135,11 @@ def _surely(sides: Sides) -> Key | None:
     return sure
 
 
-def _identifiers(raw: bytes) -> list[str]:
-    places = {path: place for place, path in enumerate(_flat(raw)) if _likeness(path) < 2}
-    return sorted(places, key=lambda path: _rank(path, places[path]))
+def _mostly(sides: Sides, identifiers: list[str]) -> Key | None:
+    """An identifier that finds so many elements again that no other field can be better."""
+    smaller = min(sides.length_before, sides.length_after)
+    keys = (configured(sides, (name,)) for name in identifiers)
+    return next((key for key in keys if key and _overlap(sides, key) * _HEAD_START >= smaller), None)
 
 
 def _best_single(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
@@ -211,11 +223,13 @@ def _rank(path: str, place: int) -> tuple[int, int, int]:
 
 @lru_cache(maxsize=4096)
 def _likeness(path: str) -> int:
-    """0: the name of an identifier, 1: ends like one, 2: any other name."""
+    """0: the name of an identifier, 1: ends like one, 2: a name or an address, 3: any other."""
     name = path.rpartition("/")[2]
     if name.lower() in _ID_NAMES:
         return 0
-    return 1 if name.endswith(_ID_ENDINGS) else 2
+    if name.endswith(_ID_ENDINGS):
+        return 1
+    return 2 if name.lower() in _ADDRESS_NAMES else 3
 
 
 def _column(elements: list[bytes], fields: Fields) -> Column | None:

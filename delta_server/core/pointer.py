@@ -231,7 +231,7 @@ def advance(pattern: Sequence[str], at: int, name: str | None) -> set[int]:
 
     `**` takes any number of steps, at the end of a pattern at least one.
     """
-    reached = set()
+    reached: set[int] = set()
     while at < len(pattern) and pattern[at] == "**":
         reached.update((at, at + 1))
         at += 1
