@@ -9,13 +9,15 @@ import msgspec
 import structlog
 
 from delta_server.core import ids, patterns, pointer, times
+from delta_server.core.changes import changes
 from delta_server.core.diff import Difference, DiffSettings, diff
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
-from delta_server.core.patches import changes, json_patch, merge_patch
+from delta_server.core.patches import json_patch, merge_patch
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
 from delta_server.features.deltas.schemas import Comparison, Delta, Format
+from delta_server.features.deltas.store import TYPES as TYPES
 from delta_server.features.deltas.store import FieldCount, Job, SchemaChange, Summary
 from delta_server.features.deltas.store import forget as forget
 from delta_server.features.deltas.store import queue_length as queue_length
@@ -197,7 +199,7 @@ def _rows(tx: Tx, endpoint: int, span: Span, size: int, path: str | None) -> Ite
 
 def _view(tx: Tx, row: Row) -> Delta:
     delta = store.listed(tx, row)
-    ends = store.snapshots_of(tx, delta.endpoint, delta.content, delta.captured_at)
+    ends = store.snapshots_of(tx, delta.endpoint, delta.captured_at)
     assert ends is not None, "a delta leads from a snapshot to a snapshot"
     return schemas.delta(
         delta.summary,
@@ -266,6 +268,10 @@ async def _compare(
 
 def _operations(before: bytes, after: bytes, settings: DiffSettings, format: Format) -> tuple[Summary, bytes]:
     difference = diff(before, after, settings)
-    if format == "merge-patch":
-        return _summary_of(difference), merge_patch(before, after, settings)
-    return _summary_of(difference), (json_patch if format == "json-patch" else changes)(difference)
+    if format == "changes":
+        written = msgspec.json.encode(changes(difference))
+    elif format == "merge-patch":
+        written = merge_patch(before, after, settings)
+    else:
+        written = json_patch(difference)
+    return _summary_of(difference), written

@@ -345,10 +345,9 @@ def end_at(tx: Tx, project: int, endpoint: int, time_ms: int) -> End | None:
 def ends_of_delta(tx: Tx, project: int, uid: bytes) -> tuple[End, End] | None:
     """The two snapshots of the delta that leads to snapshot `uid`, None when no delta does."""
     after = end_by_uid(tx, project, uid)
-    content = begun_by(tx, project, uid)
-    if after is None or content is None:
+    if after is None or begun_by(tx, project, uid) is None:
         return None
-    ends = snapshots_of(tx, after.endpoint, content, after.captured_at)
+    ends = snapshots_of(tx, after.endpoint, after.captured_at)
     before = None if ends is None else end_by_uid(tx, project, ends[0])
     return None if before is None else (before, after)
 
@@ -356,9 +355,7 @@ def ends_of_delta(tx: Tx, project: int, uid: bytes) -> tuple[End, End] | None:
 _BEGUN = """
 SELECT c.id FROM endpoint e JOIN snapshot s ON s.endpoint = e.id
 JOIN content c ON c.id = s.content AND c.captured_at = s.captured_at
-WHERE e.project = ? AND e.deleted_at IS NULL AND s.uid = ? AND NOT EXISTS (
-  SELECT 1 FROM snapshot p
-  WHERE p.endpoint = s.endpoint AND p.captured_at = s.captured_at AND p.id < s.id AND p.content = s.content)
+WHERE e.project = ? AND e.deleted_at IS NULL AND s.uid = ?
 """
 
 
@@ -387,22 +384,11 @@ def _end(row: Row | None) -> End | None:
     return None if row is None else End(*row)
 
 
-def snapshots_of(tx: Tx, endpoint: int, content: int, captured_at: int) -> tuple[bytes, bytes] | None:
-    """Ids of the snapshot just before `content` first appeared and of the one it first appeared in."""
-    first = tx.one(
-        "SELECT id, uid FROM snapshot WHERE endpoint = ? AND captured_at = ? AND content = ? ORDER BY id LIMIT 1",
+def snapshots_of(tx: Tx, endpoint: int, captured_at: int) -> tuple[bytes, bytes] | None:
+    """Ids of the snapshot captured then and of the one just before it."""
+    rows = tx.all(
+        "SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at <= ? ORDER BY captured_at DESC LIMIT 2",
         endpoint,
         captured_at,
-        content,
     )
-    if first is None:
-        return None
-    before = tx.one(
-        """SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at <= ? AND NOT (captured_at = ? AND id >= ?)
-           ORDER BY captured_at DESC, id DESC LIMIT 1""",
-        endpoint,
-        captured_at,
-        captured_at,
-        first[0],
-    )
-    return None if before is None else (before[0], first[1])
+    return (rows[1][0], rows[0][0]) if len(rows) == 2 else None

@@ -19,7 +19,7 @@ from delta_server.features.contents.service import Content, Frame
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import store, timeline
-from delta_server.features.snapshots.store import Snapshot
+from delta_server.features.snapshots.store import CROWD, Snapshot
 from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -62,6 +62,18 @@ class New(msgspec.Struct, frozen=True):
     captured_at: int
     source: str | None = None
     metadata: str | None = None
+
+
+class _Item(msgspec.Struct, frozen=True):
+    """One of `news` on its way to an entry: its number, hash and free time; the stored contents around it."""
+
+    number: int
+    new: New
+    hash: bytes
+    captured_at: int
+    near: Content | None
+    hash_after: bytes | None
+    cut: bool
 
 
 def check(new: New, limit_bytes: int, now_ms: int) -> None:
@@ -123,15 +135,15 @@ async def _plan(svc: Services, news: Sequence[New], hashes: Sequence[bytes]) -> 
     """Make the frames, each against the document before it in time: a stored one or one of this request."""
     entries: dict[int, Entry] = {}
     order = sorted(range(len(news)), key=lambda n: (_lane(news[n]), news[n].captured_at, n))
-    for _, group in groupby(order, key=lambda n: _lane(news[n])):
-        lane = [_Item(n, news[n], hashes[n], _neighbour(svc, news[n])) for n in group]
-        wanted = {item.near.content.id for item in lane if item.near is not None and item.near.cut}
+    for (endpoint, _), group in groupby(order, key=lambda n: _lane(news[n])):
+        lane = list(_items(svc, endpoint, [(n, news[n], hashes[n]) for n in group]))
+        wanted = {item.near.id for item in lane if item.near is not None and item.cut}
         first = lane[0]
-        if first.near is not None and first.near.content.hash != first.hash:
-            wanted.add(first.near.content.id)
-        bodies = {content: await contents.read(svc, _lane(first.new)[0], content) for content in wanted}
+        if first.near is not None and first.near.hash != first.hash:
+            wanted.add(first.near.id)
+        bodies = {content: await contents.read(svc, endpoint, content) for content in wanted}
         large = [item for item in lane if len(item.new.body) > svc.config.packs.pack_bytes]
-        frames = {item.number: await _large_frame(svc, item) for item in large}
+        frames = {item.number: await contents.encode_next(svc, endpoint, item.near, item.new.body) for item in large}
         entries |= await svc.cpu(_encode_lane, lane, bodies, frames, svc.config.packs.frame_level)
     return [entries[n] for n in range(len(news))]
 
@@ -141,39 +153,38 @@ def _lane(new: New) -> tuple[int, str]:
     return (new.endpoint.id, "") if isinstance(new.endpoint, EndpointRef) else (0, new.endpoint)
 
 
-def _neighbour(svc: Services, new: New) -> Neighbour | None:
-    if not isinstance(new.endpoint, EndpointRef):
-        return None
-    return svc.db.peek(timeline.neighbour, new.endpoint.id, new.captured_at)
-
-
-async def _large_frame(svc: Services, item: "_Item") -> Frame:
-    """Large documents are never packed; their chains of frames begin anew at times."""
-    near = item.near.content if item.near is not None else None
-    return await contents.encode_next(svc, near.endpoint if near else 0, near, item.new.body)
+def _items(svc: Services, endpoint: int, lane: Sequence[tuple[int, New, bytes]]) -> Iterator[_Item]:
+    """Each at a time of its own."""
+    last = times.EARLIEST_MS
+    for number, new, digest in lane:
+        near = Neighbour(max(new.captured_at, last + 1), None, None, cut=False)
+        if endpoint:
+            near = svc.db.peek(timeline.neighbour, endpoint, near.captured_at)
+        last = near.captured_at
+        yield _Item(number, new, digest, last, near.content, near.hash_after, cut=near.cut)
 
 
 def _encode_lane(
-    lane: Sequence["_Item"], bodies: Mapping[int, bytes], frames: Mapping[int, Frame], level: int
+    lane: Sequence[_Item], bodies: Mapping[int, bytes], frames: Mapping[int, Frame], level: int
 ) -> dict[int, Entry]:
     """One endpoint's entries by their number in the request. A document equal to the one before it needs no frame."""
     entries: dict[int, Entry] = {}
     last: _Item | None = None
     for item in lane:
-        near = item.near.content if item.near is not None else None
-        stored_is_nearer = near is not None and (last is None or near.captured_at > last.new.captured_at)
-        before_hash = near.hash if near is not None and stored_is_nearer else last.hash if last else None
+        near = item.near
         frame = frames.get(item.number)
         based_on = last.number if last is not None and frame is None else None
-        if frame is None and item.hash != before_hash:
+        # Just before it stands the request's last one or, if snapshots lie between, the stored one.
+        hashes_before = {before.hash for before in (last, near) if before is not None}
+        if frame is None and hashes_before != {item.hash}:
             base = last.new.body if last is not None else bodies[near.id] if near is not None else None
             frame = contents.encode_frame(None if last or near is None else near.id, base, item.new.body, level)
         entries[item.number] = Entry(
-            captured_at=item.new.captured_at,
+            captured_at=item.captured_at,
             hash=item.hash,
             frame=frame,
             based_on=based_on,
-            split=_copy(near, bodies[near.id], level) if near is not None and item.near and item.near.cut else None,
+            splits=list(_splits(item, last, bodies, level)),
             source=item.new.source,
             metadata=item.new.metadata,
         )
@@ -181,16 +192,16 @@ def _encode_lane(
     return entries
 
 
-def _copy(content: Content, body: bytes, level: int) -> Frame:
-    """The same bytes once more, for a run that is cut in two: a few bytes against themselves."""
-    return contents.encode_frame(content.id, body, body, level)
+def _splits(item: _Item, last: _Item | None, bodies: Mapping[int, bytes], level: int) -> Iterator[Frame]:
+    """The contents whose runs the item may cut in two, once more: a few bytes against themselves.
 
-
-class _Item(msgspec.Struct, frozen=True):
-    number: int
-    new: New
-    hash: bytes
-    near: Neighbour | None
+    The stored one before it, or the request's last one if that became the beginning of the stored run after it.
+    """
+    if item.near is not None and item.cut:
+        body = bodies[item.near.id]
+        yield contents.encode_frame(item.near.id, body, body, level)
+    if last is not None and last.hash == item.hash_after:
+        yield contents.encode_frame(None, None, last.new.body, level)
 
 
 def _append(tx: Tx, project: int, news: Sequence[New], entries: Sequence[Entry], once: Once) -> "Appended":
@@ -200,7 +211,7 @@ def _append(tx: Tx, project: int, news: Sequence[New], entries: Sequence[Entry],
     made = {name: endpoints.ensure(tx, project, name).id for name in names}
     ids: dict[int, str] = {}
     placed: dict[int, tuple[int, int]] = {}
-    for number in sorted(range(len(news)), key=lambda n: (news[n].captured_at, n)):
+    for number in sorted(range(len(news)), key=lambda n: entries[n].captured_at):
         new, entry = news[number], entries[number]
         endpoint = new.endpoint.id if isinstance(new.endpoint, EndpointRef) else made[new.endpoint]
         base = None if entry.based_on is None else placed[entry.based_on][1]
@@ -295,7 +306,7 @@ async def import_versions(
     `told` is called after each batch with the counts so far.
     """
     done = Imported()
-    for batch in _batches(versions):
+    for batch in _batches(_apart(versions)):
         news, refused = await _news_of(svc, project, name, batch)
         if news:
             await append(svc, project, news, Once.none())
@@ -326,6 +337,14 @@ def _storable(news: Sequence[New], limit_bytes: int, now_ms: int) -> list[New]:
             check(new, limit_bytes, now_ms)
             good.append(new)
     return good
+
+
+def _apart(versions: Iterable[Version]) -> Iterator[Version]:
+    """Versions of one moment, a millisecond apart: as storing them would do, and the same each time."""
+    last = times.EARLIEST_MS
+    for at, body in versions:
+        last = last + 1 if last - CROWD < at <= last else at
+        yield Version(last, body)
 
 
 def _batches(versions: Iterable[Version]) -> Iterator[list[Version]]:

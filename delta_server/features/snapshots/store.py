@@ -1,11 +1,14 @@
-"""Snapshot rows. An endpoint's timeline is ordered by (captured_at, id)."""
+"""Snapshot rows. No two snapshots of an endpoint have the same `captured_at`, so times alone order its timeline."""
 
 from collections.abc import Iterator
 
 import msgspec
 
+from delta_server.core.errors import Conflict
 from delta_server.core.span import Position, Span
 from delta_server.storage.database import Row, Tx
+
+CROWD = 1000
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -29,15 +32,12 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 _COLUMNS = """
 SELECT s.id, s.uid, s.captured_at, s.content, s.source, s.metadata, c.size, c.hash,
-  s.captured_at > c.captured_at OR EXISTS (
-    SELECT 1 FROM snapshot p
-    WHERE p.endpoint = s.endpoint AND p.captured_at = s.captured_at AND p.id < s.id AND p.content = s.content),
+  s.captured_at > c.captured_at,
   e.id, e.uid, e.name
 """
 _ALL = f"{_COLUMNS} FROM endpoint e JOIN snapshot s ON s.endpoint = e.id JOIN content c ON c.id = s.content"
-_CHANGED = f"""{_COLUMNS} FROM endpoint e JOIN content c ON c.endpoint = e.id AND c.dead = 0 JOIN snapshot s ON s.id = (
-  SELECT id FROM snapshot WHERE endpoint = c.endpoint AND captured_at = c.captured_at AND content = c.id
-  ORDER BY id LIMIT 1)"""
+_CHANGED = f"""{_COLUMNS} FROM endpoint e JOIN content c ON c.endpoint = e.id AND c.dead = 0
+  JOIN snapshot s ON s.endpoint = c.endpoint AND s.captured_at = c.captured_at"""
 _OF_PROJECT = "WHERE e.project = ? AND e.deleted_at IS NULL"
 
 _BY_UID = f"{_ALL} {_OF_PROJECT} AND s.uid = ?"
@@ -70,7 +70,7 @@ def walk(tx: Tx, project: int, endpoint: int, span: Span, page: int, *, changed_
     while True:
         rows = tx.all(statement, project, endpoint, *span.bounds(), page)
         for row in rows:
-            yield Snapshot(*row)
+            yield _named(row)
         if len(rows) < page:
             return
         span = span.past((rows[-1][2], rows[-1][0]))
@@ -148,6 +148,22 @@ def oldest(tx: Tx, endpoint: int, before_ms: int, limit: int) -> list[Row]:
     )
 
 
+def free_time(tx: Tx, endpoint: int, captured_at: int) -> int:
+    """`captured_at` if no snapshot has it, else the next free millisecond. Raises Conflict in a crowd."""
+    rows = tx.all(
+        "SELECT captured_at FROM snapshot WHERE endpoint = ? AND captured_at >= ? ORDER BY captured_at LIMIT ?",
+        endpoint,
+        captured_at,
+        CROWD,
+    )
+    for offset, (taken,) in enumerate(rows):
+        if taken != captured_at + offset:
+            return captured_at + offset
+    if len(rows) == CROWD:
+        raise Conflict(f"{CROWD} snapshots have this captured_at and the milliseconds after it", field="captured_at")
+    return captured_at + len(rows)
+
+
 def newest_at(tx: Tx, endpoint: int, rank: int) -> int | None:
     """When the `rank`-th newest snapshot (1: the head) was captured, None when there are fewer."""
     row = tx.one(
@@ -165,4 +181,8 @@ def with_retention(tx: Tx) -> list[tuple[int, str]]:
 
 
 def _snapshot(row: Row | None) -> Snapshot | None:
-    return None if row is None else Snapshot(*row)
+    return None if row is None else _named(row)
+
+
+def _named(row: Row) -> Snapshot:
+    return Snapshot(*row[:8], bool(row[8]), *row[9:])

@@ -3,8 +3,11 @@
 Consecutive equal snapshots form a *run* and share one content; a content's `captured_at` is that of its run's first
 snapshot. So a new snapshot either joins the run before it, or pulls the run after it back in time, or begins a run of
 its own, which may cut an older run in two; and a removed one may end a run and let two equal neighbours become one.
+
+No two snapshots of an endpoint have the same time: one that comes for a taken millisecond gets the next free one.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -27,9 +30,11 @@ class Moved(Exception):
 
 
 class Neighbour(msgspec.Struct, frozen=True):
-    """The stored content a new snapshot comes after. `cut`: the snapshot falls inside that content's run."""
+    """Where a new snapshot would go: its time, the content it comes after, whether it would `cut` that one's run."""
 
-    content: Content
+    captured_at: int
+    content: Content | None
+    hash_after: bytes | None
     cut: bool
 
 
@@ -37,25 +42,28 @@ class Entry(msgspec.Struct, frozen=True):
     """A snapshot ready to be placed.
 
     `frame` is None when the document equals the one before it; `based_on` is the entry of the same request whose
-    bytes the frame is based on. `split` is the content it may cut in two once more, for that run's second part.
+    bytes the frame is based on. `splits` are the contents whose runs it may cut, for the run's second part.
     """
 
     captured_at: int
     hash: bytes
     frame: Frame | None
     based_on: int | None
-    split: Frame | None
+    splits: Sequence[Frame]
     source: str | None
     metadata: str | None
 
 
-def neighbour(tx: Tx, endpoint: int, captured_at: int) -> Neighbour | None:
-    content = contents.at(tx, endpoint, captured_at)
-    if content is None:
-        return None
-    after = _next(tx, endpoint, captured_at)
-    end = FOREVER if after is None else after.captured_at
-    return Neighbour(content, store.first_of(tx, endpoint, content.id, captured_at + 1, end) is not None)
+def neighbour(tx: Tx, endpoint: int, captured_at: int) -> Neighbour:
+    at = store.free_time(tx, endpoint, captured_at)
+    content, after = contents.at(tx, endpoint, at), _next(tx, endpoint, at)
+    cut = content is not None and _rest(tx, endpoint, content, at, after) is not None
+    return Neighbour(at, content, None if after is None else after.hash, cut=cut)
+
+
+def _rest(tx: Tx, endpoint: int, run: Content, at: int, after: Content | None) -> int | None:
+    """When a run goes on after a time within it, None if it does not; `after` is the content that ends it."""
+    return store.first_of(tx, endpoint, run.id, at + 1, FOREVER if after is None else after.captured_at)
 
 
 def place(tx: Tx, endpoint: int, entry: Entry, base: int | None) -> tuple[bytes, int]:
@@ -63,6 +71,8 @@ def place(tx: Tx, endpoint: int, entry: Entry, base: int | None) -> tuple[bytes,
 
     `base` is the content that the entry `entry.based_on` got.
     """
+    if store.free_time(tx, endpoint, entry.captured_at) != entry.captured_at:
+        raise Moved
     before = contents.at(tx, endpoint, entry.captured_at)
     if before is not None and before.hash == entry.hash:
         content = before.id
@@ -74,17 +84,16 @@ def place(tx: Tx, endpoint: int, entry: Entry, base: int | None) -> tuple[bytes,
 def _begin_run(tx: Tx, endpoint: int, entry: Entry, base: int | None, before: Content | None) -> int:
     at = entry.captured_at
     after = _next(tx, endpoint, at)
-    end = FOREVER if after is None else after.captured_at
-    rest = None if before is None else store.first_of(tx, endpoint, before.id, at + 1, end)
-    if rest is None and after is not None and after.hash == entry.hash and _alone(before, at):
+    rest = None if before is None else _rest(tx, endpoint, before, at, after)
+    if rest is None and after is not None and after.hash == entry.hash:
         deltas.forget(tx, after.id)
         contents.touch(tx, endpoint, after.id, at)
         return after.id
     content = _add(tx, endpoint, at, entry.frame, base)
     if before is not None and rest is not None:
-        if entry.split is None or entry.split.hash != before.hash:
-            raise Moved
-        store.move_run(tx, endpoint, before.id, _add(tx, endpoint, rest, entry.split, None), rest, end)
+        split = next((frame for frame in entry.splits if frame.hash == before.hash), None)
+        end = FOREVER if after is None else after.captured_at
+        store.move_run(tx, endpoint, before.id, _add(tx, endpoint, rest, split, None), rest, end)
     return content
 
 
@@ -103,18 +112,13 @@ def _next(tx: Tx, endpoint: int, captured_at: int) -> Content | None:
     return rows[0] if rows else None
 
 
-def _alone(before: Content | None, at: int) -> bool:
-    """Whether no content begins at `at` yet: pulling one back beside another would confuse their order."""
-    return before is None or before.captured_at != at
-
-
 def remove(tx: Tx, endpoint: int, snapshot: int, content: int) -> None:
     """Delete one snapshot and mend the run it leaves."""
     store.delete(tx, snapshot)
     run = contents.get(tx, endpoint, content)
     assert run is not None, "a snapshot's content has a row"
     after = contents.after(tx, endpoint, run)
-    end = FOREVER if after is None else after.captured_at + 1
+    end = FOREVER if after is None else after.captured_at
     begins = store.first_of(tx, endpoint, content, run.captured_at, end)
     if begins is None:
         _close(tx, endpoint, run, after)
@@ -130,10 +134,9 @@ def _close(tx: Tx, endpoint: int, run: Content, after: Content | None) -> None:
     contents.mark_dead(tx, endpoint, run)
     if before is None or after is None or before.hash != after.hash:
         return
-    end = contents.after(tx, endpoint, after)
-    store.move_run(
-        tx, endpoint, after.id, before.id, after.captured_at, FOREVER if end is None else end.captured_at + 1
-    )
+    last = contents.after(tx, endpoint, after)
+    end = FOREVER if last is None else last.captured_at
+    store.move_run(tx, endpoint, after.id, before.id, after.captured_at, end)
     deltas.forget(tx, after.id)
     contents.mark_dead(tx, endpoint, after)
 

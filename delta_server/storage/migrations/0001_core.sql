@@ -26,7 +26,7 @@ CREATE TABLE snapshot (
   content INTEGER NOT NULL, source TEXT, metadata TEXT
 ) STRICT;
 CREATE UNIQUE INDEX snapshot_uid ON snapshot (uid);
-CREATE INDEX snapshot_time ON snapshot (endpoint, captured_at);
+CREATE UNIQUE INDEX snapshot_time ON snapshot (endpoint, captured_at);
 -- AUTOINCREMENT: an id is never used twice, so what was encoded against a content cannot meet another one under its id.
 CREATE TABLE content (
   id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL, size INTEGER NOT NULL,
