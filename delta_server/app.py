@@ -18,6 +18,7 @@ from delta_server.features.deltas import api as deltas_api
 from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.endpoints import api as endpoints_api
+from delta_server.features.history import api as history_api
 from delta_server.features.projects import api as projects_api
 from delta_server.features.projects import tasks as projects_tasks
 from delta_server.features.snapshots import api as snapshots_api
@@ -45,6 +46,7 @@ ROUTES: list[ControllerRouterHandler] = [
     *endpoints_api.ROUTES,
     *snapshots_api.ROUTES,
     *deltas_api.ROUTES,
+    *history_api.ROUTES,
 ]
 
 LOOPS: list[Loop[Services]] = [

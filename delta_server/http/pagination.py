@@ -8,7 +8,7 @@ import binascii
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
@@ -36,6 +36,16 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     data: list[T]
     has_more: bool
     next_cursor: str | None
+
+
+class Paged(Protocol):
+    """A page, or an answer that has more to it than a page."""
+
+    @property
+    def next_cursor(self) -> str | None: ...
+
+
+P = TypeVar("P", bound=Paged)
 
 
 def page(rows: Sequence[R], *, limit: int, item: Callable[[R], T], cursor: Callable[[R], str]) -> Page[T]:
@@ -67,7 +77,7 @@ def decode_cursor(list_name: str, text: str, types: type[K]) -> K:
         ) from None
 
 
-def respond(request: Request[Any, Any, Any], found: Page[T]) -> Response[Page[T]]:
+def respond(request: Request[Any, Any, Any], found: P) -> Response[P]:
     """The page, with the next one as `Link: rel="next"`: relative, so that no Host header gets into it."""
     if found.next_cursor is None:
         return Response(found)

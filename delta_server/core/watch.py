@@ -1,0 +1,63 @@
+"""Which field patterns of the stored deltas tell that the value at a path may have changed.
+
+A delta counts a change under the pattern of its place, and `*` in a pattern stands for an array element or for a member
+of a large object; folded patterns stand above the places they count. So a value may have changed in a delta only if a
+pattern at, above or under its path is counted there, or, for a step by key, one of the key's fields: then another
+element has the key. What patterns do not tell is the order of elements: deltas with moves are looked at too.
+"""
+
+from collections.abc import Sequence
+
+from delta_server.core import pointer
+from delta_server.core.diff_settings import DiffSettings
+from delta_server.core.pointer import KeyStep, Step
+
+Place = tuple[frozenset[str], ...]
+"""The texts each step of a path may have in a pattern."""
+
+MAX_STEPS = 64
+_ANY = "*"
+
+
+def places(steps: Sequence[Step], settings: DiffSettings) -> list[Place] | None:
+    """The places whose patterns must be watched, None when patterns do not tell: every version must be looked at."""
+    if not steps or len(steps) > MAX_STEPS:
+        return None
+    path = tuple(_texts(step) for step in steps)
+    watched = [path]
+    for depth, step in enumerate(steps):
+        if isinstance(step, KeyStep):
+            watched += [(*path[:depth], frozenset({_ANY}), *_field(field)) for field in step.fields]
+    return None if _hides(settings, watched) else watched
+
+
+def _texts(step: Step) -> frozenset[str]:
+    name = step if isinstance(step, str) else pointer.unescape(step.text)
+    return frozenset({_ANY, pointer.escape(name)})
+
+
+def _field(field: str) -> Place:
+    return tuple(frozenset({_ANY, name}) for name in field.split("/"))
+
+
+def _hides(settings: DiffSettings, watched: Sequence[Place]) -> bool:
+    """Whether a setting keeps changes at, above or under one of the places out of the deltas."""
+    tolerance = settings.tolerance
+    if not isinstance(tolerance, dict) and tolerance:
+        return True
+    patterns = [
+        *settings.ignore,
+        *(tolerance if isinstance(tolerance, dict) else ()),
+        *(pattern for pattern, order in settings.order.items() if order == "set"),
+    ]
+    return any(_meet(pattern.split("/")[1:], place) for pattern in patterns for place in watched)
+
+
+def _meet(pattern: Sequence[str], place: Place) -> bool:
+    """Whether the pattern's places and `place` lie on one line: one is the other or is above it."""
+    for step, texts in zip(pattern, place, strict=False):
+        if step == "**":
+            return True
+        if step not in texts and step != _ANY:
+            return False
+    return True

@@ -1,0 +1,152 @@
+"""/v1/endpoints/{endpoint}/history, /fields, /blame, /stats: what was when, and since when."""
+
+import zlib
+from typing import Annotated, Any, TypeAlias
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+from delta_server.core import ids, times
+from delta_server.core.errors import BadRequest
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.history import schemas, service
+from delta_server.features.history.schemas import Blame, Field, History, Stats
+from delta_server.features.history.service import Resume
+from delta_server.http import pagination, spans
+from delta_server.http.docs import example
+from delta_server.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, CursorText, Limit, Page
+from delta_server.services import Services
+
+_TAGS = ["History"]
+_HISTORY, _FIELDS, _BLAME = "history", "fields", "blame"
+
+_LAST_LEAF = 1 << 40
+
+_PATH = "a JSON Pointer such as /items/0/price, or with a key in place of an index: /items/[sku=A7]/price"
+Path: TypeAlias = Annotated[str, QueryParameter(description=f"Of the value: {_PATH}")]
+
+
+@get(
+    "/v1/endpoints/{endpoint:str}/history",
+    summary="Get every value a field had",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_HISTORY),
+)
+async def get_history(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    endpoint: FromPath[str],
+    path: Path,
+    from_: spans.From = None,
+    to: spans.To = None,
+    order: spans.Order = "asc",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Response[History]:
+    """One row for each change within `from` and `to`, with the snapshot in which it appeared. A long search may stop
+    before it has `limit` rows; `has_more` is true then."""
+    of = endpoints.resolve(services, project, endpoint)
+    span = spans.span(_HISTORY, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
+    found = await service.history(services, of, path, span, limit=limit)
+    next_cursor = None if found.next is None else spans.cursor_at(_HISTORY, order, found.next)
+    return pagination.respond(request, History(path, found.changes, next_cursor is not None, next_cursor))
+
+
+@get(
+    "/v1/endpoints/{endpoint:str}/fields",
+    summary="List the fields that change, most changes first",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_FIELDS),
+)
+async def list_fields(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    endpoint: FromPath[str],
+    q: Annotated[str, QueryParameter(description="Only fields whose path holds this text")] = "",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Response[Page[Field]]:
+    """In a path `*` stands for any element of an array, and for any member of a large object used as a map."""
+    of = endpoints.resolve(services, project, endpoint)
+    after = pagination.decode_cursor(_FIELDS, cursor, tuple[int, int]) if cursor else None
+    rows, deltas = await service.fields(services, of, sought=q, after=after, limit=limit + 1)
+    found = pagination.page(
+        rows,
+        limit=limit,
+        item=lambda row: schemas.field(row, deltas),
+        cursor=lambda row: pagination.encode_cursor(_FIELDS, row.changes, row.id),
+    )
+    return pagination.respond(request, found)
+
+
+@get(
+    "/v1/endpoints/{endpoint:str}/blame",
+    summary="Tell since when each leaf has its value",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_BLAME),
+)
+async def get_blame(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    endpoint: FromPath[str],
+    path: Annotated[str, QueryParameter(description=f"Leaves at and under it; all without it: {_PATH}")] = "",
+    snapshot: Annotated[str | None, QueryParameter(description="Id of the snapshot to look at; default latest")] = None,
+    time: Annotated[str | None, QueryParameter(description="Look at the snapshot in force then")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Response[Blame]:
+    """A leaf is a scalar, an empty object or array, or an array whose elements have no key. A long search may stop:
+    then `complete` is false, and leaves that were not found yet come, each once, with `next_cursor`."""
+    of = endpoints.resolve(services, project, endpoint)
+    time_ms = None if time is None else times.parse_moment(time, field="time", now_ms=services.clock.now_ms())
+    found = await service.blame(
+        services, of, path, limit=limit, snapshot_id=snapshot, time_ms=time_ms, resume=_resume(path, cursor)
+    )
+    more = None if found.next is None else _blame_cursor(path, found.next)
+    shown = ids.text(found.snapshot), times.format(found.captured_at), found.leaves, found.complete
+    return pagination.respond(request, Blame(path, *shown, more is not None, more))
+
+
+@get(
+    "/v1/endpoints/{endpoint:str}/stats",
+    summary="Get sizes, and snapshots and changes over time",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_STATS),
+)
+async def get_stats(
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    endpoint: FromPath[str],
+    interval: Annotated[str, QueryParameter(description="Of a bucket: 15m, 1h, 1d ..., aligned to UTC")] = "1d",
+    from_: spans.From = None,
+    to: spans.To = None,
+) -> Stats:
+    """At most 1,000 buckets. Without a range: the 30 days up to the last snapshot."""
+    of = endpoints.resolve(services, project, endpoint)
+    now_ms = services.clock.now_ms()
+    from_ms = None if from_ is None else times.parse_moment(from_, field="from", now_ms=now_ms)
+    to_ms = None if to is None else times.parse_moment(to, field="to", now_ms=now_ms)
+    return await service.stats(services, of, interval=interval, from_ms=from_ms, to_ms=to_ms)
+
+
+def _blame_cursor(path: str, resume: Resume) -> str:
+    parts = resume.content, resume.first, resume.end, resume.left, *resume.after
+    return pagination.encode_cursor(_BLAME, zlib.crc32(path.encode()), *parts)
+
+
+def _resume(path: str, cursor: str | None) -> Resume | None:
+    if not cursor:
+        return None
+    parts = pagination.decode_cursor(_BLAME, cursor, tuple[int, int, int, int, bytes, int, int])
+    of_path, content, first, end, left, at, row = parts
+    fits = 0 <= first <= _LAST_LEAF and (not left or first <= end <= first + MAX_LIMIT)
+    if of_path != zlib.crc32(path.encode()) or not fits:
+        raise BadRequest("the cursor was given for another path", field="cursor")
+    return Resume(content, first, end, left, (at, row))
+
+
+ROUTES = [get_history, list_fields, get_blame, get_stats]

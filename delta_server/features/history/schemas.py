@@ -1,0 +1,159 @@
+"""History, fields, blame and stats on the wire."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from delta_server.core import ids, times
+from delta_server.features.deltas.service import TYPES
+from delta_server.features.history.store import Field as FieldRow
+from delta_server.features.history.store import Totals as TotalsRow
+
+
+class Change(msgspec.Struct, frozen=True):
+    """`value` is the field's from this snapshot on, as its document writes it; absent where the field is gone."""
+
+    snapshot_id: str
+    captured_at: str
+    value: msgspec.Raw | UnsetType = UNSET
+
+
+class History(msgspec.Struct, frozen=True):
+    """With `has_more` and few rows the search was stopped for its length: go on with `next_cursor`."""
+
+    path: str
+    data: list[Change]
+    has_more: bool
+    next_cursor: str | None
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A field pattern. `share_of_deltas`: in how many of the endpoint's deltas it changed, from 0 to 1."""
+
+    path: str
+    changes: int
+    last_changed_at: str | None
+    last_snapshot_id: str | None
+    types: list[str]
+    share_of_deltas: float
+
+
+class Leaf(msgspec.Struct, frozen=True):
+    """`snapshot_id` is the snapshot since which the leaf has had its value."""
+
+    path: str
+    value: msgspec.Raw
+    snapshot_id: str
+    captured_at: str
+
+
+class Blame(msgspec.Struct, frozen=True):
+    """`complete` is false when the search was stopped for its length: the leaves left out come with `next_cursor`."""
+
+    path: str
+    snapshot_id: str
+    captured_at: str
+    data: list[Leaf]
+    complete: bool
+    has_more: bool
+    next_cursor: str | None
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """`contents` are the different documents, equal ones in a row counted once; `raw_bytes` is their size together,
+    `stored_bytes` what they take. `deltas` counts those of the kind `content`."""
+
+    snapshots: int
+    contents: int
+    deltas: int
+    raw_bytes: int
+    stored_bytes: int
+    first_captured_at: str | None
+    last_captured_at: str | None
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """`time` is where it begins. `changes` counts deltas of the kind `content`, `bytes` the new documents' size."""
+
+    time: str
+    snapshots: int
+    changes: int
+    bytes: int
+
+
+class Stats(msgspec.Struct, frozen=True):
+    totals: Totals
+    interval: str
+    buckets: list[Bucket]
+
+
+def field(row: FieldRow, content_deltas: int) -> Field:
+    return Field(
+        path=row.pattern,
+        changes=row.changes,
+        last_changed_at=None if row.changed_at is None else times.format(row.changed_at),
+        last_snapshot_id=None if row.snapshot is None else ids.text(row.snapshot),
+        types=[name for bit, name in enumerate(TYPES) if row.types >> bit & 1],
+        share_of_deltas=round(min(1.0, row.deltas / max(1, content_deltas)), 6),
+    )
+
+
+def totals(row: TotalsRow) -> Totals:
+    first, last = row.first_captured_at, row.last_captured_at
+    return Totals(
+        row.snapshots,
+        row.contents,
+        row.deltas,
+        row.raw_bytes,
+        row.stored_bytes,
+        None if first is None else times.format(first),
+        None if last is None else times.format(last),
+    )
+
+
+_SNAPSHOT = "01890a5d-ac96-774b-bcce-b302099a8057"
+_NEXT = "i0Zp0JRkZWx0YXM"
+_WHEN = {"snapshot_id": _SNAPSHOT, "captured_at": "2026-05-01T12:00:00.000Z"}
+EXAMPLE_HISTORY = {
+    "path": "/items/[sku=A7]/price",
+    "data": [
+        {**_WHEN, "value": 12.50},
+        {"snapshot_id": "01890a5d-ac96-774b-bcce-b302099a8058", "captured_at": "2026-05-02T08:00:00.000Z"},
+    ],
+    "has_more": True,
+    "next_cursor": _NEXT,
+}
+EXAMPLE_FIELDS = {
+    "data": [
+        {
+            "path": "/items/*/price",
+            "changes": 640,
+            "last_changed_at": "2026-05-02T08:00:00.000Z",
+            "last_snapshot_id": _SNAPSHOT,
+            "types": ["number"],
+            "share_of_deltas": 0.42,
+        }
+    ],
+    "has_more": False,
+    "next_cursor": None,
+}
+EXAMPLE_BLAME = {
+    "path": "/items/[sku=A7]",
+    **_WHEN,
+    "data": [{"path": "/items/[sku=A7]/price", "value": 12.50, **_WHEN}],
+    "complete": True,
+    "has_more": False,
+    "next_cursor": None,
+}
+EXAMPLE_STATS = {
+    "totals": {
+        "snapshots": 1440,
+        "contents": 310,
+        "deltas": 290,
+        "raw_bytes": 40300000,
+        "stored_bytes": 91000,
+        "first_captured_at": "2026-05-01T12:00:00.000Z",
+        "last_captured_at": "2026-05-02T12:00:00.000Z",
+    },
+    "interval": "1d",
+    "buckets": [{"time": "2026-05-01T00:00:00.000Z", "snapshots": 720, "changes": 150, "bytes": 20150000}],
+}

@@ -1,0 +1,238 @@
+"""Reading along an endpoint's contents: which may differ at a place, the fields that change, sizes and counts."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from delta_server.core.span import Position, Span
+from delta_server.storage.database import Tx
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """A content in a walk. `sure`: it must be looked at, whatever the field index says about it.
+
+    That is so where its delta is still to be computed, is not there (the first content has none) or has moves.
+    """
+
+    captured_at: int
+    content: int
+    size: int
+    sure: bool
+
+    @property
+    def position(self) -> Position:
+        return self.captured_at, self.content
+
+
+class Field(msgspec.Struct, frozen=True):
+    """`types` are bits; `changed_at`, `content` and `snapshot` (its id on the wire) are those of the last change."""
+
+    id: int
+    pattern: str
+    changes: int
+    deltas: int
+    types: int
+    changed_at: int | None
+    content: int | None
+    snapshot: bytes | None = None
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Times are in ms, None without snapshots. Bytes are those of contents, which equal snapshots in a row share."""
+
+    snapshots: int
+    contents: int
+    deltas: int
+    raw_bytes: int
+    stored_bytes: int
+    first_captured_at: int | None
+    last_captured_at: int | None
+
+
+_PASSED = """
+SELECT c.captured_at, c.id, c.size, c.pending = 1 OR d.content IS NULL OR d.moved > 0
+FROM content c LEFT JOIN delta d ON d.content = c.id
+WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?"""
+_DOWN = f"{_PASSED} AND NOT (c.captured_at = ? AND c.id >= ?) ORDER BY c.captured_at DESC, c.id DESC LIMIT ?"
+_UP = f"{_PASSED} AND NOT (c.captured_at = ? AND c.id <= ?) ORDER BY c.captured_at, c.id LIMIT ?"
+
+
+def passed(tx: Tx, endpoint: int, span: Span, limit: int) -> list[Passed]:
+    """The next `limit` contents along `span`."""
+    rows = tx.all(_DOWN if span.descending else _UP, endpoint, *span.bounds(), limit)
+    return [Passed(at, content, size, bool(sure)) for at, content, size, sure in rows]
+
+
+def before(tx: Tx, endpoint: int, position: Position) -> int | None:
+    """The content just before a position in order."""
+    row = tx.one(
+        """SELECT id FROM content WHERE endpoint = ? AND dead = 0 AND captured_at <= ?
+             AND NOT (captured_at = ? AND id >= ?)
+           ORDER BY captured_at DESC, id DESC LIMIT 1""",
+        endpoint,
+        position[0],
+        *position,
+    )
+    return None if row is None else int(row[0])
+
+
+def settings_version(tx: Tx, endpoint: int) -> int | None:
+    """The version of the diff settings that all deltas were computed with, None while some are computed again."""
+    row = tx.one("SELECT diff_version FROM endpoint WHERE id = ? AND recompute_before IS NULL", endpoint)
+    return None if row is None else int(row[0])
+
+
+def fields_near(tx: Tx, endpoint: int, place: Sequence[Iterable[str]], limit: int) -> set[int] | None:
+    """Fields at, above or under a place, whose steps may have several texts in patterns. None for more than `limit`."""
+    found: set[int] = set()
+    prefixes = [""]
+    for texts in place:
+        found.update(field for prefix in prefixes if (field := _field_at(tx, endpoint, prefix)) is not None)
+        longer = [f"{prefix}/{text}" for prefix in prefixes for text in texts]
+        prefixes = [prefix for prefix in longer if _begins_a_field(tx, endpoint, prefix)]
+        if len(prefixes) > limit:
+            return None
+    for prefix in prefixes:
+        found.update(_fields_from(tx, endpoint, prefix, limit + 1))
+    return None if len(found) > limit else found
+
+
+def _field_at(tx: Tx, endpoint: int, pattern: str) -> int | None:
+    row = tx.one("SELECT id FROM field WHERE endpoint = ? AND pattern = ?", endpoint, pattern)
+    return None if row is None else int(row[0])
+
+
+def _begins_a_field(tx: Tx, endpoint: int, prefix: str) -> bool:
+    return bool(_fields_from(tx, endpoint, prefix, 1))
+
+
+def _fields_from(tx: Tx, endpoint: int, prefix: str, limit: int) -> list[int]:
+    """Fields whose pattern is `prefix` or lies under it."""
+    rows = tx.all(
+        """SELECT id FROM field WHERE endpoint = ? AND pattern = ?
+           UNION ALL SELECT id FROM field WHERE endpoint = ? AND pattern > ? AND pattern < ? LIMIT ?""",
+        endpoint,
+        prefix,
+        endpoint,
+        prefix + "/",
+        prefix + "0",
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
+def changed(tx: Tx, endpoint: int, fields: Iterable[int], first_ms: int, last_ms: int) -> set[int]:
+    """The contents from `first_ms` to `last_ms` inclusive in whose deltas any of `fields` changed."""
+    found: set[int] = set()
+    for field in fields:
+        rows = tx.all(
+            """SELECT content FROM field_change
+               WHERE field = (SELECT id FROM field WHERE id = ? AND endpoint = ?)
+                 AND captured_at BETWEEN ? AND ?""",
+            field,
+            endpoint,
+            first_ms,
+            last_ms,
+        )
+        found.update(row[0] for row in rows)
+    return found
+
+
+def first_snapshot(tx: Tx, endpoint: int, content: int, captured_at: int) -> bytes | None:
+    """The id of the snapshot in which a content first appeared."""
+    row = tx.one(
+        "SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at = ? AND content = ? ORDER BY id LIMIT 1",
+        endpoint,
+        captured_at,
+        content,
+    )
+    return None if row is None else bytes(row[0])
+
+
+def fields(tx: Tx, endpoint: int, *, sought: str, after: tuple[int, int] | None, limit: int) -> list[Field]:
+    """By number of changes, most first, then by pattern; those whose pattern holds `sought`, whatever the case.
+
+    `after` is (changes, id) of the field seen last.
+    """
+    changes, last = after or (1 << 62, 0)
+    rows = tx.all(
+        """SELECT f.id, f.pattern, f.changes, f.deltas, f.types,
+             (SELECT captured_at FROM field_change WHERE field = f.id ORDER BY captured_at DESC, content DESC LIMIT 1),
+             (SELECT content FROM field_change WHERE field = f.id ORDER BY captured_at DESC, content DESC LIMIT 1)
+           FROM field f
+           WHERE f.endpoint = ? AND instr(lower(f.pattern), lower(?)) > 0
+             AND (f.changes < ? OR (f.changes = ? AND f.pattern > (SELECT pattern FROM field WHERE id = ?)))
+           ORDER BY f.changes DESC, f.pattern LIMIT ?""",
+        endpoint,
+        sought,
+        changes,
+        changes,
+        last,
+        limit,
+    )
+    return [_with_snapshot(tx, endpoint, Field(*row)) for row in rows]
+
+
+def _with_snapshot(tx: Tx, endpoint: int, field: Field) -> Field:
+    if field.content is None or field.changed_at is None:
+        return field
+    return replace(field, snapshot=first_snapshot(tx, endpoint, field.content, field.changed_at))
+
+
+def content_deltas(tx: Tx, endpoint: int) -> int:
+    """How many deltas of the kind `content` there are."""
+    row = tx.one("SELECT content_deltas FROM endpoint WHERE id = ?", endpoint)
+    return 0 if row is None else int(row[0])
+
+
+def totals(tx: Tx, endpoint: int) -> Totals:
+    """Counts run along indexes; bytes add up over packs (hundreds of contents each) and the few unpacked frames."""
+    row = tx.one(
+        """WITH of AS (SELECT ? AS endpoint)
+           SELECT (SELECT count(*) FROM snapshot, of WHERE snapshot.endpoint = of.endpoint),
+             (SELECT count(*) FROM content, of WHERE content.endpoint = of.endpoint AND dead = 0),
+             (SELECT content_deltas FROM endpoint, of WHERE endpoint.id = of.endpoint),
+             (SELECT coalesce(sum(size), 0) FROM pack, of WHERE pack.endpoint = of.endpoint)
+               + (SELECT coalesce(sum(size), 0) FROM frame, of WHERE frame.endpoint = of.endpoint),
+             (SELECT coalesce(sum(length(data)), 0) FROM pack, of WHERE pack.endpoint = of.endpoint)
+               + (SELECT coalesce(sum(length(data)), 0) FROM frame, of WHERE frame.endpoint = of.endpoint),
+             (SELECT min(captured_at) FROM snapshot, of WHERE snapshot.endpoint = of.endpoint),
+             (SELECT max(captured_at) FROM snapshot, of WHERE snapshot.endpoint = of.endpoint)""",
+        endpoint,
+    )
+    assert row is not None
+    return Totals(*row)
+
+
+def snapshots_by_bucket(
+    tx: Tx, endpoint: int, *, origin_ms: int, interval_ms: int, first: int, end: int
+) -> dict[int, int]:
+    """Bucket number -> snapshots captured in it, from `first` ms and before `end` ms. Reads one index only."""
+    rows = tx.all(
+        """SELECT (captured_at - ?) / ? AS bucket, count(*) FROM snapshot
+           WHERE endpoint = ? AND captured_at >= ? AND captured_at < ? GROUP BY bucket""",
+        origin_ms,
+        interval_ms,
+        endpoint,
+        first,
+        end,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def contents_by_bucket(
+    tx: Tx, endpoint: int, *, origin_ms: int, interval_ms: int, first: int, end: int
+) -> dict[int, tuple[int, int]]:
+    """Bucket number -> (deltas of the kind `content`, bytes of contents) that appeared in it."""
+    rows = tx.all(
+        """SELECT (c.captured_at - ?) / ? AS bucket, coalesce(sum(d.kind = 0), 0), sum(c.size)
+           FROM content c LEFT JOIN delta d ON d.content = c.id
+           WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at >= ? AND c.captured_at < ? GROUP BY bucket""",
+        origin_ms,
+        interval_ms,
+        endpoint,
+        first,
+        end,
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
