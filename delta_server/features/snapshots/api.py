@@ -35,7 +35,7 @@ Endpoint: TypeAlias = Annotated[
     "/v1/snapshots",
     summary="Store a snapshot",
     tags=_TAGS,
-    responses={201: ResponseSpec(Stored)},
+    responses={201: ResponseSpec(Stored, generate_examples=False)},
     opt=example(request=schemas.EXAMPLE_ENVELOPE, answer=schemas.EXAMPLE_STORED, media_type=_JSON),
 )
 async def create(
@@ -62,7 +62,7 @@ async def create(
     "/v1/snapshots/batch",
     summary="Store up to 1,000 snapshots, all or none",
     tags=_TAGS,
-    responses={201: ResponseSpec(AllStored)},
+    responses={201: ResponseSpec(AllStored, generate_examples=False)},
     opt=example(
         request={"snapshots": [schemas.EXAMPLE_ENVELOPE]}, answer={"data": [schemas.EXAMPLE_STORED]}, media_type=_JSON
     ),
