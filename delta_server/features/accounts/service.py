@@ -84,13 +84,15 @@ def add_key(
 ) -> str:
     """Make a key of the project, of the account when `project` is None; its text, which is stored nowhere.
 
-    Takes `secrets.RANDOM_BYTES` random bytes. Raises Invalid.
+    Takes `secrets.RANDOM_BYTES` random bytes. Raises Invalid, and NotFound for a deleted project.
     """
     wanted = set(scopes)
     if not wanted or not wanted.issubset(SCOPES):
         raise Invalid(f"scopes must be one or more of {', '.join(SCOPES)}", field="scopes")
     if expires_at is not None and not tx.now_ms < expires_at <= times.LATEST_MS:
         raise Invalid("expires_at must be in the future, before the year 10000", field="expires_at")
+    if project is not None and not store.project_is_there(tx, account, project):
+        raise NotFound("the project has been deleted")
     text = secrets.make(Kind.ACCOUNT if project is None else Kind.PROJECT, randomness)
     key = secrets.parse(text)
     store.insert_key(

@@ -103,6 +103,11 @@ def page(tx: Tx, account: int, project: int | None, *, below: int, limit: int) -
     return [ListedKey(*row) for row in rows]
 
 
+def project_is_there(tx: Tx, account: int, project: int) -> bool:
+    sql = "SELECT 1 FROM project WHERE account = ? AND id = ? AND deleted_at IS NULL"
+    return tx.one(sql, account, project) is not None
+
+
 def project_with(tx: Tx, account: int, uid: bytes) -> int | None:
     """The project a key is to be made for."""
     row = tx.one("SELECT id FROM project WHERE account = ? AND uid = ? AND deleted_at IS NULL", account, uid)

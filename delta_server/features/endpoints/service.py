@@ -70,7 +70,16 @@ def ensure(tx: Tx, project: int, text: str) -> EndpointRef:
     For write transactions. Raises NotFound for an unknown id, Invalid for what cannot be a name.
     """
     found = _look_up(tx, project, text)
-    return _ref(store.insert(tx, project, name=_name(text)) if found is None else found)
+    if found is not None:
+        return _ref(found)
+    _check_project(tx, project)
+    return _ref(store.insert(tx, project, name=_name(text)))
+
+
+def confirm(tx: Tx, endpoint: EndpointRef) -> None:
+    """For writes below an endpoint resolved earlier: raises NotFound when it has been deleted since."""
+    if not store.is_there(tx, endpoint.project, endpoint.id):
+        raise _missing()
 
 
 async def create(svc: Services, project: int, new: NewEndpoint, once: Once) -> Answer:
@@ -124,6 +133,12 @@ def _name(text: str) -> str:
     return names.check(text, field="endpoint")
 
 
+def _check_project(tx: Tx, project: int) -> None:
+    """The key was good when the request came; its project may have been deleted while the write waited its turn."""
+    if not store.project_is_there(tx, project):
+        raise NotFound("the project has been deleted")
+
+
 def _missing() -> NotFound:
     return NotFound("there is no such endpoint: GET /v1/endpoints lists them; in a path write / in a name as %2F")
 
@@ -131,6 +146,7 @@ def _missing() -> NotFound:
 def _create(tx: Tx, project: int, new: NewEndpoint, once: Once) -> Answer:
     if answer := once.replay(tx):
         return answer
+    _check_project(tx, project)
     made = store.insert(
         tx,
         project,

@@ -70,6 +70,17 @@ def insert(
     return Endpoint(endpoint, uid, project, name, description, diff, retention, 1, tx.now_ms, tx.now_ms, None)
 
 
+def is_there(tx: Tx, project: int, endpoint: int) -> bool:
+    return (
+        tx.one("SELECT 1 FROM endpoint WHERE project = ? AND id = ? AND deleted_at IS NULL", project, endpoint)
+        is not None
+    )
+
+
+def project_is_there(tx: Tx, project: int) -> bool:
+    return tx.one("SELECT 1 FROM project WHERE project.id = ? AND deleted_at IS NULL", project) is not None
+
+
 def update(tx: Tx, project: int, endpoint: int, *, name: str, description: str, retention: str) -> None:
     tx.run(
         "UPDATE endpoint SET name = ?, description = ?, retention = ?, updated_at = ?"

@@ -207,6 +207,8 @@ def _splits(item: _Item, last: _Item | None, bodies: Mapping[int, bytes], level:
 def _append(tx: Tx, project: int, news: Sequence[New], entries: Sequence[Entry], once: Once) -> "Appended":
     if answer := once.replay(tx):
         return Appended(msgspec.json.decode(answer.body, type=list[str]), [], replayed=True)
+    for known in {new.endpoint.id: new.endpoint for new in news if isinstance(new.endpoint, EndpointRef)}.values():
+        endpoints.confirm(tx, known)
     names = {new.endpoint for new in news if isinstance(new.endpoint, str)}
     made = {name: endpoints.ensure(tx, project, name).id for name in names}
     ids: dict[int, str] = {}

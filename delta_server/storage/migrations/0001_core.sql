@@ -1,20 +1,22 @@
 CREATE TABLE account (
   id INTEGER PRIMARY KEY, uid BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL
 ) STRICT;
+-- AUTOINCREMENT: the id of a deleted tenant, key or endpoint never comes back, so what was asked of one while it went
+-- cannot reach another.
 CREATE TABLE project (
-  id INTEGER PRIMARY KEY, uid BLOB NOT NULL UNIQUE, account INTEGER NOT NULL REFERENCES account,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, uid BLOB NOT NULL UNIQUE, account INTEGER NOT NULL REFERENCES account,
   name TEXT NOT NULL, description TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
   deleted_at INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX project_name ON project (account, name) WHERE deleted_at IS NULL;
 CREATE TABLE api_key (
-  id INTEGER PRIMARY KEY, public_id TEXT NOT NULL UNIQUE, secret_hash BLOB NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, public_id TEXT NOT NULL UNIQUE, secret_hash BLOB NOT NULL,
   account INTEGER NOT NULL REFERENCES account, project INTEGER REFERENCES project,
   name TEXT NOT NULL, scopes TEXT NOT NULL, created_at INTEGER NOT NULL,
   expires_at INTEGER, revoked_at INTEGER, last_used_at INTEGER
 ) STRICT;
 CREATE TABLE endpoint (
-  id INTEGER PRIMARY KEY, uid BLOB NOT NULL UNIQUE, project INTEGER NOT NULL REFERENCES project,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, uid BLOB NOT NULL UNIQUE, project INTEGER NOT NULL REFERENCES project,
   name TEXT NOT NULL, description TEXT NOT NULL, diff TEXT NOT NULL, retention TEXT NOT NULL,
   diff_version INTEGER NOT NULL, recompute_before INTEGER, content_deltas INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, deleted_at INTEGER

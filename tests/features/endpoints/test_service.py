@@ -7,11 +7,14 @@ from delta_server.core.diff_settings import DiffSettings
 from delta_server.core.errors import Invalid, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints
-from delta_server.features.endpoints.schemas import DiffChange, EndpointChange, Retention
+from delta_server.features.endpoints.schemas import DiffChange, EndpointChange, NewEndpoint, Retention
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.projects import service as projects
+from delta_server.features.snapshots import service as snapshots
+from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.once import Once
 
 NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -100,3 +103,36 @@ async def test_other_diff_settings_queue_the_deltas_again(services: Services, pr
     await services.db.write(lambda tx: tx.run("UPDATE endpoint SET recompute_before = NULL"))
     await endpoints.change(services, project, "users", EndpointChange(diff=DiffChange(tolerance=0.1)))
     assert await services.db.read(queued) == (2, None)
+
+
+async def test_what_was_resolved_before_its_deletion_is_not_written_to(services: Services, project: int) -> None:
+    known = await services.db.write(endpoints.ensure, project, "users")
+    await services.db.write(endpoints.confirm, known)
+    await endpoints.delete(services, project, "users")
+    with pytest.raises(NotFound):
+        await services.db.write(endpoints.confirm, known)
+    new = snapshots.New(endpoint=known, body=b"1", captured_at=services.clock.now_ms())
+    with pytest.raises(NotFound):
+        await snapshots.append(services, project, [new], Once.none())
+    assert await services.db.read(lambda tx: tx.one("SELECT count(*) FROM snapshot")) == (0,)
+
+
+async def test_nothing_is_made_in_a_project_deleted_meanwhile(services: Services, project: int) -> None:
+    account = await services.db.write(accounts.default_account)
+    owner = Caller(account=account, project=None, scopes=frozenset({"admin"}), key_id="")
+    await projects.delete(services, owner, "mine")
+    with pytest.raises(NotFound):
+        await services.db.write(endpoints.ensure, project, "users")
+    with pytest.raises(NotFound):
+        await endpoints.create(services, project, NewEndpoint(name="users"), Once.none())
+    with pytest.raises(NotFound):
+        await services.db.write(
+            lambda tx: accounts.add_key(tx, account, project, randomness=bytes(40), scopes=["read"])
+        )
+    assert await services.db.read(lambda tx: tx.one("SELECT count(*) FROM endpoint")) == (0,)
+
+
+async def test_the_row_of_a_deleted_endpoint_is_never_another_ones(services: Services, project: int) -> None:
+    gone = await services.db.write(endpoints.ensure, project, "users")
+    await services.db.write(lambda tx: tx.run("DELETE FROM endpoint"))
+    assert (await services.db.write(endpoints.ensure, project, "users")).id > gone.id
