@@ -1,0 +1,173 @@
+"""The diff beside its peers, from the bytes of two versions to the bytes of the operations between them."""
+
+import json
+import random
+import shutil
+import struct
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import jsonpatch
+import msgspec
+
+from delta_server.core.diff import diff
+from delta_server.core.patches import json_patch
+from tests import histories
+from tests.bench.table import Row, Skip, bench
+
+NODE = Path(__file__).parent / "node"
+ROUNDS = 3
+MAX_BYTES = 60_000_000  # of a history: a stretch of consecutive versions from its end
+JSONPATCH_PAIRS = 40
+RECORDS = 20_000
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+class _Peer(msgspec.Struct):
+    seconds: list[float]
+    bytes: int
+    operations: int
+
+
+@bench("diff: consecutive versions, fast-json-patch")
+def consecutive() -> Iterator[Row]:
+    node = _node()
+    for name in histories.names():
+        stretch = _stretch(histories.versions(name))
+        pairs = list(pairwise(stretch))
+        with tempfile.TemporaryDirectory() as directory:
+            path = _written(Path(directory), stretch)
+            rounds = [(_ours(pairs), _fast_json_patch(node, path)) for _ in range(ROUNDS)]
+        ours, peer = (
+            median(sum(side.seconds) for side in sides) / len(pairs) * 1e6 for sides in zip(*rounds, strict=True)
+        )
+        mine, theirs = rounds[0]
+        counts = [side.operations / len(pairs) for side in (mine, theirs)]
+        note = f"{len(pairs)} pairs, {counts[0]:.1f} operations against {counts[1]:.1f}"
+        yield Row(f"diff: {name}", ours, "us", peer, "fast-json-patch", bar=1.0, note=note)
+        sizes = mine.bytes / len(pairs), theirs.bytes / len(pairs)
+        yield Row(f"diff: {name}, size of operations", sizes[0], "B", sizes[1], "fast-json-patch", bar=1.0)
+
+
+@bench("diff: consecutive versions, jsonpatch")
+def consecutive_python() -> Iterator[Row]:
+    for name in histories.names():
+        versions = histories.versions(name)
+        step = max(1, len(versions) // JSONPATCH_PAIRS)
+        pairs = [(versions[i - 1], versions[i]) for i in range(1, len(versions), step)]
+        rounds = [(sum(_ours(pairs).seconds), _seconds(_jsonpatch, pairs)) for _ in range(ROUNDS)]
+        ours, peer = (median(sides) / len(pairs) * 1e6 for sides in zip(*rounds, strict=True))
+        yield Row(f"diff: {name}", ours, "us", peer, "jsonpatch", bar=0.1, note=f"{len(pairs)} pairs")
+
+
+@bench("diff: one change in 5 MB")
+def one_change() -> Iterator[Row]:
+    records = _records()
+    before = msgspec.json.encode(records)
+    changed = [*records[:7], {**records[7], "amount": 1}, *records[8:]]
+    middle = [*records[:9_000], {**records[9_000], "amount": 1}, *records[9_001:]]
+    size = f"{len(before) / 1e6:.1f} MB, {RECORDS:,} records"
+    for what, after in (("field changed near the head", changed), ("field changed in the middle", middle)):
+        yield _beside_decode(f"diff: one {what}", before, msgspec.json.encode(after), size)
+    yield _beside_decode("diff: one record removed at the head", before, msgspec.json.encode(records[1:]), size)
+
+
+def _beside_decode(name: str, before: bytes, after: bytes, size: str) -> Row:
+    operations = len(json.loads(json_patch(diff(before, after))))
+    assert operations == 1, f"{name}: {operations} operations"
+    pairs = [(before, after)]
+    rounds = [(_seconds(_operations, pairs), _seconds(_decode_both, pairs)) for _ in range(2 * ROUNDS + 1)]
+    ours, peer = (median(sides) * 1e3 for sides in zip(*rounds, strict=True))
+    return Row(name, ours, "ms", peer, "msgspec.json.decode of both", bar=0.8, note=f"{size}, 1 operation")
+
+
+def _records() -> list[dict[str, object]]:
+    chance = random.Random(7)
+    return [
+        {
+            "id": f"rec_{i:06}",
+            "name": f"Customer number {i}",
+            "amount": chance.randrange(10**6) / 100,
+            "currency": chance.choice(["EUR", "USD", "CHF"]),
+            "tags": chance.sample(["new", "vip", "late", "trial", "partner"], 2),
+            "address": {
+                "street": f"Main Street {i % 400}",
+                "city": chance.choice(["Bern", "Rome", "Oslo"]),
+                "zip": 1000 + i,
+            },
+            "note": "x" * 50,
+        }
+        for i in range(RECORDS)
+    ]
+
+
+def _operations(before: bytes, after: bytes) -> bytes:
+    return json_patch(diff(before, after))
+
+
+def _decode_both(before: bytes, after: bytes) -> None:
+    msgspec.json.decode(before)
+    msgspec.json.decode(after)
+
+
+def _jsonpatch(before: bytes, after: bytes) -> None:
+    jsonpatch.make_patch(json.loads(before), json.loads(after)).to_string()
+
+
+def _seconds(function: Callable[[bytes, bytes], object], pairs: Pairs) -> float:
+    started = time.perf_counter()
+    for before, after in pairs:
+        function(before, after)
+    return time.perf_counter() - started
+
+
+def _ours(pairs: Pairs) -> _Peer:
+    seconds, written = [], []
+    for before, after in pairs:
+        started = time.perf_counter()
+        patch = json_patch(diff(before, after))
+        seconds.append(time.perf_counter() - started)
+        written.append(patch)
+    operations = sum(len(msgspec.json.decode(patch, type=list[msgspec.Raw])) for patch in written)
+    return _Peer(seconds, sum(map(len, written)), operations)
+
+
+def _fast_json_patch(node: str, path: Path) -> _Peer:
+    run = subprocess.run([node, NODE / "diff.js", path], check=True, capture_output=True)
+    return msgspec.json.decode(run.stdout, type=_Peer)
+
+
+def _stretch(versions: list[bytes]) -> list[bytes]:
+    """The newest versions that fit MAX_BYTES."""
+    room, count = MAX_BYTES, 0
+    for version in reversed(versions):
+        room -= len(version)
+        if room < 0:
+            break
+        count += 1
+    return versions[-count:]
+
+
+def _written(directory: Path, versions: list[bytes]) -> Path:
+    path = directory / "versions"
+    path.write_bytes(b"".join(struct.pack("<I", len(version)) + version for version in versions))
+    return path
+
+
+def _node() -> str:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise Skip("Node.js is not installed")
+    if not (NODE / "node_modules").exists():
+        installed = subprocess.run(
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=NODE, capture_output=True
+        )
+        if installed.returncode:
+            raise Skip("npm ci in tests/bench/node failed")
+    return node
