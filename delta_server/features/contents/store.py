@@ -335,7 +335,7 @@ def deleted_endpoints(tx: Tx) -> list[int]:
 
 _BATCHES = (
     "DELETE FROM snapshot WHERE id IN (SELECT id FROM snapshot WHERE endpoint = ? LIMIT ?)",
-    "DELETE FROM field_change WHERE (field, captured_at, content) IN (SELECT field, captured_at, content"
+    "DELETE FROM field_change WHERE (field, captured_at) IN (SELECT field, captured_at"
     " FROM field CROSS JOIN field_change ON field_change.field = field.id WHERE field.endpoint = ? LIMIT ?)",
     "DELETE FROM field WHERE id IN (SELECT id FROM field WHERE endpoint = ? LIMIT ?)",
     "DELETE FROM frame WHERE content IN (SELECT content FROM frame WHERE endpoint = ? LIMIT ?)",

@@ -103,12 +103,14 @@ _DELTAS_DOWN = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_
   AND NOT (c.captured_at = ? AND c.id >= ?) ORDER BY c.captured_at DESC, c.id DESC LIMIT ?"""
 _DELTAS_UP = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?
   AND NOT (c.captured_at = ? AND c.id <= ?) ORDER BY c.captured_at, c.id LIMIT ?"""
-_CHANGES_DOWN = """SELECT captured_at, content FROM field_change
-  WHERE field = ? AND captured_at BETWEEN ? AND ? AND NOT (captured_at = ? AND content >= ?)
-  ORDER BY captured_at DESC, content DESC LIMIT ?"""
-_CHANGES_UP = """SELECT captured_at, content FROM field_change
-  WHERE field = ? AND captured_at BETWEEN ? AND ? AND NOT (captured_at = ? AND content <= ?)
-  ORDER BY captured_at, content LIMIT ?"""
+_CHANGES = """
+SELECT x.captured_at, c.id FROM field f JOIN field_change x ON x.field = f.id
+JOIN content c ON c.endpoint = f.endpoint AND c.captured_at = x.captured_at AND c.dead = 0
+"""
+_CHANGES_DOWN = f"""{_CHANGES} WHERE f.id = ? AND x.captured_at BETWEEN ? AND ?
+  AND NOT (x.captured_at = ? AND c.id >= ?) ORDER BY x.captured_at DESC LIMIT ?"""
+_CHANGES_UP = f"""{_CHANGES} WHERE f.id = ? AND x.captured_at BETWEEN ? AND ?
+  AND NOT (x.captured_at = ? AND c.id <= ?) ORDER BY x.captured_at LIMIT ?"""
 
 
 def queue(tx: Tx, limit: int) -> list[Job]:
@@ -200,8 +202,8 @@ def _insert(tx: Tx, job: Job, summary: Summary) -> None:
         _encode(_Fields(flat, list(summary.schema_changes))),
     )
     tx.many(
-        "INSERT OR IGNORE INTO field_change VALUES (?, ?, ?)",
-        [(field, job.captured_at, job.content) for field in flat[::2]],
+        "INSERT OR IGNORE INTO field_change VALUES (?, ?)",
+        [(field, job.captured_at) for field in flat[::2]],
     )
     if summary.kind == "content":
         tx.run("UPDATE endpoint SET content_deltas = content_deltas + 1 WHERE id = ?", job.endpoint)
@@ -235,8 +237,8 @@ def forget(tx: Tx, content: int) -> None:
     flat = _decode(fields).ids_and_counts
     pairs = list(zip(flat[::2], flat[1::2], strict=True))
     tx.many(
-        "DELETE FROM field_change WHERE field = ? AND captured_at = ? AND content = ?",
-        [(field, captured_at, content) for field, _ in pairs],
+        "DELETE FROM field_change WHERE field = ? AND captured_at = ?",
+        [(field, captured_at) for field, _ in pairs],
     )
     tx.many(
         "UPDATE field SET changes = changes - ?, deltas = deltas - 1 WHERE id = ?",

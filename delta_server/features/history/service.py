@@ -124,7 +124,7 @@ def _first_snapshots(tx: Tx, endpoint: int, found: Sequence[_At]) -> dict[int, b
     """By content, the ids of the snapshots they first appeared in. Raises Conflict when one vanished meanwhile."""
     uids: dict[int, bytes] = {}
     for at in found:
-        uid = uids.get(at.content) or store.first_snapshot(tx, endpoint, at.content, at.captured_at)
+        uid = uids.get(at.content) or store.first_snapshot(tx, endpoint, at.captured_at)
         if uid is None:
             raise Conflict("the endpoint's history was rewritten while it was read: ask again")
         uids[at.content] = uid

@@ -26,7 +26,7 @@ class Passed(msgspec.Struct, frozen=True):
 
 
 class Field(msgspec.Struct, frozen=True):
-    """`types` are bits; `changed_at`, `content` and `snapshot` (its id on the wire) are those of the last change."""
+    """`types` are bits; `changed_at` and `snapshot` (its id on the wire) are those of the last change."""
 
     id: int
     pattern: str
@@ -34,7 +34,6 @@ class Field(msgspec.Struct, frozen=True):
     deltas: int
     types: int
     changed_at: int | None
-    content: int | None
     snapshot: bytes | None = None
 
 
@@ -127,9 +126,9 @@ def changed(tx: Tx, endpoint: int, fields: Iterable[int], first_ms: int, last_ms
     found: set[int] = set()
     for field in fields:
         rows = tx.all(
-            """SELECT content FROM field_change
-               WHERE field = (SELECT id FROM field WHERE id = ? AND endpoint = ?)
-                 AND captured_at BETWEEN ? AND ?""",
+            """SELECT c.id FROM field f JOIN field_change x ON x.field = f.id
+               JOIN content c ON c.endpoint = f.endpoint AND c.captured_at = x.captured_at AND c.dead = 0
+               WHERE f.id = ? AND f.endpoint = ? AND x.captured_at BETWEEN ? AND ?""",
             field,
             endpoint,
             first_ms,
@@ -139,14 +138,9 @@ def changed(tx: Tx, endpoint: int, fields: Iterable[int], first_ms: int, last_ms
     return found
 
 
-def first_snapshot(tx: Tx, endpoint: int, content: int, captured_at: int) -> bytes | None:
-    """The id of the snapshot in which a content first appeared."""
-    row = tx.one(
-        "SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at = ? AND content = ? ORDER BY id LIMIT 1",
-        endpoint,
-        captured_at,
-        content,
-    )
+def first_snapshot(tx: Tx, endpoint: int, captured_at: int) -> bytes | None:
+    """The id of the snapshot captured then: the one in which the content of that time first appeared."""
+    row = tx.one("SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at = ?", endpoint, captured_at)
     return None if row is None else bytes(row[0])
 
 
@@ -158,8 +152,7 @@ def fields(tx: Tx, endpoint: int, *, sought: str, after: tuple[int, int] | None,
     changes, last = after or (1 << 62, 0)
     rows = tx.all(
         """SELECT f.id, f.pattern, f.changes, f.deltas, f.types,
-             (SELECT captured_at FROM field_change WHERE field = f.id ORDER BY captured_at DESC, content DESC LIMIT 1),
-             (SELECT content FROM field_change WHERE field = f.id ORDER BY captured_at DESC, content DESC LIMIT 1)
+             (SELECT max(captured_at) FROM field_change WHERE field = f.id)
            FROM field f
            WHERE f.endpoint = ? AND instr(lower(f.pattern), lower(?)) > 0
              AND (f.changes < ? OR (f.changes = ? AND f.pattern > (SELECT pattern FROM field WHERE id = ?)))
@@ -175,9 +168,9 @@ def fields(tx: Tx, endpoint: int, *, sought: str, after: tuple[int, int] | None,
 
 
 def _with_snapshot(tx: Tx, endpoint: int, field: Field) -> Field:
-    if field.content is None or field.changed_at is None:
+    if field.changed_at is None:
         return field
-    return replace(field, snapshot=first_snapshot(tx, endpoint, field.content, field.changed_at))
+    return replace(field, snapshot=first_snapshot(tx, endpoint, field.changed_at))
 
 
 def content_deltas(tx: Tx, endpoint: int) -> int:

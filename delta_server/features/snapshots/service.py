@@ -351,11 +351,13 @@ def _apart(versions: Iterable[Version]) -> Iterator[Version]:
 
 def _batches(versions: Iterable[Version]) -> Iterator[list[Version]]:
     batch: list[Version] = []
+    size = 0
     for version in versions:
-        if len(batch) == IMPORTED_AT_ONCE or _size(batch) + len(version.body) > IMPORTED_BYTES:
+        if len(batch) == IMPORTED_AT_ONCE or (batch and size + len(version.body) > IMPORTED_BYTES):
             yield batch
-            batch = []
+            batch, size = [], 0
         batch.append(version)
+        size += len(version.body)
     if batch:
         yield batch
 

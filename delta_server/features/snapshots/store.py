@@ -185,4 +185,6 @@ def _snapshot(row: Row | None) -> Snapshot | None:
 
 
 def _named(row: Row) -> Snapshot:
-    return Snapshot(*row[:8], bool(row[8]), *row[9:])
+    columns = list(row)
+    columns[8] = bool(columns[8])
+    return Snapshot(*columns)

@@ -60,8 +60,7 @@ CREATE TABLE field (
   deltas INTEGER NOT NULL, types INTEGER NOT NULL, UNIQUE (endpoint, pattern)
 ) STRICT;
 CREATE TABLE field_change (
-  field INTEGER NOT NULL, captured_at INTEGER NOT NULL, content INTEGER NOT NULL,
-  PRIMARY KEY (field, captured_at, content)
+  field INTEGER NOT NULL, captured_at INTEGER NOT NULL, PRIMARY KEY (field, captured_at)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE once (
   scope BLOB PRIMARY KEY, request BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL, created_at INTEGER NOT NULL
