@@ -12,7 +12,7 @@ from delta_server.app import Application
 from delta_server.storage.database import Row, Tx
 from tests.conftest import Keys, bearer
 
-REQUESTS = 250
+REQUESTS = 150
 NAMES = [
     "name",
     "description",
