@@ -57,9 +57,7 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/snapshots/{}/data"): READ,
     ("DELETE", "/v1/snapshots/{}"): WRITE,
     ("GET", "/v1/snapshots/latest/{}"): READ,
-    ("GET", "/v1/snapshots/latest/{}/data"): READ,
     ("GET", "/v1/snapshots/at/{}"): READ,
-    ("GET", "/v1/snapshots/at/{}/data"): READ,
     # Deltas
     ("GET", "/v1/deltas"): READ,
     ("GET", "/v1/deltas/{}"): READ,

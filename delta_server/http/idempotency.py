@@ -17,14 +17,13 @@ _LONGEST_KEY = 255
 _SWEPT_AT_ONCE = 5000
 
 
-async def once(request: Request[Any, Any, Any]) -> Once:
-    """The dependency `once`: what the request's key stands for. Raises BadRequest for an unusable key."""
+async def once(request: Request[Any, Any, Any], caller: Caller) -> Once:
+    """What the request's key stands for. Raises BadRequest for an unusable key."""
     key = request.headers.get(HEADER)
     if key is None:
         return Once.none()
     if not 1 <= len(key) <= _LONGEST_KEY or not key.isascii() or not key.isprintable():
         raise BadRequest(f"{HEADER} must be 1 to {_LONGEST_KEY} printable ASCII characters, a UUID for example")
-    caller: Caller = request.user
     route = f"{request.method} {request.scope['path_template']}"
     scope = _digest(str(caller.account), str(caller.project), route, key)
     target = request.scope["path"].encode(errors="surrogatepass"), request.scope["query_string"]

@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delta_server.http.aliases import camel, snake_body
@@ -18,6 +18,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(VALUES)
 def test_free_json_is_left_alone(value: object) -> None:
     text = msgspec.json.encode({"freeJson": value, "other": value})
