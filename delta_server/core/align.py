@@ -12,10 +12,12 @@ from operator import itemgetter, ne
 
 import msgspec
 
-from delta_server.core import array_keys, sequence, slices
+from delta_server.core import array_keys, pointer, sequence, slices
 from delta_server.core.diff_settings import Rules
 from delta_server.core.ignored import without
 from delta_server.core.sequence import Pair
+
+MAX_TWINS = 64
 
 
 class Alignment(msgspec.Struct, frozen=True):
@@ -35,6 +37,41 @@ class _Matched(msgspec.Struct):
     differing: list[Pair]
     key: array_keys.Fields | None = None
     loose: bool = False  # what is unmatched may be paired by position
+
+
+class Twins(msgspec.Struct, frozen=True):
+    """Elements that stand at the same place in both versions and differ: place, their slices, their members."""
+
+    pairs: list[tuple[int, tuple[bytes, bytes], dict[str, msgspec.Raw], dict[str, msgspec.Raw]]]
+    key: array_keys.Fields
+
+
+def in_place(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules: Rules | None) -> Twins | None:
+    """A short way for the most frequent case: few objects differ, and each has the identifiers of the one before it.
+
+    None if that is not so, or if a key is configured.
+    """
+    if len(before) != len(after) or (rules is not None and rules.keys):
+        return None
+    places = list(compress(count(), map(ne, before, after)))
+    if not 0 < len(places) <= MAX_TWINS:
+        return None
+    pairs = []
+    known: set[bytes] = set()
+    name = None
+    for place in places:
+        old, new = bytes(before[place]), bytes(after[place])
+        if old[0] != slices.OPEN_OBJECT or new[0] != slices.OPEN_OBJECT:
+            return None
+        members = slices.members(old), slices.members(new)
+        name = array_keys.common_identifier(*members)
+        if name is None:
+            return None
+        known.add(bytes(members[0][name]))
+        pairs.append((place, (old, new), *members))
+    if name is None or len(known) < len(pairs):
+        return None
+    return Twins(pairs, (pointer.escape(name),))
 
 
 def align(

@@ -92,6 +92,19 @@ def shared(before: bytes, after: bytes, preferred: Fields | None) -> Fields | No
     return fields if serves else None
 
 
+def common_identifier(before: dict[str, msgspec.Raw], after: dict[str, msgspec.Raw]) -> str | None:
+    """The name of the members' first identifier, if they have one and all their identifiers are equal."""
+    first: str | None = None
+    for name, raw in before.items():
+        if _likeness(name) > 1 or not _is_key_value(bytes(raw)) or not _is_key_field(pointer.escape(name)):
+            continue
+        if raw != after.get(name):
+            return None
+        if first is None or _likeness(name) < _likeness(first):
+            first = name
+    return first
+
+
 def of_array(array: bytes) -> Fields | None:
     """The key of one version of an array, seen alone."""
     return _of_whole(_whole(array))
@@ -136,10 +149,14 @@ def _surely(sides: Sides, identifiers: list[str]) -> Key | None:
 
 
 def _mostly(sides: Sides, identifiers: list[str]) -> Key | None:
-    """An identifier that finds so many elements again that no other field can be better."""
+    """An identifier that finds so many elements again that no other field can be better, or is plainly named one."""
     smaller = min(sides.length_before, sides.length_after)
-    keys = (configured(sides, (name,)) for name in identifiers)
-    return next((key for key in keys if key and _overlap(sides, key) * _HEAD_START >= smaller), None)
+    for name in identifiers:
+        if key := configured(sides, (name,)):
+            overlap = _overlap(sides, key)
+            if overlap * _HEAD_START >= smaller or (overlap and _likeness(name) == 0):
+                return key
+    return None
 
 
 def _best_single(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:

@@ -8,15 +8,16 @@ Work is bounded: below MAX_DEPTH levels, or when the bytes split exceed MAX_SPLI
 deep narrow tree splits its bytes again on every level), a differing subtree is one replaced value.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from delta_server.core import align, slices
+from delta_server.core import align, shapes, slices
 from delta_server.core.diff_settings import DEFAULT, DiffSettings, Order, Rules, rules, validate
 from delta_server.core.difference import Difference, Kind, SchemaChange
 from delta_server.core.edits import MAX_DEPTH, Edit, Elements, Members, Node
 from delta_server.core.ignored import without
+from delta_server.core.shapes import Value, slice_of
 
 __all__ = ["DEFAULT", "DiffSettings", "Difference", "Kind", "Order", "SchemaChange", "diff", "validate"]
 
@@ -58,71 +59,90 @@ class _Walk:
         self.budget_bytes -= len(old) + len(new)
         if depth >= MAX_DEPTH or self.budget_bytes < 0:
             return self._compare_whole(old, new, at, depth)
-        if first == slices.OPEN_OBJECT:
-            return self._compare_objects(old, new, at, depth + 1)
-        return self._compare_arrays(old, new, at, depth + 1)
+        if first == slices.OPEN_ARRAY:
+            return self._compare_arrays((old, new), slices.elements(old), slices.elements(new), at, depth + 1)
+        split = slices.members if depth else shapes.split
+        return self._compare_objects((old, new), split(old), split(new), at, depth + 1)
 
     def _compare_scalars(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two scalars, or values of two types."""
-        kinds = slices.kind(old), slices.kind(new)
-        if kinds[0] == kinds[1] and slices.same_scalar(old, new):
+        if slices.same_scalar(old, new):
             return None
-        if at is not None and at.tolerance and kinds == ("number", "number") and slices.within(old, new, at.tolerance):
+        if at is not None and at.tolerance and slices.within(old, new, at.tolerance):
             self.ignored = True
             return None
         return Edit(without(old, at, depth), without(new, at, depth))
 
     def _compare_whole(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
-        edit = Edit(without(old, at, depth), without(new, at, depth))
-        assert edit.old is not None
-        assert edit.new is not None
-        if slices.canonical(edit.old) != slices.canonical(edit.new):
-            return edit
-        self.ignored = self.ignored or edit.old is not old
+        lesser_old, lesser_new = without(old, at, depth), without(new, at, depth)
+        if slices.canonical(lesser_old) != slices.canonical(lesser_new):
+            return Edit(lesser_old, lesser_new)
+        self.ignored = self.ignored or lesser_old is not old or lesser_new is not new
         return None
 
-    def _compare_objects(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
-        before, after = slices.members(old), slices.members(new)
+    def _compare_objects(
+        self,
+        whole: tuple[bytes, bytes],
+        before: Mapping[str, Value],
+        after: Mapping[str, Value],
+        at: Rules | None,
+        depth: int,
+    ) -> Node | None:
         changed: list[tuple[str, Node]] = []
         for name, raw in before.items():
             other = after.get(name)
-            if other is None:
-                node: Node | None = self._lone(raw, None, at.member(name) if at else None, depth)
-            elif raw == other:
+            if raw == other:
                 continue
+            inner = None if at is None else at.member(name)
+            if other is None:
+                node: Node | None = self._lone(raw, None, inner, depth)
+            elif isinstance(raw, list) and isinstance(other, list) and not (inner and inner.ignored):
+                node = self._compare_arrays((slice_of(raw), slice_of(other)), raw, other, inner, depth + 1)
             else:
-                node = self.compare(bytes(raw), bytes(other), at.member(name) if at else None, depth)
+                node = self._compare_slices(slice_of(raw), slice_of(other), inner, depth)
             if node is not None:
                 changed.append((name, node))
-        if len(after) > len(before) or after.keys() != before.keys():
+        if after.keys() != before.keys():
             changed += self._new_members(before, after, at, depth)
-        is_whole = at is None or not at.ignores_below
-        return Members(old, new, changed, is_whole) if changed else None
+        return Members(*whole, changed, at is None or not at.ignores_below) if changed else None
+
+    def _compare_slices(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
+        """As `compare`, of slices that may turn out equal: an array put together from its elements and one that was
+        not."""
+        return None if old == new else self.compare(old, new, at, depth)
 
     def _new_members(
-        self, before: dict[str, msgspec.Raw], after: dict[str, msgspec.Raw], at: Rules | None, depth: int
+        self, before: Mapping[str, Value], after: Mapping[str, Value], at: Rules | None, depth: int
     ) -> Iterator[tuple[str, Node]]:
         for name, raw in after.items():
             if name not in before and (node := self._lone(None, raw, at.member(name) if at else None, depth)):
                 yield name, node
 
-    def _lone(self, old: msgspec.Raw | None, new: msgspec.Raw | None, at: Rules | None, depth: int) -> Edit | None:
+    def _lone(self, old: Value | None, new: Value | None, at: Rules | None, depth: int) -> Edit | None:
         """The edit that adds or removes a value, None where it is ignored."""
         if at is not None and at.ignored:
             self.ignored = True
             return None
         return Edit(
-            None if old is None else without(bytes(old), at, depth),
-            None if new is None else without(bytes(new), at, depth),
+            None if old is None else without(slice_of(old), at, depth),
+            None if new is None else without(slice_of(new), at, depth),
         )
 
-    def _compare_arrays(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
+    def _compare_arrays(
+        self,
+        whole: tuple[bytes, bytes],
+        before: list[msgspec.Raw],
+        after: list[msgspec.Raw],
+        at: Rules | None,
+        depth: int,
+    ) -> Node | None:
         inner = at.element() if at else None
         if inner is not None and inner.ignored:
             self.ignored = True
             return None
-        before, after = slices.elements(old), slices.elements(new)
-        found = align.align(old, before, after, at, depth)
+        if twins := align.in_place(before, after, at):
+            return self._compare_twins(twins, whole, (len(before), len(after)), at, depth)
+        found = align.align(whole[0], before, after, at, depth)
         changed: list[tuple[int, int, Node]] = []
         for i, j in found.differing:
             if node := self.compare(bytes(before[i]), bytes(after[j]), inner, depth):
@@ -134,7 +154,23 @@ class _Walk:
         moved = [] if is_set else found.moved
         if not (changed or removed or added or moved):
             return None
-        is_whole = at is None or not at.ignores_below
+        shown = without(whole[1], at, depth - 1)
         lengths = len(before), len(after)
-        shown = without(new, at, depth - 1)
-        return Elements(old, shown, *lengths, removed, added, moved, changed, is_set, is_whole, found.key)
+        is_whole = at is None or not at.ignores_below
+        return Elements(whole[0], shown, *lengths, removed, added, moved, changed, is_set, is_whole, found.key)
+
+    def _compare_twins(
+        self, twins: align.Twins, whole: tuple[bytes, bytes], lengths: tuple[int, int], at: Rules | None, depth: int
+    ) -> Node | None:
+        """An array whose elements are all at their places, some of them changed."""
+        inner = at.element() if at else None
+        changed: list[tuple[int, int, Node]] = []
+        for place, slice_pair, before, after in twins.pairs:
+            self.budget_bytes -= len(slice_pair[0]) + len(slice_pair[1])
+            if node := self._compare_objects(slice_pair, before, after, inner, depth + 1):
+                changed.append((place, place, node))
+        if not changed:
+            return None
+        shown = without(whole[1], at, depth - 1)
+        is_set, is_whole = at is not None and at.is_set, at is None or not at.ignores_below
+        return Elements(whole[0], shown, *lengths, [], [], [], changed, is_set, is_whole, twins.key)

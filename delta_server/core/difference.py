@@ -136,9 +136,9 @@ class _Sums:
         """Count a field that most elements of an array gained or lost once, and say which they are."""
         changes = []
         for (pattern, op), elements in self._lone.items():
-            array, _, field = pattern.rpartition("/*/")
+            array, inside, field = pattern.rpartition("/*/")
             before, after = self._lengths.get(array, (0, 0))
-            if elements < 2 or not field or elements * 2 <= (after if op == "add" else before):
+            if elements < 2 or not inside or field.endswith("*") or elements * 2 <= (after if op == "add" else before):
                 continue
             changes.append(SchemaChange(pattern, op, elements))
             self.ops[op] -= elements - 1

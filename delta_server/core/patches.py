@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -57,6 +58,7 @@ def _replace(path: bytes, value: bytes) -> bytes:
     return b'{"op":"replace","path":"%b","value":%b}' % (path, slices.minified(value))
 
 
+@lru_cache(maxsize=4096)
 def _step(name: str) -> bytes:
     return b"/" + msgspec.json.encode(pointer.escape(name))[1:-1]
 

@@ -139,7 +139,7 @@ def field_of(element: bytes, field: str) -> bytes | None:
 
 def resolve(document: bytes, steps: Sequence[Step]) -> msgspec.Raw | None:
     """The slice of `document` at `steps`, None where there is nothing."""
-    raw = slices.trimmed(document)
+    raw = document.strip(slices.WHITESPACE)
     for step in steps:
         found = _enter(raw, step)
         if found is None:

@@ -33,8 +33,10 @@ _decode_string = msgspec.json.Decoder(str).decode
 
 
 def trimmed(document: bytes) -> bytes:
-    """The document's value without whitespace around it."""
-    return document.strip(WHITESPACE) if document[:1] in b" \t\n\r" or document[-1:] in b" \t\n\r" else document
+    """The document's value without whitespace before it and, if it is a scalar, after it: all else may keep that."""
+    if document[0] in (OPEN_OBJECT, OPEN_ARRAY):
+        return document
+    return document.strip(WHITESPACE)
 
 
 def kind(raw: bytes) -> Kind:
@@ -103,7 +105,9 @@ def _context(digits: int) -> Context:
 
 
 def within(a: bytes, b: bytes, tolerance: float) -> bool:
-    """Whether two numbers differ by at most `tolerance`, reckoned in decimal: 1.1 and 1.0 differ by 0.1."""
+    """Whether both are numbers that differ by at most `tolerance`, reckoned in decimal: 1.1 and 1.0 differ by 0.1."""
+    if kind(a) != "number" or kind(b) != "number":
+        return False
     try:
         distance = abs(_context(60).subtract(Decimal(a.decode()), Decimal(b.decode())))
     except ArithmeticError:
