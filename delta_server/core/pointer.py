@@ -41,6 +41,7 @@ _OPENS_KEYED = re.compile(rf"\[{_FIELD}=")
 _PLAIN = re.compile(r"[^/]*")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 _UNQUOTED = re.compile(r'[^\]",\s][^\],]*')
+_ESCAPED = re.compile(r'["/\\\x00-\x1f]')  # what JSON may or must write with a backslash; all else only as \uXXXX
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
 
 
@@ -177,12 +178,13 @@ def _element_by_key(elements: list[msgspec.Raw], step: KeyStep) -> bytes | None:
 
 
 def _candidates(elements: list[msgspec.Raw], step: KeyStep) -> Iterator[bytes]:
-    """Elements that may have the step's values: most are ruled out by a search for the longest plain text."""
+    """Elements that may have the step's values: most are ruled out by a search for the longest text."""
     strings = [v for v, quoted in zip(step.values, step.quoted, strict=True) if quoted or not _SCALAR.fullmatch(v)]
-    sought = max([v for v in strings if v.isascii() and v.isalnum()], key=len, default="").encode()
+    longest = max(strings, key=len, default="")
+    sought, hides = longest.encode(), b"\\" if _ESCAPED.search(longest) else b"\\u"
     for element in elements:
         raw = bytes(element)
-        if sought in raw or b"\\u" in raw:
+        if sought in raw or hides in raw:
             yield raw
 
 
