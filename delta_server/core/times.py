@@ -10,7 +10,7 @@ LATEST_MS = 253402300799999  # the end of year 9999
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_AGE = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)")
+_AGE = re.compile(r"([0-9]{1,9})(ms|s|m|h|d|w)")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _EXPECTED = "a time like 2026-05-01T12:00:00Z, with its zone"
 
@@ -23,14 +23,17 @@ def format(time_ms: int) -> str:
 def parse(text: str, *, field: str) -> int:
     """Milliseconds of an RFC 3339 time. A date alone is its first moment in UTC. Raises Invalid."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text if text.isprintable() else "")  # it takes a NUL for the end
     except ValueError:
         raise Invalid(f"{field} must be {_EXPECTED}", field=field) from None
     if moment.tzinfo is None:
         if len(text) > 10:
             raise Invalid(f"{field} has no time zone: it must be {_EXPECTED}", field=field)
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MILLISECOND
+    time_ms = (moment - _EPOCH) // _MILLISECOND
+    if not EARLIEST_MS <= time_ms <= LATEST_MS:  # by its zone: 0001-01-01T00:00:00+14:00
+        raise Invalid(f"{field} must be a time in the years 1 to 9999, in UTC", field=field)
+    return time_ms
 
 
 def parse_moment(text: str, *, field: str, now_ms: int) -> int:

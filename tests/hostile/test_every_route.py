@@ -1,0 +1,209 @@
+"""Every route against the table of hostile inputs: nothing gives a 5xx, and what is refused changes nothing."""
+
+import copy
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from delta_server.app import Application
+from delta_server.storage.database import Tx
+from tests.conftest import Keys, bearer
+from tests.hostile.inputs import BROKEN_JSON, ODD_JSON, TEXTS, VALUES
+from tests.http.test_all_routes import routes, url
+
+JSON = {"content-type": "application/json"}
+WITH_BODY = {"POST", "PUT", "PATCH"}
+
+
+@contextmanager
+def no_failure() -> Iterator[None]:
+    """Nothing unexpected may have been raised, whatever was answered; and no key may stand in the log."""
+    with capture_logs() as logs:
+        yield
+    assert [entry for entry in logs if entry["log_level"] in ("error", "critical")] == []
+    assert "dk_" not in repr(logs)
+
+
+def body_routes(app: Application) -> list[tuple[str, str]]:
+    return [(method, template) for method, template, _ in routes(app) if method in WITH_BODY]
+
+
+class World(msgspec.Struct, frozen=True):
+    """Things that are there, so that inputs get past the first look-up. By name of path parameter."""
+
+    ids: dict[str, str]
+
+    def url(self, method: str, template: str) -> str:
+        """What is deleted is not there: it is wanted again."""
+        if method == "DELETE":
+            return url(template)
+        return re.sub(r"\{([^}]*)\}", lambda match: self.ids[match[1]], template)
+
+
+@pytest.fixture
+async def world(client: httpx.AsyncClient, keys: Keys) -> World:
+    """An endpoint with three snapshots and the deltas between them."""
+    headers = bearer(keys.project)
+    for price in (1, 2, 3):
+        made = await client.post(
+            "/v1/snapshots?endpoint=GET%20%2Fprices&include=delta",
+            json={"items": [{"sku": "a", "price": price}]},
+            headers=headers,
+        )
+        assert made.status_code == 201, made.text
+    snapshot, delta = made.json()["snapshot"], made.json()["delta"]
+    project = (await client.get("/v1/projects", headers=headers)).json()["data"][0]
+    key = (await client.get("/v1/auth/api-keys", headers=headers)).json()["data"][0]
+    return World(
+        {
+            "endpoint": snapshot["endpoint_id"],
+            "snapshot": snapshot["id"],
+            "snapshot_id": snapshot["id"],
+            "delta": delta["id"],
+            "delta_id": delta["id"],
+            "project_id": project["id"],
+            "key_id": key["id"],
+            "name": "start.js",
+        }
+    )
+
+
+async def rows(app: Application) -> dict[str, int]:
+    return await app.services.db.read(_rows)
+
+
+def _rows(tx: Tx) -> dict[str, int]:
+    tables = tx.all("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {name: tx.all(f'SELECT count(*) FROM "{name}"')[0][0] for (name,) in tables}
+
+
+@pytest.mark.parametrize("name", BROKEN_JSON)
+async def test_broken_bodies(app: Application, client: httpx.AsyncClient, keys: Keys, world: World, name: str) -> None:
+    """Refused by all routes, in all the ways a document can come, and nothing is written."""
+    before = await rows(app)
+    with no_failure():
+        for method, template in body_routes(app):
+            for query in ("", "?endpoint=hostile"):
+                for key in (keys.project, keys.account):
+                    answer = await client.request(
+                        method,
+                        world.url(method, template) + query,
+                        content=BROKEN_JSON[name],
+                        headers={**bearer(key), **JSON},
+                    )
+                    assert 400 <= answer.status_code < 500, (method, template, answer.text)
+                    assert answer.headers["content-type"] == "application/problem+json"
+                    assert len(answer.content) < 4000
+    assert await rows(app) == before
+
+
+@pytest.mark.parametrize("name", ODD_JSON)
+async def test_odd_bodies(app: Application, client: httpx.AsyncClient, keys: Keys, world: World, name: str) -> None:
+    with no_failure():
+        for method, template in body_routes(app):
+            for query in ("", "?endpoint=hostile"):
+                answer = await client.request(
+                    method,
+                    world.url(method, template) + query,
+                    content=ODD_JSON[name],
+                    headers={**bearer(keys.project), **JSON},
+                )
+                assert answer.status_code < 500, (method, template, answer.text)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+async def test_bodies_that_need_no_preflight_are_refused(
+    app: Application, client: httpx.AsyncClient, keys: Keys, kind: str
+) -> None:
+    for method, template in body_routes(app):
+        headers = {**bearer(keys.project), "content-type": kind}
+        answer = await client.request(method, url(template), content=b'{"name": "a"}', headers=headers)
+        assert answer.status_code in (403, 415), (method, template)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+async def test_hostile_texts(app: Application, client: httpx.AsyncClient, keys: Keys, world: World, name: str) -> None:
+    """In every path parameter, every query parameter and every value of every example."""
+    text = TEXTS[name]
+    segment = quote(text, safe="") if len(text) < 2000 else "a" * 2000
+    with no_failure():
+        for method, template, handler in routes(app):
+            headers = {**bearer(keys.project), **JSON}
+            example = (handler.opt.get("example") or {}).get("request")
+            path = world.url(method, template)
+            if "{" in template:
+                answer = await client.request(method, _fill(template, segment), json=example, headers=headers)
+                assert answer.status_code < 500, (method, template, answer.text)
+            for parameter in _query_parameters(app, method, template):
+                answer = await client.request(
+                    method, path, params={parameter: text[:2000]}, json=example, headers=headers
+                )
+                assert answer.status_code < 500, (method, template, parameter, answer.text)
+            for body in _variants(example, text) if method in WITH_BODY else ():
+                answer = await client.request(method, path, json=body, headers=headers)
+                assert answer.status_code < 500, (method, template, body, answer.text)
+
+
+@pytest.mark.parametrize("name", VALUES)
+async def test_hostile_values(app: Application, client: httpx.AsyncClient, keys: Keys, world: World, name: str) -> None:
+    """In place of every value of every example."""
+    with no_failure():
+        for method, template, handler in routes(app):
+            example = (handler.opt.get("example") or {}).get("request")
+            for body in _variants(example, VALUES[name]) if method in WITH_BODY else ():
+                for key in (keys.project, keys.account):
+                    answer = await client.request(
+                        method, world.url(method, template), json=body, headers={**bearer(key), **JSON}
+                    )
+                    assert answer.status_code < 500, (method, template, body, answer.text)
+
+
+async def test_no_get_changes_anything(app: Application, client: httpx.AsyncClient, keys: Keys, world: World) -> None:
+    before = await rows(app)
+    for method, template, _ in routes(app):
+        if method == "GET":
+            await client.get(world.url(method, template), headers=bearer(keys.project))
+    assert await rows(app) == before
+
+
+def test_the_log_is_really_watched() -> None:
+    with pytest.raises(AssertionError), no_failure():
+        structlog.get_logger().error("request failed")
+
+
+def _fill(template: str, segment: str) -> str:
+    return "/".join(segment if part.startswith("{") else part for part in template.split("/"))
+
+
+def _query_parameters(app: Application, method: str, template: str) -> list[str]:
+    for route in app.litestar.routes:
+        if route.path_format == template and hasattr(route, "route_handler_map"):
+            _, model = route.route_handler_map[cast("Any", method)]
+            return sorted(parameter.field_alias for parameter in model.expected_query_params)
+    return []
+
+
+def _variants(example: Any, value: object) -> Iterator[Any]:
+    """`example` with `value` in the place of each value in it."""
+    for path in _paths(example):
+        changed = copy.deepcopy(example)
+        place = changed
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+        yield changed
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in members:
+        yield (*path, step)
+        yield from _paths(inner, (*path, step))
