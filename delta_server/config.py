@@ -55,9 +55,9 @@ class Storage(msgspec.Struct, frozen=True):
 class Packs(msgspec.Struct, frozen=True):
     frame_level: Level = 7
     pack_level: Level = 11
-    pack_bytes: Size = 15 * MIB
+    pack_bytes: Size = 12 * MIB
     pack_contents: Count = 512
-    deep_bytes: Size = 30 * MIB
+    deep_bytes: Size = 24 * MIB
     deep_contents: Count = 2048
     deep_after_days: Days = 7
 

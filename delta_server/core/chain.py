@@ -1,19 +1,21 @@
 """What is stored how: which contents make a pack, which packs become one, what a frame or a pack is based on.
 
-All contents of an endpoint are frames first, each based on the one before. A *pack* is many of them in one zstd frame,
-based on the first content of the pack before it, so that reading needs at most `MAX_CHAIN` short decodes and one long
-one. Two rules keep the web of bases free of circles, whatever is added at any time, deleted and packed again:
+All contents of an endpoint are frames first, each based on the one before. A *pack* is many of them in one zstd frame
+and its last one, the *anchor*, in another. The anchor is based on the anchor of the pack before it, so that reading
+needs at most `MAX_CHAIN` short decodes and one long one (core/codec.py says why). Two rules keep the web of bases free
+of circles, whatever is added at any time, deleted and packed again:
 
 - a frame is based on a content with a smaller id, or on one in a pack;
 - a pack is based on a content in a pack with a smaller `chain`, and rewriting a pack never raises its `chain`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import accumulate
 
 import msgspec
 
-MAX_CHAIN = 16
-"""Packs walked at most to read one: every sixteenth is self-contained."""
+MAX_CHAIN = 32
+"""Anchors decoded at most to read a pack, some 0.1 ms each for a document of 130 kB: then one stands alone."""
 
 KEYFRAME_EVERY = 8
 """Of contents too large for packs, every eighth frame stands alone."""
@@ -62,8 +64,8 @@ def is_full(sizes: Sequence[int], bounds: Bounds) -> bool:
 
 
 def is_worth_a_pack(sizes: Sequence[int], bounds: Bounds) -> bool:
-    """Whether contents that arrive together are packed at once: a quarter of a pack makes up for its first content,
-    which is encoded against one much older than a frame would be."""
+    """Whether contents that arrive together are packed at once: a quarter of a pack makes up for its anchor, which is
+    encoded against a content much older than the one a frame would be."""
     if any(is_large(size, bounds) for size in sizes):
         return False
     return 4 * sum(sizes) >= bounds.size_bytes or 4 * len(sizes) >= bounds.contents
@@ -86,9 +88,9 @@ def merges(packs: Sequence[tuple[int, int]], bounds: Bounds) -> list[range]:
 def next_chain(previous_chain: int | None, base_size: int, bounds: Bounds) -> int:
     """The `chain` of a pack that follows one with `previous_chain`; 0 when it is to stand alone.
 
-    Large first contents make short chains: walking one decodes no more than two packs' worth of bases.
+    Large anchors make short chains: walking one decodes no more than a pack's worth of anchors, but at least two.
     """
-    longest = min(MAX_CHAIN, max(2, 2 * bounds.size_bytes // max(1, base_size)))
+    longest = min(MAX_CHAIN, max(2, bounds.size_bytes // max(1, base_size)))
     return 0 if previous_chain is None or previous_chain + 1 >= longest else previous_chain + 1
 
 
@@ -102,11 +104,11 @@ STORED = -1
 
 
 class Above(msgspec.Struct, frozen=True):
-    """What a run of contents continues: the pack before it by its `chain` and the size of its first content (None
-    without one), and the content before it by its depth in frames (None without one)."""
+    """What a run of contents continues: the pack before it by its `chain` and the size of its anchor (None without
+    one), and the content before it by its depth in frames (None without one)."""
 
     pack_chain: int | None
-    pack_first_size: int
+    anchor_size: int
     frame_depth: int | None
 
 
@@ -123,13 +125,13 @@ def plan_run(sizes: Sequence[int], bounds: Bounds, *, least: Bounds, above: Abov
     """How contents that arrive together are stored: packs of up to `bounds` where there is enough for one of `least`,
     frames of the rest."""
     parts: list[Part] = []
-    pack_chain, first_size, pack_at = above.pack_chain, above.pack_first_size, STORED
+    pack_chain, anchor_size, anchor_at = above.pack_chain, above.anchor_size, STORED
     depth = above.frame_depth
     for group in groups(sizes, bounds):
         if is_worth_a_pack([sizes[index] for index in group], least):
-            pack_chain = next_chain(pack_chain, first_size, bounds)
-            parts.append(Part(group.start, group.stop, pack_chain, pack_at if pack_chain else None))
-            first_size, pack_at, depth = sizes[group.start], group.start, 0
+            pack_chain = next_chain(pack_chain, anchor_size, bounds)
+            parts.append(Part(group.start, group.stop, pack_chain, anchor_at if pack_chain else None))
+            anchor_size, anchor_at, depth = sizes[group[-1]], group[-1], 0
             continue
         for index in group:
             alone = depth is None or is_keyframe(sizes[index], depth, bounds)
@@ -138,13 +140,13 @@ def plan_run(sizes: Sequence[int], bounds: Bounds, *, least: Bounds, above: Abov
     return parts
 
 
-def positions(sizes: Iterable[int]) -> list[int]:
-    """Where each content begins in its pack."""
-    starts, position = [], 0
-    for size in sizes:
-        starts.append(position)
-        position += size
-    return starts
+ANCHOR = -1
+"""The position of a pack's last content: it is beside the others, not among them."""
+
+
+def positions(sizes: Sequence[int]) -> list[int]:
+    """Where each content of a pack begins among the others; ANCHOR for the last."""
+    return [*accumulate(sizes[:-2], initial=0), ANCHOR] if len(sizes) > 1 else [ANCHOR] * len(sizes)
 
 
 def to_runs(ids: Sequence[int]) -> list[int]:

@@ -1,11 +1,17 @@
 """Bytes in and out of zstd frames: one content encoded against an earlier one, or many contents in one pack.
 
-Both are the same call: a frame is the dictionary `base` (raw bytes, no training) followed by the body, in one window
-wide enough for both. Long-distance matching stays off: with a dictionary it costs up to 18 times the bytes.
+A frame is a dictionary (raw bytes, no training) followed by the body, in one window wide enough for both. Long-distance
+matching stays off: with a dictionary it costs up to 18 times the bytes.
+
+A pack is two frames: its last content, the *anchor*, encoded against the anchor of the pack before; and all its other
+contents, encoded against both anchors. What changed between the two is then written once, although both ends can be
+read without what lies between: 15 to 30 % smaller than a chain of first contents, each of which says it again.
 
 Decoding trusts nothing in the frame. zstandard allocates whatever size a header declares (`max_output_size` is ignored
 then), so the caller says the exact size, and a frame that declares another is refused before a byte is decoded.
 """
+
+from typing import NamedTuple
 
 import xxhash
 import zstandard
@@ -52,21 +58,21 @@ def decode(base: bytes | None, data: bytes, *, size: int) -> bytes:
     return body
 
 
-def decode_start(base: bytes | None, data: bytes, *, size: int, wanted: int) -> bytes:
-    """The first `wanted` of the `size` bytes in the frame, decoding no more than these. Raises Corrupt.
+class Packed(NamedTuple):
+    """The two frames of a pack."""
 
-    Byte for byte 3 to 6 times slower than `decode`, which puts everything where it belongs without a window between.
-    """
-    _check_header(data, size)
-    start = bytearray(min(wanted, size))
-    try:
-        reader = _decompressor(base).stream_reader(data, read_size=len(data))
-        got = reader.readinto(start) if start else 0
-    except (zstandard.ZstdError, MemoryError) as error:
-        raise Corrupt(f"zstd: {error}") from None
-    if got != wanted:
-        raise Corrupt(f"the frame ends after {got} of {wanted} bytes")
-    return bytes(start)
+    anchor: bytes
+    others: bytes
+
+
+def encode_pack(base: bytes | None, others: bytes, anchor: bytes, *, level: int) -> Packed:
+    """`others` are the pack's contents but the last, one after another; `base` is the anchor of the pack before."""
+    return Packed(encode(base, anchor, level=level), encode((base or b"") + anchor, others, level=level))
+
+
+def decode_others(base: bytes | None, anchor: bytes, data: bytes, *, size: int) -> bytes:
+    """The contents of a pack but the last, one after another. Raises Corrupt."""
+    return decode((base or b"") + anchor, data, size=size)
 
 
 def _check_header(data: bytes, size: int) -> None:

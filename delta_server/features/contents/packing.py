@@ -8,9 +8,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from delta_server.config import Packs
 from delta_server.core import chain, codec
 from delta_server.core.chain import STORED, Above, Bounds, Part
+from delta_server.core.codec import Packed
 from delta_server.features.contents import reading, store
+from delta_server.features.contents.reading import Raw
 from delta_server.features.contents.rows import Content, Frame, NewPack, Pack
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -20,8 +23,8 @@ class Stale(Exception):
     """Something changed while the work was computed."""
 
 
-class First(msgspec.Struct, frozen=True):
-    """The first content of a pack: what other packs are based on."""
+class Anchor(msgspec.Struct, frozen=True):
+    """The last content of a pack, what other packs are based on, with the pack's `chain`."""
 
     content: Content
     chain: int
@@ -35,7 +38,7 @@ class Run(msgspec.Struct, frozen=True):
     sizes: list[int]
     hashes: list[bytes]
     parts: list[Part]
-    data: list[bytes]
+    data: list[bytes | Packed]
     frame_base: int | None
     pack_base: int | None
 
@@ -60,23 +63,33 @@ async def encode_run(svc: Services, endpoint: int, previous: Content | None, ite
     """
     bodies = [body for _, body in items]
     sizes = [len(body) for body in bodies]
-    first, depth = await svc.db.read(_above, endpoint, items[0][0], previous)
-    above = Above(first.chain if first else None, first.content.size if first else 0, depth)
+    anchor, depth = await svc.db.read(_above, endpoint, items[0][0], previous)
+    above = Above(anchor.chain if anchor else None, anchor.content.size if anchor else 0, depth)
     parts = chain.plan_run(sizes, deep_bounds(svc), least=pack_bounds(svc), above=above)
     data = []
     for part in parts:
-        stored = previous if part.chain is None else _content(first)
+        stored = previous if part.chain is None else _content(anchor)
         base = await _base_body(svc, endpoint, part, stored, bodies)
-        level = svc.config.packs.frame_level if part.chain is None else svc.config.packs.pack_level
-        data.append(await svc.cpu(encode, base, bodies[part.start : part.stop], level))
+        data.append(await svc.cpu(_encode_part, part, base, bodies, svc.config.packs))
     hashes = await svc.cpu(lambda: [codec.digest(body) for body in bodies])
     times = [captured_at for captured_at, _ in items]
-    return Run(times, sizes, hashes, parts, data, _id(previous), _id(_content(first)))
+    return Run(times, sizes, hashes, parts, data, _id(previous), _id(_content(anchor)))
+
+
+def _encode_part(part: Part, base: bytes | None, bodies: list[bytes], levels: Packs) -> bytes | Packed:
+    if part.chain is None:
+        return codec.encode(base, bodies[part.start], level=levels.frame_level)
+    return encode_pack(base, bodies[part.start : part.stop], levels.pack_level)
+
+
+def encode_pack(base: bytes | None, bodies: Sequence[bytes | memoryview], level: int) -> Packed:
+    """`base` is the bytes of the anchor before."""
+    return codec.encode_pack(base, b"".join(bodies[:-1]), bytes(bodies[-1]), level=level)
 
 
 def run_is_full(svc: Services, sizes: Sequence[int]) -> bool:
     """Whether contents of these sizes make the largest pack there is: time to `encode_run` them."""
-    return chain.is_full(sizes, deep_bounds(svc))
+    return chain.is_full([*sizes, sizes[-1]], deep_bounds(svc))
 
 
 def add_run(tx: Tx, endpoint: int, run: Run) -> list[int] | None:
@@ -105,20 +118,20 @@ def frame_depth(tx: Tx, endpoint: int, content: int | None) -> int:
     return depth
 
 
-def _above(tx: Tx, endpoint: int, captured_at: int, previous: Content | None) -> tuple[First | None, int | None]:
+def _above(tx: Tx, endpoint: int, captured_at: int, previous: Content | None) -> tuple[Anchor | None, int | None]:
     """What a pack and a frame at a time are based on: the pack before it, and the depth of the frame before it."""
     pack = store.pack_before(tx, endpoint, captured_at)
     depth = frame_depth(tx, endpoint, previous.id) if previous else None
-    return first_of(tx, endpoint, pack), depth
+    return anchor_of(tx, endpoint, pack), depth
 
 
-def first_of(tx: Tx, endpoint: int, pack: Pack | None) -> First | None:
-    content = store.get(tx, endpoint, pack.members[0]) if pack else None
-    return First(content, pack.chain) if pack and content else None
+def anchor_of(tx: Tx, endpoint: int, pack: Pack | None) -> Anchor | None:
+    content = store.get(tx, endpoint, pack.members[-1]) if pack else None
+    return Anchor(content, pack.chain) if pack and content else None
 
 
-def _content(first: First | None) -> Content | None:
-    return first.content if first else None
+def _content(anchor: Anchor | None) -> Content | None:
+    return anchor.content if anchor else None
 
 
 def _id(content: Content | None) -> int | None:
@@ -133,10 +146,6 @@ async def _base_body(
     if part.base != STORED:
         return bodies[part.base]
     return await reading.read(svc, endpoint, stored.id) if stored else None
-
-
-def encode(base: bytes | None, bodies: Sequence[bytes], level: int) -> bytes:
-    return codec.encode(base, b"".join(bodies), level=level)
 
 
 def _stands(tx: Tx, endpoint: int, run: Run, part: Part) -> bool:
@@ -154,15 +163,15 @@ def _is_below(tx: Tx, endpoint: int, base: int | None, pack_chain: int) -> bool:
     return below is not None and below < pack_chain
 
 
-def _insert_part(tx: Tx, endpoint: int, run: Run, part: Part, data: bytes, ids: list[int]) -> None:
+def _insert_part(tx: Tx, endpoint: int, run: Run, part: Part, data: bytes | Packed, ids: list[int]) -> None:
     stored = run.frame_base if part.chain is None else run.pack_base
     base = stored if part.base == STORED else None if part.base is None else ids[part.base]
     sizes = run.sizes[part.start : part.stop]
-    if part.chain is None:
+    if isinstance(data, Packed) and part.chain is not None:
+        new = NewPack(run.captured_at[part.start], False, base, part.chain, sizes, tx.now_ms, data)
+        store.insert_pack(tx, endpoint, new, ids[part.start : part.stop])
+    elif isinstance(data, bytes):
         store.insert_frame(tx, endpoint, ids[part.start], Frame(run.hashes[part.start], sizes[0], base, data))
-        return
-    new = NewPack(run.captured_at[part.start], False, base, part.chain, sizes, tx.now_ms, data)
-    store.insert_pack(tx, endpoint, new, ids[part.start : part.stop])
 
 
 # Loose frames
@@ -177,26 +186,29 @@ async def pack_loose(svc: Services, endpoint: int, *, everything: bool = False) 
     loose = await svc.db.read(store.loose, endpoint, size_limit=bounds.large_bytes)
     sizes = [content.size for content in loose]
     made = 0
-    for run in chain.groups(sizes, bounds) if everything else chain.full_groups(sizes, bounds):
-        made += await _pack_frames(svc, endpoint, loose[run.start : run.stop])
+    runs = chain.groups(sizes, bounds) if everything else chain.full_groups(sizes, bounds)
+    for run in runs:
+        contents = loose[run.start : run.stop]
+        made += await _pack_frames(svc, endpoint, contents, always=run.stop < len(loose))
     return made
 
 
-async def _pack_frames(svc: Services, endpoint: int, contents: list[Content]) -> bool:
-    """False when they would take more room in a pack than they do as frames."""
+async def _pack_frames(svc: Services, endpoint: int, contents: list[Content], *, always: bool) -> bool:
+    """False when they are the last, do not fill a pack, and would take more room in one than they do as frames."""
     bounds = pack_bounds(svc)
     ids = [content.id for content in contents]
     sizes = [content.size for content in contents]
-    first, _ = await svc.db.read(_above, endpoint, contents[0].captured_at, None)
-    pack_chain = chain.next_chain(first.chain if first else None, first.content.size if first else 0, bounds)
-    base = first.content if first and pack_chain else None
+    anchor, _ = await svc.db.read(_above, endpoint, contents[0].captured_at, None)
+    pack_chain = chain.next_chain(anchor.chain if anchor else None, anchor.content.size if anchor else 0, bounds)
+    base = anchor.content if anchor and pack_chain else None
     base_body = await reading.read(svc, endpoint, base.id) if base else None
     bodies = [body async for _, body in reading.read_run(svc, endpoint, ids)]
-    data = await svc.cpu(encode, base_body, bodies, svc.config.packs.pack_level)
-    if not chain.is_full(sizes, bounds) and len(data) >= await svc.db.read(store.frame_bytes, endpoint, ids):
+    packed = await svc.cpu(encode_pack, base_body, bodies, svc.config.packs.pack_level)
+    keep = always or chain.is_full(sizes, bounds)
+    if not keep and len(packed.anchor + packed.others) >= await svc.db.read(store.frame_bytes, endpoint, ids):
         return False
     now_ms = svc.clock.now_ms()
-    new = NewPack(contents[0].captured_at, False, _id(base), pack_chain, sizes, now_ms, data)
+    new = NewPack(contents[0].captured_at, False, _id(base), pack_chain, sizes, now_ms, packed)
     await svc.db.write(_frames_to_pack, endpoint, new, ids)
     return True
 
@@ -232,7 +244,7 @@ def _order(content: Content) -> tuple[int, int]:
 
 
 async def straighten(svc: Services, endpoint: int) -> None:
-    """Base every pack on the first content of a pack again. Raises Stale, DatabaseFailed."""
+    """Base every pack on an anchor again. Raises Stale, DatabaseFailed."""
     for pack_id in await svc.db.read(store.bent, endpoint):
         pack = await svc.db.read(store.pack, endpoint, pack_id)
         if pack is None:
@@ -258,9 +270,7 @@ async def repack(
     base = await svc.db.read(_base_for, endpoint, lowest)
     base_body = await reading.read(svc, endpoint, base.content.id) if base else None
     raws = {pack.id: raw for pack in packs if (raw := await reading.read_pack(svc, endpoint, pack.id))}
-    joined = await svc.cpu(_joined, raws, members)
-    raws.clear()  # up to 30 MB
-    data = await svc.cpu(codec.encode, base_body, joined, level=svc.config.packs.pack_level)
+    packed = await svc.cpu(_encode_again, base_body, raws, members, svc.config.packs.pack_level)
     new = NewPack(
         captured_at=members[0].captured_at,
         deep=deep,
@@ -268,28 +278,29 @@ async def repack(
         chain=base.chain + 1 if base else 0,
         sizes=[content.size for content in members],
         created_at=max(pack.created_at for pack in packs),
-        data=data,
+        packed=packed,
     )
     await svc.db.write(_replace_packs, endpoint, packs, new, members)
 
 
-def _base_for(tx: Tx, endpoint: int, pack: Pack) -> First | None:
-    """The first living content of the pack this one is based on: the dead are about to be swept away."""
+def _base_for(tx: Tx, endpoint: int, pack: Pack) -> Anchor | None:
+    """The last living content of the pack this one is based on: the dead are about to be swept away."""
     base = store.get(tx, endpoint, pack.base) if pack.base is not None else None
     below = store.pack(tx, endpoint, base.pack) if base and base.pack is not None else None
     if below is None:
         return None
     rows = store.many(tx, endpoint, below.members)
-    living = (rows[member] for member in below.members if not rows[member].dead)
-    first = next(living, None)
-    return First(first, below.chain) if first else None
+    living = (rows[member] for member in reversed(below.members) if not rows[member].dead)
+    last = next(living, None)
+    return Anchor(last, below.chain) if last else None
 
 
-def _joined(raws: dict[int, bytes], members: Sequence[Content]) -> bytes:
-    """The bytes of contents in decoded packs, checked, one after another."""
+def _encode_again(base: bytes | None, raws: dict[int, Raw], members: Sequence[Content], level: int) -> Packed:
+    """A pack of contents of decoded packs, each checked. Raises Stale, DatabaseFailed."""
     if not all(content.pack in raws for content in members):
         raise Stale
-    return b"".join(reading.cut(content, memoryview(raws[content.pack or 0])) for content in members)
+    bodies = [reading.view_in(raws[content.pack or 0], content) for content in members]
+    return encode_pack(base, bodies, level)
 
 
 def _replace_packs(tx: Tx, endpoint: int, packs: Sequence[Pack], new: NewPack, members: Sequence[Content]) -> None:

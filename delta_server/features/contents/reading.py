@@ -11,18 +11,13 @@ from typing import TypeVar
 
 import msgspec
 
-from delta_server.core import codec
+from delta_server.core import chain, codec
 from delta_server.core.errors import DatabaseFailed, NotFound
 from delta_server.features.contents import store
 from delta_server.features.contents.rows import Content, Pack, StoredFrame
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Tx
-
-B = TypeVar("B", bytes, memoryview)
-
-STREAM_BELOW = 8
-"""A content that ends in the first eighth of its pack is decoded by itself; beyond that the whole pack is faster."""
 
 CACHED_SHARE = 4
 """A decoded pack is kept when it takes at most a quarter of the cache: it must not drive out the heads."""
@@ -35,12 +30,23 @@ PACKS_HELD = 2
 _LONGEST_TRAIL = 100_000
 
 
+B = TypeVar("B", bytes, memoryview)
+
+
 class Link(msgspec.Struct, frozen=True):
-    """One decode on the way to a content: its own frame (`pack` is None), or the pack it is in."""
+    """One decode on the way to a content: its own frame, or the frame of its pack it is in; or its cached `body`."""
 
     content: Content
     pack: Pack | None
     data: bytes
+    body: bytes | None = None
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """A decoded pack."""
+
+    anchor: bytes
+    others: bytes
 
 
 # Reading one
@@ -50,85 +56,94 @@ async def read(svc: Services, endpoint: int, content: int) -> bytes:
     """A content's bytes. Raises NotFound when it is gone, DatabaseFailed when what is stored is damaged."""
     body = svc.cache.get((endpoint, content)) or _from_cached_pack(svc, endpoint, content)
     if body is None:
-        base, links = await svc.db.read(trail, svc.cache, endpoint, content)
-        body = await svc.cpu(decode_trail, svc.cache, base, links)
-        assert body is not None
+        links = await svc.db.read(trail, svc.cache, endpoint, content)
+        body = await svc.cpu(decode_trail, svc.cache, links)
         svc.cache.put((endpoint, content), body)
     return body
 
 
 def _from_cached_pack(svc: Services, endpoint: int, content: int) -> bytes | None:
     row = svc.db.peek(store.get, endpoint, content)
-    raw = svc.cache.get(("pack", row.pack)) if row and row.pack is not None else None
-    return None if row is None or raw is None else cut(row, raw)
+    if row is None or row.pack is None or row.position == chain.ANCHOR:
+        return None
+    others = svc.cache.get(("pack", row.pack))
+    return None if others is None else bytes(cut(row, memoryview(others)))
 
 
-def trail(tx: Tx, cache: Cache, endpoint: int, content: int | None) -> tuple[bytes | None, list[Link]]:
-    """The decodes that lead to a content, first to last, and the cached bytes the first one is based on, if any."""
+def trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
+    """The decodes that lead to a content, first to last. Raises NotFound, DatabaseFailed."""
     links: list[Link] = []
-    while content is not None and len(links) < _LONGEST_TRAIL:
-        body = cache.get((endpoint, content))
-        if body is not None:
-            return body, links[::-1]
-        link, content = _link(tx, endpoint, content)
+    step: int | None = content
+    while step is not None and len(links) < _LONGEST_TRAIL:
+        row = store.get(tx, endpoint, step)
+        if row is None:
+            raise NotFound(f"content {step} is not there (any more)")
+        link, step = _link(tx, row, cache.get((endpoint, step)), as_anchor=_is_other(links))
         links.append(link)
-    if content is not None:
-        raise DatabaseFailed(f"the bases of content {links[0].content.id} (endpoint {endpoint}) lead nowhere")
-    return None, links[::-1]
+    if step is not None:
+        raise DatabaseFailed(f"the bases of content {content} (endpoint {endpoint}) lead nowhere")
+    return links[::-1]
 
 
-def _link(tx: Tx, endpoint: int, content: int) -> tuple[Link, int | None]:
+def _is_other(links: list[Link]) -> bool:
+    """Whether the last link needs the anchor of its pack, and what that is based on too."""
+    return bool(links) and links[-1].body is None and links[-1].content.position not in (None, chain.ANCHOR)
+
+
+def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> tuple[Link, int | None]:
     """How a content is decoded, and the content that takes."""
-    row = store.get(tx, endpoint, content)
-    if row is None:
-        raise NotFound(f"content {content} is not there (any more)")
-    if row.pack is None:
-        frame = store.frame(tx, endpoint, content)
+    endpoint = content.endpoint
+    if body is not None and not as_anchor:
+        return Link(content, None, b"", body), None
+    if content.pack is None:
+        frame = store.frame(tx, endpoint, content.id)
         if frame is None:
-            raise DatabaseFailed(f"content {content} (endpoint {endpoint}) has lost its frame; run delta-server verify")
-        return Link(row, None, frame.data), frame.base
-    pack = store.pack(tx, endpoint, row.pack)
-    data = store.pack_data(tx, endpoint, row.pack)
-    if pack is None or data is None:
-        raise DatabaseFailed(f"pack {row.pack} (endpoint {endpoint}) is gone; run delta-server verify")
-    return Link(row, pack, data), pack.base
+            raise damaged(content, "it is not there")
+        return Link(content, None, frame.data), frame.base
+    pack = store.pack(tx, endpoint, content.pack)
+    if pack is None:
+        raise damaged(content, "it is not there")
+    if content.position == chain.ANCHOR:
+        data = store.pack_anchor(tx, endpoint, pack.id) if body is None else b""
+        return Link(content, pack, data, body), pack.base
+    return Link(content, pack, store.pack_data(tx, endpoint, pack.id)), pack.members[-1]
 
 
-def decode_trail(cache: Cache, base: bytes | None, links: Sequence[Link]) -> bytes | None:
-    """The bytes the last link stands for. What the links before it stand for is checked too, and cached for packs."""
-    body = base
+def decode_trail(cache: Cache, links: Sequence[Link]) -> bytes:
+    """The bytes the last link stands for. What the links before it stand for is checked too; anchors are cached."""
+    below, body = None, b""
     for link in links:
-        body = _decode_link(cache, body, link)
-        if link.pack is not None and link is not links[-1]:
+        base, below = below, body or None
+        body = link.body or _decode_link(cache, base, below, link)
+        if link.content.position == chain.ANCHOR:
             cache.put((link.content.endpoint, link.content.id), body)
     return body
 
 
-def _decode_link(cache: Cache, base: bytes | None, link: Link) -> bytes:
-    content = link.content
+def _decode_link(cache: Cache, base: bytes | None, below: bytes | None, link: Link) -> bytes:
+    """`below` is what the link before this one stands for, `base` what the one before that does."""
+    content, pack = link.content, link.pack
     try:
-        if link.pack is None:
-            return check(content, codec.decode(base, link.data, size=content.size))
-        end = (content.position or 0) + content.size
-        if end * STREAM_BELOW <= link.pack.size:
-            return cut(content, codec.decode_start(base, link.data, size=link.pack.size, wanted=end))
-        return cut(content, decode_pack(cache, base, link.pack, link.data))
+        if pack is None or content.position == chain.ANCHOR:
+            return check(content, codec.decode(below, link.data, size=content.size))
+        others = decode_others(cache, base, below or b"", pack, link.data)
+        return bytes(cut(content, memoryview(others)))
     except codec.Corrupt as error:
         raise damaged(content, str(error)) from None
 
 
-def decode_pack(cache: Cache, base: bytes | None, pack: Pack, data: bytes) -> bytes:
-    """All of a pack's bytes, kept in the cache when they are not too many. Raises codec.Corrupt."""
-    raw = codec.decode(base, data, size=pack.size)
-    if len(raw) * CACHED_SHARE <= cache.limit_bytes:
-        cache.put(("pack", pack.id), raw)
-    return raw
+def decode_others(cache: Cache, base: bytes | None, anchor: bytes, pack: Pack, data: bytes) -> bytes:
+    """All of a pack's contents but the last, kept in the cache when they are not too many. Raises codec.Corrupt."""
+    others = codec.decode_others(base, anchor, data, size=pack.size - len(anchor))
+    if len(others) * CACHED_SHARE <= cache.limit_bytes:
+        cache.put(("pack", pack.id), others)
+    return others
 
 
-def cut(content: Content, raw: B) -> B:
+def cut(content: Content, others: memoryview) -> memoryview:
     """A content's bytes out of its decoded pack. Raises DatabaseFailed."""
     start = content.position or 0
-    return check(content, raw[start : start + content.size])
+    return check(content, others[start : start + content.size])
 
 
 def check(content: Content, body: B) -> B:
@@ -141,7 +156,8 @@ def check(content: Content, body: B) -> B:
 def damaged(content: Content, reason: str) -> DatabaseFailed:
     where = "frame" if content.pack is None else f"pack {content.pack}"
     return DatabaseFailed(
-        f"{where} of content {content.id} (endpoint {content.endpoint}) is damaged: {reason}; run delta-server verify"
+        f"the {where} of content {content.id} (endpoint {content.endpoint}) is damaged: {reason};"
+        " run delta-server verify"
     )
 
 
@@ -153,7 +169,7 @@ async def read_run(svc: Services, endpoint: int, contents: Sequence[int]) -> Asy
 
     Raises as `read`. Contents may be packed meanwhile.
     """
-    held: OrderedDict[int, bytes] = OrderedDict()
+    held: OrderedDict[int, Raw] = OrderedDict()
     last: tuple[int, bytes] | None = None
     for start in range(0, len(contents), STEP_CONTENTS):
         wanted = contents[start : start + STEP_CONTENTS]
@@ -181,7 +197,7 @@ def steps(contents: Sequence[Content]) -> list[list[Content]]:
 
 
 async def _read_step(
-    svc: Services, held: OrderedDict[int, bytes], last: tuple[int, bytes] | None, step: list[Content]
+    svc: Services, held: OrderedDict[int, Raw], last: tuple[int, bytes] | None, step: list[Content]
 ) -> list[tuple[int, bytes]]:
     endpoint, pack = step[0].endpoint, step[0].pack
     cached = [(content.id, svc.cache.get((endpoint, content.id))) for content in step]
@@ -193,43 +209,53 @@ async def _read_step(
     raw = await _hold(svc, held, endpoint, pack)
     if raw is None:  # packed into another one since the rows were read
         return [(content.id, await read(svc, endpoint, content.id)) for content in step]
-    return await svc.cpu(lambda: [(content.id, cut(content, raw)) for content in step])
+    return await svc.cpu(lambda: [(content.id, bytes(view_in(raw, content))) for content in step])
 
 
-async def _hold(svc: Services, held: OrderedDict[int, bytes], endpoint: int, pack: int) -> bytes | None:
+def view_in(raw: Raw, content: Content) -> memoryview:
+    """A content of a decoded pack. Raises DatabaseFailed."""
+    if content.position == chain.ANCHOR:
+        return memoryview(check(content, raw.anchor))
+    return cut(content, memoryview(raw.others))
+
+
+async def _hold(svc: Services, held: OrderedDict[int, Raw], endpoint: int, pack: int) -> Raw | None:
     """A decoded pack, None when it is gone; the longest unused of those held makes room for it."""
-    raw = held.get(pack)
+    raw = held.get(pack) or await read_pack(svc, endpoint, pack)
     if raw is None:
-        raw = await read_pack(svc, endpoint, pack)
-        if raw is None:
-            return None
-        held[pack] = raw
-        while len(held) > PACKS_HELD:
-            held.popitem(last=False)
+        return None
+    held[pack] = raw
     held.move_to_end(pack)
+    while len(held) > PACKS_HELD:
+        held.popitem(last=False)
     return raw
 
 
-async def read_pack(svc: Services, endpoint: int, pack: int) -> bytes | None:
-    """All of a pack's bytes, None when it is gone. Raises DatabaseFailed."""
-    raw = svc.cache.get(("pack", pack))
-    if raw is not None:
-        return raw
+async def read_pack(svc: Services, endpoint: int, pack: int) -> Raw | None:
+    """All of a pack's contents, None when it is gone. Raises DatabaseFailed."""
     found = await svc.db.read(_pack_trail, svc.cache, endpoint, pack)
-    if found is None:
+    return await svc.cpu(_decode_pack, svc.cache, *found) if found else None
+
+
+def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> tuple[Pack, bytes, list[Link], list[Link]] | None:
+    """A pack, its data, and the trails to its base and to its anchor."""
+    pack = store.pack(tx, endpoint, pack_id)
+    if pack is None:
         return None
-    row, data, base, links = found
+    base = trail(tx, cache, endpoint, pack.base) if pack.base is not None else []
+    return pack, store.pack_data(tx, endpoint, pack_id), base, trail(tx, cache, endpoint, pack.members[-1])
+
+
+def _decode_pack(cache: Cache, pack: Pack, data: bytes, to_base: list[Link], to_anchor: list[Link]) -> Raw:
+    base = decode_trail(cache, to_base) if to_base else None
+    anchor = decode_trail(cache, to_anchor)
+    others = cache.get(("pack", pack.id))
     try:
-        return await svc.cpu(lambda: decode_pack(svc.cache, decode_trail(svc.cache, base, links), row, data))
+        return Raw(anchor, decode_others(cache, base, anchor, pack, data) if others is None else others)
     except codec.Corrupt as error:
-        raise DatabaseFailed(f"pack {pack} (endpoint {endpoint}) is damaged: {error}") from None
-
-
-def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack: int) -> tuple[Pack, bytes, bytes | None, list[Link]] | None:
-    row, data = store.pack(tx, endpoint, pack), store.pack_data(tx, endpoint, pack)
-    if row is None or data is None:
-        return None
-    return row, data, *trail(tx, cache, endpoint, row.base)
+        raise DatabaseFailed(
+            f"pack {pack.id} (endpoint {pack.endpoint}) is damaged: {error}; run delta-server verify"
+        ) from None
 
 
 async def _read_frames(svc: Services, last: tuple[int, bytes] | None, step: list[Content]) -> list[tuple[int, bytes]]:

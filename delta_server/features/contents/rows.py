@@ -2,9 +2,12 @@
 
 import msgspec
 
+from delta_server.core import codec
+
 
 class Content(msgspec.Struct, frozen=True):
-    """`hash` is the xxh3-128 of the `size` bytes. `pack` and `position` are None while they are a frame."""
+    """`hash` is the xxh3-128 of the `size` bytes. `pack` and `position` are None while they are a frame; in a pack,
+    `position` is where they begin among its other contents, or chain.ANCHOR."""
 
     id: int
     endpoint: int
@@ -32,7 +35,7 @@ class StoredFrame(msgspec.Struct, frozen=True):
 
 
 class Pack(msgspec.Struct, frozen=True):
-    """A pack without its data. `captured_at` is its first content's; `members` are content ids by position."""
+    """A pack without its bytes. `captured_at` is its first content's; `members` are content ids, the anchor last."""
 
     id: int
     endpoint: int
@@ -55,4 +58,4 @@ class NewPack(msgspec.Struct, frozen=True):
     chain: int
     sizes: list[int]
     created_at: int
-    data: bytes
+    packed: codec.Packed

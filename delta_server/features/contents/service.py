@@ -17,7 +17,7 @@ from delta_server.core.codec import digest
 from delta_server.core.errors import DatabaseFailed
 from delta_server.features.contents import reading, store
 from delta_server.features.contents.packing import Run, add_run, encode_run, frame_depth, pack_bounds, run_is_full
-from delta_server.features.contents.reading import read, read_run
+from delta_server.features.contents.reading import Raw, read, read_run
 from delta_server.features.contents.rows import Content, Frame
 from delta_server.features.contents.store import (
     add,
@@ -132,12 +132,16 @@ async def _verify_pack(svc: Services, endpoint: int, pack_id: int, verified: Ver
         verified.broken += await svc.cpu(_wrong, members, raw)
 
 
-def _wrong(members: Sequence[Content], raw: bytes) -> list[str]:
-    return [
-        f"pack {content.pack} (endpoint {content.endpoint}) does not hold content {content.id} as it was stored"
-        for content in members
-        if digest(memoryview(raw)[content.position or 0 :][: content.size]) != content.hash
-    ]
+def _wrong(members: Sequence[Content], raw: Raw) -> list[str]:
+    wrong = []
+    for content in members:
+        try:
+            reading.view_in(raw, content)
+        except DatabaseFailed:
+            wrong.append(
+                f"pack {content.pack} (endpoint {content.endpoint}) does not hold content {content.id} as it was stored"
+            )
+    return wrong
 
 
 async def _verify_frames(svc: Services, endpoint: int, contents: list[int], verified: Verified) -> None:

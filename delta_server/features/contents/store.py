@@ -180,9 +180,16 @@ def pack(tx: Tx, endpoint: int, pack_id: int) -> Pack | None:
     return _pack(tx.one(f"SELECT {_PACK_COLUMNS} FROM pack WHERE id = ? AND endpoint = ?", pack_id, endpoint))
 
 
-def pack_data(tx: Tx, endpoint: int, pack_id: int) -> bytes | None:
+def pack_anchor(tx: Tx, endpoint: int, pack_id: int) -> bytes:
+    """The frame of a pack's last content."""
+    row = tx.one("SELECT anchor FROM pack WHERE id = ? AND endpoint = ?", pack_id, endpoint)
+    return row[0] if row else b""
+
+
+def pack_data(tx: Tx, endpoint: int, pack_id: int) -> bytes:
+    """The frame of all a pack's contents but the last."""
     row = tx.one("SELECT data FROM pack WHERE id = ? AND endpoint = ?", pack_id, endpoint)
-    return row[0] if row else None
+    return row[0] if row else b""
 
 
 def pack_before(tx: Tx, endpoint: int, captured_at: int) -> Pack | None:
@@ -212,10 +219,10 @@ def packs_based_on(tx: Tx, endpoint: int, content: int) -> list[Pack]:
 
 
 def bent(tx: Tx, endpoint: int) -> list[int]:
-    """Packs based on a content in the middle of a pack, all of which up to there must be decoded to read them."""
+    """Packs based on a content that is not an anchor: all of another pack must be decoded to read them."""
     sql = (
         "SELECT pack.id FROM pack JOIN content ON content.id = pack.base"
-        " WHERE pack.endpoint = ? AND content.position > 0 ORDER BY pack.captured_at, pack.id"
+        " WHERE pack.endpoint = ? AND content.position >= 0 ORDER BY pack.captured_at, pack.id"
     )
     return _ids(tx, sql, endpoint)
 
@@ -232,8 +239,8 @@ def chain_of(tx: Tx, endpoint: int, content: int) -> int | None:
 def insert_pack(tx: Tx, endpoint: int, new: NewPack, members: Sequence[int]) -> int:
     """Store a pack of contents whose rows are there; they are placed in it."""
     pack_id = tx.insert(
-        "INSERT INTO pack (endpoint, captured_at, deep, base, chain, contents, size, created_at, members, data)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO pack (endpoint, captured_at, deep, base, chain, contents, size, created_at, members, anchor,"
+        " data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         endpoint,
         new.captured_at,
         int(new.deep),
@@ -243,7 +250,7 @@ def insert_pack(tx: Tx, endpoint: int, new: NewPack, members: Sequence[int]) -> 
         sum(new.sizes),
         new.created_at,
         msgspec.msgpack.encode(chain.to_runs(members)),
-        new.data,
+        *new.packed,
     )
     tx.many(
         "UPDATE content SET pack = ?, position = ? WHERE id = ? AND endpoint = ?",

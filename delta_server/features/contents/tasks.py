@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from delta_server.core import chain
+from delta_server.core import chain, codec
 from delta_server.core.errors import DeltaError
 from delta_server.features.contents import packing, reading, store
 from delta_server.features.contents.packing import Stale
@@ -154,7 +154,7 @@ async def _move_frame(svc: Services, endpoint: int, content: int, old_base: int)
     base, level = await svc.db.read(_frame_base, svc, endpoint, content), svc.config.packs.frame_level
     body = await reading.read(svc, endpoint, content)
     base_body = await reading.read(svc, endpoint, base.id) if base else None
-    data = await svc.cpu(packing.encode, base_body, [body], level)
+    data = await svc.cpu(codec.encode, base_body, body, level=level)
     await svc.db.write(_replace_frame, endpoint, content, old_base, base, data)
 
 

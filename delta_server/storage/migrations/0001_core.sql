@@ -42,11 +42,13 @@ CREATE TABLE frame (
 ) STRICT;
 CREATE INDEX frame_endpoint ON frame (endpoint, size);
 CREATE INDEX frame_base ON frame (base) WHERE base IS NOT NULL;
--- members: MessagePack of [first content, count, first, count, ...], in the order of their positions.
+-- A pack's last content, its anchor, is a frame of its own in `anchor`, based on the content `base` (another pack's
+-- anchor). `data` is all its other contents in one frame whose dictionary is the base followed by the anchor; a content's
+-- `position` is its place there, -1 for the anchor. `members` is MessagePack of [first content, count, first, ...].
 CREATE TABLE pack (
   id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL, deep INTEGER NOT NULL,
   base INTEGER, chain INTEGER NOT NULL, contents INTEGER NOT NULL, size INTEGER NOT NULL, created_at INTEGER NOT NULL,
-  members BLOB NOT NULL, data BLOB NOT NULL
+  members BLOB NOT NULL, anchor BLOB NOT NULL, data BLOB NOT NULL
 ) STRICT;
 CREATE INDEX pack_time ON pack (endpoint, captured_at);
 CREATE INDEX pack_base ON pack (base) WHERE base IS NOT NULL;

@@ -131,7 +131,7 @@ def _leftovers(tx: Tx) -> dict[str, Any]:
         "dead": count("SELECT count(*) FROM content WHERE dead = 1"),
         "contents": count("SELECT count(*) FROM content"),
         "members": count("SELECT (SELECT coalesce(sum(contents), 0) FROM pack) + (SELECT count(*) FROM frame)"),
-        "bent": count("SELECT count(*) FROM pack JOIN content ON content.id = pack.base WHERE content.position > 0"),
+        "bent": count("SELECT count(*) FROM pack JOIN content ON content.id = pack.base WHERE content.position >= 0"),
     }
 
 
