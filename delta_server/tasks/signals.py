@@ -7,18 +7,26 @@ from weakref import WeakValueDictionary
 
 
 class Signal:
-    """Any number of waiters; `notify` wakes them all. Used on the event loop only."""
+    """Any number of waiters; `notify` wakes them all. Used on the event loop only.
+
+    Who looks, finds nothing and then waits, may miss what happened while it looked: it takes `count` before looking
+    and waits with `since=count`.
+    """
 
     def __init__(self) -> None:
+        self.count = 0
         self._next: asyncio.Future[None] | None = None
 
     def notify(self) -> None:
+        self.count += 1
         if self._next is not None and not self._next.done():
             self._next.set_result(None)
         self._next = None
 
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for the next `notify`; False when `timeout_s` passed first."""
+    async def wait(self, timeout_s: float, *, since: int | None = None) -> bool:
+        """Wait for the next `notify`, or the next after `count` was `since`; False when `timeout_s` passed first."""
+        if since is not None and since != self.count:
+            return True
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
         try:
