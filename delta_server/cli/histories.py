@@ -12,7 +12,7 @@ import zstandard
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid
-from delta_server.features.snapshots.service import Version
+from delta_server.features.snapshots.importing import Version
 
 LARGEST_WINDOW = 1 << 27
 

@@ -14,8 +14,7 @@ from delta_server.config import Config
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
 from delta_server.features.projects import service as projects
-from delta_server.features.snapshots import service as snapshots
-from delta_server.features.snapshots.service import Imported, Version
+from delta_server.features.snapshots.importing import Imported, Version, import_versions
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -33,7 +32,7 @@ Source = tuple[int, Callable[[Told], Iterator[Version]]]
 def import_(config: Config, project: str, endpoint: str, *, git: bool, arguments: tuple[str, ...]) -> None:
     if len(arguments) != (2 if git else 1):
         raise click.UsageError("give one FILE, or --git REPOSITORY PATH")
-    source = _from_git(Path(arguments[0]), arguments[1]) if git else _from_file(Path(arguments[0]))
+    source = from_git(Path(arguments[0]), arguments[1]) if git else from_file(Path(arguments[0]))
     done = asyncio.run(_import(config, project, endpoint, source))
     click.echo(
         f"{endpoint}: {done.stored} versions stored, {done.skipped} were there already, "
@@ -41,40 +40,45 @@ def import_(config: Config, project: str, endpoint: str, *, git: bool, arguments
     )
 
 
-def _from_file(path: Path) -> Source:
+def from_file(path: Path) -> Source:
     if not path.is_file():
         raise click.UsageError(f"there is no file {path}")
     return path.stat().st_size, lambda told: histories.read_ndjson(path, told)
 
 
-def _from_git(repository: Path, path: str) -> Source:
+def from_git(repository: Path, path: str) -> Source:
     versions = histories.git_versions(repository, path)
     return len(versions), lambda told: histories.read_git(repository, path, versions, told)
 
 
 async def _import(config: Config, project: str, endpoint: str, source: Source) -> Imported:
-    total, versions = source
     async with app.open_services(config) as services:
         owner = await services.db.write(_ensure_project, project)
-        with _progress() as progress:
-            bar = progress.add_task("importing", total=total, counts="")
-
-            def told(done: Imported) -> None:
-                progress.update(bar, counts=f"{done.stored} stored, {done.skipped} skipped")
-
-            read = versions(lambda position: progress.update(bar, completed=position))
-            done = await snapshots.import_versions(services, owner, endpoint, read, told)
-            await _compute_deltas(services, progress)
-        return done
+        return await run(services, owner, endpoint, source)
 
 
 def _ensure_project(tx: Tx, name: str) -> int:
     return projects.ensure(tx, accounts.default_account(tx), name).id
 
 
+async def run(services: Services, project: int, endpoint: str, source: Source) -> Imported:
+    """Import with a progress bar, and compute the deltas."""
+    total, versions = source
+    with _progress() as progress:
+        bar = progress.add_task("importing", total=total, counts="")
+
+        def told(done: Imported) -> None:
+            progress.update(bar, counts=f"{done.stored} stored, {done.skipped} skipped")
+
+        read = versions(lambda position: progress.update(bar, completed=position))
+        done = await import_versions(services, project, endpoint, read, told)
+        await _compute_deltas(services, progress)
+    return done
+
+
 async def _compute_deltas(services: Services, progress: Progress) -> None:
     total = services.db.peek(deltas.queue_length)
-    bar = progress.add_task("deltas", total=total, counts="")
+    bar = progress.add_task("computing deltas", total=total, counts="")
     while await deltas.compute_queued(services):
         progress.update(bar, completed=total - services.db.peek(deltas.queue_length))
 

@@ -4,9 +4,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from errno import EADDRINUSE
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,17 @@ def serve(config: Config) -> None:
     run(config)
 
 
-def run(config: Config) -> None:
-    """Serve until a signal. Raises DeltaError when the port is taken or the application refuses to start."""
+def run(config: Config, greeting: Callable[[str], str] | None = None) -> None:
+    """Serve until a signal; `greeting` makes of the URL what is printed once it listens.
+
+    Raises DeltaError when the port is taken or the application refuses to start.
+    """
     logging.configure(config.log.level, config.log.format)
     listener = listen(config.server.host, config.server.port)
     application = _Application(app.build(config))
     server = _Server(
         uvicorn_config(application, shutdown_seconds=config.server.shutdown_seconds),
-        config,
+        greeting or partial(_listening, config),
     )
     with listener:
         try:
@@ -86,19 +90,15 @@ class _Application:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, delta: Config) -> None:
+    def __init__(self, config: uvicorn.Config, greeting: Callable[[str], str]) -> None:
         super().__init__(config)
-        self._delta = delta
+        self._greeting = greeting
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         address = (sockets or [])[0].getsockname()
         url = f"http://[{address[0]}]:{address[1]}" if ":" in address[0] else f"http://{address[0]}:{address[1]}"
-        click.echo(
-            f"Delta {__version__} listens at {url}  (data in {_shown(self._delta.storage.data_dir)}; Ctrl-C stops it)"
-        )
-        if self._delta.server.docs:
-            click.echo(f"API documentation: {url}/docs")
+        click.echo(self._greeting(url))
         notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -124,6 +124,11 @@ def notify(state: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.connect("\0" + address[1:] if address.startswith("@") else address)
         channel.sendall(state.encode())
+
+
+def _listening(config: Config, url: str) -> str:
+    line = f"Delta {__version__} listens at {url}  (data in {_shown(config.storage.data_dir)}; Ctrl-C stops it)"
+    return f"{line}\nAPI documentation: {url}/docs" if config.server.docs else line
 
 
 def _shown(path: Path) -> str:

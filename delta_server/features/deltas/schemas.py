@@ -27,13 +27,14 @@ class FieldOfMost(msgspec.Struct, frozen=True):
     elements: int
 
 
-class Delta(msgspec.Struct, frozen=True):
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
     """What changed from one snapshot to another. A stored delta has the id of the snapshot it leads to.
 
     `kind` is `content`, `reorder` (only order differs), `format` (only whitespace, escapes, key order), `ignored`
     (only ignored fields) or, in a comparison, `none`. `similarity_score` is the share of leaf values unchanged.
     """
 
+    id: str | UnsetType = UNSET
     endpoint_id: str
     from_snapshot_id: str
     to_snapshot_id: str
@@ -47,7 +48,6 @@ class Delta(msgspec.Struct, frozen=True):
     similarity_score: float
     fields: list[FieldChanges]
     schema_changes: list[FieldOfMost]
-    id: str | UnsetType = UNSET
     format: Format | UnsetType = UNSET
     diff: msgspec.Raw | UnsetType = UNSET
 

@@ -120,7 +120,7 @@ def _summary_of(difference: Difference) -> Summary:
         removed=difference.removed,
         replaced=difference.replaced,
         moved=difference.moved,
-        similarity=difference.similarity,
+        similarity=round(difference.similarity, 6),
         fields=[
             FieldCount(path, count, _bits(difference.types.get(path, ()))) for path, count in sorted(fields.items())
         ],

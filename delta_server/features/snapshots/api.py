@@ -2,16 +2,18 @@
 
 from typing import Annotated, Any, Literal, TypeAlias
 
+import msgspec
 from litestar import MediaType, Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import times
+from delta_server.core.errors import Invalid
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
-from delta_server.features.snapshots import requests, schemas, service
-from delta_server.features.snapshots.schemas import AllStored, Snapshot, SnapshotWithData, Stored
+from delta_server.features.snapshots import schemas, service
+from delta_server.features.snapshots.schemas import AllStored, NewSnapshot, Snapshot, SnapshotWithData, Stored
 from delta_server.features.snapshots.store import Snapshot as Row
 from delta_server.http import body, conditional, idempotency, pagination, spans
 from delta_server.http.docs import example
@@ -51,9 +53,13 @@ async def create(
 ) -> Response[Stored]:
     """Send the document as the body with `?endpoint=NAME`, or `{"endpoint_id", "data", "metadata"}`."""
     raw = await body.document(request)
-    given = requests.Given(endpoint, captured_at, source, metadata)
-    new = await requests.one(services, project, raw, given)
-    appended = await service.append(services, project, [new], once)
+    if endpoint is not None:
+        given = None if metadata is None else msgspec.Raw(metadata.encode())
+        item = NewSnapshot(endpoint, msgspec.Raw(raw), captured_at, source, given)
+    else:
+        _refuse_beside_envelope(captured_at=captured_at, source=source, metadata=metadata)
+        item = await services.cpu(schemas.decode_one, raw)
+    appended = await service.append(services, project, service.news(services, project, [item]), once)
     [stored] = await _stored(services, project, appended.ids, with_deltas=include == "delta")
     return Response(stored, headers=idempotency.headers(replayed=appended.replayed))
 
@@ -75,10 +81,16 @@ async def create_many(
     include: Include = None,
 ) -> Response[AllStored]:
     """`data` of the answer has one result for each snapshot, in the order they were sent."""
-    news = await requests.many(services, project, await body.document(request))
-    appended = await service.append(services, project, news, once)
+    items = await services.cpu(schemas.decode_many, await body.document(request))
+    appended = await service.append(services, project, service.news(services, project, items), once)
     stored = await _stored(services, project, appended.ids, with_deltas=include == "delta")
     return Response(AllStored(stored), headers=idempotency.headers(replayed=appended.replayed))
+
+
+def _refuse_beside_envelope(**given: str | None) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise Invalid(f"in the query, {name} goes with endpoint; an envelope has its own", field=name)
 
 
 async def _stored(services: Services, project: int, ids: list[str], *, with_deltas: bool) -> list[Stored]:

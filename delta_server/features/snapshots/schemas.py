@@ -1,13 +1,17 @@
 """Snapshots on the wire."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from delta_server.core import ids, times
+from delta_server.core import ids, json_text, times
 from delta_server.features.deltas.schemas import Delta
 from delta_server.features.snapshots import store
+from delta_server.http.validation import invalid
+
+T = TypeVar("T")
 
 MAX_BATCH = 1000
 
@@ -77,6 +81,28 @@ EXAMPLE_SNAPSHOT: dict[str, Any] = {
 }
 EXAMPLE_STORED: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "delta": None}
 EXAMPLE_WITH_DATA: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "data": EXAMPLE_DOCUMENT}
+
+
+def decode_one(body: bytes) -> NewSnapshot:
+    """An envelope; its document stays the bytes it is. Raises BadRequest, Invalid."""
+    return _decode(body, _decode_snapshot)
+
+
+def decode_many(body: bytes) -> list[NewSnapshot]:
+    """As `decode_one`, of a batch."""
+    return _decode(body, _decode_snapshots).snapshots
+
+
+_decode_snapshot = msgspec.json.Decoder(NewSnapshot).decode
+_decode_snapshots = msgspec.json.Decoder(NewSnapshots).decode
+
+
+def _decode(body: bytes, decode: Callable[[bytes], T]) -> T:
+    json_text.check(body, "the body")
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from None
 
 
 def snapshot(row: store.Snapshot) -> Snapshot:

@@ -1,11 +1,9 @@
 """Storing snapshots and finding them again."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +17,8 @@ from delta_server.features.contents.service import Content, Frame
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import store, timeline
-from delta_server.features.snapshots.store import CROWD, Snapshot
+from delta_server.features.snapshots.schemas import NewSnapshot
+from delta_server.features.snapshots.store import Snapshot
 from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -30,28 +29,6 @@ MAX_METADATA_BYTES = 16 * 1024
 MAX_SOURCE_CHARACTERS = 200
 MAX_AHEAD_MS = 86_400_000
 EARLIEST_CAPTURE_MS = 0
-
-
-IMPORTED_AT_ONCE = 256
-IMPORTED_BYTES = 16 << 20
-IMPORT = "import"
-"""The source of imported snapshots."""
-
-
-class Version(NamedTuple):
-    """One version of a recorded history."""
-
-    captured_at: int
-    body: bytes
-
-
-class Imported(msgspec.Struct, frozen=True):
-    """How far an import is: versions stored, there already, and refused for what they are; bytes of all."""
-
-    stored: int = 0
-    skipped: int = 0
-    refused: int = 0
-    bytes: int = 0
 
 
 class New(msgspec.Struct, frozen=True):
@@ -74,6 +51,22 @@ class _Item(msgspec.Struct, frozen=True):
     near: Content | None
     hash_after: bytes | None
     cut: bool
+
+
+def news(svc: Services, project: int, items: Sequence[NewSnapshot]) -> list[New]:
+    """What requests want stored. Raises NotFound for an unknown endpoint's id, Invalid."""
+    targets = {text: endpoints.resolve_or_name(svc, project, text) for text in {item.endpoint_id for item in items}}
+    now_ms = svc.clock.now_ms()
+    return [
+        New(
+            targets[item.endpoint_id],
+            bytes(item.data),
+            now_ms if item.captured_at is None else times.parse(item.captured_at, field="captured_at"),
+            item.source,
+            None if item.metadata is None else bytes(item.metadata).decode(),
+        )
+        for item in items
+    ]
 
 
 def check(new: New, limit_bytes: int, now_ms: int) -> None:
@@ -298,69 +291,3 @@ def _delete(tx: Tx, project: int, uid: bytes) -> None:
     if snapshot is None:
         raise NotFound("no such snapshot in this project")
     timeline.remove(tx, snapshot.endpoint, snapshot.id, snapshot.content)
-
-
-async def import_versions(
-    svc: Services, project: int, name: str, versions: Iterable[Version], told: Callable[[Imported], None]
-) -> Imported:
-    """Store a recorded history, oldest version first. What is there already is skipped, so it can be run again.
-
-    `told` is called after each batch with the counts so far.
-    """
-    done = Imported()
-    for batch in _batches(_apart(versions)):
-        news, refused = await _news_of(svc, project, name, batch)
-        if news:
-            await append(svc, project, news, Once.none())
-        skipped = len(batch) - len(news) - refused
-        done = Imported(
-            done.stored + len(news), done.skipped + skipped, done.refused + refused, done.bytes + _size(batch)
-        )
-        told(done)
-    return done
-
-
-async def _news_of(svc: Services, project: int, name: str, batch: list[Version]) -> tuple[list[New], int]:
-    """What of a batch is to be stored, and how many of it are no JSON documents."""
-    endpoint = svc.db.peek(endpoints.find_or_name, project, name)
-    news = [New(endpoint, version.body, version.captured_at, IMPORT) for version in batch]
-    if isinstance(endpoint, EndpointRef):
-        captured = [version.captured_at for version in batch]
-        known = await svc.db.read(store.known, endpoint.id, min(captured), max(captured))
-        news = [new for new in news if (new.captured_at, codec.digest(new.body)) not in known]
-    good = await svc.cpu(_storable, news, svc.config.limits.document_bytes, svc.clock.now_ms())
-    return good, len(news) - len(good)
-
-
-def _storable(news: Sequence[New], limit_bytes: int, now_ms: int) -> list[New]:
-    good = []
-    for new in news:
-        with suppress(BadRequest, Invalid, TooLarge):
-            check(new, limit_bytes, now_ms)
-            good.append(new)
-    return good
-
-
-def _apart(versions: Iterable[Version]) -> Iterator[Version]:
-    """Versions of one moment, a millisecond apart: as storing them would do, and the same each time."""
-    last = times.EARLIEST_MS
-    for at, body in versions:
-        last = last + 1 if last - CROWD < at <= last else at
-        yield Version(last, body)
-
-
-def _batches(versions: Iterable[Version]) -> Iterator[list[Version]]:
-    batch: list[Version] = []
-    size = 0
-    for version in versions:
-        if len(batch) == IMPORTED_AT_ONCE or (batch and size + len(version.body) > IMPORTED_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(version)
-        size += len(version.body)
-    if batch:
-        yield batch
-
-
-def _size(batch: Sequence[Version]) -> int:
-    return sum(len(version.body) for version in batch)
