@@ -1,16 +1,35 @@
 import asyncio
 
-from delta_server.tasks.signals import Signal
-
-LONG_S = 60.0
+from delta_server.tasks.signals import KeyedLocks, Signal
 
 
-async def test_notify_wakes_all_who_wait() -> None:
+async def test_a_signal_wakes_all_that_wait() -> None:
     signal = Signal()
-    waiting = [asyncio.create_task(signal.wait(LONG_S)) for _ in range(3)]
+    waiting = [asyncio.create_task(signal.wait(60)) for _ in range(3)]
     await asyncio.sleep(0)
     signal.notify()
     assert await asyncio.gather(*waiting) == [True, True, True]
+
+
+async def test_waiting_ends_without_a_signal() -> None:
+    signal = Signal()
+    assert await signal.wait(0.001) is False
+    signal.notify()
+
+
+async def test_holders_of_one_key_take_turns_and_others_do_not_wait() -> None:
+    locks = KeyedLocks()
+    order: list[str] = []
+
+    async def hold(name: str, keys: list[int]) -> None:
+        async with locks.hold(keys):
+            order.append(f"{name} in")
+            await asyncio.sleep(0)
+            order.append(f"{name} out")
+
+    await asyncio.gather(hold("a", [2, 1]), hold("b", [1, 2, 1]), hold("c", [3]))
+    assert order.index("a out") < order.index("b in")
+    assert order.index("c in") < order.index("a out")
 
 
 async def test_what_happened_before_does_not_wake() -> None:
@@ -23,5 +42,5 @@ async def test_what_happened_while_looking_is_not_missed() -> None:
     signal = Signal()
     seen = signal.count
     signal.notify()  # while the waiter was looking, and before it waits
-    assert await signal.wait(LONG_S, since=seen) is True
+    assert await signal.wait(60, since=seen) is True
     assert await signal.wait(0, since=signal.count) is False
