@@ -154,7 +154,7 @@ def _mostly(sides: Sides, identifiers: list[str]) -> Key | None:
     for name in identifiers:
         if key := configured(sides, (name,)):
             overlap = _overlap(sides, key)
-            if overlap * _HEAD_START >= smaller or (overlap and _likeness(name) == 0):
+            if overlap * _HEAD_START >= smaller or (_likeness(name) == 0 and (overlap or smaller > 1)):
                 return key
     return None
 

@@ -15,11 +15,14 @@ Kind = Literal["content", "reorder", "format", "ignored", "none"]
 MAP_FROM = 64  # an object with more changed members than this is a map: its members share the pattern step `*`
 
 
+Op = Literal["add", "remove", "replace"]
+
+
 class SchemaChange(msgspec.Struct, frozen=True):
     """A field that was added to or removed from most elements of an array: counted as one change."""
 
     path: str
-    op: Literal["add", "remove"]
+    op: Op
     elements: int
 
 
@@ -37,16 +40,38 @@ class Difference:
         self, *, before: bytes, after: bytes, root: Node | None, ignored: bool, reordered: bool, identical: bool
     ) -> None:
         self.before, self.after, self.root = before, after, root
-        sums = _Sums()
-        if root is not None:
-            sums.add(root, "")
-        self.schema_changes = sums.fold_schema_changes()
-        self.added, self.removed, self.replaced = sums.ops["add"], sums.ops["remove"], sums.ops["replace"]
-        self.moved = sums.moved
-        self.fields: dict[str, int] = dict(sums.fields)
-        self.types = {pattern: tuple(sorted(types)) for pattern, types in sums.types.items()}
+        self._edits: list[tuple[str, Edit]] = []
+        lengths: dict[str, tuple[int, int]] = {}
+        self.moved = 0 if root is None else _flatten(root, "", self._edits, lengths)
+        ops = Counter([_op(edit) for _, edit in self._edits])
+        self.fields = _counts([pattern for pattern, _ in self._edits])
+        self.schema_changes = self._schema_changes(lengths) if lengths and max(ops["add"], ops["remove"]) > 1 else []
+        for change in self.schema_changes:
+            ops[change.op] -= change.elements - 1
+            self.fields[change.path] -= change.elements - 1
+        self.added, self.removed, self.replaced = ops["add"], ops["remove"], ops["replace"]
         self.changes_count = self.added + self.removed + self.replaced + self.moved
         self.kind: Kind = _kind(self, ignored=ignored, reordered=reordered, identical=identical)
+
+    def _schema_changes(self, lengths: dict[str, tuple[int, int]]) -> list[SchemaChange]:
+        """Fields that most elements of an array gained or lost. `lengths` are those of the changed arrays."""
+        found = []
+        for (pattern, op), elements in Counter([(pattern, _op(edit)) for pattern, edit in self._edits]).items():
+            array, inside, field = pattern.rpartition("/*/")
+            if op == "replace" or elements < 2 or not inside or field.endswith("*"):
+                continue
+            before, after = lengths.get(array, (0, 0))
+            if elements * 2 > (after if op == "add" else before):
+                found.append(SchemaChange(pattern, op, elements))
+        return found
+
+    @cached_property
+    def types(self) -> dict[str, tuple[str, ...]]:
+        seen: dict[str, set[str]] = {}
+        for pattern, edit in self._edits:
+            kinds = [slices.kind(raw) for raw in (edit.old, edit.new) if raw is not None]
+            seen.setdefault(pattern, set()).update(kinds)
+        return {pattern: tuple(sorted(kinds)) for pattern, kinds in seen.items()}
 
     @cached_property
     def similarity(self) -> float:
@@ -91,59 +116,35 @@ def _kind(found: Difference, *, ignored: bool, reordered: bool, identical: bool)
     return "none" if identical else "format"
 
 
-class _Sums:
-    """Counts over a tree of edits."""
+def _op(edit: Edit) -> Op:
+    return "add" if edit.old is None else "remove" if edit.new is None else "replace"
 
-    def __init__(self) -> None:
-        self.ops: Counter[str] = Counter()
-        self.fields: Counter[str] = Counter()
-        self.types: dict[str, set[str]] = {}
-        self.moved = 0
-        self._lone: Counter[tuple[str, Literal["add", "remove"]]] = Counter()
-        self._lengths: dict[str, tuple[int, int]] = {}
 
-    def add(self, node: Node, pattern: str) -> None:
-        if isinstance(node, Edit):
-            self._add_edit(node, pattern)
-        elif isinstance(node, Members):
-            for name, below in node.changed:
-                self.add(below, member_pattern(node, pattern, name))
-        else:
-            self._add_elements(node, pattern)
+def _counts(patterns: list[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for pattern in patterns:
+        counts[pattern] = counts.get(pattern, 0) + 1
+    return counts
 
-    def _add_elements(self, node: Elements, pattern: str) -> None:
-        before, after = self._lengths.get(pattern, (0, 0))
-        self._lengths[pattern] = before + node.length_before, after + node.length_after
-        self.moved += len(node.moved)
-        inner = pattern + "/*"
-        for _, edit in (*node.removed, *node.added):
-            self._add_edit(edit, inner)
-        for _, _, below in node.changed:
-            self.add(below, inner)
 
-    def _add_edit(self, edit: Edit, pattern: str) -> None:
-        self.fields[pattern] += 1
-        types = self.types.setdefault(pattern, set())
-        types.update([slices.kind(raw) for raw in (edit.old, edit.new) if raw is not None])
-        if edit.old is not None and edit.new is not None:
-            self.ops["replace"] += 1
-            return
-        op: Literal["add", "remove"] = "add" if edit.old is None else "remove"
-        self.ops[op] += 1
-        self._lone[pattern, op] += 1
-
-    def fold_schema_changes(self) -> list[SchemaChange]:
-        """Count a field that most elements of an array gained or lost once, and say which they are."""
-        changes = []
-        for (pattern, op), elements in self._lone.items():
-            array, inside, field = pattern.rpartition("/*/")
-            before, after = self._lengths.get(array, (0, 0))
-            if elements < 2 or not inside or field.endswith("*") or elements * 2 <= (after if op == "add" else before):
-                continue
-            changes.append(SchemaChange(pattern, op, elements))
-            self.ops[op] -= elements - 1
-            self.fields[pattern] -= elements - 1
-        return changes
+def _flatten(node: Node, pattern: str, edits: list[tuple[str, Edit]], lengths: dict[str, tuple[int, int]]) -> int:
+    """Append all edits with their patterns, add up the lengths of changed arrays, and count the moves."""
+    if isinstance(node, Edit):
+        edits.append((pattern, node))
+        return 0
+    moved = 0
+    if isinstance(node, Members):
+        for name, below in node.changed:
+            moved += _flatten(below, member_pattern(node, pattern, name), edits, lengths)
+        return moved
+    before, after = lengths.get(pattern, (0, 0))
+    lengths[pattern] = before + node.length_before, after + node.length_after
+    inner = pattern + "/*"
+    edits += [(inner, edit) for _, edit in node.removed]
+    edits += [(inner, edit) for _, edit in node.added]
+    for _, _, below in node.changed:
+        moved += _flatten(below, inner, edits, lengths)
+    return moved + len(node.moved)
 
 
 def _leaves_changed(node: Node) -> tuple[int, int]:
