@@ -1,8 +1,8 @@
 """Reading contents back: from the cache, else along the frames and packs that lead to them.
 
 Every body is checked against its stored hash when it is decoded. One that does not match raises DatabaseFailed, which
-names the frame or the pack; it is never handed out. The cache holds bodies by (endpoint, content) and decoded packs by
-("pack", id): ids are never used twice, so nothing in it is ever out of date.
+names the frame or the pack; it is never handed out. The cache holds bodies by (endpoint, content): ids are never used
+twice, so nothing in it is ever out of date.
 """
 
 from collections import OrderedDict
@@ -18,9 +18,6 @@ from delta_server.features.contents.rows import Content, Pack, StoredFrame
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Tx
-
-CACHED_SHARE = 4
-"""A decoded pack is kept when it takes at most a quarter of the cache: it must not drive out the heads."""
 
 STEP_BYTES = 8 << 20
 STEP_CONTENTS = 512
@@ -46,7 +43,7 @@ class Raw(msgspec.Struct, frozen=True):
     """A decoded pack."""
 
     anchor: bytes
-    others: bytes
+    others: memoryview
 
 
 # Reading one
@@ -54,20 +51,12 @@ class Raw(msgspec.Struct, frozen=True):
 
 async def read(svc: Services, endpoint: int, content: int) -> bytes:
     """A content's bytes. Raises NotFound when it is gone, DatabaseFailed when what is stored is damaged."""
-    body = svc.cache.get((endpoint, content)) or _from_cached_pack(svc, endpoint, content)
+    body = svc.cache.get((endpoint, content))
     if body is None:
         links = await svc.db.read(trail, svc.cache, endpoint, content)
         body = await svc.cpu(decode_trail, svc.cache, links)
         svc.cache.put((endpoint, content), body)
     return body
-
-
-def _from_cached_pack(svc: Services, endpoint: int, content: int) -> bytes | None:
-    row = svc.db.peek(store.get, endpoint, content)
-    if row is None or row.pack is None or row.position == chain.ANCHOR:
-        return None
-    others = svc.cache.get(("pack", row.pack))
-    return None if others is None else bytes(cut(row, memoryview(others)))
 
 
 def trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
@@ -126,18 +115,13 @@ def _decode_link(cache: Cache, base: bytes | None, below: bytes | None, link: Li
     try:
         if pack is None or content.position == chain.ANCHOR:
             return check(content, codec.decode(below, link.data, size=content.size))
-        others = decode_others(cache, base, below or b"", pack, link.data)
-        return bytes(cut(content, memoryview(others)))
+        with cache.scratch.lend(pack.id, pack.size - len(below or b"")) as lent:
+            if not lent.filled:
+                codec.decode_others(base, below or b"", link.data, lent.view)
+                lent.filled = True
+            return bytes(cut(content, lent.view))
     except codec.Corrupt as error:
         raise damaged(content, str(error)) from None
-
-
-def decode_others(cache: Cache, base: bytes | None, anchor: bytes, pack: Pack, data: bytes) -> bytes:
-    """All of a pack's contents but the last, kept in the cache when they are not too many. Raises codec.Corrupt."""
-    others = codec.decode_others(base, anchor, data, size=pack.size - len(anchor))
-    if len(others) * CACHED_SHARE <= cache.limit_bytes:
-        cache.put(("pack", pack.id), others)
-    return others
 
 
 def cut(content: Content, others: memoryview) -> memoryview:
@@ -216,7 +200,7 @@ def view_in(raw: Raw, content: Content) -> memoryview:
     """A content of a decoded pack. Raises DatabaseFailed."""
     if content.position == chain.ANCHOR:
         return memoryview(check(content, raw.anchor))
-    return cut(content, memoryview(raw.others))
+    return cut(content, raw.others)
 
 
 async def _hold(svc: Services, held: OrderedDict[int, Raw], endpoint: int, pack: int) -> Raw | None:
@@ -249,13 +233,14 @@ def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> tuple[Pack
 def _decode_pack(cache: Cache, pack: Pack, data: bytes, to_base: list[Link], to_anchor: list[Link]) -> Raw:
     base = decode_trail(cache, to_base) if to_base else None
     anchor = decode_trail(cache, to_anchor)
-    others = cache.get(("pack", pack.id))
+    others = bytearray(pack.size - len(anchor))
     try:
-        return Raw(anchor, decode_others(cache, base, anchor, pack, data) if others is None else others)
+        codec.decode_others(base, anchor, data, memoryview(others))
     except codec.Corrupt as error:
         raise DatabaseFailed(
             f"pack {pack.id} (endpoint {pack.endpoint}) is damaged: {error}; run delta-server verify"
         ) from None
+    return Raw(anchor, memoryview(others))
 
 
 async def _read_frames(svc: Services, last: tuple[int, bytes] | None, step: list[Content]) -> list[tuple[int, bytes]]:

@@ -16,7 +16,8 @@ from delta_server.core.patches import json_patch, merge_patch
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
-from delta_server.features.deltas.schemas import Comparison, Delta, Format
+from delta_server.features.deltas.schemas import Comparison, Format
+from delta_server.features.deltas.schemas import Delta as Delta
 from delta_server.features.deltas.store import TYPES as TYPES
 from delta_server.features.deltas.store import FieldCount, Job, SchemaChange, Summary
 from delta_server.features.deltas.store import forget as forget

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from delta_server.core import ids, json_text, times
-from delta_server.features.deltas.schemas import Delta
+from delta_server.features.deltas.service import Delta
 from delta_server.features.snapshots import store
 from delta_server.http.validation import invalid
 
