@@ -48,7 +48,7 @@ def encode(base: bytes | None, body: bytes, *, level: int) -> bytes:
 
 def decode(base: bytes | None, data: bytes, *, size: int) -> bytes:
     """The `size` bytes that `encode(base, ...)` was given. Raises Corrupt."""
-    _check_header(data, size)
+    check_header(data, size)
     try:
         body = _decompressor(base).decompress(data, allow_extra_data=False)
     except (zstandard.ZstdError, MemoryError) as error:
@@ -70,12 +70,20 @@ def encode_pack(base: bytes | None, others: bytes, anchor: bytes, *, level: int)
     return Packed(encode(base, anchor, level=level), encode((base or b"") + anchor, others, level=level))
 
 
-def decode_others(base: bytes | None, anchor: bytes, data: bytes, *, size: int) -> bytes:
-    """The contents of a pack but the last, one after another. Raises Corrupt."""
-    return decode((base or b"") + anchor, data, size=size)
+def decode_others(base: bytes | None, anchor: bytes, data: bytes, into: memoryview) -> None:
+    """Fill `into` with the contents of a pack but the last, one after another. Raises Corrupt."""
+    check_header(data, len(into))
+    try:
+        reader = _decompressor((base or b"") + anchor).stream_reader(data, read_size=max(1, len(data)))
+        got = reader.readinto(into) if into else 0
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise Corrupt(f"zstd: {error}") from None
+    if got != len(into):
+        raise Corrupt(f"{got} bytes came out instead of {len(into)}")
 
 
-def _check_header(data: bytes, size: int) -> None:
+def check_header(data: bytes, size: int) -> None:
+    """Raise Corrupt unless the frame says of itself that it holds `size` bytes: before memory is set aside for them."""
     try:
         header = zstandard.get_frame_parameters(data)
     except zstandard.ZstdError as error:

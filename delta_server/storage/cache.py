@@ -1,11 +1,50 @@
-"""A bounded store in memory of bytes that were read or are about to be: heads, decoded packs."""
+"""A bounded store in memory of bytes that were read or are about to be, and one buffer to decode large things in."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 OVERHEAD_BYTES = 200
 """What an entry takes besides its bytes: key, objects, its place in the table."""
+
+
+class Lent:
+    """A stretch of memory; `filled` tells whether it still holds what its borrower last put there for the same key."""
+
+    def __init__(self, view: memoryview, *, filled: bool) -> None:
+        self.view = view
+        self.filled = filled
+
+
+class Scratch:
+    """One buffer that grows to the largest size asked for and is used again and again.
+
+    Memory that was just used is in the processor's cache: decoding 24 MB into it takes 1.9 ms, into memory that each
+    thread allocates 3.7 ms, into fresh pages from the system 10 ms.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._buffer = bytearray()
+        self._key: Hashable = None
+
+    @contextmanager
+    def lend(self, key: Hashable, size: int) -> Iterator[Lent]:
+        """`size` bytes, to be filled and read before this ends, and `filled` to be set; while somebody else has the
+        buffer, other memory. Nothing of it may be kept."""
+        if not self._lock.acquire(blocking=False):
+            yield Lent(memoryview(bytearray(size)), filled=False)
+            return
+        try:
+            if len(self._buffer) < size:
+                self._buffer = bytearray(size)
+            lent = Lent(memoryview(self._buffer)[:size], filled=self._key == (key, size))
+            self._key = None
+            yield lent
+            self._key = (key, size) if lent.filled else None
+        finally:
+            self._lock.release()
 
 
 class Cache:
@@ -13,6 +52,7 @@ class Cache:
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
+        self.scratch = Scratch()
         self.used_bytes = 0
         self._entries: OrderedDict[Hashable, bytes] = OrderedDict()
         self._lock = Lock()

@@ -115,7 +115,9 @@ def _decode_link(cache: Cache, base: bytes | None, below: bytes | None, link: Li
     try:
         if pack is None or content.position == chain.ANCHOR:
             return check(content, codec.decode(below, link.data, size=content.size))
-        with cache.scratch.lend(pack.id, pack.size - len(below or b"")) as lent:
+        size = pack.size - len(below or b"")
+        codec.check_header(link.data, size)
+        with cache.scratch.lend(pack.id, size) as lent:
             if not lent.filled:
                 codec.decode_others(base, below or b"", link.data, lent.view)
                 lent.filled = True
@@ -233,8 +235,9 @@ def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> tuple[Pack
 def _decode_pack(cache: Cache, pack: Pack, data: bytes, to_base: list[Link], to_anchor: list[Link]) -> Raw:
     base = decode_trail(cache, to_base) if to_base else None
     anchor = decode_trail(cache, to_anchor)
-    others = bytearray(pack.size - len(anchor))
     try:
+        codec.check_header(data, pack.size - len(anchor))
+        others = bytearray(pack.size - len(anchor))
         codec.decode_others(base, anchor, data, memoryview(others))
     except codec.Corrupt as error:
         raise DatabaseFailed(

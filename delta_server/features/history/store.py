@@ -188,7 +188,7 @@ def totals(tx: Tx, endpoint: int) -> Totals:
              (SELECT content_deltas FROM endpoint, of WHERE endpoint.id = of.endpoint),
              (SELECT coalesce(sum(size), 0) FROM pack, of WHERE pack.endpoint = of.endpoint)
                + (SELECT coalesce(sum(size), 0) FROM frame, of WHERE frame.endpoint = of.endpoint),
-             (SELECT coalesce(sum(length(data)), 0) FROM pack, of WHERE pack.endpoint = of.endpoint)
+             (SELECT coalesce(sum(length(anchor) + length(data)), 0) FROM pack, of WHERE pack.endpoint = of.endpoint)
                + (SELECT coalesce(sum(length(data)), 0) FROM frame, of WHERE frame.endpoint = of.endpoint),
              (SELECT min(captured_at) FROM snapshot, of WHERE snapshot.endpoint = of.endpoint),
              (SELECT max(captured_at) FROM snapshot, of WHERE snapshot.endpoint = of.endpoint)""",

@@ -117,7 +117,7 @@ def usage(tx: Tx, project: int) -> Usage:
         " (SELECT count(*) FROM content WHERE dead = 0 AND endpoint IN mine),"
         " (SELECT coalesce(sum(size), 0) FROM pack WHERE endpoint IN mine)"
         " + (SELECT coalesce(sum(size), 0) FROM frame WHERE endpoint IN mine),"
-        " (SELECT coalesce(sum(length(data) + length(members)), 0) FROM pack WHERE endpoint IN mine)"
+        " (SELECT coalesce(sum(length(anchor) + length(data) + length(members)), 0) FROM pack WHERE endpoint IN mine)"
         " + (SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint IN mine)",
         project,
     )
