@@ -156,18 +156,18 @@ def _enter(raw: bytes, step: Step) -> bytes | None:
         return None if member is None else bytes(member)
     if first != b"[":
         return None
-    elements = slices.elements(raw)
     if isinstance(step, KeyStep):
-        return _element_by_key(elements, step)
+        return _element_by_key(raw, step)
+    elements = slices.elements(raw)
     if not _INDEX.fullmatch(step) or int(step) >= len(elements):
         return None
     return bytes(elements[int(step)])
 
 
-def _element_by_key(elements: list[msgspec.Raw], step: KeyStep) -> bytes | None:
+def _element_by_key(array: bytes, step: KeyStep) -> bytes | None:
     """The first element that has the values as typed, else the first that has them as strings."""
     as_string = None
-    for raw in _candidates(elements, step):
+    for raw in _candidates(array, step):
         wanted = zip(step.fields, step.values, step.quoted, strict=True)
         match = [_value_matches(field_of(raw, field), value, quoted) for field, value, quoted in wanted]
         if all(m == 2 for m in match):
@@ -177,12 +177,14 @@ def _element_by_key(elements: list[msgspec.Raw], step: KeyStep) -> bytes | None:
     return as_string
 
 
-def _candidates(elements: list[msgspec.Raw], step: KeyStep) -> Iterator[bytes]:
+def _candidates(array: bytes, step: KeyStep) -> Iterator[bytes]:
     """Elements that may have the step's values: most are ruled out by a search for the longest text."""
     strings = [v for v, quoted in zip(step.values, step.quoted, strict=True) if quoted or not _SCALAR.fullmatch(v)]
     longest = max(strings, key=len, default="")
     sought, hides = longest.encode(), b"\\" if _ESCAPED.search(longest) else b"\\u"
-    for element in elements:
+    if sought not in array and hides not in array:
+        return
+    for element in slices.elements(array):
         raw = bytes(element)
         if sought in raw or hides in raw:
             yield raw

@@ -1,0 +1,185 @@
+"""Blame against a search that decodes every version and looks every leaf up in it."""
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+
+from delta_server.core import pointer, times
+from delta_server.core.errors import NotFound
+from delta_server.features.contents import tasks as contents_tasks
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.history import service
+from delta_server.features.history.service import Resume
+from delta_server.features.snapshots import service as snapshots
+from delta_server.services import Services
+from tests.features.history import timelines
+from tests.features.history.randomly import SETTINGS, random_versions
+from tests.features.history.timelines import ABSENT, Version, at, comparable
+
+Told = dict[str, tuple[Any, int]]
+"""By path, a leaf's value and since when it has it."""
+
+
+async def told(svc: Services, endpoint: EndpointRef, path: str = "", *, limit: int = 1000, **options: Any) -> Told:
+    """All pages of a blame."""
+    leaves: Told = {}
+    resume: Resume | None = None
+    while True:
+        found = await service.blame(svc, endpoint, path, limit=limit, resume=resume, **options)
+        assert len(found.leaves) <= limit
+        for leaf in found.leaves:
+            assert leaf.path not in leaves, "each leaf comes once"
+            leaves[leaf.path] = timelines.decoded(bytes(leaf.value)), times.parse(leaf.captured_at, field="at")
+        if found.next is None:
+            return leaves
+        resume = found.next
+
+
+def wanted(versions: list[Version], key: str, path: str = "") -> Told:
+    """What must be told about the last of `versions`, where arrays of objects are keyed by `key`."""
+    rising = sorted(versions)
+    leaves: Told = {}
+    for place, steps, value in leaves_of(timelines.decoded(rising[-1].body), key):
+        if place == path or place.startswith(path + "/"):
+            since = rising[-1].captured_at
+            for version in reversed(rising):
+                if comparable(at(*steps)(timelines.decoded(version.body))) != comparable(value):
+                    break
+                since = version.captured_at
+            leaves[place] = value, since
+    return leaves
+
+
+def leaves_of(
+    value: Any, key: str, path: str = "", steps: tuple[Any, ...] = ()
+) -> list[tuple[str, tuple[Any, ...], Any]]:
+    """(path, steps for `at`, value) of every leaf."""
+    if isinstance(value, dict) and value:
+        below = [(pointer.escape(name), name, member) for name, member in value.items()]
+    elif is_keyed(value, key):
+        keys = [at(*key.split("/"))(element) for element in value]
+        below = [(f"[{key}={k}]", (*key.split("/"), k), element) for k, element in zip(keys, value, strict=True)]
+    else:
+        return [(path, steps, value)]
+    return [leaf for text, step, inner in below for leaf in leaves_of(inner, key, f"{path}/{text}", (*steps, step))]
+
+
+def is_keyed(value: Any, key: str) -> bool:
+    if not isinstance(value, list) or not value or not all(isinstance(element, dict) for element in value):
+        return False
+    values = [at(*key.split("/"))(element) for element in value]
+    return all(isinstance(value, str) for value in values) and len(set(values)) == len(values)
+
+
+def same(a: Told, b: Told) -> bool:
+    return {path: (comparable(value), since) for path, (value, since) in a.items()} == {
+        path: (comparable(value), since) for path, (value, since) in b.items()
+    }
+
+
+async def test_the_real_history(services: Services) -> None:
+    versions = timelines.quakes()
+    settings = {"array_keys": {"/features": ["properties/url"]}}
+    endpoint = await timelines.endpoint_named(services, "quakes", settings)
+    await timelines.fill(services, endpoint, versions)
+    await timelines.compute(services)
+    flat = [
+        {path: value for path, _, value in leaves_of(timelines.decoded(version.body), "properties/url")}
+        for version in versions
+    ]
+    expected: Told = {}
+    for path, value in flat[-1].items():
+        since = next((n + 1 for n in reversed(range(len(flat))) if flat[n].get(path, ABSENT) != value), 0)
+        expected[path] = value, versions[since].captured_at
+    assert len(expected) > 1000
+    assert len({since for _, since in expected.values()}) > 50
+    assert same(await told(services, endpoint), expected)
+    assert same(await told(services, endpoint, limit=300), expected)
+
+
+async def test_a_key_is_found_where_none_is_set(services: Services) -> None:
+    endpoint = await timelines.endpoint_named(services, "quakes")
+    await timelines.fill(services, endpoint, timelines.quakes()[-30:])
+    paths = list(await told(services, endpoint))
+    assert paths[0] == "/type"
+    assert paths[-1].startswith("/features/[properties/")
+    assert paths[-1].endswith("/geometry/coordinates")
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_random_histories_back_dated_and_cut(services: Services, seed: int) -> None:
+    rng = random.Random(seed)
+    settings = SETTINGS[seed % len(SETTINGS)]
+    configured = bool(settings and "array_keys" in settings)
+    key = "name" if configured else "id"
+    endpoint = await timelines.endpoint_named(services, "e", settings)
+    versions = random_versions(rng, 60)
+    shuffled = versions[:30] + rng.sample(versions[30:], 30)
+    ids = dict(zip(shuffled, await timelines.fill(services, endpoint, shuffled), strict=True))
+    if seed % 2:
+        await timelines.compute(services)
+    for version in rng.sample(sorted(ids), 10):
+        await snapshots.delete(services, endpoint.project, ids.pop(version))
+    await contents_tasks.sweep(services)
+    await check(services, endpoint, ids, key)
+    await timelines.compute(services)
+    await check(services, endpoint, ids, key)
+
+
+async def check(services: Services, endpoint: EndpointRef, ids: dict[Version, str], key: str) -> None:
+    rising = sorted(ids)
+    assert same(await told(services, endpoint), wanted(rising, key))
+    assert same(await told(services, endpoint, limit=3), wanted(rising, key))
+    for path in ("/items", "/map", "/count"):
+        expected = wanted(rising, key, path)
+        if expected:
+            assert same(await told(services, endpoint, path), expected), path
+    for number in (0, 7, 20):
+        before = rising[: number + 1]
+        assert same(await told(services, endpoint, snapshot_id=ids[rising[number]]), wanted(before, key))
+        assert same(await told(services, endpoint, time_ms=rising[number].captured_at + 1), wanted(before, key))
+
+
+async def test_a_value_that_came_back_is_blamed_on_its_return(services: Services) -> None:
+    endpoint = await timelines.endpoint_named(services, "e")
+    bodies = [b'{"a":1,"b":[1,2]}', b'{"a":2,"b":[1,2]}', b'{"a":1,"b":[1.0, 2],"c":{}}', b'{"b":[1,2],"a":1e0,"c":{}}']
+    versions = [Version(1000 * (n + 1), body) for n, body in enumerate(bodies)]
+    await timelines.fill(services, endpoint, versions)
+    assert same(await told(services, endpoint), {"/a": (1, 3000), "/b": ([1, 2], 1000), "/c": ({}, 3000)})
+
+
+@pytest.mark.parametrize("limit", [1, 5, 1000])
+async def test_a_search_that_takes_too_long_goes_on_with_a_cursor(
+    services: Services, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    endpoint = await timelines.endpoint_named(services, "e")
+    varied = random_versions(random.Random(5), 90)
+    versions = [Version(at, b'{"fixed":[1],' + body[1:]) for at, body in map(msgspec.structs.astuple, varied)]
+    await timelines.fill(services, endpoint, versions)
+    monkeypatch.setattr(service, "SEARCH_S", 0)
+    first = await service.blame(services, endpoint, "", limit=1000)
+    assert not first.complete
+    assert first.next is not None
+    assert same(await told(services, endpoint, limit=limit), wanted(versions, "id"))
+
+
+async def test_what_is_not_there(services: Services) -> None:
+    endpoint = await timelines.endpoint_named(services, "e")
+    other = await timelines.endpoint_named(services, "other")
+    with pytest.raises(NotFound, match="no snapshot"):
+        await told(services, endpoint)
+    ids = await timelines.fill(services, endpoint, [Version(1000, b'{"a":1}'), Version(2000, b'{"a":2}')])
+    await timelines.fill(services, other, [Version(1000, b"[]")])
+    with pytest.raises(NotFound, match="nothing at /b"):
+        await told(services, endpoint, "/b")
+    with pytest.raises(NotFound, match="no such snapshot"):
+        await told(services, other, snapshot_id=ids[0])
+    first = await service.blame(services, endpoint, "", limit=1000)
+    latest = snapshots.at(services, endpoint.project, endpoint, times.LATEST_MS)
+    resume = Resume(latest.content, 0, 1, b"", (2000, latest.content + 1))
+    assert (await service.blame(services, endpoint, "", limit=1, resume=resume)).leaves == first.leaves
+    await snapshots.delete(services, endpoint.project, ids[1])
+    with pytest.raises(NotFound, match="not there any more"):
+        await service.blame(services, endpoint, "", limit=1, resume=resume)
