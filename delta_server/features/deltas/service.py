@@ -98,6 +98,9 @@ async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job]) -> list[tu
         # Damage in one place must not stop the deltas of all others: `verify` names it, this one has no delta.
         logger.error("delta not computed", endpoint=endpoint, content=job and job.content, reason=error.message)
         done += [(job, None)] if job else []
+    except NotFound:
+        # A content was deleted since the queue was read: the next look at the queue knows.
+        logger.debug("contents changed meanwhile", endpoint=endpoint)
     return done
 
 
