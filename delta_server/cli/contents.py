@@ -1,0 +1,64 @@
+"""`pack` and `verify`: the content store's background work now, and a check of all that is stored."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from delta_server import app
+from delta_server.cli.options import with_config
+from delta_server.config import Config
+from delta_server.features.contents import service, tasks
+from delta_server.features.contents.service import Verified
+
+
+@click.command(help="Sweep, pack and merge all stored contents now, as the background would in the next days.")
+@with_config
+def pack(config: Config) -> None:
+    before, after = asyncio.run(_pack(config))
+    click.echo(f"the database took {before / 1e6:.2f} MB and takes {after / 1e6:.2f} MB")
+
+
+@click.command(help="Read all stored contents and check every hash. Exits with 1 when something is broken.")
+@with_config
+def verify(config: Config) -> None:
+    verified = asyncio.run(_verify(config))
+    for sentence in verified.broken:
+        click.echo(sentence, err=True)
+    click.echo(
+        f"{verified.contents} contents in {verified.packs} packs and {verified.frames} frames, "
+        f"{verified.raw_bytes / 1e6:.1f} MB of documents: "
+        + (f"{len(verified.broken)} broken" if verified.broken else "all as they were stored")
+    )
+    if verified.broken:
+        sys.exit(1)
+
+
+async def _pack(config: Config) -> tuple[int, int]:
+    """Bytes of the database before and after."""
+    async with app.open_services(config) as services:
+        await services.db.checkpoint()
+        before = services.db.stats().database_bytes
+        with _progress("packing") as told:
+            await tasks.pack_everything(services, progress=told)
+        await services.db.checkpoint()
+        return before, services.db.stats().database_bytes
+
+
+async def _verify(config: Config) -> Verified:
+    async with app.open_services(config) as services:
+        with _progress("verifying") as told:
+            return await service.verify(services, told)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, called with how much is done and of how much."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task(what, total=None)
+        yield lambda done, of: progress.update(bar, completed=done, total=of)
