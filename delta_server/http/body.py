@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
-from litestar.datastructures import State
+from litestar.datastructures import URL, State
 
 from delta_server.core import json_text
 from delta_server.core.errors import Invalid, NotAcceptable, TooLarge
@@ -29,6 +29,11 @@ _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 
 class JsonRequest(Request[Caller, Any, State]):
     """What `data: JSONBody[SomeStruct]` in a handler is decoded by."""
+
+    @property
+    def url(self) -> URL:
+        """The path alone: Litestar fails on a Host such as `a:99999`, and no answer may depend on Host anyway."""
+        return URL.from_components(path=self.scope["path"])
 
     async def json(self) -> Any:
         require_json(self)

@@ -133,9 +133,11 @@ def _complete(operation: dict[str, Any], given: dict[str, Any], access: Any) -> 
     }
 
 
-@get("/docs", include_in_schema=False, media_type=MediaType.HTML)
-async def page() -> bytes:
-    return _PAGE
+@get("/docs", include_in_schema=False)
+async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    if request.scope["raw_path"].endswith(b"/"):  # the page's URLs are relative, for servers behind a path
+        return Response(b"", status_code=308, headers={"location": "../docs"})
+    return Response(_PAGE, media_type=MediaType.HTML)
 
 
 @get("/docs/openapi.json", include_in_schema=False)

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from delta_server.app import Application
 from delta_server.storage.database import Tx
 from tests.conftest import Keys, bearer
-from tests.hostile.inputs import BROKEN_JSON, ODD_JSON, TEXTS, VALUES
+from tests.hostile.inputs import BROKEN_JSON, HEADERS, ODD_JSON, TEXTS, VALUES
 from tests.http.test_all_routes import routes, url
 
 JSON = {"content-type": "application/json"}
@@ -164,6 +164,21 @@ async def test_hostile_values(app: Application, client: httpx.AsyncClient, keys:
                         method, world.url(method, template), json=body, headers={**bearer(key), **JSON}
                     )
                     assert answer.status_code < 500, (method, template, body, answer.text)
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=lambda header: f"{header[0].decode()}: {header[1][:20]!r}")
+async def test_hostile_headers(
+    app: Application, client: httpx.AsyncClient, keys: Keys, world: World, header: tuple[bytes, bytes]
+) -> None:
+    good = {b"x-api-key": keys.read.encode(), b"content-type": b"application/json", b"host": b"delta.test"}
+    headers = list({**good, header[0]: header[1]}.items())
+    with no_failure():
+        for method, template, handler in routes(app):
+            example = (handler.opt.get("example") or {}).get("request") if method in WITH_BODY else None
+            content = b"" if example is None else msgspec.json.encode(example)
+            answer = await client.request(method, world.url(method, template), content=content, headers=headers)
+            assert answer.status_code < 500, (method, template, answer.text)
+            assert "evil.example" not in answer.text + str(answer.headers)
 
 
 async def test_no_get_changes_anything(app: Application, client: httpx.AsyncClient, keys: Keys, world: World) -> None:

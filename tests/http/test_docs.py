@@ -17,6 +17,11 @@ async def test_the_page_needs_nothing_from_elsewhere(client: httpx.AsyncClient) 
         assert (await client.get(f"/{url}")).status_code == 200, url
 
 
+async def test_a_slash_too_many_is_taken_away(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/docs/")
+    assert (answer.status_code, answer.headers["location"]) == (308, "../docs")
+
+
 @pytest.mark.parametrize("name", ["..%2fapp.py", "%2e%2e%2fapp.py", "swagger-ui.js", "x", "%00", "index.html"])
 async def test_no_other_file_is_served(client: httpx.AsyncClient, name: str) -> None:
     assert (await client.get(f"/docs/{name}")).status_code == 404
