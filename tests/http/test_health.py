@@ -19,7 +19,7 @@ async def test_details(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) 
         assert (answer.status_code, health["status"]) == (200, "ok")
         assert health["uptime_s"] == 5
         assert health["database"]["database_bytes"] > 0
-        assert health["database"]["writes_waiting"] == 0
+        assert health["database"]["writes_waiting"] in (0, 1)  # a background loop may be writing
         assert health["disk_free_bytes"] > 0
         assert {loop["name"] for loop in health["loops"]} >= {"forget old idempotency keys"}
         assert all(loop["running"] for loop in health["loops"])
