@@ -4,11 +4,13 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from errno import EADDRINUSE
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -19,6 +21,8 @@ from delta_server.cli.options import with_config
 from delta_server.config import Config
 from delta_server.core.errors import DeltaError
 from delta_server.http.server import uvicorn_config
+
+DOUBLE_SIGNAL_S = 0.5
 
 
 @click.command(help="Run the server until it is told to stop (Ctrl-C, SIGTERM).")
@@ -93,6 +97,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, greeting: Callable[[str], str]) -> None:
         super().__init__(config)
         self._greeting = greeting
+        self._told_to_stop = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -114,6 +119,14 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As uvicorn's, where a second Ctrl-C ends at once; one alone may come twice in a moment, from the terminal
+        and from the parent process of a one-file executable."""
+        now = time.monotonic()
+        if not self.should_exit or now - self._told_to_stop > DOUBLE_SIGNAL_S:
+            self._told_to_stop = now
+            super().handle_exit(sig, frame)
 
 
 def notify(state: str) -> None:

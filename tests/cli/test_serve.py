@@ -21,6 +21,15 @@ def test_it_says_where_it_listens_answers_and_stops_well(tmp_path: Path, stop: s
     assert (tmp_path / "delta-data" / "delta.db").exists()
 
 
+def test_one_ctrl_c_that_comes_twice_is_one(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        server.process.send_signal(signal.SIGINT)
+        server.process.send_signal(signal.SIGINT)
+        server.process.communicate(timeout=20)
+        assert server.process.returncode == 0
+    assert not (tmp_path / "delta-data" / "delta.db-wal").exists(), "the database was not closed"
+
+
 def test_a_data_directory_in_use_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with serving(tmp_path) as first:
         second = run(tmp_path, "serve", "--port", "0", check=False)
