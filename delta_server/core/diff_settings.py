@@ -102,6 +102,10 @@ def _bad_key_field(key: str) -> str | None:
         return "a key field is a name such as id, or a nested one such as properties/code"
     if _RESERVED_IN_KEY_FIELDS & set(key):
         return 'a key field cannot contain any of [ ] = , " \\'
+    try:
+        pointer.unescape(key)
+    except Invalid as error:
+        return error.message
     return None
 
 
@@ -154,10 +158,28 @@ class Rules:
 
     def _step(self, name: str | None) -> "Rules | None":
         if name not in self._next:
-            advance, patterns = pointer.advance, self._patterns
-            positions = frozenset((p, t) for p, s in self._positions for t in advance(patterns[p].steps, s, name))
+            patterns = self._patterns
+            positions = frozenset((p, t) for p, s in self._positions for t in _advance(patterns[p].steps, s, name))
             self._next[name] = Rules(patterns, positions) if positions else None
         return self._next[name]
+
+
+def _advance(steps: tuple[str, ...], at: int, name: str | None) -> set[int]:
+    """The places in a pattern that one step by `name` leads to from place `at`."""
+    if at == len(steps):
+        return set()
+    if steps[at] == "**":
+        return _from(steps, at) | ({at + 1} if at + 1 == len(steps) else set())
+    return _from(steps, at + 1) if steps[at] in ("*", name) else set()
+
+
+def _from(steps: tuple[str, ...], at: int) -> set[int]:
+    """`at`, and what follows it where `**` takes no step: at the end of a pattern it takes at least one."""
+    reached = {at}
+    while at + 1 < len(steps) and steps[at] == "**":
+        at += 1
+        reached.add(at)
+    return reached
 
 
 def rules(settings: DiffSettings) -> Rules | None:
@@ -175,7 +197,7 @@ def _compiled(encoded: bytes) -> Rules | None:
         *[_Pattern(steps, tolerance=value) for steps, value in _tolerances(settings.tolerance)],
         *[_Pattern(parse(path), is_set=True) for path, order in settings.order.items() if order == "set"],
     ]
-    positions = frozenset((i, 0) for i in range(len(patterns)))
+    positions = frozenset((p, s) for p, pattern in enumerate(patterns) for s in _from(pattern.steps, 0))
     return Rules(tuple(patterns), positions) if patterns else None
 
 

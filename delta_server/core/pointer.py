@@ -11,7 +11,7 @@ in which `*` is any one step and `**` any number of them.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -31,7 +31,6 @@ class KeyStep(msgspec.Struct, frozen=True):
 
 
 Step = str | KeyStep
-ArrayKeys = Mapping[str, Sequence[str]]
 
 _FIELD = r'[^\[\]=,"\\]+'
 _VALUE = r'"(?:[^"\\]|\\.)*"|[^\]",][^\],]*|'
@@ -99,11 +98,6 @@ def parse_pattern(pattern: str) -> tuple[str, ...]:
     if pattern and not pattern.startswith("/"):
         raise Invalid(f"{pattern!r} is not a pattern: begin with /, as in /items/*/price", field="path")
     return tuple(unescape(step, pattern) for step in pattern.split("/")[1:])
-
-
-def text(steps: Sequence[Step]) -> str:
-    """The path of `steps`, as `parse` reads it."""
-    return "".join("/" + (escape(step) if isinstance(step, str) else step.text) for step in steps)
 
 
 def key_step(fields: Sequence[str], element: bytes) -> str | None:
@@ -217,62 +211,3 @@ def pattern_of(steps: Sequence[Step], document: bytes | None = None) -> str:
         names.append("*" if is_element and not in_object else escape(name))
         raw = None if raw is None else _enter(raw, step)
     return "".join("/" + name for name in names)
-
-
-def matches(pattern: str, path: "str | Sequence[Step]") -> bool:
-    """Whether `pattern` covers exactly the place (or pattern) `path`, all steps of it."""
-    steps: Sequence[Step] = path if not isinstance(path, str) else parse_pattern(path) if "*" in path else parse(path)
-    reached = {0}
-    wanted = parse_pattern(pattern)
-    for step in steps:
-        name = step if isinstance(step, str) else step.text
-        reached = {after for at in reached for after in advance(wanted, at, name)}
-    return len(wanted) in reached
-
-
-def advance(pattern: Sequence[str], at: int, name: str | None) -> set[int]:
-    """Where one step by `name` (None: one no pattern names) may lead from place `at` in a pattern.
-
-    `**` takes any number of steps, at the end of a pattern at least one.
-    """
-    reached: set[int] = set()
-    while at < len(pattern) and pattern[at] == "**":
-        reached.update((at, at + 1))
-        at += 1
-    if at < len(pattern) and pattern[at] in ("*", name):
-        reached.add(at + 1)
-    return reached
-
-
-def leaves(
-    document: bytes, at: Sequence[Step] = (), array_keys: ArrayKeys | None = None
-) -> Iterator[tuple[str, msgspec.Raw]]:
-    """Every leaf (scalar, empty object or array) at or below `at`, in order: its path and its slice.
-
-    `array_keys` maps array patterns to key fields: elements of those arrays are named by key, others by index.
-    """
-    root = resolve(document, at)
-    if root is None:
-        return
-    keys = array_keys or {}
-    stack = [(text(at), pattern_of(at, document), bytes(root))]
-    while stack:
-        path, pattern, raw = stack.pop()
-        below = list(_below(path, pattern, raw, keys))
-        if below:
-            stack += reversed(below)
-        else:
-            yield path, msgspec.Raw(raw)
-
-
-def _below(path: str, pattern: str, raw: bytes, keys: ArrayKeys) -> Iterator[tuple[str, str, bytes]]:
-    if raw[:1] == b"{":
-        for name, member in slices.members(raw).items():
-            step = "/" + escape(name)
-            yield path + step, pattern + step, bytes(member)
-    elif raw[:1] == b"[":
-        fields = keys.get(pattern)
-        for i, element in enumerate(slices.elements(raw)):
-            raw_element = bytes(element)
-            name = (key_step(fields, raw_element) if fields else None) or str(i)
-            yield f"{path}/{name}", pattern + "/*", raw_element

@@ -1,0 +1,87 @@
+"""The changes people see, and the words inside long texts."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from delta_server.core import pointer, text_diff
+from delta_server.core.changes import changes
+from delta_server.core.diff import diff
+from tests.core.documents import pairs, same
+
+
+def shown(before: Any, after: Any) -> list[dict[str, Any]]:
+    found = changes(diff(json.dumps(before).encode(), json.dumps(after).encode()))
+    return msgspec.json.decode(msgspec.json.encode(found), type=list[dict[str, Any]])
+
+
+def test_elements_are_named_by_their_key() -> None:
+    before = {"rows": [{"id": "a", "v": 1}, {"id": "b", "v": 2}, {"id": "c", "v": 3}, {"id": "d", "v": 4}]}
+    after = {"rows": [{"id": "c", "v": 3}, {"id": "b", "v": 5}, {"id": "e", "v": 6}, {"id": "d", "v": 4}]}
+    key = {"id": "b"}
+    found = {(change["op"], change["path"]): change for change in shown(before, after)}
+    assert found["remove", "/rows/[id=a]"]["before"] == "/rows/0"
+    assert "after" not in found["remove", "/rows/[id=a]"]
+    assert found["add", "/rows/[id=e]"]["after"] == "/rows/2"
+    assert found["add", "/rows/[id=e]"]["new"] == {"id": "e", "v": 6}
+    moved = next(change for change in found.values() if change["op"] == "move")
+    assert moved["path"] in ("/rows/[id=b]", "/rows/[id=c]")
+    replaced = found["replace", "/rows/[id=b]/v"]
+    assert (replaced["old"], replaced["new"], replaced["key"]) == (2, 5, key)
+    assert (replaced["before"], replaced["after"]) == ("/rows/1/v", "/rows/1/v")
+
+
+def test_elements_without_a_key_are_named_by_index() -> None:
+    assert [(c["op"], c["path"]) for c in shown([1, 2, 3], [1, 9, 3])] == [("replace", "/1")]
+
+
+def test_number_text_is_kept() -> None:
+    [change] = changes(diff(b'{"a":1}', b'{"a":37.787619999999997}'))
+    assert change.new == msgspec.Raw(b"37.787619999999997")
+
+
+@settings(max_examples=200, deadline=None)
+@given(pairs())
+def test_old_and_new_are_what_the_documents_have(pair: tuple[bytes, bytes]) -> None:
+    before, after = pair
+    for change in changes(diff(before, after)):
+        for value, path, document in ((change.old, change.before, before), (change.new, change.after, after)):
+            if isinstance(value, msgspec.Raw) and isinstance(path, str):
+                there = pointer.resolve(document, [pointer.unescape(step) for step in path.split("/")[1:]])
+                assert there is not None
+                assert same(json.loads(bytes(there)), json.loads(bytes(value)))
+
+
+WORDS = "The fire is 20 percent contained and crews work on the line towards the north of the valley, day and night."
+
+
+def test_words_inside_a_long_text() -> None:
+    [change] = shown({"text": WORDS}, {"text": WORDS.replace("20", "35").replace("north", "far north")})
+    runs = change["text"]
+    assert "".join(text for sign, text in runs if sign != "+") == WORDS
+    assert [text for sign, text in runs if sign == "-"] == ["20"]
+    assert [text for sign, text in runs if sign == "+"] == ["35", " far"]
+
+
+def test_short_texts_are_shown_whole() -> None:
+    assert "text" not in shown({"a": "one two"}, {"a": "one three"})[0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("ab ,\n😀", max_size=60), st.text("ab ,\n😀", max_size=60))
+def test_runs_make_both_texts(old: str, new: str) -> None:
+    runs = text_diff.runs(old, new)
+    assert "".join(text for sign, text in runs if sign != "+") == old
+    assert "".join(text for sign, text in runs if sign != "-") == new
+    assert all(text for _, text in runs)
+
+
+@pytest.mark.parametrize("words", [20_000, 200_000])
+def test_work_on_long_texts_is_bounded(words: int) -> None:
+    old, new = "a b " * words, "b c " * words
+    runs = text_diff.runs(old, new)
+    assert "".join(text for sign, text in runs if sign != "-") == new

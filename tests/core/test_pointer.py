@@ -1,0 +1,174 @@
+"""Paths: refused, parsed, resolved, turned into patterns."""
+
+import json
+from typing import Any
+
+import pytest
+
+from delta_server.core import pointer
+from delta_server.core.errors import Invalid
+from delta_server.core.pointer import KeyStep
+
+REFUSED = [
+    "a",
+    "a/b",
+    "/a~2",
+    "/a~",
+    "/[id=1",
+    "/[id=]x]",
+    '/[id="a]',
+    '/[id="\\x"]',
+    '/[id="a"b]',
+    "/[id=1]x",
+    "/[id=1,]",
+    "/" + "a" * 9000,
+]
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_refused(path: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        pointer.parse(path)
+    assert raised.value.errors[0].field == "path"
+
+
+def _key(text: str, *parts: tuple[str, str, bool]) -> KeyStep:
+    fields, values, quoted = zip(*parts, strict=True)
+    return KeyStep(text, fields, values, quoted)
+
+
+PARSED: list[tuple[str, tuple[Any, ...]]] = [
+    ("", ()),
+    ("/", ("",)),
+    ("/a/0/b", ("a", "0", "b")),
+    ("/a~1b/~01", ("a/b", "~1")),
+    ("/[x]/[]", ("[x]", "[]")),
+    ("/[id=abc]", (_key("[id=abc]", ("id", "abc", False)),)),
+    ("/[id=]", (_key("[id=]", ("id", "", False)),)),
+    ("/[properties/code=7]/x", (_key("[properties/code=7]", ("properties/code", "7", False)), "x")),
+    ('/[a=1,b="x]y, z"]', (_key('[a=1,b="x]y, z"]', ("a", "1", False), ("b", "x]y, z", True)),)),
+    ("/[url=https://e.org/?a=b]/n", (_key("[url=https://e.org/?a=b]", ("url", "https://e.org/?a=b", False)), "n")),
+]
+
+
+@pytest.mark.parametrize(("path", "steps"), PARSED)
+def test_parsed(path: str, steps: tuple[Any, ...]) -> None:
+    assert pointer.parse(path) == steps
+
+
+DOCUMENT = json.dumps(
+    {
+        "a/b": {"~": 1},
+        "list": [10, [20, 21]],
+        "rows": [{"id": 5, "v": 1}, {"id": "5", "v": 2}, {"id": "x]y", "v": 3}, {"id": True, "v": 4}, {"v": 5}],
+        "pairs": [
+            {"k": {"a": 1}, "b": "p", "v": 1},
+            {"k": {"a": 1}, "b": "q", "v": 2},
+            {"k": {"a": 2.0}, "b": "q", "v": 3},
+        ],
+        "é": [{"id": "é", "v": 1}],
+        "[id=1]": 7,
+        "0": {"1": 8},
+    },
+    indent=1,
+).encode()
+
+RESOLVED = [
+    ("/a~1b/~0", 1),
+    ("/list/1/0", 20),
+    ("/list/2", None),
+    ("/list/01", None),
+    ("/list/-", None),
+    ("/list/x", None),
+    ("/list/99999999999999999999", None),
+    ("/list/0/0", None),
+    ("/rows/[id=5]/v", 1),
+    ("/rows/[id=5.0]/v", 1),
+    ('/rows/[id="5"]/v', 2),
+    ('/rows/[id="x]y"]/v', 3),
+    ("/rows/[id=true]/v", 4),
+    ('/rows/[id="true"]/v', None),
+    ("/rows/[id=6]/v", None),
+    ("/pairs/[k/a=1,b=q]/v", 2),
+    ("/pairs/[k/a=2]/v", 3),
+    ("/é/[id=é]/v", 1),
+    ("/[id=1]", 7),
+    ("/0/1", 8),
+    ("/nothing/[id=1]", None),
+    ("/list/[id=1]", None),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), RESOLVED)
+def test_resolved(path: str, value: int | None) -> None:
+    found = pointer.resolve(DOCUMENT, pointer.parse(path))
+    assert (None if found is None else json.loads(bytes(found))) == value
+
+
+def test_a_number_written_plainly_finds_the_string_where_there_is_no_number() -> None:
+    found = pointer.resolve(b'[{"id":"45","v":1}]', pointer.parse("/[id=45]/v"))
+    assert found is not None
+    assert bytes(found) == b"1"
+
+
+def test_the_whole_document_is_without_white_space_around_it() -> None:
+    found = pointer.resolve(b" [1]\n", ())
+    assert found is not None
+    assert bytes(found) == b"[1]"
+
+
+def test_the_text_of_a_number_is_kept() -> None:
+    found = pointer.resolve(b'{"a":1e400}', ("a",))
+    assert found is not None
+    assert bytes(found) == b"1e400"
+
+
+PATTERNS = [
+    ("/rows/[id=5]/v", "/rows/*/v"),
+    ("/list/1/0", "/list/*/*"),
+    ("/0/1", "/0/1"),
+    ("/[id=1]", "/[id=1]"),
+    ("/a~1b/~0", "/a~1b/~0"),
+]
+
+
+@pytest.mark.parametrize(("path", "pattern"), PATTERNS)
+def test_the_pattern_of_a_path(path: str, pattern: str) -> None:
+    assert pointer.pattern_of(pointer.parse(path), DOCUMENT) == pattern
+
+
+def test_without_a_document_digits_are_an_index() -> None:
+    assert pointer.pattern_of(pointer.parse("/0/[id=1]/a/01")) == "/*/*/a/01"
+
+
+@pytest.mark.parametrize("pattern", ["a", "/~", "*"])
+def test_a_pattern_is_refused(pattern: str) -> None:
+    with pytest.raises(Invalid):
+        pointer.parse_pattern(pattern)
+
+
+KEY_STEPS = [
+    (b'{"id":"abc"}', "[id=abc]"),
+    (b'{"id":"5"}', '[id="5"]'),
+    (b'{"id":5}', "[id=5]"),
+    (b'{"id":"true"}', '[id="true"]'),
+    (b'{"id":"a]b"}', '[id="a]b"]'),
+    (b'{"id":"a,b"}', '[id="a,b"]'),
+    (b'{"id":" a"}', '[id=" a"]'),
+    (b'{"id":""}', "[id=]"),
+    (b'{"id":"a\\"b"}', '[id=a"b]'),
+    (b'{"id":"\\"b"}', '[id="\\"b"]'),
+    (b'{"id":null}', None),
+    (b'{"id":[1]}', None),
+    (b"{}", None),
+    (b"[1]", None),
+]
+
+
+@pytest.mark.parametrize(("element", "step"), KEY_STEPS)
+def test_the_key_step_of_an_element_finds_it_again(element: bytes, step: str | None) -> None:
+    assert pointer.key_step(["id"], element) == step
+    if step is not None:
+        found = pointer.resolve(b"[0," + element + b"]", pointer.parse("/" + step))
+        assert found is not None
+        assert bytes(found) == element
