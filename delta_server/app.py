@@ -14,6 +14,7 @@ from delta_server.config import Config
 from delta_server.features.accounts import api as accounts_api
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts import tasks as accounts_tasks
+from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import api as deltas_api
 from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas import tasks as deltas_tasks
@@ -53,7 +54,19 @@ LOOPS: list[Loop[Services]] = [
     Loop("compute deltas", deltas_tasks.compute),
 ]
 
+async def _checkpoint(services: Services) -> None:
+    await services.db.checkpoint()
+
+
+async def _optimize(services: Services) -> None:
+    await services.db.optimize()
+
+
 PERIODIC: list[Periodic[Services]] = [
+    Periodic("pack loose contents", contents_tasks.pack, every_s=60),
+    Periodic("merge old packs", contents_tasks.merge, every_s=3600),
+    Periodic("sweep dead contents", contents_tasks.sweep, every_s=600),
+    Periodic("look how the tables have grown", _optimize, every_s=3600),
     Periodic("write when keys were last used", accounts_tasks.write_last_uses, every_s=60),
     Periodic("remove deleted projects", projects_tasks.remove_deleted, every_s=60),
     Periodic("apply retention", snapshots_tasks.retain, every_s=3600),
@@ -151,7 +164,8 @@ async def open_services(
 @asynccontextmanager
 async def _background(services: Services) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(services.clock.now_ms)
-    supervisor.start([*LOOPS, *map(as_loop, PERIODIC)], services)
+    checkpoint = Periodic("write the log back", _checkpoint, every_s=services.config.storage.checkpoint_seconds)
+    supervisor.start([*LOOPS, *map(as_loop, [*PERIODIC, checkpoint])], services)
     try:
         yield supervisor
     finally:
