@@ -272,7 +272,7 @@ def _stats(tx: Tx, endpoint: int, interval: str, from_ms: int | None, to_ms: int
         to_ms = (from_ms or 0) if totals.last_captured_at is None else totals.last_captured_at + 1
         to_ms = max(to_ms, from_ms or 0)
     if from_ms is None:
-        from_ms = buckets.aligned(min(to_ms - 1, to_ms - RANGE_MS + interval_ms), interval_ms)
+        from_ms = buckets.aligned(to_ms - 1 - max(0, RANGE_MS - interval_ms), interval_ms)
     if from_ms > to_ms:
         raise Invalid("from lies after to", field="from")
     wanted = buckets.between(from_ms, to_ms, interval)

@@ -15,6 +15,7 @@ from delta_server.core import times
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
+from delta_server.features.endpoints.schemas import EndpointChange
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
@@ -52,7 +53,7 @@ async def endpoint_named(svc: Services, name: str, diff: dict[str, Any] | None =
 
     made = await svc.db.write(make)
     if diff is not None:
-        changed = endpoints.EndpointChange(diff=diff)
+        changed = msgspec.convert({"diff": diff}, EndpointChange)
         await endpoints.change(svc, made.project, name, changed)
         made = endpoints.resolve(svc, made.project, name)
     return made
