@@ -43,9 +43,9 @@ async def list_deltas(
     format: FormatText = "json-patch",
 ) -> Response[Any]:
     """With `since_snapshot` the answer is one comparison: what changed since then."""
-    if since_snapshot is not None:
-        return Response(await service.since(services, project, since_snapshot, format))
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
+    if since_snapshot is not None:
+        return Response(await service.since(services, project, since_snapshot, format, endpoint))
     span = spans.span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     filter = service.filter_of(kind=kind, min_changes=min_changes, path=path)
     found = await service.page(services, project, endpoint, span, limit=limit, filter=filter)

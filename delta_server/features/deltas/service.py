@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
-from itertools import groupby
-from operator import attrgetter
 
 import msgspec
 import structlog
 
-from delta_server.core import ids, patterns, pointer, times
+from delta_server.core import diff_settings, ids, patterns, pointer, times
 from delta_server.core.changes import changes
-from delta_server.core.diff import Difference, DiffSettings, diff
+from delta_server.core.diff import Difference, DiffSettings, diff, validate
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
 from delta_server.core.patches import json_patch, merge_patch
 from delta_server.core.span import Position, Span
@@ -29,6 +27,9 @@ from delta_server.storage.database import Row, Tx
 logger = structlog.get_logger()
 
 QUEUE_PAGE = 64
+LEAST_SHARE = 4
+"""Deltas computed of one endpoint before the next has its turn: one with a long queue does not keep others waiting."""
+
 WAIT_S = 30.0
 SCAN_LIMIT = 20_000
 """Deltas one list request looks at before it answers with what it found and a cursor."""
@@ -69,14 +70,15 @@ class Found(msgspec.Struct, frozen=True):
 
 
 async def compute_queued(svc: Services) -> bool:
-    """Compute the next deltas that wait; False when none does."""
-    jobs = await svc.db.read(store.queue, QUEUE_PAGE)
-    if not jobs:
+    """Compute the next deltas that wait, some of each endpoint; False when none does."""
+    waiting = await svc.db.read(store.waiting)
+    if not waiting:
         return await svc.db.write(store.requeue, QUEUE_PAGE)
-    for endpoint, group in groupby(jobs, key=attrgetter("endpoint")):
-        done = await _compute(svc, endpoint, list(group))
-        await svc.db.write(_put, done)
-    svc.deltas_changed.notify()
+    share = max(LEAST_SHARE, QUEUE_PAGE // len(waiting))
+    for endpoint in waiting:
+        if jobs := await svc.db.read(store.queue, endpoint, share):
+            await svc.db.write(_put, await _compute(svc, endpoint, jobs))
+            svc.deltas_changed.notify()
     return True
 
 
@@ -107,7 +109,11 @@ async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job]) -> list[tu
 async def _summary(svc: Services, job: Job, bodies: dict[int, bytes], settings: DiffSettings) -> Summary | None:
     if job.previous is None or job.same:
         return None
-    return await svc.cpu(summarise, bodies[job.previous], bodies[job.content], settings)
+    try:
+        return await svc.cpu(summarise, bodies[job.previous], bodies[job.content], settings)
+    except Exception:  # a fault of the diff with one document must not stop the deltas of all others
+        logger.exception("delta not computed", endpoint=job.endpoint, content=job.content)
+        return None
 
 
 def summarise(before: bytes, after: bytes, settings: DiffSettings) -> Summary | None:
@@ -219,6 +225,10 @@ def _view(tx: Tx, row: Row) -> Delta:
 
 async def compare(svc: Services, project: int, wanted: Comparison, endpoint: EndpointRef | None) -> Delta:
     """Any two snapshots of one endpoint. Raises Invalid and NotFound."""
+    if wanted.diff is not None:
+        validate(wanted.diff)
+    if wanted.diff is not None:
+        diff_settings.validate(wanted.diff)
     before = _end(svc, project, endpoint, wanted.from_snapshot_id, wanted.from_time, "from")
     after = _end(svc, project, endpoint, wanted.to_snapshot_id, wanted.to_time, "to")
     if before.endpoint != after.endpoint:
@@ -226,9 +236,11 @@ async def compare(svc: Services, project: int, wanted: Comparison, endpoint: End
     return await _compare(svc, (before, after), wanted.diff, wanted.format)
 
 
-async def since(svc: Services, project: int, snapshot_id: str, format: Format) -> Delta:
-    """From a snapshot to the latest one of its endpoint. Raises NotFound."""
-    before = _end(svc, project, None, snapshot_id, None, "since_snapshot")
+async def since(
+    svc: Services, project: int, snapshot_id: str, format: Format, endpoint: EndpointRef | None = None
+) -> Delta:
+    """From a snapshot to the latest one of its endpoint. Raises NotFound, also if that is not `endpoint`."""
+    before = _end(svc, project, endpoint, snapshot_id, None, "since_snapshot")
     after = svc.db.peek(store.end_at, project, before.endpoint, times.LATEST_MS)
     assert after is not None, "there is at least the snapshot asked for"
     return await _compare(svc, (before, after), None, format)

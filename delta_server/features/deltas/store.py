@@ -113,18 +113,32 @@ _CHANGES_UP = f"""{_CHANGES} WHERE f.id = ? AND x.captured_at BETWEEN ? AND ?
   AND NOT (x.captured_at = ? AND c.id <= ?) ORDER BY x.captured_at LIMIT ?"""
 
 
-def queue(tx: Tx, limit: int) -> list[Job]:
-    """The next contents without their delta, endpoint by endpoint in order of time."""
+def waiting(tx: Tx) -> list[int]:
+    """Endpoints that have contents without their delta: one look into the index for each."""
+    rows = tx.all(
+        """WITH RECURSIVE waiting (endpoint) AS (
+             SELECT MIN(endpoint) FROM content WHERE pending = 1
+             UNION ALL
+             SELECT (SELECT MIN(endpoint) FROM content WHERE pending = 1 AND endpoint > waiting.endpoint)
+             FROM waiting WHERE endpoint IS NOT NULL)
+           SELECT e.id FROM waiting JOIN endpoint e ON e.id = waiting.endpoint AND e.deleted_at IS NULL"""
+    )
+    return [row[0] for row in rows]
+
+
+def queue(tx: Tx, endpoint: int, limit: int) -> list[Job]:
+    """The endpoint's next contents without their delta, in order of time."""
     rows = tx.all(
         """SELECT c.endpoint, c.id, c.captured_at, p.id, p.hash = c.hash, e.diff, e.diff_version
-           FROM (SELECT id, endpoint, captured_at, hash FROM content WHERE pending = 1
-                 ORDER BY endpoint, captured_at LIMIT ?) c
+           FROM (SELECT id, endpoint, captured_at, hash FROM content WHERE pending = 1 AND endpoint = ?
+                 ORDER BY captured_at LIMIT ?) c
            JOIN endpoint e ON e.id = c.endpoint AND e.deleted_at IS NULL
            LEFT JOIN content p ON p.id = (
              SELECT id FROM content WHERE endpoint = c.endpoint AND dead = 0 AND captured_at <= c.captured_at
                AND NOT (captured_at = c.captured_at AND id >= c.id)
              ORDER BY captured_at DESC, id DESC LIMIT 1)
-           ORDER BY c.endpoint, c.captured_at, c.id""",
+           ORDER BY c.captured_at, c.id""",
+        endpoint,
         limit,
     )
     return [Job(r[0], r[1], r[2], r[3], bool(r[4]), r[5], r[6]) for r in rows]
