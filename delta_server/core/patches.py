@@ -28,6 +28,8 @@ def _operations(node: Node, path: bytes) -> list[bytes]:
     """`path` is a JSON Pointer escaped for a JSON string, without its quotes."""
     if isinstance(node, Edit):
         return [_edit(node, path)]
+    if isinstance(node, Elements) and node.is_whole and _surely_larger(node):
+        return [_replace(path, node.after)]
     operations = list(_of_members(node, path) if isinstance(node, Members) else _of_elements(node, path))
     if len(operations) < 2 or not node.is_whole:
         return operations
@@ -36,6 +38,13 @@ def _operations(node: Node, path: bytes) -> list[bytes]:
         return operations
     replacement = _replace(path, node.after)
     return [replacement] if len(replacement) < size else operations
+
+
+def _surely_larger(node: Elements) -> bool:
+    """Whether the operations of the array itself must exceed its new value: then they need not be made."""
+    return len(_remove(b"")) * (len(node.removed) + len(node.added) + len(node.moved)) > len(node.after) + len(
+        _add(b"", b"1")
+    )
 
 
 def _edit(edit: Edit, path: bytes) -> bytes:
@@ -106,6 +115,28 @@ def _placements(node: Elements, path: bytes) -> Iterator[bytes]:
             yield b'{"op":"move","from":"%b/%d","path":"%b/%d"}' % (path, source, path, target)
 
 
+class _Waiting:
+    """Which of many old ranks still wait to be moved: a Fenwick tree, so that each question is O(log n)."""
+
+    def __init__(self, ranks: list[int]) -> None:
+        self._ranks = sorted(ranks)
+        self._tree = [i & -i for i in range(len(ranks) + 1)]
+
+    def below(self, rank: int) -> int:
+        """How many wait below `rank`."""
+        at, total = bisect_left(self._ranks, rank), 0
+        while at:
+            total += self._tree[at]
+            at &= at - 1
+        return total
+
+    def remove(self, rank: int) -> None:
+        at = bisect_left(self._ranks, rank) + 1
+        while at < len(self._tree):
+            self._tree[at] -= 1
+            at += at & -at
+
+
 class _Places:
     """Where elements stand while an array is being rearranged, after the removals.
 
@@ -119,28 +150,24 @@ class _Places:
         going = {i for i, _ in node.moved}
         gone = going.union(removed)
         coming = {j for j, _ in node.added}.union([j for _, j in node.moved])
-        rank = {i: i - bisect_left(removed, i) for i in going}
-        self._rank = rank
-        self._waiting = sorted(rank.values())
-        stay = [i for i in range(node.length_before) if i not in gone]
-        self._stay_old = _ranks(stay, removed)
+        self._rank = {i: i - bisect_left(removed, i) for i in going}
+        self._waiting = _Waiting(list(self._rank.values()))
+        self._stay_old = _ranks([i for i in range(node.length_before) if i not in gone], removed)
         self._stay_new = [j for j in range(node.length_after) if j not in coming]
 
     def of_new(self, j: int) -> int:
         """Where the element for new place `j` is to be put."""
         passed = bisect_left(self._stay_new, j)
-        behind = self._stay_old[passed - 1] if passed else -1
-        return j + bisect_left(self._waiting, behind)
+        return j + (self._waiting.below(self._stay_old[passed - 1]) if passed else 0)
 
     def move(self, i: int, j: int) -> tuple[int, int]:
         """Where old element `i` stands now, and where it is to be put once taken out."""
         rank = self._rank[i]
-        waiting = bisect_left(self._waiting, rank)
-        ahead = bisect_left(self._stay_old, rank)
-        passed = bisect_left(self._stay_new, j)
+        ahead, passed = bisect_left(self._stay_old, rank), bisect_left(self._stay_new, j)
         placed = self._stay_new[ahead] if ahead < passed else j + ahead - passed
-        del self._waiting[waiting]
-        return waiting + placed, self.of_new(j)
+        source = self._waiting.below(rank) + placed
+        self._waiting.remove(rank)
+        return source, self.of_new(j)
 
 
 def _ranks(places: list[int], removed: list[int]) -> list[int]:
