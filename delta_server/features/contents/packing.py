@@ -111,9 +111,9 @@ def add_run(tx: Tx, endpoint: int, run: Run) -> list[int] | None:
 
 
 def frame_depth(tx: Tx, endpoint: int, content: int | None) -> int:
-    """How many frames are decoded to read a content, its own included."""
+    """How many frames are decoded to read a content, its own included; no more than tell whether a keyframe is due."""
     depth = 0
-    while content is not None and (found := store.frame_base(tx, endpoint, content)):
+    while depth < chain.KEYFRAME_EVERY and content is not None and (found := store.frame_base(tx, endpoint, content)):
         depth, content = depth + 1, found[0]
     return depth
 

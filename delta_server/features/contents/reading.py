@@ -24,9 +24,6 @@ STEP_CONTENTS = 512
 PACKS_HELD = 2
 """`read_run` decodes this much at a time and holds this many decoded packs, whatever the run's length."""
 
-_LONGEST_TRAIL = 100_000
-
-
 B = TypeVar("B", bytes, memoryview)
 
 
@@ -63,14 +60,16 @@ def trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
     """The decodes that lead to a content, first to last. Raises NotFound, DatabaseFailed."""
     links: list[Link] = []
     step: int | None = content
-    while step is not None and len(links) < _LONGEST_TRAIL:
+    seen: set[int] = set()
+    while step is not None:
         row = store.get(tx, endpoint, step)
         if row is None:
             raise NotFound(f"content {step} is not there (any more)")
+        if step in seen:
+            raise damaged(row, "it is based on itself")
+        seen.add(step)
         link, step = _link(tx, row, cache.get((endpoint, step)), as_anchor=_is_other(links))
         links.append(link)
-    if step is not None:
-        raise DatabaseFailed(f"the bases of content {content} (endpoint {endpoint}) lead nowhere")
     return links[::-1]
 
 
