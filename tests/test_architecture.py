@@ -22,7 +22,7 @@ WITHOUT_TENANT = {
     "background work for all tenants": {
         "accounts": "write_last_uses",
         "contents": "with_loose with_packs with_dead endpoints deleted_endpoints count",
-        "deltas": "queue queue_length requeue",
+        "deltas": "queue_length requeue waiting",
         "projects": "deleted_and_empty",
         "snapshots": "with_retention",
     },

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core import ids, times
 from delta_server.core.diff import DiffSettings
-from delta_server.features.deltas.store import FieldCount, SchemaChange, Summary
+from delta_server.features.deltas.rows import FieldCount, SchemaChange, Summary
 
 Format = Literal["json-patch", "merge-patch", "changes"]
 

@@ -14,10 +14,10 @@ from delta_server.core.patches import json_patch, merge_patch
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
+from delta_server.features.deltas.rows import KINDS, End, FieldCount, Job, SchemaChange, Summary
+from delta_server.features.deltas.rows import TYPES as TYPES
 from delta_server.features.deltas.schemas import Comparison, Format
 from delta_server.features.deltas.schemas import Delta as Delta
-from delta_server.features.deltas.store import TYPES as TYPES
-from delta_server.features.deltas.store import FieldCount, Job, SchemaChange, Summary
 from delta_server.features.deltas.store import forget as forget
 from delta_server.features.deltas.store import queue_length as queue_length
 from delta_server.features.endpoints.service import EndpointRef
@@ -45,16 +45,14 @@ class Filter(msgspec.Struct, frozen=True):
     path: str | None = None
 
     def matches(self, row: Row) -> bool:
-        return store.KINDS[row[3]] in self.kinds and sum(row[4:8]) >= self.min_changes
+        return KINDS[row[3]] in self.kinds and sum(row[4:8]) >= self.min_changes
 
 
 def filter_of(*, kind: str, min_changes: int, path: str | None) -> Filter:
     """Raises Invalid for an unknown kind or a path that is no pattern."""
-    kinds = frozenset(store.KINDS if kind == "all" else kind.split(","))
-    if not kinds <= set(store.KINDS):
-        raise Invalid(
-            f"kind must be {', '.join(store.KINDS)}, several of them with commas between, or all", field="kind"
-        )
+    kinds = frozenset(KINDS if kind == "all" else kind.split(","))
+    if not kinds <= set(KINDS):
+        raise Invalid(f"kind must be {', '.join(KINDS)}, several of them with commas between, or all", field="kind")
     pattern = None if path is None else pointer.pattern_of(pointer.parse(path))
     return Filter(kinds, min_changes, pattern)
 
@@ -139,7 +137,7 @@ def _summary_of(difference: Difference) -> Summary:
 
 
 def _bits(types: Iterable[str]) -> int:
-    return sum(1 << store.TYPES.index(name) for name in types)
+    return sum(1 << TYPES.index(name) for name in types)
 
 
 def _put(tx: Tx, done: Iterable[tuple[Job, Summary | None]]) -> None:
@@ -248,7 +246,7 @@ async def since(
 
 def _end(
     svc: Services, project: int, endpoint: EndpointRef | None, snapshot_id: str | None, time: str | None, side: str
-) -> store.End:
+) -> End:
     if snapshot_id is not None and time is not None:
         raise Invalid(f"give {side}_snapshot_id or {side}_time, not both", field=f"{side}_time")
     if snapshot_id is not None:
@@ -268,9 +266,7 @@ def _end(
     return end
 
 
-async def _compare(
-    svc: Services, ends: tuple[store.End, store.End], settings: DiffSettings | None, format: Format
-) -> Delta:
+async def _compare(svc: Services, ends: tuple[End, End], settings: DiffSettings | None, format: Format) -> Delta:
     before, after = ends
     settings = settings or msgspec.json.decode(after.diff, type=DiffSettings)
     first = await contents.read(svc, before.endpoint, before.content)

@@ -4,84 +4,16 @@
 `field_change` says at which contents a field changed, in order of time.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from heapq import merge
 
 import msgspec
 
 from delta_server.core.span import Position, Span
+from delta_server.features.deltas.rows import KINDS, End, FieldCount, Job, Listed, SchemaChange, Summary
 from delta_server.storage.database import Row, Tx
 
-KINDS = ("content", "reorder", "format", "ignored")
-"""Stored as their index."""
-
-TYPES = ("null", "boolean", "number", "string", "array", "object")
-
 MILLION = 1_000_000
-
-
-class FieldCount(msgspec.Struct, frozen=True, array_like=True):
-    """How many values changed under one field pattern in one delta."""
-
-    pattern: str
-    changes: int
-    types: int = 0
-    """Bits by `TYPES` of the values seen on either side."""
-
-
-class SchemaChange(msgspec.Struct, frozen=True, array_like=True):
-    """A field that most elements of an array gained (`added`) or lost (`removed`) at once."""
-
-    op: str
-    pattern: str
-    elements: int
-
-
-class Summary(msgspec.Struct, frozen=True):
-    kind: str
-    added: int
-    removed: int
-    replaced: int
-    moved: int
-    similarity: float
-    fields: Sequence[FieldCount] = ()
-    schema_changes: Sequence[SchemaChange] = ()
-
-    @property
-    def changes_count(self) -> int:
-        return self.added + self.removed + self.replaced + self.moved
-
-
-class Job(msgspec.Struct, frozen=True):
-    """A content whose delta is to be computed, with the content before it (None: it is the first)."""
-
-    endpoint: int
-    content: int
-    captured_at: int
-    previous: int | None
-    same: bool
-    diff: str
-    diff_version: int
-
-
-class Listed(msgspec.Struct, frozen=True):
-    """One stored delta in a walk along an endpoint."""
-
-    endpoint: int
-    content: int
-    captured_at: int
-    summary: Summary
-
-
-class End(msgspec.Struct, frozen=True):
-    """One side of a comparison: a snapshot, its content, and its endpoint's diff settings as JSON."""
-
-    uid: bytes
-    endpoint: int
-    endpoint_uid: bytes
-    content: int
-    captured_at: int
-    diff: str
 
 
 class _Fields(msgspec.Struct, frozen=True, array_like=True):

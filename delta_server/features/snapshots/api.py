@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
-from delta_server.core import times
+from delta_server.core import codec, times
 from delta_server.core.errors import Invalid
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
@@ -198,10 +198,11 @@ async def delete_snapshot(
 
 
 async def _with_data(request: Request[Any, Any, Any], services: Services, row: Row) -> Response[Any]:
-    tag = conditional.etag(row.uid + row.hash)
+    shown = schemas.snapshot(row)
+    tag = conditional.etag(codec.digest(msgspec.json.encode(shown)))  # its endpoint's name, for one, may change
     if unchanged := conditional.not_modified(request, tag):
         return unchanged
-    answer = SnapshotWithData(schemas.snapshot(row), await service.read_raw(services, row))
+    answer = SnapshotWithData(shown, await service.read_raw(services, row))
     return Response(answer, headers=conditional.headers(tag))
 
 

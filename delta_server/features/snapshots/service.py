@@ -1,6 +1,7 @@
 """Storing snapshots and finding them again."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from heapq import merge
 from itertools import groupby, islice
 from operator import attrgetter
@@ -55,18 +56,29 @@ class _Item(msgspec.Struct, frozen=True):
 
 def news(svc: Services, project: int, items: Sequence[NewSnapshot]) -> list[New]:
     """What requests want stored. Raises NotFound for an unknown endpoint's id, Invalid."""
-    targets = {text: endpoints.resolve_or_name(svc, project, text) for text in {item.endpoint_id for item in items}}
+    targets: dict[str, EndpointRef | str] = {}
     now_ms = svc.clock.now_ms()
-    return [
-        New(
-            targets[item.endpoint_id],
-            bytes(item.data),
-            now_ms if item.captured_at is None else times.parse(item.captured_at, field="captured_at"),
-            item.source,
-            None if item.metadata is None else bytes(item.metadata).decode(),
-        )
-        for item in items
-    ]
+    found = []
+    for number, item in enumerate(items):
+        with _naming(number, len(items)):
+            if item.endpoint_id not in targets:
+                targets[item.endpoint_id] = endpoints.resolve_or_name(svc, project, item.endpoint_id)
+            captured_at = now_ms if item.captured_at is None else times.parse(item.captured_at, field="captured_at")
+        metadata = None if item.metadata is None else bytes(item.metadata).decode()
+        found.append(New(targets[item.endpoint_id], bytes(item.data), captured_at, item.source, metadata))
+    return found
+
+
+@contextmanager
+def _naming(number: int, count: int) -> Iterator[None]:
+    """Lets an error about one of several snapshots say about which."""
+    try:
+        yield
+    except (BadRequest, Invalid, NotFound, TooLarge) as error:
+        if count == 1:
+            raise
+        field = ".".join([f"snapshots[{number}]", *(part.field for part in error.errors[:1])])
+        raise type(error)(f"snapshot {number}: {error.message}", field=field) from None
 
 
 def check(new: New, limit_bytes: int, now_ms: int) -> None:
@@ -82,28 +94,38 @@ def check(new: New, limit_bytes: int, now_ms: int) -> None:
         )
     if new.source is not None and len(new.source) > MAX_SOURCE_CHARACTERS:
         raise Invalid(f"source has more than {MAX_SOURCE_CHARACTERS} characters", field="source")
+    if new.source is not None and "\0" in new.source:
+        raise Invalid("source contains the character U+0000, which is not allowed", field="source")
     if new.metadata is not None:
         _check_metadata(new.metadata)
 
 
 def _check_metadata(metadata: str) -> None:
-    if len(metadata.encode()) > MAX_METADATA_BYTES:
+    raw = metadata.encode()
+    if len(raw) > MAX_METADATA_BYTES:
         raise Invalid(f"metadata has more than {MAX_METADATA_BYTES} bytes", field="metadata")
     try:
-        msgspec.json.decode(metadata, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
-        raise Invalid("metadata must be a JSON object", field="metadata") from None
+        json_text.check(raw, "metadata")
+    except BadRequest as error:
+        raise Invalid(error.message, field="metadata") from None
+    if not raw.lstrip().startswith(b"{"):
+        raise Invalid("metadata must be a JSON object", field="metadata")
 
 
 async def append(svc: Services, project: int, news: Sequence[New], once: Once) -> "Appended":
     """Store `news` all or none, in the order of their times. Raises Conflict after three lost races."""
     hashes = await svc.cpu(_check_all, news, svc.config.limits.document_bytes, svc.clock.now_ms())
-    async with svc.endpoint_locks.hold(_lane(new)[0] for new in news):
-        for _ in range(ATTEMPTS):
+    lost = 0
+    while lost < ATTEMPTS:
+        async with svc.endpoint_locks.hold(_lane(new)[0] for new in news):
+            if made := _made_meanwhile(svc, project, news):
+                news = [new if isinstance(new.endpoint, EndpointRef) else _moved(new, made) for new in news]
+                continue  # with the locks of those endpoints
             entries = await _plan(svc, news, hashes)
             try:
                 appended = await svc.db.write(_append, project, news, entries, once)
             except Moved:
+                lost += 1
                 continue
             for new, (endpoint, content) in zip(news, appended.contents, strict=False):
                 contents.remember(svc, endpoint, content, new.body)
@@ -112,15 +134,23 @@ async def append(svc: Services, project: int, news: Sequence[New], once: Once) -
     raise Conflict("the endpoint's history is being rewritten at this place; send the snapshot again")
 
 
+def _made_meanwhile(svc: Services, project: int, news: Sequence[New]) -> dict[str, EndpointRef]:
+    """Endpoints that were only names when the request came, and were made while it waited its turn."""
+    names = {new.endpoint for new in news if isinstance(new.endpoint, str)}
+    found = {name: endpoints.resolve_or_name(svc, project, name) for name in names}
+    return {name: endpoint for name, endpoint in found.items() if isinstance(endpoint, EndpointRef)}
+
+
+def _moved(new: New, made: Mapping[str, EndpointRef]) -> New:
+    assert isinstance(new.endpoint, str)
+    return msgspec.structs.replace(new, endpoint=made.get(new.endpoint, new.endpoint))
+
+
 def _check_all(news: Sequence[New], limit_bytes: int, now_ms: int) -> list[bytes]:
     """The documents' hashes, once all of them may be stored."""
     for number, new in enumerate(news):
-        try:
+        with _naming(number, len(news)):
             check(new, limit_bytes, now_ms)
-        except (BadRequest, Invalid, TooLarge) as error:
-            if len(news) == 1:
-                raise
-            raise type(error)(f"snapshot {number}: {error.message}", field=f"snapshots[{number}]") from None
     return [codec.digest(new.body) for new in news]
 
 
@@ -234,8 +264,11 @@ def get(svc: Services, project: int, snapshot_id: str) -> Snapshot:
 
 
 async def get_many(svc: Services, project: int, snapshot_ids: Sequence[str]) -> list[Snapshot]:
-    """Those of `snapshot_ids` that are there, in order."""
-    return await svc.db.read(_get_many, project, [parse_id(id, "snapshot") for id in snapshot_ids])
+    """In order. Raises NotFound when one is gone."""
+    found = await svc.db.read(_get_many, project, [parse_id(id, "snapshot") for id in snapshot_ids])
+    if len(found) < len(snapshot_ids):
+        raise NotFound("what this request stored has been deleted since")
+    return found
 
 
 def _get_many(tx: Tx, project: int, uids: Sequence[bytes]) -> list[Snapshot]:
@@ -246,7 +279,8 @@ def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snap
     """The snapshot in force at `time_ms`. Raises NotFound."""
     snapshot = svc.db.peek(store.at, project, endpoint.id, time_ms)
     if snapshot is None:
-        raise NotFound(f"{endpoint.name} has no snapshot at or before {times.format(min(time_ms, times.LATEST_MS))}")
+        when = "yet" if time_ms >= times.LATEST_MS else f"at or before {times.format(time_ms)}"
+        raise NotFound(f"{endpoint.name} has no snapshot {when}")
     return snapshot
 
 

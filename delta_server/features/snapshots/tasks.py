@@ -33,6 +33,14 @@ async def _cut(svc: Services, endpoint: int, before_ms: int) -> None:
     deleted = AT_ONCE
     while deleted == AT_ONCE:
         async with svc.endpoint_locks.hold([endpoint]):
-            deleted = await svc.db.write(timeline.cut_before, endpoint, before_ms, AT_ONCE)
+            deleted = await svc.db.write(_cut_below_head, endpoint, before_ms)
         if deleted:
             svc.contents_changed.notify()
+
+
+def _cut_below_head(tx: Tx, endpoint: int, before_ms: int) -> int:
+    """As many as were deleted; none if the latest snapshot is not the one it was and would go too."""
+    latest = store.newest_at(tx, endpoint, 1)
+    if latest is None or latest < before_ms:
+        return 0
+    return timeline.cut_before(tx, endpoint, before_ms, AT_ONCE)

@@ -3,6 +3,7 @@
 Consecutive equal snapshots form a *run* and share one content; a content's `captured_at` is that of its run's first
 snapshot. So a new snapshot either joins the run before it, or pulls the run after it back in time, or begins a run of
 its own, which may cut an older run in two; and a removed one may end a run and let two equal neighbours become one.
+A stored delta always leads from the content before: where that changes it is forgotten, and computed again behind.
 
 No two snapshots of an endpoint have the same time: one that comes for a taken millisecond gets the next free one.
 """
@@ -89,6 +90,8 @@ def _begin_run(tx: Tx, endpoint: int, entry: Entry, base: int | None, before: Co
         deltas.forget(tx, after.id)
         contents.touch(tx, endpoint, after.id, at)
         return after.id
+    if rest is None and after is not None:
+        deltas.forget(tx, after.id)
     content = _add(tx, endpoint, at, entry.frame, base)
     if before is not None and rest is not None:
         split = next((frame for frame in entry.splits if frame.hash == before.hash), None)
@@ -132,12 +135,13 @@ def _close(tx: Tx, endpoint: int, run: Content, after: Content | None) -> None:
     before = contents.before(tx, endpoint, run)
     deltas.forget(tx, run.id)
     contents.mark_dead(tx, endpoint, run)
+    if after is not None:
+        deltas.forget(tx, after.id)
     if before is None or after is None or before.hash != after.hash:
         return
     last = contents.after(tx, endpoint, after)
     end = FOREVER if last is None else last.captured_at
     store.move_run(tx, endpoint, after.id, before.id, after.captured_at, end)
-    deltas.forget(tx, after.id)
     contents.mark_dead(tx, endpoint, after)
 
 
