@@ -49,7 +49,7 @@ def test_a_frame_that_is_not_what_was_stored_is_refused(data: bytes) -> None:
         codec.decode(None, data, size=len(BODY))
 
 
-@pytest.mark.parametrize("name", set(DAMAGED) - {"more behind it", "two frames"})
+@pytest.mark.parametrize("name", sorted(set(DAMAGED) - {"more behind it", "two frames"}))
 def test_a_pack_that_is_not_what_was_stored_is_refused(name: str) -> None:
     with pytest.raises(Corrupt):
         codec.decode_others(None, b"x", DAMAGED[name], memoryview(bytearray(len(BODY))))
