@@ -4,6 +4,7 @@ import io
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
@@ -54,11 +55,12 @@ def _lines(file: IO[bytes], *, compressed: bool) -> Iterator[bytes]:
 
 def git_versions(repository: Path, path: str) -> list[tuple[int, str]]:
     """(commit time in ms, commit) of every commit that changed the file, oldest first. Raises Invalid."""
-    log = _git(repository, "log", "--reverse", "--diff-filter=AM", "--format=%cI %H", "--", path)
+    log = _git(repository, "log", "--reverse", "--diff-filter=AM", "--format=%cI %H", "--", f":(top,literal){path}")
     versions = [line.split(" ") for line in log.decode().splitlines()]
     if not versions:
         raise Invalid(f"git knows no version of {path} there; the path counts from the repository's top")
-    return [(round(datetime.fromisoformat(at).timestamp() * 1000), commit) for at, commit in versions]
+    found = [(round(datetime.fromisoformat(at).timestamp() * 1000), commit) for at, commit in versions]
+    return sorted(found, key=itemgetter(0))  # a rebase or a wrong clock puts commits out of the order of their times
 
 
 def read_git(

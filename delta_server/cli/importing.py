@@ -36,7 +36,7 @@ def import_(config: Config, project: str, endpoint: str, *, git: bool, arguments
     done = asyncio.run(_import(config, project, endpoint, source))
     click.echo(
         f"{endpoint}: {done.stored} versions stored, {done.skipped} were there already, "
-        f"{done.refused} are no JSON documents, {done.bytes / 1e6:.1f} MB read"
+        f"{done.refused} refused (no JSON, too large, or before 1970 or in the future), {done.bytes / 1e6:.1f} MB read"
     )
 
 

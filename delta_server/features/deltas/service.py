@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
+from itertools import islice, product
 
 import msgspec
 import structlog
@@ -11,6 +12,7 @@ from delta_server.core.changes import changes
 from delta_server.core.diff import Difference, DiffSettings, diff, validate
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
 from delta_server.core.patches import json_patch, merge_patch
+from delta_server.core.pointer import Step
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
@@ -33,16 +35,17 @@ LEAST_SHARE = 4
 WAIT_S = 30.0
 SCAN_LIMIT = 20_000
 """Deltas one list request looks at before it answers with what it found and a cursor."""
+MOST_PATTERNS = 64
 MAX_FIELDS = 256
 """Field patterns kept of one delta; past it the deepest are counted under their parents."""
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which deltas a list wants. `path` is a field pattern; changes at and under it count."""
+    """Which deltas a list wants. `paths` are field patterns; changes at and under them count."""
 
     kinds: frozenset[str] = frozenset({"content"})
     min_changes: int = 0
-    path: str | None = None
+    paths: Sequence[str] | None = None
 
     def matches(self, row: Row) -> bool:
         return KINDS[row[3]] in self.kinds and sum(row[4:8]) >= self.min_changes
@@ -53,8 +56,17 @@ def filter_of(*, kind: str, min_changes: int, path: str | None) -> Filter:
     kinds = frozenset(KINDS if kind == "all" else kind.split(","))
     if not kinds <= set(KINDS):
         raise Invalid(f"kind must be {', '.join(KINDS)}, several of them with commas between, or all", field="kind")
-    pattern = None if path is None else pointer.pattern_of(pointer.parse(path))
-    return Filter(kinds, min_changes, pattern)
+    return Filter(kinds, min_changes, None if path is None else _patterns(path))
+
+
+def _patterns(path: str) -> list[str]:
+    """The field patterns a path may mean: a step of digits is the index of an element or the name of a member."""
+    steps = [dict.fromkeys((pointer.pattern_of([step]), _as_member(step))) for step in pointer.parse(path)]
+    return list(islice(map("".join, product(*steps)), MOST_PATTERNS))
+
+
+def _as_member(step: Step) -> str:
+    return "/" + (pointer.escape(step) if isinstance(step, str) else step.text)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -182,7 +194,7 @@ async def page(
 def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, filter: Filter) -> Found:
     endpoints = store.endpoints(tx, project) if endpoint is None else [endpoint]
     size = limit + 1 if endpoint is not None else 1 + limit // 16
-    walks = [_rows(tx, id, span, size, filter.path) for id in endpoints]
+    walks = [_rows(tx, id, span, size, filter.paths) for id in endpoints]
     found: list[Row] = []
     last: Position | None = None
     for scanned, row in enumerate(merge(*walks, reverse=span.descending)):
@@ -194,11 +206,11 @@ def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, fi
     return Found([_view(tx, row) for row in found], None)
 
 
-def _rows(tx: Tx, endpoint: int, span: Span, size: int, path: str | None) -> Iterator[Row]:
-    if path is None:
+def _rows(tx: Tx, endpoint: int, span: Span, size: int, paths: Sequence[str] | None) -> Iterator[Row]:
+    if paths is None:
         yield from store.walk(tx, endpoint, span, size)
         return
-    fields = store.fields_at_or_under(tx, endpoint, path)
+    fields = {field for path in paths for field in store.fields_at_or_under(tx, endpoint, path)}
     for _, content in store.changed_contents(tx, fields, span, size):
         row = store.row(tx, content)
         if row is not None:

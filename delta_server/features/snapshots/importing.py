@@ -1,12 +1,12 @@
 """Recorded histories: many versions of one document at once, packed as they come in where they only add to the end."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
-from delta_server.core import codec, times
+from delta_server.core import codec
 from delta_server.core.errors import BadRequest, Conflict, Invalid, TooLarge
 from delta_server.features.contents import service as contents
 from delta_server.features.contents.service import Content, Run
@@ -61,7 +61,7 @@ async def import_versions(
     done = Imported()
     for batch in _batches(svc, _apart(versions)):
         captured = [version.captured_at for version in batch]
-        known = await svc.db.read(store.known, endpoint.id, min(captured), max(captured))
+        known = await svc.db.read(store.known, endpoint.id, min(captured), max(captured) + CROWD)
         unknown, good = await svc.cpu(_to_store, svc, batch, known)
         if good:
             await _store(svc, endpoint, good)
@@ -77,9 +77,12 @@ async def import_versions(
 
 def _apart(versions: Iterable[Version]) -> Iterator[Version]:
     """Versions of one moment, a millisecond apart: as storing them would do, and the same each time."""
-    last = times.EARLIEST_MS
+    first, last = 1, 0  # of those put apart from each other
     for at, body in versions:
-        last = last + 1 if last - CROWD < at <= last else at
+        if first <= at <= last:
+            last += 1
+        else:
+            first = last = at
         yield Version(last, body)
 
 
@@ -96,9 +99,9 @@ def _batches(svc: Services, versions: Iterable[Version]) -> Iterator[list[Versio
         yield batch
 
 
-def _to_store(svc: Services, batch: Sequence[Version], known: set[tuple[int, bytes]]) -> tuple[int, list[Version]]:
+def _to_store(svc: Services, batch: Sequence[Version], known: Mapping[int, bytes]) -> tuple[int, list[Version]]:
     """How many are not there yet, and those of them that may be stored."""
-    unknown = [version for version in batch if (version.captured_at, codec.digest(version.body)) not in known]
+    unknown = [version for version in batch if not _is_known(version, known)]
     limit_bytes, now_ms = svc.config.limits.document_bytes, svc.clock.now_ms()
     good = []
     for version in unknown:
@@ -106,6 +109,14 @@ def _to_store(svc: Services, batch: Sequence[Version], known: set[tuple[int, byt
             service.check(New("", version.body, version.captured_at), limit_bytes, now_ms)
             good.append(version)
     return len(unknown), good
+
+
+def _is_known(version: Version, known: Mapping[int, bytes]) -> bool:
+    """Whether it is at its time or, where another one was there before, at the next free one: where it was stored."""
+    at, digest = version.captured_at, codec.digest(version.body)
+    while known.get(at, digest) != digest:
+        at += 1
+    return at in known
 
 
 async def _store(svc: Services, endpoint: EndpointRef, versions: Sequence[Version]) -> None:

@@ -125,8 +125,8 @@ def move_run(tx: Tx, endpoint: int, old: int, new: int, from_ms: int, to_ms: int
     )
 
 
-def known(tx: Tx, endpoint: int, first_ms: int, last_ms: int) -> set[tuple[int, bytes]]:
-    """(captured_at, content hash) of what is there from `first_ms` to `last_ms` inclusive: an import skips it."""
+def known(tx: Tx, endpoint: int, first_ms: int, last_ms: int) -> dict[int, bytes]:
+    """By captured_at, the content hash of what is there from `first_ms` to `last_ms` inclusive: an import skips it."""
     rows = tx.all(
         """SELECT s.captured_at, c.hash FROM snapshot s JOIN content c ON c.id = s.content
            WHERE s.endpoint = ? AND s.captured_at BETWEEN ? AND ?""",
@@ -134,7 +134,7 @@ def known(tx: Tx, endpoint: int, first_ms: int, last_ms: int) -> set[tuple[int, 
         first_ms,
         last_ms,
     )
-    return {(row[0], row[1]) for row in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def oldest(tx: Tx, endpoint: int, before_ms: int, limit: int) -> list[Row]:
