@@ -4,12 +4,13 @@ All of it is derived from what is stored, so a crash or a lost race costs nothin
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
 
 from delta_server.core import chain, codec
-from delta_server.core.errors import DeltaError
+from delta_server.core.errors import Conflict, DeltaError
 from delta_server.features.contents import packing, reading, store
 from delta_server.features.contents.packing import Stale
 from delta_server.features.contents.rows import Content
@@ -62,7 +63,7 @@ async def pack_everything(
 ) -> None:
     """Sweep, pack all loose frames and merge all packs, of one endpoint or of all; `progress(done, of)` an endpoint.
 
-    Raises DatabaseFailed.
+    Raises DatabaseFailed, Conflict.
     """
     await sweep(svc)
     endpoints = [endpoint] if endpoint is not None else await svc.db.read(store.endpoints)
@@ -76,11 +77,11 @@ async def pack_everything(
 
 
 async def _again_when_stale(work: Callable[[], Awaitable[int]]) -> int:
-    """Do `work` again when it lost a race; twice in a row it is left to the background."""
-    try:
-        return await work()
-    except Stale:
-        return await work()
+    """Raises Conflict after three lost races."""
+    for _ in range(3):
+        with suppress(Stale):
+            return await work()
+    raise Conflict("the contents are being rewritten by somebody else: try again later")
 
 
 async def _guarded(work: Awaitable[object], what: str, endpoint: int) -> None:
