@@ -1,0 +1,160 @@
+"""A real server under load: snapshots in, deltas behind them, and how long everybody else waits meanwhile."""
+
+import contextlib
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from tests.bench import load, postgres
+from tests.bench.load import Connection, Load, Work
+from tests.bench.table import Row, Skip, bench
+from tests.server_process import Server, run, serving
+
+ROUNDS = 3
+CONNECTIONS = 8
+EACH = 100
+LARGE_BYTES = 16_000_000
+LARGE_POSTS = 4
+
+
+class _Posted(msgspec.Struct, frozen=True):
+    """One round: the requests, how many deltas were still to be computed after the last one, and for how long."""
+
+    load: Load
+    waiting: int
+    wait_s: float
+
+
+@bench("server: POST /v1/snapshots")
+def post() -> Iterator[Row]:
+    stretch = load.documents()
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as peers:
+        insert: Callable[[Sequence[Work]], Load] | None = None
+        missing = ""
+        try:
+            address = peers.enter_context(postgres.cluster(Path(directory)))
+            insert = partial(_insert, address)
+        except Skip as reason:
+            missing = f"no peer: {reason}"
+        for what, shared in (("an endpoint each", False), ("all on one endpoint", True)):
+            work = load.lanes(stretch, connections=CONNECTIONS, each=EACH, shared=shared)
+            rounds = [(_post(work), insert(work) if insert else None) for _ in range(ROUNDS)]
+            yield from _rows(what, work, rounds, missing)
+
+
+def _rows(what: str, work: Sequence[Work], rounds: list[tuple[_Posted, Load | None]], missing: str) -> Iterator[Row]:
+    ours = [posted for posted, _ in rounds]
+    peers = [peer for _, peer in rounds if peer]
+    size = sum(len(body) for lane in work for _, body in lane) / (CONNECTIONS * EACH)
+    note = f"{CONNECTIONS} connections, {size / 1e3:.0f} kB each, median of {ROUNDS} rounds"
+    yield Row(
+        f"POST a snapshot, {what}",
+        median(posted.load.per_second for posted in ours),
+        "/s",
+        median(peer.per_second for peer in peers) if peers else None,
+        "PostgreSQL, INSERT as jsonb" if peers else "",
+        bar=150,
+        bar_on="ours",
+        at_least=True,
+        note=f"{note}; {missing}" if missing else note,
+    )
+    for share in (0.5, 0.99):
+        yield Row(
+            f"  latency p{share * 100:.0f}",
+            median(posted.load.percentile_ms(share) for posted in ours),
+            "ms",
+            median(peer.percentile_ms(share) for peer in peers) if peers else None,
+        )
+    through = median(len(p.load.latencies) / (p.load.seconds + p.wait_s) for p in ours)
+    waited = f"{median(p.waiting for p in ours):.0f} to compute after the last answer"
+    yield Row("  until all deltas are computed", median(p.wait_s for p in ours), "s", note=waited)
+    yield Row("  snapshots with their deltas", through, "/s")
+
+
+def _post(work: Sequence[Work]) -> _Posted:
+    """One round against a new server."""
+    with tempfile.TemporaryDirectory() as directory, _ready(Path(directory)) as (server, key):
+        _make_endpoints(server, key)
+        measured = load.run(partial(load.delta_sender, server.url, key), work)
+        began = time.perf_counter()
+        with Connection(server.url, key) as connection:
+            waiting = load.wait_for_queues(connection)
+            return _Posted(measured, waiting, time.perf_counter() - began)
+
+
+def _insert(address: str, work: Sequence[Work]) -> Load:
+    postgres.make_table(address)
+    return load.run(partial(postgres.sender, address), work)
+
+
+@contextlib.contextmanager
+def _ready(directory: Path) -> Iterator[tuple[Server, str]]:
+    """A server with an empty database, and a key."""
+    key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+    with serving(directory, DELTA_LOG_LEVEL="warning") as server:
+        yield server, key
+
+
+def _make_endpoints(server: Server, key: str) -> None:
+    with load.delta_sender(server.url, key) as send:
+        for endpoint in range(CONNECTIONS):
+            send(endpoint, b"{}")
+
+
+@bench("server: waiting while others post")
+def stalls() -> Iterator[Row]:
+    stretch = load.documents()
+    one = load.lanes(stretch, connections=1, each=200, shared=False)
+    many = load.lanes(stretch, connections=CONNECTIONS, each=50, shared=False)
+    large: list[Work] = [[(0, body) for body in _large()]]
+    for what, work in (
+        ("one caller posts 130 kB documents", one),
+        (f"{CONNECTIONS} callers post 130 kB documents", many),
+        ("one caller posts 16 MB documents", large),
+    ):
+        waits = _waits_during(work)
+        note = f"median {median(waits):.1f} ms, {len(waits)} requests"
+        yield Row(f"slowest GET /healthz while {what}", max(waits), "ms", note=note)
+
+
+def _waits_during(work: Sequence[Work]) -> list[float]:
+    """How long each of a row of small requests took while `work` was sent, in ms: the event loop's stalls, and the
+    wait for one of the two cores."""
+    with tempfile.TemporaryDirectory() as directory, _ready(Path(directory)) as (server, key):
+        _make_endpoints(server, key)
+        done = threading.Event()
+        with ThreadPoolExecutor(1) as thread:
+            waits = thread.submit(_probe, server, key, done)
+            try:
+                load.run(partial(load.delta_sender, server.url, key), work)
+            finally:
+                done.set()
+            return waits.result()
+
+
+def _probe(server: Server, key: str, done: threading.Event) -> list[float]:
+    waits = []
+    with Connection(server.url, key) as connection:
+        while not done.wait(0.001):
+            started = time.perf_counter()
+            connection.get("/healthz")
+            waits.append((time.perf_counter() - started) * 1e3)
+    return waits
+
+
+def _large() -> Iterator[bytes]:
+    """Versions of a document of LARGE_BYTES with some records changed."""
+    chance = random.Random(7)
+    records = [{"id": i, "name": f"Customer number {i}", "amount": chance.random()} for i in range(LARGE_BYTES // 68)]
+    for _ in range(LARGE_POSTS):
+        for record in chance.sample(records, 50):
+            record["amount"] = chance.random()
+        yield msgspec.json.encode(records)
