@@ -1,0 +1,158 @@
+"""The content store beside git: the same versions of one document, imported and packed by both."""
+
+import asyncio
+import hashlib
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from statistics import quantiles
+
+import msgspec
+
+from delta_server import app
+from delta_server.config import Config, Storage
+from delta_server.core import times
+from delta_server.features.accounts import service as accounts
+from delta_server.features.contents import service, tasks
+from delta_server.features.deltas import service as deltas
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.projects import service as projects
+from delta_server.features.snapshots.importing import Version, import_versions
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+from tests import histories
+from tests.bench.table import Row, Skip, bench
+
+READS = 1000
+WARMING = 200
+DOCUMENT_BYTES = 130_000
+"""Random reads are measured on the history whose documents are nearest to this."""
+
+
+class _Side(msgspec.Struct, frozen=True):
+    """`stored_bytes` is what the contents take, `file_bytes` all there is on disk for them; `read_ms` one at random."""
+
+    seconds: float
+    stored_bytes: int
+    file_bytes: int
+    read_ms: list[float]
+
+
+@bench("contents: beside git")
+def beside_git() -> Iterator[Row]:
+    if shutil.which("git") is None:
+        raise Skip("git is not installed")
+    reads: dict[float, tuple[_Side, _Side]] = {}
+    for name in histories.names():
+        history = [Version(times.parse(line.at, field="at"), line.body.encode()) for line in histories.lines(name)]
+        chosen = random.Random(1).choices(range(len(history)), k=WARMING + READS)
+        with tempfile.TemporaryDirectory() as directory:
+            git = _git(Path(directory), history, chosen)
+        with tempfile.TemporaryDirectory() as directory:
+            ours = asyncio.run(_ours(Path(directory), history, chosen))
+        raw_mb = sum(len(version.body) for version in history) / 1e6
+        note = f"{len(history)} versions, {raw_mb:.0f} MB raw"
+        peer = "git gc"
+        sizes = ours.stored_bytes / 1e3, git.stored_bytes / 1e3
+        yield Row(f"contents: {name}, stored after pack", sizes[0], "kB", sizes[1], peer, bar=0.7, note=note)
+        whole = "the whole database file, deltas computed"
+        yield Row(f"contents: {name}, file", ours.file_bytes / 1e3, "kB", sizes[1], peer, bar=1.0, note=whole)
+        yield Row(f"contents: {name}, import and pack", ours.seconds, "s", git.seconds, "fast-import, gc", bar=0.25)
+        reads[abs(raw_mb * 1e6 / len(history) - DOCUMENT_BYTES)] = ours, git
+    ours, git = reads[min(reads)]
+    for what, percentile in (("median", 49), ("p99", 98)):
+        mine, peers = (quantiles(side.read_ms, n=100)[percentile] for side in (ours, git))
+        bar = 10 if percentile == 98 else None
+        yield Row(f"contents: random read, {what}", mine, "ms", peers, "git cat-file", bar=bar, bar_on="ours")
+
+
+# Ours
+
+
+async def _ours(directory: Path, history: list[Version], chosen: list[int]) -> _Side:
+    config = Config(storage=Storage(data_dir=directory))
+    async with app.open_services(config) as svc:
+        project = await svc.db.write(_project)
+        started = time.perf_counter()
+        await import_versions(svc, project, "history", history, lambda done: None)
+        await tasks.pack_everything(svc)
+        seconds = time.perf_counter() - started
+        stored_bytes = await svc.db.read(_stored)
+        while await deltas.compute_queued(svc):
+            pass
+        await tasks.sweep(svc)
+        await svc.db.checkpoint()
+        endpoint = (await svc.db.write(endpoints.ensure, project, "history")).id
+        read_ms = await _read(svc, endpoint, history, chosen)
+    return _Side(seconds, stored_bytes, (directory / "delta.db").stat().st_size, read_ms)
+
+
+def _project(tx: Tx) -> int:
+    return projects.ensure(tx, accounts.default_account(tx), "bench").id
+
+
+def _stored(tx: Tx) -> int:
+    packs = tx.one("SELECT coalesce(sum(length(anchor) + length(data) + length(members)), 0) FROM pack")
+    frames = tx.one("SELECT coalesce(sum(length(data)), 0) FROM frame")
+    assert packs is not None
+    assert frames is not None
+    return int(packs[0] + frames[0])
+
+
+async def _read(svc: Services, endpoint: int, history: list[Version], chosen: list[int]) -> list[float]:
+    """Milliseconds of each random read in a process that has read before."""
+    read_ms = []
+    for index in chosen:
+        started = time.perf_counter()
+        content = svc.db.peek(service.at, endpoint, history[index].captured_at)
+        assert content is not None
+        body = await service.read(svc, endpoint, content.id)
+        read_ms.append((time.perf_counter() - started) * 1e3)
+        assert len(body) == content.size
+    return read_ms[WARMING:]
+
+
+# Git
+
+
+def _git(directory: Path, history: list[Version], chosen: list[int]) -> _Side:
+    run = partial(subprocess.run, cwd=directory, check=True, capture_output=True)
+    run(["git", "init", "-q", "--bare", "."])
+    stream = b"".join(map(_commit, history))
+    started = time.perf_counter()
+    run(["git", "fast-import", "--quiet"], input=stream)
+    run(["git", "gc", "--aggressive", "--prune=now", "--quiet"])
+    seconds = time.perf_counter() - started
+    packs = [path for path in (directory / "objects" / "pack").iterdir() if path.suffix in {".pack", ".idx"}]
+    size = sum(path.stat().st_size for path in packs)
+    return _Side(seconds, size, size, _cat_file(directory, [history[index].body for index in chosen]))
+
+
+def _commit(version: Version) -> bytes:
+    when = max(0, version.captured_at // 1000)
+    head = f"commit refs/heads/main\ncommitter x <x@x> {when} +0000\ndata 0\nM 100644 inline document.json\n"
+    return f"{head}data {len(version.body)}\n".encode() + version.body + b"\n"
+
+
+def _cat_file(directory: Path, bodies: list[bytes]) -> list[float]:
+    read_ms = []
+    command = ["git", "cat-file", "--batch"]
+    with subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:
+        assert git.stdin is not None
+        assert git.stdout is not None
+        for body in bodies:
+            name = hashlib.sha1(b"blob %d\0" % len(body) + body, usedforsecurity=False).hexdigest()
+            started = time.perf_counter()
+            git.stdin.write(name.encode() + b"\n")
+            git.stdin.flush()
+            size = int(git.stdout.readline().split()[2])
+            got = git.stdout.read(size + 1)
+            read_ms.append((time.perf_counter() - started) * 1e3)
+            assert got[:-1] == body
+        git.stdin.close()
+    return read_ms[WARMING:]
