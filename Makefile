@@ -19,7 +19,7 @@ run: $(VENV)/.run ## Run the server (data in ./delta-data, options in ./delta.to
 	@$(BIN)/delta-server serve
 
 test: check ## Check, then run the whole test suite (ARGS="tests/core -k name" picks some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --maxprocesses 4 --dist worksteal)
 
 check: $(VENV)/.dev ## Lint, formatting, types
 	@$(BIN)/ruff check .
