@@ -40,21 +40,21 @@ class _Matched(msgspec.Struct):
 
 
 class Twins(msgspec.Struct, frozen=True):
-    """Elements that stand at the same place in both versions and differ: place, their slices, their members."""
+    """Elements that stand at the same place in both versions and differ: place, new slice, old and new members."""
 
-    pairs: list[tuple[int, tuple[bytes, bytes], dict[str, msgspec.Raw], dict[str, msgspec.Raw]]]
-    key: array_keys.Fields
+    pairs: list[tuple[int, bytes, dict[str, msgspec.Raw], dict[str, msgspec.Raw]]]
+    key: array_keys.Fields | None
 
 
 def in_place(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules: Rules | None) -> Twins | None:
-    """A short way for the most frequent case: few objects differ, and each has the identifiers of the one before it.
+    """A short way for the most frequent case: few objects differ, if any, and each has the identifiers of the old one.
 
     None if that is not so, or if a key is configured.
     """
     if len(before) != len(after) or (rules is not None and rules.keys):
         return None
     places = list(compress(count(), map(ne, before, after)))
-    if not 0 < len(places) <= MAX_TWINS:
+    if len(places) > MAX_TWINS:
         return None
     pairs = []
     known: set[bytes] = set()
@@ -68,24 +68,21 @@ def in_place(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules:
         if name is None:
             return None
         known.add(bytes(members[0][name]))
-        pairs.append((place, (old, new), *members))
-    if name is None or len(known) < len(pairs):
+        pairs.append((place, new, *members))
+    if len(known) < len(pairs):
         return None
-    return Twins(pairs, (pointer.escape(name),))
+    return Twins(pairs, None if name is None else (pointer.escape(name),))
 
 
-def align(
-    array: bytes, before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules: Rules | None, depth: int
-) -> Alignment:
-    """Align two lists of slices. `array` is the old array as it stands; `rules` are those at the array, whose elements
-    are `depth` levels deep."""
+def align(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules: Rules | None, depth: int) -> Alignment:
+    """Align two lists of slices. `rules` are those at the array, whose elements are `depth` levels deep."""
     head, tail = _equal_ends(before, after)
     a = list(map(bytes, before[head : len(before) - tail]))
     b = list(map(bytes, after[head : len(after) - tail]))
     if not a or not b:
         removed, added = range(head, head + len(a)), range(head, head + len(b))
         return Alignment(list(removed), list(added), [], [], None)
-    matched = _matched(array, (len(before), len(after)), a, b, rules, depth)
+    matched = _matched(before, len(after), a, b, rules, depth)
     pairs, differing = matched.pairs, matched.differing
     kept = _kept(pairs)
     moved = [] if len(kept) == len(pairs) else sorted(set(pairs).difference(kept))
@@ -117,7 +114,9 @@ def _equal_ends(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw]) -> 
     return head, min(tail, shorter - head)
 
 
-def _matched(array: bytes, lengths: Pair, a: list[bytes], b: list[bytes], rules: Rules | None, depth: int) -> _Matched:
+def _matched(
+    before: Sequence[msgspec.Raw], length_after: int, a: list[bytes], b: list[bytes], rules: Rules | None, depth: int
+) -> _Matched:
     places_a, places_b = dict(zip(a, range(len(a)), strict=True)), dict(zip(b, range(len(b)), strict=True))
     if len(places_a) < len(a) or len(places_b) < len(b):
         return _by_sequence(a, b, rules, depth)
@@ -126,7 +125,7 @@ def _matched(array: bytes, lengths: Pair, a: list[bytes], b: list[bytes], rules:
     equal = [(i, places_b[raw]) for raw, i in places_a.items() if raw in places_b] if len(left_a) < len(a) else []
     if not left_a or not left_b:
         return _Matched(equal, [])
-    key = _key(array_keys.Sides(array, *lengths, [a[i] for i in left_a], [b[j] for j in left_b]), rules)
+    key = _key(array_keys.Sides(before, length_after, [a[i] for i in left_a], [b[j] for j in left_b]), rules)
     if key is None:
         return _by_sequence(a, b, rules, depth)
     place_of = dict(zip(key.left_after, left_b, strict=True))

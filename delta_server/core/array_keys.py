@@ -7,7 +7,7 @@ before this is asked, so only what is left over and the whole `before` are read,
 the fields in question and skips the rest.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from itertools import combinations
 from operator import attrgetter
@@ -31,10 +31,9 @@ _RESERVED = frozenset('[]=,"\\')  # by the syntax of steps by key, see core/poin
 
 
 class Sides(msgspec.Struct, frozen=True):
-    """An array's two versions: the old one as it stands, both lengths, and the elements no equal was found for."""
+    """An array's two versions: the old elements, how many new ones, and those of both no equal was found for."""
 
-    before: bytes
-    length_before: int
+    before: Sequence[msgspec.Raw]
     length_after: int
     left_before: list[bytes]
     left_after: list[bytes]
@@ -63,10 +62,10 @@ def configured(sides: Sides, fields: Fields) -> Key | None:
     after = set(left_after)
     if len(after) < len(left_after) or len(set(left_before)) < len(left_before):
         return None
-    if sides.length_before > len(sides.left_before):
+    if len(sides.before) > len(sides.left_before):
         # The elements that are not left over are equal on both sides: reading them in `before` is enough.
-        known = set(_decoded(sides.before, fields) or ())
-        if len(known) < sides.length_before or not after.isdisjoint(known.difference(left_before)):
+        known = set(_column(sides.before, fields) or ())
+        if len(known) < len(sides.before) or not after.isdisjoint(known.difference(left_before)):
             return None
     return Key(fields, left_before, left_after)
 
@@ -82,7 +81,7 @@ def found(sides: Sides) -> Key | None:
     return _best_single(sides, rows, names) or _best_group(sides, rows, names)
 
 
-def shared(before: bytes, after: bytes, preferred: Fields | None) -> Fields | None:
+def shared(before: list[msgspec.Raw], after: list[msgspec.Raw], preferred: Fields | None) -> Fields | None:
     """The key by which elements of both versions of an array can be named; `preferred` if it serves."""
     sides = [_whole(before), _whole(after)]
     fields = preferred or _of_whole(sides[1]) or _of_whole(sides[0])
@@ -107,12 +106,12 @@ def common_identifier(before: dict[str, msgspec.Raw], after: dict[str, msgspec.R
 
 def of_array(array: bytes) -> Fields | None:
     """The key of one version of an array, seen alone."""
-    return _of_whole(_whole(array))
+    return _of_whole(_whole(slices.elements(array)))
 
 
-def _whole(array: bytes) -> Sides:
-    elements = [bytes(element) for element in slices.elements(array)]
-    return Sides(array, len(elements), len(elements), elements, elements)
+def _whole(elements: list[msgspec.Raw]) -> Sides:
+    left = list(map(bytes, elements))
+    return Sides(elements, len(left), left, left)
 
 
 def _of_whole(whole: Sides) -> Fields | None:
@@ -150,7 +149,7 @@ def _surely(sides: Sides, identifiers: list[str]) -> Key | None:
 
 def _mostly(sides: Sides, identifiers: list[str]) -> Key | None:
     """An identifier that finds so many elements again that no other field can be better, or is plainly named one."""
-    smaller = min(sides.length_before, sides.length_after)
+    smaller = min(len(sides.before), sides.length_after)
     for name in identifiers:
         if key := configured(sides, (name,)):
             overlap = _overlap(sides, key)
@@ -162,7 +161,7 @@ def _mostly(sides: Sides, identifiers: list[str]) -> Key | None:
 def _best_single(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
     best: Key | None = None
     best_score = 0.0
-    smaller = min(sides.length_before, sides.length_after)
+    smaller = min(len(sides.before), sides.length_after)
     for name in [name for name in names if _unique_in(rows, (name,))][:_MAX_SINGLES]:
         key = configured(sides, (name,))
         if key is None:
@@ -180,7 +179,7 @@ def _best_group(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
     """The best pair of fields, else the best triple. A group must find at least half of the elements again."""
     distinct = {name: len({flat[name] for flat in rows.before + rows.after}) for name in names}
     names = sorted([name for name in names if distinct[name] > 1], key=lambda name: (_likeness(name), -distinct[name]))
-    wanted = min(sides.length_before, sides.length_after) / 2
+    wanted = min(len(sides.before), sides.length_after) / 2
     for size, limit in ((2, _MAX_IN_PAIRS), (3, _MAX_IN_TRIPLES)):
         groups = [group for group in combinations(names[:limit], size) if _unique_in(rows, group)]
         keys = [key for group in groups if (key := configured(sides, group)) and _overlap(sides, key) >= wanted]
@@ -191,7 +190,7 @@ def _best_group(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
 
 def _overlap(sides: Sides, key: Key) -> int:
     """How many elements of the whole array this key finds again."""
-    return sides.length_before - len(sides.left_before) + len(set(key.left_before) & set(key.left_after))
+    return len(sides.before) - len(sides.left_before) + len(set(key.left_before) & set(key.left_after))
 
 
 def _unique_in(rows: _Rows, names: Fields) -> bool:
@@ -249,15 +248,11 @@ def _likeness(path: str) -> int:
     return 2 if name.lower() in _ADDRESS_NAMES else 3
 
 
-def _column(elements: list[bytes], fields: Fields) -> Column | None:
-    return _decoded(b"[" + b",".join(elements) + b"]", fields)
-
-
-def _decoded(array: bytes, fields: Fields) -> Column | None:
+def _column(elements: Sequence[bytes | msgspec.Raw], fields: Fields) -> Column | None:
     """The key of each element, None if one of them is not an object with these fields as strings or integers."""
     decode, value = _reader(fields)
     try:
-        return list(map(value, decode(array)))
+        return list(map(value, decode(b"[" + b",".join(elements) + b"]")))
     except msgspec.DecodeError:
         return None
 

@@ -67,17 +67,16 @@ def _in_members(node: Members, at: _Place) -> Iterator[tuple[Node | Change, _Pla
 
 def _in_elements(node: Elements, at: _Place, keys: dict[str, Fields | None]) -> Iterator[tuple[Node | Change, _Place]]:
     fields = keys.get(at.pattern)
-    before = slices.elements(node.before)
     for i, edit in node.removed:
-        yield edit, _element(at, i, i, bytes(before[i]), fields)
+        yield edit, _element(at, i, i, bytes(node.before[i]), fields)
     for j, edit in node.added:
         assert edit.new is not None
         yield edit, _element(at, j, j, edit.new, fields)
     for i, j in node.moved:
-        place = _element(at, i, j, bytes(before[i]), fields)
+        place = _element(at, i, j, bytes(node.before[i]), fields)
         yield Change("move", place.path, place.before, place.after, key=place.key), place
     for i, j, below in node.changed:
-        yield below, _element(at, i, j, bytes(before[i]), fields)
+        yield below, _element(at, i, j, bytes(node.before[i]), fields)
 
 
 def _element(at: _Place, i: int, j: int, raw: bytes, fields: Fields | None) -> _Place:

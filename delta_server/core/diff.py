@@ -60,9 +60,9 @@ class _Walk:
         if depth >= MAX_DEPTH or self.budget_bytes < 0:
             return self._compare_whole(old, new, at, depth)
         if first == slices.OPEN_ARRAY:
-            return self._compare_arrays((old, new), slices.elements(old), slices.elements(new), at, depth + 1)
+            return self._compare_arrays(slices.elements(old), slices.elements(new), at, depth + 1)
         split = slices.members if depth else shapes.split
-        return self._compare_objects((old, new), split(old), split(new), at, depth + 1)
+        return self._compare_objects(new, split(old), split(new), at, depth + 1)
 
     def _compare_scalars(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two scalars, or values of two types."""
@@ -81,35 +81,31 @@ class _Walk:
         return None
 
     def _compare_objects(
-        self,
-        whole: tuple[bytes, bytes],
-        before: Mapping[str, Value],
-        after: Mapping[str, Value],
-        at: Rules | None,
-        depth: int,
+        self, new: bytes, before: Mapping[str, Value], after: Mapping[str, Value], at: Rules | None, depth: int
     ) -> Node | None:
         changed: list[tuple[str, Node]] = []
         for name, raw in before.items():
             other = after.get(name)
-            if raw == other:
-                continue
-            inner = None if at is None else at.member(name)
             if other is None:
-                node: Node | None = self._lone(raw, None, inner, depth)
-            elif isinstance(raw, list) and isinstance(other, list) and not (inner and inner.ignored):
-                node = self._compare_arrays((slice_of(raw), slice_of(other)), raw, other, inner, depth + 1)
+                node: Node | None = self._lone(raw, None, at.member(name) if at else None, depth)
+            elif isinstance(raw, list) or isinstance(other, list):
+                node = self._compare_values(raw, other, at.member(name) if at else None, depth)
+            elif raw == other:
+                continue
             else:
-                node = self._compare_slices(slice_of(raw), slice_of(other), inner, depth)
+                node = self.compare(bytes(raw), bytes(other), at.member(name) if at else None, depth)
             if node is not None:
                 changed.append((name, node))
         if after.keys() != before.keys():
             changed += self._new_members(before, after, at, depth)
-        return Members(*whole, changed, at is None or not at.ignores_below) if changed else None
+        return Members(new, changed, at is None or not at.ignores_below) if changed else None
 
-    def _compare_slices(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
-        """As `compare`, of slices that may turn out equal: an array put together from its elements and one that was
-        not."""
-        return None if old == new else self.compare(old, new, at, depth)
+    def _compare_values(self, old: Value, new: Value, at: Rules | None, depth: int) -> Node | None:
+        """Two values of which one at least is an array already split, perhaps equal."""
+        if isinstance(old, list) and isinstance(new, list) and not (at is not None and at.ignored):
+            return self._compare_arrays(old, new, at, depth + 1)
+        old_slice, new_slice = slice_of(old), slice_of(new)
+        return None if old_slice == new_slice else self.compare(old_slice, new_slice, at, depth)
 
     def _new_members(
         self, before: Mapping[str, Value], after: Mapping[str, Value], at: Rules | None, depth: int
@@ -129,24 +125,35 @@ class _Walk:
         )
 
     def _compare_arrays(
+        self, before: list[msgspec.Raw], after: list[msgspec.Raw], at: Rules | None, depth: int
+    ) -> Node | None:
+        inner = at.element() if at else None
+        if inner is not None and inner.ignored:
+            self.ignored = self.ignored or before != after
+            return None
+        changed: list[tuple[int, int, Node]] = []
+        if (twins := align.in_place(before, after, at)) is not None:
+            for place, new, old_members, new_members in twins.pairs:
+                if node := self._compare_objects(new, old_members, new_members, inner, depth + 1):
+                    changed.append((place, place, node))
+            return self._elements(before, after, at, depth, align.Alignment([], [], [], [], twins.key), changed)
+        found = align.align(before, after, at, depth)
+        for i, j in found.differing:
+            if node := self.compare(bytes(before[i]), bytes(after[j]), inner, depth):
+                changed.append((i, j, node))
+        return self._elements(before, after, at, depth, found, changed)
+
+    def _elements(
         self,
-        whole: tuple[bytes, bytes],
         before: list[msgspec.Raw],
         after: list[msgspec.Raw],
         at: Rules | None,
         depth: int,
+        found: align.Alignment,
+        changed: list[tuple[int, int, Node]],
     ) -> Node | None:
+        """What `found` and `changed` say together, None if nothing."""
         inner = at.element() if at else None
-        if inner is not None and inner.ignored:
-            self.ignored = True
-            return None
-        if twins := align.in_place(before, after, at):
-            return self._compare_twins(twins, whole, (len(before), len(after)), at, depth)
-        found = align.align(whole[0], before, after, at, depth)
-        changed: list[tuple[int, int, Node]] = []
-        for i, j in found.differing:
-            if node := self.compare(bytes(before[i]), bytes(after[j]), inner, depth):
-                changed.append((i, j, node))
         removed = [(i, edit) for i in found.removed if (edit := self._lone(before[i], None, inner, depth))]
         added = [(j, edit) for j in found.added if (edit := self._lone(None, after[j], inner, depth))]
         is_set = at is not None and at.is_set
@@ -154,23 +161,6 @@ class _Walk:
         moved = [] if is_set else found.moved
         if not (changed or removed or added or moved):
             return None
-        shown = without(whole[1], at, depth - 1)
-        lengths = len(before), len(after)
         is_whole = at is None or not at.ignores_below
-        return Elements(whole[0], shown, *lengths, removed, added, moved, changed, is_set, is_whole, found.key)
-
-    def _compare_twins(
-        self, twins: align.Twins, whole: tuple[bytes, bytes], lengths: tuple[int, int], at: Rules | None, depth: int
-    ) -> Node | None:
-        """An array whose elements are all at their places, some of them changed."""
-        inner = at.element() if at else None
-        changed: list[tuple[int, int, Node]] = []
-        for place, slice_pair, before, after in twins.pairs:
-            self.budget_bytes -= len(slice_pair[0]) + len(slice_pair[1])
-            if node := self._compare_objects(slice_pair, before, after, inner, depth + 1):
-                changed.append((place, place, node))
-        if not changed:
-            return None
-        shown = without(whole[1], at, depth - 1)
-        is_set, is_whole = at is not None and at.is_set, at is None or not at.ignores_below
-        return Elements(whole[0], shown, *lengths, [], [], [], changed, is_set, is_whole, twins.key)
+        shown = after if is_whole else slices.elements(without(slice_of(after), at, depth - 1))
+        return Elements(before, shown, removed, added, moved, changed, is_set, is_whole, found.key)

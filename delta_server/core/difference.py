@@ -15,14 +15,11 @@ Kind = Literal["content", "reorder", "format", "ignored", "none"]
 MAP_FROM = 64  # an object with more changed members than this is a map: its members share the pattern step `*`
 
 
-Op = Literal["add", "remove", "replace"]
-
-
 class SchemaChange(msgspec.Struct, frozen=True):
     """A field that was added to or removed from most elements of an array: counted as one change."""
 
     path: str
-    op: Op
+    op: Literal["add", "remove"]
     elements: int
 
 
@@ -43,27 +40,24 @@ class Difference:
         self._edits: list[tuple[str, Edit]] = []
         lengths: dict[str, tuple[int, int]] = {}
         self.moved = 0 if root is None else _flatten(root, "", self._edits, lengths)
-        ops = Counter([_op(edit) for _, edit in self._edits])
-        self.fields = _counts([pattern for pattern, _ in self._edits])
-        self.schema_changes = self._schema_changes(lengths) if lengths and max(ops["add"], ops["remove"]) > 1 else []
+        self.added = self.removed = self.replaced = 0
+        self.fields: dict[str, int] = {}
+        for pattern, edit in self._edits:
+            self.fields[pattern] = self.fields.get(pattern, 0) + 1
+            if edit.old is None:
+                self.added += 1
+            elif edit.new is None:
+                self.removed += 1
+            else:
+                self.replaced += 1
+        may_be_schema = lengths and max(self.added, self.removed) > 1
+        self.schema_changes = _schema_changes(self._edits, lengths) if may_be_schema else []
         for change in self.schema_changes:
-            ops[change.op] -= change.elements - 1
             self.fields[change.path] -= change.elements - 1
-        self.added, self.removed, self.replaced = ops["add"], ops["remove"], ops["replace"]
+            self.added -= change.elements - 1 if change.op == "add" else 0
+            self.removed -= change.elements - 1 if change.op == "remove" else 0
         self.changes_count = self.added + self.removed + self.replaced + self.moved
         self.kind: Kind = _kind(self, ignored=ignored, reordered=reordered, identical=identical)
-
-    def _schema_changes(self, lengths: dict[str, tuple[int, int]]) -> list[SchemaChange]:
-        """Fields that most elements of an array gained or lost. `lengths` are those of the changed arrays."""
-        found = []
-        for (pattern, op), elements in Counter([(pattern, _op(edit)) for pattern, edit in self._edits]).items():
-            array, inside, field = pattern.rpartition("/*/")
-            if op == "replace" or elements < 2 or not inside or field.endswith("*"):
-                continue
-            before, after = lengths.get(array, (0, 0))
-            if elements * 2 > (after if op == "add" else before):
-                found.append(SchemaChange(pattern, op, elements))
-        return found
 
     @cached_property
     def types(self) -> dict[str, tuple[str, ...]]:
@@ -116,15 +110,17 @@ def _kind(found: Difference, *, ignored: bool, reordered: bool, identical: bool)
     return "none" if identical else "format"
 
 
-def _op(edit: Edit) -> Op:
-    return "add" if edit.old is None else "remove" if edit.new is None else "replace"
-
-
-def _counts(patterns: list[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for pattern in patterns:
-        counts[pattern] = counts.get(pattern, 0) + 1
-    return counts
+def _schema_changes(edits: list[tuple[str, Edit]], lengths: dict[str, tuple[int, int]]) -> list[SchemaChange]:
+    """Fields that most elements of an array gained or lost. `lengths` are those of the changed arrays."""
+    found = []
+    lone = [(pattern, edit.old is None) for pattern, edit in edits if edit.old is None or edit.new is None]
+    for (pattern, is_new), elements in Counter(lone).items():
+        array, inside, field = pattern.rpartition("/*/")
+        before, after = lengths.get(array, (0, 0))
+        if elements < 2 or not inside or field.endswith("*") or elements * 2 <= (after if is_new else before):
+            continue
+        found.append(SchemaChange(pattern, "add" if is_new else "remove", elements))
+    return found
 
 
 def _flatten(node: Node, pattern: str, edits: list[tuple[str, Edit]], lengths: dict[str, tuple[int, int]]) -> int:
@@ -138,7 +134,7 @@ def _flatten(node: Node, pattern: str, edits: list[tuple[str, Edit]], lengths: d
             moved += _flatten(below, member_pattern(node, pattern, name), edits, lengths)
         return moved
     before, after = lengths.get(pattern, (0, 0))
-    lengths[pattern] = before + node.length_before, after + node.length_after
+    lengths[pattern] = before + len(node.before), after + len(node.after)
     inner = pattern + "/*"
     edits += [(inner, edit) for _, edit in node.removed]
     edits += [(inner, edit) for _, edit in node.added]

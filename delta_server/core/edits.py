@@ -19,9 +19,8 @@ class Edit(msgspec.Struct, frozen=True, gc=False):
 
 
 class Members(msgspec.Struct, frozen=True):
-    """Differences inside an object that both versions have, by member name."""
+    """Differences inside an object that both versions have, by member name. `after` is the new object."""
 
-    before: bytes
     after: bytes
     changed: list[tuple[str, "Node"]]
     is_whole: bool  # nothing inside is ignored: one `replace` by `after` says the same
@@ -30,14 +29,12 @@ class Members(msgspec.Struct, frozen=True):
 class Elements(msgspec.Struct, frozen=True):
     """Differences inside an array that both versions have. Places are of the old array (i) or the new one (j).
 
-    `after` is the new array less what is ignored in it. In an array whose order means nothing (`is_set`) `moved` is
-    empty although places differ.
+    `before` and `after` are all elements, the new ones less what is ignored in them. In an array whose order means
+    nothing (`is_set`) `moved` is empty although places differ.
     """
 
-    before: bytes
-    after: bytes
-    length_before: int
-    length_after: int
+    before: list[msgspec.Raw]
+    after: list[msgspec.Raw]
     removed: list[tuple[int, Edit]]
     added: list[tuple[int, Edit]]
     moved: list[Pair]

@@ -10,8 +10,11 @@ from delta_server.core import pointer, slices
 from delta_server.core.diff import DEFAULT, Difference, DiffSettings, diff
 from delta_server.core.edits import Edit, Elements, Members, Node
 from delta_server.core.errors import Invalid
+from delta_server.core.shapes import slice_of
 
-_LEAST_SHRINKING = 16  # removing whitespace is tried for a `replace` if the operations exceed this part of the value
+_LEAST_OPERATION = len(b'{"op":"remove","path":""},')
+_LEAST_REPLACE = len(b'{"op":"replace","path":"","value":}')
+_LEAST_SHRINKING = 4  # removing whitespace is tried for a `replace` if the operations exceed this part of the value
 
 
 def json_patch(difference: Difference) -> bytes:
@@ -29,22 +32,25 @@ def _operations(node: Node, path: bytes) -> list[bytes]:
     if isinstance(node, Edit):
         return [_edit(node, path)]
     if isinstance(node, Elements) and node.is_whole and _surely_larger(node):
-        return [_replace(path, node.after)]
+        return [_replace(path, slice_of(node.after))]
     operations = list(_of_members(node, path) if isinstance(node, Members) else _of_elements(node, path))
     if len(operations) < 2 or not node.is_whole:
         return operations
     size = sum(map(len, operations)) + len(operations)
-    if size * _LEAST_SHRINKING < len(node.after):
+    if size * _LEAST_SHRINKING < _size(node.after):
         return operations
-    replacement = _replace(path, node.after)
+    replacement = _replace(path, slice_of(node.after))
     return [replacement] if len(replacement) < size else operations
 
 
 def _surely_larger(node: Elements) -> bool:
     """Whether the operations of the array itself must exceed its new value: then they need not be made."""
-    return len(_remove(b"")) * (len(node.removed) + len(node.added) + len(node.moved)) > len(node.after) + len(
-        _add(b"", b"1")
-    )
+    least = _LEAST_OPERATION * (len(node.removed) + len(node.added) + len(node.moved))
+    return least > 2 * len(node.after) and least > _size(node.after) + _LEAST_REPLACE
+
+
+def _size(value: bytes | list[msgspec.Raw]) -> int:
+    return sum(map(len, value)) + len(value) + 1 if isinstance(value, list) else len(value)
 
 
 def _edit(edit: Edit, path: bytes) -> bytes:
@@ -152,8 +158,8 @@ class _Places:
         coming = {j for j, _ in node.added}.union([j for _, j in node.moved])
         self._rank = {i: i - bisect_left(removed, i) for i in going}
         self._waiting = _Waiting(list(self._rank.values()))
-        self._stay_old = _ranks([i for i in range(node.length_before) if i not in gone], removed)
-        self._stay_new = [j for j in range(node.length_after) if j not in coming]
+        self._stay_old = _ranks([i for i in range(len(node.before)) if i not in gone], removed)
+        self._stay_new = [j for j in range(len(node.after)) if j not in coming]
 
     def of_new(self, j: int) -> int:
         """Where the element for new place `j` is to be put."""
@@ -194,7 +200,7 @@ def merge_patch(before: bytes, after: bytes, settings: DiffSettings = DEFAULT) -
 
 def _merge(node: Node, path: str) -> bytes:
     if isinstance(node, Elements):
-        return slices.minified(node.after)
+        return slices.minified(slice_of(node.after))
     if isinstance(node, Edit):
         return _merged_value(node, path)
     parts = []

@@ -46,7 +46,7 @@ def split(document: bytes) -> dict[str, Value]:
     return dict(members)
 
 
-def slice_of(value: Value) -> bytes:
+def slice_of(value: Value | bytes) -> bytes:
     return b"[" + b",".join(value) + b"]" if isinstance(value, list) else bytes(value)
 
 
