@@ -54,7 +54,7 @@ async def create(
     """Send the document as the body with `?endpoint=NAME`, or `{"endpoint_id", "data", "metadata"}`."""
     raw = await body.document(request)
     if endpoint is not None:
-        given = None if metadata is None else msgspec.Raw(metadata.encode())
+        given = schemas.NULL if metadata is None else msgspec.Raw(metadata.encode())
         item = NewSnapshot(endpoint, msgspec.Raw(raw), captured_at, source, given)
     else:
         _refuse_beside_envelope(captured_at=captured_at, source=source, metadata=metadata)

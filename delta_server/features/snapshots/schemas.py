@@ -16,6 +16,9 @@ T = TypeVar("T")
 MAX_BATCH = 1000
 
 
+NULL = msgspec.Raw(b"null")
+
+
 class NewSnapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`endpoint_id` is an id or a name; `data` is kept as it stands in the request."""
 
@@ -23,7 +26,8 @@ class NewSnapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: msgspec.Raw
     captured_at: str | None = None
     source: str | None = None
-    metadata: msgspec.Raw | None = None
+    metadata: msgspec.Raw = NULL
+    """A union with None would let msgspec take null alone."""
 
 
 class NewSnapshots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

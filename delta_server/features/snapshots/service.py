@@ -18,7 +18,7 @@ from delta_server.features.contents.service import Content, Frame
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import store, timeline
-from delta_server.features.snapshots.schemas import NewSnapshot
+from delta_server.features.snapshots.schemas import NULL, NewSnapshot
 from delta_server.features.snapshots.store import Snapshot
 from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour
 from delta_server.services import Services
@@ -64,7 +64,7 @@ def news(svc: Services, project: int, items: Sequence[NewSnapshot]) -> list[New]
             if item.endpoint_id not in targets:
                 targets[item.endpoint_id] = endpoints.resolve_or_name(svc, project, item.endpoint_id)
             captured_at = now_ms if item.captured_at is None else times.parse(item.captured_at, field="captured_at")
-        metadata = None if item.metadata is None else bytes(item.metadata).decode()
+        metadata = None if item.metadata == NULL else bytes(item.metadata).decode()
         found.append(New(targets[item.endpoint_id], bytes(item.data), captured_at, item.source, metadata))
     return found
 
