@@ -20,6 +20,12 @@ LARGEST_WINDOW = 1 << 28
 """A content of 64 MB against one of 64 MB needs 2^27; a frame that asks for more than this is not ours."""
 
 
+WIDE_ABOVE = 8 << 20
+WIDE = {"hash_log": 24, "chain_log": 24}
+"""Tables for a larger dictionary. Those of the levels forget the first half of 12 MB while they read the second: 630 kB
+for a change of one kB, 8.8 MB in a document of 58 MB; with these 1.1 and 6.6 kB, in less time, for 128 MB of memory."""
+
+
 class Corrupt(Exception):
     """The bytes are not what was stored."""
 
@@ -31,19 +37,20 @@ def digest(body: bytes | memoryview) -> bytes:
 
 def encode(base: bytes | None, body: bytes, *, level: int) -> bytes:
     """`body` as one zstd frame; reading it back takes the same `base`."""
-    dictionary = _dictionary(base)
-    window_log = max(zstandard.WINDOWLOG_MIN, (len(body) + len(base or b"")).bit_length())
+    base_size = len(base or b"")
+    window_log = max(zstandard.WINDOWLOG_MIN, (len(body) + base_size).bit_length())
     parameters = zstandard.ZstdCompressionParameters.from_level(
         level,
         source_size=len(body),
-        dict_size=len(base or b""),
+        dict_size=base_size,
         window_log=window_log,
         enable_ldm=False,
         write_dict_id=False,
         write_checksum=False,
         write_content_size=True,
+        **(WIDE if base_size > WIDE_ABOVE else {}),
     )
-    return zstandard.ZstdCompressor(dict_data=dictionary, compression_params=parameters).compress(body)
+    return zstandard.ZstdCompressor(dict_data=_dictionary(base), compression_params=parameters).compress(body)
 
 
 def decode(base: bytes | None, data: bytes, *, size: int) -> bytes:

@@ -128,6 +128,16 @@ def test_a_small_change_costs_some_bytes() -> None:
     assert len(codec.encode(BASE, BODY, level=7)) < 60
 
 
+@pytest.mark.parametrize("level", [7, 11])
+def test_a_small_change_of_a_large_document_costs_little(level: int) -> None:
+    """The tables zstd's levels come with would have forgotten where the document began."""
+    large = b"".join(codec.digest(number.to_bytes(3)) for number in range(800_000))
+    changed = large[:3_000_000] + b"x" + large[3_000_000:]
+    data = codec.encode(large, changed, level=level)
+    assert len(data) < 4_000
+    assert codec.decode(large, data, size=len(changed)) == changed
+
+
 def test_what_both_ends_of_a_pack_share_is_written_once() -> None:
     """The anchor holds what changed since its base: the contents between them refer to both."""
     changed = [BASE]
