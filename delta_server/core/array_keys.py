@@ -56,18 +56,27 @@ class _Rows(msgspec.Struct, frozen=True):
 
 def configured(sides: Sides, fields: Fields) -> Key | None:
     """The key of `fields`, None where an element lacks one of them or two elements share it."""
-    left_before, left_after = _column(sides.left_before, fields), _column(sides.left_after, fields)
-    if left_before is None or left_after is None:
+    key = _of_leftovers(sides, fields)
+    return key if key and _is_unique(sides, key) else None
+
+
+def _of_leftovers(sides: Sides, fields: Fields) -> Key | None:
+    """The key of `fields` as far as the leftovers tell."""
+    before, after = _column(sides.left_before, fields), _column(sides.left_after, fields)
+    if before is None or after is None or len(set(before)) < len(before) or len(set(after)) < len(after):
         return None
-    after = set(left_after)
-    if len(after) < len(left_after) or len(set(left_before)) < len(left_before):
-        return None
-    if len(sides.before) > len(sides.left_before):
-        # The elements that are not left over are equal on both sides: reading them in `before` is enough.
-        known = set(_column(sides.before, fields) or ())
-        if len(known) < len(sides.before) or not after.isdisjoint(known.difference(left_before)):
-            return None
-    return Key(fields, left_before, left_after)
+    return Key(fields, before, after)
+
+
+def _is_unique(sides: Sides, key: Key) -> bool:
+    """Whether no two elements of either whole array share the key.
+
+    The elements that are not left over are equal on both sides: reading them in `before` is enough.
+    """
+    if len(sides.before) == len(sides.left_before):
+        return True
+    known = set(_column(sides.before, key.fields) or ())
+    return len(known) == len(sides.before) and known.difference(key.left_before).isdisjoint(key.left_after)
 
 
 def found(sides: Sides) -> Key | None:
@@ -163,15 +172,14 @@ def _best_single(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
     best_score = 0.0
     smaller = min(len(sides.before), sides.length_after)
     for name in [name for name in names if _unique_in(rows, (name,))][:_MAX_SINGLES]:
-        key = configured(sides, (name,))
+        key = _of_leftovers(sides, (name,))
         if key is None:
             continue
         likeness = _likeness(name)
         score = _overlap(sides, key) * (_HEAD_START if likeness < 2 else 1)
-        if score > best_score or (best is None and likeness == 0 and smaller > 1):
+        is_better = score > best_score or (best is None and likeness == 0 and smaller > 1)
+        if is_better and _is_unique(sides, key):
             best, best_score = key, score
-        if best_score >= smaller:
-            break
     return best
 
 

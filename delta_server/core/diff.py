@@ -86,12 +86,12 @@ class _Walk:
         changed: list[tuple[str, Node]] = []
         for name, raw in before.items():
             other = after.get(name)
+            if raw == other:
+                continue
             if other is None:
                 node: Node | None = self._lone(raw, None, at.member(name) if at else None, depth)
             elif isinstance(raw, list) or isinstance(other, list):
                 node = self._compare_values(raw, other, at.member(name) if at else None, depth)
-            elif raw == other:
-                continue
             else:
                 node = self.compare(bytes(raw), bytes(other), at.member(name) if at else None, depth)
             if node is not None:

@@ -21,7 +21,7 @@ from tests import histories
 from tests.bench.table import Row, Skip, bench
 
 NODE = Path(__file__).parent / "node"
-ROUNDS = 3
+ROUNDS = 5
 MAX_BYTES = 60_000_000  # of a history: a stretch of consecutive versions from its end
 JSONPATCH_PAIRS = 40
 RECORDS = 20_000
@@ -44,9 +44,7 @@ def consecutive() -> Iterator[Row]:
         with tempfile.TemporaryDirectory() as directory:
             path = _written(Path(directory), stretch)
             rounds = [(_ours(pairs), _fast_json_patch(node, path)) for _ in range(ROUNDS)]
-        ours, peer = (
-            median(sum(side.seconds) for side in sides) / len(pairs) * 1e6 for sides in zip(*rounds, strict=True)
-        )
+        ours, peer = (_typical_us([side.seconds for side in sides]) for sides in zip(*rounds, strict=True))
         mine, theirs = rounds[0]
         counts = [side.operations / len(pairs) for side in (mine, theirs)]
         note = f"{len(pairs)} pairs, {counts[0]:.1f} operations against {counts[1]:.1f}"
@@ -61,8 +59,8 @@ def consecutive_python() -> Iterator[Row]:
         versions = histories.versions(name)
         step = max(1, len(versions) // JSONPATCH_PAIRS)
         pairs = [(versions[i - 1], versions[i]) for i in range(1, len(versions), step)]
-        rounds = [(sum(_ours(pairs).seconds), _seconds(_jsonpatch, pairs)) for _ in range(ROUNDS)]
-        ours, peer = (median(sides) / len(pairs) * 1e6 for sides in zip(*rounds, strict=True))
+        rounds = [(_seconds(_operations, pairs), _seconds(_jsonpatch, pairs)) for _ in range(ROUNDS)]
+        ours, peer = (_typical_us(list(sides)) for sides in zip(*rounds, strict=True))
         yield Row(f"diff: {name}", ours, "us", peer, "jsonpatch", bar=0.1, note=f"{len(pairs)} pairs")
 
 
@@ -82,8 +80,8 @@ def _beside_decode(name: str, before: bytes, after: bytes, size: str) -> Row:
     operations = len(json.loads(json_patch(diff(before, after))))
     assert operations == 1, f"{name}: {operations} operations"
     pairs = [(before, after)]
-    rounds = [(_seconds(_operations, pairs), _seconds(_decode_both, pairs)) for _ in range(2 * ROUNDS + 1)]
-    ours, peer = (median(sides) * 1e3 for sides in zip(*rounds, strict=True))
+    rounds = [(_seconds(_operations, pairs), _seconds(_decode_both, pairs)) for _ in range(ROUNDS)]
+    ours, peer = (_typical_us(list(sides)) / 1e3 for sides in zip(*rounds, strict=True))
     return Row(name, ours, "ms", peer, "msgspec.json.decode of both", bar=0.8, note=f"{size}, 1 operation")
 
 
@@ -120,21 +118,25 @@ def _jsonpatch(before: bytes, after: bytes) -> None:
     jsonpatch.make_patch(json.loads(before), json.loads(after)).to_string()
 
 
-def _seconds(function: Callable[[bytes, bytes], object], pairs: Pairs) -> float:
-    started = time.perf_counter()
+def _seconds(function: Callable[[bytes, bytes], object], pairs: Pairs) -> list[float]:
+    seconds = []
     for before, after in pairs:
+        started = time.perf_counter()
         function(before, after)
-    return time.perf_counter() - started
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def _typical_us(rounds: list[list[float]]) -> float:
+    """The mean over all pairs of each pair's median over the rounds."""
+    typical: list[float] = [median(times) for times in zip(*rounds, strict=True)]
+    return sum(typical) / len(typical) * 1e6
 
 
 def _ours(pairs: Pairs) -> _Peer:
-    seconds, written = [], []
-    for before, after in pairs:
-        started = time.perf_counter()
-        patch = json_patch(diff(before, after))
-        seconds.append(time.perf_counter() - started)
-        written.append(patch)
-    operations = sum(len(msgspec.json.decode(patch, type=list[msgspec.Raw])) for patch in written)
+    written: list[bytes] = []
+    seconds = _seconds(lambda before, after: written.append(_operations(before, after)), pairs)
+    operations = sum([len(msgspec.json.decode(patch, type=list[msgspec.Raw])) for patch in written])
     return _Peer(seconds, sum(map(len, written)), operations)
 
 
