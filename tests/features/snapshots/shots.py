@@ -42,7 +42,7 @@ class Shots:
         stored: dict[str, Any] = (await self.raw(document, endpoint, **query))["snapshot"]
         return stored
 
-    async def at(self, *moments: tuple[int, bytes], endpoint: str = "e") -> list[dict[str, Any]]:
+    async def at(self, *moments: tuple[float, bytes], endpoint: str = "e") -> list[dict[str, Any]]:
         """Documents at seconds of the first minute of 2020, one request each."""
         return [await self.put(body, endpoint, captured_at=second(moment)) for moment, body in moments]
 
@@ -67,7 +67,7 @@ class Shots:
         items: list[Any] = []
         cursor: dict[str, str] = {}
         for _ in range(1000):
-            page = await self.get(path, **query, **cursor)
+            page = await self.get(path, **{**query, **cursor})
             items += page["data"]
             assert page["has_more"] == (page["next_cursor"] is not None)
             if not page["has_more"]:
