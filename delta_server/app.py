@@ -54,6 +54,7 @@ LOOPS: list[Loop[Services]] = [
     Loop("compute deltas", deltas_tasks.compute),
 ]
 
+
 async def _checkpoint(services: Services) -> None:
     await services.db.checkpoint()
 
