@@ -77,21 +77,23 @@ def in_place(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules:
 def align(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules: Rules | None, depth: int) -> Alignment:
     """Align two lists of slices. `rules` are those at the array, whose elements are `depth` levels deep."""
     head, tail = _equal_ends(before, after)
-    a = list(map(bytes, before[head : len(before) - tail]))
-    b = list(map(bytes, after[head : len(after) - tail]))
-    if not a or not b:
-        removed, added = range(head, head + len(a)), range(head, head + len(b))
-        return Alignment(list(removed), list(added), [], [], None)
-    matched = _matched(before, len(after), a, b, rules, depth)
+    end_a, end_b = len(before) - tail, len(after) - tail
+    length_a, length_b = end_a - head, end_b - head
+    if not length_a or not length_b:
+        return Alignment(list(range(head, end_a)), list(range(head, end_b)), [], [], None)
+    matched = _by_identifier(before, after, head, (end_a, end_b), rules)
+    if matched is None:
+        a, b = list(map(bytes, before[head:end_a])), list(map(bytes, after[head:end_b]))
+        matched = _matched(before, len(after), a, b, rules, depth)
     pairs, differing = matched.pairs, matched.differing
     kept = _kept(pairs)
     moved = [] if len(kept) == len(pairs) else sorted(set(pairs).difference(kept))
     if matched.loose:
-        positional = _between(kept, pairs, len(a), len(b))
+        positional = _between(kept, pairs, length_a, length_b)
         pairs, differing = pairs + positional, sorted(differing + positional, key=itemgetter(1))
     return Alignment(
-        removed=_unmatched(len(a), pairs, 0, head),
-        added=_unmatched(len(b), pairs, 1, head),
+        removed=_unmatched(length_a, pairs, 0, head),
+        added=_unmatched(length_b, pairs, 1, head),
         moved=[(head + i, head + j) for i, j in moved],
         differing=[(head + i, head + j) for i, j in differing],
         key=matched.key,
@@ -114,6 +116,20 @@ def _equal_ends(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw]) -> 
     return head, min(tail, shorter - head)
 
 
+def _by_identifier(
+    before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], head: int, ends: Pair, rules: Rules | None
+) -> _Matched | None:
+    """Matches by the configured key, or by a field that is plainly an identifier; None if there is no such."""
+    found = array_keys.plain(before, after, before[head], rules.keys if rules else None)
+    if found is None:
+        return None
+    place_of = {key: j for j, key in enumerate(found.after[head : ends[1]])}
+    keys = enumerate(found.before[head : ends[0]])
+    pairs = [(i, place_of[key]) for i, key in keys if key in place_of]
+    differing = [(i, j) for i, j in pairs if before[head + i] != after[head + j]]
+    return _Matched(pairs, sorted(differing, key=itemgetter(1)), found.fields)
+
+
 def _matched(
     before: Sequence[msgspec.Raw], length_after: int, a: list[bytes], b: list[bytes], rules: Rules | None, depth: int
 ) -> _Matched:
@@ -125,20 +141,13 @@ def _matched(
     equal = [(i, places_b[raw]) for raw, i in places_a.items() if raw in places_b] if len(left_a) < len(a) else []
     if not left_a or not left_b:
         return _Matched(equal, [])
-    key = _key(array_keys.Sides(before, length_after, [a[i] for i in left_a], [b[j] for j in left_b]), rules)
+    sides = array_keys.Sides(before, length_after, [a[i] for i in left_a], [b[j] for j in left_b])
+    key = array_keys.found(sides)
     if key is None:
         return _by_sequence(a, b, rules, depth)
-    place_of = dict(zip(key.left_after, left_b, strict=True))
-    by_key = [(i, place_of[k]) for i, k in zip(left_a, key.left_before, strict=True) if k in place_of]
+    place_of = dict(zip(key.after, left_b, strict=True))
+    by_key = [(i, place_of[k]) for i, k in zip(left_a, key.before, strict=True) if k in place_of]
     return _Matched(sorted(equal + by_key), sorted(by_key, key=itemgetter(1)), key.fields)
-
-
-def _key(sides: array_keys.Sides, rules: Rules | None) -> array_keys.Key | None:
-    if any(raw[0] != slices.OPEN_OBJECT for raw in (*sides.left_before, *sides.left_after)):
-        return None
-    if rules is not None and rules.keys and (key := array_keys.configured(sides, rules.keys)):
-        return key
-    return array_keys.found(sides)
 
 
 def _by_sequence(a: list[bytes], b: list[bytes], rules: Rules | None, depth: int) -> _Matched:

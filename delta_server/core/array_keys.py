@@ -40,11 +40,11 @@ class Sides(msgspec.Struct, frozen=True):
 
 
 class Key(msgspec.Struct, frozen=True):
-    """The fields of a key and their values in `left_before` and `left_after`, row by row."""
+    """The fields of a key and their values in elements of both sides: of all, or of the leftovers of `Sides`."""
 
     fields: Fields
-    left_before: Column
-    left_after: Column
+    before: Column
+    after: Column
 
 
 class _Rows(msgspec.Struct, frozen=True):
@@ -54,7 +54,35 @@ class _Rows(msgspec.Struct, frozen=True):
     after: list[dict[str, bytes]]
 
 
-def configured(sides: Sides, fields: Fields) -> Key | None:
+def plain(
+    before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], example: msgspec.Raw, configured: Fields | None
+) -> Key | None:
+    """The key of all elements of both arrays if it is `configured` or plainly named, as seen in one element.
+
+    A name that only ends like an identifier's must find so many elements again that no other field can be better.
+    """
+    first = bytes(example)
+    if first[0] != slices.OPEN_OBJECT:
+        return None
+    smaller = min(len(before), len(after))
+    for fields in ([configured] if configured else []) + [(name,) for name in _identifiers(first)]:
+        old = _unique_column(before, fields)
+        new = None if old is None else _unique_column(after, fields)
+        if old is None or new is None:
+            continue
+        overlap = len(set(old).intersection(new))
+        is_named = _likeness(fields[0]) == 0 and (overlap or smaller > 1)
+        if fields == configured or is_named or overlap * _HEAD_START >= smaller:
+            return Key(fields, old, new)
+    return None
+
+
+def _unique_column(elements: Sequence[msgspec.Raw], fields: Fields) -> Column | None:
+    column = _column(elements, fields)
+    return column if column is not None and len(set(column)) == len(column) else None
+
+
+def _verified(sides: Sides, fields: Fields) -> Key | None:
     """The key of `fields`, None where an element lacks one of them or two elements share it."""
     key = _of_leftovers(sides, fields)
     return key if key and _is_unique(sides, key) else None
@@ -76,13 +104,14 @@ def _is_unique(sides: Sides, key: Key) -> bool:
     if len(sides.before) == len(sides.left_before):
         return True
     known = set(_column(sides.before, key.fields) or ())
-    return len(known) == len(sides.before) and known.difference(key.left_before).isdisjoint(key.left_after)
+    return len(known) == len(sides.before) and known.difference(key.before).isdisjoint(key.after)
 
 
 def found(sides: Sides) -> Key | None:
-    """The best key there is, None where there is none."""
-    identifiers = _identifiers(sides.left_before[0])
-    if key := _surely(sides, identifiers) or _mostly(sides, identifiers):
+    """The best key of the leftovers, None where there is none, or where they are not objects."""
+    if any(raw[0] != slices.OPEN_OBJECT for left in (sides.left_before, sides.left_after) for raw in left):
+        return None
+    if key := _surely(sides, _identifiers(sides.left_before[0])):
         return key
     rows = _Rows(*([_flat(raw) for raw in _spread(left)] for left in (sides.left_before, sides.left_after)))
     places = _common(rows.before + rows.after)
@@ -92,11 +121,8 @@ def found(sides: Sides) -> Key | None:
 
 def shared(before: list[msgspec.Raw], after: list[msgspec.Raw], preferred: Fields | None) -> Fields | None:
     """The key by which elements of both versions of an array can be named; `preferred` if it serves."""
-    sides = [_whole(before), _whole(after)]
-    fields = preferred or _of_whole(sides[1]) or _of_whole(sides[0])
-    if fields is None:
-        return None
-    serves = all(not side.left_before or configured(side, fields) for side in sides)
+    fields = preferred or _of_elements(after) or _of_elements(before)
+    serves = fields is not None and all(_unique_column(elements, fields) is not None for elements in (before, after))
     return fields if serves else None
 
 
@@ -115,18 +141,12 @@ def common_identifier(before: dict[str, msgspec.Raw], after: dict[str, msgspec.R
 
 def of_array(array: bytes) -> Fields | None:
     """The key of one version of an array, seen alone."""
-    return _of_whole(_whole(slices.elements(array)))
+    return _of_elements(slices.elements(array))
 
 
-def _whole(elements: list[msgspec.Raw]) -> Sides:
+def _of_elements(elements: list[msgspec.Raw]) -> Fields | None:
     left = list(map(bytes, elements))
-    return Sides(elements, len(left), left, left)
-
-
-def _of_whole(whole: Sides) -> Fields | None:
-    if not whole.left_before or any(raw[0] != slices.OPEN_OBJECT for raw in whole.left_before):
-        return None
-    key = found(whole)
+    key = found(Sides(elements, len(left), left, left)) if left else None
     return key.fields if key else None
 
 
@@ -156,17 +176,6 @@ def _surely(sides: Sides, identifiers: list[str]) -> Key | None:
     return sure
 
 
-def _mostly(sides: Sides, identifiers: list[str]) -> Key | None:
-    """An identifier that finds so many elements again that no other field can be better, or is plainly named one."""
-    smaller = min(len(sides.before), sides.length_after)
-    for name in identifiers:
-        if key := configured(sides, (name,)):
-            overlap = _overlap(sides, key)
-            if overlap * _HEAD_START >= smaller or (_likeness(name) == 0 and (overlap or smaller > 1)):
-                return key
-    return None
-
-
 def _best_single(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
     best: Key | None = None
     best_score = 0.0
@@ -190,7 +199,7 @@ def _best_group(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
     wanted = min(len(sides.before), sides.length_after) / 2
     for size, limit in ((2, _MAX_IN_PAIRS), (3, _MAX_IN_TRIPLES)):
         groups = [group for group in combinations(names[:limit], size) if _unique_in(rows, group)]
-        keys = [key for group in groups if (key := configured(sides, group)) and _overlap(sides, key) >= wanted]
+        keys = [key for group in groups if (key := _verified(sides, group)) and _overlap(sides, key) >= wanted]
         if keys:
             return max(keys, key=lambda key: _overlap(sides, key))
     return None
@@ -198,7 +207,7 @@ def _best_group(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
 
 def _overlap(sides: Sides, key: Key) -> int:
     """How many elements of the whole array this key finds again."""
-    return len(sides.before) - len(sides.left_before) + len(set(key.left_before) & set(key.left_after))
+    return len(sides.before) - len(sides.left_before) + len(set(key.before) & set(key.after))
 
 
 def _unique_in(rows: _Rows, names: Fields) -> bool:
