@@ -63,6 +63,8 @@ def trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
     seen: set[int] = set()
     while step is not None:
         row = store.get(tx, endpoint, step)
+        if row is None and links:
+            raise damaged(links[-1].content, "what it is based on is not there")
         if row is None:
             raise NotFound(f"content {step} is not there (any more)")
         if step in seen:
@@ -227,8 +229,15 @@ def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> tuple[Pack
     pack = store.pack(tx, endpoint, pack_id)
     if pack is None:
         return None
-    base = trail(tx, cache, endpoint, pack.base) if pack.base is not None else []
-    return pack, store.pack_data(tx, endpoint, pack_id), base, trail(tx, cache, endpoint, pack.members[-1])
+    try:
+        base = trail(tx, cache, endpoint, pack.base) if pack.base is not None else []
+        return pack, store.pack_data(tx, endpoint, pack_id), base, trail(tx, cache, endpoint, pack.members[-1])
+    except NotFound as error:
+        raise _damaged_pack(pack, error.message) from None
+
+
+def _damaged_pack(pack: Pack, reason: str) -> DatabaseFailed:
+    return DatabaseFailed(f"pack {pack.id} (endpoint {pack.endpoint}) is damaged: {reason}; run delta-server verify")
 
 
 def _decode_pack(cache: Cache, pack: Pack, data: bytes, to_base: list[Link], to_anchor: list[Link]) -> Raw:
@@ -239,24 +248,33 @@ def _decode_pack(cache: Cache, pack: Pack, data: bytes, to_base: list[Link], to_
         others = bytearray(pack.size - len(anchor))
         codec.decode_others(base, anchor, data, memoryview(others))
     except codec.Corrupt as error:
-        raise DatabaseFailed(
-            f"pack {pack.id} (endpoint {pack.endpoint}) is damaged: {error}; run delta-server verify"
-        ) from None
+        raise _damaged_pack(pack, str(error)) from None
     return Raw(anchor, memoryview(others))
 
 
 async def _read_frames(svc: Services, last: tuple[int, bytes] | None, step: list[Content]) -> list[tuple[int, bytes]]:
     endpoint = step[0].endpoint
     frames = await svc.db.read(_frames, endpoint, [content.id for content in step])
-    if len(frames) < len(step):  # packed since the rows were read
-        return [(content.id, await read(svc, endpoint, content.id)) for content in step]
-    bases = dict([last] if last else [])
-    inside: set[int] = set()
+    try:
+        if len(frames) == len(step):
+            bases = await _bases(svc, endpoint, frames, dict([last] if last else []))
+            return await svc.cpu(decode_frames, bases, step, frames)
+    except NotFound:
+        pass  # based on something else by now, as below
+    # packed since the rows were read
+    return [(content.id, await read(svc, endpoint, content.id)) for content in step]
+
+
+async def _bases(
+    svc: Services, endpoint: int, frames: Sequence[StoredFrame], bases: dict[int, bytes]
+) -> dict[int, bytes]:
+    """`bases` and all else the frames are based on that is not one of those before it."""
+    before: set[int] = set()
     for frame in frames:
-        if frame.base is not None and frame.base not in inside and frame.base not in bases:
+        if frame.base is not None and frame.base not in before and frame.base not in bases:
             bases[frame.base] = await read(svc, endpoint, frame.base)
-        inside.add(frame.content)
-    return await svc.cpu(decode_frames, bases, step, frames)
+        before.add(frame.content)
+    return bases
 
 
 def _frames(tx: Tx, endpoint: int, contents: list[int]) -> list[StoredFrame]:

@@ -60,7 +60,7 @@ async def readable(svc: Services, endpoint: int, ids: list[int]) -> list[int]:
     """The contents that read back; the others must refuse to."""
     fine = []
     for index, content in enumerate(ids):
-        with contextlib.suppress(DatabaseFailed):
+        with contextlib.suppress(DatabaseFailed, NotFound):
             assert await service.read(fresh_cache(svc), endpoint, content) == HISTORY[index]
             fine.append(content)
     return fine
@@ -98,6 +98,9 @@ DAMAGE = {
     "a frame is missing": "DELETE FROM frame WHERE content = 52",
     "a frame that is its own base": "UPDATE frame SET base = 52 WHERE content = 52",
     "frames in a circle": "UPDATE frame SET base = 53 WHERE content = 52",
+    "a frame's base is missing": "DELETE FROM content WHERE id = 52",
+    "an anchor is missing": "DELETE FROM content WHERE id = 48",
+    "the anchor of the pack before is missing": "DELETE FROM content WHERE id = 36",
     "a pack's data": "UPDATE pack SET data = zeroblob(100) WHERE id = (SELECT max(id) FROM pack)",
     "a pack's anchor": "UPDATE pack SET anchor = zeroblob(9) WHERE id = (SELECT max(id) FROM pack)",
     "a pack of another's data": "UPDATE pack SET data = (SELECT data FROM pack ORDER BY id LIMIT 1)"
