@@ -47,7 +47,7 @@ class Shots:
         return [await self.put(body, endpoint, captured_at=second(moment)) for moment, body in moments]
 
     async def get(self, path: str, *, status: int = 200, **query: Any) -> Any:
-        return await self.send("GET", path, params=query, status=status)
+        return await self.send("GET", path, params=query or None, status=status)
 
     async def data(self, id: str) -> bytes:
         answer = await self.client.get(f"/v1/snapshots/{id}/data", headers=self.headers)
