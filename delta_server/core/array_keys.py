@@ -113,10 +113,7 @@ def found(sides: Sides) -> Key | None:
         return None
     if key := _surely(sides, _identifiers(sides.left_before[0])):
         return key
-    rows = _Rows(*([_flat(raw) for raw in _spread(left)] for left in (sides.left_before, sides.left_after)))
-    places = _common(rows.before + rows.after)
-    names = sorted(places, key=lambda path: _rank(path, places[path]))
-    return _best_single(sides, rows, names) or _best_group(sides, rows, names)
+    return _best_single(sides) or _best_group(sides)
 
 
 def shared(before: list[msgspec.Raw], after: list[msgspec.Raw], preferred: Fields | None) -> Fields | None:
@@ -176,26 +173,32 @@ def _surely(sides: Sides, identifiers: list[str]) -> Key | None:
     return sure
 
 
-def _best_single(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
+def _best_single(sides: Sides) -> Key | None:
     best: Key | None = None
     best_score = 0.0
-    smaller = min(len(sides.before), sides.length_after)
-    for name in [name for name in names if _unique_in(rows, (name,))][:_MAX_SINGLES]:
+    most = len(sides.before) - len(sides.left_before) + min(len(sides.left_before), len(sides.left_after))
+    places = {path: place for place, path in enumerate(_flat(sides.left_before[0]))}
+    for name in sorted(places, key=lambda path: _rank(path, places[path]))[:_MAX_SINGLES]:
+        likeness = _likeness(name)
+        if likeness > 1 and best_score >= most:
+            break
         key = _of_leftovers(sides, (name,))
         if key is None:
             continue
-        likeness = _likeness(name)
         score = _overlap(sides, key) * (_HEAD_START if likeness < 2 else 1)
-        is_better = score > best_score or (best is None and likeness == 0 and smaller > 1)
+        is_better = score > best_score or (best is None and likeness == 0 and most > 1)
         if is_better and _is_unique(sides, key):
             best, best_score = key, score
     return best
 
 
-def _best_group(sides: Sides, rows: _Rows, names: list[str]) -> Key | None:
+def _best_group(sides: Sides) -> Key | None:
     """The best pair of fields, else the best triple. A group must find at least half of the elements again."""
-    distinct = {name: len({flat[name] for flat in rows.before + rows.after}) for name in names}
-    names = sorted([name for name in names if distinct[name] > 1], key=lambda name: (_likeness(name), -distinct[name]))
+    rows = _Rows(*([_flat(raw) for raw in _spread(left)] for left in (sides.left_before, sides.left_after)))
+    distinct = {name: len({flat[name] for flat in rows.before + rows.after}) for name in _common(rows)}
+    names = sorted(
+        [name for name in distinct if distinct[name] > 1], key=lambda name: (_likeness(name), -distinct[name])
+    )
     wanted = min(len(sides.before), sides.length_after) / 2
     for size, limit in ((2, _MAX_IN_PAIRS), (3, _MAX_IN_TRIPLES)):
         groups = [group for group in combinations(names[:limit], size) if _unique_in(rows, group)]
@@ -244,10 +247,10 @@ def _is_key_field(path: str) -> bool:
     return path.isprintable() and _RESERVED.isdisjoint(path) and all(path.split("/"))
 
 
-def _common(samples: list[dict[str, bytes]]) -> dict[str, int]:
-    """The paths every sample has, with their place in the first."""
-    common = set(samples[0]).intersection(*samples[1:])
-    return {path: place for place, path in enumerate(samples[0]) if path in common}
+def _common(rows: _Rows) -> list[str]:
+    """The paths every sample has, in the order of the first."""
+    first, *others = rows.before + rows.after
+    return [path for path in first if all(path in flat for flat in others)]
 
 
 def _rank(path: str, place: int) -> tuple[int, int, int]:
