@@ -179,8 +179,8 @@ def _fill(tx: Tx) -> None:
         snapshot = "INSERT INTO snapshot (uid, endpoint, captured_at, content) VALUES (?, ?, ?, ?)"
         tx.many(snapshot, [(tx.new_id(), endpoint, at, base + 1) for at in range(3)])
         tx.run(
-            "INSERT INTO pack (endpoint, captured_at, deep, chain, contents, size, created_at, members, data)"
-            " VALUES (?, 0, 0, 0, 2, 1000, 0, zeroblob(10), zeroblob(60))",
+            "INSERT INTO pack (endpoint, captured_at, deep, chain, contents, size, created_at, members, anchor, data)"
+            " VALUES (?, 0, 0, 0, 2, 1000, 0, zeroblob(10), zeroblob(20), zeroblob(40))",
             endpoint,
         )
         tx.run("INSERT INTO frame (content, endpoint, size, data) VALUES (?, ?, 700, zeroblob(50))", base + 2, endpoint)
