@@ -7,7 +7,7 @@ from itertools import islice, product
 import msgspec
 import structlog
 
-from delta_server.core import diff_settings, ids, patterns, pointer, times
+from delta_server.core import ids, patterns, pointer, times
 from delta_server.core.changes import changes
 from delta_server.core.diff import Difference, DiffSettings, diff, validate
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
@@ -237,8 +237,6 @@ async def compare(svc: Services, project: int, wanted: Comparison, endpoint: End
     """Any two snapshots of one endpoint. Raises Invalid and NotFound."""
     if wanted.diff is not None:
         validate(wanted.diff)
-    if wanted.diff is not None:
-        diff_settings.validate(wanted.diff)
     before = _end(svc, project, endpoint, wanted.from_snapshot_id, wanted.from_time, "from")
     after = _end(svc, project, endpoint, wanted.to_snapshot_id, wanted.to_time, "to")
     if before.endpoint != after.endpoint:

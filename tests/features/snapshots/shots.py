@@ -46,7 +46,7 @@ class Shots:
         """Documents at seconds of the first minute of 2020, one request each."""
         return [await self.put(body, endpoint, captured_at=second(moment)) for moment, body in moments]
 
-    async def get(self, path: str, *, status: int = 200, **query: Any) -> Any:
+    async def get(self, path: str, /, *, status: int = 200, **query: Any) -> Any:
         return await self.send("GET", path, params=query or None, status=status)
 
     async def data(self, id: str) -> bytes:
@@ -62,7 +62,7 @@ class Shots:
         assert answer.status_code == status, answer.text
         return json.loads(answer.content, parse_int=_int) if answer.content else None
 
-    async def walk(self, path: str, **query: Any) -> list[Any]:
+    async def walk(self, path: str, /, **query: Any) -> list[Any]:
         """All items of a list, page by page as the cursors say."""
         items: list[Any] = []
         cursor: dict[str, str] = {}

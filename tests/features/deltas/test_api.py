@@ -1,0 +1,297 @@
+"""Lists of deltas, one delta, comparisons: what is refused, and what is answered."""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import jsonpatch
+import msgspec
+import pytest
+
+from tests.conftest import Keys
+from tests.features.rows import Row, check
+from tests.features.snapshots.shots import NOBODY, Shots, second
+
+LIST = "/v1/deltas"
+COMPARE = "/v1/deltas/compare"
+
+Document = dict[str, Any]
+A: Document = {"UniqueId": "a", "Acres": 1, "Name": "Ash"}
+B: Document = {"UniqueId": "b", "Acres": 2, "Name": "Birch"}
+C: Document = {"UniqueId": "c", "Acres": 3, "Name": "Cedar"}
+DOCUMENTS: list[tuple[int, str, Document | str]] = [
+    # second, kind of the delta that leads to it, document
+    (0, "", {"fires": [A, B], "at": 0, "years": {"2024": 1}}),
+    (10, "content", {"fires": [A | {"Acres": 5}, B], "at": 0, "years": {"2024": 1}}),
+    (20, "reorder", {"fires": [B, A | {"Acres": 5}], "at": 0, "years": {"2024": 1}}),
+    (30, "format", json.dumps({"fires": [B, A | {"Acres": 5}], "at": 0, "years": {"2024": 1}}, indent=2)),
+    (40, "ignored", {"fires": [B, A | {"Acres": 5}], "at": 7, "years": {"2024": 1}}),
+    (50, "content", {"fires": [A | {"Acres": 5}, C], "at": 8, "years": {"2024": 1}}),
+    (60, "content", {"fires": [A | {"Acres": 6}, C | {"Acres": 9}], "at": 8, "years": {"2024": 2}}),
+]
+
+
+@pytest.fixture
+def shots(client: httpx.AsyncClient, keys: Keys) -> Shots:
+    return Shots(client, keys)
+
+
+@pytest.fixture
+async def fires(shots: Shots) -> dict[int, dict[str, Any]]:
+    """The snapshots of "fires", by second; all their deltas are computed. "other" has one delta of its own."""
+    await shots.send("POST", "/v1/endpoints", json={"name": "fires", "diff": {"ignore": ["/at"]}}, status=201)
+    found = {}
+    for moment, _, document in DOCUMENTS:
+        body = document.encode() if isinstance(document, str) else json.dumps(document).encode()
+        found[moment] = await shots.put(body, "fires", captured_at=second(moment), include="delta")
+    for moment, body in ((5, b"1"), (15, b"2")):
+        await shots.put(body, "other", captured_at=second(moment), include="delta")
+    return found
+
+
+def compare(title: str, body: Any, status: int = 400, *, says: str = "", field: str | None = None) -> Row:
+    return Row(title, "POST", COMPARE, status, body=body, says=says, field=field)
+
+
+IDS = {"from_snapshot_id": "<0>", "to_snapshot_id": "<10>"}
+REFUSED = [
+    Row("list without a key", "GET", LIST, 401, key=None),
+    Row("get without a key", "GET", f"{LIST}/<10>", 401, key=None),
+    Row("compare without a key", "POST", COMPARE, 401, key=None, body=IDS),
+    Row("list with a revoked key", "GET", LIST, 401, key="revoked"),
+    Row("list another's", "GET", f"{LIST}?endpoint_id=fires", 404, key="other"),
+    Row("get another's", "GET", f"{LIST}/<10>", 404, key="other", says="no such delta in this project"),
+    Row("compare another's", "POST", COMPARE, 404, key="other", body=IDS),
+    Row(
+        "compare another's at times", "POST", COMPARE, 404, key="other", body={"endpoint_id": "<e>", "from_time": "1h"}
+    ),
+    Row("since another's", "GET", f"{LIST}?since_snapshot=<0>", 404, key="other"),
+    Row("list with an account's key", "GET", LIST, 403, key="account"),
+    Row("an unknown kind", "GET", f"{LIST}?kind=big", 400, field="kind", says="content, reorder, format, ignored"),
+    Row("no kind", "GET", f"{LIST}?kind=", 400, field="kind"),
+    Row("one unknown kind", "GET", f"{LIST}?kind=content,all", 400, field="kind"),
+    Row("fewer than no changes", "GET", f"{LIST}?min_changes=-1", 400, field="min_changes"),
+    Row("5,000 digits of changes", "GET", f"{LIST}?min_changes={'9' * 5000}", 400, field="min_changes"),
+    Row("half a change", "GET", f"{LIST}?min_changes=0.5", 400, field="min_changes"),
+    Row("a path that is none", "GET", f"{LIST}?path=fires", 400, field="path", says="begin with /"),
+    Row("a path with a bad escape", "GET", f"{LIST}?path=/a~2", 400, field="path"),
+    Row("a path by half a key", "GET", f"{LIST}?path=/fires/[UniqueId=", 400, field="path"),
+    Row("a cursor of snapshots", "GET", f"{LIST}?cursor=AAAAAA", 400, field="cursor"),
+    Row("an unknown format", "GET", f"{LIST}/<10>?format=xml", 400, field="format"),
+    Row("an unknown parameter", "GET", f"{LIST}/<10>?fmt=changes", 400, field="fmt"),
+    Row("of the first snapshot", "GET", f"{LIST}/<0>", 404, says="the id of the snapshot it leads to"),
+    Row("what is not there", "GET", f"{LIST}/{NOBODY}", 404),
+    Row("what is no id", "GET", f"{LIST}/latest", 404),
+    Row("since nothing", "GET", f"{LIST}?since_snapshot={NOBODY}", 404),
+    Row("since a snapshot of another endpoint", "GET", f"{LIST}?since_snapshot=<0>&endpoint_id=other", 404),
+    compare("nothing", {}, field="from_snapshot_id"),
+    compare("one side", {"from_snapshot_id": "<0>"}, field="to_snapshot_id"),
+    compare("a time without an endpoint", {"from_time": second(1), "to_time": second(2)}, field="from_snapshot_id"),
+    compare("an id and a time", {**IDS, "from_time": second(1), "endpoint_id": "fires"}, field="from_time"),
+    compare("an absurd time", {"endpoint_id": "fires", "from_time": "soon"}, field="from_time"),
+    compare("before the first", {"endpoint_id": "fires", "from_time": "1980-01-01"}, 404),
+    compare("an unknown endpoint", {"endpoint_id": "none", "from_time": "1h"}, 404),
+    compare("an unknown snapshot", {**IDS, "to_snapshot_id": NOBODY}, 404),
+    compare("a snapshot of another endpoint", {**IDS, "to_snapshot_id": "<other>"}, says="different endpoints"),
+    compare("a snapshot not of the endpoint", {**IDS, "endpoint_id": "other"}, 404, says="of other"),
+    compare("an unknown format", {**IDS, "format": "xml"}, field="format"),
+    compare("an unknown field", {**IDS, "ignore": []}, field="ignore"),
+    compare("an unknown setting", {**IDS, "diff": {"magic": 1}}, field="diff.magic"),
+    compare("a pattern that is none", {**IDS, "diff": {"ignore": ["at"]}}, field="diff.ignore[0]"),
+    compare("a tolerance below 0", {**IDS, "diff": {"tolerance": -1}}, field="diff.tolerance"),
+    compare("too many patterns", {**IDS, "diff": {"ignore": [f"/{n}" for n in range(1000)]}}, field="diff"),
+    compare("steps that multiply", {**IDS, "diff": {"ignore": ["/**" * 20]}}, field="diff.ignore[0]"),
+    compare("keys of a wrong type", {**IDS, "diff": {"array_keys": {"/fires": "UniqueId"}}}),
+    Row("compare by 1e400", "POST", COMPARE, 400, raw=b'{"diff":{"tolerance":1e400}}'),
+    Row("compare deep", "POST", COMPARE, 400, raw=b'{"diff":' + b"[" * 100_000),
+    Row("compare twice", "POST", COMPARE, 400, raw=b'{"endpoint_id":"a","endpoint_id":"b"}'),
+]
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=str)
+async def test_refusals(
+    shots: Shots, client: httpx.AsyncClient, keys: Keys, fires: dict[int, dict[str, Any]], row: Row
+) -> None:
+    ids = {f"<{moment}>": one["id"] for moment, one in fires.items()} | {"<e>": fires[0]["endpoint_id"]}
+    if "<other>" in repr(row.body):
+        ids["<other>"] = (await shots.get("/v1/snapshots/latest/other"))["snapshot"]["id"]
+    body = {
+        name: ids.get(value, value) if isinstance(value, str) else value for name, value in (row.body or {}).items()
+    }
+    path = row.path
+    for name, id in ids.items():
+        path = path.replace(name, id)
+    await check(client, keys, msgspec.structs.replace(row, path=path, body=body if row.body is not None else None))
+
+
+KEYED = "/fires/[UniqueId=a]/Acres"
+FILTERS: list[tuple[str, dict[str, Any], list[int]]] = [
+    ("content only", {}, [10, 50, 60]),
+    ("all kinds", {"kind": "all"}, [10, 20, 30, 40, 50, 60]),
+    ("two kinds", {"kind": "format,ignored"}, [30, 40]),
+    ("only order", {"kind": "reorder"}, [20]),
+    ("more than one change", {"min_changes": 2}, [50, 60]),
+    ("three changes", {"min_changes": 3}, [60]),
+    ("more than there are", {"min_changes": 4}, []),
+    ("a field", {"path": "/fires/*/Acres"}, [10, 60]),
+    ("a field of one element", {"path": "/fires/0/Acres"}, [10, 60]),
+    ("a field of an element by key", {"path": KEYED}, [10, 60]),
+    ("all below a place", {"path": "/fires"}, [10, 50, 60]),
+    ("whole elements and all in them", {"path": "/fires/*"}, [10, 50, 60]),
+    ("a member named by digits", {"path": "/years/2024"}, [60]),
+    ("the whole document", {"path": ""}, [10, 50, 60]),
+    ("nothing of that name", {"path": "/fires/*/Name"}, []),
+    ("a name that only begins so", {"path": "/fire"}, []),
+    ("an ignored field", {"path": "/at", "kind": "all"}, []),
+    ("a path and at least two", {"path": "/fires/*/Acres", "min_changes": 2}, [60]),
+    ("from", {"from": second(50)}, [50, 60]),
+    ("to", {"to": second(50)}, [10]),
+    ("between, on a path", {"from": second(11), "to": second(60), "path": "/fires"}, [50]),
+    ("nothing between", {"from": second(11), "to": second(49)}, []),
+]
+
+
+async def test_filters(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    for what, query, moments in FILTERS:
+        for limit in (1, 2, 100):
+            up = await shots.walk(LIST, endpoint_id="fires", limit=limit, order="asc", **query)
+            assert (what, [one["id"] for one in up]) == (what, [fires[moment]["id"] for moment in moments])
+            assert up == (await shots.walk(LIST, endpoint_id="fires", limit=limit, **query))[::-1]
+
+
+async def test_a_project_s_deltas_in_order_of_time(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    for limit in (1, 2, 100):
+        found = await shots.walk(LIST, limit=limit, order="asc")
+        assert [one["captured_at"] for one in found] == [second(moment) for moment in (10, 15, 50, 60)]
+        assert found == (await shots.walk(LIST, limit=limit))[::-1]
+
+
+async def test_what_a_delta_tells(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    found = {one["id"]: one for one in await shots.walk(LIST, kind="all", endpoint_id="fires")}
+    moments = [moment for moment, _, _ in DOCUMENTS]
+    for before, (moment, kind, _) in zip(moments, DOCUMENTS[1:], strict=False):
+        one = found[fires[moment]["id"]]
+        assert (one["kind"], one["from_snapshot_id"], one["to_snapshot_id"]) == (
+            kind,
+            fires[before]["id"],
+            fires[moment]["id"],
+        )
+    fifty = found[fires[50]["id"]]
+    assert fifty == {
+        "id": fires[50]["id"],
+        "endpoint_id": fires[50]["endpoint_id"],
+        "from_snapshot_id": fires[40]["id"],
+        "to_snapshot_id": fires[50]["id"],
+        "captured_at": second(50),
+        "kind": "content",
+        "changes_count": 2,
+        "added": 1,
+        "removed": 1,
+        "replaced": 0,
+        "moved": 0,
+        "similarity_score": 0.454545,  # 5 / 11: three leaves of A, at, the year; three of B are gone, three of C new
+        "fields": [{"path": "/fires/*", "changes": 2}],
+        "schema_changes": [],
+    }
+
+
+def decoded(document: Document | str) -> Any:
+    return json.loads(document) if isinstance(document, str) else document
+
+
+async def test_one_delta_in_three_formats(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    for (_, _, before), (moment, kind, after) in pairwise(DOCUMENTS):
+        id = fires[moment]["id"]
+        plain = await shots.get(f"{LIST}/{id}")
+        assert (plain["format"], plain["id"], plain["kind"]) == ("json-patch", id, kind)
+        patched = jsonpatch.apply_patch(decoded(before), plain["diff"])
+        assert patched | {"at": 0} == decoded(after) | {"at": 0}  # what is ignored is in no patch
+        changes = await shots.get(f"{LIST}/{id}", format="changes")
+        assert (changes["format"], len(changes["diff"])) == ("changes", plain["changes_count"])
+        merge = await shots.get(f"{LIST}/{id}", format="merge-patch")
+        assert (decoded(before) | merge["diff"])["fires"] == decoded(after)["fires"]
+    ten = await shots.get(f"{LIST}/{fires[10]['id']}", format="changes")
+    assert ten["diff"] == [
+        {"op": "replace", "path": KEYED, "before": "/fires/0/Acres", "after": "/fires/0/Acres", "old": 1, "new": 5}
+        | {"key": {"UniqueId": "a"}}
+    ]
+
+
+async def test_comparisons_by_ids_and_times(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    by_ids = await shots.send(
+        "POST", COMPARE, json={"from_snapshot_id": fires[0]["id"], "to_snapshot_id": fires[50]["id"]}
+    )
+    assert "id" not in by_ids
+    assert (by_ids["changes_count"], by_ids["captured_at"]) == (3, second(50))
+    for body in (
+        {"endpoint_id": "fires", "from_time": second(9.9), "to_time": second(55)},
+        {"endpoint_id": fires[0]["endpoint_id"], "from_time": second(0), "to_snapshot_id": fires[50]["id"]},
+        {"endpointId": "fires", "fromSnapshotId": fires[0]["id"], "toTime": second(50)},
+    ):
+        assert await shots.send("POST", COMPARE, json=body) == by_ids
+    to_now = await shots.send("POST", COMPARE, json={"endpoint_id": "fires", "from_time": second(0)})
+    assert to_now["to_snapshot_id"] == fires[60]["id"]
+    back = await shots.send(
+        "POST", COMPARE, json={"from_snapshot_id": fires[60]["id"], "to_snapshot_id": fires[0]["id"]}
+    )
+    old = jsonpatch.apply_patch(decoded(DOCUMENTS[-1][2]), back["diff"])
+    assert old | {"at": 0} == DOCUMENTS[0][2]
+    same = await shots.send(
+        "POST", COMPARE, json={"from_snapshot_id": fires[0]["id"], "to_snapshot_id": fires[0]["id"]}
+    )
+    assert (same["kind"], same["diff"], same["changes_count"], same["similarity_score"]) == ("none", [], 0, 1.0)
+
+
+SETTINGS: list[tuple[str, dict[str, Any], int, int, str, int]] = [
+    # settings, from, to, kind, changes
+    ("the endpoint's", {}, 30, 40, "ignored", 0),
+    ("nothing ignored", {"diff": {}}, 30, 40, "content", 1),
+    ("tolerant", {"diff": {"tolerance": 4}}, 0, 10, "ignored", 0),
+    ("tolerant elsewhere", {"diff": {"tolerance": {"/at": 9}}}, 0, 10, "content", 1),
+    ("ignored fields", {"diff": {"ignore": ["/**/Acres", "/at"]}}, 0, 10, "ignored", 0),
+    ("order means nothing", {"diff": {"order": {"/fires": "set"}, "ignore": ["/at"]}}, 10, 20, "reorder", 0),
+    ("another key", {"diff": {"array_keys": {"/fires": ["Acres"]}, "ignore": ["/at"]}}, 0, 10, "content", 2),
+]
+
+
+async def test_comparisons_with_settings_of_their_own(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    for what, more, start, end, kind, count in SETTINGS:
+        body = {"from_snapshot_id": fires[start]["id"], "to_snapshot_id": fires[end]["id"], **more}
+        said = await shots.send("POST", COMPARE, json=body)
+        assert (what, said["kind"], said["changes_count"]) == (what, kind, count)
+    assert (await shots.get("/v1/endpoints/fires"))["endpoint"]["diff"]["ignore"] == ["/at"]
+
+
+async def test_what_changed_since_i_last_looked(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    for moment, one in fires.items():
+        said = await shots.get(LIST, since_snapshot=one["id"], format="changes", endpoint_id="fires")
+        body = {"from_snapshot_id": one["id"], "to_snapshot_id": fires[60]["id"], "format": "changes"}
+        assert said == await shots.send("POST", COMPARE, json=body)
+        assert (said["kind"] == "none") == (moment == 60)
+
+
+async def test_an_unchanged_snapshot_has_no_delta(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    body = await shots.data(fires[60]["id"])
+    stored = await shots.raw(body, "fires", captured_at=second(70), include="delta")
+    assert (stored["snapshot"]["unchanged"], stored["delta"]) == (True, None)
+    await shots.get(f"{LIST}/{stored['snapshot']['id']}", status=404)
+    after = await shots.raw(b"[]", "fires", captured_at=second(80), include="delta")
+    assert after["delta"]["from_snapshot_id"] == stored["snapshot"]["id"]
+
+
+async def test_include_delta_waits_for_it(shots: Shots) -> None:
+    first = await shots.raw(b'{"a": 1}', include="delta")
+    then = await shots.raw(b'{"a": 2}', include="delta")
+    assert first["delta"] is None
+    assert (then["delta"]["id"], then["delta"]["replaced"]) == (then["snapshot"]["id"], 1)
+    assert [one["id"] for one in (await shots.get(LIST))["data"]] == [then["delta"]["id"]]
+    assert then["delta"] == (await shots.get(LIST))["data"][0]
+
+
+async def test_a_merge_patch_that_cannot_be_said(shots: Shots) -> None:
+    await shots.put(b'{"a": 1}')
+    stored = await shots.put(b'{"a": null}')
+    said = await shots.get(f"{LIST}/{stored['id']}", format="merge-patch", status=400)
+    assert said["code"] == "VALIDATION_ERROR"
+    assert (await shots.get(f"{LIST}/{stored['id']}"))["diff"] == [{"op": "replace", "path": "/a", "value": None}]

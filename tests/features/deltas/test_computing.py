@@ -1,0 +1,242 @@
+"""Deltas computed behind the writes: always those of the present timeline with the present settings."""
+
+import json
+import random
+from itertools import pairwise
+from typing import Any
+
+import jsonpatch
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from delta_server.core.errors import DatabaseFailed, NotFound
+from delta_server.core.ids import parse as parse_id
+from delta_server.core.ids import text as text_id
+from delta_server.core.span import Span
+from delta_server.features.contents import service as contents
+from delta_server.features.deltas import service, store
+from delta_server.features.deltas.schemas import Delta
+from delta_server.features.deltas.service import Filter
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.snapshots import service as snapshots
+from delta_server.services import Services
+from delta_server.storage.cache import Cache
+from tests.features.history.timelines import Version, compute, endpoint_named, fill, quakes
+
+ALL = Filter(kinds=frozenset(("content", "reorder", "format", "ignored")))
+
+
+async def listed(svc: Services, endpoint: EndpointRef, filter: Filter = ALL) -> list[Delta]:
+    found = await service.page(svc, endpoint.project, endpoint, Span(descending=False), limit=1000, filter=filter)
+    return found.deltas
+
+
+def document(n: int, **more: Any) -> bytes:
+    return json.dumps({"n": n, "items": [{"id": i, "v": n * i % 7} for i in range(5)], **more}).encode()
+
+
+async def test_the_patches_of_a_whole_real_history_reproduce_it(services: Services) -> None:
+    """`jsonpatch` is the judge. Stored deltas say the same as those computed when asked for."""
+    versions = quakes()
+    endpoint = await endpoint_named(services, "quakes")
+    ids = await fill(services, endpoint, versions)
+    await compute(services)
+    stored = await listed(services, endpoint)
+    assert [delta.to_snapshot_id for delta in stored] == ids[1:]
+    value = json.loads(versions[0].body)
+    for number, (delta, version) in enumerate(zip(stored, versions[1:], strict=True)):
+        asked = await service.get(services, endpoint.project, delta.to_snapshot_id, "json-patch")
+        value = jsonpatch.apply_patch(value, json.loads(bytes(asked.diff)))  # type: ignore[arg-type]  # it is set
+        assert value == json.loads(version.body)
+        for name in delta.__struct_fields__[:-2]:
+            assert (number, name, getattr(delta, name)) == (number, name, getattr(asked, name))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_back_dated_snapshots_give_the_deltas_of_history_in_order(services: Services, seed: int) -> None:
+    """Stored in any order, computed at any time between: the same deltas and field index as from first to last."""
+    rng = random.Random(seed)
+    versions = [Version(1000 * at, document(rng.randrange(4), note="x" * rng.randrange(3))) for at in range(1, 31)]
+    in_order, shuffled = await endpoint_named(services, "in order"), await endpoint_named(services, "shuffled")
+    await fill(services, in_order, versions)
+    for version in rng.sample(versions, len(versions)):
+        await fill(services, shuffled, [version])
+        if rng.random() < 0.3:
+            await service.compute_queued(services)
+    await compute(services)
+    for first, second in zip(await listed(services, in_order), await listed(services, shuffled), strict=True):
+        assert facts(first) == facts(second)
+    assert fields(services, in_order) == fields(services, shuffled) != []
+
+
+def facts(delta: Delta) -> tuple[Any, ...]:
+    changes = [(field.path, field.changes) for field in delta.fields]
+    return delta.captured_at, delta.kind, delta.changes_count, delta.similarity_score, changes, delta.schema_changes
+
+
+def fields(svc: Services, endpoint: EndpointRef) -> list[Any]:
+    sql = "SELECT pattern, changes, deltas, types FROM field WHERE endpoint = ? ORDER BY pattern"
+    return svc.db.peek(lambda tx: tx.all(sql, endpoint.id))
+
+
+async def test_between_a_write_and_its_computing_no_delta_is_wrong(services: Services) -> None:
+    """What a delete or a back-dated insert makes stale is not shown, whether its neighbours are computed yet or not."""
+    endpoint = await endpoint_named(services, "e")
+    ids = await fill(services, endpoint, [Version(1000 * n, document(n)) for n in range(1, 9)])
+    await compute(services)
+    for gone in (0, 4, 7, 5):
+        await snapshots.delete(services, endpoint.project, ids[gone])
+        await _check_ends(services, endpoint)
+    await fill(
+        services, endpoint, [Version(2500, document(99)), Version(7500, document(98)), Version(10, document(97))]
+    )
+    await _check_ends(services, endpoint)
+    assert len(await listed(services, endpoint)) == 1  # from 3,000 to 4,000 nothing happened
+    await compute(services)
+    await _check_ends(services, endpoint)
+    assert len(await listed(services, endpoint)) == 6
+
+
+async def _check_ends(svc: Services, endpoint: EndpointRef) -> None:
+    span = Span(descending=False)
+    rows = await snapshots.page(svc, endpoint.project, endpoint, span, limit=100, changed_only=False)
+    ids = [text_id(row.uid) for row in rows]
+    after = dict(pairwise(ids))
+    for delta in await listed(svc, endpoint):
+        assert after[delta.from_snapshot_id] == delta.to_snapshot_id
+        asked = await service.get(svc, endpoint.project, delta.to_snapshot_id, "changes")
+        assert facts(asked) == facts(delta)
+
+
+SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"ignore": ["/n", "/**/v"]}, "ignored"),
+    ({"tolerance": 1000}, "ignored"),
+    ({"array_keys": {"/items": ["v"]}}, "content"),
+    ({"order": {"/items": "set"}, "ignore": ["/n"]}, "content"),
+]
+
+
+@pytest.mark.parametrize(("settings", "kind"), SETTINGS)
+async def test_new_settings_count_for_the_whole_history(
+    services: Services, settings: dict[str, Any], kind: str
+) -> None:
+    """As if the settings had been there before the first snapshot; and back again."""
+    versions = [Version(1000 * n, document(n)) for n in range(1, 151)]
+    changed, fresh = await endpoint_named(services, "changed"), await endpoint_named(services, "fresh", settings)
+    for endpoint in (changed, fresh):
+        await fill(services, endpoint, versions)
+    await compute(services)
+    before, before_fields = [facts(delta) for delta in await listed(services, changed)], fields(services, changed)
+    await endpoint_named(services, "changed", settings)
+    await compute(services)
+    assert [facts(delta) for delta in await listed(services, changed)] == [
+        facts(delta) for delta in await listed(services, fresh)
+    ]
+    assert {delta.kind for delta in await listed(services, changed)} == {kind}
+    assert fields(services, changed) == fields(services, fresh)
+    await endpoint_named(services, "changed", dict.fromkeys(settings))
+    await compute(services)
+    assert [facts(delta) for delta in await listed(services, changed)] == before
+    assert fields(services, changed) == before_fields
+
+
+async def test_settings_changed_while_deltas_wait(services: Services) -> None:
+    endpoint = await endpoint_named(services, "e")
+    await fill(services, endpoint, [Version(1000 * n, document(n)) for n in range(1, 200)])
+    await service.compute_queued(services)
+    await endpoint_named(services, "e", {"ignore": ["/**/v"]})
+    await service.compute_queued(services)
+    await endpoint_named(services, "e", {"ignore": ["/**/v", "/n"]})
+    await compute(services)
+    assert {delta.kind for delta in await listed(services, endpoint)} == {"ignored"}
+    assert fields(services, endpoint) == []
+
+
+# Others' troubles
+
+
+async def test_endpoints_take_turns(services: Services) -> None:
+    """One with a long queue does not keep the others waiting."""
+    busy, quiet = await endpoint_named(services, "busy"), await endpoint_named(services, "quiet")
+    await fill(services, busy, [Version(1000 * n, document(n)) for n in range(1, 301)])
+    await fill(services, quiet, [Version(1000 * n, document(n)) for n in (1, 2)])
+    await service.compute_queued(services)
+    assert len(await listed(services, quiet)) == 1
+    assert len(await listed(services, busy)) < 50
+    await compute(services)
+    assert len(await listed(services, busy)) == 299
+
+
+async def test_a_deleted_endpoint_does_not_hold_up_the_others(services: Services) -> None:
+    """Until it is swept its contents still wait."""
+    gone, kept = await endpoint_named(services, "gone"), await endpoint_named(services, "kept")
+    await fill(services, gone, [Version(1000 * n, document(n)) for n in range(1, 150)])
+    await endpoint_named(services, "gone", {"ignore": ["/n"]})
+    await endpoints.delete(services, gone.project, "gone")
+    await fill(services, kept, [Version(1000 * n, document(n)) for n in (1, 2)])
+    await compute(services)
+    assert len(await listed(services, kept)) == 1
+
+
+async def test_a_fault_with_one_document_is_told_and_stops_no_other(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = service.summarise
+
+    def faulty(before: bytes, after: bytes, settings: Any) -> Any:
+        if b"poison" in after:
+            raise RecursionError
+        return good(before, after, settings)
+
+    monkeypatch.setattr(service, "summarise", faulty)
+    endpoint = await endpoint_named(services, "e")
+    ids = await fill(
+        services, endpoint, [Version(1, document(1)), Version(2, document(2, poison=1)), Version(3, document(3))]
+    )
+    with capture_logs() as logs:
+        await compute(services)
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("delta not computed", "error")]
+    assert [delta.to_snapshot_id for delta in await listed(services, endpoint)] == [ids[2]]
+
+
+async def test_damaged_contents_cost_their_own_deltas_only(services: Services) -> None:
+    endpoint = await endpoint_named(services, "e")
+    await fill(services, endpoint, [Version(n, document(n)) for n in range(1, 7)])
+    other = await endpoint_named(services, "other")
+    await fill(services, other, [Version(n, document(n)) for n in (1, 2)])
+    head = services.db.peek(contents.head, endpoint.id)
+    assert head is not None
+    spoil = "UPDATE frame SET data = zeroblob(length(data)) WHERE content = ?"
+    await services.db.write(lambda tx: tx.run(spoil, head.id))
+    services = msgspec.structs.replace(services, cache=Cache(1 << 20))
+    with capture_logs() as logs:
+        await compute(services)
+    assert {entry["event"] for entry in logs} == {"delta not computed"}
+    assert len(await listed(services, endpoint)) == 4
+    assert len(await listed(services, other)) == 1
+    with pytest.raises(DatabaseFailed, match="damaged"):
+        await contents.read(services, endpoint.id, head.id)
+
+
+async def test_a_content_deleted_while_its_delta_is_computed(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = await endpoint_named(services, "e")
+    ids = await fill(services, endpoint, [Version(n, document(n)) for n in range(1, 5)])
+    good = store.put
+    deleted: list[Any] = []
+
+    def late(tx: Any, job: Any, summary: Any) -> bool:
+        if not deleted:
+            deleted.append(job)
+            snapshots._delete(tx, endpoint.project, parse_id(ids[1]))
+        return good(tx, job, summary)
+
+    monkeypatch.setattr(store, "put", late)
+    await compute(services)
+    await _check_ends(services, endpoint)
+    assert len(await listed(services, endpoint)) == 2
+    with pytest.raises(NotFound):
+        await service.get(services, endpoint.project, ids[1], "json-patch")
