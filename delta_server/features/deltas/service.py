@@ -106,13 +106,30 @@ async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job]) -> list[tu
                 done.append((job, await _summary(svc, job, bodies, settings)))
                 job = next(waiting, None)
                 bodies = {content: body}
-    except DatabaseFailed as error:
-        # Damage in one place must not stop the deltas of all others: `verify` names it, this one has no delta.
-        logger.error("delta not computed", endpoint=endpoint, content=job and job.content, reason=error.message)
-        done += [(job, None)] if job else []
+    except DatabaseFailed:
+        done += await _compute_singly(svc, endpoint, jobs[len(done) :], settings)
     except NotFound:
         # A content was deleted since the queue was read: the next look at the queue knows.
         logger.debug("contents changed meanwhile", endpoint=endpoint)
+    return done
+
+
+async def _compute_singly(
+    svc: Services, endpoint: int, jobs: Sequence[Job], settings: DiffSettings
+) -> list[tuple[Job, Summary | None]]:
+    """Damage in one place must not cost the deltas of all others: `verify` names it, what it touches has no delta."""
+    done: list[tuple[Job, Summary | None]] = []
+    for job in jobs:
+        summary = None
+        try:
+            wanted = [id for id in (job.previous, job.content) if id is not None]
+            bodies = {id: await contents.read(svc, endpoint, id) for id in wanted}
+            summary = await _summary(svc, job, bodies, settings)
+        except NotFound:
+            break
+        except DatabaseFailed as error:
+            logger.error("delta not computed", endpoint=endpoint, content=job.content, reason=error.message)
+        done.append((job, summary))
     return done
 
 
