@@ -1,6 +1,5 @@
 """Recorded histories outside of Delta: NDJSON files and the versions of a file in a git repository."""
 
-import io
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,6 +15,7 @@ from delta_server.core.errors import Invalid
 from delta_server.features.snapshots.importing import Version
 
 LARGEST_WINDOW = 1 << 27
+READ_BYTES = 1 << 14
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ def read_ndjson(path: Path, told: Callable[[int], None]) -> Iterator[Version]:
     """Versions of FILE.ndjson or FILE.ndjson.zst; `told` gets the bytes of the file read so far. Raises Invalid."""
     with path.open("rb") as file:
         for number, line in enumerate(_lines(file, compressed=path.suffix == ".zst"), 1):
-            if line.isspace():
+            if not line or line.isspace():
                 continue
             try:
                 version = _decode(line)
@@ -46,11 +46,31 @@ def _lines(file: IO[bytes], *, compressed: bool) -> Iterator[bytes]:
     if not compressed:
         yield from file
         return
-    reader = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).stream_reader(file, read_across_frames=True)
+    waiting: list[bytes] = []
+    for piece in _decompressed(file):
+        first, *others = piece.split(b"\n")
+        waiting.append(first)
+        for line in others:
+            yield b"".join(waiting)
+            waiting = [line]
+    yield b"".join(waiting)
+
+
+def _decompressed(file: IO[bytes]) -> Iterator[bytes]:
+    """Pieces of what the file's zstd frames hold. Raises Invalid, for a file that ends within one too."""
+    context = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
+    decoder = context.decompressobj()
     try:
-        yield from io.BufferedReader(reader, 1 << 20)
+        while piece := file.read(READ_BYTES):
+            while piece:
+                if decoder.eof:
+                    decoder = context.decompressobj()
+                yield decoder.decompress(piece)
+                piece = decoder.unused_data if decoder.eof else b""
     except zstandard.ZstdError as error:
         raise Invalid(f"the file is not a zstd file, or it is damaged: {error}") from None
+    if not decoder.eof:
+        raise Invalid("the file ends too early: it is not whole, copy it again")
 
 
 def git_versions(repository: Path, path: str) -> list[tuple[int, str]]:
