@@ -7,18 +7,16 @@ before this is asked, so only what is left over and the whole `before` are read,
 the fields in question and skips the rest.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
-from operator import attrgetter
-from typing import Any
 
 import msgspec
 
-from delta_server.core import pointer, slices
+from delta_server.core import columns, pointer, slices
+from delta_server.core.columns import Column
 
 Fields = tuple[str, ...]
-Column = list[Hashable]
 
 SAMPLE = 32  # elements of a side that are looked at for field names
 MAX_KEY_BYTES = 200
@@ -270,27 +268,9 @@ def _likeness(path: str) -> int:
 
 def _column(elements: Sequence[bytes | msgspec.Raw], fields: Fields) -> Column | None:
     """The key of each element, None if one of them is not an object with these fields as strings or integers."""
-    decode, value = _reader(fields)
-    try:
-        return list(map(value, decode(b"[" + b",".join(elements) + b"]")))
-    except msgspec.DecodeError:
-        return None
+    return columns.of(b"[" + b",".join(elements) + b"]", _paths(fields))
 
 
 @lru_cache(maxsize=512)
-def _reader(fields: Fields) -> tuple[Any, Any]:
-    """What decodes only these fields of each element of an array, and what takes their values from a decoded one."""
-    paths = [tuple(pointer.unescape(name) for name in field.split("/")) for field in fields]
-    attributes = {name: f"f{i}" for i, name in enumerate(sorted({name for path in paths for name in path}))}
-    value = attrgetter(*[".".join([attributes[name] for name in path]) for path in paths])
-    element: Any = _struct(paths, attributes)
-    return msgspec.json.Decoder(list[element]).decode, value
-
-
-def _struct(paths: list[tuple[str, ...]], attributes: dict[str, str]) -> type[msgspec.Struct]:
-    """A struct of the members the paths begin with; those that go on are structs of the rest."""
-    heads = {path[0]: [other[1:] for other in paths if other[0] == path[0] and len(other) > 1] for path in paths}
-    types: list[tuple[str, Any]] = [
-        (attributes[name], _struct(rests, attributes) if rests else str | int) for name, rests in heads.items()
-    ]
-    return msgspec.defstruct("Element", types, rename={attributes[name]: name for name in heads}, gc=False)
+def _paths(fields: Fields) -> columns.Paths:
+    return tuple(pointer.member_names(field) for field in fields)

@@ -12,10 +12,12 @@ in which `*` is any one step and `**` any number of them.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 
-from delta_server.core import slices
+from delta_server.core import columns, slices
 from delta_server.core.errors import Invalid
 
 MAX_PATH_CHARS = 8192
@@ -41,6 +43,7 @@ _PLAIN = re.compile(r"[^/]*")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 _UNQUOTED = re.compile(r'[^\]",\s][^\],]*')
 _ESCAPED = re.compile(r'["/\\\x00-\x1f]')  # what JSON may or must write with a backslash; all else only as \uXXXX
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
 
 
@@ -122,14 +125,20 @@ def _key_value(raw: bytes) -> str:
 def field_of(element: bytes, field: str) -> bytes | None:
     """The slice at a key field (`id`, `properties/code`) of an element, None where it is absent."""
     raw = element
-    for name in field.split("/"):
+    for name in member_names(field):
         if raw[:1] != b"{":
             return None
-        member = slices.members(raw).get(unescape(name))
+        member = slices.members(raw).get(name)
         if member is None:
             return None
         raw = bytes(member)
     return raw
+
+
+@lru_cache(maxsize=512)
+def member_names(field: str) -> tuple[str, ...]:
+    """The members that lead to a key field."""
+    return tuple(unescape(name) for name in field.split("/"))
 
 
 def resolve(document: bytes, steps: Sequence[Step]) -> msgspec.Raw | None:
@@ -172,8 +181,14 @@ def _element_by_key(array: bytes, step: KeyStep) -> bytes | None:
 
 
 def _candidates(array: bytes, step: KeyStep) -> Iterator[bytes]:
-    """Elements that may have the step's values: most are ruled out by a search for the longest text."""
+    """Elements that may have the step's values: most are ruled out by a search for the longest text, or by whole
+    numbers read column by column."""
     strings = [v for v, quoted in zip(step.values, step.quoted, strict=True) if quoted or not _SCALAR.fullmatch(v)]
+    if not strings and all(map(_WHOLE.fullmatch, step.values)):
+        column = columns.of(array, tuple(map(member_names, step.fields)))
+        if column is not None:
+            yield from _with_numbers(array, column, list(map(int, step.values)))
+            return
     longest = max(strings, key=len, default="")
     sought, hides = longest.encode(), b"\\" if _ESCAPED.search(longest) else b"\\u"
     if sought not in array and hides not in array:
@@ -182,6 +197,20 @@ def _candidates(array: bytes, step: KeyStep) -> Iterator[bytes]:
         raw = bytes(element)
         if sought in raw or hides in raw:
             yield raw
+
+
+def _with_numbers(array: bytes, column: columns.Column, numbers: list[int]) -> Iterator[bytes]:
+    """Elements that have these numbers in `column`, or strings that look like them."""
+    either = [{number, str(number)} for number in numbers]
+    if len(either) == 1:
+        [wanted] = either
+        places = [place for place, value in enumerate(column) if value in wanted]
+    else:
+        rows: Any = column
+        places = [place for place, row in enumerate(rows) if all(map(set.__contains__, either, row))]
+    elements = slices.elements(array) if places else []
+    for place in places:
+        yield bytes(elements[place])
 
 
 def _value_matches(raw: bytes | None, value: str, quoted: bool) -> int:

@@ -1,0 +1,99 @@
+"""The tree that leaves leave; whole histories are in tests/features/history."""
+
+import pytest
+
+from delta_server.core.blame import Search, leaves, same_value
+from delta_server.core.diff_settings import DEFAULT, DiffSettings
+from delta_server.core.pointer import parse
+
+
+def paths(document: str, path: str = "", settings: DiffSettings = DEFAULT) -> list[str]:
+    return [leaf.path() for leaf in leaves(document.encode(), parse(path), settings)]
+
+
+@pytest.mark.parametrize(
+    ("document", "wanted"),
+    [
+        ("7", [""]),
+        ("{}", [""]),
+        (' {"a": {"b": [], "c/d": {}}, "e": null} ', ["/a/b", "/a/c~1d", "/e"]),
+        ('{"a":[1,2,3]}', ["/a"]),
+        ('{"a":[{"id":1,"n":2},{"id":2}]}', ["/a/[id=1]/id", "/a/[id=1]/n", "/a/[id=2]/id"]),
+        ('{"a":[{"id":1,"n":2},{"id":1,"n":2}]}', ["/a"]),
+        ('{"a":[{"id":1},{"id":null}]}', ["/a"]),
+        ('{"a":1,"a":2}', ["/a"]),
+    ],
+)
+def test_leaves(document: str, wanted: list[str]) -> None:
+    assert paths(document) == wanted
+
+
+def test_leaves_under_a_path() -> None:
+    document = '{"a":[{"id":1,"n":{"x":2,"y":[]}},{"id":2}]}'
+    assert paths(document, "/a/[id=1]/n") == ["/x", "/y"]
+    assert paths(document, "/a/0/n/x") == [""]
+    assert paths(document, "/a/7") == []
+
+
+def test_the_key_that_is_set_goes_before_one_found() -> None:
+    document = '{"a":[{"id":1,"n":"x"},{"id":2,"n":"y"}]}'
+    settings = DiffSettings(array_keys={"/a": ["n"]})
+    assert paths(document, "", settings)[0] == "/a/[n=x]/id"
+    assert paths(document, "/a/[id=2]", settings) == ["/id", "/n"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("1", "1.0", True),
+        ("1", "true", False),
+        ('"1"', "1", False),
+        ('{"a":1,"b":2}', '{"b":2e0, "a":1}', True),
+        ("[1,2]", "[2,1]", False),
+        ('"\\u0061"', '"a"', True),
+        (None, "null", False),
+        (None, None, True),
+    ],
+)
+def test_values_are_compared_by_value(a: str | None, b: str | None, same: bool) -> None:
+    first, second = (None if text is None else text.encode() for text in (a, b))
+    assert same_value(first, second) is same_value(second, first) is same
+
+
+def searched(document: bytes, *older: bytes | None) -> list[list[str]]:
+    """The paths that leave the search with each of the older versions."""
+    found = list(leaves(document, (), DEFAULT))
+    search = Search(found)
+    gone = [[found[n].path() for n in sorted(search.look(raw))] for raw in older]
+    left = [found[n].path() for n in sorted(search.leaves)]
+    assert sorted(path for part in [*gone, left] for path in part) == sorted(leaf.path() for leaf in found)
+    return [*gone, left]
+
+
+def test_a_leaf_leaves_once() -> None:
+    told = searched(
+        b'{"a":1,"b":{"c":2,"d":3}}', b'{"a":1,"b":{"c":2,"d":4}}', b'{"a":2,"b":{"c":2,"d":3}}', b'{"b":7}'
+    )
+    assert told == [["/b/d"], ["/a"], ["/b/c"], []]
+
+
+def test_elements_are_followed_by_key() -> None:
+    head = b'[{"id":1,"n":1},{"id":2,"n":2}]'
+    assert searched(head, b'[{"id":2,"n":2},{"id":1,"n":0},{"id":3,"n":3}]', b'[{"id":2.0,"n":2}]') == [
+        ["/[id=1]/n"],
+        ["/[id=1]/id"],
+        ["/[id=2]/id", "/[id=2]/n"],
+    ]
+
+
+def test_nothing_before_the_first() -> None:
+    assert searched(b'{"a":1}', b'{"a":1}', None, b'{"a":1}') == [[], ["/a"], [], []]
+
+
+def test_a_search_for_some_of_the_leaves() -> None:
+    found = list(leaves(b'{"a":1,"b":2,"c":3}', (), DEFAULT))
+    search = Search(found)
+    search.drop({0, 2})
+    assert search.leaves == {1}
+    assert search.look(b'{"a":0,"b":0,"c":0}') == [1]
+    assert not search.leaves
