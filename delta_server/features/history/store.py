@@ -151,12 +151,13 @@ def fields(tx: Tx, endpoint: int, *, sought: str, after: tuple[int, int] | None,
     """
     changes, last = after or (1 << 62, 0)
     rows = tx.all(
-        """SELECT f.id, f.pattern, f.changes, f.deltas, f.types,
-             (SELECT max(captured_at) FROM field_change WHERE field = f.id)
-           FROM field f
-           WHERE f.endpoint = ? AND instr(lower(f.pattern), lower(?)) > 0
-             AND (f.changes < ? OR (f.changes = ? AND f.pattern > (SELECT pattern FROM field WHERE id = ?)))
-           ORDER BY f.changes DESC, f.pattern LIMIT ?""",
+        """SELECT id, pattern, changes, deltas, types, (SELECT max(captured_at) FROM field_change WHERE field = id)
+           FROM (
+             SELECT id, pattern, changes, deltas, types FROM field
+             WHERE endpoint = ? AND instr(lower(pattern), lower(?)) > 0
+               AND (changes < ? OR (changes = ? AND pattern > (SELECT pattern FROM field WHERE id = ?)))
+             ORDER BY changes DESC, pattern LIMIT ?)
+           ORDER BY changes DESC, pattern""",
         endpoint,
         sought,
         changes,
