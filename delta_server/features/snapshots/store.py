@@ -151,10 +151,10 @@ def oldest(tx: Tx, endpoint: int, before_ms: int, limit: int) -> list[Row]:
 def free_time(tx: Tx, endpoint: int, captured_at: int) -> int:
     """`captured_at` if no snapshot has it, else the next free millisecond. Raises Conflict in a crowd."""
     rows = tx.all(
-        "SELECT captured_at FROM snapshot WHERE endpoint = ? AND captured_at >= ? ORDER BY captured_at LIMIT ?",
+        "SELECT captured_at FROM snapshot WHERE endpoint = ? AND captured_at BETWEEN ? AND ? ORDER BY captured_at",
         endpoint,
         captured_at,
-        CROWD,
+        captured_at + CROWD - 1,
     )
     for offset, (taken,) in enumerate(rows):
         if taken != captured_at + offset:
