@@ -30,7 +30,9 @@ class Signal:
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait_for(asyncio.shield(self._next), timeout_s)
+            # Not wait_for: until Python 3.12 it loses a cancel that comes with the notify, and its loop never ends.
+            async with asyncio.timeout(timeout_s):
+                await asyncio.shield(self._next)
         except TimeoutError:
             return False
         return True

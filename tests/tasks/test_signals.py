@@ -44,3 +44,17 @@ async def test_what_happened_while_looking_is_not_missed() -> None:
     signal.notify()  # while the waiter was looking, and before it waits
     assert await signal.wait(60, since=seen) is True
     assert await signal.wait(0, since=signal.count) is False
+
+
+async def test_a_cancel_in_the_moment_of_a_notify_is_not_lost() -> None:
+    for turns in range(4):
+        signal = Signal()
+        waiting = asyncio.create_task(signal.wait(60))
+        await asyncio.sleep(0)
+        signal.notify()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        woken = waiting.done()
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert waiting.cancelled() or woken, f"swallowed {turns} turns after the notify"
