@@ -40,7 +40,7 @@ def same(a: list[tuple[int, Any]], b: list[tuple[int, Any]]) -> bool:
     return [(when, comparable(value)) for when, value in a] == [(when, comparable(value)) for when, value in b]
 
 
-async def test_every_magnitude_of_the_real_history(services: Services) -> None:
+async def test_magnitudes_of_the_real_history(services: Services) -> None:
     versions = timelines.quakes()
     endpoint = await timelines.endpoint_named(services, "quakes")
     await timelines.fill(services, endpoint, versions)
@@ -49,6 +49,8 @@ async def test_every_magnitude_of_the_real_history(services: Services) -> None:
     assert len(wanted) > 100
     assert any(len([mag for _, mag in rows if mag is not ABSENT]) > 1 for rows in wanted.values()), "some are revised"
     for number, (url, rows) in enumerate(wanted.items()):
+        if number % 5 and len(rows) <= 2:  # of those that only came and went, each fifth
+            continue
         path = f"/features/[properties/url={url}]/properties/mag"
         assert same(await told(services, endpoint, path), rows), path
         if number % 20 == 0:
