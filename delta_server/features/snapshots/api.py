@@ -60,7 +60,7 @@ async def create(
         _refuse_beside_envelope(captured_at=captured_at, source=source, metadata=metadata)
         item = await services.cpu(schemas.decode_one, raw)
     appended = await service.append(services, project, service.news(services, project, [item]), once)
-    [stored] = await _stored(services, project, appended.ids, with_deltas=include == "delta")
+    [stored] = await _stored(services, project, appended.snapshots, with_deltas=include == "delta")
     return Response(stored, headers=idempotency.headers(replayed=appended.replayed))
 
 
@@ -83,7 +83,7 @@ async def create_many(
     """`data` of the answer has one result for each snapshot, in the order they were sent."""
     items = await services.cpu(schemas.decode_many, await body.document(request))
     appended = await service.append(services, project, service.news(services, project, items), once)
-    stored = await _stored(services, project, appended.ids, with_deltas=include == "delta")
+    stored = await _stored(services, project, appended.snapshots, with_deltas=include == "delta")
     return Response(AllStored(stored), headers=idempotency.headers(replayed=appended.replayed))
 
 
@@ -93,8 +93,7 @@ def _refuse_beside_envelope(**given: str | None) -> None:
             raise Invalid(f"in the query, {name} goes with endpoint; an envelope has its own", field=name)
 
 
-async def _stored(services: Services, project: int, ids: list[str], *, with_deltas: bool) -> list[Stored]:
-    rows = await service.get_many(services, project, ids)
+async def _stored(services: Services, project: int, rows: list[Row], *, with_deltas: bool) -> list[Stored]:
     waited = [await deltas.wait_for(services, project, row.uid) if with_deltas else None for row in rows]
     return [Stored(schemas.snapshot(row), delta) for row, delta in zip(rows, waited, strict=True)]
 

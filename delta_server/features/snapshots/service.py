@@ -20,7 +20,7 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import store, timeline
 from delta_server.features.snapshots.schemas import NULL, NewSnapshot
 from delta_server.features.snapshots.store import Snapshot
-from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour
+from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour, Placed
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Once
@@ -129,8 +129,8 @@ async def append(svc: Services, project: int, news: Sequence[New], once: Once) -
             except Moved:
                 lost += 1
                 continue
-            for new, (endpoint, content) in zip(news, appended.contents, strict=False):
-                contents.remember(svc, endpoint, content, new.body)
+            for new, snapshot in zip(news, appended.snapshots, strict=True):
+                contents.remember(svc, snapshot.endpoint, snapshot.content, new.body)
             svc.contents_changed.notify()
             return appended
     raise Conflict("the endpoint's history is being rewritten at this place; send the snapshot again")
@@ -237,30 +237,55 @@ def _splits(item: _Item, last: _Item | None, bodies: Mapping[int, bytes], level:
 
 def _append(tx: Tx, project: int, news: Sequence[New], entries: Sequence[Entry], once: Once) -> "Appended":
     if answer := once.replay(tx):
-        return Appended(msgspec.json.decode(answer.body, type=list[str]), [], replayed=True)
+        return Appended(_get_many(tx, project, msgspec.json.decode(answer.body, type=list[str])), replayed=True)
     for known in {new.endpoint.id: new.endpoint for new in news if isinstance(new.endpoint, EndpointRef)}.values():
         endpoints.confirm(tx, known)
     names = {new.endpoint for new in news if isinstance(new.endpoint, str)}
-    made = {name: endpoints.ensure(tx, project, name).id for name in names}
-    ids: dict[int, str] = {}
-    placed: dict[int, tuple[int, int]] = {}
+    made = {name: endpoints.ensure(tx, project, name) for name in names}
+    placed: dict[int, Snapshot] = {}
     for number in sorted(range(len(news)), key=lambda n: entries[n].captured_at):
         new, entry = news[number], entries[number]
-        endpoint = new.endpoint.id if isinstance(new.endpoint, EndpointRef) else made[new.endpoint]
-        base = None if entry.based_on is None else placed[entry.based_on][1]
-        uid, content = timeline.place(tx, endpoint, entry, base)
-        ids[number], placed[number] = text_id(uid), (endpoint, content)
-    in_order = [ids[number] for number in range(len(news))]
-    once.keep(tx, 201, msgspec.json.encode(in_order))
-    return Appended(in_order, [placed[number] for number in range(len(news))])
+        endpoint = new.endpoint if isinstance(new.endpoint, EndpointRef) else made[new.endpoint]
+        base = None if entry.based_on is None else placed[entry.based_on].content
+        placed[number] = _snapshot(endpoint, new, entry, timeline.place(tx, endpoint.id, entry, base))
+    appended = Appended([placed[number] for number in range(len(news))])
+    once.keep(tx, 201, msgspec.json.encode(appended.ids))
+    return appended
+
+
+def _snapshot(endpoint: EndpointRef, new: New, entry: Entry, placed: Placed) -> Snapshot:
+    return Snapshot(
+        id=placed.id,
+        uid=placed.uid,
+        captured_at=entry.captured_at,
+        content=placed.content,
+        source=new.source,
+        metadata=new.metadata,
+        size=len(new.body),
+        hash=entry.hash,
+        unchanged=placed.unchanged,
+        endpoint=endpoint.id,
+        endpoint_uid=endpoint.uid,
+        endpoint_name=endpoint.name,
+    )
+
+
+def _get_many(tx: Tx, project: int, snapshot_ids: Sequence[str]) -> list[Snapshot]:
+    found = [snapshot for id in snapshot_ids if (snapshot := store.by_uid(tx, project, parse_id(id)))]
+    if len(found) < len(snapshot_ids):
+        raise NotFound("what this request stored has been deleted since")
+    return found
 
 
 class Appended(msgspec.Struct, frozen=True):
-    """Ids of the new snapshots; (endpoint, content) of each (none when an earlier request's answer came again)."""
+    """The new snapshots in the order they were sent; `replayed`: those of an earlier request that came again."""
 
-    ids: list[str]
-    contents: list[tuple[int, int]]
+    snapshots: list[Snapshot]
     replayed: bool = False
+
+    @property
+    def ids(self) -> list[str]:
+        return [text_id(snapshot.uid) for snapshot in self.snapshots]
 
 
 def get(svc: Services, project: int, snapshot_id: str) -> Snapshot:
@@ -269,18 +294,6 @@ def get(svc: Services, project: int, snapshot_id: str) -> Snapshot:
     if snapshot is None:
         raise NotFound("no such snapshot in this project")
     return snapshot
-
-
-async def get_many(svc: Services, project: int, snapshot_ids: Sequence[str]) -> list[Snapshot]:
-    """In order. Raises NotFound when one is gone."""
-    found = await svc.db.read(_get_many, project, [parse_id(id, "snapshot") for id in snapshot_ids])
-    if len(found) < len(snapshot_ids):
-        raise NotFound("what this request stored has been deleted since")
-    return found
-
-
-def _get_many(tx: Tx, project: int, uids: Sequence[bytes]) -> list[Snapshot]:
-    return [snapshot for uid in uids if (snapshot := store.by_uid(tx, project, uid))]
 
 
 def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snapshot:

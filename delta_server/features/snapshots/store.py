@@ -81,10 +81,12 @@ def endpoints(tx: Tx, project: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def insert(tx: Tx, endpoint: int, captured_at: int, content: int, source: str | None, metadata: str | None) -> bytes:
-    """A new row; answers its id on the wire."""
+def insert(
+    tx: Tx, endpoint: int, captured_at: int, content: int, source: str | None, metadata: str | None
+) -> tuple[int, bytes]:
+    """The new row, and its id on the wire."""
     uid = tx.new_id()
-    tx.insert(
+    row = tx.insert(
         "INSERT INTO snapshot (uid, endpoint, captured_at, content, source, metadata) VALUES (?, ?, ?, ?, ?, ?)",
         uid,
         endpoint,
@@ -93,7 +95,7 @@ def insert(tx: Tx, endpoint: int, captured_at: int, content: int, source: str | 
         source,
         metadata,
     )
-    return uid
+    return row, uid
 
 
 def delete(tx: Tx, snapshot: int) -> None:

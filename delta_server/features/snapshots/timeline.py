@@ -55,6 +55,15 @@ class Entry(msgspec.Struct, frozen=True):
     metadata: str | None
 
 
+class Placed(msgspec.Struct, frozen=True):
+    """A snapshot in its place: its row, its id on the wire, its content; `unchanged` if it equals the one before."""
+
+    id: int
+    uid: bytes
+    content: int
+    unchanged: bool
+
+
 def neighbour(tx: Tx, endpoint: int, captured_at: int) -> Neighbour:
     at = store.free_time(tx, endpoint, captured_at)
     content, after = contents.at(tx, endpoint, at), _next(tx, endpoint, at)
@@ -67,19 +76,18 @@ def _rest(tx: Tx, endpoint: int, run: Content, at: int, after: Content | None) -
     return store.first_of(tx, endpoint, run.id, at + 1, FOREVER if after is None else after.captured_at)
 
 
-def place(tx: Tx, endpoint: int, entry: Entry, base: int | None) -> tuple[bytes, int]:
-    """Insert the snapshot; answers its wire id and its content. Raises Moved.
+def place(tx: Tx, endpoint: int, entry: Entry, base: int | None) -> Placed:
+    """Insert the snapshot. Raises Moved.
 
     `base` is the content that the entry `entry.based_on` got.
     """
     if store.free_time(tx, endpoint, entry.captured_at) != entry.captured_at:
         raise Moved
     before = contents.at(tx, endpoint, entry.captured_at)
-    if before is not None and before.hash == entry.hash:
-        content = before.id
-    else:
-        content = _begin_run(tx, endpoint, entry, base, before)
-    return store.insert(tx, endpoint, entry.captured_at, content, entry.source, entry.metadata), content
+    unchanged = before is not None and before.hash == entry.hash
+    content = before.id if before is not None and unchanged else _begin_run(tx, endpoint, entry, base, before)
+    row, uid = store.insert(tx, endpoint, entry.captured_at, content, entry.source, entry.metadata)
+    return Placed(row, uid, content, unchanged)
 
 
 def _begin_run(tx: Tx, endpoint: int, entry: Entry, base: int | None, before: Content | None) -> int:
