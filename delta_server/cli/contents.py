@@ -10,32 +10,41 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from delta_server import app
-from delta_server.cli.options import with_config
+from delta_server.cli.options import with_database
 from delta_server.config import Config
+from delta_server.core.errors import DatabaseFailed
 from delta_server.features.contents import service, tasks
 from delta_server.features.contents.service import Verified
 
 
 @click.command(help="Sweep, pack and merge all stored contents now, as the background would in the next days.")
-@with_config
+@with_database
 def pack(config: Config) -> None:
     before, after = asyncio.run(_pack(config))
     click.echo(f"the database took {before / 1e6:.2f} MB and takes {after / 1e6:.2f} MB")
 
 
-@click.command(help="Read all stored contents and check every hash. Exits with 1 when something is broken.")
-@with_config
+@click.command(
+    help="Check the database file, read all stored contents and check every hash. Exits with 1 when something is broken."
+)
+@with_database
 def verify(config: Config) -> None:
-    verified = asyncio.run(_verify(config))
-    for sentence in verified.broken:
+    faults, verified = asyncio.run(_verify(config))
+    broken = [*(f"the database file is damaged: {fault}" for fault in faults), *verified.broken]
+    for sentence in broken:
         click.echo(sentence, err=True)
     click.echo(
         f"{verified.contents} contents in {verified.packs} packs and {verified.frames} frames, "
         f"{verified.raw_bytes / 1e6:.1f} MB of documents: "
-        + (f"{len(verified.broken)} broken" if verified.broken else "all as they were stored")
+        + (f"{_faults(len(broken))} found" if broken else "all as they were stored")
     )
-    if verified.broken:
+    if broken:
+        click.echo("Restore a backup of the data directory. Until then, what is not named here can be read.", err=True)
         sys.exit(1)
+
+
+def _faults(count: int) -> str:
+    return "1 fault was" if count == 1 else f"{count} faults were"
 
 
 async def _pack(config: Config) -> tuple[int, int]:
@@ -49,16 +58,21 @@ async def _pack(config: Config) -> tuple[int, int]:
         return before, services.db.stats().database_bytes
 
 
-async def _verify(config: Config) -> Verified:
+async def _verify(config: Config) -> tuple[list[str], Verified]:
+    """What is wrong with the file itself, and with what is stored in it."""
     async with app.open_services(config) as services:
-        with _progress("verifying") as told:
-            return await service.verify(services, told)
+        faults = await services.db.check()
+        try:
+            with _progress("verifying") as told:
+                return faults, await service.verify(services, told)
+        except DatabaseFailed as error:  # the file is so damaged that not even the lists can be read
+            return [*faults, error.message], Verified()
 
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr, called with how much is done and of how much."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task(what, total=None)
         yield lambda done, of: progress.update(bar, completed=done, total=of)

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import click
 
 from delta_server import app
-from delta_server.cli.options import with_config
+from delta_server.cli.options import with_config, with_database
 from delta_server.config import Config
 from delta_server.core import secrets, times
 from delta_server.core.errors import DeltaError
@@ -16,7 +16,7 @@ from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts.schemas import ApiKey
 from delta_server.features.projects import service as projects
 from delta_server.storage.database import Tx
-from delta_server.storage.lock import DataDirRefused
+from delta_server.storage.lock import InUse
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,7 +55,7 @@ def create(
 
 
 @key.command("list", help="List all keys, the newest first. The keys themselves are not stored and not shown.")
-@with_config
+@with_database
 def list_(config: Config) -> None:
     keys = _write(config, _list)
     if not keys:
@@ -69,7 +69,7 @@ def list_(config: Config) -> None:
 
 @key.command(help="Make a key useless at once, by its ID from `key list`.")
 @click.argument("public_id")
-@with_config
+@with_database
 def revoke(config: Config, public_id: str) -> None:
     _write(config, _revoke, public_id)
     click.echo(f"Revoked {public_id}.")
@@ -124,7 +124,7 @@ def _write(config: Config, fn: Callable[Concatenate[Tx, P], T], *args: P.args, *
 
     try:
         return asyncio.run(run())
-    except DataDirRefused as error:
+    except InUse as error:
         raise DeltaError(
             f"{error.message}\nWhile a server runs, manage its keys over HTTP: /v1/auth/api-keys, with an admin key."
         ) from error

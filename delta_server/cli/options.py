@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from delta_server.config import Config, Given, Loaded, load
+from delta_server.core.errors import DeltaError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,17 +24,21 @@ def load_with(config_file: Path | None, flags: Mapping[str, Any]) -> Loaded:
     return load(file=config_file, flags=given)
 
 
-def with_loaded(command: Callable[Concatenate[Loaded, P], R]) -> Callable[..., R]:
-    """Add --config and --data-dir (and take --host and --port where the command has them); pass Loaded first."""
+def with_file(command: Callable[Concatenate[Loaded, P], R]) -> Callable[..., R]:
+    """Add --config (and take --data-dir, --host and --port where the command has them); pass Loaded first."""
 
     @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file with options.")
-    @click.option("--data-dir", help="Where the database is; made when absent.  [default: ./delta-data]")
     @functools.wraps(command)
     def wrapper(*args: Any, config_file: Path | None, **values: Any) -> R:
         flags = {name: values.pop(name) for name in _FLAGS if name in values}
         return command(load_with(config_file, flags), *args, **values)
 
     return wrapper
+
+
+def with_loaded(command: Callable[Concatenate[Loaded, P], R]) -> Callable[..., R]:
+    """As `with_file`, with --data-dir too."""
+    return click.option("--data-dir", help="Where the database is.  [default: ./delta-data]")(with_file(command))
 
 
 def with_config(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]:
@@ -44,3 +49,31 @@ def with_config(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R
         return command(loaded.config, *args, **values)
 
     return with_loaded(wrapper)
+
+
+def with_database(command: Callable[Concatenate[Config, P], R]) -> Callable[..., R]:
+    """As `with_config`, for commands that make no database: DeltaError where there is none."""
+
+    @functools.wraps(command)
+    def wrapper(config: Config, *args: Any, **values: Any) -> R:
+        require_database(config)
+        return command(config, *args, **values)
+
+    return with_config(wrapper)
+
+
+def require_database(config: Config) -> None:
+    """Raises DeltaError when nothing was ever stored in the data directory: its name may be mistyped."""
+    from delta_server.storage.sqlite import DATABASE_NAME  # here: `config show` does without a database
+
+    directory = config.storage.data_dir
+    try:
+        found = (directory / DATABASE_NAME).stat().st_size >= 0
+    except PermissionError:
+        return  # opening it will tell
+    except OSError:
+        found = False
+    if not found:
+        raise DeltaError(
+            f"there is no Delta database in {directory}: name its directory with --data-dir or DELTA_DATA_DIR"
+        )

@@ -81,5 +81,8 @@ class Database(Protocol):
     async def vacuum(self, pages: int) -> int:
         """Give up to `pages` free pages back to the file system, a few at a time between writes; how many it was."""
 
+    async def check(self) -> list[str]:
+        """What is wrong with the structure of the file itself, a sentence each; reads all of it, without a deadline."""
+
     async def close(self) -> None:
         """Finish the writes that are queued and the reads that run, then let go of the files. May be called twice."""

@@ -1,5 +1,6 @@
 """Who may use a data directory: one server at a time, on a disk of this machine."""
 
+import errno
 import fcntl
 import os
 import re
@@ -26,6 +27,10 @@ class DataDirRefused(DeltaError):
     """The data directory cannot be used; the message says why and what to do."""
 
 
+class InUse(DataDirRefused):
+    """Another process has it."""
+
+
 class DirectoryLock:
     """An flock on `delta.lock`. The kernel drops it when the process ends, however it ends.
 
@@ -33,7 +38,7 @@ class DirectoryLock:
     """
 
     def __init__(self, data_dir: Path) -> None:
-        """Raises DataDirRefused when another process holds the lock."""
+        """Raises InUse when another process holds the lock."""
         path = data_dir / LOCK_NAME
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -41,15 +46,33 @@ class DirectoryLock:
         except BlockingIOError:
             holder = os.read(self._file, 20).decode(errors="replace").strip() or "unknown"
             os.close(self._file)
-            raise DataDirRefused(
-                f"{data_dir} is in use by another Delta server (process {holder}): stop it first, "
-                "or give this one another data directory (DELTA_DATA_DIR)"
+            raise InUse(
+                f"{data_dir} is in use by another Delta server (process {holder}): stop that server first, "
+                "or use another data directory (--data-dir, DELTA_DATA_DIR)"
             ) from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         os.close(self._file)
+
+
+_REMEDIES = {
+    errno.EROFS: "it is on a read-only file system: copy it to where it can be written",
+    errno.EACCES: "it may not be written by this user: change its owner or permissions, or run as the user who owns it",
+    errno.EPERM: "it may not be written by this user: change its owner or permissions, or run as the user who owns it",
+    errno.EEXIST: "a file has that name: name a directory",
+    errno.ENOTDIR: "a part of its path is a file: name a directory",
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.ELOOP: "its symbolic links lead in a circle",
+}
+
+
+def unusable(data_dir: Path, error: OSError) -> DataDirRefused:
+    """What to do about `error`, from making or opening what is in the data directory."""
+    remedy = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
+    return DataDirRefused(f"the data directory {data_dir} cannot be used: {remedy} (--data-dir, DELTA_DATA_DIR)")
 
 
 def refuse_network(data_dir: Path, *, mounts: Path = Path("/proc/self/mountinfo")) -> None:

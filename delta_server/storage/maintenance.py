@@ -1,6 +1,7 @@
 """What keeps the files small and the query planner informed; called by the periodic table."""
 
 import asyncio
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
@@ -12,6 +13,9 @@ from delta_server.storage.transaction import raise_explained
 
 SLICE_PAGES = 64
 """Pages one incremental vacuum moves within one write: 0.5 MB, a millisecond or two."""
+
+MOST_FAULTS = 20
+"""How many faults of each kind `check` tells of at most."""
 
 _TRUNCATE_WAIT_MS = 200
 """How long shortening the log may hold up writers while it waits for readers of old snapshots."""
@@ -30,9 +34,27 @@ class Maintenance:
     async def checkpoint(self) -> None:
         await asyncio.to_thread(self._checkpoint)
 
+    async def check(self) -> list[str]:
+        return await asyncio.to_thread(self._check)
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    def _check(self) -> list[str]:
+        """Pages, rows, indexes against their tables, and references between tables."""
+        with self._lock:
+            try:
+                rows = self._connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})").fetchall()
+                lost = list(islice(self._connection.execute("PRAGMA foreign_key_check"), MOST_FAULTS))
+            except (apsw.CorruptError, apsw.NotADBError) as error:
+                return [f"the file cannot be read to its end: {error}"]
+            except apsw.Error as error:
+                raise_explained(error)
+        faults = [line for row in rows if row[0] != "ok" for line in str(row[0]).splitlines()]
+        return faults + [
+            f"row {row} of {table} refers to a row of {to} that is not there" for table, row, to, _ in lost
+        ]
 
     def _checkpoint(self) -> None:
         with self._lock:

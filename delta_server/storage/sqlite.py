@@ -19,7 +19,7 @@ import apsw
 from delta_server.config import Storage
 from delta_server.storage.connection import Tuning, check_library, open_writer
 from delta_server.storage.database import Clock, DatabaseStats, Tx
-from delta_server.storage.lock import DataDirRefused, DirectoryLock, refuse_network
+from delta_server.storage.lock import DirectoryLock, refuse_network, unusable
 from delta_server.storage.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
 from delta_server.storage.migrate import migrate, packaged, sync_path
 from delta_server.storage.readers import Reader, ReaderPool
@@ -70,7 +70,7 @@ class SqliteDatabase:
             refuse_network(storage.data_dir)
             return cls(storage, clock, tuning or Tuning())
         except OSError as error:
-            raise DataDirRefused(f"the data directory {storage.data_dir} cannot be used: {error}") from error
+            raise unusable(storage.data_dir, error) from error
         except apsw.Error as error:
             raise_explained(error)
 
@@ -112,6 +112,9 @@ class SqliteDatabase:
             if given < wanted:
                 break
         return freed
+
+    async def check(self) -> list[str]:
+        return await self._maintenance.check()
 
     async def close(self) -> None:
         async with self._closing:  # the second caller waits for the first, then finds nothing left to close

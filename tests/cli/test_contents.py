@@ -48,15 +48,23 @@ def change(data_dir: Path, sql: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["pack", "verify"])
-def test_a_directory_in_use_is_refused(data_dir: Path, command: str) -> None:
-    data_dir.mkdir()
-    lock = DirectoryLock(data_dir)
+def test_a_directory_in_use_is_refused(filled: Path, command: str) -> None:
+    lock = DirectoryLock(filled)
     try:
         result = run(command)
         assert result.exit_code == 1
         assert "in use" in result.output
+        assert "stop that server first" in result.output
     finally:
         lock.release()
+
+
+@pytest.mark.parametrize("command", ["pack", "verify"])
+def test_a_directory_without_a_database_is_refused_and_not_made(data_dir: Path, command: str) -> None:
+    result = run(command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"there is no Delta database in {data_dir}" in result.stderr
+    assert not data_dir.exists()
 
 
 DAMAGE = {
@@ -73,7 +81,9 @@ def test_verify_names_what_is_broken(filled: Path, sql: str, named: str) -> None
     result = run("verify")
     assert result.exit_code == 1
     assert named in result.stderr
-    assert "broken" in result.stdout
+    assert "found" in result.stdout
+    assert "Restore a backup" in result.stderr
+    assert "delta-server verify" not in result.output
 
 
 def test_a_broken_frame_stops_pack_and_stays(filled: Path) -> None:
@@ -81,11 +91,32 @@ def test_a_broken_frame_stops_pack_and_stays(filled: Path) -> None:
     packed = run("pack")
     assert packed.exit_code == 1
     assert "frame of content 9" in packed.output
-    assert run("verify").stderr.count("cannot be read") == 22  # all that is based on it
+    verified = run("verify")
+    assert "1 fault was found" in verified.stdout
+    cause, _ = verified.stderr.splitlines()
+    assert cause.startswith("the frame of content 9 (endpoint 1) is damaged")
+    assert cause.endswith(": content 9, content 10, content 11, content 12, content 13 and 17 more cannot be read")
+
+
+@pytest.mark.parametrize("table", ["snapshot", "delta", "content"])
+def test_verify_looks_at_the_file_itself(filled: Path, table: str) -> None:
+    """One page overwritten, in tables whose rows no content is read from too."""
+    connection = apsw.Connection(str(filled / "delta.db"))
+    size = connection.pragma("page_size")
+    root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).get
+    connection.close()
+    with (filled / "delta.db").open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\x55" * 64)
+    result = run("verify")
+    assert result.exit_code == 1
+    assert "the database file is damaged" in result.output
+    assert "estore a backup" in result.output
 
 
 @pytest.mark.parametrize("command", ["pack", "verify"])
 def test_nothing_stored_is_fine(data_dir: Path, command: str) -> None:
+    assert CliRunner().invoke(cli, ["key", "create", "--project", "p"]).exit_code == 0
     assert run(command).exit_code == 0
 
 

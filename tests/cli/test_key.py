@@ -38,7 +38,6 @@ def run(*words: str) -> Result:
         (["create", "--project", "a", "--expires", "999999999d"], 1, "before the year 10000"),
         (["create", "--project", "a", "--name", "a\x1b[2J"], 1, "U+001B"),
         (["revoke"], 2, "PUBLIC_ID"),
-        (["revoke", "00000000000"], 1, "no such key"),
         (["destroy"], 2, "No such command"),
     ],
 )
@@ -47,7 +46,34 @@ def test_refusals(data_dir: Path, words: list[str], code: int, says: str) -> Non
     assert (refused.exit_code, refused.stdout) == (code, "")
     assert says in refused.stderr
     assert "Traceback" not in refused.output
-    assert "There are no keys yet" in run("list").stderr
+
+
+@pytest.mark.parametrize("words", [["list"], ["revoke", "00000000000"]])
+def test_no_database_is_made_where_there_is_none(data_dir: Path, words: list[str]) -> None:
+    refused = run(*words)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert f"there is no Delta database in {data_dir}" in refused.stderr
+    assert not data_dir.exists()
+
+
+def test_a_key_that_is_not_there_is_not_revoked(data_dir: Path) -> None:
+    run("create", "--project", "a")
+    refused = run("revoke", "00000000000")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "no such key" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("file", "a file has that name"), ("file/under", "a part of its path is a file"), ("x" * 300, "too long")],
+)
+def test_a_data_directory_that_cannot_be_says_what_to_do(tmp_path: Path, path: str, says: str) -> None:
+    (tmp_path / "file").write_text("")
+    refused = run("create", "--project", "a", "--data-dir", str(tmp_path / path))
+    assert refused.exit_code == 1
+    assert says in refused.stderr
+    assert "Errno" not in refused.output
+    assert "over HTTP" not in refused.output
 
 
 def test_the_key_alone_goes_to_standard_output(data_dir: Path) -> None:

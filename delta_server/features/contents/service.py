@@ -59,16 +59,23 @@ __all__ = [
 ]
 
 VERIFIED_AT_ONCE = 1000
+NAMED = 5
+"""How much of what one cause makes unreadable is named."""
 
 
 class Verified(msgspec.Struct):
-    """What `verify` read, and what it found broken, one sentence each."""
+    """What `verify` read, and what it found broken, one sentence a cause."""
 
     contents: int = 0
     packs: int = 0
     frames: int = 0
     raw_bytes: int = 0
     broken: list[str] = []
+    unreadable: dict[str, list[str]] = {}
+    """By cause, what cannot be read because of it: all that is based on one damaged frame, say."""
+
+    def lost(self, what: str, error: DatabaseFailed) -> None:
+        self.unreadable.setdefault(error.message.removesuffix("; run delta-server verify"), []).append(what)
 
 
 async def encode_next(svc: Services, endpoint: int, previous: Content | None, body: bytes) -> Frame:
@@ -109,7 +116,13 @@ async def verify(svc: Services, progress: Callable[[int, int], None] = lambda do
         for start in range(0, len(frames), VERIFIED_AT_ONCE):
             await _verify_frames(svc, endpoint, frames[start : start + VERIFIED_AT_ONCE], verified)
             progress(verified.contents, total)
+    verified.broken += [f"{cause}: {_enumerated(whats)} cannot be read" for cause, whats in verified.unreadable.items()]
     return verified
+
+
+def _enumerated(whats: Sequence[str]) -> str:
+    more = f" and {len(whats) - NAMED} more" if len(whats) > NAMED else ""
+    return ", ".join(whats[:NAMED]) + more
 
 
 async def _verify_pack(svc: Services, endpoint: int, pack_id: int, verified: Verified) -> None:
@@ -126,10 +139,10 @@ async def _verify_pack(svc: Services, endpoint: int, pack_id: int, verified: Ver
     try:
         raw = await reading.read_pack(svc, endpoint, pack_id)
     except DatabaseFailed as error:
-        verified.broken.append(f"pack {pack_id} (endpoint {endpoint}) cannot be read: {error.message}")
+        verified.lost(f"pack {pack_id}", error)
         return
     if raw is not None:
-        verified.broken += await svc.cpu(_wrong, members, raw)
+        verified.broken += await svc.spare_cpu(_wrong, members, raw)
 
 
 def _wrong(members: Sequence[Content], raw: Raw) -> list[str]:
@@ -156,12 +169,12 @@ async def _verify_frames(svc: Services, endpoint: int, contents: list[int], veri
             async for _ in read_run(svc, endpoint, [content.id for content in step]):
                 pass
         except DatabaseFailed:
-            verified.broken += [sentence for content in step if (sentence := await _trouble(svc, content))]
+            for content in step:
+                await _verify_frame(svc, content, verified)
 
 
-async def _trouble(svc: Services, content: Content) -> str | None:
+async def _verify_frame(svc: Services, content: Content, verified: Verified) -> None:
     try:
         await read(svc, content.endpoint, content.id)
     except DatabaseFailed as error:
-        return f"frame of content {content.id} (endpoint {content.endpoint}) cannot be read: {error.message}"
-    return None
+        verified.lost(f"content {content.id}", error)
