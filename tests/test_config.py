@@ -1,4 +1,5 @@
 import itertools
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from delta_server.config import OPTIONS, BadConfig, Config, Given, Option, expected, load, shown
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+PACKAGE = Path(__file__).parent.parent / "delta_server"
 
 
 def written(directory: Path, text: str) -> Path:
@@ -160,3 +162,10 @@ def test_every_option_says_what_it_expects(option: Option) -> None:
 def test_what_is_shown_can_be_loaded_again(tmp_path: Path) -> None:
     lines = [f"{name} = {value}" for name, value, _ in shown(load(environ={}))]
     assert load(file=written(tmp_path, "\n".join(lines)), environ={}).config == Config()
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_is_used(option: str) -> None:
+    used = re.compile(rf"\.{option.split('.')[1]}\b")
+    sources = [path for path in PACKAGE.rglob("*.py") if path.name != "config.py"]
+    assert any(used.search(path.read_text(encoding="utf-8")) for path in sources)
