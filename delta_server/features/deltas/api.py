@@ -1,11 +1,13 @@
 """/v1/deltas: what changed, and between which snapshots."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeAlias
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from delta_server.core.errors import Invalid
 from delta_server.features.deltas import schemas, service
 from delta_server.features.deltas.schemas import Comparison, Delta, Format
 from delta_server.features.endpoints import service as endpoints
@@ -18,6 +20,8 @@ _TAGS = ["Deltas"]
 _LIST = "deltas"
 
 FormatText: TypeAlias = Annotated[Format, QueryParameter(description="How `diff` is written")]
+_PATTERN = "A field pattern such as /items/*/price, where * is any element: changes at it and under it"
+_BESIDE_SINCE = frozenset({"since_snapshot", "format", "endpoint_id"})
 
 
 @get(
@@ -32,8 +36,8 @@ async def list_deltas(
     project: NamedDependency[int],
     endpoint_id: Annotated[str | None, QueryParameter(description="Id or name; all endpoints without it")] = None,
     kind: Annotated[str, QueryParameter(description="content, reorder, format, ignored, several, or all")] = "content",
-    min_changes: Annotated[int, QueryParameter(ge=0, le=1 << 40)] = 0,
-    path: Annotated[str | None, QueryParameter(description="A field pattern: changes at or under it")] = None,
+    min_changes: Annotated[int, QueryParameter(ge=0, le=1 << 40, description="Only deltas of so many changes")] = 0,
+    path: Annotated[str | None, QueryParameter(description=_PATTERN)] = None,
     from_: spans.From = None,
     to: spans.To = None,
     order: spans.Order = "desc",
@@ -42,7 +46,9 @@ async def list_deltas(
     since_snapshot: Annotated[str | None, QueryParameter(description="Compare this snapshot with the latest")] = None,
     format: FormatText = "json-patch",
 ) -> Response[Any]:
-    """With `since_snapshot` the answer is one comparison: what changed since then."""
+    """With `since_snapshot` the answer is one comparison: what changed since then. `format` goes with it, and
+    `endpoint_id` may; everything else is about the list."""
+    _check_together(request.query_params)
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
     if since_snapshot is not None:
         return Response(await service.since(services, project, since_snapshot, format, endpoint))
@@ -51,6 +57,20 @@ async def list_deltas(
     found = await service.page(services, project, endpoint, span, limit=limit, filter=filter)
     next_cursor = None if found.next is None else spans.cursor_at(_LIST, order, found.next)
     return pagination.respond(request, Page(found.deltas, next_cursor is not None, next_cursor))
+
+
+def _check_together(given: Iterable[str]) -> None:
+    """Raise Invalid for an option that would have no effect."""
+    names = set(given)
+    if "since_snapshot" in names:
+        for name in sorted(names - _BESIDE_SINCE):
+            raise Invalid(
+                f"{name} is for the list; with since_snapshot, one comparison, go endpoint_id and format", field=name
+            )
+    elif "format" in names:
+        raise Invalid(
+            "format goes with since_snapshot: a list has no diff; GET /v1/deltas/{id}?format= shows one", field="format"
+        )
 
 
 @get(

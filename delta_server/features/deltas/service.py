@@ -1,8 +1,7 @@
 """What changed: deltas computed behind the writes, lists of them, comparisons of any two snapshots."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import merge
-from itertools import islice, product
 
 import msgspec
 import structlog
@@ -12,7 +11,6 @@ from delta_server.core.changes import changes
 from delta_server.core.diff import Difference, DiffSettings, diff, validate
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
 from delta_server.core.patches import json_patch, merge_patch
-from delta_server.core.pointer import Step
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
@@ -35,17 +33,16 @@ LEAST_SHARE = 4
 WAIT_S = 30.0
 SCAN_LIMIT = 20_000
 """Deltas one list request looks at before it answers with what it found and a cursor."""
-MOST_PATTERNS = 64
 MAX_FIELDS = 256
 """Field patterns kept of one delta; past it the deepest are counted under their parents."""
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which deltas a list wants. `paths` are field patterns; changes at and under them count."""
+    """Which deltas a list wants. `path` is a field pattern; changes at and under it count."""
 
     kinds: frozenset[str] = frozenset({"content"})
     min_changes: int = 0
-    paths: Sequence[str] | None = None
+    path: str | None = None
 
     def matches(self, row: Row) -> bool:
         return KINDS[row[3]] in self.kinds and sum(row[4:8]) >= self.min_changes
@@ -56,17 +53,20 @@ def filter_of(*, kind: str, min_changes: int, path: str | None) -> Filter:
     kinds = frozenset(KINDS if kind == "all" else kind.split(","))
     if not kinds <= set(KINDS):
         raise Invalid(f"kind must be {', '.join(KINDS)}, several of them with commas between, or all", field="kind")
-    return Filter(kinds, min_changes, None if path is None else _patterns(path))
+    return Filter(kinds, min_changes, None if path is None else _pattern(path))
 
 
-def _patterns(path: str) -> list[str]:
-    """The field patterns a path may mean: a step of digits is the index of an element or the name of a member."""
-    steps = [dict.fromkeys((pointer.pattern_of([step]), _as_member(step))) for step in pointer.parse(path)]
-    return list(islice(map("".join, product(*steps)), MOST_PATTERNS))
-
-
-def _as_member(step: Step) -> str:
-    return "/" + (pointer.escape(step) if isinstance(step, str) else step.text)
+def _pattern(path: str) -> str:
+    """Raises Invalid for a step by key: deltas are found by field, and a field is the same in all elements."""
+    steps = pointer.parse(path)
+    names = [step for step in steps if isinstance(step, str)]
+    if len(names) < len(steps):
+        raise Invalid(
+            "path is a field pattern here: write * for an element of an array, as in /items/*/price; "
+            "GET /v1/endpoints/{endpoint}/history?path= follows one element",
+            field="path",
+        )
+    return "".join("/" + pointer.escape(name) for name in names)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -205,13 +205,15 @@ async def page(
     svc: Services, project: int, endpoint: EndpointRef | None, span: Span, *, limit: int, filter: Filter
 ) -> Found:
     """Up to `limit` deltas of one endpoint, or of the project in order of time, that match `filter`."""
-    return await svc.db.read(_page, project, None if endpoint is None else endpoint.id, span, limit, filter)
+    return await svc.db.read(_page, project, endpoint, span, limit, filter)
 
 
-def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, filter: Filter) -> Found:
-    endpoints = store.endpoints(tx, project) if endpoint is None else [endpoint]
-    size = limit + 1 if endpoint is not None else 1 + limit // 16
-    walks = [_rows(tx, id, span, size, filter.paths) for id in endpoints]
+def _page(tx: Tx, project: int, endpoint: EndpointRef | None, span: Span, limit: int, filter: Filter) -> Found:
+    if endpoint is not None:
+        endpoints.confirm(tx, endpoint)
+        walks = _walks(tx, [endpoint.id], span, limit + 1, filter.path)
+    else:
+        walks = _walks(tx, store.endpoints(tx, project), span, 1 + limit // 16, filter.path)
     found: list[Row] = []
     last: Position | None = None
     for scanned, row in enumerate(merge(*walks, reverse=span.descending)):
@@ -223,11 +225,26 @@ def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, fi
     return Found([_view(tx, row) for row in found], None)
 
 
-def _rows(tx: Tx, endpoint: int, span: Span, size: int, paths: Sequence[str] | None) -> Iterator[Row]:
-    if paths is None:
-        yield from store.walk(tx, endpoint, span, size)
+def _walks(tx: Tx, endpoints: Sequence[int], span: Span, size: int, path: str | None) -> list[Iterator[Row]]:
+    if path is None:
+        return [store.walk(tx, endpoint, span, size) for endpoint in endpoints]
+    fields = [store.fields_at_or_under(tx, endpoint, path) for endpoint in endpoints]
+    _check_wildcards(path, is_there=any(fields))
+    return [_rows(tx, of, span, size) for of in fields]
+
+
+def _check_wildcards(path: str, *, is_there: bool) -> None:
+    """A name may hold a `*`, so what looks like another wildcard is refused only where no field is called so."""
+    if is_there or not any("*" in step and step != "*" for step in path.split("/")):
         return
-    fields = {field for path in paths for field in store.fields_at_or_under(tx, endpoint, path)}
+    raise Invalid(
+        f"no field is called {path}: * stands for one whole step and there is no **; a pattern includes all under it, "
+        "and GET /v1/endpoints/{endpoint}/fields?q= finds patterns by a part of their text",
+        field="path",
+    )
+
+
+def _rows(tx: Tx, fields: Collection[int], span: Span, size: int) -> Iterator[Row]:
     for _, content in store.changed_contents(tx, fields, span, size):
         row = store.row(tx, content)
         if row is not None:
