@@ -11,7 +11,7 @@ from delta_server.storage.connection import Tuning, open_writer
 from delta_server.storage.database import Tx
 from delta_server.storage.transaction import raise_explained
 
-SLICE_PAGES = 64
+SLICE_PAGES = 128
 """Pages one incremental vacuum moves within one write: 0.5 MB, a millisecond or two."""
 
 MOST_FAULTS = 20
