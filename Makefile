@@ -6,7 +6,7 @@ UV_VERSION := 0.13.8
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 SOURCES := $(shell find delta_server -type f -not -name '*.pyc')
 
-.PHONY: help demo run test check bench build test-binary lock clean
+.PHONY: help demo run install test check bench build test-binary lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -15,8 +15,10 @@ help: ## Show this help
 demo: $(VENV)/.run ## See Delta at work on a small real history, then use it (PORT=8080)
 	@$(BIN)/delta-server demo $(if $(PORT),--port $(PORT))
 
-run: $(VENV)/.run ## Run the server (data in ./delta-data, options in ./delta.toml if it is there)
-	@$(BIN)/delta-server serve
+run: $(VENV)/.run ## Run the server (PORT=8080; data in ./delta-data, options in ./delta.toml if it is there)
+	@$(BIN)/delta-server serve $(if $(PORT),--port $(PORT))
+
+install: $(VENV)/.run ## Install what Delta needs into .venv, and nothing else
 
 test: check ## Check, then run the whole test suite (ARGS="tests/core -k name" picks some)
 	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --maxprocesses 4 --dist worksteal)

@@ -105,6 +105,10 @@ class BadConfig(DeltaError):
     """The configuration cannot be used; the message lists every wrong option, one a line."""
 
 
+class _Because(ValueError):
+    """A value that is not allowed, with the reason for people."""
+
+
 def _options() -> Iterator[Option]:
     for section in msgspec.structs.fields(Config):
         for field in msgspec.structs.fields(section.type):
@@ -119,6 +123,8 @@ OPTIONS = {option.name: option for option in _options()}
 _SHORT = {"DELTA_DATA_DIR": "storage.data_dir"}
 _NOT_OPTIONS = frozenset({"DELTA_CONFIG", "DELTA_HISTORIES"})
 """Names the program reads elsewhere: the file to load, and where tests and benches find recorded histories."""
+_OF_KUBERNETES = re.compile(r"DELTA_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
+"""What Kubernetes and Docker links set in every container beside a service named `delta`: not meant for Delta."""
 
 _UNITS = {
     "_bytes": {"": 1, "b": 1, "mb": 10**6, "mib": MIB, "kb": 10**3, "kib": KIB, "gb": 10**9, "gib": GIB},
@@ -163,11 +169,32 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
         section, field = name.split(".")
         try:
             sections[section][field] = _convert(option, value)
-        except (msgspec.ValidationError, ValueError):
-            got = "something else" if option.secret else repr(value)
-            problems.append(f"{name} ({source}): expected {expected(option)}, got {got}")
+        except (msgspec.ValidationError, ValueError) as error:
+            got = "something else" if option.secret else _got(value)
+            why = f": {error}" if isinstance(error, _Because) else ""
+            problems.append(f"{name} ({source}): expected {expected(option)}, got {got}{why}")
     built = {field.name: field.type(**sections[field.name]) for field in msgspec.structs.fields(Config)}
-    return Config(**built)
+    config = Config(**built)
+    if config.limits.document_bytes > config.limits.request_bytes:
+        problems.append(
+            f"limits.document_bytes ({_source(given, 'limits.document_bytes')}) is {config.limits.document_bytes}, more "
+            f"than limits.request_bytes ({_source(given, 'limits.request_bytes')}), {config.limits.request_bytes}: "
+            "no request could bring such a document"
+        )
+    return config
+
+
+def _source(given: Mapping[str, Given], name: str) -> str:
+    return given[name].source if name in given else "default"
+
+
+def _got(value: Any) -> str:
+    """As it was written: repr for texts, so that odd characters show, and TOML's words for the rest."""
+    if isinstance(value, str):
+        return repr(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_got, value)) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _convert(option: Option, value: Any) -> Any:
@@ -193,6 +220,8 @@ def _from_text(option: Option, text: str) -> Any:
         return True if word in _TRUE else False if word in _FALSE else text
     if isinstance(kind, VarTupleType):
         return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(kind, LiteralType):
+        return text.strip().lower()
     return text
 
 
@@ -214,7 +243,20 @@ def _check_networks(networks: tuple[str, ...]) -> None:
     from ipaddress import ip_network
 
     for network in networks:
-        ip_network(network)
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise _Because(_network_trouble(network, str(error))) from None
+
+
+def _network_trouble(network: str, reason: str) -> str:
+    from ipaddress import ip_network
+
+    if "host bits" not in reason:
+        return f"{network!r} is no network"
+    return (
+        f"{network!r} is an address within a network (it has host bits set): write {ip_network(network, strict=False)}"
+    )
 
 
 def expected(option: Option) -> str:
@@ -238,12 +280,14 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[s
     given: dict[str, Given] = {}
     # Sorted backwards: DELTA_STORAGE_DATA_DIR comes before its short form, and the first one seen is kept.
     for variable in sorted((v for v in environ if v.startswith("DELTA_")), reverse=True):
-        if variable in _NOT_OPTIONS:
+        if variable in _NOT_OPTIONS or _OF_KUBERNETES.fullmatch(variable):
             continue
         name = names.get(variable) or names.get(variable.removesuffix("_FILE"))
         if name is None:
             problems.append(f"{variable}: unknown option in the environment{_closest(variable, names)}")
             continue
+        if variable in names and f"{variable}_FILE" in environ:
+            problems.append(f"{variable} and {variable}_FILE are both set: remove one of them")
         value = environ[variable] if variable in names else _read_value(Path(environ[variable]), variable, problems)
         if value is not None:
             given.setdefault(name, Given(value, variable))
@@ -261,7 +305,7 @@ def _read_value(path: Path, variable: str, problems: list[str]) -> str | None:
 def _find_file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
     if file is not None:
         return file
-    if "DELTA_CONFIG" in environ:
+    if environ.get("DELTA_CONFIG"):
         return Path(environ["DELTA_CONFIG"])
     here = Path("delta.toml")
     return here if here.exists() else None
@@ -279,7 +323,8 @@ def _from_file(path: Path | None, problems: list[str]) -> dict[str, Given]:
     lines = _lines(text)
     given: dict[str, Given] = {}
     for name, value in _flatten(tree):
-        source = f"{path} line {lines[name]}" if name in lines else str(path)
+        line = lines.get(name) or lines.get(name.split(".")[0])  # server = {port = 1}: the line of `server`
+        source = f"{path} line {line}" if line else str(path)
         if name in OPTIONS:
             given[name] = Given(value, source)
         else:

@@ -32,6 +32,11 @@ BAD_FILES = [
     ("[storage]\ndata_dir = 3", "storage.data_dir", "line 2", "a path"),
     ("[server]\n# a\nprot = 1", "server.prot", "line 3", "did you mean server.port?"),
     ("[sever]\nport = 1", "sever", "line 1", "unknown option"),
+    ("# inline\nserver = {host = '1.2.3.4', prt = 5}", "server.prt", "line 2", "did you mean server.port?"),
+    ("[server]\ntrusted_proxies = [\n'::1',\n'10.0.0.x',\n]", "server.trusted_proxies", "line 2", "'10.0.0.x' is no"),
+    ("[server]\ntrusted_proxies = ['10.0.0.1/8']", "server.trusted_proxies", "line 2", "write 10.0.0.0/8"),
+    ("[server]\nport = true", "server.port", "line 2", "got true"),
+    ("[limits]\nrequest_bytes = 4096", "limits.document_bytes", "line 2", "more than limits.request_bytes"),
     ("port = 1", "port", "line 1", "unknown option"),
 ]
 
@@ -97,6 +102,8 @@ VALUES: list[tuple[str, str, Any]] = [
     ("DELTA_LIMITS_REQUEST_SECONDS", "5m", 300),
     ("DELTA_PACKS_DEEP_AFTER_DAYS", "2w", 14),
     ("DELTA_SERVER_DOCS", "off", False),
+    ("DELTA_LOG_LEVEL", "DEBUG", "debug"),
+    ("DELTA_LOG_FORMAT", "Json", "json"),
     ("DELTA_SERVER_TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
     ("DELTA_SERVER_TRUSTED_PROXIES", "", ()),
     ("DELTA_DATA_DIR", "/var/lib/delta", Path("/var/lib/delta")),
@@ -118,6 +125,30 @@ def test_a_value_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
         load(environ={"DELTA_SERVER_PORT_FILE": str(tmp_path / "absent")})
 
 
+def test_a_value_and_a_file_for_it_are_ambiguous(tmp_path: Path) -> None:
+    (tmp_path / "port").write_text("8123\n")
+    with pytest.raises(BadConfig, match="DELTA_SERVER_PORT and DELTA_SERVER_PORT_FILE are both set"):
+        load(environ={"DELTA_SERVER_PORT": "1", "DELTA_SERVER_PORT_FILE": str(tmp_path / "port")})
+
+
+KUBERNETES = {
+    "DELTA_PORT": "tcp://10.96.0.7:8080",
+    "DELTA_PORT_8080_TCP": "tcp://10.96.0.7:8080",
+    "DELTA_PORT_8080_TCP_PROTO": "tcp",
+    "DELTA_PORT_8080_TCP_PORT": "8080",
+    "DELTA_PORT_8080_TCP_ADDR": "10.96.0.7",
+    "DELTA_SERVICE_HOST": "10.96.0.7",
+    "DELTA_SERVICE_PORT": "8080",
+    "DELTA_SERVICE_PORT_HTTP": "8080",
+}
+
+
+def test_what_kubernetes_sets_for_a_service_named_delta_is_left_alone() -> None:
+    assert load(environ=KUBERNETES).config == Config()
+    with pytest.raises(BadConfig, match="DELTA_PROT"):
+        load(environ={"DELTA_PROT": "1"})
+
+
 def test_the_full_name_of_the_data_directory_wins_over_its_short_one() -> None:
     loaded = load(environ={"DELTA_DATA_DIR": "short", "DELTA_STORAGE_DATA_DIR": "full"})
     assert loaded.config.storage.data_dir == Path("full")
@@ -130,6 +161,7 @@ def test_a_file_may_be_named_in_the_environment_or_lie_where_delta_starts(
     assert load(environ={"DELTA_CONFIG": str(path)}).config.server.port == 1
     monkeypatch.chdir(tmp_path)
     assert load(environ={}).config.server.port == 1
+    assert load(environ={"DELTA_CONFIG": ""}).config.server.port == 1
 
 
 def test_other_variables_are_left_alone() -> None:

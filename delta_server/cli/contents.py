@@ -25,7 +25,7 @@ def pack(config: Config) -> None:
 
 
 @click.command(
-    help="Check the database file, read all stored contents and check every hash. Exits with 1 when something is broken."
+    help="Check the database file, read all that is stored and check every hash. Exits with 1 when something is broken."
 )
 @with_database
 def verify(config: Config) -> None:

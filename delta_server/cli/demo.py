@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from delta_server import app
 from delta_server.cli import importing, plot, serve
-from delta_server.cli.options import with_config
-from delta_server.config import Config
+from delta_server.cli.options import with_file
+from delta_server.config import Config, Loaded
 from delta_server.core import secrets, times
 from delta_server.core.span import Span
 from delta_server.features.accounts import service as accounts
@@ -36,12 +36,16 @@ MOST_CHANGES = 1000
 @click.command(help="Show Delta at work on a real recorded history, then serve it. Everything goes when it stops.")
 @click.option("--host", help="Address to listen at.  [default: 127.0.0.1]")
 @click.option("--port", help="Port to listen at; 0 picks a free one.  [default: 8080]")
-@with_config
-def demo(config: Config) -> None:
-    with tempfile.TemporaryDirectory(prefix="delta-demo-") as directory:
-        config = replace(config, storage=replace(config.storage, data_dir=Path(directory)))
+@with_file
+def demo(loaded: Loaded) -> None:
+    server = loaded.config.server
+    with (
+        serve.listen(server.host, server.port) as listener,  # first: a taken port is told before the work
+        tempfile.TemporaryDirectory(prefix="delta-demo-") as directory,
+    ):
+        config = replace(loaded.config, storage=replace(loaded.config.storage, data_dir=Path(directory)))
         key = asyncio.run(_prepare(config))
-        serve.run(config, greeting=lambda url: _greeting(url, key))
+        serve.run(config, listener, greeting=lambda url: _greeting(url, key))
 
 
 async def _prepare(config: Config) -> str:

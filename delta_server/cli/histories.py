@@ -1,11 +1,13 @@
 """Recorded histories outside of Delta: NDJSON files and the versions of a file in a git repository."""
 
+import posixpath
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from io import BufferedReader
 from operator import itemgetter
 from pathlib import Path
-from typing import IO
 
 import msgspec
 import zstandard
@@ -14,6 +16,7 @@ from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.features.snapshots.importing import Version
 
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 LARGEST_WINDOW = 1 << 27
 READ_BYTES = 1 << 14
 
@@ -27,27 +30,48 @@ class Line(msgspec.Struct, frozen=True):
 
 _decode = msgspec.json.Decoder(Line).decode
 
-
-def read_ndjson(path: Path, told: Callable[[int], None]) -> Iterator[Version]:
-    """Versions of FILE.ndjson or FILE.ndjson.zst; `told` gets the bytes of the file read so far. Raises Invalid."""
-    with path.open("rb") as file:
-        for number, line in enumerate(_lines(file, compressed=path.suffix == ".zst"), 1):
-            if not line or line.isspace():
-                continue
-            try:
-                version = _decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise Invalid(f'{path.name}, line {number}: {error}; expected {{"at": TIME, "body": TEXT}}') from None
-            yield Version(times.parse(version.at, field=f"at (line {number})"), version.body.encode())
-            told(file.tell())
+EXPECTED = 'expected {"at": "2026-01-31T12:00:00Z", "body": "the document as a JSON string"}'
+_WRONG_TYPE = re.compile(r"Expected `(?P<wanted>\w+)`, got `(?P<got>\w+)`(?: - at `\$\.(?P<field>\w+)`)?")
+_KINDS = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
 
 
-def _lines(file: IO[bytes], *, compressed: bool) -> Iterator[bytes]:
+def read_ndjson(file: BufferedReader, name: str, told: Callable[[int], None]) -> Iterator[Version]:
+    """Versions of lines of NDJSON, or of them in zstd; `told` gets the bytes of the file read so far. Raises Invalid.
+
+    `file` may be a pipe: it is read once and as it comes.
+    """
+    compressed = name.endswith(".zst") or file.peek(4)[:4] == ZSTD_MAGIC
+    for number, line in enumerate(_lines(file, told, compressed=compressed), 1):
+        if not line or line.isspace():
+            continue
+        try:
+            version = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Invalid(f"{name}, line {number}: {_explained(error)}; {EXPECTED}") from None
+        yield Version(times.parse(version.at, field=f"at (line {number})"), version.body.encode(), f"line {number}")
+
+
+def _explained(error: Exception) -> str:
+    """msgspec's words for the mistakes that are likely, said for people."""
+    match = _WRONG_TYPE.fullmatch(str(error))
+    if match is None:
+        return str(error)
+    field, got = match["field"], match["got"]
+    if field == "body":
+        return f"body is a JSON {_KINDS.get(got, got)}, not a JSON string that holds the document's text"
+    return f"{field or 'the line'} is a JSON {_KINDS.get(got, got)}, not a JSON {_KINDS.get(match['wanted'])}"
+
+
+def _lines(file: BufferedReader, told: Callable[[int], None], *, compressed: bool) -> Iterator[bytes]:
     if not compressed:
-        yield from file
+        done = 0
+        for line in file:
+            done += len(line)
+            told(done)
+            yield line
         return
     waiting: list[bytes] = []
-    for piece in _decompressed(file):
+    for piece in _decompressed(file, told):
         first, *others = piece.split(b"\n")
         waiting.append(first)
         for line in others:
@@ -56,12 +80,15 @@ def _lines(file: IO[bytes], *, compressed: bool) -> Iterator[bytes]:
     yield b"".join(waiting)
 
 
-def _decompressed(file: IO[bytes]) -> Iterator[bytes]:
+def _decompressed(file: BufferedReader, told: Callable[[int], None]) -> Iterator[bytes]:
     """Pieces of what the file's zstd frames hold. Raises Invalid, for a file that ends within one too."""
     context = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
     decoder = context.decompressobj()
+    done = 0
     try:
-        while piece := file.read(READ_BYTES):
+        while piece := file.read1(READ_BYTES):
+            done += len(piece)
+            told(done)
             while piece:
                 if decoder.eof:
                     decoder = context.decompressobj()
@@ -71,6 +98,14 @@ def _decompressed(file: IO[bytes]) -> Iterator[bytes]:
         raise Invalid(f"the file is not a zstd file, or it is damaged: {error}") from None
     if not decoder.eof:
         raise Invalid("the file ends too early: it is not whole, copy it again")
+
+
+def git_path(path: str) -> str:
+    """A file's path as git writes it, from the repository's top. Raises Invalid."""
+    plain = posixpath.normpath(path) if path else "."
+    if plain == "." or plain.startswith(("/", "../")):
+        raise Invalid(f'"{path}" is not a file in the repository: give its path from the repository\'s top')
+    return plain
 
 
 def git_versions(repository: Path, path: str) -> list[tuple[int, str]]:
@@ -96,7 +131,7 @@ def read_git(
             git.stdin.flush()
             header = git.stdout.readline().split()
             if len(header) == 3 and header[1] == b"blob":
-                yield Version(captured_at, git.stdout.read(int(header[2])))
+                yield Version(captured_at, git.stdout.read(int(header[2])), f"commit {commit[:12]}")
                 git.stdout.read(1)
             told(number)
 

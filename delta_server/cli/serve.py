@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import click
+import structlog
 import uvicorn
 
 from delta_server import __version__, app, logging
@@ -24,34 +25,35 @@ from delta_server.http.server import uvicorn_config
 
 DOUBLE_SIGNAL_S = 0.5
 
+log = structlog.get_logger("delta.server")
+
 
 @click.command(help="Run the server until it is told to stop (Ctrl-C, SIGTERM).")
 @click.option("--host", help="Address to listen at.  [default: 127.0.0.1]")
 @click.option("--port", help="Port to listen at; 0 picks a free one.  [default: 8080]")
 @with_config
 def serve(config: Config) -> None:
-    run(config)
+    with listen(config.server.host, config.server.port) as listener:
+        run(config, listener)
 
 
-def run(config: Config, greeting: Callable[[str], str] | None = None) -> None:
+def run(config: Config, listener: socket.socket, greeting: Callable[[str], str] | None = None) -> None:
     """Serve until a signal; `greeting` makes of the URL what is printed once it listens.
 
-    Raises DeltaError when the port is taken or the application refuses to start.
+    Raises DeltaError when the application refuses to start.
     """
     logging.configure(config.log.level, config.log.format)
-    listener = listen(config.server.host, config.server.port)
     application = _Application(app.build(config))
     server = _Server(
         uvicorn_config(application, shutdown_seconds=config.server.shutdown_seconds),
         greeting or partial(_listening, config),
     )
-    with listener:
-        try:
-            server.run(sockets=[listener])
-        except SystemExit:
-            if application.refusal is None:
-                raise
-            raise application.refusal from None
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:
+        if application.refusal is None:
+            raise
+        raise application.refusal from None
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -104,9 +106,11 @@ class _Server(uvicorn.Server):
         address = (sockets or [])[0].getsockname()
         url = f"http://[{address[0]}]:{address[1]}" if ":" in address[0] else f"http://{address[0]}:{address[1]}"
         click.echo(self._greeting(url))
+        log.info("started", version=__version__, url=url, pid=os.getpid())
         notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        log.info("stopping", pid=os.getpid())
         notify("STOPPING=1")
         await super().shutdown(sockets)
 

@@ -22,11 +22,11 @@ def test_bad_usage_exits_2(runner: CliRunner) -> None:
 
 
 def test_an_expected_failure_prints_its_message_and_exits_1(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_config: Config) -> None:
+    def fail(_config: Config, _listener: object) -> None:
         raise DeltaError("the moon is full: wait a day")
 
     monkeypatch.setattr(serve, "run", fail)
-    result = runner.invoke(cli, ["serve"])
+    result = runner.invoke(cli, ["serve", "--port", "0"])
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "Error: the moon is full: wait a day\n"
 
