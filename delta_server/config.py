@@ -176,11 +176,11 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
     built = {field.name: field.type(**sections[field.name]) for field in msgspec.structs.fields(Config)}
     config = Config(**built)
     if config.limits.document_bytes > config.limits.request_bytes:
-        problems.append(
-            f"limits.document_bytes ({_source(given, 'limits.document_bytes')}) is {config.limits.document_bytes}, more "
-            f"than limits.request_bytes ({_source(given, 'limits.request_bytes')}), {config.limits.request_bytes}: "
-            "no request could bring such a document"
-        )
+        sizes = [
+            f"limits.{name} ({_source(given, f'limits.{name}')}) = {getattr(config.limits, name)}"
+            for name in ("document_bytes", "request_bytes")
+        ]
+        problems.append(" is more than ".join(sizes) + ": no request could bring such a document")
     return config
 
 
