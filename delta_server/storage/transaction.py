@@ -22,11 +22,17 @@ class SqliteTx:
         self.now_ms = now_ms
 
     def one(self, sql: str, *params: Any) -> Row | None:
-        row: Row | None = self._execute(sql, params).fetchone()
+        try:
+            row: Row | None = self._execute(sql, params).fetchone()
+        except UnicodeDecodeError as error:
+            raise apsw.CorruptError(f"a text is not UTF-8: {error}") from None
         return row
 
     def all(self, sql: str, *params: Any) -> list[Row]:
-        return self._execute(sql, params).fetchall()
+        try:
+            return self._execute(sql, params).fetchall()
+        except UnicodeDecodeError as error:
+            raise apsw.CorruptError(f"a text is not UTF-8: {error}") from None
 
     def run(self, sql: str, *params: Any) -> int:
         self._execute(sql, params)
