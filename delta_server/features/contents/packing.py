@@ -2,9 +2,12 @@
 
 Each step computes outside of a transaction; one transaction then replaces, and raises Stale, which undoes it, when
 something it replaces or stands on has changed since. Nothing is lost: the next run starts from what is there.
+
+What is damaged is left as it is and told of once all else is done.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -12,9 +15,10 @@ from delta_server.config import Packs
 from delta_server.core import chain, codec
 from delta_server.core.chain import STORED, Above, Bounds, Part
 from delta_server.core.codec import Packed
+from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.features.contents import reading, store
 from delta_server.features.contents.reading import Raw
-from delta_server.features.contents.rows import Content, Frame, NewPack, Pack
+from delta_server.features.contents.rows import Content, NewPack, Pack
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -30,7 +34,27 @@ class Anchor(msgspec.Struct, frozen=True):
     chain: int
 
 
-class Run(msgspec.Struct, frozen=True):
+class Troubles:
+    """What could not be done for damage or lost races, collected while the work on all else goes on."""
+
+    def __init__(self) -> None:
+        self._found: list[DatabaseFailed | Conflict] = []
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        try:
+            yield
+        except (DatabaseFailed, Conflict) as error:
+            self._found.append(error)
+
+    def tell(self) -> None:
+        """Raise the first, with the number of the others, if there is any."""
+        if self._found:
+            first, more = self._found[0], len(self._found) - 1
+            raise type(first)(first.message + (f" (and {more} more of this kind)" if more else ""))
+
+
+class Batch(msgspec.Struct, frozen=True):
     """Encoded contents on their way into the store, in order. `parts` tell what each of `data` holds; `frame_base` and
     `pack_base` are the stored contents behind `chain.STORED`."""
 
@@ -43,37 +67,45 @@ class Run(msgspec.Struct, frozen=True):
     pack_base: int | None
 
 
-def pack_bounds(svc: Services) -> Bounds:
-    packs = svc.config.packs
+def pack_bounds(packs: Packs) -> Bounds:
     return Bounds(packs.pack_bytes, packs.pack_contents, large_bytes=packs.pack_bytes)
 
 
-def deep_bounds(svc: Services) -> Bounds:
-    packs = svc.config.packs
+def deep_bounds(packs: Packs) -> Bounds:
     return Bounds(packs.deep_bytes, packs.deep_contents, large_bytes=packs.pack_bytes)
 
 
-# A run of new contents
+# A batch of new contents
 
 
-async def encode_run(svc: Services, endpoint: int, previous: Content | None, items: Sequence[tuple[int, bytes]]) -> Run:
+async def encode_batch(
+    svc: Services, endpoint: int, previous: Content | None, items: Sequence[tuple[int, bytes]]
+) -> Batch:
     """Encode (captured_at, body) in order: in packs at once where there is enough for one, else in frames.
 
-    `previous` is the content before the first. Give as many as `run_is_full` says for the best packs.
+    `previous` is the content before the first. Give as many as `batch_is_full` says for the best packs.
     """
     bodies = [body for _, body in items]
     sizes = [len(body) for body in bodies]
     anchor, depth = await svc.db.read(_above, endpoint, items[0][0], previous)
-    above = Above(anchor.chain if anchor else None, anchor.content.size if anchor else 0, depth)
-    parts = chain.plan_run(sizes, deep_bounds(svc), least=pack_bounds(svc), above=above)
+    anchor_body = await reading.read_base(svc, endpoint, anchor.content.id) if anchor else None
+    anchor = anchor if anchor_body is not None else None
+    previous_body = await reading.read_base(svc, endpoint, previous.id) if previous else None
+    above = Above(
+        pack_chain=anchor.chain if anchor else None,
+        anchor_size=anchor.content.size if anchor else 0,
+        frame_depth=depth if previous_body is not None else None,
+    )
+    packs = svc.config.packs
+    parts = chain.plan_batch(sizes, deep_bounds(packs), least=pack_bounds(packs), above=above)
     data = []
     for part in parts:
-        stored = previous if part.chain is None else _content(anchor)
-        base = await _base_body(svc, endpoint, part, stored, bodies)
-        data.append(await svc.cpu(_encode_part, part, base, bodies, svc.config.packs))
+        stored = previous_body if part.chain is None else anchor_body
+        base = None if part.base is None else stored if part.base == STORED else bodies[part.base]
+        data.append(await svc.spare_cpu(_encode_part, part, base, bodies, packs))
     hashes = await svc.cpu(lambda: [codec.digest(body) for body in bodies])
     times = [captured_at for captured_at, _ in items]
-    return Run(times, sizes, hashes, parts, data, _id(previous), _id(_content(anchor)))
+    return Batch(times, sizes, hashes, parts, data, _id(previous), _id(_content(anchor)))
 
 
 def _encode_part(part: Part, base: bytes | None, bodies: list[bytes], levels: Packs) -> bytes | Packed:
@@ -87,41 +119,31 @@ def encode_pack(base: bytes | None, bodies: Sequence[bytes | memoryview], level:
     return codec.encode_pack(base, b"".join(bodies[:-1]), bytes(bodies[-1]), level=level)
 
 
-def run_is_full(svc: Services, sizes: Sequence[int]) -> bool:
-    """Whether contents of these sizes make the largest pack there is: time to `encode_run` them."""
-    return chain.is_full([*sizes, sizes[-1]], deep_bounds(svc))
+def batch_is_full(svc: Services, size_bytes: int, contents: int) -> bool:
+    """Whether that many contents of so many bytes in all make the largest pack there is: time to `encode_batch` them.
+
+    Another one of their average size would not fit.
+    """
+    return chain.is_full(size_bytes + size_bytes // max(1, contents), contents + 1, deep_bounds(svc.config.packs))
 
 
-def add_run(tx: Tx, endpoint: int, run: Run) -> list[int] | None:
+def add_batch(tx: Tx, endpoint: int, batch: Batch) -> list[int] | None:
     """The ids of the new contents, in order; None when a content they are based on is gone or has moved.
 
     They and the contents after them become pending, as with `add`.
     """
-    if not all(_stands(tx, endpoint, run, part) for part in run.parts):
+    if not all(_stands(tx, endpoint, batch, part) for part in batch.parts):
         return None
-    ids = [
-        store.insert_content(tx, endpoint, captured_at, size, digest)
-        for captured_at, size, digest in zip(run.captured_at, run.sizes, run.hashes, strict=True)
-    ]
-    for part, data in zip(run.parts, run.data, strict=True):
-        _insert_part(tx, endpoint, run, part, data, ids)
-    for content, captured_at in zip(ids, run.captured_at, strict=True):
-        store.mark_next_pending(tx, endpoint, captured_at, content)
+    ids = store.insert_contents(tx, endpoint, batch.captured_at, batch.sizes, batch.hashes)
+    for part, data in zip(batch.parts, batch.data, strict=True):
+        _insert_part(tx, endpoint, batch, part, data, ids)
     return ids
-
-
-def frame_depth(tx: Tx, endpoint: int, content: int | None) -> int:
-    """How many frames are decoded to read a content, its own included; no more than tell whether a keyframe is due."""
-    depth = 0
-    while depth < chain.KEYFRAME_EVERY and content is not None and (found := store.frame_base(tx, endpoint, content)):
-        depth, content = depth + 1, found[0]
-    return depth
 
 
 def _above(tx: Tx, endpoint: int, captured_at: int, previous: Content | None) -> tuple[Anchor | None, int | None]:
     """What a pack and a frame at a time are based on: the pack before it, and the depth of the frame before it."""
     pack = store.pack_before(tx, endpoint, captured_at)
-    depth = frame_depth(tx, endpoint, previous.id) if previous else None
+    depth = store.frame_depth(tx, endpoint, previous.id) if previous else None
     return anchor_of(tx, endpoint, pack), depth
 
 
@@ -138,23 +160,13 @@ def _id(content: Content | None) -> int | None:
     return content.id if content else None
 
 
-async def _base_body(
-    svc: Services, endpoint: int, part: Part, stored: Content | None, bodies: list[bytes]
-) -> bytes | None:
-    if part.base is None:
-        return None
-    if part.base != STORED:
-        return bodies[part.base]
-    return await reading.read(svc, endpoint, stored.id) if stored else None
-
-
-def _stands(tx: Tx, endpoint: int, run: Run, part: Part) -> bool:
+def _stands(tx: Tx, endpoint: int, batch: Batch, part: Part) -> bool:
     """Whether the stored content a part is based on is where it has to be."""
     if part.base != STORED:
         return True
     if part.chain is None:
-        return run.frame_base is not None and store.get(tx, endpoint, run.frame_base) is not None
-    return _is_below(tx, endpoint, run.pack_base, part.chain)
+        return batch.frame_base is not None and store.get(tx, endpoint, batch.frame_base) is not None
+    return _is_below(tx, endpoint, batch.pack_base, part.chain)
 
 
 def _is_below(tx: Tx, endpoint: int, base: int | None, pack_chain: int) -> bool:
@@ -163,15 +175,15 @@ def _is_below(tx: Tx, endpoint: int, base: int | None, pack_chain: int) -> bool:
     return below is not None and below < pack_chain
 
 
-def _insert_part(tx: Tx, endpoint: int, run: Run, part: Part, data: bytes | Packed, ids: list[int]) -> None:
-    stored = run.frame_base if part.chain is None else run.pack_base
+def _insert_part(tx: Tx, endpoint: int, batch: Batch, part: Part, data: bytes | Packed, ids: list[int]) -> None:
+    stored = batch.frame_base if part.chain is None else batch.pack_base
     base = stored if part.base == STORED else None if part.base is None else ids[part.base]
-    sizes = run.sizes[part.start : part.stop]
+    sizes = batch.sizes[part.start : part.stop]
     if isinstance(data, Packed) and part.chain is not None:
-        new = NewPack(run.captured_at[part.start], False, base, part.chain, sizes, tx.now_ms, data)
+        new = NewPack(batch.captured_at[part.start], False, base, part.chain, sizes, tx.now_ms, data)
         store.insert_pack(tx, endpoint, new, ids[part.start : part.stop])
     elif isinstance(data, bytes):
-        store.insert_frame(tx, endpoint, ids[part.start], Frame(run.hashes[part.start], sizes[0], base, data))
+        store.insert_frame(tx, endpoint, ids[part.start], sizes[0], base, data)
 
 
 # Loose frames
@@ -180,31 +192,58 @@ def _insert_part(tx: Tx, endpoint: int, run: Run, part: Part, data: bytes | Pack
 async def pack_loose(svc: Services, endpoint: int, *, everything: bool = False) -> int:
     """Pack an endpoint's frames; those that do not fill a pack only with `everything`. The number of packs made.
 
-    Raises Stale, DatabaseFailed.
+    Raises Stale, and in the end DatabaseFailed when there are damaged ones among them.
     """
-    bounds = pack_bounds(svc)
+    bounds = pack_bounds(svc.config.packs)
     loose = await svc.db.read(store.loose, endpoint, size_limit=bounds.large_bytes)
-    sizes = [content.size for content in loose]
-    made = 0
-    runs = chain.groups(sizes, bounds) if everything else chain.full_groups(sizes, bounds)
-    for run in runs:
-        contents = loose[run.start : run.stop]
-        made += await _pack_frames(svc, endpoint, contents, always=run.stop < len(loose))
+    made, troubles = 0, Troubles()
+    groups = chain.groups if everything else chain.full_groups
+    while runs := groups([content.size for content in loose], bounds):
+        group = loose[: runs[0].stop]
+        bodies = await _readable(svc, endpoint, group, troubles)
+        if len(bodies) == len(group):
+            made += await _pack_frames(svc, endpoint, group, list(bodies.values()), always=len(group) < len(loose))
+            loose = loose[len(group) :]
+        else:
+            loose = [content for content in group if content.id in bodies] + loose[len(group) :]
+    troubles.tell()
     return made
 
 
-async def _pack_frames(svc: Services, endpoint: int, contents: list[Content], *, always: bool) -> bool:
+async def _readable(svc: Services, endpoint: int, group: Sequence[Content], troubles: Troubles) -> dict[int, bytes]:
+    """The bodies of a group of frames, without those that are damaged or based on one in the group that is."""
+    ids = [content.id for content in group]
+    bodies: dict[int, bytes] = {}
+    with troubles.collected():
+        async for content, body in reading.read_run(svc, endpoint, ids):
+            bodies[content] = body
+        return bodies
+    bases = await svc.db.read(store.frame_bases, endpoint, ids)
+    damaged: set[int | None] = set()
+    for content in ids:
+        if content not in bodies and bases.get(content) not in damaged:
+            with suppress(DatabaseFailed):
+                bodies[content] = await reading.read(svc, endpoint, content)
+        if content not in bodies:
+            damaged.add(content)
+    return {content: bodies[content] for content in ids if content in bodies}
+
+
+async def _pack_frames(
+    svc: Services, endpoint: int, contents: list[Content], bodies: list[bytes], *, always: bool
+) -> bool:
     """False when they are the last, do not fill a pack, and would take more room in one than they do as frames."""
-    bounds = pack_bounds(svc)
+    bounds = pack_bounds(svc.config.packs)
     ids = [content.id for content in contents]
     sizes = [content.size for content in contents]
     anchor, _ = await svc.db.read(_above, endpoint, contents[0].captured_at, None)
     pack_chain = chain.next_chain(anchor.chain if anchor else None, anchor.content.size if anchor else 0, bounds)
     base = anchor.content if anchor and pack_chain else None
-    base_body = await reading.read(svc, endpoint, base.id) if base else None
-    bodies = [body async for _, body in reading.read_run(svc, endpoint, ids)]
-    packed = await svc.cpu(encode_pack, base_body, bodies, svc.config.packs.pack_level)
-    keep = always or chain.is_full(sizes, bounds)
+    base_body = await reading.read_base(svc, endpoint, base.id) if base else None
+    if base_body is None:
+        base, pack_chain = None, 0
+    packed = await svc.spare_cpu(encode_pack, base_body, bodies, svc.config.packs.pack_level)
+    keep = always or chain.is_full(sum(sizes), len(sizes), bounds)
     if not keep and len(packed.anchor + packed.others) >= await svc.db.read(store.frame_bytes, endpoint, ids):
         return False
     now_ms = svc.clock.now_ms()
@@ -227,15 +266,19 @@ def _frames_to_pack(tx: Tx, endpoint: int, new: NewPack, contents: Sequence[int]
 async def merge_packs(svc: Services, endpoint: int, *, created_before: int) -> int:
     """Merge an endpoint's neighbouring packs older than that into deep ones. The number of deep packs made.
 
-    Raises Stale, DatabaseFailed.
+    Raises Stale, and in the end DatabaseFailed when there are damaged ones among them.
     """
     packs = await svc.db.read(store.packs, endpoint, created_before=created_before)
-    runs = chain.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(svc))
+    runs = chain.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(svc.config.packs))
+    troubles = Troubles()
     for run in runs:
         merged = packs[run.start : run.stop]
         members = await svc.db.read(store.many, endpoint, [member for pack in merged for member in pack.members])
-        await repack(svc, endpoint, merged, sorted(members.values(), key=_order), deep=True)
-    await straighten(svc, endpoint)
+        with troubles.collected():
+            await repack(svc, endpoint, merged, sorted(members.values(), key=_order), deep=True)
+    with troubles.collected():
+        await straighten(svc, endpoint)
+    troubles.tell()
     return len(runs)
 
 
@@ -244,13 +287,16 @@ def _order(content: Content) -> tuple[int, int]:
 
 
 async def straighten(svc: Services, endpoint: int) -> None:
-    """Base every pack on an anchor again. Raises Stale, DatabaseFailed."""
+    """Base every pack on an anchor again. Raises Stale, and in the end DatabaseFailed."""
+    troubles = Troubles()
     for pack_id in await svc.db.read(store.bent, endpoint):
         pack = await svc.db.read(store.pack, endpoint, pack_id)
         if pack is None:
             raise Stale
         members = await svc.db.read(store.many, endpoint, pack.members)
-        await repack(svc, endpoint, [pack], [members[member] for member in pack.members], deep=bool(pack.deep))
+        with troubles.collected():
+            await repack(svc, endpoint, [pack], [members[member] for member in pack.members], deep=bool(pack.deep))
+    troubles.tell()
 
 
 async def repack(
@@ -270,7 +316,7 @@ async def repack(
     base = await svc.db.read(_base_for, endpoint, lowest)
     base_body = await reading.read(svc, endpoint, base.content.id) if base else None
     raws = {pack.id: raw for pack in packs if (raw := await reading.read_pack(svc, endpoint, pack.id))}
-    packed = await svc.cpu(_encode_again, base_body, raws, members, svc.config.packs.pack_level)
+    packed = await svc.spare_cpu(_encode_again, base_body, raws, members, svc.config.packs.pack_level)
     new = NewPack(
         captured_at=members[0].captured_at,
         deep=deep,
@@ -290,7 +336,8 @@ def _base_for(tx: Tx, endpoint: int, pack: Pack) -> Anchor | None:
     if below is None:
         return None
     rows = store.many(tx, endpoint, below.members)
-    living = (rows[member] for member in reversed(below.members) if not rows[member].dead)
+    found = (rows.get(member) for member in reversed(below.members))
+    living = (content for content in found if content and not content.dead)
     last = next(living, None)
     return Anchor(last, below.chain) if last else None
 

@@ -6,13 +6,14 @@ twice, so nothing in it is ever out of date.
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import ParamSpec, TypeVar
 
 import msgspec
+import structlog
 
 from delta_server.core import chain, codec
-from delta_server.core.errors import DatabaseFailed, NotFound
+from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
 from delta_server.features.contents import store
 from delta_server.features.contents.rows import Content, Pack, StoredFrame
 from delta_server.services import Services
@@ -25,6 +26,10 @@ PACKS_HELD = 2
 """`read_run` decodes this much at a time and holds this many decoded packs, whatever the run's length."""
 
 B = TypeVar("B", bytes, memoryview)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -47,17 +52,47 @@ class Raw(msgspec.Struct, frozen=True):
 
 
 async def read(svc: Services, endpoint: int, content: int) -> bytes:
-    """A content's bytes. Raises NotFound when it is gone, DatabaseFailed when what is stored is damaged."""
+    """A content's bytes. Raises NotFound when it is gone, DatabaseFailed when what is stored is damaged,
+    Unavailable when memory is short."""
     body = svc.cache.get((endpoint, content))
     if body is None:
         links = await svc.db.read(trail, svc.cache, endpoint, content)
-        body = await svc.cpu(decode_trail, svc.cache, links)
+        body = await _decode(svc, decode_trail, svc.cache, links)
         svc.cache.put((endpoint, content), body)
     return body
 
 
+async def read_base(svc: Services, endpoint: int, content: int) -> bytes | None:
+    """A content's bytes to encode another against; None when they are damaged: the other then stands alone.
+
+    Raises NotFound.
+    """
+    try:
+        return await read(svc, endpoint, content)
+    except DatabaseFailed as error:
+        log.error("nothing is based on a damaged content", endpoint=endpoint, content=content, reason=error.message)
+        return None
+
+
+async def _decode(svc: Services, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Off the event loop. Raises Unavailable where memory is short: that is no damage."""
+    try:
+        return await svc.cpu(fn, *args, **kwargs)
+    except MemoryError:
+        raise Unavailable("the server is out of memory; try again later", retry_after_s=30) from None
+
+
 def trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
     """The decodes that lead to a content, first to last. Raises NotFound, DatabaseFailed."""
+    try:
+        return _trail(tx, cache, endpoint, content)
+    except DatabaseFailed:
+        if store.is_living(tx, endpoint):
+            raise
+        raise NotFound(f"endpoint {endpoint} is being deleted") from None
+
+
+def _trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
     links: list[Link] = []
     step: int | None = content
     seen: set[int] = set()
@@ -196,7 +231,7 @@ async def _read_step(
     raw = await _hold(svc, held, endpoint, pack)
     if raw is None:  # packed into another one since the rows were read
         return [(content.id, await read(svc, endpoint, content.id)) for content in step]
-    return await svc.cpu(lambda: [(content.id, bytes(view_in(raw, content))) for content in step])
+    return await _decode(svc, lambda: [(content.id, bytes(view_in(raw, content))) for content in step])
 
 
 def view_in(raw: Raw, content: Content) -> memoryview:
@@ -221,7 +256,7 @@ async def _hold(svc: Services, held: OrderedDict[int, Raw], endpoint: int, pack:
 async def read_pack(svc: Services, endpoint: int, pack: int) -> Raw | None:
     """All of a pack's contents, None when it is gone. Raises DatabaseFailed."""
     found = await svc.db.read(_pack_trail, svc.cache, endpoint, pack)
-    return await svc.cpu(_decode_pack, svc.cache, *found) if found else None
+    return await _decode(svc, _decode_pack, svc.cache, *found) if found else None
 
 
 def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> tuple[Pack, bytes, list[Link], list[Link]] | None:
@@ -233,6 +268,8 @@ def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> tuple[Pack
         base = trail(tx, cache, endpoint, pack.base) if pack.base is not None else []
         return pack, store.pack_data(tx, endpoint, pack_id), base, trail(tx, cache, endpoint, pack.members[-1])
     except NotFound as error:
+        if not store.is_living(tx, endpoint):
+            raise
         raise _damaged_pack(pack, error.message) from None
 
 
@@ -258,7 +295,7 @@ async def _read_frames(svc: Services, last: tuple[int, bytes] | None, step: list
     try:
         if len(frames) == len(step):
             bases = await _bases(svc, endpoint, frames, dict([last] if last else []))
-            return await svc.cpu(decode_frames, bases, step, frames)
+            return await _decode(svc, decode_frames, bases, step, frames)
     except NotFound:
         pass  # based on something else by now, as below
     # packed since the rows were read

@@ -19,12 +19,24 @@ class Content(msgspec.Struct, frozen=True):
     dead: int
 
 
+class Base(msgspec.Struct, frozen=True):
+    """What a frame may be encoded against: a content's bytes, and how many frames are decoded to read it. `content` is
+    None while it is itself on its way into the store."""
+
+    content: int | None
+    body: bytes
+    depth: int
+
+
 class Frame(msgspec.Struct, frozen=True):
-    """An encoded content on its way into the store; `base` is the content its `data` was encoded against."""
+    """An encoded content on its way into the store; `base` is the content its `data` was encoded against, None if it
+    stands alone or that is on its way too. `depth` counts the frames that are decoded to read it."""
 
     hash: bytes
     size: int
     base: int | None
+    alone: bool
+    depth: int
     data: bytes
 
 

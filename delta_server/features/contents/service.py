@@ -1,30 +1,35 @@
 """The content store as other features see it: encode a body, add it, read it back byte for byte.
 
-    frame = await encode_next(svc, endpoint, head, body)      # outside of the transaction
-    content = add(tx, endpoint, captured_at, frame)           # inside; None: the base is gone, encode again
+    depth = frame_depth(tx, endpoint, head.id)                # in a transaction that reads
+    base = await base_of(svc, endpoint, head, depth, len(body))
+    frame = encode_frame(base, body, svc.config.packs)        # on a thread
+    content = add(tx, endpoint, captured_at, frame)           # in one that writes; None: the base is gone, encode again
     remember(svc, endpoint, content, body)                    # after the commit
     body = await read(svc, endpoint, content)
 
-Many at once, in order: `encode_run` and `add_run` in place of the first two, as often as `run_is_full` says.
+Many at once, in order: `encode_batch` and `add_batch` in place of the first two, as often as `batch_is_full` says.
 """
 
 from collections.abc import Callable, Sequence
 
 import msgspec
 
+from delta_server.config import Packs
 from delta_server.core import chain, codec
 from delta_server.core.codec import digest
 from delta_server.core.errors import DatabaseFailed
 from delta_server.features.contents import reading, store
-from delta_server.features.contents.packing import Run, add_run, encode_run, frame_depth, pack_bounds, run_is_full
+from delta_server.features.contents.packing import Batch, add_batch, batch_is_full, encode_batch, pack_bounds
 from delta_server.features.contents.reading import Raw, read, read_run
-from delta_server.features.contents.rows import Content, Frame
+from delta_server.features.contents.rows import Base, Content, Frame
 from delta_server.features.contents.store import (
     add,
     after,
     at,
     before,
+    delete_some,
     follow,
+    frame_depth,
     get,
     head,
     mark_dead,
@@ -34,26 +39,29 @@ from delta_server.services import Services
 from delta_server.storage.cache import Cache
 
 __all__ = [
+    "Base",
+    "Batch",
     "Content",
     "Frame",
-    "Run",
     "add",
-    "add_run",
+    "add_batch",
     "after",
     "at",
+    "base_of",
+    "batch_is_full",
     "before",
+    "delete_some",
     "digest",
+    "encode_batch",
     "encode_frame",
-    "encode_next",
-    "encode_run",
     "follow",
+    "frame_depth",
     "get",
     "head",
     "mark_dead",
     "read",
     "read_run",
     "remember",
-    "run_is_full",
     "touch",
     "verify",
 ]
@@ -78,17 +86,23 @@ class Verified(msgspec.Struct):
         self.unreadable.setdefault(error.message.removesuffix("; run delta-server verify"), []).append(what)
 
 
-async def encode_next(svc: Services, endpoint: int, previous: Content | None, body: bytes) -> Frame:
-    """`body` encoded against `previous`, the content it will follow."""
-    if previous is not None and chain.is_large(len(body), pack_bounds(svc)):
-        depth = await svc.db.read(frame_depth, endpoint, previous.id)
-        previous = None if chain.is_keyframe(len(body), depth, pack_bounds(svc)) else previous
-    base = await read(svc, endpoint, previous.id) if previous else None
-    return await svc.cpu(encode_frame, previous.id if previous else None, base, body, svc.config.packs.frame_level)
+async def base_of(svc: Services, endpoint: int, previous: Content, depth: int, size: int) -> Base | None:
+    """What a content of `size` bytes that follows `previous` is encoded against; `depth` is `frame_depth` of that.
+
+    None when it is to stand alone: the chain of frames is long enough, or `previous` is damaged.
+    """
+    if chain.is_keyframe(size, depth, pack_bounds(svc.config.packs)):
+        return None
+    body = await reading.read_base(svc, endpoint, previous.id)
+    return None if body is None else Base(previous.id, body, depth)
 
 
-def encode_frame(base: int | None, base_body: bytes | None, body: bytes, level: int) -> Frame:
-    return Frame(digest(body), len(body), base, codec.encode(base_body, body, level=level))
+def encode_frame(base: Base | None, body: bytes, packs: Packs) -> Frame:
+    """`body` encoded against `base`, or alone where a chain of frames would become too long."""
+    if base is None or chain.is_keyframe(len(body), base.depth, pack_bounds(packs)):
+        return Frame(digest(body), len(body), None, True, 1, codec.encode(None, body, level=packs.frame_level))
+    data = codec.encode(base.body, body, level=packs.frame_level)
+    return Frame(digest(body), len(body), base.content, False, base.depth + 1, data)
 
 
 def remember(svc: Services, endpoint: int, content: int, body: bytes) -> None:

@@ -1,6 +1,7 @@
 """The contents of an endpoint in order, and where their bytes are: a frame row each, or a place in a pack row."""
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import msgspec
 
@@ -73,7 +74,7 @@ def add(tx: Tx, endpoint: int, captured_at: int, frame: Frame) -> int | None:
     if frame.base is not None and get(tx, endpoint, frame.base) is None:
         return None
     content = insert_content(tx, endpoint, captured_at, frame.size, frame.hash)
-    insert_frame(tx, endpoint, content, frame)
+    insert_frame(tx, endpoint, content, frame.size, frame.base, frame.data)
     mark_next_pending(tx, endpoint, captured_at, content)
     return content
 
@@ -96,6 +97,25 @@ def insert_content(tx: Tx, endpoint: int, captured_at: int, size: int, digest: b
     return tx.insert(sql, endpoint, captured_at, size, digest)
 
 
+def insert_contents(
+    tx: Tx, endpoint: int, times: Sequence[int], sizes: Sequence[int], hashes: Sequence[bytes]
+) -> list[int]:
+    """The new rows' ids, in order. They and the contents after them become pending."""
+    first = insert_content(tx, endpoint, times[0], sizes[0], hashes[0])
+    ids = list(range(first, first + len(times)))
+    rows = list(zip(ids, repeat(endpoint), times, sizes, hashes, strict=False))
+    tx.many(
+        "INSERT INTO content (id, endpoint, captured_at, size, hash, dead, pending) VALUES (?, ?, ?, ?, ?, 0, 1)",
+        rows[1:],
+    )
+    following = "SELECT id FROM content WHERE endpoint = ? AND dead = 0 AND captured_at >= ? AND (captured_at, id) > (?, ?)"
+    tx.many(
+        f"UPDATE content SET pending = 1 WHERE pending = 0 AND id = ({following} ORDER BY captured_at, id LIMIT 1)",
+        [(endpoint, captured_at, captured_at, content) for content, _, captured_at, _, _ in rows],
+    )
+    return ids
+
+
 def mark_next_pending(tx: Tx, endpoint: int, captured_at: int, content: int) -> None:
     rows = follow(tx, endpoint, (captured_at, content), limit=1)
     if rows:
@@ -103,9 +123,8 @@ def mark_next_pending(tx: Tx, endpoint: int, captured_at: int, content: int) -> 
 
 
 def delete_content(tx: Tx, endpoint: int, content: int) -> None:
-    """The row, its frame and its delta; nothing may be based on it any more."""
+    """The row and its frame; nothing may be based on it any more. A dead content has no delta."""
     delete_frame(tx, endpoint, content)
-    tx.run("DELETE FROM delta WHERE content = ?", content)
     tx.run("DELETE FROM content WHERE id = ? AND endpoint = ?", content, endpoint)
 
 
@@ -117,21 +136,29 @@ def frame(tx: Tx, endpoint: int, content: int) -> StoredFrame | None:
     return StoredFrame(*row) if row else None
 
 
-def frame_base(tx: Tx, endpoint: int, content: int) -> tuple[int | None] | None:
-    """(base,) of a content's frame, None when it is in a pack."""
-    row = tx.one("SELECT base FROM frame WHERE content = ? AND endpoint = ?", content, endpoint)
-    return (row[0],) if row else None
+def frame_bases(tx: Tx, endpoint: int, contents: Sequence[int]) -> dict[int, int | None]:
+    """What each of `contents` that is a frame is based on."""
+    marks = ",".join("?" * len(contents))
+    return dict(tx.all(f"SELECT content, base FROM frame WHERE endpoint = ? AND content IN ({marks})", endpoint, *contents))
 
 
-def insert_frame(tx: Tx, endpoint: int, content: int, frame: Frame) -> None:
-    sql = "INSERT INTO frame (content, endpoint, size, base, data) VALUES (?, ?, ?, ?, ?)"
-    tx.run(sql, content, endpoint, frame.size, frame.base, frame.data)
+def frame_depth(tx: Tx, endpoint: int, content: int) -> int:
+    """How many frames are decoded at most to read a content, its own included; 0 when it is in a pack."""
+    return next(iter(_ids(tx, "SELECT depth FROM frame WHERE content = ? AND endpoint = ?", content, endpoint)), 0)
+
+
+_DEPTH = "1 + coalesce((SELECT below.depth FROM frame AS below WHERE below.content = ?), 0)"
+
+
+def insert_frame(tx: Tx, endpoint: int, content: int, size: int, base: int | None, data: bytes) -> None:
+    sql = f"INSERT INTO frame (content, endpoint, size, base, depth, data) VALUES (?, ?, ?, ?, {_DEPTH}, ?)"
+    tx.run(sql, content, endpoint, size, base, base, data)
 
 
 def replace_frame(tx: Tx, endpoint: int, content: int, old_base: int, base: int | None, data: bytes) -> bool:
     """Give a frame another base; False when it is not based on `old_base` any more."""
-    sql = "UPDATE frame SET base = ?, data = ? WHERE content = ? AND endpoint = ? AND base = ?"
-    return tx.run(sql, base, data, content, endpoint, old_base) == 1
+    sql = f"UPDATE frame SET base = ?, depth = {_DEPTH}, data = ? WHERE content = ? AND endpoint = ? AND base = ?"
+    return tx.run(sql, base, base, data, content, endpoint, old_base) == 1
 
 
 def delete_frame(tx: Tx, endpoint: int, content: int) -> bool:
@@ -148,10 +175,31 @@ def loose(tx: Tx, endpoint: int, *, size_limit: int) -> list[Content]:
     return [Content(*row) for row in tx.all(sql, endpoint, endpoint, size_limit)]
 
 
-def with_loose(tx: Tx, *, size_limit: int, total_bytes: int, contents: int) -> list[int]:
-    """Endpoints whose frames that are not too large for a pack reach either bound."""
-    sql = "SELECT endpoint FROM frame WHERE size <= ? GROUP BY endpoint HAVING sum(size) >= ? OR count(*) >= ?"
-    return _ids(tx, sql, size_limit, total_bytes, contents)
+def with_loose(tx: Tx) -> list[int]:
+    """Endpoints that have frames: one look into the index for each."""
+    sql = (
+        "WITH RECURSIVE found (endpoint) AS (SELECT min(endpoint) FROM frame UNION ALL"
+        " SELECT (SELECT min(endpoint) FROM frame WHERE endpoint > found.endpoint)"
+        " FROM found WHERE found.endpoint IS NOT NULL)"
+        " SELECT endpoint FROM found WHERE endpoint IS NOT NULL"
+    )
+    return _ids(tx, sql)
+
+
+def newest_frame(tx: Tx) -> int:
+    """The last content that is a frame, 0 without any."""
+    return next(iter(_ids(tx, "SELECT content FROM frame ORDER BY content DESC LIMIT 1")), 0)
+
+
+def with_frames_after(tx: Tx, content: int) -> list[int]:
+    """Endpoints with frames of later contents: as many rows are looked at as there are such frames."""
+    return _ids(tx, "SELECT DISTINCT endpoint FROM frame NOT INDEXED WHERE content > ?", content)
+
+
+def fills_a_pack(tx: Tx, endpoint: int, *, size_limit: int, total_bytes: int, contents: int) -> bool:
+    """Whether an endpoint's frames that are not too large for a pack reach either bound."""
+    sql = "SELECT coalesce(sum(size), 0) >= ? OR count(*) >= ? FROM frame WHERE endpoint = ? AND size <= ?"
+    return _ids(tx, sql, total_bytes, contents, endpoint, size_limit) == [1]
 
 
 def frame_bytes(tx: Tx, endpoint: int, contents: Sequence[int]) -> int:
@@ -270,13 +318,14 @@ def delete_pack(tx: Tx, endpoint: int, pack_id: int) -> bool:
 
 
 def with_dead(tx: Tx) -> list[int]:
-    return _ids(tx, "SELECT DISTINCT endpoint FROM content WHERE dead = 1")
+    living = "SELECT id FROM endpoint WHERE deleted_at IS NULL"
+    return _ids(tx, f"SELECT DISTINCT endpoint FROM content WHERE dead = 1 AND endpoint IN ({living})")
 
 
-def dead_frames(tx: Tx, endpoint: int, *, limit: int) -> list[int]:
-    """Dead contents that are frames, the newest first: what is based on a frame is newer than it."""
-    sql = "SELECT id FROM content WHERE endpoint = ? AND dead = 1 AND pack IS NULL ORDER BY id DESC LIMIT ?"
-    return _ids(tx, sql, endpoint, limit)
+def dead_frames(tx: Tx, endpoint: int, *, below: int, limit: int) -> list[int]:
+    """Dead contents with smaller ids that are frames, the newest first: what is based on a frame is newer than it."""
+    sql = "SELECT id FROM content WHERE endpoint = ? AND dead = 1 AND pack IS NULL AND id < ? ORDER BY id DESC LIMIT ?"
+    return _ids(tx, sql, endpoint, below, limit)
 
 
 def packs_with_dead(tx: Tx, endpoint: int) -> list[int]:
@@ -286,6 +335,10 @@ def packs_with_dead(tx: Tx, endpoint: int) -> list[int]:
         " ORDER BY chain DESC, id"
     )
     return _ids(tx, sql, endpoint)
+
+
+def is_living(tx: Tx, endpoint: int) -> bool:
+    return tx.one("SELECT 1 FROM endpoint WHERE id = ? AND deleted_at IS NULL", endpoint) is not None
 
 
 def endpoints(tx: Tx) -> list[int]:
@@ -336,32 +389,21 @@ def misplaced(tx: Tx, endpoint: int) -> list[str]:
 # What is to be deleted
 
 
-def deleted_endpoints(tx: Tx) -> list[int]:
-    return _ids(tx, "SELECT id FROM endpoint WHERE deleted_at IS NOT NULL")
-
-
-_BATCHES = (
-    "DELETE FROM snapshot WHERE id IN (SELECT id FROM snapshot WHERE endpoint = ? LIMIT ?)",
-    "DELETE FROM field_change WHERE (field, captured_at) IN (SELECT field, captured_at"
-    " FROM field CROSS JOIN field_change ON field_change.field = field.id WHERE field.endpoint = ? LIMIT ?)",
-    "DELETE FROM field WHERE id IN (SELECT id FROM field WHERE endpoint = ? LIMIT ?)",
-    "DELETE FROM frame WHERE content IN (SELECT content FROM frame WHERE endpoint = ? LIMIT ?)",
-    "DELETE FROM pack WHERE id IN (SELECT id FROM pack WHERE endpoint = ? LIMIT ?)",
-)
-
-
 def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
-    """Delete up to `limit` rows of all that a deleted endpoint owns, at last its own; False when that is gone."""
-    for sql in _BATCHES:
-        if tx.run(sql, endpoint, limit):
-            return True
-    for alive in ("dead = 0", "dead = 1"):  # each has its own index
-        rows = tx.all(f"SELECT id FROM content WHERE endpoint = ? AND {alive} LIMIT ?", endpoint, limit)
-        if rows:
-            tx.many("DELETE FROM delta WHERE content = ?", rows)
-            tx.many("DELETE FROM content WHERE id = ?", rows)
-            return True
-    return tx.run("DELETE FROM endpoint WHERE id = ? AND deleted_at IS NOT NULL", endpoint) == 1
+    """Delete up to `limit` rows of a deleted endpoint; False when none is left. Living contents go in order of time.
+
+    Contents go before what they are stored in: a request that still reads finds them gone rather than damaged.
+    """
+    return any(
+        tx.run(sql, endpoint, limit)
+        for sql in (
+            "DELETE FROM content WHERE id IN"
+            " (SELECT id FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at, id LIMIT ?)",
+            "DELETE FROM content WHERE id IN (SELECT id FROM content WHERE endpoint = ? AND dead = 1 LIMIT ?)",
+            "DELETE FROM frame WHERE content IN (SELECT content FROM frame WHERE endpoint = ? LIMIT ?)",
+            "DELETE FROM pack WHERE id IN (SELECT id FROM pack WHERE endpoint = ? LIMIT ?)",
+        )
+    )
 
 
 def _ids(tx: Tx, sql: str, *params: int) -> list[int]:

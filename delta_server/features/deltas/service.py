@@ -18,8 +18,10 @@ from delta_server.features.deltas.rows import KINDS, End, FieldCount, Job, Schem
 from delta_server.features.deltas.rows import TYPES as TYPES
 from delta_server.features.deltas.schemas import Comparison, Format
 from delta_server.features.deltas.schemas import Delta as Delta
+from delta_server.features.deltas.store import delete_some as delete_some
 from delta_server.features.deltas.store import forget as forget
 from delta_server.features.deltas.store import queue_length as queue_length
+from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
@@ -137,7 +139,7 @@ async def _summary(svc: Services, job: Job, bodies: dict[int, bytes], settings: 
     if job.previous is None or job.same:
         return None
     try:
-        return await svc.cpu(summarise, bodies[job.previous], bodies[job.content], settings)
+        return await svc.spare_cpu(summarise, bodies[job.previous], bodies[job.content], settings)
     except Exception:  # a fault of the diff with one document must not stop the deltas of all others
         logger.exception("delta not computed", endpoint=job.endpoint, content=job.content)
         return None
@@ -315,7 +317,7 @@ async def _compare(svc: Services, ends: tuple[End, End], settings: DiffSettings 
     settings = settings or msgspec.json.decode(after.diff, type=DiffSettings)
     first = await contents.read(svc, before.endpoint, before.content)
     second = await contents.read(svc, after.endpoint, after.content)
-    summary, operations = await svc.cpu(_operations, first, second, settings, format)
+    summary, operations = await svc.spare_cpu(_operations, first, second, settings, format)
     delta = schemas.delta(
         summary, endpoint=after.endpoint_uid, ends=(before.uid, after.uid), captured_at=after.captured_at, stored=False
     )
