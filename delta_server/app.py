@@ -3,14 +3,15 @@
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
+import structlog
 from litestar import Litestar
 from litestar.types import ControllerRouterHandler
 
 from delta_server.config import Config
+from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import api as accounts_api
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts import tasks as accounts_tasks
@@ -39,6 +40,8 @@ from delta_server.storage.sqlite import SqliteDatabase
 from delta_server.tasks.loops import Loop, Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
 from delta_server.tasks.signals import KeyedLocks, Signal
+
+log = structlog.get_logger("delta.app")
 
 ROUTES: list[ControllerRouterHandler] = [
     *health.ROUTES,
@@ -74,7 +77,7 @@ PERIODIC: list[Periodic[Services]] = [
     Periodic("forget old idempotency keys", idempotency.forget, every_s=3600),
 ]
 
-QUEUES: dict[str, Callable[[Tx], int]] = {"deltas": deltas.queue_length}
+QUEUES: dict[str, Callable[[Tx], int]] = {"deltas_pending": deltas.queue_length}
 """Rows that wait for the background, for health and metrics."""
 
 
@@ -117,11 +120,13 @@ def build(
 
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
-        async with open_services(config, clock, tuning=tuning) as services, _background(services) as supervisor:
+        async with open_services(config, clock, tuning=tuning) as services:
             app.state.services = services
-            app.state.vitals = vitals = Vitals(services, supervisor.states, QUEUES)
-            metrics.watch(vitals.readings)
-            yield
+            async with _background(services) as supervisor:
+                app.state.vitals = vitals = Vitals(services, supervisor.states, QUEUES)
+                metrics.watch(vitals.readings)
+                yield
+            await _last_words(services)
 
     litestar = Litestar(
         [*ROUTES, *more_routes, *(docs.ROUTES if config.server.docs else ())],
@@ -145,21 +150,24 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Everything handlers, tasks and commands are handed, without HTTP and without background loops."""
     clock = clock or SystemClock()
-    with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 2) + 1), thread_name_prefix="cpu") as executor:
+    cores = os.cpu_count() or 2
+    async with AsyncExitStack() as opened:
         db = SqliteDatabase.open(config.storage, clock, tuning=tuning)
-        try:
-            yield Services(
-                config=config,
-                db=db,
-                clock=clock,
-                cpu=Cpu(executor),
-                cache=Cache(config.storage.cache_bytes),
-                endpoint_locks=KeyedLocks(),
-                contents_changed=Signal(),
-                deltas_changed=Signal(),
-            )
-        finally:
-            await db.close()
+        opened.push_async_callback(db.close)
+        cpu, spare_cpu = Cpu(min(8, cores + 1), "cpu"), Cpu(min(8, cores), "spare-cpu")
+        opened.push_async_callback(cpu.close)
+        opened.push_async_callback(spare_cpu.close)
+        yield Services(
+            config=config,
+            db=db,
+            clock=clock,
+            cpu=cpu,
+            spare_cpu=spare_cpu,
+            cache=Cache(config.storage.cache_bytes),
+            endpoint_locks=KeyedLocks(),
+            contents_changed=Signal(),
+            deltas_changed=Signal(),
+        )
 
 
 @asynccontextmanager
@@ -171,3 +179,11 @@ async def _background(services: Services) -> AsyncIterator[Supervisor]:
         yield supervisor
     finally:
         await supervisor.stop()
+
+
+async def _last_words(services: Services) -> None:
+    """What the periodic tasks would have written within a minute. Not worth a failed shutdown."""
+    try:
+        await accounts_tasks.write_last_uses(services)
+    except DeltaError as error:
+        log.warning("when keys were last used is lost", reason=error.message)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from delta_server.config import Config
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Clock, Database
+from delta_server.storage.transaction import shutting_down
 from delta_server.tasks.signals import KeyedLocks, Signal
 
 P = ParamSpec("P")
@@ -17,13 +18,22 @@ T = TypeVar("T")
 
 
 class Cpu:
-    """Runs pure work on a few threads, away from the event loop; zstd and xxhash release the GIL there."""
+    """Runs pure work on a few threads of its own, away from the event loop; zstd and xxhash release the GIL there."""
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+    def __init__(self, threads: int, name: str) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     def __call__(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._executor, lambda: fn(*args, **kwargs))
+        """`fn`'s result. Raises Unavailable once closed."""
+        try:
+            future = self._executor.submit(fn, *args, **kwargs)
+        except RuntimeError:  # closed, perhaps this very moment: no look at a flag beforehand would be sure
+            raise shutting_down() from None
+        return asyncio.wrap_future(future)
+
+    async def close(self) -> None:
+        """Give up what waits for a thread; what runs is waited for, elsewhere."""
+        await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -31,6 +41,10 @@ class Services(msgspec.Struct, frozen=True):
     db: Database
     clock: Clock
     cpu: Cpu
+    """For what a write waits for, and for steps about as short as that: checking, encoding, reading a content."""
+    spare_cpu: Cpu
+    """For what may take long and what nobody waits for: comparing, searching histories, packing. It never keeps a write
+    waiting for a thread."""
     cache: Cache
     endpoint_locks: KeyedLocks
     """By endpoint: appending a content encodes against the one before it, so appends to one endpoint take turns."""

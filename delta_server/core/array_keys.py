@@ -268,9 +268,4 @@ def _likeness(path: str) -> int:
 
 def _column(elements: Sequence[bytes | msgspec.Raw], fields: Fields) -> Column | None:
     """The key of each element, None if one of them is not an object with these fields as strings or integers."""
-    return columns.of(b"[" + b",".join(elements) + b"]", _paths(fields))
-
-
-@lru_cache(maxsize=512)
-def _paths(fields: Fields) -> columns.Paths:
-    return tuple(pointer.member_names(field) for field in fields)
+    return columns.of(b"[" + b",".join(elements) + b"]", pointer.key_paths(tuple(fields)))

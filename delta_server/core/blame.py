@@ -1,47 +1,75 @@
 """How far back each leaf of a document has had its value, found by looking at ever older versions.
 
 A leaf is a scalar, an empty object, an empty array, or an array whose elements have no key. Elements with a key are
-followed by it wherever they stand. The leaves form a tree of slices; an older version is laid beside it and entered
-only where its slices differ from those seen last, so an unchanged part costs one comparison of bytes. A leaf whose
-value differs leaves the tree, and branches without leaves go with it.
+followed by it wherever they stand. A document may have millions of leaves and a page shows a thousand, so leaves are
+made one by one, beginning anywhere; above them each level is split once, and keys are read as columns.
+
+The leaves looked for form a tree of slices; an older version is laid beside it and entered only where its slices differ
+from those seen last, so an unchanged part costs one comparison of bytes. A leaf whose value differs leaves the tree,
+and branches without leaves go with it.
 """
 
+import re
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
-from delta_server.core import array_keys, pointer, slices
+from delta_server.core import array_keys, columns, pointer, slices
 from delta_server.core.array_keys import Fields
+from delta_server.core.columns import Column
 from delta_server.core.diff_settings import DiffSettings, Rules, rules
+from delta_server.core.errors import Invalid
 from delta_server.core.pointer import Step
 
 Key = Hashable
-"""A member's name, or the canonical values of an element's key fields."""
+"""A member's name, or the value of an element's key as columns.py reads it: a tuple for a key of several fields."""
 
-_UNKNOWN = object()
+Spot = tuple[int, ...]
+"""Where a leaf is: at each level under the root of the search, how many siblings come before."""
+
+MOST_READ_BYTES = 1 << 30
+"""The values opened on the way to one page of leaves, together: 16 levels of the largest document there may be."""
+
+_HAS_OBJECTS = re.compile(rb"\[\s*\{")
+_string_or_integer = msgspec.json.Decoder(str | int).decode
 
 
 class Place(msgspec.Struct, frozen=True, eq=False):
-    """A value in the document, reached from the one `above` it by `key`; `step` is that in a path.
+    """A value in the document, reached from the one `above` it by `key`; before it stand `number` siblings.
 
     `fields` are the key of the array `above` is, None when it is an object.
     """
 
     above: "Place | None"
+    number: int
     key: Key
-    step: str
     fields: Fields | None
     raw: bytes
     rules: Rules | None
 
     def path(self) -> str:
         """From the root of the search, `` for the root itself."""
-        steps = []
+        return "".join(f"/{place._step()}" for place in self._line())
+
+    def spot(self) -> Spot:
+        return tuple(place.number for place in self._line())
+
+    def _step(self) -> str:
+        if self.fields is None:
+            return pointer.escape(str(self.key))
+        step = pointer.key_step(self.fields, self.raw)
+        assert step is not None, "columns have strings and integers only"
+        return step
+
+    def _line(self) -> list["Place"]:
+        """The places from under the root down to this one."""
+        line = []
         place = self
         while place.above is not None:
-            steps.append(place.step)
+            line.append(place)
             place = place.above
-        return "".join(f"/{step}" for step in reversed(steps))
+        return line[::-1]
 
 
 def same_value(a: bytes | None, b: bytes | None) -> bool:
@@ -55,60 +83,100 @@ def same_value(a: bytes | None, b: bytes | None) -> bool:
     return slices.same_scalar(a, b)
 
 
-def leaves(document: bytes, steps: Sequence[Step], settings: DiffSettings) -> Iterator[Place]:
-    """The leaves at and under a path, in the document's order; none when nothing is there."""
+def leaves(document: bytes, steps: Sequence[Step], settings: DiffSettings, start: Spot = ()) -> Iterator[Place]:
+    """The leaves at and under a path, in the document's order, from the one at `start`; none when nothing is there.
+
+    Raises Invalid where they lie so deep in so much data that MOST_READ_BYTES do not reach.
+    """
+    root = _root(document, steps, settings)
+    levels: list[Iterator[Place]] = [iter(() if root is None else (root,))]
+    begin, read = list(start), 0
+    while levels:
+        place = next(levels[-1], None)
+        if place is None:
+            levels.pop()
+            continue
+        read += len(place.raw)
+        if read > MOST_READ_BYTES:
+            raise Invalid("there is too much above these leaves: ask for a path further down", field="path")
+        below = _below(place, begin.pop(0) if begin else 0)
+        if below is None:
+            begin.clear()
+            yield place
+        else:
+            levels.append(below)
+
+
+def _root(document: bytes, steps: Sequence[Step], settings: DiffSettings) -> Place | None:
     at, raw = rules(settings), slices.trimmed(document)
     for step in steps:
         found = pointer.resolve(raw, (step,))
         if found is None:
-            return
+            return None
         if at is not None:
             name = step if isinstance(step, str) else pointer.unescape(step.text)
             at = at.member(name) if raw[0] == slices.OPEN_OBJECT else at.element()
         raw = bytes(found)
-    stack = [Place(None, None, "", None, raw, at)]
-    while stack:
-        place = stack.pop()
-        below = _below(place)
-        if below:
-            stack += reversed(below)
-        else:
-            yield place
+    return Place(None, 0, "", None, raw, at)
 
 
-def _below(place: Place) -> list[Place]:
-    at = place.rules
+def _below(place: Place, begin: int) -> Iterator[Place] | None:
+    """What is in an object or array, without the first `begin`; None for a leaf."""
     if place.raw[0] == slices.OPEN_OBJECT:
-        return [
-            Place(place, name, pointer.escape(name), None, bytes(member), at.member(name) if at else None)
-            for name, member in slices.members(place.raw).items()
-        ]
-    if place.raw[0] != slices.OPEN_ARRAY:
-        return []
-    fields = (at.keys if at else None) or array_keys.of_array(place.raw)
-    return _elements(place, fields) if fields else []
+        return _members(place, begin)
+    if not _HAS_OBJECTS.match(place.raw):
+        return None
+    fields = (place.rules.keys if place.rules else None) or array_keys.of_array(place.raw)
+    column = columns.of(place.raw, pointer.key_paths(tuple(fields))) if fields else None
+    if fields is None or column is None or len(set(column)) < len(column):
+        return None
+    return _elements(place, fields, column, begin)
 
 
-def _elements(place: Place, fields: Fields) -> list[Place]:
-    """The elements by key; none when the key does not tell all of them apart."""
+def _members(place: Place, begin: int) -> Iterator[Place] | None:
+    members = slices.members(place.raw)
+    if not members:
+        return None
+    at = place.rules
+    return (
+        Place(place, number, name, None, bytes(member), at.member(name) if at else None)
+        for number, (name, member) in islice(enumerate(members.items()), begin, None)
+    )
+
+
+def _elements(place: Place, fields: Fields, column: Column, begin: int) -> Iterator[Place]:
     at = place.rules.element() if place.rules else None
-    elements = [bytes(element) for element in slices.elements(place.raw)]
-    keyed = [(key_of(fields, raw), pointer.key_step(fields, raw), raw) for raw in elements]
-    if len({key for key, step, _ in keyed if step is not None}) < len(elements):
-        return []
-    return [Place(place, key, step, fields, raw, at) for key, step, raw in keyed if step is not None]
+    elements = slices.elements(place.raw)
+    return (
+        Place(place, number, column[number], fields, bytes(elements[number]), at)
+        for number in range(begin, len(elements))
+    )
 
 
 def key_of(fields: Fields, element: bytes) -> Key:
-    """The values of an element's key, None where it lacks one of the fields."""
+    """The values of an element's key, the same as in a column of them. None where it lacks one of the fields."""
     values = [pointer.field_of(element, field) for field in fields]
-    return None if None in values else tuple(slices.canonical(value) for value in values if value is not None)
+    known = tuple(_key_value(value) for value in values if value is not None)
+    if len(known) < len(fields):
+        return None
+    return known[0] if len(known) == 1 else known
+
+
+def _key_value(raw: bytes) -> Hashable:
+    """A string, an integer (2 for 2.0 too), or the canonical text of anything else."""
+    for text in (raw, canonical := slices.canonical(raw)):
+        try:
+            value: str | int = _string_or_integer(text)
+        except msgspec.DecodeError:
+            continue
+        return value
+    return canonical
 
 
 class _Node:
     """A place that is searched for, or one above. `seen` is the slice it had in the last version looked at."""
 
-    __slots__ = ("above", "below", "fields", "key", "known", "leaf", "raw", "seen")
+    __slots__ = ("above", "below", "fields", "key", "leaf", "raw", "seen")
 
     def __init__(self, place: Place, above: "_Node | None") -> None:
         self.raw = self.seen = place.raw
@@ -116,7 +184,6 @@ class _Node:
         self.above = above
         self.below: dict[Key, _Node] = {}
         self.fields: Fields | None = None
-        self.known: dict[bytes, Key] = {}
         self.leaf: int | None = None
 
 
@@ -144,7 +211,6 @@ class Search:
             else:
                 above.below[place.key] = node
                 above.fields = place.fields
-                above.known[place.raw] = place.key
             above = node
         assert above is not None
         return above
@@ -199,14 +265,14 @@ def _members_beside(node: _Node, raw: bytes) -> list[tuple[_Node, bytes | None]]
 
 
 def _elements_beside(node: _Node, raw: bytes) -> list[tuple[_Node, bytes | None]]:
-    """The first element of each key. Keys of elements that the last version had too are not read again."""
+    """The first element of each key."""
     assert node.fields is not None
-    found: dict[Key, bytes] = {}
-    known: dict[bytes, Key] = {}
-    for element in slices.elements(raw) if raw[0] == slices.OPEN_ARRAY else ():
-        value = bytes(element)
-        key = node.known.get(value, _UNKNOWN)
-        known[value] = key = key_of(node.fields, value) if key is _UNKNOWN else key
-        found.setdefault(key, value)
-    node.known = known
-    return [(below, found.get(key)) for key, below in node.below.items()]
+    if raw[0] != slices.OPEN_ARRAY or b"{" not in raw:
+        return [(below, None) for below in node.below.values()]
+    elements = slices.elements(raw)
+    column: Column | None = columns.of(raw, pointer.key_paths(tuple(node.fields)))
+    if column is None:  # an element without the key, or with another kind of value there
+        column = [key_of(node.fields, bytes(element)) for element in elements]
+    places = dict(zip(reversed(column), range(len(column) - 1, -1, -1), strict=True))
+    found = [(below, places.get(key)) for key, below in node.below.items()]
+    return [(below, None if place is None else bytes(elements[place])) for below, place in found]

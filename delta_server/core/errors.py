@@ -48,10 +48,6 @@ class NotFound(DeltaError):
     code, status = "NOT_FOUND", 404
 
 
-class MethodNotAllowed(DeltaError):
-    code, status = "BAD_REQUEST", 405
-
-
 class NotAcceptable(DeltaError):
     """The body comes in a media type or content encoding that is not understood here."""
 
@@ -72,14 +68,6 @@ class TooLarge(DeltaError):
     code, status = "PAYLOAD_TOO_LARGE", 413
 
 
-class RateLimited(DeltaError):
-    code, status = "RATE_LIMIT", 429
-
-    def __init__(self, message: str, *, retry_after_s: int) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
 class Unavailable(DeltaError):
     """The database cannot take the work now; the caller may try again after `retry_after_s`."""
 
@@ -94,7 +82,3 @@ class DatabaseFailed(DeltaError):
     """Stored data could not be read or did not match its checksum."""
 
     code, status = "DATABASE_ERROR", 500
-
-
-class ExternalFailed(DeltaError):
-    code, status = "EXTERNAL_SERVICE_ERROR", 502

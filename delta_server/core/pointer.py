@@ -141,6 +141,12 @@ def member_names(field: str) -> tuple[str, ...]:
     return tuple(unescape(name) for name in field.split("/"))
 
 
+@lru_cache(maxsize=512)
+def key_paths(fields: tuple[str, ...]) -> columns.Paths:
+    """The places of a key's fields in an element, to read them as columns."""
+    return tuple(map(member_names, fields))
+
+
 def resolve(document: bytes, steps: Sequence[Step]) -> msgspec.Raw | None:
     """The slice of `document` at `steps`, None where there is nothing."""
     raw = document.strip(slices.WHITESPACE)
@@ -185,7 +191,7 @@ def _candidates(array: bytes, step: KeyStep) -> Iterator[bytes]:
     numbers read column by column."""
     strings = [v for v, quoted in zip(step.values, step.quoted, strict=True) if quoted or not _SCALAR.fullmatch(v)]
     if not strings and all(map(_WHOLE.fullmatch, step.values)):
-        column = columns.of(array, tuple(map(member_names, step.fields)))
+        column = columns.of(array, key_paths(step.fields))
         if column is not None:
             yield from _with_numbers(array, column, list(map(int, step.values)))
             return

@@ -23,7 +23,9 @@ K = TypeVar("K", bound=tuple[Any, ...])
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
-_LONGEST_CURSOR = 2048
+_LONGEST_CURSOR = 4096
+"""One of a blame names a leaf's place level by level: 512 levels of 5 bytes each, at most."""
+
 _INT64 = 1 << 63
 
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most")]
@@ -55,7 +57,7 @@ def page(rows: Sequence[R], *, limit: int, item: Callable[[R], T], cursor: Calla
     return Page([item(row) for row in shown], has_more, cursor(shown[-1]) if has_more else None)
 
 
-def encode_cursor(list_name: str, *key: int | str | bytes) -> str:
+def encode_cursor(list_name: str, *key: int | str | bytes | tuple[int, ...]) -> str:
     packed = msgspec.msgpack.encode([list_name, *key])
     return urlsafe_b64encode(zlib.crc32(packed).to_bytes(4) + packed).rstrip(b"=").decode()
 

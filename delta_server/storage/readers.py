@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import apsw
 
@@ -58,17 +58,18 @@ class ReaderPool:
         for reader in self._all:
             self._idle.put(reader)
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="delta-reader")
-        self._closed = False
         self.waiting = 0
 
     async def run(self, work: Callable[[ReadTx], T]) -> T:
         """`work`'s result; waiting for a thread counts against the deadline. A cancelled read stops at once."""
-        if self._closed:
-            raise shutting_down()
         deadline = Deadline(self._read_s)
+        try:
+            reading = self._threads.submit(self._run, work, deadline)
+        except RuntimeError:  # closed, perhaps this very moment: no look at a flag beforehand would be sure
+            raise shutting_down() from None
         self.waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work, deadline)
+            return await asyncio.wrap_future(reading)
         except asyncio.CancelledError:
             deadline.expire()
             raise
@@ -77,12 +78,11 @@ class ReaderPool:
 
     def close(self) -> None:
         """Finish the reads that were asked for, then close. Blocks until then."""
-        self._closed = True
         self._threads.shutdown(wait=True)
         for reader in self._all:
             reader.close()
 
-    def _run(self, work: Callable[[ReadTx], Any], deadline: Deadline) -> Any:
+    def _run(self, work: Callable[[ReadTx], T], deadline: Deadline) -> T:
         reader = self._idle.get()  # there are as many readers as threads, so one is always idle
         try:
             return reader.run(work, deadline)

@@ -1,9 +1,16 @@
 """The tree that leaves leave; whole histories are in tests/features/history."""
 
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
 import pytest
 
+from delta_server.core import blame, pointer, slices
 from delta_server.core.blame import Search, leaves, same_value
 from delta_server.core.diff_settings import DEFAULT, DiffSettings
+from delta_server.core.errors import Invalid
 from delta_server.core.pointer import parse
 
 
@@ -97,3 +104,61 @@ def test_a_search_for_some_of_the_leaves() -> None:
     assert search.leaves == {1}
     assert search.look(b'{"a":0,"b":0,"c":0}') == [1]
     assert not search.leaves
+
+
+def test_leaves_from_anywhere() -> None:
+    document = b'{"z":1,"a":[{"id":1,"n":{"x":2,"y":[]}},{"id":2},{"id":3,"n":[7]}],"b":{},"c":[{"id":1},{"id":1}]}'
+    whole = list(leaves(document, (), DEFAULT))
+    assert len(whole) == 9
+    for number, leaf in enumerate(whole):
+        rest = list(leaves(document, (), DEFAULT, leaf.spot()))
+        assert [each.path() for each in rest] == [each.path() for each in whole[number:]]
+    assert [leaf.path() for leaf in leaves(document, (), DEFAULT, (3, 7))] == ["/c"]
+    assert list(leaves(document, (), DEFAULT, (4,))) == []
+
+
+def test_a_page_costs_its_leaves_not_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is done element by element in Python is counted; of 200,000 elements that took 5 s."""
+    calls: list[str] = []
+    for module, name in ((slices, "members"), (pointer, "field_of"), (pointer, "key_step"), (slices, "canonical")):
+        monkeypatch.setattr(module, name, counted(getattr(module, name), name, calls))
+    document = b"[" + b",".join(b'{"id":%d,"n":%d}' % (n, n) for n in range(5000)) + b"]"
+    page = list(islice(leaves(document, (), DEFAULT, (4000,)), 4))
+    assert [leaf.path() for leaf in page] == [f"/[id={n}]/{name}" for n in (4000, 4001) for name in ("id", "n")]
+    search = Search(page)
+    assert search.look(document.replace(b'"n":4000}', b'"n":0}')) == [1]
+    assert len(calls) < 100, Counter(calls)
+
+
+def counted(fn: Callable[..., Any], name: str, calls: list[str]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        calls.append(name)
+        return fn(*args)
+
+    return call
+
+
+def test_arrays_without_objects_are_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 MB of scalars would be 32 million slices."""
+    found = list(leaves(b'{"a":[1,2],"b":[[1]]}', (), DEFAULT))
+    keyed = Search(list(leaves(b'[{"id":1}]', (), DEFAULT)))
+    monkeypatch.setattr(slices, "elements", None)
+    assert [leaf.path() for leaf in leaves(b'{"a":[1,2],"b":[ [1]]}', (), DEFAULT)] == [leaf.path() for leaf in found]
+    assert keyed.look(b"[1,2,3]") == [0]
+
+
+def test_more_than_can_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blame, "MOST_READ_BYTES", 100)
+    document = b'{"a":' * 20 + b"1" + b"}" * 20
+    with pytest.raises(Invalid, match="further down"):
+        list(leaves(document, (), DEFAULT))
+    assert len(list(leaves(document, parse("/a" * 15), DEFAULT))) == 1
+
+
+def test_elements_are_followed_where_others_have_no_key_or_another_kind_of_one() -> None:
+    head = b'[{"id":1,"n":1},{"id":2,"n":2}]'
+    assert searched(head, b'[7,{"n":5},{"id":null},{"id":2e0,"n":2},{"id":1.0,"n":3}]', b'[{"id":"1"},{"id":2}]') == [
+        ["/[id=1]/n"],
+        ["/[id=1]/id", "/[id=2]/n"],
+        ["/[id=2]/id"],
+    ]

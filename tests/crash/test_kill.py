@@ -30,7 +30,7 @@ from tests.server_process import FROM_SOURCE, Server, environment, run, serving
 ROUNDS = 10
 CONNECTIONS = 8
 ENDPOINTS = 4
-WITHIN_S = 15
+WITHIN_S = 60
 ENVIRON = {"DELTA_LOG_LEVEL": "error"}
 PACKING = {"DELTA_PACKS_PACK_CONTENTS": "8", "DELTA_PACKS_DEEP_CONTENTS": "32"}
 

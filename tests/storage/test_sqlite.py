@@ -4,15 +4,16 @@ import asyncio
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import apsw
 import msgspec
 import pytest
 
 from delta_server.core.errors import DatabaseFailed, Unavailable
-from delta_server.storage import connection
+from delta_server.storage import connection, transaction
 from delta_server.storage.database import Database, Tx
 from tests.storage.database_contract import DatabaseContract, held, names, put
 from tests.storage.opened import FAST, FakeClock, opened
@@ -33,6 +34,12 @@ class TestSqlite(DatabaseContract):
         async with opened(tmp_path, clock, tuning=tuning, readers=1, read_seconds=0.05) as db:
             await db.write(lambda tx: tx.run(CREATE))
             yield db
+
+    @pytest.fixture
+    def pass_time(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+        passed_s = [0.0]
+        monkeypatch.setattr(transaction, "time", SimpleNamespace(monotonic=lambda: passed_s[0]))
+        return lambda delay_s: passed_s.append(passed_s.pop() + delay_s)
 
     async def test_a_call_that_hides_the_loss_of_the_transaction_is_found_out(self, db: Database):
         def hide(tx: Tx) -> str:

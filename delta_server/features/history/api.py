@@ -21,7 +21,7 @@ from delta_server.services import Services
 _TAGS = ["History"]
 _HISTORY, _FIELDS, _BLAME = "history", "fields", "blame"
 
-_LAST_LEAF = 1 << 40
+_MOST_SIBLINGS = 1 << 32
 
 _PATH = "a JSON Pointer such as /items/0/price, or with a key in place of an index: /items/[sku=A7]/price"
 Path: TypeAlias = Annotated[str, QueryParameter(description=f"Of the value: {_PATH}")]
@@ -134,19 +134,19 @@ async def get_stats(
 
 
 def _blame_cursor(path: str, resume: Resume) -> str:
-    parts = resume.content, resume.first, resume.end, resume.left, *resume.after
+    parts = resume.content, resume.first, resume.count, resume.left, *resume.after
     return pagination.encode_cursor(_BLAME, zlib.crc32(path.encode()), *parts)
 
 
 def _resume(path: str, cursor: str | None) -> Resume | None:
     if not cursor:
         return None
-    parts = pagination.decode_cursor(_BLAME, cursor, tuple[int, int, int, int, bytes, int, int])
-    of_path, content, first, end, left, at, row = parts
-    fits = 0 <= first <= _LAST_LEAF and (not left or first <= end <= first + MAX_LIMIT)
+    parts = pagination.decode_cursor(_BLAME, cursor, tuple[int, int, tuple[int, ...], int, bytes, int, int])
+    of_path, content, first, count, left, at, row = parts
+    fits = all(0 <= number < _MOST_SIBLINGS for number in first) and (not left or 1 <= count <= MAX_LIMIT)
     if of_path != zlib.crc32(path.encode()) or not fits:
         raise BadRequest("the cursor was given for another path", field="cursor")
-    return Resume(content, first, end, left, (at, row))
+    return Resume(content, first, count, left, (at, row))
 
 
 ROUTES = [get_history, list_fields, get_blame, get_stats]

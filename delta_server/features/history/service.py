@@ -1,6 +1,6 @@
 """What the values of an endpoint's fields were and since when, which fields change, how much there is."""
 
-import asyncio
+import time
 from collections.abc import Sequence
 from itertools import islice
 from typing import Protocol
@@ -9,7 +9,7 @@ import msgspec
 
 from delta_server.core import blame as core_blame
 from delta_server.core import buckets, ids, pointer, times
-from delta_server.core.blame import Place, Search, same_value
+from delta_server.core.blame import Place, Search, Spot, same_value
 from delta_server.core.errors import BadRequest, Conflict, Invalid, NotFound
 from delta_server.core.pointer import Step
 from delta_server.core.span import Position, Span
@@ -40,15 +40,15 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """Where a blame goes on: the content it is about, its leaves from `first` on.
+    """Where a blame goes on: the content it is about, its leaves from the one at `first` on.
 
-    While leaves `first` to `end` are still searched for, `left` has a bit for each of them that is, and `after` is the
-    position the search came to.
+    While `count` leaves from there are still searched for, `left` has a bit for each of them that is, and `after` is
+    the position the search came to.
     """
 
     content: int
-    first: int
-    end: int
+    first: Spot
+    count: int
     left: bytes
     after: Position
 
@@ -67,11 +67,11 @@ class Deadline:
     """When a search ends. At least one step is always made."""
 
     def __init__(self) -> None:
-        self._at = asyncio.get_running_loop().time() + SEARCH_S
+        self._at = time.monotonic() + SEARCH_S
 
     @property
     def passed(self) -> bool:
-        return asyncio.get_running_loop().time() >= self._at
+        return time.monotonic() >= self._at
 
 
 class _At(Protocol):
@@ -94,7 +94,7 @@ async def history(
     size = 0
     while True:
         versions, next = await walks.read(svc, walk, span, visits=visits)
-        for version in await svc.cpu(_changed, versions):
+        for version in await svc.spare_cpu(_changed, versions):
             size += len(version.value or b"")
             if found and (len(found) == limit or size > ANSWER_BYTES):
                 return Found(await _changes(svc, endpoint, found), found[-1].at.position)
@@ -171,22 +171,22 @@ async def blame(
     if looked_at is None or looked_at.dead:
         raise NotFound("the snapshot is not there any more: ask again without a cursor")
     uid = svc.db.peek(_first_snapshots, endpoint.id, [_Visit(looked_at.captured_at, content)])[content]
-    resume = resume or Resume(content, 0, 0, b"", (looked_at.captured_at, content + 1))
+    resume = resume or Resume(content, (), 0, b"", (looked_at.captured_at, content + 1))
     body = await contents.read(svc, endpoint.id, content)
-    end = resume.end if resume.left else resume.first + limit
-    leaves, more = await svc.cpu(_leaves, body, steps, endpoint, resume.first, end)
+    wanted = resume.count if resume.left else limit
+    leaves, following = await svc.spare_cpu(_leaves, body, steps, endpoint, resume.first, wanted)
     if not leaves:
         raise NotFound(f"there is nothing at {path} in that snapshot")
-    search = await svc.cpu(_search, leaves, resume)
+    search = await svc.spare_cpu(_search, leaves, resume)
     walk = walks.walk(endpoint, steps)
     blamed, stopped = await _search_back(svc, walk, search, resume.after)
     uids = await svc.db.read(_first_snapshots, endpoint.id, list(blamed.values()))
     found = [_leaf(path, leaves[n], blamed[n], uids) for n in sorted(blamed)]
     next: Resume | None = None
     if stopped is not None:
-        next = Resume(content, resume.first, resume.first + len(leaves), _bits(search.leaves, len(leaves)), stopped)
-    elif more:
-        next = Resume(content, end, 0, b"", (looked_at.captured_at, content + 1))
+        next = Resume(content, leaves[0].spot(), len(leaves), _bits(search.leaves, len(leaves)), stopped)
+    elif following is not None:
+        next = Resume(content, following.spot(), 0, b"", (looked_at.captured_at, content + 1))
     return Blamed(uid, looked_at.captured_at, found, stopped is None, next)
 
 
@@ -207,11 +207,11 @@ def _content(svc: Services, endpoint: EndpointRef, snapshot_id: str | None, time
 
 
 def _leaves(
-    body: bytes, steps: tuple[Step, ...], endpoint: EndpointRef, first: int, end: int
-) -> tuple[list[Place], bool]:
-    """Leaves `first` to `end` at and under a path, and whether there are more."""
-    found = list(islice(core_blame.leaves(body, steps, endpoint.diff), first, end + 1))
-    return found[: end - first], len(found) > end - first
+    body: bytes, steps: tuple[Step, ...], endpoint: EndpointRef, first: Spot, count: int
+) -> tuple[list[Place], Place | None]:
+    """Up to `count` leaves at and under a path from `first` on, and the one after them. Raises Invalid."""
+    found = list(islice(core_blame.leaves(body, steps, endpoint.diff, first), count + 1))
+    return found[:count], found[count] if len(found) > count else None
 
 
 def _search(leaves: Sequence[Place], resume: Resume) -> Search:
@@ -231,7 +231,10 @@ async def _search_back(
     blamed: dict[int, store.Passed] = {}
     while search.leaves:
         versions, next = await walks.read(svc, walk, span, visits=visits)
-        blamed |= await svc.cpu(_look_at, search, versions)
+        seen = await svc.spare_cpu(_look_at, search, versions, deadline)
+        blamed |= {leaf: at for at, gone in seen for leaf in gone}
+        if len(seen) < len(versions):
+            next = seen[-1][0].position
         if next is None:
             break
         if search.leaves and deadline.passed:
@@ -240,8 +243,14 @@ async def _search_back(
     return blamed, None
 
 
-def _look_at(search: Search, versions: Sequence[Version]) -> dict[int, store.Passed]:
-    return {leaf: version.at for version in versions for leaf in search.look(version.value_before)}
+def _look_at(search: Search, versions: Sequence[Version], deadline: Deadline) -> list[tuple[store.Passed, list[int]]]:
+    """The versions that were looked at in time, at least one, and the leaves that left the search with each."""
+    seen: list[tuple[store.Passed, list[int]]] = []
+    for version in versions:
+        seen.append((version.at, search.look(version.value_before)))
+        if deadline.passed or not search.leaves:
+            break
+    return seen
 
 
 def _leaf(path: str, leaf: Place, at: store.Passed, uids: dict[int, bytes]) -> Leaf:

@@ -131,11 +131,11 @@ async def _values(svc: Services, walk: Walk, wanted: Sequence[int]) -> list[byte
             batch.append(body)
             size += len(body)
             if size >= BATCH_BYTES:
-                values += await svc.cpu(_resolve, batch, walk.steps)
+                values += await svc.spare_cpu(_resolve, batch, walk.steps)
                 batch, size = [], 0
     except NotFound:
         raise Conflict("the endpoint's history was rewritten while it was read: ask again") from None
-    return values + await svc.cpu(_resolve, batch, walk.steps)
+    return values + await svc.spare_cpu(_resolve, batch, walk.steps)
 
 
 def _resolve(bodies: Sequence[bytes], steps: tuple[Step, ...]) -> list[bytes | None]:

@@ -1,6 +1,8 @@
 """Blame against a search that decodes every version and looks every leaf up in it."""
 
+import asyncio
 import random
+import threading
 from typing import Any
 
 import msgspec
@@ -178,8 +180,37 @@ async def test_what_is_not_there(services: Services) -> None:
         await told(services, other, snapshot_id=ids[0])
     first = await service.blame(services, endpoint, "", limit=1000)
     latest = snapshots.at(services, endpoint.project, endpoint, times.LATEST_MS)
-    resume = Resume(latest.content, 0, 1, b"", (2000, latest.content + 1))
+    resume = Resume(latest.content, (), 1, b"", (2000, latest.content + 1))
     assert (await service.blame(services, endpoint, "", limit=1, resume=resume)).leaves == first.leaves
     await snapshots.delete(services, endpoint.project, ids[1])
     with pytest.raises(NotFound, match="not there any more"):
         await service.blame(services, endpoint, "", limit=1, resume=resume)
+
+
+async def test_a_search_stops_between_two_versions(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "SEARCH_S", 0)
+    endpoint = await timelines.endpoint_named(services, "e")
+    versions = [Version(1000 * (n + 1), b'{"a":1,"b":%d}' % (n == 5)) for n in range(6)]
+    await timelines.fill(services, endpoint, versions)
+    found = await service.blame(services, endpoint, "", limit=10)
+    assert [leaf.path for leaf in found.leaves] == ["/b"]
+    assert not found.complete
+    assert found.next is not None
+    assert found.next.after[0] == 6000
+    assert same(await told(services, endpoint), wanted(versions, "id"))
+
+
+async def test_writes_do_not_wait_for_searches(services: Services) -> None:
+    """All threads for reads and the background are taken; with one pool for everything a write would wait too."""
+    let_go = threading.Event()
+    held = [services.spare_cpu(let_go.wait, 60) for _ in range(100)]
+    endpoint = await timelines.endpoint_named(services, "e")
+    async with asyncio.timeout(30):
+        await timelines.fill(services, endpoint, [Version(1000, b'{"a":1}'), Version(2000, b'{"a":2}')])
+    searching = asyncio.create_task(service.blame(services, endpoint, "", limit=1))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not searching.done()
+    let_go.set()
+    assert (await searching).leaves
+    await asyncio.gather(*held)
