@@ -26,7 +26,8 @@ def configure(level: str, format: Literal["auto", "json", "text"], stream: TextI
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
-    last: Processor = structlog.dev.ConsoleRenderer(colors=stream.isatty()) if readable else to_json
+    renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time", sort_keys=False)
+    last: Processor = renderer if readable else to_json
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -52,6 +52,7 @@ async def _pack(config: Config) -> tuple[int, int]:
     async with app.open_services(config) as services:
         await services.db.checkpoint()
         before = services.db.stats().database_bytes
+        await app.remove_deleted_endpoints(services)
         with _progress("packing") as told:
             await tasks.pack_everything(services, progress=told)
         await services.db.checkpoint()

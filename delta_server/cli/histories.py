@@ -32,7 +32,7 @@ _decode = msgspec.json.Decoder(Line).decode
 
 EXPECTED = 'expected {"at": "2026-01-31T12:00:00Z", "body": "the document as a JSON string"}'
 _WRONG_TYPE = re.compile(r"Expected `(?P<wanted>\w+)`, got `(?P<got>\w+)`(?: - at `\$\.(?P<field>\w+)`)?")
-_KINDS = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
+_KINDS = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "object": "object"}
 
 
 def read_ndjson(file: BufferedReader, name: str, told: Callable[[int], None]) -> Iterator[Version]:

@@ -23,6 +23,7 @@ from delta_server.storage.database import Clock
 log = structlog.get_logger("delta.access")
 
 MAX_TARGET_BYTES = 8192
+LOGGED_PATH = 100
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/healthz", "/metrics"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -86,10 +87,13 @@ class Edge:
         self._metrics.observe(
             method, route, status=status, seconds=seconds, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out
         )
+        # Where no route matched, the path tells what was asked for; without the query, which may hold anything.
+        path = {} if "path_template" in scope else {"path": scope["path"][:LOGGED_PATH]}
         (log.debug if route in _QUIET else log.info)(
             "request",
             method=method,
             route=route,
+            **path,
             status=status,
             ms=round(seconds * 1000, 2),
             bytes=exchange.bytes_out,

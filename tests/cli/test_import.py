@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import re
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +19,7 @@ from delta_server import app as delta_app
 from delta_server.cli.main import cli
 from delta_server.config import Config, Storage
 from delta_server.core import times
+from delta_server.core.errors import Invalid
 from delta_server.core.span import Span
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
@@ -28,7 +32,8 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Once
 from tests.features.history.timelines import QUAKES, quakes
-from tests.storage.opened import FAST
+from tests.server_process import environment
+from tests.storage.opened import FAST, FakeClock
 
 
 class Stored(NamedTuple):
@@ -123,11 +128,12 @@ def test_an_import_goes_on_where_it_was(here: Path) -> None:
     path = here / "history.ndjson"
     lines = history(3000)
     path.write_bytes(b"".join(lines[:2500]) + b'{"at": "2020')
-    assert "line 2501" in imported(str(path), code=1).stderr
+    told = imported(str(path), code=1).stderr
+    assert "line 2501" in told
+    assert "2500 versions were stored and are kept, 0 were there already; run the same command again" in told
+    assert "0 versions were stored and are kept, 2500 were" in imported(str(path), code=1).stderr
     path.write_bytes(b"".join(lines))
-    *_, refused = first = counts(imported(str(path)))
-    assert (sum(first), refused) == (3000, 0)
-    assert 500 < first[0] < 3000
+    assert counts(imported(str(path))) == (500, 2500, 0)
     assert [each.captured_at for each in stored()] == [second(n) for n in range(3000)]
 
 
@@ -151,8 +157,37 @@ async def test_an_import_that_is_broken_off_at_any_place_can_be_run_again(servic
     await run(svc, project, "in parts", whole)
     again = await run(svc, project, "in parts", whole)
     assert (again.stored, again.skipped) == (0, len(whole))
-    assert await timeline(svc, project, "in parts") == await timeline(svc, project, "at once")
-    assert len(await timeline(svc, project, "at once")) == len(whole)
+    kept = await timeline(svc, project, "at once")
+    assert await timeline(svc, project, "in parts") == kept
+    # of each 14, the fourth at 0 s and the third at 5 s are what is there from that second already
+    assert len(kept) == len(whole) * 12 // 14
+
+
+async def test_what_comes_twice_in_one_run_is_there_once(services: Services) -> None:
+    project = await services.db.write(_project, "p")
+    once = [Version(1000 * n, b"[%d]" % (n % 3)) for n in range(200)]
+    done = await run(services, project, "whole", [*once, *once])
+    assert (done.stored, done.skipped) == (200, 200)
+    lines = [version for version in once for _ in range(2)]
+    done = await run(services, project, "lines", lines)
+    assert (done.stored, done.skipped) == (200, 200)
+    assert await timeline(services, project, "lines") == await timeline(services, project, "whole")
+
+
+async def test_a_slow_source_is_stored_every_few_seconds(services: Services, clock: FakeClock) -> None:
+    project = await services.db.write(_project, "p")
+    told: list[int] = []
+
+    def slowly() -> Iterator[Version]:
+        for n in range(20):
+            yield Version(1000 * n, b"[%d]" % n)
+            clock.advance(1000)
+        raise Invalid("the source has ended badly")
+
+    with pytest.raises(Invalid, match="badly"):
+        await import_versions(services, project, "e", slowly(), lambda done: told.append(done.stored))
+    assert told == [5, 9, 13, 17, 20]
+    assert len(await timeline(services, project, "e")) == 20
 
 
 async def run(svc: Services, project: int, endpoint: str, versions: Sequence[Version]) -> Imported:
@@ -185,19 +220,31 @@ def test_what_cannot_be_stored_is_counted_and_the_rest_stored(here: Path) -> Non
         line("2999-01-01", "2"),
     ]
     path.write_bytes(line(second(0), "0") + b"".join(bad) + line(second(9), "9"))
-    assert counts(imported(str(path))) == (2, 0, 6)
+    first = imported(str(path))
+    assert counts(first) == (2, 0, 6)
+    assert [each.split(": ")[1] for each in first.stderr.splitlines()[:-1]] == [f"line {n}" for n in range(2, 7)]
+    assert first.stderr.endswith("and 1 more\n")
     assert counts(imported(str(path))) == (0, 2, 6)
     assert [each.body for each in stored()] == [b"0", b"9"]
 
 
 BROKEN_LINES: list[tuple[str, bytes, str]] = [
     ("no JSON", b"at,body", "line 2: JSON is malformed"),
-    ("no object", b"2020", "line 2: Expected `object`, got `int`"),
+    ("no object", b"2020", "line 2: the line is a JSON number, not a JSON object"),
     ("truncated", b'{"at": "2020-01-01", "bo', "line 2: JSON is malformed"),
     ("no body", b'{"at": "2020-01-01"}', "missing required field `body`"),
     ("no time", b'{"body": "1"}', "missing required field `at`"),
-    ("a document for the body", b'{"at": "2020-01-01", "body": {"a": 1}}', "Expected `str`, got `object`"),
-    ("a number for the time", b'{"at": 1577836800, "body": "1"}', "Expected `str`, got `int`"),
+    (
+        "a document for the body",
+        b'{"at": "2020-01-01", "body": {"a": 1}}',
+        "body is a JSON object, not a JSON string that holds",
+    ),
+    (
+        "an array for the body",
+        b'{"at": "2020-01-01", "body": [1]}',
+        'expected {"at": "2026-01-31T12:00:00Z", "body": "',
+    ),
+    ("a number for the time", b'{"at": 1577836800, "body": "1"}', "at is a JSON number, not a JSON string"),
     ("no such day", b'{"at": "2020-02-30", "body": "1"}', "at (line 2) must be a time like"),
     ("no zone", b'{"at": "2020-02-03T00:00:00", "body": "1"}', "at (line 2) has no time zone"),
     ("half a surrogate pair", b'{"at": "2020-01-01", "body": "\\ud800"}', "line 2:"),
@@ -213,6 +260,8 @@ def test_a_broken_line_is_named(here: Path, what: str, broken: bytes, says: str)
     message = imported(str(path), code=1).stderr
     assert message.startswith("Error: ")
     assert says in message
+    assert "1 versions were stored" in message
+    assert "`" not in message or "missing" in message
 
 
 def test_files_that_are_none(here: Path) -> None:
@@ -228,6 +277,31 @@ def test_files_that_are_none(here: Path) -> None:
     assert "give one FILE" in imported("a", "b", code=2).stderr
     assert "give one FILE" in imported("--git", "a", code=2).stderr
     assert "U+0000" in imported(str(QUAKES), endpoint="a\0b", code=1).stderr
+
+
+def test_standard_input_and_pipes(here: Path) -> None:
+    """Also one that says nothing at first, and Ctrl-C while it waits for more."""
+    command = [sys.executable, "-m", "delta_server", "import", "--endpoint", "e"]
+    text = b"".join(history(30))
+    for data, arguments in ((text, ["-"]), (zstandard.compress(text), ["-"]), (text, ["/dev/stdin"])):
+        done = subprocess.run([*command, *arguments], input=data, env=environment(), capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert len(stored()) == 30
+
+
+def test_ctrl_c_tells_what_was_kept(here: Path) -> None:
+    command = [sys.executable, "-m", "delta_server", "import", "--endpoint", "e", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"".join(history(5000)))  # more than a pipe holds: once it is written, it is being read
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read().decode()
+        assert process.wait(timeout=20) == 130
+    assert re.search(r"Interrupted. \d+ versions were stored and are kept", told)
+    assert "run the same command again" in told
+    assert "Traceback" not in told
 
 
 # git
@@ -276,7 +350,9 @@ def test_every_version_of_a_file_in_git(repository: Repository) -> None:
     repository.commit(7, {"data.json": b'{"a": 3}'})
     repository.commit(7, {"data.json": b'{"a": 1}\n'})
     repository.commit(8, {"data.json": b'{"a": 4}'})
-    assert counts(imported("--git", "repository", "data.json")) == (6, 0, 2)
+    first = imported("--git", "repository", "data.json")
+    assert counts(first) == (6, 0, 2)
+    assert first.stderr.count("refused: commit ") == 2
     assert [(each.captured_at, each.body) for each in stored()] == [
         (second(1), b'{"a": 1}\n'),
         (second(3), b'{"a":2}'),
@@ -319,6 +395,9 @@ def test_repositories_in_other_forms(repository: Repository, here: Path) -> None
 
 def test_what_git_does_not_know(repository: Repository, here: Path) -> None:
     repository.commit(1, {"data.json": b"[1]"})
+    assert counts(imported("--git", "repository", "./sub/..//data.json")) == (1, 0, 0)
+    for path in ("", ".", "./", "/data.json", "../data.json"):
+        assert "is not a file in the repository" in imported("--git", "repository", path, code=1).stderr
     assert "git knows no version of none.json" in imported("--git", "repository", "none.json", code=1).stderr
     assert "git says: " in imported("--git", str(here / "nowhere"), "data.json", code=1).stderr
     (here / "plain").mkdir()

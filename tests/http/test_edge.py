@@ -48,6 +48,18 @@ async def test_the_other_names_of_v1(client: httpx.AsyncClient, keys: Keys, path
     assert (await client.get(path, headers=bearer(keys.project))).status_code == status
 
 
+async def test_a_path_without_a_route_is_logged_and_no_query(client: httpx.AsyncClient, keys: Keys) -> None:
+    with capture_logs() as logs:
+        await client.get("/no/where?token=hunter2")
+        await client.get("/" + "x" * 5000)
+        await client.get("/v1/endpoints", headers=bearer(keys.project))
+    nowhere, long, listed = logs
+    assert (nowhere["route"], nowhere["path"]) == ("(none)", "/no/where")
+    assert len(long["path"]) == 100
+    assert "path" not in listed
+    assert "hunter2" not in str(logs)
+
+
 async def test_head_is_get_without_the_body(client: httpx.AsyncClient, keys: Keys) -> None:
     for path in ("/healthz", "/v1/endpoints", "/docs/openapi.json"):
         got = await client.get(path, headers={**bearer(keys.project), "accept-encoding": "identity"})

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
 
 from delta_server.core import codec
-from delta_server.core.errors import BadRequest, Conflict, Invalid, TooLarge
+from delta_server.core.errors import BadRequest, Conflict, DeltaError, Invalid, TooLarge
 from delta_server.features.contents import service as contents
-from delta_server.features.contents.service import Content, Run
+from delta_server.features.contents.service import Batch, Content
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import service, store
@@ -23,13 +24,17 @@ from delta_server.storage.once import Once
 SOURCE = "import"
 """The source of imported snapshots."""
 APPENDED_AT_ONCE = 256
+GATHERED_MS = 3000
+"""Versions from a slow source are stored after this time, however few they are."""
+REASONS_TOLD = 5
 
 
 class Version(NamedTuple):
-    """One version of a recorded history."""
+    """One version of a recorded history. `place` is where it stands there: a line, a commit."""
 
     captured_at: int
     body: bytes
+    place: str = ""
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -39,13 +44,23 @@ class Imported(msgspec.Struct, frozen=True):
     skipped: int = 0
     refused: int = 0
     bytes: int = 0
+    reasons: tuple[str, ...] = ()
+    """Place and reason of the first that were refused."""
+
+
+class _Sorted(NamedTuple):
+    """A batch: versions to store at times that are free, in order of time, and how many are there already."""
+
+    good: list[Version]
+    skipped: int
+    reasons: list[str]
 
 
 class _Tail(msgspec.Struct, frozen=True):
     """Versions that come after all there is: the contents to add, and which of them each has (None: the head's)."""
 
     head: Content | None
-    run: Run | None
+    batch: Batch | None
     versions: Sequence[Version]
     contents: Sequence[int | None]
 
@@ -55,68 +70,91 @@ async def import_versions(
 ) -> Imported:
     """Store a recorded history, oldest version first. What is there already is skipped, so it can be run again.
 
-    `told` is called after each batch with the counts so far. Raises Conflict when others write the same endpoint.
+    `told` is called after each batch with the counts so far. Raises Conflict when others write the same endpoint, and
+    the DeltaError that reading `versions` ends with, once what came before is stored.
     """
     endpoint = await svc.db.write(endpoints.ensure, project, name)
     done = Imported()
     for batch in _batches(svc, _apart(versions)):
         captured = [version.captured_at for version in batch]
         known = await svc.db.read(store.known, endpoint.id, min(captured), max(captured) + CROWD)
-        unknown, good = await svc.cpu(_to_store, svc, batch, known)
-        if good:
-            await _store(svc, endpoint, good)
+        found = await svc.cpu(_sort_out, svc, batch, known)
+        if found.good:
+            await _store(svc, endpoint, found.good)
         done = Imported(
-            stored=done.stored + len(good),
-            skipped=done.skipped + len(batch) - unknown,
-            refused=done.refused + unknown - len(good),
+            stored=done.stored + len(found.good),
+            skipped=done.skipped + found.skipped,
+            refused=done.refused + len(found.reasons),
             bytes=done.bytes + sum(len(version.body) for version in batch),
+            reasons=(*done.reasons, *found.reasons)[:REASONS_TOLD],
         )
         told(done)
     return done
 
 
 def _apart(versions: Iterable[Version]) -> Iterator[Version]:
-    """Versions of one moment, a millisecond apart: as storing them would do, and the same each time."""
+    """Versions of one moment, a millisecond apart: as storing them would do, and the same each time.
+
+    One that repeats the version before it keeps that one's time: it is that version again.
+    """
     first, last = 1, 0  # of those put apart from each other
-    for at, body in versions:
-        if first <= at <= last:
-            last += 1
-        else:
+    before = None
+    for at, body, place in versions:
+        if not first <= at <= last:
             first = last = at
-        yield Version(last, body)
+        elif body != before:
+            last += 1
+        before = body
+        yield Version(last, body, place)
 
 
 def _batches(svc: Services, versions: Iterable[Version]) -> Iterator[list[Version]]:
+    """As many as make the best packs, or as came in some seconds; what came before an error comes before it here."""
     batch: list[Version] = []
-    sizes: list[int] = []
-    for version in versions:
-        batch.append(version)
-        sizes.append(len(version.body))
-        if contents.run_is_full(svc, sizes):
+    size = 0
+    began = svc.clock.now_ms()
+    try:
+        for version in versions:
+            batch.append(version)
+            size += len(version.body)
+            if contents.batch_is_full(svc, size, len(batch)) or svc.clock.now_ms() - began > GATHERED_MS:
+                yield batch
+                batch, size, began = [], 0, svc.clock.now_ms()
+    except DeltaError:
+        if batch:
             yield batch
-            batch, sizes = [], []
+        raise
     if batch:
         yield batch
 
 
-def _to_store(svc: Services, batch: Sequence[Version], known: Mapping[int, bytes]) -> tuple[int, list[Version]]:
-    """How many are not there yet, and those of them that may be stored."""
-    unknown = [version for version in batch if not _is_known(version, known)]
+def _sort_out(svc: Services, batch: Sequence[Version], known: Mapping[int, bytes]) -> _Sorted:
+    """`known` is what is stored around the batch's times, by time."""
     limit_bytes, now_ms = svc.config.limits.document_bytes, svc.clock.now_ms()
-    good = []
-    for version in unknown:
-        with suppress(BadRequest, Invalid, TooLarge):
+    taken, skipped = dict(known), 0
+    good: list[Version] = []
+    reasons: list[str] = []
+    for version in batch:
+        digest = codec.digest(version.body)
+        at = _time_for(version.captured_at, digest, taken)
+        if at in taken:
+            skipped += 1
+            continue
+        try:
             service.check(New("", version.body, version.captured_at), limit_bytes, now_ms)
-            good.append(version)
-    return len(unknown), good
+        except (BadRequest, Invalid, TooLarge) as error:
+            reasons.append(f"{version.place}: {error.message}")
+            continue
+        taken[at] = digest
+        good.append(version._replace(captured_at=at))
+    return _Sorted(sorted(good, key=attrgetter("captured_at")), skipped, reasons)
 
 
-def _is_known(version: Version, known: Mapping[int, bytes]) -> bool:
-    """Whether it is at its time or, where another one was there before, at the next free one: where it was stored."""
-    at, digest = version.captured_at, codec.digest(version.body)
-    while known.get(at, digest) != digest:
-        at += 1
-    return at in known
+def _time_for(captured_at: int, digest: bytes, taken: Mapping[int, bytes]) -> int:
+    """Where a document is from that time on, or goes: the first millisecond that has it or is free."""
+    while taken.get(captured_at, digest) != digest:
+        captured_at += 1
+    return captured_at
 
 
 async def _store(svc: Services, endpoint: EndpointRef, versions: Sequence[Version]) -> None:
@@ -155,8 +193,8 @@ async def _tail(svc: Services, endpoint: EndpointRef, versions: Sequence[Version
             new.append((version.captured_at, version.body))
         of.append(len(new) - 1 if new else None)
         before = digest
-    run = await contents.encode_run(svc, endpoint.id, head, new) if new else None
-    return _Tail(head, run, versions, of)
+    encoded = await contents.encode_batch(svc, endpoint.id, head, new) if new else None
+    return _Tail(head, encoded, versions, of)
 
 
 def _append(tx: Tx, endpoint: EndpointRef, tail: _Tail) -> None:
@@ -164,9 +202,10 @@ def _append(tx: Tx, endpoint: EndpointRef, tail: _Tail) -> None:
     endpoints.confirm(tx, endpoint)
     head = contents.head(tx, endpoint.id)
     latest = store.newest_at(tx, endpoint.id, 1)
-    if (head and head.id) != (tail.head and tail.head.id) or (latest or 0) >= tail.versions[0].captured_at:
+    behind = latest is not None and latest >= tail.versions[0].captured_at
+    if behind or (head and head.id) != (tail.head and tail.head.id):
         raise Moved
-    added = contents.add_run(tx, endpoint.id, tail.run) if tail.run is not None else []
+    added = contents.add_batch(tx, endpoint.id, tail.batch) if tail.batch is not None else []
     if added is None:
         raise Moved
     for version, number in zip(tail.versions, tail.contents, strict=True):
