@@ -336,6 +336,7 @@ class DatabaseContract:
         await db.write(fill)
         before = await db.read(names)
         await db.optimize()
+        assert await db.check() == []
         assert await db.vacuum(1_000_000) > 0
         assert await db.vacuum(1_000_000) == 0
         await db.checkpoint()
