@@ -15,15 +15,18 @@ from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import api as accounts_api
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts import tasks as accounts_tasks
+from delta_server.features.contents import service as contents
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import api as deltas_api
 from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.endpoints import api as endpoints_api
+from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.features.history import api as history_api
 from delta_server.features.projects import api as projects_api
 from delta_server.features.projects import tasks as projects_tasks
 from delta_server.features.snapshots import api as snapshots_api
+from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots import tasks as snapshots_tasks
 from delta_server.http import asgi, docs, errors, health, idempotency
 from delta_server.http.body import JsonRequest
@@ -55,6 +58,7 @@ ROUTES: list[ControllerRouterHandler] = [
 
 LOOPS: list[Loop[Services]] = [
     Loop("compute deltas", deltas_tasks.compute),
+    Loop("pack what new contents fill", contents_tasks.keep_packed),
 ]
 
 
@@ -62,18 +66,33 @@ async def _checkpoint(services: Services) -> None:
     await services.db.checkpoint()
 
 
+async def _retain(services: Services) -> None:
+    """The sweep comes right behind, so that the space of what no rule keeps is free when the rules have been applied."""
+    await snapshots_tasks.retain(services)
+    await contents_tasks.sweep(services)
+
+
 async def _optimize(services: Services) -> None:
     await services.db.optimize()
 
 
+OWNED_BY_ENDPOINTS = [snapshots.delete_some, deltas.delete_some, contents.delete_some]
+"""What deletes a deleted endpoint's rows, in this order."""
+
+
+async def remove_deleted_endpoints(services: Services) -> None:
+    await endpoints_tasks.remove_deleted(services, OWNED_BY_ENDPOINTS)
+
+
 PERIODIC: list[Periodic[Services]] = [
-    Periodic("pack loose contents", contents_tasks.pack, every_s=60),
+    Periodic("pack loose contents", contents_tasks.pack, every_s=3600),
     Periodic("merge old packs", contents_tasks.merge, every_s=3600),
+    Periodic("remove deleted endpoints", remove_deleted_endpoints, every_s=600),
     Periodic("sweep dead contents", contents_tasks.sweep, every_s=600),
     Periodic("look how the tables have grown", _optimize, every_s=3600),
     Periodic("write when keys were last used", accounts_tasks.write_last_uses, every_s=60),
     Periodic("remove deleted projects", projects_tasks.remove_deleted, every_s=60),
-    Periodic("apply retention", snapshots_tasks.retain, every_s=3600),
+    Periodic("apply retention", _retain, every_s=3600),
     Periodic("forget old idempotency keys", idempotency.forget, every_s=3600),
 ]
 
@@ -133,6 +152,7 @@ def build(
         dependencies=DEPENDENCIES,
         exception_handlers={Exception: errors.to_response},
         guards=[gate],
+        before_request=gate.options,
         lifespan=[running],
         logging_config=None,
         openapi_config=docs.openapi_config(),

@@ -21,8 +21,9 @@ WITHOUT_TENANT = {
     "finds the tenant": {"accounts": "account_named insert_account key"},
     "background work for all tenants": {
         "accounts": "write_last_uses",
-        "contents": "with_loose with_packs with_dead endpoints deleted_endpoints count",
+        "contents": "with_loose with_packs with_dead newest_frame with_frames_after endpoints count",
         "deltas": "queue_length requeue waiting",
+        "endpoints": "deleted",
         "projects": "deleted_and_empty",
         "snapshots": "with_retention",
     },

@@ -5,7 +5,8 @@ and its last one, the *anchor*, in another. The anchor is based on the anchor of
 needs at most `MAX_CHAIN` short decodes and one long one (core/codec.py says why). Two rules keep the web of bases free
 of circles, whatever is added at any time, deleted and packed again:
 
-- a frame is based on a content with a smaller id, or on one in a pack;
+- a frame is based on a content with a smaller id, or on one in a pack; rewriting a frame never raises its `depth`, which
+  counts the frames decoded to read it (or more: those below it may be in a pack by now);
 - a pack is based on a content in a pack with a smaller `chain`, and rewriting a pack never raises its `chain`.
 """
 
@@ -19,6 +20,10 @@ MAX_CHAIN = 32
 
 KEYFRAME_EVERY = 8
 """Of contents too large for packs, every eighth frame stands alone."""
+
+MAX_FRAMES = 256
+"""Frames decoded at most to read one, until they are packed: 0.03 ms each for a document of 35 kB. For larger ones no
+more than some packs' worth of bytes, but at least `KEYFRAME_EVERY`."""
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -54,13 +59,14 @@ def groups(sizes: Sequence[int], bounds: Bounds) -> list[range]:
 def full_groups(sizes: Sequence[int], bounds: Bounds) -> list[range]:
     """As `groups`, without the last run while it has room: later contents may still join it."""
     runs = groups(sizes, bounds)
-    if runs and not is_full([sizes[index] for index in runs[-1]], bounds):
+    if runs and not is_full(sum(sizes[index] for index in runs[-1]), len(runs[-1]), bounds):
         runs.pop()
     return runs
 
 
-def is_full(sizes: Sequence[int], bounds: Bounds) -> bool:
-    return sum(sizes) >= bounds.size_bytes or len(sizes) >= bounds.contents
+def is_full(size_bytes: int, contents: int, bounds: Bounds) -> bool:
+    """Whether that many contents of so many bytes in all have no room for another."""
+    return size_bytes >= bounds.size_bytes or contents >= bounds.contents
 
 
 def is_worth_a_pack(sizes: Sequence[int], bounds: Bounds) -> bool:
@@ -96,15 +102,15 @@ def next_chain(previous_chain: int | None, base_size: int, bounds: Bounds) -> in
 
 def is_keyframe(size: int, depth: int, bounds: Bounds) -> bool:
     """Whether a content's frame stands alone; `depth` counts the frames that would be decoded before its own."""
-    return is_large(size, bounds) and depth >= KEYFRAME_EVERY
+    return depth >= max(KEYFRAME_EVERY, min(MAX_FRAMES, 4 * bounds.size_bytes // max(1, size)))
 
 
 STORED = -1
-"""As a base: what is stored already, before the run. The run's own contents are 0 and up."""
+"""As a base: what is stored already, before the batch. The batch's own contents are 0 and up."""
 
 
 class Above(msgspec.Struct, frozen=True):
-    """What a run of contents continues: the pack before it by its `chain` and the size of its anchor (None without
+    """What a batch of contents continues: the pack before it by its `chain` and the size of its anchor (None without
     one), and the content before it by its depth in frames (None without one)."""
 
     pack_chain: int | None
@@ -113,7 +119,7 @@ class Above(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Contents `start` to `stop` of a run in one pack, or one content in a frame, which has no `chain`."""
+    """Contents `start` to `stop` of a batch in one pack, or one content in a frame, which has no `chain`."""
 
     start: int
     stop: int
@@ -121,7 +127,7 @@ class Part(msgspec.Struct, frozen=True):
     base: int | None
 
 
-def plan_run(sizes: Sequence[int], bounds: Bounds, *, least: Bounds, above: Above) -> list[Part]:
+def plan_batch(sizes: Sequence[int], bounds: Bounds, *, least: Bounds, above: Above) -> list[Part]:
     """How contents that arrive together are stored: packs of up to `bounds` where there is enough for one of `least`,
     frames of the rest."""
     parts: list[Part] = []

@@ -54,12 +54,12 @@ def encode(base: bytes | None, body: bytes, *, level: int) -> bytes:
 
 
 def decode(base: bytes | None, data: bytes, *, size: int) -> bytes:
-    """The `size` bytes that `encode(base, ...)` was given. Raises Corrupt."""
+    """The `size` bytes that `encode(base, ...)` was given. Raises Corrupt, MemoryError."""
     check_header(data, size)
     try:
         body = _decompressor(base).decompress(data, allow_extra_data=False)
-    except (zstandard.ZstdError, MemoryError) as error:
-        raise Corrupt(f"zstd: {error}") from None
+    except zstandard.ZstdError as error:
+        raise _trouble(error) from None
     if len(body) != size:
         raise Corrupt(f"{len(body)} bytes came out instead of {size}")
     return body
@@ -78,13 +78,13 @@ def encode_pack(base: bytes | None, others: bytes, anchor: bytes, *, level: int)
 
 
 def decode_others(base: bytes | None, anchor: bytes, data: bytes, into: memoryview) -> None:
-    """Fill `into` with the contents of a pack but the last, one after another. Raises Corrupt."""
+    """Fill `into` with the contents of a pack but the last, one after another. Raises Corrupt, MemoryError."""
     check_header(data, len(into))
     try:
         reader = _decompressor((base or b"") + anchor).stream_reader(data, read_size=max(1, len(data)))
         got = reader.readinto(into) if into else 0
-    except (zstandard.ZstdError, MemoryError) as error:
-        raise Corrupt(f"zstd: {error}") from None
+    except zstandard.ZstdError as error:
+        raise _trouble(error) from None
     if got != len(into):
         raise Corrupt(f"{got} bytes came out instead of {len(into)}")
 
@@ -99,6 +99,13 @@ def check_header(data: bytes, size: int) -> None:
         raise Corrupt(f"the frame declares {header.content_size} bytes instead of {size}")
     if header.window_size > max(LARGEST_WINDOW, size):
         raise Corrupt(f"the frame wants a window of {header.window_size} bytes")
+
+
+def _trouble(error: zstandard.ZstdError) -> Exception:
+    """Memory that is short for a moment is no damage."""
+    if "not enough memory" in str(error):
+        return MemoryError(str(error))
+    return Corrupt(f"zstd: {error}")
 
 
 def _decompressor(base: bytes | None) -> zstandard.ZstdDecompressor:

@@ -44,7 +44,7 @@ def test_the_last_group_stays_open_until_it_is_full(sizes: list[int]) -> None:
     assert full == runs[: len(full)]
     assert len(runs) - len(full) in (0, 1)
     if len(full) < len(runs):
-        assert not chain.is_full([sizes[index] for index in runs[-1]], PACK)
+        assert not chain.is_full(sum(sizes[index] for index in runs[-1]), len(runs[-1]), PACK)
 
 
 def test_a_bound_reached_by_all_together_closes_a_group() -> None:
@@ -99,7 +99,7 @@ def test_every_thirty_second_small_pack_stands_alone() -> None:
 
 
 def test_every_eighth_large_frame_stands_alone() -> None:
-    parts = chain.plan_run([101] * 20, DEEP, least=PACK, above=FRESH)
+    parts = chain.plan_batch([101] * 20, DEEP, least=PACK, above=FRESH)
     assert [part.start for part in parts if part.base is None] == [0, 8, 16]
 
 
@@ -108,7 +108,7 @@ def test_every_eighth_large_frame_stands_alone() -> None:
     above=st.builds(Above, st.none() | st.integers(0, 31), st.integers(1, 130), st.none() | st.integers(0, 40)),
 )
 def test_a_run_is_stored_whole_and_each_part_on_an_earlier_one(sizes: list[int], above: Above) -> None:
-    parts = chain.plan_run(sizes, DEEP, least=PACK, above=above)
+    parts = chain.plan_batch(sizes, DEEP, least=PACK, above=above)
     assert [index for part in parts for index in range(part.start, part.stop)] == list(range(len(sizes)))
     anchors = {STORED: above.pack_chain}
     for part in parts:

@@ -45,7 +45,10 @@ class Troubles:
         try:
             yield
         except (DatabaseFailed, Conflict) as error:
-            self._found.append(error)
+            self.add(error)
+
+    def add(self, error: DatabaseFailed | Conflict) -> None:
+        self._found.append(error)
 
     def tell(self) -> None:
         """Raise the first, with the number of the others, if there is any."""
@@ -213,20 +216,20 @@ async def pack_loose(svc: Services, endpoint: int, *, everything: bool = False) 
 async def _readable(svc: Services, endpoint: int, group: Sequence[Content], troubles: Troubles) -> dict[int, bytes]:
     """The bodies of a group of frames, without those that are damaged or based on one in the group that is."""
     ids = [content.id for content in group]
+    try:
+        return {content: body async for content, body in reading.read_run(svc, endpoint, ids)}
+    except DatabaseFailed as error:
+        troubles.add(error)
+    bases = {frame.content: frame.base for frame in await svc.db.read(reading.frames, endpoint, ids)}
     bodies: dict[int, bytes] = {}
-    with troubles.collected():
-        async for content, body in reading.read_run(svc, endpoint, ids):
-            bodies[content] = body
-        return bodies
-    bases = await svc.db.read(store.frame_bases, endpoint, ids)
     damaged: set[int | None] = set()
     for content in ids:
-        if content not in bodies and bases.get(content) not in damaged:
+        if bases.get(content) not in damaged:
             with suppress(DatabaseFailed):
                 bodies[content] = await reading.read(svc, endpoint, content)
         if content not in bodies:
             damaged.add(content)
-    return {content: bodies[content] for content in ids if content in bodies}
+    return bodies
 
 
 async def _pack_frames(

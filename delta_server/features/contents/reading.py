@@ -291,11 +291,11 @@ def _decode_pack(cache: Cache, pack: Pack, data: bytes, to_base: list[Link], to_
 
 async def _read_frames(svc: Services, last: tuple[int, bytes] | None, step: list[Content]) -> list[tuple[int, bytes]]:
     endpoint = step[0].endpoint
-    frames = await svc.db.read(_frames, endpoint, [content.id for content in step])
+    found = await svc.db.read(frames, endpoint, [content.id for content in step])
     try:
-        if len(frames) == len(step):
-            bases = await _bases(svc, endpoint, frames, dict([last] if last else []))
-            return await _decode(svc, decode_frames, bases, step, frames)
+        if len(found) == len(step):
+            bases = await _bases(svc, endpoint, found, dict([last] if last else []))
+            return await _decode(svc, decode_frames, bases, step, found)
     except NotFound:
         pass  # based on something else by now, as below
     # packed since the rows were read
@@ -314,7 +314,7 @@ async def _bases(
     return bases
 
 
-def _frames(tx: Tx, endpoint: int, contents: list[int]) -> list[StoredFrame]:
+def frames(tx: Tx, endpoint: int, contents: list[int]) -> list[StoredFrame]:
     return [frame for content in contents if (frame := store.frame(tx, endpoint, content))]
 
 

@@ -50,13 +50,17 @@ def after(tx: Tx, endpoint: int, content: Content) -> Content | None:
     return rows[0] if rows else None
 
 
+_FOLLOWING = (
+    "FROM content WHERE endpoint = ? AND dead = 0 AND captured_at >= ? AND (captured_at, id) > (?, ?)"
+    " ORDER BY captured_at, id LIMIT"
+)
+_NEXT_PENDING = f"UPDATE content SET pending = 1 WHERE pending = 0 AND id = (SELECT id {_FOLLOWING} 1)"
+
+
 def follow(tx: Tx, endpoint: int, position: tuple[int, int], *, limit: int) -> list[Content]:
     """The living contents after a position (captured_at, id), in order."""
-    sql = (
-        f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0 AND captured_at >= ?"
-        " AND (captured_at, id) > (?, ?) ORDER BY captured_at, id LIMIT ?"
-    )
-    return [Content(*row) for row in tx.all(sql, endpoint, position[0], *position, limit)]
+    rows = tx.all(f"SELECT {COLUMNS} {_FOLLOWING} ?", endpoint, position[0], *position, limit)
+    return [Content(*row) for row in rows]
 
 
 def many(tx: Tx, endpoint: int, contents: Sequence[int]) -> dict[int, Content]:
@@ -73,9 +77,8 @@ def add(tx: Tx, endpoint: int, captured_at: int, frame: Frame) -> int | None:
     """
     if frame.base is not None and get(tx, endpoint, frame.base) is None:
         return None
-    content = insert_content(tx, endpoint, captured_at, frame.size, frame.hash)
+    [content] = insert_contents(tx, endpoint, [captured_at], [frame.size], [frame.hash])
     insert_frame(tx, endpoint, content, frame.size, frame.base, frame.data)
-    mark_next_pending(tx, endpoint, captured_at, content)
     return content
 
 
@@ -92,34 +95,20 @@ def mark_dead(tx: Tx, endpoint: int, content: Content) -> None:
     mark_next_pending(tx, endpoint, content.captured_at, content.id)
 
 
-def insert_content(tx: Tx, endpoint: int, captured_at: int, size: int, digest: bytes) -> int:
-    sql = "INSERT INTO content (endpoint, captured_at, size, hash, dead, pending) VALUES (?, ?, ?, ?, 0, 1)"
-    return tx.insert(sql, endpoint, captured_at, size, digest)
-
-
 def insert_contents(
     tx: Tx, endpoint: int, times: Sequence[int], sizes: Sequence[int], hashes: Sequence[bytes]
 ) -> list[int]:
     """The new rows' ids, in order. They and the contents after them become pending."""
-    first = insert_content(tx, endpoint, times[0], sizes[0], hashes[0])
+    sql = "INSERT INTO content (id, endpoint, captured_at, size, hash, dead, pending) VALUES (?, ?, ?, ?, ?, 0, 1)"
+    first = tx.insert(sql, None, endpoint, times[0], sizes[0], hashes[0])
     ids = list(range(first, first + len(times)))
-    rows = list(zip(ids, repeat(endpoint), times, sizes, hashes, strict=False))
-    tx.many(
-        "INSERT INTO content (id, endpoint, captured_at, size, hash, dead, pending) VALUES (?, ?, ?, ?, ?, 0, 1)",
-        rows[1:],
-    )
-    following = "SELECT id FROM content WHERE endpoint = ? AND dead = 0 AND captured_at >= ? AND (captured_at, id) > (?, ?)"
-    tx.many(
-        f"UPDATE content SET pending = 1 WHERE pending = 0 AND id = ({following} ORDER BY captured_at, id LIMIT 1)",
-        [(endpoint, captured_at, captured_at, content) for content, _, captured_at, _, _ in rows],
-    )
+    tx.many(sql, list(zip(ids, repeat(endpoint), times, sizes, hashes, strict=False))[1:])
+    tx.many(_NEXT_PENDING, [(endpoint, at, at, content) for at, content in zip(times, ids, strict=True)])
     return ids
 
 
 def mark_next_pending(tx: Tx, endpoint: int, captured_at: int, content: int) -> None:
-    rows = follow(tx, endpoint, (captured_at, content), limit=1)
-    if rows:
-        tx.run("UPDATE content SET pending = 1 WHERE id = ? AND endpoint = ? AND pending = 0", rows[0].id, endpoint)
+    tx.run(_NEXT_PENDING, endpoint, captured_at, captured_at, content)
 
 
 def delete_content(tx: Tx, endpoint: int, content: int) -> None:
@@ -134,12 +123,6 @@ def delete_content(tx: Tx, endpoint: int, content: int) -> None:
 def frame(tx: Tx, endpoint: int, content: int) -> StoredFrame | None:
     row = tx.one("SELECT content, base, data FROM frame WHERE content = ? AND endpoint = ?", content, endpoint)
     return StoredFrame(*row) if row else None
-
-
-def frame_bases(tx: Tx, endpoint: int, contents: Sequence[int]) -> dict[int, int | None]:
-    """What each of `contents` that is a frame is based on."""
-    marks = ",".join("?" * len(contents))
-    return dict(tx.all(f"SELECT content, base FROM frame WHERE endpoint = ? AND content IN ({marks})", endpoint, *contents))
 
 
 def frame_depth(tx: Tx, endpoint: int, content: int) -> int:
@@ -176,14 +159,8 @@ def loose(tx: Tx, endpoint: int, *, size_limit: int) -> list[Content]:
 
 
 def with_loose(tx: Tx) -> list[int]:
-    """Endpoints that have frames: one look into the index for each."""
-    sql = (
-        "WITH RECURSIVE found (endpoint) AS (SELECT min(endpoint) FROM frame UNION ALL"
-        " SELECT (SELECT min(endpoint) FROM frame WHERE endpoint > found.endpoint)"
-        " FROM found WHERE found.endpoint IS NOT NULL)"
-        " SELECT endpoint FROM found WHERE endpoint IS NOT NULL"
-    )
-    return _ids(tx, sql)
+    """Endpoints that have frames."""
+    return _ids(tx, "SELECT DISTINCT endpoint FROM frame")
 
 
 def newest_frame(tx: Tx) -> int:

@@ -196,6 +196,23 @@ def forget(tx: Tx, content: int) -> None:
         tx.run("UPDATE endpoint SET content_deltas = content_deltas - 1 WHERE id = ?", endpoint)
 
 
+def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
+    """Delete up to `limit` rows of a deleted endpoint: of the field index, else the deltas of its first contents.
+
+    False when these have none: once they are gone too, the deltas of the next come first. A dead content has none.
+    """
+    return any(
+        tx.run(sql, endpoint, limit)
+        for sql in (
+            "DELETE FROM field_change WHERE (field, captured_at) IN (SELECT field, captured_at"
+            " FROM field CROSS JOIN field_change ON field_change.field = field.id WHERE field.endpoint = ? LIMIT ?)",
+            "DELETE FROM field WHERE id IN (SELECT id FROM field WHERE endpoint = ? LIMIT ?)",
+            "DELETE FROM delta WHERE content IN"
+            " (SELECT id FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at, id LIMIT ?)",
+        )
+    )
+
+
 def row(tx: Tx, content: int) -> Row | None:
     """The delta that leads to a living content, with the columns of `walk`."""
     return tx.one(f"{_DELTAS} WHERE d.content = ? AND c.dead = 0", content)

@@ -115,5 +115,15 @@ def mark_deleted(tx: Tx, project: int, endpoint: int) -> int:
     )
 
 
+def deleted(tx: Tx) -> list[int]:
+    """Endpoints that are marked deleted and still have their row."""
+    return [row[0] for row in tx.all("SELECT id FROM endpoint WHERE deleted_at IS NOT NULL")]
+
+
+def remove(tx: Tx, endpoint: int) -> None:
+    """The row of a deleted endpoint that owns nothing any more."""
+    tx.run("DELETE FROM endpoint WHERE endpoint.id = ? AND deleted_at IS NOT NULL", endpoint)
+
+
 def _endpoint(row: Row | None) -> Endpoint | None:
     return Endpoint(*row) if row else None

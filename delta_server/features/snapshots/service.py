@@ -8,18 +8,20 @@ from operator import attrgetter
 
 import msgspec
 
+from delta_server.config import Packs
 from delta_server.core import codec, json_text, times
 from delta_server.core.errors import BadRequest, Conflict, Invalid, NotFound, TooLarge
 from delta_server.core.ids import parse as parse_id
 from delta_server.core.ids import text as text_id
 from delta_server.core.span import Span
 from delta_server.features.contents import service as contents
-from delta_server.features.contents.service import Content, Frame
+from delta_server.features.contents.service import Base, Content, Frame
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import store, timeline
 from delta_server.features.snapshots.schemas import NULL, NewSnapshot
 from delta_server.features.snapshots.store import Snapshot
+from delta_server.features.snapshots.store import delete_some as delete_some
 from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour, Placed
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -45,7 +47,8 @@ class New(msgspec.Struct, frozen=True):
 
 
 class _Item(msgspec.Struct, frozen=True):
-    """One of `news` on its way to an entry: its number, hash and free time; the stored contents around it."""
+    """One of `news` on its way to an entry: its number, hash and free time; the stored contents around it, with the
+    `contents.frame_depth` of the one before."""
 
     number: int
     new: New
@@ -54,6 +57,7 @@ class _Item(msgspec.Struct, frozen=True):
     near: Content | None
     hash_after: bytes | None
     cut: bool
+    depth: int
 
 
 def news(svc: Services, project: int, items: Sequence[NewSnapshot]) -> list[New]:
@@ -166,14 +170,13 @@ async def _plan(svc: Services, news: Sequence[New], hashes: Sequence[bytes]) -> 
             lane = svc.db.peek(_items, endpoint, numbered)
         else:
             lane = await svc.db.read(_items, endpoint, numbered)
-        wanted = {item.near.id for item in lane if item.near is not None and item.cut}
-        first = lane[0]
-        if first.near is not None and first.near.hash != first.hash:
-            wanted.add(first.near.id)
-        bodies = {content: await contents.read(svc, endpoint, content) for content in wanted}
-        large = [item for item in lane if len(item.new.body) > svc.config.packs.pack_bytes]
-        frames = {item.number: await contents.encode_next(svc, endpoint, item.near, item.new.body) for item in large}
-        entries |= await svc.cpu(_encode_lane, lane, bodies, frames, svc.config.packs.frame_level)
+        cut = {item.near.id: item.depth for item in lane if item.near is not None and item.cut}
+        bases = {id: Base(id, await contents.read(svc, endpoint, id), depth) for id, depth in cut.items()}
+        near, depth, size = lane[0].near, lane[0].depth, len(lane[0].new.body)
+        if near is not None and near.hash != lane[0].hash and near.id not in bases:
+            base = await contents.base_of(svc, endpoint, near, depth, size)
+            bases |= {} if base is None else {near.id: base}
+        entries |= await svc.cpu(_encode_lane, lane, bases, svc.config.packs)
     return [entries[n] for n in range(len(news))]
 
 
@@ -191,31 +194,31 @@ def _items(tx: Tx, endpoint: int, lane: Sequence[tuple[int, New, bytes]]) -> lis
         if endpoint:
             near = timeline.neighbour(tx, endpoint, near.captured_at)
         last = near.captured_at
-        items.append(_Item(number, new, digest, last, near.content, near.hash_after, cut=near.cut))
+        depth = 0 if near.content is None else contents.frame_depth(tx, endpoint, near.content.id)
+        items.append(_Item(number, new, digest, last, near.content, near.hash_after, near.cut, depth))
     return items
 
 
-def _encode_lane(
-    lane: Sequence[_Item], bodies: Mapping[int, bytes], frames: Mapping[int, Frame], level: int
-) -> dict[int, Entry]:
+def _encode_lane(lane: Sequence[_Item], bases: Mapping[int, Base], packs: Packs) -> dict[int, Entry]:
     """One endpoint's entries by their number in the request. A document equal to the one before it needs no frame."""
     entries: dict[int, Entry] = {}
     last: _Item | None = None
+    depth = lane[0].depth
     for item in lane:
-        near = item.near
-        frame = frames.get(item.number)
-        based_on = last.number if last is not None and frame is None else None
+        near, frame = item.near, None
         # Just before it stands the request's last one or, if snapshots lie between, the stored one.
         hashes_before = {before.hash for before in (last, near) if before is not None}
-        if frame is None and hashes_before != {item.hash}:
-            base = last.new.body if last is not None else bodies[near.id] if near is not None else None
-            frame = contents.encode_frame(None if last or near is None else near.id, base, item.new.body, level)
+        if hashes_before != {item.hash}:
+            stored = None if near is None else bases.get(near.id)
+            base = stored if last is None else Base(None, last.new.body, depth)
+            frame = contents.encode_frame(base, item.new.body, packs)
+            depth = frame.depth
         entries[item.number] = Entry(
             captured_at=item.captured_at,
             hash=item.hash,
             frame=frame,
-            based_on=based_on,
-            splits=list(_splits(item, last, bodies, level)),
+            based_on=last.number if last is not None and frame is not None and not frame.alone else None,
+            splits=list(_splits(item, last, bases, packs)),
             source=item.new.source,
             metadata=item.new.metadata,
         )
@@ -223,16 +226,16 @@ def _encode_lane(
     return entries
 
 
-def _splits(item: _Item, last: _Item | None, bodies: Mapping[int, bytes], level: int) -> Iterator[Frame]:
+def _splits(item: _Item, last: _Item | None, bases: Mapping[int, Base], packs: Packs) -> Iterator[Frame]:
     """The contents whose runs the item may cut in two, once more: a few bytes against themselves.
 
     The stored one before it, or the request's last one if that became the beginning of the stored run after it.
     """
     if item.near is not None and item.cut:
-        body = bodies[item.near.id]
-        yield contents.encode_frame(item.near.id, body, body, level)
+        base = bases[item.near.id]
+        yield contents.encode_frame(base, base.body, packs)
     if last is not None and last.hash == item.hash_after:
-        yield contents.encode_frame(None, None, last.new.body, level)
+        yield contents.encode_frame(None, last.new.body, packs)
 
 
 def _append(tx: Tx, project: int, news: Sequence[New], entries: Sequence[Entry], once: Once) -> "Appended":

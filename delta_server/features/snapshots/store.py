@@ -102,6 +102,12 @@ def delete(tx: Tx, snapshot: int) -> None:
     tx.run("DELETE FROM snapshot WHERE id = ?", snapshot)
 
 
+def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
+    """Delete up to `limit` snapshots of a deleted endpoint; False when none is left."""
+    sql = "DELETE FROM snapshot WHERE id IN (SELECT id FROM snapshot WHERE endpoint = ? LIMIT ?)"
+    return tx.run(sql, endpoint, limit) > 0
+
+
 def first_of(tx: Tx, endpoint: int, content: int, from_ms: int, to_ms: int) -> int | None:
     """When `content` was first seen at `from_ms` or later and before `to_ms`, None if not."""
     row = tx.one(

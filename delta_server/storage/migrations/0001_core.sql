@@ -37,8 +37,10 @@ CREATE TABLE content (
 CREATE INDEX content_time ON content (endpoint, captured_at) WHERE dead = 0;
 CREATE INDEX content_pending ON content (endpoint, captured_at) WHERE pending = 1;
 CREATE INDEX content_dead ON content (endpoint, pack) WHERE dead = 1;
+-- `depth` counts the frames decoded to read this one, or more: those below it may be in a pack by now.
 CREATE TABLE frame (
-  content INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, size INTEGER NOT NULL, base INTEGER, data BLOB NOT NULL
+  content INTEGER PRIMARY KEY, endpoint INTEGER NOT NULL, size INTEGER NOT NULL, base INTEGER, depth INTEGER NOT NULL,
+  data BLOB NOT NULL
 ) STRICT;
 CREATE INDEX frame_endpoint ON frame (endpoint, size);
 CREATE INDEX frame_base ON frame (base) WHERE base IS NOT NULL;

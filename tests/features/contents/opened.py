@@ -56,11 +56,19 @@ def _insert_endpoint(tx: Tx, name: str) -> int:
 async def append(svc: Services, endpoint: int, captured_at: int, body: bytes) -> int:
     """As snapshots do it: encoded against the content in force then, with a snapshot row."""
     previous = await svc.db.read(service.at, endpoint, captured_at)
-    frame = await service.encode_next(svc, endpoint, previous, body)
+    frame = await encode_next(svc, endpoint, previous, body)
     content = await svc.db.write(_add, endpoint, captured_at, frame)
     assert content is not None
     service.remember(svc, endpoint, content, body)
     return content
+
+
+async def encode_next(svc: Services, endpoint: int, previous: Content | None, body: bytes) -> service.Frame:
+    base = None
+    if previous is not None:
+        depth = await svc.db.read(service.frame_depth, endpoint, previous.id)
+        base = await service.base_of(svc, endpoint, previous, depth, len(body))
+    return service.encode_frame(base, body, svc.config.packs)
 
 
 def _add(tx: Tx, endpoint: int, captured_at: int, frame: service.Frame) -> int | None:
@@ -75,17 +83,17 @@ def add_snapshot(tx: Tx, endpoint: int, captured_at: int, content: int) -> None:
     tx.run(sql, tx.new_id(), endpoint, captured_at, content)
 
 
-async def append_run(svc: Services, endpoint: int, items: list[tuple[int, bytes]]) -> list[int]:
+async def append_batch(svc: Services, endpoint: int, items: list[tuple[int, bytes]]) -> list[int]:
     previous = await svc.db.read(service.at, endpoint, items[0][0])
-    run = await service.encode_run(svc, endpoint, previous, items)
-    ids = await svc.db.write(_add_run, endpoint, run)
+    batch = await service.encode_batch(svc, endpoint, previous, items)
+    ids = await svc.db.write(_add_batch, endpoint, batch)
     assert ids is not None
     return ids
 
 
-def _add_run(tx: Tx, endpoint: int, run: service.Run) -> list[int] | None:
-    ids = service.add_run(tx, endpoint, run)
-    for content, captured_at in zip(ids or [], run.captured_at, strict=True):
+def _add_batch(tx: Tx, endpoint: int, batch: service.Batch) -> list[int] | None:
+    ids = service.add_batch(tx, endpoint, batch)
+    for content, captured_at in zip(ids or [], batch.captured_at, strict=True):
         add_snapshot(tx, endpoint, captured_at, content)
     return ids
 

@@ -13,7 +13,7 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx
 from tests.features.contents.opened import (
     append,
-    append_run,
+    append_batch,
     documents,
     fresh_cache,
     kill,
@@ -53,11 +53,11 @@ class Model:
         body = next(self.history)
         self._learn(await append(self.svc, self.endpoint, captured_at, body), captured_at, body)
 
-    async def add_run(self) -> None:
+    async def add_batch(self) -> None:
         start = self.now if self.rng.random() < 0.7 else self.rng.randint(900_000, self.now)
         times = sorted({self._free(start + index) for index in range(self.rng.randint(1, 60))})
         items = [(at, next(self.history)) for at in times]
-        for content, (at, body) in zip(await append_run(self.svc, self.endpoint, items), items, strict=True):
+        for content, (at, body) in zip(await append_batch(self.svc, self.endpoint, items), items, strict=True):
             self._learn(content, at, body)
 
     def _free(self, captured_at: int) -> int:
@@ -138,7 +138,7 @@ def _leftovers(tx: Tx) -> dict[str, Any]:
 STEPS = {
     Model.append: 12,
     Model.back_date: 6,
-    Model.add_run: 3,
+    Model.add_batch: 3,
     Model.kill: 6,
     Model.kill_oldest: 1,
     Model.pack: 5,

@@ -15,8 +15,9 @@ from delta_server.storage.database import Tx
 from tests.features.contents.opened import (
     SMALL,
     append,
-    append_run,
+    append_batch,
     documents,
+    encode_next,
     fresh_cache,
     kill,
     new_endpoint,
@@ -157,7 +158,10 @@ async def test_verify_counts_what_it_read(svc: Services, endpoint: int) -> None:
 MISPLACED = {
     "snapshot": ("INSERT INTO snapshot (uid, endpoint, captured_at, content) VALUES (x'00', 1, 999, 999)", "snapshot"),
     "dead": ("UPDATE content SET dead = 1 WHERE id = 3", "snapshot 3"),
-    "orphan": ("INSERT INTO frame (content, endpoint, size, base, data) VALUES (999, 1, 1, NULL, x'00')", "frame 999"),
+    "orphan": (
+        "INSERT INTO frame (content, endpoint, size, base, depth, data) VALUES (999, 1, 1, NULL, 1, x'00')",
+        "frame 999",
+    ),
     "member": ("DELETE FROM content WHERE id = 30", "holds contents that are not there"),
 }
 
@@ -205,23 +209,23 @@ async def test_what_was_remembered_is_not_decoded(svc: Services, endpoint: int) 
 async def test_a_frame_whose_base_is_gone_is_refused(svc: Services, endpoint: int) -> None:
     first = await append(svc, endpoint, 1, HISTORY[0])
     head = await svc.db.read(service.head, endpoint)
-    frame = await service.encode_next(svc, endpoint, head, HISTORY[1])
-    run = await service.encode_run(svc, endpoint, head, [(3, HISTORY[2])])
+    frame = await encode_next(svc, endpoint, head, HISTORY[1])
+    run = await service.encode_batch(svc, endpoint, head, [(3, HISTORY[2])])
     await kill(svc, endpoint, first)
     await tasks.sweep(svc)
     assert await svc.db.write(service.add, endpoint, 2, frame) is None
-    assert await svc.db.write(service.add_run, endpoint, run) is None
+    assert await svc.db.write(service.add_batch, endpoint, run) is None
     assert await svc.db.read(count, "content") == 0
 
 
 async def test_a_run_whose_pack_before_it_was_rewritten_is_refused(svc: Services, endpoint: int) -> None:
-    ids = await append_run(svc, endpoint, list(enumerate(HISTORY[:20])))
+    ids = await append_batch(svc, endpoint, list(enumerate(HISTORY[:20])))
     head = await svc.db.read(service.head, endpoint)
-    run = await service.encode_run(svc, endpoint, head, list(enumerate(HISTORY[20:40], 20)))
+    run = await service.encode_batch(svc, endpoint, head, list(enumerate(HISTORY[20:40], 20)))
     for content in ids:
         await kill(svc, endpoint, content)
     await tasks.sweep(svc)
-    assert await svc.db.write(service.add_run, endpoint, run) is None
+    assert await svc.db.write(service.add_batch, endpoint, run) is None
 
 
 async def test_new_contents_and_the_ones_after_them_wait_for_their_deltas(svc: Services, endpoint: int) -> None:
@@ -233,7 +237,7 @@ async def test_new_contents_and_the_ones_after_them_wait_for_their_deltas(svc: S
     await kill(svc, endpoint, between)
     assert await svc.db.read(pending) == [ids[2]]
     await svc.db.write(run_sql, "UPDATE content SET pending = 0")
-    await append_run(svc, endpoint, [(21, HISTORY[10]), (22, HISTORY[11])])
+    await append_batch(svc, endpoint, [(21, HISTORY[10]), (22, HISTORY[11])])
     assert len(await svc.db.read(pending)) == 3
     assert ids[3] in await svc.db.read(pending)
 
@@ -264,7 +268,7 @@ async def test_large_documents_stay_frames_with_a_keyframe_every_eight(tmp_path:
     async with opened(tmp_path, packs=packs) as svc:
         endpoint = await new_endpoint(svc)
         ids = [await append(svc, endpoint, at, body) for at, body in enumerate(large)]
-        ids += await append_run(svc, endpoint, [(100 + at, body) for at, body in enumerate(large)])
+        ids += await append_batch(svc, endpoint, [(100 + at, body) for at, body in enumerate(large)])
         await tasks.pack_everything(svc)
         assert await svc.db.read(count, "pack") == 0
         assert await svc.db.read(count, "frame", "base IS NULL") == 5
@@ -276,11 +280,11 @@ async def test_a_run_makes_packs_at_once(tmp_path: Path) -> None:
         endpoint = await new_endpoint(svc)
         history = documents(120)
         sizes = [len(body) for body in history]
-        assert service.run_is_full(svc, sizes[:50])
-        assert not service.run_is_full(svc, sizes[:48])
-        ids = await append_run(svc, endpoint, list(enumerate(history[:50])))
-        ids += await append_run(svc, endpoint, list(enumerate(history[50:115], 50)))
-        ids += await append_run(svc, endpoint, list(enumerate(history[115:], 115)))
+        assert service.batch_is_full(svc, sum(sizes[:50]), 50)
+        assert not service.batch_is_full(svc, sum(sizes[:48]), 48)
+        ids = await append_batch(svc, endpoint, list(enumerate(history[:50])))
+        ids += await append_batch(svc, endpoint, list(enumerate(history[50:115], 50)))
+        ids += await append_batch(svc, endpoint, list(enumerate(history[115:], 115)))
         assert await svc.db.read(count, "pack") == 3
         assert await svc.db.read(count, "frame") == 5
         assert [body async for _, body in service.read_run(fresh_cache(svc, 1), endpoint, ids)] == history

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
+from delta_server.app import remove_deleted_endpoints
 from delta_server.config import Packs
 from delta_server.features.contents import packing, service, store, tasks
 from delta_server.features.contents.packing import Stale
 from delta_server.features.contents.rows import NewPack
+from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from tests.features.contents.opened import (
     append,
-    append_run,
+    append_batch,
     documents,
     fresh_cache,
     kill,
@@ -94,7 +96,7 @@ async def test_packing_everything_makes_it_smaller_and_is_done_once(tmp_path: Pa
 async def test_a_few_frames_stay_frames_where_a_pack_would_be_larger(tmp_path: Path) -> None:
     async with opened(tmp_path, packs=Packs()) as svc:
         endpoint = await new_endpoint(svc)
-        await append_run(svc, endpoint, list(enumerate(HISTORY[:150])))
+        await append_batch(svc, endpoint, list(enumerate(HISTORY[:150])))
         await append(svc, endpoint, 1000, HISTORY[150])
         await tasks.pack_everything(svc)
         assert await svc.db.read(counts, "pack", "frame") == [1, 1]
@@ -194,7 +196,7 @@ async def test_deleting_gives_the_space_back(tmp_path: Path) -> None:
 async def test_a_deleted_endpoint_goes_with_all_it_owns_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(endpoints_tasks, "ROWS_AT_ONCE", 7)
     owned = ("endpoint", "snapshot", "content", "frame", "pack", "delta", "field", "field_change")
     async with opened(tmp_path) as svc:
         kept = await new_endpoint(svc, "kept")
@@ -205,17 +207,17 @@ async def test_a_deleted_endpoint_goes_with_all_it_owns_and_no_more(
         gone = await new_endpoint(svc, "gone")
         contents = await filled(svc, gone, 50)
         await tasks.pack(svc)
-        await svc.db.write(own_a_field, gone)
         await kill(svc, gone, next(iter(contents)))
+        await svc.db.write(own_a_field, gone)
         await svc.db.write(mark_deleted, gone)
-        await tasks.sweep(svc)
+        await remove_deleted_endpoints(svc)
         assert await svc.db.read(counts, *owned) == before
         await all_readable(svc, kept, wanted)
 
 
 def own_a_field(tx: Tx, endpoint: int) -> None:
     columns = [row[1] for row in tx.all("SELECT * FROM pragma_table_info('delta')")]
-    first = tx.all("SELECT id, captured_at FROM content WHERE endpoint = ?", endpoint)
+    first = tx.all("SELECT id, captured_at FROM content WHERE endpoint = ? AND dead = 0", endpoint)
     names = ", ".join(columns)
     values = ", ".join("x''" if name == "fields" else "?1" if name == "content" else "0" for name in columns)
     tx.many(f"INSERT INTO delta ({names}) VALUES ({values})", [row[:1] for row in first])

@@ -183,7 +183,8 @@ def _fill(tx: Tx) -> None:
             " VALUES (?, 0, 0, 0, 2, 1000, 0, zeroblob(10), zeroblob(20), zeroblob(40))",
             endpoint,
         )
-        tx.run("INSERT INTO frame (content, endpoint, size, data) VALUES (?, ?, 700, zeroblob(50))", base + 2, endpoint)
+        frame = "INSERT INTO frame (content, endpoint, size, depth, data) VALUES (?, ?, 700, 1, zeroblob(50))"
+        tx.run(frame, base + 2, endpoint)
 
 
 async def test_a_deleted_project_is_gone_with_its_keys(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:

@@ -1,0 +1,28 @@
+"""What endpoints do in the background."""
+
+from collections.abc import Callable, Sequence
+
+from delta_server.features.endpoints import store
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+DeleteSome = Callable[[Tx, int, int], bool]
+"""(tx, endpoint, limit): delete up to `limit` rows that a deleted endpoint owns; False when there are none."""
+
+ROWS_AT_ONCE = 2000
+"""One write deletes this many rows at most: some milliseconds during which other writes wait."""
+
+
+async def remove_deleted(svc: Services, owned: Sequence[DeleteSome]) -> None:
+    """Delete all that deleted endpoints own, what `owned` names first going first, and at last their own rows."""
+    for endpoint in await svc.db.read(store.deleted):
+        while await svc.db.write(_delete_some, endpoint, owned):
+            pass
+
+
+def _delete_some(tx: Tx, endpoint: int, owned: Sequence[DeleteSome]) -> bool:
+    """False when nothing is left."""
+    if any(delete(tx, endpoint, ROWS_AT_ONCE) for delete in owned):
+        return True
+    store.remove(tx, endpoint)
+    return False
