@@ -6,6 +6,7 @@ from itertools import repeat
 import msgspec
 
 from delta_server.core import chain
+from delta_server.core.span import Position
 from delta_server.features.contents.rows import Content, Frame, NewPack, Pack, StoredFrame
 from delta_server.storage.database import Row, Tx
 
@@ -35,13 +36,13 @@ def at(tx: Tx, endpoint: int, captured_at: int) -> Content | None:
     return _content(tx.one(sql, endpoint, captured_at))
 
 
-def before(tx: Tx, endpoint: int, content: Content) -> Content | None:
-    """The living content just before this one in order."""
+def before(tx: Tx, endpoint: int, position: Position) -> Content | None:
+    """The living content just before a position in order."""
     sql = (
         f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0 AND captured_at <= ?"
-        " AND (captured_at, id) < (?, ?) ORDER BY captured_at DESC, id DESC LIMIT 1"
+        " AND NOT (captured_at = ? AND id >= ?) ORDER BY captured_at DESC, id DESC LIMIT 1"
     )
-    return _content(tx.one(sql, endpoint, content.captured_at, content.captured_at, content.id))
+    return _content(tx.one(sql, endpoint, position[0], *position))
 
 
 def after(tx: Tx, endpoint: int, content: Content) -> Content | None:

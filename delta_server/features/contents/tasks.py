@@ -210,7 +210,7 @@ def _frame_base(tx: Tx, endpoint: int, content: int) -> Content | None:
     """What a frame may be based on instead: the content before it, if that cannot lead back to it or make the chains
     that go through it longer."""
     row = store.get(tx, endpoint, content)
-    base = store.before(tx, endpoint, row) if row else None
+    base = store.before(tx, endpoint, (row.captured_at, row.id)) if row else None
     if row is None or base is None or (base.pack is None and base.id > row.id):
         return None
     return base if store.frame_depth(tx, endpoint, base.id) < store.frame_depth(tx, endpoint, content) else None

@@ -63,19 +63,6 @@ def passed(tx: Tx, endpoint: int, span: Span, limit: int) -> list[Passed]:
     return [Passed(at, content, size, bool(sure)) for at, content, size, sure in rows]
 
 
-def before(tx: Tx, endpoint: int, position: Position) -> int | None:
-    """The content just before a position in order."""
-    row = tx.one(
-        """SELECT id FROM content WHERE endpoint = ? AND dead = 0 AND captured_at <= ?
-             AND NOT (captured_at = ? AND id >= ?)
-           ORDER BY captured_at DESC, id DESC LIMIT 1""",
-        endpoint,
-        position[0],
-        *position,
-    )
-    return None if row is None else int(row[0])
-
-
 def settings_version(tx: Tx, endpoint: int) -> int | None:
     """The version of the diff settings that all deltas were computed with, None while some are computed again."""
     row = tx.one("SELECT diff_version FROM endpoint WHERE id = ? AND recompute_before IS NULL", endpoint)
@@ -126,8 +113,8 @@ def changed(tx: Tx, endpoint: int, fields: Iterable[int], first_ms: int, last_ms
     found: set[int] = set()
     for field in fields:
         rows = tx.all(
-            """SELECT c.id FROM field f JOIN field_change x ON x.field = f.id
-               JOIN content c ON c.endpoint = f.endpoint AND c.captured_at = x.captured_at AND c.dead = 0
+            """SELECT c.id FROM field f CROSS JOIN field_change x ON x.field = f.id
+               CROSS JOIN content c ON c.endpoint = f.endpoint AND c.captured_at = x.captured_at AND c.dead = 0
                WHERE f.id = ? AND f.endpoint = ? AND x.captured_at BETWEEN ? AND ?""",
             field,
             endpoint,

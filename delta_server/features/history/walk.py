@@ -106,7 +106,8 @@ def _chunk(tx: Tx, walk: Walk, span: Span, limit: int) -> Chunk:
     if not visits:
         return Chunk([], None, next)
     oldest = visits[-1 if span.descending else 0]
-    return Chunk(visits, store.before(tx, walk.endpoint, oldest.position), next)
+    before = contents.before(tx, walk.endpoint, oldest.position)
+    return Chunk(visits, None if before is None else before.id, next)
 
 
 def _fields(tx: Tx, walk: Walk) -> set[int] | None:

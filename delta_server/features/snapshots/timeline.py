@@ -140,7 +140,7 @@ def remove(tx: Tx, endpoint: int, snapshot: int, content: int) -> None:
 
 def _close(tx: Tx, endpoint: int, run: Content, after: Content | None) -> None:
     """Drop a run that has no snapshot left; equal neighbours become one run."""
-    before = contents.before(tx, endpoint, run)
+    before = contents.before(tx, endpoint, (run.captured_at, run.id))
     deltas.forget(tx, run.id)
     contents.mark_dead(tx, endpoint, run)
     if after is not None:
