@@ -110,7 +110,7 @@ class Application:
 
     def __init__(self, litestar: Litestar, edge: Edge) -> None:
         self.litestar = litestar
-        self._edge = edge
+        self.edge = edge
 
     @property
     def services(self) -> Services:
@@ -118,7 +118,7 @@ class Application:
         return found
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        await self._edge(scope, receive, send)
+        await self.edge(scope, receive, send)
 
 
 def build(

@@ -40,6 +40,7 @@ class Server(msgspec.Struct, frozen=True):
 class Limits(msgspec.Struct, frozen=True):
     document_bytes: Size = 64 * MIB
     request_bytes: Size = 72 * MIB
+    inflight_bytes: Size = 256 * MIB
     request_seconds: Seconds = 60
 
 

@@ -16,6 +16,7 @@ from delta_server.http.address import UNKNOWN, resolver
 from delta_server.http.asgi import App, Headers, Receive, Scope, Send
 from delta_server.http.errors import UriTooLong
 from delta_server.http.exchange import Exchange
+from delta_server.http.inflight import Inflight
 from delta_server.http.metrics import Metrics
 from delta_server.http.paths import routing_path
 from delta_server.storage.database import Clock
@@ -35,6 +36,8 @@ class Edge:
     def __init__(self, app: App, *, config: Config, clock: Clock, metrics: Metrics) -> None:
         self.app = app
         self._limits = config.limits
+        # An encoded body and what it decodes to are there together: a request alone is never refused for its size.
+        self.inflight = Inflight(max(config.limits.inflight_bytes, 2 * config.limits.request_bytes))
         self._clock = clock
         self._metrics = metrics
         self._client = resolver(config.server.trusted_proxies)
@@ -52,13 +55,21 @@ class Edge:
         headers = _first_values(outer["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
         exchange = Exchange(
-            outer["method"], headers, receive, send, request_id=request_id, limits=self._limits, clock=self._clock
+            outer["method"],
+            headers,
+            receive,
+            send,
+            request_id=request_id,
+            limits=self._limits,
+            inflight=self.inflight,
+            clock=self._clock,
         )
         scope = self._inner(outer, exchange)
         self._metrics.in_flight.inc()
         try:
             await self._answer(scope, exchange)
         finally:
+            exchange.end()
             self._metrics.in_flight.dec()
             self._tell(outer, scope, exchange, seconds=time.perf_counter() - started)
 

@@ -37,10 +37,11 @@ def request_encoding(header: bytes) -> str | None:
     raise NotAcceptable("this Content-Encoding is not understood: send gzip, zstd or none")
 
 
-def decode(body: bytes, encoding: str, *, limit: int) -> bytes:
+def decode(body: bytes, encoding: str, *, limit: int, reserve: Callable[[int], None] = lambda size: None) -> bytes:
     """The decoded body. Raises TooLarge past `limit` bytes, BadRequest when broken or truncated.
 
-    A body larger than a few MiB is first decoded only to be counted: a bomb never fills memory up to the limit.
+    A body larger than a few MiB is first decoded only to be counted: a bomb never fills memory up to the limit, and
+    `reserve` is told the size, and may raise, before it is taken.
     """
     pieces = _gunzip if encoding == "gzip" else _unzstd
     size, kept = 0, []
@@ -52,6 +53,7 @@ def decode(body: bytes, encoding: str, *, limit: int) -> bytes:
             kept.append(piece)
         else:
             kept.clear()
+    reserve(size)
     return b"".join(kept if size <= _KEPT_BYTES else pieces(body))
 
 

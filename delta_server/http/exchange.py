@@ -1,6 +1,7 @@
 """One request's body in and its answer out, as wrappers of ASGI's `receive` and `send`.
 
-In: bytes are counted against the limit while they arrive, the whole body has a deadline, encoded bodies are decoded.
+In: bytes are counted while they arrive, against the request's limit and that of all requests together; the whole body
+has a deadline, encoded bodies are decoded.
 Out: headers every answer has, compression, no body for HEAD. Bodies pass through without being copied.
 """
 
@@ -11,6 +12,7 @@ from delta_server.core.errors import BadRequest, TooLarge
 from delta_server.http import encodings
 from delta_server.http.asgi import Headers, Message, Receive, Send
 from delta_server.http.errors import RequestTimeout, failure
+from delta_server.http.inflight import Inflight, Share
 from delta_server.storage.database import Clock
 
 SMALLEST_COMPRESSED = 1024
@@ -48,6 +50,7 @@ class Exchange:
         *,
         request_id: str,
         limits: Limits,
+        inflight: Inflight,
         clock: Clock,
     ) -> None:
         self.request_id = request_id
@@ -59,6 +62,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._limits = limits
+        self._share = Share(inflight)
         self._clock = clock
         self._deadline: float | None = None
         self._body_ended = False
@@ -69,7 +73,7 @@ class Exchange:
     # The body
 
     async def receive(self) -> Message:
-        """The next piece of the decoded body. Raises TooLarge, RequestTimeout, BadRequest, NotAcceptable."""
+        """The decoded body's next piece. Raises TooLarge, Unavailable, RequestTimeout, BadRequest, NotAcceptable."""
         if self._body_ended:
             return await self._receive()  # only a disconnect can come now
         if self._deadline is None:
@@ -94,6 +98,7 @@ class Exchange:
         self.bytes_in += len(message.get("body", b""))
         if self.bytes_in > self._limits.request_bytes:
             raise self._too_large()
+        self._share.take(len(message.get("body", b"")))
         self._body_ended = not message.get("more_body", False)
         return message
 
@@ -104,8 +109,14 @@ class Exchange:
             pieces.append(message.get("body", b""))
         wire = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         # Always on a thread: how long it takes cannot be told from the size on the wire.
-        body = await asyncio.to_thread(encodings.decode, wire, encoding, limit=self._limits.request_bytes)
+        limit = self._limits.request_bytes
+        body = await asyncio.to_thread(encodings.decode, wire, encoding, limit=limit, reserve=self._share.take)
+        self._share.give_back(len(wire))
         return {"type": "http.request", "body": body, "more_body": False}
+
+    def end(self) -> None:
+        """The request is over: its body's memory is free for others."""
+        self._share.end()
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the body is larger than {self._limits.request_bytes} bytes")

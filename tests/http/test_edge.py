@@ -1,6 +1,7 @@
 """What is true of every request, over the whole application."""
 
 import asyncio
+import gzip
 from typing import Any
 
 import httpx
@@ -8,7 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from delta_server.app import Application
+from delta_server.core.errors import Unavailable
 from delta_server.http.edge import MAX_TARGET_BYTES
+from delta_server.http.inflight import Inflight, Share
 from tests.conftest import Keys, bearer, client_of
 
 
@@ -243,3 +246,59 @@ async def _exchange(app: Application, method: str, path: str, key: str, receive:
     connection = {"client": ("192.0.2.1", 1), "root_path": "", "scheme": "http", "http_version": "1.1"}
     await app({**scope, **connection, "headers": headers}, receive, send)
     return sent
+
+
+def piece(size: int, *, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.request", "body": b"1" * size, "more_body": more}
+
+
+async def test_bodies_in_flight_share_a_budget(sample_app: Application, sample_keys: Keys) -> None:
+    """The first has brought 8 MiB, which is all, and hangs: the next is refused until the first has ended."""
+    inflight = sample_app.edge.inflight
+    inflight.limit_bytes = 8 << 20
+    rest = asyncio.Event()
+    brought: list[dict[str, Any]] = [piece(4 << 20), piece(4 << 20)]
+
+    async def slowly() -> Any:
+        if brought:
+            return brought.pop()
+        await rest.wait()
+        return piece(0, more=False)
+
+    async def one_byte() -> Any:
+        return piece(1, more=False)
+
+    first = asyncio.create_task(_exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, slowly))
+    while inflight.used_bytes < 8 << 20:
+        await asyncio.sleep(0)
+    refused = await _exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, one_byte)
+    assert refused[0]["status"] == 503
+    assert dict(refused[0]["headers"])[b"retry-after"] == b"2"
+    assert inflight.used_bytes == 8 << 20
+    rest.set()
+    assert (await first)[0]["status"] == 201
+    assert inflight.used_bytes == 0
+    taken = await _exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, one_byte)
+    assert taken[0]["status"] == 201
+
+
+async def test_encoded_bodies_count_as_what_they_decode_to(
+    sample_app: Application, sample_client: httpx.AsyncClient
+) -> None:
+    inflight = sample_app.edge.inflight
+    inflight.limit_bytes = 1 << 20
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    small, large = gzip.compress(b" " * 500_000 + b"1"), gzip.compress(b" " * (1 << 20) + b"1")
+    assert (await sample_client.post("/v1/sample/document", content=small, headers=headers)).status_code == 201
+    assert (await sample_client.post("/v1/sample/document", content=large, headers=headers)).status_code == 503
+    assert inflight.used_bytes == 0
+
+
+async def test_a_body_decoded_for_nobody_is_not_counted() -> None:
+    inflight = Inflight(100)
+    share = Share(inflight)
+    share.take(60)
+    share.end()
+    with pytest.raises(Unavailable):
+        share.take(1)
+    assert inflight.used_bytes == 0
