@@ -67,7 +67,7 @@ async def _checkpoint(services: Services) -> None:
 
 
 async def _retain(services: Services) -> None:
-    """The sweep comes right behind, so that the space of what no rule keeps is free when the rules have been applied."""
+    """The sweep comes right behind: what no rule keeps any more gives its space back at once."""
     await snapshots_tasks.retain(services)
     await contents_tasks.sweep(services)
 

@@ -73,7 +73,8 @@ class Difference:
 
         A leaf is a scalar, an empty object or an empty array. Of all leaf places of both documents (same + removed +
         added + replaced) the share of the same ones: same = leaves of `before` less those removed or replaced; a
-        replaced value counts the leaves of the larger of its two sides. Moved and ignored leaves are the same.
+        replaced value counts the leaves of the larger of its two sides. Moved and ignored leaves are the same. Members
+        that an object has twice count twice, though only the last is compared: to see them would cost a full decode.
         """
         if self.root is None:
             return 1.0

@@ -20,6 +20,9 @@ _LEVELS = [0] * 256
 for _opens, _closes in (b"[]", b"{}"):
     _LEVELS[_opens], _LEVELS[_closes] = 1, -1
 _BLOCK = 256
+_PLACE = re.compile(r"\(byte ([0-9]+)\)$")
+_NO_NUMBER = re.compile(rb"NaN|-?Infinity")
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}([^\\]|\\[^u])|.)", re.DOTALL)
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -36,17 +39,21 @@ def check(document: bytes, what: str = "the document") -> None:
     try:
         _decode_raw(document)
     except msgspec.DecodeError as error:
-        raise BadRequest(f"{what} is not valid JSON: {_reason(error)}") from None
+        raise BadRequest(f"{what} is not valid JSON: {_reason(error, document)}") from None
     except RecursionError:
         raise _too_deep(what) from None
     if _deeper_than(MAX_DEPTH, document):
         raise _too_deep(what)
 
 
-def _reason(error: msgspec.DecodeError) -> str:
+def _reason(error: msgspec.DecodeError, document: bytes) -> str:
     text = str(error)
     if text == "Input data was truncated":
-        return "it ends too early (or has half of a surrogate pair)"
+        half = next((match for match in _ESCAPE.finditer(document) if match[1]), None)
+        return f"it has half of a surrogate pair (byte {half.start()})" if half else "it ends too early"
+    place = _PLACE.search(text)
+    if place and (name := _NO_NUMBER.match(document, int(place[1]))):
+        return f"{name[0].decode()} (byte {place[1]}) is no JSON number: send null or a string"
     return text.removeprefix("JSON is malformed: ")
 
 

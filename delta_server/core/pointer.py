@@ -103,6 +103,16 @@ def parse_pattern(pattern: str) -> tuple[str, ...]:
     return tuple(unescape(step, pattern) for step in pattern.split("/")[1:])
 
 
+def refuse_wildcards(path: str) -> None:
+    """Where nothing is found at a path with `*` in it: raise Invalid, for the field patterns of the API look so."""
+    if any(step in ("*", "**") for step in path.split("/")):
+        raise Invalid(
+            f"nothing is at {path}: a path names one value, so give the element's key or index in place of *, "
+            "as in /items/[sku=A7]/price or /items/0/price",
+            field="path",
+        )
+
+
 def key_step(fields: Sequence[str], element: bytes) -> str | None:
     """`[UniqueId=abc]` for an array element, None where it lacks a scalar for one of `fields`."""
     parts = []

@@ -12,7 +12,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _AGE = re.compile(r"([0-9]{1,9})(ms|s|m|h|d|w)")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_EXPECTED = "a time like 2026-05-01T12:00:00Z, with its zone"
+_EXPECTED = "a time like 2026-05-01T12:00:00Z, with its zone, or a date like 2026-05-01"
 
 
 def format(time_ms: int) -> str:
@@ -22,13 +22,17 @@ def format(time_ms: int) -> str:
 
 def parse(text: str, *, field: str) -> int:
     """Milliseconds of an RFC 3339 time. A date alone is its first moment in UTC. Raises Invalid."""
+    return _parse(text, field, _EXPECTED)
+
+
+def _parse(text: str, field: str, expected: str) -> int:
     try:
         moment = datetime.fromisoformat(text if text.isprintable() else "")  # it takes a NUL for the end
     except ValueError:
-        raise Invalid(f"{field} must be {_EXPECTED}", field=field) from None
+        raise Invalid(f"{field} must be {expected}", field=field) from None
     if moment.tzinfo is None:
         if len(text) > 10:
-            raise Invalid(f"{field} has no time zone: it must be {_EXPECTED}", field=field)
+            raise Invalid(f"{field} has no time zone: it must be {expected}", field=field)
         moment = moment.replace(tzinfo=UTC)
     time_ms = (moment - _EPOCH) // _MILLISECOND
     if not EARLIEST_MS <= time_ms <= LATEST_MS:  # by its zone: 0001-01-01T00:00:00+14:00
@@ -39,7 +43,9 @@ def parse(text: str, *, field: str) -> int:
 def parse_moment(text: str, *, field: str, now_ms: int) -> int:
     """A time as `parse`, or an age before now such as `24h`, `7d`, `30m`. Raises Invalid."""
     age_ms = _age_ms(text)
-    return parse(text, field=field) if age_ms is None else max(EARLIEST_MS, now_ms - age_ms)
+    if age_ms is None:
+        return _parse(text, field, f"{_EXPECTED}, or an age like 24h or 7d")
+    return max(EARLIEST_MS, now_ms - age_ms)
 
 
 def parse_length(text: str, *, field: str) -> int:

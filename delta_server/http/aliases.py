@@ -24,16 +24,16 @@ def camel(name: str) -> str:
 
 def snake_body(body: bytes, type_: Any) -> bytes:
     """Valid JSON `body` with the aliases of `type_`'s fields renamed. Raises Invalid if a field came in both forms."""
-    return msgspec.json.encode(_renamed(body.strip(), _type_info(type_), ""))
+    return msgspec.json.encode(_renamed(body.strip(), type_info(type_), ""))
 
 
 @lru_cache(512)
-def _type_info(type_: Any) -> inspect.Type:
+def type_info(type_: Any) -> inspect.Type:
     return inspect.type_info(type_)
 
 
 def _renamed(raw: bytes, kind: inspect.Type, path: str) -> Any:
-    kinds = _alternatives(kind)
+    kinds = alternatives(kind)
     if raw.startswith(b"{"):
         for one in kinds:
             if isinstance(one, inspect.StructType):
@@ -60,9 +60,9 @@ def _renamed_struct(raw: bytes, kind: inspect.StructType, path: str) -> dict[str
     return renamed
 
 
-def _alternatives(kind: inspect.Type) -> tuple[inspect.Type, ...]:
+def alternatives(kind: inspect.Type) -> tuple[inspect.Type, ...]:
     if isinstance(kind, inspect.UnionType):
         return kind.types
     if isinstance(kind, inspect.Metadata):
-        return _alternatives(kind.type)
+        return alternatives(kind.type)
     return (kind,)

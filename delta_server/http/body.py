@@ -76,7 +76,7 @@ def decode(body: bytes, type_: type[T], what: str = "the body") -> T:
     try:
         return decoder.decode(aliases.snake_body(body, type_))
     except msgspec.ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, type_) from None
 
 
 _decoder: Callable[[Any], msgspec.json.Decoder[Any]] = lru_cache(512)(msgspec.json.Decoder)

@@ -40,6 +40,8 @@ _PAGE = b"""<!doctype html>
 <title>Delta API</title>
 <link rel="icon" href="docs/favicon-32x32.png">
 <link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="stylesheet" href="docs/page.css">
+<meta name="color-scheme" content="light dark">
 <div id="api"></div>
 <script src="docs/swagger-ui-bundle.js"></script>
 <script src="docs/start.js"></script>
@@ -50,10 +52,30 @@ _START = b"""SwaggerUIBundle({
   defaultModelsExpandDepth: 0, presets: [SwaggerUIBundle.presets.apis],
 });
 """
+_STYLE = b"""body { margin: 0; }
+@media (prefers-color-scheme: dark) {
+  html { background: #1b1b1b; }
+  .swagger-ui { filter: invert(0.88) hue-rotate(180deg); }
+  .swagger-ui .microlight, .swagger-ui .highlight-code { filter: invert(1) hue-rotate(180deg); }
+}
+"""
+"""Swagger UI has light colours only: they are turned round, but for the code, which is light on dark already."""
+
+_OWN_FILES = {"start.js": ("text/javascript", _START), "page.css": ("text/css", _STYLE)}
 _ABOUT = """Delta keeps the history of your data: it stores snapshots of JSON documents and tells exactly what changed.
 
 Send a key as `Authorization: Bearer KEY`. Failed requests are answered with `application/problem+json` (RFC 9457).
 Names may be written in camelCase too: `pageSize` is `page_size`. `/api/...` is another name of `/v1/...`."""
+_IDEMPOTENCY = "1 to 255 characters, a UUID for example: sent again within a day it has no second effect"
+_ENDPOINT = "An endpoint's id or name; / in a name is written %2F"
+_PATH_PARAMETERS = {
+    "project_id": "A project's id or name; / in a name is written %2F",
+    "key_id": "The key's id, the part between the second and third underscore",
+    "endpoint": _ENDPOINT,
+    "snapshot_id": "A snapshot's id",
+    "delta_id": "A delta's id: that of the snapshot it leads to",
+}
+_TAGGED = frozenset(f"/v1/snapshots/{rest}" for rest in ("{}", "{}/data", "latest/{}", "at/{}"))
 _PROBLEM_EXAMPLE = {
     "type": "urn:delta:problem:validation-error",
     "title": "A value in the request is not allowed",
@@ -108,8 +130,40 @@ def describe(app: Litestar) -> dict[str, Any]:
         for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
             operation = schema["paths"].get(route.path_format, {}).get(method.lower())
             if operation is not None:
+                _tell_headers(method, bare(route.path_format), operation)
                 _complete(operation, handler.opt.get(_OPT) or {}, GUARDS.get((method, bare(route.path_format))))
     return schema
+
+
+def _tell_headers(method: str, path: str, operation: dict[str, Any]) -> None:
+    """Headers, and what stands in paths: the same for all routes, so no handler declares them."""
+    parameters = operation.setdefault("parameters", [])
+    for parameter in parameters:
+        if parameter["in"] == "path":
+            parameter["description"] = _PATH_PARAMETERS[parameter["name"]]
+    succeeded = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+    if method == "POST" and "201" in operation["responses"]:
+        parameters.append(_header("Idempotency-Key", _IDEMPOTENCY, **{"in": "header"}))
+        told = {"Idempotency-Replayed": _header("", "`true`: the answer to an earlier request with this key")}
+        if not path.endswith("/batch"):
+            told["Location"] = _header("", "Path of what was made")
+    elif path in _TAGGED:
+        parameters.append(
+            _header("If-None-Match", "The ETag of what the caller has: 304 if it is still so", **{"in": "header"})
+        )
+        told = {"ETag": _header("", "Names this answer; for `/data` the hash of the document")}
+        operation["responses"]["304"] = {"description": "", "headers": told}
+    elif any(parameter["name"] == "cursor" for parameter in parameters):
+        told = {"Link": _header("", 'The next page, `rel="next"`, if there is one')}
+    else:
+        return
+    for answer in succeeded:
+        answer.setdefault("headers", {}).update(told)
+
+
+def _header(name: str, description: str, **more: str) -> dict[str, Any]:
+    named: dict[str, Any] = {"name": name, "required": False} if name else {}
+    return named | {"description": description, "schema": {"type": "string"}} | more
 
 
 def _complete(operation: dict[str, Any], given: dict[str, Any], access: Any) -> None:
@@ -147,8 +201,8 @@ async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 @get("/docs/{name:str}", include_in_schema=False)
 async def asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[Any]:
-    if name == "start.js":
-        return Response(_START, media_type=ASSETS["swagger-ui-bundle.js"])
+    if own := _OWN_FILES.get(name):
+        return Response(own[1], media_type=own[0])
     if name not in ASSETS:
         raise NotFound("there is no such file in the documentation")
     tag = f'"{__version__}"'

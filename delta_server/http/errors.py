@@ -15,7 +15,7 @@ from litestar.exceptions import (
 )
 
 from delta_server.core import times
-from delta_server.core.errors import BadRequest, DeltaError, FieldError, Invalid, TooLarge
+from delta_server.core.errors import BadRequest, DatabaseFailed, DeltaError, FieldError, Invalid, TooLarge
 from delta_server.http.validation import human, invalid
 
 log = structlog.get_logger("delta.http")
@@ -36,6 +36,15 @@ TITLES = {
     "EXTERNAL_SERVICE_ERROR": "Another service failed",
     "INTERNAL_ERROR": "The server failed",
 }
+OF_STATUS = {
+    405: ("method-not-allowed", "The method is not allowed here"),
+    408: ("request-timeout", "The request took too long to arrive"),
+    414: ("uri-too-long", "The URL is too long"),
+    415: ("unsupported-media-type", "The body comes in a form that is not understood here"),
+}
+"""Type and title where a code's own would mislead."""
+_DAMAGED = ("damaged-data", "Stored data cannot be read")
+
 _CODE_OF_STATUS = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 409: "CONFLICT", 413: "PAYLOAD_TOO_LARGE"}
 
 
@@ -84,11 +93,15 @@ def failure(error: Exception, *, request_id: str, now_ms: int) -> Failure:
     """The answer to a request that raised `error`. What is not expected is logged here and told as INTERNAL_ERROR."""
     known = translate(error)
     headers = {"content-type": PROBLEM_JSON, "cache-control": "no-store", **_headers(error, known)}
-    if known.status >= 500:
+    if known is not error and known.status >= 500:
         log.error("request failed", request_id=request_id, code=known.code, exc_info=error)
+    elif known.status >= 500:  # a full disk refuses every write: a line each, without the way there
+        tell = log.error if known.status == HTTPStatus.INTERNAL_SERVER_ERROR else log.warning
+        tell("request refused", request_id=request_id, code=known.code, reason=known.message)
+    type_, title = _kind(known)
     problem = Problem(
-        type="urn:delta:problem:" + known.code.lower().replace("_", "-"),
-        title=TITLES[known.code],
+        type=f"urn:delta:problem:{type_}",
+        title=title,
         status=known.status,
         detail=known.message,
         code=known.code,
@@ -100,6 +113,13 @@ def failure(error: Exception, *, request_id: str, now_ms: int) -> Failure:
     return Failure(known.status, headers, _encode(problem))
 
 
+def _kind(known: DeltaError) -> tuple[str, str]:
+    """Type and title."""
+    if isinstance(known, DatabaseFailed):
+        return _DAMAGED
+    return OF_STATUS.get(known.status) or (known.code.lower().replace("_", "-"), TITLES[known.code])
+
+
 def translate(error: Exception) -> DeltaError:
     """Any exception as one of ours."""
     if isinstance(error, DeltaError):
@@ -107,7 +127,7 @@ def translate(error: Exception) -> DeltaError:
     if isinstance(error, HTTPException):
         return _from_litestar(error)
     if isinstance(error, msgspec.ValidationError):
-        return invalid(error)
+        return invalid(error, Any)
     if isinstance(error, msgspec.DecodeError):
         return BadRequest(f"the body cannot be read: {error}")
     if isinstance(error, UnicodeDecodeError):
@@ -123,7 +143,7 @@ def _from_litestar(error: HTTPException) -> DeltaError:
     if isinstance(error, MethodNotAllowedException):
         return AnyHttpError("this method is not allowed here; the Allow header lists those that are", status=405)
     if isinstance(error, NotFoundException):
-        return AnyHttpError("there is no such route; /docs lists them all", status=404)
+        return AnyHttpError("there is no such route; in a path, write / within a name as %2F", status=404)
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return TooLarge("the body is too large")
     if error.status_code >= 500:

@@ -1,13 +1,13 @@
 """The guard of every route: query parameters are known ones, the key may do this. Runs before the body is read."""
 
 from collections.abc import Set
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args, get_origin
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from delta_server.core.errors import BadRequest, FieldError, Invalid
@@ -17,6 +17,7 @@ from delta_server.http.asgi import Scope
 from delta_server.http.auth import Authenticate
 from delta_server.http.guards import GUARDS, PUBLIC, Access
 from delta_server.http.paths import segment_text
+from delta_server.http.validation import choose, meant
 
 _MAX_PARAMETERS = 100
 
@@ -29,6 +30,8 @@ class Route(msgspec.Struct, frozen=True):
     lists: frozenset[str]
     """Query parameters that may come more than once."""
     aliases: dict[str, str]
+    choices: dict[str, tuple[str, ...]]
+    """All values of the parameters that have a few only."""
 
 
 class UnguardedRoute(RuntimeError):
@@ -48,13 +51,26 @@ class Gate:
         for route in app.routes:
             if not isinstance(route, HTTPRoute):
                 raise UnguardedRoute(f"{route.path} is not an HTTP route")
-            for method, (_, model) in route.route_handler_map.items():
+            for method, (handler, model) in route.route_handler_map.items():
                 self._routes[method, route.path_format] = Route(
                     access=self._access(method, bare(route.path_format)),
                     names=frozenset(parameter.field_alias for parameter in model.expected_query_params),
                     lists=frozenset(model.sequence_query_parameter_names),
                     aliases={camel(p.field_alias): p.field_alias for p in model.expected_query_params},
+                    choices={
+                        p.field_alias: choices
+                        for p in model.expected_query_params
+                        if (choices := _choices(handler, p.field_name))
+                    },
                 )
+
+    async def options(self, request: Request[Any, Any, Any]) -> Response[None] | None:
+        """Answers OPTIONS as Allow of a 405 would. Litestar's own answer knows one handler of each path only."""
+        if request.method != "OPTIONS":
+            return None
+        path = request.scope["path_template"]
+        methods = {method for method, other in self._routes if other == path}
+        return Response(None, status_code=204, headers={"allow": ", ".join(sorted(with_head(methods)))})
 
     def _access(self, method: str, path: str) -> Access:
         # OPTIONS is Litestar's own: it tells the methods, as Allow does in any 405.
@@ -77,6 +93,17 @@ class Gate:
             scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
 
 
+def with_head(methods: Set[str]) -> Set[str]:
+    """HEAD goes wherever GET does: the edge makes it one."""
+    return methods | {"HEAD"} if "GET" in methods else methods
+
+
+def _choices(handler: HTTPRouteHandler, name: str) -> tuple[str, ...]:
+    kind = handler.parsed_fn_signature.parameters[name].annotation
+    literals = [one for one in (kind, *get_args(kind)) if get_origin(one) is Literal]
+    return tuple(value for one in literals for value in get_args(one) if isinstance(value, str))
+
+
 def bare(path: str) -> str:
     """`/v1/projects/{project_id}` as `/v1/projects/{}`."""
     return "/".join("{}" if segment.startswith("{") else segment for segment in path.split("/"))
@@ -96,6 +123,7 @@ def checked_query(query: bytes, route: Route) -> bytes:
     names = [name for name, _ in renamed]
     _refuse_unknown(names, route)
     _refuse_repeated(names, route)
+    _refuse_other_choices(renamed, route)
     # Litestar takes bytes that are not percent-encoded for latin-1.
     return query if renamed == pairs and query.isascii() else urlencode(renamed).encode()
 
@@ -103,11 +131,19 @@ def checked_query(query: bytes, route: Route) -> bytes:
 def _refuse_unknown(names: list[str], route: Route) -> None:
     unknown = sorted({name[:100] for name in names if name not in route.names})
     if unknown:
-        known = ", ".join(sorted(route.names)) or "none"
+        known = sorted(route.names)
         raise Invalid(
-            f"unknown query parameter {', '.join(unknown)}; this route knows {known}",
+            f"unknown query parameter {', '.join(name + meant(name, known) for name in unknown)}; "
+            f"this route knows {', '.join(known) or 'none'}",
             errors=[FieldError(name, "is not a known query parameter") for name in unknown],
         )
+
+
+def _refuse_other_choices(pairs: list[tuple[str, str]], route: Route) -> None:
+    for name, value in pairs:
+        if name in route.choices and value not in route.choices[name]:
+            reason = choose(route.choices[name], repr(value))
+            raise Invalid(f"{name} {reason}", errors=[FieldError(name, reason)])
 
 
 def _refuse_repeated(names: list[str], route: Route) -> None:

@@ -9,12 +9,16 @@ from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 
 from delta_server import __version__
+from delta_server.core import times
 from delta_server.core.errors import DeltaError
 from delta_server.http.docs import example
-from delta_server.http.metrics import CONTENT_TYPE, Metrics
+from delta_server.http.metrics import CONTENT_TYPE, Metrics, Reading
 from delta_server.services import Services
 from delta_server.storage.database import DatabaseStats, Tx
 from delta_server.tasks.loops import LoopState
+
+LEAST_FREE_BYTES = 100_000_000
+"""With less the next large snapshot, or the next merge of packs, may find the disk full."""
 
 Count = Callable[[Tx], int]
 """A short count of rows that wait for something."""
@@ -28,13 +32,15 @@ class LoopHealth(msgspec.Struct, frozen=True):
     name: str
     running: bool
     failures: int
-    last_failed_at: int | None
+    last_failed_at: str | None
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`status` is `ok`, `degraded` (a background loop is down) or `failing` (the database does not answer)."""
+    """`status` is `ok`, `degraded` (it answers, but something needs its owner) or `failing` (the database does not
+    answer); `reasons` say why it is not ok."""
 
     status: str
+    reasons: list[str]
     version: str
     uptime_s: int
     database: DatabaseStats | None
@@ -55,15 +61,18 @@ class Vitals:
 
     def health(self) -> Health:
         database, queues = self._database()
-        loops = [LoopHealth(s.name, s.running, s.failures, s.last_failed_at) for s in self._loops()]
-        fine = "ok" if all(loop.running for loop in loops) else "degraded"
+        loops = [LoopHealth(s.name, s.running, s.failures, _time(s.last_failed_at)) for s in self._loops()]
+        disk_free_bytes = shutil.disk_usage(self._services.config.storage.data_dir).free
+        reasons = list(_reasons(database, loops, disk_free_bytes))
+        fine = "degraded" if reasons else "ok"
         return Health(
             status=fine if database is not None else "failing",
+            reasons=reasons,
             version=__version__,
             uptime_s=(self._services.clock.now_ms() - self._started_ms) // 1000,
             database=database,
             queues=queues,
-            disk_free_bytes=shutil.disk_usage(self._services.config.storage.data_dir).free,
+            disk_free_bytes=disk_free_bytes,
             cache_bytes=self._services.cache.used_bytes,
             loops=loops,
         )
@@ -75,22 +84,52 @@ class Vitals:
         except DeltaError:
             return None, {}
 
-    def readings(self) -> Iterator[tuple[str, str, float]]:
-        """(metric, help, value) for Prometheus."""
+    def readings(self) -> Iterator[Reading]:
         health = self.health()
-        yield "delta_up_seconds", "Seconds since the start.", health.uptime_s
-        yield "delta_disk_free_bytes", "Free space where the data is.", health.disk_free_bytes
-        yield "delta_cache_bytes", "Bytes of contents kept in memory.", health.cache_bytes
-        yield "delta_loops_down", "Background loops that are not running.", sum(not s.running for s in health.loops)
+        yield Reading("delta_up_seconds", "Seconds since the start.", health.uptime_s)
+        yield Reading("delta_disk_free_bytes", "Free space where the data is.", health.disk_free_bytes)
+        yield Reading("delta_cache_bytes", "Bytes of contents kept in memory.", health.cache_bytes)
+        down = sum(not loop.running for loop in health.loops)
+        yield Reading("delta_loops_down", "Background loops that are not running.", down)
         for name, waiting in health.queues.items():
-            yield f"delta_{name}", "Rows that wait for the background.", waiting
+            yield Reading(f"delta_{name}", "Rows that wait for the background.", waiting)
         if health.database is not None:
-            for field in msgspec.structs.fields(DatabaseStats):
-                yield f"delta_database_{field.name}", field.name.replace("_", " "), getattr(health.database, field.name)
+            for name, help_text, counts in _DATABASE_METRICS:
+                yield Reading(f"delta_database_{name}", help_text, getattr(health.database, name), counts=counts)
+
+
+def _reasons(database: DatabaseStats | None, loops: list[LoopHealth], disk_free_bytes: int) -> Iterator[str]:
+    if database is None:
+        yield "the database does not answer"
+    elif database.last_commit_failed:
+        yield "the last write could not be stored: the log says why"
+    if disk_free_bytes < LEAST_FREE_BYTES:
+        yield f"only {disk_free_bytes} bytes are free on the disk of the data directory"
+    for loop in loops:
+        if not loop.running:
+            yield f"the background loop {loop.name!r} has failed and waits to be started again"
+
+
+def _time(time_ms: int | None) -> str | None:
+    return None if time_ms is None else times.format(time_ms)
+
+
+_DATABASE_METRICS = (
+    # field of DatabaseStats, help, whether it only ever counts up
+    ("database_bytes", "Size of the main file, free pages included.", False),
+    ("log_bytes", "Size of the write-ahead log.", False),
+    ("free_bytes", "Space in the main file that can be given back.", False),
+    ("writes_waiting", "Writes that wait for the next commit.", False),
+    ("reads_waiting", "Reads that run or wait for a thread.", False),
+    ("writes", "Writes committed, together with others or alone.", True),
+    ("commits", "Transactions committed.", True),
+    ("commit_failures", "Transactions that failed; none of their writes was stored.", True),
+)
 
 
 _HEALTH: dict[str, Any] = {
     "status": "ok",
+    "reasons": [],
     "version": "0.1.0",
     "uptime_s": 86400,
     "database": {
@@ -102,6 +141,7 @@ _HEALTH: dict[str, Any] = {
         "writes": 1200,
         "commits": 300,
         "commit_failures": 0,
+        "last_commit_failed": False,
     },
     "queues": {"deltas_pending": 0},
     "disk_free_bytes": 50000000000,

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from typing import Any
 
+import msgspec
 from litestar import Request, Response
 from litestar.enums import MediaType
 
@@ -17,6 +18,7 @@ _AWAY_FROM_LOOP = 128 << 10
 """Bodies from this size are hashed on a thread: 128 KiB take half a millisecond."""
 HEADER = "Idempotency-Key"
 _LONGEST_KEY = 255
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _SWEPT_AT_ONCE = 5000
 
 
@@ -25,7 +27,7 @@ async def once(request: Request[Any, Any, Any], caller: Caller) -> Once:
     key = request.headers.get(HEADER)
     if key is None:
         return Once.none()
-    if not 1 <= len(key) <= _LONGEST_KEY or not key.isascii() or not key.isprintable():
+    if not key.strip() or len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable():
         raise BadRequest(f"{HEADER} must be 1 to {_LONGEST_KEY} printable ASCII characters, a UUID for example")
     route = f"{request.method} {request.scope['path_template']}"
     scope = _digest(str(caller.account), str(caller.project), route, key)
@@ -36,9 +38,14 @@ async def once(request: Request[Any, Any, Any], caller: Caller) -> Once:
     return Once(scope, await asyncio.to_thread(_digest, *target, body))
 
 
-def respond(answer: Answer) -> Response[bytes]:
+def respond(answer: Answer, under: str) -> Response[bytes]:
+    """The answer about the one thing made, which is from now on at `under`/id."""
+    [made] = (thing for thing in _decode(answer.body).values() if isinstance(thing, dict))
     return Response(
-        answer.body, status_code=answer.status, media_type=MediaType.JSON, headers=headers(replayed=answer.replayed)
+        answer.body,
+        status_code=answer.status,
+        media_type=MediaType.JSON,
+        headers={**headers(replayed=answer.replayed), "location": f"{under}/{made['id']}"},
     )
 
 

@@ -2,15 +2,25 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4"  # Litestar adds the charset
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-Readings = Callable[[], Iterable[tuple[str, str, float]]]
-"""(name, help, value) of what is measured only when somebody looks."""
+
+class Reading(msgspec.Struct, frozen=True):
+    """What is measured only when somebody looks. `counts`: it only ever grows, until the next start."""
+
+    name: str
+    help: str
+    value: float
+    counts: bool = False
+
+
+Readings = Callable[[], Iterable[Reading]]
 
 
 class Metrics:
@@ -50,10 +60,11 @@ class _Readings(Collector):
     def __init__(self, readings: Readings) -> None:
         self._readings = readings
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        for name, help_text, value in self._readings():
-            yield GaugeMetricFamily(name, help_text, value=value)
+    def collect(self) -> Iterator[Metric]:
+        for reading in self._readings():
+            family = CounterMetricFamily if reading.counts else GaugeMetricFamily
+            yield family(reading.name, reading.help, value=reading.value)
 
-    def describe(self) -> list[GaugeMetricFamily]:
+    def describe(self) -> list[Metric]:
         """Nothing: registering must not take readings."""
         return []

@@ -52,6 +52,7 @@ class DatabaseStats(msgspec.Struct, frozen=True):
     """Calls of `write` that were committed, together with others or alone."""
     commits: int
     commit_failures: int
+    last_commit_failed: bool
 
 
 class Database(Protocol):

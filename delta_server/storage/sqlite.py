@@ -95,6 +95,7 @@ class SqliteDatabase:
             writes=self._writer.calls,
             commits=self._writer.commits,
             commit_failures=self._writer.failures,
+            last_commit_failed=self._writer.last_failed,
         )
 
     async def checkpoint(self) -> None:

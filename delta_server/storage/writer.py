@@ -64,6 +64,7 @@ class Writer:
         self.commits = 0
         self.calls = 0
         self.failures = 0
+        self.last_failed = False
         # A daemon, so that a process that dies of something else does not wait for it: unanswered writes may be lost.
         self._thread = Thread(target=self._work, name="delta-writer", daemon=True)
         self._thread.start()
@@ -128,6 +129,7 @@ class Writer:
             self._run(call)
         self._connection.execute("COMMIT")
         self.commits += 1
+        self.last_failed = False
         self.calls += len(group)
 
     def _run(self, call: _Call) -> None:
@@ -155,7 +157,12 @@ class Writer:
     def _fail(self, group: list[_Call], error: BaseException) -> None:
         """Undo the transaction and tell all of `group` that nothing was stored."""
         self.failures += 1
-        log.error("a group of %d writes failed", len(group), exc_info=error)
+        self.last_failed = True
+        reason = explain(error) if isinstance(error, apsw.Error) else error
+        # A full disk refuses every write: a line each. The way there is told of what nobody expects.
+        log.error(
+            "a group of %d writes failed: %s", len(group), reason, exc_info=None if reason is not error else error
+        )
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

@@ -1,5 +1,6 @@
 import json
 import random
+import re
 import time
 from typing import Any
 
@@ -16,6 +17,25 @@ TEXTS = ["", "[[{", '"', '\\"[', "\\", "]}", "\\\\", "a"]
 def test_broken_documents_are_refused(name: str) -> None:
     with pytest.raises(BadRequest, match=r"^the document "):
         check(BROKEN_JSON[name])
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (b'["a', "it ends too early"),
+        (b'{"a":1', "it ends too early"),
+        (b'"\\ud83d', "it ends too early"),
+        (b'["\\\\ud83dx', "it ends too early"),
+        (b'["\\ud83d"]', "half of a surrogate pair (byte 2)"),
+        (b'["\\\\ \\ud83dx"]', "half of a surrogate pair (byte 5)"),
+        (b"[1,NaN]", "NaN (byte 3) is no JSON number"),
+        (b'{"a":-Infinity}', "Infinity"),
+        (b"[1,]", "trailing comma"),
+    ],
+)
+def test_what_is_wrong_is_told(document: bytes, says: str) -> None:
+    with pytest.raises(BadRequest, match=re.escape(says)):
+        check(document)
 
 
 @pytest.mark.parametrize("name", ODD_JSON)

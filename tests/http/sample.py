@@ -70,14 +70,14 @@ async def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 async def made(
     data: JSONBody[Sample], services: NamedDependency[Services], once: NamedDependency[Once]
 ) -> Response[bytes]:
-    return idempotency.respond(await services.db.write(_make, data.name, once))
+    return idempotency.respond(await services.db.write(_make, data.name, once), "/v1/sample/made")
 
 
 def _make(tx: Tx, name: str, once: Once) -> Answer:
     if answer := once.replay(tx):
         return answer
     number = tx.insert("INSERT INTO account (uid, name, created_at) VALUES (?, ?, ?)", tx.new_id(), name, tx.now_ms)
-    return once.keep(tx, 201, msgspec.json.encode({"number": number}))
+    return once.keep(tx, 201, msgspec.json.encode({"made": {"id": number}}))
 
 
 @get("/v1/sample/named/{name:str}")

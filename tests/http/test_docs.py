@@ -43,6 +43,28 @@ async def test_the_description(client: httpx.AsyncClient) -> None:
     assert names <= set(document["components"]["schemas"])
 
 
+async def test_headers_and_paths_are_described(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/docs/openapi.json")).json()["paths"]
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            parameters = {parameter["name"]: parameter for parameter in operation.get("parameters", [])}
+            assert all(parameter.get("description") for parameter in parameters.values()), (method, path)
+            assert ("Idempotency-Key" in parameters) == ("201" in operation["responses"])
+    made = paths["/v1/endpoints"]["post"]["responses"]["201"]["headers"]
+    assert set(made) == {"Idempotency-Replayed", "Location"}
+    got = paths["/v1/snapshots/{snapshot_id}/data"]["get"]
+    assert "If-None-Match" in {parameter["name"] for parameter in got["parameters"]}
+    assert "ETag" in got["responses"]["200"]["headers"]
+    assert "ETag" in got["responses"]["304"]["headers"]
+    assert "Link" in paths["/v1/deltas"]["get"]["responses"]["200"]["headers"]
+
+
+async def test_the_page_is_dark_where_that_is_wished(client: httpx.AsyncClient) -> None:
+    style = await client.get("/docs/page.css")
+    assert style.headers["content-type"].startswith("text/css")
+    assert "prefers-color-scheme: dark" in style.text
+
+
 async def _text(client: httpx.AsyncClient) -> str:
     return (await client.get("/docs/openapi.json")).text
 

@@ -74,6 +74,14 @@ async def test_head_is_get_without_the_body(client: httpx.AsyncClient, keys: Key
     assert (await client.head("/nowhere")).status_code == 404
 
 
+async def test_options_tells_what_a_405_allows(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/snapshots", "/v1/projects/x", "/v1/deltas/compare", "/healthz", "/v1/endpoints/GET%20%2Fx"):
+        told = await client.options(path)
+        assert (told.status_code, told.content) == (204, b"")
+        assert told.headers["allow"] == (await client.put(path)).headers["allow"]
+    assert (await client.options("/v1/snapshots")).headers["allow"] == "GET, HEAD, OPTIONS, POST"
+
+
 async def test_every_answer_has_the_safety_headers(sample_client: httpx.AsyncClient) -> None:
     for path in ("/healthz", "/docs", "/nowhere", "/v1/sample/stream", "/v1/sample/broken", "/v1/endpoints"):
         headers = (await sample_client.get(path)).headers

@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from delta_server.core.errors import (
     Unavailable,
 )
 from delta_server.http.errors import TITLES, failure
+from tests.conftest import Keys, bearer
 
 
 async def test_the_shape(client: httpx.AsyncClient) -> None:
@@ -65,6 +67,80 @@ def test_every_code_has_a_title() -> None:
 
 def test_when_to_come_back() -> None:
     assert failure(Unavailable("x", retry_after_s=7), request_id="r", now_ms=0).headers["retry-after"] == "7"
+
+
+def test_what_is_expected_is_logged_without_the_way_there() -> None:
+    with capture_logs() as logs:
+        failure(Unavailable("the disk is full"), request_id="r", now_ms=0)
+        failure(DatabaseFailed("a pack is damaged"), request_id="r", now_ms=0)
+    assert [(log["log_level"], log["reason"]) for log in logs] == [
+        ("warning", "the disk is full"),
+        ("error", "a pack is damaged"),
+    ]
+    assert not any("exc_info" in log for log in logs)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "type", "title"),
+    [
+        ("PUT", "/v1/sample", {}, 405, "method-not-allowed", "method"),
+        ("GET", "/healthz?" + "x" * 9000, {}, 414, "uri-too-long", "URL"),
+        ("POST", "/v1/sample", {"content-type": "text/plain"}, 415, "unsupported-media-type", "form"),
+    ],
+)
+async def test_titles_that_fit(
+    sample_client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    status: int,
+    type: str,
+    title: str,
+) -> None:
+    problem = (await sample_client.request(method, path, headers=headers, content=b"{}")).json()
+    assert (problem["status"], problem["type"]) == (status, f"urn:delta:problem:{type}")
+    assert title in problem["title"]
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/v1/deltas?order=up", "order must be asc or desc, not 'up'"),
+        ("/v1/deltas?since_snapshot=x&format=xml", "format must be json-patch or merge-patch or changes, not 'xml'"),
+        ("/v1/snapshots?endpoint=x", "unknown query parameter endpoint (endpoint_id?); this route knows changed_only"),
+        ("/v1/snapshots?from=soon", "or a date like 2026-05-01, or an age like 24h or 7d"),
+        ("/v1/endpoints/none", "GET /v1/endpoints lists them"),
+        ("/v1/nowhere", "write / within a name as %2F"),
+    ],
+)
+async def test_messages_say_what_to_send(client: httpx.AsyncClient, keys: Keys, path: str, says: str) -> None:
+    message = (await client.get(path, headers=bearer(keys.project))).json()["message"]
+    assert says in message
+    assert ("%2F" in message) == ("%2F" in says)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "says"),
+    [
+        (
+            "/v1/snapshots",
+            {"endpoint": "x", "data": 1},
+            "unknown field endpoint (endpoint_id?); known here are endpoint_id, data",
+        ),
+        ("/v1/snapshots/batch", {"snapshots": []}, "snapshots must have at least 1 element"),
+        (
+            "/v1/endpoints",
+            {"name": "x", "diff": {"order": {"/a": "up"}}},
+            "diff.order[...] must be set or strict, not 'up'",
+        ),
+        ("/v1/endpoints", {"name": "x", "retention": {"days": 1}}, "known here are keep_days, keep_last"),
+    ],
+)
+async def test_bodies_are_told_what_to_hold(
+    client: httpx.AsyncClient, keys: Keys, path: str, body: Any, says: str
+) -> None:
+    answer = await client.post(path, headers=bearer(keys.project), json=body)
+    assert (answer.status_code, says in answer.json()["message"]) == (400, True), answer.text
 
 
 async def test_internals_stay_in_the_log(sample_client: httpx.AsyncClient) -> None:

@@ -1,10 +1,18 @@
+import re
+import shutil
+from types import SimpleNamespace
+
 import httpx
+import pytest
 
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config import Config
+from delta_server.http.health import LEAST_FREE_BYTES, Vitals
+from delta_server.storage.database import DatabaseStats
+from delta_server.tasks.loops import LoopState
 from tests.conftest import Keys, bearer, client_of, started
-from tests.storage.opened import FakeClock
+from tests.storage.opened import START_MS, FakeClock
 
 
 async def test_shallow(client: httpx.AsyncClient) -> None:
@@ -31,6 +39,45 @@ async def test_a_database_that_does_not_answer(app: Application, client: httpx.A
     assert (health.status, health.database) == ("failing", None)
     assert (await client.get("/healthz")).status_code == 200
     assert (await client.get("/v1/health", headers=bearer(keys.read))).status_code == 503
+
+
+def database(*, last_commit_failed: bool) -> DatabaseStats:
+    return DatabaseStats(1, 1, 0, 0, 0, 1, 1, 1, last_commit_failed)
+
+
+def vitals(app: Application, loop: LoopState) -> Vitals:
+    return Vitals(app.services, lambda: [loop], {})
+
+
+@pytest.mark.parametrize(
+    ("running", "failed", "free", "reasons"),
+    [
+        (True, False, LEAST_FREE_BYTES, []),
+        (True, False, LEAST_FREE_BYTES - 1, ["bytes are free"]),
+        (True, True, LEAST_FREE_BYTES, ["could not be stored"]),
+        (False, False, LEAST_FREE_BYTES, ["'pack' has failed"]),
+        (False, True, 0, ["could not be stored", "only 0 bytes", "'pack' has failed"]),
+    ],
+)
+async def test_what_needs_its_owner(
+    app: Application, monkeypatch: pytest.MonkeyPatch, running: bool, failed: bool, free: int, reasons: list[str]
+) -> None:
+    monkeypatch.setattr(app.services.db, "stats", lambda: database(last_commit_failed=failed))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    health = vitals(app, LoopState("pack", running, 0, failures=1, last_failed_at=START_MS)).health()
+    assert health.status == ("degraded" if reasons else "ok")
+    assert len(health.reasons) == len(reasons)
+    assert all(part in reason for part, reason in zip(reasons, health.reasons, strict=True))
+    assert health.loops[0].last_failed_at == "2026-01-01T00:00:00.000Z"
+
+
+async def test_what_only_grows_is_a_counter(client: httpx.AsyncClient, keys: Keys) -> None:
+    text = (await client.get("/metrics", headers=bearer(keys.project))).text
+    for name in ("writes", "commits", "commit_failures"):
+        assert f"# TYPE delta_database_{name}_total counter" in text
+    assert "# TYPE delta_database_database_bytes gauge" in text
+    for name, told in re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE):
+        assert told.endswith("."), name
 
 
 async def test_metrics(client: httpx.AsyncClient, keys: Keys) -> None:

@@ -31,7 +31,7 @@ _EXAMPLE = {
     "state": "active",
 }
 _NEW = {
-    "project": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "project_id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "name": "collector",
     "scopes": ["write"],
     "expires_at": "2027-05-01",
@@ -51,7 +51,7 @@ async def create(
     caller: NamedDependency[Caller],
     once: NamedDependency[Once],
 ) -> Response[bytes]:
-    return idempotency.respond(await service.create(services, caller, data, once))
+    return idempotency.respond(await service.create(services, caller, data, once), "/v1/auth/api-keys")
 
 
 @get(

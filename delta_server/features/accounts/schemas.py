@@ -9,17 +9,17 @@ from delta_server.features.accounts.store import ListedKey
 
 
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`project` is a project's id; without it an account's key makes an account's key, a project's one of its project.
-    `expires_at` is a time; null never expires."""
+    """`project_id` is a project's id or name; without it an account's key makes an account's key, a project's one of
+    its project. `expires_at` is a time; null never expires."""
 
-    project: str | None = None
+    project_id: str | None = None
     name: str = ""
-    scopes: tuple[str, ...] = ("write",)
+    scopes: tuple[Literal["read", "write", "admin"], ...] = ("write",)
     expires_at: str | None = None
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """`project_id` is null for an account's key."""
+    """`project_id` is null for an account's key, as is `project`, the project's name."""
 
     id: str
     project_id: str | None

@@ -134,7 +134,7 @@ def _create(tx: Tx, caller: Caller, new: NewKey, randomness: bytes, once: Once) 
     text = add_key(
         tx,
         caller.account,
-        _project_for(tx, caller, new.project),
+        _project_for(tx, caller, new.project_id),
         randomness=randomness,
         scopes=new.scopes,
         name=new.name,
@@ -151,7 +151,8 @@ def _project_for(tx: Tx, caller: Caller, wanted: str | None) -> int | None:
     """The project a new key is for; None for an account's key. Raises NotFound."""
     if wanted is None:
         return caller.project
-    project = store.project_with(tx, caller.account, ids.parse(wanted, "project"))
+    uid = ids.try_parse(wanted)
+    project = store.project_with(tx, caller.account, uid=uid, name=names.normal(wanted) if uid is None else None)
     if project is None or caller.project not in (None, project):
         raise NotFound("there is no such project: GET /v1/projects lists those this key sees")
     return project

@@ -108,9 +108,10 @@ def project_is_there(tx: Tx, account: int, project: int) -> bool:
     return tx.one(sql, account, project) is not None
 
 
-def project_with(tx: Tx, account: int, uid: bytes) -> int | None:
-    """The project a key is to be made for."""
-    row = tx.one("SELECT id FROM project WHERE account = ? AND uid = ? AND deleted_at IS NULL", account, uid)
+def project_with(tx: Tx, account: int, *, uid: bytes | None = None, name: str | None = None) -> int | None:
+    """The project a key is to be made for, by id or by name."""
+    sql = "SELECT id FROM project WHERE account = ? AND (uid = ? OR name = ?) AND deleted_at IS NULL"
+    row = tx.one(sql, account, uid, name)
     return row[0] if row else None
 
 

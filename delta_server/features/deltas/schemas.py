@@ -31,7 +31,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     """What changed from one snapshot to another. A stored delta has the id of the snapshot it leads to.
 
     `kind` is `content`, `reorder` (only order differs), `format` (only whitespace, escapes, key order), `ignored`
-    (only ignored fields) or, in a comparison, `none`. `similarity_score` is the share of leaf values unchanged.
+    (only ignored fields) or, in a comparison, `none`. `similarity_score` is the share of leaf values unchanged;
+    members that an object has twice count twice in it.
     """
 
     id: str | UnsetType = UNSET

@@ -47,7 +47,7 @@ async def create(
     project: NamedDependency[int],
     once: NamedDependency[Once],
 ) -> Response[bytes]:
-    return idempotency.respond(await service.create(services, project, data, once))
+    return idempotency.respond(await service.create(services, project, data, once), "/v1/endpoints")
 
 
 @get(

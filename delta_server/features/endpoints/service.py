@@ -140,7 +140,7 @@ def _check_project(tx: Tx, project: int) -> None:
 
 
 def _missing() -> NotFound:
-    return NotFound("there is no such endpoint: GET /v1/endpoints lists them; in a path write / in a name as %2F")
+    return NotFound("there is no such endpoint: GET /v1/endpoints lists them")
 
 
 def _create(tx: Tx, project: int, new: NewEndpoint, once: Once) -> Answer:

@@ -7,7 +7,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from delta_server.core import ids, times
+from delta_server.core import ids, pointer, times
 from delta_server.core.errors import BadRequest
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.history import schemas, service
@@ -50,6 +50,8 @@ async def get_history(
     of = endpoints.resolve(services, project, endpoint)
     span = spans.span(_HISTORY, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     found = await service.history(services, of, path, span, limit=limit)
+    if not found.changes and cursor is None:
+        pointer.refuse_wildcards(path)
     next_cursor = None if found.next is None else spans.cursor_at(_HISTORY, order, found.next)
     return pagination.respond(request, History(path, found.changes, next_cursor is not None, next_cursor))
 

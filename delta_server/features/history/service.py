@@ -176,6 +176,7 @@ async def blame(
     wanted = resume.count if resume.left else limit
     leaves, following = await svc.spare_cpu(_leaves, body, steps, endpoint, resume.first, wanted)
     if not leaves:
+        pointer.refuse_wildcards(path)
         raise NotFound(f"there is nothing at {path} in that snapshot")
     search = await svc.spare_cpu(_search, leaves, resume)
     walk = walks.walk(endpoint, steps)

@@ -175,7 +175,8 @@ def totals(tx: Tx, endpoint: int) -> Totals:
              (SELECT count(*) FROM content, of WHERE content.endpoint = of.endpoint AND dead = 0),
              (SELECT content_deltas FROM endpoint, of WHERE endpoint.id = of.endpoint),
              (SELECT coalesce(sum(size), 0) FROM pack, of WHERE pack.endpoint = of.endpoint)
-               + (SELECT coalesce(sum(size), 0) FROM frame, of WHERE frame.endpoint = of.endpoint),
+               + (SELECT coalesce(sum(size), 0) FROM frame, of WHERE frame.endpoint = of.endpoint)
+               - (SELECT coalesce(sum(size), 0) FROM content, of WHERE content.endpoint = of.endpoint AND dead = 1),
              (SELECT coalesce(sum(length(anchor) + length(data)), 0) FROM pack, of WHERE pack.endpoint = of.endpoint)
                + (SELECT coalesce(sum(length(data)), 0) FROM frame, of WHERE frame.endpoint = of.endpoint),
              (SELECT min(captured_at) FROM snapshot, of WHERE snapshot.endpoint = of.endpoint),

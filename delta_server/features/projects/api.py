@@ -41,7 +41,7 @@ async def create(
     caller: NamedDependency[Caller],
     once: NamedDependency[Once],
 ) -> Response[bytes]:
-    return idempotency.respond(await service.create(services, caller, data, once))
+    return idempotency.respond(await service.create(services, caller, data, once), "/v1/projects")
 
 
 @get(

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from delta_server.core import ids, names
-from delta_server.core.errors import Conflict, NotFound
+from delta_server.core.errors import Conflict, Forbidden, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import schemas, store
 from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange
@@ -34,7 +34,7 @@ async def page(svc: Services, caller: Caller, *, prefix: str, after: str | None,
 
 
 async def change(svc: Services, caller: Caller, text: str, change: ProjectChange) -> Project:
-    """Raises NotFound, Invalid, and Conflict when the new name is taken."""
+    """Raises NotFound, Invalid, Forbidden for a new name by a project's key, Conflict when it is taken."""
     return await svc.db.write(_change, caller, text, change)
 
 
@@ -86,6 +86,7 @@ def _change(tx: Tx, caller: Caller, text: str, change: ProjectChange) -> Project
     project = find(tx, caller, text)
     name, description = project.name, project.description
     if change.name is not UNSET and names.check(change.name) != name:
+        _refuse_renaming(caller)
         name = _free_name(tx, caller.account, change.name)
     if change.description is not UNSET:
         description = names.check_description(change.description or "")
@@ -99,6 +100,12 @@ def _delete(tx: Tx, caller: Caller, text: str) -> None:
     project = find(tx, caller, text)
     store.mark_deleted(tx, caller.account, project.id)
     accounts.revoke_keys_of(tx, project.id)
+
+
+def _refuse_renaming(caller: Caller) -> None:
+    """A project's key would learn by it which names the account's other projects have. Raises Forbidden."""
+    if caller.project is not None:
+        raise Forbidden("only an account's key may rename a project")
 
 
 def _free_name(tx: Tx, account: int, text: str) -> str:

@@ -116,7 +116,8 @@ def usage(tx: Tx, project: int) -> Usage:
         " (SELECT count(*) FROM snapshot WHERE endpoint IN mine),"
         " (SELECT count(*) FROM content WHERE dead = 0 AND endpoint IN mine),"
         " (SELECT coalesce(sum(size), 0) FROM pack WHERE endpoint IN mine)"
-        " + (SELECT coalesce(sum(size), 0) FROM frame WHERE endpoint IN mine),"
+        " + (SELECT coalesce(sum(size), 0) FROM frame WHERE endpoint IN mine)"
+        " - (SELECT coalesce(sum(size), 0) FROM content WHERE dead = 1 AND endpoint IN mine),"
         " (SELECT coalesce(sum(length(anchor) + length(data) + length(members)), 0) FROM pack WHERE endpoint IN mine)"
         " + (SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint IN mine)",
         project,

@@ -61,7 +61,8 @@ async def create(
         item = await services.cpu(schemas.decode_one, raw)
     appended = await service.append(services, project, service.news(services, project, [item]), once)
     [stored] = await _stored(services, project, appended.snapshots, with_deltas=include == "delta")
-    return Response(stored, headers=idempotency.headers(replayed=appended.replayed))
+    headers = {**idempotency.headers(replayed=appended.replayed), "location": f"/v1/snapshots/{stored.snapshot.id}"}
+    return Response(stored, headers=headers)
 
 
 @post(

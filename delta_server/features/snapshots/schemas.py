@@ -1,6 +1,7 @@
 """Snapshots on the wire."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -9,6 +10,7 @@ from msgspec import Meta
 from delta_server.core import ids, json_text, times
 from delta_server.features.deltas.service import Delta
 from delta_server.features.snapshots import store
+from delta_server.http import aliases
 from delta_server.http.validation import invalid
 
 T = TypeVar("T")
@@ -89,24 +91,26 @@ EXAMPLE_WITH_DATA: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "data": EXAMP
 
 def decode_one(body: bytes) -> NewSnapshot:
     """An envelope; its document stays the bytes it is. Raises BadRequest, Invalid."""
-    return _decode(body, _decode_snapshot)
+    return _decode(body, NewSnapshot, _decode_snapshot)
 
 
 def decode_many(body: bytes) -> list[NewSnapshot]:
     """As `decode_one`, of a batch."""
-    return _decode(body, _decode_snapshots).snapshots
+    return _decode(body, NewSnapshots, _decode_snapshots).snapshots
 
 
 _decode_snapshot = msgspec.json.Decoder(NewSnapshot).decode
 _decode_snapshots = msgspec.json.Decoder(NewSnapshots).decode
 
 
-def _decode(body: bytes, decode: Callable[[bytes], T]) -> T:
+def _decode(body: bytes, kind: type[T], decode: Callable[[bytes], T]) -> T:
     json_text.check(body, "the body")
-    try:
+    with suppress(msgspec.ValidationError):  # names in camelCase are rare: look for them only now
         return decode(body)
+    try:
+        return decode(aliases.snake_body(body, kind))
     except msgspec.ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, kind) from None
 
 
 def snapshot(row: store.Snapshot) -> Snapshot:

@@ -21,15 +21,15 @@ REFUSED = [
     Row("make without a key", "POST", KEYS, 401, key=None, body={}),
     Row("revoke without a key", "DELETE", f"{KEYS}/00000000000", 401, key=None),
     Row("list with a revoked key", "GET", KEYS, 401, key="revoked"),
-    Row("make for what is not there", "POST", KEYS, 404, key="account", body={"project": NOBODY}),
-    Row("make for what is no id", "POST", KEYS, 404, key="account", body={"project": "mine"}),
+    Row("make for what is not there", "POST", KEYS, 404, key="account", body={"project_id": NOBODY}),
+    Row("make for no such name", "POST", KEYS, 404, key="account", body={"project_id": "nobody"}),
     Row("revoke what is not there", "DELETE", f"{KEYS}/00000000000", 404),
     Row("revoke nonsense", "DELETE", f"{KEYS}/%00%2F..%2F{'x' * 1000}", 404),
     Row("list with a read key", "GET", KEYS, 403, key="read"),
     Row("make with a write key", "POST", KEYS, 403, key="write", body={}),
     Row("revoke with a write key", "DELETE", f"{KEYS}/00000000000", 403, key="write"),
     new("no scopes", {"scopes": []}, field="scopes"),
-    new("an unknown scope", {"scopes": ["root"]}, field="scopes", says="read, write, admin"),
+    new("an unknown scope", {"scopes": ["root"]}, field="scopes[0]", says="admin or read or write, not 'root'"),
     new("a scope of a wrong type", {"scopes": [1]}, field="scopes[0]"),
     new("a time gone by", {"expires_at": "2020-01-01"}, field="expires_at", says="future"),
     new("a time without its zone", {"expires_at": "2030-01-01T00:00:00"}, field="expires_at", says="zone"),
@@ -52,7 +52,9 @@ async def test_refusals_change_nothing(client: httpx.AsyncClient, keys: Keys, ro
 
 async def test_a_projects_key_reaches_its_projects_keys_alone(client: httpx.AsyncClient, keys: Keys) -> None:
     mine = (await check(client, keys, Row("", "GET", "/v1/projects/mine", 200)))["project"]["id"]
-    await check(client, keys, Row("make for another", "POST", KEYS, 404, key="other", body={"project": mine}))
+    for project in (mine, "mine"):
+        body = {"project_id": project}
+        await check(client, keys, Row("make for another", "POST", KEYS, 404, key="other", body=body))
     for theirs in (keys.project, keys.account):
         path = f"{KEYS}/{secrets.parse(theirs).public_id}"
         await check(client, keys, Row("revoke another's", "DELETE", path, 404, key="other"))
@@ -66,7 +68,7 @@ async def test_a_made_key_works_until_it_is_revoked(client: httpx.AsyncClient, k
     project = (await check(client, keys, Row("", "POST", "/v1/projects", 201, key="account", body={"name": "new"})))[
         "project"
     ]
-    body = {"project": project["id"], "name": "ci", "scopes": ["read", "admin", "read"], "expiresAt": "2026-02-01"}
+    body = {"project_id": project["id"], "name": "ci", "scopes": ["read", "admin", "read"], "expiresAt": "2026-02-01"}
     made = await check(client, keys, Row("", "POST", KEYS, 201, key="account", body=body))
     shown = {
         "id": secrets.parse(made["key"]).public_id,
@@ -98,6 +100,15 @@ async def test_without_a_project_a_key_is_made_like_its_makers(
 ) -> None:
     made = await check(client, keys, Row("", "POST", KEYS, 201, key=by, body={}))
     assert (made["key"][:8], made["api_key"]["project"], made["api_key"]["scopes"]) == (kind, project, ["write"])
+
+
+async def test_a_project_is_named_by_id_or_name(client: httpx.AsyncClient, keys: Keys) -> None:
+    mine = (await check(client, keys, Row("", "GET", "/v1/projects/mine", 200)))["project"]["id"]
+    for body in ({"project_id": mine}, {"project_id": "mine"}, {"projectId": "mine"}):
+        answer = await client.post(KEYS, headers=bearer(keys.account), json=body)
+        made = answer.json()["api_key"]
+        assert (made["project_id"], made["project"]) == (mine, "mine")
+        assert answer.headers["location"] == f"{KEYS}/{made['id']}"
 
 
 async def test_a_repeated_request_makes_one_key_and_tells_it_once(client: httpx.AsyncClient, keys: Keys) -> None:

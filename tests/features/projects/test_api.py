@@ -74,7 +74,17 @@ REFUSED = [
     Row("a limit of nothing", "GET", "/v1/projects?limit=0", 400, field="limit"),
     Row("a broken cursor", "GET", "/v1/projects?cursor=x", 400, says="cursor"),
     Row("a name that is taken", "POST", "/v1/projects", 409, key="account", body={"name": "other"}, field="name"),
-    Row("a change to a name that is taken", "PATCH", "/v1/projects/mine", 409, body={"name": "other"}, field="name"),
+    Row(
+        "a change to a name that is taken",
+        "PATCH",
+        "/v1/projects/mine",
+        409,
+        key="account",
+        body={"name": "other"},
+        field="name",
+    ),
+    Row("rename to a taken name by a project's key", "PATCH", "/v1/projects/mine", 403, body={"name": "other"}),
+    Row("rename to a free name by a project's key", "PATCH", "/v1/projects/mine", 403, body={"name": "free"}),
 ]
 
 
@@ -133,7 +143,7 @@ async def test_a_change_leaves_the_rest(client: httpx.AsyncClient, keys: Keys, c
         ({"description": None}, {"name": "ours", "description": "", "updated_at": "2026-01-01T00:00:01.002Z"}),
     ]
     for change, wanted in steps:
-        row = Row("", "PATCH", f"/v1/projects/{before['id']}", 200, body=change)
+        row = Row("", "PATCH", f"/v1/projects/{before['id']}", 200, key="account", body=change)
         assert (await check(client, keys, row))["project"] == before | wanted
     await check(client, keys, Row("", "GET", "/v1/projects/mine", 404))
 
@@ -165,7 +175,7 @@ async def test_usage_counts_what_is_kept(app: Application, client: httpx.AsyncCl
     await app.services.db.write(_fill)
     await check(client, keys, Row("", "DELETE", "/v1/endpoints/gone", 204))
     usage = (await check(client, keys, Row("", "GET", "/v1/projects/mine/usage", 200, key="read")))["usage"]
-    assert usage == {"endpoints": 1, "snapshots": 3, "contents": 2, "raw_bytes": 1700, "stored_bytes": 120}
+    assert usage == {"endpoints": 1, "snapshots": 3, "contents": 2, "raw_bytes": 1200, "stored_bytes": 120}
 
 
 def _fill(tx: Tx) -> None:

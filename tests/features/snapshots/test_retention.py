@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from delta_server.app import PERIODIC
 from delta_server.core import times
 from delta_server.core.span import Span
 from delta_server.features.contents import service as contents
@@ -13,6 +14,7 @@ from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.schemas import EndpointChange, RetentionChange
 from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.history import service as history
 from delta_server.features.snapshots import service
 from delta_server.features.snapshots.tasks import AT_ONCE, DAY_MS, retain
 from delta_server.services import Services
@@ -135,6 +137,21 @@ async def test_the_space_is_given_back(services: Services) -> None:
     rows = await service.page(services, endpoint.project, endpoint, span, limit=1000, changed_only=False)
     assert [await service.read(services, row) for row in rows] == bodies[-20:]
     assert (await contents.verify(services)).broken == []
+
+
+async def test_what_is_dead_is_not_counted(services: Services) -> None:
+    endpoint = await filled(services, "e", keep_last=1)
+    await retain(services)
+    told = await history.stats(services, endpoint, interval="1d", from_ms=None, to_ms=None)
+    assert (told.totals.contents, told.totals.raw_bytes) == (1, len(b"[9]"))
+
+
+async def test_retention_gives_its_space_back_at_once(services: Services) -> None:
+    endpoint = await filled(services, "e", keep_last=1)
+    [periodic] = [each for each in PERIODIC if each.name == "apply retention"]
+    await periodic.run(services)
+    rows = services.db.peek(lambda tx: tx.one("SELECT count(*) FROM content WHERE endpoint = ?", endpoint.id))
+    assert rows == (1,)
 
 
 async def size(svc: Services) -> int:
