@@ -5,8 +5,8 @@ and its last one, the *anchor*, in another. The anchor is based on the anchor of
 needs at most `MAX_CHAIN` short decodes and one long one (core/codec.py says why). Two rules keep the web of bases free
 of circles, whatever is added at any time, deleted and packed again:
 
-- a frame is based on a content with a smaller id, or on one in a pack; rewriting a frame never raises its `depth`, which
-  counts the frames decoded to read it (or more: those below it may be in a pack by now);
+- a frame is based on a content with a smaller id, or on one in a pack; rewriting a frame never raises its `depth`, the
+  number of frames decoded to read it (or more: those below it may be in a pack by now);
 - a pack is based on a content in a pack with a smaller `chain`, and rewriting a pack never raises its `chain`.
 """
 

@@ -103,6 +103,13 @@ def test_every_eighth_large_frame_stands_alone() -> None:
     assert [part.start for part in parts if part.base is None] == [0, 8, 16]
 
 
+@given(size=st.integers(1, 130), depth=st.integers(0, 300))
+def test_a_frame_is_read_through_few_others_and_few_bytes(size: int, depth: int) -> None:
+    """At most 256, and no more than four packs' worth of bytes, but always eight."""
+    due = chain.is_keyframe(size, depth, PACK)
+    assert due is (depth >= 256 or (depth >= 8 and (depth + 1) * size > 4 * PACK.size_bytes))
+
+
 @given(
     sizes=sizes_lists,
     above=st.builds(Above, st.none() | st.integers(0, 31), st.integers(1, 130), st.none() | st.integers(0, 40)),

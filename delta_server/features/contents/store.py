@@ -99,12 +99,14 @@ def mark_dead(tx: Tx, endpoint: int, content: Content) -> None:
 def insert_contents(
     tx: Tx, endpoint: int, times: Sequence[int], sizes: Sequence[int], hashes: Sequence[bytes]
 ) -> list[int]:
-    """The new rows' ids, in order. They and the contents after them become pending."""
+    """The new rows' ids, in order, that of their times. They and the contents after them become pending."""
+    followed = follow(tx, endpoint, (times[0], 0), limit=1)
     sql = "INSERT INTO content (id, endpoint, captured_at, size, hash, dead, pending) VALUES (?, ?, ?, ?, ?, 0, 1)"
     first = tx.insert(sql, None, endpoint, times[0], sizes[0], hashes[0])
     ids = list(range(first, first + len(times)))
     tx.many(sql, list(zip(ids, repeat(endpoint), times, sizes, hashes, strict=False))[1:])
-    tx.many(_NEXT_PENDING, [(endpoint, at, at, content) for at, content in zip(times, ids, strict=True)])
+    if followed:
+        tx.many(_NEXT_PENDING, [(endpoint, at, at, content) for at, content in zip(times, ids, strict=True)])
     return ids
 
 
@@ -278,13 +280,9 @@ def insert_pack(tx: Tx, endpoint: int, new: NewPack, members: Sequence[int]) -> 
         msgspec.msgpack.encode(chain.to_runs(members)),
         *new.packed,
     )
-    tx.many(
-        "UPDATE content SET pack = ?, position = ? WHERE id = ? AND endpoint = ?",
-        [
-            (pack_id, position, member, endpoint)
-            for member, position in zip(members, chain.positions(new.sizes), strict=True)
-        ],
-    )
+    places = zip(members, chain.positions(new.sizes), strict=True)
+    rows = [(pack_id, position, member, endpoint) for member, position in places]
+    tx.many("UPDATE content SET pack = ?, position = ? WHERE id = ? AND endpoint = ?", rows)
     return pack_id
 
 

@@ -9,7 +9,7 @@ import structlog
 from delta_server.core import ids, patterns, pointer, times
 from delta_server.core.changes import changes
 from delta_server.core.diff import Difference, DiffSettings, diff, validate
-from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
+from delta_server.core.errors import DatabaseFailed, Invalid, NotFound, Unavailable
 from delta_server.core.patches import json_patch, merge_patch
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
@@ -82,15 +82,25 @@ class Found(msgspec.Struct, frozen=True):
 
 
 async def compute_queued(svc: Services) -> bool:
-    """Compute the next deltas that wait, some of each endpoint; False when none does."""
+    """Compute the next deltas that wait, some of each endpoint; False when none does.
+
+    One for which memory or the disk is short goes on waiting. Raises Unavailable when that is all there was.
+    """
     waiting = await svc.db.read(store.waiting)
     if not waiting:
         return await svc.db.write(store.requeue, QUEUE_PAGE)
     share = max(LEAST_SHARE, QUEUE_PAGE // len(waiting))
+    put_off: list[Unavailable] = []
     for endpoint in waiting:
-        if jobs := await svc.db.read(store.queue, endpoint, share):
-            await svc.db.write(_put, await _compute(svc, endpoint, jobs))
-            svc.deltas_changed.notify()
+        try:
+            if jobs := await svc.db.read(store.queue, endpoint, share):
+                await svc.db.write(_put, await _compute(svc, endpoint, jobs))
+                svc.deltas_changed.notify()
+        except Unavailable as error:
+            logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
+            put_off.append(error)
+    if len(put_off) == len(waiting):
+        raise put_off[0]
     return True
 
 
@@ -140,6 +150,10 @@ async def _summary(svc: Services, job: Job, bodies: dict[int, bytes], settings: 
         return None
     try:
         return await svc.spare_cpu(summarise, bodies[job.previous], bodies[job.content], settings)
+    except Unavailable:
+        raise
+    except MemoryError:
+        raise Unavailable("the server is out of memory; the delta is computed later", retry_after_s=30) from None
     except Exception:  # a fault of the diff with one document must not stop the deltas of all others
         logger.exception("delta not computed", endpoint=job.endpoint, content=job.content)
         return None

@@ -9,7 +9,7 @@ import pytest
 
 from delta_server.config import Packs
 from delta_server.core.errors import DatabaseFailed, NotFound
-from delta_server.features.contents import service, tasks
+from delta_server.features.contents import reading, service, tasks
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from tests.features.contents.opened import (
@@ -256,7 +256,7 @@ async def test_the_order_is_by_time_then_by_arrival(svc: Services, endpoint: int
     assert head == rows[1]
     assert await read(service.at, endpoint, 29) == rows[0]
     assert await read(service.at, endpoint, 9) is None
-    assert await read(service.before, endpoint, rows[1]) == rows[0]
+    assert await read(service.before, endpoint, (rows[1].captured_at, rows[1].id)) == rows[0]
     assert await read(service.after, endpoint, rows[0]) == rows[1]
     assert await read(service.after, endpoint, rows[1]) is None
 
@@ -273,6 +273,32 @@ async def test_large_documents_stay_frames_with_a_keyframe_every_eight(tmp_path:
         assert await svc.db.read(count, "pack") == 0
         assert await svc.db.read(count, "frame", "base IS NULL") == 5
         assert [body async for _, body in service.read_run(fresh_cache(svc, 1), endpoint, ids)] == large * 2
+
+
+def longest_chain(tx: Tx) -> int:
+    row = tx.one("SELECT max(depth) FROM frame")
+    assert row is not None
+    return int(row[0])
+
+
+async def test_the_chain_of_frames_is_short_without_any_packing(tmp_path: Path) -> None:
+    async with opened(tmp_path, packs=Packs()) as svc:
+        endpoint = await new_endpoint(svc)
+        history = documents(600, items=2)
+        ids = [await append(svc, endpoint, at, body) for at, body in enumerate(history)]
+        assert await svc.db.read(count, "frame", "base IS NULL") == 3
+        longest = max([len(await svc.db.read(reading.trail, fresh_cache(svc).cache, endpoint, id)) for id in ids])
+        assert longest == await svc.db.read(longest_chain) == 256
+
+
+async def test_sweeping_makes_no_chain_longer(tmp_path: Path) -> None:
+    async with opened(tmp_path, packs=Packs(pack_contents=1000)) as svc:
+        endpoint = await new_endpoint(svc)
+        ids = [await append(svc, endpoint, at, body) for at, body in enumerate(documents(260, items=2))]
+        await kill(svc, endpoint, ids[256])  # the second keyframe
+        await tasks.sweep(svc)
+        assert await svc.db.read(longest_chain) == 256
+        assert len(await svc.db.read(reading.trail, fresh_cache(svc).cache, endpoint, ids[-1])) == 3
 
 
 async def test_a_run_makes_packs_at_once(tmp_path: Path) -> None:

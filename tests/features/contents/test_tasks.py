@@ -3,7 +3,7 @@
 import asyncio
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -60,6 +60,53 @@ async def test_nothing_is_packed_below_the_bounds(tmp_path: Path) -> None:
         await append(svc, endpoint, 100, HISTORY[100])
         await tasks.pack(svc)
         assert await svc.db.read(counts, "pack", "frame") == [1, 0]
+
+
+async def test_only_endpoints_with_new_frames_are_looked_at(tmp_path: Path) -> None:
+    async with opened(tmp_path, packs=Packs(pack_contents=20)) as svc:
+        old, new = await new_endpoint(svc, "old"), await new_endpoint(svc, "new")
+        await filled(svc, old, 25)
+        newest = await svc.db.read(store.newest_frame)
+        assert await tasks.pack_since(svc, newest) == newest
+        wanted = await filled(svc, new, 19)
+        newest = await tasks.pack_since(svc, newest)
+        assert newest == max(wanted)
+        assert await svc.db.read(counts, "pack", "frame") == [0, 44]
+        wanted[await append(svc, new, 100, HISTORY[100])] = HISTORY[100]
+        assert await tasks.pack_since(svc, newest) == newest + 1
+        assert await svc.db.read(counts, "pack", "frame") == [1, 25]
+        await all_readable(svc, new, wanted)
+        await tasks.pack(svc)
+        assert await svc.db.read(counts, "pack", "frame") == [2, 5]
+
+
+class Planned:
+    """A transaction that answers with SQLite's plan."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    def all(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+        return [row[3:] for row in self._tx.all(f"EXPLAIN QUERY PLAN {sql}", *params)]
+
+
+async def test_a_look_at_new_frames_costs_no_scan_of_the_others(tmp_path: Path) -> None:
+    async with opened(tmp_path) as svc:
+        new = await svc.db.read(lambda tx: store.with_frames_after(cast("Tx", Planned(tx)), 1))
+        assert new[0] == "SEARCH frame USING INTEGER PRIMARY KEY (rowid>?)"
+
+
+async def test_new_contents_wake_the_packing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "GATHERED_S", 0)
+    async with opened(tmp_path, packs=Packs(pack_contents=20)) as svc:
+        endpoint = await new_endpoint(svc)
+        loop = asyncio.create_task(tasks.keep_packed(svc))
+        await filled(svc, endpoint, 20)
+        async with asyncio.timeout(60):
+            while await svc.db.read(counts, "pack") == [0]:
+                svc.contents_changed.notify()
+        loop.cancel()
+        await asyncio.wait({loop})
 
 
 async def test_packs_merge_when_they_are_old(tmp_path: Path) -> None:

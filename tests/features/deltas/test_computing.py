@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from delta_server.core.errors import DatabaseFailed, NotFound
+from delta_server.core import codec
+from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
 from delta_server.core.ids import parse as parse_id
 from delta_server.core.ids import text as text_id
 from delta_server.core.span import Span
@@ -218,6 +219,29 @@ async def test_damaged_contents_cost_their_own_deltas_only(services: Services) -
     assert len(await listed(services, other)) == 1
     with pytest.raises(DatabaseFailed, match="damaged"):
         await contents.read(services, endpoint.id, head.id)
+
+
+@pytest.mark.parametrize("place", [(codec, "_decompressor"), (service, "diff")], ids=["decoding", "comparing"])
+async def test_a_delta_waits_for_memory_and_keeps_no_other_waiting(
+    services: Services, monkeypatch: pytest.MonkeyPatch, place: tuple[Any, str]
+) -> None:
+    endpoint = await endpoint_named(services, "e")
+    await fill(services, endpoint, [Version(n, document(n)) for n in range(1, 4)])
+    cold = msgspec.structs.replace(services, cache=Cache(1 << 20))
+
+    def squeezed(*args: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(*place, squeezed)
+        with pytest.raises(Unavailable):
+            await service.compute_queued(cold)
+        other = await endpoint_named(services, "other")
+        await fill(cold, other, [Version(1, document(1))])
+        assert await service.compute_queued(cold)
+        assert services.db.peek(service.queue_length) == 3
+    await compute(cold)
+    assert len(await listed(services, endpoint)) == 2
 
 
 async def test_a_content_deleted_while_its_delta_is_computed(
