@@ -93,7 +93,7 @@ class Planned:
 async def test_a_look_at_new_frames_costs_no_scan_of_the_others(tmp_path: Path) -> None:
     async with opened(tmp_path) as svc:
         new = await svc.db.read(lambda tx: store.with_frames_after(cast("Tx", Planned(tx)), 1))
-        assert new[0] == "SEARCH frame USING INTEGER PRIMARY KEY (rowid>?)"
+        assert "SEARCH frame USING INTEGER PRIMARY KEY (rowid>?)" in list(map(str, new))
 
 
 async def test_new_contents_wake_the_packing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
