@@ -186,13 +186,13 @@ async def open_services(
             cache=Cache(config.storage.cache_bytes),
             endpoint_locks=KeyedLocks(),
             contents_changed=Signal(),
-            deltas_changed=Signal(),
         )
 
 
 @asynccontextmanager
 async def _background(services: Services) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(services.clock.now_ms)
+    await services.db.write(deltas.retry_failed)
     checkpoint = Periodic("write the log back", _checkpoint, every_s=services.config.storage.checkpoint_seconds)
     supervisor.start([*LOOPS, *map(as_loop, [*PERIODIC, checkpoint])], services)
     try:

@@ -50,6 +50,5 @@ class Services(msgspec.Struct, frozen=True):
     """By endpoint: appending a content encodes against the one before it, so appends to one endpoint take turns."""
     contents_changed: Signal
     """Contents were added or removed: deltas are to be computed."""
-    deltas_changed: Signal
     keys_used: dict[int, int] = msgspec.field(default_factory=dict)
     """By API key's row, when it was last used, until the next of the periodic writes. Used on the event loop only."""

@@ -22,7 +22,7 @@ WITHOUT_TENANT = {
     "background work for all tenants": {
         "accounts": "write_last_uses",
         "contents": "with_loose with_packs with_dead newest_frame with_frames_after endpoints count",
-        "deltas": "queue_length requeue waiting",
+        "deltas": "queue_length requeue retry_failed waiting",
         "endpoints": "deleted",
         "projects": "deleted_and_empty",
         "snapshots": "with_retention",

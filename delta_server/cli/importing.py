@@ -156,8 +156,8 @@ async def run(
 async def _compute_deltas(services: Services, progress: Progress) -> None:
     total = services.db.peek(deltas.queue_length)
     bar = progress.add_task("computing deltas", total=total, counts="")
-    while await deltas.compute_queued(services):
-        progress.update(bar, completed=total - services.db.peek(deltas.queue_length))
+    while await deltas.compute_queued(services, lambda done: progress.advance(bar, done)):
+        pass
 
 
 def _progress() -> Progress:

@@ -55,7 +55,7 @@ _FOLLOWING = (
     "FROM content WHERE endpoint = ? AND dead = 0 AND captured_at >= ? AND (captured_at, id) > (?, ?)"
     " ORDER BY captured_at, id LIMIT"
 )
-_NEXT_PENDING = f"UPDATE content SET pending = 1 WHERE pending = 0 AND id = (SELECT id {_FOLLOWING} 1)"
+_NEXT_PENDING = f"UPDATE content SET pending = 1 WHERE pending <> 1 AND id = (SELECT id {_FOLLOWING} 1)"
 
 
 def follow(tx: Tx, endpoint: int, position: tuple[int, int], *, limit: int) -> list[Content]:

@@ -54,6 +54,14 @@ class Job(msgspec.Struct, frozen=True):
     diff_version: int
 
 
+class Computed(msgspec.Struct, frozen=True):
+    """What came of a job; `summary` is None when there is no delta. `failed`: there should be one."""
+
+    job: Job
+    summary: Summary | None
+    failed: bool = False
+
+
 class Listed(msgspec.Struct, frozen=True):
     """One stored delta in a walk along an endpoint."""
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core import ids, times
 from delta_server.core.diff import DiffSettings
-from delta_server.features.deltas.rows import FieldCount, SchemaChange, Summary
+from delta_server.features.deltas.rows import Summary
 
 Format = Literal["json-patch", "merge-patch", "changes"]
 
@@ -111,14 +111,6 @@ def delta(summary: Summary, *, endpoint: bytes, ends: tuple[bytes, bytes], captu
         replaced=summary.replaced,
         moved=summary.moved,
         similarity_score=summary.similarity,
-        fields=[_field(field) for field in summary.fields],
-        schema_changes=[_schema_change(change) for change in summary.schema_changes],
+        fields=[FieldChanges(field.pattern, field.changes) for field in summary.fields],
+        schema_changes=[FieldOfMost(change.op, change.pattern, change.elements) for change in summary.schema_changes],
     )
-
-
-def _field(field: FieldCount) -> FieldChanges:
-    return FieldChanges(field.pattern, field.changes)
-
-
-def _schema_change(change: SchemaChange) -> FieldOfMost:
-    return FieldOfMost(change.op, change.pattern, change.elements)

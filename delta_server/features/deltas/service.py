@@ -1,42 +1,37 @@
 """What changed: deltas computed behind the writes, lists of them, comparisons of any two snapshots."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from heapq import merge
 
 import msgspec
-import structlog
 
-from delta_server.core import ids, patterns, pointer, times
+from delta_server.core import ids, pointer, times
 from delta_server.core.changes import changes
-from delta_server.core.diff import Difference, DiffSettings, diff, validate
-from delta_server.core.errors import DatabaseFailed, Invalid, NotFound, Unavailable
+from delta_server.core.diff import DiffSettings, diff, validate
+from delta_server.core.errors import Invalid, NotFound
 from delta_server.core.patches import json_patch, merge_patch
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
-from delta_server.features.deltas.rows import KINDS, End, FieldCount, Job, SchemaChange, Summary
+from delta_server.features.deltas.computing import compute_now, summary_of
+from delta_server.features.deltas.computing import compute_queued as compute_queued
+from delta_server.features.deltas.rows import KINDS, End, Summary
 from delta_server.features.deltas.rows import TYPES as TYPES
 from delta_server.features.deltas.schemas import Comparison, Format
 from delta_server.features.deltas.schemas import Delta as Delta
 from delta_server.features.deltas.store import delete_some as delete_some
 from delta_server.features.deltas.store import forget as forget
 from delta_server.features.deltas.store import queue_length as queue_length
+from delta_server.features.deltas.store import retry_failed as retry_failed
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
 
-logger = structlog.get_logger()
-
-QUEUE_PAGE = 64
-LEAST_SHARE = 4
-"""Deltas computed of one endpoint before the next has its turn: one with a long queue does not keep others waiting."""
-
-WAIT_S = 30.0
+PEEKED = 4
+"""So many snapshots are looked at on the event loop; more of them on a reader's thread."""
 SCAN_LIMIT = 20_000
 """Deltas one list request looks at before it answers with what it found and a cursor."""
-MAX_FIELDS = 256
-"""Field patterns kept of one delta; past it the deepest are counted under their parents."""
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -78,133 +73,21 @@ class Found(msgspec.Struct, frozen=True):
     next: Position | None
 
 
-# The queue
-
-
-async def compute_queued(svc: Services) -> bool:
-    """Compute the next deltas that wait, some of each endpoint; False when none does.
-
-    One for which memory or the disk is short goes on waiting. Raises Unavailable when that is all there was.
-    """
-    waiting = await svc.db.read(store.waiting)
-    if not waiting:
-        return await svc.db.write(store.requeue, QUEUE_PAGE)
-    share = max(LEAST_SHARE, QUEUE_PAGE // len(waiting))
-    put_off: list[Unavailable] = []
-    for endpoint in waiting:
-        try:
-            if jobs := await svc.db.read(store.queue, endpoint, share):
-                await svc.db.write(_put, await _compute(svc, endpoint, jobs))
-                svc.deltas_changed.notify()
-        except Unavailable as error:
-            logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
-            put_off.append(error)
-    if len(put_off) == len(waiting):
-        raise put_off[0]
-    return True
-
-
-async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job]) -> list[tuple[Job, Summary | None]]:
-    wanted = list(dict.fromkeys(id for job in jobs for id in (job.previous, job.content) if id is not None))
-    bodies: dict[int, bytes] = {}
-    settings = msgspec.json.decode(jobs[0].diff, type=DiffSettings)
-    done: list[tuple[Job, Summary | None]] = []
-    waiting = iter(jobs)
-    job = next(waiting, None)
-    try:
-        async for content, body in contents.read_run(svc, endpoint, wanted):
-            bodies[content] = body
-            while job is not None and job.content in bodies:
-                done.append((job, await _summary(svc, job, bodies, settings)))
-                job = next(waiting, None)
-                bodies = {content: body}
-    except DatabaseFailed:
-        done += await _compute_singly(svc, endpoint, jobs[len(done) :], settings)
-    except NotFound:
-        # A content was deleted since the queue was read: the next look at the queue knows.
-        logger.debug("contents changed meanwhile", endpoint=endpoint)
-    return done
-
-
-async def _compute_singly(
-    svc: Services, endpoint: int, jobs: Sequence[Job], settings: DiffSettings
-) -> list[tuple[Job, Summary | None]]:
-    """Damage in one place must not cost the deltas of all others: `verify` names it, what it touches has no delta."""
-    done: list[tuple[Job, Summary | None]] = []
-    for job in jobs:
-        summary = None
-        try:
-            wanted = [id for id in (job.previous, job.content) if id is not None]
-            bodies = {id: await contents.read(svc, endpoint, id) for id in wanted}
-            summary = await _summary(svc, job, bodies, settings)
-        except NotFound:
-            break
-        except DatabaseFailed as error:
-            logger.error("delta not computed", endpoint=endpoint, content=job.content, reason=error.message)
-        done.append((job, summary))
-    return done
-
-
-async def _summary(svc: Services, job: Job, bodies: dict[int, bytes], settings: DiffSettings) -> Summary | None:
-    if job.previous is None or job.same:
-        return None
-    try:
-        return await svc.spare_cpu(summarise, bodies[job.previous], bodies[job.content], settings)
-    except Unavailable:
-        raise
-    except MemoryError:
-        raise Unavailable("the server is out of memory; the delta is computed later", retry_after_s=30) from None
-    except Exception:  # a fault of the diff with one document must not stop the deltas of all others
-        logger.exception("delta not computed", endpoint=job.endpoint, content=job.content)
-        return None
-
-
-def summarise(before: bytes, after: bytes, settings: DiffSettings) -> Summary | None:
-    """What is stored of a difference; None without any."""
-    difference = diff(before, after, settings)
-    return None if difference.kind == "none" else _summary_of(difference)
-
-
-def _summary_of(difference: Difference) -> Summary:
-    fields = patterns.fold(difference.fields, MAX_FIELDS)
-    return Summary(
-        kind=difference.kind,
-        added=difference.added,
-        removed=difference.removed,
-        replaced=difference.replaced,
-        moved=difference.moved,
-        similarity=round(difference.similarity, 6),
-        fields=[
-            FieldCount(path, count, _bits(difference.types.get(path, ()))) for path, count in sorted(fields.items())
-        ],
-        schema_changes=[SchemaChange(change.op, change.path, change.elements) for change in difference.schema_changes],
-    )
-
-
-def _bits(types: Iterable[str]) -> int:
-    return sum(1 << TYPES.index(name) for name in types)
-
-
-def _put(tx: Tx, done: Iterable[tuple[Job, Summary | None]]) -> None:
-    for job, summary in done:
-        store.put(tx, job, summary)
-
-
-async def wait_for(svc: Services, project: int, snapshot: bytes) -> Delta | None:
-    """The delta that leads to a snapshot, once it is computed; None if there is none, or not within `WAIT_S`."""
-    while svc.db.peek(store.is_queued, project, snapshot):
-        if not await svc.deltas_changed.wait(WAIT_S):
-            return None
-    return svc.db.peek(_by_snapshot, project, snapshot)
-
-
 # Stored deltas
 
 
-def _by_snapshot(tx: Tx, project: int, uid: bytes) -> Delta | None:
-    content = store.begun_by(tx, project, uid)
-    row = None if content is None else store.row(tx, content)
-    return None if row is None else _view(tx, row)
+async def computed(svc: Services, project: int, snapshots: Sequence[bytes]) -> list[Delta | None]:
+    """The deltas that lead to `snapshots`, which do not wait their turn in the queue. None where there is none."""
+    await compute_now(svc, project, snapshots)
+    if len(snapshots) <= PEEKED:
+        return svc.db.peek(_by_snapshots, project, snapshots)
+    return await svc.db.read(_by_snapshots, project, snapshots)
+
+
+def _by_snapshots(tx: Tx, project: int, uids: Sequence[bytes]) -> list[Delta | None]:
+    contents = [store.begun_by(tx, project, uid) for uid in uids]
+    rows = [None if content is None else store.row(tx, content) for content in contents]
+    return [None if row is None else _view(tx, row) for row in rows]
 
 
 async def get(svc: Services, project: int, delta_id: str, format: Format) -> Delta:
@@ -346,4 +229,4 @@ def _operations(before: bytes, after: bytes, settings: DiffSettings, format: For
         written = merge_patch(before, after, settings)
     else:
         written = json_patch(difference)
-    return _summary_of(difference), written
+    return summary_of(difference), written

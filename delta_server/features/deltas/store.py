@@ -11,10 +11,12 @@ import msgspec
 
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
-from delta_server.features.deltas.rows import KINDS, End, FieldCount, Job, Listed, SchemaChange, Summary
+from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, SchemaChange, Summary
 from delta_server.storage.database import Row, Tx
 
 MILLION = 1_000_000
+FAILED = 2
+"""In `content.pending`: its delta could not be computed. Neither queued nor forgotten; see `retry_failed`."""
 
 
 class _Fields(msgspec.Struct, frozen=True, array_like=True):
@@ -60,27 +62,51 @@ def waiting(tx: Tx) -> list[int]:
     return [row[0] for row in rows]
 
 
+_JOBS = """
+SELECT c.endpoint, c.id, c.captured_at, p.id, p.hash = c.hash, e.diff, e.diff_version
+FROM ({}) c
+JOIN endpoint e ON e.id = c.endpoint AND e.deleted_at IS NULL
+LEFT JOIN content p ON p.id = (
+  SELECT id FROM content WHERE endpoint = c.endpoint AND dead = 0 AND captured_at <= c.captured_at
+    AND NOT (captured_at = c.captured_at AND id >= c.id)
+  ORDER BY captured_at DESC, id DESC LIMIT 1)
+"""
+_QUEUE = _JOBS.format(
+    """SELECT id, endpoint, captured_at, hash FROM content WHERE pending = 1 AND endpoint = ?
+       ORDER BY captured_at LIMIT ?"""
+)
+# +: or the planner, which has seen the queue empty, reads all of it.
+_ONE_QUEUED = _JOBS.format(
+    """SELECT c.id, c.endpoint, c.captured_at, c.hash FROM snapshot s
+       CROSS JOIN content c ON c.id = s.content AND c.captured_at = s.captured_at
+       WHERE s.uid = ? AND +c.pending = 1 AND c.dead = 0"""
+)
+
+
 def queue(tx: Tx, endpoint: int, limit: int) -> list[Job]:
     """The endpoint's next contents without their delta, in order of time."""
-    rows = tx.all(
-        """SELECT c.endpoint, c.id, c.captured_at, p.id, p.hash = c.hash, e.diff, e.diff_version
-           FROM (SELECT id, endpoint, captured_at, hash FROM content WHERE pending = 1 AND endpoint = ?
-                 ORDER BY captured_at LIMIT ?) c
-           JOIN endpoint e ON e.id = c.endpoint AND e.deleted_at IS NULL
-           LEFT JOIN content p ON p.id = (
-             SELECT id FROM content WHERE endpoint = c.endpoint AND dead = 0 AND captured_at <= c.captured_at
-               AND NOT (captured_at = c.captured_at AND id >= c.id)
-             ORDER BY captured_at DESC, id DESC LIMIT 1)
-           ORDER BY c.captured_at""",
-        endpoint,
-        limit,
-    )
-    return [Job(r[0], r[1], r[2], r[3], bool(r[4]), r[5], r[6]) for r in rows]
+    return [_job(row) for row in tx.all(f"{_QUEUE} ORDER BY c.captured_at", endpoint, limit)]
+
+
+def job(tx: Tx, project: int, uid: bytes) -> Job | None:
+    """The delta that leads to snapshot `uid`, if it is still to be computed."""
+    row = tx.one(f"{_ONE_QUEUED} WHERE e.project = ?", uid, project)
+    return None if row is None else _job(row)
+
+
+def _job(row: Row) -> Job:
+    endpoint, content, captured_at, previous, same, diff, diff_version = row
+    return Job(endpoint, content, captured_at, previous, bool(same), diff, diff_version)
 
 
 def queue_length(tx: Tx) -> int:
     """How many contents wait for their delta: an index of nothing else."""
     return int((tx.one("SELECT COUNT(*) FROM content WHERE pending = 1") or (0,))[0])
+
+
+def retry_failed(tx: Tx) -> None:
+    """Queue again what could not be computed: the server may be another one now, or the damage mended."""
+    tx.run("UPDATE content SET pending = 1 WHERE pending = ?", FAILED)
 
 
 def requeue(tx: Tx, limit: int) -> bool:
@@ -110,19 +136,20 @@ def requeue(tx: Tx, limit: int) -> bool:
     return True
 
 
-def put(tx: Tx, job: Job, summary: Summary | None) -> bool:
-    """Store the delta of `job` (None: there is none) and take it off the queue.
+def put(tx: Tx, computed: Computed) -> bool:
+    """Store what came of a job and take it off the queue.
 
     False, and nothing changed, when the timeline around the content has changed since the job was read.
     """
+    job = computed.job
     queued = tx.one("SELECT captured_at FROM content WHERE id = ? AND pending = 1 AND dead = 0", job.content)
     previous = contents.before(tx, job.endpoint, (job.captured_at, job.content))
     if queued != (job.captured_at,) or (previous and previous.id) != job.previous:
         return False
     forget(tx, job.content)
-    tx.run("UPDATE content SET pending = 0 WHERE id = ?", job.content)
-    if summary is not None:
-        _insert(tx, job, summary)
+    tx.run("UPDATE content SET pending = ? WHERE id = ?", FAILED if computed.failed else 0, job.content)
+    if computed.summary is not None:
+        _insert(tx, job, computed.summary)
     return True
 
 
@@ -277,16 +304,6 @@ def fields_at_or_under(tx: Tx, endpoint: int, pattern: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def fields_above(tx: Tx, endpoint: int, pattern: str) -> list[int]:
-    """Ids of the fields whose pattern is a true prefix of `pattern`: whole elements that came or went."""
-    steps = pattern.split("/")
-    found = [
-        tx.one("SELECT id FROM field WHERE endpoint = ? AND pattern = ?", endpoint, "/".join(steps[:depth]))
-        for depth in range(1, len(steps))
-    ]
-    return [row[0] for row in found if row is not None]
-
-
 _ENDS = """
 SELECT s.uid, e.id, e.uid, s.content, s.captured_at, e.diff
 FROM endpoint e JOIN snapshot s ON s.endpoint = e.id WHERE e.project = ? AND e.deleted_at IS NULL
@@ -324,11 +341,6 @@ def begun_by(tx: Tx, project: int, uid: bytes) -> int | None:
     """The content that first appeared in snapshot `uid`, None when it repeats the one before."""
     row = tx.one(_BEGUN, project, uid)
     return None if row is None else int(row[0])
-
-
-def is_queued(tx: Tx, project: int, uid: bytes) -> bool:
-    """Whether the delta that leads to snapshot `uid` is still to be computed."""
-    return tx.one(f"{_BEGUN} AND +c.pending = 1", project, uid) is not None
 
 
 def endpoints(tx: Tx, project: int) -> list[int]:

@@ -10,10 +10,9 @@ from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import codec, times
 from delta_server.core.errors import Invalid
-from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots import schemas, service
-from delta_server.features.snapshots.schemas import AllStored, NewSnapshot, Snapshot, SnapshotWithData, Stored
+from delta_server.features.snapshots.schemas import AllStored, Sent, Snapshot, SnapshotWithData, Stored
 from delta_server.features.snapshots.store import Snapshot as Row
 from delta_server.http import body, conditional, idempotency, pagination, spans
 from delta_server.http.docs import example
@@ -54,13 +53,13 @@ async def create(
     """Send the document as the body with `?endpoint=NAME`, or `{"endpoint_id", "data", "metadata"}`."""
     raw = await body.document(request)
     if endpoint is not None:
-        given = schemas.NULL if metadata is None else msgspec.Raw(metadata.encode())
-        item = NewSnapshot(endpoint, msgspec.Raw(raw), captured_at, source, given)
+        item = Sent(endpoint, raw, captured_at, source, metadata)
     else:
         _refuse_beside_envelope(captured_at=captured_at, source=source, metadata=metadata)
         item = await services.cpu(schemas.decode_one, raw)
-    appended = await service.append(services, project, service.news(services, project, [item]), once)
-    [stored] = await _stored(services, project, appended.snapshots, with_deltas=include == "delta")
+    wanted = service.news(services, project, [item])
+    appended = await service.append(services, project, wanted, once, with_deltas=include == "delta")
+    [stored] = _stored(appended)
     headers = {**idempotency.headers(replayed=appended.replayed), "location": f"/v1/snapshots/{stored.snapshot.id}"}
     return Response(stored, headers=headers)
 
@@ -83,9 +82,9 @@ async def create_many(
 ) -> Response[AllStored]:
     """`data` of the answer has one result for each snapshot, in the order they were sent."""
     items = await services.cpu(schemas.decode_many, await body.document(request))
-    appended = await service.append(services, project, service.news(services, project, items), once)
-    stored = await _stored(services, project, appended.snapshots, with_deltas=include == "delta")
-    return Response(AllStored(stored), headers=idempotency.headers(replayed=appended.replayed))
+    wanted = service.news(services, project, items)
+    appended = await service.append(services, project, wanted, once, with_deltas=include == "delta")
+    return Response(AllStored(_stored(appended)), headers=idempotency.headers(replayed=appended.replayed))
 
 
 def _refuse_beside_envelope(**given: str | None) -> None:
@@ -94,9 +93,9 @@ def _refuse_beside_envelope(**given: str | None) -> None:
             raise Invalid(f"in the query, {name} goes with endpoint; an envelope has its own", field=name)
 
 
-async def _stored(services: Services, project: int, rows: list[Row], *, with_deltas: bool) -> list[Stored]:
-    waited = [await deltas.wait_for(services, project, row.uid) if with_deltas else None for row in rows]
-    return [Stored(schemas.snapshot(row), delta) for row, delta in zip(rows, waited, strict=True)]
+def _stored(appended: service.Appended) -> list[Stored]:
+    deltas = appended.deltas or [None] * len(appended.snapshots)
+    return [Stored(snapshot, delta) for snapshot, delta in zip(appended.snapshots, deltas, strict=True)]
 
 
 @get(
@@ -202,7 +201,7 @@ async def _with_data(request: Request[Any, Any, Any], services: Services, row: R
     tag = conditional.etag(codec.digest(msgspec.json.encode(shown)))  # its endpoint's name, for one, may change
     if unchanged := conditional.not_modified(request, tag):
         return unchanged
-    answer = SnapshotWithData(shown, await service.read_raw(services, row))
+    answer = SnapshotWithData(shown, msgspec.Raw(await service.read(services, row)))
     return Response(answer, headers=conditional.headers(tag))
 
 

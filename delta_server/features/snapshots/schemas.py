@@ -36,6 +36,18 @@ class NewSnapshots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshots: Annotated[list[NewSnapshot], Meta(min_length=1, max_length=MAX_BATCH)]
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """A snapshot as a request brought it: `body` is the document, `metadata` JSON. `checked`: both stood in a text that
+    is known to be JSON."""
+
+    endpoint: str
+    body: bytes
+    captured_at: str | None = None
+    source: str | None = None
+    metadata: str | None = None
+    checked: bool = False
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """`unchanged`: the document equals the one before it. `content_hash` is the xxh3-128 of its bytes, in hex."""
 
@@ -89,14 +101,19 @@ EXAMPLE_STORED: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "delta": None}
 EXAMPLE_WITH_DATA: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "data": EXAMPLE_DOCUMENT}
 
 
-def decode_one(body: bytes) -> NewSnapshot:
+def decode_one(body: bytes) -> Sent:
     """An envelope; its document stays the bytes it is. Raises BadRequest, Invalid."""
-    return _decode(body, NewSnapshot, _decode_snapshot)
+    return _sent(_decode(body, NewSnapshot, _decode_snapshot))
 
 
-def decode_many(body: bytes) -> list[NewSnapshot]:
+def decode_many(body: bytes) -> list[Sent]:
     """As `decode_one`, of a batch."""
-    return _decode(body, NewSnapshots, _decode_snapshots).snapshots
+    return [_sent(item) for item in _decode(body, NewSnapshots, _decode_snapshots).snapshots]
+
+
+def _sent(item: NewSnapshot) -> Sent:
+    metadata = None if item.metadata == NULL else bytes(item.metadata).decode()
+    return Sent(item.endpoint_id, bytes(item.data), item.captured_at, item.source, metadata, checked=True)
 
 
 _decode_snapshot = msgspec.json.Decoder(NewSnapshot).decode

@@ -12,15 +12,16 @@ from delta_server.config import Packs
 from delta_server.core import codec, json_text, times
 from delta_server.core.errors import BadRequest, Conflict, Invalid, NotFound, TooLarge
 from delta_server.core.ids import parse as parse_id
-from delta_server.core.ids import text as text_id
 from delta_server.core.span import Span
 from delta_server.features.contents import service as contents
 from delta_server.features.contents.service import Base, Content, Frame
+from delta_server.features.deltas import service as deltas
+from delta_server.features.deltas.service import Delta
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.snapshots import store, timeline
-from delta_server.features.snapshots.schemas import NULL, NewSnapshot
-from delta_server.features.snapshots.store import Snapshot
+from delta_server.features.snapshots import schemas, store, timeline
+from delta_server.features.snapshots.schemas import Sent, Snapshot
+from delta_server.features.snapshots.store import Snapshot as Row
 from delta_server.features.snapshots.store import delete_some as delete_some
 from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour, Placed
 from delta_server.services import Services
@@ -44,6 +45,8 @@ class New(msgspec.Struct, frozen=True):
     captured_at: int
     source: str | None = None
     metadata: str | None = None
+    checked: bool = False
+    """The body is known to be JSON."""
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -60,18 +63,19 @@ class _Item(msgspec.Struct, frozen=True):
     depth: int
 
 
-def news(svc: Services, project: int, items: Sequence[NewSnapshot]) -> list[New]:
+def news(svc: Services, project: int, items: Sequence[Sent]) -> list[New]:
     """What requests want stored. Raises NotFound for an unknown endpoint's id, Invalid."""
     targets: dict[str, EndpointRef | str] = {}
     now_ms = svc.clock.now_ms()
     found = []
     for number, item in enumerate(items):
         with _naming(number, len(items)):
-            if item.endpoint_id not in targets:
-                targets[item.endpoint_id] = endpoints.resolve_or_name(svc, project, item.endpoint_id)
+            if item.endpoint not in targets:
+                targets[item.endpoint] = endpoints.resolve_or_name(svc, project, item.endpoint)
             captured_at = now_ms if item.captured_at is None else times.parse(item.captured_at, field="captured_at")
-        metadata = None if item.metadata == NULL else bytes(item.metadata).decode()
-        found.append(New(targets[item.endpoint_id], bytes(item.data), captured_at, item.source, metadata))
+        found.append(
+            New(targets[item.endpoint], item.body, captured_at, item.source, item.metadata, checked=item.checked)
+        )
     return found
 
 
@@ -91,7 +95,8 @@ def check(new: New, limit_bytes: int, now_ms: int) -> None:
     """Raise BadRequest, TooLarge or Invalid if `new` may not be stored."""
     if len(new.body) > limit_bytes:
         raise TooLarge(f"the document has {len(new.body)} bytes, more than limits.document_bytes = {limit_bytes}")
-    json_text.check(new.body)
+    if not new.checked:
+        json_text.check(new.body)
     if not EARLIEST_CAPTURE_MS <= new.captured_at <= now_ms + MAX_AHEAD_MS:
         raise Invalid(
             f"captured_at must lie between {times.format(EARLIEST_CAPTURE_MS)} and a day from now; "
@@ -118,9 +123,22 @@ def _check_metadata(metadata: str) -> None:
         raise Invalid("metadata must be a JSON object", field="metadata")
 
 
-async def append(svc: Services, project: int, news: Sequence[New], once: Once) -> "Appended":
+async def append(
+    svc: Services, project: int, news: Sequence[New], once: Once, *, with_deltas: bool = False
+) -> "Appended":
     """Store `news` all or none, in the order of their times. Raises Conflict after three lost races."""
     hashes = await svc.cpu(_check_all, news, svc.config.limits.document_bytes, svc.clock.now_ms())
+    appended = await _store(svc, project, news, hashes, once)
+    try:
+        if not with_deltas:
+            return appended
+        uids = [parse_id(id) for id in appended.ids]
+        return msgspec.structs.replace(appended, deltas=await deltas.computed(svc, project, uids))
+    finally:  # not before: what the request waits for would be computed twice
+        svc.contents_changed.notify()
+
+
+async def _store(svc: Services, project: int, news: Sequence[New], hashes: Sequence[bytes], once: Once) -> "Appended":
     lost = 0
     while lost < ATTEMPTS:
         async with svc.endpoint_locks.hold(_lane(new)[0] for new in news):
@@ -133,9 +151,8 @@ async def append(svc: Services, project: int, news: Sequence[New], once: Once) -
             except Moved:
                 lost += 1
                 continue
-            for new, snapshot in zip(news, appended.snapshots, strict=True):
-                contents.remember(svc, snapshot.endpoint, snapshot.content, new.body)
-            svc.contents_changed.notify()
+            for new, (endpoint, content) in zip(news, appended.contents, strict=False):
+                contents.remember(svc, endpoint, content, new.body)
             return appended
     raise Conflict("the endpoint's history is being rewritten at this place; send the snapshot again")
 
@@ -171,13 +188,22 @@ async def _plan(svc: Services, news: Sequence[New], hashes: Sequence[bytes]) -> 
         else:
             lane = await svc.db.read(_items, endpoint, numbered)
         cut = {item.near.id: item.depth for item in lane if item.near is not None and item.cut}
-        bases = {id: Base(id, await contents.read(svc, endpoint, id), depth) for id, depth in cut.items()}
+        splits = {content: await _split(svc, endpoint, content, depth) for content, depth in cut.items()}
         near, depth, size = lane[0].near, lane[0].depth, len(lane[0].new.body)
-        if near is not None and near.hash != lane[0].hash and near.id not in bases:
+        base = None
+        if near is not None and near.hash != lane[0].hash:
             base = await contents.base_of(svc, endpoint, near, depth, size)
-            bases |= {} if base is None else {near.id: base}
-        entries |= await svc.cpu(_encode_lane, lane, bases, svc.config.packs)
+        entries |= await svc.cpu(_encode_lane, lane, base, splits, svc.config.packs)
     return [entries[n] for n in range(len(news))]
+
+
+async def _split(svc: Services, endpoint: int, content: int, depth: int) -> Frame:
+    """A stored content once more, for the second part of its run: a few bytes against itself.
+
+    Read and encoded one by one: a small request may cut hundreds of large contents.
+    """
+    body = await contents.read(svc, endpoint, content)
+    return await svc.cpu(contents.encode_frame, Base(content, body, depth), body, svc.config.packs)
 
 
 def _lane(new: New) -> tuple[int, str]:
@@ -199,8 +225,13 @@ def _items(tx: Tx, endpoint: int, lane: Sequence[tuple[int, New, bytes]]) -> lis
     return items
 
 
-def _encode_lane(lane: Sequence[_Item], bases: Mapping[int, Base], packs: Packs) -> dict[int, Entry]:
-    """One endpoint's entries by their number in the request. A document equal to the one before it needs no frame."""
+def _encode_lane(
+    lane: Sequence[_Item], stored: Base | None, splits: Mapping[int, Frame], packs: Packs
+) -> dict[int, Entry]:
+    """One endpoint's entries by their number in the request. A document equal to the one before it needs no frame.
+
+    `stored` is what the first one may be encoded against; `splits` go by the contents whose runs are cut.
+    """
     entries: dict[int, Entry] = {}
     last: _Item | None = None
     depth = lane[0].depth
@@ -209,7 +240,6 @@ def _encode_lane(lane: Sequence[_Item], bases: Mapping[int, Base], packs: Packs)
         # Just before it stands the request's last one or, if snapshots lie between, the stored one.
         hashes_before = {before.hash for before in (last, near) if before is not None}
         if hashes_before != {item.hash}:
-            stored = None if near is None else bases.get(near.id)
             base = stored if last is None else Base(None, last.new.body, depth)
             frame = contents.encode_frame(base, item.new.body, packs)
             depth = frame.depth
@@ -218,7 +248,7 @@ def _encode_lane(lane: Sequence[_Item], bases: Mapping[int, Base], packs: Packs)
             hash=item.hash,
             frame=frame,
             based_on=last.number if last is not None and frame is not None and not frame.alone else None,
-            splits=list(_splits(item, last, bases, packs)),
+            splits=list(_splits(item, last, splits, packs)),
             source=item.new.source,
             metadata=item.new.metadata,
         )
@@ -226,38 +256,39 @@ def _encode_lane(lane: Sequence[_Item], bases: Mapping[int, Base], packs: Packs)
     return entries
 
 
-def _splits(item: _Item, last: _Item | None, bases: Mapping[int, Base], packs: Packs) -> Iterator[Frame]:
-    """The contents whose runs the item may cut in two, once more: a few bytes against themselves.
+def _splits(item: _Item, last: _Item | None, splits: Mapping[int, Frame], packs: Packs) -> Iterator[Frame]:
+    """The contents whose runs the item may cut in two, once more.
 
     The stored one before it, or the request's last one if that became the beginning of the stored run after it.
     """
     if item.near is not None and item.cut:
-        base = bases[item.near.id]
-        yield contents.encode_frame(base, base.body, packs)
+        yield splits[item.near.id]
     if last is not None and last.hash == item.hash_after:
         yield contents.encode_frame(None, last.new.body, packs)
 
 
 def _append(tx: Tx, project: int, news: Sequence[New], entries: Sequence[Entry], once: Once) -> "Appended":
     if answer := once.replay(tx):
-        return Appended(_get_many(tx, project, msgspec.json.decode(answer.body, type=list[str])), replayed=True)
+        return Appended(msgspec.json.decode(answer.body, type=list[Snapshot]), replayed=True)
     for known in {new.endpoint.id: new.endpoint for new in news if isinstance(new.endpoint, EndpointRef)}.values():
         endpoints.confirm(tx, known)
     names = {new.endpoint for new in news if isinstance(new.endpoint, str)}
     made = {name: endpoints.ensure(tx, project, name) for name in names}
-    placed: dict[int, Snapshot] = {}
+    stored: dict[int, Snapshot] = {}
+    placed: dict[int, tuple[int, int]] = {}
     for number in sorted(range(len(news)), key=lambda n: entries[n].captured_at):
         new, entry = news[number], entries[number]
         endpoint = new.endpoint if isinstance(new.endpoint, EndpointRef) else made[new.endpoint]
-        base = None if entry.based_on is None else placed[entry.based_on].content
-        placed[number] = _snapshot(endpoint, new, entry, timeline.place(tx, endpoint.id, entry, base))
-    appended = Appended([placed[number] for number in range(len(news))])
-    once.keep(tx, 201, msgspec.json.encode(appended.ids))
-    return appended
+        base = None if entry.based_on is None else placed[entry.based_on][1]
+        at = timeline.place(tx, endpoint.id, entry, base)
+        stored[number], placed[number] = schemas.snapshot(_row(endpoint, new, entry, at)), (endpoint.id, at.content)
+    in_order = [stored[number] for number in range(len(news))]
+    once.keep(tx, 201, msgspec.json.encode(in_order))
+    return Appended(in_order, [placed[number] for number in range(len(news))])
 
 
-def _snapshot(endpoint: EndpointRef, new: New, entry: Entry, placed: Placed) -> Snapshot:
-    return Snapshot(
+def _row(endpoint: EndpointRef, new: New, entry: Entry, placed: Placed) -> Row:
+    return Row(
         id=placed.id,
         uid=placed.uid,
         captured_at=entry.captured_at,
@@ -273,25 +304,23 @@ def _snapshot(endpoint: EndpointRef, new: New, entry: Entry, placed: Placed) -> 
     )
 
 
-def _get_many(tx: Tx, project: int, snapshot_ids: Sequence[str]) -> list[Snapshot]:
-    found = [snapshot for id in snapshot_ids if (snapshot := store.by_uid(tx, project, parse_id(id)))]
-    if len(found) < len(snapshot_ids):
-        raise NotFound("what this request stored has been deleted since")
-    return found
-
-
 class Appended(msgspec.Struct, frozen=True):
-    """The new snapshots in the order they were sent; `replayed`: those of an earlier request that came again."""
+    """The new snapshots in the order they were sent, and (endpoint, content) of each.
+
+    `replayed`: what an earlier request was answered comes again, without contents. `deltas` only if asked for.
+    """
 
     snapshots: list[Snapshot]
+    contents: Sequence[tuple[int, int]] = ()
+    deltas: Sequence[Delta | None] = ()
     replayed: bool = False
 
     @property
     def ids(self) -> list[str]:
-        return [text_id(snapshot.uid) for snapshot in self.snapshots]
+        return [snapshot.id for snapshot in self.snapshots]
 
 
-def get(svc: Services, project: int, snapshot_id: str) -> Snapshot:
+def get(svc: Services, project: int, snapshot_id: str) -> Row:
     """Raises NotFound."""
     snapshot = svc.db.peek(store.by_uid, project, parse_id(snapshot_id, "snapshot"))
     if snapshot is None:
@@ -299,7 +328,7 @@ def get(svc: Services, project: int, snapshot_id: str) -> Snapshot:
     return snapshot
 
 
-def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snapshot:
+def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Row:
     """The snapshot in force at `time_ms`. Raises NotFound."""
     snapshot = svc.db.peek(store.at, project, endpoint.id, time_ms)
     if snapshot is None:
@@ -308,24 +337,19 @@ def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snap
     return snapshot
 
 
-async def read(svc: Services, snapshot: Snapshot) -> bytes:
+async def read(svc: Services, snapshot: Row) -> bytes:
     """The document, byte for byte."""
     return await contents.read(svc, snapshot.endpoint, snapshot.content)
 
 
-async def read_raw(svc: Services, snapshot: Snapshot) -> msgspec.Raw:
-    """The document as part of an answer."""
-    return msgspec.Raw(await read(svc, snapshot))
-
-
 async def page(
     svc: Services, project: int, endpoint: EndpointRef | None, span: Span, *, limit: int, changed_only: bool
-) -> list[Snapshot]:
+) -> list[Row]:
     """Up to `limit` snapshots of one endpoint, or of the whole project in order of time."""
     return await svc.db.read(_page, project, None if endpoint is None else endpoint.id, span, limit, changed_only)
 
 
-def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, changed_only: bool) -> list[Snapshot]:
+def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, changed_only: bool) -> list[Row]:
     if endpoint is not None:
         return list(islice(store.walk(tx, project, endpoint, span, limit, changed_only=changed_only), limit))
     # Each endpoint's walk begins with one row, so a project of many endpoints costs one indexed look-up each.

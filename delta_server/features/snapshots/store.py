@@ -156,20 +156,25 @@ def oldest(tx: Tx, endpoint: int, before_ms: int, limit: int) -> list[Row]:
     )
 
 
+def is_taken(tx: Tx, endpoint: int, captured_at: int) -> bool:
+    return tx.one("SELECT 1 FROM snapshot WHERE endpoint = ? AND captured_at = ?", endpoint, captured_at) is not None
+
+
 def free_time(tx: Tx, endpoint: int, captured_at: int) -> int:
     """`captured_at` if no snapshot has it, else the next free millisecond. Raises Conflict in a crowd."""
-    rows = tx.all(
-        "SELECT captured_at FROM snapshot WHERE endpoint = ? AND captured_at BETWEEN ? AND ? ORDER BY captured_at",
+    if not is_taken(tx, endpoint, captured_at):
+        return captured_at
+    row = tx.one(
+        """SELECT captured_at + 1 FROM snapshot s WHERE endpoint = ? AND captured_at BETWEEN ? AND ? AND NOT EXISTS (
+             SELECT 1 FROM snapshot WHERE endpoint = s.endpoint AND captured_at = s.captured_at + 1)
+           ORDER BY captured_at LIMIT 1""",
         endpoint,
         captured_at,
-        captured_at + CROWD - 1,
+        captured_at + CROWD - 2,
     )
-    for offset, (taken,) in enumerate(rows):
-        if taken != captured_at + offset:
-            return captured_at + offset
-    if len(rows) == CROWD:
+    if row is None:
         raise Conflict(f"{CROWD} snapshots have this captured_at and the milliseconds after it", field="captured_at")
-    return captured_at + len(rows)
+    return int(row[0])
 
 
 def newest_at(tx: Tx, endpoint: int, rank: int) -> int | None:

@@ -81,7 +81,7 @@ def place(tx: Tx, endpoint: int, entry: Entry, base: int | None) -> Placed:
 
     `base` is the content that the entry `entry.based_on` got.
     """
-    if store.free_time(tx, endpoint, entry.captured_at) != entry.captured_at:
+    if store.is_taken(tx, endpoint, entry.captured_at):
         raise Moved
     before = contents.at(tx, endpoint, entry.captured_at)
     unchanged = before is not None and before.hash == entry.hash

@@ -36,6 +36,7 @@ CREATE TABLE content (
 ) STRICT;
 CREATE INDEX content_time ON content (endpoint, captured_at) WHERE dead = 0;
 CREATE INDEX content_pending ON content (endpoint, captured_at) WHERE pending = 1;
+CREATE INDEX content_failed ON content (endpoint) WHERE pending = 2;
 CREATE INDEX content_dead ON content (endpoint, pack) WHERE dead = 1;
 -- `depth` counts the frames decoded to read this one, or more: those below it may be in a pack by now.
 CREATE TABLE frame (

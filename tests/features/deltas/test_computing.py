@@ -16,7 +16,7 @@ from delta_server.core.ids import parse as parse_id
 from delta_server.core.ids import text as text_id
 from delta_server.core.span import Span
 from delta_server.features.contents import service as contents
-from delta_server.features.deltas import service, store
+from delta_server.features.deltas import computing, service, store
 from delta_server.features.deltas.schemas import Delta
 from delta_server.features.deltas.service import Filter
 from delta_server.features.endpoints import service as endpoints
@@ -184,14 +184,14 @@ async def test_a_deleted_endpoint_does_not_hold_up_the_others(services: Services
 async def test_a_fault_with_one_document_is_told_and_stops_no_other(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = service.summarise
+    good = computing.summarise
 
     def faulty(before: bytes, after: bytes, settings: Any) -> Any:
         if b"poison" in after:
             raise RecursionError
         return good(before, after, settings)
 
-    monkeypatch.setattr(service, "summarise", faulty)
+    monkeypatch.setattr(computing, "summarise", faulty)
     endpoint = await endpoint_named(services, "e")
     ids = await fill(
         services, endpoint, [Version(1, document(1)), Version(2, document(2, poison=1)), Version(3, document(3))]
@@ -200,6 +200,69 @@ async def test_a_fault_with_one_document_is_told_and_stops_no_other(
         await compute(services)
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [("delta not computed", "error")]
     assert [delta.to_snapshot_id for delta in await listed(services, endpoint)] == [ids[2]]
+    monkeypatch.setattr(computing, "summarise", good)
+    await compute(services)
+    assert len(await listed(services, endpoint)) == 1  # it is not tried again and again
+    await services.db.write(service.retry_failed)  # as each start of the server does
+    await compute(services)
+    assert [delta.to_snapshot_id for delta in await listed(services, endpoint)] == ids[1:]
+
+
+async def test_what_failed_is_computed_with_new_settings_and_beside_a_new_neighbour(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise RecursionError
+
+    endpoint = await endpoint_named(services, "e")
+    await fill(services, endpoint, [Version(n, document(n)) for n in (10, 20, 30)])
+    with monkeypatch.context() as failing, capture_logs():
+        failing.setattr(computing, "summarise", fails)
+        await compute(services)
+    await fill(services, endpoint, [Version(15, document(15))])
+    await compute(services)
+    assert [delta.captured_at[-4:] for delta in await listed(services, endpoint)] == ["015Z", "020Z"]
+    await endpoint_named(services, "e", {"ignore": ["/x"]})
+    await compute(services)
+    assert [delta.captured_at[-4:] for delta in await listed(services, endpoint)] == ["015Z", "020Z", "030Z"]
+
+
+# What a request waits for
+
+
+async def test_what_a_request_waits_for_is_computed_before_all_that_came_earlier(services: Services) -> None:
+    endpoint = await endpoint_named(services, "e")
+    await fill(services, endpoint, [Version(1000 * n, document(n)) for n in range(1, 301)])
+    ids = await fill(services, endpoint, [Version(n, document(-n)) for n in (150_500, 400_000, 500_000)])
+    found = await service.computed(services, endpoint.project, [parse_id(id) for id in reversed(ids)])
+    assert [delta and delta.id for delta in found] == ids[::-1]
+    assert [delta.to_snapshot_id for delta in await listed(services, endpoint)] == ids
+    assert services.db.peek(service.queue_length) == 300
+    again = await service.computed(services, endpoint.project, [parse_id(id) for id in reversed(ids)])
+    assert again == found
+
+
+async def test_a_request_waits_once_however_many_deltas_it_wants(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = await endpoint_named(services, "e")
+    ids = await fill(services, endpoint, [Version(1000 * n, document(n)) for n in range(1, 10)])
+    monkeypatch.setattr(computing, "WAIT_S", 0)
+    assert await service.computed(services, endpoint.project, [parse_id(id) for id in ids]) == [None] * 9
+    assert services.db.peek(service.queue_length) == 9
+    monkeypatch.undo()
+    found = await service.computed(services, endpoint.project, [parse_id(id) for id in ids])
+    assert [delta and delta.id for delta in found] == [None, *ids[1:]]
+
+
+async def test_progress_is_told_as_the_queue_gets_shorter(services: Services) -> None:
+    for name in ("a", "b"):
+        endpoint = await endpoint_named(services, name)
+        await fill(services, endpoint, [Version(1000 * n, document(n)) for n in range(1, 101)])
+    told: list[int] = []
+    while await service.compute_queued(services, told.append):
+        assert sum(told) == 200 - services.db.peek(service.queue_length)
+    assert sum(told) == 200
 
 
 async def test_damaged_contents_cost_their_own_deltas_only(services: Services) -> None:
@@ -221,7 +284,7 @@ async def test_damaged_contents_cost_their_own_deltas_only(services: Services) -
         await contents.read(services, endpoint.id, head.id)
 
 
-@pytest.mark.parametrize("place", [(codec, "_decompressor"), (service, "diff")], ids=["decoding", "comparing"])
+@pytest.mark.parametrize("place", [(codec, "_decompressor"), (computing, "diff")], ids=["decoding", "comparing"])
 async def test_a_delta_waits_for_memory_and_keeps_no_other_waiting(
     services: Services, monkeypatch: pytest.MonkeyPatch, place: tuple[Any, str]
 ) -> None:
@@ -252,11 +315,11 @@ async def test_a_content_deleted_while_its_delta_is_computed(
     good = store.put
     deleted: list[Any] = []
 
-    def late(tx: Any, job: Any, summary: Any) -> bool:
+    def late(tx: Any, computed: Any) -> bool:
         if not deleted:
-            deleted.append(job)
+            deleted.append(computed)
             snapshots._delete(tx, endpoint.project, parse_id(ids[1]))
-        return good(tx, job, summary)
+        return good(tx, computed)
 
     monkeypatch.setattr(store, "put", late)
     await compute(services)

@@ -30,9 +30,9 @@ async def damaged_head(svc: Services, endpoint: EndpointRef) -> Services:
 
 async def append(svc: Services, endpoint: EndpointRef, *versions: Version) -> list[bytes]:
     news = [New(endpoint, version.body, version.captured_at) for version in versions]
-    stored = (await service.append(svc, endpoint.project, news, Once.none())).snapshots
+    stored = (await service.append(svc, endpoint.project, news, Once.none())).contents
     cold = msgspec.structs.replace(svc, cache=Cache(1 << 20))
-    return [await service.read(cold, snapshot) for snapshot in stored]
+    return [await contents.read(cold, *content) for content in stored]
 
 
 async def test_an_endpoint_with_a_damaged_head_is_written_to(services: Services) -> None:

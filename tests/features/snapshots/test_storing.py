@@ -247,11 +247,17 @@ async def test_the_same_request_at_the_same_time_is_stored_once(app: Application
     assert (await rows(app))["snapshot"] == 1
 
 
-async def test_a_replay_after_a_delete_says_so(shots: Shots) -> None:
-    stored = (await once(shots, b"[1]", endpoint="e")).json()["snapshot"]
-    await shots.send("DELETE", f"{ONE}/{stored['id']}", status=204)
-    gone = await once(shots, b"[1]", endpoint="e")
-    assert (gone.status_code, gone.json()["message"]) == (404, "what this request stored has been deleted since")
+async def test_a_replay_is_the_same_answer_whatever_happened_since(shots: Shots) -> None:
+    """A snapshot equal to it was stored before it, the endpoint has another name, and then it was deleted."""
+    await shots.at((1, b"[0]"))
+    first = await once(shots, b"[1]", endpoint="e", captured_at=second(3))
+    await shots.at((2, b"[1]"))
+    await shots.send("PATCH", "/v1/endpoints/e", json={"name": "f"})
+    again = await once(shots, b"[1]", endpoint="e", captured_at=second(3))
+    assert (again.status_code, again.content) == (201, first.content)
+    await shots.send("DELETE", f"{ONE}/{first.json()['snapshot']['id']}", status=204)
+    again = await once(shots, b"[1]", endpoint="e", captured_at=second(3))
+    assert (again.status_code, again.content) == (201, first.content)
 
 
 # Batches, times

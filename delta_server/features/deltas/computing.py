@@ -1,0 +1,148 @@
+"""Computing deltas: behind the writes, in the order of the queue, or at once for a request that waits for one."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+
+import msgspec
+import structlog
+
+from delta_server.core import patterns
+from delta_server.core.diff import Difference, DiffSettings, diff
+from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
+from delta_server.features.contents import service as contents
+from delta_server.features.deltas import store
+from delta_server.features.deltas.rows import TYPES, Computed, FieldCount, Job, SchemaChange, Summary
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+logger = structlog.get_logger()
+
+QUEUE_PAGE = 64
+LEAST_SHARE = 4
+"""Deltas computed of one endpoint before the next has its turn: one with a long queue does not keep others waiting."""
+
+WAIT_S = 30.0
+"""A request waits so long for the deltas it asked for, however many they are."""
+MAX_FIELDS = 256
+"""Field patterns kept of one delta; past it the deepest are counted under their parents."""
+
+
+async def compute_queued(svc: Services, told: Callable[[int], None] = lambda done: None) -> bool:
+    """Compute the next deltas that wait, some of each endpoint; False when none does.
+
+    `told` is called with how many left the queue, now and then. One for which memory or the disk is short goes on
+    waiting; raises Unavailable when that is all there was.
+    """
+    waiting = await svc.db.read(store.waiting)
+    if not waiting:
+        return await svc.db.write(store.requeue, QUEUE_PAGE)
+    share = max(LEAST_SHARE, QUEUE_PAGE // len(waiting))
+    put_off: list[Unavailable] = []
+    for endpoint in waiting:
+        try:
+            if jobs := await svc.db.read(store.queue, endpoint, share):
+                told(await svc.db.write(_put, await _compute(svc, endpoint, jobs)))
+        except Unavailable as error:
+            logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
+            put_off.append(error)
+    if len(put_off) == len(waiting):
+        raise put_off[0]
+    return True
+
+
+async def compute_now(svc: Services, project: int, snapshots: Sequence[bytes]) -> None:
+    """Compute those of the deltas that lead to `snapshots` that still wait, as many as `WAIT_S` is enough for."""
+    with suppress(TimeoutError, Unavailable):
+        async with asyncio.timeout(WAIT_S):
+            while jobs := await svc.db.read(_jobs, project, snapshots):
+                of_one = [job for job in jobs if job.endpoint == jobs[0].endpoint][:QUEUE_PAGE]
+                await svc.db.write(_put, await _compute(svc, jobs[0].endpoint, of_one))
+
+
+def _jobs(tx: Tx, project: int, snapshots: Sequence[bytes]) -> list[Job]:
+    jobs = [job for snapshot in snapshots if (job := store.job(tx, project, snapshot))]
+    return sorted(jobs, key=lambda job: (job.endpoint, job.captured_at))
+
+
+async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job]) -> list[Computed]:
+    wanted = list(dict.fromkeys(id for job in jobs for id in (job.previous, job.content) if id is not None))
+    bodies: dict[int, bytes] = {}
+    settings = msgspec.json.decode(jobs[0].diff, type=DiffSettings)
+    done: list[Computed] = []
+    waiting = iter(jobs)
+    job = next(waiting, None)
+    try:
+        async for content, body in contents.read_run(svc, endpoint, wanted):
+            bodies[content] = body
+            while job is not None and job.content in bodies:
+                done.append(await _computed(svc, job, bodies, settings))
+                job = next(waiting, None)
+                bodies = {content: body}
+    except DatabaseFailed:
+        done += await _compute_singly(svc, endpoint, jobs[len(done) :], settings)
+    except NotFound:
+        # A content was deleted since the queue was read: the next look at the queue knows.
+        logger.debug("contents changed meanwhile", endpoint=endpoint)
+    return done
+
+
+async def _compute_singly(svc: Services, endpoint: int, jobs: Sequence[Job], settings: DiffSettings) -> list[Computed]:
+    """Damage in one place must not cost the deltas of all others: `verify` names it, what it touches has no delta."""
+    done: list[Computed] = []
+    for job in jobs:
+        try:
+            wanted = [id for id in (job.previous, job.content) if id is not None]
+            bodies = {id: await contents.read(svc, endpoint, id) for id in wanted}
+            done.append(await _computed(svc, job, bodies, settings))
+        except NotFound:
+            break
+        except DatabaseFailed as error:
+            logger.error("delta not computed", endpoint=endpoint, content=job.content, reason=error.message)
+            done.append(Computed(job, None, failed=True))
+    return done
+
+
+async def _computed(svc: Services, job: Job, bodies: dict[int, bytes], settings: DiffSettings) -> Computed:
+    if job.previous is None or job.same:
+        return Computed(job, None)
+    try:
+        return Computed(job, await svc.spare_cpu(summarise, bodies[job.previous], bodies[job.content], settings))
+    except Unavailable:
+        raise
+    except MemoryError:
+        raise Unavailable("the server is out of memory; the delta is computed later", retry_after_s=30) from None
+    except Exception:  # a fault of the diff with one document must not stop the deltas of all others
+        logger.exception("delta not computed", endpoint=job.endpoint, content=job.content)
+        return Computed(job, None, failed=True)
+
+
+def summarise(before: bytes, after: bytes, settings: DiffSettings) -> Summary | None:
+    """What is stored of a difference; None without any."""
+    difference = diff(before, after, settings)
+    return None if difference.kind == "none" else summary_of(difference)
+
+
+def summary_of(difference: Difference) -> Summary:
+    fields = patterns.fold(difference.fields, MAX_FIELDS)
+    return Summary(
+        kind=difference.kind,
+        added=difference.added,
+        removed=difference.removed,
+        replaced=difference.replaced,
+        moved=difference.moved,
+        similarity=round(difference.similarity, 6),
+        fields=[
+            FieldCount(path, count, _bits(difference.types.get(path, ()))) for path, count in sorted(fields.items())
+        ],
+        schema_changes=[SchemaChange(change.op, change.path, change.elements) for change in difference.schema_changes],
+    )
+
+
+def _bits(types: Iterable[str]) -> int:
+    return sum(1 << TYPES.index(name) for name in types)
+
+
+def _put(tx: Tx, done: Iterable[Computed]) -> int:
+    """How many left the queue."""
+    return sum(store.put(tx, computed) for computed in done)
