@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from delta_server.core import json_text
 from delta_server.core.errors import BadRequest
 from delta_server.core.json_text import MAX_DEPTH, check
 from tests.hostile.inputs import BROKEN_JSON, ODD_JSON
@@ -79,3 +80,50 @@ def test_megabytes_of_brackets_take_no_minutes() -> None:
     began = time.process_time()
     check(document)
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("stretch", [2, 3, 5, 7, 64])
+def test_where_stretches_end_does_not_matter(monkeypatch: pytest.MonkeyPatch, stretch: int) -> None:
+    """Depth and bytes that are no UTF-8, with escapes, strings and characters across the borders."""
+    monkeypatch.setattr(json_text, "_STRETCH", stretch)
+    rng = random.Random(stretch)
+    words = ["\\", '"', "[", "]", "{", "}", "a", "é", "\N{WHALE}", ",", " "]
+
+    def value(levels: int) -> Any:
+        text = "".join(rng.choices(words, k=rng.randrange(6)))
+        return text if levels == 0 else [text, value(levels - 1)] if rng.random() < 0.5 else {text: value(levels - 1)}
+
+    for levels in range(1, 40):
+        monkeypatch.setattr(json_text, "MAX_DEPTH", levels)
+        document = json.dumps(value(levels), ensure_ascii=False).encode()
+        check(document)
+        with pytest.raises(BadRequest, match="nested"):
+            check(b"[" + document + b"]")
+        broken = document[: len(document) // 2].decode(errors="ignore").encode()
+        with pytest.raises(BadRequest, match=rf"UTF-8 \(byte {len(broken)}\)"):
+            check(broken + b"\xff" + document)
+
+
+@pytest.mark.parametrize("end", [b"\xf0\x9f\x90", b"\xc3", b"\xed\xa0\x80"])
+def test_a_document_cut_within_a_character(end: bytes) -> None:
+    with pytest.raises(BadRequest, match=r"UTF-8 \(byte 300001\)"):
+        check(b'"' + b"a" * 300_000 + end)
+
+
+def test_other_threads_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the grammar, no call looks at more than a stretch: the two `replace` of 57 MB stalled all for 655 ms."""
+    seen: list[int] = []
+
+    class Counted(bytes):
+        def replace(self, *args: Any) -> bytes:
+            seen.append(len(self))
+            return super().replace(*args)
+
+        def __getitem__(self, key: Any) -> Any:
+            part = super().__getitem__(key)
+            seen.append(len(part))
+            return part
+
+    check(Counted(b'["' + b"\\\\" * 1_000_000 + b'"]'))
+    assert len(seen) > 8
+    assert max(seen) <= json_text._STRETCH
