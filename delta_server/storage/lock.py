@@ -72,7 +72,8 @@ _REMEDIES = {
 def unusable(data_dir: Path, error: OSError) -> DataDirRefused:
     """What to do about `error`, from making or opening what is in the data directory."""
     remedy = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
-    return DataDirRefused(f"the data directory {data_dir} cannot be used: {remedy} (--data-dir, DELTA_DATA_DIR)")
+    place = error.filename if isinstance(error.filename, str) else str(data_dir)
+    return DataDirRefused(f"the data directory cannot be used: {place}: {remedy} (--data-dir, DELTA_DATA_DIR)")
 
 
 def refuse_network(data_dir: Path, *, mounts: Path = Path("/proc/self/mountinfo")) -> None:
