@@ -1,7 +1,7 @@
 """What changed: deltas computed behind the writes, lists of them, comparisons of any two snapshots."""
 
-from collections.abc import Collection, Iterator, Sequence
-from heapq import merge
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 
 import msgspec
 
@@ -21,12 +21,14 @@ from delta_server.features.deltas.schemas import Comparison, Format
 from delta_server.features.deltas.schemas import Delta as Delta
 from delta_server.features.deltas.store import delete_some as delete_some
 from delta_server.features.deltas.store import forget as forget
+from delta_server.features.deltas.store import heads as heads
 from delta_server.features.deltas.store import queue_length as queue_length
 from delta_server.features.deltas.store import retry_failed as retry_failed
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
+from delta_server.storage.walk import together
 
 PEEKED = 4
 """So many snapshots are looked at on the event loop; more of them on a reader's thread."""
@@ -110,12 +112,15 @@ async def page(
 def _page(tx: Tx, project: int, endpoint: EndpointRef | None, span: Span, limit: int, filter: Filter) -> Found:
     if endpoint is not None:
         endpoints.confirm(tx, endpoint)
-        walks = _walks(tx, [endpoint.id], span, limit + 1, filter.path)
+        walks = _walks(tx, [endpoint.id], span, filter.path, most=limit + 1, first=None)
+        rows = walks[endpoint.id]()
     else:
-        walks = _walks(tx, store.endpoints(tx, project), span, 1 + limit // 16, filter.path)
+        heads = store.heads(tx, project, span)
+        walks = _walks(tx, [endpoint for _, endpoint in heads], span, filter.path, most=limit + 1, first=1)
+        rows = together(heads, lambda endpoint: walks[endpoint](), descending=span.descending)
     found: list[Row] = []
     last: Position | None = None
-    for scanned, row in enumerate(merge(*walks, reverse=span.descending)):
+    for scanned, row in enumerate(rows):
         if scanned == SCAN_LIMIT or (filter.matches(row) and len(found) == limit):
             return Found([_view(tx, row) for row in found], last)
         if filter.matches(row):
@@ -124,12 +129,15 @@ def _page(tx: Tx, project: int, endpoint: EndpointRef | None, span: Span, limit:
     return Found([_view(tx, row) for row in found], None)
 
 
-def _walks(tx: Tx, endpoints: Sequence[int], span: Span, size: int, path: str | None) -> list[Iterator[Row]]:
+def _walks(
+    tx: Tx, endpoints: Sequence[int], span: Span, path: str | None, *, most: int, first: int | None
+) -> dict[int, Callable[[], Iterator[Row]]]:
+    """By endpoint, what begins its walk."""
     if path is None:
-        return [store.walk(tx, endpoint, span, size) for endpoint in endpoints]
-    fields = [store.fields_at_or_under(tx, endpoint, path) for endpoint in endpoints]
-    _check_wildcards(path, is_there=any(fields))
-    return [_rows(tx, of, span, size) for of in fields]
+        return {id: partial(store.walk, tx, id, span, most=most, first=first) for id in endpoints}
+    fields = {id: store.fields_at_or_under(tx, id, path) for id in endpoints}
+    _check_wildcards(path, is_there=any(fields.values()))
+    return {id: partial(_rows, tx, of, span, most=most, first=first) for id, of in fields.items()}
 
 
 def _check_wildcards(path: str, *, is_there: bool) -> None:
@@ -143,8 +151,8 @@ def _check_wildcards(path: str, *, is_there: bool) -> None:
     )
 
 
-def _rows(tx: Tx, fields: Collection[int], span: Span, size: int) -> Iterator[Row]:
-    for _, content in store.changed_contents(tx, fields, span, size):
+def _rows(tx: Tx, fields: Collection[int], span: Span, *, most: int, first: int | None) -> Iterator[Row]:
+    for _, content in store.changed_contents(tx, fields, span, most=most, first=first):
         row = store.row(tx, content)
         if row is not None:
             yield row

@@ -12,6 +12,7 @@ import msgspec
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, SchemaChange, Summary
+from delta_server.storage import walk as walks
 from delta_server.storage.database import Row, Tx
 
 MILLION = 1_000_000
@@ -241,32 +242,36 @@ def row(tx: Tx, content: int) -> Row | None:
     return tx.one(f"{_DELTAS} WHERE d.content = ? AND c.dead = 0", content)
 
 
-def walk(tx: Tx, endpoint: int, span: Span, page: int) -> Iterator[Row]:
-    """Rows of one endpoint's deltas along `span`, read `page` at a time; `listed` names their columns.
+def heads(tx: Tx, project: int, span: Span) -> list[tuple[int, int]]:
+    """(time of its first content along `span`, endpoint) of those that have one there: one look into the index each."""
+    first = "max" if span.descending else "min"
+    rows = tx.all(
+        f"""SELECT (SELECT {first}(captured_at) FROM content WHERE endpoint = e.id AND dead = 0
+                    AND captured_at BETWEEN ? AND ?), e.id
+            FROM endpoint e WHERE e.project = ? AND e.deleted_at IS NULL""",
+        *span.bounds()[:2],
+        project,
+    )
+    return [(row[0], row[1]) for row in rows if row[0] is not None]
 
-    A row begins with its position, so that several endpoints' walks merge as they are.
-    """
-    return _walk(tx, _DELTAS_DOWN if span.descending else _DELTAS_UP, endpoint, span, page)
+
+def walk(tx: Tx, endpoint: int, span: Span, *, most: int, first: int | None = None) -> Iterator[Row]:
+    """Rows of one endpoint's deltas along `span`, pages as in storage/walk.py; `listed` names their columns."""
+    statement = _DELTAS_DOWN if span.descending else _DELTAS_UP
+    return walks.walk(tx, statement, (endpoint,), span, most=most, first=first)
 
 
-def changed_contents(tx: Tx, fields: Iterable[int], span: Span, page: int) -> Iterator[Position]:
+def changed_contents(
+    tx: Tx, fields: Iterable[int], span: Span, *, most: int, first: int | None = None
+) -> Iterator[Position]:
     """(captured_at, content) of the deltas in which any of `fields` changed, along `span`, each once."""
     statement = _CHANGES_DOWN if span.descending else _CHANGES_UP
-    walks = [_walk(tx, statement, field, span, page) for field in fields]
+    found = [walks.walk(tx, statement, (field,), span, most=most, first=first) for field in fields]
     last: Position | None = None
-    for captured_at, content in merge(*walks, reverse=span.descending):
+    for captured_at, content in merge(*found, reverse=span.descending):
         if (captured_at, content) != last:
             yield captured_at, content
         last = captured_at, content
-
-
-def _walk(tx: Tx, statement: str, owner: int, span: Span, page: int) -> Iterator[Row]:
-    while True:
-        rows = tx.all(statement, owner, *span.bounds(), page)
-        yield from rows
-        if len(rows) < page:
-            return
-        span = span.past(rows[-1][:2])
 
 
 def listed(tx: Tx, row: Row) -> Listed:
@@ -341,11 +346,6 @@ def begun_by(tx: Tx, project: int, uid: bytes) -> int | None:
     """The content that first appeared in snapshot `uid`, None when it repeats the one before."""
     row = tx.one(_BEGUN, project, uid)
     return None if row is None else int(row[0])
-
-
-def endpoints(tx: Tx, project: int) -> list[int]:
-    rows = tx.all("SELECT id FROM endpoint WHERE project = ? AND deleted_at IS NULL", project)
-    return [row[0] for row in rows]
 
 
 def endpoint_uid(tx: Tx, endpoint: int) -> bytes:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from heapq import merge
+from functools import partial
 from itertools import groupby, islice
-from operator import attrgetter
 
 import msgspec
 
@@ -27,6 +26,7 @@ from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour, Pl
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Once
+from delta_server.storage.walk import together
 
 ATTEMPTS = 3
 PEEKED = 4
@@ -351,13 +351,12 @@ async def page(
 
 def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, changed_only: bool) -> list[Row]:
     if endpoint is not None:
-        return list(islice(store.walk(tx, project, endpoint, span, limit, changed_only=changed_only), limit))
-    # Each endpoint's walk begins with one row, so a project of many endpoints costs one indexed look-up each.
-    walks = [
-        store.walk(tx, project, id, span, 1 + limit // 16, changed_only=changed_only)
-        for id in store.endpoints(tx, project)
-    ]
-    return list(islice(merge(*walks, key=attrgetter("position"), reverse=span.descending), limit))
+        rows = store.walk(tx, project, endpoint, span, changed_only=changed_only, most=limit)
+    else:
+        heads = deltas.heads(tx, project, span) if changed_only else store.heads(tx, project, span)
+        walk = partial(store.walk, tx, project, span=span, changed_only=changed_only, most=limit, first=1)
+        rows = together(heads, walk, descending=span.descending)
+    return [store.named(row) for row in islice(rows, limit)]
 
 
 async def delete(svc: Services, project: int, snapshot_id: str) -> None:

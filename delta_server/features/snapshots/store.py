@@ -6,15 +6,16 @@ import msgspec
 
 from delta_server.core.errors import Conflict
 from delta_server.core.span import Position, Span
+from delta_server.storage import walk as walks
 from delta_server.storage.database import Row, Tx
 
 CROWD = 1000
 
 
 class Snapshot(msgspec.Struct, frozen=True):
+    captured_at: int
     id: int
     uid: bytes
-    captured_at: int
     content: int
     source: str | None
     metadata: str | None
@@ -31,7 +32,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 _COLUMNS = """
-SELECT s.id, s.uid, s.captured_at, s.content, s.source, s.metadata, c.size, c.hash,
+SELECT s.captured_at, s.id, s.uid, s.content, s.source, s.metadata, c.size, c.hash,
   s.captured_at > c.captured_at,
   e.id, e.uid, e.name
 """
@@ -64,21 +65,25 @@ def at(tx: Tx, project: int, endpoint: int, time_ms: int) -> Snapshot | None:
     return _snapshot(tx.one(_AT, project, endpoint, time_ms))
 
 
-def walk(tx: Tx, project: int, endpoint: int, span: Span, page: int, *, changed_only: bool) -> Iterator[Snapshot]:
-    """Snapshots of one endpoint along `span`, read `page` rows at a time."""
+def heads(tx: Tx, project: int, span: Span) -> list[tuple[int, int]]:
+    """(time of its first snapshot along `span`, endpoint) of those that have one there: a look into the index each."""
+    first = "max" if span.descending else "min"
+    rows = tx.all(
+        f"""SELECT (SELECT {first}(captured_at) FROM snapshot WHERE endpoint = e.id
+                    AND captured_at BETWEEN ? AND ?), e.id
+            FROM endpoint e WHERE e.project = ? AND e.deleted_at IS NULL""",
+        *span.bounds()[:2],
+        project,
+    )
+    return [(row[0], row[1]) for row in rows if row[0] is not None]
+
+
+def walk(
+    tx: Tx, project: int, endpoint: int, span: Span, *, changed_only: bool, most: int, first: int | None = None
+) -> Iterator[Row]:
+    """Rows of one endpoint's snapshots along `span`, pages as in storage/walk.py; `named` names their columns."""
     statement = _PAGES[changed_only, span.descending]
-    while True:
-        rows = tx.all(statement, project, endpoint, *span.bounds(), page)
-        for row in rows:
-            yield _named(row)
-        if len(rows) < page:
-            return
-        span = span.past((rows[-1][2], rows[-1][0]))
-
-
-def endpoints(tx: Tx, project: int) -> list[int]:
-    rows = tx.all("SELECT id FROM endpoint WHERE project = ? AND deleted_at IS NULL", project)
-    return [row[0] for row in rows]
+    return walks.walk(tx, statement, (project, endpoint), span, most=most, first=first)
 
 
 def insert(
@@ -194,10 +199,10 @@ def with_retention(tx: Tx) -> list[tuple[int, str]]:
 
 
 def _snapshot(row: Row | None) -> Snapshot | None:
-    return None if row is None else _named(row)
+    return None if row is None else named(row)
 
 
-def _named(row: Row) -> Snapshot:
+def named(row: Row) -> Snapshot:
     columns = list(row)
     columns[8] = bool(columns[8])
     return Snapshot(*columns)

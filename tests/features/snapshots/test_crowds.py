@@ -1,0 +1,87 @@
+"""Lists over a project of many endpoints: what an endpoint does not show costs next to nothing."""
+
+from typing import Any
+
+import pytest
+
+from delta_server.core.span import Span
+from delta_server.features.deltas import service as deltas
+from delta_server.features.deltas.service import Filter
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.snapshots import service
+from delta_server.features.snapshots.service import New
+from delta_server.services import Services
+from delta_server.storage.once import Once
+from delta_server.storage.transaction import SqliteTx
+from tests.features.history.timelines import Version, compute, endpoint_named, fill
+
+QUIET, SHOWN = 300, 20
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Statements run, in order."""
+    found: list[str] = []
+    execute = SqliteTx._execute
+
+    def execute_noting(tx: SqliteTx, sql: str, params: tuple[Any, ...]) -> Any:
+        found.append(sql)
+        return execute(tx, sql, params)
+
+    monkeypatch.setattr(SqliteTx, "_execute", execute_noting)
+    return found
+
+
+@pytest.fixture
+async def busy(services: Services) -> EndpointRef:
+    """In a project of 301 endpoints, the one that has all that is new. The others had their two long before."""
+    busy = await endpoint_named(services, "busy")
+    for n in range(2):
+        news = [New(f"quiet {number}", b"[%d]" % n, 1000 * n + number) for number in range(QUIET)]
+        await service.append(services, busy.project, news, Once.none())
+    await fill(services, busy, [Version(100_000 + n, b"[%d]" % n) for n in range(200)])
+    await compute(services)
+    return busy
+
+
+@pytest.mark.parametrize("changed_only", [False, True])
+@pytest.mark.parametrize("descending", [False, True])
+async def test_snapshots(
+    services: Services, busy: EndpointRef, ran: list[str], *, descending: bool, changed_only: bool
+) -> None:
+    span = Span(descending=descending, from_ms=0 if descending else 50_000)
+    ran.clear()
+    rows = await service.page(services, busy.project, None, span, limit=SHOWN, changed_only=changed_only)
+    assert len(ran) <= 5
+    of_one = await service.page(services, busy.project, busy, span, limit=SHOWN, changed_only=changed_only)
+    assert rows == of_one
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_deltas(services: Services, busy: EndpointRef, ran: list[str], *, descending: bool) -> None:
+    span = Span(descending=descending, from_ms=0 if descending else 50_000)
+    ran.clear()
+    found = await deltas.page(services, busy.project, None, span, limit=SHOWN, filter=Filter())
+    walks = [sql for sql in ran if "JOIN delta" in sql]
+    assert len(walks) <= 4
+    of_one = await deltas.page(services, busy.project, busy, span, limit=SHOWN, filter=Filter())
+    assert (found.deltas, found.next) == (of_one.deltas, of_one.next)
+
+
+async def test_all_come_in_order_wherever_they_begin(services: Services, busy: EndpointRef) -> None:
+    """Ties of several endpoints included: `fill` puts snapshots of all at the same times."""
+    for number in range(0, QUIET, 50):
+        endpoint = await endpoint_named(services, f"quiet {number}")
+        await fill(services, endpoint, [Version(100_000 + n, b"[%d]" % (n // 14)) for n in range(0, 60, 7)])
+    for descending in (False, True):
+        for changed_only in (False, True):
+            span = Span(descending=descending)
+            rows = await service.page(services, busy.project, None, span, limit=5000, changed_only=changed_only)
+            positions = [row.position for row in rows]
+            assert positions == sorted(positions, reverse=descending)
+            paged: list[Any] = []
+            while page := await service.page(services, busy.project, None, span, limit=37, changed_only=changed_only):
+                paged += page
+                span = span.past(page[-1].position)
+            assert paged == rows
+            assert len(rows) == (830 if changed_only else 854)
