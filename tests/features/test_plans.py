@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 
+from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.core import codec
 from delta_server.features.deltas import service as deltas
@@ -23,6 +24,13 @@ GROWING = re.compile(r"\b(snapshot|content|delta|field_change)\b")
 """Tables whose rows are as many as there were snapshots or changes of fields."""
 SORTED = re.compile(r"FROM field\s+WHERE endpoint = \?.*ORDER BY changes DESC", re.DOTALL)
 """An endpoint's fields by number of changes: a few hundred rows, sorted when asked for."""
+
+
+@pytest.fixture(autouse=True)
+def no_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packing, for one, sorts what it packs."""
+    monkeypatch.setattr(delta_app, "LOOPS", [])
+    monkeypatch.setattr(delta_app, "PERIODIC", [])
 
 
 @pytest.fixture
@@ -57,6 +65,7 @@ async def test_no_request_reads_more_than_it_shows(
     await app.services.db.write(_fill)
     ran.clear()
     await _everything(shots)
+    await deltas.compute_queued(app.services)
     plans = await app.services.db.write(_plans, dict(ran))
     assert len(plans) > 40
     assert [(step, sql) for sql, steps in plans.items() for step in steps if _is_slow(sql, step)] == []
