@@ -5,6 +5,7 @@ import json
 import re
 from typing import Any
 
+import apsw
 import httpx
 import msgspec
 import pytest
@@ -14,7 +15,10 @@ from delta_server.app import Application
 from delta_server.core import codec
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
+from delta_server.features.history import store as history
+from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
+from delta_server.storage.sqlite import DATABASE_NAME
 from delta_server.storage.transaction import SqliteTx
 from tests.conftest import Keys
 from tests.features.snapshots.shots import Shots, batch, envelope, second
@@ -69,6 +73,29 @@ async def test_no_request_reads_more_than_it_shows(
     plans = await app.services.db.write(_plans, dict(ran))
     assert len(plans) > 40
     assert [(step, sql) for sql, steps in plans.items() for step in steps if _is_slow(sql, step)] == []
+
+
+async def test_totals_count_once_and_look_at_both_ends(services: Services) -> None:
+    """The first and the last time are a look into the index each; the planner's words for a scan are the same."""
+    numbers = f"WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {LARGE})"
+    sql = "INSERT INTO snapshot (uid, endpoint, captured_at, content)"
+    await services.db.write(lambda tx: tx.run(f"{sql} {numbers} SELECT randomblob(16), 1, i, 0 FROM n"))
+    connection = apsw.Connection(str(services.config.storage.data_dir / DATABASE_NAME))
+    steps = 0
+
+    def step() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    connection.set_progress_handler(step, 1)
+    tx = SqliteTx(connection, 0)
+    assert tx.one("SELECT count(*) FROM snapshot WHERE endpoint = ?", 1) == (LARGE,)
+    counting, steps = steps, 0
+    found = history.totals(tx, 1)
+    assert (found.snapshots, found.first_captured_at, found.last_captured_at) == (LARGE, 0, LARGE - 1)
+    assert steps < counting + 500
+    connection.close()
 
 
 async def _everything(shots: Shots) -> None:
