@@ -3,13 +3,12 @@
 import msgspec
 
 from delta_server.core.errors import Invalid
-from delta_server.core.times import EARLIEST_MS, parse_length
+from delta_server.core.times import DAY_MS, EARLIEST_MS, parse_length
 
 MOST = 1_000
 
-_DAY_MS = 86_400_000
-_WEEK_MS = 7 * _DAY_MS
-_MONDAY_MS = 4 * _DAY_MS  # the first Monday after the epoch, which was a Thursday
+_WEEK_MS = 7 * DAY_MS
+_MONDAY_MS = 4 * DAY_MS  # the first Monday after the epoch, which was a Thursday
 _COMMON = ("1m", "5m", "15m", "1h", "6h", "1d", "1w", "4w", "52w")
 
 
@@ -54,4 +53,4 @@ def _longer(first_ms: int, end_ms: int) -> str:
         length_ms = parse_length(interval, field="interval")
         if Buckets(aligned(first_ms, length_ms), length_ms, first_ms, end_ms).count <= MOST:
             return interval
-    return f"{-(-(end_ms - first_ms) // ((MOST - 1) * _DAY_MS))}d"
+    return f"{-(-(end_ms - first_ms) // ((MOST - 1) * DAY_MS))}d"

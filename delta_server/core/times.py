@@ -11,7 +11,8 @@ LATEST_MS = 253402300799999  # the end of year 9999
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _AGE = re.compile(r"([0-9]{1,9})(ms|s|m|h|d|w)")
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+DAY_MS = 86_400_000
+_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": DAY_MS, "w": 7 * DAY_MS}
 _EXPECTED = "a time like 2026-05-01T12:00:00Z, with its zone, or a date like 2026-05-01"
 
 

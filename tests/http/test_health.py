@@ -8,6 +8,7 @@ import pytest
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config import Config
+from delta_server.http import health as health_routes
 from delta_server.http.health import LEAST_FREE_BYTES, Vitals
 from delta_server.storage.database import DatabaseStats
 from delta_server.tasks.loops import LoopState
@@ -29,6 +30,7 @@ async def test_details(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) 
         assert health["database"]["database_bytes"] > 0
         assert health["database"]["writes_waiting"] in (0, 1)  # a background loop may be writing
         assert health["disk_free_bytes"] > 0
+        assert list(health["queues"]) == list(health_routes._HEALTH["queues"]) == ["deltas_pending"]
         assert {loop["name"] for loop in health["loops"]} >= {"forget old idempotency keys"}
         assert all(loop["running"] for loop in health["loops"])
 
@@ -87,6 +89,7 @@ async def test_metrics(client: httpx.AsyncClient, keys: Keys) -> None:
     assert 'delta_http_requests_total{method="GET",route="/healthz",status="200"} 1.0' in answer.text
     assert "delta_database_database_bytes " in answer.text
     assert "delta_loops_down 0.0" in answer.text
+    assert "delta_deltas_pending 0.0" in answer.text
     assert "python_gc" not in answer.text
 
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import DatabaseFailed, Unavailable
-from delta_server.storage import connection, transaction
+from delta_server.storage import connection, readers, transaction
 from delta_server.storage.database import Database, Tx
 from tests.storage.database_contract import DatabaseContract, held, names, put
 from tests.storage.opened import FAST, FakeClock, opened
@@ -198,3 +198,18 @@ assert not {"sqlite3", "_sqlite3", "aiosqlite"} & set(sys.modules), "another SQL
 
 def test_no_other_sqlite_library_is_loaded(tmp_path: Path):
     subprocess.run([sys.executable, "-c", RUNS, str(tmp_path)], check=True, cwd=Path(__file__).parents[2])
+
+
+async def test_a_read_asked_for_while_the_readers_close(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They close on another thread: that may happen between any two steps of asking."""
+    async with opened(tmp_path):
+        pool = readers.ReaderPool(tmp_path / "delta.db", FakeClock(), FAST, readers=1, read_s=5)
+
+        def closing(delay_s: float) -> transaction.Deadline:
+            pool.close()
+            return transaction.Deadline(delay_s)
+
+        monkeypatch.setattr(readers, "Deadline", closing)
+        with pytest.raises(Unavailable, match="shutting down"):
+            await pool.run(lambda tx: tx.one("SELECT 1"))
+        assert pool.waiting == 0

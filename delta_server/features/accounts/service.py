@@ -15,6 +15,8 @@ from delta_server.core.secrets import Kind
 from delta_server.features.accounts import schemas, store
 from delta_server.features.accounts.schemas import ApiKey, KeyAnswer, NewKey
 from delta_server.features.accounts.store import ListedKey, StoredKey
+from delta_server.features.accounts.store import delete_keys_of as delete_keys_of
+from delta_server.features.accounts.store import revoke_keys_of as revoke_keys_of
 from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -91,8 +93,8 @@ def add_key(
         raise Invalid(f"scopes must be one or more of {', '.join(SCOPES)}", field="scopes")
     if expires_at is not None and not tx.now_ms < expires_at <= times.LATEST_MS:
         raise Invalid("expires_at must be in the future, before the year 10000", field="expires_at")
-    if project is not None and not store.project_is_there(tx, account, project):
-        raise NotFound("the project has been deleted")
+    if project is not None:
+        check_project(tx, project)
     text = secrets.make(Kind.ACCOUNT if project is None else Kind.PROJECT, randomness)
     key = secrets.parse(text)
     store.insert_key(
@@ -119,12 +121,11 @@ def revoke_key(tx: Tx, account: int, project: int | None, public_id: str) -> Non
         raise NotFound("there is no such key to revoke: it may have been revoked before")
 
 
-def revoke_keys_of(tx: Tx, project: int) -> None:
-    store.revoke_all_of(tx, project)
-
-
-def delete_keys_of(tx: Tx, project: int) -> None:
-    store.delete_all_of(tx, project)
+def check_project(tx: Tx, project: int) -> None:
+    """For writes in a project: the key was good when the request came, but the project may have been deleted while the
+    write waited its turn. Raises NotFound."""
+    if not store.project_is_there(tx, project):
+        raise NotFound("the project has been deleted")
 
 
 def _create(tx: Tx, caller: Caller, new: NewKey, randomness: bytes, once: Once) -> Answer:

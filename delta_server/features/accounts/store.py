@@ -103,9 +103,8 @@ def page(tx: Tx, account: int, project: int | None, *, below: int, limit: int) -
     return [ListedKey(*row) for row in rows]
 
 
-def project_is_there(tx: Tx, account: int, project: int) -> bool:
-    sql = "SELECT 1 FROM project WHERE account = ? AND id = ? AND deleted_at IS NULL"
-    return tx.one(sql, account, project) is not None
+def project_is_there(tx: Tx, project: int) -> bool:
+    return tx.one("SELECT 1 FROM project WHERE project.id = ? AND deleted_at IS NULL", project) is not None
 
 
 def project_with(tx: Tx, account: int, *, uid: bytes | None = None, name: str | None = None) -> int | None:
@@ -128,11 +127,11 @@ def revoke(tx: Tx, account: int, project: int | None, public_id: str) -> int:
     )
 
 
-def revoke_all_of(tx: Tx, project: int) -> int:
+def revoke_keys_of(tx: Tx, project: int) -> int:
     return tx.run("UPDATE api_key SET revoked_at = ? WHERE project = ? AND revoked_at IS NULL", tx.now_ms, project)
 
 
-def delete_all_of(tx: Tx, project: int) -> int:
+def delete_keys_of(tx: Tx, project: int) -> int:
     return tx.run("DELETE FROM api_key WHERE project = ?", project)
 
 

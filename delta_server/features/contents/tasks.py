@@ -13,13 +13,13 @@ import structlog
 from delta_server.core import codec
 from delta_server.core.chain import Bounds
 from delta_server.core.errors import Conflict, DeltaError, NotFound
+from delta_server.core.times import DAY_MS
 from delta_server.features.contents import packing, reading, store
 from delta_server.features.contents.packing import Stale, Troubles
 from delta_server.features.contents.rows import Content
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
-DAY_MS = 86_400_000
 DEAD_AT_ONCE = 1000
 GATHERED_S = 1.0
 """New contents of so long are looked at together."""

@@ -67,7 +67,7 @@ async def list_(
     after = pagination.decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
     rows = await service.page(services, project, prefix=name_prefix, after=after, limit=limit + 1)
     found = pagination.page(
-        rows, limit=limit, item=service.view, cursor=lambda row: pagination.encode_cursor(_LIST, row.name)
+        rows, limit=limit, item=service.view, cursor=lambda row: pagination.encode_cursor(_LIST, row.endpoint.name)
     )
     return pagination.respond(request, found)
 

@@ -80,7 +80,8 @@ class EndpointAnswer(msgspec.Struct, frozen=True):
     endpoint: Endpoint
 
 
-def endpoint(row: store.Endpoint, diff: DiffSettings, retention: Retention) -> Endpoint:
+def endpoint(shown: store.Shown, diff: DiffSettings, retention: Retention) -> Endpoint:
+    row = shown.endpoint
     return Endpoint(
         id=ids.text(row.uid),
         name=row.name,
@@ -88,7 +89,7 @@ def endpoint(row: store.Endpoint, diff: DiffSettings, retention: Retention) -> E
         diff=DiffShown(*msgspec.structs.astuple(diff)),
         diff_version=row.diff_version,
         retention=RetentionShown(*msgspec.structs.astuple(retention)),
-        last_captured_at=None if row.last_captured_at is None else times.format(row.last_captured_at),
+        last_captured_at=None if shown.last_captured_at is None else times.format(shown.last_captured_at),
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
     )

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from delta_server.core import diff_settings, ids, names
 from delta_server.core.diff_settings import DiffSettings
 from delta_server.core.errors import Conflict, NotFound
+from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import schemas, store
 from delta_server.features.endpoints.schemas import (
     DiffChange,
@@ -18,7 +19,7 @@ from delta_server.features.endpoints.schemas import (
     RetentionChange,
 )
 from delta_server.features.endpoints.schemas import Retention as Retention
-from delta_server.features.endpoints.store import Endpoint
+from delta_server.features.endpoints.store import Endpoint, Shown
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Answer, Once
@@ -72,7 +73,7 @@ def ensure(tx: Tx, project: int, text: str) -> EndpointRef:
     found = _look_up(tx, project, text)
     if found is not None:
         return _ref(found)
-    _check_project(tx, project)
+    accounts.check_project(tx, project)
     return _ref(store.insert(tx, project, name=_name(text)))
 
 
@@ -87,20 +88,20 @@ async def create(svc: Services, project: int, new: NewEndpoint, once: Once) -> A
     return await svc.db.write(_create, project, new, once)
 
 
-def get(svc: Services, project: int, text: str) -> Endpoint:
+def get(svc: Services, project: int, text: str) -> Shown:
     """The endpoint by id or name, with all that is told of it. Raises NotFound."""
-    return svc.db.peek(_found, project, text)
+    return svc.db.peek(_shown, project, text)
 
 
-async def page(svc: Services, project: int, *, prefix: str, after: str | None, limit: int) -> list[Endpoint]:
+async def page(svc: Services, project: int, *, prefix: str, after: str | None, limit: int) -> list[Shown]:
     """By name, those that begin with `prefix`, after the name `after`."""
     return await svc.db.read(store.page, project, names=names.page_range(prefix, after), limit=limit)
 
 
-async def change(svc: Services, project: int, text: str, change: EndpointChange) -> Endpoint:
+async def change(svc: Services, project: int, text: str, change: EndpointChange) -> Shown:
     """Raises NotFound, Invalid, and Conflict when the new name is taken."""
     before, after = await svc.db.write(_change, project, text, change)
-    if before.diff_version != after.diff_version:
+    if before.endpoint.diff_version != after.endpoint.diff_version:
         svc.contents_changed.notify()
     return after
 
@@ -110,9 +111,9 @@ async def delete(svc: Services, project: int, text: str) -> None:
     await svc.db.write(_delete, project, text)
 
 
-def view(row: Endpoint) -> schemas.Endpoint:
+def view(shown: Shown) -> schemas.Endpoint:
     """As it is on the wire."""
-    return schemas.endpoint(row, *_settings(row.diff, row.retention))
+    return schemas.endpoint(shown, *_settings(shown.endpoint.diff, shown.endpoint.retention))
 
 
 def _look_up(tx: Tx, project: int, text: str) -> Endpoint | None:
@@ -133,10 +134,8 @@ def _name(text: str) -> str:
     return names.check(text, field="endpoint")
 
 
-def _check_project(tx: Tx, project: int) -> None:
-    """The key was good when the request came; its project may have been deleted while the write waited its turn."""
-    if not store.project_is_there(tx, project):
-        raise NotFound("the project has been deleted")
+def _shown(tx: Tx, project: int, text: str) -> Shown:
+    return store.shown(tx, _found(tx, project, text))
 
 
 def _missing() -> NotFound:
@@ -146,7 +145,7 @@ def _missing() -> NotFound:
 def _create(tx: Tx, project: int, new: NewEndpoint, once: Once) -> Answer:
     if answer := once.replay(tx):
         return answer
-    _check_project(tx, project)
+    accounts.check_project(tx, project)
     made = store.insert(
         tx,
         project,
@@ -155,12 +154,13 @@ def _create(tx: Tx, project: int, new: NewEndpoint, once: Once) -> Answer:
         diff=_diff_text(new.diff or DiffSettings()),
         retention=_encode(new.retention or Retention()).decode(),
     )
-    return once.keep(tx, 201, msgspec.json.encode(EndpointAnswer(view(made))))
+    return once.keep(tx, 201, msgspec.json.encode(EndpointAnswer(view(Shown(made, None)))))
 
 
-def _change(tx: Tx, project: int, text: str, change: EndpointChange) -> tuple[Endpoint, Endpoint]:
+def _change(tx: Tx, project: int, text: str, change: EndpointChange) -> tuple[Shown, Shown]:
     """The endpoint before and after."""
-    before = _found(tx, project, text)
+    shown = _shown(tx, project, text)
+    before = shown.endpoint
     name, description = before.name, before.description
     if change.name is not UNSET and names.check(change.name) != name:
         name = _free_name(tx, project, change.name)
@@ -169,11 +169,11 @@ def _change(tx: Tx, project: int, text: str, change: EndpointChange) -> tuple[En
     diff = _diff_text(_merged(before.diff, change.diff, DiffSettings))
     retention = _encode(_merged(before.retention, change.retention, Retention)).decode()
     if (name, description, diff, retention) == (before.name, before.description, before.diff, before.retention):
-        return before, before
+        return shown, shown
     store.update(tx, project, before.id, name=name, description=description, retention=retention)
     if diff != before.diff:
         store.update_diff(tx, project, before.id, diff)
-    return before, _found(tx, project, ids.text(before.uid))
+    return shown, _shown(tx, project, ids.text(before.uid))
 
 
 def _merged(before: str, change: DiffChange | RetentionChange | UnsetType | None, kind: type[T]) -> T:

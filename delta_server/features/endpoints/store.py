@@ -19,14 +19,16 @@ class Endpoint(msgspec.Struct, frozen=True):
     diff_version: int
     created_at: int
     updated_at: int
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An endpoint and when its latest snapshot was captured, None without any: only for answers about the endpoint."""
+
+    endpoint: Endpoint
     last_captured_at: int | None
-    """When its latest snapshot was captured; None without any."""
 
 
-_COLUMNS = (
-    "id, uid, project, name, description, diff, retention, diff_version, created_at, updated_at,"
-    " (SELECT max(captured_at) FROM snapshot WHERE snapshot.endpoint = endpoint.id)"
-)
+_COLUMNS = "id, uid, project, name, description, diff, retention, diff_version, created_at, updated_at"
 
 
 def by_uid(tx: Tx, project: int, uid: bytes) -> Endpoint | None:
@@ -39,16 +41,21 @@ def by_name(tx: Tx, project: int, name: str) -> Endpoint | None:
     return _endpoint(tx.one(sql, project, name))
 
 
-def page(tx: Tx, project: int, *, names: tuple[str, str], limit: int) -> list[Endpoint]:
+def page(tx: Tx, project: int, *, names: tuple[str, str], limit: int) -> list[Shown]:
     """By name, those in the half-open range `names`."""
     rows = tx.all(
-        f"SELECT {_COLUMNS} FROM endpoint"
-        " WHERE project = ? AND deleted_at IS NULL AND name >= ? AND name < ? ORDER BY name LIMIT ?",
+        f"SELECT {_COLUMNS}, (SELECT max(captured_at) FROM snapshot WHERE snapshot.endpoint = endpoint.id)"
+        " FROM endpoint WHERE project = ? AND deleted_at IS NULL AND name >= ? AND name < ? ORDER BY name LIMIT ?",
         project,
         *names,
         limit,
     )
-    return [Endpoint(*row) for row in rows]
+    return [Shown(Endpoint(*row[:-1]), row[-1]) for row in rows]
+
+
+def shown(tx: Tx, endpoint: Endpoint) -> Shown:
+    row = tx.one("SELECT max(captured_at) FROM snapshot WHERE endpoint = ?", endpoint.id)
+    return Shown(endpoint, row[0] if row else None)
 
 
 def insert(
@@ -67,7 +74,7 @@ def insert(
         tx.now_ms,
         tx.now_ms,
     )
-    return Endpoint(endpoint, uid, project, name, description, diff, retention, 1, tx.now_ms, tx.now_ms, None)
+    return Endpoint(endpoint, uid, project, name, description, diff, retention, 1, tx.now_ms, tx.now_ms)
 
 
 def is_there(tx: Tx, project: int, endpoint: int) -> bool:
@@ -75,10 +82,6 @@ def is_there(tx: Tx, project: int, endpoint: int) -> bool:
         tx.one("SELECT 1 FROM endpoint WHERE project = ? AND id = ? AND deleted_at IS NULL", project, endpoint)
         is not None
     )
-
-
-def project_is_there(tx: Tx, project: int) -> bool:
-    return tx.one("SELECT 1 FROM project WHERE project.id = ? AND deleted_at IS NULL", project) is not None
 
 
 def update(tx: Tx, project: int, endpoint: int, *, name: str, description: str, retention: str) -> None:

@@ -29,7 +29,7 @@ SEARCH_S = 1.5
 ANSWER_BYTES = 8 << 20
 """Values of one page; a first one that is larger still comes."""
 
-RANGE_MS = 30 * 86_400_000
+RANGE_MS = 30 * times.DAY_MS
 
 
 class Found(msgspec.Struct, frozen=True):

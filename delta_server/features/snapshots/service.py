@@ -33,7 +33,7 @@ PEEKED = 4
 """So many neighbours are looked up on the event loop, 0.1 ms each; more of them on a reader's thread."""
 MAX_METADATA_BYTES = 16 * 1024
 MAX_SOURCE_CHARACTERS = 200
-MAX_AHEAD_MS = 86_400_000
+MAX_AHEAD_MS = times.DAY_MS
 EARLIEST_CAPTURE_MS = 0
 
 

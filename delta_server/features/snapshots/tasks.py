@@ -2,12 +2,12 @@
 
 import msgspec
 
+from delta_server.core.times import DAY_MS
 from delta_server.features.endpoints.service import Retention
 from delta_server.features.snapshots import store, timeline
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
-DAY_MS = 86_400_000
 AT_ONCE = 50
 """Snapshots that go in one write: with hundreds of fields in each delta, 15 ms."""
 

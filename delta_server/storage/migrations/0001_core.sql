@@ -15,6 +15,7 @@ CREATE TABLE api_key (
   name TEXT NOT NULL, scopes TEXT NOT NULL, created_at INTEGER NOT NULL,
   expires_at INTEGER, revoked_at INTEGER, last_used_at INTEGER
 ) STRICT;
+CREATE INDEX api_key_project ON api_key (project);
 CREATE TABLE endpoint (
   id INTEGER PRIMARY KEY AUTOINCREMENT, uid BLOB NOT NULL UNIQUE, project INTEGER NOT NULL REFERENCES project,
   name TEXT NOT NULL, description TEXT NOT NULL, diff TEXT NOT NULL, retention TEXT NOT NULL,
@@ -22,6 +23,7 @@ CREATE TABLE endpoint (
   created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, deleted_at INTEGER
 ) STRICT;
 CREATE INDEX endpoint_recompute ON endpoint (id) WHERE recompute_before IS NOT NULL;
+CREATE INDEX endpoint_project ON endpoint (project);
 CREATE UNIQUE INDEX endpoint_name ON endpoint (project, name) WHERE deleted_at IS NULL;
 CREATE TABLE snapshot (
   id INTEGER PRIMARY KEY, uid BLOB NOT NULL, endpoint INTEGER NOT NULL, captured_at INTEGER NOT NULL,

@@ -1,5 +1,7 @@
 """What other features use of endpoints."""
 
+from typing import Any
+
 import pytest
 
 from delta_server.core import ids, times
@@ -15,6 +17,7 @@ from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Once
+from delta_server.storage.transaction import SqliteTx
 
 NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -136,3 +139,22 @@ async def test_the_row_of_a_deleted_endpoint_is_never_another_ones(services: Ser
     gone = await services.db.write(endpoints.ensure, project, "users")
     await services.db.write(lambda tx: tx.run("DELETE FROM endpoint"))
     assert (await services.db.write(endpoints.ensure, project, "users")).id > gone.id
+
+
+async def test_snapshots_are_looked_at_for_answers_about_the_endpoint_only(
+    services: Services, project: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nearly every request resolves an endpoint."""
+    ran: list[str] = []
+    execute = SqliteTx._execute
+
+    def noting(tx: SqliteTx, sql: str, params: tuple[Any, ...]) -> Any:
+        ran.append(sql)
+        return execute(tx, sql, params)
+
+    monkeypatch.setattr(SqliteTx, "_execute", noting)
+    made = await services.db.write(endpoints.ensure, project, "e")
+    assert endpoints.resolve(services, project, "e") == endpoints.resolve(services, project, ids.text(made.uid)) == made
+    assert not [sql for sql in ran if "snapshot" in sql]
+    endpoints.get(services, project, "e")
+    assert [sql for sql in ran if "snapshot" in sql]

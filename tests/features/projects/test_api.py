@@ -7,8 +7,10 @@ from delta_server.app import Application
 from delta_server.core import ids
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects
-from delta_server.features.projects import tasks
+from delta_server.features.projects import store, tasks
+from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.transaction import SqliteTx
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
@@ -237,3 +239,30 @@ async def test_ensure_makes_a_project_once(app: Application, client: httpx.Async
 async def listed(client: httpx.AsyncClient, keys: Keys, key: str = "account") -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await check(client, keys, Row("", "GET", "/v1/projects", 200, key=key)))["data"]
     return found
+
+
+async def test_deleting_reads_no_other_projects_rows(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has to do with one project is found by an index; so are the rows that refer to it when it goes."""
+    ran: dict[str, tuple[Any, ...]] = {}
+    execute = SqliteTx._execute
+
+    def noting(tx: SqliteTx, sql: str, params: tuple[Any, ...]) -> Any:
+        ran[sql] = params
+        return execute(tx, sql, params)
+
+    monkeypatch.setattr(SqliteTx, "_execute", noting)
+    db = services.db
+    for step in (accounts.revoke_keys_of, accounts.delete_keys_of):
+        await db.write(step, 1)
+    await db.write(store.mark_deleted, 1, 1)
+    await db.read(store.deleted_and_empty, 10)
+    plans = {sql: await db.write(_plan, sql, params) for sql, params in list(ran.items()) if "project" in sql}
+    assert len(plans) == 5
+    for sql, plan in plans.items():
+        assert not [line for line in plan if line.startswith("SCAN") and line != "SCAN project"], (sql, plan)
+    indexed = await db.read(lambda tx: tx.all("SELECT tbl_name FROM sqlite_schema WHERE sql LIKE '% (project)'"))
+    assert sorted(indexed) == [("api_key",), ("endpoint",)]  # the foreign keys that refer to project
+
+
+def _plan(tx: Tx, sql: str, params: tuple[Any, ...]) -> list[str]:
+    return [row[3] for row in tx.all(f"EXPLAIN QUERY PLAN {sql}", *params)]

@@ -1,0 +1,25 @@
+"""Start and end of the whole server."""
+
+import httpx
+
+from delta_server import app as delta_app
+from delta_server.config import Config
+from tests.conftest import bearer, client_of, make_keys, started
+from tests.storage.opened import FAST, FakeClock
+
+
+async def test_when_keys_were_last_used_outlives_a_shutdown(config: Config, clock: FakeClock) -> None:
+    """The periodic task writes it once a minute; the server may end before."""
+    async with started(delta_app.build(config, clock=clock, tuning=FAST)) as app, client_of(app) as client:
+        keys = await make_keys(app.services, clock)
+        await _list(client, keys.account)
+    async with started(delta_app.build(config, clock=clock, tuning=FAST)) as app, client_of(app) as client:
+        used = {key["project"]: key["last_used_at"] for key in await _list(client, keys.account)}
+    assert used[None] == "2026-01-01T00:00:00.002Z"
+    assert used["other"] is None
+
+
+async def _list(client: httpx.AsyncClient, key: str) -> list[dict[str, str | None]]:
+    answer = await client.get("/v1/auth/api-keys", headers=bearer(key))
+    found: list[dict[str, str | None]] = answer.json()["data"]
+    return found
