@@ -9,6 +9,7 @@ import pytest
 from delta_server.app import PERIODIC
 from delta_server.core import times
 from delta_server.core.span import Span
+from delta_server.core.times import DAY_MS
 from delta_server.features.contents import service as contents
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import service as deltas
@@ -17,7 +18,7 @@ from delta_server.features.endpoints.schemas import EndpointChange, RetentionCha
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
 from delta_server.features.snapshots import service, timeline
-from delta_server.features.snapshots.tasks import AT_ONCE, DAY_MS, retain
+from delta_server.features.snapshots.tasks import AT_ONCE, retain
 from delta_server.services import Services
 from tests.features.history.timelines import Version, compute, endpoint_named, fill
 from tests.storage.opened import START_MS, FakeClock
