@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from delta_server.config import Packs
+from delta_server.core import times
 from delta_server.features.contents import service, tasks
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -87,7 +88,7 @@ class Model:
         await tasks.pack(self.svc)
 
     async def merge(self) -> None:
-        self.clock.advance(self.rng.choice([0, 8 * tasks.DAY_MS]))
+        self.clock.advance(self.rng.choice([0, 8 * times.DAY_MS]))
         await tasks.merge(self.svc)
 
     async def sweep(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from delta_server.app import remove_deleted_endpoints
 from delta_server.config import Packs
+from delta_server.core import times
 from delta_server.features.contents import packing, service, store, tasks
 from delta_server.features.contents.packing import Stale
 from delta_server.features.contents.rows import NewPack
@@ -117,7 +118,7 @@ async def test_packs_merge_when_they_are_old(tmp_path: Path) -> None:
         await tasks.pack(svc)
         await tasks.merge(svc)
         assert [row[1:] for row in await svc.db.read(pack_rows)] == [(0, 10)] * 6
-        clock.advance(7 * tasks.DAY_MS + 1)
+        clock.advance(7 * times.DAY_MS + 1)
         await tasks.merge(svc)
         deep = await svc.db.read(pack_rows)
         assert [row[1:] for row in deep] == [(1, 30), (1, 30)]
@@ -165,7 +166,7 @@ async def test_work_on_one_endpoint_while_it_is_written_to(tmp_path: Path) -> No
 
         async def rewrite() -> None:
             while not writing.done():
-                clock.advance(3 * tasks.DAY_MS)
+                clock.advance(3 * times.DAY_MS)
                 for task in (tasks.pack, tasks.sweep, tasks.merge):
                     await task(svc)
 
