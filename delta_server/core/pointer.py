@@ -240,19 +240,3 @@ def _value_matches(raw: bytes | None, value: str, quoted: bool) -> int:
     if quoted or not _SCALAR.fullmatch(value):
         return 0
     return 2 if slices.same_scalar(raw, value.encode()) else 0
-
-
-def pattern_of(steps: Sequence[Step], document: bytes | None = None) -> str:
-    """The field pattern of a path: `*` for array elements.
-
-    Without a document a step of digits is taken for an index; with one that has such a place, it is looked up.
-    """
-    names = []
-    raw = None if document is None else slices.trimmed(document)
-    for step in steps:
-        in_object = raw is not None and raw[:1] == b"{"
-        is_element = isinstance(step, KeyStep) or _INDEX.fullmatch(step)
-        name = step if isinstance(step, str) else unescape(step.text)
-        names.append("*" if is_element and not in_object else escape(name))
-        raw = None if raw is None else _enter(raw, step)
-    return "".join("/" + name for name in names)

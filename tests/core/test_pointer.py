@@ -123,24 +123,6 @@ def test_the_text_of_a_number_is_kept() -> None:
     assert bytes(found) == b"1e400"
 
 
-PATTERNS = [
-    ("/rows/[id=5]/v", "/rows/*/v"),
-    ("/list/1/0", "/list/*/*"),
-    ("/0/1", "/0/1"),
-    ("/[id=1]", "/[id=1]"),
-    ("/a~1b/~0", "/a~1b/~0"),
-]
-
-
-@pytest.mark.parametrize(("path", "pattern"), PATTERNS)
-def test_the_pattern_of_a_path(path: str, pattern: str) -> None:
-    assert pointer.pattern_of(pointer.parse(path), DOCUMENT) == pattern
-
-
-def test_without_a_document_digits_are_an_index() -> None:
-    assert pointer.pattern_of(pointer.parse("/0/[id=1]/a/01")) == "/*/*/a/01"
-
-
 @pytest.mark.parametrize("pattern", ["a", "/~", "*"])
 def test_a_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(Invalid):
