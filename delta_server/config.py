@@ -63,6 +63,24 @@ class Packs(msgspec.Struct, frozen=True):
     deep_after_days: Days = 7
 
 
+class Events(msgspec.Struct, frozen=True):
+    event_bytes: Annotated[int, Meta(ge=KIB, le=MIB)] = 32 * KIB
+    request_bytes: Size = 4 * MIB
+    dedup_days: Annotated[int, Meta(ge=1, le=365)] = 7
+    seal_events: Count = 131_072
+    seal_seconds: Seconds = 3600
+    segment_events: Annotated[int, Meta(ge=1, le=100_000_000)] = 1_048_576
+    retention_days: Days = 0
+    rollup_1m_days: Days = 7
+    rollup_5m_days: Days = 30
+    rollup_15m_days: Days = 90
+    rollup_1h_days: Days = 730
+    rollup_1d_days: Days = 0
+    query_seconds: Seconds = 30
+    query_memory_bytes: Size = 512 * MIB
+    query_threads: Annotated[int, Meta(ge=0, le=256)] = 0
+
+
 class Log(msgspec.Struct, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
@@ -73,6 +91,7 @@ class Config(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     storage: Storage = Storage()
     packs: Packs = Packs()
+    events: Events = Events()
     log: Log = Log()
 
 
@@ -321,8 +340,7 @@ def _from_file(path: Path | None, problems: list[str]) -> dict[str, Given]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problems.append(f"{path}: cannot be read as TOML: {_reason(error)}")
         return {}
-    lines = _lines(text)
-    given: dict[str, Given] = {}
+    lines, given = _lines(text), dict[str, Given]()
     for name, value in _flatten(tree):
         line = lines.get(name) or lines.get(name.split(".")[0])  # server = {port = 1}: the line of `server`
         source = f"{path} line {line}" if line else str(path)
@@ -338,9 +356,8 @@ def _flatten(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for section, values in tree.items():
         if section not in sections or not isinstance(values, dict):
             yield section, values
-            continue
-        for name, value in values.items():
-            yield f"{section}.{name}", value
+        else:
+            yield from ((f"{section}.{name}", value) for name, value in values.items())
 
 
 _LINE = re.compile(r"""\s*(?:\[\s*["']?(?P<section>[\w-]+)["']?\s*\]|(?P<key>[\w"'. -]+?)\s*=)""")

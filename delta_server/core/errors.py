@@ -68,6 +68,12 @@ class TooLarge(DeltaError):
     code, status = "PAYLOAD_TOO_LARGE", 413
 
 
+class TooCostly(DeltaError):
+    """A query ran past its deadline or its memory; asking again would end the same."""
+
+    code, status = "BAD_REQUEST", 400
+
+
 class Unavailable(DeltaError):
     """The database cannot take the work now; the caller may try again after `retry_after_s`."""
 

@@ -1,0 +1,45 @@
+"""An event as it is kept: what every protocol's requests are turned into, and what hot blocks hold line by line."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+FUTURE, ANCIENT, SKEWED, CLAMPED = 1, 2, 4, 8
+"""Bits of `flags`: its time is ahead of the server's, its time is very old, it was moved by the clock skew of its
+sender, that skew was too large to believe and was cut or left out."""
+FLAG_NAMES = {FUTURE: "future", ANCIENT: "ancient", SKEWED: "skewed", CLAMPED: "clamped"}
+
+
+class Event(msgspec.Struct, omit_defaults=True, gc=False):
+    """Times are in ms, `duration` is a plain number (ms by convention). The short names stand in each line of a hot
+    block; storage/events/schema.py tells DuckDB the long ones.
+
+    `seq` is unique in the server and ascends with arrival; the event log gives it. `original_at` is the sender's time
+    before the correction of its clock's skew, None when that is `at`. `data` and `metadata` are JSON objects.
+    """
+
+    at: int = msgspec.field(name="t")
+    received_at: int = msgspec.field(name="r")
+    type: str = msgspec.field(name="e")
+    seq: int = msgspec.field(name="s", default=0)
+    source: str | None = msgspec.field(name="o", default=None)
+    user_id: str | None = msgspec.field(name="u", default=None)
+    anonymous_id: str | None = msgspec.field(name="n", default=None)
+    session_id: str | None = msgspec.field(name="x", default=None)
+    duration: float | None = msgspec.field(name="l", default=None)
+    priority: int | None = msgspec.field(name="p", default=None)
+    status: str | None = msgspec.field(name="a", default=None)
+    tags: list[str] | None = msgspec.field(name="g", default=None)
+    data: msgspec.Raw | None = msgspec.field(name="d", default=None)
+    metadata: msgspec.Raw | None = msgspec.field(name="m", default=None)
+    message_id: str | None = msgspec.field(name="i", default=None)
+    original_at: int | None = msgspec.field(name="y", default=None)
+    flags: int = msgspec.field(name="f", default=0)
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def lines(events: Iterable[Event]) -> bytes:
+    """The events as NDJSON, a line each."""
+    return _encoder.encode_lines(events)

@@ -1,0 +1,198 @@
+"""Questions about events, as values. What a request asks is parsed into one of these; a log's compiler answers them.
+
+This is the seam where another event log plugs in: nothing here knows SQL.
+"""
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Kind: TypeAlias = Literal["text", "number", "time", "list", "json"]
+
+
+class Field(msgspec.Struct, frozen=True):
+    """What a filter, a key or a metric is about: a column of storage/events/schema.py, or a value inside the JSON
+    columns `data` and `metadata`, whose `path` is its names from the outside in. `name` is what the request called
+    it."""
+
+    name: str
+    column: str
+    kind: Kind
+    path: tuple[str, ...] = ()
+
+
+class Condition(msgspec.Struct, frozen=True, tag="is"):
+    """`field` compared with `values`. is, is_not: equal to any, to none. contains, not_contains, starts_with,
+    ends_with, matches (a regular expression): any, none. gt, gte, lt, lte: exactly one value. exists, missing: no
+    values.
+
+    A field that is not there is equal to nothing and contains nothing, so is_not and not_contains hold for it.
+    For a list (tags) a condition holds when it does for any of its items; the negated ones when for none.
+    """
+
+    op: Literal[
+        "is", "is_not", "contains", "not_contains", "starts_with", "ends_with", "matches",
+        "gt", "gte", "lt", "lte", "exists", "missing",
+    ]  # fmt: skip
+    field: Field
+    values: tuple[str | float | int | bool, ...] = ()
+
+
+class Every(msgspec.Struct, frozen=True, tag="and"):
+    parts: tuple["Filter", ...]
+
+
+class Some(msgspec.Struct, frozen=True, tag="or"):
+    parts: tuple["Filter", ...]
+
+
+class Not(msgspec.Struct, frozen=True, tag="not"):
+    part: "Filter"
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """Full text: every word stands somewhere in the event's type, source, ids, status, tags, data or metadata, whatever
+    its case."""
+
+    words: tuple[str, ...]
+
+
+Filter: TypeAlias = Condition | Every | Some | Not | Text
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Event times from `start_ms` and before `end_ms`."""
+
+    start_ms: int
+    end_ms: int
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """Equal stretches of time as a key, each named by its begin.
+
+    Below a day they are counted from midnight in the time zone, `at - (at + offset) % step`, and stay instants; whole
+    days are counted in local time, weeks from Mondays. `offsets` are (until_ms, offset_ms): the zone's offset from
+    UTC for times before `until_ms`, ascending, the last one until the end of time. `begins` (core/intervals.py) turns
+    what a compiler's key gives into the instant."""
+
+    name: str
+    step_ms: int
+    offsets: tuple[tuple[int, int], ...]
+
+
+Key: TypeAlias = Field | Interval
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """`name` is its key in the answer. `field` is None for count. quantile takes `share`: 0.95.
+
+    unique counts distinct values (of a list, its items; of user_id, persons: user_id, else anonymous_id). mode is the
+    most frequent value, the first in order among equals. avg, min, max, sum and quantile leave out what is no number.
+    """
+
+    name: str
+    function: Literal["count", "unique", "avg", "min", "max", "sum", "quantile", "mode"]
+    field: Field | None = None
+    share: float | None = None
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """A row's metric compared with a number."""
+
+    op: Literal["is", "is_not", "gt", "gte", "lt", "lte"]
+    metric: str
+    value: float
+
+
+class Order(msgspec.Struct, frozen=True):
+    """By a metric's or a key's name."""
+
+    name: str
+    descending: bool
+
+
+class Aggregate(msgspec.Struct, frozen=True, tag="aggregate"):
+    """Rows of one value a key, then one a metric. Ties and rows without an order come in the order of all keys,
+    ascending, absent values last. `skip` rows are left out before `limit` are given."""
+
+    span: Span
+    metrics: tuple[Metric, ...]
+    keys: tuple[Key, ...] = ()
+    where: Filter | None = None
+    having: tuple[Bound, ...] = ()
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+    skip: int = 0
+
+
+class Listing(msgspec.Struct, frozen=True, tag="listing"):
+    """The events themselves, newest first unless `ascending`, by (at, seq). `after` is the (at, seq) of the last one
+    had."""
+
+    span: Span
+    where: Filter | None = None
+    ascending: bool = False
+    after: tuple[int, int] | None = None
+    limit: int | None = None
+    skip: int = 0
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of a funnel or one thing done: what an event must be."""
+
+    name: str
+    where: Filter
+
+
+class Funnel(msgspec.Struct, frozen=True, tag="funnel"):
+    """How many persons did the steps in order, all within `window_ms` of the first; by `by`'s value in that first one.
+
+    Per row: the breakdown's value (None without `by`), step number from 0, persons, median ms from the step before.
+    """
+
+    span: Span
+    steps: tuple[Step, ...]
+    window_ms: int
+    where: Filter | None = None
+    by: Field | None = None
+
+
+class Retention(msgspec.Struct, frozen=True, tag="retention"):
+    """Persons by the interval of their first `start` event in the span, and in how many later intervals they did
+    `again`.
+
+    Per row: cohort's begin, interval number from 0, persons.
+    """
+
+    span: Span
+    every: Interval
+    periods: int
+    start: Filter | None = None
+    again: Filter | None = None
+    where: Filter | None = None
+
+
+class Paths(msgspec.Struct, frozen=True, tag="paths"):
+    """What persons do next after (or before, `backwards`) `start`, `depth` steps on, within a session's gap.
+
+    Per row: step number from 1, value of `by` before, value of `by` then, persons, times.
+    """
+
+    span: Span
+    start: Filter | None
+    by: Field
+    depth: int
+    gap_ms: int
+    limit: int
+    backwards: bool = False
+    where: Filter | None = None
+
+
+class Sql(msgspec.Struct, frozen=True, tag="sql"):
+    """One SELECT in DuckDB's language over the project's own views."""
+
+    text: str
+    limit: int
+
+
+Plan: TypeAlias = Aggregate | Listing | Funnel | Retention | Paths | Sql

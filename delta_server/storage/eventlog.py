@@ -1,0 +1,80 @@
+"""The EventLog port: events in, exactly once; answers out. One embedded adapter today (storage/events/)."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from delta_server.core.event import Event
+from delta_server.core.plan import Listing, Plan
+from delta_server.storage.database import Tx
+
+Beside: TypeAlias = Callable[[Tx, frozenset[int]], None]
+"""Runs in the transaction that stores the events; gets the indexes of those that are duplicates."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """`columns` name the values of each of `rows`. `source` is what was read, `scanned` how many rows of it,
+    `approximate` names the columns that are estimates."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    source: Literal["raw", "rollup", "both"] = "raw"
+    scanned: int = 0
+    approximate: tuple[str, ...] = ()
+
+
+class EventStats(msgspec.Struct, frozen=True):
+    """Of one project. Bytes are what is in the database file; `json_bytes` what the sealed events were as JSON
+    lines."""
+
+    waiting_events: int
+    waiting_bytes: int
+    sealed_events: int
+    segments: int
+    segment_bytes: int
+    json_bytes: int
+    rollups: int
+    rollup_bytes: int
+    first_at: int | None
+    last_at: int | None
+
+
+class EventLog(Protocol):
+    async def append(self, project: int, events: Sequence[Event], beside: Beside | None = None) -> frozenset[int]:
+        """Store the events and answer once they are on disk; the indexes of duplicates, which were not stored again.
+
+        A duplicate has the message id of another event of the project, or of one before it in `events`. Raises
+        Unavailable when the disk or the queue is full: then nothing of `events` was stored.
+        """
+
+    async def query(self, project: int, plan: Plan) -> Answer:
+        """All rows of the plan's answer, from one state of the data. Stops when the caller is cancelled.
+
+        Raises Invalid for a plan that has no answer (a broken regular expression, bad SQL), TooCostly past the
+        deadline or the memory limit."""
+
+    def stream(self, project: int, plan: Listing | Plan) -> AsyncIterator[list[tuple[Any, ...]]]:
+        """As `query`, a batch of rows at a time, in constant memory; the first batch is the columns' names."""
+
+    async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
+        """Remove every event whose user_id or anonymous_id is one of `names`, waiting or sealed, and what the rollups
+        know of them; how many. `told` gets the segments done and their total. Safe to begin again after a crash."""
+
+    async def version(self, project: int, plan: Plan) -> bytes:
+        """A short digest that changes whenever the plan could have another answer; costs a few indexed reads."""
+
+    async def tend(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
+        """Seal, roll up, compact and let go of what is due, of one project or all; with `seal`, `compact`: whether it
+        is due or not. How many events were sealed or rewritten."""
+
+    def since(self, tx: Tx, project: int, block: int, limit: int) -> list[tuple[int, bytes]]:
+        """What was stored after `block`, oldest first: (block, its events as lines). For who reads along: blocks are
+        gone once they are sealed."""
+
+    def stats(self, tx: Tx, project: int) -> EventStats: ...
+
+    def delete_some(self, tx: Tx, project: int, limit: int) -> bool:
+        """Delete up to `limit` rows of all that a deleted project owns here; False when there is nothing left."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,59 @@
+"""The columns of an event: in the lines of hot blocks, in Parquet segments, and as queries name them.
+
+Segments and hot blocks give queries the same relation, with the columns of `COLUMNS` in that order.
+"""
+
+import msgspec
+
+
+class Column(msgspec.Struct, frozen=True):
+    """`line` is the key in a hot block's line, `name` the column in a segment and in every query."""
+
+    line: str
+    name: str
+    type: str
+
+
+COLUMNS = (
+    Column("s", "seq", "BIGINT"),
+    Column("t", "at", "BIGINT"),
+    Column("r", "received_at", "BIGINT"),
+    Column("e", "event_type", "VARCHAR"),
+    Column("o", "source", "VARCHAR"),
+    Column("u", "user_id", "VARCHAR"),
+    Column("n", "anonymous_id", "VARCHAR"),
+    Column("x", "session_id", "VARCHAR"),
+    Column("l", "duration", "DOUBLE"),
+    Column("p", "priority", "INTEGER"),
+    Column("a", "status", "VARCHAR"),
+    Column("g", "tags", "VARCHAR[]"),
+    Column("d", "data", "JSON"),
+    Column("m", "metadata", "JSON"),
+    Column("i", "message_id", "VARCHAR"),
+    Column("y", "original_at", "BIGINT"),
+    Column("f", "flags", "INTEGER"),
+)
+"""Times are ms since the epoch. `flags` is NULL for none. In a segment a message id that is a UUID in its usual form is
+kept as 16 bytes (`message_uuid`), which is a third of what events take: `message_id` is put together when asked for."""
+
+SEGMENT_COLUMNS = ", ".join(
+    "try_cast(message_id AS UUID) AS message_uuid,"
+    " CASE WHEN try_cast(message_id AS UUID)::VARCHAR IS DISTINCT FROM message_id THEN message_id END AS message_id"
+    if column.name == "message_id"
+    else column.name
+    for column in COLUMNS
+)
+"""The select list that turns the relation into what a segment's file holds."""
+
+FROM_SEGMENT = ", ".join(
+    "coalesce(message_id, message_uuid::VARCHAR) AS message_id" if column.name == "message_id" else column.name
+    for column in COLUMNS
+)
+"""The select list that turns a segment's file back into the relation."""
+
+FROM_LINES = ", ".join(f"{column.line} AS {column.name}" for column in COLUMNS)
+LINE_TYPES = "{" + ", ".join(f"{column.line}: '{column.type}'" for column in COLUMNS) + "}"
+"""For read_ndjson: `columns = LINE_TYPES`."""
+
+PERSON = "coalesce(user_id, anonymous_id)"
+"""Who an event is of, for counts of distinct users."""
