@@ -35,16 +35,18 @@ CREATE TABLE rollup_data (rollup INTEGER PRIMARY KEY REFERENCES rollup, parquet 
 -- A project's own settings for events: JSON, absent for the defaults. `version` goes up whenever sealed events change
 -- other than by new ones coming in: with it, cached answers are known to be old.
 CREATE TABLE event_settings (
-  project INTEGER PRIMARY KEY REFERENCES project, retention TEXT NOT NULL, version INTEGER NOT NULL DEFAULT 0
+  project INTEGER PRIMARY KEY REFERENCES project, retention TEXT NOT NULL DEFAULT '{}', version INTEGER NOT NULL DEFAULT 0
 ) STRICT;
--- What identify and group calls told, and what sealed events add: counts and times.
+-- What identify and group calls told of users and groups, and when events told of them first and last.
 CREATE TABLE profile (
   id INTEGER PRIMARY KEY, project INTEGER NOT NULL REFERENCES project, kind TEXT NOT NULL CHECK (kind IN ('user', 'group')),
   name TEXT NOT NULL, traits TEXT NOT NULL, first_seen_at INTEGER NOT NULL, last_seen_at INTEGER NOT NULL,
-  events_count INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
   UNIQUE (project, kind, name)
 ) STRICT;
 CREATE INDEX profile_last_seen ON profile (project, kind, last_seen_at, id);
+-- Up to which time of arrival the project's events are known to its profiles.
+CREATE TABLE profiled (project INTEGER PRIMARY KEY REFERENCES project, until INTEGER NOT NULL) STRICT;
 -- `name` is another id of the user `of`: chains are flattened when written.
 CREATE TABLE alias (
   project INTEGER NOT NULL REFERENCES project, name TEXT NOT NULL, of TEXT NOT NULL, created_at INTEGER NOT NULL,
