@@ -1,0 +1,92 @@
+import pytest
+
+from delta_server.core.profile_change import Alias, ProfileChange, Told
+from delta_server.features.accounts import service as accounts
+from delta_server.features.profiles import service
+from delta_server.features.profiles.service import Person
+from delta_server.features.projects import service as projects
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+PROJECT = 1
+
+
+@pytest.fixture(autouse=True)
+async def two_projects(services: Services) -> None:
+    def make(tx: Tx) -> None:
+        account = accounts.default_account(tx)
+        assert [projects.ensure(tx, account, name).id for name in ("mine", "other")] == [PROJECT, PROJECT + 1]
+
+    await services.db.write(make)
+
+
+def user(name: str, at: int = 10, **traits: object) -> ProfileChange:
+    return ProfileChange("user", name, traits, at)
+
+
+async def after(services: Services, *told: Told, of: str) -> Person:
+    def write(tx: Tx) -> Person:
+        service.apply(tx, PROJECT, told)
+        return service.person(tx, PROJECT, of)
+
+    return await services.db.write(write)
+
+
+class TestProfiles:
+    async def test_traits_add_up_and_times_widen(self, services: Services) -> None:
+        found = await after(services, user("ann", 20, plan="free"), user("ann", 10, plan="pro", city="Rome"), of="ann")
+        assert found.profile is not None
+        assert found.profile.traits == '{"plan":"pro","city":"Rome"}'
+        assert (found.profile.first_seen_at, found.profile.last_seen_at) == (10, 20)
+
+    async def test_an_alias_leads_to_the_one_profile_which_takes_over_what_was_known(self, services: Services) -> None:
+        told: list[Told] = [
+            user("anon", 5, ref="ad", plan="none"),
+            user("ann", 10, plan="pro"),
+            Alias("anon", "ann", 11),
+        ]
+        found = await after(services, *told, of="anon")
+        assert (found.name, found.aliases) == ("ann", ["anon"])
+        assert found.profile is not None
+        assert found.profile.traits == '{"ref":"ad","plan":"pro"}'
+        assert (found.profile.first_seen_at, found.profile.last_seen_at) == (5, 10)
+
+    async def test_what_is_told_of_an_alias_later_reaches_the_profile(self, services: Services) -> None:
+        found = await after(services, Alias("anon", "ann", 1), user("anon", 2, plan="pro"), of="ann")
+        assert found.profile is not None
+        assert found.profile.traits == '{"plan":"pro"}'
+
+    async def test_chains_are_flattened_and_circles_change_nothing(self, services: Services) -> None:
+        told: list[Told] = [Alias("a", "b", 1), Alias("b", "c", 2), Alias("c", "a", 3), Alias("d", "a", 4)]
+        found = await after(services, *told, of="a")
+        assert (found.name, found.aliases) == ("c", ["a", "b", "d"])
+
+    async def test_projects_do_not_know_each_other(self, services: Services) -> None:
+        await after(services, user("ann", plan="pro"), Alias("anon", "ann", 1), of="ann")
+        other = await services.db.read(service.person, PROJECT + 1, "anon")
+        assert other == Person("anon", [], None)
+
+    async def test_forgetting_takes_profile_and_aliases(self, services: Services) -> None:
+        await after(services, user("ann"), Alias("anon", "ann", 1), user("bob"), of="ann")
+        await services.db.write(service.forget, PROJECT, ["ann", "anon"])
+        assert await services.db.read(service.person, PROJECT, "anon") == Person("anon", [], None)
+        assert (await services.db.read(service.person, PROJECT, "ann")).profile is None
+        assert (await services.db.read(service.person, PROJECT, "bob")).profile is not None
+
+    async def test_seen_widens_and_makes_profiles(self, services: Services) -> None:
+        await after(services, user("ann", 10), Alias("anon", "ann", 1), of="ann")
+        for _ in range(2):
+            await services.db.write(service.seen, PROJECT, [("anon", 3, 4), ("new", 5, 6), ("ann", 12, 15)])
+        page = await services.db.read(service.page, PROJECT, "user", words=[], before=None, limit=10)
+        assert [(p.name, p.first_seen_at, p.last_seen_at) for p in page] == [("ann", 3, 15), ("new", 5, 6)]
+
+    async def test_a_search_asks_for_every_word_in_name_or_traits(self, services: Services) -> None:
+        await after(services, user("ann", 3, city="Rome"), user("bob", 2, city="Roma"), user("ro", 1), of="ann")
+
+        async def names(*words: str) -> list[str]:
+            found = await services.db.read(service.page, PROJECT, "user", words=list(words), before=None, limit=10)
+            return [profile.name for profile in found]
+
+        assert await names("ro") == ["ann", "bob", "ro"]
+        assert await names("rom", "an") == ["ann"]
+        assert await names("paris") == []
