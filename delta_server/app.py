@@ -29,6 +29,7 @@ from delta_server.features.snapshots import api as snapshots_api
 from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots import tasks as snapshots_tasks
 from delta_server.http import asgi, docs, errors, health, idempotency
+from delta_server.http.auth import Caller
 from delta_server.http.body import JsonRequest
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge
@@ -135,7 +136,11 @@ def build(
     clock = clock or SystemClock()
     metrics = Metrics()
     opened = {("GET", "/metrics")} if config.server.metrics_public else set()
-    gate = Gate(lambda key: accounts.authenticate(litestar.state.services, key), opened=opened)
+
+    def authenticate(key: str) -> Caller:
+        return accounts.authenticate(litestar.state.services, key)
+
+    gate = Gate(authenticate, opened=opened)
 
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
@@ -160,6 +165,7 @@ def build(
         request_max_body_size=None,  # the edge counts, before and after decoding
     )
     litestar.state.metrics = metrics
+    litestar.state.authenticate = authenticate
     gate.learn(litestar)
     return Application(litestar, Edge(cast("asgi.App", litestar), config=config, clock=clock, metrics=metrics))
 

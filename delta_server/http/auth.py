@@ -10,20 +10,30 @@ from delta_server.http.asgi import Headers
 from delta_server.http.guards import Access
 
 _HOW = "send a key as Authorization: Bearer KEY or as x-api-key: KEY"
-_RANK = {"read": 0, "write": 1, "admin": 2}
+_OPENS = {
+    "ingest": {"ingest"},
+    "read": {"read"},
+    "write": {"read", "write", "ingest"},
+    "admin": {"read", "write", "ingest", "admin"},
+}
+"""What each scope may do."""
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The owner of a key. `project` is None for account keys."""
+    """The owner of a key. `project` is None for account keys.
+
+    `origins` are the sites a write key may be used on; None for all other keys, which are secrets.
+    """
 
     account: int
     project: int | None
     scopes: frozenset[str]
     key_id: str
+    origins: tuple[str, ...] | None = None
 
     def may(self, scope: str) -> bool:
-        """Whether the key has `scope`, or one that implies it: admin implies write implies read."""
-        return any(_RANK.get(have, -1) >= _RANK[scope] for have in self.scopes)
+        """Whether the key has `scope`, or one that implies it."""
+        return any(scope in _OPENS.get(have, ()) for have in self.scopes)
 
 
 Authenticate: TypeAlias = Callable[[str], Caller]
@@ -57,6 +67,8 @@ def _bearer(value: bytes) -> bytes:
 
 def check(caller: Caller, access: Access) -> None:
     """Raise Forbidden unless `caller` may use a route with this `access`."""
+    if caller.origins is not None and access.scope != "ingest":
+        raise Forbidden("a write key may only send events: use a project's key of another kind here")
     if access.keys == "project" and caller.project is None:
         raise Forbidden("this needs a project's key; an account key manages projects only")
     if access.keys == "account" and caller.project is not None:

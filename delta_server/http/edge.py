@@ -84,7 +84,8 @@ class Edge:
 
     def _inner(self, outer: Scope, exchange: Exchange) -> Scope:
         """The scope Litestar sees. A copy: uvicorn reads the method of its own when it writes the answer."""
-        state: dict[str, Any] = {**outer.get("state", {}), "request_id": exchange.request_id, "clock": self._clock}
+        given = {"request_id": exchange.request_id, "clock": self._clock, "exchange": exchange}
+        state: dict[str, Any] = {**outer.get("state", {}), **given}
         path = _canonical(routing_path(outer["raw_path"]) if outer.get("raw_path") else outer["path"])
         scope = {**outer, "path": path, "state": state}
         if outer["method"] == "HEAD":

@@ -9,7 +9,7 @@ import asyncio
 
 from delta_server.config import Limits
 from delta_server.core.errors import BadRequest, TooLarge
-from delta_server.http import encodings
+from delta_server.http import cors, encodings
 from delta_server.http.asgi import Headers, Message, Receive, Send
 from delta_server.http.errors import RequestTimeout, failure
 from delta_server.http.inflight import Inflight, Share
@@ -27,7 +27,6 @@ _ALWAYS: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", CSP),
     (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _COMPRESSIBLE = (
     b"application/json",
@@ -57,6 +56,8 @@ class Exchange:
         self.status = 0
         self.bytes_in = 0
         self.bytes_out = 0
+        self.origin_headers = cors.SAME_ORIGIN
+        """Which sites may have the answer; the gate widens it (cors.py)."""
         self._head = method == "HEAD"
         self._headers = headers
         self._receive = receive
@@ -158,7 +159,12 @@ class Exchange:
         """Send the start, now that it is known how the body begins; returns the body's first piece to send."""
         start: Message = self._start or {"type": "http.response.start", "status": 500, "headers": []}
         self._started, self.status = True, start["status"]
-        headers: Headers = [*start["headers"], *_ALWAYS, (b"x-request-id", self.request_id.encode())]
+        headers: Headers = [
+            *start["headers"],
+            *_ALWAYS,
+            *self.origin_headers,
+            (b"x-request-id", self.request_id.encode()),
+        ]
         present = {name.lower() for name, _ in headers}
         if b"cache-control" not in present:
             headers.append((b"cache-control", b"no-store"))

@@ -1,6 +1,6 @@
 """The guard of every route: query parameters are known ones, the key may do this. Runs before the body is read."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from typing import Any, Literal, cast, get_args, get_origin
 from urllib.parse import parse_qsl, urlencode
 
@@ -11,11 +11,11 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from delta_server.core.errors import BadRequest, FieldError, Invalid
-from delta_server.http import auth
+from delta_server.http import auth, cors, ingest_auth
 from delta_server.http.aliases import camel
 from delta_server.http.asgi import Scope
 from delta_server.http.auth import Authenticate
-from delta_server.http.guards import GUARDS, PUBLIC, Access
+from delta_server.http.guards import GUARDS, KEY_IN_PATH, PUBLIC, Access
 from delta_server.http.paths import segment_text
 from delta_server.http.validation import choose, meant
 
@@ -52,16 +52,9 @@ class Gate:
             if not isinstance(route, HTTPRoute):
                 raise UnguardedRoute(f"{route.path} is not an HTTP route")
             for method, (handler, model) in route.route_handler_map.items():
-                self._routes[method, route.path_format] = Route(
-                    access=self._access(method, bare(route.path_format)),
-                    names=frozenset(parameter.field_alias for parameter in model.expected_query_params),
-                    lists=frozenset(model.sequence_query_parameter_names),
-                    aliases={camel(p.field_alias): p.field_alias for p in model.expected_query_params},
-                    choices={
-                        p.field_alias: choices
-                        for p in model.expected_query_params
-                        if (choices := _choices(handler, p.field_name))
-                    },
+                access = self._access(method, bare(route.path_format))
+                self._routes[method, route.path_format] = _route(
+                    access, handler, model.expected_query_params, model.sequence_query_parameter_names
                 )
 
     async def options(self, request: Request[Any, Any, Any]) -> Response[None] | None:
@@ -69,12 +62,17 @@ class Gate:
         if request.method != "OPTIONS":
             return None
         path = request.scope["path_template"]
-        methods = {method for method, other in self._routes if other == path}
-        return Response(None, status_code=204, headers={"allow": ", ".join(sorted(with_head(methods)))})
+        found = {method: route for (method, other), route in self._routes.items() if other == path}
+        allow = ", ".join(sorted(with_head(found.keys())))
+        shared = cors.preflight(allow) if found["OPTIONS"].access.cross_origin else {}
+        return Response(None, status_code=204, headers={"allow": allow, **shared})
 
     def _access(self, method: str, path: str) -> Access:
         # OPTIONS is Litestar's own: it tells the methods, as Allow does in any 405.
-        if method == "OPTIONS" or (method, path) in self._opened:
+        if method == "OPTIONS":
+            shared = any(access.cross_origin for (_, other), access in GUARDS.items() if other == path)
+            return KEY_IN_PATH if shared else PUBLIC
+        if (method, path) in self._opened:
             return PUBLIC
         access = GUARDS.get((method, path))
         if access is None:
@@ -84,7 +82,14 @@ class Gate:
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         scope = cast("Scope", connection.scope)
         route = self._routes[scope["method"], scope["path_template"]]
-        if not route.access.public:
+        if scope["method"] == "OPTIONS":
+            return  # whatever the query: browsers ask before a request for the very URL of the request
+        if route.access.cross_origin:
+            cors.begin(scope)
+        if route.access.scope == "ingest":
+            if (key := ingest_auth.key_of(scope["headers"], scope["query_string"])) is not None:
+                ingest_auth.sign_in(scope, self._authenticate, key)
+        elif not route.access.public:
             scope["user"] = caller = self._authenticate(auth.key_of(scope["headers"]))
             auth.check(caller, route.access)
         scope["query_string"] = checked_query(scope["query_string"], route)
@@ -96,6 +101,21 @@ class Gate:
 def with_head(methods: Set[str]) -> Set[str]:
     """HEAD goes wherever GET does: the edge makes it one."""
     return methods | {"HEAD"} if "GET" in methods else methods
+
+
+def _route(access: Access, handler: HTTPRouteHandler, parameters: Set[Any], lists: Iterable[str]) -> Route:
+    names = {parameter.field_alias for parameter in parameters}
+    aliases = {camel(name): name for name in names}
+    if access.scope == "ingest":  # the gate reads it, no handler declares it
+        names.add(ingest_auth.QUERY_NAME)
+        aliases[ingest_auth.QUERY_ALIAS] = ingest_auth.QUERY_NAME
+    return Route(
+        access=access,
+        names=frozenset(names),
+        lists=frozenset(lists),
+        aliases=aliases,
+        choices={p.field_alias: choices for p in parameters if (choices := _choices(handler, p.field_name))},
+    )
 
 
 def _choices(handler: HTTPRouteHandler, name: str) -> tuple[str, ...]:

@@ -9,11 +9,15 @@ import msgspec
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What a route asks of a key: its scope, and whether it is a project's or an account's. Public asks for none."""
+    """What a route asks of a key: its scope, and whether it is a project's or an account's. Public asks for none.
 
-    scope: Literal["read", "write", "admin"] = "read"
+    `cross_origin` routes answer browsers on other sites (cors.py).
+    """
+
+    scope: Literal["read", "write", "admin", "ingest"] = "read"
     keys: Literal["project", "account", "any"] = "project"
     public: bool = False
+    cross_origin: bool = False
 
 
 PUBLIC = Access(public=True)
@@ -22,6 +26,10 @@ WRITE = Access("write")
 ADMIN = Access("admin")
 ANY = Access("read", keys="any")
 ANY_ADMIN = Access("admin", keys="any")
+INGEST = Access("ingest", cross_origin=True)
+"""Takes keys in many places, the body among them: its handlers ask `ingest_auth.caller_of` who sends."""
+KEY_IN_PATH = Access(public=True, cross_origin=True)
+"""For browser clients' settings: the handler checks the write key in the path by `ingest_auth.caller_with`."""
 
 GUARDS: dict[tuple[str, str], Access] = {
     # Health, metrics, documentation

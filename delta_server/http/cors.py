@@ -1,0 +1,58 @@
+"""Browsers on other sites: what they may send here and read of the answer (CORS, fetch.spec.whatwg.org).
+
+Routes whose guard says `cross_origin` answer them; all others keep same-origin. Cookies are never asked for, so no
+credentials are allowed. `*` stands for any origin; a named one is repeated only when the key lists it.
+"""
+
+from delta_server.core import origins
+from delta_server.core.errors import Forbidden
+from delta_server.http.asgi import Headers, Scope
+from delta_server.http.auth import Caller
+
+SAME_ORIGIN: Headers = [(b"cross-origin-resource-policy", b"same-origin")]
+_CLOSED: Headers = [(b"cross-origin-resource-policy", b"cross-origin"), (b"vary", b"origin")]
+_EXPOSED = (b"access-control-expose-headers", b"Retry-After, X-Request-Id")
+_OPEN: Headers = [*_CLOSED, (b"access-control-allow-origin", b"*"), _EXPOSED]
+
+_HEADERS = (
+    "Authorization, Content-Type, AnonymousId, X-Retry-Count, X-Write-Key, X-Api-Key, Content-Encoding, "
+    "Idempotency-Key, X-Request-Id"
+)
+_MAX_AGE_S = 86_400
+
+
+def preflight(methods: str) -> dict[str, str]:
+    """The answer to OPTIONS. It comes without a key, so it allows every origin; the request itself is checked."""
+    return {
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": methods,
+        "access-control-allow-headers": _HEADERS,
+        "access-control-max-age": str(_MAX_AGE_S),
+    }
+
+
+def begin(scope: Scope) -> None:
+    """Until its key is known an answer may be read by all: it can only be a refusal, and scripts shall see which."""
+    scope["state"]["exchange"].origin_headers = _CLOSED if _origin(scope["headers"]) is None else _OPEN
+
+
+def admit(scope: Scope, caller: Caller) -> None:
+    """Raise Forbidden when a browser uses a write key on a site that the key does not list.
+
+    Other keys are secrets and do not belong into pages: they work, but no other site's script reads the answer.
+    """
+    origin = _origin(scope["headers"])
+    if origin is None:
+        return
+    exchange = scope["state"]["exchange"]
+    if caller.origins is None:
+        exchange.origin_headers = _CLOSED
+    elif not origins.allows(caller.origins, origin):
+        exchange.origin_headers = _CLOSED
+        raise Forbidden("the write key may not be used on this site: its origins do not list it")
+    elif origins.ANY not in caller.origins:
+        exchange.origin_headers = [*_CLOSED, (b"access-control-allow-origin", origin.encode("latin-1")), _EXPOSED]
+
+
+def _origin(headers: Headers) -> str | None:
+    return next((value.decode("latin-1") for name, value in headers if name == b"origin"), None)

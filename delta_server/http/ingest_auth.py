@@ -1,0 +1,106 @@
+"""Keys of requests that bring events. Clients of other products send them in their own ways, so there are many.
+
+The first of these counts: Basic (the key is the user name), Bearer, x-api-key, X-Write-Key, ?writeKey=, and last of all
+the body's own field, which the handler finds after the gate has let the request through. Real clients send one key in
+two of these places.
+"""
+
+import binascii
+from typing import Any, cast
+from urllib.parse import parse_qs
+
+from litestar import Request
+
+from delta_server.core.errors import Unauthorized
+from delta_server.http import auth, cors
+from delta_server.http.asgi import Headers, Scope
+from delta_server.http.auth import Authenticate, Caller
+from delta_server.http.guards import INGEST
+
+QUERY_NAME = "writeKey"
+QUERY_ALIAS = "write_key"
+
+_HOW = (
+    "send a write key as the user name of Basic, as Authorization: Bearer KEY, x-api-key, X-Write-Key, ?writeKey= or "
+    "in the body as writeKey"
+)
+
+
+def caller_of(request: Request[Any, Any, Any], body_key: str | None = None) -> Caller:
+    """Who sends these events: the caller the gate found, or else the owner of `body_key`, the body's `writeKey`.
+
+    Its `project` is never None. A handler calls this before it complains of a body: without a key nobody is told
+    anything. Raises Unauthorized, Forbidden.
+    """
+    scope = cast("Scope", request.scope)
+    if "user" in scope:
+        known: Caller = scope["user"]
+        return known
+    if not body_key:
+        raise Unauthorized(f"this needs a key: {_HOW}")
+    return caller_with(request, body_key)
+
+
+def caller_with(request: Request[Any, Any, Any], key: str) -> Caller:
+    """The owner of a key found elsewhere than in headers and query, in a path for one. Raises Unauthorized, Forbidden."""
+    return sign_in(cast("Scope", request.scope), request.app.state.authenticate, key)
+
+
+def sign_in(scope: Scope, authenticate: Authenticate, key: str) -> Caller:
+    """Sets `scope["user"]`. Raises Unauthorized, and Forbidden for keys and sites that may not send events."""
+    caller = authenticate(key)
+    cors.admit(scope, caller)
+    auth.check(caller, INGEST)
+    scope["user"] = caller
+    return caller
+
+
+def key_of(headers: Headers, query: bytes) -> str | None:
+    """The key in headers or query; None when it can only be in the body. Raises Unauthorized for what is no key."""
+    given = {name: value for name, value in reversed(headers) if name in _SENT}
+    for name, read in _SENT.items():
+        if name in given and (key := read(given[name].strip())):
+            return key
+    return _in_query(query)
+
+
+def _authorization(value: bytes) -> str | None:
+    scheme, _, rest = value.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return _text(rest.strip())
+    if scheme.lower() == b"basic":
+        return _basic(rest.strip())
+    raise Unauthorized(f"this way of signing in is not known: {_HOW}")
+
+
+def _basic(value: bytes) -> str | None:
+    try:
+        return _text(binascii.a2b_base64(value).partition(b":")[0])
+    except binascii.Error:
+        raise Unauthorized("the Basic credentials are not base64") from None
+
+
+def _with_secret(value: bytes) -> str | None:
+    """Jitsu sends `key:secret`; a write key has no secret beside it."""
+    return _text(value.partition(b":")[0])
+
+
+def _text(value: bytes) -> str | None:
+    try:
+        return value.decode("ascii") or None
+    except UnicodeDecodeError:
+        raise Unauthorized("this is not a key") from None
+
+
+_SENT = {b"authorization": _authorization, b"x-api-key": _text, b"x-write-key": _with_secret}
+"""How a header's value becomes a key, in the order of precedence."""
+
+
+def _in_query(query: bytes) -> str | None:
+    if b"rite" not in query:
+        return None
+    found = parse_qs(query.decode("latin-1"))
+    for name in (QUERY_NAME, QUERY_ALIAS):
+        if name in found:
+            return found[name][0]
+    return None
