@@ -1,0 +1,184 @@
+"""What becomes of segments, decided from their sizes and times alone: where sealing cuts, what compaction merges, what
+retention lets go.
+
+A segment never merges but with others of about its size, and the result is of a larger size: with sizes four apart, an
+event is written again at most `log4(most events) + 1` times in its life, however long it lies there.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+from typing import Literal
+
+import msgspec
+
+from delta_server.core.times import DAY_MS
+
+MOST_CUTS = 7
+"""One sealing makes eight segments at most: times scattered over years do not make hundreds of tiny ones."""
+
+OTHER_TYPES = ""
+MOST_TYPES = 1000
+"""So many types of a segment are counted, the most frequent ones; the rest together. Some clients make a type of every
+page or id, and counts are read with every plan."""
+
+_FAN = 4
+"""Segments of one size that make it worth merging them."""
+
+_WORTHWHILE = 0.2
+"""The share of a segment's events past their time from which on it is rewritten without them."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A segment as plans see it. `types` counts its events by type, those of too many types together as OTHER_TYPES;
+    times are in ms, the last one included."""
+
+    id: int
+    events: int
+    first_at: int
+    last_at: int
+    stored_bytes: int
+    rolled: bool
+    types: dict[str, int]
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What a segment is to hold at most. One with more than half of it is left as it is."""
+
+    events: int
+    stored_bytes: int
+
+
+# Sealing
+
+
+def cuts(days: Sequence[tuple[int, int]], own: int) -> list[int]:
+    """Where the events of `days`, (UTC day since the epoch, events) ascending, are to be cut: times in ms, ascending.
+
+    A day with `own` events or more gets a segment of its own; those between such days go together until they are as
+    many. So late events and imported ones do not widen the times of today's segment.
+    """
+    groups: list[tuple[int, int]] = []  # (first day, events)
+    closed = True
+    for day, events in days:
+        if closed or events >= own:
+            groups.append((day, 0))
+        first, gathered = groups[-1]
+        groups[-1] = (first, gathered + events)
+        closed = gathered + events >= own
+    while len(groups) > MOST_CUTS + 1:
+        at = min(range(len(groups) - 1), key=lambda left: groups[left][1] + groups[left + 1][1])
+        groups[at : at + 2] = [(groups[at][0], groups[at][1] + groups[at + 1][1])]
+    return [day * DAY_MS for day, _ in groups[1:]]
+
+
+# Compaction
+
+
+def merges(pieces: Sequence[Piece], bounds: Bounds) -> list[list[int]]:
+    """The ids of segments that are to be merged, each list into one, neighbours in time; no segment is in two lists.
+
+    Only those in the rollups with one another, and those not yet in them.
+    """
+    small = [piece for piece in pieces if not _is_full(piece, bounds)]
+    return [
+        [piece.id for piece in run]
+        for _, alike in groupby(sorted(small, key=_place), key=lambda piece: _place(piece)[:2])
+        for run in _runs(list(alike), bounds)
+        if _is_worth_merging(run, bounds)
+    ]
+
+
+def everything(pieces: Sequence[Piece], bounds: Bounds) -> list[list[int]]:
+    """As `merges`, of all that can be merged at all, whatever its size: for who wants it done now."""
+    small = sorted((piece for piece in pieces if not _is_full(piece, bounds)), key=lambda piece: piece.rolled)
+    return [
+        [piece.id for piece in run]
+        for _, alike in groupby(small, key=lambda piece: piece.rolled)
+        for run in _runs(sorted(alike, key=lambda piece: (piece.first_at, piece.id)), bounds)
+        if len(run) > 1
+    ]
+
+
+def tier(events: int) -> int:
+    """Which size a segment is of: each is four times the one before."""
+    return (events.bit_length() - 1) // 2
+
+
+def _place(piece: Piece) -> tuple[bool, int, int, int]:
+    return piece.rolled, tier(piece.events), piece.first_at, piece.id
+
+
+def _is_full(piece: Piece, bounds: Bounds) -> bool:
+    return 2 * piece.events > bounds.events or 2 * piece.stored_bytes > bounds.stored_bytes
+
+
+def _runs(pieces: Sequence[Piece], bounds: Bounds) -> list[list[Piece]]:
+    """The pieces, in the order given, in runs that fill a segment."""
+    runs: list[list[Piece]] = []
+    events = stored_bytes = 0
+    for piece in pieces:
+        events, stored_bytes = events + piece.events, stored_bytes + piece.stored_bytes
+        if not runs or events > bounds.events or stored_bytes > bounds.stored_bytes:
+            runs.append([])
+            events, stored_bytes = piece.events, piece.stored_bytes
+        runs[-1].append(piece)
+    return runs
+
+
+def _is_worth_merging(run: Sequence[Piece], bounds: Bounds) -> bool:
+    full = 2 * sum(piece.events for piece in run) > bounds.events
+    heavy = 2 * sum(piece.stored_bytes for piece in run) > bounds.stored_bytes
+    return len(run) > 1 and (len(run) >= _FAN or full or heavy)
+
+
+# Retention
+
+
+class Borders(msgspec.Struct, frozen=True):
+    """Events before these times are past theirs: of the `types` named, and of all others. None keeps for ever."""
+
+    others: int | None
+    types: Mapping[str, int | None]
+
+    def of(self, event_type: str, named: Collection[str]) -> tuple[int | None, int | None]:
+        """The earliest and the latest border that may hold for a type of a segment where these are `named`."""
+        if event_type != OTHER_TYPES:
+            border = self.types.get(event_type, self.others)
+            return border, border
+        ends = [self.others, *(end for name, end in self.types.items() if name not in named)]
+        known = [end for end in ends if end is not None]
+        return (min(known) if len(known) == len(ends) else None), max(known, default=None)
+
+
+def borders(now_ms: int, days: int | None, types: Mapping[str, int | None]) -> Borders:
+    """`days` are for types that are not in `types`; 0 and None keep for ever."""
+    return Borders(_border(now_ms, days), {name: _border(now_ms, kept) for name, kept in types.items()})
+
+
+def _border(now_ms: int, days: int | None) -> int | None:
+    return now_ms - days * DAY_MS if days else None
+
+
+def sentence(piece: Piece, past: Borders) -> Literal["keep", "look", "rewrite", "drop"]:
+    """What retention does with a segment. `look`: count what is past its time, and ask `is_worth_rewriting`.
+
+    A type that is past its time to the last event goes, however few they are; before that, the events stay until they
+    are a worthwhile share. So an event outlives its time by as long as its segment lasts, at most.
+    """
+    gone = touched = 0
+    rewrite = False
+    for name, events in piece.types.items():
+        earliest, latest = past.of(name, piece.types)
+        if earliest is not None and piece.last_at < earliest:
+            gone, rewrite = gone + events, True
+        if latest is not None and piece.first_at < latest:
+            touched += events
+    if gone == piece.events:
+        return "drop"
+    if rewrite:
+        return "rewrite"
+    return "look" if is_worth_rewriting(touched, piece.events) else "keep"
+
+
+def is_worth_rewriting(past_events: int, events: int) -> bool:
+    return past_events > 0 and past_events >= _WORTHWHILE * events
