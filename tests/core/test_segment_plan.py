@@ -15,7 +15,9 @@ NOW = 20_000 * DAY_MS
 days = st.lists(st.tuples(st.integers(-400, 400), st.integers(1, 500)), min_size=1, unique_by=lambda day: day[0])
 
 
-def piece(number: int, events: int, *, at: int = 0, last: int = 0, rolled: bool = True, **types: int) -> Piece:
+def piece(
+    number: int, events: int, *, at: int = 0, last: int = 0, rolled: bool = True, types: dict[str, int] | None = None
+) -> Piece:
     return Piece(number, events, at, max(at, last), events * 30, rolled, types or {"a": events})
 
 
@@ -127,7 +129,7 @@ def test_sentences() -> None:
         return segment_plan.sentence(each, segment_plan.borders(NOW, others, types))
 
     old, older = NOW - 10 * DAY_MS, NOW - 20 * DAY_MS
-    mixed = piece(1, 100, at=older, last=old, debug=2, view=98)
+    mixed = piece(1, 100, at=older, last=old, types={"debug": 2, "view": 98})
     assert said(mixed) == "keep"
     assert said(mixed, 9) == "drop"
     assert said(mixed, 10) == "look"  # to the day: the last one is not yet past its time
@@ -137,7 +139,7 @@ def test_sentences() -> None:
     assert said(mixed, None, debug=15) == "keep"  # 2 of 100 at most
     assert said(mixed, 15) == "look"
     assert said(mixed, 30) == "keep"
-    many = piece(2, 100, at=older, last=old, view=50, **{OTHER_TYPES: 50})
+    many = piece(2, 100, at=older, last=old, types={"view": 50, OTHER_TYPES: 50})
     assert said(many, None, debug=7) == "look"
     assert said(many, 7, debug=None) == "rewrite"
     assert said(many, 7, debug=8) == "drop"

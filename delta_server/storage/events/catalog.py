@@ -1,0 +1,214 @@
+"""Which blocks wait and which segments there are: the SQL of sealing, compaction, retention and erasure."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from delta_server.core.segment_plan import Piece
+from delta_server.storage.database import Tx
+from delta_server.storage.eventlog import EventStats
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """What a project has in blocks. `received_at` is the oldest one's, in ms."""
+
+    project: int
+    events: int
+    raw_bytes: int
+    received_at: int
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Blocks from the oldest to `last_id`, that are sealed together."""
+
+    last_id: int
+    blocks: int
+    events: int
+    raw_bytes: int
+
+
+class NewSegment(msgspec.Struct, frozen=True):
+    """A segment that is not stored yet. Times are in ms, the last one included."""
+
+    events: int
+    first_at: int
+    last_at: int
+    types: Mapping[str, int]
+    json_bytes: int
+    parquet: bytes
+    rolled: bool
+
+
+# Blocks
+
+
+def waiting(tx: Tx) -> list[Waiting]:
+    """Of all projects that are not deleted and have any. 40,000 blocks are counted in 10 ms."""
+    rows = tx.all(
+        "SELECT project, sum(events_count), sum(raw_bytes), min(received_at) FROM event_block"
+        " WHERE project IN (SELECT id FROM project WHERE deleted_at IS NULL) GROUP BY project"
+    )
+    return [Waiting(*row) for row in rows]
+
+
+def oldest_blocks(tx: Tx, project: int, *, events: int, raw_bytes: int) -> Batch | None:
+    """The oldest blocks, up to the first with which they are so much; None without any."""
+    row = tx.one(
+        "WITH sizes AS (SELECT id, events_count, raw_bytes,"
+        " sum(events_count) OVER before AS events_before, sum(raw_bytes) OVER before AS bytes_before"
+        " FROM event_block WHERE project = ?"
+        " WINDOW before AS (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))"
+        " SELECT max(id), count(*), sum(events_count), sum(raw_bytes) FROM sizes"
+        " WHERE coalesce(events_before, 0) < ? AND coalesce(bytes_before, 0) < ?",
+        project,
+        events,
+        raw_bytes,
+    )
+    return Batch(*row) if row is not None and row[0] is not None else None
+
+
+def delete_blocks(tx: Tx, project: int, last_id: int) -> int:
+    """Up to `last_id`; how many."""
+    return tx.run("DELETE FROM event_block WHERE project = ? AND id <= ?", project, last_id)
+
+
+# Segments
+
+
+def with_segments(tx: Tx) -> list[int]:
+    """Projects that are not deleted."""
+    rows = tx.all(
+        "SELECT id FROM project WHERE deleted_at IS NULL"
+        " AND EXISTS (SELECT 1 FROM segment WHERE segment.project = project.id)"
+    )
+    return [row[0] for row in rows]
+
+
+def pieces(tx: Tx, project: int) -> list[Piece]:
+    """By time."""
+    rows = tx.all(
+        "SELECT id, events_count, first_at, last_at, stored_bytes, rolled, types FROM segment"
+        " WHERE project = ? ORDER BY first_at, id",
+        project,
+    )
+    return [
+        Piece(
+            id=segment,
+            events=events,
+            first_at=first_at,
+            last_at=last_at,
+            stored_bytes=stored_bytes,
+            rolled=bool(rolled),
+            types=msgspec.json.decode(types, type=dict[str, int]),
+        )
+        for segment, events, first_at, last_at, stored_bytes, rolled, types in rows
+    ]
+
+
+def insert(tx: Tx, project: int, new: NewSegment) -> int:
+    segment = tx.insert(
+        "INSERT INTO segment (project, events_count, first_at, last_at, types, json_bytes, stored_bytes, created_at,"
+        " rolled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        project,
+        new.events,
+        new.first_at,
+        new.last_at,
+        msgspec.json.encode(new.types).decode(),
+        new.json_bytes,
+        len(new.parquet),
+        tx.now_ms,
+        new.rolled,
+    )
+    tx.run("INSERT INTO segment_data (segment, parquet) VALUES (?, ?)", segment, new.parquet)
+    return segment
+
+
+def state(tx: Tx, project: int, segments: Sequence[int]) -> tuple[int, int, bool]:
+    """Of those segments that are still there: how many, the bytes of their events as lines, whether all are rolled."""
+    row = tx.one(
+        "SELECT count(*), coalesce(sum(json_bytes), 0), coalesce(min(rolled), 0) FROM segment"
+        f" WHERE project = ? AND id IN ({_list(segments)})",
+        project,
+    )
+    assert row is not None
+    return row[0], row[1], bool(row[2])
+
+
+def delete(tx: Tx, project: int, segments: Sequence[int]) -> None:
+    owned = f"SELECT id FROM segment WHERE project = ? AND id IN ({_list(segments)})"
+    tx.run(f"DELETE FROM segment_data WHERE segment IN ({owned})", project)
+    tx.run(f"DELETE FROM segment WHERE id IN ({owned})", project)
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return ", ".join(str(int(number)) for number in numbers)
+
+
+# Settings
+
+
+def raise_version(tx: Tx, project: int) -> None:
+    tx.run(
+        "INSERT INTO event_settings (project, version) VALUES (?, 1) ON CONFLICT (project) DO UPDATE"
+        " SET version = version + 1",
+        project,
+    )
+
+
+def retention(tx: Tx, project: int) -> str:
+    """JSON, `{}` for the defaults."""
+    row = tx.one("SELECT retention FROM event_settings WHERE project = ?", project)
+    return row[0] if row else "{}"
+
+
+# All of a project
+
+
+def stats(tx: Tx, project: int) -> EventStats:
+    row = tx.one(
+        "WITH hot AS (SELECT coalesce(sum(events_count), 0), coalesce(sum(length(events) + length(keys)), 0),"
+        " min(first_at) AS first_at, max(last_at) AS last_at FROM event_block WHERE project = ?1),"
+        " sealed AS (SELECT coalesce(sum(events_count), 0), count(*), coalesce(sum(stored_bytes), 0),"
+        " coalesce(sum(json_bytes), 0), min(first_at) AS first_at, max(last_at) AS last_at FROM segment"
+        " WHERE project = ?1),"
+        " rolled AS (SELECT count(*), coalesce(sum(stored_bytes), 0) FROM rollup WHERE project = ?1)"
+        " SELECT hot.*, sealed.*, rolled.* FROM hot, sealed, rolled",
+        project,
+    )
+    assert row is not None
+    waiting_events, waiting_bytes, *hot_span, events, segments, stored, json, first, last, rollups, rollup_bytes = row
+    firsts = [at for at in (hot_span[0], first) if at is not None]
+    lasts = [at for at in (hot_span[1], last) if at is not None]
+    return EventStats(
+        waiting_events=waiting_events,
+        waiting_bytes=waiting_bytes,
+        sealed_events=events,
+        segments=segments,
+        segment_bytes=stored,
+        json_bytes=json,
+        rollups=rollups,
+        rollup_bytes=rollup_bytes,
+        first_at=min(firsts, default=None),
+        last_at=max(lasts, default=None),
+    )
+
+
+def delete_some(tx: Tx, project: int, limit: int) -> bool:
+    """Delete up to `limit` rows of a deleted project; False when there is nothing left.
+
+    Deduplication keys are of no project and go when they are past their time.
+    """
+    return any(tx.run(statement, project, limit) for statement in _OWNED)
+
+
+_OWNED = (
+    "DELETE FROM event_block WHERE id IN (SELECT id FROM event_block WHERE project = ? LIMIT ?)",
+    "DELETE FROM segment_data WHERE segment IN (SELECT segment FROM segment_data"
+    " JOIN segment ON segment.id = segment_data.segment WHERE project = ? LIMIT ?)",
+    "DELETE FROM segment WHERE id IN (SELECT id FROM segment WHERE project = ? LIMIT ?)",
+    "DELETE FROM rollup_data WHERE rollup IN (SELECT rollup FROM rollup_data"
+    " JOIN rollup ON rollup.id = rollup_data.rollup WHERE project = ? LIMIT ?)",
+    "DELETE FROM rollup WHERE id IN (SELECT id FROM rollup WHERE project = ? LIMIT ?)",
+    "DELETE FROM event_settings WHERE project IN (SELECT project FROM event_settings WHERE project = ? LIMIT ?)",
+)
+"""In this order: rows go before those they refer to."""
