@@ -16,7 +16,7 @@ class Column(msgspec.Struct, frozen=True):
 
 COLUMNS = (
     Column("s", "seq", "BIGINT"),
-    Column("t", "at", "BIGINT"),
+    Column("t", "time_ms", "BIGINT"),
     Column("r", "received_at", "BIGINT"),
     Column("e", "event_type", "VARCHAR"),
     Column("o", "source", "VARCHAR"),
@@ -33,8 +33,9 @@ COLUMNS = (
     Column("y", "original_at", "BIGINT"),
     Column("f", "flags", "INTEGER"),
 )
-"""Times are ms since the epoch. `flags` is NULL for none. In a segment a message id that is a UUID in its usual form is
-kept as 16 bytes (`message_uuid`), which is a third of what events take: `message_id` is put together when asked for."""
+"""Times are ms since the epoch; the event's own is `time_ms` because `at` is a word of DuckDB's grammar. `flags` is NULL
+for none. In a segment a message id that is a UUID in its usual form is kept as 16 bytes (`message_uuid`), which is half of
+what an event takes: `message_id` is put together when asked for."""
 
 SEGMENT_COLUMNS = ", ".join(
     "try_cast(message_id AS UUID) AS message_uuid,"
