@@ -33,9 +33,12 @@ COLUMNS = (
     Column("y", "original_at", "BIGINT"),
     Column("f", "flags", "INTEGER"),
 )
-"""Times are ms since the epoch; the event's own is `time_ms` because `at` is a word of DuckDB's grammar. `flags` is NULL
-for none. In a segment a message id that is a UUID in its usual form is kept as 16 bytes (`message_uuid`), which is half of
-what an event takes: `message_id` is put together when asked for."""
+"""Times are ms since the epoch; the event's own is `time_ms` because `at` is a word of DuckDB's grammar.
+`flags` is NULL for none.
+
+In a segment a message id that is a UUID in its usual form is kept as 16 bytes (`message_uuid`), which is half of what
+an event takes: `message_id` is put together when asked for.
+"""
 
 SEGMENT_COLUMNS = ", ".join(
     "try_cast(message_id AS UUID) AS message_uuid,"
