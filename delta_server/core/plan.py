@@ -10,6 +10,13 @@ import msgspec
 Kind: TypeAlias = Literal["text", "number", "time", "list", "json"]
 
 
+Operation: TypeAlias = Literal[
+    "is", "is_not", "contains", "not_contains", "starts_with", "ends_with", "matches",
+    "gt", "gte", "lt", "lte", "exists", "missing",
+]  # fmt: skip
+Comparison: TypeAlias = Literal["is", "is_not", "gt", "gte", "lt", "lte"]
+
+
 class Field(msgspec.Struct, frozen=True):
     """What a filter, a key or a metric is about: a column of storage/events/schema.py, or a value inside the JSON
     columns `data` and `metadata`, whose `path` is its names from the outside in. `name` is what the request called
@@ -30,10 +37,7 @@ class Condition(msgspec.Struct, frozen=True, tag="is"):
     For a list (tags) a condition holds when it does for any of its items; the negated ones when for none.
     """
 
-    op: Literal[
-        "is", "is_not", "contains", "not_contains", "starts_with", "ends_with", "matches",
-        "gt", "gte", "lt", "lte", "exists", "missing",
-    ]  # fmt: skip
+    op: Operation
     field: Field
     values: tuple[str | float | int | bool, ...] = ()
 
@@ -99,7 +103,7 @@ class Metric(msgspec.Struct, frozen=True):
 class Bound(msgspec.Struct, frozen=True):
     """A row's metric compared with a number."""
 
-    op: Literal["is", "is_not", "gt", "gte", "lt", "lte"]
+    op: Comparison
     metric: str
     value: float
 
