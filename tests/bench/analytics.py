@@ -1,0 +1,259 @@
+"""Questions about a million and about ten million events, in one run: over HTTP to a real server, to plain DuckDB on a
+Parquet file of the same events, and to SQLite rows."""
+
+import asyncio
+import contextlib
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import apsw
+import msgspec
+
+from delta_server import app
+from delta_server.config import Config, Events, Storage
+from delta_server.core.event import Event
+from delta_server.core.times import DAY_MS
+from delta_server.features.accounts import service as accounts
+from delta_server.features.projects import service as projects
+from delta_server.storage.database import Tx
+from tests.bench import event_data
+from tests.bench.load import Connection
+from tests.bench.table import Row, bench
+from tests.server_process import Server, run, serving
+
+COUNTS = {"1M": 1_000_000, "10M": 10_000_000}
+DAYS = 30
+TIMES = 5
+DASHBOARD_TIMES = 40
+AT_ONCE = 10_000
+SERVER_MEMORY_BYTES = Events().query_memory_bytes + 150_000_000
+HOUR, DAY = "time_ms // 3600000", "time_ms // 86400000"
+
+
+class Question(msgspec.Struct, frozen=True):
+    """`ours` is the body of POST /v1/query, or the path of a GET; `sql` the same for DuckDB, and for SQLite unless it
+    wants `sqlite`, or cannot ("")."""
+
+    name: str
+    ours: dict[str, Any] | str
+    sql: str
+    sqlite: str | None = None
+
+
+QUESTIONS = (
+    Question(
+        "hourly count by type",
+        {"metrics": ["count"], "groupBy": ["time:1h", "eventType"]},
+        f"SELECT {HOUR}, event_type, count(*) FROM events GROUP BY 1, 2 ORDER BY 1, 2",
+    ),
+    Question(
+        "  the same, asked so that no rollup has it",
+        {"metrics": ["count"], "groupBy": ["time:1h", "eventType"], "filters": [["is", "status", ["ok", "error"]]]},
+        f"SELECT {HOUR}, event_type, count(*) FROM events WHERE status IN ('ok', 'error') GROUP BY 1, 2 ORDER BY 1, 2",
+    ),
+    Question(
+        "p50, p90, p95, p99 by hour",
+        {
+            "metrics": ["p50_duration", "p90_duration", "p95_duration", "p99_duration"],
+            "groupBy": ["time:1h"],
+            "filters": [["is", "status", ["ok", "error"]]],
+        },
+        f"SELECT {HOUR}, quantile_cont(duration, [0.5, 0.9, 0.95, 0.99]) FROM events"
+        " WHERE status IN ('ok', 'error') GROUP BY 1 ORDER BY 1",
+        f"SELECT {HOUR}, percentile(duration, 50), percentile(duration, 90), percentile(duration, 95),"
+        f" percentile(duration, 99) FROM events WHERE status IN ('ok', 'error') GROUP BY 1 ORDER BY 1",
+    ),
+    Question(
+        "distinct users by day",
+        {"metrics": ["unique_users"], "groupBy": ["time:1d"], "filters": [["is", "status", ["ok", "error"]]]},
+        f"SELECT {DAY}, count(DISTINCT user_id) FROM events WHERE status IN ('ok', 'error') GROUP BY 1 ORDER BY 1",
+    ),
+    Question(
+        "the last 100 events of one user",
+        "/v1/events/raw?userId=user-77&limit=100",
+        "SELECT * FROM events WHERE user_id = 'user-77' ORDER BY time_ms DESC LIMIT 100",
+    ),
+    Question(
+        "one user's events by type",
+        {"metrics": ["count"], "groupBy": ["eventType"], "filters": [["is", "userId", "user-77"]]},
+        "SELECT event_type, count(*) FROM events WHERE user_id = 'user-77' GROUP BY 1 ORDER BY 1",
+    ),
+    Question(
+        "group by a data field",
+        {"metrics": ["count"], "groupBy": ["data.plan"]},
+        "SELECT data->>'$.plan', count(*) FROM events GROUP BY 1 ORDER BY 1",
+    ),
+)
+DASHBOARDS = {
+    "count": ["count"],
+    "count, unique users, p95 of duration": ["count", "unique_users", "p95_duration"],
+}
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """Times are in ms, by what was asked."""
+
+    questions: dict[str, float]
+    dashboards: dict[str, float]
+    memory_bytes: int
+
+
+@bench("analytics: a million and ten million events")
+def questions() -> Iterator[Row]:
+    dashboards: dict[str, dict[str, float]] = {}
+    for size, count in COUNTS.items():
+        with tempfile.TemporaryDirectory() as name:
+            directory, end_ms = Path(name), time.time_ns() // 1_000_000 // DAY_MS * DAY_MS
+            began = time.perf_counter()
+            asyncio.run(_fill(directory / "delta-data", count, end_ms))
+            yield Row(f"{size}: stored, sealed, merged, rolled up", time.perf_counter() - began, "s")
+            measured = _ours(directory, end_ms)
+            plain = _duckdb(directory, count, end_ms)
+            rows = _sqlite(directory, count, end_ms)
+        dashboards[size] = measured.dashboards
+        for question in QUESTIONS:
+            ours, note = measured.questions[question.name], f"SQLite rows: {rows[question.name]:,.0f} ms"
+            yield Row(
+                f"{size}: {question.name}", ours, "ms", plain[question.name], "DuckDB on Parquet", bar=1.5, note=note
+            )
+        bar = float(SERVER_MEMORY_BYTES) / 1e6
+        yield Row(f"{size}: memory of the server meanwhile", measured.memory_bytes / 1e6, "MB", bar=bar)
+    for name in DASHBOARDS:
+        small, large = (dashboards[size][name] for size in COUNTS)
+        bars = {"bar": 50.0, "bar_on": "ours"} if name == "count" else {}
+        note = f"p95 of {DASHBOARD_TIMES}, none of them cached"
+        yield Row(f"30 days by hour at 10M: {name}", large, "ms", note=note, **bars)  # type: ignore[arg-type]
+        yield Row("  against the same at 1M", large, "ms", small, "at 1M", bar=2)
+
+
+async def _fill(data_dir: Path, count: int, end_ms: int) -> None:
+    """A data directory with the events, all of them sealed, merged and rolled up."""
+    import duckdb
+
+    async with app.open_services(Config(storage=Storage(data_dir=data_dir))) as svc:
+        project = await svc.db.write(_project)
+        made = event_data.made(duckdb.connect(), count=count, end_ms=end_ms, days=DAYS, at_once=AT_ONCE)
+        for number, rows in enumerate(made):
+            assert not await svc.eventlog.append(project, [_event(row) for row in rows])
+            if number % 13 == 12:
+                await svc.eventlog.tend(project)
+        await svc.eventlog.tend(project, seal=True, compact=True)
+
+
+def _project(tx: Tx) -> int:
+    return projects.ensure(tx, accounts.default_account(tx), "bench").id
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    at, event_type, source, user, session, duration, status, data, message = row
+    return Event(
+        at=at,
+        received_at=at + 40,
+        type=event_type,
+        source=source,
+        user_id=user,
+        session_id=session,
+        duration=duration,
+        status=status,
+        data=msgspec.Raw(data.encode()),
+        message_id=message,
+    )
+
+
+def _ours(directory: Path, end_ms: int) -> Measured:
+    key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+    with serving(directory, DELTA_LOG_LEVEL="warning") as server, Connection(server.url, key) as connection:
+        with _watched(server) as seen:
+            found = {q.name: _median_ms(lambda turn, q=q: _ask(connection, q, turn, end_ms)) for q in QUESTIONS}  # type: ignore[misc]
+        dashboards = {}
+        for name, metrics in DASHBOARDS.items():
+            body = {"metrics": metrics, "groupBy": ["time:1h"]}
+            times = _times_ms(
+                lambda turn, body=body: _query(connection, body, turn, end_ms),  # type: ignore[misc]
+                DASHBOARD_TIMES,
+            )
+            dashboards[name] = sorted(times)[int(0.95 * (DASHBOARD_TIMES - 1))]
+        return Measured(found, dashboards, max(seen))
+
+
+def _ask(connection: Connection, question: Question, turn: int, end_ms: int) -> None:
+    if isinstance(question.ours, str):
+        assert len(json.loads(connection.get(f"{question.ours}&endTime={end_ms + turn}"))["data"]) == 100
+    else:
+        _query(connection, question.ours, turn, end_ms)
+
+
+def _query(connection: Connection, body: dict[str, Any], turn: int, end_ms: int) -> None:
+    """Each turn asks for another limit: no answer can come from the cache."""
+    asked = {**body, "range": [end_ms - DAYS * DAY_MS, end_ms], "limit": 9000 + turn}
+    asked["range"] = [_text(moment) for moment in asked["range"]]
+    assert json.loads(connection.post("/v1/query", json.dumps(asked).encode(), wanted=200))["rows"]
+
+
+def _text(moment_ms: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment_ms / 1000))
+
+
+@contextlib.contextmanager
+def _watched(server: Server) -> Iterator[list[int]]:
+    """The server's memory, looked at all the time."""
+    seen, done = [server.memory_bytes()], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            seen.append(server.memory_bytes())
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(watch)
+        try:
+            yield seen
+        finally:
+            done.set()
+
+
+def _duckdb(directory: Path, count: int, end_ms: int) -> dict[str, float]:
+    import duckdb
+
+    connection = duckdb.connect()
+    path = directory / "peer.parquet"
+    event_data.write_parquet(connection, path, count=count, end_ms=end_ms, days=DAYS)
+    connection.execute(f"CREATE VIEW events AS FROM '{path}'")
+    return {q.name: _median_ms(lambda _, q=q: connection.execute(q.sql).fetchall()) for q in QUESTIONS}  # type: ignore[misc]
+
+
+def _sqlite(directory: Path, count: int, end_ms: int) -> dict[str, float]:
+    import duckdb
+
+    connection = apsw.Connection(str(directory / "peer.db"))
+    connection.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144")
+    connection.execute(f"CREATE TABLE events ({', '.join(event_data.SHOWN)})")
+    marks = ", ".join("?" * len(event_data.SHOWN))
+    with connection:
+        for rows in event_data.made(duckdb.connect(), count=count, end_ms=end_ms, days=DAYS):
+            connection.executemany(f"INSERT INTO events VALUES ({marks})", rows)
+    times = 1 if count > 1_000_000 else 3
+    return {
+        q.name: median(_times_ms(lambda _, q=q: connection.execute(q.sqlite or q.sql).fetchall(), times))  # type: ignore[misc]
+        for q in QUESTIONS
+    }
+
+
+def _median_ms(ask: Callable[[int], object]) -> float:
+    ask(TIMES)
+    return median(_times_ms(ask, TIMES))
+
+
+def _times_ms(ask: Callable[[int], object], times: int) -> list[float]:
+    taken = []
+    for turn in range(times):
+        began = time.perf_counter()
+        ask(turn)
+        taken.append((time.perf_counter() - began) * 1e3)
+    return taken
