@@ -32,13 +32,14 @@ _COLUMNS: dict[str, tuple[str, Kind]] = {
     "status": ("status", "text"),
     "tags": ("tags", "list"),
     "messageId": ("message_id", "text"),
-    "timestamp": ("at", "time"),
+    "timestamp": ("time_ms", "time"),
     "receivedAt": ("received_at", "time"),
 }
 NAMES = tuple(_COLUMNS)
 _SNAKE = {re.sub("[A-Z]", lambda match: "_" + match[0].lower(), name): name for name in NAMES}
 
 _NAME = re.compile(r"(?:[^.\\\x00\ud800-\udfff]|\\[.\\])+")
+_PATH = re.compile(rf"{_NAME.pattern}(?:\.{_NAME.pattern})*")
 _ESCAPED = re.compile(r"\\([.\\])")
 
 
@@ -60,21 +61,11 @@ def parse(text: object, *, at: str) -> Field:
 def _path(rest: str, text: str, at: str) -> tuple[str, ...]:
     if len(text) > MAX_LENGTH:
         raise Invalid(f"{at} has {len(text)} characters: a field has at most {MAX_LENGTH}", field=at)
-    names = []
-    place = 0
-    while match := _NAME.match(rest, place):
-        names.append(_ESCAPED.sub(r"\1", match[0]))
-        place = match.end() + 1
-        if rest[match.end() :] == "":
-            break
-        if rest[match.end()] != ".":
-            place = -1
-            break
-    if place != len(rest) + 1:
+    if not _PATH.fullmatch(rest):
         raise Invalid(
-            rf"{at} is no path of names: {shown(text)}; write data.cart.total, and \. for a dot in a name, \\ for a backslash",
-            field=at,
+            rf"{at} is no path of names: {shown(text)}; write data.cart.total, \. for a dot in a name", field=at
         )
+    names = [_ESCAPED.sub(r"\1", name) for name in _NAME.findall(rest)]
     if len(names) > MAX_DEPTH:
         raise Invalid(f"{at} is {len(names)} levels deep: at most {MAX_DEPTH} can be asked for", field=at)
     return tuple(names)

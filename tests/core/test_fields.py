@@ -44,7 +44,7 @@ def test_what_is_no_field_is_refused(text: object, says: str) -> None:
     [
         ("eventType", Field("eventType", "event_type", "text")),
         ("event_type", Field("event_type", "event_type", "text")),
-        ("timestamp", Field("timestamp", "at", "time")),
+        ("timestamp", Field("timestamp", "time_ms", "time")),
         ("tags", Field("tags", "tags", "list")),
         ("priority", Field("priority", "priority", "number")),
         ("data.plan", Field("data.plan", "data", "json", ("plan",))),
