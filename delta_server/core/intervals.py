@@ -132,8 +132,11 @@ def key(interval: Interval, at: int) -> int:
 
 def begins(interval: Interval, value: int) -> int:
     """The instant at which the stretch with the key `value` begins."""
-    begin = _instant(interval, value) if interval.step_ms % DAY_MS == 0 else _uncut(interval, value)
-    return max(EARLIEST_MS, min(LATEST_MS, begin))
+    return max(EARLIEST_MS, min(LATEST_MS, _begin(interval, value)))
+
+
+def _begin(interval: Interval, value: int) -> int:
+    return _uncut(interval, value) if interval.step_ms % DAY_MS else _instant(interval, value)
 
 
 def along(interval: Interval, span: Span) -> Iterator[int]:
@@ -156,7 +159,7 @@ def _end(interval: Interval, at: int) -> int:
     """Where the stretch that `at` lies in ends."""
     own = key(interval, at)
     if interval.step_ms % DAY_MS == 0:
-        return begins(interval, own + interval.step_ms)
+        return _begin(interval, own + interval.step_ms)
     cuts = (until for until, _ in interval.offsets if at < until < own + interval.step_ms)
     return next((cut for cut in cuts if key(interval, cut) != own), own + interval.step_ms)
 
