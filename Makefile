@@ -42,7 +42,7 @@ lock: ## Write the lock files anew from pyproject.toml
 	@sh packaging/lock.sh build/lock/bin/uv
 
 clean: ## Remove what these commands made (never your data)
-	rm -rf $(VENV) build dist tests/bench/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist tests/bench/node/node_modules tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 dist/delta-server: $(SOURCES) packaging/delta-server.spec packaging/requirements-dev.lock | $(VENV)/.dev

@@ -1,0 +1,78 @@
+"""Clients that people have in their programs already, unchanged but for the host, against a real server: whatever they
+sent is there, once."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.server_process import run, serving
+
+HERE = Path(__file__).parent
+NODE = HERE / "node"
+COUNT = 40
+
+
+class Delta:
+    """A running server with a write key for the clients and a project's key to look with."""
+
+    def __init__(self, url: str, write_key: str, key: str) -> None:
+        self.url, self.write_key, self._key = url, write_key, key
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Events by type, and the distinct message ids and values of `i` among them."""
+        metrics = ["count", "unique_data.i"]
+        found = self.ask("/v1/query", {"metrics": metrics, "groupBy": ["eventType"], "range": "24h"})
+        return {row["eventType"]: {name: row[name] for name in metrics} for row in found["rows"]}
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
+        request = Request(self.url + path, json.dumps(body).encode() if body else None, headers)
+        with urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def delta(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delta]:
+    directory = tmp_path_factory.mktemp("clients")
+    key = run(directory, "key", "create", "--project", "shop").stdout.strip()
+    write_key = run(directory, "key", "create", "--project", "shop", "--kind", "write").stdout.strip()
+    with serving(directory, DELTA_LOG_LEVEL="warning") as server:
+        yield Delta(server.url, write_key, key)
+
+
+def send(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=NODE)
+    assert done.returncode == 0, done.stderr
+
+
+def each_once(counts: dict[str, dict[str, int]], *types: str) -> None:
+    for event_type in types:
+        assert counts[event_type] == {"count": COUNT, "unique_data.i": COUNT}, event_type
+
+
+def test_the_python_clients_of_segment_rudderstack_and_cloudevents(delta: Delta) -> None:
+    send(sys.executable, str(HERE / "send.py"), delta.url, delta.write_key, str(COUNT))
+    each_once(delta.counts(), "Segment Python", "Rudder Python", "cloud.python")
+    user = delta.ask("/v1/users/segment-python")["user"]
+    assert user["traits"] == {"plan": "pro"}
+    assert user["events"]["by_type"] == {"Segment Python": COUNT, "identify": 1}
+
+
+def test_the_node_clients_of_segment_rudderstack_and_opentelemetry(delta: Delta) -> None:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("Node is not installed")
+    if not (NODE / "node_modules").exists():
+        install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(install, cwd=NODE, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    send(node, "send.js", delta.url, delta.write_key, str(COUNT))
+    each_once(delta.counts(), "Segment Node", "Rudder Node", "otlp.node")
+    assert delta.ask("/v1/users/segment-node")["user"]["traits"] == {"plan": "pro"}
