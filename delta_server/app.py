@@ -40,6 +40,7 @@ from delta_server.services import Cpu, Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock, Tx
+from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.sqlite import SqliteDatabase
 from delta_server.tasks.loops import Loop, Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
@@ -183,6 +184,8 @@ async def open_services(
         cpu, spare_cpu = Cpu(min(8, cores + 1), "cpu"), Cpu(min(8, cores), "spare-cpu")
         opened.push_async_callback(cpu.close)
         opened.push_async_callback(spare_cpu.close)
+        eventlog = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=spare_cpu)
+        opened.push_async_callback(eventlog.close)
         yield Services(
             config=config,
             db=db,
@@ -190,8 +193,10 @@ async def open_services(
             cpu=cpu,
             spare_cpu=spare_cpu,
             cache=Cache(config.storage.cache_bytes),
+            eventlog=eventlog,
             endpoint_locks=KeyedLocks(),
             contents_changed=Signal(),
+            erasures_requested=Signal(),
         )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from delta_server.config import Config
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Clock, Database
+from delta_server.storage.eventlog import EventLog
 from delta_server.storage.transaction import shutting_down
 from delta_server.tasks.signals import KeyedLocks, Signal
 
@@ -46,9 +47,12 @@ class Services(msgspec.Struct, frozen=True):
     """For what may take long and what nobody waits for: comparing, searching histories, packing. It never keeps a write
     waiting for a thread."""
     cache: Cache
+    eventlog: EventLog
     endpoint_locks: KeyedLocks
     """By endpoint: appending a content encodes against the one before it, so appends to one endpoint take turns."""
     contents_changed: Signal
     """Contents were added or removed: deltas are to be computed."""
+    erasures_requested: Signal
+    """Somebody asked for a person to be erased."""
     keys_used: dict[int, int] = msgspec.field(default_factory=dict)
     """By API key's row, when it was last used, until the next of the periodic writes. Used on the event loop only."""

@@ -1,6 +1,6 @@
 """The Database port: one writer, many readers, plain functions on a transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -13,6 +13,11 @@ T = TypeVar("T")
 class Clock(Protocol):
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
+
+
+class Threads(Protocol):
+    def __call__(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+        """`fn`'s result; it runs away from the event loop. Raises Unavailable once closed."""
 
 
 class Tx(Protocol):

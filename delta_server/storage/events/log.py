@@ -1,0 +1,68 @@
+"""The EventLog port on the database file: hot blocks, Parquet segments, and DuckDB over both.
+
+This only puts the parts together; each of the other files of this folder does one thing.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Self
+
+from delta_server.config import Config
+from delta_server.core.event import Event
+from delta_server.core.plan import Listing, Plan
+from delta_server.storage.database import Clock, Database, Threads, Tx
+from delta_server.storage.eventlog import Answer, Beside, EventStats
+from delta_server.storage.events import blocks, catalog
+from delta_server.storage.events.appending import Appending
+from delta_server.storage.events.seen import Seen
+
+
+class EmbeddedEventLog:
+    """See `EventLog` for what the methods promise. Made by `open`, for one event loop."""
+
+    def __init__(
+        self, config: Config, db: Database, clock: Clock, *, cpu: Threads, spare_cpu: Threads, seen: Seen, last_seq: int
+    ) -> None:
+        self._config = config
+        self._db = db
+        self._clock = clock
+        self._spare_cpu = spare_cpu
+        self._seen = seen
+        self._appending = Appending(db, clock, cpu, seen, last_seq)
+
+    @classmethod
+    async def open(cls, config: Config, db: Database, clock: Clock, *, cpu: Threads, spare_cpu: Threads) -> Self:
+        """`cpu` is for what a write waits for, `spare_cpu` for what may take long. Raises Unavailable."""
+        seen = Seen()
+        await db.read(seen.load)
+        last_seq = await db.read(blocks.last_seq)
+        return cls(config, db, clock, cpu=cpu, spare_cpu=spare_cpu, seen=seen, last_seq=last_seq)
+
+    async def append(self, project: int, events: Sequence[Event], beside: Beside | None = None) -> frozenset[int]:
+        return await self._appending.append(project, events, beside)
+
+    async def query(self, project: int, plan: Plan) -> Answer:
+        raise NotImplementedError
+
+    def stream(self, project: int, plan: Listing | Plan) -> AsyncIterator[list[tuple[Any, ...]]]:
+        raise NotImplementedError
+
+    async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
+        raise NotImplementedError
+
+    async def version(self, project: int, plan: Plan) -> bytes:
+        raise NotImplementedError
+
+    async def tend(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
+        raise NotImplementedError
+
+    def since(self, tx: Tx, project: int, block: int, limit: int) -> list[tuple[int, bytes]]:
+        return blocks.since(tx, project, block, limit)
+
+    def stats(self, tx: Tx, project: int) -> EventStats:
+        return catalog.stats(tx, project)
+
+    def delete_some(self, tx: Tx, project: int, limit: int) -> bool:
+        return catalog.delete_some(tx, project, limit)
+
+    async def close(self) -> None:
+        await self._appending.close()
