@@ -1,0 +1,47 @@
+"""What callers are told when DuckDB fails: what to do about it, and nothing of paths, tokens or other tenants."""
+
+import logging
+import re
+
+import apsw
+
+from delta_server.core.errors import DatabaseFailed, Invalid, TooCostly, Unavailable
+from delta_server.storage.transaction import explain
+
+log = logging.getLogger(__name__)
+
+_INNER = re.compile(r"\w+://|\w*/\w+/|0x[0-9a-f]{6}", re.IGNORECASE)
+
+
+def told(error: Exception) -> Exception:
+    """The error to raise instead; `error` itself when it is a mistake of the server, which is logged as one."""
+    if isinstance(error, apsw.Error):
+        return explain(error)
+    import duckdb
+
+    match error:
+        case duckdb.OutOfMemoryException():
+            return TooCostly(
+                "the query needs more than events.query_memory_bytes: ask for a shorter time range, fewer keys or less"
+                " detail"
+            )
+        case duckdb.InterruptException():
+            return Unavailable("the query was stopped: try again")
+        case duckdb.InvalidInputException() if "://" in str(error):
+            log.error("stored events cannot be read", exc_info=error)
+            return DatabaseFailed("stored events cannot be read: check the database, restore a backup")
+        case duckdb.ConversionException() | duckdb.OutOfRangeException() | duckdb.InvalidInputException():
+            return Invalid(first_line(error))
+        case duckdb.IOException():
+            log.warning("a query could not read or write", exc_info=error)
+            return Unavailable("the disk failed or is full while a query ran: try again later", retry_after_s=60)
+        case duckdb.Error() if "FileNotFoundError" in str(error):
+            return Invalid("the query names a file that is not there")
+        case _:
+            return error
+
+
+def first_line(error: Exception) -> str:
+    """What DuckDB says is wrong with the request, without its class, or a sentence when it names things inside."""
+    line = str(error).partition("\n")[0].partition("Error: ")[2].strip()
+    return "a value cannot be used in this query" if not line or _INNER.search(line) else line

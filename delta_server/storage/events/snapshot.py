@@ -1,0 +1,256 @@
+"""One state of a project's events, held while a query runs: what is there, and the bytes of it.
+
+A snapshot is a read-only connection with an open read transaction, so sealing, compaction and erasure go on beside it.
+DuckDB reads its files from several threads at once: one lock goes around the connection.
+"""
+
+import bisect
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+from zstandard import ZstdDecompressor
+
+from delta_server.core.plan import Span
+from delta_server.storage.connection import Tuning, open_reader
+from delta_server.storage.database import Row
+
+ALWAYS = Span(-(2**62), 2**62)
+_IDLE = 4
+"""Connections kept open between queries."""
+_PROGRESS_STEPS = 20_000
+"""About a millisecond of SQLite's work."""
+
+
+class Segment(msgspec.Struct, frozen=True, gc=False):
+    """A file of sealed events. `first_at`, `last_at` are the times of its first and last event; `types` is JSON
+    {event type: count}; `rolled` is 1 when its events are in the rollups."""
+
+    id: int
+    events_count: int
+    first_at: int
+    last_at: int
+    types: str
+    json_bytes: int
+    stored_bytes: int
+    rolled: int
+
+
+class Block(msgspec.Struct, frozen=True, gc=False):
+    """Events of one commit that wait to be sealed; `raw_bytes` is the length of their lines."""
+
+    id: int
+    seq: int
+    events_count: int
+    first_at: int
+    last_at: int
+    raw_bytes: int
+
+
+class Rollup(msgspec.Struct, frozen=True, gc=False):
+    """A file of the buckets of one interval that begin from `first_at` and before `end_at`."""
+
+    id: int
+    interval_ms: int
+    first_at: int
+    end_at: int
+    rows_count: int
+
+
+class Pages(msgspec.Struct, frozen=True):
+    """What a file that DuckDB has open reads from: `read(offset, count)` gives exactly these bytes."""
+
+    size: int
+    read: Callable[[int, int], bytes]
+    close: Callable[[], None]
+
+
+class Snapshot:
+    """Made by Snapshots. The lists are in order of time, then id; they and the files are of `project` alone."""
+
+    def __init__(self, connection: apsw.Connection, project: int) -> None:
+        self.project = project
+        self.token = secrets.token_hex(16)
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._hot: list[list[Block]] = []
+        self._blobs: set[apsw.Blob] = set()
+        self._stopped = False
+        self.failure: apsw.Error | None = None
+        """What SQLite said when a file could not be read: DuckDB tells it as an error of its own."""
+        connection.set_progress_handler(lambda: self._stopped, _PROGRESS_STEPS)
+
+    def stop(self) -> None:
+        """From any thread: reads raise apsw.InterruptError from now on."""
+        self._stopped = True
+
+    def end(self) -> None:
+        """Close what DuckDB left open; a blob would hold the transaction."""
+        with self._lock:
+            for blob in self._blobs:
+                blob.close(True)
+            self._blobs.clear()
+            self._connection.set_progress_handler(None)
+            self._connection.execute("ROLLBACK")
+
+    def all(self, sql: str, *params: Any) -> list[Row]:
+        """The rows of a SELECT in this state of the database."""
+        with self._lock:
+            self._check()
+            try:
+                return self._connection.execute(sql, params).fetchall()
+            except apsw.Error as error:
+                self.failure = error
+                raise
+
+    def segments(self, span: Span = ALWAYS) -> list[Segment]:
+        """Those with events in the span, by what their first and last events say."""
+        rows = self.all(
+            "SELECT id, events_count, first_at, last_at, types, json_bytes, stored_bytes, rolled FROM segment"
+            " WHERE project = ? AND first_at < ? AND last_at >= ? ORDER BY first_at, id",
+            self.project, span.end_ms, span.start_ms,
+        )  # fmt: skip
+        return [Segment(*row) for row in rows]
+
+    def blocks(self, span: Span = ALWAYS) -> list[Block]:
+        """Those with events in the span, in order of arrival."""
+        rows = self.all(
+            "SELECT id, seq, events_count, first_at, last_at, raw_bytes FROM event_block"
+            " WHERE project = ? AND first_at < ? AND last_at >= ? ORDER BY id",
+            self.project, span.end_ms, span.start_ms,
+        )  # fmt: skip
+        return [Block(*row) for row in rows]
+
+    def rollups(self, interval_ms: int, span: Span = ALWAYS) -> list[Rollup]:
+        rows = self.all(
+            "SELECT id, interval_ms, first_at, end_at, rows_count FROM rollup"
+            " WHERE project = ? AND interval_ms = ? AND first_at < ? AND end_at > ? ORDER BY first_at",
+            self.project, interval_ms, span.end_ms, span.start_ms,
+        )  # fmt: skip
+        return [Rollup(*row) for row in rows]
+
+    def segment_path(self, segment: int) -> str:
+        """What read_parquet opens. Paths are made of hexadecimal digits and numbers: safe inside SQL."""
+        return f"segment://{self.token}/{segment}"
+
+    def rollup_path(self, rollup: int) -> str:
+        return f"rollup://{self.token}/{rollup}"
+
+    def hot_path(self, blocks: Sequence[Block]) -> str:
+        """What read_ndjson opens: the lines of these blocks."""
+        self._hot.append(list(blocks))
+        return f"hot://{self.token}/{len(self._hot) - 1}"
+
+    def open(self, kind: str, number: int) -> Pages:
+        """The file behind one of the paths. Raises KeyError or IndexError for none of this snapshot's."""
+        if kind == "hot":
+            return self._open_hot(self._hot[number])
+        table, column = {"segment": ("segment_data", "segment"), "rollup": ("rollup_data", "rollup")}[kind]
+        found = self.all(f"SELECT 1 FROM {column} WHERE id = ? AND project = ?", number, self.project)
+        if not found:
+            raise KeyError(number)
+        return self._open_blob(table, "parquet", number)
+
+    def _check(self) -> None:
+        if self._stopped:
+            raise apsw.InterruptError("the query was stopped")
+
+    def _open_blob(self, table: str, column: str, number: int) -> Pages:
+        with self._lock:
+            blob = self._connection.blob_open("main", table, column, number, False)
+            self._blobs.add(blob)
+
+        def read(offset: int, count: int) -> bytes:
+            with self._lock:
+                self._check()
+                try:
+                    blob.seek(offset)
+                    data: bytes = blob.read(count)
+                except apsw.Error as error:
+                    self.failure = error
+                    raise
+                return data
+
+        def close() -> None:
+            with self._lock:
+                self._blobs.discard(blob)
+                blob.close(True)
+
+        return Pages(blob.length(), read, close)
+
+    def _open_hot(self, blocks: list[Block]) -> Pages:
+        ends = list(accumulate(block.raw_bytes for block in blocks))
+
+        def read(offset: int, count: int) -> bytes:
+            first = bisect.bisect_right(ends, offset)
+            last = bisect.bisect_left(ends, offset + count)
+            lines = b"".join(map(self._lines, blocks[first : last + 1]))
+            begin = offset - (ends[first - 1] if first else 0)
+            return lines[begin : begin + count]
+
+        return Pages(ends[-1] if ends else 0, read, lambda: None)
+
+    def _lines(self, block: Block) -> bytes:
+        [(packed,)] = self.all("SELECT events FROM event_block WHERE id = ?", block.id)
+        return ZstdDecompressor().decompress(packed, max_output_size=block.raw_bytes)
+
+
+class Snapshots:
+    """Opens snapshots on a few connections of its own. `open` is for any thread."""
+
+    def __init__(self, path: Path, tuning: Tuning) -> None:
+        self._path = path
+        self._tuning = tuning
+        self._lock = threading.Lock()
+        self._idle: list[apsw.Connection] = []
+        self._open: dict[str, Snapshot] = {}
+        self._closed = False
+
+    @contextmanager
+    def open(self, project: int) -> Iterator[Snapshot]:
+        """The project's present state, until the end of the block. Raises apsw.Error."""
+        connection = self._take()
+        whole = False
+        try:
+            connection.execute("BEGIN")
+            snapshot = Snapshot(connection, project)
+            snapshot.all("SELECT 1 FROM sqlite_schema LIMIT 1")  # the first read is what fixes the state
+            self._open[snapshot.token] = snapshot
+            try:
+                yield snapshot
+            finally:
+                del self._open[snapshot.token]
+                snapshot.end()
+            whole = True
+        finally:
+            self._give_back(connection, whole=whole)
+
+    def find(self, token: str) -> Snapshot:
+        """An open one. Raises KeyError."""
+        return self._open[token]
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> apsw.Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return open_reader(self._path, self._tuning)
+
+    def _give_back(self, connection: apsw.Connection, *, whole: bool) -> None:
+        with self._lock:
+            if whole and not self._closed and len(self._idle) < _IDLE:
+                self._idle.append(connection)
+                return
+        connection.close()

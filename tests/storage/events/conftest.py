@@ -1,0 +1,30 @@
+"""A real database in a temporary directory, a project in it, and the engine that reads it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from delta_server.config import MIB, Events
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from tests.storage.events.stored import make_project
+from tests.storage.opened import FAST, opened
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    async with opened(tmp_path) as database:
+        yield database
+
+
+@pytest.fixture
+async def project(db: SqliteDatabase) -> int:
+    return await db.write(make_project)
+
+
+@pytest.fixture
+async def engine(db: SqliteDatabase, tmp_path: Path) -> AsyncIterator[Engine]:
+    made = Engine(tmp_path / DATABASE_NAME, Events(query_threads=2, query_memory_bytes=256 * MIB), FAST)
+    yield made
+    await made.close()

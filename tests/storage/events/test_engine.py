@@ -1,0 +1,231 @@
+"""DuckDB over one state of the database: deadlines, cancellation, memory, what it may not reach."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from delta_server.config import MIB, Events
+from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
+from delta_server.core.event import Event
+from delta_server.storage.events import engine as engine_module
+from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from tests.storage.events.stored import make_project, put_block, put_segment, seal
+from tests.storage.opened import FAST
+
+FOREVER = "SELECT count(*) FROM range(100000000000) WHERE range % 7 = 8"
+EVENTS = [Event(at=i, received_at=i, type="a" if i % 2 else "b", seq=i + 1) for i in range(100)]
+
+
+def lines_of(reading: Reading, *, blocks: list[Any] | None = None) -> str:
+    path = reading.snapshot.hot_path(reading.snapshot.blocks() if blocks is None else blocks)
+    return f"read_ndjson('{path}', columns = {{t: 'BIGINT', e: 'VARCHAR'}})"
+
+
+def sealed(reading: Reading) -> str:
+    paths = ", ".join(f"'{reading.snapshot.segment_path(segment.id)}'" for segment in reading.snapshot.segments())
+    return f"read_parquet([{paths}])"
+
+
+async def test_waiting_blocks_are_one_file_of_lines(engine: Engine, db: SqliteDatabase, project: int):
+    for start in range(0, 100, 10):
+        await db.write(put_block, project, EVENTS[start : start + 10])
+
+    def work(reading: Reading) -> Any:
+        return reading.rows(f"SELECT e, count(*), sum(t) AS total FROM {lines_of(reading)} GROUP BY 1 ORDER BY 1")
+
+    assert await engine.run(project, work) == (
+        ("e", "count_star()", "total"),
+        [("a", 50, sum(range(1, 100, 2))), ("b", 50, sum(range(0, 100, 2)))],
+    )
+
+
+async def test_a_new_file_is_given_back_and_read_as_a_segment(engine: Engine, db: SqliteDatabase, project: int):
+    await db.write(put_block, project, EVENTS)
+    await seal(db, engine, project)
+    sql = "SELECT count(*), min(time_ms), max(seq) FROM {}"
+    _, rows = await engine.run(project, lambda reading: reading.rows(sql.format(sealed(reading))))
+    assert rows == [(100, 0, 100)]
+    assert await engine.run(project, lambda reading: reading.snapshot.blocks()) == []
+
+
+async def test_a_query_sees_one_state_whatever_is_written_meanwhile(engine: Engine, db: SqliteDatabase, project: int):
+    await db.write(put_block, project, EVENTS)
+    loop = asyncio.get_running_loop()
+
+    def work(reading: Reading) -> list[Any]:
+        begun = reading.rows(f"SELECT count(*) FROM {lines_of(reading)}")[1]
+        asyncio.run_coroutine_threadsafe(db.write(lambda tx: tx.run("DELETE FROM event_block")), loop).result()
+        return [begun, reading.rows(f"SELECT count(*) FROM {lines_of(reading)}")[1]]
+
+    assert await engine.run(project, work) == [[(100,)], [(100,)]]
+    assert await engine.run(project, lambda reading: reading.snapshot.blocks()) == []
+
+
+async def test_no_path_leads_to_another_projects_files(engine: Engine, db: SqliteDatabase, project: int):
+    other = await db.write(make_project, "other")
+    await db.write(put_block, other, EVENTS)
+    await seal(db, engine, other)
+    [theirs] = await engine.run(other, lambda reading: reading.snapshot.segments())
+
+    def steal(reading: Reading) -> Any:
+        return reading.rows(f"SELECT * FROM read_parquet('{reading.snapshot.segment_path(theirs.id)}')")
+
+    with pytest.raises(Invalid, match="a file that is not there"):
+        await engine.run(project, steal)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('{database}')",
+        "SELECT * FROM glob('/*')",
+        "SELECT * FROM read_parquet('segment://0123456789abcdef0123456789abcdef/1')",
+        "SELECT * FROM read_parquet('hot://../../etc/passwd')",
+        "ATTACH '{database}' AS other",
+        "COPY (SELECT 1) TO '/tmp/x.csv'",
+        "COPY (SELECT 1) TO 'segment://x/1' (USE_TMP_FILE false)",
+        "SET memory_limit = '100GB'",
+        "SET enable_external_access = true",
+        "RESET lock_configuration",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+    ],
+)
+async def test_sql_reaches_nothing_outside(engine: Engine, project: int, tmp_path: Path, sql: str):
+    text = sql.format(database=tmp_path / DATABASE_NAME)
+    with pytest.raises(Exception, match=r".") as caught:
+        await engine.run(project, lambda reading: reading.rows(text))
+    assert "root:" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT regexp_matches('a', '(')", "missing"),
+        ("SELECT CAST('x' AS INTEGER)", "Could not convert string 'x'"),
+        ("SELECT 9223372036854775807::BIGINT + range FROM range(1, 3)", "Overflow"),
+    ],
+)
+async def test_what_cannot_be_computed_is_the_askers_to_mend(engine: Engine, project: int, sql: str, said: str):
+    with pytest.raises(Invalid, match=said):
+        await engine.run(project, lambda reading: reading.rows(sql))
+
+
+async def test_a_query_past_the_memory_limit_is_told_so(db: SqliteDatabase, project: int, tmp_path: Path):
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=32 * MIB), FAST)
+    sql = "SELECT list(range || 'some more text to fill the memory') FROM range(3000000)"
+    with pytest.raises(TooCostly, match=r"needs more than events\.query_memory_bytes"):
+        await engine.run(project, lambda reading: reading.rows(sql))
+    assert (await engine.run(project, lambda reading: reading.rows("SELECT 1")))[1] == [(1,)]
+    await engine.close()
+
+
+async def impatient(tmp_path: Path) -> Engine:
+    return Engine(tmp_path / DATABASE_NAME, Events(query_seconds=1, query_threads=1), FAST)
+
+
+async def test_a_query_past_its_deadline_is_ended(db: SqliteDatabase, project: int, tmp_path: Path):
+    engine = await impatient(tmp_path)
+    with pytest.raises(TooCostly, match=r"events\.query_seconds \(1 s\)"):
+        await engine.run(project, lambda reading: reading.rows(FOREVER))
+    await engine.close()  # waits for the threads: would hang if the query went on
+
+
+async def test_waiting_for_a_thread_counts(db: SqliteDatabase, project: int, tmp_path: Path):
+    engine = await impatient(tmp_path)
+    released = threading.Event()
+    asked = [engine.run(project, lambda _: released.wait()) for _ in range(engine_module.QUERIES + 1)]
+    failures = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(failure) for failure in failures] == [TooCostly] * engine_module.QUERIES + [Unavailable]
+    released.set()
+    await engine.close()
+
+
+async def test_a_cancelled_query_is_ended(engine: Engine, project: int):
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+    ended: asyncio.Future[Exception] = loop.create_future()
+
+    def work(reading: Reading) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        try:
+            reading.rows(FOREVER)
+        except Exception as error:
+            loop.call_soon_threadsafe(ended.set_result, error)
+            raise
+
+    asking = asyncio.create_task(engine.run(project, work))
+    await begun.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert "Interrupted" in str(await ended) or isinstance(await ended, DeltaError)
+
+
+async def test_closing_ends_what_runs_and_refuses_what_comes(engine: Engine, project: int, tmp_path: Path):
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def work(reading: Reading) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        reading.rows(FOREVER)
+
+    asking = asyncio.create_task(engine.run(project, work))
+    await begun.wait()
+    assert (tmp_path / "query-spill").stat().st_mode & 0o777 == 0o700
+    await engine.close()
+    with pytest.raises(Unavailable, match="shutting down"):
+        await asking
+    with pytest.raises(Unavailable, match="shutting down"):
+        await engine.run(project, lambda reading: reading.rows("SELECT 1"))
+    await engine.close()
+    assert not (tmp_path / "query-spill").exists()
+
+
+def numbers(reading: Reading) -> Iterator[list[Any]]:
+    yield from reading.batches("SELECT range FROM range(1000000000)", rows=1000)
+
+
+async def test_a_stream_gives_batches_as_they_are_asked_for(engine: Engine, project: int):
+    stream = engine.stream(project, numbers)
+    seen = [len(await anext(stream)) for _ in range(5)]
+    await stream.aclose()
+    assert seen == [1000] * 5
+    # its connection is given back: as many may be opened again, one after the other
+    for _ in range(engine_module.STREAMS + 1):
+        again = engine.stream(project, numbers)
+        await anext(again)
+        await again.aclose()
+
+
+async def test_too_many_streams_are_refused(engine: Engine, project: int):
+    streams = [engine.stream(project, numbers) for _ in range(engine_module.STREAMS + 1)]
+    for stream in streams[:-1]:
+        await anext(stream)
+    with pytest.raises(Unavailable, match="exports are running"):
+        await anext(streams[-1])
+    for stream in streams:
+        await stream.aclose()
+
+
+async def test_a_stream_that_nobody_reads_is_ended(db: SqliteDatabase, project: int, tmp_path: Path):
+    engine = await impatient(tmp_path)
+    stream = engine.stream(project, numbers)
+    await anext(stream)
+    loop = asyncio.get_running_loop()
+    passed: asyncio.Future[None] = loop.create_future()
+    loop.call_later(1.01, passed.set_result, None)
+    await passed
+    with pytest.raises(TooCostly, match="nothing was read for 1 s"):
+        await anext(stream)
+    await engine.close()
+
+
+async def test_a_damaged_segment_is_told_as_one(engine: Engine, db: SqliteDatabase, project: int):
+    await db.write(put_segment, project, b"no Parquet at all", 1, 0, 1)
+    with pytest.raises(DatabaseFailed, match="stored events cannot be read"):
+        await engine.run(project, lambda reading: reading.rows(f"SELECT * FROM {sealed(reading)}"))
