@@ -7,12 +7,15 @@ so that other threads have their turn in between.
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
+from typing import TypeVar
 
 import msgspec
 
 from delta_server.core.errors import BadRequest
+
+T = TypeVar("T")
 
 MAX_DEPTH = 512
 
@@ -34,6 +37,14 @@ _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 
 def check(document: bytes, what: str = "the document") -> None:
     """Raise BadRequest unless `document` is one JSON value (RFC 8259) in UTF-8, at most MAX_DEPTH levels deep."""
+    read(document, _decode_raw, what)
+    if deeper_than(MAX_DEPTH, document):
+        raise _too_deep(what)
+
+
+def read(document: bytes, decode: Callable[[bytes], T], what: str = "the document") -> T:
+    """What one of msgspec's decoders makes of `document`. Raises BadRequest as `check` does, but for depth only where
+    the decoder gives up, and msgspec's ValidationError."""
     if not document or document.isspace():
         raise BadRequest(f"{what} is empty: send a JSON value")
     if document.startswith(b"\xef\xbb\xbf"):
@@ -41,13 +52,13 @@ def check(document: bytes, what: str = "the document") -> None:
     if (wrong := _wrong_utf8(document)) is not None:
         raise BadRequest(f"{what} is not valid UTF-8 (byte {wrong})")
     try:
-        _decode_raw(document)
+        return decode(document)
+    except msgspec.ValidationError:
+        raise
     except msgspec.DecodeError as error:
         raise BadRequest(f"{what} is not valid JSON: {_reason(error, document)}") from None
     except RecursionError:
         raise _too_deep(what) from None
-    if _deeper_than(MAX_DEPTH, document):
-        raise _too_deep(what)
 
 
 def _reason(error: msgspec.DecodeError, document: bytes) -> str:
@@ -78,7 +89,7 @@ def _wrong_utf8(document: bytes) -> int | None:
     return None
 
 
-def _deeper_than(limit: int, document: bytes) -> bool:
+def deeper_than(limit: int, document: bytes) -> bool:
     """Whether valid JSON nests deeper than `limit`.
 
     Of most blocks of brackets it is enough to count those that open (13 us for 10,000). Where that could exceed the

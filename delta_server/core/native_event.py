@@ -1,0 +1,181 @@
+"""Delta's own events: `{"eventType": "signup", "userId": "u1", "data": {...}, ...}`, one, many, or one a line."""
+
+from functools import partial
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from delta_server.core import event_batch, event_checks, json_text
+from delta_server.core.errors import Invalid
+from delta_server.core.event import Event
+from delta_server.core.event_batch import Item, Parsed, Read
+from delta_server.core.event_checks import LARGEST_DURATION, MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, MOST_TYPE, NULL
+from delta_server.core.event_time import Arrival, place
+from delta_server.core.profile_change import Told
+
+_Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MOST_ID)]
+_ESCAPED_NUL = b"\\u0000"
+
+
+class _Sent(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    """As nearly all events are: msgspec checks the fields by itself. It knows nothing of NUL: see `_ESCAPED_NUL`."""
+
+    event_type: Annotated[str, Meta(min_length=1, max_length=MOST_TYPE)]
+    timestamp: str | int | float | None = None
+    source: _Id | None = None
+    data: msgspec.Raw = NULL
+    user_id: _Id | None = None
+    anonymous_id: _Id | None = None
+    session_id: _Id | None = None
+    duration: Annotated[float, Meta(ge=0, le=LARGEST_DURATION)] | None = None
+    priority: Annotated[int, Meta(ge=0, le=100)] | None = None
+    status: Annotated[str, Meta(min_length=1, max_length=MOST_STATUS)] | None = None
+    tags: list[str] | None = None
+    metadata: msgspec.Raw = NULL
+    message_id: Annotated[str, Meta(min_length=1, max_length=MOST_MESSAGE_ID)] | None = None
+    original_timestamp: str | int | float | None = None
+    sent_at: Any = None
+
+
+class _Odd(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    """The same fields of an event that has something else in them."""
+
+    event_type: Any = None
+    timestamp: Any = None
+    source: Any = None
+    data: msgspec.Raw = NULL
+    user_id: Any = None
+    anonymous_id: Any = None
+    session_id: Any = None
+    duration: Any = None
+    priority: Any = None
+    status: Any = None
+    tags: Any = None
+    metadata: msgspec.Raw = NULL
+    message_id: Any = None
+    original_timestamp: Any = None
+    sent_at: Any = None
+
+
+class _Batch(msgspec.Struct, rename="camel"):
+    events: msgspec.Raw = NULL
+    sent_at: Any = None
+
+
+_NAMES = {field.encode_name for field in msgspec.structs.fields(_Sent)}
+_ALIASES = {field.name: field.encode_name for field in msgspec.structs.fields(_Sent)}
+_decode = msgspec.json.Decoder(_Sent).decode
+_decode_odd = msgspec.json.Decoder(_Odd).decode
+_decode_batch = msgspec.json.Decoder(_Batch).decode
+_NO_BATCH = 'send {"events": [...]}, an array of events, or one event a line'
+
+
+def parse_one(body: bytes, arrival: Arrival, message_id: str | None = None) -> Parsed:
+    """One event, with `message_id` if it has none of its own. Raises BadRequest, Invalid, TooLarge."""
+    found = event_batch.one(event_batch.whole(body), _reader(body, arrival))
+    [event] = found.events
+    if event.message_id is None:
+        event.message_id = message_id
+    return found
+
+
+def parse_many(body: bytes, arrival: Arrival, *, lines: bool = False) -> Parsed:
+    """`{"events": [...]}`, a bare array, or NDJSON if it is called so or looks so.
+
+    Raises BadRequest, Invalid, TooLarge for the request as a whole."""
+    if lines or _looks_like_lines(body):
+        return event_batch.each(event_batch.lines(body), partial(_line, _reader(body, arrival)))
+    body = event_batch.unbroken(body)
+    try:
+        if body.lstrip().startswith(b"["):
+            items = json_text.read(body, event_batch.decode_items, "the body")
+        else:
+            batch = json_text.read(body, _decode_batch, "the body")
+            items, arrival = event_batch.decode_items(batch.events), arrival.sent(batch.sent_at)
+    except msgspec.ValidationError:
+        raise Invalid(_NO_BATCH, field="events") from None
+    return event_batch.each(items, _reader(body, arrival))
+
+
+def _looks_like_lines(body: bytes) -> bool:
+    """Whether the first line is an object by itself and another follows."""
+    first, _, rest = body.strip().partition(b"\n")
+    return bool(rest) and first.startswith(b"{") and event_batch.is_json(first)
+
+
+def _reader(body: bytes, arrival: Arrival) -> Read:
+    return partial(_event, arrival, _ESCAPED_NUL in body)
+
+
+def _line(read: Read, line: Item, told: list[Told]) -> Event:
+    return read(event_batch.whole(bytes(line).strip()), told)
+
+
+def _event(arrival: Arrival, odd: bool, item: Item, told: list[Told]) -> Event:
+    event_checks.size(item, arrival)
+    try:
+        sent = _odd(item) if odd else _decode(item)
+    except msgspec.ValidationError:
+        sent = _odd(item)
+    at, original_at, flags = place(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
+    return Event(
+        at,
+        arrival.received_at,
+        sent.event_type,
+        0,
+        sent.source,
+        sent.user_id,
+        sent.anonymous_id,
+        sent.session_id,
+        sent.duration,
+        sent.priority,
+        sent.status,
+        event_checks.tags(sent.tags) if sent.tags else None,
+        event_checks.json_data(sent.data),
+        event_checks.json_object(sent.metadata, "metadata"),
+        sent.message_id,
+        original_at,
+        flags,
+    )
+
+
+def _odd(item: Item) -> _Sent:
+    """An event with numbers for ids, a priority's name, fields of its own and the like. Raises Invalid."""
+    try:
+        sent = _decode_odd(item)
+    except msgspec.ValidationError:
+        sent = _decode_odd(_renamed(item))
+    text = event_checks.text
+    return _Sent(
+        event_type=event_checks.event_type(sent.event_type),
+        timestamp=sent.timestamp,
+        source=text(sent.source, "source", MOST_ID),
+        data=sent.data,
+        user_id=text(sent.user_id, "userId", MOST_ID),
+        anonymous_id=text(sent.anonymous_id, "anonymousId", MOST_ID),
+        session_id=text(sent.session_id, "sessionId", MOST_ID),
+        duration=event_checks.duration(sent.duration),
+        priority=event_checks.priority(sent.priority),
+        status=text(sent.status, "status", MOST_STATUS),
+        tags=event_checks.tags(sent.tags),
+        metadata=sent.metadata,
+        message_id=text(sent.message_id, "messageId", MOST_MESSAGE_ID),
+        original_timestamp=sent.original_timestamp,
+        sent_at=sent.sent_at,
+    )
+
+
+def _renamed(item: Item) -> bytes:
+    """The event with snake_case names in camelCase, and what has no place of its own among `metadata`."""
+    known: dict[str, Any] = {}
+    others: dict[str, msgspec.Raw] = {}
+    for name, value in event_checks.members(item).items():
+        name = _ALIASES.get(name, name)
+        if name in known:
+            raise Invalid(f"{name} is given twice, once in camelCase and once in snake_case", field=name)
+        (known if name in _NAMES else others)[name] = value
+    if others:
+        metadata = event_checks.json_object(known.get("metadata", NULL), "metadata")
+        known["metadata"] = others | event_checks.members(metadata)
+    return msgspec.json.encode(known)

@@ -1,0 +1,190 @@
+"""Calls of the Segment family (track, identify, page, screen, group, alias) as the clients of Segment, RudderStack and
+their kind send them: https://segment.com/docs/connections/spec/."""
+
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from delta_server.core import event_batch, event_checks, json_text
+from delta_server.core.errors import Invalid
+from delta_server.core.event import Event
+from delta_server.core.event_batch import Item, Parsed
+from delta_server.core.event_checks import MOST_ID, MOST_MESSAGE_ID, NULL, members, text
+from delta_server.core.event_time import Arrival, place
+from delta_server.core.profile_change import Alias, ProfileChange, Told
+
+CALLS = ("track", "identify", "page", "screen", "group", "alias")
+
+
+class _Call(msgspec.Struct, rename="camel", gc=False):
+    type: Any = None
+    event: Any = None
+    user_id: Any = None
+    anonymous_id: Any = None
+    group_id: Any = None
+    previous_id: Any = None
+    name: Any = None
+    category: Any = None
+    properties: msgspec.Raw = NULL
+    traits: msgspec.Raw = NULL
+    context: msgspec.Raw = NULL
+    integrations: msgspec.Raw = NULL
+    channel: Any = None
+    message_id: Any = None
+    timestamp: Any = None
+    original_timestamp: Any = None
+    sent_at: Any = None
+
+
+class _Thing(msgspec.Struct, gc=False):
+    name: Any = None
+
+
+class _Context(msgspec.Struct, gc=False):
+    app: _Thing | None = None
+    library: _Thing | None = None
+    sessionId: Any = None  # noqa: N815
+    session_id: Any = None
+    traits: msgspec.Raw = NULL
+
+
+class _Batch(msgspec.Struct, rename="camel"):
+    batch: msgspec.Raw = NULL
+    sent_at: Any = None
+    context: msgspec.Raw = NULL
+    integrations: msgspec.Raw = NULL
+
+
+_decode = msgspec.json.Decoder(_Call).decode
+_decode_batch = msgspec.json.Decoder(_Batch).decode
+_decode_context = msgspec.json.Decoder(_Context).decode
+_decode_traits = msgspec.json.Decoder(dict[str, Any]).decode
+_SESSION_NAMES = ("sessionId", "session_id")
+
+
+def parse_one(body: bytes, call: str, arrival: Arrival) -> Parsed:
+    """A single call; which one, its path says. Raises BadRequest, Invalid, TooLarge."""
+    return event_batch.one(event_batch.whole(body), partial(_event, arrival, call))
+
+
+def parse_many(body: bytes, arrival: Arrival) -> Parsed:
+    """`{"batch": [...], "sentAt": "..."}`. Raises BadRequest, Invalid, TooLarge for the request as a whole."""
+    body = event_batch.unbroken(body)
+    try:
+        batch = json_text.read(body, _decode_batch, "the body")
+        items = event_batch.decode_items(batch.batch)
+    except msgspec.ValidationError:
+        raise Invalid('send {"batch": [...]} with a list of calls', field="batch") from None
+    return event_batch.each(items, partial(_event, arrival.sent(batch.sent_at), None))
+
+
+def _event(arrival: Arrival, call: str | None, item: Item, told: list[Told]) -> Event:
+    event_checks.size(item, arrival)
+    sent = _decode(item)
+    call = call or _call(sent.type)
+    context = event_checks.json_object(sent.context, "context")
+    known = _known(context)
+    at, original_at, flags = place(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
+    user_id = text(sent.user_id, "userId", MOST_ID)
+    anonymous_id = text(sent.anonymous_id, "anonymousId", MOST_ID)
+    data = _data(call, sent, known)
+    told.extend(_told(call, sent, user_id, anonymous_id, data, at))
+    return Event(
+        at,
+        arrival.received_at,
+        event_checks.event_type(sent.event, "event") if call == "track" else call,
+        source=_source(known, sent.channel),
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        session_id=_session(known, data),
+        data=_with_names(call, sent, data),
+        metadata=_metadata(call, sent, context),
+        message_id=text(sent.message_id, "messageId", MOST_MESSAGE_ID),
+        original_at=original_at,
+        flags=flags,
+    )
+
+
+def _call(value: Any) -> str:
+    if type(value) is not str or value.lower() not in CALLS:
+        raise Invalid(f"type must be one of {', '.join(CALLS)}", field="type")
+    return value.lower()
+
+
+def _known(context: msgspec.Raw | None) -> _Context:
+    """What is used of a context; nothing of one with something unexpected in it."""
+    try:
+        return _Context() if context is None else _decode_context(context)
+    except msgspec.ValidationError:
+        return _Context()
+
+
+def _data(call: str, sent: _Call, known: _Context) -> msgspec.Raw | None:
+    """Properties or traits. RudderStack's clients send those of identify within the context."""
+    if call in ("identify", "group"):
+        traits = event_checks.json_object(sent.traits, "traits")
+        if traits is None and call == "identify":
+            traits = event_checks.json_object(known.traits, "context.traits")
+        return traits
+    return event_checks.json_data(sent.properties, "properties")
+
+
+def _with_names(call: str, sent: _Call, data: msgspec.Raw | None) -> msgspec.Raw | None:
+    """The parameters of calls that stand outside of their properties."""
+    names: dict[str, Any] = {}
+    if call in ("page", "screen"):
+        names = {"name": text(sent.name, "name", MOST_ID), "category": text(sent.category, "category", MOST_ID)}
+    elif call == "group":
+        names = {"groupId": text(sent.group_id, "groupId", MOST_ID)}
+    elif call == "alias":
+        names = {"previousId": text(sent.previous_id, "previousId", MOST_ID)}
+    if not any(names.values()):
+        return data
+    return event_checks.joined({**names, **members(data)})
+
+
+def _source(known: _Context, channel: Any) -> str | None:
+    """The application that sends if it has a name, else what kind it is, else with which library."""
+    for value in (known.app and known.app.name, channel, known.library and known.library.name):
+        if type(value) is str and 0 < len(value) <= MOST_ID and "\0" not in value:
+            return value
+    return None
+
+
+def _session(known: _Context, data: msgspec.Raw | None) -> str | None:
+    session = known.sessionId or known.session_id
+    if session is None and data is not None and b"ession" in bytes(data):
+        found = members(data)
+        session = next((msgspec.json.decode(found[name]) for name in _SESSION_NAMES if name in found), None)
+    return text(session, "sessionId", MOST_ID) if type(session) in (str, int, float) else None
+
+
+def _metadata(call: str, sent: _Call, context: msgspec.Raw | None) -> msgspec.Raw | None:
+    """The context; `callType` tells a page call from a track call of an event named page."""
+    integrations = event_checks.json_object(sent.integrations, "integrations")
+    channel = sent.channel if type(sent.channel) is str else None
+    if call == "track" and integrations is None and channel is None:
+        return context
+    more = {"callType": None if call == "track" else call, "integrations": integrations, "channel": channel}
+    return event_checks.joined({**members(context), **more})
+
+
+def _told(
+    call: str, sent: _Call, user_id: str | None, anonymous_id: str | None, data: msgspec.Raw | None, at: int
+) -> list[Told]:
+    """What a call tells of profiles."""
+    found: list[Told] = []
+    person = user_id or anonymous_id
+    if call == "identify" and person:
+        found.append(ProfileChange("user", person, _traits(data), at))
+    if call == "group" and (group := text(sent.group_id, "groupId", MOST_ID)):
+        found.append(ProfileChange("group", group, _traits(data), at))
+    previous = text(sent.previous_id, "previousId", MOST_ID) if call == "alias" else None
+    if call in ("identify", "alias") and user_id:
+        found += [Alias(name, user_id, at) for name in (previous, anonymous_id) if name and name != user_id]
+    return found
+
+
+def _traits(data: msgspec.Raw | None) -> dict[str, Any]:
+    return {} if data is None else _decode_traits(data)
