@@ -3,6 +3,7 @@
     ["is", field, value or [values]]      also is_not contains not_contains starts_with ends_with matches
     ["gt", field, value]                  also gte lt lte
     ["exists", field]                     also missing
+    ["text", words]                       every word stands somewhere in the event
     ["and", [filters]]  ["or", [filters]]  ["not", filter]
 
 A list of filters holds when all of them do. Values of text fields and tags are texts (a number is taken as the text it
@@ -27,7 +28,7 @@ MAX_WORDS = 16
 Value = str | float | int | bool
 
 OPERATIONS: tuple[str, ...] = get_args(Operation)
-_GROUPS = ("and", "or", "not")
+_OTHERS = ("text", "and", "or", "not")
 _ORDERED = ("gt", "gte", "lt", "lte")
 _ABSENCE = ("exists", "missing")
 _OF_TEXT = ("contains", "not_contains", "starts_with", "ends_with", "matches")
@@ -56,6 +57,8 @@ def condition(operation: str, field: Field, values: Sequence[object], *, now_ms:
 def text(asked: str, *, at: str) -> Text | None:
     """Full text: the words of `asked`, None for no words. Raises Invalid."""
     words = tuple(dict.fromkeys(asked.split()))
+    if "\0" in asked or not _encodes(asked):
+        raise Invalid(f"{at} must be characters of Unicode, none of them U+0000", field=at)
     if len(words) > MAX_WORDS or len(asked) > MAX_VALUE_LENGTH:
         raise Invalid(f"{at} has {len(words)} words: at most {MAX_WORDS} are looked for", field=at)
     return Text(words) if words else None
@@ -93,8 +96,10 @@ class _Parser:
         if operation == "not":
             _length(asked, 2, '["not", filter]', at)
             return Not(self.one(asked[1], f"{at}[1]", depth + 1))
+        if operation == "text":
+            return _words(asked, at)
         if not isinstance(operation, str) or operation not in OPERATIONS:
-            known = (*OPERATIONS, *_GROUPS)
+            known = (*OPERATIONS, *_OTHERS)
             said = shown(operation) + (meant(operation, known) if isinstance(operation, str) else "")
             raise Invalid(f"{at}[0] is no operation: {said}; known are {', '.join(known)}", field=f"{at}[0]")
         return self._condition(operation, asked, at)
@@ -121,6 +126,16 @@ class _Parser:
             most = "exactly one value" if operation in _ORDERED else f"1 to {MAX_VALUES} values"
             raise Invalid(f"{at}[2] has {len(values)} values: {operation} takes {most}", field=f"{at}[2]")
         return condition(operation, field, values, now_ms=self._now_ms, at=f"{at}[2]")
+
+
+def _words(asked: list[object], at: str) -> Filter:
+    _length(asked, 2, '["text", words]', at)
+    if not isinstance(asked[1], str):
+        raise Invalid(f"{at}[1] must be a text, not {shown(asked[1])}", field=f"{at}[1]")
+    found = text(asked[1], at=f"{at}[1]")
+    if found is None:
+        raise Invalid(f"{at}[1] has no words to look for", field=f"{at}[1]")
+    return found
 
 
 def _length(asked: list[object], wanted: int, form: str, at: str) -> None:

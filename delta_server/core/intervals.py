@@ -124,7 +124,7 @@ def _change(of: tzinfo, low: int, high: int) -> int:
 
 def key(interval: Interval, at: int) -> int:
     """The compiler's key for a time."""
-    local = at + _offset_at(interval, at)
+    local = at + offset_at(interval, at)
     if interval.step_ms % DAY_MS:
         return at - local % interval.step_ms
     return local - (local - _shift(interval)) % interval.step_ms
@@ -168,13 +168,13 @@ def _shift(interval: Interval) -> int:
     return _MONDAY_MS if interval.step_ms % _WEEK_MS == 0 else 0
 
 
-def _offset_at(interval: Interval, at: int) -> int:
+def offset_at(interval: Interval, at: int) -> int:
     return next(offset for until, offset in interval.offsets if at < until or until > LATEST_MS)
 
 
 def _uncut(interval: Interval, value: int) -> int:
     """A stretch that would have begun before the clock was changed, by the clock after it, begins with that change."""
-    if (value + _offset_at(interval, value)) % interval.step_ms == 0:
+    if (value + offset_at(interval, value)) % interval.step_ms == 0:
         return value
     cuts = (until for until, _ in interval.offsets if value < until < value + interval.step_ms)
     return next((cut for cut in cuts if key(interval, cut) == value), value)

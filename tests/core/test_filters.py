@@ -56,6 +56,10 @@ def nested(depth: int) -> list[Any]:
         ([["or", [IS, ["is", "status", None]]]], "filters[0][1][1][2]", "missing"),
         ([["not", ["not", ["nott", 1]]]], "filters[0][1][1][0]", "(not?)"),
         ([["not", IS, IS]], "filters[0]", '["not", filter]'),
+        ([["text", ["a"]]], "filters[0][1]", "must be a text"),
+        ([["text", " "]], "filters[0][1]", "no words"),
+        ([["text", "a\0"]], "filters[0][1]", "U+0000"),
+        ([["text", "a b", "c"]], "filters[0]", '["text", words]'),
         ([nested(17)], "filters[0]" + "[1]" * 17, "too deep"),
         ([IS] * 101, "filters[100]", "at most 100"),
         ([["or", [IS] * 100]], "filters[0][1][99]", "at most 100"),
@@ -117,7 +121,7 @@ def test_full_text() -> None:
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from([*fields.NAMES, "data.a"])
 )
-OPERATIONS = st.sampled_from([*filters.OPERATIONS, "and", "or", "not"])
+OPERATIONS = st.sampled_from([*filters.OPERATIONS, "text", "and", "or", "not"])
 ASKED = st.recursive(
     VALUES,
     lambda inner: st.one_of(
