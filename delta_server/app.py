@@ -22,6 +22,7 @@ from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.endpoints import api as endpoints_api
 from delta_server.features.endpoints import tasks as endpoints_tasks
+from delta_server.features.events import api as events_api
 from delta_server.features.history import api as history_api
 from delta_server.features.projects import api as projects_api
 from delta_server.features.projects import tasks as projects_tasks
@@ -56,6 +57,7 @@ ROUTES: list[ControllerRouterHandler] = [
     *snapshots_api.ROUTES,
     *deltas_api.ROUTES,
     *history_api.ROUTES,
+    *events_api.ROUTES,
 ]
 
 LOOPS: list[Loop[Services]] = [
@@ -86,6 +88,14 @@ async def remove_deleted_endpoints(services: Services) -> None:
     await endpoints_tasks.remove_deleted(services, OWNED_BY_ENDPOINTS)
 
 
+OWNED_BY_PROJECTS: list[projects_tasks.DeleteSome] = []
+"""What deletes a deleted project's rows that hang on no endpoint, in this order."""
+
+
+async def remove_deleted_projects(services: Services) -> None:
+    await projects_tasks.remove_deleted(services, [*OWNED_BY_PROJECTS, services.eventlog.delete_some])
+
+
 PERIODIC: list[Periodic[Services]] = [
     Periodic("pack loose contents", contents_tasks.pack, every_s=3600),
     Periodic("merge old packs", contents_tasks.merge, every_s=3600),
@@ -93,7 +103,7 @@ PERIODIC: list[Periodic[Services]] = [
     Periodic("sweep dead contents", contents_tasks.sweep, every_s=600),
     Periodic("look how the tables have grown", _optimize, every_s=3600),
     Periodic("write when keys were last used", accounts_tasks.write_last_uses, every_s=60),
-    Periodic("remove deleted projects", projects_tasks.remove_deleted, every_s=60),
+    Periodic("remove deleted projects", remove_deleted_projects, every_s=60),
     Periodic("apply retention", _retain, every_s=3600),
     Periodic("forget old idempotency keys", idempotency.forget, every_s=3600),
 ]

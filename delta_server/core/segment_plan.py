@@ -36,6 +36,7 @@ class Piece(msgspec.Struct, frozen=True):
     events: int
     first_at: int
     last_at: int
+    json_bytes: int
     stored_bytes: int
     rolled: bool
     types: dict[str, int]
@@ -132,6 +133,15 @@ def _is_worth_merging(run: Sequence[Piece], bounds: Bounds) -> bool:
 
 
 # Retention
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """For how many days a project's events are kept, those of some types, and its rollups by interval; 0 is for ever.
+    What is None or absent is the server's default."""
+
+    days: int | None = None
+    types: dict[str, int] = {}
+    rollups: dict[str, int] = {}
 
 
 class Borders(msgspec.Struct, frozen=True):

@@ -59,6 +59,9 @@ def open_writer(path: Path, tuning: Tuning) -> apsw.Connection:
     connection.pragma("journal_mode", "WAL")
     connection.pragma("synchronous", tuning.synchronous)
     connection.pragma("foreign_keys", "ON")
+    # Deleted rows are overwritten in the pages that are written anyway, at no cost worth measuring. Pages that become
+    # free keep what they held until `scrub`: ON would write each of them once more (26 MB: 38 ms instead of 1).
+    connection.pragma("secure_delete", "FAST")
     connection.pragma("cache_size", -tuning.writer_cache_kib)
     connection.wal_autocheckpoint(tuning.wal_pages)
     return connection

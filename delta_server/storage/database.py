@@ -87,6 +87,11 @@ class Database(Protocol):
     async def vacuum(self, pages: int) -> int:
         """Give up to `pages` free pages back to the file system, a few at a time between writes; how many it was."""
 
+    async def scrub(self) -> bool:
+        """Leave nothing readable in the files of what was deleted: give all free pages back and empty the log.
+
+        False when somebody reads an old state of the database and so keeps the log from being emptied."""
+
     async def check(self) -> list[str]:
         """What is wrong with the structure of the file itself, a sentence each; reads all of it, without a deadline."""
 

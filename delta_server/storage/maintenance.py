@@ -34,6 +34,10 @@ class Maintenance:
     async def checkpoint(self) -> None:
         await asyncio.to_thread(self._checkpoint)
 
+    async def empty_log(self) -> bool:
+        """False when a reader needs it; it was waited for."""
+        return await asyncio.to_thread(self._empty_log)
+
     async def check(self) -> list[str]:
         return await asyncio.to_thread(self._check)
 
@@ -55,6 +59,16 @@ class Maintenance:
         return faults + [
             f"row {row} of {table} refers to a row of {to} that is not there" for table, row, to, _ in lost
         ]
+
+    def _empty_log(self) -> bool:
+        with self._lock:
+            try:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            except apsw.BusyError:
+                return False
+            except apsw.Error as error:
+                raise_explained(error)
+            return True
 
     def _checkpoint(self) -> None:
         with self._lock:

@@ -33,6 +33,9 @@ T = TypeVar("T")
 
 DATABASE_NAME = "delta.db"
 
+SCRUBBED_PAGES = 1 << 16
+SCRUB_TRIES = 5
+
 
 class SqliteDatabase:
     """See `Database` for what the methods promise. Made by `open`, from and for one event loop at a time."""
@@ -113,6 +116,14 @@ class SqliteDatabase:
             if given < wanted:
                 break
         return freed
+
+    async def scrub(self) -> bool:
+        while await self.vacuum(SCRUBBED_PAGES) == SCRUBBED_PAGES:
+            pass
+        for _ in range(SCRUB_TRIES):
+            if await self._maintenance.empty_log():
+                return True
+        return False
 
     async def check(self) -> list[str]:
         return await self._maintenance.check()

@@ -18,7 +18,7 @@ days = st.lists(st.tuples(st.integers(-400, 400), st.integers(1, 500)), min_size
 def piece(
     number: int, events: int, *, at: int = 0, last: int = 0, rolled: bool = True, types: dict[str, int] | None = None
 ) -> Piece:
-    return Piece(number, events, at, max(at, last), events * 30, rolled, types or {"a": events})
+    return Piece(number, events, at, max(at, last), events * 300, events * 30, rolled, types or {"a": events})
 
 
 @st.composite
@@ -28,7 +28,7 @@ def pieces(draw: st.DrawFn) -> list[Piece]:
         types = draw(st.dictionaries(st.sampled_from(["a", "b", "c", OTHER_TYPES]), st.integers(1, 400), min_size=1))
         at = draw(st.integers(NOW - 100 * DAY_MS, NOW))
         events, last = sum(types.values()), at + draw(st.integers(0, 40 * DAY_MS))
-        found.append(Piece(number, events, at, last, events * draw(st.integers(1, 90)), draw(st.booleans()), types))
+        found.append(Piece(number, events, at, last, 0, events * draw(st.integers(1, 90)), draw(st.booleans()), types))
     return found
 
 

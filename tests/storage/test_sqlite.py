@@ -150,6 +150,29 @@ async def test_vacuum_gives_space_back_to_the_file_system(tmp_path: Path):
         assert db.stats().database_bytes < full / 10
 
 
+async def test_scrub_leaves_nothing_of_what_was_deleted(tmp_path: Path):
+    secret = "a name nobody may read"
+
+    def fill(tx: Tx) -> None:
+        tx.run(CREATE)
+        tx.many("INSERT INTO item (name) VALUES (?)", [(f"{i} {secret}",) for i in range(100)])
+        tx.run("INSERT INTO item (name) VALUES (?)", 5000 * secret)  # this takes pages of its own
+
+    def traces() -> set[str]:
+        return {path.name for path in tmp_path.iterdir() if path.is_file() and secret.encode() in path.read_bytes()}
+
+    async with opened(tmp_path) as db:
+        await db.write(fill)
+        await db.checkpoint()
+        await db.write(lambda tx: tx.run("DELETE FROM item WHERE id <> 50"))
+        await db.write(lambda tx: tx.run("UPDATE item SET name = 'another' WHERE id = 50"))
+    assert traces() == {"delta.db"}
+    async with opened(tmp_path) as db:
+        assert await db.scrub()
+        assert (db.stats().log_bytes, db.stats().free_bytes) == (0, 0)
+    assert traces() == set()
+
+
 @pytest.mark.parametrize("garbage", [b"not a database" * 1000, b"\x00" * 9000], ids=["text", "zeros"])
 async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, garbage: bytes):
     (tmp_path / "delta.db").write_bytes(garbage)

@@ -1,20 +1,34 @@
 """What projects do in the background."""
 
+from collections.abc import Callable, Sequence
+
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import store
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
+DeleteSome = Callable[[Tx, int, int], bool]
+"""(tx, project, limit): delete up to `limit` rows that a deleted project owns; False when there are none."""
+
+ROWS_AT_ONCE = 2000
+"""One write deletes this many rows at most: some milliseconds during which other writes wait."""
+
 _AT_ONCE = 100
 
 
-async def remove_deleted(svc: Services) -> None:
-    """Remove the rows and keys of deleted projects whose endpoints have all been swept."""
+async def remove_deleted(svc: Services, owned: Sequence[DeleteSome]) -> None:
+    """Delete what deleted projects own, once their endpoints have been swept: what `owned` names first going first,
+    then their keys and their own rows."""
     while projects := await svc.db.read(store.deleted_and_empty, _AT_ONCE):
-        await svc.db.write(_remove, projects)
+        for project in projects:
+            while await svc.db.write(_delete_some, project, owned):
+                pass
 
 
-def _remove(tx: Tx, projects: list[int]) -> None:
-    for project in projects:
-        accounts.delete_keys_of(tx, project)
-        store.remove(tx, project)
+def _delete_some(tx: Tx, project: int, owned: Sequence[DeleteSome]) -> bool:
+    """False when nothing is left."""
+    if any(delete(tx, project, ROWS_AT_ONCE) for delete in owned):
+        return True
+    accounts.delete_keys_of(tx, project)
+    store.remove(tx, project)
+    return False

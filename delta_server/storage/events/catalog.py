@@ -18,15 +18,6 @@ class Waiting(msgspec.Struct, frozen=True):
     received_at: int
 
 
-class Batch(msgspec.Struct, frozen=True):
-    """Blocks from the oldest to `last_id`, that are sealed together."""
-
-    last_id: int
-    blocks: int
-    events: int
-    raw_bytes: int
-
-
 class NewSegment(msgspec.Struct, frozen=True):
     """A segment that is not stored yet. Times are in ms, the last one included."""
 
@@ -51,22 +42,6 @@ def waiting(tx: Tx) -> list[Waiting]:
     return [Waiting(*row) for row in rows]
 
 
-def oldest_blocks(tx: Tx, project: int, *, events: int, raw_bytes: int) -> Batch | None:
-    """The oldest blocks, up to the first with which they are so much; None without any."""
-    row = tx.one(
-        "WITH sizes AS (SELECT id, events_count, raw_bytes,"
-        " sum(events_count) OVER before AS events_before, sum(raw_bytes) OVER before AS bytes_before"
-        " FROM event_block WHERE project = ?"
-        " WINDOW before AS (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))"
-        " SELECT max(id), count(*), sum(events_count), sum(raw_bytes) FROM sizes"
-        " WHERE coalesce(events_before, 0) < ? AND coalesce(bytes_before, 0) < ?",
-        project,
-        events,
-        raw_bytes,
-    )
-    return Batch(*row) if row is not None and row[0] is not None else None
-
-
 def delete_blocks(tx: Tx, project: int, last_id: int) -> int:
     """Up to `last_id`; how many."""
     return tx.run("DELETE FROM event_block WHERE project = ? AND id <= ?", project, last_id)
@@ -87,7 +62,7 @@ def with_segments(tx: Tx) -> list[int]:
 def pieces(tx: Tx, project: int) -> list[Piece]:
     """By time."""
     rows = tx.all(
-        "SELECT id, events_count, first_at, last_at, stored_bytes, rolled, types FROM segment"
+        "SELECT id, events_count, first_at, last_at, json_bytes, stored_bytes, rolled, types FROM segment"
         " WHERE project = ? ORDER BY first_at, id",
         project,
     )
@@ -97,11 +72,12 @@ def pieces(tx: Tx, project: int) -> list[Piece]:
             events=events,
             first_at=first_at,
             last_at=last_at,
+            json_bytes=json_bytes,
             stored_bytes=stored_bytes,
             rolled=bool(rolled),
             types=msgspec.json.decode(types, type=dict[str, int]),
         )
-        for segment, events, first_at, last_at, stored_bytes, rolled, types in rows
+        for segment, events, first_at, last_at, json_bytes, stored_bytes, rolled, types in rows
     ]
 
 
@@ -123,15 +99,14 @@ def insert(tx: Tx, project: int, new: NewSegment) -> int:
     return segment
 
 
-def state(tx: Tx, project: int, segments: Sequence[int]) -> tuple[int, int, bool]:
-    """Of those segments that are still there: how many, the bytes of their events as lines, whether all are rolled."""
+def are_there(tx: Tx, project: int, segments: Sequence[int], *, rolled: bool | None) -> bool:
+    """Whether all these segments are there and, unless it is None, their events in the rollups or not."""
     row = tx.one(
-        "SELECT count(*), coalesce(sum(json_bytes), 0), coalesce(min(rolled), 0) FROM segment"
-        f" WHERE project = ? AND id IN ({_list(segments)})",
+        f"SELECT count(*), coalesce(sum(rolled), 0) FROM segment WHERE project = ? AND id IN ({_list(segments)})",
         project,
     )
     assert row is not None
-    return row[0], row[1], bool(row[2])
+    return row[0] == len(segments) and (rolled is None or row[1] == rolled * len(segments))
 
 
 def delete(tx: Tx, project: int, segments: Sequence[int]) -> None:
@@ -198,17 +173,24 @@ def delete_some(tx: Tx, project: int, limit: int) -> bool:
 
     Deduplication keys are of no project and go when they are past their time.
     """
-    return any(tx.run(statement, project, limit) for statement in _OWNED)
+    return any(tx.run(statement, project, min(limit, most)) for most, statement in _OWNED)
 
 
 _OWNED = (
-    "DELETE FROM event_block WHERE id IN (SELECT id FROM event_block WHERE project = ? LIMIT ?)",
-    "DELETE FROM segment_data WHERE segment IN (SELECT segment FROM segment_data"
-    " JOIN segment ON segment.id = segment_data.segment WHERE project = ? LIMIT ?)",
-    "DELETE FROM segment WHERE id IN (SELECT id FROM segment WHERE project = ? LIMIT ?)",
-    "DELETE FROM rollup_data WHERE rollup IN (SELECT rollup FROM rollup_data"
-    " JOIN rollup ON rollup.id = rollup_data.rollup WHERE project = ? LIMIT ?)",
-    "DELETE FROM rollup WHERE id IN (SELECT id FROM rollup WHERE project = ? LIMIT ?)",
-    "DELETE FROM event_settings WHERE project IN (SELECT project FROM event_settings WHERE project = ? LIMIT ?)",
+    (500, "DELETE FROM event_block WHERE id IN (SELECT id FROM event_block WHERE project = ? LIMIT ?)"),
+    (
+        10,
+        "DELETE FROM segment_data WHERE segment IN (SELECT segment FROM segment_data"
+        " JOIN segment ON segment.id = segment_data.segment WHERE project = ? LIMIT ?)",
+    ),
+    (1000, "DELETE FROM segment WHERE id IN (SELECT id FROM segment WHERE project = ? LIMIT ?)"),
+    (
+        100,
+        "DELETE FROM rollup_data WHERE rollup IN (SELECT rollup FROM rollup_data"
+        " JOIN rollup ON rollup.id = rollup_data.rollup WHERE project = ? LIMIT ?)",
+    ),
+    (1000, "DELETE FROM rollup WHERE id IN (SELECT id FROM rollup WHERE project = ? LIMIT ?)"),
+    (1, "DELETE FROM event_settings WHERE project IN (SELECT project FROM event_settings WHERE project = ? LIMIT ?)"),
 )
-"""In this order: rows go before those they refer to."""
+"""(rows at once, statement), in this order: rows go before those they refer to, and few at once where they are large:
+26 MB are deleted in a millisecond."""

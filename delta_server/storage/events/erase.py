@@ -1,0 +1,76 @@
+"""Erasure: every event of a person goes, segment by segment, and what the rollups know of them.
+
+Blocks are sealed before. Each segment is written again without the person's events in a transaction of its own, in
+which the days it was found on are marked for the rollups: whoever begins again after a crash finds the rest of them.
+The database file keeps nothing of them either: see `Database.scrub`.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from delta_server.core.segment_plan import Piece
+from delta_server.core.times import DAY_MS
+from delta_server.storage.database import Database, Tx
+from delta_server.storage.events import catalog, segment
+from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.expire import replace_changed
+from delta_server.storage.events.segment import Rest
+
+Stretches = list[tuple[int, int]]
+Mark = Callable[[Tx, int, Stretches], None]
+"""(tx, project, [(first_ms, end_ms)]): what the rollups say of these times is to be computed again."""
+
+_CONDITION = "(coalesce(list_contains($1, user_id), false) OR coalesce(list_contains($1, anonymous_id), false))"
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """A person in a segment: what stays of it, and the days they were found on."""
+
+    rest: Rest
+    days: Stretches
+
+
+async def erase(
+    db: Database, engine: Engine, project: int, names: Sequence[str], told: Callable[[int, int], None], mark: Mark
+) -> int:
+    """Remove all sealed events of a person; how many. `told` gets the segments done and their total."""
+    erased = 0
+    pieces = await db.read(catalog.pieces, project)
+    for done, piece in enumerate(pieces):
+        told(done, len(pieces))
+        found = await engine.tend(project, partial(_look, piece=piece, names=list(names)))
+        if found is not None and await db.write(_replace, project, piece, found, mark):
+            erased += found.rest.gone
+    told(len(pieces), len(pieces))
+    return erased
+
+
+def _look(reading: Reading, piece: Piece, names: list[str]) -> _Found | None:
+    rows = segment.of_segments(reading.snapshot, [piece.id])
+    if rows is None or not segment.count(reading, piece.id, _CONDITION, [names]):
+        return None
+    _, days = reading.rows(
+        f"SELECT DISTINCT {segment.DAY} AS day FROM ({rows}) WHERE {_CONDITION} ORDER BY day", [names]
+    )
+    return _Found(segment.rest(reading, piece.id, _CONDITION, [names]), _stretches([day for (day,) in days]))
+
+
+def _stretches(days: Sequence[int]) -> Stretches:
+    """Days, ascending, as (first, end) in ms, those side by side as one."""
+    found: Stretches = []
+    for day in days:
+        first = day * DAY_MS
+        if found and found[-1][1] == first:
+            first = found.pop()[0]
+        found.append((first, (day + 1) * DAY_MS))
+    return found
+
+
+def _replace(tx: Tx, project: int, piece: Piece, found: _Found, mark: Mark) -> bool:
+    if not replace_changed(tx, project, piece, found.rest.new):
+        return False
+    if piece.rolled:
+        mark(tx, project, found.days)
+    return True

@@ -1,0 +1,63 @@
+"""Retention: events past their time go, a whole segment where all of it is, else by writing it again without them.
+
+Queries may see an event past its time until its segment's turn has come. Only what is in the rollups goes: they outlive
+the events. Rollups have a retention of their own.
+"""
+
+from functools import partial
+from typing import Any
+
+from delta_server.config import Events
+from delta_server.core import segment_plan
+from delta_server.core.segment_plan import Borders, Piece, Retention
+from delta_server.storage.database import Database, Tx
+from delta_server.storage.events import catalog, segment
+from delta_server.storage.events.catalog import NewSegment
+from delta_server.storage.events.compact import replace
+from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.segment import Rest
+
+
+async def let_go(db: Database, engine: Engine, options: Events, project: int, retention: Retention, now_ms: int) -> int:
+    """Let go of the project's events that are past their time; how many."""
+    days = options.retention_days if retention.days is None else retention.days
+    past = segment_plan.borders(now_ms, days, retention.types)
+    gone = 0
+    for piece in await db.read(catalog.pieces, project):
+        said = segment_plan.sentence(piece, past) if piece.rolled else "keep"
+        if said == "keep":
+            continue
+        rest: Rest | None = Rest(None, piece.events)
+        if said != "drop":
+            rest = await engine.tend(project, partial(_rest, piece=piece, past=past, look=said == "look"))
+        if rest is not None and await db.write(replace_changed, project, piece, rest.new):
+            gone += rest.gone
+    return gone
+
+
+def replace_changed(tx: Tx, project: int, piece: Piece, new: NewSegment | None) -> bool:
+    """As compact.replace, when queries get other answers afterwards."""
+    done = replace(tx, project, [piece.id], new)
+    if done:
+        catalog.raise_version(tx, project)
+    return done
+
+
+def _rest(reading: Reading, piece: Piece, past: Borders, *, look: bool) -> Rest | None:
+    """None when the segment is to stay as it is; with `look` unless enough of it is past its time."""
+    condition, params = _past(past)
+    gone = segment.count(reading, piece.id, condition, params)
+    if not gone or (look and not segment_plan.is_worth_rewriting(gone, piece.events)):
+        return None
+    return segment.rest(reading, piece.id, condition, params)
+
+
+def _past(past: Borders) -> tuple[str, list[Any]]:
+    """SQL that holds for events past their time, and its parameters."""
+    params: list[Any] = []
+    cases = ""
+    for name, end in past.types.items():
+        cases += " WHEN ? THEN ?"
+        params += [name, end]
+    border = f"CASE event_type{cases} ELSE ? END" if cases else "?"
+    return f"coalesce(time_ms < {border}::BIGINT, false)", [*params, past.others]

@@ -1,0 +1,102 @@
+"""How a segment's file is made: of waiting blocks, or of other segments."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from delta_server.core.segment_plan import MOST_TYPES, OTHER_TYPES
+from delta_server.core.times import DAY_MS
+from delta_server.storage.events import relation
+from delta_server.storage.events.catalog import NewSegment
+from delta_server.storage.events.engine import Reading
+from delta_server.storage.events.schema import FROM_LINES, SEGMENT_COLUMNS
+from delta_server.storage.events.snapshot import Block, Snapshot
+
+SEAL_LEVEL, MERGE_LEVEL = 6, 9
+"""zstd: what is sealed will soon be merged, what is merged stays."""
+
+_OPTIONS = (
+    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL {level:d}, ROW_GROUP_SIZE 131072,"
+    " USE_TMP_FILE false"
+)
+DAY = f"(time_ms - ((time_ms % {DAY_MS}) + {DAY_MS}) % {DAY_MS}) // {DAY_MS}"
+"""SQL: an event's UTC day since the epoch, before the epoch too."""
+
+
+def of_blocks(snapshot: Snapshot, blocks: Sequence[Block]) -> str:
+    """SELECT of the blocks' events, as a segment's columns."""
+    return f"SELECT {SEGMENT_COLUMNS} FROM (SELECT {FROM_LINES} FROM {relation.waiting(snapshot, blocks)})"
+
+
+def of_segments(snapshot: Snapshot, segments: Sequence[int]) -> str | None:
+    """SELECT of their rows as they are stored; None when one is gone."""
+    found = [each for each in snapshot.segments() if each.id in segments]
+    return f"SELECT * FROM {relation.sealed(snapshot, found)}" if len(found) == len(segments) else None
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """What stays of a segment, None for nothing, and how many events of it go."""
+
+    new: NewSegment | None
+    gone: int
+
+
+def count(reading: Reading, segment: int, condition: str, params: Sequence[Any]) -> int:
+    """How many events of a segment `condition` holds for; 0 when the segment is gone."""
+    rows = of_segments(reading.snapshot, [segment])
+    if rows is None:
+        return 0
+    _, [(found,)] = reading.rows(f"SELECT count(*) FROM ({rows}) WHERE {condition}", params)
+    return int(found)
+
+
+def rest(reading: Reading, segment: int, condition: str, params: Sequence[Any]) -> Rest:
+    """The segment, which must be there, without the events `condition` holds for; it is never NULL."""
+    [old] = [each for each in reading.snapshot.segments() if each.id == segment]
+    rows = f"{of_segments(reading.snapshot, [segment])} WHERE NOT {condition}"
+    new = written(reading, rows, params, json_bytes=0, rolled=bool(old.rolled), level=MERGE_LEVEL)
+    if new is None:
+        return Rest(None, old.events_count)
+    json_bytes = old.json_bytes * new.events // old.events_count
+    return Rest(msgspec.structs.replace(new, json_bytes=json_bytes), old.events_count - new.events)
+
+
+def counted(reading: Reading, select: str, params: Sequence[Any] = ()) -> tuple[dict[str, int], int, int]:
+    """Of the rows of `select`: how many of each type, most frequent first, and the times of the first and the last."""
+    _, rows = reading.rows(
+        f"SELECT event_type, count(*), min(time_ms), max(time_ms) FROM ({select}) GROUP BY 1 ORDER BY 2 DESC, 1", params
+    )
+    types = {event_type: count for event_type, count, _, _ in rows}
+    return types, min((row[2] for row in rows), default=0), max((row[3] for row in rows), default=0)
+
+
+def few(types: dict[str, int]) -> dict[str, int]:
+    """The counts of the most frequent types, and of all others together."""
+    ordered = sorted(types.items(), key=lambda item: (item[0] == OTHER_TYPES, -item[1], item[0]))
+    found, rest = dict(ordered[:MOST_TYPES]), sum(count for _, count in ordered[MOST_TYPES:])
+    if rest:
+        found[OTHER_TYPES] = found.get(OTHER_TYPES, 0) + rest
+    return found
+
+
+def written(
+    reading: Reading, select: str, params: Sequence[Any] = (), *, json_bytes: int, rolled: bool, level: int
+) -> NewSegment | None:
+    """The segment of the rows of `select`, None when there are none."""
+    types, first_at, last_at = counted(reading, select, params)
+    if not types:
+        return None
+    return NewSegment(
+        events=sum(types.values()),
+        first_at=first_at,
+        last_at=last_at,
+        types=few(types),
+        json_bytes=json_bytes,
+        parquet=parquet(reading, select, params, level=level),
+        rolled=rolled,
+    )
+
+
+def parquet(reading: Reading, select: str, params: Sequence[Any] = (), *, level: int) -> bytes:
+    return reading.copy(f"{select} ORDER BY time_ms, seq", params, options=_OPTIONS.format(level=level))

@@ -1,0 +1,140 @@
+"""The background's work on events: what is due, and that no two parts of it get into each other's way.
+
+Sealing touches blocks, the rest touches segments; of a project each goes one at a time, and an erasure holds up both.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+import msgspec
+
+from delta_server.config import Events
+from delta_server.core import segment_plan
+from delta_server.core.errors import DeltaError
+from delta_server.core.segment_plan import Bounds, Retention
+from delta_server.storage.database import Clock, Database, Tx
+from delta_server.storage.events import catalog, compact, erase, expire, seal
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.erase import Stretches
+
+SEGMENT_BYTES = 64 << 20
+"""The largest file compaction makes: it is in memory whole, and the writer takes a quarter of a second for it."""
+
+log = logging.getLogger(__name__)
+
+
+class Rollups(Protocol):
+    """What upkeep asks of the rollups. Each runs while nothing else changes the project's segments."""
+
+    async def roll(self, project: int) -> int:
+        """Take segments in that are not in yet, and compute again what is marked; how many events were read."""
+
+    def mark(self, tx: Tx, project: int, stretches: Stretches) -> None:
+        """What is known of these times is to be computed again."""
+
+    async def let_go(self, project: int, retention: Retention) -> None:
+        """Delete what is past its time."""
+
+
+class Upkeep:
+    def __init__(self, db: Database, engine: Engine, options: Events, clock: Clock, rollups: Rollups) -> None:
+        self._db = db
+        self._engine = engine
+        self._options = options
+        self._clock = clock
+        self._rollups = rollups
+        self._bounds = Bounds(options.segment_events, SEGMENT_BYTES)
+        self._blocks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._segments: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def seal(self, project: int | None = None, *, everything: bool = False) -> int:
+        """Seal what is due, or with `everything` whatever waits, of one project or all; how many events.
+
+        What came in meanwhile is for the next time. Raises the failure of `project`; one of all projects' is logged.
+        """
+        now_ms = self._clock.now_ms()
+        due = [
+            found
+            for found in await self._db.read(catalog.waiting)
+            if project in (None, found.project) and (everything or seal.is_due(found, self._options, now_ms))
+        ]
+        return sum([await self._each(project, self._seal(found.project, found.events), found.project) for found in due])
+
+    async def tend(self, project: int | None = None, *, everything: bool = False, compacting: bool = False) -> int:
+        """See EventLog.tend: with `everything` all that waits is sealed, with `compacting` all is merged that can be.
+
+        Raises as `seal` does.
+        """
+        sealed = await self.seal(project, everything=everything)
+        due = [each for each in await self._db.read(catalog.with_segments) if project in (None, each)]
+        return sealed + sum([await self._each(project, self._tend(each, compacting), each) for each in due])
+
+    async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
+        """See EventLog.erase."""
+        async with self._blocks[project], self._segments[project]:
+            while await self._seal_next(project):
+                pass
+            erased = await erase.erase(self._db, self._engine, project, names, told, self._rollups.mark)
+            await self._rollups.roll(project)
+        if not await self._db.scrub():
+            log.warning("the erased events stay in the write-ahead log until it is next emptied")
+        return erased
+
+    async def _seal(self, project: int, events: int) -> int:
+        """Seal the oldest `events` events, a segment's worth at a time."""
+        sealed = 0
+        while sealed < events:
+            async with self._blocks[project]:
+                found = await self._seal_next(project)
+            if not found:
+                break
+            sealed += found
+        return sealed
+
+    async def _seal_next(self, project: int) -> int:
+        """0 when nothing waits."""
+        ready = await self._engine.tend(project, partial(seal.prepare, most_events=self._options.seal_events))
+        if ready is None or not await self._db.write(seal.store, project, ready):
+            return 0
+        return ready.events
+
+    async def _tend(self, project: int, compacting: bool) -> int:
+        async with self._segments[project]:
+            await self._rollups.roll(project)
+            written = await self._compact(project, compacting)
+            retention = await self._db.read(_retention, project)
+            now_ms = self._clock.now_ms()
+            gone = await expire.let_go(self._db, self._engine, self._options, project, retention, now_ms)
+            await self._rollups.let_go(project, retention)
+        return written + gone
+
+    async def _compact(self, project: int, compacting: bool) -> int:
+        """Merge until nothing is due; how many events were written."""
+        choose = segment_plan.everything if compacting else segment_plan.merges
+        total = 0
+        while True:
+            found = {piece.id: piece for piece in await self._db.read(catalog.pieces, project)}
+            written = 0
+            for run in choose(list(found.values()), self._bounds):
+                written += await compact.merge(self._db, self._engine, project, [found[each] for each in run])
+            if not written:
+                return total
+            total += written
+
+    async def _each(self, asked: int | None, work: Awaitable[int], project: int) -> int:
+        """One project's trouble does not keep the others waiting; who asked for that project is told."""
+        try:
+            return await work
+        except DeltaError as error:
+            if asked is not None:
+                raise
+            log.error("the events of project %d could not be tended: %s", project, error.message)
+            return 0
+
+
+def _retention(tx: Tx, project: int) -> Retention:
+    return msgspec.json.decode(catalog.retention(tx, project), type=Retention)
