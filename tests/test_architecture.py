@@ -27,8 +27,9 @@ WITHOUT_TENANT = {
         "contents": "with_loose with_packs with_dead newest_frame with_frames_after endpoints count",
         "deltas": "queue_length requeue retry_failed waiting",
         "endpoints": "deleted",
-        "projects": "deleted_and_empty",
+        "projects": "deleted_and_empty ids",
         "snapshots": "with_retention",
+        "users": "next_open",
     },
     "by a row that was found with its tenant": {
         "deltas": "put forget row changed_contents listed",

@@ -67,6 +67,11 @@ def ensure(tx: Tx, account: int, name: str) -> Project:
     return store.by_name(tx, account, name) or store.insert(tx, account, name=name, description="")
 
 
+def ids_of_all(tx: Tx) -> list[int]:
+    """Of all accounts, for work in the background."""
+    return store.ids(tx)
+
+
 def _create(tx: Tx, caller: Caller, new: NewProject, once: Once) -> Answer:
     if answer := once.replay(tx):
         return answer

@@ -93,6 +93,11 @@ def mark_deleted(tx: Tx, account: int, project: int) -> int:
     )
 
 
+def ids(tx: Tx) -> list[int]:
+    """All projects of all accounts."""
+    return [row[0] for row in tx.all("SELECT id FROM project WHERE deleted_at IS NULL ORDER BY id")]
+
+
 def deleted_and_empty(tx: Tx, limit: int) -> list[int]:
     """Deleted projects of all accounts whose endpoints have been swept."""
     rows = tx.all(

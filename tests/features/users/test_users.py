@@ -1,0 +1,137 @@
+import httpx
+import pytest
+
+from delta_server.app import Application
+from delta_server.features.users import tasks
+from tests.conftest import Keys, bearer
+from tests.features.rows import Row, check
+
+REFUSED = [
+    Row("no key", "GET", "/v1/users", 401, key=None),
+    Row("no key for one", "GET", "/v1/users/ann", 401, key=None),
+    Row("no key to erase", "DELETE", "/v1/users/ann", 401, key=None),
+    Row("a writer may not erase", "DELETE", "/v1/users/ann", 403, key="write"),
+    Row("an account's key", "GET", "/v1/users", 403, key="account"),
+    Row("another project's user", "GET", "/v1/users/ann", 404, key="other", says="GET /v1/users?q="),
+    Row("another project's group", "GET", "/v1/groups/acme", 404, key="other"),
+    Row("nobody's id", "GET", "/v1/users/nobody", 404),
+    Row("a bad cursor", "GET", "/v1/users?cursor=x", 400, field="cursor"),
+    Row("no users at all", "GET", "/v1/users?limit=0", 400, field="limit"),
+    Row("no erasure", "GET", "/v1/erasures/01890a5d-ac96-774b-bcce-b302099a8057", 404),
+]
+
+
+@pytest.fixture
+async def sent(client: httpx.AsyncClient, keys: Keys) -> None:
+    """ann, first met as anonymous, and bob, of whom only an event tells."""
+    calls = [
+        {"type": "track", "anonymousId": "anon", "event": "Looked", "messageId": "1", "timestamp": at("09:00")},
+        {"type": "alias", "previousId": "anon", "userId": "ann", "messageId": "2", "timestamp": at("10:00")},
+        {
+            "type": "identify",
+            "userId": "ann",
+            "traits": {"plan": "pro", "city": "Rome"},
+            "messageId": "3",
+            "timestamp": at("10:01"),
+        },
+        {"type": "track", "userId": "ann", "event": "Bought", "messageId": "4", "timestamp": at("11:00")},
+        {"type": "track", "userId": "bob", "event": "Bought", "messageId": "5", "timestamp": at("08:00")},
+        {
+            "type": "group",
+            "userId": "ann",
+            "groupId": "acme",
+            "traits": {"name": "Acme"},
+            "messageId": "6",
+            "timestamp": at("12:00"),
+        },
+    ]
+    answer = await client.post("/v1/batch", json={"batch": calls}, headers=bearer(keys.project))
+    assert answer.json() == {"success": True, "accepted": 6, "duplicates": 0, "rejected": []}
+
+
+def at(time: str) -> str:
+    return f"2026-05-01T{time}:00.000Z"
+
+
+async def get(client: httpx.AsyncClient, keys: Keys, path: str) -> httpx.Response:
+    return await client.get(path, headers=bearer(keys.project))
+
+
+@pytest.mark.usefixtures("sent")
+class TestUsers:
+    @pytest.mark.parametrize("row", REFUSED, ids=str)
+    async def test_refusals(self, client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
+        await check(client, keys, row)
+
+    @pytest.mark.parametrize("name", ["ann", "anon"])
+    async def test_a_user_by_any_id(self, client: httpx.AsyncClient, keys: Keys, name: str) -> None:
+        user = (await get(client, keys, f"/v1/users/{name}")).json()["user"]
+        by_type = user["events"].pop("by_type")
+        assert user == {
+            "id": "ann",
+            "traits": {"plan": "pro", "city": "Rome"},
+            "first_seen": at("09:00"),
+            "last_seen": at("12:00"),
+            "aliases": ["anon"],
+            "events": {"count": 5},
+        }
+        assert by_type == {"Looked": 1, "alias": 1, "identify": 1, "Bought": 1, "group": 1}
+
+    async def test_one_of_whom_only_events_tell(self, client: httpx.AsyncClient, keys: Keys) -> None:
+        user = (await get(client, keys, "/v1/users/bob")).json()["user"]
+        assert (user["traits"], user["first_seen"], user["events"]["count"]) == ({}, at("08:00"), 1)
+
+    async def test_a_group(self, client: httpx.AsyncClient, keys: Keys) -> None:
+        group = (await get(client, keys, "/v1/groups/acme")).json()["group"]
+        assert group == {"id": "acme", "traits": {"name": "Acme"}, "first_seen": at("12:00"), "last_seen": at("12:00")}
+        assert [g["id"] for g in (await get(client, keys, "/v1/groups")).json()["data"]] == ["acme"]
+
+    async def test_the_list_knows_events_too_and_goes_page_by_page(
+        self, client: httpx.AsyncClient, keys: Keys, app: Application
+    ) -> None:
+        for _ in range(2):
+            await tasks.read_events(app.services, {})
+        first = (await get(client, keys, "/v1/users?limit=1")).json()
+        assert [(user["id"], user["last_seen"]) for user in first["data"]] == [("ann", at("12:00"))]
+        second = (await get(client, keys, f"/v1/users?limit=1&cursor={first['next_cursor']}")).json()
+        assert [(user["id"], user["last_seen"]) for user in second["data"]] == [("bob", at("08:00"))]
+        assert not second["has_more"]
+
+    async def test_a_search_finds_by_trait(self, client: httpx.AsyncClient, keys: Keys) -> None:
+        for words, found in {"rome": ["ann"], "pro ann": ["ann"], "paris": []}.items():
+            users = (await get(client, keys, f"/v1/users?q={words}")).json()["data"]
+            assert [user["id"] for user in users] == found
+
+    @pytest.mark.parametrize("sealed", [False, True])
+    async def test_erasing_leaves_nothing_but_its_record(
+        self, client: httpx.AsyncClient, keys: Keys, app: Application, sealed: bool
+    ) -> None:
+        if sealed:
+            await app.services.eventlog.tend(seal=True)
+        asked = await client.delete("/v1/users/anon", headers=bearer(keys.project))
+        assert asked.status_code == 202
+        await tasks.erase_requested(app.services)
+        record = (await get(client, keys, asked.headers["location"])).json()["erasure"]
+        assert (record["state"], record["events_erased"]) == ("done", 5)
+        assert [(await get(client, keys, f"/v1/users/{name}")).status_code for name in ("ann", "anon", "bob")] == [
+            404,
+            404,
+            200,
+        ]
+        left = (await get(client, keys, "/v1/events/raw?startTime=2026-01-01")).json()["data"]
+        assert [event["userId"] for event in left] == ["bob"]
+        assert [e["id"] for e in (await get(client, keys, "/v1/erasures")).json()["data"]] == [record["id"]]
+        assert b"ann" not in await app.services.db.read(
+            lambda tx: b"".join(bytes(str(row), "utf-8") for row in tx.all("SELECT names FROM erasure"))
+        )
+
+    async def test_asking_twice_is_one_erasure_and_new_events_are_new(
+        self, client: httpx.AsyncClient, keys: Keys, app: Application
+    ) -> None:
+        first, second = [await client.delete("/v1/users/bob", headers=bearer(keys.project)) for _ in range(2)]
+        await tasks.erase_requested(app.services)
+        assert first.json()["erasure"]["id"] == second.json()["erasure"]["id"]
+        event = {"eventType": "back", "userId": "bob"}
+        assert (await client.post("/v1/events", json=event, headers=bearer(keys.project))).status_code == 200
+        user = (await get(client, keys, "/v1/users/bob")).json()["user"]
+        assert user["events"] == {"count": 1, "by_type": {"back": 1}}
