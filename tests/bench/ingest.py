@@ -68,7 +68,8 @@ def stored() -> Iterator[Row]:
         run(directory, "events", "compact")
         database = apsw.Connection(str(directory / "delta-data" / "delta.db"), apsw.SQLITE_OPEN_READONLY)
         [(count, segments)] = database.execute("SELECT sum(events_count), sum(stored_bytes) FROM segment").fetchall()
-        [(keys,)] = database.execute("SELECT sum(length(keys) + length(filter)) FROM key_run").fetchall()
+        filters = "SELECT sum(length(filter)) + (SELECT sum(length(keys)) FROM key_page) FROM key_run"
+        [(keys,)] = database.execute(filters).fetchall()
         [(rollups,)] = database.execute("SELECT coalesce(sum(stored_bytes), 0) FROM rollup").fetchall()
         database.close()
     assert count == CONNECTIONS * BATCHES_EACH * BATCH_EVENTS

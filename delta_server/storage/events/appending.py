@@ -100,7 +100,12 @@ class Appending:
         events = calls[0].events if len(calls) == 1 else [event for call in calls for event in call.events]
         seq = self._next_seq()
         encoded = await self._cpu(_encode, project, seq, events) if len(events) > _SMALL else None
-        return await self._db.write(self._put, project, seq, calls, events, encoded)
+        try:
+            return await self._db.write(self._put, project, seq, calls, events, encoded)
+        except Exception:  # not when the caller is gone: then it may well be stored
+            keys = encoded[0] if encoded else blocks.keys_of(project, events)
+            self._seen.doubt({seq: b"".join(key for key in keys if key is not None)})
+            raise
 
     def _put(
         self,

@@ -123,6 +123,16 @@ def keys_after(tx: Tx, block: int, limit: int) -> list[tuple[int, int, bytes]]:
     return tx.all("SELECT id, seq, keys FROM event_block WHERE id > ? ORDER BY id LIMIT ?", block, limit)
 
 
+def keys_until(tx: Tx, project: int, block: int) -> list[tuple[int, int, bytes]]:
+    """(seq, received_at, keys) of the project's blocks up to the one with the id `block`."""
+    return tx.all("SELECT seq, received_at, keys FROM event_block WHERE project = ? AND id <= ?", project, block)
+
+
+def received_at(seq: int) -> int:
+    """About when the block came in, in ms."""
+    return seq >> CLOCK_BITS
+
+
 def last_seq(tx: Tx) -> int:
     """No smaller than the seq of any block there is or, by its time, was: a segment is newer than what it holds."""
     row = tx.one("SELECT max(seq), (SELECT max(created_at) FROM segment) FROM event_block")

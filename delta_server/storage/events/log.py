@@ -13,7 +13,8 @@ from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Answer, Beside, EventStats
 from delta_server.storage.events import blocks, catalog
 from delta_server.storage.events.appending import Appending
-from delta_server.storage.events.seen import Seen
+from delta_server.storage.events.key_upkeep import KeyUpkeep
+from delta_server.storage.events.seen import DAY_MS, Seen
 
 
 class EmbeddedEventLog:
@@ -27,12 +28,13 @@ class EmbeddedEventLog:
         self._clock = clock
         self._spare_cpu = spare_cpu
         self._seen = seen
+        self._key_upkeep = KeyUpkeep(db, spare_cpu, seen)
         self._appending = Appending(db, clock, cpu, seen, last_seq)
 
     @classmethod
     async def open(cls, config: Config, db: Database, clock: Clock, *, cpu: Threads, spare_cpu: Threads) -> Self:
         """`cpu` is for what a write waits for, `spare_cpu` for what may take long. Raises Unavailable."""
-        seen = Seen()
+        seen = Seen(config.events.dedup_days * DAY_MS)
         await db.read(seen.load)
         last_seq = await db.read(blocks.last_seq)
         return cls(config, db, clock, cpu=cpu, spare_cpu=spare_cpu, seen=seen, last_seq=last_seq)
@@ -62,6 +64,7 @@ class EmbeddedEventLog:
         return catalog.stats(tx, project)
 
     def delete_some(self, tx: Tx, project: int, limit: int) -> bool:
+        self._seen.doubt_project(tx, project)
         return catalog.delete_some(tx, project, limit)
 
     async def close(self) -> None:

@@ -1,52 +1,159 @@
-"""Which message ids came before.
+"""Which message ids came before: those of waiting events in a dict, those of sealed ones in runs with filters.
 
-Memory is a filter, the database decides: a key found here counts only when the row it leads to is there in the same
+Memory is a filter, the database decides: what is found here counts only when the row it leads to is there in the same
 transaction. So what a failed commit leaves in memory does no harm, and nothing has to be undone.
+
+What is known here grows inside the transactions that make it true, before they are committed, and shrinks only after a
+commit: between the two a key may be known twice, never not at all. What `duplicates` reads changes on the writer's
+thread only.
 """
 
-from collections.abc import Iterable, Sequence
-from threading import Lock
+from collections.abc import Iterable, Mapping, Sequence
 
-from delta_server.core.key_run import KEY_BYTES
-from delta_server.storage.database import Tx
-from delta_server.storage.events import blocks
+import msgspec
+
+from delta_server.core import key_run
+from delta_server.core.errors import DatabaseFailed
+from delta_server.core.key_run import Built, Filter, Probe
+from delta_server.storage.database import Database, Threads, Tx
+from delta_server.storage.events import blocks, runs
+
+DAY_MS = 86_400_000
 
 _AT_ONCE = 256
 """Blocks whose keys are read at a time when opening."""
+_LAST = (1 << 63) - 1
+_FORGOTTEN_KEYS = 8192
+"""Keys that one write forgets: about a millisecond."""
+
+
+class Sealing(msgspec.Struct, frozen=True):
+    """The keys of blocks that are being sealed: `keys` by the block's seq, and all of them as a run."""
+
+    keys: Mapping[int, bytes]
+    run: Built
+    oldest_at: int
+    newest_at: int
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A run in memory."""
+
+    newest_at: int
+    filter: Filter
 
 
 class Seen:
-    """The keys of all projects' events. `duplicates` and `remember` run on the writer's thread, in order of commit."""
+    """The keys of all projects. `kept_ms` is how long an event's id is known after it came in, at least; once sealed up
+    to an eighth longer."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_ms: int) -> None:
+        self.kept_ms = kept_ms
         self._unsealed: dict[bytes, int] = {}  # key -> seq of its block
-        self._lock = Lock()  # around changes: keys are forgotten on other threads
+        self._runs: dict[int, Known] = {}
+        self._doubtful: dict[int, bytes] = {}  # seq -> keys of a block that is to go, or that was not stored
 
     def load(self, tx: Tx) -> None:
         """Learn what the tables hold, before the first write."""
         last = 0
         while rows := blocks.keys_after(tx, last, _AT_ONCE):
-            for last, seq, joined in rows:  # noqa: B007
-                keys = (joined[at : at + KEY_BYTES] for at in range(0, len(joined), KEY_BYTES))
-                self._unsealed.update(dict.fromkeys(keys, seq))
+            for _, seq, keys in rows:
+                self.remember(key_run.split(keys), seq)
+            last = rows[-1][0]
+        for run in runs.all_whole(tx):
+            try:
+                self.add_run(run.id, run.newest_at, runs.filter_of(tx, run.id))
+            except ValueError:
+                raise DatabaseFailed(f"the filter of key run {run.id} is damaged: restore a backup") from None
 
     def duplicates(self, tx: Tx, keys: Sequence[bytes | None]) -> frozenset[int]:
-        """The indexes of those of `keys` whose event is stored already."""
-        if self._unsealed.keys().isdisjoint(keys):
-            return frozenset()
-        there: dict[int, bool] = {}
-        found = []
-        for index, key in enumerate(keys):
-            seq = None if key is None else self._unsealed.get(key)
-            if seq is None:
-                continue
-            if seq not in there:
-                there[seq] = blocks.exists(tx, seq)
-            if there[seq]:
-                found.append(index)
-        return frozenset(found)
+        """The indexes of those of `keys` whose event is stored already, and not too long ago."""
+        past = tx.now_ms - self.kept_ms
+        found = self._found_unsealed(tx, keys, past) | self._found_sealed(tx, keys, past)
+        return frozenset(index for index, key in enumerate(keys) if key in found) if found else frozenset()
 
     def remember(self, keys: Iterable[bytes], seq: int) -> None:
         """The block `seq` with these keys is being stored by this transaction."""
-        with self._lock:
-            self._unsealed.update(dict.fromkeys(keys, seq))
+        self._unsealed.update(dict.fromkeys(keys, seq))
+
+    def doubt(self, keys: Mapping[int, bytes]) -> None:
+        """Blocks, by their seq, that are going away in this transaction or were not stored at all."""
+        self._doubtful.update(keys)
+
+    def doubt_project(self, tx: Tx, project: int) -> None:
+        """The project is being deleted."""
+        self.doubt({seq: keys for seq, _, keys in blocks.keys_until(tx, project, _LAST)})
+
+    def sealed(self, tx: Tx, sealing: Sealing) -> None:
+        """In the transaction that deletes the blocks: their keys live on in a run."""
+        self.doubt(sealing.keys)
+        if sealing.run.count:
+            run = runs.insert(tx, sealing.run, sealing.oldest_at, sealing.newest_at)
+            self.add_run(run, sealing.newest_at, sealing.run.filter)
+
+    def add_run(self, run: int, newest_at: int, filter: bytes) -> None:
+        """The run becomes whole in this transaction."""
+        self._runs[run] = Known(newest_at, Filter(filter))
+
+    def forget_runs(self, tx: Tx) -> None:
+        """Those that are not in the table. No transaction that removes some may be on its way."""
+        for run in [run for run in self._runs if not runs.is_whole(tx, run)]:
+            del self._runs[run]
+
+    async def settle(self, db: Database) -> None:
+        """Forget the keys of blocks that are gone for good."""
+        for seq in await db.read(self._gone):
+            keys = list(key_run.split(self._doubtful.get(seq, b"")))
+            for first in range(0, len(keys), _FORGOTTEN_KEYS):
+                await db.write(self._forget, seq, keys[first : first + _FORGOTTEN_KEYS])
+            self._doubtful.pop(seq, None)
+
+    def _gone(self, tx: Tx) -> list[int]:
+        """In a read: what a write sees of others may not be committed yet."""
+        return [seq for seq in list(self._doubtful) if not blocks.exists(tx, seq)]
+
+    def _forget(self, tx: Tx, seq: int, keys: Iterable[bytes]) -> None:
+        for key in keys:
+            if self._unsealed.get(key) == seq:
+                del self._unsealed[key]
+
+    def _found_unsealed(self, tx: Tx, keys: Sequence[bytes | None], past: int) -> set[bytes]:
+        if self._unsealed.keys().isdisjoint(keys):
+            return set()
+        there: dict[int, bool] = {}
+        found = set()
+        for key in keys:
+            seq = None if key is None else self._unsealed.get(key)
+            if key is None or seq is None:
+                continue
+            if seq not in there:
+                there[seq] = blocks.received_at(seq) >= past and blocks.exists(tx, seq)
+            if there[seq]:
+                found.add(key)
+        return found
+
+    def _found_sealed(self, tx: Tx, keys: Sequence[bytes | None], past: int) -> set[bytes]:
+        living = [(id, run) for id, run in self._runs.items() if run.newest_at >= past]
+        probes: list[Probe] = key_run.probes(key for key in keys if key is not None) if living else []
+        found = set()
+        for id, run in living:
+            maybe = run.filter.maybe(probes)
+            if maybe and runs.is_whole(tx, id):
+                found |= {key for key, first, end in maybe if runs.has(tx, id, key, first, end)}
+        return found
+
+
+async def prepare(db: Database, spare_cpu: Threads, project: int, last_block: int) -> Sealing:
+    """The keys of the project's blocks up to the one with the id `last_block`, for `Seen.sealed`."""
+    rows = await db.read(blocks.keys_until, project, last_block)
+    return await spare_cpu(_sealing, rows)
+
+
+def _sealing(rows: Sequence[tuple[int, int, bytes]]) -> Sealing:
+    times = [received_at for _, received_at, _ in rows] or [0]
+    return Sealing(
+        keys={seq: keys for seq, _, keys in rows},
+        run=key_run.build(key for _, _, keys in rows for key in key_run.split(keys)),
+        oldest_at=min(times),
+        newest_at=max(times),
+    )

@@ -18,13 +18,14 @@ CREATE TABLE segment (
 CREATE INDEX segment_project ON segment (project, first_at);
 CREATE INDEX segment_unrolled ON segment (project) WHERE rolled = 0;
 CREATE TABLE segment_data (segment INTEGER PRIMARY KEY REFERENCES segment, parquet BLOB NOT NULL) STRICT;
--- Deduplication keys of sealed events, sorted, 10 bytes each, with a Bloom filter; gone as a whole when the newest is
--- past its time.
+-- Deduplication keys of sealed events (core/key_run.py): a run is gone as a whole when its newest is past its time. One
+-- with an empty filter is not whole yet. Its sorted keys, 10 bytes each, stand in pages of 400, which fill a page of the
+-- file: reading one far inside of a large BLOB walks along all of it. A page's id is its run's << 20 | its number.
 CREATE TABLE key_run (
   id INTEGER PRIMARY KEY AUTOINCREMENT, oldest_at INTEGER NOT NULL, newest_at INTEGER NOT NULL,
-  keys_count INTEGER NOT NULL, filter BLOB NOT NULL, keys BLOB NOT NULL
+  keys_count INTEGER NOT NULL, filter BLOB NOT NULL
 ) STRICT;
-CREATE INDEX key_run_newest ON key_run (newest_at);
+CREATE TABLE key_page (id INTEGER PRIMARY KEY, keys BLOB NOT NULL) STRICT;
 -- Continuous aggregates: one Parquet file for a stretch of one interval's buckets (storage/events/rollups.py).
 CREATE TABLE rollup (
   id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL REFERENCES project, interval_ms INTEGER NOT NULL,

@@ -1,0 +1,97 @@
+"""Runs of deduplication keys: the SQL of key_run and key_page."""
+
+from collections.abc import Sequence
+
+from delta_server.core.key_run import KEY_BYTES, Built, Run, find
+from delta_server.storage.database import Tx
+
+PAGE_KEYS = 400
+"""4000 bytes: with their row's header they fill a page of the file."""
+_PAGE_BYTES = PAGE_KEYS * KEY_BYTES
+_NUMBER_BITS = 20
+
+
+def insert(tx: Tx, run: Built, oldest_at: int, newest_at: int) -> int:
+    id = begin(tx, oldest_at, newest_at)
+    put_pages(tx, id, 0, run.keys)
+    tx.run("UPDATE key_run SET keys_count = ?, filter = ? WHERE id = ?", run.count, run.filter, id)
+    return id
+
+
+def begin(tx: Tx, oldest_at: int, newest_at: int) -> int:
+    """A run that is not whole yet."""
+    return tx.insert(
+        "INSERT INTO key_run (oldest_at, newest_at, keys_count, filter) VALUES (?, ?, 0, x'')", oldest_at, newest_at
+    )
+
+
+def put_pages(tx: Tx, run: int, first: int, keys: bytes) -> None:
+    """From the page with the number `first` on; only a run's last page may have less than 400 keys."""
+    rows = enumerate((keys[at : at + _PAGE_BYTES] for at in range(0, len(keys), _PAGE_BYTES)), _page(run, first))
+    tx.many("INSERT INTO key_page (id, keys) VALUES (?, ?)", rows)
+
+
+def finish(tx: Tx, run: int, count: int, filter: bytes, merged: Sequence[int]) -> bool:
+    """The run is whole and takes the place of those `merged` into it; False when they are not there any more."""
+    if sum(remove(tx, other) for other in merged) != len(merged):
+        remove(tx, run)
+        return False
+    return tx.run("UPDATE key_run SET keys_count = ?, filter = ? WHERE id = ?", count, filter, run) == 1
+
+
+def remove(tx: Tx, run: int) -> int:
+    """Its pages are left for `sweep`. How many runs that were."""
+    return tx.run("DELETE FROM key_run WHERE id = ?", run)
+
+
+def remove_unfinished(tx: Tx) -> int:
+    return tx.run("DELETE FROM key_run WHERE filter = x''")
+
+
+def sweep(tx: Tx, limit: int) -> bool:
+    """Delete up to `limit` pages of a run that is gone; False without any."""
+    page = 0
+    while row := tx.one("SELECT id >> ? FROM key_page WHERE id >= ? LIMIT 1", _NUMBER_BITS, page):
+        run, page = row[0], _page(row[0] + 1, 0)
+        if tx.one("SELECT 1 FROM key_run WHERE id = ?", run) is None:
+            rows = "SELECT id FROM key_page WHERE id >= ? AND id < ? LIMIT ?"
+            return tx.run(f"DELETE FROM key_page WHERE id IN ({rows})", _page(run, 0), page, limit) > 0
+    return False
+
+
+def all_whole(tx: Tx) -> list[Run]:
+    rows = tx.all("SELECT id, keys_count, oldest_at, newest_at FROM key_run WHERE filter <> x''")
+    return [Run(id=id, count=count, oldest_at=oldest, newest_at=newest) for id, count, oldest, newest in rows]
+
+
+def filter_of(tx: Tx, run: int) -> bytes:
+    row = tx.one("SELECT filter FROM key_run WHERE id = ?", run)
+    return row[0] if row else b""
+
+
+def is_whole(tx: Tx, run: int) -> bool:
+    return tx.one("SELECT 1 FROM key_run WHERE id = ? AND filter <> x''", run) is not None
+
+
+def has(tx: Tx, run: int, key: bytes, first: int, end: int) -> bool:
+    """Whether the run holds `key` among its keys from the rank `first` and before `end`."""
+    return any(
+        find(keys, key)
+        for (keys,) in tx.all(
+            "SELECT keys FROM key_page WHERE id BETWEEN ? AND ?",
+            _page(run, first // PAGE_KEYS),
+            _page(run, (end - 1) // PAGE_KEYS),
+        )
+    )
+
+
+def keys(tx: Tx, run: int, first: int, count: int) -> bytes:
+    """The keys of up to `count` pages from the page with the number `first` on."""
+    rows = tx.all(
+        "SELECT keys FROM key_page WHERE id >= ? AND id < ? ORDER BY id", _page(run, first), _page(run, first + count)
+    )
+    return b"".join([row[0] for row in rows])
+
+
+def _page(run: int, number: int) -> int:
+    return run << _NUMBER_BITS | number
