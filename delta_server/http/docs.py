@@ -70,6 +70,7 @@ _IDEMPOTENCY = "1 to 255 characters, a UUID for example: sent again within a day
 _ENDPOINT = "An endpoint's id or name; / in a name is written %2F"
 _PATH_PARAMETERS = {
     "project_id": "A project's id or name; / in a name is written %2F",
+    "write_key": "A write key; others that may send events are taken too",
     "key_id": "The key's id, the part between the second and third underscore",
     "endpoint": _ENDPOINT,
     "snapshot_id": "A snapshot's id",

@@ -70,6 +70,22 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/deltas"): READ,
     ("GET", "/v1/deltas/{}"): READ,
     ("POST", "/v1/deltas/compare"): READ,
+    # Users
+    ("GET", "/v1/users"): READ,
+    ("GET", "/v1/users/{}"): READ,
+    ("DELETE", "/v1/users/{}"): ADMIN,
+    ("GET", "/v1/groups"): READ,
+    ("GET", "/v1/groups/{}"): READ,
+    ("GET", "/v1/erasures"): READ,
+    ("GET", "/v1/erasures/{}"): READ,
+    # Events in: Delta's own, Segment's calls, OpenTelemetry's logs
+    ("POST", "/v1/events"): INGEST,
+    ("POST", "/v1/events/batch"): INGEST,
+    **{("POST", f"/v1/{call}"): INGEST for call in ("track", "identify", "page", "screen", "group", "alias", "batch")},
+    **{("POST", f"/v1/{letter}"): INGEST for letter in "tipsgab"},
+    ("POST", "/beacon/v1/batch"): INGEST,
+    ("GET", "/v1/projects/{}/settings"): KEY_IN_PATH,
+    ("POST", "/v1/logs"): INGEST,
     # History
     ("GET", "/v1/endpoints/{}/history"): READ,
     ("GET", "/v1/endpoints/{}/fields"): READ,

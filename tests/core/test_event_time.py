@@ -105,7 +105,8 @@ def test_places(arrival: Arrival, timestamp: Any, original: Any, sent_at: Any, w
 
 
 def test_a_sender_without_a_clock_is_no_reason_to_refuse() -> None:
-    for sent_at in ("soon", True, [], 10**30):
+    odd: list[Any] = ["soon", True, [], 10**30]
+    for sent_at in odd:
         assert Arrival(NOW, 1000).sent(sent_at).skew_ms == 0
 
 

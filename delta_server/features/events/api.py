@@ -1,0 +1,159 @@
+"""Events in: Delta's own form, Segment's calls, CloudEvents and OTLP logs.
+
+Clients of other products cannot be told how to send. Bodies are JSON whatever their content type, keys may stand in the
+body, and an answer is exactly 200: some send everything again on a 202.
+"""
+
+from functools import partial
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
+
+from delta_server.core import cloud_event, event_batch, event_checks, native_event, otlp_log, segment_event
+from delta_server.core.errors import NotAcceptable
+from delta_server.core.event_batch import Parsed
+from delta_server.core.event_time import Arrival
+from delta_server.features.events import schemas, service
+from delta_server.features.events.schemas import LogsTaken, PartialSuccess, Taken
+from delta_server.http import ingest_auth
+from delta_server.http.docs import example
+from delta_server.services import Services
+
+_TAGS = ["Events"]
+_JSON = "application/json"
+_NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
+_PROTOBUF = frozenset({"application/x-protobuf", "application/protobuf"})
+_SHORT = {"track": "t", "identify": "i", "page": "p", "screen": "s", "group": "g", "alias": "a"}
+_ANSWERS = {200: ResponseSpec(Taken, generate_examples=False)}
+
+
+async def _sent(request: Request[Any, Any, Any], services: Services) -> tuple[int, bytes]:
+    """Whose events they are, and the body. Raises Unauthorized, Forbidden, TooLarge."""
+    body = await request.body()
+    known = "user" in request.scope
+    caller = ingest_auth.caller_of(request, None if known else await services.cpu(event_batch.write_key, body))
+    service.check_size(services, len(body))
+    return caller.project or 0, body
+
+
+def _kind(request: Request[Any, Any, Any]) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@post(
+    "/v1/events",
+    summary="Send an event",
+    tags=_TAGS,
+    status_code=200,
+    responses=_ANSWERS,
+    opt=example(request=schemas.EXAMPLE_EVENT, answer=schemas.EXAMPLE_TAKEN, media_type=_JSON),
+)
+async def create(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
+    """Delta's form, or CloudEvents in any of their modes. `Idempotency-Key` stands in for a missing `messageId`."""
+    project, body = await _sent(request, services)
+    read = _cloud_reader(request) or partial(native_event.parse_one, message_id=_idempotency_key(request))
+    return Response(await service.take(services, project, body, read))
+
+
+@post(
+    "/v1/events/batch",
+    summary="Send up to 10,000 events",
+    tags=_TAGS,
+    status_code=200,
+    responses=_ANSWERS,
+    opt=example(request={"events": [schemas.EXAMPLE_EVENT]}, answer=schemas.EXAMPLE_BATCH_TAKEN, media_type=_JSON),
+)
+async def create_many(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
+    """`{"events": [...]}`, a bare array, NDJSON, or CloudEvents. One that is wrong does not keep the others out."""
+    project, body = await _sent(request, services)
+    read = _cloud_reader(request) or partial(native_event.parse_many, lines=_kind(request) in _NDJSON)
+    return Response(await service.take(services, project, body, read))
+
+
+def _cloud_reader(request: Request[Any, Any, Any]) -> Any:
+    """How to read a request that brings CloudEvents, None for others."""
+    headers, kind = request.scope["headers"], request.headers.get("content-type", "")
+    mode = cloud_event.mode(kind, headers)
+    if mode == "binary":
+        return partial(cloud_event.parse_binary, headers, kind)
+    return {"one": cloud_event.parse_one, "batch": cloud_event.parse_many, None: None}[mode]
+
+
+def _idempotency_key(request: Request[Any, Any, Any]) -> str | None:
+    return event_checks.text(request.headers.get("idempotency-key"), "Idempotency-Key", event_checks.MOST_MESSAGE_ID)
+
+
+def _call(call: str) -> HTTPRouteHandler:
+    """The route of one of Segment's calls."""
+
+    @post(
+        [f"/v1/{call}", f"/v1/{_SHORT[call]}"],
+        name=call,
+        operation_id=call,
+        summary=f"Segment's {call} call",
+        tags=["Segment"],
+        status_code=200,
+        responses=_ANSWERS,
+        opt=example(request=schemas.EXAMPLE_CALLS[call], answer=schemas.EXAMPLE_TAKEN, media_type=_JSON),
+    )
+    async def handle(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
+        project, body = await _sent(request, services)
+        return Response(await service.take(services, project, body, read))
+
+    def read(body: bytes, arrival: Arrival) -> Parsed:
+        return segment_event.parse_one(body, call, arrival)
+
+    return handle
+
+
+@post(
+    ["/v1/batch", "/v1/b", "/beacon/v1/batch"],
+    summary="Many of Segment's calls",
+    tags=["Segment"],
+    status_code=200,
+    responses=_ANSWERS,
+    opt=example(request=schemas.EXAMPLE_CALL_BATCH, answer=schemas.EXAMPLE_BATCH_TAKEN, media_type=_JSON),
+)
+async def create_calls(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
+    project, body = await _sent(request, services)
+    return Response(await service.take(services, project, body, segment_event.parse_many))
+
+
+@get(
+    "/v1/projects/{write_key:str}/settings",
+    summary="What Segment's browser client loads first",
+    tags=["Segment"],
+    opt=example(answer=schemas.browser_settings("dk_write_...")),
+)
+async def settings(request: Request[Any, Any, Any], write_key: FromPath[str]) -> dict[str, Any]:
+    ingest_auth.caller_with(request, write_key)
+    return schemas.browser_settings(write_key)
+
+
+@post(
+    "/v1/logs",
+    summary="Send OpenTelemetry's log records",
+    tags=_TAGS,
+    status_code=200,
+    responses={200: ResponseSpec(LogsTaken, generate_examples=False)},
+    opt=example(request=schemas.EXAMPLE_LOGS, answer={}, media_type=_JSON),
+)
+async def create_logs(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[LogsTaken]:
+    """OTLP/HTTP in JSON: point an exporter with `http/json` at it."""
+    project, body = await _sent(request, services)
+    if _kind(request) in _PROTOBUF:
+        raise NotAcceptable(
+            "OTLP is understood as JSON only: set OTEL_EXPORTER_OTLP_PROTOCOL=http/json, or encoding: json in a "
+            "collector's otlphttp exporter"
+        )
+    taken = await service.take(services, project, body, otlp_log.parse)
+    if not taken.rejected:
+        return Response(LogsTaken())
+    return Response(LogsTaken(PartialSuccess(str(len(taken.rejected)), taken.rejected[0].message)))
+
+
+ROUTES = [create, create_many, *map(_call, segment_event.CALLS), create_calls, settings, create_logs]

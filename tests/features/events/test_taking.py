@@ -1,0 +1,347 @@
+"""Events in over HTTP: each protocol as its clients send it, what is refused, what counts once."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import zstandard
+
+from delta_server.app import Application
+from delta_server.storage.database import Tx
+from tests.conftest import Keys, bearer
+from tests.features.rows import Row, check
+
+NOW = "2026-01-01T00:00:00.000Z"
+EVENT = {"eventType": "signup", "userId": "u1", "messageId": "m1"}
+ONE = {"success": True, "accepted": 1, "duplicates": 0, "rejected": []}
+AGAIN = {"success": True, "accepted": 0, "duplicates": 1, "rejected": []}
+SINGLE = ["track", "identify", "page", "screen", "group", "alias"]
+TAKING = ["/v1/events", "/v1/events/batch", "/v1/batch", "/beacon/v1/batch", "/v1/logs", *(f"/v1/{c}" for c in SINGLE)]
+
+
+class Kept(msgspec.Struct):
+    """A line of a hot block."""
+
+    at: int = msgspec.field(name="t")
+    received_at: int = msgspec.field(name="r")
+    type: str = msgspec.field(name="e")
+    source: str | None = msgspec.field(name="o", default=None)
+    user_id: str | None = msgspec.field(name="u", default=None)
+    anonymous_id: str | None = msgspec.field(name="n", default=None)
+    priority: int | None = msgspec.field(name="p", default=None)
+    status: str | None = msgspec.field(name="a", default=None)
+    data: Any = msgspec.field(name="d", default=None)
+    metadata: Any = msgspec.field(name="m", default=None)
+    message_id: str | None = msgspec.field(name="i", default=None)
+    original_at: int | None = msgspec.field(name="y", default=None)
+
+
+async def stored(app: Application) -> list[Kept]:
+    """Every event that is kept, of all projects, oldest first."""
+    log = app.services.eventlog
+
+    def read(tx: Tx) -> list[Kept]:
+        projects = [row[0] for row in tx.all("SELECT DISTINCT project FROM event_block ORDER BY project")]
+        blocks = [lines for project in projects for _, lines in log.since(tx, project, 0, 1000)]
+        return [msgspec.json.decode(line, type=Kept) for lines in blocks for line in lines.splitlines()]
+
+    return await app.services.db.read(read)
+
+
+async def profiles(app: Application) -> dict[str, dict[str, Any]]:
+    rows = await app.services.db.read(lambda tx: tx.all("SELECT kind, name, traits FROM profile"))
+    return {f"{kind} {name}": json.loads(traits) for kind, name, traits in rows}
+
+
+def post(title: str, path: str, status: int, **more: Any) -> Row:
+    return Row(title, "POST", path, status, **more)
+
+
+REFUSED = [
+    *(post(f"no key at {path}", path, 401, key=None, body=EVENT, says="this needs a key") for path in TAKING),
+    *(post(f"a revoked key at {path}", path, 401, key="revoked", body=EVENT) for path in TAKING),
+    *(post(f"a key for reading at {path}", path, 403, key="read", body=EVENT) for path in TAKING),
+    *(post(f"an account's key at {path}", path, 403, key="account", body=EVENT) for path in TAKING),
+    *(post(f"nothing at {path}", path, 400, raw=b"", says="empty") for path in TAKING),
+    *(post(f"no JSON at {path}", path, 400, raw=b"eventType=a", says="not valid JSON") for path in TAKING),
+    *(post(f"half a body at {path}", path, 400, raw=b'{"a": ', says="ends too early") for path in TAKING),
+    *(post(f"too much at {path}", path, 413, raw=b" " * 4_194_305, says="events.request_bytes") for path in TAKING),
+    *(post(f"an unknown parameter at {path}", f"{path}?a=1", 400, body=EVENT, field="a") for path in TAKING),
+    Row("reading the settings without a key", "GET", "/v1/projects/nobody/settings", 401, key=None),
+    Row("reading the settings with a reading key", "GET", "/v1/projects/{read}/settings", 403, key=None),
+    post("an event without a type", "/v1/events", 400, body={"userId": "u"}, field="eventType"),
+    post("an id that is none", "/v1/events", 400, body={"eventType": "a", "userId": []}, field="userId"),
+    post("no time", "/v1/events", 400, body={"eventType": "a", "timestamp": "soon"}, field="timestamp"),
+    post("an event that is too large", "/v1/events", 413, body={"eventType": "a", "data": "x" * 32_768}, says="32 KiB"),
+    post("an array for one event", "/v1/events", 400, body=[EVENT], says="must be a JSON object"),
+    post("a deep event", "/v1/events", 400, raw=b'{"eventType":"a","data":' + b"[" * 200 + b"]" * 200 + b"}"),
+    post("no batch", "/v1/events/batch", 400, body=EVENT, field="events"),
+    post("too many", "/v1/events/batch", 413, raw=b"[" + b"{}," * 10_000 + b"{}]", says="split it"),
+    post("a track call without its event", "/v1/track", 400, body={"userId": "u"}, field="event"),
+    post("a large track call", "/v1/track", 413, body={"event": "a", "properties": {"a": "x" * 32_768}}),
+    post("no batch of calls", "/v1/batch", 400, body={"events": []}, field="batch"),
+    post("no logs", "/v1/logs", 400, body={"resourceLogs": 5}, says="ExportLogsServiceRequest"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=str)
+async def test_refusals_store_nothing(app: Application, client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
+    row = msgspec.structs.replace(row, path=row.path.format(read=keys.read), says=row.says.replace("32 KiB", "32768"))
+    await check(client, keys, row)
+    assert await stored(app) == []
+
+
+@pytest.mark.parametrize("path", TAKING)
+async def test_errors_are_what_clients_read(client: httpx.AsyncClient, path: str) -> None:
+    """RudderStack's sends a 401 again unless it finds both."""
+    problem = (await client.post(path, json=EVENT)).json()
+    assert problem["code"] == "UNAUTHORIZED"
+    assert problem["message"]
+
+
+async def test_an_event(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    answer = await client.post("/v1/events", json=EVENT, headers=bearer(keys.ingest))
+    assert (answer.status_code, answer.json()) == (200, ONE)
+    [event] = await stored(app)
+    assert (event.type, event.user_id, event.message_id) == ("signup", "u1", "m1")
+
+
+async def test_the_same_message_counts_once(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    assert await check(client, keys, post("", "/v1/events", 200, body=EVENT)) == ONE
+    assert await check(client, keys, post("", "/v1/events", 200, body=EVENT)) == AGAIN
+    assert await check(client, keys, post("", "/v1/events", 200, body=EVENT, key="other")) == ONE
+    assert len(await stored(app)) == 2
+
+
+async def test_an_idempotency_key_stands_in_for_a_message_id(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    headers = {**bearer(keys.project), "idempotency-key": "k1"}
+    for wanted in (ONE, AGAIN):
+        assert (await client.post("/v1/events", json={"eventType": "a"}, headers=headers)).json() == wanted
+    assert (await client.post("/v1/events", json=EVENT, headers=headers)).json() == ONE
+    assert [event.message_id for event in await stored(app)] == ["k1", "m1"]
+    headers["idempotency-key"] = "k" * 201
+    assert (await client.post("/v1/events", json={"eventType": "a"}, headers=headers)).status_code == 400
+
+
+MANY = [{"eventType": "a", "messageId": "1"}, {"messageId": "2"}, {"eventType": "b", "messageId": "1"}]
+LINES = b"\n".join(msgspec.json.encode(event) for event in MANY)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", json.dumps({"events": MANY}).encode()),
+        ("text/plain", json.dumps(MANY, indent=2).encode()),
+        ("application/x-ndjson", LINES),
+        ("application/x-www-form-urlencoded", LINES),
+        ("", LINES + b"\n"),
+    ],
+)
+async def test_a_batch_in_any_form(
+    app: Application, client: httpx.AsyncClient, keys: Keys, kind: str, body: bytes
+) -> None:
+    for encoding, packed in (
+        ("identity", body), ("gzip", gzip.compress(body)), ("zstd", zstandard.ZstdCompressor().compress(body)),
+    ):  # fmt: skip
+        headers = {**bearer(keys.ingest), "content-type": kind, "content-encoding": encoding}
+        answer = await client.post("/v1/events/batch", content=packed, headers=headers)
+        assert answer.status_code == 200, answer.text
+        first = encoding == "identity"
+        assert answer.json() == {
+            "success": True,
+            "accepted": 1 if first else 0,
+            "duplicates": 1 if first else 2,
+            "rejected": [
+                {
+                    "index": 1,
+                    "messageId": "2",
+                    "code": "VALIDATION_ERROR",
+                    "message": "eventType is missing: say what happened, in up to 200 characters",
+                }
+            ],
+        }
+    assert [event.type for event in await stored(app)] == ["a"]
+
+
+async def test_a_large_batch(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    events = [{"eventType": "a", "messageId": str(number), "data": {"text": "x" * 50}} for number in range(10_000)]
+    answer = await check(client, keys, post("", "/v1/events/batch", 200, body={"events": events}))
+    assert (answer["accepted"], answer["rejected"]) == (10_000, [])
+    assert (await check(client, keys, post("", "/v1/events/batch", 200, body=events)))["duplicates"] == 10_000
+    assert len(await stored(app)) == 10_000
+
+
+async def test_an_empty_batch_is_fine(client: httpx.AsyncClient, keys: Keys) -> None:
+    for path, body in (("/v1/events/batch", []), ("/v1/batch", {"batch": []})):
+        assert await check(client, keys, post("", path, 200, body=body)) == {**ONE, "accepted": 0}
+
+
+# Segment's calls, as clients were seen to send them
+
+PYTHON = {
+    "batch": [
+        {
+            "type": "track", "event": "Clicked", "userId": "u1", "anonymousId": None, "properties": {"x": 1},
+            "timestamp": "2026-01-01T00:00:00.705+00:00", "messageId": "3389902f-1", "integrations": {},
+            "context": {"library": {"name": "analytics-python", "version": "2.4.0"}},
+        }
+    ],
+    "sentAt": "2026-01-01T00:00:00.002881+00:00",
+    "writeKey": "WK",
+}  # fmt: skip
+RUDDER_NODE = {
+    "batch": [
+        {
+            "type": "identify", "userId": 17, "traits": {"plan": "pro"}, "channel": "server",
+            "originalTimestamp": "2025-12-31T23:59:50.000Z", "sentAt": "2025-12-31T23:59:55.000Z",
+            "messageId": "node-next-1763683200000-3389902f", "context": {"library": {"name": "rudder", "version": "3"}},
+        }
+    ],
+    "sentAt": "2025-12-31T23:59:55.000Z",
+}  # fmt: skip
+
+
+async def test_segments_python_client(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    body = {**PYTHON, "writeKey": keys.ingest}
+    basic = base64.b64encode(f"{keys.ingest}:".encode()).decode()
+    for headers, wanted in (({"authorization": f"Basic {basic}"}, ONE), ({}, AGAIN)):
+        answer = await client.post("/v1/batch", json=body, headers=headers)
+        assert (answer.status_code, answer.json()) == (200, wanted)
+    [event] = await stored(app)
+    assert (event.type, event.user_id, event.anonymous_id, event.source) == ("Clicked", "u1", None, "analytics-python")
+    assert event.data == {"x": 1}
+
+
+async def test_rudderstacks_node_client(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    """gzip, labelled as a form."""
+    headers = {**bearer(keys.ingest), "content-type": "application/x-www-form-urlencoded", "content-encoding": "gzip"}
+    answer = await client.post("/v1/batch", content=gzip.compress(json.dumps(RUDDER_NODE).encode()), headers=headers)
+    assert (answer.status_code, answer.json()) == (200, ONE)
+    [event] = await stored(app)
+    assert (event.type, event.user_id, event.source) == ("identify", "17", "server")
+    assert event.original_at == 1_767_225_590_000
+    assert event.at - event.original_at == event.received_at - 1_767_225_595_000
+    assert await profiles(app) == {"user 17": {"plan": "pro"}}
+
+
+@pytest.mark.parametrize("call", SINGLE)
+async def test_browsers_send_text(app: Application, client: httpx.AsyncClient, keys: Keys, call: str) -> None:
+    body = {"type": call, "event": "e", "userId": "u", "writeKey": keys.ingest, "timestamp": NOW, "messageId": "1"}
+    for path, wanted in ((f"/v1/{call[0]}", ONE), (f"/v1/{call}", AGAIN), (f"/api/v1/{call}", AGAIN)):
+        answer = await client.post(path, content=json.dumps(body), headers={"content-type": "text/plain"})
+        assert (answer.status_code, answer.json()) == (200, wanted), answer.text
+    assert [event.type for event in await stored(app)] == ["e" if call == "track" else call]
+
+
+async def test_beacons_bring_their_key_in_the_query(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    body = json.dumps({"batch": [{"type": "page", "name": "Home", "anonymousId": "a"}]})
+    for path in ("/beacon/v1/batch", "/v1/b"):
+        answer = await client.post(f"{path}?writeKey={keys.ingest}", content=body)
+        assert (answer.status_code, answer.json()) == (200, ONE)
+    assert [(event.type, event.anonymous_id) for event in await stored(app)] == [("page", "a")] * 2
+
+
+async def test_profiles_come_with_the_events(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    calls = [
+        {"type": "identify", "userId": "u", "anonymousId": "a", "traits": {"name": "Ada"}, "messageId": "1"},
+        {"type": "identify", "userId": "u", "traits": {"plan": "pro"}, "messageId": "2"},
+        {"type": "group", "userId": "u", "groupId": "acme", "traits": {"seats": 3}},
+        {"type": "identify", "userId": "u", "traits": {"name": "Eve"}, "messageId": "1"},
+        {"type": "identify", "userId": [], "traits": {"name": "Eve"}},
+        {"type": "alias", "userId": "u", "previousId": "old"},
+    ]
+    answer = await check(client, keys, post("", "/v1/batch", 200, body={"batch": calls}))
+    assert (answer["accepted"], answer["duplicates"], len(answer["rejected"])) == (4, 1, 1)
+    assert await profiles(app) == {"user u": {"name": "Ada", "plan": "pro"}, "group acme": {"seats": 3}}
+    aliases = await app.services.db.read(lambda tx: tx.all("SELECT name, of FROM alias ORDER BY name"))
+    assert aliases == [("a", "u"), ("old", "u")]
+
+
+async def test_what_browsers_load_first(client: httpx.AsyncClient, keys: Keys) -> None:
+    headers = {"host": "evil.example", "origin": "https://shop.example"}
+    answer = await client.get(f"/v1/projects/{keys.ingest}/settings", headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["integrations"]["Segment.io"]["apiKey"] == keys.ingest
+    assert "evil" not in answer.text
+
+
+# CloudEvents
+
+CLOUD = {
+    "specversion": "1.0", "type": "com.example.order", "source": "/shop", "id": "A-1", "time": NOW,
+    "subject": "orders/1", "datacontenttype": "application/json", "data": {"total": 5}, "userid": "u1",
+}  # fmt: skip
+
+
+async def test_cloud_events_in_three_modes(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    """The same event each time, so it counts once."""
+    auth = bearer(keys.ingest)
+    binary = {f"ce-{name}": str(CLOUD[name]) for name in ("specversion", "type", "source", "id", "time", "subject")}
+    answers = [
+        await client.post(path, content=content, headers={**auth, **headers})
+        for path in ("/v1/events", "/v1/events/batch")
+        for content, headers in (
+            (json.dumps(CLOUD), {"content-type": "Application/CloudEvents+JSON; charset=utf-8"}),
+            (json.dumps([CLOUD]), {"content-type": "application/cloudevents-batch+json"}),
+            (json.dumps(CLOUD["data"]), {**binary, "ce-userid": "u1", "content-type": "application/json"}),
+        )
+    ]
+    assert [answer.status_code for answer in answers] == [200] * 6, [answer.text for answer in answers]
+    assert [answer.json() for answer in answers] == [ONE, *[AGAIN] * 5]
+    [event] = await stored(app)
+    assert (event.type, event.source, event.message_id) == ("com.example.order", "/shop", "/shop A-1")
+    assert (event.user_id, event.data) == ("u1", {"total": 5})
+    assert event.metadata == {"subject": "orders/1"}
+
+
+async def test_cloud_events_in_other_formats(client: httpx.AsyncClient, keys: Keys) -> None:
+    headers = {**bearer(keys.ingest), "content-type": "application/cloudevents+protobuf"}
+    assert (await client.post("/v1/events", content=b"\x0a", headers=headers)).status_code == 415
+
+
+# OpenTelemetry's logs
+
+LOGS: dict[str, Any] = {
+    "resourceLogs": [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+            "scopeLogs": [
+                {
+                    "scope": {"name": "my.library"},
+                    "logRecords": [
+                        {"timeUnixNano": "1767225600500000000", "severityNumber": 10, "severityText": "Information",
+                         "body": {"stringValue": "hello"}, "eventName": "greeted",
+                         "attributes": [{"key": "n", "value": {"intValue": 5}}], "unknown": {}},
+                        {"severityNumber": 17, "body": {"stringValue": "failed"}},
+                        {"timeUnixNano": "soon"},
+                    ],
+                }
+            ],
+        }
+    ]
+}  # fmt: skip
+
+
+async def test_logs(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    answer = await check(client, keys, post("", "/v1/logs", 200, body=LOGS))
+    assert answer["partialSuccess"]["rejectedLogRecords"] == "1"
+    assert "timeUnixNano" in answer["partialSuccess"]["errorMessage"]
+    first, second = await stored(app)
+    assert (first.type, first.source, first.status, first.priority) == ("greeted", "shop", "Information", 20)
+    assert first.data == {"body": "hello", "n": 5}
+    assert (second.type, second.status, second.priority) == ("log", "error", 40)
+    LOGS["resourceLogs"][0]["scopeLogs"][0]["logRecords"].pop()
+    assert await check(client, keys, post("", "/v1/logs", 200, body=LOGS)) == {}
+
+
+async def test_protobuf_is_refused_with_the_way_out(client: httpx.AsyncClient, keys: Keys) -> None:
+    headers = {**bearer(keys.ingest), "content-type": "application/x-protobuf"}
+    answer = await client.post("/v1/logs", content=b"\x0a\x00", headers=headers)
+    assert answer.status_code == 415
+    assert "http/json" in answer.json()["message"]
