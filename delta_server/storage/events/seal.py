@@ -12,11 +12,12 @@ import msgspec
 
 from delta_server.config import Events
 from delta_server.core import segment_plan
-from delta_server.core.errors import DatabaseFailed
+from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.storage.database import Tx
 from delta_server.storage.events import catalog, segment
 from delta_server.storage.events.catalog import NewSegment, Waiting
 from delta_server.storage.events.engine import Reading
+from delta_server.storage.events.seen import Sealing, Seen
 from delta_server.storage.events.snapshot import Block
 
 RAW_BYTES = 64 << 20
@@ -94,10 +95,10 @@ def _where(first_ms: int | None, end_ms: int | None) -> str:
     return f" WHERE {' AND '.join(parts)}" if parts else ""
 
 
-def store(tx: Tx, project: int, ready: Ready) -> bool:
-    """False when the blocks are not there any more: the project is being deleted."""
+def store(tx: Tx, project: int, ready: Ready, seen: Seen, keys: Sealing) -> None:
+    """Raises Conflict when some of the blocks are gone."""
     if catalog.delete_blocks(tx, project, ready.last_id) != ready.blocks:
-        return False
+        raise Conflict("the blocks that were to be sealed are not there any more: the project is being deleted")
     for new in ready.segments:
         catalog.insert(tx, project, new)
-    return True
+    seen.sealed(tx, keys)

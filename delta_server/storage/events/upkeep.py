@@ -16,10 +16,12 @@ from delta_server.config import Events
 from delta_server.core import segment_plan
 from delta_server.core.errors import DeltaError
 from delta_server.core.segment_plan import Bounds, Retention
-from delta_server.storage.database import Clock, Database, Tx
+from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.events import catalog, compact, erase, expire, seal
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.erase import Stretches
+from delta_server.storage.events.key_upkeep import KeyUpkeep
+from delta_server.storage.events.seen import Seen, prepare
 
 SEGMENT_BYTES = 64 << 20
 """The largest file compaction makes: it is in memory whole, and the writer takes a quarter of a second for it."""
@@ -41,11 +43,25 @@ class Rollups(Protocol):
 
 
 class Upkeep:
-    def __init__(self, db: Database, engine: Engine, options: Events, clock: Clock, rollups: Rollups) -> None:
+    def __init__(
+        self,
+        db: Database,
+        engine: Engine,
+        options: Events,
+        clock: Clock,
+        *,
+        spare_cpu: Threads,
+        seen: Seen,
+        keys: KeyUpkeep,
+        rollups: Rollups,
+    ) -> None:
         self._db = db
         self._engine = engine
         self._options = options
         self._clock = clock
+        self._spare_cpu = spare_cpu
+        self._seen = seen
+        self._keys = keys
         self._rollups = rollups
         self._bounds = Bounds(options.segment_events, SEGMENT_BYTES)
         self._blocks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -71,7 +87,9 @@ class Upkeep:
         """
         sealed = await self.seal(project, everything=everything)
         due = [each for each in await self._db.read(catalog.with_segments) if project in (None, each)]
-        return sealed + sum([await self._each(project, self._tend(each, compacting), each) for each in due])
+        tended = sum([await self._each(project, self._tend(each, compacting), each) for each in due])
+        await self._keys.tend(self._clock.now_ms())
+        return sealed + tended
 
     async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
         """See EventLog.erase."""
@@ -98,8 +116,11 @@ class Upkeep:
     async def _seal_next(self, project: int) -> int:
         """0 when nothing waits."""
         ready = await self._engine.tend(project, partial(seal.prepare, most_events=self._options.seal_events))
-        if ready is None or not await self._db.write(seal.store, project, ready):
+        if ready is None:
             return 0
+        keys = await prepare(self._db, self._spare_cpu, project, ready.last_id)
+        await self._db.write(seal.store, project, ready, self._seen, keys)
+        await self._seen.settle(self._db)
         return ready.events
 
     async def _tend(self, project: int, compacting: bool) -> int:

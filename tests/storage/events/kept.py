@@ -1,0 +1,135 @@
+"""Upkeep on a real database with a real DuckDB, and rollups that only remember what they were asked."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+
+from delta_server.config import MIB, Events
+from delta_server.core.event import Event
+from delta_server.core.segment_plan import Piece, Retention
+from delta_server.core.times import DAY_MS
+from delta_server.services import Cpu
+from delta_server.storage.database import Tx
+from delta_server.storage.events import blocks, catalog, relation
+from delta_server.storage.events.appending import Appending
+from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.erase import Stretches
+from delta_server.storage.events.key_upkeep import KeyUpkeep
+from delta_server.storage.events.seen import Seen
+from delta_server.storage.events.snapshot import ALWAYS
+from delta_server.storage.events.upkeep import Upkeep
+from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from tests.storage.events.stored import make_project
+from tests.storage.opened import FAST, START_MS, FakeClock, opened
+
+OPTIONS = Events(seal_events=64, segment_events=512, query_threads=2, query_memory_bytes=256 * MIB)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class FakeRollups:
+    def __init__(self, db: SqliteDatabase) -> None:
+        self._db = db
+        self.marked: list[Stretches] = []
+        self.rolled: list[int] = []
+        self.retention: Retention | None = None
+
+    async def roll(self, project: int) -> int:
+        self.rolled.append(project)
+        return await self._db.write(
+            lambda tx: tx.run("UPDATE segment SET rolled = 1 WHERE project = ? AND rolled = 0", project)
+        )
+
+    def mark(self, tx: Tx, project: int, stretches: Stretches) -> None:
+        self.marked.append(stretches)
+
+    async def let_go(self, project: int, retention: Retention) -> None:
+        self.retention = retention
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """`project` and `other` are two tenants'."""
+
+    db: SqliteDatabase
+    clock: FakeClock
+    engine: Engine
+    appending: Appending
+    rollups: FakeRollups
+    upkeep: Upkeep
+    project: int
+    other: int
+
+    async def append(self, events: list[Event], project: int | None = None) -> frozenset[int]:
+        return await self.appending.append(project or self.project, events, None)
+
+    async def events(self, project: int | None = None) -> Counter[tuple[Any, ...]]:
+        """All of a project's events, waiting and sealed, as a multiset of all their columns."""
+        return await self.engine.run(project or self.project, _all)
+
+    async def users(self) -> set[str]:
+        return {row[5] for row in await self.events()}
+
+    async def pieces(self, project: int | None = None) -> list[Piece]:
+        return await self.db.read(catalog.pieces, project or self.project)
+
+    async def waiting(self) -> int:
+        return sum(found.events for found in await self.db.read(catalog.waiting))
+
+    async def version(self) -> int:
+        rows = await self.db.read(lambda tx: tx.all("SELECT version FROM event_settings"))
+        return sum(row[0] for row in rows)
+
+
+def _all(reading: Reading) -> Counter[tuple[Any, ...]]:
+    _, rows = reading.rows(f"SELECT * FROM {relation.events(reading.snapshot, ALWAYS).sql}")
+    return Counter(tuple(tuple(value) if isinstance(value, list) else value for value in row) for row in rows)
+
+
+@asynccontextmanager
+async def kept(data_dir: Path, clock: FakeClock | None = None, *, options: Events = OPTIONS) -> AsyncIterator[Kept]:
+    """As after a start of the server: what is in memory is read from the database."""
+    clock = clock or FakeClock()
+    async with opened(data_dir, clock) as db:
+        project, other = await db.write(_projects)
+        seen, cpu = Seen(options.dedup_days * DAY_MS), Cpu(2, "cpu")
+        await db.read(seen.load)
+        engine, rollups = Engine(data_dir / DATABASE_NAME, options, FAST), FakeRollups(db)
+        appending = Appending(db, clock, cpu, seen, await db.read(blocks.last_seq))
+        keys = KeyUpkeep(db, cpu, seen)
+        upkeep = Upkeep(db, engine, options, clock, spare_cpu=cpu, seen=seen, keys=keys, rollups=rollups)
+        try:
+            yield Kept(db, clock, engine, appending, rollups, upkeep, project, other)
+        finally:
+            await appending.close()
+            await engine.close()
+            await cpu.close()
+
+
+def _projects(tx: Tx) -> tuple[int, int]:
+    ids = [row[0] for row in tx.all("SELECT id FROM project ORDER BY id")]
+    mine, other = ids or (make_project(tx, "mine"), make_project(tx, "other"))
+    return mine, other
+
+
+def made(
+    count: int, *, at: int = START_MS, step_ms: int = 1000, first: int = 0, user: str = "ann", type: str = "view"
+) -> list[Event]:
+    """Events of which each has its own message id: `first`, `first + 1`..."""
+    return [
+        Event(
+            at=at + number * step_ms,
+            received_at=START_MS,
+            type=type,
+            user_id=user,
+            tags=["a", str(number)] if number % 3 else None,
+            data=msgspec.Raw(b'{"n":%d,"big":12345678901234567890.10}' % number) if number % 2 else None,
+            duration=number / 4,
+            message_id=str(first + number),
+        )
+        for number in range(count)
+    ]
