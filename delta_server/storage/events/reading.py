@@ -1,0 +1,180 @@
+"""Answers to plans: each is compiled to SQL over one state of the project's events, and run by the engine."""
+
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from delta_server.core.plan import Aggregate, Listing, Plan, Span, Sql
+from delta_server.storage.database import Database, Row, Tx
+from delta_server.storage.eventlog import Answer
+from delta_server.storage.events import compile, relation
+from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.relation import Params
+from delta_server.storage.events.snapshot import ALWAYS, Block, Segment, Snapshot
+from delta_server.storage.events.windows import Stretch, windows
+
+STREAM_EVENTS = 131_072
+"""Events a listing sorts at once when it is streamed: what it holds in memory."""
+_FIRST_EVENTS = 16_384
+_GROWTH = 16
+"""A page is looked for in the nearest events first, then in this many times as many, and so on."""
+_STRETCH_BLOCKS = 256
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """A plan as one statement; `source`, `scanned` and `approximate` are of Answer."""
+
+    columns: tuple[str, ...]
+    sql: str
+    values: Sequence[Any] = ()
+    source: Literal["raw", "rollup", "both"] = "raw"
+    scanned: int = 0
+    approximate: tuple[str, ...] = ()
+
+
+Compiler: TypeAlias = Callable[[Snapshot, Any], Compiled]
+Cover: TypeAlias = Callable[[Snapshot, Aggregate], Compiled | None]
+"""The statement that answers an aggregate from rollups, None when they do not hold what it asks for."""
+
+
+def aggregate(snapshot: Snapshot, plan: Aggregate) -> Compiled:
+    """From the events themselves."""
+    source, params = relation.events(snapshot, plan.span), Params()
+    sql = compile.aggregate(plan, source.sql, params)
+    return Compiled(compile.columns(plan), sql, params.values, scanned=source.scanned)
+
+
+class Answering:
+    """What the EventLog answers; see there."""
+
+    def __init__(self, db: Database, engine: Engine, compilers: dict[type, Compiler], cover: Cover) -> None:
+        """`compilers` are for the plans other than Aggregate and Listing."""
+        self._db = db
+        self._engine = engine
+        self._compilers = compilers
+        self._cover = cover
+
+    async def query(self, project: int, plan: Plan) -> Answer:
+        return await self._engine.run(project, lambda reading: self._answer(reading, plan))
+
+    async def stream(self, project: int, plan: Plan) -> AsyncGenerator[list[Row], None]:
+        async for batch in self._engine.stream(project, lambda reading: self._batches(reading, plan)):
+            yield batch
+
+    async def version(self, project: int, plan: Plan) -> bytes:
+        span = ALWAYS if isinstance(plan, Sql) else plan.span
+        return await self._db.read(version, project, span)
+
+    def _answer(self, reading: Reading, plan: Plan) -> Answer:
+        if isinstance(plan, Listing):
+            looked = _Looked(reading.snapshot, plan)
+            rows = [row for batch in looked.page(reading) for row in batch]
+            return Answer(compile.LISTED, rows, scanned=looked.scanned)
+        made = self._compiled(reading.snapshot, plan)
+        _, rows = reading.rows(made.sql, made.values)
+        return Answer(made.columns, rows, made.source, made.scanned, made.approximate)
+
+    def _batches(self, reading: Reading, plan: Plan) -> Iterator[list[Row]]:
+        if isinstance(plan, Listing):
+            looked = _Looked(reading.snapshot, plan)
+            yield [compile.LISTED]
+            yield from looked.page(reading) if plan.limit is not None or plan.skip else looked.all(reading)
+            return
+        made = self._compiled(reading.snapshot, plan)
+        yield [made.columns]
+        yield from reading.batches(made.sql, made.values)
+
+    def _compiled(self, snapshot: Snapshot, plan: Plan) -> Compiled:
+        if isinstance(plan, Aggregate):
+            return self._cover(snapshot, plan) or aggregate(snapshot, plan)
+        return self._compilers[type(plan)](snapshot, plan)
+
+
+class _Looked:
+    """A listing, looked for from one end of its span to the other. `scanned` is how many events the files hold that
+    were opened."""
+
+    def __init__(self, snapshot: Snapshot, plan: Listing) -> None:
+        self._snapshot = snapshot
+        self._plan = plan
+        self._span = _remaining(plan)
+        self._segments = snapshot.segments(self._span)
+        self._blocks = snapshot.blocks(self._span)
+        self._opened: dict[tuple[str, int], int] = {}
+
+    @property
+    def scanned(self) -> int:
+        return sum(self._opened.values())
+
+    def page(self, reading: Reading) -> Iterator[list[Row]]:
+        """Up to the plan's limit, from the nearest events, or from as many more as it takes."""
+        left, skip = self._plan.limit, self._plan.skip
+        wanted = max(_FIRST_EVENTS, 4 * ((left or 0) + skip))
+        for source in self._sources(wanted, _GROWTH):
+            if left == 0:
+                return
+            params = Params()
+            sql = compile.listing(self._plan, source, params, limit=left, skip=skip)
+            _, rows = reading.rows(sql, params.values)
+            if rows:
+                skip, left = 0, None if left is None else left - len(rows)
+                yield rows
+            elif skip:
+                params = Params()
+                [(skipped,)] = reading.rows(compile.count(self._plan, source, params), params.values)[1]
+                skip -= skipped
+
+    def all(self, reading: Reading) -> Iterator[list[Row]]:
+        """Everything, a stretch of time after the other: no more than that is sorted at once."""
+        for source in self._sources(STREAM_EVENTS, 1):
+            params = Params()
+            sql = compile.listing(self._plan, source, params, limit=None, skip=0)
+            yield from reading.batches(sql, params.values)
+
+    def _sources(self, events: int, growth: int) -> Iterator[str]:
+        """What stands behind FROM, for one span after the other."""
+        stretches = _stretches(self._segments, self._blocks)
+        for span in windows(self._span, stretches, events, ascending=self._plan.ascending, growth=growth):
+            segments = [
+                each for each in self._segments if each.first_at < span.end_ms and each.last_at >= span.start_ms
+            ]
+            blocks = [each for each in self._blocks if each.first_at < span.end_ms and each.last_at >= span.start_ms]
+            self._opened |= {("segment", each.id): each.events_count for each in segments}
+            self._opened |= {("block", each.id): each.events_count for each in blocks}
+            if segments or blocks:
+                yield relation.of(self._snapshot, span, segments, blocks).sql
+
+
+def _remaining(plan: Listing) -> Span:
+    if plan.after is None:
+        return plan.span
+    if plan.ascending:
+        return Span(max(plan.span.start_ms, plan.after[0]), plan.span.end_ms)
+    return Span(plan.span.start_ms, min(plan.span.end_ms, plan.after[0] + 1))
+
+
+def _stretches(segments: Sequence[Segment], blocks: Sequence[Block]) -> list[Stretch]:
+    found = [Stretch(segment.first_at, segment.last_at, segment.events_count) for segment in segments]
+    for start in range(0, len(blocks), _STRETCH_BLOCKS):
+        some = blocks[start : start + _STRETCH_BLOCKS]
+        first_at, last_at = min(block.first_at for block in some), max(block.last_at for block in some)
+        found.append(Stretch(first_at, last_at, sum(block.events_count for block in some)))
+    return found
+
+
+def version(tx: Tx, project: int, span: Span) -> bytes:
+    """A digest of what an answer about the span is made from."""
+    digest = blake2b(digest_size=16)
+    for sql in _VERSION:
+        digest.update(repr(tx.all(sql, project, span.end_ms, span.start_ms)).encode())
+    return digest.digest()
+
+
+_VERSION = (
+    "SELECT id FROM segment WHERE project = ?1 AND first_at < ?2 AND last_at >= ?3 ORDER BY id",
+    "SELECT max(id), count(*) FROM event_block WHERE project = ?1 AND first_at < ?2 AND last_at >= ?3",
+    "SELECT id FROM rollup WHERE project = ?1 AND first_at < ?2 AND end_at > ?3 ORDER BY id",
+    "SELECT version FROM event_settings WHERE project = ?1 AND ?2 > ?3",
+)
