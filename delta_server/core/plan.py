@@ -151,7 +151,10 @@ class Step(msgspec.Struct, frozen=True):
 class Funnel(msgspec.Struct, frozen=True, tag="funnel"):
     """How many persons did the steps in order, all within `window_ms` of the first; by `by`'s value in that first one.
 
+    Each step comes after the one before by (time, seq). A person counts once, by the attempt that got furthest, the
+    first to get there; of those that got there with the same event, the one begun last.
     Per row: the breakdown's value (None without `by`), step number from 0, persons, median ms from the step before.
+    `limit` values, those with the most persons.
     """
 
     span: Span
@@ -159,13 +162,13 @@ class Funnel(msgspec.Struct, frozen=True, tag="funnel"):
     window_ms: int
     where: Filter | None = None
     by: Field | None = None
+    limit: int = 100
 
 
 class Retention(msgspec.Struct, frozen=True, tag="retention"):
-    """Persons by the interval of their first `start` event in the span, and in how many later intervals they did
-    `again`.
+    """Persons by the interval of their first `start` event in the span, and in which later intervals they did `again`.
 
-    Per row: cohort's begin, interval number from 0, persons.
+    Per row: the key of the cohort's interval, interval number from 0 to `periods`, persons; 0 is the whole cohort.
     """
 
     span: Span
@@ -177,9 +180,11 @@ class Retention(msgspec.Struct, frozen=True, tag="retention"):
 
 
 class Paths(msgspec.Struct, frozen=True, tag="paths"):
-    """What persons do next after (or before, `backwards`) `start`, `depth` steps on, within a session's gap.
+    """What persons do next after (or before, `backwards`) `start`, `depth` steps on, none further than `gap_ms` from the
+    one before. Without `start` from the first event after (the last before) such a gap.
 
-    Per row: step number from 1, value of `by` before, value of `by` then, persons, times.
+    Per row: step number from 1, value of `by` before, value of `by` then, persons, times; of each step the `limit` rows
+    with the most times.
     """
 
     span: Span
@@ -193,10 +198,11 @@ class Paths(msgspec.Struct, frozen=True, tag="paths"):
 
 
 class Sql(msgspec.Struct, frozen=True, tag="sql"):
-    """One SELECT in DuckDB's language over the project's own views."""
+    """One SELECT in DuckDB's language over the project's own views; `params` for its `?`. At most `limit` rows."""
 
     text: str
     limit: int
+    params: tuple[str | float | int | bool | None, ...] = ()
 
 
 Plan: TypeAlias = Aggregate | Listing | Funnel | Retention | Paths | Sql
