@@ -23,6 +23,8 @@ from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.endpoints import api as endpoints_api
 from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.features.events import api as events_api
+from delta_server.features.events import retention_api
+from delta_server.features.events import tasks as events_tasks
 from delta_server.features.history import api as history_api
 from delta_server.features.projects import api as projects_api
 from delta_server.features.projects import tasks as projects_tasks
@@ -58,11 +60,13 @@ ROUTES: list[ControllerRouterHandler] = [
     *deltas_api.ROUTES,
     *history_api.ROUTES,
     *events_api.ROUTES,
+    *retention_api.ROUTES,
 ]
 
 LOOPS: list[Loop[Services]] = [
     Loop("compute deltas", deltas_tasks.compute),
     Loop("pack what new contents fill", contents_tasks.keep_packed),
+    Loop("seal new events", events_tasks.seal),
 ]
 
 
@@ -105,6 +109,7 @@ PERIODIC: list[Periodic[Services]] = [
     Periodic("write when keys were last used", accounts_tasks.write_last_uses, every_s=60),
     Periodic("remove deleted projects", remove_deleted_projects, every_s=60),
     Periodic("apply retention", _retain, every_s=3600),
+    Periodic("roll up, merge and let go of events", events_tasks.tend, every_s=60),
     Periodic("forget old idempotency keys", idempotency.forget, every_s=3600),
 ]
 

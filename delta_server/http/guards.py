@@ -81,6 +81,9 @@ GUARDS: dict[tuple[str, str], Access] = {
     # Events in: Delta's own, Segment's calls, OpenTelemetry's logs
     ("POST", "/v1/events"): INGEST,
     ("POST", "/v1/events/batch"): INGEST,
+    ("GET", "/v1/events/retention"): READ,
+    ("PUT", "/v1/events/retention"): ADMIN,
+    ("GET", "/v1/events/stats"): READ,
     **{("POST", f"/v1/{call}"): INGEST for call in ("track", "identify", "page", "screen", "group", "alias", "batch")},
     **{("POST", f"/v1/{letter}"): INGEST for letter in "tipsgab"},
     ("POST", "/beacon/v1/batch"): INGEST,

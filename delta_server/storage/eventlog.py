@@ -68,6 +68,10 @@ class EventLog(Protocol):
         """Seal, roll up, compact and let go of what is due, of one project or all; with `seal`, `compact`: whether it
         is due or not. How many events were sealed or rewritten."""
 
+    async def seal(self) -> int:
+        """Seal what is due, of all projects; how many events. It does not wait for `tend`, whose merging may take
+        seconds, so that new events never do."""
+
     def since(self, tx: Tx, project: int, block: int, limit: int) -> list[tuple[int, bytes]]:
         """What was stored after `block`, oldest first: (block, its events as lines). For who reads along: blocks are
         gone once they are sealed."""

@@ -5,7 +5,7 @@ Work is a plain function of a `Reading`: one state of one project's events and a
     answer = await engine.run(project, lambda reading: reading.rows("SELECT ...", [value]))
 
 `run` is for callers who wait: a few at a time, under the deadline, ended at once when the caller is cancelled. `stream`
-gives what a generator yields, a step at a time. `tend` is for the background: one at a time, without a deadline.
+gives what a generator yields, a step at a time. `tend` is for the background: two at a time, without a deadline.
 The instance can open nothing but the paths of files.py, and its settings are locked: no SQL reaches anything else.
 """
 
@@ -36,6 +36,8 @@ QUERIES = 3
 """Queries that run at once; each uses all of DuckDB's threads, more would only share them and the memory."""
 STREAMS = 8
 """Streams that may be open: each holds a state of the database, whose log cannot be shortened meanwhile."""
+TENDERS = 2
+"""Threads of the background: new events are sealed while old ones are merged."""
 BATCH_ROWS = 1024
 _AGAIN_S = 0.05
 
@@ -220,7 +222,7 @@ class Engine:
         self._instance = _Instance(database, options, tuning or Tuning())
         self._seconds = options.query_seconds
         self._queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-query")
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="delta-tend")
+        self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend")
         self._jobs: set[_Job] = set()
         self._streams = 0
 
@@ -231,7 +233,7 @@ class Engine:
         return await self._answer(job, self._submit(self._queries, job.whole, work), self._seconds)
 
     async def tend(self, project: int, work: Callable[[Reading], T]) -> T:
-        """As `run`, in the background's one thread and for as long as it takes."""
+        """As `run`, in the background's threads and for as long as it takes."""
         job = self._job(project)
         return await self._answer(job, self._submit(self._background, job.whole, work), None)
 

@@ -13,8 +13,11 @@ from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Answer, Beside, EventStats
 from delta_server.storage.events import blocks, catalog
 from delta_server.storage.events.appending import Appending
+from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.key_upkeep import KeyUpkeep
 from delta_server.storage.events.seen import DAY_MS, Seen
+from delta_server.storage.events.upkeep import NoRollups, Upkeep
+from delta_server.storage.sqlite import DATABASE_NAME
 
 
 class EmbeddedEventLog:
@@ -28,8 +31,18 @@ class EmbeddedEventLog:
         self._clock = clock
         self._spare_cpu = spare_cpu
         self._seen = seen
-        self._key_upkeep = KeyUpkeep(db, spare_cpu, seen)
         self._appending = Appending(db, clock, cpu, seen, last_seq)
+        self._engine = Engine(config.storage.data_dir / DATABASE_NAME, config.events)
+        self._upkeep = Upkeep(
+            db,
+            self._engine,
+            config.events,
+            clock,
+            spare_cpu=spare_cpu,
+            seen=seen,
+            keys=KeyUpkeep(db, spare_cpu, seen),
+            rollups=NoRollups(),
+        )
 
     @classmethod
     async def open(cls, config: Config, db: Database, clock: Clock, *, cpu: Threads, spare_cpu: Threads) -> Self:
@@ -49,13 +62,16 @@ class EmbeddedEventLog:
         raise NotImplementedError
 
     async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
-        raise NotImplementedError
+        return await self._upkeep.erase(project, names, told)
 
     async def version(self, project: int, plan: Plan) -> bytes:
         raise NotImplementedError
 
     async def tend(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
-        raise NotImplementedError
+        return await self._upkeep.tend(project, everything=seal, compacting=compact)
+
+    async def seal(self) -> int:
+        return await self._upkeep.seal()
 
     def since(self, tx: Tx, project: int, block: int, limit: int) -> list[tuple[int, bytes]]:
         return blocks.since(tx, project, block, limit)
@@ -69,3 +85,4 @@ class EmbeddedEventLog:
 
     async def close(self) -> None:
         await self._appending.close()
+        await self._engine.close()

@@ -42,6 +42,19 @@ class Rollups(Protocol):
         """Delete what is past its time."""
 
 
+class NoRollups:
+    """For a log without rollups. Retention lets nothing go there: see expire.py."""
+
+    async def roll(self, project: int) -> int:
+        return 0
+
+    def mark(self, tx: Tx, project: int, stretches: Stretches) -> None:
+        """There is nothing to mark."""
+
+    async def let_go(self, project: int, retention: Retention) -> None:
+        """There is nothing to delete."""
+
+
 class Upkeep:
     def __init__(
         self,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from delta_server.core.errors import Unavailable
+from delta_server.core.segment_plan import Piece
 from delta_server.storage.events import catalog, compact
 from tests.storage.events.kept import Kept, kept, made
 from tests.storage.opened import START_MS
@@ -96,5 +97,5 @@ async def test_many_tenders_and_sealers_at_once(log: Kept) -> None:
     assert await log.waiting() == 0
 
 
-async def compact_once(log: Kept, pieces: list[compact.Piece]) -> int:
+async def compact_once(log: Kept, pieces: list[Piece]) -> int:
     return await compact.merge(log.db, log.engine, log.project, pieces)

@@ -9,8 +9,10 @@ import pytest
 
 from delta_server.core.errors import Conflict, DatabaseFailed, Unavailable
 from delta_server.core.times import DAY_MS
+from delta_server.services import Cpu
 from delta_server.storage.events import catalog, seal
 from delta_server.storage.events.catalog import Waiting
+from delta_server.storage.events.seen import Seen, prepare
 from tests.storage.events.kept import OPTIONS, Kept, kept, made
 from tests.storage.opened import START_MS
 
@@ -134,8 +136,10 @@ async def test_blocks_of_a_project_that_goes_are_not_sealed(log: Kept) -> None:
     ready = await log.engine.tend(log.project, lambda reading: seal.prepare(reading, most_events=1000))
     assert ready is not None
     await log.db.write(lambda tx: tx.run("DELETE FROM event_block WHERE id = 1"))
+    seen = Seen(DAY_MS)
+    keys = await prepare(log.db, Cpu(1, "cpu"), log.project, ready.last_id)
     with pytest.raises(Conflict, match="being deleted"):
-        await log.db.write(seal.store, log.project, ready, None, None)
+        await log.db.write(seal.store, log.project, ready, seen, keys)
     assert await log.waiting() == 40
 
 
