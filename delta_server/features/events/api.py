@@ -92,8 +92,6 @@ def _call(call: str) -> HTTPRouteHandler:
 
     @post(
         [f"/v1/{call}", f"/v1/{_SHORT[call]}"],
-        name=call,
-        operation_id=call,
         summary=f"Segment's {call} call",
         tags=["Segment"],
         status_code=200,
