@@ -15,6 +15,7 @@ from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import api as accounts_api
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts import tasks as accounts_tasks
+from delta_server.features.analytics import api as analytics_api
 from delta_server.features.contents import service as contents
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import api as deltas_api
@@ -61,6 +62,7 @@ ROUTES: list[ControllerRouterHandler] = [
     *history_api.ROUTES,
     *events_api.ROUTES,
     *retention_api.ROUTES,
+    *analytics_api.ROUTES,
 ]
 
 LOOPS: list[Loop[Services]] = [

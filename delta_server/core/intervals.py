@@ -75,6 +75,11 @@ def parse(text: str, of: tzinfo, span: Span, *, at: str) -> Interval:
             f"take {_longer(span)} or a shorter range",
             field=at,
         )
+    return made(step_ms, of, span)
+
+
+def made(step_ms: int, of: tzinfo, span: Span) -> Interval:
+    """For times of `span`: a stretch that one of them is in may begin before it."""
     return Interval(NAME, step_ms, offsets(of, Span(span.start_ms - step_ms, span.end_ms + step_ms)))
 
 

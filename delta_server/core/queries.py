@@ -7,7 +7,8 @@
      "limit": 100, "fill": "zero", "compare": "previous"}
 
 `range` is an age ("24h", "7d": up to now), [from, to] or {"from", "to"}: from the first on, before the second. A date
-alone is its first moment in the time zone. Every refusal names the part: `filters[1][0]`.
+alone is its first moment in the time zone; where one is left out, it is a week up to the other or to now.
+Every refusal names the part: `filters[1][0]`.
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -25,6 +26,7 @@ MAX_KEYS = 10
 MAX_BOUNDS = 30
 MAX_ROWS = 10_000
 DEFAULT_ROWS = 1_000
+DEFAULT_RANGE_MS = 7 * times.DAY_MS
 
 Fill: TypeAlias = Literal["zero", "null"]
 
@@ -51,21 +53,23 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
 
 
 class Query(msgspec.Struct, frozen=True):
-    """A question understood. `plan.limit` rows from `plan.skip` on are wanted, after filling. `asked` is it with all
-    that was left open: the range in times, the limit."""
+    """A question understood. `plan.limit` rows from `plan.skip` on are wanted, after filling. `previous` asks for all
+    groups of the range before. `asked` is the question with what was left open: the range in times, the limit."""
 
     plan: Aggregate
     interval: Interval | None
     zone: tzinfo
     fill: Fill | None
-    previous: Span | None
+    previous: Aggregate | None
     asked: Asked
 
 
-def parse(asked: Asked, *, now_ms: int, skip: int = 0, where: Filter | None = None) -> Query:
-    """`where` must hold besides `asked.filters`. Raises Invalid."""
+def parse(
+    asked: Asked, *, now_ms: int, skip: int = 0, where: Filter | None = None, within: Span | None = None
+) -> Query:
+    """`where` must hold besides `asked.filters`; `within` takes the place of `asked.range`. Raises Invalid."""
     zone = intervals.zone(asked.timezone)
-    within = span(asked.range, zone, now_ms=now_ms)
+    within = within or span(asked.range, zone, now_ms=now_ms)
     keys = _keys(asked.group_by, zone, within)
     computed = _metrics(asked.metrics)
     interval = next((key for key in keys if isinstance(key, Interval)), None)
@@ -82,7 +86,7 @@ def parse(asked: Asked, *, now_ms: int, skip: int = 0, where: Filter | None = No
     if asked.fill and (interval is None or plan.having):
         wanted = 'needs a time in groupBy, such as "time:1h"' if interval is None else "cannot go with having"
         raise Invalid(f"fill adds stretches of time without events: it {wanted}", field="fill")
-    previous = _before(within, zone, interval) if asked.compare else None
+    previous = _earlier(plan, zone, interval) if asked.compare else None
     shown_range = [intervals.text(zone, within.start_ms), intervals.text(zone, within.end_ms)]
     resolved = msgspec.structs.replace(asked, range=shown_range, limit=plan.limit, cursor=None)
     return Query(plan, interval, zone, asked.fill, previous, resolved)
@@ -101,11 +105,16 @@ def span(asked: object, zone: tzinfo, *, now_ms: int, at: str = "range") -> Span
         (first, end), places = asked, (f"{at}[0]", f"{at}[1]")
     else:
         raise Invalid(f'{at} must be an age like "24h" or two times like ["2026-05-01", "2026-05-08"]', field=at)
-    start_ms = moment(first, zone, now_ms=now_ms, at=places[0])
+    return between(first, end, zone, now_ms=now_ms, places=places)
+
+
+def between(first: object, end: object, zone: tzinfo, *, now_ms: int, places: tuple[str, str]) -> Span:
+    """From a time and before another; None for DEFAULT_RANGE before the end, for now. Raises Invalid."""
     end_ms = now_ms if end is None else moment(end, zone, now_ms=now_ms, at=places[1])
-    found = Span(start_ms, end_ms)
+    open_ms = max(times.EARLIEST_MS, end_ms - DEFAULT_RANGE_MS)
+    found = Span(open_ms if first is None else moment(first, zone, now_ms=now_ms, at=places[0]), end_ms)
     if found.start_ms >= found.end_ms:
-        raise Invalid(f"{at} is empty: its begin must lie before its end", field=at)
+        raise Invalid(f"{places[0]} must lie before {places[1] if end is not None else 'now'}", field=places[0])
     return found
 
 
@@ -125,6 +134,12 @@ def moment(asked: object, zone: tzinfo, *, now_ms: int, at: str) -> int:
 
 def _is_date(text: str) -> bool:
     return len(text) <= 10 and text[:1].isdigit() and not text.endswith(("s", "m", "h", "d", "w"))
+
+
+def _earlier(plan: Aggregate, zone: tzinfo, interval: Interval | None) -> Aggregate:
+    before = _before(plan.span, zone, interval)
+    keys = tuple(intervals.made(key.step_ms, zone, before) if isinstance(key, Interval) else key for key in plan.keys)
+    return Aggregate(before, plan.metrics, keys, plan.where)
 
 
 def _before(within: Span, zone: tzinfo, interval: Interval | None) -> Span:

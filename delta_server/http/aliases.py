@@ -1,9 +1,11 @@
-"""camelCase for snake_case: `pageSize` is `page_size`, in query parameters and in management bodies.
+"""camelCase for snake_case: `pageSize` is `page_size`, in query parameters and in management bodies. The event family
+has its names in camelCase, and takes them in snake_case too.
 
 Names are changed before anything is decoded, so no struct knows of it. Bodies are split level by level into raw slices
 (guided by the struct), which leaves free JSON inside them byte for byte as it came.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +22,16 @@ def camel(name: str) -> str:
     """`page_size` as `pageSize`."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
+
+
+def snake(name: str) -> str:
+    """`pageSize` as `page_size`."""
+    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in name)
+
+
+def other_names(names: Iterable[str]) -> dict[str, str]:
+    """What else each of the names may be called."""
+    return {other: name for name in names for other in (camel(name), snake(name)) if other != name}
 
 
 def snake_body(body: bytes, type_: Any) -> bytes:
@@ -49,12 +61,12 @@ def _renamed(raw: bytes, kind: inspect.Type, path: str) -> Any:
 
 def _renamed_struct(raw: bytes, kind: inspect.StructType, path: str) -> dict[str, Any]:
     fields = {field.encode_name: field.type for field in kind.fields}
-    names = {camel(name): name for name in fields}
+    names = other_names(fields)
     renamed: dict[str, Any] = {}
     for key, value in _members(raw).items():
         name = key if key in fields else names.get(key, key)
         if name in renamed:
-            raise Invalid(f"{path}{name} is given twice, as {name} and as {camel(name)}", field=path + name)
+            raise Invalid(f"{path}{name} is given twice, as {snake(name)} and as {camel(name)}", field=path + name)
         known = fields.get(name)
         renamed[name] = value if known is None else _renamed(bytes(value), known, f"{path}{name}.")
     return renamed

@@ -13,6 +13,7 @@ from litestar.di import NamedDependency, Provide
 from delta_server.core.errors import Forbidden
 from delta_server.http import idempotency
 from delta_server.http.auth import Caller
+from delta_server.http.event_filters import event_filters
 from delta_server.http.health import Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Services
@@ -57,4 +58,5 @@ DEPENDENCIES = {
     "caller": Provide(_caller, sync_to_thread=False),
     "project": Provide(_project, sync_to_thread=False),
     "once": Provide(_once),
+    "filters": Provide(event_filters, sync_to_thread=False),
 }

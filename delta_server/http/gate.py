@@ -12,7 +12,7 @@ from litestar.routes import HTTPRoute
 
 from delta_server.core.errors import BadRequest, FieldError, Invalid
 from delta_server.http import auth, cors, ingest_auth
-from delta_server.http.aliases import camel
+from delta_server.http.aliases import other_names
 from delta_server.http.asgi import Scope
 from delta_server.http.auth import Authenticate
 from delta_server.http.guards import GUARDS, KEY_IN_PATH, PUBLIC, Access
@@ -20,6 +20,9 @@ from delta_server.http.paths import segment_text
 from delta_server.http.validation import choose, meant
 
 _MAX_PARAMETERS = 100
+
+PREFIXES = "query_prefixes"
+"""In a handler's `opt`: it reads all query parameters that begin with one of these."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -29,6 +32,8 @@ class Route(msgspec.Struct, frozen=True):
     names: frozenset[str]
     lists: frozenset[str]
     """Query parameters that may come more than once."""
+    prefixes: tuple[str, ...]
+    """What else query parameters may begin with; those may come more than once too."""
     aliases: dict[str, str]
     choices: dict[str, tuple[str, ...]]
     """All values of the parameters that have a few only."""
@@ -105,7 +110,7 @@ def with_head(methods: Set[str]) -> Set[str]:
 
 def _route(access: Access, handler: HTTPRouteHandler, parameters: Set[Any], lists: Iterable[str]) -> Route:
     names = {parameter.field_alias for parameter in parameters}
-    aliases = {camel(name): name for name in names}
+    aliases = other_names(names)
     if access.scope == "ingest":  # the gate reads it, no handler declares it
         names.add(ingest_auth.QUERY_NAME)
         aliases[ingest_auth.QUERY_ALIAS] = ingest_auth.QUERY_NAME
@@ -113,13 +118,15 @@ def _route(access: Access, handler: HTTPRouteHandler, parameters: Set[Any], list
         access=access,
         names=frozenset(names),
         lists=frozenset(lists),
+        prefixes=tuple(handler.opt.get(PREFIXES, ())),
         aliases=aliases,
         choices={p.field_alias: choices for p in parameters if (choices := _choices(handler, p.field_name))},
     )
 
 
 def _choices(handler: HTTPRouteHandler, name: str) -> tuple[str, ...]:
-    kind = handler.parsed_fn_signature.parameters[name].annotation
+    parameter = handler.parsed_fn_signature.parameters.get(name)  # None for those its dependencies declare
+    kind = None if parameter is None else parameter.annotation
     literals = [one for one in (kind, *get_args(kind)) if get_origin(one) is Literal]
     return tuple(value for one in literals for value in get_args(one) if isinstance(value, str))
 
@@ -149,7 +156,7 @@ def checked_query(query: bytes, route: Route) -> bytes:
 
 
 def _refuse_unknown(names: list[str], route: Route) -> None:
-    unknown = sorted({name[:100] for name in names if name not in route.names})
+    unknown = sorted({name[:100] for name in names if name not in route.names and not name.startswith(route.prefixes)})
     if unknown:
         known = sorted(route.names)
         raise Invalid(
@@ -167,7 +174,8 @@ def _refuse_other_choices(pairs: list[tuple[str, str]], route: Route) -> None:
 
 
 def _refuse_repeated(names: list[str], route: Route) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1 and name not in route.lists})
+    many = {name for name in names if names.count(name) > 1 and name not in route.lists}
+    repeated = sorted(name for name in many if not name.startswith(route.prefixes))
     if repeated:
         raise Invalid(
             f"{', '.join(repeated)} is given more than once",

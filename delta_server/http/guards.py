@@ -89,6 +89,11 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("POST", "/beacon/v1/batch"): INGEST,
     ("GET", "/v1/projects/{}/settings"): KEY_IN_PATH,
     ("POST", "/v1/logs"): INGEST,
+    # Questions about events
+    ("POST", "/v1/query"): READ,
+    ("GET", "/v1/events/raw"): READ,
+    ("GET", "/v1/events/aggregated"): READ,
+    ("GET", "/v1/events/analytics"): READ,
     # History
     ("GET", "/v1/endpoints/{}/history"): READ,
     ("GET", "/v1/endpoints/{}/fields"): READ,

@@ -1,0 +1,139 @@
+"""Questions about events, answered: from the cache while nothing has changed, else from the event log."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import xxhash
+
+from delta_server.core import shaping
+from delta_server.core.errors import BadRequest, Invalid
+from delta_server.core.plan import Aggregate, Listing
+from delta_server.core.queries import MAX_ROWS, Query
+from delta_server.http import pagination
+from delta_server.services import Services
+from delta_server.storage.eventlog import Answer
+
+UNIQUE_ERROR = 0.016
+QUANTILE_ERROR = 0.01
+"""Of the estimates in rollups: HyperLogLog with 4,096 registers, logarithmic buckets."""
+
+_CURSOR = "query"
+_MOST_SKIPPED = 10_000_000
+
+
+class Found(msgspec.Struct, frozen=True):
+    """`rows` is a JSON array of objects."""
+
+    rows: msgspec.Raw
+    source: str
+    scanned: int
+    approximate: dict[str, float]
+    has_more: bool
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an answer goes on: its question, of which `digest` is (b"" at the begin), was first asked at `now_ms`."""
+
+    now_ms: int
+    skip: int = 0
+    digest: bytes = b""
+
+
+def place(svc: Services, cursor: str | None) -> Place:
+    """Raises BadRequest."""
+    if cursor is None:
+        return Place(svc.clock.now_ms())
+    digest, now_ms, skip = pagination.decode_cursor(_CURSOR, cursor, tuple[bytes, int, int])
+    if not (digest and 0 <= skip <= _MOST_SKIPPED and 0 <= now_ms <= svc.clock.now_ms()):
+        raise BadRequest("the cursor is not valid: use next_cursor of the page before", field="cursor")
+    return Place(now_ms, skip, digest)
+
+
+def next_cursor(query: Query, here: Place, found: Found) -> str | None:
+    if not found.has_more:
+        return None
+    return pagination.encode_cursor(_CURSOR, _digest(query), here.now_ms, here.skip + (query.plan.limit or 0))
+
+
+def check_place(query: Query, here: Place) -> None:
+    """Raises BadRequest when the cursor was given for another question."""
+    if here.digest and here.digest != _digest(query):
+        raise BadRequest("the cursor was given for another query: send the same with it", field="cursor")
+
+
+async def tag(svc: Services, project: int, query: Query) -> bytes | None:
+    """Names the answer as long as it stays the same; None while its range is still open."""
+    if query.plan.span.end_ms >= svc.clock.now_ms():
+        return None
+    parts = [_digest(query), msgspec.msgpack.encode((project, query.plan.limit, query.plan.skip))]
+    parts += [await svc.eventlog.version(project, plan) for plan in _plans(query)]
+    return xxhash.xxh3_128_digest(b"\0".join(parts))
+
+
+async def answer(svc: Services, project: int, query: Query, tag: bytes | None) -> Found:
+    """Raises Invalid for what cannot be answered, TooCostly past the deadline or the memory limit."""
+    key = ("query", tag)
+    cached = svc.cache.get(key) if tag is not None else None
+    if cached is not None:
+        return msgspec.msgpack.decode(cached, type=Found)
+    answers = [await svc.eventlog.query(project, plan) for plan in _plans(query)]
+    found = await svc.cpu(_shape, query, answers)
+    if tag is not None:
+        svc.cache.put(key, await svc.cpu(msgspec.msgpack.encode, found))
+    return found
+
+
+async def listing(svc: Services, project: int, listing: Listing) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+    """The columns of the event log's relation, and up to `limit` rows with one more when there are more."""
+    found = await svc.eventlog.query(project, msgspec.structs.replace(listing, limit=(listing.limit or MAX_ROWS) + 1))
+    return found.columns, found.rows
+
+
+def _plans(query: Query) -> list[Aggregate]:
+    """What the event log is asked. To fill in, and for the range before, all groups are needed."""
+    limit = query.plan.limit or MAX_ROWS
+    if query.fill:
+        first = msgspec.structs.replace(query.plan, order=(), limit=MAX_ROWS + 1, skip=0)
+    else:
+        first = msgspec.structs.replace(query.plan, limit=limit + 1)
+    if query.previous is None:
+        return [first]
+    return [first, msgspec.structs.replace(query.previous, limit=MAX_ROWS + 1)]
+
+
+def _shape(query: Query, answers: Sequence[Answer]) -> Found:
+    first, *before = answers
+    if query.fill:
+        _refuse_many(first, "fill")
+    for other in before:
+        _refuse_many(other, "compare")
+    rows, has_more = shaping.rows(query, first.rows, before[0].rows if before else None)
+    estimated = {name for one in answers for name in one.approximate}
+    sources = {one.source for one in answers}
+    return Found(
+        msgspec.Raw(msgspec.json.encode(rows)),
+        sources.pop() if len(sources) == 1 else "both",
+        sum(one.scanned for one in answers),
+        {
+            metric.name: QUANTILE_ERROR if metric.function == "quantile" else UNIQUE_ERROR
+            for metric in query.plan.metrics
+            if metric.name in estimated
+        },
+        has_more,
+    )
+
+
+def _refuse_many(answer: Answer, field: str) -> None:
+    if len(answer.rows) > MAX_ROWS:
+        raise Invalid(
+            f"{field} takes all groups at once, and there are more than {MAX_ROWS}: ask for a shorter range, a longer "
+            "interval or fewer keys, or leave it out",
+            field=field,
+        )
+
+
+def _digest(query: Query) -> bytes:
+    """Of all that makes the answer but how much of it is wanted."""
+    plan = msgspec.structs.replace(query.plan, limit=None, skip=0)
+    return xxhash.xxh3_64_digest(msgspec.msgpack.encode((plan, query.fill, query.previous, query.asked.timezone)))

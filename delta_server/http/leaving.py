@@ -1,0 +1,44 @@
+"""Work that is worth doing only while its caller waits. Neither uvicorn nor Litestar ends a handler when they leave."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from litestar import Request
+
+from delta_server.core.errors import DeltaError
+
+T = TypeVar("T")
+
+
+class ClientGone(DeltaError):
+    """The caller closed the connection. Nobody reads the answer; the status (nginx's) stands in log and metrics."""
+
+    code, status = "BAD_REQUEST", 499
+
+
+async def while_connected(request: Request[Any, Any, Any], work: Coroutine[Any, Any, T]) -> T:
+    """`work`'s result; it is cancelled when the client goes away, and ClientGone raised.
+
+    The request's body must have been read, if it has one that is wanted.
+    """
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        leaving.result()  # raises what is wrong with a body that was still to come
+        raise ClientGone("the client closed the connection before it was answered")
+    finally:
+        await _ended(working, leaving)
+
+
+async def _left(request: Request[Any, Any, Any]) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _ended(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,126 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from delta_server.core import queries, shaping, times
+from delta_server.core.errors import Invalid
+from delta_server.core.queries import Asked
+
+HOUR = 3_600_000
+
+
+def at(text: str) -> int:
+    return times.parse(text, field="at")
+
+
+NOW = at("2026-05-08T12:00:00Z")
+FIRST = at("2026-05-01")
+
+
+def ask(*, skip: int = 0, **body: Any) -> queries.Query:
+    return queries.parse(msgspec.convert(body, Asked), now_ms=NOW, skip=skip)
+
+
+def by_hour(**body: Any) -> queries.Query:
+    return ask(**{"groupBy": ["time:1h"], "range": ["2026-05-01T00:00:00Z", "2026-05-01T04:00:00Z"], **body})
+
+
+def test_rows_are_named_and_cut() -> None:
+    query = ask(groupBy=["data.plan", "receivedAt"], metrics=["count", "avg_duration", "sum_data.n"], limit=2)
+    found = [("pro", 0, 3, float("nan"), 1 << 70), (None, None, 1, 2.5, None), ("x", 1, 1, 1.0, 1)]
+    assert shaping.rows(query, found, None) == (
+        [
+            {"data.plan": "pro", "receivedAt": "1970-01-01T00:00:00.000Z", "count": 3}
+            | {"avg_duration": None, "sum_data.n": float(1 << 70)},
+            {"data.plan": None, "receivedAt": None, "count": 1, "avg_duration": 2.5, "sum_data.n": None},
+        ],
+        True,
+    )
+
+
+@pytest.mark.parametrize(("fill", "count"), [("zero", 0), ("null", None)])
+def test_stretches_without_events_are_filled_in(fill: str, count: int | None) -> None:
+    query = by_hour(fill=fill, metrics=["count", "avg_duration"])
+    rows, more = shaping.rows(query, [(FIRST + HOUR, 5, 1.5)], None)
+    assert rows == [
+        {"time": "2026-05-01T00:00:00.000Z", "count": count, "avg_duration": None},
+        {"time": "2026-05-01T01:00:00.000Z", "count": 5, "avg_duration": 1.5},
+        {"time": "2026-05-01T02:00:00.000Z", "count": count, "avg_duration": None},
+        {"time": "2026-05-01T03:00:00.000Z", "count": count, "avg_duration": None},
+    ]
+    assert not more
+
+
+def test_filled_groups_are_ordered_and_paged() -> None:
+    query = by_hour(groupBy=["time:2h", "source"], fill="zero", orderBy=["-count"], limit=4)
+    rows, more = shaping.rows(query, [(FIRST, "b", 2), (FIRST, None, 9), (FIRST + 2 * HOUR, "a", 3)], None)
+    assert [(row["time"][11:13], row["source"], row["count"]) for row in rows] == [
+        ("00", None, 9),
+        ("02", "a", 3),
+        ("00", "b", 2),
+        ("00", "a", 0),
+    ]
+    assert more
+    rest = by_hour(groupBy=["time:2h", "source"], fill="zero", orderBy=["-count"], limit=4, skip=4)
+    rows, more = shaping.rows(rest, [(FIRST, "b", 2), (FIRST, None, 9), (FIRST + 2 * HOUR, "a", 3)], None)
+    assert [(row["time"][11:13], row["source"]) for row in rows] == [("02", "b"), ("02", None)]
+    assert not more
+
+
+def test_too_much_to_fill_in_is_refused() -> None:
+    query = ask(groupBy=["time:1h", "source"], fill="zero", range="365d")
+    with pytest.raises(Invalid, match="8760 stretches of 2 groups") as caught:
+        shaping.rows(query, [(FIRST, "a", 1), (FIRST, "b", 1)], None)
+    assert caught.value.errors[0].field == "fill"
+
+
+def test_the_range_before_stands_beside() -> None:
+    query = by_hour(groupBy=["time:1h", "source"], compare="previous", metrics=["count", "max_duration"])
+    before = FIRST - 4 * HOUR
+    rows, _ = shaping.rows(
+        query,
+        [(FIRST, "a", 5, 1.0), (FIRST + HOUR, "a", 6, 1.0), (FIRST + HOUR, "b", 7, 1.0)],
+        [(before + HOUR, "b", 70, 9.0), (before + HOUR, "a", 60, None), (before + 2 * HOUR, "a", 1, 1.0)],
+    )
+    assert [row["previous"] for row in rows] == [
+        {"count": 0, "max_duration": None},
+        {"count": 60, "max_duration": None},
+        {"count": 70, "max_duration": 9.0},
+    ]
+
+
+def test_filled_stretches_have_the_range_before_too() -> None:
+    query = by_hour(fill="zero", compare="previous")
+    rows, _ = shaping.rows(query, [], [(FIRST - HOUR, 4)])
+    assert [(row["count"], row["previous"]["count"]) for row in rows] == [(0, 0), (0, 0), (0, 0), (0, 4)]
+
+
+def test_without_time_groups_are_compared() -> None:
+    query = ask(groupBy=["source"], compare="previous")
+    rows, _ = shaping.rows(query, [("a", 1), (None, 2)], [(None, 20), ("c", 30)])
+    assert [row["previous"]["count"] for row in rows] == [0, 20]
+
+
+def test_stretches_that_a_clock_change_cuts_are_in_order() -> None:
+    """The compiler's key of the second is lower than that of the first: it counts back from the new clock."""
+    query = ask(groupBy=["time:6h"], range=["2026-03-29", "2026-03-30"], timezone="Europe/Paris")
+    keys = [at("2026-03-28T22:00:00Z"), at("2026-03-28T23:00:00Z"), at("2026-03-29T04:00:00Z")]
+    rows, _ = shaping.rows(query, [(key, n) for n, key in enumerate(keys)], None)
+    assert [(row["time"], row["count"]) for row in rows] == [
+        ("2026-03-29T00:00:00.000+01:00", 1),
+        ("2026-03-29T03:00:00.000+02:00", 0),
+        ("2026-03-29T06:00:00.000+02:00", 2),
+    ]
+
+
+def test_days_are_compared_with_the_calendars_days_before() -> None:
+    query = ask(
+        groupBy=["time:1d"],
+        range=["2026-03-30", "2026-04-01"],
+        timezone="Europe/Paris",
+        compare="previous",
+        fill="zero",
+    )
+    rows, _ = shaping.rows(query, [], [(at("2026-03-28"), 28), (at("2026-03-29"), 29)])
+    assert [(row["time"][:10], row["previous"]["count"]) for row in rows] == [("2026-03-30", 28), ("2026-03-31", 29)]

@@ -1,0 +1,84 @@
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from delta_server.core.errors import TooLarge
+from delta_server.http.leaving import ClientGone, while_connected
+
+
+class Caller:
+    """Stands for a request whose caller sends `messages`, then waits for `leaves`."""
+
+    def __init__(self, *messages: Any) -> None:
+        self.messages = list(messages)
+        self.leaves = asyncio.Event()
+
+    async def receive(self) -> dict[str, Any]:
+        if self.messages:
+            message = self.messages.pop(0)
+            if isinstance(message, Exception):
+                raise message
+            return {"type": message}
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+
+class Work:
+    def __init__(self) -> None:
+        self.started, self.goes_on, self.cancelled = asyncio.Event(), asyncio.Event(), False
+
+    async def __call__(self) -> str:
+        self.started.set()
+        try:
+            await self.goes_on.wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)  # it may take a moment to end
+            self.cancelled = True
+            raise
+        return "done"
+
+
+@pytest.fixture
+async def work() -> AsyncIterator[Work]:
+    yield Work()
+    assert len(asyncio.all_tasks()) <= 2, "something still runs"
+
+
+async def test_work_ends_with_its_caller(work: Work) -> None:
+    caller = Caller("http.request")
+    waiting = asyncio.create_task(while_connected(caller, work()))  # type: ignore[arg-type]
+    await work.started.wait()
+    caller.leaves.set()
+    with pytest.raises(ClientGone):
+        await waiting
+    assert work.cancelled
+
+
+async def test_a_caller_who_waits_gets_the_result(work: Work) -> None:
+    work.goes_on.set()
+    assert await while_connected(Caller("http.request"), work()) == "done"  # type: ignore[arg-type]
+
+
+async def test_failures_are_the_works_own() -> None:
+    async def fail() -> None:
+        raise TooLarge("much")
+
+    with pytest.raises(TooLarge):
+        await while_connected(Caller(), fail())  # type: ignore[arg-type]
+
+
+async def test_a_body_that_is_refused_is_told(work: Work) -> None:
+    with pytest.raises(TooLarge):
+        await while_connected(Caller(TooLarge("much")), work())  # type: ignore[arg-type]
+    assert work.cancelled
+
+
+async def test_cancelled_from_outside(work: Work) -> None:
+    waiting = asyncio.create_task(while_connected(Caller(), work()))  # type: ignore[arg-type]
+    await work.started.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert work.cancelled
