@@ -67,6 +67,11 @@ def ensure(tx: Tx, account: int, name: str) -> Project:
     return store.by_name(tx, account, name) or store.insert(tx, account, name=name, description="")
 
 
+def all_of(tx: Tx, account: int) -> list[Project]:
+    """All projects of an account, by name."""
+    return store.page(tx, account, names=names.page_range("", None), limit=-1)
+
+
 def ids_of_all(tx: Tx) -> list[int]:
     """Of all accounts, for work in the background."""
     return store.ids(tx)
