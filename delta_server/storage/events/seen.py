@@ -45,7 +45,7 @@ class Known(msgspec.Struct, frozen=True):
 
 class Seen:
     """The keys of all projects. `kept_ms` is how long an event's id is known after it came in, at least; once sealed up
-    to an eighth longer."""
+    to an eighth longer, and by what it waited to be sealed."""
 
     def __init__(self, kept_ms: int) -> None:
         self.kept_ms = kept_ms
