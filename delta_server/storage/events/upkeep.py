@@ -26,6 +26,9 @@ from delta_server.storage.events.seen import Seen, prepare
 SEGMENT_BYTES = 64 << 20
 """The largest file compaction makes: it is in memory whole, and the writer takes a quarter of a second for it."""
 
+REST_MS = 10_000
+"""After a failure a project's sealing is not tried again for so long, unless it is asked for."""
+
 log = logging.getLogger(__name__)
 
 
@@ -79,6 +82,7 @@ class Upkeep:
         self._bounds = Bounds(options.segment_events, SEGMENT_BYTES)
         self._blocks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._segments: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._rests_until: defaultdict[int, int] = defaultdict(int)
 
     async def seal(self, project: int | None = None, *, everything: bool = False) -> int:
         """Seal what is due, or with `everything` whatever waits, of one project or all; how many events.
@@ -89,7 +93,9 @@ class Upkeep:
         due = [
             found
             for found in await self._db.read(catalog.waiting)
-            if project in (None, found.project) and (everything or seal.is_due(found, self._options, now_ms))
+            if project in (None, found.project)
+            and (everything or seal.is_due(found, self._options, now_ms))
+            and (project is not None or now_ms >= self._rests_until[found.project])
         ]
         return sum([await self._each(project, self._seal(found.project, found.events), found.project) for found in due])
 
@@ -166,6 +172,7 @@ class Upkeep:
         except DeltaError as error:
             if asked is not None:
                 raise
+            self._rests_until[project] = self._clock.now_ms() + REST_MS
             log.error("the events of project %d could not be tended: %s", project, error.message)
             return 0
 

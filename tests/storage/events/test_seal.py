@@ -124,6 +124,7 @@ async def test_a_failed_write_leaves_all_as_it_was(tmp_path: Path, monkeypatch: 
         assert await log.upkeep.seal() == 0, "of all projects' failures each is logged"
         assert await log.events() == before
         monkeypatch.undo()
+        assert await log.upkeep.seal() == 0, "it rests for some seconds"
     async with kept(tmp_path, log.clock) as log:
         assert await log.append(made(80)) == frozenset(range(80))
         assert await log.upkeep.seal() == 80
