@@ -16,6 +16,7 @@ from delta_server.features.accounts import api as accounts_api
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts import tasks as accounts_tasks
 from delta_server.features.analytics import api as analytics_api
+from delta_server.features.behaviour import api as behaviour_api
 from delta_server.features.contents import service as contents
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import api as deltas_api
@@ -63,6 +64,7 @@ ROUTES: list[ControllerRouterHandler] = [
     *events_api.ROUTES,
     *retention_api.ROUTES,
     *analytics_api.ROUTES,
+    *behaviour_api.ROUTES,
 ]
 
 LOOPS: list[Loop[Services]] = [

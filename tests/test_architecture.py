@@ -16,7 +16,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 ORDER = ["core", "config", "logging", "storage", "tasks", "services", "http", "features", "app", "cli", "__main__"]
 FEATURES = [
     *("accounts", "projects", "endpoints", "contents", "deltas", "snapshots", "history"),
-    *("profiles", "events", "analytics", "behaviour", "users", "exports", "stream"),
+    *("profiles", "events", "analytics", "behaviour", "statements", "users", "exports", "stream"),
 ]
 TENANTS = {"account", "project", "endpoint"}
 """What a store function's second parameter may be: an integer id that its caller has been checked to own."""

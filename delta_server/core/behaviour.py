@@ -9,6 +9,7 @@ All take `range`, `timezone` and `filters` as POST /v1/query does. A step is an 
 and `filters`. Every refusal names the part: `steps[1].filters[0][2]`.
 """
 
+from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any, Generic, Literal, TypeVar
 
@@ -181,3 +182,50 @@ def _within(asked: int, most: int, at: str) -> int:
     if not 1 <= asked <= most:
         raise Invalid(f"{at} must be from 1 to {most}, not {asked}", field=at)
     return asked
+
+
+def funnel_rows(question: Question[Funnel, FunnelAsked], found: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """The answer's objects from rows of (value, step, persons, median ms), each value's steps one after the other."""
+    plan = question.plan
+    if not found and plan.by is None:
+        found = [(None, step, 0, None) for step in range(len(plan.steps))]
+    rows = []
+    first = before = 0
+    for value, step, persons, between_ms in found:
+        first, before = (persons, persons) if step == 0 else (first, before)
+        row = {"step": step + 1, "name": plan.steps[step].name}
+        if plan.by is not None:
+            row[plan.by.name] = value
+        row |= {"users": persons, "conversion": _share(persons, first)}
+        rows.append(row | {"conversion_from_previous": _share(persons, before), "median_ms": between_ms})
+        before = persons
+    return rows
+
+
+def retention_rows(
+    question: Question[Retention, RetentionAsked], found: Sequence[Sequence[Any]]
+) -> list[dict[str, Any]]:
+    """The answer's objects from rows of (key of the cohort's interval, number, persons): all periods of a cohort that
+    have begun within the range, those in which nobody came back too."""
+    plan, counts = question.plan, {(key, number): persons for key, number, persons in found}
+    rows = []
+    for key in sorted({key for key, _ in counts}):
+        size, cohort = counts[key, 0], intervals.text(question.zone, intervals.begins(plan.every, key))
+        for number in range(plan.periods + 1):
+            begin, end = (intervals.begins(plan.every, key + n * plan.every.step_ms) for n in (number, number + 1))
+            if begin >= plan.span.end_ms:
+                break
+            users = counts.get((key, number), 0)
+            shown = {"cohort": cohort, "period": number, "size": size, "users": users, "share": _share(users, size)}
+            rows.append(shown | {"complete": end <= plan.span.end_ms})
+    return rows
+
+
+def paths_rows(found: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """The answer's objects from rows of (step, before, after, persons, times)."""
+    names = ("step", "from", "to", "users", "times")
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 6) if whole else 0.0

@@ -94,6 +94,9 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/events/raw"): READ,
     ("GET", "/v1/events/aggregated"): READ,
     ("GET", "/v1/events/analytics"): READ,
+    ("POST", "/v1/query/funnel"): READ,
+    ("POST", "/v1/query/retention"): READ,
+    ("POST", "/v1/query/paths"): READ,
     # History
     ("GET", "/v1/endpoints/{}/history"): READ,
     ("GET", "/v1/endpoints/{}/fields"): READ,

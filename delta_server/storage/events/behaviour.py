@@ -7,16 +7,16 @@ On 2 cores, 10M events that are all in question: a funnel of 2 steps 1.7 s, of 4
 takes 25 s); retention 2 s; paths of depth 3 3.5 s.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from delta_server.core.plan import Filter, Funnel, Paths, Retention
-from delta_server.storage.events import filters
+from delta_server.storage.events import filters, relation
 from delta_server.storage.events.compile import interval_key
+from delta_server.storage.events.reading import Compiled, Compiler
 from delta_server.storage.events.relation import Params
 from delta_server.storage.events.schema import PERSON
-
-FUNNEL = ("value", "step", "persons", "between_ms")
-RETENTION = ("cohort", "number", "persons")
-PATHS = ("step", "before", "after", "persons", "times")
-"""The columns of the answers."""
+from delta_server.storage.events.snapshot import Snapshot
 
 _PLACE = "time_ms::HUGEINT * 9223372036854775808 + seq"
 
@@ -160,3 +160,20 @@ def _of_persons(where: Filter | None, params: Params) -> str:
 
 def _holds(where: Filter | None, params: Params) -> str:
     return f"coalesce({filters.condition(where, params)}, false)"
+
+
+def _compiler(columns: tuple[str, ...], compile: Callable[[Any, str, Params], str]) -> Compiler:
+    def compiled(snapshot: Snapshot, plan: Any) -> Compiled:
+        source, params = relation.events(snapshot, plan.span), Params()
+        sql = compile(plan, source.sql, params)
+        return Compiled(columns, sql, params.values, scanned=source.scanned)
+
+    return compiled
+
+
+COMPILERS: dict[type, Compiler] = {
+    Funnel: _compiler(("value", "step", "persons", "between_ms"), funnel),
+    Retention: _compiler(("cohort", "number", "persons"), retention),
+    Paths: _compiler(("step", "before", "after", "persons", "times"), paths),
+}
+"""For reading.Answering."""

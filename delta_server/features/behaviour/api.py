@@ -1,0 +1,89 @@
+"""/v1/query/funnel, /retention and /paths: what persons do, one event after the other."""
+
+import time
+from typing import Any
+
+from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from delta_server.core import behaviour
+from delta_server.core.behaviour import FunnelAsked, PathsAsked, RetentionAsked
+from delta_server.features.behaviour import schemas, service
+from delta_server.features.behaviour.schemas import FunnelResult, Meta, PathsResult, RetentionResult
+from delta_server.features.behaviour.service import Found
+from delta_server.http.docs import example
+from delta_server.http.leaving import while_connected
+from delta_server.services import Services
+
+_TAGS = ["Behaviour"]
+
+
+@post(
+    "/v1/query/funnel",
+    summary="Count who goes all the way",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request=schemas.EXAMPLE_FUNNEL, answer=schemas.EXAMPLE_FUNNEL_RESULT),
+)
+async def get_funnel(
+    request: Request[Any, Any, Any],
+    data: JSONBody[FunnelAsked],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+) -> FunnelResult:
+    """How many persons did 2 to 8 steps in this order within `window` of the first; `groupBy` tells them apart by a
+    field of their first step. A person counts once, by the attempt that got furthest."""
+    started = time.perf_counter()
+    question = behaviour.funnel(data, now_ms=services.clock.now_ms())
+    found = await while_connected(request, service.funnel(services, project, question))
+    return FunnelResult(found.rows, _meta(found, started), question.asked)
+
+
+@post(
+    "/v1/query/retention",
+    summary="Count who comes back",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request=schemas.EXAMPLE_RETENTION, answer=schemas.EXAMPLE_RETENTION_RESULT),
+)
+async def get_retention(
+    request: Request[Any, Any, Any],
+    data: JSONBody[RetentionAsked],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+) -> RetentionResult:
+    """Persons are put into cohorts by the day or week (`every`) of their first `start` within the range, and counted in
+    each of the `periods` after it in which they did `again`. Left out, `start` and `again` are any event."""
+    started = time.perf_counter()
+    question = behaviour.retention(data, now_ms=services.clock.now_ms())
+    found = await while_connected(request, service.retention(services, project, question))
+    return RetentionResult(found.rows, _meta(found, started), question.asked)
+
+
+@post(
+    "/v1/query/paths",
+    summary="Count what comes next, or came before",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request=schemas.EXAMPLE_PATHS, answer=schemas.EXAMPLE_PATHS_RESULT),
+)
+async def get_paths(
+    request: Request[Any, Any, Any],
+    data: JSONBody[PathsAsked],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+) -> PathsResult:
+    """The values of `by` in the events that follow each `start` (or come before it), `depth` steps on, as long as no
+    two are further apart than `gap`. Without `start`: from the first event after such a gap. `limit` moves a step."""
+    started = time.perf_counter()
+    question = behaviour.paths(data, now_ms=services.clock.now_ms())
+    found = await while_connected(request, service.paths(services, project, question))
+    return PathsResult(found.rows, _meta(found, started), question.asked)
+
+
+def _meta(found: Found, started: float) -> Meta:
+    return Meta(found.source, found.scanned, round((time.perf_counter() - started) * 1000, 2))
+
+
+ROUTES = [get_funnel, get_retention, get_paths]

@@ -1,0 +1,57 @@
+"""What persons do, answered: from the cache while nothing has changed, else from the event log."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import xxhash
+
+from delta_server.core import behaviour
+from delta_server.core.behaviour import FunnelAsked, PathsAsked, Question, RetentionAsked
+from delta_server.core.plan import Funnel, Paths, Retention
+from delta_server.services import Services
+from delta_server.storage.eventlog import Answer
+
+Rows = list[dict[str, Any]]
+
+
+class Found(msgspec.Struct, frozen=True):
+    """`rows` is a JSON array of objects."""
+
+    rows: msgspec.Raw
+    source: str
+    scanned: int
+
+
+async def funnel(svc: Services, project: int, question: Question[Funnel, FunnelAsked]) -> Found:
+    """Raises Invalid for what cannot be answered, TooCostly past the deadline or the memory limit."""
+    return await _answer(svc, project, question, lambda answer: behaviour.funnel_rows(question, answer.rows))
+
+
+async def retention(svc: Services, project: int, question: Question[Retention, RetentionAsked]) -> Found:
+    """Raises as `funnel`."""
+    return await _answer(svc, project, question, lambda answer: behaviour.retention_rows(question, answer.rows))
+
+
+async def paths(svc: Services, project: int, question: Question[Paths, PathsAsked]) -> Found:
+    """Raises as `funnel`."""
+    return await _answer(svc, project, question, lambda answer: behaviour.paths_rows(answer.rows))
+
+
+async def _answer(svc: Services, project: int, question: Question[Any, Any], shape: Callable[[Answer], Rows]) -> Found:
+    plan = question.plan
+    key = None
+    if plan.span.end_ms <= svc.clock.now_ms():  # events still come into an open range
+        parts = (
+            msgspec.msgpack.encode((project, plan, question.asked.timezone)),
+            await svc.eventlog.version(project, plan),
+        )
+        key = ("behaviour", xxhash.xxh3_128_digest(b"\0".join(parts)))
+        if (cached := svc.cache.get(key)) is not None:
+            return msgspec.msgpack.decode(cached, type=Found)
+    answer = await svc.eventlog.query(project, plan)
+    rows = await svc.cpu(lambda: msgspec.json.encode(shape(answer)))
+    found = Found(msgspec.Raw(rows), answer.source, answer.scanned)
+    if key is not None:
+        svc.cache.put(key, msgspec.msgpack.encode(found))
+    return found
