@@ -8,13 +8,14 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
-from delta_server.core import queries
+from delta_server.core import queries, shown_event
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import shown
 from delta_server.core.plan import Listing
 from delta_server.core.queries import Asked, Fill, Query
+from delta_server.core.shown_event import ShownEvent
 from delta_server.features.analytics import schemas, service
-from delta_server.features.analytics.schemas import Event, Meta, Result, Table
+from delta_server.features.analytics.schemas import Meta, Result, Table
 from delta_server.features.analytics.service import Found, Place
 from delta_server.http import conditional, pagination
 from delta_server.http.docs import example
@@ -152,7 +153,7 @@ async def list_events(
     page_size: Annotated[
         int | None, QueryParameter(name="pageSize", ge=1, le=MAX_LIMIT, description="How many at most")
     ] = None,
-) -> Response[Page[Event]]:
+) -> Response[Page[ShownEvent]]:
     """Besides the parameters below, `data.NAME=value` and `metadata.NAME=value` choose events."""
     size = page_size or limit
     name = f"{_LIST} {order}"
@@ -169,7 +170,7 @@ async def list_events(
     found = pagination.page(
         rows,
         limit=size,
-        item=lambda row: schemas.event(columns, row),
+        item=lambda row: shown_event.shown(dict(zip(columns, row, strict=True))),
         cursor=lambda row: pagination.encode_cursor(name, row[at], row[seq]),
     )
     return pagination.respond(request, found)
