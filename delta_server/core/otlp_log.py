@@ -110,6 +110,7 @@ def _origin(resource: _Attributed | None, scope: _Attributed | None) -> dict[str
         found = _flat(resource.attributes if resource else [])
         if scope is not None:
             found |= _flat(scope.attributes) | {"scope": scope.name or None}
+        event_checks.json_object(event_checks.joined(found) or event_checks.NULL, "resource")
     except RecursionError:
         raise Invalid("the attributes of a resource or scope are nested too deep") from None
     return found

@@ -1,0 +1,186 @@
+"""OpenTelemetry's log records; the first is the example of the protocol's repository."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from delta_server.core import otlp_log
+from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
+from delta_server.core.event import Event
+from delta_server.core.event_batch import Parsed
+from delta_server.core.event_time import Arrival
+from tests.hostile.inputs import BROKEN_JSON, ODD_JSON
+
+NOW = 1_795_176_000_000
+ARRIVAL = Arrival(NOW, 32_768)
+EXAMPLE = b"""{"resourceLogs": [{
+  "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "my.service"}}]},
+  "scopeLogs": [{
+    "scope": {"name": "my.library", "version": "1.0.0",
+      "attributes": [{"key": "my.scope.attribute", "value": {"stringValue": "some scope attribute"}}]},
+    "logRecords": [{
+      "timeUnixNano": "1544712660300000000", "observedTimeUnixNano": "1544712660300000000",
+      "severityNumber": 10, "severityText": "Information",
+      "traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "EEE19B7EC3C1B174",
+      "body": {"stringValue": "Example log record"},
+      "attributes": [
+        {"key": "string.attribute", "value": {"stringValue": "some string"}},
+        {"key": "boolean.attribute", "value": {"boolValue": true}},
+        {"key": "int.attribute", "value": {"intValue": "10"}},
+        {"key": "double.attribute", "value": {"doubleValue": 637.704}},
+        {"key": "array.attribute", "value": {"arrayValue": {"values": [
+          {"stringValue": "many"}, {"stringValue": "values"}]}}},
+        {"key": "map.attribute", "value": {"kvlistValue": {"values": [
+          {"key": "some.map.key", "value": {"stringValue": "some value"}}]}}}
+      ]}]}]}]}"""
+
+
+def parsed(*records: Any, resource: Any = None) -> Parsed:
+    logs = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]}
+    return otlp_log.parse(msgspec.json.encode(logs), ARRIVAL)
+
+
+def one(**record: Any) -> Event:
+    found = parsed(record)
+    assert found.rejected == []
+    return found.events[0]
+
+
+def value(raw: msgspec.Raw | None) -> Any:
+    return None if raw is None else msgspec.json.decode(raw)
+
+
+def attributes(**values: Any) -> dict[str, Any]:
+    return {"attributes": [{"key": name.replace("__", "."), "value": one} for name, one in values.items()]}
+
+
+def test_the_example_of_the_protocol() -> None:
+    [event] = otlp_log.parse(EXAMPLE, ARRIVAL).events
+    assert (event.at, event.type, event.source) == (1_544_712_660_300, "log", "my.service")
+    assert (event.status, event.priority) == ("Information", 20)
+    assert value(event.data) == {
+        "body": "Example log record",
+        "string.attribute": "some string",
+        "boolean.attribute": True,
+        "int.attribute": 10,
+        "double.attribute": 637.704,
+        "array.attribute": ["many", "values"],
+        "map.attribute": {"some.map.key": "some value"},
+    }
+    assert value(event.metadata) == {
+        "my.scope.attribute": "some scope attribute",
+        "scope": "my.library",
+        "traceId": "5B8EFFF798038103D269B633813FC60C",
+        "spanId": "EEE19B7EC3C1B174",
+    }
+    assert b"\n" not in msgspec.json.encode(event)
+
+
+@pytest.mark.parametrize(
+    ("record", "wanted"),
+    [
+        ({}, "log"),
+        ({"body": {"stringValue": "a message"}}, "log"),
+        ({"eventName": "paid"}, "paid"),
+        (attributes(event__name={"stringValue": "paid"}), "paid"),
+        ({"eventName": "", **attributes(event__name={"stringValue": "paid"})}, "paid"),
+        ({"eventName": {}}, "log"),
+    ],
+)
+def test_types(record: dict[str, Any], wanted: str) -> None:
+    assert one(**record).type == wanted
+
+
+@pytest.mark.parametrize(
+    ("record", "wanted"),
+    [
+        ({"timeUnixNano": "1544712660300999999"}, 1_544_712_660_300),
+        ({"timeUnixNano": 1_544_712_660_300_000_000}, 1_544_712_660_300),
+        ({"timeUnixNano": "0", "observedTimeUnixNano": "1544712660300000000"}, 1_544_712_660_300),
+        ({"timeUnixNano": 0}, NOW),
+        ({}, NOW),
+    ],
+)
+def test_times(record: dict[str, Any], wanted: int) -> None:
+    assert one(**record).at == wanted
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "wanted"),
+    [
+        (1, None, ("trace", 10)), (8, None, ("debug", 10)), (9, "", ("info", 20)), (13, "WARNING", ("WARNING", 30)),
+        (20, None, ("error", 40)), (24, None, ("fatal", 40)), (0, None, (None, None)), (25, "odd", ("odd", None)),
+        (None, "odd", ("odd", None)), ("9", None, (None, None)), (None, {}, (None, None)),
+    ],
+)  # fmt: skip
+def test_severities(number: Any, text: Any, wanted: tuple[Any, Any]) -> None:
+    event = one(severityNumber=number, severityText=text)
+    assert (event.status, event.priority) == wanted
+
+
+def test_ids_are_no_data() -> None:
+    event = one(
+        **attributes(
+            user__id={"intValue": 7}, session__id={"stringValue": "s"}, log__record__uid={"stringValue": "m"},
+            n={"intValue": "9223372036854775807"}, text={"intValue": "what"}, big={"doubleValue": "NaN"}, none={},
+        )
+    )  # fmt: skip
+    assert (event.user_id, event.session_id, event.message_id) == ("7", "s", "m")
+    assert value(event.data) == {"n": 9_223_372_036_854_775_807, "text": "what", "big": "NaN"}
+
+
+def test_without_a_uid_nothing_is_a_duplicate() -> None:
+    assert one(eventName="a").message_id is None
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        ({"timeUnixNano": "soon"}, "timeUnixNano"),
+        ({"timeUnixNano": []}, "timeUnixNano"),
+        ({"timeUnixNano": 10**30}, "must be a time"),
+        ({"eventName": "x" * 201}, "eventName has 201 characters"),
+        ({"attributes": {}}, "must be a JSON object"),
+        ({"body": "text"}, "must be a JSON object"),
+        ({"body": {"stringValue": "x" * 32_768}}, "more than events.event_bytes"),
+        (5, "must be a JSON object"),
+    ],
+)
+def test_one_bad_record_does_not_sink_the_others(record: Any, says: str) -> None:
+    found = parsed({"eventName": "a"}, record, {"eventName": "b"})
+    assert [event.type for event in found.events] == ["a", "b"]
+    assert says in found.rejected[0].message
+
+
+def test_depth() -> None:
+    def nested(levels: int) -> Any:
+        inner: Any = {"stringValue": "x"}
+        for _ in range(levels):
+            inner = {"arrayValue": {"values": [inner]}}
+        return inner
+
+    assert len(parsed({"body": nested(30)}).events) == 1
+    assert "nested" in parsed({"body": nested(40)}).rejected[0].message
+    with pytest.raises((Invalid, BadRequest), match="nested"):
+        parsed({}, resource={"attributes": [{"key": "a", "value": nested(250)}]})
+
+
+def test_too_many() -> None:
+    with pytest.raises(TooLarge, match="10001 events"):
+        parsed(*[{}] * 10_001)
+
+
+@pytest.mark.parametrize("body", [{}, {"resourceLogs": []}, {"unknown": 1}, {"resourceLogs": [{"scopeLogs": [{}]}]}])
+def test_nothing_is_fine(body: Any) -> None:
+    assert otlp_log.parse(msgspec.json.encode(body), ARRIVAL) == Parsed([], [], [])
+
+
+@pytest.mark.parametrize("name", [*BROKEN_JSON, *ODD_JSON])
+def test_hostile_json(name: str) -> None:
+    body = (BROKEN_JSON | ODD_JSON)[name]
+    try:
+        assert otlp_log.parse(body, ARRIVAL).events == []
+        assert name in ODD_JSON
+    except DeltaError as error:
+        assert error.status == 400  # noqa: PT017
