@@ -101,21 +101,27 @@ class Seen:
             del self._runs[run]
 
     async def settle(self, db: Database) -> None:
-        """Forget the keys of blocks that are gone for good."""
-        for seq in await db.read(self._gone):
-            keys = list(key_run.split(self._doubtful.get(seq, b"")))
-            for first in range(0, len(keys), _FORGOTTEN_KEYS):
-                await db.write(self._forget, seq, keys[first : first + _FORGOTTEN_KEYS])
-            self._doubtful.pop(seq, None)
+        """Forget the keys of blocks that are gone for good, some thousands a write: each write waits for its turn."""
+        gone = await db.read(self._gone)
+        while gone:
+            gone = await db.write(self._forget_some, gone)
 
     def _gone(self, tx: Tx) -> list[int]:
         """In a read: what a write sees of others may not be committed yet."""
         return [seq for seq in list(self._doubtful) if not blocks.exists(tx, seq)]
 
-    def _forget(self, tx: Tx, seq: int, keys: Iterable[bytes]) -> None:
-        for key in keys:
-            if self._unsealed.get(key) == seq:
-                del self._unsealed[key]
+    def _forget_some(self, tx: Tx, gone: Sequence[int]) -> Sequence[int]:
+        """Forget the keys of the first of these blocks, by their seq; those that are left."""
+        forgotten = 0
+        for done, seq in enumerate(gone):
+            if forgotten >= _FORGOTTEN_KEYS:
+                return gone[done:]
+            keys = self._doubtful.pop(seq, b"")
+            for key in key_run.split(keys):
+                if self._unsealed.get(key) == seq:
+                    del self._unsealed[key]
+            forgotten += len(keys) // key_run.KEY_BYTES
+        return ()
 
     def _found_unsealed(self, tx: Tx, keys: Sequence[bytes | None], past: int) -> set[bytes]:
         if self._unsealed.keys().isdisjoint(keys):
