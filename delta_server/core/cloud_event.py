@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from delta_server.core import event_batch, event_checks, json_text
+from delta_server.core import event_batch, event_checks
 from delta_server.core.errors import BadRequest, Invalid, NotAcceptable
 from delta_server.core.event import Event
 from delta_server.core.event_batch import Item, Parsed
@@ -49,7 +49,7 @@ def parse_one(body: bytes, arrival: Arrival) -> Parsed:
 def parse_many(body: bytes, arrival: Arrival) -> Parsed:
     """Batched mode. Raises BadRequest, Invalid, TooLarge for the request as a whole."""
     try:
-        items = json_text.read(event_batch.unbroken(body), event_batch.decode_items, "the body")
+        items, _ = event_batch.read_items(body, lambda text: (event_batch.decode_items(text), None))
     except msgspec.ValidationError:
         raise Invalid("a batch of CloudEvents is a JSON array") from None
     return event_batch.each(items, partial(_structured, arrival))

@@ -1,5 +1,6 @@
 """Many events of one request: each is read on its own, and one that is wrong does not keep the others out."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -16,6 +17,8 @@ MOST_EVENTS = 10_000
 Item: TypeAlias = msgspec.Raw | bytes
 Read: TypeAlias = Callable[[Item, list[Told]], Event]
 """Makes an event of one item of a request."""
+Split: TypeAlias = tuple[list[Item], Any]
+"""The items of a request, and when it says it was sent."""
 
 
 class Rejected(msgspec.Struct, frozen=True, rename="camel"):
@@ -46,10 +49,13 @@ class _Keyed(msgspec.Struct):
     write_key: Any = None
 
 
+_HALF = rb"u[dD](?:[89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>[89a-fA-F][0-9a-fA-F]{2}))"
+_ESCAPE = re.compile(rb"\\(?:" + _HALF + rb"|.)", re.DOTALL)
+_UNBROKEN = bytes.maketrans(b"\r\n", b"  ")
 _decode_named = msgspec.json.Decoder(_Named).decode
 _decode_key = msgspec.json.Decoder(_Keyed).decode
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
-_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_items: Callable[[bytes | msgspec.Raw], list[Any]] = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def each(items: Sequence[Item], read: Read) -> Parsed:
@@ -102,9 +108,37 @@ def is_json(text: bytes) -> bool:
     return True
 
 
-def decode_items(body: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+def read_items(body: bytes, split: Callable[[bytes], Split]) -> Split:
+    """What `split` makes of a JSON body, without line breaks in it. Raises BadRequest and what `split` does.
+
+    An item with half of a surrogate pair, which is what cutting a text in the middle of an emoji leaves in JavaScript,
+    would make the whole body unreadable: the others are read around it, and it is given as it came.
+    """
+    try:
+        return json_text.read(unbroken(body), split, "the body")
+    except BadRequest:
+        mended = _ESCAPE.sub(_mended, body)
+        if mended == body:
+            raise
+    json_text.read(mended, _decode_raw, "the body")
+    mended, body = mended.translate(_UNBROKEN), body.translate(_UNBROKEN)
+    items, sent_at = split(mended)
+    at, found = 0, list[Item]()
+    for item in map(bytes, items):
+        at = mended.index(item, at)
+        found.append(body[at : at + len(item)])
+        at += len(item)
+    return found, sent_at
+
+
+def _mended(escape: re.Match[bytes]) -> bytes:
+    """U+FFFD, as long as what it replaces."""
+    return b"\\ufffd" if escape["half"] else escape[0]
+
+
+def decode_items(body: bytes | msgspec.Raw) -> list[Item]:
     """The elements of a JSON array. Raises TooLarge, msgspec's errors."""
-    found = _decode_items(body)
+    found: list[Item] = _decode_items(body)
     refuse_too_many(len(found))
     return found
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from delta_server.core import event_batch, event_checks, json_text
+from delta_server.core import event_batch, event_checks
 from delta_server.core.errors import Invalid
 from delta_server.core.event import Event
-from delta_server.core.event_batch import Item, Parsed, Read
+from delta_server.core.event_batch import Item, Parsed, Read, Split
 from delta_server.core.event_checks import LARGEST_DURATION, MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, MOST_TYPE, NULL
 from delta_server.core.event_time import Arrival, place
 from delta_server.core.profile_change import Told
@@ -86,16 +86,18 @@ def parse_many(body: bytes, arrival: Arrival, *, lines: bool = False) -> Parsed:
     Raises BadRequest, Invalid, TooLarge for the request as a whole."""
     if lines or _looks_like_lines(body):
         return event_batch.each(event_batch.lines(body), partial(_line, _reader(body, arrival)))
-    body = event_batch.unbroken(body)
     try:
-        if body.lstrip().startswith(b"["):
-            items = json_text.read(body, event_batch.decode_items, "the body")
-        else:
-            batch = json_text.read(body, _decode_batch, "the body")
-            items, arrival = event_batch.decode_items(batch.events), arrival.sent(batch.sent_at)
+        items, sent_at = event_batch.read_items(body, _split)
     except msgspec.ValidationError:
         raise Invalid(_NO_BATCH, field="events") from None
-    return event_batch.each(items, _reader(body, arrival))
+    return event_batch.each(items, _reader(body, arrival.sent(sent_at)))
+
+
+def _split(body: bytes) -> Split:
+    if body.lstrip().startswith(b"["):
+        return event_batch.decode_items(body), None
+    batch = _decode_batch(body)
+    return event_batch.decode_items(batch.events), batch.sent_at
 
 
 def _looks_like_lines(body: bytes) -> bool:
@@ -113,7 +115,8 @@ def _line(read: Read, line: Item, told: list[Told]) -> Event:
 
 
 def _event(arrival: Arrival, odd: bool, item: Item, told: list[Told]) -> Event:
-    event_checks.size(item, arrival)
+    if len(item) > arrival.event_bytes:
+        event_checks.size(item, arrival)
     try:
         sent = _odd(item) if odd else _decode(item)
     except msgspec.ValidationError:
@@ -133,7 +136,7 @@ def _event(arrival: Arrival, odd: bool, item: Item, told: list[Told]) -> Event:
         sent.status,
         event_checks.tags(sent.tags) if sent.tags else None,
         event_checks.json_data(sent.data),
-        event_checks.json_object(sent.metadata, "metadata"),
+        None if sent.metadata is NULL else event_checks.json_object(sent.metadata, "metadata"),
         sent.message_id,
         original_at,
         flags,

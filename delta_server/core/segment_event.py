@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core import event_batch, event_checks, json_text
+from delta_server.core import event_batch, event_checks
 from delta_server.core.errors import Invalid
 from delta_server.core.event import Event
-from delta_server.core.event_batch import Item, Parsed
+from delta_server.core.event_batch import Item, Parsed, Split
 from delta_server.core.event_checks import MOST_ID, MOST_MESSAGE_ID, NULL, members, text
 from delta_server.core.event_time import Arrival, place
 from delta_server.core.profile_change import Alias, ProfileChange, Told
@@ -52,8 +52,6 @@ class _Context(msgspec.Struct, gc=False):
 class _Batch(msgspec.Struct, rename="camel"):
     batch: msgspec.Raw = NULL
     sent_at: Any = None
-    context: msgspec.Raw = NULL
-    integrations: msgspec.Raw = NULL
 
 
 _decode = msgspec.json.Decoder(_Call).decode
@@ -70,13 +68,16 @@ def parse_one(body: bytes, call: str, arrival: Arrival) -> Parsed:
 
 def parse_many(body: bytes, arrival: Arrival) -> Parsed:
     """`{"batch": [...], "sentAt": "..."}`. Raises BadRequest, Invalid, TooLarge for the request as a whole."""
-    body = event_batch.unbroken(body)
     try:
-        batch = json_text.read(body, _decode_batch, "the body")
-        items = event_batch.decode_items(batch.batch)
+        items, sent_at = event_batch.read_items(body, _split)
     except msgspec.ValidationError:
         raise Invalid('send {"batch": [...]} with a list of calls', field="batch") from None
-    return event_batch.each(items, partial(_event, arrival.sent(batch.sent_at), None))
+    return event_batch.each(items, partial(_event, arrival.sent(sent_at), None))
+
+
+def _split(body: bytes) -> Split:
+    batch = _decode_batch(body)
+    return event_batch.decode_items(batch.batch), batch.sent_at
 
 
 def _event(arrival: Arrival, call: str | None, item: Item, told: list[Told]) -> Event:

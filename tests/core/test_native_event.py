@@ -199,6 +199,21 @@ def test_one_bad_event_does_not_sink_the_others() -> None:
     assert found.rejected[4].message == "userId must be a text or a number"
 
 
+@pytest.mark.parametrize("gap", ["", " ", "\n", "\r\n\t"])
+def test_half_an_emoji_does_not_sink_the_others(gap: str) -> None:
+    """What `"\N{GRINNING FACE}".slice(0, 1)` is in a browser's JSON."""
+    whole, half, escaped = r'"\ud83d\ude00"', r'"\ud83d"', r'"\\ud83d"'
+    events = [f'{{"eventType":"a",{gap}"data":{{"text":{text}}},"messageId":"m"}}' for text in (whole, half, escaped)]
+    events += [r'{"eventType":"b","userId":"\uDE00\uD83D"}', r'{"eventType":"c"}', events[0]]
+    body = f"{gap}[{gap}" + f"{gap},{gap}".join(events) + "]"
+    for sent in (body, f'{{"sentAt":{NOW},"events":{gap}{body}}}'):
+        found = native_event.parse_many(sent.encode(), ARRIVAL)
+        assert [event.type for event in found.events] == ["a", "a", "c", "a"]
+        assert [(one.index, one.code) for one in found.rejected] == [(1, "BAD_REQUEST"), (3, "BAD_REQUEST")]
+        assert msgspec.json.decode(found.events[0].data or b"")["text"] == "\N{GRINNING FACE}"
+        assert lines(found.events).count(b"\n") == 4
+
+
 def test_numbers_beyond_floats_are_told_or_kept() -> None:
     found = native_event.parse_many(b'[{"eventType":"a","userId":1e400},{"eventType":"a","data":{"n":1e400}}]', ARRIVAL)
     assert [one.index for one in found.rejected] == [0]
