@@ -113,8 +113,10 @@ class Upkeep:
     async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
         """See EventLog.erase."""
         async with self._blocks[project], self._segments[project]:
-            while await self._seal_next(project):
-                pass
+            waiting = [found.events for found in await self._db.read(catalog.waiting) if found.project == project]
+            left = sum(waiting)  # what comes in from now on may come for ever
+            while left > 0 and (sealed := await self._seal_next(project)):
+                left -= sealed
             erased = await erase.erase(self._db, self._engine, project, names, told, self._rollups.mark)
             await self._rollups.roll(project)
         if not await self._db.scrub():
