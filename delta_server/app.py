@@ -28,11 +28,16 @@ from delta_server.features.events import api as events_api
 from delta_server.features.events import retention_api
 from delta_server.features.events import tasks as events_tasks
 from delta_server.features.history import api as history_api
+from delta_server.features.profiles import service as profiles
 from delta_server.features.projects import api as projects_api
 from delta_server.features.projects import tasks as projects_tasks
 from delta_server.features.snapshots import api as snapshots_api
 from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots import tasks as snapshots_tasks
+from delta_server.features.stream import api as stream_api
+from delta_server.features.users import api as users_api
+from delta_server.features.users import service as users
+from delta_server.features.users import tasks as users_tasks
 from delta_server.http import asgi, docs, errors, health, idempotency
 from delta_server.http.auth import Caller
 from delta_server.http.body import JsonRequest
@@ -47,6 +52,7 @@ from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock, Tx
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.tasks.live import Live
 from delta_server.tasks.loops import Loop, Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
 from delta_server.tasks.signals import KeyedLocks, Signal
@@ -65,12 +71,15 @@ ROUTES: list[ControllerRouterHandler] = [
     *retention_api.ROUTES,
     *analytics_api.ROUTES,
     *behaviour_api.ROUTES,
+    *users_api.ROUTES,
+    *stream_api.ROUTES,
 ]
 
 LOOPS: list[Loop[Services]] = [
     Loop("compute deltas", deltas_tasks.compute),
     Loop("pack what new contents fill", contents_tasks.keep_packed),
     Loop("seal new events", events_tasks.seal),
+    Loop("look after people", users_tasks.look_after_people),
 ]
 
 
@@ -96,7 +105,7 @@ async def remove_deleted_endpoints(services: Services) -> None:
     await endpoints_tasks.remove_deleted(services, OWNED_BY_ENDPOINTS)
 
 
-OWNED_BY_PROJECTS: list[projects_tasks.DeleteSome] = []
+OWNED_BY_PROJECTS: list[projects_tasks.DeleteSome] = [users.delete_some, profiles.delete_some]
 """What deletes a deleted project's rows that hang on no endpoint, in this order."""
 
 
@@ -137,6 +146,10 @@ class Application:
     def services(self) -> Services:
         found: Services = self.litestar.state.services
         return found
+
+    def stop_streams(self) -> None:
+        """End the answers that would stay open: the server is about to go down."""
+        self.services.live.stop()
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         await self.edge(scope, receive, send)
@@ -215,6 +228,7 @@ async def open_services(
             eventlog=eventlog,
             endpoint_locks=KeyedLocks(),
             contents_changed=Signal(),
+            live=Live(config.limits.streams),
             erasures_requested=Signal(),
         )
 

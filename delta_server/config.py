@@ -41,6 +41,7 @@ class Limits(msgspec.Struct, frozen=True):
     document_bytes: Size = 64 * MIB
     request_bytes: Size = 72 * MIB
     inflight_bytes: Size = 256 * MIB
+    streams: Count = 100
     request_seconds: Seconds = 60
 
 
@@ -274,9 +275,7 @@ def _network_trouble(network: str, reason: str) -> str:
 
     if "host bits" not in reason:
         return f"{network!r} is no network"
-    return (
-        f"{network!r} is an address within a network (it has host bits set): write {ip_network(network, strict=False)}"
-    )
+    return f"{network!r} is an address in a network (host bits are set): write {ip_network(network, strict=False)}"
 
 
 def expected(option: Option) -> str:

@@ -12,6 +12,7 @@ from delta_server.storage.cache import Cache
 from delta_server.storage.database import Clock, Database
 from delta_server.storage.eventlog import EventLog
 from delta_server.storage.transaction import shutting_down
+from delta_server.tasks.live import Live
 from delta_server.tasks.signals import KeyedLocks, Signal
 
 P = ParamSpec("P")
@@ -52,6 +53,7 @@ class Services(msgspec.Struct, frozen=True):
     """By endpoint: appending a content encodes against the one before it, so appends to one endpoint take turns."""
     contents_changed: Signal
     """Contents were added or removed: deltas are to be computed."""
+    live: Live
     erasures_requested: Signal
     """Somebody asked for a person to be erased."""
     keys_used: dict[int, int] = msgspec.field(default_factory=dict)

@@ -43,10 +43,12 @@ def run(config: Config, listener: socket.socket, greeting: Callable[[str], str] 
     Raises DeltaError when the application refuses to start.
     """
     logging.configure(config.log.level, config.log.format)
-    application = _Application(app.build(config))
+    built = app.build(config)
+    application = _Application(built)
     server = _Server(
         uvicorn_config(application, shutdown_seconds=config.server.shutdown_seconds),
         greeting or partial(_listening, config),
+        built.stop_streams,
     )
     try:
         server.run(sockets=[listener])
@@ -96,9 +98,12 @@ class _Application:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, greeting: Callable[[str], str]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, greeting: Callable[[str], str], stop_streams: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._greeting = greeting
+        self._stop_streams = stop_streams
         self._told_to_stop = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -112,6 +117,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("stopping", pid=os.getpid())
         notify("STOPPING=1")
+        self._stop_streams()
         await super().shutdown(sockets)
 
     @contextmanager

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from delta_server.core import times
-from delta_server.core.event import FLAG_NAMES
+from delta_server.core.event import FLAG_NAMES, Event
 from delta_server.core.event_checks import PRIORITY_NAMES
 
 
@@ -58,3 +58,32 @@ def shown(found: Mapping[str, Any]) -> ShownEvent:
 
 def _raw(text: str | None) -> msgspec.Raw | None:
     return None if text is None else msgspec.Raw(text.encode())
+
+
+_RAW = {"data", "metadata"}
+_Line: Any = msgspec.defstruct(
+    "_Line",
+    [
+        (
+            field.name,
+            msgspec.Raw if field.name in _RAW else field.type,
+            msgspec.field(name=field.encode_name, default=msgspec.Raw(b"") if field.name in _RAW else field.default),
+        )
+        for field in sorted(msgspec.structs.fields(Event), key=lambda field: not field.required)
+    ],
+)
+"""An Event that can be decoded: Raw cannot be one type of several there."""
+
+_decode = msgspec.json.Decoder(_Line).decode_lines
+_COLUMNS = {"at": "time_ms", "type": "event_type"}
+
+
+def of_lines(lines: bytes) -> list[tuple[int, ShownEvent]]:
+    """(seq, event) of each line of a hot block."""
+    return [(line.seq, shown(_row(line))) for line in _decode(lines)]
+
+
+def _row(line: Any) -> dict[str, Any]:
+    found = {_COLUMNS.get(name, name): getattr(line, name) for name in line.__struct_fields__}
+    found |= {name: bytes(found[name]).decode() or None for name in _RAW}
+    return found if found["message_id"] else {**found, "message_id": f"e-{line.seq:x}"}

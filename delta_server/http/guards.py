@@ -70,6 +70,7 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/deltas"): READ,
     ("GET", "/v1/deltas/{}"): READ,
     ("POST", "/v1/deltas/compare"): READ,
+    ("GET", "/v1/stream"): READ,
     # Users
     ("GET", "/v1/users"): READ,
     ("GET", "/v1/users/{}"): READ,

@@ -15,13 +15,16 @@ Beside: TypeAlias = Callable[[Tx, frozenset[int]], None]
 
 class Answer(msgspec.Struct, frozen=True):
     """`columns` name the values of each of `rows`. `source` is what was read, `scanned` how many rows of it,
-    `approximate` names the columns that are estimates."""
+    `approximate` names the columns that are estimates. For SQL, `types` are DuckDB's of the columns, values are JSON
+    (msgspec.Raw), and `truncated` tells that there were more rows than asked for, or than an answer holds."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     source: Literal["raw", "rollup", "both"] = "raw"
     scanned: int = 0
     approximate: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    truncated: bool = False
 
 
 class EventStats(msgspec.Struct, frozen=True):
@@ -75,6 +78,10 @@ class EventLog(Protocol):
     def since(self, tx: Tx, project: int, block: int, limit: int) -> list[tuple[int, bytes]]:
         """What was stored after `block`, oldest first: (block, its events as lines). For who reads along: blocks are
         gone once they are sealed."""
+
+    def reach(self, tx: Tx, project: int) -> tuple[int, int]:
+        """The newest block that is sealed, and the newest of all; 0 for none. Whoever reads along and has come less
+        far than the first has to ask `query` for what is in between."""
 
     def stats(self, tx: Tx, project: int) -> EventStats: ...
 

@@ -43,8 +43,25 @@ def waiting(tx: Tx) -> list[Waiting]:
 
 
 def delete_blocks(tx: Tx, project: int, last_id: int) -> int:
-    """Up to `last_id`; how many."""
+    """Up to `last_id`, as sealed ones; how many."""
+    tx.run(
+        "INSERT INTO event_settings (project, sealed_until) VALUES (?, ?) ON CONFLICT (project) DO UPDATE"
+        " SET sealed_until = max(sealed_until, excluded.sealed_until)",
+        project,
+        last_id,
+    )
     return tx.run("DELETE FROM event_block WHERE project = ? AND id <= ?", project, last_id)
+
+
+def reach(tx: Tx, project: int) -> tuple[int, int]:
+    """The newest block that is sealed, and the newest of all; 0 for none."""
+    row = tx.one(
+        "SELECT coalesce((SELECT sealed_until FROM event_settings WHERE project = ?1), 0),"
+        " coalesce((SELECT max(id) FROM event_block WHERE project = ?1), 0)",
+        project,
+    )
+    assert row is not None
+    return row[0], max(row)
 
 
 # Segments

@@ -76,6 +76,9 @@ class EmbeddedEventLog:
     def since(self, tx: Tx, project: int, block: int, limit: int) -> list[tuple[int, bytes]]:
         return blocks.since(tx, project, block, limit)
 
+    def reach(self, tx: Tx, project: int) -> tuple[int, int]:
+        return catalog.reach(tx, project)
+
     def stats(self, tx: Tx, project: int) -> EventStats:
         return catalog.stats(tx, project)
 

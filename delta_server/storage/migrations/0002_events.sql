@@ -34,9 +34,10 @@ CREATE TABLE rollup (
 ) STRICT;
 CREATE TABLE rollup_data (rollup INTEGER PRIMARY KEY REFERENCES rollup, parquet BLOB NOT NULL) STRICT;
 -- A project's own settings for events: JSON, absent for the defaults. `version` goes up whenever sealed events change
--- other than by new ones coming in: with it, cached answers are known to be old.
+-- other than by new ones coming in: with it, cached answers are known to be old. `sealed_until` is the newest block that is sealed.
 CREATE TABLE event_settings (
-  project INTEGER PRIMARY KEY REFERENCES project, retention TEXT NOT NULL DEFAULT '{}', version INTEGER NOT NULL DEFAULT 0
+  project INTEGER PRIMARY KEY REFERENCES project, retention TEXT NOT NULL DEFAULT '{}', version INTEGER NOT NULL DEFAULT 0,
+  sealed_until INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 -- What identify and group calls told of users and groups, and when events told of them first and last.
 CREATE TABLE profile (

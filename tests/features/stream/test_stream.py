@@ -1,0 +1,143 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+import pytest
+
+from delta_server.app import Application
+from delta_server.features.stream import service
+from delta_server.features.stream.service import Wanted
+from tests.conftest import Keys, bearer
+from tests.features.rows import Row, check
+
+REFUSED = [
+    Row("no key", "GET", "/v1/stream", 401, key=None),
+    Row("an account's key", "GET", "/v1/stream", 403, key="account"),
+    Row("another topic", "GET", "/v1/stream?topics=weather", 400, field="topics"),
+    Row("an unknown parameter", "GET", "/v1/stream?type=a", 400, field="type"),
+]
+
+
+class Reader:
+    """A client of one stream, read from the service as the response would."""
+
+    def __init__(self, app: Application, *, last: int | None = None, wanted: Wanted | None = None) -> None:
+        self.pieces = service.events(app.services, 1, wanted or Wanted(), last)
+        self.last_id = 0
+
+    async def next(self) -> list[Any]:
+        """The data of the events of the next piece that has any, a gap as "gap"."""
+        async with asyncio.timeout(30):
+            while not (found := self._read(await anext(self.pieces))):
+                pass
+        return found
+
+    def _read(self, piece: bytes) -> list[Any]:
+        found: list[Any] = []
+        for part in piece.decode().split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in part.splitlines() if ": " in line and line[0] != ":")
+            self.last_id = int(fields.get("id", self.last_id))
+            if "data" in fields:
+                found.append("gap" if fields["event"] == "gap" else json.loads(fields["data"])["eventType"])
+        return found
+
+
+async def send(client: httpx.AsyncClient, keys: Keys, *types: str, key: str = "project") -> None:
+    events = [{"eventType": name, "source": "web", "data": {"n": 1.50}} for name in types]
+    answer = await client.post("/v1/events/batch", json=events, headers=bearer(getattr(keys, key)))
+    assert answer.json()["accepted"] == len(types)
+
+
+@pytest.fixture
+async def reader(app: Application, keys: Keys) -> AsyncIterator[Reader]:
+    made = Reader(app)
+    assert b"retry" in await anext(made.pieces)
+    async with aclosing(made.pieces):  # type: ignore[type-var]
+        yield made
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=str)
+async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
+    await check(client, keys, row)
+
+
+async def test_a_wrong_last_event_id(client: httpx.AsyncClient, keys: Keys) -> None:
+    answer = await client.get("/v1/stream", headers={**bearer(keys.project), "last-event-id": "abc"})
+    assert answer.status_code == 400
+
+
+async def test_events_come_as_they_are_stored(client: httpx.AsyncClient, keys: Keys, reader: Reader) -> None:
+    waiting = asyncio.create_task(reader.next())
+    await send(client, keys, "a", "b")
+    assert await waiting == ["a", "b"]
+    await send(client, keys, "foreign", key="other")
+    await send(client, keys, "c")
+    assert await reader.next() == ["c"]
+
+
+async def test_only_what_is_wanted(client: httpx.AsyncClient, keys: Keys, app: Application) -> None:
+    reader = Reader(app, wanted=Wanted(types=frozenset({"b"}), sources=frozenset({"web"})))
+    await anext(reader.pieces)
+    task = asyncio.create_task(reader.next())
+    await asyncio.sleep(0)
+    await send(client, keys, "a", "b", "c")
+    assert await task == ["b"]
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_who_comes_back_gets_what_was_missed_once(
+    client: httpx.AsyncClient, keys: Keys, app: Application, reader: Reader, sealed: bool
+) -> None:
+    await send(client, keys, "a")
+    assert await reader.next() == ["a"]
+    await send(client, keys, "b", "c")
+    if sealed:
+        await app.services.eventlog.tend(seal=True)
+    again = Reader(app, last=reader.last_id)
+    assert await again.next() == ["b", "c"]
+    await send(client, keys, "d")
+    assert await again.next() == ["d"]
+
+
+async def test_who_falls_behind_sealing_misses_nothing(
+    client: httpx.AsyncClient, keys: Keys, app: Application, reader: Reader
+) -> None:
+    await send(client, keys, "a")
+    assert await reader.next() == ["a"]
+    await send(client, keys, "b")
+    await app.services.eventlog.tend(seal=True)
+    await send(client, keys, "c")
+    assert await reader.next() == ["b", "c"]
+    await send(client, keys, "d")
+    assert await reader.next() == ["d"]
+
+
+async def test_too_much_missed_is_a_gap(
+    client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MISSED_AT_MOST", 2)
+    await send(client, keys, "a", "b", "c")
+    reader = Reader(app, last=0)
+    assert await reader.next() == ["gap"]
+    await send(client, keys, "d")
+    assert await reader.next() == ["d"]
+
+
+async def test_it_ends_when_the_server_goes_down(app: Application, reader: Reader) -> None:
+    waiting = asyncio.ensure_future(anext(reader.pieces, None))
+    await asyncio.sleep(0)
+    app.stop_streams()
+    while await waiting is not None:
+        waiting = asyncio.ensure_future(anext(reader.pieces, None))
+    assert app.services.live.open == 0
+
+
+async def test_no_more_than_so_many_at_once(app: Application, keys: Keys, client: httpx.AsyncClient) -> None:
+    readers = [Reader(app) for _ in range(app.services.config.limits.streams)]
+    for reader in readers:
+        await anext(reader.pieces)
+    answer = await client.get("/v1/stream", headers=bearer(keys.project))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
