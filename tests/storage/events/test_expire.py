@@ -21,7 +21,12 @@ async def log(tmp_path: Path) -> AsyncIterator[Kept]:
 async def keep(log: Kept, days: int | None = None, **types: int) -> None:
     text = msgspec.json.encode(Retention(days, types)).decode()
     await log.db.write(
-        lambda tx: tx.run("INSERT INTO event_settings (project, retention) VALUES (?, ?)", log.project, text)
+        lambda tx: tx.run(
+            "INSERT INTO event_settings (project, retention) VALUES (?, ?)"
+            " ON CONFLICT (project) DO UPDATE SET retention = excluded.retention",
+            log.project,
+            text,
+        )
     )
 
 
