@@ -110,7 +110,7 @@ class Seen:
         """In a read: what a write sees of others may not be committed yet."""
         return [seq for seq in list(self._doubtful) if not blocks.exists(tx, seq)]
 
-    def _forget_some(self, tx: Tx, gone: Sequence[int]) -> Sequence[int]:
+    def _forget_some(self, tx: Tx, gone: list[int]) -> list[int]:
         """Forget the keys of the first of these blocks, by their seq; those that are left."""
         forgotten = 0
         for done, seq in enumerate(gone):
@@ -121,7 +121,7 @@ class Seen:
                 if self._unsealed.get(key) == seq:
                     del self._unsealed[key]
             forgotten += len(keys) // key_run.KEY_BYTES
-        return ()
+        return []
 
     def _found_unsealed(self, tx: Tx, keys: Sequence[bytes | None], past: int) -> set[bytes]:
         if self._unsealed.keys().isdisjoint(keys):
