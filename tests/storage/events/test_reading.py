@@ -1,0 +1,285 @@
+"""Every plan's answer equals the one computed from a plain list, whether events wait or are sealed or both."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from delta_server.config import Events
+from delta_server.core import intervals
+from delta_server.core.errors import Invalid
+from delta_server.core.event import Event
+from delta_server.core.plan import (
+    Aggregate,
+    Bound,
+    Condition,
+    Every,
+    Field,
+    Filter,
+    Key,
+    Listing,
+    Metric,
+    Not,
+    Order,
+    Some,
+    Span,
+    Text,
+)
+from delta_server.storage.events import compile, reading
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.reading import Answering
+from delta_server.storage.events.snapshot import ALWAYS
+from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from tests.storage.events import evaluate
+from tests.storage.events.stored import DAY_MS, make_project, put_block, seal
+from tests.storage.opened import FAST, START_MS, opened
+
+TYPE = Field("eventType", "event_type", "text")
+SOURCE = Field("source", "source", "text")
+USER = Field("userId", "user_id", "text")
+MESSAGE = Field("messageId", "message_id", "text")
+DURATION = Field("duration", "duration", "number")
+PRIORITY = Field("priority", "priority", "number")
+TIME = Field("timestamp", "time_ms", "time")
+TAGS = Field("tags", "tags", "list")
+ODD_NAMES = ("plan", "a.b", 'a"b', "a'b", "$", "$.x", "~1", "a/b", "é", "0", "*", "'); DROP TABLE x; --", "$1", "?")
+COLUMNS = (TYPE, SOURCE, USER, MESSAGE, DURATION, PRIORITY, TIME, TAGS)
+
+times = st.integers(START_MS - 3 * DAY_MS, START_MS + 3 * DAY_MS) | st.integers(-5 * DAY_MS, 5 * DAY_MS)
+words = st.sampled_from(["a", "b", "ab", "A", "é", "", "'", "%", "nan", "12", "1.5", "x y", 'q"', "true"])
+numbers = st.integers(-9, 9) | st.sampled_from([0.5, -1.25, 3.0, 12, 1.5])
+names = st.sampled_from(ODD_NAMES)
+json_values = st.none() | st.booleans() | words | numbers
+objects = st.dictionaries(names, json_values | st.dictionaries(names, json_values, max_size=2), max_size=3)
+json_fields = st.builds(
+    lambda root, path: Field(".".join((root, *path)), root, "json", tuple(path)),
+    st.sampled_from(["data", "metadata"]),
+    st.lists(names, min_size=1, max_size=2),
+)
+fields = st.sampled_from(COLUMNS) | json_fields
+
+
+def rarely(usual: Any, strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """`strategy` one time in three: else hardly a row would be left of so few events."""
+    return st.integers(0, 2).flatmap(lambda n: st.just(usual) if n < 2 else strategy)
+
+
+def raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+events = st.lists(
+    st.builds(
+        Event,
+        at=times,
+        received_at=times,
+        type=words,
+        source=st.none() | words,
+        user_id=st.none() | words,
+        anonymous_id=st.none() | words,
+        session_id=st.none() | words,
+        duration=st.none() | numbers.map(float),
+        priority=st.none() | st.integers(-2, 9),
+        status=st.none() | words,
+        tags=st.none() | st.lists(words, max_size=3),
+        data=st.none() | objects.map(raw),
+        metadata=st.none() | objects.map(raw),
+        message_id=st.none() | words.filter(bool) | st.uuids().map(str) | st.uuids().map(lambda u: str(u).upper()),
+    ),
+    min_size=3,
+    max_size=20,
+).map(lambda found: [msgspec.structs.replace(event, seq=n + 1) for n, event in enumerate(found)])
+
+
+@st.composite
+def conditions(draw: st.DrawFn) -> Condition:
+    field = draw(fields)
+    op = draw(st.sampled_from(["is", "is_not", "gt", "gte", "lt", "lte", "exists", "missing"]))
+    of_text = ["contains", "not_contains", "starts_with", "ends_with"]
+    if field.kind not in ("number", "time") and draw(st.booleans()):
+        op = draw(st.sampled_from(of_text))
+    if op in ("exists", "missing"):
+        return Condition(op, field)
+    values = {
+        "number": numbers,
+        "time": times,
+        "json": words if op in of_text else words | numbers | st.booleans(),
+    }.get(field.kind, words)
+    most = 1 if op in ("gt", "gte", "lt", "lte") else 3
+    return Condition(op, field, tuple(draw(st.lists(values, min_size=1, max_size=most))))
+
+
+texts = st.lists(st.sampled_from(["a", "É", "ab", "12", "zz"]), min_size=1, max_size=2).map(lambda w: Text(tuple(w)))
+filters: st.SearchStrategy[Filter] = st.recursive(
+    conditions() | texts,
+    lambda inner: (
+        st.builds(Every, st.lists(inner, max_size=3).map(tuple))
+        | st.builds(Some, st.lists(inner, max_size=3).map(tuple))
+        | st.builds(Not, inner)
+    ),
+    max_leaves=5,
+)
+spans = st.just(ALWAYS) | st.tuples(times, times).map(lambda pair: Span(min(pair), max(pair)))
+metrics = st.lists(
+    st.builds(
+        Metric,
+        name=st.just(""),
+        function=st.sampled_from(["avg", "min", "max", "sum", "quantile"]),
+        field=st.sampled_from([DURATION, PRIORITY]) | json_fields,
+        share=st.sampled_from([0.0, 0.5, 0.95, 1.0]),
+    )
+    | st.builds(Metric, name=st.just(""), function=st.sampled_from(["unique", "mode", "count"]), field=fields)
+    | st.just(Metric("", "count")),
+    min_size=1,
+    max_size=4,
+).map(lambda found: tuple(msgspec.structs.replace(each, name=f"m{n}") for n, each in enumerate(found)))
+
+
+def interval(text: str, zone: str) -> intervals.Interval:
+    return intervals.parse(text, intervals.zone(zone), Span(START_MS - DAY_MS, START_MS + DAY_MS), at="interval")
+
+
+INTERVALS = [interval(*each) for each in (("1h", "UTC"), ("7h", "Asia/Kolkata"), ("1d", "Europe/Paris"), ("1w", "UTC"))]
+keys = st.lists(fields | st.sampled_from(INTERVALS), max_size=3, unique_by=lambda key: key.name).map(tuple)
+
+
+@st.composite
+def aggregates(draw: st.DrawFn) -> Aggregate:
+    asked, by = draw(metrics), draw(keys)
+    count = Metric("n", "count")
+    bound = st.builds(Bound, st.sampled_from(["gt", "is", "is_not", "lte"]), st.just("n"), st.integers(0, 3))
+    having = draw(rarely((), st.tuples(bound)))
+    named = [*(key.name for key in by), "n"]
+    order = draw(st.lists(st.builds(Order, st.sampled_from(named), st.booleans()), max_size=2))
+    return Aggregate(
+        draw(rarely(ALWAYS, spans)), (*asked, count), by, draw(rarely(None, filters)), having, tuple(order),
+        draw(rarely(None, st.integers(1, 5))), draw(rarely(0, st.integers(1, 2))),
+    )  # fmt: skip
+
+
+class Asked:
+    """A log of events on disk, asked about."""
+
+    def __init__(self, db: SqliteDatabase, engine: Engine) -> None:
+        self.db = db
+        self.engine = engine
+        self.answering = Answering(db, engine, {}, lambda snapshot, plan: None)
+        self.count = 0
+
+    async def project_with(self, stored: Sequence[Event], *, sealed: int, blocks: int) -> int:
+        """A new project with these events in blocks, of which the first `sealed` are segments."""
+        self.count += 1
+        project = await self.db.write(make_project, f"p{self.count}")
+        cut = [list(stored[n::blocks]) for n in range(blocks)]
+        for number, block in enumerate(block for block in cut if block):
+            await self.db.write(put_block, project, block)
+            if number + 1 == sealed:
+                await seal(self.db, self.engine, project)
+        return project
+
+    async def seqs(self, project: int, plan: Listing) -> list[int]:
+        answer = await self.answering.query(project, plan)
+        return [row[0] for row in answer.rows]
+
+
+@pytest.fixture
+async def asked(db: SqliteDatabase, engine: Engine) -> Asked:
+    return Asked(db, engine)
+
+
+@asynccontextmanager
+async def opened_log() -> AsyncIterator[Asked]:
+    with tempfile.TemporaryDirectory() as directory:
+        async with opened(Path(directory)) as db:
+            engine = Engine(Path(directory) / DATABASE_NAME, Events(query_threads=1), FAST)
+            try:
+                yield Asked(db, engine)
+            finally:
+                await engine.close()
+
+
+@pytest.fixture(scope="module")
+def loop_and_log() -> Any:
+    """One log for all examples of a hypothesis test, which runs outside of pytest's event loop."""
+    with asyncio.Runner() as runner:
+        manager = opened_log()
+        log = runner.run(manager.__aenter__())
+        yield runner, log
+        runner.run(manager.__aexit__(None, None, None))
+
+
+FREE = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@FREE
+@given(stored=events, where=filters, span=rarely(ALWAYS, spans), ascending=st.booleans(), sealed=st.integers(0, 3))
+def test_filters_hold_for_the_same_events(
+    loop_and_log: Any, stored: list[Event], where: Filter, span: Span, ascending: bool, sealed: int
+):
+    runner, log = loop_and_log
+
+    async def check() -> None:
+        project = await log.project_with(stored, sealed=sealed, blocks=3)
+        plan = Listing(span, where, ascending)
+        assert await log.seqs(project, plan) == evaluate.listing(stored, plan)
+
+    runner.run(check())
+
+
+@FREE
+@given(stored=events, plan=aggregates(), sealed=st.integers(0, 3))
+def test_aggregates_are_the_same(loop_and_log: Any, stored: list[Event], plan: Aggregate, sealed: int):
+    runner, log = loop_and_log
+
+    async def check() -> None:
+        project = await log.project_with(stored, sealed=sealed, blocks=3)
+        answer = await log.answering.query(project, plan)
+        expected = evaluate.aggregate(stored, plan)
+        assert len(answer.rows) == len(expected)
+        for row, wanted in zip(answer.rows, expected, strict=True):
+            assert row == pytest.approx(wanted, nan_ok=False) if all(map(is_number, wanted)) else same(row, wanted)
+        assert answer.columns == compile.columns(plan)
+
+    runner.run(check())
+
+
+def is_number(cell: Any) -> bool:
+    return isinstance(cell, int | float)
+
+
+def same(row: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:
+    pairs = list(zip(row, wanted, strict=True))
+    return all(a == (pytest.approx(b) if is_number(b) else b) for a, b in pairs)
+
+
+@FREE
+@given(
+    stored=events,
+    where=st.none() | filters,
+    ascending=st.booleans(),
+    limit=st.integers(1, 4),
+    skip=st.integers(0, 4),
+    after=st.none() | st.tuples(times, st.integers(0, 13)),
+)
+def test_pages_are_cut_from_the_whole(
+    loop_and_log: Any, stored: list[Event], where: Filter | None, ascending: bool, limit: int, skip: int, after: Any
+):
+    runner, log = loop_and_log
+
+    async def check() -> None:
+        project = await log.project_with(stored, sealed=2, blocks=4)
+        plan = Listing(ALWAYS, where, ascending, after, limit, skip)
+        assert await log.seqs(project, plan) == evaluate.listing(stored, plan)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "_FIRST_EVENTS", 2)
+        patch.setattr(reading, "_GROWTH", 2)
+        runner.run(check())
