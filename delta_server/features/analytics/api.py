@@ -4,11 +4,12 @@ import re
 import time
 from typing import Annotated, Any, Literal, TypeAlias
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
-from delta_server.core import queries, shown_event
+from delta_server.core import fields, intervals, queries, shown_event
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import shown
 from delta_server.core.plan import Listing
@@ -29,7 +30,7 @@ _LIST = "events"
 _MOST_SKIPPED = 100_000
 
 _METRICS = "count, unique_users, avg_duration, p95_duration, sum_data.price ...; several with commas"
-Metrics: TypeAlias = Annotated[list[str] | None, QueryParameter(description=_METRICS)]
+Metrics: TypeAlias = Annotated[list[str] | None, QueryParameter(name="metrics", description=_METRICS)]
 GroupBy: TypeAlias = Annotated[
     list[str] | None, QueryParameter(name="groupBy", description="eventType, data.plan ...; several with commas")
 ]
@@ -63,7 +64,7 @@ async def ask(
     service.check_place(query, here)
     tag = await service.tag(services, project, query)
     found = await while_connected(request, service.answer(services, project, query, tag))
-    return Result(found.rows, _meta(query, here, found, started), query.asked)
+    return Result(msgspec.Raw(found.rows), _meta(query, here, found, started), query.asked)
 
 
 @get(
@@ -78,7 +79,7 @@ async def aggregate(
     project: NamedDependency[int],
     filters: NamedDependency[EventFilters],
     interval: Annotated[str, QueryParameter(description="1m, 5m, 15m, 1h, 90m, 1d, 1w ...")] = "1h",
-    metrics: Metrics = None,
+    computed: Metrics = None,  # `metrics` is the server's own
     group_by: GroupBy = None,
     fill: Filled = None,
     compare: Compare = None,
@@ -87,16 +88,19 @@ async def aggregate(
 ) -> Response[Any]:
     """A row for each stretch of time that has events, and group; of the last week when no time is given. Besides the
     parameters below, `data.NAME=value` and `metadata.NAME=value` choose events."""
+    keys = split(group_by or ())
+    for n, key in enumerate(keys):
+        fields.parse(key, at=f"groupBy[{n}]")
     asked = Asked(
-        metrics=split(metrics or ["count"]),
-        group_by=[f"time:{interval}", *split(group_by or ())],
+        metrics=split(computed or ["count"]),
+        group_by=[f"time:{interval}", *keys],
         fill=fill,
         compare=compare,
         limit=limit,
         cursor=cursor,
         timezone=filters.zone_name,
     )
-    return await _table(request, services, project, filters, asked)
+    return await _table(request, services, project, filters, asked, interval=interval)
 
 
 @get(
@@ -110,7 +114,7 @@ async def analyse(
     services: NamedDependency[Services],
     project: NamedDependency[int],
     filters: NamedDependency[EventFilters],
-    metrics: Metrics = None,
+    computed: Metrics = None,  # `metrics` is the server's own
     group_by: GroupBy = None,
     having: Annotated[list[str] | None, QueryParameter(description="count>10, avg_duration<=5; with commas")] = None,
     order_by: Annotated[
@@ -123,7 +127,7 @@ async def analyse(
     """A row for each group, of the last week when no time is given. Besides the parameters below, `data.NAME=value` and
     `metadata.NAME=value` choose events."""
     asked = Asked(
-        metrics=split(metrics or ["count"]),
+        metrics=split(computed or ["count"]),
         group_by=split(group_by or ()),
         having=[_bound(text, f"having[{n}]") for n, text in enumerate(split(having or ()))],
         order_by=split(order_by or ()),
@@ -186,22 +190,29 @@ def _skipped(page: int | None, size: int, cursor: str | None) -> int:
 
 
 async def _table(
-    request: Request[Any, Any, Any], services: Services, project: int, filters: EventFilters, asked: Asked
+    request: Request[Any, Any, Any],
+    services: Services,
+    project: int,
+    filters: EventFilters,
+    asked: Asked,
+    *,
+    interval: str | None = None,
 ) -> Response[Any]:
     started = time.perf_counter()
     here = service.place(services, asked.cursor)
-    query = queries.parse(
-        asked, now_ms=here.now_ms, skip=here.skip, where=filters.where, within=filters.week(here.now_ms)
-    )
+    within = filters.week(here.now_ms)
+    if interval is not None:
+        intervals.parse(interval, filters.zone, within, at="interval")
+    query = queries.parse(asked, now_ms=here.now_ms, skip=here.skip, where=filters.where, within=within)
     service.check_place(query, here)
     tag = await service.tag(services, project, query)
-    named = None if tag is None else conditional.etag(tag)
+    named = None if tag is None else "W/" + conditional.etag(tag)  # weak: took_ms is another each time
     if named is not None and (unchanged := conditional.not_modified(request, named)):
         return unchanged
     found = await while_connected(request, service.answer(services, project, query, tag))
-    response = pagination.respond(request, Table(found.rows, _meta(query, here, found, started)))
+    response = pagination.respond(request, Table(msgspec.Raw(found.rows), _meta(query, here, found, started)))
     if named is not None:
-        response.headers.update(conditional.headers("W/" + named))
+        response.headers.update(conditional.headers(named))
     return response
 
 

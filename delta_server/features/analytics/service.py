@@ -25,7 +25,7 @@ _MOST_SKIPPED = 10_000_000
 class Found(msgspec.Struct, frozen=True):
     """`rows` is a JSON array of objects."""
 
-    rows: msgspec.Raw
+    rows: bytes
     source: str
     scanned: int
     approximate: dict[str, float]
@@ -80,7 +80,7 @@ async def answer(svc: Services, project: int, query: Query, tag: bytes | None) -
     answers = [await svc.eventlog.query(project, plan) for plan in _plans(query)]
     found = await svc.cpu(_shape, query, answers)
     if tag is not None:
-        svc.cache.put(key, await svc.cpu(msgspec.msgpack.encode, found))
+        svc.cache.put(key, msgspec.msgpack.encode(found))
     return found
 
 
@@ -112,7 +112,7 @@ def _shape(query: Query, answers: Sequence[Answer]) -> Found:
     estimated = {name for one in answers for name in one.approximate}
     sources = {one.source for one in answers}
     return Found(
-        msgspec.Raw(msgspec.json.encode(rows)),
+        msgspec.json.encode(rows),
         sources.pop() if len(sources) == 1 else "both",
         sum(one.scanned for one in answers),
         {
