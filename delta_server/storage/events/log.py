@@ -11,10 +11,11 @@ from delta_server.core.event import Event
 from delta_server.core.plan import Listing, Plan
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Answer, Beside, EventStats
-from delta_server.storage.events import blocks, catalog
+from delta_server.storage.events import behaviour, blocks, catalog, reading
 from delta_server.storage.events.appending import Appending
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.key_upkeep import KeyUpkeep
+from delta_server.storage.events.reading import Answering
 from delta_server.storage.events.seen import DAY_MS, Seen
 from delta_server.storage.events.upkeep import NoRollups, Upkeep
 from delta_server.storage.sqlite import DATABASE_NAME
@@ -33,6 +34,7 @@ class EmbeddedEventLog:
         self._seen = seen
         self._appending = Appending(db, clock, cpu, seen, last_seq)
         self._engine = Engine(config.storage.data_dir / DATABASE_NAME, config.events)
+        self._answering = Answering(db, self._engine, behaviour.COMPILERS, reading.uncovered)
         self._upkeep = Upkeep(
             db,
             self._engine,
@@ -56,16 +58,16 @@ class EmbeddedEventLog:
         return await self._appending.append(project, events, beside)
 
     async def query(self, project: int, plan: Plan) -> Answer:
-        raise NotImplementedError
+        return await self._answering.query(project, plan)
 
     def stream(self, project: int, plan: Listing | Plan) -> AsyncIterator[list[tuple[Any, ...]]]:
-        raise NotImplementedError
+        return self._answering.stream(project, plan)
 
     async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
         return await self._upkeep.erase(project, names, told)
 
     async def version(self, project: int, plan: Plan) -> bytes:
-        raise NotImplementedError
+        return await self._answering.version(project, plan)
 
     async def tend(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
         return await self._upkeep.tend(project, everything=seal, compacting=compact)
