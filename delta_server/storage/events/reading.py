@@ -117,14 +117,14 @@ class _Looked:
         left, skip = self._plan.limit, self._plan.skip
         wanted = max(_FIRST_EVENTS, 4 * ((left or 0) + skip))
         for source in self._sources(wanted, _GROWTH):
-            if left == 0:
-                return
             params = Params()
             sql = compile.listing(self._plan, source, params, limit=left, skip=skip)
             _, rows = reading.rows(sql, params.values)
             if rows:
                 skip, left = 0, None if left is None else left - len(rows)
                 yield rows
+                if left == 0:
+                    return
             elif skip:
                 params = Params()
                 [(skipped,)] = reading.rows(compile.count(self._plan, source, params), params.values)[1]
@@ -140,6 +140,8 @@ class _Looked:
     def _sources(self, events: int, growth: int) -> Iterator[str]:
         """What stands behind FROM, for one span after the other."""
         stretches = _stretches(self._segments, self._blocks)
+        if not stretches:  # a broken regular expression is told all the same
+            yield relation.of(self._snapshot, self._span, (), ()).sql
         for span in windows(self._span, stretches, events, ascending=self._plan.ascending, growth=growth):
             segments = [
                 each for each in self._segments if each.first_at < span.end_ms and each.last_at >= span.start_ms

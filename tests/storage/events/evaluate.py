@@ -9,7 +9,20 @@ from typing import Any
 
 from delta_server.core import intervals
 from delta_server.core.event import Event
-from delta_server.core.plan import Aggregate, Condition, Every, Field, Filter, Interval, Key, Listing, Metric, Not, Some
+from delta_server.core.plan import (
+    Aggregate,
+    Condition,
+    Every,
+    Field,
+    Filter,
+    Interval,
+    Key,
+    Listing,
+    Metric,
+    Not,
+    Operation,
+    Some,
+)
 
 _ATTRIBUTES = {"time_ms": "at", "event_type": "type"}
 
@@ -36,8 +49,8 @@ def value(event: Event, field: Field) -> Any:
 
 
 def number(event: Event, field: Field) -> float | int | None:
-    found = value(event, field)
-    if found is None or field.kind in ("number", "time"):
+    found: Any = value(event, field)
+    if found is None or isinstance(found, int | float):
         return found
     try:
         read = float(found)
@@ -70,7 +83,7 @@ def _text(event: Event) -> str:
 
 
 def _holds(event: Event, where: Condition) -> bool:
-    positive = {"is_not": "is", "not_contains": "contains", "missing": "exists"}.get(where.op)
+    positive = _NEGATED.get(where.op)
     if positive is not None:
         return not _holds(event, Condition(positive, where.field, where.values))
     found = value(event, where.field)
@@ -92,6 +105,7 @@ def _compares(op: str, found: Any, given: Any) -> bool:
     return bool(_OPERATIONS[op](found, given))
 
 
+_NEGATED: dict[str, Operation] = {"is_not": "is", "not_contains": "contains", "missing": "exists"}
 _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "is": lambda found, given: found == given,
     "contains": lambda found, given: given in found,

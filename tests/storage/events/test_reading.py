@@ -1,6 +1,7 @@
 """Every plan's answer equals the one computed from a plain list, whether events wait or are sealed or both."""
 
 import asyncio
+import re
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -24,10 +25,11 @@ from delta_server.core.plan import (
     Every,
     Field,
     Filter,
-    Key,
+    Interval,
     Listing,
     Metric,
     Not,
+    Operation,
     Order,
     Some,
     Span,
@@ -99,19 +101,22 @@ events = st.lists(
 ).map(lambda found: [msgspec.structs.replace(event, seq=n + 1) for n, event in enumerate(found)])
 
 
+OF_ALL: list[Operation] = ["is", "is_not", "gt", "gte", "lt", "lte", "exists", "missing"]
+OF_TEXT: list[Operation] = ["contains", "not_contains", "starts_with", "ends_with"]
+
+
 @st.composite
 def conditions(draw: st.DrawFn) -> Condition:
     field = draw(fields)
-    op = draw(st.sampled_from(["is", "is_not", "gt", "gte", "lt", "lte", "exists", "missing"]))
-    of_text = ["contains", "not_contains", "starts_with", "ends_with"]
+    op = draw(st.sampled_from(OF_ALL))
     if field.kind not in ("number", "time") and draw(st.booleans()):
-        op = draw(st.sampled_from(of_text))
+        op = draw(st.sampled_from(OF_TEXT))
     if op in ("exists", "missing"):
         return Condition(op, field)
     values = {
         "number": numbers,
         "time": times,
-        "json": words if op in of_text else words | numbers | st.booleans(),
+        "json": words if op in OF_TEXT else words | numbers | st.booleans(),
     }.get(field.kind, words)
     most = 1 if op in ("gt", "gte", "lt", "lte") else 3
     return Condition(op, field, tuple(draw(st.lists(values, min_size=1, max_size=most))))
@@ -143,7 +148,7 @@ metrics = st.lists(
 ).map(lambda found: tuple(msgspec.structs.replace(each, name=f"m{n}") for n, each in enumerate(found)))
 
 
-def interval(text: str, zone: str) -> intervals.Interval:
+def interval(text: str, zone: str) -> Interval:
     return intervals.parse(text, intervals.zone(zone), Span(START_MS - DAY_MS, START_MS + DAY_MS), at="interval")
 
 
@@ -283,3 +288,124 @@ def test_pages_are_cut_from_the_whole(
         patch.setattr(reading, "_FIRST_EVENTS", 2)
         patch.setattr(reading, "_GROWTH", 2)
         runner.run(check())
+
+
+ODD = [
+    Event(at=START_MS + n, received_at=0, type="a", seq=n + 1, data=raw({name: name}))
+    for n, name in enumerate(ODD_NAMES)
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+async def test_no_name_or_value_is_read_as_sql_or_as_a_path(asked: Asked, name: str):
+    project = await asked.project_with(ODD, sealed=1, blocks=2)
+    field = Field("data.x", "data", "json", (name,))
+    wanted = [ODD_NAMES.index(name) + 1]
+    assert await asked.seqs(project, Listing(ALWAYS, Condition("is", field, (name,)))) == wanted
+    assert await asked.seqs(project, Listing(ALWAYS, Condition("exists", field))) == wanted
+    by = await asked.answering.query(project, Aggregate(ALWAYS, (Metric("n", "count"),), (field,)))
+    assert by.rows == [(name, 1), (None, len(ODD) - 1)]
+
+
+async def test_a_broken_pattern_is_told_even_where_there_is_nothing(asked: Asked):
+    project = await asked.project_with([], sealed=0, blocks=1)
+    for field in (TYPE, TAGS):
+        with pytest.raises(Invalid, match="missing"):
+            await asked.seqs(project, Listing(ALWAYS, Condition("matches", field, ("(",))))
+
+
+async def test_patterns_match_anywhere(asked: Asked):
+    stored = [Event(START_MS + n, 0, kind, n + 1, tags=[kind]) for n, kind in enumerate(["checkout", "check", "out"])]
+    project = await asked.project_with(stored, sealed=1, blocks=2)
+    for field in (TYPE, TAGS):
+        found = await asked.seqs(
+            project, Listing(ALWAYS, Condition("matches", field, ("^check", "t$")), ascending=True)
+        )
+        assert found == [1, 2, 3]
+        negated = Not(Condition("matches", field, ("^check.",)))
+        assert await asked.seqs(project, Listing(ALWAYS, negated, ascending=True)) == [2, 3]
+
+
+async def test_a_project_without_events_has_answers(asked: Asked):
+    project = await asked.project_with([], sealed=0, blocks=1)
+    metrics = (Metric("n", "count"), Metric("avg", "avg", DURATION), Metric("tags", "unique", TAGS))
+    assert (await asked.answering.query(project, Aggregate(ALWAYS, metrics))).rows == [(0, None, 0)]
+    assert (await asked.answering.query(project, Aggregate(ALWAYS, metrics, (TYPE,)))).rows == []
+    assert await asked.seqs(project, Listing(ALWAYS)) == []
+
+
+async def test_a_stream_gives_names_then_every_row_in_order(asked: Asked, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reading, "STREAM_EVENTS", 100)
+    stored = [Event(START_MS + n // 3, 0, "a", n + 1) for n in range(1000)]
+    project = await asked.project_with(stored, sealed=2, blocks=3)
+    batches = [batch async for batch in asked.answering.stream(project, Listing(ALWAYS))]
+    assert batches[0] == [compile.LISTED]
+    assert [row[0] for batch in batches[1:] for row in batch] == list(range(1000, 0, -1))
+    assert max(map(len, batches)) < 200
+    by_type = Aggregate(ALWAYS, (Metric("n", "count"),), (TYPE,))
+    assert [batch async for batch in asked.answering.stream(project, by_type)] == [[("eventType", "n")], [("a", 1000)]]
+    limited = Listing(ALWAYS, limit=2, skip=1, ascending=True)
+    assert [row[0] async for batch in asked.answering.stream(project, limited) for row in batch] == ["seq", 2, 3]
+
+
+async def test_the_version_changes_with_the_events_of_the_span_alone(asked: Asked):
+    stored = [Event(START_MS + n, 0, "a", n + 1) for n in range(10)]
+    project = await asked.project_with(stored[:5], sealed=0, blocks=1)
+    inside, outside = Listing(Span(START_MS, START_MS + 100)), Listing(Span(0, START_MS))
+
+    async def versions() -> tuple[bytes, bytes]:
+        return await asked.answering.version(project, inside), await asked.answering.version(project, outside)
+
+    seen = [await versions()]
+    await asked.db.write(put_block, project, stored[5:])
+    seen.append(await versions())
+    await seal(asked.db, asked.engine, project)
+    seen.append(await versions())
+    assert [one[0] == other[0] for one, other in pairwise(seen)] == [False, False]
+    assert len({before for _, before in seen}) == 1
+    raise_version = (
+        "INSERT INTO event_settings (project, retention, version) VALUES (?, '{}', 1)"
+        " ON CONFLICT (project) DO UPDATE SET version = version + 1"
+    )
+    await asked.db.write(lambda tx: tx.run(raise_version, project))
+    assert await versions() not in seen
+
+
+async def test_conditions_and_columns_reach_the_files(asked: Asked):
+    """Else every query would read all of every segment."""
+    stored = [Event(START_MS + n, 0, "abc"[n % 3], n + 1, source="web", user_id="bcd"[n % 3]) for n in range(100)]
+    project = await asked.project_with(stored, sealed=1, blocks=2)
+    where = Every((Condition("is", TYPE, ("b",)), Condition("gt", USER, ("bb",))))
+    plan = Aggregate(Span(START_MS, START_MS + 50), (Metric("n", "count"),), (SOURCE,), where)
+
+    def explained(at: Any) -> str:
+        made = reading.aggregate(at.snapshot, plan)
+        return str(at.rows(f"EXPLAIN {made.sql}", made.values)[1][0][1])
+
+    text = " ".join(re.sub("[^ -~]", " ", await asked.engine.run(project, explained)).split())
+    assert re.search(r"Projections: source[^:]* Filters: [^:]*event_type = 'b'", text), text
+    assert re.search(r"Filters: [^:]*time_ms < ", text), text
+    assert re.search(r"Function: READ_NDJSON Projections: t, e, o, u ", text), text
+    assert "message" not in text
+
+
+async def test_only_files_with_events_in_the_span_are_opened(asked: Asked):
+    days = [[Event(START_MS + day * DAY_MS + n, 0, "a", day * 10 + n + 1) for n in range(10)] for day in range(3)]
+    project = await asked.project_with(days[0], sealed=1, blocks=1)
+    for day in days[1:]:
+        await asked.db.write(put_block, project, day)
+    await seal(asked.db, asked.engine, project)
+    second = Span(START_MS + DAY_MS, START_MS + 2 * DAY_MS)
+    answer = await asked.answering.query(project, Aggregate(second, (Metric("n", "count"),)))
+    assert (answer.rows, answer.scanned) == ([(10,)], 10)
+
+
+async def test_a_page_of_the_newest_does_not_open_what_is_older(asked: Asked, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reading, "_FIRST_EVENTS", 4)
+    project = await asked.project_with([], sealed=0, blocks=1)
+    for day in range(4):
+        block = [Event(START_MS + day * DAY_MS + n, 0, "a", day * 10 + n + 1) for n in range(10)]
+        await asked.db.write(put_block, project, block)
+    await seal(asked.db, asked.engine, project)
+    answer = await asked.answering.query(project, Listing(ALWAYS, limit=2))
+    assert ([row[0] for row in answer.rows], answer.scanned) == ([40, 39], 10)
