@@ -1,13 +1,19 @@
 """`python -m delta_server` and the `delta-server` command."""
 
 import multiprocessing
+import sys
 
 
 def main() -> None:
     multiprocessing.freeze_support()  # first: a child process of the frozen executable must not start a second server
-    from delta_server.cli.main import run
+    if sys.argv[1:] == ["query-worker"]:  # started by storage/events/sql.py
+        from delta_server.storage.events import sql_worker
 
-    run()
+        sql_worker.main()
+    else:
+        from delta_server.cli.main import run
+
+        run()
 
 
 if __name__ == "__main__":

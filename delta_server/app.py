@@ -34,6 +34,7 @@ from delta_server.features.projects import tasks as projects_tasks
 from delta_server.features.snapshots import api as snapshots_api
 from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots import tasks as snapshots_tasks
+from delta_server.features.statements import api as statements_api
 from delta_server.features.stream import api as stream_api
 from delta_server.features.users import api as users_api
 from delta_server.features.users import service as users
@@ -71,6 +72,7 @@ ROUTES: list[ControllerRouterHandler] = [
     *retention_api.ROUTES,
     *analytics_api.ROUTES,
     *behaviour_api.ROUTES,
+    *statements_api.ROUTES,
     *users_api.ROUTES,
     *stream_api.ROUTES,
 ]

@@ -98,6 +98,7 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("POST", "/v1/query/funnel"): READ,
     ("POST", "/v1/query/retention"): READ,
     ("POST", "/v1/query/paths"): READ,
+    ("POST", "/v1/sql"): READ,
     # History
     ("GET", "/v1/endpoints/{}/history"): READ,
     ("GET", "/v1/endpoints/{}/fields"): READ,

@@ -3,12 +3,13 @@
 This only puts the parts together; each of the other files of this folder does one thing.
 """
 
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Self
 
 from delta_server.config import Config
 from delta_server.core.event import Event
-from delta_server.core.plan import Listing, Plan
+from delta_server.core.plan import Listing, Plan, Sql
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Answer, Beside, EventStats
 from delta_server.storage.events import behaviour, blocks, catalog, reading
@@ -17,6 +18,7 @@ from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.key_upkeep import KeyUpkeep
 from delta_server.storage.events.reading import Answering
 from delta_server.storage.events.seen import DAY_MS, Seen
+from delta_server.storage.events.sql import SqlProcesses
 from delta_server.storage.events.upkeep import NoRollups, Upkeep
 from delta_server.storage.sqlite import DATABASE_NAME
 
@@ -33,7 +35,9 @@ class EmbeddedEventLog:
         self._spare_cpu = spare_cpu
         self._seen = seen
         self._appending = Appending(db, clock, cpu, seen, last_seq)
-        self._engine = Engine(config.storage.data_dir / DATABASE_NAME, config.events)
+        database = config.storage.data_dir / DATABASE_NAME
+        self._engine = Engine(database, config.events)
+        self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1)
         self._answering = Answering(db, self._engine, behaviour.COMPILERS, reading.uncovered)
         self._upkeep = Upkeep(
             db,
@@ -58,6 +62,8 @@ class EmbeddedEventLog:
         return await self._appending.append(project, events, beside)
 
     async def query(self, project: int, plan: Plan) -> Answer:
+        if isinstance(plan, Sql):
+            return await self._sql.query(project, plan)
         return await self._answering.query(project, plan)
 
     def stream(self, project: int, plan: Listing | Plan) -> AsyncIterator[list[tuple[Any, ...]]]:
@@ -90,4 +96,5 @@ class EmbeddedEventLog:
 
     async def close(self) -> None:
         await self._appending.close()
+        await self._sql.close()
         await self._engine.close()

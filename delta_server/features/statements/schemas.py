@@ -1,0 +1,59 @@
+"""SQL and its answers on the wire."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+DEFAULT_ROWS = 1_000
+MOST_ROWS = 10_000
+MOST_PARAMS = 1_000
+
+
+class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`params` take the places of `?` in `sql`, in order."""
+
+    sql: str
+    params: Annotated[list[str | float | int | bool | None], Meta(max_length=MOST_PARAMS)] = []
+    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
+
+
+class Column(msgspec.Struct, frozen=True):
+    """`type` is DuckDB's. Of columns with one name, the later ones have a number behind it."""
+
+    name: str
+    type: str
+
+
+class About(msgspec.Struct, frozen=True):
+    """`rows_scanned` is how many rows the views hold that were read."""
+
+    rows_scanned: int
+    took_ms: float
+
+
+class Result(msgspec.Struct, frozen=True):
+    """`truncated`: there were more rows than `limit`, or than 16 MiB of answer hold."""
+
+    columns: list[Column]
+    rows: msgspec.Raw
+    truncated: bool
+    meta: About
+
+
+EXAMPLE: dict[str, Any] = {
+    "sql": "SELECT event_type, count(*) AS events, count(DISTINCT user_id) AS users FROM events"
+    " WHERE timestamp >= CAST(? AS TIMESTAMP) GROUP BY event_type ORDER BY events DESC",
+    "params": ["2026-05-01"],
+    "limit": 100,
+}
+EXAMPLE_RESULT = {
+    "columns": [
+        {"name": "event_type", "type": "VARCHAR"},
+        {"name": "events", "type": "BIGINT"},
+        {"name": "users", "type": "BIGINT"},
+    ],
+    "rows": [{"event_type": "page_view", "events": 4210, "users": 318}],
+    "truncated": False,
+    "meta": {"rows_scanned": 120_000, "took_ms": 61.2},
+}

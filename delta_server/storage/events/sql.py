@@ -1,0 +1,183 @@
+"""SQL of callers, run in processes of its own (sql_worker.py tells why): a few at a time, ended at the deadline.
+
+A process is started when it is needed, which takes half a second, and kept for the next question for a while; each
+question has a fresh DuckDB, so nothing of one is there for another.
+"""
+
+import asyncio
+import sys
+from asyncio.subprocess import Process
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import structlog
+
+from delta_server.config import Events
+from delta_server.core.errors import DeltaError, Invalid, TooCostly, Unavailable
+from delta_server.core.plan import Sql
+from delta_server.storage.eventlog import Answer
+from delta_server.storage.events.sql_worker import ARGUMENT, LATE, Answered, Request, Setup, too_long
+from delta_server.storage.transaction import shutting_down
+
+log = structlog.get_logger("delta.sql")
+
+MOST = 2
+"""Questions that run at once; each may take events.query_memory_bytes."""
+MOST_QUESTIONS = 100
+"""A process answers so many: what it has taken of memory it does not give back."""
+IDLE_S = 60.0
+_GRACE_S = 2.0
+"""How much later than the deadline a process that does not end by itself is ended."""
+_START_S = 30.0
+
+
+class SqlProcesses:
+    def __init__(self, database: Path, options: Events, *, cores: int) -> None:
+        self._setup = Setup(
+            str(database.absolute()),
+            options.query_memory_bytes,
+            options.query_threads or cores,
+            float(options.query_seconds),
+        )
+        self._turns = asyncio.Semaphore(MOST)
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._closed = False
+
+    async def query(self, project: int, plan: Sql) -> Answer:
+        """Raises Invalid for what may not be run or has no answer, TooCostly past the deadline or the memory limit,
+        Unavailable when no process became free."""
+        try:
+            async with asyncio.timeout(self._setup.seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unavailable("too many queries wait: try again later") from None
+        try:
+            answered = await self._ask(Request(project, plan.text, plan.params, plan.limit))
+        finally:
+            self._turns.release()
+        if answered.refused is not None:
+            raise Invalid(answered.refused, field="sql") if answered.invalid else TooCostly(answered.refused)
+        rows: list[tuple[msgspec.Raw, ...]] = msgspec.json.decode(answered.rows, type=list[tuple[msgspec.Raw, ...]])
+        return Answer(
+            answered.columns, list(rows), scanned=answered.scanned, types=answered.types, truncated=answered.truncated
+        )
+
+    async def close(self) -> None:
+        self._closed = True
+        for worker in [*self._idle, *self._busy]:
+            await worker.end()
+        self._idle.clear()
+
+    async def _ask(self, request: Request) -> Answered:
+        if self._closed:
+            raise shutting_down()
+        worker = self._idle.pop() if self._idle else _Worker(self._setup)
+        self._busy.add(worker)
+        try:
+            async with worker:
+                answered = await worker.ask(request)
+        finally:
+            self._busy.discard(worker)
+        if self._closed or answered.worn or worker.questions >= MOST_QUESTIONS:
+            await worker.end()
+        else:
+            worker.rest(self._idle)
+        return answered
+
+
+class _Worker:
+    """One process. Leaving its block by an exception ends it."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._process: Process | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self.questions = 0
+
+    async def ask(self, request: Request) -> Answered:
+        self.questions += 1
+        if self._resting is not None:
+            self._resting.cancel()
+        if self._process is None:
+            await self._start()
+        try:
+            async with asyncio.timeout(self._setup.seconds + _GRACE_S):
+                return await self._exchange(request)
+        except TimeoutError:
+            raise TooCostly(too_long(self._setup.seconds)) from None
+        except (asyncio.IncompleteReadError, ConnectionError, BrokenPipeError):
+            raise await self._died() from None
+
+    def rest(self, idle: "list[_Worker]") -> None:
+        """Wait among the others for the next question, for a while."""
+        idle.append(self)
+
+        def leave() -> None:
+            if self in idle:
+                idle.remove(self)
+                if self._process is not None and self._process.stdin is not None:
+                    self._process.stdin.close()  # the end of its stdin ends it
+
+        self._resting = asyncio.get_running_loop().call_later(IDLE_S, leave)
+
+    async def end(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+        if self._process is not None:
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.wait()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            await asyncio.shield(self.end())
+
+    async def _start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *_program(),
+            ARGUMENT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={"PYTHONPATH": str(Path(__file__).parents[3])},
+            start_new_session=True,  # Ctrl-C is the server's to answer
+        )
+        try:
+            async with asyncio.timeout(_START_S):
+                await self._exchange(self._setup)
+        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
+            log.error("the process for SQL does not start", exc_info=error)
+            raise Unavailable("SQL cannot be run now: try again later", retry_after_s=30) from None
+
+    async def _exchange(self, frame: Any) -> Answered:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        packed = msgspec.msgpack.encode(frame)
+        self._process.stdin.write(len(packed).to_bytes(4) + packed)
+        await self._process.stdin.drain()
+        size = int.from_bytes(await self._process.stdout.readexactly(4))
+        return msgspec.msgpack.decode(await self._process.stdout.readexactly(size), type=Answered)
+
+    async def _died(self) -> DeltaError:
+        assert self._process is not None
+        code = await self._process.wait()
+        log.warning("a query ended its process", exit_code=code)
+        if code == LATE:
+            return TooCostly(too_long(self._setup.seconds))
+        if code == 1:  # a traceback is on stderr
+            return DeltaError("something went wrong in the server; its log has more")
+        return TooCostly("the query took more memory or more time than it may: ask for less")
+
+
+def _program() -> list[str]:
+    if getattr(sys, "frozen", False):
+        return [sys.executable]
+    return [sys.executable, "-m", "delta_server"]
