@@ -48,10 +48,10 @@ async def _answer(svc: Services, project: int, question: Question[Any, Any], sha
         )
         key = ("behaviour", xxhash.xxh3_128_digest(b"\0".join(parts)))
         if (cached := svc.cache.get(key)) is not None:
-            return msgspec.msgpack.decode(cached, type=Found)
+            kept_rows, source, scanned = msgspec.msgpack.decode(cached, type=tuple[bytes, str, int])
+            return Found(msgspec.Raw(kept_rows), source, scanned)
     answer = await svc.eventlog.query(project, plan)
     rows = await svc.cpu(lambda: msgspec.json.encode(shape(answer)))
-    found = Found(msgspec.Raw(rows), answer.source, answer.scanned)
     if key is not None:
-        svc.cache.put(key, msgspec.msgpack.encode(found))
-    return found
+        svc.cache.put(key, msgspec.msgpack.encode((rows, answer.source, answer.scanned)))
+    return Found(msgspec.Raw(rows), answer.source, answer.scanned)

@@ -42,8 +42,8 @@ class Result(msgspec.Struct, frozen=True):
 
 
 EXAMPLE: dict[str, Any] = {
-    "sql": "SELECT event_type, count(*) AS events, count(DISTINCT user_id) AS users FROM events"
-    " WHERE timestamp >= CAST(? AS TIMESTAMP) GROUP BY event_type ORDER BY events DESC",
+    "sql": "select event_type, count(*) as events, count(distinct user_id) as users from events"
+    " where timestamp >= cast(? as timestamp) group by event_type order by events desc",
     "params": ["2026-05-01"],
     "limit": 100,
 }
