@@ -74,6 +74,9 @@ _PATH_PARAMETERS = {
     "key_id": "The key's id, the part between the second and third underscore",
     "endpoint": _ENDPOINT,
     "snapshot_id": "A snapshot's id",
+    "user": "Any of the user's ids; / in one is written %2F",
+    "group": "The group's id; / in it is written %2F",
+    "erasure_id": "The erasure's id",
     "delta_id": "A delta's id: that of the snapshot it leads to",
 }
 _TAGGED = frozenset(f"/v1/snapshots/{rest}" for rest in ("{}", "{}/data", "latest/{}", "at/{}"))

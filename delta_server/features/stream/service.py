@@ -47,7 +47,7 @@ def parse_last_id(text: str) -> int | None:
     """The seq in a Last-Event-ID header, None for an empty one. Raises Invalid."""
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
         raise Invalid("Last-Event-ID must be the id of an event of this stream", field="Last-Event-ID")
     return int(text)
 
@@ -55,10 +55,9 @@ def parse_last_id(text: str) -> int | None:
 async def events(svc: Services, project: int, wanted: Wanted, last: int | None) -> AsyncIterator[bytes]:
     """The bytes of the stream, from now on or from behind the event `last`, until the client or the server goes."""
     with svc.live.reading():
-        yield _RECONNECT
-        behind = last is not None
+        behind, repeated = last is not None, set[int]()
         _, block = svc.db.peek(svc.eventlog.reach, project)
-        repeated: set[int] = set()
+        yield _RECONNECT
         while not svc.live.stopping:
             heard = svc.live.happened.count
             sealed, newest = svc.db.peek(svc.eventlog.reach, project)
