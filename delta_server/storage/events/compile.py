@@ -35,13 +35,19 @@ def aggregate(plan: Aggregate, source: str, params: Params) -> str:
         f" GROUP BY {', '.join(keys)}" if keys else ""
     )
     shown = ", ".join([*keys, *(f"{sql} AS m{n}" for n, sql in enumerate(metrics))])
+    return shown_rows(plan, f"SELECT {shown} FROM ({rows})", params)
+
+
+def shown_rows(plan: Aggregate, rows: str, params: Params) -> str:
+    """Those of `rows`, a SELECT of `kN` and `mN`, that the plan's having keeps, in its order."""
+    keys = [f"k{n}" for n in range(len(plan.keys))]
     places = {name: f"k{n}" for n, name in enumerate(key.name for key in plan.keys)}
     places |= {metric.name: f"m{n}" for n, metric in enumerate(plan.metrics)}
     having = " AND ".join(_bound(bound, places, params) for bound in plan.having) or "true"
     order = [f"{places[part.name]} {'DESC' if part.descending else 'ASC'} NULLS LAST" for part in plan.order]
     order += [f"{key} ASC NULLS LAST" for key in keys]
     return (
-        f"SELECT * FROM (SELECT {shown} FROM ({rows})) WHERE {having}"
+        f"SELECT * FROM ({rows}) WHERE {having}"
         + (f" ORDER BY {', '.join(order)}" if order else "")
         + _page(plan.limit, plan.skip)
     )
@@ -164,21 +170,22 @@ class _Values:
 
 
 def _events(plan: Aggregate, source: str, values: _Values, params: Params) -> str:
-    keys = [f"{_key(key, plan.span, params)} AS k{n}" for n, key in enumerate(plan.keys)]
+    keys = [f"{key(each, plan.span, params)} AS k{n}" for n, each in enumerate(plan.keys)]
     shown = ", ".join([*keys, *values.events]) or "1 AS one"
     rows = f"SELECT {shown} FROM {source} WHERE {filters.condition(plan.where, params)}"
-    for n, key in enumerate(plan.keys):
-        if isinstance(key, Field) and key.kind == "list":
+    for n, each in enumerate(plan.keys):
+        if isinstance(each, Field) and each.kind == "list":
             rows = f"SELECT * REPLACE (unnest(k{n}) AS k{n}) FROM ({rows})"
     return rows
 
 
-def _key(key: Key, span: Span, params: Params) -> str:
-    if isinstance(key, Interval):
-        return interval_key(key, span)
-    if key.kind == "list":  # a group for each item, counted once an event, and one for events without any
-        return f"coalesce(list_distinct({filters.value(key, params)}), [NULL])"
-    return filters.value(key, params)
+def key(of: Key, span: Span, params: Params) -> str:
+    """SQL of a plan's key for the events of `span`, a list for one that has a row for each item."""
+    if isinstance(of, Interval):
+        return interval_key(of, span)
+    if of.kind == "list":  # a group for each item, counted once an event, and one for events without any
+        return f"coalesce(list_distinct({filters.value(of, params)}), [NULL])"
+    return filters.value(of, params)
 
 
 def _bound(bound: Bound, places: dict[str, str], params: Params) -> str:

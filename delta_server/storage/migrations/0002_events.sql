@@ -26,18 +26,20 @@ CREATE TABLE key_run (
   keys_count INTEGER NOT NULL, filter BLOB NOT NULL
 ) STRICT;
 CREATE TABLE key_page (id INTEGER PRIMARY KEY, keys BLOB NOT NULL) STRICT;
--- Continuous aggregates: one Parquet file for a stretch of one interval's buckets (storage/events/rollups.py).
+-- Continuous aggregates: a Parquet file holds the buckets of one interval that begin in its range, and no other file of
+-- that interval does (storage/events/rollups.py).
 CREATE TABLE rollup (
   id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL REFERENCES project, interval_ms INTEGER NOT NULL,
   first_at INTEGER NOT NULL, end_at INTEGER NOT NULL, rows_count INTEGER NOT NULL, stored_bytes INTEGER NOT NULL,
-  UNIQUE (project, interval_ms, first_at)
+  created_at INTEGER NOT NULL, UNIQUE (project, interval_ms, first_at)
 ) STRICT;
 CREATE TABLE rollup_data (rollup INTEGER PRIMARY KEY REFERENCES rollup, parquet BLOB NOT NULL) STRICT;
 -- A project's own settings for events: JSON, absent for the defaults. `version` goes up whenever sealed events change
 -- other than by new ones coming in: with it, cached answers are known to be old. `sealed_until` is the newest block that is sealed.
+-- `rollups` is JSON: see Known in core/rollup_plan.py.
 CREATE TABLE event_settings (
   project INTEGER PRIMARY KEY REFERENCES project, retention TEXT NOT NULL DEFAULT '{}', version INTEGER NOT NULL DEFAULT 0,
-  sealed_until INTEGER NOT NULL DEFAULT 0
+  sealed_until INTEGER NOT NULL DEFAULT 0, rollups TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 -- What identify and group calls told of users and groups, and when events told of them first and last.
 CREATE TABLE profile (

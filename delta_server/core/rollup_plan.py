@@ -1,0 +1,241 @@
+"""What is rolled up into which file, what has been let go, and which parts of a span are answered from what: pure.
+
+A file holds the buckets of one interval that begin in its range. A new range is a unit; when nothing has been added to
+neighbours for a while, they are merged up to a stretch. Both are counted from the epoch, so nothing depends on
+calendars, and a late event costs one small file.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from delta_server.core.plan import Aggregate, Condition, Every, Field, Filter, Interval, Metric, Not, Some, Span
+from delta_server.core.segment_plan import Borders
+from delta_server.core.times import DAY_MS
+
+EVER = -(2**62)
+"""Before all times."""
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
+
+
+class Width(msgspec.Struct, frozen=True):
+    """An interval, and the ranges of its files. `marginal`: besides a cell for each type and source, there is one for
+    each type, and one for all: where many cells have many persons each, to merge them takes longer than to read."""
+
+    name: str
+    ms: int
+    unit_ms: int
+    stretch_ms: int
+    marginal: bool
+
+
+WIDTHS = (
+    Width("1m", _MINUTE_MS, 3 * _HOUR_MS, DAY_MS, marginal=False),
+    Width("5m", 5 * _MINUTE_MS, 6 * _HOUR_MS, DAY_MS, marginal=False),
+    Width("15m", 15 * _MINUTE_MS, 12 * _HOUR_MS, DAY_MS, marginal=False),
+    Width("1h", _HOUR_MS, DAY_MS, 30 * DAY_MS, marginal=True),
+    Width("1d", DAY_MS, 10 * DAY_MS, 1000 * DAY_MS, marginal=True),
+)
+"""From the finest: each is made of the one before."""
+
+MERGED_BYTES = 8 << 20
+"""Of a file that others were merged into: it is written again whole for each late event."""
+
+
+class Known(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the rollups of a project know, kept beside its settings. `raw`: before these times events have been let go
+    of, by type, of all others by "". `since`: before these times an interval's buckets have been, by ms.
+    `stale`: UTC days since the epoch that are to be computed again, ascending."""
+
+    raw: dict[str, int] = {}
+    since: dict[int, int] = {}
+    stale: tuple[int, ...] = ()
+
+    def whole_from(self, types: Collection[str] | None = None) -> int:
+        """From when on all events are there, of these types or of all."""
+        others = self.raw.get("", EVER)
+        if types is None:
+            return max(self.raw.values(), default=EVER)
+        return max((self.raw.get(name, others) for name in types), default=EVER)
+
+    def there_from(self, width: Width) -> int:
+        return self.since.get(width.ms, EVER)
+
+
+def lost(known: Known, past: Borders) -> Known:
+    """After events before `past` were let go of."""
+    others = known.raw.get("", EVER)
+    names = {"", *known.raw, *past.types}
+    ends = {name: past.types.get(name, past.others) for name in names}
+    raw = {name: max(known.raw.get(name, others), EVER if (end := ends[name]) is None else end) for name in names}
+    return msgspec.structs.replace(known, raw=raw)
+
+
+def let_go(known: Known, borders: Mapping[int, int]) -> Known:
+    """After buckets before these times, by interval, were."""
+    since = {ms: max(known.since.get(ms, EVER), border) for ms, border in {**known.since, **borders}.items()}
+    return msgspec.structs.replace(known, since=since)
+
+
+def marked(known: Known, stretches: Iterable[tuple[int, int]]) -> Known:
+    """With the days of these times, (first, end) in ms, as stale."""
+    days = {day for first, end in stretches for day in range(first // DAY_MS, -(-end // DAY_MS))}
+    return msgspec.structs.replace(known, stale=tuple(sorted({*known.stale, *days})))
+
+
+def fresh(known: Known, day: int) -> Known:
+    return msgspec.structs.replace(known, stale=tuple(each for each in known.stale if each != day))
+
+
+# Files
+
+
+def down(at: int, step: int) -> int:
+    return at - at % step
+
+
+def up(at: int, step: int) -> int:
+    return -(-at // step) * step
+
+
+def ranges(width: Width, units: Iterable[int], files: Sequence[Span]) -> list[Span]:
+    """The ranges that hold these units (times // unit_ms), ascending: those of `files` where there are, else new
+    ones."""
+    found = set()
+    for unit in units:
+        new = Span(unit * width.unit_ms, (unit + 1) * width.unit_ms)
+        there = [span for span in files if span.start_ms < new.end_ms and span.end_ms > new.start_ms]
+        found.update(there or [new])
+    return sorted(found, key=lambda span: span.start_ms)
+
+
+class Piece(msgspec.Struct, frozen=True):
+    id: int
+    span: Span
+    stored_bytes: int
+    created_at: int
+
+
+def merges(width: Width, files: Sequence[Piece], before_ms: int) -> list[list[Piece]]:
+    """Neighbours within a stretch, of `files` ascending, that are each to become one. What is of times since
+    `before_ms`, or was added to since, may be added to again."""
+    runs: list[list[Piece]] = [[]]
+    for piece in files:
+        if piece.created_at >= before_ms or piece.span.end_ms > before_ms:
+            runs.append([])
+        elif runs[-1] and _go_together(width, runs[-1], piece):
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+    return [run for run in runs if len(run) > 1]
+
+
+def _go_together(width: Width, run: Sequence[Piece], next: Piece) -> bool:
+    same = run[0].span.start_ms // width.stretch_ms == next.span.start_ms // width.stretch_ms
+    return same and sum(piece.stored_bytes for piece in (*run, next)) <= MERGED_BYTES
+
+
+# Answers
+
+_KEYS = frozenset({"event_type", "source"})
+_COUNTED = frozenset({"user_id", "session_id", *_KEYS})
+_OF_NUMBERS = frozenset({"avg", "min", "max", "sum", "quantile", "count"})
+
+
+def fits(plan: Aggregate) -> bool:
+    """Whether rollups hold what it asks for, at least at some interval."""
+    return (
+        all(isinstance(key, Interval) or _is_column(key, _KEYS) for key in plan.keys)
+        and all(_is_metric(metric) for metric in plan.metrics)
+        and all(_is_column(field, _KEYS) for field in fields(plan.where))
+        and _is_plain(plan.where)
+    )
+
+
+def _is_column(field: Field, names: Collection[str]) -> bool:
+    return not field.path and field.column in names
+
+
+def _is_metric(metric: Metric) -> bool:
+    if metric.field is None:
+        return metric.function == "count"
+    if metric.function == "unique":
+        return _is_column(metric.field, _COUNTED)
+    return metric.function in _OF_NUMBERS and _is_column(metric.field, {"duration"})
+
+
+def _is_plain(where: Filter | None) -> bool:
+    match where:
+        case Every(parts) | Some(parts):
+            return all(map(_is_plain, parts))
+        case Not(part):
+            return _is_plain(part)
+        case _:
+            return where is None or isinstance(where, Condition)
+
+
+def fields(where: Filter | None) -> list[Field]:
+    """All that a filter's conditions are about."""
+    match where:
+        case Every(parts) | Some(parts):
+            return [field for part in parts for field in fields(part)]
+        case Not(part):
+            return fields(part)
+        case Condition():
+            return [where.field]
+        case _:
+            return []
+
+
+def types(where: Filter | None) -> frozenset[str] | None:
+    """The only types that can match, None when others can too."""
+    match where:
+        case Condition("is", field, values) if _is_column(field, {"event_type"}):
+            return frozenset(str(value) for value in values)
+        case Every(parts):
+            known = [found for part in parts if (found := types(part)) is not None]
+            return frozenset.intersection(*known) if known else None
+        case _:
+            return None
+
+
+def widths(plan: Aggregate, span: Span) -> list[Width]:
+    """The intervals whose buckets in the span lie in one stretch of each of the plan's keys, the coarsest first."""
+    steps = [number for key in plan.keys if isinstance(key, Interval) for number in _steps(key, span)]
+    return [width for width in reversed(WIDTHS) if all(step % width.ms == 0 for step in steps)]
+
+
+def _steps(key: Interval, span: Span) -> list[int]:
+    """What a bucket must divide."""
+    found = [key.step_ms]
+    since = EVER
+    for until, offset in key.offsets:
+        if since < span.end_ms and until > span.start_ms:
+            found.append(offset)
+            found += [since] if since > span.start_ms else []
+        since = until
+    return found
+
+
+def split(
+    span: Span, choice: Sequence[Width], known: Known, *, whole_from: int, worth_ms: int
+) -> tuple[list[tuple[Width, Span]], list[Span]]:
+    """The pieces of a span that rollups answer, and the rest. Each piece has the coarsest interval there is for it; the
+    rest is not cut up for less than `worth_ms`, unless events have been let go of there."""
+    pieces: list[tuple[Width, Span]] = []
+    gaps = [span]
+    for width in choice:
+        gaps = [left for gap in gaps for left in _taken(gap, width, known, whole_from, worth_ms, pieces)]
+    return pieces, gaps
+
+
+def _taken(
+    gap: Span, width: Width, known: Known, whole_from: int, worth_ms: int, pieces: list[tuple[Width, Span]]
+) -> list[Span]:
+    start = up(max(gap.start_ms, known.there_from(width)), width.ms)
+    end = down(gap.end_ms, width.ms)
+    if start >= end or (end - start < worth_ms and gap.start_ms >= whole_from):
+        return [gap]
+    pieces.append((width, Span(start, end)))
+    rest = [Span(gap.start_ms, start), Span(end, gap.end_ms)]
+    return [each for each in rest if each.start_ms < each.end_ms]

@@ -1,0 +1,139 @@
+"""Aggregates answered from rollups, as far as these hold what is asked for: keys and filters of type and source.
+
+Whole buckets of the span come from the files of the coarsest interval that fits its keys. Added to them is what is not
+in the rollups: events that wait or are not rolled up yet, and all events of the ragged ends, unless those were let go
+of: then finer intervals serve there. merging.py has the statement.
+Where few events are concerned and all of them are there, they are counted themselves: that is exact.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from delta_server.core import rollup_plan
+from delta_server.core.plan import Aggregate, Span
+from delta_server.core.rollup_plan import Known, Width
+from delta_server.storage.events import compile, merging, relation, rollup_store
+from delta_server.storage.events.reading import Compiled
+from delta_server.storage.events.relation import Params, Relation
+from delta_server.storage.events.snapshot import Block, Segment, Snapshot
+
+FEW_EVENTS = 100_000
+"""So many are counted themselves: 10 ms."""
+WORTH_EVENTS = 50_000
+"""For fewer events of an end no other interval's file is opened."""
+
+
+class _Sealed(msgspec.Struct, frozen=True):
+    """What there is of a plan's span, and the span with room for whole buckets where no events would be added."""
+
+    plan: Aggregate
+    rolled: tuple[Segment, ...]
+    unrolled: tuple[Segment, ...]
+    blocks: tuple[Block, ...]
+    known: Known
+    whole_from: int
+    wide: Span
+
+    @property
+    def events(self) -> int:
+        segments, blocks = (*self.rolled, *self.unrolled), self.blocks
+        return sum(each.events_count for each in segments) + sum(each.events_count for each in blocks)
+
+
+def cover(snapshot: Snapshot, plan: Aggregate) -> Compiled | None:
+    """See reading.Cover."""
+    if not rollup_plan.fits(plan):
+        return None
+    there = _sealed(snapshot, plan)
+    if there.events < FEW_EVENTS and plan.span.start_ms >= there.whole_from:
+        return None
+    pieces, gaps = rollup_plan.split(
+        there.wide,
+        rollup_plan.widths(plan, there.wide),
+        there.known,
+        whole_from=there.whole_from,
+        worth_ms=_worth_ms(there),
+    )
+    cells, scanned = _cells(snapshot, plan, pieces)
+    if not cells:
+        return None
+    events = _events(snapshot, there, gaps)
+    params = Params()
+    rows = merging.rows(plan, there.wide, cells, events.sql if events.scanned else None, params)
+    return Compiled(
+        compile.columns(plan),
+        compile.shown_rows(plan, rows, params),
+        params.values,
+        source="both" if events.scanned else "rollup",
+        scanned=scanned + events.scanned,
+        approximate=tuple(metric.name for metric in plan.metrics if merging.is_estimate(metric)),
+    )
+
+
+def _sealed(snapshot: Snapshot, plan: Aggregate) -> _Sealed:
+    segments = snapshot.segments(plan.span)
+    rows = snapshot.all("SELECT rollups FROM event_settings WHERE project = ?", snapshot.project)
+    known = rollup_store.decoded(rows[0][0]) if rows else Known()
+    whole_from = known.whole_from(rollup_plan.types(plan.where))
+    return _Sealed(
+        plan,
+        tuple(segment for segment in segments if segment.rolled),
+        tuple(segment for segment in segments if not segment.rolled),
+        tuple(snapshot.blocks(plan.span)),
+        known,
+        whole_from,
+        _widened(snapshot, plan.span, whole_from),
+    )
+
+
+def _widened(snapshot: Snapshot, span: Span, whole_from: int) -> Span:
+    """Up to whole buckets of the coarsest interval possible, where no event in the rollups lies in between: a range
+    that ends now has whole buckets only."""
+    start, end = span.start_ms, span.end_ms
+    for width in rollup_plan.WIDTHS:
+        lower, upper = rollup_plan.down(span.start_ms, width.ms), rollup_plan.up(span.end_ms, width.ms)
+        if lower >= whole_from and not _rolled(snapshot, Span(lower, span.start_ms)):
+            start = lower
+        if span.end_ms >= whole_from and not _rolled(snapshot, Span(span.end_ms, upper)):
+            end = upper
+    return Span(start, end)
+
+
+def _rolled(snapshot: Snapshot, span: Span) -> bool:
+    return span.start_ms < span.end_ms and any(segment.rolled for segment in snapshot.segments(span))
+
+
+def _worth_ms(there: _Sealed) -> int:
+    """As long as it takes for WORTH_EVENTS to happen, at the pace of what is sealed."""
+    if not there.rolled:
+        return 0
+    first = min(segment.first_at for segment in there.rolled)
+    last = max(segment.last_at for segment in there.rolled)
+    return (last - first) * WORTH_EVENTS // there.events
+
+
+def _cells(snapshot: Snapshot, plan: Aggregate, pieces: Sequence[tuple[Width, Span]]) -> tuple[list[str], int]:
+    """Relations of cells, and how many cells their files hold."""
+    found, scanned = [], 0
+    for width, span in pieces:
+        if files := snapshot.rollups(width.ms, span):
+            paths = ", ".join(f"'{snapshot.rollup_path(file.id)}'" for file in files)
+            part = merging.part(plan) if width.marginal else 0
+            within = f"part = {part} AND time_ms >= {span.start_ms:d} AND time_ms < {span.end_ms:d}"
+            found.append(f"(SELECT * FROM read_parquet([{paths}]) WHERE {within})")
+            scanned += sum(file.rows_count for file in files)
+    return found, scanned
+
+
+def _events(snapshot: Snapshot, there: _Sealed, gaps: Sequence[Span]) -> Relation:
+    """What is not in those cells."""
+    span = there.plan.span
+    parts = [relation.of(snapshot, span, there.unrolled, there.blocks)]
+    for gap in gaps:
+        inside = Span(max(gap.start_ms, span.start_ms), min(gap.end_ms, span.end_ms))
+        rolled = [each for each in there.rolled if each.first_at < inside.end_ms and each.last_at >= inside.start_ms]
+        parts.append(relation.of(snapshot, inside, rolled, ()))
+    some = [part for part in parts if part.scanned]
+    union = " UNION ALL ".join(f"SELECT * FROM {part.sql}" for part in some)
+    return Relation(f"({union})", sum(part.scanned for part in some))

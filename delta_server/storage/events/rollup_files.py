@@ -1,0 +1,149 @@
+"""What the files of rollups are to hold: work for the engine's threads, see rollups.py for when it is done."""
+
+from collections.abc import Sequence
+
+from delta_server.core import rollup_plan
+from delta_server.core.errors import Conflict
+from delta_server.core.plan import Span
+from delta_server.core.rollup_plan import WIDTHS, Known, Piece, Width
+from delta_server.core.times import DAY_MS
+from delta_server.storage.events import relation, rollup_cells
+from delta_server.storage.events.engine import Reading
+from delta_server.storage.events.rollup_store import NewRollup
+from delta_server.storage.events.snapshot import ALWAYS, Rollup
+
+
+def added(reading: Reading, segments: Sequence[int], known: Known) -> list[NewRollup]:
+    """The files after the events of these segments were added. Raises Conflict when one is gone."""
+    found = [segment for segment in reading.snapshot.segments() if segment.id in segments and not segment.rolled]
+    if len(found) != len(segments):
+        raise Conflict("segments are not there any more that were to be rolled up: the project is being deleted")
+    events = relation.of(reading.snapshot, ALWAYS, found, ())
+    made = []
+    for width, table in _levels(reading, f"SELECT * FROM {events.sql}"):
+        files = reading.snapshot.rollups(width.ms)
+        units = _units(reading, table, width, known.there_from(width))
+        for span in rollup_plan.ranges(width, units, [_span(file) for file in files]):
+            old = [file for file in files if _span(file) == span]
+            made.append(_with(reading, width, span, table, old))
+    return made
+
+
+def computed_again(reading: Reading, day: int, known: Known) -> list[NewRollup]:
+    """The files of a UTC day with its cells from the segments, where all events of a type are still there."""
+    today = Span(day * DAY_MS, (day + 1) * DAY_MS)
+    whole = _whole(reading, today, known)
+    segments = [segment for segment in reading.snapshot.segments(today) if segment.rolled]
+    events = relation.of(reading.snapshot, today, segments, ())
+    made = []
+    for width, table in _levels(reading, f"SELECT * FROM {events.sql} WHERE {whole}"):
+        files = reading.snapshot.rollups(width.ms, today)
+        since = max(today.start_ms, known.there_from(width))
+        units = range(since // width.unit_ms, -(-today.end_ms // width.unit_ms))
+        for span in rollup_plan.ranges(width, units, [_span(file) for file in files]):
+            old = [file for file in files if _span(file) == span]
+            made.append(_instead(reading, width, span, table, old, today, whole))
+    return [new for new in made if new.rows or new.old]
+
+
+def joined(reading: Reading, width: Width, run: Sequence[Piece]) -> NewRollup:
+    """One file of several. Raises Conflict when one is gone."""
+    ids = {piece.id for piece in run}
+    files = [file for file in reading.snapshot.rollups(width.ms) if file.id in ids]
+    if len(files) != len(run):
+        raise Conflict("rollups are not there any more that were to be merged: the project is being deleted")
+    span = Span(files[0].first_at, files[-1].end_at)
+    parquet = rollup_cells.file(reading, f"SELECT * FROM {_read(reading, files)}", width)
+    return NewRollup(width.ms, span, sum(file.rows_count for file in files), parquet, tuple(ids))
+
+
+def _levels(reading: Reading, rows: str) -> list[tuple[Width, str]]:
+    """(interval, table of its cells) of the events that `rows` selects."""
+    rollup_cells.prepare(reading, rows)
+    made: list[tuple[Width, str]] = []
+    for width in WIDTHS:
+        table = f"cells_{width.name}"
+        if made and made[-1][0].marginal:
+            rollup_cells.coarser(reading, made[-1][1], table, width)
+        else:  # 1M events take 50 ms, and as much to put together the lists of a finer interval's many cells
+            rollup_cells.of_events(reading, table, width)
+            if width.marginal:
+                rollup_cells.add_marginals(reading, table, width)
+        made.append((width, table))
+    return made
+
+
+def _units(reading: Reading, table: str, width: Width, since_ms: int) -> list[int]:
+    begin = rollup_cells.begin("time_ms", width.unit_ms)
+    _, rows = reading.rows(f"SELECT DISTINCT {begin} // {width.unit_ms} FROM {table} WHERE time_ms >= {since_ms:d}")
+    return [unit for (unit,) in rows]
+
+
+def _with(reading: Reading, width: Width, span: Span, table: str, old: Sequence[Rollup]) -> NewRollup:
+    """The file of `span` with the cells of the table in it."""
+    reading.run(f"CREATE OR REPLACE TEMP TABLE cells AS SELECT * FROM {table} WHERE {_within(span)}")
+    select, rows = "SELECT * FROM cells", 0
+    if old:
+        before = _read(reading, old)
+        reading.run(f"CREATE OR REPLACE TEMP TABLE touched AS {rollup_cells.touched(before, 'cells')}")
+        select = f"SELECT * FROM merged UNION ALL {rollup_cells.untouched(before, 'cells')}"
+        rows = sum(file.rows_count for file in old) - _count(reading, "touched")
+        both = "(SELECT * FROM cells UNION ALL SELECT * FROM touched)"
+        reading.run(f"CREATE OR REPLACE TEMP TABLE merged AS {rollup_cells.merged(both, width.ms)}")
+        rollup_cells.reduce(reading, "merged")
+        rows += _count(reading, "merged")
+    else:
+        rows = _count(reading, "cells")
+    parquet = rollup_cells.file(reading, select, width)
+    return NewRollup(width.ms, span, rows, parquet, tuple(file.id for file in old))
+
+
+def _instead(
+    reading: Reading, width: Width, span: Span, table: str, old: Sequence[Rollup], today: Span, whole: str
+) -> NewRollup:
+    """The file of `span` with the cells of the table instead of its own of today, but for types that are not whole."""
+    if width.marginal:
+        reading.run(f"DELETE FROM {table} WHERE part > 0")
+    reading.run(f"CREATE OR REPLACE TEMP TABLE cells AS SELECT * FROM {table} WHERE {_within(span)}")
+    others = ""
+    if old:
+        before = _read(reading, old)
+        reading.run(
+            f"INSERT INTO cells SELECT * FROM {before} WHERE part = 0 AND {_within(today)}"
+            f" AND NOT coalesce({whole}, false)"
+        )
+        others = f" UNION ALL SELECT * FROM {before} WHERE NOT ({_within(today)})"
+    if width.marginal:
+        rollup_cells.add_marginals(reading, "cells", width)
+    select = f"SELECT * FROM cells{others}"
+    rows = _count(reading, f"({select})")
+    parquet = rollup_cells.file(reading, select, width) if rows else b""
+    return NewRollup(width.ms, span, rows, parquet, tuple(file.id for file in old))
+
+
+def _whole(reading: Reading, today: Span, known: Known) -> str:
+    """SQL that holds for the types of which no event of today was let go of."""
+    if known.whole_from() <= today.start_ms:
+        return "true"
+    others = known.whole_from(("",)) <= today.start_ms
+    named = [name for name in known.raw if name and (known.whole_from((name,)) <= today.start_ms) != others]
+    reading.run("CREATE OR REPLACE TEMP TABLE named_types AS SELECT unnest($1::VARCHAR[]) AS name", [named])
+    return f"event_type {'NOT ' if others else ''}IN (SELECT name FROM named_types)"
+
+
+def _read(reading: Reading, files: Sequence[Rollup]) -> str:
+    paths = ", ".join(f"'{reading.snapshot.rollup_path(file.id)}'" for file in files)
+    return f"read_parquet([{paths}])"
+
+
+def _span(file: Rollup) -> Span:
+    return Span(file.first_at, file.end_at)
+
+
+def _within(span: Span) -> str:
+    return f"time_ms >= {span.start_ms:d} AND time_ms < {span.end_ms:d}"
+
+
+def _count(reading: Reading, source: str) -> int:
+    _, [(count,)] = reading.rows(f"SELECT count(*) FROM {source}")
+    return int(count)
