@@ -27,11 +27,15 @@ from tests.storage.opened import FAST, FakeClock
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """Texts of keys. `project` is the first tenant's, with all scopes; `other` is the second's."""
+    """Texts of keys. `project` is the first tenant's, with all scopes; `other` is the second's.
+
+    `ingest` is the first tenant's public one, good on any site.
+    """
 
     project: str
     read: str
     write: str
+    ingest: str
     other: str
     account: str
     revoked: str
@@ -123,6 +127,7 @@ def _make_keys(tx: Tx) -> Keys:
         project=key(mine, ["admin"]),
         read=key(mine, ["read"]),
         write=key(mine, ["write"]),
+        ingest=accounts.add_write_key(tx, account, mine, randomness=os.urandom(secrets.RANDOM_BYTES)),
         other=key(other, ["admin"]),
         account=key(None, ["admin"]),
         revoked=revoked,

@@ -21,7 +21,7 @@ from delta_server.storage.lock import InUse
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_HEADER = ("ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE")
+_HEADER = ("ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE", "ORIGINS")
 
 
 @click.group(help="Create, list and revoke API keys.")
@@ -31,6 +31,13 @@ def key() -> None:
 
 @key.command(help="Make a key and print it: it is shown this once and cannot be read again.")
 @click.option("--project", help="The project the key is for; made when absent.")
+@click.option(
+    "--kind",
+    type=click.Choice(("project", "write")),
+    default="project",
+    help="A write key may only send events and may stand in a web page.  [default: project]",
+)
+@click.option("--origin", "origins", multiple=True, help="A site a write key may be used on.  [default: any]")
 @click.option("--account", is_flag=True, help="A key of the account instead, which manages projects.")
 @click.option(
     "--scope",
@@ -43,14 +50,24 @@ def key() -> None:
 @click.option("--expires", help="How long it is good for, such as 90d.  [default: for ever]")
 @with_config
 def create(
-    config: Config, project: str | None, account: bool, scopes: tuple[str, ...], name: str, expires: str | None
+    config: Config,
+    project: str | None,
+    kind: str,
+    origins: tuple[str, ...],
+    account: bool,
+    scopes: tuple[str, ...],
+    name: str,
+    expires: str | None,
 ) -> None:
-    if account == (project is not None):
-        raise click.UsageError("give either --project NAME or --account")
+    _check_options(project=project, kind=kind, origins=origins, account=account, scopes=scopes)
     lasts_ms = None if expires is None else times.parse_length(expires, field="--expires")
+    randomness = os.urandom(secrets.RANDOM_BYTES)
+    if kind == "write":
+        click.echo(_write(config, _create_write, project or "", origins or ("*",), name, lasts_ms, randomness))
+        click.echo("It can only send events, so it may stand in web pages. It is not shown again.", err=True)
+        return
     wanted = scopes or (("admin",) if account else ("write",))
-    text = _write(config, _create, project, wanted, name, lasts_ms, os.urandom(secrets.RANDOM_BYTES))
-    click.echo(text)
+    click.echo(_write(config, _create, project, wanted, name, lasts_ms, randomness))
     click.echo("Keep it safe: it is not shown again. Send it as  Authorization: Bearer KEY", err=True)
 
 
@@ -75,6 +92,19 @@ def revoke(config: Config, public_id: str) -> None:
     click.echo(f"Revoked {public_id}.")
 
 
+def _check_options(
+    *, project: str | None, kind: str, origins: tuple[str, ...], account: bool, scopes: tuple[str, ...]
+) -> None:
+    if account == (project is not None):
+        raise click.UsageError("give either --project NAME or --account")
+    if kind == "write" and account:
+        raise click.UsageError("a write key belongs to a project: give --project NAME")
+    if kind == "write" and scopes:
+        raise click.UsageError("a write key can only send events: leave --scope out")
+    if kind != "write" and origins:
+        raise click.UsageError("--origin is for --kind write: other keys do not belong into web pages")
+
+
 def _create(
     tx: Tx, project: str | None, scopes: tuple[str, ...], name: str, lasts_ms: int | None, randomness: bytes
 ) -> str:
@@ -85,6 +115,21 @@ def _create(
         None if project is None else projects.ensure(tx, account, project).id,
         randomness=randomness,
         scopes=scopes,
+        name=name,
+        expires_at=None if lasts_ms is None else tx.now_ms + lasts_ms,
+    )
+
+
+def _create_write(
+    tx: Tx, project: str, origins: tuple[str, ...], name: str, lasts_ms: int | None, randomness: bytes
+) -> str:
+    account = accounts.default_account(tx)
+    return accounts.add_write_key(
+        tx,
+        account,
+        projects.ensure(tx, account, project).id,
+        randomness=randomness,
+        sites=origins,
         name=name,
         expires_at=None if lasts_ms is None else tx.now_ms + lasts_ms,
     )
@@ -108,6 +153,7 @@ def _row(key: ApiKey) -> tuple[str, ...]:
         _time(key.expires_at),
         _time(key.last_used_at),
         key.state,
+        " ".join(key.origins) or "-",
     )
 
 

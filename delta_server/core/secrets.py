@@ -55,7 +55,9 @@ def parse(text: str) -> Key:
     """The key a caller sent. Raises Unauthorized for what never was a key."""
     match = _KEY.fullmatch(text)
     if not match:
-        raise Unauthorized("this is not a Delta API key: one begins with dk_proj_ or dk_user_ and comes as one word")
+        raise Unauthorized(
+            "this is not a Delta API key: one begins with dk_proj_, dk_user_ or dk_write_ and is one word"
+        )
     if _checksum(text[:-_CHECKSUM_DIGITS]) != text[-_CHECKSUM_DIGITS:]:
         raise Unauthorized("the API key is mistyped or incomplete: its checksum is wrong, copy it again")
     return Key(kind=Kind(match[1]), public_id=match[2], secret_hash=sha256(text.encode()).digest())

@@ -42,7 +42,7 @@ def caller_of(request: Request[Any, Any, Any], body_key: str | None = None) -> C
 
 
 def caller_with(request: Request[Any, Any, Any], key: str) -> Caller:
-    """The owner of a key found elsewhere than in headers and query, in a path for one. Raises Unauthorized, Forbidden."""
+    """The owner of a key that the handler found, in a path for one. Raises Unauthorized, Forbidden."""
     return sign_in(cast("Scope", request.scope), request.app.state.authenticate, key)
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from delta_server.cli.main import cli
 from delta_server.storage.lock import DirectoryLock
 
-KEY = re.compile(r"dk_(proj|user)_([0-9A-Za-z]{11})_[0-9A-Za-z]{49}")
+KEY = re.compile(r"dk_(proj|user|write)_([0-9A-Za-z]{11})_[0-9A-Za-z]{49}")
 
 
 @pytest.fixture
@@ -37,6 +37,13 @@ def run(*words: str) -> Result:
         (["create", "--project", "a", "--expires", "soon"], 1, "--expires must be a length of time"),
         (["create", "--project", "a", "--expires", "999999999d"], 1, "before the year 10000"),
         (["create", "--project", "a", "--name", "a\x1b[2J"], 1, "U+001B"),
+        (["create", "--project", "a", "--kind", "root"], 2, "root"),
+        (["create", "--kind", "write"], 2, "either --project NAME or --account"),
+        (["create", "--account", "--kind", "write"], 2, "belongs to a project"),
+        (["create", "--project", "a", "--kind", "write", "--scope", "read"], 2, "leave --scope out"),
+        (["create", "--project", "a", "--origin", "*"], 2, "--origin is for --kind write"),
+        (["create", "--project", "a", "--kind", "write", "--origin", "a.example"], 1, "is not an origin"),
+        (["create", "--project", "a", "--kind", "write", "--expires", "999999999d"], 1, "before the year 10000"),
         (["revoke"], 2, "PUBLIC_ID"),
         (["destroy"], 2, "No such command"),
     ],
@@ -88,16 +95,23 @@ def test_keys_are_listed_and_revoked(data_dir: Path) -> None:
         key_id(run("create", "--project", "shop", "--name", "collector", "--expires", "90d")),
         key_id(run("create", "--project", "shop", "--scope", "read", "--scope", "admin")),
         key_id(run("create", "--account"), kind="user"),
+        key_id(run("create", "--project", "shop", "--kind", "write"), kind="write"),
+        key_id(
+            run("create", "--project", "shop", "--kind", "write", "--origin", "http://a", "--origin", "https://B"),
+            kind="write",
+        ),
     ]
     assert run("revoke", ids[1]).stdout == f"Revoked {ids[1]}.\n"
     assert run("revoke", ids[1]).exit_code == 1
     header, *rows = [re.split(r"  +", line) for line in run("list").stdout.splitlines()]
-    assert header == ["ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE"]
-    shown = [(row[0], row[1], row[2], row[3], row[5] == "-", row[7]) for row in rows]
+    assert header == ["ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE", "ORIGINS"]
+    shown = [(row[0], row[1], row[2], row[3], row[5] == "-", row[7], row[8]) for row in rows]
     assert shown == [
-        (ids[2], "(account)", "admin", "-", True, "active"),
-        (ids[1], "shop", "read,admin", "-", True, "revoked"),
-        (ids[0], "shop", "write", "collector", False, "active"),
+        (ids[4], "shop", "ingest", "-", True, "active", "http://a https://b"),
+        (ids[3], "shop", "ingest", "-", True, "active", "*"),
+        (ids[2], "(account)", "admin", "-", True, "active", "-"),
+        (ids[1], "shop", "read,admin", "-", True, "revoked", "-"),
+        (ids[0], "shop", "write", "collector", False, "active", "-"),
     ]
 
 

@@ -25,6 +25,7 @@ KINDS = st.sampled_from(Kind)
         "dk_proj_" + "0" * 11 + "-" + "0" * 49,
         "dk_proj_" + "٠" * 11 + "_" + "0" * 49,
         "dk_proj_" + "0" * 1_000_000,
+        "dk_write_" + "0" * 60,
         "dk_proj_\x00" + "0" * 60,
         "🔑" * 69,
     ],

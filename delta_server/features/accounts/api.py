@@ -20,10 +20,12 @@ _LIST = "api-keys"
 _TAGS = ["API keys"]
 _EXAMPLE = {
     "id": "9mXk2VbTq0a",
+    "kind": "write",
     "project_id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "project": "shop",
-    "name": "collector",
-    "scopes": ["write"],
+    "name": "web shop",
+    "scopes": ["ingest"],
+    "origins": ["https://shop.example"],
     "created_at": "2026-05-01T12:00:00.000Z",
     "expires_at": "2027-05-01T00:00:00.000Z",
     "revoked_at": None,
@@ -32,8 +34,9 @@ _EXAMPLE = {
 }
 _NEW = {
     "project_id": "01890a5d-ac96-774b-bcce-b302099a8057",
-    "name": "collector",
-    "scopes": ["write"],
+    "kind": "write",
+    "name": "web shop",
+    "origins": ["https://shop.example"],
     "expires_at": "2027-05-01",
 }
 
@@ -43,7 +46,7 @@ _NEW = {
     summary="Make an API key",
     tags=_TAGS,
     responses={201: ResponseSpec(KeyAnswer, generate_examples=False)},
-    opt=example(request=_NEW, answer={"api_key": _EXAMPLE, "key": "dk_proj_9mXk2VbTq0a_..."}),
+    opt=example(request=_NEW, answer={"api_key": _EXAMPLE, "key": "dk_write_9mXk2VbTq0a_..."}),
 )
 async def create(
     data: JSONBody[NewKey],

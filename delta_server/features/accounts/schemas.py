@@ -10,22 +10,30 @@ from delta_server.features.accounts.store import ListedKey
 
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`project_id` is a project's id or name; without it an account's key makes an account's key, a project's one of
-    its project. `expires_at` is a time; null never expires."""
+    its project. `expires_at` is a time; null never expires.
+
+    A key of kind `write` may only send events and may stand in a web page: its one scope is `ingest`. `origins` are the
+    sites browsers may use it on, `["*"]` when absent; none at all leaves it to programs. Other keys have `write` as
+    their scope when it is absent."""
 
     project_id: str | None = None
     name: str = ""
-    scopes: tuple[Literal["read", "write", "admin"], ...] = ("write",)
+    scopes: tuple[Literal["read", "write", "admin", "ingest"], ...] | None = None
     expires_at: str | None = None
+    kind: Literal["project", "write"] | None = None
+    origins: tuple[str, ...] | None = None
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """`project_id` is null for an account's key, as is `project`, the project's name."""
+    """`project_id` is null for an account's key, as is `project`, the project's name. Write keys alone have origins."""
 
     id: str
+    kind: Literal["project", "account", "write"]
     project_id: str | None
     project: str | None
     name: str
     scopes: list[str]
+    origins: list[str]
     created_at: str
     expires_at: str | None
     revoked_at: str | None
@@ -43,10 +51,12 @@ class KeyAnswer(msgspec.Struct, frozen=True):
 def api_key(row: ListedKey, now_ms: int) -> ApiKey:
     return ApiKey(
         id=row.public_id,
+        kind="account" if row.project is None else "write" if row.scopes == "ingest" else "project",
         project_id=None if row.project is None else ids.text(row.project),
         project=row.project_name,
         name=row.name,
         scopes=row.scopes.split(),
+        origins=msgspec.json.decode(row.origins, type=list[str]),
         created_at=times.format(row.created_at),
         expires_at=_time(row.expires_at),
         revoked_at=_time(row.revoked_at),

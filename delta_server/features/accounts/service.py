@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from delta_server.core import ids, names, secrets, times
+from delta_server.core import ids, names, origins, secrets, times
 from delta_server.core.errors import Invalid, NotFound, Unauthorized
 from delta_server.core.secrets import Kind
 from delta_server.features.accounts import schemas, store
@@ -23,10 +23,11 @@ from delta_server.storage.database import Tx
 from delta_server.storage.once import Answer, Once
 
 SCOPES = ("read", "write", "admin")
+_WRITE_KEY_SCOPES = ("ingest",)
 
 _NEWEST = 1 << 62
 
-_NOBODY = StoredKey(0, 0, None, bytes(32), "", None, None)
+_NOBODY = StoredKey(0, 0, None, bytes(32), "", None, None, "[]")
 
 
 def authenticate(svc: Services, key_text: str) -> Caller:
@@ -45,7 +46,13 @@ def authenticate(svc: Services, key_text: str) -> Caller:
     if key.expires_at is not None and key.expires_at <= now_ms:
         raise Unauthorized("the API key has expired: use another one")
     svc.keys_used[key.id] = now_ms
-    return Caller(account=key.account, project=key.project, scopes=frozenset(key.scopes.split()), key_id=sent.public_id)
+    return Caller(
+        account=key.account,
+        project=key.project,
+        scopes=frozenset(key.scopes.split()),
+        key_id=sent.public_id,
+        origins=tuple(msgspec.json.decode(key.origins)) if sent.kind is Kind.WRITE else None,
+    )
 
 
 async def create(svc: Services, caller: Caller, new: NewKey, once: Once) -> Answer:
@@ -90,12 +97,54 @@ def add_key(
     """
     wanted = set(scopes)
     if not wanted or not wanted.issubset(SCOPES):
-        raise Invalid(f"scopes must be one or more of {', '.join(SCOPES)}", field="scopes")
+        more = "; ingest alone is the scope of keys of kind write" if wanted.issuperset(_WRITE_KEY_SCOPES) else ""
+        raise Invalid(f"scopes must be one or more of {', '.join(SCOPES)}{more}", field="scopes")
+    text = secrets.make(Kind.ACCOUNT if project is None else Kind.PROJECT, randomness)
+    ordered = [scope for scope in SCOPES if scope in wanted]
+    _insert(tx, account, project, text=text, scopes=ordered, name=name, expires_at=expires_at, sites=())
+    return text
+
+
+def add_write_key(
+    tx: Tx,
+    account: int,
+    project: int,
+    *,
+    randomness: bytes,
+    sites: Iterable[str] = (origins.ANY,),
+    name: str = "",
+    expires_at: int | None = None,
+) -> str:
+    """Make a key that may only send events to the project, from browsers on these sites; its text, as `add_key`."""
+    text = secrets.make(Kind.WRITE, randomness)
+    _insert(
+        tx,
+        account,
+        project,
+        text=text,
+        scopes=_WRITE_KEY_SCOPES,
+        name=name,
+        expires_at=expires_at,
+        sites=origins.check(sites),
+    )
+    return text
+
+
+def _insert(
+    tx: Tx,
+    account: int,
+    project: int | None,
+    *,
+    text: str,
+    scopes: Iterable[str],
+    name: str,
+    expires_at: int | None,
+    sites: Iterable[str],
+) -> None:
     if expires_at is not None and not tx.now_ms < expires_at <= times.LATEST_MS:
         raise Invalid("expires_at must be in the future, before the year 10000", field="expires_at")
     if project is not None:
         check_project(tx, project)
-    text = secrets.make(Kind.ACCOUNT if project is None else Kind.PROJECT, randomness)
     key = secrets.parse(text)
     store.insert_key(
         tx,
@@ -104,10 +153,10 @@ def add_key(
         public_id=key.public_id,
         secret_hash=key.secret_hash,
         name=names.check(name) if name else "",
-        scopes=" ".join(scope for scope in SCOPES if scope in wanted),
+        scopes=" ".join(scopes),
         expires_at=expires_at,
+        origins=msgspec.json.encode(tuple(sites)).decode(),
     )
-    return text
 
 
 def list_keys(tx: Tx, account: int) -> list[ApiKey]:
@@ -131,21 +180,29 @@ def check_project(tx: Tx, project: int) -> None:
 def _create(tx: Tx, caller: Caller, new: NewKey, randomness: bytes, once: Once) -> Answer:
     if answer := once.replay(tx):
         return answer
-    expires_at = None if new.expires_at is None else times.parse(new.expires_at, field="expires_at")
-    text = add_key(
-        tx,
-        caller.account,
-        _project_for(tx, caller, new.project_id),
-        randomness=randomness,
-        scopes=new.scopes,
-        name=new.name,
-        expires_at=expires_at,
-    )
+    project = _project_for(tx, caller, new.project_id)
+    text = _add_wanted(tx, caller.account, project, new, randomness)
     made = store.listed(tx, caller.account, secrets.parse(text).public_id)
     assert made is not None
     kept = KeyAnswer(schemas.api_key(made, tx.now_ms), key=None)
     answer = once.keep(tx, 201, msgspec.json.encode(kept))
     return msgspec.structs.replace(answer, body=msgspec.json.encode(msgspec.structs.replace(kept, key=text)))
+
+
+def _add_wanted(tx: Tx, account: int, project: int | None, new: NewKey, randomness: bytes) -> str:
+    """The text of a key of the wanted kind. Raises Invalid for what does not go with the kind."""
+    expires_at = None if new.expires_at is None else times.parse(new.expires_at, field="expires_at")
+    if new.kind is not None and project is None:
+        raise Invalid(f"a {new.kind} key belongs to a project: name it", field="project_id")
+    if new.kind != "write" or project is None:
+        if new.origins is not None:
+            raise Invalid("origins are for keys of kind write; other keys do not belong into pages", field="origins")
+        scopes = ("write",) if new.scopes is None else new.scopes
+        return add_key(tx, account, project, randomness=randomness, scopes=scopes, name=new.name, expires_at=expires_at)
+    if new.scopes not in (None, _WRITE_KEY_SCOPES):
+        raise Invalid("a write key has one scope, ingest: leave scopes out", field="scopes")
+    sites = (origins.ANY,) if new.origins is None else new.origins
+    return add_write_key(tx, account, project, randomness=randomness, sites=sites, name=new.name, expires_at=expires_at)
 
 
 def _project_for(tx: Tx, caller: Caller, wanted: str | None) -> int | None:

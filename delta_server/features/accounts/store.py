@@ -17,6 +17,8 @@ class StoredKey(msgspec.Struct, frozen=True):
     scopes: str
     expires_at: int | None
     revoked_at: int | None
+    origins: str
+    """JSON: a write key's; empty for all others."""
 
 
 class ListedKey(msgspec.Struct, frozen=True):
@@ -32,11 +34,12 @@ class ListedKey(msgspec.Struct, frozen=True):
     expires_at: int | None
     revoked_at: int | None
     last_used_at: int | None
+    origins: str
 
 
 _LISTED = (
     "SELECT api_key.id, api_key.public_id, project.uid, project.name, api_key.name, api_key.scopes,"
-    " api_key.created_at, api_key.expires_at, api_key.revoked_at, api_key.last_used_at"
+    " api_key.created_at, api_key.expires_at, api_key.revoked_at, api_key.last_used_at, api_key.origins"
     " FROM api_key LEFT JOIN project ON project.id = api_key.project"
 )
 
@@ -60,10 +63,11 @@ def insert_key(
     name: str,
     scopes: str,
     expires_at: int | None,
+    origins: str,
 ) -> int:
     return tx.insert(
-        "INSERT INTO api_key (public_id, secret_hash, account, project, name, scopes, created_at, expires_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO api_key (public_id, secret_hash, account, project, name, scopes, created_at, expires_at, origins)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         public_id,
         secret_hash,
         account,
@@ -72,13 +76,15 @@ def insert_key(
         scopes,
         tx.now_ms,
         expires_at,
+        origins,
     )
 
 
 def key(tx: Tx, public_id: str) -> StoredKey | None:
     """The only look-up without a tenant: it is what finds the tenant."""
     row = tx.one(
-        "SELECT id, account, project, secret_hash, scopes, expires_at, revoked_at FROM api_key WHERE public_id = ?",
+        "SELECT id, account, project, secret_hash, scopes, expires_at, revoked_at, origins"
+        " FROM api_key WHERE public_id = ?",
         public_id,
     )
     return StoredKey(*row) if row else None

@@ -28,8 +28,26 @@ REFUSED = [
     Row("list with a read key", "GET", KEYS, 403, key="read"),
     Row("make with a write key", "POST", KEYS, 403, key="write", body={}),
     Row("revoke with a write key", "DELETE", f"{KEYS}/00000000000", 403, key="write"),
+    Row("list with a public key", "GET", KEYS, 403, key="ingest", says="only send events"),
+    Row("make with a public key", "POST", KEYS, 403, key="ingest", body={"kind": "write"}),
+    Row("revoke with a public key", "DELETE", f"{KEYS}/00000000000", 403, key="ingest"),
+    new("an unknown kind", {"kind": "account"}, field="kind", says="project or write"),
+    Row("a write key of no project", "POST", KEYS, 400, key="account", body={"kind": "write"}, field="project_id"),
+    Row("a project key of none", "POST", KEYS, 400, key="account", body={"kind": "project"}, field="project_id"),
+    new("a write key that reads", {"kind": "write", "scopes": ["ingest", "read"]}, field="scopes", says="one scope"),
+    new("a write key without a scope", {"kind": "write", "scopes": []}, field="scopes", says="leave scopes out"),
+    new("a secret key that ingests", {"scopes": ["ingest"]}, field="scopes", says="keys of kind write"),
+    new("sites for a secret key", {"origins": ["*"]}, field="origins", says="kind write"),
+    new("sites for a key of a project", {"kind": "project", "origins": []}, field="origins"),
+    new("a site with a path", {"kind": "write", "origins": ["*", "https://a.b/"]}, field="origins[1]", says="path"),
+    new("a site that is a number", {"kind": "write", "origins": [1]}, field="origins[0]"),
+    new("sites that are a text", {"kind": "write", "origins": "*"}, field="origins"),
+    new("too many sites", {"kind": "write", "origins": [f"http://a:{n}" for n in range(1, 102)]}, field="origins"),
+    new("a write key's time gone by", {"kind": "write", "expires_at": "2020-01-01"}, field="expires_at"),
     new("no scopes", {"scopes": []}, field="scopes"),
-    new("an unknown scope", {"scopes": ["root"]}, field="scopes[0]", says="admin or read or write, not 'root'"),
+    new(
+        "an unknown scope", {"scopes": ["root"]}, field="scopes[0]", says="admin or ingest or read or write, not 'root'"
+    ),
     new("a scope of a wrong type", {"scopes": [1]}, field="scopes[0]"),
     new("a time gone by", {"expires_at": "2020-01-01"}, field="expires_at", says="future"),
     new("a time without its zone", {"expires_at": "2030-01-01T00:00:00"}, field="expires_at", says="zone"),
@@ -72,10 +90,12 @@ async def test_a_made_key_works_until_it_is_revoked(client: httpx.AsyncClient, k
     made = await check(client, keys, Row("", "POST", KEYS, 201, key="account", body=body))
     shown = {
         "id": secrets.parse(made["key"]).public_id,
+        "kind": "project",
         "project_id": project["id"],
         "project": "new",
         "name": "ci",
         "scopes": ["read", "admin"],
+        "origins": [],
         "created_at": "2026-01-01T00:00:00.002Z",
         "expires_at": "2026-02-01T00:00:00.000Z",
         "revoked_at": None,
@@ -102,6 +122,38 @@ async def test_without_a_project_a_key_is_made_like_its_makers(
     assert (made["key"][:8], made["api_key"]["project"], made["api_key"]["scopes"]) == (kind, project, ["write"])
 
 
+@pytest.mark.parametrize(
+    ("given", "origins"),
+    [
+        ({}, ["*"]),
+        ({"origins": None, "scopes": ["ingest"]}, ["*"]),
+        ({"origins": []}, []),
+        (
+            {"origins": ["https://Shop.example:443", "http://localhost:3000"]},
+            ["https://shop.example", "http://localhost:3000"],
+        ),
+    ],
+)
+async def test_a_write_key_only_sends_events(
+    client: httpx.AsyncClient, keys: Keys, given: dict[str, Any], origins: list[str]
+) -> None:
+    for by, body in (("project", {}), ("account", {"project_id": "mine"})):
+        made = await check(client, keys, Row("", "POST", KEYS, 201, key=by, body={"kind": "write", **body, **given}))
+        shown = made["api_key"]
+        assert made["key"].startswith(f"dk_write_{shown['id']}_")
+        assert (shown["kind"], shown["project"], shown["scopes"]) == ("write", "mine", ["ingest"])
+        assert (await listed(client, keys))[0] == shown
+        assert shown["origins"] == origins
+        for path in ("/v1/endpoints", "/v1/projects", "/healthz/details", "/metrics"):
+            answer = await client.get(path, headers=bearer(made["key"]))
+            assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+            assert "only send events" in answer.json()["message"]
+
+
+async def test_kinds_are_listed(client: httpx.AsyncClient, keys: Keys) -> None:
+    assert {key["kind"] for key in await listed(client, keys, "account")} == {"project", "account", "write"}
+
+
 async def test_a_project_is_named_by_id_or_name(client: httpx.AsyncClient, keys: Keys) -> None:
     mine = (await check(client, keys, Row("", "GET", "/v1/projects/mine", 200)))["project"]["id"]
     for body in ({"project_id": mine}, {"project_id": "mine"}, {"projectId": "mine"}):
@@ -126,7 +178,7 @@ async def test_lists_go_on_where_the_page_before_ended(client: httpx.AsyncClient
         answer = await client.get(path, headers=bearer(keys.project))
         found.append(answer.json()["data"])
         path = answer.links["next"]["url"] if "next" in answer.links else ""
-    assert [len(page) for page in found] == [2, 2, 1]
+    assert [len(page) for page in found] == [2, 2, 2]
     assert [key for page in found for key in page] == whole
     assert {key["state"] for key in whole} == {"active", "expired", "revoked"}
 

@@ -68,6 +68,25 @@ async def test_a_key_becomes_its_owner(services: Services) -> None:
         assert accounts.authenticate(services, key) == Caller(1, wanted, frozenset(scopes), id_of(key))
 
 
+async def test_a_write_key_becomes_its_owner(services: Services) -> None:
+    def made_write(tx: Tx) -> str:
+        account = accounts.default_account(tx)
+        owner, randomness = projects.ensure(tx, account, "mine").id, os.urandom(secrets.RANDOM_BYTES)
+        return accounts.add_write_key(tx, account, owner, randomness=randomness, sites=["https://a.example"])
+
+    key = await services.db.write(made_write)
+    caller = accounts.authenticate(services, key)
+    assert caller == Caller(1, 1, frozenset({"ingest"}), id_of(key), ("https://a.example",))
+    assert [caller.may(scope) for scope in ("ingest", "read", "write", "admin")] == [True, False, False, False]
+    assert [
+        accounts.authenticate(services, await services.db.write(made, "mine", [scope])).may("ingest")
+        for scope in accounts.SCOPES
+    ] == [False, True, True]
+    await services.db.write(accounts.revoke_key, 1, 1, id_of(key))
+    with pytest.raises(Unauthorized, match="revoked"):
+        accounts.authenticate(services, key)
+
+
 async def test_the_key_itself_is_stored_nowhere(services: Services) -> None:
     key = await services.db.write(made, "mine")
     secret = key.removeprefix(f"dk_proj_{id_of(key)}_")[:43]
