@@ -185,7 +185,7 @@ def _ours(directory: Path, end_ms: int) -> Measured:
 
 def _ask(connection: Connection, question: Question, turn: int, end_ms: int) -> None:
     if isinstance(question.ours, str):
-        assert len(json.loads(connection.get(f"{question.ours}&endTime={end_ms + turn}"))["data"]) == 100
+        assert len(json.loads(connection.get(f"{question.ours}&endTime={_text(end_ms + turn * 1000)}"))["data"]) == 100
     else:
         _query(connection, question.ours, turn, end_ms)
 
