@@ -51,6 +51,21 @@ def test_key_import_serve_read_back_restart_verify(tmp_path: Path) -> None:
     run(tmp_path, "verify", command=BINARY)
 
 
+def test_events_in_and_questions_about_them(tmp_path: Path) -> None:
+    """DuckDB and the zones of the world are in the executable, and SQL runs in a second process of it."""
+    key = run(tmp_path, "key", "create", "--project", "demo", command=BINARY).stdout.split()[0]
+    with serving(tmp_path, command=BINARY) as server:
+        ask(server, key, "/v1/events", b'{"eventType":"signup","userId":"ann","data":{"plan":"pro"}}')
+        asked = b'{"metrics":["count"],"groupBy":["time:1d","data.plan"],"timezone":"Asia/Kolkata"}'
+        [row] = msgspec.json.decode(ask(server, key, "/v1/query", asked))["rows"]
+        assert (row["count"], row["data.plan"], row["time"][-6:]) == (1, "pro", "+05:30")
+        counted = msgspec.json.decode(ask(server, key, "/v1/sql", b'{"sql":"SELECT count(*) AS n FROM events"}'))
+        assert counted["rows"] == [{"n": 1}]
+        server.stop()
+    run(tmp_path, "events", "seal", command=BINARY)
+    assert "1" in run(tmp_path, "events", "stats", command=BINARY).stdout
+
+
 def test_it_carries_one_sqlite_library(tmp_path: Path) -> None:
     with serving(tmp_path, command=BINARY) as server:
         child = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()[0]
