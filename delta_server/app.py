@@ -27,6 +27,7 @@ from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.features.events import api as events_api
 from delta_server.features.events import retention_api
 from delta_server.features.events import tasks as events_tasks
+from delta_server.features.exports import api as exports_api
 from delta_server.features.history import api as history_api
 from delta_server.features.profiles import service as profiles
 from delta_server.features.projects import api as projects_api
@@ -74,6 +75,7 @@ ROUTES: list[ControllerRouterHandler] = [
     *behaviour_api.ROUTES,
     *statements_api.ROUTES,
     *users_api.ROUTES,
+    *exports_api.ROUTES,
     *stream_api.ROUTES,
 ]
 

@@ -99,6 +99,8 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("POST", "/v1/query/retention"): READ,
     ("POST", "/v1/query/paths"): READ,
     ("POST", "/v1/sql"): READ,
+    ("GET", "/v1/export/events"): READ,
+    ("GET", "/v1/export/aggregated"): READ,
     # History
     ("GET", "/v1/endpoints/{}/history"): READ,
     ("GET", "/v1/endpoints/{}/fields"): READ,

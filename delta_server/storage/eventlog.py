@@ -1,12 +1,12 @@
 """The EventLog port: events in, exactly once; answers out. One embedded adapter today (storage/events/)."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
 from delta_server.core.event import Event
-from delta_server.core.plan import Listing, Plan
+from delta_server.core.plan import Aggregate, Listing, Plan
 from delta_server.storage.database import Tx
 
 Beside: TypeAlias = Callable[[Tx, frozenset[int]], None]
@@ -57,8 +57,13 @@ class EventLog(Protocol):
         Raises Invalid for a plan that has no answer (a broken regular expression, bad SQL), TooCostly past the
         deadline or the memory limit."""
 
-    def stream(self, project: int, plan: Listing | Plan) -> AsyncIterator[list[tuple[Any, ...]]]:
-        """As `query`, a batch of rows at a time, in constant memory; the first batch is the columns' names."""
+    def stream(self, project: int, plan: Listing | Plan) -> AsyncGenerator[list[tuple[Any, ...]], None]:
+        """As `query` but for SQL, a batch of rows at a time, in constant memory; the first batch is the columns' names.
+        Close it (`aclose`) when it is not read to its end."""
+
+    def parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
+        """The answer as a Parquet file, piece by piece, in constant memory: events by the names that clients send, an
+        aggregate's rows by those of its keys and metrics. Close it (`aclose`) when it is not read to its end."""
 
     async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
         """Remove every event whose user_id or anonymous_id is one of `names`, waiting or sealed, and what the rollups

@@ -13,13 +13,14 @@ import asyncio
 import os
 import secrets
 import shutil
+import tempfile
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from delta_server.config import Events
 from delta_server.core.errors import DeltaError, TooCostly, Unavailable
@@ -51,8 +52,9 @@ PARQUET = (
 class Reading:
     """What work is handed; used by one thread at a time."""
 
-    def __init__(self, snapshot: Snapshot, instance: Any, files: Any) -> None:
+    def __init__(self, snapshot: Snapshot, instance: Any, files: Any, spill: Path) -> None:
         self.snapshot = snapshot
+        self._spill = spill
         self._cursor = instance.cursor()
         self._files = files
         self._stopped: DeltaError | None = None
@@ -74,6 +76,17 @@ class Reading:
         self._execute(f"COPY ({select}) TO '{path}' ({options})", params)
         written: bytes = self._files.written(path)
         return written
+
+    def copy_into(self, file: BinaryIO, select: str, params: Sequence[Any] = (), *, options: str = PARQUET) -> None:
+        """As `copy`, written into an open file."""
+        with self._files.leading_to(file) as path:
+            self._execute(f"COPY ({select}) TO '{path}' ({options})", params)
+
+    @contextmanager
+    def scratch(self) -> Iterator[BinaryIO]:
+        """A file without a name, where DuckDB's own are: gone at the end of the block, or of the process."""
+        with tempfile.TemporaryFile(dir=self._spill) as file:
+            yield file
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         """A statement without an answer: CREATE TEMP VIEW. What it makes is gone with the Reading."""
@@ -177,7 +190,7 @@ class _Instance:
             if self._connection is None:
                 self._start()
         snapshot = opened.enter_context(self._snapshots.open(project))
-        reading = Reading(snapshot, self._connection, self._files)
+        reading = Reading(snapshot, self._connection, self._files, self._spill)
         opened.callback(reading.close)
         return reading
 

@@ -6,10 +6,12 @@ this module, so only the engine imports it, when it is first used.
 """
 
 import io
+import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
 
@@ -64,6 +66,28 @@ class _NewFile(io.BytesIO):
         super().close()
 
 
+class _Onto:
+    """Writes into a file that stays open."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, data: bytes) -> int:
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.flush()
+
+
 class EventFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     protocol = PROTOCOLS
     cachable = False
@@ -73,6 +97,17 @@ class EventFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
         super().__init__()
         self._find = find
         self._written: dict[str, bytes] = {}
+        self._awaited: dict[str, BinaryIO] = {}
+
+    @contextmanager
+    def leading_to(self, file: BinaryIO) -> Iterator[str]:
+        """A path: what is written to it within the block goes into `file`."""
+        path = f"new://{secrets.token_hex(16)}"
+        self._awaited[path] = file
+        try:
+            yield path
+        finally:
+            del self._awaited[path]
 
     def written(self, path: str) -> bytes:
         """What was written to `path`, once. Raises KeyError."""
@@ -91,6 +126,8 @@ class EventFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
             raise FileNotFoundError(path) from None
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if "w" in mode and path in self._awaited:
+            return _Onto(self._awaited[path])
         if "w" in mode and path.startswith("new://"):
             return _NewFile(lambda data: self._written.__setitem__(path, data))
         if mode != "rb":

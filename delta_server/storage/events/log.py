@@ -4,22 +4,23 @@ This only puts the parts together; each of the other files of this folder does o
 """
 
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Self
 
 from delta_server.config import Config
 from delta_server.core.event import Event
-from delta_server.core.plan import Listing, Plan, Sql
+from delta_server.core.plan import Aggregate, Listing, Plan, Sql
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Answer, Beside, EventStats
-from delta_server.storage.events import behaviour, blocks, catalog, reading
+from delta_server.storage.events import behaviour, blocks, catalog, cover
 from delta_server.storage.events.appending import Appending
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.key_upkeep import KeyUpkeep
 from delta_server.storage.events.reading import Answering
+from delta_server.storage.events.rollups import ProjectRollups
 from delta_server.storage.events.seen import DAY_MS, Seen
 from delta_server.storage.events.sql import SqlProcesses
-from delta_server.storage.events.upkeep import NoRollups, Upkeep
+from delta_server.storage.events.upkeep import Upkeep
 from delta_server.storage.sqlite import DATABASE_NAME
 
 
@@ -38,7 +39,7 @@ class EmbeddedEventLog:
         database = config.storage.data_dir / DATABASE_NAME
         self._engine = Engine(database, config.events)
         self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1)
-        self._answering = Answering(db, self._engine, behaviour.COMPILERS, reading.uncovered)
+        self._answering = Answering(db, self._engine, behaviour.COMPILERS, cover.cover)
         self._upkeep = Upkeep(
             db,
             self._engine,
@@ -47,7 +48,7 @@ class EmbeddedEventLog:
             spare_cpu=spare_cpu,
             seen=seen,
             keys=KeyUpkeep(db, spare_cpu, seen),
-            rollups=NoRollups(),
+            rollups=ProjectRollups(db, self._engine, config.events, clock),
         )
 
     @classmethod
@@ -66,8 +67,11 @@ class EmbeddedEventLog:
             return await self._sql.query(project, plan)
         return await self._answering.query(project, plan)
 
-    def stream(self, project: int, plan: Listing | Plan) -> AsyncIterator[list[tuple[Any, ...]]]:
+    def stream(self, project: int, plan: Listing | Plan) -> AsyncGenerator[list[tuple[Any, ...]], None]:
         return self._answering.stream(project, plan)
+
+    def parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
+        return self._answering.parquet(project, plan)
 
     async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
         return await self._upkeep.erase(project, names, told)

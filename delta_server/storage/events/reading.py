@@ -1,6 +1,7 @@
 """Answers to plans: each is compiled to SQL over one state of the project's events, and run by the engine."""
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from hashlib import blake2b
 from typing import Any, Literal, TypeAlias
 
@@ -9,7 +10,7 @@ import msgspec
 from delta_server.core.plan import Aggregate, Listing, Plan, Span, Sql
 from delta_server.storage.database import Database, Row, Tx
 from delta_server.storage.eventlog import Answer
-from delta_server.storage.events import compile, relation
+from delta_server.storage.events import compile, parquet, relation
 from delta_server.storage.events.engine import Engine, Reading
 from delta_server.storage.events.relation import Params
 from delta_server.storage.events.snapshot import ALWAYS, Block, Segment, Snapshot
@@ -64,8 +65,14 @@ class Answering:
         return await self._engine.run(project, lambda reading: self._answer(reading, plan))
 
     async def stream(self, project: int, plan: Plan) -> AsyncGenerator[list[Row], None]:
-        async for batch in self._engine.stream(project, lambda reading: self._batches(reading, plan)):
-            yield batch
+        async with aclosing(self._engine.stream(project, lambda reading: self._batches(reading, plan))) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._engine.stream(project, lambda reading: self._file(reading, plan))) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def version(self, project: int, plan: Plan) -> bytes:
         span = ALWAYS if isinstance(plan, Sql) else plan.span
@@ -89,6 +96,12 @@ class Answering:
         made = self._compiled(reading.snapshot, plan)
         yield [made.columns]
         yield from reading.batches(made.sql, made.values)
+
+    def _file(self, reading: Reading, plan: Listing | Aggregate) -> Iterator[bytes]:
+        if isinstance(plan, Listing):
+            return parquet.pieces(reading, parquet.listing(reading.snapshot, plan))
+        made = self._compiled(reading.snapshot, plan)
+        return parquet.pieces(reading, parquet.aggregate(plan, made.sql, made.values))
 
     def _compiled(self, snapshot: Snapshot, plan: Plan) -> Compiled:
         if isinstance(plan, Aggregate):

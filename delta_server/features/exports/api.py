@@ -1,0 +1,104 @@
+"""/v1/export: events and counts as files."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, TypeAlias
+
+from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from litestar.response import Stream
+from litestar.response.base import ASGIResponse
+
+from delta_server.core import intervals, queries
+from delta_server.core.plan import Listing
+from delta_server.core.queries import Asked
+from delta_server.features.exports import schemas, service
+from delta_server.features.exports.schemas import MEDIA_TYPES, Format
+from delta_server.http.docs import example
+from delta_server.http.event_filters import BY_DATA, EventFilters, split
+from delta_server.http.leaving import while_connected
+from delta_server.services import Services
+
+_TAGS = ["Exports"]
+
+Form: TypeAlias = Annotated[
+    Format | None, QueryParameter(name="format", description="Otherwise what Accept asks for; csv when it does not")
+]
+Metrics: TypeAlias = Annotated[
+    list[str] | None,
+    QueryParameter(name="metrics", description="count, unique_users, avg_duration ...; several with commas"),
+]
+
+
+@get(
+    "/v1/export/events",
+    summary="Download events",
+    tags=_TAGS,
+    media_type="text/csv",
+    opt=BY_DATA | example(answer=schemas.EXAMPLE_EVENTS),
+)
+async def export_events(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    filters: NamedDependency[EventFilters],
+    format_: Form = None,
+) -> Stream:
+    """All events that match, oldest first. An export that fails on its way breaks the connection. In CSV, texts that a
+    spreadsheet would run as a formula begin with an apostrophe."""
+    form = schemas.wanted(format_, request.headers.get("accept", ""))
+    listing = Listing(filters.span(services.clock.now_ms()), filters.where, ascending=True)
+    pieces = await while_connected(request, service.events(services, project, listing, form))
+    return _file(pieces, schemas.file_name("events", listing.span, filters.zone, form), form)
+
+
+@get(
+    "/v1/export/aggregated",
+    summary="Download counts along time",
+    tags=_TAGS,
+    media_type="text/csv",
+    opt=BY_DATA | example(answer=schemas.EXAMPLE_ROWS),
+)
+async def export_aggregated(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    filters: NamedDependency[EventFilters],
+    interval: Annotated[str, QueryParameter(description="1m, 5m, 15m, 1h, 90m, 1d, 1w ...")] = "1h",
+    computed: Metrics = None,  # `metrics` is the server's own
+    group_by: Annotated[
+        list[str] | None, QueryParameter(name="groupBy", description="eventType, data.plan ...; several with commas")
+    ] = None,
+    format_: Form = None,
+) -> Stream:
+    """The rows of /v1/events/aggregated, all of them; of the last week when no time is given."""
+    form = schemas.wanted(format_, request.headers.get("accept", ""))
+    asked = Asked(
+        metrics=split(computed or ["count"]),
+        group_by=[f"time:{interval}", *split(group_by or ())],
+        timezone=filters.zone_name,
+    )
+    now_ms = services.clock.now_ms()
+    within = filters.week(now_ms)
+    intervals.parse(interval, filters.zone, within, at="interval")  # says what is wrong with it by its name
+    query = queries.parse(asked, now_ms=now_ms, where=filters.where, within=within)
+    pieces = await while_connected(request, service.aggregated(services, project, query, form))
+    return _file(pieces, schemas.file_name("aggregated", query.plan.span, filters.zone, form), form)
+
+
+class _File(Stream):
+    """A Stream whose own media type counts: Litestar would take the handler's."""
+
+    def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **given: Any) -> ASGIResponse:
+        return super().to_asgi_response(app, request, **{**given, "media_type": self.media_type})
+
+
+def _file(pieces: AsyncIterator[bytes], name: str, form: Format) -> Stream:
+    return _File(
+        pieces,
+        media_type=MEDIA_TYPES[form],
+        headers={"content-disposition": f'attachment; filename="{name}"', "vary": "accept"},
+    )
+
+
+ROUTES = [export_events, export_aggregated]

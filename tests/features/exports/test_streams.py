@@ -1,0 +1,140 @@
+"""Exports of many events: in little memory, given up when the client goes, broken off when they fail."""
+
+import http.client
+import tempfile
+import time
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+import httpx
+import pytest
+
+from delta_server.app import Application
+from delta_server.core.errors import Unavailable
+from delta_server.core.event import Event
+from delta_server.core.plan import Listing, Span
+from delta_server.features.exports import service
+from delta_server.storage.events.engine import STREAMS
+from tests.conftest import Keys
+from tests.features.analytics.made import project
+from tests.server_process import run, serving
+from tests.storage.opened import START_MS
+
+COUNT, BATCH = 200_000, 10_000
+ALL = Span(0, 2 * START_MS)
+
+
+async def fill(app: Application, count: int) -> int:
+    mine = await app.services.db.read(project)
+    for first in range(0, count, BATCH):
+        events = [
+            Event(
+                at=START_MS - count + n, received_at=START_MS, type="view", user_id=f"u{n % 1000}", message_id=f"m{n}"
+            )
+            for n in range(first, min(first + BATCH, count))
+        ]
+        await app.services.eventlog.append(mine, events)
+    await app.services.eventlog.tend(mine, seal=True)
+    return mine
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "json", "parquet"])
+async def test_many_events_come_in_pieces(app: Application, keys: Keys, form: Any) -> None:
+    mine = await fill(app, 50_000)
+    pieces = await service.events(app.services, mine, Listing(ALL, ascending=True), form)
+    sizes = [len(piece) async for piece in pieces]
+    assert max(sizes) < 1 << 20
+    assert sum(sizes) > 100_000
+
+
+async def test_a_failure_on_the_way_raises(app: Application, keys: Keys) -> None:
+    mine = await fill(app, 50_000)
+    pieces = await service.events(app.services, mine, Listing(ALL, ascending=True), "csv")
+    await anext(pieces)
+    await app.services.eventlog.close()
+    with pytest.raises(Unavailable):
+        async for _ in pieces:
+            pass
+
+
+async def test_what_is_given_up_makes_room(app: Application, keys: Keys) -> None:
+    mine = await fill(app, 50_000)
+    for form in ("csv", "parquet") * STREAMS:
+        pieces = await service.events(app.services, mine, Listing(ALL, ascending=True), form)
+        async with aclosing(pieces):
+            await anext(pieces)
+    opened = [await service.events(app.services, mine, Listing(ALL), "ndjson") for _ in range(STREAMS)]
+    with pytest.raises(Unavailable):
+        await service.events(app.services, mine, Listing(ALL), "ndjson")
+    for pieces in opened:
+        await anext(pieces)
+        await pieces.aclose()
+    assert [piece async for piece in await service.events(app.services, mine, Listing(ALL), "ndjson")]
+
+
+def test_over_a_socket(tmp_path: Path) -> None:
+    """200,000 events through a real server: memory, a client that goes, a server that ends in the middle."""
+    made = run(tmp_path, "key", "create", "--project", "mine").stdout.split()
+    key = next(word for word in made if word.startswith("dk_"))
+    with serving(tmp_path) as server:
+        _fill_over_http(server.url, key)
+        _get(server.url, key, "csv&userId=u1").read()
+        before = server.memory_bytes()
+        body = _get(server.url, key, "csv").read()
+        assert body.count(b"\r\n") == COUNT + 1
+        lines = _get(server.url, key, "ndjson").read()
+        assert lines.count(b"\n") == COUNT
+        with tempfile.NamedTemporaryFile(suffix=".parquet") as file, duckdb.connect() as connection:
+            file.write(_get(server.url, key, "parquet").read())
+            file.flush()
+            sql = f"SELECT count(*), count(DISTINCT messageId), min(messageId) FROM '{file.name}'"
+            assert connection.execute(sql).fetchall() == [(COUNT, COUNT, "m0")]
+        assert server.memory_bytes() - before < 300 << 20
+        for form in ("csv", "parquet") * 6:  # more than may be open at once
+            _leave(_get_later(server.url, key, form))
+        for answer in [_get_later(server.url, key, "csv") for _ in range(STREAMS)]:
+            _leave(answer)
+        spill = tmp_path / "delta-data" / "query-spill"
+        assert list(spill.iterdir()) == []
+        answer = _get_later(server.url, key, "json")
+        assert answer.read(1000)
+        server.process.kill()
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            answer.read()
+
+
+def _fill_over_http(url: str, key: str) -> None:
+    headers = {"authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+        for first in range(0, COUNT, BATCH):
+            events = [
+                {"eventType": "view", "userId": f"u{n % 1000}", "messageId": f"m{n}", "data": {"n": n}}
+                for n in range(first, first + BATCH)
+            ]
+            assert client.post("/v1/events/batch", json={"events": events}).json()["accepted"] == BATCH
+
+
+def _get(url: str, key: str, form: str) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    connection.request("GET", f"/v1/export/events?format={form}", headers={"authorization": f"Bearer {key}"})
+    answer = connection.getresponse()
+    assert answer.status in (200, 503), answer.read()
+    return answer
+
+
+def _get_later(url: str, key: str, form: str) -> http.client.HTTPResponse:
+    """As soon as there is room for one more."""
+    deadline = time.monotonic() + 20
+    while (answer := _get(url, key, form)).status == 503:
+        assert time.monotonic() < deadline, "exports that were given up still run"
+        answer.read()
+        time.sleep(0.05)
+    return answer
+
+
+def _leave(answer: http.client.HTTPResponse) -> None:
+    assert answer.read(1000)
+    answer.close()
