@@ -134,7 +134,9 @@ def received_at(seq: int) -> int:
 
 
 def last_seq(tx: Tx) -> int:
-    """No smaller than the seq of any block there is or, by its time, was: a segment is newer than what it holds."""
-    row = tx.one("SELECT max(seq), (SELECT max(created_at) FROM segment) FROM event_block")
-    seq, sealed_at = row or (None, None)
-    return max(seq or 0, (sealed_at or 0) + 1 << CLOCK_BITS)
+    """The largest of any block there is or was, of projects that are not gone: the clock may have been set back."""
+    row = tx.one(
+        "SELECT max(coalesce((SELECT max(seq) FROM event_block), 0),"
+        " coalesce((SELECT max(sealed_seq) FROM event_settings), 0))"
+    )
+    return row[0] if row else 0

@@ -45,8 +45,10 @@ def waiting(tx: Tx) -> list[Waiting]:
 def delete_blocks(tx: Tx, project: int, last_id: int) -> int:
     """Up to `last_id`, as sealed ones; how many."""
     tx.run(
-        "INSERT INTO event_settings (project, sealed_until) VALUES (?, ?) ON CONFLICT (project) DO UPDATE"
-        " SET sealed_until = max(sealed_until, excluded.sealed_until)",
+        "INSERT INTO event_settings (project, sealed_until, sealed_seq) SELECT ?1, ?2, coalesce(max(seq), 0)"
+        " FROM event_block WHERE project = ?1 AND id <= ?2 ON CONFLICT (project) DO UPDATE"
+        " SET sealed_until = max(sealed_until, excluded.sealed_until),"
+        " sealed_seq = max(sealed_seq, excluded.sealed_seq)",
         project,
         last_id,
     )

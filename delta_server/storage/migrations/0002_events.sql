@@ -35,11 +35,12 @@ CREATE TABLE rollup (
 ) STRICT;
 CREATE TABLE rollup_data (rollup INTEGER PRIMARY KEY REFERENCES rollup, parquet BLOB NOT NULL) STRICT;
 -- A project's own settings for events: JSON, absent for the defaults. `version` goes up whenever sealed events change
--- other than by new ones coming in: with it, cached answers are known to be old. `sealed_until` is the newest block that is sealed.
+-- other than by new ones coming in: with it, cached answers are known to be old. `sealed_until` is the newest
+-- block that is sealed, `sealed_seq` the largest seq of such a block.
 -- `rollups` is JSON: see Known in core/rollup_plan.py.
 CREATE TABLE event_settings (
   project INTEGER PRIMARY KEY REFERENCES project, retention TEXT NOT NULL DEFAULT '{}', version INTEGER NOT NULL DEFAULT 0,
-  sealed_until INTEGER NOT NULL DEFAULT 0, rollups TEXT NOT NULL DEFAULT '{}'
+  sealed_until INTEGER NOT NULL DEFAULT 0, sealed_seq INTEGER NOT NULL DEFAULT 0, rollups TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 -- What identify and group calls told of users and groups, and when events told of them first and last.
 CREATE TABLE profile (
