@@ -19,24 +19,26 @@ _MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
 
 
 class Width(msgspec.Struct, frozen=True):
-    """An interval, and the ranges of its files. `marginal`: besides a cell for each type and source, there is one for
-    each type, and one for all: where many cells have many persons each, to merge them takes longer than to read."""
+    """An interval, and the ranges of its files. Part 0 is a cell for each type and source; some have one for each type
+    too, and one for all: where many cells have many persons each, it takes longer to merge than to read them."""
 
     name: str
     ms: int
     unit_ms: int
     stretch_ms: int
-    marginal: bool
+    parts: tuple[int, ...]
 
 
 WIDTHS = (
-    Width("1m", _MINUTE_MS, 3 * _HOUR_MS, DAY_MS, marginal=False),
-    Width("5m", 5 * _MINUTE_MS, 6 * _HOUR_MS, DAY_MS, marginal=False),
-    Width("15m", 15 * _MINUTE_MS, 12 * _HOUR_MS, DAY_MS, marginal=False),
-    Width("1h", _HOUR_MS, DAY_MS, 30 * DAY_MS, marginal=True),
-    Width("1d", DAY_MS, 10 * DAY_MS, 1000 * DAY_MS, marginal=True),
+    Width("1m", _MINUTE_MS, 3 * _HOUR_MS, DAY_MS, parts=(0,)),
+    Width("5m", 5 * _MINUTE_MS, 6 * _HOUR_MS, DAY_MS, parts=(0,)),
+    Width("15m", 15 * _MINUTE_MS, 12 * _HOUR_MS, DAY_MS, parts=(0,)),
+    Width("1h", _HOUR_MS, DAY_MS, 30 * DAY_MS, parts=(0, 1, 2)),
+    Width("1d", DAY_MS, 10 * DAY_MS, 1000 * DAY_MS, parts=(0, 1, 2)),
 )
 """From the finest: each is made of the one before."""
+
+LAYERS = tuple((width, part) for width in WIDTHS for part in width.parts)
 
 MERGED_BYTES = 8 << 20
 """Of a file that others were merged into: it is written again whole for each late event."""

@@ -117,10 +117,10 @@ def _cells(snapshot: Snapshot, plan: Aggregate, pieces: Sequence[tuple[Width, Sp
     """Relations of cells, and how many cells their files hold."""
     found, scanned = [], 0
     for width, span in pieces:
-        if files := snapshot.rollups(width.ms, span):
+        part = merging.part(plan) if len(width.parts) > 1 else 0
+        if files := snapshot.rollups(width.ms, part, span):
             paths = ", ".join(f"'{snapshot.rollup_path(file.id)}'" for file in files)
-            part = merging.part(plan) if width.marginal else 0
-            within = f"part = {part} AND time_ms >= {span.start_ms:d} AND time_ms < {span.end_ms:d}"
+            within = f"time_ms >= {span.start_ms:d} AND time_ms < {span.end_ms:d}"
             found.append(f"(SELECT * FROM read_parquet([{paths}]) WHERE {within})")
             scanned += sum(file.rows_count for file in files)
     return found, scanned

@@ -11,7 +11,7 @@ from delta_server.config import Events
 from delta_server.core import segment_plan
 from delta_server.core.segment_plan import Borders, Piece, Retention
 from delta_server.storage.database import Database, Tx
-from delta_server.storage.events import catalog, segment
+from delta_server.storage.events import catalog, rollup_store, segment
 from delta_server.storage.events.catalog import NewSegment
 from delta_server.storage.events.compact import replace
 from delta_server.storage.events.engine import Engine, Reading
@@ -30,9 +30,15 @@ async def let_go(db: Database, engine: Engine, options: Events, project: int, re
         rest: Rest | None = Rest(None, piece.events)
         if said != "drop":
             rest = await engine.tend(project, partial(_rest, piece=piece, past=past, look=said == "look"))
-        if rest is not None and await db.write(replace_changed, project, piece, rest.new):
+        if rest is not None and await db.write(_let_go, project, piece, rest.new, past):
             gone += rest.gone
     return gone
+
+
+def _let_go(tx: Tx, project: int, piece: Piece, new: NewSegment | None, past: Borders) -> bool:
+    """What is left of time before `past` is in the rollups alone from now on."""
+    rollup_store.lost(tx, project, past)
+    return replace_changed(tx, project, piece, new)
 
 
 def replace_changed(tx: Tx, project: int, piece: Piece, new: NewSegment | None) -> bool:

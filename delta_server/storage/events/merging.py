@@ -10,7 +10,6 @@ from delta_server.core import rollup_plan
 from delta_server.core.plan import Aggregate, Field, Metric, Span
 from delta_server.storage.events import compile, filters, sketches
 from delta_server.storage.events.relation import Params
-from delta_server.storage.events.rollup_cells import SPREAD
 from delta_server.storage.events.schema import PERSON
 
 _SETS = {"user_id": ("users", PERSON), "session_id": ("sessions", "session_id")}
@@ -116,29 +115,25 @@ class _Merging:
 
     def _histogram(self) -> str:
         """A column `qN` for each share: between the values of the two nearest ranks, as quantile_cont has it."""
-        one = sketches.bucket("duration")
-        raw = f"SELECT {self._listed(f'{one} + {SPREAD}')} FROM raw WHERE duration IS NOT NULL"
-        entries = self._with_raw(self._of_cells("unnest(hist) AS entry"), raw)
-        counts = (
-            f"SELECT {self._listed('entry & 65535 AS bucket', 'sum(entry >> 16)::BIGINT AS count')}"
-            f" FROM {entries}{self._by('entry & 65535')}"
-        )
-        over = f"PARTITION BY {', '.join(self._keys)}" if self._keys else ""
-        until = f"sum(count) OVER ({over} ORDER BY bucket) AS until, sum(count) OVER ({over}) AS total"
-        ranked = f"SELECT *, {until} FROM ({counts})"
-        places = []
-        for n, share in enumerate(self._shares):
-            place = f"({share!r} * (total - 1))"
-            places += [
-                f"min(bucket) FILTER (until > floor({place})) AS low{n}",
-                f"min(bucket) FILTER (until > ceil({place})) AS high{n}",
-                f"any_value({place} - floor({place})) AS between{n}",
-            ]
-        values = []
-        for n in range(len(self._shares)):
-            low, high = sketches.middle(f"low{n}"), sketches.middle(f"high{n}")
-            values.append(f"({low}) + (({high}) - ({low})) * between{n} AS q{n}")
-        return f"SELECT {self._listed(*values)} FROM (SELECT {self._listed(*places)} FROM ({ranked}){self._by()})"
+        entry = sketches.entry(sketches.bucket("duration"))
+        raw = f"SELECT {self._listed(f'list({entry})')} FROM raw WHERE duration IS NOT NULL{self._by()}"
+        states = self._with_raw(self._of_cells("hist"), raw)
+        groups = f"SELECT {self._listed('count(*) AS many', 'list(hist) AS lists')} FROM {states}{self._by()}"
+        one = f"SELECT {self._listed('list_sort(lists[1]) AS hist')} FROM of_hist WHERE many = 1"
+        entries = f"SELECT {self._listed('unnest(flatten(lists)) AS entry')} FROM of_hist WHERE many > 1"
+        bucket, count = sketches.bucket_of("entry"), f"sum({sketches.count_of('entry')})::BIGINT"
+        counts = f"SELECT {self._listed(f'{bucket} AS bucket', f'{count} AS count')} FROM ({entries}){self._by(bucket)}"
+        merged = f"list_sort(list({sketches.entry('bucket', 'count')}))"
+        several = f"SELECT {self._listed(merged)} FROM ({counts}){self._by()}"
+        total = f"list_sum(list_transform(hist, lambda entry: {sketches.count_of('entry')}))"
+        placed = f"SELECT *, {total} - 1 AS last FROM ({one} UNION ALL {several}) WHERE len(hist) > 0"
+        shown = (f"{self._value(share)} AS q{n}" for n, share in enumerate(self._shares))
+        return f"SELECT * FROM (WITH of_hist AS MATERIALIZED ({groups}) SELECT {self._listed(*shown)} FROM ({placed}))"
+
+    def _value(self, share: float) -> str:
+        place = f"({share!r}::DOUBLE * last)"
+        low, high = sketches.nth("hist", f"floor({place})"), sketches.nth("hist", f"ceil({place})")
+        return f"{low} + ({high} - {low}) * ({place} - floor({place}))"
 
     def _metric(self, metric: Metric) -> str:
         if metric.field is None:

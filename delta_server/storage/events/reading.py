@@ -47,10 +47,6 @@ def aggregate(snapshot: Snapshot, plan: Aggregate) -> Compiled:
     return Compiled(compile.columns(plan), sql, params.values, scanned=source.scanned)
 
 
-def uncovered(snapshot: Snapshot, plan: Aggregate) -> None:
-    """The cover of a log without rollups."""
-
-
 class Answering:
     """What the EventLog answers; see there."""
 

@@ -3,8 +3,8 @@
 A cell holds what is known of the events of one bucket, type and source (`part` 0), of one bucket and type (1), or of
 one bucket (2). All of it is additive: cells of one key become one by `merged`, in any order and as often as one likes.
 Small cells keep a histogram entry and a code for each event; from FULL events on they are reduced to one for each
-bucket and register, which costs ten times as much as to put lists together. `users_n` and `sessions_n` are the
-estimates of a reduced cell, for who asks for this very cell, else NULL.
+bucket and register, which costs ten times as much as to put lists together. Sorted they are half as large.
+`users_n` and `sessions_n` are the estimates of a reduced cell, for who asks for this very cell, else NULL.
 """
 
 from delta_server.core.rollup_plan import Width
@@ -13,8 +13,6 @@ from delta_server.storage.events.engine import Reading
 from delta_server.storage.events.schema import PERSON
 
 FULL = 512
-SPREAD = 0x10000
-"""One event in a histogram: sketches.py has the count above the bucket's 16 bits."""
 
 KEY = ("part", "time_ms", "event_type", "source")
 _TYPES = {
@@ -23,7 +21,7 @@ _TYPES = {
     "dur_sum": "DOUBLE",
     "dur_min": "DOUBLE",
     "dur_max": "DOUBLE",
-    "hist": "UBIGINT[]",
+    "hist": "BIGINT[]",
     "users": "INTEGER[]",
     "sessions": "INTEGER[]",
     "users_n": "DOUBLE",
@@ -60,7 +58,7 @@ def prepare(reading: Reading, rows: str) -> None:
         )
     reading.run(
         f"CREATE OR REPLACE TEMP TABLE happened AS SELECT time_ms, event_type, source, duration,"
-        f" {sketches.bucket('duration')} + {SPREAD} AS entry, person_code, session_id_code"
+        f" {sketches.entry(sketches.bucket('duration'))} AS entry, person_code, session_id_code"
         " FROM texts LEFT JOIN codes_person USING (person) LEFT JOIN codes_session_id USING (session_id)"
     )
     reading.run("DROP TABLE texts")
@@ -73,7 +71,7 @@ def of_events(reading: Reading, table: str, width: Width) -> None:
         f" {begin('time_ms', width.ms)} AS time_ms, event_type, source,"
         " count(*) AS events, count(duration) AS dur_n, coalesce(sum(duration), 0) AS dur_sum,"
         " min(duration) AS dur_min, max(duration) AS dur_max,"
-        f" {_list('entry', 'UBIGINT')} AS hist, {_list('person_code', 'INTEGER')} AS users,"
+        f" {_list('entry', 'BIGINT')} AS hist, {_list('person_code', 'INTEGER')} AS users,"
         f" {_list('session_id_code', 'INTEGER')} AS sessions, NULL::DOUBLE AS users_n, NULL::DOUBLE AS sessions_n"
         " FROM happened GROUP BY ALL"
     )
@@ -116,9 +114,10 @@ def reduce(reading: Reading, table: str) -> None:
     reading.run(f"ALTER TABLE reduced RENAME TO {table}")
 
 
+_BUCKET = f"(id << 16) | {sketches.bucket_of('entry')}"
 _REDUCED_HIST = (
-    "SELECT key >> 16 AS id, list(((count << 16) | (key & 65535))::UBIGINT) AS hist FROM ("
-    "SELECT (id << 16) | (entry & 65535)::BIGINT AS key, sum(entry >> 16)::BIGINT AS count"
+    f"SELECT key >> 16 AS id, list_sort(list({sketches.entry('(key & 65535)', 'count')})) AS hist FROM ("
+    f"SELECT {_BUCKET} AS key, sum({sketches.count_of('entry')})::BIGINT AS count"
     " FROM (SELECT id, unnest(hist) AS entry FROM full_cells) GROUP BY 1) GROUP BY 1"
 )
 
@@ -126,7 +125,7 @@ _REDUCED_HIST = (
 def _reduced(name: str) -> str:
     estimate = sketches.distinct("count(*)", f"sum({sketches.weight('code')})")
     return (
-        f"SELECT key >> 12 AS id, list(code) AS {name}, {estimate} AS {name}_n FROM ("
+        f"SELECT key >> 12 AS id, list_sort(list(code)) AS {name}, {estimate} AS {name}_n FROM ("
         f"SELECT (id << 12) | {sketches.register('code')} AS key, max(code) AS code"
         f" FROM (SELECT id, unnest({name}) AS code FROM full_cells) GROUP BY 1) GROUP BY 1"
     )
@@ -151,15 +150,15 @@ def add_marginals(reading: Reading, table: str, width: Width) -> None:
 
 
 _OPTIONS = (
-    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {rows:d},"
+    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL {level:d}, ROW_GROUP_SIZE {rows:d},"
     " USE_TMP_FILE false"
 )
 
 
 def file(reading: Reading, select: str, width: Width) -> bytes:
-    """By part, so that who reads the few cells of a marginal reads nothing else."""
-    ordered = f"SELECT {_LISTED} FROM ({select}) ORDER BY part DESC, time_ms, event_type, source"
-    return reading.copy(ordered, options=_OPTIONS.format(rows=2048 if width.marginal else 16_384))
+    ordered = f"SELECT {_LISTED} FROM ({select}) ORDER BY time_ms, event_type, source"
+    coarse = len(width.parts) > 1
+    return reading.copy(ordered, options=_OPTIONS.format(rows=2048 if coarse else 16_384, level=6 if coarse else 1))
 
 
 def touched(old: str, new: str) -> str:

@@ -21,11 +21,12 @@ def added(reading: Reading, segments: Sequence[int], known: Known) -> list[NewRo
     events = relation.of(reading.snapshot, ALWAYS, found, ())
     made = []
     for width, table in _levels(reading, f"SELECT * FROM {events.sql}"):
-        files = reading.snapshot.rollups(width.ms)
         units = _units(reading, table, width, known.there_from(width))
-        for span in rollup_plan.ranges(width, units, [_span(file) for file in files]):
-            old = [file for file in files if _span(file) == span]
-            made.append(_with(reading, width, span, table, old))
+        for part in width.parts:
+            files = {_span(file): file for file in reading.snapshot.rollups(width.ms, part)}
+            for span in rollup_plan.ranges(width, units, list(files)):
+                cells = f"(SELECT * FROM {table} WHERE part = {part} AND {_within(span)})"
+                made.append(_with(reading, width, part, span, cells, files.get(span)))
     return made
 
 
@@ -37,24 +38,37 @@ def computed_again(reading: Reading, day: int, known: Known) -> list[NewRollup]:
     events = relation.of(reading.snapshot, today, segments, ())
     made = []
     for width, table in _levels(reading, f"SELECT * FROM {events.sql} WHERE {whole}"):
-        files = reading.snapshot.rollups(width.ms, today)
+        if whole != _ALL:
+            _keep(reading, width, table, f"{_within(today)} AND NOT coalesce({whole}, false)", today)
         since = max(today.start_ms, known.there_from(width))
         units = range(since // width.unit_ms, -(-today.end_ms // width.unit_ms))
-        for span in rollup_plan.ranges(width, units, [_span(file) for file in files]):
-            old = [file for file in files if _span(file) == span]
-            made.append(_instead(reading, width, span, table, old, today, whole))
+        for part in width.parts:
+            files = {_span(file): file for file in reading.snapshot.rollups(width.ms, part, today)}
+            for span in rollup_plan.ranges(width, units, list(files)):
+                cells = f"SELECT * FROM {table} WHERE part = {part} AND {_within(span)}"
+                made.append(_instead(reading, width, part, span, cells, files.get(span), today))
     return [new for new in made if new.rows or new.old]
 
 
-def joined(reading: Reading, width: Width, run: Sequence[Piece]) -> NewRollup:
+def _keep(reading: Reading, width: Width, table: str, condition: str, today: Span) -> None:
+    """Add the cells of today's files that `condition` holds for to the table of those computed again."""
+    files = reading.snapshot.rollups(width.ms, 0, today)
+    if files:
+        reading.run(f"INSERT INTO {table} SELECT * FROM {_read(reading, files)} WHERE {condition}")
+    if len(width.parts) > 1:
+        reading.run(f"DELETE FROM {table} WHERE part > 0")
+        rollup_cells.add_marginals(reading, table, width)
+
+
+def joined(reading: Reading, width: Width, part: int, run: Sequence[Piece]) -> NewRollup:
     """One file of several. Raises Conflict when one is gone."""
     ids = {piece.id for piece in run}
-    files = [file for file in reading.snapshot.rollups(width.ms) if file.id in ids]
+    files = [file for file in reading.snapshot.rollups(width.ms, part) if file.id in ids]
     if len(files) != len(run):
         raise Conflict("rollups are not there any more that were to be merged: the project is being deleted")
     span = Span(files[0].first_at, files[-1].end_at)
     parquet = rollup_cells.file(reading, f"SELECT * FROM {_read(reading, files)}", width)
-    return NewRollup(width.ms, span, sum(file.rows_count for file in files), parquet, tuple(ids))
+    return NewRollup(width.ms, part, span, sum(file.rows_count for file in files), parquet, tuple(ids))
 
 
 def _levels(reading: Reading, rows: str) -> list[tuple[Width, str]]:
@@ -63,11 +77,11 @@ def _levels(reading: Reading, rows: str) -> list[tuple[Width, str]]:
     made: list[tuple[Width, str]] = []
     for width in WIDTHS:
         table = f"cells_{width.name}"
-        if made and made[-1][0].marginal:
+        if made and len(made[-1][0].parts) > 1:
             rollup_cells.coarser(reading, made[-1][1], table, width)
         else:  # 1M events take 50 ms, and as much to put together the lists of a finer interval's many cells
             rollup_cells.of_events(reading, table, width)
-            if width.marginal:
+            if len(width.parts) > 1:
                 rollup_cells.add_marginals(reading, table, width)
         made.append((width, table))
     return made
@@ -79,52 +93,41 @@ def _units(reading: Reading, table: str, width: Width, since_ms: int) -> list[in
     return [unit for (unit,) in rows]
 
 
-def _with(reading: Reading, width: Width, span: Span, table: str, old: Sequence[Rollup]) -> NewRollup:
-    """The file of `span` with the cells of the table in it."""
-    reading.run(f"CREATE OR REPLACE TEMP TABLE cells AS SELECT * FROM {table} WHERE {_within(span)}")
-    select, rows = "SELECT * FROM cells", 0
-    if old:
-        before = _read(reading, old)
-        reading.run(f"CREATE OR REPLACE TEMP TABLE touched AS {rollup_cells.touched(before, 'cells')}")
-        select = f"SELECT * FROM merged UNION ALL {rollup_cells.untouched(before, 'cells')}"
-        rows = sum(file.rows_count for file in old) - _count(reading, "touched")
-        both = "(SELECT * FROM cells UNION ALL SELECT * FROM touched)"
-        reading.run(f"CREATE OR REPLACE TEMP TABLE merged AS {rollup_cells.merged(both, width.ms)}")
-        rollup_cells.reduce(reading, "merged")
-        rows += _count(reading, "merged")
-    else:
-        rows = _count(reading, "cells")
-    parquet = rollup_cells.file(reading, select, width)
-    return NewRollup(width.ms, span, rows, parquet, tuple(file.id for file in old))
+def _with(reading: Reading, width: Width, part: int, span: Span, new: str, old: Rollup | None) -> NewRollup:
+    """The file of `span` with the `new` cells in it."""
+    if old is None:
+        return NewRollup(
+            width.ms, part, span, _count(reading, new), rollup_cells.file(reading, f"FROM {new}", width), ()
+        )
+    reading.run(f"CREATE OR REPLACE TEMP TABLE cells AS FROM {new}")
+    before = _read(reading, [old])
+    reading.run(f"CREATE OR REPLACE TEMP TABLE touched AS {rollup_cells.touched(before, 'cells')}")
+    both = "(SELECT * FROM cells UNION ALL SELECT * FROM touched)"
+    reading.run(f"CREATE OR REPLACE TEMP TABLE merged AS {rollup_cells.merged(both, width.ms)}")
+    rollup_cells.reduce(reading, "merged")
+    rows = old.rows_count - _count(reading, "touched") + _count(reading, "merged")
+    select = f"SELECT * FROM merged UNION ALL {rollup_cells.untouched(before, 'cells')}"
+    return NewRollup(width.ms, part, span, rows, rollup_cells.file(reading, select, width), (old.id,))
 
 
 def _instead(
-    reading: Reading, width: Width, span: Span, table: str, old: Sequence[Rollup], today: Span, whole: str
+    reading: Reading, width: Width, part: int, span: Span, select: str, old: Rollup | None, today: Span
 ) -> NewRollup:
-    """The file of `span` with the cells of the table instead of its own of today, but for types that are not whole."""
-    if width.marginal:
-        reading.run(f"DELETE FROM {table} WHERE part > 0")
-    reading.run(f"CREATE OR REPLACE TEMP TABLE cells AS SELECT * FROM {table} WHERE {_within(span)}")
-    others = ""
-    if old:
-        before = _read(reading, old)
-        reading.run(
-            f"INSERT INTO cells SELECT * FROM {before} WHERE part = 0 AND {_within(today)}"
-            f" AND NOT coalesce({whole}, false)"
-        )
-        others = f" UNION ALL SELECT * FROM {before} WHERE NOT ({_within(today)})"
-    if width.marginal:
-        rollup_cells.add_marginals(reading, "cells", width)
-    select = f"SELECT * FROM cells{others}"
+    """The file of `span` with the selected cells instead of those of today."""
+    if old is not None:
+        select += f" UNION ALL SELECT * FROM {_read(reading, [old])} WHERE NOT ({_within(today)})"
     rows = _count(reading, f"({select})")
     parquet = rollup_cells.file(reading, select, width) if rows else b""
-    return NewRollup(width.ms, span, rows, parquet, tuple(file.id for file in old))
+    return NewRollup(width.ms, part, span, rows, parquet, (old.id,) if old is not None else ())
+
+
+_ALL = "true"
 
 
 def _whole(reading: Reading, today: Span, known: Known) -> str:
     """SQL that holds for the types of which no event of today was let go of."""
     if known.whole_from() <= today.start_ms:
-        return "true"
+        return _ALL
     others = known.whole_from(("",)) <= today.start_ms
     named = [name for name in known.raw if name and (known.whole_from((name,)) <= today.start_ms) != others]
     reading.run("CREATE OR REPLACE TEMP TABLE named_types AS SELECT unnest($1::VARCHAR[]) AS name", [named])

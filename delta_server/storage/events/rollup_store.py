@@ -21,6 +21,7 @@ class NewRollup(msgspec.Struct, frozen=True):
     """A file that takes the place of those with the ids `old`; without rows there is none afterwards."""
 
     interval_ms: int
+    part: int
     span: Span
     rows: int
     parquet: bytes
@@ -44,13 +45,14 @@ def set_rolled(tx: Tx, project: int, segments: Sequence[int]) -> bool:
     return all(changed)
 
 
-def pieces(tx: Tx, project: int, width: Width) -> list[Piece]:
-    """An interval's files, by time."""
+def pieces(tx: Tx, project: int, width: Width, part: int) -> list[Piece]:
+    """The files of an interval's part, by time."""
     rows = tx.all(
         "SELECT id, first_at, end_at, stored_bytes, created_at FROM rollup WHERE project = ? AND interval_ms = ?"
-        " ORDER BY first_at",
+        " AND part = ? ORDER BY first_at",
         project,
         width.ms,
+        part,
     )
     return [Piece(id, Span(first, end), stored, created) for id, first, end, stored, created in rows]
 
@@ -62,10 +64,11 @@ def replace(tx: Tx, project: int, new: NewRollup) -> bool:
             return False
     if new.rows:
         rollup = tx.insert(
-            "INSERT INTO rollup (project, interval_ms, first_at, end_at, rows_count, stored_bytes, created_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO rollup (project, interval_ms, part, first_at, end_at, rows_count, stored_bytes,"
+            " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             project,
             new.interval_ms,
+            new.part,
             new.span.start_ms,
             new.span.end_ms,
             new.rows,

@@ -15,7 +15,7 @@ import msgspec
 from delta_server.config import Events
 from delta_server.core import rollup_plan
 from delta_server.core.errors import Conflict
-from delta_server.core.rollup_plan import WIDTHS
+from delta_server.core.rollup_plan import LAYERS, WIDTHS
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Clock, Database, Tx
@@ -26,8 +26,11 @@ from delta_server.storage.events.rollup_store import NewRollup, Unrolled
 
 ROUND_EVENTS = 1_048_576
 """What is rolled up at once, for memory's sake; one segment at least."""
-SOON_EVENTS, EVERY_MS = 262_144, 60_000
-"""Fewer new events than that wait for the next minute: queries read them as they are meanwhile."""
+SOON_EVENTS, WAIT_MS = 524_288, 60_000
+"""New segments of fewer events wait for so long, so that files are not written again for each of them: queries read
+their events as they are meanwhile."""
+REST = 4
+"""After a round a project rests for so many times as long as it took: what comes in has the processor first."""
 QUIET_MS = 3_600_000
 """A file that nothing was added to for so long is merged with its neighbours."""
 
@@ -46,21 +49,19 @@ class ProjectRollups:
             "1d": options.rollup_1d_days,
         }
         self._clock = clock
-        self._rolled_at: defaultdict[int, int] = defaultdict(lambda: -EVERY_MS)
+        self._rests_until: defaultdict[int, int] = defaultdict(int)
 
-    async def roll(self, project: int) -> int:
+    async def roll(self, project: int, *, everything: bool = False) -> int:
         """See upkeep.Rollups."""
         known = await self._db.read(rollup_store.known, project)
         for day in known.stale:
             await self._again(project, day)
         events = 0
-        waiting = await self._db.read(rollup_store.unrolled, project)
-        if waiting and self._is_due(project, waiting):
-            self._rolled_at[project] = self._clock.now_ms()
-            retention = await self._db.read(_retention, project)
-            for segments in _rounds(waiting):
-                await self._round(project, segments, retention)
-                events += sum(segment.events for segment in segments)
+        for segments in _rounds(await self._db.read(rollup_store.unrolled, project)):
+            if not everything and not self._is_due(project, segments):
+                break
+            events += await self._round(project, segments)
+        if events:
             await self._merge(project)
         return events
 
@@ -74,9 +75,11 @@ class ProjectRollups:
         if await self._db.read(rollup_store.is_past, project, borders):
             await self._db.write(rollup_store.let_go, project, borders)
 
-    def _is_due(self, project: int, waiting: Sequence[Unrolled]) -> bool:
-        late = self._clock.now_ms() - self._rolled_at[project] >= EVERY_MS
-        return late or sum(segment.events for segment in waiting) >= SOON_EVENTS
+    def _is_due(self, project: int, segments: Sequence[Unrolled]) -> bool:
+        now_ms = self._clock.now_ms()
+        enough = sum(segment.events for segment in segments) >= SOON_EVENTS
+        waited = now_ms - min(segment.created_at for segment in segments) >= WAIT_MS
+        return (enough or waited) and now_ms >= self._rests_until[project]
 
     def _borders(self, retention: Retention) -> dict[int, int]:
         """By interval in ms: buckets before are past their time."""
@@ -86,12 +89,16 @@ class ProjectRollups:
             width.ms: rollup_plan.down(now_ms - days[width] * DAY_MS, width.unit_ms) for width in WIDTHS if days[width]
         }
 
-    async def _round(self, project: int, segments: Sequence[Unrolled], retention: Retention) -> None:
-        borders = self._borders(retention)
+    async def _round(self, project: int, segments: Sequence[Unrolled]) -> int:
+        began_ms = self._clock.now_ms()
+        borders = self._borders(await self._db.read(_retention, project))
         known = rollup_plan.let_go(await self._db.read(rollup_store.known, project), borders)
         ids = [segment.id for segment in segments]
         made = await self._engine.tend(project, partial(rollup_files.added, segments=ids, known=known))
         await self._db.write(_store, project, made, ids, borders)
+        now_ms = self._clock.now_ms()
+        self._rests_until[project] = now_ms + REST * (now_ms - began_ms)
+        return sum(segment.events for segment in segments)
 
     async def _again(self, project: int, day: int) -> None:
         known = await self._db.read(rollup_store.known, project)
@@ -100,9 +107,11 @@ class ProjectRollups:
 
     async def _merge(self, project: int) -> None:
         quiet_ms = self._clock.now_ms() - QUIET_MS
-        for width in WIDTHS:
-            for run in rollup_plan.merges(width, await self._db.read(rollup_store.pieces, project, width), quiet_ms):
-                made = await self._engine.tend(project, partial(rollup_files.joined, width=width, run=run))
+        for width, part in LAYERS:
+            files = await self._db.read(rollup_store.pieces, project, width, part)
+            for run in rollup_plan.merges(width, files, quiet_ms):
+                work = partial(rollup_files.joined, width=width, part=part, run=run)
+                made = await self._engine.tend(project, work)
                 await self._db.write(_store_again, project, [made], None)
 
 

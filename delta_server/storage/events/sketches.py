@@ -1,4 +1,4 @@
-"""The formulas of core/sketches.py as SQL. A histogram is a list of count << 16 | bucket, a set a list of codes."""
+"""The formulas of core/sketches.py as SQL. A histogram is a list of bucket << 40 | count, a set a list of codes."""
 
 import math
 
@@ -14,6 +14,9 @@ from delta_server.core.sketches import (
     TINY,
 )
 
+COUNT_BITS = 40
+"""Of a histogram's entry: sorted, entries are by bucket."""
+_COUNT = (1 << COUNT_BITS) - 1
 _LOG_GAMMA = repr(math.log(GAMMA))
 _RANKS = (1 << RANK_BITS) - 1
 
@@ -22,15 +25,34 @@ def bucket(value: str) -> str:
     """The bucket of a number, NULL for none."""
     log = f"ceil(ln({value}) / {_LOG_GAMMA})"
     return (
-        f"CASE WHEN {value} > {TINY!r} THEN least(greatest(0, {log} + {SHIFT}), {MOST_BUCKET})::UBIGINT"
-        f" WHEN {value} IS NOT NULL THEN 0::UBIGINT END"
+        f"CASE WHEN {value} > {TINY!r} THEN least(greatest(0, {log} + {SHIFT}), {MOST_BUCKET})::BIGINT"
+        f" WHEN {value} IS NOT NULL THEN 0::BIGINT END"
     )
 
 
 def middle(bucket: str) -> str:
     """A bucket's value."""
-    exponent = f"({bucket}::DOUBLE - {SHIFT}) * {_LOG_GAMMA}"
-    return f"CASE WHEN {bucket} > 0 THEN 2 * exp({exponent}) / {GAMMA + 1!r} ELSE 0 END"
+    scale = repr(2 / (GAMMA + 1))
+    return f"coalesce({scale} * exp(nullif({bucket}, 0)::DOUBLE * {_LOG_GAMMA} - {SHIFT * math.log(GAMMA)!r}), 0)"
+
+
+def entry(bucket: str, count: str = "1") -> str:
+    return f"(({bucket} << {COUNT_BITS}) | {count})"
+
+
+def bucket_of(entry: str) -> str:
+    return f"({entry} >> {COUNT_BITS})"
+
+
+def count_of(entry: str) -> str:
+    return f"({entry} & {_COUNT})"
+
+
+def nth(entries: str, number: str) -> str:
+    """The value number `number` from 0 of a sorted histogram: counts are added up until they are more than that."""
+    together = f"{count_of('found')} + {count_of('next')}"
+    step = f"CASE WHEN {count_of('found')} > {number} THEN found ELSE {entry(bucket_of('next'), f'({together})')} END"
+    return middle(bucket_of(f"list_reduce({entries}, lambda found, next: {step})"))
 
 
 def code(text: str) -> str:
@@ -54,5 +76,6 @@ def weight(code: str) -> str:
 def distinct(filled: str, weights: str) -> str:
     """The estimate from how many registers are filled, at least one, and the sum of their weights."""
     empty = f"(1 - {filled} / {REGISTERS}::DOUBLE)"
-    sigma = " + ".join([empty, *(f"{empty} ** {1 << n} * {1 << (n - 1)}" for n in range(1, SIGMA_TERMS + 1))])
-    return f"{ALPHA * REGISTERS**2!r} / ({REGISTERS} * ({sigma}) + {weights})"
+    # As one lambda: to plan a statement with all the terms written out takes 5 ms.
+    terms = f"list_transform({list(range(1, SIGMA_TERMS + 1))}, lambda n: {empty} ** (1 << n) * (1 << (n - 1)))"
+    return f"{ALPHA * REGISTERS**2!r} / ({REGISTERS} * ({empty} + list_sum({terms})) + {weights})"

@@ -54,7 +54,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rollup(msgspec.Struct, frozen=True, gc=False):
-    """A file of the buckets of one interval that begin from `first_at` and before `end_at`."""
+    """A file of the buckets of one interval that begin from `first_at` and before `end_at`: see rollup_cells.py."""
 
     id: int
     interval_ms: int
@@ -127,11 +127,11 @@ class Snapshot:
         )  # fmt: skip
         return [Block(*row) for row in rows]
 
-    def rollups(self, interval_ms: int, span: Span = ALWAYS) -> list[Rollup]:
+    def rollups(self, interval_ms: int, part: int, span: Span = ALWAYS) -> list[Rollup]:
         rows = self.all(
             "SELECT id, interval_ms, first_at, end_at, rows_count FROM rollup"
-            " WHERE project = ? AND interval_ms = ? AND first_at < ? AND end_at > ? ORDER BY first_at",
-            self.project, interval_ms, span.end_ms, span.start_ms,
+            " WHERE project = ? AND interval_ms = ? AND part = ? AND first_at < ? AND end_at > ? ORDER BY first_at",
+            self.project, interval_ms, part, span.end_ms, span.start_ms,
         )  # fmt: skip
         return [Rollup(*row) for row in rows]
 

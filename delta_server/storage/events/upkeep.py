@@ -35,27 +35,15 @@ log = logging.getLogger(__name__)
 class Rollups(Protocol):
     """What upkeep asks of the rollups. Each runs while nothing else changes the project's segments."""
 
-    async def roll(self, project: int) -> int:
-        """Take segments in that are not in yet, and compute again what is marked; how many events were read."""
+    async def roll(self, project: int, *, everything: bool = False) -> int:
+        """Take segments in that are not in yet and due, or all, and compute again what is marked; how many events were
+        taken in."""
 
     def mark(self, tx: Tx, project: int, stretches: Stretches) -> None:
         """What is known of these times is to be computed again."""
 
     async def let_go(self, project: int, retention: Retention) -> None:
         """Delete what is past its time."""
-
-
-class NoRollups:
-    """For a log without rollups. Retention lets nothing go there: see expire.py."""
-
-    async def roll(self, project: int) -> int:
-        return 0
-
-    def mark(self, tx: Tx, project: int, stretches: Stretches) -> None:
-        """There is nothing to mark."""
-
-    async def let_go(self, project: int, retention: Retention) -> None:
-        """There is nothing to delete."""
 
 
 class Upkeep:
@@ -146,7 +134,7 @@ class Upkeep:
 
     async def _tend(self, project: int, compacting: bool) -> int:
         async with self._segments[project]:
-            await self._rollups.roll(project)
+            await self._rollups.roll(project, everything=compacting)
             written = await self._compact(project, compacting)
             retention = await self._db.read(_retention, project)
             now_ms = self._clock.now_ms()

@@ -27,11 +27,11 @@ CREATE TABLE key_run (
 ) STRICT;
 CREATE TABLE key_page (id INTEGER PRIMARY KEY, keys BLOB NOT NULL) STRICT;
 -- Continuous aggregates: a Parquet file holds the buckets of one interval that begin in its range, and no other file of
--- that interval does (storage/events/rollups.py).
+-- that interval and part does (storage/events/rollups.py, rollup_cells.py).
 CREATE TABLE rollup (
   id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL REFERENCES project, interval_ms INTEGER NOT NULL,
-  first_at INTEGER NOT NULL, end_at INTEGER NOT NULL, rows_count INTEGER NOT NULL, stored_bytes INTEGER NOT NULL,
-  created_at INTEGER NOT NULL, UNIQUE (project, interval_ms, first_at)
+  part INTEGER NOT NULL, first_at INTEGER NOT NULL, end_at INTEGER NOT NULL, rows_count INTEGER NOT NULL, stored_bytes INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, UNIQUE (project, interval_ms, part, first_at)
 ) STRICT;
 CREATE TABLE rollup_data (rollup INTEGER PRIMARY KEY REFERENCES rollup, parquet BLOB NOT NULL) STRICT;
 -- A project's own settings for events: JSON, absent for the defaults. `version` goes up whenever sealed events change

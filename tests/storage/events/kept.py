@@ -39,7 +39,7 @@ class FakeRollups:
         self.rolled: list[int] = []
         self.retention: Retention | None = None
 
-    async def roll(self, project: int) -> int:
+    async def roll(self, project: int, *, everything: bool = False) -> int:
         self.rolled.append(project)
         return await self._db.write(
             lambda tx: tx.run("UPDATE segment SET rolled = 1 WHERE project = ? AND rolled = 0", project)

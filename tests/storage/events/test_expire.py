@@ -111,7 +111,7 @@ async def test_what_the_rollups_have_not_got_stays(log: Kept, monkeypatch: pytes
     await keep(log, 1)
     await log.append(made(64))
 
-    async def behind(project: int) -> int:
+    async def behind(project: int, *, everything: bool = False) -> int:
         return 0
 
     monkeypatch.setattr(log.rollups, "roll", behind)
