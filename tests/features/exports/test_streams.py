@@ -1,5 +1,6 @@
 """Exports of many events: in little memory, given up when the client goes, broken off when they fail."""
 
+import asyncio
 import http.client
 import tempfile
 import time
@@ -13,10 +14,12 @@ import httpx
 import pytest
 
 from delta_server.app import Application
+from delta_server.core import csv_text
 from delta_server.core.errors import Unavailable
 from delta_server.core.event import Event
 from delta_server.core.plan import Listing, Span
 from delta_server.features.exports import service
+from delta_server.http.asgi import Message
 from delta_server.storage.events.engine import STREAMS
 from tests.conftest import Keys
 from tests.features.analytics.made import project
@@ -138,3 +141,39 @@ def _get_later(url: str, key: str, form: str) -> http.client.HTTPResponse:
 def _leave(answer: http.client.HTTPResponse) -> None:
     assert answer.read(1000)
     answer.close()
+
+
+async def test_half_an_export_is_never_a_whole_one(
+    app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails on the way goes up to the server, which then closes the connection: the body gets no end."""
+    await fill(app, 20_000)
+    whole, sent = csv_text.text, list[Message]()
+
+    def failing(rows: Any) -> bytes:
+        rows = list(rows)
+        if len(sent) > 3:
+            raise RuntimeError("the disk is gone")
+        return whole(rows)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    requests: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        if requests:
+            return requests.pop()
+        return await asyncio.Event().wait()  # type: ignore[return-value]  # a client that stays
+
+    monkeypatch.setattr(csv_text, "text", failing)
+    scope = {
+        "type": "http", "method": "GET", "path": "/v1/export/events", "raw_path": b"/v1/export/events",
+        "query_string": b"format=csv", "headers": [(b"authorization", f"Bearer {keys.read}".encode())],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http", "http_version": "1.1",
+        "root_path": "",
+    }  # fmt: skip
+    with pytest.raises(Exception, match=r"response started|unhandled|disk"):
+        await app(scope, receive, send)
+    assert sent[0]["status"] == 200
+    assert all(message.get("more_body", True) for message in sent)
