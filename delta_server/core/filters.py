@@ -17,6 +17,7 @@ from typing import cast, get_args
 from delta_server.core import fields, times
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import meant, shown
+from delta_server.core.pattern_cost import cost
 from delta_server.core.plan import Condition, Every, Field, Filter, Not, Operation, Some, Text
 
 MAX_FILTERS = 100
@@ -24,6 +25,9 @@ MAX_VALUES = 1_000
 MAX_VALUE_LENGTH = 4_096
 MAX_DEPTH = 16
 MAX_WORDS = 16
+MAX_TEXTS = 100
+"""What texts may be looked through for: 1,000 values of 100 filters take a minute where no interrupt is heard."""
+MAX_PATTERN_COST = 500
 
 Value = str | float | int | bool
 
@@ -71,11 +75,14 @@ def every(parts: Sequence[Filter | None]) -> Filter | None:
 
 
 class _Parser:
-    """Counts the filters of one request."""
+    """Counts the filters of one request, and what they look for."""
 
     def __init__(self, now_ms: int) -> None:
         self._now_ms = now_ms
         self._count = 0
+        self._values = 0
+        self._texts = 0
+        self._cost = 0
 
     def parts(self, asked: object, at: str, depth: int) -> tuple[Filter, ...]:
         if not isinstance(asked, list):
@@ -97,7 +104,9 @@ class _Parser:
             _length(asked, 2, '["not", filter]', at)
             return Not(self.one(asked[1], f"{at}[1]", depth + 1))
         if operation == "text":
-            return _words(asked, at)
+            words = _words(asked, at)
+            self._look_through(len(words.words), f"{at}[1]")
+            return words
         if not isinstance(operation, str) or operation not in OPERATIONS:
             known = (*OPERATIONS, *_OTHERS)
             said = shown(operation) + (meant(operation, known) if isinstance(operation, str) else "")
@@ -121,14 +130,39 @@ class _Parser:
         values = asked[2]
         if not isinstance(values, list):
             value = _value(field, operation, values, self._now_ms, f"{at}[2]")
-            return Condition(cast("Operation", operation), field, (value,))
-        if not values or len(values) > (1 if operation in _ORDERED else MAX_VALUES):
-            most = "exactly one value" if operation in _ORDERED else f"1 to {MAX_VALUES} values"
-            raise Invalid(f"{at}[2] has {len(values)} values: {operation} takes {most}", field=f"{at}[2]")
-        return condition(operation, field, values, now_ms=self._now_ms, at=f"{at}[2]")
+            found = Condition(cast("Operation", operation), field, (value,))
+        else:
+            most = 1 if operation in _ORDERED else MAX_TEXTS if operation in _OF_TEXT else MAX_VALUES
+            if not 1 <= len(values) <= most:
+                takes = "exactly one value" if most == 1 else f"1 to {most} values"
+                raise Invalid(f"{at}[2] has {len(values)} values: {operation} takes {takes}", field=f"{at}[2]")
+            found = condition(operation, field, values, now_ms=self._now_ms, at=f"{at}[2]")
+        self._weigh(found, f"{at}[2]")
+        return found
+
+    def _weigh(self, found: Condition, at: str) -> None:
+        """Add what a condition looks for to what the others do. Raises Invalid when it is too much."""
+        self._values += len(found.values)
+        if self._values > MAX_VALUES:
+            raise Invalid(f"{at}: all filters together have more than {MAX_VALUES} values", field=at)
+        if found.op in _OF_TEXT:
+            self._look_through(len(found.values), at)
+        if found.op == "matches":
+            self._cost += sum(cost(str(value)) for value in found.values)
+        if self._cost > MAX_PATTERN_COST:
+            raise Invalid(
+                f"{at}: the patterns are too large: all together may have {MAX_PATTERN_COST} characters and classes, "
+                "each {n} written out",
+                field=at,
+            )
+
+    def _look_through(self, count: int, at: str) -> None:
+        self._texts += count
+        if self._texts > MAX_TEXTS:
+            raise Invalid(f"{at}: all filters together look through texts for more than {MAX_TEXTS} values", field=at)
 
 
-def _words(asked: list[object], at: str) -> Filter:
+def _words(asked: list[object], at: str) -> Text:
     _length(asked, 2, '["text", words]', at)
     if not isinstance(asked[1], str):
         raise Invalid(f"{at}[1] must be a text, not {shown(asked[1])}", field=f"{at}[1]")

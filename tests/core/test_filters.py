@@ -64,6 +64,12 @@ def nested(depth: int) -> list[Any]:
         ([IS] * 101, "filters[100]", "at most 100"),
         ([["or", [IS] * 100]], "filters[0][1][99]", "at most 100"),
         ([["is", "source", ["a"] * 1001]], "filters[0][2]", "1001 values"),
+        ([["is", "source", ["a"] * 600], ["is_not", "status", ["a"] * 600]], "filters[1][2]", "more than 1000 values"),
+        ([["contains", "source", ["a"] * 101]], "filters[0][2]", "1 to 100 values"),
+        ([["or", [["contains", "source", ["a"] * 60]] * 2]], "filters[0][1][1][2]", "more than 100 values"),
+        ([["text", "a b c d e f g h i j"]] * 11, "filters[10][1]", "more than 100 values"),
+        ([["matches", "data.text", ".{501}"]], "filters[0][2]", "too large"),
+        ([["matches", "data.text", ["a.{250}"]], ["matches", "source", ".{250}"]], "filters[1][2]", "too large"),
     ],
 )
 def test_what_is_no_filter_is_refused_where_it_stands(asked: Any, field: str, says: str) -> None:

@@ -10,6 +10,8 @@ from delta_server.storage.transaction import explain
 
 log = logging.getLogger(__name__)
 
+_STORED = re.compile(r"(?:segment|rollup|hot|table)://[0-9a-f]{32}/")
+"""A path of files.py: what was asked may hold :// too."""
 _INNER = re.compile(r"\w+://|\w*/\w+/|0x[0-9a-f]{6}", re.IGNORECASE)
 
 
@@ -27,7 +29,7 @@ def told(error: Exception) -> Exception:
             )
         case duckdb.InterruptException():
             return Unavailable("the query was stopped: try again")
-        case duckdb.InvalidInputException() if "://" in str(error):
+        case duckdb.InvalidInputException() if _STORED.search(str(error)):
             log.error("stored events cannot be read", exc_info=error)
             return DatabaseFailed("stored events cannot be read: check the database, restore a backup")
         case duckdb.ConversionException() | duckdb.OutOfRangeException() | duckdb.InvalidInputException():

@@ -40,6 +40,7 @@ REFUSED = [
     ask("many rows", {"limit": 10_001}, field="limit", says="10000"),
     ask("no cursor", {"cursor": "abc"}, field="cursor"),
     ask("a broken pattern", {"filters": [["matches", "source", "("]]}, says="("),
+    ask("a broken pattern like an address", {"filters": [["matches", "source", "http://("]]}, says="cannot be used"),
     ask("many stretches", {"groupBy": ["time:1s"], "range": "7d"}, field="groupBy[0]", says="take 5m"),
     get("an unknown parameter", "raw", "type=a", field="type"),
     get("an unknown parameter like one", "raw", "event=a", says="eventType"),
