@@ -15,8 +15,9 @@ Beside: TypeAlias = Callable[[Tx, frozenset[int]], None]
 
 class Answer(msgspec.Struct, frozen=True):
     """`columns` name the values of each of `rows`. `source` is what was read, `scanned` how many rows of it,
-    `approximate` names the columns that are estimates. For SQL, `types` are DuckDB's of the columns, values are JSON
-    (msgspec.Raw), and `truncated` tells that there were more rows than asked for, or than an answer holds."""
+    `approximate` names the columns that are estimates. For SQL, `types` are DuckDB's of the columns, `written` is
+    the rows as a JSON array of objects, instead of `rows`: millions of small values would be objects of Python; and
+    `truncated` tells that there were more rows than asked for, or than an answer holds."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -25,6 +26,7 @@ class Answer(msgspec.Struct, frozen=True):
     approximate: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     truncated: bool = False
+    written: bytes = b""
 
 
 class EventStats(msgspec.Struct, frozen=True):

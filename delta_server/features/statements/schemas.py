@@ -1,6 +1,6 @@
 """SQL and its answers on the wire."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -10,11 +10,14 @@ MOST_ROWS = 10_000
 MOST_PARAMS = 1_000
 
 
+Param: TypeAlias = str | float | Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | bool | None
+
+
 class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`params` take the places of `?` in `sql`, in order."""
 
     sql: str
-    params: Annotated[list[str | float | int | bool | None], Meta(max_length=MOST_PARAMS)] = []
+    params: Annotated[list[Param], Meta(max_length=MOST_PARAMS)] = []
     limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = DEFAULT_ROWS
 
 

@@ -20,7 +20,5 @@ async def run(svc: Services, project: int, statement: Statement) -> Found:
     """Raises Invalid for what may not be run, TooCostly past the deadline or the memory limit."""
     plan = Sql(statement.sql, statement.limit, tuple(statement.params))
     answer = await svc.eventlog.query(project, plan)
-    names = answer.columns
-    rows = await svc.cpu(lambda: msgspec.json.encode([dict(zip(names, row, strict=True)) for row in answer.rows]))
-    columns = [Column(name, kind) for name, kind in zip(names, answer.types, strict=True)]
-    return Found(columns, msgspec.Raw(rows), answer.truncated, answer.scanned)
+    columns = [Column(name, kind) for name, kind in zip(answer.columns, answer.types, strict=True)]
+    return Found(columns, msgspec.Raw(answer.written), answer.truncated, answer.scanned)

@@ -5,8 +5,10 @@ question has a fresh DuckDB, so nothing of one is there for another.
 """
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import Process
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -60,9 +62,13 @@ class SqlProcesses:
             self._turns.release()
         if answered.refused is not None:
             raise Invalid(answered.refused, field="sql") if answered.invalid else TooCostly(answered.refused)
-        rows: list[tuple[msgspec.Raw, ...]] = msgspec.json.decode(answered.rows, type=list[tuple[msgspec.Raw, ...]])
         return Answer(
-            answered.columns, list(rows), scanned=answered.scanned, types=answered.types, truncated=answered.truncated
+            answered.columns,
+            [],
+            scanned=answered.scanned,
+            types=answered.types,
+            truncated=answered.truncated,
+            written=answered.rows,
         )
 
     async def close(self) -> None:
@@ -74,7 +80,7 @@ class SqlProcesses:
     async def _ask(self, request: Request) -> Answered:
         if self._closed:
             raise shutting_down()
-        worker = self._idle.pop() if self._idle else _Worker(self._setup)
+        worker = next((worker for worker in self._taken() if worker.alive), None) or _Worker(self._setup)
         self._busy.add(worker)
         try:
             async with worker:
@@ -87,6 +93,11 @@ class SqlProcesses:
             worker.rest(self._idle)
         return answered
 
+    def _taken(self) -> Iterator["_Worker"]:
+        """The idle ones, the last to rest first, each of them taken away from there."""
+        while self._idle:
+            yield self._idle.pop()
+
 
 class _Worker:
     """One process. Leaving its block by an exception ends it."""
@@ -96,6 +107,11 @@ class _Worker:
         self._process: Process | None = None
         self._resting: asyncio.TimerHandle | None = None
         self.questions = 0
+
+    @property
+    def alive(self) -> bool:
+        """Nobody has ended the process meanwhile: the system does when memory is short."""
+        return self._process is not None and self._process.returncode is None
 
     async def ask(self, request: Request) -> Answered:
         self.questions += 1
@@ -108,7 +124,7 @@ class _Worker:
                 return await self._exchange(request)
         except TimeoutError:
             raise TooCostly(too_long(self._setup.seconds)) from None
-        except (asyncio.IncompleteReadError, ConnectionError, BrokenPipeError):
+        except (asyncio.IncompleteReadError, ConnectionError, RuntimeError):  # uvloop's word for a closed pipe
             raise await self._died() from None
 
     def rest(self, idle: "list[_Worker]") -> None:
@@ -146,7 +162,7 @@ class _Worker:
             ARGUMENT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={"PYTHONPATH": str(Path(__file__).parents[3])},
+            env=_environment(),
             start_new_session=True,  # Ctrl-C is the server's to answer
         )
         try:
@@ -175,6 +191,13 @@ class _Worker:
         if code == 1:  # a traceback is on stderr
             return DeltaError("something went wrong in the server; its log has more")
         return TooCostly("the query took more memory or more time than it may: ask for less")
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the server's, but what tells a one-file executable that it is unpacked already: otherwise each process
+    unpacks 110 MB, is two processes, and ending one leaves both there."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("_PYI_")}
+    return kept | {"PYTHONPATH": str(Path(__file__).parents[3])}
 
 
 def _program() -> list[str]:

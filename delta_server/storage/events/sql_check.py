@@ -23,8 +23,8 @@ _REFUSED = frozenset(
         "current_role", "current_schema", "current_schemas", "current_setting", "current_transaction_id",
         "current_user", "currval", "getenv", "getvariable", "hive_partition_component", "in_search_path",
         "json_deserialize_sql", "json_serialize_plan", "json_serialize_sql", "nextval", "parse_duckdb_log_message",
-        "query", "query_table", "session_user", "setseed", "setval", "sleep_ms", "stats", "txid_current", "user",
-        "vector_type", "version", "write_log",
+        "pg_get_viewdef", "pg_sleep", "query", "query_table", "session_user", "setseed", "setval", "sleep_ms", "stats",
+        "txid_current", "user", "vector_type", "version", "write_log",
     }
 )  # fmt: skip
 _NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
@@ -36,12 +36,10 @@ def views(connection: Any, text: str) -> frozenset[str]:
         raise Invalid(f"sql is longer than {MOST_BYTES} bytes", field="sql")
     tree = _tree(connection, text)
     parts = list(_objects(tree))
-    _refuse_other_statements(tree, parts)
-    own = {entry["key"].lower() for part in parts if "cte_map" in part for entry in part["cte_map"]["map"]}
-    own |= {part["cte_name"].lower() for part in parts if isinstance(part.get("cte_name"), str)}
-    for part in parts:
+    _refuse_other_statements(tree, [part for part, _ in parts])
+    for part, _ in parts:
         _check_function(part)
-    return frozenset(name for part in parts if (name := _view(part, own)) is not None)
+    return frozenset(name for part, own in parts if (name := _view(part, own)) is not None)
 
 
 def _tree(connection: Any, text: str) -> dict[str, Any]:
@@ -68,28 +66,39 @@ def _refuse_other_statements(tree: dict[str, Any], parts: Sequence[dict[str, Any
         raise Invalid("sql may only SELECT: it cannot copy, change, describe or explain", field="sql")
 
 
-def _objects(tree: Any) -> Iterator[dict[str, Any]]:
-    waiting = [tree]
+def _objects(tree: Any) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """Every part of the tree, and the names that WITH has made where it stands: elsewhere they are DuckDB's own."""
+    waiting: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
     while waiting:
-        part = waiting.pop()
+        part, own = waiting.pop()
         if isinstance(part, dict):
-            yield part
-            waiting.extend(part.values())
+            if isinstance(part.get("cte_name"), str):  # a recursive one sees itself
+                own |= {_folded(part["cte_name"])}
+            for entry in part.get("cte_map", {}).get("map", ()):
+                waiting.append((entry["value"], own))  # which sees those before it
+                own |= {_folded(entry["key"])}
+            yield part, own
+            waiting.extend((value, own) for name, value in part.items() if name != "cte_map")
         elif isinstance(part, list):
-            waiting.extend(part)
+            waiting.extend((each, own) for each in part)
 
 
-def _view(part: dict[str, Any], own: set[str]) -> str | None:
+def _folded(name: str) -> str:
+    """As DuckDB compares names: it turns the letters of ASCII only."""
+    return name.encode(errors="replace").lower().decode()
+
+
+def _view(part: dict[str, Any], own: frozenset[str]) -> str | None:
     """The view that a part of the tree reads, None when it reads none."""
     if part.get("type") != "BASE_TABLE":
         return None
     name = str(part.get("table_name", ""))
-    if part.get("schema_name") or part.get("catalog_name") or name.lower() not in (*VIEWS, *own):
+    if part.get("schema_name") or part.get("catalog_name") or _folded(name) not in (*VIEWS, *own):
         qualified = ".".join(filter(None, (part.get("catalog_name"), part.get("schema_name"), name)))
         raise Invalid(
             f"sql: there is no table {shown(qualified)}{meant(name, VIEWS)}; there are {', '.join(VIEWS)}", field="sql"
         )
-    return name.lower() if name.lower() in VIEWS else None
+    return _folded(name) if _folded(name) in VIEWS else None
 
 
 def _check_function(part: dict[str, Any]) -> None:
@@ -99,7 +108,7 @@ def _check_function(part: dict[str, Any]) -> None:
             known = ", ".join(sorted(_TABLE_FUNCTIONS))
             raise Invalid(f"sql: {shown(name)} cannot be read from; table functions are {known}", field="sql")
     called = part.get("function_name")
-    if isinstance(called, str) and (called.lower() in _REFUSED or called.startswith("__internal")):
+    if isinstance(called, str) and (called.lower() in _REFUSED or called.lower().startswith("__internal")):
         raise Invalid(f"sql: the function {shown(called)} is not available here", field="sql")
     if isinstance(called, str) and (part.get("schema") or part.get("catalog")):
         raise Invalid(f"sql: write {shown(called)} without a schema", field="sql")

@@ -48,7 +48,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """`rows` is a JSON array of arrays. With `refused`, nothing else: a message, and whether the SQL is wrong (else it
+    """`rows` is a JSON array of objects. With `refused`, nothing else: a message, and whether the SQL is wrong (else it
     was too costly). `worn`: the process has kept much of the memory it took and should answer nothing more."""
 
     columns: tuple[str, ...] = ()
@@ -219,12 +219,12 @@ def _answer(connection: Any, request: Request, scanned: int) -> Answered:
     names = [f"c{n}" for n in range(len(columns))]
     shown = ", ".join(sql_values.shown(name, kind) for name, kind in zip(names, types, strict=True))
     connection.execute(f"SELECT {shown} FROM ({text}\n) AS q({', '.join(names)}) LIMIT {request.limit + 1:d}", params)
-    rows, truncated = _rows(connection, request.limit, [sql_values.is_nested(kind) for kind in types])
+    rows, truncated = _rows(connection, request.limit, columns, [sql_values.is_nested(kind) for kind in types])
     return Answered(columns, tuple(map(str, types)), rows, truncated, scanned)
 
 
-def _rows(connection: Any, limit: int, own: Sequence[bool]) -> tuple[bytes, bool]:
-    """(a JSON array of up to `limit` arrays and not more than an answer's bytes, whether there were more)."""
+def _rows(connection: Any, limit: int, columns: Sequence[str], own: Sequence[bool]) -> tuple[bytes, bool]:
+    """(a JSON array of up to `limit` objects and not more than an answer's bytes, whether there were more)."""
     lines: list[bytes] = []
     size = 0
     while batch := connection.fetchmany(256):
@@ -233,7 +233,7 @@ def _rows(connection: Any, limit: int, own: Sequence[bool]) -> tuple[bytes, bool
                 sql_values.nested(value) if nested else sql_values.plain(value)
                 for value, nested in zip(row, own, strict=True)
             ]
-            line = msgspec.json.encode(values)
+            line = msgspec.json.encode(dict(zip(columns, values, strict=True)))
             size += len(line)
             if len(lines) == limit or size > MOST_ANSWER_BYTES:
                 return b"[" + b",".join(lines) + b"]", True

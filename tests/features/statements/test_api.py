@@ -25,6 +25,7 @@ ROWS = [
     refused("no rows", "limit", "at least 1", sql="SELECT 1", limit=0),
     refused("too many rows", "limit", "at most 10000", sql="SELECT 1", limit=10_001),
     refused("a list as a parameter", "params[0]", sql="SELECT ?", params=[[1]]),
+    refused("a parameter of more than 64 bits", "params[0]", sql="SELECT ?", params=[1 << 64]),
     refused("too many parameters", "params", "at most 1000", sql="SELECT 1", params=[1] * 1001),
     refused("an unknown member", "query", "unknown", sql="SELECT 1", query="SELECT 1"),
     refused("a file", "sql", "no table", sql="SELECT * FROM '/etc/passwd'"),

@@ -16,6 +16,7 @@ from delta_server.core.errors import Invalid, TooCostly, Unavailable
 from delta_server.core.event import Event
 from delta_server.core.plan import Sql
 from delta_server.storage.database import Tx
+from delta_server.storage.eventlog import Answer
 from delta_server.storage.events import sql_check
 from delta_server.storage.events.engine import Engine, Reading
 from delta_server.storage.events.sql import SqlProcesses
@@ -56,7 +57,12 @@ async def other(db: SqliteDatabase, engine: Engine, project: int) -> int:
 
 async def ask(sql: SqlProcesses, project: int, text: str, *params: Any, limit: int = 1000) -> list[list[Any]]:
     answer = await sql.query(project, Sql(text, limit, params))
-    return [[msgspec.json.decode(value) for value in row] for row in answer.rows]
+    return [list(row.values()) for row in rows_of(answer)]
+
+
+def rows_of(answer: Answer) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = msgspec.json.decode(answer.written)
+    return found
 
 
 REFUSED = [
@@ -108,6 +114,8 @@ REFUSED = [
     "SELECT current_query()",
     "SELECT write_log('a')",
     "SELECT sleep_ms(1000)",
+    "SELECT pg_sleep(1)",
+    "SELECT pg_get_viewdef(1)",
     "SELECT json_serialize_plan('SELECT * FROM read_text(''/etc/passwd'')')",
     "SELECT * FROM duckdb_settings()",
     "SELECT * FROM duckdb_settings",
@@ -115,6 +123,11 @@ REFUSED = [
     "SELECT * FROM which_secret('s3://a', 's3')",
     "SELECT * FROM duckdb_views()",
     "SELECT * FROM duckdb_views",
+    "WITH duckdb_views AS (SELECT * FROM duckdb_views) SELECT * FROM duckdb_views",
+    "WITH a AS (SELECT * FROM duckdb_views), duckdb_views AS (SELECT 1) SELECT * FROM a",
+    "SELECT * FROM (WITH duckdb_views AS (SELECT 1) SELECT * FROM duckdb_views), duckdb_views",
+    "SELECT (WITH sqlite_master AS (SELECT 1 AS a) SELECT a FROM sqlite_master), * FROM sqlite_master",
+    'WITH "duc\u212adb_views" AS (SELECT 1) SELECT * FROM duckdb_views',
     "SELECT * FROM duckdb_databases()",
     "SELECT * FROM duckdb_extensions()",
     "SELECT * FROM duckdb_functions()",
@@ -200,6 +213,9 @@ HARMLESS = [
     ("SELECT current_user", "duckdb"),
     ("SELECT count(*) FROM events AS other", 5),
     ("WITH secret AS (SELECT 1 AS a) SELECT a FROM secret", 1),
+    ("WITH a AS (SELECT 1 AS n), b AS (SELECT n + 1 AS n FROM a) SELECT (SELECT n FROM A) + n FROM b", 3),
+    ("WITH a AS (SELECT 1 AS n) SELECT n FROM a UNION ALL (WITH b AS (FROM a) FROM b)", 1),
+    ("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT max(n) FROM t", 5),
     ("SELECT count(*) FROM range(10)", 10),
     ("SELECT 1 AS a -- ; DROP VIEW events", 1),
     ("SELECT 1 /* ) */;", 1),
@@ -259,7 +275,7 @@ async def test_duckdb_itself_is_locked(
     secret.write_text("a\n1\n", encoding="utf-8")
     [(segment,)] = await db.read(lambda tx: tx.all("SELECT id FROM segment WHERE project = ?", other))
     local = [("python", "variable")]
-    assert worker.answer(Request(project, "SELECT count(*) FROM events", (), 1)).rows == b"[[5]]"
+    assert worker.answer(Request(project, "SELECT count(*) FROM events", (), 1)).rows == b'[{"count_star()":5}]'
     for text in [
         f"SELECT * FROM '{secret}'",
         f"SELECT * FROM read_csv('{secret}')",
@@ -328,8 +344,7 @@ async def test_only_the_projects_own(sql: SqlProcesses, project: int, other: int
 
 async def test_columns_of_events(sql: SqlProcesses, project: int, other: int) -> None:
     answer = await sql.query(project, Sql("SELECT * FROM events ORDER BY timestamp, message_id LIMIT 1", 10))
-    row = {name: msgspec.json.decode(value) for name, value in zip(answer.columns, answer.rows[0], strict=True)}
-    assert row == {
+    assert rows_of(answer)[0] == {
         "message_id": "e-1", "event_type": "view", "timestamp": "2026-01-01T00:00:00.000Z",
         "received_at": "2026-01-01T00:00:00.000Z", "original_timestamp": None, "source": "web", "user_id": "u0",
         "anonymous_id": None, "session_id": None, "duration": None, "priority": None, "status": None, "tags": None,
@@ -343,9 +358,9 @@ async def test_parameters_and_limits(sql: SqlProcesses, project: int, other: int
     text = "SELECT event_type FROM events WHERE event_type = ? OR time_ms > ? ORDER BY time_ms"
     assert sorted(await ask(sql, project, text, "buy", AT + 1)) == [["buy"], ["buy"], ["view"]]
     answer = await sql.query(project, Sql("SELECT * FROM range(10)", 3))
-    assert (len(answer.rows), answer.truncated) == (3, True)
+    assert (len(rows_of(answer)), answer.truncated) == (3, True)
     answer = await sql.query(project, Sql("SELECT repeat('x', 1000000) FROM range(30)", 100))
-    assert (len(answer.rows), answer.truncated) == (16, True)
+    assert (len(rows_of(answer)), answer.truncated) == (16, True)
 
 
 async def test_values(sql: SqlProcesses, project: int) -> None:
@@ -364,9 +379,16 @@ async def test_values(sql: SqlProcesses, project: int) -> None:
         "'a'::ENUM ('a', 'b')": "a", "'101'::BITSTRING": "101", "union_value(k := 1)": {"k": 1}, "1::VARIANT": 1,
     }  # fmt: skip
     answer = await sql.query(project, Sql("SELECT " + ", ".join(values), 1))
-    assert [msgspec.json.decode(value) for value in answer.rows[0]] == list(values.values())
+    assert list(rows_of(answer)[0].values()) == list(values.values())
     answer = await sql.query(project, Sql("SELECT 1 AS a, 2 AS a, 3 AS b", 1))
     assert answer.columns == ("a", "a_1", "b")
+
+
+async def test_numbers_longer_than_pythons(db: SqliteDatabase, engine: Engine, sql: SqlProcesses, project: int) -> None:
+    """One event with such a number was the end of every SELECT that met it."""
+    data = msgspec.Raw(b'{"n": ' + b"9" * 5000 + b"}")
+    await db.write(put_block, project, [Event(AT, AT, "view", 1, data=data)])
+    assert await ask(sql, project, "SELECT data FROM events") == [[{"n": "9" * 5000}]]
 
 
 async def test_what_else_is_stored(db: SqliteDatabase, sql: SqlProcesses, project: int, other: int) -> None:
@@ -424,6 +446,28 @@ async def test_a_question_given_up_ends_its_process(sql: SqlProcesses, project: 
         await asking
     assert process.returncode is not None
     assert await ask(sql, project, "SELECT 1") == [[1]]
+
+
+async def test_a_process_that_was_ended_while_it_rested(sql: SqlProcesses, project: int) -> None:
+    assert await ask(sql, project, "SELECT 1") == [[1]]
+    process = sql._idle[0]._process
+    assert process is not None
+    process.kill()
+    await process.wait()
+    assert await ask(sql, project, "SELECT 1") == [[1]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_a_process_has_nothing_of_the_servers_environment(
+    sql: SqlProcesses, project: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DELTA_SECRET", "1")
+    monkeypatch.setenv("_PYI_ARCHIVE_FILE", "/one-file")
+    await ask(sql, project, "SELECT 1")
+    process = sql._idle[0]._process
+    assert process is not None
+    environment = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+    assert {line.partition(b"=")[0] for line in environment if line} == {b"PYTHONPATH", b"_PYI_ARCHIVE_FILE"}
 
 
 async def test_nothing_is_asked_once_it_is_closed(sql: SqlProcesses, project: int) -> None:
