@@ -77,7 +77,7 @@ def matches(event: Event, where: Filter | None) -> bool:
 
 def _text(event: Event) -> str:
     parts = [event.type, event.source, event.user_id, event.anonymous_id, event.session_id, event.status]
-    parts += [*(event.tags or ()), event.message_id]
+    parts += [*(event.tags or ()), event.message_id or f"e-{event.seq:x}"]
     parts += [bytes(raw).decode() for raw in (event.data, event.metadata) if raw is not None]
     return "\n".join(part for part in parts if part)
 

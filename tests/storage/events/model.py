@@ -1,0 +1,144 @@
+"""What an event log must know, as plain lists: the other side of test_model.py."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from delta_server.core.event import Event
+from delta_server.core.plan import Aggregate, Interval, Span
+from delta_server.core.rollup_plan import WIDTHS
+from delta_server.core.segment_plan import Retention
+from delta_server.core.times import DAY_MS
+from delta_server.storage.events.schema import COLUMNS
+from tests.storage.events.evaluate import matches
+
+DEDUP_MS = 7 * DAY_MS
+NEVER = -(2**62)
+ROLLUP_DAYS = {"1m": 7, "5m": 30, "15m": 90, "1h": 730, "1d": 0}
+"""The server's defaults."""
+
+
+class Model:
+    """One project. `events` are there, by seq; `gone` were let go of and only the rollups know them.
+
+    `ghosts` were erased on a day of which some of their type had been let go, and may be counted in the rollups still;
+    `haunting` were, but rollups have not been computed again."""
+
+    def __init__(self) -> None:
+        self.events: dict[int, Event] = {}
+        self.gone: dict[int, Event] = {}
+        self.ghosts: dict[int, Event] = {}
+        self.haunting: dict[int, Event] = {}
+        self.arrived: dict[str, int] = {}
+        """Of message ids: when the event that has it came in."""
+        self.retention = Retention()
+        self.lost: dict[str, int] = {}
+        """By type, "" for those never named: events before may have been let go of."""
+        self.rolled_since = dict.fromkeys((width.ms for width in WIDTHS), NEVER)
+        """By interval: buckets before may have been let go of."""
+
+    def stored(self, calls: Sequence[Sequence[Event]], duplicates: Sequence[frozenset[int]], now_ms: int) -> None:
+        """These calls, made at once, were answered with these duplicates."""
+        accepted: Counter[str] = Counter()
+        for events, without in zip(calls, duplicates, strict=True):
+            seen: set[str] = set()
+            for index, event in enumerate(events):
+                id = event.message_id
+                if id is None or index not in without:
+                    assert index not in without, "no message id, no duplicate"
+                    assert event.seq not in self.events, (event, self.events[event.seq], duplicates)
+                    self.events[event.seq] = event
+                    accepted.update([] if id is None else [id])
+                assert id is None or id not in seen or index in without, "the first of a call counts"
+                seen.update([] if id is None else [id])
+        for id in {event.message_id for events in calls for event in events} - {None}:
+            assert id is not None
+            arrived = self.arrived.get(id)
+            if arrived is None or accepted[id]:
+                assert accepted[id] == 1, f"{id} counts {accepted[id]} times"
+                assert arrived is None or now_ms - arrived > DEDUP_MS, f"{id} counts again too soon"
+                self.arrived[id] = now_ms
+
+    def tended(self, now_ms: int) -> None:
+        """Retention is about to be applied."""
+        kept = self.retention
+        for name in {*self.lost, *kept.types, ""}:
+            days = kept.types.get(name, kept.days)
+            border = now_ms - days * DAY_MS if days else NEVER
+            self.lost[name] = max(self.lost.get(name, self.lost.get("", NEVER)), border)
+        for width in WIDTHS:
+            days = kept.rollups.get(width.name, ROLLUP_DAYS[width.name])
+            if days:
+                self.rolled_since[width.ms] = max(self.rolled_since[width.ms], now_ms - days * DAY_MS)
+
+    def lets_go(self) -> bool:
+        return bool(self.retention.days or any(self.retention.types.values()))
+
+    def observed(self, seqs: Iterable[int]) -> None:
+        """These are there: all but what may have been let go of."""
+        there = set(seqs)
+        assert there <= self.events.keys(), "nothing comes back"
+        for seq in self.events.keys() - there:
+            event = self.events.pop(seq)
+            assert event.at < self._lost(event.type), f"{event} is missing"
+            self.gone[seq] = event
+
+    def erased(self, names: Sequence[str], there: Iterable[int] = ()) -> int:
+        """All of these persons is gone, but for what is still `there`, by seq, when it was cut off; how many."""
+        persons, kept = set(names), set(there)
+        found = [event for event in self.events.values() if {event.user_id, event.anonymous_id} & persons]
+        gone = [event for event in found if event.seq not in kept]
+        for event in gone:
+            del self.events[event.seq]
+            self.haunting[event.seq] = event
+        return len(gone)
+
+    def settled(self) -> None:
+        """Rollups were computed again."""
+        self.ghosts |= {
+            seq: event for seq, event in self.haunting.items() if self._lost(event.type) > event.at - event.at % DAY_MS
+        }
+        self.haunting.clear()
+
+    def known(self) -> list[Event]:
+        """What rollups tell of."""
+        return [*self.events.values(), *self.gone.values()]
+
+    def is_exact(self, plan: Aggregate) -> bool:
+        """Whether rollups and events together have the whole answer to a plan that rollups can answer."""
+        span = plan.span
+        near = Span(span.start_ms - span.start_ms % DAY_MS, span.end_ms + -span.end_ms % DAY_MS)
+
+        def concerns(events: Mapping[int, Event]) -> bool:
+            return any(near.start_ms <= e.at < near.end_ms and matches(e, plan.where) for e in events.values())
+
+        if concerns({**self.ghosts, **self.haunting}):
+            return False
+        return not concerns(self.gone) or any(self._serves(width.ms, plan) for width in WIDTHS)
+
+    def _serves(self, width_ms: int, plan: Aggregate) -> bool:
+        steps = [number for key in plan.keys if isinstance(key, Interval) for number in _steps(key)]
+        buckets = {event.at - event.at % width_ms for event in self.gone.values()}
+        cut = {at - at % width_ms for at in (plan.span.start_ms, plan.span.end_ms) if at % width_ms} & buckets
+        asked = [at for at in buckets if plan.span.start_ms <= at < plan.span.end_ms]
+        there = all(at >= self.rolled_since[width_ms] for at in asked)
+        return there and not cut and all(step % width_ms == 0 for step in steps)
+
+    def _lost(self, type: str) -> int:
+        return self.lost.get(type, self.lost.get("", NEVER))
+
+
+def _steps(key: Interval) -> list[int]:
+    return [key.step_ms, *(offset for _, offset in key.offsets)]
+
+
+def row(event: Event) -> tuple[Any, ...]:
+    """As a listing shows it."""
+    values = msgspec.structs.asdict(event)
+    values |= {"time_ms": event.at, "event_type": event.type, "flags": event.flags or None}
+    values["message_id"] = event.message_id or f"e-{event.seq:x}"
+    for name in ("data", "metadata"):
+        values[name] = None if values[name] is None else bytes(values[name]).decode()
+    return tuple(values[column.name] for column in COLUMNS)

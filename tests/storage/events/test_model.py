@@ -1,0 +1,474 @@
+"""An event log in any order of everything that may happen to it, beside a plain list: every question has one answer.
+
+`MODEL_EXAMPLES=1000 pytest tests/storage/events/test_model.py` runs that many random histories instead of the few that
+are the same every time.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from delta_server.config import MIB, Config, Events, Storage
+from delta_server.core import rollup_plan, segment_plan
+from delta_server.core.errors import Unavailable
+from delta_server.core.event import Event
+from delta_server.core.plan import Aggregate, Funnel, Listing, Paths, Plan, Span
+from delta_server.core.plan import Retention as RetentionPlan
+from delta_server.core.segment_plan import Retention
+from delta_server.services import Cpu
+from delta_server.storage.database import Tx
+from delta_server.storage.events import compile, cover, reading, rollup_cells, rollups, seen
+from delta_server.storage.events.log import EmbeddedEventLog
+from delta_server.storage.events.snapshot import ALWAYS
+from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from tests.storage.events import behaviour_reference, evaluate, model_plans
+from tests.storage.events.behaviour_reference import Happened
+from tests.storage.events.model import Model, row
+from tests.storage.events.model_plans import Asked, Draft
+from tests.storage.events.stored import make_project
+from tests.storage.opened import FAST, FakeClock
+
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
+STEPS = 25
+OPTIONS = Events(seal_events=16, segment_events=64, query_threads=1, query_memory_bytes=128 * MIB)
+SMALL: list[tuple[Any, str, Any]] = [
+    (cover, "FEW_EVENTS", 0),
+    (cover, "WORTH_EVENTS", 3),
+    (reading, "_FIRST_EVENTS", 4),
+    (reading, "_GROWTH", 2),
+    (reading, "_STRETCH_BLOCKS", 2),
+    (reading, "STREAM_EVENTS", 8),
+    (rollup_cells, "FULL", 4),
+    (rollups, "ROUND_EVENTS", 24),
+    (rollups, "SOON_EVENTS", 24),
+    (seen, "_AT_ONCE", 2),
+    (seen, "_FORGOTTEN_KEYS", 4),
+    (segment_plan, "MOST_TYPES", 3),
+]
+"""So that with tens of events happens what else takes thousands."""
+
+
+class Failing:
+    """A database of which some write fails when it is about to be committed, and with `for_good` all that follow."""
+
+    def __init__(self, db: SqliteDatabase) -> None:
+        self._db = db
+        self._writes_left = -1
+        self._for_good = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    def fail(self, after_writes: int, *, for_good: bool) -> None:
+        self._writes_left, self._for_good = after_writes, for_good
+
+    def heal(self) -> None:
+        self._writes_left = -1
+
+    async def write(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        failing = self._writes_left == 0
+        if self._writes_left > 0 or (failing and not self._for_good):
+            self._writes_left -= 1
+
+        def wholly(tx: Tx) -> Any:
+            done = fn(tx, *args, **kwargs)
+            if failing:
+                raise Unavailable("the disk is full")
+            return done
+
+        return await self._db.write(wholly)
+
+
+class Running:
+    """A log on the database in `data_dir`, as after a start of the server."""
+
+    def __init__(self, data_dir: Path, clock: FakeClock) -> None:
+        storage = Storage(data_dir=data_dir)
+        self.data_dir = data_dir
+        self.cpu, self.spare_cpu = Cpu(1, "cpu"), Cpu(1, "spare")
+        self.db = Failing(SqliteDatabase.open(storage, clock, tuning=FAST))
+        self._config = Config(storage=storage, events=OPTIONS)
+        self._clock = clock
+
+    async def open(self) -> EmbeddedEventLog:
+        db: Any = self.db
+        self.log = await EmbeddedEventLog.open(self._config, db, self._clock, cpu=self.cpu, spare_cpu=self.spare_cpu)
+        return self.log
+
+    async def close(self) -> None:
+        await self.log.close()
+        await self.db.close()
+        for threads in (self.cpu, self.spare_cpu):
+            await threads.close()
+
+
+class History(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        for module, name, value in SMALL:
+            self.patch.setattr(module, name, value)
+        self.directory = tempfile.TemporaryDirectory()
+        self.runner = asyncio.Runner()
+        self.clock = FakeClock()
+        self.starts = 0
+        self.checks = 0
+        self.changed = False
+        self.versions: list[tuple[Plan, bytes, Any]] = []
+        self.running = self.start()
+        self.project, self.other = self.run(self.db.write(_projects))
+        self.model, self.others = Model(), Model()
+
+    def teardown(self) -> None:
+        self.run(self.running.close())
+        self.runner.close()
+        self.directory.cleanup()
+        self.patch.undo()
+
+    @property
+    def log(self) -> EmbeddedEventLog:
+        return self.running.log
+
+    @property
+    def db(self) -> Failing:
+        return self.running.db
+
+    @property
+    def now_ms(self) -> int:
+        return self.clock.now_ms()
+
+    def run(self, work: Any) -> Any:
+        return self.runner.run(work)
+
+    def start(self) -> Running:
+        self.starts += 1
+        running = Running(Path(self.directory.name) / str(self.starts), self.clock)
+        self.run(running.open())
+        return running
+
+    # What happens
+
+    @initialize(
+        batch=model_plans.batches,
+        calls=st.lists(model_plans.batches, min_size=1, max_size=3),
+        retention=model_plans.keeping,
+    )
+    def first(self, batch: list[Draft], calls: list[list[Draft]], retention: Retention) -> None:
+        """Of another tenant, too, in whose answers nothing may change, with message ids that this one uses."""
+        events = model_plans.made(batch, self.now_ms)
+        self.others.stored([events], [self.run(self.log.append(self.other, events))], self.now_ms)
+        self.append(calls)
+        self.keep_for(retention)
+
+    @rule(calls=st.lists(model_plans.batches, min_size=1, max_size=3))
+    def append(self, calls: list[list[Draft]]) -> None:
+        given = [model_plans.made(batch, self.now_ms) for batch in calls]
+
+        async def append() -> list[frozenset[int]]:
+            return await asyncio.gather(*(self.log.append(self.project, events) for events in given))
+
+        self.model.stored(given, self.run(append()), self.now_ms)
+        self.changed = True
+
+    def append_to_a_full_disk(self, events: list[Event]) -> None:
+        self.db.fail(0, for_good=False)
+        with pytest.raises(Unavailable):
+            self.run(self.log.append(self.project, [msgspec.structs.replace(event) for event in events]))
+
+    @rule(batch=model_plans.batches, pauses=st.integers(0, 8), full=st.booleans(), crash=st.booleans())
+    def append_without_hearing_the_answer(self, batch: list[Draft], pauses: int, full: bool, crash: bool) -> None:
+        """The caller hears that the disk is full, or goes away at some point, and comes back with the same events."""
+        fresh = {event.message_id: event for event in model_plans.made(batch, self.now_ms)}
+        events = [event for id, event in fresh.items() if id and id not in self.model.arrived]
+
+        if full:
+            self.append_to_a_full_disk(events)
+
+        async def leave() -> None:
+            task = asyncio.create_task(self.log.append(self.project, events))
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+
+        self.run(leave())
+        if crash:
+            self.crash()
+        again = [msgspec.structs.replace(event) for event in events]
+        without = self.run(self.log.append(self.project, again))
+        seqs = {found[14]: found[0] for found in self.ask(self.project, Listing(ALWAYS))}
+        stored = [msgspec.structs.replace(event, seq=seqs[event.message_id]) for event in events]
+        assert all(event.seq == again[n].seq for n, event in enumerate(stored) if n not in without)
+        self.model.stored([stored], [frozenset()], self.now_ms)
+        self.changed = True
+
+    @rule(delay_ms=model_plans.delays)
+    def wait(self, delay_ms: int) -> None:
+        self.clock.advance(delay_ms)
+
+    @rule(killed=st.booleans())
+    def start_again(self, killed: bool) -> None:
+        (self.crash if killed else self.restart)()
+
+    def crash(self) -> None:
+        """What a killed process leaves: its files, with a log that nobody wrote back."""
+        old = self.running
+        left = Path(self.directory.name) / str(self.starts + 1)
+        left.mkdir()
+        for name in (DATABASE_NAME, DATABASE_NAME + "-wal"):
+            shutil.copy(old.data_dir / name, left / name)
+        self.run(old.close())
+        self.running = self.start()
+        self.changed = True
+
+    def restart(self) -> None:
+        old = self.running
+        self.run(old.close())
+        shutil.move(old.data_dir, Path(self.directory.name) / str(self.starts + 1))
+        self.running = self.start()
+        self.changed = True
+
+    @rule()
+    def seal(self) -> None:
+        self.run(self.log.seal())
+        self.changed = True
+
+    @rule(delay_ms=model_plans.delays, project=st.booleans(), seal=st.booleans(), compact=st.booleans())
+    def tend(self, delay_ms: int, project: bool, seal: bool, compact: bool) -> None:
+        self.clock.advance(delay_ms)
+        self.model.tended(self.now_ms)
+        self.run(self.log.tend(self.project if project else None, seal=seal, compact=compact))
+        self.model.settled()
+        if seal:
+            assert self.run(self.db.read(self.log.stats, self.project)).waiting_events == 0
+        self.changed = True
+
+    @rule(retention=model_plans.keeping)
+    def keep_for(self, retention: Retention) -> None:
+        self.model.retention = retention
+        self.run(self.db.write(_keep, self.project, retention))
+
+    @rule(names=st.lists(model_plans.names, min_size=1, max_size=2, unique=True))
+    def erase(self, names: list[str]) -> None:
+        erased = self.run(self.log.erase(self.project, names, lambda done, of: None))
+        assert erased == self.model.erased(names)
+        self.model.settled()
+        self.changed = True
+
+    @rule(
+        names=st.none() | st.lists(model_plans.names, min_size=1, max_size=2, unique=True),
+        after_writes=st.integers(0, 6),
+        crash=st.booleans(),
+    )
+    def cut_off(self, names: list[str] | None, after_writes: int, crash: bool) -> None:
+        """The background's work, or an erasure, fails at some write: for a moment, or until the next start."""
+        self.model.tended(self.now_ms)
+        self.db.fail(after_writes, for_good=crash)
+        try:
+            if names is None:
+                self.run(self.log.tend(self.project, seal=True, compact=True))
+            else:
+                self.run(self.log.erase(self.project, names, lambda done, of: None))
+            self.model.settled()
+        except Unavailable:
+            pass
+        self.db.heal()
+        if crash:
+            self.crash()
+        if names is not None:
+            self.model.erased(names, [found[0] for found in self.ask(self.project, Listing(ALWAYS))])
+        self.changed = True
+
+    # What is asked
+
+    @invariant()
+    def every_event_is_there_once(self) -> None:
+        if not self.changed:
+            return
+        self.changed = False
+        rows = self.ask(self.project, Listing(ALWAYS))
+        self.model.observed([found[0] for found in rows])
+        assert [_hashable(found) for found in rows] == self.in_order(self.model)
+        self.checks += 1
+        if self.checks % 4 == 0:
+            others = [_hashable(found) for found in self.ask(self.other, Listing(ALWAYS))]
+            assert others == self.in_order(self.others)
+        stats = self.run(self.db.read(self.log.stats, self.project))
+        assert stats.waiting_events + stats.sealed_events == len(self.model.events)
+        for plan, version, wanted in self.versions:
+            if self.run(self.log.version(self.project, plan)) == version:
+                assert self.wanted(plan) == wanted, "what was kept is taken for new"
+
+    @rule(asked=model_plans.listings)
+    def list_pages(self, asked: Asked) -> None:
+        plan = asked(self.now_ms)
+        self.check_listing(plan)
+        places = [(found[1], found[0]) for found in self.ask(self.project, plan)]
+        for after in places[-1:]:
+            self.check_listing(msgspec.structs.replace(plan, after=after, skip=0))
+
+    @rule(asked=model_plans.listings)
+    def stream(self, asked: Asked) -> None:
+        plan = asked(self.now_ms)
+
+        async def all_rows() -> list[int]:
+            batches = [batch async for batch in self.log.stream(self.project, plan)]
+            return [found[0] for batch in batches[1:] for found in batch]
+
+        assert self.run(all_rows()) == self.wanted(plan)
+
+    @rule(asked=model_plans.aggregates)
+    def aggregate(self, asked: Asked) -> None:
+        self.check_aggregate(asked(self.now_ms))
+
+    @rule(asked=model_plans.rollup_aggregates)
+    def aggregate_of_rollups(self, asked: Asked) -> None:
+        self.check_aggregate(asked(self.now_ms))
+
+    @rule(asked=model_plans.funnels | model_plans.retentions | model_plans.paths)
+    def behaviour(self, asked: Asked) -> None:
+        plan = asked(self.now_ms)
+        rows = self.ask(self.project, plan)
+        assert len(rows) == len(set(rows))
+        assert set(rows) == self.wanted(plan)
+
+    @rule(asked=model_plans.rollup_aggregates, seal=st.booleans())
+    @precondition(lambda self: not self.model.lets_go())
+    def ask_meanwhile(self, asked: Asked, seal: bool) -> None:
+        """An answer is of one state of the log, whatever the background does to it."""
+        plan = asked(self.now_ms)
+        self.model.tended(self.now_ms)
+
+        async def both() -> list[Any]:
+            working = asyncio.create_task(self.log.tend(self.project, seal=seal, compact=True))
+            answers = []
+            while not working.done():
+                answers += [await self.log.query(self.project, each) for each in (plan, Listing(ALWAYS))]
+            await working
+            return answers
+
+        answers = self.run(both())
+        for answer, listing in zip(answers[::2], answers[1::2], strict=True):
+            assert [found[0] for found in listing.rows] == self.wanted(Listing(ALWAYS))
+            self.compare(plan, answer)
+        self.changed = True
+
+    def ask(self, project: int, plan: Plan) -> list[Any]:
+        rows: list[Any] = self.run(self.log.query(project, plan)).rows
+        return rows
+
+    def in_order(self, model: Model) -> list[Any]:
+        events = sorted(model.events.values(), key=lambda event: (event.at, event.seq), reverse=True)
+        return [_hashable(row(event)) for event in events]
+
+    def check_listing(self, plan: Listing) -> None:
+        answer = self.run(self.log.query(self.project, plan))
+        assert [found[0] for found in answer.rows] == self.wanted(plan)
+        self.remember(plan)
+
+    def check_aggregate(self, plan: Aggregate) -> None:
+        self.compare(plan, self.run(self.log.query(self.project, plan)))
+        self.remember(plan)
+
+    def compare(self, plan: Aggregate, answer: Any) -> None:
+        assert answer.columns == compile.columns(plan)
+        if not rollup_plan.fits(plan) or self.model.is_exact(plan):
+            _same(answer, self.wanted(plan), plan)
+
+    def remember(self, plan: Listing | Aggregate) -> None:
+        version = self.run(self.log.version(self.project, plan))
+        self.versions = [*self.versions[-3:], (plan, version, self.wanted(plan))]
+
+    def wanted(self, plan: Any) -> Any:
+        events = list(self.model.events.values())
+        match plan:
+            case Listing():
+                return evaluate.listing(events, plan)
+            case Aggregate():
+                known = self.model.known() if rollup_plan.fits(plan) else events
+                return evaluate.aggregate(sorted(known, key=lambda event: event.seq), plan)
+        return _behaviour([e for e in events if _within(plan.span, e) and evaluate.matches(e, plan.where)], plan)
+
+
+def _projects(tx: Tx) -> tuple[int, int]:
+    return make_project(tx, "mine"), make_project(tx, "other")
+
+
+def _keep(tx: Tx, project: int, retention: Retention) -> None:
+    tx.run(
+        "INSERT INTO event_settings (project, retention) VALUES (?, ?)"
+        " ON CONFLICT (project) DO UPDATE SET retention = excluded.retention",
+        project,
+        msgspec.json.encode(retention).decode(),
+    )
+
+
+def _within(span: Span, event: Event) -> bool:
+    return span.start_ms <= event.at < span.end_ms
+
+
+def _hashable(found: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(tuple(cell) if isinstance(cell, list) else cell for cell in found)
+
+
+def _behaviour(events: list[Event], plan: Any) -> set[Any]:
+    by_seq = {event.seq: event for event in events}
+    happened = [Happened(e.at, e.seq, e.type, e.user_id, e.anonymous_id, e.source) for e in events]
+
+    def holds(where: Any) -> Any:
+        return lambda event: evaluate.matches(by_seq[event.seq], where)
+
+    def by(event: Happened) -> Any:
+        return plan.by and evaluate.value(by_seq[event.seq], plan.by)
+
+    match plan:
+        case Funnel():
+            return behaviour_reference.funnel(happened, [holds(s.where) for s in plan.steps], plan.window_ms, by)
+        case RetentionPlan():
+            return behaviour_reference.retention(
+                happened, plan.every, plan.periods, holds(plan.start), holds(plan.again)
+            )
+        case Paths():
+            start = holds(plan.start) if plan.start else None
+            return behaviour_reference.paths(happened, start, by, plan.depth, plan.gap_ms, plan.backwards)
+    raise TypeError(plan)
+
+
+def _same(answer: Any, wanted: list[tuple[Any, ...]], plan: Aggregate) -> None:
+    assert len(answer.rows) == len(wanted), (answer, wanted)
+    keys = len(plan.keys)
+    functions = [None] * keys + [m.function if m.name in answer.approximate else None for m in plan.metrics]
+    for found, right in zip(answer.rows, wanted, strict=True):
+        for function, cell, one in zip(functions, found, right, strict=True):
+            assert _close(function, cell, one), (answer, wanted)
+
+
+def _close(function: str | None, cell: Any, right: Any) -> bool:
+    if not isinstance(cell, int | float) or not isinstance(right, int | float):
+        return bool(cell == right)
+    if function == "unique":
+        return abs(cell - right) <= max(1, 5 * 0.016 * right)
+    if function == "quantile":
+        return cell == pytest.approx(right, rel=0.0101, abs=2e-6)
+    return cell == pytest.approx(right)
+
+
+TestHistory = History.TestCase
+TestHistory.settings = settings(
+    max_examples=EXAMPLES or 12,
+    stateful_step_count=STEPS,
+    derandomize=not EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
