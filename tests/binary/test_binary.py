@@ -29,6 +29,10 @@ def ask(server: Server, key: str, path: str, body: bytes | None = None) -> bytes
         return content
 
 
+def children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
 def test_key_import_serve_read_back_restart_verify(tmp_path: Path) -> None:
     key = run(tmp_path, "key", "create", "--project", "demo", command=BINARY).stdout.split()[0]
     run(tmp_path, "import", "--project", "demo", "--endpoint", "quakes", str(HISTORY), command=BINARY)
@@ -61,6 +65,9 @@ def test_events_in_and_questions_about_them(tmp_path: Path) -> None:
         assert (row["count"], row["data.plan"], row["time"][-6:]) == (1, "pro", "+05:30")
         counted = msgspec.json.decode(ask(server, key, "/v1/sql", b'{"sql":"SELECT count(*) AS n FROM events"}'))
         assert counted["rows"] == [{"n": 1}]
+        [program] = children(server.process.pid)
+        [second] = children(program)
+        assert children(second) == []  # it has not unpacked itself again
         server.stop()
     run(tmp_path, "events", "seal", command=BINARY)
     assert "1" in run(tmp_path, "events", "stats", command=BINARY).stdout

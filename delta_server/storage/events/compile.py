@@ -149,8 +149,9 @@ class _Values:
             counts = f"list_aggregate(flatten({self._group(f'list({shown})')}), 'histogram')"
         else:
             counts = self._group(f"histogram({shown})")
-        most = f"list_filter(map_entries({counts}), lambda each: each.value = list_max(map_values({counts})))"
-        return f"list_min(list_transform({most}, lambda each: each.key))"
+        # One pass: what stands inside a lambda is computed for each entry, and there may be a million.
+        ranked = f"list_transform(map_entries({counts}), lambda each: {{'r': -each.value::BIGINT, 'v': each.key}})"
+        return f"list_min({ranked}).v"
 
     def _shown(self, field: Field, *, person: bool = False) -> str:
         if person:

@@ -334,6 +334,15 @@ async def test_a_project_without_events_has_answers(asked: Asked):
     assert await asked.seqs(project, Listing(ALWAYS)) == []
 
 
+async def test_the_most_frequent_of_many_values(asked: Asked):
+    """In time that grows with their number: it was 13 s for these, and no deadline was heard."""
+    stored = [Event(START_MS, 0, "a", n + 1, user_id=f"u{n % 44_999}") for n in range(45_000)]
+    project = await asked.project_with(stored, sealed=0, blocks=3)
+    async with asyncio.timeout(5):
+        answer = await asked.answering.query(project, Aggregate(ALWAYS, (Metric("n", "mode", USER),)))
+    assert answer.rows == [("u0",)]
+
+
 async def test_a_stream_gives_names_then_every_row_in_order(asked: Asked, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reading, "STREAM_EVENTS", 100)
     stored = [Event(START_MS + n // 3, 0, "a", n + 1) for n in range(1000)]
