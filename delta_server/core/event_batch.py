@@ -49,6 +49,9 @@ class _Keyed(msgspec.Struct):
     write_key: Any = None
 
 
+WRONG = (DeltaError, msgspec.DecodeError, RecursionError)
+"""What reading an event raises when something is wrong with it."""
+
 _HALF = rb"u[dD](?:[89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>[89a-fA-F][0-9a-fA-F]{2}))"
 _ESCAPE = re.compile(rb"\\(?:" + _HALF + rb"|.)", re.DOTALL)
 _UNBROKEN = bytes.maketrans(b"\r\n", b"  ")
@@ -65,7 +68,7 @@ def each(items: Sequence[Item], read: Read) -> Parsed:
     for index, item in enumerate(items):
         try:
             events.append(read(item, told))
-        except (DeltaError, msgspec.DecodeError, RecursionError) as error:
+        except WRONG as error:
             found.rejected.append(_rejected(index, item, error))
             told.clear()
             continue
@@ -73,6 +76,11 @@ def each(items: Sequence[Item], read: Read) -> Parsed:
             found.told.extend((len(events) - 1, one) for one in told)
             told.clear()
     return found
+
+
+def none(items: Sequence[Item], error: Exception) -> Parsed:
+    """All `items` refused for the same reason, one of `WRONG`."""
+    return Parsed([], [_rejected(index, item, error) for index, item in enumerate(items)], [])
 
 
 def one(item: Item, read: Read) -> Parsed:
@@ -117,23 +125,23 @@ def read_items(body: bytes, split: Callable[[bytes], Split]) -> Split:
     try:
         return json_text.read(unbroken(body), split, "the body")
     except BadRequest:
-        mended = _ESCAPE.sub(_mended, body)
-        if mended == body:
+        whole_body = mended(body)
+        if whole_body == body:
             raise
-    json_text.read(mended, _decode_raw, "the body")
-    mended, body = mended.translate(_UNBROKEN), body.translate(_UNBROKEN)
-    items, sent_at = split(mended)
+    json_text.read(whole_body, _decode_raw, "the body")
+    whole_body, body = whole_body.translate(_UNBROKEN), body.translate(_UNBROKEN)
+    items, sent_at = split(whole_body)
     at, found = 0, list[Item]()
     for item in map(bytes, items):
-        at = mended.index(item, at)
+        at = whole_body.index(item, at)
         found.append(body[at : at + len(item)])
         at += len(item)
     return found, sent_at
 
 
-def _mended(escape: re.Match[bytes]) -> bytes:
-    """U+FFFD, as long as what it replaces."""
-    return b"\\ufffd" if escape["half"] else escape[0]
+def mended(body: bytes) -> bytes:
+    """JSON with U+FFFD, which is as long, in place of halves of surrogate pairs."""
+    return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["half"] else escape[0], body)
 
 
 def decode_items(body: bytes | msgspec.Raw) -> list[Item]:

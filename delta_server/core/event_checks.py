@@ -26,10 +26,11 @@ NULL = msgspec.Raw(b"null")
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def size(raw: msgspec.Raw | bytes, arrival: Arrival) -> None:
-    """Raise TooLarge if an event is larger than events.event_bytes."""
-    if len(raw) > arrival.event_bytes:
-        raise TooLarge(f"the event has {len(raw)} bytes, more than events.event_bytes = {arrival.event_bytes}")
+def size(raw: msgspec.Raw | bytes, arrival: Arrival, beside_bytes: int = 0) -> None:
+    """Raise TooLarge if an event, with what is kept with it that others have too, is larger than events.event_bytes."""
+    size_bytes = len(raw) + beside_bytes
+    if size_bytes > arrival.event_bytes:
+        raise TooLarge(f"the event has {size_bytes} bytes, more than events.event_bytes = {arrival.event_bytes}")
 
 
 def text(value: Any, field: str, most: int) -> str | None:

@@ -4,20 +4,23 @@ Field names are in lowerCamelCase, 64-bit numbers come as text or numbers, unkno
 name is its type, else it is `log`: texts of messages are no types, there would be as many as records.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from delta_server.core import event_batch, event_checks, json_text
-from delta_server.core.errors import Invalid
+from delta_server.core.errors import BadRequest, Invalid, TooLarge
 from delta_server.core.event import Event
 from delta_server.core.event_batch import Item, Parsed
-from delta_server.core.event_checks import MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, text
+from delta_server.core.event_checks import MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, NULL, text
 from delta_server.core.event_time import Arrival, place
 from delta_server.core.profile_change import Told
 
 PLAIN = "log"
+MOST_REPEATED_BYTES = 32 << 20
+"""What resources and scopes may take once each of their records has them: 57 KB of a request could make 500 MB."""
 
 _SEVERITIES = (("trace", 10), ("debug", 10), ("info", 20), ("warn", 30), ("error", 40), ("fatal", 40))
 """Status and priority of severity numbers 1 to 4, 5 to 8 and so on."""
@@ -36,7 +39,7 @@ class _Value(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Array(msgspec.Struct, gc=False):
-    values: list[_Value] = []
+    values: list[_Value] | None = None
 
 
 class _Pair(msgspec.Struct, gc=False):
@@ -45,13 +48,13 @@ class _Pair(msgspec.Struct, gc=False):
 
 
 class _Map(msgspec.Struct, gc=False):
-    values: list[_Pair] = []
+    values: list[_Pair] | None = None
 
 
 class _Attributed(msgspec.Struct, gc=False):
     """A resource, or a scope with its name."""
 
-    attributes: list[_Pair] = []
+    attributes: list[_Pair] | None = None
     name: str | None = None
     version: str | None = None
 
@@ -62,66 +65,112 @@ class _Record(msgspec.Struct, rename="camel", gc=False):
     severity_number: Any = None
     severity_text: Any = None
     body: _Value | None = None
-    attributes: list[_Pair] = []
+    attributes: list[_Pair] | None = None
     trace_id: Any = None
     span_id: Any = None
     event_name: Any = None
 
 
 class _ScopeLogs(msgspec.Struct, rename="camel"):
-    scope: _Attributed | None = None
-    log_records: list[msgspec.Raw] = []
+    scope: msgspec.Raw = NULL
+    log_records: list[msgspec.Raw] | None = None
 
 
 class _ResourceLogs(msgspec.Struct, rename="camel"):
-    resource: _Attributed | None = None
-    scope_logs: list[_ScopeLogs] = []
+    resource: msgspec.Raw = NULL
+    scope_logs: list[_ScopeLogs] | None = None
 
 
 class _Request(msgspec.Struct, rename="camel"):
-    resource_logs: list[_ResourceLogs] = []
+    resource_logs: list[_ResourceLogs] | None = None
 
 
 _decode_request = msgspec.json.Decoder(_Request).decode
+_decode_attributed = msgspec.json.Decoder(_Attributed | None).decode
 _decode_record = msgspec.json.Decoder(_Record).decode
 
 
 def parse(body: bytes, arrival: Arrival) -> Parsed:
     """All records of a request. Raises BadRequest, Invalid, TooLarge for the request as a whole."""
+    groups = _read(body).resource_logs or []
+    _refuse_too_much(groups)
+    found = Parsed([], [], [])
+    for group in groups:
+        for part in _parts(group, arrival):
+            found.events += part.events
+            found.rejected += part.rejected
+    return found
+
+
+def _read(body: bytes) -> _Request:
+    """Half of a surrogate pair becomes U+FFFD: one text that was cut does not keep the other records out."""
     try:
-        request = json_text.read(event_batch.unbroken(body), _decode_request, "the body")
+        return _request(body)
+    except BadRequest:
+        mended = event_batch.mended(body)
+        found = _Request() if mended == body else _request(mended)
+        if not found.resource_logs:
+            raise
+        return found
+
+
+def _request(body: bytes) -> _Request:
+    try:
+        return json_text.read(event_batch.unbroken(body), _decode_request, "the body")
     except msgspec.ValidationError as error:
         raise Invalid(f"this is no ExportLogsServiceRequest of OTLP: {error}") from None
-    groups = [(group.resource, logs) for group in request.resource_logs for logs in group.scope_logs]
-    event_batch.refuse_too_many(sum(len(logs.log_records) for _, logs in groups))
-    found = Parsed([], [], [])
-    for resource, logs in groups:
-        origin = _origin(resource, logs.scope)
-        source = text(_id(origin.pop("service.name", None)), "service.name", MOST_ID)
-        part = event_batch.each(logs.log_records, partial(_event, arrival, source, origin))
-        found.events += part.events
-        found.rejected += part.rejected
-    return found
 
 
-def _origin(resource: _Attributed | None, scope: _Attributed | None) -> dict[str, Any]:
-    """What is true of all records of a scope."""
-    try:
-        found = _flat(resource.attributes if resource else [])
-        if scope is not None:
-            found |= _flat(scope.attributes) | {"scope": scope.name or None}
-        event_checks.json_object(event_checks.joined(found) or event_checks.NULL, "resource")
-    except RecursionError:
-        raise Invalid("the attributes of a resource or scope are nested too deep") from None
-    return found
+def _refuse_too_much(groups: Sequence[_ResourceLogs]) -> None:
+    count = size_bytes = 0
+    for group in groups:
+        for logs in group.scope_logs or ():
+            records = len(logs.log_records or ())
+            count, size_bytes = count + records, size_bytes + records * (len(group.resource) + len(logs.scope))
+    event_batch.refuse_too_many(count)
+    if size_bytes > MOST_REPEATED_BYTES:
+        raise TooLarge(
+            f"resources and scopes, which each of their records keeps, would take {size_bytes} bytes, more than"
+            f" {MOST_REPEATED_BYTES}: send fewer records at once"
+        )
 
 
-def _event(arrival: Arrival, source: str | None, origin: dict[str, Any], item: Item, told: list[Told]) -> Event:
-    event_checks.size(item, arrival)
-    if json_text.deeper_than(event_checks.MOST_DEPTH, bytes(item)):
-        raise Invalid(f"the record is nested more than {event_checks.MOST_DEPTH} levels deep")
+def _parts(group: _ResourceLogs, arrival: Arrival) -> Iterator[Parsed]:
+    """The records of each scope; those whose resource or scope is wrong are refused."""
+    resource: dict[str, Any] | None = None
+    for logs in group.scope_logs or ():
+        try:
+            resource = _origin(group.resource) if resource is None else resource
+            origin = resource | _origin(logs.scope, is_scope=True)
+            source = text(_id(origin.pop("service.name", None)), "service.name", MOST_ID)
+        except event_batch.WRONG as error:
+            yield event_batch.none(logs.log_records or (), error)
+            continue
+        repeated_bytes = len(group.resource) + len(logs.scope)
+        yield event_batch.each(logs.log_records or (), partial(_event, arrival, source, origin, repeated_bytes))
+
+
+def _origin(raw: msgspec.Raw, *, is_scope: bool = False) -> dict[str, Any]:
+    """What a resource or scope says of all its records. Raises what is in event_batch.WRONG."""
+    _refuse_deep(raw, "the resource or scope")
+    found = _decode_attributed(raw)
+    if found is None:
+        return {}
+    return _flat(found.attributes or ()) | ({"scope": found.name or None} if is_scope else {})
+
+
+def _refuse_deep(raw: Item, what: str) -> None:
+    if json_text.deeper_than(event_checks.MOST_DEPTH, bytes(raw)):
+        raise Invalid(f"{what} is nested more than {event_checks.MOST_DEPTH} levels deep")
+
+
+def _event(
+    arrival: Arrival, source: str | None, origin: dict[str, Any], repeated_bytes: int, item: Item, told: list[Told]
+) -> Event:
+    event_checks.size(item, arrival, repeated_bytes)
+    _refuse_deep(item, "the record")
     record = _decode_record(item)
-    data = _flat(record.attributes)
+    data = _flat(record.attributes or ())
     name = _id(data.pop("event.name", None))
     user, session = _id(data.pop("user.id", None)), _id(data.pop("session.id", None))
     uid = _id(data.pop("log.record.uid", None))
@@ -165,16 +214,16 @@ def _severity(record: _Record) -> tuple[str | None, int | None]:
     return text(said, "severityText", MOST_STATUS) or name, priority
 
 
-def _flat(pairs: list[_Pair]) -> dict[str, Any]:
+def _flat(pairs: Iterable[_Pair]) -> dict[str, Any]:
     return {pair.key: _plain(pair.value) for pair in pairs if pair.key and pair.value is not None}
 
 
 def _plain(value: _Value) -> Any:
     """The JSON value an AnyValue stands for."""
     if value.array_value is not None:
-        return [_plain(one) for one in value.array_value.values]
+        return [_plain(one) for one in value.array_value.values or ()]
     if value.kvlist_value is not None:
-        return _flat(value.kvlist_value.values)
+        return _flat(value.kvlist_value.values or ())
     if value.int_value is not None:
         return _integer(value.int_value)
     return next(

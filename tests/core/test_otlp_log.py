@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from delta_server.core import otlp_log
-from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
+from delta_server.core.errors import DeltaError, TooLarge
 from delta_server.core.event import Event
 from delta_server.core.event_batch import Parsed
 from delta_server.core.event_time import Arrival
@@ -162,8 +162,65 @@ def test_depth() -> None:
 
     assert len(parsed({"body": nested(30)}).events) == 1
     assert "nested" in parsed({"body": nested(40)}).rejected[0].message
-    with pytest.raises((Invalid, BadRequest), match="nested"):
-        parsed({}, resource={"attributes": [{"key": "a", "value": nested(250)}]})
+    for levels in (40, 250):
+        found = parsed({}, resource={"attributes": [{"key": "a", "value": nested(levels)}]})
+        assert "nested" in found.rejected[0].message
+
+
+def named(name: str, *values: str) -> dict[str, Any]:
+    return {
+        "attributes": [{"key": f"{name}{number}", "value": {"stringValue": text}} for number, text in enumerate(values)]
+    }
+
+
+def test_a_resource_counts_for_each_of_its_records() -> None:
+    """A file of hot events holds lines up to 2 MiB: a longer one would keep all of its project from being read."""
+    found = parsed({"eventName": "a"}, resource=named("a", "x" * 32_768))
+    assert found.events == []
+    assert "more than events.event_bytes" in found.rejected[0].message
+
+
+def test_what_records_repeat_has_a_limit() -> None:
+    with pytest.raises(TooLarge, match="send fewer records"):
+        parsed(*[{}] * 2000, resource=named("a", "x" * 20_000))
+
+
+def test_many_scopes_of_a_large_resource_take_no_time() -> None:
+    """Reading the resource again for each of 400,000 scopes would take hours."""
+    resource = named("a", *["x"] * 20_000)
+    logs = {"resourceLogs": [{"resource": resource, "scopeLogs": [{}] * 400_000}]}
+    assert otlp_log.parse(msgspec.json.encode(logs), ARRIVAL) == Parsed([], [], [])
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [{"attributes": [{"key": "service.name", "value": {"stringValue": "x" * 513}}]}, {"attributes": 5}, 5, []],
+)
+def test_a_wrong_resource_keeps_its_own_records_out(resource: Any) -> None:
+    wrong, right = (
+        {"resource": each, "scopeLogs": [{"logRecords": [{}, {}]}]} for each in (resource, dict[str, Any]())
+    )
+    groups = [wrong, right]
+    found = otlp_log.parse(msgspec.json.encode({"resourceLogs": groups}), ARRIVAL)
+    assert (len(found.events), len(found.rejected)) == (2, 2)
+
+
+def test_null_is_as_good_as_nothing() -> None:
+    """In protobuf's JSON it stands for the default."""
+    nothing = {"attributes": None, "body": {"arrayValue": {"values": None}}}
+    scope = {"scope": None, "logRecords": [nothing]}
+    groups = [{"resource": {"attributes": None}, "scopeLogs": [scope, {"logRecords": None}]}, {"scopeLogs": None}]
+    found = otlp_log.parse(msgspec.json.encode({"resourceLogs": groups}), ARRIVAL)
+    assert [value(event.data) for event in found.events] == [{"body": []}]
+    assert otlp_log.parse(b'{"resourceLogs": null}', ARRIVAL) == Parsed([], [], [])
+
+
+def test_half_an_emoji_is_replaced() -> None:
+    """JavaScript cuts texts in the middle of one; the other records are none the worse for it."""
+    body = rb'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"a\ud83d"}},{"eventName":"b"}]}]}]}'
+    found = otlp_log.parse(body, ARRIVAL)
+    assert [event.type for event in found.events] == ["log", "b"]
+    assert value(found.events[0].data) == {"body": "a\ufffd"}
 
 
 def test_too_many() -> None:
