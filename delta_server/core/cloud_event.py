@@ -27,6 +27,9 @@ _PREFIX = b"ce-"
 _REQUIRED = ("specversion", "type", "source", "id")
 _OURS = ("userid", "anonymousid", "sessionid", "duration", "priority", "status")
 _FIELDS = frozenset({*_REQUIRED, *_OURS, "time", "data", "data_base64"})
+_SLACK = 1024
+"""Bytes: a text that grows by half and more in JSON is none, each of its control characters takes six there. An event
+must stay shorter than the lines that can be read back, whatever events.event_bytes is."""
 _BATCH, _ONE = "application/cloudevents-batch", "application/cloudevents"
 
 
@@ -152,9 +155,12 @@ def _body(kind: str, body: bytes) -> tuple[msgspec.Raw | None, str | None]:
     if _is_json(kind) or not kind:
         return event_checks.json_data(msgspec.Raw(event_batch.whole(body).strip())), None
     try:
-        return msgspec.Raw(msgspec.json.encode({"value": body.decode()})), None
+        text = msgspec.json.encode({"value": body.decode()})
     except UnicodeDecodeError:
-        return msgspec.Raw(msgspec.json.encode({"value": base64.b64encode(body).decode()})), "base64"
+        text = b""
+    if text and 2 * len(text) <= 3 * len(body) + _SLACK:
+        return msgspec.Raw(text), None
+    return msgspec.Raw(msgspec.json.encode({"value": base64.b64encode(body).decode()})), "base64"
 
 
 def _is_json(kind: str) -> bool:

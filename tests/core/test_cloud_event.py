@@ -1,5 +1,6 @@
 """CloudEvents in their three modes; the examples are those of the specification."""
 
+import base64
 from typing import Any
 
 import msgspec
@@ -117,6 +118,16 @@ def test_binary_bodies(body: bytes, kind: str, data: Any, metadata: Any) -> None
     event = binary(body, kind)
     assert (value(event.data), value(event.metadata)) == (data, metadata)
     assert event.message_id == "/mycontext A234-1234-1234"
+
+
+def test_control_characters_do_not_make_a_body_grow() -> None:
+    """A line of more than 2 MiB cannot be read back, and keeps all of its project from being read."""
+    body = b"\x01" * 20_000
+    event = binary(body, "text/plain")
+    assert event.data is not None
+    assert len(event.data) < 1.5 * len(body)
+    assert base64.b64decode(value(event.data)["value"]) == body
+    assert value(event.metadata)["dataencoding"] == "base64"
 
 
 @pytest.mark.parametrize(
