@@ -51,7 +51,7 @@ def nested(text: str | None) -> Any:
         msgspec.json.decode(text)
         return msgspec.Raw(text.encode())
     except msgspec.DecodeError:
-        return json.loads(text, parse_constant=lambda name: None, parse_float=_finite)
+        return json.loads(text, parse_constant=lambda name: None, parse_float=_finite, parse_int=_whole)
     except RecursionError:
         return text
 
@@ -59,3 +59,8 @@ def nested(text: str | None) -> Any:
 def _finite(text: str) -> float | None:
     value = float(text)
     return value if abs(value) != float("inf") else None
+
+
+def _whole(text: str) -> int | str:
+    """Python makes no number of more than 4300 digits."""
+    return int(text) if len(text) < 4300 else text
