@@ -1,0 +1,167 @@
+"""`kill -9` on the real server while events come in, are sealed, rolled up and merged: each event counts once.
+
+Clients do as analytics clients do: what nobody acknowledged is sent again, under the same message ids, to the next
+server. Some send a request twice at once, or again though it was acknowledged.
+"""
+
+import asyncio
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from tests.crash.test_kill import WITHIN_S, client_of
+from tests.server_process import FROM_SOURCE, Server, environment, run, serving
+
+ROUNDS = 5
+CONNECTIONS = 8
+DAYS = 4
+SMALL = {"DELTA_EVENTS_SEAL_EVENTS": "400", "DELTA_EVENTS_SEGMENT_EVENTS": "3000", "DELTA_LOG_LEVEL": "error"}
+BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=DAYS)
+
+
+class Sent(msgspec.Struct, frozen=True):
+    path: str
+    events: list[dict[str, Any]]
+
+
+class Load:
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.numbers = 0
+        """Events made so far; each has its number in its message id and in its data."""
+        self.acknowledged: set[int] = set()
+        self.accepted = 0
+        self.unanswered: list[Sent] = []
+        self.recent: list[Sent] = []
+
+    def next(self) -> Sent:
+        chance = self.rng.random()
+        if self.unanswered:
+            return self.unanswered.pop()
+        if chance < 0.1 and self.recent:
+            return self.rng.choice(self.recent)
+        if chance < 0.4:
+            return Sent("/v1/track", [self.event(event="seen", name="event")])
+        events = [self.event(name="eventType") for _ in range(self.rng.choice((1, 5, 60, 300)))]
+        if chance < 0.5:
+            events += self.rng.sample(events, 1)
+        return Sent("/v1/events/batch", events)
+
+    def event(self, *, name: str, event: str | None = None) -> dict[str, Any]:
+        number = self.numbers
+        self.numbers += 1
+        at = BEGAN + timedelta(seconds=self.rng.randrange(DAYS * 86_400), milliseconds=number % 1000)
+        body = "properties" if name == "event" else "data"
+        return {
+            "messageId": f"id {number}",
+            name: event or f"type {number % 3}",
+            "userId": f"user {number % 50}",
+            "timestamp": at.isoformat(),
+            body: {"number": number},
+        }
+
+    async def work(self, client: httpx.AsyncClient) -> None:
+        """Send ever more, until the server is gone."""
+        while True:
+            sent = self.next()
+            twice = self.rng.random() < 0.05
+            answers = await asyncio.gather(*(self.send(client, sent) for _ in range(1 + twice)), return_exceptions=True)
+            failures = [answer for answer in answers if answer is not None]
+            if any(not isinstance(failure, httpx.TransportError) for failure in failures):
+                raise BaseExceptionGroup("wrong answers", failures)
+            if failures:
+                self.unanswered.append(sent)
+                return
+
+    async def send(self, client: httpx.AsyncClient, sent: Sent) -> None:
+        body: Any = {"events": sent.events} if sent.path.endswith("batch") else sent.events[0]
+        answer = await client.post(sent.path, content=json.dumps(body))
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        assert told["accepted"] + told["duplicates"] == len(sent.events), told
+        self.accepted += told["accepted"]
+        self.acknowledged.update(int(event["messageId"][3:]) for event in sent.events)
+        self.recent = [*self.recent[-20:], sent]
+
+
+async def until_killed(server: Server, key: str, load: Load, *, after_s: float) -> None:
+    async with client_of(server, key) as client:
+        workers = [asyncio.create_task(load.work(client)) for _ in range(CONNECTIONS)]
+        await asyncio.wait(workers, timeout=after_s, return_when=asyncio.FIRST_COMPLETED)
+        os.kill(server.process.pid, signal.SIGKILL)
+        await asyncio.gather(*workers)
+
+
+def compact_and_kill(directory: Path, *, after_s: float) -> None:
+    command = [*FROM_SOURCE, "events", "compact"]
+    with subprocess.Popen(command, cwd=directory, env=environment(**SMALL), stdout=subprocess.DEVNULL) as compacting:
+        try:
+            assert compacting.wait(after_s) == 0
+        except subprocess.TimeoutExpired:
+            compacting.kill()
+
+
+def test_each_event_counts_once_however_often_the_server_is_killed(tmp_path: Path) -> None:
+    key = run(tmp_path, "key", "create", "--project", "p").stdout.strip()
+    seed = random.randrange(1 << 32)
+    load, rng = Load(seed), random.Random(seed)
+    for number in range(ROUNDS):
+        with serving(tmp_path, **SMALL) as server:
+            asyncio.run(until_killed(server, key, load, after_s=rng.uniform(0.05, 1.8)))
+        if number == 2:
+            compact_and_kill(tmp_path, after_s=rng.uniform(0.5, 1.5))
+    with serving(tmp_path, **SMALL) as server:
+        asyncio.run(resend(server, key, load))
+        asyncio.run(check(server, key, load))
+        server.stop()
+    told = run(tmp_path, "events", "compact").stdout
+    assert int(re.search(r"(\d+) segments became", told)[1]) > 1, told  # type: ignore[index]
+    with serving(tmp_path, **SMALL) as server:
+        asyncio.run(check(server, key, load))
+
+
+async def resend(server: Server, key: str, load: Load) -> None:
+    async with client_of(server, key) as client:
+        for sent in load.unanswered:
+            await load.send(client, sent)
+    assert load.acknowledged == set(range(load.numbers))
+    assert load.accepted <= load.numbers, "no event is accepted twice"
+
+
+async def check(server: Server, key: str, load: Load) -> None:
+    async with client_of(server, key) as client, asyncio.timeout(WITHIN_S):
+        rows = await all_rows(client)
+        assert Counter(row["messageId"] for row in rows) == {f"id {n}": 1 for n in range(load.numbers)}
+        assert all(row["messageId"] == f"id {row['data']['number']}" for row in rows)
+        for by, wanted in (("userId", 50), ("eventType", 4)):
+            found = (await question(client, by))["rows"]
+            assert sum(row["count"] for row in found) == load.numbers, by
+            assert len(found) <= wanted
+        assert [row["count"] for row in (await question(client))["rows"]] == [load.numbers]
+
+
+async def all_rows(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    asked = {"startTime": (BEGAN - timedelta(days=1)).isoformat(), "limit": "1000"}
+    while True:
+        page = (await client.get("/v1/events/raw", params=asked)).raise_for_status().json()
+        rows += page["data"]
+        if not page["next_cursor"]:
+            return rows
+        asked["cursor"] = page["next_cursor"]
+
+
+async def question(client: httpx.AsyncClient, *by: str) -> Any:
+    span = [(BEGAN - timedelta(days=1)).isoformat(), (BEGAN + timedelta(days=DAYS + 1)).isoformat()]
+    body = {"metrics": ["count"], "groupBy": list(by), "range": span}
+    return (await client.post("/v1/query", json=body)).raise_for_status().json()
