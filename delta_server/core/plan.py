@@ -180,8 +180,8 @@ class Retention(msgspec.Struct, frozen=True, tag="retention"):
 
 
 class Paths(msgspec.Struct, frozen=True, tag="paths"):
-    """What persons do next after (or before, `backwards`) `start`, `depth` steps on, none further than `gap_ms` from the
-    one before. Without `start` from the first event after (the last before) such a gap.
+    """What persons do next after (or before, `backwards`) `start`, `depth` steps on, none further than `gap_ms` from
+    the one before. Without `start` from the first event after (the last before) such a gap.
 
     Per row: step number from 1, value of `by` before, value of `by` then, persons, times; of each step the `limit` rows
     with the most times.

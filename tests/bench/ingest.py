@@ -67,16 +67,22 @@ def stored() -> Iterator[Row]:
         run(directory, "events", "seal")
         run(directory, "events", "compact")
         database = apsw.Connection(str(directory / "delta-data" / "delta.db"), apsw.SQLITE_OPEN_READONLY)
-        [(count, segments)] = database.execute("SELECT sum(events_count), sum(stored_bytes) FROM segment").fetchall()
-        filters = "SELECT sum(length(filter)) + (SELECT sum(length(keys)) FROM key_page) FROM key_run"
-        [(keys,)] = database.execute(filters).fetchall()
-        [(rollups,)] = database.execute("SELECT coalesce(sum(stored_bytes), 0) FROM rollup").fetchall()
+        count = _sum(database, "events_count", "segment")
+        segments = _sum(database, "stored_bytes", "segment")
+        keys = _sum(database, "length(keys)", "key_page") + _sum(database, "length(filter)", "key_run")
+        rollups = _sum(database, "stored_bytes", "rollup")
         database.close()
     assert count == CONNECTIONS * BATCHES_EACH * BATCH_EVENTS
     note = "16 bytes of each are its random UUID"
     yield Row("sealed event", segments / count, "bytes", size, "its JSON", bar=0.1, note=note)
     yield Row("  its deduplication key, for a week", keys / count, "bytes", size, "its JSON")
     yield Row("  its share of the rollups", rollups / count, "bytes", size, "its JSON")
+
+
+def _sum(database: apsw.Connection, what: str, table: str) -> int:
+    [(found,)] = database.execute(f"SELECT coalesce(sum({what}), 0) FROM {table}").fetchall()
+    assert isinstance(found, int)
+    return found
 
 
 def _batches() -> tuple[list[Work], float]:
