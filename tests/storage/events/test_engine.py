@@ -117,6 +117,13 @@ async def test_what_cannot_be_computed_is_the_askers_to_mend(engine: Engine, pro
         await engine.run(project, lambda reading: reading.rows(sql))
 
 
+async def test_memory_is_left_for_what_duckdb_does_not_count(db: SqliteDatabase, project: int, tmp_path: Path):
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=512 * MIB), FAST)
+    _, rows = await engine.run(project, lambda reading: reading.rows("SELECT current_setting('memory_limit')"))
+    assert rows == [("448.0 MiB",)]
+    await engine.close()
+
+
 async def test_a_query_past_the_memory_limit_is_told_so(db: SqliteDatabase, project: int, tmp_path: Path):
     engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=32 * MIB), FAST)
     sql = "SELECT list(range || 'some more text to fill the memory') FROM range(3000000)"
