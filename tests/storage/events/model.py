@@ -5,13 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import pytest
 
+from delta_server.core import rollup_plan
 from delta_server.core.event import Event
-from delta_server.core.plan import Aggregate, Interval, Span
+from delta_server.core.plan import Aggregate, Funnel, Interval, Listing, Paths, Span
+from delta_server.core.plan import Retention as RetentionPlan
 from delta_server.core.rollup_plan import WIDTHS
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS
+from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.schema import COLUMNS
+from tests.storage.events import behaviour_reference, evaluate
+from tests.storage.events.behaviour_reference import Happened
 from tests.storage.events.evaluate import matches
 
 DEDUP_MS = 7 * DAY_MS
@@ -106,6 +112,17 @@ class Model:
         """What rollups tell of."""
         return [*self.events.values(), *self.gone.values()]
 
+    def answer(self, plan: Any) -> Any:
+        """A listing's seqs, an aggregate's rows, a set of the others' rows."""
+        events = list(self.events.values())
+        match plan:
+            case Listing():
+                return evaluate.listing(events, plan)
+            case Aggregate():
+                known = self.known() if rollup_plan.fits(plan) else events
+                return evaluate.aggregate(sorted(known, key=lambda event: event.seq), plan)
+        return _behaviour([e for e in events if _within(plan.span, e) and evaluate.matches(e, plan.where)], plan)
+
     def is_exact(self, plan: Aggregate) -> bool:
         """Whether rollups and events together have the whole answer to a plan that rollups can answer."""
         span = plan.span
@@ -142,3 +159,51 @@ def row(event: Event) -> tuple[Any, ...]:
     for name in ("data", "metadata"):
         values[name] = None if values[name] is None else bytes(values[name]).decode()
     return tuple(values[column.name] for column in COLUMNS)
+
+
+def _within(span: Span, event: Event) -> bool:
+    return span.start_ms <= event.at < span.end_ms
+
+
+def _behaviour(events: list[Event], plan: Any) -> set[Any]:
+    by_seq = {event.seq: event for event in events}
+    happened = [Happened(e.at, e.seq, e.type, e.user_id, e.anonymous_id, e.source) for e in events]
+
+    def holds(where: Any) -> Any:
+        return lambda event: evaluate.matches(by_seq[event.seq], where)
+
+    def by(event: Happened) -> Any:
+        return plan.by and evaluate.value(by_seq[event.seq], plan.by)
+
+    match plan:
+        case Funnel():
+            return behaviour_reference.funnel(happened, [holds(s.where) for s in plan.steps], plan.window_ms, by)
+        case RetentionPlan():
+            return behaviour_reference.retention(
+                happened, plan.every, plan.periods, holds(plan.start), holds(plan.again)
+            )
+        case Paths():
+            start = holds(plan.start) if plan.start else None
+            return behaviour_reference.paths(happened, start, by, plan.depth, plan.gap_ms, plan.backwards)
+    raise TypeError(plan)
+
+
+def same(answer: Answer, wanted: list[tuple[Any, ...]], plan: Aggregate) -> bool:
+    """Estimates within the error they are promised with: 1 % of percentiles, 5 times 1.6 % of distinct counts."""
+    keys = len(plan.keys)
+    functions = [None] * keys + [m.function if m.name in answer.approximate else None for m in plan.metrics]
+    return len(answer.rows) == len(wanted) and all(
+        _close(*cells)
+        for found, right in zip(answer.rows, wanted, strict=True)
+        for cells in zip(functions, found, right, strict=True)
+    )
+
+
+def _close(function: str | None, cell: Any, right: Any) -> bool:
+    if not isinstance(cell, int | float) or not isinstance(right, int | float):
+        return bool(cell == right)
+    if function == "unique":
+        return abs(cell - right) <= max(1, 5 * 0.016 * right)
+    if function == "quantile":
+        return cell == pytest.approx(right, rel=0.0101, abs=2e-6)
+    return cell == pytest.approx(right)

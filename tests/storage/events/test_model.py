@@ -8,7 +8,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +18,25 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from delta_server.config import MIB, Config, Events, Storage
 from delta_server.core import rollup_plan, segment_plan
 from delta_server.core.errors import Unavailable
 from delta_server.core.event import Event
-from delta_server.core.plan import Aggregate, Funnel, Listing, Paths, Plan, Span
-from delta_server.core.plan import Retention as RetentionPlan
+from delta_server.core.plan import Aggregate, Listing, Plan
 from delta_server.core.segment_plan import Retention
-from delta_server.services import Cpu
 from delta_server.storage.database import Tx
 from delta_server.storage.events import compile, cover, reading, rollup_cells, rollups, seen
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.snapshot import ALWAYS
-from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
-from tests.storage.events import behaviour_reference, evaluate, model_plans
-from tests.storage.events.behaviour_reference import Happened
-from tests.storage.events.model import Model, row
+from delta_server.storage.sqlite import DATABASE_NAME
+from tests.storage.events import model_plans
+from tests.storage.events.model import Model, row, same
+from tests.storage.events.model_log import Failing, Running
 from tests.storage.events.model_plans import Asked, Draft
 from tests.storage.events.stored import make_project
-from tests.storage.opened import FAST, FakeClock
+from tests.storage.opened import FakeClock
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 STEPS = 25
-OPTIONS = Events(seal_events=16, segment_events=64, query_threads=1, query_memory_bytes=128 * MIB)
 SMALL: list[tuple[Any, str, Any]] = [
     (cover, "FEW_EVENTS", 0),
     (cover, "WORTH_EVENTS", 3),
@@ -56,60 +52,6 @@ SMALL: list[tuple[Any, str, Any]] = [
     (segment_plan, "MOST_TYPES", 3),
 ]
 """So that with tens of events happens what else takes thousands."""
-
-
-class Failing:
-    """A database of which some write fails when it is about to be committed, and with `for_good` all that follow."""
-
-    def __init__(self, db: SqliteDatabase) -> None:
-        self._db = db
-        self._writes_left = -1
-        self._for_good = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._db, name)
-
-    def fail(self, after_writes: int, *, for_good: bool) -> None:
-        self._writes_left, self._for_good = after_writes, for_good
-
-    def heal(self) -> None:
-        self._writes_left = -1
-
-    async def write(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        failing = self._writes_left == 0
-        if self._writes_left > 0 or (failing and not self._for_good):
-            self._writes_left -= 1
-
-        def wholly(tx: Tx) -> Any:
-            done = fn(tx, *args, **kwargs)
-            if failing:
-                raise Unavailable("the disk is full")
-            return done
-
-        return await self._db.write(wholly)
-
-
-class Running:
-    """A log on the database in `data_dir`, as after a start of the server."""
-
-    def __init__(self, data_dir: Path, clock: FakeClock) -> None:
-        storage = Storage(data_dir=data_dir)
-        self.data_dir = data_dir
-        self.cpu, self.spare_cpu = Cpu(1, "cpu"), Cpu(1, "spare")
-        self.db = Failing(SqliteDatabase.open(storage, clock, tuning=FAST))
-        self._config = Config(storage=storage, events=OPTIONS)
-        self._clock = clock
-
-    async def open(self) -> EmbeddedEventLog:
-        db: Any = self.db
-        self.log = await EmbeddedEventLog.open(self._config, db, self._clock, cpu=self.cpu, spare_cpu=self.spare_cpu)
-        return self.log
-
-    async def close(self) -> None:
-        await self.log.close()
-        await self.db.close()
-        for threads in (self.cpu, self.spare_cpu):
-            await threads.close()
 
 
 class History(RuleBasedStateMachine):
@@ -307,7 +249,7 @@ class History(RuleBasedStateMachine):
         assert stats.waiting_events + stats.sealed_events == len(self.model.events)
         for plan, version, wanted in self.versions:
             if self.run(self.log.version(self.project, plan)) == version:
-                assert self.wanted(plan) == wanted, "what was kept is taken for new"
+                assert self.model.answer(plan) == wanted, "what was kept is taken for new"
 
     @rule(asked=model_plans.listings)
     def list_pages(self, asked: Asked) -> None:
@@ -325,7 +267,7 @@ class History(RuleBasedStateMachine):
             batches = [batch async for batch in self.log.stream(self.project, plan)]
             return [found[0] for batch in batches[1:] for found in batch]
 
-        assert self.run(all_rows()) == self.wanted(plan)
+        assert self.run(all_rows()) == self.model.answer(plan)
 
     @rule(asked=model_plans.aggregates)
     def aggregate(self, asked: Asked) -> None:
@@ -340,7 +282,7 @@ class History(RuleBasedStateMachine):
         plan = asked(self.now_ms)
         rows = self.ask(self.project, plan)
         assert len(rows) == len(set(rows))
-        assert set(rows) == self.wanted(plan)
+        assert set(rows) == self.model.answer(plan)
 
     @rule(asked=model_plans.rollup_aggregates, seal=st.booleans())
     @precondition(lambda self: not self.model.lets_go())
@@ -359,7 +301,7 @@ class History(RuleBasedStateMachine):
 
         answers = self.run(both())
         for answer, listing in zip(answers[::2], answers[1::2], strict=True):
-            assert [found[0] for found in listing.rows] == self.wanted(Listing(ALWAYS))
+            assert [found[0] for found in listing.rows] == self.model.answer(Listing(ALWAYS))
             self.compare(plan, answer)
         self.changed = True
 
@@ -373,7 +315,7 @@ class History(RuleBasedStateMachine):
 
     def check_listing(self, plan: Listing) -> None:
         answer = self.run(self.log.query(self.project, plan))
-        assert [found[0] for found in answer.rows] == self.wanted(plan)
+        assert [found[0] for found in answer.rows] == self.model.answer(plan)
         self.remember(plan)
 
     def check_aggregate(self, plan: Aggregate) -> None:
@@ -383,21 +325,11 @@ class History(RuleBasedStateMachine):
     def compare(self, plan: Aggregate, answer: Any) -> None:
         assert answer.columns == compile.columns(plan)
         if not rollup_plan.fits(plan) or self.model.is_exact(plan):
-            _same(answer, self.wanted(plan), plan)
+            assert same(answer, self.model.answer(plan), plan), (answer, self.model.answer(plan))
 
     def remember(self, plan: Listing | Aggregate) -> None:
         version = self.run(self.log.version(self.project, plan))
-        self.versions = [*self.versions[-3:], (plan, version, self.wanted(plan))]
-
-    def wanted(self, plan: Any) -> Any:
-        events = list(self.model.events.values())
-        match plan:
-            case Listing():
-                return evaluate.listing(events, plan)
-            case Aggregate():
-                known = self.model.known() if rollup_plan.fits(plan) else events
-                return evaluate.aggregate(sorted(known, key=lambda event: event.seq), plan)
-        return _behaviour([e for e in events if _within(plan.span, e) and evaluate.matches(e, plan.where)], plan)
+        self.versions = [*self.versions[-3:], (plan, version, self.model.answer(plan))]
 
 
 def _projects(tx: Tx) -> tuple[int, int]:
@@ -413,54 +345,8 @@ def _keep(tx: Tx, project: int, retention: Retention) -> None:
     )
 
 
-def _within(span: Span, event: Event) -> bool:
-    return span.start_ms <= event.at < span.end_ms
-
-
 def _hashable(found: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(tuple(cell) if isinstance(cell, list) else cell for cell in found)
-
-
-def _behaviour(events: list[Event], plan: Any) -> set[Any]:
-    by_seq = {event.seq: event for event in events}
-    happened = [Happened(e.at, e.seq, e.type, e.user_id, e.anonymous_id, e.source) for e in events]
-
-    def holds(where: Any) -> Any:
-        return lambda event: evaluate.matches(by_seq[event.seq], where)
-
-    def by(event: Happened) -> Any:
-        return plan.by and evaluate.value(by_seq[event.seq], plan.by)
-
-    match plan:
-        case Funnel():
-            return behaviour_reference.funnel(happened, [holds(s.where) for s in plan.steps], plan.window_ms, by)
-        case RetentionPlan():
-            return behaviour_reference.retention(
-                happened, plan.every, plan.periods, holds(plan.start), holds(plan.again)
-            )
-        case Paths():
-            start = holds(plan.start) if plan.start else None
-            return behaviour_reference.paths(happened, start, by, plan.depth, plan.gap_ms, plan.backwards)
-    raise TypeError(plan)
-
-
-def _same(answer: Any, wanted: list[tuple[Any, ...]], plan: Aggregate) -> None:
-    assert len(answer.rows) == len(wanted), (answer, wanted)
-    keys = len(plan.keys)
-    functions = [None] * keys + [m.function if m.name in answer.approximate else None for m in plan.metrics]
-    for found, right in zip(answer.rows, wanted, strict=True):
-        for function, cell, one in zip(functions, found, right, strict=True):
-            assert _close(function, cell, one), (answer, wanted)
-
-
-def _close(function: str | None, cell: Any, right: Any) -> bool:
-    if not isinstance(cell, int | float) or not isinstance(right, int | float):
-        return bool(cell == right)
-    if function == "unique":
-        return abs(cell - right) <= max(1, 5 * 0.016 * right)
-    if function == "quantile":
-        return cell == pytest.approx(right, rel=0.0101, abs=2e-6)
-    return cell == pytest.approx(right)
 
 
 TestHistory = History.TestCase
