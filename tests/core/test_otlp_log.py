@@ -197,7 +197,7 @@ def test_many_scopes_of_a_large_resource_take_no_time() -> None:
     [{"attributes": [{"key": "service.name", "value": {"stringValue": "x" * 513}}]}, {"attributes": 5}, 5, []],
 )
 def test_a_wrong_resource_keeps_its_own_records_out(resource: Any) -> None:
-    logs = [{"logRecords": [{}, {}]}]
+    logs: Any = [{"logRecords": [{}, {}]}]
     groups = [{"resource": resource, "scopeLogs": logs}, {"scopeLogs": logs}]
     found = otlp_log.parse(msgspec.json.encode({"resourceLogs": groups}), ARRIVAL)
     assert (len(found.events), len(found.rejected)) == (2, 2)

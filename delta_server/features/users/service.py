@@ -23,7 +23,7 @@ AT, EVENT_TYPE = Field("timestamp", "time_ms", "time"), Field("eventType", "even
 
 async def get(svc: Services, project: int, name: str) -> UserWithEvents:
     """The user by any of their ids, with what all kept events tell of them. Raises NotFound."""
-    person = svc.db.peek(profiles.person, project, name)
+    person = await svc.db.read(profiles.person, project, name)  # some have a hundred thousand other ids
     found = await svc.eventlog.query(project, _events_of(person))
     if not found.rows and person.profile is None:
         raise NotFound("there is no such user: GET /v1/users?q=... searches those there are")
@@ -91,9 +91,11 @@ def _request(tx: Tx, project: int, caller: Caller, name: str) -> Erasure:
     profiles.forget(tx, project, person.names)
     digest = sha256(f"{project}\n{person.name}".encode()).digest()
     job = store.waiting_for(tx, project, digest)
-    if job is None:
-        names = msgspec.json.encode(person.names).decode()
-        uid = store.insert(tx, project, digest=digest, names=names, by=caller.key_id)
-        job = store.find(tx, project, uid)
-        assert job is not None
+    if job is not None:  # ids the person got since go with it: nothing else knows any more whose they are
+        names = {*msgspec.json.decode(job.names, type=list[str]), *person.names}
+        store.set_names(tx, project, job.id, names=msgspec.json.encode(sorted(names)).decode())
+        return job
+    uid = store.insert(tx, project, digest=digest, names=msgspec.json.encode(person.names).decode(), by=caller.key_id)
+    job = store.find(tx, project, uid)
+    assert job is not None
     return job

@@ -55,9 +55,14 @@ def page(tx: Tx, project: int, *, before: int, limit: int) -> list[Erasure]:
     return [Erasure(*row) for row in tx.all(sql, project, before, limit)]
 
 
-def next_open(tx: Tx) -> Erasure | None:
-    """The oldest job of any project that is to be done."""
-    return _erasure(tx.one(f"SELECT {_COLUMNS} FROM erasure WHERE state IN ('waiting', 'running') ORDER BY id LIMIT 1"))
+def set_names(tx: Tx, project: int, job: int, *, names: str) -> None:
+    tx.run("UPDATE erasure SET names = ? WHERE project = ? AND id = ?", names, project, job)
+
+
+def next_open(tx: Tx, after: int) -> Erasure | None:
+    """The oldest job of any project that is to be done, of those with a higher id than `after`."""
+    sql = f"SELECT {_COLUMNS} FROM erasure WHERE state IN ('waiting', 'running') AND id > ? ORDER BY id LIMIT 1"
+    return _erasure(tx.one(sql, after))
 
 
 def begin(tx: Tx, project: int, job: int) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import msgspec
 import structlog
 
+from delta_server.core.errors import DeltaError
 from delta_server.core.plan import Aggregate, Condition, Every, Field, Metric
 from delta_server.features.profiles import service as profiles
 from delta_server.features.projects import service as projects
@@ -39,9 +40,14 @@ async def look_after_people(svc: Services) -> None:
 
 
 async def erase_requested(svc: Services) -> None:
-    """Do all erasures that wait, oldest first; one that a crash broke off begins again."""
-    while job := await svc.db.read(store.next_open):
-        await _erase(svc, job)
+    """Do all erasures that wait, oldest first; one that a crash or a failure broke off begins again in its turn."""
+    after = 0
+    while job := await svc.db.read(store.next_open, after):
+        after = job.id
+        try:
+            await _erase(svc, job)
+        except DeltaError as error:  # damaged files of one project must not keep the others' people
+            log.error("an erasure failed and will be tried again", erasure=job.id, reason=error.message)
 
 
 async def read_events(svc: Services, known: dict[int, bytes]) -> None:

@@ -1,7 +1,10 @@
+from collections.abc import Callable, Sequence
+
 import httpx
 import pytest
 
 from delta_server.app import Application
+from delta_server.core.errors import DatabaseFailed
 from delta_server.features.users import tasks
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
@@ -135,3 +138,42 @@ class TestUsers:
         assert (await client.post("/v1/events", json=event, headers=bearer(keys.project))).status_code == 200
         user = (await get(client, keys, "/v1/users/bob")).json()["user"]
         assert user["events"] == {"count": 1, "by_type": {"back": 1}}
+
+    async def test_asking_again_takes_the_ids_that_came_since_along(
+        self, client: httpx.AsyncClient, keys: Keys, app: Application
+    ) -> None:
+        headers = bearer(keys.project)
+        first = await client.delete("/v1/users/ann", headers=headers)
+        for call in ({"userId": "ann", "anonymousId": "phone"}, {"userId": "ann", "anonymousId": "tablet"}):
+            assert (await client.post("/v1/identify", json=call, headers=headers)).status_code == 200
+        assert (
+            await client.post("/v1/track", json={"anonymousId": "phone", "event": "Looked"}, headers=headers)
+        ).status_code == 200
+        second = await client.delete("/v1/users/ann", headers=headers)
+        assert first.json()["erasure"]["id"] == second.json()["erasure"]["id"]
+        await tasks.erase_requested(app.services)
+        left = (await get(client, keys, "/v1/events/raw?startTime=2025-01-01")).json()["data"]
+        assert [event["userId"] for event in left] == ["bob"]
+
+    async def test_one_that_fails_does_not_hold_up_the_others(
+        self, client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ann, bob = [await client.delete(f"/v1/users/{name}", headers=bearer(keys.project)) for name in ("ann", "bob")]
+        erase = app.services.eventlog.erase
+
+        async def fail(project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
+            if "ann" in names:
+                raise DatabaseFailed("stored events cannot be read")
+            return await erase(project, names, told)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(app.services.eventlog, "erase", fail)
+            await tasks.erase_requested(app.services)
+        await self.assert_states(client, keys, {ann: "running", bob: "done"})
+        await tasks.erase_requested(app.services)
+        await self.assert_states(client, keys, {ann: "done", bob: "done"})
+
+    async def assert_states(self, client: httpx.AsyncClient, keys: Keys, wanted: dict[httpx.Response, str]) -> None:
+        for asked, state in wanted.items():
+            job = (await get(client, keys, asked.headers["location"])).json()["erasure"]
+            assert job["state"] == state
