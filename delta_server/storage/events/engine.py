@@ -40,8 +40,8 @@ STREAMS = 8
 TENDERS = 2
 """Threads of the background: new events are sealed while old ones are merged."""
 COUNTED_EIGHTHS = 7
-"""Of the memory for queries, what DuckDB is told of: it takes more than it counts. With 512 MiB and three queries at once
-that fill them, the server was 650 MiB with all eighths, and is 581 MiB with seven; 100 of it are not for queries."""
+"""Of the memory for queries, what DuckDB is told of: it takes more than it counts. With 512 MiB and three queries
+that fill them at once, the server was 650 MiB with all eighths and is 581 MiB with seven, 100 of it not for queries."""
 BATCH_ROWS = 1024
 _AGAIN_S = 0.05
 
