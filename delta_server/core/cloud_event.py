@@ -26,7 +26,7 @@ from delta_server.core.profile_change import Told
 _PREFIX = b"ce-"
 _REQUIRED = ("specversion", "type", "source", "id")
 _OURS = ("userid", "anonymousid", "sessionid", "duration", "priority", "status")
-_FIELDS = frozenset({*_REQUIRED, *_OURS, "time", "data", "data_base64"})
+_FIELDS = event_checks.KEY_NAMES.union(_REQUIRED, _OURS, ("time", "data", "data_base64"))
 _SLACK = 1024
 """Bytes: a text that grows by half and more in JSON is none, each of its control characters takes six there. An event
 must stay shorter than the lines that can be read back, whatever events.event_bytes is."""

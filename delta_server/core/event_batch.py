@@ -93,9 +93,9 @@ def one(item: Item, read: Read) -> Parsed:
     return Parsed([event], [], [(0, part) for part in told])
 
 
-def whole(body: bytes) -> bytes:
+def whole(body: bytes, what: str = "the body") -> bytes:
     """A body that is one JSON value, without line breaks in it: events are kept a line each. Raises BadRequest."""
-    json_text.read(body, _decode_raw, "the body")
+    json_text.read(body, _decode_raw, what)
     return msgspec.json.format(body, indent=-1) if _broken(body) else body
 
 

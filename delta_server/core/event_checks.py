@@ -20,6 +20,9 @@ LARGEST_DURATION = 1e15
 PRIORITIES = {"low": 10, "normal": 20, "high": 30, "critical": 40}
 PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 
+KEY_NAMES = frozenset({"writeKey", "write_key"})
+"""Where a body may hold its sender's key, which is kept with no event."""
+
 NULL = msgspec.Raw(b"null")
 """The default of fields that hold JSON: a union with None would let msgspec take null alone."""
 

@@ -111,7 +111,7 @@ def _reader(body: bytes, arrival: Arrival) -> Read:
 
 
 def _line(read: Read, line: Item, told: list[Told]) -> Event:
-    return read(event_batch.whole(bytes(line).strip()), told)
+    return read(event_batch.whole(bytes(line).strip(), "the event"), told)
 
 
 def _event(arrival: Arrival, odd: bool, item: Item, told: list[Told]) -> Event:
@@ -170,11 +170,13 @@ def _odd(item: Item) -> _Sent:
 
 
 def _renamed(item: Item) -> bytes:
-    """The event with snake_case names in camelCase, and what has no place of its own among `metadata`."""
+    """The event with snake_case names in camelCase and what has no place of its own in `metadata`; without a key."""
     known: dict[str, Any] = {}
     others: dict[str, msgspec.Raw] = {}
     for name, value in event_checks.members(item).items():
         name = _ALIASES.get(name, name)
+        if name in event_checks.KEY_NAMES:
+            continue
         if name in known:
             raise Invalid(f"{name} is given twice, once in camelCase and once in snake_case", field=name)
         (known if name in _NAMES else others)[name] = value

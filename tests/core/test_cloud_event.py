@@ -47,6 +47,7 @@ def test_the_least_there_is() -> None:
         ({"data_base64": "AQI="}, {"value": "AQI="}, {"dataencoding": "base64"}),
         ({"subject": "x", "comexampleext": 5, "flag": True}, None, {"subject": "x", "comexampleext": 5, "flag": True}),
         ({"odd": {"a": [1]}, "none": None}, None, {"odd": {"a": [1]}}),
+        ({"writeKey": "dk_write_x", "write_key": "dk_proj_x"}, None, None),
     ],
 )
 def test_data_and_extensions(more: dict[str, Any], data: Any, metadata: Any) -> None:

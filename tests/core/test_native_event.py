@@ -86,6 +86,9 @@ def test_an_event_of_its_type_alone_happened_now() -> None:
         ({"data": "x"}, "data", b'{"value":"x"}'),
         ({"data": False}, "data", b'{"value":false}'),
         ({"colour": "red"}, "metadata", b'{"colour":"red"}'),
+        ({"colour": "red", "writeKey": "dk_write_x"}, "metadata", b'{"colour":"red"}'),
+        ({"writeKey": "dk_proj_x"}, "metadata", None),
+        ({"write_key": "dk_proj_x"}, "metadata", None),
         ({"colour": "red", "n": 1, "metadata": {"n": 2}}, "metadata", b'{"colour":"red","n":2}'),
         ({"eventType": "x" * 200}, "type", "x" * 200),
         ({"eventType": 7}, "type", "7"),
@@ -247,6 +250,7 @@ def test_lines_are_read_one_by_one() -> None:
     found = native_event.parse_many(b'{"eventType":"a"}\n{"eventType":\n\n{"eventType":"c"}\nnull', ARRIVAL, lines=True)
     assert [event.type for event in found.events] == ["a", "c"]
     assert [(one.index, one.code) for one in found.rejected] == [(1, "BAD_REQUEST"), (3, "VALIDATION_ERROR")]
+    assert found.rejected[0].message == "the event is not valid JSON: it ends too early"
     with pytest.raises(BadRequest, match="empty"):
         native_event.parse_many(b"\n \n", ARRIVAL, lines=True)
 
