@@ -53,8 +53,9 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
 
 
 class Query(msgspec.Struct, frozen=True):
-    """A question understood. `plan.limit` rows from `plan.skip` on are wanted, after filling. `previous` asks for all
-    groups of the range before. `asked` is the question with what was left open: the range in times, the limit."""
+    """A question understood. `plan.limit` rows from `plan.skip` on are wanted, after filling, of those that
+    `plan.having` keeps: a stretch without events is kept or not like others. `previous` asks for all groups of the
+    range before. `asked` is the question with what was left open: the range in times, the limit."""
 
     plan: Aggregate
     interval: Interval | None
@@ -83,9 +84,8 @@ def parse(
         _limit(asked.limit),
         skip,
     )
-    if asked.fill and (interval is None or plan.having):
-        wanted = 'needs a time in groupBy, such as "time:1h"' if interval is None else "cannot go with having"
-        raise Invalid(f"fill adds stretches of time without events: it {wanted}", field="fill")
+    if asked.fill and interval is None:
+        raise Invalid('fill adds stretches of time without events: put a time in groupBy, like "time:1h"', field="fill")
     previous = _earlier(plan, zone, interval) if asked.compare else None
     shown_range = [intervals.text(zone, within.start_ms), intervals.text(zone, within.end_ms)]
     resolved = msgspec.structs.replace(asked, range=shown_range, limit=plan.limit, cursor=None)

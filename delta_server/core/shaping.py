@@ -2,14 +2,15 @@
 before beside them."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice, repeat
 from typing import Any, TypeAlias
 
 from delta_server.core import intervals, times
 from delta_server.core.errors import Invalid
-from delta_server.core.plan import Aggregate, Interval, Key, Metric
+from delta_server.core.plan import Aggregate, Comparison, Interval, Key, Metric
 from delta_server.core.queries import MAX_ROWS, Query
 
 Row: TypeAlias = tuple[Any, ...]
@@ -18,17 +19,23 @@ Row: TypeAlias = tuple[Any, ...]
 _ZERO = ("count", "unique", "sum")
 """What nothing has none of; of an average or a median it has no value."""
 
+_COMPARED: dict[Comparison, Callable[[float, float], bool]] = {
+    "is": operator.eq, "is_not": operator.ne, "gt": operator.gt,
+    "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
+}  # fmt: skip
+
 
 def rows(query: Query, found: Sequence[Row], before: Sequence[Row] | None) -> tuple[list[dict[str, Any]], bool]:
-    """The rows to show, and whether there are more after them. `found` are the plan's rows: all of them when there is
-    something to fill in, else one more than are wanted, if there are so many. `before` are those of `query.previous`.
+    """The rows to show, and whether there are more after them. `found` are the plan's rows: all of them, whatever its
+    having says, when there is something to fill in, else one more than are wanted, if there are so many. `before` are
+    those of `query.previous`.
 
     Raises Invalid when filling in makes too many.
     """
     plan, limit = query.plan, query.plan.limit or MAX_ROWS
     begun = _with_begins(plan, found)
     if query.fill:
-        begun = _ordered(plan, _filled(query, begun))[plan.skip :]
+        begun = _ordered(plan, _had(plan, _filled(query, begun)))[plan.skip :]
     elif query.interval is not None and len(query.interval.offsets) > 1:
         begun = _ordered(plan, begun[:limit]) + begun[limit:]
     shown = _named(query, begun[:limit])
@@ -78,6 +85,13 @@ def _filled(query: Query, begun: list[Row]) -> list[Row]:
 
 def _nothing(metric: Metric, *, zero: bool) -> int | None:
     return 0 if zero and metric.function in _ZERO else None
+
+
+def _had(plan: Aggregate, begun: list[Row]) -> list[Row]:
+    """Those the plan's having keeps; what has no value is kept by none."""
+    names = [metric.name for metric in plan.metrics]
+    bounds = [(len(plan.keys) + names.index(one.metric), _COMPARED[one.op], one.value) for one in plan.having]
+    return [row for row in begun if all(row[at] is not None and holds(row[at], value) for at, holds, value in bounds)]
 
 
 def _ordered(plan: Aggregate, begun: list[Row]) -> list[Row]:

@@ -68,6 +68,26 @@ def test_filled_groups_are_ordered_and_paged() -> None:
     assert not more
 
 
+@pytest.mark.parametrize(
+    ("having", "fill", "hours"),
+    [
+        (["gt", "count", 2], "zero", ["03"]),
+        (["gte", "count", 2], "zero", ["01", "03"]),
+        (["lt", "count", 3], "zero", ["00", "01", "02"]),
+        (["lte", "count", 0], "zero", ["00", "02"]),
+        (["is", "count", 0], "null", []),
+        (["is_not", "count", 2], "zero", ["00", "02", "03"]),
+        (["lt", "avg_duration", 9], "zero", ["01"]),
+    ],
+    ids=str,
+)
+def test_stretches_filled_in_are_had_like_others(having: list[Any], fill: str, hours: list[str]) -> None:
+    query = by_hour(metrics=["count", "avg_duration"], having=[having], fill=fill)
+    rows, more = shaping.rows(query, [(FIRST + HOUR, 2, 1.5), (FIRST + 3 * HOUR, 5, None)], None)
+    assert [row["time"][11:13] for row in rows] == hours
+    assert not more
+
+
 def test_too_much_to_fill_in_is_refused() -> None:
     query = ask(groupBy=["time:1h", "source"], fill="zero", range="365d")
     with pytest.raises(Invalid, match="8760 stretches of 2 groups") as caught:

@@ -94,7 +94,7 @@ def _plans(query: Query) -> list[Aggregate]:
     """What the event log is asked. To fill in, and for the range before, all groups are needed."""
     limit = query.plan.limit or MAX_ROWS
     if query.fill:
-        first = msgspec.structs.replace(query.plan, order=(), limit=MAX_ROWS + 1, skip=0)
+        first = msgspec.structs.replace(query.plan, having=(), order=(), limit=MAX_ROWS + 1, skip=0)
     else:
         first = msgspec.structs.replace(query.plan, limit=limit + 1)
     if query.previous is None:

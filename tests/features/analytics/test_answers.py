@@ -213,6 +213,20 @@ async def test_pages_of_rows(ask: Ask, more: dict[str, Any]) -> None:
     assert len(everything) > 40
 
 
+async def test_all_parts_of_a_question_at_once(ask: Ask) -> None:
+    body: dict[str, Any] = {
+        "metrics": ["count", "unique_users", "p95_duration"], "groupBy": ["time:6h", "eventType", "source"],
+        "range": ALL, "timezone": "Europe/Paris", "filters": [["exists", "eventType"]], "orderBy": [["count", "desc"]],
+        "limit": 7, "cursor": None, "fill": "zero", "compare": "previous",
+    }  # fmt: skip
+    found = await ask(body={**body, "having": [["gte", "count", 2]]})
+    alone = await ask(body={**body, "having": [["gte", "count", 2]], "fill": None})
+    assert found["rows"] == alone["rows"]
+    assert len(found["rows"]) == 7
+    silent = await ask(body={**body, "having": [["is", "count", 0]]})
+    assert {row["count"] for row in silent["rows"]} == {0}
+
+
 async def test_the_week_before(ask: Ask) -> None:
     middle = FIRST + 6 * DAY
     body = {"groupBy": ["time:1d"], "range": [times.format(middle), ALL[1]], "compare": "previous", "fill": "zero"}
