@@ -58,7 +58,7 @@ async def page(
 
 async def erase(svc: Services, project: int, caller: Caller, name: str) -> Erasure:
     """Delete the profile now, and begin to erase the events. A second call before it has begun is the same job."""
-    job = await svc.db.write(_request, project, caller, name)
+    job = await svc.db.write(request_erasure, project, caller, name)
     svc.erasures_requested.notify()
     return job
 
@@ -86,7 +86,8 @@ def _events_of(person: Person) -> Aggregate:
     return Aggregate(ALL_TIME, metrics, keys=(EVENT_TYPE,), where=where)
 
 
-def _request(tx: Tx, project: int, caller: Caller, name: str) -> Erasure:
+def request_erasure(tx: Tx, project: int, caller: Caller, name: str) -> Erasure:
+    """In one transaction: the profile goes, and the job is there that erases the events of all its ids."""
     person = profiles.person(tx, project, name)
     profiles.forget(tx, project, person.names)
     digest = sha256(f"{project}\n{person.name}".encode()).digest()

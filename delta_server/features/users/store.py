@@ -65,8 +65,11 @@ def next_open(tx: Tx, after: int) -> Erasure | None:
     return _erasure(tx.one(sql, after))
 
 
-def begin(tx: Tx, project: int, job: int) -> None:
+def begin(tx: Tx, project: int, job: int) -> str:
+    """Its `names`, to which nothing is added from now on."""
     tx.run("UPDATE erasure SET state = 'running' WHERE project = ? AND id = ?", project, job)
+    row = tx.one("SELECT names FROM erasure WHERE project = ? AND id = ?", project, job)
+    return row[0] if row else "[]"
 
 
 def tell(tx: Tx, project: int, job: int, *, done: int, total: int) -> None:

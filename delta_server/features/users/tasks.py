@@ -81,8 +81,7 @@ def _users_since(received_at: int) -> Aggregate:
 
 
 async def _erase(svc: Services, job: Erasure) -> None:
-    names: list[str] = msgspec.json.decode(job.names)
-    await svc.db.write(store.begin, job.project, job.id)
+    names: list[str] = msgspec.json.decode(await svc.db.write(store.begin, job.project, job.id))
     telling: set[asyncio.Task[None]] = set()
 
     def told(done: int, total: int) -> None:
@@ -93,6 +92,7 @@ async def _erase(svc: Services, job: Erasure) -> None:
     erased = await svc.eventlog.erase(job.project, names, told)
     await asyncio.gather(*telling, return_exceptions=True)
     await svc.db.write(_finish, job, names, erased)
+    await svc.db.scrub()  # of the names, which the job kept until now
     log.info("a person was erased", erasure=job.id, events=erased)
 
 

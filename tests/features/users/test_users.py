@@ -4,8 +4,17 @@ import httpx
 import pytest
 
 from delta_server.app import Application
+from delta_server.config import Config
 from delta_server.core.errors import DatabaseFailed
-from delta_server.features.users import tasks
+from delta_server.core.profile_change import Alias
+from delta_server.features.accounts import service as accounts
+from delta_server.features.profiles import service as profiles
+from delta_server.features.projects import service as projects
+from delta_server.features.users import service, store, tasks
+from delta_server.features.users.store import Erasure
+from delta_server.http.auth import Caller
+from delta_server.services import Services
+from delta_server.storage.database import Tx
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 
@@ -128,6 +137,22 @@ class TestUsers:
             lambda tx: b"".join(bytes(str(row), "utf-8") for row in tx.all("SELECT names FROM erasure"))
         )
 
+    async def test_the_file_keeps_no_id_of_theirs(
+        self, client: httpx.AsyncClient, keys: Keys, app: Application, config: Config
+    ) -> None:
+        call = {
+            "userId": "Zq8vXw3kJ5pLm2Rt9YbN",
+            "anonymousId": "anonKx93jdnQpw7Zz0LmV",
+            "traits": {"a": "pw8sKq2Mz7Xv"},
+        }
+        assert (await client.post("/v1/identify", json=call, headers=bearer(keys.project))).status_code == 200
+        await client.delete("/v1/users/Zq8vXw3kJ5pLm2Rt9YbN", headers=bearer(keys.project))
+        await tasks.erase_requested(app.services)
+        files = b"".join(path.read_bytes() for path in config.storage.data_dir.glob("delta.db*"))
+        assert [
+            text for text in (b"Zq8vXw3kJ5pLm2Rt9YbN", b"anonKx93jdnQpw7Zz0LmV", b"pw8sKq2Mz7Xv") if text in files
+        ] == []
+
     async def test_asking_twice_is_one_erasure_and_new_events_are_new(
         self, client: httpx.AsyncClient, keys: Keys, app: Application
     ) -> None:
@@ -139,26 +164,9 @@ class TestUsers:
         user = (await get(client, keys, "/v1/users/bob")).json()["user"]
         assert user["events"] == {"count": 1, "by_type": {"back": 1}}
 
-    async def test_asking_again_takes_the_ids_that_came_since_along(
-        self, client: httpx.AsyncClient, keys: Keys, app: Application
-    ) -> None:
-        headers = bearer(keys.project)
-        first = await client.delete("/v1/users/ann", headers=headers)
-        for call in ({"userId": "ann", "anonymousId": "phone"}, {"userId": "ann", "anonymousId": "tablet"}):
-            assert (await client.post("/v1/identify", json=call, headers=headers)).status_code == 200
-        assert (
-            await client.post("/v1/track", json={"anonymousId": "phone", "event": "Looked"}, headers=headers)
-        ).status_code == 200
-        second = await client.delete("/v1/users/ann", headers=headers)
-        assert first.json()["erasure"]["id"] == second.json()["erasure"]["id"]
-        await tasks.erase_requested(app.services)
-        left = (await get(client, keys, "/v1/events/raw?startTime=2025-01-01")).json()["data"]
-        assert [event["userId"] for event in left] == ["bob"]
-
     async def test_one_that_fails_does_not_hold_up_the_others(
         self, client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        ann, bob = [await client.delete(f"/v1/users/{name}", headers=bearer(keys.project)) for name in ("ann", "bob")]
         erase = app.services.eventlog.erase
 
         async def fail(project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
@@ -168,6 +176,9 @@ class TestUsers:
 
         with monkeypatch.context() as broken:
             broken.setattr(app.services.eventlog, "erase", fail)
+            ann, bob = [
+                await client.delete(f"/v1/users/{name}", headers=bearer(keys.project)) for name in ("ann", "bob")
+            ]
             await tasks.erase_requested(app.services)
         await self.assert_states(client, keys, {ann: "running", bob: "done"})
         await tasks.erase_requested(app.services)
@@ -177,3 +188,18 @@ class TestUsers:
         for asked, state in wanted.items():
             job = (await get(client, keys, asked.headers["location"])).json()["erasure"]
             assert job["state"] == state
+
+
+async def test_asking_again_takes_the_ids_that_came_since_along(services: Services) -> None:
+    def ask_twice(tx: Tx) -> tuple[Erasure, Erasure | None]:
+        project = projects.ensure(tx, accounts.default_account(tx), "shop").id
+        caller = Caller(1, project, frozenset({"admin"}), "key")
+        first = service.request_erasure(tx, project, caller, "ann")
+        profiles.apply(tx, project, [Alias("phone", "ann", 5)])
+        again = service.request_erasure(tx, project, caller, "ann")
+        assert again.id == first.id
+        return first, store.find(tx, project, first.uid)
+
+    first, again = await services.db.write(ask_twice)
+    assert again is not None
+    assert (first.names, again.names) == ('["ann"]', '["ann","phone"]')
