@@ -5,6 +5,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+ABORT = "abort"
+"""In a scope's state: closes the connection at once, whatever is still to be sent. Only under uvicorn."""
 MAX_HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 20
 
@@ -31,6 +33,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["state"][ABORT] = self.transport.abort
         if self._head_timer is None:
             self._expect_head()
 

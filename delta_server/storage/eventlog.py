@@ -82,9 +82,13 @@ class EventLog(Protocol):
         """Seal what is due, of all projects; how many events. It does not wait for `tend`, whose merging may take
         seconds, so that new events never do."""
 
-    def since(self, tx: Tx, project: int, block: int, limit: int) -> list[tuple[int, bytes]]:
-        """What was stored after `block`, oldest first: (block, its events as lines). For who reads along: blocks are
-        gone once they are sealed."""
+    def since(self, tx: Tx, project: int, block: int, limit: int, size_bytes: int = 1 << 62) -> list[tuple[int, bytes]]:
+        """What was stored after `block`, oldest first: (block, its events as lines); up to `limit` blocks, the first
+        and others of `size_bytes` with it. For who reads along: blocks are gone once they are sealed."""
+
+    def place(self, tx: Tx, project: int, seq: int) -> tuple[int, set[int]] | None:
+        """Where to read on with `since` behind the event `seq`: (block, events of the next one that came before);
+        None when its block is sealed."""
 
     def reach(self, tx: Tx, project: int) -> tuple[int, int]:
         """The newest block that is sealed, and the newest of all; 0 for none. Whoever reads along and has come less

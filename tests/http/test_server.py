@@ -10,15 +10,18 @@ import pytest
 import uvicorn
 
 from delta_server import app as delta_app
+from delta_server.app import Application
 from delta_server.config import Config
 from delta_server.http import server
 from delta_server.http.server import uvicorn_config
+from delta_server.tasks import live
 from tests.conftest import Keys, bearer, make_keys
 from tests.storage.opened import FAST, FakeClock
 
 
 class Served:
-    def __init__(self, port: int, keys: Keys) -> None:
+    def __init__(self, application: Application, port: int, keys: Keys) -> None:
+        self.application = application
         self.port = port
         self.keys = keys
 
@@ -41,7 +44,7 @@ async def serving(config: Config, clock: FakeClock) -> AsyncIterator[Served]:
         await asyncio.sleep(0)
     port = running.servers[0].sockets[0].getsockname()[1]
     try:
-        yield Served(port, await make_keys(application.services, clock))
+        yield Served(application, port, await make_keys(application.services, clock))
     finally:
         running.should_exit = True
         await task
@@ -51,6 +54,29 @@ async def serving(config: Config, clock: FakeClock) -> AsyncIterator[Served]:
 async def served(config: Config, clock: FakeClock) -> AsyncIterator[Served]:
     async with serving(config, clock) as running:
         yield running
+
+
+async def test_streams_whose_clients_do_not_read_end_with_the_server(
+    config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took as long as the server waits for downloads, and was logged as a mistake."""
+    monkeypatch.setattr(live, "LEAVE_S", 0.05)
+    async with serving(config, clock) as served:
+        _, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+        headers = f"Host: localhost\r\nAuthorization: Bearer {served.keys.project}"
+        writer.write(f"GET /v1/stream HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+        services = served.application.services
+        while not services.live.open:
+            await asyncio.sleep(0)
+        event = {"eventType": "a", "data": {"text": "x" * 30_000}}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}") as client:
+            for _ in range(8):
+                await client.post("/v1/events/batch", json=[event] * 100, headers=bearer(served.keys.project))
+        served.application.stop_streams()
+        async with asyncio.timeout(5):
+            while services.live.open:
+                await asyncio.sleep(0)
+        writer.close()
 
 
 async def test_a_whole_exchange(served: Served) -> None:

@@ -11,6 +11,7 @@ from delta_server.features.stream import service
 from delta_server.features.stream.service import Wanted
 from delta_server.http.docs import example
 from delta_server.http.event_filters import split
+from delta_server.http.server import ABORT
 from delta_server.services import Services
 
 _EXAMPLE = """retry: 2000
@@ -44,7 +45,7 @@ async def stream(
     last = service.parse_last_id(request.headers.get("last-event-id", ""))
     wanted = Wanted(frozenset(split(event_type or ())), frozenset(split(source or ())))
     return Stream(
-        service.events(services, project, wanted, last),
+        service.events(services, project, wanted, last, abort=request.scope["state"].get(ABORT)),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )

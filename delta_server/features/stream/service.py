@@ -1,11 +1,12 @@
 """What happens now, as server-sent events (the HTML standard, 9.2).
 
-A stream reads block by block what was stored, at its client's pace: it holds a few blocks and no queue, so a slow
-client costs nothing but being late. One that comes back with Last-Event-ID, or falls behind what has been sealed
-meanwhile, gets what it missed by a query; when that is too much it is told of a gap.
+A stream reads block by block what was stored, at its client's pace: it holds one block, or a few small ones, and no
+queue, so a slow client costs little but being late. One that comes back with Last-Event-ID goes on in the block where
+it was. Where that has been sealed meanwhile, or it falls behind what is sealed, it gets what it missed by a query; when
+that is too much it is told of a gap.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import msgspec
 
@@ -16,9 +17,11 @@ from delta_server.core.shown_event import ShownEvent, of_lines, shown
 from delta_server.services import Services
 
 HEARTBEAT_S = 15.0
-MISSED_AT_MOST = 10_000
-"""Events that are sent again to a client that comes back."""
+MISSED_AT_MOST = 2_000
+"""Sealed events that are sent again to a client that comes back: they are all in memory then."""
 BLOCKS_AT_ONCE = 16
+BYTES_AT_ONCE = 256 << 10
+PIECE_BYTES = 64 << 10
 ON_THE_LOOP_BYTES = 16 << 10
 """What is decoded on the event loop, in 0.3 ms at most."""
 
@@ -52,25 +55,35 @@ def parse_last_id(text: str) -> int | None:
     return int(text)
 
 
-async def events(svc: Services, project: int, wanted: Wanted, last: int | None) -> AsyncIterator[bytes]:
+async def events(
+    svc: Services, project: int, wanted: Wanted, last: int | None, *, abort: Callable[[], None] | None = None
+) -> AsyncIterator[bytes]:
     """The bytes of the stream, from now on or from behind the event `last`, until the client or the server goes."""
-    with svc.live.reading():
-        behind, repeated = last is not None, set[int]()
+    with svc.live.reading(abort):
+        repeated = set[int]()
         _, block = svc.db.peek(svc.eventlog.reach, project)
+        place = None if last is None else svc.db.peek(svc.eventlog.place, project, last)
+        behind = last is not None and place is None
+        if place is not None:
+            block, repeated = place
         yield _RECONNECT
         while not svc.live.stopping:
             heard = svc.live.happened.count
             sealed, newest = svc.db.peek(svc.eventlog.reach, project)
             if behind or block < sealed:
                 missed = await _missed(svc, project, wanted, last)
-                yield _GAP if missed is None else _pieces(missed)
+                if missed is None:
+                    yield _GAP
+                for piece in _pieces(missed or ()):
+                    yield piece
                 behind, block, repeated = False, newest, {seq for seq, _ in missed or ()}
-            rows = await svc.db.read(svc.eventlog.since, project, block, BLOCKS_AT_ONCE)
+            rows = await svc.db.read(svc.eventlog.since, project, block, BLOCKS_AT_ONCE, BYTES_AT_ONCE)
             for number, lines in rows:
                 block = number
                 found = [(seq, e) for seq, e in await _decoded(svc, lines) if wanted.holds(e) and seq not in repeated]
                 last = found[-1][0] if found else last
-                yield _pieces(found)
+                for piece in _pieces(found):
+                    yield piece
             if not rows and not await svc.live.happened.wait(HEARTBEAT_S, since=heard):
                 yield _HEARTBEAT
 
@@ -92,5 +105,13 @@ async def _decoded(svc: Services, lines: bytes) -> list[tuple[int, ShownEvent]]:
     return of_lines(lines) if len(lines) <= ON_THE_LOOP_BYTES else await svc.spare_cpu(of_lines, lines)
 
 
-def _pieces(found: Sequence[tuple[int, ShownEvent]]) -> bytes:
-    return b"".join(b"id: %d\nevent: event\ndata: %b\n\n" % (seq, msgspec.json.encode(event)) for seq, event in found)
+def _pieces(found: Sequence[tuple[int, ShownEvent]]) -> Iterator[bytes]:
+    """Of about PIECE_BYTES: what the client has not read yet lies in the connection's buffer besides."""
+    piece = bytearray()
+    for seq, event in found:
+        piece += b"id: %d\nevent: event\ndata: %b\n\n" % (seq, msgspec.json.encode(event))
+        if len(piece) >= PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)

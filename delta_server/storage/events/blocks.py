@@ -5,6 +5,7 @@ lines without the interpreter's lock.
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import msgspec
 import zstandard
@@ -17,6 +18,9 @@ INDEX_BITS = 14
 """An event's seq is that of its block, and behind it its place there: a block has room for 16,384."""
 CLOCK_BITS = 6
 """A block's seq is the time in ms, and behind it room for 64 blocks in each."""
+
+EVERYTHING = 1 << 62
+"""Bytes."""
 
 _LEVEL = 1
 """Of zstd. A block lives for minutes: level 3 takes twice the time for 5 % less."""
@@ -106,12 +110,27 @@ def insert(tx: Tx, project: int, block: Block) -> int:
     )  # fmt: skip
 
 
-def since(tx: Tx, project: int, block: int, limit: int) -> list[tuple[int, bytes]]:
-    """(id, lines) of up to `limit` blocks after the one with the id `block`, in the order they were committed in."""
+def since(tx: Tx, project: int, block: int, limit: int, size_bytes: int = EVERYTHING) -> list[tuple[int, bytes]]:
+    """(id, lines) of up to `limit` blocks after the one with the id `block`, in the order they were committed in: the
+    first, and those after it that are not more than `size_bytes` with it."""
+    sizes = tx.all(
+        "SELECT id, raw_bytes FROM event_block WHERE project = ? AND id > ? ORDER BY id LIMIT ?", project, block, limit
+    )
+    ends = accumulate(size for _, size in sizes)
+    whole = [id for (id, _), end in zip(sizes, ends, strict=True) if end <= size_bytes or id == sizes[0][0]]
     rows = tx.all(
-        "SELECT id, events FROM event_block WHERE project = ? AND id > ? ORDER BY id LIMIT ?", project, block, limit
+        "SELECT id, events FROM event_block WHERE project = ? AND id > ? AND id <= ? ORDER BY id",
+        project,
+        block,
+        whole[-1] if whole else block,
     )
     return [(id, decode(events)) for id, events in rows]
+
+
+def place(tx: Tx, project: int, seq: int) -> tuple[int, set[int]] | None:
+    """(a block's id, the seqs in the next one up to `seq`): `since` goes on from there. None when it is sealed."""
+    row = tx.one("SELECT id FROM event_block WHERE project = ? AND seq = ?", project, seq >> INDEX_BITS)
+    return None if row is None else (row[0] - 1, set(range(seq >> INDEX_BITS << INDEX_BITS, seq + 1)))
 
 
 def exists(tx: Tx, seq: int) -> bool:

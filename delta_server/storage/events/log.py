@@ -85,8 +85,13 @@ class EmbeddedEventLog:
     async def seal(self) -> int:
         return await self._upkeep.seal()
 
-    def since(self, tx: Tx, project: int, block: int, limit: int) -> list[tuple[int, bytes]]:
-        return blocks.since(tx, project, block, limit)
+    def since(
+        self, tx: Tx, project: int, block: int, limit: int, size_bytes: int = blocks.EVERYTHING
+    ) -> list[tuple[int, bytes]]:
+        return blocks.since(tx, project, block, limit, size_bytes)
+
+    def place(self, tx: Tx, project: int, seq: int) -> tuple[int, set[int]] | None:
+        return blocks.place(tx, project, seq)
 
     def reach(self, tx: Tx, project: int) -> tuple[int, int]:
         return catalog.reach(tx, project)

@@ -115,6 +115,22 @@ async def test_who_falls_behind_sealing_misses_nothing(
     assert await reader.next() == ["d"]
 
 
+async def test_who_comes_back_to_what_waits_goes_on_inside_of_its_block(
+    client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much it is: nothing of it is asked for by a query, and a few blocks are in memory at a time."""
+    monkeypatch.setattr(service, "MISSED_AT_MOST", 0)
+    monkeypatch.setattr(service, "BYTES_AT_ONCE", 1)
+    monkeypatch.setattr(service, "PIECE_BYTES", 1)
+    first = Reader(app)
+    await anext(first.pieces)
+    await send(client, keys, "a", "b", "c")
+    await send(client, keys, "d")
+    assert [await first.next(), await first.next()] == [["a"], ["b"]]
+    again = Reader(app, last=first.last_id)
+    assert [await again.next(), await again.next()] == [["c"], ["d"]]
+
+
 async def test_too_much_missed_is_a_gap(
     client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
