@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 import msgspec
 
 from delta_server.core import times
-from delta_server.core.errors import Invalid
+from delta_server.core.errors import Invalid, TooCostly, Unavailable
 from delta_server.core.plan import Condition, Every, Field, Filter, Listing, Span
 from delta_server.core.shown_event import ShownEvent, of_lines, shown
 from delta_server.services import Services
@@ -94,7 +94,10 @@ async def _missed(svc: Services, project: int, wanted: Wanted, last: int | None)
         return None
     after = Every((Condition("gt", _SEQ, (last,)), *wanted.filters()))
     listing = Listing(_ALL_TIME, after, ascending=True, limit=MISSED_AT_MOST + 1)
-    answer = await svc.eventlog.query(project, listing)
+    try:
+        answer = await svc.eventlog.query(project, listing)
+    except (TooCostly, Unavailable):  # raised, it would have the client come back in two seconds, for the same again
+        return None
     if len(answer.rows) > MISSED_AT_MOST:
         return None
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]

@@ -8,8 +8,11 @@ import httpx
 import pytest
 
 from delta_server.app import Application
+from delta_server.core.errors import TooCostly, Unavailable
+from delta_server.core.plan import Plan
 from delta_server.features.stream import service
 from delta_server.features.stream.service import Wanted
+from delta_server.storage.eventlog import Answer
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 
@@ -140,6 +143,20 @@ async def test_too_much_missed_is_a_gap(
     assert await reader.next() == ["gap"]
     await send(client, keys, "d")
     assert await reader.next() == ["d"]
+
+
+@pytest.mark.parametrize("error", [TooCostly("too large"), Unavailable("too many queries wait")])
+async def test_what_cannot_be_asked_for_is_a_gap(
+    client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def query(project: int, plan: Plan) -> Answer:
+        raise error
+
+    monkeypatch.setattr(app.services.eventlog, "query", query)
+    reader = Reader(app, last=0)
+    assert await reader.next() == ["gap"]
+    await send(client, keys, "a")
+    assert await reader.next() == ["a"]
 
 
 async def test_it_ends_when_the_server_goes_down(app: Application, reader: Reader) -> None:
