@@ -214,6 +214,36 @@ def _rollup_aggregates(draw: st.DrawFn) -> Aggregate:
 whole = st.builds(Moment, _AHEAD, st.sampled_from([HOUR_MS, DAY_MS, DAY_MS, 10 * DAY_MS]))
 rollup_aggregates = _spanned(_rollup_aggregates(), whole) | _spanned(_rollup_aggregates())
 
+_ALL = (
+    *(Metric(f"u{n}", "unique", field) for n, field in enumerate([USER, SESSION, TYPE, SOURCE])),
+    *(Metric(f"p{share}", "quantile", DURATION, share) for share in (0.0, 0.5, 0.9)),
+    Metric("avg", "avg", DURATION),
+    Metric("min", "min", DURATION),
+    Metric("max", "max", DURATION),
+    Metric("sum", "sum", DURATION),
+    Metric("durations", "count", DURATION),
+    Metric("n", "count"),
+)
+
+
+def _all_since(days: int, unit_ms: int, *keys: Key) -> Asked:
+    def at(now_ms: int) -> Aggregate:
+        first, end = now_ms - days * DAY_MS, now_ms + 4 * DAY_MS
+        span = Span(first - first % unit_ms, end - end % unit_ms) if days else ALWAYS
+        return Aggregate(span, _ALL, keys)
+
+    return at
+
+
+usual: list[Asked] = [
+    _all_since(0, 1),
+    _all_since(3, HOUR_MS, TYPE, SOURCE, every(HOUR_MS)),
+    _all_since(0, 1, TYPE, every(DAY_MS)),
+    _all_since(60, DAY_MS, every(DAY_MS)),
+    _all_since(1, MINUTE_MS, every(5 * MINUTE_MS)),
+    _all_since(400, DAY_MS, SOURCE),
+]
+
 _steps = st.lists(st.builds(Step, st.just("step"), conditions), min_size=2, max_size=3).map(tuple)
 funnels = _spanned(
     st.builds(
