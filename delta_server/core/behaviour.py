@@ -195,7 +195,7 @@ def funnel_rows(question: Question[Funnel, FunnelAsked], found: Sequence[Sequenc
         first, before = (persons, persons) if step == 0 else (first, before)
         row = {"step": step + 1, "name": plan.steps[step].name}
         if plan.by is not None:
-            row[plan.by.name] = value
+            row[plan.by.name] = _shown(plan.by, value)
         row |= {"users": persons, "conversion": _share(persons, first)}
         rows.append(row | {"conversion_from_previous": _share(persons, before), "median_ms": between_ms})
         before = persons
@@ -221,10 +221,17 @@ def retention_rows(
     return rows
 
 
-def paths_rows(found: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+def paths_rows(question: Question[Paths, PathsAsked], found: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
     """The answer's objects from rows of (step, before, after, persons, times)."""
-    names = ("step", "from", "to", "users", "times")
-    return [dict(zip(names, row, strict=True)) for row in found]
+    by = question.plan.by
+    return [
+        {"step": step, "from": _shown(by, before), "to": _shown(by, after), "users": persons, "times": count}
+        for step, before, after, persons, count in found
+    ]
+
+
+def _shown(field: Field, value: Any) -> Any:
+    return times.format(value) if field.kind == "time" and value is not None else value
 
 
 def _share(part: int, whole: int) -> float:

@@ -35,7 +35,7 @@ async def retention(svc: Services, project: int, question: Question[Retention, R
 
 async def paths(svc: Services, project: int, question: Question[Paths, PathsAsked]) -> Found:
     """Raises as `funnel`."""
-    return await _answer(svc, project, question, lambda answer: behaviour.paths_rows(answer.rows))
+    return await _answer(svc, project, question, lambda answer: behaviour.paths_rows(question, answer.rows))
 
 
 async def _answer(svc: Services, project: int, question: Question[Any, Any], shape: Callable[[Answer], Rows]) -> Found:

@@ -166,6 +166,14 @@ async def test_paths(ask: Ask, direction: str) -> None:
     assert [row["step"] for row in answer["rows"]] == sorted(row["step"] for row in answer["rows"])
 
 
+async def test_times_are_written_out(ask: Ask) -> None:
+    there = {times.format(one["at"]) for one in EVENTS}
+    funnel = await ask(FUNNEL, steps=STEPS, groupBy="timestamp")
+    paths = await ask(PATHS, by="timestamp", depth=1)
+    assert {row["timestamp"] for row in funnel["rows"]} <= there
+    assert {row[name] for row in paths["rows"] for name in ("from", "to")} <= there
+
+
 async def test_paths_of_data(ask: Ask) -> None:
     rows = (await ask(PATHS, by="data.plan", depth=1, gap="5d"))["rows"]
     assert {row["from"] for row in rows} <= {"free", "pro", None}
