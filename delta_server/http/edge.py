@@ -27,6 +27,7 @@ MAX_TARGET_BYTES = 8192
 LOGGED_PATH = 100
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/healthz", "/metrics"})
+_KEY = re.compile(r"dk_\w*")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -100,7 +101,7 @@ class Edge:
             method, route, status=status, seconds=seconds, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out
         )
         # Where no route matched, the path tells what was asked for; without the query, which may hold anything.
-        path = {} if "path_template" in scope else {"path": scope["path"][:LOGGED_PATH]}
+        path = {} if "path_template" in scope else {"path": _KEY.sub("***", scope["path"])[:LOGGED_PATH]}
         (log.debug if route in _QUIET else log.info)(
             "request",
             method=method,

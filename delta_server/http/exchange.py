@@ -75,8 +75,8 @@ class Exchange:
 
     async def receive(self) -> Message:
         """The decoded body's next piece. Raises TooLarge, Unavailable, RequestTimeout, BadRequest, NotAcceptable."""
-        if self._body_ended:
-            return await self._receive()  # only a disconnect can come now
+        if self._body_ended or self._start is not None:
+            return await self._receive()  # only a disconnect is of interest now
         if self._deadline is None:
             self._refuse_declared_size()
             self._deadline = asyncio.get_running_loop().time() + self._limits.request_seconds
