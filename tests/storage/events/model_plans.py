@@ -241,7 +241,9 @@ usual: list[Asked] = [
     _all_since(0, 1, TYPE, every(DAY_MS)),
     _all_since(60, DAY_MS, every(DAY_MS)),
     _all_since(1, MINUTE_MS, every(5 * MINUTE_MS)),
+    _all_since(9, HOUR_MS),
     _all_since(400, DAY_MS, SOURCE),
+    _all_since(40, HOUR_MS, TYPE),
 ]
 
 _steps = st.lists(st.builds(Step, st.just("step"), conditions), min_size=2, max_size=3).map(tuple)
