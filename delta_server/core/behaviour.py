@@ -37,6 +37,7 @@ class FunnelAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     timezone: str = "UTC"
     filters: list[Any] = []
     group_by: str | None = None
+    breakdown: str | msgspec.UnsetType | None = msgspec.UNSET
     limit: int = 25
 
 
@@ -74,13 +75,13 @@ def funnel(asked: FunnelAsked, *, now_ms: int) -> Question[Funnel, FunnelAsked]:
     """Raises Invalid."""
     if not FEWEST_STEPS <= len(asked.steps) <= MOST_STEPS:
         raise Invalid(f"steps has {len(asked.steps)}: give {FEWEST_STEPS} to {MOST_STEPS}", field="steps")
-    zone, span, resolved = _range(asked, now_ms)
+    zone, span, resolved = _range(_grouped(asked), now_ms)
     plan = Funnel(
         span,
         tuple(_step(step, now_ms, f"steps[{n}]") for n, step in enumerate(asked.steps)),
         _length(asked.window, "window"),
         filters.parse(asked.filters, now_ms=now_ms),
-        None if asked.group_by is None else _single(asked.group_by, "groupBy"),
+        None if resolved.group_by is None else _single(resolved.group_by, "groupBy"),
         _within(asked.limit, MOST_ROWS, "limit"),
     )
     return Question(plan, zone, resolved)
@@ -122,6 +123,15 @@ def _range(asked: A, now_ms: int) -> tuple[tzinfo, Span, A]:
     span = queries.span(asked.range, zone, now_ms=now_ms)
     told = [intervals.text(zone, span.start_ms), intervals.text(zone, span.end_ms)]
     return zone, span, msgspec.structs.replace(asked, range=told)
+
+
+def _grouped(asked: FunnelAsked) -> FunnelAsked:
+    """`breakdown` is another name of groupBy. Raises Invalid for both."""
+    if not asked.breakdown:
+        return msgspec.structs.replace(asked, breakdown=msgspec.UNSET)
+    if asked.group_by is not None:
+        raise Invalid("breakdown is another name of groupBy: give one of them", field="breakdown")
+    return msgspec.structs.replace(asked, group_by=asked.breakdown, breakdown=msgspec.UNSET)
 
 
 def _step(asked: object, now_ms: int, at: str) -> Step:

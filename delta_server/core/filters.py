@@ -14,7 +14,7 @@ compared with texts, numbers, true and false.
 from collections.abc import Callable, Sequence
 from typing import cast, get_args
 
-from delta_server.core import fields, times
+from delta_server.core import event_checks, fields, times
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import meant, shown
 from delta_server.core.pattern_cost import cost
@@ -207,9 +207,13 @@ def _text(field: Field, value: object, now_ms: int, at: str) -> str:
 
 
 def _number(field: Field, value: object, now_ms: int, at: str) -> float | int:
+    names = event_checks.PRIORITIES if field.column == "priority" else {}
+    if isinstance(value, str) and value.lower() in names:
+        return names[value.lower()]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not -_INT64 <= cast("float", value) < _INT64:  # nor NaN
-        raise Invalid(f"{at} must be a number, as {field.name} is one, not {shown(value)}", field=at)
+        wanted = " or ".join(["a number", *([", ".join(names)] if names else [])])
+        raise Invalid(f"{at} must be {wanted}, as {field.name} is one, not {shown(value)}", field=at)
     return cast("float", value)
 
 

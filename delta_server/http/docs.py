@@ -63,6 +63,7 @@ _STYLE = b"""body { margin: 0; }
 
 _OWN_FILES = {"start.js": ("text/javascript", _START), "page.css": ("text/css", _STYLE)}
 _ABOUT = """Delta keeps the history of your data: it stores snapshots of JSON documents and tells exactly what changed.
+It takes in events, each exactly once, and answers questions about them.
 
 Send a key as `Authorization: Bearer KEY`. Failed requests are answered with `application/problem+json` (RFC 9457).
 Names may be written in camelCase too: `pageSize` is `page_size`. `/api/...` is another name of `/v1/...`."""

@@ -68,7 +68,8 @@ def event_filters(
     status: Annotated[_Texts, QueryParameter(description="Only with one of these")] = None,
     tags: Annotated[_Texts, QueryParameter(description="Only with one of these")] = None,
     min_priority: Annotated[
-        int | None, QueryParameter(name="minPriority", description="Only with this priority or a higher one")
+        str | None,
+        QueryParameter(name="minPriority", description="At least this: 0 to 100, or low, normal, high, critical"),
     ] = None,
     q: Annotated[str | None, QueryParameter(description="Full text: every word stands somewhere in the event")] = None,
 ) -> EventFilters:
@@ -87,7 +88,7 @@ def event_filters(
         _condition(name, "is", split(values), now_ms, at=name) for name, values in lists.items() if values is not None
     ]
     if min_priority is not None:
-        parts.append(_condition("priority", "gte", [min_priority], now_ms, at="minPriority"))
+        parts.append(_condition("priority", "gte", _meanings(min_priority)[-1:], now_ms, at="minPriority"))
     parts += _by_data(request.query_params.multi_items(), now_ms)
     words = None if q is None else filters.text(q, at="q")
     return EventFilters(start_time, end_time, intervals.zone(timezone), timezone, filters.every([*parts, words]))

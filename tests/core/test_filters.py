@@ -45,7 +45,9 @@ def nested(depth: int) -> list[Any]:
         ([["is", "source", "a\0"]], "filters[0][2]", "U+0000"),
         ([["is", "source", "\ud800"]], "filters[0][2]", "of Unicode"),
         ([["is", "source", "x" * 5000]], "filters[0][2]", "4096"),
-        ([["gte", "duration", "100"]], "filters[0][2]", "must be a number"),
+        ([["gte", "duration", "100"]], "filters[0][2]", "must be a number, as"),
+        ([["gte", "duration", "high"]], "filters[0][2]", "must be a number, as"),
+        ([["gte", "priority", "hig"]], "filters[0][2]", "must be a number or low, normal, high, critical"),
         ([["gte", "duration", float("nan")]], "filters[0][2]", "must be a number"),
         ([["is", "data.n", 1e300]], "filters[0][2]", "must be a number"),
         ([["contains", "duration", "1"]], "filters[0][0]", "looks at texts"),
@@ -143,3 +145,9 @@ ASKED = st.recursive(
 def test_anything_is_a_filter_or_invalid(asked: Any) -> None:
     with contextlib.suppress(Invalid):
         filters.parse(asked, now_ms=NOW)
+
+
+@pytest.mark.parametrize(("name", "number"), [("low", 10), ("Normal", 20), ("high", 30), ("CRITICAL", 40), (31, 31)])
+def test_a_priority_by_its_name(name: str | int, number: int) -> None:
+    found = filters.parse([["gte", "priority", name]], now_ms=NOW)
+    assert found == Condition("gte", Field("priority", "priority", "number"), (number,))

@@ -12,7 +12,15 @@ log = logging.getLogger(__name__)
 
 _STORED = re.compile(r"(?:segment|rollup|hot|table)://[0-9a-f]{32}/")
 """A path of files.py: what was asked may hold :// too."""
-_INNER = re.compile(r"\w+://|\w*/\w+/|0x[0-9a-f]{6}", re.IGNORECASE)
+_INNER = re.compile(r"\w://|/\w+/|0x[0-9a-f]{6}", re.IGNORECASE)
+"""Linear in the text's length: DuckDB repeats whole values of the request in what it says."""
+_SHOWN = 300
+
+_NO_PATTERN = re.compile(
+    r"missing [])]:|unexpected \)|trailing \\|no argument for repetition|bad repetition|"
+    r"invalid (?:escape sequence|character class|repetition size|perl operator|named capture group|UTF-8)"
+)
+"""How RE2 begins what it says of a regular expression."""
 
 
 def told(error: Exception) -> Exception:
@@ -46,4 +54,7 @@ def told(error: Exception) -> Exception:
 def first_line(error: Exception) -> str:
     """What DuckDB says is wrong with the request, without its class, or a sentence when it names things inside."""
     line = str(error).partition("\n")[0].partition("Error: ")[2].strip()
-    return "a value cannot be used in this query" if not line or _INNER.search(line) else line
+    if not line or _INNER.search(line):
+        return "a value cannot be used in this query"
+    line = line if len(line) <= _SHOWN else line[:_SHOWN] + "..."
+    return f"a regular expression cannot be read: {line}" if _NO_PATTERN.match(line) else line

@@ -114,6 +114,15 @@ async def test_pages_of_events(ask: Ask, order: str) -> None:
     assert second["data"] == everything[17:34]
 
 
+async def test_a_page_by_number_links_to_the_next(client: httpx.AsyncClient, keys: Keys, stored: None) -> None:
+    first = await client.get("/v1/events/raw?page=2&pageSize=17", headers=bearer(keys.read))
+    target = first.headers["link"].partition(">")[0].removeprefix("<")
+    next_one = await client.get(target, headers=bearer(keys.read))
+    third = await client.get("/v1/events/raw?page=3&pageSize=17", headers=bearer(keys.read))
+    assert next_one.json()["data"] == third.json()["data"]
+    assert len(third.json()["data"]) == 17
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe"])
 @pytest.mark.parametrize("interval", ["1h", "6h", "1d"])
 async def test_counts_along_time(ask: Ask, zone: str, interval: str) -> None:

@@ -39,7 +39,10 @@ REFUSED = [
     ask("no comparison", {"compare": "next"}, field="compare"),
     ask("many rows", {"limit": 10_001}, field="limit", says="10000"),
     ask("no cursor", {"cursor": "abc"}, field="cursor"),
-    ask("a broken pattern", {"filters": [["matches", "source", "("]]}, says="("),
+    *(
+        ask(f"the broken pattern {pattern}", {"filters": [["matches", "source", pattern]]}, says="a regular expression")
+        for pattern in ("(", ")", "[", "*", "a**", "\\", "\\q", "(?z)", "[z-a]", "(?P<n")
+    ),
     ask("a broken pattern like an address", {"filters": [["matches", "source", "http://("]]}, says="cannot be used"),
     ask("many stretches", {"groupBy": ["time:1s"], "range": "7d"}, field="groupBy[0]", says="take 5m"),
     get("an unknown parameter", "raw", "type=a", field="type"),
@@ -48,7 +51,7 @@ REFUSED = [
     get("a deep path", "raw", "data.a.b.c.d.e.f.g.h.i=1", field="data.a.b.c.d.e.f.g.h.i", says="9 levels"),
     get("no path", "raw", "data..a=1", field="data..a"),
     get("NUL in a value", "raw", "eventType=a%00", field="eventType[0]"),
-    get("no priority", "raw", "minPriority=high", field="min_priority"),
+    get("no priority", "raw", "minPriority=hig", field="minPriority[0]", says="critical"),
     get("no time", "raw", "startTime=soon", field="startTime"),
     get("a range backwards", "raw", "startTime=2026-01-02&endTime=2026-01-01", field="startTime"),
     get("no zone", "raw", "timezone=Paris", field="timezone"),

@@ -47,6 +47,7 @@ REFUSED = [
     funnel("a window that is no length", "window", "length of time", window="soon"),
     funnel("an endless window", "window", "at most 366d", window="400d"),
     funnel("by a list", "groupBy", "one value", groupBy="tags"),
+    funnel("by two fields", "breakdown", "another name", groupBy="source", breakdown="status"),
     funnel("by an unknown field", "groupBy", "no field", groupBy="colour"),
     funnel("no values", "limit", "from 1 to", limit=0),
     funnel("a broken range", "range", "length of time", range="long"),
@@ -122,6 +123,8 @@ async def test_a_funnel_by_the_first_steps_source(ask: Ask) -> None:
     answer = await ask(FUNNEL, steps=STEPS, window="2d", groupBy="source")
     wanted = plain.funnel(HAPPENED, [of("page_view"), of("purchase")], 2 * DAY, lambda event: event.source)
     assert {(row["source"], row["step"] - 1, row["users"], row["median_ms"]) for row in answer["rows"]} == wanted
+    same = await ask(FUNNEL, steps=STEPS, window="2d", breakdown="source")
+    assert (same["rows"], same["query"]["groupBy"]) == (answer["rows"], "source")
 
 
 async def test_a_funnel_of_filtered_events(ask: Ask) -> None:
