@@ -15,6 +15,9 @@ from delta_server.storage.events.schema import COLUMNS, PERSON
 LISTED = tuple(column.name for column in COLUMNS)
 """The columns of a listing's rows. Every event has a message id there."""
 
+PLACE = ("seq", "time_ms")
+"""Enough to find an event again."""
+
 _LISTED = ", ".join(f"{filters.MESSAGE_ID} AS message_id" if name == "message_id" else name for name in LISTED)
 _COMPARED = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "is": "=", "is_not": "IS DISTINCT FROM"}
 _WEEK_MS, _MONDAY_MS = 7 * DAY_MS, 4 * DAY_MS
@@ -53,13 +56,22 @@ def shown_rows(plan: Aggregate, rows: str, params: Params) -> str:
     )
 
 
-def listing(plan: Listing, source: str, params: Params, *, limit: int | None, skip: int) -> str:
-    """Rows of LISTED in the plan's order, from those `after`; `limit` and `skip` are given instead of the plan's."""
+def listing(
+    plan: Listing, source: str, params: Params, *, limit: int | None, skip: int, columns: tuple[str, ...] = LISTED
+) -> str:
+    """Rows of LISTED, or of PLACE, in the plan's order, from those `after`; `limit` and `skip` are given instead of the
+    plan's."""
     direction = "ASC" if plan.ascending else "DESC"
+    shown = _LISTED if columns == LISTED else ", ".join(columns)
     return (
-        f"SELECT {_LISTED} FROM {source} WHERE {_listed(plan, params)}"
+        f"SELECT {shown} FROM {source} WHERE {_listed(plan, params)}"
         f" ORDER BY time_ms {direction}, seq {direction}{_page(limit, skip)}"
     )
+
+
+def these(source: str, seqs: Sequence[int]) -> str:
+    """Rows of LISTED, in no order."""
+    return f"SELECT {_LISTED} FROM {source} WHERE seq IN ({', '.join(map(str, seqs))})"
 
 
 def count(plan: Listing, source: str, params: Params) -> str:

@@ -22,6 +22,13 @@ _FIRST_EVENTS = 16_384
 _GROWTH = 16
 """A page is looked for in the nearest events first, then in this many times as many, and so on."""
 _STRETCH_BLOCKS = 256
+_PLACES = 1_024
+"""Events that are fetched at once from their places."""
+WIDE_BYTES = 2_048
+"""Where events are longer than that on average, their places are looked for first: DuckDB would sort 16,384 whole ones
+for a page of 10, and find no room for it from 30 KB each on."""
+SORTED_BYTES = 64 << 20
+"""Of the events that are sorted at once when they are streamed, about."""
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -127,8 +134,11 @@ class _Looked:
         wanted = max(_FIRST_EVENTS, 4 * ((left or 0) + skip))
         for source in self._sources(wanted, _GROWTH):
             params = Params()
-            sql = compile.listing(self._plan, source, params, limit=left, skip=skip)
+            chosen = compile.PLACE if self._width > WIDE_BYTES else compile.LISTED
+            sql = compile.listing(self._plan, source, params, limit=left, skip=skip, columns=chosen)
             _, rows = reading.rows(sql, params.values)
+            if chosen == compile.PLACE:
+                rows = self._at(reading, rows)
             if rows:
                 skip, left = 0, None if left is None else left - len(rows)
                 yield rows
@@ -141,10 +151,36 @@ class _Looked:
 
     def all(self, reading: Reading) -> Iterator[list[Row]]:
         """Everything, a stretch of time after the other: no more than that is sorted at once."""
-        for source in self._sources(STREAM_EVENTS, 1):
+        events = min(STREAM_EVENTS, max(1, SORTED_BYTES // max(1, self._width)))
+        for source in self._sources(events, 1):
             params = Params()
             sql = compile.listing(self._plan, source, params, limit=None, skip=0)
             yield from reading.batches(sql, params.values)
+
+    @property
+    def _width(self) -> int:
+        """Bytes of an event as a line, on average."""
+        events = sum(each.events_count for each in (*self._segments, *self._blocks))
+        size = sum(each.json_bytes for each in self._segments) + sum(each.raw_bytes for each in self._blocks)
+        return size // max(1, events)
+
+    def _at(self, reading: Reading, places: Sequence[Row]) -> list[Row]:
+        """The events at these places (PLACE), in the order of those, a few MB at a time."""
+        found: dict[int, Row] = {}
+        for start in range(0, len(places), _PLACES):
+            some = places[start : start + _PLACES]
+            times, seqs = [at for _, at in some], [seq for seq, _ in some]
+            span = Span(min(times), max(times) + 1)
+            source = relation.of(self._snapshot, span, *self._inside(span)).sql
+            _, rows = reading.rows(compile.these(source, seqs))
+            found |= {row[0]: row for row in rows}
+        return [found[seq] for seq, _ in places]
+
+    def _inside(self, span: Span) -> tuple[list[Segment], list[Block]]:
+        return (
+            [each for each in self._segments if each.first_at < span.end_ms and each.last_at >= span.start_ms],
+            [each for each in self._blocks if each.first_at < span.end_ms and each.last_at >= span.start_ms],
+        )
 
     def _sources(self, events: int, growth: int) -> Iterator[str]:
         """What stands behind FROM, for one span after the other."""
@@ -152,10 +188,7 @@ class _Looked:
         if not stretches:  # a broken regular expression is told all the same
             yield relation.of(self._snapshot, self._span, (), ()).sql
         for span in windows(self._span, stretches, events, ascending=self._plan.ascending, growth=growth):
-            segments = [
-                each for each in self._segments if each.first_at < span.end_ms and each.last_at >= span.start_ms
-            ]
-            blocks = [each for each in self._blocks if each.first_at < span.end_ms and each.last_at >= span.start_ms]
+            segments, blocks = self._inside(span)
             self._opened |= {("segment", each.id): each.events_count for each in segments}
             self._opened |= {("block", each.id): each.events_count for each in blocks}
             if segments or blocks:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from delta_server.config import Events
+from delta_server.config import MIB, Events
 from delta_server.core import intervals
 from delta_server.core.errors import Invalid
 from delta_server.core.event import Event
@@ -332,6 +332,26 @@ async def test_a_project_without_events_has_answers(asked: Asked):
     assert (await asked.answering.query(project, Aggregate(ALWAYS, metrics))).rows == [(0, None, 0)]
     assert (await asked.answering.query(project, Aggregate(ALWAYS, metrics, (TYPE,)))).rows == []
     assert await asked.seqs(project, Listing(ALWAYS)) == []
+
+
+async def test_a_page_of_long_events_needs_no_memory_for_all_that_is_looked_through(db: SqliteDatabase, tmp_path: Path):
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=2, query_memory_bytes=320 * MIB), FAST)
+    asked = Asked(db, engine)
+    stored = [Event(START_MS, 0, "a", n + 1, data=raw(f"{n}" + "x" * 16_000)) for n in range(12_000)]
+    project = await asked.project_with(stored, sealed=0, blocks=2)
+    assert await asked.seqs(project, Listing(ALWAYS, limit=3)) == [12_000, 11_999, 11_998]
+    await engine.close()
+
+
+@pytest.mark.parametrize("sealed", [0, 1, 2])
+async def test_pages_of_long_events(asked: Asked, monkeypatch: pytest.MonkeyPatch, sealed: int):
+    monkeypatch.setattr(reading, "_PLACES", 2)
+    stored = [Event(START_MS + n // 3, 0, "a", n + 1, data=raw({"n": n, "text": "x" * 5_000})) for n in range(100)]
+    project = await asked.project_with(stored, sealed=sealed, blocks=2)
+    for skip in (0, 5):
+        answer = await asked.answering.query(project, Listing(ALWAYS, limit=9, skip=skip, ascending=True))
+        assert [msgspec.json.decode(row[12])["n"] for row in answer.rows] == list(range(skip, skip + 9))
+        assert await asked.seqs(project, Listing(ALWAYS, limit=9, skip=skip)) == list(range(100 - skip, 91 - skip, -1))
 
 
 async def test_the_most_frequent_of_many_values(asked: Asked):
