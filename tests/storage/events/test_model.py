@@ -352,7 +352,7 @@ def _hashable(found: Sequence[Any]) -> tuple[Any, ...]:
 
 TestHistory = History.TestCase
 TestHistory.settings = settings(
-    max_examples=EXAMPLES or 12,
+    max_examples=EXAMPLES or 10,
     stateful_step_count=STEPS,
     derandomize=not EXAMPLES,
     deadline=None,
