@@ -160,9 +160,9 @@ class _Looked:
     @property
     def _width(self) -> int:
         """Bytes of an event as a line, on average."""
-        events = sum(each.events_count for each in (*self._segments, *self._blocks))
-        size = sum(each.json_bytes for each in self._segments) + sum(each.raw_bytes for each in self._blocks)
-        return size // max(1, events)
+        sizes = [(segment.json_bytes, segment.events_count) for segment in self._segments]
+        sizes += [(block.raw_bytes, block.events_count) for block in self._blocks]
+        return sum(size for size, _ in sizes) // max(1, sum(count for _, count in sizes))
 
     def _at(self, reading: Reading, places: Sequence[Row]) -> list[Row]:
         """The events at these places (PLACE), in the order of those, a few MB at a time."""
