@@ -18,7 +18,6 @@ MOST_DEPTH = 100
 LARGEST_DURATION = 1e15
 
 PRIORITIES = {"low": 10, "normal": 20, "high": 30, "critical": 40}
-PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 
 KEY_NAMES = frozenset({"writeKey", "write_key"})
 """Where a body may hold its sender's key, which is kept with no event."""

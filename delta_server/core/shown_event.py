@@ -8,7 +8,6 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core import times
 from delta_server.core.event import FLAG_NAMES, Event
-from delta_server.core.event_checks import PRIORITY_NAMES
 
 
 class ShownEvent(msgspec.Struct, frozen=True, rename="camel"):
@@ -23,7 +22,7 @@ class ShownEvent(msgspec.Struct, frozen=True, rename="camel"):
     anonymous_id: str | None
     session_id: str | None
     duration: float | None
-    priority: int | str | None
+    priority: int | None
     status: str | None
     tags: list[str] | None
     data: msgspec.Raw | None
@@ -46,7 +45,7 @@ def shown(found: Mapping[str, Any]) -> ShownEvent:
         anonymous_id=found["anonymous_id"],
         session_id=found["session_id"],
         duration=found["duration"],
-        priority=PRIORITY_NAMES.get(found["priority"], found["priority"]),
+        priority=found["priority"],
         status=found["status"],
         tags=found["tags"],
         data=_raw(found["data"]),
