@@ -32,6 +32,14 @@ def pieces(draw: st.DrawFn) -> list[Piece]:
     return found
 
 
+def test_long_events_are_not_merged_into_more_than_can_be_sorted() -> None:
+    def long(number: int, megabytes: int) -> Piece:
+        return Piece(number, 100, number, number, megabytes << 20, 1000, True, {"a": 100})
+
+    assert segment_plan.everything([long(n, 20) for n in range(7)], BOUNDS) == [[0, 1, 2], [3, 4, 5]]
+    assert segment_plan.merges([long(n, 40) for n in range(8)], BOUNDS) == []
+
+
 # Where sealing cuts
 
 
