@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delta_server.core import key_run
-from delta_server.core.key_run import KEY_BYTES, MERGED_KEYS, Filter, FilterBuilder, Merge, Run
+from delta_server.core.key_run import KEY_BYTES, MERGED_KEYS, Filter, FilterBuilder, Merge, Probes, Run
 
 KEYS = st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES)
 CLOSE = st.integers(0, 300).map(lambda number: b"\x00\x00\x01" + number.to_bytes(7))
@@ -24,7 +24,7 @@ def random_keys(count: int, seed: int = 1) -> list[bytes]:
 
 
 def places(filter: Filter, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
-    return {key: (first, end) for key, first, end in filter.maybe(key_run.probes(keys))}
+    return {key: (first, end) for key, first, end in filter.maybe(Probes(keys))}
 
 
 def test_a_key_is_of_its_project_and_its_id() -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from delta_server.core import key_run
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.key_run import Built, Filter, Probe
+from delta_server.core.key_run import Built, Filter, Probes
 from delta_server.storage.database import Database, Threads, Tx
 from delta_server.storage.events import blocks, runs
 
@@ -140,12 +140,10 @@ class Seen:
 
     def _found_sealed(self, tx: Tx, keys: Sequence[bytes | None], past: int) -> set[bytes]:
         living = [(id, run) for id, run in self._runs.items() if run.newest_at >= past]
-        probes: list[Probe] = key_run.probes(key for key in keys if key is not None) if living else []
-        found = set()
+        found: set[bytes] = set()
+        probes = Probes([key for key in keys if key is not None] if living else [])
         for id, run in living:
-            maybe = run.filter.maybe(probes)
-            if maybe and runs.is_whole(tx, id):
-                found |= {key for key, first, end in maybe if runs.has(tx, id, key, first, end)}
+            found |= {key for key, first, end in run.filter.maybe(probes) if runs.has(tx, id, key, first, end)}
         return found
 
 

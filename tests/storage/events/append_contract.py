@@ -178,6 +178,19 @@ class AppendContract:
         assert await log.append(projects[0], numbered(50)) == frozenset()
         assert len(await log.append(projects[0], numbered(50))) == 50
 
+    async def test_ids_of_sealed_events_are_known(
+        self, log: EventLog, db: Database, clock: FakeClock, projects: tuple[int, int]
+    ) -> None:
+        await log.append(projects[0], [*numbered(100), event(None)])
+        assert await log.tend(projects[0], seal=True) == 101
+        assert await log.append(projects[0], [*numbered(101), event(None)]) == frozenset(range(100))
+        assert await log.append(projects[1], numbered(100)) == frozenset()
+        stats = db.peek(lambda tx: log.stats(tx, projects[0]))
+        assert (stats.sealed_events, stats.waiting_events) == (101, 2)
+        clock.advance((DEDUP_DAYS + 1) * DAY_MS)
+        await log.tend()
+        assert await log.append(projects[0], numbered(101)) == frozenset()
+
     async def test_reading_along(self, log: EventLog, db: Database, projects: tuple[int, int]) -> None:
         for number in range(5):
             await log.append(projects[number % 2], events(f"{number}"))

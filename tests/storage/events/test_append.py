@@ -93,7 +93,8 @@ async def test_a_block_has_room_for_all_events_of_the_largest_call(
     assert len(set(numbers)) == 10_010
 
 
-async def test_numbers_ascend_when_the_clock_goes_back(tmp_path: Path, clock: FakeClock):
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_numbers_ascend_when_the_clock_goes_back(tmp_path: Path, clock: FakeClock, sealed: bool):
     last = 0
     for start in range(4):
         async with opened(tmp_path, clock) as db, log_on(db, tmp_path, clock) as log:
@@ -101,6 +102,8 @@ async def test_numbers_ascend_when_the_clock_goes_back(tmp_path: Path, clock: Fa
             for _ in range(100):
                 await log.append(project, events(None))
             numbers = [one["s"] for one in stored(log, db, project)]
+            if sealed:
+                await log.tend(project, seal=True)
         assert numbers == sorted(set(numbers))
         assert numbers[0] > last
         last = numbers[-1]
