@@ -168,6 +168,7 @@ async def test_merging_that_was_cut_off_is_begun_again(tmp_path: Path, clock: Fa
         await keys.tend()
         assert keys.runs() == [4000]
         assert keys.pages() == 10
+        assert keys.db.peek(lambda tx: tx.one("SELECT count(*) FROM key_run")) == (1,)
         assert await keys.append(project, list(range(4003))) == {4002}
 
 
@@ -197,6 +198,28 @@ async def test_what_is_sealed_leaves_memory(keys: Keys, project: int):
     await keys.seen.settle(keys.db)
     assert len(keys.seen._unsealed) == 1
     assert keys.seen._doubtful == {}
+
+
+@pytest.mark.parametrize("count", [1, 100])
+async def test_what_was_not_stored_leaves_memory(keys: Keys, project: int, count: int):
+    await keys.append(project, [-1])
+    await _lose(keys, project, list(range(count)))
+    await keys.append(project, [0])
+    await keys.tend()
+    assert len(keys.seen._unsealed) == 2
+    assert await keys.append(project, [-1, 0, 1]) == {1}
+
+
+async def test_what_a_deleted_project_had_leaves_memory(keys: Keys, project: int):
+    other = await keys.db.write(make_project, "other")
+    for each in (project, other):
+        await keys.append(each, list(range(100)))
+    await keys.db.write(keys.seen.doubt_project, project)
+    await keys.tend()
+    assert len(keys.seen._unsealed) == 200, "it is there yet"
+    await keys.db.write(lambda tx: tx.run("DELETE FROM event_block WHERE project = ?", project))
+    await keys.tend()
+    assert len(keys.seen._unsealed) == 100
 
 
 async def test_a_damaged_filter_is_told(tmp_path: Path, clock: FakeClock):
