@@ -340,7 +340,12 @@ async def test_pages_of_long_events(asked: Asked, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(reading, "_PLACES", 2)
     said: list[str] = []
     rows = Reading.rows
-    monkeypatch.setattr(Reading, "rows", lambda self, sql, params=(): said.append(sql) or rows(self, sql, params))
+
+    def listened(self: Reading, sql: str, params: Any = ()) -> Any:
+        said.append(sql)
+        return rows(self, sql, params)
+
+    monkeypatch.setattr(Reading, "rows", listened)
     stored = [Event(START_MS + n // 3, 0, "a", n + 1, data=raw({"n": n, "text": "x" * 5_000})) for n in range(100)]
     project = await asked.project_with(stored, sealed=sealed, blocks=2)
     for skip in (0, 5):
