@@ -23,9 +23,8 @@ _MAX_AGE_S = 86_400
 
 
 def preflight(methods: str) -> dict[str, str]:
-    """The answer to OPTIONS. It comes without a key, so it allows every origin; the request itself is checked."""
+    """What OPTIONS is answered besides `begin`: it comes without a key, so all may; the request itself is checked."""
     return {
-        "access-control-allow-origin": "*",
         "access-control-allow-methods": methods,
         "access-control-allow-headers": _HEADERS,
         "access-control-max-age": str(_MAX_AGE_S),

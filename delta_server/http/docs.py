@@ -80,6 +80,8 @@ _PATH_PARAMETERS = {
     "erasure_id": "The erasure's id",
     "delta_id": "A delta's id: that of the snapshot it leads to",
 }
+_MORE_KEYS = ("basic", "writeKeyHeader", "writeKeyQuery")
+"""How keys come to routes that take in events, besides the two ways all routes know."""
 _TAGGED = frozenset(f"/v1/snapshots/{rest}" for rest in ("{}", "{}/data", "latest/{}", "at/{}"))
 _PROBLEM_EXAMPLE = {
     "type": "urn:delta:problem:validation-error",
@@ -121,6 +123,9 @@ def openapi_config() -> OpenAPIConfig:
             security_schemes={
                 "bearer": SecurityScheme(type="http", scheme="bearer"),
                 "header": SecurityScheme(type="apiKey", name="x-api-key", security_scheme_in="header"),
+                "basic": SecurityScheme(type="http", scheme="basic", description="A write key as the user name"),
+                "writeKeyHeader": SecurityScheme(type="apiKey", name="X-Write-Key", security_scheme_in="header"),
+                "writeKeyQuery": SecurityScheme(type="apiKey", name="writeKey", security_scheme_in="query"),
             }
         ),
     )
@@ -173,7 +178,8 @@ def _header(name: str, description: str, **more: str) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any], given: dict[str, Any], access: Any) -> None:
     if access is not None and not access.public:
-        operation["security"] = [{"bearer": []}, {"header": []}]
+        names = ["bearer", "header", *(_MORE_KEYS if access.scope == "ingest" else ())]
+        operation["security"] = [{name: []} for name in names]
         operation["x-scope"] = access.scope
     if given.get("request") is not None:
         kind = given.get("media_type") or "application/json"

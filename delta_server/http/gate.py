@@ -87,10 +87,10 @@ class Gate:
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         scope = cast("Scope", connection.scope)
         route = self._routes[scope["method"], scope["path_template"]]
-        if scope["method"] == "OPTIONS":
-            return  # whatever the query: browsers ask before a request for the very URL of the request
         if route.access.cross_origin:
             cors.begin(scope)
+        if scope["method"] == "OPTIONS":
+            return  # whatever the query: browsers ask before a request for the very URL of the request
         if route.access.scope == "ingest":
             if (key := ingest_auth.key_of(scope["headers"], scope["query_string"])) is not None:
                 ingest_auth.sign_in(scope, self._authenticate, key)

@@ -39,6 +39,8 @@ async def test_the_description(client: httpx.AsyncClient) -> None:
     assert create["security"] == [{"bearer": []}, {"header": []}]
     assert create["x-scope"] == "write"
     assert "security" not in document["paths"]["/healthz"]["get"]
+    sent = {name for way in document["paths"]["/v1/track"]["post"]["security"] for name in way}
+    assert sent == set(document["components"]["securitySchemes"]) > {"basic", "writeKeyHeader", "writeKeyQuery"}
     names = {ref.rpartition("/")[2] for ref in re.findall(r'"\$ref":"([^"]+)"', (await _text(client)))}
     assert names <= set(document["components"]["schemas"])
 
