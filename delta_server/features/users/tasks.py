@@ -53,9 +53,13 @@ async def erase_requested(svc: Services) -> None:
 async def read_events(svc: Services, known: dict[int, bytes]) -> None:
     """Tell profiles of the users in events that came since the last round.
 
-    `known` is by project the version of what was read: where it is the same, there is nothing to read.
+    `known` is by project the version of what was read: where it is the same, there is nothing to read. A server that
+    has no events is not to load DuckDB for them.
     """
     for project in await svc.db.read(projects.ids_of_all):
+        _, newest = svc.db.peek(svc.eventlog.reach, project)
+        if not newest:
+            continue
         plan = _users_since(0)
         version = await svc.eventlog.version(project, plan)
         if known.get(project) != version:
