@@ -1,5 +1,6 @@
 """What the documents say is there is there, and the other way round."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -39,6 +40,16 @@ def test_every_dependency_is_locked_with_hashes_and_no_index() -> None:
         assert names <= locked
         assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host", text)
         assert all("--hash=sha256:" in entry for entry in re.split(r"^(?=[a-z])", text, flags=re.M) if "==" in entry)
+
+
+def test_node_packages_are_locked_with_hashes_and_no_address() -> None:
+    locks = [path for path in ROOT.glob("tests/*/node/package-lock.json") if "node_modules" not in path.parts]
+    assert locks
+    for lock in locks:
+        text = lock.read_text(encoding="utf-8")
+        assert "://" not in text
+        packages = {name: entry for name, entry in json.loads(text)["packages"].items() if name}
+        assert [name for name, entry in packages.items() if "integrity" not in entry] == []
 
 
 def test_every_make_target_is_told() -> None:
