@@ -130,6 +130,7 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         async with self._closing:  # the second caller waits for the first, then finds nothing left to close
+            self._peek.close()  # here, on the only thread that uses it: apsw refuses to close a busy connection
             try:
                 await asyncio.to_thread(self._opened.close)
             except apsw.Error:  # what was acknowledged is on disk, and the next start recovers the rest

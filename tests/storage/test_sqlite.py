@@ -236,3 +236,15 @@ async def test_a_read_asked_for_while_the_readers_close(tmp_path: Path, monkeypa
         with pytest.raises(Unavailable, match="shutting down"):
             await pool.run(lambda tx: tx.one("SELECT 1"))
         assert pool.waiting == 0
+
+
+async def test_reads_on_the_event_loop_end_where_closing_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """The rest closes on a thread: a connection that reads meanwhile could not be closed, and would stay open."""
+    async with opened(tmp_path) as db:
+        assert db.peek(lambda tx: tx.one("SELECT 1")) == (1,)
+        closing = asyncio.create_task(db.close())
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable):
+            db.peek(lambda tx: tx.one("SELECT 1"))
+        await closing
+    assert caplog.records == []
