@@ -3,7 +3,8 @@
 Elements are aligned by identity, not by position: (1) equal elements at both ends are trimmed; (2) equal elements
 between are matched, and objects that have a key (`array_keys`) by it; (3) without a key, by the longest common
 subsequence of equal elements, and what lies between two of those is paired by position. Of the matched elements those
-in a longest increasing subsequence stay, the others moved.
+in a longest increasing subsequence stay, the others moved. (4) Plain values, and any that repeat, do not move: they are
+aligned with the fewest edits (core/edit_distance.py).
 """
 
 from collections.abc import Sequence
@@ -12,12 +13,14 @@ from operator import itemgetter, ne
 
 import msgspec
 
-from delta_server.core import array_keys, pointer, sequence, slices
+from delta_server.core import array_keys, edit_distance, pointer, sequence, slices
 from delta_server.core.diff_settings import Rules
 from delta_server.core.ignored import without
 from delta_server.core.sequence import Pair
 
 MAX_TWINS = 64
+_LEAST_WINDOW = 9  # elements; what is shorter is rather a place, a color or a row of seats
+_NOT_PLAIN = frozenset((slices.QUOTE, slices.OPEN_OBJECT, slices.OPEN_ARRAY))
 
 
 class Alignment(msgspec.Struct, frozen=True):
@@ -90,6 +93,8 @@ def align(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules: Ru
     moved = [] if len(kept) == len(pairs) else sorted(set(pairs).difference(kept))
     if matched.loose:
         positional = _between(kept, pairs, length_a, length_b)
+        if len(positional) + len(pairs) == length_a == length_b and (slid := _slid(before, after, len(positional))):
+            return slid
         pairs, differing = pairs + positional, sorted(differing + positional, key=itemgetter(1))
     return Alignment(
         removed=_unmatched(length_a, pairs, 0, head),
@@ -98,6 +103,17 @@ def align(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules: Ru
         differing=[(head + i, head + j) for i, j in differing],
         key=matched.key,
     )
+
+
+def _slid(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], edits: int) -> Alignment | None:
+    """The alignment of a window that slid, if as many edits say that: then no value was replaced."""
+    by, length = edits // 2, len(before)
+    if edits % 2 or length != len(after) or length < _LEAST_WINDOW:
+        return None
+    begin, end = list(range(by)), list(range(length - by, length))
+    if before[by:] == after[: length - by]:
+        return Alignment(begin, end, [], [], None)
+    return Alignment(end, begin, [], [], None) if before[: length - by] == after[by:] else None
 
 
 def _unmatched(length: int, pairs: list[Pair], side: int, head: int) -> list[int]:
@@ -134,31 +150,52 @@ def _matched(
     before: Sequence[msgspec.Raw], length_after: int, a: list[bytes], b: list[bytes], rules: Rules | None, depth: int
 ) -> _Matched:
     places_a, places_b = dict(zip(a, range(len(a)), strict=True)), dict(zip(b, range(len(b)), strict=True))
-    if len(places_a) < len(a) or len(places_b) < len(b):
-        return _by_sequence(a, b, rules, depth)
+    if len(places_a) < len(a) or len(places_b) < len(b) or _are_plain(a, b):
+        return _by_sequence(before, a, b, rules, depth)
     left_a = [i for raw, i in places_a.items() if raw not in places_b]
     left_b = [j for raw, j in places_b.items() if raw not in places_a]
     equal = [(i, places_b[raw]) for raw, i in places_a.items() if raw in places_b] if len(left_a) < len(a) else []
+    if len(_kept(equal)) < len(equal) and _are_few(before):
+        return _by_sequence(before, a, b, rules, depth)
     if not left_a or not left_b:
         return _Matched(equal, [])
     sides = array_keys.Sides(before, length_after, [a[i] for i in left_a], [b[j] for j in left_b])
     key = array_keys.found(sides)
     if key is None:
-        return _by_sequence(a, b, rules, depth)
+        return _by_sequence(before, a, b, rules, depth)
     place_of = dict(zip(key.after, left_b, strict=True))
     by_key = [(i, place_of[k]) for i, k in zip(left_a, key.before, strict=True) if k in place_of]
     return _Matched(sorted(equal + by_key), sorted(by_key, key=itemgetter(1)), key.fields)
 
 
-def _by_sequence(a: list[bytes], b: list[bytes], rules: Rules | None, depth: int) -> _Matched:
-    """Matches of equal elements: a longest common subsequence, and the equal ones left over (they moved)."""
+def _by_sequence(
+    before: Sequence[msgspec.Raw], a: list[bytes], b: list[bytes], rules: Rules | None, depth: int
+) -> _Matched:
+    """Matches of equal elements: a longest common subsequence, and the equal ones left over (they moved).
+
+    Where values repeat, equal elements are not the same one, and in plain values the place is the meaning: there none
+    moves, and the alignment with the fewest edits counts.
+    """
     inner = rules.element() if rules else None
     values_a, values_b = _values(a, b, inner, depth), _values(b, a, inner, depth)
+    if not (rules and rules.is_set) and (_are_plain(a, b) or _are_few(before)):
+        kept = edit_distance.kept(values_a, values_b)
+        return _Matched(kept, [(i, j) for i, j in kept if a[i] is not b[j] and a[i] != b[j]], loose=True)
     together = sequence.common(values_a, values_b)
     rest_a, rest_b = _others(len(a), [i for i, _ in together]), _others(len(b), [j for _, j in together])
     moved = sequence.paired([values_a[i] for i in rest_a], [values_b[j] for j in rest_b])
     pairs = sorted(together + [(rest_a[i], rest_b[j]) for i, j in moved])
     return _Matched(pairs, [(i, j) for i, j in pairs if a[i] != b[j]], loose=True)
+
+
+def _are_plain(a: list[bytes], b: list[bytes]) -> bool:
+    """Whether all elements of two middles are numbers, booleans or null."""
+    return a[0][0] not in _NOT_PLAIN and not any(raw[0] in _NOT_PLAIN for raw in a + b)
+
+
+def _are_few(elements: Sequence[msgspec.Raw]) -> bool:
+    """Whether an array's values repeat: each is there twice on average."""
+    return len(set(map(bytes, elements))) * 2 <= len(elements)
 
 
 def _values(own: list[bytes], other: list[bytes], inner: Rules | None, depth: int) -> list[bytes]:
@@ -174,7 +211,7 @@ def _others(length: int, places: list[int]) -> list[int]:
 
 def _kept(pairs: list[Pair]) -> list[Pair]:
     """The matches that stay in place relative to each other: as many as can."""
-    return [pairs[place] for place in sequence.increasing([j for _, j in pairs])]
+    return [pairs[place] for place in sequence.increasing([j for _, j in pairs])] if pairs else []
 
 
 def _between(kept: list[Pair], matched: list[Pair], length_a: int, length_b: int) -> list[Pair]:
@@ -183,6 +220,9 @@ def _between(kept: list[Pair], matched: list[Pair], length_a: int, length_b: int
     pairs: list[Pair] = []
     last_i = last_j = -1
     for i, j in [*kept, (length_a, length_b)]:
+        if i == last_i + 1 or j == last_j + 1:
+            last_i, last_j = i, j
+            continue
         olds = [x for x in range(last_i + 1, i) if x not in known_a]
         news = [y for y in range(last_j + 1, j) if y not in known_b]
         pairs += zip(olds, news, strict=False)

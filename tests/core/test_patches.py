@@ -96,7 +96,7 @@ def test_moves_with_removals_and_additions(old: list[int], new: list[int], cut_o
 
 
 def test_as_few_moves_as_can_be() -> None:
-    before = list(range(100, 150))
+    before = [f"n{i}" for i in range(100, 150)]
     after = [*before[40:], *before[:40]]
     found = diff(json.dumps(before).encode(), json.dumps(after).encode())
     assert (found.kind, found.moved) == ("reorder", 10)
