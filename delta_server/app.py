@@ -42,10 +42,12 @@ from delta_server.features.users import service as users
 from delta_server.features.users import tasks as users_tasks
 from delta_server.http import asgi, docs, errors, health, idempotency
 from delta_server.http.auth import Caller
-from delta_server.http.body import JsonRequest
+from delta_server.http.body import MAX_TYPED_BYTES, JsonRequest
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge
+from delta_server.http.exchange import BodyLimit
 from delta_server.http.gate import Gate
+from delta_server.http.guards import Body
 from delta_server.http.health import Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Cpu, Services
@@ -177,7 +179,7 @@ def build(
     def authenticate(key: str) -> Caller:
         return accounts.authenticate(litestar.state.services, key)
 
-    gate = Gate(authenticate, opened=opened)
+    gate = Gate(authenticate, body_limits=_body_limits(config), opened=opened)
 
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
@@ -205,6 +207,14 @@ def build(
     litestar.state.authenticate = authenticate
     gate.learn(litestar)
     return Application(litestar, Edge(cast("asgi.App", litestar), config=config, clock=clock, metrics=metrics))
+
+
+def _body_limits(config: Config) -> dict[Body, BodyLimit]:
+    return {
+        "typed": BodyLimit(MAX_TYPED_BYTES),
+        "document": BodyLimit(config.limits.request_bytes, "limits.request_bytes"),
+        "events": BodyLimit(config.events.request_bytes, "events.request_bytes"),
+    }
 
 
 @asynccontextmanager

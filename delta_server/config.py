@@ -41,6 +41,8 @@ class Limits(msgspec.Struct, frozen=True):
     document_bytes: Size = 64 * MIB
     request_bytes: Size = 72 * MIB
     inflight_bytes: Size = 256 * MIB
+    answer_bytes: Size = 256 * MIB
+    connections: Count = 4096
     streams: Count = 100
     request_seconds: Seconds = 60
 
@@ -390,10 +392,8 @@ def _reason(error: Exception) -> str:
 
 
 def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, int):
-        return str(value)
+        return str(value).lower()  # of a bool, too
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return msgspec.json.encode(str(value)).decode()

@@ -21,7 +21,7 @@ from delta_server import __version__, app, logging
 from delta_server.cli.options import with_config
 from delta_server.config import Config
 from delta_server.core.errors import DeltaError
-from delta_server.http.server import uvicorn_config
+from delta_server.http.server import most_connections, uvicorn_config
 
 DOUBLE_SIGNAL_S = 0.5
 
@@ -46,7 +46,11 @@ def run(config: Config, listener: socket.socket, greeting: Callable[[str], str] 
     built = app.build(config)
     application = _Application(built)
     server = _Server(
-        uvicorn_config(application, shutdown_seconds=config.server.shutdown_seconds),
+        uvicorn_config(
+            application,
+            connections=most_connections(config.limits.connections),
+            shutdown_seconds=config.server.shutdown_seconds,
+        ),
         greeting or partial(_listening, config),
         built.stop_streams,
     )

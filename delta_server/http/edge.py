@@ -12,13 +12,14 @@ import structlog
 import uuid_utils
 
 from delta_server.config import Config
-from delta_server.http.address import UNKNOWN, resolver
+from delta_server.http.address import UNKNOWN, Client, resolver
 from delta_server.http.asgi import App, Headers, Receive, Scope, Send
 from delta_server.http.errors import UriTooLong
-from delta_server.http.exchange import Exchange
-from delta_server.http.inflight import Inflight
+from delta_server.http.exchange import Budgets, Exchange
+from delta_server.http.inflight import Budget
 from delta_server.http.metrics import Metrics
 from delta_server.http.paths import routing_path
+from delta_server.http.server import BODY_PENDING
 from delta_server.storage.database import Clock
 
 log = structlog.get_logger("delta.access")
@@ -37,8 +38,7 @@ class Edge:
     def __init__(self, app: App, *, config: Config, clock: Clock, metrics: Metrics) -> None:
         self.app = app
         self._limits = config.limits
-        # An encoded body and what it decodes to are there together: a request alone is never refused for its size.
-        self.inflight = Inflight(max(config.limits.inflight_bytes, 2 * config.limits.request_bytes))
+        self.budgets = _budgets(config)
         self._clock = clock
         self._metrics = metrics
         self._client = resolver(config.server.trusted_proxies)
@@ -62,7 +62,9 @@ class Edge:
             send,
             request_id=request_id,
             limits=self._limits,
-            inflight=self.inflight,
+            budgets=self.budgets,
+            address=self._client_of(outer).group,
+            body_pending=outer.get("state", {}).get(BODY_PENDING, _is_whole),
             clock=self._clock,
         )
         scope = self._inner(outer, exchange)
@@ -111,15 +113,30 @@ class Edge:
             ms=round(seconds * 1000, 2),
             bytes=exchange.bytes_out,
             request_id=exchange.request_id,
-            client=self._address(outer),
+            client=self._client_of(outer).address,
         )
 
-    def _address(self, scope: Scope) -> str:
+    def _client_of(self, scope: Scope) -> Client:
         peer = scope.get("client")
         if not peer:
-            return UNKNOWN.address
+            return UNKNOWN
         forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
-        return self._client(peer[0], forwarded).address
+        return self._client(peer[0], forwarded)
+
+
+def _budgets(config: Config) -> Budgets:
+    """An encoded body and what it decodes to are there together: a request alone is never refused for its size."""
+    limits = config.limits
+    one, one_batch = 2 * limits.request_bytes, 2 * config.events.request_bytes
+    return Budgets(
+        bodies=Budget(max(limits.inflight_bytes, one), owner_bytes=max(limits.inflight_bytes // 2, one)),
+        unknown_bodies=Budget(8 * one_batch, owner_bytes=2 * one_batch),
+        answers=Budget(limits.answer_bytes, owner_bytes=max(limits.answer_bytes // 2, limits.request_bytes)),
+    )
+
+
+def _is_whole() -> bool:
+    return False  # nothing of the body is pending: the transport did not say otherwise
 
 
 def _canonical(path: str) -> str:

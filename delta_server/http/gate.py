@@ -1,6 +1,6 @@
 """The guard of every route: query parameters are known ones, the key may do this. Runs before the body is read."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, Literal, cast, get_args, get_origin
 from urllib.parse import parse_qsl, urlencode
 
@@ -14,8 +14,9 @@ from delta_server.core.errors import BadRequest, FieldError, Invalid
 from delta_server.http import auth, cors, ingest_auth
 from delta_server.http.aliases import other_names
 from delta_server.http.asgi import Scope
-from delta_server.http.auth import Authenticate
-from delta_server.http.guards import GUARDS, KEY_IN_PATH, PUBLIC, Access
+from delta_server.http.auth import Authenticate, Caller
+from delta_server.http.exchange import BodyLimit, Exchange
+from delta_server.http.guards import GUARDS, KEY_IN_PATH, PUBLIC, Access, Body
 from delta_server.http.paths import segment_text
 from delta_server.http.validation import choose, meant
 
@@ -44,10 +45,18 @@ class UnguardedRoute(RuntimeError):
 
 
 class Gate:
-    """`opened` are the routes that the configuration makes public."""
+    """`body_limits` says how large bodies of each kind may be; `opened` are the routes that the configuration makes
+    public."""
 
-    def __init__(self, authenticate: Authenticate, *, opened: Set[tuple[str, str]] = frozenset()) -> None:
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        *,
+        body_limits: Mapping[Body, BodyLimit],
+        opened: Set[tuple[str, str]] = frozenset(),
+    ) -> None:
         self._authenticate = authenticate
+        self._body_limits = body_limits
         self._opened = opened
         self._routes: dict[tuple[str, str], Route] = {}
 
@@ -91,16 +100,25 @@ class Gate:
             cors.begin(scope)
         if scope["method"] == "OPTIONS":
             return  # whatever the query: browsers ask before a request for the very URL of the request
-        if route.access.scope == "ingest":
-            if (key := ingest_auth.key_of(scope["headers"], scope["query_string"])) is not None:
-                ingest_auth.sign_in(scope, self._authenticate, key)
-        elif not route.access.public:
-            scope["user"] = caller = self._authenticate(auth.key_of(scope["headers"]))
-            auth.check(caller, route.access)
+        exchange: Exchange = scope["state"]["exchange"]
+        exchange.limit_body(self._body_limits[route.access.body])
+        if (caller := self._caller(scope, route.access)) is not None:
+            exchange.belongs_to(caller.key_id if caller.project is None else f"project {caller.project}")
         scope["query_string"] = checked_query(scope["query_string"], route)
         if any("%" in str(value) for value in scope["path_params"].values()):
             # A new dict: the router caches the one it made.
             scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
+
+    def _caller(self, scope: Scope, access: Access) -> Caller | None:
+        """Who asks; None where the route is public or the key may be in the body. Raises Unauthorized, Forbidden."""
+        if access.scope == "ingest":
+            key = ingest_auth.key_of(scope["headers"], scope["query_string"])
+            return None if key is None else ingest_auth.sign_in(scope, self._authenticate, key)
+        if access.public:
+            return None
+        scope["user"] = caller = self._authenticate(auth.key_of(scope["headers"]))
+        auth.check(caller, access)
+        return caller
 
 
 def with_head(methods: Set[str]) -> Set[str]:

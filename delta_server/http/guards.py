@@ -7,17 +7,21 @@ from typing import Literal
 
 import msgspec
 
+Body = Literal["typed", "document", "events"]
+
 
 class Access(msgspec.Struct, frozen=True):
     """What a route asks of a key: its scope, and whether it is a project's or an account's. Public asks for none.
 
-    `cross_origin` routes answer browsers on other sites (cors.py).
+    `cross_origin` routes answer browsers on other sites (cors.py). `body` is what the request may bring: a small typed
+    body, documents, or events; each has its own limit of size.
     """
 
     scope: Literal["read", "write", "admin", "ingest"] = "read"
     keys: Literal["project", "account", "any"] = "project"
     public: bool = False
     cross_origin: bool = False
+    body: Body = "typed"
 
 
 PUBLIC = Access(public=True)
@@ -26,7 +30,8 @@ WRITE = Access("write")
 ADMIN = Access("admin")
 ANY = Access("read", keys="any")
 ANY_ADMIN = Access("admin", keys="any")
-INGEST = Access("ingest", cross_origin=True)
+WRITE_DOCUMENT = Access("write", body="document")
+INGEST = Access("ingest", cross_origin=True, body="events")
 """Takes keys in many places, the body among them: its handlers ask `ingest_auth.caller_of` who sends."""
 KEY_IN_PATH = Access(public=True, cross_origin=True)
 """For browser clients' settings: the handler checks the write key in the path by `ingest_auth.caller_with`."""
@@ -58,8 +63,8 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("PATCH", "/v1/endpoints/{}"): ADMIN,
     ("DELETE", "/v1/endpoints/{}"): ADMIN,
     # Snapshots
-    ("POST", "/v1/snapshots"): WRITE,
-    ("POST", "/v1/snapshots/batch"): WRITE,
+    ("POST", "/v1/snapshots"): WRITE_DOCUMENT,
+    ("POST", "/v1/snapshots/batch"): WRITE_DOCUMENT,
     ("GET", "/v1/snapshots"): READ,
     ("GET", "/v1/snapshots/{}"): READ,
     ("GET", "/v1/snapshots/{}/data"): READ,

@@ -1,35 +1,91 @@
-"""uvicorn's HTTP protocol with the limits it lacks: how large a request's head may be, and how long it may take."""
+"""uvicorn's HTTP protocol with the limits it lacks.
 
+- A request's head may be MAX_HEAD_BYTES large and take HEAD_SECONDS.
+- A client that takes no byte of an answer for STALL_SECONDS is disconnected.
+- A request that is answered before its body is complete ends its connection, since nothing else bounds how long the
+  rest may take. What still comes is read and dropped for LINGER_SECONDS: a connection closed with unread data is
+  reset, and the client might not see why (RFC 9112 9.6).
+- There are at most as many connections as the configuration says and open files allow; idle ones make room.
+"""
+
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 ABORT = "abort"
 """In a scope's state: closes the connection at once, whatever is still to be sent. Only under uvicorn."""
+BODY_PENDING = "body_pending"
+"""In a scope's state: whether some of the request's body is still to come. Only under uvicorn."""
+
 MAX_HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 20
+STALL_SECONDS = 30
+LINGER_SECONDS = 5
+UNSENT_BYTES = 256 << 10
+"""What the kernel may queue of an answer: with more, a slow reader looks like one that has stopped."""
+RESERVED_FILES = 256
+"""Open files for everything but connections: the database, segments, sockets."""
+
+_REFUSED = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\nconnection: close\r\n"
+    b"content-type: text/plain\r\ncontent-length: 46\r\n\r\nthe server has too many connections, try again"
+)
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose request head grows past MAX_HEAD_BYTES or is not complete after HEAD_SECONDS."""
+    """One connection. See above."""
 
     _head_bytes = 0
     _head_timer: Any = None
+    _stall_timer: Any = None
+    _idle_since = 0.0
+    _is_lingering = False
+
+    def __init__(self, *args: Any, most_connections: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._most_connections = most_connections
+
+    # Connections
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if (connection := transport.get_extra_info("socket")) is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        self._idle_since = self.loop.time()
+        if len(self.connections) > self._most_connections and not self._make_room():
+            transport.write(_REFUSED)
+            transport.close()
+            return
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()
+        self._stop_watching()
         super().connection_lost(exc)
 
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest; False if all are busy."""
+        idle: list[Any] = [other for other in self.connections if other is not self and _is_idle(other)]
+        if idle:
+            min(idle, key=lambda other: other._idle_since).transport.abort()
+        return bool(idle)
+
+    # Requests
+
     def data_received(self, data: bytes) -> None:
+        if self._is_lingering:
+            return
         waiting = self._head_timer is not None
         super().data_received(data)
         if waiting and self._head_timer is not None:
             self._count(len(data))
+        elif not waiting and _is_idle(self):  # bytes that begin no request: uvicorn has taken its timer off
+            self._expect_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -40,10 +96,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_came()
         super().on_headers_complete()
+        cycle = self.cycle
+        self.scope["state"][BODY_PENDING] = lambda: cycle.more_body
+        cycle.transport = _AnswerTransport(self.transport, partial(self._end, cycle))  # type: ignore[assignment]
 
     def _expect_head(self) -> None:
         self._head_bytes = 0
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._drop)
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._close)
 
     def _head_came(self) -> None:
         if self._head_timer is not None:
@@ -54,18 +113,95 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
             self.send_400_response("The request's head is too large.")
-            self._drop()
+            self._close()
 
-    def _drop(self) -> None:
+    # Answers
+
+    def on_response_complete(self) -> None:
+        self._idle_since = self.loop.time()
+        if not self._is_lingering:
+            super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._stop_watching()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._close()
+
+    def _end(self, cycle: RequestResponseCycle) -> None:
+        """The answer is written and the connection is to be closed."""
+        if not cycle.more_body or self.transport.is_closing():
+            self._close()
+            return
+        self._is_lingering = True
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self._close)
+
+    def _close(self) -> None:
+        """Close once what is written is sent, or the client has stopped reading it."""
         if not self.transport.is_closing():
             self.transport.close()
+            self._watch()
+
+    def _watch(self) -> None:
+        self._stop_watching()
+        unsent = self.transport.get_write_buffer_size()
+        if unsent:
+            self._stall_timer = self.loop.call_later(STALL_SECONDS, self._check_progress, unsent)
+
+    def _check_progress(self, unsent_before: int) -> None:
+        if self.transport.get_write_buffer_size() < unsent_before:
+            self._watch()
+        else:
+            self.transport.abort()
+
+    def _stop_watching(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
 
-def uvicorn_config(application: Any, *, shutdown_seconds: int) -> uvicorn.Config:
+class _AnswerTransport:
+    """What uvicorn writes one answer to. Only `close` differs from the connection's own transport."""
+
+    def __init__(self, transport: Any, end: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = end
+
+
+def _is_idle(connection: Any) -> bool:
+    cycle = connection.cycle
+    return not connection._is_lingering and (cycle is None or cycle.response_complete)
+
+
+def most_connections(wanted: int) -> int:
+    """At most `wanted`, and as many as the files this process may open leave room for. Raises that limit first."""
+    if sys.platform == "win32":
+        return wanted
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + RESERVED_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    room = wanted if soft == resource.RLIM_INFINITY else soft - RESERVED_FILES
+    return max(16, min(wanted, room))
+
+
+def uvicorn_config(application: Any, *, connections: int, shutdown_seconds: int) -> uvicorn.Config:
     """uvicorn without logs, headers and guesses about proxies of its own."""
     return uvicorn.Config(
         application,
-        http=BoundedProtocol,
+        http=partial(BoundedProtocol, most_connections=connections),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         log_config=None,

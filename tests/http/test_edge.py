@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from delta_server.app import Application
 from delta_server.core.errors import Unavailable
 from delta_server.http.edge import MAX_TARGET_BYTES
-from delta_server.http.inflight import Inflight, Share
+from delta_server.http.exchange import FREE_BYTES
+from delta_server.http.inflight import Budget, Share
 from tests.conftest import Keys, bearer, client_of
 
 
@@ -261,9 +262,9 @@ def piece(size: int, *, more: bool = True) -> dict[str, Any]:
 
 
 async def test_bodies_in_flight_share_a_budget(sample_app: Application, sample_keys: Keys) -> None:
-    """The first has brought 8 MiB, which is all, and hangs: the next is refused until the first has ended."""
-    inflight = sample_app.edge.inflight
-    inflight.limit_bytes = 8 << 20
+    """The first has brought all there is and hangs: the next is refused until the first has ended."""
+    bodies = sample_app.edge.budgets.bodies
+    bodies.limit_bytes = (8 << 20) - FREE_BYTES
     rest = asyncio.Event()
     brought: list[dict[str, Any]] = [piece(4 << 20), piece(4 << 20)]
 
@@ -276,37 +277,59 @@ async def test_bodies_in_flight_share_a_budget(sample_app: Application, sample_k
     async def one_byte() -> Any:
         return piece(1, more=False)
 
+    async def more_than_is_free() -> Any:
+        return piece(FREE_BYTES + 1, more=False)
+
     first = asyncio.create_task(_exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, slowly))
-    while inflight.used_bytes < 8 << 20:
+    while bodies.used_bytes < bodies.limit_bytes:
         await asyncio.sleep(0)
-    refused = await _exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, one_byte)
+    small = await _exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, one_byte)
+    assert small[0]["status"] == 201
+    refused = await _exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, more_than_is_free)
     assert refused[0]["status"] == 503
     assert dict(refused[0]["headers"])[b"retry-after"] == b"2"
-    assert inflight.used_bytes == 8 << 20
+    assert bodies.used_bytes == bodies.limit_bytes
     rest.set()
     assert (await first)[0]["status"] == 201
-    assert inflight.used_bytes == 0
-    taken = await _exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, one_byte)
+    assert bodies.used_bytes == 0
+    taken = await _exchange(sample_app, "POST", "/v1/sample/document", sample_keys.project, more_than_is_free)
     assert taken[0]["status"] == 201
 
 
 async def test_encoded_bodies_count_as_what_they_decode_to(
     sample_app: Application, sample_client: httpx.AsyncClient
 ) -> None:
-    inflight = sample_app.edge.inflight
-    inflight.limit_bytes = 1 << 20
+    bodies = sample_app.edge.budgets.bodies
+    bodies.limit_bytes = 1 << 20
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
-    small, large = gzip.compress(b" " * 500_000 + b"1"), gzip.compress(b" " * (1 << 20) + b"1")
+    small, large = gzip.compress(b" " * 500_000 + b"1"), gzip.compress(b" " * (2 << 20) + b"1")
     assert (await sample_client.post("/v1/sample/document", content=small, headers=headers)).status_code == 201
     assert (await sample_client.post("/v1/sample/document", content=large, headers=headers)).status_code == 503
-    assert inflight.used_bytes == 0
+    assert bodies.used_bytes == 0
 
 
 async def test_a_body_decoded_for_nobody_is_not_counted() -> None:
-    inflight = Inflight(100)
-    share = Share(inflight)
+    bodies = Budget(100, owner_bytes=100)
+    share = Share(bodies, "a")
     share.take(60)
     share.end()
     with pytest.raises(Unavailable):
         share.take(1)
-    assert inflight.used_bytes == 0
+    assert bodies.used_bytes == 0
+
+
+def test_one_owner_leaves_some_of_a_budget_to_others() -> None:
+    budget = Budget(100, owner_bytes=60)
+    first, second, other = Share(budget, "a"), Share(budget, "a", free_bytes=10), Share(budget, "b")
+    first.take(40)
+    second.take(30)  # of which 10 are free
+    with pytest.raises(Unavailable, match="your own"):
+        second.take(1)
+    other.take(40)
+    with pytest.raises(Unavailable, match="request data"):
+        other.take(1)
+    second.give_back(25)
+    other.take(15)
+    for share in (first, second, other):
+        share.end()
+    assert (budget.used_bytes, dict(budget.of_owner)) == (0, {})

@@ -2,10 +2,12 @@
 
 import asyncio
 import gzip
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+import msgspec
 import pytest
 import uvicorn
 
@@ -35,9 +37,9 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(config: Config, clock: FakeClock) -> AsyncIterator[Served]:
+async def serving(config: Config, clock: FakeClock, *, connections: int = 100) -> AsyncIterator[Served]:
     application = delta_app.build(config, clock=clock, tuning=FAST)
-    running = uvicorn.Server(uvicorn_config(application, shutdown_seconds=5))
+    running = uvicorn.Server(uvicorn_config(application, connections=connections, shutdown_seconds=5))
     running.config.port = 0
     task = asyncio.create_task(running._serve())
     while not running.started:
@@ -124,3 +126,124 @@ async def test_a_head_that_never_ends(served: Served, monkeypatch: pytest.Monkey
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.05)
     assert await served.raw(b"GET /healthz HTTP/1.1\r\nhost:") == b""
     assert await served.raw(b"GET /healthz HTTP/1.1\r\nhost: d\r\n\r\nGET /heal") != b""
+
+
+async def test_bytes_that_begin_no_request(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.05)
+    assert (await served.raw(b"GET /healthz HTTP/1.1\r\nhost: d\r\n\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+
+def _post(path: str, size: int, *, key: str | None, more: str = "") -> bytes:
+    """The head of a request with a body of `size` bytes."""
+    authorization = f"authorization: Bearer {key}\r\n" if key else ""
+    head = f"POST {path} HTTP/1.1\r\nhost: d\r\n{authorization}content-type: application/json\r\n{more}"
+    return f"{head}content-length: {size}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("sent", [b"", b"x", b"x" * 100_000])
+async def test_a_request_answered_before_its_body_ends_its_connection(
+    served: Served, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(server, "LINGER_SECONDS", 0.05)
+    answer = await served.raw(_post("/v1/snapshots", 1_000_000, key=None) + sent)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+async def test_who_sends_all_of_a_body_that_is_too_large_can_read_why(served: Served) -> None:
+    size = 80 << 20
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(_post("/v1/snapshots?endpoint=a", size, key=served.keys.project))
+    for _ in range(size >> 20):
+        writer.write(bytes(1 << 20))
+        await writer.drain()
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"limits.request_bytes" in answer
+    writer.close()
+
+
+async def test_small_bodies_keep_their_connection_when_refused(served: Served) -> None:
+    request = _post("/v1/snapshots", 2, key=None) + b"{}"
+    last = b"GET /healthz HTTP/1.1\r\nhost: d\r\nconnection: close\r\n\r\n"
+    answers = await served.raw(request + last)
+    assert answers.count(b"HTTP/1.1 401 ") == answers.count(b"HTTP/1.1 200 ") == 1
+
+
+async def test_idle_connections_make_room_and_busy_ones_do_not(config: Config, clock: FakeClock) -> None:
+    async with serving(config, clock, connections=2) as served:
+        idle = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(2)]
+        head = _post("/v1/endpoints", 12, key=served.keys.project, more="expect: 100-continue\r\n")
+        busy = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(2)]
+        for reader, writer in busy:
+            writer.write(head)
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert [await reader.read() for reader, _ in idle] == [b"", b""]
+        healthz = b"GET /healthz HTTP/1.1\r\nhost: d\r\nconnection: close\r\n\r\n"
+        assert (await served.raw(b"")).startswith(b"HTTP/1.1 503 ")
+        busy[0][1].write(b'{"name":"a"}')
+        assert (await busy[0][0].readline()) == b"HTTP/1.1 201 Created\r\n"
+        assert (await served.raw(healthz)).startswith(b"HTTP/1.1 200 ")
+        for _, writer in idle + busy:
+            writer.close()
+
+
+async def test_bodies_of_unknown_callers_keep_nobody_out(config: Config, clock: FakeClock) -> None:
+    """They stall, in every number: what they may take together is their own."""
+    small = msgspec.structs.replace(config, events=msgspec.structs.replace(config.events, request_bytes=32 << 10))
+    async with serving(small, clock) as served:
+        stalled = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(20)]
+        for _, writer in stalled:
+            writer.write(_post("/v1/events", 30 << 10, key=None) + b" " * (20 << 10))
+        unknown = served.application.edge.budgets.unknown_bodies
+        while unknown.used_bytes <= unknown.owner_bytes - (20 << 10):
+            await asyncio.sleep(0)
+        body = {"eventType": "a", "data": {"text": "x" * 4000}}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}") as client:
+            for path in ("/v1/events", "/v1/snapshots?endpoint=a"):
+                answer = await client.post(path, json=body, headers=bearer(served.keys.project))
+                assert answer.status_code in (200, 201)
+        for _, writer in stalled:
+            writer.close()
+
+
+async def test_clients_that_stop_reading_are_disconnected(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "STALL_SECONDS", 0.05)
+    headers = {**bearer(served.keys.project), "content-type": "application/json"}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}", timeout=60) as client:
+        sent = await client.post("/v1/snapshots?endpoint=a", content=b"[%b]" % (b" " * (32 << 20)), headers=headers)
+        assert sent.status_code == 201
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+    head = f"GET /v1/snapshots/{sent.json()['snapshot']['id']}/data HTTP/1.1\r\nhost: d\r\n"
+    writer.write(f"{head}authorization: Bearer {served.keys.project}\r\n\r\n".encode())
+    answers = served.application.edge.budgets.answers
+    while not answers.used_bytes:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        while answers.used_bytes:
+            await asyncio.sleep(0)
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await reader.readexactly(32 << 20)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "wanted", "expected", "raised"),
+    [
+        (1024, 524288, 4096, 4096, 4096 + server.RESERVED_FILES),
+        (1024, 1024, 4096, 1024 - server.RESERVED_FILES, 1024),
+        (1024, 2000, 4096, 2000 - server.RESERVED_FILES, 2000),
+        (1 << 20, 1 << 20, 4096, 4096, None),
+        (64, 64, 4096, 16, 64),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 4096, 4096, None),
+        (1024, resource.RLIM_INFINITY, 4096, 4096, 4096 + server.RESERVED_FILES),
+    ],
+)
+def test_as_many_connections_as_files_may_be_open(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, wanted: int, expected: int, raised: int | None
+) -> None:
+    set_to: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
+    assert server.most_connections(wanted) == expected
+    assert set_to == ([] if raised is None else [(raised, hard)])
