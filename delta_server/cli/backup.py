@@ -1,0 +1,50 @@
+"""`backup` and `restore`: the whole data directory as one file, and back."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from delta_server.cli.options import with_config, with_database
+from delta_server.config import Config
+from delta_server.storage.backup import Progress, back_up
+from delta_server.storage.backup import restore as restore_database
+from delta_server.storage.sqlite import DATABASE_NAME
+
+
+@click.command(help="Write all that is stored to FILE, compressed (zstd), also while the server runs.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@with_database
+def backup(config: Config, file: Path, overwrite: bool) -> None:
+    with _progress() as progress:
+        done = back_up(config.storage.data_dir / DATABASE_NAME, file, progress=progress, overwrite=overwrite)
+    click.echo(f"{file}: {done.backup_bytes / 1e6:.1f} MB, a database of {done.database_bytes / 1e6:.1f} MB, verified")
+
+
+@click.command(help="Make the backup in FILE the database of the data directory. Stop the server first.")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--overwrite", is_flag=True, help="Replace the database that is there.")
+@with_config
+def restore(config: Config, file: Path, overwrite: bool) -> None:
+    directory = config.storage.data_dir
+    with _progress() as progress:
+        size = restore_database(file, directory, DATABASE_NAME, progress=progress, overwrite=overwrite)
+    click.echo(f"restored a database of {size / 1e6:.1f} MB into {directory}")
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
+        bar = bars.add_task("starting", total=None)
+
+        def update(what: str, done: int, of: int) -> None:
+            bars.update(bar, description=what, completed=done, total=of or None)
+
+        yield update

@@ -1,0 +1,222 @@
+"""Backups: the whole database in one zstd file, consistent while it is written to.
+
+`zstd -d` makes an ordinary SQLite file of one. SQLite copies the pages of one state of the database into a temporary
+file beside the target, which is checked and compressed; a target that has its name is whole and on the disk. Memory is
+constant; the disk must have room for the copy and the backup.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import apsw
+import msgspec
+import zstandard
+
+from delta_server.core.errors import DeltaError
+from delta_server.storage.connection import APPLICATION_ID, Tuning, open_reader, open_writer
+from delta_server.storage.lock import DirectoryLock, refuse_network, unusable
+from delta_server.storage.migrate import packaged, sync_path
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and of how much."""
+
+STEP_PAGES = 2048
+CHUNK_BYTES = 1 << 20
+_LEVEL = 3
+_HEADER_BYTES = 18  # of a zstd frame at most (RFC 8878 3.1.1)
+_WAL_FILES = ("-wal", "-shm", "-journal")
+
+
+class BackupRefused(DeltaError):
+    """The backup cannot be made or restored; the message says why and what to do."""
+
+
+class Copied(msgspec.Struct, frozen=True):
+    database_bytes: int
+    backup_bytes: int
+
+
+def back_up(database: Path, target: Path, *, progress: Progress, overwrite: bool = False) -> Copied:
+    """Write a backup of `database` to `target`, whether a server runs on it or not. Blocks.
+
+    Raises BackupRefused when `target` exists, the copy is damaged, or the disk cannot hold it.
+    """
+    if target.exists() and not overwrite:
+        raise BackupRefused(f"{target} exists: name another file, or pass --overwrite")
+    copy, packed = target.with_name(target.name + ".copy"), target.with_name(target.name + ".part")
+    try:
+        with _removed(copy), _removed(packed):
+            _copy(database, copy, progress)
+            _check(copy, progress)
+            database_bytes = copy.stat().st_size
+            _compress(copy, packed, progress)
+            _compare(packed, copy, progress)
+            backup_bytes = packed.stat().st_size
+            packed.replace(target)
+            sync_path(target.parent)
+    except OSError as error:
+        raise BackupRefused(f"the backup cannot be written: {error.filename or target}: {error.strerror}") from error
+    except apsw.Error as error:
+        raise BackupRefused(f"the backup was not made: {error}") from error
+    return Copied(database_bytes, backup_bytes)
+
+
+def restore(source: Path, data_dir: Path, name: str, *, progress: Progress, overwrite: bool = False) -> int:
+    """Make `source` the database `name` of `data_dir`; returns its size. Blocks.
+
+    The file is unpacked and checked under another name first: until it takes its place nothing has changed. Raises
+    BackupRefused, and DataDirRefused when a server uses the directory.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        refuse_network(data_dir)
+        lock = DirectoryLock(data_dir)
+    except OSError as error:
+        raise unusable(data_dir, error) from error
+    try:
+        database = data_dir / name
+        if database.exists() and database.stat().st_size and not overwrite:
+            raise BackupRefused(f"{data_dir} has a database: restore into another directory, or pass --overwrite")
+        unpacked = database.with_name(name + ".restoring")
+        with _removed(unpacked):
+            _decompress(source, unpacked, progress)
+            _check(unpacked, progress)
+            _clear_way(database)
+            size = unpacked.stat().st_size
+            unpacked.replace(database)
+            sync_path(data_dir)
+        return size
+    except OSError as error:
+        raise BackupRefused(f"the backup cannot be restored: {error.filename}: {error.strerror}") from error
+    finally:
+        lock.release()
+
+
+def _copy(database: Path, copy: Path, progress: Progress) -> None:
+    _create(copy)
+    source = open_reader(database, Tuning())
+    target = apsw.Connection(str(copy))
+    try:
+        target.pragma("synchronous", "OFF")  # synced as a whole below
+        source.execute("BEGIN")
+        source.execute("SELECT 1 FROM sqlite_schema").fetchall()  # holds this state: else each write begins it anew
+        with target.backup("main", source, "main") as running:
+            while not running.done:
+                running.step(STEP_PAGES)
+                progress("copying", running.page_count - running.remaining, running.page_count)
+    finally:
+        target.close()
+        source.close()
+    sync_path(copy)
+
+
+def _check(path: Path, progress: Progress) -> None:
+    """Raises BackupRefused unless `path` is a sound database that this program can open."""
+    progress("checking", 0, 0)
+    try:
+        connection = apsw.Connection(
+            f"file:{_quoted(path)}?immutable=1", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        )
+        try:
+            owner, version = connection.pragma("application_id"), connection.pragma("user_version")
+            faults = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)") if row[0] != "ok"]
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise BackupRefused(f"the database cannot be read: {error}") from error
+    if owner != APPLICATION_ID:
+        raise BackupRefused("this is not a database of Delta")
+    if version > len(packaged()):
+        raise BackupRefused(f"the database was made by a newer Delta (schema {version}): use that version")
+    if faults:
+        raise BackupRefused(f"the database is damaged: {'; '.join(faults)}")
+
+
+def _quoted(path: Path) -> str:
+    return path.absolute().as_uri().removeprefix("file://")
+
+
+def _compress(source: Path, target: Path, progress: Progress) -> None:
+    _create(target)
+    size = source.stat().st_size
+    packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    with source.open("rb") as whole, target.open("wb") as out, packer.stream_writer(out, size=size) as packed:
+        for done, chunk in _chunks(whole):
+            packed.write(chunk)
+            progress("compressing", done, size)
+    sync_path(target)
+
+
+def _compare(packed: Path, copy: Path, progress: Progress) -> None:
+    """Raises BackupRefused unless `packed` reads back as `copy`."""
+    size = copy.stat().st_size
+    with copy.open("rb") as whole, packed.open("rb") as file, _unpacker().stream_reader(file) as again:
+        for done, chunk in _chunks(whole):
+            if again.read(len(chunk)) != chunk:
+                raise BackupRefused("the backup does not read back as it was written: check the disk")
+            progress("verifying", done, size)
+        if again.read(1):
+            raise BackupRefused("the backup does not read back as it was written: check the disk")
+
+
+def _decompress(source: Path, target: Path, progress: Progress) -> None:
+    """A backup, or a plain SQLite file, as a database file."""
+    if source.with_name(source.name + "-wal").exists():
+        raise BackupRefused(f"{source} has a write-ahead log beside it: make a backup of it with `delta-server backup`")
+    _create(target)
+    with source.open("rb") as file, target.open("wb") as out:
+        size, written = source.stat().st_size, 0
+        begin = file.read(_HEADER_BYTES)
+        is_plain = begin.startswith(b"SQLite format 3\0")
+        file.seek(0)
+        try:
+            whole = size if is_plain else zstandard.frame_content_size(begin)
+            for written, chunk in _chunks(file if is_plain else _unpacker().stream_reader(file)):  # noqa: B007
+                out.write(chunk)
+                progress("unpacking", file.tell(), size)
+        except zstandard.ZstdError:
+            raise BackupRefused(f"{source} is damaged or not a backup of Delta") from None
+        if written != whole:  # zstandard reads a frame that was cut off without an error
+            raise BackupRefused(f"{source} ends too early: {written} of {whole} bytes are in it")
+    sync_path(target)
+
+
+def _unpacker() -> zstandard.ZstdDecompressor:
+    return zstandard.ZstdDecompressor()
+
+
+def _chunks(file: BinaryIO | zstandard.ZstdDecompressionReader) -> Iterator[tuple[int, bytes]]:
+    """Pieces, each with the number of bytes up to its end."""
+    done = 0
+    while chunk := file.read(CHUNK_BYTES):
+        done += len(chunk)
+        yield done, chunk
+
+
+def _clear_way(database: Path) -> None:
+    """Empty the write-ahead log of the present database: left behind, it would be applied to the restored one."""
+    if database.exists() and database.stat().st_size:
+        try:
+            open_writer(database, Tuning()).close()
+        except apsw.Error as error:
+            raise BackupRefused(f"the present database is damaged ({error}): restore into another directory") from error
+    if left := [database.name + end for end in _WAL_FILES if database.with_name(database.name + end).exists()]:
+        raise BackupRefused(f"{', '.join(left)} is in use: stop what reads the database, then restore again")
+
+
+def _create(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+
+
+@contextmanager
+def _removed(path: Path) -> Iterator[None]:
+    """Whatever happens, nothing of that name is left."""
+    try:
+        yield
+    finally:
+        for end in ("", *_WAL_FILES):
+            path.with_name(path.name + end).unlink(missing_ok=True)

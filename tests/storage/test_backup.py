@@ -1,0 +1,187 @@
+"""Backups are whole, of one state, and restoring one changes everything or nothing."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+import zstandard
+
+from delta_server.storage import backup
+from delta_server.storage.backup import BackupRefused, Copied, back_up, restore
+from delta_server.storage.database import Tx
+from delta_server.storage.lock import DirectoryLock, InUse
+from tests.storage.opened import opened
+
+CREATE = "CREATE TABLE item (id INTEGER PRIMARY KEY, amount INTEGER NOT NULL, filler BLOB NOT NULL) STRICT"
+ROWS, TOTAL = 400, 400 * 1000
+
+
+def silent(_what: str, _done: int, _of: int) -> None: ...
+
+
+def fill(tx: Tx) -> None:
+    tx.run(CREATE)
+    tx.many("INSERT INTO item VALUES (?, 1000, randomblob(5000))", [(i,) for i in range(ROWS)])
+
+
+def move(tx: Tx, step: int) -> None:
+    """One amount goes from one row to another: their sum never changes."""
+    tx.run("UPDATE item SET amount = amount - 1, filler = randomblob(5000) WHERE id = ?", step % ROWS)
+    tx.run("UPDATE item SET amount = amount + 1, filler = randomblob(5000) WHERE id = ?", (step * 7 + 1) % ROWS)
+
+
+def totals(path: Path) -> tuple[int, int]:
+    connection = apsw.Connection(str(path))
+    try:
+        found: tuple[int, int] = connection.execute("SELECT count(*), sum(amount) FROM item").get
+        return found
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+async def data_dir(tmp_path: Path) -> Path:
+    async with opened(tmp_path / "data") as db:
+        await db.write(fill)
+    return tmp_path / "data"
+
+
+def saved(data_dir: Path, target: Path) -> Path:
+    back_up(data_dir / "delta.db", target, progress=silent)
+    return target
+
+
+async def test_a_backup_beside_writes_is_one_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup, "STEP_PAGES", 16)
+    target = tmp_path / "backup.zst"
+    async with opened(tmp_path / "data") as db:
+        await db.write(fill)
+        running: asyncio.Task[Copied] = asyncio.create_task(
+            asyncio.to_thread(back_up, db._path, target, progress=silent)
+        )
+        step = 0
+        while not running.done():
+            await db.write(move, step)
+            step += 1
+        assert (await running).backup_bytes == target.stat().st_size
+    assert step > 1
+    restore(target, tmp_path / "other", "delta.db", progress=silent)
+    assert totals(tmp_path / "other" / "delta.db") == (ROWS, TOTAL)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.zst", "data", "other"]
+    async with opened(tmp_path / "other") as db:
+        assert await db.check() == []
+
+
+def cut(packed: bytes) -> bytes:
+    return packed[: len(packed) // 2]
+
+
+def flip(packed: bytes) -> bytes:
+    place = len(packed) // 2
+    return packed[:place] + bytes([packed[place] ^ 1]) + packed[place + 1 :]
+
+
+def changed(sql: str) -> Callable[[bytes], bytes]:
+    def change(packed: bytes) -> bytes:
+        with tempfile.NamedTemporaryFile() as file:
+            Path(file.name).write_bytes(zstandard.ZstdDecompressor().decompress(packed))
+            connection = apsw.Connection(file.name)
+            connection.pragma("journal_mode", "DELETE")
+            connection.execute(sql)
+            connection.close()
+            return zstandard.ZstdCompressor().compress(Path(file.name).read_bytes())
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda _: b"", "damaged or not a backup"),
+        (lambda _: b"# Delta\n\nA text that is longer than the header of a frame.", "damaged or not a backup"),
+        (lambda _: zstandard.ZstdCompressor().compress(b"SQLite format 3\0 of something else"), "cannot be read"),
+        (cut, "ends too early"),
+        (flip, "damaged"),
+        (changed("PRAGMA application_id = 7"), "not a database of Delta"),
+        (changed("PRAGMA user_version = 9999"), "newer Delta"),
+    ],
+)
+def test_what_is_no_sound_backup_changes_nothing(
+    data_dir: Path, tmp_path: Path, damage: Callable[[bytes], bytes], says: str
+) -> None:
+    source = saved(data_dir, tmp_path / "backup.zst")
+    source.write_bytes(damage(source.read_bytes()))
+    before = (data_dir / "delta.db").read_bytes()
+    for directory in (data_dir, tmp_path / "new"):
+        with pytest.raises(BackupRefused, match=says):
+            restore(source, directory, "delta.db", progress=silent, overwrite=True)
+    assert (data_dir / "delta.db").read_bytes() == before
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["delta.lock"]
+
+
+def test_a_database_is_replaced_only_when_asked(data_dir: Path, tmp_path: Path) -> None:
+    source = saved(data_dir, tmp_path / "backup.zst")
+    with pytest.raises(BackupRefused, match="--overwrite"):
+        back_up(data_dir / "delta.db", source, progress=silent)
+    with pytest.raises(BackupRefused, match="--overwrite"):
+        restore(source, data_dir, "delta.db", progress=silent)
+    back_up(data_dir / "delta.db", source, progress=silent, overwrite=True)
+    restore(source, data_dir, "delta.db", progress=silent, overwrite=True)
+    assert totals(data_dir / "delta.db") == (ROWS, TOTAL)
+
+
+def test_a_directory_in_use_is_not_restored_into(data_dir: Path, tmp_path: Path) -> None:
+    source = saved(data_dir, tmp_path / "backup.zst")
+    lock = DirectoryLock(data_dir)
+    try:
+        with pytest.raises(InUse):
+            restore(source, data_dir, "delta.db", progress=silent, overwrite=True)
+    finally:
+        lock.release()
+
+
+KILLED = """
+import apsw, os, signal, sys
+connection = apsw.Connection(sys.argv[1])
+connection.wal_autocheckpoint(0)
+connection.execute("UPDATE item SET amount = 7, filler = randomblob(5000)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_log_of_the_database_before_is_not_applied_to_the_restored_one(data_dir: Path, tmp_path: Path) -> None:
+    source = saved(data_dir, tmp_path / "backup.zst")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(data_dir / "delta.db")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (data_dir / "delta.db-wal").stat().st_size > 0
+    restore(source, data_dir, "delta.db", progress=silent, overwrite=True)
+    assert totals(data_dir / "delta.db") == (ROWS, TOTAL)
+
+
+@pytest.mark.parametrize("broken", ["_copy", "_check", "_compress", "_compare"])
+def test_a_backup_that_fails_leaves_no_file(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(backup, broken, fail)
+    with pytest.raises(BackupRefused, match="No space left"):
+        back_up(data_dir / "delta.db", tmp_path / "backup.zst", progress=silent)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_plain_database_file_is_restored_too(data_dir: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.db"
+    plain.write_bytes((data_dir / "delta.db").read_bytes())
+    restore(plain, tmp_path / "new", "delta.db", progress=silent)
+    assert totals(tmp_path / "new" / "delta.db") == (ROWS, TOTAL)
+    plain.with_name("plain.db-wal").write_bytes(b"")
+    with pytest.raises(BackupRefused, match="write-ahead log"):
+        restore(plain, tmp_path / "newer", "delta.db", progress=silent)
