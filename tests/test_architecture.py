@@ -156,8 +156,9 @@ def test_one_sqlite_library() -> None:
 
 
 def test_the_environment_is_read_in_config_only() -> None:
-    # serve: $NOTIFY_SOCKET, systemd's; sql: what PyInstaller tells the processes of an executable
-    allowed = {"config.py", "cli/serve.py", "storage/events/sql.py"}
+    # serve: $NOTIFY_SOCKET, systemd's; sql: what PyInstaller tells the processes of an executable; git_history: what
+    # git is started with
+    allowed = {"config.py", "cli/serve.py", "cli/git_history.py", "storage/events/sql.py"}
     readers = [
         f"{_name(path)}:{node.lineno}"
         for path in FILES

@@ -1,54 +1,69 @@
-"""Recorded histories outside of Delta: NDJSON files and the versions of a file in a git repository."""
+"""Recorded histories outside of Delta: lines of NDJSON, and directories of dated documents; compressed or not."""
 
-import posixpath
+import os
 import re
-import subprocess
-from collections.abc import Callable, Iterator
-from datetime import datetime
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
-from operator import itemgetter
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import zstandard
+from msgspec import UNSET, UnsetType
 
-from delta_server.core import times
+from delta_server.core import file_times, times
 from delta_server.core.errors import Invalid
-from delta_server.features.snapshots.importing import Version
+from delta_server.features.snapshots.importing import SOURCE, Version
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+GZIP_MAGIC = b"\x1f\x8b"
 LARGEST_WINDOW = 1 << 27
-READ_BYTES = 1 << 14
+READ_BYTES = 1 << 16
 
 
-class Line(msgspec.Struct, frozen=True):
-    """One version in a history file: when, and the document's exact text as a JSON string."""
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version in a history file: when, and the document's exact text as a JSON string. `source` is UNSET where it
+    is that of imports."""
 
     at: str
     body: str
+    source: str | UnsetType | None = UNSET
+    metadata: msgspec.Raw | UnsetType = UNSET
 
 
 _decode = msgspec.json.Decoder(Line).decode
 
 EXPECTED = 'expected {"at": "2026-01-31T12:00:00Z", "body": "the document as a JSON string"}'
-_WRONG_TYPE = re.compile(r"Expected `(?P<wanted>\w+)`, got `(?P<got>\w+)`(?: - at `\$\.(?P<field>\w+)`)?")
+_WRONG_TYPE = re.compile(r"Expected `(?P<wanted>[\w| ]+)`, got `(?P<got>\w+)`(?: - at `\$\.(?P<field>\w+)`)?")
 _KINDS = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "object": "object"}
 
 
 def read_ndjson(file: BufferedReader, name: str, told: Callable[[int], None]) -> Iterator[Version]:
-    """Versions of lines of NDJSON, or of them in zstd; `told` gets the bytes of the file read so far. Raises Invalid.
+    """Versions of lines of NDJSON, compressed with zstd or gzip or not; `told` gets the bytes of the file read so far.
 
-    `file` may be a pipe: it is read once and as it comes.
+    `file` may be a pipe: it is read once and as it comes. Raises Invalid.
     """
-    compressed = name.endswith(".zst") or file.peek(4)[:4] == ZSTD_MAGIC
-    for number, line in enumerate(_lines(file, told, compressed=compressed), 1):
+    for number, line in enumerate(_lines(file, name, told), 1):
         if not line or line.isspace():
             continue
         try:
             version = _decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            body = version.body.encode()
+        except (msgspec.DecodeError, UnicodeError) as error:
             raise Invalid(f"{name}, line {number}: {_explained(error)}; {EXPECTED}") from None
-        yield Version(times.parse(version.at, field=f"at (line {number})"), version.body.encode(), f"line {number}")
+        yield Version(
+            times.parse(version.at, field=f"at (line {number})"),
+            body,
+            f"line {number}",
+            source=SOURCE if version.source is UNSET else version.source,
+            metadata=_metadata(version.metadata),
+        )
+
+
+def _metadata(raw: msgspec.Raw | UnsetType) -> str | None:
+    text = "null" if raw is UNSET else bytes(raw).decode()
+    return None if text == "null" else text
 
 
 def _explained(error: Exception) -> str:
@@ -59,19 +74,13 @@ def _explained(error: Exception) -> str:
     field, got = match["field"], match["got"]
     if field == "body":
         return f"body is a JSON {_KINDS.get(got, got)}, not a JSON string that holds the document's text"
-    return f"{field or 'the line'} is a JSON {_KINDS.get(got, got)}, not a JSON {_KINDS.get(match['wanted'])}"
+    wanted = _KINDS.get(match["wanted"].split(" ")[0])
+    return f"{field or 'the line'} is a JSON {_KINDS.get(got, got)}, not a JSON {wanted}"
 
 
-def _lines(file: BufferedReader, told: Callable[[int], None], *, compressed: bool) -> Iterator[bytes]:
-    if not compressed:
-        done = 0
-        for line in file:
-            done += len(line)
-            told(done)
-            yield line
-        return
+def _lines(file: BufferedReader, name: str, told: Callable[[int], None]) -> Iterator[bytes]:
     waiting: list[bytes] = []
-    for piece in _decompressed(file, told):
+    for piece in pieces(file, name, told):
         first, *others = piece.split(b"\n")
         waiting.append(first)
         for line in others:
@@ -80,67 +89,106 @@ def _lines(file: BufferedReader, told: Callable[[int], None], *, compressed: boo
     yield b"".join(waiting)
 
 
-def _decompressed(file: BufferedReader, told: Callable[[int], None]) -> Iterator[bytes]:
-    """Pieces of what the file's zstd frames hold. Raises Invalid, for a file that ends within one too."""
-    context = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
-    decoder = context.decompressobj()
-    done = 0
+# Compression
+
+
+def pieces(file: BufferedReader, name: str, told: Callable[[int], None]) -> Iterator[bytes]:
+    """What the file holds, unpacked if its first bytes say that it is zstd or gzip. Raises Invalid, for a file that
+    ends within either too."""
+    begin = file.read(len(ZSTD_MAGIC))
+    raw = _raw(file, begin, told)
+    if begin.startswith(GZIP_MAGIC) or (not begin and name.endswith(".gz")):
+        return _unpacked(raw, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), "gzip")
+    if begin.startswith(ZSTD_MAGIC) or name.endswith(".zst"):
+        context = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
+        return _unpacked(raw, context.decompressobj, "zstd")
+    return raw
+
+
+def _raw(file: BufferedReader, begin: bytes, told: Callable[[int], None]) -> Iterator[bytes]:
+    done = len(begin)
+    yield begin
+    while piece := file.read1(READ_BYTES):
+        done += len(piece)
+        told(done)
+        yield piece
+
+
+def _unpacked(packed: Iterator[bytes], begin: Callable[[], "_Decoder"], kind: str) -> Iterator[bytes]:
+    """Of all the frames or members that follow each other; zeros behind the last one of gzip are padding."""
+    decoder = begin()
     try:
-        while piece := file.read1(READ_BYTES):
-            done += len(piece)
-            told(done)
+        for piece in packed:
             while piece:
+                if decoder.eof and kind == "gzip" and not (piece := piece.lstrip(b"\0")):
+                    break
                 if decoder.eof:
-                    decoder = context.decompressobj()
+                    decoder = begin()
                 yield decoder.decompress(piece)
                 piece = decoder.unused_data if decoder.eof else b""
-    except zstandard.ZstdError as error:
-        raise Invalid(f"the file is not a zstd file, or it is damaged: {error}") from None
+    except (zstandard.ZstdError, zlib.error) as error:
+        raise Invalid(f"the file is not a {kind} file, or it is damaged: {error}") from None
     if not decoder.eof:
         raise Invalid("the file ends too early: it is not whole, copy it again")
 
 
-def git_path(path: str) -> str:
-    """A file's path as git writes it, from the repository's top. Raises Invalid."""
-    plain = posixpath.normpath(path) if path else "."
-    if plain == "." or plain.startswith(("/", "../")):
-        raise Invalid(f'"{path}" is not a file in the repository: give its path from the repository\'s top')
-    return plain
+class _Decoder(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def git_versions(repository: Path, path: str) -> list[tuple[int, str]]:
-    """(commit time in ms, commit) of every commit that changed the file, oldest first. Raises Invalid."""
-    log = _git(repository, "log", "--reverse", "--diff-filter=AM", "--format=%cI %H", "--", f":(top,literal){path}")
-    versions = [line.split(" ") for line in log.decode().splitlines()]
-    if not versions:
-        raise Invalid(f"git knows no version of {path} there; the path counts from the repository's top")
-    found = [(round(datetime.fromisoformat(at).timestamp() * 1000), commit) for at, commit in versions]
-    return sorted(found, key=itemgetter(0))  # a rebase or a wrong clock puts commits out of the order of their times
+# Directories
 
 
-def read_git(
-    repository: Path, path: str, versions: list[tuple[int, str]], told: Callable[[int], None]
-) -> Iterator[Version]:
-    """The file as each commit has it, through one `git cat-file --batch`; `told` gets the versions read so far."""
-    command = ["git", "-C", str(repository), "cat-file", "--batch"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:
-        assert git.stdin is not None
-        assert git.stdout is not None
-        for number, (captured_at, commit) in enumerate(versions, 1):
-            git.stdin.write(f"{commit}:{path}\n".encode())
-            git.stdin.flush()
-            header = git.stdout.readline().split()
-            if len(header) == 3 and header[1] == b"blob":
-                yield Version(captured_at, git.stdout.read(int(header[2])), f"commit {commit[:12]}")
-                git.stdout.read(1)
-            told(number)
+class Dated(msgspec.Struct, frozen=True):
+    """A file that holds one document, with the time its name tells."""
+
+    at: int
+    name: str
+    path: Path
 
 
-def _git(repository: Path, *arguments: str) -> bytes:
-    try:
-        done = subprocess.run(["git", "-C", str(repository), *arguments], capture_output=True, check=True)
-    except FileNotFoundError:
-        raise Invalid("git is not installed; install it, or import an NDJSON file") from None
-    except subprocess.CalledProcessError as error:
-        raise Invalid(f"git says: {error.stderr.decode(errors='replace').strip()}") from None
-    return done.stdout
+def dated_files(directory: Path) -> list[Dated]:
+    """The files in it and in the directories below, oldest first, without those whose names begin with a dot.
+
+    Raises Invalid, which names the file, where a name tells no time.
+    """
+    found: list[Dated] = []
+    for folder, folders, names in os.walk(directory):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(folder, name)
+            if not name.startswith("."):
+                found.append(_dated(path, path.relative_to(directory).as_posix()))
+    if not found:
+        raise Invalid(f"there are no files in {directory}")
+    return sorted(found, key=lambda file: (file.at, file.name))
+
+
+def _dated(path: Path, name: str) -> Dated:
+    at = file_times.parse(name)
+    if at is None:
+        raise Invalid(
+            f"{name}: no time can be read from its name; names are like 2026-05-01.json, 20260501T120000Z.json or "
+            "1777636800.json (seconds since 1970). Nothing was imported: rename it, or take it out of the directory"
+        )
+    return Dated(at, name, path)
+
+
+def read_files(files: Sequence[Dated], told: Callable[[int], None]) -> Iterator[Version]:
+    """Each file's document; `told` gets how many were read."""
+    for number, dated in enumerate(files, 1):
+        try:
+            with dated.path.open("rb") as file:
+                body = b"".join(pieces(file, dated.name, lambda done: None))
+        except OSError as error:
+            raise Invalid(f"{dated.name}: {error.strerror}") from None
+        except Invalid as error:
+            raise Invalid(f"{dated.name}: {error.message}") from None
+        yield Version(dated.at, body, dated.name)
+        told(number)

@@ -1,4 +1,4 @@
-"""`import`: a recorded history from NDJSON, or from a file's versions in a git repository."""
+"""`import`: a recorded history from NDJSON, a directory of dated documents, or the versions of a file in git."""
 
 import asyncio
 import signal
@@ -10,63 +10,86 @@ from pathlib import Path
 from types import FrameType
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+import msgspec
+from rich.progress import Progress
 
 from delta_server import app
-from delta_server.cli import histories
+from delta_server.cli import counting, histories
+from delta_server.cli.git_history import GitHistory, git_path
 from delta_server.cli.options import with_config
 from delta_server.config import Config
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
 from delta_server.features.projects import service as projects
+from delta_server.features.snapshots import commits
 from delta_server.features.snapshots.importing import Imported, Version, import_versions
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
 Told = Callable[[int], None]
-Source = tuple[int | None, Callable[[Told], Iterator[Version]]]
-"""How far there is to go (None: unknown), and the versions, which tell how far they are."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A recorded history. `total` is how far there is to go (None: unknown); `read` gives the versions, which tell how
+    far they are. Those of a `git` history get their places from its line of commits."""
+
+    total: int | None
+    read: Callable[[Told], Iterator[Version]]
+    git: GitHistory | None = None
+
 
 INTERRUPTED = 130
-
+DEFAULT_PROJECT = "default"
 
 HELP = """Load a recorded history. What is there already is skipped: after a failure, run it again.
 
 \b
-FILE is NDJSON, compressed with zstd or not; - is standard input. A line is
+FILE is NDJSON, compressed with zstd or gzip or not; - is standard input. A line is
   {"at": "2026-01-31T12:00:00Z", "body": "{\\"EUR\\": 1.08}"}
-where body is a JSON string that holds the document's text, kept byte for byte.
+where body is a JSON string that holds the document's text, kept byte for byte. It may
+have a "source" (text or null) and "metadata" (an object) too: `export` writes such lines.
 
-With --git: every version of the file PATH (from the repository's top) that leads to HEAD, at its commit's time.
+A DIRECTORY holds one document a file, with the time in the file's name: 2026-05-01.json,
+data-20260501T120000Z.json, 2026/05/01.json, 1777636800.json (seconds since 1970); UTC if no zone is named.
+
+With --git: every version of the file PATH (from the repository's top) along the first-parent line that leads to HEAD,
+at its commit's time and with commit, author and message as metadata. A merge counts with what it holds itself.
 Renames are not followed: import the older name too, to the same endpoint.
 """
 
 
 @click.command("import", help=HELP)
-@click.option("--project", default="default", show_default=True, help="Made when absent.")
+@click.option("--project", help="By name; made when absent.  [default: the only one there is, or default]")
 @click.option("--endpoint", required=True, help="The endpoint's name; made when absent.")
 @click.option("--git", is_flag=True, help="The arguments are a git repository and a file in it.")
-@click.argument("arguments", nargs=-1, required=True, metavar="FILE | --git REPOSITORY PATH")
+@click.argument("arguments", nargs=-1, required=True, metavar="FILE | DIRECTORY | --git REPOSITORY PATH")
 @with_config
-def import_(config: Config, project: str, endpoint: str, *, git: bool, arguments: tuple[str, ...]) -> None:
+def import_(config: Config, project: str | None, endpoint: str, *, git: bool, arguments: tuple[str, ...]) -> None:
     if len(arguments) != (2 if git else 1):
-        raise click.UsageError("give one FILE, or --git REPOSITORY PATH")
+        raise click.UsageError("give one FILE, one DIRECTORY, or --git REPOSITORY PATH")
     source = from_git(Path(arguments[0]), arguments[1]) if git else from_file(Path(arguments[0]))
     so_far: list[Imported] = [Imported()]
     try:
         with _interruptible():
-            asyncio.run(_import(config, project, endpoint, source, so_far.append))
+            named = asyncio.run(_import(config, project, endpoint, source, so_far.append))
     except DeltaError as error:
         raise DeltaError(f"{error.message}\n{_kept(so_far[-1])}") from error
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted. {_kept(so_far[-1])}", err=True)
         sys.exit(INTERRUPTED)
-    done = so_far[-1]
+    _report(named, endpoint, so_far[-1])
+    if source.git is not None:
+        for sentence in (*source.git.notes, *source.git.left_out):
+            click.echo(sentence, err=True)
+        sys.exit(1 if source.git.left_out else 0)
+
+
+def _report(project: str, endpoint: str, done: Imported) -> None:
+    why = " (not JSON, too large, or from before 1970 or in the future)" if done.refused else ""
     click.echo(
-        f"{endpoint}: {done.stored} versions stored, {done.skipped} were there already, "
-        f"{done.refused} refused (no JSON, too large, or before 1970 or in the future), {done.bytes / 1e6:.1f} MB read"
+        f"{endpoint}: {counting.versions(done.stored)} stored, {done.skipped} were there already, "
+        f"{done.refused} refused{why}, {counting.size(done.bytes)} read into the project {project}"
     )
     for reason in done.reasons:
         click.echo(f"refused: {reason}", err=True)
@@ -75,8 +98,9 @@ def import_(config: Config, project: str, endpoint: str, *, git: bool, arguments
 
 
 def _kept(done: Imported) -> str:
+    were = "was stored and is" if done.stored == 1 else "were stored and are"
     return (
-        f"{done.stored} versions were stored and are kept, {done.skipped} were there already; "
+        f"{counting.versions(done.stored)} {were} kept, {done.skipped} were there already; "
         "run the same command again to go on from there"
     )
 
@@ -96,12 +120,15 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def from_file(path: Path) -> Source:
-    """A file, a pipe (a shell's process substitution), or standard input for `-`."""
+    """A file, a directory of dated ones, a pipe (a shell's process substitution), or standard input for `-`."""
     if str(path) == "-":
-        return None, _read_stdin
-    if not path.exists() or path.is_dir():
+        return Source(None, _read_stdin)
+    if path.is_dir():
+        files = histories.dated_files(path)
+        return Source(len(files), partial(histories.read_files, files))
+    if not path.exists():
         raise click.UsageError(f"there is no file {path}")
-    return path.stat().st_size if path.is_file() else None, partial(_read_file, path)
+    return Source(path.stat().st_size if path.is_file() else None, partial(_read_file, path))
 
 
 def _read_stdin(told: Told) -> Iterator[Version]:
@@ -115,21 +142,28 @@ def _read_file(path: Path, told: Told) -> Iterator[Version]:
 
 
 def from_git(repository: Path, path: str) -> Source:
-    path = histories.git_path(path)
-    versions = histories.git_versions(repository, path)
-    return len(versions), lambda told: histories.read_git(repository, path, versions, told)
+    history = GitHistory(repository, git_path(path))
+    return Source(len(history.versions), history.read, history)
 
 
 async def _import(
-    config: Config, project: str, endpoint: str, source: Source, stored: Callable[[Imported], None]
-) -> None:
+    config: Config, project: str | None, endpoint: str, source: Source, stored: Callable[[Imported], None]
+) -> str:
+    """The project's name."""
     async with app.open_services(config) as services:
-        owner = await services.db.write(_ensure_project, project)
+        owner, name = await services.db.write(_ensure_project, project)
         await run(services, owner, endpoint, source, stored)
+        return name
 
 
-def _ensure_project(tx: Tx, name: str) -> int:
-    return projects.ensure(tx, accounts.default_account(tx), name).id
+def _ensure_project(tx: Tx, name: str | None) -> tuple[int, str]:
+    account = accounts.default_account(tx)
+    if name is None:
+        there = sorted(project.name for project in projects.all_of(tx, account))
+        if len(there) > 1 and DEFAULT_PROJECT not in there:
+            raise DeltaError(f"there are several projects; say which with --project: {', '.join(there)}")
+        name = there[0] if len(there) == 1 else DEFAULT_PROJECT
+    return projects.ensure(tx, account, name).id, name
 
 
 async def run(
@@ -140,17 +174,27 @@ async def run(
     stored: Callable[[Imported], None] = lambda done: None,
 ) -> None:
     """Import with a progress bar, and compute the deltas. `stored` gets the counts after each commit."""
-    total, versions = source
-    with _progress() as progress:
-        bar = progress.add_task("importing", total=total, counts="")
+    with counting.progress() as progress:
+        bar = progress.add_task("importing", total=source.total, counts="")
 
         def told(done: Imported) -> None:
             stored(done)
             progress.update(bar, counts=f"{done.stored} stored, {done.skipped} skipped")
 
-        read = versions(lambda position: progress.update(bar, completed=position))
+        read = source.read(lambda position: progress.update(bar, completed=position))
+        if source.git is not None:
+            read = await _in_line(services, project, endpoint, source.git, read)
         await import_versions(services, project, endpoint, read, told)
         await _compute_deltas(services, progress)
+
+
+async def _in_line(
+    services: Services, project: int, endpoint: str, git: GitHistory, versions: Iterator[Version]
+) -> Iterator[Version]:
+    there = await commits.there(services, project, endpoint)
+    beside = there.newest_beside(git.line()) if there.commits else 0
+    now_ms = services.clock.now_ms()
+    return commits.in_line(versions, there, beside=beside, now_ms=now_ms, ends_with_the_file=git.ends_with_the_file)
 
 
 async def _compute_deltas(services: Services, progress: Progress) -> None:
@@ -158,16 +202,3 @@ async def _compute_deltas(services: Services, progress: Progress) -> None:
     bar = progress.add_task("computing deltas", total=total, counts="")
     while await deltas.compute_queued(services, lambda done: progress.advance(bar, done)):
         pass
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[counts]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )

@@ -1,6 +1,6 @@
-"""`import` as a person runs it, over files and git repositories made here."""
+"""`import` as a person runs it, over files made here."""
 
-import asyncio
+import gzip
 import json
 import re
 import signal
@@ -8,87 +8,32 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
 import zstandard
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
-from delta_server import app as delta_app
 from delta_server.cli.main import cli
-from delta_server.config import Config, Storage
+from delta_server.config import Config
 from delta_server.core import times
 from delta_server.core.errors import Invalid
-from delta_server.core.span import Span
-from delta_server.features.accounts import service as accounts
-from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
-from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots.importing import Imported, Version, import_versions
 from delta_server.features.snapshots.service import New
 from delta_server.services import Services
-from delta_server.storage.database import Tx
 from delta_server.storage.once import Once
+from tests.cli.imports import Stored, counts, imported, line, project_id, second, stored, timeline
 from tests.features.history.timelines import QUAKES, quakes
 from tests.server_process import environment
-from tests.storage.opened import FAST, FakeClock
-
-
-class Stored(NamedTuple):
-    captured_at: str
-    body: bytes
-    source: str | None
+from tests.storage.opened import FakeClock
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def imported(*arguments: str, endpoint: str = "e", code: int = 0) -> Result:
-    result = CliRunner().invoke(cli, ["import", "--endpoint", endpoint, *arguments])
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    return result
-
-
-def counts(result: Result) -> tuple[int, int, int]:
-    """(stored, there already, refused)."""
-    words = result.stdout.replace(",", "").split()
-    return int(words[1]), int(words[words.index("were") - 1]), int(words[words.index("refused") - 1])
-
-
-def stored(endpoint: str = "e", project: str = "default") -> list[Stored]:
-    """What is in ./delta-data, oldest first; no delta may wait."""
-
-    async def read() -> list[Stored]:
-        config = Config(storage=Storage(data_dir=Path("delta-data")))
-        async with delta_app.open_services(config, tuning=FAST) as services:
-            assert services.db.peek(deltas.queue_length) == 0
-            return await timeline(services, await services.db.write(_project, project), endpoint)
-
-    return asyncio.run(read())
-
-
-def _project(tx: Tx, name: str) -> int:
-    return projects.ensure(tx, accounts.default_account(tx), name).id
-
-
-async def timeline(svc: Services, project: int, endpoint: str) -> list[Stored]:
-    found = endpoints.resolve(svc, project, endpoint)
-    rows = await snapshots.page(svc, project, found, Span(descending=False), limit=10_000, changed_only=False)
-    return [Stored(times.format(row.captured_at), await snapshots.read(svc, row), row.source) for row in rows]
-
-
-def line(at: str, body: str) -> bytes:
-    return json.dumps({"at": at, "body": body}).encode() + b"\n"
-
-
-def second(moment: float) -> str:
-    return f"2020-01-01T{int(moment) // 3600:02}:{int(moment) // 60 % 60:02}:{moment % 60:06.3f}Z"
 
 
 # NDJSON
@@ -139,7 +84,7 @@ def test_an_import_goes_on_where_it_was(here: Path) -> None:
 
 async def test_an_import_that_is_broken_off_at_any_place_can_be_run_again(services: Services) -> None:
     """Also one with many versions of one moment and some out of order."""
-    project = await services.db.write(_project, "p")
+    project = await services.db.write(project_id, "p")
     moments = [0, 0, 0, 1, 1, 5, 5, 3, 3, 5, 0, 9, 9, 9] * 50
     whole = [Version(1000 * moment + 1000 * 20 * (n // 14), b"[%d]" % (n % 4)) for n, moment in enumerate(moments)]
     small = Config(storage=services.config.storage)
@@ -164,7 +109,7 @@ async def test_an_import_that_is_broken_off_at_any_place_can_be_run_again(servic
 
 
 async def test_what_comes_twice_in_one_run_is_there_once(services: Services) -> None:
-    project = await services.db.write(_project, "p")
+    project = await services.db.write(project_id, "p")
     once = [Version(1000 * n, b"[%d]" % (n % 3)) for n in range(200)]
     done = await run(services, project, "whole", [*once, *once])
     assert (done.stored, done.skipped) == (200, 200)
@@ -175,7 +120,7 @@ async def test_what_comes_twice_in_one_run_is_there_once(services: Services) -> 
 
 
 async def test_a_slow_source_is_stored_every_few_seconds(services: Services, clock: FakeClock) -> None:
-    project = await services.db.write(_project, "p")
+    project = await services.db.write(project_id, "p")
     told: list[int] = []
 
     def slowly() -> Iterator[Version]:
@@ -196,7 +141,7 @@ async def run(svc: Services, project: int, endpoint: str, versions: Sequence[Ver
 
 async def test_an_import_into_what_others_have_stored(services: Services) -> None:
     """Between and at the same times: all is there once, however often it is run."""
-    project = await services.db.write(_project, "p")
+    project = await services.db.write(project_id, "p")
     mine = [Version(1000 * n, b'{"mine": %d}' % n) for n in range(1, 30)]
     endpoint = await services.db.write(endpoints.ensure, project, "e")
     theirs = [New(endpoint, b'{"theirs": %d}' % n, 500 * n) for n in range(1, 70)]
@@ -231,7 +176,7 @@ def test_what_cannot_be_stored_is_counted_and_the_rest_stored(here: Path) -> Non
 BROKEN_LINES: list[tuple[str, bytes, str]] = [
     ("no JSON", b"at,body", "line 2: JSON is malformed"),
     ("no object", b"2020", "line 2: the line is a JSON number, not a JSON object"),
-    ("truncated", b'{"at": "2020-01-01", "bo', "line 2: JSON is malformed"),
+    ("truncated", b'{"at": "2020-01-01", "bo', "line 2: Input data was truncated"),
     ("no body", b'{"at": "2020-01-01"}', "missing required field `body`"),
     ("no time", b'{"body": "1"}', "missing required field `at`"),
     (
@@ -260,7 +205,7 @@ def test_a_broken_line_is_named(here: Path, what: str, broken: bytes, says: str)
     message = imported(str(path), code=1).stderr
     assert message.startswith("Error: ")
     assert says in message
-    assert "1 versions were stored" in message
+    assert "1 version was stored and is kept" in message
     assert "`" not in message or "missing" in message
 
 
@@ -304,101 +249,109 @@ def test_ctrl_c_tells_what_was_kept(here: Path) -> None:
     assert "Traceback" not in told
 
 
-# git
+# What compresses a file, and directories
 
 
-class Repository:
-    """Commits at given seconds of 2020-01-01."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.mkdir()
-        self.git("init", "-q", "-b", "main")
-
-    def git(self, *arguments: str, at: float = 0) -> str:
-        settings = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-        moment = second(at).replace(".000Z", "+00:00")
-        environment = {"GIT_AUTHOR_DATE": moment, "GIT_COMMITTER_DATE": moment, "PATH": "/usr/bin:/bin", "HOME": "/"}
-        command = ["git", "-C", str(self.path), *settings, *arguments]
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-
-    def commit(self, at: float, files: dict[str, bytes | None]) -> None:
-        for name, content in files.items():
-            path = self.path / name
-            if content is None:
-                path.unlink()
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        self.git("add", "--all")
-        self.git("commit", "-q", "-m", "m", at=at)
+def test_gzip_is_known_by_its_bytes(here: Path) -> None:
+    lines = history(40)
+    whole = gzip.compress(b"".join(lines))
+    members = b"".join(gzip.compress(b"".join(lines)[n : n + 333]) for n in range(0, len(b"".join(lines)), 333))
+    files = {"a.gz": whole, "a": whole, "a.ndjson": members, "b.gz": members + bytes(600), "plain.gz": b"".join(lines)}
+    for n, (name, data) in enumerate(files.items()):
+        (here / name).write_bytes(data)
+        assert counts(imported(name, endpoint=f"e{n}")) == (40, 0, 0)
+    command = [sys.executable, "-m", "delta_server", "import", "--endpoint", "piped", "-"]
+    assert subprocess.run(command, input=members, env=environment(), capture_output=True, timeout=60).returncode == 0
+    assert stored("piped") == stored("e0")
 
 
-@pytest.fixture
-def repository(here: Path) -> Repository:
-    return Repository(here / "repository")
+def test_gzip_that_is_none(here: Path) -> None:
+    whole = gzip.compress(b"".join(history(900)))
+    (here / "cut.gz").write_bytes(whole[:-300])
+    assert "the file ends too early" in imported("cut.gz", code=1).stderr
+    (here / "empty.gz").write_bytes(b"")
+    assert "the file ends too early" in imported("empty.gz", code=1).stderr
+    (here / "bad.gz").write_bytes(whole[:200] + bytes([whole[200] ^ 255]) + whole[201:])
+    assert "not a gzip file, or it is damaged" in imported("bad.gz", code=1).stderr
+    (here / "behind.gz").write_bytes(whole + b"rubbish")
+    assert "not a gzip file, or it is damaged" in imported("behind.gz", code=1).stderr
 
 
-def test_every_version_of_a_file_in_git(repository: Repository) -> None:
-    repository.commit(1, {"data.json": b'{"a": 1}\n', "other.json": b"[]"})
-    repository.commit(2, {"other.json": b"[1]"})
-    repository.commit(3, {"data.json": b'{"a":2}'})
-    repository.commit(4, {"data.json": None})
-    repository.commit(5, {"data.json": b"<html>oops</html>"})
-    repository.commit(6, {"data.json": b""})
-    repository.commit(7, {"data.json": b'{"a": 1}\n'})
-    repository.commit(7, {"data.json": b'{"a": 3}'})
-    repository.commit(7, {"data.json": b'{"a": 1}\n'})
-    repository.commit(8, {"data.json": b'{"a": 4}'})
-    first = imported("--git", "repository", "data.json")
-    assert counts(first) == (6, 0, 2)
-    assert first.stderr.count("refused: commit ") == 2
-    assert [(each.captured_at, each.body) for each in stored()] == [
-        (second(1), b'{"a": 1}\n'),
-        (second(3), b'{"a":2}'),
-        (second(7), b'{"a": 1}\n'),
-        (second(7.001), b'{"a": 3}'),
-        (second(7.002), b'{"a": 1}\n'),
-        (second(8), b'{"a": 4}'),
+def test_a_directory_of_dated_documents(here: Path) -> None:
+    folder = here / "days"
+    files = {
+        "2020-01-03.json": b"[3]",
+        "2020/01/02.json": b"[2] ",
+        "data-2020-01-02T12-00-00.json": b"[2.5]",
+        "1577836800.json.gz": gzip.compress(b"[1]"),
+        "20200104T000000Z.json": zstandard.compress(b"[4]"),
+        "2020-01-05.json": b"<html>",
+        ".hidden": b"x",
+        ".git/config": b"x",
+    }
+    for name, body in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(body)
+    result = imported("days")
+    assert counts(result) == (5, 0, 1)
+    assert "refused: 2020-01-05.json: " in result.stderr
+    assert [each.body for each in stored()] == [b"[1]", b"[2] ", b"[2.5]", b"[3]", b"[4]"]
+    assert [each.captured_at[:16] for each in stored()] == [
+        "2020-01-01T00:00", "2020-01-02T00:00", "2020-01-02T12:00", "2020-01-03T00:00", "2020-01-04T00:00",
+    ]  # fmt: skip
+    assert counts(imported("days")) == (0, 5, 1)
+    (folder / "2020-01-06.json").write_bytes(gzip.compress(b"[6]")[:-4])
+    assert "2020-01-06.json: the file ends too early" in imported("days", code=1).stderr
+    (folder / "read me.txt").write_bytes(b"hello")
+    refused = imported("days", endpoint="other", code=1).stderr
+    assert "read me.txt: no time can be read from its name" in refused
+    (here / "nothing").mkdir()
+    assert "there are no files in nothing" in imported("nothing", code=1).stderr
+
+
+# Lines with more members, the project, and words
+
+
+def test_a_line_may_have_a_source_and_metadata(here: Path) -> None:
+    lines = [
+        b'{"at": "2020-01-01T00:00:00Z", "body": "1", "source": "poller", "metadata": {"a": 1.0, "b":"\\u00e9"}}',
+        b'{"at": "2020-01-01T00:00:01Z", "body": "2", "source": null, "metadata": null}',
+        b'{"at": "2020-01-01T00:00:02Z", "body": "3"}',
+        b'{"at": "2020-01-01T00:00:03Z", "body": "4", "metadata": [1]}',
+        b'{"at": "2020-01-01T00:00:04Z", "body": "5", "source": "%s"}' % (b"x" * 201),
     ]
-    assert counts(imported("--git", "repository", "data.json")) == (0, 6, 2)
-    repository.commit(9, {"data.json": b'{"a": 5}'})
-    assert counts(imported("--git", "repository", "data.json")) == (1, 6, 2)
+    (here / "a.ndjson").write_bytes(b"\n".join(lines))
+    result = imported("a.ndjson")
+    assert counts(result) == (3, 0, 2)
+    assert "line 4: metadata must be a JSON object" in result.stderr
+    assert "line 5: source has more than" in result.stderr
+    assert [(each.source, each.metadata) for each in stored()] == [
+        ("poller", '{"a": 1.0, "b":"\\u00e9"}'), (None, None), ("import", None),
+    ]  # fmt: skip
+    (here / "b.ndjson").write_bytes(b'{"at": "2020-01-01T00:00:00Z", "body": "1", "source": 5}')
+    assert "source is a JSON number, not a JSON string" in imported("b.ndjson", code=1).stderr
 
 
-def test_commits_out_of_the_order_of_their_times(repository: Repository) -> None:
-    for n, at in enumerate((10, 30, 20, 30, 20, 5)):
-        repository.commit(at, {"data.json": b"[%d]" % n})
-    first = imported("--git", "repository", "data.json")
-    assert counts(first) == (6, 0, 0)
-    kept = stored()
-    assert [each.captured_at for each in kept] == [second(at) for at in (5, 10, 20, 20.001, 30, 30.001)]
-    assert counts(imported("--git", "repository", "data.json")) == (0, 6, 0)
-    assert stored() == kept
+def test_the_project_is_the_only_one_there_is(here: Path) -> None:
+    path = here / "a.ndjson"
+    path.write_bytes(line(second(0), "0"))
+    assert CliRunner().invoke(cli, ["key", "create", "--project", "home"]).exit_code == 0
+    assert "read into the project home" in imported("a.ndjson").stdout
+    assert len(stored(project="home")) == 1
+    assert CliRunner().invoke(cli, ["key", "create", "--project", "work"]).exit_code == 0
+    assert "say which with --project: home, work" in imported("a.ndjson", code=1).stderr
+    imported("a.ndjson", "--project", "default")
+    assert "read into the project default" in imported("a.ndjson").stdout
 
 
-@pytest.mark.parametrize("name", ["a b.json", "data[1].json", "sub/dir/data.json", "é.json", "*.json", "-x.json", ":x"])
-def test_paths_are_taken_as_they_are(repository: Repository, name: str) -> None:
-    repository.commit(1, {name: b"[1]", "data1.json": b"[0]", "a.json": b"[0]"})
-    repository.commit(2, {name: b"[2]", "data1.json": b"[9]", "a.json": b"[9]"})
-    assert counts(imported("--git", "--", "repository", name)) == (2, 0, 0)
-    assert [each.body for each in stored()] == [b"[1]", b"[2]"]
-
-
-def test_repositories_in_other_forms(repository: Repository, here: Path) -> None:
-    repository.commit(1, {"sub/data.json": b"[1]"})
-    repository.git("clone", "-q", "--bare", ".", str(here / "bare.git"))
-    for n, place in enumerate(("repository/sub", "bare.git", "repository/.git")):
-        assert counts(imported("--git", place, "sub/data.json", endpoint=f"e{n}")) == (1, 0, 0)
-        assert stored(f"e{n}") == [Stored(second(1), b"[1]", "import")]
-
-
-def test_what_git_does_not_know(repository: Repository, here: Path) -> None:
-    repository.commit(1, {"data.json": b"[1]"})
-    assert counts(imported("--git", "repository", "./sub/..//data.json")) == (1, 0, 0)
-    for path in ("", ".", "./", "/data.json", "../data.json"):
-        assert "is not a file in the repository" in imported("--git", "repository", path, code=1).stderr
-    assert "git knows no version of none.json" in imported("--git", "repository", "none.json", code=1).stderr
-    assert "git says: " in imported("--git", str(here / "nowhere"), "data.json", code=1).stderr
-    (here / "plain").mkdir()
-    assert "not a git repository" in imported("--git", "plain", "data.json", code=1).stderr
+def test_counts_in_words(here: Path) -> None:
+    (here / "one.ndjson").write_bytes(line(second(0), "0"))
+    assert imported("one.ndjson").stdout == (
+        "e: 1 version stored, 0 were there already, 0 refused, 1 byte read into the project default\n"
+    )
+    lines = [line(second(0), "0"), line(second(1), "[" * 3), line(second(2), json.dumps("x" * 2000))]
+    (here / "two.ndjson").write_bytes(b"".join(lines))
+    assert imported("two.ndjson").stdout == (
+        "e: 1 version stored, 1 were there already, 1 refused (not JSON, too large, or from before 1970 or in the "
+        "future), 2.0 kB read into the project default\n"
+    )

@@ -30,11 +30,16 @@ REASONS_TOLD = 5
 
 
 class Version(NamedTuple):
-    """One version of a recorded history. `place` is where it stands there: a line, a commit."""
+    """One version of a recorded history. `place` is where it stands there: a line, a commit. `metadata` is JSON;
+    `commit` is the commit's id in git; `fault` says why it cannot be stored, whatever its body."""
 
     captured_at: int
     body: bytes
     place: str = ""
+    source: str | None = SOURCE
+    metadata: str | None = None
+    commit: str = ""
+    fault: str = ""
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -99,13 +104,13 @@ def _apart(versions: Iterable[Version]) -> Iterator[Version]:
     """
     first, last = 1, 0  # of those put apart from each other
     before = None
-    for at, body, place in versions:
-        if not first <= at <= last:
-            first = last = at
-        elif body != before:
+    for version in versions:
+        if not first <= version.captured_at <= last:
+            first = last = version.captured_at
+        elif version.body != before:
             last += 1
-        before = body
-        yield Version(last, body, place)
+        before = version.body
+        yield version._replace(captured_at=last)
 
 
 def _batches(svc: Services, versions: Iterable[Version]) -> Iterator[list[Version]]:
@@ -135,13 +140,16 @@ def _sort_out(svc: Services, batch: Sequence[Version], known: Mapping[int, bytes
     good: list[Version] = []
     reasons: list[str] = []
     for version in batch:
+        if version.fault:
+            reasons.append(f"{version.place}: {version.fault}")
+            continue
         digest = codec.digest(version.body)
         at = _time_for(version.captured_at, digest, taken)
         if at in taken:
             skipped += 1
             continue
         try:
-            service.check(New("", version.body, version.captured_at), limit_bytes, now_ms)
+            service.check(_new("", version), limit_bytes, now_ms)
         except (BadRequest, Invalid, TooLarge) as error:
             reasons.append(f"{version.place}: {error.message}")
             continue
@@ -162,8 +170,12 @@ async def _store(svc: Services, endpoint: EndpointRef, versions: Sequence[Versio
         return
     for start in range(0, len(versions), APPENDED_AT_ONCE):
         part = versions[start : start + APPENDED_AT_ONCE]
-        news = [New(endpoint, version.body, version.captured_at, SOURCE) for version in part]
+        news = [_new(endpoint, version) for version in part]
         await service.append(svc, endpoint.project, news, Once.none())
+
+
+def _new(endpoint: EndpointRef | str, version: Version) -> New:
+    return New(endpoint, version.body, version.captured_at, version.source, version.metadata)
 
 
 async def _store_at_end(svc: Services, endpoint: EndpointRef, versions: Sequence[Version]) -> bool:
@@ -210,4 +222,4 @@ def _append(tx: Tx, endpoint: EndpointRef, tail: _Tail) -> None:
         raise Moved
     for version, number in zip(tail.versions, tail.contents, strict=True):
         content = head.id if number is None and head is not None else added[number or 0]
-        store.insert(tx, endpoint.id, version.captured_at, content, SOURCE, None)
+        store.insert(tx, endpoint.id, version.captured_at, content, version.source, version.metadata)

@@ -150,6 +150,15 @@ def known(tx: Tx, endpoint: int, first_ms: int, last_ms: int) -> dict[int, bytes
     return {row[0]: row[1] for row in rows}
 
 
+def described(tx: Tx, endpoint: int) -> list[Row]:
+    """(captured_at, content hash, metadata) of all snapshots of an endpoint."""
+    return tx.all(
+        """SELECT s.captured_at, c.hash, s.metadata FROM snapshot s JOIN content c ON c.id = s.content
+           WHERE s.endpoint = ? ORDER BY s.captured_at""",
+        endpoint,
+    )
+
+
 def oldest(tx: Tx, endpoint: int, before_ms: int, limit: int) -> list[Row]:
     """(id, captured_at, content) of the oldest snapshots before `before_ms`."""
     return tx.all(
