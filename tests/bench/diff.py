@@ -25,6 +25,7 @@ ROUNDS = 5
 MAX_BYTES = 60_000_000  # of a history: a stretch of consecutive versions from its end
 JSONPATCH_PAIRS = 40
 RECORDS = 20_000
+PEER_MB = 2048
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -74,6 +75,46 @@ def one_change() -> Iterator[Row]:
     for what, after in (("field changed near the head", changed), ("field changed in the middle", middle)):
         yield _beside_decode(f"diff: one {what}", before, msgspec.json.encode(after), size)
     yield _beside_decode("diff: one record removed at the head", before, msgspec.json.encode(records[1:]), size)
+
+
+@bench("diff: arrays of two values")
+def two_values() -> Iterator[Row]:
+    node = _node()
+    for length in (10_000, 100_000):
+        for what, before, after in _windows(length):
+            pair = json.dumps(before).encode(), json.dumps(after).encode()
+            seconds = [_seconds(_operations, [pair]) for _ in range(ROUNDS)]
+            found = diff(*pair)
+            edits = f"{found.changes_count} edits, {found.replaced} of them replaced, {found.moved} moved"
+            peer, note = _jsondiffpatch(node, pair)
+            name = f"diff: {length:,} of two values, {what}"
+            yield Row(
+                name, _typical_us(seconds) / 1e3, "ms", peer * 1e3, "jsondiffpatch", bar=1 / 3, note=f"{edits}; {note}"
+            )
+
+
+def _windows(length: int) -> Iterator[tuple[str, list[int], list[int]]]:
+    """A window that slid by one, a few values flipped, and both."""
+    chance = random.Random(length)
+    values = [chance.randrange(2) for _ in range(length + 1)]
+    flipped = values[:]
+    for place in chance.sample(range(10, length - 10), 6):
+        flipped[place] = 1 - flipped[place]
+    yield "slid by 1", values[:-1], values[1:]
+    yield "6 flips", values[:-1], flipped[:-1]
+    yield "slid and flipped", values[:-1], flipped[1:]
+
+
+def _jsondiffpatch(node: str, pair: tuple[bytes, bytes]) -> tuple[float, str]:
+    """Its seconds and edits; its table of length x length may not fit the memory, then the seconds until it knows."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = _written(Path(directory), list(pair))
+        started = time.perf_counter()
+        run = subprocess.run([node, f"--max-old-space-size={PEER_MB}", NODE / "arrays.js", path], capture_output=True)
+        if run.returncode:
+            return time.perf_counter() - started, f"the peer ran out of {PEER_MB} MB"
+    peer = msgspec.json.decode(run.stdout, type=_Peer)
+    return peer.seconds[0], f"the peer {peer.operations} removed or added"
 
 
 def _beside_decode(name: str, before: bytes, after: bytes, size: str) -> Row:
@@ -166,7 +207,8 @@ def _node() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise Skip("Node.js is not installed")
-    if not (NODE / "node_modules").exists():
+    wanted = json.loads((NODE / "package.json").read_text())["dependencies"]
+    if not all((NODE / "node_modules" / name).exists() for name in wanted):
         installed = subprocess.run(
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=NODE, capture_output=True
         )
