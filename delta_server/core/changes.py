@@ -18,7 +18,7 @@ class Change(msgspec.Struct, frozen=True):
 
     `path`: the place, array elements by key where they have one (`/Incidents/[UniqueId=abc]/AcresBurned`).
     `before`, `after`: the same place as JSON Pointers into the two documents, absent where it is not in one.
-    `key`: the key of the innermost array element the place is in. `text`: runs of a long string's words.
+    `key`: the key of the innermost array element the place is in. `text`: runs of a long string's words, or characters.
     """
 
     op: Literal["add", "remove", "replace", "move"]
@@ -99,4 +99,4 @@ def _edit(edit: Edit, at: _Place) -> Change:
 def _text(old: bytes, new: bytes) -> list[Run] | UnsetType:
     if old[0] != slices.QUOTE or new[0] != slices.QUOTE or max(len(old), len(new)) <= text_diff.LONG:
         return UNSET
-    return text_diff.runs(msgspec.json.decode(old, type=str), msgspec.json.decode(new, type=str))
+    return text_diff.of_slices(old, new)

@@ -1,14 +1,12 @@
-"""The changes people see, and the words inside long texts."""
+"""The changes people see."""
 
 import json
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from delta_server.core import pointer, text_diff
+from delta_server.core import pointer
 from delta_server.core.changes import changes
 from delta_server.core.diff import diff
 from tests.core.documents import pairs, same
@@ -54,34 +52,3 @@ def test_old_and_new_are_what_the_documents_have(pair: tuple[bytes, bytes]) -> N
                 there = pointer.resolve(document, [pointer.unescape(step) for step in path.split("/")[1:]])
                 assert there is not None
                 assert same(json.loads(bytes(there)), json.loads(bytes(value)))
-
-
-WORDS = "The fire is 20 percent contained and crews work on the line towards the north of the valley, day and night."
-
-
-def test_words_inside_a_long_text() -> None:
-    [change] = shown({"text": WORDS}, {"text": WORDS.replace("20", "35").replace("north", "far north")})
-    runs = change["text"]
-    assert "".join(text for sign, text in runs if sign != "+") == WORDS
-    assert [text for sign, text in runs if sign == "-"] == ["20"]
-    assert [text for sign, text in runs if sign == "+"] == ["35", " far"]
-
-
-def test_short_texts_are_shown_whole() -> None:
-    assert "text" not in shown({"a": "one two"}, {"a": "one three"})[0]
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.text("ab ,\n😀", max_size=60), st.text("ab ,\n😀", max_size=60))
-def test_runs_make_both_texts(old: str, new: str) -> None:
-    runs = text_diff.runs(old, new)
-    assert "".join(text for sign, text in runs if sign != "+") == old
-    assert "".join(text for sign, text in runs if sign != "-") == new
-    assert all(text for _, text in runs)
-
-
-@pytest.mark.parametrize("words", [20_000, 200_000])
-def test_work_on_long_texts_is_bounded(words: int) -> None:
-    old, new = "a b " * words, "b c " * words
-    runs = text_diff.runs(old, new)
-    assert "".join(text for sign, text in runs if sign != "-") == new
