@@ -69,7 +69,14 @@ def same_scalar(a: bytes, b: bytes) -> bool:
         return False
     if kind_a == "string":
         return (b"\\" in a or b"\\" in b) and bool(_decode_string(a) == _decode_string(b))
-    return kind_a == "number" and canonical_number(a) == canonical_number(b)
+    return kind_a == "number" and _same_number(a, b)
+
+
+def _same_number(a: bytes, b: bytes) -> bool:
+    """Equal numbers are equal as floats, so most that differ are told apart at once."""
+    if len(a) <= _LARGEST_EXPANDED and len(b) <= _LARGEST_EXPANDED and float(a) != float(b):
+        return False
+    return canonical_number(a) == canonical_number(b)
 
 
 def canonical_number(raw: bytes) -> bytes:
@@ -80,6 +87,8 @@ def canonical_number(raw: bytes) -> bytes:
     sign, text = (b"-", raw[1:]) if raw[:1] == b"-" else (b"", raw)
     mantissa, _, exponent = text.lower().partition(b"e")
     whole, _, fraction = mantissa.partition(b".")
+    if not exponent and fraction[-1:] > b"0":
+        return b"%b%be-%d" % (sign, (whole + fraction).lstrip(b"0"), len(fraction))
     digits = (whole + fraction).lstrip(b"0")
     if not digits:
         return b"0"
