@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from delta_server.core import pointer, slices
-from delta_server.core.diff import DEFAULT, Difference, DiffSettings, diff
+from delta_server.core.difference import Difference
 from delta_server.core.edits import Edit, Elements, Members, Node
 from delta_server.core.errors import Invalid
 from delta_server.core.shapes import slice_of
@@ -186,12 +186,11 @@ def _ranks(places: list[int], removed: list[int]) -> list[int]:
     return ranks
 
 
-def merge_patch(before: bytes, after: bytes, settings: DiffSettings = DEFAULT) -> bytes:
-    """The merge patch from `before` to `after`: changed members of objects, null for removed ones, arrays whole.
+def merge_patch(difference: Difference) -> bytes:
+    """The merge patch from old to new document: changed members of objects, null for removed ones, arrays whole.
 
     Raises Invalid where the format cannot say it: a member that becomes null, or a difference too deep to be entered.
     """
-    difference = diff(before, after, settings)
     if difference.root is not None:
         return _merge(difference.root, "")
     # `{}` would make an object of anything else.

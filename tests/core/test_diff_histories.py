@@ -48,5 +48,5 @@ def test_far_versions(name: str) -> None:
 
 def test_a_merge_patch_of_a_history_without_nulls() -> None:
     versions = histories.versions("usgs-quakes")
-    patch = json.loads(merge_patch(versions[3], versions[4]))
+    patch = json.loads(merge_patch(diff(versions[3], versions[4])))
     assert set(patch) <= set(json.loads(versions[4]))

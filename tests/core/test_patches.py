@@ -39,7 +39,7 @@ CANNOT = [
 @pytest.mark.parametrize(("before", "after", "place"), CANNOT)
 def test_what_a_merge_patch_cannot_say(before: str, after: str, place: str) -> None:
     with pytest.raises(Invalid) as raised:
-        merge_patch(before.encode(), after.encode())
+        merge_patch(diff(before.encode(), after.encode()))
     assert place in raised.value.message
     assert "json-patch" in raised.value.message
 
@@ -47,7 +47,7 @@ def test_what_a_merge_patch_cannot_say(before: str, after: str, place: str) -> N
 def test_a_difference_too_deep_for_a_merge_patch() -> None:
     before, after = (b'{"a":' * 300 + b'{"b":%d}' % leaf + b"}" * 300 for leaf in (1, 2))
     with pytest.raises(Invalid):
-        merge_patch(before, after)
+        merge_patch(diff(before, after))
 
 
 MERGED = [
@@ -64,12 +64,12 @@ MERGED = [
 
 @pytest.mark.parametrize(("before", "after", "patch"), MERGED)
 def test_merge_patches(before: str, after: str, patch: str) -> None:
-    assert merge_patch(before.encode(), after.encode()).decode() == patch
+    assert merge_patch(diff(before.encode(), after.encode())).decode() == patch
 
 
 def test_a_merge_patch_leaves_out_what_is_ignored() -> None:
     chosen = DiffSettings(ignore=["/t", "/rows/*/t"])
-    patch = merge_patch(b'{"t":1,"rows":[{"t":1}]}', b'{"t":2,"rows":[{"t":2,"v":1}]}', chosen)
+    patch = merge_patch(diff(b'{"t":1,"rows":[{"t":1}]}', b'{"t":2,"rows":[{"t":2,"v":1}]}', chosen))
     assert patch == b'{"rows":[{"v":1}]}'
 
 
@@ -78,7 +78,7 @@ def test_a_merge_patch_leaves_out_what_is_ignored() -> None:
 def test_a_merge_patch_makes_the_new_document(pair: tuple[bytes, bytes]) -> None:
     before, after = pair
     try:
-        patch = merge_patch(before, after)
+        patch = merge_patch(diff(before, after))
     except Invalid:
         assert b"null" in after
         return

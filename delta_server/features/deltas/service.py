@@ -234,7 +234,7 @@ def _operations(before: bytes, after: bytes, settings: DiffSettings, format: For
     if format == "changes":
         written = msgspec.json.encode(changes(difference))
     elif format == "merge-patch":
-        written = merge_patch(before, after, settings)
+        written = merge_patch(difference)
     else:
         written = json_patch(difference)
     return summary_of(difference), written
