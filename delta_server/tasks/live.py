@@ -1,8 +1,10 @@
-"""Who reads along: answers that stay open and are told what happens while it happens."""
+"""Open streams: answers that stay open and follow what happens in one project."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from weakref import WeakValueDictionary
 
 from delta_server.core.errors import Unavailable
 from delta_server.tasks.signals import Signal
@@ -12,36 +14,56 @@ LEAVE_S = 0.3
 
 
 class Live:
-    """Used on the event loop only. `happened` is notified behind every commit that somebody may want to hear of."""
+    """Used on the event loop only. A project may have half of the `most` streams that may be open at once."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.open = 0
-        self.happened = Signal()
+        self.open_of: Counter[int] = Counter()
         self.stopping = False
+        self._topics: WeakValueDictionary[int, Signal] = WeakValueDictionary()
         self._aborts: set[Callable[[], None]] = set()
 
-    def check_room(self) -> None:
-        """Raise Unavailable when as many read along as may."""
+    @property
+    def open(self) -> int:
+        return self.open_of.total()
+
+    def topic(self, project: int) -> Signal:
+        """What streams of the project wait for. It lives as long as one of them holds it."""
+        return self._topics.setdefault(project, Signal())
+
+    def happened(self, project: int) -> None:
+        """Behind every commit that streams of the project may want to follow; others are not woken."""
+        if (signal := self._topics.get(project)) is not None:
+            signal.notify()
+
+    def check_access(self) -> None:
+        """A key was revoked or a project deleted: every stream is to look whether it may go on."""
+        for signal in list(self._topics.values()):
+            signal.notify()
+
+    def check_room(self, project: int) -> None:
+        """Raise Unavailable when as many streams are open as may be."""
         if self.open >= self._most:
-            raise Unavailable("too many streams are open: close one, or try again later", retry_after_s=30)
+            raise Unavailable("too many streams are open: try again later", retry_after_s=30)
+        if self.open_of[project] >= max(1, self._most // 2):
+            raise Unavailable("too many streams of this project are open: close one", retry_after_s=30)
 
     @contextmanager
-    def reading(self, abort: Callable[[], None] | None = None) -> Iterator[None]:
-        """Count as one that reads along; `abort` closes its connection."""
-        self.open += 1
+    def reading(self, project: int, abort: Callable[[], None] | None = None) -> Iterator[Signal]:
+        """Count as an open stream of the project, whose topic is given; `abort` closes the stream's connection."""
+        self.open_of[project] += 1
         aborts = set() if abort is None else {abort}
         self._aborts |= aborts
         try:
-            yield
+            yield self.topic(project)
         finally:
-            self.open -= 1
+            self.open_of -= Counter({project: 1})
             self._aborts -= aborts
 
     def stop(self) -> None:
-        """End all open answers, after LEAVE_S those whose clients do not read: the server goes down."""
+        """End all streams, after LEAVE_S those whose clients do not read: the server goes down."""
         self.stopping = True
-        self.happened.notify()
+        self.check_access()
         asyncio.get_running_loop().call_later(LEAVE_S, self._abort)
 
     def _abort(self) -> None:

@@ -73,6 +73,7 @@ async def page(svc: Services, caller: Caller, *, below: int | None, limit: int) 
 async def revoke(svc: Services, caller: Caller, public_id: str) -> None:
     """The key stops working at once. Raises NotFound when there is none to revoke."""
     await svc.db.write(revoke_key, caller.account, caller.project, public_id)
+    svc.live.check_access()
 
 
 def default_account(tx: Tx) -> int:

@@ -35,7 +35,7 @@ async def take(svc: Services, project: int, body: bytes, read: Callable[[bytes, 
         return Taken(0, 0, found.rejected)
     beside = partial(_tell, project, found.told) if found.told else None
     duplicates = await svc.eventlog.append(project, found.events, beside)
-    svc.live.happened.notify()
+    svc.live.happened(project)
     return Taken(len(found.events) - len(duplicates), len(duplicates), found.rejected)
 
 

@@ -41,6 +41,7 @@ async def change(svc: Services, caller: Caller, text: str, change: ProjectChange
 async def delete(svc: Services, caller: Caller, text: str) -> None:
     """From now on neither the project nor anything in it is found, and its keys are revoked. Raises NotFound."""
     await svc.db.write(_delete, caller, text)
+    svc.live.check_access()
 
 
 async def usage(svc: Services, caller: Caller, text: str) -> Usage:

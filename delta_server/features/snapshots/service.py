@@ -141,7 +141,7 @@ async def append(
 async def _store(svc: Services, project: int, news: Sequence[New], hashes: Sequence[bytes], once: Once) -> "Appended":
     lost = 0
     while lost < ATTEMPTS:
-        async with svc.endpoint_locks.hold(_lane(new)[0] for new in news):
+        async with svc.endpoint_locks.hold(_lock_key(project, new) for new in news):
             if made := _made_meanwhile(svc, project, news):
                 news = [new if isinstance(new.endpoint, EndpointRef) else _moved(new, made) for new in news]
                 continue  # with the locks of those endpoints
@@ -155,6 +155,11 @@ async def _store(svc: Services, project: int, news: Sequence[New], hashes: Seque
                 contents.remember(svc, endpoint, content, new.body)
             return appended
     raise Conflict("the endpoint's history is being rewritten at this place; send the snapshot again")
+
+
+def _lock_key(project: int, new: New) -> int:
+    """The endpoint's row; of one to be made a number below 0. Two names that share one only take turns."""
+    return new.endpoint.id if isinstance(new.endpoint, EndpointRef) else -1 - abs(hash((project, new.endpoint)))
 
 
 def _made_meanwhile(svc: Services, project: int, news: Sequence[New]) -> dict[str, EndpointRef]:

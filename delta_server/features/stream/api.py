@@ -1,5 +1,6 @@
 """/v1/stream: what happens now, as server-sent events."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from litestar import Request, get
@@ -7,8 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from delta_server.core.errors import Unauthorized, Unavailable
 from delta_server.features.stream import service
 from delta_server.features.stream.service import Wanted
+from delta_server.http import auth
 from delta_server.http.docs import example
 from delta_server.http.event_filters import split
 from delta_server.http.server import ABORT
@@ -40,15 +43,32 @@ async def stream(
     source: Annotated[list[str] | None, QueryParameter(description=_SEVERAL)] = None,
 ) -> Stream:
     """Each has an id: a client that comes back with Last-Event-ID gets what it missed. Every 15 seconds without news
-    bring a comment. `event: gap` says that more was missed than is sent again."""
-    services.live.check_room()
+    bring a comment. `event: gap` says that more was missed than is sent again, `event: end` that the key is no longer
+    valid."""
+    services.live.check_room(project)
     last = service.parse_last_id(request.headers.get("last-event-id", ""))
     wanted = Wanted(frozenset(split(event_type or ())), frozenset(split(source or ())))
     return Stream(
-        service.events(services, project, wanted, last, abort=request.scope["state"].get(ABORT)),
+        service.events(
+            services,
+            project,
+            wanted,
+            last,
+            is_allowed=partial(_is_allowed, request),
+            abort=request.scope["state"].get(ABORT),
+        ),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )
+
+
+def _is_allowed(request: Request[Any, Any, Any]) -> bool:
+    """Whether the request's key would be let in now."""
+    try:
+        request.app.state.authenticate(auth.key_of(list(request.scope["headers"])))
+    except (Unauthorized, Unavailable):  # Unavailable: the server is going down
+        return False
+    return True
 
 
 ROUTES = [stream]

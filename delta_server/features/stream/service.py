@@ -30,6 +30,7 @@ _SEQ = Field("seq", "seq", "number")
 _RECONNECT = b"retry: 2000\n\n"
 _HEARTBEAT = b": nothing new\n\n"
 _GAP = b'event: gap\ndata: {"message": "events were missed: GET /v1/events/raw has them"}\n\n'
+_END = b'event: end\ndata: {"message": "the key was revoked or has expired"}\n\n'
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -56,10 +57,17 @@ def parse_last_id(text: str) -> int | None:
 
 
 async def events(
-    svc: Services, project: int, wanted: Wanted, last: int | None, *, abort: Callable[[], None] | None = None
+    svc: Services,
+    project: int,
+    wanted: Wanted,
+    last: int | None,
+    *,
+    is_allowed: Callable[[], bool],
+    abort: Callable[[], None] | None = None,
 ) -> AsyncIterator[bytes]:
-    """The bytes of the stream, from now on or from behind the event `last`, until the client or the server goes."""
-    with svc.live.reading(abort):
+    """The bytes of the stream, from now on or from behind the event `last`, until the client or the server goes, or
+    the key is no longer allowed to read."""
+    with svc.live.reading(project, abort) as topic:
         repeated = set[int]()
         _, block = svc.db.peek(svc.eventlog.reach, project)
         place = None if last is None else svc.db.peek(svc.eventlog.place, project, last)
@@ -68,7 +76,10 @@ async def events(
             block, repeated = place
         yield _RECONNECT
         while not svc.live.stopping:
-            heard = svc.live.happened.count
+            if not is_allowed():
+                yield _END
+                return
+            heard = topic.count
             sealed, newest = svc.db.peek(svc.eventlog.reach, project)
             if behind or block < sealed:
                 missed = await _missed(svc, project, wanted, last)
@@ -84,7 +95,7 @@ async def events(
                 last = found[-1][0] if found else last
                 for piece in _pieces(found):
                     yield piece
-            if not rows and not await svc.live.happened.wait(HEARTBEAT_S, since=heard):
+            if not rows and not await topic.wait(HEARTBEAT_S, since=heard):
                 yield _HEARTBEAT
 
 

@@ -1,5 +1,6 @@
 """Lists over a project of many endpoints: what an endpoint does not show costs next to nothing."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -85,3 +86,15 @@ async def test_all_come_in_order_wherever_they_begin(services: Services, busy: E
                 span = span.past(page[-1].position)
             assert paged == rows
             assert len(rows) == (830 if changed_only else 854)
+
+
+async def test_first_snapshots_of_two_endpoints_do_not_wait_for_each_other(services: Services) -> None:
+    """The lock of one is held, as while a large document is encoded."""
+    project = (await endpoint_named(services, "any")).project
+    first, second = New("first", b"[1]", 1), New("second", b"[2]", 2)
+    async with services.endpoint_locks.hold([service._lock_key(project, first)]):
+        waiting = asyncio.create_task(service.append(services, project, [first], Once.none()))
+        stored = await asyncio.wait_for(service.append(services, project, [second], Once.none()), 30)
+        assert len(stored.ids) == 1
+        assert not waiting.done()
+    assert len((await waiting).ids) == 1

@@ -1,7 +1,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 
 import httpx
@@ -28,7 +28,8 @@ class Reader:
     """A client of one stream, read from the service as the response would."""
 
     def __init__(self, app: Application, *, last: int | None = None, wanted: Wanted | None = None) -> None:
-        self.pieces = service.events(app.services, 1, wanted or Wanted(), last)
+        self.is_allowed = True
+        self.pieces = service.events(app.services, 1, wanted or Wanted(), last, is_allowed=lambda: self.is_allowed)
         self.last_id = 0
 
     async def next(self) -> list[Any]:
@@ -44,7 +45,8 @@ class Reader:
             fields = dict(line.split(": ", 1) for line in part.splitlines() if ": " in line and line[0] != ":")
             self.last_id = int(fields.get("id", self.last_id))
             if "data" in fields:
-                found.append("gap" if fields["event"] == "gap" else json.loads(fields["data"])["eventType"])
+                is_event = fields["event"] == "event"
+                found.append(json.loads(fields["data"])["eventType"] if is_event else fields["event"])
         return found
 
 
@@ -169,8 +171,58 @@ async def test_it_ends_when_the_server_goes_down(app: Application, reader: Reade
 
 
 async def test_no_more_than_so_many_at_once(app: Application, keys: Keys, client: httpx.AsyncClient) -> None:
-    readers = [Reader(app) for _ in range(app.services.config.limits.streams)]
-    for reader in readers:
-        await anext(reader.pieces)
-    answer = await client.get("/v1/stream", headers=bearer(keys.project))
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    """Half of them may be one project's."""
+    live, most = app.services.live, app.services.config.limits.streams
+    with ExitStack() as opened:
+        for _ in range(most // 2):
+            opened.enter_context(live.reading(1))
+        answer = await client.get("/v1/stream", headers=bearer(keys.project))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+        live.check_room(2)
+        for project in range(2, 2 + most // 2):
+            opened.enter_context(live.reading(project))
+        with pytest.raises(Unavailable):
+            live.check_room(999)
+    assert (live.open, live.open_of) == (0, {})
+
+
+async def test_what_happens_in_one_project_wakes_no_stream_of_another(
+    client: httpx.AsyncClient, keys: Keys, app: Application, reader: Reader
+) -> None:
+    waiting = asyncio.create_task(reader.next())
+    await asyncio.sleep(0)
+    topic = app.services.live.topic(1)
+    before = topic.count
+    await send(client, keys, "foreign", key="other")
+    assert topic.count == before
+    await send(client, keys, "a")
+    assert await waiting == ["a"]
+
+
+async def test_it_ends_with_its_key(
+    client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "HEARTBEAT_S", 3600)
+    made = await client.post(
+        "/v1/auth/api-keys", json={"name": "short", "scopes": ["read"]}, headers=bearer(keys.project)
+    )
+    key = made.json()["key"]
+
+    async def follow() -> str:
+        return (await client.get("/v1/stream", headers=bearer(key))).text
+
+    following = asyncio.create_task(follow())
+    while not app.services.live.open:
+        await asyncio.sleep(0)
+    revoked = await client.delete(f"/v1/auth/api-keys/{key.split('_')[2]}", headers=bearer(keys.project))
+    assert revoked.status_code == 204
+    async with asyncio.timeout(30):
+        text = await following
+    assert text.endswith('has expired"}\n\n')
+
+
+async def test_nothing_is_sent_to_a_key_that_has_expired(client: httpx.AsyncClient, keys: Keys, reader: Reader) -> None:
+    reader.is_allowed = False
+    await send(client, keys, "a")
+    assert await reader.next() == ["end"]
+    assert await anext(reader.pieces, None) is None
