@@ -39,14 +39,14 @@ class Parsed(msgspec.Struct):
 
 
 class _Named(msgspec.Struct):
-    messageId: Any = None  # noqa: N815
-    message_id: Any = None
+    message_id: Any = msgspec.field(name="messageId", default=None)
+    snake_message_id: Any = msgspec.field(name="message_id", default=None)
     id: Any = None
 
 
 class _Keyed(msgspec.Struct):
-    writeKey: Any = None  # noqa: N815
-    write_key: Any = None
+    write_key: Any = msgspec.field(name="writeKey", default=None)
+    snake_write_key: Any = msgspec.field(name="write_key", default=None)
 
 
 WRONG = (DeltaError, msgspec.DecodeError, RecursionError)
@@ -175,7 +175,7 @@ def write_key(body: bytes) -> str | None:
         found = _decode_key(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    key = found.writeKey or found.write_key
+    key = found.write_key or found.snake_write_key
     return key if isinstance(key, str) else None
 
 
@@ -190,7 +190,7 @@ def _name(item: Item) -> str | None:
         found = _decode_named(item)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    name = found.messageId or found.message_id or found.id
+    name = found.message_id or found.snake_message_id or found.id
     return str(name)[:MOST_ID] if isinstance(name, str) else None
 
 

@@ -42,7 +42,7 @@ _OPENS_KEYED = re.compile(rf"\[{_FIELD}=")
 _PLAIN = re.compile(r"[^/]*")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 _UNQUOTED = re.compile(r'[^\]",\s][^\],]*')
-_ESCAPED = re.compile(r'["/\\\x00-\x1f]')  # what JSON may or must write with a backslash; all else only as \uXXXX
+_ESCAPED = re.compile(r'["/\\\x00-\x1f]')  # what JSON may or must write with a backslash; all else only by number
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
 

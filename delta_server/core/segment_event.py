@@ -44,8 +44,8 @@ class _Thing(msgspec.Struct, gc=False):
 class _Context(msgspec.Struct, gc=False):
     app: _Thing | None = None
     library: _Thing | None = None
-    sessionId: Any = None  # noqa: N815
-    session_id: Any = None
+    session_id: Any = msgspec.field(name="sessionId", default=None)
+    snake_session_id: Any = msgspec.field(name="session_id", default=None)
     traits: msgspec.Raw = NULL
 
 
@@ -154,7 +154,7 @@ def _source(known: _Context, channel: Any) -> str | None:
 
 
 def _session(known: _Context, data: msgspec.Raw | None) -> str | None:
-    session = known.sessionId or known.session_id
+    session = known.session_id or known.snake_session_id
     if session is None and data is not None and b"ession" in bytes(data):
         found = members(data)
         session = next((msgspec.json.decode(found[name]) for name in _SESSION_NAMES if name in found), None)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -127,9 +128,9 @@ def questions() -> Iterator[Row]:
         yield Row(f"{size}: memory of the server meanwhile", measured.memory_bytes / 1e6, "MB", bar=bar)
     for name in DASHBOARDS:
         small, large = (dashboards[size][name] for size in COUNTS)
-        bars = {"bar": 50.0, "bar_on": "ours"} if name == "count" else {}
+        bar_ms = 50.0 if name == "count" else None
         note = f"p95 of {DASHBOARD_TIMES}, none of them cached"
-        yield Row(f"30 days by hour at 10M: {name}", large, "ms", note=note, **bars)  # type: ignore[arg-type]
+        yield Row(f"30 days by hour at 10M: {name}", large, "ms", bar=bar_ms, note=note)
         yield Row("  against the same at 1M", large, "ms", small, "at 1M", bar=2)
 
 
@@ -171,26 +172,26 @@ def _ours(directory: Path, end_ms: int) -> Measured:
     key = run(directory, "key", "create", "--project", "bench").stdout.strip()
     with serving(directory, DELTA_LOG_LEVEL="warning") as server, Connection(server.url, key) as connection:
         with _watched(server) as seen:
-            found = {q.name: _median_ms(lambda turn, q=q: _ask(connection, q, turn, end_ms)) for q in QUESTIONS}  # type: ignore[misc]
+            found = {q.name: _median_ms(partial(_ask, connection, q, end_ms)) for q in QUESTIONS}
         dashboards = {}
         for name, metrics in DASHBOARDS.items():
             body = {"metrics": metrics, "groupBy": ["time:1h"]}
             times = _times_ms(
-                lambda turn, body=body: _query(connection, body, turn, end_ms),  # type: ignore[misc]
+                partial(_query, connection, body, end_ms),
                 DASHBOARD_TIMES,
             )
             dashboards[name] = sorted(times)[int(0.95 * (DASHBOARD_TIMES - 1))]
         return Measured(found, dashboards, max(seen))
 
 
-def _ask(connection: Connection, question: Question, turn: int, end_ms: int) -> None:
+def _ask(connection: Connection, question: Question, end_ms: int, turn: int) -> None:
     if isinstance(question.ours, str):
         assert len(json.loads(connection.get(f"{question.ours}&endTime={_text(end_ms + turn * 1000)}"))["data"]) == 100
     else:
-        _query(connection, question.ours, turn, end_ms)
+        _query(connection, question.ours, end_ms, turn)
 
 
-def _query(connection: Connection, body: dict[str, Any], turn: int, end_ms: int) -> None:
+def _query(connection: Connection, body: dict[str, Any], end_ms: int, turn: int) -> None:
     """Each turn asks for another limit: no answer can come from the cache."""
     asked = {**body, "range": [end_ms - DAYS * DAY_MS, end_ms], "limit": 9000 + turn}
     asked["range"] = [_text(moment) for moment in asked["range"]]
@@ -225,7 +226,7 @@ def _duckdb(directory: Path, count: int, end_ms: int) -> dict[str, float]:
     path = directory / "peer.parquet"
     event_data.write_parquet(connection, path, count=count, end_ms=end_ms, days=DAYS)
     connection.execute(f"CREATE VIEW events AS FROM '{path}'")
-    return {q.name: _median_ms(lambda _, q=q: connection.execute(q.sql).fetchall()) for q in QUESTIONS}  # type: ignore[misc]
+    return {q.name: _median_ms(partial(_fetch, connection, q.sql)) for q in QUESTIONS}
 
 
 def _sqlite(directory: Path, count: int, end_ms: int) -> dict[str, float]:
@@ -239,10 +240,12 @@ def _sqlite(directory: Path, count: int, end_ms: int) -> dict[str, float]:
         for rows in event_data.made(duckdb.connect(), count=count, end_ms=end_ms, days=DAYS):
             connection.executemany(f"INSERT INTO events VALUES ({marks})", rows)
     times = 1 if count > 1_000_000 else 3
-    return {
-        q.name: median(_times_ms(lambda _, q=q: connection.execute(q.sqlite or q.sql).fetchall(), times))  # type: ignore[misc]
-        for q in QUESTIONS
-    }
+    return {q.name: median(_times_ms(partial(_fetch, connection, q.sqlite or q.sql), times)) for q in QUESTIONS}
+
+
+def _fetch(connection: Any, sql: str, _: int) -> object:
+    """All rows, by DuckDB or SQLite."""
+    return connection.execute(sql).fetchall()
 
 
 def _median_ms(ask: Callable[[int], object]) -> float:

@@ -172,6 +172,6 @@ def test_hostile_json(name: str) -> None:
             segment_event.parse_one(body, call, ARRIVAL)
             assert name in ODD_JSON
         except DeltaError as error:
-            assert error.status in (400, 413)  # noqa: PT017
+            assert error.status in (400, 413)  # noqa: PT017 - some of them may be read
     with pytest.raises(DeltaError):
         segment_event.parse_many(body, ARRIVAL)

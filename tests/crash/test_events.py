@@ -125,7 +125,9 @@ def test_each_event_counts_once_however_often_the_server_is_killed(tmp_path: Pat
         asyncio.run(check(server, key, load))
         server.stop()
     told = run(tmp_path, "events", "compact").stdout
-    assert int(re.search(r"(\d+) segments became", told)[1]) > 1, told  # type: ignore[index]
+    became = re.search(r"(\d+) segments became", told)
+    assert became is not None, told
+    assert int(became[1]) > 1, told
     with serving(tmp_path, **SMALL) as server:
         asyncio.run(check(server, key, load))
 

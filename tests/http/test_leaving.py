@@ -8,7 +8,7 @@ from delta_server.core.errors import TooLarge
 from delta_server.http.leaving import ClientGone, while_connected
 
 
-class Caller:
+class _Caller:
     """Stands for a request whose caller sends `messages`, then waits for `leaves`."""
 
     def __init__(self, *messages: Any) -> None:
@@ -23,6 +23,10 @@ class Caller:
             return {"type": message}
         await self.leaves.wait()
         return {"type": "http.disconnect"}
+
+
+def a_caller(*messages: Any) -> Any:
+    return _Caller(*messages)
 
 
 class Work:
@@ -47,8 +51,8 @@ async def work() -> AsyncIterator[Work]:
 
 
 async def test_work_ends_with_its_caller(work: Work) -> None:
-    caller = Caller("http.request")
-    waiting = asyncio.create_task(while_connected(caller, work()))  # type: ignore[arg-type]
+    caller = a_caller("http.request")
+    waiting = asyncio.create_task(while_connected(caller, work()))
     await work.started.wait()
     caller.leaves.set()
     with pytest.raises(ClientGone):
@@ -58,7 +62,7 @@ async def test_work_ends_with_its_caller(work: Work) -> None:
 
 async def test_a_caller_who_waits_gets_the_result(work: Work) -> None:
     work.goes_on.set()
-    assert await while_connected(Caller("http.request"), work()) == "done"  # type: ignore[arg-type]
+    assert await while_connected(a_caller("http.request"), work()) == "done"
 
 
 async def test_failures_are_the_works_own() -> None:
@@ -66,17 +70,17 @@ async def test_failures_are_the_works_own() -> None:
         raise TooLarge("much")
 
     with pytest.raises(TooLarge):
-        await while_connected(Caller(), fail())  # type: ignore[arg-type]
+        await while_connected(a_caller(), fail())
 
 
 async def test_a_body_that_is_refused_is_told(work: Work) -> None:
     with pytest.raises(TooLarge):
-        await while_connected(Caller(TooLarge("much")), work())  # type: ignore[arg-type]
+        await while_connected(a_caller(TooLarge("much")), work())
     assert work.cancelled
 
 
 async def test_cancelled_from_outside(work: Work) -> None:
-    waiting = asyncio.create_task(while_connected(Caller(), work()))  # type: ignore[arg-type]
+    waiting = asyncio.create_task(while_connected(a_caller(), work()))
     await work.started.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

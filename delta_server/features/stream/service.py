@@ -6,7 +6,7 @@ it was. Where that has been sealed meanwhile, or it falls behind what is sealed,
 that is too much it is told of a gap.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
 import msgspec
 
@@ -64,7 +64,7 @@ async def events(
     *,
     is_allowed: Callable[[], bool],
     abort: Callable[[], None] | None = None,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The bytes of the stream, from now on or from behind the event `last`, until the client or the server goes, or
     the key is no longer allowed to read."""
     with svc.live.reading(project, abort) as topic:

@@ -6,7 +6,7 @@ All that a request wrote is a parameter, the names inside `data` and `metadata` 
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from delta_server.core.plan import Condition, Every, Field, Filter, Not, Some, Text
+from delta_server.core.plan import Condition, Every, Field, Filter, Not, Operation, Some, Text
 from delta_server.storage.events.relation import Params
 
 Value: TypeAlias = str | float | int | bool
@@ -25,7 +25,7 @@ _MATCHED = {
     "ends_with": "suffix({}, {})",
     "matches": "regexp_matches({}, {})",
 }
-_NEGATED = {"is_not": "is", "not_contains": "contains", "missing": "exists"}
+_NEGATED: dict[Operation, Operation] = {"is_not": "is", "not_contains": "contains", "missing": "exists"}
 
 
 def condition(where: Filter | None, params: Params) -> str:
@@ -71,7 +71,7 @@ def _sql(where: Filter, params: Params, *, exact: bool) -> str:
 
 def _condition(where: Condition, params: Params, *, exact: bool) -> str:
     if where.op in _NEGATED:
-        positive = Condition(_NEGATED[where.op], where.field, where.values)  # type: ignore[arg-type]
+        positive = Condition(_NEGATED[where.op], where.field, where.values)
         return f"(NOT {_condition(positive, params, exact=True)})"
     if where.op == "exists":
         return f"({value(where.field, params)} IS NOT NULL)"

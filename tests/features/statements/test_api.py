@@ -9,6 +9,7 @@ from delta_server.app import Application
 from tests.conftest import Keys, bearer
 from tests.features.analytics.made import made, store
 from tests.features.rows import Row, check
+from tests.storage.opened import FakeClock
 
 SQL = "/v1/sql"
 
@@ -64,12 +65,12 @@ async def test_an_answer(app: Application, client: httpx.AsyncClient, keys: Keys
     assert (other["rows"], other["meta"]["rows_scanned"]) == ([], 0)
 
 
-async def test_snapshots_beside_events(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+async def test_snapshots_beside_events(clock: FakeClock, client: httpx.AsyncClient, keys: Keys) -> None:
     headers = bearer(keys.project) | {"content-type": "application/json"}
     for document in (b'{"a": 1}', b'{"a": 2}'):
         answer = await client.post("/v1/snapshots?endpoint=prices&include=delta", content=document, headers=headers)
         assert answer.status_code == 201
-        app.services.clock.advance(1000)  # type: ignore[attr-defined]
+        clock.advance(1000)
     text = "SELECT s.endpoint, size_bytes, kind, changes_count FROM snapshots s LEFT JOIN deltas ON snapshot_id = s.id"
     answer = await client.post(SQL, json={"sql": f"{text} ORDER BY s.captured_at"}, headers=bearer(keys.read))
     assert answer.json()["rows"] == [

@@ -60,7 +60,7 @@ async def send(client: httpx.AsyncClient, keys: Keys, *types: str, key: str = "p
 async def reader(app: Application, keys: Keys) -> AsyncIterator[Reader]:
     made = Reader(app)
     assert b"retry" in await anext(made.pieces)
-    async with aclosing(made.pieces):  # type: ignore[type-var]
+    async with aclosing(made.pieces):
         yield made
 
 

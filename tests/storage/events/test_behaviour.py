@@ -32,7 +32,7 @@ def happenings(draw: st.DrawFn, longest_ms: int = 12) -> list[Happened]:
     )  # fmt: skip
     drawn = draw(st.lists(one, max_size=24))
     seqs = draw(st.permutations(range(len(drawn))))
-    return [Happened(at, seq, *rest) for seq, (at, *rest) in zip(seqs, drawn, strict=True)]  # type: ignore[arg-type]
+    return [Happened(one[0], seq, *one[1:]) for seq, one in zip(seqs, drawn, strict=True)]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,12 +81,12 @@ async def test_begun_again_after_a_crash(tmp_path: Path, monkeypatch: pytest.Mon
         await log.upkeep.seal(everything=True)
         insert, inserted = catalog.insert, 0
 
-        def once(*arguments: object) -> int:
+        def once(*arguments: Any) -> int:
             nonlocal inserted
             inserted += 1
             if inserted > 1:
                 raise Unavailable("the disk is full")
-            return insert(*arguments)  # type: ignore[arg-type]
+            return insert(*arguments)
 
         monkeypatch.setattr(catalog, "insert", once)
         with pytest.raises(Unavailable):
