@@ -122,6 +122,7 @@ _DATABASE_METRICS = (
     ("writes_waiting", "Writes that wait for the next commit.", False),
     ("reads_waiting", "Reads that run or wait for a thread.", False),
     ("writes", "Writes committed, together with others or alone.", True),
+    ("slow_writes", "Writes that kept all others waiting for longer than 50 ms; the log names them.", True),
     ("commits", "Transactions committed.", True),
     ("commit_failures", "Transactions that failed; none of their writes was stored.", True),
 )
@@ -139,6 +140,7 @@ _HEALTH: dict[str, Any] = {
         "writes_waiting": 0,
         "reads_waiting": 0,
         "writes": 1200,
+        "slow_writes": 0,
         "commits": 300,
         "commit_failures": 0,
         "last_commit_failed": False,

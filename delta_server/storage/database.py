@@ -55,6 +55,8 @@ class DatabaseStats(msgspec.Struct, frozen=True):
     """Reads that run or wait for a thread."""
     writes: int
     """Calls of `write` that were committed, together with others or alone."""
+    slow_writes: int
+    """Calls of `write` that held the one writer for longer than 50 ms."""
     commits: int
     commit_failures: int
     last_commit_failed: bool

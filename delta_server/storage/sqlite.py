@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -81,7 +82,7 @@ class SqliteDatabase:
         return await self._readers.run(lambda tx: fn(tx, *args, **kwargs))
 
     async def write(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        result: T = await self._writer.submit(lambda tx: fn(tx, *args, **kwargs))
+        result: T = await self._writer.submit(lambda tx: fn(tx, *args, **kwargs), name_of(fn))
         return result
 
     def peek(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -97,6 +98,7 @@ class SqliteDatabase:
             reads_waiting=self._readers.waiting,
             writes=self._writer.calls,
             commits=self._writer.commits,
+            slow_writes=self._writer.slow_calls,
             commit_failures=self._writer.failures,
             last_commit_failed=self._writer.last_failed,
         )
@@ -135,6 +137,12 @@ class SqliteDatabase:
                 await asyncio.to_thread(self._opened.close)
             except apsw.Error:  # what was acknowledged is on disk, and the next start recovers the rest
                 log.exception("closing the database")
+
+
+def name_of(fn: Callable[..., object]) -> str:
+    """`features.events.store.insert`, for logs."""
+    fn = fn.func if isinstance(fn, partial) else fn
+    return f"{fn.__module__}.{getattr(fn, '__qualname__', fn)}".removeprefix("delta_server.")
 
 
 def _create(path: Path) -> None:

@@ -8,6 +8,8 @@ told so, whatever they had got to: a refusal, too, may rest on rows that have ju
 It does not wait for a group to grow. With 10 and with 100 callers at once the groups were 10 and 100 calls anyway, at
 26 us a call with 100: the event loop submits while this thread waits for the lock of the interpreter.
 
+Everybody's writes wait while one runs, so a call that takes longer than SLOW_S is counted, and logged by its name.
+
 The thread never looks at its callers' futures: interrupting a statement would roll back everybody's transaction.
 """
 
@@ -28,14 +30,17 @@ from delta_server.storage.transaction import SqliteTx, explain, shutting_down
 
 log = logging.getLogger(__name__)
 
+SLOW_S = 0.05
+
 Work = Callable[[SqliteTx], Any]
 
 
 class _Call:
-    __slots__ = ("error", "future", "loop", "result", "work")
+    __slots__ = ("error", "future", "loop", "name", "result", "work")
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, name: str) -> None:
         self.work = work
+        self.name = name
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.result: Any = None
@@ -63,6 +68,7 @@ class Writer:
         self._closed = False
         self.commits = 0
         self.calls = 0
+        self.slow_calls = 0
         self.failures = 0
         self.last_failed = False
         # A daemon, so that a process that dies of something else does not wait for it: unanswered writes may be lost.
@@ -73,11 +79,12 @@ class Writer:
     def waiting(self) -> int:
         return self._queue.qsize()
 
-    def submit(self, work: Work) -> asyncio.Future[Any]:
-        """The future of `work`'s result, set when it is on disk. Raises Unavailable when the queue is full."""
+    def submit(self, work: Work, name: str) -> asyncio.Future[Any]:
+        """The future of `work`'s result, set when it is on disk; `name` is what the log calls it. Raises Unavailable
+        when the queue is full."""
         if self._queue.qsize() >= self._tuning.queue_calls:
             raise Unavailable("too many writes are waiting; try again in a moment", retry_after_s=1)
-        call = _Call(work)
+        call = _Call(work, name)
         with self._gate:  # nothing may queue up behind the end marker, where nobody would answer it
             if self._closed:
                 raise shutting_down()
@@ -134,6 +141,7 @@ class Writer:
 
     def _run(self, call: _Call) -> None:
         """Run one call in its savepoint. Raises when the transaction around it is lost."""
+        began = time.monotonic()
         self._connection.execute("SAVEPOINT call")
         try:
             call.result = call.work(SqliteTx(self._connection, self._clock.now_ms()))
@@ -143,6 +151,10 @@ class Writer:
             call.error = explain(error) if isinstance(error, apsw.Error) else error
             self._connection.execute("ROLLBACK TO call")
         self._connection.execute("RELEASE call")
+        took_s = time.monotonic() - began
+        if took_s > SLOW_S:
+            self.slow_calls += 1
+            log.warning("slow write: %s took %d ms, and all others waited", call.name, took_s * 1000)
 
     def _next(self) -> _Call | None:
         """The next waiting call, None without any."""

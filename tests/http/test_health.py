@@ -44,7 +44,7 @@ async def test_a_database_that_does_not_answer(app: Application, client: httpx.A
 
 
 def database(*, last_commit_failed: bool) -> DatabaseStats:
-    return DatabaseStats(1, 1, 0, 0, 0, 1, 1, 1, last_commit_failed)
+    return DatabaseStats(1, 1, 0, 0, 0, 1, 0, 1, 1, last_commit_failed)
 
 
 def vitals(app: Application, loop: LoopState) -> Vitals:
@@ -75,7 +75,7 @@ async def test_what_needs_its_owner(
 
 async def test_what_only_grows_is_a_counter(client: httpx.AsyncClient, keys: Keys) -> None:
     text = (await client.get("/metrics", headers=bearer(keys.project))).text
-    for name in ("writes", "commits", "commit_failures"):
+    for name in ("writes", "slow_writes", "commits", "commit_failures"):
         assert f"# TYPE delta_database_{name}_total counter" in text
     assert "# TYPE delta_database_database_bytes gauge" in text
     for name, told in re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE):

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import DatabaseFailed, Unavailable
-from delta_server.storage import connection, readers, transaction
+from delta_server.storage import connection, readers, transaction, writer
 from delta_server.storage.database import Database, Tx
 from tests.storage.database_contract import DatabaseContract, held, names, put
 from tests.storage.opened import FAST, FakeClock, opened
@@ -248,3 +248,18 @@ async def test_reads_on_the_event_loop_end_where_closing_begins(tmp_path: Path, 
             db.peek(lambda tx: tx.one("SELECT 1"))
         await closing
     assert caplog.records == []
+
+
+async def test_a_write_that_keeps_others_waiting_is_counted_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(tmp_path) as db:
+        await db.write(lambda tx: tx.run(CREATE))
+        passed_s = iter(range(100))
+        monkeypatch.setattr(writer, "time", SimpleNamespace(monotonic=lambda: next(passed_s) * writer.SLOW_S))
+        await db.write(put, "quick")
+        assert (db.stats().slow_writes, caplog.messages) == (0, [])
+        monkeypatch.setattr(writer, "time", SimpleNamespace(monotonic=lambda: next(passed_s) * 0.07))
+        await db.write(put, "slow")
+    assert db._writer.slow_calls == 1
+    assert caplog.messages == ["slow write: tests.storage.database_contract.put took 70 ms, and all others waited"]
