@@ -16,9 +16,8 @@ from itertools import islice
 import msgspec
 
 from delta_server.core import array_keys, columns, pointer, slices
-from delta_server.core.array_keys import Fields
 from delta_server.core.columns import Column
-from delta_server.core.diff_settings import DiffSettings, Rules, rules
+from delta_server.core.diff_settings import DiffSettings, Fields, Rules, rules
 from delta_server.core.errors import Invalid
 from delta_server.core.pointer import Step
 

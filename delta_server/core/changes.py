@@ -1,13 +1,14 @@
 """Writes a difference as a list of changes for people: keyed paths, old and new values, text differences."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from delta_server.core import pointer, slices, text_diff
-from delta_server.core.array_keys import Fields
+from delta_server.core import columns, pointer, slices, text_diff
+from delta_server.core.diff_settings import Fields
 from delta_server.core.difference import Difference, member_pattern
 from delta_server.core.edits import Edit, Elements, Members, Node
 from delta_server.core.text_diff import Run
@@ -18,7 +19,8 @@ class Change(msgspec.Struct, frozen=True):
 
     `path`: the place, array elements by key where they have one (`/Incidents/[UniqueId=abc]/AcresBurned`).
     `before`, `after`: the same place as JSON Pointers into the two documents, absent where it is not in one.
-    `key`: the key of the innermost array element the place is in. `text`: runs of a long string's words, or characters.
+    `key`: the key of the innermost array element the place is in that has one. `text`: runs of a long
+    string's words, or characters.
     """
 
     op: Literal["add", "remove", "replace", "move"]
@@ -67,21 +69,43 @@ def _in_members(node: Members, at: _Place) -> Iterator[tuple[Node | Change, _Pla
 
 def _in_elements(node: Elements, at: _Place, keys: dict[str, Fields | None]) -> Iterator[tuple[Node | Change, _Place]]:
     fields = keys.get(at.pattern)
+    name = _Names(node, fields) if fields else None
     for i, edit in node.removed:
-        yield edit, _element(at, i, i, bytes(node.before[i]), fields)
+        yield edit, _element(at, i, i, bytes(node.before[i]), name)
     for j, edit in node.added:
         assert edit.new is not None
-        yield edit, _element(at, j, j, edit.new, fields)
+        yield edit, _element(at, j, j, edit.new, name)
     for i, j in node.moved:
-        place = _element(at, i, j, bytes(node.before[i]), fields)
+        place = _element(at, i, j, bytes(node.before[i]), name)
         yield Change("move", place.path, place.before, place.after, key=place.key), place
     for i, j, below in node.changed:
-        yield below, _element(at, i, j, bytes(node.before[i]), fields)
+        yield below, _element(at, i, j, bytes(node.before[i]), name)
 
 
-def _element(at: _Place, i: int, j: int, raw: bytes, fields: Fields | None) -> _Place:
-    step = pointer.key_step(fields, raw) if fields else None
-    key = {field: msgspec.Raw(pointer.field_of(raw, field) or b"null") for field in fields or ()} if step else UNSET
+class _Names:
+    """The steps by key of an array's elements: of those whose key no other element has, in either version."""
+
+    def __init__(self, node: Elements, fields: Fields) -> None:
+        self.fields = fields
+        self._paths = pointer.key_paths(fields)
+        self._repeated: set[Hashable] = set()
+        for elements in (node.before, node.after):
+            column = columns.partial(elements, self._paths)
+            if len(set(column)) < len(column):
+                self._repeated.update(key for key, count in Counter(column).items() if count > 1)
+
+    def step(self, element: bytes) -> str | None:
+        if self._repeated and columns.partial([msgspec.Raw(element)], self._paths)[0] in self._repeated:
+            return None
+        return pointer.key_step(self.fields, element)
+
+    def key(self, element: bytes) -> dict[str, msgspec.Raw]:
+        return {field: msgspec.Raw(pointer.field_of(element, field) or b"null") for field in self.fields}
+
+
+def _element(at: _Place, i: int, j: int, raw: bytes, name: _Names | None) -> _Place:
+    step = name.step(raw) if name else None
+    key = name.key(raw) if name and step else at.key
     return _Place(f"{at.path}/{step or j}", at.pattern + "/*", f"{at.before}/{i}", f"{at.after}/{j}", key)
 
 

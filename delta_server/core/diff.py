@@ -13,23 +13,36 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from delta_server.core import align, shapes, slices
-from delta_server.core.diff_settings import DEFAULT, DiffSettings, Order, Rules, rules, validate
-from delta_server.core.difference import Difference, Kind, SchemaChange
+from delta_server.core.diff_settings import DEFAULT, DiffSettings, KnownKeys, Order, Rules, rules, validate
+from delta_server.core.difference import Difference, Kind, Note, SchemaChange
 from delta_server.core.edits import MAX_DEPTH, Edit, Elements, Members, Node
+from delta_server.core.forms import form
 from delta_server.core.ignored import without
 from delta_server.core.shapes import Value, slice_of
 
-__all__ = ["DEFAULT", "DiffSettings", "Difference", "Kind", "Order", "SchemaChange", "diff", "validate"]
+__all__ = [
+    "DEFAULT",
+    "DiffSettings",
+    "Difference",
+    "Kind",
+    "KnownKeys",
+    "Note",
+    "Order",
+    "SchemaChange",
+    "diff",
+    "validate",
+]
 
 MAX_SPLITS = 64
 _SPLIT_ALWAYS_BYTES = 1 << 20
 
 
-def diff(before: bytes, after: bytes, settings: DiffSettings = DEFAULT) -> Difference:
-    """Compare two documents, each one valid JSON value. Raises Invalid if a pattern in `settings` is malformed."""
+def diff(before: bytes, after: bytes, settings: DiffSettings = DEFAULT, known: KnownKeys = ()) -> Difference:
+    """Compare two documents, each one valid JSON value. `known` are keys of arrays that comparisons of other versions
+    found. Raises Invalid if a pattern in `settings` is malformed."""
     old, new = slices.trimmed(before), slices.trimmed(after)
     walk = _Walk(budget_bytes=_SPLIT_ALWAYS_BYTES + MAX_SPLITS * (len(old) + len(new)))
-    root = None if old == new else walk.compare(old, new, rules(settings), 0)
+    root = None if old == new else walk.compare(old, new, rules(settings, known), 0)
     return Difference(
         before=old,
         after=new,
@@ -74,10 +87,9 @@ class _Walk:
         return Edit(without(old, at, depth), without(new, at, depth))
 
     def _compare_whole(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
-        lesser_old, lesser_new = without(old, at, depth), without(new, at, depth)
-        if slices.canonical(lesser_old) != slices.canonical(lesser_new):
-            return Edit(lesser_old, lesser_new)
-        self.ignored = self.ignored or lesser_old is not old or lesser_new is not new
+        if not form(old, at).is_close(form(new, at)):
+            return Edit(without(old, at, depth), without(new, at, depth))
+        self.ignored = self.ignored or slices.canonical(old) != slices.canonical(new)
         return None
 
     def _compare_objects(
@@ -137,7 +149,7 @@ class _Walk:
                 if node := self._compare_objects(new, old_members, new_members, inner, depth + 1):
                     changed.append((place, place, node))
             return self._elements(before, after, at, depth, align.Alignment([], [], [], [], twins.key), changed)
-        found = align.align(before, after, at, depth)
+        found = align.align(before, after, at)
         for i, j in found.differing:
             if node := self.compare(bytes(before[i]), bytes(after[j]), inner, depth):
                 changed.append((i, j, node))
@@ -163,4 +175,4 @@ class _Walk:
             return None
         is_whole = at is None or not at.ignores_below
         shown = after if is_whole else slices.elements(without(slice_of(after), at, depth - 1))
-        return Elements(before, shown, removed, added, moved, changed, is_set, is_whole, found.key)
+        return Elements(before, shown, removed, added, moved, changed, is_set, is_whole, found.key, inner, found.note)

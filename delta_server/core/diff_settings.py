@@ -15,6 +15,9 @@ from delta_server.core import pointer
 from delta_server.core.errors import FieldError, Invalid
 
 Order = Literal["strict", "set"]
+Fields = tuple[str, ...]
+KnownKeys = tuple[tuple[str, Fields], ...]
+"""The keys that earlier comparisons found: (pattern of an array, fields)."""
 
 MAX_PATTERNS = 200
 MAX_ANY_STEPS = 2  # `**` in one pattern: each multiplies the states of the automaton
@@ -120,22 +123,29 @@ class _Pattern(msgspec.Struct, frozen=True):
     steps: tuple[str, ...]
     ignored: bool = False
     tolerance: float | None = None
-    keys: tuple[str, ...] | None = None
+    keys: Fields | None = None
+    known: Fields | None = None
     is_set: bool = False
 
 
 class Rules:
-    """The rules that hold at one place of a document, and the way to those below it."""
+    """The rules that hold at one place of a document, and the way to those below it.
+
+    `keys` are the configured key of the array there, `known` one found earlier. `alters`: something is ignored, is a
+    set or has a tolerance here or below, so that values whose text differs may be equal.
+    """
 
     __slots__ = (
         "_literals",
         "_next",
         "_patterns",
         "_positions",
+        "alters",
         "ignored",
         "ignores_below",
         "is_set",
         "keys",
+        "known",
         "tolerance",
     )
 
@@ -148,7 +158,9 @@ class Rules:
         self.ignores_below = any(patterns[p].ignored for p, s in positions if s < len(patterns[p].steps))
         self.tolerance = next((p.tolerance for p in ended if p.tolerance is not None), None)
         self.keys = next((p.keys for p in ended if p.keys is not None), None)
+        self.known = next((p.known for p in ended if p.known is not None), None)
         self.is_set = any(pattern.is_set for pattern in ended)
+        self.alters = any(p.ignored or p.is_set or p.tolerance for p in (patterns[p] for p, _ in positions))
 
     def member(self, name: str) -> "Rules | None":
         return self._step(name if name in self._literals else None)
@@ -182,19 +194,20 @@ def _from(steps: tuple[str, ...], at: int) -> set[int]:
     return reached
 
 
-def rules(settings: DiffSettings) -> Rules | None:
-    """The rules at the root, None when `settings` say nothing. Raises Invalid on a malformed pattern."""
-    return None if settings == DEFAULT else _compiled(msgspec.json.encode(settings))
+def rules(settings: DiffSettings, known: KnownKeys = ()) -> Rules | None:
+    """The rules at the root, None when there are none. Raises Invalid on a malformed pattern."""
+    return None if settings == DEFAULT and not known else _compiled(msgspec.json.encode(settings), known)
 
 
 @lru_cache(maxsize=256)
-def _compiled(encoded: bytes) -> Rules | None:
+def _compiled(encoded: bytes, known: KnownKeys) -> Rules | None:
     settings = msgspec.json.decode(encoded, type=DiffSettings)
     parse = pointer.parse_pattern
     patterns = [
         *[_Pattern(parse(path), keys=tuple(keys)) for path, keys in settings.array_keys.items()],
         *[_Pattern(parse(path), ignored=True) for path in settings.ignore],
         *[_Pattern(steps, tolerance=value) for steps, value in _tolerances(settings.tolerance)],
+        *[_Pattern(parse(path), known=fields) for path, fields in known],
         *[_Pattern(parse(path), is_set=True) for path, order in settings.order.items() if order == "set"],
     ]
     positions = frozenset((p, s) for p, pattern in enumerate(patterns) for s in _from(pattern.steps, 0))

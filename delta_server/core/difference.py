@@ -1,13 +1,15 @@
 """What a comparison found, summed up: kind, counts, field patterns, schema changes, similarity."""
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Literal
 
 import msgspec
 
 from delta_server.core import pointer, slices
-from delta_server.core.array_keys import Fields, shared
+from delta_server.core.array_keys import shared
+from delta_server.core.diff_settings import Fields
 from delta_server.core.edits import Edit, Elements, Members, Node
 
 Kind = Literal["content", "reorder", "format", "ignored", "none"]
@@ -21,6 +23,13 @@ class SchemaChange(msgspec.Struct, frozen=True):
     path: str
     op: Literal["add", "remove"]
     elements: int
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What a reader of a difference should know of how the array at pattern `path` was compared."""
+
+    path: str
+    message: str
 
 
 class Difference:
@@ -88,12 +97,29 @@ class Difference:
         return {pattern: list(fields) for pattern, fields in self.keys_by_pattern.items() if fields}
 
     @cached_property
+    def found_keys(self) -> dict[str, Fields]:
+        """Pattern of each changed array whose elements were matched by a key -> its fields."""
+        return {pattern: node.key for pattern, node in self._arrays if node.key is not None}
+
+    @cached_property
+    def notes(self) -> list[Note]:
+        """Each pattern's first note."""
+        found = {pattern: node.note for pattern, node in reversed(self._arrays) if node.note is not None}
+        return [Note(pattern, found[pattern]) for pattern in sorted(found)]
+
+    @cached_property
     def keys_by_pattern(self) -> dict[str, Fields | None]:
         """As `array_keys`, with None for the changed arrays that have no key."""
         keys: dict[str, Fields | None] = {}
-        if self.root is not None:
-            _collect_keys(self.root, "", keys)
+        for pattern, node in self._arrays:
+            same = [*node.moved, *[(i, j) for i, j, _ in node.changed]]
+            keys[pattern] = keys.get(pattern) or shared(node.before, node.after, node.key, node.rules, same)
         return keys
+
+    @cached_property
+    def _arrays(self) -> list[tuple[str, Elements]]:
+        """The changed arrays with their patterns, outer ones first."""
+        return [] if self.root is None else list(_arrays(self.root, ""))
 
 
 def member_pattern(node: Members, pattern: str, name: str) -> str:
@@ -159,11 +185,11 @@ def _of_elements(node: Elements) -> list[Node]:
     return [edit for _, edit in (*node.removed, *node.added)] + [below for _, _, below in node.changed]
 
 
-def _collect_keys(node: Node, pattern: str, keys: dict[str, Fields | None]) -> None:
+def _arrays(node: Node, pattern: str) -> Iterator[tuple[str, Elements]]:
     if isinstance(node, Members):
         for name, below in node.changed:
-            _collect_keys(below, member_pattern(node, pattern, name), keys)
+            yield from _arrays(below, member_pattern(node, pattern, name))
     elif isinstance(node, Elements):
-        keys[pattern] = keys.get(pattern) or shared(node.before, node.after, node.key)
+        yield pattern, node
         for _, _, below in node.changed:
-            _collect_keys(below, pattern + "/*", keys)
+            yield from _arrays(below, pattern + "/*")

@@ -5,7 +5,7 @@ Values are slices (see core/slices.py); those of ignored places are already take
 
 import msgspec
 
-from delta_server.core.array_keys import Fields
+from delta_server.core.diff_settings import Fields, Rules
 from delta_server.core.sequence import Pair
 
 MAX_DEPTH = 200  # levels entered; a difference below is one replaced value
@@ -30,7 +30,8 @@ class Elements(msgspec.Struct, frozen=True):
     """Differences inside an array that both versions have. Places are of the old array (i) or the new one (j).
 
     `before` and `after` are all elements, the new ones less what is ignored in them. In an array whose order means
-    nothing (`is_set`) `moved` is empty although places differ.
+    nothing (`is_set`) `moved` is empty although places differ. `key` is the one by which elements were matched, if they
+    were; `rules` are those at the elements; `note` says what a configured key could not do.
     """
 
     before: list[msgspec.Raw]
@@ -42,6 +43,8 @@ class Elements(msgspec.Struct, frozen=True):
     is_set: bool
     is_whole: bool
     key: Fields | None
+    rules: Rules | None
+    note: str | None
 
 
 Node = Edit | Members | Elements

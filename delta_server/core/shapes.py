@@ -3,7 +3,9 @@
 `slices.members` reads a document's every byte, and `slices.elements` reads those of its arrays again. When the shape
 of the object is known (its member names, and which of them are arrays), a msgspec struct splits both levels at once,
 in half the time. The shape of the last object that began with the same bytes is the guess; a wrong one fails to
-decode, and the object is split the slow way and remembered. Only the time depends on the guess, never the result.
+decode, and the object is split the slow way and remembered. Only the time depends on the guess, never the result: as
+the struct does not tell the order of members, those of an object that can be guessed come in the order of their names.
+Where the document is an object with three long arrays, it saves a third of the time of the diff.
 """
 
 from collections.abc import Callable
@@ -38,12 +40,13 @@ def split(document: bytes) -> dict[str, Value]:
         except msgspec.DecodeError:
             pass
     members = slices.members(document)
-    shape = tuple((name, memoryview(raw)[0] == slices.OPEN_ARRAY) for name, raw in members.items())
-    if len(shape) <= _MAX_MEMBERS and any(is_array for _, is_array in shape) and _can_be_fields(members):
-        if len(_guesses) >= _MAX_GUESSES:
-            _guesses.clear()
-        _guesses[begin] = _splitter(shape)
-    return dict(members)
+    shape = tuple(sorted((name, memoryview(raw)[0] == slices.OPEN_ARRAY) for name, raw in members.items()))
+    if len(shape) > _MAX_MEMBERS or not any(is_array for _, is_array in shape) or not _can_be_fields(members):
+        return dict(members)
+    if len(_guesses) >= _MAX_GUESSES:
+        _guesses.clear()
+    _guesses[begin] = _splitter(shape)
+    return {name: members[name] for name, _ in shape}
 
 
 def slice_of(value: Value | bytes) -> bytes:
