@@ -13,7 +13,6 @@ from litestar.types import ControllerRouterHandler
 from delta_server.config import Config
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import api as accounts_api
-from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts import tasks as accounts_tasks
 from delta_server.features.analytics import api as analytics_api
 from delta_server.features.behaviour import api as behaviour_api
@@ -23,6 +22,7 @@ from delta_server.features.deltas import api as deltas_api
 from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.endpoints import api as endpoints_api
+from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.features.events import api as events_api
 from delta_server.features.events import retention_api
@@ -31,6 +31,7 @@ from delta_server.features.exports import api as exports_api
 from delta_server.features.history import api as history_api
 from delta_server.features.profiles import service as profiles
 from delta_server.features.projects import api as projects_api
+from delta_server.features.projects import service as projects
 from delta_server.features.projects import tasks as projects_tasks
 from delta_server.features.snapshots import api as snapshots_api
 from delta_server.features.snapshots import service as snapshots
@@ -48,7 +49,7 @@ from delta_server.http.edge import Edge
 from delta_server.http.exchange import BodyLimit
 from delta_server.http.gate import Gate
 from delta_server.http.guards import Body
-from delta_server.http.health import Vitals
+from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Cpu, Services
 from delta_server.storage.cache import Cache
@@ -132,6 +133,19 @@ PERIODIC: list[Periodic[Services]] = [
     Periodic("forget old idempotency keys", idempotency.forget, every_s=3600),
 ]
 
+_FOR_EVENTS = frozenset({"seal new events", "roll up, merge and let go of events"})
+_FOR_USERS = frozenset({"look after people"})
+
+
+def health_by(services: Services) -> tuple[Dependency, ...]:
+    """What health is told by. No project has the number 0: these read what is to be read for nobody."""
+    return (
+        Dependency("snapshot_store", lambda tx: endpoints.find_or_name(tx, 0, "none")),
+        Dependency("event_store", lambda tx: services.eventlog.reach(tx, 0), _FOR_EVENTS),
+        Dependency("user_store", lambda tx: profiles.find(tx, 0, "user", ""), _FOR_USERS),
+    )
+
+
 QUEUES: dict[str, Callable[[Tx], int]] = {"deltas_pending": deltas.queue_length}
 """Rows that wait for the background, for health and metrics."""
 
@@ -176,8 +190,8 @@ def build(
     metrics = Metrics()
     opened = {("GET", "/metrics")} if config.server.metrics_public else set()
 
-    def authenticate(key: str) -> Caller:
-        return accounts.authenticate(litestar.state.services, key)
+    def authenticate(key: str, named: Sequence[str] = ()) -> Caller:
+        return projects.speak_for(litestar.state.services, key, named)
 
     gate = Gate(authenticate, body_limits=_body_limits(config), opened=opened)
 
@@ -186,7 +200,7 @@ def build(
         async with open_services(config, clock, tuning=tuning) as services:
             app.state.services = services
             async with _background(services) as supervisor:
-                app.state.vitals = vitals = Vitals(services, supervisor.states, QUEUES)
+                app.state.vitals = vitals = _vitals(services, supervisor, edge)
                 metrics.watch(vitals.readings)
                 yield
             await _last_words(services)
@@ -206,7 +220,13 @@ def build(
     litestar.state.metrics = metrics
     litestar.state.authenticate = authenticate
     gate.learn(litestar)
-    return Application(litestar, Edge(cast("asgi.App", litestar), config=config, clock=clock, metrics=metrics))
+    edge = Edge(cast("asgi.App", litestar), config=config, clock=clock, metrics=metrics)
+    return Application(litestar, edge)
+
+
+def _vitals(services: Services, supervisor: Supervisor, edge: Edge) -> Vitals:
+    budgets = [edge.budgets.bodies, edge.budgets.answers]
+    return Vitals(services, supervisor.states, QUEUES, dependencies=health_by(services), budgets=budgets)
 
 
 def _body_limits(config: Config) -> dict[Body, BodyLimit]:

@@ -8,7 +8,7 @@ import msgspec
 
 from delta_server.core.errors import Invalid
 from delta_server.core.event import ANCIENT, CLAMPED, FUTURE, SKEWED
-from delta_server.core.times import DAY_MS, EARLIEST_MS, LATEST_MS
+from delta_server.core.times import DAY_MS, EARLIEST_MS, LATEST_MS, since_1970
 
 LEAST_SKEW_MS = 1000
 """Less than this is the time a request takes on its way."""
@@ -86,7 +86,7 @@ def read(value: Any, field: str) -> int:
                 moment = _odd_moment(value, field)
             time_ms = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
     elif type(value) is int or type(value) is float:
-        time_ms = _number(value)
+        time_ms = since_1970(value)
     else:
         raise Invalid(f"{field} must be {_EXPECTED}", field=field)
     if not EARLIEST_MS <= time_ms <= LATEST_MS:
@@ -106,16 +106,4 @@ def _number_text(text: str, field: str) -> int:
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise Invalid(f"{field} must be {_EXPECTED}", field=field)
-    return _number(float(text) if match[1] else int(text))
-
-
-def _number(value: float) -> int:
-    """Milliseconds: what would be past the year 5138 in seconds is ms, and so on."""
-    size = abs(value)
-    if size < 1e11:
-        return int(value * 1000)
-    if size < 1e14:
-        return int(value)
-    if size < 1e17:
-        return int(value // 1000)
-    return int(value // 1_000_000) if size < 1e20 else LATEST_MS + 1
+    return since_1970(float(text) if match[1] else int(text))

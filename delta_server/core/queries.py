@@ -133,7 +133,9 @@ def moment(asked: object, zone: tzinfo, *, now_ms: int, at: str) -> int:
 
 
 def _is_date(text: str) -> bool:
-    return len(text) <= 10 and text[:1].isdigit() and not text.endswith(("s", "m", "h", "d", "w"))
+    if not text[:1].isdigit() or text.endswith(("s", "m", "h", "d", "w")):
+        return False
+    return len(text) <= 8 or (len(text) <= 10 and not text.isdigit())  # more digits are seconds since 1970
 
 
 def _earlier(plan: Aggregate, zone: tzinfo, interval: Interval | None) -> Aggregate:

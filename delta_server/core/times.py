@@ -14,6 +14,9 @@ _AGE = re.compile(r"([0-9]{1,9})(ms|s|m|h|d|w)")
 DAY_MS = 86_400_000
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": DAY_MS, "w": 7 * DAY_MS}
 _EXPECTED = "a time like 2026-05-01T12:00:00Z, with its zone, or a date like 2026-05-01"
+_SINCE_1970 = re.compile(r"[0-9]{9,19}(?:\.[0-9]{1,9})?")
+"""Shorter ones are dates, like 20260501."""
+_LOST_PLUS = re.compile(r".*[T ][0-9:.]{4,} [0-9]{2}:?[0-9]{2}")
 
 
 def format(time_ms: int) -> str:
@@ -22,15 +25,31 @@ def format(time_ms: int) -> str:
 
 
 def parse(text: str, *, field: str) -> int:
-    """Milliseconds of an RFC 3339 time. A date alone is its first moment in UTC. Raises Invalid."""
+    """Milliseconds of an RFC 3339 time, or of seconds, ms, us or ns since 1970. A date alone is its first moment in
+    UTC. Raises Invalid."""
     return _parse(text, field, _EXPECTED)
 
 
+def since_1970(value: float) -> int:
+    """Milliseconds of a number: what would be past the year 5138 in seconds is ms, and so on."""
+    size = abs(value)
+    if size < 1e11:
+        return int(value * 1000)
+    if size < 1e14:
+        return int(value)
+    if size < 1e17:
+        return int(value // 1000)
+    return int(value // 1_000_000) if size < 1e20 else LATEST_MS + 1
+
+
 def _parse(text: str, field: str, expected: str) -> int:
+    if _SINCE_1970.fullmatch(text):
+        return since_1970(float(text) if "." in text else int(text))
     try:
         moment = datetime.fromisoformat(text if text.isprintable() else "")  # it takes a NUL for the end
     except ValueError:
-        raise Invalid(f"{field} must be {expected}", field=field) from None
+        hint = "; in a URL the + of a zone is written %2B" if _LOST_PLUS.fullmatch(text[:50]) else ""
+        raise Invalid(f"{field} must be {expected}{hint}", field=field) from None
     if moment.tzinfo is None:
         if len(text) > 10:
             raise Invalid(f"{field} has no time zone: it must be {expected}", field=field)
@@ -42,7 +61,9 @@ def _parse(text: str, field: str, expected: str) -> int:
 
 
 def parse_moment(text: str, *, field: str, now_ms: int) -> int:
-    """A time as `parse`, or an age before now such as `24h`, `7d`, `30m`. Raises Invalid."""
+    """A time as `parse`, an age before now such as `24h`, `7d`, `30m`, or `now`. Raises Invalid."""
+    if text == "now":
+        return now_ms
     age_ms = _age_ms(text)
     if age_ms is None:
         return _parse(text, field, f"{_EXPECTED}, or an age like 24h or 7d")

@@ -1,5 +1,6 @@
 """camelCase for snake_case: `pageSize` is `page_size`, in query parameters and in management bodies. The event family
-has its names in camelCase, and takes them in snake_case too.
+has its names in camelCase, and takes them in snake_case too. What several routes call differently has all its names in
+each: see SYNONYMS.
 
 Names are changed before anything is decoded, so no struct knows of it. Bodies are split level by level into raw slices
 (guided by the struct), which leaves free JSON inside them byte for byte as it came.
@@ -29,9 +30,24 @@ def snake(name: str) -> str:
     return "".join("_" + letter.lower() if letter.isupper() else letter for letter in name)
 
 
+SYNONYMS = (
+    ("endpoint_id", "endpoint"),
+    ("from", "from_time", "start_time"),
+    ("to", "to_time", "end_time"),
+    ("limit", "page_size"),
+)
+"""Of each group a route, or a body, has one name, and takes the others for it. Where it has two, they differ."""
+
+
 def other_names(names: Iterable[str]) -> dict[str, str]:
     """What else each of the names may be called."""
-    return {other: name for name in names for other in (camel(name), snake(name)) if other != name}
+    names = set(names)
+    found = {other: name for name in names for other in (camel(name), snake(name)) if other != name}
+    for group in SYNONYMS:
+        own = [name for name in names if snake(name) in group]
+        if len(own) == 1:
+            found |= {form: own[0] for other in group for form in (other, camel(other)) if form not in names}
+    return found
 
 
 def snake_body(body: bytes, type_: Any) -> bytes:
@@ -63,10 +79,12 @@ def _renamed_struct(raw: bytes, kind: inspect.StructType, path: str) -> dict[str
     fields = {field.encode_name: field.type for field in kind.fields}
     names = other_names(fields)
     renamed: dict[str, Any] = {}
+    given: dict[str, str] = {}
     for key, value in _members(raw).items():
         name = key if key in fields else names.get(key, key)
         if name in renamed:
-            raise Invalid(f"{path}{name} is given twice, as {snake(name)} and as {camel(name)}", field=path + name)
+            raise Invalid(f"{path}{name} is given twice, as {given[name]} and as {key}", field=path + name)
+        given[name] = key
         known = fields.get(name)
         renamed[name] = value if known is None else _renamed(bytes(value), known, f"{path}{name}.")
     return renamed

@@ -1,6 +1,6 @@
 """Who makes a request. How a key becomes a Caller is a function that app.py hands in; this layer knows no feature."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -9,6 +9,9 @@ from delta_server.core.errors import Forbidden, Unauthorized
 from delta_server.http.asgi import Headers
 from delta_server.http.guards import Access
 
+NEEDS_PROJECT = (
+    "this needs a project's key, or an account's key with the project's id or name in x-tenant-id or ?project_id="
+)
 _HOW = "send a key as Authorization: Bearer KEY or as x-api-key: KEY"
 _OPENS = {
     "ingest": {"ingest"},
@@ -20,7 +23,7 @@ _OPENS = {
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The owner of a key. `project` is None for account keys.
+    """The owner of a key. `project` is None for account keys, unless the request chooses one of the account's.
 
     `origins` are the sites a write key may be used on; None for all other keys, which are secrets.
     """
@@ -30,14 +33,21 @@ class Caller(msgspec.Struct, frozen=True):
     scopes: frozenset[str]
     key_id: str
     origins: tuple[str, ...] | None = None
+    chosen: bool = False
+    """The key is an account's, and `project` the one that the request names beside it."""
 
     def may(self, scope: str) -> bool:
         """Whether the key has `scope`, or one that implies it."""
         return any(scope in _OPENS.get(have, ()) for have in self.scopes)
 
 
-Authenticate: TypeAlias = Callable[[str], Caller]
-"""A key's text to its Caller; short, on the event loop. Raises Unauthorized for unknown, revoked and expired keys."""
+Authenticate: TypeAlias = Callable[[str, Sequence[str]], Caller]
+"""A key's text, and the projects named beside it (ids or names), to its Caller; short, on the event loop. Raises
+Unauthorized for unknown, revoked and expired keys, Forbidden for a project that is not the key's, there or not."""
+
+TENANT = b"x-tenant-id"
+PROJECT = "project_id"
+"""The header and the query parameter that say which project a request is about."""
 
 
 def key_of(headers: Headers) -> str:
@@ -58,6 +68,18 @@ def key_of(headers: Headers) -> str:
         raise Unauthorized("this is not a key") from None
 
 
+def tenants_of(headers: Headers) -> list[str]:
+    """The projects in a request's headers. Names come as UTF-8, or as latin-1 from clients that know nothing else."""
+    return [_text(value) for name, value in headers if name == TENANT]
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.strip().decode()
+    except UnicodeDecodeError:
+        return value.strip().decode("latin-1")
+
+
 def _bearer(value: bytes) -> bytes:
     scheme, _, key = value.strip().partition(b" ")
     if scheme.lower() != b"bearer" or not key.strip():
@@ -70,8 +92,11 @@ def check(caller: Caller, access: Access) -> None:
     if caller.origins is not None and access.scope != "ingest":
         raise Forbidden("a write key may only send events: use a project's key of another kind here")
     if access.keys == "project" and caller.project is None:
-        raise Forbidden("this needs a project's key; an account key manages projects only")
-    if access.keys == "account" and caller.project is not None:
+        raise Forbidden(NEEDS_PROJECT)
+    if access.keys == "account" and caller.project is not None and not caller.chosen:
         raise Forbidden("this needs an account key; a project's key stays within its project")
     if not caller.may(access.scope):
-        raise Forbidden(f"the key lacks the scope {access.scope}")
+        raise Forbidden(
+            f"the key lacks the scope {access.scope}: use a key that has it; POST /v1/auth/api-keys makes one with an "
+            f"admin key, `delta-server key create --scope {access.scope}` while the server is stopped"
+        )

@@ -89,7 +89,8 @@ def _refuse_repeated_names(body: bytes) -> None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> None:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise Invalid(f"{repeated[:100]} is given twice", field=repeated[:100])
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise Invalid(f"{name[:100]} is given twice", field=name[:100])
+        seen.add(name)

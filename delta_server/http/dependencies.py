@@ -12,7 +12,7 @@ from litestar.di import NamedDependency, Provide
 
 from delta_server.core.errors import Forbidden
 from delta_server.http import idempotency
-from delta_server.http.auth import Caller
+from delta_server.http.auth import NEEDS_PROJECT, Caller
 from delta_server.http.event_filters import event_filters
 from delta_server.http.health import Vitals
 from delta_server.http.metrics import Metrics
@@ -47,7 +47,7 @@ async def _once(request: Request[Any, Any, Any], caller: NamedDependency[Caller]
 def _project(request: Request[Any, Any, Any], once: NamedDependency[Once]) -> int:
     project: int | None = request.user.project
     if project is None:
-        raise Forbidden("this needs a project's key")
+        raise Forbidden(NEEDS_PROJECT)
     return project
 
 

@@ -19,8 +19,9 @@ from litestar.routes import BaseRoute
 from delta_server import __version__
 from delta_server.core.errors import NotFound
 from delta_server.http import conditional
+from delta_server.http.auth import PROJECT
 from delta_server.http.errors import PROBLEM_JSON, Problem
-from delta_server.http.gate import bare
+from delta_server.http.gate import bare, takes_project
 from delta_server.http.guards import GUARDS
 
 _OPT = "example"
@@ -65,10 +66,15 @@ _OWN_FILES = {"start.js": ("text/javascript", _START), "page.css": ("text/css", 
 _ABOUT = """Delta keeps the history of your data: it stores snapshots of JSON documents and tells exactly what changed.
 It takes in events, each exactly once, and answers questions about them.
 
-Send a key as `Authorization: Bearer KEY`. Failed requests are answered with `application/problem+json` (RFC 9457).
-Names may be written in camelCase too: `pageSize` is `page_size`. `/api/...` is another name of `/v1/...`."""
+Send a key as `Authorization: Bearer KEY` or as `x-api-key: KEY`. `x-tenant-id: PROJECT` (id or name) may stand beside
+it: it must be the project of a project's key, and says which project is meant with an account's key, as `?project_id=`
+does. Failed requests are answered with `application/problem+json` (RFC 9457).
+Names may be written in camelCase too: `pageSize` is `page_size`. In queries `endpoint` is `endpoint_id`, `from_time`
+and `startTime` are `from`, `to_time` and `endTime` are `to`, and each the other way round. `/api/...` and `/api/v1/...`
+are other names of `/v1/...`."""
 _IDEMPOTENCY = "1 to 255 characters, a UUID for example: sent again within a day it has no second effect"
 _ENDPOINT = "An endpoint's id or name; / in a name is written %2F"
+_PROJECT = "The key's own project, or which one is meant with an account's key; x-tenant-id says the same"
 _PATH_PARAMETERS = {
     "project_id": "A project's id or name; / in a name is written %2F",
     "write_key": "A write key; others that may send events are taken too",
@@ -85,7 +91,7 @@ _MORE_KEYS = ("basic", "writeKeyHeader", "writeKeyQuery")
 _TAGGED = frozenset(f"/v1/snapshots/{rest}" for rest in ("{}", "{}/data", "latest/{}", "at/{}"))
 _PROBLEM_EXAMPLE = {
     "type": "urn:delta:problem:validation-error",
-    "title": "A value in the request is not allowed",
+    "title": "Invalid value",
     "status": 400,
     "detail": "limit must be at most 1000",
     "code": "VALIDATION_ERROR",
@@ -93,6 +99,9 @@ _PROBLEM_EXAMPLE = {
     "request_id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "timestamp": "2026-05-01T12:00:00.000Z",
     "errors": [{"field": "limit", "message": "must be at most 1000"}],
+    "error": "Invalid value",
+    "statusCode": 400,
+    "requestId": "01890a5d-ac96-774b-bcce-b302099a8057",
 }
 
 
@@ -151,6 +160,9 @@ def _tell_headers(method: str, path: str, operation: dict[str, Any]) -> None:
     for parameter in parameters:
         if parameter["in"] == "path":
             parameter["description"] = _PATH_PARAMETERS[parameter["name"]]
+    access = GUARDS.get((method, path))
+    if access is not None and takes_project(access):
+        parameters.append(_header(PROJECT, _PROJECT, **{"in": "query"}))
     succeeded = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
     if method == "POST" and "201" in operation["responses"]:
         parameters.append(_header("Idempotency-Key", _IDEMPOTENCY, **{"in": "header"}))
@@ -198,6 +210,12 @@ def _complete(operation: dict[str, Any], given: dict[str, Any], access: Any) -> 
     }
 
 
+@get("/", include_in_schema=False)
+async def front() -> Response[bytes]:
+    """Who opens the server's address finds the documentation. Relative: a proxy may put us under a path."""
+    return Response(b"", status_code=302, headers={"location": "docs"})
+
+
 @get("/docs", include_in_schema=False)
 async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     if request.scope["raw_path"].endswith(b"/"):  # the page's URLs are relative, for servers behind a path
@@ -238,4 +256,4 @@ def _read(name: str) -> bytes:
     raise NotFound("the documentation's page is not part of this installation; /docs/openapi.json is")
 
 
-ROUTES = [page, openapi, asset]
+ROUTES = [front, page, openapi, asset]

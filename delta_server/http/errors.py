@@ -24,23 +24,23 @@ PROBLEM_JSON = "application/problem+json"
 ACCEPTED_ENCODINGS = "gzip, zstd"
 
 TITLES = {
-    "VALIDATION_ERROR": "A value in the request is not allowed",
-    "BAD_REQUEST": "The request cannot be read",
-    "UNAUTHORIZED": "A valid key is needed",
-    "FORBIDDEN": "The key may not do this",
-    "NOT_FOUND": "There is no such thing",
-    "CONFLICT": "The request is at odds with what is there",
+    "VALIDATION_ERROR": "Invalid value",
+    "BAD_REQUEST": "Bad request",
+    "UNAUTHORIZED": "Unauthorized",
+    "FORBIDDEN": "Forbidden",
+    "NOT_FOUND": "Not found",
+    "CONFLICT": "Conflict",
     "RATE_LIMIT": "Too many requests",
-    "PAYLOAD_TOO_LARGE": "The body is too large",
-    "DATABASE_ERROR": "The database cannot do this now",
-    "EXTERNAL_SERVICE_ERROR": "Another service failed",
-    "INTERNAL_ERROR": "The server failed",
+    "PAYLOAD_TOO_LARGE": "Payload too large",
+    "DATABASE_ERROR": "Database unavailable",
+    "EXTERNAL_SERVICE_ERROR": "External service failed",
+    "INTERNAL_ERROR": "Internal server error",
 }
 OF_STATUS = {
-    405: ("method-not-allowed", "The method is not allowed here"),
-    408: ("request-timeout", "The request took too long to arrive"),
-    414: ("uri-too-long", "The URL is too long"),
-    415: ("unsupported-media-type", "The body comes in a form that is not understood here"),
+    405: ("method-not-allowed", "Method not allowed"),
+    408: ("request-timeout", "Request timeout"),
+    414: ("uri-too-long", "URI too long"),
+    415: ("unsupported-media-type", "Unsupported media type"),
 }
 """Type and title where a code's own would mislead."""
 _DAMAGED = ("damaged-data", "Stored data cannot be read")
@@ -49,7 +49,8 @@ _CODE_OF_STATUS = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 409:
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """The body of every failed request (`application/problem+json`)."""
+    """The body of every failed request (`application/problem+json`). `error`, `statusCode` and `requestId` are `title`,
+    `status` and `request_id` under the names other servers' clients look for."""
 
     type: str
     title: str
@@ -60,6 +61,9 @@ class Problem(msgspec.Struct, frozen=True):
     request_id: str
     timestamp: str
     errors: list[FieldError]
+    error: str
+    status_code: int = msgspec.field(name="statusCode")
+    also_request_id: str = msgspec.field(name="requestId")
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -109,6 +113,9 @@ def failure(error: Exception, *, request_id: str, now_ms: int) -> Failure:
         request_id=request_id,
         timestamp=times.format(now_ms),
         errors=list(known.errors),
+        error=title,
+        status_code=known.status,
+        also_request_id=request_id,
     )
     return Failure(known.status, headers, _encode(problem))
 

@@ -88,14 +88,27 @@ def event_filters(
         _condition(name, "is", split(values), now_ms, at=name) for name, values in lists.items() if values is not None
     ]
     if min_priority is not None:
-        parts.append(_condition("priority", "gte", _meanings(min_priority)[-1:], now_ms, at="minPriority"))
+        parts.append(_condition("priority", "gte", [_least_priority(min_priority)], now_ms, at="minPriority"))
     parts += _by_data(request.query_params.multi_items(), now_ms)
     words = None if q is None else filters.text(q, at="q")
     return EventFilters(start_time, end_time, intervals.zone(timezone), timezone, filters.every([*parts, words]))
 
 
+def _least_priority(text: str) -> str | float:
+    """A number, or what may be a name of one. Raises Invalid for a number that no event has."""
+    least = _meanings(text)[-1]
+    if not isinstance(least, str) and not 0 <= least <= 100:
+        raise Invalid("minPriority must be from 0 to 100, or low, normal, high, critical", field="minPriority")
+    return least
+
+
 def split(values: Iterable[str]) -> list[str]:
     return [part for value in values for part in value.split(",")]
+
+
+def names(values: Iterable[str]) -> list[str]:
+    """Of fields and metrics: as `split`, with spaces around them for who writes `count, unique_users`."""
+    return [part.strip() for part in split(values)]
 
 
 def _by_data(given: Iterable[tuple[str, Any]], now_ms: int) -> list[Filter]:

@@ -102,23 +102,38 @@ class Gate:
             return  # whatever the query: browsers ask before a request for the very URL of the request
         exchange: Exchange = scope["state"]["exchange"]
         exchange.limit_body(self._body_limits[route.access.body])
-        if (caller := self._caller(scope, route.access)) is not None:
+        if (caller := self._caller(scope, route)) is not None:
             exchange.belongs_to(caller.key_id if caller.project is None else f"project {caller.project}")
         scope["query_string"] = checked_query(scope["query_string"], route)
         if any("%" in str(value) for value in scope["path_params"].values()):
             # A new dict: the router caches the one it made.
             scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
 
-    def _caller(self, scope: Scope, access: Access) -> Caller | None:
+    def _caller(self, scope: Scope, route: Route) -> Caller | None:
         """Who asks; None where the route is public or the key may be in the body. Raises Unauthorized, Forbidden."""
+        access = route.access
         if access.scope == "ingest":
             key = ingest_auth.key_of(scope["headers"], scope["query_string"])
             return None if key is None else ingest_auth.sign_in(scope, self._authenticate, key)
         if access.public:
             return None
-        scope["user"] = caller = self._authenticate(auth.key_of(scope["headers"]))
+        named = [*auth.tenants_of(scope["headers"]), *_project_in(scope["query_string"], route)]
+        scope["user"] = caller = self._authenticate(auth.key_of(scope["headers"]), named)
         auth.check(caller, access)
         return caller
+
+
+def _project_in(query: bytes, route: Route) -> list[str]:
+    """The project in the query of a route that is about one. What is wrong with the query is said later."""
+    if auth.PROJECT not in route.names or b"roject" not in query:
+        return []
+    pairs = parse_qsl(query.decode(errors="replace"), keep_blank_values=True)
+    return [value for name, value in pairs if route.aliases.get(name, name) == auth.PROJECT]
+
+
+def takes_project(access: Access) -> bool:
+    """Whether a route has the query parameter `project_id`."""
+    return not access.public and access.scope != "ingest" and access.keys != "account"
 
 
 def with_head(methods: Set[str]) -> Set[str]:
@@ -128,14 +143,19 @@ def with_head(methods: Set[str]) -> Set[str]:
 
 def _route(access: Access, handler: HTTPRouteHandler, parameters: Set[Any], lists: Iterable[str]) -> Route:
     names = {parameter.field_alias for parameter in parameters}
+    if takes_project(access):  # the gate reads it, no handler declares it
+        names.add(auth.PROJECT)
     aliases = other_names(names)
-    if access.scope == "ingest":  # the gate reads it, no handler declares it
+    if access.scope == "ingest":  # likewise
         names.add(ingest_auth.QUERY_NAME)
         aliases[ingest_auth.QUERY_ALIAS] = ingest_auth.QUERY_NAME
+    lists = frozenset(lists)
+    # As PHP and axios write arrays.
+    aliases |= {f"{form}[]": name for form, name in ({name: name for name in lists} | aliases).items() if name in lists}
     return Route(
         access=access,
         names=frozenset(names),
-        lists=frozenset(lists),
+        lists=lists,
         prefixes=tuple(handler.opt.get(PREFIXES, ())),
         aliases=aliases,
         choices={p.field_alias: choices for p in parameters if (choices := _choices(handler, p.field_name))},

@@ -31,6 +31,8 @@ ADMIN = Access("admin")
 ANY = Access("read", keys="any")
 ANY_ADMIN = Access("admin", keys="any")
 WRITE_DOCUMENT = Access("write", body="document")
+SERVER = Access("read", keys="account")
+"""What is about all projects."""
 INGEST = Access("ingest", cross_origin=True, body="events")
 """Takes keys in many places, the body among them: its handlers ask `ingest_auth.caller_of` who sends."""
 KEY_IN_PATH = Access(public=True, cross_origin=True)
@@ -39,9 +41,10 @@ KEY_IN_PATH = Access(public=True, cross_origin=True)
 GUARDS: dict[tuple[str, str], Access] = {
     # Health, metrics, documentation
     ("GET", "/healthz"): PUBLIC,
-    ("GET", "/healthz/details"): ANY,
-    ("GET", "/v1/health"): ANY,
-    ("GET", "/metrics"): ANY_ADMIN,
+    ("GET", "/healthz/details"): SERVER,
+    ("GET", "/v1/health"): PUBLIC,
+    ("GET", "/metrics"): SERVER,
+    ("GET", "/"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/docs/openapi.json"): PUBLIC,
     ("GET", "/docs/{}"): PUBLIC,
@@ -57,7 +60,7 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/auth/api-keys"): ANY_ADMIN,
     ("DELETE", "/v1/auth/api-keys/{}"): ANY_ADMIN,
     # Endpoints
-    ("POST", "/v1/endpoints"): WRITE,
+    ("POST", "/v1/endpoints"): Access("write", keys="any"),  # the project may stand in the body
     ("GET", "/v1/endpoints"): READ,
     ("GET", "/v1/endpoints/{}"): READ,
     ("PATCH", "/v1/endpoints/{}"): ADMIN,

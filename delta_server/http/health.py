@@ -1,17 +1,23 @@
-"""How the server is: a shallow answer for load balancers, the details for its owner, numbers for Prometheus."""
+"""How the server is: a shallow answer for load balancers, one by dependency for everybody, the details for its owner,
+numbers for Prometheus. The details and the numbers are about all projects, so they are for account keys."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
-from litestar import MediaType, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.di import NamedDependency
 
 from delta_server import __version__
 from delta_server.core import times
-from delta_server.core.errors import DeltaError
+from delta_server.core.errors import DeltaError, Forbidden, Unavailable
+from delta_server.http import auth
+from delta_server.http.asgi import Scope
 from delta_server.http.docs import example
+from delta_server.http.guards import GUARDS
+from delta_server.http.inflight import Budget
 from delta_server.http.metrics import CONTENT_TYPE, Metrics, Reading
 from delta_server.services import Services
 from delta_server.storage.database import DatabaseStats, Tx
@@ -24,8 +30,28 @@ Count = Callable[[Tx], int]
 """A short count of rows that wait for something."""
 
 
+Status: TypeAlias = Literal["healthy", "degraded", "unhealthy"]
+"""Degraded: it answers, but something needs its owner."""
+_WORST: tuple[Status, ...] = ("unhealthy", "degraded", "healthy")
+RATE_LIMITER = "rate_limiter"
+_NEARLY_FULL = 0.9
+
+
+class Dependency(msgspec.Struct, frozen=True):
+    """What requests cannot do without: `probe` reads a little of it, and raises when that cannot be done. `loops` are
+    the background loops that look after it; those that no other names are the first one's."""
+
+    name: str
+    probe: Callable[[Tx], object]
+    loops: frozenset[str] = frozenset()
+
+
 class Alive(msgspec.Struct, frozen=True):
-    status: str
+    """`ok`, or `failing` when the database does not answer."""
+
+    status: Literal["ok", "failing"]
+    server: Literal["ok"]
+    database: Literal["ok", "failing"]
 
 
 class LoopHealth(msgspec.Struct, frozen=True):
@@ -36,10 +62,11 @@ class LoopHealth(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`status` is `ok`, `degraded` (it answers, but something needs its owner) or `failing` (the database does not
-    answer); `reasons` say why it is not ok."""
+    """`status` is the worst of `dependencies`: `healthy`, `degraded` (it answers, but something needs its owner) or
+    `unhealthy`; `reasons` say why it is not healthy."""
 
-    status: str
+    status: Status
+    dependencies: dict[str, Status]
     reasons: list[str]
     version: str
     uptime_s: int
@@ -50,23 +77,53 @@ class Health(msgspec.Struct, frozen=True):
     loops: list[LoopHealth]
 
 
-class Vitals:
-    """Reads the state of a running server. `queues` by name."""
+class Summary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`details` come with an account's key only: they are about all projects."""
 
-    def __init__(self, services: Services, loops: Callable[[], list[LoopState]], queues: Mapping[str, Count]) -> None:
+    status: Status
+    dependencies: dict[str, Status]
+    timestamp: str
+    details: Health | None = None
+
+
+class Vitals:
+    """Reads the state of a running server. `queues` by name; `budgets` are what requests share."""
+
+    def __init__(
+        self,
+        services: Services,
+        loops: Callable[[], list[LoopState]],
+        queues: Mapping[str, Count],
+        *,
+        dependencies: tuple[Dependency, ...],
+        budgets: Sequence[Budget],
+    ) -> None:
         self._services = services
         self._loops = loops
         self._queues = queues
+        self._dependencies = dependencies
+        self._budgets = budgets
         self._started_ms = services.clock.now_ms()
+
+    def now(self) -> str:
+        return times.format(self._services.clock.now_ms())
+
+    def database_answers(self) -> bool:
+        return self._answers(self._dependencies[0])
 
     def health(self) -> Health:
         database, queues = self._database()
         loops = [LoopHealth(s.name, s.running, s.failures, _time(s.last_failed_at)) for s in self._loops()]
         disk_free_bytes = shutil.disk_usage(self._services.config.storage.data_dir).free
         reasons = list(_reasons(database, loops, disk_free_bytes))
-        fine = "degraded" if reasons else "ok"
+        hampered = database is not None and (database.last_commit_failed or disk_free_bytes < LEAST_FREE_BYTES)
+        dependencies = self._states({loop.name for loop in loops if not loop.running}, hampered=hampered)
+        reasons += [f"the {name} does not answer" for name, state in dependencies.items() if state == "unhealthy"]
+        if dependencies[RATE_LIMITER] != "healthy":
+            reasons.append("requests take nearly all the memory there is for bodies or for large answers")
         return Health(
-            status=fine if database is not None else "failing",
+            status=next(status for status in _WORST if status in dependencies.values()),
+            dependencies=dependencies,
             reasons=reasons,
             version=__version__,
             uptime_s=(self._services.clock.now_ms() - self._started_ms) // 1000,
@@ -76,6 +133,25 @@ class Vitals:
             cache_bytes=self._services.cache.used_bytes,
             loops=loops,
         )
+
+    def _states(self, down: set[str], *, hampered: bool) -> dict[str, Status]:
+        """`down` are the loops that do not run; `hampered`: the database could not store what it should."""
+        claimed = {loop for dependency in self._dependencies for loop in dependency.loops}
+        states: dict[str, Status] = {}
+        for n, dependency in enumerate(self._dependencies):
+            ailing = down & dependency.loops or (n == 0 and down - claimed)
+            fine: Status = "degraded" if ailing or hampered else "healthy"
+            states[dependency.name] = fine if self._answers(dependency) else "unhealthy"
+        full = any(budget.used_bytes >= _NEARLY_FULL * budget.limit_bytes for budget in self._budgets)
+        states[RATE_LIMITER] = "degraded" if full else "healthy"
+        return states
+
+    def _answers(self, dependency: Dependency) -> bool:
+        try:
+            self._services.db.peek(dependency.probe)
+        except DeltaError:
+            return False
+        return True
 
     def _database(self) -> tuple[DatabaseStats | None, dict[str, int]]:
         db = self._services.db
@@ -99,9 +175,7 @@ class Vitals:
 
 
 def _reasons(database: DatabaseStats | None, loops: list[LoopHealth], disk_free_bytes: int) -> Iterator[str]:
-    if database is None:
-        yield "the database does not answer"
-    elif database.last_commit_failed:
+    if database is not None and database.last_commit_failed:
         yield "the last write could not be stored: the log says why"
     if disk_free_bytes < LEAST_FREE_BYTES:
         yield f"only {disk_free_bytes} bytes are free on the disk of the data directory"
@@ -128,8 +202,11 @@ _DATABASE_METRICS = (
 )
 
 
+_STATES = {"snapshot_store": "healthy", "event_store": "healthy", "user_store": "healthy", "rate_limiter": "healthy"}
+_SUMMARY = {"status": "healthy", "dependencies": _STATES, "timestamp": "2026-05-01T12:00:00.000Z"}
 _HEALTH: dict[str, Any] = {
-    "status": "ok",
+    "status": "healthy",
+    "dependencies": _STATES,
     "reasons": [],
     "version": "0.1.0",
     "uptime_s": 86400,
@@ -152,20 +229,63 @@ _HEALTH: dict[str, Any] = {
 }
 
 
-@get("/healthz", summary="Whether the server answers", tags=["Health"], opt=example(answer={"status": "ok"}))
-async def healthz() -> Alive:
-    return Alive("ok")
+@get(
+    "/healthz",
+    summary="Whether server and database answer",
+    tags=["Health"],
+    opt=example(answer={"status": "ok", "server": "ok", "database": "ok"}),
+)
+async def healthz(vitals: NamedDependency[Vitals]) -> Response[Alive]:
+    """503 when the database does not."""
+    if vitals.database_answers():
+        return Response(Alive("ok", server="ok", database="ok"))
+    return Response(Alive("failing", server="ok", database="failing"), status_code=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @get(
-    ["/v1/health", "/healthz/details"],
+    "/v1/health",
+    summary="How the server is, by dependency",
+    tags=["Health"],
+    opt=example(answer=_SUMMARY),
+)
+async def health(request: Request[Any, Any, Any], vitals: NamedDependency[Vitals]) -> Response[Summary]:
+    """Needs no key. With an account's key the details come too. 503 when a dependency does not answer."""
+    with_details = _may_see_details(request)
+    found = vitals.health()
+    summary = Summary(found.status, found.dependencies, vitals.now(), found if with_details else None)
+    return Response(summary, status_code=_http_status(found))
+
+
+def _may_see_details(request: Request[Any, Any, Any]) -> bool:
+    """Raises Unauthorized, and Forbidden for another's project: what is sent is checked as everywhere."""
+    scope = cast("Scope", request.scope)
+    if not any(name in (b"authorization", b"x-api-key") for name, _ in scope["headers"]):
+        return False
+    try:
+        caller = request.app.state.authenticate(auth.key_of(scope["headers"]), auth.tenants_of(scope["headers"]))
+    except Unavailable:
+        return False  # the answer will say so
+    try:
+        auth.check(caller, GUARDS["GET", "/healthz/details"])
+    except Forbidden:
+        return False
+    return True
+
+
+@get(
+    "/healthz/details",
     summary="How the server is: database, queues, disk, background loops",
     tags=["Health"],
     opt=example(answer=_HEALTH),
 )
-async def health(vitals: NamedDependency[Vitals]) -> Response[Health]:
+async def details(vitals: NamedDependency[Vitals]) -> Response[Health]:
+    """For account keys: it is about all projects."""
     found = vitals.health()
-    return Response(found, status_code=503 if found.status == "failing" else 200)
+    return Response(found, status_code=_http_status(found))
+
+
+def _http_status(found: Health) -> int:
+    return HTTPStatus.SERVICE_UNAVAILABLE if found.status == "unhealthy" else HTTPStatus.OK
 
 
 @get(
@@ -179,4 +299,4 @@ async def prometheus(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 
-ROUTES = [healthz, health, prometheus]
+ROUTES = [healthz, health, details, prometheus]

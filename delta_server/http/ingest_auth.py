@@ -48,7 +48,7 @@ def caller_with(request: Request[Any, Any, Any], key: str) -> Caller:
 
 def sign_in(scope: Scope, authenticate: Authenticate, key: str) -> Caller:
     """Sets `scope["user"]`. Raises Unauthorized, and Forbidden for keys and sites that may not send events."""
-    caller = authenticate(key)
+    caller = authenticate(key, auth.tenants_of(scope["headers"]))
     cors.admit(scope, caller)
     auth.check(caller, INGEST)
     scope["user"] = caller

@@ -15,7 +15,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
-from delta_server.core.errors import BadRequest
+from delta_server.core.errors import BadRequest, Invalid
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,6 +32,14 @@ Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description
 CursorText: TypeAlias = Annotated[
     str | None, QueryParameter(description="next_cursor of the page before; leave out for the first")
 ]
+
+
+PageNumber: TypeAlias = Annotated[
+    int | None, QueryParameter(ge=1, description="Instead of a cursor: which page of `page_size` items, from 1")
+]
+PageSize: TypeAlias = Annotated[int | None, QueryParameter(ge=1, le=MAX_LIMIT, description="The same as limit")]
+MOST_SKIPPED = 10_000
+"""Items before a numbered page of a list that is read from its begin."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
@@ -55,6 +63,16 @@ def page(rows: Sequence[R], *, limit: int, item: Callable[[R], T], cursor: Calla
     shown = rows[:limit]
     has_more = len(rows) > limit
     return Page([item(row) for row in shown], has_more, cursor(shown[-1]) if has_more else None)
+
+
+def skipped(page: int | None, size: int, cursor: str | None, *, most: int = MOST_SKIPPED) -> int:
+    """How many items come before page number `page`. Raises Invalid beside a cursor, and for more than `most`."""
+    skip = ((page or 1) - 1) * size
+    if cursor and page is not None:
+        raise Invalid("page and cursor exclude each other: give one of them", field="page")
+    if skip > most:
+        raise Invalid(f"page leads past the first {most} items: go on with next_cursor", field="page")
+    return skip
 
 
 def encode_cursor(list_name: str, *key: int | str | bytes | tuple[int, ...]) -> str:

@@ -81,11 +81,11 @@ def _rows(what: str, work: Sequence[Work], rounds: list[tuple[_Posted, Load | No
 
 def _post(work: Sequence[Work]) -> _Posted:
     """One round against a new server."""
-    with tempfile.TemporaryDirectory() as directory, _ready(Path(directory)) as (server, key):
+    with tempfile.TemporaryDirectory() as directory, _ready(Path(directory)) as (server, key, account):
         _make_endpoints(server, key)
         measured = load.run(partial(load.delta_sender, server.url, key), work)
         began = time.perf_counter()
-        with Connection(server.url, key) as connection:
+        with Connection(server.url, account) as connection:
             waiting = load.wait_for_queues(connection)
             return _Posted(measured, waiting, time.perf_counter() - began)
 
@@ -96,11 +96,12 @@ def _insert(address: str, work: Sequence[Work]) -> Load:
 
 
 @contextlib.contextmanager
-def _ready(directory: Path) -> Iterator[tuple[Server, str]]:
-    """A server with an empty database, and a key."""
+def _ready(directory: Path) -> Iterator[tuple[Server, str, str]]:
+    """A server with an empty database, a project's key and the account's."""
     key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+    account = run(directory, "key", "create", "--account").stdout.strip()
     with serving(directory, DELTA_LOG_LEVEL="warning") as server:
-        yield server, key
+        yield server, key, account
 
 
 def _make_endpoints(server: Server, key: str) -> None:
@@ -128,7 +129,7 @@ def stalls() -> Iterator[Row]:
 def _waits_during(work: Sequence[Work]) -> list[float]:
     """How long each of a row of small requests took while `work` was sent, in ms: the event loop's stalls, and the
     wait for one of the two cores."""
-    with tempfile.TemporaryDirectory() as directory, _ready(Path(directory)) as (server, key):
+    with tempfile.TemporaryDirectory() as directory, _ready(Path(directory)) as (server, key, _):
         _make_endpoints(server, key)
         done = threading.Event()
         with ThreadPoolExecutor(1) as thread:

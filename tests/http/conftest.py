@@ -9,7 +9,8 @@ from delta_server.app import Application
 from delta_server.config import Config, Limits
 from delta_server.http import guards
 from tests.conftest import Keys, bearer, client_of, make_keys, started
-from tests.http import sample
+from tests.http import requested, sample
+from tests.http.requested import Made
 from tests.storage.opened import FAST, FakeClock
 
 
@@ -39,3 +40,8 @@ async def sample_client(sample_app: Application, sample_keys: Keys) -> AsyncIter
     async with client_of(sample_app) as client:
         client.headers.update(bearer(sample_keys.project))
         yield client
+
+
+@pytest.fixture
+async def made(client: httpx.AsyncClient, keys: Keys) -> Made:
+    return await requested.make(client, keys)

@@ -3,13 +3,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delta_server.http.aliases import camel, snake_body
+from delta_server.http.aliases import camel, other_names, snake_body
 from tests.http.sample import Sample
 
 
 @pytest.mark.parametrize(("snake", "name"), [("page_size", "pageSize"), ("a", "a"), ("keep_last_days", "keepLastDays")])
 def test_camel(snake: str, name: str) -> None:
     assert camel(snake) == name
+
+
+@pytest.mark.parametrize(
+    ("names", "other", "meant"),
+    [
+        ({"endpoint_id"}, "endpoint", "endpoint_id"),
+        ({"endpoint"}, "endpointId", "endpoint"),
+        ({"from", "to"}, "startTime", "from"),
+        ({"from", "to"}, "to_time", "to"),
+        ({"startTime", "endTime"}, "start_time", "startTime"),
+        ({"startTime", "endTime"}, "from", "startTime"),
+        ({"from_time"}, "fromTime", "from_time"),
+        ({"limit"}, "pageSize", "limit"),
+        ({"limit", "page_size"}, "pageSize", "page_size"),
+        ({"limit", "pageSize"}, "page_size", "pageSize"),
+        ({"from"}, "from", None),
+        ({"from"}, "to", None),
+        ({"name"}, "endpoint", None),
+    ],
+)
+def test_other_names(names: set[str], other: str, meant: str | None) -> None:
+    assert other_names(names).get(other) == meant
 
 
 VALUES = st.recursive(

@@ -18,7 +18,14 @@ from delta_server.http.gate import UnguardedRoute, bare
 from delta_server.http.guards import GUARDS
 from tests.conftest import Keys, bearer
 
-PUBLIC = {("GET", "/healthz"), ("GET", "/docs"), ("GET", "/docs/openapi.json"), ("GET", "/docs/{}")}
+PUBLIC = {
+    ("GET", "/healthz"),
+    ("GET", "/v1/health"),
+    ("GET", "/"),
+    ("GET", "/docs"),
+    ("GET", "/docs/openapi.json"),
+    ("GET", "/docs/{}"),
+}
 SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 

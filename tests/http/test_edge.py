@@ -191,7 +191,7 @@ async def test_the_access_log(sample_app: Application, sample_keys: Keys) -> Non
 async def test_odd_methods_and_paths_make_no_new_series(client: httpx.AsyncClient, keys: Keys) -> None:
     await client.request("BREW", "/nowhere/1")
     await client.get("/nowhere/2")
-    text = (await client.get("/metrics", headers=bearer(keys.project))).text
+    text = (await client.get("/metrics", headers=bearer(keys.account))).text
     assert 'delta_http_requests_total{method="OTHER",route="(none)",status="404"} 1.0' in text
     assert "nowhere" not in text
     assert "BREW" not in text

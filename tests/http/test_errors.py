@@ -28,6 +28,7 @@ async def test_the_shape(client: httpx.AsyncClient) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
     assert list(problem) == [
         "type", "title", "status", "detail", "code", "message", "request_id", "timestamp", "errors",
+        "error", "statusCode", "requestId",
     ]  # fmt: skip
     assert problem["type"] == "urn:delta:problem:validation-error"
     assert problem["timestamp"] == "2026-01-01T00:00:00.000Z"
@@ -83,9 +84,9 @@ def test_what_is_expected_is_logged_without_the_way_there() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status", "type", "title"),
     [
-        ("PUT", "/v1/sample", {}, 405, "method-not-allowed", "method"),
-        ("GET", "/healthz?" + "x" * 9000, {}, 414, "uri-too-long", "URL"),
-        ("POST", "/v1/sample", {"content-type": "text/plain"}, 415, "unsupported-media-type", "form"),
+        ("PUT", "/v1/sample", {}, 405, "method-not-allowed", "Method"),
+        ("GET", "/healthz?" + "x" * 9000, {}, 414, "uri-too-long", "URI"),
+        ("POST", "/v1/sample", {"content-type": "text/plain"}, 415, "unsupported-media-type", "media type"),
     ],
 )
 async def test_titles_that_fit(
@@ -107,7 +108,8 @@ async def test_titles_that_fit(
     [
         ("/v1/deltas?order=up", "order must be asc or desc, not 'up'"),
         ("/v1/deltas?since_snapshot=x&format=xml", "format must be json-patch or merge-patch or changes, not 'xml'"),
-        ("/v1/snapshots?endpoint=x", "unknown query parameter endpoint (endpoint_id?); this route knows changed_only"),
+        ("/v1/snapshots?change=x", "unknown query parameter change; this route knows changed_only"),
+        ("/v1/snapshots?changed=x", "unknown query parameter changed (changed_only?); this route knows changed_only"),
         ("/v1/snapshots?from=soon", "or a date like 2026-05-01, or an age like 24h or 7d"),
         ("/v1/endpoints/none", "GET /v1/endpoints lists them"),
         ("/v1/nowhere", "write / within a name as %2F"),
@@ -124,8 +126,8 @@ async def test_messages_say_what_to_send(client: httpx.AsyncClient, keys: Keys, 
     [
         (
             "/v1/snapshots",
-            {"endpoint": "x", "data": 1},
-            "unknown field endpoint (endpoint_id?); known here are endpoint_id, data",
+            {"meta": {}, "data": 1},
+            "unknown field meta; known here are endpoint_id, data",
         ),
         ("/v1/snapshots/batch", {"snapshots": []}, "snapshots must have at least 1 element"),
         (

@@ -17,30 +17,100 @@ from tests.storage.opened import START_MS, FakeClock
 
 
 async def test_shallow(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/healthz")).json() == {"status": "ok"}
+    assert (await client.get("/healthz")).json() == {"status": "ok", "server": "ok", "database": "ok"}
 
 
 async def test_details(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
     clock.advance(5000)
-    for path in ("/healthz/details", "/v1/health"):
-        answer = await client.get(path, headers=bearer(keys.read))
-        health = answer.json()
-        assert (answer.status_code, health["status"]) == (200, "ok")
-        assert health["uptime_s"] == 5
-        assert health["database"]["database_bytes"] > 0
-        assert health["database"]["writes_waiting"] in (0, 1)  # a background loop may be writing
-        assert health["disk_free_bytes"] > 0
-        assert list(health["queues"]) == list(health_routes._HEALTH["queues"]) == ["deltas_pending"]
-        assert {loop["name"] for loop in health["loops"]} >= {"forget old idempotency keys"}
-        assert all(loop["running"] for loop in health["loops"])
+    answer = await client.get("/healthz/details", headers=bearer(keys.account))
+    health = answer.json()
+    assert (answer.status_code, health["status"]) == (200, "healthy")
+    assert set(health["dependencies"].values()) == {"healthy"}
+    assert health["uptime_s"] == 5
+    assert health["database"]["database_bytes"] > 0
+    assert health["database"]["writes_waiting"] in (0, 1)  # a background loop may be writing
+    assert health["disk_free_bytes"] > 0
+    assert list(health["queues"]) == list(health_routes._HEALTH["queues"]) == ["deltas_pending"]
+    assert {loop["name"] for loop in health["loops"]} >= {"forget old idempotency keys"}
+    assert all(loop["running"] for loop in health["loops"])
+
+
+@pytest.mark.parametrize("path", ["/healthz/details", "/metrics"])
+async def test_a_projects_key_sees_nothing_of_the_whole_server(
+    client: httpx.AsyncClient, keys: Keys, path: str
+) -> None:
+    for key, status in ((keys.project, 403), (keys.read, 403), (keys.ingest, 403), (keys.account, 200)):
+        assert (await client.get(path, headers=bearer(key))).status_code == status
+
+
+async def test_health_by_dependency_needs_no_key(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
+    public = (await client.get("/v1/health")).json()
+    names = ["snapshot_store", "event_store", "user_store", "rate_limiter"]
+    assert public == {
+        "status": "healthy",
+        "dependencies": dict.fromkeys(names, "healthy"),
+        "timestamp": "2026-01-01T00:00:00.002Z",
+    }
+    for key in (keys.project, keys.read, keys.ingest):
+        assert (await client.get("/v1/health", headers=bearer(key))).json() == public
+    seen = (await client.get("/v1/health", headers=bearer(keys.account))).json()
+    assert set(seen) == {*public, "details"}
+    assert seen["details"]["database"]["database_bytes"] > 0
+    for path in ("/api/health", "/api/v1/health"):
+        assert (await client.get(path)).json() == public
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"authorization": "Bearer nonsense"}, 401),
+        ({"authorization": "Basic eDp5"}, 401),
+        ({"x-api-key": ""}, 401),
+    ],
+)
+async def test_a_key_that_is_no_good_is_told_so_at_health_too(
+    client: httpx.AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    assert (await client.get("/v1/health", headers=headers)).status_code == status
 
 
 async def test_a_database_that_does_not_answer(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
     await app.services.db.close()
     health = app.litestar.state.vitals.health()
-    assert (health.status, health.database) == ("failing", None)
-    assert (await client.get("/healthz")).status_code == 200
-    assert (await client.get("/v1/health", headers=bearer(keys.read))).status_code == 503
+    assert (health.status, health.database) == ("unhealthy", None)
+    shallow = await client.get("/healthz")
+    assert (shallow.status_code, shallow.json()) == (
+        503,
+        {"status": "failing", "server": "ok", "database": "failing"},
+    )
+    for headers in ({}, bearer(keys.account)):
+        answer = await client.get("/v1/health", headers=headers)
+        assert answer.status_code == 503
+        assert set(answer.json()) == {"status", "dependencies", "timestamp"}  # whose key it is cannot be looked up
+        assert answer.json()["dependencies"]["event_store"] == "unhealthy"
+        assert answer.json()["dependencies"]["rate_limiter"] == "healthy"
+
+
+async def test_requests_that_fill_the_memory_for_bodies(app: Application, client: httpx.AsyncClient) -> None:
+    app.edge.budgets.bodies.used_bytes = app.edge.budgets.bodies.limit_bytes
+    health = (await client.get("/v1/health")).json()
+    assert (health["status"], health["dependencies"]["rate_limiter"]) == ("degraded", "degraded")
+    assert health["dependencies"]["event_store"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("loop", "dependency"),
+    [
+        ("compute deltas", "snapshot_store"),
+        ("write the log back", "snapshot_store"),
+        ("seal new events", "event_store"),
+        ("look after people", "user_store"),
+    ],
+)
+async def test_a_loop_that_is_down_is_told_by_what_it_looks_after(app: Application, loop: str, dependency: str) -> None:
+    health = vitals(app, LoopState(loop, False, 0, failures=1, last_failed_at=START_MS)).health()
+    assert [name for name, state in health.dependencies.items() if state == "degraded"] == [dependency]
+    assert health.status == "degraded"
 
 
 def database(*, last_commit_failed: bool) -> DatabaseStats:
@@ -48,7 +118,8 @@ def database(*, last_commit_failed: bool) -> DatabaseStats:
 
 
 def vitals(app: Application, loop: LoopState) -> Vitals:
-    return Vitals(app.services, lambda: [loop], {})
+    dependencies = delta_app.health_by(app.services)
+    return Vitals(app.services, lambda: [loop], {}, dependencies=dependencies, budgets=[app.edge.budgets.bodies])
 
 
 @pytest.mark.parametrize(
@@ -67,14 +138,14 @@ async def test_what_needs_its_owner(
     monkeypatch.setattr(app.services.db, "stats", lambda: database(last_commit_failed=failed))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     health = vitals(app, LoopState("pack", running, 0, failures=1, last_failed_at=START_MS)).health()
-    assert health.status == ("degraded" if reasons else "ok")
+    assert health.status == ("degraded" if reasons else "healthy")
     assert len(health.reasons) == len(reasons)
     assert all(part in reason for part, reason in zip(reasons, health.reasons, strict=True))
     assert health.loops[0].last_failed_at == "2026-01-01T00:00:00.000Z"
 
 
 async def test_what_only_grows_is_a_counter(client: httpx.AsyncClient, keys: Keys) -> None:
-    text = (await client.get("/metrics", headers=bearer(keys.project))).text
+    text = (await client.get("/metrics", headers=bearer(keys.account))).text
     for name in ("writes", "slow_writes", "commits", "commit_failures"):
         assert f"# TYPE delta_database_{name}_total counter" in text
     assert "# TYPE delta_database_database_bytes gauge" in text
@@ -84,7 +155,7 @@ async def test_what_only_grows_is_a_counter(client: httpx.AsyncClient, keys: Key
 
 async def test_metrics(client: httpx.AsyncClient, keys: Keys) -> None:
     await client.get("/healthz")
-    answer = await client.get("/metrics", headers=bearer(keys.project))
+    answer = await client.get("/metrics", headers=bearer(keys.account))
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert 'delta_http_requests_total{method="GET",route="/healthz",status="200"} 1.0' in answer.text
     assert "delta_database_database_bytes " in answer.text
@@ -97,4 +168,4 @@ async def test_metrics_may_be_made_public(config: Config, clock: FakeClock) -> N
     public = Config(storage=config.storage, server=type(config.server)(metrics_public=True))
     async with started(delta_app.build(public, clock=clock)) as app, client_of(app) as client:
         assert (await client.get("/metrics")).status_code == 200
-        assert (await client.get("/v1/health")).status_code == 401
+        assert (await client.get("/healthz/details")).status_code == 401

@@ -95,7 +95,7 @@ async def test_a_whole_exchange(served: Served) -> None:
         head = await client.head("/v1/endpoints", headers=bearer(served.keys.project))
         assert (head.status_code, head.content, int(head.headers["content-length"]) > 0) == (200, b"", True)
         after = await client.get("/healthz")  # on the same connection: HEAD left nothing in it
-        assert after.json() == {"status": "ok"}
+        assert after.json()["status"] == "ok"
 
 
 async def test_a_body_too_large_is_refused_before_it_is_sent(served: Served) -> None:

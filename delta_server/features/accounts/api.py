@@ -12,7 +12,7 @@ from delta_server.features.accounts.schemas import ApiKey, KeyAnswer, NewKey
 from delta_server.http import idempotency, pagination
 from delta_server.http.auth import Caller
 from delta_server.http.docs import example
-from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
 from delta_server.storage.once import Once
 
@@ -69,13 +69,17 @@ async def list_(
     caller: NamedDependency[Caller],
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
+    page: PageNumber = None,
+    page_size: PageSize = None,
 ) -> Response[Page[ApiKey]]:
     below = pagination.decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else None
     now_ms = services.clock.now_ms()
-    rows = await service.page(services, caller, below=below, limit=limit + 1)
+    size = page_size or limit
+    skip = pagination.skipped(page, size, cursor)
+    rows = await service.page(services, caller, below=below, limit=skip + size + 1)
     found = pagination.page(
-        rows,
-        limit=limit,
+        rows[skip:],
+        limit=size,
         item=lambda row: schemas.api_key(row, now_ms),
         cursor=lambda row: pagination.encode_cursor(_LIST, row.id),
     )

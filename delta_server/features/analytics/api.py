@@ -9,9 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
-from delta_server.core import fields, intervals, queries, shown_event
-from delta_server.core.errors import Invalid
-from delta_server.core.nearest import shown
+from delta_server.core import bounds, fields, intervals, queries, shown_event
 from delta_server.core.plan import Listing
 from delta_server.core.queries import Asked, Fill, Query
 from delta_server.core.shown_event import ShownEvent
@@ -20,21 +18,25 @@ from delta_server.features.analytics.schemas import Meta, Result, Table
 from delta_server.features.analytics.service import Found, Place
 from delta_server.http import conditional, pagination
 from delta_server.http.docs import example
-from delta_server.http.event_filters import BY_DATA, EventFilters, split
+from delta_server.http.event_filters import BY_DATA, EventFilters, names
 from delta_server.http.leaving import while_connected
-from delta_server.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, CursorText, Limit, Page
+from delta_server.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, CursorText, Limit, Page, PageNumber
 from delta_server.services import Services
 
 _TAGS = ["Analytics"]
 _LIST = "events"
 _MOST_SKIPPED = 100_000
 
+_INTERVAL = "1m, 5m, 15m, 1h, 90m, 1d, 1w ..."
 _METRICS = "count, unique_users, avg_duration, p95_duration, sum_data.price ...; several with commas"
 Metrics: TypeAlias = Annotated[list[str] | None, QueryParameter(name="metrics", description=_METRICS)]
 GroupBy: TypeAlias = Annotated[
     list[str] | None, QueryParameter(name="groupBy", description="eventType, data.plan ...; several with commas")
 ]
 Rows: TypeAlias = Annotated[int, QueryParameter(ge=1, le=queries.MAX_ROWS, description="How many rows at most")]
+RowsOfPage: TypeAlias = Annotated[
+    int | None, QueryParameter(name="pageSize", ge=1, le=queries.MAX_ROWS, description="The same as limit")
+]
 Filled: TypeAlias = Annotated[
     Fill | None, QueryParameter(description="Stretches of time without events come too: with 0, or with null")
 ]
@@ -78,29 +80,31 @@ async def aggregate(
     services: NamedDependency[Services],
     project: NamedDependency[int],
     filters: NamedDependency[EventFilters],
-    interval: Annotated[str, QueryParameter(description="1m, 5m, 15m, 1h, 90m, 1d, 1w ...")] = "1h",
+    interval: Annotated[str, QueryParameter(description=_INTERVAL)] = "1h",
     computed: Metrics = None,  # `metrics` is the server's own
     group_by: GroupBy = None,
     fill: Filled = None,
     compare: Compare = None,
     limit: Rows = queries.DEFAULT_ROWS,
     cursor: CursorText = None,
+    page: PageNumber = None,
+    page_size: RowsOfPage = None,
 ) -> Response[Any]:
     """A row for each stretch of time that has events, and group; of the last week when no time is given. Besides the
     parameters below, `data.NAME=value` and `metadata.NAME=value` choose events."""
-    keys = split(group_by or ())
+    keys = names(group_by or ())
     for n, key in enumerate(keys):
         fields.parse(key, at=f"groupBy[{n}]")
     asked = Asked(
-        metrics=split(computed or ["count"]),
+        metrics=names(computed or ["count"]),
         group_by=[f"time:{interval}", *keys],
         fill=fill,
         compare=compare,
-        limit=limit,
+        limit=page_size or limit,
         cursor=cursor,
         timezone=filters.zone_name,
     )
-    return await _table(request, services, project, filters, asked, interval=interval)
+    return await _table(request, services, project, filters, asked, interval=interval, page=page)
 
 
 @get(
@@ -118,25 +122,33 @@ async def analyse(
     group_by: GroupBy = None,
     having: Annotated[list[str] | None, QueryParameter(description="count>10, avg_duration<=5; with commas")] = None,
     order_by: Annotated[
-        list[str] | None, QueryParameter(name="orderBy", description="-count is by count, most first; with commas")
+        list[str] | None,
+        QueryParameter(name="orderBy", description="-count or `count desc`: by count, most first; with commas"),
     ] = None,
+    interval: Annotated[
+        str | None, QueryParameter(description=f"Each group's rows are along time then: {_INTERVAL}")
+    ] = None,
+    fill: Filled = None,
     compare: Compare = None,
     limit: Rows = queries.DEFAULT_ROWS,
     cursor: CursorText = None,
+    page: PageNumber = None,
+    page_size: RowsOfPage = None,
 ) -> Response[Any]:
-    """A row for each group, of the last week when no time is given. Besides the parameters below, `data.NAME=value` and
-    `metadata.NAME=value` choose events."""
+    """A row for each group, of the last week when no time is given; with `interval` one for each group and stretch of
+    time. Besides the parameters below, `data.NAME=value` and `metadata.NAME=value` choose events."""
     asked = Asked(
-        metrics=split(computed or ["count"]),
-        group_by=split(group_by or ()),
-        having=[_bound(text, f"having[{n}]") for n, text in enumerate(split(having or ()))],
-        order_by=split(order_by or ()),
+        metrics=names(computed or ["count"]),
+        group_by=[*([] if interval is None else [f"time:{interval}"]), *names(group_by or ())],
+        having=[bounds.parse(text, at=f"having[{n}]") for n, text in enumerate(names(having or ()))],
+        order_by=[_order(text) for text in names(order_by or ())],
+        fill=fill,
         compare=compare,
-        limit=limit,
+        limit=page_size or limit,
         cursor=cursor,
         timezone=filters.zone_name,
     )
-    return await _table(request, services, project, filters, asked)
+    return await _table(request, services, project, filters, asked, interval=interval, page=page)
 
 
 @get(
@@ -153,7 +165,7 @@ async def list_events(
     order: Annotated[Literal["asc", "desc"], QueryParameter(description="By timestamp")] = "desc",
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
-    page: Annotated[int | None, QueryParameter(ge=1, description="Instead of a cursor, near the begin")] = None,
+    page: PageNumber = None,
     page_size: Annotated[
         int | None, QueryParameter(name="pageSize", ge=1, le=MAX_LIMIT, description="How many at most")
     ] = None,
@@ -167,7 +179,7 @@ async def list_events(
         ascending=order == "asc",
         after=pagination.decode_cursor(name, cursor, tuple[int, int]) if cursor else None,
         limit=size,
-        skip=_skipped(page, size, cursor),
+        skip=pagination.skipped(page, size, cursor, most=_MOST_SKIPPED),
     )
     columns, rows = await while_connected(request, service.listing(services, project, listing))
     at, seq = columns.index("time_ms"), columns.index("seq")
@@ -180,15 +192,6 @@ async def list_events(
     return pagination.respond(request, found)
 
 
-def _skipped(page: int | None, size: int, cursor: str | None) -> int:
-    skip = ((page or 1) - 1) * size
-    if cursor and page is not None:
-        raise Invalid("page and cursor exclude each other: give one of them", field="page")
-    if skip > _MOST_SKIPPED:
-        raise Invalid(f"page leads past the first {_MOST_SKIPPED} events: go on with next_cursor", field="page")
-    return skip
-
-
 async def _table(
     request: Request[Any, Any, Any],
     services: Services,
@@ -196,10 +199,12 @@ async def _table(
     filters: EventFilters,
     asked: Asked,
     *,
-    interval: str | None = None,
+    interval: str | None,
+    page: int | None,
 ) -> Response[Any]:
     started = time.perf_counter()
-    here = service.place(services, asked.cursor)
+    skip = pagination.skipped(page, asked.limit or 0, asked.cursor, most=_MOST_SKIPPED)
+    here = service.place(services, asked.cursor, skip=skip)
     within = filters.week(here.now_ms)
     if interval is not None:
         intervals.parse(interval, filters.zone, within, at="interval")
@@ -222,16 +227,13 @@ def _meta(query: Query, here: Place, found: Found, started: float) -> Meta:
     return Meta(found.source, found.scanned, found.approximate, took_ms, found.has_more, next_cursor)
 
 
-_BOUND = re.compile(r"([^<>=!]+)(>=|<=|!=|>|<|=)(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)")
-_OPERATIONS = {">=": "gte", "<=": "lte", "!=": "is_not", ">": "gt", "<": "lt", "=": "is"}
+_ORDER = re.compile(r"(.+?) *[ :] *(asc|desc)", re.IGNORECASE)
 
 
-def _bound(text: str, at: str) -> list[Any]:
-    """`count>10` as the grammar of queries has it. Raises Invalid."""
-    match = _BOUND.fullmatch(text.strip())
-    if match is None:
-        raise Invalid(f"{at} must be a bound like count>10, not {shown(text)}", field=at)
-    return [_OPERATIONS[match[2]], match[1].strip(), float(match[3])]
+def _order(text: str) -> Any:
+    """`count desc` and `count:desc` are `-count`, too."""
+    match = _ORDER.fullmatch(text)
+    return text if match is None else [match[1], match[2].lower()]
 
 
 ROUTES = [ask, aggregate, analyse, list_events]

@@ -40,10 +40,10 @@ class Place(msgspec.Struct, frozen=True):
     digest: bytes = b""
 
 
-def place(svc: Services, cursor: str | None) -> Place:
-    """Raises BadRequest."""
+def place(svc: Services, cursor: str | None, *, skip: int = 0) -> Place:
+    """`skip` rows from the begin when there is no cursor. Raises BadRequest."""
     if cursor is None:
-        return Place(svc.clock.now_ms())
+        return Place(svc.clock.now_ms(), skip)
     digest, now_ms, skip = pagination.decode_cursor(_CURSOR, cursor, tuple[bytes, int, int])
     if not (digest and 0 <= skip <= _MOST_SKIPPED and 0 <= now_ms <= svc.clock.now_ms()):
         raise BadRequest("the cursor is not valid: use next_cursor of the page before", field="cursor")

@@ -7,11 +7,13 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from delta_server.core.errors import Invalid
+from delta_server.core import ids
+from delta_server.core.errors import Invalid, NotFound
 from delta_server.features.deltas import schemas, service
 from delta_server.features.deltas.schemas import Comparison, Delta, Format
 from delta_server.features.endpoints import service as endpoints
 from delta_server.http import pagination, spans
+from delta_server.http.auth import PROJECT
 from delta_server.http.docs import example
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
@@ -21,7 +23,11 @@ _LIST = "deltas"
 
 FormatText: TypeAlias = Annotated[Format, QueryParameter(description="How `diff` is written")]
 _PATTERN = "A field pattern such as /items/*/price, where * is any element: changes at it and under it"
-_BESIDE_SINCE = frozenset({"since_snapshot", "format", "endpoint_id"})
+_BESIDE_SINCE = frozenset({"since_snapshot", "format", "endpoint_id", PROJECT})
+_PATCH: Format = "json-patch"
+_DEFAULTS = {
+    "kind": "content", "min_changes": "0", "order": "desc", "limit": str(DEFAULT_LIMIT), "format": _PATCH,
+}  # fmt: skip
 
 
 @get(
@@ -44,14 +50,14 @@ async def list_deltas(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
     since_snapshot: Annotated[str | None, QueryParameter(description="Compare this snapshot with the latest")] = None,
-    format: FormatText = "json-patch",
+    format: Annotated[Format | None, QueryParameter(description="How `diff` is written; default json-patch")] = None,
 ) -> Response[Any]:
     """With `since_snapshot` the answer is one comparison: what changed since then. `format` goes with it, and
     `endpoint_id` may; everything else is about the list."""
-    _check_together(request.query_params)
+    _check_together(request.query_params.multi_items())
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
     if since_snapshot is not None:
-        return Response(await service.since(services, project, since_snapshot, format, endpoint))
+        return Response(await service.since(services, project, since_snapshot, format or _PATCH, endpoint))
     span = spans.span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     filter = service.filter_of(kind=kind, min_changes=min_changes, path=path)
     found = await service.page(services, project, endpoint, span, limit=limit, filter=filter)
@@ -59,9 +65,9 @@ async def list_deltas(
     return pagination.respond(request, Page(found.deltas, next_cursor is not None, next_cursor))
 
 
-def _check_together(given: Iterable[str]) -> None:
-    """Raise Invalid for an option that would have no effect."""
-    names = set(given)
+def _check_together(given: Iterable[tuple[str, str]]) -> None:
+    """Raise Invalid for an option that would have no effect. Its default may stand there: forms send all of them."""
+    names = {name for name, value in given if value != _DEFAULTS.get(name)}
     if "since_snapshot" in names:
         for name in sorted(names - _BESIDE_SINCE):
             raise Invalid(
@@ -83,9 +89,16 @@ async def get_delta(
     services: NamedDependency[Services],
     project: NamedDependency[int],
     delta_id: FromPath[str],
-    format: FormatText = "json-patch",
+    endpoint_id: Annotated[
+        str | None, QueryParameter(description="Id or name; 404 when the delta is not one of this endpoint")
+    ] = None,
+    format: FormatText = _PATCH,
 ) -> Delta:
-    return await service.get(services, project, delta_id, format)
+    endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
+    delta = await service.get(services, project, delta_id, format)
+    if endpoint is not None and ids.text(endpoint.uid) != delta.endpoint_id:
+        raise NotFound(f"no such delta of the endpoint {endpoint.name}: it is one of another endpoint")
+    return delta
 
 
 @post(

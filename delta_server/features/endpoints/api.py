@@ -10,8 +10,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from delta_server.features.endpoints import service
 from delta_server.features.endpoints.schemas import Endpoint, EndpointAnswer, EndpointChange, NewEndpoint
 from delta_server.http import idempotency, pagination
+from delta_server.http.auth import Caller
 from delta_server.http.docs import example
-from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
 from delta_server.storage.once import Once
 
@@ -44,10 +45,10 @@ _EXAMPLE = {
 async def create(
     data: JSONBody[NewEndpoint],
     services: NamedDependency[Services],
-    project: NamedDependency[int],
+    caller: NamedDependency[Caller],
     once: NamedDependency[Once],
 ) -> Response[bytes]:
-    return idempotency.respond(await service.create(services, project, data, once), "/v1/endpoints")
+    return idempotency.respond(await service.create(services, caller, data, once), "/v1/endpoints")
 
 
 @get(
@@ -63,11 +64,18 @@ async def list_(
     name_prefix: Annotated[str, QueryParameter(description="Only endpoints whose name begins so")] = "",
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
+    page: PageNumber = None,
+    page_size: PageSize = None,
 ) -> Response[Page[Endpoint]]:
     after = pagination.decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
-    rows = await service.page(services, project, prefix=name_prefix, after=after, limit=limit + 1)
+    size = page_size or limit
+    skip = pagination.skipped(page, size, cursor)
+    rows = await service.page(services, project, prefix=name_prefix, after=after, limit=skip + size + 1)
     found = pagination.page(
-        rows, limit=limit, item=service.view, cursor=lambda row: pagination.encode_cursor(_LIST, row.endpoint.name)
+        rows[skip:],
+        limit=size,
+        item=service.view,
+        cursor=lambda row: pagination.encode_cursor(_LIST, row.endpoint.name),
     )
     return pagination.respond(request, found)
 

@@ -21,7 +21,11 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`project_id` is a project's id or name: with a project's key its own, which may be left out; with an account's
+    key it says for which project the endpoint is."""
+
     name: str
+    project_id: str | None = None
     description: str = ""
     diff: DiffSettings | None = None
     retention: Retention | None = None

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core import diff_settings, ids, names
 from delta_server.core.diff_settings import DiffSettings
-from delta_server.core.errors import Conflict, NotFound
+from delta_server.core.errors import Conflict, Forbidden, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import schemas, store
 from delta_server.features.endpoints.schemas import (
@@ -20,6 +20,8 @@ from delta_server.features.endpoints.schemas import (
 )
 from delta_server.features.endpoints.schemas import Retention as Retention
 from delta_server.features.endpoints.store import Endpoint, Shown
+from delta_server.features.projects import service as projects
+from delta_server.http.auth import NEEDS_PROJECT, Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Answer, Once
@@ -83,9 +85,10 @@ def confirm(tx: Tx, endpoint: EndpointRef) -> None:
         raise _missing()
 
 
-async def create(svc: Services, project: int, new: NewEndpoint, once: Once) -> Answer:
-    """Raises Invalid for the name or the settings, Conflict when the project has an endpoint of that name."""
-    return await svc.db.write(_create, project, new, once)
+async def create(svc: Services, caller: Caller, new: NewEndpoint, once: Once) -> Answer:
+    """Raises Invalid for the name or the settings, Conflict when the project has an endpoint of that name, Forbidden
+    for another project than the key's, and for an account's key without any."""
+    return await svc.db.write(_create, caller, new, once)
 
 
 def get(svc: Services, project: int, text: str) -> Shown:
@@ -142,9 +145,12 @@ def _missing() -> NotFound:
     return NotFound("there is no such endpoint: GET /v1/endpoints lists them")
 
 
-def _create(tx: Tx, project: int, new: NewEndpoint, once: Once) -> Answer:
+def _create(tx: Tx, caller: Caller, new: NewEndpoint, once: Once) -> Answer:
     if answer := once.replay(tx):
         return answer
+    project = (caller if new.project_id is None else projects.narrowed(tx, caller, new.project_id)).project
+    if project is None:
+        raise Forbidden(NEEDS_PROJECT)
     accounts.check_project(tx, project)
     made = store.insert(
         tx,

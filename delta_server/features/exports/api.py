@@ -9,13 +9,13 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse
 
-from delta_server.core import intervals, queries
+from delta_server.core import intervals, queries, times
 from delta_server.core.plan import Listing
 from delta_server.core.queries import Asked
 from delta_server.features.exports import schemas, service
 from delta_server.features.exports.schemas import MEDIA_TYPES, Format
 from delta_server.http.docs import example
-from delta_server.http.event_filters import BY_DATA, EventFilters, split
+from delta_server.http.event_filters import BY_DATA, EventFilters, names
 from delta_server.http.leaving import while_connected
 from delta_server.services import Services
 
@@ -43,10 +43,15 @@ async def export_events(
     project: NamedDependency[int],
     filters: NamedDependency[EventFilters],
     format_: Form = None,
+    interval: Annotated[
+        str | None, QueryParameter(description="Checked, and of no effect: events are not gathered by time here")
+    ] = None,
 ) -> Stream:
     """All events that match, oldest first. An export that fails on its way breaks the connection. In CSV, texts that a
     spreadsheet would run as a formula begin with an apostrophe."""
     form = schemas.wanted(format_, request.headers.get("accept", ""))
+    if interval is not None:
+        times.parse_length(interval, field="interval")
     listing = Listing(filters.span(services.clock.now_ms()), filters.where, ascending=True)
     pieces = await while_connected(request, service.events(services, project, listing, form))
     return _file(pieces, schemas.file_name("events", listing.span, filters.zone, form), form)
@@ -74,8 +79,8 @@ async def export_aggregated(
     """The rows of /v1/events/aggregated, all of them; of the last week when no time is given."""
     form = schemas.wanted(format_, request.headers.get("accept", ""))
     asked = Asked(
-        metrics=split(computed or ["count"]),
-        group_by=[f"time:{interval}", *split(group_by or ())],
+        metrics=names(computed or ["count"]),
+        group_by=[f"time:{interval}", *names(group_by or ())],
         timezone=filters.zone_name,
     )
     now_ms = services.clock.now_ms()

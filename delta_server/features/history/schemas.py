@@ -10,11 +10,13 @@ from delta_server.features.history.store import Totals as TotalsRow
 
 
 class Change(msgspec.Struct, frozen=True):
-    """`value` is the field's from this snapshot on, as its document writes it; absent where the field is gone."""
+    """`value` is the field's from this snapshot on, as its document writes it. Where the field is gone it is absent,
+    and `exists` is there and false: not to be taken for null."""
 
     snapshot_id: str
     captured_at: str
     value: msgspec.Raw | UnsetType = UNSET
+    exists: bool | UnsetType = UNSET
 
 
 class History(msgspec.Struct, frozen=True):
@@ -117,7 +119,11 @@ EXAMPLE_HISTORY = {
     "path": "/items/[sku=A7]/price",
     "data": [
         {**_WHEN, "value": 12.50},
-        {"snapshot_id": "01890a5d-ac96-774b-bcce-b302099a8058", "captured_at": "2026-05-02T08:00:00.000Z"},
+        {
+            "snapshot_id": "01890a5d-ac96-774b-bcce-b302099a8058",
+            "captured_at": "2026-05-02T08:00:00.000Z",
+            "exists": False,
+        },
     ],
     "has_more": True,
     "next_cursor": _NEXT,

@@ -115,6 +115,7 @@ async def _changes(svc: Services, endpoint: EndpointRef, found: Sequence[Version
             snapshot_id=ids.text(uids[version.at.content]),
             captured_at=times.format(version.at.captured_at),
             value=msgspec.UNSET if version.value is None else msgspec.Raw(version.value),
+            exists=False if version.value is None else msgspec.UNSET,
         )
         for version in found
     ]

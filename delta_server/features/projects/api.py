@@ -12,7 +12,7 @@ from delta_server.features.projects.schemas import NewProject, Project, ProjectA
 from delta_server.http import idempotency, pagination
 from delta_server.http.auth import Caller
 from delta_server.http.docs import example
-from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
 from delta_server.storage.once import Once
 
@@ -57,11 +57,15 @@ async def list_(
     name_prefix: Annotated[str, QueryParameter(description="Only projects whose name begins so")] = "",
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
+    page: PageNumber = None,
+    page_size: PageSize = None,
 ) -> Response[Page[Project]]:
     after = pagination.decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
-    rows = await service.page(services, caller, prefix=name_prefix, after=after, limit=limit + 1)
+    size = page_size or limit
+    skip = pagination.skipped(page, size, cursor)
+    rows = await service.page(services, caller, prefix=name_prefix, after=after, limit=skip + size + 1)
     found = pagination.page(
-        rows, limit=limit, item=schemas.project, cursor=lambda row: pagination.encode_cursor(_LIST, row.name)
+        rows[skip:], limit=size, item=schemas.project, cursor=lambda row: pagination.encode_cursor(_LIST, row.name)
     )
     return pagination.respond(request, found)
 

@@ -3,6 +3,8 @@
 An account's key sees all projects of the account, a project's key its own.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import UNSET
 
@@ -62,6 +64,26 @@ def find(tx: Tx, caller: Caller, text: str) -> Project:
     return found
 
 
+def speak_for(svc: Services, key: str, named: Sequence[str]) -> Caller:
+    """The key's caller, within the projects that the request names beside it. Raises Unauthorized, Forbidden."""
+    caller = accounts.authenticate(svc, key)
+    for project in named:
+        caller = svc.db.peek(narrowed, caller, project)
+    return caller
+
+
+def narrowed(tx: Tx, caller: Caller, text: str) -> Caller:
+    """The caller within the project of that id or name, which for a project's key can only be its own.
+
+    Raises Forbidden for any other, whether there is one or not: nobody learns by it what others have.
+    """
+    try:
+        project = find(tx, caller, text)
+    except NotFound:
+        raise Forbidden("the project is not one of this key's: GET /v1/projects lists those") from None
+    return msgspec.structs.replace(caller, project=project.id, chosen=caller.chosen or caller.project is None)
+
+
 def ensure(tx: Tx, account: int, name: str) -> Project:
     """The account's project of that name, made when absent. Raises Invalid for the name."""
     name = names.check(name)
@@ -115,7 +137,7 @@ def _delete(tx: Tx, caller: Caller, text: str) -> None:
 
 def _refuse_renaming(caller: Caller) -> None:
     """A project's key would learn by it which names the account's other projects have. Raises Forbidden."""
-    if caller.project is not None:
+    if caller.project is not None and not caller.chosen:
         raise Forbidden("only an account's key may rename a project")
 
 

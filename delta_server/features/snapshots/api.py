@@ -7,6 +7,7 @@ from litestar import MediaType, Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
+from msgspec import UNSET
 
 from delta_server.core import codec, times
 from delta_server.core.errors import Invalid
@@ -29,6 +30,9 @@ Include: TypeAlias = Annotated[
 ]
 Endpoint: TypeAlias = Annotated[
     str | None, QueryParameter(description="Id or name: the whole body is the document. Without it: an envelope")
+]
+OfEndpoint: TypeAlias = Annotated[
+    str | None, QueryParameter(description="Id or name; 404 when the snapshot is not one of this endpoint")
 ]
 
 
@@ -95,7 +99,10 @@ def _refuse_beside_envelope(**given: str | None) -> None:
 
 def _stored(appended: service.Appended) -> list[Stored]:
     deltas = appended.deltas or [None] * len(appended.snapshots)
-    return [Stored(snapshot, delta) for snapshot, delta in zip(appended.snapshots, deltas, strict=True)]
+    return [
+        Stored(schemas.plain(kept), delta, kept.endpoint_created or UNSET)
+        for kept, delta in zip(appended.snapshots, deltas, strict=True)
+    ]
 
 
 @get(
@@ -136,8 +143,9 @@ async def get_snapshot(
     services: NamedDependency[Services],
     project: NamedDependency[int],
     snapshot_id: FromPath[str],
+    endpoint_id: OfEndpoint = None,
 ) -> Response[Any]:
-    return await _with_data(request, services, service.get(services, project, snapshot_id))
+    return await _with_data(request, services, service.get(services, project, snapshot_id, endpoint_id))
 
 
 @get(
@@ -151,8 +159,9 @@ async def get_data(
     services: NamedDependency[Services],
     project: NamedDependency[int],
     snapshot_id: FromPath[str],
+    endpoint_id: OfEndpoint = None,
 ) -> Response[Any]:
-    return await _data(request, services, service.get(services, project, snapshot_id))
+    return await _data(request, services, service.get(services, project, snapshot_id, endpoint_id))
 
 
 @get(
@@ -191,9 +200,12 @@ async def get_at(
 
 @delete("/v1/snapshots/{snapshot_id:str}", summary="Delete a snapshot", tags=_TAGS, opt=example(answer=None))
 async def delete_snapshot(
-    services: NamedDependency[Services], project: NamedDependency[int], snapshot_id: FromPath[str]
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    snapshot_id: FromPath[str],
+    endpoint_id: OfEndpoint = None,
 ) -> None:
-    await service.delete(services, project, snapshot_id)
+    await service.delete(services, project, snapshot_id, endpoint_id)
 
 
 async def _with_data(request: Request[Any, Any, Any], services: Services, row: Row) -> Response[Any]:

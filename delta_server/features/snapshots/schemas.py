@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from delta_server.core import ids, json_text, times
 from delta_server.features.deltas.service import Delta
@@ -26,7 +26,7 @@ class NewSnapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     endpoint_id: str
     data: msgspec.Raw
-    captured_at: str | None = None
+    captured_at: str | float | None = None
     source: str | None = None
     metadata: msgspec.Raw = NULL
     """A union with None would let msgspec take null alone."""
@@ -63,11 +63,19 @@ class Snapshot(msgspec.Struct, frozen=True):
     metadata: msgspec.Raw
 
 
+class Kept(Snapshot, frozen=True, omit_defaults=True):
+    """What is kept of an answer for a repeated request."""
+
+    endpoint_created: bool = False
+
+
 class Stored(msgspec.Struct, frozen=True):
-    """`delta` is what changed since the snapshot before, when asked for by `include=delta` and when there is one."""
+    """`delta` is what changed since the snapshot before, when asked for by `include=delta` and when there is one.
+    `endpoint_created` is true when the request made the endpoint (a mistyped name does), else absent."""
 
     snapshot: Snapshot
     delta: Delta | None = None
+    endpoint_created: bool | UnsetType = UNSET
 
 
 class AllStored(msgspec.Struct, frozen=True):
@@ -113,7 +121,10 @@ def decode_many(body: bytes) -> list[Sent]:
 
 def _sent(item: NewSnapshot) -> Sent:
     metadata = None if item.metadata == NULL else bytes(item.metadata).decode()
-    return Sent(item.endpoint_id, bytes(item.data), item.captured_at, item.source, metadata, checked=True)
+    captured_at = item.captured_at
+    if isinstance(captured_at, float):  # since 1970
+        captured_at = f"{captured_at:.0f}" if captured_at.is_integer() else repr(captured_at)
+    return Sent(item.endpoint_id, bytes(item.data), captured_at, item.source, metadata, checked=True)
 
 
 _decode_snapshot = msgspec.json.Decoder(NewSnapshot).decode
@@ -143,3 +154,7 @@ def snapshot(row: store.Snapshot) -> Snapshot:
         source=row.source,
         metadata=msgspec.Raw(row.metadata or "{}"),
     )
+
+
+def plain(kept: Kept) -> Snapshot:
+    return Snapshot(*msgspec.structs.astuple(kept)[:-1])

@@ -19,7 +19,7 @@ from delta_server.features.deltas.service import Delta
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import schemas, store, timeline
-from delta_server.features.snapshots.schemas import Sent, Snapshot
+from delta_server.features.snapshots.schemas import Kept, Sent
 from delta_server.features.snapshots.store import Snapshot as Row
 from delta_server.features.snapshots.store import delete_some as delete_some
 from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour, Placed
@@ -274,19 +274,23 @@ def _splits(item: _Item, last: _Item | None, splits: Mapping[int, Frame], packs:
 
 def _append(tx: Tx, project: int, news: Sequence[New], entries: Sequence[Entry], once: Once) -> "Appended":
     if answer := once.replay(tx):
-        return Appended(msgspec.json.decode(answer.body, type=list[Snapshot]), replayed=True)
+        return Appended(msgspec.json.decode(answer.body, type=list[Kept]), replayed=True)
     for known in {new.endpoint.id: new.endpoint for new in news if isinstance(new.endpoint, EndpointRef)}.values():
         endpoints.confirm(tx, known)
     names = {new.endpoint for new in news if isinstance(new.endpoint, str)}
+    created = {name for name in names if endpoints.find_or_name(tx, project, name) == name}
     made = {name: endpoints.ensure(tx, project, name) for name in names}
-    stored: dict[int, Snapshot] = {}
+    stored: dict[int, Kept] = {}
     placed: dict[int, tuple[int, int]] = {}
     for number in sorted(range(len(news)), key=lambda n: entries[n].captured_at):
         new, entry = news[number], entries[number]
         endpoint = new.endpoint if isinstance(new.endpoint, EndpointRef) else made[new.endpoint]
         base = None if entry.based_on is None else placed[entry.based_on][1]
         at = timeline.place(tx, endpoint.id, entry, base)
-        stored[number], placed[number] = schemas.snapshot(_row(endpoint, new, entry, at)), (endpoint.id, at.content)
+        shown = schemas.snapshot(_row(endpoint, new, entry, at))
+        is_new = isinstance(new.endpoint, str) and new.endpoint in created
+        stored[number] = Kept(**msgspec.structs.asdict(shown), endpoint_created=is_new)
+        placed[number] = endpoint.id, at.content
     in_order = [stored[number] for number in range(len(news))]
     once.keep(tx, 201, msgspec.json.encode(in_order))
     return Appended(in_order, [placed[number] for number in range(len(news))])
@@ -315,7 +319,7 @@ class Appended(msgspec.Struct, frozen=True):
     `replayed`: what an earlier request was answered comes again, without contents. `deltas` only if asked for.
     """
 
-    snapshots: list[Snapshot]
+    snapshots: list[Kept]
     contents: Sequence[tuple[int, int]] = ()
     deltas: Sequence[Delta | None] = ()
     replayed: bool = False
@@ -325,11 +329,13 @@ class Appended(msgspec.Struct, frozen=True):
         return [snapshot.id for snapshot in self.snapshots]
 
 
-def get(svc: Services, project: int, snapshot_id: str) -> Row:
-    """Raises NotFound."""
+def get(svc: Services, project: int, snapshot_id: str, endpoint: str | None = None) -> Row:
+    """Raises NotFound, also when it is not one of `endpoint`, an id or a name."""
     snapshot = svc.db.peek(store.by_uid, project, parse_id(snapshot_id, "snapshot"))
     if snapshot is None:
         raise NotFound("no such snapshot in this project")
+    if endpoint is not None and endpoints.resolve(svc, project, endpoint).id != snapshot.endpoint:
+        raise NotFound(f"no such snapshot of the endpoint {endpoint}: it is one of another endpoint")
     return snapshot
 
 
@@ -364,9 +370,9 @@ def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, ch
     return [store.named(row) for row in islice(rows, limit)]
 
 
-async def delete(svc: Services, project: int, snapshot_id: str) -> None:
-    """Remove one snapshot; its neighbours' deltas are computed again. Raises NotFound."""
-    snapshot = get(svc, project, snapshot_id)
+async def delete(svc: Services, project: int, snapshot_id: str, endpoint: str | None = None) -> None:
+    """Remove one snapshot; its neighbours' deltas are computed again. Raises NotFound as `get`."""
+    snapshot = get(svc, project, snapshot_id, endpoint)
     async with svc.endpoint_locks.hold([snapshot.endpoint]):
         await svc.db.write(_delete, project, snapshot.uid)
     svc.contents_changed.notify()

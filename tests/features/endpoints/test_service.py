@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from delta_server.core import ids, times
@@ -123,11 +124,12 @@ async def test_what_was_resolved_before_its_deletion_is_not_written_to(services:
 async def test_nothing_is_made_in_a_project_deleted_meanwhile(services: Services, project: int) -> None:
     account = await services.db.write(accounts.default_account)
     owner = Caller(account=account, project=None, scopes=frozenset({"admin"}), key_id="")
+    within = msgspec.structs.replace(owner, project=project)
     await projects.delete(services, owner, "mine")
     with pytest.raises(NotFound):
         await services.db.write(endpoints.ensure, project, "users")
     with pytest.raises(NotFound):
-        await endpoints.create(services, project, NewEndpoint(name="users"), Once.none())
+        await endpoints.create(services, within, NewEndpoint(name="users"), Once.none())
     with pytest.raises(NotFound):
         await services.db.write(
             lambda tx: accounts.add_key(tx, account, project, randomness=bytes(40), scopes=["read"])

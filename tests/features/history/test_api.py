@@ -156,7 +156,7 @@ async def test_history(client: httpx.AsyncClient, keys: Keys, prices: EndpointRe
         "data": [
             {"snapshot_id": ids[0], "captured_at": "2025-12-26T00:00:00.000Z", "value": 12.5},
             {"snapshot_id": ids[2], "captured_at": "2025-12-28T00:00:00.000Z", "value": 13},
-            {"snapshot_id": ids[3], "captured_at": "2025-12-29T00:00:00.000Z"},
+            {"snapshot_id": ids[3], "captured_at": "2025-12-29T00:00:00.000Z", "exists": False},
             {"snapshot_id": ids[4], "captured_at": "2025-12-30T00:00:00.000Z", "value": 13.0},
         ],
         "has_more": False,
