@@ -84,6 +84,16 @@ class Unavailable(DeltaError):
         self.retry_after_s = retry_after_s
 
 
+class RateLimited(DeltaError):
+    """The caller asks for more at once than it may; it may try again after `retry_after_s`."""
+
+    code, status = "RATE_LIMIT", 429
+
+    def __init__(self, message: str, *, retry_after_s: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class DatabaseFailed(DeltaError):
     """Stored data could not be read or did not match its checksum."""
 

@@ -15,6 +15,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,12 +24,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from delta_server.config import Events
-from delta_server.core.errors import DeltaError, TooCostly, Unavailable
+from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
 from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Row
 from delta_server.storage.events.failures import told
 from delta_server.storage.events.snapshot import Snapshot, Snapshots
 from delta_server.storage.transaction import shutting_down
+from delta_server.storage.turns import Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,7 +38,8 @@ T = TypeVar("T")
 QUERIES = 3
 """Queries that run at once; each uses all of DuckDB's threads, more would only share them and the memory."""
 STREAMS = 8
-"""Streams that may be open: each holds a state of the database, whose log cannot be shortened meanwhile."""
+"""Streams that may be open, half of them one project's: each holds a state of the database, whose log cannot be
+shortened meanwhile."""
 TENDERS = 2
 """Threads of the background: new events are sealed while old ones are merged."""
 COUNTED_EIGHTHS = 7
@@ -239,14 +242,16 @@ class Engine:
         self._seconds = options.query_seconds
         self._queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-query")
         self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend")
+        self._turns = Turns(QUERIES)
         self._jobs: set[_Job] = set()
-        self._streams = 0
+        self._streams: Counter[int] = Counter()
 
     async def run(self, project: int, work: Callable[[Reading], T]) -> T:
-        """`work`'s result. Raises TooCostly past the deadline (waiting for a thread counts) or the memory limit,
-        Invalid for what SQL cannot convert or match, Unavailable when no thread became free."""
+        """`work`'s result. Raises TooCostly past the deadline or the memory limit, Invalid for what SQL cannot convert
+        or match, Unavailable when no thread became free, RateLimited when too much of the project waits."""
+        await self._turns.take(project, seconds=self._seconds)
         job = self._job(project)
-        return await self._answer(job, self._submit(self._queries, job.whole, work), self._seconds)
+        return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
 
     async def tend(self, project: int, work: Callable[[Reading], T]) -> T:
         """As `run`, in the background's threads and for as long as it takes."""
@@ -256,15 +261,19 @@ class Engine:
     async def stream(self, project: int, work: Callable[[Reading], Iterator[T]]) -> AsyncGenerator[T, None]:
         """What the generator `work` yields, one by one and only when it is asked for. Each has the deadline of a whole
         query, and so has the time until the next is asked for. Close it (`aclose`) when it is not read to its end."""
-        if self._streams >= STREAMS:
+        if self._streams.total() >= STREAMS:
             raise Unavailable(f"{STREAMS} exports are running: try again when one has ended", retry_after_s=10)
-        self._streams += 1
+        if self._streams[project] >= STREAMS // 2:
+            raise RateLimited(
+                f"{STREAMS // 2} exports of this project are running: try again when one has ended", retry_after_s=10
+            )
+        self._streams[project] += 1
         job = self._job(project)
         try:
-            async for item in self._items(job, work):
+            async for item in self._items(project, job, work):
                 yield item
         finally:
-            self._streams -= 1
+            self._streams -= Counter({project: 1})
             self._end(job, shutting_down())
 
     async def close(self) -> None:
@@ -294,7 +303,23 @@ class Engine:
         except RuntimeError:  # closed, perhaps this very moment: no look at a flag beforehand would be sure
             raise shutting_down() from None
 
-    async def _items(self, job: _Job, work: Callable[[Reading], Iterator[T]]) -> AsyncGenerator[T, None]:
+    def _submit_query(self, project: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run `fn` in the place that was taken, which is free again when it has ended, not when its caller has."""
+        loop = asyncio.get_running_loop()
+        try:
+            future = self._submit(self._queries, fn, *args, **kwargs)
+        except BaseException:
+            self._turns.give_back(project)
+            raise
+
+        def ended(_: Future[T]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._turns.give_back, project)
+
+        future.add_done_callback(ended)
+        return future
+
+    async def _items(self, project: int, job: _Job, work: Callable[[Reading], Iterator[T]]) -> AsyncGenerator[T, None]:
         loop = asyncio.get_running_loop()
         items: list[Iterator[T]] = []
 
@@ -303,7 +328,11 @@ class Engine:
                 items.append(work(reading))
             return list(islice(items[0], 1))
 
-        while found := await self._answer(job, self._submit(self._queries, job.step, step), self._seconds):
+        while True:
+            await self._turns.take(project, seconds=self._seconds)
+            found = await self._answer(job, self._submit_query(project, job.step, step), self._seconds)
+            if not found:
+                return
             unread = loop.call_later(self._seconds, self._end, job, _unread(self._seconds))
             try:
                 yield found[0]

@@ -22,6 +22,7 @@ from delta_server.core.plan import Sql
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.sql_worker import ARGUMENT, LATE, Answered, Request, Setup, too_long
 from delta_server.storage.transaction import shutting_down
+from delta_server.storage.turns import Turns
 
 log = structlog.get_logger("delta.sql")
 
@@ -43,23 +44,19 @@ class SqlProcesses:
             options.query_threads or cores,
             float(options.query_seconds),
         )
-        self._turns = asyncio.Semaphore(MOST)
+        self._turns = Turns(MOST)
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
 
     async def query(self, project: int, plan: Sql) -> Answer:
         """Raises Invalid for what may not be run or has no answer, TooCostly past the deadline or the memory limit,
-        Unavailable when no process became free."""
-        try:
-            async with asyncio.timeout(self._setup.seconds):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise Unavailable("too many queries wait: try again later") from None
+        Unavailable when no process became free, RateLimited when too much of the project waits."""
+        await self._turns.take(project, seconds=self._setup.seconds)
         try:
             answered = await self._ask(Request(project, plan.text, plan.params, plan.limit))
         finally:
-            self._turns.release()
+            self._turns.give_back(project)
         if answered.refused is not None:
             raise Invalid(answered.refused, field="sql") if answered.invalid else TooCostly(answered.refused)
         return Answer(

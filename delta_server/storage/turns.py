@@ -1,0 +1,78 @@
+"""A few places for work that callers wait for, shared fairly between projects."""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+
+from delta_server.core.errors import RateLimited, Unavailable
+
+WAITING_OF_ONE = 32
+"""Calls of one project that may wait for a place."""
+
+
+class Turns:
+    """Places are given project by project, within one in the order of asking. Used on one event loop.
+
+    One project has at most all places but one, however many are free: the first call of another finds a place at once.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._most_of_one = max(1, places - 1)
+        self._taken: Counter[int] = Counter()
+        self._waiting: OrderedDict[int, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def take(self, project: int, *, seconds: float) -> None:
+        """Wait for a place, which must be given back. Raises RateLimited when too many calls of the project wait,
+        Unavailable when no place became free in time."""
+        if not self._waiting and self._has_place(project):
+            self._taken[project] += 1
+            return
+        queue = self._waiting.setdefault(project, deque())
+        if len(queue) >= WAITING_OF_ONE:
+            raise RateLimited(f"{WAITING_OF_ONE} requests of this project wait already: try again when one has ended")
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.append(place)
+        self._give()
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(place)
+        except BaseException as error:
+            self._leave(project, place)
+            if isinstance(error, TimeoutError):
+                raise Unavailable("too many queries wait: try again later", retry_after_s=2) from None
+            raise
+
+    def give_back(self, project: int) -> None:
+        self._taken -= Counter({project: 1})
+        self._give()
+
+    def _has_place(self, project: int) -> bool:
+        return self._taken.total() < self._places and self._taken[project] < self._most_of_one
+
+    def _leave(self, project: int, place: asyncio.Future[None]) -> None:
+        if place.done():
+            self.give_back(project)
+        else:
+            place.cancel()
+            self._drop(project, place)
+
+    def _drop(self, project: int, place: asyncio.Future[None]) -> None:
+        queue = self._waiting[project]
+        queue.remove(place)
+        if not queue:
+            del self._waiting[project]
+
+    def _give(self) -> None:
+        """Give the places that are free to those who wait; who gets one goes behind the other projects."""
+        given = True
+        while given:
+            given = False
+            for project, queue in list(self._waiting.items()):
+                if self._has_place(project):
+                    place = queue[0]
+                    self._drop(project, place)
+                    if project in self._waiting:
+                        self._waiting.move_to_end(project)
+                    self._taken[project] += 1
+                    place.set_result(None)
+                    given = True

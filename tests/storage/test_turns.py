@@ -1,0 +1,104 @@
+"""Places for queries are shared fairly between projects."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delta_server.core.errors import RateLimited, Unavailable
+from delta_server.storage import turns
+from delta_server.storage.turns import Turns
+
+LONG_S = 3600.0
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def asking(of: Turns, project: int, *, seconds: float = LONG_S) -> asyncio.Task[None]:
+    return asyncio.create_task(of.take(project, seconds=seconds))
+
+
+async def test_one_project_leaves_a_place_to_the_first_call_of_another() -> None:
+    places = Turns(3)
+    greedy = [asking(places, 1) for _ in range(10)]
+    await settle()
+    assert sum(task.done() for task in greedy) == 2
+    await places.take(2, seconds=0)
+    for task in greedy:
+        task.cancel()
+
+
+async def test_projects_take_turns_within_one_in_order() -> None:
+    places = Turns(1)
+    await places.take(9, seconds=0)
+    order: list[str] = []
+
+    async def ask(project: int, name: str) -> None:
+        await places.take(project, seconds=LONG_S)
+        order.append(name)
+        places.give_back(project)
+
+    asked = [
+        asyncio.create_task(ask(project, name))
+        for project, name in [(1, "a1"), (1, "a2"), (1, "a3"), (2, "b1"), (3, "c1"), (2, "b2")]
+    ]
+    await settle()
+    places.give_back(9)
+    await asyncio.gather(*asked)
+    assert order == ["a1", "b1", "c1", "a2", "b2", "a3"]
+
+
+async def test_who_waits_too_long_or_in_too_great_a_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "WAITING_OF_ONE", 2)
+    places = Turns(2)
+    await places.take(1, seconds=0)
+    waiting = [asking(places, 1) for _ in range(2)]
+    await settle()
+    with pytest.raises(RateLimited):
+        await places.take(1, seconds=LONG_S)
+    await places.take(2, seconds=0)
+    with pytest.raises(Unavailable, match="try again later"):
+        await places.take(3, seconds=0)
+    for task in waiting:
+        task.cancel()
+    await settle()
+    places.give_back(1)
+    await places.take(1, seconds=0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["ask", "end", "leave"]), st.integers(1, 3)), max_size=60), st.integers(1, 4))
+def test_no_place_is_lost_or_given_twice(steps: list[tuple[str, int]], places: int) -> None:
+    async def play() -> None:
+        of = Turns(places)
+        asked: dict[int, list[asyncio.Task[None]]] = {1: [], 2: [], 3: []}
+        for what, project in steps:
+            mine = asked[project]
+            have = [task for task in mine if task.done()]
+            wait = [task for task in mine if not task.done()]
+            if what == "ask":
+                mine.append(asking(of, project))
+            elif what == "end" and have:
+                mine.remove(have[0])
+                of.give_back(project)
+            elif what == "leave" and wait:
+                mine.remove(wait[0])
+                wait[0].cancel()
+            await settle()
+            taken = {number: sum(task.done() for task in tasks) for number, tasks in asked.items()}
+            waiting = {number for number, tasks in asked.items() if any(not task.done() for task in tasks)}
+            assert sum(taken.values()) <= places
+            assert max(taken.values()) <= max(1, places - 1)
+            if sum(taken.values()) < places:  # who waits, waits for a place of its own project only
+                assert all(taken[number] == max(1, places - 1) for number in waiting)
+        for tasks in asked.values():
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    asyncio.run(play())
