@@ -261,6 +261,7 @@ async def open_services(
             cache=Cache(config.storage.cache_bytes),
             eventlog=eventlog,
             endpoint_locks=KeyedLocks(),
+            person_locks=KeyedLocks(),
             contents_changed=Signal(),
             live=Live(config.limits.streams),
             erasures_requested=Signal(),

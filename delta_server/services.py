@@ -51,6 +51,8 @@ class Services(msgspec.Struct, frozen=True):
     eventlog: EventLog
     endpoint_locks: KeyedLocks
     """By endpoint: appending a content encodes against the one before it, so appends to one endpoint take turns."""
+    person_locks: KeyedLocks
+    """By project: what was told of users is applied in order of arrival, erasures are asked for in between."""
     contents_changed: Signal
     """Contents were added or removed: deltas are to be computed."""
     live: Live

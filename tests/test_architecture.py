@@ -27,6 +27,7 @@ WITHOUT_TENANT = {
         "contents": "with_loose with_packs with_dead newest_frame with_frames_after endpoints count",
         "deltas": "queue_length requeue retry_failed waiting",
         "endpoints": "deleted",
+        "profiles": "projects_waiting old_aliases",
         "projects": "deleted_and_empty ids",
         "snapshots": "with_retention",
         "users": "next_open",

@@ -54,6 +54,13 @@ class Not(msgspec.Struct, frozen=True, tag="not"):
     part: "Filter"
 
 
+class Of(msgspec.Struct, frozen=True, tag="of"):
+    """A person's events: those that name one of `users`, and those that name no user but one of `anonymous`."""
+
+    users: tuple[str, ...]
+    anonymous: tuple[str, ...]
+
+
 class Text(msgspec.Struct, frozen=True, tag="text"):
     """Full text: every word stands somewhere in the event's type, source, ids, status, tags, data or metadata, whatever
     its case."""
@@ -61,7 +68,7 @@ class Text(msgspec.Struct, frozen=True, tag="text"):
     words: tuple[str, ...]
 
 
-Filter: TypeAlias = Condition | Every | Some | Not | Text
+Filter: TypeAlias = Condition | Every | Some | Not | Of | Text
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -1,42 +1,92 @@
 """What identify, group and alias calls tell about users and groups, and how traits add up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 MOST_TRAITS_BYTES = 64 << 10
+MOST_REMOVED_BYTES = 8 << 10
+"""Of the names of traits that were taken away, remembered so that a late call does not bring them back."""
+EVER = -(2**62)
+"""The time of what was told before times were kept."""
 
 
-class ProfileChange(msgspec.Struct, frozen=True):
-    """New traits of a user or group, told at `at` (ms): they replace those of the same name, null takes one away."""
+class ProfileChange(msgspec.Struct, frozen=True, tag="change"):
+    """New traits of a user or group, told at `at` (ms): they replace those of the same name, null takes one away.
+    `anonymous`: the user is known by an anonymous id only."""
 
     kind: Literal["user", "group"]
     name: str
     traits: dict[str, Any]
     at: int
+    anonymous: bool = False
 
 
-class Alias(msgspec.Struct, frozen=True):
-    """`name` is another id of the user `of`: by an alias call, or an anonymous id in an identify call."""
+class Alias(msgspec.Struct, frozen=True, tag="alias"):
+    """`name` is another id of the user `of`: by an alias call, or, `anonymous`, one in an identify call."""
 
     name: str
     of: str
     at: int
+    anonymous: bool = False
 
 
 Told: TypeAlias = ProfileChange | Alias
 
 
-def merged(traits: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """The traits after a change. Beyond MOST_TRAITS_BYTES as JSON the ones set longest ago go first."""
-    found = {name: value for name, value in traits.items() if name not in change}
-    found.update((name, value) for name, value in change.items() if value is not None)
-    sizes = {name: len(msgspec.json.encode({name: value})) for name, value in found.items()}
-    excess = sum(sizes.values()) - MOST_TRAITS_BYTES
-    for name, size in sizes.items():
+class Traits(msgspec.Struct, frozen=True):
+    """Those set longest ago first. `told_at` is when each was told (ms), those that were taken away too."""
+
+    values: dict[str, Any]
+    told_at: dict[str, int]
+
+
+def told(changes: Iterable[ProfileChange]) -> Traits:
+    """What changes of one user or group tell together, in order of arrival."""
+    found = Traits({}, {})
+    for change in sorted(changes, key=lambda change: change.at):
+        values = {name: value for name, value in change.traits.items() if value is not None}
+        _add(found, Traits(values, dict.fromkeys(change.traits, change.at)))
+    return _bounded(found)
+
+
+def merged(before: Traits, change: Traits) -> Traits:
+    """Of each trait what was told later; of the same time, the change's. What is too much for a profile goes, the
+    traits set longest ago first."""
+    found = Traits(dict(before.values), dict(before.told_at))
+    _add(found, change)
+    return _bounded(found)
+
+
+def _add(found: Traits, change: Traits) -> None:
+    for name in (*change.told_at, *(name for name in change.values if name not in change.told_at)):
+        at = change.told_at.get(name, EVER)
+        if at < found.told_at.get(name, EVER):
+            continue
+        found.values.pop(name, None)  # what is set last stands last
+        if name in change.values:
+            found.values[name] = change.values[name]
+        if name in change.told_at:
+            found.told_at.pop(name, None)
+            found.told_at[name] = at
+
+
+def _bounded(traits: Traits) -> Traits:
+    excess = len(msgspec.json.encode(traits.values)) - MOST_TRAITS_BYTES
+    removed = [name for name in traits.told_at if name not in traits.values]
+    left = sum(map(len, removed)) - MOST_REMOVED_BYTES
+    if excess <= 0 and left <= 0:
+        return traits
+    values, told_at = dict(traits.values), dict(traits.told_at)
+    for name in sorted(traits.values, key=lambda name: told_at.get(name, EVER)):
         if excess <= 0:
             break
-        del found[name]
-        excess -= size
-    return found
+        excess -= len(msgspec.json.encode({name: values.pop(name)}))
+        told_at.pop(name, None)
+    for name in sorted(removed, key=lambda name: told_at[name]):
+        if left <= 0:
+            break
+        left -= len(name)
+        del told_at[name]
+    return Traits(values, told_at)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core import event_batch, event_checks
+from delta_server.core import event_batch, event_checks, persons
 from delta_server.core.errors import Invalid
 from delta_server.core.event import Event
 from delta_server.core.event_batch import Item, Parsed, Split
@@ -176,14 +176,19 @@ def _told(
 ) -> list[Told]:
     """What a call tells of profiles."""
     found: list[Told] = []
-    person = user_id or anonymous_id
+    user = user_id if persons.identifies(user_id) else None
+    anonymous = anonymous_id if persons.identifies(anonymous_id) else None
+    person = user or anonymous
     if call == "identify" and person:
-        found.append(ProfileChange("user", person, _traits(data), at))
+        found.append(ProfileChange("user", person, _traits(data), at, anonymous=user is None))
     if call == "group" and (group := text(sent.group_id, "groupId", MOST_ID)):
         found.append(ProfileChange("group", group, _traits(data), at))
     previous = text(sent.previous_id, "previousId", MOST_ID) if call == "alias" else None
-    if call in ("identify", "alias") and user_id:
-        found += [Alias(name, user_id, at) for name in (previous, anonymous_id) if name and name != user_id]
+    if user and call in ("identify", "alias"):
+        if previous and previous != user and persons.identifies(previous):
+            found.append(Alias(previous, user, at))
+        if anonymous and anonymous not in (user, previous):
+            found.append(Alias(anonymous, user, at, anonymous=True))
     return found
 
 

@@ -6,11 +6,16 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from delta_server.core.event import Event
+from delta_server.core.persons import Ids
 from delta_server.core.plan import Aggregate, Listing, Plan
 from delta_server.storage.database import Tx
 
 Beside: TypeAlias = Callable[[Tx, frozenset[int]], None]
 """Runs in the transaction that stores the events; gets the indexes of those that are duplicates."""
+
+
+Progress: TypeAlias = Callable[[int, int, int, Tx], None]
+"""(segments done, their total, events that this one lost, tx): runs in the transaction that takes them away."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -67,9 +72,9 @@ class EventLog(Protocol):
         """The answer as a Parquet file, piece by piece, in constant memory: events by the names that clients send, an
         aggregate's rows by those of its keys and metrics. Close it (`aclose`) when it is not read to its end."""
 
-    async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
-        """Remove every event whose user_id or anonymous_id is one of `names`, waiting or sealed, and what the rollups
-        know of them; how many. `told` gets the segments done and their total. Safe to begin again after a crash."""
+    async def erase(self, project: int, ids: Ids, progress: Progress) -> int:
+        """Remove every event of a person, waiting or sealed, and what the rollups know of them; how many. Safe to begin
+        again after a crash: `progress` then gets the events that were left."""
 
     async def version(self, project: int, plan: Plan) -> bytes:
         """A short digest that changes whenever the plan could have another answer; costs a few indexed reads."""

@@ -91,18 +91,28 @@ def change(kind: Any, name: str, **traits: Any) -> ProfileChange:
     return ProfileChange(kind, name, traits, NOW)
 
 
+def anonymous(name: str, **traits: Any) -> ProfileChange:
+    return ProfileChange("user", name, traits, NOW, anonymous=True)
+
+
 TOLD: list[tuple[str, dict[str, Any], list[Any]]] = [
     ("identify", {"userId": "u", "traits": {"a": None, "b": [2**70]}}, [change("user", "u", a=None, b=[2**70])]),
     ("identify", {"userId": 5}, [change("user", "5")]),
     ("identify", {"userId": "u", "context": {"traits": {"a": 1}}}, [change("user", "u", a=1)]),
-    ("identify", {"userId": "u", "anonymousId": "x"}, [change("user", "u"), Alias("x", "u", NOW)]),
+    ("identify", {"userId": "u", "anonymousId": "x"}, [change("user", "u"), Alias("x", "u", NOW, True)]),
     ("identify", {"userId": "u", "anonymousId": "u"}, [change("user", "u")]),
-    ("identify", {"anonymousId": "x", "traits": {"a": 1}}, [change("user", "x", a=1)]),
+    ("identify", {"anonymousId": "x", "traits": {"a": 1}}, [anonymous("x", a=1)]),
+    ("identify", {"userId": "null", "anonymousId": "x"}, [anonymous("x")]),
+    ("identify", {"userId": "u", "anonymousId": " Anonymous "}, [change("user", "u")]),
+    ("identify", {"userId": 0, "anonymousId": "undefined"}, []),
+    ("alias", {"userId": "u", "previousId": "server", "anonymousId": "x"}, [Alias("x", "u", NOW, True)]),
+    ("alias", {"userId": "u", "previousId": "x", "anonymousId": "x"}, [Alias("x", "u", NOW)]),
+    ("alias", {"userId": "undefined", "previousId": "old"}, []),
     ("identify", {"traits": {"a": 1}}, []),
     ("group", {"userId": "u", "groupId": "g", "traits": {"a": 1}}, [change("group", "g", a=1)]),
     ("group", {"userId": "u"}, []),
     ("alias", {"userId": "u", "previousId": "old"}, [Alias("old", "u", NOW)]),
-    ("alias", {"userId": "u", "anonymousId": "x"}, [Alias("x", "u", NOW)]),
+    ("alias", {"userId": "u", "anonymousId": "x"}, [Alias("x", "u", NOW, True)]),
     ("alias", {"userId": "u", "previousId": "u"}, []),
     ("alias", {"previousId": "old"}, []),
     ("track", {"event": "a", "userId": "u", "anonymousId": "x", "traits": {"a": 1}}, []),

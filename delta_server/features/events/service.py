@@ -1,16 +1,19 @@
 """Taking events in: once each, with what they tell of profiles in the same transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
-from delta_server.core.errors import TooLarge
+import structlog
+
+from delta_server.core.errors import DeltaError, TooLarge
 from delta_server.core.event_batch import Parsed
 from delta_server.core.event_time import Arrival
-from delta_server.core.profile_change import Told
 from delta_server.features.events.schemas import Taken
 from delta_server.features.profiles import service as profiles
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+
+log = structlog.get_logger("delta.events")
 
 ON_THE_LOOP_BYTES = 4 << 10
 """What is read on the event loop: a thread costs a small request as much as all the rest. In so few bytes are a dozen
@@ -33,12 +36,28 @@ async def take(svc: Services, project: int, body: bytes, read: Callable[[bytes, 
         found = await svc.cpu(read, body, arrival)
     if not found.events:
         return Taken(0, 0, found.rejected)
-    beside = partial(_tell, project, found.told) if found.told else None
+    beside = partial(_keep, project, await _packed(svc, body, found)) if found.told else None
     duplicates = await svc.eventlog.append(project, found.events, beside)
     svc.live.happened(project)
+    if found.told:
+        await _settle(svc, project)
     return Taken(len(found.events) - len(duplicates), len(duplicates), found.rejected)
 
 
-def _tell(project: int, told: Sequence[tuple[int, Told]], tx: Tx, duplicates: frozenset[int]) -> None:
-    """A duplicate's news are old: what was told since must not be undone."""
-    profiles.apply(tx, project, [one for index, one in told if index not in duplicates])
+async def _packed(svc: Services, body: bytes, found: Parsed) -> profiles.Packed:
+    if len(body) <= ON_THE_LOOP_BYTES:
+        return profiles.pack(found.told)
+    return await svc.cpu(profiles.pack, found.told)
+
+
+def _keep(project: int, packed: profiles.Packed, tx: Tx, duplicates: frozenset[int]) -> None:
+    profiles.keep(tx, project, packed, duplicates)
+
+
+async def _settle(svc: Services, project: int) -> None:
+    """Apply what was told before the answer, so that whoever sent it finds it. It is stored: what fails is tried again
+    in the background."""
+    try:
+        await profiles.settle(svc, project)
+    except DeltaError as error:
+        log.warning("what events tell of users waits", project=project, reason=error.message)

@@ -1,16 +1,19 @@
-"""Profiles of users and groups, and the other ids their users have."""
+"""Profiles of users and groups, whose an id is, and what was told and is not applied yet."""
 
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from delta_server.core.persons import Link, Node
+from delta_server.core.profile_change import Traits
 from delta_server.storage.database import Tx
 
 Kind: TypeAlias = Literal["user", "group"]
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """Times are in ms; `traits` is a JSON object."""
+    """Times are in ms; `traits` is a JSON object, `told_at` one of times. `anonymous`: known by an anonymous id only.
+    `ids_ignored` calls would have given it too many other ids."""
 
     id: int
     name: str
@@ -18,9 +21,12 @@ class Profile(msgspec.Struct, frozen=True):
     first_seen_at: int
     last_seen_at: int
     updated_at: int
+    told_at: str
+    anonymous: int
+    ids_ignored: int
 
 
-_COLUMNS = "id, name, traits, first_seen_at, last_seen_at, updated_at"
+_COLUMNS = "id, name, traits, first_seen_at, last_seen_at, updated_at, told_at, anonymous, ids_ignored"
 
 
 def find(tx: Tx, project: int, kind: Kind, name: str) -> Profile | None:
@@ -28,21 +34,33 @@ def find(tx: Tx, project: int, kind: Kind, name: str) -> Profile | None:
     return Profile(*row) if row else None
 
 
-def tell(tx: Tx, project: int, kind: Kind, name: str, *, traits: str, at: int) -> None:
-    """Set the traits, and widen when it was seen by `at`."""
+def size(tx: Tx, project: int, kind: Kind, name: str) -> int:
+    """Bytes of its traits, 0 for none."""
+    sql = "SELECT length(traits) + length(told_at) FROM profile WHERE project = ? AND kind = ? AND name = ?"
+    row = tx.one(sql, project, kind, name)
+    return row[0] if row else 0
+
+
+def put(
+    tx: Tx, project: int, kind: Kind, name: str, traits: Traits, *, first_at: int, last_at: int, anonymous: bool
+) -> None:
+    """Set the traits, and widen when it was seen."""
     tx.run(
-        "INSERT INTO profile (project, kind, name, traits, first_seen_at, last_seen_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (project, kind, name) DO UPDATE SET traits = excluded.traits, updated_at = excluded.updated_at,"
+        "INSERT INTO profile (project, kind, name, traits, told_at, first_seen_at, last_seen_at, updated_at, anonymous)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (project, kind, name) DO UPDATE SET traits = excluded.traits, told_at = excluded.told_at,"
+        " updated_at = excluded.updated_at, anonymous = min(anonymous, excluded.anonymous),"
         " first_seen_at = min(first_seen_at, excluded.first_seen_at),"
         " last_seen_at = max(last_seen_at, excluded.last_seen_at)",
         project,
         kind,
         name,
-        traits,
-        at,
-        at,
+        msgspec.json.encode(traits.values).decode(),
+        msgspec.json.encode(traits.told_at).decode(),
+        first_at,
+        last_at,
         tx.now_ms,
+        int(anonymous),
     )
 
 
@@ -51,12 +69,17 @@ def seen(tx: Tx, project: int, kind: Kind, names: list[tuple[str, int, int]]) ->
     tx.many(
         "INSERT INTO profile (project, kind, name, traits, first_seen_at, last_seen_at, updated_at)"
         " VALUES (?, ?, ?, '{}', ?, ?, ?)"
-        " ON CONFLICT (project, kind, name) DO UPDATE SET"
+        " ON CONFLICT (project, kind, name) DO UPDATE SET anonymous = 0,"
         " first_seen_at = min(first_seen_at, excluded.first_seen_at),"
         " last_seen_at = max(last_seen_at, excluded.last_seen_at)"
-        " WHERE excluded.first_seen_at < first_seen_at OR excluded.last_seen_at > last_seen_at",
+        " WHERE excluded.first_seen_at < first_seen_at OR excluded.last_seen_at > last_seen_at OR anonymous",
         [(project, kind, name, first, last, tx.now_ms) for name, first, last in names],
     )
+
+
+def count_ignored(tx: Tx, project: int, name: str, calls: int) -> None:
+    sql = "UPDATE profile SET ids_ignored = ids_ignored + ? WHERE project = ? AND kind = 'user' AND name = ?"
+    tx.run(sql, calls, project, name)
 
 
 def page(
@@ -84,35 +107,6 @@ def delete(tx: Tx, project: int, kind: Kind, names: list[str]) -> None:
     )
 
 
-def of(tx: Tx, project: int, name: str) -> str | None:
-    """The user that `name` is another id of."""
-    row = tx.one("SELECT of FROM alias WHERE project = ? AND name = ?", project, name)
-    return row[0] if row else None
-
-
-def aliases(tx: Tx, project: int, of: str) -> list[str]:
-    return [
-        name for (name,) in tx.all("SELECT name FROM alias WHERE project = ? AND of = ? ORDER BY name", project, of)
-    ]
-
-
-def set_alias(tx: Tx, project: int, name: str, *, of: str) -> None:
-    """`name`, and all that are other ids of it, are from now on other ids of `of`."""
-    tx.run("UPDATE alias SET of = ? WHERE project = ? AND of = ?", of, project, name)
-    tx.run(
-        "INSERT INTO alias (project, name, of, created_at) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (project, name) DO UPDATE SET of = excluded.of",
-        project,
-        name,
-        of,
-        tx.now_ms,
-    )
-
-
-def delete_aliases(tx: Tx, project: int, of: str) -> None:
-    tx.run("DELETE FROM alias WHERE project = ? AND (of = ? OR name = ?)", project, of, of)
-
-
 def read_until(tx: Tx, project: int) -> int:
     """Up to which time of arrival the project's events are known to its profiles."""
     row = tx.one("SELECT until FROM profiled WHERE project = ?", project)
@@ -128,19 +122,150 @@ def set_read_until(tx: Tx, project: int, until: int) -> None:
     )
 
 
+# Which ids are one person's
+#
+# Whatever is asked by person names its index: without statistics SQLite would walk along all links of the project.
+
+_LINK_COLUMNS = "anonymous, name, of, at, person"
+_BY_PERSON = "person_link INDEXED BY person_link_person"
+
+
+def find_link(tx: Tx, project: int, node: Node) -> Link | None:
+    sql = f"SELECT {_LINK_COLUMNS} FROM person_link WHERE project = ? AND anonymous = ? AND name = ?"
+    row = tx.one(sql, project, int(node[0]), node[1])
+    return Link(bool(row[0]), *row[1:]) if row else None
+
+
+def count_ids(tx: Tx, project: int, person: str) -> int:
+    """How many other ids the person has."""
+    row = tx.one(f"SELECT count(*) FROM {_BY_PERSON} WHERE project = ? AND person = ?", project, person)
+    return row[0] if row else 0
+
+
+def is_between(tx: Tx, project: int, link: Link) -> bool:
+    """Whether ids were given to this user, who is another's."""
+    sql = f"SELECT 1 FROM {_BY_PERSON} WHERE project = ? AND person = ? AND of = ? LIMIT 1"
+    return tx.one(sql, project, link.person, link.name) is not None
+
+
+def other_ids(tx: Tx, project: int, person: str) -> list[Node]:
+    """All other ids of the person."""
+    sql = f"SELECT anonymous, name FROM {_BY_PERSON} WHERE project = ? AND person = ?"
+    return [(bool(anonymous), name) for anonymous, name in tx.all(sql, project, person)]
+
+
+def put_link(tx: Tx, project: int, link: Link, rev: int) -> None:
+    tx.run(
+        "INSERT INTO person_link (project, anonymous, name, of, at, person, rev) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (project, anonymous, name) DO UPDATE"
+        " SET of = excluded.of, at = excluded.at, person = excluded.person, rev = excluded.rev",
+        project,
+        int(link.anonymous),
+        link.name,
+        link.of,
+        link.at,
+        link.person,
+        rev,
+    )
+
+
+def move_ids(tx: Tx, project: int, person: str, *, to: str, rev: int) -> int:
+    """All ids of a person are another's; how many they were."""
+    sql = f"UPDATE {_BY_PERSON} SET person = ?, rev = ? WHERE project = ? AND person = ?"
+    return tx.run(sql, to, rev, project, person)
+
+
+def delete_links(tx: Tx, project: int, person: str) -> None:
+    """All links to a person."""
+    if tx.run(f"DELETE FROM {_BY_PERSON} WHERE project = ? AND person = ?", project, person):
+        rev = next_rev(tx, project)
+        tx.run("UPDATE person_state SET forgotten = ? WHERE project = ?", rev, project)
+
+
+def next_rev(tx: Tx, project: int) -> int:
+    row = tx.one(
+        "INSERT INTO person_state (project, rev) VALUES (?, 1) ON CONFLICT (project) DO UPDATE SET rev = rev + 1"
+        " RETURNING rev",
+        project,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def is_user(tx: Tx, project: int, name: str) -> bool:
+    sql = "SELECT 1 FROM profile WHERE project = ? AND kind = 'user' AND name = ? AND anonymous = 0"
+    return tx.one(sql, project, name) is not None
+
+
+# What was told and is not applied yet
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """`changes` is as features/profiles/service.py packs it, `duplicates` JSON of the places that do not count."""
+
+    id: int
+    calls: int
+    changes: bytes
+    duplicates: str
+
+
+def add_waiting(tx: Tx, project: int, *, calls: int, changes: bytes, duplicates: str) -> None:
+    tx.run(
+        "INSERT INTO person_change (project, calls, changes, duplicates) VALUES (?, ?, ?, ?)",
+        project,
+        calls,
+        changes,
+        duplicates,
+    )
+
+
+def is_waiting(tx: Tx, project: int) -> bool:
+    return tx.one("SELECT 1 FROM person_change WHERE project = ? LIMIT 1", project) is not None
+
+
+def waiting(tx: Tx, project: int, *, calls: int) -> list[Waiting]:
+    """The oldest, in order of arrival: the first and others of up to `calls` calls with it."""
+    found: list[Waiting] = []
+    sql = "SELECT id, calls, changes, duplicates FROM person_change WHERE project = ? AND id > ? ORDER BY id LIMIT 1"
+    while row := tx.one(sql, project, found[-1].id if found else 0):
+        calls -= row[1]
+        if found and calls < 0:
+            break
+        found.append(Waiting(*row))
+    return found
+
+
+def delete_waiting(tx: Tx, project: int, ids: list[int]) -> None:
+    tx.many("DELETE FROM person_change WHERE project = ? AND id = ?", [(project, each) for each in ids])
+
+
+def projects_waiting(tx: Tx) -> list[int]:
+    return [project for (project,) in tx.all("SELECT DISTINCT project FROM person_change ORDER BY project")]
+
+
+def old_aliases(tx: Tx, limit: int) -> list[tuple[int, str, str, int]]:
+    """(project, other id, user, time) as they were kept before there were links."""
+    return [
+        (project, name, of, at)
+        for project, name, of, at in tx.all("SELECT project, name, of, created_at FROM alias LIMIT ?", limit)
+    ]
+
+
+def delete_old_aliases(tx: Tx, project: int, names: list[str]) -> None:
+    tx.many("DELETE FROM alias WHERE project = ? AND name = ?", [(project, name) for name in names])
+
+
 def delete_some(tx: Tx, project: int, limit: int) -> bool:
     """Delete up to `limit` rows of a deleted project; False when there are none."""
-    ids = tx.all("SELECT id FROM profile WHERE project = ? LIMIT ?", project, limit)
-    tx.many("DELETE FROM profile WHERE project = ? AND id = ?", [(project, row) for (row,) in ids])
-    if ids:
-        return True
-    tx.run("DELETE FROM profiled WHERE project = ?", project)
-    return (
-        tx.run(
-            "DELETE FROM alias WHERE project = ? AND name IN (SELECT name FROM alias WHERE project = ? LIMIT ?)",
-            project,
-            project,
-            limit,
-        )
-        > 0
-    )
+    return any(tx.run(statement, project, limit) for statement in _OWNED)
+
+
+_OWNED = (
+    "DELETE FROM profile WHERE id IN (SELECT id FROM profile WHERE project = ? LIMIT ?)",
+    "DELETE FROM person_change WHERE id IN (SELECT id FROM person_change WHERE project = ? LIMIT ?)",
+    "DELETE FROM profiled WHERE project IN (SELECT project FROM profiled WHERE project = ? LIMIT ?)",
+    "DELETE FROM person_link WHERE (project, anonymous, name) IN"
+    " (SELECT project, anonymous, name FROM person_link WHERE project = ? LIMIT ?)",
+    "DELETE FROM person_state WHERE project IN (SELECT project FROM person_state WHERE project = ? LIMIT ?)",
+    "DELETE FROM alias WHERE (project, name) IN (SELECT project, name FROM alias WHERE project = ? LIMIT ?)",
+)

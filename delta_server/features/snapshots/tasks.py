@@ -1,12 +1,16 @@
 """Retention: snapshots that no rule of their endpoint keeps go, oldest first; the sweep gives the space back."""
 
 import msgspec
+import structlog
 
+from delta_server.core.errors import DeltaError
 from delta_server.core.times import DAY_MS
 from delta_server.features.endpoints.service import Retention
 from delta_server.features.snapshots import store, timeline
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+
+log = structlog.get_logger("delta.snapshots")
 
 AT_ONCE = 50
 """Snapshots that go in one write: with hundreds of fields in each delta, 15 ms."""
@@ -15,10 +19,16 @@ AT_ONCE = 50
 async def retain(svc: Services) -> None:
     """Periodic: apply each endpoint's `retention`."""
     for endpoint, text in await svc.db.read(store.with_retention):
-        retention = msgspec.json.decode(text, type=Retention)
-        before_ms = await svc.db.read(keep_from, endpoint, retention, svc.clock.now_ms())
-        if before_ms is not None:
-            await _cut(svc, endpoint, before_ms)
+        try:
+            await _retain(svc, endpoint, msgspec.json.decode(text, type=Retention))
+        except DeltaError as error:  # one endpoint's failure does not keep the others' snapshots
+            log.error("retention of an endpoint failed", endpoint=endpoint, reason=error.message)
+
+
+async def _retain(svc: Services, endpoint: int, retention: Retention) -> None:
+    before_ms = await svc.db.read(keep_from, endpoint, retention, svc.clock.now_ms())
+    if before_ms is not None:
+        await _cut(svc, endpoint, before_ms)
 
 
 def keep_from(tx: Tx, endpoint: int, retention: Retention, now_ms: int) -> int | None:

@@ -24,9 +24,11 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class UserWithEvents(Profile, frozen=True):
-    """`events` are those kept, under any of the user's ids."""
+    """`events` are those kept that are theirs: that name the user, or no user and one of their anonymous ids. `aliases`
+    are their other ids, up to 1,000; calls that would have made more of them were `aliases_ignored`."""
 
     aliases: list[str]
+    aliases_ignored: int
     events: EventCounts
 
 
@@ -39,7 +41,8 @@ class GroupAnswer(msgspec.Struct, frozen=True):
 
 
 class Erasure(msgspec.Struct, frozen=True):
-    """The record of an erasure names nobody. `state` is waiting, running, done or failed."""
+    """The record of an erasure names nobody. `state` is waiting, running, done or failed; one that failed, `error` says
+    why, is tried again every minute. `events_erased` counts each event once, however often it was begun."""
 
     id: str
     state: str
@@ -48,6 +51,7 @@ class Erasure(msgspec.Struct, frozen=True):
     segments_done: int
     segments_total: int
     events_erased: int
+    error: str | None
 
 
 class ErasureAnswer(msgspec.Struct, frozen=True):
@@ -68,6 +72,7 @@ def erasure(job: Job) -> Erasure:
         segments_done=job.segments_done,
         segments_total=job.segments_total,
         events_erased=job.events_erased,
+        error=job.error,
     )
 
 
@@ -80,6 +85,7 @@ EXAMPLE_USER = {
 EXAMPLE_USER_WITH_EVENTS = {
     **EXAMPLE_USER,
     "aliases": ["anonymous-7"],
+    "aliases_ignored": 0,
     "events": {"count": 19, "by_type": {"page_view": 18, "signup": 1}},
 }
 EXAMPLE_GROUP = {**EXAMPLE_USER, "id": "acme", "traits": {"name": "Acme", "employees": 12}}
@@ -91,4 +97,5 @@ EXAMPLE_ERASURE = {
     "segments_done": 3,
     "segments_total": 12,
     "events_erased": 0,
+    "error": None,
 }

@@ -6,7 +6,8 @@ import msgspec
 
 from delta_server.core import ids, times
 from delta_server.core.errors import NotFound
-from delta_server.core.plan import Aggregate, Condition, Field, Filter, Metric, Some, Span
+from delta_server.core.persons import Ids
+from delta_server.core.plan import Aggregate, Field, Metric, Of, Span
 from delta_server.features.profiles import service as profiles
 from delta_server.features.profiles.service import Person, Profile
 from delta_server.features.users import store
@@ -17,7 +18,7 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx
 
 ALL_TIME = Span(times.EARLIEST_MS, times.LATEST_MS + 1)
-USER_ID, ANONYMOUS_ID = Field("userId", "user_id", "text"), Field("anonymousId", "anonymous_id", "text")
+USER_ID = Field("userId", "user_id", "text")
 AT, EVENT_TYPE = Field("timestamp", "time_ms", "time"), Field("eventType", "event_type", "text")
 
 
@@ -36,6 +37,7 @@ async def get(svc: Services, project: int, name: str) -> UserWithEvents:
         first_seen=times.format(int(min(first))),
         last_seen=times.format(int(max(last))),
         aliases=person.aliases,
+        aliases_ignored=person.profile.ids_ignored if person.profile else 0,
         events=EventCounts(sum(by_type.values()), by_type),
     )
 
@@ -58,7 +60,9 @@ async def page(
 
 async def erase(svc: Services, project: int, caller: Caller, name: str) -> Erasure:
     """Delete the profile now, and begin to erase the events. A second call before it has begun is the same job."""
-    job = await svc.db.write(request_erasure, project, caller, name)
+    await profiles.settle(svc, project)  # what is applied later would make the profile anew
+    async with svc.person_locks.hold([project]):
+        job = await svc.db.write(request_erasure, project, caller, name)
     svc.erasures_requested.notify()
     return job
 
@@ -80,8 +84,18 @@ def delete_some(tx: Tx, project: int, limit: int) -> bool:
     return store.delete_some(tx, project, limit)
 
 
+def ids_of(job: Erasure) -> Ids:
+    """Whose events it is about. Those asked for by an earlier version listed all ids alike."""
+    names = msgspec.json.decode(job.names, type=Ids | list[str])
+    return names if isinstance(names, Ids) else Ids(tuple(names), tuple(names))
+
+
+def _names(ids: Ids) -> str:
+    return msgspec.json.encode(ids).decode()
+
+
 def _events_of(person: Person) -> Aggregate:
-    where: Filter = Some(tuple(Condition("is", field, tuple(person.names)) for field in (USER_ID, ANONYMOUS_ID)))
+    where = Of(person.ids.users, person.ids.anonymous)
     metrics = (Metric("count", "count"), Metric("first", "min", AT), Metric("last", "max", AT))
     return Aggregate(ALL_TIME, metrics, keys=(EVENT_TYPE,), where=where)
 
@@ -89,14 +103,15 @@ def _events_of(person: Person) -> Aggregate:
 def request_erasure(tx: Tx, project: int, caller: Caller, name: str) -> Erasure:
     """In one transaction: the profile goes, and the job is there that erases the events of all its ids."""
     person = profiles.person(tx, project, name)
-    profiles.forget(tx, project, person.names)
+    profiles.forget(tx, project, person.ids)
     digest = sha256(f"{project}\n{person.name}".encode()).digest()
     job = store.waiting_for(tx, project, digest)
     if job is not None:  # ids the person got since go with it: nothing else knows any more whose they are
-        names = {*msgspec.json.decode(job.names, type=list[str]), *person.names}
-        store.set_names(tx, project, job.id, names=msgspec.json.encode(sorted(names)).decode())
+        before = ids_of(job)
+        users, anonymous = {*before.users, *person.ids.users}, {*before.anonymous, *person.ids.anonymous}
+        store.set_names(tx, project, job.id, names=_names(Ids(tuple(sorted(users)), tuple(sorted(anonymous)))))
         return job
-    uid = store.insert(tx, project, digest=digest, names=msgspec.json.encode(person.names).decode(), by=caller.key_id)
+    uid = store.insert(tx, project, digest=digest, names=_names(person.ids), by=caller.key_id)
     job = store.find(tx, project, uid)
     assert job is not None
     return job

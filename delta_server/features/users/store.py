@@ -6,7 +6,8 @@ from delta_server.storage.database import Row, Tx
 
 
 class Erasure(msgspec.Struct, frozen=True):
-    """Times are in ms; `names` is a JSON list of all ids of the person, empty once it is done."""
+    """Times are in ms; `names` is JSON of all ids of the person (core/persons.py), `[]` once it is done. `error` is why
+    it failed the last time."""
 
     id: int
     uid: bytes
@@ -18,9 +19,13 @@ class Erasure(msgspec.Struct, frozen=True):
     segments_done: int
     segments_total: int
     events_erased: int
+    error: str | None
 
 
-_COLUMNS = "id, uid, project, names, requested_at, state, finished_at, segments_done, segments_total, events_erased"
+_COLUMNS = (
+    "id, uid, project, names, requested_at, state, finished_at, segments_done, segments_total, events_erased, error"
+)
+_OPEN = "erasure INDEXED BY erasure_open"
 
 
 def insert(tx: Tx, project: int, *, digest: bytes, names: str, by: str) -> bytes:
@@ -60,37 +65,40 @@ def set_names(tx: Tx, project: int, job: int, *, names: str) -> None:
 
 
 def next_open(tx: Tx, after: int) -> Erasure | None:
-    """The oldest job of any project that is to be done, of those with a higher id than `after`."""
-    sql = f"SELECT {_COLUMNS} FROM erasure WHERE state IN ('waiting', 'running') AND id > ? ORDER BY id LIMIT 1"
+    """The oldest job of any project that is not done, of those with a higher id than `after`."""
+    sql = f"SELECT {_COLUMNS} FROM {_OPEN} WHERE state <> 'done' AND id > ? ORDER BY id LIMIT 1"
     return _erasure(tx.one(sql, after))
 
 
-def begin(tx: Tx, project: int, job: int) -> str:
-    """Its `names`, to which nothing is added from now on."""
-    tx.run("UPDATE erasure SET state = 'running' WHERE project = ? AND id = ?", project, job)
-    row = tx.one("SELECT names FROM erasure WHERE project = ? AND id = ?", project, job)
-    return row[0] if row else "[]"
+def begin(tx: Tx, project: int, job: int) -> None:
+    """Nothing is added to its `names` from now on."""
+    tx.run("UPDATE erasure SET state = 'running', error = NULL WHERE project = ? AND id = ?", project, job)
 
 
-def tell(tx: Tx, project: int, job: int, *, done: int, total: int) -> None:
+def progress(tx: Tx, project: int, job: int, *, done: int, total: int, erased: int) -> None:
+    """`erased` more events are gone."""
     tx.run(
-        "UPDATE erasure SET segments_done = ?, segments_total = ? WHERE project = ? AND id = ?",
+        "UPDATE erasure SET segments_done = ?, segments_total = ?, events_erased = events_erased + ?"
+        " WHERE project = ? AND id = ?",
         done,
         total,
-        project,
-        job,
-    )
-
-
-def finish(tx: Tx, project: int, job: int, *, erased: int) -> None:
-    tx.run(
-        "UPDATE erasure SET state = 'done', names = '[]', finished_at = ?, events_erased = events_erased + ?"
-        " WHERE project = ? AND id = ?",
-        tx.now_ms,
         erased,
         project,
         job,
     )
+
+
+def finish(tx: Tx, project: int, job: int) -> None:
+    tx.run(
+        "UPDATE erasure SET state = 'done', names = '[]', finished_at = ? WHERE project = ? AND id = ?",
+        tx.now_ms,
+        project,
+        job,
+    )
+
+
+def fail(tx: Tx, project: int, job: int, *, error: str) -> None:
+    tx.run("UPDATE erasure SET state = 'failed', error = ? WHERE project = ? AND id = ?", error, project, job)
 
 
 def delete_some(tx: Tx, project: int, limit: int) -> bool:

@@ -10,19 +10,25 @@ from functools import partial
 
 import msgspec
 
+from delta_server.core.persons import Ids
 from delta_server.core.segment_plan import Piece
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Database, Tx
+from delta_server.storage.eventlog import Progress
 from delta_server.storage.events import catalog, segment
 from delta_server.storage.events.engine import Engine, Reading
 from delta_server.storage.events.expire import replace_changed
+from delta_server.storage.events.schema import user
 from delta_server.storage.events.segment import Rest
 
 Stretches = list[tuple[int, int]]
 Mark = Callable[[Tx, int, Stretches], None]
 """(tx, project, [(first_ms, end_ms)]): what the rollups say of these times is to be computed again."""
 
-_CONDITION = "(coalesce(list_contains($1, user_id), false) OR coalesce(list_contains($1, anonymous_id), false))"
+_CONDITION = (
+    "(coalesce(user_id IN (SELECT unnest($1::VARCHAR[])), false) OR"
+    f" (coalesce(anonymous_id IN (SELECT unnest($2::VARCHAR[])), false) AND {user('user_id')} IS NULL))"
+)
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -32,32 +38,28 @@ class _Found(msgspec.Struct, frozen=True):
     days: Stretches
 
 
-async def erase(
-    db: Database, engine: Engine, project: int, names: Sequence[str], told: Callable[[int, int], None], mark: Mark
-) -> int:
-    """Remove all sealed events of a person; how many. `told` gets the segments done and their total."""
+async def erase(db: Database, engine: Engine, project: int, ids: Ids, progress: Progress, mark: Mark) -> int:
+    """Remove all sealed events of a person; how many."""
     erased = 0
     pieces = await db.read(catalog.pieces, project)
     for done, piece in enumerate(pieces):
-        told(done, len(pieces))
-        found = await engine.tend(project, partial(_look, piece=piece, names=list(names)))
-        if found is not None and await db.write(_replace, project, piece, found, mark):
-            erased += found.rest.gone
-    told(len(pieces), len(pieces))
+        found = await engine.tend(project, partial(_look, piece=piece, ids=ids))
+        erased += await db.write(_replace, project, piece, found, mark, partial(progress, done + 1, len(pieces)))
     return erased
 
 
-def _look(reading: Reading, piece: Piece, names: list[str]) -> _Found | None:
+def _look(reading: Reading, piece: Piece, ids: Ids) -> _Found | None:
     rows = segment.of_segments(reading.snapshot, [piece.id])
-    if rows is None or not segment.count(reading, piece.id, _CONDITION, [names]):
+    params = [list(ids.users), list(ids.anonymous)]
+    if rows is None or not segment.count(reading, piece.id, _CONDITION, params):
         return None
     _, days = reading.rows(
-        f"SELECT DISTINCT {segment.DAY} AS day FROM ({rows}) WHERE {_CONDITION} ORDER BY day", [names]
+        f"SELECT DISTINCT {segment.DAY} AS day FROM ({rows}) WHERE {_CONDITION} ORDER BY day", params
     )
-    return _Found(segment.rest(reading, piece.id, _CONDITION, [names]), _stretches([day for (day,) in days]))
+    return _Found(segment.rest(reading, piece.id, _CONDITION, params), stretches([day for (day,) in days]))
 
 
-def _stretches(days: Sequence[int]) -> Stretches:
+def stretches(days: Sequence[int]) -> Stretches:
     """Days, ascending, as (first, end) in ms, those side by side as one."""
     found: Stretches = []
     for day in days:
@@ -68,9 +70,14 @@ def _stretches(days: Sequence[int]) -> Stretches:
     return found
 
 
-def _replace(tx: Tx, project: int, piece: Piece, found: _Found, mark: Mark) -> bool:
-    if not replace_changed(tx, project, piece, found.rest.new):
-        return False
-    if piece.rolled:
-        mark(tx, project, found.days)
-    return True
+def _replace(
+    tx: Tx, project: int, piece: Piece, found: _Found | None, mark: Mark, told: Callable[[int, Tx], None]
+) -> int:
+    """How many events went: none when the segment itself has gone."""
+    gone = 0
+    if found is not None and replace_changed(tx, project, piece, found.rest.new):
+        gone = found.rest.gone
+        if piece.rolled:
+            mark(tx, project, found.days)
+    told(gone, tx)
+    return gone

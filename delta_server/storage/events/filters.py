@@ -6,7 +6,8 @@ All that a request wrote is a parameter, the names inside `data` and `metadata` 
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from delta_server.core.plan import Condition, Every, Field, Filter, Not, Operation, Some, Text
+from delta_server.core.plan import Condition, Every, Field, Filter, Not, Of, Operation, Some, Text
+from delta_server.storage.events import schema
 from delta_server.storage.events.relation import Params
 
 Value: TypeAlias = str | float | int | bool
@@ -62,11 +63,24 @@ def _sql(where: Filter, params: Params, *, exact: bool) -> str:
             return "(" + " OR ".join([_sql(part, params, exact=exact) for part in parts] or ["false"]) + ")"
         case Not(part):
             return f"(NOT {_sql(part, params, exact=True)})"
+        case Of(users, anonymous):
+            return _of_person(users, anonymous, params)
         case Text(words):
             found = (f"contains(lower({_SEARCHED}), lower({params.add(word)}))" for word in words)
             return "(" + " AND ".join(found) + ")"
         case Condition():
             return _condition(where, params, exact=exact)
+
+
+def _of_person(users: Sequence[str], anonymous: Sequence[str], params: Params) -> str:
+    """True or false, never NULL."""
+    parts = []
+    if users:
+        parts.append(f"coalesce(user_id IN ({', '.join(map(params.add, users))}), false)")
+    if anonymous:
+        named = f"coalesce(anonymous_id IN ({', '.join(map(params.add, anonymous))}), false)"
+        parts.append(f"({named} AND {schema.user('user_id')} IS NULL)")
+    return "(" + " OR ".join(parts or ["false"]) + ")"
 
 
 def _condition(where: Condition, params: Params, *, exact: bool) -> str:

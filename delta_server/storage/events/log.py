@@ -4,14 +4,15 @@ This only puts the parts together; each of the other files of this folder does o
 """
 
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Self
 
 from delta_server.config import Config
 from delta_server.core.event import Event
+from delta_server.core.persons import Ids
 from delta_server.core.plan import Aggregate, Listing, Plan, Sql
 from delta_server.storage.database import Clock, Database, Threads, Tx
-from delta_server.storage.eventlog import Answer, Beside, EventStats
+from delta_server.storage.eventlog import Answer, Beside, EventStats, Progress
 from delta_server.storage.events import behaviour, blocks, catalog, cover
 from delta_server.storage.events.appending import Appending
 from delta_server.storage.events.engine import Engine
@@ -73,8 +74,8 @@ class EmbeddedEventLog:
     def parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
         return self._answering.parquet(project, plan)
 
-    async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
-        return await self._upkeep.erase(project, names, told)
+    async def erase(self, project: int, ids: Ids, progress: Progress) -> int:
+        return await self._upkeep.erase(project, ids, progress)
 
     async def version(self, project: int, plan: Plan) -> bytes:
         return await self._answering.version(project, plan)

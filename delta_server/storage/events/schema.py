@@ -5,6 +5,8 @@ Segments and hot blocks give queries the same relation, with the columns of `COL
 
 import msgspec
 
+from delta_server.core import persons
+
 
 class Column(msgspec.Struct, frozen=True):
     """`line` is the key in a hot block's line, `name` the column in a segment and in every query."""
@@ -59,5 +61,12 @@ FROM_LINES = ", ".join(f"{column.line} AS {column.name}" for column in COLUMNS)
 LINE_TYPES = "{" + ", ".join(f"{column.line}: '{column.type}'" for column in COLUMNS) + "}"
 """For read_ndjson: `columns = LINE_TYPES`."""
 
-PERSON = "coalesce(user_id, anonymous_id)"
+
+def user(column: str) -> str:
+    """The id in `user_id` or `anonymous_id`, NULL for one that identifies nobody. The expression costs 10M events 0.1 s
+    of one core; `lower(trim(...))` and a list would cost a second."""
+    return f"CASE WHEN NOT regexp_full_match({column}, '{persons.NOBODY}', 'i') THEN {column} END"
+
+
+PERSON = f"coalesce({user('user_id')}, {user('anonymous_id')})"
 """Who an event is of, for counts of distinct users."""

@@ -6,7 +6,7 @@ Sealing touches blocks, the rest touches segments; of a project each goes one at
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable
 from functools import partial
 from typing import Protocol
 
@@ -15,8 +15,10 @@ import msgspec
 from delta_server.config import Events
 from delta_server.core import segment_plan
 from delta_server.core.errors import DeltaError
+from delta_server.core.persons import Ids
 from delta_server.core.segment_plan import Bounds, Retention
 from delta_server.storage.database import Clock, Database, Threads, Tx
+from delta_server.storage.eventlog import Progress
 from delta_server.storage.events import catalog, compact, erase, expire, seal
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.erase import Stretches
@@ -103,14 +105,14 @@ class Upkeep:
         await self._keys.tend(self._clock.now_ms())
         return sealed + tended
 
-    async def erase(self, project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
+    async def erase(self, project: int, ids: Ids, progress: Progress) -> int:
         """See EventLog.erase."""
         async with self._blocks[project], self._segments[project]:
             waiting = [found.events for found in await self._db.read(catalog.waiting) if found.project == project]
             left = sum(waiting)  # what comes in from now on may come for ever
             while left > 0 and (sealed := await self._seal_next(project)):
                 left -= sealed
-            erased = await erase.erase(self._db, self._engine, project, names, told, self._rollups.mark)
+            erased = await erase.erase(self._db, self._engine, project, ids, progress, self._rollups.mark)
             await self._rollups.roll(project)
         if not await self._db.scrub():
             log.warning("the erased events stay in the write-ahead log until it is next emptied")

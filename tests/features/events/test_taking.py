@@ -276,8 +276,10 @@ async def test_profiles_come_with_the_events(app: Application, client: httpx.Asy
     answer = await check(client, keys, post("", "/v1/batch", 200, body={"batch": calls}))
     assert (answer["accepted"], answer["duplicates"], len(answer["rejected"])) == (4, 1, 1)
     assert await profiles(app) == {"user u": {"name": "Ada", "plan": "pro"}, "group acme": {"seats": 3}}
-    aliases = await app.services.db.read(lambda tx: tx.all("SELECT name, of FROM alias ORDER BY name"))
-    assert aliases == [("a", "u"), ("old", "u")]
+    aliases = await app.services.db.read(
+        lambda tx: tx.all("SELECT anonymous, name, person FROM person_link ORDER BY name, anonymous")
+    )
+    assert aliases == [(1, "a", "u"), (0, "old", "u"), (1, "old", "u")]
 
 
 async def test_what_browsers_load_first(client: httpx.AsyncClient, keys: Keys) -> None:

@@ -1,12 +1,15 @@
 import pytest
 
+from delta_server.core.errors import DatabaseFailed
+from delta_server.core.persons import Ids
 from delta_server.core.profile_change import Alias, ProfileChange, Told
 from delta_server.features.accounts import service as accounts
-from delta_server.features.profiles import service
+from delta_server.features.profiles import service, settling
 from delta_server.features.profiles.service import Person
 from delta_server.features.projects import service as projects
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.transaction import SqliteTx
 
 PROJECT = 1
 
@@ -25,18 +28,17 @@ def user(name: str, at: int = 10, **traits: object) -> ProfileChange:
 
 
 async def after(services: Services, *told: Told, of: str) -> Person:
-    def write(tx: Tx) -> Person:
-        service.apply(tx, PROJECT, told)
-        return service.person(tx, PROJECT, of)
-
-    return await services.db.write(write)
+    packed = service.pack([(0, one) for one in told])
+    await services.db.write(service.keep, PROJECT, packed, frozenset())
+    await service.settle(services, PROJECT)
+    return await services.db.read(service.person, PROJECT, of)
 
 
 class TestProfiles:
     async def test_traits_add_up_and_times_widen(self, services: Services) -> None:
         found = await after(services, user("ann", 20, plan="free"), user("ann", 10, plan="pro", city="Rome"), of="ann")
         assert found.profile is not None
-        assert found.profile.traits == '{"plan":"pro","city":"Rome"}'
+        assert found.profile.traits == '{"city":"Rome","plan":"free"}', "what was told later counts, whatever came last"
         assert (found.profile.first_seen_at, found.profile.last_seen_at) == (10, 20)
 
     async def test_an_alias_leads_to_the_one_profile_which_takes_over_what_was_known(self, services: Services) -> None:
@@ -64,12 +66,12 @@ class TestProfiles:
     async def test_projects_do_not_know_each_other(self, services: Services) -> None:
         await after(services, user("ann", plan="pro"), Alias("anon", "ann", 1), of="ann")
         other = await services.db.read(service.person, PROJECT + 1, "anon")
-        assert other == Person("anon", [], None)
+        assert other == Person("anon", Ids(("anon",), ("anon",)), None)
 
     async def test_forgetting_takes_profile_and_aliases(self, services: Services) -> None:
         await after(services, user("ann"), Alias("anon", "ann", 1), user("bob"), of="ann")
-        await services.db.write(service.forget, PROJECT, ["ann", "anon"])
-        assert await services.db.read(service.person, PROJECT, "anon") == Person("anon", [], None)
+        await services.db.write(service.forget, PROJECT, Ids(("ann", "anon"), ("anon",)))
+        assert (await services.db.read(service.person, PROJECT, "anon")).aliases == []
         assert (await services.db.read(service.person, PROJECT, "ann")).profile is None
         assert (await services.db.read(service.person, PROJECT, "bob")).profile is not None
 
@@ -90,3 +92,72 @@ class TestProfiles:
         assert await names("ro") == ["ann", "bob", "ro"]
         assert await names("rom", "an") == ["ann"]
         assert await names("paris") == []
+
+
+async def test_links_are_found_by_their_indexes(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without statistics SQLite would take the primary key, and walk along all links of the project."""
+    ran: dict[str, tuple[object, ...]] = {}
+    execute = SqliteTx._execute
+
+    def noting(tx: SqliteTx, sql: str, params: tuple[object, ...]) -> object:
+        if "person_link" in sql or "person_change" in sql:
+            ran[sql] = params
+        return execute(tx, sql, params)
+
+    monkeypatch.setattr(SqliteTx, "_execute", noting)
+    await after(services, Alias("a", "b", 1), Alias("b", "c", 2), of="a")
+    await after(services, Alias("a", "d", 0), Alias("c", "e", 3), of="a")
+    await services.db.write(service.forget, PROJECT, Ids(("e",)))
+
+    def plans(tx: Tx) -> dict[str, list[str]]:
+        return {
+            sql: [row[3] for row in tx.all(f"EXPLAIN QUERY PLAN {sql}", *params)] for sql, params in list(ran.items())
+        }
+
+    found = await services.db.read(plans)
+    assert len(found) >= 8
+    for sql, steps in found.items():
+        assert all(step.startswith("SEARCH") and "(project=?" in step for step in steps), (sql, steps)
+        if "person_link" in sql:
+            assert all(" AND " in step for step in steps), (sql, steps)
+
+
+async def test_other_ids_of_before_there_were_links_become_links(services: Services) -> None:
+    def old(tx: Tx) -> None:
+        rows = [("anon", "ann"), ("server", "bob"), ("old", "ann")]
+        tx.many(f"INSERT INTO alias (project, name, of, created_at) VALUES ({PROJECT}, ?, ?, 5)", rows)
+        tx.run(
+            "INSERT INTO profile (project, kind, name, traits, first_seen_at, last_seen_at, updated_at)"
+            " VALUES (?, 'user', 'ann', '{\"plan\":\"pro\"}', 1, 2, 3)",
+            PROJECT,
+        )
+
+    await services.db.write(old)
+    await service.settle_all(services)
+    found = await after(services, user("ann", -9, plan="free"), of="anon")
+    assert (found.name, found.aliases) == ("ann", ["anon", "old"])
+    assert found.profile is not None
+    assert found.profile.traits == '{"plan":"free"}', "what was told without a time is older than all"
+    assert (await services.db.read(service.person, PROJECT, "bob")).aliases == []
+
+
+async def test_one_projects_failure_does_not_keep_the_others_waiting(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for project in (PROJECT, PROJECT + 1):
+        packed = service.pack([(0, user("ann"))])
+        await services.db.write(service.keep, project, packed, frozenset())
+    known = settling.known
+
+    def fail(tx: Tx, project: int, told: list[Told]) -> object:
+        if project == PROJECT:
+            raise DatabaseFailed("damaged")
+        return known(tx, project, told)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(settling, "known", fail)
+        await service.settle_all(services)
+    people = [await services.db.read(service.person, each, "ann") for each in (PROJECT, PROJECT + 1)]
+    assert [person.profile is None for person in people] == [True, False]
+    await service.settle_all(services)
+    assert (await services.db.read(service.person, PROJECT, "ann")).profile is not None

@@ -1,20 +1,19 @@
-from collections.abc import Callable, Sequence
-
 import httpx
 import pytest
 
 from delta_server.app import Application
 from delta_server.config import Config
 from delta_server.core.errors import DatabaseFailed
+from delta_server.core.persons import Ids
 from delta_server.core.profile_change import Alias
 from delta_server.features.accounts import service as accounts
 from delta_server.features.profiles import service as profiles
 from delta_server.features.projects import service as projects
 from delta_server.features.users import service, store, tasks
-from delta_server.features.users.store import Erasure
 from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.eventlog import Progress
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 
@@ -85,6 +84,7 @@ class TestUsers:
             "first_seen": at("09:00"),
             "last_seen": at("12:00"),
             "aliases": ["anon"],
+            "aliases_ignored": 0,
             "events": {"count": 5},
         }
         assert by_type == {"Looked": 1, "alias": 1, "identify": 1, "Bought": 1, "group": 1}
@@ -164,15 +164,28 @@ class TestUsers:
         user = (await get(client, keys, "/v1/users/bob")).json()["user"]
         assert user["events"] == {"count": 1, "by_type": {"back": 1}}
 
-    async def test_one_that_fails_does_not_hold_up_the_others(
-        self, client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (DatabaseFailed("stored events cannot be read"), "stored events cannot be read"),
+            (RuntimeError("a mistake"), "an error inside the server: its log has more"),
+        ],
+    )
+    async def test_one_that_fails_says_so_and_does_not_hold_up_the_others(
+        self,
+        client: httpx.AsyncClient,
+        keys: Keys,
+        app: Application,
+        monkeypatch: pytest.MonkeyPatch,
+        error: Exception,
+        reason: str,
     ) -> None:
         erase = app.services.eventlog.erase
 
-        async def fail(project: int, names: Sequence[str], told: Callable[[int, int], None]) -> int:
-            if "ann" in names:
-                raise DatabaseFailed("stored events cannot be read")
-            return await erase(project, names, told)
+        async def fail(project: int, ids: Ids, progress: Progress) -> int:
+            if "ann" in ids.users:
+                raise error
+            return await erase(project, ids, progress)
 
         with monkeypatch.context() as broken:
             broken.setattr(app.services.eventlog, "erase", fail)
@@ -180,26 +193,32 @@ class TestUsers:
                 await client.delete(f"/v1/users/{name}", headers=bearer(keys.project)) for name in ("ann", "bob")
             ]
             await tasks.erase_requested(app.services)
-        await self.assert_states(client, keys, {ann: "running", bob: "done"})
+        await self.assert_states(client, keys, {ann: ("failed", reason), bob: ("done", None)})
         await tasks.erase_requested(app.services)
-        await self.assert_states(client, keys, {ann: "done", bob: "done"})
+        await self.assert_states(client, keys, {ann: ("done", None), bob: ("done", None)})
 
-    async def assert_states(self, client: httpx.AsyncClient, keys: Keys, wanted: dict[httpx.Response, str]) -> None:
+    async def assert_states(
+        self, client: httpx.AsyncClient, keys: Keys, wanted: dict[httpx.Response, tuple[str, str | None]]
+    ) -> None:
         for asked, state in wanted.items():
             job = (await get(client, keys, asked.headers["location"])).json()["erasure"]
-            assert job["state"] == state
+            assert (job["state"], job["error"]) == state
 
 
 async def test_asking_again_takes_the_ids_that_came_since_along(services: Services) -> None:
-    def ask_twice(tx: Tx) -> tuple[Erasure, Erasure | None]:
-        project = projects.ensure(tx, accounts.default_account(tx), "shop").id
-        caller = Caller(1, project, frozenset({"admin"}), "key")
-        first = service.request_erasure(tx, project, caller, "ann")
-        profiles.apply(tx, project, [Alias("phone", "ann", 5)])
-        again = service.request_erasure(tx, project, caller, "ann")
-        assert again.id == first.id
-        return first, store.find(tx, project, first.uid)
+    def make(tx: Tx) -> int:
+        return projects.ensure(tx, accounts.default_account(tx), "shop").id
 
-    first, again = await services.db.write(ask_twice)
-    assert again is not None
-    assert (first.names, again.names) == ('["ann"]', '["ann","phone"]')
+    project = await services.db.write(make)
+    caller = Caller(1, project, frozenset({"admin"}), "key")
+    first = await services.db.write(service.request_erasure, project, caller, "ann")
+    packed = profiles.pack([(0, Alias("phone", "ann", 5))])
+    await services.db.write(profiles.keep, project, packed, frozenset())
+    again = await service.erase(services, project, caller, "ann")
+    assert again.id == first.id
+    kept = await services.db.read(store.find, project, first.uid)
+    assert kept is not None
+    assert [service.ids_of(job) for job in (first, kept)] == [
+        Ids(("ann",), ("ann",)),
+        Ids(("ann", "phone"), ("ann", "phone")),
+    ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from delta_server.core import intervals
 from delta_server.core.event import Event
+from delta_server.core.persons import identifies
 from delta_server.core.plan import (
     Aggregate,
     Condition,
@@ -20,6 +21,7 @@ from delta_server.core.plan import (
     Listing,
     Metric,
     Not,
+    Of,
     Operation,
     Some,
 )
@@ -71,6 +73,8 @@ def matches(event: Event, where: Filter | None) -> bool:
             return not matches(event, part)
         case Condition():
             return _holds(event, where)
+        case Of(users, anonymous):
+            return event.user_id in users if identifies(event.user_id) else event.anonymous_id in anonymous
         case _:
             return all(word.lower() in _text(event).lower() for word in where.words)
 

@@ -94,7 +94,7 @@ class Model:
     def erased(self, names: Sequence[str], there: Iterable[int] = ()) -> int:
         """All of these persons is gone, but for what is still `there`, by seq, when it was cut off; how many."""
         persons, kept = set(names), set(there)
-        found = [event for event in self.events.values() if {event.user_id, event.anonymous_id} & persons]
+        found = [event for event in self.events.values() if (event.user_id or event.anonymous_id) in persons]
         gone = [event for event in found if event.seq not in kept]
         for event in gone:
             del self.events[event.seq]

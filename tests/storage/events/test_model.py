@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from delta_server.core import rollup_plan
 from delta_server.core.errors import Unavailable
 from delta_server.core.event import Event
+from delta_server.core.persons import Ids
 from delta_server.core.plan import Aggregate, Listing, Plan
 from delta_server.core.segment_plan import Retention
 from delta_server.storage.database import Tx
@@ -202,7 +203,7 @@ class History(RuleBasedStateMachine):
 
     @rule(names=st.lists(model_plans.names, min_size=1, max_size=2, unique=True))
     def erase(self, names: list[str]) -> None:
-        erased = self.run(self.log.erase(self.project, names, lambda done, of: None))
+        erased = self.run(self.log.erase(self.project, _ids(names), lambda *_: None))
         assert erased == self.model.erased(names)
         self.model.settled()
         self.changed = True
@@ -220,7 +221,7 @@ class History(RuleBasedStateMachine):
             if names is None:
                 self.run(self.log.tend(self.project, seal=True, compact=True))
             else:
-                self.run(self.log.erase(self.project, names, lambda done, of: None))
+                self.run(self.log.erase(self.project, _ids(names), lambda *_: None))
             self.model.settled()
         except Unavailable:
             pass
@@ -344,6 +345,10 @@ def _keep(tx: Tx, project: int, retention: Retention) -> None:
         project,
         msgspec.json.encode(retention).decode(),
     )
+
+
+def _ids(names: Sequence[str]) -> Ids:
+    return Ids(tuple(names), tuple(names))
 
 
 def _hashable(found: Sequence[Any]) -> tuple[Any, ...]:

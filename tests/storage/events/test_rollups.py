@@ -11,6 +11,7 @@ import pytest
 from delta_server.config import MIB, Config, Events, Storage
 from delta_server.core.errors import Conflict
 from delta_server.core.event import Event
+from delta_server.core.persons import Ids
 from delta_server.core.plan import Aggregate, Condition, Field, Interval, Metric, Span
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS, LATEST_MS
@@ -263,8 +264,8 @@ async def test_an_erased_person_is_gone_from_the_rollups(rolled: Rolled) -> None
     await rolled.append(made(1, 400))
     await rolled.roll()
     names = {"u1", "u2", "a3"}
-    await rolled.log.erase(rolled.project, sorted(names), lambda done, total: None)
-    rolled.events[:] = [event for event in rolled.events if not {event.user_id, event.anonymous_id} & names]
+    await rolled.log.erase(rolled.project, Ids(tuple(names), tuple(names)), lambda *_: None)
+    rolled.events[:] = [event for event in rolled.events if (event.user_id or event.anonymous_id) not in names]
     assert (await rolled.query(PLANS[0])).source == "rollup"
     await rolled.check(PLANS[::2])
     await rolled.append(made(2, 100))
@@ -275,7 +276,7 @@ async def test_an_erased_person_is_gone_from_the_rollups(rolled: Rolled) -> None
 async def test_an_erasure_of_everybody_leaves_no_files(rolled: Rolled) -> None:
     await rolled.append([Event(at=START, received_at=START, type="view", user_id="u", message_id="m")])
     await rolled.roll()
-    assert await rolled.log.erase(rolled.project, ["u"], lambda done, total: None) == 1
+    assert await rolled.log.erase(rolled.project, Ids(("u",), ("u",)), lambda *_: None) == 1
     assert not await rolled.files(HOUR_MS)
     rolled.events.clear()
     await rolled.check(PLANS[:4])
@@ -302,7 +303,7 @@ async def test_an_erasure_after_retention_spares_what_cannot_be_computed_again(r
     await rolled.keep(Retention(days=1, types={"buy": 0}))
     rolled.clock.time_ms = START + 5 * DAY_MS
     await rolled.log.tend(rolled.project)
-    await rolled.log.erase(rolled.project, ["u1"], lambda done, total: None)
+    await rolled.log.erase(rolled.project, Ids(("u1",), ("u1",)), lambda *_: None)
     rolled.events[:] = [event for event in rolled.events if event.user_id != "u1" or event.type != "buy"]
     await rolled.check([plan for plan in PLANS if plan.span == SPANS["whole"]])
 

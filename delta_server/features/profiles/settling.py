@@ -1,0 +1,160 @@
+"""What identify, group and alias calls told becomes links of ids and profiles, a little in each transaction.
+
+The calls are stored with their events, in one small row. Here a project's rows are taken in order of arrival: what they
+are about is read, what they make of it is worked out away from the event loop and from the writer, and then written in
+steps, so that no request, whatever it holds, keeps other writes waiting for more than a few ms. A crash in between is
+made good by doing the same again: links and traits carry the times of the calls, and the rows go with the last step.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
+
+import msgspec
+
+from delta_server.core import persons, profile_change
+from delta_server.core.persons import Known, Link, Node
+from delta_server.core.profile_change import Alias, ProfileChange, Told, Traits
+from delta_server.features.profiles import store
+from delta_server.features.profiles.store import Kind, Profile, Waiting
+from delta_server.storage.database import Tx
+
+CALLS_AT_ONCE = 10_000
+"""In one round, and those of one request: calls that come at the same time share its transactions."""
+COST = 64
+"""Of what one transaction does, about 30 us each: 2 ms."""
+_ROWS_OF_COST, _BYTES_OF_COST = 6, 1000
+
+Step: TypeAlias = Callable[[Tx], int]
+"""Writes something; what it cost."""
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """All that is told of one user or group, as one change."""
+
+    kind: Kind
+    name: str
+    traits: Traits
+    first_at: int
+    last_at: int
+    anonymous: bool
+    weight: int
+
+
+def known(tx: Tx, project: int, told: Sequence[Told]) -> Known:
+    """What is stored of the ids in it."""
+    found = Known({}, {}, set())
+
+    def look(node: Node) -> Link | None:
+        if node not in found.links and (link := store.find_link(tx, project, node)):
+            found.links[node] = link
+            if not node[0] and store.is_between(tx, project, link):
+                found.between.add(node[1])
+        return found.links.get(node)
+
+    for one in told:
+        if isinstance(one, ProfileChange):
+            if one.kind == "user":
+                look((one.anonymous, one.name))
+            continue
+        for node in [*persons.nodes(one), (False, one.of)]:
+            link = look(node)
+            person = link.person if link else node[1]
+            if person not in found.sizes and (link or not node[0]):
+                found.sizes[person] = store.count_ids(tx, project, person)
+    return found
+
+
+def steps(project: int, told: Sequence[Told], known: Known) -> list[Step]:
+    """What is to be written, in this order."""
+    users = [one for one in told if isinstance(one, ProfileChange) and one.kind == "user"]
+    found = persons.changes(
+        known, (one for one in told if isinstance(one, Alias)), {(user.anonymous, user.name) for user in users}
+    )
+    made: list[Step] = [
+        partial(_link, project=project, link=link, moved=not link.anonymous and link.name in found.moved)
+        for link in found.links
+    ]
+    changes: defaultdict[tuple[Kind, str], list[ProfileChange]] = defaultdict(list)
+    for one in told:
+        if isinstance(one, ProfileChange):
+            name = found.persons[one.anonymous, one.name] if one.kind == "user" else one.name
+            changes[one.kind, name].append(one)
+    made += [partial(_tell, project=project, told=_folded(*key, all)) for key, all in changes.items()]
+    made += [partial(_ignore, project=project, name=name, calls=calls) for name, calls in found.ignored.items()]
+    return made
+
+
+def _folded(kind: Kind, name: str, changes: Sequence[ProfileChange]) -> _Told:
+    traits = profile_change.told(changes)
+    return _Told(
+        kind,
+        name,
+        traits,
+        first_at=min(change.at for change in changes),
+        last_at=max(change.at for change in changes),
+        anonymous=all(change.anonymous and change.name == name for change in changes),
+        weight=len(msgspec.json.encode(traits)) // _BYTES_OF_COST,
+    )
+
+
+def write(tx: Tx, project: int, steps: Sequence[Step], done: int, rows: Sequence[Waiting]) -> int:
+    """Do some of the steps, from `done` on; how many are done then. With the last one what waited goes."""
+    left = COST
+    while done < len(steps):
+        if left <= 0:
+            return done
+        left -= steps[done](tx)
+        done += 1
+    store.delete_waiting(tx, project, [row.id for row in rows])
+    return done + 1
+
+
+def _link(tx: Tx, *, project: int, link: Link, moved: bool) -> int:
+    """Store it; ids that led to it, and what its profile tells, are the person's from now on."""
+    rev = store.next_rev(tx, project)
+    store.put_link(tx, project, link, rev)
+    cost = 2
+    if moved:
+        cost += store.move_ids(tx, project, link.name, to=link.person, rev=rev) // _ROWS_OF_COST
+    own = store.find(tx, project, "user", link.name)
+    if own is None or link.name == link.person or (link.anonymous and not own.anonymous):
+        return cost
+    into = store.find(tx, project, "user", link.person)
+    traits = profile_change.merged(_traits(own), _traits(into))
+    store.put(
+        tx, project, "user", link.person, traits, first_at=own.first_seen_at, last_at=own.last_seen_at, anonymous=False
+    )
+    store.delete(tx, project, "user", [link.name])
+    return cost + _weight(own) + _weight(into)
+
+
+def _tell(tx: Tx, *, project: int, told: _Told) -> int:
+    found = store.find(tx, project, told.kind, told.name)
+    store.put(
+        tx,
+        project,
+        told.kind,
+        told.name,
+        profile_change.merged(_traits(found), told.traits),
+        first_at=told.first_at,
+        last_at=told.last_at,
+        anonymous=told.anonymous,
+    )
+    return 1 + _weight(found) + told.weight
+
+
+def _ignore(tx: Tx, *, project: int, name: str, calls: int) -> int:
+    store.count_ignored(tx, project, name, calls)
+    return 1
+
+
+def _traits(profile: Profile | None) -> Traits:
+    if profile is None:
+        return Traits({}, {})
+    return Traits(msgspec.json.decode(profile.traits), msgspec.json.decode(profile.told_at))
+
+
+def _weight(profile: Profile | None) -> int:
+    return 1 if profile is None else 1 + (len(profile.traits) + len(profile.told_at)) // _BYTES_OF_COST
