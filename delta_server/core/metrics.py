@@ -6,7 +6,7 @@
     p50_duration p90_duration p95_duration p99_duration           p1_FIELD to p99_FIELD
     dominant_status                                               dominant_FIELD
 
-FIELD is one of core/fields.py. Users are persons: by user id, else by anonymous id.
+FIELD is one of core/fields.py. Users are persons: see core/persons.py.
 """
 
 import re

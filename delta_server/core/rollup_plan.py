@@ -47,11 +47,13 @@ MERGED_BYTES = 8 << 20
 class Known(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the rollups of a project know, kept beside its settings. `raw`: before these times events have been let go
     of, by type, of all others by "". `since`: before these times an interval's buckets have been, by ms.
-    `stale`: UTC days since the epoch that are to be computed again, ascending."""
+    `stale`: UTC days since the epoch that are to be computed again, ascending. `persons`: how many changes of whose
+    which id is they know of."""
 
     raw: dict[str, int] = {}
     since: dict[int, int] = {}
     stale: tuple[int, ...] = ()
+    persons: int = 0
 
     def whole_from(self, types: Collection[str] | None = None) -> int:
         """From when on all events are there, of these types or of all."""

@@ -22,7 +22,8 @@ class Answer(msgspec.Struct, frozen=True):
     """`columns` name the values of each of `rows`. `source` is what was read, `scanned` how many rows of it,
     `approximate` names the columns that are estimates. For SQL, `types` are DuckDB's of the columns, `written` is
     the rows as a JSON array of objects, instead of `rows`: millions of small values would be objects of Python; and
-    `truncated` tells that there were more rows than asked for, or than an answer holds."""
+    `truncated` tells that there were more rows than asked for, or than an answer holds. `merging`: ids were found to be
+    one person's that are counted as two here and there still; the background corrects that."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -32,6 +33,7 @@ class Answer(msgspec.Struct, frozen=True):
     types: tuple[str, ...] = ()
     truncated: bool = False
     written: bytes = b""
+    merging: bool = False
 
 
 class EventStats(msgspec.Struct, frozen=True):

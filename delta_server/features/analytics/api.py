@@ -224,7 +224,9 @@ async def _table(
 def _meta(query: Query, here: Place, found: Found, started: float) -> Meta:
     took_ms = round((time.perf_counter() - started) * 1000, 2)
     next_cursor = service.next_cursor(query, here, found)
-    return Meta(found.source, found.scanned, found.approximate, took_ms, found.has_more, next_cursor)
+    return Meta(
+        found.source, found.scanned, found.approximate, found.merges_pending, took_ms, found.has_more, next_cursor
+    )
 
 
 _ORDER = re.compile(r"(.+?) *[ :] *(asc|desc)", re.IGNORECASE)

@@ -7,11 +7,14 @@ from delta_server.core.queries import Asked
 
 class Meta(msgspec.Struct, frozen=True):
     """`source` is what was read: events (raw), counts kept along the way (rollup) or both; `rows_scanned` how many rows
-    of it. `approximate` gives the relative error of each metric that is an estimate."""
+    of it. `approximate` gives the relative error of each metric that is an estimate. `merges_pending`:
+    ids were found to be one user's that some of the counts know as two still; the background corrects that within
+    minutes."""
 
     source: str
     rows_scanned: int
     approximate: dict[str, float]
+    merges_pending: bool
     took_ms: float
     has_more: bool
     next_cursor: str | None
@@ -38,6 +41,7 @@ _META = {
     "source": "both",
     "rows_scanned": 4210,
     "approximate": {"p95_duration": 0.01},
+    "merges_pending": False,
     "took_ms": 12.4,
     "has_more": False,
     "next_cursor": None,

@@ -29,6 +29,7 @@ class Found(msgspec.Struct, frozen=True):
     source: str
     scanned: int
     approximate: dict[str, float]
+    merges_pending: bool
     has_more: bool
 
 
@@ -120,6 +121,7 @@ def _shape(query: Query, answers: Sequence[Answer]) -> Found:
             for metric in query.plan.metrics
             if metric.name in estimated
         },
+        any(one.merging for one in answers),
         has_more,
     )
 

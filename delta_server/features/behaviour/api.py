@@ -83,7 +83,7 @@ async def get_paths(
 
 
 def _meta(found: Found, started: float) -> Meta:
-    return Meta(found.source, found.scanned, round((time.perf_counter() - started) * 1000, 2))
+    return Meta(found.source, found.scanned, found.merges_pending, round((time.perf_counter() - started) * 1000, 2))
 
 
 ROUTES = [get_funnel, get_retention, get_paths]

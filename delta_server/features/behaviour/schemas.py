@@ -8,10 +8,12 @@ from delta_server.core.behaviour import FunnelAsked, PathsAsked, RetentionAsked
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """`source` is what was read, `rows_scanned` how many events it holds."""
+    """`source` is what was read, `rows_scanned` how many events it holds. `merges_pending`: ids were found to be one
+    user's that count as two still, for a moment."""
 
     source: str
     rows_scanned: int
+    merges_pending: bool
     took_ms: float
 
 
@@ -42,7 +44,7 @@ class PathsResult(msgspec.Struct, frozen=True):
     query: PathsAsked
 
 
-_META = {"source": "raw", "rows_scanned": 120_000, "took_ms": 48.1}
+_META = {"source": "raw", "rows_scanned": 120_000, "merges_pending": False, "took_ms": 48.1}
 _RANGE = {
     "range": ["2026-05-01T00:00:00.000Z", "2026-05-08T00:00:00.000Z"],
     "timezone": "UTC",

@@ -21,6 +21,7 @@ class Found(msgspec.Struct, frozen=True):
     rows: msgspec.Raw
     source: str
     scanned: int
+    merges_pending: bool
 
 
 async def funnel(svc: Services, project: int, question: Question[Funnel, FunnelAsked]) -> Found:
@@ -48,10 +49,10 @@ async def _answer(svc: Services, project: int, question: Question[Any, Any], sha
         )
         key = ("behaviour", xxhash.xxh3_128_digest(b"\0".join(parts)))
         if (cached := svc.cache.get(key)) is not None:
-            kept_rows, source, scanned = msgspec.msgpack.decode(cached, type=tuple[bytes, str, int])
-            return Found(msgspec.Raw(kept_rows), source, scanned)
+            kept_rows, source, scanned, merging = msgspec.msgpack.decode(cached, type=tuple[bytes, str, int, bool])
+            return Found(msgspec.Raw(kept_rows), source, scanned, merging)
     answer = await svc.eventlog.query(project, plan)
     rows = await svc.cpu(lambda: msgspec.json.encode(shape(answer)))
     if key is not None:
-        svc.cache.put(key, msgspec.msgpack.encode((rows, answer.source, answer.scanned)))
-    return Found(msgspec.Raw(rows), answer.source, answer.scanned)
+        svc.cache.put(key, msgspec.msgpack.encode((rows, answer.source, answer.scanned, answer.merging)))
+    return Found(msgspec.Raw(rows), answer.source, answer.scanned, answer.merging)

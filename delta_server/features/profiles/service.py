@@ -114,8 +114,9 @@ def _convert_some(tx: Tx) -> bool:
     return bool(rows)
 
 
-def person(tx: Tx, project: int, name: str) -> Person:
-    name = _resolve(tx, project, name)
+def person(tx: Tx, project: int, name: str, *, as_user: bool = False) -> Person:
+    """The one who has this id; `as_user`: as a user's, not an anonymous one."""
+    name = _resolve(tx, project, name, as_user=as_user)
     return Person(name, _ids(tx, project, name), store.find(tx, project, "user", name))
 
 
@@ -158,10 +159,10 @@ def delete_some(tx: Tx, project: int, limit: int) -> bool:
     return store.delete_some(tx, project, limit)
 
 
-def _resolve(tx: Tx, project: int, name: str) -> str:
+def _resolve(tx: Tx, project: int, name: str, *, as_user: bool) -> str:
     """The person who has this id: a user's before an anonymous one."""
     link = store.find_link(tx, project, (False, name))
-    if link is None and not store.count_ids(tx, project, name) and not store.is_user(tx, project, name):
+    if link is None and not as_user and not store.count_ids(tx, project, name) and not store.is_user(tx, project, name):
         link = store.find_link(tx, project, (True, name))
     return link.person if link else name
 

@@ -24,7 +24,7 @@ AT, EVENT_TYPE = Field("timestamp", "time_ms", "time"), Field("eventType", "even
 
 async def get(svc: Services, project: int, name: str) -> UserWithEvents:
     """The user by any of their ids, with what all kept events tell of them. Raises NotFound."""
-    person = await svc.db.read(profiles.person, project, name)  # some have a hundred thousand other ids
+    person = await svc.db.read(profiles.person, project, name, as_user=await _is_user(svc, project, name))
     found = await svc.eventlog.query(project, _events_of(person))
     if not found.rows and person.profile is None:
         raise NotFound("there is no such user: GET /v1/users?q=... searches those there are")
@@ -40,6 +40,17 @@ async def get(svc: Services, project: int, name: str) -> UserWithEvents:
         aliases_ignored=person.profile.ids_ignored if person.profile else 0,
         events=EventCounts(sum(by_type.values()), by_type),
     )
+
+
+async def _is_user(svc: Services, project: int, name: str) -> bool:
+    """Whether an id that leads to another user, as an anonymous one, is a user's in some event all the same. Profiles
+    get to know those a minute later."""
+    person = await svc.db.read(profiles.person, project, name)
+    if name in person.ids.users:
+        return True
+    where = Of((name,), ())
+    found = await svc.eventlog.query(project, Aggregate(ALL_TIME, (Metric("count", "count"),), where=where))
+    return bool(found.rows[0][0])
 
 
 def group(svc: Services, project: int, name: str) -> Profile:
@@ -61,8 +72,9 @@ async def page(
 async def erase(svc: Services, project: int, caller: Caller, name: str) -> Erasure:
     """Delete the profile now, and begin to erase the events. A second call before it has begun is the same job."""
     await profiles.settle(svc, project)  # what is applied later would make the profile anew
+    as_user = await _is_user(svc, project, name)
     async with svc.person_locks.hold([project]):
-        job = await svc.db.write(request_erasure, project, caller, name)
+        job = await svc.db.write(request_erasure, project, caller, name, as_user=as_user)
     svc.erasures_requested.notify()
     return job
 
@@ -100,9 +112,9 @@ def _events_of(person: Person) -> Aggregate:
     return Aggregate(ALL_TIME, metrics, keys=(EVENT_TYPE,), where=where)
 
 
-def request_erasure(tx: Tx, project: int, caller: Caller, name: str) -> Erasure:
+def request_erasure(tx: Tx, project: int, caller: Caller, name: str, *, as_user: bool = False) -> Erasure:
     """In one transaction: the profile goes, and the job is there that erases the events of all its ids."""
-    person = profiles.person(tx, project, name)
+    person = profiles.person(tx, project, name, as_user=as_user)
     profiles.forget(tx, project, person.ids)
     digest = sha256(f"{project}\n{person.name}".encode()).digest()
     job = store.waiting_for(tx, project, digest)

@@ -1,9 +1,9 @@
 """What persons do, as DuckDB's SQL: funnels, retention, paths.
 
-A person is schema.PERSON; events without one are left out. Events are in order by (time_ms, seq), which as one number
-is their *place*. Nothing is joined with all of a person's other events: a funnel takes one ASOF join a step, which
-finds the next event of the step, paths look `depth` events ahead with one window, retention is two aggregates.
-On 2 cores, 10M events that are all in question: a funnel of 2 steps 1.7 s, of 4 6 s, of 8 9 s (a window function a step
+A person is the `person` of persons.py; events without one are left out. Events are in order by (time_ms, seq), which as
+one number is their *place*. Nothing is joined with all of a person's other events: a funnel takes one ASOF join a step,
+which finds the next event of the step, paths look `depth` events ahead with one window, retention is two aggregates. On
+2 cores, 10M events that are all in question: a funnel of 2 steps 1.7 s, of 4 6 s, of 8 9 s (a window function a step
 takes 25 s); retention 2 s; paths of depth 3 3.5 s.
 """
 
@@ -11,11 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from delta_server.core.plan import Filter, Funnel, Paths, Retention
-from delta_server.storage.events import filters, relation
-from delta_server.storage.events.compile import interval_key
+from delta_server.storage.events import filters, persons, relation
+from delta_server.storage.events.compile import interval_key, shown
 from delta_server.storage.events.reading import Compiled, Compiler
 from delta_server.storage.events.relation import Params
-from delta_server.storage.events.schema import PERSON
 from delta_server.storage.events.snapshot import Snapshot
 
 _PLACE = "time_ms::HUGEINT * 9223372036854775808 + seq"
@@ -46,10 +45,10 @@ def funnel(plan: Funnel, source: str, params: Params) -> str:
 
 def _matching(plan: Funnel, source: str, params: Params) -> str:
     matches = ", ".join(f"{_holds(step.where, params)} AS m{n}" for n, step in enumerate(plan.steps))
-    value = "" if plan.by is None else f", {filters.value(plan.by, params)} AS value"
+    value = "" if plan.by is None else f", {shown(plan.by, params)} AS value"
     some = " OR ".join(f"m{step}" for step in range(len(plan.steps)))
     return (
-        f"SELECT {PERSON} AS person, {_PLACE} AS place, time_ms, {matches}{value}"
+        f"SELECT person, {_PLACE} AS place, time_ms, {matches}{value}"
         f" FROM {source} WHERE {_of_persons(plan.where, params)} AND ({some})"
     )
 
@@ -100,7 +99,7 @@ def retention(plan: Retention, source: str, params: Params) -> str:
     bucket, step_ms = interval_key(plan.every, plan.span), plan.every.step_ms
     return f"""
         WITH done AS MATERIALIZED (
-            SELECT {PERSON} AS person, time_ms, {bucket} AS bucket, {start} AS starts, {again} AS returns
+            SELECT person, time_ms, {bucket} AS bucket, {start} AS starts, {again} AS returns
             FROM {source} WHERE {_of_persons(plan.where, params)} AND (starts OR returns)
         ),
         cohorts AS (SELECT person, arg_min(bucket, time_ms) AS cohort FROM done WHERE starts GROUP BY person),
@@ -137,7 +136,7 @@ def paths(plan: Paths, source: str, params: Params) -> str:
     )
     return f"""
         WITH done AS (
-            SELECT {PERSON} AS person, time_ms, seq, {filters.value(plan.by, params)} AS value{starts}
+            SELECT person, time_ms, seq, {shown(plan.by, params)} AS value{starts}
             FROM {source} WHERE {_of_persons(plan.where, params)}
         ),
         walked AS MATERIALIZED (
@@ -155,7 +154,7 @@ def paths(plan: Paths, source: str, params: Params) -> str:
 
 
 def _of_persons(where: Filter | None, params: Params) -> str:
-    return f"{PERSON} IS NOT NULL AND {filters.condition(where, params)}"
+    return f"person IS NOT NULL AND {filters.condition(where, params)}"
 
 
 def _holds(where: Filter | None, params: Params) -> str:
@@ -165,7 +164,7 @@ def _holds(where: Filter | None, params: Params) -> str:
 def _compiler(columns: tuple[str, ...], compile: Callable[[Any, str, Params], str]) -> Compiler:
     def compiled(snapshot: Snapshot, plan: Any) -> Compiled:
         source, params = relation.events(snapshot, plan.span), Params()
-        sql = compile(plan, source.sql, params)
+        sql = compile(plan, persons.events(snapshot, source.sql), params)
         return Compiled(columns, sql, params.values, scanned=source.scanned)
 
     return compiled

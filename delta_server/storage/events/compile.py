@@ -10,7 +10,7 @@ from delta_server.core.plan import Aggregate, Bound, Field, Interval, Key, Listi
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events import filters
 from delta_server.storage.events.relation import Params
-from delta_server.storage.events.schema import COLUMNS, PERSON
+from delta_server.storage.events.schema import COLUMNS
 
 LISTED = tuple(column.name for column in COLUMNS)
 """The columns of a listing's rows. Every event has a message id there."""
@@ -167,8 +167,8 @@ class _Values:
 
     def _shown(self, field: Field, *, person: bool = False) -> str:
         if person:
-            return self._event((field, "person"), lambda: PERSON)
-        return self._event((field, "shown"), lambda: filters.value(field, self._params))
+            return self._event((field, "person"), lambda: "person")
+        return self._event((field, "shown"), lambda: shown(field, self._params))
 
     def _number(self, field: Field) -> str:
         return self._event((field, "number"), lambda: filters.number(field, self._params))
@@ -198,7 +198,12 @@ def key(of: Key, span: Span, params: Params) -> str:
         return interval_key(of, span)
     if of.kind == "list":  # a group for each item, counted once an event, and one for events without any
         return f"coalesce(list_distinct({filters.value(of, params)}), [NULL])"
-    return filters.value(of, params)
+    return shown(of, params)
+
+
+def shown(field: Field, params: Params) -> str:
+    """SQL of the field as a key or a counted value: users are persons (persons.py), whatever id they had."""
+    return "person" if field.column == "user_id" else filters.value(field, params)
 
 
 def _bound(bound: Bound, places: dict[str, str], params: Params) -> str:

@@ -13,7 +13,8 @@ import msgspec
 from delta_server.core import rollup_plan
 from delta_server.core.plan import Aggregate, Span
 from delta_server.core.rollup_plan import Known, Width
-from delta_server.storage.events import compile, merging, relation, rollup_store
+from delta_server.core.times import DAY_MS
+from delta_server.storage.events import compile, merging, persons, relation, rollup_store
 from delta_server.storage.events.reading import Compiled
 from delta_server.storage.events.relation import Params, Relation
 from delta_server.storage.events.snapshot import Block, Segment, Snapshot
@@ -59,8 +60,10 @@ def cover(snapshot: Snapshot, plan: Aggregate) -> Compiled | None:
     if not cells:
         return None
     events = _events(snapshot, there, gaps)
+    users = persons.counts_users(plan)
     params = Params()
-    rows = merging.rows(plan, there.wide, cells, events.sql if events.scanned else None, params)
+    added = persons.events(snapshot, events.sql) if users else events.sql
+    rows = merging.rows(plan, there.wide, cells, added if events.scanned else None, params)
     return Compiled(
         compile.columns(plan),
         compile.shown_rows(plan, rows, params),
@@ -68,7 +71,14 @@ def cover(snapshot: Snapshot, plan: Aggregate) -> Compiled | None:
         source="both" if events.scanned else "rollup",
         scanned=scanned + events.scanned,
         approximate=tuple(metric.name for metric in plan.metrics if merging.is_estimate(metric)),
+        merging=users and _is_merging(snapshot, there),
     )
+
+
+def _is_merging(snapshot: Snapshot, there: _Sealed) -> bool:
+    """Whether some of the span's cells know ids as two persons that are one."""
+    days = range(there.wide.start_ms // DAY_MS, -(-there.wide.end_ms // DAY_MS))
+    return there.known.persons < persons.state(snapshot).rev or any(day in days for day in there.known.stale)
 
 
 def _sealed(snapshot: Snapshot, plan: Aggregate) -> _Sealed:

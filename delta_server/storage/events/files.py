@@ -1,8 +1,8 @@
 """How DuckDB reads segments, rollups and waiting blocks, and writes new files into memory: a file system for fsspec.
 
-Paths are `segment://TOKEN/ID`, `rollup://TOKEN/ID`, `hot://TOKEN/NUMBER` of an open snapshot (snapshot.py) and
-`new://TOKEN`, which `written` gives back. A token is 16 random bytes: no query knows another's. fsspec is imported with
-this module, so only the engine imports it, when it is first used.
+Paths are `segment://TOKEN/ID`, `rollup://TOKEN/ID`, `hot://TOKEN/NUMBER`, `text://TOKEN/NUMBER` of an open snapshot
+(snapshot.py) and `new://TOKEN`, which `written` gives back. A token is 16 random bytes: no query knows another's.
+fsspec is imported with this module, so only the engine imports it, when it is first used.
 """
 
 import io
@@ -17,7 +17,7 @@ from fsspec import AbstractFileSystem
 
 from delta_server.storage.events.snapshot import Pages, Snapshot
 
-PROTOCOLS = ("segment", "rollup", "hot", "new")
+PROTOCOLS = ("segment", "rollup", "hot", "text", "new")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

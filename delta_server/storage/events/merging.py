@@ -10,9 +10,8 @@ from delta_server.core import rollup_plan
 from delta_server.core.plan import Aggregate, Field, Metric, Span
 from delta_server.storage.events import compile, filters, sketches
 from delta_server.storage.events.relation import Params
-from delta_server.storage.events.schema import PERSON
 
-_SETS = {"user_id": ("users", PERSON), "session_id": ("sessions", "session_id")}
+_SETS = {"user_id": ("users", "person"), "session_id": ("sessions", "session_id")}
 
 
 def is_estimate(metric: Metric) -> bool:

@@ -10,8 +10,9 @@ import msgspec
 from delta_server.core.plan import Aggregate, Listing, Plan, Span, Sql
 from delta_server.storage.database import Database, Row, Tx
 from delta_server.storage.eventlog import Answer
-from delta_server.storage.events import compile, parquet, relation
+from delta_server.storage.events import compile, parquet, persons, relation
 from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.persons import Bases
 from delta_server.storage.events.relation import Params
 from delta_server.storage.events.snapshot import ALWAYS, Block, Segment, Snapshot
 from delta_server.storage.events.windows import Stretch, windows
@@ -32,7 +33,7 @@ SORTED_BYTES = 64 << 20
 
 
 class Compiled(msgspec.Struct, frozen=True):
-    """A plan as one statement; `source`, `scanned` and `approximate` are of Answer."""
+    """A plan as one statement; `source`, `scanned`, `approximate` and `merging` are of Answer."""
 
     columns: tuple[str, ...]
     sql: str
@@ -40,6 +41,7 @@ class Compiled(msgspec.Struct, frozen=True):
     source: Literal["raw", "rollup", "both"] = "raw"
     scanned: int = 0
     approximate: tuple[str, ...] = ()
+    merging: bool = False
 
 
 Compiler: TypeAlias = Callable[[Snapshot, Any], Compiled]
@@ -50,7 +52,8 @@ Cover: TypeAlias = Callable[[Snapshot, Aggregate], Compiled | None]
 def aggregate(snapshot: Snapshot, plan: Aggregate) -> Compiled:
     """From the events themselves."""
     source, params = relation.events(snapshot, plan.span), Params()
-    sql = compile.aggregate(plan, source.sql, params)
+    events = persons.events(snapshot, source.sql) if persons.counts_users(plan) else source.sql
+    sql = compile.aggregate(plan, events, params)
     return Compiled(compile.columns(plan), sql, params.values, scanned=source.scanned)
 
 
@@ -63,6 +66,7 @@ class Answering:
         self._engine = engine
         self._compilers = compilers
         self._cover = cover
+        self._bases = Bases()
 
     async def query(self, project: int, plan: Plan) -> Answer:
         return await self._engine.run(project, lambda reading: self._answer(reading, plan))
@@ -79,18 +83,21 @@ class Answering:
 
     async def version(self, project: int, plan: Plan) -> bytes:
         span = ALWAYS if isinstance(plan, Sql) else plan.span
-        return await self._db.read(version, project, span)
+        return await self._db.read(version, project, span, users=persons.speaks_of_users(plan))
 
     def _answer(self, reading: Reading, plan: Plan) -> Answer:
+        plan = self._attached(reading, plan)
         if isinstance(plan, Listing):
             looked = _Looked(reading.snapshot, plan)
             rows = [row for batch in looked.page(reading) for row in batch]
             return Answer(compile.LISTED, rows, scanned=looked.scanned)
         made = self._compiled(reading.snapshot, plan)
         _, rows = reading.rows(made.sql, made.values)
-        return Answer(made.columns, rows, made.source, made.scanned, made.approximate)
+        waiting = made.merging or (persons.speaks_of_users(plan) and persons.is_waiting(reading.snapshot))
+        return Answer(made.columns, rows, made.source, made.scanned, made.approximate, merging=waiting)
 
     def _batches(self, reading: Reading, plan: Plan) -> Iterator[list[Row]]:
+        plan = self._attached(reading, plan)
         if isinstance(plan, Listing):
             looked = _Looked(reading.snapshot, plan)
             yield [compile.LISTED]
@@ -101,10 +108,18 @@ class Answering:
         yield from reading.batches(made.sql, made.values)
 
     def _file(self, reading: Reading, plan: Listing | Aggregate) -> Iterator[bytes]:
+        plan = self._attached(reading, plan)
         if isinstance(plan, Listing):
             return parquet.pieces(reading, parquet.listing(reading.snapshot, plan))
         made = self._compiled(reading.snapshot, plan)
         return parquet.pieces(reading, parquet.aggregate(plan, made.sql, made.values))
+
+    def _attached(self, reading: Reading, plan: Any) -> Any:
+        """The plan as it speaks of persons; then the snapshot knows whose which id is."""
+        if persons.speaks_of_users(plan):
+            persons.attach(reading, self._bases)
+            return persons.resolved(reading.snapshot, plan)
+        return plan
 
     def _compiled(self, snapshot: Snapshot, plan: Plan) -> Compiled:
         if isinstance(plan, Aggregate):
@@ -212,11 +227,13 @@ def _stretches(segments: Sequence[Segment], blocks: Sequence[Block]) -> list[Str
     return found
 
 
-def version(tx: Tx, project: int, span: Span) -> bytes:
-    """A digest of what an answer about the span is made from."""
+def version(tx: Tx, project: int, span: Span, *, users: bool) -> bytes:
+    """A digest of what an answer about the span is made from, with `users` of whose which id is too."""
     digest = blake2b(digest_size=16)
     for sql in _VERSION:
         digest.update(repr(tx.all(sql, project, span.end_ms, span.start_ms)).encode())
+    for sql in _USERS_VERSION if users else ():
+        digest.update(repr(tx.all(sql, project)).encode())
     return digest.digest()
 
 
@@ -225,4 +242,9 @@ _VERSION = (
     "SELECT max(id), count(*) FROM event_block WHERE project = ?1 AND first_at < ?2 AND last_at >= ?3",
     "SELECT id FROM rollup WHERE project = ?1 AND first_at < ?2 AND end_at > ?3 ORDER BY id",
     "SELECT version FROM event_settings WHERE project = ?1 AND ?2 > ?3",
+)
+_USERS_VERSION = (
+    "SELECT rev FROM person_state WHERE project = ?",
+    "SELECT 1 FROM person_change WHERE project = ? LIMIT 1",
+    "SELECT rollups FROM event_settings WHERE project = ?",
 )

@@ -10,7 +10,6 @@ bucket and register, which costs ten times as much as to put lists together. Sor
 from delta_server.core.rollup_plan import Width
 from delta_server.storage.events import sketches
 from delta_server.storage.events.engine import Reading
-from delta_server.storage.events.schema import PERSON
 
 FULL = 512
 
@@ -45,10 +44,10 @@ def begin(time: str, step_ms: int) -> str:
 
 
 def prepare(reading: Reading, rows: str) -> None:
-    """CREATE TABLE happened: what cells need to know of the events that `rows` selects. An MD5 is computed once a
-    text."""
+    """CREATE TABLE happened: what cells need to know of the events that `rows` selects, with `person`. An MD5 is
+    computed once a text."""
     reading.run(
-        f"CREATE OR REPLACE TEMP TABLE texts AS SELECT time_ms, event_type, source, {PERSON} AS person, session_id,"
+        f"CREATE OR REPLACE TEMP TABLE texts AS SELECT time_ms, event_type, source, person, session_id,"
         f" duration FROM ({rows})"
     )
     for name in ("person", "session_id"):

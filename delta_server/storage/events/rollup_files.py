@@ -7,20 +7,22 @@ from delta_server.core.errors import Conflict
 from delta_server.core.plan import Span
 from delta_server.core.rollup_plan import WIDTHS, Known, Piece, Width
 from delta_server.core.times import DAY_MS
-from delta_server.storage.events import relation, rollup_cells
+from delta_server.storage.events import persons, relation, rollup_cells, segment
 from delta_server.storage.events.engine import Reading
+from delta_server.storage.events.persons import Bases
 from delta_server.storage.events.rollup_store import NewRollup
 from delta_server.storage.events.snapshot import ALWAYS, Rollup
 
 
-def added(reading: Reading, segments: Sequence[int], known: Known) -> list[NewRollup]:
+def added(reading: Reading, segments: Sequence[int], known: Known, bases: Bases) -> list[NewRollup]:
     """The files after the events of these segments were added. Raises Conflict when one is gone."""
     found = [segment for segment in reading.snapshot.segments() if segment.id in segments and not segment.rolled]
     if len(found) != len(segments):
         raise Conflict("segments are not there any more that were to be rolled up: the project is being deleted")
     events = relation.of(reading.snapshot, ALWAYS, found, ())
     made = []
-    for width, table in _levels(reading, f"SELECT * FROM {events.sql}"):
+    persons.attach(reading, bases)
+    for width, table in _levels(reading, f"SELECT * FROM {persons.events(reading.snapshot, events.sql)}"):
         units = _units(reading, table, width, known.there_from(width))
         for part in width.parts:
             files = {_span(file): file for file in reading.snapshot.rollups(width.ms, part)}
@@ -30,14 +32,16 @@ def added(reading: Reading, segments: Sequence[int], known: Known) -> list[NewRo
     return made
 
 
-def computed_again(reading: Reading, day: int, known: Known) -> list[NewRollup]:
+def computed_again(reading: Reading, day: int, known: Known, bases: Bases) -> list[NewRollup]:
     """The files of a UTC day with its cells from the segments, where all events of a type are still there."""
     today = Span(day * DAY_MS, (day + 1) * DAY_MS)
     whole = _whole(reading, today, known)
     segments = [segment for segment in reading.snapshot.segments(today) if segment.rolled]
     events = relation.of(reading.snapshot, today, segments, ())
     made = []
-    for width, table in _levels(reading, f"SELECT * FROM {events.sql} WHERE {whole}"):
+    persons.attach(reading, bases)
+    rows = f"SELECT * FROM {persons.events(reading.snapshot, events.sql)} WHERE {whole}"
+    for width, table in _levels(reading, rows):
         if whole != _ALL:
             _keep(reading, width, table, f"{_within(today)} AND NOT coalesce({whole}, false)", today)
         since = max(today.start_ms, known.there_from(width))
@@ -48,6 +52,18 @@ def computed_again(reading: Reading, day: int, known: Known) -> list[NewRollup]:
                 cells = f"SELECT * FROM {table} WHERE part = {part} AND {_within(span)}"
                 made.append(_instead(reading, width, part, span, cells, files.get(span), today))
     return [new for new in made if new.rows or new.old]
+
+
+def days_of_moved(reading: Reading, since: int) -> tuple[int, list[int]]:
+    """(how many changes of whose which id is there were, the UTC days of events in the rollups that another person has
+    since there were `since`)."""
+    snapshot = reading.snapshot
+    rolled = [segment for segment in snapshot.segments() if segment.rolled]
+    path = persons.changed_path(snapshot, since)
+    if not rolled or path is None:
+        return persons.state(snapshot).rev, []
+    _, days = reading.rows(persons.moved(path, relation.sealed(snapshot, rolled), segment.DAY))
+    return persons.state(snapshot).rev, sorted(day for (day,) in days)
 
 
 def _keep(reading: Reading, width: Width, table: str, condition: str, today: Span) -> None:

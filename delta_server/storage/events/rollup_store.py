@@ -90,6 +90,12 @@ def known(tx: Tx, project: int) -> Known:
     return decoded(row[0] if row else "{}")
 
 
+def persons_rev(tx: Tx, project: int) -> int:
+    """How many changes there were of whose which id is."""
+    row = tx.one("SELECT rev FROM person_state WHERE project = ?", project)
+    return row[0] if row else 0
+
+
 def decoded(text: str) -> Known:
     return msgspec.json.decode(text, type=Known)
 

@@ -15,13 +15,14 @@ import msgspec
 from delta_server.config import Events
 from delta_server.core import rollup_plan
 from delta_server.core.errors import Conflict
-from delta_server.core.rollup_plan import LAYERS, WIDTHS
+from delta_server.core.rollup_plan import LAYERS, WIDTHS, Known
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Clock, Database, Tx
 from delta_server.storage.events import catalog, rollup_files, rollup_store
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.erase import Stretches
+from delta_server.storage.events.persons import Bases
 from delta_server.storage.events.rollup_store import NewRollup, Unrolled
 
 ROUND_EVENTS = 1_048_576
@@ -50,9 +51,12 @@ class ProjectRollups:
         }
         self._clock = clock
         self._rests_until: defaultdict[int, int] = defaultdict(int)
+        self._corrects_from: defaultdict[int, int] = defaultdict(int)
+        self._bases = Bases()
 
     async def roll(self, project: int, *, everything: bool = False) -> int:
         """See upkeep.Rollups."""
+        await self._correct(project, everything=everything)
         known = await self._db.read(rollup_store.known, project)
         for day in known.stale:
             await self._again(project, day)
@@ -94,15 +98,31 @@ class ProjectRollups:
         borders = self._borders(await self._db.read(_retention, project))
         known = rollup_plan.let_go(await self._db.read(rollup_store.known, project), borders)
         ids = [segment.id for segment in segments]
-        made = await self._engine.tend(project, partial(rollup_files.added, segments=ids, known=known))
+        made = await self._engine.tend(
+            project, partial(rollup_files.added, segments=ids, known=known, bases=self._bases)
+        )
         await self._db.write(_store, project, made, ids, borders)
         now_ms = self._clock.now_ms()
         self._rests_until[project] = now_ms + REST * (now_ms - began_ms)
         return sum(segment.events for segment in segments)
 
+    async def _correct(self, project: int, *, everything: bool) -> None:
+        """Mark the days of events that are another person's since they were rolled up."""
+        known, rev = await self._db.read(_persons, project)
+        began_ms = self._clock.now_ms()
+        if known.persons == rev or not (everything or began_ms >= self._corrects_from[project]):
+            return
+        work = partial(rollup_files.days_of_moved, since=known.persons)
+        until, days = await self._engine.tend(project, work)
+        await self._db.write(_store_moved, project, until, days)
+        now_ms = self._clock.now_ms()
+        self._corrects_from[project] = now_ms + REST * (now_ms - began_ms)
+
     async def _again(self, project: int, day: int) -> None:
         known = await self._db.read(rollup_store.known, project)
-        made = await self._engine.tend(project, partial(rollup_files.computed_again, day=day, known=known))
+        made = await self._engine.tend(
+            project, partial(rollup_files.computed_again, day=day, known=known, bases=self._bases)
+        )
         await self._db.write(_store_again, project, made, day)
 
     async def _merge(self, project: int) -> None:
@@ -117,6 +137,17 @@ class ProjectRollups:
 
 def _retention(tx: Tx, project: int) -> Retention:
     return msgspec.json.decode(catalog.retention(tx, project), type=Retention)
+
+
+def _persons(tx: Tx, project: int) -> tuple[Known, int]:
+    """What rollups know, and how many changes there were of whose which id is."""
+    return rollup_store.known(tx, project), rollup_store.persons_rev(tx, project)
+
+
+def _store_moved(tx: Tx, project: int, until: int, days: Sequence[int]) -> None:
+    stretches = [(day * DAY_MS, (day + 1) * DAY_MS) for day in days]
+    now = rollup_plan.marked(rollup_store.known(tx, project), stretches)
+    rollup_store.set_known(tx, project, msgspec.structs.replace(now, persons=until))
 
 
 def _rounds(waiting: Sequence[Unrolled]) -> list[list[Unrolled]]:

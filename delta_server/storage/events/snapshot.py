@@ -63,6 +63,15 @@ class Rollup(msgspec.Struct, frozen=True, gc=False):
     rows_count: int
 
 
+class Links(msgspec.Struct, frozen=True):
+    """Relations (behind FROM) of `name` and `person`: of user ids and of anonymous ids that lead to another person,
+    None without any. `paths` are those of this snapshot that they read."""
+
+    users: str | None
+    anonymous: str | None
+    paths: tuple[str, ...]
+
+
 class Pages(msgspec.Struct, frozen=True):
     """What a file that DuckDB has open reads from: `read(offset, count)` gives exactly these bytes."""
 
@@ -80,7 +89,10 @@ class Snapshot:
         self._connection = connection
         self._lock = threading.Lock()
         self._hot: list[list[Block]] = []
+        self._texts: list[bytes] = []
         self._blobs: set[apsw.Blob] = set()
+        self.links: Links | None = None
+        """Which ids are one person's, once storage/events/persons.py has looked."""
         self._stopped = False
         self.failure: apsw.Error | None = None
         """What SQLite said when a file could not be read: DuckDB tells it as an error of its own."""
@@ -147,10 +159,18 @@ class Snapshot:
         self._hot.append(list(blocks))
         return f"hot://{self.token}/{len(self._hot) - 1}"
 
+    def text_path(self, data: bytes) -> str:
+        """What opens these bytes."""
+        self._texts.append(data)
+        return f"text://{self.token}/{len(self._texts) - 1}"
+
     def open(self, kind: str, number: int) -> Pages:
         """The file behind one of the paths. Raises KeyError or IndexError for none of this snapshot's."""
         if kind == "hot":
             return self._open_hot(self._hot[number])
+        if kind == "text":
+            text = self._texts[number]
+            return Pages(len(text), lambda offset, count: text[offset : offset + count], lambda: None)
         table, column = {"segment": ("segment_data", "segment"), "rollup": ("rollup_data", "rollup")}[kind]
         found = self.all(f"SELECT 1 FROM {column} WHERE id = ? AND project = ?", number, self.project)
         if not found:

@@ -3,7 +3,7 @@
 import msgspec
 
 from delta_server.core.errors import TooCostly
-from delta_server.storage.events import filters, relation
+from delta_server.storage.events import filters, persons, relation
 from delta_server.storage.events.snapshot import ALWAYS, Snapshot
 
 MOST_ROWS = 250_000
@@ -26,7 +26,8 @@ def _time(name: str) -> str:
 EVENTS = (
     f"{filters.MESSAGE_ID} AS message_id, event_type, make_timestamp(time_ms * 1000) AS timestamp,"
     " make_timestamp(received_at * 1000) AS received_at, make_timestamp(original_at * 1000) AS original_timestamp,"
-    " source, user_id, anonymous_id, session_id, duration, priority, status, tags, data, metadata, time_ms"
+    " source, user_id, anonymous_id, session_id, duration, priority, status, tags, data, metadata, time_ms,"
+    " person"
 )
 _UUID = "{0}::UUID::VARCHAR AS {0}"
 
@@ -92,11 +93,13 @@ class Events(msgspec.Struct, frozen=True):
 
 
 def events(snapshot: Snapshot) -> Events:
+    links = persons.attach_plainly(snapshot)
     segments, blocks = snapshot.segments(), snapshot.blocks()
     source = relation.of(snapshot, ALWAYS, segments, blocks)
     paths = [snapshot.segment_path(segment.id) for segment in segments]
     paths += [f"hot://{snapshot.token}/0"] if blocks else []
-    return Events(f"SELECT {EVENTS} FROM {source.sql}", source.scanned, tuple(paths))
+    select = f"SELECT {EVENTS} FROM {persons.events(snapshot, source.sql)}"
+    return Events(select, source.scanned, (*paths, *links))
 
 
 def lines(snapshot: Snapshot, name: str) -> tuple[bytes, int]:

@@ -5,7 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from delta_server.core import intervals
 from delta_server.core.event import Event
@@ -25,6 +25,11 @@ from delta_server.core.plan import (
     Operation,
     Some,
 )
+from tests.storage.events.people import People
+
+Whose: TypeAlias = Callable[[Event], str | None]
+NOBODY_ELSES = People().whose
+"""Where no ids were joined."""
 
 _ATTRIBUTES = {"time_ms": "at", "event_type": "type"}
 
@@ -134,13 +139,14 @@ def listing(events: Iterable[Event], plan: Listing) -> list[int]:
     return [seq for _, seq in places[plan.skip : end]]
 
 
-def aggregate(events: Iterable[Event], plan: Aggregate) -> list[tuple[Any, ...]]:
+def aggregate(events: Iterable[Event], plan: Aggregate, whose: Whose = NOBODY_ELSES) -> list[tuple[Any, ...]]:
+    """`whose` tells the person of an event: users as keys and counted are persons."""
     groups: dict[tuple[Any, ...], list[Event]] = {} if plan.keys else {(): []}
     for event in events:
         if plan.span.start_ms <= event.at < plan.span.end_ms and matches(event, plan.where):
-            for key in _keys(event, plan.keys):
+            for key in _keys(event, plan.keys, whose):
                 groups.setdefault(key, []).append(event)
-    rows = [(*key, *(metric(group, each) for each in plan.metrics)) for key, group in groups.items()]
+    rows = [(*key, *(metric(group, each, whose) for each in plan.metrics)) for key, group in groups.items()]
     names = [part.name for part in (*plan.keys, *plan.metrics)]
     rows = [row for row in rows if all(_bound(row[names.index(b.metric)], b.op, b.value) for b in plan.having)]
     rows.sort(key=lambda row: [_place(cell) for cell in row[: len(plan.keys)]])
@@ -163,33 +169,32 @@ def _bound(found: Any, op: str, given: float) -> bool:
     return found is not None and _compares(op, found, given)
 
 
-def _keys(event: Event, keys: Sequence[Key]) -> list[tuple[Any, ...]]:
+def _keys(event: Event, keys: Sequence[Key], whose: Whose) -> list[tuple[Any, ...]]:
     found: list[tuple[Any, ...]] = [()]
     for key in keys:
-        cells = _cells(event, key)
+        cells = _cells(event, key, whose)
         found = [(*before, cell) for before in found for cell in cells]
     return found
 
 
-def _cells(event: Event, key: Key) -> Sequence[Any]:
+def _cells(event: Event, key: Key, whose: Whose) -> Sequence[Any]:
     if isinstance(key, Interval):
         return [intervals.key(key, event.at)]
-    cell = value(event, key)
+    cell = whose(event) if key.column == "user_id" else value(event, key)
     return list(dict.fromkeys(cell)) if isinstance(cell, list) else [cell]
 
 
-def metric(group: Sequence[Event], asked: Metric) -> Any:
+def metric(group: Sequence[Event], asked: Metric, whose: Whose = NOBODY_ELSES) -> Any:
     if asked.field is None:
         return len(group)
     field = asked.field
-    shown = [cell for cell in (value(event, field) for event in group) if cell is not None]
+    cells = [whose(event) if field.column == "user_id" else value(event, field) for event in group]
+    shown = [cell for cell in cells if cell is not None]
     if field.kind == "list":
         shown = [item for cell in shown for item in cell]
     if asked.function == "count":
-        return sum(value(event, field) is not None for event in group)
+        return sum(cell is not None for cell in cells)
     if asked.function == "unique":
-        if field.column == "user_id":
-            shown = [name for name in (event.user_id or event.anonymous_id for event in group) if name is not None]
         return len(set(shown))
     if asked.function == "mode":
         counts = Counter(shown)

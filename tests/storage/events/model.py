@@ -9,16 +9,19 @@ import pytest
 
 from delta_server.core import rollup_plan
 from delta_server.core.event import Event
+from delta_server.core.persons import identifies
 from delta_server.core.plan import Aggregate, Funnel, Interval, Listing, Paths, Span
 from delta_server.core.plan import Retention as RetentionPlan
 from delta_server.core.rollup_plan import WIDTHS
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS
 from delta_server.storage.eventlog import Answer
+from delta_server.storage.events import persons
 from delta_server.storage.events.schema import COLUMNS
 from tests.storage.events import behaviour_reference, evaluate
 from tests.storage.events.behaviour_reference import Happened
 from tests.storage.events.evaluate import matches
+from tests.storage.events.people import People
 
 DEDUP_MS = 7 * DAY_MS
 NEVER = -(2**62)
@@ -37,6 +40,9 @@ class Model:
         self.gone: dict[int, Event] = {}
         self.ghosts: dict[int, Event] = {}
         self.haunting: dict[int, Event] = {}
+        self.people = People()
+        self.merging = False
+        """Ids were joined, or erasures cut off, that rollups may not know of yet."""
         self.arrived: dict[str, int] = {}
         """Of message ids: when the event that has it came in."""
         self.retention = Retention()
@@ -94,7 +100,7 @@ class Model:
     def erased(self, names: Sequence[str], there: Iterable[int] = ()) -> int:
         """All of these persons is gone, but for what is still `there`, by seq, when it was cut off; how many."""
         persons, kept = set(names), set(there)
-        found = [event for event in self.events.values() if (event.user_id or event.anonymous_id) in persons]
+        found = [event for event in self.events.values() if _is_one_of(event, persons)]
         gone = [event for event in found if event.seq not in kept]
         for event in gone:
             del self.events[event.seq]
@@ -114,14 +120,15 @@ class Model:
 
     def answer(self, plan: Any) -> Any:
         """A listing's seqs, an aggregate's rows, a set of the others' rows."""
-        events = list(self.events.values())
+        events, plan = list(self.events.values()), self.people.resolved(plan)
         match plan:
             case Listing():
                 return evaluate.listing(events, plan)
             case Aggregate():
                 known = self.known() if rollup_plan.fits(plan) else events
-                return evaluate.aggregate(sorted(known, key=lambda event: event.seq), plan)
-        return _behaviour([e for e in events if _within(plan.span, e) and evaluate.matches(e, plan.where)], plan)
+                return evaluate.aggregate(sorted(known, key=lambda event: event.seq), plan, self.people.whose)
+        there = [e for e in events if _within(plan.span, e) and evaluate.matches(e, plan.where)]
+        return _behaviour(there, plan, self.people)
 
     def is_exact(self, plan: Aggregate) -> bool:
         """Whether rollups and events together have the whole answer to a plan that rollups can answer."""
@@ -133,6 +140,8 @@ class Model:
 
         if concerns({**self.ghosts, **self.haunting}):
             return False
+        if self.people.links and persons.counts_users(plan) and concerns(self.gone):
+            return False  # whose they were when they went is what rollups know
         return not concerns(self.gone) or any(self._serves(width.ms, plan) for width in WIDTHS)
 
     def _serves(self, width_ms: int, plan: Aggregate) -> bool:
@@ -145,6 +154,12 @@ class Model:
 
     def _lost(self, type: str) -> int:
         return self.lost.get(type, self.lost.get("", NEVER))
+
+
+def _is_one_of(event: Event, names: set[str]) -> bool:
+    if event.user_id in names:
+        return True
+    return event.anonymous_id in names and not (event.user_id and identifies(event.user_id))
 
 
 def _steps(key: Interval) -> list[int]:
@@ -165,9 +180,9 @@ def _within(span: Span, event: Event) -> bool:
     return span.start_ms <= event.at < span.end_ms
 
 
-def _behaviour(events: list[Event], plan: Any) -> set[Any]:
+def _behaviour(events: list[Event], plan: Any, people: People) -> set[Any]:
     by_seq = {event.seq: event for event in events}
-    happened = [Happened(e.at, e.seq, e.type, e.user_id, e.anonymous_id, e.source) for e in events]
+    happened = [Happened(e.at, e.seq, e.type, people.whose(e), None, e.source) for e in events]
 
     def holds(where: Any) -> Any:
         return lambda event: evaluate.matches(by_seq[event.seq], where)

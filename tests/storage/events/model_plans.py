@@ -28,6 +28,7 @@ from delta_server.core.plan import (
     Span,
     Step,
 )
+from delta_server.core.profile_change import Alias
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events.snapshot import ALWAYS
 from tests.storage.events import test_reading as reading
@@ -37,6 +38,8 @@ from tests.storage.opened import START_MS
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 SESSION = Field("sessionId", "session_id", "text")
 names = st.sampled_from(["a", "b", "ab", "A", "é", "x y"])
+people = st.sampled_from(["a", "b", "ab", "A", "é", "null", " Server"])
+calls = st.lists(st.builds(Alias, names, names, st.integers(0, 3), st.booleans()), min_size=1, max_size=3)
 words = reading.words.filter(bool)
 
 
@@ -98,8 +101,8 @@ drafts = st.builds(
         received_at=st.just(0),
         type=names,
         source=st.none() | names,
-        user_id=st.none() | names,
-        anonymous_id=st.none() | names,
+        user_id=st.none() | people,
+        anonymous_id=st.none() | people,
         session_id=st.none() | names,
         duration=st.none() | st.sampled_from([0.0, 1e-7, 0.5, 3.0, 3.25, 40.0, 1e15]),
         priority=st.none() | st.integers(0, 9),

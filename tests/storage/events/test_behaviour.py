@@ -39,16 +39,16 @@ def happenings(draw: st.DrawFn, longest_ms: int = 12) -> list[Happened]:
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(config={"threads": 1}) as connection:
         columns = ", ".join(f"{column.name} {column.type}" for column in COLUMNS)
-        connection.execute(f"CREATE TABLE happened ({columns})")
+        connection.execute(f"CREATE TABLE happened ({columns}, person VARCHAR)")
         yield connection
 
 
 def fill(connection: duckdb.DuckDBPyConnection, events: list[Happened]) -> None:
     connection.execute("DELETE FROM happened")
-    rows = [(e.at, e.seq, e.type, e.user, e.anonymous, e.source) for e in events]
+    rows = [(e.at, e.seq, e.type, e.person, e.source) for e in events]
     if rows:
-        names = "time_ms, seq, event_type, user_id, anonymous_id, source"
-        connection.executemany(f"INSERT INTO happened ({names}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+        names = "time_ms, seq, event_type, person, source"
+        connection.executemany(f"INSERT INTO happened ({names}) VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def is_type(*types: str) -> Condition:

@@ -348,7 +348,7 @@ async def test_columns_of_events(sql: SqlProcesses, project: int, other: int) ->
         "message_id": "e-1", "event_type": "view", "timestamp": "2026-01-01T00:00:00.000Z",
         "received_at": "2026-01-01T00:00:00.000Z", "original_timestamp": None, "source": "web", "user_id": "u0",
         "anonymous_id": None, "session_id": None, "duration": None, "priority": None, "status": None, "tags": None,
-        "data": {"plan": "pro"}, "metadata": None, "time_ms": AT,
+        "data": {"plan": "pro"}, "metadata": None, "time_ms": AT, "person": "u0",
     }  # fmt: skip
     assert answer.types[:3] == ("VARCHAR", "VARCHAR", "TIMESTAMP")
     assert (answer.scanned, answer.truncated) == (5, False)
