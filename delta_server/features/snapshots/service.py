@@ -47,6 +47,8 @@ class New(msgspec.Struct, frozen=True):
     metadata: str | None = None
     checked: bool = False
     """The body is known to be JSON."""
+    is_latest: bool = False
+    """The caller gave no time: it comes after all the endpoint has, even when the clock was set back meanwhile."""
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -73,9 +75,8 @@ def news(svc: Services, project: int, items: Sequence[Sent]) -> list[New]:
             if item.endpoint not in targets:
                 targets[item.endpoint] = endpoints.resolve_or_name(svc, project, item.endpoint)
             captured_at = now_ms if item.captured_at is None else times.parse(item.captured_at, field="captured_at")
-        found.append(
-            New(targets[item.endpoint], item.body, captured_at, item.source, item.metadata, checked=item.checked)
-        )
+        new = New(targets[item.endpoint], item.body, captured_at, item.source, item.metadata, checked=item.checked)
+        found.append(msgspec.structs.replace(new, is_latest=item.captured_at is None))
     return found
 
 
@@ -220,8 +221,10 @@ def _items(tx: Tx, endpoint: int, lane: Sequence[tuple[int, New, bytes]]) -> lis
     """Each at a time of its own."""
     items: list[_Item] = []
     last = times.EARLIEST_MS
+    newest = store.newest_at(tx, endpoint, 1) if endpoint else None
     for number, new, digest in lane:
-        near = Neighbour(max(new.captured_at, last + 1), None, None, cut=False)
+        earliest = max(last, newest or last) if new.is_latest else last
+        near = Neighbour(max(new.captured_at, earliest + 1), None, None, cut=False)
         if endpoint:
             near = timeline.neighbour(tx, endpoint, near.captured_at)
         last = near.captured_at
