@@ -59,3 +59,9 @@ def test_what_is_written_is_read_again(rows: list[list[str]]) -> None:
 
 def test_a_lone_surrogate_is_no_failure() -> None:
     assert csv_text.text([["\ud800", 1]]) == b"?,1\r\n"
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+49", "-12.5", "@x", "\tx", "\rx", "\nx", "plain", "'=1"])
+def test_formulas_are_kept_where_that_is_asked_for(value: str) -> None:
+    [[found]] = csv.reader(io.StringIO(csv_text.text([[value]], escape_formulas=False).decode(), newline=""))
+    assert found == value

@@ -7,13 +7,12 @@ from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
-from litestar.response.base import ASGIResponse
 
 from delta_server.core import intervals, queries, times
 from delta_server.core.plan import Listing
 from delta_server.core.queries import Asked
 from delta_server.features.exports import schemas, service
-from delta_server.features.exports.schemas import MEDIA_TYPES, Format
+from delta_server.features.exports.schemas import MEDIA_TYPES, Format, Formulas
 from delta_server.http.docs import example
 from delta_server.http.event_filters import BY_DATA, EventFilters, names
 from delta_server.http.leaving import while_connected
@@ -23,6 +22,14 @@ _TAGS = ["Exports"]
 
 Form: TypeAlias = Annotated[
     Format | None, QueryParameter(name="format", description="Otherwise what Accept asks for; csv when it does not")
+]
+FormulasParameter: TypeAlias = Annotated[
+    Formulas,
+    QueryParameter(
+        name="formulas",
+        description="In CSV, `escape` puts an apostrophe before texts that spreadsheets would run (they begin with = + "
+        "- @ or a control character), `keep` writes them as they are",
+    ),
 ]
 Metrics: TypeAlias = Annotated[
     list[str] | None,
@@ -46,14 +53,16 @@ async def export_events(
     interval: Annotated[
         str | None, QueryParameter(description="Checked, and of no effect: events are not gathered by time here")
     ] = None,
+    formulas: FormulasParameter = "escape",
 ) -> Stream:
     """All events that match, oldest first. An export that fails on its way breaks the connection. In CSV, texts that a
-    spreadsheet would run as a formula begin with an apostrophe."""
+    spreadsheet would run as a formula begin with an apostrophe, unless `formulas=keep`."""
     form = schemas.wanted(format_, request.headers.get("accept", ""))
     if interval is not None:
         times.parse_length(interval, field="interval")
     listing = Listing(filters.span(services.clock.now_ms()), filters.where, ascending=True)
-    pieces = await while_connected(request, service.events(services, project, listing, form))
+    made = service.events(services, project, listing, form, escape_formulas=formulas == "escape")
+    pieces = await while_connected(request, made)
     return _file(pieces, schemas.file_name("events", listing.span, filters.zone, form), form)
 
 
@@ -75,6 +84,7 @@ async def export_aggregated(
         list[str] | None, QueryParameter(name="groupBy", description="eventType, data.plan ...; several with commas")
     ] = None,
     format_: Form = None,
+    formulas: FormulasParameter = "escape",
 ) -> Stream:
     """The rows of /v1/events/aggregated, all of them; of the last week when no time is given."""
     form = schemas.wanted(format_, request.headers.get("accept", ""))
@@ -87,22 +97,19 @@ async def export_aggregated(
     within = filters.week(now_ms)
     intervals.parse(interval, filters.zone, within, at="interval")  # says what is wrong with it by its name
     query = queries.parse(asked, now_ms=now_ms, where=filters.where, within=within)
-    pieces = await while_connected(request, service.aggregated(services, project, query, form))
+    made = service.aggregated(services, project, query, form, escape_formulas=formulas == "escape")
+    pieces = await while_connected(request, made)
     return _file(pieces, schemas.file_name("aggregated", query.plan.span, filters.zone, form), form)
 
 
-class _File(Stream):
-    """A Stream whose own media type counts: Litestar would take the handler's."""
-
-    def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **given: Any) -> ASGIResponse:
-        return super().to_asgi_response(app, request, **{**given, "media_type": self.media_type})
-
-
 def _file(pieces: AsyncIterator[bytes], name: str, form: Format) -> Stream:
-    return _File(
+    return Stream(
         pieces,
-        media_type=MEDIA_TYPES[form],
-        headers={"content-disposition": f'attachment; filename="{name}"', "vary": "accept"},
+        headers={
+            "content-type": MEDIA_TYPES[form],  # as it stands: Litestar would add a charset to a media type of its own
+            "content-disposition": f'attachment; filename="{name}"',
+            "vary": "accept",
+        },
     )
 
 

@@ -7,6 +7,7 @@ from delta_server.core.plan import Span
 from delta_server.core.times import DAY_MS, EARLIEST_MS, LATEST_MS
 
 Format: TypeAlias = Literal["csv", "json", "ndjson", "parquet"]
+Formulas: TypeAlias = Literal["escape", "keep"]
 
 MEDIA_TYPES: dict[Format, str] = {
     "csv": "text/csv; charset=utf-8; header=present",

@@ -22,7 +22,9 @@ Rows = list[tuple[Any, ...]]
 _encoder = msgspec.json.Encoder()
 
 
-async def events(svc: Services, project: int, listing: Listing, form: Format) -> AsyncGenerator[bytes, None]:
+async def events(
+    svc: Services, project: int, listing: Listing, form: Format, *, escape_formulas: bool = True
+) -> AsyncGenerator[bytes, None]:
     """The file's pieces. Raises Invalid, TooCostly, Unavailable (too many exports at once)."""
     if form == "parquet":
         return await _begun(svc.eventlog.parquet(project, listing))
@@ -32,10 +34,12 @@ async def events(svc: Services, project: int, listing: Listing, form: Format) ->
     def shown_all(rows: Rows) -> Iterable[ShownEvent]:
         return (shown(dict(zip(columns, row, strict=True))) for row in rows)
 
-    return await _begun(_written(svc, stream, form, EVENT_COLUMNS, shown_all))
+    return await _begun(_written(svc, stream, _form(form, escape_formulas), EVENT_COLUMNS, shown_all))
 
 
-async def aggregated(svc: Services, project: int, query: Query, form: Format) -> AsyncGenerator[bytes, None]:
+async def aggregated(
+    svc: Services, project: int, query: Query, form: Format, *, escape_formulas: bool = True
+) -> AsyncGenerator[bytes, None]:
     """As `events`, of all rows of the query."""
     plan = msgspec.structs.replace(query.plan, limit=None, skip=0)
     if form == "parquet":
@@ -47,32 +51,39 @@ async def aggregated(svc: Services, project: int, query: Query, form: Format) ->
         return shaping.rows(_batch(query, plan, len(rows)), rows, None)[0]
 
     names = [part.name for part in (*plan.keys, *plan.metrics)]
-    return await _begun(_written(svc, stream, form, names, shown_all))
+    return await _begun(_written(svc, stream, _form(form, escape_formulas), names, shown_all))
 
 
 def _batch(query: Query, plan: Aggregate, count: int) -> Query:
     return msgspec.structs.replace(query, plan=msgspec.structs.replace(plan, limit=count))
 
 
+class _Form(msgspec.Struct, frozen=True):
+    """How a form is written: what stands first, a batch, and what stands between batches and behind them."""
+
+    begin: Callable[[Sequence[str]], bytes]
+    batch: Callable[[Sequence[str], Iterable[Any]], bytes]
+    between: bytes = b""
+    end: bytes = b""
+
+
 async def _written(
     svc: Services,
     stream: AsyncGenerator[Rows, None],
-    form: Format,
+    form: _Form,
     names: Sequence[str],
     shown_all: Callable[[Rows], Iterable[Any]],
 ) -> AsyncGenerator[bytes, None]:
     """The file's pieces from the batches of `stream`, which is closed at the end."""
-    written = _FORMS[form]
     try:
-        begin, between, end = _FRAMES[form]
-        yield csv_text.text([names]) if form == "csv" else begin
+        yield form.begin(names)
         first = True
         async for rows in stream:
             if rows:
-                piece = await svc.spare_cpu(lambda rows: written(names, shown_all(rows)), rows)
-                yield piece if first else between + piece
+                piece = await svc.spare_cpu(lambda rows: form.batch(names, shown_all(rows)), rows)
+                yield piece if first else form.between + piece
                 first = False
-        yield end
+        yield form.end
     finally:
         await stream.aclose()
 
@@ -101,8 +112,16 @@ async def _first(pieces: AsyncGenerator[bytes, None], count: int) -> AsyncIterat
             return
 
 
-def _csv(names: Sequence[str], rows: Iterable[Any]) -> bytes:
-    return csv_text.text(_values(names, row) for row in rows)
+def _form(form: Format, escape_formulas: bool) -> _Form:
+    if form == "json":
+        return _Form(lambda names: b"[\n", _json, b",\n", b"\n]\n")
+    if form == "ndjson":
+        return _Form(lambda names: b"", _ndjson)
+
+    def csv(names: Sequence[str], rows: Iterable[Any]) -> bytes:
+        return csv_text.text((_values(names, row) for row in rows), escape_formulas=escape_formulas)
+
+    return _Form(lambda names: csv_text.text([names], escape_formulas=escape_formulas), csv)
 
 
 def _values(names: Sequence[str], row: Any) -> list[Any]:
@@ -112,18 +131,8 @@ def _values(names: Sequence[str], row: Any) -> list[Any]:
 
 
 def _json(names: Sequence[str], rows: Iterable[Any]) -> bytes:
-    return b",\n".join(map(_encode, rows))
+    return b",\n".join(map(_encoder.encode, rows))
 
 
 def _ndjson(names: Sequence[str], rows: Iterable[Any]) -> bytes:
-    return _encode_lines(rows)
-
-
-_encode, _encode_lines = _encoder.encode, _encoder.encode_lines
-_FORMS: dict[Format, Callable[[Sequence[str], Iterable[Any]], bytes]] = {
-    "csv": _csv, "json": _json, "ndjson": _ndjson,
-}  # fmt: skip
-_FRAMES: dict[Format, tuple[bytes, bytes, bytes]] = {
-    "csv": (b"", b"", b""), "json": (b"[\n", b",\n", b"\n]\n"), "ndjson": (b"", b"", b""),
-}  # fmt: skip
-"""What stands before, between and behind the batches."""
+    return _encoder.encode_lines(rows)

@@ -1,6 +1,7 @@
 """Answers as Parquet files: written by DuckDB into a file without a name in the spill directory, then read from there.
 
-The file is gone when it is closed, and with the process in any case.
+The file is gone when it is closed, and with the process in any case. Its schema depends on what was asked for alone,
+not on what is stored or how: every column may be null (`_nullable`), and JSON is text, which all readers know.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,12 @@ def listing(snapshot: Snapshot, plan: Listing) -> Selected:
     return Selected(f"SELECT {_EVENT} FROM ({rows})", params.values)
 
 
+def _nullable(value: str, of: str) -> str:
+    """`value`, where DuckDB cannot know that it is never NULL: it would write the column as a required one, which it
+    knows of some sealed events and of none that wait. `of` is any value of the row."""
+    return f"CASE WHEN hash({of}) >= 0 THEN {value} END"
+
+
 def aggregate(plan: Aggregate, sql: str, values: Sequence[Any]) -> Selected:
     """`sql` has one column a key, then one a metric. Stretches of time become the instants at which they begin."""
     params = Params()
@@ -56,7 +63,7 @@ def aggregate(plan: Aggregate, sql: str, values: Sequence[Any]) -> Selected:
             value = _instant("begin")
         elif isinstance(part, Field) and part.kind == "time":
             value = _instant(place)
-        shown.append(f"{value} AS {_quoted(part.name)}")
+        shown.append(f"{_nullable(value, place)} AS {_quoted(part.name)}")
     return Selected(f"SELECT {', '.join(shown)} FROM ({sql}) AS rows({', '.join(places)}){begun}", params.values)
 
 
@@ -76,10 +83,22 @@ def _quoted(name: str) -> str:
 
 
 _FLAGS = ", ".join(f"CASE WHEN flags & {bit} > 0 THEN '{name}' END" for bit, name in FLAG_NAMES.items())
-_EVENT = (
-    'message_id AS "messageId", event_type AS "eventType", '
-    f'{_instant("time_ms")} AS "timestamp", {_instant("received_at")} AS "receivedAt", source, user_id AS "userId",'
-    ' anonymous_id AS "anonymousId", session_id AS "sessionId", duration, priority, status, tags, data, metadata,'
-    f' {_instant("original_at")} AS "originalTimestamp",'
-    f" CASE WHEN flags > 0 THEN list_filter([{_FLAGS}], lambda flag: flag IS NOT NULL) END AS flags"
-)
+_COLUMNS = {
+    "messageId": "message_id",
+    "eventType": "event_type",
+    "timestamp": _instant("time_ms"),
+    "receivedAt": _instant("received_at"),
+    "source": "source",
+    "userId": "user_id",
+    "anonymousId": "anonymous_id",
+    "sessionId": "session_id",
+    "duration": "duration",
+    "priority": "priority",
+    "status": "status",
+    "tags": "tags",
+    "data": "data::VARCHAR",
+    "metadata": "metadata::VARCHAR",
+    "originalTimestamp": _instant("original_at"),
+    "flags": f"CASE WHEN flags > 0 THEN list_filter([{_FLAGS}], lambda flag: flag IS NOT NULL) END",
+}
+_EVENT = ", ".join(f'{_nullable(value, "seq")} AS "{name}"' for name, value in _COLUMNS.items())

@@ -25,6 +25,7 @@ REFUSED = [
     *(Row(f"{path} with an ingest key", "GET", path, 403, key="ingest") for path in (EVENTS, COUNTS)),
     Row("an unknown form", "GET", f"{EVENTS}?format=xlsx", 400, says="csv or json", field="format"),
     Row("an unknown parameter", "GET", f"{EVENTS}?colour=red", 400, field="colour"),
+    Row("a switch that is none", "GET", f"{EVENTS}?formulas=perhaps", 400, field="formulas"),
     Row("a broken time", "GET", f"{EVENTS}?startTime=soon", 400, field="startTime"),
     Row("a range backwards", "GET", f"{EVENTS}?startTime=2026-02-01&endTime=2026-01-01", 400, field="startTime"),
     Row("no interval", "GET", f"{COUNTS}?interval=often", 400, field="interval"),
@@ -183,6 +184,17 @@ async def test_formulas_are_defused(app: Application, client: httpx.AsyncClient,
     assert (row["source"], row["userId"], row["status"], row["duration"]) == (f"'{evil}", "'-2+3", "'@x", "-5.0")
     [one] = (await fetch(client, keys, EVENTS, format="json")).json()
     assert (one["source"], one["userId"]) == (evil, "-2+3")
+    [row] = rows_of(await fetch(client, keys, EVENTS, formulas="keep"))
+    assert (row["source"], row["userId"], row["status"], row["duration"]) == (evil, "-2+3", "@x", "-5.0")
+    counts = {"groupBy": "source", "startTime": times.format(FIRST), "endTime": times.format(START_MS)}
+    assert rows_of(await fetch(client, keys, COUNTS, **counts))[0]["source"] == f"'{evil}"
+    assert rows_of(await fetch(client, keys, COUNTS, **counts, formulas="keep"))[0]["source"] == evil
+
+
+async def test_the_media_type_says_everything_once(client: httpx.AsyncClient, keys: Keys) -> None:
+    for path in (EVENTS, COUNTS):
+        answer = await fetch(client, keys, path, format="csv")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
 
 
 async def test_a_refusal_comes_before_the_file(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:

@@ -150,11 +150,11 @@ async def test_half_an_export_is_never_a_whole_one(
     await fill(app, 20_000)
     whole, sent = csv_text.text, list[Message]()
 
-    def failing(rows: Any) -> bytes:
+    def failing(rows: Any, **options: Any) -> bytes:
         rows = list(rows)
         if len(sent) > 3:
             raise RuntimeError("the disk is gone")
-        return whole(rows)
+        return whole(rows, **options)
 
     async def send(message: Message) -> None:
         sent.append(message)
