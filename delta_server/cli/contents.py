@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
@@ -13,8 +13,12 @@ from delta_server import app
 from delta_server.cli.options import with_database
 from delta_server.config import Config
 from delta_server.core.errors import DatabaseFailed
+from delta_server.features.accounts import service as accounts
 from delta_server.features.contents import service, tasks
 from delta_server.features.contents.service import Verified
+from delta_server.features.projects import service as projects
+from delta_server.storage.database import Tx
+from delta_server.storage.eventlog import EventsVerified
 
 
 @click.command(help="Sweep, pack and merge all stored contents now, as the background would in the next days.")
@@ -25,22 +29,30 @@ def pack(config: Config) -> None:
 
 
 @click.command(
-    help="Check the database file, read all that is stored and check every hash. Exits with 1 when something is broken."
+    help="Check the database file, read all that is stored of snapshots and events, and check every hash. Exits with 1 "
+    "when something is broken."
 )
 @with_database
 def verify(config: Config) -> None:
-    faults, verified = asyncio.run(_verify(config))
-    broken = [*(f"the database file is damaged: {fault}" for fault in faults), *verified.broken]
-    for sentence in broken:
+    faults, verified, events = asyncio.run(_verify(config))
+    in_contents = [*(f"the database file is damaged: {fault}" for fault in faults), *verified.broken]
+    for sentence in (*in_contents, *events.broken):
         click.echo(sentence, err=True)
     click.echo(
         f"{verified.contents} contents in {verified.packs} packs and {verified.frames} frames, "
-        f"{verified.raw_bytes / 1e6:.1f} MB of documents: "
-        + (f"{_faults(len(broken))} found" if broken else "all as they were stored")
+        f"{verified.raw_bytes / 1e6:.1f} MB of documents: {_found(in_contents)}"
     )
-    if broken:
+    click.echo(
+        f"{events.events} events in {events.segments} segments and {events.blocks} waiting blocks, {events.rollups} "
+        f"rollups, {events.runs} runs of deduplication keys: {_found(events.broken)}"
+    )
+    if in_contents or events.broken:
         click.echo("Restore a backup of the data directory. Until then, what is not named here can be read.", err=True)
         sys.exit(1)
+
+
+def _found(broken: Sequence[str]) -> str:
+    return f"{_faults(len(broken))} found" if broken else "all as they were stored"
 
 
 def _faults(count: int) -> str:
@@ -59,15 +71,32 @@ async def _pack(config: Config) -> tuple[int, int]:
         return before, services.db.stats().database_bytes
 
 
-async def _verify(config: Config) -> tuple[list[str], Verified]:
+async def _verify(config: Config) -> tuple[list[str], Verified, EventsVerified]:
     """What is wrong with the file itself, and with what is stored in it."""
     async with app.open_services(config) as services:
         faults = await services.db.check()
+        verified, events = Verified(), EventsVerified()
         try:
-            with _progress("verifying") as told:
-                return faults, await service.verify(services, told)
+            with _progress("verifying documents") as told:
+                verified = await service.verify(services, told)
+            for project, name in await services.db.write(_projects):
+                with _progress(f"verifying events of {name}") as told:
+                    _add(events, await services.eventlog.verify(project, told), f"project {name}: ")
+            with _progress("verifying deduplication keys") as told:
+                _add(events, await services.eventlog.verify(None, told), "")
         except DatabaseFailed as error:  # the file is so damaged that not even the lists can be read
-            return [*faults, error.message], Verified()
+            faults.append(error.message)
+        return faults, verified, events
+
+
+def _projects(tx: Tx) -> list[tuple[int, str]]:
+    return [(project.id, project.name) for project in projects.all_of(tx, accounts.default_account(tx))]
+
+
+def _add(events: EventsVerified, found: EventsVerified, named: str) -> None:
+    for field in ("events", "segments", "blocks", "rollups", "runs"):
+        setattr(events, field, getattr(events, field) + getattr(found, field))
+    events.broken += [named + sentence for sentence in found.broken]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ COMMANDS = {
     "import": ("delta_server.cli.importing:import_", "Load a recorded history: NDJSON, or a file's versions in git."),
     "key": ("delta_server.cli.key:key", "Create, list and revoke API keys."),
     "pack": ("delta_server.cli.contents:pack", "Pack stored contents now, as the background would."),
-    "verify": ("delta_server.cli.contents:verify", "Read all stored contents and check every hash."),
+    "verify": ("delta_server.cli.contents:verify", "Read all that is stored and check every hash."),
     "backup": ("delta_server.cli.backup:backup", "Write all that is stored to one file, while the server runs."),
     "restore": ("delta_server.cli.backup:restore", "Make a backup the database of a data directory."),
     "events": ("delta_server.cli.events:events", "Count, seal and merge stored events."),

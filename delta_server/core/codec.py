@@ -35,6 +35,11 @@ def digest(body: bytes | memoryview) -> bytes:
     return xxhash.xxh3_128_digest(body)
 
 
+def hasher() -> "xxhash.xxh3_128":
+    """`digest`, of pieces."""
+    return xxhash.xxh3_128()
+
+
 def encode(base: bytes | None, body: bytes, *, level: int) -> bytes:
     """`body` as one zstd frame; reading it back takes the same `base`."""
     base_size = len(base or b"")

@@ -52,6 +52,17 @@ class EventStats(msgspec.Struct, frozen=True):
     last_at: int | None
 
 
+class EventsVerified(msgspec.Struct):
+    """What a check of stored events read, and what it found broken, one sentence each."""
+
+    events: int = 0
+    segments: int = 0
+    blocks: int = 0
+    rollups: int = 0
+    runs: int = 0
+    broken: list[str] = []
+
+
 class EventLog(Protocol):
     async def append(self, project: int, events: Sequence[Event], beside: Beside | None = None) -> frozenset[int]:
         """Store the events and answer once they are on disk; the indexes of duplicates, which were not stored again.
@@ -102,6 +113,10 @@ class EventLog(Protocol):
         far than the first has to ask `query` for what is in between."""
 
     def stats(self, tx: Tx, project: int) -> EventStats: ...
+
+    async def verify(self, project: int | None, progress: Progress) -> EventsVerified:
+        """Read everything stored of a project's events, or with None the deduplication keys of all, and check that it
+        is what was stored; `progress` gets how many files were read, and of how many."""
 
     def delete_some(self, tx: Tx, project: int, limit: int) -> bool:
         """Delete up to `limit` rows of all that a deleted project owns here; False when there is nothing left."""

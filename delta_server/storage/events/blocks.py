@@ -6,13 +6,15 @@ lines without the interpreter's lock.
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 import msgspec
 import zstandard
 
-from delta_server.core import key_run
+from delta_server.core import codec, key_run
 from delta_server.core.event import Event, lines
 from delta_server.storage.database import Tx
+from delta_server.storage.events.failures import damaged
 
 INDEX_BITS = 14
 """An event's seq is that of its block, and behind it its place there: a block has room for 16,384."""
@@ -85,9 +87,24 @@ def encode(seq: int, events: Sequence[Event], keys: Sequence[bytes | None], with
     )
 
 
-def decode(events: bytes) -> bytes:
-    """The lines of a row's `events`."""
-    return zstandard.ZstdDecompressor().decompress(events)
+class Packed(NamedTuple):
+    """The lines of a block as its row has them; `hash` is None in old rows."""
+
+    id: int
+    raw_bytes: int
+    events: bytes
+    hash: bytes | None
+
+
+def decode(packed: Packed, decompressor: zstandard.ZstdDecompressor) -> bytes:
+    """The lines. Raises DatabaseFailed."""
+    if packed.hash is None or codec.digest(packed.events) == packed.hash[: len(packed.hash) // 2]:
+        try:
+            if zstandard.frame_content_size(packed.events) == packed.raw_bytes:  # as much is allocated
+                return decompressor.decompress(packed.events)
+        except zstandard.ZstdError:
+            pass
+    raise damaged("waiting block", packed.id)
 
 
 def _compress(raw: bytes) -> bytes:
@@ -102,11 +119,13 @@ def _compress(raw: bytes) -> bytes:
 
 
 def insert(tx: Tx, project: int, block: Block) -> int:
+    keys = b"".join(block.keys)
     return tx.insert(
-        "INSERT INTO event_block (project, seq, events_count, first_at, last_at, received_at, raw_bytes, events, keys)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO event_block"
+        " (project, seq, events_count, first_at, last_at, received_at, raw_bytes, events, keys, hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         project, block.seq, block.count, block.first_at, block.last_at, block.received_at, block.raw_bytes,
-        block.events, b"".join(block.keys),
+        block.events, keys, codec.digest(block.events) + codec.digest(keys),
     )  # fmt: skip
 
 
@@ -119,12 +138,39 @@ def since(tx: Tx, project: int, block: int, limit: int, size_bytes: int = EVERYT
     ends = accumulate(size for _, size in sizes)
     whole = [id for (id, _), end in zip(sizes, ends, strict=True) if end <= size_bytes or id == sizes[0][0]]
     rows = tx.all(
-        "SELECT id, events FROM event_block WHERE project = ? AND id > ? AND id <= ? ORDER BY id",
+        "SELECT id, raw_bytes, events, hash FROM event_block WHERE project = ? AND id > ? AND id <= ? ORDER BY id",
         project,
         block,
         whole[-1] if whole else block,
     )
-    return [(id, decode(events)) for id, events in rows]
+    decompressor = zstandard.ZstdDecompressor()
+    return [(row[0], decode(Packed(*row), decompressor)) for row in rows]
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """A block's row."""
+
+    events_count: int
+    first_at: int
+    last_at: int
+    raw_bytes: int
+    events: bytes
+    keys: bytes
+    hash: bytes | None
+
+
+def ids(tx: Tx, project: int) -> list[int]:
+    return [row[0] for row in tx.all("SELECT id FROM event_block WHERE project = ? ORDER BY id", project)]
+
+
+def whole(tx: Tx, project: int, block: int) -> Whole | None:
+    row = tx.one(
+        "SELECT events_count, first_at, last_at, raw_bytes, events, keys, hash FROM event_block"
+        " WHERE project = ? AND id = ?",
+        project,
+        block,
+    )
+    return None if row is None else Whole(*row)
 
 
 def place(tx: Tx, project: int, seq: int) -> tuple[int, set[int]] | None:

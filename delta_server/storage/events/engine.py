@@ -105,10 +105,10 @@ class Reading:
         self._cursor.interrupt()
 
     def failed(self, error: Exception) -> Exception:
-        """What the caller is told when `error` came out of the work."""
-        if self._stopped is not None:
-            return self._stopped
-        return told(self.snapshot.failure or error)
+        """What the caller is told when `error` came out of the work; a damaged file is named."""
+        if self._stopped is None:
+            self.snapshot.recheck(error, self.run)
+        return self._stopped or told(self.snapshot.failure or error)
 
     def close(self) -> None:
         self._cursor.close()

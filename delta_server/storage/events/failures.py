@@ -5,7 +5,7 @@ import re
 
 import apsw
 
-from delta_server.core.errors import DatabaseFailed, Invalid, TooCostly, Unavailable
+from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
 from delta_server.storage.transaction import explain
 
 log = logging.getLogger(__name__)
@@ -16,6 +16,12 @@ _INNER = re.compile(r"\w://|/\w+/|0x[0-9a-f]{6}", re.IGNORECASE)
 """Linear in the text's length: DuckDB repeats whole values of the request in what it says."""
 _SHOWN = 300
 
+_FILE = re.compile(
+    r"parquet|thrift|TProtocol|TTransport|snappy|\bzstd|ZSTD|DELTA_|RLE|page header|row group|column chunk|dictionary"
+    r"|Malformed JSON|Out of buffer|bit ?pack",
+    re.IGNORECASE,
+)
+"""Words of what DuckDB says of the contents of a file. A request may hold them too."""
 _NO_PATTERN = re.compile(
     r"missing [])]:|unexpected \)|trailing \\|no argument for repetition|bad repetition|"
     r"invalid (?:escape sequence|character class|repetition size|perl operator|named capture group|UTF-8)"
@@ -23,8 +29,15 @@ _NO_PATTERN = re.compile(
 """How RE2 begins what it says of a regular expression."""
 
 
+def damaged(what: str, id: int, why: str = "its bytes are not what was stored") -> DatabaseFailed:
+    """`what` is a segment, a rollup, a waiting block."""
+    return DatabaseFailed(f"the {what} {id} of events is damaged: {why}; delta-server verify tells what else is")
+
+
 def told(error: Exception) -> Exception:
     """The error to raise instead; `error` itself when it is a mistake of the server, which is logged as one."""
+    if isinstance(error, DeltaError):
+        return error
     if isinstance(error, apsw.Error):
         return explain(error)
     import duckdb
@@ -39,7 +52,7 @@ def told(error: Exception) -> Exception:
             return Unavailable("the query was stopped: try again")
         case duckdb.InvalidInputException() if _STORED.search(str(error)):
             log.error("stored events cannot be read", exc_info=error)
-            return DatabaseFailed("stored events cannot be read: check the database, restore a backup")
+            return DatabaseFailed("stored events cannot be read: delta-server verify tells which; restore a backup")
         case duckdb.ConversionException() | duckdb.OutOfRangeException() | duckdb.InvalidInputException():
             return Invalid(first_line(error))
         case duckdb.IOException():
@@ -49,6 +62,14 @@ def told(error: Exception) -> Exception:
             return Invalid("the query names a file that is not there")
         case _:
             return error
+
+
+def is_of_a_file(error: Exception) -> bool:
+    """Whether DuckDB may mean what is stored, and not what was asked: then the files are looked at."""
+    text = str(error)
+    if _NO_PATTERN.match(text.partition("Error: ")[2]) or "Traceback (most" in text:  # a mistake of our own files
+        return False
+    return bool(_STORED.search(text) or _FILE.search(text))
 
 
 def first_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ from delta_server.core.event import Event
 from delta_server.core.persons import Ids
 from delta_server.core.plan import Aggregate, Listing, Plan, Sql
 from delta_server.storage.database import Clock, Database, Threads, Tx
-from delta_server.storage.eventlog import Answer, Beside, EventStats, Progress
+from delta_server.storage.eventlog import Answer, Beside, EventStats, EventsVerified, Progress
 from delta_server.storage.events import behaviour, blocks, catalog, cover
 from delta_server.storage.events.appending import Appending
 from delta_server.storage.events.engine import Engine
@@ -22,6 +22,7 @@ from delta_server.storage.events.rollups import ProjectRollups
 from delta_server.storage.events.seen import DAY_MS, Seen
 from delta_server.storage.events.sql import SqlProcesses
 from delta_server.storage.events.upkeep import Upkeep
+from delta_server.storage.events.verify import Verifier
 from delta_server.storage.sqlite import DATABASE_NAME
 
 
@@ -99,6 +100,10 @@ class EmbeddedEventLog:
 
     def stats(self, tx: Tx, project: int) -> EventStats:
         return catalog.stats(tx, project)
+
+    async def verify(self, project: int | None, progress: Progress) -> EventsVerified:
+        verifier = Verifier(self._db, self._engine)
+        return await (verifier.keys(progress) if project is None else verifier.project(project, progress))
 
     def delete_some(self, tx: Tx, project: int, limit: int) -> bool:
         self._seen.doubt_project(tx, project)

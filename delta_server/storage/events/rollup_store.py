@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from delta_server.core import rollup_plan
+from delta_server.core import codec, rollup_plan
 from delta_server.core.plan import Span
 from delta_server.core.rollup_plan import Known, Piece, Width
 from delta_server.core.segment_plan import Borders
@@ -65,7 +65,7 @@ def replace(tx: Tx, project: int, new: NewRollup) -> bool:
     if new.rows:
         rollup = tx.insert(
             "INSERT INTO rollup (project, interval_ms, part, first_at, end_at, rows_count, stored_bytes,"
-            " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            " created_at, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             project,
             new.interval_ms,
             new.part,
@@ -74,9 +74,15 @@ def replace(tx: Tx, project: int, new: NewRollup) -> bool:
             new.rows,
             len(new.parquet),
             tx.now_ms,
+            codec.digest(new.parquet),
         )
         tx.run("INSERT INTO rollup_data (rollup, parquet) VALUES (?, ?)", rollup, new.parquet)
     return True
+
+
+def span(tx: Tx, project: int, rollup: int) -> tuple[int, int] | None:
+    row = tx.one("SELECT first_at, end_at FROM rollup WHERE project = ? AND id = ?", project, rollup)
+    return None if row is None else (row[0], row[1])
 
 
 def delete(tx: Tx, project: int, rollup: int) -> bool:

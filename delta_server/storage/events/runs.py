@@ -1,20 +1,32 @@
 """Runs of deduplication keys: the SQL of key_run and key_page."""
 
+import logging
 from collections.abc import Sequence
 
-from delta_server.core.key_run import KEY_BYTES, Built, Run, find
+from delta_server.core import codec
+from delta_server.core.key_run import KEY_BYTES, Built, FilterBuilder, Run, find
 from delta_server.storage.database import Tx
+
+log = logging.getLogger(__name__)
 
 PAGE_KEYS = 400
 """4000 bytes: with their row's header they fill a page of the file."""
 _PAGE_BYTES = PAGE_KEYS * KEY_BYTES
 _NUMBER_BITS = 20
+MOST_PAGES = 1 << _NUMBER_BITS
+_READ_PAGES = 256
 
 
 def insert(tx: Tx, run: Built, oldest_at: int, newest_at: int) -> int:
     id = begin(tx, oldest_at, newest_at)
     put_pages(tx, id, 0, run.keys)
-    tx.run("UPDATE key_run SET keys_count = ?, filter = ? WHERE id = ?", run.count, run.filter, id)
+    tx.run(
+        "UPDATE key_run SET keys_count = ?, filter = ?, hash = ? WHERE id = ?",
+        run.count,
+        run.filter,
+        codec.digest(run.filter),
+        id,
+    )
     return id
 
 
@@ -27,8 +39,9 @@ def begin(tx: Tx, oldest_at: int, newest_at: int) -> int:
 
 def put_pages(tx: Tx, run: int, first: int, keys: bytes) -> None:
     """From the page with the number `first` on; only a run's last page may have less than 400 keys."""
-    rows = enumerate((keys[at : at + _PAGE_BYTES] for at in range(0, len(keys), _PAGE_BYTES)), _page(run, first))
-    tx.many("INSERT INTO key_page (id, keys) VALUES (?, ?)", rows)
+    pages = (keys[at : at + _PAGE_BYTES] for at in range(0, len(keys), _PAGE_BYTES))
+    rows = ((id, page, codec.digest(page)) for id, page in enumerate(pages, _page(run, first)))
+    tx.many("INSERT INTO key_page (id, keys, hash) VALUES (?, ?, ?)", rows)
 
 
 def finish(tx: Tx, run: int, count: int, filter: bytes, merged: Sequence[int]) -> bool:
@@ -36,7 +49,8 @@ def finish(tx: Tx, run: int, count: int, filter: bytes, merged: Sequence[int]) -
     if sum(remove(tx, other) for other in merged) != len(merged):
         remove(tx, run)
         return False
-    return tx.run("UPDATE key_run SET keys_count = ?, filter = ? WHERE id = ?", count, filter, run) == 1
+    statement = "UPDATE key_run SET keys_count = ?, filter = ?, hash = ? WHERE id = ?"
+    return tx.run(statement, count, filter, codec.digest(filter), run) == 1
 
 
 def remove(tx: Tx, run: int) -> int:
@@ -65,8 +79,41 @@ def all_whole(tx: Tx) -> list[Run]:
 
 
 def filter_of(tx: Tx, run: int) -> bytes:
-    row = tx.one("SELECT filter FROM key_run WHERE id = ?", run)
-    return row[0] if row else b""
+    """As it was stored, or made anew of the run's keys where it is damaged."""
+    row = tx.one("SELECT filter, hash FROM key_run WHERE id = ?", run)
+    if row is None:
+        return b""
+    if row[1] is None or codec.digest(row[0]) == row[1]:
+        return bytes(row[0])
+    log.error("the filter of key run %d is damaged, it is made anew: run delta-server verify", run)
+    return rebuilt(tx, run)
+
+
+def rebuilt(tx: Tx, run: int) -> bytes:
+    """The filter of the run's keys."""
+    row = tx.one("SELECT keys_count FROM key_run WHERE id = ?", run)
+    builder = FilterBuilder(row[0] if row else 0)
+    for first in range(0, MOST_PAGES, _READ_PAGES):
+        some = keys(tx, run, first, _READ_PAGES)
+        if not some:
+            break
+        builder.add(some)
+    return builder.blob()
+
+
+def filter_is_whole(tx: Tx, run: int) -> bool:
+    row = tx.one("SELECT filter, hash FROM key_run WHERE id = ?", run)
+    return row is None or (codec.digest(row[0]) == row[1] if row[1] is not None else bytes(row[0]) == rebuilt(tx, run))
+
+
+def damaged_pages(tx: Tx, run: int, first: int, count: int) -> list[int]:
+    """The numbers of those of `count` pages from `first` on whose keys are not what was stored."""
+    rows = tx.all(
+        "SELECT id, keys, hash FROM key_page WHERE id >= ? AND id < ? AND hash IS NOT NULL",
+        _page(run, first),
+        _page(run, first + count),
+    )
+    return [id - _page(run, 0) for id, keys, hash in rows if codec.digest(keys) != hash]
 
 
 def is_whole(tx: Tx, run: int) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from delta_server.core import key_run
-from delta_server.core.errors import DatabaseFailed
 from delta_server.core.key_run import Built, Filter, Probes
 from delta_server.storage.database import Database, Threads, Tx
 from delta_server.storage.events import blocks, runs
@@ -63,8 +62,8 @@ class Seen:
         for run in runs.all_whole(tx):
             try:
                 self.add_run(run.id, run.newest_at, runs.filter_of(tx, run.id))
-            except ValueError:
-                raise DatabaseFailed(f"the filter of key run {run.id} is damaged: restore a backup") from None
+            except ValueError:  # of an old row: those with a hash are made anew before
+                self.add_run(run.id, run.newest_at, runs.rebuilt(tx, run.id))
 
     def duplicates(self, tx: Tx, keys: Sequence[bytes | None]) -> frozenset[int]:
         """The indexes of those of `keys` whose event is stored already, and not too long ago."""

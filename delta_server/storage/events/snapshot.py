@@ -17,20 +17,27 @@ import apsw
 import msgspec
 from zstandard import ZstdDecompressor
 
+from delta_server.core import codec
+from delta_server.core.errors import DatabaseFailed
 from delta_server.core.plan import Span
+from delta_server.core.rollup_plan import Known
 from delta_server.storage.connection import Tuning, open_reader
 from delta_server.storage.database import Row
+from delta_server.storage.events.blocks import Packed, decode
+from delta_server.storage.events.failures import damaged, is_of_a_file
 
 ALWAYS = Span(-(2**62), 2**62)
 _IDLE = 4
 """Connections kept open between queries."""
+_PIECE_BYTES = 1 << 20
 _PROGRESS_STEPS = 20_000
 """About a millisecond of SQLite's work."""
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
     """A file of sealed events. `first_at`, `last_at` are the times of its first and last event; `types` is JSON
-    {event type: count}; `rolled` is 1 when its events are in the rollups."""
+    {event type: count}; `rolled` is 1 when its events are in the rollups; `hash` is that of its file, None for an old
+    one."""
 
     id: int
     events_count: int
@@ -40,6 +47,7 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     json_bytes: int
     stored_bytes: int
     rolled: int
+    hash: bytes | None = None
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -61,6 +69,7 @@ class Rollup(msgspec.Struct, frozen=True, gc=False):
     first_at: int
     end_at: int
     rows_count: int
+    hash: bytes | None = None
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -83,19 +92,22 @@ class Pages(msgspec.Struct, frozen=True):
 class Snapshot:
     """Made by Snapshots. The lists are in order of time, then id; they and the files are of `project` alone."""
 
-    def __init__(self, connection: apsw.Connection, project: int) -> None:
+    def __init__(self, connection: apsw.Connection, project: int, checked: "set[tuple[str, int]]") -> None:
+        """`checked` are the files that were found to be what was stored: they do not change."""
         self.project = project
+        self._checked = checked
         self.token = secrets.token_hex(16)
         self._connection = connection
         self._lock = threading.Lock()
         self._hot: list[list[Block]] = []
         self._texts: list[bytes] = []
+        self._opened: set[tuple[str, int]] = set()
         self._blobs: set[apsw.Blob] = set()
         self.links: Links | None = None
         """Which ids are one person's, once storage/events/persons.py has looked."""
         self._stopped = False
-        self.failure: apsw.Error | None = None
-        """What SQLite said when a file could not be read: DuckDB tells it as an error of its own."""
+        self.failure: apsw.Error | DatabaseFailed | None = None
+        """Why a file could not be read: DuckDB tells it as an error of its own."""
         connection.set_progress_handler(lambda: self._stopped, _PROGRESS_STEPS)
 
     def stop(self) -> None:
@@ -124,7 +136,7 @@ class Snapshot:
     def segments(self, span: Span = ALWAYS) -> list[Segment]:
         """Those with events in the span, by what their first and last events say."""
         rows = self.all(
-            "SELECT id, events_count, first_at, last_at, types, json_bytes, stored_bytes, rolled FROM segment"
+            "SELECT id, events_count, first_at, last_at, types, json_bytes, stored_bytes, rolled, hash FROM segment"
             " WHERE project = ? AND first_at < ? AND last_at >= ? ORDER BY first_at, id",
             self.project, span.end_ms, span.start_ms,
         )  # fmt: skip
@@ -147,6 +159,26 @@ class Snapshot:
         )  # fmt: skip
         return [Rollup(*row) for row in rows]
 
+    def rollup(self, rollup: int) -> Rollup | None:
+        rows = self.all(
+            "SELECT id, interval_ms, first_at, end_at, rows_count, hash FROM rollup WHERE project = ? AND id = ?",
+            self.project, rollup,
+        )  # fmt: skip
+        return Rollup(*rows[0]) if rows else None
+
+    def rollup_ids(self) -> list[int]:
+        return [row[0] for row in self.all("SELECT id FROM rollup WHERE project = ? ORDER BY id", self.project)]
+
+    def rollup_kinds(self) -> list[tuple[int, int]]:
+        """(interval in ms, part) of the files there are."""
+        sql = "SELECT DISTINCT interval_ms, part FROM rollup WHERE project = ? ORDER BY 1, 2"
+        return [(row[0], row[1]) for row in self.all(sql, self.project)]
+
+    def known(self) -> Known:
+        """What the rollups know."""
+        rows = self.all("SELECT rollups FROM event_settings WHERE project = ?", self.project)
+        return msgspec.json.decode(rows[0][0], type=Known) if rows else Known()
+
     def segment_path(self, segment: int) -> str:
         """What read_parquet opens. Paths are made of hexadecimal digits and numbers: safe inside SQL."""
         return f"segment://{self.token}/{segment}"
@@ -165,17 +197,56 @@ class Snapshot:
         return f"text://{self.token}/{len(self._texts) - 1}"
 
     def open(self, kind: str, number: int) -> Pages:
-        """The file behind one of the paths. Raises KeyError or IndexError for none of this snapshot's."""
+        """The file behind one of the paths, checked when it is the first time.
+
+        Raises KeyError or IndexError for none of this snapshot's, DatabaseFailed for one that is damaged."""
         if kind == "hot":
             return self._open_hot(self._hot[number])
         if kind == "text":
             text = self._texts[number]
             return Pages(len(text), lambda offset, count: text[offset : offset + count], lambda: None)
         table, column = {"segment": ("segment_data", "segment"), "rollup": ("rollup_data", "rollup")}[kind]
-        found = self.all(f"SELECT 1 FROM {column} WHERE id = ? AND project = ?", number, self.project)
+        found = self.all(f"SELECT hash FROM {column} WHERE id = ? AND project = ?", number, self.project)
         if not found:
             raise KeyError(number)
-        return self._open_blob(table, "parquet", number)
+        pages = self._open_blob(table, "parquet", number)
+        self._opened.add((kind, number))
+        if (kind, number) not in self._checked:
+            self._check_file(kind, number, pages, found[0][0])
+        return pages
+
+    def recheck(self, error: Exception, run: Callable[[str], object]) -> None:
+        """Where `error`, DuckDB's, may be about what is stored, look once more at all files that were opened: `failure`
+        names the first that is damaged. `run` runs SQL: old files, without a hash, are decoded."""
+        if self.failure is not None or not is_of_a_file(error):
+            return
+        for kind, number in sorted(self._opened):
+            self._checked.discard((kind, number))
+            try:
+                self.open(kind, number).close()
+                if (kind, number) not in self._checked:
+                    run(f"SELECT count(COLUMNS(*)) FROM read_parquet('{kind}://{self.token}/{number}')")
+            except DatabaseFailed:
+                return
+            except Exception as again:  # DuckDB's
+                if is_of_a_file(again):
+                    self.failure = damaged(kind, number, "it cannot be decoded")
+                return
+
+    def _check_file(self, kind: str, number: int, pages: Pages, hash: bytes | None) -> None:
+        if hash is None:
+            return
+        hasher = codec.hasher()
+        for at in range(0, pages.size, _PIECE_BYTES):
+            hasher.update(pages.read(at, min(_PIECE_BYTES, pages.size - at)))
+        if hasher.digest() != hash:
+            pages.close()
+            raise self._failed(damaged(kind, number))
+        self._checked.add((kind, number))
+
+    def _failed(self, error: DatabaseFailed) -> DatabaseFailed:
+        self.failure = error
+        return error
 
     def _check(self) -> None:
         if self._stopped:
@@ -222,12 +293,15 @@ class Snapshot:
         if not blocks:
             return b""
         found = self.all(
-            "SELECT id, events FROM event_block WHERE project = ? AND id BETWEEN ? AND ? ORDER BY id",
+            "SELECT id, raw_bytes, events, hash FROM event_block WHERE project = ? AND id BETWEEN ? AND ? ORDER BY id",
             self.project, blocks[0].id, blocks[-1].id,
         )  # fmt: skip
-        wanted = {block.id: block.raw_bytes for block in blocks}
-        decompress = ZstdDecompressor().decompress
-        return b"".join([decompress(packed, max_output_size=wanted[id]) for id, packed in found if id in wanted])
+        wanted = {block.id for block in blocks}
+        decompressor = ZstdDecompressor()
+        try:
+            return b"".join([decode(Packed(*row), decompressor) for row in found if row[0] in wanted])
+        except DatabaseFailed as error:
+            raise self._failed(error) from None
 
 
 class Snapshots:
@@ -239,6 +313,7 @@ class Snapshots:
         self._lock = threading.Lock()
         self._idle: list[apsw.Connection] = []
         self._open: dict[str, Snapshot] = {}
+        self._checked: set[tuple[str, int]] = set()
         self._closed = False
 
     @contextmanager
@@ -248,7 +323,7 @@ class Snapshots:
         whole = False
         try:
             connection.execute("BEGIN")
-            snapshot = Snapshot(connection, project)
+            snapshot = Snapshot(connection, project, self._checked)
             snapshot.all("SELECT 1 FROM sqlite_schema LIMIT 1")  # the first read is what fixes the state
             self._open[snapshot.token] = snapshot
             try:

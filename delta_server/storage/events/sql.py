@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from delta_server.config import Events
-from delta_server.core.errors import DeltaError, Invalid, TooCostly, Unavailable
+from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
 from delta_server.core.plan import Sql
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.sql_worker import ARGUMENT, LATE, Answered, Request, Setup, too_long
@@ -57,6 +57,8 @@ class SqlProcesses:
             answered = await self._ask(Request(project, plan.text, plan.params, plan.limit))
         finally:
             self._turns.give_back(project)
+        if answered.refused is not None and answered.damaged:
+            raise DatabaseFailed(answered.refused)
         if answered.refused is not None:
             raise Invalid(answered.refused, field="sql") if answered.invalid else TooCostly(answered.refused)
         return Answer(

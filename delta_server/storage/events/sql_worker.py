@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from delta_server.core.errors import DeltaError, Invalid, TooCostly
+from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
 from delta_server.storage.connection import Tuning
 from delta_server.storage.events import failures, sql_check, sql_values, sql_views
 from delta_server.storage.events.snapshot import Snapshot, Snapshots
@@ -48,8 +48,9 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """`rows` is a JSON array of objects. With `refused`, nothing else: a message, and whether the SQL is wrong (else it
-    was too costly). `worn`: the process has kept much of the memory it took and should answer nothing more."""
+    """`rows` is a JSON array of objects. With `refused`, nothing else: a message, and whether the SQL is wrong or what
+    is stored is damaged (else it was too costly). `worn`: the process has kept much of the memory it took and should
+    answer nothing more."""
 
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ class Answered(msgspec.Struct, frozen=True):
     scanned: int = 0
     refused: str | None = None
     invalid: bool = False
+    damaged: bool = False
     worn: bool = False
 
 
@@ -111,7 +113,7 @@ class Worker:
         try:
             return self._run(request)
         except DeltaError as error:
-            return Answered(refused=error.message, invalid=isinstance(error, Invalid))
+            return _told(error)
         except MemoryError:
             return Answered(refused=_TOO_LARGE)
         except Exception as error:
@@ -124,7 +126,11 @@ class Worker:
             opened.enter_context(self._deadline(connection))
             named = sql_check.views(connection, request.text)
             snapshot = opened.enter_context(self._snapshots.open(request.project))
-            return _answer(connection, request, self._show(connection, snapshot, named))
+            try:
+                return _answer(connection, request, self._show(connection, snapshot, named))
+            except self._duckdb.Error as error:
+                snapshot.recheck(error, connection.execute)
+                raise snapshot.failure or error from None
 
     def _connect(self) -> Any:
         connection = self._duckdb.connect(
@@ -186,13 +192,16 @@ class Worker:
             case self._duckdb.PermissionException():
                 return Answered(refused="sql reaches for what is not here", invalid=True)
         told = failures.told(error)
-        if isinstance(told, TooCostly):
-            return Answered(refused=told.message)
         if isinstance(told, DeltaError):
-            return Answered(refused=told.message, invalid=isinstance(told, Invalid))
+            return _told(told)
         if isinstance(error, self._duckdb.Error):
             return Answered(refused=f"sql: {failures.first_line(error)}", invalid=True)
         raise error
+
+
+def _told(error: DeltaError) -> Answered:
+    damaged = isinstance(error, DatabaseFailed)
+    return Answered(refused=error.message, invalid=isinstance(error, Invalid), damaged=damaged)
 
 
 _LOCKS = (

@@ -240,5 +240,5 @@ async def test_a_stream_that_nobody_reads_is_ended(db: SqliteDatabase, project: 
 
 async def test_a_damaged_segment_is_told_as_one(engine: Engine, db: SqliteDatabase, project: int):
     await db.write(put_segment, project, b"no Parquet at all", 1, 0, 1)
-    with pytest.raises(DatabaseFailed, match="stored events cannot be read"):
+    with pytest.raises(DatabaseFailed, match="the segment 1 of events is damaged: it cannot be decoded"):
         await engine.run(project, lambda reading: reading.rows(f"SELECT * FROM {sealed(reading)}"))

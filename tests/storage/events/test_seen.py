@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from delta_server.core import key_run
-from delta_server.core.errors import Conflict, DatabaseFailed
+from delta_server.core.errors import Conflict
 from delta_server.services import Cpu
 from delta_server.storage.database import Tx
 from delta_server.storage.events import blocks, runs
@@ -222,13 +222,17 @@ async def test_what_a_deleted_project_had_leaves_memory(keys: Keys, project: int
     assert len(keys.seen._unsealed) == 100
 
 
-async def test_a_damaged_filter_is_told(tmp_path: Path, clock: FakeClock):
+@pytest.mark.parametrize("change", ["filter = x'0102'", "filter = x'0102', hash = NULL", "hash = zeroblob(16)"])
+async def test_a_damaged_filter_is_made_anew(tmp_path: Path, clock: FakeClock, change: str):
+    now = clock.now_ms()
     async with keys_in(tmp_path, clock) as keys:
-        await keys.db.write(lambda tx: runs.insert(tx, key_run.build([bytes(10)]), 0, 0))
-        await keys.db.write(lambda tx: tx.run("UPDATE key_run SET filter = x'0102'"))
-    with pytest.raises(DatabaseFailed, match="key run 1 is damaged"):
-        async with keys_in(tmp_path, clock):
-            pass
+        built = key_run.build([key_run.key(1, f"m{n}") for n in range(1000)])
+        await keys.db.write(lambda tx: runs.insert(tx, built, now, now))
+        await keys.db.write(lambda tx: tx.run(f"UPDATE key_run SET {change}"))
+    async with keys_in(tmp_path, clock) as keys:
+        wanted = [key_run.key(1, f"m{n}") for n in range(900, 1100)]
+        found = await keys.db.write(lambda tx: keys.seen.duplicates(tx, wanted))
+        assert found == frozenset(range(100))
 
 
 class Model:
