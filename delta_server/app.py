@@ -54,9 +54,11 @@ from delta_server.http.metrics import Metrics
 from delta_server.services import Cpu, Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.connection import Tuning
-from delta_server.storage.database import Clock, Tx
+from delta_server.storage.database import Clock, Database, Tx
+from delta_server.storage.eventlog import EventLog
 from delta_server.storage.events.log import EmbeddedEventLog
-from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.storage.reading_only import ReadOnlyDatabase
+from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
 from delta_server.tasks.live import Live
 from delta_server.tasks.loops import Loop, Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
@@ -252,20 +254,39 @@ async def open_services(
         opened.push_async_callback(spare_cpu.close)
         eventlog = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=spare_cpu)
         opened.push_async_callback(eventlog.close)
-        yield Services(
-            config=config,
-            db=db,
-            clock=clock,
-            cpu=cpu,
-            spare_cpu=spare_cpu,
-            cache=Cache(config.storage.cache_bytes),
-            eventlog=eventlog,
-            endpoint_locks=KeyedLocks(),
-            person_locks=KeyedLocks(),
-            contents_changed=Signal(),
-            live=Live(config.limits.streams),
-            erasures_requested=Signal(),
-        )
+        yield _services(config, db, clock, cpu, spare_cpu, eventlog)
+
+
+def _services(config: Config, db: Database, clock: Clock, cpu: Cpu, spare_cpu: Cpu, eventlog: EventLog) -> Services:
+    return Services(
+        config=config,
+        db=db,
+        clock=clock,
+        cpu=cpu,
+        spare_cpu=spare_cpu,
+        cache=Cache(config.storage.cache_bytes),
+        eventlog=eventlog,
+        endpoint_locks=KeyedLocks(),
+        person_locks=KeyedLocks(),
+        contents_changed=Signal(),
+        live=Live(config.limits.streams),
+        erasures_requested=Signal(),
+    )
+
+
+@asynccontextmanager
+async def open_for_reading(config: Config, clock: Clock | None = None) -> AsyncIterator[Services]:
+    """As `open_services`, for commands that only read: beside a running server too."""
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as opened:
+        database = config.storage.data_dir / DATABASE_NAME
+        db = ReadOnlyDatabase(database, config.storage, clock, Tuning())
+        opened.push_async_callback(db.close)
+        cpu = Cpu(2, "cpu")
+        opened.push_async_callback(cpu.close)
+        eventlog = EmbeddedEventLog.for_reading(config, db, clock, cpu=cpu)
+        opened.push_async_callback(eventlog.close)
+        yield _services(config, db, clock, cpu, cpu, eventlog)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ COMMANDS = {
     "serve": ("delta_server.cli.serve:serve", "Run the server."),
     "demo": ("delta_server.cli.demo:demo", "Show Delta at work on a small real history, then serve it."),
     "import": ("delta_server.cli.importing:import_", "Load a recorded history: NDJSON, or a file's versions in git."),
+    "export": ("delta_server.cli.export:export", "Write an endpoint's history as the NDJSON that import reads."),
     "key": ("delta_server.cli.key:key", "Create, list and revoke API keys."),
     "pack": ("delta_server.cli.contents:pack", "Pack stored contents now, as the background would."),
     "verify": ("delta_server.cli.contents:verify", "Read all that is stored and check every hash."),

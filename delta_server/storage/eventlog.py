@@ -114,7 +114,7 @@ class EventLog(Protocol):
 
     def stats(self, tx: Tx, project: int) -> EventStats: ...
 
-    async def verify(self, project: int | None, progress: Progress) -> EventsVerified:
+    async def verify(self, project: int | None, progress: Callable[[int, int], None]) -> EventsVerified:
         """Read everything stored of a project's events, or with None the deduplication keys of all, and check that it
         is what was stored; `progress` gets how many files were read, and of how many."""
 

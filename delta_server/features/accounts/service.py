@@ -82,6 +82,11 @@ def default_account(tx: Tx) -> int:
     return store.insert_account(tx, store.DEFAULT_ACCOUNT) if found is None else found
 
 
+def find_default_account(tx: Tx) -> int | None:
+    """None in a database without any project."""
+    return store.account_named(tx, store.DEFAULT_ACCOUNT)
+
+
 def add_key(
     tx: Tx,
     account: int,

@@ -150,6 +150,18 @@ def known(tx: Tx, endpoint: int, first_ms: int, last_ms: int) -> dict[int, bytes
     return {row[0]: row[1] for row in rows}
 
 
+def count(tx: Tx, project: int, endpoint: int, from_ms: int, to_ms: int) -> int:
+    row = tx.one(
+        """SELECT count(*) FROM endpoint e JOIN snapshot s ON s.endpoint = e.id
+           WHERE e.project = ? AND e.id = ? AND s.captured_at >= ? AND s.captured_at < ?""",
+        project,
+        endpoint,
+        from_ms,
+        to_ms,
+    )
+    return 0 if row is None else int(row[0])
+
+
 def described(tx: Tx, endpoint: int) -> list[Row]:
     """(captured_at, content hash, metadata) of all snapshots of an endpoint."""
     return tx.all(

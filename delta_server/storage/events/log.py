@@ -4,7 +4,7 @@ This only puts the parts together; each of the other files of this folder does o
 """
 
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Self
 
 from delta_server.config import Config
@@ -61,6 +61,12 @@ class EmbeddedEventLog:
         last_seq = await db.read(blocks.last_seq)
         return cls(config, db, clock, cpu=cpu, spare_cpu=spare_cpu, seen=seen, last_seq=last_seq)
 
+    @classmethod
+    def for_reading(cls, config: Config, db: Database, clock: Clock, *, cpu: Threads) -> Self:
+        """Without what is known of duplicates: nothing may be appended."""
+        seen = Seen(config.events.dedup_days * DAY_MS)
+        return cls(config, db, clock, cpu=cpu, spare_cpu=cpu, seen=seen, last_seq=0)
+
     async def append(self, project: int, events: Sequence[Event], beside: Beside | None = None) -> frozenset[int]:
         return await self._appending.append(project, events, beside)
 
@@ -101,7 +107,7 @@ class EmbeddedEventLog:
     def stats(self, tx: Tx, project: int) -> EventStats:
         return catalog.stats(tx, project)
 
-    async def verify(self, project: int | None, progress: Progress) -> EventsVerified:
+    async def verify(self, project: int | None, progress: Callable[[int, int], None]) -> EventsVerified:
         verifier = Verifier(self._db, self._engine)
         return await (verifier.keys(progress) if project is None else verifier.project(project, progress))
 

@@ -1,0 +1,89 @@
+"""The database for commands that only read: beside a running server, or without one. It changes nothing, not the schema
+either."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Concatenate, NoReturn, ParamSpec, TypeVar
+
+import apsw
+
+from delta_server.config import Storage
+from delta_server.core.errors import DatabaseFailed, DeltaError
+from delta_server.storage.connection import APPLICATION_ID, Tuning, check_library, open_reader
+from delta_server.storage.database import Clock, DatabaseStats, Tx
+from delta_server.storage.migrate import packaged
+from delta_server.storage.readers import Reader, ReaderPool
+from delta_server.storage.transaction import Deadline, raise_explained
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READERS = 2
+
+
+class ReadOnlyDatabase:
+    """See `Database`; whatever would write raises DatabaseFailed."""
+
+    def __init__(self, path: Path, storage: Storage, clock: Clock, tuning: Tuning) -> None:
+        """Raises DeltaError for a database of another version, DatabaseFailed for none."""
+        check_library()
+        self._tuning = tuning
+        with ExitStack() as opened:
+            try:
+                _check_schema(path, tuning)
+                self._peek = Reader(path, clock, tuning)
+                opened.callback(self._peek.close)
+                self._readers = ReaderPool(path, clock, tuning, readers=READERS, read_s=storage.read_seconds)
+                opened.callback(self._readers.close)
+            except apsw.Error as error:
+                raise_explained(error)
+            self._opened = opened.pop_all()
+
+    async def read(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._readers.run(lambda tx: fn(tx, *args, **kwargs))
+
+    def peek(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._peek.run(lambda tx: fn(tx, *args, **kwargs), Deadline(self._tuning.peek_s))
+
+    async def write(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        _refuse()
+
+    def stats(self) -> DatabaseStats:
+        _refuse()
+
+    async def checkpoint(self) -> None:
+        _refuse()
+
+    async def optimize(self) -> None:
+        _refuse()
+
+    async def vacuum(self, pages: int) -> int:
+        _refuse()
+
+    async def scrub(self) -> bool:
+        _refuse()
+
+    async def check(self) -> list[str]:
+        _refuse()
+
+    async def close(self) -> None:
+        self._opened.close()
+
+
+def _refuse() -> NoReturn:
+    raise DatabaseFailed("the database is open for reading only")
+
+
+def _check_schema(path: Path, tuning: Tuning) -> None:
+    connection = open_reader(path, tuning)
+    try:
+        owner, version = connection.pragma("application_id"), connection.pragma("user_version")
+    finally:
+        connection.close()
+    newest = len(packaged())
+    if owner != APPLICATION_ID or version == 0:
+        raise DeltaError(f"{path} is not a database of Delta")
+    if version != newest:
+        older = "start this version's server once, which brings it up to date" if version < newest else "use that one"
+        raise DeltaError(f"the database has schema {version}, of another version of Delta ({newest} here): {older}")
