@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from delta_server.core.errors import DeltaError
 from delta_server.http.server import most_connections, uvicorn_config
 
 DOUBLE_SIGNAL_S = 0.5
+CLOSING_SECONDS = 2
+"""Of the time to shut down, what is kept for closing the database behind the last request."""
 
 log = structlog.get_logger("delta.server")
 
@@ -49,10 +52,11 @@ def run(config: Config, listener: socket.socket, greeting: Callable[[str], str] 
         uvicorn_config(
             application,
             connections=most_connections(config.limits.connections),
-            shutdown_seconds=config.server.shutdown_seconds,
+            shutdown_seconds=max(1, config.server.shutdown_seconds - CLOSING_SECONDS),
         ),
         greeting or partial(_listening, config),
         built.stop_streams,
+        shutdown_seconds=config.server.shutdown_seconds,
     )
     try:
         server.run(sockets=[listener])
@@ -103,9 +107,15 @@ class _Application:
 
 class _Server(uvicorn.Server):
     def __init__(
-        self, config: uvicorn.Config, greeting: Callable[[str], str], stop_streams: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        greeting: Callable[[str], str],
+        stop_streams: Callable[[], None],
+        *,
+        shutdown_seconds: int,
     ) -> None:
         super().__init__(config)
+        self._shutdown_seconds = shutdown_seconds
         self._greeting = greeting
         self._stop_streams = stop_streams
         self._told_to_stop = 0.0
@@ -138,9 +148,20 @@ class _Server(uvicorn.Server):
         """As uvicorn's, where a second Ctrl-C ends at once; one alone may come twice in a moment, from the terminal
         and from the parent process of a one-file executable."""
         now = time.monotonic()
+        if not self.should_exit:
+            end = threading.Timer(self._shutdown_seconds, _end_now)
+            end.daemon = True
+            end.start()
         if not self.should_exit or now - self._told_to_stop > DOUBLE_SIGNAL_S:
             self._told_to_stop = now
             super().handle_exit(sig, frame)
+
+
+def _end_now() -> None:
+    """A comparison cannot be interrupted and may take minutes. What was acknowledged is on disk, and work that is cut
+    off is done again after the next start, as after a kill."""
+    log.warning("stopped while work was still running", pid=os.getpid())
+    os._exit(0)
 
 
 def notify(state: str) -> None:

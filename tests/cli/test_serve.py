@@ -1,7 +1,10 @@
 """`serve` as a process of its own, as a person starts it."""
 
+import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,34 @@ def test_one_ctrl_c_that_comes_twice_is_one(tmp_path: Path) -> None:
         server.process.communicate(timeout=20)
         assert server.process.returncode == 0
     assert not (tmp_path / "delta-data" / "delta.db-wal").exists(), "the database was not closed"
+
+
+NEVER_CLOSING = """
+import sys, time
+from delta_server.__main__ import main
+from delta_server.services import Cpu
+
+async def close(self): time.sleep(3600)
+
+Cpu.close = close
+sys.argv[1:] = ["serve", "--port", "0"]
+main()
+"""
+
+
+def test_it_ends_in_time_whatever_still_runs(tmp_path: Path) -> None:
+    """As behind a comparison, which cannot be interrupted."""
+    environment = {**os.environ, "DELTA_DATA_DIR": str(tmp_path), "DELTA_SERVER_SHUTDOWN_SECONDS": "1"}
+    command = [sys.executable, "-c", NEVER_CLOSING]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert "listens at" in server.stdout.readline()
+        server.send_signal(signal.SIGTERM)
+        _, errors = server.communicate(timeout=120)
+    assert server.returncode == 0
+    assert "stopped while work was still running" in errors
 
 
 def test_a_data_directory_in_use_is_refused_in_one_sentence(tmp_path: Path) -> None:
