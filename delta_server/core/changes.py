@@ -14,7 +14,7 @@ from delta_server.core.edits import Edit, Elements, Members, Node
 from delta_server.core.text_diff import Run
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One edit. Values are as they stand in the documents.
 
     `path`: the place, array elements by key where they have one (`/Incidents/[UniqueId=abc]/AcresBurned`).
@@ -33,7 +33,7 @@ class Change(msgspec.Struct, frozen=True):
     text: list[Run] | UnsetType = UNSET
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _Place(msgspec.Struct, frozen=True, gc=False):
     path: str
     pattern: str
     before: str
@@ -45,19 +45,22 @@ def changes(difference: Difference) -> list[Change]:
     """All edits in the order of the document; in an array removed, added, moved, then changed elements."""
     if difference.root is None:
         return []
-    return list(_changes(difference.root, _Place("", "", "", ""), difference.keys_by_pattern))
+    found: list[Change] = []
+    _collect(difference.root, _Place("", "", "", ""), difference.keys_by_pattern, found)
+    return found
 
 
-def _changes(node: Node, at: _Place, keys: dict[str, Fields | None]) -> Iterator[Change]:
+def _collect(node: Node, at: _Place, keys: dict[str, Fields | None], found: list[Change]) -> None:
+    """Append the changes at and under a place."""
     if isinstance(node, Edit):
-        yield _edit(node, at)
+        found.append(_edit(node, at))
         return
     below = _in_members(node, at) if isinstance(node, Members) else _in_elements(node, at, keys)
     for child, place in below:
         if isinstance(child, Change):
-            yield child
+            found.append(child)
         else:
-            yield from _changes(child, place, keys)
+            _collect(child, place, keys, found)
 
 
 def _in_members(node: Members, at: _Place) -> Iterator[tuple[Node | Change, _Place]]:
@@ -94,19 +97,19 @@ class _Names:
             if len(set(column)) < len(column):
                 self._repeated.update(key for key, count in Counter(column).items() if count > 1)
 
-    def step(self, element: bytes) -> str | None:
+    def of(self, element: bytes) -> tuple[str | None, dict[str, msgspec.Raw]]:
+        """Its step, None where it has none of its own, and its key."""
         if self._repeated and columns.partial([msgspec.Raw(element)], self._paths)[0] in self._repeated:
-            return None
-        return pointer.key_step(self.fields, element)
-
-    def key(self, element: bytes) -> dict[str, msgspec.Raw]:
-        return {field: msgspec.Raw(pointer.field_of(element, field) or b"null") for field in self.fields}
+            return None, {}
+        values = [pointer.field_of(element, field) for field in self.fields]
+        key = {field: msgspec.Raw(value or b"null") for field, value in zip(self.fields, values, strict=True)}
+        return pointer.step_of(self.fields, values), key
 
 
 def _element(at: _Place, i: int, j: int, raw: bytes, name: _Names | None) -> _Place:
-    step = name.step(raw) if name else None
-    key = name.key(raw) if name and step else at.key
-    return _Place(f"{at.path}/{step or j}", at.pattern + "/*", f"{at.before}/{i}", f"{at.after}/{j}", key)
+    step, key = name.of(raw) if name else (None, {})
+    own = key if step else at.key
+    return _Place(f"{at.path}/{step or j}", at.pattern + "/*", f"{at.before}/{i}", f"{at.after}/{j}", own)
 
 
 def _edit(edit: Edit, at: _Place) -> Change:

@@ -113,6 +113,8 @@ def sequence_of(middles: Middles, places_a: Sequence[int], places_b: Sequence[in
     if middles.is_set:
         return paired(middles, places_a, places_b)
     together = _common(middles, places_a, places_b)
+    if not together and not middles.alters:
+        return []  # nothing is on both sides
     known_a, known_b = {i for i, _ in together}, {j for _, j in together}
     rest_a = [i for i in places_a if i not in known_a]
     rest_b = [j for j in places_b if j not in known_b]

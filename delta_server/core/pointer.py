@@ -115,9 +115,13 @@ def refuse_wildcards(path: str) -> None:
 
 def key_step(fields: Sequence[str], element: bytes) -> str | None:
     """`[UniqueId=abc]` for an array element, None where it lacks a scalar for one of `fields`."""
+    return step_of(fields, [field_of(element, field) for field in fields])
+
+
+def step_of(fields: Sequence[str], values: Sequence[bytes | None]) -> str | None:
+    """As `key_step`, from the slices at the fields."""
     parts = []
-    for field in fields:
-        raw = field_of(element, field)
+    for field, raw in zip(fields, values, strict=True):
         if raw is None or slices.kind(raw) in ("object", "array", "null"):
             return None
         parts.append(f"{field}={_key_value(raw)}")

@@ -15,8 +15,10 @@ from statistics import median
 import jsonpatch
 import msgspec
 
+from delta_server.core.changes import changes
 from delta_server.core.diff import diff
-from delta_server.core.patches import json_patch
+from delta_server.core.patches import json_patch, merge_patch
+from delta_server.features.deltas.computing import summary_of
 from tests import histories
 from tests.bench.table import Row, Skip, bench
 
@@ -75,6 +77,26 @@ def one_change() -> Iterator[Row]:
     for what, after in (("field changed near the head", changed), ("field changed in the middle", middle)):
         yield _beside_decode(f"diff: one {what}", before, msgspec.json.encode(after), size)
     yield _beside_decode("diff: one record removed at the head", before, msgspec.json.encode(records[1:]), size)
+
+
+@bench("diff: 50,000 edited records")
+def edited_records() -> Iterator[Row]:
+    before, after = (
+        msgspec.json.encode([{"id": f"r{i:05}", "v": (i * 7 % 1000 + step) / 10, "n": "ab"} for i in range(50_000)])
+        for step in (0, 1)
+    )
+    for what, write in EDITED.items():
+        seconds = [_seconds(write, [(before, after)]) for _ in range(ROUNDS)]
+        note = f"{len(before) / 1e6:.1f} MB, one number changed in each"
+        yield Row(f"diff: 50,000 edited records, {what}", _typical_us(seconds) / 1e3, "ms", bar=1000, note=note)
+
+
+EDITED: dict[str, Callable[[bytes, bytes], object]] = {
+    "delta": lambda before, after: summary_of(diff(before, after)),
+    "json-patch": lambda before, after: json_patch(diff(before, after)),
+    "merge-patch": lambda before, after: merge_patch(diff(before, after)),
+    "changes": lambda before, after: msgspec.json.encode(changes(diff(before, after))),
+}
 
 
 @bench("diff: arrays of two values")
