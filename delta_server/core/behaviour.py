@@ -2,7 +2,7 @@
 
     funnel      {"steps": ["page_view", {"eventType": "purchase", "filters": [["gt", "data.total", 10]]}],
                  "window": "7d", "groupBy": "source"}
-    retention   {"start": "signup", "again": "page_view", "every": "1w", "periods": 8}
+    retention   {"start": "signup", "again": "page_view", "every": "1w", "periods": 8, "firstEver": false}
     paths       {"start": "page_view", "by": "eventType", "direction": "next", "depth": 3, "gap": "30m"}
 
 All take `range`, `timezone` and `filters` as POST /v1/query does. A step is an event type, or an object of `eventType`
@@ -46,8 +46,10 @@ class RetentionAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     again: Any = None
     every: str = "1w"
     periods: int = 8
+    first_ever: bool = False
     range: Any = "90d"
     timezone: str = "UTC"
+    week_start: str = "monday"
     filters: list[Any] = []
 
 
@@ -92,11 +94,12 @@ def retention(asked: RetentionAsked, *, now_ms: int) -> Question[Retention, Rete
     zone, span, resolved = _range(asked, now_ms)
     plan = Retention(
         span,
-        _days(asked.every, zone, span),
+        _days(asked, zone, span),
         _within(asked.periods, MOST_PERIODS, "periods"),
         None if asked.start is None else _step(asked.start, now_ms, "start").where,
         None if asked.again is None else _step(asked.again, now_ms, "again").where,
         filters.parse(asked.filters, now_ms=now_ms),
+        asked.first_ever,
     )
     return Question(plan, zone, resolved)
 
@@ -174,10 +177,12 @@ def _single(asked: str, at: str) -> Field:
     return field
 
 
-def _days(asked: str, zone: tzinfo, span: Span) -> Interval:
-    interval = intervals.parse(asked, zone, span, at="every")
+def _days(asked: RetentionAsked, zone: tzinfo, span: Span) -> Interval:
+    interval = intervals.parse(asked.every, zone, span, at="every", week_start=asked.week_start)
     if interval.step_ms % times.DAY_MS:
-        raise Invalid(f"every must be whole days or weeks like 1d or 1w, not {shown(asked)}", field="every")
+        raise Invalid(
+            f"every must be whole days, weeks or months like 1d, 1w or month, not {shown(asked.every)}", field="every"
+        )
     return interval
 
 
@@ -222,7 +227,7 @@ def retention_rows(
     for key in sorted({key for key, _ in counts}):
         size, cohort = counts[key, 0], intervals.text(question.zone, intervals.begins(plan.every, key))
         for number in range(plan.periods + 1):
-            begin, end = (intervals.begins(plan.every, key + n * plan.every.step_ms) for n in (number, number + 1))
+            begin, end = (intervals.begins(plan.every, key + n * plan.every.stride) for n in (number, number + 1))
             if begin >= plan.span.end_ms:
                 break
             users = counts.get((key, number), 0)

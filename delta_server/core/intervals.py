@@ -1,29 +1,39 @@
-"""Stretches of time as a key of rows, in a time zone.
+"""Buckets of time as a key of rows, in a time zone: one rule for all lengths.
 
-A compiler's key for a time `at` is a number of ms:
+Buckets begin where the zone's clocks show a multiple of their length: 6h at 00:00, 06:00, 12:00 and 18:00, a day at
+midnight, a week on the day asked for, months, quarters and years on their first. On the days of a clock change:
 
-- below a day, `at - (at + offset) % step`: the zone's midnights and what divides the day evenly begin a stretch. Where
-  the clock is changed by what is no multiple of the step, a stretch is cut in two there.
-- whole days, the local time (`at + offset`) at which the stretch begins, as if it were UTC; weeks begin on Mondays.
+- what the clocks skip is in no bucket: one that would have begun there begins with the change, and is shorter;
+- an hour that clocks show twice belongs to the same bucket both times, which is longer. Only buckets that the change is
+  a multiple of (1h, 30m, 15m where it is an hour) come twice like what they show, each as long as it says.
 
-`begins` turns such a key into the instant at which the stretch begins. Every time has exactly one stretch, stretches
-follow each other without gaps, and `key` is what a compiler must give.
+So 6h are 5 or 7 hours once a year, and no day has a bucket more. A compiler's key for a time `at` is a number:
+
+- below a day, the instant at which the bucket begins;
+- days and weeks, the local time (`at + offset`) at which the bucket begins, as if it were UTC;
+- months, the number (core/months.py) of its first one.
+
+`begins` turns such a key into the instant at which the bucket begins. Every time has exactly one bucket, and `key` is
+what a compiler must give: below a day with `joins`, which tells where a change makes one bucket of two.
 """
 
 import re
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
+from itertools import pairwise
 
-from delta_server.core import times
+import msgspec
+
+from delta_server.core import months, times
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import meant, shown
 from delta_server.core.plan import Interval, Span
 from delta_server.core.times import DAY_MS, EARLIEST_MS, LATEST_MS
 
 MOST = 10_000
-"""Stretches of one query."""
+"""Buckets of one query."""
 
 NAME = "time"
 """What rows call it."""
@@ -32,7 +42,13 @@ _WEEK_MS = 7 * DAY_MS
 _MONDAY_MS = 4 * DAY_MS  # the first Monday after the epoch, which was a Thursday
 _SHORTEST_MS = 1_000
 _LONGEST_MS = 520 * _WEEK_MS
+_MONTH_MS = 28 * DAY_MS
 _COMMON = ("1s", "1m", "5m", "15m", "1h", "6h", "1d", "1w", "4w", "52w", "520w")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_CALENDAR = re.compile(r"([0-9]{0,4})(minute|hour|day|week|month|mo|quarter|q|year|y)s?")
+_LENGTHS = {"minute": "m", "hour": "h", "day": "d", "week": "w"}
+_MONTHS = {"month": 1, "mo": 1, "quarter": 3, "q": 3, "year": 12, "y": 12}
+_MOST_MONTHS = 1200
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -61,26 +77,55 @@ def _names() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
 
-def parse(text: str, of: tzinfo, span: Span, *, at: str) -> Interval:
-    """The interval `15m`, `1h`, `90m`, `1d`, `1w` ... in a time zone along `span`. Raises Invalid, too many stretches
-    being a reason."""
-    step_ms = times.parse_length(text, field=at)
+def parse(text: str, of: tzinfo, span: Span, *, at: str, week_start: str = "monday") -> Interval:
+    """The interval `15m`, `1h`, `90m`, `1d`, `1w`, `month`, `quarter`, `1y` ... in a time zone along `span`. Raises
+    Invalid, too many buckets being a reason."""
+    begins = weekday(week_start)
+    number, unit = match.groups() if (match := _CALENDAR.fullmatch(text)) else ("", "")
+    if unit in _MONTHS:
+        found = Interval(NAME, 0, (), months=int(number or 1) * _MONTHS[unit])
+        if not 1 <= found.months <= _MOST_MONTHS:
+            raise Invalid(f"{at} must be from 1 to {_MOST_MONTHS} months long, not {text}", field=at)
+    else:
+        found = _of_length(f"{number or 1}{_LENGTHS[unit]}" if unit else text, begins, at)
+    if (count := _count(span, _shortest_ms(found))) > MOST:
+        raise Invalid(
+            f"{at}: {text} makes {count} buckets, at most {MOST} are counted: take {_longer(span)} or a shorter range",
+            field=at,
+        )
+    return moved(found, of, span)
+
+
+def weekday(text: str) -> int:
+    """0 is Monday; `sun` is enough. Raises Invalid."""
+    name = text.lower()
+    found = [number for number, day in enumerate(WEEKDAYS) if name in (day, day[:3])]
+    if not found:
+        raise Invalid(f"weekStart must be one of {', '.join(WEEKDAYS)}, not {shown(text)}", field="weekStart")
+    return found[0]
+
+
+def _of_length(text: str, weekday: int, at: str) -> Interval:
+    try:
+        step_ms = times.parse_length(text, field=at)
+    except Invalid as error:
+        raise Invalid(f"{error.message}, or month, quarter or year", field=at) from None
     if not _SHORTEST_MS <= step_ms <= _LONGEST_MS:
         raise Invalid(f"{at} must be from 1s to 520w long, not {text}", field=at)
     if step_ms > DAY_MS and step_ms % DAY_MS:
         raise Invalid(f"{at} is longer than a day and must be whole days: {shown(text)}", field=at)
-    if _count(span, step_ms) > MOST:
-        raise Invalid(
-            f"{at}: {text} makes {_count(span, step_ms)} stretches, at most {MOST} are counted: "
-            f"take {_longer(span)} or a shorter range",
-            field=at,
-        )
-    return made(step_ms, of, span)
+    return Interval(NAME, step_ms, (), anchor_ms=0 if step_ms % _WEEK_MS else _MONDAY_MS + weekday * DAY_MS)
 
 
-def made(step_ms: int, of: tzinfo, span: Span) -> Interval:
-    """For times of `span`: a stretch that one of them is in may begin before it."""
-    return Interval(NAME, step_ms, offsets(of, Span(span.start_ms - step_ms, span.end_ms + step_ms)))
+def moved(interval: Interval, of: tzinfo, span: Span) -> Interval:
+    """The same for times of `span`, in a zone: a bucket that one of them is in may begin before it."""
+    reach_ms = interval.step_ms or interval.months * 31 * DAY_MS
+    found = offsets(of, Span(span.start_ms - reach_ms, span.end_ms + reach_ms))
+    return msgspec.structs.replace(interval, offsets=found)
+
+
+def _shortest_ms(interval: Interval) -> int:
+    return interval.step_ms or interval.months * _MONTH_MS
 
 
 def _count(span: Span, step_ms: int) -> int:
@@ -130,26 +175,51 @@ def _change(of: tzinfo, low: int, high: int) -> int:
 def key(interval: Interval, at: int) -> int:
     """The compiler's key for a time."""
     local = at + offset_at(interval, at)
+    if interval.months:
+        number = months.number(local)
+        return number - number % interval.months
     if interval.step_ms % DAY_MS:
-        return at - local % interval.step_ms
-    return local - (local - _shift(interval)) % interval.step_ms
+        begin = at - local % interval.step_ms
+        return joins(interval).get(begin, begin)
+    return local - (local - interval.anchor_ms) % interval.step_ms
+
+
+@lru_cache(256)
+def joins(interval: Interval) -> Mapping[int, int]:
+    """Of buckets below a day: {where one would begin by the clock after a change: where it does}, of those in which the
+    clock is changed by no multiple of their length."""
+    found: dict[int, int] = {}
+    for (until, before), (_, after) in pairwise(interval.offsets):
+        if (after - before) % interval.step_ms == 0:
+            continue
+        local = until + after - (until + after) % interval.step_ms
+        while min(local - before, local - after) < until:
+            begun = local - before
+            found[local - after] = found.get(begun, begun) if begun < until else until
+            local += interval.step_ms
+    return found
 
 
 def begins(interval: Interval, value: int) -> int:
-    """The instant at which the stretch with the key `value` begins."""
+    """The instant at which the bucket with the key `value` begins."""
     return max(EARLIEST_MS, min(LATEST_MS, _begin(interval, value)))
 
 
 def _begin(interval: Interval, value: int) -> int:
-    return _uncut(interval, value) if interval.step_ms % DAY_MS else _instant(interval, value)
+    if interval.months:
+        return instant(interval, months.begin(value))
+    return value if interval.step_ms % DAY_MS else instant(interval, value)
 
 
 def along(interval: Interval, span: Span) -> Iterator[int]:
-    """The begins of all stretches that have a time of `span` in them, ascending."""
+    """The begins of all buckets that have a time of `span` in them, ascending."""
     at = span.start_ms
+    had: set[int] = set()  # where a clock is set back over midnight, the day before goes on for a while
     while at < span.end_ms:
         begin = begins(interval, key(interval, at))
-        yield begin
+        if begin not in had:
+            had.add(begin)
+            yield begin
         at = max(at + 1, _end(interval, at))
 
 
@@ -161,31 +231,18 @@ def text(of: tzinfo, at: int) -> str:
 
 
 def _end(interval: Interval, at: int) -> int:
-    """Where the stretch that `at` lies in ends."""
-    own = key(interval, at)
-    if interval.step_ms % DAY_MS == 0:
-        return _begin(interval, own + interval.step_ms)
-    cuts = (until for until, _ in interval.offsets if at < until < own + interval.step_ms)
-    return next((cut for cut in cuts if key(interval, cut) != own), own + interval.step_ms)
-
-
-def _shift(interval: Interval) -> int:
-    return _MONDAY_MS if interval.step_ms % _WEEK_MS == 0 else 0
+    """A time after `at` up to which no other bucket begins: its end, or a change of the clock within it."""
+    if interval.months or interval.step_ms % DAY_MS == 0:
+        return _begin(interval, key(interval, at) + interval.stride)
+    end = at + interval.step_ms - (at + offset_at(interval, at)) % interval.step_ms
+    return next((until for until, _ in interval.offsets if at < until < end), end)
 
 
 def offset_at(interval: Interval, at: int) -> int:
     return next(offset for until, offset in interval.offsets if at < until or until > LATEST_MS)
 
 
-def _uncut(interval: Interval, value: int) -> int:
-    """A stretch that would have begun before the clock was changed, by the clock after it, begins with that change."""
-    if (value + offset_at(interval, value)) % interval.step_ms == 0:
-        return value
-    cuts = (until for until, _ in interval.offsets if value < until < value + interval.step_ms)
-    return next((cut for cut in cuts if key(interval, cut) == value), value)
-
-
-def _instant(interval: Interval, local: int) -> int:
+def instant(interval: Interval, local: int) -> int:
     """The first instant at which clocks show `local`, or have gone past it."""
     since = EARLIEST_MS - 2 * _LONGEST_MS
     for until, offset in interval.offsets:

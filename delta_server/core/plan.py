@@ -79,16 +79,22 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """Equal stretches of time as a key, each named by its begin.
+    """Buckets of time as a key, each named by its begin: `months` by the calendar, or `step_ms` long.
 
-    Below a day they are counted from midnight in the time zone, `at - (at + offset) % step`, and stay instants; whole
-    days are counted in local time, weeks from Mondays. `offsets` are (until_ms, offset_ms): the zone's offset from
-    UTC for times before `until_ms`, ascending, the last one until the end of time. `begins` (core/intervals.py) turns
-    what a compiler's key gives into the instant."""
+    All follow the clocks of a time zone: `offsets` are (until_ms, offset_ms), the zone's offset from UTC for times
+    before `until_ms`, ascending, the last one until the end of time. Whole days and weeks are counted in local time
+    from `anchor_ms`. core/intervals.py has what a compiler's key is, and `begins` turns it into the instant."""
 
     name: str
     step_ms: int
     offsets: tuple[tuple[int, int], ...]
+    months: int = 0
+    anchor_ms: int = 0
+
+    @property
+    def stride(self) -> int:
+        """From a key to the next one, of days and longer."""
+        return self.months or self.step_ms
 
 
 Key: TypeAlias = Field | Interval
@@ -174,6 +180,7 @@ class Funnel(msgspec.Struct, frozen=True, tag="funnel"):
 
 class Retention(msgspec.Struct, frozen=True, tag="retention"):
     """Persons by the interval of their first `start` event in the span, and in which later intervals they did `again`.
+    With `first_ever`, only those who had not done it before the span.
 
     Per row: the key of the cohort's interval, interval number from 0 to `periods`, persons; 0 is the whole cohort.
     """
@@ -184,6 +191,7 @@ class Retention(msgspec.Struct, frozen=True, tag="retention"):
     start: Filter | None = None
     again: Filter | None = None
     where: Filter | None = None
+    first_ever: bool = False
 
 
 class Paths(msgspec.Struct, frozen=True, tag="paths"):

@@ -6,6 +6,7 @@
      "having": [["gt", "count", 10]], "orderBy": [["count", "desc"]],
      "limit": 100, "fill": "zero", "compare": "previous"}
 
+`time:` takes lengths (15m, 6h, 1d, 2w), month, quarter and year; weeks begin on the day that `weekStart` names.
 `range` is an age ("24h", "7d": up to now), [from, to] or {"from", "to"}: from the first on, before the second. A date
 alone is its first moment in the time zone; where one is left out, it is a week up to the other or to now.
 Every refusal names the part: `filters[1][0]`.
@@ -16,7 +17,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
-from delta_server.core import fields, filters, intervals, metrics, times
+from delta_server.core import fields, filters, intervals, metrics, range_before, times
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import meant, shown
 from delta_server.core.plan import Aggregate, Bound, Comparison, Filter, Interval, Key, Metric, Order, Span
@@ -43,6 +44,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
     group_by: list[Any] = []
     range: Any = "7d"
     timezone: str = "UTC"
+    week_start: str = "monday"
     filters: list[Any] = []
     having: list[Any] = []
     order_by: list[Any] = []
@@ -54,7 +56,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
 
 class Query(msgspec.Struct, frozen=True):
     """A question understood. `plan.limit` rows from `plan.skip` on are wanted, after filling, of those that
-    `plan.having` keeps: a stretch without events is kept or not like others. `previous` asks for all groups of the
+    `plan.having` keeps: a bucket without events is kept or not like others. `previous` asks for all groups of the
     range before. `asked` is the question with what was left open: the range in times, the limit."""
 
     plan: Aggregate
@@ -71,7 +73,7 @@ def parse(
     """`where` must hold besides `asked.filters`; `within` takes the place of `asked.range`. Raises Invalid."""
     zone = intervals.zone(asked.timezone)
     within = within or span(asked.range, zone, now_ms=now_ms)
-    keys = _keys(asked.group_by, zone, within)
+    keys = _keys(asked, zone, within)
     computed = _metrics(asked.metrics)
     interval = next((key for key in keys if isinstance(key, Interval)), None)
     plan = Aggregate(
@@ -85,7 +87,7 @@ def parse(
         skip,
     )
     if asked.fill and interval is None:
-        raise Invalid('fill adds stretches of time without events: put a time in groupBy, like "time:1h"', field="fill")
+        raise Invalid('fill adds buckets of time without events: put a time in groupBy, like "time:1h"', field="fill")
     previous = _earlier(plan, zone, interval) if asked.compare else None
     shown_range = [intervals.text(zone, within.start_ms), intervals.text(zone, within.end_ms)]
     resolved = msgspec.structs.replace(asked, range=shown_range, limit=plan.limit, cursor=None)
@@ -93,7 +95,7 @@ def parse(
 
 
 def span(asked: object, zone: tzinfo, *, now_ms: int, at: str = "range") -> Span:
-    """The stretch of time a range means. Raises Invalid."""
+    """The times a range means. Raises Invalid."""
     if isinstance(asked, str):
         start_ms, end_ms = now_ms - times.parse_length(asked, field=at), now_ms
         return Span(max(times.EARLIEST_MS, start_ms), end_ms)
@@ -139,20 +141,9 @@ def _is_date(text: str) -> bool:
 
 
 def _earlier(plan: Aggregate, zone: tzinfo, interval: Interval | None) -> Aggregate:
-    before = _before(plan.span, zone, interval)
-    keys = tuple(intervals.made(key.step_ms, zone, before) if isinstance(key, Interval) else key for key in plan.keys)
+    before = range_before.before(plan.span, zone, interval)
+    keys = tuple(intervals.moved(key, zone, before) if isinstance(key, Interval) else key for key in plan.keys)
     return Aggregate(before, plan.metrics, keys, plan.where)
-
-
-def _before(within: Span, zone: tzinfo, interval: Interval | None) -> Span:
-    """The equally long stretch just before: by the calendar when days are counted, whatever the clocks did."""
-    length_ms = within.end_ms - within.start_ms
-    if zone is UTC or interval is None or interval.step_ms % times.DAY_MS:
-        return Span(within.start_ms - length_ms, within.start_ms)
-    wide = intervals.offsets(zone, Span(within.start_ms - length_ms - times.DAY_MS, within.end_ms))
-    days = Interval(intervals.NAME, times.DAY_MS, wide)
-    local_start, local_end = (at + intervals.offset_at(days, at) for at in (within.start_ms, within.end_ms))
-    return Span(intervals.begins(days, 2 * local_start - local_end), within.start_ms)
 
 
 def _metrics(asked: list[Any]) -> tuple[Metric, ...]:
@@ -163,20 +154,22 @@ def _metrics(asked: list[Any]) -> tuple[Metric, ...]:
     return found
 
 
-def _keys(asked: list[Any], zone: tzinfo, within: Span) -> tuple[Key, ...]:
-    if len(asked) > MAX_KEYS:
-        raise Invalid(f"groupBy has {len(asked)} keys: at most {MAX_KEYS} are allowed", field="groupBy")
-    found = tuple(_key(name, zone, within, f"groupBy[{n}]") for n, name in enumerate(asked))
+def _keys(asked: Asked, zone: tzinfo, within: Span) -> tuple[Key, ...]:
+    names = asked.group_by
+    if len(names) > MAX_KEYS:
+        raise Invalid(f"groupBy has {len(names)} keys: at most {MAX_KEYS} are allowed", field="groupBy")
+    intervals.weekday(asked.week_start)
+    found = tuple(_key(name, asked, zone, within, f"groupBy[{n}]") for n, name in enumerate(names))
     _refuse_repeated(["time" if isinstance(key, Interval) else key.name for key in found], "groupBy")
     _refuse_repeated([key if isinstance(key, Interval) else (key.column, key.path) for key in found], "groupBy")
     return found
 
 
-def _key(name: object, zone: tzinfo, within: Span, at: str) -> Key:
+def _key(name: object, asked: Asked, zone: tzinfo, within: Span, at: str) -> Key:
     if isinstance(name, str) and name.startswith(_TIME):
-        return intervals.parse(name.removeprefix(_TIME), zone, within, at=at)
+        return intervals.parse(name.removeprefix(_TIME), zone, within, at=at, week_start=asked.week_start)
     if name == intervals.NAME:
-        raise Invalid(f"{at}: say how long the stretches of time are: time:1h", field=at)
+        raise Invalid(f"{at}: say how long the buckets of time are: time:1h", field=at)
     return fields.parse(name, at=at)
 
 

@@ -6,12 +6,13 @@ calendars, and a late event costs one small file.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 
 from delta_server.core.plan import Aggregate, Condition, Every, Field, Filter, Interval, Metric, Not, Some, Span
 from delta_server.core.segment_plan import Borders
-from delta_server.core.times import DAY_MS
+from delta_server.core.times import DAY_MS, LATEST_MS
 
 EVER = -(2**62)
 """Before all times."""
@@ -32,11 +33,22 @@ class Width(msgspec.Struct, frozen=True):
 WIDTHS = (
     Width("1m", _MINUTE_MS, 3 * _HOUR_MS, DAY_MS, parts=(0,)),
     Width("5m", 5 * _MINUTE_MS, 6 * _HOUR_MS, DAY_MS, parts=(0,)),
-    Width("15m", 15 * _MINUTE_MS, 12 * _HOUR_MS, DAY_MS, parts=(0,)),
+    Width("15m", 15 * _MINUTE_MS, 12 * _HOUR_MS, 10 * DAY_MS, parts=(0,)),
     Width("1h", _HOUR_MS, DAY_MS, 30 * DAY_MS, parts=(0, 1, 2)),
     Width("1d", DAY_MS, 10 * DAY_MS, 1000 * DAY_MS, parts=(0, 1, 2)),
 )
 """From the finest: each is made of the one before."""
+
+
+def kept_days(asked: Mapping[str, int]) -> dict[Width, int]:
+    """For how many days the buckets of each interval are kept, 0 for ever. Those of 15 minutes are as long as hours:
+    where clocks are half an hour or three quarters off, no hour is one of theirs."""
+    days = {width: asked[width.name] for width in WIDTHS}
+    quarter, hour = (next(width for width in WIDTHS if width.name == name) for name in ("15m", "1h"))
+    if days[quarter] and (not days[hour] or days[hour] > days[quarter]):
+        days[quarter] = days[hour]
+    return days
+
 
 LAYERS = tuple((width, part) for width in WIDTHS for part in width.parts)
 
@@ -203,22 +215,24 @@ def types(where: Filter | None) -> frozenset[str] | None:
             return None
 
 
-def widths(plan: Aggregate, span: Span) -> list[Width]:
-    """The intervals whose buckets in the span lie in one stretch of each of the plan's keys, the coarsest first."""
-    steps = [number for key in plan.keys if isinstance(key, Interval) for number in _steps(key, span)]
-    return [width for width in reversed(WIDTHS) if all(step % width.ms == 0 for step in steps)]
+def eras(plan: Aggregate, span: Span) -> list[tuple[Span, list[Width]]]:
+    """The span, cut where a key's clock is changed, each part with the intervals whose buckets lie in one bucket of
+    each of the plan's keys, the coarsest first; neighbours with the same ones are one part where nothing straddles."""
+    parts: list[tuple[Span, list[Width]]] = []
+    keys = [key for key in plan.keys if isinstance(key, Interval)]
+    changes = {until for key in keys for until, _ in key.offsets if span.start_ms < until < span.end_ms}
+    for start, end in pairwise(sorted({span.start_ms, span.end_ms, *changes})):
+        fitting = [width for width in reversed(WIDTHS) if all(_divides(width, key, start) for key in keys)]
+        if parts and parts[-1][1] == fitting and (not fitting or start % fitting[0].ms == 0):
+            parts[-1] = Span(parts[-1][0].start_ms, end), fitting
+        else:
+            parts.append((Span(start, end), fitting))
+    return parts
 
 
-def _steps(key: Interval, span: Span) -> list[int]:
-    """What a bucket must divide."""
-    found = [key.step_ms]
-    since = EVER
-    for until, offset in key.offsets:
-        if since < span.end_ms and until > span.start_ms:
-            found.append(offset)
-            found += [since] if since > span.start_ms else []
-        since = until
-    return found
+def _divides(width: Width, key: Interval, at: int) -> bool:
+    offset = next(offset for until, offset in key.offsets if at < until or until > LATEST_MS)
+    return (key.step_ms or DAY_MS) % width.ms == offset % width.ms == 0
 
 
 def split(
@@ -243,3 +257,18 @@ def _taken(
     pieces.append((width, Span(start, end)))
     rest = [Span(gap.start_ms, start), Span(end, gap.end_ms)]
     return [each for each in rest if each.start_ms < each.end_ms]
+
+
+def whole(span: Span, lost: Iterable[Span]) -> tuple[int | None, int | None]:
+    """(from when on, up to when) an answer about the span is whole, when it is not from begin to end: what is `lost`
+    are the parts of which neither events nor buckets are there. What is lost throughout is whole from its end."""
+    inside = [Span(max(span.start_ms, part.start_ms), min(span.end_ms, part.end_ms)) for part in lost]
+    first, end = span.start_ms, span.end_ms
+    for part in sorted(inside, key=lambda part: part.end_ms, reverse=True):
+        if part.start_ms >= part.end_ms:
+            continue
+        if part.end_ms >= end and part.start_ms > first:
+            end = part.start_ms
+        else:
+            first = max(first, part.end_ms)
+    return None if first == span.start_ms else first, None if end == span.end_ms else end

@@ -1,4 +1,4 @@
-"""From the rows of an Aggregate to those of an answer: times written out, stretches without events added, the range
+"""From the rows of an Aggregate to those of an answer: times written out, buckets without events added, the range
 before beside them."""
 
 import math
@@ -36,8 +36,6 @@ def rows(query: Query, found: Sequence[Row], before: Sequence[Row] | None) -> tu
     begun = _with_begins(plan, found)
     if query.fill:
         begun = _ordered(plan, _had(plan, _filled(query, begun)))[plan.skip :]
-    elif query.interval is not None and len(query.interval.offsets) > 1:
-        begun = _ordered(plan, begun[:limit]) + begun[limit:]
     shown = _named(query, begun[:limit])
     if before is not None and query.previous is not None:
         _set_beside(query, query.previous, begun[:limit], before, shown)
@@ -45,7 +43,7 @@ def rows(query: Query, found: Sequence[Row], before: Sequence[Row] | None) -> tu
 
 
 def _with_begins(plan: Aggregate, found: Sequence[Row]) -> list[Row]:
-    """The rows with the instants at which their stretches begin."""
+    """The rows with the instants at which their buckets begin."""
     at = _place(plan)
     if at is None:
         return list(found)
@@ -73,7 +71,7 @@ def _filled(query: Query, begun: list[Row]) -> list[Row]:
     groups = dict.fromkeys(_others(plan, row) for row in begun) if len(plan.keys) > 1 else {(): None}
     if len(begins) * len(groups) > MAX_ROWS:
         raise Invalid(
-            f"fill makes {len(begins)} stretches of {len(groups)} groups, at most {MAX_ROWS} rows are made: "
+            f"fill makes {len(begins)} buckets of {len(groups)} groups, at most {MAX_ROWS} rows are made: "
             "take a longer interval, a shorter range or fewer keys",
             field="fill",
         )
@@ -148,7 +146,7 @@ def _plain(value: Any) -> Any:
 def _set_beside(
     query: Query, earlier: Aggregate, begun: list[Row], before: Sequence[Row], shown: list[dict[str, Any]]
 ) -> None:
-    """Give each row the values of the same group in the range before: of the stretch with the same number."""
+    """Give each row the values of the same group in the range before: of the bucket with the same number."""
     width = len(earlier.keys)
     there = {
         spot: row[width:] for spot, row in zip(_spots(earlier, _with_begins(earlier, before)), before, strict=True)
@@ -159,7 +157,7 @@ def _set_beside(
 
 
 def _spots(plan: Aggregate, begun: Sequence[Row]) -> Iterator[tuple[int, Row]]:
-    """For each row the number of its stretch in the plan's range, and its other keys."""
+    """For each row the number of its bucket in the plan's range, and its other keys."""
     at = _place(plan)
     if at is None:
         return ((0, _others(plan, row)) for row in begun)

@@ -31,6 +31,7 @@ class EventFilters(msgspec.Struct, frozen=True):
     end: str | None
     zone: tzinfo
     zone_name: str
+    week_start: str
     where: Filter | None
 
     def span(self, now_ms: int) -> Span:
@@ -60,6 +61,7 @@ def event_filters(
         str | None, QueryParameter(name="endTime", description="Before this time: a time, a date or an age")
     ] = None,
     timezone: Annotated[str, QueryParameter(description="Of dates and days, such as Europe/Paris")] = "UTC",
+    week_start: Annotated[str, QueryParameter(name="weekStart", description="The day on which weeks begin")] = "monday",
     event_type: Annotated[_Texts, QueryParameter(name="eventType", description="Only these types")] = None,
     source: Annotated[_Texts, QueryParameter(description="Only from these sources")] = None,
     user_id: Annotated[_Texts, QueryParameter(name="userId", description="Only of these users")] = None,
@@ -91,7 +93,9 @@ def event_filters(
         parts.append(_condition("priority", "gte", [_least_priority(min_priority)], now_ms, at="minPriority"))
     parts += _by_data(request.query_params.multi_items(), now_ms)
     words = None if q is None else filters.text(q, at="q")
-    return EventFilters(start_time, end_time, intervals.zone(timezone), timezone, filters.every([*parts, words]))
+    where = filters.every([*parts, words])
+    intervals.weekday(week_start)
+    return EventFilters(start_time, end_time, intervals.zone(timezone), timezone, week_start, where)
 
 
 def _least_priority(text: str) -> str | float:

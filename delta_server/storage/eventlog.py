@@ -20,16 +20,19 @@ Progress: TypeAlias = Callable[[int, int, int, Tx], None]
 
 class Answer(msgspec.Struct, frozen=True):
     """`columns` name the values of each of `rows`. `source` is what was read, `scanned` how many rows of it,
-    `approximate` names the columns that are estimates. For SQL, `types` are DuckDB's of the columns, `written` is
-    the rows as a JSON array of objects, instead of `rows`: millions of small values would be objects of Python; and
-    `truncated` tells that there were more rows than asked for, or than an answer holds. `merging`: ids were found to be
-    one person's that are counted as two here and there still; the background corrects that."""
+    `approximate` names the columns that are estimates. `whole` is from when on and up to when the rows are all there is
+    to know, where that is not all of the plan's span: retention has let go of the rest. For SQL, `types` are DuckDB's
+    of the columns, `written` is the rows as a JSON array of objects, instead of `rows`: millions of small values would
+    be objects of Python; and `truncated` tells that there were more rows than asked for, or than an answer holds.
+    `merging`: ids were found to be one person's that are counted as two here and there still; the background corrects
+    that."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     source: Literal["raw", "rollup", "both"] = "raw"
     scanned: int = 0
     approximate: tuple[str, ...] = ()
+    whole: tuple[int | None, int | None] = (None, None)
     types: tuple[str, ...] = ()
     truncated: bool = False
     written: bytes = b""

@@ -102,6 +102,7 @@ def test_a_question() -> None:
         "groupBy": ["time:1h", "data.plan"],
         "range": ["2026-05-07T12:00:00.000Z", "2026-05-08T12:00:00.000Z"],
         "timezone": "UTC",
+        "weekStart": "monday",
         "filters": [["is", "source", "api"]],
         "having": [["gt", "count", 10]],
         "orderBy": [["count", "desc"], "time:1h"],
@@ -155,7 +156,39 @@ def test_the_range_before(body: dict[str, Any], first: str, end: str) -> None:
     assert previous.span == Span(at(first), at(end))
 
 
-NAMES = st.sampled_from([*fields.NAMES, *metrics.NAMES, "data.a", "avg_data.b", "time:1h", "time:1d", "-count", "time"])
+PARIS = "Europe/Paris"
+ANY = ("", "time:1h", "time:6h", "time:1d", "time:1w")
+
+
+@pytest.mark.parametrize(
+    ("range", "zone", "groups", "before"),
+    [
+        ("2026-03-29 2026-03-30", PARIS, ANY, "2026-03-28T00:00:00+01:00"),  # of 23 hours: the whole day before
+        ("2026-03-30 2026-03-31", PARIS, ANY, "2026-03-29T00:00:00+01:00"),
+        ("2026-10-25 2026-10-26", PARIS, ANY, "2026-10-24T00:00:00+02:00"),
+        ("2026-10-26 2026-10-27", PARIS, ANY, "2026-10-25T00:00:00+02:00"),
+        ("2026-04-05 2026-04-06", "Australia/Lord_Howe", ANY, "2026-04-04T00:00:00+11:00"),
+        ("2026-03-28T12:00:00+01:00 2026-03-29T12:00:00+02:00", PARIS, ANY, "2026-03-27T12:00:00+01:00"),
+        ("2026-10-25T00:00:00Z 2026-10-25T06:00:00Z", PARIS, ("", "time:1h"), "2026-10-24T18:00:00Z"),  # six hours
+        ("2026-03-01 2026-04-01", PARIS, ("time:month",), "2026-02-01T00:00:00+01:00"),
+        ("2026-04-01 2026-07-01", "UTC", ("time:quarter", "time:1mo"), "2026-01-01"),
+        ("2025-01-01 2026-01-01", "UTC", ("time:1y",), "2024-01-01"),
+        ("2026-03-15 2026-04-15", "UTC", ("time:month",), "2026-02-15"),
+        ("2026-03-31 2026-04-30", "UTC", ("time:month",), "2026-02-28"),
+        ("2026-03-01 2026-03-11", "UTC", ("time:month",), "2026-02-19"),  # ten days are no month
+        ("2026-03-01 2026-04-01", "UTC", ("", "time:1d"), "2026-01-29"),  # as many days
+    ],
+)
+def test_the_range_before_by_the_calendar(range: str, zone: str, groups: tuple[str, ...], before: str) -> None:
+    for group in groups:
+        by = [group] if group else []
+        found = ask(compare="previous", range=range.split(), timezone=zone, groupBy=by)
+        assert found.previous is not None
+        assert found.previous.span == Span(at(before), found.plan.span.start_ms)
+
+
+TIMES = ("time:1h", "time:1d", "time:2mo", "time")
+NAMES = st.sampled_from([*fields.NAMES, *metrics.NAMES, "data.a", "avg_data.b", *TIMES, "-count"])
 JSON = st.recursive(
     st.one_of(
         st.none(), st.booleans(), st.integers(), st.floats(), st.text(), NAMES, st.sampled_from(filters.OPERATIONS)
@@ -177,6 +210,7 @@ RANGES = st.one_of(JSON, st.lists(st.datetimes().map(lambda time: time.isoformat
             "range": RANGES,
             "timezone": st.one_of(st.text(), st.sampled_from(["Europe/Paris", "Pacific/Apia", "UTC"])),
             "limit": st.integers(),
+            "weekStart": st.one_of(st.text(), st.sampled_from(["monday", "Sun"])),
             "fill": st.sampled_from(["zero", "null"]),
             "compare": st.just("previous"),
         },

@@ -72,15 +72,68 @@ def test_what_rollups_can_answer(plan: Aggregate, fits: bool) -> None:
         ((hourly(step_ms=90 * MINUTE_MS),), "15m"),
         ((hourly(561_000, DAY_MS),), None),
         ((hourly(step_ms=30_000),), None),
-        ((Interval("time", DAY_MS, ((50 * DAY_MS + HOUR_MS, 0), (LATEST_MS + 1, HOUR_MS))),), "1h"),
-        ((Interval("time", DAY_MS, ((50 * DAY_MS + 1, 0), (LATEST_MS + 1, HOUR_MS))),), None),
-        ((Interval("time", DAY_MS, ((200 * DAY_MS + 1, 0), (LATEST_MS + 1, 1))),), "1d"),
+        ((Interval("time", 0, ((LATEST_MS + 1, 0),), months=3),), "1d"),
+        ((Interval("time", 0, ((LATEST_MS + 1, 45 * MINUTE_MS),), months=1),), "15m"),
+        ((Interval("time", 7 * DAY_MS, ((LATEST_MS + 1, 0),), anchor_ms=3 * DAY_MS),), "1d"),
     ],
 )
 def test_the_coarsest_interval_that_fits_the_keys(keys: tuple[Field | Interval, ...], coarsest: str | None) -> None:
     plan = asked(*keys)
-    found = rollup_plan.widths(plan, plan.span)
+    [(span, found)] = rollup_plan.eras(plan, plan.span)
+    assert span == plan.span
     assert (found[0].name if found else None) == coarsest
+
+
+@pytest.mark.parametrize(
+    ("offsets", "parts"),
+    [
+        (((50 * DAY_MS + HOUR_MS, 0), (LATEST_MS + 1, HOUR_MS)), [(50 * DAY_MS + HOUR_MS, "1d"), (100 * DAY_MS, "1h")]),
+        (((50 * DAY_MS + 1, 0), (LATEST_MS + 1, HOUR_MS)), [(50 * DAY_MS + 1, "1d"), (100 * DAY_MS, "1h")]),
+        (((50 * DAY_MS, HOUR_MS), (LATEST_MS + 1, 2 * HOUR_MS)), [(100 * DAY_MS, "1h")]),
+        (((50 * DAY_MS + MINUTE_MS, HOUR_MS), (LATEST_MS + 1, 2 * HOUR_MS)),
+         [(50 * DAY_MS + MINUTE_MS, "1h"), (100 * DAY_MS, "1h")]),
+        (((200 * DAY_MS + 1, 0), (LATEST_MS + 1, 1)), [(100 * DAY_MS, "1d")]),
+        (((9 * DAY_MS, -2_670_000), (LATEST_MS + 1, 0)), [(9 * DAY_MS, None), (100 * DAY_MS, "1d")]),  # 44 min 30 s
+    ],
+)  # fmt: skip
+def test_a_span_is_cut_where_clocks_are_changed(
+    offsets: tuple[tuple[int, int], ...], parts: list[tuple[int, str | None]]
+) -> None:
+    plan = asked(Interval("time", DAY_MS, offsets))
+    found = rollup_plan.eras(plan, plan.span)
+    assert [(span.end_ms, fit[0].name if fit else None) for span, fit in found] == parts
+    assert [span.start_ms for span, _ in found] == [0, *(end for end, _ in parts[:-1])]
+
+
+DEFAULT = {"1m": 7, "5m": 30, "15m": 90, "1h": 730, "1d": 0}
+
+
+@pytest.mark.parametrize(
+    ("own", "quarters"),
+    [({}, 730), ({"15m": 1}, 730), ({"1h": 10}, 90), ({"1h": 0}, 0), ({"15m": 0}, 0), ({"15m": 800}, 800)],
+)
+def test_quarters_of_hours_are_kept_as_long_as_hours(own: dict[str, int], quarters: int) -> None:
+    kept = rollup_plan.kept_days({**DEFAULT, **own})
+    assert {width.name: days for width, days in kept.items()} == {**DEFAULT, **own, "15m": quarters}
+
+
+@pytest.mark.parametrize(
+    ("lost", "whole"),
+    [
+        ([], (None, None)),
+        ([(0, 100)], (None, None)),
+        ([(90, 110)], (110, None)),
+        ([(100, 110), (120, 130)], (130, None)),
+        ([(190, 200)], (None, 190)),
+        ([(190, 300), (100, 105)], (105, 190)),
+        ([(180, 190), (190, 200)], (None, 180)),
+        ([(0, 300)], (200, None)),
+        ([(100, 150), (150, 200)], (150, 150)),
+        ([(150, 150)], (None, None)),
+    ],
+)
+def test_what_of_an_answer_is_whole(lost: list[tuple[int, int]], whole: tuple[int | None, int | None]) -> None:
+    assert rollup_plan.whole(Span(100, 200), [Span(*part) for part in lost]) == whole
 
 
 def test_which_types_can_match() -> None:

@@ -40,7 +40,7 @@ def test_rows_are_named_and_cut() -> None:
 
 
 @pytest.mark.parametrize(("fill", "count"), [("zero", 0), ("null", None)])
-def test_stretches_without_events_are_filled_in(fill: str, count: int | None) -> None:
+def test_buckets_without_events_are_filled_in(fill: str, count: int | None) -> None:
     query = by_hour(fill=fill, metrics=["count", "avg_duration"])
     rows, more = shaping.rows(query, [(FIRST + HOUR, 5, 1.5)], None)
     assert rows == [
@@ -81,7 +81,7 @@ def test_filled_groups_are_ordered_and_paged() -> None:
     ],
     ids=str,
 )
-def test_stretches_filled_in_are_had_like_others(having: list[Any], fill: str, hours: list[str]) -> None:
+def test_buckets_filled_in_are_had_like_others(having: list[Any], fill: str, hours: list[str]) -> None:
     query = by_hour(metrics=["count", "avg_duration"], having=[having], fill=fill)
     rows, more = shaping.rows(query, [(FIRST + HOUR, 2, 1.5), (FIRST + 3 * HOUR, 5, None)], None)
     assert [row["time"][11:13] for row in rows] == hours
@@ -90,7 +90,7 @@ def test_stretches_filled_in_are_had_like_others(having: list[Any], fill: str, h
 
 def test_too_much_to_fill_in_is_refused() -> None:
     query = ask(groupBy=["time:1h", "source"], fill="zero", range="365d")
-    with pytest.raises(Invalid, match="8760 stretches of 2 groups") as caught:
+    with pytest.raises(Invalid, match="8760 buckets of 2 groups") as caught:
         shaping.rows(query, [(FIRST, "a", 1), (FIRST, "b", 1)], None)
     assert caught.value.errors[0].field == "fill"
 
@@ -110,7 +110,7 @@ def test_the_range_before_stands_beside() -> None:
     ]
 
 
-def test_filled_stretches_have_the_range_before_too() -> None:
+def test_filled_buckets_have_the_range_before_too() -> None:
     query = by_hour(fill="zero", compare="previous")
     rows, _ = shaping.rows(query, [], [(FIRST - HOUR, 4)])
     assert [(row["count"], row["previous"]["count"]) for row in rows] == [(0, 0), (0, 0), (0, 0), (0, 4)]
@@ -120,18 +120,6 @@ def test_without_time_groups_are_compared() -> None:
     query = ask(groupBy=["source"], compare="previous")
     rows, _ = shaping.rows(query, [("a", 1), (None, 2)], [(None, 20), ("c", 30)])
     assert [row["previous"]["count"] for row in rows] == [0, 20]
-
-
-def test_stretches_that_a_clock_change_cuts_are_in_order() -> None:
-    """The compiler's key of the second is lower than that of the first: it counts back from the new clock."""
-    query = ask(groupBy=["time:6h"], range=["2026-03-29", "2026-03-30"], timezone="Europe/Paris")
-    keys = [at("2026-03-28T22:00:00Z"), at("2026-03-28T23:00:00Z"), at("2026-03-29T04:00:00Z")]
-    rows, _ = shaping.rows(query, [(key, n) for n, key in enumerate(keys)], None)
-    assert [(row["time"], row["count"]) for row in rows] == [
-        ("2026-03-29T00:00:00.000+01:00", 1),
-        ("2026-03-29T03:00:00.000+02:00", 0),
-        ("2026-03-29T06:00:00.000+02:00", 2),
-    ]
 
 
 def test_days_are_compared_with_the_calendars_days_before() -> None:

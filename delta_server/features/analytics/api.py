@@ -27,7 +27,7 @@ _TAGS = ["Analytics"]
 _LIST = "events"
 _MOST_SKIPPED = 100_000
 
-_INTERVAL = "1m, 5m, 15m, 1h, 90m, 1d, 1w ..."
+_INTERVAL = "1m, 15m, 1h, 6h, 1d, 1w, month, quarter, year ..."
 _METRICS = "count, unique_users, avg_duration, p95_duration, sum_data.price ...; several with commas"
 Metrics: TypeAlias = Annotated[list[str] | None, QueryParameter(name="metrics", description=_METRICS)]
 GroupBy: TypeAlias = Annotated[
@@ -38,7 +38,7 @@ RowsOfPage: TypeAlias = Annotated[
     int | None, QueryParameter(name="pageSize", ge=1, le=queries.MAX_ROWS, description="The same as limit")
 ]
 Filled: TypeAlias = Annotated[
-    Fill | None, QueryParameter(description="Stretches of time without events come too: with 0, or with null")
+    Fill | None, QueryParameter(description="Buckets of time without events come too: with 0, or with null")
 ]
 Compare: TypeAlias = Annotated[
     Literal["previous"] | None, QueryParameter(description="Each row has the values of the range before beside it")
@@ -58,8 +58,8 @@ async def ask(
     services: NamedDependency[Services],
     project: NamedDependency[int],
 ) -> Result:
-    """Metrics by groups of events. Groups are stretches of time (`time:1h`) and values of fields. Up to 1,000 rows come
-    unless `limit` says otherwise; go on with `cursor` and the same question."""
+    """Metrics by groups of events. Groups are buckets of time (`time:1h`, `time:month`) and values of fields. Up to
+    1,000 rows come unless `limit` says otherwise; go on with `cursor` and the same question."""
     started = time.perf_counter()
     here = service.place(services, data.cursor)
     query = queries.parse(data, now_ms=here.now_ms, skip=here.skip)
@@ -90,7 +90,7 @@ async def aggregate(
     page: PageNumber = None,
     page_size: RowsOfPage = None,
 ) -> Response[Any]:
-    """A row for each stretch of time that has events, and group; of the last week when no time is given. Besides the
+    """A row for each bucket of time that has events, and group; of the last week when no time is given. Besides the
     parameters below, `data.NAME=value` and `metadata.NAME=value` choose events."""
     keys = names(group_by or ())
     for n, key in enumerate(keys):
@@ -103,6 +103,7 @@ async def aggregate(
         limit=page_size or limit,
         cursor=cursor,
         timezone=filters.zone_name,
+        week_start=filters.week_start,
     )
     return await _table(request, services, project, filters, asked, interval=interval, page=page)
 
@@ -135,7 +136,7 @@ async def analyse(
     page: PageNumber = None,
     page_size: RowsOfPage = None,
 ) -> Response[Any]:
-    """A row for each group, of the last week when no time is given; with `interval` one for each group and stretch of
+    """A row for each group, of the last week when no time is given; with `interval` one for each group and bucket of
     time. Besides the parameters below, `data.NAME=value` and `metadata.NAME=value` choose events."""
     asked = Asked(
         metrics=names(computed or ["count"]),
@@ -147,6 +148,7 @@ async def analyse(
         limit=page_size or limit,
         cursor=cursor,
         timezone=filters.zone_name,
+        week_start=filters.week_start,
     )
     return await _table(request, services, project, filters, asked, interval=interval, page=page)
 
@@ -224,9 +226,9 @@ async def _table(
 def _meta(query: Query, here: Place, found: Found, started: float) -> Meta:
     took_ms = round((time.perf_counter() - started) * 1000, 2)
     next_cursor = service.next_cursor(query, here, found)
-    return Meta(
-        found.source, found.scanned, found.approximate, found.merges_pending, took_ms, found.has_more, next_cursor
-    )
+    whole = found.complete_from, found.complete_to
+    pending = found.merges_pending
+    return Meta(found.source, found.scanned, found.approximate, *whole, pending, took_ms, found.has_more, next_cursor)
 
 
 _ORDER = re.compile(r"(.+?) *[ :] *(asc|desc)", re.IGNORECASE)

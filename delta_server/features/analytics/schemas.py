@@ -7,13 +7,16 @@ from delta_server.core.queries import Asked
 
 class Meta(msgspec.Struct, frozen=True):
     """`source` is what was read: events (raw), counts kept along the way (rollup) or both; `rows_scanned` how many rows
-    of it. `approximate` gives the relative error of each metric that is an estimate. `merges_pending`:
-    ids were found to be one user's that some of the counts know as two still; the background corrects that within
-    minutes."""
+    of it. `approximate` gives the relative error of each metric that is an estimate. `complete_from` and `complete_to`
+    say from when on, and up to when, each metric (`previous.count` of the range before) counts all that happened, where
+    that is not the whole range: retention has let go of the rest. `merges_pending`: ids were found to be one user's
+    that some of the counts know as two still; the background corrects that within minutes."""
 
     source: str
     rows_scanned: int
     approximate: dict[str, float]
+    complete_from: dict[str, str]
+    complete_to: dict[str, str]
     merges_pending: bool
     took_ms: float
     has_more: bool
@@ -41,6 +44,8 @@ _META = {
     "source": "both",
     "rows_scanned": 4210,
     "approximate": {"p95_duration": 0.01},
+    "complete_from": {},
+    "complete_to": {},
     "merges_pending": False,
     "took_ms": 12.4,
     "has_more": False,
@@ -64,6 +69,7 @@ EXAMPLE_RESULT = {
     "query": EXAMPLE_QUERY
     | {
         "range": ["2026-05-01T00:00:00.000+02:00", "2026-05-02T00:00:00.000+02:00"],
+        "weekStart": "monday",
         "cursor": None,
         "fill": None,
     },

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import xxhash
 
-from delta_server.core import shaping
+from delta_server.core import intervals, shaping
 from delta_server.core.errors import BadRequest, Invalid
 from delta_server.core.plan import Aggregate, Listing
 from delta_server.core.queries import MAX_ROWS, Query
@@ -29,6 +29,8 @@ class Found(msgspec.Struct, frozen=True):
     source: str
     scanned: int
     approximate: dict[str, float]
+    complete_from: dict[str, str]
+    complete_to: dict[str, str]
     merges_pending: bool
     has_more: bool
 
@@ -112,6 +114,7 @@ def _shape(query: Query, answers: Sequence[Answer]) -> Found:
     rows, has_more = shaping.rows(query, first.rows, before[0].rows if before else None)
     estimated = {name for one in answers for name in one.approximate}
     sources = {one.source for one in answers}
+    complete_from, complete_to = (_borders(query, [one.whole[end] for one in answers]) for end in (0, 1))
     return Found(
         msgspec.json.encode(rows),
         sources.pop() if len(sources) == 1 else "both",
@@ -121,9 +124,21 @@ def _shape(query: Query, answers: Sequence[Answer]) -> Found:
             for metric in query.plan.metrics
             if metric.name in estimated
         },
+        complete_from,
+        complete_to,
         any(one.merging for one in answers),
         has_more,
     )
+
+
+def _borders(query: Query, found: Sequence[int | None]) -> dict[str, str]:
+    """A time of each answer, None where there is none, by the names of its metrics."""
+    return {
+        f"{prefix}{metric.name}": intervals.text(query.zone, at)
+        for prefix, at in zip(("", "previous."), found, strict=False)
+        if at is not None
+        for metric in query.plan.metrics
+    }
 
 
 def _refuse_many(answer: Answer, field: str) -> None:

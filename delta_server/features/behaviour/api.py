@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import msgspec
 from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
@@ -37,7 +38,7 @@ async def get_funnel(
     started = time.perf_counter()
     question = behaviour.funnel(data, now_ms=services.clock.now_ms())
     found = await while_connected(request, service.funnel(services, project, question))
-    return FunnelResult(found.rows, _meta(found, started), question.asked)
+    return FunnelResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
 
 
 @post(
@@ -53,12 +54,13 @@ async def get_retention(
     services: NamedDependency[Services],
     project: NamedDependency[int],
 ) -> RetentionResult:
-    """Persons are put into cohorts by the day or week (`every`) of their first `start` within the range, and counted in
-    each of the `periods` after it in which they did `again`. Left out, `start` and `again` are any event."""
+    """Persons are put into cohorts by the day, week or month (`every`) of their first `start` within the range, and
+    counted in each of the `periods` after it in which they did `again`. Left out, `start` and `again` are any event.
+    With `firstEver`, who did `start` before the range already is left out."""
     started = time.perf_counter()
     question = behaviour.retention(data, now_ms=services.clock.now_ms())
     found = await while_connected(request, service.retention(services, project, question))
-    return RetentionResult(found.rows, _meta(found, started), question.asked)
+    return RetentionResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
 
 
 @post(
@@ -79,11 +81,12 @@ async def get_paths(
     started = time.perf_counter()
     question = behaviour.paths(data, now_ms=services.clock.now_ms())
     found = await while_connected(request, service.paths(services, project, question))
-    return PathsResult(found.rows, _meta(found, started), question.asked)
+    return PathsResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
 
 
 def _meta(found: Found, started: float) -> Meta:
-    return Meta(found.source, found.scanned, found.merges_pending, round((time.perf_counter() - started) * 1000, 2))
+    took_ms = round((time.perf_counter() - started) * 1000, 2)
+    return Meta(found.source, found.scanned, found.complete_from, found.merges_pending, took_ms)
 
 
 ROUTES = [get_funnel, get_retention, get_paths]

@@ -8,11 +8,13 @@ from delta_server.core.behaviour import FunnelAsked, PathsAsked, RetentionAsked
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """`source` is what was read, `rows_scanned` how many events it holds. `merges_pending`: ids were found to be one
-    user's that count as two still, for a moment."""
+    """`source` is what was read, `rows_scanned` how many events it holds. `complete_from` says from when on each column
+    counts all that happened, where that is not the whole range: retention has let go of the events before.
+    `merges_pending`: ids were found to be one user's that count as two still, for a moment."""
 
     source: str
     rows_scanned: int
+    complete_from: dict[str, str]
     merges_pending: bool
     took_ms: float
 
@@ -44,7 +46,7 @@ class PathsResult(msgspec.Struct, frozen=True):
     query: PathsAsked
 
 
-_META = {"source": "raw", "rows_scanned": 120_000, "merges_pending": False, "took_ms": 48.1}
+_META = {"source": "raw", "rows_scanned": 120_000, "complete_from": {}, "merges_pending": False, "took_ms": 48.1}
 _RANGE = {
     "range": ["2026-05-01T00:00:00.000Z", "2026-05-08T00:00:00.000Z"],
     "timezone": "UTC",
@@ -84,7 +86,9 @@ EXAMPLE_RETENTION: dict[str, Any] = {
     "again": {"filters": [["is", "eventType", ["page_view", "purchase"]]]},
     "every": "1d",
     "periods": 7,
+    "firstEver": False,
     **_RANGE,
+    "weekStart": "monday",
 }
 EXAMPLE_RETENTION_RESULT = {
     "rows": [

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import xxhash
 
-from delta_server.core import behaviour
+from delta_server.core import behaviour, intervals
 from delta_server.core.behaviour import FunnelAsked, PathsAsked, Question, RetentionAsked
 from delta_server.core.plan import Funnel, Paths, Retention
 from delta_server.services import Services
@@ -18,10 +18,15 @@ Rows = list[dict[str, Any]]
 class Found(msgspec.Struct, frozen=True):
     """`rows` is a JSON array of objects."""
 
-    rows: msgspec.Raw
+    rows: bytes
     source: str
     scanned: int
+    complete_from: dict[str, str]
     merges_pending: bool
+
+
+_COUNTED: dict[type, tuple[str, ...]] = {Funnel: ("users",), Retention: ("users",), Paths: ("users", "times")}
+"""The columns of an answer that count."""
 
 
 async def funnel(svc: Services, project: int, question: Question[Funnel, FunnelAsked]) -> Found:
@@ -49,10 +54,12 @@ async def _answer(svc: Services, project: int, question: Question[Any, Any], sha
         )
         key = ("behaviour", xxhash.xxh3_128_digest(b"\0".join(parts)))
         if (cached := svc.cache.get(key)) is not None:
-            kept_rows, source, scanned, merging = msgspec.msgpack.decode(cached, type=tuple[bytes, str, int, bool])
-            return Found(msgspec.Raw(kept_rows), source, scanned, merging)
+            return msgspec.msgpack.decode(cached, type=Found)
     answer = await svc.eventlog.query(project, plan)
     rows = await svc.cpu(lambda: msgspec.json.encode(shape(answer)))
+    since = answer.whole[0]
+    complete = {} if since is None else dict.fromkeys(_COUNTED[type(plan)], intervals.text(question.zone, since))
+    found = Found(rows, answer.source, answer.scanned, complete, answer.merging)
     if key is not None:
-        svc.cache.put(key, msgspec.msgpack.encode((rows, answer.source, answer.scanned, answer.merging)))
-    return Found(msgspec.Raw(rows), answer.source, answer.scanned, answer.merging)
+        svc.cache.put(key, msgspec.msgpack.encode(found))
+    return found

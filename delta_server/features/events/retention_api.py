@@ -32,7 +32,8 @@ class NewRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewRollups(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Days that counts are kept, by their interval; they outlive the events. 0 keeps for ever."""
+    """Days that counts are kept, by their interval; they outlive the events. 0 keeps for ever. 15m are kept at
+    least as long as 1h: where clocks are half an hour off, days and hours are made of them."""
 
     every_1m: Kept | None = msgspec.field(name="1m", default=None)
     every_5m: Kept | None = msgspec.field(name="5m", default=None)

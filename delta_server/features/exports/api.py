@@ -78,7 +78,7 @@ async def export_aggregated(
     services: NamedDependency[Services],
     project: NamedDependency[int],
     filters: NamedDependency[EventFilters],
-    interval: Annotated[str, QueryParameter(description="1m, 5m, 15m, 1h, 90m, 1d, 1w ...")] = "1h",
+    interval: Annotated[str, QueryParameter(description="1m, 15m, 1h, 6h, 1d, 1w, month, quarter, year ...")] = "1h",
     computed: Metrics = None,  # `metrics` is the server's own
     group_by: Annotated[
         list[str] | None, QueryParameter(name="groupBy", description="eventType, data.plan ...; several with commas")
@@ -92,6 +92,7 @@ async def export_aggregated(
         metrics=names(computed or ["count"]),
         group_by=[f"time:{interval}", *names(group_by or ())],
         timezone=filters.zone_name,
+        week_start=filters.week_start,
     )
     now_ms = services.clock.now_ms()
     within = filters.week(now_ms)

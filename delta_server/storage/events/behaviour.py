@@ -10,8 +10,10 @@ takes 25 s); retention 2 s; paths of depth 3 3.5 s.
 from collections.abc import Callable
 from typing import Any
 
-from delta_server.core.plan import Filter, Funnel, Paths, Retention
-from delta_server.storage.events import filters, persons, relation
+from delta_server.core import rollup_plan
+from delta_server.core.plan import Filter, Funnel, Paths, Retention, Span
+from delta_server.core.times import EARLIEST_MS
+from delta_server.storage.events import filters, losses, persons, relation
 from delta_server.storage.events.compile import interval_key, shown
 from delta_server.storage.events.reading import Compiled, Compiler
 from delta_server.storage.events.relation import Params
@@ -96,21 +98,29 @@ def _counted(step: int) -> str:
 def retention(plan: Retention, source: str, params: Params) -> str:
     """Rows of (key of the cohort's interval, number of the interval after it, persons); 0 is the cohort itself."""
     start, again = _holds(plan.start, params), _holds(plan.again, params)
-    bucket, step_ms = interval_key(plan.every, plan.span), plan.every.step_ms
+    bucket, stride = interval_key(plan.every, _looked_through(plan)), plan.every.stride
+    inside = f"HAVING min(time_ms) >= {plan.span.start_ms:d}" if plan.first_ever else ""
     return f"""
         WITH done AS MATERIALIZED (
             SELECT person, time_ms, {bucket} AS bucket, {start} AS starts, {again} AS returns
             FROM {source} WHERE {_of_persons(plan.where, params)} AND (starts OR returns)
         ),
-        cohorts AS (SELECT person, arg_min(bucket, time_ms) AS cohort FROM done WHERE starts GROUP BY person),
+        cohorts AS (SELECT person, arg_min(bucket, time_ms) AS cohort FROM done WHERE starts GROUP BY person {inside}),
         visits AS (SELECT DISTINCT person, bucket FROM done WHERE returns)
         SELECT cohort, 0 AS number, count(*) AS persons FROM cohorts GROUP BY cohort
         UNION ALL
-        SELECT cohort, (bucket - cohort) // {step_ms:d} AS number, count(DISTINCT person) AS persons
+        SELECT cohort, (bucket - cohort) // {stride:d} AS number, count(DISTINCT person) AS persons
         FROM cohorts JOIN visits USING (person)
-        WHERE bucket >= cohort + {step_ms:d} AND bucket < cohort + {step_ms * (plan.periods + 1):d}
+        WHERE bucket >= cohort + {stride:d} AND bucket < cohort + {stride * (plan.periods + 1):d}
         GROUP BY ALL ORDER BY cohort, number
     """
+
+
+def _looked_through(plan: Funnel | Retention | Paths) -> Span:
+    """For who did something for the first time ever, all that came before too."""
+    if isinstance(plan, Retention) and plan.first_ever:
+        return Span(EARLIEST_MS, plan.span.end_ms)
+    return plan.span
 
 
 def paths(plan: Paths, source: str, params: Params) -> str:
@@ -163,9 +173,11 @@ def _holds(where: Filter | None, params: Params) -> str:
 
 def _compiler(columns: tuple[str, ...], compile: Callable[[Any, str, Params], str]) -> Compiler:
     def compiled(snapshot: Snapshot, plan: Any) -> Compiled:
-        source, params = relation.events(snapshot, plan.span), Params()
+        span, params = _looked_through(plan), Params()
+        source = relation.events(snapshot, span)
         sql = compile(plan, persons.events(snapshot, source.sql), params)
-        return Compiled(columns, sql, params.values, scanned=source.scanned)
+        whole = rollup_plan.whole(span, losses.of_events(snapshot, plan, span))
+        return Compiled(columns, sql, params.values, scanned=source.scanned, whole=whole)
 
     return compiled
 

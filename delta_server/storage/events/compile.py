@@ -6,6 +6,7 @@ DuckDB's aggregates (`aN`), and the metrics of each group (`mN`), which having a
 
 from collections.abc import Callable, Sequence
 
+from delta_server.core import intervals
 from delta_server.core.plan import Aggregate, Bound, Field, Interval, Key, Listing, Metric, Span
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events import filters
@@ -20,7 +21,7 @@ PLACE = ("seq", "time_ms")
 
 _LISTED = ", ".join(f"{filters.MESSAGE_ID} AS message_id" if name == "message_id" else name for name in LISTED)
 _COMPARED = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "is": "=", "is_not": "IS DISTINCT FROM"}
-_WEEK_MS, _MONDAY_MS = 7 * DAY_MS, 4 * DAY_MS
+_WEEK_MS = 7 * DAY_MS
 
 
 def columns(plan: Aggregate) -> tuple[str, ...]:
@@ -82,16 +83,27 @@ def count(plan: Listing, source: str, params: Params) -> str:
 def interval_key(interval: Interval, span: Span) -> str:
     """SQL of core/intervals.py's `key` for the times of `span`."""
     local = f"(time_ms + {_offset(interval, span)})"
+    if interval.months:
+        at = f"make_timestamp({local} * 1000)"
+        number = f"(year({at}) * 12 + month({at}) - 1)"
+        return number if interval.months == 1 else f"({number} - {number} % {interval.months:d})"
     if interval.step_ms % DAY_MS:
-        return f"time_ms - {_rest(local, interval, span)}"
-    shift = _MONDAY_MS if interval.step_ms % _WEEK_MS == 0 else 0
-    return f"{local} - {_rest(f'({local} - {shift})', interval, span)}"
+        begin = f"time_ms - {_rest(local, interval, span)}"
+        nearest = span.start_ms - interval.step_ms - DAY_MS, span.end_ms + DAY_MS
+        joined = [(at, to) for at, to in intervals.joins(interval).items() if nearest[0] <= at < nearest[1]]
+        cases = " ".join(f"WHEN {at:d} THEN {to:d}" for at, to in joined)
+        return f"CASE {begin} {cases} ELSE {begin} END" if cases else begin
+    return f"{local} - {_rest(_from(local, interval.anchor_ms), interval, span)}"
+
+
+def _from(local: str, anchor_ms: int) -> str:
+    return f"({local} - {anchor_ms:d})" if anchor_ms else local
 
 
 def _rest(local: str, interval: Interval, span: Span) -> str:
-    """What is left of a time in its stretch: SQL's % is negative for times before the epoch."""
+    """What is left of a time in its bucket: SQL's % is negative for times before the epoch."""
     step = f"{interval.step_ms:d}"
-    return f"{local} % {step}" if span.start_ms >= _WEEK_MS else f"({local} % {step} + {step}) % {step}"
+    return f"{local} % {step}" if span.start_ms >= 2 * _WEEK_MS else f"({local} % {step} + {step}) % {step}"
 
 
 def _offset(interval: Interval, span: Span) -> str:

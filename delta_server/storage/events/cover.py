@@ -14,7 +14,7 @@ from delta_server.core import rollup_plan
 from delta_server.core.plan import Aggregate, Span
 from delta_server.core.rollup_plan import Known, Width
 from delta_server.core.times import DAY_MS
-from delta_server.storage.events import compile, merging, persons, relation, rollup_store
+from delta_server.storage.events import compile, losses, merging, persons, reading, relation
 from delta_server.storage.events.reading import Compiled
 from delta_server.storage.events.relation import Params, Relation
 from delta_server.storage.events.snapshot import Block, Segment, Snapshot
@@ -42,23 +42,20 @@ class _Sealed(msgspec.Struct, frozen=True):
         return sum(each.events_count for each in segments) + sum(each.events_count for each in blocks)
 
 
-def cover(snapshot: Snapshot, plan: Aggregate) -> Compiled | None:
+def cover(snapshot: Snapshot, plan: Aggregate) -> Compiled:
     """See reading.Cover."""
+    known = losses.known(snapshot)
+    whole_from = known.whole_from(rollup_plan.types(plan.where))
     if not rollup_plan.fits(plan):
-        return None
-    there = _sealed(snapshot, plan)
+        return _of_events(snapshot, plan, losses.of(snapshot, known, [plan.span], whole_from))
+    there = _sealed(snapshot, plan, known, whole_from)
     if there.events < FEW_EVENTS and plan.span.start_ms >= there.whole_from:
-        return None
-    pieces, gaps = rollup_plan.split(
-        there.wide,
-        rollup_plan.widths(plan, there.wide),
-        there.known,
-        whole_from=there.whole_from,
-        worth_ms=_worth_ms(there),
-    )
+        return reading.aggregate(snapshot, plan)
+    pieces, gaps = _split(there)
+    lost = losses.of(snapshot, known, gaps, whole_from)
     cells, scanned = _cells(snapshot, plan, pieces)
     if not cells:
-        return None
+        return _of_events(snapshot, plan, lost)
     events = _events(snapshot, there, gaps)
     users = persons.counts_users(plan)
     params = Params()
@@ -72,7 +69,25 @@ def cover(snapshot: Snapshot, plan: Aggregate) -> Compiled | None:
         scanned=scanned + events.scanned,
         approximate=tuple(metric.name for metric in plan.metrics if merging.is_estimate(metric)),
         merging=users and _is_merging(snapshot, there),
+        whole=rollup_plan.whole(plan.span, lost),
     )
+
+
+def _of_events(snapshot: Snapshot, plan: Aggregate, lost: Sequence[Span]) -> Compiled:
+    made = reading.aggregate(snapshot, plan)
+    return msgspec.structs.replace(made, whole=rollup_plan.whole(plan.span, lost))
+
+
+def _split(there: _Sealed) -> tuple[list[tuple[Width, Span]], list[Span]]:
+    """See rollup_plan.split."""
+    pieces: list[tuple[Width, Span]] = []
+    gaps: list[Span] = []
+    worth_ms = _worth_ms(there)
+    for span, fitting in rollup_plan.eras(there.plan, there.wide):
+        found = rollup_plan.split(span, fitting, there.known, whole_from=there.whole_from, worth_ms=worth_ms)
+        pieces += found[0]
+        gaps += found[1]
+    return pieces, gaps
 
 
 def _is_merging(snapshot: Snapshot, there: _Sealed) -> bool:
@@ -81,11 +96,8 @@ def _is_merging(snapshot: Snapshot, there: _Sealed) -> bool:
     return there.known.persons < persons.state(snapshot).rev or any(day in days for day in there.known.stale)
 
 
-def _sealed(snapshot: Snapshot, plan: Aggregate) -> _Sealed:
+def _sealed(snapshot: Snapshot, plan: Aggregate, known: Known, whole_from: int) -> _Sealed:
     segments = snapshot.segments(plan.span)
-    rows = snapshot.all("SELECT rollups FROM event_settings WHERE project = ?", snapshot.project)
-    known = rollup_store.decoded(rows[0][0]) if rows else Known()
-    whole_from = known.whole_from(rollup_plan.types(plan.where))
     return _Sealed(
         plan,
         tuple(segment for segment in segments if segment.rolled),

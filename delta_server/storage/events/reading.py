@@ -33,7 +33,7 @@ SORTED_BYTES = 64 << 20
 
 
 class Compiled(msgspec.Struct, frozen=True):
-    """A plan as one statement; `source`, `scanned`, `approximate` and `merging` are of Answer."""
+    """A plan as one statement; all but `sql` and `values` are of Answer."""
 
     columns: tuple[str, ...]
     sql: str
@@ -42,11 +42,12 @@ class Compiled(msgspec.Struct, frozen=True):
     scanned: int = 0
     approximate: tuple[str, ...] = ()
     merging: bool = False
+    whole: tuple[int | None, int | None] = (None, None)
 
 
 Compiler: TypeAlias = Callable[[Snapshot, Any], Compiled]
-Cover: TypeAlias = Callable[[Snapshot, Aggregate], Compiled | None]
-"""The statement that answers an aggregate from rollups, None when they do not hold what it asks for."""
+Cover: TypeAlias = Callable[[Snapshot, Aggregate], Compiled]
+"""The statement that answers an aggregate, from rollups where they hold what it asks for."""
 
 
 def aggregate(snapshot: Snapshot, plan: Aggregate) -> Compiled:
@@ -94,7 +95,9 @@ class Answering:
         made = self._compiled(reading.snapshot, plan)
         _, rows = reading.rows(made.sql, made.values)
         waiting = made.merging or (persons.speaks_of_users(plan) and persons.is_waiting(reading.snapshot))
-        return Answer(made.columns, rows, made.source, made.scanned, made.approximate, merging=waiting)
+        return Answer(
+            made.columns, rows, made.source, made.scanned, made.approximate, whole=made.whole, merging=waiting
+        )
 
     def _batches(self, reading: Reading, plan: Plan) -> Iterator[list[Row]]:
         plan = self._attached(reading, plan)
@@ -123,7 +126,7 @@ class Answering:
 
     def _compiled(self, snapshot: Snapshot, plan: Plan) -> Compiled:
         if isinstance(plan, Aggregate):
-            return self._cover(snapshot, plan) or aggregate(snapshot, plan)
+            return self._cover(snapshot, plan)
         return self._compilers[type(plan)](snapshot, plan)
 
 

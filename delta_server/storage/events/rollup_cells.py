@@ -154,10 +154,14 @@ _OPTIONS = (
 )
 
 
+_LASTING_MS = 900_000
+"""Files of these intervals and longer ones are kept for years."""
+
+
 def file(reading: Reading, select: str, width: Width) -> bytes:
     ordered = f"SELECT {_LISTED} FROM ({select}) ORDER BY time_ms, event_type, source"
-    coarse = len(width.parts) > 1
-    return reading.copy(ordered, options=_OPTIONS.format(rows=2048 if coarse else 16_384, level=6 if coarse else 1))
+    rows, level = 2048 if len(width.parts) > 1 else 16_384, 6 if width.ms >= _LASTING_MS else 1
+    return reading.copy(ordered, options=_OPTIONS.format(rows=rows, level=level))
 
 
 def touched(old: str, new: str) -> str:

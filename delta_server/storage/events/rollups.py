@@ -88,7 +88,7 @@ class ProjectRollups:
     def _borders(self, retention: Retention) -> dict[int, int]:
         """By interval in ms: buckets before are past their time."""
         now_ms = self._clock.now_ms()
-        days = {width: retention.rollups.get(width.name, self._days[width.name]) for width in WIDTHS}
+        days = rollup_plan.kept_days({**self._days, **retention.rollups})
         return {
             width.ms: rollup_plan.down(now_ms - days[width] * DAY_MS, width.unit_ms) for width in WIDTHS if days[width]
         }

@@ -20,12 +20,18 @@ class View(msgspec.Struct, frozen=True):
 
 
 def _time(name: str) -> str:
-    return f"make_timestamp({name} * 1000) AS {name}"
+    return f"{_instant(name)} AS {name}"
+
+
+def _instant(ms: str) -> str:
+    """With a time zone, so that `AT TIME ZONE` turns it into that zone's clock: of a plain TIMESTAMP it makes the
+    instant at which clocks there show it."""
+    return f"make_timestamptz({ms} * 1000)"
 
 
 EVENTS = (
-    f"{filters.MESSAGE_ID} AS message_id, event_type, make_timestamp(time_ms * 1000) AS timestamp,"
-    " make_timestamp(received_at * 1000) AS received_at, make_timestamp(original_at * 1000) AS original_timestamp,"
+    f"{filters.MESSAGE_ID} AS message_id, event_type, {_instant('time_ms')} AS timestamp,"
+    f" {_instant('received_at')} AS received_at, {_instant('original_at')} AS original_timestamp,"
     " source, user_id, anonymous_id, session_id, duration, priority, status, tags, data, metadata, time_ms,"
     " person"
 )

@@ -44,7 +44,7 @@ REFUSED = [
         for pattern in ("(", ")", "[", "*", "a**", "\\", "\\q", "(?z)", "[z-a]", "(?P<n")
     ),
     ask("a broken pattern like an address", {"filters": [["matches", "source", "http://("]]}, says="cannot be used"),
-    ask("many stretches", {"groupBy": ["time:1s"], "range": "7d"}, field="groupBy[0]", says="take 5m"),
+    ask("many buckets", {"groupBy": ["time:1s"], "range": "7d"}, field="groupBy[0]", says="take 5m"),
     get("an unknown parameter", "raw", "type=a", field="type"),
     get("an unknown parameter like one", "raw", "event=a", says="eventType"),
     get("data itself", "raw", "data=a", field="data"),

@@ -64,15 +64,18 @@ def _attempt(mine: list[Happened], begin: int, steps: list[Is], window_ms: int) 
     return done
 
 
-def retention(events: list[Happened], every: Interval, periods: int, start: Is, again: Is) -> set[tuple[int, int, int]]:
+def retention(
+    events: list[Happened], every: Interval, periods: int, start: Is, again: Is, since: int | None = None
+) -> set[tuple[int, int, int]]:
+    """`since`: those who had done it before are left out."""
     counts: Counter[tuple[int, int]] = Counter()
     for mine in by_person(events).values():
         first = next((event for event in mine if start(event)), None)
-        if first is None:
+        if first is None or (since is not None and first.at < since):
             continue
         cohort = intervals.key(every, first.at)
         counts[cohort, 0] += 1
-        later = {(intervals.key(every, event.at) - cohort) // every.step_ms for event in mine if again(event)}
+        later = {(intervals.key(every, event.at) - cohort) // every.stride for event in mine if again(event)}
         counts.update((cohort, number) for number in later if 1 <= number <= periods)
     return {(*key, persons) for key, persons in counts.items()}
 

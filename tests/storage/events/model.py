@@ -25,7 +25,7 @@ from tests.storage.events.people import People
 
 DEDUP_MS = 7 * DAY_MS
 NEVER = -(2**62)
-ROLLUP_DAYS = {"1m": 7, "5m": 30, "15m": 90, "1h": 730, "1d": 0}
+ROLLUP_DAYS = {"1m": 7, "5m": 30, "15m": 730, "1h": 730, "1d": 0}
 """The server's defaults."""
 
 
@@ -80,8 +80,7 @@ class Model:
             days = kept.types.get(name, kept.days)
             border = now_ms - days * DAY_MS if days else NEVER
             self.lost[name] = max(self.lost.get(name, self.lost.get("", NEVER)), border)
-        for width in WIDTHS:
-            days = kept.rollups.get(width.name, ROLLUP_DAYS[width.name])
+        for width, days in rollup_plan.kept_days({**ROLLUP_DAYS, **kept.rollups}).items():
             if days:
                 self.rolled_since[width.ms] = max(self.rolled_since[width.ms], now_ms - days * DAY_MS)
 
@@ -127,22 +126,31 @@ class Model:
             case Aggregate():
                 known = self.known() if rollup_plan.fits(plan) else events
                 return evaluate.aggregate(sorted(known, key=lambda event: event.seq), plan, self.people.whose)
-        there = [e for e in events if _within(plan.span, e) and evaluate.matches(e, plan.where)]
+        first_ever = isinstance(plan, RetentionPlan) and plan.first_ever
+        span = Span(NEVER, plan.span.end_ms) if first_ever else plan.span
+        there = [e for e in events if _within(span, e) and evaluate.matches(e, plan.where)]
         return _behaviour(there, plan, self.people)
 
     def is_exact(self, plan: Aggregate) -> bool:
         """Whether rollups and events together have the whole answer to a plan that rollups can answer."""
+        if self.is_haunted(plan):
+            return False
+        return not self._concerns(plan, self.gone) or any(self._serves(width.ms, plan) for width in WIDTHS)
+
+    def is_haunted(self, plan: Aggregate) -> bool:
+        """Whether rollups may know what is not so any more."""
+        if self.people.links and persons.counts_users(plan) and self._concerns(plan, self.gone):
+            return True  # whose they were when they went is what rollups know
+        return self._concerns(plan, {**self.ghosts, **self.haunting})
+
+    def has_lost(self, plan: Any) -> bool:
+        """Whether events that the plan is about were let go of."""
+        return any(_within(plan.span, event) and matches(event, plan.where) for event in self.gone.values())
+
+    def _concerns(self, plan: Aggregate, events: Mapping[int, Event]) -> bool:
         span = plan.span
         near = Span(span.start_ms - span.start_ms % DAY_MS, span.end_ms + -span.end_ms % DAY_MS)
-
-        def concerns(events: Mapping[int, Event]) -> bool:
-            return any(near.start_ms <= e.at < near.end_ms and matches(e, plan.where) for e in events.values())
-
-        if concerns({**self.ghosts, **self.haunting}):
-            return False
-        if self.people.links and persons.counts_users(plan) and concerns(self.gone):
-            return False  # whose they were when they went is what rollups know
-        return not concerns(self.gone) or any(self._serves(width.ms, plan) for width in WIDTHS)
+        return any(_within(near, event) and matches(event, plan.where) for event in events.values())
 
     def _serves(self, width_ms: int, plan: Aggregate) -> bool:
         steps = [number for key in plan.keys if isinstance(key, Interval) for number in _steps(key)]
@@ -163,7 +171,7 @@ def _is_one_of(event: Event, names: set[str]) -> bool:
 
 
 def _steps(key: Interval) -> list[int]:
-    return [key.step_ms, *(offset for _, offset in key.offsets)]
+    return [key.step_ms or DAY_MS, *(offset for _, offset in key.offsets)]
 
 
 def row(event: Event) -> tuple[Any, ...]:
@@ -194,8 +202,9 @@ def _behaviour(events: list[Event], plan: Any, people: People) -> set[Any]:
         case Funnel():
             return behaviour_reference.funnel(happened, [holds(s.where) for s in plan.steps], plan.window_ms, by)
         case RetentionPlan():
+            since = plan.span.start_ms if plan.first_ever else None
             return behaviour_reference.retention(
-                happened, plan.every, plan.periods, holds(plan.start), holds(plan.again)
+                happened, plan.every, plan.periods, holds(plan.start), holds(plan.again), since
             )
         case Paths():
             start = holds(plan.start) if plan.start else None

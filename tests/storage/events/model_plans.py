@@ -1,7 +1,6 @@
 """Events and questions drawn for test_model.py, with times relative to now, so that they meet each other."""
 
 from collections.abc import Callable
-from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -194,13 +193,16 @@ rollup_metrics = st.lists(
 ).map(lambda found: tuple(msgspec.structs.replace(each, name=f"m{n}") for n, each in enumerate(found)))
 
 
-def every(step_ms: int, zone: str = "UTC") -> Interval:
-    of = UTC if zone == "UTC" else intervals.zone(zone)
-    return intervals.made(step_ms, of, Span(START_MS - 60 * DAY_MS, START_MS + 400 * DAY_MS))
+def every(text: str, zone: str = "UTC", week_start: str = "monday") -> Interval:
+    span = Span(START_MS - 60 * DAY_MS, START_MS + 400 * DAY_MS)
+    made = intervals.parse(text, intervals.zone(zone), Span(START_MS, START_MS + 1), at="", week_start=week_start)
+    return intervals.moved(made, intervals.zone(zone), span)
 
 
-_INTERVALS = [every(each) for each in (MINUTE_MS, 5 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS, DAY_MS, 7 * DAY_MS)]
-_INTERVALS += [every(HOUR_MS, "Asia/Kolkata"), every(DAY_MS, "Europe/Paris")]
+_INTERVALS = [every(each) for each in ("1m", "5m", "1h", "6h", "1d", "1w", "month")]
+_INTERVALS += [every("1h", "Asia/Kolkata"), every("1d", "Europe/Paris"), every("6h", "Europe/Paris")]
+_INTERVALS += [every("1d", "Pacific/Chatham"), every("quarter", "Asia/Kathmandu"), every("1h", "Australia/Lord_Howe")]
+_INTERVALS += [every("1w", "Asia/Kolkata", "sunday"), every("1y", "America/St_Johns")]
 _keys: list[Key] = [TYPE, SOURCE, *_INTERVALS]
 rollup_keys = st.lists(st.sampled_from(_keys), max_size=3, unique_by=lambda key: key.name).map(tuple)
 
@@ -240,13 +242,14 @@ def _all_since(days: int, unit_ms: int, *keys: Key) -> Asked:
 
 usual: list[Asked] = [
     _all_since(0, 1),
-    _all_since(3, HOUR_MS, TYPE, SOURCE, every(HOUR_MS)),
-    _all_since(0, 1, TYPE, every(DAY_MS)),
-    _all_since(60, DAY_MS, every(DAY_MS)),
-    _all_since(1, MINUTE_MS, every(5 * MINUTE_MS)),
+    _all_since(3, HOUR_MS, TYPE, SOURCE, every("1h")),
+    _all_since(0, 1, TYPE, every("1d")),
+    _all_since(60, DAY_MS, every("1d")),
+    _all_since(1, MINUTE_MS, every("5m")),
     _all_since(9, HOUR_MS),
     _all_since(400, DAY_MS, SOURCE),
     _all_since(40, HOUR_MS, TYPE),
+    _all_since(0, 1, every("1d", "Asia/Kolkata")),
 ]
 
 _steps = st.lists(st.builds(Step, st.just("step"), conditions), min_size=2, max_size=3).map(tuple)
@@ -264,11 +267,12 @@ retentions = _spanned(
     st.builds(
         Retention,
         st.just(ALWAYS),
-        st.sampled_from([every(DAY_MS), every(7 * DAY_MS), every(DAY_MS, "Europe/Paris")]),
+        st.sampled_from([every("1d"), every("1w", "UTC", "friday"), every("1d", "Europe/Paris"), every("month")]),
         st.integers(1, 4),
         st.none() | conditions,
         st.none() | conditions,
         filters,
+        st.booleans(),
     )
 )
 paths = _spanned(

@@ -93,19 +93,36 @@ def test_a_funnel_shows_the_largest_values(connection: duckdb.DuckDBPyConnection
 
 
 @FEW
-@given(happenings(6), st.integers(1, 4), st.sampled_from(["1d", "1w", "3d"]), st.sampled_from(["UTC", "Europe/Paris"]))
+@given(
+    happenings(6),
+    st.integers(1, 4),
+    st.sampled_from(["1d", "1w", "3d", "month", "2mo"]),
+    st.sampled_from(["UTC", "Europe/Paris", "Asia/Kolkata"]),
+    st.sampled_from(["monday", "saturday"]),
+    st.integers(1, 30),
+    st.booleans(),
+)
 def test_retention(
-    connection: duckdb.DuckDBPyConnection, events: list[Happened], periods: int, every: str, zone: str
+    connection: duckdb.DuckDBPyConnection,
+    events: list[Happened],
+    periods: int,
+    every: str,
+    zone: str,
+    week_start: str,
+    halves: int,
+    first_ever: bool,
 ) -> None:
-    """Times are half days, around a change of the clocks in spring."""
-    half = DAY_MS // 2
-    moved = [Happened(event.at * half + 85 * DAY_MS, *_rest(event)) for event in events]
+    """Times are some half days apart, around a change of the clocks in spring."""
+    step = halves * DAY_MS // 2
+    moved = [Happened(event.at * step + 85 * DAY_MS, *_rest(event)) for event in events]
     fill(connection, moved)
-    interval = intervals.parse(every, intervals.zone(zone), SPAN, at="every")
-    plan = Retention(SPAN, interval, periods, is_type("a"), is_type("a", "b"))
+    span = Span(87 * DAY_MS, SPAN.end_ms) if first_ever else SPAN
+    interval = intervals.parse(every, intervals.zone(zone), SPAN, at="every", week_start=week_start)
+    plan = Retention(span, interval, periods, is_type("a"), is_type("a", "b"), first_ever=first_ever)
     params = Params()
     rows = connection.execute(behaviour.retention(plan, "happened", params), params.values).fetchall()
-    assert set(rows) == plain.retention(moved, interval, periods, of("a"), of("a", "b"))
+    since = span.start_ms if first_ever else None
+    assert set(rows) == plain.retention(moved, interval, periods, of("a"), of("a", "b"), since)
     assert rows == sorted(rows)
 
 

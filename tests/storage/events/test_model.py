@@ -22,11 +22,12 @@ from delta_server.core import rollup_plan
 from delta_server.core.errors import Unavailable
 from delta_server.core.event import Event
 from delta_server.core.persons import Ids
-from delta_server.core.plan import Aggregate, Listing, Plan
+from delta_server.core.plan import Aggregate, Listing, Plan, Span
 from delta_server.core.profile_change import Alias
 from delta_server.core.segment_plan import Retention
 from delta_server.features.profiles import settling
 from delta_server.storage.database import Tx
+from delta_server.storage.eventlog import Answer
 from delta_server.storage.events import compile, cover, reading, rollup_cells, rollups, seen, segment
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.snapshot import ALWAYS
@@ -338,16 +339,30 @@ class History(RuleBasedStateMachine):
         self.remember(plan)
 
     def compare(self, plan: Aggregate, answer: Any) -> None:
+        """What an answer says is whole must be: then so is the answer about that part alone."""
         assert answer.columns == compile.columns(plan)
         if answer.merging:
             assert self.model.merging
             return
-        if not rollup_plan.fits(plan) or self.model.is_exact(plan):
+        fits, is_whole = rollup_plan.fits(plan), answer.whole == (None, None)
+        if not fits or self.model.is_exact(plan) or (is_whole and not self.model.is_haunted(plan)):
             assert same(answer, self.model.answer(plan), plan), (answer, self.model.answer(plan))
+        assert fits or not is_whole or not self.model.has_lost(plan), "nothing says that events are missing"
+        if not is_whole and (part := _whole_part(plan, answer)) is not None:
+            again = self.run(self.log.query(self.project, part))
+            assert again.whole == (None, None)
+            if not self.model.is_haunted(part):
+                assert same(again, self.model.answer(part), part), (again, self.model.answer(part))
 
     def remember(self, plan: Listing | Aggregate) -> None:
         version = self.run(self.log.version(self.project, plan))
         self.versions = [*self.versions[-3:], (plan, version, self.model.answer(plan))]
+
+
+def _whole_part(plan: Aggregate, answer: Answer) -> Aggregate | None:
+    first, end = answer.whole
+    span = Span(plan.span.start_ms if first is None else first, plan.span.end_ms if end is None else end)
+    return msgspec.structs.replace(plan, span=span) if span.start_ms < span.end_ms else None
 
 
 def _projects(tx: Tx) -> tuple[int, int]:

@@ -152,7 +152,11 @@ def interval(text: str, zone: str) -> Interval:
     return intervals.parse(text, intervals.zone(zone), Span(START_MS - DAY_MS, START_MS + DAY_MS), at="interval")
 
 
-INTERVALS = [interval(*each) for each in (("1h", "UTC"), ("7h", "Asia/Kolkata"), ("1d", "Europe/Paris"), ("1w", "UTC"))]
+LENGTHS = (
+    *(("1h", "UTC"), ("7h", "Asia/Kolkata"), ("6h", "Europe/Paris"), ("1h", "Australia/Lord_Howe")),
+    *(("1d", "Europe/Paris"), ("1w", "UTC"), ("1mo", "Asia/Kolkata"), ("quarter", "UTC"), ("1y", "America/New_York")),
+)
+INTERVALS = [interval(*each) for each in LENGTHS]
 keys = st.lists(fields | st.sampled_from(INTERVALS), max_size=3, unique_by=lambda key: key.name).map(tuple)
 
 
@@ -176,7 +180,7 @@ class Asked:
     def __init__(self, db: SqliteDatabase, engine: Engine) -> None:
         self.db = db
         self.engine = engine
-        self.answering = Answering(db, engine, {}, lambda snapshot, plan: None)
+        self.answering = Answering(db, engine, {}, reading.aggregate)
         self.count = 0
 
     async def project_with(self, stored: Sequence[Event], *, sealed: int, blocks: int) -> int:

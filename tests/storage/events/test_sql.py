@@ -350,8 +350,46 @@ async def test_columns_of_events(sql: SqlProcesses, project: int, other: int) ->
         "anonymous_id": None, "session_id": None, "duration": None, "priority": None, "status": None, "tags": None,
         "data": {"plan": "pro"}, "metadata": None, "time_ms": AT, "person": "u0",
     }  # fmt: skip
-    assert answer.types[:3] == ("VARCHAR", "VARCHAR", "TIMESTAMP")
+    assert answer.types[:3] == ("VARCHAR", "VARCHAR", "TIMESTAMP WITH TIME ZONE")
     assert (answer.scanned, answer.truncated) == (5, False)
+
+
+NIGHT = AT + 23 * 3_600_000 + 1_800_000
+"""23:30 of the first of January in UTC, the second in Kolkata."""
+
+TIMES_OF_SQL: dict[str, list[list[Any]]] = {
+    "SELECT date_trunc('day', timestamp AT TIME ZONE 'Asia/Kolkata'), count(*) FROM events GROUP BY 1 ORDER BY 1": [
+        ["2026-01-01T00:00:00.000Z", 1], ["2026-01-02T00:00:00.000Z", 1]
+    ],
+    "SELECT (timestamp AT TIME ZONE 'America/New_York')::DATE FROM events ORDER BY 1": [["2025-12-31"], ["2026-01-01"]],
+    "SELECT date_trunc('day', timestamp) AS d, count(*) FROM events GROUP BY 1": [["2026-01-01T00:00:00.000Z", 2]],
+    "SELECT time_bucket(INTERVAL 1 HOUR, timestamp) FROM events ORDER BY 1": [
+        ["2026-01-01T00:00:00.000Z"], ["2026-01-01T23:00:00.000Z"]
+    ],
+    "SELECT hour(timestamp), epoch_ms(timestamp) - time_ms FROM events ORDER BY 1": [[0, 0], [23, 0]],
+    "SELECT strftime(timestamp, '%Y-%m-%d %H:%M') FROM events ORDER BY 1": [["2026-01-01 00:00"], ["2026-01-01 23:30"]],
+    "SELECT count(*) FROM events WHERE timestamp > '2026-01-01'": [[1]],
+    "SELECT count(*) FROM events WHERE timestamp >= DATE '2026-01-01'": [[2]],
+    "SELECT count(*) FROM events WHERE timestamp >= TIMESTAMP '2026-01-01 23:30:00'": [[1]],
+    "SELECT count(*) FROM events WHERE timestamp >= '2026-01-02T05:00:00+05:30'": [[1]],
+    "SELECT count(*) FROM events WHERE timestamp BETWEEN '2026-01-01' AND '2026-01-02'": [[2]],
+    "SELECT max(timestamp) - min(timestamp) FROM events": [["23:30:00"]],
+    "SELECT timestamp - INTERVAL 1 DAY FROM events ORDER BY 1 LIMIT 1": [["2025-12-31T00:00:00.000Z"]],
+    "SELECT count(*) FROM events WHERE timestamp < now()": [[2]],
+    "SELECT typeof(captured_at), (captured_at AT TIME ZONE 'Asia/Kolkata')::VARCHAR FROM snapshots LIMIT 1": [
+        ["TIMESTAMP WITH TIME ZONE", "2026-01-01 05:30:00"]
+    ],
+    "SELECT (captured_at AT TIME ZONE 'Asia/Kolkata')::DATE FROM deltas LIMIT 1": [["2026-01-01"]],
+    "SELECT typeof(last_changed_at) FROM fields LIMIT 1": [["TIMESTAMP WITH TIME ZONE"]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TIMES_OF_SQL)
+async def test_times_are_instants(db: SqliteDatabase, sql: SqlProcesses, project: int, text: str) -> None:
+    """`AT TIME ZONE` shows a zone's clock; texts without a zone are UTC."""
+    await db.write(put_block, project, [Event(at, at, "view", seq) for seq, at in ((1, AT), (2, NIGHT))])
+    await db.write(_put_history, project, "mine")
+    assert await ask(sql, project, text) == TIMES_OF_SQL[text]
 
 
 async def test_parameters_and_limits(sql: SqlProcesses, project: int, other: int) -> None:

@@ -1,0 +1,137 @@
+"""Charts in all time zones after retention: they add up to the total, or say since when they are whole."""
+
+import zoneinfo
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from delta_server.config import Config, Storage
+from delta_server.core import intervals
+from delta_server.core.event import Event
+from delta_server.core.plan import Aggregate, Condition, Field, Interval, Metric, Span
+from delta_server.core.segment_plan import Retention
+from delta_server.core.times import DAY_MS
+from delta_server.services import Cpu
+from delta_server.storage.events import cover
+from delta_server.storage.events.log import EmbeddedEventLog
+from tests.storage.events.stored import make_project
+from tests.storage.events.test_rollups import OPTIONS, START, Rolled
+from tests.storage.opened import FakeClock, opened
+
+DAYS = 200
+NOW = START + DAYS * DAY_MS + 12_345_678
+KEPT = 10
+COUNT, PRICES = Metric("count", "count"), Metric("sum", "sum", Field("data.price", "data", "json", ("price",)))
+SPAN = Span(START, START + DAYS * DAY_MS)
+"""From midnight to midnight in UTC: no end is ragged there."""
+
+
+@pytest.fixture
+async def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rolled]:
+    """200 days of events, of which the last ten are still there."""
+    monkeypatch.setattr(cover, "FEW_EVENTS", 0)
+    clock = FakeClock(NOW)
+    async with opened(tmp_path, clock) as db:
+        project = await db.write(make_project)
+        cpu, spare = Cpu(1, "cpu"), Cpu(1, "spare")
+        config = Config(storage=Storage(data_dir=tmp_path), events=OPTIONS)
+        log = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=spare)
+        made = Rolled(log, db, clock, project, [])
+        step = DAY_MS // 17
+        data = msgspec.Raw(b'{"price":1}')
+        types = ("view", "buy", "click")
+        await made.append([Event(START + n * step, NOW, types[n % 3], data=data) for n in range(DAYS * 17)])
+        await made.roll()
+        yield made
+        await log.close()
+        await cpu.close()
+        await spare.close()
+
+
+async def let_go(old: Rolled, retention: Retention) -> None:
+    await old.keep(retention)
+    await old.log.tend(old.project, compact=True)
+
+
+def zones() -> list[str]:
+    """One of those whose clocks are alike all along."""
+    wide = Span(SPAN.start_ms - 400 * DAY_MS, SPAN.end_ms + 400 * DAY_MS)
+    return list(
+        {intervals.offsets(intervals.zone(name), wide): name for name in zoneinfo.available_timezones()}.values()
+    )
+
+
+def chart(text: str, zone: str, span: Span = SPAN, *, metrics: tuple[Metric, ...] = (COUNT,)) -> Aggregate:
+    return Aggregate(span, metrics, (intervals.parse(text, intervals.zone(zone), span, at=""),))
+
+
+@pytest.mark.parametrize("text", ["1h", "6h", "1d", "1w", "month"])
+async def test_a_chart_in_any_time_zone_has_all_events(old: Rolled, text: str) -> None:
+    await let_go(old, Retention(days=KEPT, rollups={"1m": 1, "5m": 1, "15m": 1}))
+    for zone in zones():
+        plan = chart(text, zone)
+        found = await old.query(plan)
+        [key] = plan.keys
+        assert isinstance(key, Interval)
+        assert found.whole == (None, None), zone
+        assert dict(found.rows) == Counter(intervals.key(key, event.at) for event in old.events), zone
+
+
+@pytest.mark.parametrize(
+    ("retention", "since"),
+    [
+        (Retention(days=KEPT), None),
+        (Retention(days=KEPT, rollups={"1h": 30, "15m": 30}), 30),
+        (Retention(days=KEPT, rollups={"1m": 1, "5m": 2, "15m": 3, "1h": 4, "1d": 5}), KEPT),
+    ],
+)
+async def test_what_is_lost_is_said(old: Rolled, retention: Retention, since: int | None) -> None:
+    """Of a zone that is made of hours: days in UTC are not its days."""
+    await let_go(old, retention)
+    found = await old.query(chart("1d", "Europe/Paris"))
+    first, end = found.whole
+    assert end is None
+    if since is None:
+        assert first is None
+    else:
+        assert first is not None
+        assert NOW - (since + 1) * DAY_MS <= first <= NOW - (since - 1) * DAY_MS
+        there = [event for event in old.events if first <= event.at]
+        assert sum(count for _, count in found.rows) >= len(there)
+        again = await old.query(chart("1d", "Europe/Paris", Span(first, SPAN.end_ms)))
+        assert (sum(count for _, count in again.rows), again.whole) == (len(there), (None, None))
+
+
+async def test_what_no_rollup_has_is_whole_since_the_events_are_there(old: Rolled) -> None:
+    await let_go(old, Retention(days=KEPT, types={"buy": 0}))
+    border = NOW - KEPT * DAY_MS
+    assert (await old.query(chart("1d", "UTC", metrics=(PRICES,)))).whole == (border, None)
+    of_type = msgspec.structs.replace(chart("1d", "UTC", metrics=(PRICES,)), where=buys())
+    assert (await old.query(of_type)).whole == (None, None)
+    odd = Span(START - 21_000 * DAY_MS, SPAN.end_ms)
+    assert (await old.query(chart("1y", "Africa/Monrovia", odd))).whole == (None, None), "44:30 only before 1972"
+
+
+def buys() -> Condition:
+    return Condition("is", Field("eventType", "event_type", "text"), ("buy",))
+
+
+async def test_ragged_ends_are_whole_in_between(old: Rolled) -> None:
+    await let_go(old, Retention(days=KEPT))
+    minute, quarter = 60_000, 900_000
+    ragged = Span(START + 3 * minute + 11_123, START + 2 * DAY_MS + 59_999_001)
+    found = await old.query(Aggregate(ragged, (COUNT,)))
+    assert found.whole == (START + quarter, ragged.end_ms - ragged.end_ms % quarter)
+    [(count,)] = found.rows
+    assert count == sum(found.whole[0] <= event.at < found.whole[1] for event in old.events)
+    until_now = Span(NOW - 150 * DAY_MS, NOW)
+    found = await old.query(Aggregate(until_now, (COUNT,)))
+    first, end = found.whole
+    assert first is not None
+    assert (end, first % quarter, first - until_now.start_ms < quarter) == (None, 0, True)
+    assert found.rows == [(sum(first <= event.at for event in old.events),)]
+    before_all = Span(START - 100 * DAY_MS + 1, SPAN.end_ms)
+    assert (await old.query(Aggregate(before_all, (COUNT,)))).whole == (None, None), "nothing was there"
