@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from delta_server.core import array_keys, columns, pointer, resemblance, sequence, slices
 from delta_server.core.diff_settings import Fields, Rules
-from delta_server.core.key_names import is_ignored
+from delta_server.core.key_names import is_ignored_key
 from delta_server.core.middles import Matched, Middles, by_sequence, is_placed, paired, sequence_of
 from delta_server.core.sequence import Pair
 
@@ -69,13 +69,21 @@ def in_place(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules:
             return None
         members = slices.members(old), slices.members(new)
         name = array_keys.common_identifier(*members, inner)
-        if name is None or any(pointer.field_of(old, field) != pointer.field_of(new, field) for field in earlier or ()):
+        if name is None or any(_differs(old, new, members, field) for field in earlier or ()):
             return None
         known.add(bytes(members[0][name]))
         pairs.append((place, new, *members))
     if len(known) < len(pairs):
         return None
     return Twins(pairs, None if name is None else (pointer.escape(name),))
+
+
+def _differs(
+    old: bytes, new: bytes, members: tuple[dict[str, msgspec.Raw], dict[str, msgspec.Raw]], field: str
+) -> bool:
+    if "/" not in field and "~" not in field:
+        return members[0].get(field) != members[1].get(field)
+    return pointer.field_of(old, field) != pointer.field_of(new, field)
 
 
 def align(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules: Rules | None) -> Alignment:
@@ -135,7 +143,7 @@ def _matched(middles: Middles) -> Matched:
     rules = middles.rules
     note = None
     if rules is not None and rules.keys:
-        if not any(is_ignored(field, middles.inner) for field in rules.keys):
+        if not is_ignored_key(rules.keys, middles.inner):
             return _by_configured(middles, rules.keys)
         note = f"the configured key {_said(rules.keys)} is ignored, so it identifies nothing"
     matched = _by_identifier(middles) or _by_known(middles) or _by_leftovers(middles)
@@ -234,7 +242,7 @@ def _by_all_else(middles: Middles) -> Matched | None:
 def _by_known(middles: Middles) -> Matched | None:
     """Matches by the key that earlier comparisons found, None if most elements are without it."""
     known = middles.rules.known if middles.rules else None
-    if known is None or any(is_ignored(field, middles.inner) for field in known):
+    if known is None or is_ignored_key(known, middles.inner):
         return None
     paths = pointer.key_paths(known)
     own = [_own(columns.partial(elements, paths)) for elements in (middles.before, middles.after)]

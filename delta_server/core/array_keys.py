@@ -2,9 +2,9 @@
 
 A key is one scalar field (at most two objects deep, as in GeoJSON's `properties/code`) that every element has and no
 two share, on both sides; where no single field does, a pair or triple of fields. Of several, the one by which most
-elements are found again wins, with a head start for names such as `id` or `UniqueId`. A field that is no identifier by
-its name must find nearly all elements again: or a value that changes now and then would be taken for a key. Places that
-are ignored are no fields here.
+elements are found again wins, with a head start for names such as `id`, `UniqueId` or `url`.
+A field that is no identifier by its name must find nearly all elements again: or a value that changes now and then
+would be taken for a key. Places that are ignored are no fields here.
 
 Equal elements were matched before this is asked, so only what is left over and the whole `before` are read, each by a
 msgspec struct that decodes the fields in question and skips the rest.
@@ -26,6 +26,7 @@ SAMPLE = 32  # elements of a side that are looked at for field names
 MAX_KEY_BYTES = 200
 _MAX_SINGLES, _MAX_IN_PAIRS, _MAX_IN_TRIPLES = 24, 8, 6
 _HEAD_START = 1.5
+_HEAD_STARTS = dict.fromkeys((IDENTIFIER, LIKE_IDENTIFIER, ADDRESS), _HEAD_START)
 _NEARLY_ALL = 0.9
 _REMEMBERED_BYTES = 1 << 14
 _ZERO = ord("0")
@@ -269,7 +270,7 @@ def best_single(sides: Sides, *, but_identifiers: bool = False) -> Key | None:
             if kind == IDENTIFIER and most > 1 and _is_unique(sides, key):
                 stale = stale or key
             continue
-        score = overlap * (_HEAD_START if kind <= LIKE_IDENTIFIER else 1)
+        score = overlap * _HEAD_STARTS.get(kind, 1)
         if score < best_score or (score == best_score and not fewest):
             continue
         moves = _moves(key)

@@ -17,8 +17,9 @@ import msgspec
 
 from delta_server.core import array_keys, columns, pointer, slices
 from delta_server.core.columns import Column
-from delta_server.core.diff_settings import DiffSettings, Fields, Rules, rules
+from delta_server.core.diff_settings import DiffSettings, Fields, KnownKeys, Rules, rules
 from delta_server.core.errors import Invalid
+from delta_server.core.key_names import is_ignored_key
 from delta_server.core.pointer import Step
 
 Key = Hashable
@@ -82,12 +83,14 @@ def same_value(a: bytes | None, b: bytes | None) -> bool:
     return slices.same_scalar(a, b)
 
 
-def leaves(document: bytes, steps: Sequence[Step], settings: DiffSettings, start: Spot = ()) -> Iterator[Place]:
+def leaves(
+    document: bytes, steps: Sequence[Step], settings: DiffSettings, start: Spot = (), known: KnownKeys = ()
+) -> Iterator[Place]:
     """The leaves at and under a path, in the document's order, from the one at `start`; none when nothing is there.
 
     Raises Invalid where they lie so deep in so much data that MOST_READ_BYTES do not reach.
     """
-    root = _root(document, steps, settings)
+    root = _root(document, steps, rules(settings, known))
     levels: list[Iterator[Place]] = [iter(() if root is None else (root,))]
     begin, read = list(start), 0
     while levels:
@@ -106,8 +109,29 @@ def leaves(document: bytes, steps: Sequence[Step], settings: DiffSettings, start
             levels.append(below)
 
 
-def _root(document: bytes, steps: Sequence[Step], settings: DiffSettings) -> Place | None:
-    at, raw = rules(settings), slices.trimmed(document)
+def followed(document: bytes, steps: Sequence[Step], settings: DiffSettings, known: KnownKeys = ()) -> tuple[Step, ...]:
+    """The steps with those by index into arrays that have a key said by key: of the record that stands there, which may
+    have stood elsewhere before."""
+    at, raw = rules(settings, known), slices.trimmed(document)
+    found: list[Step] = []
+    for step in steps:
+        element = pointer.resolve(raw, (step,))
+        if element is None:
+            return tuple(steps)
+        is_array = raw[0] == slices.OPEN_ARRAY
+        if is_array and isinstance(step, str) and (keyed := _keyed(raw, at)) is not None:
+            text = pointer.key_step(keyed[0], bytes(element))
+            by_key = pointer.parse(f"/{text}") if text else ()
+            step = by_key[0] if by_key and pointer.resolve(raw, by_key) == element else step
+        found.append(step)
+        if at is not None:
+            at = at.element() if is_array else at.member(step if isinstance(step, str) else pointer.unescape(step.text))
+        raw = bytes(element)
+    return tuple(found)
+
+
+def _root(document: bytes, steps: Sequence[Step], at: Rules | None) -> Place | None:
+    raw = slices.trimmed(document)
     for step in steps:
         found = pointer.resolve(raw, (step,))
         if found is None:
@@ -125,11 +149,23 @@ def _below(place: Place, begin: int) -> Iterator[Place] | None:
         return _members(place, begin)
     if not _HAS_OBJECTS.match(place.raw):
         return None
-    fields = (place.rules.keys if place.rules else None) or array_keys.of_array(place.raw)
-    column = columns.of(place.raw, pointer.key_paths(tuple(fields))) if fields else None
-    if fields is None or column is None or len(set(column)) < len(column):
+    keyed = _keyed(place.raw, place.rules)
+    return None if keyed is None else _elements(place, *keyed, begin)
+
+
+def _keyed(array: bytes, at: Rules | None) -> tuple[Fields, Column] | None:
+    """The key by which an array's elements are told apart, and its values; None for one without. `at` is its place."""
+    inner = at.element() if at else None
+    given = [fields for fields in (at.keys, at.known) if fields] if at else []
+    for fields in given:
+        column = columns.of(array, pointer.key_paths(fields))
+        if column is not None and len(set(column)) == len(column) and not is_ignored_key(fields, inner):
+            return fields, column
+    if at is not None and at.keys and not is_ignored_key(at.keys, inner):
         return None
-    return _elements(place, fields, column, begin)
+    found = array_keys.of_array(array, inner)
+    column = columns.of(array, pointer.key_paths(found)) if found else None
+    return (found, column) if found and column is not None and len(set(column)) == len(column) else None
 
 
 def _members(place: Place, begin: int) -> Iterator[Place] | None:

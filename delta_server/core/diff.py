@@ -175,4 +175,18 @@ class _Walk:
             return None
         is_whole = at is None or not at.ignores_below
         shown = after if is_whole else slices.elements(without(slice_of(after), at, depth - 1))
-        return Elements(before, shown, removed, added, moved, changed, is_set, is_whole, found.key, inner, found.note)
+        is_configured = at is not None and at.keys is not None
+        return Elements(
+            before,
+            shown,
+            removed,
+            added,
+            moved,
+            changed,
+            is_set,
+            is_whole,
+            found.key,
+            is_configured,
+            inner,
+            found.note,
+        )

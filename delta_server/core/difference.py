@@ -98,8 +98,8 @@ class Difference:
 
     @cached_property
     def found_keys(self) -> dict[str, Fields]:
-        """Pattern of each changed array whose elements were matched by a key -> its fields."""
-        return {pattern: node.key for pattern, node in self._arrays if node.key is not None}
+        """Pattern of each changed array whose elements were matched by a key that was found -> its fields."""
+        return {pattern: node.key for pattern, node in self._arrays if node.key is not None and not node.is_configured}
 
     @cached_property
     def notes(self) -> list[Note]:

@@ -31,7 +31,8 @@ class Elements(msgspec.Struct, frozen=True):
 
     `before` and `after` are all elements, the new ones less what is ignored in them. In an array whose order means
     nothing (`is_set`) `moved` is empty although places differ. `key` is the one by which elements were matched, if they
-    were; `rules` are those at the elements; `note` says what a configured key could not do.
+    were, and `is_configured` if the settings name it; `rules` are those at the elements; `note` says what a configured
+    key could not do.
     """
 
     before: list[msgspec.Raw]
@@ -43,6 +44,7 @@ class Elements(msgspec.Struct, frozen=True):
     is_set: bool
     is_whole: bool
     key: Fields | None
+    is_configured: bool
     rules: Rules | None
     note: str | None
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from delta_server.core import pointer
-from delta_server.core.diff_settings import Rules
+from delta_server.core.diff_settings import Fields, Rules
 
 IDENTIFIER, LIKE_IDENTIFIER, CODE, ADDRESS, NAME, OTHER = range(6)
 """The likeness of a name: `id`; ends like one; a code or key, which may be a value as well (`code: 404`); an address;
@@ -49,3 +49,7 @@ def is_ignored(path: str, rules: Rules | None) -> bool:
         if at is not None and at.ignored:
             return True
     return False
+
+
+def is_ignored_key(fields: Fields, rules: Rules | None) -> bool:
+    return any(is_ignored(field, rules) for field in fields)

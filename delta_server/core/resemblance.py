@@ -14,7 +14,7 @@ from delta_server.core import pointer, slices
 from delta_server.core.array_keys import Key
 from delta_server.core.diff_settings import Fields, Rules
 from delta_server.core.forms import form
-from delta_server.core.key_names import LIKE_IDENTIFIER, is_ignored, likeness
+from delta_server.core.key_names import ADDRESS, LIKE_IDENTIFIER, is_ignored, likeness
 from delta_server.core.sequence import Pair
 
 MOST_LEFT = 200  # leftovers of a side that are compared with those of the other
@@ -30,11 +30,12 @@ _Item = tuple[str, bytes]
 def alike(
     olds: list[bytes], news: list[bytes], others: list[bytes], rules: Rules | None, key: Fields = ()
 ) -> list[Pair]:
-    """Pairs of leftovers that share at least half of what tells them from `others`, a sample, identifiers
-    and `key` left out."""
+    """Pairs of leftovers that share at least half of what tells them from `others`, a sample; more than half where the
+    key is an address, which seldom changes. Identifiers and `key` tell nothing here."""
     if not olds or not news or max(len(olds), len(news)) > MOST_LEFT or not _are_objects([*olds, *news]):
         return []
     old_rows = [_items(raw, rules, key) for raw in olds]
+    is_address = any(likeness(field) == ADDRESS for field in key)
     text = b"".join(news)
     if not any(item[1] in text and not _is_in(item, others) for row in old_rows for item in row):
         return []
@@ -47,7 +48,7 @@ def alike(
         best = votes.most_common(2)
         if not best or best[0][0] in found or (len(best) > 1 and best[0][1] == best[1][1]):
             continue
-        if best[0][1] * 2 >= sum(not _is_in(item, others) for item in own):
+        if best[0][1] * 2 >= sum(not _is_in(item, others) for item in own) + is_address:
             found[best[0][0]] = i
     return sorted((i, j) for j, i in found.items())
 

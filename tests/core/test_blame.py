@@ -162,3 +162,31 @@ def test_elements_are_followed_where_others_have_no_key_or_another_kind_of_one()
         ["/[id=1]/id", "/[id=2]/n"],
         ["/[id=2]/id"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "followed"),
+    [
+        ("/a/1/n", "/a/[id=2]/n"),
+        ("/a/1/l/0", "/a/[id=2]/l/0"),
+        ("/a/1/r/0/v", "/a/[id=2]/r/[k=x]/v"),
+        ("/a/[n=2]/id", "/a/[n=2]/id"),
+        ("/b/0/v", "/b/0/v"),
+        ("/a/9", "/a/9"),
+        ("/m/0", "/m/0"),
+        ("", ""),
+    ],
+)
+def test_an_index_means_the_record_at_that_place(path: str, followed: str) -> None:
+    record = b'{"id":2,"n":2,"l":[7,8],"r":[{"k":"x","v":1}]}'
+    document = b'{"a":[{"id":1,"n":1},%b],"b":[{"v":1},{"v":1}],"m":{"0":{"id":1}}}' % record
+    assert blame.followed(document, parse(path), DEFAULT) == parse(followed)
+
+
+def test_an_index_is_followed_by_the_key_that_is_set_known_or_not_ignored() -> None:
+    document = b'[{"id":1,"n":"x","u":"a"},{"id":2,"n":"y","u":"b"}]'
+    ignored, configured = DiffSettings(ignore=["/*/id"]), DiffSettings(array_keys={"": ["n"]})
+    assert blame.followed(document, parse("/1"), configured) == parse("/[n=y]")
+    assert blame.followed(document, parse("/1"), DEFAULT, (("", ("u",)),)) == parse("/[u=b]")
+    assert blame.followed(document, parse("/1"), configured, (("", ("u",)),)) == parse("/[n=y]")
+    assert blame.followed(document, parse("/1"), ignored) == parse("/[n=y]")

@@ -7,12 +7,12 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from delta_server.core import patterns
-from delta_server.core.diff import Difference, DiffSettings, diff
+from delta_server.core import found_keys, patterns
+from delta_server.core.diff import Difference, DiffSettings, KnownKeys, diff
 from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import store
-from delta_server.features.deltas.rows import TYPES, Computed, FieldCount, Job, SchemaChange, Summary
+from delta_server.features.deltas.rows import TYPES, Computed, FieldCount, Job, Note, SchemaChange, Summary
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -24,6 +24,7 @@ LEAST_SHARE = 4
 
 WAIT_S = 30.0
 """A request waits so long for the deltas it asked for, however many they are."""
+MAX_NOTES = 16
 MAX_FIELDS = 256
 """Field patterns kept of one delta; past it the deepest are counted under their parents."""
 
@@ -66,6 +67,19 @@ def _jobs(tx: Tx, project: int, snapshots: Sequence[bytes]) -> list[Job]:
 
 
 async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job]) -> list[Computed]:
+    """With the keys of arrays that earlier deltas of the endpoint found; those that these find are remembered too."""
+    votes = svc.db.peek(store.votes, endpoint)
+    done = await _compute_run(svc, endpoint, jobs, found_keys.known(votes))
+    found = [computed.summary.found_keys for computed in done if computed.summary and computed.summary.found_keys]
+    new = votes
+    for keys in found:
+        new = found_keys.voted(new, keys)
+    if new is not votes:
+        await svc.db.write(store.vote, endpoint, found)
+    return done
+
+
+async def _compute_run(svc: Services, endpoint: int, jobs: Sequence[Job], known: KnownKeys) -> list[Computed]:
     wanted = list(dict.fromkeys(id for job in jobs for id in (job.previous, job.content) if id is not None))
     bodies: dict[int, bytes] = {}
     settings = msgspec.json.decode(jobs[0].diff, type=DiffSettings)
@@ -76,25 +90,27 @@ async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job]) -> list[Co
         async for content, body in contents.read_run(svc, endpoint, wanted):
             bodies[content] = body
             while job is not None and job.content in bodies:
-                done.append(await _computed(svc, job, bodies, settings))
+                done.append(await _computed(svc, job, bodies, settings, known))
                 job = next(waiting, None)
                 bodies = {content: body}
     except DatabaseFailed:
-        done += await _compute_singly(svc, endpoint, jobs[len(done) :], settings)
+        done += await _compute_singly(svc, endpoint, jobs[len(done) :], settings, known)
     except NotFound:
         # A content was deleted since the queue was read: the next look at the queue knows.
         logger.debug("contents changed meanwhile", endpoint=endpoint)
     return done
 
 
-async def _compute_singly(svc: Services, endpoint: int, jobs: Sequence[Job], settings: DiffSettings) -> list[Computed]:
+async def _compute_singly(
+    svc: Services, endpoint: int, jobs: Sequence[Job], settings: DiffSettings, known: KnownKeys
+) -> list[Computed]:
     """Damage in one place must not cost the deltas of all others: `verify` names it, what it touches has no delta."""
     done: list[Computed] = []
     for job in jobs:
         try:
             wanted = [id for id in (job.previous, job.content) if id is not None]
             bodies = {id: await contents.read(svc, endpoint, id) for id in wanted}
-            done.append(await _computed(svc, job, bodies, settings))
+            done.append(await _computed(svc, job, bodies, settings, known))
         except NotFound:
             break
         except DatabaseFailed as error:
@@ -103,11 +119,14 @@ async def _compute_singly(svc: Services, endpoint: int, jobs: Sequence[Job], set
     return done
 
 
-async def _computed(svc: Services, job: Job, bodies: dict[int, bytes], settings: DiffSettings) -> Computed:
+async def _computed(
+    svc: Services, job: Job, bodies: dict[int, bytes], settings: DiffSettings, known: KnownKeys
+) -> Computed:
     if job.previous is None or job.same:
         return Computed(job, None)
     try:
-        return Computed(job, await svc.spare_cpu(summarise, bodies[job.previous], bodies[job.content], settings))
+        old, new = bodies[job.previous], bodies[job.content]
+        return Computed(job, await svc.spare_cpu(summarise, old, new, settings, known))
     except Unavailable:
         raise
     except MemoryError:
@@ -117,9 +136,9 @@ async def _computed(svc: Services, job: Job, bodies: dict[int, bytes], settings:
         return Computed(job, None, failed=True)
 
 
-def summarise(before: bytes, after: bytes, settings: DiffSettings) -> Summary | None:
+def summarise(before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys = ()) -> Summary | None:
     """What is stored of a difference; None without any."""
-    difference = diff(before, after, settings)
+    difference = diff(before, after, settings, known)
     return None if difference.kind == "none" else summary_of(difference)
 
 
@@ -136,6 +155,8 @@ def summary_of(difference: Difference) -> Summary:
             FieldCount(path, count, _bits(difference.types.get(path, ()))) for path, count in sorted(fields.items())
         ],
         schema_changes=[SchemaChange(change.op, change.path, change.elements) for change in difference.schema_changes],
+        notes=[Note(note.path, note.message) for note in difference.notes[:MAX_NOTES]],
+        found_keys=difference.found_keys,
     )
 
 

@@ -1,8 +1,10 @@
 """What the rows of deltas, and of the contents that wait for one, stand for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
+
+from delta_server.core.diff_settings import Fields
 
 KINDS = ("content", "reorder", "format", "ignored")
 """Stored as their index."""
@@ -27,7 +29,16 @@ class SchemaChange(msgspec.Struct, frozen=True, array_like=True):
     elements: int
 
 
+class Note(msgspec.Struct, frozen=True, array_like=True):
+    """What a reader should know of how the array at a pattern was compared."""
+
+    pattern: str
+    message: str
+
+
 class Summary(msgspec.Struct, frozen=True):
+    """`found_keys` are those of arrays, by pattern, for `store.vote`: not stored with the delta."""
+
     kind: str
     added: int
     removed: int
@@ -36,6 +47,8 @@ class Summary(msgspec.Struct, frozen=True):
     similarity: float
     fields: Sequence[FieldCount] = ()
     schema_changes: Sequence[SchemaChange] = ()
+    notes: Sequence[Note] = ()
+    found_keys: Mapping[str, Fields] = {}
 
     @property
     def changes_count(self) -> int:

@@ -27,12 +27,19 @@ class FieldOfMost(msgspec.Struct, frozen=True):
     elements: int
 
 
+class Note(msgspec.Struct, frozen=True):
+    """What a reader should know of how the array at the pattern `path` was compared."""
+
+    path: str
+    message: str
+
+
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
     """What changed from one snapshot to another. A stored delta has the id of the snapshot it leads to.
 
     `kind` is `content`, `reorder` (only order differs), `format` (only whitespace, escapes, key order), `ignored`
     (only ignored fields) or, in a comparison, `none`. `similarity_score` is the share of leaf values unchanged;
-    members that an object has twice count twice in it.
+    members that an object has twice count twice in it. `notes` say where a key of the settings could not match all.
     """
 
     id: str | UnsetType = UNSET
@@ -49,6 +56,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     similarity_score: float
     fields: list[FieldChanges]
     schema_changes: list[FieldOfMost]
+    notes: list[Note]
     format: Format | UnsetType = UNSET
     diff: msgspec.Raw | UnsetType = UNSET
 
@@ -83,6 +91,7 @@ EXAMPLE: dict[str, Any] = {
     "similarity_score": 0.95,
     "fields": [{"path": "/prices/EUR", "changes": 1}],
     "schema_changes": [],
+    "notes": [],
 }
 EXAMPLE_WITH_DIFF: dict[str, Any] = EXAMPLE | {
     "format": "json-patch",
@@ -113,4 +122,5 @@ def delta(summary: Summary, *, endpoint: bytes, ends: tuple[bytes, bytes], captu
         similarity_score=summary.similarity,
         fields=[FieldChanges(field.pattern, field.changes) for field in summary.fields],
         schema_changes=[FieldOfMost(change.op, change.pattern, change.elements) for change in summary.schema_changes],
+        notes=[Note(note.pattern, note.message) for note in summary.notes],
     )

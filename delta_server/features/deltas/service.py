@@ -5,9 +5,9 @@ from functools import partial
 
 import msgspec
 
-from delta_server.core import ids, pointer, times
+from delta_server.core import found_keys, ids, pointer, times
 from delta_server.core.changes import changes
-from delta_server.core.diff import DiffSettings, diff, validate
+from delta_server.core.diff import DiffSettings, KnownKeys, diff, validate
 from delta_server.core.errors import Invalid, NotFound
 from delta_server.core.patches import json_patch, merge_patch
 from delta_server.core.span import Position, Span
@@ -222,15 +222,23 @@ async def _compare(svc: Services, ends: tuple[End, End], settings: DiffSettings 
     settings = settings or msgspec.json.decode(after.diff, type=DiffSettings)
     first = await contents.read(svc, before.endpoint, before.content)
     second = await contents.read(svc, after.endpoint, after.content)
-    summary, operations = await svc.spare_cpu(_operations, first, second, settings, format)
+    known = known_keys(svc, after.endpoint)
+    summary, operations = await svc.spare_cpu(_operations, first, second, settings, known, format)
     delta = schemas.delta(
         summary, endpoint=after.endpoint_uid, ends=(before.uid, after.uid), captured_at=after.captured_at, stored=False
     )
     return msgspec.structs.replace(delta, format=format, diff=msgspec.Raw(operations))
 
 
-def _operations(before: bytes, after: bytes, settings: DiffSettings, format: Format) -> tuple[Summary, bytes]:
-    difference = diff(before, after, settings)
+def known_keys(svc: Services, endpoint: int) -> KnownKeys:
+    """The keys of arrays that the endpoint's deltas found."""
+    return found_keys.known(svc.db.peek(store.votes, endpoint))
+
+
+def _operations(
+    before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys, format: Format
+) -> tuple[Summary, bytes]:
+    difference = diff(before, after, settings, known)
     if format == "changes":
         written = msgspec.json.encode(changes(difference))
     elif format == "merge-patch":

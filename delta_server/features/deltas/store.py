@@ -4,14 +4,17 @@
 `field_change` says at which contents a field changed, in order of time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import merge
 
 import msgspec
 
+from delta_server.core import found_keys
+from delta_server.core.diff_settings import Fields
+from delta_server.core.found_keys import Votes
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
-from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, SchemaChange, Summary
+from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Note, SchemaChange, Summary
 from delta_server.storage import walk as walks
 from delta_server.storage.database import Row, Tx
 
@@ -21,10 +24,11 @@ FAILED = 2
 
 
 class _Fields(msgspec.Struct, frozen=True, array_like=True):
-    """`delta.fields`: ids and counts one after the other, then the schema changes, as MessagePack."""
+    """`delta.fields`: ids and counts one after the other, then the schema changes and notes, as MessagePack."""
 
     ids_and_counts: list[int]
     schema_changes: list[SchemaChange]
+    notes: list[Note] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -169,7 +173,7 @@ def _insert(tx: Tx, job: Job, summary: Summary) -> None:
         summary.replaced,
         summary.moved,
         round(summary.similarity * MILLION),
-        _encode(_Fields(flat, list(summary.schema_changes))),
+        _encode(_Fields(flat, list(summary.schema_changes), list(summary.notes))),
     )
     tx.many(
         "INSERT OR IGNORE INTO field_change VALUES (?, ?)",
@@ -287,6 +291,7 @@ def listed(tx: Tx, row: Row) -> Listed:
         similarity / MILLION,
         [FieldCount(_pattern(tx, field), count) for field, count in zip(flat[::2], flat[1::2], strict=True)],
         fields.schema_changes,
+        fields.notes,
     )
     return Listed(endpoint, content, captured_at, summary)
 
@@ -365,3 +370,18 @@ def snapshots_of(tx: Tx, endpoint: int, captured_at: int) -> tuple[bytes, bytes]
         captured_at,
     )
     return (rows[1][0], rows[0][0]) if len(rows) == 2 else None
+
+
+def votes(tx: Tx, endpoint: int) -> Votes:
+    """The keys of arrays that the endpoint's deltas found, with their votes."""
+    row = tx.one("SELECT found_keys FROM endpoint WHERE id = ?", endpoint)
+    return msgspec.json.decode(row[0], type=Votes) if row else {}
+
+
+def vote(tx: Tx, endpoint: int, found: Iterable[Mapping[str, Fields]]) -> None:
+    """Count the keys that some deltas found."""
+    new = old = votes(tx, endpoint)
+    for keys in found:
+        new = found_keys.voted(new, keys)
+    if new is not old:
+        tx.run("UPDATE endpoint SET found_keys = ? WHERE id = ?", msgspec.json.encode(new).decode(), endpoint)

@@ -10,10 +10,12 @@ import msgspec
 from delta_server.core import blame as core_blame
 from delta_server.core import buckets, ids, pointer, times
 from delta_server.core.blame import Place, Search, Spot, same_value
+from delta_server.core.diff_settings import KnownKeys
 from delta_server.core.errors import BadRequest, Conflict, Invalid, NotFound
 from delta_server.core.pointer import Step
 from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
+from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import schemas, store
 from delta_server.features.history import walk as walks
@@ -175,7 +177,9 @@ async def blame(
     resume = resume or Resume(content, (), 0, b"", (looked_at.captured_at, content + 1))
     body = await contents.read(svc, endpoint.id, content)
     wanted = resume.count if resume.left else limit
-    leaves, following = await svc.spare_cpu(_leaves, body, steps, endpoint, resume.first, wanted)
+    known = deltas.known_keys(svc, endpoint.id)
+    steps = await svc.spare_cpu(core_blame.followed, body, steps, endpoint.diff, known)
+    leaves, following = await svc.spare_cpu(_leaves, body, steps, endpoint, resume.first, wanted, known)
     if not leaves:
         pointer.refuse_wildcards(path)
         raise NotFound(f"there is nothing at {path} in that snapshot")
@@ -209,10 +213,10 @@ def _content(svc: Services, endpoint: EndpointRef, snapshot_id: str | None, time
 
 
 def _leaves(
-    body: bytes, steps: tuple[Step, ...], endpoint: EndpointRef, first: Spot, count: int
+    body: bytes, steps: tuple[Step, ...], endpoint: EndpointRef, first: Spot, count: int, known: KnownKeys
 ) -> tuple[list[Place], Place | None]:
     """Up to `count` leaves at and under a path from `first` on, and the one after them. Raises Invalid."""
-    found = list(islice(core_blame.leaves(body, steps, endpoint.diff, first), count + 1))
+    found = list(islice(core_blame.leaves(body, steps, endpoint.diff, first, known), count + 1))
     return found[:count], found[count] if len(found) > count else None
 
 

@@ -206,6 +206,7 @@ async def test_what_a_delta_tells(shots: Shots, fires: dict[int, dict[str, Any]]
         "similarity_score": 0.454545,  # 5 / 11: three leaves of A, at, the year; three of B are gone, three of C new
         "fields": [{"path": "/fires/*", "changes": 2}],
         "schema_changes": [],
+        "notes": [],
     }
 
 

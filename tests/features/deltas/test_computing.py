@@ -186,10 +186,10 @@ async def test_a_fault_with_one_document_is_told_and_stops_no_other(
 ) -> None:
     good = computing.summarise
 
-    def faulty(before: bytes, after: bytes, settings: Any) -> Any:
+    def faulty(before: bytes, after: bytes, settings: Any, known: Any) -> Any:
         if b"poison" in after:
             raise RecursionError
-        return good(before, after, settings)
+        return good(before, after, settings, known)
 
     monkeypatch.setattr(computing, "summarise", faulty)
     endpoint = await endpoint_named(services, "e")

@@ -214,3 +214,19 @@ async def test_writes_do_not_wait_for_searches(services: Services) -> None:
     let_go.set()
     assert (await searching).leaves
     await asyncio.gather(*held)
+
+
+async def test_an_index_follows_the_record_that_stands_there(services: Services) -> None:
+    endpoint = await timelines.endpoint_named(services, "e")
+    bodies = [
+        b'{"a":[{"id":1,"n":1},{"id":2,"n":2}]}',
+        b'{"a":[{"id":3,"n":2},{"id":1,"n":1},{"id":2,"n":2}]}',
+        b'{"a":[{"id":3,"n":2},{"id":2,"n":2},{"id":1,"n":5}]}',
+    ]
+    await timelines.fill(services, endpoint, [Version(1000 * (n + 1), body) for n, body in enumerate(bodies)])
+    for computed in (False, True):
+        if computed:
+            await timelines.compute(services)
+        assert await told(services, endpoint, "/a/1/n") == {"/a/1/n": (2, 1000)}
+        assert await told(services, endpoint, "/a/2") == {"/a/2/id": (1, 1000), "/a/2/n": (5, 3000)}
+        assert await told(services, endpoint, "/a/0/n", limit=1) == {"/a/0/n": (2, 2000)}
