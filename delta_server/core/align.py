@@ -270,16 +270,16 @@ def _by_leftovers(middles: Middles) -> Matched:
     left_a = [i for raw, i in places_a.items() if raw not in places_b]
     left_b = [j for raw, j in places_b.items() if raw not in places_a]
     equal = [(i, places_b[raw]) for raw, i in places_a.items() if raw in places_b] if len(left_a) < len(a) else []
-    if len(_kept(equal)) < len(equal) and middles.repeats:
-        return by_sequence(middles)
     if not left_a or not left_b:
-        return Matched(equal, [])
+        return by_sequence(middles) if _moves(equal) and middles.repeats else Matched(equal, [])
     if middles.alters:
         equal = sorted(equal + paired(middles, left_a, left_b))
         left_a = _others(len(a), [i for i, _ in equal])
         left_b = _others(len(b), [j for _, j in equal])
-        if not left_a or not left_b:
-            return Matched(equal, middles.differing(equal))
+    if _moves(equal) and middles.repeats:
+        return by_sequence(middles)
+    if not left_a or not left_b:
+        return Matched(equal, middles.differing(equal))
     head = middles.head
     places = [head + i for i in left_a], [head + j for j in left_b]
     left = [a[i] for i in left_a], [b[j] for j in left_b]
@@ -325,12 +325,14 @@ def _others(length: int, places: list[int]) -> list[int]:
     return [place for place in range(length) if place not in known]
 
 
+def _moves(pairs: list[Pair]) -> bool:
+    places = [j for _, j in pairs]
+    return not all(map(lt, places, islice(places, 1, None)))
+
+
 def _kept(pairs: list[Pair]) -> list[Pair]:
     """The matches that stay in place relative to each other: as many as can."""
-    places = [j for _, j in pairs]
-    if all(map(lt, places, islice(places, 1, None))):
-        return pairs
-    return [pairs[place] for place in sequence.increasing(places)]
+    return [pairs[place] for place in sequence.increasing([j for _, j in pairs])] if _moves(pairs) else pairs
 
 
 def _between(kept: list[Pair], matched: list[Pair], keyed: tuple[set[int], set[int]], lengths: Pair) -> list[Pair]:

@@ -5,6 +5,7 @@ that to 1.2.
 """
 
 from collections import defaultdict
+from collections.abc import Hashable
 from decimal import Context, Decimal, InvalidOperation
 
 import msgspec
@@ -39,6 +40,16 @@ def _distance(a: Decimal, b: Decimal) -> Decimal:
         return _CONTEXT.subtract(a, b).copy_abs()
     except ArithmeticError:
         return Decimal("Infinity")
+
+
+def rounded(each: Form) -> Hashable:
+    """The same for most forms that are close, and for few that are not."""
+    try:
+        return each.text, tuple(
+            [_CONTEXT.divide(number, tolerance).to_integral_value() for number, tolerance in each.numbers]
+        )
+    except ArithmeticError:
+        return each.text, each.numbers
 
 
 def form(raw: bytes, rules: Rules | None, level: int = 0) -> Form:

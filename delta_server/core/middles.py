@@ -46,7 +46,13 @@ class Middles:
     @cached_property
     def repeats(self) -> bool:
         """Whether the array's values repeat, each twice on average, in an order that counts."""
-        return not self.is_set and len(set(map(bytes, self.before))) * 2 <= len(self.before)
+        if self.is_set:
+            return False
+        if self.alters:
+            distinct = len({forms.rounded(form(bytes(raw), self.inner)) for raw in self.before})
+        else:
+            distinct = len(set(map(bytes, self.before)))
+        return distinct * 2 <= len(self.before)
 
     def differing(self, pairs: list[Pair]) -> list[Pair]:
         """Those of elements whose bytes differ, in the order of the new ones."""

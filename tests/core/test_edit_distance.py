@@ -212,6 +212,38 @@ def test_sets_have_no_places(values: list[Any]) -> None:
     assert diff(before, after, DiffSettings(order={"": "set"})).kind == "reorder"
 
 
+def _with_ids(values: list[int], seed: int) -> bytes:
+    chance = Random(seed)
+    return json.dumps([{"s": "up" if on else "down", "id": chance.random()} for on in values]).encode()
+
+
+def _with_noise(values: list[int], seed: int) -> bytes:
+    chance = Random(seed)
+    return json.dumps([{"v": on + chance.random() / 100} for on in values]).encode()
+
+
+ALTERED = [
+    ("ids that are ignored", _with_ids, DiffSettings(ignore=["/*/id"])),
+    ("numbers within tolerance", _with_noise, DiffSettings(tolerance=0.02)),
+]
+
+
+@pytest.mark.parametrize(("name", "make", "chosen"), ALTERED)
+def test_values_repeat_in_the_sense_of_the_settings(
+    name: str, make: Callable[[list[int], int], bytes], chosen: DiffSettings
+) -> None:
+    values = _random_bits(723)
+    flipped = values[:720]
+    for place in (100, 400, 600):
+        flipped[place] = 1 - flipped[place]
+    flips = diff(make(values[:720], 1), make(flipped, 2), chosen)
+    assert (flips.kind, flips.replaced, flips.changes_count) == ("content", 3, 3), name
+    for by in (1, 3):
+        slid = diff(make(values[:720], 1), make(values[by : 720 + by], 2), chosen)
+        assert (slid.kind, slid.removed, slid.added, slid.changes_count) == ("content", by, by, 2 * by), name
+    assert diff(make(values, 1), make(values, 2), chosen).kind == "ignored", name
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.integers(0, 2), max_size=14), st.lists(st.integers(0, 2), max_size=14), st.sampled_from(KINDS))
 def test_no_more_edits_than_by_a_longest_common_subsequence(
