@@ -139,20 +139,20 @@ async def _fill(data_dir: Path, count: int, end_ms: int) -> None:
     import duckdb
 
     async with app.open_services(Config(storage=Storage(data_dir=data_dir))) as svc:
-        project = await svc.db.write(_project)
+        project = await svc.db.write(make_project)
         made = event_data.made(duckdb.connect(), count=count, end_ms=end_ms, days=DAYS, at_once=AT_ONCE)
         for number, rows in enumerate(made):
-            assert not await svc.eventlog.append(project, [_event(row) for row in rows])
+            assert not await svc.eventlog.append(project, [event(row) for row in rows])
             if number % 13 == 12:
                 await svc.eventlog.tend(project)
         await svc.eventlog.tend(project, seal=True, compact=True)
 
 
-def _project(tx: Tx) -> int:
+def make_project(tx: Tx) -> int:
     return projects.ensure(tx, accounts.default_account(tx), "bench").id
 
 
-def _event(row: tuple[Any, ...]) -> Event:
+def event(row: tuple[Any, ...]) -> Event:
     at, event_type, source, user, session, duration, status, data, message = row
     return Event(
         at=at,
@@ -172,7 +172,7 @@ def _ours(directory: Path, end_ms: int) -> Measured:
     key = run(directory, "key", "create", "--project", "bench").stdout.strip()
     with serving(directory, DELTA_LOG_LEVEL="warning") as server, Connection(server.url, key) as connection:
         with _watched(server) as seen:
-            found = {q.name: _median_ms(partial(_ask, connection, q, end_ms)) for q in QUESTIONS}
+            found = {q.name: median_ms(partial(_ask, connection, q, end_ms)) for q in QUESTIONS}
         dashboards = {}
         for name, metrics in DASHBOARDS.items():
             body = {"metrics": metrics, "groupBy": ["time:1h"]}
@@ -186,7 +186,7 @@ def _ours(directory: Path, end_ms: int) -> Measured:
 
 def _ask(connection: Connection, question: Question, end_ms: int, turn: int) -> None:
     if isinstance(question.ours, str):
-        assert len(json.loads(connection.get(f"{question.ours}&endTime={_text(end_ms + turn * 1000)}"))["data"]) == 100
+        assert len(json.loads(connection.get(f"{question.ours}&endTime={text(end_ms + turn * 1000)}"))["data"]) == 100
     else:
         _query(connection, question.ours, end_ms, turn)
 
@@ -194,11 +194,11 @@ def _ask(connection: Connection, question: Question, end_ms: int, turn: int) -> 
 def _query(connection: Connection, body: dict[str, Any], end_ms: int, turn: int) -> None:
     """Each turn asks for another limit: no answer can come from the cache."""
     asked = {**body, "range": [end_ms - DAYS * DAY_MS, end_ms], "limit": 9000 + turn}
-    asked["range"] = [_text(moment) for moment in asked["range"]]
+    asked["range"] = [text(moment) for moment in asked["range"]]
     assert json.loads(connection.post("/v1/query", json.dumps(asked).encode(), wanted=200))["rows"]
 
 
-def _text(moment_ms: int) -> str:
+def text(moment_ms: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment_ms / 1000))
 
 
@@ -226,7 +226,7 @@ def _duckdb(directory: Path, count: int, end_ms: int) -> dict[str, float]:
     path = directory / "peer.parquet"
     event_data.write_parquet(connection, path, count=count, end_ms=end_ms, days=DAYS)
     connection.execute(f"CREATE VIEW events AS FROM '{path}'")
-    return {q.name: _median_ms(partial(_fetch, connection, q.sql)) for q in QUESTIONS}
+    return {q.name: median_ms(partial(_fetch, connection, q.sql)) for q in QUESTIONS}
 
 
 def _sqlite(directory: Path, count: int, end_ms: int) -> dict[str, float]:
@@ -240,7 +240,7 @@ def _sqlite(directory: Path, count: int, end_ms: int) -> dict[str, float]:
         for rows in event_data.made(duckdb.connect(), count=count, end_ms=end_ms, days=DAYS):
             connection.executemany(f"INSERT INTO events VALUES ({marks})", rows)
     times = 1 if count > 1_000_000 else 3
-    return {q.name: median(_times_ms(partial(_fetch, connection, q.sqlite or q.sql), times)) for q in QUESTIONS}
+    return {q.name: median(_times_ms(partial(_fetch, connection, _of_sqlite(q)), times)) for q in QUESTIONS}
 
 
 def _fetch(connection: Any, sql: str, _: int) -> object:
@@ -248,7 +248,12 @@ def _fetch(connection: Any, sql: str, _: int) -> object:
     return connection.execute(sql).fetchall()
 
 
-def _median_ms(ask: Callable[[int], object]) -> float:
+def _of_sqlite(question: Question) -> str:
+    """SQLite divides integers by `/`."""
+    return (question.sqlite or question.sql).replace(" // ", " / ")
+
+
+def median_ms(ask: Callable[[int], object]) -> float:
     ask(TIMES)
     return median(_times_ms(ask, TIMES))
 
