@@ -64,7 +64,8 @@ def _sql(where: Filter, params: Params, *, exact: bool) -> str:
         case Not(part):
             return f"(NOT {_sql(part, params, exact=True)})"
         case Of(users, anonymous):
-            return _of_person(users, anonymous, params)
+            sql = _of_person(users, anonymous, params)
+            return f"coalesce({sql}, false)" if exact else sql
         case Text(words):
             found = (f"contains(lower({_SEARCHED}), lower({params.add(word)}))" for word in words)
             return "(" + " AND ".join(found) + ")"
@@ -73,12 +74,11 @@ def _sql(where: Filter, params: Params, *, exact: bool) -> str:
 
 
 def _of_person(users: Sequence[str], anonymous: Sequence[str], params: Params) -> str:
-    """True or false, never NULL."""
     parts = []
     if users:
-        parts.append(f"coalesce(user_id IN ({', '.join(map(params.add, users))}), false)")
+        parts.append(f"user_id IN ({', '.join(map(params.add, users))})")
     if anonymous:
-        named = f"coalesce(anonymous_id IN ({', '.join(map(params.add, anonymous))}), false)"
+        named = f"anonymous_id IN ({', '.join(map(params.add, anonymous))})"
         parts.append(f"({named} AND {schema.user('user_id')} IS NULL)")
     return "(" + " OR ".join(parts or ["false"]) + ")"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from delta_server.core.persons import identifies
 from delta_server.core.plan import Aggregate, Condition, Every, Filter, Listing, Not, Of, Plan, Some, Sql
 from delta_server.storage.events import schema
 from delta_server.storage.events.engine import Reading
@@ -231,9 +232,9 @@ def _names_user(where: Filter | None) -> bool:
 
 
 def resolved(snapshot: Snapshot, plan: Any) -> Any:
-    """The plan with filters of users as filters of persons: `userId` is a user by any of their user ids, and means
-    their events without one too."""
-    if isinstance(plan, Sql) or not speaks_of_users(plan) or not state(snapshot).rev:
+    """The plan with filters of users as filters of persons: `userId` is one by any of their user ids, and means their
+    events without one too."""
+    if isinstance(plan, Sql) or not speaks_of_users(plan):
         return plan
     changes: dict[str, Any] = {}
     for name in ("where", "start", "again"):
@@ -254,24 +255,28 @@ def _resolved(snapshot: Snapshot, where: Filter) -> Filter:
             return Not(_resolved(snapshot, part))
         case Condition("is" | "is_not" as op, field, values) if field.column == "user_id":
             of = _of(snapshot, [str(value) for value in values])
-            return where if of is None else of if op == "is" else Not(of)
+            return of if op == "is" else Not(of)
         case _:
             return where
 
 
-def _of(snapshot: Snapshot, users: list[str]) -> Of | None:
-    """None when none of them has other ids."""
-    found: dict[int, list[str]] = {0: list(users), 1: []}
-    for name in users:
-        rows = snapshot.all(
-            "SELECT person FROM person_link WHERE project = ? AND anonymous = 0 AND name = ?", snapshot.project, name
-        )
-        person = rows[0][0] if rows else name
-        found[0].append(person)
-        for anonymous, other in snapshot.all(
+def _of(snapshot: Snapshot, names: list[str]) -> Of:
+    """All events of these users, and of those who go by these anonymous ids."""
+    users, anonymous = list(names), list[str]()
+    for name in names:
+        person = next(iter(_persons(snapshot, 0, name)), name)
+        users.append(person)
+        if identifies(person) and not _persons(snapshot, 1, person):
+            anonymous.append(person)
+        for kind, other in snapshot.all(
             "SELECT anonymous, name FROM person_link INDEXED BY person_link_person WHERE project = ? AND person = ?",
             snapshot.project, person,
         ):  # fmt: skip
-            found[anonymous].append(other)
-    distinct = {kind: tuple(dict.fromkeys(names)) for kind, names in found.items()}
-    return Of(distinct[0], distinct[1]) if distinct[1] or len(distinct[0]) > len(set(users)) else None
+            (anonymous if kind else users).append(other)
+    return Of(tuple(dict.fromkeys(users)), tuple(dict.fromkeys(anonymous)))
+
+
+def _persons(snapshot: Snapshot, anonymous: int, name: str) -> list[str]:
+    """Whom an id leads to; none without a link."""
+    sql = "SELECT person FROM person_link WHERE project = ? AND anonymous = ? AND name = ?"
+    return [person for (person,) in snapshot.all(sql, snapshot.project, anonymous, name)]

@@ -79,7 +79,7 @@ def matches(event: Event, where: Filter | None) -> bool:
         case Condition():
             return _holds(event, where)
         case Of(users, anonymous):
-            return event.user_id in users if identifies(event.user_id) else event.anonymous_id in anonymous
+            return event.user_id in users or (not identifies(event.user_id) and event.anonymous_id in anonymous)
         case _:
             return all(word.lower() in _text(event).lower() for word in where.words)
 
@@ -95,6 +95,8 @@ def _holds(event: Event, where: Condition) -> bool:
     positive = _NEGATED.get(where.op)
     if positive is not None:
         return not _holds(event, Condition(positive, where.field, where.values))
+    if where.op == "is" and where.field.column == "user_id":
+        return event.user_id in where.values or NOBODY_ELSES(event) in where.values
     found = value(event, where.field)
     if found is None or where.op == "exists":
         return found is not None

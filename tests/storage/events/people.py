@@ -62,6 +62,7 @@ class People:
                 persons = {self.user(str(value)) for value in values}
                 linked = {node for node in self.links if self.user(self.links[node][0]) in persons}
                 users = {*map(str, values), *persons, *(name for anonymous, name in linked if not anonymous)}
-                of = Of(tuple(users), tuple(name for anonymous, name in linked if anonymous))
+                own = {name for name in persons if identifies(name) and (True, name) not in self.links}
+                of = Of(tuple(users), (*own, *(name for anonymous, name in linked if anonymous)))
                 return of if op == "is" else Not(of)
         return where
