@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.types import ControllerRouterHandler
 
 from delta_server.config import Config
-from delta_server.core.errors import DeltaError
+from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.features.accounts import api as accounts_api
 from delta_server.features.accounts import tasks as accounts_tasks
 from delta_server.features.analytics import api as analytics_api
@@ -292,7 +292,10 @@ async def open_for_reading(config: Config, clock: Clock | None = None) -> AsyncI
 @asynccontextmanager
 async def _background(services: Services) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(services.clock.now_ms)
-    await services.db.write(deltas.retry_failed)
+    try:
+        await services.db.write(deltas.retry_failed)
+    except Unavailable as error:  # a full disk can still be read from
+        log.warning("deltas that failed are not tried again", reason=error.message)
     checkpoint = Periodic("write the log back", _checkpoint, every_s=services.config.storage.checkpoint_seconds)
     supervisor.start([*LOOPS, *map(as_loop, [*PERIODIC, checkpoint])], services)
     try:

@@ -1,10 +1,15 @@
 """Start and end of the whole server."""
 
+from random import Random
+
+import apsw
 import httpx
+import msgspec
 
 from delta_server import app as delta_app
 from delta_server.config import Config
 from tests.conftest import bearer, client_of, make_keys, started
+from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import FAST, FakeClock
 
 
@@ -23,3 +28,18 @@ async def _list(client: httpx.AsyncClient, key: str) -> list[dict[str, str | Non
     answer = await client.get("/v1/auth/api-keys", headers=bearer(key))
     found: list[dict[str, str | None]] = answer.json()["data"]
     return found
+
+
+async def test_it_starts_and_answers_reads_on_a_full_disk(config: Config, clock: FakeClock) -> None:
+    async with started(delta_app.build(config, clock=clock, tuning=FAST)) as app, client_of(app) as client:
+        keys = await make_keys(app.services, clock)
+        await client.post("/v1/snapshots?endpoint=prices", json={"EUR": 1}, headers=bearer(keys.project))
+    disk = Disk(Random(1), fault=lambda kind, _: apsw.FullError() if kind == "write" else None)
+    vfs = FailingVfs("full", disk)
+    tuning = msgspec.structs.replace(FAST, vfs=vfs.name)
+    async with started(delta_app.build(config, clock=clock, tuning=tuning)) as app, client_of(app) as client:
+        latest = await client.get("/v1/snapshots/latest/prices", headers=bearer(keys.project))
+        assert latest.json()["data"] == {"EUR": 1}
+        refused = await client.post("/v1/snapshots?endpoint=prices", json={"EUR": 2}, headers=bearer(keys.project))
+        assert (refused.status_code, refused.json()["code"]) == (503, "DATABASE_ERROR")
+        assert "retry-after" in refused.headers
