@@ -11,13 +11,14 @@ import hashlib
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Literal
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 import msgspec
 
-from delta_server.core import event_batch, event_checks
+from delta_server.core import damaged, event_batch, event_checks
+from delta_server.core.damaged import Mended
 from delta_server.core.errors import BadRequest, Invalid, NotAcceptable
-from delta_server.core.event import Event
+from delta_server.core.event import MENDED, Event
 from delta_server.core.event_batch import Item, Parsed
 from delta_server.core.event_checks import MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, NULL, members, text
 from delta_server.core.event_time import Arrival, place
@@ -46,7 +47,7 @@ def mode(content_type: str, headers: Iterable[tuple[bytes, bytes]]) -> Literal["
 
 def parse_one(body: bytes, arrival: Arrival) -> Parsed:
     """Structured mode. Raises BadRequest, Invalid, TooLarge."""
-    return event_batch.one(event_batch.whole(body), partial(_structured, arrival))
+    return event_batch.one(body, partial(_structured, arrival))
 
 
 def parse_many(body: bytes, arrival: Arrival) -> Parsed:
@@ -61,17 +62,21 @@ def parse_many(body: bytes, arrival: Arrival) -> Parsed:
 def parse_binary(headers: Iterable[tuple[bytes, bytes]], content_type: str, body: bytes, arrival: Arrival) -> Parsed:
     """Binary mode: `headers` in small letters. Raises BadRequest, Invalid, TooLarge."""
     attributes: dict[str, Any] = {
-        name[len(_PREFIX) :].decode("latin-1"): _header_text(name, value)
+        name[len(_PREFIX) :].decode("latin-1"): _header_text(value)
         for name, value in headers
         if name.startswith(_PREFIX)
     }
     event_checks.size(body, arrival)
     kind = content_type.partition(";")[0].strip().lower()
-    data, encoding = _body(kind, body)
+    item = _json(kind, body)
+    data, encoding = _body(body) if item is None else (event_checks.json_data(msgspec.Raw(item.strip())), None)
     if kind and not _is_json(kind):
         attributes["datacontenttype"] = kind
     attributes.setdefault("dataencoding", encoding)
-    return Parsed([_event(arrival, attributes, data)], [], [])
+    event = _event(arrival, attributes, data)
+    if type(item) is Mended:
+        event.flags |= MENDED
+    return Parsed([event], [], [])
 
 
 def _structured(arrival: Arrival, item: Item, told: list[Told]) -> Event:
@@ -85,8 +90,8 @@ def _structured(arrival: Arrival, item: Item, told: list[Told]) -> Event:
     if encoded is not None:
         if data is not None:
             raise Invalid("data and data_base64 cannot both be there", field="data_base64")
-        data = msgspec.Raw(msgspec.json.encode({"value": _checked_base64(encoded)}))
-        attributes["dataencoding"] = "base64"
+        data, encoding = _unpacked(str(attributes.get("datacontenttype", "")).lower(), encoded)
+        attributes["dataencoding"] = encoding
     return _event(arrival, attributes, data)
 
 
@@ -138,22 +143,36 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _header_text(name: bytes, value: bytes) -> str:
-    """HTTP binding 3.1.3.2: percent-encoded UTF-8; older senders put it in quotes too."""
+def _header_text(value: bytes) -> str:
+    """HTTP binding 3.1.3.2: percent-encoded UTF-8; older senders put it in quotes too. JavaScript's SDK encodes
+    nothing and Node sends Latin-1."""
     if len(value) > 1 and value.startswith(b'"') and value.endswith(b'"'):
         value = value[1:-1].replace(b'\\"', b'"').replace(b"\\\\", b"\\")
     try:
         return unquote_to_bytes(value).decode()
     except UnicodeDecodeError:
-        raise BadRequest(f"the header {name.decode('latin-1')} is not percent-encoded UTF-8") from None
+        pass
+    try:
+        return unquote(value.decode("latin-1"), errors="strict")
+    except UnicodeDecodeError:
+        return unquote_to_bytes(value).decode("latin-1")
 
 
-def _body(kind: str, body: bytes) -> tuple[msgspec.Raw | None, str | None]:
-    """The data, and its encoding where it had to be encoded."""
+def _json(kind: str, body: bytes) -> bytes | None:
+    """The JSON of a body that should be some; None where it is none: the SDKs of JavaScript and Python leave out the
+    quotes of a text."""
+    if not _is_json(kind) and kind:
+        return None
+    try:
+        return damaged.item(body, "the body")
+    except BadRequest:
+        return None
+
+
+def _body(body: bytes) -> tuple[msgspec.Raw | None, str | None]:
+    """The data that is no JSON, and its encoding where it had to be encoded."""
     if not body:
         return None, None
-    if _is_json(kind) or not kind:
-        return event_checks.json_data(msgspec.Raw(event_batch.whole(body).strip())), None
     try:
         text = msgspec.json.encode({"value": body.decode()})
     except UnicodeDecodeError:
@@ -167,11 +186,17 @@ def _is_json(kind: str) -> bool:
     return kind in ("application/json", "text/json") or kind.endswith("+json")
 
 
-def _checked_base64(value: Any) -> str:
+def _unpacked(kind: str, value: Any) -> tuple[msgspec.Raw | None, str | None]:
+    """As `_body`, of data in base64: JSON and texts are unpacked, so that they can be queried."""
     try:
         if not isinstance(value, str):
             raise ValueError
-        base64.b64decode(value, validate=True)
+        body = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         raise Invalid("data_base64 must be base64", field="data_base64") from None
-    return value
+    kind = kind.partition(";")[0].strip()
+    if (item := _json(kind, body)) is not None:
+        return event_checks.json_data(msgspec.Raw(item.strip())), None
+    if kind.startswith("text/"):
+        return _body(body)
+    return msgspec.Raw(msgspec.json.encode({"value": value})), "base64"

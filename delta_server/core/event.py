@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-FUTURE, ANCIENT, SKEWED, CLAMPED = 1, 2, 4, 8
+FUTURE, ANCIENT, SKEWED, CLAMPED, MENDED = 1, 2, 4, 8, 16
 """Bits of `flags`: its time is ahead of the server's, its time is very old, it was moved by the clock skew of its
-sender, that skew was too large to believe and was cut or left out."""
-FLAG_NAMES = {FUTURE: "future", ANCIENT: "ancient", SKEWED: "skewed", CLAMPED: "clamped"}
+sender, that skew was too large to believe and was cut or left out; it was not JSON, and was mended (damaged.py)."""
+FLAG_NAMES = {FUTURE: "future", ANCIENT: "ancient", SKEWED: "skewed", CLAMPED: "clamped", MENDED: "mended"}
 
 
 class Event(msgspec.Struct, omit_defaults=True, gc=False):

@@ -1,18 +1,20 @@
 """Many events of one request: each is read on its own, and one that is wrong does not keep the others out."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
-from delta_server.core import json_text
+from delta_server.core import damaged, json_text
+from delta_server.core.damaged import Mended, Rest
 from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
-from delta_server.core.event import Event
+from delta_server.core.event import MENDED, Event
 from delta_server.core.event_checks import MOST_ID
 from delta_server.core.profile_change import Told
 
 MOST_EVENTS = 10_000
+MOST_REPEATED_BYTES = 32 << 20
+"""What a request says once of many of its events may take once each has it: 57 KB of a request could make 500 MB."""
 
 Item: TypeAlias = msgspec.Raw | bytes
 Read: TypeAlias = Callable[[Item, list[Told]], Event]
@@ -52,9 +54,9 @@ class _Keyed(msgspec.Struct):
 WRONG = (DeltaError, msgspec.DecodeError, RecursionError)
 """What reading an event raises when something is wrong with it."""
 
-_HALF = rb"u[dD](?:[89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>[89a-fA-F][0-9a-fA-F]{2}))"
-_ESCAPE = re.compile(rb"\\(?:" + _HALF + rb"|.)", re.DOTALL)
-_UNBROKEN = bytes.maketrans(b"\r\n", b"  ")
+_INSEPARABLE = BadRequest("the body is not valid JSON from here on: what follows cannot be told apart")
+_ID_NAMES = ("messageId", "message_id", "id")
+_KEY_NAMES = ("writeKey", "write_key")
 _decode_named = msgspec.json.Decoder(_Named).decode
 _decode_key = msgspec.json.Decoder(_Keyed).decode
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
@@ -67,11 +69,14 @@ def each(items: Sequence[Item], read: Read) -> Parsed:
     events, told = found.events, list[Told]()
     for index, item in enumerate(items):
         try:
-            events.append(read(item, told))
+            event = read(item, told)
         except WRONG as error:
             found.rejected.append(_rejected(index, item, error))
             told.clear()
             continue
+        if type(item) is Mended:
+            event.flags |= MENDED
+        events.append(event)
         if told:
             found.told.extend((len(events) - 1, one) for one in told)
             told.clear()
@@ -83,29 +88,28 @@ def none(items: Sequence[Item], error: Exception) -> Parsed:
     return Parsed([], [_rejected(index, item, error) for index, item in enumerate(items)], [])
 
 
-def one(item: Item, read: Read) -> Parsed:
+def one(body: bytes, read: Read) -> Parsed:
     """As `each`, of a request of one event: raises what is wrong with it."""
     told: list[Told] = []
+    item = damaged.item(body, "the body")
     try:
         event = read(item, told)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise _unreadable(error) from None
+        raise _unreadable(item, error) from None
+    if type(item) is Mended:
+        event.flags |= MENDED
     return Parsed([event], [], [(0, part) for part in told])
 
 
 def whole(body: bytes, what: str = "the body") -> bytes:
     """A body that is one JSON value, without line breaks in it: events are kept a line each. Raises BadRequest."""
     json_text.read(body, _decode_raw, what)
-    return msgspec.json.format(body, indent=-1) if _broken(body) else body
+    return msgspec.json.format(body, indent=-1) if b"\n" in body or b"\r" in body else body
 
 
 def unbroken(body: bytes) -> bytes:
     """As `whole`, but what has no line breaks is not looked at: it is going to be read anyway."""
-    return whole(body) if _broken(body) else body
-
-
-def _broken(body: bytes) -> bool:
-    return b"\n" in body or b"\r" in body
+    return whole(body) if b"\n" in body or b"\r" in body else body
 
 
 def is_json(text: bytes) -> bool:
@@ -116,32 +120,21 @@ def is_json(text: bytes) -> bool:
     return True
 
 
-def read_items(body: bytes, split: Callable[[bytes], Split]) -> Split:
-    """What `split` makes of a JSON body, without line breaks in it. Raises BadRequest and what `split` does.
+def read_items(body: bytes, split: Callable[[bytes], Split], *path: bytes) -> Split:
+    """What `split` makes of a JSON body that has its items at `path`, without line breaks in it. Raises BadRequest and
+    what `split` does.
 
-    An item with half of a surrogate pair, which is what cutting a text in the middle of an emoji leaves in JavaScript,
-    would make the whole body unreadable: the others are read around it, and it is given as it came.
+    When the body cannot be read as a whole its items are looked for one by one: see damaged.py.
     """
     try:
         return json_text.read(unbroken(body), split, "the body")
     except BadRequest:
-        whole_body = mended(body)
-        if whole_body == body:
+        found = damaged.recover(body, path, most=MOST_EVENTS)
+        if found is None:
             raise
-    json_text.read(whole_body, _decode_raw, "the body")
-    whole_body, body = whole_body.translate(_UNBROKEN), body.translate(_UNBROKEN)
-    items, sent_at = split(whole_body)
-    at, found = 0, list[Item]()
-    for item in map(bytes, items):
-        at = whole_body.index(item, at)
-        found.append(body[at : at + len(item)])
-        at += len(item)
-    return found, sent_at
-
-
-def mended(body: bytes) -> bytes:
-    """JSON with U+FFFD, which is as long, in place of halves of surrogate pairs."""
-    return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["half"] else escape[0], body)
+    numbers, other = split(found.skeleton)
+    items: list[Item] = [found.items[int(bytes(number))] for number in numbers]
+    return items if found.rest is None else [*items, found.rest], other
 
 
 def decode_items(body: bytes | msgspec.Raw) -> list[Item]:
@@ -167,20 +160,27 @@ def refuse_too_many(count: int) -> None:
         raise TooLarge(f"the request has {count} events, more than {MOST_EVENTS}: split it into several")
 
 
+def refuse_repeated(size_bytes: int, what: str) -> None:
+    """`size_bytes` is what `what` takes in all events of the request together. Raises TooLarge."""
+    if size_bytes > MOST_REPEATED_BYTES:
+        raise TooLarge(f"{what} would take {size_bytes} bytes, more than {MOST_REPEATED_BYTES}: send fewer at once")
+
+
 def write_key(body: bytes) -> str | None:
     """What a body says in `writeKey`, None for a body without one or that cannot be read."""
     if b"rite" not in body:
         return None
     try:
         found = _decode_key(body)
+        key = found.write_key or found.snake_write_key
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-    key = found.write_key or found.snake_write_key
+        read = damaged.texts(body, _KEY_NAMES)
+        key = next((read[name] for name in _KEY_NAMES if name in read), None)
     return key if isinstance(key, str) else None
 
 
 def _rejected(index: int, item: Item, error: Exception) -> Rejected:
-    known = error if isinstance(error, DeltaError) else _unreadable(error)
+    known = _INSEPARABLE if type(item) is Rest else error if isinstance(error, DeltaError) else _unreadable(item, error)
     return Rejected(index, _name(item), known.code, known.message)
 
 
@@ -188,13 +188,14 @@ def _name(item: Item) -> str | None:
     """The message id of an event that is wrong otherwise, for its sender to know it by."""
     try:
         found = _decode_named(item)
+        name = found.message_id or found.snake_message_id or found.id
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-    name = found.message_id or found.snake_message_id or found.id
-    return str(name)[:MOST_ID] if isinstance(name, str) else None
+        read = damaged.texts(bytes(item), _ID_NAMES)
+        name = next((read[name] for name in _ID_NAMES if read.get(name)), None)
+    return str(name)[:MOST_ID] if type(name) in (str, int) else None
 
 
-def _unreadable(error: Exception) -> DeltaError:
+def _unreadable(item: Item, error: Exception) -> DeltaError:
     if isinstance(error, msgspec.ValidationError):
         text = str(error)
         if "out of range" in text:
@@ -202,4 +203,5 @@ def _unreadable(error: Exception) -> DeltaError:
         return Invalid(f"the event must be a JSON object: {text}")
     if isinstance(error, RecursionError):
         return Invalid("the event is nested too deep")
-    return BadRequest(f"the event is not valid JSON: {str(error).removeprefix('JSON is malformed: ')}")
+    reason = json_text.reason(error, bytes(item)) if isinstance(error, msgspec.DecodeError) else str(error)
+    return BadRequest(f"the event is not valid JSON: {reason}")

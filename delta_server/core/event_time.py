@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
@@ -23,6 +24,13 @@ _MILLISECOND = timedelta(milliseconds=1)
 _from_iso = datetime.fromisoformat
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _LEAP_SECOND = re.compile(r"(.{10}[T ]23:59:)60")
+_SPACED_ZONE = re.compile(r"(\S{10}[T ]\S+) (?:([+-][0-9]{2}):?([0-9]{2})|UTC|GMT|Z)(?: [A-Z]{3,5})?")
+"""As Ruby and Go write times: `2026-05-01 12:00:00 +0200`, `2026-05-01 10:00:00 +0000 UTC`."""
+_WRITTEN = re.compile(r"[A-Z][a-z]{2},? ")
+_JAVASCRIPT = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([0-9]{2}) ([0-9]{4} [0-9:]{8}) GMT([+-][0-9]{4})( \(.*\))?")
+"""What JavaScript's `String(new Date())` gives."""
+_COMPACT = re.compile(r"[0-9]{8}[Tt][0-9]{2}")
+_LONGEST = 100
 _EXPECTED = "a time like 2026-05-01T12:00:00.000Z, or seconds or milliseconds since 1970"
 
 
@@ -55,6 +63,7 @@ def place(arrival: Arrival, timestamp: Any, original: Any = None, sent_at: Any =
     has corrected `timestamp` already. Without either it happened when it came. Raises Invalid for what is no time.
     """
     received_at = arrival.received_at
+    timestamp, original = timestamp if timestamp != "" else None, original if original != "" else None
     if timestamp is None and original is None:
         return received_at, None, 0
     flags = 0
@@ -74,17 +83,18 @@ def place(arrival: Arrival, timestamp: Any, original: Any = None, sent_at: Any =
 
 
 def read(value: Any, field: str) -> int:
-    """Milliseconds of a time as RFC 3339 (a space for the T, no zone for UTC and a date alone are understood), or as
-    seconds, ms, us or ns since 1970, whichever the number's size makes likely. Raises Invalid."""
+    """Milliseconds of a time as RFC 3339 (a space for the T, no zone for UTC and a date alone are understood), as
+    mails and HTTP have it, or as seconds, ms, us or ns since 1970, whichever the number's size makes likely. Raises
+    Invalid."""
     if type(value) is str:
         if value[4:5] != "-" or "\0" in value:  # datetime takes a NUL for the end
-            time_ms = _number_text(value, field)
+            time_ms = _other_text(value, field)
         else:
             try:
                 moment = _from_iso(value)
             except ValueError:
                 moment = _odd_moment(value, field)
-            time_ms = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+            time_ms = _since_epoch(moment)
     elif type(value) is int or type(value) is float:
         time_ms = since_1970(value)
     else:
@@ -94,16 +104,36 @@ def read(value: Any, field: str) -> int:
     return time_ms
 
 
+def _since_epoch(moment: datetime) -> int:
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+
+
 def _odd_moment(text: str, field: str) -> datetime:
     """RFC 3339 allows small letters, and a leap second, which is taken for the second before it."""
     try:
-        return datetime.fromisoformat(_LEAP_SECOND.sub(r"\g<1>59", text.upper(), count=1) if len(text) < 50 else "")
+        if len(text) > _LONGEST:
+            raise ValueError
+        text = text.strip().upper()
+        if spaced := _SPACED_ZONE.fullmatch(text):
+            text = f"{spaced[1]}{spaced[2]}:{spaced[3]}" if spaced[2] else f"{spaced[1]}Z"
+        return datetime.fromisoformat(_LEAP_SECOND.sub(r"\g<1>59", text, count=1))
     except ValueError:
         raise Invalid(f"{field} must be {_EXPECTED}", field=field) from None
 
 
-def _number_text(text: str, field: str) -> int:
-    match = _NUMBER.fullmatch(text)
-    if match is None:
-        raise Invalid(f"{field} must be {_EXPECTED}", field=field)
-    return since_1970(float(text) if match[1] else int(text))
+def _other_text(text: str, field: str) -> int:
+    """A number, ISO 8601 without hyphens (`20260501T120000Z`), or a date in words."""
+    if match := _NUMBER.fullmatch(text):
+        return since_1970(float(text) if match[1] else int(text))
+    try:
+        if len(text) > _LONGEST or not text.isprintable():
+            raise ValueError
+        if _COMPACT.match(text):
+            return _since_epoch(datetime.fromisoformat(text.upper()))
+        if written := _JAVASCRIPT.fullmatch(text):
+            return _since_epoch(parsedate_to_datetime(f"{written[2]} {written[1]} {written[3]} {written[4]}"))
+        if _WRITTEN.match(text):
+            return _since_epoch(parsedate_to_datetime(text))
+    except (ValueError, OverflowError, IndexError, TypeError):  # the last two are of odd dates in mails
+        pass
+    raise Invalid(f"{field} must be {_EXPECTED}", field=field)

@@ -56,12 +56,13 @@ def read(document: bytes, decode: Callable[[bytes], T], what: str = "the documen
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError as error:
-        raise BadRequest(f"{what} is not valid JSON: {_reason(error, document)}") from None
+        raise BadRequest(f"{what} is not valid JSON: {reason(error, document)}") from None
     except RecursionError:
         raise _too_deep(what) from None
 
 
-def _reason(error: msgspec.DecodeError, document: bytes) -> str:
+def reason(error: msgspec.DecodeError, document: bytes) -> str:
+    """What is wrong with `document`, for its sender."""
     text = str(error)
     if text == "Input data was truncated":
         half = next((match for match in _ESCAPE.finditer(document) if match[1]), None)

@@ -6,8 +6,9 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from delta_server.core import event_batch, event_checks
-from delta_server.core.errors import Invalid
+from delta_server.core import damaged, event_batch, event_checks
+from delta_server.core.damaged import Mended
+from delta_server.core.errors import BadRequest, Invalid
 from delta_server.core.event import Event
 from delta_server.core.event_batch import Item, Parsed, Read, Split
 from delta_server.core.event_checks import LARGEST_DURATION, MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, MOST_TYPE, NULL
@@ -73,7 +74,7 @@ _NO_BATCH = 'send {"events": [...]}, an array of events, or one event a line'
 
 def parse_one(body: bytes, arrival: Arrival, message_id: str | None = None) -> Parsed:
     """One event, with `message_id` if it has none of its own. Raises BadRequest, Invalid, TooLarge."""
-    found = event_batch.one(event_batch.whole(body), _reader(body, arrival))
+    found = event_batch.one(body, _reader(body, arrival))
     [event] = found.events
     if event.message_id is None:
         event.message_id = message_id
@@ -85,9 +86,9 @@ def parse_many(body: bytes, arrival: Arrival, *, lines: bool = False) -> Parsed:
 
     Raises BadRequest, Invalid, TooLarge for the request as a whole."""
     if lines or _looks_like_lines(body):
-        return event_batch.each(event_batch.lines(body), partial(_line, _reader(body, arrival)))
+        return event_batch.each(list(map(_line, event_batch.lines(body))), _reader(body, arrival))
     try:
-        items, sent_at = event_batch.read_items(body, _split)
+        items, sent_at = event_batch.read_items(body, _split, b"events")
     except msgspec.ValidationError:
         raise Invalid(_NO_BATCH, field="events") from None
     return event_batch.each(items, _reader(body, arrival.sent(sent_at)))
@@ -101,24 +102,32 @@ def _split(body: bytes) -> Split:
 
 
 def _looks_like_lines(body: bytes) -> bool:
-    """Whether the first line is an object by itself and another follows."""
+    """Whether the first line is an object by itself and another follows, or it ends as one and the next begins as one:
+    within JSON there would be a comma between them."""
     first, _, rest = body.strip().partition(b"\n")
-    return bool(rest) and first.startswith(b"{") and event_batch.is_json(first)
+    if not rest or not first.startswith(b"{"):
+        return False
+    return (first.rstrip().endswith(b"}") and rest.lstrip().startswith(b"{")) or event_batch.is_json(first)
 
 
 def _reader(body: bytes, arrival: Arrival) -> Read:
     return partial(_event, arrival, _ESCAPED_NUL in body)
 
 
-def _line(read: Read, line: Item, told: list[Told]) -> Event:
-    return read(event_batch.whole(bytes(line).strip(), "the event"), told)
+def _line(line: Item) -> Item:
+    """What no mending helps is left as it is, for the reader to refuse."""
+    text = bytes(line).strip()
+    try:
+        return damaged.item(text)
+    except BadRequest:
+        return text
 
 
 def _event(arrival: Arrival, odd: bool, item: Item, told: list[Told]) -> Event:
     if len(item) > arrival.event_bytes:
         event_checks.size(item, arrival)
     try:
-        sent = _odd(item) if odd else _decode(item)
+        sent = _odd(item) if odd or type(item) is Mended else _decode(item)
     except msgspec.ValidationError:
         sent = _odd(item)
     at, original_at, flags = place(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)

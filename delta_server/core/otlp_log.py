@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core import event_batch, event_checks, json_text
-from delta_server.core.errors import BadRequest, Invalid, TooLarge
+from delta_server.core import damaged, event_batch, event_checks, json_text
+from delta_server.core.damaged import Rest
+from delta_server.core.errors import BadRequest, Invalid
 from delta_server.core.event import Event
 from delta_server.core.event_batch import Item, Parsed
 from delta_server.core.event_checks import MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, NULL, text
@@ -19,9 +20,6 @@ from delta_server.core.event_time import Arrival, place
 from delta_server.core.profile_change import Told
 
 PLAIN = "log"
-MOST_REPEATED_BYTES = 32 << 20
-"""What resources and scopes may take once each of their records has them: 57 KB of a request could make 500 MB."""
-
 _SEVERITIES = (("trace", 10), ("debug", 10), ("info", 20), ("warn", 30), ("error", 40), ("fatal", 40))
 """Status and priority of severity numbers 1 to 4, 5 to 8 and so on."""
 
@@ -85,6 +83,14 @@ class _Request(msgspec.Struct, rename="camel"):
     resource_logs: list[_ResourceLogs] | None = None
 
 
+class _Group(msgspec.Struct, frozen=True):
+    """A resource, and each scope's records."""
+
+    resource: msgspec.Raw
+    scopes: list[tuple[msgspec.Raw, Sequence[Item]]]
+
+
+_PATH = (b"resourceLogs", b"scopeLogs", b"logRecords")
 _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_attributed = msgspec.json.Decoder(_Attributed | None).decode
 _decode_record = msgspec.json.Decoder(_Record).decode
@@ -92,26 +98,39 @@ _decode_record = msgspec.json.Decoder(_Record).decode
 
 def parse(body: bytes, arrival: Arrival) -> Parsed:
     """All records of a request. Raises BadRequest, Invalid, TooLarge for the request as a whole."""
-    groups = _read(body).resource_logs or []
+    groups, rest = _read(body)
     _refuse_too_much(groups)
     found = Parsed([], [], [])
     for group in groups:
         for part in _parts(group, arrival):
             found.events += part.events
             found.rejected += part.rejected
+    if rest is not None:
+        found.rejected += event_batch.none([rest], Invalid("")).rejected
     return found
 
 
-def _read(body: bytes) -> _Request:
-    """Half of a surrogate pair becomes U+FFFD: one text that was cut does not keep the other records out."""
+def _read(body: bytes) -> tuple[list[_Group], Rest | None]:
+    """What the request holds, and what of it cannot be told apart."""
     try:
-        return _request(body)
+        return _groups(_request(body), None), None
     except BadRequest:
-        mended = event_batch.mended(body)
-        found = _Request() if mended == body else _request(mended)
-        if not found.resource_logs:
+        found = damaged.recover(body, _PATH, most=event_batch.MOST_EVENTS)
+        if found is None or not found.items:
             raise
-        return found
+    return _groups(_request(found.skeleton), found.items), found.rest
+
+
+def _groups(request: _Request, items: Sequence[bytes] | None) -> list[_Group]:
+    """`items` are the records where `request` has only their numbers."""
+    found = []
+    for group in request.resource_logs or ():
+        scopes: list[tuple[msgspec.Raw, Sequence[Item]]] = []
+        for logs in group.scope_logs or ():
+            records: Sequence[Item] = logs.log_records or ()
+            scopes.append((logs.scope, records if items is None else [items[int(bytes(each))] for each in records]))
+        found.append(_Group(group.resource, scopes))
+    return found
 
 
 def _request(body: bytes) -> _Request:
@@ -121,33 +140,28 @@ def _request(body: bytes) -> _Request:
         raise Invalid(f"this is no ExportLogsServiceRequest of OTLP: {error}") from None
 
 
-def _refuse_too_much(groups: Sequence[_ResourceLogs]) -> None:
+def _refuse_too_much(groups: Sequence[_Group]) -> None:
     count = size_bytes = 0
     for group in groups:
-        for logs in group.scope_logs or ():
-            records = len(logs.log_records or ())
-            count, size_bytes = count + records, size_bytes + records * (len(group.resource) + len(logs.scope))
+        for scope, records in group.scopes:
+            count, size_bytes = count + len(records), size_bytes + len(records) * (len(group.resource) + len(scope))
     event_batch.refuse_too_many(count)
-    if size_bytes > MOST_REPEATED_BYTES:
-        raise TooLarge(
-            f"resources and scopes, which each of their records keeps, would take {size_bytes} bytes, more than"
-            f" {MOST_REPEATED_BYTES}: send fewer records at once"
-        )
+    event_batch.refuse_repeated(size_bytes, "resources and scopes, which each of their records keeps,")
 
 
-def _parts(group: _ResourceLogs, arrival: Arrival) -> Iterator[Parsed]:
+def _parts(group: _Group, arrival: Arrival) -> Iterator[Parsed]:
     """The records of each scope; those whose resource or scope is wrong are refused."""
     resource: dict[str, Any] | None = None
-    for logs in group.scope_logs or ():
+    for scope, records in group.scopes:
         try:
             resource = _origin(group.resource) if resource is None else resource
-            origin = resource | _origin(logs.scope, is_scope=True)
+            origin = resource | _origin(scope, is_scope=True)
             source = text(_id(origin.pop("service.name", None)), "service.name", MOST_ID)
         except event_batch.WRONG as error:
-            yield event_batch.none(logs.log_records or (), error)
+            yield event_batch.none(records, error)
             continue
-        repeated_bytes = len(group.resource) + len(logs.scope)
-        yield event_batch.each(logs.log_records or (), partial(_event, arrival, source, origin, repeated_bytes))
+        repeated_bytes = len(group.resource) + len(scope)
+        yield event_batch.each(records, partial(_event, arrival, source, origin, repeated_bytes))
 
 
 def _origin(raw: msgspec.Raw, *, is_scope: bool = False) -> dict[str, Any]:

@@ -52,6 +52,16 @@ class _Context(msgspec.Struct, gc=False):
 class _Batch(msgspec.Struct, rename="camel"):
     batch: msgspec.Raw = NULL
     sent_at: Any = None
+    context: msgspec.Raw = NULL
+    integrations: msgspec.Raw = NULL
+
+
+class _Shared(msgspec.Struct, frozen=True):
+    """What a batch says of all its calls."""
+
+    context: msgspec.Raw | None = None
+    integrations: msgspec.Raw | None = None
+    size_bytes: int = 0
 
 
 _decode = msgspec.json.Decoder(_Call).decode
@@ -59,37 +69,64 @@ _decode_batch = msgspec.json.Decoder(_Batch).decode
 _decode_context = msgspec.json.Decoder(_Context).decode
 _decode_traits = msgspec.json.Decoder(dict[str, Any]).decode
 _SESSION_NAMES = ("sessionId", "session_id")
+_NOTHING = _Shared()
 
 
 def parse_one(body: bytes, call: str, arrival: Arrival) -> Parsed:
     """A single call; which one, its path says. Raises BadRequest, Invalid, TooLarge."""
-    return event_batch.one(event_batch.whole(body), partial(_event, arrival, call))
+    return event_batch.one(body, partial(_event, arrival, _NOTHING, call))
 
 
 def parse_many(body: bytes, arrival: Arrival) -> Parsed:
     """`{"batch": [...], "sentAt": "..."}`. Raises BadRequest, Invalid, TooLarge for the request as a whole."""
     try:
-        items, sent_at = event_batch.read_items(body, _split)
+        items, batch = event_batch.read_items(body, _split, b"batch")
     except msgspec.ValidationError:
         raise Invalid('send {"batch": [...]} with a list of calls', field="batch") from None
-    return event_batch.each(items, partial(_event, arrival.sent(sent_at), None))
+    shared = _shared(batch)
+    event_batch.refuse_repeated(shared.size_bytes * len(items), "the batch's context, which each of its calls keeps,")
+    return event_batch.each(items, partial(_event, arrival.sent(batch.sent_at), shared, None))
 
 
 def _split(body: bytes) -> Split:
     batch = _decode_batch(body)
-    return event_batch.decode_items(batch.batch), batch.sent_at
+    return event_batch.decode_items(batch.batch), batch
 
 
-def _event(arrival: Arrival, call: str | None, item: Item, told: list[Told]) -> Event:
-    event_checks.size(item, arrival)
+def _shared(batch: _Batch) -> _Shared:
+    """What is no object is left out: it is no single call's fault."""
+    if batch.context is NULL and batch.integrations is NULL:
+        return _NOTHING
+    context, integrations = _object_or_none(batch.context), _object_or_none(batch.integrations)
+    return _Shared(context, integrations, len(context or b"") + len(integrations or b""))
+
+
+def _object_or_none(raw: msgspec.Raw) -> msgspec.Raw | None:
+    try:
+        return event_checks.json_object(raw, "context")
+    except Invalid:
+        return None
+
+
+def _merged(shared: msgspec.Raw | None, own: msgspec.Raw | None) -> msgspec.Raw | None:
+    """The members of both; those of `own` win."""
+    if shared is None or own is None:
+        return own or shared
+    return event_checks.joined({**members(shared), **members(own)})
+
+
+def _event(arrival: Arrival, shared: _Shared, call: str | None, item: Item, told: list[Told]) -> Event:
+    event_checks.size(item, arrival, shared.size_bytes)
     sent = _decode(item)
     call = call or _call(sent.type)
-    context = event_checks.json_object(sent.context, "context")
+    context = _merged(shared.context, event_checks.json_object(sent.context, "context"))
+    integrations = _merged(shared.integrations, event_checks.json_object(sent.integrations, "integrations"))
     known = _known(context)
     at, original_at, flags = place(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
     user_id = text(sent.user_id, "userId", MOST_ID)
     anonymous_id = text(sent.anonymous_id, "anonymousId", MOST_ID)
     data = _data(call, sent, known)
+    names = _names(call, sent)
     told.extend(_told(call, sent, user_id, anonymous_id, data, at))
     return Event(
         at,
@@ -99,8 +136,8 @@ def _event(arrival: Arrival, call: str | None, item: Item, told: list[Told]) -> 
         user_id=user_id,
         anonymous_id=anonymous_id,
         session_id=_session(known, data),
-        data=_with_names(call, sent, data),
-        metadata=_metadata(call, sent, context),
+        data=event_checks.joined({**names, **members(data)}) if any(names.values()) else data,
+        metadata=_metadata(call, sent.channel, context, integrations, _hidden(names, data)),
         message_id=text(sent.message_id, "messageId", MOST_MESSAGE_ID),
         original_at=original_at,
         flags=flags,
@@ -131,18 +168,25 @@ def _data(call: str, sent: _Call, known: _Context) -> msgspec.Raw | None:
     return event_checks.json_data(sent.properties, "properties")
 
 
-def _with_names(call: str, sent: _Call, data: msgspec.Raw | None) -> msgspec.Raw | None:
+def _names(call: str, sent: _Call) -> dict[str, str | None]:
     """The parameters of calls that stand outside of their properties."""
-    names: dict[str, Any] = {}
     if call in ("page", "screen"):
-        names = {"name": text(sent.name, "name", MOST_ID), "category": text(sent.category, "category", MOST_ID)}
-    elif call == "group":
-        names = {"groupId": text(sent.group_id, "groupId", MOST_ID)}
-    elif call == "alias":
-        names = {"previousId": text(sent.previous_id, "previousId", MOST_ID)}
-    if not any(names.values()):
-        return data
-    return event_checks.joined({**names, **members(data)})
+        return {"name": text(sent.name, "name", MOST_ID), "category": text(sent.category, "category", MOST_ID)}
+    if call == "group":
+        return {"groupId": text(sent.group_id, "groupId", MOST_ID)}
+    return {"previousId": text(sent.previous_id, "previousId", MOST_ID)} if call == "alias" else {}
+
+
+def _hidden(names: dict[str, str | None], data: msgspec.Raw | None) -> dict[str, str]:
+    """Those of `names` that properties of that name and another value take the place of, as `callName` and so on."""
+    if data is None or not any(names.values()):
+        return {}
+    own = members(data)
+    return {
+        f"call{name[0].upper()}{name[1:]}": value
+        for name, value in names.items()
+        if value and name in own and msgspec.json.decode(own[name]) != value
+    }
 
 
 def _source(known: _Context, channel: Any) -> str | None:
@@ -161,13 +205,15 @@ def _session(known: _Context, data: msgspec.Raw | None) -> str | None:
     return text(session, "sessionId", MOST_ID) if type(session) in (str, int, float) else None
 
 
-def _metadata(call: str, sent: _Call, context: msgspec.Raw | None) -> msgspec.Raw | None:
+def _metadata(
+    call: str, channel: Any, context: msgspec.Raw | None, integrations: msgspec.Raw | None, hidden: dict[str, str]
+) -> msgspec.Raw | None:
     """The context; `callType` tells a page call from a track call of an event named page."""
-    integrations = event_checks.json_object(sent.integrations, "integrations")
-    channel = sent.channel if type(sent.channel) is str else None
+    if type(channel) is not str:
+        channel = None
     if call == "track" and integrations is None and channel is None:
         return context
-    more = {"callType": None if call == "track" else call, "integrations": integrations, "channel": channel}
+    more = {"callType": None if call == "track" else call, "integrations": integrations, "channel": channel, **hidden}
     return event_checks.joined({**members(context), **more})
 
 

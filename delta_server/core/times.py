@@ -46,7 +46,8 @@ def _parse(text: str, field: str, expected: str) -> int:
     if _SINCE_1970.fullmatch(text):
         return since_1970(float(text) if "." in text else int(text))
     try:
-        moment = datetime.fromisoformat(text if text.isprintable() else "")  # it takes a NUL for the end
+        # It takes a NUL for the end; RFC 3339 allows small letters
+        moment = datetime.fromisoformat(text.upper() if text.isprintable() else "")
     except ValueError:
         hint = "; in a URL the + of a zone is written %2B" if _LOST_PLUS.fullmatch(text[:50]) else ""
         raise Invalid(f"{field} must be {expected}{hint}", field=field) from None

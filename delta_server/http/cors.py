@@ -15,8 +15,8 @@ _EXPOSED = (b"access-control-expose-headers", b"Retry-After, X-Request-Id")
 _OPEN: Headers = [*_CLOSED, (b"access-control-allow-origin", b"*"), _EXPOSED]
 
 _HEADERS = (
-    "Authorization, Content-Type, AnonymousId, X-Retry-Count, X-Write-Key, X-Api-Key, X-Tenant-Id, Content-Encoding, "
-    "Idempotency-Key, X-Request-Id, *"
+    "Authorization, Content-Type, AnonymousId, SentAt, X-Retry-Count, X-Write-Key, X-Api-Key, X-Tenant-Id, "
+    "Content-Encoding, Idempotency-Key, X-Request-Id, *"
 )
 """The star is for what pages' tracing adds; those before it are for browsers that do not know it."""
 _MAX_AGE_S = 86_400

@@ -26,6 +26,8 @@ log = structlog.get_logger("delta.access")
 
 MAX_TARGET_BYTES = 8192
 LOGGED_PATH = 100
+_LONGEST_RETRY_S = {"/v1/logs": 5}
+"""OpenTelemetry's exporters have 10 s for all their tries, and drop a batch at once when they are to wait longer."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/healthz", "/metrics"})
 _KEY = re.compile(r"dk_\w*")
@@ -68,6 +70,7 @@ class Edge:
             clock=self._clock,
         )
         scope = self._inner(outer, exchange)
+        exchange.longest_retry_s = _LONGEST_RETRY_S.get(scope["path"].rstrip("/"))
         self._metrics.in_flight.inc()
         try:
             await self._answer(scope, exchange)

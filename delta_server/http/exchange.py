@@ -100,6 +100,8 @@ class Exchange:
         self._answer_share: Share | None = None
         self._body_pending = body_pending
         self._clock = clock
+        self.longest_retry_s: int | None = None
+        """The largest `Retry-After` that whoever asks here waits for."""
         self._deadline: float | None = None
         self._body_ended = False
         self._start: Message | None = None
@@ -235,6 +237,8 @@ class Exchange:
             *self.origin_headers,
             (b"x-request-id", self.request_id.encode()),
         ]
+        if self.longest_retry_s is not None:
+            headers = [_sooner(header, self.longest_retry_s) for header in headers]
         present = {name.lower() for name, _ in headers}
         if b"cache-control" not in present:
             headers.append((b"cache-control", b"no-store"))
@@ -277,6 +281,11 @@ def _varies(headers: Headers) -> bool:
         if name == b"content-type":
             kind = value.lower()
     return kind.startswith(_COMPRESSIBLE) and not kind.startswith(b"text/event-stream")
+
+
+def _sooner(header: tuple[bytes, bytes], most_s: int) -> tuple[bytes, bytes]:
+    name, value = header
+    return (name, b"%d" % min(int(value), most_s)) if name.lower() == b"retry-after" else header
 
 
 def _weaken(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

@@ -104,7 +104,8 @@ class Gate:
         exchange.limit_body(self._body_limits[route.access.body])
         if (caller := self._caller(scope, route)) is not None:
             exchange.belongs_to(caller.key_id if caller.project is None else f"project {caller.project}")
-        scope["query_string"] = checked_query(scope["query_string"], route)
+        if not route.access.cross_origin:  # clients of other products, and proxies before them, add what they like
+            scope["query_string"] = checked_query(scope["query_string"], route)
         if any("%" in str(value) for value in scope["path_params"].values()):
             # A new dict: the router caches the one it made.
             scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
@@ -146,9 +147,6 @@ def _route(access: Access, handler: HTTPRouteHandler, parameters: Set[Any], list
     if takes_project(access):  # the gate reads it, no handler declares it
         names.add(auth.PROJECT)
     aliases = other_names(names)
-    if access.scope == "ingest":  # likewise
-        names.add(ingest_auth.QUERY_NAME)
-        aliases[ingest_auth.QUERY_ALIAS] = ingest_auth.QUERY_NAME
     lists = frozenset(lists)
     # As PHP and axios write arrays.
     aliases |= {f"{form}[]": name for form, name in ({name: name for name in lists} | aliases).items() if name in lists}

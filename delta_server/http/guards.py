@@ -95,7 +95,15 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/events/stats"): READ,
     **{("POST", f"/v1/{call}"): INGEST for call in ("track", "identify", "page", "screen", "group", "alias", "batch")},
     **{("POST", f"/v1/{letter}"): INGEST for letter in "tipsgab"},
+    # Jitsu's clients send the same calls to /api/s/CALL, its servers to /api/s/s2s/CALL
+    **{
+        ("POST", f"/v1/s/{at}{call}"): INGEST
+        for at in ("", "s2s/")
+        for call in ("track", "identify", "page", "screen", "group", "alias", "batch")
+    },
+    ("POST", "/v1/import"): INGEST,
     ("POST", "/beacon/v1/batch"): INGEST,
+    ("GET", "/sourceConfig"): INGEST,
     ("GET", "/v1/projects/{}/settings"): KEY_IN_PATH,
     ("POST", "/v1/logs"): INGEST,
     # Questions about events

@@ -46,6 +46,12 @@ def caller_with(request: Request[Any, Any, Any], key: str) -> Caller:
     return sign_in(cast("Scope", request.scope), request.app.state.authenticate, key)
 
 
+def key_in(request: Request[Any, Any, Any]) -> str | None:
+    """As `key_of`, of a request that the gate has let through."""
+    scope = cast("Scope", request.scope)
+    return key_of(scope["headers"], scope["query_string"])
+
+
 def sign_in(scope: Scope, authenticate: Authenticate, key: str) -> Caller:
     """Sets `scope["user"]`. Raises Unauthorized, and Forbidden for keys and sites that may not send events."""
     caller = authenticate(key, auth.tenants_of(scope["headers"]))

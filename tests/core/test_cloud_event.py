@@ -45,6 +45,19 @@ def test_the_least_there_is() -> None:
         ({"data": "<much/>", "datacontenttype": "text/xml"}, {"value": "<much/>"}, {"datacontenttype": "text/xml"}),
         ({"data": None}, None, None),
         ({"data_base64": "AQI="}, {"value": "AQI="}, {"dataencoding": "base64"}),
+        ({"data_base64": "eyJhIjoxLjEwfQ=="}, {"a": 1.1}, None),
+        (
+            {"data_base64": "eyJhIjoxLjEwfQ==", "datacontenttype": "application/vnd.x+json; charset=utf-8"},
+            {"a": 1.1},
+            {"datacontenttype": "application/vnd.x+json; charset=utf-8"},
+        ),
+        (
+            {"data_base64": "eyJhIjoxLjEwfQ==", "datacontenttype": "application/zip"},
+            {"value": "eyJhIjoxLjEwfQ=="},
+            {"datacontenttype": "application/zip", "dataencoding": "base64"},
+        ),
+        ({"data_base64": "aGk=", "datacontenttype": "text/plain"}, {"value": "hi"}, {"datacontenttype": "text/plain"}),
+        ({"data_base64": "/w==", "datacontenttype": "application/json"}, {"value": "/w=="}, {"dataencoding": "base64"}),
         ({"subject": "x", "comexampleext": 5, "flag": True}, None, {"subject": "x", "comexampleext": 5, "flag": True}),
         ({"odd": {"a": [1]}, "none": None}, None, {"odd": {"a": [1]}}),
         ({"writeKey": "dk_write_x", "write_key": "dk_proj_x"}, None, None),
@@ -144,10 +157,18 @@ def test_headers_are_decoded(header: bytes, wanted: str) -> None:
     assert value(binary(b"", "", (b"ce-subject", header)).metadata) == {"subject": wanted}
 
 
-@pytest.mark.parametrize("header", [b"%C0%80", b"%ED%A0%80", b"\xff", b"%FF"])
-def test_headers_that_are_no_utf8(header: bytes) -> None:
-    with pytest.raises(DeltaError, match="ce-subject is not percent-encoded UTF-8"):
-        binary(b"", "", (b"ce-subject", header))
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        (b"Z\xfcrich", "Zürich"),
+        (b"%C0%80", "À\x80"),
+        (b"%FC 7% off", "ü 7% off"),
+        (b"\xe9t\xe9%20%E2%82%AC", "été €"),
+        (b'"\xff"', "ÿ"),
+    ],
+)
+def test_headers_that_are_no_utf8_are_latin_1(header: bytes, wanted: str) -> None:
+    assert value(binary(b"", "", (b"ce-subject", header)).metadata) == {"subject": wanted}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,15 @@ HOUR = 3_600_000
         ("2026-11-20t12:00:00z", NOW),
         ("2026-11-20T23:59:60Z", NOW + 12 * HOUR - 1000),
         ("2026-11-20", NOW - 12 * HOUR),
+        ("20261120T120000Z", NOW),
+        ("20261120T130000+0100", NOW),
+        ("20261120t120000.705z", NOW + 705),
+        ("Fri, 20 Nov 2026 12:00:00 GMT", NOW),
+        ("Fri, 20 Nov 2026 13:00:00 +0100", NOW),
+        ("Fri Nov 20 2026 13:00:00 GMT+0100 (Central European Standard Time)", NOW),
+        ("2026-11-20 13:00:00 +0100", NOW),
+        ("2026-11-20 12:00:00 UTC", NOW),
+        ("2026-11-20 12:00:00.705 +0000 UTC", NOW + 705),
         (NOW, NOW),
         (NOW // 1000, NOW),
         (NOW / 1000 + 0.25, NOW + 250),
@@ -48,7 +57,8 @@ def test_times(value: Any, wanted: int) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "", "now", "tomorrow", "2026-13-01", "2026-11-20T25:00:00Z", "2026-11-20T12:00:00Z\0", "2026-11-20T12:00:00Zx",
+        "", "now", "tomorrow", "Fri, 32 Nov 2026 10:00:00 GMT", "Fri, ", "20261127T250000Z", "20261127T", "Mon Tue",
+        "2026-13-01", "2026-11-20T25:00:00Z", "2026-11-20T12:00:00Z\0", "2026-11-20T12:00:00Zx",
         "20/11/2026", "NaN", "1e9", "--1", "9" * 5000, "9" * 21, 10**20, 10**400, 1e300, -1e300, True, None, [], {},
         "0001-01-01T00:00:00+14:00", "2026-11-20T12:00:00+99:99", "\U0001f40b", "-" * 100_000,
     ],
@@ -62,6 +72,12 @@ def test_what_is_no_time(value: Any) -> None:
 def test_nothing_else_is_raised(value: Any) -> None:
     with suppress(Invalid):
         assert times.EARLIEST_MS <= event_time.read(value, "timestamp") <= times.LATEST_MS
+
+
+@pytest.mark.parametrize(("timestamp", "original"), [("", None), (None, ""), ("", "")])
+def test_an_empty_text_is_no_time_at_all(timestamp: Any, original: Any) -> None:
+    assert event_time.place(Arrival(NOW, 1), timestamp, original) == (NOW, None, 0)
+    assert event_time.place(Arrival(NOW, 1), "", NOW - 5) == (NOW - 5, None, 0)
 
 
 @given(st.integers(times.EARLIEST_MS, times.LATEST_MS))

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from delta_server.core import segment_event
-from delta_server.core.errors import DeltaError, Invalid
+from delta_server.core.errors import DeltaError, Invalid, TooLarge
 from delta_server.core.event import Event, lines
 from delta_server.core.event_batch import Parsed
 from delta_server.core.event_time import Arrival
 from delta_server.core.profile_change import Alias, ProfileChange
-from tests.hostile.inputs import BROKEN_JSON, ODD_JSON
+from tests.hostile.inputs import BROKEN_JSON, MENDABLE, ODD_JSON
 
 NOW = 1_795_176_000_000
 ARRIVAL = Arrival(NOW, 32_768)
@@ -39,13 +39,53 @@ CASES: list[tuple[str, dict[str, Any], str, Any, Any]] = [
     ("track", {"event": "a", "integrations": {"All": False}}, "a", None, {"integrations": {"All": False}}),
     ("track", {"event": "a", "integrations": {}}, "a", None, None),
     ("page", {"name": "Home", "properties": {"url": "/"}}, "page", {"name": "Home", "url": "/"}, {"callType": "page"}),
-    ("page", {"name": "Home", "properties": {"name": "home"}}, "page", {"name": "home"}, {"callType": "page"}),
+    ("page", {"name": "Home", "properties": {"name": "home"}}, "page", {"name": "home"},
+     {"callType": "page", "callName": "Home"}),
+    ("screen", {"name": "A", "category": "B", "properties": {"name": "A", "category": 5}}, "screen",
+     {"name": "A", "category": 5}, {"callType": "screen", "callCategory": "B"}),
+    ("group", {"groupId": "g", "traits": {"groupId": "h"}}, "group", {"groupId": "h"},
+     {"callType": "group", "callGroupId": "g"}),
     ("page", {}, "page", None, {"callType": "page"}),
     ("screen", {"category": "Docs"}, "screen", {"category": "Docs"}, {"callType": "screen"}),
     ("identify", {"userId": "u", "traits": {"a": 1}}, "identify", {"a": 1}, {"callType": "identify"}),
     ("group", {"groupId": 7, "traits": {"a": 1}}, "group", {"groupId": "7", "a": 1}, {"callType": "group"}),
     ("alias", {"previousId": "old"}, "alias", {"previousId": "old"}, {"callType": "alias"}),
 ]  # fmt: skip
+
+
+SHARED: dict[str, Any] = {"context": {"app": {"name": "billing"}, "ip": "::1"}, "integrations": {"All": True, "x": 1}}
+
+
+@pytest.mark.parametrize(
+    ("shared", "own", "source", "metadata"),
+    [
+        (SHARED, {}, "billing", {**SHARED["context"], "integrations": SHARED["integrations"]}),
+        (SHARED, {"context": {"ip": "9"}, "integrations": {"x": 2}}, "billing",
+         {"app": {"name": "billing"}, "ip": "9", "integrations": {"All": True, "x": 2}}),
+        (SHARED, {"context": {"app": None}}, None,
+         {"app": None, "ip": "::1", "integrations": {"All": True, "x": 1}}),
+        ({"context": {"app": {"name": "b"}}}, {"context": {"a": 1}}, "b", {"app": {"name": "b"}, "a": 1}),
+        ({"context": None, "integrations": {}}, {"context": {"a": 1}}, None, {"a": 1}),
+        ({"context": 5, "integrations": []}, {"context": {"a": 1}}, None, {"a": 1}),
+    ],
+)  # fmt: skip
+def test_what_a_batch_says_of_all_its_calls(
+    shared: dict[str, Any], own: dict[str, Any], source: str | None, metadata: Any
+) -> None:
+    batch = {"batch": [{"type": "track", "event": "a", **own}, {"type": "track", "event": "b"}], **shared}
+    found = segment_event.parse_many(msgspec.json.encode(batch), ARRIVAL)
+    assert found.rejected == []
+    assert (found.events[0].source, value(found.events[0].metadata)) == (source, metadata)
+
+
+def test_a_large_context_is_not_repeated_without_end() -> None:
+    batch = {"context": {"a": "x" * 20_000}, "batch": [{"type": "track", "event": "a"}] * 2000}
+    with pytest.raises(TooLarge, match="send fewer at once"):
+        segment_event.parse_many(msgspec.json.encode(batch), ARRIVAL)
+    batch = {"context": {"a": "x" * 33_000}, "batch": [{"type": "track", "event": "a"}]}
+    assert [one.code for one in segment_event.parse_many(msgspec.json.encode(batch), ARRIVAL).rejected] == [
+        "PAYLOAD_TOO_LARGE"
+    ]
 
 
 @pytest.mark.parametrize(("call", "body", "kind", "data", "metadata"), CASES)
@@ -180,7 +220,7 @@ def test_hostile_json(name: str) -> None:
     for call in segment_event.CALLS:
         try:
             segment_event.parse_one(body, call, ARRIVAL)
-            assert name in ODD_JSON
+            assert name in ODD_JSON or name in MENDABLE
         except DeltaError as error:
             assert error.status in (400, 413)  # noqa: PT017 - some of them may be read
     with pytest.raises(DeltaError):

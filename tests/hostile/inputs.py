@@ -31,6 +31,12 @@ BROKEN_JSON: dict[str, bytes] = {
 }
 """Refused wherever JSON is taken, documents included."""
 
+MENDABLE = frozenset({
+    "NaN", "Infinity", "lone high surrogate", "lone low surrogate", "lone surrogate as a name", "surrogates in UTF-8",
+    "invalid UTF-8", "overlong UTF-8", "byte order mark", "control character",
+})  # fmt: skip
+"""Those of BROKEN_JSON that events are mended of."""
+
 ODD_JSON: dict[str, bytes] = {
     "null": b"null",
     "number": b"1",

@@ -91,7 +91,7 @@ def _call(call: str) -> HTTPRouteHandler:
     """The route of one of Segment's calls."""
 
     @post(
-        [f"/v1/{call}", f"/v1/{_SHORT[call]}"],
+        [f"/v1/{call}", f"/v1/{_SHORT[call]}", f"/v1/s/{call}", f"/v1/s/s2s/{call}"],
         summary=f"Segment's {call} call",
         tags=["Segment"],
         status_code=200,
@@ -109,7 +109,7 @@ def _call(call: str) -> HTTPRouteHandler:
 
 
 @post(
-    ["/v1/batch", "/v1/b", "/beacon/v1/batch"],
+    ["/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch", "/v1/s/batch", "/v1/s/s2s/batch"],
     summary="Many of Segment's calls",
     tags=["Segment"],
     status_code=200,
@@ -117,6 +117,7 @@ def _call(call: str) -> HTTPRouteHandler:
     opt=example(request=schemas.EXAMPLE_CALL_BATCH, answer=schemas.EXAMPLE_BATCH_TAKEN, media_type=_JSON),
 )
 async def create_calls(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
+    """`context` and `integrations` beside the batch are those of each call, whose own win member by member."""
     project, body = await _sent(request, services)
     return Response(await service.take(services, project, body, segment_event.parse_many))
 
@@ -130,6 +131,18 @@ async def create_calls(request: Request[Any, Any, Any], services: NamedDependenc
 async def settings(request: Request[Any, Any, Any], write_key: FromPath[str]) -> dict[str, Any]:
     ingest_auth.caller_with(request, write_key)
     return schemas.browser_settings(write_key)
+
+
+@get(
+    "/sourceConfig",
+    summary="What RudderStack's browser and mobile clients load first",
+    tags=["Segment"],
+    opt=example(answer=schemas.source_config("dk_write_...")),
+)
+async def source_config(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """Their `configUrl` (`controlPlaneUrl` of the mobile ones) is this server. Without it they send nothing."""
+    ingest_auth.caller_of(request)
+    return schemas.source_config(ingest_auth.key_in(request) or "")
 
 
 @post(
@@ -154,4 +167,4 @@ async def create_logs(request: Request[Any, Any, Any], services: NamedDependency
     return Response(LogsTaken(PartialSuccess(str(len(taken.rejected)), taken.rejected[0].message)))
 
 
-ROUTES = [create, create_many, *map(_call, segment_event.CALLS), create_calls, settings, create_logs]
+ROUTES = [create, create_many, *map(_call, segment_event.CALLS), create_calls, settings, source_config, create_logs]

@@ -97,6 +97,25 @@ EXAMPLE_LOGS: dict[str, Any] = {
 }
 
 
+def source_config(write_key: str) -> dict[str, Any]:
+    """What RudderStack's clients ask their control plane for: a source that is switched on, with no destinations but
+    the data plane that the page names."""
+    off = {"enabled": False}
+    return {
+        "source": {
+            "id": "delta",
+            "name": "delta",
+            "writeKey": write_key,
+            "enabled": True,
+            "workspaceId": "delta",
+            "config": {"statsCollection": {"errors": off, "metrics": off}},
+            "destinations": [],
+            "updatedAt": "2026-01-01T00:00:00.000Z",
+            "dataplanes": {},
+        }
+    }
+
+
 def browser_settings(write_key: str) -> dict[str, Any]:
     """What analytics-next asks its CDN for before it sends anything: the one destination, which is the sender itself,
     and no plan that would hold an event back. Where to send stays what the page said (`apiHost`): no answer may

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from delta_server.app import Application
+from delta_server.core.errors import Unavailable
 from delta_server.core.event_batch import Parsed
 from delta_server.core.event_time import Arrival
 from delta_server.features.events import service
@@ -24,6 +25,7 @@ EVENT = {"eventType": "signup", "userId": "u1", "messageId": "m1"}
 ONE = {"success": True, "accepted": 1, "duplicates": 0, "rejected": []}
 AGAIN = {"success": True, "accepted": 0, "duplicates": 1, "rejected": []}
 SINGLE = ["track", "identify", "page", "screen", "group", "alias"]
+JITSU = [f"/api/s/{at}{call}" for at in ("", "s2s/") for call in (*SINGLE, "batch")]
 TAKING = ["/v1/events", "/v1/events/batch", "/v1/batch", "/beacon/v1/batch", "/v1/logs", *(f"/v1/{c}" for c in SINGLE)]
 
 
@@ -74,7 +76,9 @@ REFUSED = [
     *(post(f"no JSON at {path}", path, 400, raw=b"eventType=a", says="not valid JSON") for path in TAKING),
     *(post(f"half a body at {path}", path, 400, raw=b'{"a": ', says="ends too early") for path in TAKING),
     *(post(f"too much at {path}", path, 413, raw=b" " * 4_194_305, says="events.request_bytes") for path in TAKING),
-    *(post(f"an unknown parameter at {path}", f"{path}?a=1", 400, body=EVENT, field="a") for path in TAKING),
+    *(post(f"no key at {path}", path, 401, key=None, body=EVENT, says="this needs a key") for path in JITSU),
+    Row("RudderStack's settings without a key", "GET", "/sourceConfig/?p=npm&v=3", 401, key=None),
+    Row("RudderStack's settings with a reading key", "GET", "/sourceConfig", 403, key="read"),
     Row("reading the settings without a key", "GET", "/v1/projects/nobody/settings", 401, key=None),
     Row("reading the settings with a reading key", "GET", "/v1/projects/{read}/settings", 403, key=None),
     post("an event without a type", "/v1/events", 400, body={"userId": "u"}, field="eventType"),
@@ -97,6 +101,69 @@ async def test_refusals_store_nothing(app: Application, client: httpx.AsyncClien
     row = msgspec.structs.replace(row, path=row.path.format(read=keys.read), says=row.says.replace("32 KiB", "32768"))
     await check(client, keys, row)
     assert await stored(app) == []
+
+
+CALL = {"type": "track", "event": "a", "userId": "u", "messageId": "m1", "eventType": "a", "groupId": "g"}
+BATCH = {"batch": [CALL], "events": [CALL]}
+
+
+@pytest.mark.parametrize(
+    "query", ["?_=1", "?compression=gzip&ver=1&ver=2", "?%ff&writeKey=x&a[]=1", "?" + "a=1&" * 101]
+)
+async def test_whatever_stands_in_the_query_is_no_fault(
+    app: Application, client: httpx.AsyncClient, keys: Keys, query: str
+) -> None:
+    headers = bearer(keys.ingest)
+    for path in [*TAKING, *JITSU]:
+        body = BATCH if "batch" in path else CALL
+        assert (await client.post(path + query, json=body, headers=headers)).status_code == 200, path
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/import", "/v1/import/", "/v1/batch/", "/v1/b/", "/beacon/v1/batch/", "/api/s/batch"]
+)
+async def test_batches_come_to_many_addresses(
+    app: Application, client: httpx.AsyncClient, keys: Keys, path: str
+) -> None:
+    assert (await client.post(path, json=BATCH, headers=bearer(keys.ingest))).json() == ONE
+    assert [event.type for event in await stored(app)] == ["a"]
+
+
+@pytest.mark.parametrize("at", ["s", "s2s", "s2s/"])
+async def test_jitsus_client(app: Application, client: httpx.AsyncClient, keys: Keys, at: str) -> None:
+    path = f"/api/s/{'' if at == 's' else 's2s/'}"
+    for call in SINGLE:
+        sent = {**CALL, "type": call, "messageId": call, "writeKey": "***", "sentAt": NOW, "timestamp": NOW}
+        answer = await client.post(f"{path}{call}", json=sent, headers={"x-write-key": f"{keys.ingest}:secret"})
+        assert answer.json() == ONE, call
+    assert [event.type for event in await stored(app)] == ["a", *SINGLE[1:]]
+
+
+async def test_rudderstacks_configuration(client: httpx.AsyncClient, keys: Keys) -> None:
+    url = f"/sourceConfig/?p=npm&v=3.34.1&build=modern&writeKey={keys.ingest}&lockIntegrationsVersion=true"
+    for headers in ({}, {"authorization": "Basic " + base64.b64encode(f"{keys.ingest}:".encode()).decode()}):
+        answer = await client.get(
+            url if not headers else "/sourceConfig/", headers={**headers, "origin": "https://a.example"}
+        )
+        source = answer.json()["source"]
+        assert (source["writeKey"], source["enabled"], source["destinations"]) == (keys.ingest, True, [])
+        assert answer.headers["access-control-allow-origin"] == "*"
+    told = await client.options(url, headers={"origin": "https://a.example", "access-control-request-method": "GET"})
+    assert (told.status_code, told.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
+    allowed = told.headers["access-control-allow-headers"].lower().split(", ")
+    assert {"authorization", "sentat", "anonymousid"} < set(allowed)
+
+
+@pytest.mark.parametrize(("path", "wanted"), [("/v1/logs", "5"), ("/v1/logs/", "5"), ("/v1/batch", "60")])
+async def test_exporters_are_never_to_wait_long(
+    app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch, path: str, wanted: str
+) -> None:
+    async def full(*_: Any) -> None:
+        raise Unavailable("the disk is full", retry_after_s=60)
+
+    monkeypatch.setattr(service, "take", full)
+    answer = await client.post(path, json=BATCH, headers=bearer(keys.ingest))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, wanted)
 
 
 @pytest.mark.parametrize("path", TAKING)
@@ -364,3 +431,33 @@ async def test_protobuf_is_refused_with_the_way_out(client: httpx.AsyncClient, k
     answer = await client.post("/v1/logs", content=b"\x0a\x00", headers=headers)
     assert answer.status_code == 415
     assert "http/json" in answer.json()["message"]
+
+
+DAMAGED = (
+    b'[{"eventType":"a","data":{"x":1.50}},{"eventType":"b","data":{"x":NaN}},'
+    b'{"messageId":"m","eventType":"c",},{"eventType":"d"}]'
+)
+PACKED = {"identity": DAMAGED, "gzip": gzip.compress(DAMAGED), "zstd": zstandard.compress(DAMAGED)}
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+async def test_one_that_cannot_be_read_costs_no_other(
+    app: Application, client: httpx.AsyncClient, keys: Keys, encoding: str
+) -> None:
+    headers = {**bearer(keys.ingest), "content-encoding": encoding}
+    answer = (await client.post("/v1/events/batch", content=PACKED[encoding], headers=headers)).json()
+    assert [(one["index"], one["messageId"]) for one in answer["rejected"]] == [(2, "m")]
+    assert [event.type for event in await stored(app)] == ["a", "b", "d"]
+
+
+async def test_a_call_that_had_to_be_mended(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    body = rb'{"event":"cut","messageId":"m","properties":{"t":"hi \ud83d","n":NaN}}'
+    answer = await client.post("/v1/track", content=body, headers=bearer(keys.ingest))
+    assert answer.json() == ONE
+    listed = (await client.get("/v1/events/raw", headers=bearer(keys.read))).json()["data"]
+    assert [(event["data"], event["flags"]) for event in listed] == [({"t": "hi �", "n": None}, ["mended"])]
+
+
+async def test_the_key_may_stand_in_a_body_that_is_damaged(client: httpx.AsyncClient, keys: Keys) -> None:
+    body = b'{"batch":[{"type":"track","event":"a","properties":{"x":NaN}}],"writeKey":"%s"}' % keys.ingest.encode()
+    assert (await client.post("/v1/batch", content=body)).json() == ONE
