@@ -12,6 +12,7 @@ import structlog
 import uuid_utils
 
 from delta_server.config import Config
+from delta_server.core.errors import BadRequest
 from delta_server.http.address import UNKNOWN, Client, resolver
 from delta_server.http.asgi import App, Headers, Receive, Scope, Send
 from delta_server.http.errors import UriTooLong
@@ -82,6 +83,7 @@ class Edge:
     async def _answer(self, scope: Scope, exchange: Exchange) -> None:
         try:
             _check_target(scope)
+            _check_head(scope)
             await self.app(scope, exchange.receive, exchange.send)
         except Exception as error:  # Litestar answers what handlers raise; this is what it cannot
             if not await exchange.fail(error):
@@ -152,6 +154,16 @@ def _canonical(path: str) -> str:
 def _check_target(scope: Scope) -> None:
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET_BYTES:
         raise UriTooLong(f"the URL is longer than {MAX_TARGET_BYTES} bytes")
+
+
+def _check_head(scope: Scope) -> None:
+    """Raise BadRequest where two readers of a request may take it for different ones (RFC 9112 3.2, 6.1)."""
+    names = [name for name, _ in scope["headers"]]
+    hosts = names.count(b"host")
+    if hosts > 1 or (hosts == 0 and scope["http_version"] == "1.1"):
+        raise BadRequest(f"the request has {hosts or 'no'} Host headers: send one")
+    if scope["http_version"] == "1.0" and b"transfer-encoding" in names:
+        raise BadRequest("HTTP/1.0 has no Transfer-Encoding: send Content-Length")
 
 
 def _first_values(headers: Headers) -> dict[bytes, bytes]:

@@ -26,7 +26,6 @@ class Access(msgspec.Struct, frozen=True):
 
 PUBLIC = Access(public=True)
 READ = Access("read")
-WRITE = Access("write")
 ADMIN = Access("admin")
 ANY = Access("read", keys="any")
 ANY_ADMIN = Access("admin", keys="any")
@@ -71,7 +70,7 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/snapshots"): READ,
     ("GET", "/v1/snapshots/{}"): READ,
     ("GET", "/v1/snapshots/{}/data"): READ,
-    ("DELETE", "/v1/snapshots/{}"): WRITE,
+    ("DELETE", "/v1/snapshots/{}"): ADMIN,
     ("GET", "/v1/snapshots/latest/{}"): READ,
     ("GET", "/v1/snapshots/at/{}"): READ,
     # Deltas

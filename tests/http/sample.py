@@ -13,16 +13,16 @@ from litestar.response import Stream
 from delta_server.core import json_text
 from delta_server.http import body, conditional, idempotency, pagination
 from delta_server.http.auth import Caller
-from delta_server.http.guards import PUBLIC, READ, WRITE, WRITE_DOCUMENT, Access
+from delta_server.http.guards import PUBLIC, READ, WRITE_DOCUMENT, Access
 from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Answer, Once
 
 GUARDS: dict[tuple[str, str], Access] = {
-    ("POST", "/v1/sample"): WRITE,
+    ("POST", "/v1/sample"): Access("write"),
     ("POST", "/v1/sample/document"): WRITE_DOCUMENT,
-    ("POST", "/v1/sample/made"): WRITE,
+    ("POST", "/v1/sample/made"): Access("write"),
     ("GET", "/v1/sample/named/{}"): READ,
     ("GET", "/v1/sample/list"): READ,
     ("GET", "/v1/sample/caller"): READ,

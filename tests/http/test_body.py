@@ -80,3 +80,15 @@ async def test_large_bodies(sample_client: httpx.AsyncClient) -> None:
     counted = await sample_client.post("/v1/sample/document", content=pieces(), headers=JSON)
     assert counted.status_code == 413
     assert (await sample_client.post("/v1/sample/document", content=body[:100] + b'"', headers=JSON)).status_code == 201
+
+
+@pytest.mark.parametrize("twice", ["first", "last", "none"])
+async def test_a_hundred_thousand_names_are_looked_through_once(sample_client: httpx.AsyncClient, twice: str) -> None:
+    """Looking for the one that is there twice name by name took a quarter of an hour of everybody's time."""
+    names = [f"{n:x}" for n in range(100_000)]
+    more = {"first": [names[0]], "last": [names[-1]], "none": []}[twice]
+    body = "{" + ",".join(f'"{name}":0' for name in [*names, *more]) + "}"
+    assert len(body) < MAX_TYPED_BYTES
+    answer = await sample_client.post("/v1/sample", content=body, headers=JSON)
+    assert answer.status_code == 400
+    assert ("is given twice" in answer.json()["message"]) == (twice != "none")

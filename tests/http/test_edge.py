@@ -250,7 +250,7 @@ async def _exchange(app: Application, method: str, path: str, key: str, receive:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    headers = [(b"content-type", b"application/json"), (b"authorization", b"Bearer " + key.encode())]
+    headers = [(b"host", b"d"), (b"content-type", b"application/json"), (b"authorization", b"Bearer " + key.encode())]
     scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query}
     connection = {"client": ("192.0.2.1", 1), "root_path": "", "scheme": "http", "http_version": "1.1"}
     await app({**scope, **connection, "headers": headers}, receive, send)

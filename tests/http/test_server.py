@@ -113,6 +113,15 @@ async def test_a_body_too_large_is_refused_before_it_is_sent(served: Served) -> 
         b"GET /healthz HTTP/1.1\r\nhost: d\r\nx: " + b"a" * (server.MAX_HEAD_BYTES + 1),
         b"GET /healthz HTTP/1.1\r\nhost: d\r\n" + b"x: y\r\n" * (server.MAX_HEAD_BYTES // 5),
         b"GET /" + b"a" * (server.MAX_HEAD_BYTES + 1),
+        b"GET /healthz HTTP/1.1\r\nhost: d\r\nx: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: d\r\nx: " + b"a" * 65_530 + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: d\r\n" + b"x: y\r\n" * 12_000 + b"\r\n",
+        b"GET /healthz?" + b"a" * 70_000 + b" HTTP/1.1\r\nhost: d\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: d\r\nhost: d\r\nconnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: d\r\nhost: e\r\nconnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.0\r\nhost: d\r\nhost: e\r\n\r\n",
+        b"POST /v1/track HTTP/1.0\r\nhost: d\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         b"nonsense\r\n\r\n",
         b"GET /\x00 HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost: d\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -120,6 +129,30 @@ async def test_a_body_too_large_is_refused_before_it_is_sent(served: Served) -> 
 )
 async def test_heads_that_are_refused(served: Served, request_: bytes) -> None:
     assert (await served.raw(request_)).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /healthz HTTP/1.0\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHOST: d:99999\r\nconnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: d\r\nconnection: close\r\nx: " + b"a" * 60_000 + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: d\r\nx: %b\r\n\r\n" % (b"a" * 40_000) * 2
+        + b"GET /healthz HTTP/1.1\r\nhost: d\r\nconnection: close\r\n\r\n",
+    ],
+)
+async def test_heads_that_are_fine(served: Served, request_: bytes) -> None:
+    """What was read of one request does not count for the next."""
+    answered = await served.raw(request_)
+    assert answered.count(b"HTTP/1.1 200 ") == request_.count(b"GET ")
+    assert b"HTTP/1.1 4" not in answered
+
+
+async def test_a_refused_host_is_told_as_all_errors_are(served: Served) -> None:
+    answer = await served.raw(b"GET /healthz HTTP/1.1\r\nhost: d\r\nhost: e\r\nconnection: close\r\n\r\n")
+    assert b"application/problem+json" in answer
+    assert b"2 Host headers" in answer
 
 
 async def test_a_head_that_never_ends(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

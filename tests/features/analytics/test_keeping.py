@@ -163,7 +163,7 @@ async def test_a_question_ends_when_its_caller_leaves(app: Application, keys: Ke
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": headers,
+        "headers": [(b"host", b"delta.test"), *headers],
         "client": ("127.0.0.1", 5),
         "server": ("delta.test", 80),
     }

@@ -170,7 +170,7 @@ async def test_half_an_export_is_never_a_whole_one(
     monkeypatch.setattr(csv_text, "text", failing)
     scope = {
         "type": "http", "method": "GET", "path": "/v1/export/events", "raw_path": b"/v1/export/events",
-        "query_string": b"format=csv", "headers": [(b"authorization", f"Bearer {keys.read}".encode())],
+        "query_string": b"format=csv", "headers": [(b"host", b"d"), (b"authorization", f"Bearer {keys.read}".encode())],
         "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http", "http_version": "1.1",
         "root_path": "",
     }  # fmt: skip
