@@ -100,8 +100,9 @@ class Verifier:
 
 
 def _said(error: Exception) -> str:
+    """Without the words that name it again, or tell to run this."""
     text = error.message if isinstance(error, DeltaError) else str(error).partition("\n")[0]
-    return text.partition("; delta-server verify")[0].removesuffix("; run delta-server verify")
+    return text.partition(" is damaged: ")[2].partition("; ")[0] or text.removesuffix("; run delta-server verify")
 
 
 def _files(reading: Reading) -> tuple[list[int], list[int]]:
