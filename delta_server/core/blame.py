@@ -112,34 +112,30 @@ def leaves(
 def followed(document: bytes, steps: Sequence[Step], settings: DiffSettings, known: KnownKeys = ()) -> tuple[Step, ...]:
     """The steps with those by index into arrays that have a key said by key: of the record that stands there, which may
     have stood elsewhere before."""
-    at, raw = rules(settings, known), slices.trimmed(document)
-    found: list[Step] = []
-    for step in steps:
-        element = pointer.resolve(raw, (step,))
-        if element is None:
+    at, above = rules(settings, known), slices.trimmed(document)
+    path = ""
+    for step, name, below in pointer.walk(above, steps):
+        if below is None:
             return tuple(steps)
-        is_array = raw[0] == slices.OPEN_ARRAY
-        if is_array and isinstance(step, str) and (keyed := _keyed(raw, at)) is not None:
-            text = pointer.key_step(keyed[0], bytes(element))
-            by_key = pointer.parse(f"/{text}") if text else ()
-            step = by_key[0] if by_key and pointer.resolve(raw, by_key) == element else step
-        found.append(step)
+        text = pointer.escape(name) if name is not None else pointer.text_of(step)
+        if name is None and isinstance(step, str) and (keyed := _keyed(above, at)) is not None:
+            by_key = pointer.key_step(keyed[0], below)
+            text = by_key if by_key and pointer.resolve(above, pointer.parse(f"/{by_key}")) == below else text
+        path += "/" + text
         if at is not None:
-            at = at.element() if is_array else at.member(step if isinstance(step, str) else pointer.unescape(step.text))
-        raw = bytes(element)
-    return tuple(found)
+            at = at.element() if name is None else at.member(name)
+        above = below
+    return pointer.parse(path)
 
 
 def _root(document: bytes, steps: Sequence[Step], at: Rules | None) -> Place | None:
     raw = slices.trimmed(document)
-    for step in steps:
-        found = pointer.resolve(raw, (step,))
-        if found is None:
+    for _, name, below in pointer.walk(raw, steps):
+        if below is None:
             return None
         if at is not None:
-            name = step if isinstance(step, str) else pointer.unescape(step.text)
-            at = at.member(name) if raw[0] == slices.OPEN_OBJECT else at.element()
-        raw = bytes(found)
+            at = at.element() if name is None else at.member(name)
+        raw = below
     return Place(None, 0, "", None, raw, at)
 
 

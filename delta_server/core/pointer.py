@@ -6,8 +6,11 @@
     /counties/[FIPS=6,County="Alpine, CA"]      by two fields; a value may be a JSON string
 
 In a step by key an unquoted value means the number, true or false it spells where an element has that, else the
-string; a quoted one means the string only. Field names in it are `~`-escaped as in RFC 6901. A pattern is a pointer
-in which `*` is any one step and `**` any number of them.
+string; a quoted one means the string only. Field names in it are `~`-escaped as in RFC 6901, values are not. A pattern
+is a pointer in which `*` is any one step and `**` any number of them.
+
+What looks like a step by key may be the name of a member, and only a document tells: an array has elements, an object
+has members. So a step by key keeps the rest of its path, which is read as RFC 6901 has it where an object is met.
 """
 
 import re
@@ -24,9 +27,9 @@ MAX_PATH_CHARS = 8192
 
 
 class KeyStep(msgspec.Struct, frozen=True):
-    """The element of an array whose `fields` have these `values`. `text` is the step as written."""
+    """The element of an array whose `fields` have these `values`. `tail` is the path from this step to its end."""
 
-    text: str
+    tail: str
     fields: tuple[str, ...]
     values: tuple[str, ...]
     quoted: tuple[bool, ...]
@@ -38,7 +41,7 @@ _FIELD = r'[^\[\]=,"\\]+'
 _VALUE = r'"(?:[^"\\]|\\.)*"|[^\]",][^\],]*|'
 _PART = re.compile(rf"({_FIELD})=({_VALUE})", re.DOTALL)
 _KEYED = re.compile(rf"\[(?:{_FIELD}=(?:{_VALUE}))(?:,{_FIELD}=(?:{_VALUE}))*\](?=/|\Z)", re.DOTALL)
-_OPENS_KEYED = re.compile(rf"\[{_FIELD}=")
+_OPENS_KEYED = re.compile(rf"/\[{_FIELD}=")
 _PLAIN = re.compile(r"[^/]*")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 _UNQUOTED = re.compile(r'[^\]",\s][^\],]*')
@@ -75,23 +78,44 @@ def parse(path: str) -> tuple[Step, ...]:
 
 
 def _parse_step(path: str, at: int) -> tuple[Step, int]:
-    if keyed := _KEYED.match(path, at):
-        return _key_step(keyed[0], path), keyed.end()
-    if _OPENS_KEYED.match(path, at):
-        raise Invalid(f"{path!r}: a step by key is written [field=value], or [field=value,other=value]", field="path")
+    keyed = _KEYED.match(path, at)
+    if keyed and (step := _key_step(keyed[0], path[at:])):
+        return step, keyed.end()
     plain = _PLAIN.match(path, at)
     assert plain is not None
     return unescape(plain[0], path), plain.end()
 
 
-def _key_step(text: str, path: str) -> KeyStep:
+def _key_step(text: str, tail: str) -> KeyStep | None:
+    """None where a quoted value is no JSON string."""
     parts = _PART.findall(text)
     try:
+        for field, _ in parts:
+            unescape(field)
         values = [msgspec.json.decode(value, type=str) if value.startswith('"') else value for _, value in parts]
-    except msgspec.DecodeError:
-        raise Invalid(f'{path!r}: a quoted value is a JSON string, such as "a \\"b\\" c"', field="path") from None
+    except (msgspec.DecodeError, Invalid):
+        return None
     fields = tuple(field for field, _ in parts)
-    return KeyStep(text, fields, tuple(values), tuple(value.startswith('"') for _, value in parts))
+    return KeyStep(tail, fields, tuple(values), tuple(value.startswith('"') for _, value in parts))
+
+
+def text_of(step: Step) -> str:
+    """A step as it is written in a path."""
+    if isinstance(step, str):
+        return escape(step)
+    keyed = _KEYED.match(step.tail)
+    assert keyed is not None, "a step by key was read from such a text"
+    return keyed[0]
+
+
+@lru_cache(maxsize=512)
+def as_members(step: KeyStep) -> tuple[Step, ...] | None:
+    """The steps from `step` to the end of its path where it is the name of a member; None if it cannot be one."""
+    name, slash, rest = step.tail.partition("/")
+    try:
+        return (unescape(name), *parse(slash + rest))
+    except Invalid:
+        return None
 
 
 def parse_pattern(pattern: str) -> tuple[str, ...]:
@@ -103,8 +127,20 @@ def parse_pattern(pattern: str) -> tuple[str, ...]:
     return tuple(unescape(step, pattern) for step in pattern.split("/")[1:])
 
 
-def refuse_wildcards(path: str) -> None:
-    """Where nothing is found at a path with `*` in it: raise Invalid, for the field patterns of the API look so."""
+def refuse_unlikely(path: str) -> None:
+    """Where nothing is found at a path: raise Invalid if it was meant otherwise, for a member may have any name.
+
+    With `*` in it, it looks like the field patterns of the API; a step that begins like one by key but is none has a
+    mistake in it.
+    """
+    if _OPENS_KEYED.search(path) and any(
+        isinstance(step, str) and _OPENS_KEYED.match("/" + step) for step in parse(path)
+    ):
+        raise Invalid(
+            f"nothing is at {path}: a step by key is written [field=value], or [field=value,other=value]; a value with "
+            '] or , in it is quoted as a JSON string, such as [field="a \\"b\\", c"]',
+            field="path",
+        )
     if any(step in ("*", "**") for step in path.split("/")):
         raise Invalid(
             f"nothing is at {path}: a path names one value, so give the element's key or index in place of *, "
@@ -163,21 +199,37 @@ def key_paths(fields: tuple[str, ...]) -> columns.Paths:
 
 def resolve(document: bytes, steps: Sequence[Step]) -> msgspec.Raw | None:
     """The slice of `document` at `steps`, None where there is nothing."""
-    raw = document.strip(slices.WHITESPACE)
-    for step in steps:
-        found = _enter(raw, step)
-        if found is None:
-            return None
-        raw = found
-    return msgspec.Raw(raw)
+    found: bytes | None = document.strip(slices.WHITESPACE)
+    for _, _, below in walk(document, steps):
+        found = below
+    return None if found is None else msgspec.Raw(found)
 
 
-def _enter(raw: bytes, step: Step) -> bytes | None:
-    first = raw[:1]
-    if first == b"{":
-        member = slices.members(raw).get(step if isinstance(step, str) else unescape(step.text))
-        return None if member is None else bytes(member)
-    if first != b"[":
+def walk(document: bytes, steps: Sequence[Step]) -> Iterator[tuple[Step, str | None, bytes | None]]:
+    """Down a path: each step as it was taken, the member's name, None for an element, and the slice there; it ends with
+    a slice of None where there is nothing."""
+    raw: bytes | None = document.strip(slices.WHITESPACE)
+    left = list(reversed(steps))
+    while left and raw is not None:
+        step = left.pop()
+        if raw[:1] != b"{":
+            raw = _element(raw, step)
+            yield step, None, raw
+            continue
+        if isinstance(step, KeyStep):
+            left = list(reversed(as_members(step) or ()))
+            if not left:
+                yield step, None, None
+                return
+            step = left.pop()
+        assert isinstance(step, str)
+        member = slices.members(raw).get(step)
+        raw = None if member is None else bytes(member)
+        yield step, step, raw
+
+
+def _element(raw: bytes, step: Step) -> bytes | None:
+    if raw[:1] != b"[":
         return None
     if isinstance(step, KeyStep):
         return _element_by_key(raw, step)

@@ -6,16 +6,18 @@ pattern at, above or under its path is counted there, or, for a step by key, one
 element has the key. What patterns do not tell is the order of elements: deltas with moves are looked at too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from delta_server.core import pointer
 from delta_server.core.diff_settings import DiffSettings
-from delta_server.core.pointer import KeyStep, Step
+from delta_server.core.pointer import Step
 
 Place = tuple[frozenset[str], ...]
 """The texts each step of a path may have in a pattern."""
 
 MAX_STEPS = 64
+MAX_PLACES = 64
 _ANY = "*"
 
 
@@ -23,17 +25,30 @@ def places(steps: Sequence[Step], settings: DiffSettings) -> list[Place] | None:
     """The places whose patterns must be watched, None when patterns do not tell: every version must be looked at."""
     if not steps or len(steps) > MAX_STEPS:
         return None
-    path = tuple(_texts(step) for step in steps)
-    watched = [path]
+    watched = list(islice(_watched(steps, ()), MAX_PLACES + 1))
+    return None if len(watched) > MAX_PLACES or _hides(settings, watched) else watched
+
+
+def _watched(steps: Sequence[Step], above: Place) -> Iterator[Place]:
+    """The path's place and those of the keys in it; what reads as a step by key may be a member, too."""
+    path = above
     for depth, step in enumerate(steps):
-        if isinstance(step, KeyStep):
-            watched += [(*path[:depth], frozenset({_ANY}), *_field(field)) for field in step.fields]
-    return None if _hides(settings, watched) else watched
-
-
-def _texts(step: Step) -> frozenset[str]:
-    name = step if isinstance(step, str) else pointer.unescape(step.text)
-    return frozenset({_ANY, pointer.escape(name)})
+        if isinstance(step, str):
+            path = (*path, frozenset({_ANY, pointer.escape(step)}))
+            continue
+        for field in step.fields:
+            yield (*path, frozenset({_ANY}), *_field(field))
+        texts = frozenset({_ANY})
+        if members := pointer.as_members(step):
+            name, *below = members
+            assert isinstance(name, str)
+            member = frozenset({_ANY, pointer.escape(name)})
+            if below == list(steps[depth + 1 :]):
+                texts = member
+            else:
+                yield from _watched(below, (*path, member))
+        path = (*path, texts)
+    yield path
 
 
 def _field(field: str) -> Place:

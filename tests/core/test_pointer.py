@@ -14,13 +14,8 @@ REFUSED = [
     "a/b",
     "/a~2",
     "/a~",
-    "/[id=1",
-    "/[id=]x]",
-    '/[id="a]',
-    '/[id="\\x"]',
-    '/[id="a"b]',
-    "/[id=1]x",
-    "/[id=1,]",
+    "/[id=1/~x",
+    "/[i~d=1]",
     "/" + "a" * 9000,
 ]
 
@@ -32,9 +27,27 @@ def test_refused(path: str) -> None:
     assert raised.value.errors[0].field == "path"
 
 
-def _key(text: str, *parts: tuple[str, str, bool]) -> KeyStep:
+UNLIKELY = ["/[id=1", "/[id=]x]", '/[id="a]', '/[id="\\x"]', '/[id="a"b]', "/[id=1]x", "/a/[id=1,]/b", "/a/*", "/**"]
+
+
+@pytest.mark.parametrize("path", UNLIKELY)
+def test_what_is_no_step_by_key_may_be_a_member_and_is_refused_where_nothing_is(path: str) -> None:
+    name, *below = path.split("/")[1:]
+    assert pointer.parse(path) == (name, *below)
+    assert pointer.resolve(json.dumps({name: {"b": 1, "*": {"b": 1}, "[id=1,]": {"b": 1}}}).encode(), (name,))
+    with pytest.raises(Invalid) as raised:
+        pointer.refuse_unlikely(path)
+    assert raised.value.errors[0].field == "path"
+
+
+@pytest.mark.parametrize("path", ["", "/a/0", "/[x]/[]", "/a/[id=1]/b", '/[id="a]/[b="]', "/l/[href=/x/[y=]/ok"])
+def test_a_path_that_may_be_right_is_not_refused(path: str) -> None:
+    pointer.refuse_unlikely(path)
+
+
+def _key(tail: str, *parts: tuple[str, str, bool]) -> KeyStep:
     fields, values, quoted = zip(*parts, strict=True)
-    return KeyStep(text, fields, values, quoted)
+    return KeyStep(tail, fields, values, quoted)
 
 
 PARSED: list[tuple[str, tuple[Any, ...]]] = [
@@ -45,9 +58,9 @@ PARSED: list[tuple[str, tuple[Any, ...]]] = [
     ("/[x]/[]", ("[x]", "[]")),
     ("/[id=abc]", (_key("[id=abc]", ("id", "abc", False)),)),
     ("/[id=]", (_key("[id=]", ("id", "", False)),)),
-    ("/[properties/code=7]/x", (_key("[properties/code=7]", ("properties/code", "7", False)), "x")),
+    ("/[properties/code=7]/x", (_key("[properties/code=7]/x", ("properties/code", "7", False)), "x")),
     ('/[a=1,b="x]y, z"]', (_key('[a=1,b="x]y, z"]', ("a", "1", False), ("b", "x]y, z", True)),)),
-    ("/[url=https://e.org/?a=b]/n", (_key("[url=https://e.org/?a=b]", ("url", "https://e.org/?a=b", False)), "n")),
+    ("/[url=https://e.org/?a=b]/n", (_key("[url=https://e.org/?a=b]/n", ("url", "https://e.org/?a=b", False)), "n")),
 ]
 
 
@@ -68,6 +81,10 @@ DOCUMENT = json.dumps(
         ],
         "é": [{"id": "é", "v": 1}],
         "[id=1]": 7,
+        "links": [{"href": "/~ann", "ok": 1}, {"href": "~", "ok": 2}, {"href": "~1/~0", "ok": 3}],
+        "[href=/~ann]": {"x": 11},
+        "[a=1": {"b]": 12, '[b="x]': {'y"]': 13}, "list": [{"k": "]/", "v": 14}]},
+        "[a=1/b": 15,
         "0": {"1": 8},
     },
     indent=1,
@@ -95,6 +112,18 @@ RESOLVED = [
     ("/[id=1]", 7),
     ("/0/1", 8),
     ("/nothing/[id=1]", None),
+    ("/links/[href=/~ann]/ok", 1),
+    ('/links/[href="/~ann"]/ok', 1),
+    ("/links/[href=~]/ok", 2),
+    ("/links/[href=~1/~0]/ok", 3),
+    ('/links/[href="~1/~0"]/ok', 3),
+    ("/links/[href=/~0ann]/ok", None),
+    ("/[href=~1~0ann]/x", 11),
+    ("/[href=/~ann]/x", None),
+    ("/[a=1/b]", 12),
+    ('/[a=1/[b="x]/y"]', 13),
+    ('/[a=1/list/[k="]/"]/v', 14),
+    ("/[a=1~1b", 15),
     ("/list/[id=1]", None),
 ]
 

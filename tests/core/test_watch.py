@@ -18,7 +18,16 @@ def texts(path: str, **settings: Any) -> list[str] | None:
 
 def test_a_path_and_the_keys_in_it_are_watched() -> None:
     assert texts("/a/b~1c") == ["a/b~1c"]
-    assert texts("/items/[p/id=7,n=x]/price") == ["items/[p~1id=7,n=x]/price", "items/*/p/id", "items/*/n"]
+    assert texts("/items/[id=7,n=x]/price") == ["items/*/id", "items/*/n", "items/[id=7,n=x]/price"]
+
+
+def test_a_step_by_key_with_a_slash_is_watched_as_an_element_and_as_two_members() -> None:
+    assert texts("/a/[p/id=7]/v") == ["a/*/p/id", "a/[p/id=7]/v", "a/*/v"]
+    assert texts("/l/[href=/~ann]/ok") == ["l/*/href", "l/*/ok"]
+
+
+def test_too_many_ways_to_read_a_path() -> None:
+    assert texts("/[a=/[b=]" * 10) is None
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ async def get_history(
     span = spans.span(_HISTORY, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     found = await service.history(services, of, path, span, limit=limit)
     if not found.changes and cursor is None:
-        pointer.refuse_wildcards(path)
+        pointer.refuse_unlikely(path)
     next_cursor = None if found.next is None else spans.cursor_at(_HISTORY, order, found.next)
     return pagination.respond(request, History(path, found.changes, next_cursor is not None, next_cursor))
 

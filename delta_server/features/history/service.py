@@ -181,7 +181,7 @@ async def blame(
     steps = await svc.spare_cpu(core_blame.followed, body, steps, endpoint.diff, known)
     leaves, following = await svc.spare_cpu(_leaves, body, steps, endpoint, resume.first, wanted, known)
     if not leaves:
-        pointer.refuse_wildcards(path)
+        pointer.refuse_unlikely(path)
         raise NotFound(f"there is nothing at {path} in that snapshot")
     search = await svc.spare_cpu(_search, leaves, resume)
     walk = walks.walk(endpoint, steps)
