@@ -28,6 +28,7 @@ from delta_server.features.events import api as events_api
 from delta_server.features.events import retention_api
 from delta_server.features.events import tasks as events_tasks
 from delta_server.features.exports import api as exports_api
+from delta_server.features.fields import tasks as fields_tasks
 from delta_server.features.history import api as history_api
 from delta_server.features.profiles import service as profiles
 from delta_server.features.projects import api as projects_api
@@ -126,6 +127,7 @@ PERIODIC: list[Periodic[Services]] = [
     Periodic("pack loose contents", contents_tasks.pack, every_s=3600),
     Periodic("merge old packs", contents_tasks.merge, every_s=3600),
     Periodic("remove deleted endpoints", remove_deleted_endpoints, every_s=600),
+    Periodic("make chunks of when fields changed", fields_tasks.compact, every_s=86_400),
     Periodic("sweep dead contents", contents_tasks.sweep, every_s=600),
     Periodic("look how the tables have grown", _optimize, every_s=3600),
     Periodic("write when keys were last used", accounts_tasks.write_last_uses, every_s=60),

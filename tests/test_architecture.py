@@ -15,7 +15,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 ORDER = ["core", "config", "logging", "storage", "tasks", "services", "http", "features", "app", "cli", "__main__"]
 FEATURES = [
-    *("accounts", "projects", "endpoints", "contents", "deltas", "snapshots", "history"),
+    *("accounts", "projects", "endpoints", "contents", "fields", "deltas", "snapshots", "history"),
     *("profiles", "events", "analytics", "behaviour", "statements", "users", "exports", "stream"),
 ]
 TENANTS = {"account", "project", "endpoint"}
@@ -28,12 +28,13 @@ WITHOUT_TENANT = {
         "deltas": "queue_length requeue retry_failed waiting",
         "endpoints": "deleted",
         "profiles": "projects_waiting old_aliases",
+        "fields": "compact singles",
         "projects": "deleted_and_empty ids",
         "snapshots": "with_retention",
         "users": "next_open",
     },
     "by a row that was found with its tenant": {
-        "deltas": "put forget row changed_contents listed",
+        "deltas": "row listed",
         "snapshots": "delete",
     },
 }

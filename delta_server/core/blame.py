@@ -120,7 +120,8 @@ def followed(document: bytes, steps: Sequence[Step], settings: DiffSettings, kno
         text = pointer.escape(name) if name is not None else pointer.text_of(step)
         if name is None and isinstance(step, str) and (keyed := _keyed(above, at)) is not None:
             by_key = pointer.key_step(keyed[0], below)
-            text = by_key if by_key and pointer.resolve(above, pointer.parse(f"/{by_key}")) == below else text
+            found = pointer.resolve(above, pointer.parse(f"/{by_key}")) if by_key else None
+            text = by_key if by_key and found is not None and bytes(found) == below else text
         path += "/" + text
         if at is not None:
             at = at.element() if name is None else at.member(name)

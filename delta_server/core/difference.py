@@ -32,6 +32,15 @@ class Note(msgspec.Struct, frozen=True):
     message: str
 
 
+class SingleField(msgspec.Struct, frozen=True):
+    """`folded` is the pattern in `Difference.fields` where that is another."""
+
+    pattern: str
+    changes: int
+    types: tuple[str, ...]
+    folded: str
+
+
 class Difference:
     """The difference between two documents.
 
@@ -67,6 +76,31 @@ class Difference:
             self.removed -= change.elements - 1 if change.op == "remove" else 0
         self.changes_count = self.added + self.removed + self.replaced + self.moved
         self.kind: Kind = _kind(self, ignored=ignored, reordered=reordered, identical=identical)
+
+    @cached_property
+    def has_maps(self) -> bool:
+        return self.root is not None and _has_maps(self.root)
+
+    @cached_property
+    def places(self) -> set[str]:
+        """The patterns of all edits, in which every member of a map has its own."""
+        return set() if self.root is None else {single for _, single, _ in _singles(self.root, "", "")}
+
+    def single_fields(self) -> list[SingleField]:
+        """As `fields`, where every member of a map has its own pattern; but not where a schema change counts once."""
+        schema = {change.path for change in self.schema_changes}
+        found: dict[str, tuple[str, int, set[str]]] = {}
+        for pattern, single, edit in _singles(self.root, "", "") if self.root is not None else ():
+            path = pattern if pattern in schema else single
+            _, count, kinds = found.get(path, ("", 0, set()))
+            kinds.update(slices.kind(raw) for raw in (edit.old, edit.new) if raw is not None)
+            found[path] = pattern, count + 1, kinds
+        return [
+            SingleField(
+                path, self.fields[path] if path in schema else count, tuple(kinds), "" if path == pattern else pattern
+            )
+            for path, (pattern, count, kinds) in sorted(found.items())
+        ]
 
     @cached_property
     def types(self) -> dict[str, tuple[str, ...]]:
@@ -168,6 +202,26 @@ def _flatten(node: Node, pattern: str, edits: list[tuple[str, Edit]], lengths: d
     for _, _, below in node.changed:
         moved += _flatten(below, inner, edits, lengths)
     return moved + len(node.moved)
+
+
+def _has_maps(node: Node) -> bool:
+    if isinstance(node, Members):
+        return len(node.changed) > MAP_FROM or any(_has_maps(below) for _, below in node.changed)
+    return isinstance(node, Elements) and any(_has_maps(below) for _, _, below in node.changed)
+
+
+def _singles(node: Node, pattern: str, single: str) -> Iterator[tuple[str, str, Edit]]:
+    """The pattern of each edit, the same without maps, and the edit."""
+    if isinstance(node, Edit):
+        yield pattern, single, node
+    elif isinstance(node, Members):
+        for name, below in node.changed:
+            yield from _singles(below, member_pattern(node, pattern, name), f"{single}/{pointer.escape(name)}")
+    else:
+        for _, edit in (*node.removed, *node.added):
+            yield pattern + "/*", single + "/*", edit
+        for _, _, below in node.changed:
+            yield from _singles(below, pattern + "/*", single + "/*")
 
 
 def _leaves_changed(node: Node) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import msgspec
 
 from delta_server import app
 from delta_server.config import Config, Storage
+from delta_server.core.postings import MOST_OPEN, sealed
 from delta_server.core.span import Span
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
@@ -173,10 +174,13 @@ def _fill_endpoints(tx: Tx, *, first: int, endpoints: int, rows: int, ids_from: 
         "INSERT INTO field (id, endpoint, pattern, changes, deltas, types)"
         f" SELECT id, id, '{FIELD}', 1, 1, 4 FROM endpoint WHERE id BETWEEN {first} AND {first + endpoints - 1}"
     )
-    tx.run(
-        "INSERT INTO field_change (field, captured_at)"
-        f" SELECT endpoint, captured_at FROM content WHERE id >= {ids_from}"
-    )
+    for field in range(first, first + endpoints):
+        at = [
+            row[0] for row in tx.all("SELECT captured_at FROM content WHERE endpoint = ? ORDER BY captured_at", field)
+        ]
+        for begin in range(0, len(at), MOST_OPEN):
+            chunk = at[begin : begin + MOST_OPEN]
+            tx.run("INSERT INTO field_change VALUES (?, ?, ?)", field, chunk[0], sealed(chunk))
     fields = {first + n: msgspec.msgpack.encode([[first + n, 1], []]).hex() for n in range(endpoints)}
     tx.run("CREATE TEMP TABLE blob (endpoint INTEGER PRIMARY KEY, fields BLOB)")
     tx.many("INSERT INTO blob VALUES (?, unhex(?))", list(fields.items()))

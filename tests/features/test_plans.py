@@ -154,7 +154,11 @@ def _fill(tx: Tx) -> None:
     tx.many("INSERT INTO snapshot (uid, content, endpoint, captured_at) VALUES (?, ?, ?, ?)", uids)
     of_large = FILLED, FILLED + LARGE
     [field] = tx.all("SELECT id FROM field WHERE endpoint = ? AND pattern = '/a'", large)[0]
-    tx.run("INSERT INTO field_change SELECT ?, captured_at FROM content WHERE id > ? AND id < ?", field, *of_large)
+    tx.run(
+        "INSERT INTO field_change (field, captured_at) SELECT ?, captured_at FROM content WHERE id > ? AND id < ?",
+        field,
+        *of_large,
+    )
     fields = msgspec.msgpack.encode([[field, 1], []])
     tx.run(
         "INSERT INTO delta SELECT id, captured_at, 1, 0, 0, 0, 1, 0, 900000, ? FROM content WHERE id > ? AND id < ?",

@@ -1,7 +1,7 @@
 """Computing deltas: behind the writes, in the order of the queue, or at once for a request that waits for one."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -25,8 +25,12 @@ LEAST_SHARE = 4
 WAIT_S = 30.0
 """A request waits so long for the deltas it asked for, however many they are."""
 MAX_NOTES = 16
+MOST_COUNTS = 4096
+"""Changes of fields counted in one write."""
+MAX_SINGLE_FIELDS = 1024
+"""Field patterns kept of one delta; past it members of maps are counted together,"""
 MAX_FIELDS = 256
-"""Field patterns kept of one delta; past it the deepest are counted under their parents."""
+"""and then, if there are still so many, the deepest patterns under their parents."""
 
 
 async def compute_queued(svc: Services, told: Callable[[int], None] = lambda done: None) -> bool:
@@ -43,7 +47,7 @@ async def compute_queued(svc: Services, told: Callable[[int], None] = lambda don
     for endpoint in waiting:
         try:
             if jobs := await svc.db.read(store.queue, endpoint, share):
-                told(await svc.db.write(_put, await _compute(svc, endpoint, jobs)))
+                told(await _put(svc, endpoint, await _compute(svc, endpoint, jobs)))
         except Unavailable as error:
             logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
             put_off.append(error)
@@ -58,7 +62,7 @@ async def compute_now(svc: Services, project: int, snapshots: Sequence[bytes]) -
         async with asyncio.timeout(WAIT_S):
             while jobs := await svc.db.read(_jobs, project, snapshots):
                 of_one = [job for job in jobs if job.endpoint == jobs[0].endpoint][:QUEUE_PAGE]
-                await svc.db.write(_put, await _compute(svc, jobs[0].endpoint, of_one))
+                await _put(svc, jobs[0].endpoint, await _compute(svc, jobs[0].endpoint, of_one))
 
 
 def _jobs(tx: Tx, project: int, snapshots: Sequence[bytes]) -> list[Job]:
@@ -143,7 +147,6 @@ def summarise(before: bytes, after: bytes, settings: DiffSettings, known: KnownK
 
 
 def summary_of(difference: Difference) -> Summary:
-    fields = patterns.fold(difference.fields, MAX_FIELDS)
     return Summary(
         kind=difference.kind,
         added=difference.added,
@@ -151,19 +154,39 @@ def summary_of(difference: Difference) -> Summary:
         replaced=difference.replaced,
         moved=difference.moved,
         similarity=round(difference.similarity, 6),
-        fields=[
-            FieldCount(path, count, _bits(difference.types.get(path, ()))) for path, count in sorted(fields.items())
-        ],
+        fields=_fields(difference),
         schema_changes=[SchemaChange(change.op, change.path, change.elements) for change in difference.schema_changes],
         notes=[Note(note.path, note.message) for note in difference.notes[:MAX_NOTES]],
         found_keys=difference.found_keys,
     )
 
 
+def _fields(difference: Difference) -> list[FieldCount]:
+    if difference.has_maps and len(difference.places) <= MAX_SINGLE_FIELDS:
+        return [
+            FieldCount(single.pattern, single.changes, _bits(single.types), single.folded)
+            for single in difference.single_fields()
+        ]
+    counts, types = patterns.fold(difference.fields, MAX_FIELDS), difference.types
+    return [FieldCount(path, count, _bits(types.get(path, ()))) for path, count in sorted(counts.items())]
+
+
 def _bits(types: Iterable[str]) -> int:
     return sum(1 << TYPES.index(name) for name in types)
 
 
-def _put(tx: Tx, done: Iterable[Computed]) -> int:
+async def _put(svc: Services, endpoint: int, done: Sequence[Computed]) -> int:
     """How many left the queue."""
-    return sum(store.put(tx, computed) for computed in done)
+    return sum([await svc.db.write(store.put, endpoint, part) for part in _parts(done)])
+
+
+def _parts(done: Sequence[Computed]) -> Iterator[Sequence[Computed]]:
+    """Cut so that what one write counts takes a few ms."""
+    begin, counts = 0, 0
+    for end, computed in enumerate(done):
+        fields = len(computed.summary.fields) if computed.summary else 0
+        if end > begin and counts + fields > MOST_COUNTS:
+            yield done[begin:end]
+            begin, counts = end, 0
+        counts += fields
+    yield done[begin:]

@@ -5,20 +5,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from delta_server.core.diff_settings import Fields
+from delta_server.features.fields.service import FieldCount as FieldCount
 
 KINDS = ("content", "reorder", "format", "ignored")
 """Stored as their index."""
 
 TYPES = ("null", "boolean", "number", "string", "array", "object")
-
-
-class FieldCount(msgspec.Struct, frozen=True, array_like=True):
-    """How many values changed under one field pattern in one delta."""
-
-    pattern: str
-    changes: int
-    types: int = 0
-    """Bits by `TYPES` of the values seen on either side."""
 
 
 class SchemaChange(msgspec.Struct, frozen=True, array_like=True):

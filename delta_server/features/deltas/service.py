@@ -1,22 +1,24 @@
 """What changed: deltas computed behind the writes, lists of them, comparisons of any two snapshots."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core import found_keys, ids, pointer, times
+from delta_server.core import found_keys, ids, times
 from delta_server.core.changes import changes
 from delta_server.core.diff import DiffSettings, KnownKeys, diff, validate
 from delta_server.core.errors import Invalid, NotFound
 from delta_server.core.patches import json_patch, merge_patch
-from delta_server.core.span import Position, Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
 from delta_server.features.deltas.computing import compute_now, summary_of
 from delta_server.features.deltas.computing import compute_queued as compute_queued
-from delta_server.features.deltas.rows import KINDS, End, Summary
+from delta_server.features.deltas.listing import Filter as Filter
+from delta_server.features.deltas.listing import filter_of as filter_of
+from delta_server.features.deltas.listing import page as page
+from delta_server.features.deltas.listing import view
 from delta_server.features.deltas.rows import TYPES as TYPES
+from delta_server.features.deltas.rows import End, Summary
 from delta_server.features.deltas.schemas import Comparison, Format
 from delta_server.features.deltas.schemas import Delta as Delta
 from delta_server.features.deltas.store import delete_some as delete_some
@@ -24,55 +26,12 @@ from delta_server.features.deltas.store import forget as forget
 from delta_server.features.deltas.store import heads as heads
 from delta_server.features.deltas.store import queue_length as queue_length
 from delta_server.features.deltas.store import retry_failed as retry_failed
-from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
-from delta_server.storage.database import Row, Tx
-from delta_server.storage.walk import together
+from delta_server.storage.database import Tx
 
 PEEKED = 4
 """So many snapshots are looked at on the event loop; more of them on a reader's thread."""
-SCAN_LIMIT = 20_000
-"""Deltas one list request looks at before it answers with what it found and a cursor."""
-
-
-class Filter(msgspec.Struct, frozen=True):
-    """Which deltas a list wants. `path` is a field pattern; changes at and under it count."""
-
-    kinds: frozenset[str] = frozenset({"content"})
-    min_changes: int = 0
-    path: str | None = None
-
-    def matches(self, row: Row) -> bool:
-        return KINDS[row[3]] in self.kinds and sum(row[4:8]) >= self.min_changes
-
-
-def filter_of(*, kind: str, min_changes: int, path: str | None) -> Filter:
-    """Raises Invalid for an unknown kind or a path that is no pattern."""
-    kinds = frozenset(KINDS if kind == "all" else kind.split(","))
-    if not kinds <= set(KINDS):
-        raise Invalid(f"kind must be {', '.join(KINDS)}, several of them with commas between, or all", field="kind")
-    return Filter(kinds, min_changes, None if path is None else _pattern(path))
-
-
-def _pattern(path: str) -> str:
-    """Raises Invalid for a step by key: deltas are found by field, and a field is the same in all elements."""
-    steps = pointer.parse(path)
-    names = [step for step in steps if isinstance(step, str)]
-    if len(names) < len(steps):
-        raise Invalid(
-            "path is a field pattern here: write * for an element of an array, as in /items/*/price; "
-            "GET /v1/endpoints/{endpoint}/history?path= follows one element",
-            field="path",
-        )
-    return "".join("/" + pointer.escape(name) for name in names)
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A page of a list; `next` is the position to go on after, None at the end."""
-
-    deltas: list[Delta]
-    next: Position | None
 
 
 # Stored deltas
@@ -89,7 +48,7 @@ async def computed(svc: Services, project: int, snapshots: Sequence[bytes]) -> l
 def _by_snapshots(tx: Tx, project: int, uids: Sequence[bytes]) -> list[Delta | None]:
     contents = [store.begun_by(tx, project, uid) for uid in uids]
     rows = [None if content is None else store.row(tx, content) for content in contents]
-    return [None if row is None else _view(tx, row) for row in rows]
+    return [None if row is None else view(tx, row) for row in rows]
 
 
 async def get(svc: Services, project: int, delta_id: str, format: Format) -> Delta:
@@ -100,75 +59,6 @@ async def get(svc: Services, project: int, delta_id: str, format: Format) -> Del
         raise NotFound("no such delta in this project: a delta has the id of the snapshot it leads to")
     delta = await _compare(svc, ends, None, format)
     return msgspec.structs.replace(delta, id=delta.to_snapshot_id)
-
-
-async def page(
-    svc: Services, project: int, endpoint: EndpointRef | None, span: Span, *, limit: int, filter: Filter
-) -> Found:
-    """Up to `limit` deltas of one endpoint, or of the project in order of time, that match `filter`."""
-    return await svc.db.read(_page, project, endpoint, span, limit, filter)
-
-
-def _page(tx: Tx, project: int, endpoint: EndpointRef | None, span: Span, limit: int, filter: Filter) -> Found:
-    if endpoint is not None:
-        endpoints.confirm(tx, endpoint)
-        walks = _walks(tx, [endpoint.id], span, filter.path, most=limit + 1, first=None)
-        rows = walks[endpoint.id]()
-    else:
-        heads = store.heads(tx, project, span)
-        walks = _walks(tx, [endpoint for _, endpoint in heads], span, filter.path, most=limit + 1, first=1)
-        rows = together(heads, lambda endpoint: walks[endpoint](), descending=span.descending)
-    found: list[Row] = []
-    last: Position | None = None
-    for scanned, row in enumerate(rows):
-        if scanned == SCAN_LIMIT or (filter.matches(row) and len(found) == limit):
-            return Found([_view(tx, row) for row in found], last)
-        if filter.matches(row):
-            found.append(row)
-        last = row[0], row[1]
-    return Found([_view(tx, row) for row in found], None)
-
-
-def _walks(
-    tx: Tx, endpoints: Sequence[int], span: Span, path: str | None, *, most: int, first: int | None
-) -> dict[int, Callable[[], Iterator[Row]]]:
-    """By endpoint, what begins its walk."""
-    if path is None:
-        return {id: partial(store.walk, tx, id, span, most=most, first=first) for id in endpoints}
-    fields = {id: store.fields_at_or_under(tx, id, path) for id in endpoints}
-    _check_wildcards(path, is_there=any(fields.values()))
-    return {id: partial(_rows, tx, of, span, most=most, first=first) for id, of in fields.items()}
-
-
-def _check_wildcards(path: str, *, is_there: bool) -> None:
-    """A name may hold a `*`, so what looks like another wildcard is refused only where no field is called so."""
-    if is_there or not any("*" in step and step != "*" for step in path.split("/")):
-        return
-    raise Invalid(
-        f"no field is called {path}: * stands for one whole step and there is no **; a pattern includes all under it, "
-        "and GET /v1/endpoints/{endpoint}/fields?q= finds patterns by a part of their text",
-        field="path",
-    )
-
-
-def _rows(tx: Tx, fields: Collection[int], span: Span, *, most: int, first: int | None) -> Iterator[Row]:
-    for _, content in store.changed_contents(tx, fields, span, most=most, first=first):
-        row = store.row(tx, content)
-        if row is not None:
-            yield row
-
-
-def _view(tx: Tx, row: Row) -> Delta:
-    delta = store.listed(tx, row)
-    ends = store.snapshots_of(tx, delta.endpoint, delta.captured_at)
-    assert ends is not None, "a delta leads from a snapshot to a snapshot"
-    return schemas.delta(
-        delta.summary,
-        endpoint=store.endpoint_uid(tx, delta.endpoint),
-        ends=ends,
-        captured_at=delta.captured_at,
-        stored=True,
-    )
 
 
 # Comparisons

@@ -1,20 +1,20 @@
-"""Delta rows, the field index beside them, and the queue of contents that wait for their delta.
+"""Delta rows, and the queue of contents that wait for their delta.
 
-`delta` has one row per content that has one before it; `field` one row per field pattern of an endpoint;
-`field_change` says at which contents a field changed, in order of time.
+`delta` has one row per content that has one before it. Its time is its content's; `captured_at` beside it is 0, or that
+time in rows from before.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from heapq import merge
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from delta_server.core import found_keys
 from delta_server.core.diff_settings import Fields
 from delta_server.core.found_keys import Votes
-from delta_server.core.span import Position, Span
+from delta_server.core.span import Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Note, SchemaChange, Summary
+from delta_server.features.fields import service as fields
 from delta_server.storage import walk as walks
 from delta_server.storage.database import Row, Tx
 
@@ -24,15 +24,27 @@ FAILED = 2
 
 
 class _Fields(msgspec.Struct, frozen=True, array_like=True):
-    """`delta.fields`: ids and counts one after the other, then the schema changes and notes, as MessagePack."""
+    """`delta.fields`: ids and counts one after the other, then the schema changes and notes, as MessagePack; where
+    there are no such, the ids and counts alone."""
 
     ids_and_counts: list[int]
     schema_changes: list[SchemaChange]
     notes: list[Note] = []
 
+    def encoded(self) -> bytes:
+        return _encode(self if self.schema_changes or self.notes else self.ids_and_counts)
+
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Fields).decode
+_decode = msgspec.msgpack.Decoder(list[int] | None).decode
+_decode_whole = msgspec.msgpack.Decoder(_Fields).decode
+
+
+def _decoded(blob: bytes) -> _Fields:
+    try:
+        return _Fields(_decode(blob) or [], [])
+    except msgspec.ValidationError:
+        return _decode_whole(blob)
 
 
 _DELTAS = """
@@ -43,15 +55,7 @@ _DELTAS_DOWN = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_
   AND NOT (c.captured_at = ? AND c.id >= ?) ORDER BY c.captured_at DESC, c.id DESC LIMIT ?"""
 _DELTAS_UP = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?
   AND NOT (c.captured_at = ? AND c.id <= ?) ORDER BY c.captured_at, c.id LIMIT ?"""
-# CROSS: in this order whatever the planner's statistics say of the average endpoint, for the average is nobody's.
-_CHANGES = """
-SELECT x.captured_at, c.id FROM field f CROSS JOIN field_change x ON x.field = f.id
-CROSS JOIN content c ON c.endpoint = f.endpoint AND c.captured_at = x.captured_at AND c.dead = 0
-"""
-_CHANGES_DOWN = f"""{_CHANGES} WHERE f.id = ? AND x.captured_at BETWEEN ? AND ?
-  AND NOT (x.captured_at = ? AND c.id >= ?) ORDER BY x.captured_at DESC LIMIT ?"""
-_CHANGES_UP = f"""{_CHANGES} WHERE f.id = ? AND x.captured_at BETWEEN ? AND ?
-  AND NOT (x.captured_at = ? AND c.id <= ?) ORDER BY x.captured_at LIMIT ?"""
+_DELTA_AT = f"{_DELTAS} WHERE c.endpoint = ? AND c.captured_at = ? AND c.dead = 0"
 
 
 def waiting(tx: Tx) -> list[int]:
@@ -141,31 +145,34 @@ def requeue(tx: Tx, limit: int) -> bool:
     return True
 
 
-def put(tx: Tx, computed: Computed) -> bool:
-    """Store what came of a job and take it off the queue.
+def put(tx: Tx, endpoint: int, done: Sequence[Computed]) -> int:
+    """Store what came of an endpoint's jobs and take them off the queue; of how many.
 
-    False, and nothing changed, when the timeline around the content has changed since the job was read.
+    Nothing is changed for those around whose content the timeline has changed since they were read.
     """
-    job = computed.job
+    valid = [computed for computed in done if _is_valid(tx, computed.job)]
+    gone = {at: counts for computed in valid for at, counts in _remove(tx, endpoint, computed.job.content)}
+    summaries = [(computed.job, computed.summary) for computed in valid if computed.summary is not None]
+    counted = fields.recount(tx, endpoint, {job.captured_at: summary.fields for job, summary in summaries}, gone)
+    for computed in valid:
+        state = FAILED if computed.failed else 0
+        tx.run("UPDATE content SET pending = ? WHERE id = ?", state, computed.job.content)
+    for job, summary in summaries:
+        _insert(tx, job, summary, counted[job.captured_at])
+    return len(valid)
+
+
+def _is_valid(tx: Tx, job: Job) -> bool:
     queued = tx.one("SELECT captured_at FROM content WHERE id = ? AND pending = 1 AND dead = 0", job.content)
     previous = contents.before(tx, job.endpoint, (job.captured_at, job.content))
-    if queued != (job.captured_at,) or (previous and previous.id) != job.previous:
-        return False
-    forget(tx, job.content)
-    tx.run("UPDATE content SET pending = ? WHERE id = ?", FAILED if computed.failed else 0, job.content)
-    if computed.summary is not None:
-        _insert(tx, job, computed.summary)
-    return True
+    return queued == (job.captured_at,) and (previous and previous.id) == job.previous
 
 
-def _insert(tx: Tx, job: Job, summary: Summary) -> None:
-    flat: list[int] = []
-    for field in summary.fields:
-        flat += (_count_field(tx, job.endpoint, field), field.changes)
+def _insert(tx: Tx, job: Job, summary: Summary, counted: Sequence[tuple[int, int]]) -> None:
+    flat = [number for pair in counted for number in pair]
     tx.run(
-        "INSERT INTO delta VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO delta VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?)",
         job.content,
-        job.captured_at,
         job.diff_version,
         KINDS.index(summary.kind),
         summary.added,
@@ -173,55 +180,34 @@ def _insert(tx: Tx, job: Job, summary: Summary) -> None:
         summary.replaced,
         summary.moved,
         round(summary.similarity * MILLION),
-        _encode(_Fields(flat, list(summary.schema_changes), list(summary.notes))),
-    )
-    tx.many(
-        "INSERT OR IGNORE INTO field_change VALUES (?, ?)",
-        [(field, job.captured_at) for field in flat[::2]],
+        _Fields(flat, list(summary.schema_changes), list(summary.notes)).encoded(),
     )
     if summary.kind == "content":
         tx.run("UPDATE endpoint SET content_deltas = content_deltas + 1 WHERE id = ?", job.endpoint)
 
 
-def _count_field(tx: Tx, endpoint: int, field: FieldCount) -> int:
-    row = tx.one(
-        """INSERT INTO field (endpoint, pattern, changes, deltas, types) VALUES (?, ?, ?, 1, ?)
-           ON CONFLICT (endpoint, pattern) DO UPDATE SET changes = changes + excluded.changes, deltas = deltas + 1,
-             types = types | excluded.types
-           RETURNING id""",
-        endpoint,
-        field.pattern,
-        field.changes,
-        field.types,
-    )
-    assert row is not None
-    return int(row[0])
+def forget(tx: Tx, endpoint: int, *contents: int) -> None:
+    """Remove the deltas that lead to `contents`, and what was counted for them. Their times must be as they were."""
+    gone = {at: counts for content in contents for at, counts in _remove(tx, endpoint, content)}
+    fields.recount(tx, endpoint, {}, gone)
 
 
-def forget(tx: Tx, content: int) -> None:
-    """Remove the delta that leads to `content`, and what the field index counted for it."""
+def _remove(tx: Tx, endpoint: int, content: int) -> list[tuple[int, dict[int, int]]]:
+    """Remove a delta; when it was and what it counted, field id -> changes. Nothing when there is none."""
     row = tx.one(
-        """SELECT d.captured_at, d.kind, d.fields, c.endpoint FROM delta d JOIN content c ON c.id = d.content
-           WHERE d.content = ?""",
+        """SELECT c.captured_at, d.kind, d.fields FROM delta d JOIN content c ON c.id = d.content
+           WHERE d.content = ? AND c.endpoint = ?""",
         content,
+        endpoint,
     )
     if row is None:
-        return
-    captured_at, kind, fields, endpoint = row
-    flat = _decode(fields).ids_and_counts
-    pairs = list(zip(flat[::2], flat[1::2], strict=True))
-    tx.many(
-        "DELETE FROM field_change WHERE field = ? AND captured_at = ?",
-        [(field, captured_at) for field, _ in pairs],
-    )
-    tx.many(
-        "UPDATE field SET changes = changes - ?, deltas = deltas - 1 WHERE id = ?",
-        [(count, field) for field, count in pairs],
-    )
-    tx.many("DELETE FROM field WHERE id = ? AND deltas <= 0", [(field,) for field, _ in pairs])
+        return []
+    captured_at, kind, blob = row
+    flat = _decoded(blob).ids_and_counts
     tx.run("DELETE FROM delta WHERE content = ?", content)
     if KINDS[kind] == "content":
         tx.run("UPDATE endpoint SET content_deltas = content_deltas - 1 WHERE id = ?", endpoint)
+    return [(captured_at, dict(zip(flat[::2], flat[1::2], strict=True)))]
 
 
 def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
@@ -229,14 +215,12 @@ def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
 
     False when these have none: once they are gone too, the deltas of the next come first. A dead content has none.
     """
-    return any(
-        tx.run(sql, endpoint, limit)
-        for sql in (
-            "DELETE FROM field_change WHERE (field, captured_at) IN (SELECT field, captured_at"
-            " FROM field CROSS JOIN field_change ON field_change.field = field.id WHERE field.endpoint = ? LIMIT ?)",
-            "DELETE FROM field WHERE id IN (SELECT id FROM field WHERE endpoint = ? LIMIT ?)",
+    return fields.delete_some(tx, endpoint, limit) or bool(
+        tx.run(
             "DELETE FROM delta WHERE content IN"
             " (SELECT id FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at, id LIMIT ?)",
+            endpoint,
+            limit,
         )
     )
 
@@ -265,23 +249,20 @@ def walk(tx: Tx, endpoint: int, span: Span, *, most: int, first: int | None = No
     return walks.walk(tx, statement, (endpoint,), span, most=most, first=first)
 
 
-def changed_contents(
-    tx: Tx, fields: Iterable[int], span: Span, *, most: int, first: int | None = None
-) -> Iterator[Position]:
-    """(captured_at, content) of the deltas in which any of `fields` changed, along `span`, each once."""
-    statement = _CHANGES_DOWN if span.descending else _CHANGES_UP
-    found = [walks.walk(tx, statement, (field,), span, most=most, first=first) for field in fields]
-    last: Position | None = None
-    for captured_at, content in merge(*found, reverse=span.descending):
-        if (captured_at, content) != last:
-            yield captured_at, content
-        last = captured_at, content
+def at(tx: Tx, endpoint: int, captured_at: int) -> Row | None:
+    """The delta of that time, with the columns of `walk`."""
+    return tx.one(_DELTA_AT, endpoint, captured_at)
+
+
+def field_ids(row: Row) -> list[int]:
+    """The fields that changed in a row of `walk`."""
+    return _decoded(row[9]).ids_and_counts[::2]
 
 
 def listed(tx: Tx, row: Row) -> Listed:
     captured_at, content, endpoint, kind, added, removed, replaced, moved, similarity, blob = row
-    fields = _decode(blob)
-    flat = fields.ids_and_counts
+    stored = _decoded(blob)
+    flat = stored.ids_and_counts
     summary = Summary(
         KINDS[kind],
         added,
@@ -289,29 +270,14 @@ def listed(tx: Tx, row: Row) -> Listed:
         replaced,
         moved,
         similarity / MILLION,
-        [FieldCount(_pattern(tx, field), count) for field, count in zip(flat[::2], flat[1::2], strict=True)],
-        fields.schema_changes,
-        fields.notes,
+        [
+            FieldCount(fields.pattern(tx, endpoint, field), count)
+            for field, count in zip(flat[::2], flat[1::2], strict=True)
+        ],
+        stored.schema_changes,
+        stored.notes,
     )
     return Listed(endpoint, content, captured_at, summary)
-
-
-def _pattern(tx: Tx, field: int) -> str:
-    row = tx.one("SELECT pattern FROM field WHERE id = ?", field)
-    return "" if row is None else str(row[0])
-
-
-def fields_at_or_under(tx: Tx, endpoint: int, pattern: str) -> list[int]:
-    """Ids of the fields whose pattern is `pattern` or lies under it."""
-    rows = tx.all(
-        """SELECT id FROM field
-           WHERE endpoint = ? AND (pattern = ? OR (pattern >= ? AND pattern < ?))""",
-        endpoint,
-        pattern,
-        pattern + "/",
-        pattern + "0",
-    )
-    return [row[0] for row in rows]
 
 
 _ENDS = """
@@ -351,6 +317,12 @@ def begun_by(tx: Tx, project: int, uid: bytes) -> int | None:
     """The content that first appeared in snapshot `uid`, None when it repeats the one before."""
     row = tx.one(_BEGUN, project, uid)
     return None if row is None else int(row[0])
+
+
+def settings(tx: Tx, endpoint: int) -> str:
+    """The endpoint's diff settings, as JSON."""
+    row = tx.one("SELECT diff FROM endpoint WHERE id = ?", endpoint)
+    return "{}" if row is None else str(row[0])
 
 
 def endpoint_uid(tx: Tx, endpoint: int) -> bytes:

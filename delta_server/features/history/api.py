@@ -71,7 +71,7 @@ async def list_fields(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Page[Field]]:
-    """In a path `*` stands for any element of an array, and for any member of a large object used as a map."""
+    """In a path `*` stands for any element of an array, and for members of a map that are too many to be counted."""
     of = endpoints.resolve(services, project, endpoint)
     after = pagination.decode_cursor(_FIELDS, cursor, tuple[int, int]) if cursor else None
     rows, deltas = await service.fields(services, of, sought=q, after=after, limit=limit + 1)

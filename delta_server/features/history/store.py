@@ -1,7 +1,5 @@
 """Reading along an endpoint's contents: which may differ at a place, the fields that change, sizes and counts."""
 
-from collections.abc import Iterable, Sequence
-
 import msgspec
 from msgspec.structs import replace
 
@@ -69,62 +67,6 @@ def settings_version(tx: Tx, endpoint: int) -> int | None:
     return None if row is None else int(row[0])
 
 
-def fields_near(tx: Tx, endpoint: int, place: Sequence[Iterable[str]], limit: int) -> set[int] | None:
-    """Fields at, above or under a place, whose steps may have several texts in patterns. None for more than `limit`."""
-    found: set[int] = set()
-    prefixes = [""]
-    for texts in place:
-        found.update(field for prefix in prefixes if (field := _field_at(tx, endpoint, prefix)) is not None)
-        longer = [f"{prefix}/{text}" for prefix in prefixes for text in texts]
-        prefixes = [prefix for prefix in longer if _begins_a_field(tx, endpoint, prefix)]
-        if len(prefixes) > limit:
-            return None
-    for prefix in prefixes:
-        found.update(_fields_from(tx, endpoint, prefix, limit + 1))
-    return None if len(found) > limit else found
-
-
-def _field_at(tx: Tx, endpoint: int, pattern: str) -> int | None:
-    row = tx.one("SELECT id FROM field WHERE endpoint = ? AND pattern = ?", endpoint, pattern)
-    return None if row is None else int(row[0])
-
-
-def _begins_a_field(tx: Tx, endpoint: int, prefix: str) -> bool:
-    return bool(_fields_from(tx, endpoint, prefix, 1))
-
-
-def _fields_from(tx: Tx, endpoint: int, prefix: str, limit: int) -> list[int]:
-    """Fields whose pattern is `prefix` or lies under it."""
-    rows = tx.all(
-        """SELECT id FROM field WHERE endpoint = ? AND pattern = ?
-           UNION ALL SELECT id FROM field WHERE endpoint = ? AND pattern > ? AND pattern < ? LIMIT ?""",
-        endpoint,
-        prefix,
-        endpoint,
-        prefix + "/",
-        prefix + "0",
-        limit,
-    )
-    return [row[0] for row in rows]
-
-
-def changed(tx: Tx, endpoint: int, fields: Iterable[int], first_ms: int, last_ms: int) -> set[int]:
-    """The contents from `first_ms` to `last_ms` inclusive in whose deltas any of `fields` changed."""
-    found: set[int] = set()
-    for field in fields:
-        rows = tx.all(
-            """SELECT c.id FROM field f CROSS JOIN field_change x ON x.field = f.id
-               CROSS JOIN content c ON c.endpoint = f.endpoint AND c.captured_at = x.captured_at AND c.dead = 0
-               WHERE f.id = ? AND f.endpoint = ? AND x.captured_at BETWEEN ? AND ?""",
-            field,
-            endpoint,
-            first_ms,
-            last_ms,
-        )
-        found.update(row[0] for row in rows)
-    return found
-
-
 def first_snapshot(tx: Tx, endpoint: int, captured_at: int) -> bytes | None:
     """The id of the snapshot captured then: the one in which the content of that time first appeared."""
     row = tx.one("SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at = ?", endpoint, captured_at)
@@ -138,9 +80,10 @@ def fields(tx: Tx, endpoint: int, *, sought: str, after: tuple[int, int] | None,
     """
     changes, last = after or (1 << 62, 0)
     rows = tx.all(
-        """SELECT id, pattern, changes, deltas, types, (SELECT max(captured_at) FROM field_change WHERE field = id)
+        """SELECT id, pattern, changes, deltas, types,
+             coalesce(changed_at, (SELECT max(captured_at) FROM field_change WHERE field = id))
            FROM (
-             SELECT id, pattern, changes, deltas, types FROM field
+             SELECT id, pattern, changes, deltas, types, changed_at FROM field
              WHERE endpoint = ? AND instr(lower(pattern), lower(?)) > 0
                AND (changes < ? OR (changes = ? AND pattern > (SELECT pattern FROM field WHERE id = ?)))
              ORDER BY changes DESC, pattern LIMIT ?)

@@ -16,6 +16,7 @@ from delta_server.core.span import Position, Span
 from delta_server.core.watch import Place
 from delta_server.features.contents import service as contents
 from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.fields import service as field_index
 from delta_server.features.history import store
 from delta_server.features.history.store import Passed
 from delta_server.services import Services
@@ -91,12 +92,12 @@ def _chunk(tx: Tx, walk: Walk, span: Span, limit: int) -> Chunk:
     changed: set[int] = set()
     if fields is not None:
         first_ms, last_ms = sorted((passed[0].captured_at, passed[-1].captured_at))
-        changed = store.changed(tx, walk.endpoint, fields, first_ms, last_ms)
+        changed = field_index.between(tx, walk.endpoint, fields, first_ms, last_ms)
     visits: list[Passed] = []
     next = passed[-1].position if len(passed) == length else None
     size = 0
     for seen, content in enumerate(passed):
-        if fields is not None and not content.sure and content.content not in changed:
+        if fields is not None and not content.sure and content.captured_at not in changed:
             continue
         size += content.size
         if visits and (len(visits) == limit or size > CHUNK_BYTES):
@@ -116,7 +117,7 @@ def _fields(tx: Tx, walk: Walk) -> set[int] | None:
         return None
     found: set[int] = set()
     for place in walk.watched:
-        near = store.fields_near(tx, walk.endpoint, place, MAX_FIELDS)
+        near = field_index.near(tx, walk.endpoint, place, MAX_FIELDS)
         if near is None or len(found | near) > MAX_FIELDS:
             return None
         found |= near

@@ -95,11 +95,11 @@ def _begin_run(tx: Tx, endpoint: int, entry: Entry, base: int | None, before: Co
     after = _next(tx, endpoint, at)
     rest = None if before is None else _rest(tx, endpoint, before, at, after)
     if rest is None and after is not None and after.hash == entry.hash:
-        deltas.forget(tx, after.id)
+        deltas.forget(tx, endpoint, after.id)
         contents.touch(tx, endpoint, after.id, at)
         return after.id
     if rest is None and after is not None:
-        deltas.forget(tx, after.id)
+        deltas.forget(tx, endpoint, after.id)
     content = _add(tx, endpoint, at, entry.frame, base)
     if before is not None and rest is not None:
         split = next((frame for frame in entry.splits if frame.hash == before.hash), None)
@@ -134,17 +134,17 @@ def remove(tx: Tx, endpoint: int, snapshot: int, content: int) -> None:
     if begins is None:
         _close(tx, endpoint, run, after)
     elif begins != run.captured_at:
-        deltas.forget(tx, content)
+        deltas.forget(tx, endpoint, content)
         contents.touch(tx, endpoint, content, begins)
 
 
 def _close(tx: Tx, endpoint: int, run: Content, after: Content | None) -> None:
     """Drop a run that has no snapshot left; equal neighbours become one run."""
     before = contents.before(tx, endpoint, (run.captured_at, run.id))
-    deltas.forget(tx, run.id)
+    deltas.forget(tx, endpoint, run.id)
     contents.mark_dead(tx, endpoint, run)
     if after is not None:
-        deltas.forget(tx, after.id)
+        deltas.forget(tx, endpoint, after.id)
     if before is None or after is None or before.hash != after.hash:
         return
     last = contents.after(tx, endpoint, after)
@@ -156,6 +156,7 @@ def _close(tx: Tx, endpoint: int, run: Content, after: Content | None) -> None:
 def cut_before(tx: Tx, endpoint: int, before_ms: int, limit: int) -> int:
     """Delete up to `limit` of the oldest snapshots captured before `before_ms`; how many were."""
     rows = store.oldest(tx, endpoint, before_ms, limit)
+    deltas.forget(tx, endpoint, *dict.fromkeys(content for _, _, content in rows))
     for content, run in groupby(rows, key=itemgetter(2)):
         *firsts, (last, _, _) = run
         for snapshot, _, _ in firsts:

@@ -54,7 +54,7 @@ TABLES = {
     ),
     "deltas": View(
         "SELECT json_object('snapshot_id', lower(hex(s.uid)), 'endpoint_id', lower(hex(e.uid)), 'endpoint', e.name,"
-        " 'captured_at', d.captured_at, 'kind', d.kind, 'added', d.added, 'removed', d.removed,"
+        " 'captured_at', c.captured_at, 'kind', d.kind, 'added', d.added, 'removed', d.removed,"
         " 'replaced', d.replaced, 'moved', d.moved, 'similarity_score', d.similarity)"
         " FROM endpoint e JOIN content c ON c.endpoint = e.id AND c.dead = 0 JOIN delta d ON d.content = c.id"
         " JOIN snapshot s ON s.endpoint = e.id AND s.captured_at = c.captured_at"
@@ -70,7 +70,8 @@ TABLES = {
     ),
     "fields": View(
         "SELECT json_object('endpoint_id', lower(hex(e.uid)), 'endpoint', e.name, 'path', f.pattern,"
-        " 'changes', f.changes, 'last_changed_at', (SELECT max(captured_at) FROM field_change WHERE field = f.id))"
+        " 'changes', f.changes, 'last_changed_at',"
+        " coalesce(f.changed_at, (SELECT max(captured_at) FROM field_change WHERE field = f.id)))"
         " FROM endpoint e JOIN field f ON f.endpoint = e.id WHERE e.project = ? AND e.deleted_at IS NULL",
         {
             "endpoint_id": "VARCHAR", "endpoint": "VARCHAR", "path": "VARCHAR", "changes": "BIGINT",

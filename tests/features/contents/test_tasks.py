@@ -273,7 +273,7 @@ def own_a_field(tx: Tx, endpoint: int) -> None:
         "INSERT INTO field (endpoint, pattern, changes, deltas, types) VALUES (?, '/a', 1, 1, 1)", endpoint
     )
     columns = [row[1] for row in tx.all("SELECT * FROM pragma_table_info('field_change')")]
-    values = ", ".join({"field": "?1", "captured_at": "?2"}.get(name, "0") for name in columns)
+    values = ", ".join({"field": "?1", "captured_at": "?2"}.get(name, "NULL") for name in columns)
     tx.many(f"INSERT INTO field_change ({', '.join(columns)}) VALUES ({values})", [(field, at) for _, at in first])
 
 

@@ -315,11 +315,11 @@ async def test_a_content_deleted_while_its_delta_is_computed(
     good = store.put
     deleted: list[Any] = []
 
-    def late(tx: Any, computed: Any) -> bool:
+    def late(tx: Any, of: int, done: Any) -> int:
         if not deleted:
-            deleted.append(computed)
+            deleted.append(done)
             snapshots._delete(tx, endpoint.project, parse_id(ids[1]))
-        return good(tx, computed)
+        return good(tx, of, done)
 
     monkeypatch.setattr(store, "put", late)
     await compute(services)

@@ -466,7 +466,7 @@ def _put_history(tx: Tx, project: int, name: str) -> None:
     field = tx.insert(
         "INSERT INTO field (endpoint, pattern, changes, deltas, types) VALUES (?, '/a', 5, 1, 4)", endpoint
     )
-    tx.run("INSERT INTO field_change VALUES (?, ?)", field, AT + 1)
+    tx.run("INSERT INTO field_change (field, captured_at) VALUES (?, ?)", field, AT + 1)
     tx.run(
         "INSERT INTO profile (project, kind, name, traits, first_seen_at, last_seen_at, updated_at)"
         " VALUES (?, 'user', ?, ?, ?, ?, 0)", project, name, '{"plan": "pro"}', AT, AT + 1,

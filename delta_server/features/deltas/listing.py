@@ -1,0 +1,262 @@
+"""Lists of stored deltas: of one endpoint or of a project in order of time, by kind, size and what changed."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import msgspec
+
+from delta_server.core import field_filter, pointer
+from delta_server.core.diff import DiffSettings
+from delta_server.core.errors import Conflict, Invalid, NotFound
+from delta_server.core.field_filter import FieldFilter
+from delta_server.core.span import Position, Span
+from delta_server.features.contents import service as contents
+from delta_server.features.deltas import schemas, store
+from delta_server.features.deltas.rows import KINDS
+from delta_server.features.deltas.schemas import Delta
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.fields import service as fields
+from delta_server.services import Services
+from delta_server.storage.database import Row, Tx
+from delta_server.storage.walk import together
+
+SCAN_LIMIT = 20_000
+"""Deltas one list request looks at before it answers with what it found and a cursor."""
+SEARCH_S = 1.5
+"""A list whose rows are found by reading documents ends after this, once it has one."""
+FIRST_DOUBTS, MOST_DOUBTS = 16, 256
+"""Deltas whose documents are read before the list goes on."""
+MOST_FIELDS = 4096
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which deltas a list wants; `path` is what must have changed."""
+
+    kinds: frozenset[str] = frozenset({"content"})
+    min_changes: int = 0
+    path: FieldFilter | None = None
+
+    def matches(self, row: Row) -> bool:
+        return KINDS[row[3]] in self.kinds and sum(row[4:8]) >= self.min_changes
+
+
+def filter_of(*, kind: str, min_changes: int, path: str | None) -> Filter:
+    """Raises Invalid for an unknown kind or a path that is none."""
+    kinds = frozenset(KINDS if kind == "all" else kind.split(","))
+    if not kinds <= set(KINDS):
+        raise Invalid(f"kind must be {', '.join(KINDS)}, several of them with commas between, or all", field="kind")
+    return Filter(kinds, min_changes, None if path is None else field_filter.parse(path))
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A page of a list; `next` is the position to go on after, None at the end."""
+
+    deltas: list[Delta]
+    next: Position | None
+
+
+class _Telling(msgspec.Struct, frozen=True):
+    """The fields of an endpoint that tell of a path: `sure` for certain, `doubtful` perhaps, and those `above` it
+    perhaps where a delta has so many edits that some are counted under their parents."""
+
+    sure: frozenset[int]
+    doubtful: frozenset[int]
+    above: frozenset[int]
+
+    def all(self) -> frozenset[int]:
+        return self.sure | self.doubtful | self.above
+
+    def is_sure(self, row: Row) -> bool | None:
+        """None: the delta has nothing to do with the path."""
+        changed = set(store.field_ids(row))
+        if not changed.isdisjoint(self.sure):
+            return True
+        many = sum(row[4:7]) > field_filter.FOLDED_FROM
+        return False if not changed.isdisjoint(self.doubtful) or (many and not changed.isdisjoint(self.above)) else None
+
+
+class _Candidate(msgspec.Struct, frozen=True):
+    """A delta that matches all but perhaps the path; then `before` is the content before its own."""
+
+    delta: Delta
+    endpoint: int
+    content: int
+    position: Position
+    before: int | None = None
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """`next` is where the search goes on, None at the end; `settings` are those of the endpoints with doubts, as JSON.
+    `is_long`: so many deltas were looked at that the list is to end here."""
+
+    candidates: list[_Candidate]
+    settings: dict[int, str]
+    next: Position | None
+    is_long: bool = False
+
+
+async def page(
+    svc: Services, project: int, endpoint: EndpointRef | None, span: Span, *, limit: int, filter: Filter
+) -> Found:
+    """Up to `limit` deltas of one endpoint, or of the project in order of time, that match `filter`."""
+    ends_at, doubts = time.monotonic() + SEARCH_S, FIRST_DOUBTS
+    found: list[_Candidate] = []
+    while True:
+        wanted = limit + 1 - len(found)
+        part = await svc.db.read(_part, project, endpoint, span, filter, wanted=wanted, doubts=doubts)
+        for candidate in await _confirmed(svc, filter, part):
+            if len(found) == limit:
+                return Found([one.delta for one in found], found[-1].position)
+            found.append(candidate)
+        if part.next is None or part.is_long or time.monotonic() >= ends_at:
+            return Found([one.delta for one in found], part.next)
+        span, doubts = span.past(part.next), min(4 * doubts, MOST_DOUBTS)
+
+
+def _part(
+    tx: Tx, project: int, endpoint: EndpointRef | None, span: Span, filter: Filter, *, wanted: int, doubts: int
+) -> _Part:
+    rows, telling = _rows(tx, project, endpoint, span, filter.path, most=wanted)
+    found: list[_Candidate] = []
+    settings: dict[int, str] = {}
+    last: Position | None = None
+    for scanned, row in enumerate(rows):
+        if scanned == SCAN_LIMIT:
+            return _Part(found, settings, last, is_long=True)
+        sure = telling[row[2]].is_sure(row) if telling else True
+        if sure is not None and filter.matches(row):
+            if len(found) == wanted or (not sure and not doubts):
+                return _Part(found, settings, last)
+            found.append(_candidate(tx, row, sure=sure))
+            if not sure:
+                doubts -= 1
+                settings[row[2]] = settings.get(row[2]) or store.settings(tx, row[2])
+        last = row[0], row[1]
+    return _Part(found, settings, None)
+
+
+def _rows(
+    tx: Tx, project: int, endpoint: EndpointRef | None, span: Span, path: FieldFilter | None, *, most: int
+) -> tuple[Iterator[Row], dict[int, _Telling]]:
+    """The deltas along `span` in which the path may have changed, and by endpoint what tells of that."""
+    if endpoint is not None:
+        endpoints.confirm(tx, endpoint)
+        walks, telling = _walks(tx, [endpoint.id], span, path, most=most, first=None)
+        return walks[endpoint.id](), telling
+    heads = store.heads(tx, project, span)
+    walks, telling = _walks(tx, [endpoint for _, endpoint in heads], span, path, most=most, first=1)
+    return together(heads, lambda endpoint: walks[endpoint](), descending=span.descending), telling
+
+
+def _walks(
+    tx: Tx, endpoints: Sequence[int], span: Span, path: FieldFilter | None, *, most: int, first: int | None
+) -> tuple[dict[int, Callable[[], Iterator[Row]]], dict[int, _Telling]]:
+    """By endpoint, what begins its walk."""
+    if path is None:
+        return {id: partial(store.walk, tx, id, span, most=most, first=first) for id in endpoints}, {}
+    telling = {id: _telling(tx, id, path) for id in endpoints}
+    if not any(of.sure for of in telling.values()):
+        _refuse_unlikely(path)
+    return {id: partial(_changes, tx, id, of.all(), span) for id, of in telling.items()}, telling
+
+
+def _changes(tx: Tx, endpoint: int, of: frozenset[int], span: Span) -> Iterator[Row]:
+    for captured_at in fields.along(tx, endpoint, of, span):
+        if (row := store.at(tx, endpoint, captured_at)) is not None:
+            yield row
+
+
+def _telling(tx: Tx, endpoint: int, path: FieldFilter) -> _Telling:
+    sure: set[int] = set()
+    doubtful: set[int] = set()
+    above: set[int] = set()
+    places = field_filter.places(path)
+    near = [fields.near(tx, endpoint, place, MOST_FIELDS) for place in places or ()]
+    if path.steps is not None:
+        sure.update(fields.at_or_under(tx, endpoint, path.path, MOST_FIELDS << 8))
+    if path.steps is not None and places is not None and None not in near:
+        doubtful.update(field for some in near for field in some or ())
+        return _Telling(frozenset(sure), frozenset(doubtful - sure), frozenset())
+    for field, pattern in fields.every(tx, endpoint):
+        if path.steps is not None:
+            doubtful.add(field)
+        elif field_filter.covers(path, pattern, folded=False):
+            sure.add(field)
+        elif field_filter.covers(path, pattern, folded=True):
+            doubtful.add(field)
+        elif field_filter.is_above(path, pattern):
+            above.add(field)
+    return _Telling(frozenset(sure), frozenset(doubtful - sure), frozenset(above))
+
+
+def _refuse_unlikely(path: FieldFilter) -> None:
+    """Raise Invalid for a path at which no field is, and which was meant otherwise: a name may hold a `*`."""
+    if path.may_be_part_of_a_name:
+        raise Invalid(
+            f"no field is called {path.path}: * stands for one whole step, ** for any number of them; a pattern "
+            "includes all under it, and GET /v1/endpoints/{endpoint}/fields?q= finds patterns by a part of their text",
+            field="path",
+        )
+    if path.steps is not None:
+        pointer.refuse_unlikely(path.path)
+
+
+def _candidate(tx: Tx, row: Row, *, sure: bool) -> _Candidate:
+    captured_at, content, endpoint = row[:3]
+    before = None if sure else contents.before(tx, endpoint, (captured_at, content))
+    return _Candidate(view(tx, row), endpoint, content, (captured_at, content), None if before is None else before.id)
+
+
+def view(tx: Tx, row: Row) -> Delta:
+    delta = store.listed(tx, row)
+    ends = store.snapshots_of(tx, delta.endpoint, delta.captured_at)
+    assert ends is not None, "a delta leads from a snapshot to a snapshot"
+    return schemas.delta(
+        delta.summary,
+        endpoint=store.endpoint_uid(tx, delta.endpoint),
+        ends=ends,
+        captured_at=delta.captured_at,
+        stored=True,
+    )
+
+
+# What the index does not tell for certain, the documents do
+
+
+async def _confirmed(svc: Services, filter: Filter, part: _Part) -> list[_Candidate]:
+    """The candidates in whose deltas the path changed. Raises Conflict when contents vanish meanwhile."""
+    changed: set[int] = set()
+    for endpoint, settings in part.settings.items():
+        doubts = [one for one in part.candidates if one.endpoint == endpoint and one.before is not None]
+        assert filter.path is not None
+        changed |= await _changed(svc, endpoint, sorted(doubts, key=_position), filter.path, settings)
+    return [one for one in part.candidates if one.before is None or one.content in changed]
+
+
+def _position(candidate: _Candidate) -> Position:
+    return candidate.position
+
+
+async def _changed(
+    svc: Services, endpoint: int, rising: Sequence[_Candidate], path: FieldFilter, settings: str
+) -> set[int]:
+    decoded = msgspec.json.decode(settings, type=DiffSettings)
+    wanted = list(dict.fromkeys(id for one in rising for id in (one.before, one.content) if id is not None))
+    changed: set[int] = set()
+    bodies: dict[int, bytes] = {}
+    waiting = list(reversed(rising))
+    try:
+        async for content, body in contents.read_run(svc, endpoint, wanted):
+            bodies[content] = body
+            if not waiting or waiting[-1].content != content:
+                continue
+            before = waiting.pop().before
+            assert before is not None
+            if await svc.spare_cpu(field_filter.changed, path, bodies[before], body, decoded):
+                changed.add(content)
+            bodies = {content: body}
+    except NotFound:
+        raise Conflict("the endpoint's history was rewritten while it was read: ask again") from None
+    return changed

@@ -1,0 +1,21 @@
+"""What is counted of fields, and what is read of them."""
+
+import msgspec
+
+
+class FieldCount(msgspec.Struct, frozen=True, array_like=True):
+    """How many values changed under one field pattern in one delta."""
+
+    pattern: str
+    changes: int
+    types: int = 0
+    """Bits by the TYPES of deltas of the values seen on either side."""
+    folded: str = ""
+    """The pattern that a member of a map shares with the others, where there are too many to count each."""
+
+
+class Chunk(msgspec.Struct, frozen=True, array_like=True):
+    """A row of field_change: the times of core/postings.py from `first` on."""
+
+    first: int
+    later: bytes | None

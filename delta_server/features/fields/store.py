@@ -1,0 +1,292 @@
+"""The fields of an endpoint and when they changed.
+
+`field` has one row per field pattern with its counts; `field_change` the times of its changes in chunks, which do not
+overlap: all times of a chunk are before the first of the next one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from delta_server.core import postings
+from delta_server.core.span import Span
+from delta_server.features.fields.rows import Chunk
+from delta_server.storage.database import Row, Tx
+
+_AT_OR_BEFORE = (
+    "SELECT captured_at, later FROM field_change WHERE field = ? AND captured_at <= ? ORDER BY captured_at DESC LIMIT 1"
+)
+_FIRST = "SELECT captured_at, later FROM field_change WHERE field = ? ORDER BY captured_at LIMIT 1"
+_DOWN = (
+    "SELECT captured_at, later FROM field_change WHERE field = ? AND captured_at <= ? ORDER BY captured_at DESC LIMIT ?"
+)
+_UP = "SELECT captured_at, later FROM field_change WHERE field = ? AND captured_at >= ? ORDER BY captured_at LIMIT ?"
+# Before a field has chunks: its last time is the largest of its rows no longer.
+_KNOW_LAST = """
+UPDATE field SET changed_at = (SELECT max(captured_at) FROM field_change WHERE field = field.id)
+WHERE id = ? AND changed_at IS NULL
+"""
+_MOST_CHUNKS = 16
+"""Chunks read at once; the first page has one: of many walks most end early."""
+
+
+def count(tx: Tx, endpoint: int, pattern: str, *, changes: int, deltas: int, types: int, changed_at: int) -> int:
+    """Add to a field's counts, which is made when it is new; its id."""
+    row = tx.one(
+        """INSERT INTO field (endpoint, pattern, changes, deltas, types, changed_at) VALUES (?, ?, ?, ?, ?, ?)
+           ON CONFLICT (endpoint, pattern) DO UPDATE SET changes = changes + excluded.changes,
+             deltas = deltas + excluded.deltas, types = types | excluded.types,
+             changed_at = max(excluded.changed_at, coalesce(changed_at,
+               (SELECT max(captured_at) FROM field_change WHERE field = id), excluded.changed_at))
+           RETURNING id""",
+        endpoint,
+        pattern,
+        changes,
+        deltas,
+        types,
+        changed_at,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def uncount(tx: Tx, endpoint: int, field: int, *, changes: int, deltas: int) -> None:
+    """Take from a field's counts after its times were taken out; one that never changed is gone."""
+    tx.run("DELETE FROM field WHERE id = ? AND endpoint = ? AND deltas <= ?", field, endpoint, deltas)
+    tx.run(
+        "UPDATE field SET changes = changes - ?, deltas = deltas - ?, changed_at = ? WHERE id = ? AND endpoint = ?",
+        changes,
+        deltas,
+        _last(tx, field),
+        field,
+        endpoint,
+    )
+
+
+def _last(tx: Tx, field: int) -> int | None:
+    chunk = _chunk(tx, _DOWN, field, 1 << 62, 1)
+    return None if chunk is None else postings.decoded(chunk.first, chunk.later)[-1]
+
+
+def _chunk(tx: Tx, sql: str, *params: int) -> Chunk | None:
+    row = tx.one(sql, *params)
+    return None if row is None else Chunk(*row)
+
+
+# The times of a field: `field` belongs to an endpoint that the caller knows
+
+
+def change(tx: Tx, endpoint: int, field: int, *, added: Iterable[int], removed: Iterable[int]) -> None:
+    """Put times into a field's chunks and take others out, from the latest chunk down."""
+    more, less = sorted(set(added)), set(removed)
+    while more or less:
+        newest = max(more[-1:] + list(less))
+        chunk = _chunk(tx, _AT_OR_BEFORE, field, newest)
+        if chunk is None:
+            _put_before_all(tx, field, more)
+            return
+        _rewrite(tx, field, chunk, [t for t in more if t >= chunk.first], {t for t in less if t >= chunk.first})
+        more, less = [t for t in more if t < chunk.first], {t for t in less if t < chunk.first}
+
+
+def _put_before_all(tx: Tx, field: int, times: list[int]) -> None:
+    first = _chunk(tx, _FIRST, field)
+    if times and first and postings.is_open(first.later):
+        _delete(tx, field, first.first)
+        times = times + postings.decoded(first.first, first.later)
+    _write(tx, field, times)
+
+
+def _rewrite(tx: Tx, field: int, chunk: Chunk, more: list[int], less: set[int]) -> None:
+    if postings.is_open(chunk.later):
+        if more and not less and (later := postings.appended(chunk.first, chunk.later, more)):
+            _put(tx, field, Chunk(chunk.first, later))
+            return
+    elif not less and postings.decoded(chunk.first, chunk.later)[-1] < more[0]:
+        _write(tx, field, more)
+        return
+    times = sorted(set(postings.decoded(chunk.first, chunk.later)) - less | set(more))
+    _delete(tx, field, chunk.first)
+    _write(tx, field, times, seal=not postings.is_open(chunk.later))
+
+
+def _write(tx: Tx, field: int, times: list[int], *, seal: bool = False) -> None:
+    """As a chunk that stays open where that may be, else sealed: together with the one before where both are small."""
+    if not times:
+        return
+    first, *later = times
+    as_open = postings.appended(first, None, later) if later else None
+    if not seal and (as_open or not later):
+        _put(tx, field, Chunk(first, as_open))
+        return
+    before = _chunk(tx, _AT_OR_BEFORE, field, first)
+    if before and not postings.is_open(before.later):
+        together = postings.decoded(before.first, before.later) + times
+        if _fits(encoded := postings.sealed(together)):
+            _put(tx, field, Chunk(before.first, encoded))
+            return
+    _put_sealed(tx, field, times)
+
+
+def _put_sealed(tx: Tx, field: int, times: list[int]) -> None:
+    later = postings.sealed(times)
+    if _fits(later):
+        _put(tx, field, Chunk(times[0], later))
+        return
+    half = len(times) // 2
+    _put_sealed(tx, field, times[:half])
+    _put_sealed(tx, field, times[half:])
+
+
+def _fits(later: bytes | None) -> bool:
+    return later is None or len(later) <= postings.MOST_BYTES
+
+
+def _put(tx: Tx, field: int, chunk: Chunk) -> None:
+    tx.run(
+        "INSERT OR REPLACE INTO field_change (field, captured_at, later) VALUES (?, ?, ?)",
+        field,
+        chunk.first,
+        chunk.later,
+    )
+
+
+def _delete(tx: Tx, field: int, first: int) -> None:
+    tx.run("DELETE FROM field_change WHERE field = ? AND captured_at = ?", field, first)
+
+
+def between(tx: Tx, endpoint: int, field: int, first_ms: int, last_ms: int) -> list[int]:
+    """The times of a field from `first_ms` to `last_ms` inclusive, and others near them."""
+    rows = tx.all(
+        """SELECT x.captured_at, x.later FROM field f CROSS JOIN field_change x ON x.field = f.id
+           WHERE f.id = ? AND f.endpoint = ? AND x.captured_at <= ? AND x.captured_at >= coalesce(
+             (SELECT max(captured_at) FROM field_change WHERE field = f.id AND captured_at <= ?), ?)""",
+        field,
+        endpoint,
+        last_ms,
+        first_ms,
+        first_ms,
+    )
+    return [time for first, later in rows for time in postings.decoded(first, later)]
+
+
+def along(tx: Tx, endpoint: int, field: int, span: Span) -> Iterator[int]:
+    """The times of a field along `span`."""
+    first_ms, last_ms, seen_ms, _ = span.bounds()
+    at, size = last_ms if span.descending else first_ms, 1
+    if not span.descending and (chunk := _chunk(tx, _AT_OR_BEFORE, field, first_ms)):
+        at = chunk.first
+    while True:
+        rows = tx.all(_DOWN if span.descending else _UP, field, at, size)
+        for first, later in rows:
+            times = postings.decoded(first, later)
+            for time in reversed(times) if span.descending else times:
+                if first_ms <= time <= last_ms and time != seen_ms:
+                    yield time
+        if len(rows) < size or (rows[-1][0] < first_ms if span.descending else rows[-1][0] > last_ms):
+            return
+        at = rows[-1][0] - 1 if span.descending else rows[-1][0] + 1
+        size = min(4 * size, _MOST_CHUNKS)
+
+
+# Patterns
+
+
+def pattern(tx: Tx, endpoint: int, field: int) -> str:
+    """`` for a field that is gone."""
+    row = tx.one("SELECT pattern FROM field WHERE id = ? AND endpoint = ?", field, endpoint)
+    return "" if row is None else str(row[0])
+
+
+def every(tx: Tx, endpoint: int) -> list[tuple[int, str]]:
+    """(id, pattern) of all fields."""
+    rows = tx.all("SELECT id, pattern FROM field WHERE endpoint = ?", endpoint)
+    return [(row[0], row[1]) for row in rows]
+
+
+def at_or_under(tx: Tx, endpoint: int, pattern: str, limit: int) -> list[int]:
+    """Up to `limit` fields whose pattern is `pattern` or lies under it."""
+    rows = tx.all(
+        """SELECT id FROM field WHERE endpoint = ? AND pattern = ?
+           UNION ALL SELECT id FROM field WHERE endpoint = ? AND pattern > ? AND pattern < ? LIMIT ?""",
+        endpoint,
+        pattern,
+        endpoint,
+        pattern + "/",
+        pattern + "0",
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
+def near(tx: Tx, endpoint: int, place: Sequence[Iterable[str]], limit: int) -> set[int] | None:
+    """Fields at, above or under a place, whose steps may have several texts in patterns. None for more than `limit`."""
+    found: set[int] = set()
+    prefixes = [""]
+    for texts in place:
+        found.update(field for prefix in prefixes if (field := at(tx, endpoint, prefix)) is not None)
+        longer = [f"{prefix}/{text}" for prefix in prefixes for text in texts]
+        prefixes = [prefix for prefix in longer if at_or_under(tx, endpoint, prefix, 1)]
+        if len(prefixes) > limit:
+            return None
+    for prefix in prefixes:
+        found.update(at_or_under(tx, endpoint, prefix, limit + 1))
+    return None if len(found) > limit else found
+
+
+def at(tx: Tx, endpoint: int, pattern: str) -> int | None:
+    row = tx.one("SELECT id FROM field WHERE endpoint = ? AND pattern = ?", endpoint, pattern)
+    return None if row is None else int(row[0])
+
+
+def number(tx: Tx, endpoint: int) -> int:
+    row = tx.one("SELECT count(*) FROM field WHERE endpoint = ?", endpoint)
+    return 0 if row is None else int(row[0])
+
+
+# Upkeep
+
+
+_Place = tuple[int, int]
+"""(field, first time): a row of field_change."""
+
+
+def singles(tx: Tx, after: _Place, limit: int) -> tuple[bool, _Place | None]:
+    """Whether there are single times in a row among the next `limit` rows, and where to go on, None at the end."""
+    rows = _next_rows(tx, after, limit)
+    return any(_runs(rows)), (rows[-1][0], rows[-1][1]) if len(rows) == limit else None
+
+
+def compact(tx: Tx, after: _Place, limit: int) -> None:
+    """Make chunks of single times in a row among the next `limit` rows of all fields."""
+    for field, times in _runs(_next_rows(tx, after, limit)):
+        tx.run(_KNOW_LAST, field)
+        tx.many("DELETE FROM field_change WHERE field = ? AND captured_at = ?", [(field, at) for at in times])
+        _write(tx, field, times)
+
+
+def _next_rows(tx: Tx, after: _Place, limit: int) -> list[Row]:
+    return tx.all(
+        "SELECT field, captured_at, later FROM field_change WHERE (field, captured_at) > (?, ?)"
+        " ORDER BY field, captured_at LIMIT ?",
+        *after,
+        limit,
+    )
+
+
+def _runs(rows: Sequence[Row]) -> Iterator[tuple[int, list[int]]]:
+    for (field, is_single), run in groupby(rows, key=lambda row: (row[0], row[2] is None)):
+        times = [row[1] for row in run]
+        if is_single and len(times) > 1:
+            yield field, times
+
+
+def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
+    """Delete up to `limit` rows of a deleted endpoint; False when none is left."""
+    return any(
+        tx.run(sql, endpoint, limit)
+        for sql in (
+            "DELETE FROM field_change WHERE (field, captured_at) IN (SELECT field, captured_at"
+            " FROM field CROSS JOIN field_change ON field_change.field = field.id WHERE field.endpoint = ? LIMIT ?)",
+            "DELETE FROM field WHERE id IN (SELECT id FROM field WHERE endpoint = ? LIMIT ?)",
+        )
+    )
