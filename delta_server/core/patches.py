@@ -33,7 +33,7 @@ def _operations(node: Node, path: bytes) -> list[bytes]:
         return [_edit(node, path)]
     if isinstance(node, Elements) and node.is_whole and _surely_larger(node):
         return [_replace(path, slice_of(node.after))]
-    operations = list(_of_members(node, path) if isinstance(node, Members) else _of_elements(node, path))
+    operations = _of_members(node, path) if isinstance(node, Members) else _of_elements(node, path)
     if len(operations) < 2 or not node.is_whole:
         return operations
     size = sum(map(len, operations)) + len(operations)
@@ -78,26 +78,28 @@ def _step(name: str) -> bytes:
     return b"/" + msgspec.json.encode(pointer.escape(name))[1:-1]
 
 
-def _of_members(node: Members, path: bytes) -> Iterator[bytes]:
+def _of_members(node: Members, path: bytes) -> list[bytes]:
+    operations: list[bytes] = []
     for name, below in node.changed:
-        yield from _operations(below, path + _step(name))
+        operations += _operations(below, path + _step(name))
+    return operations
 
 
-def _of_elements(node: Elements, path: bytes) -> Iterator[bytes]:
+def _of_elements(node: Elements, path: bytes) -> list[bytes]:
     """Removals from the highest index down; then additions and moves in the order of the new array; then what is
     inside elements, which by now are at their new places."""
-    for i, _ in reversed(node.removed):
-        yield _remove(b"%b/%d" % (path, i))
+    operations = [_remove(b"%b/%d" % (path, i)) for i, _ in reversed(node.removed)]
     if node.is_set:
         for _, edit in node.added:
             assert edit.new is not None
-            yield _add(path + b"/-", edit.new)
-    else:
-        yield from _placements(node, path)
-    removed = [i for i, _ in node.removed]
+            operations.append(_add(path + b"/-", edit.new))
+    elif node.added or node.moved:
+        operations += _placements(node, path)
+    removed = [i for i, _ in node.removed] if node.is_set else []
     for i, j, below in node.changed:
         place = i - bisect_left(removed, i) if node.is_set else j
-        yield from _operations(below, b"%b/%d" % (path, place))
+        operations += _operations(below, b"%b/%d" % (path, place))
+    return operations
 
 
 def _placements(node: Elements, path: bytes) -> Iterator[bytes]:
