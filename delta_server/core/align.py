@@ -69,7 +69,7 @@ def in_place(before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], rules:
             return None
         members = slices.members(old), slices.members(new)
         name = array_keys.common_identifier(*members, inner)
-        if name is None or any(_differs(old, new, members, field) for field in earlier or ()):
+        if name is None or (earlier and any(_differs(old, new, members, field) for field in earlier)):
             return None
         known.add(bytes(members[0][name]))
         pairs.append((place, new, *members))
