@@ -7,6 +7,7 @@ an apostrophe before it (OWASP, CSV Injection) unless that is switched off; numb
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ def text(rows: Iterable[Sequence[Any]], *, escape_formulas: bool = True) -> byte
 
 
 def _cell(value: Any) -> Any:
-    if value is None or isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
+    if value is None or (isinstance(value, str | int | float | Decimal) and not isinstance(value, bool)):
         return value
     return msgspec.json.encode(value).decode()
 

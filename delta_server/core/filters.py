@@ -8,13 +8,13 @@
 
 A list of filters holds when all of them do. Values of text fields and tags are texts (a number is taken as the text it
 is written with), of duration and priority numbers, of timestamp and receivedAt times; what is in data and metadata is
-compared with texts, numbers, true and false.
+compared with texts, numbers, true and false; by its size with a number, also where that is written as a text.
 """
 
 from collections.abc import Callable, Sequence
 from typing import cast, get_args
 
-from delta_server.core import event_checks, fields, times
+from delta_server.core import event_checks, exact, fields, times
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import meant, shown
 from delta_server.core.pattern_cost import cost
@@ -37,6 +37,8 @@ _ORDERED = ("gt", "gte", "lt", "lte")
 _ABSENCE = ("exists", "missing")
 _OF_TEXT = ("contains", "not_contains", "starts_with", "ends_with", "matches")
 _INT64 = 1 << 63
+_LARGEST = 10**38
+"""Of numbers that what is in data is compared with."""
 
 
 def parse(asked: object, *, now_ms: int, at: str = "filters") -> Filter | None:
@@ -192,7 +194,11 @@ def _value(field: Field, operation: str, value: object, now_ms: int, at: str) ->
         raise Invalid(
             f"{at} must be a single value, not {'a list' if isinstance(value, list) else 'an object'}", field=at
         )
-    return _OF_KIND["text" if operation in _OF_TEXT else field.kind](field, value, now_ms, at)
+    found = _OF_KIND["text" if operation in _OF_TEXT else field.kind](field, value, now_ms, at)
+    if operation in _ORDERED and field.kind == "json" and isinstance(found, str):
+        number = exact.read(found)  # for who has no numbers of 64 bits
+        return found if number is None else number
+    return found
 
 
 def _text(field: Field, value: object, now_ms: int, at: str) -> str:
@@ -224,7 +230,7 @@ def _time(field: Field, value: object, now_ms: int, at: str) -> int:
 
 
 def _json(field: Field, value: object, now_ms: int, at: str) -> Value:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < _LARGEST):
         return value
     return _text(field, value, now_ms, at) if isinstance(value, str) else _number(field, value, now_ms, at)
 

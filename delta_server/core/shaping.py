@@ -4,9 +4,12 @@ before beside them."""
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from functools import partial
 from itertools import islice, repeat
 from typing import Any, TypeAlias
+
+import msgspec
 
 from delta_server.core import intervals, times
 from delta_server.core.errors import Invalid
@@ -137,10 +140,14 @@ def _computed(plan: Aggregate, values: Row) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold: the sum of huge numbers may be no number any more."""
+    """What JSON can hold: the sum of huge numbers may be no number any more. All digits of others are written."""
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
-        return float(value)
+        return Decimal(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+encoder = msgspec.json.Encoder(decimal_format="number")
+"""Of rows."""
 
 
 def _set_beside(

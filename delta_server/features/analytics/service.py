@@ -116,7 +116,7 @@ def _shape(query: Query, answers: Sequence[Answer]) -> Found:
     sources = {one.source for one in answers}
     complete_from, complete_to = (_borders(query, [one.whole[end] for one in answers]) for end in (0, 1))
     return Found(
-        msgspec.json.encode(rows),
+        shaping.encoder.encode(rows),
         sources.pop() if len(sources) == 1 else "both",
         sum(one.scanned for one in answers),
         {

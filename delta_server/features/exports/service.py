@@ -19,8 +19,6 @@ from delta_server.services import Services
 
 Rows = list[tuple[Any, ...]]
 
-_encoder = msgspec.json.Encoder()
-
 
 async def events(
     svc: Services, project: int, listing: Listing, form: Format, *, escape_formulas: bool = True
@@ -131,8 +129,8 @@ def _values(names: Sequence[str], row: Any) -> list[Any]:
 
 
 def _json(names: Sequence[str], rows: Iterable[Any]) -> bytes:
-    return b",\n".join(map(_encoder.encode, rows))
+    return b",\n".join(map(shaping.encoder.encode, rows))
 
 
 def _ndjson(names: Sequence[str], rows: Iterable[Any]) -> bytes:
-    return _encoder.encode_lines(rows)
+    return shaping.encoder.encode_lines(rows)

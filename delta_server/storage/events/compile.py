@@ -1,15 +1,19 @@
 """Aggregates and listings of core/plan.py as DuckDB's SQL over the relation of schema.py.
 
 An aggregate is three SELECTs, one in the other: the values of each event that matches (`kN`, `vN`), their groups with
-DuckDB's aggregates (`aN`), and the metrics of each group (`mN`), which having and order look at.
+DuckDB's aggregates (`aN`), and the metrics of each group (`mN`), which having and order look at. What is taken from
+JSON stands in SELECTs of its own beneath (`jN`), so that it is read once. `xN` are the parts of a metric's exact value,
+for core/exact.py.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from delta_server.core import intervals
-from delta_server.core.plan import Aggregate, Bound, Field, Interval, Key, Listing, Metric, Span
+from delta_server.core import exact, intervals
+from delta_server.core.plan import Aggregate, Bound, Field, Interval, Key, Listing, Span
 from delta_server.core.times import DAY_MS
+from delta_server.storage.database import Row
 from delta_server.storage.events import filters
+from delta_server.storage.events.compile_values import Json, Values, is_exact
 from delta_server.storage.events.relation import Params
 from delta_server.storage.events.schema import COLUMNS
 
@@ -31,24 +35,52 @@ def columns(plan: Aggregate) -> tuple[str, ...]:
 
 def aggregate(plan: Aggregate, source: str, params: Params) -> str:
     """`source` stands behind FROM."""
-    values = _Values(plan.metrics, params)
+    values = Values(plan.metrics, params)
     metrics = [values.metric(metric) for metric in plan.metrics]
+    parts = [values.parts(metric) for metric in plan.metrics if is_exact(metric)]
     keys = [f"k{n}" for n in range(len(plan.keys))]
     grouped = ", ".join([*keys, *values.aggregates]) or "count(*)"
     rows = f"SELECT {grouped} FROM ({_events(plan, source, values, params)})" + (
         f" GROUP BY {', '.join(keys)}" if keys else ""
     )
-    shown = ", ".join([*keys, *(f"{sql} AS m{n}" for n, sql in enumerate(metrics))])
-    return shown_rows(plan, f"SELECT {shown} FROM ({rows})", params)
+    beside = (f"{sql} AS x{n}" for n, sql in zip(_exact(plan), parts, strict=True))
+    shown = ", ".join([*keys, *(f"{sql} AS m{n}" for n, sql in enumerate(metrics)), *beside])
+    return shown_rows(plan, f"SELECT {shown} FROM ({rows})", params, parts=_exact(plan))
 
 
-def shown_rows(plan: Aggregate, rows: str, params: Params) -> str:
-    """Those of `rows`, a SELECT of `kN` and `mN`, that the plan's having keeps, in its order."""
+def _exact(plan: Aggregate) -> list[int]:
+    return [n for n, metric in enumerate(plan.metrics) if is_exact(metric)]
+
+
+def exact_rows(plan: Aggregate, rows: list[Row]) -> list[Row]:
+    """The rows of `aggregate` with the exact values in their places."""
+    places = {len(plan.keys) + n: plan.metrics[n].function for n in _exact(plan)}
+    if not places:
+        return rows
+    width = len(plan.keys) + len(plan.metrics)
+    made = []
+    for row in rows:
+        cells = list(row[:width])
+        for (place, function), parts in zip(places.items(), row[width:], strict=True):
+            cells[place] = exact.number(function, cells[place], parts)
+        made.append(tuple(cells))
+    return made
+
+
+def shown_rows(plan: Aggregate, rows: str, params: Params, *, parts: Sequence[int] = ()) -> str:
+    """Those of `rows`, a SELECT of `kN` and `mN`, and `xN` of those with `parts`, that the plan's having keeps, in its
+    order."""
     keys = [f"k{n}" for n in range(len(plan.keys))]
     places = {name: f"k{n}" for n, name in enumerate(key.name for key in plan.keys)}
     places |= {metric.name: f"m{n}" for n, metric in enumerate(plan.metrics)}
     having = " AND ".join(_bound(bound, places, params) for bound in plan.having) or "true"
-    order = [f"{places[part.name]} {'DESC' if part.descending else 'ASC'} NULLS LAST" for part in plan.order]
+    named = {plan.metrics[n].name: f"x{n}.h" for n in parts if plan.metrics[n].function in ("min", "max", "sum")}
+    order = [
+        f"{place} {'DESC' if part.descending else 'ASC'} NULLS LAST"
+        for part in plan.order
+        for place in (places[part.name], named.get(part.name))
+        if place is not None
+    ]
     order += [f"{key} ASC NULLS LAST" for key in keys]
     return (
         f"SELECT * FROM ({rows}) WHERE {having}"
@@ -117,100 +149,23 @@ def _offset(interval: Interval, span: Span) -> str:
     return f"CASE {cases} ELSE {last:d} END" if cases else f"{last:d}"
 
 
-class _Values:
-    """The values of events and the aggregates of groups that a plan's metrics need, each of them once."""
-
-    def __init__(self, metrics: Sequence[Metric], params: Params) -> None:
-        self._params = params
-        self._of_events: dict[tuple[Field, str], str] = {}
-        self._of_groups: dict[str, str] = {}
-        self._shares: dict[Field, list[float]] = {}
-        for metric in metrics:
-            if metric.function == "quantile" and metric.field is not None and metric.share is not None:
-                self._shares.setdefault(metric.field, []).append(metric.share)
-
-    @property
-    def events(self) -> list[str]:
-        """The select list of the innermost SELECT, besides the keys."""
-        return [f"{sql} AS v{n}" for n, sql in enumerate(self._of_events.values())]
-
-    @property
-    def aggregates(self) -> list[str]:
-        return [f"{sql} AS {name}" for sql, name in self._of_groups.items()]
-
-    def metric(self, metric: Metric) -> str:
-        """SQL of the metric over the aggregates."""
-        field = metric.field
-        if field is None:
-            return self._group("count(*)")
-        match metric.function:
-            case "count":
-                return self._group(f"count({self._shown(field)})")
-            case "unique":
-                return self._unique(field)
-            case "quantile":
-                return self._quantile(field, metric.share or 0.0)
-            case "mode":
-                return self._mode(field)
-            case "avg" | "min" | "max" | "sum":
-                return self._group(f"{metric.function}({self._number(field)})")
-
-    def _unique(self, field: Field) -> str:
-        if field.kind == "list":
-            return f"coalesce(len(list_distinct(flatten({self._group(f'list(DISTINCT {self._shown(field)})')}))), 0)"
-        return self._group(f"count(DISTINCT {self._shown(field, person=field.column == 'user_id')})")
-
-    def _quantile(self, field: Field, share: float) -> str:
-        """All shares of a field at once: DuckDB sorts its values once."""
-        shares = self._shares[field]
-        listed = ", ".join(f"{float(each)!r}::DOUBLE" for each in shares)
-        found = self._group(f"quantile_cont({self._number(field)}::DOUBLE, [{listed}])")
-        return f"{found}[{shares.index(share) + 1}]"
-
-    def _mode(self, field: Field) -> str:
-        shown = self._shown(field)
-        if field.kind == "list":
-            counts = f"list_aggregate(flatten({self._group(f'list({shown})')}), 'histogram')"
-        else:
-            counts = self._group(f"histogram({shown})")
-        # One pass: what stands inside a lambda is computed for each entry, and there may be a million.
-        ranked = f"list_transform(map_entries({counts}), lambda each: {{'r': -each.value::BIGINT, 'v': each.key}})"
-        return f"list_min({ranked}).v"
-
-    def _shown(self, field: Field, *, person: bool = False) -> str:
-        if person:
-            return self._event((field, "person"), lambda: "person")
-        return self._event((field, "shown"), lambda: shown(field, self._params))
-
-    def _number(self, field: Field) -> str:
-        return self._event((field, "number"), lambda: filters.number(field, self._params))
-
-    def _event(self, wanted: tuple[Field, str], make: Callable[[], str]) -> str:
-        if wanted not in self._of_events:
-            self._of_events[wanted] = make()
-        return f"v{list(self._of_events).index(wanted)}"
-
-    def _group(self, sql: str) -> str:
-        return self._of_groups.setdefault(sql, f"a{len(self._of_groups)}")
-
-
-def _events(plan: Aggregate, source: str, values: _Values, params: Params) -> str:
-    keys = [f"{key(each, plan.span, params)} AS k{n}" for n, each in enumerate(plan.keys)]
+def _events(plan: Aggregate, source: str, values: Values, params: Params) -> str:
+    keys = [f"{key(each, plan.span, values.json)} AS k{n}" for n, each in enumerate(plan.keys)]
     shown = ", ".join([*keys, *values.events]) or "1 AS one"
-    rows = f"SELECT {shown} FROM {source} WHERE {filters.condition(plan.where, params)}"
+    rows = f"SELECT {shown} FROM {values.json.around(source, filters.condition(plan.where, params))}"
     for n, each in enumerate(plan.keys):
         if isinstance(each, Field) and each.kind == "list":
             rows = f"SELECT * REPLACE (unnest(k{n}) AS k{n}) FROM ({rows})"
     return rows
 
 
-def key(of: Key, span: Span, params: Params) -> str:
+def key(of: Key, span: Span, json: Json) -> str:
     """SQL of a plan's key for the events of `span`, a list for one that has a row for each item."""
     if isinstance(of, Interval):
         return interval_key(of, span)
     if of.kind == "list":  # a group for each item, counted once an event, and one for events without any
-        return f"coalesce(list_distinct({filters.value(of, params)}), [NULL])"
-    return shown(of, params)
+        return f"coalesce(list_distinct({json.value(of)}), [NULL])"
+    return json.value(of)
 
 
 def shown(field: Field, params: Params) -> str:

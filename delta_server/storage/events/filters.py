@@ -6,8 +6,9 @@ All that a request wrote is a parameter, the names inside `data` and `metadata` 
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from delta_server.core import exact
 from delta_server.core.plan import Condition, Every, Field, Filter, Not, Of, Operation, Some, Text
-from delta_server.storage.events import schema
+from delta_server.storage.events import numbers, schema
 from delta_server.storage.events.relation import Params
 
 Value: TypeAlias = str | float | int | bool
@@ -31,12 +32,19 @@ _NEGATED: dict[Operation, Operation] = {"is_not": "is", "not_contains": "contain
 
 def condition(where: Filter | None, params: Params) -> str:
     """What stands behind WHERE: true for the events that match, false or NULL for others."""
-    return "true" if where is None else _sql(where, params, exact=False)
+    return "true" if where is None else _sql(where, params, strict=False)
 
 
 def value(field: Field, params: Params) -> str:
-    """The field as rows show it: a column as it is, a text of what is inside JSON; NULL when it is not there, for an
-    empty list too."""
+    """The field as rows show it: a column as it is, a text of what is inside JSON, the same for all spellings of a
+    number; NULL when it is not there, for an empty list too."""
+    if field.path:
+        return numbers.once(plain(field, params), "j", numbers.one_text("j", kind(field, params)))
+    return plain(field, params)
+
+
+def plain(field: Field, params: Params) -> str:
+    """As `value`, with numbers inside JSON as DuckDB writes them."""
     if field.path:
         return f"json_extract_string({field.column}, {params.add(_pointer(field))})"
     if field.kind == "list":
@@ -44,25 +52,26 @@ def value(field: Field, params: Params) -> str:
     return MESSAGE_ID if field.column == "message_id" else field.column
 
 
-def number(field: Field, params: Params) -> str:
-    """The field as a number, NULL when it is none: what is inside JSON counts as one when it is written like one."""
-    plain = value(field, params)
-    if field.kind in ("number", "time"):
-        return plain
-    read = f"try_cast({plain} AS DOUBLE)"
-    return f"CASE WHEN isfinite({read}) THEN {read} END"
+def raw(field: Field, params: Params) -> str:
+    """What is inside JSON, as JSON: see numbers.py."""
+    return f"json_extract({field.column}, {params.add(_pointer(field))})::VARCHAR"
 
 
-def _sql(where: Filter, params: Params, *, exact: bool) -> str:
-    """With `exact`, for what stands below a NOT: false, never NULL, for what does not match. Elsewhere NULL serves as
+def kind(field: Field, params: Params) -> str:
+    """DuckDB's type of what is inside JSON."""
+    return f"json_type({field.column}, {params.add(_pointer(field))})"
+
+
+def _sql(where: Filter, params: Params, *, strict: bool) -> str:
+    """With `strict`, for what stands below a NOT: false, never NULL, for what does not match. Elsewhere NULL serves as
     well, and DuckDB can check plain comparisons against the statistics of a segment's parts."""
     match where:
         case Every(parts):
-            return "(" + " AND ".join([_sql(part, params, exact=exact) for part in parts] or ["true"]) + ")"
+            return "(" + " AND ".join([_sql(part, params, strict=strict) for part in parts] or ["true"]) + ")"
         case Some(parts):
-            return "(" + " OR ".join([_sql(part, params, exact=exact) for part in parts] or ["false"]) + ")"
+            return "(" + " OR ".join([_sql(part, params, strict=strict) for part in parts] or ["false"]) + ")"
         case Not(part):
-            return f"(NOT {_sql(part, params, exact=True)})"
+            return f"(NOT {_sql(part, params, strict=True)})"
         case Of(users, anonymous):
             sql = _of_person(users, anonymous, params)
             return f"coalesce({sql}, false)" if exact else sql
@@ -70,7 +79,7 @@ def _sql(where: Filter, params: Params, *, exact: bool) -> str:
             found = (f"contains(lower({_SEARCHED}), lower({params.add(word)}))" for word in words)
             return "(" + " AND ".join(found) + ")"
         case Condition():
-            return _condition(where, params, exact=exact)
+            return _condition(where, params, strict=strict)
 
 
 def _of_person(users: Sequence[str], anonymous: Sequence[str], params: Params) -> str:
@@ -83,25 +92,56 @@ def _of_person(users: Sequence[str], anonymous: Sequence[str], params: Params) -
     return "(" + " OR ".join(parts or ["false"]) + ")"
 
 
-def _condition(where: Condition, params: Params, *, exact: bool) -> str:
+def _condition(where: Condition, params: Params, *, strict: bool) -> str:
     if where.op in _NEGATED:
         positive = Condition(_NEGATED[where.op], where.field, where.values)
-        return f"(NOT {_condition(positive, params, exact=True)})"
+        return f"(NOT {_condition(positive, params, strict=True)})"
     if where.op == "exists":
-        return f"({value(where.field, params)} IS NOT NULL)"
+        return f"({plain(where.field, params)} IS NOT NULL)"
     sql = _of_list(where, params) if where.field.kind == "list" else _of_one(where, params)
-    return f"coalesce({sql}, false)" if exact else sql
+    return f"coalesce({sql}, false)" if strict else sql
 
 
 def _of_one(where: Condition, params: Params) -> str:
-    """Numbers are compared with the field as a number, all else with it as it is shown."""
-    numbers = [given for given in where.values if _as_number(where.field, given)]
-    others = [given for given in where.values if not _as_number(where.field, given)]
-    parts = []
-    for values, shown in ((numbers, number), (others, value)):
-        if values:
-            parts.append(_any(where.op, shown(where.field, params), [_plain(given) for given in values], params))
+    """Numbers are compared with what is inside JSON as a number, all else with the field as it is shown."""
+    field, is_json = where.field, where.field.kind == "json"
+    given = [each for each in where.values if is_json and isinstance(each, int | float) and not isinstance(each, bool)]
+    others = [_plain(each) for each in where.values if not is_json or isinstance(each, str | bool)]
+    if where.op == "is":
+        parts = [_one_of(field, given, params)] if given else []
+        parts += [_any("is", plain(field, params), others, params)] if others else []
+        parts += [_same_number(field, number, params) for number in _numbers(where)]
+    else:
+        parts = [numbers.compared(raw(field, params), _COMPARED[where.op], each) for each in given]
+        parts += [_any(where.op, value(field, params), others, params)] if others else []
     return "(" + " OR ".join(parts or ["false"]) + ")"
+
+
+def _one_of(field: Field, given: Sequence[float], params: Params) -> str:
+    """Whether it is one of these numbers. Those past 2^53 are looked at one by one where the rough ones match."""
+    rough = ", ".join(f"{float(each)!r}::DOUBLE" for each in given)
+    among = numbers.once(raw(field, params), "j", f"{numbers.double('j')} IN ({rough})")
+    large = [int(each) for each in given if abs(each) >= exact.WHOLE]
+    if not large:
+        return among
+    small = numbers.once(raw(field, params), "j", f"abs({numbers.double('j')}) < {exact.WHOLE:d}")
+    found = numbers.once(raw(field, params), "j", f"try_cast({numbers.text('j')} AS HUGEINT)")
+    whole = ", ".join(f"{each:d}::HUGEINT" for each in large)
+    return f"({among} AND ({small} OR coalesce({found} IN ({whole}), true)))"
+
+
+def _numbers(where: Condition) -> list[float]:
+    """The numbers that texts are compared with are written like."""
+    if where.field.kind != "json":
+        return []
+    read = (exact.read(each) for each in where.values if isinstance(each, str))
+    return [number for number in read if number is not None]
+
+
+def _same_number(field: Field, given: float, params: Params) -> str:
+    """`12.0` given as a text is the number 12, too, but no other text."""
+    is_number = f"{kind(field, params)} IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
+    return f"({numbers.compared(raw(field, params), '=', given)} AND {is_number})"
 
 
 def _of_list(where: Condition, params: Params) -> str:
@@ -119,10 +159,6 @@ def _any(op: str, shown: str, values: Sequence[Value], params: Params) -> str:
     if op in _COMPARED:
         return f"{shown} {_COMPARED[op]} {placeholders[0]}"
     return "(" + " OR ".join(_MATCHED[op].format(shown, placeholder) for placeholder in placeholders) + ")"
-
-
-def _as_number(field: Field, given: Value) -> bool:
-    return field.kind == "json" and isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def _plain(given: Value) -> Value:

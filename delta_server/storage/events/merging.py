@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from delta_server.core import rollup_plan
 from delta_server.core.plan import Aggregate, Field, Metric, Span
 from delta_server.storage.events import compile, filters, sketches
+from delta_server.storage.events.compile_values import Json
 from delta_server.storage.events.relation import Params
 
 _SETS = {"user_id": ("users", "person"), "session_id": ("sessions", "session_id")}
@@ -40,7 +41,7 @@ class _Merging:
         self._events = events
         self._where = filters.condition(plan.where, params)
         self._keys = [f"k{n}" for n in range(len(plan.keys))]
-        self._made = [f"{compile.key(key, span, params)} AS k{n}" for n, key in enumerate(plan.keys)]
+        self._made = [f"{compile.key(key, span, Json(params))} AS k{n}" for n, key in enumerate(plan.keys)]
         asked = {(metric.function, metric.field.column) for metric in plan.metrics if metric.field is not None}
         self._counted = sorted(column for function, column in asked if function == "unique")
         self._durations = any(column == "duration" for _, column in asked)

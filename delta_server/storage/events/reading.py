@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Literal, TypeAlias
 
@@ -43,6 +44,8 @@ class Compiled(msgspec.Struct, frozen=True):
     approximate: tuple[str, ...] = ()
     merging: bool = False
     whole: tuple[int | None, int | None] = (None, None)
+    read: Callable[[list[Row]], list[Row]] = list
+    """What makes the answer's rows of the statement's."""
 
 
 Compiler: TypeAlias = Callable[[Snapshot, Any], Compiled]
@@ -55,7 +58,8 @@ def aggregate(snapshot: Snapshot, plan: Aggregate) -> Compiled:
     source, params = relation.events(snapshot, plan.span), Params()
     events = persons.events(snapshot, source.sql) if persons.counts_users(plan) else source.sql
     sql = compile.aggregate(plan, events, params)
-    return Compiled(compile.columns(plan), sql, params.values, scanned=source.scanned)
+    read = partial(compile.exact_rows, plan)
+    return Compiled(compile.columns(plan), sql, params.values, scanned=source.scanned, read=read)
 
 
 class Answering:
@@ -96,7 +100,13 @@ class Answering:
         _, rows = reading.rows(made.sql, made.values)
         waiting = made.merging or (persons.speaks_of_users(plan) and persons.is_waiting(reading.snapshot))
         return Answer(
-            made.columns, rows, made.source, made.scanned, made.approximate, whole=made.whole, merging=waiting
+            made.columns,
+            made.read(rows),
+            made.source,
+            made.scanned,
+            made.approximate,
+            whole=made.whole,
+            merging=waiting,
         )
 
     def _batches(self, reading: Reading, plan: Plan) -> Iterator[list[Row]]:
@@ -108,7 +118,7 @@ class Answering:
             return
         made = self._compiled(reading.snapshot, plan)
         yield [made.columns]
-        yield from reading.batches(made.sql, made.values)
+        yield from map(made.read, reading.batches(made.sql, made.values))
 
     def _file(self, reading: Reading, plan: Listing | Aggregate) -> Iterator[bytes]:
         plan = self._attached(reading, plan)

@@ -5,6 +5,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 from delta_server.core import intervals
@@ -34,13 +36,26 @@ NOBODY_ELSES = People().whose
 _ATTRIBUTES = {"time_ms": "at", "event_type": "type"}
 
 
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+"""RFC 8259, 6."""
+
+
 def value(event: Event, field: Field) -> Any:
-    """As rows show it; a list for tags, None for what is not there."""
+    """As rows show it; a list for tags, None for what is not there. A number has one text, however it is written."""
     if field.column == "message_id":
         return event.message_id or f"e-{event.seq:x}"
     if not field.path:
         found = getattr(event, _ATTRIBUTES.get(field.column, field.column))
         return None if found == [] else found
+    found = _inside(event, field)
+    if found is None or isinstance(found, str):
+        return found
+    if isinstance(found, float) and found.is_integer():
+        return str(int(Decimal(repr(found))))
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+
+
+def _inside(event: Event, field: Field) -> Any:
     raw = getattr(event, field.column)
     found = json.loads(bytes(raw)) if raw is not None else None
     for name in field.path:
@@ -50,20 +65,22 @@ def value(event: Event, field: Field) -> Any:
             found = found[int(name)]
         else:
             return None
-    if found is None or isinstance(found, str):
-        return found
-    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    return found
 
 
-def number(event: Event, field: Field) -> float | int | None:
-    found: Any = value(event, field)
-    if found is None or isinstance(found, int | float):
-        return found
-    try:
-        read = float(found)
-    except ValueError:
-        return None
-    return read if math.isfinite(read) else None
+def number(event: Event, field: Field) -> Fraction | float | int | None:
+    """Of what is inside JSON, the very number."""
+    if not field.path:
+        plain: float | int | None = value(event, field)
+        return plain
+    found = _inside(event, field)
+    if isinstance(found, str):
+        return Fraction(Decimal(found)) if _NUMBER.fullmatch(found) else None
+    return _exactly(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def _exactly(number: float) -> Fraction:
+    return Fraction(Decimal(repr(number)))
 
 
 def matches(event: Event, where: Filter | None) -> bool:
@@ -108,7 +125,14 @@ def _holds(event: Event, where: Condition) -> bool:
 def _compared(event: Event, where: Condition, given: Any) -> bool:
     if isinstance(given, bool):
         return _compares(where.op, value(event, where.field), str(given).lower())
-    found = value(event, where.field) if isinstance(given, str) else number(event, where.field)
+    if not isinstance(given, str):
+        found = number(event, where.field)
+        return found is not None and _compares(where.op, found, _exactly(given) if where.field.path else given)
+    if where.op == "is" and where.field.path and _NUMBER.fullmatch(given):
+        inside = _inside(event, where.field)
+        if isinstance(inside, int | float) and not isinstance(inside, bool):
+            return _exactly(inside) == Fraction(Decimal(given))
+    found = value(event, where.field)
     return found is not None and _compares(where.op, found, given)
 
 
@@ -202,10 +226,10 @@ def metric(group: Sequence[Event], asked: Metric, whose: Whose = NOBODY_ELSES) -
         counts = Counter(shown)
         return min((cell for cell in counts if counts[cell] == max(counts.values())), default=None)
     numbers = sorted(cell for cell in (number(event, field) for event in group) if cell is not None)
-    return _of_numbers(numbers, asked) if numbers else None
+    return float(_of_numbers(numbers, asked)) if numbers else None
 
 
-def _of_numbers(numbers: Sequence[float], asked: Metric) -> float:
+def _of_numbers(numbers: Sequence[Any], asked: Metric) -> Any:
     match asked.function:
         case "sum":
             return sum(numbers)

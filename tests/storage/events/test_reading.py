@@ -56,10 +56,13 @@ ODD_NAMES = ("plan", "a.b", 'a"b', "a'b", "$", "$.x", "~1", "a/b", "é", "0", "*
 COLUMNS = (TYPE, SOURCE, USER, MESSAGE, DURATION, PRIORITY, TIME, TAGS)
 
 times = st.integers(START_MS - 3 * DAY_MS, START_MS + 3 * DAY_MS) | st.integers(-5 * DAY_MS, 5 * DAY_MS)
-words = st.sampled_from(["a", "b", "ab", "A", "é", "", "'", "%", "nan", "12", "1.5", "x y", 'q"', "true"])
-numbers = st.integers(-9, 9) | st.sampled_from([0.5, -1.25, 3.0, 12, 1.5])
+words = st.sampled_from(
+    ["a", "b", "ab", "A", "é", "", "'", "%", "nan", "12", "12.0", "1_2", " 7", "1e1", "1.5", "x y", 'q"', "true"]
+)
+numbers = st.integers(-9, 9) | st.sampled_from([0.5, -1.25, 3.0, 12, 12.0, 1.5, -0.0])
+large = st.integers(-2, 2).map(lambda n: (1 << 53) + n) | st.integers(-2, 2).map(lambda n: (1 << 63) + n)
 names = st.sampled_from(ODD_NAMES)
-json_values = st.none() | st.booleans() | words | numbers
+json_values = st.none() | st.booleans() | words | numbers | large
 objects = st.dictionaries(names, json_values | st.dictionaries(names, json_values, max_size=2), max_size=3)
 json_fields = st.builds(
     lambda root, path: Field(".".join((root, *path)), root, "json", tuple(path)),
@@ -116,7 +119,7 @@ def conditions(draw: st.DrawFn) -> Condition:
     values = {
         "number": numbers,
         "time": times,
-        "json": words if op in OF_TEXT else words | numbers | st.booleans(),
+        "json": words if op in OF_TEXT else words | numbers | large | st.booleans(),
     }.get(field.kind, words)
     most = 1 if op in ("gt", "gte", "lt", "lte") else 3
     return Condition(op, field, tuple(draw(st.lists(values, min_size=1, max_size=most))))
