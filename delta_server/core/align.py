@@ -176,9 +176,22 @@ def _by_configured(middles: Middles, fields: Fields) -> Matched:
     shared_b = _shared(keys[1][middles.head : middles.ends[1]], new, known_b)
     in_turn = sequence.paired([key for _, key in shared_a], [key for _, key in shared_b])
     pairs = sorted(pairs + [(shared_a[i][0], shared_b[j][0]) for i, j in in_turn])
+    pairs = sorted(pairs + _gained_or_lost(middles, pairs, old, new, fields))
     keyed = ({i for i, key in enumerate(old) if key is not None}, {j for j, key in enumerate(new) if key is not None})
     key = fields if lacking < count else None
     return Matched(pairs, middles.differing(pairs), key, loose=True, keyed=keyed, note=note)
+
+
+def _gained_or_lost(
+    middles: Middles, pairs: list[Pair], old: list[Hashable | None], new: list[Hashable | None], key: Fields
+) -> list[Pair]:
+    """Pairs of elements of which one alone has the key, and that resemble each other."""
+    left_a = _others(len(old), [i for i, _ in pairs])
+    left_b = _others(len(new), [j for _, j in pairs])
+    sample = [middles.a[i] for i, _ in pairs[:: -(-len(pairs) // resemblance.SAMPLE) or 1]]
+    olds, news = [middles.a[i] for i in left_a], [middles.b[j] for j in left_b]
+    found = resemblance.alike(olds, news, sample, middles.inner, key)
+    return [(left_a[i], left_b[j]) for i, j in found if (old[left_a[i]] is None) != (new[left_b[j]] is None)]
 
 
 def _keyless(middles: Middles, old: list[Hashable | None], new: list[Hashable | None]) -> list[Pair]:
@@ -236,7 +249,7 @@ def _by_all_else(middles: Middles) -> Matched | None:
         if key is not None and len(set(key.before) & set(key.after)) * 10 >= min(len(a), len(b)) * 9:
             return _by_key(middles, key, list(range(len(a))), list(range(len(b))), [])
     pairs = resemblance.made_anew(a, b, inner)
-    return Matched(pairs, middles.differing(pairs)) if pairs else None
+    return Matched(pairs, middles.differing(pairs), loose=True) if pairs else None
 
 
 def _by_known(middles: Middles) -> Matched | None:

@@ -4,9 +4,10 @@ their elements, and numbers with a tolerance stand beside it, for "close enough"
 that to 1.2.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Hashable
 from decimal import Context, Decimal, InvalidOperation
+from itertools import islice
 
 import msgspec
 
@@ -152,7 +153,7 @@ def paired(a: list[Form], b: list[Form]) -> list[Pair]:
     smallest up."""
     if not any(each.numbers for each in a):
         return sequence.paired([each.text for each in a], [each.text for each in b])
-    waiting: defaultdict[bytes, list[int]] = defaultdict(list)
+    waiting: defaultdict[bytes, deque[int]] = defaultdict(deque)
     for j in sorted(range(len(b)), key=lambda j: b[j].numbers):
         waiting[b[j].text].append(j)
     pairs = []
@@ -161,8 +162,12 @@ def paired(a: list[Form], b: list[Form]) -> list[Pair]:
         if a[i].numbers:
             first, tolerance = a[i].numbers[0]
             while places and (least := b[places[0]].numbers[0][0]) < first and _distance(first, least) > tolerance:
-                places.pop(0)
-        place = next((n for n, j in enumerate(places[:_MOST_CANDIDATES]) if a[i].is_close(b[j])), None)
+                places.popleft()
+            if not places or ((least := b[places[0]].numbers[0][0]) > first and _distance(least, first) > tolerance):
+                continue
+        candidates = enumerate(islice(places, _MOST_CANDIDATES))
+        place = next((n for n, j in candidates if a[i].is_close(b[j])), None)
         if place is not None:
-            pairs.append((i, places.pop(place)))
+            pairs.append((i, places[place]))
+            del places[place]
     return sorted(pairs)

@@ -17,7 +17,9 @@ from delta_server.core.forms import form
 from delta_server.core.key_names import ADDRESS, LIKE_IDENTIFIER, is_ignored, likeness
 from delta_server.core.sequence import Pair
 
-MOST_LEFT = 200  # leftovers of a side that are compared with those of the other
+MOST_LEFT = 64  # leftovers of a side that are compared with those of the other
+_MOST_BYTES = 1 << 20  # of them and the sample: a value is looked for in all of them
+_MOST_ITEMS = 64  # values of an element
 SAMPLE = 16  # other elements: a value that is in one of them tells nothing
 _FEW = 8  # elements of which all are looked at without asking first whether that may be worth while
 _LONG = 6  # bytes of a text that is hardly there by chance
@@ -32,7 +34,9 @@ def alike(
 ) -> list[Pair]:
     """Pairs of leftovers that share at least half of what tells them from `others`, a sample; more than half where the
     key is an address, which seldom changes. Identifiers and `key` tell nothing here."""
-    if not olds or not news or max(len(olds), len(news)) > MOST_LEFT or not _are_objects([*olds, *news]):
+    if not olds or not news or max(len(olds), len(news)) > MOST_LEFT:
+        return []
+    if sum(map(len, (*olds, *news, *others))) > _MOST_BYTES or not _are_objects([*olds, *news]):
         return []
     old_rows = [_items(raw, rules, key) for raw in olds]
     is_address = any(likeness(field) == ADDRESS for field in key)
@@ -79,6 +83,7 @@ def _items(raw: bytes, rules: Rules | None, key: Fields) -> list[_Item]:
         else:
             items.append((path, value))
     telling = [item for item in items if item[1][0] not in b"tfn" and _may_tell(item[0]) and item[0] not in key]
+    telling = telling[:_MOST_ITEMS]
     if rules is None or not rules.ignores_below:
         return telling
     return [item for item in telling if not is_ignored(item[0], rules)]

@@ -1,13 +1,14 @@
 """The diff over real histories, judged by jsonpatch."""
 
 import json
+import random
 from collections import Counter
 
 import jsonpatch
 import pytest
 
 from delta_server.core.changes import changes
-from delta_server.core.diff import diff
+from delta_server.core.diff import KnownKeys, diff
 from delta_server.core.patches import json_patch, merge_patch
 from tests import histories
 
@@ -44,6 +45,18 @@ def test_far_versions(name: str) -> None:
     back = diff(after, before)
     assert (back.added, back.removed, back.moved) == (found.removed, found.added, found.moved)
     assert len(json_patch(found)) <= len(after) + 100
+
+
+@pytest.mark.parametrize("name", histories.names())
+def test_any_two_versions(name: str) -> None:
+    versions = histories.versions(name)
+    chance = random.Random(name)
+    known: KnownKeys = tuple((pattern, (field,)) for pattern, field in KEYS.get(name, {}).items())
+    for _ in range(6):
+        before, after = chance.choice(versions), chance.choice(versions)
+        for keys in ((), known):
+            patch = json.loads(json_patch(diff(before, after, known=keys)))
+            assert jsonpatch.apply_patch(json.loads(before), patch) == json.loads(after)
 
 
 def test_a_merge_patch_of_a_history_without_nulls() -> None:

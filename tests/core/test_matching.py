@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -196,6 +197,10 @@ CONFIGURED: list[tuple[str, list[str], Any, Any, list[str], str | None]] = [
      ["replace /0/v"], "2 of 4 elements"),
     ("removed and added with it", ["k"], [{"k": 1, "v": 1}, {"v": 9}], [{"k": 2, "v": 1}, {"v": 9}],
      ["remove /[k=1]", "add /[k=2]"], "2 of 4 elements"),
+    ("gained", ["k"], [{"k": 1, "v": 1}, {"v": 9, "w": 8}], [{"k": 1, "v": 1}, {"k": 2, "v": 9, "w": 8}],
+     ["add /1/k"], "1 of 4 elements"),
+    ("of another type", ["k"], rows(k=[1, 2], v=[1, 2]), rows(k=["1", "2"], v=[1, 2]),
+     ["replace /[k=1]/k", "replace /[k=2]/k"], None),
     ("booleans", ["k"], rows(k=[True, False], v=[1, 2]), rows(k=[False, True], v=[2, 7]),
      ["move /[k=true]", "replace /[k=true]/v"], None),
     ("true is not 1", ["k"], rows(k=[True, 1], v=[1, 2]), rows(k=[1, True], v=[5, 1]),
@@ -241,6 +246,14 @@ ANEW: list[tuple[str, Any, Any, list[str]]] = [
      ["replace /[name=Ash]/id", "replace /[name=Bea]/id", "replace /[name=Bea]/price"]),
     ("found by content", [{"id": n, "t": [n]} for n in (1, 2, 3)],
      [{"id": n, "t": [t]} for n, t in ((7, 1), (8, 2), (9, 3))], ["replace /0/id", "replace /1/id", "replace /2/id"]),
+    ("of records that also changed", rows(id=["r1", "r2"], n="aa", x=[1, 2]), rows(id=["q1", "q2"], n="aa", x=[1, 3]),
+     ["replace /0/id", "replace /1/id", "replace /1/x"]),
+    ("shuffled", rows(id=["r1", "r2", "r3"], n="abc"), rows(id=["q3", "q1", "q2"], n="cab"),
+     ["move /[n=c]", "replace /[n=c]/id", "replace /[n=a]/id", "replace /[n=b]/id"]),
+    ("with one more", rows(id=["r1", "r2"], name="ab"), rows(id=["q1", "q2", "q3"], name="abc"),
+     ["add /[name=c]", "replace /[name=a]/id", "replace /[name=b]/id"]),
+    ("in an object", [{"m": {"id": 1}, "n": "a"}, {"m": {"id": 2}, "n": "b"}],
+     [{"m": {"id": 5}, "n": "a"}, {"m": {"id": 6}, "n": "b"}], ["replace /[n=a]/m/id", "replace /[n=b]/m/id"]),
     ("of other records", rows(id=[1, 2], title="xy"), rows(id=[3, 4], title="zw"),
      ["remove /[id=1]", "remove /[id=2]", "add /[id=3]", "add /[id=4]"]),
     ("and nothing else", rows(id=[1, 2]), rows(id=[3, 4]),
@@ -337,3 +350,26 @@ def test_what_is_left_after_the_operations_is_no_difference(seed: int, chosen: D
     if not chosen.tolerance and not chosen.array_keys and form(before, compiled) == form(after, compiled):
         assert found.changes_count == 0
     assert changes(found) == changes(diff(before, after, chosen, known))
+
+
+MANY = 20_000
+SLOW: list[tuple[str, Any, Any, dict[str, Any]]] = [
+    ("a set of close numbers", [n / 7 for n in range(MANY)], [n / 7 + 1e-4 for n in range(MANY)][::-1],
+     {"tolerance": 0.001, "order": {"": "set"}}),
+    ("a set of far numbers", [1.0] * MANY, [2.0] * MANY, {"tolerance": 0.001, "order": {"": "set"}}),
+    ("numbers with a tolerance", [n % 97 / 7 for n in range(MANY)], [n % 89 / 7 for n in range(MANY)],
+     {"tolerance": 0.001}),
+    ("ids made anew", [{"id": n, "t": [n]} for n in range(MANY)],
+     [{"id": f"q{n}", "t": [-n]} for n in range(MANY)], {}),
+    ("half without the configured key", [{"k": n, "v": n} if n % 2 else {"v": n} for n in range(MANY)],
+     [{"k": n, "v": -n} if n % 2 else {"v": -n} for n in range(MANY)], {"array_keys": {"": ["k"]}}),
+    ("elements of many members", [{"id": n, **{f"f{m}": f"{m}" * 20 for m in range(MANY)}} for n in (1, 2)],
+     [{"id": n, **{f"f{m}": f"{m}" * 20 for m in range(MANY)}} for n in (3, 4)], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "before", "after", "chosen"), SLOW)
+def test_work_is_bounded(name: str, before: Any, after: Any, chosen: dict[str, Any]) -> None:
+    started = time.process_time()
+    compared(before, after, DiffSettings(**chosen))
+    assert time.process_time() - started < 5, name
