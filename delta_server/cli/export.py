@@ -25,6 +25,7 @@ from delta_server.core.errors import DatabaseFailed, DeltaError, NotFound
 from delta_server.core.span import Span
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints
+from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import exporting
 from delta_server.features.snapshots.exporting import Exported
@@ -77,8 +78,7 @@ def export(
     )
     if file != "-" and Path(file).exists() and not overwrite:
         raise DeltaError(f"{file} exists: name another file, or pass --overwrite")
-    with _target(file) as raw, _compressed(raw, compress or _by_name(file)) as out:
-        count = asyncio.run(_export(config, project, endpoint, span, out))
+    count = asyncio.run(_export(config, project, endpoint, span, file, compress or _by_name(file)))
     if file != "-":
         size = counting.size(Path(file).stat().st_size)
         click.echo(f"{endpoint}: {counting.versions(count)} written to {file}, {size}")
@@ -138,10 +138,18 @@ class _Zstd(NamedTuple):
     write: Callable[[bytes], object]
 
 
-async def _export(config: Config, project: str | None, endpoint: str, span: Span, out: _Out) -> int:
+async def _export(
+    config: Config, project: str | None, name: str, span: Span, file: str, compression: Compression
+) -> int:
+    """What cannot be exported at all is refused before anything is written."""
     async with app.open_for_reading(config) as services:
         owner = await services.db.read(_project, project)
-        return await write(services, owner, endpoint, span, out)
+        try:
+            endpoint = endpoints.resolve(services, owner, name)
+        except NotFound:
+            raise DeltaError(f"there is no endpoint {name} in the project") from None
+        with _target(file) as raw, _compressed(raw, compression) as out:
+            return await write(services, endpoint, span, out)
 
 
 def _project(tx: Tx, name: str | None) -> int:
@@ -155,17 +163,13 @@ def _project(tx: Tx, name: str | None) -> int:
     return found[chosen]
 
 
-async def write(services: Services, project: int, name: str, span: Span, out: _Out) -> int:
+async def write(services: Services, endpoint: EndpointRef, span: Span, out: _Out) -> int:
     """The endpoint's lines into `out`; how many."""
-    try:
-        endpoint = endpoints.resolve(services, project, name)
-    except NotFound:
-        raise DeltaError(f"there is no endpoint {name} in the project") from None
-    total = await exporting.count(services, project, endpoint, span)
+    total = await exporting.count(services, endpoint.project, endpoint, span)
     done = 0
     with counting.progress() as progress:
         bar = progress.add_task("exporting", total=total, counts="")
-        async for snapshot in exporting.export(services, project, endpoint, span):
+        async for snapshot in exporting.export(services, endpoint.project, endpoint, span):
             out.write(line(snapshot))
             done += 1
             progress.update(bar, completed=done, counts=counting.versions(done))

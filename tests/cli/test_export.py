@@ -84,13 +84,13 @@ async def test_what_is_exported_and_imported_is_the_same(services: Services, mad
         await snapshots.append(services, mine, [New(endpoint, body, at, source, described)], Once.none())
     await services.db.write(endpoints.ensure, mine, name)
     first, again = io.BytesIO(), io.BytesIO()
-    assert await exporting.write(services, mine, name, EVERYTHING, first) == len(made)
+    assert await exporting.write(services, endpoints.resolve(services, mine, name), EVERYTHING, first) == len(made)
     file: Any = io.BufferedReader(io.BytesIO(first.getvalue()))
     versions = list(histories.read_ndjson(file, "file", lambda done: None))
     assert sorted(version.body for version in versions) == sorted(body for _, body, *_ in made)
     done = await import_versions(services, other, name, versions, lambda done: None)
     assert (done.stored, done.refused) == (len(made), 0)
-    await exporting.write(services, other, name, EVERYTHING, again)
+    await exporting.write(services, endpoints.resolve(services, other, name), EVERYTHING, again)
     assert again.getvalue() == first.getvalue()
 
 
@@ -127,7 +127,9 @@ def test_refused(here: Path) -> None:
     assert not (here / "delta-data").exists()
     (here / "a").write_bytes(line(second(0), "0"))
     imported("a", "--project", "home")
-    assert "there is no endpoint none in the project" in exported(endpoint="none", code=1).stderr
+    refused = exported(endpoint="none", code=1)
+    assert "there is no endpoint none in the project" in refused.stderr
+    assert refused.stdout == ""
     assert "no project named other: home" in exported("--project", "other", code=1).stderr
     assert "--from must be a time" in exported("--from", "soon", code=1).stderr
     (here / "out").write_bytes(b"mine")
