@@ -190,3 +190,15 @@ async def test_bodies_that_are_not_what_is_wanted(
     assert problem["errors"] == [{"field": field, "message": message}]
     assert field in problem["message"]
     assert not re.search(r"[`$]", problem["message"])
+
+
+async def test_a_missing_scope_is_told_with_how_to_get_it(client: httpx.AsyncClient, keys: Keys) -> None:
+    for key, method, path, scope in (
+        (keys.read, "POST", "/v1/endpoints", "write"),
+        (keys.write, "PATCH", "/v1/endpoints/users", "admin"),
+        (keys.write, "DELETE", "/v1/snapshots/01890a5d-ac96-774b-bcce-b302099a8057", "admin"),
+    ):
+        answer = await client.request(method, path, headers=bearer(key))
+        assert answer.status_code == 403
+        assert f"lacks the scope {scope}" in answer.json()["message"]
+        assert f"key create --scope {scope}" in answer.json()["message"]

@@ -124,14 +124,14 @@ def _get(url: str, key: str, form: str) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     connection.request("GET", f"/v1/export/events?format={form}", headers={"authorization": f"Bearer {key}"})
     answer = connection.getresponse()
-    assert answer.status in (200, 503), answer.read()
+    assert answer.status in (200, 429, 503), answer.read()
     return answer
 
 
 def _get_later(url: str, key: str, form: str) -> http.client.HTTPResponse:
     """As soon as there is room for one more."""
     deadline = time.monotonic() + 20
-    while (answer := _get(url, key, form)).status == 503:
+    while (answer := _get(url, key, form)).status in (429, 503):
         assert time.monotonic() < deadline, "exports that were given up still run"
         answer.read()
         time.sleep(0.05)
