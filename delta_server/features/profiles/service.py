@@ -94,8 +94,8 @@ async def _settle_some(svc: Services, project: int) -> None:
 
 async def settle_all(svc: Services) -> None:
     """Apply what a crash or a full disk left. One project's failure does not keep the others waiting."""
-    while await svc.db.write(_convert_some):
-        pass
+    while await svc.db.read(store.old_aliases, 1):
+        await svc.db.write(_convert_some)
     for project in await svc.db.read(store.projects_waiting):
         try:
             await settle(svc, project)
@@ -103,15 +103,14 @@ async def settle_all(svc: Services) -> None:
             log.error("what was told of users could not be applied", project=project, reason=error.message)
 
 
-def _convert_some(tx: Tx) -> bool:
-    """Bring other ids as they were kept before there were links to those that wait; False when there are none."""
+def _convert_some(tx: Tx) -> None:
+    """Bring other ids as they were kept before there were links to what waits."""
     rows = store.old_aliases(tx, _CONVERTED)
     for project in {row[0] for row in rows}:
         mine = [row[1:] for row in rows if row[0] == project]
         told = [Alias(name, of, at) for name, of, at in mine if identifies(name) and identifies(of)]
         keep(tx, project, pack(list(enumerate(told))), frozenset())
         store.delete_old_aliases(tx, project, [name for name, _, _ in mine])
-    return bool(rows)
 
 
 def person(tx: Tx, project: int, name: str, *, as_user: bool = False) -> Person:
