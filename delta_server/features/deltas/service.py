@@ -7,7 +7,7 @@ import msgspec
 from delta_server.core import found_keys, ids, times
 from delta_server.core.changes import changes
 from delta_server.core.diff import DiffSettings, KnownKeys, diff, validate
-from delta_server.core.errors import Invalid, NotFound
+from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
 from delta_server.core.patches import json_patch, merge_patch
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
@@ -32,6 +32,8 @@ from delta_server.storage.database import Tx
 
 PEEKED = 4
 """So many snapshots are looked at on the event loop; more of them on a reader's thread."""
+MOST_LEARNED_FROM = 4 << 20
+"""Bytes of a document that is compared once more to learn keys of arrays."""
 
 
 # Stored deltas
@@ -112,7 +114,7 @@ async def _compare(svc: Services, ends: tuple[End, End], settings: DiffSettings 
     settings = settings or msgspec.json.decode(after.diff, type=DiffSettings)
     first = await contents.read(svc, before.endpoint, before.content)
     second = await contents.read(svc, after.endpoint, after.content)
-    known = known_keys(svc, after.endpoint)
+    known = known_keys(svc, after.endpoint) or await _learned(svc, ends, second, settings)
     summary, operations = await svc.spare_cpu(_operations, first, second, settings, known, format)
     delta = schemas.delta(
         summary, endpoint=after.endpoint_uid, ends=(before.uid, after.uid), captured_at=after.captured_at, stored=False
@@ -123,6 +125,29 @@ async def _compare(svc: Services, ends: tuple[End, End], settings: DiffSettings 
 def known_keys(svc: Services, endpoint: int) -> KnownKeys:
     """The keys of arrays that the endpoint's deltas found."""
     return found_keys.known(svc.db.peek(store.votes, endpoint))
+
+
+async def _learned(svc: Services, ends: tuple[End, End], body: bytes, settings: DiffSettings) -> KnownKeys:
+    """The keys that a delta beside the second end finds, where the endpoint's deltas were computed before their keys
+    were remembered; none if it is this very comparison."""
+    before, after = ends
+    neighbour = svc.db.peek(_neighbour, after.endpoint, after.content)
+    if neighbour is None or before.content in (neighbour, after.content) or len(body) > MOST_LEARNED_FROM:
+        return ()
+    try:
+        found = await svc.spare_cpu(diff, await contents.read(svc, after.endpoint, neighbour), body, settings)
+    except (NotFound, DatabaseFailed):  # what is deleted or damaged beside the two costs no comparison of them
+        return ()
+    return tuple(sorted(found.found_keys.items()))
+
+
+def _neighbour(tx: Tx, endpoint: int, content: int) -> int | None:
+    """The content before this one, else the one after it."""
+    row = contents.get(tx, endpoint, content)
+    if row is None:
+        return None
+    beside = contents.before(tx, endpoint, (row.captured_at, row.id)) or contents.after(tx, endpoint, row)
+    return None if beside is None else beside.id
 
 
 def _operations(

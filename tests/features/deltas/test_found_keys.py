@@ -31,12 +31,24 @@ async def compared(svc: Services, endpoint: EndpointRef, ids: list[str], **more:
 async def test_a_found_key_holds_between_far_moments(services: Services) -> None:
     endpoint = await endpoint_named(services, "quakes")
     ids = await fill(services, endpoint, [Version(n + 1, feed(n)) for n in range(19)])
-    unknown = await compared(services, endpoint, ids)
     await compute(services)
     assert service.known_keys(services, endpoint.id) == (("/f", ("properties/url",)),)
     found = await compared(services, endpoint, ids)
     assert (found.removed, found.added, found.replaced, found.moved) == (9, 9, 0, 0)
-    assert unknown.replaced > 0, "which the title alone would join"
+    apart = await compared(services, endpoint, ids, diff=DiffSettings(ignore=["/f/*/properties/url"]))
+    assert apart.replaced > 0, "which the title alone would join"
+
+
+async def test_a_comparison_learns_the_key_where_none_is_remembered(services: Services) -> None:
+    """As in a database whose deltas are older than the remembering."""
+    endpoint = await endpoint_named(services, "quakes")
+    ids = await fill(services, endpoint, [Version(n + 1, feed(n)) for n in range(19)])
+    await compute(services)
+    await services.db.write(lambda tx: tx.run("UPDATE endpoint SET found_keys = '{}'"))
+    for first, last in ((0, 18), (18, 0), (0, 12)):
+        found = await compared(services, endpoint, [ids[first], ids[last]])
+        assert (found.removed, found.added, found.replaced) == (9, 9, 0), (first, last)
+    assert service.known_keys(services, endpoint.id) == ()
 
 
 async def test_the_next_delta_after_a_long_gap_knows_the_key(services: Services) -> None:
