@@ -59,8 +59,8 @@ def large(whole: str, value: str) -> str:
 def one_text(shown: str, kind: str) -> str:
     """A value as json_extract_string has it, with one text for `12.0`, `1.2e1` and `12`, which `kind` (SQL, computed
     where it may be needed alone) calls a DOUBLE. Letters are told from digits by their first byte."""
-    exponent = f"{shown} < ':' AND ({shown} >= '0' OR ({shown} >= '-' AND {shown} < '.')) AND contains({shown}, 'e')"
-    is_double = f"(suffix({shown}, '.0') OR ({exponent})) AND {kind} = 'DOUBLE'"
+    like_one = f"{shown} < ':' AND ({shown} >= '0' OR ({shown} >= '-' AND {shown} < '.'))"
+    is_double = f"{like_one} AND (suffix({shown}, '.0') OR contains({shown}, 'e')) AND {kind} = 'DOUBLE'"
     number = f"try_cast({shown} AS HUGEINT)"
     is_whole = f"{number}::DOUBLE = try_cast({shown} AS DOUBLE)"
     return f"CASE WHEN {is_double} AND {is_whole} THEN {number}::VARCHAR ELSE {shown} END"
