@@ -1,6 +1,6 @@
 """An event as it is kept: what every protocol's requests are turned into, and what hot blocks hold line by line."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
@@ -35,11 +35,27 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
     message_id: str | None = msgspec.field(name="i", default=None)
     original_at: int | None = msgspec.field(name="y", default=None)
     flags: int = msgspec.field(name="f", default=0)
+    data_text: str | None = msgspec.field(name="j", default=None)
+    metadata_text: str | None = msgspec.field(name="k", default=None)
+    """What `data` and `metadata` are while `lines` writes them: a text is read back letter by letter, where DuckDB
+    would read an object's numbers and write them anew (1.10 as 1.1)."""
 
 
 _encoder = msgspec.json.Encoder()
 
 
-def lines(events: Iterable[Event]) -> bytes:
-    """The events as NDJSON, a line each."""
-    return _encoder.encode_lines(events)
+def lines(events: Sequence[Event]) -> bytes:
+    """The events as NDJSON, a line each, with their data and metadata as texts."""
+    kept = [(event.data, event.metadata) for event in events]
+    try:
+        for event in events:
+            event.data_text, event.data = _text(event.data), None
+            event.metadata_text, event.metadata = _text(event.metadata), None
+        return _encoder.encode_lines(events)
+    finally:
+        for event, (data, metadata) in zip(events, kept, strict=True):
+            event.data, event.metadata, event.data_text, event.metadata_text = data, metadata, None, None
+
+
+def _text(raw: msgspec.Raw | None) -> str | None:
+    return None if raw is None else bytes(raw).decode()

@@ -84,5 +84,5 @@ def of_lines(lines: bytes) -> list[tuple[int, ShownEvent]]:
 
 def _row(line: Any) -> dict[str, Any]:
     found = {_COLUMNS.get(name, name): getattr(line, name) for name in line.__struct_fields__}
-    found |= {name: bytes(found[name]).decode() or None for name in _RAW}
+    found |= {name: found[f"{name}_text"] or bytes(found[name]).decode() or None for name in _RAW}
     return found if found["message_id"] else {**found, "message_id": f"e-{line.seq:x}"}

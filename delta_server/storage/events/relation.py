@@ -9,9 +9,9 @@ from delta_server.core.plan import Span
 from delta_server.storage.events.schema import COLUMNS, FROM_LINES, FROM_SEGMENT, LINE_TYPES
 from delta_server.storage.events.snapshot import Block, Segment, Snapshot
 
-_LINE_BYTES = 2 << 20
-"""More than the longest event. DuckDB reads lines in buffers of twice this size, a thread each: with its own 16 MiB two
-threads would take a quarter of the memory, and a million waiting lines be read by few of them."""
+_LINE_BYTES = 3 << 20
+"""More than the longest event, whose quotes are escaped. DuckDB reads lines in buffers of twice this size, a thread
+each: with its own 16 MiB two threads would take a quarter of the memory, and a million waiting lines be read by few."""
 
 _NOTHING = "SELECT " + ", ".join(f"NULL::{column.type} AS {column.name}" for column in COLUMNS) + " WHERE false"
 

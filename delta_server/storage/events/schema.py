@@ -14,6 +14,9 @@ class Column(msgspec.Struct, frozen=True):
     line: str
     name: str
     type: str
+    text: str | None = None
+    """The key in a line that holds the value's JSON as a text, exact to the letter. Lines written
+    before there were such keys have an object under `line`."""
 
 
 COLUMNS = (
@@ -29,8 +32,8 @@ COLUMNS = (
     Column("p", "priority", "INTEGER"),
     Column("a", "status", "VARCHAR"),
     Column("g", "tags", "VARCHAR[]"),
-    Column("d", "data", "JSON"),
-    Column("m", "metadata", "JSON"),
+    Column("d", "data", "JSON", "j"),
+    Column("m", "metadata", "JSON", "k"),
     Column("i", "message_id", "VARCHAR"),
     Column("y", "original_at", "BIGINT"),
     Column("f", "flags", "INTEGER"),
@@ -57,8 +60,16 @@ FROM_SEGMENT = ", ".join(
 )
 """The select list that turns a segment's file back into the relation."""
 
-FROM_LINES = ", ".join(f"{column.line} AS {column.name}" for column in COLUMNS)
-LINE_TYPES = "{" + ", ".join(f"{column.line}: '{column.type}'" for column in COLUMNS) + "}"
+FROM_LINES = ", ".join(
+    f"coalesce({column.text}::JSON, {column.line}) AS {column.name}"
+    if column.text
+    else f"{column.line} AS {column.name}"
+    for column in COLUMNS
+)
+_TYPES = {column.line: column.type for column in COLUMNS} | {
+    column.text: "VARCHAR" for column in COLUMNS if column.text
+}
+LINE_TYPES = "{" + ", ".join(f"{line}: '{type}'" for line, type in _TYPES.items()) + "}"
 """For read_ndjson: `columns = LINE_TYPES`."""
 
 
