@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -70,11 +71,11 @@ class _Telling(msgspec.Struct, frozen=True):
 
     def is_sure(self, row: Row) -> bool | None:
         """None: the delta has nothing to do with the path."""
-        changed = set(store.field_ids(row))
-        if not changed.isdisjoint(self.sure):
+        changed = store.field_ids(row)
+        if not self.sure.isdisjoint(changed):
             return True
         many = sum(row[4:7]) > field_filter.FOLDED_FROM
-        return False if not changed.isdisjoint(self.doubtful) or (many and not changed.isdisjoint(self.above)) else None
+        return False if not self.doubtful.isdisjoint(changed) or (many and not self.above.isdisjoint(changed)) else None
 
 
 class _Candidate(msgspec.Struct, frozen=True):
@@ -121,6 +122,7 @@ def _part(
     rows, telling = _rows(tx, project, endpoint, span, filter.path, most=wanted)
     found: list[_Candidate] = []
     settings: dict[int, str] = {}
+    read = store.Read()
     last: Position | None = None
     for scanned, row in enumerate(rows):
         if scanned == SCAN_LIMIT:
@@ -129,7 +131,7 @@ def _part(
         if sure is not None and filter.matches(row):
             if len(found) == wanted or (not sure and not doubts):
                 return _Part(found, settings, last)
-            found.append(_candidate(tx, row, sure=sure))
+            found.append(_candidate(tx, row, read, sure=sure))
             if not sure:
                 doubts -= 1
                 settings[row[2]] = settings.get(row[2]) or store.settings(tx, row[2])
@@ -159,13 +161,17 @@ def _walks(
     telling = {id: _telling(tx, id, path) for id in endpoints}
     if not any(of.sure for of in telling.values()):
         _refuse_unlikely(path)
-    return {id: partial(_changes, tx, id, of.all(), span) for id, of in telling.items()}, telling
+    return {
+        id: partial(_changes, tx, id, of.all(), span, first or store.AT_ONCE) for id, of in telling.items()
+    }, telling
 
 
-def _changes(tx: Tx, endpoint: int, of: frozenset[int], span: Span) -> Iterator[Row]:
-    for captured_at in fields.along(tx, endpoint, of, span):
-        if (row := store.at(tx, endpoint, captured_at)) is not None:
-            yield row
+def _changes(tx: Tx, endpoint: int, of: frozenset[int], span: Span, size: int) -> Iterator[Row]:
+    times = fields.along(tx, endpoint, of, span)
+    while some := list(islice(times, size)):
+        size = store.AT_ONCE
+        rows = store.at(tx, endpoint, some)
+        yield from (rows[time] for time in some if time in rows)
 
 
 def _telling(tx: Tx, endpoint: int, path: FieldFilter) -> _Telling:
@@ -203,19 +209,21 @@ def _refuse_unlikely(path: FieldFilter) -> None:
         pointer.refuse_unlikely(path.path)
 
 
-def _candidate(tx: Tx, row: Row, *, sure: bool) -> _Candidate:
+def _candidate(tx: Tx, row: Row, read: store.Read, *, sure: bool) -> _Candidate:
     captured_at, content, endpoint = row[:3]
     before = None if sure else contents.before(tx, endpoint, (captured_at, content))
-    return _Candidate(view(tx, row), endpoint, content, (captured_at, content), None if before is None else before.id)
+    return _Candidate(
+        view(tx, row, read), endpoint, content, (captured_at, content), None if before is None else before.id
+    )
 
 
-def view(tx: Tx, row: Row) -> Delta:
-    delta = store.listed(tx, row)
+def view(tx: Tx, row: Row, read: store.Read) -> Delta:
+    delta = store.listed(tx, row, read)
     ends = store.snapshots_of(tx, delta.endpoint, delta.captured_at)
     assert ends is not None, "a delta leads from a snapshot to a snapshot"
     return schemas.delta(
         delta.summary,
-        endpoint=store.endpoint_uid(tx, delta.endpoint),
+        endpoint=store.endpoint_uid(tx, delta.endpoint, read),
         ends=ends,
         captured_at=delta.captured_at,
         stored=True,

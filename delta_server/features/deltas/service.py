@@ -50,7 +50,8 @@ async def computed(svc: Services, project: int, snapshots: Sequence[bytes]) -> l
 def _by_snapshots(tx: Tx, project: int, uids: Sequence[bytes]) -> list[Delta | None]:
     contents = [store.begun_by(tx, project, uid) for uid in uids]
     rows = [None if content is None else store.row(tx, content) for content in contents]
-    return [None if row is None else view(tx, row) for row in rows]
+    read = store.Read()
+    return [None if row is None else view(tx, row, read) for row in rows]
 
 
 async def get(svc: Services, project: int, delta_id: str, format: Format) -> Delta:

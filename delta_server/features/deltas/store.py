@@ -23,6 +23,9 @@ FAILED = 2
 """In `content.pending`: its delta could not be computed. Neither queued nor forgotten; see `retry_failed`."""
 
 
+AT_ONCE = 16
+
+
 class _Fields(msgspec.Struct, frozen=True, array_like=True):
     """`delta.fields`: ids and counts one after the other, then the schema changes and notes, as MessagePack; where
     there are no such, the ids and counts alone."""
@@ -55,7 +58,7 @@ _DELTAS_DOWN = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_
   AND NOT (c.captured_at = ? AND c.id >= ?) ORDER BY c.captured_at DESC, c.id DESC LIMIT ?"""
 _DELTAS_UP = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?
   AND NOT (c.captured_at = ? AND c.id <= ?) ORDER BY c.captured_at, c.id LIMIT ?"""
-_DELTA_AT = f"{_DELTAS} WHERE c.endpoint = ? AND c.captured_at = ? AND c.dead = 0"
+_DELTAS_AT = f"{_DELTAS} WHERE c.endpoint = ? AND c.captured_at IN ({', '.join('?' * AT_ONCE)}) AND c.dead = 0"
 
 
 def waiting(tx: Tx) -> list[int]:
@@ -249,9 +252,10 @@ def walk(tx: Tx, endpoint: int, span: Span, *, most: int, first: int | None = No
     return walks.walk(tx, statement, (endpoint,), span, most=most, first=first)
 
 
-def at(tx: Tx, endpoint: int, captured_at: int) -> Row | None:
-    """The delta of that time, with the columns of `walk`."""
-    return tx.one(_DELTA_AT, endpoint, captured_at)
+def at(tx: Tx, endpoint: int, times: Sequence[int]) -> dict[int, Row]:
+    """By time the deltas of up to AT_ONCE times, with the columns of `walk`."""
+    rows = tx.all(_DELTAS_AT, endpoint, *times, *[None] * (AT_ONCE - len(times)))
+    return {row[0]: row for row in rows}
 
 
 def field_ids(row: Row) -> list[int]:
@@ -259,10 +263,20 @@ def field_ids(row: Row) -> list[int]:
     return _decoded(row[9]).ids_and_counts[::2]
 
 
-def listed(tx: Tx, row: Row) -> Listed:
+class Read(msgspec.Struct, frozen=True):
+    """What the rows of one list share, once it was read: by id, the patterns of fields and the uids of endpoints."""
+
+    patterns: dict[int, str] = {}
+    endpoints: dict[int, bytes] = {}
+
+
+def listed(tx: Tx, row: Row, read: Read) -> Listed:
     captured_at, content, endpoint, kind, added, removed, replaced, moved, similarity, blob = row
     stored = _decoded(blob)
     flat = stored.ids_and_counts
+    for field in flat[::2]:
+        if field not in read.patterns:
+            read.patterns[field] = fields.pattern(tx, endpoint, field)
     summary = Summary(
         KINDS[kind],
         added,
@@ -270,10 +284,7 @@ def listed(tx: Tx, row: Row) -> Listed:
         replaced,
         moved,
         similarity / MILLION,
-        [
-            FieldCount(fields.pattern(tx, endpoint, field), count)
-            for field, count in zip(flat[::2], flat[1::2], strict=True)
-        ],
+        [FieldCount(read.patterns[field], count) for field, count in zip(flat[::2], flat[1::2], strict=True)],
         stored.schema_changes,
         stored.notes,
     )
@@ -325,9 +336,11 @@ def settings(tx: Tx, endpoint: int) -> str:
     return "{}" if row is None else str(row[0])
 
 
-def endpoint_uid(tx: Tx, endpoint: int) -> bytes:
-    row = tx.one("SELECT uid FROM endpoint WHERE id = ?", endpoint)
-    return bytes(row[0]) if row else b""
+def endpoint_uid(tx: Tx, endpoint: int, read: Read) -> bytes:
+    if endpoint not in read.endpoints:
+        row = tx.one("SELECT uid FROM endpoint WHERE id = ?", endpoint)
+        read.endpoints[endpoint] = bytes(row[0]) if row else b""
+    return read.endpoints[endpoint]
 
 
 def _end(row: Row | None) -> End | None:
