@@ -13,8 +13,9 @@ import msgspec
 APPLICATION_ID = 0x44454C54
 """`DELT`: what `file delta.db` and the check at start go by."""
 
-PAGE_SIZE = 4096
-"""Half the bytes written for a snapshot and 130 kB less of a new database than with 8192, reads no slower; measured."""
+PAGE_SIZE = 2048
+"""Against 4096: half the bytes written for a snapshot (45 kB instead of 83, of 130), 130 kB less of a database with one
+endpoint. Inserts and queries take the same; a large BLOB 0.1 ms a MB more to read. A file keeps its own."""
 BUSY_MS = 5000
 STATEMENTS = 512
 """Prepared statements a connection keeps: more than there are constant statements in the server."""
@@ -35,7 +36,7 @@ class Tuning(msgspec.Struct, frozen=True):
     group_calls: int = 256
     group_s: float = 0.005
     """A group takes no further calls when it has been running for this long."""
-    wal_pages: int = 8000
+    wal_pages: int = 16_000
     """The writer itself checkpoints from this many pages on, should the periodic checkpoint not keep up."""
     peek_s: float = 1.0
     writer_cache_kib: int = 16_384
