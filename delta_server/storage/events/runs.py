@@ -10,7 +10,7 @@ from delta_server.storage.database import Tx
 log = logging.getLogger(__name__)
 
 PAGE_KEYS = 400
-"""4000 bytes: with their row's header they fill a page of the file."""
+"""4000 bytes: with their row's header they fill a page of 4096 bytes, or two of 2048."""
 _PAGE_BYTES = PAGE_KEYS * KEY_BYTES
 _NUMBER_BITS = 20
 MOST_PAGES = 1 << _NUMBER_BITS
