@@ -1,108 +1,56 @@
-"""OpenTelemetry's log records as OTLP/HTTP brings them in JSON: https://opentelemetry.io/docs/specs/otlp/#otlphttp.
+"""OpenTelemetry's log records as events, in JSON or protobuf: https://opentelemetry.io/docs/specs/otlp/#otlphttp.
 
-Field names are in lowerCamelCase, 64-bit numbers come as text or numbers, unknown fields are ignored. A record's event
-name is its type, else it is `log`: texts of messages are no types, there would be as many as records.
+A record's event name is its type, else it is `log`: texts of messages are no types, there would be as many as records.
+Nothing a record says is lost: what has no field of its own is in `data` or `metadata`, and of two with one name the
+outer one gets its origin before it (`attributes.body`, `scope.NAME`, `resource.NAME`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 import msgspec
 
-from delta_server.core import damaged, event_batch, event_checks, json_text
-from delta_server.core.damaged import Rest
-from delta_server.core.errors import BadRequest, Invalid
+from delta_server.core import event_batch, event_checks
+from delta_server.core.errors import Invalid
 from delta_server.core.event import Event
 from delta_server.core.event_batch import Item, Parsed
 from delta_server.core.event_checks import MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, NULL, text
 from delta_server.core.event_time import Arrival, place
+from delta_server.core.otlp_message import JSON, Form, Group, Pair, Record, Value
 from delta_server.core.profile_change import Told
 
 PLAIN = "log"
 _SEVERITIES = (("trace", 10), ("debug", 10), ("info", 20), ("warn", 30), ("error", 40), ("fatal", 40))
 """Status and priority of severity numbers 1 to 4, 5 to 8 and so on."""
+_NANOS = 1_000_000
 
 
-class _Value(msgspec.Struct, rename="camel", gc=False):
-    """AnyValue: one of these."""
+class _Around(msgspec.Struct, frozen=True):
+    """What is true of all records of a scope. `names` gives those without an id theirs."""
 
-    string_value: Any = None
-    bool_value: Any = None
-    int_value: Any = None
-    double_value: Any = None
-    bytes_value: Any = None
-    array_value: "_Array | None" = None
-    kvlist_value: "_Map | None" = None
+    form: Form
+    source: str | None
+    origin: dict[str, Any]
+    size_bytes: int
+    names: Iterator[str]
 
 
-class _Array(msgspec.Struct, gc=False):
-    values: list[_Value] | None = None
+def parse(body: bytes, arrival: Arrival, form: Form = JSON) -> Parsed:
+    """All records of a request. Raises BadRequest, Invalid, TooLarge for the request as a whole.
 
-
-class _Pair(msgspec.Struct, gc=False):
-    key: str = ""
-    value: _Value | None = None
-
-
-class _Map(msgspec.Struct, gc=False):
-    values: list[_Pair] | None = None
-
-
-class _Attributed(msgspec.Struct, gc=False):
-    """A resource, or a scope with its name."""
-
-    attributes: list[_Pair] | None = None
-    name: str | None = None
-    version: str | None = None
-
-
-class _Record(msgspec.Struct, rename="camel", gc=False):
-    time_unix_nano: Any = None
-    observed_time_unix_nano: Any = None
-    severity_number: Any = None
-    severity_text: Any = None
-    body: _Value | None = None
-    attributes: list[_Pair] | None = None
-    trace_id: Any = None
-    span_id: Any = None
-    event_name: Any = None
-
-
-class _ScopeLogs(msgspec.Struct, rename="camel"):
-    scope: msgspec.Raw = NULL
-    log_records: list[msgspec.Raw] | None = None
-
-
-class _ResourceLogs(msgspec.Struct, rename="camel"):
-    resource: msgspec.Raw = NULL
-    scope_logs: list[_ScopeLogs] | None = None
-
-
-class _Request(msgspec.Struct, rename="camel"):
-    resource_logs: list[_ResourceLogs] | None = None
-
-
-class _Group(msgspec.Struct, frozen=True):
-    """A resource, and each scope's records."""
-
-    resource: msgspec.Raw
-    scopes: list[tuple[msgspec.Raw, Sequence[Item]]]
-
-
-_PATH = (b"resourceLogs", b"scopeLogs", b"logRecords")
-_decode_request = msgspec.json.Decoder(_Request).decode
-_decode_attributed = msgspec.json.Decoder(_Attributed | None).decode
-_decode_record = msgspec.json.Decoder(_Record).decode
-
-
-def parse(body: bytes, arrival: Arrival) -> Parsed:
-    """All records of a request. Raises BadRequest, Invalid, TooLarge for the request as a whole."""
-    groups, rest = _read(body)
+    Exporters send a request again byte for byte, and no two differ in nothing: so a record without an id is named by
+    its request's digest and its place there, and counts once.
+    """
+    groups, rest = form.groups(body)
     _refuse_too_much(groups)
+    digest = hashlib.blake2b(body, digest_size=12).hexdigest()
+    names = (f"otlp-{digest}-{number}" for number in count())
     found = Parsed([], [], [])
     for group in groups:
-        for part in _parts(group, arrival):
+        for part in _parts(form, group, names, arrival):
             found.events += part.events
             found.rejected += part.rejected
     if rest is not None:
@@ -110,105 +58,106 @@ def parse(body: bytes, arrival: Arrival) -> Parsed:
     return found
 
 
-def _read(body: bytes) -> tuple[list[_Group], Rest | None]:
-    """What the request holds, and what of it cannot be told apart."""
-    try:
-        return _groups(_request(body), None), None
-    except BadRequest:
-        found = damaged.recover(body, _PATH, most=event_batch.MOST_EVENTS)
-        if found is None or not found.items:
-            raise
-    return _groups(_request(found.skeleton), found.items), found.rest
-
-
-def _groups(request: _Request, items: Sequence[bytes] | None) -> list[_Group]:
-    """`items` are the records where `request` has only their numbers."""
-    found = []
-    for group in request.resource_logs or ():
-        scopes: list[tuple[msgspec.Raw, Sequence[Item]]] = []
-        for logs in group.scope_logs or ():
-            records: Sequence[Item] = logs.log_records or ()
-            scopes.append((logs.scope, records if items is None else [items[int(bytes(each))] for each in records]))
-        found.append(_Group(group.resource, scopes))
-    return found
-
-
-def _request(body: bytes) -> _Request:
-    try:
-        return json_text.read(event_batch.unbroken(body), _decode_request, "the body")
-    except msgspec.ValidationError as error:
-        raise Invalid(f"this is no ExportLogsServiceRequest of OTLP: {error}") from None
-
-
-def _refuse_too_much(groups: Sequence[_Group]) -> None:
-    count = size_bytes = 0
+def _refuse_too_much(groups: Sequence[Group]) -> None:
+    records = size_bytes = 0
     for group in groups:
-        for scope, records in group.scopes:
-            count, size_bytes = count + len(records), size_bytes + len(records) * (len(group.resource) + len(scope))
-    event_batch.refuse_too_many(count)
+        for logs in group.scopes:
+            records += len(logs.records)
+            size_bytes += len(logs.records) * (len(group.resource) + len(logs.scope))
+    event_batch.refuse_too_many(records)
     event_batch.refuse_repeated(size_bytes, "resources and scopes, which each of their records keeps,")
 
 
-def _parts(group: _Group, arrival: Arrival) -> Iterator[Parsed]:
+def _parts(form: Form, group: Group, names: Iterator[str], arrival: Arrival) -> Iterator[Parsed]:
     """The records of each scope; those whose resource or scope is wrong are refused."""
     resource: dict[str, Any] | None = None
-    for scope, records in group.scopes:
-        try:
-            resource = _origin(group.resource) if resource is None else resource
-            origin = resource | _origin(scope, is_scope=True)
-            source = text(_id(origin.pop("service.name", None)), "service.name", MOST_ID)
-        except event_batch.WRONG as error:
-            yield event_batch.none(records, error)
+    source: str | None = None
+    for logs in group.scopes:
+        if not logs.records:
             continue
-        repeated_bytes = len(group.resource) + len(scope)
-        yield event_batch.each(records, partial(_event, arrival, source, origin, repeated_bytes))
+        try:
+            if resource is None:
+                resource = _resource(form, group)
+                source = text(_taken(resource, "service.name"), "service.name", MOST_ID)
+            origin = _beside(_scope(form, logs.scope, logs.schema_url), resource, "resource.")
+        except event_batch.WRONG as error:
+            resource = None
+            yield event_batch.none(logs.records, error)
+            continue
+        around = _Around(form, source, origin, len(group.resource) + len(logs.scope), names)
+        yield event_batch.each(logs.records, partial(_event, arrival, around))
 
 
-def _origin(raw: msgspec.Raw, *, is_scope: bool = False) -> dict[str, Any]:
-    """What a resource or scope says of all its records. Raises what is in event_batch.WRONG."""
-    _refuse_deep(raw, "the resource or scope")
-    found = _decode_attributed(raw)
-    if found is None:
-        return {}
-    return _flat(found.attributes or ()) | ({"scope": found.name or None} if is_scope else {})
+def _resource(form: Form, group: Group) -> dict[str, Any]:
+    found = form.resource(group.resource)
+    attributes = _flat(found.attributes or ())
+    more = {"resourceSchemaUrl": group.schema_url, "resource.droppedAttributesCount": found.dropped_attributes_count}
+    return attributes | {name: value for name, value in more.items() if value}
 
 
-def _refuse_deep(raw: Item, what: str) -> None:
-    if json_text.deeper_than(event_checks.MOST_DEPTH, bytes(raw)):
-        raise Invalid(f"{what} is nested more than {event_checks.MOST_DEPTH} levels deep")
+def _scope(form: Form, raw: Item, schema_url: str | None) -> dict[str, Any]:
+    found = form.scope(raw)
+    own = {
+        "scope": found.name,
+        "scopeVersion": found.version,
+        "schemaUrl": schema_url,
+        "scope.droppedAttributesCount": found.dropped_attributes_count,
+    }
+    return _beside({name: value for name, value in own.items() if value}, _flat(found.attributes or ()), "scope.")
 
 
-def _event(
-    arrival: Arrival, source: str | None, origin: dict[str, Any], repeated_bytes: int, item: Item, told: list[Told]
-) -> Event:
-    event_checks.size(item, arrival, repeated_bytes)
-    _refuse_deep(item, "the record")
-    record = _decode_record(item)
+def _beside(inner: dict[str, Any], outer: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Both; those of `outer` whose names are taken get `prefix`."""
+    return inner | {prefix + name if name in inner else name: value for name, value in outer.items()}
+
+
+def _event(arrival: Arrival, around: _Around, item: Item, told: list[Told]) -> Event:
+    name = next(around.names)
+    event_checks.size(item, arrival, around.size_bytes)
+    record = around.form.record(item)
     data = _flat(record.attributes or ())
-    name = _id(data.pop("event.name", None))
-    user, session = _id(data.pop("user.id", None)), _id(data.pop("session.id", None))
-    uid = _id(data.pop("log.record.uid", None))
+    event_type = _id(record.event_name) or _taken(data, "event.name")
+    if "event.name" in data and data["event.name"] == event_type:
+        del data["event.name"]
+    user, session = _taken(data, "user.id"), _taken(data, "session.id")
+    uid = text(_taken(data, "log.record.uid"), "log.record.uid", MOST_MESSAGE_ID)
+    if record.body is not None:
+        data = _beside({"body": _plain(record.body)}, data, "attributes.")
     status, priority = _severity(record)
     at, _, flags = place(arrival, _time(record))
-    if record.body is not None:
-        data = {"body": _plain(record.body), **data}
     return Event(
         at,
         arrival.received_at,
-        text(_id(record.event_name) or name, "eventName", event_checks.MOST_TYPE) or PLAIN,
-        source=source,
+        text(event_type, "eventName", event_checks.MOST_TYPE) or PLAIN,
+        source=around.source,
         user_id=text(user, "user.id", MOST_ID),
         session_id=text(session, "session.id", MOST_ID),
         priority=priority,
         status=status,
         data=event_checks.joined(data),
-        metadata=event_checks.joined({**origin, "traceId": record.trace_id or None, "spanId": record.span_id or None}),
-        message_id=text(uid, "log.record.uid", MOST_MESSAGE_ID),
+        metadata=event_checks.joined(_beside(_more(record), around.origin, "resource.")),
+        message_id=uid or name,
         flags=flags,
     )
 
 
-def _time(record: _Record) -> Any:
+def _more(record: Record) -> dict[str, Any]:
+    """What a record says that is no field of an event, or is cut in one."""
+    at, seen = _integer(record.time_unix_nano), _integer(record.observed_time_unix_nano)
+    used = at or seen
+    found = {
+        "traceId": record.trace_id,
+        "spanId": record.span_id,
+        "traceFlags": record.flags,
+        "severityNumber": record.severity_number,
+        "timeUnixNano": str(used) if type(used) is int and used % _NANOS else None,
+        "observedTimeUnixNano": str(seen) if type(seen) is int and seen != used else None,
+        "droppedAttributesCount": record.dropped_attributes_count,
+    }
+    return {name: value for name, value in found.items() if value and value != "0"}
+
+
+def _time(record: Record) -> Any:
     """When it happened, else when it was seen; 0 stands for unknown. Nanoseconds as the text or number they are."""
     for value in (record.time_unix_nano, record.observed_time_unix_nano):
         if value not in (None, "", "0", 0):
@@ -219,7 +168,7 @@ def _time(record: _Record) -> Any:
     return None
 
 
-def _severity(record: _Record) -> tuple[str | None, int | None]:
+def _severity(record: Record) -> tuple[str | None, int | None]:
     said = record.severity_text if isinstance(record.severity_text, str) else None
     number = record.severity_number
     if type(number) is not int or not 1 <= number <= 4 * len(_SEVERITIES):
@@ -228,22 +177,20 @@ def _severity(record: _Record) -> tuple[str | None, int | None]:
     return text(said, "severityText", MOST_STATUS) or name, priority
 
 
-def _flat(pairs: Iterable[_Pair]) -> dict[str, Any]:
-    return {pair.key: _plain(pair.value) for pair in pairs if pair.key and pair.value is not None}
+def _flat(pairs: Iterable[Pair]) -> dict[str, Any]:
+    return {pair.key: NULL if pair.value is None else _plain(pair.value) for pair in pairs}
 
 
-def _plain(value: _Value) -> Any:
-    """The JSON value an AnyValue stands for."""
+def _plain(value: Value) -> Any:
+    """The JSON value an AnyValue stands for, null for none."""
     if value.array_value is not None:
         return [_plain(one) for one in value.array_value.values or ()]
     if value.kvlist_value is not None:
         return _flat(value.kvlist_value.values or ())
     if value.int_value is not None:
         return _integer(value.int_value)
-    return next(
-        (one for one in (value.string_value, value.bool_value, value.double_value) if one is not None),
-        value.bytes_value,
-    )
+    told = (value.string_value, value.bool_value, value.bytes_value)
+    return next((one for one in told if one is not None), value.double_value)
 
 
 def _integer(value: Any) -> Any:
@@ -252,6 +199,16 @@ def _integer(value: Any) -> Any:
     return value
 
 
+def _taken(data: dict[str, Any], name: str) -> Any:
+    """An attribute that is an id, taken out; what is no text or number is none and stays."""
+    value = data.get(name)
+    if type(value) is msgspec.Raw and value is not NULL:
+        value = msgspec.json.decode(value)
+    if _id(value) is None:
+        return None
+    del data[name]
+    return value
+
+
 def _id(value: Any) -> Any:
-    """An attribute that is an id: what is no text or number is none."""
     return value if type(value) in (str, int, float) else None

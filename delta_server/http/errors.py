@@ -14,7 +14,7 @@ from litestar.exceptions import (
     ValidationException,
 )
 
-from delta_server.core import times
+from delta_server.core import otlp_protobuf, times
 from delta_server.core.errors import BadRequest, DatabaseFailed, DeltaError, FieldError, Invalid, TooLarge
 from delta_server.http.validation import human, invalid
 
@@ -210,4 +210,8 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
     state = request.scope["state"]
     answer = failure(error, request_id=state["request_id"], now_ms=state["clock"].now_ms())
     headers = {name: value for name, value in answer.headers.items() if name != "content-type"}
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in otlp_protobuf.MEDIA_TYPES:  # OTLP's exporters, which are answered in their own form
+        status = otlp_protobuf.status(answer.status, translate(error).message)
+        return Response(status, status_code=answer.status, media_type=kind, headers=headers)
     return Response(answer.body, status_code=answer.status, media_type=PROBLEM_JSON, headers=headers)

@@ -71,6 +71,8 @@ def test_the_example_of_the_protocol() -> None:
     assert value(event.metadata) == {
         "my.scope.attribute": "some scope attribute",
         "scope": "my.library",
+        "scopeVersion": "1.0.0",
+        "severityNumber": 10,
         "traceId": "5B8EFFF798038103D269B633813FC60C",
         "spanId": "EEE19B7EC3C1B174",
     }
@@ -127,11 +129,37 @@ def test_ids_are_no_data() -> None:
         )
     )  # fmt: skip
     assert (event.user_id, event.session_id, event.message_id) == ("7", "s", "m")
-    assert value(event.data) == {"n": 9_223_372_036_854_775_807, "text": "what", "big": "NaN"}
+    assert value(event.data) == {"n": 9_223_372_036_854_775_807, "text": "what", "big": "NaN", "none": None}
 
 
-def test_without_a_uid_nothing_is_a_duplicate() -> None:
-    assert one(eventName="a").message_id is None
+def test_without_a_uid_its_request_and_place_name_a_record() -> None:
+    ids = [event.message_id for event in parsed({"eventName": "a"}, {"eventName": "a"}).events]
+    assert len(set(ids)) == 2
+    assert ids == [event.message_id for event in parsed({"eventName": "a"}, {"eventName": "a"}).events]
+    later = parsed({"eventName": "a"}, {"eventName": "a", "observedTimeUnixNano": "1"}).events
+    assert not {event.message_id for event in later}.intersection(ids)
+
+
+def test_nothing_is_lost_to_another_of_its_name() -> None:
+    text = {"stringValue": "x"}
+    event = one(
+        body={"intValue": 1}, eventName="n", **attributes(body=text, event__name=text, user__id={"boolValue": True})
+    )
+    assert value(event.data) == {"body": 1, "attributes.body": "x", "event.name": "x", "user.id": True}
+    names = ("a", "scope", "traceId", "service.name")
+    many = {"attributes": [{"key": name, "value": text} for name in names]}
+    logs = {"resource": many, "scopeLogs": [{"scope": {"name": "s", **many}, "logRecords": [{"traceId": "t"}]}]}
+    [event] = otlp_log.parse(msgspec.json.encode({"resourceLogs": [logs]}), ARRIVAL).events
+    assert event.source == "x"
+    assert value(event.metadata) == {
+        "traceId": "t", "scope": "s", "scope.scope": "x", "a": "x", "resource.traceId": "x", "service.name": "x",
+        "resource.a": "x", "resource.scope": "x",
+    } | {key: kept for key, kept in value(event.metadata).items() if key.startswith("resource.resource.")}  # fmt: skip
+
+
+def test_doubles_keep_their_text() -> None:
+    sent = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"doubleValue":1.10}}]}]}]}'
+    assert bytes(otlp_log.parse(sent, ARRIVAL).events[0].data or b"") == b'{"body":1.10}'
 
 
 @pytest.mark.parametrize(

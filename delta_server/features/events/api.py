@@ -13,10 +13,18 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
-from delta_server.core import cloud_event, event_batch, event_checks, native_event, otlp_log, segment_event
-from delta_server.core.errors import NotAcceptable
+from delta_server.core import (
+    cloud_event,
+    event_batch,
+    event_checks,
+    native_event,
+    otlp_log,
+    otlp_protobuf,
+    segment_event,
+)
 from delta_server.core.event_batch import Parsed
 from delta_server.core.event_time import Arrival
+from delta_server.core.otlp_protobuf import PROTOBUF
 from delta_server.features.events import schemas, service
 from delta_server.features.events.schemas import LogsTaken, PartialSuccess, Taken
 from delta_server.http import ingest_auth
@@ -26,7 +34,6 @@ from delta_server.services import Services
 _TAGS = ["Events"]
 _JSON = "application/json"
 _NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
-_PROTOBUF = frozenset({"application/x-protobuf", "application/protobuf"})
 _SHORT = {"track": "t", "identify": "i", "page": "p", "screen": "s", "group": "g", "alias": "a"}
 _ANSWERS = {200: ResponseSpec(Taken, generate_examples=False)}
 
@@ -153,14 +160,16 @@ async def source_config(request: Request[Any, Any, Any]) -> dict[str, Any]:
     responses={200: ResponseSpec(LogsTaken, generate_examples=False)},
     opt=example(request=schemas.EXAMPLE_LOGS, answer={}, media_type=_JSON),
 )
-async def create_logs(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[LogsTaken]:
-    """OTLP/HTTP in JSON: point an exporter with `http/json` at it."""
+async def create_logs(
+    request: Request[Any, Any, Any], services: NamedDependency[Services]
+) -> Response[LogsTaken] | Response[bytes]:
+    """OTLP/HTTP in JSON or protobuf; the answer is in the form of the request."""
     project, body = await _sent(request, services)
-    if _kind(request) in _PROTOBUF:
-        raise NotAcceptable(
-            "OTLP is understood as JSON only: set OTEL_EXPORTER_OTLP_PROTOCOL=http/json, or encoding: json in a "
-            "collector's otlphttp exporter"
-        )
+    kind = _kind(request)
+    if kind in otlp_protobuf.MEDIA_TYPES:
+        taken = await service.take(services, project, body, partial(otlp_log.parse, form=PROTOBUF))
+        message = taken.rejected[0].message if taken.rejected else ""
+        return Response(otlp_protobuf.response(len(taken.rejected), message), media_type=kind)
     taken = await service.take(services, project, body, otlp_log.parse)
     if not taken.rejected:
         return Response(LogsTaken())

@@ -436,11 +436,19 @@ async def test_logs(app: Application, client: httpx.AsyncClient, keys: Keys) -> 
     assert await check(client, keys, post("", "/v1/logs", 200, body=LOGS)) == {}
 
 
-async def test_protobuf_is_refused_with_the_way_out(client: httpx.AsyncClient, keys: Keys) -> None:
+async def test_protobuf_logs(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    """Sent again they count once; the answers are in protobuf too."""
     headers = {**bearer(keys.ingest), "content-type": "application/x-protobuf"}
-    answer = await client.post("/v1/logs", content=b"\x0a\x00", headers=headers)
-    assert answer.status_code == 415
-    assert "http/json" in answer.json()["message"]
+    body = b"\x0a\x0a\x12\x08\x12\x06\x62\x04paid"  # a record with its event_name
+    for content, more in ((body, {}), (body, {}), (gzip.compress(body), {"content-encoding": "gzip"})):
+        answer = await client.post("/v1/logs", content=content, headers={**headers, **more})
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"] == "application/x-protobuf"
+    assert [event.type for event in await stored(app)] == ["paid"]
+    broken = await client.post("/v1/logs", content=b"\xff", headers=headers)
+    assert (broken.status_code, broken.content[:2]) == (400, b"\x08\x03")
+    refused = await client.post("/v1/logs", content=body, headers={"content-type": "application/x-protobuf"})
+    assert (refused.status_code, refused.content[:2]) == (401, b"\x08\x10")
 
 
 DAMAGED = (
