@@ -25,7 +25,7 @@ LEAST_SHARE = 4
 WAIT_S = 30.0
 """A request waits so long for the deltas it asked for, however many they are."""
 MAX_NOTES = 16
-MOST_COUNTS = 4096
+MOST_COUNTS = 2048
 """Changes of fields counted in one write."""
 MAX_SINGLE_FIELDS = 1024
 """Field patterns kept of one delta; past it members of maps are counted together,"""

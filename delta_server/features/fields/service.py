@@ -70,7 +70,9 @@ def recount(
     for field, uncounted in less.items():
         if field not in counted_again:
             store.change(tx, endpoint, field, added=(), removed=uncounted.times)
-        store.uncount(tx, endpoint, field, changes=uncounted.changes, deltas=len(uncounted.times))
+        store.uncount(
+            tx, endpoint, field, changes=uncounted.changes, deltas=len(uncounted.times), until=max(uncounted.times)
+        )
     return {at: [(ids[pattern], count.changes) for pattern, count in counts.items()] for at, counts in settled.items()}
 
 

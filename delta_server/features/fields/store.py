@@ -49,14 +49,23 @@ def count(tx: Tx, endpoint: int, pattern: str, *, changes: int, deltas: int, typ
     return int(row[0])
 
 
-def uncount(tx: Tx, endpoint: int, field: int, *, changes: int, deltas: int) -> None:
-    """Take from a field's counts after its times were taken out; one that never changed is gone."""
-    tx.run("DELETE FROM field WHERE id = ? AND endpoint = ? AND deltas <= ?", field, endpoint, deltas)
+def uncount(tx: Tx, endpoint: int, field: int, *, changes: int, deltas: int, until: int) -> None:
+    """Take from a field's counts after its times were taken out, the last of them `until`; one that never changed is
+    gone."""
+    row = tx.one("SELECT deltas, changed_at FROM field WHERE id = ? AND endpoint = ?", field, endpoint)
+    if row is None:
+        return
+    left, changed_at = row
+    if left <= deltas:
+        tx.run("DELETE FROM field WHERE id = ? AND endpoint = ?", field, endpoint)
+        return
+    if changed_at is None or changed_at <= until:
+        changed_at = _last(tx, field)
     tx.run(
         "UPDATE field SET changes = changes - ?, deltas = deltas - ?, changed_at = ? WHERE id = ? AND endpoint = ?",
         changes,
         deltas,
-        _last(tx, field),
+        changed_at,
         field,
         endpoint,
     )
@@ -105,23 +114,28 @@ def _rewrite(tx: Tx, field: int, chunk: Chunk, more: list[int], less: set[int]) 
         _write(tx, field, more)
         return
     times = sorted(set(postings.decoded(chunk.first, chunk.later)) - less | set(more))
-    _delete(tx, field, chunk.first)
-    _write(tx, field, times, seal=not postings.is_open(chunk.later))
+    if not times or times[0] != chunk.first:
+        _delete(tx, field, chunk.first)
+    if postings.is_open(chunk.later):
+        _write(tx, field, times)
+    elif times:
+        _put_sealed(tx, field, times)
 
 
-def _write(tx: Tx, field: int, times: list[int], *, seal: bool = False) -> None:
+def _write(tx: Tx, field: int, times: list[int]) -> None:
     """As a chunk that stays open where that may be, else sealed: together with the one before where both are small."""
     if not times:
         return
     first, *later = times
     as_open = postings.appended(first, None, later) if later else None
-    if not seal and (as_open or not later):
+    if as_open or not later:
         _put(tx, field, Chunk(first, as_open))
         return
-    before = _chunk(tx, _AT_OR_BEFORE, field, first)
+    before = _chunk(tx, _AT_OR_BEFORE, field, first - 1)
     if before and not postings.is_open(before.later):
         together = postings.decoded(before.first, before.later) + times
         if _fits(encoded := postings.sealed(together)):
+            _delete(tx, field, first)
             _put(tx, field, Chunk(before.first, encoded))
             return
     _put_sealed(tx, field, times)
