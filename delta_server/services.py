@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from delta_server.config import Config
+from delta_server.core.refusals import Refusals
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Clock, Database
 from delta_server.storage.eventlog import EventLog
@@ -58,5 +59,6 @@ class Services(msgspec.Struct, frozen=True):
     live: Live
     erasures_requested: Signal
     """Somebody asked for a person to be erased."""
+    refusals: Refusals = msgspec.field(default_factory=Refusals)
     keys_used: dict[int, int] = msgspec.field(default_factory=dict)
     """By API key's row, when it was last used, until the next of the periodic writes. Used on the event loop only."""

@@ -38,13 +38,13 @@ _SHORT = {"track": "t", "identify": "i", "page": "p", "screen": "s", "group": "g
 _ANSWERS = {200: ResponseSpec(Taken, generate_examples=False)}
 
 
-async def _sent(request: Request[Any, Any, Any], services: Services) -> tuple[int, bytes]:
-    """Whose events they are, and the body. Raises Unauthorized, Forbidden, TooLarge."""
+async def _sent(request: Request[Any, Any, Any], services: Services) -> tuple[int, str, bytes]:
+    """Whose events they are, the key's id, and the body. Raises Unauthorized, Forbidden, TooLarge."""
     body = await request.body()
     known = "user" in request.scope
     caller = ingest_auth.caller_of(request, None if known else await services.cpu(event_batch.write_key, body))
-    service.check_size(services, len(body))
-    return caller.project or 0, body
+    service.check_size(services, caller.project or 0, caller.key_id, len(body))
+    return caller.project or 0, caller.key_id, body
 
 
 def _kind(request: Request[Any, Any, Any]) -> str:
@@ -61,9 +61,9 @@ def _kind(request: Request[Any, Any, Any]) -> str:
 )
 async def create(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
     """Delta's form, or CloudEvents in any of their modes. `Idempotency-Key` stands in for a missing `messageId`."""
-    project, body = await _sent(request, services)
+    project, key, body = await _sent(request, services)
     read = _cloud_reader(request) or partial(native_event.parse_one, message_id=_idempotency_key(request))
-    return Response(await service.take(services, project, body, read))
+    return Response(await service.take(services, project, body, read, key=key))
 
 
 @post(
@@ -76,9 +76,9 @@ async def create(request: Request[Any, Any, Any], services: NamedDependency[Serv
 )
 async def create_many(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
     """`{"events": [...]}`, a bare array, NDJSON, or CloudEvents. One that is wrong does not keep the others out."""
-    project, body = await _sent(request, services)
+    project, key, body = await _sent(request, services)
     read = _cloud_reader(request) or partial(native_event.parse_many, lines=_kind(request) in _NDJSON)
-    return Response(await service.take(services, project, body, read))
+    return Response(await service.take(services, project, body, read, key=key))
 
 
 def _cloud_reader(request: Request[Any, Any, Any]) -> Any:
@@ -106,8 +106,8 @@ def _call(call: str) -> HTTPRouteHandler:
         opt=example(request=schemas.EXAMPLE_CALLS[call], answer=schemas.EXAMPLE_TAKEN, media_type=_JSON),
     )
     async def handle(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
-        project, body = await _sent(request, services)
-        return Response(await service.take(services, project, body, read))
+        project, key, body = await _sent(request, services)
+        return Response(await service.take(services, project, body, read, key=key))
 
     def read(body: bytes, arrival: Arrival) -> Parsed:
         return segment_event.parse_one(body, call, arrival)
@@ -125,8 +125,8 @@ def _call(call: str) -> HTTPRouteHandler:
 )
 async def create_calls(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
     """`context` and `integrations` beside the batch are those of each call, whose own win member by member."""
-    project, body = await _sent(request, services)
-    return Response(await service.take(services, project, body, segment_event.parse_many))
+    project, key, body = await _sent(request, services)
+    return Response(await service.take(services, project, body, segment_event.parse_many, key=key))
 
 
 @get(
@@ -164,13 +164,13 @@ async def create_logs(
     request: Request[Any, Any, Any], services: NamedDependency[Services]
 ) -> Response[LogsTaken] | Response[bytes]:
     """OTLP/HTTP in JSON or protobuf; the answer is in the form of the request."""
-    project, body = await _sent(request, services)
+    project, key, body = await _sent(request, services)
     kind = _kind(request)
     if kind in otlp_protobuf.MEDIA_TYPES:
-        taken = await service.take(services, project, body, partial(otlp_log.parse, form=PROTOBUF))
+        taken = await service.take(services, project, body, partial(otlp_log.parse, form=PROTOBUF), key=key)
         message = taken.rejected[0].message if taken.rejected else ""
         return Response(otlp_protobuf.response(len(taken.rejected), message), media_type=kind)
-    taken = await service.take(services, project, body, otlp_log.parse)
+    taken = await service.take(services, project, body, otlp_log.parse, key=key)
     if not taken.rejected:
         return Response(LogsTaken())
     return Response(LogsTaken(PartialSuccess(str(len(taken.rejected)), taken.rejected[0].message)))

@@ -1,5 +1,6 @@
 """/v1/events/retention: for how long events and their rollups are kept. /v1/events/stats: what they take."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Meta
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid
+from delta_server.core.refusals import Refused
 from delta_server.core.segment_plan import Retention
 from delta_server.features.events import store
 from delta_server.http.docs import example
@@ -56,6 +58,16 @@ class StatsShown(msgspec.Struct, frozen=True):
     rollup_bytes: int
     first_at: str | None
     last_at: str | None
+    refused: list["RefusedShown"]
+
+
+class RefusedShown(msgspec.Struct, frozen=True):
+    """Events refused since the server started; a request that was refused as a whole counts as one."""
+
+    key: str
+    reason: str
+    count: int
+    last_at: str
 
 
 @get(
@@ -101,11 +113,14 @@ async def change(
             "rollup_bytes": 2_400_000,
             "first_at": "2026-05-01T12:00:00.000Z",
             "last_at": "2026-05-31T08:30:00.000Z",
+            "refused": [
+                {"key": "key_3f", "reason": "PAYLOAD_TOO_LARGE", "count": 3, "last_at": "2026-05-31T08:30:00.000Z"}
+            ],
         }
     ),
 )
 async def stats(services: NamedDependency[Services], project: NamedDependency[int]) -> StatsShown:
-    return stats_shown(await services.db.read(services.eventlog.stats, project))
+    return stats_shown(await services.db.read(services.eventlog.stats, project), services.refusals.of(project))
 
 
 def retention(new: NewRetention) -> Retention:
@@ -115,10 +130,11 @@ def retention(new: NewRetention) -> Retention:
     return Retention(new.days, new.types or {}, rollups)
 
 
-def stats_shown(found: EventStats) -> StatsShown:
+def stats_shown(found: EventStats, refusals: Sequence[Refused] = ()) -> StatsShown:
     values = msgspec.structs.asdict(found)
     first, last = (None if at is None else times.format(at) for at in (found.first_at, found.last_at))
-    return StatsShown(**{**values, "first_at": first, "last_at": last})
+    refused = [RefusedShown(one.key, one.reason, one.count, times.format(one.last_at)) for one in refusals]
+    return StatsShown(**{**values, "first_at": first, "last_at": last, "refused": refused})
 
 
 ROUTES = [shown, change, stats]

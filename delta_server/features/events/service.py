@@ -1,11 +1,12 @@
 """Taking events in: once each, with what they tell of profiles in the same transaction."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
 
-from delta_server.core.errors import DeltaError, TooLarge
+from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
 from delta_server.core.event_batch import Parsed
 from delta_server.core.event_time import Arrival
 from delta_server.features.events.schemas import Taken
@@ -15,25 +16,33 @@ from delta_server.storage.database import Tx
 
 log = structlog.get_logger("delta.events")
 
+_LOGGED = 200
 ON_THE_LOOP_BYTES = 4 << 10
 """What is read on the event loop: a thread costs a small request as much as all the rest. In so few bytes are a dozen
 events, which take 0.03 ms, or 2,000 that are wrong, which take 15: 20 KB of those would hold everybody up for 100."""
 
 
-def check_size(svc: Services, size_bytes: int) -> None:
+def check_size(svc: Services, project: int, key: str, size_bytes: int) -> None:
     """Raise TooLarge for a request larger than events.request_bytes."""
     limit = svc.config.events.request_bytes
     if size_bytes > limit:
+        _count(svc, project, key, {TooLarge.code: 1}, "the request is too large")
         raise TooLarge(f"the body has {size_bytes} bytes, more than events.request_bytes = {limit}: split it")
 
 
-async def take(svc: Services, project: int, body: bytes, read: Callable[[bytes, Arrival], Parsed]) -> Taken:
-    """Store the events that `read` finds in `body`. Raises what it raises, and Unavailable: then none is stored."""
+async def take(
+    svc: Services, project: int, body: bytes, read: Callable[[bytes, Arrival], Parsed], *, key: str = ""
+) -> Taken:
+    """Store the events that `read` finds in `body`, sent with the key of the id `key`. Raises what it raises, and
+    Unavailable: then none is stored."""
     arrival = Arrival(svc.clock.now_ms(), svc.config.events.event_bytes)
-    if len(body) <= ON_THE_LOOP_BYTES:
-        found = read(body, arrival)
-    else:
-        found = await svc.cpu(read, body, arrival)
+    try:
+        found = read(body, arrival) if len(body) <= ON_THE_LOOP_BYTES else await svc.cpu(read, body, arrival)
+    except (BadRequest, Invalid, TooLarge) as error:
+        _count(svc, project, key, {error.code: 1}, error.message)
+        raise
+    if found.rejected:
+        _count(svc, project, key, Counter(one.code for one in found.rejected), found.rejected[0].message)
     if not found.events:
         return Taken(0, 0, found.rejected)
     beside = partial(_keep, project, await _packed(svc, body, found)) if found.told else None
@@ -42,6 +51,14 @@ async def take(svc: Services, project: int, body: bytes, read: Callable[[bytes, 
     if found.told:
         await _settle(svc, project)
     return Taken(len(found.events) - len(duplicates), len(duplicates), found.rejected)
+
+
+def _count(svc: Services, project: int, key: str, reasons: Mapping[str, int], message: str) -> None:
+    """Most clients do not read answers: what was refused is counted and logged, once a request."""
+    now_ms = svc.clock.now_ms()
+    for reason, count in reasons.items():
+        svc.refusals.add(project, key, reason, count, now_ms)
+    log.warning("events refused", project=project, key=key, reasons=dict(reasons), first=message[:_LOGGED])
 
 
 async def _packed(svc: Services, body: bytes, found: Parsed) -> profiles.Packed:

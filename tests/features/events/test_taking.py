@@ -168,7 +168,7 @@ async def test_rudderstacks_configuration(client: httpx.AsyncClient, keys: Keys)
 async def test_exporters_are_never_to_wait_long(
     app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch, path: str, wanted: str
 ) -> None:
-    async def full(*_: Any) -> None:
+    async def full(*_: Any, **_more: Any) -> None:
         raise Unavailable("the disk is full", retry_after_s=60)
 
     monkeypatch.setattr(service, "take", full)
@@ -501,3 +501,18 @@ async def test_numbers_come_back_as_they_were_sent(app: Application, client: htt
             assert f'"data":{NUMBERS}' in file.text, kind
         table = await client.get("/v1/export/events?format=csv", headers=bearer(keys.read))
         assert NUMBERS in [row["data"] for row in csv.DictReader(io.StringIO(table.text))]
+
+
+async def test_what_was_refused_is_counted_by_reason_and_key(client: httpx.AsyncClient, keys: Keys) -> None:
+    large = {"type": "track", "event": "a", "properties": {"s": "x" * 40_000}}
+    batch = {"batch": [large, large, {"type": "track"}, {"type": "track", "event": "a"}]}
+    assert (await client.post("/v1/batch", json=batch, headers=bearer(keys.ingest))).json()["accepted"] == 1
+    assert (await client.post("/v1/track", content=b"{", headers=bearer(keys.ingest))).status_code == 400
+    assert (await client.post("/v1/track", json={}, headers=bearer(keys.project))).status_code == 400
+    shown = (await client.get("/v1/events/stats", headers=bearer(keys.read))).json()["refused"]
+    assert sorted((one["reason"], one["count"]) for one in shown) == [
+        ("BAD_REQUEST", 1), ("PAYLOAD_TOO_LARGE", 2), ("VALIDATION_ERROR", 1), ("VALIDATION_ERROR", 1),
+    ]  # fmt: skip
+    assert len({one["key"] for one in shown}) == 2
+    other = (await client.get("/v1/events/stats", headers=bearer(keys.other))).json()
+    assert other["refused"] == []
