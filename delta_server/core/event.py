@@ -46,16 +46,16 @@ _encoder = msgspec.json.Encoder()
 
 def lines(events: Sequence[Event]) -> bytes:
     """The events as NDJSON, a line each, with their data and metadata as texts."""
-    kept = [(event.data, event.metadata) for event in events]
+    data = [(event, raw) for event in events if (raw := event.data) is not None]
+    metadata = [(event, raw) for event in events if (raw := event.metadata) is not None]
     try:
-        for event in events:
-            event.data_text, event.data = _text(event.data), None
-            event.metadata_text, event.metadata = _text(event.metadata), None
+        for event, raw in data:
+            event.data_text, event.data = bytes(raw).decode(), None
+        for event, raw in metadata:
+            event.metadata_text, event.metadata = bytes(raw).decode(), None
         return _encoder.encode_lines(events)
     finally:
-        for event, (data, metadata) in zip(events, kept, strict=True):
-            event.data, event.metadata, event.data_text, event.metadata_text = data, metadata, None, None
-
-
-def _text(raw: msgspec.Raw | None) -> str | None:
-    return None if raw is None else bytes(raw).decode()
+        for event, raw in data:
+            event.data_text, event.data = None, raw
+        for event, raw in metadata:
+            event.metadata_text, event.metadata = None, raw
