@@ -30,7 +30,7 @@ def pack(config: Config) -> None:
 
 @click.command(
     help="Check the database file, read all that is stored of snapshots and events, and check every hash. Exits with 1 "
-    "when something is broken."
+    "when something is broken. A server may run meanwhile."
 )
 @with_database
 def verify(config: Config) -> None:
@@ -73,15 +73,18 @@ async def _pack(config: Config) -> tuple[int, int]:
 
 async def _verify(config: Config) -> tuple[list[str], Verified, EventsVerified]:
     """What is wrong with the file itself, and with what is stored in it."""
-    async with app.open_services(config) as services:
+    async with app.open_for_reading(config) as services:
         faults = await services.db.check()
         verified, events = Verified(), EventsVerified()
         try:
             with _progress("verifying documents") as told:
                 verified = await service.verify(services, told)
-            for project, name in await services.db.write(_projects):
+            for project, name in await services.db.read(_projects):
                 with _progress(f"verifying events of {name}") as told:
-                    _add(events, await services.eventlog.verify(project, told), f"project {name}: ")
+                    found = await services.eventlog.verify(project, told)
+                if found.broken and (project, name) not in await services.db.read(_projects):
+                    found.broken.clear()  # deleted meanwhile
+                _add(events, found, f"project {name}: ")
             with _progress("verifying deduplication keys") as told:
                 _add(events, await services.eventlog.verify(None, told), "")
         except DatabaseFailed as error:  # the file is so damaged that not even the lists can be read
@@ -90,7 +93,8 @@ async def _verify(config: Config) -> tuple[list[str], Verified, EventsVerified]:
 
 
 def _projects(tx: Tx) -> list[tuple[int, str]]:
-    return [(project.id, project.name) for project in projects.all_of(tx, accounts.default_account(tx))]
+    account = accounts.find_default_account(tx)
+    return [] if account is None else [(project.id, project.name) for project in projects.all_of(tx, account)]
 
 
 def _add(events: EventsVerified, found: EventsVerified, named: str) -> None:

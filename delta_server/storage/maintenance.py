@@ -46,19 +46,8 @@ class Maintenance:
             self._connection.close()
 
     def _check(self) -> list[str]:
-        """Pages, rows, indexes against their tables, and references between tables."""
         with self._lock:
-            try:
-                rows = self._connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})").fetchall()
-                lost = list(islice(self._connection.execute("PRAGMA foreign_key_check"), MOST_FAULTS))
-            except (apsw.CorruptError, apsw.NotADBError) as error:
-                return [f"the file cannot be read to its end: {error}"]
-            except apsw.Error as error:
-                raise_explained(error)
-        faults = [line for row in rows if row[0] != "ok" for line in str(row[0]).splitlines()]
-        return faults + [
-            f"row {row} of {table} refers to a row of {to} that is not there" for table, row, to, _ in lost
-        ]
+            return faults(self._connection)
 
     def _empty_log(self) -> bool:
         with self._lock:
@@ -80,6 +69,19 @@ class Maintenance:
                 pass  # a reader needs the log as it is, or the writer is checkpointing itself; next time, then
             except apsw.Error as error:
                 raise_explained(error)
+
+
+def faults(connection: apsw.Connection) -> list[str]:
+    """What is wrong with the file: pages, rows, indexes against their tables, and references between tables."""
+    try:
+        rows = connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})").fetchall()
+        lost = list(islice(connection.execute("PRAGMA foreign_key_check"), MOST_FAULTS))
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        return [f"the file cannot be read to its end: {error}"]
+    except apsw.Error as error:
+        raise_explained(error)
+    found = [line for row in rows if row[0] != "ok" for line in str(row[0]).splitlines()]
+    return found + [f"row {row} of {table} refers to a row of {to} that is not there" for table, row, to, _ in lost]
 
 
 def optimize(tx: Tx) -> None:

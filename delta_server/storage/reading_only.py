@@ -1,8 +1,9 @@
 """The database for commands that only read: beside a running server, or without one. It changes nothing, not the schema
 either."""
 
+import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Concatenate, NoReturn, ParamSpec, TypeVar
 
@@ -12,6 +13,7 @@ from delta_server.config import Storage
 from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.storage.connection import APPLICATION_ID, Tuning, check_library, open_reader
 from delta_server.storage.database import Clock, DatabaseStats, Tx
+from delta_server.storage.maintenance import faults
 from delta_server.storage.migrate import packaged
 from delta_server.storage.readers import Reader, ReaderPool
 from delta_server.storage.transaction import Deadline, raise_explained
@@ -28,6 +30,7 @@ class ReadOnlyDatabase:
     def __init__(self, path: Path, storage: Storage, clock: Clock, tuning: Tuning) -> None:
         """Raises DeltaError for a database of another version, DatabaseFailed for none."""
         check_library()
+        self._path = path
         self._tuning = tuning
         with ExitStack() as opened:
             try:
@@ -65,10 +68,14 @@ class ReadOnlyDatabase:
         _refuse()
 
     async def check(self) -> list[str]:
-        _refuse()
+        return await asyncio.to_thread(self._check)
 
     async def close(self) -> None:
         self._opened.close()
+
+    def _check(self) -> list[str]:
+        with closing(open_reader(self._path, self._tuning)) as connection:
+            return faults(connection)
 
 
 def _refuse() -> NoReturn:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import apsw
 import httpx
@@ -18,6 +18,11 @@ from delta_server.config import Config, Storage
 from delta_server.core import times
 from delta_server.core.event import Event
 from delta_server.services import Services
+from delta_server.storage.database import Database
+from delta_server.storage.events import verify as verify_module
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.verify import Verifier
+from tests.storage.events.stored import make_project
 from tests.storage.opened import FAST
 
 NOW = times.parse("2026-05-10T00:00:00Z", field="")
@@ -288,3 +293,37 @@ async def test_damaged_keys_do_not_keep_events_out(data_dir: Path, client: Any) 
         sent = [{"eventType": "view", "messageId": f"new{n}", "timestamp": _range((1, 0))[0]} for n in range(50)]
         answer = await http.post("/v1/events/batch", json={"events": sent})
         assert answer.status_code == 200, answer.text
+
+
+# Beside a server
+
+
+@pytest.mark.parametrize("read", [1, 2, 3])
+async def test_keys_that_are_merged_meanwhile_are_no_damage(data_dir: Path, read: int) -> None:
+    """Before the read with the number `read` the run is gone, and its pages."""
+    config = Config(storage=Storage(data_dir=data_dir))
+    async with delta_app.open_for_reading(config) as services:
+
+        class Between:
+            reads = 0
+
+            async def read(self, fn: Any, *args: Any) -> Any:
+                self.reads += 1
+                if self.reads == read:
+                    change(data_dir, "DELETE FROM key_run")
+                    change(data_dir, "DELETE FROM key_page")
+                return await services.db.read(fn, *args)
+
+        found = await Verifier(cast("Database", Between()), cast("Engine", None)).keys(lambda done, of: None)
+    assert found.broken == []
+
+
+async def test_a_run_of_many_pages_is_read_a_few_at_a_time(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_module, "_PAGES", 1)
+    project = await services.db.write(make_project, "many")
+    await services.eventlog.append(project, events(services.clock.now_ms(), 1, 1500, 0))
+    await services.eventlog.tend(project, seal=True)
+    assert (await services.eventlog.verify(None, lambda done, of: None)).broken == []
+    await services.db.write(lambda tx: tx.run("UPDATE key_page SET keys = zeroblob(4000) WHERE id % 2 = 1"))
+    [damage] = (await services.eventlog.verify(None, lambda done, of: None)).broken
+    assert "pages 1, 3 are not what was stored" in damage

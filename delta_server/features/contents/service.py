@@ -17,7 +17,7 @@ import msgspec
 from delta_server.config import Packs
 from delta_server.core import chain, codec
 from delta_server.core.codec import digest
-from delta_server.core.errors import DatabaseFailed
+from delta_server.core.errors import DatabaseFailed, NotFound
 from delta_server.features.contents import reading, store
 from delta_server.features.contents.packing import Batch, add_batch, batch_is_full, encode_batch, pack_bounds
 from delta_server.features.contents.reading import Raw, read, read_run
@@ -79,8 +79,14 @@ class Verified(msgspec.Struct):
     frames: int = 0
     raw_bytes: int = 0
     broken: list[str] = []
+
+
+class Damage(msgspec.Struct):
+    """What is broken of an endpoint. `unreadable` tells by cause what cannot be read because of it: all that is based
+    on one damaged frame, say."""
+
+    broken: list[str]
     unreadable: dict[str, list[str]] = {}
-    """By cause, what cannot be read because of it: all that is based on one damaged frame, say."""
 
     def lost(self, what: str, error: DatabaseFailed) -> None:
         self.unreadable.setdefault(error.message.removesuffix("; run delta-server verify"), []).append(what)
@@ -116,22 +122,35 @@ def remember(svc: Services, endpoint: int, content: int, body: bytes) -> None:
 async def verify(svc: Services, progress: Callable[[int, int], None] = lambda done, of: None) -> Verified:
     """Read every pack and frame from disk, check every hash, and that nothing is missing or left over.
 
-    `progress(done, of)` counts contents. Damage is reported, not raised.
+    `progress(done, of)` counts contents. Damage is reported, not raised. What a server that runs meanwhile packs or
+    deletes is passed over: it was checked when it was read for that.
     """
     svc = msgspec.structs.replace(svc, cache=Cache(svc.cache.limit_bytes))
     verified = Verified()
     total = await svc.db.read(store.count)
     for endpoint in await svc.db.read(store.endpoints):
-        verified.broken += await svc.db.read(store.misplaced, endpoint)
-        for pack in await svc.db.read(store.pack_ids, endpoint):
-            await _verify_pack(svc, endpoint, pack, verified)
-            progress(verified.contents, total)
-        frames = await svc.db.read(store.frame_ids, endpoint)
-        for start in range(0, len(frames), VERIFIED_AT_ONCE):
-            await _verify_frames(svc, endpoint, frames[start : start + VERIFIED_AT_ONCE], verified)
-            progress(verified.contents, total)
-    verified.broken += [f"{cause}: {_enumerated(whats)} cannot be read" for cause, whats in verified.unreadable.items()]
+        broken = await _verify_endpoint(svc, endpoint, verified, lambda: progress(verified.contents, total))
+        living = not broken or await svc.db.read(store.is_living, endpoint)
+        verified.broken += broken if living else ()
     return verified
+
+
+async def _verify_endpoint(
+    svc: Services, endpoint: int, verified: Verified, progress: Callable[[], None]
+) -> Sequence[str]:
+    """What is broken of it; `verified` counts."""
+    damage = Damage(await svc.db.read(store.misplaced, endpoint))
+    for pack in await svc.db.read(store.pack_ids, endpoint):
+        await _verify_pack(svc, endpoint, pack, verified, damage)
+        progress()
+    frames = await svc.db.read(store.frame_ids, endpoint)
+    for start in range(0, len(frames), VERIFIED_AT_ONCE):
+        await _verify_frames(svc, endpoint, frames[start : start + VERIFIED_AT_ONCE], verified, damage)
+        progress()
+    return [
+        *damage.broken,
+        *(f"{cause}: {_enumerated(whats)} cannot be read" for cause, whats in damage.unreadable.items()),
+    ]
 
 
 def _enumerated(whats: Sequence[str]) -> str:
@@ -139,7 +158,7 @@ def _enumerated(whats: Sequence[str]) -> str:
     return ", ".join(whats[:NAMED]) + more
 
 
-async def _verify_pack(svc: Services, endpoint: int, pack_id: int, verified: Verified) -> None:
+async def _verify_pack(svc: Services, endpoint: int, pack_id: int, verified: Verified, damage: Damage) -> None:
     pack = await svc.db.read(store.pack, endpoint, pack_id)
     if pack is None:  # merged meanwhile
         return
@@ -149,14 +168,16 @@ async def _verify_pack(svc: Services, endpoint: int, pack_id: int, verified: Ver
     verified.contents += len(members)
     verified.raw_bytes += pack.size
     if len(members) != pack.contents and pack_id in await svc.db.read(store.pack_ids, endpoint):
-        verified.broken.append(f"pack {pack_id} (endpoint {endpoint}) holds contents that are not there")
+        damage.broken.append(f"pack {pack_id} (endpoint {endpoint}) holds contents that are not there")
     try:
         raw = await reading.read_pack(svc, endpoint, pack_id)
     except DatabaseFailed as error:
-        verified.lost(f"pack {pack_id}", error)
+        damage.lost(f"pack {pack_id}", error)
+        return
+    except NotFound:  # deleted meanwhile
         return
     if raw is not None:
-        verified.broken += await svc.spare_cpu(_wrong, members, raw)
+        damage.broken += await svc.spare_cpu(_wrong, members, raw)
 
 
 def _wrong(members: Sequence[Content], raw: Raw) -> list[str]:
@@ -171,7 +192,7 @@ def _wrong(members: Sequence[Content], raw: Raw) -> list[str]:
     return wrong
 
 
-async def _verify_frames(svc: Services, endpoint: int, contents: list[int], verified: Verified) -> None:
+async def _verify_frames(svc: Services, endpoint: int, contents: list[int], verified: Verified, damage: Damage) -> None:
     """Frames in the order of their ids, which is that of their bases; one by one where something is wrong."""
     rows = await svc.db.read(store.many, endpoint, contents)
     frames = [row for content in contents if (row := rows.get(content)) and row.pack is None]
@@ -182,13 +203,15 @@ async def _verify_frames(svc: Services, endpoint: int, contents: list[int], veri
         try:
             async for _ in read_run(svc, endpoint, [content.id for content in step]):
                 pass
-        except DatabaseFailed:
+        except (DatabaseFailed, NotFound):
             for content in step:
-                await _verify_frame(svc, content, verified)
+                await _verify_frame(svc, content, damage)
 
 
-async def _verify_frame(svc: Services, content: Content, verified: Verified) -> None:
+async def _verify_frame(svc: Services, content: Content, damage: Damage) -> None:
     try:
         await read(svc, content.endpoint, content.id)
     except DatabaseFailed as error:
-        verified.lost(f"content {content.id}", error)
+        damage.lost(f"content {content.id}", error)
+    except NotFound:  # deleted meanwhile
+        pass

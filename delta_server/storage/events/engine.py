@@ -182,8 +182,8 @@ class _Job:
 class _Instance:
     """DuckDB itself, made when it is first used: the import takes 0.3 s and 65 MB."""
 
-    def __init__(self, database: Path, options: Events, tuning: Tuning) -> None:
-        self._spill = database.with_name("query-spill")
+    def __init__(self, database: Path, options: Events, tuning: Tuning, spill: Path) -> None:
+        self._spill = spill
         self._options = options
         self._snapshots = Snapshots(database, tuning)
         self._lock = threading.Lock()
@@ -236,9 +236,13 @@ class _Instance:
 class Engine:
     """Made and used on the event loop, but for the work, which runs on threads."""
 
-    def __init__(self, database: Path, options: Events, tuning: Tuning | None = None) -> None:
-        """`database` is delta.db; what does not fit in memory goes into a directory beside it."""
-        self._instance = _Instance(database, options, tuning or Tuning())
+    def __init__(
+        self, database: Path, options: Events, tuning: Tuning | None = None, *, spill: Path | None = None
+    ) -> None:
+        """`database` is delta.db; what does not fit in memory goes into `spill`, which is this engine's alone: a
+        directory beside it, of the one process that may write, when it is None."""
+        spill = spill or database.with_name("query-spill")
+        self._instance = _Instance(database, options, tuning or Tuning(), spill)
         self._seconds = options.query_seconds
         self._queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-query")
         self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend")

@@ -4,7 +4,10 @@ This only puts the parts together; each of the other files of this folder does o
 """
 
 import os
+import secrets
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from delta_server.config import Config
@@ -30,7 +33,16 @@ class EmbeddedEventLog:
     """See `EventLog` for what the methods promise. Made by `open`, for one event loop."""
 
     def __init__(
-        self, config: Config, db: Database, clock: Clock, *, cpu: Threads, spare_cpu: Threads, seen: Seen, last_seq: int
+        self,
+        config: Config,
+        db: Database,
+        clock: Clock,
+        *,
+        cpu: Threads,
+        spare_cpu: Threads,
+        seen: Seen,
+        last_seq: int,
+        spill: Path | None = None,
     ) -> None:
         self._config = config
         self._db = db
@@ -39,7 +51,7 @@ class EmbeddedEventLog:
         self._seen = seen
         self._appending = Appending(db, clock, cpu, seen, last_seq)
         database = config.storage.data_dir / DATABASE_NAME
-        self._engine = Engine(database, config.events)
+        self._engine = Engine(database, config.events, spill=spill)
         self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1)
         self._answering = Answering(db, self._engine, behaviour.COMPILERS, cover.cover)
         self._upkeep = Upkeep(
@@ -63,9 +75,10 @@ class EmbeddedEventLog:
 
     @classmethod
     def for_reading(cls, config: Config, db: Database, clock: Clock, *, cpu: Threads) -> Self:
-        """Without what is known of duplicates: nothing may be appended."""
+        """Without what is known of duplicates: nothing may be appended. The data directory is left as it is."""
         seen = Seen(config.events.dedup_days * DAY_MS)
-        return cls(config, db, clock, cpu=cpu, spare_cpu=cpu, seen=seen, last_seq=0)
+        spill = Path(tempfile.gettempdir(), f"delta-spill-{secrets.token_hex(8)}")
+        return cls(config, db, clock, cpu=cpu, spare_cpu=cpu, seen=seen, last_seq=0, spill=spill)
 
     async def append(self, project: int, events: Sequence[Event], beside: Beside | None = None) -> frozenset[int]:
         return await self._appending.append(project, events, beside)

@@ -6,13 +6,14 @@ Damage is named, one sentence each, never raised; what is not named can be read.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 
 import msgspec
 from zstandard import ZstdDecompressor
 
 from delta_server.core import codec, times
 from delta_server.core.errors import DatabaseFailed, DeltaError
-from delta_server.core.key_run import KEY_BYTES, split
+from delta_server.core.key_run import KEY_BYTES, Run, split
 from delta_server.core.plan import Span
 from delta_server.core.rollup_plan import Known
 from delta_server.core.times import DAY_MS
@@ -66,10 +67,18 @@ class Verifier:
         found = EventsVerified()
         there = await self._db.read(runs.all_whole)
         for done, run in enumerate(there, 1):
-            found.broken += await self._db.read(_run, run.id, run.count)
+            found.broken += await self._run(run)
             progress(done, len(there))
         found.runs = len(there)
         return found
+
+    async def _run(self, run: Run) -> list[str]:
+        """What is wrong with it; some pages a read, as a run may have hundreds of thousands."""
+        keys = _Keys()
+        first = 0
+        while first < runs.MOST_PAGES and await self._db.read(keys.add, run.id, first):
+            first += _PAGES
+        return await self._db.read(_run_faults, run, keys)
 
     async def _file(
         self,
@@ -236,26 +245,37 @@ def _waiting(tx: Tx, project: int, id: int) -> tuple[int, str | None]:
     return len(found), None
 
 
-def _run(tx: Tx, run: int, count: int) -> list[str]:
-    return list(_run_faults(tx, run, count))
+class _Keys:
+    """What was found of a run's keys so far."""
 
+    def __init__(self) -> None:
+        self.count = 0
+        self.in_order = True
+        self.damaged_pages: list[int] = []
+        self._last = b""
 
-def _run_faults(tx: Tx, run: int, count: int) -> Iterator[str]:
-    seen, last, pages = 0, b"", list[int]()
-    in_order = True
-    for first in range(0, runs.MOST_PAGES, _PAGES):
+    def add(self, tx: Tx, run: int, first: int) -> bool:
+        """The pages from `first` on; False when there are none."""
         some = runs.keys(tx, run, first, _PAGES)
-        if not some:
-            break
-        pages += runs.damaged_pages(tx, run, first, _PAGES)
-        for key in split(some):
-            in_order = in_order and key > last
-            last = key
-        seen += len(some) // KEY_BYTES
+        self.damaged_pages += runs.damaged_pages(tx, run, first, _PAGES)
+        keys = list(split(some))
+        self.in_order = self.in_order and all(a < b for a, b in pairwise([self._last, *keys]))
+        self._last = keys[-1] if keys else self._last
+        self.count += len(keys)
+        return bool(some)
+
+
+def _run_faults(tx: Tx, run: Run, keys: _Keys) -> list[str]:
+    if run not in runs.all_whole(tx):  # merged into another meanwhile, and its pages swept
+        return []
+    wrong: list[str] = []
+    pages = keys.damaged_pages
     if pages:
         more = f" and {len(pages) - NAMED} more" if len(pages) > NAMED else ""
-        yield f"deduplication run {run}: pages {', '.join(map(str, pages[:NAMED]))}{more} are not what was stored"
-    elif seen != count or not in_order:
-        yield f"deduplication run {run} does not hold the {count} keys its row tells of"
-    if not runs.filter_is_whole(tx, run):
-        yield f"the filter of deduplication run {run} is not what was stored (it is made anew at each start)"
+        named = ", ".join(map(str, pages[:NAMED]))
+        wrong.append(f"deduplication run {run.id}: pages {named}{more} are not what was stored")
+    elif keys.count != run.count or not keys.in_order:
+        wrong.append(f"deduplication run {run.id} does not hold the {run.count} keys its row tells of")
+    if not runs.filter_is_whole(tx, run.id):
+        wrong.append(f"the filter of deduplication run {run.id} is not what was stored (it is made anew at each start)")
+    return wrong

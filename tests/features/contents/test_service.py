@@ -1,8 +1,9 @@
 """Reading, refusing what is damaged, and verifying."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from delta_server.config import Packs
 from delta_server.core.errors import DatabaseFailed, NotFound
 from delta_server.features.contents import reading, service, tasks
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Database, Tx
 from tests.features.contents.opened import (
     SMALL,
     append,
@@ -172,6 +173,48 @@ async def test_verify_finds_what_is_missing_or_left_over(svc: Services, endpoint
     await stored(svc, endpoint, packed=48, loose=8)
     await svc.db.write(run_sql, sql)
     assert any(named in sentence for sentence in (await service.verify(svc)).broken)
+
+
+MEANWHILE = {
+    "packed": lambda svc, _: tasks.pack_everything(svc),
+    "swept": lambda svc, endpoint: _kill_and_sweep(svc, endpoint),
+    "deleted": lambda svc, endpoint: svc.db.write(_delete, endpoint),
+}
+
+
+async def _kill_and_sweep(svc: Services, endpoint: int) -> None:
+    for content in range(1, 54, 2):
+        await kill(svc, endpoint, content)
+    await tasks.sweep(svc)
+
+
+def _delete(tx: Tx, endpoint: int) -> None:
+    tx.run("UPDATE endpoint SET deleted_at = 1 WHERE id = ?", endpoint)
+    service.delete_some(tx, endpoint, 30)
+
+
+@pytest.mark.parametrize("read", range(1, 24))
+@pytest.mark.parametrize("meanwhile", MEANWHILE.values(), ids=list(MEANWHILE))
+async def test_what_changes_while_verify_reads_is_no_damage(
+    svc: Services, endpoint: int, meanwhile: Callable[[Services, int], Awaitable[Any]], read: int
+) -> None:
+    """Before the read with the number `read` another process does its part."""
+    await stored(svc, endpoint, packed=48, loose=8)
+
+    class Between:
+        reads = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(svc.db, name)
+
+        async def read(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
+            self.reads += 1
+            if self.reads == read:
+                await meanwhile(svc, endpoint)
+            return await svc.db.read(fn, *args, **kwargs)
+
+    beside = msgspec.structs.replace(svc, db=cast("Database", Between()))
+    assert (await service.verify(beside)).broken == []
 
 
 # Read
