@@ -9,10 +9,11 @@ deep narrow tree splits its bytes again on every level), a differing subtree is 
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import msgspec
 
-from delta_server.core import align, shapes, slices
+from delta_server.core import align, halves, shapes, slices
 from delta_server.core.diff_settings import DEFAULT, DiffSettings, KnownKeys, Order, Rules, rules, validate
 from delta_server.core.difference import Difference, Kind, Note, SchemaChange
 from delta_server.core.edits import MAX_DEPTH, Edit, Elements, Members, Node
@@ -39,17 +40,23 @@ _SPLIT_ALWAYS_BYTES = 1 << 20
 
 def diff(before: bytes, after: bytes, settings: DiffSettings = DEFAULT, known: KnownKeys = ()) -> Difference:
     """Compare two documents, each one valid JSON value. `known` are keys of arrays that comparisons of other versions
-    found. Raises Invalid if a pattern in `settings` is malformed."""
+    found. Raises Invalid if a pattern in `settings` is malformed. Halves of surrogate pairs stay hidden (halves.py)."""
     old, new = slices.trimmed(before), slices.trimmed(after)
+    if old == new or old[0] != new[0] or old[0] not in (slices.OPEN_OBJECT, slices.OPEN_ARRAY):  # what is not split
+        old, new = halves.hidden(old), halves.hidden(new)
+    return halves.reading(partial(_compare, rules(settings, known), before == after), old, new)
+
+
+def _compare(at: Rules | None, identical: bool, old: bytes, new: bytes) -> Difference:
     walk = _Walk(budget_bytes=_SPLIT_ALWAYS_BYTES + MAX_SPLITS * (len(old) + len(new)))
-    root = None if old == new else walk.compare(old, new, rules(settings, known), 0)
+    root = None if old == new else walk.compare(old, new, at, 0)
     return Difference(
         before=old,
         after=new,
         root=root,
         ignored=walk.ignored,
         reordered=walk.reordered,
-        identical=before == after,
+        identical=identical,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core import blame, pointer, watch
+from delta_server.core import blame, halves, pointer, watch
 from delta_server.core.diff import DiffSettings, diff
 from delta_server.core.errors import Invalid
 from delta_server.core.pointer import KeyStep, Step
@@ -93,6 +93,6 @@ def _fits(name: str, step: str, *, folded: bool) -> bool:
 def changed(filter: FieldFilter, before: bytes, after: bytes, settings: DiffSettings) -> bool:
     """Whether the documents differ there."""
     if filter.steps is not None:
-        old, new = (pointer.resolve(document, filter.steps) for document in (before, after))
+        old, new = (pointer.resolve(halves.hidden(document), filter.steps) for document in (before, after))
         return not blame.same_value(None if old is None else bytes(old), None if new is None else bytes(new))
     return any(covers(filter, single, folded=False) for single in diff(before, after, settings).places)

@@ -29,7 +29,10 @@ BROKEN_JSON: dict[str, bytes] = {
     "HTML": b"<!doctype html><script>alert(1)</script>",
     "gzip that says it is not": b"\x1f\x8b\x08\x00\x00\x00\x00\x00",
 }
-"""Refused wherever JSON is taken, documents included."""
+"""Refused wherever JSON is taken, documents included, but for halves."""
+
+HALVES = frozenset({"lone high surrogate", "lone low surrogate", "lone surrogate as a name"})
+"""Those of BROKEN_JSON that documents may hold."""
 
 MENDABLE = frozenset({
     "NaN", "Infinity", "lone high surrogate", "lone low surrogate", "lone surrogate as a name", "surrogates in UTF-8",

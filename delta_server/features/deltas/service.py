@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core import found_keys, ids, times
+from delta_server.core import found_keys, halves, ids, times
 from delta_server.core.changes import changes
 from delta_server.core.diff import DiffSettings, KnownKeys, diff, validate
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
@@ -161,4 +161,4 @@ def _operations(
         written = merge_patch(difference)
     else:
         written = json_patch(difference)
-    return summary_of(difference), written
+    return summary_of(difference), halves.shown(written)

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from delta_server.core import blame as core_blame
-from delta_server.core import buckets, ids, pointer, times
+from delta_server.core import buckets, halves, ids, pointer, times
 from delta_server.core.blame import Place, Search, Spot, same_value
 from delta_server.core.diff_settings import KnownKeys
 from delta_server.core.errors import BadRequest, Conflict, Invalid, NotFound
@@ -116,7 +116,7 @@ async def _changes(svc: Services, endpoint: EndpointRef, found: Sequence[Version
         Change(
             snapshot_id=ids.text(uids[version.at.content]),
             captured_at=times.format(version.at.captured_at),
-            value=msgspec.UNSET if version.value is None else msgspec.Raw(version.value),
+            value=msgspec.UNSET if version.value is None else msgspec.Raw(halves.shown(version.value)),
             exists=False if version.value is None else msgspec.UNSET,
         )
         for version in found
@@ -175,7 +175,7 @@ async def blame(
         raise NotFound("the snapshot is not there any more: ask again without a cursor")
     uid = svc.db.peek(_first_snapshots, endpoint.id, [_Visit(looked_at.captured_at, content)])[content]
     resume = resume or Resume(content, (), 0, b"", (looked_at.captured_at, content + 1))
-    body = await contents.read(svc, endpoint.id, content)
+    body = await svc.spare_cpu(halves.hidden, await contents.read(svc, endpoint.id, content))
     wanted = resume.count if resume.left else limit
     known = deltas.known_keys(svc, endpoint.id)
     steps = await svc.spare_cpu(core_blame.followed, body, steps, endpoint.diff, known)
@@ -260,7 +260,12 @@ def _look_at(search: Search, versions: Sequence[Version], deadline: Deadline) ->
 
 
 def _leaf(path: str, leaf: Place, at: store.Passed, uids: dict[int, bytes]) -> Leaf:
-    return Leaf(path + leaf.path(), msgspec.Raw(leaf.raw), ids.text(uids[at.content]), times.format(at.captured_at))
+    return Leaf(
+        path + leaf.path(),
+        msgspec.Raw(halves.shown(leaf.raw)),
+        ids.text(uids[at.content]),
+        times.format(at.captured_at),
+    )
 
 
 def _bits(numbers: set[int], count: int) -> bytes:

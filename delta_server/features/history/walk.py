@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core import pointer, watch
+from delta_server.core import halves, pointer, watch
 from delta_server.core.errors import Conflict, NotFound
 from delta_server.core.pointer import Step
 from delta_server.core.span import Position, Span
@@ -141,5 +141,7 @@ async def _values(svc: Services, walk: Walk, wanted: Sequence[int]) -> list[byte
 
 
 def _resolve(bodies: Sequence[bytes], steps: tuple[Step, ...]) -> list[bytes | None]:
-    found = [pointer.resolve(body, steps) for body in bodies]
+    if not steps:
+        return [halves.hidden(body) for body in bodies]
+    found = [halves.reading(lambda body: pointer.resolve(body, steps), body) for body in bodies]
     return [None if raw is None else bytes(raw) for raw in found]

@@ -8,7 +8,7 @@ from itertools import groupby, islice
 import msgspec
 
 from delta_server.config import Packs
-from delta_server.core import codec, json_text, times
+from delta_server.core import codec, halves, json_text, times
 from delta_server.core.errors import BadRequest, Conflict, Invalid, NotFound, TooLarge
 from delta_server.core.ids import parse as parse_id
 from delta_server.core.span import Span
@@ -97,7 +97,7 @@ def check(new: New, limit_bytes: int, now_ms: int) -> None:
     if len(new.body) > limit_bytes:
         raise TooLarge(f"the document has {len(new.body)} bytes, more than limits.document_bytes = {limit_bytes}")
     if not new.checked:
-        json_text.check(new.body)
+        _check_document(new.body)
     if not EARLIEST_CAPTURE_MS <= new.captured_at <= now_ms + MAX_AHEAD_MS:
         raise Invalid(
             f"captured_at must lie between {times.format(EARLIEST_CAPTURE_MS)} and a day from now; "
@@ -110,6 +110,15 @@ def check(new: New, limit_bytes: int, now_ms: int) -> None:
         raise Invalid("source contains the character U+0000, which is not allowed", field="source")
     if new.metadata is not None:
         _check_metadata(new.metadata)
+
+
+def _check_document(body: bytes) -> None:
+    try:
+        json_text.check(body)
+    except BadRequest:
+        if (readable := halves.hidden(body)) == body:
+            raise
+        json_text.check(readable)
 
 
 def _check_metadata(metadata: str) -> None:

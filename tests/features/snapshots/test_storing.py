@@ -89,7 +89,7 @@ async def test_a_snapshot_and_all_that_is_told_of_it(shots: Shots, clock: FakeCl
         status=201,
     )
     snapshot = stored["snapshot"]
-    assert stored == {"snapshot": snapshot, "delta": None}
+    assert stored == {"snapshot": snapshot, "delta": None, "endpoint_created": True}
     assert snapshot == {
         "id": snapshot["id"],
         "endpoint_id": snapshot["endpoint_id"],
