@@ -12,6 +12,7 @@ import msgspec
 import zstandard
 
 from delta_server.core import codec, key_run
+from delta_server.core.errors import DatabaseFailed
 from delta_server.core.event import Event, lines
 from delta_server.storage.database import Tx
 from delta_server.storage.events.failures import damaged
@@ -171,6 +172,18 @@ def whole(tx: Tx, project: int, block: int) -> Whole | None:
         block,
     )
     return None if row is None else Whole(*row)
+
+
+def unreadable(tx: Tx, project: int) -> dict[int, int]:
+    """Those of the project's blocks that are damaged: the id by the seq."""
+    decompressor, found = zstandard.ZstdDecompressor(), {}
+    for block in ids(tx, project):
+        for seq, *packed in tx.all("SELECT seq, raw_bytes, events, hash FROM event_block WHERE id = ?", block):
+            try:
+                decode(Packed(block, *packed), decompressor)
+            except DatabaseFailed:
+                found[seq] = block
+    return found
 
 
 def place(tx: Tx, project: int, seq: int) -> tuple[int, set[int]] | None:

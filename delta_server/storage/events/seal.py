@@ -2,7 +2,8 @@
 
 DuckDB reads the blocks in one snapshot and writes the files away from the event loop, while appends go on: blocks up to
 the last one read are sealed, those behind it wait for the next time. A crash before the transaction leaves everything
-as it was; after it the blocks are gone and the segments there.
+as it was; after it the blocks are gone and the segments there. Damaged blocks stay where they are:
+what meets them names them, and the others do not wait for them.
 """
 
 from collections.abc import Sequence
@@ -31,12 +32,14 @@ OWN_SHARE = 8
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """What is to take the place of a project's blocks from the oldest to `last_id`."""
+    """What is to take the place of a project's blocks from the oldest to `last_id`, but those with the seqs
+    `without`."""
 
     last_id: int
     blocks: int
     events: int
     segments: tuple[NewSegment, ...]
+    without: frozenset[int] = frozenset()
 
 
 def is_due(found: Waiting, options: Events, now_ms: int) -> bool:
@@ -49,9 +52,10 @@ def is_due(found: Waiting, options: Events, now_ms: int) -> bool:
     )
 
 
-def prepare(reading: Reading, *, most_events: int) -> Ready | None:
-    """Segments of the oldest blocks; None when nothing waits. Raises DatabaseFailed when events are missing."""
-    blocks = _oldest(reading.snapshot.blocks(), most_events)
+def prepare(reading: Reading, *, most_events: int, without: frozenset[int] = frozenset()) -> Ready | None:
+    """Segments of the oldest blocks but those with the seqs `without`; None when nothing waits. Raises DatabaseFailed
+    when a block is damaged or events are missing."""
+    blocks = _oldest([block for block in reading.snapshot.blocks() if block.seq not in without], most_events)
     if not blocks:
         return None
     events, raw_bytes = sum(block.events_count for block in blocks), sum(block.raw_bytes for block in blocks)
@@ -67,7 +71,7 @@ def prepare(reading: Reading, *, most_events: int) -> Ready | None:
     )
     if sum(new.events for new in segments) != events:
         raise DatabaseFailed(f"the blocks {blocks[0].id} to {blocks[-1].id} do not hold the events they should")
-    return Ready(blocks[-1].id, len(blocks), events, segments)
+    return Ready(blocks[-1].id, len(blocks), events, segments, without)
 
 
 def _oldest(blocks: Sequence[Block], most_events: int) -> Sequence[Block]:
@@ -97,7 +101,7 @@ def _where(first_ms: int | None, end_ms: int | None) -> str:
 
 def store(tx: Tx, project: int, ready: Ready, seen: Seen, keys: Sealing) -> None:
     """Raises Conflict when some of the blocks are gone."""
-    if catalog.delete_blocks(tx, project, ready.last_id) != ready.blocks:
+    if catalog.delete_blocks(tx, project, ready.last_id, ready.without) != ready.blocks:
         raise Conflict("the blocks that were to be sealed are not there any more: the project is being deleted")
     for new in ready.segments:
         catalog.insert(tx, project, new)

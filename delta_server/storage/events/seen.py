@@ -8,7 +8,7 @@ commit: between the two a key may be known twice, never not at all. What `duplic
 thread only.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -146,10 +146,13 @@ class Seen:
         return found
 
 
-async def prepare(db: Database, spare_cpu: Threads, project: int, last_block: int) -> Sealing:
-    """The keys of the project's blocks up to the one with the id `last_block`, for `Seen.sealed`."""
+async def prepare(
+    db: Database, spare_cpu: Threads, project: int, last_block: int, without: Collection[int] = ()
+) -> Sealing:
+    """The keys of the project's blocks up to the one with the id `last_block`, but those with the seqs `without`, for
+    `Seen.sealed`."""
     rows = await db.read(blocks.keys_until, project, last_block)
-    return await spare_cpu(_sealing, rows)
+    return await spare_cpu(_sealing, [row for row in rows if row[0] not in without])
 
 
 def _sealing(rows: Sequence[tuple[int, int, bytes]]) -> Sealing:

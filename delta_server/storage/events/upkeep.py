@@ -14,15 +14,17 @@ import msgspec
 
 from delta_server.config import Events
 from delta_server.core import segment_plan
-from delta_server.core.errors import DeltaError
+from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.core.persons import Ids
 from delta_server.core.segment_plan import Bounds, Retention
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Progress
-from delta_server.storage.events import catalog, compact, erase, expire, seal
+from delta_server.storage.events import blocks, catalog, compact, erase, expire, seal
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.erase import Stretches
+from delta_server.storage.events.failures import damaged
 from delta_server.storage.events.key_upkeep import KeyUpkeep
+from delta_server.storage.events.seal import Ready
 from delta_server.storage.events.seen import Seen, prepare
 
 SEGMENT_BYTES = 64 << 20
@@ -73,6 +75,8 @@ class Upkeep:
         self._blocks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._segments: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._rests_until: defaultdict[int, int] = defaultdict(int)
+        self._damaged: frozenset[int] = frozenset()
+        """The seqs of blocks that were found to be."""
 
     async def seal(self, project: int | None = None, *, everything: bool = False) -> int:
         """Seal what is due, or with `everything` whatever waits, of one project or all; how many events.
@@ -82,7 +86,7 @@ class Upkeep:
         now_ms = self._clock.now_ms()
         due = [
             found
-            for found in await self._db.read(catalog.waiting)
+            for found in await self._db.read(catalog.waiting, self._damaged)
             if project in (None, found.project)
             and (everything or seal.is_due(found, self._options, now_ms))
             and (project is not None or now_ms >= self._rests_until[found.project])
@@ -108,6 +112,8 @@ class Upkeep:
     async def erase(self, project: int, ids: Ids, progress: Progress) -> int:
         """See EventLog.erase."""
         async with self._blocks[project], self._segments[project]:
+            if unreadable := await self._db.read(blocks.unreadable, project):
+                raise damaged("waiting block", min(unreadable.values()))  # it may hold events of theirs
             waiting = [found.events for found in await self._db.read(catalog.waiting) if found.project == project]
             left = sum(waiting)  # what comes in from now on may come for ever
             while left > 0 and (sealed := await self._seal_next(project)):
@@ -131,13 +137,27 @@ class Upkeep:
 
     async def _seal_next(self, project: int) -> int:
         """0 when nothing waits."""
-        ready = await self._engine.tend(project, partial(seal.prepare, most_events=self._options.seal_events))
+        ready = await self._ready(project)
         if ready is None:
             return 0
-        keys = await prepare(self._db, self._spare_cpu, project, ready.last_id)
+        keys = await prepare(self._db, self._spare_cpu, project, ready.last_id, ready.without)
         await self._db.write(seal.store, project, ready, self._seen, keys)
         await self._seen.settle(self._db)
         return ready.events
+
+    async def _ready(self, project: int) -> Ready | None:
+        """What is to be sealed next, without damaged blocks. Raises DatabaseFailed for damage of any other kind."""
+        work = partial(seal.prepare, most_events=self._options.seal_events)
+        try:
+            return await self._engine.tend(project, partial(work, without=self._damaged))
+        except DatabaseFailed:
+            found = await self._db.read(blocks.unreadable, project)
+            if self._damaged.issuperset(found):
+                raise
+            named = ", ".join(map(str, found.values()))
+            log.error("waiting blocks that are damaged stay unsealed: %s; delta-server verify tells more", named)
+            self._damaged |= found.keys()
+            return await self._engine.tend(project, partial(work, without=self._damaged))
 
     async def _tend(self, project: int, compacting: bool) -> int:
         async with self._segments[project]:

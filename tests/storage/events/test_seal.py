@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import Conflict, DatabaseFailed, Unavailable
+from delta_server.core.persons import Ids
 from delta_server.core.times import DAY_MS
 from delta_server.services import Cpu
-from delta_server.storage.events import catalog, seal
+from delta_server.storage.database import Tx
+from delta_server.storage.events import blocks, catalog, seal
 from delta_server.storage.events.catalog import Waiting
 from delta_server.storage.events.seen import Seen, prepare
 from tests.storage.events.kept import OPTIONS, Kept, kept, made
@@ -149,6 +151,44 @@ async def test_a_block_that_lost_events_is_not_sealed(log: Kept) -> None:
     await log.db.write(lambda tx: tx.run("UPDATE event_block SET events_count = 65"))
     with pytest.raises(DatabaseFailed, match="block"):
         await log.upkeep.seal(log.project)
+
+
+def _damage(tx: Tx, *blocks: int) -> None:
+    for block in blocks:
+        tx.run("UPDATE event_block SET events = zeroblob(length(events)) WHERE id = ?", block)
+
+
+@pytest.mark.parametrize("broken", [(1,), (3,), (5,), (1, 2), (2, 4)], ids=str)
+async def test_a_damaged_block_stays_and_the_others_are_sealed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: tuple[int, ...]
+) -> None:
+    left = 200 - 40 * len(broken)
+    async with kept(tmp_path) as log:
+        for first in range(0, 200, 40):
+            await log.append(made(40, first=first))
+        await log.db.write(_damage, *broken)
+        assert await log.upkeep.seal() == left
+        assert await log.db.read(blocks.ids, log.project) == list(broken)
+        assert sum(piece.events for piece in await log.pieces()) == left
+        assert len(caplog.records) == 1
+        assert f"stay unsealed: {', '.join(map(str, broken))};" in caplog.text
+        await log.append(made(10, first=200))
+        assert await log.upkeep.seal() == 0, "what came since is not due because the damaged one is old"
+    async with kept(tmp_path, log.clock) as log:
+        assert await log.append(made(210)) == frozenset(range(210))
+        assert await log.upkeep.seal(log.project, everything=True) == 10
+        assert await log.append(made(210)) == frozenset(range(210))
+        for _ in range(2):
+            with pytest.raises(DatabaseFailed, match=f"waiting block {broken[0]} "):
+                await log.upkeep.erase(log.project, Ids(("ann",)), lambda done, of, lost, tx: None)
+
+
+async def test_another_projects_damage_keeps_nobody_waiting(log: Kept) -> None:
+    await log.append(made(64), log.other)
+    await log.append(made(64, first=100))
+    await log.db.write(_damage, 1)
+    assert await log.upkeep.seal(everything=True) == 64
+    assert await log.upkeep.seal(log.other, everything=True) == 0
 
 
 async def test_a_segments_worth_at_a_time(log: Kept) -> None:
