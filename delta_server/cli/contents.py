@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from delta_server import app
 from delta_server.cli.options import with_database
 from delta_server.config import Config
-from delta_server.core.errors import DatabaseFailed
+from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.contents import service, tasks
 from delta_server.features.contents.service import Verified
@@ -89,6 +89,10 @@ async def _verify(config: Config) -> tuple[list[str], Verified, EventsVerified]:
                 _add(events, await services.eventlog.verify(None, told), "")
         except DatabaseFailed as error:  # the file is so damaged that not even the lists can be read
             faults.append(error.message)
+        except Exception as error:
+            if not faults or isinstance(error, DeltaError):
+                raise
+            faults.append(f"its lists are not what was stored: {error}")
         return faults, verified, events
 
 

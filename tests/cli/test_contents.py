@@ -99,6 +99,31 @@ def test_verify_names_what_is_broken(filled: Path, sql: str, named: str) -> None
     assert "delta-server verify" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("packed", "table", "column", "named"),
+    [
+        (True, "content", "size", "pack 1 (endpoint 1) are not"),
+        (False, "content", "size", "contents 1 to 30 (endpoint 1) are not"),
+        (False, "content", "hash", "content 7 (endpoint 1) is damaged"),
+    ],
+)
+def test_a_value_of_another_type_is_damage(filled: Path, packed: bool, table: str, column: str, named: str) -> None:
+    """What one bit makes of a row's header: SQLite itself would not write it."""
+    if packed:
+        assert run("pack").exit_code == 0
+    allow = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, {!r}, {!r}) WHERE name = {!r}"
+    strict, loose = f"{column} INTEGER NOT NULL", f"{column} INTEGER"
+    strict, loose = (strict, loose) if column == "size" else (f"{column} BLOB NOT NULL", f"{column} BLOB")
+    change(filled, allow.format(strict, loose, table))
+    change(filled, f"UPDATE {table} SET {column} = NULL WHERE id = 7")
+    change(filled, allow.format(loose, strict, table))
+    result = run("verify")
+    assert result.exit_code == 1, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert named in result.stderr
+    assert "the database file is damaged" in result.stderr
+
+
 def test_a_broken_frame_stops_pack_and_stays(filled: Path) -> None:
     change(filled, "UPDATE frame SET data = zeroblob(5) WHERE content = 9")
     packed = run("pack")

@@ -10,14 +10,14 @@
 Many at once, in order: `encode_batch` and `add_batch` in place of the first two, as often as `batch_is_full` says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from delta_server.config import Packs
 from delta_server.core import chain, codec
 from delta_server.core.codec import digest
-from delta_server.core.errors import DatabaseFailed, NotFound
+from delta_server.core.errors import DatabaseFailed, DeltaError, NotFound
 from delta_server.features.contents import reading, store
 from delta_server.features.contents.packing import Batch, add_batch, batch_is_full, encode_batch, pack_bounds
 from delta_server.features.contents.reading import Raw, read, read_run
@@ -141,16 +141,27 @@ async def _verify_endpoint(
     """What is broken of it; `verified` counts."""
     damage = Damage(await svc.db.read(store.misplaced, endpoint))
     for pack in await svc.db.read(store.pack_ids, endpoint):
-        await _verify_pack(svc, endpoint, pack, verified, damage)
+        await _told(_verify_pack(svc, endpoint, pack, verified, damage), f"pack {pack} (endpoint {endpoint})", damage)
         progress()
     frames = await svc.db.read(store.frame_ids, endpoint)
     for start in range(0, len(frames), VERIFIED_AT_ONCE):
-        await _verify_frames(svc, endpoint, frames[start : start + VERIFIED_AT_ONCE], verified, damage)
+        some = frames[start : start + VERIFIED_AT_ONCE]
+        named = f"contents {some[0]} to {some[-1]} (endpoint {endpoint})"
+        await _told(_verify_frames(svc, endpoint, some, verified, damage), named, damage)
         progress()
     return [
         *damage.broken,
         *(f"{cause}: {_enumerated(whats)} cannot be read" for cause, whats in damage.unreadable.items()),
     ]
+
+
+async def _told(work: Awaitable[None], what: str, damage: Damage) -> None:
+    try:
+        await work
+    except DeltaError:
+        raise
+    except Exception as error:  # a value of a damaged row is of any type
+        damage.broken.append(f"the rows of {what} are not what was stored: {error}")
 
 
 def _enumerated(whats: Sequence[str]) -> str:

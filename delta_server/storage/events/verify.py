@@ -12,7 +12,7 @@ import msgspec
 from zstandard import ZstdDecompressor
 
 from delta_server.core import codec, times
-from delta_server.core.errors import DatabaseFailed, DeltaError
+from delta_server.core.errors import DatabaseFailed, DeltaError, TooCostly, Unavailable
 from delta_server.core.key_run import KEY_BYTES, Run, split
 from delta_server.core.plan import Span
 from delta_server.core.rollup_plan import Known
@@ -59,7 +59,10 @@ class Verifier:
             progress(done := done + 1, of)
         found.segments, found.rollups, found.blocks = len(segments), len(rollups), len(waiting)
         if not found.broken:  # what cannot be read can not be counted either
-            found.broken += await self._engine.tend(project, _disagreements)
+            try:
+                found.broken += await self._engine.tend(project, _disagreements)
+            except Exception as error:
+                found.broken.append(f"the rollups cannot be compared with the events: {_said(error)}")
         return found
 
     async def keys(self, progress: Progress) -> EventsVerified:
@@ -67,7 +70,10 @@ class Verifier:
         found = EventsVerified()
         there = await self._db.read(runs.all_whole)
         for done, run in enumerate(there, 1):
-            found.broken += await self._run(run)
+            try:
+                found.broken += await self._run(run)
+            except Exception as error:  # a value of a damaged row is of any type
+                found.broken.append(f"deduplication run {run.id} cannot be read: {_said(error)}")
             progress(done, len(there))
         found.runs = len(there)
         return found
@@ -101,7 +107,7 @@ class Verifier:
     async def _block(self, project: int, block: int, found: EventsVerified) -> None:
         try:
             events, wrong = await self._db.read(_waiting, project, block)
-        except DeltaError as error:
+        except Exception as error:  # as above
             events, wrong = 0, f"waiting block {block} cannot be read: {_said(error)}"
         found.events += events
         if wrong is not None:
@@ -109,7 +115,9 @@ class Verifier:
 
 
 def _said(error: Exception) -> str:
-    """Without the words that name it again, or tell to run this."""
+    """Without the words that name it again, or tell to run this. Raises `error` where the machine is what fails."""
+    if isinstance(error, Unavailable | TooCostly):
+        raise error
     text = error.message if isinstance(error, DeltaError) else str(error).partition("\n")[0]
     return text.partition(" is damaged: ")[2].partition("; ")[0] or text.removesuffix("; run delta-server verify")
 
