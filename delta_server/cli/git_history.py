@@ -236,6 +236,8 @@ def _explained(said: str, repository: Path) -> str:
             f"{repository} belongs to another user, so git does not read it; if you trust it, run "
             f"git config --global --add safe.directory {repository.resolve()}, or run the import as its owner"
         )
+    if "bad revision 'HEAD'" in said:
+        return f"{repository} has no commits yet"
     if "promisor" in said or "lazy fetch" in said:
         return (
             "the clone is partial and lacks directories (--filter=tree:0), so that git cannot tell which commits "

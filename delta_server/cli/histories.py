@@ -12,7 +12,8 @@ import msgspec
 import zstandard
 from msgspec import UNSET, UnsetType
 
-from delta_server.core import file_times, times
+from delta_server.core import file_times, json_text, times
+from delta_server.core.damaged import BYTE_ORDER_MARK
 from delta_server.core.errors import Invalid
 from delta_server.features.snapshots.importing import SOURCE, Version
 
@@ -45,13 +46,14 @@ def read_ndjson(file: BufferedReader, name: str, told: Callable[[int], None]) ->
     `file` may be a pipe: it is read once and as it comes. Raises Invalid.
     """
     for number, line in enumerate(_lines(file, name, told), 1):
+        line = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
         if not line or line.isspace():
             continue
         try:
             version = _decode(line)
             body = version.body.encode()
         except (msgspec.DecodeError, UnicodeError) as error:
-            raise Invalid(f"{name}, line {number}: {_explained(error)}; {EXPECTED}") from None
+            raise Invalid(f"{name}, line {number}: {_explained(error, line)}; {EXPECTED}") from None
         yield Version(
             times.parse(version.at, field=f"at (line {number})"),
             body,
@@ -66,10 +68,12 @@ def _metadata(raw: msgspec.Raw | UnsetType) -> str | None:
     return None if text == "null" else text
 
 
-def _explained(error: Exception) -> str:
+def _explained(error: Exception, line: bytes) -> str:
     """msgspec's words for the mistakes that are likely, said for people."""
     match = _WRONG_TYPE.fullmatch(str(error))
     if match is None:
+        if isinstance(error, msgspec.DecodeError) and "truncated" in str(error):
+            return json_text.reason(error, line)
         return str(error)
     field, got = match["field"], match["got"]
     if field == "body":

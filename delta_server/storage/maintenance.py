@@ -72,16 +72,32 @@ class Maintenance:
 
 
 def faults(connection: apsw.Connection) -> list[str]:
-    """What is wrong with the file: pages, rows, indexes against their tables, and references between tables."""
+    """What is wrong with the file: pages, rows, indexes against their tables, references between tables, and texts."""
     try:
         rows = connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})").fetchall()
         lost = list(islice(connection.execute("PRAGMA foreign_key_check"), MOST_FAULTS))
+        garbled = [column for column in connection.execute(_TEXTS).fetchall() if not _is_utf8(connection, *column)]
     except (apsw.CorruptError, apsw.NotADBError) as error:
         return [f"the file cannot be read to its end: {error}"]
     except apsw.Error as error:
         raise_explained(error)
     found = [line for row in rows if row[0] != "ok" for line in str(row[0]).splitlines()]
-    return found + [f"row {row} of {table} refers to a row of {to} that is not there" for table, row, to, _ in lost]
+    found += [f"row {row} of {table} refers to a row of {to} that is not there" for table, row, to, _ in lost]
+    return found + [f"a {column} of {table} is not UTF-8" for table, column in garbled]
+
+
+_TEXTS = """SELECT sqlite_schema.name, columns.name FROM sqlite_schema, pragma_table_info(sqlite_schema.name) AS columns
+    WHERE sqlite_schema.type = 'table' AND columns.type = 'TEXT' ORDER BY 1, 2"""
+
+
+def _is_utf8(connection: apsw.Connection, table: object, column: object) -> bool:
+    """Whether all texts there can be read: `integrity_check` does not look."""
+    try:
+        for _ in connection.execute(f'SELECT "{column}" FROM "{table}"'):
+            pass
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def optimize(tx: Tx) -> None:

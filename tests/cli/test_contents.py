@@ -99,6 +99,14 @@ def test_verify_names_what_is_broken(filled: Path, sql: str, named: str) -> None
     assert "delta-server verify" not in result.output
 
 
+def test_a_text_that_cannot_be_read_is_damage(filled: Path) -> None:
+    change(filled, "UPDATE snapshot SET source = CAST(x'61f228' AS TEXT) WHERE id = 3")
+    result = run("verify")
+    assert result.exit_code == 1, result.output
+    assert "the database file is damaged: a source of snapshot is not UTF-8" in result.stderr
+    assert "1 fault was found" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("packed", "table", "column", "named"),
     [

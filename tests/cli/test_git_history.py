@@ -130,6 +130,8 @@ def test_what_git_does_not_know(repository: Repository, here: Path) -> None:
         assert "is not a file in the repository" in imported("--git", "repository", path, code=1).stderr
     assert "git knows no version of none.json" in imported("--git", "repository", "none.json", code=1).stderr
     assert "git says: " in imported("--git", str(here / "nowhere"), "data.json", code=1).stderr
+    Repository(here / "empty")
+    assert "empty has no commits yet" in imported("--git", "empty", "data.json", code=1).stderr
     (here / "plain").mkdir()
     assert "not a git repository" in imported("--git", "plain", "data.json", code=1).stderr
 

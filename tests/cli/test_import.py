@@ -176,7 +176,7 @@ def test_what_cannot_be_stored_is_counted_and_the_rest_stored(here: Path) -> Non
 BROKEN_LINES: list[tuple[str, bytes, str]] = [
     ("no JSON", b"at,body", "line 2: JSON is malformed"),
     ("no object", b"2020", "line 2: the line is a JSON number, not a JSON object"),
-    ("truncated", b'{"at": "2020-01-01", "bo', "line 2: Input data was truncated"),
+    ("truncated", b'{"at": "2020-01-01", "bo', "line 2: it ends too early"),
     ("no body", b'{"at": "2020-01-01"}', "missing required field `body`"),
     ("no time", b'{"body": "1"}', "missing required field `at`"),
     (
@@ -192,7 +192,7 @@ BROKEN_LINES: list[tuple[str, bytes, str]] = [
     ("a number for the time", b'{"at": 1577836800, "body": "1"}', "at is a JSON number, not a JSON string"),
     ("no such day", b'{"at": "2020-02-30", "body": "1"}', "at (line 2) must be a time like"),
     ("no zone", b'{"at": "2020-02-03T00:00:00", "body": "1"}', "at (line 2) has no time zone"),
-    ("half a surrogate pair", b'{"at": "2020-01-01", "body": "\\ud800"}', "line 2:"),
+    ("half a surrogate pair", b'{"at": "2020-01-01", "body": "\\ud800"}', "line 2: it has half of a surrogate pair"),
     ("bad UTF-8", b'{"at": "2020-01-01", "body": "\xff"}', "line 2:"),
     ("deep", b"[" * 5000, "line 2:"),
 ]
@@ -207,6 +207,11 @@ def test_a_broken_line_is_named(here: Path, what: str, broken: bytes, says: str)
     assert says in message
     assert "1 version was stored and is kept" in message
     assert "`" not in message or "missing" in message
+
+
+def test_a_byte_order_mark_before_the_first_line_is_none_of_it(here: Path) -> None:
+    (here / "history.ndjson").write_bytes(b"\xef\xbb\xbf" + line(second(0), "0") + line(second(1), "1"))
+    assert counts(imported("history.ndjson")) == (2, 0, 0)
 
 
 def test_files_that_are_none(here: Path) -> None:
