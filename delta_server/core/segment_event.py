@@ -233,7 +233,7 @@ def _told(
     if user and call in ("identify", "alias"):
         if previous and previous != user and persons.identifies(previous):
             found.append(Alias(previous, user, at))
-        if anonymous and anonymous not in (user, previous):
+        if anonymous and anonymous != previous:  # the user's own id too: it is nobody else's then
             found.append(Alias(anonymous, user, at, anonymous=True))
     return found
 

@@ -140,7 +140,7 @@ TOLD: list[tuple[str, dict[str, Any], list[Any]]] = [
     ("identify", {"userId": 5}, [change("user", "5")]),
     ("identify", {"userId": "u", "context": {"traits": {"a": 1}}}, [change("user", "u", a=1)]),
     ("identify", {"userId": "u", "anonymousId": "x"}, [change("user", "u"), Alias("x", "u", NOW, True)]),
-    ("identify", {"userId": "u", "anonymousId": "u"}, [change("user", "u")]),
+    ("identify", {"userId": "u", "anonymousId": "u"}, [change("user", "u"), Alias("u", "u", NOW, True)]),
     ("identify", {"anonymousId": "x", "traits": {"a": 1}}, [anonymous("x", a=1)]),
     ("identify", {"userId": "null", "anonymousId": "x"}, [anonymous("x")]),
     ("identify", {"userId": "u", "anonymousId": " Anonymous "}, [change("user", "u")]),

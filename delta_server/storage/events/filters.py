@@ -74,7 +74,7 @@ def _sql(where: Filter, params: Params, *, strict: bool) -> str:
             return f"(NOT {_sql(part, params, strict=True)})"
         case Of(users, anonymous):
             sql = _of_person(users, anonymous, params)
-            return f"coalesce({sql}, false)" if exact else sql
+            return f"coalesce({sql}, false)" if strict else sql
         case Text(words):
             found = (f"contains(lower({_SEARCHED}), lower({params.add(word)}))" for word in words)
             return "(" + " AND ".join(found) + ")"

@@ -99,6 +99,13 @@ CASES = {
         1,
         {"alice": 2, "bob": 0},
     ),
+    "a user's own id as the anonymous one": Case(
+        [identify("alice", "alice"), track(None, "alice"), identify("bob", "alice"), track("bob", "alice")],
+        {"alice": 2, "bob": 2},
+        "bob",
+        2,
+        {"alice": 2, "bob": 0},
+    ),
     "a constant anonymous id": Case(
         [identify("u0", "server"), *(track(f"u{n}", "server") for n in range(5)), track(None, "server")],
         {"u0": 2, "u1": 1, "server": 0},
