@@ -337,9 +337,9 @@ def frame_ids(tx: Tx, endpoint: int) -> list[int]:
 
 
 _MISPLACED = {
-    "snapshot {row} (endpoint {endpoint}) has no content": (
-        "SELECT snapshot.id FROM snapshot LEFT JOIN content ON content.id = snapshot.content AND content.dead = 0"
-        " AND content.endpoint = snapshot.endpoint WHERE snapshot.endpoint = ? AND content.id IS NULL"
+    "snapshot {row} (endpoint {endpoint}) has not the content that is in force at its time": (
+        "SELECT id FROM snapshot WHERE endpoint = ? AND content IS NOT (SELECT id FROM content WHERE dead = 0 AND"
+        " endpoint = snapshot.endpoint AND captured_at <= snapshot.captured_at ORDER BY captured_at DESC LIMIT 1)"
     ),
     "content {row} (endpoint {endpoint}) is neither in a frame nor in a pack": (
         "SELECT id FROM content WHERE endpoint = ? AND dead = 0 AND CASE WHEN pack IS NULL"

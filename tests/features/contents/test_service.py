@@ -158,6 +158,10 @@ async def test_verify_counts_what_it_read(svc: Services, endpoint: int) -> None:
 
 MISPLACED = {
     "snapshot": ("INSERT INTO snapshot (uid, endpoint, captured_at, content) VALUES (x'00', 1, 999, 999)", "snapshot"),
+    "another's": (
+        "UPDATE snapshot SET content = 3 WHERE content = 9",
+        "has not the content that is in force at its time",
+    ),
     "dead": ("UPDATE content SET dead = 1 WHERE id = 3", "snapshot 3"),
     "orphan": (
         "INSERT INTO frame (content, endpoint, size, base, depth, data) VALUES (999, 1, 1, NULL, 1, x'00')",
