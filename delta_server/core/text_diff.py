@@ -5,6 +5,7 @@ characters at most: so two texts cost their own size again. Of texts of LARGE by
 the JSON text, so that what is equal is decoded once, not twice.
 """
 
+import re
 from typing import AnyStr, Literal
 
 import msgspec
@@ -21,9 +22,10 @@ MAX_MIDDLE = 200_000  # characters of both differing middles; more are one remov
 MAX_TOKENS = 20_000  # likewise
 MAX_LARGE_MIDDLE = 4 * MAX_MIDDLE  # of a large text, once its equal parts are cut off at the bytes
 _CONTEXT = 256  # characters looked at to find where a token begins or ends
-_CUT_BEFORE = 4 * _CONTEXT  # bytes before a difference, where a JSON text is cut: enough for the context
+_CUT_BEFORE = 6 * _CONTEXT  # bytes before a difference, where a JSON text is cut: enough for the context
 _CUT_WITHIN = 4096
 _LONGEST_ESCAPE = len(b"\\ud83d\\ude00")
+_AFTER_ESCAPE = re.compile(rb"[^\\]\\u(?![dD][89abAB])[0-9a-fA-F]{4}")  # not of the first half of a character
 _MOST_COMPARED = 1 << 20
 
 _decode = msgspec.json.Decoder(str).decode
@@ -111,7 +113,10 @@ def _cut_ahead(raw: bytes, tail: int) -> int:
 
 
 def _may_be_cut(raw: bytes, place: int) -> bool:
-    return raw[place] & 0xC0 != 0x80 and b"\\" not in raw[place - _LONGEST_ESCAPE : place]
+    """Where no escape was begun just before, or one has just ended: a text may be nothing but escapes."""
+    if raw[place] & 0xC0 == 0x80:
+        return False
+    return b"\\" not in raw[place - _LONGEST_ESCAPE : place] or _AFTER_ESCAPE.fullmatch(raw, place - 7, place) is not None
 
 
 def _decoded(raw: bytes, begin: int, end: int) -> str:

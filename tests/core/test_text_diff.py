@@ -162,3 +162,20 @@ def test_long_texts_cost_no_more_memory_than_their_size(name: str, piece: str, c
         tracemalloc.stop()
     assert (_side(found, "-"), _side(found, "+")) == (before, after)
     assert peak < 1.05 * (len(old) + len(new)), name
+
+
+ONE_CHANGED = [
+    ("Chinese", "今天天气很好", "坏"),
+    ("emoji, two escapes each", "😀👍", "😃"),
+    ("backslashes", "\\\\n今", "坏"),
+    ("escapes of one letter", '\n\t"今天', "坏"),
+]
+
+
+@pytest.mark.parametrize(("name", "piece", "put_in"), ONE_CHANGED)
+def test_a_large_text_of_nothing_but_escapes_is_cut_too(name: str, piece: str, put_in: str) -> None:
+    before = piece * (1_000_000 // len(piece))
+    middle = len(piece) * (500_000 // len(piece))
+    after = before[:middle] + put_in + before[middle:]
+    found = text_diff.of_slices(json.dumps(before).encode(), json.dumps(after).encode())
+    assert found == [("=", before[:middle]), ("+", put_in), ("=", before[middle:])], name
