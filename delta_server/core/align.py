@@ -188,9 +188,9 @@ def _gained_or_lost(
     """Pairs of elements of which one alone has the key, and that resemble each other."""
     left_a = _others(len(old), [i for i, _ in pairs])
     left_b = _others(len(new), [j for _, j in pairs])
-    sample = [middles.a[i] for i, _ in pairs[:: -(-len(pairs) // resemblance.SAMPLE) or 1]]
+    others = [middles.a[i] for i, _ in pairs]
     olds, news = [middles.a[i] for i in left_a], [middles.b[j] for j in left_b]
-    found = resemblance.alike(olds, news, sample, middles.inner, key)
+    found = resemblance.alike(olds, news, others, middles.inner, key)
     return [(left_a[i], left_b[j]) for i, j in found if (old[left_a[i]] is None) != (new[left_b[j]] is None)]
 
 
@@ -328,9 +328,9 @@ def _alike(
         return []
     known_a, known_b = {i for i, _ in matched}, {j for _, j in matched}
     left_a, left_b = [i for i in places[0] if i not in known_a], [j for j in places[1] if j not in known_b]
-    sample = [middles.a[i] for i, _ in others[:: -(-len(others) // resemblance.SAMPLE) or 1]]
     olds, news = [middles.a[i] for i in left_a], [middles.b[j] for j in left_b]
-    return [(left_a[i], left_b[j]) for i, j in resemblance.alike(olds, news, sample, middles.inner, key)]
+    rest = [middles.a[i] for i, _ in others]
+    return [(left_a[i], left_b[j]) for i, j in resemblance.alike(olds, news, rest, middles.inner, key)]
 
 
 def _others(length: int, places: list[int]) -> list[int]:

@@ -28,6 +28,7 @@ _MAX_SINGLES, _MAX_IN_PAIRS, _MAX_IN_TRIPLES = 24, 8, 6
 _HEAD_START = 1.5
 _HEAD_STARTS = dict.fromkeys((IDENTIFIER, LIKE_IDENTIFIER, ADDRESS), _HEAD_START)
 _NEARLY_ALL = 0.9
+_SEVERAL = 4
 _REMEMBERED_BYTES = 1 << 14
 _ZERO = ord("0")
 
@@ -266,7 +267,7 @@ def best_single(sides: Sides, *, but_identifiers: bool = False) -> Key | None:
         if key is None or (kind > ADDRESS and _is_ordinal(sides, key)):
             continue
         overlap = _overlap(sides, key)
-        if not _finds_enough(kind, overlap, sides.smaller):
+        if not _finds_enough(kind, overlap, sides.smaller, len(key.pairs)):
             if kind == IDENTIFIER and most > 1 and _is_unique(sides, key):
                 stale = stale or key
             continue
@@ -279,9 +280,12 @@ def best_single(sides: Sides, *, but_identifiers: bool = False) -> Key | None:
     return best or stale
 
 
-def _finds_enough(kind: int, overlap: int, smaller: int) -> bool:
+def _finds_enough(kind: int, overlap: int, smaller: int, edited: int) -> bool:
+    """`edited`: of the elements found again, how many are not equal."""
     if kind in (IDENTIFIER, LIKE_IDENTIFIER, ADDRESS):
         return overlap > 0
+    if edited >= _SEVERAL and overlap >= smaller - 1:
+        return True  # a forecast for seven days slides by one, and all its values change but the dates
     return overlap > 0 and overlap >= smaller * (0.5 if kind == CODE else _NEARLY_ALL)
 
 

@@ -44,7 +44,7 @@ def of(array: bytes, paths: Paths) -> Column | None:
     return column
 
 
-def partial(elements: Sequence[msgspec.Raw], paths: Paths) -> list[Hashable | None]:
+def partial(elements: Sequence[msgspec.Raw | bytes], paths: Paths) -> list[Hashable | None]:
     """As `of` for each element alone: None for one without all values. Fractions and booleans are values too."""
     whole = of(b"[" + b",".join(elements) + b"]", paths)
     if whole is not None:

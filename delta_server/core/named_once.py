@@ -17,6 +17,8 @@ def named_once(body: bytes) -> bytes:
 def _may_repeat(body: bytes) -> bool:
     """Half a microsecond: names are counted in the text, and in what is left of them when it is read. A text that has
     spaces before its colons, or in its strings what looks like a name's end, is looked at closely."""
+    if any(spaced in body for spaced in (b" :", b"\t:", b"\n:", b"\r:")):
+        return True
     names = body.count(b'":')
     try:
         there = len(_members(body))

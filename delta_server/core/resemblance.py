@@ -10,17 +10,18 @@ from functools import lru_cache
 
 import msgspec
 
-from delta_server.core import pointer, slices
+from delta_server.core import columns, pointer, slices
 from delta_server.core.array_keys import Key
 from delta_server.core.diff_settings import Fields, Rules
 from delta_server.core.forms import form
-from delta_server.core.key_names import ADDRESS, LIKE_IDENTIFIER, is_ignored, likeness
+from delta_server.core.key_names import ADDRESS, LIKE_IDENTIFIER, can_be_key, is_ignored, likeness
 from delta_server.core.sequence import Pair
 
 MOST_LEFT = 64  # leftovers of a side that are compared with those of the other
 _MOST_BYTES = 1 << 20  # of them and the sample: a value is looked for in all of them
 _MOST_ITEMS = 64  # values of an element
-SAMPLE = 16  # other elements: a value that is in one of them tells nothing
+SAMPLE = 16  # other elements that are asked first: a value that is in one of them tells nothing
+_MOST_COLUMNS = 8  # fields of which all other elements are asked then
 _FEW = 8  # elements of which all are looked at without asking first whether that may be worth while
 _LONG = 6  # bytes of a text that is hardly there by chance
 _MOST_IN_PLACE = 64
@@ -32,27 +33,30 @@ _Item = tuple[str, bytes]
 def alike(
     olds: list[bytes], news: list[bytes], others: list[bytes], rules: Rules | None, key: Fields = ()
 ) -> list[Pair]:
-    """Pairs of leftovers that share at least half of what tells them from `others`, a sample; more than half where the
-    key is an address, which seldom changes. Identifiers and `key` tell nothing here."""
+    """Pairs of leftovers that share at least half of what tells them from `others`; more than half where the key is an
+    address, which seldom changes. Identifiers and `key` tell nothing here."""
     if not olds or not news or max(len(olds), len(news)) > MOST_LEFT:
         return []
-    if sum(map(len, (*olds, *news, *others))) > _MOST_BYTES or not _are_objects([*olds, *news]):
+    sample = others[:: -(-len(others) // SAMPLE) or 1]
+    if sum(map(len, (*olds, *news, *sample))) > _MOST_BYTES or not _are_objects([*olds, *news]):
         return []
     old_rows = [_items(raw, rules, key) for raw in olds]
     is_address = any(likeness(field) == ADDRESS for field in key)
     text = b"".join(news)
-    if not any(item[1] in text and not _is_in(item, others) for row in old_rows for item in row):
+    if not any(item[1] in text and not _is_in(item, sample) for row in old_rows for item in row):
         return []
     counts = Counter(item for row in old_rows for item in row)
     places = _unique_places([_items(raw, rules, key) for raw in news])
+    seen = {item for item, count in counts.items() if count == 1 and item in places and not _is_in(item, sample)}
+    telling = seen - _elsewhere(seen, others)
     found: dict[int, int] = {}
     for i, row in enumerate(old_rows):
         own = [item for item in row if counts[item] == 1]
-        votes = Counter(places[item] for item in own if item in places and not _is_in(item, others))
+        votes = Counter(places[item] for item in own if item in telling)
         best = votes.most_common(2)
         if not best or best[0][0] in found or (len(best) > 1 and best[0][1] == best[1][1]):
             continue
-        if best[0][1] * 2 >= sum(not _is_in(item, others) for item in own) + is_address:
+        if best[0][1] * 2 >= sum(not _is_in(item, sample) for item in own) + is_address:
             found[best[0][0]] = i
     return sorted((i, j) for j, i in found.items())
 
@@ -69,6 +73,13 @@ def _unique_places(rows: list[list[_Item]]) -> dict[_Item, int]:
 def _is_in(item: _Item, elements: list[bytes]) -> bool:
     path, value = item
     return any(value in raw and pointer.field_of(raw, path) == value for raw in elements)
+
+
+def _elsewhere(items: set[_Item], elements: list[bytes]) -> set[_Item]:
+    """Those of `items` that one of the elements has: a sample does not tell of what only one in twenty has."""
+    paths = sorted({path for path, _ in items if can_be_key(path)})[:_MOST_COLUMNS]
+    known = {path: set(columns.partial(elements, pointer.key_paths((path,)))) - {None} for path in paths}
+    return {(path, value) for path, value in items if path in known and columns.key_value(value) in known[path]}
 
 
 def _items(raw: bytes, rules: Rules | None, key: Fields) -> list[_Item]:
@@ -108,7 +119,7 @@ def made_anew(olds: list[bytes], news: list[bytes], rules: Rules | None) -> list
     known_i, known_j = {i for i, _ in found}, {j for _, j in found}
     left_i = [i for i in range(len(olds)) if i not in known_i]
     left_j = [j for j in range(len(news)) if j not in known_j]
-    others = [olds[i] for i in sorted(known_i)[:: -(-len(known_i) // SAMPLE) or 1]]
+    others = [olds[i] for i in sorted(known_i)]
     more = alike([olds[i] for i in left_i], [news[j] for j in left_j], others, rules)
     found += [(left_i[i], left_j[j]) for i, j in more]
     return sorted(found) if len(found) * 2 >= min(len(olds), len(news)) else []

@@ -116,7 +116,8 @@ def _may_be_cut(raw: bytes, place: int) -> bool:
     """Where no escape was begun just before, or one has just ended: a text may be nothing but escapes."""
     if raw[place] & 0xC0 == 0x80:
         return False
-    return b"\\" not in raw[place - _LONGEST_ESCAPE : place] or _AFTER_ESCAPE.fullmatch(raw, place - 7, place) is not None
+    is_plain = b"\\" not in raw[place - _LONGEST_ESCAPE : place]
+    return is_plain or _AFTER_ESCAPE.fullmatch(raw, place - 7, place) is not None
 
 
 def _decoded(raw: bytes, begin: int, end: int) -> str:

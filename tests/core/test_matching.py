@@ -268,6 +268,25 @@ def test_ids_made_anew(name: str, before: Any, after: Any, wanted: list[str]) ->
     assert edits(compared(before, after)) == wanted
 
 
+def forecast(first: int, days: int) -> list[dict[str, Any]]:
+    """All values differ from those of the forecast before."""
+    return [{"date": f"2026-11-{day:02}", "high": 100 * first + day, "rain": 0} for day in range(first, first + days)]
+
+
+@pytest.mark.parametrize("days", [5, 7, 16])
+def test_a_forecast_that_slides_is_matched_by_its_dates(days: int) -> None:
+    found = compared({"daily": forecast(1, days)}, {"daily": forecast(2, days)})
+    assert (found.added, found.removed, found.replaced) == (1, 1, days - 1)
+    assert found.array_keys == {"/daily": ["date"]}
+
+
+@pytest.mark.parametrize("by", [1, 2, 7, 20])
+def test_a_series_whose_few_values_come_again_is_matched_by_its_times(by: int) -> None:
+    series = [{"t": f"T{at:05}", "v": at * at % 7} for at in range(1100)]
+    found = compared(series[:1000], series[by : 1000 + by])
+    assert (found.added, found.removed, found.replaced, found.moved) == (by, by, 0, 0)
+
+
 def test_a_known_key_holds_where_another_field_would_join_other_records() -> None:
     before = rows(url=[f"/{n}" for n in range(9)], title=[f"M {n} Fiji" for n in range(9)], mag=[1.5] * 9)
     after = rows(url=[f"/{n}" for n in range(20, 29)], title=[f"M {n} Fiji" for n in range(9)], mag=[2.5] * 9)

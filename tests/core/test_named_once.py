@@ -61,5 +61,10 @@ def test_it_means_the_same_and_names_are_there_once(value: Any, colon: str) -> N
     json.loads(kept, object_pairs_hook=each_once)
 
 
+def test_a_string_that_begins_with_a_colon_is_not_counted_for_a_spaced_name() -> None:
+    assert json.loads(named_once(b'{"a" : 1, "a" : ":"}')) == {"a": ":"}
+    assert b"1" not in named_once(b'{"a" : 1, "a" : ":"}')
+
+
 def each_once(pairs: list[tuple[str, Any]]) -> None:
     assert len(pairs) == len(dict(pairs))
