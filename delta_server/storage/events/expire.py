@@ -9,6 +9,7 @@ from typing import Any
 
 from delta_server.config import Events
 from delta_server.core import segment_plan
+from delta_server.core.errors import DatabaseFailed
 from delta_server.core.segment_plan import Borders, Piece, Retention
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.events import catalog, rollup_store, segment
@@ -19,19 +20,27 @@ from delta_server.storage.events.segment import Rest
 
 
 async def let_go(db: Database, engine: Engine, options: Events, project: int, retention: Retention, now_ms: int) -> int:
-    """Let go of the project's events that are past their time; how many."""
+    """Let go of the project's events that are past their time; how many. Raises DatabaseFailed at the end for segments
+    that are damaged."""
     days = options.retention_days if retention.days is None else retention.days
     past = segment_plan.borders(now_ms, days, retention.types)
     gone = 0
+    damage: DatabaseFailed | None = None
     for piece in await db.read(catalog.pieces, project):
         said = segment_plan.sentence(piece, past) if piece.rolled else "keep"
         if said == "keep":
             continue
         rest: Rest | None = Rest(None, piece.events)
         if said != "drop":
-            rest = await engine.tend(project, partial(_rest, piece=piece, past=past, look=said == "look"))
+            try:
+                rest = await engine.tend(project, partial(_rest, piece=piece, past=past, look=said == "look"))
+            except DatabaseFailed as error:  # the others' time has come all the same
+                damage = damage or error
+                continue
         if rest is not None and await db.write(_let_go, project, piece, rest.new, past):
             gone += rest.gone
+    if damage is not None:
+        raise damage
     return gone
 
 

@@ -160,14 +160,35 @@ class Upkeep:
             return await self._engine.tend(project, partial(work, without=self._damaged))
 
     async def _tend(self, project: int, compacting: bool) -> int:
+        """What meets damage keeps nothing behind it waiting, retention above all. Raises it at the end."""
+        done = 0
+        damage: DatabaseFailed | None = None
         async with self._segments[project]:
-            await self._rollups.roll(project, everything=compacting)
-            written = await self._compact(project, compacting)
-            retention = await self._db.read(_retention, project)
-            now_ms = self._clock.now_ms()
-            gone = await expire.let_go(self._db, self._engine, self._options, project, retention, now_ms)
-            await self._rollups.let_go(project, retention)
-        return written + gone
+            for work in (
+                partial(self._roll, project, compacting),
+                partial(self._compact, project, compacting),
+                partial(self._let_go_of_events, project),
+                partial(self._let_go_of_rollups, project),
+            ):
+                try:
+                    done += await work()
+                except DatabaseFailed as error:
+                    damage = damage or error
+        if damage is not None:
+            raise damage
+        return done
+
+    async def _roll(self, project: int, everything: bool) -> int:
+        await self._rollups.roll(project, everything=everything)
+        return 0
+
+    async def _let_go_of_events(self, project: int) -> int:
+        retention = await self._db.read(_retention, project)
+        return await expire.let_go(self._db, self._engine, self._options, project, retention, self._clock.now_ms())
+
+    async def _let_go_of_rollups(self, project: int) -> int:
+        await self._rollups.let_go(project, await self._db.read(_retention, project))
+        return 0
 
     async def _compact(self, project: int, compacting: bool) -> int:
         """Merge until nothing is due; how many events were written."""

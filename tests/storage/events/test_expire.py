@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from delta_server.core.errors import DatabaseFailed
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS
 from tests.storage.events.kept import OPTIONS, Kept, kept, made
@@ -122,3 +123,23 @@ async def test_what_the_rollups_have_not_got_stays(log: Kept, monkeypatch: pytes
     assert await log.upkeep.tend() == 64
     assert (await log.events()).total() == 0
     assert log.rollups.retention == Retention(1)
+
+
+async def test_a_damaged_segment_keeps_no_other_from_going(log: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    await fill(log)
+    await log.append(made(50, first=300, type="debug", at=START_MS + 12 * DAY_MS))
+    await log.upkeep.seal(everything=True)
+    await log.upkeep.tend(everything=True)
+    await log.db.write(
+        lambda tx: tx.run(
+            "UPDATE segment_data SET parquet = zeroblob(length(parquet)) WHERE segment IN"
+            " (SELECT id FROM segment WHERE project = ? AND events_count = 80)",
+            log.project,
+        )
+    )
+    await keep(log, 0, debug=1)
+    assert await at_day(log, 60) == 0
+    assert [piece.events for piece in await log.pieces()] == [80]
+    assert "is damaged" in caplog.text
+    with pytest.raises(DatabaseFailed, match="segment"):
+        await log.upkeep.tend(log.project)
