@@ -76,6 +76,7 @@ def parse_binary(headers: Iterable[tuple[bytes, bytes]], content_type: str, body
     event = _event(arrival, attributes, data)
     if type(item) is Mended:
         event.flags |= MENDED
+    event_batch.name_once([event])
     return Parsed([event], [], [])
 
 

@@ -46,16 +46,22 @@ _encoder = msgspec.json.Encoder()
 
 def lines(events: Sequence[Event]) -> bytes:
     """The events as NDJSON, a line each, with their data and metadata as texts."""
-    data = [(event, raw) for event in events if (raw := event.data) is not None]
-    metadata = [(event, raw) for event in events if (raw := event.metadata) is not None]
+    data = [event for event in events if event.data is not None]
+    metadata = [event for event in events if event.metadata is not None]
+    data_was, metadata_was = [event.data for event in data], [event.metadata for event in metadata]
     try:
-        for event, raw in data:
-            event.data_text, event.data = bytes(raw).decode(), None
-        for event, raw in metadata:
-            event.metadata_text, event.metadata = bytes(raw).decode(), None
+        for event, text in zip(data, _texts(data_was), strict=True):
+            event.data_text, event.data = text, None
+        for event, text in zip(metadata, _texts(metadata_was), strict=True):
+            event.metadata_text, event.metadata = text, None
         return _encoder.encode_lines(events)
     finally:
-        for event, raw in data:
+        for event, raw in zip(data, data_was, strict=True):
             event.data_text, event.data = None, raw
-        for event, raw in metadata:
+        for event, raw in zip(metadata, metadata_was, strict=True):
             event.metadata_text, event.metadata = None, raw
+
+
+def _texts(bodies: Sequence[msgspec.Raw | None]) -> list[str]:
+    """JSON holds no NUL. One by one this would take five times as long."""
+    return b"\0".join(bodies).decode().split("\0") if bodies else []  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ import msgspec
 from delta_server.core import json_text
 from delta_server.core.errors import Invalid, TooLarge
 from delta_server.core.event_time import Arrival
-from delta_server.core.named_once import named_once
 
 MOST_TYPE = 200
 MOST_ID = 512
@@ -101,8 +100,9 @@ def json_object(raw: msgspec.Raw, field: str) -> msgspec.Raw | None:
         return None
     body = bytes(raw)
     if body.startswith(b"{"):
-        _refuse_deep(body, field)
-        return _once(raw, body)
+        if len(body) > 2 * MOST_DEPTH:
+            _refuse_deep(body, field)
+        return raw if len(body) > 2 else None
     if body == b"null":
         return None
     raise Invalid(f"{field} must be a JSON object", field=field)
@@ -116,14 +116,8 @@ def json_data(raw: msgspec.Raw, field: str = "data") -> msgspec.Raw | None:
     if len(body) > 2 * MOST_DEPTH:
         _refuse_deep(body, field)
     if body.startswith(b"{"):
-        return _once(raw, body)
-    return None if body == b"null" else msgspec.Raw(named_once(b'{"value":' + body + b"}"))
-
-
-def _once(raw: msgspec.Raw, body: bytes) -> msgspec.Raw | None:
-    """An object with each name once, None for one without members."""
-    kept = named_once(body)
-    return None if len(kept) <= 2 else raw if kept is body else msgspec.Raw(kept)
+        return raw if len(body) > 2 else None
+    return None if body == b"null" else msgspec.Raw(b'{"value":' + body + b"}")
 
 
 def _refuse_deep(body: bytes, field: str) -> None:

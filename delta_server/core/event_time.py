@@ -63,11 +63,14 @@ def place(arrival: Arrival, timestamp: Any, original: Any = None, sent_at: Any =
     has corrected `timestamp` already. Without either it happened when it came. Raises Invalid for what is no time.
     """
     received_at = arrival.received_at
-    timestamp, original = timestamp if timestamp != "" else None, original if original != "" else None
-    if timestamp is None and original is None:
-        return received_at, None, 0
+    if not timestamp and timestamp == "":
+        timestamp = None
+    if not original and original == "":
+        original = None
     flags = 0
     if timestamp is None or original is None:
+        if timestamp is original:
+            return received_at, None, 0
         at = said = read(original, "originalTimestamp") if timestamp is None else read(timestamp, "timestamp")
         behind_ms = arrival.skew_ms if sent_at is None else skew(received_at, sent_at)
         if behind_ms:
@@ -92,6 +95,8 @@ def read(value: Any, field: str) -> int:
         else:
             try:
                 moment = _from_iso(value)
+                if moment.tzinfo is UTC:  # nearly all, and no zone takes it past the last year
+                    return (moment - _EPOCH) // _MILLISECOND
             except ValueError:
                 moment = _odd_moment(value, field)
             time_ms = _since_epoch(moment)

@@ -1,37 +1,36 @@
 """Objects in which a name stands twice: the last one counts, as for JavaScript and Python; DuckDB takes the first."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_objects = msgspec.json.Decoder(list[dict[str, Any]]).decode
+_encode = msgspec.json.Encoder().encode
 
 
 def named_once(body: bytes) -> bytes:
     """A JSON object with every name once, at all levels; the very same bytes when none stands twice."""
-    return _written(body) if _may_repeat(body) and _repeats(body) else body
+    return _written(body) if may_repeat([body]) and _repeats(body) else body
 
 
-def _may_repeat(body: bytes) -> bool:
-    """Half a microsecond: names are counted in the text, and in what is left of them when it is read. A text that has
-    spaces before its colons, or in its strings what looks like a name's end, is looked at closely."""
-    if any(spaced in body for spaced in (b" :", b"\t:", b"\n:", b"\r:")):
-        return True
-    names = body.count(b'":')
+def may_repeat(bodies: Sequence[bytes | msgspec.Raw]) -> bool:
+    """Whether a name may stand twice in one of these JSON objects: 0.3 us each, of 70 bytes. False is certain.
+
+    A name that is there twice is read once, and its colon is gone when what was read is written again. Nothing else
+    takes colons away, and only an escaped one adds any."""
+    text = b"[" + b",".join(bodies) + b"]"
+    colons = text.count(b":")
     try:
-        there = len(_members(body))
-        return there != names and _count(msgspec.json.decode(body)) != names
+        read = _objects(text)
+        if sum(map(len, read)) == colons:  # nothing nested, and no colon but those after names
+            return False
+        return b"\\u003a" in text or b"\\u003A" in text or _encode(read).count(b":") != colons
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return True
-
-
-def _count(value: Any) -> int:
-    if type(value) is dict:
-        inside = [part for part in value.values() if type(part) is dict or type(part) is list]
-        return len(value) + (sum(map(_count, inside)) if inside else 0)
-    return sum(map(_count, value)) if type(value) is list else 0
 
 
 def _repeats(body: bytes) -> bool:

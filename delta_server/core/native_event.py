@@ -10,7 +10,7 @@ from delta_server.core import damaged, event_batch, event_checks
 from delta_server.core.damaged import Mended
 from delta_server.core.errors import BadRequest, Invalid
 from delta_server.core.event import Event
-from delta_server.core.event_batch import Item, Parsed, Read, Split
+from delta_server.core.event_batch import WRONG, Item, Parsed, Read, Split
 from delta_server.core.event_checks import LARGEST_DURATION, MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, MOST_TYPE, NULL
 from delta_server.core.event_time import Arrival, place
 from delta_server.core.profile_change import Told
@@ -67,6 +67,7 @@ class _Batch(msgspec.Struct, rename="camel"):
 _NAMES = {field.encode_name for field in msgspec.structs.fields(_Sent)}
 _ALIASES = {field.name: field.encode_name for field in msgspec.structs.fields(_Sent)}
 _decode = msgspec.json.Decoder(_Sent).decode
+_decode_all = msgspec.json.Decoder(list[_Sent]).decode
 _decode_odd = msgspec.json.Decoder(_Odd).decode
 _decode_batch = msgspec.json.Decoder(_Batch).decode
 _NO_BATCH = 'send {"events": [...]}, an array of events, or one event a line'
@@ -88,17 +89,19 @@ def parse_many(body: bytes, arrival: Arrival, *, lines: bool = False) -> Parsed:
     if lines or _looks_like_lines(body):
         return event_batch.each(list(map(_line, event_batch.lines(body))), _reader(body, arrival))
     try:
-        items, sent_at = event_batch.read_items(body, _split, b"events")
+        items, (sent_at, raw) = event_batch.read_items(body, _split, b"events")
     except msgspec.ValidationError:
         raise Invalid(_NO_BATCH, field="events") from None
-    return event_batch.each(items, _reader(body, arrival.sent(sent_at)))
+    arrival = arrival.sent(sent_at)
+    usual = None if _ESCAPED_NUL in body else _usual(arrival, items, raw)
+    return usual or event_batch.each(items, _reader(body, arrival))
 
 
 def _split(body: bytes) -> Split:
     if body.lstrip().startswith(b"["):
-        return event_batch.decode_items(body), None
+        return event_batch.decode_items(body), (None, body)
     batch = _decode_batch(body)
-    return event_batch.decode_items(batch.events), batch.sent_at
+    return event_batch.decode_items(batch.events), (batch.sent_at, batch.events)
 
 
 def _looks_like_lines(body: bytes) -> bool:
@@ -112,6 +115,19 @@ def _looks_like_lines(body: bytes) -> bool:
 
 def _reader(body: bytes, arrival: Arrival) -> Read:
     return partial(_event, arrival, _ESCAPED_NUL in body)
+
+
+def _usual(arrival: Arrival, items: list[Item], raw: msgspec.Raw | bytes) -> Parsed | None:
+    """What `event_batch.each` makes of the `items` of the JSON array `raw`, in three quarters of the time; None if one
+    of them is wrong or odd, or was taken out of a broken body."""
+    if not items or type(items[0]) is not msgspec.Raw or max(map(len, items)) > arrival.event_bytes:
+        return None
+    try:
+        events = [_made(arrival, sent) for sent in _decode_all(raw)]
+    except WRONG:
+        return None
+    event_batch.name_once(events)
+    return Parsed(events, [], [])
 
 
 def _line(line: Item) -> Item:
@@ -130,6 +146,10 @@ def _event(arrival: Arrival, odd: bool, item: Item, told: list[Told]) -> Event:
         sent = _odd(item) if odd or type(item) is Mended else _decode(item)
     except msgspec.ValidationError:
         sent = _odd(item)
+    return _made(arrival, sent)
+
+
+def _made(arrival: Arrival, sent: _Sent) -> Event:
     at, original_at, flags = place(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
     return Event(
         at,

@@ -15,6 +15,7 @@ from delta_server.core.event_time import Arrival, place
 from delta_server.core.profile_change import Alias, ProfileChange, Told
 
 CALLS = ("track", "identify", "page", "screen", "group", "alias")
+_TELLING = ("identify", "group", "alias")
 
 
 class _Call(msgspec.Struct, rename="camel", gc=False):
@@ -119,15 +120,18 @@ def _event(arrival: Arrival, shared: _Shared, call: str | None, item: Item, told
     event_checks.size(item, arrival, shared.size_bytes)
     sent = _decode(item)
     call = call or _call(sent.type)
-    context = _merged(shared.context, event_checks.json_object(sent.context, "context"))
-    integrations = _merged(shared.integrations, event_checks.json_object(sent.integrations, "integrations"))
+    context = event_checks.json_object(sent.context, "context")
+    integrations = event_checks.json_object(sent.integrations, "integrations")
+    if shared is not _NOTHING:
+        context, integrations = _merged(shared.context, context), _merged(shared.integrations, integrations)
     known = _known(context)
     at, original_at, flags = place(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
     user_id = text(sent.user_id, "userId", MOST_ID)
     anonymous_id = text(sent.anonymous_id, "anonymousId", MOST_ID)
     data = _data(call, sent, known)
     names = _names(call, sent)
-    told.extend(_told(call, sent, user_id, anonymous_id, data, at))
+    if call in _TELLING:
+        told.extend(_told(call, sent, user_id, anonymous_id, data, at))
     return Event(
         at,
         arrival.received_at,
@@ -136,7 +140,7 @@ def _event(arrival: Arrival, shared: _Shared, call: str | None, item: Item, told
         user_id=user_id,
         anonymous_id=anonymous_id,
         session_id=_session(known, data),
-        data=event_checks.joined({**names, **members(data)}) if any(names.values()) else data,
+        data=event_checks.joined({**names, **members(data)}) if names and any(names.values()) else data,
         metadata=_metadata(call, sent.channel, context, integrations, _hidden(names, data)),
         message_id=text(sent.message_id, "messageId", MOST_MESSAGE_ID),
         original_at=original_at,
@@ -179,7 +183,7 @@ def _names(call: str, sent: _Call) -> dict[str, str | None]:
 
 def _hidden(names: dict[str, str | None], data: msgspec.Raw | None) -> dict[str, str]:
     """Those of `names` that properties of that name and another value take the place of, as `callName` and so on."""
-    if data is None or not any(names.values()):
+    if not names or data is None or not any(names.values()):
         return {}
     own = members(data)
     return {

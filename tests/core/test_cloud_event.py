@@ -116,6 +116,10 @@ def test_batches() -> None:
         cloud_event.parse_many(b"{}", ARRIVAL)
 
 
+def test_of_a_name_given_twice_in_a_body_the_last_one_counts() -> None:
+    assert binary(b'{"x":1.0,"x":2.0}', "application/json").data == msgspec.Raw(b'{"x":2.0}')
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "data", "metadata"),
     [

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delta_server.core.named_once import named_once
+from delta_server.core.named_once import may_repeat, named_once
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,10 @@ from delta_server.core.named_once import named_once
         (b'{"a":[{"y":1,"y":-0}]}', b'{"a":[{"y":-0}]}'),
         (b'{"p" : 1,"p" : 2}', b'{"p":2}'),
         (b'{"p":1,"\\u0070":2}', b'{"p":2}'),
+        (b'{"p" :1,"p":2}', b'{"p":2}'),
+        (b'{"p":1,"p":2,"q":"\\u003a"}', b'{"p":2,"q":"\\u003a"}'),
+        (b'{"p":1,"p":2,"q":"\\u003A\\u0022:"}', b'{"p":2,"q":"\\u003A\\u0022:"}'),
+        (b'{"p":"a:b","p":":"}', b'{"p":":"}'),
         (b'{"a":1e400,"a":123456789012345678901234567890}', b'{"a":123456789012345678901234567890}'),
         (b'{"a":"\\":","a":"\\"b\\":"}', b'{"a":"\\"b\\":"}'),
     ],
@@ -68,3 +72,9 @@ def test_a_string_that_begins_with_a_colon_is_not_counted_for_a_spaced_name() ->
 
 def each_once(pairs: list[tuple[str, Any]]) -> None:
     assert len(pairs) == len(dict(pairs))
+
+
+@pytest.mark.parametrize("body", [b'{"p":"\\":","q":{"r":":"}}', b'{"p" : [1,{"q":2}]}', b'{"p":"\\u003c"}'])
+def test_most_objects_need_no_closer_look(body: bytes) -> None:
+    assert not may_repeat([body, body])
+    assert may_repeat([body, b'{"p":1,"p":1}', body])

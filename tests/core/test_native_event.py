@@ -259,6 +259,25 @@ def test_lines_are_read_one_by_one() -> None:
         native_event.parse_many(b"\n \n", ARRIVAL, lines=True)
 
 
+@pytest.mark.parametrize("odd", [{"eventType": 7}, {"eventType": ""}, JSON | {"timestamp": "x"}, JSON | {"tags": [[]]}])
+@pytest.mark.parametrize("form", ['{"events":[%s]}', "[%s]", "[%s}"])
+def test_an_odd_event_changes_nothing_of_the_others(form: str, odd: Any) -> None:
+    usual = JSON | {"timestamp": NOW, "data": {"x": 1}, "messageId": "m"}
+    sent = ",".join(msgspec.json.encode(event).decode() for event in (usual, odd, usual))
+    found = native_event.parse_many((form % sent).encode(), ARRIVAL)
+    assert [event for event in found.events if event.type == "a"] == [one(usual)] * 2
+    assert len(found.events) == 3 or found.rejected[0].index == 1
+
+
+def test_of_a_name_given_twice_the_last_one_counts() -> None:
+    twice = b'{"eventType":"a","data":{"x":1.0,"x":2.0},"metadata":{"y":{"z" :1,"z":[]}}}'
+    once = b'{"eventType":"a","data":{"x":3.0}}'
+    found = native_event.parse_many(b"[" + b",".join([once] * 70 + [twice]) + b"]", ARRIVAL).events
+    assert {bytes(event.data or b"") for event in found[:-1]} == {b'{"x":3.0}'}
+    assert (found[-1].data, found[-1].metadata) == (msgspec.Raw(b'{"x":2.0}'), msgspec.Raw(b'{"y":{"z":[]}}'))
+    assert found[-1] == one(twice)
+
+
 def test_sizes() -> None:
     empty = msgspec.json.encode({"eventType": "a", "data": {"x": ""}})
     fits = msgspec.json.encode({"eventType": "a", "data": {"x": "y" * (32_768 - len(empty))}})
