@@ -71,6 +71,8 @@ _decode_context = msgspec.json.Decoder(_Context).decode
 _decode_traits = msgspec.json.Decoder(dict[str, Any]).decode
 _SESSION_NAMES = ("sessionId", "session_id")
 _NOTHING = _Shared()
+_UNKNOWN = _Context()
+_NAMELESS: dict[str, str | None] = {}
 
 
 def parse_one(body: bytes, call: str, arrival: Arrival) -> Parsed:
@@ -117,7 +119,8 @@ def _merged(shared: msgspec.Raw | None, own: msgspec.Raw | None) -> msgspec.Raw 
 
 
 def _event(arrival: Arrival, shared: _Shared, call: str | None, item: Item, told: list[Told]) -> Event:
-    event_checks.size(item, arrival, shared.size_bytes)
+    if len(item) + shared.size_bytes > arrival.event_bytes:
+        event_checks.size(item, arrival, shared.size_bytes)
     sent = _decode(item)
     call = call or _call(sent.type)
     context = event_checks.json_object(sent.context, "context")
@@ -129,19 +132,22 @@ def _event(arrival: Arrival, shared: _Shared, call: str | None, item: Item, told
     user_id = text(sent.user_id, "userId", MOST_ID)
     anonymous_id = text(sent.anonymous_id, "anonymousId", MOST_ID)
     data = _data(call, sent, known)
-    names = _names(call, sent)
+    names = _NAMELESS if call == "track" else _names(call, sent)
     if call in _TELLING:
         told.extend(_told(call, sent, user_id, anonymous_id, data, at))
     return Event(
         at,
         arrival.received_at,
         event_checks.event_type(sent.event, "event") if call == "track" else call,
-        source=_source(known, sent.channel),
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        session_id=_session(known, data),
+        0,
+        _source(known, sent.channel),
+        user_id,
+        anonymous_id,
+        _session(known, data),
         data=event_checks.joined({**names, **members(data)}) if names and any(names.values()) else data,
-        metadata=_metadata(call, sent.channel, context, integrations, _hidden(names, data)),
+        metadata=context
+        if call == "track" and integrations is None and sent.channel is None
+        else _metadata(call, sent.channel, context, integrations, _hidden(names, data)),
         message_id=text(sent.message_id, "messageId", MOST_MESSAGE_ID),
         original_at=original_at,
         flags=flags,
@@ -149,17 +155,18 @@ def _event(arrival: Arrival, shared: _Shared, call: str | None, item: Item, told
 
 
 def _call(value: Any) -> str:
-    if type(value) is not str or value.lower() not in CALLS:
+    call = value if type(value) is not str or value in CALLS else value.lower()
+    if type(call) is not str or call not in CALLS:
         raise Invalid(f"type must be one of {', '.join(CALLS)}", field="type")
-    return value.lower()
+    return call
 
 
 def _known(context: msgspec.Raw | None) -> _Context:
     """What is used of a context; nothing of one with something unexpected in it."""
     try:
-        return _Context() if context is None else _decode_context(context)
+        return _UNKNOWN if context is None else _decode_context(context)
     except msgspec.ValidationError:
-        return _Context()
+        return _UNKNOWN
 
 
 def _data(call: str, sent: _Call, known: _Context) -> msgspec.Raw | None:
@@ -195,6 +202,8 @@ def _hidden(names: dict[str, str | None], data: msgspec.Raw | None) -> dict[str,
 
 def _source(known: _Context, channel: Any) -> str | None:
     """The application that sends if it has a name, else what kind it is, else with which library."""
+    if known is _UNKNOWN and channel is None:
+        return None
     for value in (known.app and known.app.name, channel, known.library and known.library.name):
         if type(value) is str and 0 < len(value) <= MOST_ID and "\0" not in value:
             return value

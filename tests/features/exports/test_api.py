@@ -202,3 +202,17 @@ async def test_a_refusal_comes_before_the_file(app: Application, client: httpx.A
     answer = await client.get(f"{COUNTS}?metrics=avg_data.price&groupBy=tags&interval=1s", headers=bearer(keys.read))
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_numbers_are_exported_as_they_were_sent(
+    app: Application, client: httpx.AsyncClient, keys: Keys, sealed: bool
+) -> None:
+    data = '{"price":1.10,"id":9007199254740993,"e":1E5,"zero":-0}'
+    body = f'{{"events":[{{"eventType":"a","data":{data},"metadata":{data}}}]}}'
+    answer = await client.post("/v1/events/batch", content=body, headers=bearer(keys.project))
+    assert answer.json()["accepted"] == 1
+    if sealed:
+        await app.services.eventlog.tend(seal=True)
+    exported = await fetch(client, keys, EVENTS, format="parquet")
+    assert parquet(exported, "SELECT data, metadata FROM {file}") == [(data, data)]

@@ -83,6 +83,16 @@ async def test_events_come_as_they_are_stored(client: httpx.AsyncClient, keys: K
     assert await reader.next() == ["c"]
 
 
+async def test_numbers_come_as_they_were_sent(client: httpx.AsyncClient, keys: Keys, reader: Reader) -> None:
+    data = '{"price":1.10,"id":9007199254740993,"e":1E5,"zero":-0}'
+    body = f'{{"eventType":"a","data":{data}}}'
+    assert (await client.post("/v1/events", content=body, headers=bearer(keys.project))).status_code == 200
+    async with asyncio.timeout(30):
+        while b"event: event" not in (piece := await anext(reader.pieces)):
+            pass
+    assert f'"data":{data}' in piece.decode()
+
+
 async def test_only_what_is_wanted(client: httpx.AsyncClient, keys: Keys, app: Application) -> None:
     reader = Reader(app, wanted=Wanted(types=frozenset({"b"}), sources=frozenset({"web"})))
     await anext(reader.pieces)

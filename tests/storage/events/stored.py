@@ -1,6 +1,6 @@
 """Events put into the database as the log stores them, without the log: for tests of what reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from zstandard import ZstdCompressor
 
@@ -22,9 +22,9 @@ def make_project(tx: Tx, name: str = "mine") -> int:
     )
 
 
-def put_block(tx: Tx, project: int, events: Sequence[Event]) -> int:
+def put_block(tx: Tx, project: int, events: Sequence[Event], write: Callable[[Sequence[Event]], bytes] = lines) -> int:
     """The events as one waiting block; those without a `seq` are not given one."""
-    text = lines(events)
+    text = write(events)
     times = [event.at for event in events]
     found = tx.one("SELECT coalesce(max(seq), 0) + 1 FROM event_block")
     assert found is not None
