@@ -166,7 +166,16 @@ def _values(middles: Middles, places_a: Sequence[int], places_b: Sequence[int]) 
     """What stands for the value of each element: its bytes where the other side has them, else its canonical form."""
     a, b = _chosen(middles.a, places_a), _chosen(middles.b, places_b)
     known_a, known_b = set(a), set(b)
+    if _has_two_notations(known_a | known_b):
+        canonical = {raw: slices.canonical(raw) for raw in known_a | known_b}
+        return [canonical[raw] for raw in a], [canonical[raw] for raw in b]
     return (
         [raw if raw in known_b else slices.canonical(raw) for raw in a],
         [raw if raw in known_a else slices.canonical(raw) for raw in b],
     )
+
+
+def _has_two_notations(values: set[bytes]) -> bool:
+    """Whether one number may be there as 7 and as 7.0: then equal bytes are not all that is equal."""
+    numbers = [raw for raw in values if raw[0] in b"-0123456789"]
+    return len(set(map(float, numbers))) < len(numbers)

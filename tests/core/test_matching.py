@@ -268,6 +268,11 @@ def test_ids_made_anew(name: str, before: Any, after: Any, wanted: list[str]) ->
     assert edits(compared(before, after)) == wanted
 
 
+def test_numbers_written_in_two_ways_are_one_value_in_sequences() -> None:
+    before, after = b"[0,0.0,1.5,0,0.0]", b"[0.0,0,1.5,0.0,0,2]"
+    assert edits(diff(before, after)) == ["add /5"]
+
+
 def forecast(first: int, days: int) -> list[dict[str, Any]]:
     """All values differ from those of the forecast before."""
     return [{"date": f"2026-11-{day:02}", "high": 100 * first + day, "rain": 0} for day in range(first, first + days)]
