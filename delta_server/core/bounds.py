@@ -10,7 +10,7 @@ _SIGNS = {">=": "gte", "<=": "lte", "!=": "is_not", "<>": "is_not", "==": "is", 
 _WORDS = {**{word: word for word in ("gte", "lte", "gt", "lt", "is", "is_not")}, "eq": "is", "ne": "is_not"}
 _SIGN = "|".join(map(re.escape, _SIGNS))
 _WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
-_NUMBER = r"[-+]?[0-9]{1,15}(?:\.[0-9]{1,15})?"
+_NUMBER = r"[-+]?[0-9]{1,38}(?:\.[0-9]{1,15})?"
 _FORM = re.compile(rf"([^<>=!]+?)(?: *({_SIGN}) *|[ :]({_WORD})[ :])({_NUMBER})")
 
 
@@ -20,4 +20,4 @@ def parse(text: str, *, at: str) -> list[Any]:
     if match is None:
         raise Invalid(f"{at} must be a bound like count>10, not {shown(text)}", field=at)
     name, sign, word, number = match.groups()
-    return [_SIGNS[sign] if sign else _WORDS[word], name.strip(), float(number)]
+    return [_SIGNS[sign] if sign else _WORDS[word], name.strip(), float(number) if "." in number else int(number)]

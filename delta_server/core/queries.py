@@ -195,7 +195,7 @@ def _bound(asked: object, computed: tuple[Metric, ...], at: str) -> Bound:
     numbers = [metric.name for metric in computed if metric.function != "mode"]
     if name not in numbers:
         raise Invalid(f"{at}[1] {_not_among(name, numbers, 'the numbers in metrics')}", field=f"{at}[1]")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e18:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 10**38:
         raise Invalid(f"{at}[2] must be a number, not {shown(value)}", field=f"{at}[2]")
     return Bound(cast("Comparison", operation), name, value)
 

@@ -13,6 +13,7 @@ from delta_server.core.errors import Invalid
         ("count >= 10", ["gte", "count", 10]),
         (" count<=-1.5 ", ["lte", "count", -1.5]),
         ("count<+3", ["lt", "count", 3]),
+        ("max_data.id>1147483648123456788", ["gt", "max_data.id", 1147483648123456788]),
         ("count=0", ["is", "count", 0]),
         ("count==0", ["is", "count", 0]),
         ("count!=0", ["is_not", "count", 0]),

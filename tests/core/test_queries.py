@@ -58,7 +58,7 @@ def ask(**body: Any) -> queries.Query:
         ({"having": [["gt", ["count"], 10]]}, "having[0][1]", "is none of"),
         ({"having": [["gt", "dominant_status", 10]], "metrics": ["dominant_status"]}, "having[0][1]", "they are empty"),
         ({"having": [["gt", "count", "10"]]}, "having[0][2]", "must be a number"),
-        ({"having": [["gt", "count", 1 << 90]]}, "having[0][2]", "must be a number"),
+        ({"having": [["gt", "count", 10**38]]}, "having[0][2]", "must be a number"),
         ({"orderBy": [["conut", "desc"]]}, "orderBy[0][0]", "(count?)"),
         ({"orderBy": ["-conut"]}, "orderBy[0]", "(count?)"),
         ({"orderBy": [["count", "down"]]}, "orderBy[0][1]", '"asc" or "desc"'),

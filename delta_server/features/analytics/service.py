@@ -151,6 +151,6 @@ def _refuse_many(answer: Answer, field: str) -> None:
 
 
 def _digest(query: Query) -> bytes:
-    """Of all that makes the answer but how much of it is wanted."""
+    """Of all that makes the answer but how much of it is wanted. As JSON: msgpack has no numbers past 64 bits."""
     plan = msgspec.structs.replace(query.plan, limit=None, skip=0)
-    return xxhash.xxh3_64_digest(msgspec.msgpack.encode((plan, query.fill, query.previous, query.asked.timezone)))
+    return xxhash.xxh3_64_digest(msgspec.json.encode((plan, query.fill, query.previous, query.asked.timezone)))

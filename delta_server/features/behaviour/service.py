@@ -49,7 +49,7 @@ async def _answer(svc: Services, project: int, question: Question[Any, Any], sha
     key = None
     if plan.span.end_ms <= svc.clock.now_ms():  # events still come into an open range
         parts = (
-            msgspec.msgpack.encode((project, plan, question.asked.timezone)),
+            msgspec.json.encode((project, plan, question.asked.timezone)),  # msgpack has no numbers past 64 bits
             await svc.eventlog.version(project, plan),
         )
         key = ("behaviour", xxhash.xxh3_128_digest(b"\0".join(parts)))

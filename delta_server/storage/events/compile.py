@@ -73,12 +73,12 @@ def shown_rows(plan: Aggregate, rows: str, params: Params, *, parts: Sequence[in
     keys = [f"k{n}" for n in range(len(plan.keys))]
     places = {name: f"k{n}" for n, name in enumerate(key.name for key in plan.keys)}
     places |= {metric.name: f"m{n}" for n, metric in enumerate(plan.metrics)}
-    having = " AND ".join(_bound(bound, places, params) for bound in plan.having) or "true"
-    named = {plan.metrics[n].name: f"x{n}.h" for n in parts if plan.metrics[n].function in ("min", "max", "sum")}
+    named = {plan.metrics[n].name: f"x{n}" for n in parts if plan.metrics[n].function in ("min", "max", "sum")}
+    having = " AND ".join(_bound(bound, places, named, params) for bound in plan.having) or "true"
     order = [
         f"{place} {'DESC' if part.descending else 'ASC'} NULLS LAST"
         for part in plan.order
-        for place in (places[part.name], named.get(part.name))
+        for place in (places[part.name], f"{named[part.name]}.h" if part.name in named else None)
         if place is not None
     ]
     order += [f"{key} ASC NULLS LAST" for key in keys]
@@ -173,8 +173,14 @@ def shown(field: Field, params: Params) -> str:
     return "person" if field.column == "user_id" else filters.value(field, params)
 
 
-def _bound(bound: Bound, places: dict[str, str], params: Params) -> str:
-    return f"{places[bound.metric]} {_COMPARED[bound.op]} {params.add(bound.value)}"
+def _bound(bound: Bound, places: dict[str, str], named: dict[str, str], params: Params) -> str:
+    """Past 2^53 with the exact value, where it is a whole number (`named`: the parts of core/exact.py)."""
+    place, operator, given = places[bound.metric], _COMPARED[bound.op], params.add(bound.value)
+    rough, parts = f"{place} {operator} {given}", named.get(bound.metric)
+    if parts is None or abs(bound.value) < exact.WHOLE:
+        return rough
+    is_whole = f"{parts}.q IS NULL AND {parts}.h::DOUBLE = {place}"
+    return f"CASE WHEN {is_whole} THEN {parts}.h {operator} {int(bound.value):d}::HUGEINT ELSE {rough} END"
 
 
 def _listed(plan: Listing, params: Params) -> str:
