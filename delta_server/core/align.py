@@ -330,7 +330,15 @@ def _alike(
     left_a, left_b = [i for i in places[0] if i not in known_a], [j for j in places[1] if j not in known_b]
     olds, news = [middles.a[i] for i in left_a], [middles.b[j] for j in left_b]
     rest = [middles.a[i] for i, _ in others]
-    return [(left_a[i], left_b[j]) for i, j in resemblance.alike(olds, news, rest, middles.inner, key)]
+    found = [(left_a[i], left_b[j]) for i, j in resemblance.alike(olds, news, rest, middles.inner, key)]
+    is_whole = not middles.head and middles.ends == (len(middles.before), len(middles.after))
+    return [pair for pair in found if not (is_whole and _slides(pair, [*matched, *others]))]
+
+
+def _slides(pair: Pair, matched: list[Pair]) -> bool:
+    """Whether all that was found again lies between the two: one went and another came, as in a series."""
+    i, j = pair
+    return bool(matched) and (all(x > i and y < j for x, y in matched) or all(x < i and y > j for x, y in matched))
 
 
 def _others(length: int, places: list[int]) -> list[int]:

@@ -292,6 +292,16 @@ def test_a_series_whose_few_values_come_again_is_matched_by_its_times(by: int) -
     assert (found.added, found.removed, found.replaced, found.moved) == (by, by, 0, 0)
 
 
+@pytest.mark.parametrize("known", [(), (("/daily", ("t",)),)])
+def test_what_left_a_series_at_one_end_is_not_what_came_at_the_other(known: KnownKeys) -> None:
+    before = [{"t": f"T{at:02}", "v": at + 0.5} for at in range(24)]
+    after = [{"t": f"T{at:02}", "v": at + 0.25} for at in range(1, 24)] + [{"t": "T24", "v": 0.5}]
+    for old, new in ((before, after), (after, before)):
+        found = compared({"daily": old}, {"daily": new}, known=known)
+        assert (found.added, found.removed, found.replaced, found.moved) == (1, 1, 23, 0)
+        assert found.array_keys == {"/daily": ["t"]}
+
+
 def test_a_known_key_holds_where_another_field_would_join_other_records() -> None:
     before = rows(url=[f"/{n}" for n in range(9)], title=[f"M {n} Fiji" for n in range(9)], mag=[1.5] * 9)
     after = rows(url=[f"/{n}" for n in range(20, 29)], title=[f"M {n} Fiji" for n in range(9)], mag=[2.5] * 9)
