@@ -213,6 +213,9 @@ class Exchange:
 
     async def _write(self, body: bytes, *, more: bool) -> None:
         """uvicorn waits between two messages until the client has taken most of the first."""
+        if len(body) <= PIECE_BYTES:
+            await self._send({"type": "http.response.body", "body": body, "more_body": more})
+            return
         rest = memoryview(body)
         while len(rest) > PIECE_BYTES:
             await self._send({"type": "http.response.body", "body": rest[:PIECE_BYTES], "more_body": True})

@@ -69,7 +69,10 @@ def repeated(keys: Sequence[bytes | None]) -> frozenset[int]:
 
 def encode(seq: int, events: Sequence[Event], keys: Sequence[bytes | None], without: frozenset[int]) -> Block:
     """The block of `events` but those at the indexes `without`; at least one must be left. Numbers the events."""
-    kept = [event for index, event in enumerate(events) if index not in without] if without else events
+    kept = events
+    if without:
+        kept = [event for index, event in enumerate(events) if index not in without]
+        keys = [key for index, key in enumerate(keys) if index not in without]
     first = seq << INDEX_BITS
     for number, event in enumerate(kept, first):
         event.seq = number
@@ -83,7 +86,7 @@ def encode(seq: int, events: Sequence[Event], keys: Sequence[bytes | None], with
         received_at=max([event.received_at for event in kept]),
         raw_bytes=len(raw),
         events=_compress(raw),
-        keys=[key for index, key in enumerate(keys) if key is not None and index not in without],
+        keys=[key for key in keys if key is not None],
         repeated=without,
     )
 
