@@ -161,7 +161,7 @@ async def test_refusals_can_be_read(
 async def test_a_script_learns_when_to_come_back(
     client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(*_: object) -> None:
+    async def full(*_: object, **named: object) -> None:
         raise Unavailable("the disk is full", retry_after_s=7)
 
     monkeypatch.setattr(events, "take", full)
