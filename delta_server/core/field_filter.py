@@ -32,6 +32,11 @@ class FieldFilter(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...] | None
 
     @property
+    def may_be_by_index(self) -> bool:
+        """Whether a step may be an element's index: then the place changes where elements move, too."""
+        return self.steps is not None and any(name.isdigit() for name in self.names)
+
+    @property
     def may_be_part_of_a_name(self) -> bool:
         return any(_ONE in name and name not in (_ONE, _ANY) for name in self.names)
 

@@ -60,11 +60,13 @@ class Found(msgspec.Struct, frozen=True):
 
 class _Telling(msgspec.Struct, frozen=True):
     """The fields of an endpoint that tell of a path: `sure` for certain, `doubtful` perhaps, and those `above` it
-    perhaps where a delta has so many edits that some are counted under their parents."""
+    perhaps where a delta has so many edits that some are counted under their parents. `moves`: so may every delta in
+    which elements moved, which no field counts."""
 
     sure: frozenset[int]
     doubtful: frozenset[int]
     above: frozenset[int]
+    moves: bool = False
 
     def all(self) -> frozenset[int]:
         return self.sure | self.doubtful | self.above
@@ -75,6 +77,8 @@ class _Telling(msgspec.Struct, frozen=True):
         if not self.sure.isdisjoint(changed):
             return True
         many = sum(row[4:7]) > field_filter.FOLDED_FROM
+        if self.moves and row[7]:
+            return False
         return False if not self.doubtful.isdisjoint(changed) or (many and not self.above.isdisjoint(changed)) else None
 
 
@@ -162,7 +166,10 @@ def _walks(
     if not any(of.sure for of in telling.values()):
         _refuse_unlikely(path)
     return {
-        id: partial(_changes, tx, id, of.all(), span, first or store.AT_ONCE) for id, of in telling.items()
+        id: partial(store.walk, tx, id, span, most=most, first=first)
+        if of.moves
+        else partial(_changes, tx, id, of.all(), span, first or store.AT_ONCE)
+        for id, of in telling.items()
     }, telling
 
 
@@ -184,7 +191,7 @@ def _telling(tx: Tx, endpoint: int, path: FieldFilter) -> _Telling:
         sure.update(fields.at_or_under(tx, endpoint, path.path, MOST_FIELDS << 8))
     if path.steps is not None and places is not None and None not in near:
         doubtful.update(field for some in near for field in some or ())
-        return _Telling(frozenset(sure), frozenset(doubtful - sure), frozenset())
+        return _Telling(frozenset(sure), frozenset(doubtful - sure), frozenset(), path.may_be_by_index)
     for field, pattern in fields.every(tx, endpoint):
         if path.steps is not None:
             doubtful.add(field)
@@ -194,7 +201,7 @@ def _telling(tx: Tx, endpoint: int, path: FieldFilter) -> _Telling:
             doubtful.add(field)
         elif field_filter.is_above(path, pattern):
             above.add(field)
-    return _Telling(frozenset(sure), frozenset(doubtful - sure), frozenset(above))
+    return _Telling(frozenset(sure), frozenset(doubtful - sure), frozenset(above), path.may_be_by_index)
 
 
 def _refuse_unlikely(path: FieldFilter) -> None:

@@ -129,7 +129,7 @@ async def test_patterns_folded_under_their_parents(services: Services, monkeypat
 async def test_random_histories_back_dated_and_cut(
     services: Services, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Places by name and by key. By index a place may change by moves alone, which no field counts."""
+    """Places by name, by index and by key; an array as a whole may change by moves alone, which is no edit of it."""
     monkeypatch.setattr(listing, "FIRST_DOUBTS", 3)
     rng = random.Random(seed)
     versions = random_versions(rng, 60)
@@ -144,7 +144,7 @@ async def test_random_histories_back_dated_and_cut(
     await compute(services)
     left = sorted(ids)
     for path, steps in PATHS:
-        if steps and not path.startswith(("/items", "/numbers")):
+        if steps and path not in ("/items", "/numbers") and not path.startswith("/items/["):
             wanted = changed(left, path)
             assert await times(services, endpoint, path) == wanted, path
             assert await times(services, endpoint, path, limit=3, descending=True) == wanted[::-1], path
