@@ -58,6 +58,7 @@ class Edge:
         started = time.perf_counter()
         headers = _first_values(outer["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
+        client = self._client_of(outer)
         exchange = Exchange(
             outer["method"],
             headers,
@@ -66,7 +67,7 @@ class Edge:
             request_id=request_id,
             limits=self._limits,
             budgets=self.budgets,
-            address=self._client_of(outer).group,
+            address=client.group,
             body_pending=outer.get("state", {}).get(BODY_PENDING, _is_whole),
             clock=self._clock,
         )
@@ -78,7 +79,7 @@ class Edge:
         finally:
             exchange.end()
             self._metrics.in_flight.dec()
-            self._tell(outer, scope, exchange, seconds=time.perf_counter() - started)
+            self._tell(outer, scope, exchange, client.address, seconds=time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, exchange: Exchange) -> None:
         try:
@@ -100,7 +101,7 @@ class Edge:
             scope["method"] = "GET"
         return scope
 
-    def _tell(self, outer: Scope, scope: Scope, exchange: Exchange, *, seconds: float) -> None:
+    def _tell(self, outer: Scope, scope: Scope, exchange: Exchange, address: str, *, seconds: float) -> None:
         method = outer["method"] if outer["method"] in _METHODS else "OTHER"
         route = str(scope.get("path_template") or "(none)")
         status = exchange.status or 499  # nginx's number for a client that went away before its answer
@@ -118,7 +119,7 @@ class Edge:
             ms=round(seconds * 1000, 2),
             bytes=exchange.bytes_out,
             request_id=exchange.request_id,
-            client=self._client_of(outer).address,
+            client=address,
         )
 
     def _client_of(self, scope: Scope) -> Client:

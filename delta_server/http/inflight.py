@@ -35,6 +35,9 @@ class Share:
 
     def take(self, size: int) -> None:
         """Raises Unavailable, and takes nothing, when less than `size` is left of the budget or of the owner's part."""
+        if self._bytes + size <= self._free_bytes and not self._ended:  # most requests: nothing that others wait for
+            self._bytes += size
+            return
         budget = self._budget
         with budget.lock:
             counted = self._counted(self._bytes + size) - self._counted(self._bytes)
@@ -56,7 +59,8 @@ class Share:
         """The request is over: give back all."""
         with self._budget.lock:
             self._ended = True
-            self._add(-self._counted(self._bytes))
+            if counted := self._counted(self._bytes):
+                self._add(-counted)
             self._bytes = 0
 
     def _counted(self, size: int) -> int:

@@ -41,7 +41,6 @@ class BoundedProtocol(HttpToolsProtocol):
     """One connection. See above."""
 
     _head_bytes = 0
-    _fields_bytes = 0
     _head_timer: Any = None
     _stall_timer: Any = None
     _idle_since = 0.0
@@ -90,21 +89,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._fields_bytes = 0
         self.scope["state"][ABORT] = self.transport.abort
         if self._head_timer is None:
             self._expect_head()
 
-    def on_url(self, url: bytes) -> None:
-        self._add_field(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._add_field(len(name) + len(value) + len(": \r\n"))
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         self._head_came()
+        fields = sum([len(name) + len(value) for name, value in self.headers])
+        if len(self.url) + fields + len(": \r\n") * len(self.headers) > MAX_HEAD_BYTES:
+            raise ValueError("the request's head is too large")  # uvicorn answers with 400
         super().on_headers_complete()
         cycle = self.cycle
         self.scope["state"][BODY_PENDING] = lambda: cycle.more_body
@@ -118,12 +111,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-
-    def _add_field(self, size: int) -> None:
-        """Count what is read of a head, which may come whole. What is raised here uvicorn answers with 400."""
-        self._fields_bytes += size
-        if self._fields_bytes > MAX_HEAD_BYTES:
-            raise ValueError("the request's head is too large")
 
     def _count(self, size: int) -> None:
         """Count what has come of a head that is not whole yet."""
