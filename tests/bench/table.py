@@ -6,6 +6,7 @@ def consecutive() -> Iterator[Row]:
 """
 
 from collections.abc import Callable, Iterable
+from statistics import median
 from typing import Literal
 
 import msgspec
@@ -15,7 +16,7 @@ class Row(msgspec.Struct, frozen=True):
     """One measurement and what it must reach.
 
     `bar` is on ours / peer when there is a peer and `bar_on` is "ratio", else on `ours`; it is an upper bound unless
-    `at_least`. Without a bar the row only informs.
+    `at_least`. Without a bar the row only informs. `ratios` are those of single rounds: the row's is their median.
     """
 
     name: str
@@ -27,9 +28,12 @@ class Row(msgspec.Struct, frozen=True):
     bar_on: Literal["ratio", "ours"] = "ratio"
     at_least: bool = False
     note: str = ""
+    ratios: tuple[float, ...] = ()
 
     @property
     def ratio(self) -> float | None:
+        if self.ratios:
+            return median(self.ratios)
         return self.ours / self.peer if self.peer else None
 
     @property
