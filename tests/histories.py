@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import zstandard
 
 ROOT = Path(__file__).parent.parent
 PACKAGED = ROOT / "delta_server" / "data"
+TINY = 30
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -29,6 +31,12 @@ def names() -> list[str]:
 
 
 def lines(name: str) -> Iterator[Line]:
+    """The versions, oldest first; with DELTA_BENCH_TINY=1 the first of them."""
+    every = _all_lines(name)
+    return islice(every, TINY) if os.environ.get("DELTA_BENCH_TINY") == "1" else every
+
+
+def _all_lines(name: str) -> Iterator[Line]:
     decode = msgspec.json.Decoder(Line).decode
     decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
     with (directory() / f"{name}.ndjson.zst").open("rb") as file, decompressor.stream_reader(file) as reader:

@@ -19,10 +19,15 @@ from tests.bench.turns import TINY
 _COLUMNS = "{:<52} {:>14} {:>14} {:>20} {:>12}  {:<6} {}"
 
 
-def main(pattern: str) -> int:
+def load() -> None:
+    """Import every module beside this one, so that BENCHES is whole."""
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if not path.stem.startswith("__"):
             importlib.import_module(f"tests.bench.{path.stem}")
+
+
+def main(pattern: str) -> int:
+    load()
     chosen = {title: bench for title, bench in BENCHES.items() if _matches(title, pattern)}
     if not chosen:
         print(f"no bench is called {pattern!r}; there are:", *BENCHES, sep="\n  ")

@@ -28,10 +28,12 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx
 from tests import histories
 from tests.bench.table import Row, Skip, bench
+from tests.bench.turns import sized
 
 RATES = "rates"
-READS = 1000
-WARMING = 200
+RATES_VERSIONS = sized(3000, 20)
+READS = sized(1000, 20)
+WARMING = sized(200, 2)
 DOCUMENT_BYTES = 130_000
 """Random reads are measured on the history whose documents are nearest to this."""
 SMALL = Packs(deep_bytes=Packs().pack_bytes, deep_contents=Packs().pack_contents)
@@ -78,11 +80,11 @@ def _recorded(name: str) -> list[Version]:
 
 
 def _rates() -> list[Version]:
-    """Exchange rates: 3,000 versions about an hour apart, 160 numbers, 50 of them changed in each."""
+    """Exchange rates: versions about an hour apart, 160 numbers, 50 of them changed in each."""
     rng = random.Random(7)
     rates = {f"{chr(65 + n // 20)}{chr(65 + n % 20)}X": round(rng.uniform(0.5, 200), 4) for n in range(160)}
     history = []
-    for number in range(3000):
+    for number in range(RATES_VERSIONS):
         for name in rng.sample(sorted(rates), 50):
             rates[name] = round(rates[name] * (1 + rng.gauss(0, 0.002)), 4)
         at = 1_700_000_000 + 3600 * number + rng.randrange(300)

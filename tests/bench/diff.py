@@ -21,12 +21,14 @@ from delta_server.core.patches import json_patch, merge_patch
 from delta_server.features.deltas.computing import summary_of
 from tests import histories
 from tests.bench.table import Row, Skip, bench
+from tests.bench.turns import ROUNDS, sized
 
 NODE = Path(__file__).parent / "node"
-ROUNDS = 5
 MAX_BYTES = 60_000_000  # of a history: a stretch of consecutive versions from its end
-JSONPATCH_PAIRS = 40
-RECORDS = 20_000
+JSONPATCH_PAIRS = sized(40, 3)
+RECORDS = sized(20_000, 10_000)
+EDITED_RECORDS = sized(50_000, 200)
+WINDOWS = sized((10_000, 100_000), (300,))
 PEER_MB = 2048
 
 Pairs = list[tuple[bytes, bytes]]
@@ -82,7 +84,9 @@ def one_change() -> Iterator[Row]:
 @bench("diff: 50,000 edited records")
 def edited_records() -> Iterator[Row]:
     before, after = (
-        msgspec.json.encode([{"id": f"r{i:05}", "v": (i * 7 % 1000 + step) / 10, "n": "ab"} for i in range(50_000)])
+        msgspec.json.encode(
+            [{"id": f"r{i:05}", "v": (i * 7 % 1000 + step) / 10, "n": "ab"} for i in range(EDITED_RECORDS)]
+        )
         for step in (0, 1)
     )
     for what, write in EDITED.items():
@@ -106,7 +110,7 @@ EDITED: dict[str, Callable[[bytes, bytes], object]] = {
 @bench("diff: arrays of two values")
 def two_values() -> Iterator[Row]:
     node = _node()
-    for length in (10_000, 100_000):
+    for length in WINDOWS:
         for what, before, after in _windows(length):
             pair = json.dumps(before).encode(), json.dumps(after).encode()
             seconds = [_seconds(_operations, [pair]) for _ in range(ROUNDS)]

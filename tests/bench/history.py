@@ -25,8 +25,9 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx
 from tests import histories
 from tests.bench.table import Row, bench
+from tests.bench.turns import sized
 
-ROUNDS = 3
+ROUNDS = sized(3, 1)
 ABSENT = "absent"
 
 

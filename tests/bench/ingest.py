@@ -17,14 +17,15 @@ import msgspec
 from tests.bench import event_data, load
 from tests.bench.load import Connection, Load, Send, Work
 from tests.bench.table import Row, bench
+from tests.bench.turns import sized
 from tests.server_process import Server, run, serving
 
-ROUNDS = 3
-CONNECTIONS = 8
-BATCH_EVENTS = 500
-BATCHES_EACH = 100
-SINGLE_CONNECTIONS = 32
-SINGLES_EACH = 400
+ROUNDS = sized(3, 1)
+CONNECTIONS = sized(8, 2)
+BATCH_EVENTS = sized(500, 5)
+BATCHES_EACH = sized(100, 2)
+SINGLE_CONNECTIONS = sized(32, 2)
+SINGLES_EACH = sized(400, 3)
 QUESTION = msgspec.json.encode(
     {"metrics": ["count", "p95_duration"], "groupBy": ["time:1h", "eventType"], "range": "30d", "limit": 10_000}
 )

@@ -25,11 +25,12 @@ from delta_server.services import Services
 from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Tx
 from tests.bench.table import Row, bench
+from tests.bench.turns import sized
 
-SMALL, LARGE = 10_000, 1_000_000
-ENDPOINTS = 1_000
+SMALL, LARGE = sized((10_000, 1_000_000), (200, 400))
+ENDPOINTS = sized(1_000, 10)
 SHOWN = 100
-CALLS = 30
+CALLS = sized(30, 1)
 BEGAN_MS = 1_700_000_000_000
 EVERY_MS = 10_000
 FIELD = "/price"

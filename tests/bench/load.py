@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tests import histories
+from tests.bench.turns import sized
 
 DOCUMENT_BYTES = 130_000
-STRETCH = 400
+STRETCH = sized(400, 12)
 """Consecutive versions: long enough that a document comes again only after as many others."""
 
 Work = Sequence[tuple[int, bytes]]

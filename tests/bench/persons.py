@@ -18,9 +18,10 @@ from delta_server.features.profiles import service as profiles
 from tests.bench import analytics, event_data
 from tests.bench.load import Connection
 from tests.bench.table import Row, bench
+from tests.bench.turns import sized
 from tests.server_process import run, serving
 
-EVENTS, MERGED = 10_000_000, 200_000
+EVENTS, MERGED = sized((10_000_000, 200_000), (3_000, 100))
 DAYS = 30
 _NOT_ROLLED = [["is", "status", ["ok", "error"]]]
 QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -16,13 +16,14 @@ import msgspec
 from tests.bench import load, postgres
 from tests.bench.load import Connection, Load, Work
 from tests.bench.table import Row, Skip, bench
+from tests.bench.turns import sized
 from tests.server_process import Server, run, serving
 
-ROUNDS = 3
-CONNECTIONS = 8
-EACH = 100
-LARGE_BYTES = 16_000_000
-LARGE_POSTS = 4
+ROUNDS = sized(3, 1)
+CONNECTIONS = sized(8, 2)
+EACH = sized(100, 3)
+LARGE_BYTES = sized(16_000_000, 20_000)
+LARGE_POSTS = sized(4, 2)
 
 
 class _Posted(msgspec.Struct, frozen=True):
@@ -113,8 +114,8 @@ def _make_endpoints(server: Server, key: str) -> None:
 @bench("server: waiting while others post")
 def stalls() -> Iterator[Row]:
     stretch = load.documents()
-    one = load.lanes(stretch, connections=1, each=200, shared=False)
-    many = load.lanes(stretch, connections=CONNECTIONS, each=50, shared=False)
+    one = load.lanes(stretch, connections=1, each=2 * EACH, shared=False)
+    many = load.lanes(stretch, connections=CONNECTIONS, each=EACH // 2, shared=False)
     large: list[Work] = [[(0, body) for body in _large()]]
     for what, work in (
         ("one caller posts 130 kB documents", one),

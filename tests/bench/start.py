@@ -6,9 +6,10 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.table import Row, Skip, bench
+from tests.bench.turns import sized
 from tests.server_process import BINARY, FROM_SOURCE, ROOT, Server, serving
 
-STARTS = 5
+STARTS = sized(5, 1)
 MB = 1_000_000
 
 
