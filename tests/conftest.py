@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import hypothesis
 import msgspec
 import pytest
 
@@ -24,6 +25,10 @@ from delta_server.features.projects import service as projects
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from tests.storage.opened import FAST, FakeClock
+
+# A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again.
+hypothesis.settings.register_profile("delta", print_blob=True)
+hypothesis.settings.load_profile("delta")
 
 
 class Keys(msgspec.Struct, frozen=True):

@@ -24,6 +24,10 @@ from delta_server.config import Config
 from delta_server.core.errors import DeltaError
 from delta_server.http.server import most_connections, uvicorn_config
 
+SWITCH_S = 0.0005
+"""After so long a thread that computes gives the interpreter's lock to one that waits for it. A request needs the lock
+several times; at Python's 5 ms its p99 beside four computing threads was 310 ms, at this 66 ms, and what all threads
+get done together is the same."""
 DOUBLE_SIGNAL_S = 0.5
 CLOSING_SECONDS = 2
 """Of the time to shut down, what is kept for closing the database behind the last request."""
@@ -46,6 +50,7 @@ def run(config: Config, listener: socket.socket, greeting: Callable[[str], str] 
     Raises DeltaError when the application refuses to start.
     """
     logging.configure(config.log.level, config.log.format)
+    sys.setswitchinterval(SWITCH_S)
     built = app.build(config)
     application = _Application(built)
     server = _Server(
@@ -159,8 +164,12 @@ class _Server(uvicorn.Server):
 
 def _end_now() -> None:
     """A comparison cannot be interrupted and may take minutes. What was acknowledged is on disk, and work that is cut
-    off is done again after the next start, as after a kill."""
-    log.warning("stopped while work was still running", pid=os.getpid())
+    off is done again after the next start, as after a kill. Whoever reads the log may have stopped: its line has a
+    second."""
+    line = threading.Thread(target=partial(log.warning, "stopped while work was still running", pid=os.getpid()))
+    line.daemon = True
+    line.start()
+    line.join(1)
     os._exit(0)
 
 

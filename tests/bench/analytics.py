@@ -114,7 +114,7 @@ def questions() -> Iterator[Row]:
         with tempfile.TemporaryDirectory() as name:
             directory, end_ms = Path(name), time.time_ns() // 1_000_000 // DAY_MS * DAY_MS
             began = time.perf_counter()
-            asyncio.run(_fill(directory / "delta-data", count, end_ms))
+            asyncio.run(fill(directory / "delta-data", count, end_ms))
             yield Row(f"{size}: stored, sealed, merged, rolled up", time.perf_counter() - began, "s")
             measured = _ours(directory, end_ms)
             plain = _duckdb(directory, count, end_ms)
@@ -135,7 +135,7 @@ def questions() -> Iterator[Row]:
         yield Row("  against the same at 1M", large, "ms", small, "at 1M", bar=2)
 
 
-async def _fill(data_dir: Path, count: int, end_ms: int) -> None:
+async def fill(data_dir: Path, count: int, end_ms: int) -> None:
     """A data directory with the events, all of them sealed, merged and rolled up."""
     import duckdb
 

@@ -73,7 +73,7 @@ SNAPSHOTS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=SNAPSHOTS)
 async def test_what_is_exported_and_imported_is_the_same(services: Services, made: list[Any]) -> None:
     name = f"e{next(NUMBERS)}"

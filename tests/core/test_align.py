@@ -71,7 +71,7 @@ def test_a_key_that_is_lost_in_one_version_is_done_without() -> None:
     assert _diff(before, after).array_keys.get("") != ["id"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(0, 30), max_size=12))
 def test_a_longest_increasing_subsequence(values: list[int]) -> None:
     places = sequence.increasing(values)
@@ -84,7 +84,7 @@ def test_a_longest_increasing_subsequence(values: list[int]) -> None:
     assert len(places) == max(longest, default=0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("abc", max_size=12), st.text("abc", max_size=12))
 def test_a_longest_common_subsequence(a: str, b: str) -> None:
     pairs = sequence.common(a, b)

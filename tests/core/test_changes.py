@@ -42,7 +42,7 @@ def test_number_text_is_kept() -> None:
     assert change.new == msgspec.Raw(b"37.787619999999997")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pairs())
 def test_old_and_new_are_what_the_documents_have(pair: tuple[bytes, bytes]) -> None:
     before, after = pair

@@ -26,7 +26,7 @@ def _bytes(document: Any) -> bytes:
     return document if isinstance(document, bytes) else json.dumps(document).encode()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(pairs())
 def test_the_operations_make_the_new_document_of_the_old(pair: tuple[bytes, bytes]) -> None:
     before, after = pair
@@ -37,13 +37,13 @@ def test_the_operations_make_the_new_document_of_the_old(pair: tuple[bytes, byte
     assert found.changes_count == found.added + found.removed + found.replaced + found.moved
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(0, 5), max_size=14), st.lists(st.integers(0, 5), max_size=14))
 def test_arrays_of_repeated_values(before: list[int], after: list[int]) -> None:
     assert jsonpatch.apply_patch(before, operations(before, after)) == after
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.permutations(range(12)), st.permutations(range(12)), st.integers(0, 12), st.integers(0, 12))
 def test_keyed_records_in_any_order(old: list[int], new: list[int], cut_old: int, cut_new: int) -> None:
     before = [{"id": i, "at": f"t{i}"} for i in old[cut_old:]]
@@ -51,7 +51,7 @@ def test_keyed_records_in_any_order(old: list[int], new: list[int], cut_old: int
     assert jsonpatch.apply_patch(before, operations(before, after)) == after
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pairs())
 def test_ignored_places_stay_as_they_were(pair: tuple[bytes, bytes]) -> None:
     chosen = DiffSettings(ignore=["/**/a"])

@@ -49,14 +49,14 @@ def _edits(pairs: list[Pair], a: Any, b: Any) -> int:
     return edits
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(FEW, FEW)
 def test_as_few_edits_as_can_be(a: str, b: str) -> None:
     assert _edits(edit_distance.kept(a, b), a, b) == _distance(a, b)
     assert _edits(bit_rows.fewest_edits(a, b), a, b) == _distance(a, b)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(FEW, FEW)
 def test_as_many_common_elements_as_can_be(a: str, b: str) -> None:
     pairs = bit_rows.longest_common(a, b)
@@ -64,7 +64,7 @@ def test_as_many_common_elements_as_can_be(a: str, b: str) -> None:
     assert len(pairs) == _longest_common(a, b)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(FEW, FEW)
 def test_every_way_to_align_is_right_where_it_need_not_be_the_best(a: str, b: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -81,7 +81,7 @@ def test_every_way_to_align_is_right_where_it_need_not_be_the_best(a: str, b: st
             assert _distance(a, b) <= _edits(edit_distance.kept(a, b), a, b) <= by_place
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text("abcdezzzzz", max_size=30), st.text("abcdezzzzz", max_size=30))
 def test_common_elements_when_there_are_too_many_matches(a: str, b: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -244,7 +244,7 @@ def test_values_repeat_in_the_sense_of_the_settings(
     assert diff(make(values, 1), make(values, 2), chosen).kind == "ignored", name
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.integers(0, 2), max_size=14), st.lists(st.integers(0, 2), max_size=14), st.sampled_from(KINDS))
 def test_no_more_edits_than_by_a_longest_common_subsequence(
     a: list[int], b: list[int], kind: tuple[str, Callable[[int], Any]]

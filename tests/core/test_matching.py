@@ -371,7 +371,7 @@ def _hostile(chance: random.Random) -> list[Any]:
     return records
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.integers(0, 2**32), st.sampled_from(CHOSEN), st.sampled_from(KNOWN))
 def test_what_is_left_after_the_operations_is_no_difference(seed: int, chosen: DiffSettings, known: KnownKeys) -> None:
     chance = random.Random(seed)

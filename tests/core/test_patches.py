@@ -73,7 +73,7 @@ def test_a_merge_patch_leaves_out_what_is_ignored() -> None:
     assert patch == b'{"rows":[{"v":1}]}'
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pairs())
 def test_a_merge_patch_makes_the_new_document(pair: tuple[bytes, bytes]) -> None:
     before, after = pair
@@ -85,7 +85,7 @@ def test_a_merge_patch_makes_the_new_document(pair: tuple[bytes, bytes]) -> None
     assert same(merged(json.loads(before), json.loads(patch)), json.loads(after))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.permutations(range(14)), st.permutations(range(14)), st.integers(0, 9), st.integers(0, 9))
 def test_moves_with_removals_and_additions(old: list[int], new: list[int], cut_old: int, cut_new: int) -> None:
     pad = "x" * 120  # moves must be cheaper than one replace of the array

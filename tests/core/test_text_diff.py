@@ -92,7 +92,7 @@ def test_tokens(name: str, text: str, found: list[str]) -> None:
     assert tokens(text) == found, name
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text())
 def test_tokens_make_the_text(text: str) -> None:
     assert "".join(tokens(text)) == text
@@ -106,7 +106,7 @@ def test_short_texts_are_shown_whole() -> None:
 ALPHABET = st.text('ab ,\n"\\é汉กั😀👍🏽\u200d\u0301', max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ALPHABET, ALPHABET, ALPHABET, ALPHABET)
 def test_runs_make_both_texts(head: str, old: str, new: str, tail: str) -> None:
     before, after = head + old + tail, head + new + tail

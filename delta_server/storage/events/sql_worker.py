@@ -23,6 +23,7 @@ from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
 from delta_server.storage.connection import Tuning
 from delta_server.storage.events import failures, sql_check, sql_values, sql_views
 from delta_server.storage.events.snapshot import Snapshot, Snapshots
+from delta_server.storage.priority import step_back
 
 ARGUMENT = "query-worker"
 """What the program is called with to be this."""
@@ -65,6 +66,7 @@ class Answered(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Serve requests until stdin ends."""
+    step_back()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may come out
     setup = _read(arriving, Setup)

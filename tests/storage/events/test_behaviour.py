@@ -20,7 +20,7 @@ SPAN = Span(0, 200 * DAY_MS)
 TYPE = Field("eventType", "event_type", "text")
 SOURCE = Field("source", "source", "text")
 
-FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @st.composite

@@ -36,8 +36,7 @@ from delta_server.core.plan import (
     Text,
 )
 from delta_server.storage.events import compile, reading
-from delta_server.storage.events.engine import Engine
-from delta_server.storage.events.instance import Reading
+from delta_server.storage.events.engine import Engine, Reading
 from delta_server.storage.events.reading import Answering
 from delta_server.storage.events.snapshot import ALWAYS
 from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
@@ -229,7 +228,7 @@ def loop_and_log() -> Any:
         runner.run(manager.__aexit__(None, None, None))
 
 
-FREE = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FREE = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 @FREE
