@@ -83,6 +83,10 @@ class Database(Protocol):
     async def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the main file, and shorten a log that has grown too long."""
 
+    def when_log_is_long(self, let_go: Callable[[], object]) -> None:
+        """Call `let_go` on this event loop, again and again, while the write-ahead log is past its bound: whoever has
+        held a state of the database for HELD_S (long_log.py) is to let go of it."""
+
     async def optimize(self) -> None:
         """Let the query planner look at how the tables have grown."""
 

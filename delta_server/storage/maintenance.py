@@ -20,6 +20,8 @@ MOST_FAULTS = 20
 _TRUNCATE_WAIT_MS = 200
 """How long shortening the log may hold up writers while it waits for readers of old snapshots."""
 
+_SHORTEN_WAIT_S = 0.5
+
 
 class Maintenance:
     """Checkpoints on a connection of its own, so that copying pages into the main file does not hold up the writer."""
@@ -33,6 +35,14 @@ class Maintenance:
 
     async def checkpoint(self) -> None:
         await asyncio.to_thread(self._checkpoint)
+
+    def shorten(self) -> None:
+        """As `checkpoint`, in the writer's thread, which waits."""
+        if self._lock.acquire(timeout=_SHORTEN_WAIT_S):
+            try:
+                self._write_back()
+            finally:
+                self._lock.release()
 
     async def empty_log(self) -> bool:
         """False when a reader needs it; it was waited for."""
@@ -61,14 +71,17 @@ class Maintenance:
 
     def _checkpoint(self) -> None:
         with self._lock:
-            try:
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-                if file_bytes(self._log) > self._wal_bytes:
-                    self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            except apsw.BusyError:
-                pass  # a reader needs the log as it is, or the writer is checkpointing itself; next time, then
-            except apsw.Error as error:
-                raise_explained(error)
+            self._write_back()
+
+    def _write_back(self) -> None:
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            if file_bytes(self._log) > self._wal_bytes:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError:
+            pass  # a reader needs the log as it is, or the writer is checkpointing itself; next time, then
+        except apsw.Error as error:
+            raise_explained(error)
 
 
 def faults(connection: apsw.Connection) -> list[str]:

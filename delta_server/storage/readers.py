@@ -1,6 +1,7 @@
 """Reads: a few read-only connections on threads, and one for short reads on the event loop's own thread."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -58,6 +59,8 @@ class ReaderPool:
         for reader in self._all:
             self._idle.put(reader)
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="delta-reader")
+        self._running: dict[Deadline, float] = {}
+        """Of the reads that run, when they began."""
         self.waiting = 0
 
     async def run(self, work: Callable[[ReadTx], T]) -> T:
@@ -76,6 +79,12 @@ class ReaderPool:
         finally:
             self.waiting -= 1
 
+    def let_go(self, held_s: float) -> None:
+        """From any thread: end the reads that have had their state of the database for longer than that."""
+        for deadline, began_s in list(self._running.items()):
+            if time.monotonic() - began_s > held_s:
+                deadline.expire()
+
     def close(self) -> None:
         """Finish the reads that were asked for, then close. Blocks until then."""
         self._threads.shutdown(wait=True)
@@ -84,7 +93,9 @@ class ReaderPool:
 
     def _run(self, work: Callable[[ReadTx], T], deadline: Deadline) -> T:
         reader = self._idle.get()  # there are as many readers as threads, so one is always idle
+        self._running[deadline] = time.monotonic()
         try:
             return reader.run(work, deadline)
         finally:
+            del self._running[deadline]
             self._idle.put(reader)

@@ -58,6 +58,9 @@ class ReadOnlyDatabase:
     async def checkpoint(self) -> None:
         _refuse()
 
+    def when_log_is_long(self, let_go: Callable[[], object]) -> None:
+        """The one who writes asks nobody in another process."""
+
     async def optimize(self) -> None:
         _refuse()
 

@@ -21,6 +21,7 @@ from delta_server.config import Storage
 from delta_server.storage.connection import Tuning, check_library, open_writer
 from delta_server.storage.database import Clock, DatabaseStats, Tx
 from delta_server.storage.lock import DirectoryLock, refuse_network, unusable
+from delta_server.storage.long_log import HELD_S, LongLog
 from delta_server.storage.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
 from delta_server.storage.migrate import migrate, packaged, sync_path
 from delta_server.storage.readers import Reader, ReaderPool
@@ -54,11 +55,14 @@ class SqliteDatabase:
             migrate(connection, packaged(), backups=storage.data_dir / "backups", now_ms=clock.now_ms())
             self._maintenance = Maintenance(self._path, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(self._maintenance.close)
+            log_path = self._path.with_name(DATABASE_NAME + "-wal")
+            self._long_log = LongLog(log_path, self._maintenance, wal_bytes=storage.wal_bytes)
             self._peek = Reader(self._path, clock, tuning)
             opened.callback(self._peek.close)
             self._readers = ReaderPool(self._path, clock, tuning, readers=storage.readers, read_s=storage.read_seconds)
             opened.callback(self._readers.close)
-            self._writer = Writer(connection, clock, tuning)
+            self._long_log.asks(lambda: self._readers.let_go(HELD_S))
+            self._writer = Writer(connection, clock, tuning, between=self._long_log.shorten)
             opened.callback(self._writer.close)
             self._opened = opened.pop_all()
 
@@ -105,6 +109,9 @@ class SqliteDatabase:
 
     async def checkpoint(self) -> None:
         await self._maintenance.checkpoint()
+
+    def when_log_is_long(self, let_go: Callable[[], object]) -> None:
+        self._long_log.asks_on_loop(let_go)
 
     async def optimize(self) -> None:
         await self.write(optimize)

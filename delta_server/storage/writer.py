@@ -59,8 +59,12 @@ class _Call:
 
 
 class Writer:
-    def __init__(self, connection: apsw.Connection, clock: Clock, tuning: Tuning) -> None:
+    def __init__(
+        self, connection: apsw.Connection, clock: Clock, tuning: Tuning, *, between: Callable[[], object]
+    ) -> None:
+        """`between` is called between transactions."""
         self._connection = connection
+        self._between = between
         self._clock = clock
         self._tuning = tuning
         self._queue: SimpleQueue[_Call | None] = SimpleQueue()
@@ -117,7 +121,14 @@ class Writer:
         except BaseException as error:  # whatever it was, callers are waiting and the next group may well work
             self._fail(group, error)
         self._answer(group)
+        self._look_after_log()
         return True
+
+    def _look_after_log(self) -> None:
+        try:
+            self._between()
+        except Exception:  # the next group may well work
+            log.exception("the write-ahead log could not be looked after")
 
     def _run_group(self, group: list[_Call]) -> None:
         """Run and commit the first of `group` and what waits behind it, which joins `group`."""

@@ -10,7 +10,8 @@ from delta_server.core.segment_plan import Piece
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.events import catalog, segment
 from delta_server.storage.events.catalog import NewSegment
-from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.instance import Reading
 
 
 async def merge(db: Database, engine: Engine, project: int, pieces: Sequence[Piece]) -> int:

@@ -5,30 +5,26 @@ Work is a plain function of a `Reading`: one state of one project's events and a
     answer = await engine.run(project, lambda reading: reading.rows("SELECT ...", [value]))
 
 `run` is for callers who wait: a few at a time, under the deadline, ended at once when the caller is cancelled. `stream`
-gives what a generator yields, a step at a time. `tend` is for the background: two at a time, without a deadline.
+gives what a generator yields, a step at a time, and holds no state of the database while its reader takes its time.
+`tend` is for the background: two at a time, without a deadline.
 The instance can open nothing but the paths of files.py, and its settings are locked: no SQL reaches anything else.
 """
 
 import asyncio
-import os
-import secrets
-import shutil
-import tempfile
 import threading
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from delta_server.config import Events
 from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
 from delta_server.storage.connection import Tuning
-from delta_server.storage.database import Row
-from delta_server.storage.events.failures import told
-from delta_server.storage.events.snapshot import Snapshot, Snapshots
+from delta_server.storage.events.failures import held_too_long, told
+from delta_server.storage.events.instance import Instance, Reading
 from delta_server.storage.priority import step_back
 from delta_server.storage.transaction import shutting_down
 from delta_server.storage.turns import Turns
@@ -39,92 +35,19 @@ T = TypeVar("T")
 QUERIES = 3
 """Queries that run at once; each uses all of DuckDB's threads, more would only share them and the memory."""
 STREAMS = 8
-"""Streams that may be open, half of them one project's: each holds a state of the database, whose log cannot be
-shortened meanwhile."""
+"""Streams that may be open, half of them one project's: each holds sorted rows in memory."""
+STREAM_S = 3 * 3600
+"""The longest time of a stream, however steadily it is read."""
 TENDERS = 2
 """Threads of the background: new events are sealed while old ones are merged."""
-COUNTED_EIGHTHS = 7
-"""Of the memory for queries, what DuckDB is told of: it takes more than it counts. With 512 MiB and three queries
-that fill them at once, the server was 650 MiB with all eighths and is 581 MiB with seven, 100 of it not for queries."""
-BATCH_ROWS = 1024
 _AGAIN_S = 0.05
-
-PARQUET = (
-    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 6, ROW_GROUP_SIZE 131072,"
-    " USE_TMP_FILE false"
-)
-"""How segments are written; `copy` takes others."""
-
-
-class Reading:
-    """What work is handed; used by one thread at a time."""
-
-    def __init__(self, snapshot: Snapshot, instance: Any, files: Any, spill: Path) -> None:
-        self.snapshot = snapshot
-        self._spill = spill
-        self._cursor = instance.cursor()
-        self._files = files
-        self._stopped: DeltaError | None = None
-
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> tuple[tuple[str, ...], list[Row]]:
-        """(names of the columns, all rows) of a statement with `?` or `$1` for `params`."""
-        columns = self._execute(sql, params)
-        return columns, self._cursor.fetchall()
-
-    def batches(self, sql: str, params: Sequence[Any] = (), *, rows: int = BATCH_ROWS) -> Iterator[list[Row]]:
-        """The rows a batch at a time as DuckDB finds them. No other statement may run on this Reading meanwhile."""
-        self._execute(sql, params)
-        while batch := self._cursor.fetchmany(rows):
-            yield batch
-
-    def copy(self, select: str, params: Sequence[Any] = (), *, options: str = PARQUET) -> bytes:
-        """The file that COPY writes of `select`'s rows."""
-        path = f"new://{secrets.token_hex(16)}"
-        self._execute(f"COPY ({select}) TO '{path}' ({options})", params)
-        written: bytes = self._files.written(path)
-        return written
-
-    def copy_into(self, file: BinaryIO, select: str, params: Sequence[Any] = (), *, options: str = PARQUET) -> None:
-        """As `copy`, written into an open file."""
-        with self._files.leading_to(file) as path:
-            self._execute(f"COPY ({select}) TO '{path}' ({options})", params)
-
-    @contextmanager
-    def scratch(self) -> Iterator[BinaryIO]:
-        """A file without a name, where DuckDB's own are: gone at the end of the block, or of the process."""
-        with tempfile.TemporaryFile(dir=self._spill) as file:
-            yield file
-
-    def run(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """A statement without an answer: CREATE TEMP VIEW. What it makes is gone with the Reading."""
-        self._execute(sql, params)
-
-    def stop(self, reason: DeltaError) -> None:
-        """From any thread: make what runs raise, and what would run next."""
-        self._stopped = reason
-        self.snapshot.stop()
-        self._cursor.interrupt()
-
-    def failed(self, error: Exception) -> Exception:
-        """What the caller is told when `error` came out of the work; a damaged file is named."""
-        if self._stopped is None:
-            self.snapshot.recheck(error, self.run)
-        return self._stopped or told(self.snapshot.failure or error)
-
-    def close(self) -> None:
-        self._cursor.close()
-
-    def _execute(self, sql: str, params: Sequence[Any]) -> tuple[str, ...]:
-        if self._stopped is not None:
-            raise self._stopped
-        self._cursor.execute(sql, list(params))
-        return tuple(column[0] for column in self._cursor.description or ())
 
 
 class _Job:
     """A piece of work and its Reading, from when it is asked for until it has ended."""
 
-    def __init__(self, instance: "_Instance", project: int, forget: Callable[["_Job"], None]) -> None:
+    def __init__(self, instance: Instance, project: int, forget: Callable[["_Job"], None], *, has_caller: bool) -> None:
+        self.has_caller = has_caller
         self._instance = instance
         self._project = project
         self._forget = forget
@@ -161,6 +84,12 @@ class _Job:
             if self._reading is not None:
                 self._reading.stop(reason)
 
+    @property
+    def held_s(self) -> float:
+        """For how long it has held a state of the database."""
+        reading = self._reading
+        return 0.0 if reading is None else reading.held_s
+
     def close(self) -> None:
         """Blocks until the step that runs has ended."""
         with self._running:
@@ -180,60 +109,6 @@ class _Job:
         return self._reading
 
 
-class _Instance:
-    """DuckDB itself, made when it is first used: the import takes 0.3 s and 65 MB."""
-
-    def __init__(self, database: Path, options: Events, tuning: Tuning, spill: Path) -> None:
-        self._spill = spill
-        self._options = options
-        self._snapshots = Snapshots(database, tuning)
-        self._lock = threading.Lock()
-        self._connection: Any = None
-        self._files: Any = None
-
-    def open(self, project: int, opened: ExitStack) -> Reading:
-        """A Reading that `opened` closes. Blocks; raises apsw.Error."""
-        with self._lock:
-            if self._connection is None:
-                self._start()
-        snapshot = opened.enter_context(self._snapshots.open(project))
-        reading = Reading(snapshot, self._connection, self._files, self._spill)
-        opened.callback(reading.close)
-        return reading
-
-    def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                shutil.rmtree(self._spill, ignore_errors=True)
-        self._snapshots.close()
-
-    def _start(self) -> None:
-        import duckdb
-
-        from delta_server.storage.events.files import PROTOCOLS, EventFiles
-
-        shutil.rmtree(self._spill, ignore_errors=True)
-        self._spill.mkdir(mode=0o700)
-        connection = duckdb.connect(
-            config={
-                "threads": self._options.query_threads or os.cpu_count() or 1,
-                "memory_limit": f"{self._options.query_memory_bytes * COUNTED_EIGHTHS // 8}B",
-                "temp_directory": str(self._spill),
-                "preserve_insertion_order": False,  # what needs an order asks for it; the rest may run in parallel
-                "enable_external_file_cache": False,  # no path is read twice: each holds its query's token
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            }
-        )
-        self._files = EventFiles(self._snapshots.find)
-        connection.register_filesystem(self._files)
-        connection.execute(f"SET allowed_directories = {[f'{protocol}://' for protocol in PROTOCOLS]}")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        self._connection = connection
-
-
 class Engine:
     """Made and used on the event loop, but for the work, which runs on threads."""
 
@@ -243,7 +118,7 @@ class Engine:
         """`database` is delta.db; what does not fit in memory goes into `spill`, which is this engine's alone: a
         directory beside it, of the one process that may write, when it is None."""
         spill = spill or database.with_name("query-spill")
-        self._instance = _Instance(database, options, tuning or Tuning(), spill)
+        self._instance = Instance(database, options, tuning or Tuning(), spill)
         self._seconds = options.query_seconds
         self._queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-query", initializer=step_back)
         self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend", initializer=step_back)
@@ -260,12 +135,13 @@ class Engine:
 
     async def tend(self, project: int, work: Callable[[Reading], T]) -> T:
         """As `run`, in the background's threads and for as long as it takes."""
-        job = self._job(project)
+        job = self._job(project, has_caller=False)
         return await self._answer(job, self._submit(self._background, job.whole, work), None)
 
     async def stream(self, project: int, work: Callable[[Reading], Iterator[T]]) -> AsyncGenerator[T, None]:
         """What the generator `work` yields, one by one and only when it is asked for. Each has the deadline of a whole
-        query, and so has the time until the next is asked for. Close it (`aclose`) when it is not read to its end."""
+        query, and so has the time until the next is asked for; all together have STREAM_S. Close it (`aclose`) when it
+        is not read to its end."""
         if self._streams.total() >= STREAMS:
             raise Unavailable(f"{STREAMS} exports are running: try again when one has ended", retry_after_s=10)
         if self._streams[project] >= STREAMS // 2:
@@ -274,10 +150,12 @@ class Engine:
             )
         self._streams[project] += 1
         job = self._job(project)
+        last = asyncio.get_running_loop().call_later(STREAM_S, self._end, job, _too_long_a_stream())
         try:
             async for item in self._items(project, job, work):
                 yield item
         finally:
+            last.cancel()
             self._streams -= Counter({project: 1})
             self._end(job, shutting_down())
 
@@ -297,8 +175,14 @@ class Engine:
             job.close()
         self._instance.close()
 
-    def _job(self, project: int) -> _Job:
-        job = _Job(self._instance, project, self._jobs.discard)
+    def let_go(self, held_s: float) -> None:
+        """End what callers wait for and what has held a state of the database for longer than that."""
+        for job in list(self._jobs):
+            if job.has_caller and job.held_s > held_s:
+                job.stop(held_too_long())
+
+    def _job(self, project: int, *, has_caller: bool = True) -> _Job:
+        job = _Job(self._instance, project, self._jobs.discard, has_caller=has_caller)
         self._jobs.add(job)
         return job
 
@@ -391,6 +275,10 @@ def _too_long(seconds: int | None) -> TooCostly:
     return TooCostly(
         f"the query ran longer than events.query_seconds ({seconds} s): ask for a shorter time range or less detail"
     )
+
+
+def _too_long_a_stream() -> TooCostly:
+    return TooCostly(f"an answer may take {STREAM_S // 3600} hours: ask for a shorter time range")
 
 
 def _unread(seconds: int) -> TooCostly:

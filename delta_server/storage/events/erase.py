@@ -16,8 +16,9 @@ from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.eventlog import Progress
 from delta_server.storage.events import catalog, segment
-from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.expire import replace_changed
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.schema import user
 from delta_server.storage.events.segment import Rest
 

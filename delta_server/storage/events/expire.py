@@ -15,7 +15,8 @@ from delta_server.storage.database import Database, Tx
 from delta_server.storage.events import catalog, rollup_store, segment
 from delta_server.storage.events.catalog import NewSegment
 from delta_server.storage.events.compact import replace
-from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.segment import Rest
 
 

@@ -34,6 +34,10 @@ def damaged(what: str, id: int, why: str = "its bytes are not what was stored") 
     return DatabaseFailed(f"the {what} {id} of events is damaged: {why}; delta-server verify tells what else is")
 
 
+def held_too_long() -> Unavailable:
+    return Unavailable("so much was written while this was read that it had to end: try again", retry_after_s=5)
+
+
 def told(error: Exception) -> Exception:
     """The error to raise instead; `error` itself when it is a mistake of the server, which is logged as one."""
     if isinstance(error, DeltaError):

@@ -26,6 +26,7 @@ from delta_server.storage.events.seen import DAY_MS, Seen
 from delta_server.storage.events.sql import SqlProcesses
 from delta_server.storage.events.upkeep import Upkeep
 from delta_server.storage.events.verify import Verifier
+from delta_server.storage.long_log import HELD_S
 from delta_server.storage.sqlite import DATABASE_NAME
 
 
@@ -53,6 +54,7 @@ class EmbeddedEventLog:
         database = config.storage.data_dir / DATABASE_NAME
         self._engine = Engine(database, config.events, spill=spill)
         self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1)
+        db.when_log_is_long(self._let_go)
         self._answering = Answering(db, self._engine, behaviour.COMPILERS, cover.cover)
         self._upkeep = Upkeep(
             db,
@@ -127,6 +129,10 @@ class EmbeddedEventLog:
     def delete_some(self, tx: Tx, project: int, limit: int) -> bool:
         self._seen.doubt_project(tx, project)
         return catalog.delete_some(tx, project, limit)
+
+    def _let_go(self) -> None:
+        self._engine.let_go(HELD_S)
+        self._sql.let_go(HELD_S)
 
     async def close(self) -> None:
         await self._appending.close()

@@ -13,7 +13,7 @@ from delta_server.core import intervals
 from delta_server.core.event import FLAG_NAMES
 from delta_server.core.plan import Aggregate, Field, Interval, Listing
 from delta_server.storage.events import compile, relation
-from delta_server.storage.events.engine import Reading
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.relation import Params
 from delta_server.storage.events.snapshot import Snapshot
 
@@ -31,6 +31,7 @@ def pieces(reading: Reading, selected: Selected) -> Iterator[bytes]:
     """The file that has the rows of `selected`."""
     with reading.scratch() as file:
         reading.copy_into(file, selected.sql, selected.values, options=_OPTIONS)
+        reading.let_go()
         file.seek(0)
         while piece := file.read(_PIECE_BYTES):
             yield piece

@@ -14,7 +14,7 @@ import msgspec
 from delta_server.core.persons import identifies
 from delta_server.core.plan import Aggregate, Condition, Every, Filter, Listing, Not, Of, Plan, Some, Sql
 from delta_server.storage.events import schema
-from delta_server.storage.events.engine import Reading
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.snapshot import Links, Snapshot
 
 RECENT = 5_000

@@ -12,7 +12,9 @@ from delta_server.core.plan import Aggregate, Listing, Plan, Span, Sql
 from delta_server.storage.database import Database, Row, Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events import compile, parquet, persons, relation
-from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.blocks import INDEX_BITS
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.persons import Bases
 from delta_server.storage.events.relation import Params
 from delta_server.storage.events.snapshot import ALWAYS, Block, Segment, Snapshot
@@ -93,8 +95,8 @@ class Answering:
     def _answer(self, reading: Reading, plan: Plan) -> Answer:
         plan = self._attached(reading, plan)
         if isinstance(plan, Listing):
-            looked = _Looked(reading.snapshot, plan)
-            rows = [row for batch in looked.page(reading) for row in batch]
+            looked = _Looked(reading, plan)
+            rows = [row for batch in looked.page() for row in batch]
             return Answer(compile.LISTED, rows, scanned=looked.scanned)
         made = self._compiled(reading.snapshot, plan)
         _, rows = reading.rows(made.sql, made.values)
@@ -110,15 +112,20 @@ class Answering:
         )
 
     def _batches(self, reading: Reading, plan: Plan) -> Iterator[list[Row]]:
-        plan = self._attached(reading, plan)
-        if isinstance(plan, Listing):
-            looked = _Looked(reading.snapshot, plan)
+        """A state of the database is held while DuckDB reads, and not while the answer is written out."""
+        attached = self._attached(reading, plan)
+        if isinstance(attached, Listing):
+            looked = _Looked(reading, attached, renew=lambda: self._attached(reading, plan))
+            reading.let_go()
             yield [compile.LISTED]
-            yield from looked.page(reading) if plan.limit is not None or plan.skip else looked.all(reading)
+            yield from looked.page() if attached.limit is not None or attached.skip else looked.all()
             return
-        made = self._compiled(reading.snapshot, plan)
+        made = self._compiled(reading.snapshot, attached)
+        rows = reading.batches(made.sql, made.values)
+        first = next(rows, [])
         yield [made.columns]
-        yield from map(made.read, reading.batches(made.sql, made.values))
+        yield made.read(first)
+        yield from map(made.read, rows)
 
     def _file(self, reading: Reading, plan: Listing | Aggregate) -> Iterator[bytes]:
         plan = self._attached(reading, plan)
@@ -142,22 +149,29 @@ class Answering:
 
 class _Looked:
     """A listing, looked for from one end of its span to the other. `scanned` is how many events the files hold that
-    were opened."""
+    were opened.
 
-    def __init__(self, snapshot: Snapshot, plan: Listing) -> None:
-        self._snapshot = snapshot
+    With `renew`, which gives the plan for the present state, each part is read in a state of its own, and events that
+    came in since the beginning are left out. Sealing and merging put events into other files; those that are deleted
+    meanwhile are not found any more.
+    """
+
+    def __init__(self, reading: Reading, plan: Listing, renew: Callable[[], Listing] | None = None) -> None:
+        self._reading = reading
         self._plan = plan
-        self._span = _remaining(plan)
-        self._segments = snapshot.segments(self._span)
-        self._blocks = snapshot.blocks(self._span)
+        self._renew = renew
+        self._before_seq = reading.snapshot.newest_seq() if renew else None
+        self._left = _remaining(plan)
         self._opened: dict[tuple[str, int], int] = {}
+        self._list()
 
     @property
     def scanned(self) -> int:
         return sum(self._opened.values())
 
-    def page(self, reading: Reading) -> Iterator[list[Row]]:
+    def page(self) -> Iterator[list[Row]]:
         """Up to the plan's limit, from the nearest events, or from as many more as it takes."""
+        reading = self._reading
         left, skip = self._plan.limit, self._plan.skip
         wanted = max(_FIRST_EVENTS, 4 * ((left or 0) + skip))
         for source in self._sources(wanted, _GROWTH):
@@ -169,6 +183,8 @@ class _Looked:
                 rows = self._at(reading, rows)
             if rows:
                 skip, left = 0, None if left is None else left - len(rows)
+                if self._renew:
+                    reading.let_go()
                 yield rows
                 if left == 0:
                     return
@@ -177,13 +193,13 @@ class _Looked:
                 [(skipped,)] = reading.rows(compile.count(self._plan, source, params), params.values)[1]
                 skip -= skipped
 
-    def all(self, reading: Reading) -> Iterator[list[Row]]:
+    def all(self) -> Iterator[list[Row]]:
         """Everything, a stretch of time after the other: no more than that is sorted at once."""
         events = min(STREAM_EVENTS, max(1, SORTED_BYTES // max(1, self._width)))
         for source in self._sources(events, 1):
             params = Params()
             sql = compile.listing(self._plan, source, params, limit=None, skip=0)
-            yield from reading.batches(sql, params.values)
+            yield from self._reading.batches(sql, params.values)
 
     @property
     def _width(self) -> int:
@@ -199,10 +215,17 @@ class _Looked:
             some = places[start : start + _PLACES]
             times, seqs = [at for _, at in some], [seq for seq, _ in some]
             span = Span(min(times), max(times) + 1)
-            source = relation.of(self._snapshot, span, *self._inside(span)).sql
+            source = relation.of(reading.snapshot, span, *self._inside(span)).sql
             _, rows = reading.rows(compile.these(source, seqs))
             found |= {row[0]: row for row in rows}
         return [found[seq] for seq, _ in places]
+
+    def _list(self) -> None:
+        """What files there are in what is left of the span."""
+        snapshot = self._reading.snapshot
+        self._segments, self._blocks = snapshot.segments(self._left), snapshot.blocks(self._left)
+        if self._before_seq is not None:
+            self._blocks = [block for block in self._blocks if block.seq << INDEX_BITS < self._before_seq]
 
     def _inside(self, span: Span) -> tuple[list[Segment], list[Block]]:
         return (
@@ -210,17 +233,42 @@ class _Looked:
             [each for each in self._blocks if each.first_at < span.end_ms and each.last_at >= span.start_ms],
         )
 
+    def _spans(self, events: int, growth: int) -> Iterator[Span]:
+        """See windows; with `renew` each in its own state."""
+        while True:
+            if self._renew:
+                self._reading.renew()
+                self._plan = self._renew()
+                self._list()
+            stretches = _stretches(self._segments, self._blocks)
+            for span in windows(self._left, stretches, events, ascending=self._plan.ascending, growth=growth):
+                yield span
+                self._left = _behind(self._left, span, ascending=self._plan.ascending)
+                events *= growth
+                if self._renew:
+                    break
+            else:
+                return
+
     def _sources(self, events: int, growth: int) -> Iterator[str]:
         """What stands behind FROM, for one span after the other."""
-        stretches = _stretches(self._segments, self._blocks)
-        if not stretches:  # a broken regular expression is told all the same
-            yield relation.of(self._snapshot, self._span, (), ()).sql
-        for span in windows(self._span, stretches, events, ascending=self._plan.ascending, growth=growth):
+        if not self._segments and not self._blocks:  # a broken regular expression is told all the same
+            yield self._relation(self._left, (), ())
+        for span in self._spans(events, growth):
             segments, blocks = self._inside(span)
             self._opened |= {("segment", each.id): each.events_count for each in segments}
             self._opened |= {("block", each.id): each.events_count for each in blocks}
             if segments or blocks:
-                yield relation.of(self._snapshot, span, segments, blocks).sql
+                yield self._relation(span, segments, blocks)
+
+    def _relation(self, span: Span, segments: Sequence[Segment], blocks: Sequence[Block]) -> str:
+        sql = relation.of(self._reading.snapshot, span, segments, blocks).sql
+        return sql if self._before_seq is None else f"(SELECT * FROM {sql} WHERE seq < {self._before_seq:d})"
+
+
+def _behind(span: Span, done: Span, *, ascending: bool) -> Span:
+    """What is left of `span`. (Nothing of it is an empty span, in which nothing lies.)"""
+    return Span(done.end_ms, span.end_ms) if ascending else Span(span.start_ms, done.start_ms)
 
 
 def _remaining(plan: Listing) -> Span:

@@ -9,7 +9,7 @@ bucket and register, which costs ten times as much as to put lists together. Sor
 
 from delta_server.core.rollup_plan import Width
 from delta_server.storage.events import sketches
-from delta_server.storage.events.engine import Reading
+from delta_server.storage.events.instance import Reading
 
 FULL = 512
 

@@ -8,7 +8,7 @@ from delta_server.core.plan import Span
 from delta_server.core.rollup_plan import WIDTHS, Known, Piece, Width
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events import persons, relation, rollup_cells, segment
-from delta_server.storage.events.engine import Reading
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.persons import Bases
 from delta_server.storage.events.rollup_store import NewRollup
 from delta_server.storage.events.snapshot import ALWAYS, Rollup

@@ -17,7 +17,7 @@ from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.storage.database import Tx
 from delta_server.storage.events import catalog, segment
 from delta_server.storage.events.catalog import NewSegment, Waiting
-from delta_server.storage.events.engine import Reading
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.seen import Sealing, Seen
 from delta_server.storage.events.snapshot import Block
 

@@ -9,7 +9,7 @@ from delta_server.core.segment_plan import MOST_TYPES, OTHER_TYPES
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events import relation
 from delta_server.storage.events.catalog import NewSegment
-from delta_server.storage.events.engine import Reading
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.schema import FROM_LINES, SEGMENT_COLUMNS
 from delta_server.storage.events.snapshot import Block, Snapshot
 

@@ -23,7 +23,7 @@ from delta_server.core.plan import Span
 from delta_server.core.rollup_plan import Known
 from delta_server.storage.connection import Tuning, open_reader
 from delta_server.storage.database import Row
-from delta_server.storage.events.blocks import Packed, decode
+from delta_server.storage.events.blocks import INDEX_BITS, Packed, decode
 from delta_server.storage.events.failures import damaged, is_of_a_file
 
 ALWAYS = Span(-(2**62), 2**62)
@@ -115,8 +115,9 @@ class Snapshot:
         self._stopped = True
 
     def end(self) -> None:
-        """Close what DuckDB left open; a blob would hold the transaction."""
+        """Close what DuckDB left open; a blob would hold the transaction. What is read afterwards raises."""
         with self._lock:
+            self._stopped = True
             for blob in self._blobs:
                 blob.close(True)
             self._blobs.clear()
@@ -173,6 +174,15 @@ class Snapshot:
         """(interval in ms, part) of the files there are."""
         sql = "SELECT DISTINCT interval_ms, part FROM rollup WHERE project = ? ORDER BY 1, 2"
         return [(row[0], row[1]) for row in self.all(sql, self.project)]
+
+    def newest_seq(self) -> int:
+        """The events' seqs so far are smaller than this, those of what comes in later are not."""
+        sql = (
+            "SELECT coalesce((SELECT max(seq) FROM event_block WHERE project = ?1), 0),"
+            " coalesce((SELECT sealed_seq FROM event_settings WHERE project = ?1), 0)"
+        )
+        newest: int = max(self.all(sql, self.project)[0])
+        return (newest + 1) << INDEX_BITS
 
     def known(self) -> Known:
         """What the rollups know."""

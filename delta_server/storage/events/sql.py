@@ -20,6 +20,7 @@ from delta_server.config import Events
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
 from delta_server.core.plan import Sql
 from delta_server.storage.eventlog import Answer
+from delta_server.storage.events.failures import held_too_long
 from delta_server.storage.events.sql_worker import ARGUMENT, LATE, Answered, Request, Setup, too_long
 from delta_server.storage.transaction import shutting_down
 from delta_server.storage.turns import Turns
@@ -70,6 +71,11 @@ class SqlProcesses:
             written=answered.rows,
         )
 
+    def let_go(self, held_s: float) -> None:
+        """End what has held a state of the database for longer than that."""
+        for worker in self._busy:
+            worker.let_go(held_s)
+
     async def close(self) -> None:
         self._closed = True
         for worker in [*self._idle, *self._busy]:
@@ -105,6 +111,8 @@ class _Worker:
         self._setup = setup
         self._process: Process | None = None
         self._resting: asyncio.TimerHandle | None = None
+        self._asked_s: float | None = None
+        self._let_go = False
         self.questions = 0
 
     @property
@@ -118,6 +126,7 @@ class _Worker:
             self._resting.cancel()
         if self._process is None:
             await self._start()
+        self._asked_s = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._setup.seconds + _GRACE_S):
                 return await self._exchange(request)
@@ -126,8 +135,16 @@ class _Worker:
         except (asyncio.IncompleteReadError, ConnectionError, RuntimeError):  # uvloop's word for a closed pipe
             raise await self._died() from None
 
+    def let_go(self, held_s: float) -> None:
+        """End the process when its question has taken longer than that."""
+        if self.alive and self._asked_s is not None and asyncio.get_running_loop().time() - self._asked_s > held_s:
+            assert self._process is not None
+            self._let_go = True
+            self._process.kill()
+
     def rest(self, idle: "list[_Worker]") -> None:
         """Wait among the others for the next question, for a while."""
+        self._asked_s = None
         idle.append(self)
 
         def leave() -> None:
@@ -184,6 +201,8 @@ class _Worker:
     async def _died(self) -> DeltaError:
         assert self._process is not None
         code = await self._process.wait()
+        if self._let_go:
+            return held_too_long()
         log.warning("a query ended its process", exit_code=code)
         if code == LATE:
             return TooCostly(too_long(self._setup.seconds))

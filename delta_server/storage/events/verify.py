@@ -21,7 +21,8 @@ from delta_server.storage.database import Database, Tx
 from delta_server.storage.eventlog import EventsVerified
 from delta_server.storage.events import blocks, catalog, rollup_store, runs, segment
 from delta_server.storage.events.blocks import Packed
-from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.snapshot import Snapshot
 
 Progress = Callable[[int, int], None]

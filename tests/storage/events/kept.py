@@ -16,8 +16,9 @@ from delta_server.services import Cpu
 from delta_server.storage.database import Tx
 from delta_server.storage.events import blocks, catalog, relation
 from delta_server.storage.events.appending import Appending
-from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.erase import Stretches
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.key_upkeep import KeyUpkeep
 from delta_server.storage.events.seen import Seen
 from delta_server.storage.events.snapshot import ALWAYS

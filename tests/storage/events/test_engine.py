@@ -12,7 +12,8 @@ from delta_server.config import MIB, Events
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, RateLimited, TooCostly, Unavailable
 from delta_server.core.event import Event
 from delta_server.storage.events import engine as engine_module
-from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, put_segment, seal
 from tests.storage.opened import FAST

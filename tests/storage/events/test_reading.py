@@ -36,7 +36,8 @@ from delta_server.core.plan import (
     Text,
 )
 from delta_server.storage.events import compile, reading
-from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.reading import Answering
 from delta_server.storage.events.snapshot import ALWAYS
 from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase

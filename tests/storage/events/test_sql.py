@@ -18,7 +18,8 @@ from delta_server.core.plan import Sql
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events import sql_check
-from delta_server.storage.events.engine import Engine, Reading
+from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.sql import SqlProcesses
 from delta_server.storage.events.sql_worker import Request, Setup, Worker
 from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase

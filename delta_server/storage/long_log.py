@@ -1,0 +1,62 @@
+"""Keeps the write-ahead log short while somebody reads an old state of the database, which it must keep until then.
+
+SQLite begins the log anew when all of it is in the main file and nobody reads a state from before. A query may read for
+its 30 s, and the next has begun before it ends: so a log that is past its bound asks those who read for long to let go,
+and the writer waits a moment for them.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from delta_server.storage.maintenance import Maintenance, file_bytes
+
+HELD_S = 1.0
+"""Who has read one state for so long is asked to let go of it."""
+PATIENCE_S = 2.0
+"""How long the writer waits for them."""
+REST_S = 30.0
+"""After waiting in vain it does not wait again for so long: another process reads, one of ours would have let go."""
+_AGAIN_S = 0.02
+
+log = logging.getLogger(__name__)
+
+
+class LongLog:
+    def __init__(self, path: Path, maintenance: Maintenance, *, wal_bytes: int) -> None:
+        """`path` is the log's."""
+        self._path = path
+        self._maintenance = maintenance
+        self._wal_bytes = wal_bytes
+        self._holders: list[Callable[[], object]] = []
+        self._rests_until = 0.0
+
+    def asks(self, let_go: Callable[[], object]) -> None:
+        """`let_go` is for any thread; it is called again until the log is short."""
+        self._holders.append(let_go)
+
+    def asks_on_loop(self, let_go: Callable[[], object]) -> None:
+        """As `asks`; it is called on this event loop."""
+        loop = asyncio.get_running_loop()
+        self._holders.append(lambda: loop.call_soon_threadsafe(let_go))
+
+    def shorten(self) -> None:
+        """For the writer, between its transactions: when the log is past one and a half times its bound, wait until it
+        is short again. Nothing is written meanwhile."""
+        if file_bytes(self._path) <= self._wal_bytes * 3 // 2 or time.monotonic() < self._rests_until:
+            return
+        until_s = time.monotonic() + PATIENCE_S
+        while not self._is_short():
+            if time.monotonic() > until_s:
+                log.warning("the write-ahead log is %d bytes long, and is being read", file_bytes(self._path))
+                self._rests_until = time.monotonic() + REST_S
+                return
+            for let_go in self._holders:
+                let_go()
+            time.sleep(_AGAIN_S)
+
+    def _is_short(self) -> bool:
+        self._maintenance.shorten()
+        return file_bytes(self._path) <= self._wal_bytes
