@@ -116,7 +116,7 @@ class Vitals:
         loops = [LoopHealth(s.name, s.running, s.failures, _time(s.last_failed_at)) for s in self._loops()]
         disk_free_bytes = shutil.disk_usage(self._services.config.storage.data_dir).free
         reasons = list(_reasons(database, loops, disk_free_bytes))
-        hampered = database is not None and (database.last_commit_failed or disk_free_bytes < LEAST_FREE_BYTES)
+        hampered = database is not None and (_is_hampered(database) or disk_free_bytes < LEAST_FREE_BYTES)
         dependencies = self._states({loop.name for loop in loops if not loop.running}, hampered=hampered)
         reasons += [f"the {name} does not answer" for name, state in dependencies.items() if state == "unhealthy"]
         if dependencies[RATE_LIMITER] != "healthy":
@@ -174,9 +174,15 @@ class Vitals:
                 yield Reading(f"delta_database_{name}", help_text, getattr(health.database, name), counts=counts)
 
 
+def _is_hampered(database: DatabaseStats) -> bool:
+    return database.last_commit_failed or database.disk_full
+
+
 def _reasons(database: DatabaseStats | None, loops: list[LoopHealth], disk_free_bytes: int) -> Iterator[str]:
     if database is not None and database.last_commit_failed:
         yield "the last write could not be stored: the log says why"
+    if database is not None and database.disk_full:
+        yield "the disk is full: only deletes are taken until there is room again"
     if disk_free_bytes < LEAST_FREE_BYTES:
         yield f"only {disk_free_bytes} bytes are free on the disk of the data directory"
     for loop in loops:
@@ -198,6 +204,7 @@ _DATABASE_METRICS = (
     ("writes", "Writes committed, together with others or alone.", True),
     ("slow_writes", "Writes that kept all others waiting for longer than 50 ms; the log names them.", True),
     ("commits", "Transactions committed.", True),
+    ("disk_full", "1 while the disk is full and only deletes are written.", False),
     ("commit_failures", "Transactions that failed; none of their writes was stored.", True),
 )
 
@@ -221,6 +228,7 @@ _HEALTH: dict[str, Any] = {
         "commits": 300,
         "commit_failures": 0,
         "last_commit_failed": False,
+        "disk_full": False,
     },
     "queues": {"deltas_pending": 0},
     "disk_free_bytes": 50000000000,

@@ -10,6 +10,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+_FREEING: set[object] = set()
+
+
+def frees_space(fn: Callable[P, T]) -> Callable[P, T]:
+    """Marks what is given to `Database.write` and makes more room than it takes: it may write when the disk is full."""
+    _FREEING.add(fn)
+    return fn
+
+
+def is_freeing(fn: Callable[..., object]) -> bool:
+    return getattr(fn, "__func__", fn) in _FREEING
+
+
 class Clock(Protocol):
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
@@ -60,6 +73,8 @@ class DatabaseStats(msgspec.Struct, frozen=True):
     commits: int
     commit_failures: int
     last_commit_failed: bool
+    disk_full: bool
+    """Only what frees space is written."""
 
 
 class Database(Protocol):
@@ -69,7 +84,8 @@ class Database(Protocol):
     async def write(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(tx, ...)` in the group commit and answer once it is on disk.
 
-        What `fn` raises undoes this call alone. Raises Unavailable when the queue is full or the disk is.
+        What `fn` raises undoes this call alone. Raises Unavailable when the queue is full, or the disk is and `fn` does
+        not free space.
         """
 
     def peek(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

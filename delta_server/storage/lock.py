@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from delta_server.core.errors import DeltaError
@@ -50,8 +51,8 @@ class DirectoryLock:
                 f"{data_dir} is in use by another Delta server (process {holder}): stop that server first, "
                 "or use another data directory (--data-dir, DELTA_DATA_DIR)"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # a full disk; only for people, and in place where it was written before
+            os.pwrite(self._file, f"{os.getpid():<10}\n".encode(), 0)
 
     def release(self) -> None:
         os.close(self._file)

@@ -3,10 +3,14 @@
 SQLite begins the log anew when all of it is in the main file and nobody reads a state from before. A query may read for
 its 30 s, and the next has begun before it ends: so a log that is past its bound asks those who read for long to let go,
 and the writer waits a moment for them.
+
+What is in the log alone makes the main file longer when it is written back. So where little space is left the log is
+kept so short that there is room for that: a full disk can be deleted from, when the log begins anew with each delete.
 """
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +23,8 @@ PATIENCE_S = 2.0
 """How long the writer waits for them."""
 REST_S = 30.0
 """After waiting in vain it does not wait again for so long: another process reads, one of ours would have let go."""
+SHARE = 4
+"""The log is a quarter at most of what is free on the disk."""
 _AGAIN_S = 0.02
 
 log = logging.getLogger(__name__)
@@ -45,10 +51,12 @@ class LongLog:
     def shorten(self) -> None:
         """For the writer, between its transactions: when the log is past one and a half times its bound, wait until it
         is short again. Nothing is written meanwhile."""
-        if file_bytes(self._path) <= self._wal_bytes * 3 // 2 or time.monotonic() < self._rests_until:
+        log_bytes = file_bytes(self._path)
+        most = min(self._wal_bytes, (log_bytes + shutil.disk_usage(self._path.parent).free) // SHARE)
+        if log_bytes <= most * 3 // 2 or time.monotonic() < self._rests_until:
             return
         until_s = time.monotonic() + PATIENCE_S
-        while not self._is_short():
+        while not self._is_short(most):
             if time.monotonic() > until_s:
                 log.warning("the write-ahead log is %d bytes long, and is being read", file_bytes(self._path))
                 self._rests_until = time.monotonic() + REST_S
@@ -57,6 +65,6 @@ class LongLog:
                 let_go()
             time.sleep(_AGAIN_S)
 
-    def _is_short(self) -> bool:
-        self._maintenance.shorten()
-        return file_bytes(self._path) <= self._wal_bytes
+    def _is_short(self, most: int) -> bool:
+        self._maintenance.shorten(most)
+        return file_bytes(self._path) <= most

@@ -8,7 +8,7 @@ from threading import Lock
 import apsw
 
 from delta_server.storage.connection import Tuning, open_writer
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.transaction import raise_explained
 
 SLICE_PAGES = 128
@@ -36,11 +36,11 @@ class Maintenance:
     async def checkpoint(self) -> None:
         await asyncio.to_thread(self._checkpoint)
 
-    def shorten(self) -> None:
+    def shorten(self, most_bytes: int) -> None:
         """As `checkpoint`, in the writer's thread, which waits."""
         if self._lock.acquire(timeout=_SHORTEN_WAIT_S):
             try:
-                self._write_back()
+                self._write_back(most_bytes)
             finally:
                 self._lock.release()
 
@@ -71,12 +71,12 @@ class Maintenance:
 
     def _checkpoint(self) -> None:
         with self._lock:
-            self._write_back()
+            self._write_back(self._wal_bytes)
 
-    def _write_back(self) -> None:
+    def _write_back(self, most_bytes: int) -> None:
         try:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            if file_bytes(self._log) > self._wal_bytes:
+            if file_bytes(self._log) > most_bytes:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except apsw.BusyError:
             pass  # a reader needs the log as it is, or the writer is checkpointing itself; next time, then
@@ -117,6 +117,7 @@ def optimize(tx: Tx) -> None:
     tx.run("PRAGMA optimize")
 
 
+@frees_space
 def vacuum_slice(tx: Tx, pages: int) -> int:
     """Free up to `pages` pages at the end of the file; how many it was. The pragma gives one row a page."""
     return len(tx.all(f"PRAGMA incremental_vacuum({pages:d})"))

@@ -19,12 +19,13 @@ import apsw
 
 from delta_server.config import Storage
 from delta_server.storage.connection import Tuning, check_library, open_writer
-from delta_server.storage.database import Clock, DatabaseStats, Tx
+from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing
 from delta_server.storage.lock import DirectoryLock, refuse_network, unusable
 from delta_server.storage.long_log import HELD_S, LongLog
 from delta_server.storage.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
 from delta_server.storage.migrate import migrate, packaged, sync_path
 from delta_server.storage.readers import Reader, ReaderPool
+from delta_server.storage.room import Room
 from delta_server.storage.transaction import Deadline, raise_explained
 from delta_server.storage.writer import Writer
 
@@ -49,6 +50,8 @@ class SqliteDatabase:
         with ExitStack() as opened:  # closes what is open already should a later step fail
             lock = DirectoryLock(storage.data_dir)
             opened.callback(lock.release)
+            room = Room(storage.data_dir, tuning.reserve_bytes)
+            opened.callback(room.close)
             _create(self._path)
             connection = open_writer(self._path, tuning)
             opened.callback(connection.close)  # the last to close: it empties the write-ahead log
@@ -62,7 +65,7 @@ class SqliteDatabase:
             self._readers = ReaderPool(self._path, clock, tuning, readers=storage.readers, read_s=storage.read_seconds)
             opened.callback(self._readers.close)
             self._long_log.asks(lambda: self._readers.let_go(HELD_S))
-            self._writer = Writer(connection, clock, tuning, between=self._long_log.shorten)
+            self._writer = Writer(connection, clock, tuning, room=room, between=self._long_log.shorten)
             opened.callback(self._writer.close)
             self._opened = opened.pop_all()
 
@@ -86,7 +89,7 @@ class SqliteDatabase:
         return await self._readers.run(lambda tx: fn(tx, *args, **kwargs))
 
     async def write(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        result: T = await self._writer.submit(lambda tx: fn(tx, *args, **kwargs), name_of(fn))
+        result: T = await self._writer.submit(lambda tx: fn(tx, *args, **kwargs), name_of(fn), frees=is_freeing(fn))
         return result
 
     def peek(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -105,6 +108,7 @@ class SqliteDatabase:
             slow_writes=self._writer.slow_calls,
             commit_failures=self._writer.failures,
             last_commit_failed=self._writer.last_failed,
+            disk_full=self._writer.disk_full,
         )
 
     async def checkpoint(self) -> None:

@@ -9,6 +9,7 @@ import apsw
 
 from delta_server.core.errors import DatabaseFailed, Unavailable
 from delta_server.storage.database import Row
+from delta_server.storage.room import full
 
 
 class SqliteTx:
@@ -91,7 +92,7 @@ def explain(error: apsw.Error) -> Exception:
     """What the caller is told of SQLite's failure; a mistake in the statement itself stays the exception it was."""
     match error:
         case apsw.FullError():
-            return Unavailable("the disk is full and nothing was stored: free some space", retry_after_s=60)
+            return full()
         case apsw.BusyError() | apsw.LockedError():
             return Unavailable("another process holds the database; try again", retry_after_s=5)
         case apsw.InterruptError():

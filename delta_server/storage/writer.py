@@ -26,6 +26,7 @@ import apsw
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock
+from delta_server.storage.room import Room
 from delta_server.storage.transaction import SqliteTx, explain, shutting_down
 
 log = logging.getLogger(__name__)
@@ -36,11 +37,12 @@ Work = Callable[[SqliteTx], Any]
 
 
 class _Call:
-    __slots__ = ("error", "future", "loop", "name", "result", "work")
+    __slots__ = ("error", "frees", "future", "loop", "name", "result", "work")
 
-    def __init__(self, work: Work, name: str) -> None:
+    def __init__(self, work: Work, name: str, *, frees: bool) -> None:
         self.work = work
         self.name = name
+        self.frees = frees
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.result: Any = None
@@ -60,10 +62,11 @@ class _Call:
 
 class Writer:
     def __init__(
-        self, connection: apsw.Connection, clock: Clock, tuning: Tuning, *, between: Callable[[], object]
+        self, connection: apsw.Connection, clock: Clock, tuning: Tuning, *, room: Room, between: Callable[[], object]
     ) -> None:
         """`between` is called between transactions."""
         self._connection = connection
+        self._room = room
         self._between = between
         self._clock = clock
         self._tuning = tuning
@@ -83,12 +86,17 @@ class Writer:
     def waiting(self) -> int:
         return self._queue.qsize()
 
-    def submit(self, work: Work, name: str) -> asyncio.Future[Any]:
-        """The future of `work`'s result, set when it is on disk; `name` is what the log calls it. Raises Unavailable
-        when the queue is full."""
+    @property
+    def disk_full(self) -> bool:
+        """Only what frees space is written."""
+        return self._room.is_given_up
+
+    def submit(self, work: Work, name: str, *, frees: bool) -> asyncio.Future[Any]:
+        """The future of `work`'s result, set when it is on disk; `name` is what the log calls it; what `frees` may be
+        written to a full disk. Raises Unavailable when the queue is full."""
         if self._queue.qsize() >= self._tuning.queue_calls:
             raise Unavailable("too many writes are waiting; try again in a moment", retry_after_s=1)
-        call = _Call(work, name)
+        call = _Call(work, name, frees=frees)
         with self._gate:  # nothing may queue up behind the end marker, where nobody would answer it
             if self._closed:
                 raise shutting_down()
@@ -120,6 +128,8 @@ class Writer:
             self._run_group(group)
         except BaseException as error:  # whatever it was, callers are waiting and the next group may well work
             self._fail(group, error)
+            if self._room.is_reason(error):
+                self._run_again([call for call in group if call.frees])
         self._answer(group)
         self._look_after_log()
         return True
@@ -130,8 +140,21 @@ class Writer:
         except Exception:  # the next group may well work
             log.exception("the write-ahead log could not be looked after")
 
-    def _run_group(self, group: list[_Call]) -> None:
-        """Run and commit the first of `group` and what waits behind it, which joins `group`."""
+    def _run_again(self, group: list[_Call]) -> None:
+        """What frees space, one by one and with the reserve: each is in the file before the next needs the log."""
+        if group:
+            self._room.give_up()
+        for call in group:
+            call.error = None
+            try:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                self._run_group([call], alone=True)
+            except BaseException as error:
+                self._fail([call], error)
+
+    def _run_group(self, group: list[_Call], *, alone: bool = False) -> None:
+        """Run and commit the first of `group` and, unless it is to be `alone`, what waits behind it, which joins
+        `group`."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except apsw.Error:
@@ -139,7 +162,8 @@ class Writer:
             raise
         until_s = time.monotonic() + self._tuning.group_s
         self._run(group[0])
-        while len(group) < self._tuning.group_calls and time.monotonic() < until_s:
+        alone = alone or self._room.is_given_up
+        while not alone and len(group) < self._tuning.group_calls and time.monotonic() < until_s:
             call = self._next()
             if call is None:
                 break
@@ -155,10 +179,12 @@ class Writer:
         began = time.monotonic()
         self._connection.execute("SAVEPOINT call")
         try:
+            if not call.frees:
+                self._room.check()
             call.result = call.work(SqliteTx(self._connection, self._clock.now_ms()))
         except BaseException as error:
-            if not self._connection.in_transaction:  # SQLite undid everything: disk full, I/O error, out of memory
-                raise
+            if not self._connection.in_transaction or isinstance(error, apsw.FullError):
+                raise  # SQLite undid everything, mostly: disk full, I/O error, out of memory
             call.error = explain(error) if isinstance(error, apsw.Error) else error
             self._connection.execute("ROLLBACK TO call")
         self._connection.execute("RELEASE call")

@@ -114,7 +114,7 @@ async def test_a_loop_that_is_down_is_told_by_what_it_looks_after(app: Applicati
 
 
 def database(*, last_commit_failed: bool) -> DatabaseStats:
-    return DatabaseStats(1, 1, 0, 0, 0, 1, 0, 1, 1, last_commit_failed)
+    return DatabaseStats(1, 1, 0, 0, 0, 1, 0, 1, 1, last_commit_failed, disk_full=False)
 
 
 def vitals(app: Application, loop: LoopState) -> Vitals:

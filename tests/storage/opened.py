@@ -13,8 +13,8 @@ from delta_server.storage.sqlite import SqliteDatabase
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
-FAST = Tuning(synchronous="OFF")
-"""Saves the syncs: for tests that do not pull the plug."""
+FAST = Tuning(synchronous="OFF", reserve_bytes=0)
+"""Saves the syncs and the space: for tests that do not pull the plug."""
 
 
 class FakeClock:

@@ -19,7 +19,7 @@ from delta_server.features.accounts.store import delete_keys_of as delete_keys_o
 from delta_server.features.accounts.store import revoke_keys_of as revoke_keys_of
 from delta_server.http.auth import Caller
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.once import Answer, Once
 
 SCOPES = ("read", "write", "admin")
@@ -170,6 +170,7 @@ def list_keys(tx: Tx, account: int) -> list[ApiKey]:
     return [schemas.api_key(row, tx.now_ms) for row in store.page(tx, account, None, below=_NEWEST, limit=10_000)]
 
 
+@frees_space
 def revoke_key(tx: Tx, account: int, project: int | None, public_id: str) -> None:
     """A project's caller reaches that project's keys only. Raises NotFound."""
     if not store.revoke(tx, account, project, public_id):

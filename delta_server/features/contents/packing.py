@@ -20,7 +20,7 @@ from delta_server.features.contents import reading, store
 from delta_server.features.contents.reading import Raw
 from delta_server.features.contents.rows import Content, NewPack, Pack
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 
 class Stale(Exception):
@@ -353,6 +353,7 @@ def _encode_again(base: bytes | None, raws: dict[int, Raw], members: Sequence[Co
     return encode_pack(base, bodies, level)
 
 
+@frees_space
 def _replace_packs(tx: Tx, endpoint: int, packs: Sequence[Pack], new: NewPack, members: Sequence[Content]) -> None:
     if new.base is not None and not _is_below(tx, endpoint, new.base, new.chain):
         raise Stale
@@ -361,6 +362,7 @@ def _replace_packs(tx: Tx, endpoint: int, packs: Sequence[Pack], new: NewPack, m
     delete_packs(tx, endpoint, packs, kept=kept)
 
 
+@frees_space
 def delete_packs(tx: Tx, endpoint: int, packs: Sequence[Pack], *, kept: Sequence[int]) -> None:
     """Delete packs and those of their contents that are not kept elsewhere. Raises Stale when one is still needed."""
     if not all(store.delete_pack(tx, endpoint, pack.id) for pack in packs):

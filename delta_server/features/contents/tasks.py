@@ -18,7 +18,7 @@ from delta_server.features.contents import packing, reading, store
 from delta_server.features.contents.packing import Stale, Troubles
 from delta_server.features.contents.rows import Content
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 DEAD_AT_ONCE = 1000
 GATHERED_S = 1.0
@@ -148,6 +148,7 @@ async def sweep_endpoint(svc: Services, endpoint: int) -> None:
     troubles.tell()
 
 
+@frees_space
 def _delete_frames(tx: Tx, endpoint: int, contents: Sequence[int]) -> list[int]:
     """Delete contents from the newest to the oldest, so that a chain of them goes at once; those still needed stay."""
     needed = []

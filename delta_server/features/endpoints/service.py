@@ -23,7 +23,7 @@ from delta_server.features.endpoints.store import Endpoint, Shown
 from delta_server.features.projects import service as projects
 from delta_server.http.auth import NEEDS_PROJECT, Caller
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.once import Answer, Once
 
 T = TypeVar("T", DiffSettings, Retention)
@@ -198,6 +198,7 @@ def _diff_text(settings: DiffSettings) -> str:
     return _encode(settings).decode()
 
 
+@frees_space
 def _delete(tx: Tx, project: int, text: str) -> None:
     store.mark_deleted(tx, project, _found(tx, project, text).id)
 

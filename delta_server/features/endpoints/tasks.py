@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from delta_server.features.endpoints import store
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 DeleteSome = Callable[[Tx, int, int], bool]
 """(tx, endpoint, limit): delete up to `limit` rows that a deleted endpoint owns; False when there are none."""
@@ -20,6 +20,7 @@ async def remove_deleted(svc: Services, owned: Sequence[DeleteSome]) -> None:
             pass
 
 
+@frees_space
 def _delete_some(tx: Tx, endpoint: int, owned: Sequence[DeleteSome]) -> bool:
     """False when nothing is left."""
     if any(delete(tx, endpoint, ROWS_AT_ONCE) for delete in owned):

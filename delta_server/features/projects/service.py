@@ -16,7 +16,7 @@ from delta_server.features.projects.schemas import NewProject, ProjectAnswer, Pr
 from delta_server.features.projects.store import Project, Usage
 from delta_server.http.auth import Caller
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.once import Answer, Once
 
 
@@ -129,6 +129,7 @@ def _change(tx: Tx, caller: Caller, text: str, change: ProjectChange) -> Project
     return msgspec.structs.replace(project, name=name, description=description, updated_at=tx.now_ms)
 
 
+@frees_space
 def _delete(tx: Tx, caller: Caller, text: str) -> None:
     project = find(tx, caller, text)
     store.mark_deleted(tx, caller.account, project.id)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import store
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 DeleteSome = Callable[[Tx, int, int], bool]
 """(tx, project, limit): delete up to `limit` rows that a deleted project owns; False when there are none."""
@@ -25,6 +25,7 @@ async def remove_deleted(svc: Services, owned: Sequence[DeleteSome]) -> None:
                 pass
 
 
+@frees_space
 def _delete_some(tx: Tx, project: int, owned: Sequence[DeleteSome]) -> bool:
     """False when nothing is left."""
     if any(delete(tx, project, ROWS_AT_ONCE) for delete in owned):

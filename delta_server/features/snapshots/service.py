@@ -24,7 +24,7 @@ from delta_server.features.snapshots.store import Snapshot as Row
 from delta_server.features.snapshots.store import delete_some as delete_some
 from delta_server.features.snapshots.timeline import Entry, Moved, Neighbour, Placed
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.once import Once
 from delta_server.storage.walk import together
 
@@ -390,6 +390,7 @@ async def delete(svc: Services, project: int, snapshot_id: str, endpoint: str | 
     svc.contents_changed.notify()
 
 
+@frees_space
 def _delete(tx: Tx, project: int, uid: bytes) -> None:
     snapshot = store.by_uid(tx, project, uid)
     if snapshot is None:

@@ -8,7 +8,7 @@ from delta_server.core.times import DAY_MS
 from delta_server.features.endpoints.service import Retention
 from delta_server.features.snapshots import store, timeline
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 log = structlog.get_logger("delta.snapshots")
 
@@ -49,6 +49,7 @@ async def _cut(svc: Services, endpoint: int, before_ms: int) -> None:
             svc.contents_changed.notify()
 
 
+@frees_space
 def _cut_below_head(tx: Tx, endpoint: int, before_ms: int) -> int:
     """As many as were deleted; none if the latest snapshot is not the one it was and would go too."""
     latest = store.newest_at(tx, endpoint, 1)

@@ -15,7 +15,7 @@ from delta_server.features.users.schemas import EventCounts, UserWithEvents
 from delta_server.features.users.store import Erasure
 from delta_server.http.auth import Caller
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 ALL_TIME = Span(times.EARLIEST_MS, times.LATEST_MS + 1)
 USER_ID = Field("userId", "user_id", "text")
@@ -112,6 +112,7 @@ def _events_of(person: Person) -> Aggregate:
     return Aggregate(ALL_TIME, metrics, keys=(EVENT_TYPE,), where=where)
 
 
+@frees_space
 def request_erasure(tx: Tx, project: int, caller: Caller, name: str, *, as_user: bool = False) -> Erasure:
     """In one transaction: the profile goes, and the job is there that erases the events of all its ids."""
     person = profiles.person(tx, project, name, as_user=as_user)

@@ -17,7 +17,7 @@ from delta_server.features.users import service, store
 from delta_server.features.users.service import ALL_TIME, AT, USER_ID
 from delta_server.features.users.store import Erasure
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 LOOK_AGAIN_S = 60.0
 ROWS_AT_ONCE = 100
@@ -125,12 +125,14 @@ async def _erase(svc: Services, job: Erasure) -> None:
     log.info("a person was erased", erasure=job.id, events=erased)
 
 
+@frees_space
 def _begin(tx: Tx, job: Erasure) -> Erasure:
     """The job as it is: nothing is added to it from now on."""
     store.begin(tx, job.project, job.id)
     return store.find(tx, job.project, job.uid) or job
 
 
+@frees_space
 def _finish(tx: Tx, job: Erasure, ids: Ids) -> None:
     """The profile goes once more: events that came before the request may have told of it since."""
     profiles.forget(tx, job.project, ids)

@@ -7,7 +7,7 @@ old ones from its own snapshot.
 from collections.abc import Sequence
 
 from delta_server.core.segment_plan import Piece
-from delta_server.storage.database import Database, Tx
+from delta_server.storage.database import Database, Tx, frees_space
 from delta_server.storage.events import catalog, segment
 from delta_server.storage.events.catalog import NewSegment
 from delta_server.storage.events.engine import Engine
@@ -44,6 +44,7 @@ def merged(reading: Reading, pieces: Sequence[Piece]) -> NewSegment | None:
     )
 
 
+@frees_space
 def replace(tx: Tx, project: int, old: Sequence[int], new: NewSegment | None) -> bool:
     """One segment, or nothing, instead of `old`; False when one of those is gone or got into the rollups meanwhile."""
     if not catalog.are_there(tx, project, old, rolled=new.rolled if new else None):

@@ -13,7 +13,7 @@ import msgspec
 from delta_server.core.persons import Ids
 from delta_server.core.segment_plan import Piece
 from delta_server.core.times import DAY_MS
-from delta_server.storage.database import Database, Tx
+from delta_server.storage.database import Database, Tx, frees_space
 from delta_server.storage.eventlog import Progress
 from delta_server.storage.events import catalog, segment
 from delta_server.storage.events.engine import Engine
@@ -71,6 +71,7 @@ def stretches(days: Sequence[int]) -> Stretches:
     return found
 
 
+@frees_space
 def _replace(
     tx: Tx, project: int, piece: Piece, found: _Found | None, mark: Mark, told: Callable[[int, Tx], None]
 ) -> int:

@@ -11,7 +11,7 @@ from delta_server.config import Events
 from delta_server.core import segment_plan
 from delta_server.core.errors import DatabaseFailed
 from delta_server.core.segment_plan import Borders, Piece, Retention
-from delta_server.storage.database import Database, Tx
+from delta_server.storage.database import Database, Tx, frees_space
 from delta_server.storage.events import catalog, rollup_store, segment
 from delta_server.storage.events.catalog import NewSegment
 from delta_server.storage.events.compact import replace
@@ -45,6 +45,7 @@ async def let_go(db: Database, engine: Engine, options: Events, project: int, re
     return gone
 
 
+@frees_space
 def _let_go(tx: Tx, project: int, piece: Piece, new: NewSegment | None, past: Borders) -> bool:
     """What is left of time before `past` is in the rollups alone from now on."""
     rollup_store.lost(tx, project, past)

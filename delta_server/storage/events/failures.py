@@ -1,11 +1,13 @@
 """What callers are told when DuckDB fails: what to do about it, and nothing of paths, tokens or other tenants."""
 
+import errno
 import logging
 import re
 
 import apsw
 
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
+from delta_server.storage.room import full
 from delta_server.storage.transaction import explain
 
 log = logging.getLogger(__name__)
@@ -15,6 +17,8 @@ _STORED = re.compile(r"(?:segment|rollup|hot|table)://[0-9a-f]{32}/")
 _INNER = re.compile(r"\w://|/\w+/|0x[0-9a-f]{6}", re.IGNORECASE)
 """Linear in the text's length: DuckDB repeats whole values of the request in what it says."""
 _SHOWN = 300
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_SPACE = re.compile(rf"OSError: \[Errno ({'|'.join(map(str, _FULL))})\]")
 
 _FILE = re.compile(
     r"parquet|thrift|TProtocol|TTransport|snappy|\bzstd|ZSTD|DELTA_|RLE|page header|row group|column chunk|dictionary"
@@ -44,6 +48,9 @@ def told(error: Exception) -> Exception:
         return error
     if isinstance(error, apsw.Error):
         return explain(error)
+    if _is_full(error):
+        log.warning("a query found the disk full", exc_info=error)
+        return full("and what was asked needs some of it for a while")
     import duckdb
 
     match error:
@@ -66,6 +73,11 @@ def told(error: Exception) -> Exception:
             return Invalid("the query names a file that is not there")
         case _:
             return error
+
+
+def _is_full(error: Exception) -> bool:
+    """DuckDB tells what a file of ours raised in its own words, with Python's behind."""
+    return (isinstance(error, OSError) and error.errno in _FULL) or bool(_NO_SPACE.search(str(error)))
 
 
 def is_of_a_file(error: Exception) -> bool:

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -95,6 +95,7 @@ class Reading:
     @contextmanager
     def scratch(self) -> Iterator[BinaryIO]:
         """A file without a name, where DuckDB's own are: gone at the end of the block, or of the process."""
+        self._spill.mkdir(mode=0o700, exist_ok=True)
         with tempfile.TemporaryFile(dir=self._spill) as file:
             yield file
 
@@ -158,7 +159,8 @@ class Instance:
         from delta_server.storage.events.files import PROTOCOLS, EventFiles
 
         shutil.rmtree(self._spill, ignore_errors=True)
-        self._spill.mkdir(mode=0o700)
+        with suppress(OSError):  # a disk that is full, where only what spills is refused
+            self._spill.mkdir(mode=0o700)
         connection = duckdb.connect(
             config={
                 "threads": self._options.query_threads or os.cpu_count() or 1,

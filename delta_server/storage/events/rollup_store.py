@@ -8,7 +8,7 @@ from delta_server.core import codec, rollup_plan
 from delta_server.core.plan import Span
 from delta_server.core.rollup_plan import Known, Piece, Width
 from delta_server.core.segment_plan import Borders
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 
 class Unrolled(msgspec.Struct, frozen=True):
@@ -136,6 +136,7 @@ def is_past(tx: Tx, project: int, borders: Mapping[int, int]) -> bool:
     )
 
 
+@frees_space
 def let_go(tx: Tx, project: int, borders: Mapping[int, int]) -> int:
     """Delete those files, and remember; how many."""
     before = known(tx, project)

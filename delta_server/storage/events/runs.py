@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from delta_server.core import codec
 from delta_server.core.key_run import KEY_BYTES, Built, FilterBuilder, Run, find
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def remove_unfinished(tx: Tx) -> int:
     return tx.run("DELETE FROM key_run WHERE filter = x''")
 
 
+@frees_space
 def sweep(tx: Tx, limit: int) -> bool:
     """Delete up to `limit` pages of a run that is gone; False without any."""
     page = 0

@@ -14,7 +14,7 @@ import msgspec
 from delta_server.config import Events
 from delta_server.core import segment_plan
 from delta_server.core.errors import Conflict, DatabaseFailed
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.events import catalog, segment
 from delta_server.storage.events.catalog import NewSegment, Waiting
 from delta_server.storage.events.instance import Reading
@@ -99,6 +99,7 @@ def _where(first_ms: int | None, end_ms: int | None) -> str:
     return f" WHERE {' AND '.join(parts)}" if parts else ""
 
 
+@frees_space
 def store(tx: Tx, project: int, ready: Ready, seen: Seen, keys: Sealing) -> None:
     """Raises Conflict when some of the blocks are gone."""
     if catalog.delete_blocks(tx, project, ready.last_id, ready.without) != ready.blocks:

@@ -14,7 +14,7 @@ import msgspec
 
 from delta_server.core import key_run
 from delta_server.core.key_run import Built, Filter, Probes
-from delta_server.storage.database import Database, Threads, Tx
+from delta_server.storage.database import Database, Threads, Tx, frees_space
 from delta_server.storage.events import blocks, runs
 
 DAY_MS = 86_400_000
@@ -94,6 +94,7 @@ class Seen:
         """The run becomes whole in this transaction."""
         self._runs[run] = Known(newest_at, Filter(filter))
 
+    @frees_space
     def forget_runs(self, tx: Tx) -> None:
         """Those that are not in the table. No transaction that removes some may be on its way."""
         for run in [run for run in self._runs if not runs.is_whole(tx, run)]:
@@ -109,6 +110,7 @@ class Seen:
         """In a read: what a write sees of others may not be committed yet."""
         return [seq for seq in list(self._doubtful) if not blocks.exists(tx, seq)]
 
+    @frees_space
     def _forget_some(self, tx: Tx, gone: list[int]) -> list[int]:
         """Forget the keys of the first of these blocks, by their seq; those that are left."""
         forgotten = 0

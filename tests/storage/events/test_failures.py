@@ -1,9 +1,11 @@
 """What callers are told of DuckDB's errors, which repeat whatever the request said."""
 
+import errno
+
 import duckdb
 import pytest
 
-from delta_server.core.errors import Invalid
+from delta_server.core.errors import Invalid, Unavailable
 from delta_server.storage.events import failures
 
 
@@ -22,3 +24,27 @@ def test_it_is_one_short_line_without_anything_inside(said: str, told: str) -> N
     error = failures.told(duckdb.ConversionException(f"Conversion Error: {said}\nLINE 1: SELECT"))
     assert isinstance(error, Invalid)
     assert error.message == told
+
+
+FULL = "[Errno 28] No space left on device"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        duckdb.InvalidInputException(f"Invalid Input Error: Python exception occurred: OSError: {FULL}"),
+        duckdb.IOException(f"IO Error: Could not write: OSError: {FULL}\n\nAt:\n  files.py(75): write"),
+        duckdb.Error(f"Unknown: OSError: {FULL}"),
+    ],
+)
+def test_a_full_disk_is_nobodys_mistake(error: Exception) -> None:
+    told = failures.told(error)
+    assert isinstance(told, Unavailable)
+    assert "the disk is full" in told.message
+
+
+def test_a_request_that_only_speaks_of_a_full_disk() -> None:
+    error = duckdb.ConversionException("Conversion Error: could not convert 'No space left on device'")
+    assert isinstance(failures.told(error), Invalid)
