@@ -1,13 +1,14 @@
 """Backups: the whole database in one zstd file, consistent while it is written to.
 
-`zstd -d` makes an ordinary SQLite file of one. SQLite copies the pages of one state of the database into a temporary
-file beside the target, which is checked and compressed; a target that has its name is whole and on the disk. Memory is
+`zstd -d` makes an ordinary SQLite file of one. One state of the database is copied into a temporary file beside the
+target (live_copy.py), which is checked and compressed; a target that has its name is whole and on the disk. Memory is
 constant; the disk must have room for the copy and the backup.
 """
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,14 +17,17 @@ import msgspec
 import zstandard
 
 from delta_server.core.errors import DeltaError
-from delta_server.storage.connection import APPLICATION_ID, Tuning, open_reader, open_writer
+from delta_server.storage.connection import APPLICATION_ID, Tuning, open_writer
+from delta_server.storage.live_copy import LiveCopy
 from delta_server.storage.lock import DirectoryLock, refuse_network, unusable
 from delta_server.storage.migrate import packaged, sync_path
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""
 
-STEP_PAGES = 2048
+WAL_BYTES = 256 << 20
+LOG_BYTES = 32 << 20
+"""Of the log, what is written back at once: 0.1 s while others write, and some milliseconds while nobody does."""
 CHUNK_BYTES = 1 << 20
 _LEVEL = 3
 _HEADER_BYTES = 18  # of a zstd frame at most (RFC 8878 3.1.1)
@@ -39,8 +43,11 @@ class Copied(msgspec.Struct, frozen=True):
     backup_bytes: int
 
 
-def back_up(database: Path, target: Path, *, progress: Progress, overwrite: bool = False) -> Copied:
-    """Write a backup of `database` to `target`, whether a server runs on it or not. Blocks.
+def back_up(
+    database: Path, target: Path, *, progress: Progress, wal_bytes: int = WAL_BYTES, overwrite: bool = False
+) -> Copied:
+    """Write a backup of `database` to `target`, whether a server runs on it or not. Blocks. The write-ahead log is let
+    go of long before it is `wal_bytes` long.
 
     Raises BackupRefused when `target` exists, the copy is damaged, or the disk cannot hold it.
     """
@@ -49,7 +56,7 @@ def back_up(database: Path, target: Path, *, progress: Progress, overwrite: bool
     copy, packed = target.with_name(target.name + ".copy"), target.with_name(target.name + ".part")
     try:
         with _removed(copy), _removed(packed):
-            _copy(database, copy, progress)
+            _copy(database, copy, progress, wal_bytes)
             _check(copy, progress)
             database_bytes = copy.stat().st_size
             _compress(copy, packed, progress)
@@ -95,21 +102,12 @@ def restore(source: Path, data_dir: Path, name: str, *, progress: Progress, over
         lock.release()
 
 
-def _copy(database: Path, copy: Path, progress: Progress) -> None:
+def _copy(database: Path, copy: Path, progress: Progress, wal_bytes: int) -> None:
     _create(copy)
-    source = open_reader(database, Tuning())
-    target = apsw.Connection(str(copy))
-    try:
-        target.pragma("synchronous", "OFF")  # synced as a whole below
-        source.execute("BEGIN")
-        source.execute("SELECT 1 FROM sqlite_schema").fetchall()  # holds this state: else each write begins it anew
-        with target.backup("main", source, "main") as running:
-            while not running.done:
-                running.step(STEP_PAGES)
-                progress("copying", running.page_count - running.remaining, running.page_count)
-    finally:
-        target.close()
-        source.close()
+    with ExitStack() as opened:
+        file = opened.enter_context(copy.open("r+b", buffering=0))
+        live = LiveCopy(database, file.fileno(), log_bytes=min(LOG_BYTES, wal_bytes // 4), opened=opened)
+        live.run(partial(progress, "copying"))
     sync_path(copy)
 
 

@@ -12,7 +12,7 @@ import apsw
 import pytest
 import zstandard
 
-from delta_server.storage import backup
+from delta_server.storage import backup, live_copy
 from delta_server.storage.backup import BackupRefused, Copied, back_up, restore
 from delta_server.storage.database import Tx
 from delta_server.storage.lock import DirectoryLock, InUse
@@ -58,7 +58,7 @@ def saved(data_dir: Path, target: Path) -> Path:
 
 
 async def test_a_backup_beside_writes_is_one_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup, "STEP_PAGES", 16)
+    monkeypatch.setattr(live_copy, "CHUNK_BYTES", 16 << 10)
     target = tmp_path / "backup.zst"
     async with opened(tmp_path / "data") as db:
         await db.write(fill)
