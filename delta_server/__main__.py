@@ -10,6 +10,10 @@ def main() -> None:
         from delta_server.storage.events import sql_worker
 
         sql_worker.main()
+    elif sys.argv[1:2] == ["backup-worker"]:  # started by storage/backup_stream.py
+        from delta_server.storage import backup_worker
+
+        backup_worker.main(*sys.argv[2:])
     else:
         from delta_server.cli.main import run
 

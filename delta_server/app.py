@@ -15,6 +15,7 @@ from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.features.accounts import api as accounts_api
 from delta_server.features.accounts import tasks as accounts_tasks
 from delta_server.features.analytics import api as analytics_api
+from delta_server.features.backups import api as backups_api
 from delta_server.features.behaviour import api as behaviour_api
 from delta_server.features.contents import service as contents
 from delta_server.features.contents import tasks as contents_tasks
@@ -53,6 +54,7 @@ from delta_server.http.guards import Body
 from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Cpu, Services
+from delta_server.storage.backup_stream import BackupStream
 from delta_server.storage.cache import Cache
 from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock, Database, Tx
@@ -83,6 +85,7 @@ ROUTES: list[ControllerRouterHandler] = [
     *users_api.ROUTES,
     *exports_api.ROUTES,
     *stream_api.ROUTES,
+    *backups_api.ROUTES,
 ]
 
 LOOPS: list[Loop[Services]] = [
@@ -184,6 +187,7 @@ class Application:
     def stop_streams(self) -> None:
         """End the answers that would stay open: the server is about to go down."""
         self.services.live.stop()
+        self.services.backups.stop()
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         await self.edge(scope, receive, send)
@@ -282,6 +286,7 @@ def _services(config: Config, db: Database, clock: Clock, cpu: Cpu, spare_cpu: C
         person_locks=KeyedLocks(),
         contents_changed=Signal(),
         live=Live(config.limits.streams),
+        backups=BackupStream(config.storage.data_dir / DATABASE_NAME, wal_bytes=config.storage.wal_bytes),
         erasures_requested=Signal(),
     )
 
@@ -304,6 +309,7 @@ async def open_for_reading(config: Config, clock: Clock | None = None) -> AsyncI
 @asynccontextmanager
 async def _background(services: Services) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(services.clock.now_ms)
+    services.backups.forget_broken_off()
     try:
         await services.db.write(deltas.retry_failed)
     except Unavailable as error:  # a full disk can still be read from

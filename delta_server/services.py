@@ -9,6 +9,7 @@ import msgspec
 
 from delta_server.config import Config
 from delta_server.core.refusals import Refusals
+from delta_server.storage.backup_stream import BackupStream
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Clock, Database
 from delta_server.storage.eventlog import EventLog
@@ -57,6 +58,7 @@ class Services(msgspec.Struct, frozen=True):
     contents_changed: Signal
     """Contents were added or removed: deltas are to be computed."""
     live: Live
+    backups: BackupStream
     erasures_requested: Signal
     """Somebody asked for a person to be erased."""
     refusals: Refusals = msgspec.field(default_factory=Refusals)

@@ -17,6 +17,7 @@ ORDER = ["core", "config", "logging", "storage", "tasks", "services", "http", "f
 FEATURES = [
     *("accounts", "projects", "endpoints", "contents", "fields", "deltas", "snapshots", "history"),
     *("profiles", "events", "analytics", "behaviour", "statements", "users", "exports", "stream"),
+    "backups",
 ]
 TENANTS = {"account", "project", "endpoint"}
 """What a store function's second parameter may be: an integer id that its caller has been checked to own."""
@@ -158,9 +159,9 @@ def test_one_sqlite_library() -> None:
 
 
 def test_the_environment_is_read_in_config_only() -> None:
-    # serve: $NOTIFY_SOCKET, systemd's; sql: what PyInstaller tells the processes of an executable; git_history: what
+    # serve: $NOTIFY_SOCKET, systemd's; child: what PyInstaller tells the processes of an executable; git_history: what
     # git is started with
-    allowed = {"config.py", "cli/serve.py", "cli/git_history.py", "storage/events/sql.py"}
+    allowed = {"config.py", "cli/serve.py", "cli/git_history.py", "storage/child.py"}
     readers = [
         f"{_name(path)}:{node.lineno}"
         for path in FILES

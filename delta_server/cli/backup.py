@@ -12,18 +12,22 @@ from rich.progress import Progress as Bars
 
 from delta_server.cli.options import with_config, with_database
 from delta_server.config import Config
-from delta_server.storage.backup import Progress, back_up
+from delta_server.storage.backup import Progress, back_up, back_up_into
 from delta_server.storage.backup import restore as restore_database
 from delta_server.storage.sqlite import DATABASE_NAME
 
 
-@click.command(help="Write all that is stored to FILE, compressed (zstd), also while the server runs.")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.command(help="Write all that is stored to FILE (- is stdout), compressed (zstd), also while the server runs.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @with_database
 def backup(config: Config, file: Path, overwrite: bool) -> None:
+    database, wal_bytes = config.storage.data_dir / DATABASE_NAME, config.storage.wal_bytes
     with _progress() as progress:
-        done = back_up(config.storage.data_dir / DATABASE_NAME, file, progress=progress, overwrite=overwrite)
+        if str(file) == "-":
+            back_up_into(database, sys.stdout.buffer, progress=progress, wal_bytes=wal_bytes)
+            return
+        done = back_up(database, file, progress=progress, wal_bytes=wal_bytes, overwrite=overwrite)
     click.echo(f"{file}: {done.backup_bytes / 1e6:.1f} MB, a database of {done.database_bytes / 1e6:.1f} MB, verified")
 
 

@@ -1,11 +1,12 @@
 """Who makes a request. How a key becomes a Caller is a function that app.py hands in; this layer knows no feature."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
+from litestar import Request
 
-from delta_server.core.errors import Forbidden, Unauthorized
+from delta_server.core.errors import Forbidden, Unauthorized, Unavailable
 from delta_server.http.asgi import Headers
 from delta_server.http.guards import Access
 
@@ -100,3 +101,12 @@ def check(caller: Caller, access: Access) -> None:
             f"the key lacks the scope {access.scope}: use a key that has it; POST /v1/auth/api-keys makes one with an "
             f"admin key, `delta-server key create --scope {access.scope}` while the server is stopped"
         )
+
+
+def is_allowed(request: Request[Any, Any, Any]) -> bool:
+    """Whether the request's key would be let in now: for answers that take long."""
+    try:
+        request.app.state.authenticate(key_of(list(request.scope["headers"])))
+    except (Unauthorized, Unavailable):  # Unavailable: the server is going down
+        return False
+    return True

@@ -43,6 +43,7 @@ GUARDS: dict[tuple[str, str], Access] = {
     ("GET", "/healthz/details"): SERVER,
     ("GET", "/v1/health"): PUBLIC,
     ("GET", "/metrics"): SERVER,
+    ("GET", "/v1/backup"): Access("admin", keys="account"),
     ("GET", "/"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/docs/openapi.json"): PUBLIC,

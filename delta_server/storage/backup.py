@@ -5,9 +5,10 @@ target (live_copy.py), which is checked and compressed; a target that has its na
 constant; the disk must have room for the copy and the backup.
 """
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,8 @@ WAL_BYTES = 256 << 20
 LOG_BYTES = 32 << 20
 """Of the log, what is written back at once: 0.1 s while others write, and some milliseconds while nobody does."""
 CHUNK_BYTES = 1 << 20
+COPY_NAME = "backup.copy"
+"""What is sent to a pipe, while it is sent."""
 _LEVEL = 3
 _HEADER_BYTES = 18  # of a zstd frame at most (RFC 8878 3.1.1)
 _WAL_FILES = ("-wal", "-shm", "-journal")
@@ -69,6 +72,31 @@ def back_up(
     except apsw.Error as error:
         raise BackupRefused(f"the backup was not made: {error}") from error
     return Copied(database_bytes, backup_bytes)
+
+
+def back_up_into(database: Path, out: BinaryIO, *, progress: Progress, wal_bytes: int = WAL_BYTES) -> Copied:
+    """As `back_up`, written to a pipe: the copy lies beside the database meanwhile, one at a time. It is checked, but
+    who reads must see to the backup being whole: its last bytes are a checksum."""
+    copy = database.with_name(COPY_NAME)
+    try:
+        with _alone(copy), _removed(copy):
+            _copy(database, copy, progress, wal_bytes)
+            _check(copy, progress)
+            backup_bytes = _pack(copy, out, progress)
+            return Copied(copy.stat().st_size, backup_bytes)
+    except OSError as error:
+        raise BackupRefused(f"the backup cannot be written: {error.strerror}") from error
+    except apsw.Error as error:
+        raise BackupRefused(f"the backup was not made: {error}") from error
+
+
+def forget_broken_off(database: Path) -> None:
+    """Delete the copy of a `back_up_into` that ended by force, or with the machine."""
+    copy = database.with_name(COPY_NAME)
+    with suppress(BackupRefused):
+        if copy.exists():
+            with _alone(copy), _removed(copy):
+                pass
 
 
 def restore(source: Path, data_dir: Path, name: str, *, progress: Progress, overwrite: bool = False) -> int:
@@ -139,13 +167,21 @@ def _quoted(path: Path) -> str:
 
 def _compress(source: Path, target: Path, progress: Progress) -> None:
     _create(target)
+    with target.open("wb") as out:
+        _pack(source, out, progress)
+    sync_path(target)
+
+
+def _pack(source: Path, out: BinaryIO, progress: Progress) -> int:
+    """How many bytes were written."""
     size = source.stat().st_size
     packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    with source.open("rb") as whole, target.open("wb") as out, packer.stream_writer(out, size=size) as packed:
+    with source.open("rb") as whole, packer.stream_writer(out, size=size, closefd=False) as packed:
         for done, chunk in _chunks(whole):
             packed.write(chunk)
             progress("compressing", done, size)
-    sync_path(target)
+        packed.flush(zstandard.FLUSH_FRAME)
+        return int(packed.tell())
 
 
 def _compare(packed: Path, copy: Path, progress: Progress) -> None:
@@ -208,6 +244,19 @@ def _clear_way(database: Path) -> None:
 def _create(path: Path) -> None:
     path.unlink(missing_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+
+
+@contextmanager
+def _alone(copy: Path) -> Iterator[None]:
+    """Raises BackupRefused when another process makes this copy. The kernel lets go of what a killed one held."""
+    lock = os.open(copy.with_name(copy.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BackupRefused("another backup is being made: wait until it has ended") from None
+    finally:
+        os.close(lock)
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from delta_server.core.errors import Unauthorized, Unavailable
 from delta_server.features.stream import service
 from delta_server.features.stream.service import Wanted
-from delta_server.http import auth
+from delta_server.http.auth import is_allowed
 from delta_server.http.docs import example
 from delta_server.http.event_filters import split
 from delta_server.http.server import ABORT
@@ -54,21 +53,12 @@ async def stream(
             project,
             wanted,
             last,
-            is_allowed=partial(_is_allowed, request),
+            is_allowed=partial(is_allowed, request),
             abort=request.scope["state"].get(ABORT),
         ),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )
-
-
-def _is_allowed(request: Request[Any, Any, Any]) -> bool:
-    """Whether the request's key would be let in now."""
-    try:
-        request.app.state.authenticate(auth.key_of(list(request.scope["headers"])))
-    except (Unauthorized, Unavailable):  # Unavailable: the server is going down
-        return False
-    return True
 
 
 ROUTES = [stream]

@@ -5,8 +5,6 @@ question has a fresh DuckDB, so nothing of one is there for another.
 """
 
 import asyncio
-import os
-import sys
 from asyncio.subprocess import Process
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ import structlog
 from delta_server.config import Events
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
 from delta_server.core.plan import Sql
+from delta_server.storage import child
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.failures import held_too_long
 from delta_server.storage.events.sql_worker import ARGUMENT, LATE, Answered, Request, Setup, too_long
@@ -174,11 +173,11 @@ class _Worker:
 
     async def _start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *_program(),
+            *child.program(),
             ARGUMENT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=_environment(),
+            env=child.environment(),
             start_new_session=True,  # Ctrl-C is the server's to answer
         )
         try:
@@ -209,16 +208,3 @@ class _Worker:
         if code == 1:  # a traceback is on stderr
             return DeltaError("something went wrong in the server; its log has more")
         return TooCostly("the query took more memory or more time than it may: ask for less")
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of the server's, but what tells a one-file executable that it is unpacked already: otherwise each process
-    unpacks 110 MB, is two processes, and ending one leaves both there."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith("_PYI_")}
-    return kept | {"PYTHONPATH": str(Path(__file__).parents[3])}
-
-
-def _program() -> list[str]:
-    if getattr(sys, "frozen", False):
-        return [sys.executable]
-    return [sys.executable, "-m", "delta_server"]

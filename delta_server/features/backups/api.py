@@ -1,0 +1,43 @@
+"""/v1/backup: all that the server stores, as a file."""
+
+from functools import partial
+from typing import Any
+
+from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.response import Stream
+
+from delta_server.core import times
+from delta_server.features.backups import service
+from delta_server.http.auth import is_allowed
+from delta_server.http.docs import example
+from delta_server.http.leaving import while_connected
+from delta_server.services import Services
+
+_MEDIA_TYPE = "application/zstd"
+
+
+@get(
+    "/v1/backup",
+    summary="Download a backup of the whole server",
+    tags=["Health"],
+    opt=example(answer="(an SQLite file, compressed by zstd)", media_type=_MEDIA_TYPE),
+    media_type=_MEDIA_TYPE,
+)
+async def backup(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Stream:
+    """What `delta-server backup` makes and `delta-server restore` takes: everything of all accounts, in one state,
+    while the server is written to. For account keys with the scope `admin`, one at a time. Nothing is sent until the
+    copy has been made and checked; one that fails on its way, or whose key is revoked, breaks the connection."""
+    pieces = await while_connected(request, service.begun(services, partial(is_allowed, request)))
+    name = f"delta-{times.format(services.clock.now_ms())[:19].replace(':', '')}.db.zst"
+    return Stream(
+        pieces,
+        headers={
+            "content-type": _MEDIA_TYPE,
+            "content-disposition": f'attachment; filename="{name}"',
+            "cache-control": "no-store",
+        },
+    )
+
+
+ROUTES = [backup]

@@ -1,0 +1,28 @@
+"""Backups over HTTP."""
+
+from collections.abc import AsyncGenerator, Callable
+
+from delta_server.core.errors import Unauthorized
+from delta_server.services import Services
+
+
+async def begun(svc: Services, is_allowed: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+    """The file's pieces, the first of which is there: what can go wrong mostly has by then. Raises Unavailable."""
+    pieces = svc.backups.pieces()
+    try:
+        first = await anext(pieces)
+    except BaseException:
+        await pieces.aclose()
+        raise
+
+    async def all_pieces() -> AsyncGenerator[bytes, None]:
+        try:
+            yield first
+            async for piece in pieces:
+                if not is_allowed():
+                    raise Unauthorized("the key was revoked or has expired")
+                yield piece
+        finally:
+            await pieces.aclose()
+
+    return all_pieces()

@@ -1,0 +1,105 @@
+"""A backup as an answer: one at a time, made by a process of its own (backup_worker.py)."""
+
+import asyncio
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import structlog
+
+from delta_server.core.errors import Unavailable
+from delta_server.storage import child
+from delta_server.storage.backup import forget_broken_off
+from delta_server.storage.backup_worker import ARGUMENT
+from delta_server.storage.transaction import shutting_down
+
+PIECE_BYTES = 256 << 10
+UNREAD_S = 30.0
+"""A piece that is not asked for in this time ends the backup."""
+LONGEST_S = 6 * 3600.0
+
+log = structlog.get_logger("delta.backup")
+
+
+class BackupStream:
+    def __init__(self, database: Path, *, wal_bytes: int) -> None:
+        self._database = database.absolute()
+        self._wal_bytes = wal_bytes
+        self._process: Process | None = None
+        self._is_taken = False
+        self._is_stopped = False
+        self._ended: Unavailable | None = None
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Close it (`aclose`) when it is not read to its end. Raises Unavailable for a second one, and when it cannot
+        be made; then what has been sent is no whole backup."""
+        if self._is_stopped:
+            raise shutting_down()
+        if self._is_taken:
+            raise Unavailable("a backup is being made: try again when it has ended", retry_after_s=60)
+        self._is_taken, self._ended = True, None
+        longest = asyncio.get_running_loop().call_later(
+            LONGEST_S, self._end, Unavailable("a backup may take six hours: use `delta-server backup`")
+        )
+        try:
+            self._process = await _started(self._database, self._wal_bytes)
+            async for piece in self._read(self._process):
+                yield piece
+        finally:
+            longest.cancel()
+            if self._process is not None:
+                await asyncio.shield(_over(self._process))
+            self._process, self._is_taken = None, False
+
+    async def _read(self, process: Process) -> AsyncGenerator[bytes, None]:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        loop = asyncio.get_running_loop()
+        while piece := await process.stdout.read(PIECE_BYTES):
+            unread = loop.call_later(UNREAD_S, self._end, Unavailable(f"nothing was read for {UNREAD_S:.0f} s"))
+            try:
+                yield piece
+            finally:
+                unread.cancel()
+            if self._ended is not None:
+                raise self._ended
+        said = (await process.stderr.read()).decode(errors="replace").strip()
+        if code := await process.wait():
+            log.error("a backup was not made", exit_code=code, said=said)
+            last = said.splitlines()[-1] if code == 1 and said else f"its process ended with {code}"
+            raise self._ended or Unavailable(f"the backup was not made: {last}", retry_after_s=60)
+
+    def stop(self) -> None:
+        """The server goes down: the one that is being made ends, and there is none after it."""
+        self._is_stopped = True
+        self._end(shutting_down())
+
+    def forget_broken_off(self) -> None:
+        """Before any is made."""
+        forget_broken_off(self._database)
+
+    def _end(self, reason: Unavailable) -> None:
+        self._ended = reason
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+
+async def _started(database: Path, wal_bytes: int) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *child.program(),
+        ARGUMENT,
+        str(database),
+        str(wal_bytes),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=child.environment(),
+        start_new_session=True,  # Ctrl-C is the server's to answer
+    )
+
+
+async def _over(process: Process) -> None:
+    """Ended, and nothing of it left."""
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
