@@ -15,7 +15,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 ORDER = ["core", "config", "logging", "storage", "tasks", "services", "http", "features", "app", "cli", "__main__"]
 FEATURES = [
-    *("accounts", "projects", "endpoints", "contents", "fields", "deltas", "snapshots", "history"),
+    *("accounts", "projects", "endpoints", "contents", "fields", "lives", "deltas", "snapshots", "history"),
     *("profiles", "events", "analytics", "behaviour", "statements", "users", "exports", "stream"),
     "backups",
 ]

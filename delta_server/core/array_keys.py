@@ -114,7 +114,7 @@ def plain(
         return None
     smaller = min(len(before), len(after))
     stale: Key | None = None
-    for name in _identifiers(first, rules):
+    for name in identifiers(first, rules):
         old = unique_column(before, (name,))
         new = None if old is None else unique_column(after, (name,))
         if old is None or new is None:
@@ -162,7 +162,7 @@ def found(sides: Sides) -> Key | None:
     """The best key of the leftovers, None where there is none, or where they are not objects."""
     if any(raw[0] != slices.OPEN_OBJECT for left in (sides.left_before, sides.left_after) for raw in left):
         return None
-    if key := _surely(sides, _identifiers(sides.left_before[0], sides.rules)):
+    if key := _surely(sides, identifiers(sides.left_before[0], sides.rules)):
         return key
     return best_single(sides) or _best_group(sides)
 
@@ -213,7 +213,7 @@ def _of_elements(elements: list[msgspec.Raw], rules: Rules | None) -> Fields | N
     return key.fields if key else None
 
 
-def _identifiers(raw: bytes, rules: Rules | None) -> list[str]:
+def identifiers(raw: bytes, rules: Rules | None) -> list[str]:
     """The members whose names are those of identifiers; only if there are none, those of the objects inside."""
     if len(raw) <= _REMEMBERED_BYTES and (rules is None or not rules.ignores_below):
         return _plain_identifiers(raw)

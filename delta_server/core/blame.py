@@ -50,12 +50,12 @@ class Place(msgspec.Struct, frozen=True, eq=False):
 
     def path(self) -> str:
         """From the root of the search, `` for the root itself."""
-        return "".join(f"/{place._step()}" for place in self._line())
+        return "".join(f"/{place.step()}" for place in self._line())
 
     def spot(self) -> Spot:
         return tuple(place.number for place in self._line())
 
-    def _step(self) -> str:
+    def step(self) -> str:
         if self.fields is None:
             return pointer.escape(str(self.key))
         step = pointer.key_step(self.fields, self.raw)

@@ -50,6 +50,16 @@ _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
 
 
+def is_scalar(text: str) -> bool:
+    """Whether an unquoted value in a step by key spells a number, true, false or null."""
+    return _SCALAR.fullmatch(text) is not None
+
+
+def is_index(text: str) -> bool:
+    """Whether a step may be the place of an element in an array."""
+    return _INDEX.fullmatch(text) is not None
+
+
 def escape(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1") if "~" in name or "/" in name else name
 

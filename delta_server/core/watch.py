@@ -23,10 +23,22 @@ _ANY = "*"
 
 def places(steps: Sequence[Step], settings: DiffSettings) -> list[Place] | None:
     """The places whose patterns must be watched, None when patterns do not tell: every version must be looked at."""
-    if not steps or len(steps) > MAX_STEPS:
+    watched = _places(steps) if steps else None
+    return None if watched is None or _hides(settings, watched) else watched
+
+
+def is_told(steps: Sequence[Step], settings: DiffSettings) -> bool:
+    """Whether deltas tell of every change at the path and under it."""
+    watched = _places(steps)
+    return watched is not None and not _hides(settings, watched)
+
+
+def _places(steps: Sequence[Step]) -> list[Place] | None:
+    """None for too many."""
+    if len(steps) > MAX_STEPS:
         return None
     watched = list(islice(_watched(steps, ()), MAX_PLACES + 1))
-    return None if len(watched) > MAX_PLACES or _hides(settings, watched) else watched
+    return None if len(watched) > MAX_PLACES else watched
 
 
 def _watched(steps: Sequence[Step], above: Place) -> Iterator[Place]:

@@ -7,12 +7,13 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from delta_server.core import found_keys, patterns
+from delta_server.core import found_keys, lives, patterns
 from delta_server.core.diff import Difference, DiffSettings, KnownKeys, diff
 from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import store
 from delta_server.features.deltas.rows import TYPES, Computed, FieldCount, Job, Note, SchemaChange, Summary
+from delta_server.features.lives import service as life_index
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -143,7 +144,10 @@ async def _computed(
 def summarise(before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys = ()) -> Summary | None:
     """What is stored of a difference; None without any."""
     difference = diff(before, after, settings, known)
-    return None if difference.kind == "none" else summary_of(difference)
+    if difference.kind == "none":
+        return None
+    entries = lives.encoded(lives.of(difference, settings, known))
+    return msgspec.structs.replace(summary_of(difference), lives=entries)
 
 
 def summary_of(difference: Difference) -> Summary:
@@ -177,7 +181,9 @@ def _bits(types: Iterable[str]) -> int:
 
 async def _put(svc: Services, endpoint: int, done: Sequence[Computed]) -> int:
     """How many left the queue."""
-    return sum([await svc.db.write(store.put, endpoint, part) for part in _parts(done)])
+    left = sum([await svc.db.write(store.put, endpoint, part) for part in _parts(done)])
+    await life_index.fold(svc, endpoint)
+    return left
 
 
 def _parts(done: Sequence[Computed]) -> Iterator[Sequence[Computed]]:

@@ -24,7 +24,7 @@ from delta_server.storage.database import Row, Tx
 from delta_server.storage.walk import together
 
 SCAN_LIMIT = 20_000
-"""Deltas one list request looks at before it answers with what it found and a cursor."""
+"""Deltas one list request looks at before it answers with what it found, if that is anything, and a cursor."""
 SEARCH_S = 1.5
 """A list whose rows are found by reading documents ends after this, once it has one."""
 FIRST_DOUBTS, MOST_DOUBTS = 16, 256
@@ -105,7 +105,8 @@ class _Part(msgspec.Struct, frozen=True):
 async def page(
     svc: Services, project: int, endpoint: EndpointRef | None, span: Span, *, limit: int, filter: Filter
 ) -> Found:
-    """Up to `limit` deltas of one endpoint, or of the project in order of time, that match `filter`."""
+    """Up to `limit` deltas of one endpoint, or of the project in order of time, that match `filter`: at least one, or
+    `next` is None."""
     ends_at, doubts = time.monotonic() + SEARCH_S, FIRST_DOUBTS
     found: list[_Candidate] = []
     while True:
@@ -115,7 +116,7 @@ async def page(
             if len(found) == limit:
                 return Found([one.delta for one in found], found[-1].position)
             found.append(candidate)
-        if part.next is None or part.is_long or time.monotonic() >= ends_at:
+        if part.next is None or (found and (part.is_long or time.monotonic() >= ends_at)):
             return Found([one.delta for one in found], part.next)
         span, doubts = span.past(part.next), min(4 * doubts, MOST_DOUBTS)
 

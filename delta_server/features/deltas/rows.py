@@ -29,7 +29,8 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """`found_keys` are those of arrays, by pattern, for `store.vote`: not stored with the delta."""
+    """`found_keys` are those of arrays, by pattern, for `store.vote`; `lives` are the entries of the index of lives.
+    Neither is stored with the delta."""
 
     kind: str
     added: int
@@ -41,6 +42,7 @@ class Summary(msgspec.Struct, frozen=True):
     schema_changes: Sequence[SchemaChange] = ()
     notes: Sequence[Note] = ()
     found_keys: Mapping[str, Fields] = {}
+    lives: bytes = b""
 
     @property
     def changes_count(self) -> int:

@@ -15,6 +15,7 @@ from delta_server.core.span import Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Note, SchemaChange, Summary
 from delta_server.features.fields import service as fields
+from delta_server.features.lives import service as lives
 from delta_server.storage import walk as walks
 from delta_server.storage.database import Row, Tx
 
@@ -122,11 +123,15 @@ def retry_failed(tx: Tx) -> None:
 
 
 def requeue(tx: Tx, limit: int) -> bool:
-    """Queue the next `limit` contents of an endpoint with new diff settings, newest first; False if there is none."""
-    row = tx.one("SELECT id, recompute_before FROM endpoint WHERE recompute_before IS NOT NULL LIMIT 1")
+    """Queue the next `limit` contents of an endpoint with new diff settings, or with deltas from before there was an
+    index of lives, newest first; False if there is none."""
+    row = tx.one(
+        """SELECT id, coalesce(recompute_before, reindex_before), recompute_before IS NULL FROM endpoint
+           WHERE recompute_before IS NOT NULL OR reindex_before IS NOT NULL ORDER BY recompute_before IS NULL LIMIT 1"""
+    )
     if row is None:
         return False
-    endpoint, before = row
+    endpoint, before, only_index = row
     rows = tx.all(
         """SELECT id, captured_at FROM content WHERE endpoint = ? AND dead = 0 AND captured_at < ?
            ORDER BY captured_at DESC LIMIT ?""",
@@ -135,7 +140,7 @@ def requeue(tx: Tx, limit: int) -> bool:
         limit,
     )
     if not rows:
-        tx.run("UPDATE endpoint SET recompute_before = NULL WHERE id = ?", endpoint)
+        tx.run("UPDATE endpoint SET recompute_before = NULL, reindex_before = NULL WHERE id = ?", endpoint)
         return True
     oldest = rows[-1][1]
     tx.run(
@@ -144,7 +149,8 @@ def requeue(tx: Tx, limit: int) -> bool:
         oldest,
         before,
     )
-    tx.run("UPDATE endpoint SET recompute_before = ? WHERE id = ?", oldest, endpoint)
+    done = "reindex_before" if only_index else "recompute_before"
+    tx.run(f"UPDATE endpoint SET {done} = ? WHERE id = ?", oldest, endpoint)
     return True
 
 
@@ -162,6 +168,7 @@ def put(tx: Tx, endpoint: int, done: Sequence[Computed]) -> int:
         tx.run("UPDATE content SET pending = ? WHERE id = ?", state, computed.job.content)
     for job, summary in summaries:
         _insert(tx, job, summary, counted[job.captured_at])
+    lives.put(tx, endpoint, {c.job.captured_at: c.summary.lives if c.summary else b"" for c in valid})
     return len(valid)
 
 
@@ -208,22 +215,27 @@ def _remove(tx: Tx, endpoint: int, content: int) -> list[tuple[int, dict[int, in
     captured_at, kind, blob = row
     flat = _decoded(blob).ids_and_counts
     tx.run("DELETE FROM delta WHERE content = ?", content)
+    lives.put(tx, endpoint, {captured_at: b""})
     if KINDS[kind] == "content":
         tx.run("UPDATE endpoint SET content_deltas = content_deltas - 1 WHERE id = ?", endpoint)
     return [(captured_at, dict(zip(flat[::2], flat[1::2], strict=True)))]
 
 
 def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
-    """Delete up to `limit` rows of a deleted endpoint: of the field index, else the deltas of its first contents.
+    """Delete up to `limit` rows of a deleted endpoint: of the indexes, else the deltas of its first contents.
 
     False when these have none: once they are gone too, the deltas of the next come first. A dead content has none.
     """
-    return fields.delete_some(tx, endpoint, limit) or bool(
-        tx.run(
-            "DELETE FROM delta WHERE content IN"
-            " (SELECT id FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at, id LIMIT ?)",
-            endpoint,
-            limit,
+    return (
+        fields.delete_some(tx, endpoint, limit)
+        or lives.delete_some(tx, endpoint, limit)
+        or bool(
+            tx.run(
+                "DELETE FROM delta WHERE content IN"
+                " (SELECT id FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at, id LIMIT ?)",
+                endpoint,
+                limit,
+            )
         )
     )
 

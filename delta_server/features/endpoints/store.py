@@ -63,8 +63,8 @@ def insert(
 ) -> Endpoint:
     uid = tx.new_id()
     endpoint = tx.insert(
-        "INSERT INTO endpoint (uid, project, name, description, diff, retention, diff_version, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)",
+        "INSERT INTO endpoint (uid, project, name, description, diff, retention, diff_version, created_at, updated_at,"
+        " reindex_before) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, NULL)",
         uid,
         project,
         name,

@@ -46,7 +46,7 @@ async def get_history(
     cursor: CursorText = None,
 ) -> Response[History]:
     """One row for each change within `from` and `to`, with the snapshot in which it appeared. A long search may stop
-    before it has `limit` rows; `has_more` is true then."""
+    before it has `limit` rows, but not before it has one; `has_more` is true then."""
     of = endpoints.resolve(services, project, endpoint)
     span = spans.span(_HISTORY, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     found = await service.history(services, of, path, span, limit=limit)

@@ -20,7 +20,8 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """With `has_more` and few rows the search was stopped for its length: go on with `next_cursor`."""
+    """With `has_more` and few rows the search was stopped for its length: go on with `next_cursor`. Only the last page
+    may be empty."""
 
     path: str
     data: list[Change]

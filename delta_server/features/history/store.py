@@ -1,5 +1,7 @@
 """Reading along an endpoint's contents: which may differ at a place, the fields that change, sizes and counts."""
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec.structs import replace
 
@@ -51,6 +53,9 @@ _PASSED = """
 SELECT c.captured_at, c.id, c.size, c.pending = 1 OR d.content IS NULL OR d.moved > 0
 FROM content c LEFT JOIN delta d ON d.content = c.id
 WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?"""
+_AT_ONCE = 16
+_PASSED_AT = f"""{_PASSED.partition("WHERE")[0]}
+WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at IN ({", ".join("?" * _AT_ONCE)})"""
 _DOWN = f"{_PASSED} AND NOT (c.captured_at = ? AND c.id >= ?) ORDER BY c.captured_at DESC, c.id DESC LIMIT ?"
 _UP = f"{_PASSED} AND NOT (c.captured_at = ? AND c.id <= ?) ORDER BY c.captured_at, c.id LIMIT ?"
 
@@ -59,6 +64,16 @@ def passed(tx: Tx, endpoint: int, span: Span, limit: int) -> list[Passed]:
     """The next `limit` contents along `span`."""
     rows = tx.all(_DOWN if span.descending else _UP, endpoint, *span.bounds(), limit)
     return [Passed(at, content, size, bool(sure)) for at, content, size, sure in rows]
+
+
+def passed_at(tx: Tx, endpoint: int, times: Sequence[int]) -> dict[int, Passed]:
+    """By time, the contents captured then."""
+    found: dict[int, Passed] = {}
+    for begin in range(0, len(times), _AT_ONCE):
+        some = times[begin : begin + _AT_ONCE]
+        rows = tx.all(_PASSED_AT, endpoint, *some, *[None] * (_AT_ONCE - len(some)))
+        found.update({row[0]: Passed(row[0], row[1], row[2], bool(row[3])) for row in rows})
+    return found
 
 
 def settings_version(tx: Tx, endpoint: int) -> int | None:

@@ -1,17 +1,23 @@
 """Walking along an endpoint's versions, looking only at those in which the value at a path may have changed.
 
-A walk goes in chunks. Of a stretch of the timeline the field index says which contents may differ at the path from the
-ones before them; those are read, and the one before the oldest of them as well. Between two of them the value stays,
-so it is known for the whole stretch. Where the index cannot tell (core/watch.py), all contents are looked at.
+A walk goes in chunks. The index of lives says at which times the value may have changed; of the contents of those times
+the ones are read whose value it does not know, and the one before the oldest of them as well. Between two of them the
+value stays, so it is known for the whole chunk.
+While that index is not whole, the field index says which contents of a stretch of the
+timeline may differ at the path. Where no index can tell (core/watch.py), all contents are looked at.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
+import structlog
 
-from delta_server.core import halves, pointer, watch
+from delta_server.core import halves, lives, pointer, records, watch
 from delta_server.core.errors import Conflict, NotFound
 from delta_server.core.pointer import Step
+from delta_server.core.records import Target
 from delta_server.core.span import Position, Span
 from delta_server.core.watch import Place
 from delta_server.features.contents import service as contents
@@ -19,6 +25,7 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.fields import service as field_index
 from delta_server.features.history import store
 from delta_server.features.history.store import Passed
+from delta_server.features.lives import service as life_index
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -34,35 +41,65 @@ MAX_FIELDS = 64
 BATCH_BYTES = 4 << 20
 """Resolved at a time on a thread."""
 
+FEW_DOUBTS = 16
+"""So many contents are read rather than asked the field index about."""
+
+SEARCH_S = 1.5
+"""A request searches so long, then answers with what it found, if that is anything, and where to go on."""
+
+log = structlog.get_logger()
+
+
+class Deadline:
+    """When a search ends. At least one step is always made."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic() + SEARCH_S
+
+    @property
+    def passed(self) -> bool:
+        return time.monotonic() >= self._at
+
 
 class Walk(msgspec.Struct, frozen=True):
-    """`watched` is None when all contents must be looked at."""
+    """`watched` is None when all contents must be looked at, `targets` when the index of lives is of no use."""
 
     endpoint: int
     steps: tuple[Step, ...]
     watched: list[Place] | None
     diff_version: int
+    targets: list[Target] | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """`visits` along the walk; `before` is the content before the oldest; `next` is where to go on, None at the end."""
+    """`visits` along the walk; `before` is the content before the oldest; `next` is where to go on, None at the end.
+    `known`: by content, the values that need not be read, of those in which it surely changed."""
 
     visits: list[Passed]
     before: int | None
     next: Position | None
+    known: dict[int, bytes] = {}
 
 
 class Version(msgspec.Struct, frozen=True):
-    """A content, the slice at the path in it and in the content before it; None where there is nothing."""
+    """A content, the slice at the path in it and in the content before it; None where there is nothing.
+    `is_change`: surely one, and `value_before` may not have been looked for."""
 
     at: Passed
     value: bytes | None
     value_before: bytes | None
+    is_change: bool = False
 
 
 def walk(endpoint: EndpointRef, steps: tuple[Step, ...], *, use_index: bool = True) -> Walk:
     watched = watch.places(steps, endpoint.diff) if use_index else None
-    return Walk(endpoint.id, steps, watched, endpoint.diff_version)
+    targets = None if watched is None else records.targets(steps)
+    return Walk(endpoint.id, steps, watched, endpoint.diff_version, targets)
+
+
+def to_look_at(walk: Walk) -> Walk:
+    """The walk that reads what a version has and what the one before it has, whatever an index knows of that."""
+    return msgspec.structs.replace(walk, targets=None)
 
 
 async def read(svc: Services, walk: Walk, span: Span, *, visits: int) -> tuple[list[Version], Position | None]:
@@ -74,16 +111,75 @@ async def read(svc: Services, walk: Walk, span: Span, *, visits: int) -> tuple[l
     if not chunk.visits:
         return [], chunk.next
     rising = chunk.visits[::-1] if span.descending else chunk.visits
-    wanted = [visit.content for visit in rising]
-    if chunk.before is None:
-        values = [None, *await _values(svc, walk, wanted)]
-    else:
-        values = await _values(svc, walk, [chunk.before, *wanted])
-    versions = [Version(visit, values[n + 1], values[n]) for n, visit in enumerate(rising)]
+    wanted = [visit.content for visit in rising if visit.content not in chunk.known]
+    if chunk.before is not None:
+        wanted.insert(0, chunk.before)
+    read = dict(zip(wanted, await values(svc, walk, wanted), strict=True))
+    versions: list[Version] = []
+    before = None if chunk.before is None else read[chunk.before]
+    for visit in rising:
+        known = chunk.known.get(visit.content)
+        value = read[visit.content] if known is None else None if known == lives.ABSENT else known
+        versions.append(Version(visit, value, before, known is not None))
+        before = value
     return versions[::-1] if span.descending else versions, chunk.next
 
 
 def _chunk(tx: Tx, walk: Walk, span: Span, limit: int) -> Chunk:
+    if walk.targets is not None and is_indexed(tx, walk):
+        try:
+            return _chunk_of_lives(tx, walk, walk.targets, span, limit)
+        except life_index.Damaged as error:
+            log.error("the index of lives is damaged", endpoint=walk.endpoint, reason=str(error))
+    return _chunk_of_fields(tx, walk, span, limit)
+
+
+def is_indexed(tx: Tx, walk: Walk) -> bool:
+    """Whether all deltas were computed with the endpoint's settings and are in the index of lives."""
+    return store.settings_version(tx, walk.endpoint) == walk.diff_version and life_index.is_whole(tx, walk.endpoint)
+
+
+def _chunk_of_lives(tx: Tx, walk: Walk, targets: Sequence[Target], span: Span, limit: int) -> Chunk:
+    length = limit * STRETCH
+    seen = life_index.changes(tx, walk.endpoint, targets, span, length)
+    at = store.passed_at(tx, walk.endpoint, [each.at for each in seen])
+    known = {at[each.at].content: each.value for each in seen if each.value is not None and each.at in at}
+    passed = [at[each.at] for each in seen if each.at in at]
+    if len(passed) - len(known) > FEW_DOUBTS:
+        passed = _perhaps_changed(tx, walk, passed, known)
+    visits, stopped = _visits(passed, known, limit)
+    next = stopped
+    if stopped is None and len(seen) == length:
+        last = at.get(seen[-1].at)
+        next = (seen[-1].at, 0) if last is None else last.position
+    if not visits:
+        return Chunk([], None, next)
+    oldest = visits[-1 if span.descending else 0]
+    before = None if oldest.content in known else contents.before(tx, walk.endpoint, oldest.position)
+    return Chunk(visits, None if before is None else before.id, next, known)
+
+
+def _perhaps_changed(tx: Tx, walk: Walk, passed: Sequence[Passed], known: Mapping[int, bytes]) -> list[Passed]:
+    """Those of which the field index does not rule out that the value changed."""
+    fields = _fields(tx, walk)
+    if fields is None:
+        return list(passed)
+    first_ms, last_ms = sorted((passed[0].captured_at, passed[-1].captured_at))
+    changed = field_index.between(tx, walk.endpoint, fields, first_ms, last_ms)
+    return [each for each in passed if each.content in known or each.sure or each.captured_at in changed]
+
+
+def _visits(passed: Sequence[Passed], known: Mapping[int, bytes], limit: int) -> tuple[list[Passed], Position | None]:
+    """The first of them, and where to go on, None if that is all."""
+    size = 0
+    for number, content in enumerate(passed):
+        size += 0 if content.content in known else content.size
+        if number and (number == limit or size > CHUNK_BYTES):
+            return list(passed[:number]), passed[number - 1].position
+    return list(passed), None
+
+
+def _chunk_of_fields(tx: Tx, walk: Walk, span: Span, limit: int) -> Chunk:
     fields = _fields(tx, walk)
     length = limit if fields is None else limit * STRETCH
     passed = store.passed(tx, walk.endpoint, span, length)
@@ -124,8 +220,9 @@ def _fields(tx: Tx, walk: Walk) -> set[int] | None:
     return found
 
 
-async def _values(svc: Services, walk: Walk, wanted: Sequence[int]) -> list[bytes | None]:
-    values: list[bytes | None] = []
+async def values(svc: Services, walk: Walk, wanted: Sequence[int]) -> list[bytes | None]:
+    """What is at the path in some contents. Raises Conflict when one vanished meanwhile."""
+    found: list[bytes | None] = []
     batch: list[bytes] = []
     size = 0
     try:
@@ -133,11 +230,11 @@ async def _values(svc: Services, walk: Walk, wanted: Sequence[int]) -> list[byte
             batch.append(body)
             size += len(body)
             if size >= BATCH_BYTES:
-                values += await svc.spare_cpu(_resolve, batch, walk.steps)
+                found += await svc.spare_cpu(_resolve, batch, walk.steps)
                 batch, size = [], 0
     except NotFound:
         raise Conflict("the endpoint's history was rewritten while it was read: ask again") from None
-    return values + await svc.spare_cpu(_resolve, batch, walk.steps)
+    return found + await svc.spare_cpu(_resolve, batch, walk.steps)
 
 
 def _resolve(bodies: Sequence[bytes], steps: tuple[Step, ...]) -> list[bytes | None]:
@@ -145,3 +242,21 @@ def _resolve(bodies: Sequence[bytes], steps: tuple[Step, ...]) -> list[bytes | N
         return [halves.hidden(body) for body in bodies]
     found = [halves.reading(lambda body: pointer.resolve(body, steps), body) for body in bodies]
     return [None if raw is None else bytes(raw) for raw in found]
+
+
+class _At(Protocol):
+    @property
+    def captured_at(self) -> int: ...
+    @property
+    def content(self) -> int: ...
+
+
+def first_snapshots(tx: Tx, endpoint: int, found: Sequence[_At]) -> dict[int, bytes]:
+    """By content, the ids of the snapshots they first appeared in. Raises Conflict when one vanished meanwhile."""
+    uids: dict[int, bytes] = {}
+    for at in found:
+        uid = uids.get(at.content) or store.first_snapshot(tx, endpoint, at.captured_at)
+        if uid is None:
+            raise Conflict("the endpoint's history was rewritten while it was read: ask again")
+        uids[at.content] = uid
+    return uids

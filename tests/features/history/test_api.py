@@ -10,7 +10,7 @@ from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.schemas import EndpointChange
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.history import service
+from delta_server.features.history import walk
 from tests.conftest import Keys, bearer
 from tests.features.history import timelines
 from tests.features.history.timelines import Version
@@ -235,7 +235,7 @@ async def test_pages_of_blame(
     client: httpx.AsyncClient, keys: Keys, prices: EndpointRef, monkeypatch: pytest.MonkeyPatch, search_s: float
 ) -> None:
     whole = await get(client, keys, "prices/blame")
-    monkeypatch.setattr(service, "SEARCH_S", search_s)
+    monkeypatch.setattr(walk, "SEARCH_S", search_s)
     leaves: list[Any] = []
     cursor: dict[str, str] = {}
     while True:

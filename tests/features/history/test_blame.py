@@ -12,7 +12,7 @@ from delta_server.core import pointer, times
 from delta_server.core.errors import NotFound
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.history import service
+from delta_server.features.history import service, walk
 from delta_server.features.history.service import Resume
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
@@ -160,7 +160,7 @@ async def test_a_search_that_takes_too_long_goes_on_with_a_cursor(
     varied = random_versions(random.Random(5), 90)
     versions = [Version(at, b'{"fixed":[1],' + body[1:]) for at, body in map(msgspec.structs.astuple, varied)]
     await timelines.fill(services, endpoint, versions)
-    monkeypatch.setattr(service, "SEARCH_S", 0)
+    monkeypatch.setattr(walk, "SEARCH_S", 0)
     first = await service.blame(services, endpoint, "", limit=1000)
     assert not first.complete
     assert first.next is not None
@@ -188,7 +188,7 @@ async def test_what_is_not_there(services: Services) -> None:
 
 
 async def test_a_search_stops_between_two_versions(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "SEARCH_S", 0)
+    monkeypatch.setattr(walk, "SEARCH_S", 0)
     endpoint = await timelines.endpoint_named(services, "e")
     versions = [Version(1000 * (n + 1), b'{"a":1,"b":%d}' % (n == 5)) for n in range(6)]
     await timelines.fill(services, endpoint, versions)

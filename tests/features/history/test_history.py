@@ -124,7 +124,7 @@ async def test_a_search_that_takes_too_long_goes_on_with_a_cursor(
     endpoint = await timelines.endpoint_named(services, "e")
     versions = [Version(1000 * n, b'{"a":%d,"n":%d}' % (n // 80, n)) for n in range(1, 200)]
     await timelines.fill(services, endpoint, versions)
-    monkeypatch.setattr(service, "SEARCH_S", 0)
+    monkeypatch.setattr(walk, "SEARCH_S", 0)
     found = await service.history(services, endpoint, "/a", UP, limit=100)
     assert len(found.changes) == 1
     assert found.next is not None

@@ -1,0 +1,300 @@
+"""Blame: since when each leaf of a document has its value.
+
+The index of lives tells of most leaves when they changed last, and of all others the versions in which they may have;
+those are looked at, newest first, until all leaves have been seen to change (core/blame.py). Where it does not tell,
+all versions are, in which something may have changed under the path.
+"""
+
+from collections.abc import Sequence
+from itertools import islice
+
+import msgspec
+import structlog
+
+from delta_server.core import blame as core_blame
+from delta_server.core import halves, ids, pointer, records, times, watch
+from delta_server.core.blame import Place, Search, Spot
+from delta_server.core.diff_settings import KnownKeys
+from delta_server.core.errors import BadRequest, Invalid, NotFound
+from delta_server.core.life_search import LeafSearch
+from delta_server.core.pointer import Step
+from delta_server.core.records import Target
+from delta_server.core.span import Position, Span
+from delta_server.features.contents import service as contents
+from delta_server.features.deltas import service as deltas
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.history import store
+from delta_server.features.history import walk as walks
+from delta_server.features.history.schemas import Leaf
+from delta_server.features.history.walk import Deadline, Version, Walk
+from delta_server.features.lives import service as life_index
+from delta_server.features.snapshots import service as snapshots
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+log = structlog.get_logger()
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """Where a blame goes on: the content it is about, its leaves from the one at `first` on.
+
+    While `count` leaves from there are still searched for, `left` has a bit for each of them that is, and `after` is
+    the position the search came to.
+    """
+
+    content: int
+    first: Spot
+    count: int
+    left: bytes
+    after: Position
+
+
+class Blamed(msgspec.Struct, frozen=True):
+    """`snapshot` and `captured_at` are those of the document looked at; `next` is None at the end."""
+
+    snapshot: bytes
+    captured_at: int
+    leaves: list[Leaf]
+    complete: bool
+    next: Resume | None
+
+
+class Way(msgspec.Struct, frozen=True):
+    """A search on its way back through the versions from `after` on."""
+
+    walk: Walk
+    search: Search
+    after: Position
+    deadline: Deadline
+
+
+Ended = tuple[dict[int, store.Passed], Position | None]
+"""By leaf, the content that gave it its value; and where the search stopped, None when nothing is left."""
+
+
+async def blame(
+    svc: Services,
+    endpoint: EndpointRef,
+    path: str,
+    *,
+    limit: int,
+    snapshot_id: str | None = None,
+    time_ms: int | None = None,
+    resume: Resume | None = None,
+) -> Blamed:
+    """For up to `limit` leaves at and under `path`, the snapshot since which each has its value.
+
+    Looked at is a snapshot by id, the one in force at `time_ms`, or the latest. Raises Invalid, NotFound, Conflict.
+    """
+    steps = pointer.parse(path)
+    content = _content(svc, endpoint, snapshot_id, time_ms) if resume is None else resume.content
+    looked_at = svc.db.peek(contents.get, endpoint.id, content)
+    if looked_at is None or looked_at.dead:
+        raise NotFound("the snapshot is not there any more: ask again without a cursor")
+    uid = svc.db.peek(walks.first_snapshots, endpoint.id, [_Visit(looked_at.captured_at, content)])[content]
+    resume = resume or Resume(content, (), 0, b"", (looked_at.captured_at, content + 1))
+    body = await svc.spare_cpu(halves.hidden, await contents.read(svc, endpoint.id, content))
+    wanted = resume.count if resume.left else limit
+    known = deltas.known_keys(svc, endpoint.id)
+    steps = await svc.spare_cpu(core_blame.followed, body, steps, endpoint.diff, known)
+    leaves, following = await svc.spare_cpu(_leaves, body, steps, endpoint, resume.first, wanted, known)
+    if not leaves:
+        pointer.refuse_unlikely(path)
+        raise NotFound(f"there is nothing at {path} in that snapshot")
+    search = await svc.spare_cpu(_search, leaves, resume)
+    way = Way(walks.walk(endpoint, steps), search, resume.after, walks.Deadline())
+    found_at, stopped = await _search_back(
+        svc, endpoint, way, leaves, await svc.spare_cpu(records.reached, body, steps)
+    )
+    uids = await svc.db.read(walks.first_snapshots, endpoint.id, list(found_at.values()))
+    found = [_leaf(path, leaves[n], found_at[n], uids) for n in sorted(found_at)]
+    next: Resume | None = None
+    if stopped is not None:
+        next = Resume(content, leaves[0].spot(), len(leaves), _bits(search.leaves, len(leaves)), stopped)
+    elif following is not None:
+        next = Resume(content, following.spot(), 0, b"", (looked_at.captured_at, content + 1))
+    return Blamed(uid, looked_at.captured_at, found, stopped is None, next)
+
+
+class _Visit(msgspec.Struct, frozen=True):
+    captured_at: int
+    content: int
+
+
+def _content(svc: Services, endpoint: EndpointRef, snapshot_id: str | None, time_ms: int | None) -> int:
+    if snapshot_id is None:
+        return snapshots.at(svc, endpoint.project, endpoint, times.LATEST_MS if time_ms is None else time_ms).content
+    if time_ms is not None:
+        raise Invalid("give snapshot or time, not both", field="time")
+    snapshot = snapshots.get(svc, endpoint.project, snapshot_id)
+    if snapshot.endpoint != endpoint.id:
+        raise NotFound(f"{endpoint.name} has no such snapshot")
+    return snapshot.content
+
+
+def _leaves(
+    body: bytes, steps: tuple[Step, ...], endpoint: EndpointRef, first: Spot, count: int, known: KnownKeys
+) -> tuple[list[Place], Place | None]:
+    """Up to `count` leaves at and under a path from `first` on, and the one after them. Raises Invalid."""
+    found = list(islice(core_blame.leaves(body, steps, endpoint.diff, first, known), count + 1))
+    return found[:count], found[count] if len(found) > count else None
+
+
+def _search(leaves: Sequence[Place], resume: Resume) -> Search:
+    search = Search(leaves)
+    if resume.left:
+        if len(resume.left) * 8 < len(leaves):
+            raise BadRequest("the cursor does not fit: send the path it was given for", field="cursor")
+        search.drop({n for n in range(len(leaves)) if not resume.left[n // 8] >> n % 8 & 1})
+    return search
+
+
+async def _search_back(svc: Services, endpoint: EndpointRef, way: Way, leaves: Sequence[Place], base: Target) -> Ended:
+    """By the index of lives, else by looking at all versions in which something under the path may have changed."""
+    if watch.is_told(way.walk.steps, endpoint.diff):
+        wanted = {number: leaves[number] for number in way.search.leaves}
+        last = await svc.spare_cpu(LeafSearch, base, wanted)
+        plan = await svc.db.read(_plan, way, last)
+        if plan is not None:
+            return await _by_lives(svc, way, plan)
+    return await _by_walking(svc, way)
+
+
+def _leaf(path: str, leaf: Place, at: store.Passed, uids: dict[int, bytes]) -> Leaf:
+    return Leaf(
+        path + leaf.path(),
+        msgspec.Raw(halves.shown(leaf.raw)),
+        ids.text(uids[at.content]),
+        times.format(at.captured_at),
+    )
+
+
+def _bits(numbers: set[int], count: int) -> bytes:
+    bits = bytearray(-(-count // 8))
+    for number in numbers:
+        bits[number // 8] |= 1 << number % 8
+    return bytes(bits)
+
+
+# By the index of lives
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """`last`: by leaf, the content in which it changed last, for certain. `visits`, newest first: those in which some
+    leaves may have changed since, and which."""
+
+    last: dict[int, store.Passed]
+    visits: list[tuple[store.Passed, set[int]]]
+
+
+def _plan(tx: Tx, way: Way, last: LeafSearch) -> Plan | None:
+    """None where the index does not tell."""
+    if not walks.is_indexed(tx, way.walk):
+        return None
+    endpoint, (until_ms, until) = way.walk.endpoint, way.after
+    try:
+        life_index.look_back(tx, endpoint, last, until_ms)
+    except life_index.Damaged as error:
+        log.error("the index of lives is damaged", endpoint=endpoint, reason=str(error))
+        return None
+    doubts = last.doubts()
+    if doubts is None:
+        return None
+    rows = store.passed_at(tx, endpoint, sorted({*last.last.values(), *doubts}))
+    if any(at not in rows for at in last.last.values()):
+        return None
+    visits = [
+        (rows[at], doubts[at])
+        for at in sorted(doubts, reverse=True)
+        if at in rows and rows[at].position < (until_ms, until)
+    ]
+    return Plan({leaf: rows[at] for leaf, at in last.last.items()}, visits)
+
+
+async def _by_lives(svc: Services, way: Way, plan: Plan) -> Ended:
+    found: dict[int, store.Passed] = {}
+    sure = sorted(plan.last.items(), key=lambda of: of[1].position)
+    waiting, size = plan.visits, walks.FIRST_VISITS
+    while way.search.leaves and waiting:
+        some = _together(waiting[:size])
+        before = await svc.db.read(_before, way.walk.endpoint, some)
+        known = [content for content in before if content is not None]
+        values = iter(await walks.values(svc, way.walk, known[::-1]))
+        rising = [None if content is None else next(values) for content in before[::-1]]
+        seen, looked_at = await svc.spare_cpu(_look, way, sure, some, rising[::-1])
+        found |= seen
+        rest = waiting[looked_at:]
+        waiting = [(visit, leaves) for visit, leaves in rest if not leaves.isdisjoint(way.search.leaves)]
+        if found and waiting and way.deadline.passed:
+            return found, some[looked_at - 1].position
+        size = min(4 * size, walks.MOST_VISITS)
+    return found | {leaf: plan.last[leaf] for leaf in way.search.leaves if leaf in plan.last}, None
+
+
+def _together(visits: list[tuple[store.Passed, set[int]]]) -> list[store.Passed]:
+    """As many as are read at a time."""
+    size = 0
+    for number, (visit, _) in enumerate(visits):
+        size += visit.size
+        if number and size > walks.CHUNK_BYTES:
+            return [each for each, _ in visits[:number]]
+    return [visit for visit, _ in visits]
+
+
+def _before(tx: Tx, endpoint: int, visits: Sequence[store.Passed]) -> list[int | None]:
+    before = [contents.before(tx, endpoint, visit.position) for visit in visits]
+    return [None if content is None else content.id for content in before]
+
+
+def _look(
+    way: Way,
+    sure: list[tuple[int, store.Passed]],
+    visits: Sequence[store.Passed],
+    before: Sequence[bytes | None],
+) -> tuple[dict[int, store.Passed], int]:
+    """The leaves that leave the search down to the last version looked at, and how many were in time, at least one.
+    `sure` ends with the leaf that changed last; it is taken off where the search comes by."""
+    found: dict[int, store.Passed] = {}
+    for number, (visit, value) in enumerate(zip(visits, before, strict=True), 1):
+        passed: dict[int, store.Passed] = {}
+        while sure and sure[-1][1].position >= visit.position:
+            leaf, at = sure.pop()
+            if leaf in way.search.leaves:
+                passed[leaf] = at
+        if passed:
+            way.search.drop(set(passed))
+        found |= passed
+        found |= dict.fromkeys(way.search.look(value), visit)
+        if not way.search.leaves or (found and way.deadline.passed):
+            return found, number
+    return found, len(visits)
+
+
+# By walking
+
+
+async def _by_walking(svc: Services, way: Way) -> Ended:
+    span, visits = Span(after=way.after), walks.FIRST_VISITS
+    found: dict[int, store.Passed] = {}
+    while way.search.leaves:
+        versions, next = await walks.read(svc, walks.to_look_at(way.walk), span, visits=visits)
+        seen = await svc.spare_cpu(_look_at, way, versions)
+        found |= {leaf: at for at, gone in seen for leaf in gone}
+        if len(seen) < len(versions):
+            next = seen[-1][0].position
+        if next is None:
+            break
+        if found and way.search.leaves and way.deadline.passed:
+            return found, next
+        span, visits = span.past(next), min(4 * visits, walks.MOST_VISITS)
+    return found, None
+
+
+def _look_at(way: Way, versions: Sequence[Version]) -> list[tuple[store.Passed, list[int]]]:
+    """The versions that were looked at in time, at least one, and the leaves that left the search with each."""
+    seen: list[tuple[store.Passed, list[int]]] = []
+    for version in versions:
+        seen.append((version.at, way.search.look(version.value_before)))
+        if not way.search.leaves or (way.deadline.passed and any(gone for _, gone in seen)):
+            break
+    return seen
