@@ -14,8 +14,9 @@ from delta_server.storage.cache import Cache
 from delta_server.storage.database import Clock, Database
 from delta_server.storage.eventlog import EventLog
 from delta_server.storage.transaction import shutting_down
+from delta_server.tasks.lanes import Lanes
 from delta_server.tasks.live import Live
-from delta_server.tasks.signals import KeyedLocks, Signal
+from delta_server.tasks.signals import Foreground, KeyedLocks, Signal
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,5 +63,9 @@ class Services(msgspec.Struct, frozen=True):
     erasures_requested: Signal
     """Somebody asked for a person to be erased."""
     refusals: Refusals = msgspec.field(default_factory=Refusals)
+    lanes: Lanes = msgspec.field(default_factory=Lanes)
+    """By endpoint: what is to be appended to it waits here while others are, and then goes together."""
+    foreground: Foreground = msgspec.field(default_factory=Foreground)
+    """Snapshots that callers wait for."""
     keys_used: dict[int, int] = msgspec.field(default_factory=dict)
     """By API key's row, when it was last used, until the next of the periodic writes. Used on the event loop only."""

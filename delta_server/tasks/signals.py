@@ -54,3 +54,24 @@ class KeyedLocks:
                     lock = self._locks[key] = asyncio.Lock()
                 await stack.enter_async_context(lock)
             yield
+
+
+class Foreground:
+    """Counts what callers wait for, so that the background can let it go first. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._busy = 0
+        self._idle = Signal()
+
+    def __enter__(self) -> None:
+        self._busy += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._busy -= 1
+        if not self._busy:
+            self._idle.notify()
+
+    async def let_pass(self, most_s: float) -> None:
+        """Wait until no caller waits, at most `most_s`."""
+        if self._busy:
+            await self._idle.wait(most_s)

@@ -1,6 +1,6 @@
 import asyncio
 
-from delta_server.tasks.signals import KeyedLocks, Signal
+from delta_server.tasks.signals import Foreground, KeyedLocks, Signal
 
 
 async def test_a_signal_wakes_all_that_wait() -> None:
@@ -58,3 +58,20 @@ async def test_a_cancel_in_the_moment_of_a_notify_is_not_lost() -> None:
         waiting.cancel()
         await asyncio.wait({waiting})
         assert waiting.cancelled() or woken, f"swallowed {turns} turns after the notify"
+
+
+async def test_the_background_lets_pass_what_callers_wait_for() -> None:
+    foreground = Foreground()
+    await foreground.let_pass(60)
+    with foreground, foreground:
+        passing = asyncio.create_task(foreground.let_pass(60))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not passing.done()
+    await asyncio.wait_for(passing, 30)
+
+
+async def test_the_background_does_not_wait_for_ever() -> None:
+    foreground = Foreground()
+    with foreground:
+        await asyncio.wait_for(foreground.let_pass(0.001), 30)

@@ -37,6 +37,7 @@ from delta_server.features.contents.store import (
 )
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
+from delta_server.storage.database import Tx
 
 __all__ = [
     "Base",
@@ -45,6 +46,7 @@ __all__ = [
     "Frame",
     "add",
     "add_batch",
+    "add_last",
     "after",
     "at",
     "base_of",
@@ -109,6 +111,16 @@ def encode_frame(base: Base | None, body: bytes, packs: Packs) -> Frame:
         return Frame(digest(body), len(body), None, True, 1, codec.encode(None, body, level=packs.frame_level))
     data = codec.encode(base.body, body, level=packs.frame_level)
     return Frame(digest(body), len(body), base.content, False, base.depth + 1, data)
+
+
+def add_last(tx: Tx, endpoint: int, captured_at: int, frame: Frame, head: Content | None) -> Content:
+    """Add a content after all the endpoint has; `head` is the last of these, which `frame` is based on unless it stands
+    alone."""
+    assert frame.alone or head is not None, "a frame that does not stand alone follows another content"
+    base = None if frame.alone or head is None else head.id
+    [content] = store.insert_contents(tx, endpoint, [captured_at], [frame.size], [frame.hash], is_last=True)
+    store.insert_frame(tx, endpoint, content, frame.size, base, frame.data)
+    return Content(content, endpoint, captured_at, frame.size, frame.hash, None, None, dead=0)
 
 
 def remember(svc: Services, endpoint: int, content: int, body: bytes) -> None:

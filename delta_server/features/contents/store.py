@@ -97,14 +97,15 @@ def mark_dead(tx: Tx, endpoint: int, content: Content) -> None:
 
 
 def insert_contents(
-    tx: Tx, endpoint: int, times: Sequence[int], sizes: Sequence[int], hashes: Sequence[bytes]
+    tx: Tx, endpoint: int, times: Sequence[int], sizes: Sequence[int], hashes: Sequence[bytes], *, is_last: bool = False
 ) -> list[int]:
     """The new rows' ids, in order, that of their times. They and the contents after them become pending."""
-    followed = follow(tx, endpoint, (times[0], 0), limit=1)
+    followed = not is_last and follow(tx, endpoint, (times[0], 0), limit=1)
     sql = "INSERT INTO content (id, endpoint, captured_at, size, hash, dead, pending) VALUES (?, ?, ?, ?, ?, 0, 1)"
     first = tx.insert(sql, None, endpoint, times[0], sizes[0], hashes[0])
     ids = list(range(first, first + len(times)))
-    tx.many(sql, list(zip(ids, repeat(endpoint), times, sizes, hashes, strict=False))[1:])
+    if len(ids) > 1:
+        tx.many(sql, list(zip(ids, repeat(endpoint), times, sizes, hashes, strict=False))[1:])
     if followed:
         tx.many(_NEXT_PENDING, [(endpoint, at, at, content) for at, content in zip(times, ids, strict=True)])
     return ids

@@ -1,6 +1,7 @@
 """Computing deltas: behind the writes, in the order of the queue, or at once for a request that waits for one."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
@@ -22,6 +23,12 @@ logger = structlog.get_logger()
 QUEUE_PAGE = 64
 LEAST_SHARE = 4
 """Deltas computed of one endpoint before the next has its turn: one with a long queue does not keep others waiting."""
+
+PATIENCE = 4
+"""While callers store snapshots, the background computes for a fifth of the time: it lets them pass for four times as
+long as a delta took,"""
+LONGEST_PAUSE_S = 1.0
+"""but no longer than this."""
 
 WAIT_S = 30.0
 """A request waits so long for the deltas it asked for, however many they are."""
@@ -48,7 +55,7 @@ async def compute_queued(svc: Services, told: Callable[[int], None] = lambda don
     for endpoint in waiting:
         try:
             if jobs := await svc.db.read(store.queue, endpoint, share):
-                told(await _put(svc, endpoint, await _compute(svc, endpoint, jobs)))
+                told(await _put(svc, endpoint, await _compute(svc, endpoint, jobs, lets_pass=True)))
         except Unavailable as error:
             logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
             put_off.append(error)
@@ -71,10 +78,10 @@ def _jobs(tx: Tx, project: int, snapshots: Sequence[bytes]) -> list[Job]:
     return sorted(jobs, key=lambda job: (job.endpoint, job.captured_at))
 
 
-async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job]) -> list[Computed]:
+async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job], *, lets_pass: bool = False) -> list[Computed]:
     """With the keys of arrays that earlier deltas of the endpoint found; those that these find are remembered too."""
     votes = svc.db.peek(store.votes, endpoint)
-    done = await _compute_run(svc, endpoint, jobs, found_keys.known(votes))
+    done = await _compute_run(svc, endpoint, jobs, found_keys.known(votes), lets_pass=lets_pass)
     found = [computed.summary.found_keys for computed in done if computed.summary and computed.summary.found_keys]
     new = votes
     for keys in found:
@@ -84,7 +91,9 @@ async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job]) -> list[Co
     return done
 
 
-async def _compute_run(svc: Services, endpoint: int, jobs: Sequence[Job], known: KnownKeys) -> list[Computed]:
+async def _compute_run(
+    svc: Services, endpoint: int, jobs: Sequence[Job], known: KnownKeys, *, lets_pass: bool
+) -> list[Computed]:
     wanted = list(dict.fromkeys(id for job in jobs for id in (job.previous, job.content) if id is not None))
     bodies: dict[int, bytes] = {}
     settings = msgspec.json.decode(jobs[0].diff, type=DiffSettings)
@@ -95,7 +104,10 @@ async def _compute_run(svc: Services, endpoint: int, jobs: Sequence[Job], known:
         async for content, body in contents.read_run(svc, endpoint, wanted):
             bodies[content] = body
             while job is not None and job.content in bodies:
+                began_s = time.monotonic()
                 done.append(await _computed(svc, job, bodies, settings, known))
+                if lets_pass:
+                    await svc.foreground.let_pass(min(LONGEST_PAUSE_S, PATIENCE * (time.monotonic() - began_s)))
                 job = next(waiting, None)
                 bodies = {content: body}
     except DatabaseFailed:

@@ -14,7 +14,8 @@ from delta_server.features.contents.service import Batch, Content
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import service, store
-from delta_server.features.snapshots.service import ATTEMPTS, New
+from delta_server.features.snapshots.appending import ATTEMPTS
+from delta_server.features.snapshots.incoming import New
 from delta_server.features.snapshots.store import CROWD
 from delta_server.features.snapshots.timeline import Moved
 from delta_server.services import Services

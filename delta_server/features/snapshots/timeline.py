@@ -15,7 +15,7 @@ from operator import itemgetter
 import msgspec
 from msgspec.structs import replace
 
-from delta_server.core.times import LATEST_MS
+from delta_server.core.times import EARLIEST_MS, LATEST_MS
 from delta_server.features.contents import service as contents
 from delta_server.features.contents.service import Content, Frame
 from delta_server.features.deltas import service as deltas
@@ -51,6 +51,29 @@ class Entry(msgspec.Struct, frozen=True):
     frame: Frame | None
     based_on: int | None
     splits: Sequence[Frame]
+    source: str | None
+    metadata: str | None
+
+
+class Tail(msgspec.Struct, frozen=True):
+    """What an endpoint ends with: when its newest snapshot was captured (or the earliest time), and its content."""
+
+    newest: int
+    head: Content | None
+
+    @property
+    def hash(self) -> bytes | None:
+        return None if self.head is None else self.head.hash
+
+
+class Last(msgspec.Struct, frozen=True):
+    """A snapshot ready to be placed after all others. `frame` is None when the document equals the one before it, whose
+    hash is `before`; else it may be based on that."""
+
+    captured_at: int
+    hash: bytes
+    frame: Frame | None
+    before: bytes | None
     source: str | None
     metadata: str | None
 
@@ -115,6 +138,24 @@ def _add(tx: Tx, endpoint: int, captured_at: int, frame: Frame | None, base: int
     if content is None:
         raise Moved
     return content
+
+
+def tail(tx: Tx, endpoint: int) -> Tail:
+    newest = store.newest_at(tx, endpoint, 1)
+    return Tail(EARLIEST_MS, None) if newest is None else Tail(newest, contents.head(tx, endpoint))
+
+
+def place_last(tx: Tx, endpoint: int, tail: Tail, last: Last) -> tuple[Placed, Tail]:
+    """Insert a snapshot after the endpoint's `tail`, and what it ends with then. Raises Moved, with nothing written,
+    when it was made for another one."""
+    if last.captured_at <= tail.newest or last.before != tail.hash:
+        raise Moved
+    head = tail.head
+    if last.frame is not None:
+        head = contents.add_last(tx, endpoint, last.captured_at, last.frame, head)
+    assert head is not None, "a snapshot without a frame is equal to the one before it"
+    row, uid = store.insert(tx, endpoint, last.captured_at, head.id, last.source, last.metadata)
+    return Placed(row, uid, head.id, last.frame is None), Tail(last.captured_at, head)
 
 
 def _next(tx: Tx, endpoint: int, captured_at: int) -> Content | None:

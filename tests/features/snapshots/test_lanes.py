@@ -1,0 +1,314 @@
+"""Snapshots that wait for one endpoint are encoded against each other and written together, each as if alone."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+import pytest
+
+from delta_server.core import times
+from delta_server.core.errors import BadRequest, Conflict, DeltaError, KeyReused, NotFound, TooLarge, Unavailable
+from delta_server.features.contents import service as contents
+from delta_server.features.contents.service import Base
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.snapshots import lanes, service, timeline
+from delta_server.features.snapshots.appending import ATTEMPTS, Appended
+from delta_server.features.snapshots.service import New
+from delta_server.features.snapshots.timeline import Last, Moved, Tail
+from delta_server.services import Services
+from delta_server.storage.cache import Cache
+from delta_server.storage.database import Tx
+from delta_server.storage.once import Once
+from tests.features.history.timelines import endpoint_named
+
+
+def document(number: int) -> bytes:
+    return b'{"n": %d, "same": "%s"}' % (number, b"same " * 200)
+
+
+def latest(endpoint: EndpointRef, body: bytes, captured_at: int = 1000) -> New:
+    return New(endpoint, body, captured_at, is_latest=True)
+
+
+async def send(svc: Services, *news: New, onces: Sequence[Once] = ()) -> list[Appended | BaseException]:
+    """Requests that come at the same time, in this order: they go in one round."""
+    keys = onces or [Once.none()] * len(news)
+    sent = [service.append(svc, new.endpoint.project, [new], once) for new, once in zip(news, keys, strict=True)]  # type: ignore[union-attr]
+    return await asyncio.gather(*sent, return_exceptions=True)
+
+
+async def timeline_of(svc: Services, endpoint: EndpointRef) -> list[tuple[int, bytes]]:
+    """(time, document) of all snapshots, read from disk."""
+    cold = msgspec.structs.replace(svc, cache=Cache(1 << 20))
+    rows = await svc.db.read(
+        lambda tx: tx.all("SELECT captured_at, content FROM snapshot WHERE endpoint = ? ORDER BY 1", endpoint.id)
+    )
+    return [(at, await contents.read(cold, endpoint.id, content)) for at, content in rows]
+
+
+async def documents_of(svc: Services, endpoint: EndpointRef) -> list[bytes]:
+    return [body for _, body in await timeline_of(svc, endpoint)]
+
+
+@pytest.fixture
+async def endpoint(services: Services) -> EndpointRef:
+    return await endpoint_named(services, "e")
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many snapshots each write had."""
+    found: list[int] = []
+    append = lanes._append
+
+    def noting(tx: Tx, endpoint: EndpointRef, requests: Sequence[Any], lasts: Sequence[Last]) -> Any:
+        found.append(len(lasts))
+        return append(tx, endpoint, requests, lasts)
+
+    monkeypatch.setattr(lanes, "_append", noting)
+    return found
+
+
+async def test_what_waits_is_written_together_in_the_order_it_came(
+    services: Services, endpoint: EndpointRef, writes: list[int]
+) -> None:
+    sent = [latest(endpoint, document(n)) for n in range(20)]
+    stored = await send(services, *sent)
+    assert sum(writes) == 20
+    assert len(writes) <= 3
+    found = await timeline_of(services, endpoint)
+    assert [body for _, body in found] == [new.body for new in sent]
+    assert [at for at, _ in found] == list(range(1000, 1020))
+    assert [one.snapshots[0].captured_at for one in stored if isinstance(one, Appended)] == sorted(
+        one.snapshots[0].captured_at for one in stored if isinstance(one, Appended)
+    )
+    based = services.db.peek(lambda tx: tx.one("SELECT count(base), max(depth) FROM frame"))
+    assert based == (19, 20)
+
+
+async def test_a_clock_that_is_set_back_does_not_change_their_order(services: Services, endpoint: EndpointRef) -> None:
+    sent = [latest(endpoint, document(n), 5000 - 100 * n) for n in range(9)]
+    await send(services, *sent)
+    assert await documents_of(services, endpoint) == [new.body for new in sent]
+
+
+async def test_equal_ones_share_a_content(services: Services, endpoint: EndpointRef) -> None:
+    bodies = [document(n) for n in (1, 1, 2, 2, 2, 1)]
+    stored = await send(services, *(latest(endpoint, body) for body in bodies))
+    assert [one.snapshots[0].unchanged for one in stored if isinstance(one, Appended)] == [
+        False, True, False, True, True, False,
+    ]  # fmt: skip
+    assert await documents_of(services, endpoint) == bodies
+    assert services.db.peek(lambda tx: tx.one("SELECT count(*) FROM content")) == (3,)
+
+
+async def test_a_round_has_a_bound(
+    services: Services, endpoint: EndpointRef, writes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "ROUND_SNAPSHOTS", 3)
+    await send(services, *(latest(endpoint, document(n)) for n in range(10)))
+    assert max(writes) <= 3
+    writes.clear()
+    monkeypatch.setattr(lanes, "ROUND_BYTES", 2 * len(document(0)))
+    await send(services, *(latest(endpoint, document(n)) for n in range(10)))
+    assert max(writes) <= 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        (New("", b"[1,", 1000), BadRequest),
+        (New("", b"", 1000), BadRequest),
+        (New("", b"[" * 600 + b"]" * 600, 1000), BadRequest),
+        (New("", b"[1]", 1000, metadata="[1]"), DeltaError),
+        (New("", b"[1]", 1000, source="s" * 999), DeltaError),
+        (New("", b'"%s"' % (b"a" * 9000), 1000), TooLarge),
+    ],
+)
+async def test_one_refused_costs_the_others_nothing(
+    services: Services, endpoint: EndpointRef, wrong: New, error: type[DeltaError]
+) -> None:
+    limits = msgspec.structs.replace(services.config.limits, document_bytes=8000)
+    services = msgspec.structs.replace(services, config=msgspec.structs.replace(services.config, limits=limits))
+    sent = [latest(endpoint, document(n)) for n in range(6)]
+    sent[3] = msgspec.structs.replace(wrong, endpoint=endpoint, is_latest=True)
+    results = await send(services, *sent)
+    assert [isinstance(one, Appended) for one in results] == [True, True, True, False, True, True]
+    assert isinstance(results[3], error)
+    assert await documents_of(services, endpoint) == [document(n) for n in (0, 1, 2, 4, 5)]
+
+
+async def test_one_key_is_answered_once_and_costs_nobody_its_base(services: Services, endpoint: EndpointRef) -> None:
+    key, other = Once(b"key", b"same"), Once(b"key", b"another request")
+    onces = [Once.none(), key, Once.none(), key, Once.none(), other, Once.none()]
+    sent = [latest(endpoint, document(n)) for n in (0, 1, 2, 1, 4, 5, 6)]
+    results = await send(services, *sent, onces=onces)
+    first, again = results[1], results[3]
+    assert isinstance(first, Appended)
+    assert isinstance(again, Appended)
+    assert (again.replayed, again.ids) == (True, first.ids)
+    assert isinstance(results[5], KeyReused)
+    assert await documents_of(services, endpoint) == [document(n) for n in (0, 1, 2, 4, 6)]
+
+
+async def test_one_that_turns_out_a_replay_when_written_moves_those_behind_it(
+    services: Services, endpoint: EndpointRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its key came on another endpoint between the look and the write."""
+    key = Once(b"key", b"same")
+    await send(services, latest(endpoint, document(0)), onces=[key])
+    looks = iter([None])
+    earlier = lanes._earlier
+    monkeypatch.setattr(
+        lanes, "_earlier", lambda tx, once: next(looks, earlier(tx, once)) if once.scope else earlier(tx, once)
+    )
+    sent = [latest(endpoint, document(n)) for n in (1, 2, 0, 4, 5)]
+    results = await send(services, *sent, onces=[Once.none(), Once.none(), key, Once.none(), Once.none()])
+    assert all(isinstance(one, Appended) for one in results)
+    assert isinstance(results[2], Appended)
+    assert results[2].replayed
+    assert await documents_of(services, endpoint) == [document(n) for n in (0, 1, 2, 4, 5)]
+
+
+async def test_a_write_that_fails_leaves_nothing_to_be_based_on(
+    services: Services, endpoint: EndpointRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the round are told; the next are encoded against what is stored, not against what was not."""
+    append = lanes._append
+
+    def full(*args: Any) -> Any:
+        append(*args)
+        raise apsw.FullError("the disk is full")
+
+    await send(services, latest(endpoint, document(0)))
+    with monkeypatch.context() as patch:
+        patch.setattr(lanes, "_append", full)
+        results = await send(services, *(latest(endpoint, document(n)) for n in range(1, 4)))
+    assert [type(one) for one in results] == [Unavailable] * 3
+    await send(services, *(latest(endpoint, document(n)) for n in range(4, 8)))
+    assert await documents_of(services, endpoint) == [document(n) for n in (0, 4, 5, 6, 7)]
+
+
+@pytest.mark.parametrize("cut_in", [b"[3]", document(0)])
+async def test_what_the_endpoint_ends_with_by_then_is_what_counts(
+    services: Services, endpoint: EndpointRef, monkeypatch: pytest.MonkeyPatch, cut_in: bytes
+) -> None:
+    """Something else is appended between planning and writing, once: the round is encoded again."""
+    await send(services, latest(endpoint, document(9)))
+    append, cuts = lanes._append, iter([True])
+
+    def cutting(tx: Tx, *args: Any) -> Any:
+        if next(cuts, False):
+            frame = contents.encode_frame(None, cut_in, services.config.packs)
+            last = Last(2000, frame.hash, frame, contents.digest(document(9)), None, None)
+            timeline.place_last(tx, endpoint.id, timeline.tail(tx, endpoint.id), last)
+        return append(tx, *args)
+
+    monkeypatch.setattr(lanes, "_append", cutting)
+    results = await send(services, *(latest(endpoint, document(n)) for n in range(4)))
+    assert all(isinstance(one, Appended) for one in results)
+    assert await documents_of(services, endpoint) == [document(9), cut_in, *(document(n) for n in range(4))]
+
+
+async def test_after_so_many_lost_races_it_is_a_conflict(
+    services: Services, endpoint: EndpointRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    def moved(tx: Tx, endpoint: EndpointRef, requests: Sequence[Any], lasts: Sequence[Last]) -> Any:
+        tries.append(len(lasts))
+        return [Moved()] * len(lasts)
+
+    monkeypatch.setattr(lanes, "_append", moved)
+    results = await send(services, *(latest(endpoint, document(n)) for n in range(3)))
+    assert all(isinstance(one, Conflict) for one in results)
+    assert len(tries) <= ATTEMPTS * 3
+    assert await documents_of(services, endpoint) == []
+
+
+async def test_an_endpoint_that_was_deleted_meanwhile(services: Services, endpoint: EndpointRef) -> None:
+    await send(services, latest(endpoint, document(0)))
+    await endpoints.delete(services, endpoint.project, endpoint.name)
+    results = await send(services, *(latest(endpoint, document(n)) for n in range(3)))
+    assert all(isinstance(one, NotFound) for one in results)
+
+
+async def test_what_its_caller_has_left_is_not_stored(services: Services, endpoint: EndpointRef) -> None:
+    async with services.endpoint_locks.hold([endpoint.id]):
+        tasks = [
+            asyncio.create_task(
+                service.append(services, endpoint.project, [latest(endpoint, document(n))], Once.none())
+            )
+            for n in range(4)
+        ]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.wait([tasks[1]])
+    for task in (tasks[0], tasks[2], tasks[3]):
+        await task
+    assert await documents_of(services, endpoint) == [document(n) for n in (0, 2, 3)]
+
+
+async def test_beside_requests_of_several_and_of_times_in_the_past(services: Services, endpoint: EndpointRef) -> None:
+    """They take turns with rounds; whatever the order, each document is what was sent."""
+    chance = random.Random(5)
+    bodies = {chance.randbytes(5).hex().encode().join((b'"', b'"')) for _ in range(40)}
+    sent = []
+    for number, body in enumerate(sorted(bodies)):
+        if number % 4 == 1:
+            news = [New(endpoint, body, 500 + number)]
+        elif number % 4 == 3:
+            news = [latest(endpoint, body), latest(endpoint, b"[%d]" % number)]
+        else:
+            news = [latest(endpoint, body)]
+        sent.append(service.append(services, endpoint.project, news, Once.none()))
+    await asyncio.gather(*sent)
+    found = await timeline_of(services, endpoint)
+    assert bodies <= {body for _, body in found}
+    assert len({at for at, _ in found}) == len(found) == 50
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+@pytest.mark.parametrize("same", [True, False])
+async def test_the_head_is_read_only_to_encode_against_it(
+    services: Services, endpoint: EndpointRef, monkeypatch: pytest.MonkeyPatch, *, is_cached: bool, same: bool
+) -> None:
+    await send(services, latest(endpoint, document(0)))
+    if not is_cached:
+        services = msgspec.structs.replace(services, cache=Cache(1 << 20))
+    read: list[int] = []
+    base_of = contents.base_of
+
+    async def noting(*args: Any) -> Base | None:
+        read.append(args[1])
+        return await base_of(*args)
+
+    monkeypatch.setattr(contents, "base_of", noting)
+    await send(services, latest(endpoint, document(0 if same else 1)))
+    assert len(read) == (not is_cached and not same)
+    assert await documents_of(services, endpoint) == [document(0), document(0 if same else 1)]
+
+
+@pytest.mark.parametrize(("captured_at", "before"), [(1000, "head"), (999, "head"), (1001, "none"), (1001, "other")])
+async def test_nothing_is_placed_after_another_tail_than_it_was_made_for(
+    services: Services, endpoint: EndpointRef, captured_at: int, before: str
+) -> None:
+    await send(services, latest(endpoint, document(0)))
+    hashes = {"head": contents.digest(document(0)), "none": None, "other": contents.digest(b"other")}
+    frame = contents.encode_frame(Base(None, document(0), 1), document(1), services.config.packs)
+    last = Last(captured_at, frame.hash, frame, hashes[before], None, None)
+
+    def place(tx: Tx) -> None:
+        timeline.place_last(tx, endpoint.id, timeline.tail(tx, endpoint.id), last)
+
+    with pytest.raises(Moved):
+        await services.db.write(place)
+    assert await documents_of(services, endpoint) == [document(0)]
+
+
+def test_an_endpoint_without_snapshots_ends_with_nothing(services: Services) -> None:
+    assert services.db.peek(timeline.tail, 999) == Tail(times.EARLIEST_MS, None)
