@@ -4,6 +4,7 @@ numbers for Prometheus. The details and the numbers are about all projects, so t
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
+from time import monotonic
 from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
@@ -12,6 +13,7 @@ from litestar.di import NamedDependency
 
 from delta_server import __version__
 from delta_server.core import times
+from delta_server.core.clock_watch import ClockWatch
 from delta_server.core.errors import DeltaError, Forbidden, Unavailable
 from delta_server.http import auth
 from delta_server.http.asgi import Scope
@@ -103,7 +105,8 @@ class Vitals:
         self._queues = queues
         self._dependencies = dependencies
         self._budgets = budgets
-        self._started_ms = services.clock.now_ms()
+        self._started_s = monotonic()
+        self._clock_watch = ClockWatch(services.clock.now_ms(), self._started_s)
 
     def now(self) -> str:
         return times.format(self._services.clock.now_ms())
@@ -116,7 +119,9 @@ class Vitals:
         loops = [LoopHealth(s.name, s.running, s.failures, _time(s.last_failed_at)) for s in self._loops()]
         disk_free_bytes = shutil.disk_usage(self._services.config.storage.data_dir).free
         reasons = list(_reasons(database, loops, disk_free_bytes))
-        hampered = database is not None and (_is_hampered(database) or disk_free_bytes < LEAST_FREE_BYTES)
+        if jumped := self._clock_watch.look(self._services.clock.now_ms(), monotonic()):
+            reasons.append(jumped)
+        hampered = bool(jumped) or (database is not None and _is_hampered(database, disk_free_bytes))
         dependencies = self._states({loop.name for loop in loops if not loop.running}, hampered=hampered)
         reasons += [f"the {name} does not answer" for name, state in dependencies.items() if state == "unhealthy"]
         if dependencies[RATE_LIMITER] != "healthy":
@@ -126,7 +131,7 @@ class Vitals:
             dependencies=dependencies,
             reasons=reasons,
             version=__version__,
-            uptime_s=(self._services.clock.now_ms() - self._started_ms) // 1000,
+            uptime_s=int(monotonic() - self._started_s),
             database=database,
             queues=queues,
             disk_free_bytes=disk_free_bytes,
@@ -174,8 +179,8 @@ class Vitals:
                 yield Reading(f"delta_database_{name}", help_text, getattr(health.database, name), counts=counts)
 
 
-def _is_hampered(database: DatabaseStats) -> bool:
-    return database.last_commit_failed or database.disk_full
+def _is_hampered(database: DatabaseStats, disk_free_bytes: int) -> bool:
+    return database.last_commit_failed or database.disk_full or disk_free_bytes < LEAST_FREE_BYTES
 
 
 def _reasons(database: DatabaseStats | None, loops: list[LoopHealth], disk_free_bytes: int) -> Iterator[str]:

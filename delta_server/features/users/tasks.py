@@ -92,7 +92,9 @@ async def _read_new_events_of(svc: Services, project: int, known: dict[int, byte
 async def _read_events_of(svc: Services, project: int) -> None:
     began = svc.clock.now_ms()
     since = await svc.db.read(profiles.read_until, project)
-    async with aclosing(svc.eventlog.stream(project, _users_since(since - OVERLAP_MS))) as batches:
+    if since > began:  # the clock has been set back: what came since then may have any time before
+        since = 0
+    async with aclosing(svc.eventlog.stream(project, _users_since(max(0, since - OVERLAP_MS)))) as batches:
         await anext(batches)  # the columns' names
         async for batch in batches:
             for begin in range(0, len(batch), ROWS_AT_ONCE):

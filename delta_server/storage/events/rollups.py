@@ -6,7 +6,6 @@ An erasure marks days: their cells are computed again from the segments. Where e
 then, its cells stay as they are: the person's share remains in counts that name nobody.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,14 +13,16 @@ import msgspec
 
 from delta_server.config import Events
 from delta_server.core import rollup_plan
-from delta_server.core.errors import Conflict
+from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.rollup_plan import LAYERS, WIDTHS, Known
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Clock, Database, Tx
 from delta_server.storage.events import catalog, rollup_files, rollup_store
+from delta_server.storage.events.damage import Damage
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.erase import Stretches
+from delta_server.storage.events.pauses import LONGEST_MS, Pauses
 from delta_server.storage.events.persons import Bases
 from delta_server.storage.events.rollup_store import NewRollup, Unrolled
 
@@ -50,23 +51,35 @@ class ProjectRollups:
             "1d": options.rollup_1d_days,
         }
         self._clock = clock
-        self._rests_until: defaultdict[int, int] = defaultdict(int)
-        self._corrects_from: defaultdict[int, int] = defaultdict(int)
+        self._pauses, self._pauses_of_correcting = Pauses(), Pauses()
+        self._spoilt: set[int] = set()
+        """Segments that were found to be damaged."""
+        self._spoilt_days: set[tuple[int, int]] = set()
+        """(project, day) that cannot be computed again, because something of it is damaged."""
         self._bases = Bases()
 
     async def roll(self, project: int, *, everything: bool = False) -> int:
-        """See upkeep.Rollups."""
-        await self._correct(project, everything=everything)
+        """See upkeep.Rollups. What is damaged keeps nothing else waiting, and is raised at the end; unless it is asked
+        for everything, it is not tried again."""
+        damage = Damage()
+        if everything:
+            self._spoilt, self._spoilt_days = set(), set()
+        with damage.collected():
+            await self._correct(project, everything=everything)
         known = await self._db.read(rollup_store.known, project)
         for day in known.stale:
-            await self._again(project, day)
+            if (project, day) not in self._spoilt_days:
+                with damage.collected(partial(self._spoilt_days.add, (project, day))):
+                    await self._again(project, day)
         events = 0
-        for segments in _rounds(await self._db.read(rollup_store.unrolled, project)):
+        unrolled = await self._db.read(rollup_store.unrolled, project)
+        for segments in _rounds([each for each in unrolled if each.id not in self._spoilt]):
             if not everything and not self._is_due(project, segments):
                 break
-            events += await self._round(project, segments)
+            events += await self._round_of_whole(project, segments, damage)
         if events:
-            await self._merge(project)
+            await self._merge(project, damage)
+        damage.tell()
         return events
 
     def mark(self, tx: Tx, project: int, stretches: Stretches) -> None:
@@ -82,8 +95,8 @@ class ProjectRollups:
     def _is_due(self, project: int, segments: Sequence[Unrolled]) -> bool:
         now_ms = self._clock.now_ms()
         enough = sum(segment.events for segment in segments) >= SOON_EVENTS
-        waited = now_ms - min(segment.created_at for segment in segments) >= WAIT_MS
-        return (enough or waited) and now_ms >= self._rests_until[project]
+        waited = not 0 <= now_ms - min(segment.created_at for segment in segments) < WAIT_MS  # or was set back
+        return (enough or waited) and not self._pauses.holds(project, now_ms)
 
     def _borders(self, retention: Retention) -> dict[int, int]:
         """By interval in ms: buckets before are past their time."""
@@ -92,6 +105,17 @@ class ProjectRollups:
         return {
             width.ms: rollup_plan.down(now_ms - days[width] * DAY_MS, width.unit_ms) for width in WIDTHS if days[width]
         }
+
+    async def _round_of_whole(self, project: int, segments: Sequence[Unrolled], damage: Damage) -> int:
+        """A round; where one of its segments is damaged each by itself."""
+        try:
+            return await self._round(project, segments)
+        except DatabaseFailed:
+            events = 0
+            for segment in segments:
+                with damage.collected(partial(self._spoilt.add, segment.id)):
+                    events += await self._round(project, [segment])
+            return events
 
     async def _round(self, project: int, segments: Sequence[Unrolled]) -> int:
         began_ms = self._clock.now_ms()
@@ -103,20 +127,21 @@ class ProjectRollups:
         )
         await self._db.write(_store, project, made, ids, borders)
         now_ms = self._clock.now_ms()
-        self._rests_until[project] = now_ms + REST * (now_ms - began_ms)
+        self._pauses.begin(project, now_ms, REST * (now_ms - began_ms))
         return sum(segment.events for segment in segments)
 
     async def _correct(self, project: int, *, everything: bool) -> None:
         """Mark the days of events that are another person's since they were rolled up."""
         known, rev = await self._db.read(_persons, project)
         began_ms = self._clock.now_ms()
-        if known.persons == rev or not (everything or began_ms >= self._corrects_from[project]):
+        if known.persons == rev or (not everything and self._pauses_of_correcting.holds(project, began_ms)):
             return
+        self._pauses_of_correcting.begin(project, began_ms, LONGEST_MS)  # should it fail
         work = partial(rollup_files.days_of_moved, since=known.persons)
         until, days = await self._engine.tend(project, work)
         await self._db.write(_store_moved, project, until, days)
         now_ms = self._clock.now_ms()
-        self._corrects_from[project] = now_ms + REST * (now_ms - began_ms)
+        self._pauses_of_correcting.begin(project, now_ms, REST * (now_ms - began_ms))
 
     async def _again(self, project: int, day: int) -> None:
         known = await self._db.read(rollup_store.known, project)
@@ -125,14 +150,15 @@ class ProjectRollups:
         )
         await self._db.write(_store_again, project, made, day)
 
-    async def _merge(self, project: int) -> None:
+    async def _merge(self, project: int, damage: Damage) -> None:
         quiet_ms = self._clock.now_ms() - QUIET_MS
         for width, part in LAYERS:
             files = await self._db.read(rollup_store.pieces, project, width, part)
             for run in rollup_plan.merges(width, files, quiet_ms):
                 work = partial(rollup_files.joined, width=width, part=part, run=run)
-                made = await self._engine.tend(project, work)
-                await self._db.write(_store_again, project, [made], None)
+                with damage.collected():
+                    made = await self._engine.tend(project, work)
+                    await self._db.write(_store_again, project, [made], None)
 
 
 def _retention(tx: Tx, project: int) -> Retention:

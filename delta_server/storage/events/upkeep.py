@@ -20,10 +20,12 @@ from delta_server.core.segment_plan import Bounds, Retention
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Progress
 from delta_server.storage.events import blocks, catalog, compact, erase, expire, seal
+from delta_server.storage.events.damage import Damage
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.erase import Stretches
 from delta_server.storage.events.failures import damaged
 from delta_server.storage.events.key_upkeep import KeyUpkeep
+from delta_server.storage.events.pauses import Pauses
 from delta_server.storage.events.seal import Ready
 from delta_server.storage.events.seen import Seen, prepare
 
@@ -74,7 +76,7 @@ class Upkeep:
         self._bounds = Bounds(options.segment_events, SEGMENT_BYTES)
         self._blocks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._segments: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._rests_until: defaultdict[int, int] = defaultdict(int)
+        self._pauses = Pauses()
         self._damaged: frozenset[int] = frozenset()
         """The seqs of blocks that were found to be."""
 
@@ -89,7 +91,7 @@ class Upkeep:
             for found in await self._db.read(catalog.waiting, self._damaged)
             if project in (None, found.project)
             and (everything or seal.is_due(found, self._options, now_ms))
-            and (project is not None or now_ms >= self._rests_until[found.project])
+            and (project is not None or not self._pauses.holds(found.project, now_ms))
         ]
         sealed = sum(
             [await self._each(project, self._seal(found.project, found.events), found.project) for found in due]
@@ -162,7 +164,7 @@ class Upkeep:
     async def _tend(self, project: int, compacting: bool) -> int:
         """What meets damage keeps nothing behind it waiting, retention above all. Raises it at the end."""
         done = 0
-        damage: DatabaseFailed | None = None
+        damage = Damage()
         async with self._segments[project]:
             for work in (
                 partial(self._roll, project, compacting),
@@ -170,12 +172,9 @@ class Upkeep:
                 partial(self._let_go_of_events, project),
                 partial(self._let_go_of_rollups, project),
             ):
-                try:
+                with damage.collected():
                     done += await work()
-                except DatabaseFailed as error:
-                    damage = damage or error
-        if damage is not None:
-            raise damage
+        damage.tell()
         return done
 
     async def _roll(self, project: int, everything: bool) -> int:
@@ -210,7 +209,7 @@ class Upkeep:
         except DeltaError as error:
             if asked is not None:
                 raise
-            self._rests_until[project] = self._clock.now_ms() + REST_MS
+            self._pauses.begin(project, self._clock.now_ms(), REST_MS)
             log.error("the events of project %d could not be tended: %s", project, error.message)
             return 0
 

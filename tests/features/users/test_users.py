@@ -16,6 +16,7 @@ from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Progress
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
+from tests.storage.opened import FakeClock
 
 REFUSED = [
     Row("no key", "GET", "/v1/users", 401, key=None),
@@ -222,3 +223,19 @@ async def test_asking_again_takes_the_ids_that_came_since_along(services: Servic
         Ids(("ann",), ("ann",)),
         Ids(("ann", "phone"), ("ann", "phone")),
     ]
+
+
+async def test_users_are_known_though_the_clock_is_set_back(
+    app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+) -> None:
+    """For some time by a clock that was days ahead, and after it was put right."""
+    for name, jump_ms in (("early", 9 * 86_400_000), ("late", -9 * 86_400_000), ("later", 3_600_000)):
+        clock.advance(jump_ms)
+        event = {"eventType": "view", "userId": name}
+        assert (await client.post("/v1/events", json=event, headers=bearer(keys.write))).status_code < 300
+        clock.advance(600_000)
+        await tasks.read_events(app.services, {})
+        found = await client.get(f"/v1/users/{name}", headers=bearer(keys.read))
+        assert found.status_code == 200, name
+        listed = (await client.get("/v1/users", headers=bearer(keys.read))).json()["data"]
+        assert name in [user["id"] for user in listed]

@@ -9,13 +9,14 @@ import msgspec
 import pytest
 
 from delta_server.config import MIB, Config, Events, Storage
-from delta_server.core.errors import Conflict
+from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.event import Event
 from delta_server.core.persons import Ids
 from delta_server.core.plan import Aggregate, Condition, Field, Interval, Metric, Span
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS, LATEST_MS
 from delta_server.services import Cpu
+from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events import catalog, cover, rollup_cells, rollup_store, rollups
 from delta_server.storage.events.log import EmbeddedEventLog
@@ -330,3 +331,51 @@ async def test_a_project_that_is_deleted_meanwhile(rolled: Rolled) -> None:
     with pytest.raises(Conflict, match="being deleted"):
         await rolled.db.write(rollups._store, rolled.project, [], [999], {})
     assert len(await rolled.db.read(rollup_store.unrolled, rolled.project)) == 1
+
+
+async def test_a_damaged_segment_is_left_out_and_newer_ones_are_not(rolled: Rolled) -> None:
+    """Also where it is in one round with whole ones."""
+    for day in range(3):
+        await rolled.append(made(day, 50, first_day=day, days=1))
+        await rolled.log.tend(rolled.project, seal=True)
+    await rolled.db.write(_spoil_oldest)
+    with pytest.raises(DatabaseFailed, match="segment 1 of events is damaged"):
+        await rolled.roll()
+    rows = await rolled.db.read(lambda tx: tx.all("SELECT id, rolled FROM segment ORDER BY id"))
+    assert (rows[0], {each for _, each in rows[1:]}) == ((1, 0), {1})
+    newer = [event for event in rolled.events if event.at >= START + DAY_MS]
+    plan = Aggregate(Span(START + DAY_MS, START + 3 * DAY_MS), METRICS, (every(HOUR_MS),))
+    answer = await rolled.query(plan)
+    assert answer.source == "rollup"
+    assert_alike(plan, answer.rows, evaluate.aggregate(newer, plan))
+    rolled.clock.advance(HOUR_MS)
+    await rolled.append(made(9, 50, first_day=2, days=1))
+    await rolled.log.tend(rolled.project, seal=True)
+    rolled.clock.advance(HOUR_MS)
+    await rolled.log.tend(rolled.project)  # it is known, and not tried again
+    assert await rolled.db.read(rollup_store.unrolled, rolled.project) != []
+    rows = await rolled.db.read(lambda tx: tx.all("SELECT id FROM segment WHERE rolled = 0"))
+    assert rows == [(1,)]
+
+
+def _spoil_oldest(tx: Tx) -> None:
+    tx.run("UPDATE segment SET rolled = 0")
+    tx.run("DELETE FROM rollup_data")
+    tx.run("DELETE FROM rollup")
+    tx.run("DELETE FROM event_settings")
+    tx.run("UPDATE segment_data SET parquet = zeroblob(length(parquet)) WHERE segment = 1")
+
+
+@pytest.mark.parametrize("jump_ms", [-DAY_MS, 9 * DAY_MS])
+async def test_a_clock_that_is_set_does_not_stop_rolling_up(rolled: Rolled, jump_ms: int) -> None:
+    await rolled.append(made(1, 50))
+    await rolled.log.tend(rolled.project, seal=True)
+    rolled.clock.advance(rollups.WAIT_MS)
+    await rolled.log.tend(rolled.project)
+    rolled.clock.advance(jump_ms)
+    await rolled.append(made(2, 50))
+    await rolled.log.tend(rolled.project, seal=True)
+    rolled.clock.advance(rollups.WAIT_MS)
+    await rolled.log.tend(rolled.project)
+    assert await rolled.db.read(rollup_store.unrolled, rolled.project) == []
+    await rolled.check(PLANS[:2])

@@ -44,6 +44,11 @@ def test_when_sealing_is_due(events: int, raw_bytes: int, waited_s: int, due: bo
     assert seal.is_due(found, options, START_MS + 1000 * waited_s) is due
 
 
+def test_what_came_by_a_later_clock_is_due() -> None:
+    """It was set back: what waits would wait until it shows that time again."""
+    assert seal.is_due(Waiting(1, 1, 100, START_MS), OPTIONS, START_MS - 86_400_000)
+
+
 async def test_what_is_not_due_waits(log: Kept) -> None:
     await log.append(made(63))
     assert await log.upkeep.seal() == 0
