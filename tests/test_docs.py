@@ -5,9 +5,14 @@ import re
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
-from delta_server.cli.main import COMMANDS
+from delta_server.app import QUEUES
+from delta_server.cli.main import COMMANDS, cli
+from delta_server.config import OPTIONS
+from delta_server.http.guards import GUARDS
+from delta_server.http.health import _DATABASE_METRICS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -60,6 +65,26 @@ def test_every_make_target_is_told() -> None:
 
 def test_every_command_is_told() -> None:
     assert [name for name in COMMANDS if f"delta-server {name}" not in read("README.md")] == []
+
+
+def test_what_operators_are_told_of_is_there() -> None:
+    """Commands and their flags, options, routes and metrics of docs/operating.md."""
+    text = read("docs/operating.md")
+    for name, flags in re.findall(r"delta-server ([a-z]+)((?: (?:--[a-z-]+|[A-Z]+|[/$(\\).a-z+%]+))*)", text):
+        assert name in COMMANDS
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", flags)) <= known, name
+    named = set(re.findall(r"`((?:server|limits|storage|packs|events)\.[a-z_]+)`", text))
+    assert named
+    assert named <= set(OPTIONS)
+    metrics = set(re.findall(r"`(delta_[a-z_]+)`", text))
+    made = {f"delta_database_{name}" for name, _, _ in _DATABASE_METRICS} | {f"delta_{name}" for name in QUEUES}
+    sources = read("delta_server/http/health.py") + read("delta_server/http/metrics.py")
+    assert {name for name in metrics - made if f'"{name}"' not in sources} == set()
+    routes = set(re.findall(r"/(?:v1/[a-z]+|healthz/details|metrics)\b", text))
+    assert {route for route in routes if ("GET", route) not in GUARDS} == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

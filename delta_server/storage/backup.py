@@ -175,13 +175,13 @@ def _compress(source: Path, target: Path, progress: Progress) -> None:
 def _pack(source: Path, out: BinaryIO, progress: Progress) -> int:
     """How many bytes were written."""
     size = source.stat().st_size
-    packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    with source.open("rb") as whole, packer.stream_writer(out, size=size, closefd=False) as packed:
+    packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj(size=size)
+    written = 0
+    with source.open("rb") as whole:
         for done, chunk in _chunks(whole):
-            packed.write(chunk)
+            written += out.write(packer.compress(chunk))
             progress("compressing", done, size)
-        packed.flush(zstandard.FLUSH_FRAME)
-        return int(packed.tell())
+    return written + out.write(packer.flush())
 
 
 def _compare(packed: Path, copy: Path, progress: Progress) -> None:

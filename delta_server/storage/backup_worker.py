@@ -20,7 +20,7 @@ ARGUMENT = "backup-worker"
 def main(database: str, wal_bytes: str) -> None:
     step_back()
     try:
-        with os.fdopen(1, "wb", buffering=0, closefd=False) as out:
+        with os.fdopen(1, "wb", closefd=False) as out:
             back_up_into(Path(database), out, progress=lambda _what, _done, _of: None, wal_bytes=int(wal_bytes))
     except DeltaError as error:
         sys.exit(error.message)

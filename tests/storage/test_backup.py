@@ -1,6 +1,7 @@
 """Backups are whole, of one state, and restoring one changes everything or nothing."""
 
 import asyncio
+import io
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import zstandard
 
 from delta_server.storage import backup, live_copy
-from delta_server.storage.backup import BackupRefused, Copied, back_up, restore
+from delta_server.storage.backup import BackupRefused, Copied, back_up, back_up_into, restore
 from delta_server.storage.database import Tx
 from delta_server.storage.lock import DirectoryLock, InUse
 from tests.storage.opened import opened
@@ -185,3 +186,62 @@ def test_a_plain_database_file_is_restored_too(data_dir: Path, tmp_path: Path) -
     plain.with_name("plain.db-wal").write_bytes(b"")
     with pytest.raises(BackupRefused, match="write-ahead log"):
         restore(plain, tmp_path / "newer", "delta.db", progress=silent)
+
+
+KILLED_AT = """
+import os, signal, sys
+from pathlib import Path
+from delta_server.storage.backup import back_up, restore
+what, at, data_dir, file = sys.argv[1:]
+def progress(doing, done, of):
+    if doing == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+if what == "backup":
+    back_up(Path(data_dir) / "delta.db", Path(file), progress=progress, overwrite=True)
+else:
+    restore(Path(file), Path(data_dir), "delta.db", progress=progress, overwrite=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "at"),
+    [
+        *(("backup", at) for at in ("copying", "checking", "compressing", "verifying")),
+        *(("restore", at) for at in ("unpacking", "checking")),
+    ],
+)
+def test_one_that_is_killed_changes_nothing_and_the_next_one_works(
+    data_dir: Path, tmp_path: Path, what: str, at: str
+) -> None:
+    file = saved(data_dir, tmp_path / "backup.zst")
+    before = file.read_bytes()
+    connection = apsw.Connection(str(data_dir / "delta.db"))
+    connection.execute("DELETE FROM item WHERE id >= 100")
+    connection.close()
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT, what, at, str(data_dir), str(file)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert file.read_bytes() == before
+    assert totals(data_dir / "delta.db") == (100, 100 * 1000)
+    if what == "backup":
+        back_up(data_dir / "delta.db", file, progress=silent, overwrite=True)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.zst", "data"]
+    restore(file, data_dir, "delta.db", progress=silent, overwrite=True)
+    assert totals(data_dir / "delta.db") == ((100, 100 * 1000) if what == "backup" else (ROWS, TOTAL))
+    assert not list(data_dir.glob("*.restoring*"))
+
+
+def test_what_goes_to_a_pipe_is_the_same_backup(data_dir: Path, tmp_path: Path) -> None:
+    with (tmp_path / "piped.zst").open("wb") as out:
+        done = back_up_into(data_dir / "delta.db", out, progress=silent)
+    assert done.backup_bytes == (tmp_path / "piped.zst").stat().st_size
+    restore(tmp_path / "piped.zst", tmp_path / "other", "delta.db", progress=silent)
+    assert totals(tmp_path / "other" / "delta.db") == (ROWS, TOTAL)
+    assert not (data_dir / backup.COPY_NAME).exists()
+
+
+def test_two_into_pipes_are_one_too_many(data_dir: Path, tmp_path: Path) -> None:
+    def again(_what: str, _done: int, _of: int) -> None:
+        with pytest.raises(BackupRefused, match="another backup is being made"):
+            back_up_into(data_dir / "delta.db", io.BytesIO(), progress=silent)
+
+    back_up_into(data_dir / "delta.db", io.BytesIO(), progress=again)
