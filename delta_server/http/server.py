@@ -8,6 +8,7 @@
 - There are at most as many connections as the configuration says and open files allow; idle ones make room.
 """
 
+import asyncio
 import socket
 import sys
 from collections.abc import Callable
@@ -42,6 +43,7 @@ _REFUSED = (
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. See above."""
 
+    _answer: "_AnswerTransport | None" = None
     _head_bytes = 0
     _head_timer: Any = None
     _stall_timer: Any = None
@@ -101,7 +103,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         cycle = self.cycle
         self.scope["state"][BODY_PENDING] = lambda: cycle.more_body
-        cycle.transport = _AnswerTransport(self.transport, partial(self._end, cycle))  # type: ignore[assignment]
+        answer = _AnswerTransport(self.transport, partial(self._end, cycle), self.loop)
+        cycle.transport = answer  # type: ignore[assignment]
+        self._answer = answer
 
     def _expect_head(self) -> None:
         self._head_bytes = 0
@@ -120,6 +124,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._close()
 
     # Answers
+
+    def send_400_response(self, msg: str) -> None:
+        if self._answer is not None:
+            self._answer.flush()
+        super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         self._idle_since = self.loop.time()
@@ -173,15 +182,41 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class _AnswerTransport:
-    """What uvicorn writes one answer to."""
+    """What uvicorn writes one answer to. The head waits for the body that comes with it: one write, not two, each of
+    which wakes the client up. Where none comes at once, as on a stream, it goes in the loop's next turn."""
 
-    def __init__(self, transport: Any, end: Callable[[], None]) -> None:
+    def __init__(self, transport: Any, end: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
+        self._end = end
+        self._loop = loop
+        self._head: bytes | None = None
+        self._has_begun = False
         self._is_bounded = False
         self.is_closing = transport.is_closing
-        self.close = end
 
     def write(self, data: bytes) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            self._head = data
+            self._loop.call_soon(self.flush)
+            return
+        if self._head is not None:
+            data, self._head = self._head + data, None
+        self._write(data)
+
+    def flush(self) -> None:
+        """Send the head if it still waits."""
+        if self._head is not None:
+            data, self._head = self._head, None
+            self._write(data)
+
+    def close(self) -> None:
+        self.flush()
+        self._end()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return
         if len(data) > SMALL_BYTES and not self._is_bounded:
             self._is_bounded = True
             connection = self._transport.get_extra_info("socket")

@@ -5,7 +5,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,10 @@ import msgspec
 from tests.bench import load, postgres
 from tests.bench.load import Connection, Load, Work
 from tests.bench.table import Row, Skip, bench
-from tests.bench.turns import sized
+from tests.bench.turns import compared, in_turn, sized
 from tests.server_process import Server, run, serving
 
-ROUNDS = sized(3, 1)
+ROUNDS = sized(5, 1)
 CONNECTIONS = sized(8, 2)
 EACH = sized(100, 3)
 LARGE_BYTES = sized(16_000_000, 20_000)
@@ -38,35 +38,31 @@ class _Posted(msgspec.Struct, frozen=True):
 def post() -> Iterator[Row]:
     stretch = load.documents()
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as peers:
-        insert: Callable[[Sequence[Work]], Load] | None = None
+        address = None
         missing = ""
         try:
             address = peers.enter_context(postgres.cluster(Path(directory)))
-            insert = partial(_insert, address)
         except Skip as reason:
             missing = f"no peer: {reason}"
-        for what, shared in (("an endpoint each", False), ("all on one endpoint", True)):
+        for what, shared, bar in (("an endpoint each", False, 0.9), ("all on one endpoint", True, 0.75)):
             work = load.lanes(stretch, connections=CONNECTIONS, each=EACH, shared=shared)
-            rounds = [(_post(work), insert(work) if insert else None) for _ in range(ROUNDS)]
-            yield from _rows(what, work, rounds, missing)
+            rounds = in_turn(partial(_post, work), partial(_insert, address, work), rounds=ROUNDS)
+            yield from _rows(what, work, rounds, bar, missing)
 
 
-def _rows(what: str, work: Sequence[Work], rounds: list[tuple[_Posted, Load | None]], missing: str) -> Iterator[Row]:
+def _rows(
+    what: str, work: Sequence[Work], rounds: list[tuple[_Posted, Load | None]], bar: float, missing: str
+) -> Iterator[Row]:
     ours = [posted for posted, _ in rounds]
     peers = [peer for _, peer in rounds if peer]
     size = sum(len(body) for lane in work for _, body in lane) / (CONNECTIONS * EACH)
     note = f"{CONNECTIONS} connections, {size / 1e3:.0f} kB each, median of {ROUNDS} rounds"
-    yield Row(
-        f"POST a snapshot, {what}",
-        median(posted.load.per_second for posted in ours),
-        "/s",
-        median(peer.per_second for peer in peers) if peers else None,
-        "PostgreSQL, INSERT as jsonb" if peers else "",
-        bar=150,
-        bar_on="ours",
-        at_least=True,
-        note=f"{note}; {missing}" if missing else note,
-    )
+    name = f"POST a snapshot, {what}"
+    if peers:
+        rates = [(posted.load.per_second, peer.per_second) for posted, peer in rounds if peer]
+        yield compared(name, "/s", rates, "PostgreSQL, INSERT as jsonb", bar=bar, at_least=True, note=note)
+    else:
+        yield Row(name, median(posted.load.per_second for posted in ours), "/s", note=f"{note}; {missing}")
     for share in (0.5, 0.99):
         yield Row(
             f"  latency p{share * 100:.0f}",
@@ -91,7 +87,10 @@ def _post(work: Sequence[Work]) -> _Posted:
             return _Posted(measured, waiting, time.perf_counter() - began)
 
 
-def _insert(address: str, work: Sequence[Work]) -> Load:
+def _insert(address: str | None, work: Sequence[Work]) -> Load | None:
+    """None without PostgreSQL."""
+    if address is None:
+        return None
     postgres.make_table(address)
     return load.run(partial(postgres.sender, address), work)
 

@@ -280,3 +280,66 @@ def test_as_many_connections_as_files_may_be_open(
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
     assert server.most_connections(wanted) == expected
     assert set_to == ([] if raised is None else [(raised, hard)])
+
+
+class Wire:
+    """A transport that notes what is written to it."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_extra_info(self, name: str) -> None:
+        return None
+
+
+def answering(wire: Wire) -> server._AnswerTransport:
+    def end() -> None:
+        wire.closed = True
+
+    return server._AnswerTransport(wire, end, asyncio.get_running_loop())
+
+
+async def test_a_head_goes_with_the_body_that_comes_at_once() -> None:
+    wire = Wire()
+    answer = answering(wire)
+    answer.write(b"head ")
+    answer.write(b"body")
+    answer.write(b"more")
+    await asyncio.sleep(0)
+    assert wire.written == [b"head body", b"more"]
+
+
+async def test_a_head_does_not_wait_for_a_body_that_comes_later() -> None:
+    wire = Wire()
+    answer = answering(wire)
+    answer.write(b"head ")
+    assert wire.written == []
+    await asyncio.sleep(0)
+    assert wire.written == [b"head "]
+    answer.write(b"body")
+    assert wire.written == [b"head ", b"body"]
+
+
+async def test_a_head_without_a_body_is_sent_before_the_end() -> None:
+    wire = Wire()
+    answer = answering(wire)
+    answer.write(b"head ")
+    answer.close()
+    assert (wire.written, wire.closed) == ([b"head "], True)
+
+
+async def test_nothing_is_written_to_what_is_closed() -> None:
+    wire = Wire()
+    answer = answering(wire)
+    answer.write(b"head ")
+    wire.closed = True
+    answer.write(b"body")
+    await asyncio.sleep(0)
+    assert wire.written == []
