@@ -53,11 +53,11 @@ from delta_server.http.gate import Gate
 from delta_server.http.guards import Body
 from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
-from delta_server.services import Cpu, Services
+from delta_server.services import Services
 from delta_server.storage.backup_stream import BackupStream
 from delta_server.storage.cache import Cache
 from delta_server.storage.connection import Tuning
-from delta_server.storage.database import Clock, Database, Tx
+from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import EventLog
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.reading_only import ReadOnlyDatabase
@@ -66,6 +66,7 @@ from delta_server.tasks.live import Live
 from delta_server.tasks.loops import Loop, Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
 from delta_server.tasks.signals import KeyedLocks, Signal
+from delta_server.tasks.threads import Cpu, FairCpu
 
 log = structlog.get_logger("delta.app")
 
@@ -268,18 +269,24 @@ async def open_services(
         cpu, spare_cpu = Cpu(min(8, cores + 1), "cpu"), Cpu(min(8, cores), "spare-cpu")
         opened.push_async_callback(cpu.close)
         opened.push_async_callback(spare_cpu.close)
+        fair_cpu = FairCpu(min(8, cores + 1), "fair-cpu", seconds=config.limits.answer_seconds)
+        opened.push_async_callback(fair_cpu.close)
         eventlog = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=spare_cpu)
         opened.push_async_callback(eventlog.close)
-        yield _services(config, db, clock, cpu, spare_cpu, eventlog)
+        yield _services(config, db, clock, (cpu, spare_cpu, fair_cpu), eventlog)
 
 
-def _services(config: Config, db: Database, clock: Clock, cpu: Cpu, spare_cpu: Cpu, eventlog: EventLog) -> Services:
+def _services(
+    config: Config, db: Database, clock: Clock, threads: tuple[Threads, Threads, FairCpu], eventlog: EventLog
+) -> Services:
+    cpu, spare_cpu, fair_cpu = threads
     return Services(
         config=config,
         db=db,
         clock=clock,
         cpu=cpu,
         spare_cpu=spare_cpu,
+        fair_cpu=fair_cpu,
         cache=Cache(config.storage.cache_bytes),
         eventlog=eventlog,
         endpoint_locks=KeyedLocks(),
@@ -303,7 +310,9 @@ async def open_for_reading(config: Config, clock: Clock | None = None) -> AsyncI
         opened.push_async_callback(cpu.close)
         eventlog = EmbeddedEventLog.for_reading(config, db, clock, cpu=cpu)
         opened.push_async_callback(eventlog.close)
-        yield _services(config, db, clock, cpu, cpu, eventlog)
+        fair_cpu = FairCpu(2, "fair-cpu", seconds=config.limits.answer_seconds)
+        opened.push_async_callback(fair_cpu.close)
+        yield _services(config, db, clock, (cpu, cpu, fair_cpu), eventlog)
 
 
 @asynccontextmanager

@@ -45,6 +45,7 @@ class Limits(msgspec.Struct, frozen=True):
     connections: Count = 4096
     streams: Count = 100
     request_seconds: Seconds = 60
+    answer_seconds: Seconds = 30
 
 
 class Storage(msgspec.Struct, frozen=True):

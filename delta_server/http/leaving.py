@@ -1,12 +1,14 @@
 """Work that is worth doing only while its caller waits. Neither uvicorn nor Litestar ends a handler when they leave."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import msgspec
 from litestar import Request
 
 from delta_server.core.errors import DeltaError
+from delta_server.services import Services
 
 T = TypeVar("T")
 
@@ -31,6 +33,22 @@ async def while_connected(request: Request[Any, Any, Any], work: Coroutine[Any, 
         raise ClientGone("the client closed the connection before it was answered")
     finally:
         await _ended(working, leaving)
+
+
+async def in_turn(
+    request: Request[Any, Any, Any],
+    services: Services,
+    project: int,
+    work: Callable[[Services], Coroutine[Any, Any, T]],
+) -> T:
+    """`work`'s result, for what may compute long while its caller waits: it begins when the project's turn has come and
+    is given services whose `spare_cpu` is the turn's thread. Ends as `while_connected` and `FairCpu.turn` do."""
+
+    async def in_its_turn() -> T:
+        async with services.fair_cpu.turn(project) as thread:
+            return await work(msgspec.structs.replace(services, spare_cpu=thread))
+
+    return await while_connected(request, in_its_turn())
 
 
 async def _left(request: Request[Any, Any, Any]) -> None:

@@ -36,7 +36,7 @@ def test_one_ctrl_c_that_comes_twice_is_one(tmp_path: Path) -> None:
 NEVER_CLOSING = """
 import sys, time
 from delta_server.__main__ import main
-from delta_server.services import Cpu
+from delta_server.tasks.threads import Cpu
 
 async def close(self): time.sleep(3600)
 

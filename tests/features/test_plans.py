@@ -148,7 +148,9 @@ def _fill(tx: Tx) -> None:
     uids = [(row[0].to_bytes(16), *row) for row in rows]
     document = b'{"a": 0}'
     frame = codec.encode(None, document, level=1)
-    sql = f"INSERT INTO content VALUES (?, ?, ?, {len(document)}, x'{codec.digest(document).hex()}', NULL, NULL, 0, 0)"
+    sql = (
+        f"INSERT INTO content VALUES (?, ?, ?, {len(document)}, x'{codec.digest(document).hex()}', NULL, NULL, 0, 0, 0)"
+    )
     tx.many(sql, rows)
     tx.run("INSERT INTO frame SELECT id, endpoint, size, NULL, 1, ? FROM content WHERE id >= ?", frame, FILLED)
     tx.many("INSERT INTO snapshot (uid, content, endpoint, captured_at) VALUES (?, ?, ?, ?)", uids)

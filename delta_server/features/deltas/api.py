@@ -1,6 +1,7 @@
 """/v1/deltas: what changed, and between which snapshots."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from litestar import Request, Response, get, post
@@ -15,6 +16,7 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.http import pagination, spans
 from delta_server.http.auth import PROJECT
 from delta_server.http.docs import example
+from delta_server.http.leaving import in_turn
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
 
@@ -60,10 +62,18 @@ async def list_deltas(
     _check_together(request.query_params.multi_items())
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
     if since_snapshot is not None:
-        return Response(await service.since(services, project, since_snapshot, format or _PATCH, endpoint))
+        return Response(
+            await in_turn(
+                request,
+                services,
+                project,
+                lambda svc: service.since(svc, project, since_snapshot, format or _PATCH, endpoint),
+            )
+        )
     span = spans.span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     filter = service.filter_of(kind=kind, min_changes=min_changes, path=path)
-    found = await service.page(services, project, endpoint, span, limit=limit, filter=filter)
+    list = partial(service.page, project=project, endpoint=endpoint, span=span, limit=limit, filter=filter)
+    found = await (in_turn(request, services, project, list) if path is not None else list(services))
     next_cursor = None if found.next is None else spans.cursor_at(_LIST, order, found.next)
     return pagination.respond(request, Page(found.deltas, next_cursor is not None, next_cursor))
 
@@ -89,6 +99,7 @@ def _check_together(given: Iterable[tuple[str, str]]) -> None:
     opt=example(answer=schemas.EXAMPLE_WITH_DIFF),
 )
 async def get_delta(
+    request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     project: NamedDependency[int],
     delta_id: FromPath[str],
@@ -98,7 +109,7 @@ async def get_delta(
     format: FormatText = _PATCH,
 ) -> Delta:
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
-    delta = await service.get(services, project, delta_id, format)
+    delta = await in_turn(request, services, project, lambda svc: service.get(svc, project, delta_id, format))
     if endpoint is not None and ids.text(endpoint.uid) != delta.endpoint_id:
         raise NotFound(f"no such delta of the endpoint {endpoint.name}: it is one of another endpoint")
     return delta
@@ -112,12 +123,13 @@ async def get_delta(
     opt=example(request=schemas.EXAMPLE_COMPARISON, answer=schemas.EXAMPLE_WITH_DIFF),
 )
 async def compare(
+    request: Request[Any, Any, Any],
     data: JSONBody[Comparison],
     services: NamedDependency[Services],
     project: NamedDependency[int],
 ) -> Delta:
     endpoint = endpoints.resolve(services, project, data.endpoint_id) if data.endpoint_id is not None else None
-    return await service.compare(services, project, data, endpoint)
+    return await in_turn(request, services, project, lambda svc: service.compare(svc, project, data, endpoint))
 
 
 ROUTES = [list_deltas, get_delta, compare]

@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import msgspec
 import structlog
 
 from delta_server.core import found_keys, lives, patterns
 from delta_server.core.diff import Difference, DiffSettings, KnownKeys, diff
-from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
+from delta_server.core.errors import DatabaseFailed, NotFound, RateLimited, TooCostly, Unavailable
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import store
 from delta_server.features.deltas.rows import TYPES, Computed, FieldCount, Job, Note, SchemaChange, Summary
@@ -30,8 +30,9 @@ long as a delta took,"""
 LONGEST_PAUSE_S = 1.0
 """but no longer than this."""
 
-WAIT_S = 30.0
-"""A request waits so long for the deltas it asked for, however many they are."""
+LARGE_BYTES = 1 << 20
+"""Attempts are counted from so many bytes of both documents on: for smaller ones the write would cost more than they
+do."""
 MAX_NOTES = 16
 MOST_COUNTS = 2048
 """Changes of fields counted in one write."""
@@ -50,24 +51,34 @@ async def compute_queued(svc: Services, told: Callable[[int], None] = lambda don
     waiting = await svc.db.read(store.waiting)
     if not waiting:
         return await svc.db.write(store.requeue, QUEUE_PAGE)
-    share = max(LEAST_SHARE, QUEUE_PAGE // len(waiting))
+    await compute_some(svc, [endpoint for endpoints in waiting.values() for endpoint in endpoints], told)
+    return True
+
+
+async def compute_some(
+    svc: Services, endpoints: Sequence[int], told: Callable[[int], None] = lambda done: None
+) -> None:
+    """As `compute_queued`, of these endpoints."""
+    share = max(LEAST_SHARE, QUEUE_PAGE // len(endpoints))
     put_off: list[Unavailable] = []
-    for endpoint in waiting:
+    for endpoint in endpoints:
         try:
             if jobs := await svc.db.read(store.queue, endpoint, share):
                 told(await _put(svc, endpoint, await _compute(svc, endpoint, jobs, lets_pass=True)))
         except Unavailable as error:
             logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
             put_off.append(error)
-    if len(put_off) == len(waiting):
+    if len(put_off) == len(endpoints):
         raise put_off[0]
-    return True
 
 
 async def compute_now(svc: Services, project: int, snapshots: Sequence[bytes]) -> None:
-    """Compute those of the deltas that lead to `snapshots` that still wait, as many as `WAIT_S` is enough for."""
-    with suppress(TimeoutError, Unavailable):
-        async with asyncio.timeout(WAIT_S):
+    """Compute those of the deltas that lead to `snapshots` that still wait, as many as a turn is enough for."""
+    if not await svc.db.read(_jobs, project, snapshots):
+        return
+    with suppress(TooCostly, RateLimited, Unavailable):
+        async with svc.fair_cpu.turn(project) as thread:
+            svc = msgspec.structs.replace(svc, spare_cpu=thread)
             while jobs := await svc.db.read(_jobs, project, snapshots):
                 of_one = [job for job in jobs if job.endpoint == jobs[0].endpoint][:QUEUE_PAGE]
                 await _put(svc, jobs[0].endpoint, await _compute(svc, jobs[0].endpoint, of_one))
@@ -141,9 +152,14 @@ async def _computed(
 ) -> Computed:
     if job.previous is None or job.same:
         return Computed(job, None)
+    if job.attempts >= store.MOST_ATTEMPTS:
+        reason = f"computing it did not end {job.attempts} times, and the server with it"
+        logger.error("delta not computed", endpoint=job.endpoint, content=job.content, reason=reason)
+        return Computed(job, None, failed=True, never_ended=True)
     try:
-        old, new = bodies[job.previous], bodies[job.content]
-        return Computed(job, await svc.spare_cpu(summarise, old, new, settings, known))
+        async with _attempt(svc, job):
+            old, new = bodies[job.previous], bodies[job.content]
+            return Computed(job, await svc.spare_cpu(summarise, old, new, settings, known))
     except Unavailable:
         raise
     except MemoryError:
@@ -151,6 +167,21 @@ async def _computed(
     except Exception:  # a fault of the diff with one document must not stop the deltas of all others
         logger.exception("delta not computed", endpoint=job.endpoint, content=job.content)
         return Computed(job, None, failed=True)
+
+
+@asynccontextmanager
+async def _attempt(svc: Services, job: Job) -> AsyncIterator[None]:
+    """Count the attempt before it begins, where documents are so large that it may take all memory: should the server
+    end with it, the next start knows. One that is broken off, as a stop does, is none."""
+    if job.size < LARGE_BYTES:
+        yield
+        return
+    try:
+        await svc.db.write(store.attempt, job.endpoint, job.content, 1)
+        yield
+    except (asyncio.CancelledError, Unavailable):
+        await asyncio.shield(svc.db.write(store.attempt, job.endpoint, job.content, -1))
+        raise
 
 
 def summarise(before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys = ()) -> Summary | None:

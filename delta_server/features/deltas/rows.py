@@ -50,7 +50,8 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A content whose delta is to be computed, with the content before it (None: it is the first)."""
+    """A content whose delta is to be computed, with the content before it (None: it is the first). `size` is that of
+    both; `attempts` to compute it did not end."""
 
     endpoint: int
     content: int
@@ -59,14 +60,18 @@ class Job(msgspec.Struct, frozen=True):
     same: bool
     diff: str
     diff_version: int
+    size: int
+    attempts: int
 
 
 class Computed(msgspec.Struct, frozen=True):
-    """What came of a job; `summary` is None when there is no delta. `failed`: there should be one."""
+    """What came of a job; `summary` is None when there is no delta. `failed`: there should be one; `never_ended`: it
+    was tried too often."""
 
     job: Job
     summary: Summary | None
     failed: bool = False
+    never_ended: bool = False
 
 
 class Listed(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
 from delta_server.features.deltas.computing import compute_now, summary_of
 from delta_server.features.deltas.computing import compute_queued as compute_queued
+from delta_server.features.deltas.computing import compute_some as compute_some
 from delta_server.features.deltas.listing import Filter as Filter
 from delta_server.features.deltas.listing import filter_of as filter_of
 from delta_server.features.deltas.listing import page as page

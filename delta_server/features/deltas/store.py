@@ -22,7 +22,8 @@ from delta_server.storage.database import Row, Tx
 MILLION = 1_000_000
 FAILED = 2
 """In `content.pending`: its delta could not be computed. Neither queued nor forgotten; see `retry_failed`."""
-
+MOST_ATTEMPTS = 2
+"""A delta whose computing did not end so often, with the whole server most likely, has failed."""
 
 AT_ONCE = 16
 
@@ -62,21 +63,23 @@ _DELTAS_UP = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at
 _DELTAS_AT = f"{_DELTAS} WHERE c.endpoint = ? AND c.captured_at IN ({', '.join('?' * AT_ONCE)}) AND c.dead = 0"
 
 
-def waiting(tx: Tx) -> list[int]:
-    """Endpoints that have contents without their delta: one look into the index for each."""
-    rows = tx.all(
+def waiting(tx: Tx) -> dict[int, list[int]]:
+    """By project, its endpoints that have contents without their delta: one look into the index for each."""
+    by_project: dict[int, list[int]] = {}
+    for project, endpoint in tx.all(
         """WITH RECURSIVE waiting (endpoint) AS (
              SELECT MIN(endpoint) FROM content WHERE pending = 1
              UNION ALL
              SELECT (SELECT MIN(endpoint) FROM content WHERE pending = 1 AND endpoint > waiting.endpoint)
              FROM waiting WHERE endpoint IS NOT NULL)
-           SELECT e.id FROM waiting JOIN endpoint e ON e.id = waiting.endpoint AND e.deleted_at IS NULL"""
-    )
-    return [row[0] for row in rows]
+           SELECT e.project, e.id FROM waiting JOIN endpoint e ON e.id = waiting.endpoint AND e.deleted_at IS NULL"""
+    ):
+        by_project.setdefault(project, []).append(endpoint)
+    return by_project
 
 
 _JOBS = """
-SELECT c.endpoint, c.id, c.captured_at, p.id, p.hash = c.hash, e.diff, e.diff_version
+SELECT c.endpoint, c.id, c.captured_at, p.id, p.hash = c.hash, e.diff, e.diff_version, c.size + p.size, c.attempts
 FROM ({}) c
 JOIN endpoint e ON e.id = c.endpoint AND e.deleted_at IS NULL
 LEFT JOIN content p ON p.id = (
@@ -85,12 +88,12 @@ LEFT JOIN content p ON p.id = (
   ORDER BY captured_at DESC, id DESC LIMIT 1)
 """
 _QUEUE = _JOBS.format(
-    """SELECT id, endpoint, captured_at, hash FROM content WHERE pending = 1 AND endpoint = ?
+    """SELECT id, endpoint, captured_at, hash, size, attempts FROM content WHERE pending = 1 AND endpoint = ?
        ORDER BY captured_at LIMIT ?"""
 )
 # +: or the planner, which has seen the queue empty, reads all of it.
 _ONE_QUEUED = _JOBS.format(
-    """SELECT c.id, c.endpoint, c.captured_at, c.hash FROM snapshot s
+    """SELECT c.id, c.endpoint, c.captured_at, c.hash, c.size, c.attempts FROM snapshot s
        CROSS JOIN content c ON c.id = s.content AND c.captured_at = s.captured_at
        WHERE s.uid = ? AND +c.pending = 1 AND c.dead = 0"""
 )
@@ -108,8 +111,8 @@ def job(tx: Tx, project: int, uid: bytes) -> Job | None:
 
 
 def _job(row: Row) -> Job:
-    endpoint, content, captured_at, previous, same, diff, diff_version = row
-    return Job(endpoint, content, captured_at, previous, bool(same), diff, diff_version)
+    endpoint, content, captured_at, previous, same, diff, diff_version, size, attempts = row
+    return Job(endpoint, content, captured_at, previous, bool(same), diff, diff_version, size or 0, attempts)
 
 
 def queue_length(tx: Tx) -> int:
@@ -118,8 +121,15 @@ def queue_length(tx: Tx) -> int:
 
 
 def retry_failed(tx: Tx) -> None:
-    """Queue again what could not be computed: the server may be another one now, or the damage mended."""
-    tx.run("UPDATE content SET pending = 1 WHERE pending = ?", FAILED)
+    """Queue again what could not be computed: the server may be another one now, or the damage mended. What ended the
+    server again and again stays as it is."""
+    tx.run("UPDATE content SET pending = 1 WHERE pending = ? AND attempts < ?", FAILED, MOST_ATTEMPTS)
+
+
+def attempt(tx: Tx, endpoint: int, content: int, change: int) -> None:
+    """Count an attempt before it begins; with -1, take it back."""
+    sql = "UPDATE content SET attempts = max(0, attempts + ?) WHERE id = ? AND endpoint = ? AND pending = 1"
+    tx.run(sql, change, content, endpoint)
 
 
 def requeue(tx: Tx, limit: int) -> bool:
@@ -144,7 +154,8 @@ def requeue(tx: Tx, limit: int) -> bool:
         return True
     oldest = rows[-1][1]
     tx.run(
-        "UPDATE content SET pending = 1 WHERE endpoint = ? AND dead = 0 AND captured_at >= ? AND captured_at < ?",
+        """UPDATE content SET pending = 1, attempts = 0
+           WHERE endpoint = ? AND dead = 0 AND captured_at >= ? AND captured_at < ?""",
         endpoint,
         oldest,
         before,
@@ -165,7 +176,8 @@ def put(tx: Tx, endpoint: int, done: Sequence[Computed]) -> int:
     counted = fields.recount(tx, endpoint, {job.captured_at: summary.fields for job, summary in summaries}, gone)
     for computed in valid:
         state = FAILED if computed.failed else 0
-        tx.run("UPDATE content SET pending = ? WHERE id = ?", state, computed.job.content)
+        attempts = MOST_ATTEMPTS if computed.never_ended else 0
+        tx.run("UPDATE content SET pending = ?, attempts = ? WHERE id = ?", state, attempts, computed.job.content)
     for job, summary in summaries:
         _insert(tx, job, summary, counted[job.captured_at])
     lives.put(tx, endpoint, {c.job.captured_at: c.summary.lives if c.summary else b"" for c in valid})

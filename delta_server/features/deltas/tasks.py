@@ -1,14 +1,77 @@
 """The loop that computes deltas behind the writes. The queue is in the database, so nothing is lost by a crash."""
 
-from delta_server.features.deltas import service
+import asyncio
+from itertools import count
+
+import structlog
+
+from delta_server.core.errors import Unavailable
+from delta_server.features.deltas import service, store
 from delta_server.services import Services
 
 LOOK_AGAIN_S = 30.0
+PROJECTS_AT_ONCE = 2
+"""One project whose deltas take minutes keeps no other waiting."""
+PAUSE_S = 0.02
+"""While deltas are computed, other projects' are looked for so often."""
+
+logger = structlog.get_logger()
 
 
 async def compute(svc: Services) -> None:
-    """Compute what waits, then wait for more; for ever."""
-    while True:
-        seen = svc.contents_changed.count
-        if not await service.compute_queued(svc):
-            await svc.contents_changed.wait(LOOK_AGAIN_S, since=seen)
+    """Compute what waits, then wait for more; for ever. Raises Unavailable when nothing could be computed."""
+    computing = _Computing(svc)
+    try:
+        while True:
+            seen = svc.contents_changed.count
+            if await computing.begin_more():
+                await computing.wait_for_some()
+            elif not await service.compute_queued(svc):
+                await svc.contents_changed.wait(LOOK_AGAIN_S, since=seen)
+    finally:
+        await computing.stop()
+
+
+class _Computing:
+    """Deltas of PROJECTS_AT_ONCE projects at the same time, a share of each by turns."""
+
+    def __init__(self, svc: Services) -> None:
+        self._svc = svc
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._served: dict[int, int] = {}
+        self._turn = count()
+        self._put_off: dict[int, float] = {}
+
+    async def begin_more(self) -> bool:
+        """Whether any is being computed."""
+        if len(self._tasks) < PROJECTS_AT_ONCE:
+            waiting = await self._svc.db.read(store.waiting)
+            now = asyncio.get_running_loop().time()
+            self._put_off = {project: until for project, until in self._put_off.items() if until > now}
+            free = [project for project in waiting if project not in self._tasks and project not in self._put_off]
+            self._served = {project: self._served.get(project, -1) for project in waiting}
+            for project in sorted(free, key=self._served.__getitem__)[: PROJECTS_AT_ONCE - len(self._tasks)]:
+                self._served[project] = next(self._turn)
+                self._tasks[project] = asyncio.create_task(service.compute_some(self._svc, waiting[project]))
+        return bool(self._tasks)
+
+    async def wait_for_some(self) -> None:
+        """Until one project's share is done, or others may wait."""
+        timeout = None if len(self._tasks) == PROJECTS_AT_ONCE else PAUSE_S
+        done, _ = await asyncio.wait(self._tasks.values(), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        for project in [project for project, task in self._tasks.items() if task in done]:
+            self._end(project, self._tasks.pop(project))
+
+    def _end(self, project: int, task: asyncio.Task[None]) -> None:
+        try:
+            task.result()
+        except Unavailable as error:
+            if not self._tasks:
+                raise
+            logger.warning("deltas of a project put off", project=project, reason=error.message)
+            self._put_off[project] = asyncio.get_running_loop().time() + LOOK_AGAIN_S
+
+    async def stop(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)

@@ -1,6 +1,7 @@
 """/v1/endpoints/{endpoint}/history, /fields, /blame, /stats: what was when, and since when."""
 
 import zlib
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from litestar import Request, Response, get
@@ -15,6 +16,7 @@ from delta_server.features.history.schemas import Blame, Field, History, Stats
 from delta_server.features.history.service import Resume
 from delta_server.http import pagination, spans
 from delta_server.http.docs import example
+from delta_server.http.leaving import in_turn
 from delta_server.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
 
@@ -49,7 +51,7 @@ async def get_history(
     before it has `limit` rows, but not before it has one; `has_more` is true then."""
     of = endpoints.resolve(services, project, endpoint)
     span = spans.span(_HISTORY, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
-    found = await service.history(services, of, path, span, limit=limit)
+    found = await in_turn(request, services, project, lambda svc: service.history(svc, of, path, span, limit=limit))
     if not found.changes and cursor is None:
         pointer.refuse_unlikely(path)
     next_cursor = None if found.next is None else spans.cursor_at(_HISTORY, order, found.next)
@@ -105,9 +107,16 @@ async def get_blame(
     then `complete` is false, and leaves that were not found yet come, each once, with `next_cursor`."""
     of = endpoints.resolve(services, project, endpoint)
     time_ms = None if time is None else times.parse_moment(time, field="time", now_ms=services.clock.now_ms())
-    found = await service.blame(
-        services, of, path, limit=limit, snapshot_id=snapshot, time_ms=time_ms, resume=_resume(path, cursor)
+    blame = partial(
+        service.blame,
+        endpoint=of,
+        path=path,
+        limit=limit,
+        snapshot_id=snapshot,
+        time_ms=time_ms,
+        resume=_resume(path, cursor),
     )
+    found = await in_turn(request, services, project, blame)
     more = None if found.next is None else _blame_cursor(path, found.next)
     shown = ids.text(found.snapshot), times.format(found.captured_at), found.leaves, found.complete
     return pagination.respond(request, Blame(path, *shown, more is not None, more))

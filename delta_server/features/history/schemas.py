@@ -63,11 +63,13 @@ class Blame(msgspec.Struct, frozen=True):
 
 class Totals(msgspec.Struct, frozen=True):
     """`contents` are the different documents, equal ones in a row counted once; `raw_bytes` is their size together,
-    `stored_bytes` what they take. `deltas` counts those of the kind `content`."""
+    `stored_bytes` what they take. `deltas` counts those of the kind `content`, `deltas_failed` those that could not
+    be computed, or ended the server twice: the log says why, and new diff settings have them tried again."""
 
     snapshots: int
     contents: int
     deltas: int
+    deltas_failed: int
     raw_bytes: int
     stored_bytes: int
     first_captured_at: str | None
@@ -106,6 +108,7 @@ def totals(row: TotalsRow) -> Totals:
         row.snapshots,
         row.contents,
         row.deltas,
+        row.deltas_failed,
         row.raw_bytes,
         row.stored_bytes,
         None if first is None else times.format(first),
@@ -156,6 +159,7 @@ EXAMPLE_STATS = {
         "snapshots": 1440,
         "contents": 310,
         "deltas": 290,
+        "deltas_failed": 0,
         "raw_bytes": 40300000,
         "stored_bytes": 91000,
         "first_captured_at": "2026-05-01T12:00:00.000Z",

@@ -43,6 +43,7 @@ class Totals(msgspec.Struct, frozen=True):
     snapshots: int
     contents: int
     deltas: int
+    deltas_failed: int
     raw_bytes: int
     stored_bytes: int
     first_captured_at: int | None
@@ -132,6 +133,7 @@ def totals(tx: Tx, endpoint: int) -> Totals:
         """SELECT (SELECT count(*) FROM snapshot WHERE endpoint = ?1),
              (SELECT count(*) FROM content WHERE endpoint = ?1 AND dead = 0),
              (SELECT content_deltas FROM endpoint WHERE id = ?1),
+             (SELECT count(*) FROM content WHERE endpoint = ?1 AND pending = 2),
              (SELECT coalesce(sum(size), 0) FROM pack WHERE endpoint = ?1)
                + (SELECT coalesce(sum(size), 0) FROM frame WHERE endpoint = ?1)
                - (SELECT coalesce(sum(size), 0) FROM content WHERE endpoint = ?1 AND dead = 1),

@@ -1,5 +1,6 @@
 """Deltas computed behind the writes: always those of the present timeline with the present settings."""
 
+import asyncio
 import json
 import random
 from itertools import pairwise
@@ -17,13 +18,17 @@ from delta_server.core.ids import text as text_id
 from delta_server.core.span import Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import computing, service, store
+from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.deltas.schemas import Delta
 from delta_server.features.deltas.service import Filter
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.history import service as history
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
+from delta_server.storage.database import Tx
+from delta_server.tasks.threads import FairCpu
 from tests.features.history.timelines import Version, compute, endpoint_named, fill, quakes
 
 ALL = Filter(kinds=frozenset(("content", "reorder", "format", "ignored")))
@@ -242,15 +247,12 @@ async def test_what_a_request_waits_for_is_computed_before_all_that_came_earlier
     assert again == found
 
 
-async def test_a_request_waits_once_however_many_deltas_it_wants(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_request_waits_one_turn_however_many_deltas_it_wants(services: Services) -> None:
     endpoint = await endpoint_named(services, "e")
     ids = await fill(services, endpoint, [Version(1000 * n, document(n)) for n in range(1, 10)])
-    monkeypatch.setattr(computing, "WAIT_S", 0)
-    assert await service.computed(services, endpoint.project, [parse_id(id) for id in ids]) == [None] * 9
+    hasty = msgspec.structs.replace(services, fair_cpu=FairCpu(1, "hasty", seconds=0))
+    assert await service.computed(hasty, endpoint.project, [parse_id(id) for id in ids]) == [None] * 9
     assert services.db.peek(service.queue_length) == 9
-    monkeypatch.undo()
     found = await service.computed(services, endpoint.project, [parse_id(id) for id in ids])
     assert [delta and delta.id for delta in found] == [None, *ids[1:]]
 
@@ -327,3 +329,89 @@ async def test_a_content_deleted_while_its_delta_is_computed(
     assert len(await listed(services, endpoint)) == 2
     with pytest.raises(NotFound):
         await service.get(services, endpoint.project, ids[1], "json-patch")
+
+
+# Deltas that do not end
+
+
+async def _two_large(svc: Services) -> EndpointRef:
+    endpoint = await endpoint_named(svc, "large")
+    await fill(svc, endpoint, [Version(n, document(n, text="x" * computing.LARGE_BYTES)) for n in (1, 2)])
+    return endpoint
+
+
+def _attempts(tx: Tx) -> list[tuple[int, int]]:
+    return [(row[0], row[1]) for row in tx.all("SELECT pending, attempts FROM content ORDER BY id DESC LIMIT 1")]
+
+
+async def _never_ending(*_: Any) -> Any:
+    await asyncio.Event().wait()
+
+
+async def test_an_attempt_at_a_large_delta_is_counted_before_it_begins_and_taken_back_by_a_stop(
+    services: Services,
+) -> None:
+    await _two_large(services)
+    computing_it = asyncio.create_task(
+        service.compute_queued(msgspec.structs.replace(services, spare_cpu=_never_ending))
+    )
+    while services.db.peek(_attempts) != [(1, 1)]:
+        await asyncio.sleep(0)
+    computing_it.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await computing_it
+    assert services.db.peek(_attempts) == [(1, 0)]
+
+
+async def test_a_delta_that_ended_the_server_twice_has_failed_until_there_are_new_settings(services: Services) -> None:
+    endpoint = await _two_large(services)
+    for _ in range(2):
+        (*_, job) = await services.db.read(store.queue, endpoint.id, 10)
+        await services.db.write(store.attempt, job.endpoint, job.content, 1)
+    with capture_logs() as logs:
+        await compute(services)
+    assert [(log["event"], log["reason"]) for log in logs if log["log_level"] == "error"] == [
+        ("delta not computed", "computing it did not end 2 times, and the server with it")
+    ]
+    assert await listed(services, endpoint) == []
+    await services.db.write(service.retry_failed)
+    assert services.db.peek(service.queue_length) == 0
+    stats = await history.stats(services, endpoint, interval="1d", from_ms=None, to_ms=None)
+    assert (stats.totals.deltas, stats.totals.deltas_failed) == (0, 1)
+    await endpoint_named(services, "large", {"ignore": ["/text"]})
+    await compute(services)
+    assert len(await listed(services, endpoint)) == 1
+    assert services.db.peek(_attempts) == [(0, 0)]
+
+
+async def test_a_delta_that_ends_leaves_no_attempt(services: Services) -> None:
+    endpoint = await _two_large(services)
+    await compute(services)
+    assert len(await listed(services, endpoint)) == 1
+    assert services.db.peek(_attempts) == [(0, 0)]
+
+
+# Turns between projects
+
+
+async def test_deltas_of_one_project_that_take_long_keep_no_other_waiting(services: Services) -> None:
+    slow, quick = await _two_large(services), await endpoint_named(services, "quick", project="other")
+    await fill(services, quick, [Version(n, document(n)) for n in (1, 2)])
+    began = asyncio.Event()
+
+    async def spare_cpu(fn: Any, *args: Any) -> Any:
+        if len(args[0]) > computing.LARGE_BYTES:
+            began.set()
+            await asyncio.Event().wait()
+        return fn(*args)
+
+    loop = asyncio.create_task(deltas_tasks.compute(msgspec.structs.replace(services, spare_cpu=spare_cpu)))
+    await began.wait()
+    await fill(services, quick, [Version(n, document(n)) for n in (3, 4)])
+    services.contents_changed.notify()
+    while len(await listed(services, quick)) < 3:
+        await asyncio.sleep(0)
+    assert await listed(services, slow) == []
+    loop.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loop

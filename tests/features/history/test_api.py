@@ -260,6 +260,7 @@ async def test_stats(app: Application, client: httpx.AsyncClient, keys: Keys, pr
         "snapshots": 6,
         "contents": 5,
         "deltas": 4,
+        "deltas_failed": 0,
         "raw_bytes": size,
         "first_captured_at": "2025-12-26T00:00:00.000Z",
         "last_captured_at": "2025-12-31T01:00:00.000Z",

@@ -46,10 +46,11 @@ def quakes() -> list[Version]:
     return [Version(times.parse(line.at, field="at"), line.body.encode()) for line in lines]
 
 
-async def endpoint_named(svc: Services, name: str, diff: dict[str, Any] | None = None) -> EndpointRef:
+async def endpoint_named(
+    svc: Services, name: str, diff: dict[str, Any] | None = None, *, project: str = "mine"
+) -> EndpointRef:
     def make(tx: Tx) -> EndpointRef:
-        project = projects.ensure(tx, accounts.default_account(tx), "mine").id
-        return endpoints.ensure(tx, project, name)
+        return endpoints.ensure(tx, projects.ensure(tx, accounts.default_account(tx), project).id, name)
 
     made = await svc.db.write(make)
     if diff is not None:

@@ -12,7 +12,6 @@ from delta_server.config import MIB, Events
 from delta_server.core.event import Event
 from delta_server.core.segment_plan import Piece, Retention
 from delta_server.core.times import DAY_MS
-from delta_server.services import Cpu
 from delta_server.storage.database import Tx
 from delta_server.storage.events import blocks, catalog, relation
 from delta_server.storage.events.appending import Appending
@@ -24,6 +23,7 @@ from delta_server.storage.events.seen import Seen
 from delta_server.storage.events.snapshot import ALWAYS
 from delta_server.storage.events.upkeep import Upkeep
 from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from delta_server.tasks.threads import Cpu
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FAST, START_MS, FakeClock, opened
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from delta_server.config import MIB, Config, Events, Storage
 from delta_server.core.errors import Unavailable
-from delta_server.services import Cpu
 from delta_server.storage.database import Tx
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.tasks.threads import Cpu
 from tests.storage.opened import FAST, FakeClock
 
 OPTIONS = Events(seal_events=16, segment_events=64, query_threads=1, query_memory_bytes=128 * MIB)

@@ -13,7 +13,6 @@ from delta_server.config import MIB, Config, Events, Storage
 from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.core.event import Event
 from delta_server.core.plan import Aggregate, Field, Listing, Metric, Plan, Sql
-from delta_server.services import Cpu
 from delta_server.storage import long_log
 from delta_server.storage.database import Tx
 from delta_server.storage.events import engine as engine_module
@@ -21,6 +20,7 @@ from delta_server.storage.events import instance, log, reading
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.snapshot import ALWAYS
 from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from delta_server.tasks.threads import Cpu
 from tests.storage.database_contract import ENDLESS
 from tests.storage.events.stored import make_project
 from tests.storage.opened import START_MS, FakeClock, opened

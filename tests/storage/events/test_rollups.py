@@ -15,12 +15,12 @@ from delta_server.core.persons import Ids
 from delta_server.core.plan import Aggregate, Condition, Field, Interval, Metric, Span
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS, LATEST_MS
-from delta_server.services import Cpu
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events import catalog, cover, rollup_cells, rollup_store, rollups
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.tasks.threads import Cpu
 from tests.storage.events import evaluate
 from tests.storage.events.stored import make_project
 from tests.storage.opened import START_MS, FakeClock, opened

@@ -10,11 +10,11 @@ import pytest
 from delta_server.core.errors import Conflict, DatabaseFailed, Unavailable
 from delta_server.core.persons import Ids
 from delta_server.core.times import DAY_MS
-from delta_server.services import Cpu
 from delta_server.storage.database import Tx
 from delta_server.storage.events import blocks, catalog, seal
 from delta_server.storage.events.catalog import Waiting
 from delta_server.storage.events.seen import Seen, prepare
+from delta_server.tasks.threads import Cpu
 from tests.storage.events.kept import OPTIONS, Kept, kept, made
 from tests.storage.opened import START_MS
 

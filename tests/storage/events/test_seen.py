@@ -10,13 +10,13 @@ import pytest
 
 from delta_server.core import key_run
 from delta_server.core.errors import Conflict
-from delta_server.services import Cpu
 from delta_server.storage.database import Tx
 from delta_server.storage.events import blocks, runs
 from delta_server.storage.events.appending import Appending
 from delta_server.storage.events.key_upkeep import KeyUpkeep
 from delta_server.storage.events.seen import Sealing, Seen, prepare
 from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.tasks.threads import Cpu
 from tests.storage.events.append_contract import DAY_MS, events
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FakeClock, opened

@@ -14,9 +14,9 @@ from delta_server.core.event import Event
 from delta_server.core.plan import Aggregate, Condition, Field, Interval, Metric, Span
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS
-from delta_server.services import Cpu
 from delta_server.storage.events import cover
 from delta_server.storage.events.log import EmbeddedEventLog
+from delta_server.tasks.threads import Cpu
 from tests.storage.events.stored import make_project
 from tests.storage.events.test_rollups import OPTIONS, START, Rolled
 from tests.storage.opened import FakeClock, opened

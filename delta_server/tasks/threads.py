@@ -1,0 +1,164 @@
+"""Threads for pure work, away from the event loop; zstd and xxhash release the interpreter's lock there.
+
+Work that nobody waits for any more ends: its thread is interrupted (`Interrupted` is raised at its next bytecode), so
+a comparison whose caller has left, or whose time is over, takes neither a core nor memory much longer. Only functions
+without effects may run here.
+"""
+
+import asyncio
+import ctypes
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from delta_server.core.errors import TooCostly
+from delta_server.storage.database import Threads
+from delta_server.storage.transaction import shutting_down
+from delta_server.storage.turns import Turns
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Interrupted(BaseException):
+    """Raised in a thread whose result nobody waits for. No Exception: what handles those must not keep it."""
+
+
+class _Call:
+    """One call of `work` on a thread, which another thread may interrupt."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self._thread: int | None = None
+        self._is_interrupted = False
+
+    def run(self) -> Any:
+        """The result. Raises Interrupted. Afterwards nothing is raised in this thread any more."""
+        try:
+            with self._lock:
+                if self._is_interrupted:
+                    raise Interrupted
+                self._thread = threading.get_ident()
+            return self._work()
+        finally:
+            self._end()
+
+    def interrupt(self) -> None:
+        with self._lock:
+            self._is_interrupted = True
+            if self._thread is not None:
+                _raise_in(self._thread, Interrupted)
+
+    def _end(self) -> None:
+        while True:
+            try:
+                with self._lock:
+                    thread, self._thread = self._thread, None
+                if thread is not None:
+                    _raise_in(thread, None)  # one that was set and not raised yet would hit the thread's next call
+                return
+            except Interrupted:
+                continue
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """https://docs.python.org/3/c-api/init.html#c.PyThreadState_SetAsyncExc; None takes back what is still to be
+    raised."""
+    raised = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+
+
+class Cpu:
+    """A few threads of its own. Used on the event loop."""
+
+    def __init__(self, threads: int, name: str) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._calls: set[_Call] = set()
+
+    async def __call__(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`fn`'s result; `fn` is interrupted when the task that waits for it is cancelled. Raises Unavailable once
+        closed."""
+        return await self.waited(self.submit(fn, *args, **kwargs))
+
+    def submit(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "tuple[_Call, Future[T]]":
+        call = _Call(partial(fn, *args, **kwargs))
+        try:
+            future = self._executor.submit(call.run)
+        except RuntimeError:  # closed, perhaps this very moment: no look at a flag beforehand would be sure
+            raise shutting_down() from None
+        self._calls.add(call)
+        future.add_done_callback(lambda _: self._calls.discard(call))
+        return call, future
+
+    async def waited(self, submitted: "tuple[_Call, Future[T]]") -> T:
+        call, future = submitted
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            call.interrupt()
+            raise
+        except Interrupted:
+            raise shutting_down() from None
+
+    async def close(self) -> None:
+        """End what runs and give up what waits for a thread."""
+        for call in list(self._calls):
+            call.interrupt()
+        await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
+
+
+class FairCpu:
+    """Threads for what may take long while a caller waits: turns between projects, and a time that is not passed."""
+
+    def __init__(self, threads: int, name: str, *, seconds: float) -> None:
+        self._cpu = Cpu(threads, name)
+        self._turns = Turns(threads)
+        self._seconds = seconds
+
+    @asynccontextmanager
+    async def turn(self, project: int) -> AsyncIterator[Threads]:
+        """A thread of `project`, one call at a time, once its turn has come. What needs memory is read within it.
+
+        Raises TooCostly when it is not left in time, RateLimited when too much of the project waits, Unavailable when
+        no thread became free.
+        """
+        await self._turns.take(project, seconds=self._seconds)
+        running: list[Future[Any]] = []
+
+        async def run(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+            submitted = self._cpu.submit(fn, *args, **kwargs)
+            running[:] = [submitted[1]]
+            return await self._cpu.waited(submitted)
+
+        try:
+            async with asyncio.timeout(self._seconds) as time:
+                yield run
+        except TimeoutError:
+            if not time.expired():
+                raise
+            raise TooCostly(
+                f"not done after {self._seconds:g} s (limits.answer_seconds): ask for less, for example a part of the"
+                " document or of the time"
+            ) from None
+        finally:
+            self._end(project, running)
+
+    async def close(self) -> None:
+        await self._cpu.close()
+
+    def _end(self, project: int, running: list[Future[Any]]) -> None:
+        """The turn is over when its thread is free: one step of it may be long and cannot be interrupted."""
+        if not running or running[0].done():
+            self._turns.give_back(project)
+        else:
+            loop = asyncio.get_running_loop()
+            running[0].add_done_callback(lambda _: _call_in(loop, partial(self._turns.give_back, project)))
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(call)

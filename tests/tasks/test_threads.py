@@ -1,0 +1,147 @@
+"""The threads for pure work: what nobody waits for ends, and projects take turns."""
+
+import asyncio
+import random
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from delta_server.core.errors import TooCostly, Unavailable
+from delta_server.tasks.threads import Cpu, FairCpu
+
+WAIT_S = 60
+"""Only a deadlock waits this long."""
+
+
+def endless(began: threading.Event) -> None:
+    began.set()
+    while True:
+        try:
+            time.monotonic()
+        except Exception:
+            continue
+
+
+async def test_closing_ends_what_runs_and_gives_up_the_rest_and_the_loop_goes_on() -> None:
+    cpu, entered, let_go = Cpu(1, "test"), threading.Event(), threading.Event()
+
+    def run() -> bool:
+        entered.set()
+        return let_go.wait(WAIT_S)
+
+    running = asyncio.ensure_future(cpu(run))
+    queued = [asyncio.ensure_future(cpu(let_go.wait, WAIT_S)) for _ in range(3)]
+    assert await asyncio.to_thread(entered.wait, WAIT_S)
+    closing = asyncio.create_task(cpu.close())
+    await asyncio.wait(queued, timeout=WAIT_S)
+    assert all(future.cancelled() for future in queued)
+    assert not closing.done()
+    with pytest.raises(Unavailable, match="shutting down"):
+        await cpu(run)
+    let_go.set()  # no bytecode before it: nothing can be raised there
+    await closing
+    with pytest.raises(Unavailable, match="shutting down"):
+        await running
+
+
+async def test_closing_ends_what_computes() -> None:
+    cpu, began = Cpu(1, "test"), threading.Event()
+    running = asyncio.ensure_future(cpu(endless, began))
+    assert await asyncio.to_thread(began.wait, WAIT_S)
+    await cpu.close()
+    with pytest.raises(Unavailable, match="shutting down"):
+        await running
+
+
+async def test_what_is_raised_reaches_the_caller() -> None:
+    cpu = Cpu(1, "test")
+    with pytest.raises(ValueError, match="invalid literal"):
+        await cpu(int, "x")
+    await cpu.close()
+
+
+async def test_what_nobody_waits_for_ends() -> None:
+    cpu, began = Cpu(1, "test"), threading.Event()
+    running = asyncio.ensure_future(cpu(endless, began))
+    assert await asyncio.to_thread(began.wait, WAIT_S)
+    running.cancel()
+    assert await cpu(int, "7") == 7
+    await cpu.close()
+
+
+async def test_an_interrupt_never_hits_the_next_call() -> None:
+    """Calls are given up at any moment: before they begin, while they run, as they end."""
+    cpu, chance = Cpu(1, "test"), random.Random(1)
+
+    def count(to: int) -> int:
+        return sum(1 for _ in range(to))
+
+    for _ in range(400):
+        given_up = asyncio.ensure_future(cpu(count, chance.randrange(3000)))
+        for _ in range(chance.randrange(4)):
+            await asyncio.sleep(0)
+        given_up.cancel()
+        assert await cpu(count, 500) == 500
+    await cpu.close()
+
+
+async def test_a_turn_past_its_time_is_refused_and_its_thread_is_free_again() -> None:
+    cpu = FairCpu(1, "test", seconds=0.01)
+    with pytest.raises(TooCostly, match="answer_seconds"):
+        async with cpu.turn(1) as thread:
+            await thread(endless, threading.Event())
+    assert await _in_turn(FairCpu(1, "test", seconds=WAIT_S), 1) == 7
+    while True:  # until the thread is free, a turn may pass without its call beginning
+        try:
+            assert await _in_turn(cpu, 2) == 7
+            break
+        except (TooCostly, Unavailable):
+            continue
+    await cpu.close()
+
+
+async def test_a_time_out_within_a_turn_is_not_the_turn_s() -> None:
+    cpu = FairCpu(1, "test", seconds=WAIT_S)
+    with pytest.raises(TimeoutError):
+        async with cpu.turn(1):
+            raise TimeoutError
+    await cpu.close()
+
+
+async def test_one_project_leaves_a_thread_to_the_others() -> None:
+    cpu, order = FairCpu(3, "test", seconds=WAIT_S), list[str]()
+    async with cpu.turn(1), cpu.turn(1):
+        third = asyncio.ensure_future(_in_turn(cpu, 1, lambda: order.append("third of one")))
+        await asyncio.sleep(0)
+        await _in_turn(cpu, 2, lambda: order.append("first of another"))
+        assert not third.done()
+    await third
+    assert order == ["first of another", "third of one"]
+    await cpu.close()
+
+
+async def test_a_turn_is_over_when_its_thread_is_free() -> None:
+    """A step that cannot be interrupted goes on though its caller has left; meanwhile it counts."""
+    cpu, entered, let_go = FairCpu(2, "test", seconds=WAIT_S), threading.Event(), threading.Event()
+
+    def run() -> bool:
+        entered.set()
+        return let_go.wait(WAIT_S)
+
+    left = asyncio.ensure_future(_in_turn(cpu, 1, run))
+    assert await asyncio.to_thread(entered.wait, WAIT_S)
+    left.cancel()
+    await asyncio.wait([left])
+    waiting = asyncio.ensure_future(_in_turn(cpu, 1))
+    await _in_turn(cpu, 2)
+    assert not waiting.done()
+    let_go.set()
+    assert await waiting == 7
+    await cpu.close()
+
+
+async def _in_turn(cpu: FairCpu, project: int, work: Any = lambda: 7) -> Any:
+    async with cpu.turn(project) as thread:
+        return await thread(work)
