@@ -8,7 +8,7 @@ its value. Numbers are written all low bytes first, then all high ones. About 5 
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 
 import msgspec
@@ -119,20 +119,21 @@ class Run:
         raw = zstandard.ZstdDecompressor().decompress(blob, max_output_size=_MOST_RAW)
         columns = _decode(raw)
         self._columns = columns
-        self._times = postings.decoded(columns.first, columns.later)
+        self._unit, self._times = postings.in_steps(columns.later)
         self._of_kind, self._lengths, self._steps = map(_numbers, (columns.of_kind, columns.lengths, columns.steps))
         self._first_group = list(accumulate(_numbers(columns.groups), initial=0))
         self._first_entry = list(accumulate(self._lengths, initial=0))
         self._count = len(columns.records) // SIZE
         self._value_ends: list[int] = []
 
-    def groups(self, record: bytes) -> Iterator[Group]:
-        """What happened in a record."""
+    def groups(self, record: bytes, wanted: Callable[[bytes, str, str], bool]) -> Iterator[Group]:
+        """What happened in a record, at those places of which `wanted` is."""
         place = self._find(record)
         if place is None:
             return
         for group in range(self._first_group[place], self._first_group[place + 1]):
-            yield self._group(group)
+            if wanted(record, *self._columns.kinds[self._of_kind[group]]):
+                yield self._group(group)
 
     def all(self) -> Groups:
         """All that the run was made of."""
@@ -156,7 +157,8 @@ class Run:
         begin, end = self._first_entry[number], self._first_entry[number + 1]
         place, what = columns.kinds[self._of_kind[number]]
         sizes = columns.sizes[begin:end]
-        at = [self._times[n] for n in accumulate(self._steps[begin:end])]
+        first, unit, times = columns.first, self._unit, self._times
+        at = [first + unit * times[n] for n in accumulate(self._steps[begin:end])]
         if not any(sizes):
             return Group(place, what, at, [b""] * len(at))
         if not self._value_ends:

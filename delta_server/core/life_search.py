@@ -32,6 +32,10 @@ class PlaceSearch:
     def records(self) -> list[bytes]:
         return list(self._points)
 
+    def wants(self, record: bytes, place: str, what: str) -> bool:
+        """Whether such entries tell anything."""
+        return any(_told(point, place, what) is not False for point, _ in self._points[record])
+
     def see(self, record: bytes, place: str, what: str, times: Sequence[int], values: Sequence[bytes]) -> None:
         told = [_told(point, place, what) and (is_plain or None) for point, is_plain in self._points[record]]
         if all(each is False for each in told):
@@ -119,6 +123,10 @@ class LeafSearch:
             for above in _above(point.place):
                 self._under[point.record][above].add(item)
         return item
+
+    def wants(self, record: bytes, place: str, what: str) -> bool:
+        """Whether such entries may tell anything: that elements changed tells nothing of those which are entered."""
+        return not what.startswith(ELEMENTS) or self._at[record].get(place, {}).keys() != {what}
 
     def see(self, record: bytes, place: str, what: str, times: Sequence[int]) -> None:
         """Entries of one place of a record, at `times` in order."""

@@ -61,11 +61,18 @@ def sealed(times: Sequence[int]) -> bytes | None:
 
 def decoded(first: int, later: bytes | None) -> list[int]:
     """All times of a chunk, in order."""
-    if later is None:
-        return [first]
-    kind, data = later[:1], later[1:]
-    if kind == _OPEN:
+    if later is not None and later[:1] == _OPEN:
+        data = later[1:]
         return sorted({first, *(first + offset for offset in struct.unpack(f"<{len(data) // _OFFSET}I", data))})
+    unit, steps = in_steps(later)
+    return [first + unit * step for step in steps]
+
+
+def in_steps(later: bytes | None) -> tuple[int, list[int]]:
+    """The times of a sealed chunk as so many units after the first; and that unit, in ms."""
+    if later is None:
+        return 1, [0]
+    kind, data = later[:1], later[1:]
     if kind == _SMALLER:
         data = zstandard.ZstdDecompressor().decompress(data, max_output_size=_MOST_RAW)
     unit, width, planes = _decode(data)
@@ -73,5 +80,4 @@ def decoded(first: int, later: bytes | None) -> list[int]:
     every = bytearray(8 * count)
     for plane in range(width):
         every[plane::8] = planes[plane * count : (plane + 1) * count]
-    gaps = struct.unpack(f"<{count}Q", every)
-    return list(accumulate((gap * unit for gap in gaps), initial=first))
+    return unit, list(accumulate(struct.unpack(f"<{count}Q", every), initial=0))

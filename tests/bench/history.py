@@ -61,7 +61,7 @@ async def _measure(name: str, field: _Field) -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory() as directory:
         async with app.open_services(Config(storage=Storage(data_dir=Path(directory)))) as svc:
-            endpoint = await _fill(svc, name, history)
+            endpoint = await fill(svc, name, history)
             began = time.perf_counter()
             changes = _by_decoding([version.body for version in history], field, path)
             peer = (time.perf_counter() - began) / len(history) * 1e3
@@ -87,7 +87,7 @@ def _element(field: _Field, body: bytes) -> str:
     return step
 
 
-async def _fill(svc: Services, name: str, history: list[Version]) -> EndpointRef:
+async def fill(svc: Services, name: str, history: list[Version]) -> EndpointRef:
     def make(tx: Tx) -> int:
         return projects.ensure(tx, accounts.default_account(tx), "bench").id
 

@@ -67,10 +67,11 @@ def test_one_record_is_read_alone() -> None:
     }
     run = Run(life_runs.encoded(life_runs.merged({}, deltas)))
     wanted = [(time, of[0].value) for time, of in deltas.items() if of[0].record == b"\x07" * 8]
-    [group] = run.groups(b"\x07" * 8)
+    [group] = run.groups(b"\x07" * 8, lambda record, place, what: True)
     assert (group.place, group.what) == ("/n", "=")
     assert list(zip(group.times, group.values, strict=True)) == wanted
-    assert list(run.groups(b"nobody..")) == []
+    assert list(run.groups(b"\x07" * 8, lambda record, place, what: place == "/m")) == []
+    assert list(run.groups(b"nobody..", lambda record, place, what: True)) == []
 
 
 def test_an_entry_takes_few_bytes() -> None:

@@ -8,7 +8,7 @@ timeline may differ at the path. Where no index can tell (core/watch.py), all co
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -40,6 +40,9 @@ MAX_FIELDS = 64
 
 BATCH_BYTES = 4 << 20
 """Resolved at a time on a thread."""
+
+KEPT = 4
+"""So few contents that are read are kept in the cache."""
 
 FEW_DOUBTS = 16
 """So many contents are read rather than asked the field index about."""
@@ -170,11 +173,14 @@ def _perhaps_changed(tx: Tx, walk: Walk, passed: Sequence[Passed], known: Mappin
 
 
 def _visits(passed: Sequence[Passed], known: Mapping[int, bytes], limit: int) -> tuple[list[Passed], Position | None]:
-    """The first of them, and where to go on, None if that is all."""
-    size = 0
+    """The first of them, with up to `limit` to be read, and where to go on, None if that is all."""
+    size = count = 0
     for number, content in enumerate(passed):
-        size += 0 if content.content in known else content.size
-        if number and (number == limit or size > CHUNK_BYTES):
+        if content.content in known:
+            continue
+        size += content.size
+        count += 1
+        if number and (count > limit or size > CHUNK_BYTES):
             return list(passed[:number]), passed[number - 1].position
     return list(passed), None
 
@@ -226,7 +232,7 @@ async def values(svc: Services, walk: Walk, wanted: Sequence[int]) -> list[bytes
     batch: list[bytes] = []
     size = 0
     try:
-        async for _, body in contents.read_run(svc, walk.endpoint, wanted):
+        async for body in _bodies(svc, walk.endpoint, wanted):
             batch.append(body)
             size += len(body)
             if size >= BATCH_BYTES:
@@ -235,6 +241,16 @@ async def values(svc: Services, walk: Walk, wanted: Sequence[int]) -> list[bytes
     except NotFound:
         raise Conflict("the endpoint's history was rewritten while it was read: ask again") from None
     return found + await svc.spare_cpu(_resolve, batch, walk.steps)
+
+
+async def _bodies(svc: Services, endpoint: int, wanted: Sequence[int]) -> AsyncIterator[bytes]:
+    """A few are kept at hand: every record that an endpoint begins with is looked up in its first content."""
+    if len(wanted) <= KEPT:
+        for content in wanted:
+            yield await contents.read(svc, endpoint, content)
+        return
+    async for _, body in contents.read_run(svc, endpoint, wanted):
+        yield body
 
 
 def _resolve(bodies: Sequence[bytes], steps: tuple[Step, ...]) -> list[bytes | None]:

@@ -7,6 +7,7 @@ look_back(tx, endpoint, search, until_ms)                   # of leaves, each to
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from heapq import merge
 
 import msgspec
@@ -30,6 +31,8 @@ __all__ = ["Damaged", "Seen", "changes", "delete_some", "fold", "is_whole", "loo
 FOLDED_FROM = 256
 """So many deltas' entries are made into a run, or put into one."""
 FOLDED_BYTES = 1 << 18
+RUNS_HELD = 16
+"""Runs that stay read, at most 1.5 MB each."""
 
 log = structlog.get_logger()
 
@@ -83,7 +86,7 @@ def _of_runs(tx: Tx, endpoint: int, targets: Sequence[Target], span: Span, told:
         search = PlaceSearch(targets)
         run = _run(stored)
         for record in search.records:
-            for group in run.groups(record):
+            for group in run.groups(record, search.wants):
                 search.see(record, group.place, group.what, group.times, group.values)
         yield from _ordered(search, span, told)
 
@@ -109,7 +112,7 @@ def look_back(tx: Tx, endpoint: int, search: LeafSearch, until_ms: int) -> None:
         run = _run(stored)
         is_cut = stored.last > until_ms or any(stored.first <= at <= stored.last for at in told)
         for record in wanted:
-            for group in run.groups(record):
+            for group in run.groups(record, search.wants):
                 times = [t for t in group.times if t <= until_ms and t not in told] if is_cut else group.times
                 if times:
                     search.see(record, group.place, group.what, times)
@@ -124,9 +127,15 @@ def _entries(stored: Stored) -> list[Entry]:
 
 def _run(stored: Stored) -> Run:
     try:
-        return Run(stored.entries)
+        return _read(stored.entries)
     except (zstandard.ZstdError, msgspec.MsgspecError, ValueError, ArithmeticError) as error:
         raise Damaged(str(error)) from None
+
+
+@lru_cache(maxsize=RUNS_HELD)
+def _read(entries: bytes) -> Run:
+    """By what is stored, so none is ever out of date: who looks one record up looks up others."""
+    return Run(entries)
 
 
 # Making runs
