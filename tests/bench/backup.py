@@ -43,7 +43,7 @@ def beside_events() -> Iterator[Row]:
         asyncio.run(_fill(directory / "delta-data"))
         key = run(directory, "key", "create", "--project", "bench").stdout.strip()
         size = (directory / "delta-data" / "delta.db").stat().st_size
-        with serving(directory, DELTA_LOG_LEVEL="warning") as server:
+        with serving(directory, DELTA_LOG_LEVEL="error") as server:
             send = _Sender(server, key)
             rounds = in_turn(partial(_while_backed_up, send, directory), partial(send.events, ALONE_S))
             log_bytes = (directory / "delta-data" / "delta.db-wal").stat().st_size

@@ -6,6 +6,7 @@ import re
 
 import apsw
 
+from delta_server.core import times
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
 from delta_server.storage.room import full
 from delta_server.storage.transaction import explain
@@ -33,9 +34,13 @@ _NO_PATTERN = re.compile(
 """How RE2 begins what it says of a regular expression."""
 
 
-def damaged(what: str, id: int, why: str = "its bytes are not what was stored") -> DatabaseFailed:
-    """`what` is a segment, a rollup, a waiting block."""
-    return DatabaseFailed(f"the {what} {id} of events is damaged: {why}; delta-server verify tells what else is")
+_BYTES = "its bytes are not what was stored"
+
+
+def damaged(what: str, id: int, why: str = _BYTES, *, between: tuple[int, int] | None = None) -> DatabaseFailed:
+    """`what` is a segment, a rollup, a waiting block; `between` are the times of its first and last event."""
+    of = f" (from {times.format(between[0])} to {times.format(between[1])})" if between else ""
+    return DatabaseFailed(f"the {what} {id} of events is damaged: {why}{of}; delta-server verify tells what else is")
 
 
 def held_too_long() -> Unavailable:

@@ -240,7 +240,7 @@ class Snapshot:
                 return
             except Exception as again:  # DuckDB's
                 if is_of_a_file(again):
-                    self.failure = damaged(kind, number, "it cannot be decoded")
+                    self.failure = self._damaged(kind, number, "it cannot be decoded")
                 return
 
     def _check_file(self, kind: str, number: int, pages: Pages, hash: bytes | None) -> None:
@@ -251,8 +251,13 @@ class Snapshot:
             hasher.update(pages.read(at, min(_PIECE_BYTES, pages.size - at)))
         if hasher.digest() != hash:
             pages.close()
-            raise self._failed(damaged(kind, number))
+            raise self._failed(self._damaged(kind, number, "its bytes are not what was stored"))
         self._checked.add((kind, number))
+
+    def _damaged(self, kind: str, number: int, why: str) -> DatabaseFailed:
+        last = {"segment": "last_at", "rollup": "end_at"}[kind]
+        [(first_at, last_at)] = self.all(f"SELECT first_at, {last} FROM {kind} WHERE id = ?", number)
+        return damaged(kind, number, why, between=(first_at, last_at))
 
     def _failed(self, error: DatabaseFailed) -> DatabaseFailed:
         self.failure = error
@@ -306,12 +311,17 @@ class Snapshot:
             "SELECT id, raw_bytes, events, hash FROM event_block WHERE project = ? AND id BETWEEN ? AND ? ORDER BY id",
             self.project, blocks[0].id, blocks[-1].id,
         )  # fmt: skip
-        wanted = {block.id for block in blocks}
+        wanted = {block.id: block for block in blocks}
         decompressor = ZstdDecompressor()
-        try:
-            return b"".join([decode(Packed(*row), decompressor) for row in found if row[0] in wanted])
-        except DatabaseFailed as error:
-            raise self._failed(error) from None
+        parts = []
+        for row in found:
+            if (block := wanted.get(row[0])) is not None:
+                try:
+                    parts.append(decode(Packed(*row), decompressor))
+                except DatabaseFailed:
+                    between = block.first_at, block.last_at
+                    raise self._failed(damaged("waiting block", block.id, between=between)) from None
+        return b"".join(parts)
 
 
 class Snapshots:

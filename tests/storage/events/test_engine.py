@@ -241,5 +241,17 @@ async def test_a_stream_that_nobody_reads_is_ended(db: SqliteDatabase, project: 
 
 async def test_a_damaged_segment_is_told_as_one(engine: Engine, db: SqliteDatabase, project: int):
     await db.write(put_segment, project, b"no Parquet at all", 1, 0, 1)
-    with pytest.raises(DatabaseFailed, match="the segment 1 of events is damaged: it cannot be decoded"):
+    with pytest.raises(
+        DatabaseFailed, match=r"the segment 1 of events is damaged: it cannot be decoded \(from 1970-01"
+    ):
         await engine.run(project, lambda reading: reading.rows(f"SELECT * FROM {sealed(reading)}"))
+
+
+async def test_a_damaged_block_is_told_with_its_times(engine: Engine, db: SqliteDatabase, project: int):
+    for start in (0, 50):
+        await db.write(put_block, project, EVENTS[start : start + 50])
+    await db.write(lambda tx: tx.run("UPDATE event_block SET events = zeroblob(20) WHERE id = 2"))
+    with pytest.raises(DatabaseFailed, match=r"waiting block 2 .* \(from 1970-01-01T00:00:00.050Z to .*\.099Z\)"):
+        await engine.run(project, lambda reading: reading.rows(f"SELECT count(*) FROM {lines_of(reading)}"))
+    first = await engine.run(project, lambda reading: [reading.snapshot.blocks()[0].events_count])
+    assert first == [50]
