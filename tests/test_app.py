@@ -1,14 +1,16 @@
 """Start and end of the whole server."""
 
+from functools import partial
 from random import Random
 
 import apsw
 import httpx
 import msgspec
+import pytest
 
 from delta_server import app as delta_app
 from delta_server.config import Config
-from tests.conftest import bearer, client_of, make_keys, started
+from tests.conftest import Keys, bearer, client_of, make_keys, started
 from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import FAST, FakeClock
 
@@ -43,3 +45,16 @@ async def test_it_starts_and_answers_reads_on_a_full_disk(config: Config, clock:
         refused = await client.post("/v1/snapshots?endpoint=prices", json={"EUR": 2}, headers=bearer(keys.project))
         assert (refused.status_code, refused.json()["code"]) == (503, "DATABASE_ERROR")
         assert "retry-after" in refused.headers
+
+
+async def test_on_a_full_disk_what_was_deleted_is_swept_at_once(
+    app: delta_app.Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = app.services.db
+    await client.post("/v1/snapshots?endpoint=prices", json={"EUR": 1}, headers=bearer(keys.project))
+    await client.delete("/v1/endpoints/prices", headers=bearer(keys.project))
+    stats = db.stats()
+    for disk_full, left in ((False, 1), (True, 0)):
+        monkeypatch.setattr(db, "stats", partial(msgspec.structs.replace, stats, disk_full=disk_full))
+        await delta_app._make_room(app.services)
+        assert await db.read(lambda tx: tx.one("SELECT count(*) FROM endpoint")) == (left,)

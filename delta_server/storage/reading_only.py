@@ -10,10 +10,10 @@ from typing import Concatenate, NoReturn, ParamSpec, TypeVar
 import apsw
 
 from delta_server.config import Storage
-from delta_server.core.errors import DatabaseFailed, DeltaError
+from delta_server.core.errors import DatabaseFailed, DeltaError, Unavailable
 from delta_server.storage.connection import APPLICATION_ID, Tuning, check_library, open_reader
 from delta_server.storage.database import Clock, DatabaseStats, Tx
-from delta_server.storage.maintenance import faults
+from delta_server.storage.maintenance import faults, file_bytes
 from delta_server.storage.migrate import packaged
 from delta_server.storage.readers import Reader, ReaderPool
 from delta_server.storage.transaction import Deadline, raise_explained
@@ -22,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 2
+_PROGRESS_STEPS = 100_000
 
 
 class ReadOnlyDatabase:
@@ -31,6 +32,8 @@ class ReadOnlyDatabase:
         """Raises DeltaError for a database of another version, DatabaseFailed for none."""
         check_library()
         self._path = path
+        self._log = path.with_name(path.name + "-wal")
+        self._most_log_bytes = storage.wal_bytes * 7 // 4
         self._tuning = tuning
         with ExitStack() as opened:
             try:
@@ -77,8 +80,21 @@ class ReadOnlyDatabase:
         self._opened.close()
 
     def _check(self) -> list[str]:
+        """Reads one state for as long as it takes, unless the log, which a server writes meanwhile, is too long."""
         with closing(open_reader(self._path, self._tuning)) as connection:
-            return faults(connection)
+            connection.set_progress_handler(self._log_is_long, _PROGRESS_STEPS)
+            try:
+                return faults(connection)
+            except Unavailable:
+                if not self._log_is_long():
+                    raise
+        raise Unavailable(
+            "so much is written beside this that the file's structure cannot be checked: check a restored backup, or"
+            " stop the server"
+        )
+
+    def _log_is_long(self) -> bool:
+        return file_bytes(self._log) > self._most_log_bytes
 
 
 def _refuse() -> NoReturn:

@@ -12,9 +12,11 @@ import apsw
 import msgspec
 import pytest
 
+from delta_server.config import Storage
 from delta_server.core.errors import DatabaseFailed, Unavailable
 from delta_server.storage import connection, readers, transaction, writer
 from delta_server.storage.database import Database, Tx
+from delta_server.storage.reading_only import ReadOnlyDatabase
 from tests.storage.database_contract import DatabaseContract, held, names, put
 from tests.storage.opened import FAST, FakeClock, opened
 
@@ -263,3 +265,18 @@ async def test_a_write_that_keeps_others_waiting_is_counted_and_named(
         await db.write(put, "slow")
     assert db._writer.slow_calls == 1
     assert caplog.messages == ["slow write: tests.storage.database_contract.put took 70 ms, and all others waited"]
+
+
+async def test_checking_beside_a_server_that_writes_much_lets_go(tmp_path: Path) -> None:
+    async with opened(tmp_path) as db:
+        await db.write(lambda tx: tx.run(CREATE))
+        await db.write(lambda tx: tx.many("INSERT INTO item (name) VALUES (?)", [(str(i),) for i in range(20_000)]))
+        for wal_bytes in (1 << 30, 1):
+            storage = Storage(data_dir=tmp_path, wal_bytes=wal_bytes)
+            beside = ReadOnlyDatabase(tmp_path / "delta.db", storage, FakeClock(), FAST)
+            if wal_bytes > 1:
+                assert await beside.check() == []
+            else:
+                with pytest.raises(Unavailable, match="so much is written beside this"):
+                    await beside.check()
+            await beside.close()
