@@ -29,6 +29,7 @@ class BackupStream:
         self._is_taken = False
         self._is_stopped = False
         self._ended: Unavailable | None = None
+        self._ending: asyncio.Future[None] | None = None
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Close it (`aclose`) when it is not read to its end. Raises Unavailable for a second one, and when it cannot
@@ -47,9 +48,8 @@ class BackupStream:
                 yield piece
         finally:
             longest.cancel()
-            if self._process is not None:
-                await asyncio.shield(_over(self._process))
-            self._process, self._is_taken = None, False
+            self._ending = asyncio.ensure_future(self._over())
+            await asyncio.shield(self._ending)  # whoever is cancelled here, it goes on to its end
 
     async def _read(self, process: Process) -> AsyncGenerator[bytes, None]:
         assert process.stdout is not None
@@ -78,6 +78,18 @@ class BackupStream:
         """Before any is made."""
         forget_broken_off(self._database)
 
+    async def _over(self) -> None:
+        """The process has ended, nothing of it is left, and there is room for another."""
+        process, self._process = self._process, None
+        try:
+            if process is not None:
+                if process.returncode is None:
+                    process.kill()
+                await process.wait()
+                await asyncio.to_thread(forget_broken_off, self._database)
+        finally:
+            self._is_taken = False
+
     def _end(self, reason: Unavailable) -> None:
         self._ended = reason
         if self._process is not None and self._process.returncode is None:
@@ -96,10 +108,3 @@ async def _started(database: Path, wal_bytes: int) -> Process:
         env=child.environment(),
         start_new_session=True,  # Ctrl-C is the server's to answer
     )
-
-
-async def _over(process: Process) -> None:
-    """Ended, and nothing of it left."""
-    if process.returncode is None:
-        process.kill()
-    await process.wait()

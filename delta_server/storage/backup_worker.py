@@ -11,14 +11,12 @@ from pathlib import Path
 
 from delta_server.core.errors import DeltaError
 from delta_server.storage.backup import back_up_into
-from delta_server.storage.priority import step_back
 
 ARGUMENT = "backup-worker"
 """What the program is called with to be this."""
 
 
 def main(database: str, wal_bytes: str) -> None:
-    step_back()
     try:
         with os.fdopen(1, "wb", closefd=False) as out:
             back_up_into(Path(database), out, progress=lambda _what, _done, _of: None, wal_bytes=int(wal_bytes))

@@ -33,7 +33,7 @@ class ReadOnlyDatabase:
         check_library()
         self._path = path
         self._log = path.with_name(path.name + "-wal")
-        self._most_log_bytes = storage.wal_bytes * 7 // 4
+        self._most_log_bytes = storage.wal_bytes * 5 // 4
         self._tuning = tuning
         with ExitStack() as opened:
             try:

@@ -81,6 +81,31 @@ async def test_one_that_is_given_up_before_it_began(app: Application) -> None:
     assert [piece async for piece in app.services.backups.pieces()]
 
 
+async def test_one_whose_caller_is_cancelled_twice_makes_room(app: Application) -> None:
+    """As a server does whose client leaves: while it ends, too."""
+    started_, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def send() -> None:
+        pieces = app.services.backups.pieces()
+        try:
+            async for _ in pieces:
+                started_.set()
+                await goes_on.wait()
+        finally:
+            await pieces.aclose()
+
+    sending = asyncio.create_task(send())
+    await started_.wait()
+    for _ in range(3):
+        sending.cancel()
+        await asyncio.sleep(0)
+    await asyncio.gather(sending, return_exceptions=True)
+    assert app.services.backups._ending is not None
+    await app.services.backups._ending
+    assert left(app) == []
+    assert [piece async for piece in app.services.backups.pieces()]
+
+
 async def test_one_that_cannot_be_made_is_told_before_anything_is_sent(
     app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
