@@ -1,9 +1,9 @@
 """What is stored how: which contents make a pack, which packs become one, what a frame or a pack is based on.
 
-All contents of an endpoint are frames first, each based on the one before. A *pack* is many of them in one zstd frame
-and its last one, the *anchor*, in another. The anchor is based on the anchor of the pack before it, so that reading
-needs at most `MAX_CHAIN` short decodes and one long one (core/codec.py says why). Two rules keep the web of bases free
-of circles, whatever is added at any time, deleted and packed again:
+All contents of an endpoint are frames first, each based on the one before. A *pack* is many of them together, its last
+one, the *anchor*, beside the others (core/pack_frames.py has the format). The anchor is based on the anchor of the pack
+before it, so that reading needs at most `MAX_CHAIN` short decodes and one or two longer ones. Two rules keep the web of
+bases free of circles, whatever is added at any time, deleted and packed again:
 
 - a frame is based on a content with a smaller id, or on one in a pack; rewriting a frame never raises its `depth`, the
   number of frames decoded to read it (or more: those below it may be in a pack by now);
@@ -11,7 +11,6 @@ of circles, whatever is added at any time, deleted and packed again:
 """
 
 from collections.abc import Sequence
-from itertools import accumulate
 
 import msgspec
 
@@ -144,15 +143,6 @@ def plan_batch(sizes: Sequence[int], bounds: Bounds, *, least: Bounds, above: Ab
             parts.append(Part(index, index + 1, None, None if alone else index - 1))
             depth = 1 if alone or depth is None else depth + 1
     return parts
-
-
-ANCHOR = -1
-"""The position of a pack's last content: it is beside the others, not among them."""
-
-
-def positions(sizes: Sequence[int]) -> list[int]:
-    """Where each content of a pack begins among the others; ANCHOR for the last."""
-    return [*accumulate(sizes[:-2], initial=0), ANCHOR] if len(sizes) > 1 else [ANCHOR] * len(sizes)
 
 
 def to_runs(ids: Sequence[int]) -> list[int]:

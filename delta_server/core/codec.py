@@ -1,17 +1,11 @@
-"""Bytes in and out of zstd frames: one content encoded against an earlier one, or many contents in one pack.
+"""Bytes in and out of zstd frames: contents encoded against others.
 
 A frame is a dictionary (raw bytes, no training) followed by the body, in one window wide enough for both. Long-distance
 matching stays off: with a dictionary it costs up to 18 times the bytes.
 
-A pack is two frames: its last content, the *anchor*, encoded against the anchor of the pack before; and all its other
-contents, encoded against both anchors. What changed between the two is then written once, although both ends can be
-read without what lies between: 15 to 30 % smaller than a chain of first contents, each of which says it again.
-
 Decoding trusts nothing in the frame. zstandard allocates whatever size a header declares (`max_output_size` is ignored
 then), so the caller says the exact size, and a frame that declares another is refused before a byte is decoded.
 """
-
-from typing import NamedTuple
 
 import xxhash
 import zstandard
@@ -24,6 +18,10 @@ WIDE_ABOVE = 8 << 20
 WIDE = {"hash_log": 24, "chain_log": 24}
 """Tables for a larger dictionary. Those of the levels forget the first half of 12 MB while they read the second: 630 kB
 for a change of one kB, 8.8 MB in a document of 58 MB; with these 1.1 and 6.6 kB, in less time, for 128 MB of memory."""
+
+NEAR_LOG = 18
+"""Tables for some documents that are nearly the same: 2 MB, cleared for each frame, in place of the levels' 24, which
+take longer than the frame itself, for half a per cent more bytes."""
 
 
 class Corrupt(Exception):
@@ -40,8 +38,8 @@ def hasher() -> "xxhash.xxh3_128":
     return xxhash.xxh3_128()
 
 
-def encode(base: bytes | None, body: bytes, *, level: int) -> bytes:
-    """`body` as one zstd frame; reading it back takes the same `base`."""
+def encode(base: bytes | None, body: bytes, *, level: int, near: bool = False) -> bytes:
+    """`body` as one zstd frame; reading it back takes the same `base`. `near` when that resembles all of it."""
     base_size = len(base or b"")
     window_log = max(zstandard.WINDOWLOG_MIN, (len(body) + base_size).bit_length())
     parameters = zstandard.ZstdCompressionParameters.from_level(
@@ -53,9 +51,18 @@ def encode(base: bytes | None, body: bytes, *, level: int) -> bytes:
         write_dict_id=False,
         write_checksum=False,
         write_content_size=True,
-        **(WIDE if base_size > WIDE_ABOVE else {}),
+        **_tables(base_size, len(body), near=near),
     )
     return zstandard.ZstdCompressor(dict_data=_dictionary(base), compression_params=parameters).compress(body)
+
+
+def _tables(base_size: int, size: int, *, near: bool) -> dict[str, int]:
+    if base_size > WIDE_ABOVE:
+        return WIDE
+    if near:
+        log = max(NEAR_LOG, (base_size + size).bit_length() - 4)
+        return {"hash_log": log, "chain_log": log}
+    return {}
 
 
 def decode(base: bytes | None, data: bytes, *, size: int) -> bytes:
@@ -70,23 +77,11 @@ def decode(base: bytes | None, data: bytes, *, size: int) -> bytes:
     return body
 
 
-class Packed(NamedTuple):
-    """The two frames of a pack."""
-
-    anchor: bytes
-    others: bytes
-
-
-def encode_pack(base: bytes | None, others: bytes, anchor: bytes, *, level: int) -> Packed:
-    """`others` are the pack's contents but the last, one after another; `base` is the anchor of the pack before."""
-    return Packed(encode(base, anchor, level=level), encode((base or b"") + anchor, others, level=level))
-
-
-def decode_others(base: bytes | None, anchor: bytes, data: bytes, into: memoryview) -> None:
-    """Fill `into` with the contents of a pack but the last, one after another. Raises Corrupt, MemoryError."""
+def decode_into(base: bytes | memoryview | None, data: bytes | memoryview, into: memoryview) -> None:
+    """Fill `into` with what `encode(base, ...)` was given. Raises Corrupt, MemoryError."""
     check_header(data, len(into))
     try:
-        reader = _decompressor((base or b"") + anchor).stream_reader(data, read_size=max(1, len(data)))
+        reader = _decompressor(base).stream_reader(data, read_size=max(1, len(data)))
         got = reader.readinto(into) if into else 0
     except zstandard.ZstdError as error:
         raise _trouble(error) from None
@@ -94,7 +89,7 @@ def decode_others(base: bytes | None, anchor: bytes, data: bytes, into: memoryvi
         raise Corrupt(f"{got} bytes came out instead of {len(into)}")
 
 
-def check_header(data: bytes, size: int) -> None:
+def check_header(data: bytes | memoryview, size: int) -> None:
     """Raise Corrupt unless the frame says of itself that it holds `size` bytes: before memory is set aside for them."""
     try:
         header = zstandard.get_frame_parameters(data)
@@ -113,9 +108,9 @@ def _trouble(error: zstandard.ZstdError) -> Exception:
     return Corrupt(f"zstd: {error}")
 
 
-def _decompressor(base: bytes | None) -> zstandard.ZstdDecompressor:
+def _decompressor(base: bytes | memoryview | None) -> zstandard.ZstdDecompressor:
     return zstandard.ZstdDecompressor(dict_data=_dictionary(base), max_window_size=LARGEST_WINDOW)
 
 
-def _dictionary(base: bytes | None) -> zstandard.ZstdCompressionDict | None:
+def _dictionary(base: bytes | memoryview | None) -> zstandard.ZstdCompressionDict | None:
     return zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT) if base else None

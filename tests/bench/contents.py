@@ -25,6 +25,7 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots.importing import Version, import_versions
 from delta_server.services import Services
+from delta_server.storage.cache import Cache
 from delta_server.storage.database import Tx
 from tests import histories
 from tests.bench.table import Row, Skip, bench
@@ -43,7 +44,8 @@ T = TypeVar("T")
 
 
 class _Side(msgspec.Struct, frozen=True):
-    """`stored_bytes` is what the contents take, `file_bytes` all there is on disk for them; `read_ms` one at random.
+    """`stored_bytes` is what the contents take, `file_bytes` all there is on disk for them; `read_ms` one at random,
+    `cold_ms` one with an empty cache.
     `delta_seconds` is what the deltas between all versions took on top of `seconds`, which git has none of."""
 
     seconds: float
@@ -51,6 +53,7 @@ class _Side(msgspec.Struct, frozen=True):
     file_bytes: int
     read_ms: list[float]
     delta_seconds: float = 0
+    cold_ms: list[float] = []
 
 
 @bench("contents: beside git")
@@ -71,8 +74,8 @@ def beside_git() -> Iterator[Row]:
         if distance < min(reads, default=distance + 1):
             reads[distance] = ours, _in_directory(partial(_ours, history=history, chosen=chosen, packs=SMALL)), git
     deep, small, git = reads[min(reads)]
-    yield from _read_rows("deep packs", deep, git)
-    yield from _read_rows("packs", small, git)
+    yield from _read_rows("deep packs", deep, git, bar=4)
+    yield from _read_rows("packs", small, git, bar=2.5)
 
 
 def _recorded(name: str) -> list[Version]:
@@ -107,11 +110,15 @@ def _stored_rows(name: str, ours: _Side, git: _Side, empty_bytes: int, *, note: 
     yield Row(f"contents: {name}, import and pack", ours.seconds, "s", git.seconds, peer, bar=0.25, note=more)
 
 
-def _read_rows(kind: str, ours: _Side, git: _Side) -> Iterator[Row]:
-    for what, percentile, bar in (("median", 49, None), ("p99", 98, 10)):
+def _read_rows(kind: str, ours: _Side, git: _Side, *, bar: float) -> Iterator[Row]:
+    for what, percentile, most in (("median", 49, None), ("p99", 98, bar)):
         mine, theirs = (quantiles(side.read_ms, n=100)[percentile] for side in (ours, git))
         name = f"contents: random read, {kind}, {what}"
-        yield Row(name, mine, "ms", theirs, "git cat-file", bar=bar, bar_on="ours")
+        yield Row(name, mine, "ms", theirs, "git cat-file", bar=most)
+    cold = quantiles(ours.cold_ms, n=100)[98]
+    theirs = quantiles(git.read_ms, n=100)[98]
+    note = "nothing in the cache"
+    yield Row(f"contents: random read, {kind}, first, p99", cold, "ms", theirs, "git cat-file", note=note)
 
 
 # Ours
@@ -147,7 +154,8 @@ async def _ours(directory: Path, history: list[Version], chosen: list[int], pack
         await svc.db.checkpoint()
         endpoint = (await svc.db.write(endpoints.ensure, project, "history")).id
         read_ms = await _read(svc, endpoint, history, chosen)
-    return _Side(seconds, stored_bytes, (directory / "delta.db").stat().st_size, read_ms, delta_seconds)
+        cold_ms = await _read_cold(svc, endpoint, history, chosen)
+    return _Side(seconds, stored_bytes, (directory / "delta.db").stat().st_size, read_ms, delta_seconds, cold_ms)
 
 
 def _project(tx: Tx) -> int:
@@ -162,7 +170,9 @@ def _stored(tx: Tx) -> int:
     return int(packs[0] + frames[0])
 
 
-async def _read(svc: Services, endpoint: int, history: list[Version], chosen: list[int]) -> list[float]:
+async def _read(
+    svc: Services, endpoint: int, history: list[Version], chosen: list[int], warming: int = WARMING
+) -> list[float]:
     """Milliseconds of each random read in a process that has read before."""
     read_ms = []
     for index in chosen:
@@ -172,6 +182,15 @@ async def _read(svc: Services, endpoint: int, history: list[Version], chosen: li
         body = await service.read(svc, endpoint, content.id)
         read_ms.append((time.perf_counter() - started) * 1e3)
         assert len(body) == content.size
+    return read_ms[warming:]
+
+
+async def _read_cold(svc: Services, endpoint: int, history: list[Version], chosen: list[int]) -> list[float]:
+    read_ms = []
+    for index in chosen:
+        cold = msgspec.structs.replace(svc, cache=Cache(svc.cache.limit_bytes))
+        cold.cache.scratch = svc.cache.scratch
+        read_ms += await _read(cold, endpoint, history, [index], warming=0)
     return read_ms[WARMING:]
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delta_server.core import chain
-from delta_server.core.chain import ANCHOR, STORED, Above, Bounds
+from delta_server.core.chain import STORED, Above, Bounds
 
 PACK = Bounds(100, 8, large_bytes=100)
 DEEP = Bounds(200, 20, large_bytes=100)
@@ -136,15 +136,7 @@ def test_a_run_is_stored_whole_and_each_part_on_an_earlier_one(sizes: list[int],
         anchors[part.stop - 1] = part.chain
 
 
-# Positions and members
-
-
-@given(sizes=sizes_lists)
-def test_positions_are_where_the_others_begin(sizes: list[int]) -> None:
-    positions = chain.positions(sizes)
-    assert len(positions) == len(sizes)
-    assert positions[-1:] == [ANCHOR][: len(sizes)]
-    assert positions[:-1] == [sum(sizes[:index]) for index in range(len(sizes) - 1)]
+# Members
 
 
 @given(ids=st.lists(st.integers(1, 40), unique=True) | st.integers(1, 60).map(lambda n: list(range(5, 5 + n))))

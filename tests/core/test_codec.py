@@ -50,9 +50,9 @@ def test_a_frame_that_is_not_what_was_stored_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(DAMAGED) - {"more behind it", "two frames"}))
-def test_a_pack_that_is_not_what_was_stored_is_refused(name: str) -> None:
+def test_a_buffer_takes_only_what_was_stored(name: str) -> None:
     with pytest.raises(Corrupt):
-        codec.decode_others(None, b"x", DAMAGED[name], memoryview(bytearray(len(BODY))))
+        codec.decode_into(b"x", DAMAGED[name], memoryview(bytearray(len(BODY))))
 
 
 @pytest.mark.parametrize("size", [1000, 1 << 29])
@@ -95,14 +95,11 @@ def test_round_trip(base: bytes | None, body: bytes, level: int) -> None:
     assert codec.decode(base, codec.encode(base, body, level=level), size=len(body)) == body
 
 
-@given(base=st.none() | bodies, contents=st.lists(bodies, min_size=1, max_size=5), level=levels)
-def test_round_trip_of_packs(base: bytes | None, contents: list[bytes], level: int) -> None:
-    others = b"".join(contents[:-1])
-    packed = codec.encode_pack(base, others, contents[-1], level=level)
-    anchor = codec.decode(base, packed.anchor, size=len(contents[-1]))
-    into = bytearray(len(others))
-    codec.decode_others(base, anchor, packed.others, memoryview(into))
-    assert (bytes(into), anchor) == (others, contents[-1])
+@given(base=st.none() | bodies, body=bodies, level=levels)
+def test_round_trip_into_a_buffer(base: bytes | None, body: bytes, level: int) -> None:
+    into = bytearray(len(body))
+    codec.decode_into(base, codec.encode(base, body, level=level, near=True), memoryview(into))
+    assert bytes(into) == body
 
 
 @given(body=bodies, base=bodies, at=st.integers(0, 10_000), flip=st.integers(1, 255))
@@ -136,14 +133,3 @@ def test_a_small_change_of_a_large_document_costs_little(level: int) -> None:
     data = codec.encode(large, changed, level=level)
     assert len(data) < 4_000
     assert codec.decode(large, data, size=len(changed)) == changed
-
-
-def test_what_both_ends_of_a_pack_share_is_written_once() -> None:
-    """The anchor holds what changed since its base: the contents between them refer to both."""
-    changed = [BASE]
-    for i in range(0, 200, 2):
-        price = b'"price": %d}' % (i * i)
-        changed.append(changed[-1].replace(price, b'"price": %s}' % codec.digest(price).hex().encode(), 1))
-    packed = codec.encode_pack(BASE, b"".join(changed[1:-1]), changed[-1], level=11)
-    chained = len(codec.encode(BASE, changed[-1], level=11)) + len(codec.encode(BASE, b"".join(changed[1:]), level=11))
-    assert len(packed.anchor + packed.others) < 0.7 * chained

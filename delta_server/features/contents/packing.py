@@ -1,4 +1,4 @@
-"""Many contents in one zstd frame: those of an import at once, loose frames, packs that merge into deep ones.
+"""Many contents in one pack: those of an import at once, loose frames, packs that merge into deep ones.
 
 Each step computes outside of a transaction; one transaction then replaces, and raises Stale, which undoes it, when
 something it replaces or stands on has changed since. Nothing is lost: the next run starts from what is there.
@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from delta_server.config import Packs
-from delta_server.core import chain, codec
+from delta_server.core import chain, codec, pack_frames
 from delta_server.core.chain import STORED, Above, Bounds, Part
-from delta_server.core.codec import Packed
 from delta_server.core.errors import Conflict, DatabaseFailed
+from delta_server.core.pack_frames import Packed
 from delta_server.features.contents import reading, store
 from delta_server.features.contents.reading import Raw
 from delta_server.features.contents.rows import Content, NewPack, Pack
@@ -114,12 +114,7 @@ async def encode_batch(
 def _encode_part(part: Part, base: bytes | None, bodies: list[bytes], levels: Packs) -> bytes | Packed:
     if part.chain is None:
         return codec.encode(base, bodies[part.start], level=levels.frame_level)
-    return encode_pack(base, bodies[part.start : part.stop], levels.pack_level)
-
-
-def encode_pack(base: bytes | None, bodies: Sequence[bytes | memoryview], level: int) -> Packed:
-    """`base` is the bytes of the anchor before."""
-    return codec.encode_pack(base, b"".join(bodies[:-1]), bytes(bodies[-1]), level=level)
+    return pack_frames.encode(base, bodies[part.start : part.stop], level=levels.pack_level)
 
 
 def batch_is_full(svc: Services, size_bytes: int, contents: int) -> bool:
@@ -245,9 +240,9 @@ async def _pack_frames(
     base_body = await reading.read_base(svc, endpoint, base.id) if base else None
     if base_body is None:
         base, pack_chain = None, 0
-    packed = await svc.spare_cpu(encode_pack, base_body, bodies, svc.config.packs.pack_level)
+    packed = await svc.spare_cpu(pack_frames.encode, base_body, bodies, level=svc.config.packs.pack_level)
     keep = always or chain.is_full(sum(sizes), len(sizes), bounds)
-    if not keep and len(packed.anchor + packed.others) >= await svc.db.read(store.frame_bytes, endpoint, ids):
+    if not keep and len(packed.anchor + packed.data) >= await svc.db.read(store.frame_bytes, endpoint, ids):
         return False
     now_ms = svc.clock.now_ms()
     new = NewPack(contents[0].captured_at, False, _id(base), pack_chain, sizes, now_ms, packed)
@@ -350,7 +345,7 @@ def _encode_again(base: bytes | None, raws: dict[int, Raw], members: Sequence[Co
     if not all(content.pack in raws for content in members):
         raise Stale
     bodies = [reading.view_in(raws[content.pack or 0], content) for content in members]
-    return encode_pack(base, bodies, level)
+    return pack_frames.encode(base, bodies, level=level)
 
 
 @frees_space

@@ -7,17 +7,18 @@ twice, so nothing in it is ever out of date.
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 import structlog
 
-from delta_server.core import chain, codec
+from delta_server.core import codec, pack_frames
 from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
+from delta_server.core.pack_frames import Reader
 from delta_server.features.contents import store
 from delta_server.features.contents.rows import Content, Pack, StoredFrame
 from delta_server.services import Services
-from delta_server.storage.cache import Cache
+from delta_server.storage.cache import Cache, Scratch
 from delta_server.storage.database import Tx
 
 STEP_BYTES = 8 << 20
@@ -39,13 +40,20 @@ class Link(msgspec.Struct, frozen=True):
     pack: Pack | None
     data: bytes
     body: bytes | None = None
+    table: bytes | None = None
+
+
+PackData: TypeAlias = tuple[bytes, bytes | None]
+PackTrail: TypeAlias = tuple[Pack, PackData, list[Link], list[Link]]
 
 
 class Raw(msgspec.Struct, frozen=True):
-    """A decoded pack."""
+    """A decoded pack: each of its frames, or why it is damaged."""
 
+    pack: Pack
     anchor: bytes
-    others: memoryview
+    reader: Reader
+    frames: list[memoryview | str]
 
 
 # Reading one
@@ -112,7 +120,7 @@ def _trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
 
 def _is_other(links: list[Link]) -> bool:
     """Whether the last link needs the anchor of its pack, and what that is based on too."""
-    return bool(links) and links[-1].body is None and links[-1].content.position not in (None, chain.ANCHOR)
+    return bool(links) and links[-1].body is None and links[-1].content.position not in (None, pack_frames.ANCHOR)
 
 
 def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> tuple[Link, int | None]:
@@ -128,10 +136,11 @@ def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> t
     pack = store.pack(tx, endpoint, content.pack)
     if pack is None:
         raise damaged(content, "it is not there")
-    if content.position == chain.ANCHOR:
+    if content.position == pack_frames.ANCHOR:
         data = store.pack_anchor(tx, endpoint, pack.id) if body is None else b""
         return Link(content, pack, data, body), pack.base
-    return Link(content, pack, store.pack_data(tx, endpoint, pack.id)), pack.members[-1]
+    data, table = store.pack_data(tx, endpoint, pack.id)
+    return Link(content, pack, data, table=table), pack.members[-1]
 
 
 def decode_trail(cache: Cache, links: Sequence[Link]) -> bytes:
@@ -140,7 +149,7 @@ def decode_trail(cache: Cache, links: Sequence[Link]) -> bytes:
     for link in links:
         base, below = below, body or None
         body = link.body or _decode_link(cache, base, below, link)
-        if link.content.position == chain.ANCHOR:
+        if link.content.position == pack_frames.ANCHOR:
             cache.put((link.content.endpoint, link.content.id), body)
     return body
 
@@ -149,23 +158,29 @@ def _decode_link(cache: Cache, base: bytes | None, below: bytes | None, link: Li
     """`below` is what the link before this one stands for, `base` what the one before that does."""
     content, pack = link.content, link.pack
     try:
-        if pack is None or content.position == chain.ANCHOR:
+        if pack is None or content.position == pack_frames.ANCHOR:
             return check(content, codec.decode(below, link.data, size=content.size))
-        size = pack.size - len(below or b"")
-        codec.check_header(link.data, size)
-        with cache.scratch.lend(pack.id, size) as lent:
-            if not lent.filled:
-                codec.decode_others(base, below or b"", link.data, lent.view)
-                lent.filled = True
-            return bytes(cut(content, lent.view))
+        reader = Reader(link.table, link.data, pack.size - len(below or b""))
+        return _decode_other(cache.scratch, reader, base, below or b"", content)
     except codec.Corrupt as error:
         raise damaged(content, str(error)) from None
 
 
-def cut(content: Content, others: memoryview) -> memoryview:
-    """A content's bytes out of its decoded pack. Raises DatabaseFailed."""
-    start = content.position or 0
-    return check(content, others[start : start + content.size])
+def _decode_other(scratch: Scratch, reader: Reader, base: bytes | None, anchor: bytes, content: Content) -> bytes:
+    """A content that is not its pack's anchor: out of the marks and one gap, or of one of the two. Raises Corrupt."""
+    number, start = reader.place(content.position or 0)
+    wanted = sorted({0, number}) if reader.has_marks else [number]
+    for each in wanted:
+        reader.check(each)
+    with scratch.lend((content.pack, number), sum(reader.sizes[each] for each in wanted)) as lent:
+        views, begin = [], 0
+        for each in wanted:
+            views.append(lent.view[begin : begin + reader.sizes[each]])
+            begin += reader.sizes[each]
+            if not lent.filled:
+                reader.decode(each, base, anchor, views[0] if each else None, views[-1])
+        lent.filled = True
+        return bytes(check(content, views[-1][start : start + content.size]))
 
 
 def check(content: Content, body: B) -> B:
@@ -236,9 +251,19 @@ async def _read_step(
 
 def view_in(raw: Raw, content: Content) -> memoryview:
     """A content of a decoded pack. Raises DatabaseFailed."""
-    if content.position == chain.ANCHOR:
+    if content.position == pack_frames.ANCHOR:
         return memoryview(check(content, raw.anchor))
-    return cut(content, raw.others)
+    number, start = raw.reader.place(content.position or 0)
+    frame = raw.frames[number]
+    if isinstance(frame, str):
+        raise _damaged_pack(raw.pack, frame)
+    return check(content, frame[start : start + content.size])
+
+
+def is_in_damaged_frame(raw: Raw, content: Content) -> bool:
+    if content.position == pack_frames.ANCHOR:
+        return False
+    return isinstance(raw.frames[raw.reader.place(content.position or 0)[0]], str)
 
 
 async def _hold(svc: Services, held: OrderedDict[int, Raw], endpoint: int, pack: int) -> Raw | None:
@@ -259,8 +284,8 @@ async def read_pack(svc: Services, endpoint: int, pack: int) -> Raw | None:
     return await _decode(svc, _decode_pack, svc.cache, *found) if found else None
 
 
-def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> tuple[Pack, bytes, list[Link], list[Link]] | None:
-    """A pack, its data, and the trails to its base and to its anchor."""
+def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> PackTrail | None:
+    """A pack, its frames, and the trails to its base and to its anchor."""
     pack = store.pack(tx, endpoint, pack_id)
     if pack is None:
         return None
@@ -277,16 +302,18 @@ def _damaged_pack(pack: Pack, reason: str) -> DatabaseFailed:
     return DatabaseFailed(f"pack {pack.id} (endpoint {pack.endpoint}) is damaged: {reason}; run delta-server verify")
 
 
-def _decode_pack(cache: Cache, pack: Pack, data: bytes, to_base: list[Link], to_anchor: list[Link]) -> Raw:
+def _decode_pack(
+    cache: Cache, pack: Pack, found: tuple[bytes, bytes | None], to_base: list[Link], to_anchor: list[Link]
+) -> Raw:
+    """Raises DatabaseFailed, but not for a gap: its damage is in what comes back."""
     base = decode_trail(cache, to_base) if to_base else None
     anchor = decode_trail(cache, to_anchor)
     try:
-        codec.check_header(data, pack.size - len(anchor))
-        others = bytearray(pack.size - len(anchor))
-        codec.decode_others(base, anchor, data, memoryview(others))
+        reader = Reader(found[1], found[0], pack.size - len(anchor))
+        frames = reader.decode_all(base, anchor)
     except codec.Corrupt as error:
         raise _damaged_pack(pack, str(error)) from None
-    return Raw(anchor, memoryview(others))
+    return Raw(pack, anchor, reader, frames)
 
 
 async def _read_frames(svc: Services, last: tuple[int, bytes] | None, step: list[Content]) -> list[tuple[int, bytes]]:

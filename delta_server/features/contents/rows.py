@@ -2,12 +2,12 @@
 
 import msgspec
 
-from delta_server.core import codec
+from delta_server.core.pack_frames import Packed
 
 
 class Content(msgspec.Struct, frozen=True):
     """`hash` is the xxh3-128 of the `size` bytes. `pack` and `position` are None while they are a frame; in a pack,
-    `position` is where they begin among its other contents, or chain.ANCHOR."""
+    `position` is where they begin among its other contents, or ANCHOR (core/pack_frames.py)."""
 
     id: int
     endpoint: int
@@ -70,4 +70,4 @@ class NewPack(msgspec.Struct, frozen=True):
     chain: int
     sizes: list[int]
     created_at: int
-    packed: codec.Packed
+    packed: Packed

@@ -200,19 +200,20 @@ async def _verify_pack(svc: Services, endpoint: int, pack_id: int, verified: Ver
     except NotFound:  # deleted meanwhile
         return
     if raw is not None:
-        damage.broken += await svc.spare_cpu(_wrong, members, raw)
+        await svc.spare_cpu(_check_members, members, raw, damage)
 
 
-def _wrong(members: Sequence[Content], raw: Raw) -> list[str]:
-    wrong = []
+def _check_members(members: Sequence[Content], raw: Raw, damage: Damage) -> None:
     for content in members:
         try:
             reading.view_in(raw, content)
-        except DatabaseFailed:
-            wrong.append(
+        except DatabaseFailed as error:
+            if reading.is_in_damaged_frame(raw, content):
+                damage.lost(f"content {content.id}", error)
+                continue
+            damage.broken.append(
                 f"pack {content.pack} (endpoint {content.endpoint}) does not hold content {content.id} as it was stored"
             )
-    return wrong
 
 
 async def _verify_frames(svc: Services, endpoint: int, contents: list[int], verified: Verified, damage: Damage) -> None:

@@ -5,7 +5,7 @@ from itertools import repeat
 
 import msgspec
 
-from delta_server.core import chain
+from delta_server.core import chain, pack_frames
 from delta_server.core.span import Position
 from delta_server.features.contents.rows import Content, Frame, NewPack, Pack, StoredFrame
 from delta_server.storage.database import Row, Tx
@@ -215,10 +215,10 @@ def pack_anchor(tx: Tx, endpoint: int, pack_id: int) -> bytes:
     return row[0] if row else b""
 
 
-def pack_data(tx: Tx, endpoint: int, pack_id: int) -> bytes:
-    """The frame of all a pack's contents but the last."""
-    row = tx.one("SELECT data FROM pack WHERE id = ? AND endpoint = ?", pack_id, endpoint)
-    return row[0] if row else b""
+def pack_data(tx: Tx, endpoint: int, pack_id: int) -> tuple[bytes, bytes | None]:
+    """The frames of all a pack's contents but the last, and the table of them."""
+    row = tx.one("SELECT data, frames FROM pack WHERE id = ? AND endpoint = ?", pack_id, endpoint)
+    return (row[0], row[1]) if row else (b"", None)
 
 
 def pack_before(tx: Tx, endpoint: int, captured_at: int) -> Pack | None:
@@ -269,7 +269,7 @@ def insert_pack(tx: Tx, endpoint: int, new: NewPack, members: Sequence[int]) -> 
     """Store a pack of contents whose rows are there; they are placed in it."""
     pack_id = tx.insert(
         "INSERT INTO pack (endpoint, captured_at, deep, base, chain, contents, size, created_at, members, anchor,"
-        " data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " data, frames) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         endpoint,
         new.captured_at,
         int(new.deep),
@@ -281,7 +281,7 @@ def insert_pack(tx: Tx, endpoint: int, new: NewPack, members: Sequence[int]) -> 
         msgspec.msgpack.encode(chain.to_runs(members)),
         *new.packed,
     )
-    places = zip(members, chain.positions(new.sizes), strict=True)
+    places = zip(members, pack_frames.positions(new.sizes), strict=True)
     rows = [(pack_id, position, member, endpoint) for member, position in places]
     tx.many("UPDATE content SET pack = ?, position = ? WHERE id = ? AND endpoint = ?", rows)
     return pack_id

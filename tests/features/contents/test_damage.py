@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from delta_server.core import codec
+from delta_server.core import codec, pack_frames
 from delta_server.core.errors import DatabaseFailed, Unavailable
 from delta_server.features.contents import service, store, tasks
 from delta_server.services import Services
@@ -134,3 +134,75 @@ async def test_memory_that_is_short_is_no_damage(tmp_path: Path, monkeypatch: py
 async def _head(svc: Services) -> service.Content | None:
     endpoints = await svc.db.read(store.endpoints)
     return await svc.db.read(service.head, endpoints[0])
+
+
+# Packs of several frames
+
+
+@pytest.fixture
+def small_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack_frames, "WHOLE_BYTES", 600)
+    monkeypatch.setattr(pack_frames, "GAP_BYTES", 200)
+
+
+def spoil_gap(tx: Tx) -> None:
+    """The end of the data is that of the last gap."""
+    assert tx.run("UPDATE pack SET data = CAST(substr(data, 1, length(data) - 20) || zeroblob(20) AS BLOB)") == 1
+
+
+@pytest.mark.usefixtures("small_frames")
+async def test_a_damaged_gap_is_named_and_the_rest_of_the_pack_is_read(tmp_path: Path) -> None:
+    async with opened(tmp_path) as svc:
+        endpoint = await new_endpoint(svc)
+        ids = await append_batch(svc, endpoint, [(at, HISTORY[at]) for at in range(20)])
+        await svc.db.write(spoil_gap)
+        lost = []
+        for id, body in zip(ids, HISTORY, strict=False):
+            try:
+                assert await service.read(fresh_cache(svc), endpoint, id) == body
+            except DatabaseFailed:
+                lost.append(id)
+        assert 0 < len(lost) < 8
+        assert lost == list(range(lost[0], ids[-1]))
+        with pytest.raises(DatabaseFailed, match=r"pack 1 .*frame"):
+            [id async for id, _ in service.read_run(fresh_cache(svc), endpoint, lost)]
+        whole = [id for id in ids if id not in lost]
+        assert [id async for id, _ in service.read_run(fresh_cache(svc), endpoint, whole)] == whole
+        broken = " ".join((await service.verify(svc)).broken)
+        assert all(f"content {id}" in broken for id in lost[:5])
+        assert broken.count("content ") == len(lost)
+
+
+@pytest.mark.usefixtures("small_frames")
+@pytest.mark.parametrize("table", ["x''", "x'c1'", "zeroblob(30)", "NULL"])
+async def test_a_damaged_table_of_frames_is_damage_of_the_pack(tmp_path: Path, table: str) -> None:
+    async with opened(tmp_path) as svc:
+        endpoint = await new_endpoint(svc)
+        ids = await append_batch(svc, endpoint, [(at, HISTORY[at]) for at in range(20)])
+        await svc.db.write(lambda tx: tx.run(f"UPDATE pack SET frames = {table}"))
+        cold = fresh_cache(svc)
+        with pytest.raises(DatabaseFailed, match="pack 1 of content"):
+            await service.read(cold, endpoint, ids[3])
+        assert await service.read(cold, endpoint, ids[-1]) == HISTORY[19]
+        assert "pack 1" in " ".join((await service.verify(svc)).broken)
+
+
+async def test_packs_of_one_frame_are_read_and_merged_into_such_of_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as svc:
+        endpoint = await new_endpoint(svc)
+        ids = await filled(svc, endpoint, 0, 36)
+        await tasks.pack(svc)
+        monkeypatch.setattr(pack_frames, "WHOLE_BYTES", 600)
+        monkeypatch.setattr(pack_frames, "GAP_BYTES", 200)
+        assert await svc.db.read(tables) == [0, 0, 0]
+        assert [body async for _, body in service.read_run(fresh_cache(svc), endpoint, ids)] == HISTORY[:36]
+        await tasks.pack_everything(svc)
+        assert await svc.db.read(tables) == [1]
+        for id, body in zip(ids, HISTORY, strict=False):
+            assert await service.read(fresh_cache(svc), endpoint, id) == body
+
+
+def tables(tx: Tx) -> list[int]:
+    return [row[0] for row in tx.all("SELECT frames IS NOT NULL FROM pack ORDER BY id")]

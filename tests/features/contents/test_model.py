@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from delta_server.config import Packs
-from delta_server.core import times
+from delta_server.core import pack_frames, times
 from delta_server.features.contents import service, tasks
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -29,6 +29,12 @@ LARGE = Packs(pack_bytes=1_024, pack_contents=4, deep_bytes=2_048, deep_contents
 
 TINY = Packs(pack_bytes=2_500, pack_contents=5, deep_bytes=5_000, deep_contents=10, deep_after_days=7)
 """Many packs: chains reach their end, and merging and straightening happen all the time."""
+
+
+@pytest.fixture(autouse=True, params=[(1 << 20, 1), (600, 200), (0, 1)], ids=["one frame", "some gaps", "many gaps"])
+def frames(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack_frames, "WHOLE_BYTES", request.param[0])
+    monkeypatch.setattr(pack_frames, "GAP_BYTES", request.param[1])
 
 
 class Model:

@@ -9,7 +9,7 @@ import pytest
 
 from delta_server.app import remove_deleted_endpoints
 from delta_server.config import Packs
-from delta_server.core import times
+from delta_server.core import pack_frames, times
 from delta_server.features.contents import packing, service, store, tasks
 from delta_server.features.contents.packing import Stale
 from delta_server.features.contents.rows import NewPack
@@ -186,7 +186,7 @@ async def test_a_pack_of_frames_that_are_gone_is_not_stored(tmp_path: Path) -> N
         wanted = await filled(svc, endpoint, 20)
         loose = await svc.db.read(store.loose, endpoint, size_limit=10_000)
         ids = [content.id for content in loose]
-        packed = packing.encode_pack(None, [wanted[content] for content in ids], 3)
+        packed = pack_frames.encode(None, [wanted[content] for content in ids], level=3)
         new = NewPack(0, False, None, 0, [content.size for content in loose], 0, packed)
         await tasks.pack_everything(svc)
         before = await svc.db.read(pack_rows)
@@ -204,7 +204,7 @@ async def test_two_rewrites_cannot_base_packs_on_each_other(tmp_path: Path) -> N
         packs = await svc.db.read(store.packs, endpoint, created_before=1 << 60)
         low, high = packs[0], packs[2]
         assert low.chain < high.chain
-        circle = NewPack(0, False, high.members[-1], low.chain, [], 0, packing.encode_pack(None, [b"1"], 3))
+        circle = NewPack(0, False, high.members[-1], low.chain, [], 0, pack_frames.encode(None, [b"1"], level=3))
         with pytest.raises(Stale):
             await svc.db.write(packing._replace_packs, endpoint, [low], circle, [])
 
