@@ -51,6 +51,11 @@ def make(kind: Kind, randomness: bytes) -> str:
     return text + _checksum(text)
 
 
+def is_secret(text: str) -> bool:
+    """Whether this is, or means to be, a key that must not be seen by others: any but a write key."""
+    return text.strip().startswith((Kind.PROJECT, Kind.ACCOUNT))
+
+
 def parse(text: str) -> Key:
     """The key a caller sent. Raises Unauthorized for what never was a key."""
     match = _KEY.fullmatch(text)

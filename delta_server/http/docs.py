@@ -77,7 +77,7 @@ _ENDPOINT = "An endpoint's id or name; / in a name is written %2F"
 _PROJECT = "The key's own project, or which one is meant with an account's key; x-tenant-id says the same"
 _PATH_PARAMETERS = {
     "project_id": "A project's id or name; / in a name is written %2F",
-    "write_key": "A write key; others that may send events are taken too",
+    "write_key": "A write key; no other may stand in an address",
     "key_id": "The key's id, the part between the second and third underscore",
     "endpoint": _ENDPOINT,
     "snapshot_id": "A snapshot's id",

@@ -35,7 +35,7 @@ SERVER = Access("read", keys="account")
 INGEST = Access("ingest", cross_origin=True, body="events")
 """Takes keys in many places, the body among them: its handlers ask `ingest_auth.caller_of` who sends."""
 KEY_IN_PATH = Access(public=True, cross_origin=True)
-"""For browser clients' settings: the handler checks the write key in the path by `ingest_auth.caller_with`."""
+"""For browser clients' settings: the handler checks the write key in the path by `ingest_auth.caller_in_path`."""
 
 GUARDS: dict[tuple[str, str], Access] = {
     # Health, metrics, documentation

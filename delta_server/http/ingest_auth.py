@@ -11,7 +11,8 @@ from urllib.parse import parse_qs
 
 from litestar import Request
 
-from delta_server.core.errors import Unauthorized
+from delta_server.core import secrets
+from delta_server.core.errors import Forbidden, Unauthorized
 from delta_server.http import auth, cors
 from delta_server.http.asgi import Headers, Scope
 from delta_server.http.auth import Authenticate, Caller
@@ -41,8 +42,13 @@ def caller_of(request: Request[Any, Any, Any], body_key: str | None = None) -> C
     return caller_with(request, body_key)
 
 
+def caller_in_path(request: Request[Any, Any, Any], key: str) -> Caller:
+    """The owner of the write key in a path for one. Raises Unauthorized, Forbidden."""
+    return caller_with(request, _of_address(key))
+
+
 def caller_with(request: Request[Any, Any, Any], key: str) -> Caller:
-    """The owner of a key that the handler found, in a path for one. Raises Unauthorized, Forbidden."""
+    """The owner of a key that the handler found. Raises Unauthorized, Forbidden."""
     return sign_in(cast("Scope", request.scope), request.app.state.authenticate, key)
 
 
@@ -62,12 +68,14 @@ def sign_in(scope: Scope, authenticate: Authenticate, key: str) -> Caller:
 
 
 def key_of(headers: Headers, query: bytes) -> str | None:
-    """The key in headers or query; None when it can only be in the body. Raises Unauthorized for what is no key."""
+    """The key in headers or query; None when it can only be in the body. Raises Unauthorized for what is no key, and
+    Forbidden for a secret one in the query, whether it counts or not."""
+    in_query = _in_query(query)
     given = {name: value for name, value in reversed(headers) if name in _SENT}
     for name, read in _SENT.items():
         if name in given and (key := read(given[name].strip())):
             return key
-    return _in_query(query)
+    return in_query
 
 
 def _authorization(value: bytes) -> str | None:
@@ -106,7 +114,15 @@ def _in_query(query: bytes) -> str | None:
     if b"rite" not in query:
         return None
     found = parse_qs(query.decode("latin-1"))
-    for name in (QUERY_NAME, QUERY_ALIAS):
-        if name in found:
-            return found[name][0]
-    return None
+    sent = [_of_address(key) for name in (QUERY_NAME, QUERY_ALIAS) for key in found.get(name, ())]
+    return sent[0] if sent else None
+
+
+def _of_address(key: str) -> str:
+    """A key in an address: proxies and browsers write those down, so it must be one that all may see."""
+    if secrets.is_secret(key):
+        raise Forbidden(
+            "only a write key may stand in an address, which ends up in logs: send this one in a header, and make a"
+            " new one in its place if others can read those logs"
+        )
+    return key

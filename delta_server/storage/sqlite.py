@@ -20,7 +20,7 @@ import apsw
 from delta_server.config import Storage
 from delta_server.storage.connection import Tuning, check_library, open_writer
 from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing
-from delta_server.storage.lock import DirectoryLock, refuse_network, unusable
+from delta_server.storage.lock import DataDirRefused, DirectoryLock, refuse_network, unusable
 from delta_server.storage.long_log import HELD_S, LongLog
 from delta_server.storage.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
 from delta_server.storage.migrate import migrate, packaged, sync_path
@@ -52,10 +52,11 @@ class SqliteDatabase:
             opened.callback(lock.release)
             room = Room(storage.data_dir, tuning.reserve_bytes)
             opened.callback(room.close)
-            _create(self._path)
+            begun = _create(self._path)
             connection = open_writer(self._path, tuning)
             opened.callback(connection.close)  # the last to close: it empties the write-ahead log
             migrate(connection, packaged(), backups=storage.data_dir / "backups", now_ms=clock.now_ms())
+            begun.unlink(missing_ok=True)
             self._maintenance = Maintenance(self._path, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(self._maintenance.close)
             log_path = self._path.with_name(DATABASE_NAME + "-wal")
@@ -156,15 +157,27 @@ def name_of(fn: Callable[..., object]) -> str:
     return f"{fn.__module__}.{getattr(fn, '__qualname__', fn)}".removeprefix("delta_server.")
 
 
-def _create(path: Path) -> None:
+def _create(path: Path) -> Path:
     """Make an empty file only its owner can read; SQLite gives -wal and -shm the same mode. One that exists is not
-    opened, only its mode is set: see connection.py."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
+    opened, only its mode is set: see connection.py.
+
+    An empty one is a database that was cut off, but when its first start was: that is told by a second file, which is
+    there until the first is a database. Its path is given back. Raises DataDirRefused.
+    """
+    begun = path.with_name(path.name + "-new")
+    if path.exists():
+        if path.stat().st_size == 0 and not begun.exists():
+            raise DataDirRefused(
+                f"{path} is empty: it was cut off, or is not Delta's. Restore a backup; if there never was anything in"
+                " it, delete the file, and the next start makes a new one"
+            )
         path.chmod(0o600)
-        return
+        return begun
+    begun.touch(0o600)
+    sync_path(path.parent)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     sync_path(path.parent)  # SQLite syncs the names of its logs, not that of the database
+    return begun
 
 
 def _space(tx: Tx) -> tuple[int, int]:

@@ -87,19 +87,52 @@ async def test_a_key_anywhere(client: httpx.AsyncClient, keys: Keys, place: str)
         return {"json": EVENT, **places(key)[place]}
 
     unknown = secrets.make(secrets.Kind.WRITE, bytes(40))
+    if place != "query":
+        for key, status in ((keys.revoked, 401), (keys.expired, 401), (keys.write, 200), (keys.project, 200)):
+            answer = await client.post(TRACK, **sent(key))
+            assert answer.status_code == status, answer.text
     for key, status in (
-        (keys.revoked, 401),
-        (keys.expired, 401),
         (unknown, 401),
         (unknown[:-1], 401),
         (keys.read, 403),
         (keys.account, 403),
         (keys.ingest, 200),
-        (keys.write, 200),
-        (keys.project, 200),
     ):
         answer = await client.post(TRACK, **sent(key))
         assert answer.status_code == status, answer.text
+
+
+SECRET = ["project", "read", "write", "account", "revoked", "expired"]
+
+
+@pytest.mark.parametrize("key", SECRET)
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{TRACK}?writeKey={{}}",
+        f"{TRACK}?write_key={{}}",
+        f"{TRACK}?a=1&write%4Bey=%20{{}}",
+        f"{TRACK}?writeKey=x&writeKey={{}}",
+        "/v1/batch?writeKey={}",
+        "/v1/events?writeKey={}",
+        "/v1/logs?writeKey={}",
+        "/sourceConfig?writeKey={}",
+        "/v1/projects/{}/settings",
+        "/v1/projects/%20{}/settings",
+        "/v1/projects/{}x/settings",
+    ],
+)
+async def test_secret_keys_in_an_address(
+    client: httpx.AsyncClient, keys: Keys, app: Application, key: str, path: str
+) -> None:
+    """Whatever stands beside them, and whether they are good or not: nobody is to get used to it."""
+    method = "GET" if "settings" in path or "source" in path else "POST"
+    for headers in ({}, bearer(keys.ingest)):
+        answer = await client.request(method, path.format(getattr(keys, key)), headers=headers, json=EVENT)
+        assert answer.status_code == 403, answer.text
+        assert "only a write key may stand in an address" in answer.json()["message"]
+        assert "dk_" not in answer.text
+    assert await app.services.db.read(lambda tx: tx.one("SELECT count(*) FROM event_block")) == (0,)
 
 
 async def test_a_header_wins_over_the_body(client: httpx.AsyncClient, keys: Keys, app: Application) -> None:

@@ -16,6 +16,7 @@ from delta_server.config import Storage
 from delta_server.core.errors import DatabaseFailed, Unavailable
 from delta_server.storage import connection, readers, transaction, writer
 from delta_server.storage.database import Database, Tx
+from delta_server.storage.lock import DataDirRefused
 from delta_server.storage.long_log import LongLog
 from delta_server.storage.reading_only import ReadOnlyDatabase
 from tests.storage.database_contract import DatabaseContract, held, names, put
@@ -184,6 +185,23 @@ async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Pa
         async with opened(tmp_path):
             pass
     assert (tmp_path / "delta.db").read_bytes() == garbage
+
+
+async def test_an_empty_file_is_not_taken_for_a_new_database(tmp_path: Path):
+    """Unless it is one: a start that was cut off leaves an empty file and the sign that it began."""
+    (tmp_path / "delta.db").touch()
+    with pytest.raises(DataDirRefused, match="is empty"):
+        async with opened(tmp_path):
+            pass
+    assert (tmp_path / "delta.db").read_bytes() == b""
+    (tmp_path / "delta.db-new").touch()
+    for _ in range(2):
+        async with opened(tmp_path):
+            assert not (tmp_path / "delta.db-new").exists()
+    (tmp_path / "delta.db").write_bytes(b"")
+    with pytest.raises(DataDirRefused, match="Restore a backup"):
+        async with opened(tmp_path):
+            pass
 
 
 async def test_a_damaged_page_is_told_and_not_taken_for_data(tmp_path: Path):

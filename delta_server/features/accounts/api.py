@@ -1,11 +1,11 @@
 """/v1/auth/api-keys: an account's key manages all keys of the account, a project's key those of its project."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.features.accounts import schemas, service
 from delta_server.features.accounts.schemas import ApiKey, KeyAnswer, NewKey
@@ -87,8 +87,17 @@ async def list_(
 
 
 @delete("/v1/auth/api-keys/{key_id:str}", summary="Revoke an API key", tags=_TAGS, opt=example(answer=None))
-async def revoke(key_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]) -> None:
-    await service.revoke(services, caller, key_id)
+async def revoke(
+    key_id: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    even_if_last: Annotated[
+        bool, QueryParameter(description="Revoke it though the caller's project or account has no other admin key")
+    ] = False,
+) -> None:
+    """The last active key of a project (of an account) with the scope admin is not revoked by a key of the same project
+    (account), 409, unless `even_if_last` says so: nobody could make another one over HTTP."""
+    await service.revoke(services, caller, key_id, even_if_last=even_if_last)
 
 
 ROUTES = [create, list_, revoke]

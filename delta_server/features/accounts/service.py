@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from delta_server.core import ids, names, origins, secrets, times
-from delta_server.core.errors import Invalid, NotFound, Unauthorized
+from delta_server.core.errors import Conflict, Invalid, NotFound, Unauthorized
 from delta_server.core.secrets import Kind
 from delta_server.features.accounts import schemas, store
 from delta_server.features.accounts.schemas import ApiKey, KeyAnswer, NewKey
@@ -25,6 +25,8 @@ from delta_server.storage.once import Answer, Once
 SCOPES = ("read", "write", "admin")
 _WRITE_KEY_SCOPES = ("ingest",)
 
+_SOON_MS = 3_600_000
+"""A key that expires within the hour is not one to be left with."""
 _NEWEST = 1 << 62
 
 _NOBODY = StoredKey(0, 0, None, bytes(32), "", None, None, "[]")
@@ -70,9 +72,12 @@ async def page(svc: Services, caller: Caller, *, below: int | None, limit: int) 
     )
 
 
-async def revoke(svc: Services, caller: Caller, public_id: str) -> None:
-    """The key stops working at once. Raises NotFound when there is none to revoke."""
-    await svc.db.write(revoke_key, caller.account, caller.project, public_id)
+async def revoke(svc: Services, caller: Caller, public_id: str, *, even_if_last: bool) -> None:
+    """The key stops working at once. Raises NotFound when there is none to revoke, Conflict as `revoke_for` does."""
+    if even_if_last:
+        await svc.db.write(revoke_key, caller.account, caller.project, public_id)
+    else:
+        await svc.db.write(revoke_for, caller, public_id)
     svc.live.check_access()
 
 
@@ -175,6 +180,22 @@ def revoke_key(tx: Tx, account: int, project: int | None, public_id: str) -> Non
     """A project's caller reaches that project's keys only. Raises NotFound."""
     if not store.revoke(tx, account, project, public_id):
         raise NotFound("there is no such key to revoke: it may have been revoked before")
+
+
+@frees_space
+def revoke_for(tx: Tx, caller: Caller, public_id: str) -> None:
+    """As `revoke_key`. Raises Conflict for the last key that could make others where the caller's belongs: without it
+    the way back is a command that needs the server stopped. An account's key may take a project's last one, for which
+    it can make another."""
+    own = None if caller.chosen else caller.project
+    last = store.is_last_admin(tx, caller.account, own, public_id, until_ms=tx.now_ms + _SOON_MS)
+    revoke_key(tx, caller.account, caller.project, public_id)
+    if last:
+        owner = "account" if own is None else "project"
+        raise Conflict(
+            f"this is the last key of the {owner} with the scope admin: make another one first, or say"
+            " ?even_if_last=true to be left without any"
+        )
 
 
 def check_project(tx: Tx, project: int) -> None:

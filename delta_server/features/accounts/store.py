@@ -133,6 +133,21 @@ def revoke(tx: Tx, account: int, project: int | None, public_id: str) -> int:
     )
 
 
+def is_last_admin(tx: Tx, account: int, project: int | None, public_id: str, *, until_ms: int) -> bool:
+    """Whether the key is an active one with the scope admin, of the project or with None of the account itself, and no
+    other of the same that is good until `until_ms` at least."""
+    found = tx.all(
+        "SELECT public_id, expires_at FROM api_key WHERE account = ? AND project IS ? AND revoked_at IS NULL"
+        " AND ' ' || scopes || ' ' LIKE '% admin %' AND (expires_at IS NULL OR expires_at > ?)",
+        account,
+        project,
+        tx.now_ms,
+    )
+    return any(id == public_id for id, _ in found) and not any(
+        id != public_id and (ends is None or ends >= until_ms) for id, ends in found
+    )
+
+
 def revoke_keys_of(tx: Tx, project: int) -> int:
     return tx.run("UPDATE api_key SET revoked_at = ? WHERE project = ? AND revoked_at IS NULL", tx.now_ms, project)
 

@@ -136,7 +136,7 @@ async def create_calls(request: Request[Any, Any, Any], services: NamedDependenc
     opt=example(answer=schemas.browser_settings("dk_write_...")),
 )
 async def settings(request: Request[Any, Any, Any], write_key: FromPath[str]) -> dict[str, Any]:
-    ingest_auth.caller_with(request, write_key)
+    ingest_auth.caller_in_path(request, write_key)
     return schemas.browser_settings(write_key)
 
 

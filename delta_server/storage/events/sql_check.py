@@ -27,6 +27,11 @@ _REFUSED = frozenset(
         "txid_current", "user", "vector_type", "version", "write_log",
     }
 )  # fmt: skip
+_OF_DUCKDB = ("duckdb_", "pg_", "pragma_", "sqlite_")
+"""How the names of its catalogue begin that need no schema. WITH cannot make them the text's own: where one counts and
+where the other is too fine a rule to stand alone before the catalogue."""
+_SEE_NAME = frozenset({"right", "child"})
+"""Where a part that has a name itself sees it: a recursive WITH behind its UNION, not before."""
 _NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 
 
@@ -40,6 +45,20 @@ def views(connection: Any, text: str) -> frozenset[str]:
     for part, _ in parts:
         _check_function(part)
     return frozenset(name for part, own in parts if (name := _view(part, own)) is not None)
+
+
+def bare(text: str) -> str:
+    """A text that can be read, without the semicolons and comments around its one statement, so that it can stand in
+    parentheses. DuckDB says what is a comment and what is in a text."""
+    import duckdb
+
+    sent = text.encode()
+    tokens = duckdb.tokenize(text)
+    around = [kind == duckdb.token_type.comment or sent[at : at + 1] == b";" for at, kind in tokens]
+    if all(around):
+        return text
+    first, end = around.index(False), len(around) - around[::-1].index(False)
+    return sent[tokens[first][0] : tokens[end][0] if end < len(tokens) else None].decode()
 
 
 def _tree(connection: Any, text: str) -> dict[str, Any]:
@@ -72,13 +91,14 @@ def _objects(tree: Any) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
     while waiting:
         part, own = waiting.pop()
         if isinstance(part, dict):
-            if isinstance(part.get("cte_name"), str):  # a recursive one sees itself
-                own |= {_folded(part["cte_name"])}
             for entry in part.get("cte_map", {}).get("map", ()):
                 waiting.append((entry["value"], own))  # which sees those before it
                 own |= {_folded(entry["key"])}
             yield part, own
-            waiting.extend((value, own) for name, value in part.items() if name != "cte_map")
+            named = own | {_folded(part["cte_name"])} if isinstance(part.get("cte_name"), str) else own
+            waiting.extend(
+                (value, named if name in _SEE_NAME else own) for name, value in part.items() if name != "cte_map"
+            )
         elif isinstance(part, list):
             waiting.extend((each, own) for each in part)
 
@@ -93,8 +113,9 @@ def _view(part: dict[str, Any], own: frozenset[str]) -> str | None:
     if part.get("type") != "BASE_TABLE":
         return None
     name = str(part.get("table_name", ""))
-    if part.get("schema_name") or part.get("catalog_name") or _folded(name) not in (*VIEWS, *own):
-        qualified = ".".join(filter(None, (part.get("catalog_name"), part.get("schema_name"), name)))
+    path = [part.get("catalog_name"), part.get("schema_name"), name]
+    if any(path[:2]) or _folded(name) not in (*VIEWS, *own) or _folded(name).startswith(_OF_DUCKDB):
+        qualified = ".".join(filter(None, path))
         raise Invalid(
             f"sql: there is no table {shown(qualified)}{meant(name, VIEWS)}; there are {', '.join(VIEWS)}", field="sql"
         )

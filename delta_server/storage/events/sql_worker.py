@@ -224,7 +224,7 @@ def too_long(seconds: float) -> str:
 
 
 def _answer(connection: Any, request: Request, scanned: int) -> Answered:
-    text, params = request.text.rstrip("; \t\r\n"), list(request.params)
+    text, params = sql_check.bare(request.text), list(request.params)
     described = connection.execute(f"SELECT * FROM ({text}\n) LIMIT 0", params).description
     columns, types = tuple(part[0] for part in described), [part[1] for part in described]
     names = [f"c{n}" for n in range(len(columns))]

@@ -1,6 +1,7 @@
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from delta_server.core import secrets
@@ -57,6 +58,9 @@ REFUSED = [
     new("its id chosen", {"id": "00000000000"}, field="id"),
     new("its secret chosen", {"key": "dk_proj_x"}, field="key"),
     new("its account chosen", {"account": 1}, field="account"),
+    Row("its own last admin key", "DELETE", f"{KEYS}/{{project_id}}", 409, says="?even_if_last=true"),
+    Row("the account's last admin key", "DELETE", f"{KEYS}/{{account_id}}", 409, key="account", says="of the account"),
+    Row("said otherwise", "DELETE", f"{KEYS}/{{project_id}}?even_if_last=perhaps", 400, field="even_if_last"),
     Row("a broken cursor", "GET", f"{KEYS}?cursor=x", 400, says="cursor"),
 ]
 
@@ -64,6 +68,8 @@ REFUSED = [
 @pytest.mark.parametrize("row", REFUSED, ids=str)
 async def test_refusals_change_nothing(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
     before = await listed(client, keys)
+    for name in ("project", "account"):
+        row = msgspec.structs.replace(row, path=row.path.replace(f"{{{name}_id}}", id_of(getattr(keys, name))))
     await check(client, keys, row)
     assert await listed(client, keys) == before
 
@@ -181,6 +187,55 @@ async def test_lists_go_on_where_the_page_before_ended(client: httpx.AsyncClient
     assert [len(page) for page in found] == [2, 2, 2]
     assert [key for page in found for key in page] == whole
     assert {key["state"] for key in whole} == {"active", "expired", "revoked"}
+
+
+def id_of(key: str) -> str:
+    return secrets.parse(key).public_id
+
+
+async def made_by(client: httpx.AsyncClient, keys: Keys, by: str, **body: Any) -> str:
+    return id_of((await check(client, keys, Row("", "POST", KEYS, 201, key=by, body=body)))["key"])
+
+
+@pytest.mark.parametrize("by", ["project", "account"])
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        ({"scopes": ["admin"]}, 204),
+        ({"scopes": ["read", "admin"], "expires_at": "2026-02-01"}, 204),
+        ({"scopes": ["admin"], "expires_at": "2026-01-01T00:59:00Z"}, 409),
+        ({"scopes": ["write", "read"]}, 409),
+    ],
+    ids=str,
+)
+async def test_somebody_can_make_keys_afterwards(
+    client: httpx.AsyncClient, keys: Keys, by: str, other: dict[str, Any], status: int
+) -> None:
+    await made_by(client, keys, by, **other)
+    await check(client, keys, Row("", "DELETE", f"{KEYS}/{id_of(getattr(keys, by))}", status, key=by))
+
+
+async def test_a_key_that_has_expired_or_is_revoked_is_no_other(
+    client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+) -> None:
+    mine = Row("", "DELETE", f"{KEYS}/{id_of(keys.project)}", 409)
+    await made_by(client, keys, "project", scopes=["admin"], expires_at="2026-01-03")
+    gone = await made_by(client, keys, "project", scopes=["admin"])
+    await check(client, keys, Row("", "DELETE", f"{KEYS}/{gone}", 204))
+    clock.advance(2 * 86_400_000)
+    await check(client, keys, mine)
+    last = Row("", "DELETE", f"{KEYS}/{id_of(keys.project)}?evenIfLast=true", 204)
+    await check(client, keys, last)
+
+
+async def test_only_who_would_be_without_is_asked(client: httpx.AsyncClient, keys: Keys) -> None:
+    """Other keys go as ever; an account's key can make a project another one, so it may take the last."""
+    for key in (keys.read, keys.write, keys.ingest):
+        await check(client, keys, Row("", "DELETE", f"{KEYS}/{id_of(key)}", 204))
+    await check(client, keys, Row("", "DELETE", f"{KEYS}/{id_of(keys.project)}", 204, key="account"))
+    await check(client, keys, Row("", "DELETE", f"{KEYS}/{id_of(keys.other)}?project_id=other", 204, key="account"))
+    elsewhere = f"{KEYS}/{id_of(keys.account)}?project_id=mine"
+    await check(client, keys, Row("", "DELETE", elsewhere, 404, key="account"))
 
 
 async def listed(client: httpx.AsyncClient, keys: Keys, key: str = "project") -> list[dict[str, Any]]:
