@@ -20,6 +20,7 @@ from delta_server.core import columns, pointer, sequence, slices
 from delta_server.core.columns import Column
 from delta_server.core.diff_settings import Fields, Rules
 from delta_server.core.key_names import ADDRESS, CODE, IDENTIFIER, LIKE_IDENTIFIER, can_be_key, is_ignored, likeness
+from delta_server.core.pieces import Pieces
 from delta_server.core.sequence import Pair
 
 SAMPLE = 32  # elements of a side that are looked at for field names
@@ -168,15 +169,15 @@ def found(sides: Sides) -> Key | None:
 
 
 def shared(
-    before: list[msgspec.Raw],
-    after: list[msgspec.Raw],
+    before: list[msgspec.Raw] | Pieces,
+    after: list[msgspec.Raw] | Pieces,
     preferred: Fields | None,
     rules: Rules | None,
     same: Sequence[Pair],
 ) -> Fields | None:
     """The key by which elements of both versions of an array can be named: `preferred`, or one that serves: the places
     in `same` are of elements that are the same, so they have one name."""
-    if preferred is not None:
+    if preferred is not None or isinstance(before, Pieces) or isinstance(after, Pieces):
         return preferred
     fields = _of_elements(after, rules) or _of_elements(before, rules)
     old = None if fields is None else unique_column(before, fields)

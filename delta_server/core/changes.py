@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -33,6 +34,10 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     text: list[Run] | UnsetType = UNSET
 
 
+_AT_ONCE = 256
+_encoder = msgspec.json.Encoder()
+
+
 class _Place(msgspec.Struct, frozen=True, gc=False):
     path: str
     pattern: str
@@ -43,24 +48,39 @@ class _Place(msgspec.Struct, frozen=True, gc=False):
 
 def changes(difference: Difference) -> list[Change]:
     """All edits in the order of the document; in an array removed, added, moved, then changed elements."""
-    if difference.root is None:
-        return []
-    found: list[Change] = []
-    _collect(difference.root, _Place("", "", "", ""), difference.keys_by_pattern, found)
-    return found
+    return list(_all(difference))
 
 
-def _collect(node: Node, at: _Place, keys: dict[str, Fields | None], found: list[Change]) -> None:
-    """Append the changes at and under a place."""
+def encoded(difference: Difference) -> bytes:
+    """The changes as a JSON array; many are made one by one, when the one before is written."""
+    found = _all(difference)
+    first = list(islice(found, _AT_ONCE))
+    if len(first) < _AT_ONCE:
+        return _encoder.encode(first)
+    text = bytearray(_encoder.encode(first)[:-1])
+    del first
+    for change in found:
+        text += b","
+        _encoder.encode_into(change, text, -1)
+    text += b"]"
+    return bytes(text)
+
+
+def _all(difference: Difference) -> Iterator[Change]:
+    if difference.root is not None:
+        yield from _under(difference.root, _Place("", "", "", ""), difference.keys_by_pattern)
+
+
+def _under(node: Node, at: _Place, keys: dict[str, Fields | None]) -> Iterator[Change]:
+    """The changes at and under a place."""
     if isinstance(node, Edit):
-        found.append(_edit(node, at))
+        yield _edit(node, at)
         return
-    below = _in_members(node, at) if isinstance(node, Members) else _in_elements(node, at, keys)
-    for child, place in below:
+    for child, place in _in_members(node, at) if isinstance(node, Members) else _in_elements(node, at, keys):
         if isinstance(child, Change):
-            found.append(child)
+            yield child
         else:
-            _collect(child, place, keys, found)
+            yield from _under(child, place, keys)
 
 
 def _in_members(node: Members, at: _Place) -> Iterator[tuple[Node | Change, _Place]]:

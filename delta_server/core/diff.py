@@ -6,19 +6,25 @@ differing ones entered; arrays are aligned by identity (core/align.py). What is 
 
 Work is bounded: below MAX_DEPTH levels, or when the bytes split exceed MAX_SPLITS times the size of the documents (a
 deep narrow tree splits its bytes again on every level), a differing subtree is one replaced value.
+
+So is memory: what is held for each element, member and edit is taken from a room in proportion to the documents.
+Arrays and objects that would not fit in it are compared in pieces (core/long_arrays.py, core/long_objects.py), and one
+in which so much differs that the edits do not fit is one replaced value, with a note.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from operator import itemgetter
 
 import msgspec
 
-from delta_server.core import align, halves, shapes, slices
+from delta_server.core import align, halves, long_arrays, long_objects, pieces, shapes, slices
 from delta_server.core.diff_settings import DEFAULT, DiffSettings, KnownKeys, Order, Rules, rules, validate
 from delta_server.core.difference import Difference, Kind, Note, SchemaChange
 from delta_server.core.edits import MAX_DEPTH, Edit, Elements, Members, Node
 from delta_server.core.forms import form
 from delta_server.core.ignored import without
+from delta_server.core.pieces import LARGE, Pieces
 from delta_server.core.shapes import Value, slice_of
 
 __all__ = [
@@ -37,6 +43,16 @@ __all__ = [
 MAX_SPLITS = 64
 _SPLIT_ALWAYS_BYTES = 1 << 20
 
+ROOM_ALWAYS, ROOM_TIMES, ROOM_LESS = 58 << 20, 6, 9
+"""Bytes of memory for what a comparison holds beside the documents: so many times the larger one, which with all that
+is not counted makes 12 at most. Small ones have more: so much, less ROOM_LESS times the larger one."""
+
+ELEMENT, MEMBER = 450, 900  # bytes for an element or member of both sides while an array or object is compared
+KEPT, NODE, EDIT = 64, 350, 400  # for an element of a changed array, for a changed value, an edit, until all is written
+
+IN_PIECES = "its elements are too many to look for keys and moves: they are compared as a sequence of values"
+TOO_MUCH = "more differs in it than can be listed: it counts as one replaced value"
+
 
 def diff(before: bytes, after: bytes, settings: DiffSettings = DEFAULT, known: KnownKeys = ()) -> Difference:
     """Compare two documents, each one valid JSON value. `known` are keys of arrays that comparisons of other versions
@@ -48,7 +64,10 @@ def diff(before: bytes, after: bytes, settings: DiffSettings = DEFAULT, known: K
 
 
 def _compare(at: Rules | None, identical: bool, old: bytes, new: bytes) -> Difference:
-    walk = _Walk(budget_bytes=_SPLIT_ALWAYS_BYTES + MAX_SPLITS * (len(old) + len(new)))
+    walk = _Walk(
+        budget_bytes=_SPLIT_ALWAYS_BYTES + MAX_SPLITS * (len(old) + len(new)),
+        room=_room(max(len(old), len(new))),
+    )
     root = None if old == new else walk.compare(old, new, at, 0)
     return Difference(
         before=old,
@@ -60,11 +79,16 @@ def _compare(at: Rules | None, identical: bool, old: bytes, new: bytes) -> Diffe
     )
 
 
+def _room(larger: int) -> int:
+    return max(ROOM_ALWAYS - ROOM_LESS * larger, ROOM_TIMES * larger)
+
+
 class _Walk:
     """One pass through two documents. Notes whether it met ignored differences, and order that means nothing."""
 
-    def __init__(self, *, budget_bytes: int) -> None:
+    def __init__(self, *, budget_bytes: int, room: int) -> None:
         self.budget_bytes = budget_bytes
+        self.room = room
         self.ignored = False
         self.reordered = False
 
@@ -79,10 +103,28 @@ class _Walk:
         self.budget_bytes -= len(old) + len(new)
         if depth >= MAX_DEPTH or self.budget_bytes < 0:
             return self._compare_whole(old, new, at, depth)
+        if max(len(old), len(new)) >= LARGE:
+            return self._compare_large(old, new, at, depth + 1)
         if first == slices.OPEN_ARRAY:
             return self._compare_arrays(slices.elements(old), slices.elements(new), at, depth + 1)
         split = slices.members if depth else shapes.split
-        return self._compare_objects(new, split(old), split(new), at, depth + 1)
+        return self._compare_objects((old, new), split(old), split(new), at, depth + 1)
+
+    def _compare_large(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
+        """Two arrays or objects of which it is not known whether their elements or members fit the room."""
+        if old[0] == slices.OPEN_ARRAY:
+            most = self.room // ELEMENT
+            lists = pieces.elements(old, most), pieces.elements(new, most)
+            if isinstance(lists[0], list) and isinstance(lists[1], list):
+                return self._compare_arrays(lists[0], lists[1], at, depth)
+            del lists
+            return self._compare_long_arrays(old, new, at, depth)
+        most = self.room // MEMBER
+        before, after = pieces.members(old, most), pieces.members(new, most)
+        if before is not None and after is not None:
+            return self._compare_objects((old, new), before, after, at, depth)
+        del before, after
+        return self._compare_long_objects(old, new, at, depth)
 
     def _compare_scalars(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two scalars, or values of two types."""
@@ -91,17 +133,57 @@ class _Walk:
         if at is not None and at.tolerance and slices.within(old, new, at.tolerance):
             self.ignored = True
             return None
-        return Edit(without(old, at, depth), without(new, at, depth))
+        return self._edit(old, new, at, depth)
+
+    def _edit(
+        self, old: bytes | None, new: bytes | None, at: Rules | None, depth: int, note: str | None = None
+    ) -> Edit:
+        self.room -= EDIT
+        return Edit(
+            None if old is None else without(old, at, depth), None if new is None else without(new, at, depth), note
+        )
 
     def _compare_whole(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
+        if max(len(old), len(new)) >= LARGE:
+            is_same = slices.minified(old) == slices.minified(new)
+            return None if is_same else self._edit(old, new, at, depth)
         if not form(old, at).is_close(form(new, at)):
-            return Edit(without(old, at, depth), without(new, at, depth))
+            return self._edit(old, new, at, depth)
         self.ignored = self.ignored or slices.canonical(old) != slices.canonical(new)
         return None
 
     def _compare_objects(
-        self, new: bytes, before: Mapping[str, Value], after: Mapping[str, Value], at: Rules | None, depth: int
+        self,
+        whole: tuple[bytes, bytes],
+        before: Mapping[str, Value],
+        after: Mapping[str, Value],
+        at: Rules | None,
+        depth: int,
     ) -> Node | None:
+        room = self.room
+        changed = self._compare_members(before, after, at, depth)
+        return self._members(whole, changed, at, depth, room)
+
+    def _members(
+        self, whole: tuple[bytes, bytes], changed: list[tuple[str, Node]], at: Rules | None, depth: int, room: int
+    ) -> Node | None:
+        if not changed:
+            return None
+        self.room -= NODE
+        if self.room < 0:
+            changed.clear()
+            return self._too_much(*whole, at, depth, room)
+        return Members(whole[1], changed, at is None or not at.ignores_below)
+
+    def _too_much(self, old: bytes, new: bytes, at: Rules | None, depth: int, room: int) -> Edit:
+        """The whole value in place of the edits in it, with the room there was before them."""
+        self.room = room
+        return self._edit(old, new, at, depth - 1, TOO_MUCH)
+
+    def _compare_members(
+        self, before: Mapping[str, Value], after: Mapping[str, Value], at: Rules | None, depth: int
+    ) -> list[tuple[str, Node]]:
+        """The members that differ, as far as the room goes."""
         changed: list[tuple[str, Node]] = []
         for name, raw in before.items():
             other = after.get(name)
@@ -115,9 +197,28 @@ class _Walk:
                 node = self.compare(bytes(raw), bytes(other), at.member(name) if at else None, depth)
             if node is not None:
                 changed.append((name, node))
+                if self.room < 0:
+                    return changed
         if after.keys() != before.keys():
             changed += self._new_members(before, after, at, depth)
-        return Members(new, changed, at is None or not at.ignores_below) if changed else None
+        return changed
+
+    def _compare_long_objects(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
+        room = self.room
+        changed: list[tuple[str, Node]] = []
+        groups = 0
+        hashes = len(old) + len(new)
+        self.room -= hashes
+        for before, after in long_objects.differing(old, new, max(1, self.room // MEMBER // 2)):
+            changed += self._compare_members(before, after, at, depth)
+            groups += 1
+            del before, after
+            if self.room < 0:
+                break
+        self.room += hashes if self.room >= 0 else 0
+        if groups > 1:
+            changed.sort(key=itemgetter(0))
+        return self._members((old, new), changed, at, depth, room)
 
     def _compare_values(self, old: Value, new: Value, at: Rules | None, depth: int) -> Node | None:
         """Two values of which one at least is an array already split, perhaps equal."""
@@ -132,16 +233,15 @@ class _Walk:
         for name, raw in after.items():
             if name not in before and (node := self._lone(None, raw, at.member(name) if at else None, depth)):
                 yield name, node
+                if self.room < 0:
+                    return
 
     def _lone(self, old: Value | None, new: Value | None, at: Rules | None, depth: int) -> Edit | None:
         """The edit that adds or removes a value, None where it is ignored."""
         if at is not None and at.ignored:
             self.ignored = True
             return None
-        return Edit(
-            None if old is None else without(slice_of(old), at, depth),
-            None if new is None else without(slice_of(new), at, depth),
-        )
+        return self._edit(None if old is None else slice_of(old), None if new is None else slice_of(new), at, depth)
 
     def _compare_arrays(
         self, before: list[msgspec.Raw], after: list[msgspec.Raw], at: Rules | None, depth: int
@@ -150,28 +250,73 @@ class _Walk:
         if inner is not None and inner.ignored:
             self.ignored = self.ignored or before != after
             return None
+        room = self.room
+        if max(len(before), len(after)) * ELEMENT > room:
+            return self._compare_long_arrays(slice_of(before), slice_of(after), at, depth)
+        self.room -= KEPT * (len(before) + len(after))
         changed: list[tuple[int, int, Node]] = []
         if (twins := align.in_place(before, after, at)) is not None:
             for place, new, old_members, new_members in twins.pairs:
-                if node := self._compare_objects(new, old_members, new_members, inner, depth + 1):
+                whole = bytes(before[place]), new
+                if node := self._compare_objects(whole, old_members, new_members, inner, depth + 1):
                     changed.append((place, place, node))
-            return self._elements(before, after, at, depth, align.Alignment([], [], [], [], twins.key), changed)
+            found = align.Alignment([], [], [], [], twins.key)
+            return self._elements(before, after, at, depth, found, changed, room)
         found = align.align(before, after, at)
         for i, j in found.differing:
             if node := self.compare(bytes(before[i]), bytes(after[j]), inner, depth):
                 changed.append((i, j, node))
-        return self._elements(before, after, at, depth, found, changed)
+                if self.room < 0:
+                    break
+        return self._elements(before, after, at, depth, found, changed, room)
+
+    def _compare_long_arrays(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
+        """Two arrays whose elements do not fit the room: read in pieces, as far as what differs does."""
+        if at is not None and at.is_set:
+            return self._compare_large_sets(old, new, at, depth)
+        inner = at.element() if at else None
+        if inner is not None and inner.ignored:
+            self.ignored = True
+            return None
+        room = self.room
+        before, after = Pieces(old), Pieces(new)
+        removed: list[int] = []
+        added: list[int] = []
+        changed: list[tuple[int, int, Node]] = []
+        for i, end_i, j, end_j in long_arrays.differing(before, after):
+            for at_place in long_arrays.unequal(before, after, (i, end_i, j, end_j)):
+                one, other = bytes(before[i + at_place]), bytes(after[j + at_place])
+                if node := self.compare(one, other, inner, depth):
+                    changed.append((i + at_place, j + at_place, node))
+                    if self.room < 0:
+                        changed.clear()
+                        return self._too_much(old, new, at, depth, room)
+            both = min(end_i - i, end_j - j)
+            if (end_i - i + end_j - j - 2 * both + len(removed) + len(added)) * EDIT > self.room:
+                return self._too_much(old, new, at, depth, room)
+            removed += range(i + both, end_i)
+            added += range(j + both, end_j)
+        found = align.Alignment(removed, added, [], [], None, IN_PIECES)
+        return self._elements(before, after, at, depth, found, changed, room)
+
+    def _compare_large_sets(self, old: bytes, new: bytes, at: Rules, depth: int) -> Node | None:
+        if not long_arrays.have_the_same(old, new, at.element()):
+            return self._edit(old, new, at, depth - 1, TOO_MUCH)
+        self.reordered = True
+        return None
 
     def _elements(
         self,
-        before: list[msgspec.Raw],
-        after: list[msgspec.Raw],
+        before: list[msgspec.Raw] | Pieces,
+        after: list[msgspec.Raw] | Pieces,
         at: Rules | None,
         depth: int,
         found: align.Alignment,
         changed: list[tuple[int, int, Node]],
+        room: int,
     ) -> Node | None:
-        """What `found` and `changed` say together, None if nothing."""
+        """What `found` and `changed` say together, None if nothing; one replaced value if that is too much for `room`,
+        which there was before."""
         inner = at.element() if at else None
         removed = [(i, edit) for i in found.removed if (edit := self._lone(before[i], None, inner, depth))]
         added = [(j, edit) for j in found.added if (edit := self._lone(None, after[j], inner, depth))]
@@ -179,21 +324,31 @@ class _Walk:
         self.reordered = self.reordered or (is_set and bool(found.moved))
         moved = [] if is_set else found.moved
         if not (changed or removed or added or moved):
+            self.room = room
             return None
-        is_whole = at is None or not at.ignores_below
-        shown = after if is_whole else slices.elements(without(slice_of(after), at, depth - 1))
-        is_configured = at is not None and at.keys is not None
+        self.room -= 2 * NODE
+        if self.room < 0:
+            for edits in (changed, removed, added):
+                edits.clear()
+            return self._too_much(slice_of(before), slice_of(after), at, depth, room)
         return Elements(
             before,
-            shown,
+            self._shown(after, at, depth),
             removed,
             added,
             moved,
             changed,
             is_set,
-            is_whole,
+            at is None or not at.ignores_below,
             found.key,
-            is_configured,
+            at is not None and at.keys is not None,
             inner,
             found.note,
         )
+
+    def _shown(self, after: list[msgspec.Raw] | Pieces, at: Rules | None, depth: int) -> list[msgspec.Raw] | Pieces:
+        """The new elements without what is ignored in them."""
+        if at is None or not at.ignores_below:
+            return after
+        shown = without(slice_of(after), at, depth - 1)
+        return Pieces(shown) if isinstance(after, Pieces) else slices.elements(shown)

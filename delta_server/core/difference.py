@@ -138,7 +138,8 @@ class Difference:
     @cached_property
     def notes(self) -> list[Note]:
         """Each pattern's first note."""
-        found = {pattern: node.note for pattern, node in reversed(self._arrays) if node.note is not None}
+        found = {pattern: edit.note for pattern, edit in reversed(self._edits) if edit.note is not None}
+        found |= {pattern: node.note for pattern, node in reversed(self._arrays) if node.note is not None}
         return [Note(pattern, found[pattern]) for pattern in sorted(found)]
 
     @cached_property

@@ -16,6 +16,7 @@ The work is linear in the elements with a bounded addition for their differences
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from math import isqrt
+from operator import ne
 
 from delta_server.core import bit_rows, sequence
 from delta_server.core.sequence import Pair
@@ -26,6 +27,7 @@ _MAX_CELLS = 1 << 24  # of the table of (2): 4 MB
 _MAX_TABLED = 1 << 28  # of all tables of one alignment
 _MAX_CUTS = 3  # how often pieces are cut into pieces
 _PROBES, _PROBE_LENGTHS = 24, (4096, 256, 32)
+_WINDOW = 1 << 14
 _DEAD = -(1 << 40)
 _ONLY_A, _ONLY_B, _FIRST_CODE = 0, 1, 2
 _CODES = 0x110000
@@ -46,6 +48,28 @@ def kept(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[Pair]:
     for i, j, length in _blocks(*coded):
         pairs += zip(range(i, i + length), range(j, j + length), strict=True)
     return pairs
+
+
+def runs(a: str, b: str) -> list[Block]:
+    """The equal runs of two long strings; none of what is to be compared place by place: everything, if that makes
+    fewer edits."""
+    aligner = _Aligner(a, b, by_probes=True)
+    blocks = aligner.blocks()
+    if aligner.is_exact:
+        return blocks
+    return [] if _unequal(a, b, [(len(a), len(b), 0)]) <= _unequal(a, b, [*blocks, (len(a), len(b), 0)]) else blocks
+
+
+def _unequal(a: str, b: str, blocks: list[Block]) -> int:
+    """The edits between equal runs where what lies between them is compared place by place."""
+    edits = i = j = 0
+    for x, y, length in blocks:
+        edits += abs((x - i) - (y - j))
+        for at in range(0, min(x - i, y - j), _WINDOW):
+            one, other = a[i + at : min(x, i + at + _WINDOW)], b[j + at : min(y, j + at + _WINDOW)]
+            edits += 0 if one == other else sum(map(ne, one, other))
+        i, j = x + length, y + length
+    return edits
 
 
 def _blocks(a: str, b: str) -> list[Block]:
@@ -99,10 +123,11 @@ def run_length(a: str, b: str, i: int, j: int) -> int:
 
 
 class _Aligner:
-    """Aligns pieces of two strings, within a budget for all of them."""
+    """Aligns pieces of two strings, within a budget for all of them. `by_probes`: what occurs once is not counted out,
+    which takes memory for each element, and what is then too large is left out."""
 
-    def __init__(self, a: str, b: str) -> None:
-        self._a, self._b = a, b
+    def __init__(self, a: str, b: str, *, by_probes: bool = False) -> None:
+        self._a, self._b, self._by_probes = a, b, by_probes
         self._searched, self._tabled = _MAX_SEARCHED, _MAX_TABLED
         self._found: list[Block] = []
         self.is_exact = True
@@ -133,10 +158,11 @@ class _Aligner:
                 self._add(i + x, j + y, 1)
         else:
             self.is_exact = False
-            anchors = _anchors(a, b) if cuts else []
+            find = _probed if self._by_probes else _anchors
+            anchors = find(a, b) if cuts else []
             if anchors:
                 self._align_between(anchors, i, j, (i + len(a), j + len(b)), cuts - 1)
-            else:
+            elif not self._by_probes:
                 self._align_in_steps(i, i + len(a), j, j + len(b))
 
     def _search(self, a: str, b: str, most: int) -> "_Search | None":
@@ -195,6 +221,10 @@ def _anchors(a: str, b: str) -> list[Block]:
     unique = [(i, place_in_b[value]) for i, value in enumerate(a) if counts_a[value] == 1 and value in place_in_b]
     if unique:
         return _in_order(a, b, unique)
+    return _probed(a, b)
+
+
+def _probed(a: str, b: str) -> list[Block]:
     for length in _PROBE_LENGTHS:
         probes = range(0, len(a) - length, max(length, len(a) // _PROBES))
         pairs = [(i, j) for i in probes if (j := _only_place(a[i : i + length], a, b)) is not None]

@@ -6,16 +6,18 @@ Values are slices (see core/slices.py); those of ignored places are already take
 import msgspec
 
 from delta_server.core.diff_settings import Fields, Rules
+from delta_server.core.pieces import Pieces
 from delta_server.core.sequence import Pair
 
 MAX_DEPTH = 200  # levels entered; a difference below is one replaced value
 
 
 class Edit(msgspec.Struct, frozen=True, gc=False):
-    """A value that was added (`old` is None), removed (`new` is None) or replaced."""
+    """A value that was added (`old` is None), removed (`new` is None) or replaced. `note`: why it was not entered."""
 
     old: bytes | None
     new: bytes | None
+    note: str | None = None
 
 
 class Members(msgspec.Struct, frozen=True):
@@ -35,8 +37,8 @@ class Elements(msgspec.Struct, frozen=True):
     key could not do.
     """
 
-    before: list[msgspec.Raw]
-    after: list[msgspec.Raw]
+    before: list[msgspec.Raw] | Pieces
+    after: list[msgspec.Raw] | Pieces
     removed: list[tuple[int, Edit]]
     added: list[tuple[int, Edit]]
     moved: list[Pair]
@@ -47,6 +49,12 @@ class Elements(msgspec.Struct, frozen=True):
     is_configured: bool
     rules: Rules | None
     note: str | None
+
+    @property
+    def after_size(self) -> int:
+        """The bytes of the new array."""
+        after = self.after
+        return len(after.text) if isinstance(after, Pieces) else sum(map(len, after)) + len(after) + 1
 
 
 Node = Edit | Members | Elements

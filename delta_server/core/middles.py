@@ -14,6 +14,7 @@ from delta_server.core.diff_settings import Fields, Rules
 from delta_server.core.forms import form
 from delta_server.core.sequence import Pair
 
+_MOST_DECODED = 1 << 17  # bytes
 _NAMED = (slices.QUOTE, slices.OPEN_OBJECT)
 
 
@@ -167,12 +168,17 @@ def _values(middles: Middles, places_a: Sequence[int], places_b: Sequence[int]) 
     a, b = _chosen(middles.a, places_a), _chosen(middles.b, places_b)
     known_a, known_b = set(a), set(b)
     if _has_two_notations(known_a | known_b):
-        canonical = {raw: slices.canonical(raw) for raw in known_a | known_b}
+        canonical = {raw: _value(raw) for raw in known_a | known_b}
         return [canonical[raw] for raw in a], [canonical[raw] for raw in b]
     return (
-        [raw if raw in known_b else slices.canonical(raw) for raw in a],
-        [raw if raw in known_a else slices.canonical(raw) for raw in b],
+        [raw if raw in known_b else _value(raw) for raw in a],
+        [raw if raw in known_a else _value(raw) for raw in b],
     )
+
+
+def _value(raw: bytes) -> bytes:
+    """Of a large element its bytes: it would be decoded as a whole, and what is paired by place is entered anyway."""
+    return raw if len(raw) > _MOST_DECODED else slices.canonical(raw)
 
 
 def _has_two_notations(values: set[bytes]) -> bool:

@@ -37,7 +37,7 @@ def _operations(node: Node, path: bytes) -> list[bytes]:
     if len(operations) < 2 or not node.is_whole:
         return operations
     size = sum(map(len, operations)) + len(operations)
-    if size * _LEAST_SHRINKING < _size(node.after):
+    if size * _LEAST_SHRINKING < (len(node.after) if isinstance(node, Members) else node.after_size):
         return operations
     replacement = _replace(path, slice_of(node.after))
     return [replacement] if len(replacement) < size else operations
@@ -46,11 +46,7 @@ def _operations(node: Node, path: bytes) -> list[bytes]:
 def _surely_larger(node: Elements) -> bool:
     """Whether the operations of the array itself must exceed its new value: then they need not be made."""
     least = _LEAST_OPERATION * (len(node.removed) + len(node.added) + len(node.moved))
-    return least > 2 * len(node.after) and least > _size(node.after) + _LEAST_REPLACE
-
-
-def _size(value: bytes | list[msgspec.Raw]) -> int:
-    return sum(map(len, value)) + len(value) + 1 if isinstance(value, list) else len(value)
+    return least > 2 * len(node.after) and least > node.after_size + _LEAST_REPLACE
 
 
 def _edit(edit: Edit, path: bytes) -> bytes:

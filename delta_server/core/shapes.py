@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from delta_server.core import slices
+from delta_server.core.pieces import Pieces
 
 Value = msgspec.Raw | list[msgspec.Raw]  # of an array, perhaps, its elements
 Split = Callable[[bytes], dict[str, Value]]
@@ -49,8 +50,10 @@ def split(document: bytes) -> dict[str, Value]:
     return {name: members[name] for name, _ in shape}
 
 
-def slice_of(value: Value | bytes) -> bytes:
-    return b"[" + b",".join(value) + b"]" if isinstance(value, list) else bytes(value)
+def slice_of(value: Value | Pieces | bytes) -> bytes:
+    if isinstance(value, Pieces):
+        return value.text
+    return b"[%b]" % b",".join(value) if isinstance(value, list) else bytes(value)
 
 
 def _can_be_fields(names: dict[str, msgspec.Raw]) -> bool:

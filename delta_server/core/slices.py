@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from delta_server.core import json_text
+
 Kind = Literal["object", "array", "string", "number", "boolean", "null"]
 
 elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -25,6 +27,7 @@ _KINDS: dict[int, Kind] = {
     ord("f"): "boolean",
     ord("n"): "null",
 }
+_MOST_INDENTED = 1 << 16  # bytes
 _LARGEST_EXPANDED = 40  # digits: whole numbers up to here are written out, 1e999999999 is not
 _LARGEST_EXPONENT = 999_999_999_999_999_999  # of the decimal module
 _LONG_INTEGER = re.compile(rb"[0-9]{%d}" % (_LARGEST_EXPANDED + 1))
@@ -53,10 +56,13 @@ def minified(raw: bytes) -> bytes:
 def leaf_count(raw: bytes) -> int:
     """The scalars, empty objects and empty arrays in a value, each repeated member counted.
 
-    Structural commas are one less than leaves, and a comma before a line break cannot be inside a string.
+    Structural commas are one less than leaves, and a comma before a line break cannot be inside a string. What is long
+    is not indented: that may take hundreds of times its size where it is deep.
     """
     if raw[0] not in (OPEN_OBJECT, OPEN_ARRAY):
         return 1
+    if len(raw) > _MOST_INDENTED:
+        return sum(commas.count(b",") for commas in json_text.outside_strings(raw, b",")) + 1
     return msgspec.json.format(raw, indent=1).count(b",\n") + 1
 
 

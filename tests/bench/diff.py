@@ -15,7 +15,7 @@ from statistics import median
 import jsonpatch
 import msgspec
 
-from delta_server.core.changes import changes
+from delta_server.core.changes import encoded
 from delta_server.core.diff import diff
 from delta_server.core.patches import json_patch, merge_patch
 from delta_server.features.deltas.computing import summary_of
@@ -103,7 +103,7 @@ EDITED: dict[str, Callable[[bytes, bytes], object]] = {
     "delta": lambda before, after: summary_of(diff(before, after)),
     "json-patch": lambda before, after: json_patch(diff(before, after)),
     "merge-patch": lambda before, after: merge_patch(diff(before, after)),
-    "changes": lambda before, after: msgspec.json.encode(changes(diff(before, after))),
+    "changes": lambda before, after: encoded(diff(before, after)),
 }
 
 

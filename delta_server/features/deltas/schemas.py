@@ -39,7 +39,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is `content`, `reorder` (only order differs), `format` (only whitespace, escapes, key order), `ignored`
     (only ignored fields) or, in a comparison, `none`. `similarity_score` is the share of leaf values unchanged;
-    members that an object has twice count twice in it. `notes` say where a key of the settings could not match all.
+    members that an object has twice count twice in it. `notes` say where a key of the settings could not match all, or
+    a value was too large to be compared in detail.
     """
 
     id: str | UnsetType = UNSET

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from delta_server.core import found_keys, halves, ids, times
-from delta_server.core.changes import changes
+from delta_server.core.changes import encoded
 from delta_server.core.diff import DiffSettings, KnownKeys, diff, validate
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
 from delta_server.core.patches import json_patch, merge_patch
@@ -157,7 +157,7 @@ def _operations(
 ) -> tuple[Summary, bytes]:
     difference = diff(before, after, settings, known)
     if format == "changes":
-        written = msgspec.json.encode(changes(difference))
+        written = encoded(difference)
     elif format == "merge-patch":
         written = merge_patch(difference)
     else:

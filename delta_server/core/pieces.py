@@ -1,0 +1,182 @@
+"""Long arrays and objects read a piece at a time, so that their elements need not all be in memory at once.
+
+A split element takes 60 bytes and more, a digit in its document two. So what is long is cut at commas into texts of
+STRETCH bytes, each split when it is asked for: other threads have their turn in between.
+
+Where to cut is guessed from how the elements look, and the decoder proves it: a text between two commas is a valid row
+of elements only if neither comma stands within a string or a nested value. Where the guesses fail the text is followed
+token by token.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import msgspec
+
+from delta_server.core import slices
+
+LARGE = 1 << 19
+"""Bytes from which on a value may hold so many elements or members that they are read in pieces."""
+
+STRETCH = 1 << 16
+
+Piece = tuple[int, int]  # where in the text it begins and ends
+Split = list[msgspec.Raw] | dict[str, msgspec.Raw]
+
+_TRIES = 4
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{][^\[\]{}"]*+[\]}]|[\[\]{},]', re.DOTALL)
+_NESTED = re.compile(rb'["\[{]')
+_CONTENT = re.compile(rb"[^ \t\r\n]")
+# What stands between two elements that look like the one before: its last byte is the comma.
+_MARKS = {
+    first: re.compile(re.escape(last) + rb"[ \t\r\n]*,") for first, last in ((b"{", b"}"), (b"[", b"]"), (b'"', b'"'))
+}
+_BEFORE_NAME = re.compile(rb',(?=[ \t\r\n]*")')
+_COMMA = re.compile(b",")
+
+
+def cuts(text: bytes) -> Iterator[tuple[Piece, Split | None]]:
+    """The pieces of an array or object with what is in them, None of plain numbers, booleans and nulls; of an empty
+    one there are none."""
+    begin, last = 1, text.rindex(b"]" if text[0] == slices.OPEN_ARRAY else b"}")
+    if not _CONTENT.search(text, begin, last):
+        return
+    while begin < last:
+        end, split = _cut(text, begin, last)
+        yield (begin, end), split
+        begin = end + 1
+
+
+def elements(text: bytes, most: int) -> "list[msgspec.Raw] | Pieces":
+    """The elements of an array; those of a large one in pieces where they are more than `most`."""
+    if len(text) < LARGE:
+        return slices.elements(text)
+    found: list[msgspec.Raw] = []
+    for (begin, end), split in cuts(text):
+        if split is None and len(found) + text.count(b",", begin, end) < most:
+            split = slices.elements(b"[%b]" % text[begin:end])
+        if split is None or len(found) + len(split) > most:
+            del found, split
+            return Pieces(text)
+        assert isinstance(split, list)
+        found += split
+    return found
+
+
+def members(text: bytes, most: int) -> dict[str, msgspec.Raw] | None:
+    """The members of an object; None where they are more than `most`."""
+    if len(text) < LARGE:
+        return slices.members(text)
+    found: dict[str, msgspec.Raw] = {}
+    for _, split in cuts(text):
+        assert isinstance(split, dict)
+        found |= split
+        if len(found) > most:
+            return None
+    return found
+
+
+def _cut(text: bytes, begin: int, last: int) -> tuple[int, Split | None]:
+    """Where a piece that begins at `begin` ends, and what is in it."""
+    target = begin + STRETCH
+    if target >= last:
+        return last, None if _is_plain(text, begin, last) else _split(text, begin, last)
+    mark = _mark(text, begin)
+    for _ in range(_TRIES):
+        found = mark.search(text, target, min(last, target + STRETCH))
+        if found is None:
+            break
+        end = found.end() - 1
+        if mark is _COMMA and _is_plain(text, begin, end):
+            return end, None
+        try:
+            return end, _split(text, begin, end)
+        except msgspec.DecodeError:
+            target = end + 1
+    end = _followed(text, begin, last)
+    return end, _split(text, begin, end)
+
+
+def _mark(text: bytes, begin: int) -> re.Pattern[bytes]:
+    if text[0] == slices.OPEN_OBJECT:
+        return _BEFORE_NAME
+    found = _CONTENT.search(text, begin)
+    assert found is not None
+    return _MARKS.get(found[0], _COMMA)
+
+
+def _is_plain(text: bytes, begin: int, end: int) -> bool:
+    """Whether there are only numbers, booleans and nulls."""
+    return _NESTED.search(text, begin, end) is None
+
+
+def _followed(text: bytes, begin: int, last: int) -> int:
+    """The first comma behind STRETCH bytes that stands in no string and no nested value, else the end."""
+    depth, target = 0, begin + STRETCH
+    for token in _TOKEN.finditer(text, begin, last):
+        at = token.start()
+        if token.end() > at + 1:
+            continue
+        first = text[at]
+        if first in b"[{":
+            depth += 1
+        elif first in b"]}":
+            depth -= 1
+        elif not depth and at >= target:
+            return at
+    return last
+
+
+def _split(text: bytes, begin: int, end: int) -> Split:
+    inner = text[begin:end]
+    return slices.members(b"{%b}" % inner) if text[0] == slices.OPEN_OBJECT else slices.elements(b"[%b]" % inner)
+
+
+class Pieces(Sequence[msgspec.Raw]):
+    """The elements of a long array, of which one piece is in memory at a time: to be asked for in order."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self._pieces: list[Piece] = []
+        self._first: list[int] = []  # the number of each piece's first element
+        self._length = 0
+        for piece, split in cuts(text):
+            self._pieces.append(piece)
+            self._first.append(self._length)
+            self._length += text.count(b",", *piece) + 1 if split is None else len(split)
+        self._read: tuple[int, list[bytes]] = (-1, [])
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, place: int) -> msgspec.Raw: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[msgspec.Raw]: ...
+    def __getitem__(self, place: int | slice) -> msgspec.Raw | Sequence[msgspec.Raw]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(self._length))]
+        number = bisect_right(self._first, place) - 1
+        return msgspec.Raw(self._values(number)[place - self._first[number]])
+
+    def between(self, begin: int, end: int) -> Iterator[list[bytes]]:
+        """The elements from `begin` to `end`, piece by piece."""
+        number = bisect_right(self._first, begin) - 1
+        while begin < end:
+            first = self._first[number]
+            found = self._values(number)[begin - first : end - first]
+            yield found
+            begin, number = begin + len(found), number + 1
+
+    def _values(self, number: int) -> list[bytes]:
+        if self._read[0] != number:
+            begin, end = self._pieces[number]
+            inner = self.text[begin:end]
+            if _is_plain(inner, 0, len(inner)):
+                found = inner.translate(None, slices.WHITESPACE).split(b",")
+            else:
+                found = list(map(bytes, slices.elements(b"[%b]" % inner)))
+            self._read = number, found
+        return self._read[1]

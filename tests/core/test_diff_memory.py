@@ -1,0 +1,92 @@
+"""A comparison takes at most 12 times the larger document in memory, whatever is in it: run by a process that has no
+more, with its answer summed up and written in every format."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+BYTES = 4_000_000
+TIMES = 12
+
+CHILD = """
+import resource, sys
+from delta_server.core import changes, diff, patches
+from delta_server.core.errors import Invalid
+from delta_server.features.deltas.computing import summary_of
+
+def compare(before, after):
+    found = diff.diff(before, after)
+    for write in (summary_of, patches.json_patch, changes.encoded, patches.merge_patch):
+        try:
+            write(found)
+        except Invalid:  # what a merge patch cannot say
+            pass
+    return found
+
+compare(b'[{"id":1,"a":"one two"}]', b'[{"id":1,"a":"one three"}]')
+documents = [open(path, "rb").read() for path in sys.argv[1:3]]
+with open("/proc/self/statm") as statm:
+    used = int(statm.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[3]),) * 2)
+print(compare(*documents).kind)
+"""
+
+Make = Callable[[Random, int], bytes]
+
+
+def _array(make: Make) -> Callable[[Random], bytes]:
+    def made(chance: Random) -> bytes:
+        elements: list[bytes] = []
+        size = 0
+        while size < BYTES:
+            elements.append(make(chance, len(elements)))
+            size += len(elements[-1]) + 1
+        return b"[" + b",".join(elements) + b"]"
+
+    return made
+
+
+def _object(make: Make) -> Callable[[Random], bytes]:
+    def made(chance: Random) -> bytes:
+        return _array(lambda chance, i: b'"k%06d":%b' % (i, make(chance, i)))(chance).replace(b"[", b"{", 1)[:-1] + b"}"
+
+    return made
+
+
+def _mixed(chance: Random, i: int) -> bytes:
+    return chance.choice([b"null", b'"a,b"', b"1.50", b'"x]"', b"{}", b"[1,2]", b"-0", b'"\\u00e9\\""', b"%d" % i])
+
+
+SHAPES: list[tuple[str, Callable[[Random], bytes]]] = [
+    ("digits", _array(lambda chance, i: b"%d" % chance.randrange(10))),
+    ("whole numbers", _array(lambda chance, i: b"%d" % chance.randrange(10**7))),
+    ("floats", _array(lambda chance, i: repr(chance.random()).encode())),
+    ("short strings", _array(lambda chance, i: b'"%d"' % chance.randrange(100))),
+    ("names", _array(lambda chance, i: b'"u%07d"' % chance.randrange(10**7))),
+    ("mixed", _array(_mixed)),
+    ("pairs", _array(lambda chance, i: b"[%d,%d]" % (chance.randrange(10), chance.randrange(10)))),
+    ("tiny objects", _array(lambda chance, i: b'{"a":%d}' % chance.randrange(10))),
+    ("objects without a key", _array(lambda chance, i: b'{"v":%d,"w":%d}' % (chance.randrange(999), i % 7))),
+    ("objects with a key", _array(lambda chance, i: b'{"id":"r%06d","v":%d}' % (i, chance.randrange(99)))),
+    ("members", _object(lambda chance, i: b"%d" % chance.randrange(10))),
+    ("members that are arrays", _object(lambda chance, i: b"[%d,1]" % chance.randrange(10))),
+    ("a text", lambda chance: b'["%b"]' % b" ".join(b"w%d" % chance.randrange(999) for _ in range(BYTES // 5))),
+    (
+        "a text of escapes",
+        lambda chance: b'["%b"]' % b"".join(chance.choices([rb"\u00e9", rb"\n", b"a"], k=BYTES // 4)),
+    ),
+]
+
+
+@pytest.mark.parametrize("make", [make for _, make in SHAPES], ids=[name for name, _ in SHAPES])
+def test_the_memory_of_a_comparison_is_bounded(tmp_path: Path, make: Callable[[Random], bytes]) -> None:
+    paths = [tmp_path / "before", tmp_path / "after"]
+    for seed, path in enumerate(paths):
+        path.write_bytes(make(Random(seed)))
+    size = max(path.stat().st_size for path in paths)
+    run = subprocess.run([sys.executable, "-c", CHILD, *paths, str(TIMES * size)], capture_output=True, text=True)
+    assert (run.stdout.strip(), run.stderr) == ("content", "")
