@@ -7,12 +7,13 @@ kept with their settings, so a step costs one dictionary lookup.
 
 import math
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from delta_server.core import pointer
 from delta_server.core.errors import FieldError, Invalid
+from delta_server.core.told import told
 
 Order = Literal["strict", "set"]
 Fields = tuple[str, ...]
@@ -23,6 +24,8 @@ MAX_PATTERNS = 200
 MAX_ANY_STEPS = 2  # `**` in one pattern: each multiplies the states of the automaton
 MAX_KEY_FIELDS = 3
 MAX_KEY_DEPTH = 8
+KeyFields = Annotated[list[str], told(minItems=1, maxItems=MAX_KEY_FIELDS, uniqueItems=True)]
+Tolerance = Annotated[float, told(minimum=0)]
 _RESERVED_IN_KEY_FIELDS = frozenset('[]=,"\\')
 
 
@@ -36,9 +39,9 @@ class DiffSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     `order`: per path of an array, `strict` (the default: a moved element is a change) or `set` (order means nothing).
     """
 
-    array_keys: dict[str, list[str]] = {}
-    ignore: list[str] = []
-    tolerance: dict[str, float] | float = 0.0
+    array_keys: dict[str, KeyFields] = {}
+    ignore: list[Annotated[str, told(minLength=1)]] = []
+    tolerance: dict[str, Tolerance] | Tolerance = 0.0
     order: dict[str, Order] = {}
 
 

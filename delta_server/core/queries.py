@@ -13,7 +13,7 @@ Every refusal names the part: `filters[1][0]`.
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
@@ -21,6 +21,7 @@ from delta_server.core import fields, filters, intervals, metrics, range_before,
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import meant, shown
 from delta_server.core.plan import Aggregate, Bound, Comparison, Filter, Interval, Key, Metric, Order, Span
+from delta_server.core.told import told
 
 MAX_METRICS = 30
 MAX_KEYS = 10
@@ -40,15 +41,17 @@ _COMPARISONS: tuple[str, ...] = get_args(Comparison)
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A question as it came. What is in the lists is checked by `parse`."""
 
-    metrics: list[Any] = msgspec.field(default_factory=lambda: ["count"])
-    group_by: list[Any] = []
+    metrics: Annotated[list[Any], told(minItems=1, maxItems=MAX_METRICS)] = msgspec.field(
+        default_factory=lambda: ["count"]
+    )
+    group_by: Annotated[list[Any], told(maxItems=MAX_KEYS)] = []
     range: Any = "7d"
     timezone: str = "UTC"
     week_start: str = "monday"
     filters: list[Any] = []
-    having: list[Any] = []
+    having: Annotated[list[Any], told(maxItems=MAX_BOUNDS)] = []
     order_by: list[Any] = []
-    limit: int | None = None
+    limit: Annotated[int, told(minimum=1, maximum=MAX_ROWS)] | None = None
     cursor: str | None = None
     fill: Fill | None = None
     compare: Literal["previous"] | None = None

@@ -18,14 +18,13 @@ from litestar.routes import BaseRoute
 
 from delta_server import __version__
 from delta_server.core.errors import NotFound
-from delta_server.http import conditional
+from delta_server.http import conditional, described
 from delta_server.http.auth import PROJECT
 from delta_server.http.errors import PROBLEM_JSON, Problem
 from delta_server.http.gate import bare, takes_project
 from delta_server.http.guards import GUARDS
 
 _OPT = "example"
-_REF = "#/components/schemas/{name}"
 
 ASSETS = {
     "swagger-ui.css": "text/css",
@@ -143,14 +142,15 @@ def openapi_config() -> OpenAPIConfig:
 def describe(app: Litestar) -> dict[str, Any]:
     """Litestar's OpenAPI document with our examples, errors and scopes in it."""
     schema: dict[str, Any] = app.openapi_schema.to_schema()
-    _, problem = msgspec.json.schema_components([Problem], ref_template=_REF)
-    schema["components"].setdefault("schemas", {}).update(problem)
+    _, problem = msgspec.json.schema_components([Problem], ref_template=described.REF)
+    schema["components"].setdefault("schemas", {}).update(problem | described.bodies(app))
     for route in app.routes:
         for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
             operation = schema["paths"].get(route.path_format, {}).get(method.lower())
             if operation is not None:
                 _tell_headers(method, bare(route.path_format), operation)
                 _complete(operation, handler.opt.get(_OPT) or {}, GUARDS.get((method, bare(route.path_format))))
+    described.mend(schema)
     return schema
 
 
@@ -206,7 +206,9 @@ def _complete(operation: dict[str, Any], given: dict[str, Any], access: Any) -> 
     answers.pop("400", None)
     answers["default"] = {
         "description": "What went wrong",
-        "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="Problem")}, "example": _PROBLEM_EXAMPLE}},
+        "content": {
+            PROBLEM_JSON: {"schema": {"$ref": described.REF.format(name="Problem")}, "example": _PROBLEM_EXAMPLE}
+        },
     }
 
 

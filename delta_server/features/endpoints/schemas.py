@@ -6,7 +6,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from delta_server.core import ids, times
-from delta_server.core.diff_settings import DiffSettings, Order
+from delta_server.core.diff_settings import DiffSettings, KeyFields, Order, Tolerance
+from delta_server.core.names import Description, Name
 from delta_server.features.endpoints import store
 
 KeepDays: TypeAlias = Annotated[int, Meta(ge=1, le=36_500)]
@@ -24,17 +25,17 @@ class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`project_id` is a project's id or name: with a project's key its own, which may be left out; with an account's
     key it says for which project the endpoint is."""
 
-    name: str
+    name: Name
     project_id: str | None = None
-    description: str = ""
+    description: Description = ""
     diff: DiffSettings | None = None
     retention: Retention | None = None
 
 
 class DiffChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    array_keys: dict[str, list[str]] | UnsetType | None = UNSET
+    array_keys: dict[str, KeyFields] | UnsetType | None = UNSET
     ignore: list[str] | UnsetType | None = UNSET
-    tolerance: dict[str, float] | float | UnsetType | None = UNSET
+    tolerance: dict[str, Tolerance] | Tolerance | UnsetType | None = UNSET
     order: dict[str, Order] | UnsetType | None = UNSET
 
 
@@ -46,8 +47,8 @@ class RetentionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is absent stays; null is the default again. In `diff` and `retention` the same holds for each setting."""
 
-    name: str | UnsetType = UNSET
-    description: str | UnsetType | None = UNSET
+    name: Name | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
     diff: DiffChange | UnsetType | None = UNSET
     retention: RetentionChange | UnsetType | None = UNSET
 

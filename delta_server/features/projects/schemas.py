@@ -4,20 +4,21 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from delta_server.core import ids, times
+from delta_server.core.names import Description, Name
 from delta_server.features.projects import store
 from delta_server.features.projects.store import Usage
 
 
 class NewProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: str
-    description: str = ""
+    name: Name
+    description: Description = ""
 
 
 class ProjectChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is absent stays; null is the default again."""
 
-    name: str | UnsetType = UNSET
-    description: str | UnsetType | None = UNSET
+    name: Name | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
 
 
 class Project(msgspec.Struct, frozen=True):
