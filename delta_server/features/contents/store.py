@@ -7,7 +7,7 @@ import msgspec
 
 from delta_server.core import chain, pack_frames
 from delta_server.core.span import Position
-from delta_server.features.contents.rows import Content, Frame, NewPack, Pack, StoredFrame
+from delta_server.features.contents.rows import LISTED, Content, Frame, NewPack, Pack, StoredFrame, listed
 from delta_server.storage.database import Row, Tx
 
 COLUMNS = "id, endpoint, captured_at, size, hash, pack, position, dead"
@@ -65,10 +65,9 @@ def follow(tx: Tx, endpoint: int, position: tuple[int, int], *, limit: int) -> l
 
 
 def many(tx: Tx, endpoint: int, contents: Sequence[int]) -> dict[int, Content]:
-    """By id, those of `contents` whose rows are there; at most some thousands at a time."""
-    marks = ",".join("?" * len(contents))
-    rows = tx.all(f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND id IN ({marks})", endpoint, *contents)
-    return {row[0]: Content(*row) for row in rows}
+    """By id, those of `contents` whose rows are there."""
+    sql = f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND id IN {LISTED}"
+    return {row[0]: Content(*row) for row in tx.all(sql, endpoint, listed(contents))}
 
 
 def add(tx: Tx, endpoint: int, captured_at: int, frame: Frame) -> int | None:
@@ -185,9 +184,8 @@ def fills_a_pack(tx: Tx, endpoint: int, *, size_limit: int, total_bytes: int, co
 
 def frame_bytes(tx: Tx, endpoint: int, contents: Sequence[int]) -> int:
     """What the frames of these contents take."""
-    marks = ",".join("?" * len(contents))
-    sql = f"SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint = ? AND content IN ({marks})"
-    return sum(row[0] for row in tx.all(sql, endpoint, *contents))
+    sql = f"SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint = ? AND content IN {LISTED}"
+    return sum(row[0] for row in tx.all(sql, endpoint, listed(contents)))
 
 
 def frames_based_on(tx: Tx, endpoint: int, content: int) -> list[int]:

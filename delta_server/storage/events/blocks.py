@@ -209,6 +209,14 @@ def keys_until(tx: Tx, project: int, block: int) -> list[tuple[int, int, bytes]]
     return tx.all("SELECT seq, received_at, keys FROM event_block WHERE project = ? AND id <= ?", project, block)
 
 
+def delete_first(tx: Tx, project: int, limit: int) -> dict[int, bytes]:
+    """Delete the project's oldest blocks: the keys of each by its seq."""
+    rows = tx.all("SELECT id, seq, keys FROM event_block WHERE project = ? ORDER BY id LIMIT ?", project, limit)
+    if rows:
+        tx.run("DELETE FROM event_block WHERE project = ? AND id <= ?", project, rows[-1][0])
+    return {seq: keys for _, seq, keys in rows}
+
+
 def received_at(seq: int) -> int:
     """About when the block came in, in ms."""
     return seq >> CLOCK_BITS

@@ -199,7 +199,7 @@ def stats(tx: Tx, project: int) -> EventStats:
 
 
 def delete_some(tx: Tx, project: int, limit: int) -> bool:
-    """Delete up to `limit` rows of a deleted project; False when there is nothing left.
+    """Delete up to `limit` rows of a deleted project that has no blocks; False when there is nothing left.
 
     Deduplication keys are of no project and go when they are past their time.
     """
@@ -207,7 +207,6 @@ def delete_some(tx: Tx, project: int, limit: int) -> bool:
 
 
 _OWNED = (
-    (500, "DELETE FROM event_block WHERE id IN (SELECT id FROM event_block WHERE project = ? LIMIT ?)"),
     (
         10,
         "DELETE FROM segment_data WHERE segment IN (SELECT segment FROM segment_data"

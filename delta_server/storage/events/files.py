@@ -1,7 +1,7 @@
 """How DuckDB reads segments, rollups and waiting blocks, and writes new files into memory: a file system for fsspec.
 
 Paths are `segment://TOKEN/ID`, `rollup://TOKEN/ID`, `hot://TOKEN/NUMBER`, `text://TOKEN/NUMBER` of an open snapshot
-(snapshot.py) and `new://TOKEN`, which `written` gives back. A token is 16 random bytes: no query knows another's.
+(snapshot.py) and `new://TOKEN`, which `leading_to` gives out. A token is 16 random bytes: no query knows another's.
 fsspec is imported with this module, so only the engine imports it, when it is first used.
 """
 
@@ -53,19 +53,6 @@ class ReadFile:
         self._pages.close()
 
 
-class _NewFile(io.BytesIO):
-    """Gives its bytes away when it is closed."""
-
-    def __init__(self, keep: Callable[[bytes], None]) -> None:
-        super().__init__()
-        self._keep = keep
-
-    def close(self) -> None:
-        if not self.closed:
-            self._keep(self.getvalue())
-        super().close()
-
-
 class _Onto:
     """Writes into a file that stays open."""
 
@@ -96,7 +83,6 @@ class EventFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
         """`find` gives the open snapshot of a token or raises KeyError."""
         super().__init__()
         self._find = find
-        self._written: dict[str, bytes] = {}
         self._awaited: dict[str, BinaryIO] = {}
 
     @contextmanager
@@ -108,10 +94,6 @@ class EventFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
             yield path
         finally:
             del self._awaited[path]
-
-    def written(self, path: str) -> bytes:
-        """What was written to `path`, once. Raises KeyError."""
-        return self._written.pop(path)
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
@@ -128,8 +110,6 @@ class EventFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
     def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
         if "w" in mode and path in self._awaited:
             return _Onto(self._awaited[path])
-        if "w" in mode and path.startswith("new://"):
-            return _NewFile(lambda data: self._written.__setitem__(path, data))
         if mode != "rb":
             raise PermissionError(path)
         return ReadFile(self._pages(path))

@@ -1,7 +1,7 @@
 """DuckDB itself, and what work on it is handed: a `Reading` of one project's events."""
 
+import io
 import os
-import secrets
 import shutil
 import tempfile
 import threading
@@ -82,10 +82,9 @@ class Reading:
 
     def copy(self, select: str, params: Sequence[Any] = (), *, options: str = PARQUET) -> bytes:
         """The file that COPY writes of `select`'s rows."""
-        path = f"new://{secrets.token_hex(16)}"
-        self._execute(f"COPY ({select}) TO '{path}' ({options})", params)
-        written: bytes = self._files.written(path)
-        return written
+        file = io.BytesIO()
+        self.copy_into(file, select, params, options=options)
+        return file.getvalue()
 
     def copy_into(self, file: BinaryIO, select: str, params: Sequence[Any] = (), *, options: str = PARQUET) -> None:
         """As `copy`, written into an open file."""

@@ -29,6 +29,9 @@ from delta_server.storage.events.verify import Verifier
 from delta_server.storage.long_log import HELD_S
 from delta_server.storage.sqlite import DATABASE_NAME
 
+_BLOCKS_AT_ONCE = 50
+"""Of a deleted project, in one write: their keys are read, and they may be some megabytes."""
+
 
 class EmbeddedEventLog:
     """See `EventLog` for what the methods promise. Made by `open`, for one event loop."""
@@ -71,7 +74,7 @@ class EmbeddedEventLog:
     async def open(cls, config: Config, db: Database, clock: Clock, *, cpu: Threads, spare_cpu: Threads) -> Self:
         """`cpu` is for what a write waits for, `spare_cpu` for what may take long. Raises Unavailable."""
         seen = Seen(config.events.dedup_days * DAY_MS)
-        await db.read(seen.load)
+        await seen.load(db)
         last_seq = await db.read(blocks.last_seq)
         return cls(config, db, clock, cpu=cpu, spare_cpu=spare_cpu, seen=seen, last_seq=last_seq)
 
@@ -127,7 +130,9 @@ class EmbeddedEventLog:
         return await (verifier.keys(progress) if project is None else verifier.project(project, progress))
 
     def delete_some(self, tx: Tx, project: int, limit: int) -> bool:
-        self._seen.doubt_project(tx, project)
+        if keys := blocks.delete_first(tx, project, min(limit, _BLOCKS_AT_ONCE)):
+            self._seen.doubt(keys)
+            return True
         return catalog.delete_some(tx, project, limit)
 
     def _let_go(self) -> None:

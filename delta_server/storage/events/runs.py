@@ -1,13 +1,10 @@
 """Runs of deduplication keys: the SQL of key_run and key_page."""
 
-import logging
 from collections.abc import Sequence
 
 from delta_server.core import codec
 from delta_server.core.key_run import KEY_BYTES, Built, FilterBuilder, Run, find
 from delta_server.storage.database import Tx, frees_space
-
-log = logging.getLogger(__name__)
 
 PAGE_KEYS = 400
 """4000 bytes: with their row's header they fill a page of 4096 bytes, or two of 2048."""
@@ -79,15 +76,14 @@ def all_whole(tx: Tx) -> list[Run]:
     return [Run(id=id, count=count, oldest_at=oldest, newest_at=newest) for id, count, oldest, newest in rows]
 
 
-def filter_of(tx: Tx, run: int) -> bytes:
-    """As it was stored, or made anew of the run's keys where it is damaged."""
+def filter_of(tx: Tx, run: int) -> bytes | None:
+    """As it was stored, None where it is damaged."""
     row = tx.one("SELECT filter, hash FROM key_run WHERE id = ?", run)
     if row is None:
         return b""
     if row[1] is None or codec.digest(row[0]) == row[1]:
         return bytes(row[0])
-    log.error("the filter of key run %d is damaged, it is made anew: run delta-server verify", run)
-    return rebuilt(tx, run)
+    return None
 
 
 def rebuilt(tx: Tx, run: int) -> bytes:

@@ -8,20 +8,24 @@ commit: between the two a key may be known twice, never not at all. What `duplic
 thread only.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from delta_server.core import key_run
-from delta_server.core.key_run import Built, Filter, Probes
+from delta_server.core.key_run import Built, Filter, FilterBuilder, Probes, Run
 from delta_server.storage.database import Database, Threads, Tx, frees_space
 from delta_server.storage.events import blocks, runs
+
+log = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
 
 _AT_ONCE = 256
 """Blocks whose keys are read at a time when opening."""
-_LAST = (1 << 63) - 1
+_PAGES_AT_ONCE = 2048
+"""Of a run's keys, when its filter is made anew: 8 MB."""
 _FORGOTTEN_KEYS = 8192
 """Keys that one write forgets: about a millisecond."""
 
@@ -52,18 +56,41 @@ class Seen:
         self._runs: dict[int, Known] = {}
         self._doubtful: dict[int, bytes] = {}  # seq -> keys of a block that is to go, or that was not stored
 
-    def load(self, tx: Tx) -> None:
-        """Learn what the tables hold, before the first write."""
-        last = 0
-        while rows := blocks.keys_after(tx, last, _AT_ONCE):
-            for _, seq, keys in rows:
-                self.remember(key_run.split(keys), seq)
-            last = rows[-1][0]
-        for run in runs.all_whole(tx):
-            try:
-                self.add_run(run.id, run.newest_at, runs.filter_of(tx, run.id))
-            except ValueError:  # of an old row: those with a hash are made anew before
-                self.add_run(run.id, run.newest_at, runs.rebuilt(tx, run.id))
+    async def load(self, db: Database) -> None:
+        """Learn what the tables hold, before the first write. Many short reads: each has a deadline, and a large store
+        takes longer than any."""
+        last: int | None = 0
+        while last is not None:
+            last = await db.read(self._load_blocks, last)
+        for run in await db.read(runs.all_whole):
+            if not await db.read(self._load_run, run):
+                self.add_run(run.id, run.newest_at, await self._filter_anew(db, run))
+
+    def _load_blocks(self, tx: Tx, after: int) -> int | None:
+        """The last of some blocks behind the one with the id `after`, None when there are none."""
+        rows = blocks.keys_after(tx, after, _AT_ONCE)
+        for _, seq, keys in rows:
+            self.remember(key_run.split(keys), seq)
+        return rows[-1][0] if rows else None
+
+    def _load_run(self, tx: Tx, run: Run) -> bool:
+        """False when its filter cannot be used."""
+        filter = runs.filter_of(tx, run.id)
+        if filter is None:
+            return False
+        try:
+            self.add_run(run.id, run.newest_at, filter)
+        except ValueError:  # of an old row, which has no hash that would have told
+            return False
+        return True
+
+    async def _filter_anew(self, db: Database, run: Run) -> bytes:
+        log.error("the filter of key run %d is damaged, it is made anew: run delta-server verify", run.id)
+        filter = FilterBuilder(run.count)
+        first = 0
+        while await db.read(_add_pages, filter, run.id, first):
+            first += _PAGES_AT_ONCE
+        return filter.blob()
 
     def duplicates(self, tx: Tx, keys: Sequence[bytes | None]) -> frozenset[int]:
         """The indexes of those of `keys` whose event is stored already, and not too long ago."""
@@ -78,10 +105,6 @@ class Seen:
     def doubt(self, keys: Mapping[int, bytes]) -> None:
         """Blocks, by their seq, that are going away in this transaction or were not stored at all."""
         self._doubtful.update(keys)
-
-    def doubt_project(self, tx: Tx, project: int) -> None:
-        """The project is being deleted."""
-        self.doubt({seq: keys for seq, _, keys in blocks.keys_until(tx, project, _LAST)})
 
     def sealed(self, tx: Tx, sealing: Sealing) -> None:
         """In the transaction that deletes the blocks: their keys live on in a run."""
@@ -146,6 +169,13 @@ class Seen:
         for id, run in living:
             found |= {key for key, first, end in run.filter.maybe(probes) if runs.has(tx, id, key, first, end)}
         return found
+
+
+def _add_pages(tx: Tx, filter: FilterBuilder, run: int, first: int) -> bool:
+    """False when the run has no pages from `first` on."""
+    some = runs.keys(tx, run, first, _PAGES_AT_ONCE)
+    filter.add(some)
+    return bool(some)
 
 
 async def prepare(

@@ -10,7 +10,7 @@ import pytest
 
 from delta_server.config import Packs
 from delta_server.core.errors import DatabaseFailed, NotFound
-from delta_server.features.contents import reading, service, tasks
+from delta_server.features.contents import reading, service, store, tasks
 from delta_server.services import Services
 from delta_server.storage.database import Database, Tx
 from tests.features.contents.opened import (
@@ -361,3 +361,15 @@ async def test_a_run_makes_packs_at_once(tmp_path: Path) -> None:
         assert await svc.db.read(count, "pack") == 3
         assert await svc.db.read(count, "frame") == 5
         assert [body async for _, body in service.read_run(fresh_cache(svc, 1), endpoint, ids)] == history
+
+
+async def test_any_number_of_contents_at_once(svc: Services, endpoint: int) -> None:
+    """More than a statement has places for parameters."""
+    there = [await append(svc, endpoint, minutes, HISTORY[minutes]) for minutes in range(3)]
+    asked = [*range(-300_000, 0), *there]
+    found = await svc.db.read(store.many, endpoint, asked)
+    assert list(found) == there
+    assert await svc.db.read(store.frame_bytes, endpoint, asked) == await svc.db.read(
+        store.frame_bytes, endpoint, there
+    )
+    assert await svc.db.read(store.many, endpoint, []) == {}

@@ -98,7 +98,7 @@ async def kept(data_dir: Path, clock: FakeClock | None = None, *, options: Event
     async with opened(data_dir, clock) as db:
         project, other = await db.write(_projects)
         seen, cpu = Seen(options.dedup_days * DAY_MS), Cpu(2, "cpu")
-        await db.read(seen.load)
+        await seen.load(db)
         engine, rollups = Engine(data_dir / DATABASE_NAME, options, FAST), FakeRollups(db)
         appending = Appending(db, clock, cpu, seen, await db.read(blocks.last_seq))
         keys = KeyUpkeep(db, cpu, seen)

@@ -9,6 +9,7 @@ import pytest
 from delta_server.core.errors import Unavailable
 from delta_server.core.segment_plan import Piece
 from delta_server.storage.events import catalog, compact
+from delta_server.storage.events.instance import Reading
 from tests.storage.events.kept import Kept, kept, made
 from tests.storage.opened import START_MS
 
@@ -99,3 +100,20 @@ async def test_many_tenders_and_sealers_at_once(log: Kept) -> None:
 
 async def compact_once(log: Kept, pieces: list[Piece]) -> int:
     return await compact.merge(log.db, log.engine, log.project, pieces)
+
+
+async def test_a_file_that_could_not_be_written_is_not_kept(log: Kept) -> None:
+    """Neither what was written of it before, nor its path. The next one is whole."""
+
+    def fail(reading: Reading) -> None:
+        reading.copy("SELECT CASE WHEN range < 300000 THEN range ELSE error('stop') END AS n FROM range(400000)")
+
+    def write(reading: Reading) -> bytes:
+        return reading.copy("SELECT range AS n FROM range(3)")
+
+    for _ in range(3):
+        with pytest.raises(Exception, match="stop"):
+            await log.engine.tend(log.project, fail)
+        held = vars(log.engine._instance._files).values()
+        assert [each for each in held if isinstance(each, dict) and each] == []
+    assert (await log.engine.tend(log.project, write))[:4] == b"PAR1"

@@ -1,17 +1,18 @@
 """The whole life of a key: waiting, sealed, merged, past its time; across starts and undone writes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
+from typing import Any, cast
 
 import pytest
 
 from delta_server.core import key_run
 from delta_server.core.errors import Conflict
-from delta_server.storage.database import Tx
-from delta_server.storage.events import blocks, runs
+from delta_server.storage.database import Database, Tx
+from delta_server.storage.events import blocks, runs, seen
 from delta_server.storage.events.appending import Appending
 from delta_server.storage.events.key_upkeep import KeyUpkeep
 from delta_server.storage.events.seen import Sealing, Seen, prepare
@@ -70,7 +71,7 @@ async def keys_in(data_dir: Path, clock: FakeClock) -> AsyncIterator[Keys]:
     cpu = Cpu(1, "test")
     async with opened(data_dir, clock) as db:
         seen = Seen(KEPT_MS)
-        await db.read(seen.load)
+        await seen.load(db)
         keys = Keys(db, clock, cpu, seen, await db.read(blocks.last_seq))
         yield keys
         await keys.appending.close()
@@ -214,12 +215,52 @@ async def test_what_a_deleted_project_had_leaves_memory(keys: Keys, project: int
     other = await keys.db.write(make_project, "other")
     for each in (project, other):
         await keys.append(each, list(range(100)))
-    await keys.db.write(keys.seen.doubt_project, project)
-    await keys.tend()
-    assert len(keys.seen._unsealed) == 200, "it is there yet"
-    await keys.db.write(lambda tx: tx.run("DELETE FROM event_block WHERE project = ?", project))
+    gone = await keys.db.write(blocks.delete_first, project, 1)
+    assert [len(some) // key_run.KEY_BYTES for some in gone.values()] == [100]
+    keys.seen.doubt(gone)
     await keys.tend()
     assert len(keys.seen._unsealed) == 100
+    assert await keys.db.write(blocks.delete_first, project, 1) == {}
+    assert await keys.append(other, [0, 100]) == {100}, "what the other one has is known"
+
+
+async def test_no_read_at_the_start_is_of_everything(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch):
+    """Each has a deadline, which a store that is large enough would pass."""
+    async with keys_in(tmp_path, clock) as keys:
+        project = await keys.db.write(make_project)
+        for n in range(7):
+            await keys.append(project, [n])
+        built = key_run.build([key_run.key(2, f"m{n}") for n in range(1000)])
+        run = await keys.db.write(runs.insert, built, 0, clock.now_ms())
+        await keys.db.write(lambda tx: tx.run("UPDATE key_run SET filter = x'0102' WHERE id = ?", run))
+    monkeypatch.setattr(seen, "_AT_ONCE", 2)
+    monkeypatch.setattr(seen, "_PAGES_AT_ONCE", 1)
+    looked: list[str] = []
+
+    def noted(name: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+        def note(*asked: Any) -> Any:
+            looked.append(name)
+            return fn(*asked)
+
+        return note
+
+    monkeypatch.setattr(blocks, "keys_after", noted("blocks", blocks.keys_after))
+    monkeypatch.setattr(runs, "keys", noted("keys", runs.keys))
+    reads: list[list[str]] = []
+
+    class Noting:
+        async def read(self, fn: Callable[..., Any], *args: Any) -> Any:
+            looked.clear()
+            found = await db.read(fn, *args)
+            reads.append(list(looked))
+            return found
+
+    async with opened(tmp_path, clock) as db:
+        await Seen(KEPT_MS).load(cast("Database", Noting()))
+    assert max(map(len, reads)) == 1
+    assert [each for some in reads for each in some] == ["blocks"] * 5 + ["keys"] * 4, (
+        "two blocks or one page at a time, until there are none"
+    )
 
 
 @pytest.mark.parametrize("change", ["filter = x'0102'", "filter = x'0102', hash = NULL", "hash = zeroblob(16)"])
