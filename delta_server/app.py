@@ -60,12 +60,13 @@ from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import EventLog
 from delta_server.storage.events.log import EmbeddedEventLog
+from delta_server.storage.keyed_locks import KeyedLocks
 from delta_server.storage.reading_only import ReadOnlyDatabase
 from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
 from delta_server.tasks.live import Live
 from delta_server.tasks.loops import Loop, Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
-from delta_server.tasks.signals import KeyedLocks, Signal
+from delta_server.tasks.signals import Signal
 from delta_server.tasks.threads import Cpu, FairCpu
 
 log = structlog.get_logger("delta.app")

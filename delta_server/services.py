@@ -8,9 +8,10 @@ from delta_server.storage.backup_stream import BackupStream
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Clock, Database, Threads
 from delta_server.storage.eventlog import EventLog
+from delta_server.storage.keyed_locks import KeyedLocks
 from delta_server.tasks.lanes import Lanes
 from delta_server.tasks.live import Live
-from delta_server.tasks.signals import Foreground, KeyedLocks, Signal
+from delta_server.tasks.signals import Foreground, Signal
 from delta_server.tasks.threads import FairCpu
 
 

@@ -1,6 +1,6 @@
 import asyncio
 
-from delta_server.tasks.signals import Foreground, KeyedLocks, Signal
+from delta_server.tasks.signals import Foreground, Signal
 
 
 async def test_a_signal_wakes_all_that_wait() -> None:
@@ -15,21 +15,6 @@ async def test_waiting_ends_without_a_signal() -> None:
     signal = Signal()
     assert await signal.wait(0.001) is False
     signal.notify()
-
-
-async def test_holders_of_one_key_take_turns_and_others_do_not_wait() -> None:
-    locks = KeyedLocks()
-    order: list[str] = []
-
-    async def hold(name: str, keys: list[int]) -> None:
-        async with locks.hold(keys):
-            order.append(f"{name} in")
-            await asyncio.sleep(0)
-            order.append(f"{name} out")
-
-    await asyncio.gather(hold("a", [2, 1]), hold("b", [1, 2, 1]), hold("c", [3]))
-    assert order.index("a out") < order.index("b in")
-    assert order.index("c in") < order.index("a out")
 
 
 async def test_what_happened_before_does_not_wake() -> None:

@@ -3,9 +3,7 @@
 Sealing touches blocks, the rest touches segments; of a project each goes one at a time, and an erasure holds up both.
 """
 
-import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Awaitable
 from functools import partial
 from typing import Protocol
@@ -28,6 +26,7 @@ from delta_server.storage.events.key_upkeep import KeyUpkeep
 from delta_server.storage.events.pauses import Pauses
 from delta_server.storage.events.seal import Ready
 from delta_server.storage.events.seen import Seen, prepare
+from delta_server.storage.keyed_locks import KeyedLocks
 
 SEGMENT_BYTES = 64 << 20
 """The largest file compaction makes: it is in memory whole, and the writer takes a quarter of a second for it."""
@@ -74,8 +73,8 @@ class Upkeep:
         self._keys = keys
         self._rollups = rollups
         self._bounds = Bounds(options.segment_events, SEGMENT_BYTES)
-        self._blocks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._segments: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._blocks = KeyedLocks()
+        self._segments = KeyedLocks()
         self._pauses = Pauses()
         self._damaged: frozenset[int] = frozenset()
         """The seqs of blocks that were found to be."""
@@ -113,7 +112,7 @@ class Upkeep:
 
     async def erase(self, project: int, ids: Ids, progress: Progress) -> int:
         """See EventLog.erase."""
-        async with self._blocks[project], self._segments[project]:
+        async with self._blocks.hold([project]), self._segments.hold([project]):
             if unreadable := await self._db.read(blocks.unreadable, project):
                 raise damaged("waiting block", min(unreadable.values()))  # it may hold events of theirs
             waiting = [found.events for found in await self._db.read(catalog.waiting) if found.project == project]
@@ -130,7 +129,7 @@ class Upkeep:
         """Seal the oldest `events` events, a segment's worth at a time."""
         sealed = 0
         while sealed < events:
-            async with self._blocks[project]:
+            async with self._blocks.hold([project]):
                 found = await self._seal_next(project)
             if not found:
                 break
@@ -165,7 +164,7 @@ class Upkeep:
         """What meets damage keeps nothing behind it waiting, retention above all. Raises it at the end."""
         done = 0
         damage = Damage()
-        async with self._segments[project]:
+        async with self._segments.hold([project]):
             for work in (
                 partial(self._roll, project, compacting),
                 partial(self._compact, project, compacting),
