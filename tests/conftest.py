@@ -7,9 +7,10 @@ directory, so a test takes one or the other: with `app`, the services are `app.s
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import hypothesis
@@ -24,6 +25,7 @@ from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from tests import event_loop
 from tests.storage.opened import FAST, FakeClock
 
 # A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again.
@@ -64,8 +66,17 @@ async def services(config: Config, clock: FakeClock) -> AsyncIterator[Services]:
 
 
 @pytest.fixture
-async def app(config: Config, clock: FakeClock) -> AsyncIterator[Application]:
+def loop_guard() -> Iterator[event_loop.Guard]:
+    """Fails the test when the server kept the event loop for too long."""
+    with event_loop.Guard().watching() as guard:
+        yield guard
+    guard.check()
+
+
+@pytest.fixture
+async def app(config: Config, clock: FakeClock, loop_guard: event_loop.Guard) -> AsyncIterator[Application]:
     async with started(delta_app.build(config, clock=clock, tuning=FAST)) as application:
+        loop_guard.too_long.clear()  # of the start: nobody is served yet
         yield application
 
 
@@ -91,7 +102,8 @@ async def started(application: Application) -> AsyncIterator[Application]:
             ready.set()
             await stop.wait()
 
-    task = asyncio.create_task(live())
+    with event_loop.of_the_server():
+        task = asyncio.create_task(live())
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -105,7 +117,17 @@ async def started(application: Application) -> AsyncIterator[Application]:
 
 
 def client_of(application: Application) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://delta.test")
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        """In a task of its own, as under a server."""
+        with event_loop.of_the_server():
+            task = asyncio.create_task(application(scope, receive, send))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    return httpx.AsyncClient(transport=httpx.ASGITransport(answer), base_url="http://delta.test")
 
 
 def bearer(key: str) -> dict[str, str]:

@@ -3,10 +3,12 @@
 Handlers say what they are in their decorators: `summary`, `tags`, and `opt=example(request=..., answer=...)`.
 """
 
+import asyncio
 from functools import lru_cache
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -227,7 +229,7 @@ async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 @get("/docs/openapi.json", include_in_schema=False)
 async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
-    return Response(_description(request.app), media_type=MediaType.JSON)
+    return Response(await asyncio.to_thread(_description, request.app), media_type=MediaType.JSON)
 
 
 @get("/docs/{name:str}", include_in_schema=False)
@@ -242,8 +244,17 @@ async def asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Respons
     return Response(_read(name), media_type=ASSETS[name], headers=conditional.headers(tag))
 
 
-@lru_cache(1)
+_describing = Lock()
+
+
 def _description(app: Litestar) -> bytes:
+    """For a thread: the first time takes 100 ms. Litestar's part is not made for several at once."""
+    with _describing:
+        return _described(app)
+
+
+@lru_cache(1)
+def _described(app: Litestar) -> bytes:
     return msgspec.json.encode(describe(app))
 
 

@@ -259,3 +259,29 @@ def by_the_clock(zone: tzinfo, text: str, moment: int) -> object:
     assert twice[1] is not None
     whole = (twice[0] - twice[1]) % timedelta(minutes=minutes) == timedelta(0)
     return *label, local.fold if whole else 0
+
+
+@settings(max_examples=300)
+@given(
+    zone=st.sampled_from(sorted(zoneinfo.available_timezones())),
+    first=st.integers(at("1900-01-02"), at("2099-12-31")),
+    length=st.one_of(st.integers(1, 400 * DAY_MS), st.integers(1, 70_000 * DAY_MS)),
+    data=st.data(),
+)
+def test_offsets_are_the_zones(zone: str, first: int, length: int, data: st.DataObject) -> None:
+    """At any time of a span, and right before and at each of its changes; a change is told once."""
+    of, end = zoneinfo.ZoneInfo(zone), min(first + length, at("2099-12-31"))
+    found = intervals.offsets(of, Span(first, end))
+    clock = Interval(intervals.NAME, DAY_MS, found)
+    untils = [until for until, _ in found[:-1]]
+    assert untils == sorted(set(untils))
+    assert all(before != after for (_, before), (_, after) in pairwise(found))
+    for moment in [
+        data.draw(st.integers(min(first, end), end)),
+        *(until - back for until in untils for back in (0, 1)),
+    ]:
+        if first <= moment <= end:
+            local = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=moment)
+            offset = local.astimezone(of).utcoffset()
+            assert offset is not None
+            assert intervals.offset_at(clock, moment) == offset // timedelta(milliseconds=1), zone

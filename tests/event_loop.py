@@ -1,0 +1,99 @@
+"""A guard of the event loop: what the server does there must be short, or everybody waits for it.
+
+Used by the fixtures `app` and `client`. Work counts as the server's when it runs in a context made by `of_the_server`,
+so that what tests do on the same loop does not. Measured is this thread's processor time, which a busy machine hardly
+changes, without the garbage collector's: a process full of test libraries has far more to look through.
+"""
+
+import asyncio
+import gc
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+MOST_MS = 5.0
+_REFERENCE_MS = 0.45
+"""What `_fixed_work_ms` is on the machine that MOST_MS is meant for."""
+
+_is_server = ContextVar("is_server", default=False)
+
+
+class Guard:
+    """What took too long, as `(ms, which callback)`, of all that ran on the loop while it was watched."""
+
+    def __init__(self) -> None:
+        self.too_long: list[tuple[float, str]] = []
+        self._collected_s = 0.0
+        self._began_s = 0.0
+
+    @contextmanager
+    def watching(self) -> Iterator["Guard"]:
+        run = asyncio.Handle._run
+
+        def timed(handle: asyncio.Handle) -> None:
+            if not handle._context.get(_is_server, False):  # type: ignore[attr-defined]
+                run(handle)
+                return
+            what, collected = handle._callback, self._collected_s  # type: ignore[attr-defined]
+            place = _place(what)
+            began = time.thread_time()
+            run(handle)
+            taken = time.thread_time() - began - (self._collected_s - collected)
+            if taken > MOST_MS / 1e3:
+                self.too_long.append((round(taken * 1e3, 1), f"{place} -> {_place(what)}"))
+
+        asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
+        gc.callbacks.append(self._collecting)
+        try:
+            yield self
+        finally:
+            asyncio.Handle._run = run  # type: ignore[method-assign]
+            gc.callbacks.remove(self._collecting)
+
+    def check(self) -> None:
+        """Cores that share one unit are slower while both are busy: what such a moment makes too long is not."""
+        if self.too_long:
+            most_ms = MOST_MS * max(1.0, max(_fixed_work_ms() for _ in range(5)) / _REFERENCE_MS)
+            too_long = [(ms, what) for ms, what in self.too_long if ms > most_ms]
+            assert not too_long, f"kept the event loop for longer than {most_ms:.1f} ms: {too_long}"
+
+    def _collecting(self, phase: str, _: object) -> None:
+        now = time.thread_time()
+        if phase == "start":
+            self._began_s = now
+        else:
+            self._collected_s += now - self._began_s
+
+
+@contextmanager
+def of_the_server() -> Iterator[None]:
+    """Tasks and callbacks made within count as the server's."""
+    token = _is_server.set(True)
+    try:
+        yield
+    finally:
+        _is_server.reset(token)
+
+
+def _fixed_work_ms() -> float:
+    """Processor time of what is always the same."""
+    began = time.thread_time()
+    sum(number * number % 7 for number in range(12_000))
+    return (time.thread_time() - began) * 1e3
+
+
+def _place(callback: Any) -> str:
+    """Where a task stands, or what is called."""
+    task = getattr(callback, "__self__", None)
+    if not isinstance(task, asyncio.Task):
+        return repr(callback)[:200]
+    frames = []
+    at: Any = task.get_coro()
+    while at is not None:
+        frame = getattr(at, "cr_frame", None) or getattr(at, "ag_frame", None) or getattr(at, "gi_frame", None)
+        if frame is not None:
+            frames.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+        at = getattr(at, "cr_await", None) or getattr(at, "ag_await", None) or getattr(at, "gi_yieldfrom", None)
+    return " ".join(frames[-3:])

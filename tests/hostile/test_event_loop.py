@@ -1,0 +1,108 @@
+"""Nothing that is sent keeps the event loop for long: large bodies of the costly kinds, to every route.
+
+The fixture `loop_guard`, which `app` brings along, fails the test.
+"""
+
+import asyncio
+import gc
+import time
+
+import httpx
+import pytest
+
+from delta_server.app import Application
+from delta_server.http.body import MAX_TYPED_BYTES
+from tests.conftest import Keys, bearer
+from tests.event_loop import MOST_MS, Guard, of_the_server
+from tests.hostile.test_every_route import JSON, World, body_routes, no_failure, world
+
+__all__ = ["world"]
+
+SIZES = {"too small for a thread": 16_000, "the largest": MAX_TYPED_BYTES - 100}
+
+
+def repeated(unit: str, size: int, *, before: str = "[", after: str = "]", between: str = ",") -> bytes:
+    count = (size - len(before) - len(after)) // (len(unit) + len(between))
+    return (before + between.join([unit] * count) + after).encode()
+
+
+def named(size: int, value: str) -> bytes:
+    """An object with as many names as fit."""
+    each = len(f'"{10**6:x}":{value},')
+    return ("{" + ",".join(f'"{number:x}":{value}' for number in range(10**6, 10**6 + size // each)) + "}").encode()
+
+
+LARGE = {
+    "empty objects": lambda size: repeated("{}", size),
+    "empty arrays": lambda size: repeated("[]", size),
+    "numbers": lambda size: repeated("1", size),
+    "long numbers": lambda size: repeated("1" * 300, size),
+    "nulls": lambda size: repeated("null", size),
+    "nested arrays": lambda size: repeated("[[[[[[[[]]]]]]]]", size),
+    "small objects": lambda size: repeated('{"a":1}', size),
+    "names": lambda size: named(size, "0"),
+    "names of objects": lambda size: named(size, "{}"),
+    "a name at last given twice": lambda size: named(size, "0")[:-1] + b',"zz":0,"zz":0}',
+    "escapes": lambda size: repeated("\\u0041", size, before='{"name":"', after='"}', between=""),
+    "escapes of halves": lambda size: repeated("\\ud800", size, before='{"name":"', after='"}', between=""),
+    "digits": lambda size: b'{"name":' + b"9" * size + b"}",
+    "spaces": lambda size: b'{"name":1' + b" " * size + b"}",
+    "lines": lambda size: repeated("{}", size, before="", after="", between="\n"),
+    "not closed": lambda size: repeated("{}", size, after=""),
+    "an event many times": lambda size: repeated('{"eventType":"a"}', size, before='{"events":[', after="]}"),
+    "calls that are wrong": lambda size: repeated('{"a":[]}', size, before='{"batch":[', after="]}"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", LARGE)
+async def test_large_bodies(
+    app: Application, client: httpx.AsyncClient, keys: Keys, world: World, kind: str, size: str
+) -> None:
+    body = LARGE[kind](SIZES[size])
+    with no_failure():
+        for method, template in body_routes(app):
+            url = world.url(method, template) + "?endpoint=large"
+            answer = await client.request(method, url, content=body, headers={**bearer(keys.project), **JSON})
+            assert answer.status_code < 500, (method, template, answer.text)
+
+
+def compute(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+async def test_the_guard_hears_of_what_takes_long() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+        compute(20 * MOST_MS / 1e3)
+
+    with Guard().watching() as guard:
+        with of_the_server():
+            task = asyncio.create_task(work())
+        await task
+        with of_the_server():
+            asyncio.get_running_loop().call_soon(compute, 20 * MOST_MS / 1e3)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert len(guard.too_long) == 2
+    assert "work:" in guard.too_long[0][1]
+    with pytest.raises(AssertionError, match="kept the event loop"):
+        guard.check()
+
+
+async def test_the_guard_leaves_out_the_tests_own_work_and_the_collector() -> None:
+    kept = [[number] for number in range(300_000)]
+
+    async def collect() -> None:
+        gc.collect()
+
+    with Guard().watching() as guard:
+        await asyncio.create_task(asyncio.sleep(0))
+        asyncio.get_running_loop().call_soon(compute, 2 * MOST_MS / 1e3)
+        with of_the_server():
+            task = asyncio.create_task(collect())
+        await task
+    assert kept
+    guard.check()
