@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import msgspec
@@ -52,8 +52,11 @@ def _with_begins(plan: Aggregate, found: Sequence[Row]) -> list[Row]:
         return list(found)
     interval = plan.keys[at]
     assert isinstance(interval, Interval)
-    begins = {key: intervals.begins(interval, key) for key in {row[at] for row in found}}
-    return [(*row[:at], begins[row[at]], *row[at + 1 :]) for row in found]
+    columns: list[Iterable[Any]] = [*zip(*found, strict=True)]  # column by column: row by row takes twice as long
+    if columns:
+        begins = {key: intervals.begins(interval, key) for key in set(columns[at])}
+        columns[at] = map(begins.__getitem__, columns[at])
+    return [*zip(*columns, strict=True)]
 
 
 def _place(plan: Aggregate) -> int | None:
@@ -117,10 +120,10 @@ def _rank(at: int, last: bool, row: Row) -> tuple[bool, bool, Any]:
 def _named(query: Query, begun: Sequence[Row]) -> list[dict[str, Any]]:
     """The rows as objects. Column by column: a row by itself takes three times as long."""
     plan = query.plan
-    columns = [*map(_written, repeat(query), plan.keys, zip(*begun, strict=True))]
-    columns += [map(_plain, column) for column in islice(zip(*begun, strict=True), len(plan.keys), None)]
+    found, width = [*zip(*begun, strict=True)], len(plan.keys)
+    columns = [*map(_written, repeat(query), plan.keys, found), *(map(_plain, column) for column in found[width:])]
     names = [part.name for part in (*plan.keys, *plan.metrics)]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    return [dict(zip(names, row)) for row in zip(*columns)]  # noqa: B905 - strict costs a third of it
 
 
 def _written(query: Query, key: Key, column: Row) -> Iterable[Any]:

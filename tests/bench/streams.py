@@ -1,0 +1,80 @@
+"""What idle streams of one project cost another project that sends events."""
+
+import contextlib
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.bench.load import Connection
+from tests.bench.table import Row, bench
+from tests.bench.turns import compared, in_turn, sized
+from tests.server_process import Server, run, serving
+
+STREAMS = sized(100, 4)
+EVENTS = sized(1_000, 10)
+ROUNDS = sized(9, 1)
+EVENT = b'{"eventType":"page_view","userId":"user-7","data":{"path":"/pricing"}}'
+
+
+@bench("streams: ingest beside idle streams of another project")
+def idle() -> Iterator[Row]:
+    """A project may have half of all streams, so twice as many are allowed."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        key, other = (run(directory, "key", "create", "--project", of).stdout.strip() for of in ("sends", "listens"))
+        allowed = str(2 * STREAMS)
+        with (
+            serving(directory, DELTA_LOG_LEVEL="warning", DELTA_LIMITS_STREAMS=allowed) as server,
+            Connection(server.url, key) as connection,
+        ):
+            alone = partial(_send, server, connection)
+            alone()
+            rounds = in_turn(partial(_beside, server, connection, other), alone, rounds=ROUNDS)
+    for n, (what, bar) in enumerate((("time", None), ("processor time of the server", 1.05))):
+        yield compared(
+            f"an event, {what}: {STREAMS} idle streams",
+            "ms",
+            [(beside[n], by_itself[n]) for beside, by_itself in rounds],
+            "without",
+            bar=bar,
+            note=f"{EVENTS} single events a round",
+        )
+
+
+def _beside(server: Server, connection: Connection, key: str) -> tuple[float, float]:
+    with contextlib.ExitStack() as opened:
+        for _ in range(STREAMS):
+            opened.enter_context(_stream(server.url, key))
+        return _send(server, connection)
+
+
+def _send(server: Server, connection: Connection) -> tuple[float, float]:
+    """(time, processor time) of an event, in ms."""
+    began, used = time.perf_counter(), _cpu_ms(server)
+    for _ in range(EVENTS):
+        connection.post("/v1/events", EVENT, wanted=200)
+    return (time.perf_counter() - began) * 1e3 / EVENTS, (_cpu_ms(server) - used) / EVENTS
+
+
+def _cpu_ms(server: Server) -> float:
+    """Of all the server's threads, to the nanosecond."""
+    stats = Path(f"/proc/{server.process.pid}/task").glob("*/schedstat")
+    return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e6
+
+
+@contextlib.contextmanager
+def _stream(url: str, key: str) -> Iterator[None]:
+    """An open stream that has answered."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        head = f"GET /v1/stream HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {key}\r\n\r\n"
+        connection.sendall(head.encode())
+        received = b""
+        while b"retry: " not in received:
+            received += connection.recv(1 << 16)
+            assert received.startswith(b"HTTP/1.1 200"), received
+        yield
