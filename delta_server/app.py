@@ -1,5 +1,6 @@
 """The only file that knows every part: configuration in, a server out."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,6 +12,7 @@ from litestar import Litestar
 from litestar.types import ControllerRouterHandler
 
 from delta_server.config import Config
+from delta_server.core import intervals
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.features.accounts import api as accounts_api
 from delta_server.features.accounts import tasks as accounts_tasks
@@ -219,6 +221,7 @@ def build(
     async def running(app: Litestar) -> AsyncIterator[None]:
         async with open_services(config, clock, tuning=tuning) as services:
             app.state.services = services
+            await asyncio.to_thread(intervals.zones)  # on the loop, the first question would hold everybody up
             async with _background(services) as supervisor:
                 app.state.vitals = vitals = _vitals(services, supervisor, edge)
                 metrics.watch(vitals.readings)

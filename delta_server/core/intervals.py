@@ -66,16 +66,17 @@ def zone(name: str, *, at: str = "timezone") -> tzinfo:
     """A time zone by its name in the IANA database, such as Europe/Paris. Raises Invalid."""
     if name == "UTC":
         return UTC
-    if _ZONE.fullmatch(name) and name in _names():
+    if _ZONE.fullmatch(name) and name in zones():
         return zoneinfo.ZoneInfo(name)
     raise Invalid(
-        f"{at} is no time zone known here: {shown(name)}{meant(name, ('UTC', *_names()))}; write one like Europe/Paris",
+        f"{at} is no time zone known here: {shown(name)}{meant(name, ('UTC', *zones()))}; write one like Europe/Paris",
         field=at,
     )
 
 
 @lru_cache(1)
-def _names() -> frozenset[str]:
+def zones() -> frozenset[str]:
+    """The names in the IANA database. The first time takes 20 ms: the server looks when it starts."""
     return frozenset(zoneinfo.available_timezones())
 
 
@@ -146,10 +147,10 @@ def offsets(of: tzinfo, span: Span) -> tuple[tuple[int, int], ...]:
     return (*found, (LATEST_MS + 1, _offset(of, end // 1000)))
 
 
-@lru_cache(4096)
+@lru_cache(16_384)
 def _changes(of: tzinfo, year: int) -> tuple[tuple[int, int], ...]:
-    """(when, the offset before) of the clock changes after the first second of a year, up to that of the next: 30 us,
-    where all two centuries of a zone take 6 ms."""
+    """(when, the offset before) of the clock changes after the first second of a year, up to that of the next: 50 us,
+    so all two centuries of a zone take 10 ms: whoever reads a question with a zone does it on a thread."""
     begin_s, end_s = (_began(each) // 1000 for each in (year, year + 1))
     looked_at = [*range(begin_s, end_s, _SEARCH_S), end_s]
     offsets = [_offset(of, at_s) for at_s in looked_at]

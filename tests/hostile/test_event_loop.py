@@ -6,11 +6,13 @@ The fixture `loop_guard`, which `app` brings along, fails the test.
 import asyncio
 import gc
 import time
+from typing import Any
 
 import httpx
 import pytest
 
 from delta_server.app import Application
+from delta_server.core import intervals
 from delta_server.http.body import MAX_TYPED_BYTES
 from tests.conftest import Keys, bearer
 from tests.event_loop import MOST_MS, Guard, of_the_server
@@ -65,6 +67,32 @@ async def test_large_bodies(
             url = world.url(method, template) + "?endpoint=large"
             answer = await client.request(method, url, content=body, headers={**bearer(keys.project), **JSON})
             assert answer.status_code < 500, (method, template, answer.text)
+
+
+ALL_TIME = ("1900-01-02", "2099-12-30")
+IN_ZONES = [
+    ("POST", "/v1/query", {"groupBy": ["time:quarter"], "range": ALL_TIME, "compare": "previous"}),
+    ("POST", "/v1/query/retention", {"every": "year", "range": ALL_TIME}),
+    ("GET", "/v1/events/aggregated", {"interval": "quarter"}),
+    ("GET", "/v1/events/analytics", {"interval": "quarter"}),
+    ("GET", "/v1/export/aggregated", {"interval": "quarter"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "asked"), IN_ZONES, ids=[path for _, path, _ in IN_ZONES])
+async def test_clock_changes_of_two_centuries(
+    client: httpx.AsyncClient, keys: Keys, method: str, path: str, asked: dict[str, Any]
+) -> None:
+    """Of zones that nobody has asked for yet."""
+    for zone in ("Europe/Paris", "America/New_York", "Africa/Casablanca"):
+        intervals._changes.cache_clear()
+        asked = {**asked, "timezone": zone}
+        if method == "GET":
+            asked |= dict(zip(("startTime", "endTime"), ALL_TIME, strict=True))
+            answer = await client.get(path, params=asked, headers=bearer(keys.project))
+        else:
+            answer = await client.post(path, json=asked, headers=bearer(keys.project))
+        assert answer.status_code == 200, answer.text
 
 
 def compute(seconds: float) -> None:

@@ -62,7 +62,7 @@ async def ask(
     1,000 rows come unless `limit` says otherwise; go on with `cursor` and the same question."""
     started = time.perf_counter()
     here = service.place(services, data.cursor)
-    query = queries.parse(data, now_ms=here.now_ms, skip=here.skip)
+    query = await services.cpu(queries.parse, data, now_ms=here.now_ms, skip=here.skip)
     service.check_place(query, here)
     tag = await service.tag(services, project, query)
     found = await while_connected(request, service.answer(services, project, query, tag))
@@ -209,8 +209,10 @@ async def _table(
     here = service.place(services, asked.cursor, skip=skip)
     within = filters.week(here.now_ms)
     if interval is not None:
-        intervals.parse(interval, filters.zone, within, at="interval")
-    query = queries.parse(asked, now_ms=here.now_ms, skip=here.skip, where=filters.where, within=within)
+        await services.cpu(intervals.parse, interval, filters.zone, within, at="interval")
+    query = await services.cpu(
+        queries.parse, asked, now_ms=here.now_ms, skip=here.skip, where=filters.where, within=within
+    )
     service.check_place(query, here)
     tag = await service.tag(services, project, query)
     named = None if tag is None else "W/" + conditional.etag(tag)  # weak: took_ms is another each time

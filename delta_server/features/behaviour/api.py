@@ -58,7 +58,7 @@ async def get_retention(
     counted in each of the `periods` after it in which they did `again`. Left out, `start` and `again` are any event.
     With `firstEver`, who did `start` before the range already is left out."""
     started = time.perf_counter()
-    question = behaviour.retention(data, now_ms=services.clock.now_ms())
+    question = await services.cpu(behaviour.retention, data, now_ms=services.clock.now_ms())
     found = await while_connected(request, service.retention(services, project, question))
     return RetentionResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
 

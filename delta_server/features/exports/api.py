@@ -96,8 +96,9 @@ async def export_aggregated(
     )
     now_ms = services.clock.now_ms()
     within = filters.week(now_ms)
-    intervals.parse(interval, filters.zone, within, at="interval")  # says what is wrong with it by its name
-    query = queries.parse(asked, now_ms=now_ms, where=filters.where, within=within)
+    # says what is wrong with it by its name
+    await services.cpu(intervals.parse, interval, filters.zone, within, at="interval")
+    query = await services.cpu(queries.parse, asked, now_ms=now_ms, where=filters.where, within=within)
     made = service.aggregated(services, project, query, form, escape_formulas=formulas == "escape")
     pieces = await while_connected(request, made)
     return _file(pieces, schemas.file_name("aggregated", query.plan.span, filters.zone, form), form)
