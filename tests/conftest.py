@@ -29,7 +29,7 @@ from tests import event_loop
 from tests.storage.opened import FAST, FakeClock
 
 # A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again.
-hypothesis.settings.register_profile("delta", print_blob=True)
+hypothesis.settings.register_profile("delta", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("delta")
 
 

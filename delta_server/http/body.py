@@ -4,11 +4,10 @@
 and turns "5" into 5.
 """
 
-import asyncio
 import json
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from litestar import Request
@@ -19,6 +18,7 @@ from delta_server.core.errors import Invalid, NotAcceptable, TooLarge
 from delta_server.http import aliases
 from delta_server.http.auth import Caller
 from delta_server.http.validation import invalid
+from delta_server.services import Services
 
 T = TypeVar("T")
 
@@ -46,7 +46,10 @@ class JsonRequest(Request[Caller, Any, State]):
         body = await self.body()
         if len(body) < _AWAY_FROM_LOOP:
             return decode(body, field.annotation)
-        return await asyncio.to_thread(decode, body, field.annotation)
+        caller, services = self.user, cast("Services", self.app.state.services)
+        whose = -caller.account if caller.project is None else caller.project
+        async with services.fair_cpu.turn(whose) as thread:
+            return await thread(decode, body, field.annotation)
 
 
 async def document(request: Request[Any, Any, Any]) -> bytes:

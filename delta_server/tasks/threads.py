@@ -103,6 +103,8 @@ class Cpu:
             raise
         except Interrupted:
             raise shutting_down() from None
+        finally:
+            del submitted, call, future  # an error refers to this frame, and the future to the error
 
     async def close(self) -> None:
         """End what runs and give up what waits for a thread."""
@@ -132,7 +134,10 @@ class FairCpu:
         async def run(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             submitted = self._cpu.submit(fn, *args, **kwargs)
             running[:] = [submitted[1]]
-            return await self._cpu.waited(submitted)
+            try:
+                return await self._cpu.waited(submitted)
+            finally:
+                del submitted
 
         try:
             async with asyncio.timeout(self._seconds) as time:
@@ -146,6 +151,7 @@ class FairCpu:
             ) from None
         finally:
             self._end(project, running)
+            running.clear()
 
     async def close(self) -> None:
         await self._cpu.close()

@@ -150,11 +150,11 @@ def heavy_sql(a: Tenant) -> int:
 
 
 def slow_export(a: Tenant) -> int:
-    return a.read_slowly("/v1/export/events?startTime=30d", bytes_per_second=45_000, pieces=100)
+    return a.read_slowly("/v1/export/events?startTime=30d", bytes_per_second=45_000, pieces=40)
 
 
 def slow_documents(a: Tenant) -> int:
-    return a.read_slowly("/v1/snapshots/latest/large", bytes_per_second=3_000, pieces=60)
+    return a.read_slowly("/v1/snapshots/latest/large", bytes_per_second=3_000, pieces=40)
 
 
 def idle_stream(a: Tenant) -> int:

@@ -25,7 +25,6 @@ from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavail
 from delta_server.storage.connection import Tuning
 from delta_server.storage.events.failures import held_too_long, told
 from delta_server.storage.events.instance import Instance, Reading
-from delta_server.storage.priority import step_back
 from delta_server.storage.transaction import shutting_down
 from delta_server.storage.turns import Turns
 
@@ -120,8 +119,8 @@ class Engine:
         spill = spill or database.with_name("query-spill")
         self._instance = Instance(database, options, tuning or Tuning(), spill)
         self._seconds = options.query_seconds
-        self._queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-query", initializer=step_back)
-        self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend", initializer=step_back)
+        self._queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-query")
+        self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend")
         self._turns = Turns(QUERIES)
         self._jobs: set[_Job] = set()
         self._streams: Counter[int] = Counter()

@@ -18,6 +18,7 @@ from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Row
 from delta_server.storage.events.failures import told
 from delta_server.storage.events.snapshot import Snapshots
+from delta_server.storage.priority import starting_behind
 
 COUNTED_EIGHTHS = 7
 """Of the memory for queries, what DuckDB is told of: it takes more than it counts. With 512 MiB and three queries
@@ -160,17 +161,16 @@ class Instance:
         shutil.rmtree(self._spill, ignore_errors=True)
         with suppress(OSError):  # a disk that is full, where only what spills is refused
             self._spill.mkdir(mode=0o700)
-        connection = duckdb.connect(
-            config={
-                "threads": self._options.query_threads or os.cpu_count() or 1,
-                "memory_limit": f"{self._options.query_memory_bytes * COUNTED_EIGHTHS // 8}B",
-                "temp_directory": str(self._spill),
-                "preserve_insertion_order": False,  # what needs an order asks for it; the rest may run in parallel
-                "enable_external_file_cache": False,  # no path is read twice: each holds its query's token
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            }
-        )
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "threads": self._options.query_threads or os.cpu_count() or 1,
+            "memory_limit": f"{self._options.query_memory_bytes * COUNTED_EIGHTHS // 8}B",
+            "temp_directory": str(self._spill),
+            "preserve_insertion_order": False,  # what needs an order asks for it; the rest may run in parallel
+            "enable_external_file_cache": False,  # no path is read twice: each holds its query's token
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        connection = starting_behind(lambda: duckdb.connect(config=config))
         self._files = EventFiles(self._snapshots.find)
         connection.register_filesystem(self._files)
         connection.execute(f"SET allowed_directories = {[f'{protocol}://' for protocol in PROTOCOLS]}")
