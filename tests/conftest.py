@@ -16,6 +16,7 @@ import httpx
 import hypothesis
 import msgspec
 import pytest
+import structlog
 
 from delta_server import app as delta_app
 from delta_server.app import Application
@@ -31,6 +32,16 @@ from tests.storage.opened import FAST, FakeClock
 # A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again.
 hypothesis.settings.register_profile("delta", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("delta")
+
+
+# As the server's own log is: structlog's default draws tracebacks with rich, for 70 ms on the event loop.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(),
+    ]
+)
 
 
 class Keys(msgspec.Struct, frozen=True):
