@@ -2,7 +2,8 @@
 
 Work that nobody waits for any more ends: its thread is interrupted (`Interrupted` is raised at its next bytecode), so
 a comparison whose caller has left, or whose time is over, takes neither a core nor memory much longer. Only functions
-without effects may run here.
+without effects may run here: one that took a lock could leave it held, one that counts could leave half a count. What
+they find is kept (in the cache, say) by who waits for them.
 """
 
 import asyncio

@@ -43,6 +43,8 @@ class Link(msgspec.Struct, frozen=True):
     table: bytes | None = None
 
 
+Anchors: TypeAlias = list[tuple[tuple[int, int], bytes]]
+"""(endpoint, content) and bytes."""
 PackData: TypeAlias = tuple[bytes, bytes | None]
 PackTrail: TypeAlias = tuple[Pack, PackData, list[Link], list[Link]]
 
@@ -65,8 +67,9 @@ async def read(svc: Services, endpoint: int, content: int) -> bytes:
     body = svc.cache.get((endpoint, content))
     if body is None:
         links = await svc.db.read(trail, svc.cache, endpoint, content)
-        body = await _decode(svc, decode_trail, svc.cache, links)
-        svc.cache.put((endpoint, content), body)
+        decoded, anchors = await _decode(svc, decode_trail, svc.cache.scratch, links)
+        _remember(svc.cache, [*anchors, ((endpoint, content), decoded)])
+        return decoded
     return body
 
 
@@ -143,25 +146,32 @@ def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> t
     return Link(content, pack, data, table=table), pack.members[-1]
 
 
-def decode_trail(cache: Cache, links: Sequence[Link]) -> bytes:
-    """The bytes the last link stands for. What the links before it stand for is checked too; anchors are cached."""
+def decode_trail(scratch: Scratch, links: Sequence[Link]) -> tuple[bytes, Anchors]:
+    """The bytes the last link stands for, and the anchors on the way, for the cache: this runs where it may be
+    interrupted. What the links before the last stand for is checked too."""
     below, body = None, b""
+    anchors: Anchors = []
     for link in links:
         base, below = below, body or None
-        body = link.body or _decode_link(cache, base, below, link)
+        body = link.body or _decode_link(scratch, base, below, link)
         if link.content.position == pack_frames.ANCHOR:
-            cache.put((link.content.endpoint, link.content.id), body)
-    return body
+            anchors.append(((link.content.endpoint, link.content.id), body))
+    return body, anchors
 
 
-def _decode_link(cache: Cache, base: bytes | None, below: bytes | None, link: Link) -> bytes:
+def _remember(cache: Cache, anchors: Anchors) -> None:
+    for key, body in anchors:
+        cache.put(key, body)
+
+
+def _decode_link(scratch: Scratch, base: bytes | None, below: bytes | None, link: Link) -> bytes:
     """`below` is what the link before this one stands for, `base` what the one before that does."""
     content, pack = link.content, link.pack
     try:
         if pack is None or content.position == pack_frames.ANCHOR:
             return check(content, codec.decode(below, link.data, size=content.size))
         reader = Reader(link.table, link.data, pack.size - len(below or b""))
-        return _decode_other(cache.scratch, reader, base, below or b"", content)
+        return _decode_other(scratch, reader, base, below or b"", content)
     except codec.Corrupt as error:
         raise damaged(content, str(error)) from None
 
@@ -281,7 +291,11 @@ async def _hold(svc: Services, held: OrderedDict[int, Raw], endpoint: int, pack:
 async def read_pack(svc: Services, endpoint: int, pack: int) -> Raw | None:
     """All of a pack's contents, None when it is gone. Raises DatabaseFailed."""
     found = await svc.db.read(_pack_trail, svc.cache, endpoint, pack)
-    return await _decode(svc, _decode_pack, svc.cache, *found) if found else None
+    if found is None:
+        return None
+    raw, anchors = await _decode(svc, _decode_pack, svc.cache.scratch, *found)
+    _remember(svc.cache, anchors)
+    return raw
 
 
 def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> PackTrail | None:
@@ -303,17 +317,17 @@ def _damaged_pack(pack: Pack, reason: str) -> DatabaseFailed:
 
 
 def _decode_pack(
-    cache: Cache, pack: Pack, found: tuple[bytes, bytes | None], to_base: list[Link], to_anchor: list[Link]
-) -> Raw:
+    scratch: Scratch, pack: Pack, found: tuple[bytes, bytes | None], to_base: list[Link], to_anchor: list[Link]
+) -> tuple[Raw, Anchors]:
     """Raises DatabaseFailed, but not for a gap: its damage is in what comes back."""
-    base = decode_trail(cache, to_base) if to_base else None
-    anchor = decode_trail(cache, to_anchor)
+    base, below = decode_trail(scratch, to_base) if to_base else (None, [])
+    anchor, anchors = decode_trail(scratch, to_anchor)
     try:
         reader = Reader(found[1], found[0], pack.size - len(anchor))
         frames = reader.decode_all(base, anchor)
     except codec.Corrupt as error:
         raise _damaged_pack(pack, str(error)) from None
-    return Raw(pack, anchor, reader, frames)
+    return Raw(pack, anchor, reader, frames), below + anchors
 
 
 async def _read_frames(svc: Services, last: tuple[int, bytes] | None, step: list[Content]) -> list[tuple[int, bytes]]:
