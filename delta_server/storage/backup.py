@@ -52,8 +52,10 @@ def back_up(
     """Write a backup of `database` to `target`, whether a server runs on it or not. Blocks. The write-ahead log is let
     go of long before it is `wal_bytes` long.
 
-    Raises BackupRefused when `target` exists, the copy is damaged, or the disk cannot hold it.
+    Raises BackupRefused when `target` exists or lies in the data directory, the copy is damaged, or the disk cannot
+    hold it.
     """
+    _refuse_names_of_the_server(database, target)
     if target.exists() and not overwrite:
         raise BackupRefused(f"{target} exists: name another file, or pass --overwrite")
     copy, packed = target.with_name(target.name + ".copy"), target.with_name(target.name + ".part")
@@ -72,6 +74,15 @@ def back_up(
     except apsw.Error as error:
         raise BackupRefused(f"the backup was not made: {error}") from error
     return Copied(database_bytes, backup_bytes)
+
+
+def _refuse_names_of_the_server(database: Path, target: Path) -> None:
+    """With `overwrite`, delta.db itself, or its log, would be replaced by the backup while it is served."""
+    if target.absolute().parent.resolve() == database.absolute().parent.resolve():
+        raise BackupRefused(
+            f"{target} lies in the data directory, whose names are the server's: name a file elsewhere, best on another"
+            " disk"
+        )
 
 
 def back_up_into(database: Path, out: BinaryIO, *, progress: Progress, wal_bytes: int = WAL_BYTES) -> Copied:
@@ -213,6 +224,8 @@ def _decompress(source: Path, target: Path, progress: Progress) -> None:
                 progress("unpacking", file.tell(), size)
         except zstandard.ZstdError:
             raise BackupRefused(f"{source} is damaged or not a backup of Delta") from None
+        if whole < 0:
+            raise BackupRefused(f"{source} does not say how long it is: unpack it (zstd -d) and restore what comes out")
         if written != whole:  # zstandard reads a frame that was cut off without an error
             raise BackupRefused(f"{source} ends too early: {written} of {whole} bytes are in it")
     sync_path(target)

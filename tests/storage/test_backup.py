@@ -109,6 +109,7 @@ def changed(sql: str) -> Callable[[bytes], bytes]:
         (lambda _: zstandard.ZstdCompressor().compress(b"SQLite format 3\0 of something else"), "cannot be read"),
         (cut, "ends too early"),
         (flip, "damaged"),
+        (lambda _: zstandard.ZstdCompressor(write_content_size=False).compress(bytes(99)), "does not say how long"),
         (changed("PRAGMA application_id = 7"), "not a database of Delta"),
         (changed("PRAGMA user_version = 9999"), "newer Delta"),
     ],
@@ -134,6 +135,15 @@ def test_a_database_is_replaced_only_when_asked(data_dir: Path, tmp_path: Path) 
         restore(source, data_dir, "delta.db", progress=silent)
     back_up(data_dir / "delta.db", source, progress=silent, overwrite=True)
     restore(source, data_dir, "delta.db", progress=silent, overwrite=True)
+    assert totals(data_dir / "delta.db") == (ROWS, TOTAL)
+
+
+@pytest.mark.parametrize("name", ["delta.db", "delta.db-wal", "delta.lock", "backup", "new.zst", "../data/delta.db"])
+def test_no_backup_takes_a_name_in_the_data_directory(data_dir: Path, name: str) -> None:
+    before = sorted(path.name for path in data_dir.iterdir())
+    with pytest.raises(BackupRefused, match="data directory"):
+        back_up(data_dir / "delta.db", data_dir / name, progress=silent, overwrite=True)
+    assert sorted(path.name for path in data_dir.iterdir()) == before
     assert totals(data_dir / "delta.db") == (ROWS, TOTAL)
 
 
