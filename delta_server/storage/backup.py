@@ -60,7 +60,7 @@ def back_up(
         raise BackupRefused(f"{target} exists: name another file, or pass --overwrite")
     copy, packed = target.with_name(target.name + ".copy"), target.with_name(target.name + ".part")
     try:
-        with _removed(copy), _removed(packed):
+        with _alone(copy), _removed(copy), _removed(packed):
             _copy(database, copy, progress, wal_bytes)
             _check(copy, progress)
             database_bytes = copy.stat().st_size
@@ -262,14 +262,29 @@ def _create(path: Path) -> None:
 @contextmanager
 def _alone(copy: Path) -> Iterator[None]:
     """Raises BackupRefused when another process makes this copy. The kernel lets go of what a killed one held."""
-    lock = os.open(copy.with_name(copy.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = copy.with_name(copy.name + ".lock")
+    lock = _locked(path)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-    except BlockingIOError:
-        raise BackupRefused("another backup is being made: wait until it has ended") from None
     finally:
+        path.unlink()  # while it is locked: see _locked
         os.close(lock)
+
+
+def _locked(path: Path) -> int:
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), path.stat()):
+                    return lock
+        except BaseException as error:
+            os.close(lock)
+            if isinstance(error, BlockingIOError):
+                raise BackupRefused("another backup is being made: wait until it has ended") from None
+            raise
+        os.close(lock)  # its owner ended, and its name with it, since it was opened
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Backups are whole, of one state, and restoring one changes everything or nothing."""
 
 import asyncio
+import fcntl
 import io
 import signal
 import subprocess
@@ -255,3 +256,36 @@ def test_two_into_pipes_are_one_too_many(data_dir: Path, tmp_path: Path) -> None
             back_up_into(data_dir / "delta.db", io.BytesIO(), progress=silent)
 
     back_up_into(data_dir / "delta.db", io.BytesIO(), progress=again)
+
+
+def test_two_of_one_name_are_one_too_many_and_the_first_is_whole(data_dir: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def again(what: str, _done: int, _of: int) -> None:
+        told.append(what)
+        with pytest.raises(BackupRefused, match="another backup is being made"):
+            back_up(data_dir / "delta.db", tmp_path / "backup.zst", progress=silent, overwrite=True)
+
+    back_up(data_dir / "delta.db", tmp_path / "backup.zst", progress=again, overwrite=True)
+    assert set(told) == {"copying", "checking", "compressing", "verifying"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.zst", "data"]
+    restore(tmp_path / "backup.zst", tmp_path / "other", "delta.db", progress=silent)
+    assert totals(tmp_path / "other" / "delta.db") == (ROWS, TOTAL)
+
+
+def test_a_lock_that_another_backup_left_as_it_was_taken_is_none(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended, and its lock's name with it, between this one's opening and locking."""
+    flock, locks = fcntl.flock, list[int]()
+
+    def end_first(lock: int, how: int) -> None:
+        locks.append(lock)
+        if len(locks) == 1:
+            (tmp_path / "backup.zst.copy.lock").unlink()
+        flock(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", end_first)
+    back_up(data_dir / "delta.db", tmp_path / "backup.zst", progress=silent)
+    assert len(locks) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.zst", "data"]
