@@ -136,7 +136,8 @@ def restore(source: Path, data_dir: Path, name: str, *, progress: Progress, over
             sync_path(data_dir)
         return size
     except OSError as error:
-        raise BackupRefused(f"the backup cannot be restored: {error.filename}: {error.strerror}") from error
+        # A write that fails, of a full disk say, names no file.
+        raise BackupRefused(f"the backup cannot be restored: {error.filename or data_dir}: {error.strerror}") from error
     finally:
         lock.release()
 
@@ -209,6 +210,8 @@ def _compare(packed: Path, copy: Path, progress: Progress) -> None:
 
 def _decompress(source: Path, target: Path, progress: Progress) -> None:
     """A backup, or a plain SQLite file, as a database file."""
+    if not source.is_file():
+        raise BackupRefused(f"{source} is a pipe or a device: write the backup to a file and restore that")
     if source.with_name(source.name + "-wal").exists():
         raise BackupRefused(f"{source} has a write-ahead log beside it: make a backup of it with `delta-server backup`")
     _create(target)

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -187,6 +188,28 @@ def test_a_backup_that_fails_leaves_no_file(
     with pytest.raises(BackupRefused, match="No space left"):
         back_up(data_dir / "delta.db", tmp_path / "backup.zst", progress=silent)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_disk_that_is_full_is_told_with_its_directory_and_changes_nothing(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = saved(data_dir, tmp_path / "backup.zst")
+    before = (data_dir / "delta.db").read_bytes()
+
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(backup, "sync_path", full)
+    with pytest.raises(BackupRefused, match=rf"{data_dir}: No space left"):
+        restore(source, data_dir, "delta.db", progress=silent, overwrite=True)
+    assert (data_dir / "delta.db").read_bytes() == before
+    assert sorted(path.name for path in data_dir.iterdir() if "rest" in path.name) == []
+
+
+def test_a_pipe_is_refused_before_it_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BackupRefused, match="is a pipe"):
+        restore(tmp_path / "pipe", tmp_path / "new", "delta.db", progress=silent)
 
 
 def test_a_plain_database_file_is_restored_too(data_dir: Path, tmp_path: Path) -> None:
