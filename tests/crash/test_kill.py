@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
 
 from delta_server import app as delta_app
 from delta_server.config import Config, Storage
@@ -29,7 +30,8 @@ from tests.server_process import FROM_SOURCE, Server, environment, run, serving
 
 ROUNDS = 10
 CONNECTIONS = 8
-ENDPOINTS = 4
+TWICE = 0.1
+"""Of the requests, so many are sent twice at once, under one idempotency key."""
 WITHIN_S = 60
 ENVIRON = {"DELTA_LOG_LEVEL": "error"}
 PACKING = {"DELTA_PACKS_PACK_CONTENTS": "8", "DELTA_PACKS_DEEP_CONTENTS": "32"}
@@ -47,9 +49,11 @@ class Sent(msgspec.Struct, frozen=True):
 class Load:
     """What was acknowledged (snapshot id -> document), and the requests nobody answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoints: int) -> None:
         self.acknowledged: dict[str, bytes] = {}
         self.unanswered: list[Sent] = []
+        self._endpoints = endpoints
+        self._rng = random.Random(12)
         self._sent = self._requests(random.Random(11))
 
     def _requests(self, rng: random.Random) -> Iterator[Sent]:
@@ -66,7 +70,7 @@ class Load:
             yield Sent(f"request {number}", path, body, documents)
 
     def _envelope(self, rng: random.Random, document: bytes) -> bytes:
-        fields: dict[str, Any] = {"endpoint_id": f"endpoint {rng.randrange(ENDPOINTS)}"}
+        fields: dict[str, Any] = {"endpoint_id": f"endpoint {rng.randrange(self._endpoints)}"}
         if rng.random() < 0.1:
             fields["captured_at"] = f"2020-01-01T00:00:{rng.randrange(60):02}Z"
         return json.dumps(fields).encode()[:-1] + b', "data":' + document + b"}"
@@ -75,9 +79,12 @@ class Load:
         """Send what is waiting, then ever more, until the server is gone."""
         while True:
             sent = waiting.pop() if waiting else next(self._sent)
-            try:
-                await self.send(client, sent)
-            except httpx.TransportError:
+            times = 2 if self._rng.random() < TWICE else 1
+            answers = await asyncio.gather(*(self.send(client, sent) for _ in range(times)), return_exceptions=True)
+            failures = [answer for answer in answers if answer is not None]
+            if any(not isinstance(failure, httpx.TransportError) for failure in failures):
+                raise BaseExceptionGroup("wrong answers", failures)
+            if failures:
                 self.unanswered.append(sent)
                 return
 
@@ -127,11 +134,12 @@ def pack_and_kill(directory: Path, *, after_s: float) -> None:
             packing.kill()
 
 
-def test_a_killed_server_has_all_it_acknowledged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("endpoints", [pytest.param(1, id="all to one endpoint"), 4])
+def test_a_killed_server_has_all_it_acknowledged(tmp_path: Path, endpoints: int) -> None:
     run(tmp_path, "key", "create", "--project", "p")
     key = run(tmp_path, "key", "create", "--account").stdout.strip()  # sees the queues of the whole server
-    load, rng = Load(), random.Random()
-    for number in range(ROUNDS):
+    load, rng = Load(endpoints), random.Random()
+    for number in range(ROUNDS if endpoints > 1 else ROUNDS // 2):
         with serving(tmp_path, **ENVIRON) as server:
             asyncio.run(until_killed(server, key, load, after=rng.randrange(1, 120)))
         if number % 3 == 2:
