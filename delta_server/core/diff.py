@@ -112,15 +112,21 @@ class _Walk:
 
     def _compare_large(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two arrays or objects of which it is not known whether their elements or members fit the room."""
+        at_once = pieces.fit_at_once(old, new, self.room)
         if old[0] == slices.OPEN_ARRAY:
             most = self.room // ELEMENT
-            lists = pieces.elements(old, most), pieces.elements(new, most)
+            lists = (
+                pieces.elements(old, most, at_once=at_once),
+                pieces.elements(new, most, at_once=at_once),
+            )
             if isinstance(lists[0], list) and isinstance(lists[1], list):
                 return self._compare_arrays(lists[0], lists[1], at, depth)
             del lists
             return self._compare_long_arrays(old, new, at, depth)
         most = self.room // MEMBER
-        before, after = pieces.members(old, most), pieces.members(new, most)
+        most_elements = self.room // ELEMENT if at_once and depth == 1 else 0
+        before = shapes.few(old, most_elements=most_elements) or pieces.members(old, most, at_once=at_once)
+        after = shapes.few(new, most_elements=most_elements) or pieces.members(new, most, at_once=at_once)
         if before is not None and after is not None:
             return self._compare_objects((old, new), before, after, at, depth)
         del before, after

@@ -22,9 +22,15 @@ LARGE = 1 << 19
 
 STRETCH = 1 << 16
 
+AT_ONCE = 1 << 24
+"""Bytes up to which a value may be split at once, for which other threads wait."""
+
+SPLIT = 84  # bytes for an element that is split at once
+
 Piece = tuple[int, int]  # where in the text it begins and ends
 Split = list[msgspec.Raw] | dict[str, msgspec.Raw]
 
+_COLONS = 3  # for each member there may be: one that is split at once takes 220 bytes, one that is compared 900
 _TRIES = 4
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{][^\[\]{}"]*+[\]}]|[\[\]{},]', re.DOTALL)
 _NESTED = re.compile(rb'["\[{]')
@@ -49,11 +55,37 @@ def cuts(text: bytes) -> Iterator[tuple[Piece, Split | None]]:
         begin = end + 1
 
 
-def elements(text: bytes, most: int) -> "list[msgspec.Raw] | Pieces":
+def fit_at_once(old: bytes, new: bytes, room: int) -> bool:
+    """Whether what is in either can be split at once, even if each of its commas parts two elements. In what is equal
+    at both ends they are counted once."""
+    if max(len(old), len(new)) > AT_ONCE:
+        return False
+    most = room // SPLIT
+    commas = old.count(b",")
+    if commas >= most:
+        return False
+    view, shorter = memoryview(old), min(len(old), len(new))
+    head = tail = 0
+    while head < shorter and new.startswith(view[head : head + STRETCH], head):
+        head = min(head + STRETCH, shorter)
+    while tail + STRETCH <= shorter - head and new.endswith(
+        view[len(old) - tail - STRETCH : len(old) - tail], 0, len(new) - tail
+    ):
+        tail += STRETCH
+    return commas + new.count(b",", head, len(new) - tail) < most
+
+
+def elements(text: bytes, most: int, *, at_once: bool) -> "list[msgspec.Raw] | Pieces":
     """The elements of an array; those of a large one in pieces where they are more than `most`."""
     if len(text) < LARGE:
         return slices.elements(text)
-    found: list[msgspec.Raw] = []
+    if at_once:
+        found = slices.elements(text)
+        if len(found) <= most:
+            return found
+        del found
+        return Pieces(text)
+    found = []
     for (begin, end), split in cuts(text):
         if split is None and len(found) + text.count(b",", begin, end) < most:
             split = slices.elements(b"[%b]" % text[begin:end])
@@ -65,17 +97,32 @@ def elements(text: bytes, most: int) -> "list[msgspec.Raw] | Pieces":
     return found
 
 
-def members(text: bytes, most: int) -> dict[str, msgspec.Raw] | None:
+def members(text: bytes, most: int, *, at_once: bool) -> dict[str, msgspec.Raw] | None:
     """The members of an object; None where they are more than `most`."""
     if len(text) < LARGE:
         return slices.members(text)
     found: dict[str, msgspec.Raw] = {}
+    if at_once and text.count(b":") <= _COLONS * most:
+        found = slices.members(text)
+        return found if len(found) <= most else None
     for _, split in cuts(text):
         assert isinstance(split, dict)
         found |= split
         if len(found) > most:
             return None
     return found
+
+
+def has_large_members(text: bytes) -> bool:
+    """Whether an object probably has members larger than a piece: where its first piece should end, none does."""
+    found = _BEFORE_NAME.search(text, 1 + STRETCH, 3 * STRETCH)
+    if found is None:
+        return True
+    try:
+        _split(text, 1, found.start())
+    except msgspec.DecodeError:
+        return True
+    return False
 
 
 def _cut(text: bytes, begin: int, last: int) -> tuple[int, Split | None]:

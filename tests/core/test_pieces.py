@@ -49,7 +49,7 @@ def test_any_array_and_object(chance: Random, stretch: int) -> None:
         array = documents.text(chance, values)
         assert list(map(bytes, Pieces(array))) == list(map(bytes, slices.elements(array)))
         named = documents.text(chance, {f"k{i}": value for i, value in enumerate(values)})
-        found = pieces.members(named, 1000)
+        found = pieces.members(named, 1000, at_once=False)
         assert found is not None
         assert list(found.items()) == list(slices.members(named).items())
 
@@ -63,12 +63,31 @@ def test_of_an_empty_one_there_are_no_pieces() -> None:
 def test_the_last_of_members_named_twice_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "STRETCH", 1)
     monkeypatch.setattr(pieces, "LARGE", 0)
-    assert pieces.members(b'{"a":1,"b":2,"a":3}', 9) == {"a": msgspec.Raw(b"3"), "b": msgspec.Raw(b"2")}
+    assert pieces.members(b'{"a":1,"b":2,"a":3}', 9, at_once=False) == {"a": msgspec.Raw(b"3"), "b": msgspec.Raw(b"2")}
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("text", ["[1,2,3,4]", '["a","b","c","d"]', "[[1],[2],[3],[4]]"])
-def test_more_than_asked_for_come_in_pieces(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_more_than_asked_for_come_in_pieces(monkeypatch: pytest.MonkeyPatch, text: str, at_once: bool) -> None:
     monkeypatch.setattr(pieces, "LARGE", 0)
-    assert isinstance(pieces.elements(text.encode(), 3), Pieces)
-    assert isinstance(pieces.elements(text.encode(), 4), list)
-    assert pieces.members(json.dumps(dict.fromkeys("abcd", 1)).encode(), 3) is None
+    assert isinstance(pieces.elements(text.encode(), 3, at_once=at_once), Pieces)
+    assert isinstance(pieces.elements(text.encode(), 4, at_once=at_once), list)
+    assert pieces.members(json.dumps(dict.fromkeys("abcd", 1)).encode(), 3, at_once=at_once) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fits"),
+    [
+        pytest.param(b"[1,1,1,1,1]", b"[1]", False, id="too many old ones"),
+        pytest.param(b"[1]", b"[1,1,1,1,1]", False, id="too many new ones"),
+        pytest.param(b"[1,1,1]", b"[1,1,1,2,2,1]", False, id="too many between equal ends"),
+        pytest.param(b"[1]", b"[1,1,2,1]", True, id="few"),
+        pytest.param(b"[1,1,1,1]", b"[1,1,1,1]", True, id="equal ones"),
+        pytest.param(b'["' + b"x" * 90 + b'"]', b"[1]", False, id="too large a text"),
+    ],
+)
+def test_what_may_be_split_at_once(monkeypatch: pytest.MonkeyPatch, old: bytes, new: bytes, fits: bool) -> None:
+    monkeypatch.setattr(pieces, "AT_ONCE", 80)
+    for stretch in range(1, 12):
+        monkeypatch.setattr(pieces, "STRETCH", stretch)
+        assert pieces.fit_at_once(old, new, 4 * pieces.SPLIT) is fits
