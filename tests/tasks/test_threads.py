@@ -182,6 +182,28 @@ async def test_a_turn_is_over_when_its_thread_is_free() -> None:
     await cpu.close()
 
 
+async def test_no_turn_is_lost_whenever_its_caller_leaves() -> None:
+    """While it waits, as it is given the turn, while its thread computes, between two calls, as it ends."""
+    cpu, chance = FairCpu(3, "test", seconds=WAIT_S), random.Random(2)
+
+    async def work(project: int) -> None:
+        async with cpu.turn(project) as thread:
+            for _ in range(3):
+                await thread(sum, range(chance.randrange(20_000)))
+                await asyncio.sleep(0)
+
+    for _ in range(60):
+        some = [asyncio.ensure_future(work(chance.randrange(3))) for _ in range(6)]
+        for one in chance.sample(some, 6):
+            for _ in range(chance.randrange(6)):
+                await asyncio.sleep(0)
+            one.cancel()
+        await asyncio.gather(*some, return_exceptions=True)
+    async with asyncio.timeout(WAIT_S), cpu.turn(0), cpu.turn(0), cpu.turn(1):
+        pass  # all three places are there
+    await cpu.close()
+
+
 async def _in_turn(cpu: FairCpu, project: int, work: Any = lambda: 7) -> Any:
     async with cpu.turn(project) as thread:
         return await thread(work)
