@@ -42,12 +42,12 @@ class _Peer(msgspec.Struct):
 
 @bench("diff: consecutive versions, fast-json-patch")
 def consecutive() -> Iterator[Row]:
-    node = _node()
+    node = node_or_skip()
     for name in histories.names():
         stretch = _stretch(histories.versions(name))
         pairs = list(pairwise(stretch))
         with tempfile.TemporaryDirectory() as directory:
-            path = _written(Path(directory), stretch)
+            path = written(Path(directory), stretch)
             rounds = [(_ours(pairs), _fast_json_patch(node, path)) for _ in range(ROUNDS)]
         ours, peer = (_typical_us([side.seconds for side in sides]) for sides in zip(*rounds, strict=True))
         mine, theirs = rounds[0]
@@ -109,7 +109,7 @@ EDITED: dict[str, Callable[[bytes, bytes], object]] = {
 
 @bench("diff: arrays of two values")
 def two_values() -> Iterator[Row]:
-    node = _node()
+    node = node_or_skip()
     for length in WINDOWS:
         for what, before, after in _windows(length):
             pair = json.dumps(before).encode(), json.dumps(after).encode()
@@ -138,7 +138,7 @@ def _windows(length: int) -> Iterator[tuple[str, list[int], list[int]]]:
 def _jsondiffpatch(node: str, pair: tuple[bytes, bytes]) -> tuple[float, str]:
     """Its seconds and edits; its table of length x length may not fit the memory, then the seconds until it knows."""
     with tempfile.TemporaryDirectory() as directory:
-        path = _written(Path(directory), list(pair))
+        path = written(Path(directory), list(pair))
         started = time.perf_counter()
         run = subprocess.run([node, f"--max-old-space-size={PEER_MB}", NODE / "arrays.js", path], capture_output=True)
         if run.returncode:
@@ -227,13 +227,13 @@ def _stretch(versions: list[bytes]) -> list[bytes]:
     return versions[-count:]
 
 
-def _written(directory: Path, versions: list[bytes]) -> Path:
+def written(directory: Path, versions: list[bytes]) -> Path:
     path = directory / "versions"
     path.write_bytes(b"".join(struct.pack("<I", len(version)) + version for version in versions))
     return path
 
 
-def _node() -> str:
+def node_or_skip() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise Skip("Node.js is not installed")
