@@ -50,7 +50,12 @@ is not counted makes 12 at most. Small ones have more: so much, less ROOM_LESS t
 ELEMENT, MEMBER = 450, 900  # bytes for an element or member of both sides while an array or object is compared
 KEPT, NODE, EDIT = 64, 350, 400  # for an element of a changed array, for a changed value, an edit, until all is written
 
+COPIES, COPIES_TIMES = 2, 32
+"""A large value is copied so often for what is in it; all copies of values that stand within each other may take so
+many times the larger document: eight levels of the whole of it."""
+
 IN_PIECES = "its elements are too many to look for keys and moves: they are compared as a sequence of values"
+TOO_DEEP = "large values are nested too deep in it to be entered: it counts as one replaced value"
 TOO_MUCH = "more differs in it than can be listed: it counts as one replaced value"
 
 
@@ -67,6 +72,7 @@ def _compare(at: Rules | None, identical: bool, old: bytes, new: bytes) -> Diffe
     walk = _Walk(
         budget_bytes=_SPLIT_ALWAYS_BYTES + MAX_SPLITS * (len(old) + len(new)),
         room=_room(max(len(old), len(new))),
+        copies=max(ROOM_ALWAYS, COPIES_TIMES * max(len(old), len(new))),
     )
     root = None if old == new else walk.compare(old, new, at, 0)
     return Difference(
@@ -86,9 +92,10 @@ def _room(larger: int) -> int:
 class _Walk:
     """One pass through two documents. Notes whether it met ignored differences, and order that means nothing."""
 
-    def __init__(self, *, budget_bytes: int, room: int) -> None:
+    def __init__(self, *, budget_bytes: int, room: int, copies: int) -> None:
         self.budget_bytes = budget_bytes
         self.room = room
+        self.copies = copies
         self.ignored = False
         self.reordered = False
 
@@ -104,11 +111,21 @@ class _Walk:
         if depth >= MAX_DEPTH or self.budget_bytes < 0:
             return self._compare_whole(old, new, at, depth)
         if max(len(old), len(new)) >= LARGE:
-            return self._compare_large(old, new, at, depth + 1)
+            return self._compare_nested(old, new, at, depth)
         if first == slices.OPEN_ARRAY:
             return self._compare_arrays(slices.elements(old), slices.elements(new), at, depth + 1)
         split = slices.members if depth else shapes.split
         return self._compare_objects((old, new), split(old), split(new), at, depth + 1)
+
+    def _compare_nested(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
+        """Two large values, of which copies are held as long as what is in them is compared."""
+        held = COPIES * (len(old) + len(new))
+        if held > self.copies:
+            return self._compare_whole(old, new, at, depth, TOO_DEEP)
+        self.copies -= held
+        node = self._compare_large(old, new, at, depth + 1)
+        self.copies += held
+        return node
 
     def _compare_large(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two arrays or objects of which it is not known whether their elements or members fit the room."""
@@ -149,10 +166,12 @@ class _Walk:
             None if old is None else without(old, at, depth), None if new is None else without(new, at, depth), note
         )
 
-    def _compare_whole(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
+    def _compare_whole(
+        self, old: bytes, new: bytes, at: Rules | None, depth: int, note: str | None = None
+    ) -> Node | None:
         if max(len(old), len(new)) >= LARGE:
             is_same = slices.minified(old) == slices.minified(new)
-            return None if is_same else self._edit(old, new, at, depth)
+            return None if is_same else self._edit(old, new, at, depth, note)
         if not form(old, at).is_close(form(new, at)):
             return self._edit(old, new, at, depth)
         self.ignored = self.ignored or slices.canonical(old) != slices.canonical(new)
