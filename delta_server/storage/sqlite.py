@@ -25,6 +25,7 @@ from delta_server.storage.long_log import HELD_S, LongLog
 from delta_server.storage.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
 from delta_server.storage.migrate import migrate, packaged, sync_path
 from delta_server.storage.readers import Reader, ReaderPool
+from delta_server.storage.resting import put_to_rest, wake
 from delta_server.storage.room import Room
 from delta_server.storage.transaction import Deadline, raise_explained
 from delta_server.storage.writer import Writer
@@ -57,6 +58,8 @@ class SqliteDatabase:
             opened.callback(connection.close)  # the last to close: it empties the write-ahead log
             migrate(connection, packaged(), backups=storage.data_dir / "backups", now_ms=clock.now_ms())
             begun.unlink(missing_ok=True)
+            wake(connection, tuning.page_size)
+            opened.callback(put_to_rest, connection)
             self._maintenance = Maintenance(self._path, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(self._maintenance.close)
             log_path = self._path.with_name(DATABASE_NAME + "-wal")

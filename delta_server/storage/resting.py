@@ -1,0 +1,64 @@
+"""A small database rests on small pages.
+
+Every table and every index takes a page of its own, empty or not: with the pages that a server works with an empty
+database has 150 kB. So when it is closed a small one is rewritten with the smallest pages there are, and when it is
+opened again with those to work with: some ms each. Nobody else may have it open meanwhile, for SQLite changes the
+size of pages only outside of WAL mode; then, or where there is no room, it stays as it is.
+"""
+
+import logging
+import shutil
+from pathlib import Path
+
+import apsw
+
+log = logging.getLogger(__name__)
+
+RESTING_PAGE_SIZE = 512
+SMALL_BYTES = 1 << 20
+"""What is larger when it is closed stays as it is."""
+SPARE_BYTES = 1 << 20
+"""What must be free on the disk beside what is rewritten, and its journal."""
+MOST_BYTES = 16 << 20
+"""What is larger when it is opened, as it has grown while its pages could not be changed, stays as it is."""
+
+
+def put_to_rest(connection: apsw.Connection) -> None:
+    """For the last connection, before it is closed."""
+    if connection.pragma("page_size") > RESTING_PAGE_SIZE and _size(connection) <= SMALL_BYTES:
+        _rewrite(connection, RESTING_PAGE_SIZE)
+
+
+def wake(connection: apsw.Connection, page_size: int) -> None:
+    """For the first connection. The pages of a database that did not rest stay, whatever their size."""
+    if connection.pragma("page_size") == RESTING_PAGE_SIZE < page_size and _size(connection) <= MOST_BYTES:
+        _rewrite(connection, page_size)
+
+
+def _size(connection: apsw.Connection) -> int:
+    return int(connection.pragma("page_count") * connection.pragma("page_size"))
+
+
+def _has_room(connection: apsw.Connection) -> bool:
+    return shutil.disk_usage(Path(connection.filename).parent).free >= 8 * _size(connection) + SPARE_BYTES
+
+
+def _rewrite(connection: apsw.Connection, page_size: int) -> None:
+    """All or nothing, whenever it is interrupted."""
+    if not _has_room(connection):
+        return
+    busy_ms, temp_store = connection.pragma("busy_timeout"), connection.pragma("temp_store")
+    connection.set_busy_timeout(0)
+    try:
+        connection.pragma("journal_mode", "DELETE")
+        connection.pragma("temp_store", "MEMORY")
+        connection.pragma("page_size", page_size)
+        connection.execute("VACUUM")
+    except apsw.BusyError:
+        pass  # it is being read by another process
+    except apsw.Error as error:
+        log.warning("the pages of the database were not changed to %d bytes: %s", page_size, error)
+    finally:
+        connection.pragma("temp_store", temp_store)
+        connection.set_busy_timeout(busy_ms)
+        connection.pragma("journal_mode", "WAL")
