@@ -1,16 +1,14 @@
+import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import FrameType
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delta_server.storage import cache as cache_module
 from delta_server.storage.cache import OVERHEAD_BYTES, Cache, Scratch
+from tests.server_process import ROOT
 
 
 def test_what_does_not_fit_is_not_kept_and_drives_nothing_out() -> None:
@@ -128,51 +126,7 @@ def test_a_second_borrower_gets_other_memory() -> None:
         assert running.result() == b"aaaa"
 
 
-class Interrupted(BaseException):
-    pass
-
-
-def interrupted_at(opcode: int, work: Callable[[], None]) -> bool:
-    """Do `work`, and raise at this opcode of cache.py, as in a thread whose caller has left; whether there was one."""
-    left = opcode
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if frame.f_code.co_filename != cache_module.__file__:
-            return trace
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            left -= 1
-            if left < 0:
-                sys.settrace(None)
-                raise Interrupted
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    except Interrupted:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
-
-
 def test_wherever_a_borrower_is_interrupted_the_buffer_is_there_for_the_next() -> None:
-    def borrow() -> None:
-        with scratch.lend("a", 10) as lent:
-            lent.view[:] = bytes(10)
-            lent.filled = True
-
-    scratch, opcode = Scratch(), 0
-    while interrupted_at(opcode, borrow):
-        with scratch.lend("b", 10) as lent:
-            assert not lent.filled or bytes(lent.view) == b"0123456789"
-            lent.view[:] = b"0123456789"
-            lent.filled = True
-        with scratch.lend("b", 10) as lent:
-            assert lent.filled, f"what was lent is not lent again after opcode {opcode}"
-            assert bytes(lent.view) == b"0123456789"
-        opcode += 1
-    assert opcode > 20
+    """In a process of its own: what traces every opcode is not for one in which other tests ran."""
+    run = subprocess.run([sys.executable, "-m", "tests.storage.interrupting"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
