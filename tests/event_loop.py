@@ -14,6 +14,9 @@ from contextvars import ContextVar
 from typing import Any
 
 MOST_MS = 5.0
+ORDINARY_MS = 20.0
+"""In tests of other things: of their thousands one callback took 10 ms for no reason of ours, on a machine that runs
+others beside it. What costs too much costs more than this with the large inputs of test_event_loop.py."""
 _REFERENCE_MS = 0.45
 """What `_fixed_work_ms` is on the machine that MOST_MS is meant for."""
 
@@ -52,10 +55,10 @@ class Guard:
             asyncio.Handle._run = run  # type: ignore[method-assign]
             gc.callbacks.remove(self._collecting)
 
-    def check(self) -> None:
+    def check(self, most_ms: float = MOST_MS) -> None:
         """Cores that share one unit are slower while both are busy: what such a moment makes too long is not."""
         if self.too_long:
-            most_ms = MOST_MS * max(1.0, max(_fixed_work_ms() for _ in range(5)) / _REFERENCE_MS)
+            most_ms *= max(1.0, max(_fixed_work_ms() for _ in range(5)) / _REFERENCE_MS)
             too_long = [(ms, what) for ms, what in self.too_long if ms > most_ms]
             assert not too_long, f"kept the event loop for longer than {most_ms:.1f} ms: {too_long}"
 
