@@ -31,6 +31,7 @@ class Guard:
         self._collected_s = 0.0
         self._began_s = 0.0
 
+    # The escapes below: asyncio's handles have no public hook around a callback.
     @contextmanager
     def watching(self) -> Iterator["Guard"]:
         run = asyncio.Handle._run

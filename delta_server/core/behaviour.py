@@ -17,9 +17,9 @@ import msgspec
 
 from delta_server.core import fields, filters, intervals, queries, times
 from delta_server.core.errors import Invalid
+from delta_server.core.json_schema import documented
 from delta_server.core.nearest import meant, shown
 from delta_server.core.plan import Condition, Field, Funnel, Interval, Paths, Retention, Span, Step
-from delta_server.core.told import told
 
 FEWEST_STEPS, MOST_STEPS = 2, 8
 MOST_PERIODS = 100
@@ -32,21 +32,21 @@ A = TypeVar("A", "FunnelAsked", "RetentionAsked", "PathsAsked")
 
 
 class FunnelAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    steps: Annotated[list[Any], told(minItems=FEWEST_STEPS, maxItems=MOST_STEPS)]
+    steps: Annotated[list[Any], documented(minItems=FEWEST_STEPS, maxItems=MOST_STEPS)]
     window: str = "7d"
     range: Any = "30d"
     timezone: str = "UTC"
     filters: list[Any] = []
     group_by: str | None = None
     breakdown: str | msgspec.UnsetType | None = msgspec.UNSET
-    limit: Annotated[int, told(minimum=1, maximum=MOST_ROWS)] = 25
+    limit: Annotated[int, documented(minimum=1, maximum=MOST_ROWS)] = 25
 
 
 class RetentionAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     start: Any = None
     again: Any = None
     every: str = "1w"
-    periods: Annotated[int, told(minimum=1, maximum=MOST_PERIODS)] = 8
+    periods: Annotated[int, documented(minimum=1, maximum=MOST_PERIODS)] = 8
     first_ever: bool = False
     range: Any = "90d"
     timezone: str = "UTC"
@@ -58,12 +58,12 @@ class PathsAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     start: Any = None
     by: str = "eventType"
     direction: Literal["next", "previous"] = "next"
-    depth: Annotated[int, told(minimum=1, maximum=MOST_DEPTH)] = 3
+    depth: Annotated[int, documented(minimum=1, maximum=MOST_DEPTH)] = 3
     gap: str = "30m"
     range: Any = "7d"
     timezone: str = "UTC"
     filters: list[Any] = []
-    limit: Annotated[int, told(minimum=1, maximum=MOST_ROWS)] = 50
+    limit: Annotated[int, documented(minimum=1, maximum=MOST_ROWS)] = 50
 
 
 class Question(msgspec.Struct, Generic[P, A], frozen=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from delta_server.core import pointer
 from delta_server.core.errors import FieldError, Invalid
-from delta_server.core.told import told
+from delta_server.core.json_schema import documented
 
 Order = Literal["strict", "set"]
 Fields = tuple[str, ...]
@@ -24,8 +24,8 @@ MAX_PATTERNS = 200
 MAX_ANY_STEPS = 2  # `**` in one pattern: each multiplies the states of the automaton
 MAX_KEY_FIELDS = 3
 MAX_KEY_DEPTH = 8
-KeyFields = Annotated[list[str], told(minItems=1, maxItems=MAX_KEY_FIELDS, uniqueItems=True)]
-Tolerance = Annotated[float, told(minimum=0)]
+KeyFields = Annotated[list[str], documented(minItems=1, maxItems=MAX_KEY_FIELDS, uniqueItems=True)]
+Tolerance = Annotated[float, documented(minimum=0)]
 _RESERVED_IN_KEY_FIELDS = frozenset('[]=,"\\')
 
 
@@ -40,7 +40,7 @@ class DiffSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """
 
     array_keys: dict[str, KeyFields] = {}
-    ignore: list[Annotated[str, told(minLength=1)]] = []
+    ignore: list[Annotated[str, documented(minLength=1)]] = []
     tolerance: dict[str, Tolerance] | Tolerance = 0.0
     order: dict[str, Order] = {}
 

@@ -12,13 +12,13 @@ from typing import Annotated
 
 from delta_server.core import ids
 from delta_server.core.errors import Invalid
-from delta_server.core.told import told
+from delta_server.core.json_schema import documented
 
 MAX_CHARACTERS = 200
 MAX_DESCRIPTION = 2_000
 
-Name = Annotated[str, told(minLength=1, maxLength=MAX_CHARACTERS)]
-Description = Annotated[str, told(maxLength=MAX_DESCRIPTION)]
+Name = Annotated[str, documented(minLength=1, maxLength=MAX_CHARACTERS)]
+Description = Annotated[str, documented(maxLength=MAX_DESCRIPTION)]
 
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS = frozenset("\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")

@@ -19,9 +19,9 @@ import msgspec
 
 from delta_server.core import fields, filters, intervals, metrics, range_before, times
 from delta_server.core.errors import Invalid
+from delta_server.core.json_schema import documented
 from delta_server.core.nearest import meant, shown
 from delta_server.core.plan import Aggregate, Bound, Comparison, Filter, Interval, Key, Metric, Order, Span
-from delta_server.core.told import told
 
 MAX_METRICS = 30
 MAX_KEYS = 10
@@ -41,17 +41,17 @@ _COMPARISONS: tuple[str, ...] = get_args(Comparison)
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A question as it came. What is in the lists is checked by `parse`."""
 
-    metrics: Annotated[list[Any], told(minItems=1, maxItems=MAX_METRICS)] = msgspec.field(
+    metrics: Annotated[list[Any], documented(minItems=1, maxItems=MAX_METRICS)] = msgspec.field(
         default_factory=lambda: ["count"]
     )
-    group_by: Annotated[list[Any], told(maxItems=MAX_KEYS)] = []
+    group_by: Annotated[list[Any], documented(maxItems=MAX_KEYS)] = []
     range: Any = "7d"
     timezone: str = "UTC"
     week_start: str = "monday"
     filters: list[Any] = []
-    having: Annotated[list[Any], told(maxItems=MAX_BOUNDS)] = []
+    having: Annotated[list[Any], documented(maxItems=MAX_BOUNDS)] = []
     order_by: list[Any] = []
-    limit: Annotated[int, told(minimum=1, maximum=MAX_ROWS)] | None = None
+    limit: Annotated[int, documented(minimum=1, maximum=MAX_ROWS)] | None = None
     cursor: str | None = None
     fill: Fill | None = None
     compare: Literal["previous"] | None = None

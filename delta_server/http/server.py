@@ -104,7 +104,7 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle = self.cycle
         self.scope["state"][BODY_PENDING] = lambda: cycle.more_body
         answer = _AnswerTransport(self.transport, partial(self._end, cycle), self.loop)
-        cycle.transport = answer  # type: ignore[assignment]
+        cycle.transport = answer  # type: ignore[assignment]  # it writes to the transport, and is none
         self._answer = answer
 
     def _expect_head(self) -> None:
@@ -249,7 +249,7 @@ def uvicorn_config(application: Any, *, connections: int, shutdown_seconds: int)
     """uvicorn without logs, headers and guesses about proxies of its own."""
     return uvicorn.Config(
         application,
-        http=partial(BoundedProtocol, most_connections=connections),  # type: ignore[arg-type]
+        http=partial(BoundedProtocol, most_connections=connections),  # type: ignore[arg-type]  # uvicorn calls what it is given, a class or not
         ws="none",
         lifespan="on",
         log_config=None,

@@ -222,7 +222,7 @@ def _decompress(source: Path, target: Path, progress: Progress) -> None:
         file.seek(0)
         try:
             whole = size if is_plain else zstandard.frame_content_size(begin)
-            for written, chunk in _chunks(file if is_plain else _unpacker().stream_reader(file)):  # noqa: B007
+            for written, chunk in _chunks(file if is_plain else _unpacker().stream_reader(file)):  # noqa: B007 - read behind the loop
                 out.write(chunk)
                 progress("unpacking", file.tell(), size)
         except zstandard.ZstdError:

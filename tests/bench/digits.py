@@ -48,7 +48,7 @@ def digits() -> Iterator[Row]:
     for what, before, after in _pairs():
         with tempfile.TemporaryDirectory() as directory:
             path = written(Path(directory), [before, after])
-            rounds = in_turn(lambda: _ours(path), lambda: _peer(node, "diff.js", path), rounds=ROUNDS)  # noqa: B023
+            rounds = in_turn(lambda: _ours(path), lambda: _peer(node, "diff.js", path), rounds=ROUNDS)  # noqa: B023 - called at once
             other, other_note = _peer(node, "arrays.js", path)
         ours = [mine for mine, _ in rounds]
         seconds, mb = (median(each[i] for each in ours) for i in (0, 1))

@@ -20,6 +20,12 @@ from tests.hostile.test_every_route import JSON, World, body_routes, no_failure,
 
 __all__ = ["world"]
 
+
+@pytest.fixture
+def most_loop_ms() -> float:
+    return MOST_MS
+
+
 SIZES = {"too small for a thread": 16_000, "the largest": MAX_TYPED_BYTES - 100}
 
 

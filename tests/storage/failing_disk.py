@@ -140,17 +140,17 @@ class FailingFile(apsw.VFSFile):
         """SQLite gets the error as a code; nobody else wants it."""
         return True
 
-    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 - apsw's name
         if self._path is not None:
             self._disk.change(self._path, "write", offset, bytes(data))
         super().xWrite(data, offset)
 
-    def xTruncate(self, newsize: int) -> None:  # noqa: N802
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802 - apsw's name
         if self._path is not None:
             self._disk.change(self._path, "truncate", newsize, None)
         super().xTruncate(newsize)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:  # noqa: N802 - apsw's name
         if self._path is None:
             super().xSync(flags)
         else:
@@ -170,9 +170,9 @@ class FailingVfs(apsw.VFS):
     ) -> bool:
         return True
 
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - apsw's name
         return FailingFile(self._disk, name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802 - apsw's name
         self._disk.delete(filename, synced=syncdir)
         super().xDelete(filename, syncdir)

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from delta_server.core import ids, times
+from delta_server.core.json_schema import documented
 from delta_server.core.names import MAX_CHARACTERS
 from delta_server.core.origins import MAX_ORIGINS
-from delta_server.core.told import told
 from delta_server.features.accounts.store import ListedKey
 
 
@@ -20,11 +20,11 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     their scope when it is absent."""
 
     project_id: str | None = None
-    name: Annotated[str, told(maxLength=MAX_CHARACTERS)] = ""
+    name: Annotated[str, documented(maxLength=MAX_CHARACTERS)] = ""
     scopes: tuple[Literal["read", "write", "admin", "ingest"], ...] | None = None
     expires_at: str | None = None
     kind: Literal["project", "write"] | None = None
-    origins: Annotated[tuple[str, ...], told(maxItems=MAX_ORIGINS)] | None = None
+    origins: Annotated[tuple[str, ...], documented(maxItems=MAX_ORIGINS)] | None = None
 
 
 class ApiKey(msgspec.Struct, frozen=True):

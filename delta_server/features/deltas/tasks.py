@@ -13,7 +13,7 @@ LOOK_AGAIN_S = 30.0
 PROJECTS_AT_ONCE = 2
 """One project whose deltas take minutes keeps no other waiting."""
 PAUSE_S = 0.02
-"""While deltas are computed, other projects' are looked for so often."""
+"""While deltas are computed, other projects' are looked for so often at most, and only when contents have changed."""
 
 logger = structlog.get_logger()
 
@@ -25,7 +25,7 @@ async def compute(svc: Services) -> None:
         while True:
             seen = svc.contents_changed.count
             if await computing.begin_more():
-                await computing.wait_for_some()
+                await computing.wait_for_some(since=seen)
             elif not await service.compute_queued(svc):
                 await svc.contents_changed.wait(LOOK_AGAIN_S, since=seen)
     finally:
@@ -55,11 +55,20 @@ class _Computing:
                 self._tasks[project] = asyncio.create_task(service.compute_some(self._svc, waiting[project]))
         return bool(self._tasks)
 
-    async def wait_for_some(self) -> None:
-        """Until one project's share is done, or others may wait."""
-        timeout = None if len(self._tasks) == PROJECTS_AT_ONCE else PAUSE_S
-        done, _ = await asyncio.wait(self._tasks.values(), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        for project in [project for project, task in self._tasks.items() if task in done]:
+    async def wait_for_some(self, *, since: int) -> None:
+        """Until one project's share is done, or contents have changed since `contents_changed` counted `since` and
+        others may wait."""
+        tasks = self._tasks.values()
+        if len(self._tasks) < PROJECTS_AT_ONCE:
+            changed = asyncio.create_task(self._svc.contents_changed.wait(LOOK_AGAIN_S, since=since))
+            try:
+                await asyncio.wait({*tasks, changed}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
+            await asyncio.wait(tasks, timeout=PAUSE_S, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for project in [project for project, task in self._tasks.items() if task.done()]:
             self._end(project, self._tasks.pop(project))
 
     def _end(self, project: int, task: asyncio.Task[None]) -> None:

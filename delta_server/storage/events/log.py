@@ -48,7 +48,6 @@ class EmbeddedEventLog:
         last_seq: int,
         spill: Path | None = None,
     ) -> None:
-        self._config = config
         self._db = db
         self._clock = clock
         self._spare_cpu = spare_cpu

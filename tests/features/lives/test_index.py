@@ -155,14 +155,7 @@ def as_before(tx: Tx) -> None:
 async def test_an_old_directory_is_indexed_behind_the_requests(services: Services, read: list[int]) -> None:
     versions = records(200)
     endpoint, _ = await filled(services, versions)
-    listed = await deltas.page(
-        services,
-        endpoint.project,
-        endpoint,
-        Span(),
-        limit=500,
-        filter=deltas.filter_of(kind="all", min_changes=0, path=None),
-    )
+    listed = await all_deltas(services, endpoint)
     await services.db.write(as_before)
     wanted = history_of(versions, PICK)
     rounds = 0
@@ -173,14 +166,7 @@ async def test_an_old_directory_is_indexed_behind_the_requests(services: Service
         rounds += 1
     assert rounds > 6, "some at a time"
     assert services.db.peek(lives.is_whole, endpoint.id)
-    again = await deltas.page(
-        services,
-        endpoint.project,
-        endpoint,
-        Span(),
-        limit=500,
-        filter=deltas.filter_of(kind="all", min_changes=0, path=None),
-    )
+    again = await all_deltas(services, endpoint)
     assert again == listed
     read.clear()
     assert test_history.same(await test_history.told(services, endpoint, PATH), wanted)

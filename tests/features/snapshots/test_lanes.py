@@ -37,7 +37,10 @@ def latest(endpoint: EndpointRef, body: bytes, captured_at: int = 1000) -> New:
 async def send(svc: Services, *news: New, onces: Sequence[Once] = ()) -> list[Appended | BaseException]:
     """Requests that come at the same time, in this order: they go in one round."""
     keys = onces or [Once.none()] * len(news)
-    sent = [service.append(svc, new.endpoint.project, [new], once) for new, once in zip(news, keys, strict=True)]  # type: ignore[union-attr]
+    sent = []
+    for new, once in zip(news, keys, strict=True):
+        assert isinstance(new.endpoint, EndpointRef)
+        sent.append(service.append(svc, new.endpoint.project, [new], once))
     return await asyncio.gather(*sent, return_exceptions=True)
 
 
