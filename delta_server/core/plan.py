@@ -144,7 +144,7 @@ class Aggregate(msgspec.Struct, frozen=True, tag="aggregate"):
 
 class Listing(msgspec.Struct, frozen=True, tag="listing"):
     """The events themselves, newest first unless `ascending`, by (at, seq). `after` is the (at, seq) of the last one
-    had."""
+    had. With `after_seq` only those with a larger seq, whatever their times: files without any are not opened."""
 
     span: Span
     where: Filter | None = None
@@ -152,6 +152,7 @@ class Listing(msgspec.Struct, frozen=True, tag="listing"):
     after: tuple[int, int] | None = None
     limit: int | None = None
     skip: int = 0
+    after_seq: int | None = None
 
 
 class Step(msgspec.Struct, frozen=True):

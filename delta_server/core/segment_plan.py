@@ -32,7 +32,7 @@ _WORTHWHILE = 0.2
 
 class Piece(msgspec.Struct, frozen=True):
     """A segment as plans see it. `types` counts its events by type, those of too many types together as OTHER_TYPES;
-    times are in ms, the last one included."""
+    times are in ms, the last one included; `last_seq` is None where nobody has looked yet."""
 
     id: int
     events: int
@@ -42,6 +42,7 @@ class Piece(msgspec.Struct, frozen=True):
     stored_bytes: int
     rolled: bool
     types: dict[str, int]
+    last_seq: int | None = None
 
     @property
     def long_bytes(self) -> int:

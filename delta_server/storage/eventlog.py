@@ -1,7 +1,7 @@
 """The EventLog port: events in, exactly once; answers out. One embedded adapter today (storage/events/)."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -66,6 +66,15 @@ class EventsVerified(msgspec.Struct):
     broken: list[str] = []
 
 
+class Reach(NamedTuple):
+    """The newest block that is sealed, and the newest of all, 0 for none. `seq`: no event of the newest block has a
+    larger one."""
+
+    sealed: int
+    newest: int
+    seq: int
+
+
 class EventLog(Protocol):
     async def append(self, project: int, events: Sequence[Event], beside: Beside | None = None) -> frozenset[int]:
         """Store the events and answer once they are on disk; the indexes of duplicates, which were not stored again.
@@ -111,9 +120,9 @@ class EventLog(Protocol):
         """Where to read on with `since` behind the event `seq`: (block, events of the next one that came before);
         None when its block is sealed."""
 
-    def reach(self, tx: Tx, project: int) -> tuple[int, int]:
-        """The newest block that is sealed, and the newest of all; 0 for none. Whoever reads along and has come less
-        far than the first has to ask `query` for what is in between."""
+    def reach(self, tx: Tx, project: int) -> Reach:
+        """How far the project's events go. Whoever reads along and has come less far than what is sealed has to ask
+        `query` for what is in between."""
 
     def stats(self, tx: Tx, project: int) -> EventStats: ...
 

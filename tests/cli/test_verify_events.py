@@ -139,6 +139,7 @@ ROWS = {
         "UPDATE segment SET events_count = 7 WHERE id = 1",
         "does not hold the events",
     ),
+    "a segment's last seq": ("UPDATE segment SET last_seq = last_seq - 1 WHERE id = 1", "does not hold the events"),
     "a segment's time": ("UPDATE segment SET first_at = first_at - 1 WHERE id = 1", "does not hold the events"),
     "a segment's types": ("UPDATE segment SET types = '{\"view\": 7}' WHERE id = 1", "does not hold the events"),
     "a block's count": ("UPDATE event_block SET events_count = 7 WHERE project = 1", "does not hold the events"),

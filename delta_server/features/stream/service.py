@@ -2,8 +2,8 @@
 
 A stream reads block by block what was stored, at its client's pace: it holds one block, or a few small ones, and no
 queue, so a slow client costs little but being late. One that comes back with Last-Event-ID goes on in the block where
-it was. Where that has been sealed meanwhile, or it falls behind what is sealed, it gets what it missed by a query; when
-that is too much it is told of a gap.
+it was. Where that has been sealed meanwhile, or it falls behind what is sealed, it gets what it missed by a query that
+opens only files with newer events; when that is too much it is told of a gap.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -15,6 +15,8 @@ from delta_server.core.errors import Invalid, TooCostly, Unavailable
 from delta_server.core.plan import Condition, Every, Field, Filter, Listing, Span
 from delta_server.core.shown_event import ShownEvent, of_lines, shown
 from delta_server.services import Services
+from delta_server.storage.database import Tx
+from delta_server.storage.eventlog import EventLog, Reach
 
 HEARTBEAT_S = 15.0
 MISSED_AT_MOST = 2_000
@@ -26,7 +28,6 @@ ON_THE_LOOP_BYTES = 16 << 10
 """What is decoded on the event loop, in 0.3 ms at most."""
 
 _ALL_TIME = Span(times.EARLIEST_MS, times.LATEST_MS + 1)
-_SEQ = Field("seq", "seq", "number")
 _RECONNECT = b"retry: 2000\n\n"
 _HEARTBEAT = b": nothing new\n\n"
 _GAP = b'event: gap\ndata: {"message": "events were missed: GET /v1/events/raw has them"}\n\n'
@@ -69,42 +70,47 @@ async def events(
     the key is no longer allowed to read."""
     with svc.live.reading(project, abort) as topic:
         repeated = set[int]()
-        _, block = svc.db.peek(svc.eventlog.reach, project)
-        place = None if last is None else svc.db.peek(svc.eventlog.place, project, last)
-        behind = last is not None and place is None
-        if place is not None:
-            block, repeated = place
+        reach = svc.db.peek(svc.eventlog.reach, project)
+        block, behind = reach.newest, last is not None
+        if last is not None and (place := svc.db.peek(svc.eventlog.place, project, last)) is not None:
+            behind, (block, repeated) = False, place
+        last = reach.seq if last is None else min(last, reach.seq)  # a larger one is not of this database
         yield _RECONNECT
         while not svc.live.stopping:
             if not is_allowed():
                 yield _END
                 return
             heard = topic.count
-            sealed, newest = svc.db.peek(svc.eventlog.reach, project)
-            if behind or block < sealed:
+            reach, rows = await svc.db.read(_read_on, svc.eventlog, project, block)
+            if behind or block < reach.sealed:
                 missed = await _missed(svc, project, wanted, last)
                 if missed is None:
                     yield _GAP
                 for piece in _pieces(missed or ()):
                     yield piece
-                behind, block, repeated = False, newest, {seq for seq, _ in missed or ()}
-            rows = await svc.db.read(svc.eventlog.since, project, block, BLOCKS_AT_ONCE, BYTES_AT_ONCE)
+                behind, block, repeated = False, reach.newest, {seq for seq, _ in missed or ()}
+                last = max([reach.seq, *repeated])
+                continue
             for number, lines in rows:
                 block = number
-                found = [(seq, e) for seq, e in await _decoded(svc, lines) if wanted.holds(e) and seq not in repeated]
-                last = found[-1][0] if found else last
+                read = await _decoded(svc, lines)
+                last = max([last, *(seq for seq, _ in read)])
+                found = [(seq, event) for seq, event in read if seq not in repeated and wanted.holds(event)]
                 for piece in _pieces(found):
                     yield piece
             if not rows and not await topic.wait(HEARTBEAT_S, since=heard):
                 yield _HEARTBEAT
 
 
-async def _missed(svc: Services, project: int, wanted: Wanted, last: int | None) -> list[tuple[int, ShownEvent]] | None:
-    """What was stored after `last`; None when that is too much, or nobody knows after what."""
-    if last is None:
-        return None
-    after = Every((Condition("gt", _SEQ, (last,)), *wanted.filters()))
-    listing = Listing(_ALL_TIME, after, ascending=True, limit=MISSED_AT_MOST + 1)
+def _read_on(tx: Tx, eventlog: EventLog, project: int, block: int) -> tuple[Reach, list[tuple[int, bytes]]]:
+    """From one state: what is sealed between two of them would be in neither."""
+    return eventlog.reach(tx, project), eventlog.since(tx, project, block, BLOCKS_AT_ONCE, BYTES_AT_ONCE)
+
+
+async def _missed(svc: Services, project: int, wanted: Wanted, last: int) -> list[tuple[int, ShownEvent]] | None:
+    """What was stored after `last`; None when that is too much."""
+    where = Every(tuple(wanted.filters()))
+    listing = Listing(_ALL_TIME, where, ascending=True, limit=MISSED_AT_MOST + 1, after_seq=last)
     try:
         answer = await svc.eventlog.query(project, listing)
     except (TooCostly, Unavailable):  # raised, it would have the client come back in two seconds, for the same again

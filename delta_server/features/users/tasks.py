@@ -80,7 +80,7 @@ async def read_events(svc: Services, known: dict[int, bytes]) -> None:
 
 
 async def _read_new_events_of(svc: Services, project: int, known: dict[int, bytes]) -> None:
-    _, newest = svc.db.peek(svc.eventlog.reach, project)
+    newest = svc.db.peek(svc.eventlog.reach, project).newest
     if not newest:
         return
     version = await svc.eventlog.version(project, _users_since(0))

@@ -7,7 +7,8 @@ import msgspec
 from delta_server.core import codec
 from delta_server.core.segment_plan import Piece
 from delta_server.storage.database import Tx
-from delta_server.storage.eventlog import EventStats
+from delta_server.storage.eventlog import EventStats, Reach
+from delta_server.storage.events.blocks import INDEX_BITS
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -29,6 +30,7 @@ class NewSegment(msgspec.Struct, frozen=True):
     json_bytes: int
     parquet: bytes
     rolled: bool
+    last_seq: int | None
 
 
 # Blocks
@@ -59,15 +61,16 @@ def delete_blocks(tx: Tx, project: int, last_id: int, without: Collection[int] =
     return tx.run(sql, project, last_id)
 
 
-def reach(tx: Tx, project: int) -> tuple[int, int]:
-    """The newest block that is sealed, and the newest of all; 0 for none."""
-    row = tx.one(
-        "SELECT coalesce((SELECT sealed_until FROM event_settings WHERE project = ?1), 0),"
-        " coalesce((SELECT max(id) FROM event_block WHERE project = ?1), 0)",
-        project,
+def reach(tx: Tx, project: int) -> Reach:
+    sealed, sealed_seq = tx.one("SELECT sealed_until, sealed_seq FROM event_settings WHERE project = ?", project) or (
+        0,
+        0,
     )
-    assert row is not None
-    return row[0], max(row)
+    newest, seq = tx.one("SELECT id, seq FROM event_block WHERE project = ? ORDER BY id DESC LIMIT 1", project) or (
+        0,
+        0,
+    )
+    return Reach(sealed, max(sealed, newest), (max(sealed_seq, seq) + 1 << INDEX_BITS) - 1)
 
 
 # Segments
@@ -85,7 +88,7 @@ def with_segments(tx: Tx) -> list[int]:
 def pieces(tx: Tx, project: int) -> list[Piece]:
     """By time."""
     rows = tx.all(
-        "SELECT id, events_count, first_at, last_at, json_bytes, stored_bytes, rolled, types FROM segment"
+        "SELECT id, events_count, first_at, last_at, json_bytes, stored_bytes, rolled, last_seq, types FROM segment"
         " WHERE project = ? ORDER BY first_at, id",
         project,
     )
@@ -98,16 +101,17 @@ def pieces(tx: Tx, project: int) -> list[Piece]:
             json_bytes=json_bytes,
             stored_bytes=stored_bytes,
             rolled=bool(rolled),
+            last_seq=last_seq,
             types=msgspec.json.decode(types, type=dict[str, int]),
         )
-        for segment, events, first_at, last_at, json_bytes, stored_bytes, rolled, types in rows
+        for segment, events, first_at, last_at, json_bytes, stored_bytes, rolled, last_seq, types in rows
     ]
 
 
 def insert(tx: Tx, project: int, new: NewSegment) -> int:
     segment = tx.insert(
         "INSERT INTO segment (project, events_count, first_at, last_at, types, json_bytes, stored_bytes, created_at,"
-        " rolled, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " rolled, last_seq, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         project,
         new.events,
         new.first_at,
@@ -117,6 +121,7 @@ def insert(tx: Tx, project: int, new: NewSegment) -> int:
         len(new.parquet),
         tx.now_ms,
         new.rolled,
+        new.last_seq,
         codec.digest(new.parquet),  # 2 ms for 26 MB
     )
     tx.run("INSERT INTO segment_data (segment, parquet) VALUES (?, ?)", segment, new.parquet)
@@ -127,6 +132,15 @@ def span(tx: Tx, project: int, segment: int) -> tuple[int, int] | None:
     """The times of its first and last event."""
     row = tx.one("SELECT first_at, last_at FROM segment WHERE project = ? AND id = ?", project, segment)
     return None if row is None else (row[0], row[1])
+
+
+def without_last_seq(tx: Tx, project: int) -> list[int]:
+    rows = tx.all("SELECT id FROM segment WHERE project = ? AND last_seq IS NULL ORDER BY id", project)
+    return [row[0] for row in rows]
+
+
+def set_last_seq(tx: Tx, project: int, segment: int, last_seq: int | None) -> None:
+    tx.run("UPDATE segment SET last_seq = ? WHERE project = ? AND id = ?", last_seq, project, segment)
 
 
 def are_there(tx: Tx, project: int, segments: Sequence[int], *, rolled: bool | None) -> bool:

@@ -37,6 +37,7 @@ def merged(reading: Reading, pieces: Sequence[Piece]) -> NewSegment | None:
         events=sum(piece.events for piece in pieces),
         first_at=min(piece.first_at for piece in pieces),
         last_at=max(piece.last_at for piece in pieces),
+        last_seq=None if None in (seqs := [piece.last_seq for piece in pieces]) else max(filter(None, seqs)),
         types=segment.few(types),
         json_bytes=sum(piece.json_bytes for piece in pieces),
         parquet=segment.parquet(reading, rows, level=segment.MERGE_LEVEL),

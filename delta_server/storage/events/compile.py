@@ -185,6 +185,8 @@ def _bound(bound: Bound, places: dict[str, str], named: dict[str, str], params: 
 
 def _listed(plan: Listing, params: Params) -> str:
     matches = filters.condition(plan.where, params)
+    if plan.after_seq is not None:
+        matches += f" AND seq > {plan.after_seq:d}"
     if plan.after is None:
         return matches
     at, seq = plan.after

@@ -15,7 +15,7 @@ from delta_server.core.event import Event
 from delta_server.core.persons import Ids
 from delta_server.core.plan import Aggregate, Listing, Plan, Sql
 from delta_server.storage.database import Clock, Database, Threads, Tx
-from delta_server.storage.eventlog import Answer, Beside, EventStats, EventsVerified, Progress
+from delta_server.storage.eventlog import Answer, Beside, EventStats, EventsVerified, Progress, Reach
 from delta_server.storage.events import behaviour, blocks, catalog, cover
 from delta_server.storage.events.appending import Appending
 from delta_server.storage.events.engine import Engine
@@ -118,7 +118,7 @@ class EmbeddedEventLog:
     def place(self, tx: Tx, project: int, seq: int) -> tuple[int, set[int]] | None:
         return blocks.place(tx, project, seq)
 
-    def reach(self, tx: Tx, project: int) -> tuple[int, int]:
+    def reach(self, tx: Tx, project: int) -> Reach:
         return catalog.reach(tx, project)
 
     def stats(self, tx: Tx, project: int) -> EventStats:

@@ -223,7 +223,8 @@ class _Looked:
     def _list(self) -> None:
         """What files there are in what is left of the span."""
         snapshot = self._reading.snapshot
-        self._segments, self._blocks = snapshot.segments(self._left), snapshot.blocks(self._left)
+        self._segments = snapshot.segments(self._left, self._plan.after_seq)
+        self._blocks = snapshot.blocks(self._left, self._plan.after_seq)
         if self._before_seq is not None:
             self._blocks = [block for block in self._blocks if block.seq << INDEX_BITS < self._before_seq]
 

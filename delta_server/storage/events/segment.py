@@ -62,13 +62,26 @@ def rest(reading: Reading, segment: int, condition: str, params: Sequence[Any]) 
     return Rest(msgspec.structs.replace(new, json_bytes=json_bytes), old.events_count - new.events)
 
 
-def counted(reading: Reading, select: str, params: Sequence[Any] = ()) -> tuple[dict[str, int], int, int]:
-    """Of the rows of `select`: how many of each type, most frequent first, and the times of the first and the last."""
+class Counted(msgspec.Struct, frozen=True):
+    """What a segment's row tells of its events. `types`: how many of each, most frequent first."""
+
+    types: dict[str, int]
+    first_at: int
+    last_at: int
+    last_seq: int
+
+
+def counted(reading: Reading, select: str, params: Sequence[Any] = ()) -> Counted | None:
+    """Of the rows of `select`, None when there are none."""
     _, rows = reading.rows(
-        f"SELECT event_type, count(*), min(time_ms), max(time_ms) FROM ({select}) GROUP BY 1 ORDER BY 2 DESC, 1", params
+        "SELECT event_type, count(*), min(time_ms), max(time_ms), coalesce(max(seq), 0)"
+        f" FROM ({select}) GROUP BY 1 ORDER BY 2 DESC, 1",
+        params,
     )
-    types = {event_type: count for event_type, count, _, _ in rows}
-    return types, min((row[2] for row in rows), default=0), max((row[3] for row in rows), default=0)
+    if not rows:
+        return None
+    names, counts, firsts, lasts, seqs = zip(*rows, strict=True)
+    return Counted(dict(zip(names, counts, strict=True)), min(firsts), max(lasts), max(seqs))
 
 
 def few(types: dict[str, int]) -> dict[str, int]:
@@ -84,14 +97,15 @@ def written(
     reading: Reading, select: str, params: Sequence[Any] = (), *, json_bytes: int, rolled: bool, level: int
 ) -> NewSegment | None:
     """The segment of the rows of `select`, None when there are none."""
-    types, first_at, last_at = counted(reading, select, params)
-    if not types:
+    found = counted(reading, select, params)
+    if found is None:
         return None
     return NewSegment(
-        events=sum(types.values()),
-        first_at=first_at,
-        last_at=last_at,
-        types=few(types),
+        events=sum(found.types.values()),
+        first_at=found.first_at,
+        last_at=found.last_at,
+        last_seq=found.last_seq,
+        types=few(found.types),
         json_bytes=json_bytes,
         parquet=parquet(reading, select, params, level=level),
         rolled=rolled,

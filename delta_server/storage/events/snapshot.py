@@ -27,6 +27,8 @@ from delta_server.storage.events.blocks import INDEX_BITS, Packed, decode
 from delta_server.storage.events.failures import damaged, is_of_a_file
 
 ALWAYS = Span(-(2**62), 2**62)
+NO_SEQ = -1
+"""Smaller than that of any event."""
 _IDLE = 4
 """Connections kept open between queries."""
 _PIECE_BYTES = 1 << 20
@@ -36,8 +38,8 @@ _PROGRESS_STEPS = 20_000
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
     """A file of sealed events. `first_at`, `last_at` are the times of its first and last event; `types` is JSON
-    {event type: count}; `rolled` is 1 when its events are in the rollups; `hash` is that of its file, None for an old
-    one."""
+    {event type: count}; `rolled` is 1 when its events are in the rollups; `hash` is that of its file, `last_seq` the
+    largest of its events', each None for an old one."""
 
     id: int
     events_count: int
@@ -48,6 +50,7 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     stored_bytes: int
     rolled: int
     hash: bytes | None = None
+    last_seq: int | None = None
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -134,21 +137,22 @@ class Snapshot:
                 self.failure = error
                 raise
 
-    def segments(self, span: Span = ALWAYS) -> list[Segment]:
-        """Those with events in the span, by what their first and last events say."""
+    def segments(self, span: Span = ALWAYS, after_seq: int | None = None) -> list[Segment]:
+        """Those with events in the span, by what their first and last events say, and maybe with such after the seq."""
         rows = self.all(
-            "SELECT id, events_count, first_at, last_at, types, json_bytes, stored_bytes, rolled, hash FROM segment"
-            " WHERE project = ? AND first_at < ? AND last_at >= ? ORDER BY first_at, id",
-            self.project, span.end_ms, span.start_ms,
+            "SELECT id, events_count, first_at, last_at, types, json_bytes, stored_bytes, rolled, hash, last_seq"
+            " FROM segment WHERE project = ? AND first_at < ? AND last_at >= ?"
+            " AND (last_seq IS NULL OR last_seq > ?) ORDER BY first_at, id",
+            self.project, span.end_ms, span.start_ms, NO_SEQ if after_seq is None else after_seq,
         )  # fmt: skip
         return [Segment(*row) for row in rows]
 
-    def blocks(self, span: Span = ALWAYS) -> list[Block]:
-        """Those with events in the span, in order of arrival."""
+    def blocks(self, span: Span = ALWAYS, after_seq: int | None = None) -> list[Block]:
+        """Those with events in the span, in order of arrival, and maybe with such after the seq."""
         rows = self.all(
             "SELECT id, seq, events_count, first_at, last_at, raw_bytes FROM event_block"
-            " WHERE project = ? AND first_at < ? AND last_at >= ? ORDER BY id",
-            self.project, span.end_ms, span.start_ms,
+            " WHERE project = ? AND first_at < ? AND last_at >= ? AND seq >= ? ORDER BY id",
+            self.project, span.end_ms, span.start_ms, (NO_SEQ if after_seq is None else after_seq) >> INDEX_BITS,
         )  # fmt: skip
         return [Block(*row) for row in rows]
 

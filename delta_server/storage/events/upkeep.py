@@ -23,6 +23,7 @@ from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.erase import Stretches
 from delta_server.storage.events.failures import damaged
 from delta_server.storage.events.key_upkeep import KeyUpkeep
+from delta_server.storage.events.last_seqs import LastSeqs
 from delta_server.storage.events.pauses import Pauses
 from delta_server.storage.events.seal import Ready
 from delta_server.storage.events.seen import Seen, prepare
@@ -72,6 +73,7 @@ class Upkeep:
         self._seen = seen
         self._keys = keys
         self._rollups = rollups
+        self._last_seqs = LastSeqs(db, engine)
         self._bounds = Bounds(options.segment_events, SEGMENT_BYTES)
         self._blocks = KeyedLocks()
         self._segments = KeyedLocks()
@@ -170,6 +172,7 @@ class Upkeep:
                 partial(self._compact, project, compacting),
                 partial(self._let_go_of_events, project),
                 partial(self._let_go_of_rollups, project),
+                partial(self._fill, project),
             ):
                 with damage.collected():
                     done += await work()
@@ -178,6 +181,10 @@ class Upkeep:
 
     async def _roll(self, project: int, everything: bool) -> int:
         await self._rollups.roll(project, everything=everything)
+        return 0
+
+    async def _fill(self, project: int) -> int:
+        await self._last_seqs.fill(project)
         return 0
 
     async def _let_go_of_events(self, project: int) -> int:

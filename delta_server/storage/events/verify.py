@@ -23,7 +23,7 @@ from delta_server.storage.events import blocks, catalog, rollup_store, runs, seg
 from delta_server.storage.events.blocks import Packed
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.instance import Reading
-from delta_server.storage.events.snapshot import Snapshot
+from delta_server.storage.events.snapshot import Segment, Snapshot
 
 Progress = Callable[[int, int], None]
 NAMED = 5
@@ -151,13 +151,20 @@ def _segment(reading: Reading, id: int) -> tuple[int, str | None]:
         return 0, None
     [row] = found
     _decoded(reading, "segment", id, row.hash)
-    types, first_at, last_at = segment.counted(reading, f"SELECT * FROM {_parquet(reading.snapshot, 'segment', id)}")
-    told = msgspec.json.decode(row.types, type=dict[str, int])
-    if (sum(types.values()), first_at, last_at) != (row.events_count, row.first_at, row.last_at) or (
-        told and segment.few(types) != told
-    ):
+    counted = segment.counted(reading, f"SELECT * FROM {_parquet(reading.snapshot, 'segment', id)}")
+    if counted is None or not _tells_of(row, counted):
         return 0, f"segment {id} ({_during(row.first_at, row.last_at)}) does not hold the events its row tells of"
     return row.events_count, None
+
+
+def _tells_of(row: Segment, counted: segment.Counted) -> bool:
+    told = msgspec.json.decode(row.types, type=dict[str, int])
+    return (
+        (sum(counted.types.values()), counted.first_at, counted.last_at)
+        == (row.events_count, row.first_at, row.last_at)
+        and row.last_seq in (None, counted.last_seq)
+        and (not told or segment.few(counted.types) == told)
+    )
 
 
 def _rollup(reading: Reading, id: int) -> tuple[int, str | None]:

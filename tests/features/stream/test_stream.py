@@ -117,17 +117,73 @@ async def test_who_comes_back_gets_what_was_missed_once(
     assert await again.next() == ["d"]
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_who_comes_back_has_files_with_later_events_opened_alone(
+    client: httpx.AsyncClient, keys: Keys, app: Application, reader: Reader, sealed: bool
+) -> None:
+    for name in ("a", "b"):  # of four merging makes one
+        await send(client, keys, name, name)
+        await app.services.eventlog.tend(seal=True)
+    assert await reader.next() == ["a", "a", "b", "b"]
+    await send(client, keys, "d")
+    if sealed:
+        await app.services.eventlog.tend(seal=True)
+    opened = answers(app)
+    again = Reader(app, last=reader.last_id)
+    assert await again.next() == ["d"]
+    assert [answer.scanned for answer in opened] == [1]
+
+
+def answers(app: Application) -> list[Answer]:
+    """Those to queries from now on."""
+    found, query = [], app.services.eventlog.query
+
+    async def noted(project: int, plan: Plan) -> Answer:
+        found.append(await query(project, plan))
+        return found[-1]
+
+    vars(app.services.eventlog)["query"] = noted
+    return found
+
+
+async def test_who_comes_back_with_an_id_from_elsewhere_gets_what_is_new(
+    client: httpx.AsyncClient, keys: Keys, app: Application
+) -> None:
+    await send(client, keys, "a")
+    await app.services.eventlog.tend(seal=True)
+    again = Reader(app, last=service.parse_last_id("9" * 19))
+    assert b"retry" in await anext(again.pieces)
+    waiting = asyncio.create_task(again.next())
+    await asyncio.sleep(0)
+    await send(client, keys, "b")
+    assert await waiting == ["b"]
+
+
 async def test_who_falls_behind_sealing_misses_nothing(
     client: httpx.AsyncClient, keys: Keys, app: Application, reader: Reader
 ) -> None:
-    await send(client, keys, "a")
-    assert await reader.next() == ["a"]
-    await send(client, keys, "b")
-    await app.services.eventlog.tend(seal=True)
-    await send(client, keys, "c")
-    assert await reader.next() == ["b", "c"]
-    await send(client, keys, "d")
-    assert await reader.next() == ["d"]
+    """Having heard something before or not, and nothing comes twice."""
+    for first, second in ("ab", "cd", "ef"):
+        await send(client, keys, first)
+        await app.services.eventlog.tend(seal=True)
+        await send(client, keys, second)
+        assert await reader.next() == [first, second]
+    await send(client, keys, "g")
+    assert await reader.next() == ["g"]
+
+
+async def test_who_wants_little_is_read_on_for_from_where_it_was(
+    client: httpx.AsyncClient, keys: Keys, app: Application
+) -> None:
+    reader = Reader(app, wanted=Wanted(types=frozenset({"b"})))
+    await anext(reader.pieces)
+    opened = answers(app)
+    for _ in range(3):
+        await send(client, keys, "a", "a", "a")
+        await app.services.eventlog.tend(seal=True)
+        await send(client, keys, "b")
+        assert await reader.next() == ["b"]
+    assert [answer.scanned for answer in opened] == [4, 5, 5], "the b before was sealed with what came then"
 
 
 async def test_who_comes_back_to_what_waits_goes_on_inside_of_its_block(

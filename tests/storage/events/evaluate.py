@@ -158,6 +158,8 @@ def listing(events: Iterable[Event], plan: Listing) -> list[int]:
     """The `seq` of the rows."""
     found = [event for event in events if plan.span.start_ms <= event.at < plan.span.end_ms]
     places = sorted(((e.at, e.seq) for e in found if matches(e, plan.where)), reverse=not plan.ascending)
+    if plan.after_seq is not None:
+        places = [place for place in places if place[1] > plan.after_seq]
     if plan.after is not None:
         after = plan.after
         places = [place for place in places if (place > after if plan.ascending else place < after)]

@@ -281,15 +281,23 @@ def same(row: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:
     limit=st.integers(1, 4),
     skip=st.integers(0, 4),
     after=st.none() | st.tuples(times, st.integers(0, 13)),
+    after_seq=st.none() | st.integers(0, 13),
 )
 def test_pages_are_cut_from_the_whole(
-    loop_and_log: Any, stored: list[Event], where: Filter | None, ascending: bool, limit: int, skip: int, after: Any
+    loop_and_log: Any,
+    stored: list[Event],
+    where: Filter | None,
+    ascending: bool,
+    limit: int,
+    skip: int,
+    after: Any,
+    after_seq: int | None,
 ):
     runner, log = loop_and_log
 
     async def check() -> None:
         project = await log.project_with(stored, sealed=2, blocks=4)
-        plan = Listing(ALWAYS, where, ascending, after, limit, skip)
+        plan = Listing(ALWAYS, where, ascending, after, limit, skip, after_seq)
         assert await log.seqs(project, plan) == evaluate.listing(stored, plan)
 
     with pytest.MonkeyPatch.context() as patch:
