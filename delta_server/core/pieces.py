@@ -61,6 +61,8 @@ def fit_at_once(old: bytes, new: bytes, room: int) -> bool:
     if max(len(old), len(new)) > AT_ONCE:
         return False
     most = room // SPLIT
+    if len(old) + len(new) <= 2 * most:  # none has fewer than two bytes, with its comma
+        return True
     commas = old.count(b",")
     if commas >= most:
         return False

@@ -27,7 +27,7 @@ _KINDS: dict[int, Kind] = {
     ord("f"): "boolean",
     ord("n"): "null",
 }
-_MOST_INDENTED = 1 << 16  # bytes
+_MOST_INDENTED = 1 << 14  # bytes
 _LARGEST_EXPANDED = 40  # digits: whole numbers up to here are written out, 1e999999999 is not
 _LARGEST_EXPONENT = 999_999_999_999_999_999  # of the decimal module
 _LONG_INTEGER = re.compile(rb"[0-9]{%d}" % (_LARGEST_EXPANDED + 1))

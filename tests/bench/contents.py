@@ -1,7 +1,6 @@
 """The content store beside git: the same versions of one document, imported and packed by both."""
 
 import asyncio
-import hashlib
 import random
 import shutil
 import subprocess
@@ -10,22 +9,18 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
-from statistics import quantiles
 from typing import Any, TypeVar
 
 import msgspec
 
 from delta_server import app
-from delta_server.config import Config, Packs, Storage
+from delta_server.config import Config, Storage
 from delta_server.core import times
 from delta_server.features.accounts import service as accounts
-from delta_server.features.contents import service, tasks
+from delta_server.features.contents import tasks
 from delta_server.features.deltas import service as deltas
-from delta_server.features.endpoints import service as endpoints
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots.importing import Version, import_versions
-from delta_server.services import Services
-from delta_server.storage.cache import Cache
 from delta_server.storage.database import Tx
 from tests import histories
 from tests.bench.table import Row, Skip, bench
@@ -33,55 +28,38 @@ from tests.bench.turns import sized
 
 RATES = "rates"
 RATES_VERSIONS = sized(3000, 20)
-READS = sized(1000, 20)
-WARMING = sized(200, 2)
-DOCUMENT_BYTES = 130_000
-"""Random reads are measured on the history whose documents are nearest to this."""
 FIXED_BYTES = 150_000
 """Of less, what an empty database has and what deltas and their index begin with is too large a part to be judged."""
-SMALL = Packs(deep_bytes=Packs().pack_bytes, deep_contents=Packs().pack_contents)
-"""Packs as they are before they merge into deep ones."""
 
 T = TypeVar("T")
 
 
 class _Side(msgspec.Struct, frozen=True):
-    """`stored_bytes` is what the contents take, `file_bytes` all files there are, closed; `read_ms` one at random,
-    `cold_ms` one with an empty cache.
+    """`stored_bytes` is what the contents take, `file_bytes` all files there are, closed.
     `delta_seconds` is what the deltas between all versions took on top of `seconds`, which git has none of."""
 
     seconds: float
     stored_bytes: int
     file_bytes: int
-    read_ms: list[float]
     delta_seconds: float = 0
-    cold_ms: list[float] = []
 
 
 @bench("contents: beside git")
 def beside_git() -> Iterator[Row]:
     if shutil.which("git") is None:
         raise Skip("git is not installed")
-    reads: dict[float, tuple[_Side, _Side, _Side]] = {}
     empty_bytes = _in_directory(_empty)
     yield Row("contents: an empty database", empty_bytes / 1e3, "kB", bar=64, note="closed")
     for name in [*histories.names(), RATES]:
-        history = _rates() if name == RATES else _recorded(name)
+        history = _rates() if name == RATES else recorded(name)
         raw_bytes = sum(len(version.body) for version in history)
-        chosen = random.Random(1).choices(range(len(history)), k=WARMING + READS)
         with tempfile.TemporaryDirectory() as directory:
-            git = _git(Path(directory), history, chosen)
-        ours = _in_directory(partial(_ours, history=history, chosen=chosen, packs=Packs()))
+            git = into_git(Path(directory), history)
+        ours = _in_directory(partial(_ours, history=history))
         yield from _stored_rows(name, ours, git, empty_bytes, note=f"{len(history)} versions, {raw_bytes / 1e6:.0f} MB")
-        distance = abs(raw_bytes / len(history) - DOCUMENT_BYTES)
-        if distance < min(reads, default=distance + 1):
-            reads[distance] = ours, _in_directory(partial(_ours, history=history, chosen=chosen, packs=SMALL)), git
-    deep, small, git = reads[min(reads)]
-    yield from _read_rows("deep packs", deep, git, bar=4)
-    yield from _read_rows("packs", small, git, bar=2.5)
 
 
-def _recorded(name: str) -> list[Version]:
+def recorded(name: str) -> list[Version]:
     return [Version(times.parse(line.at, field="at"), line.body.encode()) for line in histories.lines(name)]
 
 
@@ -116,17 +94,6 @@ def _stored_rows(name: str, ours: _Side, git: _Side, empty_bytes: int, *, note: 
     yield Row(f"contents: {name}, import and pack", ours.seconds, "s", git.seconds, peer, bar=0.25, note=more)
 
 
-def _read_rows(kind: str, ours: _Side, git: _Side, *, bar: float) -> Iterator[Row]:
-    for what, percentile, most in (("median", 49, None), ("p99", 98, bar)):
-        mine, theirs = (quantiles(side.read_ms, n=100)[percentile] for side in (ours, git))
-        name = f"contents: random read, {kind}, {what}"
-        yield Row(name, mine, "ms", theirs, "git cat-file", bar=most)
-    cold = quantiles(ours.cold_ms, n=100)[98]
-    theirs = quantiles(git.read_ms, n=100)[98]
-    note = "nothing in the cache"
-    yield Row(f"contents: random read, {kind}, first, p99", cold, "ms", theirs, "git cat-file", note=note)
-
-
 # Ours
 
 
@@ -138,15 +105,14 @@ def _in_directory(measure: Callable[[Path], Coroutine[Any, Any, T]]) -> T:
 async def _empty(directory: Path) -> int:
     """What a database takes that has a project and nothing else."""
     async with app.open_services(Config(storage=Storage(data_dir=directory))) as svc:
-        await svc.db.write(_project)
+        await svc.db.write(a_project)
         await svc.db.checkpoint()
     return (directory / "delta.db").stat().st_size
 
 
-async def _ours(directory: Path, history: list[Version], chosen: list[int], packs: Packs) -> _Side:
-    config = Config(storage=Storage(data_dir=directory), packs=packs)
-    async with app.open_services(config) as svc:
-        project = await svc.db.write(_project)
+async def _ours(directory: Path, history: list[Version]) -> _Side:
+    async with app.open_services(Config(storage=Storage(data_dir=directory))) as svc:
+        project = await svc.db.write(a_project)
         started = time.perf_counter()
         await import_versions(svc, project, "history", history, lambda done: None)
         await tasks.pack_everything(svc)
@@ -158,13 +124,10 @@ async def _ours(directory: Path, history: list[Version], chosen: list[int], pack
         delta_seconds = time.perf_counter() - started
         await tasks.sweep(svc)
         await svc.db.checkpoint()
-        endpoint = (await svc.db.write(endpoints.ensure, project, "history")).id
-        read_ms = await _read(svc, endpoint, history, chosen)
-        cold_ms = await _read_cold(svc, endpoint, history, chosen)
-    return _Side(seconds, stored_bytes, (directory / "delta.db").stat().st_size, read_ms, delta_seconds, cold_ms)
+    return _Side(seconds, stored_bytes, (directory / "delta.db").stat().st_size, delta_seconds)
 
 
-def _project(tx: Tx) -> int:
+def a_project(tx: Tx) -> int:
     return projects.ensure(tx, accounts.default_account(tx), "bench").id
 
 
@@ -176,30 +139,6 @@ def _stored(tx: Tx) -> int:
     return int(packs[0] + frames[0])
 
 
-async def _read(
-    svc: Services, endpoint: int, history: list[Version], chosen: list[int], warming: int = WARMING
-) -> list[float]:
-    """Milliseconds of each random read in a process that has read before."""
-    read_ms = []
-    for index in chosen:
-        started = time.perf_counter()
-        content = svc.db.peek(service.at, endpoint, history[index].captured_at)
-        assert content is not None
-        body = await service.read(svc, endpoint, content.id)
-        read_ms.append((time.perf_counter() - started) * 1e3)
-        assert len(body) == content.size
-    return read_ms[warming:]
-
-
-async def _read_cold(svc: Services, endpoint: int, history: list[Version], chosen: list[int]) -> list[float]:
-    read_ms = []
-    for index in chosen:
-        cold = msgspec.structs.replace(svc, cache=Cache(svc.cache.limit_bytes))
-        cold.cache.scratch = svc.cache.scratch
-        read_ms += await _read(cold, endpoint, history, [index], warming=0)
-    return read_ms[WARMING:]
-
-
 # Git
 
 
@@ -207,7 +146,7 @@ def _files_bytes(directory: Path) -> int:
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
-def _git(directory: Path, history: list[Version], chosen: list[int]) -> _Side:
+def into_git(directory: Path, history: list[Version]) -> _Side:
     run = partial(subprocess.run, cwd=directory, check=True, capture_output=True)
     run(["git", "init", "-q", "--bare", "--template=", "."])  # without the examples of hooks
     stream = b"".join(map(_commit, history))
@@ -217,31 +156,10 @@ def _git(directory: Path, history: list[Version], chosen: list[int]) -> _Side:
     seconds = time.perf_counter() - started
     packs = [path for path in (directory / "objects" / "pack").iterdir() if path.suffix in {".pack", ".idx"}]
     size = sum(path.stat().st_size for path in packs)
-    return _Side(
-        seconds, size, _files_bytes(directory), _cat_file(directory, [history[index].body for index in chosen])
-    )
+    return _Side(seconds, size, _files_bytes(directory))
 
 
 def _commit(version: Version) -> bytes:
     when = max(0, version.captured_at // 1000)
     head = f"commit refs/heads/main\ncommitter x <x@x> {when} +0000\ndata 0\nM 100644 inline document.json\n"
     return f"{head}data {len(version.body)}\n".encode() + version.body + b"\n"
-
-
-def _cat_file(directory: Path, bodies: list[bytes]) -> list[float]:
-    read_ms = []
-    command = ["git", "cat-file", "--batch"]
-    with subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:
-        assert git.stdin is not None
-        assert git.stdout is not None
-        for body in bodies:
-            name = hashlib.sha1(b"blob %d\0" % len(body) + body, usedforsecurity=False).hexdigest()
-            started = time.perf_counter()
-            git.stdin.write(name.encode() + b"\n")
-            git.stdin.flush()
-            size = int(git.stdout.readline().split()[2])
-            got = git.stdout.read(size + 1)
-            read_ms.append((time.perf_counter() - started) * 1e3)
-            assert got[:-1] == body
-        git.stdin.close()
-    return read_ms[WARMING:]
