@@ -10,6 +10,10 @@ def main() -> None:
         from delta_server.storage.events import sql_worker
 
         sql_worker.main()
+    elif sys.argv[1:] == ["pure-worker"]:  # started by tasks/processes.py
+        from delta_server.tasks import pure_worker
+
+        pure_worker.main()
     elif sys.argv[1:2] == ["backup-worker"]:  # started by storage/backup_stream.py
         from delta_server.storage import backup_worker
 

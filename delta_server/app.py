@@ -68,6 +68,7 @@ from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
 from delta_server.tasks.live import Live
 from delta_server.tasks.loops import Loop, Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
+from delta_server.tasks.processes import Processes
 from delta_server.tasks.signals import Signal
 from delta_server.tasks.threads import Cpu, FairCpu
 
@@ -275,15 +276,17 @@ async def open_services(
         opened.push_async_callback(spare_cpu.close)
         fair_cpu = FairCpu(min(8, cores + 1), "fair-cpu", seconds=config.limits.answer_seconds)
         opened.push_async_callback(fair_cpu.close)
+        processes = Processes(min(8, cores + 2))
+        opened.push_async_callback(processes.close)
         eventlog = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=spare_cpu)
         opened.push_async_callback(eventlog.close)
-        yield _services(config, db, clock, (cpu, spare_cpu, fair_cpu), eventlog)
+        yield _services(config, db, clock, (cpu, spare_cpu, fair_cpu, processes), eventlog)
 
 
 def _services(
-    config: Config, db: Database, clock: Clock, threads: tuple[Threads, Threads, FairCpu], eventlog: EventLog
+    config: Config, db: Database, clock: Clock, threads: tuple[Threads, Threads, FairCpu, Threads], eventlog: EventLog
 ) -> Services:
-    cpu, spare_cpu, fair_cpu = threads
+    cpu, spare_cpu, fair_cpu, processes = threads
     return Services(
         config=config,
         db=db,
@@ -291,6 +294,7 @@ def _services(
         cpu=cpu,
         spare_cpu=spare_cpu,
         fair_cpu=fair_cpu,
+        processes=processes,
         cache=Cache(config.storage.cache_bytes),
         eventlog=eventlog,
         endpoint_locks=KeyedLocks(),
@@ -316,7 +320,9 @@ async def open_for_reading(config: Config, clock: Clock | None = None) -> AsyncI
         opened.push_async_callback(eventlog.close)
         fair_cpu = FairCpu(2, "fair-cpu", seconds=config.limits.answer_seconds)
         opened.push_async_callback(fair_cpu.close)
-        yield _services(config, db, clock, (cpu, cpu, fair_cpu), eventlog)
+        processes = Processes(2)
+        opened.push_async_callback(processes.close)
+        yield _services(config, db, clock, (cpu, cpu, fair_cpu, processes), eventlog)
 
 
 @asynccontextmanager

@@ -14,6 +14,9 @@ from delta_server.tasks.live import Live
 from delta_server.tasks.signals import Foreground, Signal
 from delta_server.tasks.threads import FairCpu
 
+APART_BYTES = 64 << 10
+"""From so many bytes on work is given to another process, which costs 0.1 ms and a copy."""
+
 
 class Services(msgspec.Struct, frozen=True):
     config: Config
@@ -26,6 +29,8 @@ class Services(msgspec.Struct, frozen=True):
     waiting for a thread. Within a turn of `fair_cpu` it is that turn's thread."""
     fair_cpu: FairCpu
     """For what may take long while a caller waits: comparing, searching histories."""
+    processes: Threads
+    """For comparing large documents, whoever waits. `cpu_for` tells when."""
     cache: Cache
     eventlog: EventLog
     endpoint_locks: KeyedLocks
@@ -45,3 +50,7 @@ class Services(msgspec.Struct, frozen=True):
     """Snapshots that callers wait for."""
     keys_used: dict[int, int] = msgspec.field(default_factory=dict)
     """By API key's row, when it was last used, until the next of the periodic writes. Used on the event loop only."""
+
+    def cpu_for(self, size_bytes: int) -> Threads:
+        """Where documents of so many bytes together are compared."""
+        return self.processes if size_bytes >= APART_BYTES else self.spare_cpu

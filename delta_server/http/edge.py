@@ -12,7 +12,7 @@ import structlog
 import uuid_utils
 
 from delta_server.config import Config
-from delta_server.core.errors import BadRequest
+from delta_server.core.errors import BadRequest, DeltaError
 from delta_server.http.address import UNKNOWN, Client, resolver
 from delta_server.http.asgi import App, Headers, Receive, Scope, Send
 from delta_server.http.errors import UriTooLong
@@ -20,7 +20,7 @@ from delta_server.http.exchange import Budgets, Exchange
 from delta_server.http.inflight import Budget
 from delta_server.http.metrics import Metrics
 from delta_server.http.paths import routing_path
-from delta_server.http.server import BODY_PENDING
+from delta_server.http.server import ABORT, BODY_PENDING
 from delta_server.storage.database import Clock
 
 log = structlog.get_logger("delta.access")
@@ -75,21 +75,27 @@ class Edge:
         exchange.longest_retry_s = _LONGEST_RETRY_S.get(scope["path"].rstrip("/"))
         self._metrics.in_flight.inc()
         try:
-            await self._answer(scope, exchange)
+            await self._answer(outer, scope, exchange)
         finally:
             exchange.end()
             self._metrics.in_flight.dec()
             self._tell(outer, scope, exchange, client.address, seconds=time.perf_counter() - started)
 
-    async def _answer(self, scope: Scope, exchange: Exchange) -> None:
+    async def _answer(self, outer: Scope, scope: Scope, exchange: Exchange) -> None:
         try:
             _check_target(scope)
             _check_head(scope)
             await self.app(scope, exchange.receive, exchange.send)
         except Exception as error:  # Litestar answers what handlers raise; this is what it cannot
-            if not await exchange.fail(error):
+            if await exchange.fail(error):
+                return
+            if (expected := _expected(error)) is not None:
+                log.warning("answer broken off", request_id=exchange.request_id, reason=expected.message)
+            else:
                 log.error("answer broken off", request_id=exchange.request_id, exc_info=error)
-                raise  # the server closes the connection: the caller sees that the answer is not whole
+            if ABORT not in outer.get("state", {}):
+                raise
+            # uvicorn closes the connection: the caller sees that the answer is not whole. Raised, it is told twice.
 
     def _inner(self, outer: Scope, exchange: Exchange) -> Scope:
         """The scope Litestar sees. A copy: uvicorn reads the method of its own when it writes the answer."""
@@ -128,6 +134,13 @@ class Edge:
             return UNKNOWN
         forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         return self._client(peer[0], forwarded)
+
+
+def _expected(error: BaseException | None) -> DeltaError | None:
+    """The coded error that `error` comes from: a streamed answer's is wrapped, in Litestar's and anyio's."""
+    while error is not None and not isinstance(error, DeltaError):
+        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
+    return error
 
 
 def _budgets(config: Config) -> Budgets:

@@ -21,14 +21,14 @@ class Turns:
         self._taken: Counter[int] = Counter()
         self._waiting: OrderedDict[int, deque[asyncio.Future[None]]] = OrderedDict()
 
-    async def take(self, project: int, *, seconds: float) -> None:
-        """Wait for a place, which must be given back. Raises RateLimited when too many calls of the project wait,
-        Unavailable when no place became free in time."""
+    async def take(self, project: int, *, seconds: float, has_begun: bool = False) -> None:
+        """Wait for a place, which must be given back. Raises RateLimited when too many calls of the project wait, but
+        not for what `has_begun`, and Unavailable when no place became free in time."""
         if not self._waiting and self._has_place(project):
             self._taken[project] += 1
             return
         queue = self._waiting.setdefault(project, deque())
-        if len(queue) >= WAITING_OF_ONE:
+        if len(queue) >= WAITING_OF_ONE and not has_begun:
             raise RateLimited(f"{WAITING_OF_ONE} requests of this project wait already: try again when one has ended")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue.append(place)

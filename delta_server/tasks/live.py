@@ -4,13 +4,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from weakref import WeakValueDictionary
 
 from delta_server.core.errors import Unavailable
+from delta_server.tasks.shared import Shared
 from delta_server.tasks.signals import Signal
 
 LEAVE_S = 0.3
 """How long answers may take to end when the server goes down. A client that does not read keeps its answer from it."""
+SHARED = 32
+"""Steps of streams that are kept for those that come to them next; each is of some hundred kB."""
 
 
 class Live:
@@ -20,6 +24,8 @@ class Live:
         self._most = most
         self.open_of: Counter[int] = Counter()
         self.stopping = False
+        self.shared: Shared[Any] = Shared(SHARED)
+        """What several streams are about to send."""
         self._topics: WeakValueDictionary[int, Signal] = WeakValueDictionary()
         self._aborts: set[Callable[[], None]] = set()
 

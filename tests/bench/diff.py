@@ -18,7 +18,7 @@ import msgspec
 from delta_server.core.changes import encoded
 from delta_server.core.diff import diff
 from delta_server.core.patches import json_patch, merge_patch
-from delta_server.features.deltas.computing import summary_of
+from delta_server.features.deltas.summaries import summary_of
 from tests import histories
 from tests.bench.table import Row, Skip, bench
 from tests.bench.turns import ROUNDS, sized

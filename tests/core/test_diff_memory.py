@@ -16,7 +16,7 @@ CHILD = """
 import resource, sys
 from delta_server.core import changes, diff, patches
 from delta_server.core.errors import Invalid
-from delta_server.features.deltas.computing import summary_of
+from delta_server.features.deltas.summaries import summary_of
 
 def compare(before, after):
     found = diff.diff(before, after)

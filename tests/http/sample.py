@@ -11,6 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from delta_server.core import json_text
+from delta_server.core.errors import Unavailable
 from delta_server.http import body, conditional, idempotency, pagination
 from delta_server.http.auth import Caller
 from delta_server.http.guards import PUBLIC, READ, WRITE_DOCUMENT, Access
@@ -143,10 +144,10 @@ async def broken() -> None:
 
 
 @get("/v1/sample/half")
-async def half() -> Stream:
+async def half(expected: Annotated[bool, QueryParameter()] = False) -> Stream:
     async def pieces() -> AsyncIterator[bytes]:
         yield b"begun"
-        raise KeyError("secret detail")
+        raise Unavailable("try again later") if expected else KeyError("secret detail")
 
     return Stream(pieces(), media_type="application/octet-stream")
 

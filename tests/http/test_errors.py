@@ -155,10 +155,17 @@ async def test_internals_stay_in_the_log(sample_client: httpx.AsyncClient) -> No
     assert "secret detail" in repr(line["exc_info"])
 
 
-async def test_an_answer_that_has_begun_is_cut_off(sample_client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize(
+    ("expected", "level", "told"), [(False, "error", "exc_info"), (True, "warning", "reason")], ids=["fault", "coded"]
+)
+async def test_an_answer_that_has_begun_is_cut_off(
+    sample_client: httpx.AsyncClient, expected: bool, level: str, told: str
+) -> None:
+    """The log tells it in a line when it is a coded error, as of a query that found no place in time."""
     with capture_logs() as logs, pytest.raises(LitestarException):
-        await sample_client.get("/v1/sample/half")
+        await sample_client.get("/v1/sample/half", params={"expected": expected})
     assert [entry["event"] for entry in logs] == ["answer broken off", "request"]
+    assert (logs[0]["log_level"], told in logs[0], len({"exc_info", "reason"} & set(logs[0]))) == (level, True, 1)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,10 @@ async def test_who_waits_too_long_or_in_too_great_a_number_is_refused(monkeypatc
     await settle()
     with pytest.raises(RateLimited):
         await places.take(1, seconds=LONG_S)
+    begun = asyncio.create_task(places.take(1, seconds=LONG_S, has_begun=True))
+    await settle()
+    assert not begun.done()
+    begun.cancel()
     await places.take(2, seconds=0)
     with pytest.raises(Unavailable, match="try again later"):
         await places.take(3, seconds=0)

@@ -2,18 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import msgspec
 import structlog
 
-from delta_server.core import found_keys, lives, patterns
-from delta_server.core.diff import Difference, DiffSettings, KnownKeys, diff
+from delta_server.core import found_keys
+from delta_server.core.diff_settings import DiffSettings, KnownKeys
 from delta_server.core.errors import DatabaseFailed, NotFound, RateLimited, TooCostly, Unavailable
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import store
-from delta_server.features.deltas.rows import TYPES, Computed, FieldCount, Job, Note, SchemaChange, Summary
+from delta_server.features.deltas.rows import Computed, Job
+from delta_server.features.deltas.summaries import summarise
 from delta_server.features.lives import service as life_index
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -33,13 +34,8 @@ LONGEST_PAUSE_S = 1.0
 LARGE_BYTES = 1 << 20
 """Attempts are counted from so many bytes of both documents on: for smaller ones the write would cost more than they
 do."""
-MAX_NOTES = 16
 MOST_COUNTS = 2048
 """Changes of fields counted in one write."""
-MAX_SINGLE_FIELDS = 1024
-"""Field patterns kept of one delta; past it members of maps are counted together,"""
-MAX_FIELDS = 256
-"""and then, if there are still so many, the deepest patterns under their parents."""
 
 
 async def compute_queued(svc: Services, told: Callable[[int], None] = lambda done: None) -> bool:
@@ -159,7 +155,7 @@ async def _computed(
     try:
         async with _attempt(svc, job):
             old, new = bodies[job.previous], bodies[job.content]
-            return Computed(job, await svc.spare_cpu(summarise, old, new, settings, known))
+            return Computed(job, await svc.cpu_for(len(old) + len(new))(summarise, old, new, settings, known))
     except Unavailable:
         raise
     except MemoryError:
@@ -182,44 +178,6 @@ async def _attempt(svc: Services, job: Job) -> AsyncIterator[None]:
     except (asyncio.CancelledError, Unavailable):
         await asyncio.shield(svc.db.write(store.attempt, job.endpoint, job.content, -1))
         raise
-
-
-def summarise(before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys = ()) -> Summary | None:
-    """What is stored of a difference; None without any."""
-    difference = diff(before, after, settings, known)
-    if difference.kind == "none":
-        return None
-    entries = lives.encoded(lives.of(difference, settings, known))
-    return msgspec.structs.replace(summary_of(difference), lives=entries)
-
-
-def summary_of(difference: Difference) -> Summary:
-    return Summary(
-        kind=difference.kind,
-        added=difference.added,
-        removed=difference.removed,
-        replaced=difference.replaced,
-        moved=difference.moved,
-        similarity=round(difference.similarity, 6),
-        fields=_fields(difference),
-        schema_changes=[SchemaChange(change.op, change.path, change.elements) for change in difference.schema_changes],
-        notes=[Note(note.path, note.message) for note in difference.notes[:MAX_NOTES]],
-        found_keys=difference.found_keys,
-    )
-
-
-def _fields(difference: Difference) -> list[FieldCount]:
-    if difference.has_maps and len(difference.places) <= MAX_SINGLE_FIELDS:
-        return [
-            FieldCount(single.pattern, single.changes, _bits(single.types), single.folded)
-            for single in difference.single_fields()
-        ]
-    counts, types = patterns.fold(difference.fields, MAX_FIELDS), difference.types
-    return [FieldCount(path, count, _bits(types.get(path, ()))) for path, count in sorted(counts.items())]
-
-
-def _bits(types: Iterable[str]) -> int:
-    return sum(1 << TYPES.index(name) for name in types)
 
 
 async def _put(svc: Services, endpoint: int, done: Sequence[Computed]) -> int:

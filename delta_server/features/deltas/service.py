@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core import found_keys, halves, ids, times
-from delta_server.core.changes import encoded
-from delta_server.core.diff import DiffSettings, KnownKeys, diff, validate
+from delta_server.core import found_keys, ids, times
+from delta_server.core.diff import DiffSettings, KnownKeys, validate
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
-from delta_server.core.patches import json_patch, merge_patch
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
-from delta_server.features.deltas.computing import compute_now, summary_of
+from delta_server.features.deltas.computing import compute_now
 from delta_server.features.deltas.computing import compute_queued as compute_queued
 from delta_server.features.deltas.computing import compute_some as compute_some
 from delta_server.features.deltas.listing import Filter as Filter
@@ -19,7 +17,7 @@ from delta_server.features.deltas.listing import filter_of as filter_of
 from delta_server.features.deltas.listing import page as page
 from delta_server.features.deltas.listing import view
 from delta_server.features.deltas.rows import TYPES as TYPES
-from delta_server.features.deltas.rows import End, Summary
+from delta_server.features.deltas.rows import End
 from delta_server.features.deltas.schemas import Comparison, Format
 from delta_server.features.deltas.schemas import Delta as Delta
 from delta_server.features.deltas.store import delete_some as delete_some
@@ -27,6 +25,7 @@ from delta_server.features.deltas.store import forget as forget
 from delta_server.features.deltas.store import heads as heads
 from delta_server.features.deltas.store import queue_length as queue_length
 from delta_server.features.deltas.store import retry_failed as retry_failed
+from delta_server.features.deltas.summaries import keys_found, written_out
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -117,7 +116,8 @@ async def _compare(svc: Services, ends: tuple[End, End], settings: DiffSettings 
     first = await contents.read(svc, before.endpoint, before.content)
     second = await contents.read(svc, after.endpoint, after.content)
     known = known_keys(svc, after.endpoint) or await _learned(svc, ends, second, settings)
-    summary, operations = await svc.spare_cpu(_operations, first, second, settings, known, format)
+    cpu = svc.cpu_for(len(first) + len(second))
+    summary, operations = await cpu(written_out, first, second, settings, known, format)
     delta = schemas.delta(
         summary, endpoint=after.endpoint_uid, ends=(before.uid, after.uid), captured_at=after.captured_at, stored=False
     )
@@ -137,10 +137,10 @@ async def _learned(svc: Services, ends: tuple[End, End], body: bytes, settings: 
     if neighbour is None or before.content in (neighbour, after.content) or len(body) > MOST_LEARNED_FROM:
         return ()
     try:
-        found = await svc.spare_cpu(diff, await contents.read(svc, after.endpoint, neighbour), body, settings)
+        other = await contents.read(svc, after.endpoint, neighbour)
+        return await svc.cpu_for(len(other) + len(body))(keys_found, other, body, settings)
     except (NotFound, DatabaseFailed):  # what is deleted or damaged beside the two costs no comparison of them
         return ()
-    return tuple(sorted(found.found_keys.items()))
 
 
 def _neighbour(tx: Tx, endpoint: int, content: int) -> int | None:
@@ -150,16 +150,3 @@ def _neighbour(tx: Tx, endpoint: int, content: int) -> int | None:
         return None
     beside = contents.before(tx, endpoint, (row.captured_at, row.id)) or contents.after(tx, endpoint, row)
     return None if beside is None else beside.id
-
-
-def _operations(
-    before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys, format: Format
-) -> tuple[Summary, bytes]:
-    difference = diff(before, after, settings, known)
-    if format == "changes":
-        written = encoded(difference)
-    elif format == "merge-patch":
-        written = merge_patch(difference)
-    else:
-        written = json_patch(difference)
-    return summary_of(difference), halves.shown(written)

@@ -7,13 +7,16 @@ opens only files with newer events; when that is too much it is told of a gap.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import msgspec
 
 from delta_server.core import times
-from delta_server.core.errors import Invalid, TooCostly, Unavailable
+from delta_server.core.errors import Invalid, RateLimited, TooCostly, Unavailable
 from delta_server.core.plan import Condition, Every, Field, Filter, Listing, Span
-from delta_server.core.shown_event import ShownEvent, of_lines, shown
+from delta_server.core.shown_event import shown
+from delta_server.features.stream.frames import Frame, framed, frames_of
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import EventLog, Reach
@@ -40,8 +43,8 @@ class Wanted(msgspec.Struct, frozen=True):
     types: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
 
-    def holds(self, event: ShownEvent) -> bool:
-        return (not self.types or event.event_type in self.types) and (not self.sources or event.source in self.sources)
+    def holds(self, frame: Frame) -> bool:
+        return (not self.types or frame.event_type in self.types) and (not self.sources or frame.source in self.sources)
 
     def filters(self) -> list[Filter]:
         fields = {"event_type": self.types, "source": self.sources}
@@ -81,25 +84,35 @@ async def events(
                 yield _END
                 return
             heard = topic.count
-            reach, rows = await svc.db.read(_read_on, svc.eventlog, project, block)
+            reach, blocks = await svc.live.shared.get(
+                (project, block, svc.db.peek(svc.eventlog.reach, project)), partial(_since, svc, project, block)
+            )
             if behind or block < reach.sealed:
-                missed = await _missed(svc, project, wanted, last)
+                missed = await svc.live.shared.get(
+                    (project, wanted, last, reach), partial(_missed, svc, project, wanted, last), keep=False
+                )
                 if missed is None:
                     yield _GAP
                 for piece in _pieces(missed or ()):
                     yield piece
-                behind, block, repeated = False, reach.newest, {seq for seq, _ in missed or ()}
+                behind, block, repeated = False, reach.newest, {frame.seq for frame in missed or ()}
                 last = max([reach.seq, *repeated])
                 continue
-            for number, lines in rows:
+            for number, frames in blocks:
                 block = number
-                read = await _decoded(svc, lines)
-                last = max([last, *(seq for seq, _ in read)])
-                found = [(seq, event) for seq, event in read if seq not in repeated and wanted.holds(event)]
+                last = max([last, *(frame.seq for frame in frames)])
+                found = [frame for frame in frames if frame.seq not in repeated and wanted.holds(frame)]
                 for piece in _pieces(found):
                     yield piece
-            if not rows and not await topic.wait(HEARTBEAT_S, since=heard):
+            if not blocks and not await topic.wait(HEARTBEAT_S, since=heard):
                 yield _HEARTBEAT
+
+
+async def _since(svc: Services, project: int, block: int) -> tuple[Reach, list[tuple[int, list[Frame]]]]:
+    """How far there is what, and the blocks after `block`, some of them. All streams of a project read the same ones
+    at about the same time."""
+    reach, rows = await svc.db.read(_read_on, svc.eventlog, project, block)
+    return reach, [(number, await _frames(svc, lines)) for number, lines in rows]
 
 
 def _read_on(tx: Tx, eventlog: EventLog, project: int, block: int) -> tuple[Reach, list[tuple[int, bytes]]]:
@@ -107,29 +120,35 @@ def _read_on(tx: Tx, eventlog: EventLog, project: int, block: int) -> tuple[Reac
     return eventlog.reach(tx, project), eventlog.since(tx, project, block, BLOCKS_AT_ONCE, BYTES_AT_ONCE)
 
 
-async def _missed(svc: Services, project: int, wanted: Wanted, last: int) -> list[tuple[int, ShownEvent]] | None:
+async def _missed(svc: Services, project: int, wanted: Wanted, last: int) -> list[Frame] | None:
     """What was stored after `last`; None when that is too much."""
     where = Every(tuple(wanted.filters()))
     listing = Listing(_ALL_TIME, where, ascending=True, limit=MISSED_AT_MOST + 1, after_seq=last)
     try:
         answer = await svc.eventlog.query(project, listing)
-    except (TooCostly, Unavailable):  # raised, it would have the client come back in two seconds, for the same again
+    except (TooCostly, RateLimited, Unavailable):  # raised, the client would come back in two seconds, for the same
         return None
     if len(answer.rows) > MISSED_AT_MOST:
         return None
-    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-    return [(row["seq"], shown(row)) for row in sorted(rows, key=lambda row: int(row["seq"]))]
+    return await svc.spare_cpu(_of_rows, answer.columns, answer.rows)
 
 
-async def _decoded(svc: Services, lines: bytes) -> list[tuple[int, ShownEvent]]:
-    return of_lines(lines) if len(lines) <= ON_THE_LOOP_BYTES else await svc.spare_cpu(of_lines, lines)
+def _of_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> list[Frame]:
+    rows = [dict(zip(columns, row, strict=True)) for row in found]
+    return framed([(row["seq"], shown(row)) for row in sorted(rows, key=lambda row: int(row["seq"]))])
 
 
-def _pieces(found: Sequence[tuple[int, ShownEvent]]) -> Iterator[bytes]:
+async def _frames(svc: Services, lines: bytes) -> list[Frame]:
+    if len(lines) <= ON_THE_LOOP_BYTES:
+        return frames_of(lines)
+    return await svc.cpu_for(len(lines))(frames_of, lines)
+
+
+def _pieces(found: Sequence[Frame]) -> Iterator[bytes]:
     """Of about PIECE_BYTES: what the client has not read yet lies in the connection's buffer besides."""
     piece = bytearray()
-    for seq, event in found:
-        piece += b"id: %d\nevent: event\ndata: %b\n\n" % (seq, msgspec.json.encode(event))
+    for frame in found:
+        piece += frame.sent
         if len(piece) >= PIECE_BYTES:
             yield bytes(piece)
             piece.clear()

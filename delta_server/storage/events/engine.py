@@ -216,8 +216,10 @@ class Engine:
                 items.append(work(reading))
             return list(islice(items[0], 1))
 
+        seconds: float = self._seconds
         while True:
-            await self._turns.take(project, seconds=self._seconds)
+            await self._turns.take(project, seconds=seconds, has_begun=bool(items))
+            seconds = STREAM_S  # an answer that is half there does not end because others have come
             found = await self._answer(job, self._submit_query(project, job.step, step), self._seconds)
             if not found:
                 return

@@ -17,7 +17,7 @@ from delta_server.core.ids import parse as parse_id
 from delta_server.core.ids import text as text_id
 from delta_server.core.span import Span
 from delta_server.features.contents import service as contents
-from delta_server.features.deltas import computing, service, store
+from delta_server.features.deltas import computing, service, store, summaries
 from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.deltas.schemas import Delta
 from delta_server.features.deltas.service import Filter
@@ -189,7 +189,7 @@ async def test_a_deleted_endpoint_does_not_hold_up_the_others(services: Services
 async def test_a_fault_with_one_document_is_told_and_stops_no_other(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = computing.summarise
+    good = summaries.summarise
 
     def faulty(before: bytes, after: bytes, settings: Any, known: Any) -> Any:
         if b"poison" in after:
@@ -286,7 +286,7 @@ async def test_damaged_contents_cost_their_own_deltas_only(services: Services) -
         await contents.read(services, endpoint.id, head.id)
 
 
-@pytest.mark.parametrize("place", [(codec, "_decompressor"), (computing, "diff")], ids=["decoding", "comparing"])
+@pytest.mark.parametrize("place", [(codec, "_decompressor"), (summaries, "diff")], ids=["decoding", "comparing"])
 async def test_a_delta_waits_for_memory_and_keeps_no_other_waiting(
     services: Services, monkeypatch: pytest.MonkeyPatch, place: tuple[Any, str]
 ) -> None:
@@ -353,7 +353,7 @@ async def test_an_attempt_at_a_large_delta_is_counted_before_it_begins_and_taken
 ) -> None:
     await _two_large(services)
     computing_it = asyncio.create_task(
-        service.compute_queued(msgspec.structs.replace(services, spare_cpu=_never_ending))
+        service.compute_queued(msgspec.structs.replace(services, processes=_never_ending))
     )
     while services.db.peek(_attempts) != [(1, 1)]:
         await asyncio.sleep(0)
@@ -399,13 +399,13 @@ async def test_deltas_of_one_project_that_take_long_keep_no_other_waiting(servic
     await fill(services, quick, [Version(n, document(n)) for n in (1, 2)])
     began = asyncio.Event()
 
-    async def spare_cpu(fn: Any, *args: Any) -> Any:
+    async def compare(fn: Any, *args: Any) -> Any:
         if len(args[0]) > computing.LARGE_BYTES:
             began.set()
             await asyncio.Event().wait()
         return fn(*args)
 
-    loop = asyncio.create_task(deltas_tasks.compute(msgspec.structs.replace(services, spare_cpu=spare_cpu)))
+    loop = asyncio.create_task(deltas_tasks.compute(msgspec.structs.replace(services, processes=compare)))
     await began.wait()
     await fill(services, quick, [Version(n, document(n)) for n in (3, 4)])
     services.contents_changed.notify()

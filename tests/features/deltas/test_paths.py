@@ -11,7 +11,7 @@ from delta_server.core.blame import same_value
 from delta_server.core.field_filter import parse
 from delta_server.core.span import Span
 from delta_server.features.contents import tasks as contents_tasks
-from delta_server.features.deltas import computing, listing, service
+from delta_server.features.deltas import listing, service, summaries
 from delta_server.features.deltas.service import Filter
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.fields import service as fields
@@ -105,7 +105,7 @@ async def test_a_member_counts_in_each_delta_that_changed_it(services: Services)
 
 
 async def test_patterns_folded_under_their_parents(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(computing, "MAX_SINGLE_FIELDS", 0)
+    monkeypatch.setattr(summaries, "MAX_SINGLE_FIELDS", 0)
     rng = random.Random(3)
     versions = []
     value: dict[str, Any] = {f"a{n}": {f"b{m}": {"c": 0} for m in range(12)} for n in range(40)}

@@ -9,7 +9,7 @@ import pytest
 
 from delta_server.core.life_search import LeafSearch
 from delta_server.core.span import Span
-from delta_server.features.deltas import computing, listing
+from delta_server.features.deltas import computing, listing, summaries
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
@@ -115,7 +115,7 @@ async def test_a_delta_that_failed_is_looked_at(services: Services, monkeypatch:
     versions = records(120)
     endpoint = await timelines.endpoint_named(services, "e")
     await timelines.fill(services, endpoint, versions)
-    summarise, calls = computing.summarise, 0
+    summarise, calls = summaries.summarise, 0
 
     def fails_at_times(*args: Any) -> Any:
         nonlocal calls

@@ -1,0 +1,75 @@
+"""What is stored and what is told of a difference: pure, so that it can be computed in a process of its own."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from delta_server.core import halves, lives, patterns
+from delta_server.core.changes import encoded
+from delta_server.core.diff import Difference, DiffSettings, KnownKeys, diff
+from delta_server.core.patches import json_patch, merge_patch
+from delta_server.features.deltas.rows import TYPES, FieldCount, Note, SchemaChange, Summary
+from delta_server.features.deltas.schemas import Format
+
+MAX_NOTES = 16
+MAX_SINGLE_FIELDS = 1024
+"""Field patterns kept of one delta; past it members of maps are counted together,"""
+MAX_FIELDS = 256
+"""and then, if there are still so many, the deepest patterns under their parents."""
+
+
+def summarise(before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys = ()) -> Summary | None:
+    """What is stored of a difference; None without any."""
+    difference = diff(before, after, settings, known)
+    if difference.kind == "none":
+        return None
+    entries = lives.encoded(lives.of(difference, settings, known))
+    return msgspec.structs.replace(summary_of(difference), lives=entries)
+
+
+def summary_of(difference: Difference) -> Summary:
+    return Summary(
+        kind=difference.kind,
+        added=difference.added,
+        removed=difference.removed,
+        replaced=difference.replaced,
+        moved=difference.moved,
+        similarity=round(difference.similarity, 6),
+        fields=_fields(difference),
+        schema_changes=[SchemaChange(change.op, change.path, change.elements) for change in difference.schema_changes],
+        notes=[Note(note.path, note.message) for note in difference.notes[:MAX_NOTES]],
+        found_keys=difference.found_keys,
+    )
+
+
+def _fields(difference: Difference) -> list[FieldCount]:
+    if difference.has_maps and len(difference.places) <= MAX_SINGLE_FIELDS:
+        return [
+            FieldCount(single.pattern, single.changes, _bits(single.types), single.folded)
+            for single in difference.single_fields()
+        ]
+    counts, types = patterns.fold(difference.fields, MAX_FIELDS), difference.types
+    return [FieldCount(path, count, _bits(types.get(path, ()))) for path, count in sorted(counts.items())]
+
+
+def _bits(types: Iterable[str]) -> int:
+    return sum(1 << TYPES.index(name) for name in types)
+
+
+def written_out(
+    before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys, format: Format
+) -> tuple[Summary, bytes]:
+    """(summary, the operations in `format`)."""
+    difference = diff(before, after, settings, known)
+    if format == "changes":
+        written = encoded(difference)
+    elif format == "merge-patch":
+        written = merge_patch(difference)
+    else:
+        written = json_patch(difference)
+    return summary_of(difference), halves.shown(written)
+
+
+def keys_found(before: bytes, after: bytes, settings: DiffSettings) -> KnownKeys:
+    """The keys of arrays that comparing the two finds."""
+    return tuple(sorted(diff(before, after, settings).found_keys.items()))

@@ -1,0 +1,34 @@
+"""Events as the frames of a stream of server-sent events: pure, so that it can be done in a process of its own."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from delta_server.core.shown_event import ShownEvent, of_lines
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """One event as it is sent, and what streams choose by."""
+
+    seq: int
+    event_type: str
+    source: str | None
+    sent: bytes
+
+
+def framed(events: Sequence[tuple[int, ShownEvent]]) -> list[Frame]:
+    """Frames of (seq, event)."""
+    return [
+        Frame(
+            seq,
+            event.event_type,
+            event.source,
+            b"id: %d\nevent: event\ndata: %b\n\n" % (seq, msgspec.json.encode(event)),
+        )
+        for seq, event in events
+    ]
+
+
+def frames_of(lines: bytes) -> list[Frame]:
+    """Frames of the lines of a hot block."""
+    return framed(of_lines(lines))

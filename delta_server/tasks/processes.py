@@ -1,0 +1,179 @@
+"""Processes for pure work on large documents. In the server itself it would keep the interpreter's lock from everybody
+else for a good part of the time; here it takes a core only while no request wants it (storage/priority.py), the system
+takes back all its memory, and it ends the moment nobody waits for it any more.
+"""
+
+import asyncio
+import subprocess
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+
+from delta_server.core.errors import TooCostly
+from delta_server.storage import child
+from delta_server.storage.transaction import shutting_down
+from delta_server.tasks.pure_worker import ARGUMENT, TOO_LARGE, receive, send
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = structlog.get_logger("delta.processes")
+
+IDLE_S = 60.0
+"""After so long without work a process ends; starting one takes 0.1 s."""
+
+
+class Processes:
+    """At most so many at once, each started when it is needed. Used on the event loop."""
+
+    def __init__(self, most: int) -> None:
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="delta-process")
+        self._idle: list[_Process] = []
+        self._busy: set[_Process] = set()
+        self._closed = False
+
+    async def __call__(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`fn`'s result. `fn` is a function of a module, without effects; it and what it is given and gives are
+        pickled. Its process is killed when the task that waits is cancelled. Raises what `fn` does, TooCostly when the
+        process died of it, Unavailable once closed."""
+        if self._closed:
+            raise shutting_down()
+        process = self._taken()
+        try:
+            future: Future[T] = self._threads.submit(process.call, fn, args, kwargs)
+        except RuntimeError:  # closed, perhaps this very moment
+            raise shutting_down() from None
+        self._busy.add(process)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if not future.cancel():
+                process.kill()
+            raise
+        except EOFError:
+            raise self._died(process) from None
+        finally:
+            self._busy.discard(process)
+            if not future.running():
+                self._leave(process)
+            del future  # an error refers to this frame, and the future to the error
+
+    async def close(self) -> None:
+        """Kill what runs."""
+        self._closed = True
+        processes = [*self._idle, *self._busy]
+        self._idle.clear()
+        for process in processes:
+            process.kill()
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        for process in processes:
+            await asyncio.to_thread(process.reap)
+
+    def _taken(self) -> "_Process":
+        """An idle process that lives, for the system ends some when memory is short; else a new one."""
+        while self._idle:
+            process = self._idle.pop()
+            process.wake()
+            if process.usable:
+                return process
+            self._leave(process)
+        return _Process()
+
+    def _leave(self, process: "_Process") -> None:
+        if process.usable and not self._closed:
+            process.rest(self._idle, self._leave)
+            return
+        process.kill()
+        with suppress(RuntimeError):  # closed: `close` does it
+            self._threads.submit(process.reap)
+
+    def _died(self, process: "_Process") -> Exception:
+        if self._closed:
+            return shutting_down()
+        log.warning("work ended its process", exit_code=process.exit_code)
+        return TooCostly(TOO_LARGE)
+
+
+class _Process:
+    """One process, which a thread at a time talks to."""
+
+    def __init__(self) -> None:
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._killed = False
+        self._worn = False
+        self._resting: asyncio.TimerHandle | None = None
+
+    @property
+    def usable(self) -> bool:
+        return not self._killed and not self._worn and self._popen is not None and self._popen.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        return None if self._popen is None else self._popen.returncode
+
+    def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Blocks. Raises EOFError when the process ended before it answered."""
+        popen = self._started()
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        try:
+            send(popen.stdin, fn, args, kwargs)
+            answer = receive(popen.stdout)
+        except OSError:
+            answer = None
+        if answer is None:
+            self.kill()
+            self.reap()
+            raise EOFError
+        failed, self._worn, value = answer
+        if failed:
+            raise value
+        return value
+
+    def kill(self) -> None:
+        """From any thread, more than once."""
+        with self._lock:
+            self._killed = True
+            if self._popen is not None:
+                self._popen.kill()
+
+    def reap(self) -> None:
+        """Blocks until the process that was killed is gone. Not while a thread talks to it."""
+        if self._popen is not None:
+            with suppress(OSError), self._popen:  # what was not sent yet cannot be
+                self._popen.wait()
+
+    def rest(self, idle: "list[_Process]", leave: Callable[["_Process"], None]) -> None:
+        """Wait among the idle ones for the next call, for a while."""
+        idle.append(self)
+
+        def end() -> None:
+            idle.remove(self)
+            self.kill()
+            leave(self)
+
+        self._resting = asyncio.get_running_loop().call_later(IDLE_S, end)
+
+    def wake(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._killed:
+                raise EOFError
+            if self._popen is None:
+                self._popen = subprocess.Popen(  # noqa: S603 - this program, with a constant argument
+                    [*child.program(), ARGUMENT],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    env=child.environment(),
+                    start_new_session=True,  # Ctrl-C is the server's to answer
+                )
+            return self._popen

@@ -1,0 +1,37 @@
+"""Answers that many want at the same time, made once."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable
+from contextvars import Context
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Shared(Generic[T]):
+    """Keeps the last few answers by key; who asks while one is being made waits for it. What makes an answer goes on
+    when they have left, and an error is told to those who wait, not kept. Used on the event loop only."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._tasks: OrderedDict[Hashable, asyncio.Task[T]] = OrderedDict()
+
+    async def get(self, key: Hashable, make: Callable[[], Coroutine[None, None, T]], *, keep: bool = True) -> T:
+        """The answer that `key` stands for. With `keep` false it is shared only while it is being made."""
+        task = self._tasks.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(make(), context=Context())
+            self._tasks[key] = task
+            task.add_done_callback(lambda ended: self._ended(key, ended, keep))
+        self._tasks.move_to_end(key)
+        return await asyncio.shield(task)
+
+    def _ended(self, key: Hashable, task: asyncio.Task[T], keep: bool) -> None:
+        if not keep or task.cancelled() or task.exception() is not None:
+            del self._tasks[key]
+        while len(self._tasks) > self._most:
+            oldest = next((key for key, task in self._tasks.items() if task.done()), None)
+            if oldest is None:
+                return
+            del self._tasks[oldest]
