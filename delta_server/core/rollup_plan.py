@@ -52,8 +52,9 @@ def kept_days(asked: Mapping[str, int]) -> dict[Width, int]:
 
 LAYERS = tuple((width, part) for width in WIDTHS for part in width.parts)
 
-MERGED_BYTES = 8 << 20
-"""Of a file that others were merged into: it is written again whole for each late event."""
+MERGED_BYTES = 4 << 20
+"""Of a file that others were merged into: it is written again whole for each late event, and for twice as much the
+writer would take more than 50 ms."""
 
 
 class Known(msgspec.Struct, frozen=True, omit_defaults=True):

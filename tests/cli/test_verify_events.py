@@ -134,6 +134,7 @@ def test_one_bit_anywhere_is_noticed_and_named(data_dir: Path, table: str, colum
     assert "1 fault was found" in result.stdout
 
 
+_FIRST_ROLLUP = "(SELECT min(id) FROM rollup)"
 ROWS = {
     "a segment's count": (
         "UPDATE segment SET events_count = 7 WHERE id = 1",
@@ -144,8 +145,11 @@ ROWS = {
     "a segment's types": ("UPDATE segment SET types = '{\"view\": 7}' WHERE id = 1", "does not hold the events"),
     "a block's count": ("UPDATE event_block SET events_count = 7 WHERE project = 1", "does not hold the events"),
     "a segment's file": ("DELETE FROM segment_data WHERE segment = 1", "segment 1 (2026-05-01"),
-    "a rollup's file": ("DELETE FROM rollup_data WHERE rollup = 1", "rollup 1 ("),
-    "a rollup's rows": ("UPDATE rollup SET rows_count = rows_count + 1 WHERE id = 1", "does not hold the rows"),
+    "a rollup's file": (f"DELETE FROM rollup_data WHERE rollup = {_FIRST_ROLLUP}", "project home: rollup "),
+    "a rollup's rows": (
+        f"UPDATE rollup SET rows_count = rows_count + 1 WHERE id = {_FIRST_ROLLUP}",
+        "does not hold the rows",
+    ),
     "events not in the rollups": ("UPDATE segment SET rolled = 1 WHERE id = 2", "count 0 events from"),
     "keys": ("DELETE FROM key_page", "does not hold the"),
 }

@@ -132,3 +132,42 @@ def test_days_are_compared_with_the_calendars_days_before() -> None:
     )
     rows, _ = shaping.rows(query, [], [(at("2026-03-28"), 28), (at("2026-03-29"), 29)])
     assert [(row["time"][:10], row["previous"]["count"]) for row in rows] == [("2026-03-30", 28), ("2026-03-31", 29)]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "plan",
+        "größe",
+        "a b",
+        'with "quotes"',
+        r"back\\slash",
+        "tab\tinside",
+        "\N{GRINNING FACE}",
+        "\N{LINE SEPARATOR}",
+        "</script>",
+    ],
+)
+@pytest.mark.parametrize(
+    "values",
+    [
+        [("pro", 3, 1.5), (None, 0, None), ("x", 1, float("inf"))],
+        [('"', (1 << 64) - 1, 1e300), ("\\", 1, -0.0)],
+        [("pro", 1 << 64, 1.5), ("x", -(1 << 63), 2.5)],
+        [("pro", -(1 << 63) - 1, float("nan"))],
+        [("pro", None, None)],
+        [],
+    ],
+)
+def test_what_is_written_are_the_rows(path: str, values: list[tuple[Any, ...]]) -> None:
+    query = ask(groupBy=[f"data.{path}"], metrics=["sum_duration", "p50_duration"], limit=2)
+    rows, more = shaping.rows(query, values, None)
+    assert shaping.written(query, values, None) == (shaping.encoder.encode(rows), more)
+
+
+def test_what_is_written_has_times_and_what_was_before() -> None:
+    found = [(FIRST, 5, 1.5), (FIRST + HOUR, 6, None)]
+    for query in (by_hour(metrics=["count", "avg_duration"]), by_hour(metrics=["count", "avg_duration"], fill="zero")):
+        for before in (None, [(FIRST - HOUR, 4, 2.5)]):
+            rows, more = shaping.rows(query, found, before)
+            assert shaping.written(query, found, before) == (shaping.encoder.encode(rows), more)

@@ -111,12 +111,12 @@ def _shape(query: Query, answers: Sequence[Answer]) -> Found:
         _refuse_many(first, "fill")
     for other in before:
         _refuse_many(other, "compare")
-    rows, has_more = shaping.rows(query, first.rows, before[0].rows if before else None)
+    rows, has_more = shaping.written(query, first.rows, before[0].rows if before else None)
     estimated = {name for one in answers for name in one.approximate}
     sources = {one.source for one in answers}
     complete_from, complete_to = (_borders(query, [one.whole[end] for one in answers]) for end in (0, 1))
     return Found(
-        shaping.encoder.encode(rows),
+        rows,
         sources.pop() if len(sources) == 1 else "both",
         sum(one.scanned for one in answers),
         {

@@ -37,10 +37,11 @@ class ReadFile:
         return self._at.get(threading.get_ident(), 0)
 
     def read(self, count: int = -1) -> bytes:
-        at = self.tell()
+        thread = threading.get_ident()
+        at = self._at.get(thread, 0)
         left = max(self._pages.size - at, 0)
         data = self._pages.read(at, left if count < 0 else min(count, left))
-        self._at[threading.get_ident()] = at + len(data)
+        self._at[thread] = at + len(data)
         return data
 
     def seekable(self) -> bool:
@@ -50,7 +51,7 @@ class ReadFile:
         return True
 
     def close(self) -> None:
-        self._pages.close()
+        """What it reads from is closed with the snapshot."""
 
 
 class _Onto:
@@ -115,9 +116,7 @@ class EventFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
         return ReadFile(self._pages(path))
 
     def info(self, path: str, **options: Any) -> dict[str, Any]:
-        pages = self._pages(path)
-        pages.close()
-        return {"name": path, "size": pages.size, "type": "file"}
+        return {"name": path, "size": self._pages(path).size, "type": "file"}
 
     def exists(self, path: str, **options: Any) -> bool:
         try:

@@ -17,7 +17,7 @@ from delta_server.core.errors import DeltaError
 from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Row
 from delta_server.storage.events.failures import told
-from delta_server.storage.events.snapshot import Snapshots
+from delta_server.storage.events.snapshots import Snapshots
 from delta_server.storage.priority import starting_behind
 
 COUNTED_EIGHTHS = 7

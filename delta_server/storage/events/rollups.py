@@ -33,8 +33,9 @@ SOON_EVENTS, WAIT_MS = 524_288, 60_000
 their events as they are meanwhile."""
 REST = 4
 """After a round a project rests for so many times as long as it took: what comes in has the processor first."""
-QUIET_MS = 3_600_000
-"""A file that nothing was added to for so long is merged with its neighbours."""
+QUIET_MS = 600_000
+"""A file that nothing was added to for so long is merged with its neighbours, whether or not anything comes in: a chart
+of a month reads one file instead of thirty. At most once in as long a late event costs the writing of a large one."""
 
 
 class ProjectRollups:
@@ -51,7 +52,7 @@ class ProjectRollups:
             "1d": options.rollup_1d_days,
         }
         self._clock = clock
-        self._pauses, self._pauses_of_correcting = Pauses(), Pauses()
+        self._pauses, self._pauses_of_correcting, self._pauses_of_merging = Pauses(), Pauses(), Pauses()
         self._spoilt: set[int] = set()
         """Segments that were found to be damaged."""
         self._spoilt_days: set[tuple[int, int]] = set()
@@ -77,8 +78,8 @@ class ProjectRollups:
             if not everything and not self._is_due(project, segments):
                 break
             events += await self._round_of_whole(project, segments, damage)
-        if events:
-            await self._merge(project, damage)
+        if events or everything or not self._pauses_of_merging.holds(project, self._clock.now_ms()):
+            await self._merge(project, damage, everything=everything)
         damage.tell()
         return events
 
@@ -150,8 +151,10 @@ class ProjectRollups:
         )
         await self._db.write(_store_again, project, made, day)
 
-    async def _merge(self, project: int, damage: Damage) -> None:
-        quiet_ms = self._clock.now_ms() - QUIET_MS
+    async def _merge(self, project: int, damage: Damage, *, everything: bool) -> None:
+        now_ms = self._clock.now_ms()
+        self._pauses_of_merging.begin(project, now_ms, QUIET_MS)
+        quiet_ms = now_ms + 1 if everything else now_ms - QUIET_MS
         for width, part in LAYERS:
             files = await self._db.read(rollup_store.pieces, project, width, part)
             for run in rollup_plan.merges(width, files, quiet_ms):

@@ -35,7 +35,7 @@ class Texts(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
         text = self._texts[path]
-        return ReadFile(Pages(len(text), lambda offset, count: text[offset : offset + count], lambda: None))
+        return ReadFile(Pages(len(text), lambda offset, count: text[offset : offset + count]))
 
     def info(self, path: str, **options: Any) -> dict[str, Any]:
         return {"name": path, "size": len(self._texts[path]), "type": "file"}

@@ -22,7 +22,8 @@ import msgspec
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
 from delta_server.storage.connection import Tuning
 from delta_server.storage.events import failures, sql_check, sql_values, sql_views
-from delta_server.storage.events.snapshot import Snapshot, Snapshots
+from delta_server.storage.events.snapshot import Snapshot
+from delta_server.storage.events.snapshots import Snapshots
 from delta_server.storage.priority import step_back
 
 ARGUMENT = "query-worker"

@@ -180,7 +180,7 @@ def _rollup(reading: Reading, id: int) -> tuple[int, str | None]:
 
 def _decoded(reading: Reading, kind: str, id: int, hash: bytes | None) -> None:
     """Opening it checks its hash; without one all of it is decoded."""
-    reading.snapshot.open(kind, id).close()
+    reading.snapshot.open(kind, id)
     if hash is None:
         reading.rows(f"SELECT count(COLUMNS(*)) FROM {_parquet(reading.snapshot, kind, id)}")
 

@@ -90,6 +90,12 @@ class Rolled(msgspec.Struct, frozen=True):
         """All that waits."""
         await self.log.tend(self.project, seal=True, compact=True)
 
+    async def roll_up(self) -> None:
+        """What waits, and nothing is merged that may be added to."""
+        await self.log.tend(self.project, seal=True)
+        self.clock.advance(rollups.WAIT_MS)
+        await self.log.tend(self.project)
+
     async def query(self, plan: Aggregate) -> Answer:
         return await self.log.query(self.project, plan)
 
@@ -216,11 +222,11 @@ async def test_before_the_epoch(rolled: Rolled) -> None:
 
 async def test_a_late_event_touches_the_files_of_its_time_alone(rolled: Rolled) -> None:
     await rolled.append(made(1, 400))
-    await rolled.roll()
+    await rolled.roll_up()
     before = await rolled.files(HOUR_MS)
     assert len(before) == 3, "a file a day"
     await rolled.append([Event(at=START + DAY_MS + 5, received_at=START_MS, type="view", message_id="late")])
-    await rolled.roll()
+    await rolled.roll_up()
     after = await rolled.files(HOUR_MS)
     assert set(before.values()) == set(after.values())
     [(first, _)] = [after[id] for id in after.keys() - before.keys()]
@@ -246,19 +252,51 @@ async def test_new_segments_wait_a_minute_and_rounds_have_a_rest(
     assert not await waiting(), "enough for a round of their own"
 
 
-async def test_quiet_files_become_one(rolled: Rolled) -> None:
+STRETCHES = {day // 30 for day in range(START // DAY_MS, START // DAY_MS + 3)}
+"""Of the files of hours."""
+
+
+async def test_quiet_files_become_one_whether_or_not_anything_comes_in(rolled: Rolled) -> None:
+    await rolled.append(made(1, 300))
+    await rolled.roll_up()
+    assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (24, 3)
+    rolled.clock.advance(rollups.QUIET_MS + 1)
+    await rolled.log.tend(rolled.project)
+    assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (3, len(STRETCHES))
+    await rolled.append(made(2, 1, first_day=4, days=1))
+    await rolled.roll_up()
+    assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (4, len(STRETCHES) + 1)
+    await rolled.append(made(3, 50))
+    await rolled.roll_up()
+    await rolled.check(PLANS[::5])
+
+
+async def test_what_may_be_added_to_stays_as_it_is(rolled: Rolled) -> None:
+    rolled.clock.time_ms = START + DAY_MS
+    await rolled.append(made(1, 300))
+    await rolled.roll_up()
+    before = await rolled.files(60_000)
+    rolled.clock.advance(rollups.QUIET_MS + 1)
+    await rolled.log.tend(rolled.project)
+    after = await rolled.files(60_000)
+    assert {id for id in before if before[id][1] > START + DAY_MS} <= after.keys(), "days that are not over"
+    assert len(after) == 1 + 16
+
+
+async def test_all_that_are_over_are_merged_when_it_is_asked_for(rolled: Rolled) -> None:
     await rolled.append(made(1, 300))
     await rolled.roll()
-    assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (24, 3)
-    rolled.clock.advance(DAY_MS)
-    await rolled.append(made(2, 1, first_day=4, days=1))
-    await rolled.roll()
-    assert len(await rolled.files(60_000)) == 4, "one for each day, and the new one"
-    stretches = {day // 30 for day in range(START // DAY_MS, START // DAY_MS + 3)}
-    assert len(await rolled.files(HOUR_MS)) == len(stretches) + 1
-    await rolled.append(made(3, 50))
-    await rolled.roll()
+    assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (3, len(STRETCHES))
     await rolled.check(PLANS[::5])
+
+
+async def test_a_damaged_file_of_rollups_is_not_merged_and_others_are(rolled: Rolled) -> None:
+    await rolled.append(made(1, 300))
+    await rolled.roll_up()
+    await rolled.db.write(lambda tx: tx.run("UPDATE rollup_data SET parquet = zeroblob(900) WHERE rollup = 1"))
+    with pytest.raises(DatabaseFailed, match="rollup 1 of events is damaged"):
+        await rolled.log.tend(rolled.project, compact=True)
+    assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (8 + 2, len(STRETCHES))
 
 
 async def test_an_erased_person_is_gone_from_the_rollups(rolled: Rolled) -> None:
@@ -317,7 +355,7 @@ async def test_each_interval_has_its_own_time(rolled: Rolled) -> None:
     await rolled.log.tend(rolled.project)
     assert {first for first, _ in (await rolled.files(60_000)).values()} == set()
     assert {first // DAY_MS for first, _ in (await rolled.files(300_000)).values()} == {START // DAY_MS + 2}
-    assert len(await rolled.files(HOUR_MS)) == 3
+    assert len(await rolled.files(HOUR_MS)) == len(STRETCHES)
     await rolled.keep(Retention(rollups={"1m": 0, "5m": 0}))
     await rolled.append(made(2, 100))
     await rolled.roll()
