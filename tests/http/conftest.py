@@ -24,7 +24,8 @@ async def sample_app(config: Config, clock: FakeClock, monkeypatch: pytest.Monke
         limits=Limits(document_bytes=8 << 20, request_bytes=8 << 20),
         server=msgspec.structs.replace(config.server, trusted_proxies=("127.0.0.1",)),
     )
-    application = delta_app.build(config, clock=clock, tuning=FAST, more_routes=sample.ROUTES)
+    routed = delta_app.routed(config, sample.ROUTES)
+    application = delta_app.build(config, clock=clock, tuning=FAST, litestar=routed)
     async with started(application):
         yield application
 

@@ -107,7 +107,7 @@ def test_a_route_without_a_guard_stops_the_start(config: Config) -> None:
         return name
 
     with pytest.raises(UnguardedRoute, match=r"GET /v1/forgotten/\{\}"):
-        delta_app.build(config, more_routes=[forgotten])
+        delta_app.routed(config, [forgotten])
 
 
 async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
