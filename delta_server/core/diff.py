@@ -18,7 +18,7 @@ from operator import itemgetter
 
 import msgspec
 
-from delta_server.core import align, halves, long_arrays, long_objects, pieces, shapes, slices
+from delta_server.core import align, equal_ends, halves, long_arrays, long_objects, pieces, shapes, slices
 from delta_server.core.diff_settings import DEFAULT, DiffSettings, KnownKeys, Order, Rules, rules, validate
 from delta_server.core.difference import Difference, Kind, Note, SchemaChange
 from delta_server.core.edits import MAX_DEPTH, Edit, Elements, Members, Node
@@ -40,6 +40,8 @@ __all__ = [
     "validate",
 ]
 
+Array = list[msgspec.Raw] | Pieces
+
 MAX_SPLITS = 64
 _SPLIT_ALWAYS_BYTES = 1 << 20
 
@@ -53,6 +55,8 @@ KEPT, NODE, EDIT = 64, 350, 400  # for an element of a changed array, for a chan
 COPIES, COPIES_TIMES = 2, 32
 """A large value is copied so often for what is in it; all copies of values that stand within each other may take so
 many times the larger document: eight levels of the whole of it."""
+
+_NESTED = b"{["
 
 IN_PIECES = "its elements are too many to look for keys and moves: they are compared as a sequence of values"
 TOO_DEEP = "large values are nested too deep in it to be entered: it counts as one replaced value"
@@ -105,12 +109,13 @@ class _Walk:
             self.ignored = True
             return None
         first = old[0]
-        if first != new[0] or first not in (slices.OPEN_OBJECT, slices.OPEN_ARRAY):
+        if first != new[0] or first not in _NESTED:
             return self._compare_scalars(old, new, at, depth)
-        self.budget_bytes -= len(old) + len(new)
+        length, other = len(old), len(new)
+        self.budget_bytes -= length + other
         if depth >= MAX_DEPTH or self.budget_bytes < 0:
             return self._compare_whole(old, new, at, depth)
-        if max(len(old), len(new)) >= LARGE:
+        if length >= LARGE or other >= LARGE:
             return self._compare_nested(old, new, at, depth)
         if first == slices.OPEN_ARRAY:
             return self._compare_arrays(slices.elements(old), slices.elements(new), at, depth + 1)
@@ -129,17 +134,14 @@ class _Walk:
 
     def _compare_large(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two arrays or objects of which it is not known whether their elements or members fit the room."""
-        at_once = pieces.fit_at_once(old, new, self.room)
         if old[0] == slices.OPEN_ARRAY:
             most = self.room // ELEMENT
-            lists = (
-                pieces.elements(old, most, at_once=at_once),
-                pieces.elements(new, most, at_once=at_once),
-            )
+            lists = equal_ends.split(old, new, most) or self._split(old, new, most)
             if isinstance(lists[0], list) and isinstance(lists[1], list):
                 return self._compare_arrays(lists[0], lists[1], at, depth)
             del lists
             return self._compare_long_arrays(old, new, at, depth)
+        at_once = pieces.fit_at_once(old, new, self.room)
         most = self.room // MEMBER
         most_elements = self.room // ELEMENT if at_once and depth == 1 else 0
         before = shapes.few(old, most_elements=most_elements) or pieces.members(old, most, at_once=at_once)
@@ -149,11 +151,18 @@ class _Walk:
         del before, after
         return self._compare_long_objects(old, new, at, depth)
 
+    def _split(self, old: bytes, new: bytes, most: int) -> tuple[Array, Array]:
+        at_once = pieces.fit_at_once(old, new, self.room)
+        return pieces.elements(old, most, at_once=at_once), pieces.elements(new, most, at_once=at_once)
+
     def _compare_scalars(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two scalars, or values of two types."""
         if slices.same_scalar(old, new):
             return None
-        if at is not None and at.tolerance and slices.within(old, new, at.tolerance):
+        if at is None:
+            self.room -= EDIT
+            return Edit(old, new)
+        if at.tolerance and slices.within(old, new, at.tolerance):
             self.ignored = True
             return None
         return self._edit(old, new, at, depth)
@@ -169,7 +178,7 @@ class _Walk:
     def _compare_whole(
         self, old: bytes, new: bytes, at: Rules | None, depth: int, note: str | None = None
     ) -> Node | None:
-        if max(len(old), len(new)) >= LARGE:
+        if len(old) >= LARGE or len(new) >= LARGE:
             is_same = slices.minified(old) == slices.minified(new)
             return None if is_same else self._edit(old, new, at, depth, note)
         if not form(old, at).is_close(form(new, at)):
@@ -187,7 +196,7 @@ class _Walk:
     ) -> Node | None:
         room = self.room
         changed = self._compare_members(before, after, at, depth)
-        return self._members(whole, changed, at, depth, room)
+        return self._members(whole, changed, at, depth, room) if changed else None
 
     def _members(
         self, whole: tuple[bytes, bytes], changed: list[tuple[str, Node]], at: Rules | None, depth: int, room: int
@@ -332,8 +341,8 @@ class _Walk:
 
     def _elements(
         self,
-        before: list[msgspec.Raw] | Pieces,
-        after: list[msgspec.Raw] | Pieces,
+        before: Array,
+        after: Array,
         at: Rules | None,
         depth: int,
         found: align.Alignment,
@@ -371,7 +380,7 @@ class _Walk:
             found.note,
         )
 
-    def _shown(self, after: list[msgspec.Raw] | Pieces, at: Rules | None, depth: int) -> list[msgspec.Raw] | Pieces:
+    def _shown(self, after: Array, at: Rules | None, depth: int) -> Array:
         """The new elements without what is ignored in them."""
         if at is None or not at.ignores_below:
             return after

@@ -5,12 +5,13 @@ STRETCH bytes, each split when it is asked for: other threads have their turn in
 
 Where to cut is guessed from how the elements look, and the decoder proves it: a text between two commas is a valid row
 of elements only if neither comma stands within a string or a nested value. Where the guesses fail the text is followed
-token by token.
+value by value.
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import overload
 
 import msgspec
@@ -39,8 +40,16 @@ _CONTENT = re.compile(rb"[^ \t\r\n]")
 _MARKS = {
     first: re.compile(re.escape(last) + rb"[ \t\r\n]*,") for first, last in ((b"{", b"}"), (b"[", b"]"), (b'"', b'"'))
 }
+_FIRST_NAME = re.compile(rb'[ \t\r\n]*(\{[ \t\r\n]*"[^"\\]{0,100}")')
 _BEFORE_NAME = re.compile(rb',(?=[ \t\r\n]*")')
 _COMMA = re.compile(b",")
+_A_COMMA = ord(",")
+_TRAILING = re.compile(r"trailing characters \(byte ([0-9]+)\)$")
+_decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+class Unsure(Exception):
+    """Where a piece ends is not found by a guess."""
 
 
 def cuts(text: bytes) -> Iterator[tuple[Piece, Split | None]]:
@@ -50,7 +59,7 @@ def cuts(text: bytes) -> Iterator[tuple[Piece, Split | None]]:
     if not _CONTENT.search(text, begin, last):
         return
     while begin < last:
-        end, split = _cut(text, begin, last)
+        end, split = cut(text, begin, last)
         yield (begin, end), split
         begin = end + 1
 
@@ -127,33 +136,46 @@ def has_large_members(text: bytes) -> bool:
     return False
 
 
-def _cut(text: bytes, begin: int, last: int) -> tuple[int, Split | None]:
-    """Where a piece that begins at `begin` ends, and what is in it."""
+def cut(text: bytes, begin: int, last: int, *, follow: bool = True) -> tuple[int, Split | None]:
+    """Where a piece that begins at `begin` ends, and what is in it, None of plain values. Raises Unsure where no guess
+    finds its end and the text is not to be followed, DecodeError where `last` is not the end of a value."""
     target = begin + STRETCH
     if target >= last:
         return last, None if _is_plain(text, begin, last) else _split(text, begin, last)
-    mark = _mark(text, begin)
-    for _ in range(_TRIES):
-        found = mark.search(text, target, min(last, target + STRETCH))
-        if found is None:
-            break
-        end = found.end() - 1
-        if mark is _COMMA and _is_plain(text, begin, end):
-            return end, None
-        try:
-            return end, _split(text, begin, end)
-        except msgspec.DecodeError:
-            target = end + 1
+    for mark in marks(text, begin):
+        at = target
+        for _ in range(_TRIES):
+            found = mark.search(text, at, min(last, target + 2 * STRETCH))
+            if found is None:
+                break
+            end = found.end() - 1
+            if mark is _COMMA and _is_plain(text, begin, end):
+                return end, None
+            try:
+                return end, _split(text, begin, end)
+            except msgspec.DecodeError:
+                at = end + 1
+    if not follow:
+        raise Unsure
     end = _followed(text, begin, last)
     return end, _split(text, begin, end)
 
 
-def _mark(text: bytes, begin: int) -> re.Pattern[bytes]:
+def marks(text: bytes, begin: int) -> Iterator[re.Pattern[bytes]]:
+    """How the end of an element may look: objects mostly begin with the same name, others than those within them."""
     if text[0] == slices.OPEN_OBJECT:
-        return _BEFORE_NAME
+        yield _BEFORE_NAME
+        return
+    if first := _FIRST_NAME.match(text, begin):
+        yield _before(first[1])
     found = _CONTENT.search(text, begin)
     assert found is not None
-    return _MARKS.get(found[0], _COMMA)
+    yield _MARKS.get(found[0], _COMMA)
+
+
+@lru_cache(maxsize=64)
+def _before(first: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"\}[ \t\r\n]*,(?=[ \t\r\n]*" + re.escape(first) + b")")
 
 
 def _is_plain(text: bytes, begin: int, end: int) -> bool:
@@ -163,19 +185,33 @@ def _is_plain(text: bytes, begin: int, end: int) -> bool:
 
 def _followed(text: bytes, begin: int, last: int) -> int:
     """The first comma behind STRETCH bytes that stands in no string and no nested value, else the end."""
-    depth, target = 0, begin + STRETCH
-    for token in _TOKEN.finditer(text, begin, last):
-        at = token.start()
-        if token.end() > at + 1:
-            continue
-        first = text[at]
-        if first in b"[{":
-            depth += 1
-        elif first in b"]}":
-            depth -= 1
-        elif not depth and at >= target:
-            return at
+    at, target, view = begin, begin + STRETCH, memoryview(text)[:last]
+    while at < last:
+        for token in _TOKEN.finditer(text, at, last):
+            start = at = token.start()
+            if token.end() > start + 1:
+                continue
+            if text[start] in b"[{":
+                at = _end(view, start)
+                break
+            if text[start] == _A_COMMA and start >= target:
+                return start
+        else:
+            break
     return last
+
+
+def _end(view: memoryview, start: int) -> int:
+    """Where a value ends: the decoder skips it and tells where it went on, which is ten times as fast as to follow it.
+    Raises DecodeError where it does not end."""
+    try:
+        _decode_raw(view[start:])
+    except msgspec.DecodeError as error:
+        found = _TRAILING.search(str(error))
+        if found is None:
+            raise
+        return start + int(found[1]) - 1
+    return len(view)
 
 
 def _split(text: bytes, begin: int, end: int) -> Split:
