@@ -4,7 +4,6 @@ No answer is a failure of the server, each is as it is described, and what the d
 requests are the same each time; DELTA_FUZZ=10 makes ten times as many.
 """
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,9 +18,10 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
 from tests.conftest import bearer
+from tests.often import FUZZ
 from tests.server_process import run, serving
 
-EXAMPLES = 5 * int(os.environ.get("DELTA_FUZZ", "1"))
+EXAMPLES = 5 * FUZZ
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,

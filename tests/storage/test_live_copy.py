@@ -14,6 +14,7 @@ from delta_server.core.errors import DeltaError
 from delta_server.storage import live_copy
 from delta_server.storage.connection import Tuning, open_reader, open_writer
 from delta_server.storage.live_copy import LiveCopy
+from tests.often import seeds
 
 ITEMS = 300
 LOG_BYTES = 64 << 10
@@ -100,7 +101,7 @@ def check(copy: Path, written: Written, *, at_least: int) -> None:
     assert rows == written.state(commits)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_a_copy_beside_all_kinds_of_writes_is_one_state(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
