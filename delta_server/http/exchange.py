@@ -88,7 +88,8 @@ class Exchange:
         self.bytes_out = 0
         self.origin_headers = cors.SAME_ORIGIN
         """Which sites may have the answer; the gate widens it (cors.py)."""
-        self._head = method == "HEAD"
+        self.is_head = method == "HEAD"
+        """Only how the answer begins is wanted; handlers see a GET."""
         self._headers = headers
         self._receive = receive
         self._send = send
@@ -198,14 +199,18 @@ class Exchange:
 
     async def _send_body(self, message: Message) -> None:
         body, more = message.get("body", b""), message.get("more_body", False)
+        if self.is_head:
+            if self._started:
+                return
+            more = False  # a streamed answer ends here: the server says "disconnected" to whoever still makes it
         if not self._started:
-            if not self._head and len(body) > COUNTED_ANSWER_BYTES:
+            if not self.is_head and len(body) > COUNTED_ANSWER_BYTES:
                 self._answer_share = Share(self._budgets.answers, self._owner)
                 self._answer_share.take(len(body))
             body = await self._begin(body, more=more)
         elif self._compressor is not None:
             body = await self._compressed(self._compressor, body, more=more)
-        if self._head:
+        if self.is_head:
             body = b""
         self.bytes_out += len(body)
         if body or not more:
@@ -259,7 +264,8 @@ class Exchange:
 
     async def _encoded(self, headers: Headers, body: bytes, *, more: bool) -> tuple[Headers, bytes]:
         encoding = encodings.answer_encoding(self._headers.get(b"accept-encoding", b""))
-        if encoding is None or self._head or self.status in _BODILESS or (not more and len(body) < SMALLEST_COMPRESSED):
+        is_small = not more and len(body) < SMALLEST_COMPRESSED
+        if encoding is None or self.is_head or self.status in _BODILESS or is_small:
             return headers, body
         headers = [(name, value) for name, value in map(_weaken, headers) if name.lower() != b"content-length"]
         headers.append((b"content-encoding", encoding.encode()))

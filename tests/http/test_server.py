@@ -5,6 +5,7 @@ import gzip
 import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -96,6 +97,23 @@ async def test_a_whole_exchange(served: Served) -> None:
         assert (head.status_code, head.content, int(head.headers["content-length"]) > 0) == (200, b"", True)
         after = await client.get("/healthz")  # on the same connection: HEAD left nothing in it
         assert after.json()["status"] == "ok"
+
+
+@pytest.mark.parametrize("path", ["/v1/stream", "/v1/export/events", "/v1/backup"])
+async def test_the_head_of_a_streamed_answer_is_all_that_is_made_of_it(
+    served: Served, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    services = served.application.services
+    monkeypatch.setattr(services.backups, "_database", Path("/nowhere/delta.db"))  # one that is made after all fails
+    key = served.keys.account if path == "/v1/backup" else served.keys.project
+    request = f"{path} HTTP/1.1\r\nhost: d\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
+    answer = await served.raw(f"HEAD {request}".encode())
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n\r\n")
+    assert answer.count(b"\r\n\r\n") == 1
+    async with asyncio.timeout(30):
+        while services.live.open:
+            await asyncio.sleep(0)
 
 
 async def test_a_body_too_large_is_refused_before_it_is_sent(served: Served) -> None:
