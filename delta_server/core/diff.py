@@ -135,12 +135,25 @@ class _Walk:
     def _compare_large(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two arrays or objects of which it is not known whether their elements or members fit the room."""
         if old[0] == slices.OPEN_ARRAY:
-            most = self.room // ELEMENT
-            lists = equal_ends.split(old, new, most) or self._split(old, new, most)
-            if isinstance(lists[0], list) and isinstance(lists[1], list):
-                return self._compare_arrays(lists[0], lists[1], at, depth)
-            del lists
+            before, after = self._split(old, new)
+            if isinstance(before, list) and isinstance(after, list):
+                return self._compare_arrays(before, after, at, depth)
+            del before, after
             return self._compare_long_arrays(old, new, at, depth)
+        return self._compare_large_objects(old, new, at, depth)
+
+    def _split(self, old: bytes, new: bytes) -> tuple[Array | None, Array | None]:
+        """The elements of two large arrays, None where they are too many."""
+        most = self.room // ELEMENT
+        try:
+            if lists := equal_ends.split(old, new, most):
+                return lists
+        except equal_ends.TooMany:
+            return None, None
+        at_once = pieces.fit_at_once(old, new, self.room)
+        return pieces.elements(old, most, at_once=at_once), pieces.elements(new, most, at_once=at_once)
+
+    def _compare_large_objects(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         at_once = pieces.fit_at_once(old, new, self.room)
         most = self.room // MEMBER
         most_elements = self.room // ELEMENT if at_once and depth == 1 else 0
@@ -150,10 +163,6 @@ class _Walk:
             return self._compare_objects((old, new), before, after, at, depth)
         del before, after
         return self._compare_long_objects(old, new, at, depth)
-
-    def _split(self, old: bytes, new: bytes, most: int) -> tuple[Array, Array]:
-        at_once = pieces.fit_at_once(old, new, self.room)
-        return pieces.elements(old, most, at_once=at_once), pieces.elements(new, most, at_once=at_once)
 
     def _compare_scalars(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two scalars, or values of two types."""

@@ -16,13 +16,17 @@ from delta_server.core.pieces import Unsure
 Elements = list[msgspec.Raw]
 
 
+class TooMany(Exception):
+    """One of the arrays has more elements than was asked for."""
+
+
 class _Head(NamedTuple):
     elements: Elements
     end: int  # where what follows begins, in both texts
 
 
 def split(old: bytes, new: bytes, most: int) -> tuple[Elements, Elements] | None:
-    """The elements of both; None where either has more than `most`, or where the guesses fail."""
+    """The elements of both; None where the guesses fail. Raises TooMany where either has more than `most`."""
     last = old.rindex(b"]")
     try:
         head = _head(old, new, min(last, new.rindex(b"]")), most)
@@ -35,7 +39,8 @@ def split(old: bytes, new: bytes, most: int) -> tuple[Elements, Elements] | None
 
 
 def _behind(head: _Head, old: bytes, new: bytes, tail_at: int, most: int) -> tuple[Elements, Elements]:
-    """All elements, where those behind the comma at `tail_at` of `old` are the same. Raises Unsure, DecodeError."""
+    """All elements, where those behind the comma at `tail_at` of `old` are the same. Raises Unsure, DecodeError,
+    TooMany."""
     last = old.rindex(b"]")
     new_end = tail_at + len(new) - len(old) if tail_at < last else new.rindex(b"]")
     before, after = _row(old, head.end, tail_at, most), _row(new, head.end, new_end, most)
@@ -44,7 +49,7 @@ def _behind(head: _Head, old: bytes, new: bytes, tail_at: int, most: int) -> tup
 
 
 def _head(old: bytes, new: bytes, last: int, most: int) -> _Head:
-    """The elements before the first piece that differs. Raises Unsure."""
+    """The elements before the first piece that differs. Raises Unsure, TooMany."""
     begin, view, stretch = 1, memoryview(old), pieces.STRETCH
     found: Elements = []
     while begin + stretch < last and new.startswith(view[begin : begin + stretch], begin):
@@ -71,7 +76,7 @@ def _tail(old: bytes, new: bytes, begin: int, last: int) -> int:
 
 
 def _row(text: bytes, begin: int, last: int, most: int) -> Elements:
-    """The elements in a part of an array. Raises Unsure, DecodeError."""
+    """The elements in a part of an array. Raises Unsure, DecodeError, TooMany."""
     found: Elements = []
     while begin < last:
         end, row = _piece(text, begin, last, most - len(found))
@@ -81,11 +86,11 @@ def _row(text: bytes, begin: int, last: int, most: int) -> Elements:
 
 
 def _piece(text: bytes, begin: int, last: int, most: int) -> tuple[int, Elements]:
-    """Where a piece ends, and its elements, `most` at most. Raises Unsure, DecodeError."""
+    """Where a piece ends, and its elements, `most` at most. Raises Unsure, DecodeError, TooMany."""
     end, row = pieces.cut(text, begin, last, follow=False)
     if row is None and text.count(b",", begin, end) < most:
         row = slices.elements(b"[%b]" % text[begin:end])
     if row is None or len(row) > most:
-        raise Unsure
+        raise TooMany
     assert isinstance(row, list)
     return end, row

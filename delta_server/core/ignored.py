@@ -2,7 +2,7 @@
 
 import msgspec
 
-from delta_server.core import slices
+from delta_server.core import pieces, slices
 from delta_server.core.diff_settings import Rules
 from delta_server.core.edits import MAX_DEPTH
 
@@ -10,7 +10,7 @@ from delta_server.core.edits import MAX_DEPTH
 def without(raw: bytes, rules: Rules | None, depth: int) -> bytes:
     """`raw`, which stands `depth` levels deep, less what `rules` (those at its place) ignore.
 
-    A value with nothing ignored keeps its bytes. Below MAX_DEPTH nothing is taken out.
+    A value with nothing ignored keeps its bytes. Below MAX_DEPTH nothing is taken out. A large one is read in pieces.
     """
     if rules is None or not rules.ignores_below or depth >= MAX_DEPTH:
         return raw
@@ -22,18 +22,22 @@ def without(raw: bytes, rules: Rules | None, depth: int) -> bytes:
 
 
 def _object_without(raw: bytes, rules: Rules, depth: int) -> bytes:
-    kept: dict[str, msgspec.Raw] = {}
+    parts: list[bytes] = []
     changed = False
-    for name, member in slices.members(raw).items():
-        below = rules.member(name)
-        if below is not None and below.ignored:
-            changed = True
-            continue
-        value = bytes(member)
-        less = without(value, below, depth)
-        changed = changed or less is not value
-        kept[name] = msgspec.Raw(less)
-    return msgspec.json.encode(kept) if changed else raw
+    for members in pieces.member_runs(raw):
+        kept: dict[str, msgspec.Raw] = {}
+        for name, member in members.items():
+            below = rules.member(name)
+            if below is not None and below.ignored:
+                changed = True
+                continue
+            value = bytes(member)
+            less = without(value, below, depth)
+            changed = changed or less is not value
+            kept[name] = msgspec.Raw(less)
+        if kept:
+            parts.append(msgspec.json.encode(kept)[1:-1])
+    return b"{%b}" % b",".join(parts) if changed else raw
 
 
 def _array_without(raw: bytes, rules: Rules | None, depth: int) -> bytes:
@@ -41,11 +45,17 @@ def _array_without(raw: bytes, rules: Rules | None, depth: int) -> bytes:
         return raw
     if rules.ignored:
         return b"[]"
-    kept: list[bytes] = []
+    parts: list[bytes] = []
     changed = False
-    for element in slices.elements(raw):
-        value = bytes(element)
-        less = without(value, rules, depth)
-        changed = changed or less is not value
-        kept.append(less)
-    return b"[" + b",".join(kept) + b"]" if changed else raw
+    for elements in pieces.element_runs(raw):
+        if isinstance(elements, bytes):
+            parts.append(elements)
+            continue
+        kept: list[bytes] = []
+        for element in elements:
+            value = bytes(element)
+            less = without(value, rules, depth)
+            changed = changed or less is not value
+            kept.append(less)
+        parts.append(b",".join(kept))
+    return b"[%b]" % b",".join(parts) if changed else raw

@@ -19,7 +19,7 @@ from delta_server.core import edit_distance, slices
 from delta_server.core.diff_settings import Rules
 from delta_server.core.edit_distance import Block
 from delta_server.core.forms import form
-from delta_server.core.pieces import Pieces
+from delta_server.core.pieces import Pieces, equal_ends
 
 MOST_VALUES = 20_000  # that have a character of their own
 _FIRST_CODE = 2  # those below stand for what is on one side alone
@@ -30,13 +30,22 @@ _TWO_NOTATIONS = re.compile(rb"\.[0-9]*0(?![0-9])|[0-9][eE]|-0(?![0-9.])|\\")
 Run = tuple[int, int, int, int]
 """A stretch of the old array, and the one of the new array that stands in its place: begin and end of both."""
 
+Part = tuple[Pieces, int, int]
+"""Elements of an array: where they begin and end."""
+
 
 def differing(before: Pieces, after: Pieces) -> Iterator[Run]:
     """The runs that are not surely equal, in order: their places are compared one by one, what a side has more is
-    removed or added."""
-    a, b, is_sure = _coded(before, after)
-    i = j = 0
+    removed or added.
+
+    The same bytes behind a comma, to the end, are the same elements: behind another comma a string or a nested value
+    would not end where the array does.
+    """
+    head, tail = before.within(*equal_ends(before.text, after.text))
+    a, b, is_sure = _coded((before, head, len(before) - tail), (after, head, len(after) - tail))
+    i = j = head
     for x, y, length in [*edit_distance.runs(a, b), (len(a), len(b), 0)]:
+        x, y = head + x, head + y
         if i < x or j < y:
             yield i, x, j, y
         if not is_sure:
@@ -78,7 +87,12 @@ def _sum(text: bytes, rules: Rules | None) -> tuple[int, int]:
     return len(side), total
 
 
-def _coded(before: Pieces, after: Pieces) -> tuple[str, str, bool]:
+def _values(part: Part) -> Iterator[list[bytes]]:
+    side, begin, end = part
+    return side.between(begin, end)
+
+
+def _coded(before: Part, after: Part) -> tuple[str, str, bool]:
     """Both as strings, and whether equal characters are equal values."""
     codes: dict[bytes, str] = {}
     by_value = [_by_value(side, codes) for side in (before, after)]
@@ -87,10 +101,10 @@ def _coded(before: Pieces, after: Pieces) -> tuple[str, str, bool]:
     return _by_checksum(before), _by_checksum(after), False
 
 
-def _by_value(side: Pieces, codes: dict[bytes, str]) -> str | None:
+def _by_value(side: Part, codes: dict[bytes, str]) -> str | None:
     """A character for each value, those of equal values the same; None where they are too many."""
     found: list[str] = []
-    for values in side.between(0, len(side)):
+    for values in _values(side):
         for value in set(values).difference(codes):
             known = codes.setdefault(slices.canonical(value), chr(_FIRST_CODE + len(codes)))
             codes[value] = known
@@ -100,9 +114,9 @@ def _by_value(side: Pieces, codes: dict[bytes, str]) -> str | None:
     return "".join(found)
 
 
-def _by_checksum(side: Pieces) -> str:
+def _by_checksum(side: Part) -> str:
     found: list[str] = []
-    for values in side.between(0, len(side)):
+    for values in _values(side):
         if any(map(_TWO_NOTATIONS.search, values)):
             values = [slices.canonical(value) if _TWO_NOTATIONS.search(value) else value for value in values]
         sums = array("I", map(zlib.crc32, values))

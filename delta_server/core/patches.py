@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import msgspec
 
-from delta_server.core import pointer, slices
+from delta_server.core import pieces, pointer, slices
 from delta_server.core.difference import Difference
 from delta_server.core.edits import Edit, Elements, Members, Node
 from delta_server.core.errors import Invalid
@@ -14,6 +14,7 @@ from delta_server.core.shapes import slice_of
 
 _LEAST_OPERATION = len(b'{"op":"remove","path":""},')
 _LEAST_REPLACE = len(b'{"op":"replace","path":"","value":}')
+_SURELY_ONE = 10_000  # nulls in an object: one is surely not of a name that comes again with another value
 _LEAST_SHRINKING = 4  # removing whitespace is tried for a `replace` if the operations exceed this part of the value
 
 
@@ -219,14 +220,23 @@ def _merged_value(edit: Edit, path: str) -> bytes:
 
 def _null_inside(raw: bytes, path: str) -> str | None:
     """The path of a null member reached through objects only, None if there is none: arrays stay as they are."""
-    stack = [(path, raw)] if b"null" in raw else []
+    stack = [(path, raw)] if raw[0] == slices.OPEN_OBJECT and b"null" in raw else []
     while stack:
         place, value = stack.pop()
-        if value[0] != slices.OPEN_OBJECT:
-            continue
-        for name, member in slices.members(value).items():
-            inner = f"{place}/{pointer.escape(name)}"
-            if bytes(member) == b"null":
-                return inner
-            stack.append((inner, bytes(member)))
+        nulls: dict[str, None] = {}
+        objects: dict[str, bytes] = {}
+        for members in pieces.member_runs(value):
+            for name, member in members.items():
+                nulls.pop(name, None)
+                objects.pop(name, None)
+                inner = bytes(member)
+                if inner == b"null":
+                    nulls[name] = None
+                elif inner[0] == slices.OPEN_OBJECT and b"null" in inner:
+                    objects[name] = inner
+            if len(nulls) > _SURELY_ONE:
+                break
+        if nulls:
+            return f"{place}/{pointer.escape(next(iter(nulls)))}"
+        stack += [(f"{place}/{pointer.escape(name)}", inner) for name, inner in objects.items()]
     return None

@@ -9,9 +9,10 @@ value by value.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import overload
 
 import msgspec
@@ -41,6 +42,7 @@ _MARKS = {
     first: re.compile(re.escape(last) + rb"[ \t\r\n]*,") for first, last in ((b"{", b"}"), (b"[", b"]"), (b'"', b'"'))
 }
 _FIRST_NAME = re.compile(rb'[ \t\r\n]*(\{[ \t\r\n]*"[^"\\]{0,100}")')
+_FIRST_VALUE = re.compile(rb'[ \t\r\n]*"[^"\\]{0,200}"[ \t\r\n]*:[ \t\r\n]*(\{[ \t\r\n]*"[^"\\]{0,100}"|\[)')
 _BEFORE_NAME = re.compile(rb',(?=[ \t\r\n]*")')
 _COMMA = re.compile(b",")
 _A_COMMA = ord(",")
@@ -64,6 +66,26 @@ def cuts(text: bytes) -> Iterator[tuple[Piece, Split | None]]:
         begin = end + 1
 
 
+def element_runs(text: bytes) -> Iterator[list[msgspec.Raw] | bytes]:
+    """The elements of an array, those of a large one piece by piece: the text of plain ones."""
+    if len(text) < LARGE:
+        yield slices.elements(text)
+        return
+    for (begin, end), split in cuts(text):
+        assert not isinstance(split, dict)
+        yield text[begin:end] if split is None else split
+
+
+def member_runs(text: bytes) -> Iterator[dict[str, msgspec.Raw]]:
+    """The members of an object, those of a large one piece by piece: a name may come again, and the last counts."""
+    if len(text) < LARGE:
+        yield slices.members(text)
+        return
+    for _, split in cuts(text):
+        assert isinstance(split, dict)
+        yield split
+
+
 def fit_at_once(old: bytes, new: bytes, room: int) -> bool:
     """Whether what is in either can be split at once, even if each of its commas parts two elements. In what is equal
     at both ends they are counted once."""
@@ -75,6 +97,13 @@ def fit_at_once(old: bytes, new: bytes, room: int) -> bool:
     commas = old.count(b",")
     if commas >= most:
         return False
+    head, tail = equal_ends(old, new)
+    return commas + new.count(b",", head, len(new) - tail) < most
+
+
+def equal_ends(old: bytes, new: bytes) -> tuple[int, int]:
+    """How many bytes are the same at the head and at the tail: at least, in steps of STRETCH, and not more than there
+    are."""
     view, shorter = memoryview(old), min(len(old), len(new))
     head = tail = 0
     while head < shorter and new.startswith(view[head : head + STRETCH], head):
@@ -83,7 +112,7 @@ def fit_at_once(old: bytes, new: bytes, room: int) -> bool:
         view[len(old) - tail - STRETCH : len(old) - tail], 0, len(new) - tail
     ):
         tail += STRETCH
-    return commas + new.count(b",", head, len(new) - tail) < most
+    return head, tail
 
 
 def elements(text: bytes, most: int, *, at_once: bool) -> "list[msgspec.Raw] | Pieces":
@@ -116,8 +145,7 @@ def members(text: bytes, most: int, *, at_once: bool) -> dict[str, msgspec.Raw] 
     if at_once and text.count(b":") <= _COLONS * most:
         found = slices.members(text)
         return found if len(found) <= most else None
-    for _, split in cuts(text):
-        assert isinstance(split, dict)
+    for split in member_runs(text):
         found |= split
         if len(found) > most:
             return None
@@ -162,8 +190,11 @@ def cut(text: bytes, begin: int, last: int, *, follow: bool = True) -> tuple[int
 
 
 def marks(text: bytes, begin: int) -> Iterator[re.Pattern[bytes]]:
-    """How the end of an element may look: objects mostly begin with the same name, others than those within them."""
+    """How the end of an element or member may look: objects mostly begin with the same name, others than those in
+    them."""
     if text[0] == slices.OPEN_OBJECT:
+        if first := _FIRST_VALUE.match(text, begin):
+            yield _before_member(first[1])
         yield _BEFORE_NAME
         return
     if first := _FIRST_NAME.match(text, begin):
@@ -176,6 +207,12 @@ def marks(text: bytes, begin: int) -> Iterator[re.Pattern[bytes]]:
 @lru_cache(maxsize=64)
 def _before(first: bytes) -> re.Pattern[bytes]:
     return re.compile(rb"\}[ \t\r\n]*,(?=[ \t\r\n]*" + re.escape(first) + b")")
+
+
+@lru_cache(maxsize=64)
+def _before_member(first: bytes) -> re.Pattern[bytes]:
+    last = rb"\}" if first[:1] == b"{" else rb"\]"
+    return re.compile(last + rb'[ \t\r\n]*,(?=[ \t\r\n]*"[^"\\]{0,200}"[ \t\r\n]*:[ \t\r\n]*' + re.escape(first) + b")")
 
 
 def _is_plain(text: bytes, begin: int, end: int) -> bool:
@@ -245,6 +282,14 @@ class Pieces(Sequence[msgspec.Raw]):
             return [self[each] for each in range(*place.indices(self._length))]
         number = bisect_right(self._first, place) - 1
         return msgspec.Raw(self._values(number)[place - self._first[number]])
+
+    def within(self, head: int, tail: int) -> tuple[int, int]:
+        """How many elements stand in whole pieces of the first `head` bytes, with the comma behind, and of the last
+        `tail` bytes, with the comma before."""
+        first = [*self._first, self._length]
+        behind = bisect_left(self._pieces, head, key=itemgetter(1))
+        tail_at = bisect_right(self._pieces, len(self.text) - tail, key=itemgetter(0))
+        return first[behind], self._length - first[max(behind, tail_at)]
 
     def between(self, begin: int, end: int) -> Iterator[list[bytes]]:
         """The elements from `begin` to `end`, piece by piece."""

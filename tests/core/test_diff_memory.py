@@ -84,9 +84,20 @@ SHAPES: list[tuple[str, Callable[[Random], bytes]]] = [
 
 @pytest.mark.parametrize("make", [make for _, make in SHAPES], ids=[name for name, _ in SHAPES])
 def test_the_memory_of_a_comparison_is_bounded(tmp_path: Path, make: Callable[[Random], bytes]) -> None:
-    paths = [tmp_path / "before", tmp_path / "after"]
-    for seed, path in enumerate(paths):
-        path.write_bytes(make(Random(seed)))
-    size = max(path.stat().st_size for path in paths)
-    run = subprocess.run([sys.executable, "-c", CHILD, *paths, str(TIMES * size)], capture_output=True, text=True)
+    assert_bounded(tmp_path, make(Random(0)), make(Random(1)))
+
+
+@pytest.mark.parametrize("make", [make for _, make in SHAPES], ids=[name for name, _ in SHAPES])
+def test_the_memory_of_one_more_value_is_bounded(tmp_path: Path, make: Callable[[Random], bytes]) -> None:
+    before = make(Random(0))
+    more = b'{"more":1,' if before.startswith(b"{") else b"[1,"
+    assert_bounded(tmp_path, before, more + before[1:])
+
+
+def assert_bounded(directory: Path, before: bytes, after: bytes) -> None:
+    paths = [directory / "before", directory / "after"]
+    for path, document in zip(paths, (before, after), strict=True):
+        path.write_bytes(document)
+    most = TIMES * max(len(before), len(after))
+    run = subprocess.run([sys.executable, "-c", CHILD, *paths, str(most)], capture_output=True, text=True)
     assert (run.stdout.strip(), run.stderr) == ("content", "")

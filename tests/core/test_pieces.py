@@ -91,3 +91,18 @@ def test_what_may_be_split_at_once(monkeypatch: pytest.MonkeyPatch, old: bytes, 
     for stretch in range(1, 12):
         monkeypatch.setattr(pieces, "STRETCH", stretch)
         assert pieces.fit_at_once(old, new, 4 * pieces.SPLIT) is fits
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 40))
+def test_elements_at_equal_ends_are_equal(chance: Random, stretch: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pieces, "STRETCH", stretch)
+        values = [documents.value(chance, 3) for _ in range(chance.randrange(30))]
+        changed = [*values[: len(values) // 2], chance.choice(["a", [1], values]), *values[len(values) // 2 + 1 :]]
+        old, new = (json.dumps(side).encode() for side in chance.choice([(values, changed), (values, [values])]))
+        head, tail = Pieces(old).within(*pieces.equal_ends(old, new))
+        before, after = (list(map(bytes, slices.elements(text))) for text in (old, new))
+        assert head + tail <= min(len(before), len(after))
+        assert before[:head] == after[:head]
+        assert before[len(before) - tail :] == after[len(after) - tail :]
