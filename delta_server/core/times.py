@@ -9,6 +9,8 @@ EARLIEST_MS = -62135596800000  # year 1, the first Python and RFC 3339 can write
 LATEST_MS = 253402300799999  # the end of year 9999
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_OF_NO_ZONE = datetime(1970, 1, 1)
+"""To write a time out with its zone takes half as long again."""
 _MILLISECOND = timedelta(milliseconds=1)
 _AGE = re.compile(r"([0-9]{1,9})(ms|s|m|h|d|w)")
 DAY_MS = 86_400_000
@@ -21,7 +23,7 @@ _LOST_PLUS = re.compile(r".*[T ][0-9:.]{4,} [0-9]{2}:?[0-9]{2}")
 
 def format(time_ms: int) -> str:
     """`2026-05-01T12:00:00.000Z`."""
-    return (_EPOCH + time_ms * _MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (_EPOCH_OF_NO_ZONE + time_ms * _MILLISECOND).isoformat(timespec="milliseconds") + "Z"
 
 
 def parse(text: str, *, field: str) -> int:
