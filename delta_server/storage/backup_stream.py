@@ -106,5 +106,4 @@ async def _started(database: Path, wal_bytes: int) -> Process:
         stdout=PIPE,
         stderr=PIPE,
         env=child.environment(),
-        start_new_session=True,  # Ctrl-C is the server's to answer
     )

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from delta_server.core.errors import DeltaError
+from delta_server.storage import child
 from delta_server.storage.backup import back_up_into
 
 ARGUMENT = "backup-worker"
@@ -17,6 +18,7 @@ ARGUMENT = "backup-worker"
 
 
 def main(database: str, wal_bytes: str) -> None:
+    child.begin()
     try:
         with os.fdopen(1, "wb", closefd=False) as out:
             back_up_into(Path(database), out, progress=lambda _what, _done, _of: None, wal_bytes=int(wal_bytes))

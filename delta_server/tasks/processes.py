@@ -174,6 +174,5 @@ class _Process:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env=child.environment(),
-                    start_new_session=True,  # Ctrl-C is the server's to answer
                 )
             return self._popen

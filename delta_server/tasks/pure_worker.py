@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from delta_server.core.errors import DeltaError, TooCostly
+from delta_server.storage import child
 from delta_server.storage.priority import step_back
 
 ARGUMENT = "pure-worker"
@@ -30,6 +31,7 @@ TOO_LARGE = "this takes more memory than it may: ask for less, for example a par
 
 def main() -> None:
     """Serve calls until stdin ends."""
+    child.begin()
     step_back()
     threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")

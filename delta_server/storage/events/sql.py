@@ -178,7 +178,6 @@ class _Worker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=child.environment(),
-            start_new_session=True,  # Ctrl-C is the server's to answer
         )
         try:
             async with asyncio.timeout(_START_S):

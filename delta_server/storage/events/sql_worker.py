@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
+from delta_server.storage import child
 from delta_server.storage.connection import Tuning
 from delta_server.storage.events import failures, sql_check, sql_values, sql_views
 from delta_server.storage.events.snapshot import Snapshot
@@ -67,6 +68,7 @@ class Answered(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Serve requests until stdin ends."""
+    child.begin()
     step_back()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may come out
