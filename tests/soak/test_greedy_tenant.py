@@ -95,7 +95,6 @@ class Neighbour:
                 began = time.perf_counter()
                 self._request(connection, self._number)
                 waits.append((time.perf_counter() - began) * 1e3)
-                if waits[-1]>60: open('/tmp/slow.log','a').write(f'{self._number%7} {waits[-1]:.0f}\n')
                 time.sleep(max(0, EVERY_S - waits[-1] / 1e3))
         return waits
 

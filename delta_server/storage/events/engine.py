@@ -1,4 +1,4 @@
-"""DuckDB, which answers queries about events and writes Parquet: one instance in memory, on threads of its own.
+"""DuckDB, which answers queries about events and writes Parquet: in memory, on threads of its own.
 
 Work is a plain function of a `Reading`: one state of one project's events and a connection to run SQL on it.
 
@@ -7,7 +7,7 @@ Work is a plain function of a `Reading`: one state of one project's events and a
 `run` is for callers who wait: a few at a time, under the deadline, ended at once when the caller is cancelled. `stream`
 gives what a generator yields, a step at a time, and holds no state of the database while its reader takes its time.
 `tend` is for the background: two at a time, without a deadline.
-The instance can open nothing but the paths of files.py, and its settings are locked: no SQL reaches anything else.
+An instance can open nothing but the paths of files.py, and its settings are locked: no SQL reaches anything else.
 """
 
 import asyncio
@@ -23,8 +23,9 @@ from typing import Any, ParamSpec, TypeVar
 from delta_server.config import Events
 from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
 from delta_server.storage.connection import Tuning
-from delta_server.storage.events.failures import held_too_long, told
+from delta_server.storage.events.failures import NoMemory, held_too_long, told
 from delta_server.storage.events.instance import Instance, Reading
+from delta_server.storage.events.shares import Shares, meet
 from delta_server.storage.transaction import shutting_down
 from delta_server.storage.turns import Turns
 
@@ -47,8 +48,10 @@ class _Job:
 
     def __init__(self, instance: Instance, project: int, forget: Callable[["_Job"], None], *, has_caller: bool) -> None:
         self.has_caller = has_caller
-        self._instance = instance
-        self._project = project
+        self.ends_soon = has_caller
+        self.met_others = False
+        self.instance = instance
+        self.project = project
         self._forget = forget
         self._opened = ExitStack()
         self._reading: Reading | None = None
@@ -100,7 +103,7 @@ class _Job:
 
     def _begin(self) -> Reading:
         if self._reading is None and self._reason is None:
-            reading = self._instance.open(self._project, self._opened)
+            reading = self.instance.open(self.project, self._opened)
             with self._lock:
                 self._reading = reading
         if self._reason is not None or self._reading is None:
@@ -117,7 +120,7 @@ class Engine:
         """`database` is delta.db; what does not fit in memory goes into `spill`, which is this engine's alone: a
         directory beside it, of the one process that may write, when it is None."""
         spill = spill or database.with_name("query-spill")
-        self._instance = Instance(database, options, tuning or Tuning(), spill)
+        self._shares = Shares(database, options, tuning or Tuning(), spill)
         self._seconds = options.query_seconds
         self._queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-query")
         self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend")
@@ -130,7 +133,15 @@ class Engine:
         or match, Unavailable when no thread became free, RateLimited when too much of the project waits."""
         await self._turns.take(project, seconds=self._seconds)
         job = self._job(project)
-        return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
+        try:
+            return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
+        except NoMemory:
+            if self._shares.was_alone(job):
+                raise
+        async with self._shares.cleared(project, self._jobs):
+            await self._turns.take(project, seconds=self._seconds, has_begun=True)
+            job = self._job(project, self._shares.larger)
+            return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
 
     async def tend(self, project: int, work: Callable[[Reading], T]) -> T:
         """As `run`, in the background's threads and for as long as it takes."""
@@ -149,6 +160,7 @@ class Engine:
             )
         self._streams[project] += 1
         job = self._job(project)
+        job.ends_soon = False
         last = asyncio.get_running_loop().call_later(STREAM_S, self._end, job, _too_long_a_stream())
         try:
             async for item in self._items(project, job, work):
@@ -172,7 +184,7 @@ class Engine:
             threads.shutdown(cancel_futures=True)
         for job in list(self._jobs):
             job.close()
-        self._instance.close()
+        self._shares.close()
 
     def let_go(self, held_s: float) -> None:
         """End what callers wait for and what has held a state of the database for longer than that."""
@@ -180,8 +192,10 @@ class Engine:
             if job.has_caller and job.held_s > held_s:
                 job.stop(held_too_long())
 
-    def _job(self, project: int, *, has_caller: bool = True) -> _Job:
-        job = _Job(self._instance, project, self._jobs.discard, has_caller=has_caller)
+    def _job(self, project: int, instance: Instance | None = None, *, has_caller: bool = True) -> _Job:
+        instance = instance or self._shares.choose(project, self._jobs)
+        job = _Job(instance, project, self._jobs.discard, has_caller=has_caller)
+        meet(job, self._jobs)
         self._jobs.add(job)
         return job
 
@@ -202,10 +216,14 @@ class Engine:
 
         def ended(_: Future[T]) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(self._turns.give_back, project)
+                loop.call_soon_threadsafe(self._give_back, project)
 
         future.add_done_callback(ended)
         return future
+
+    def _give_back(self, project: int) -> None:
+        self._turns.give_back(project)
+        self._shares.ended()
 
     async def _items(self, project: int, job: _Job, work: Callable[[Reading], Iterator[T]]) -> AsyncGenerator[T, None]:
         loop = asyncio.get_running_loop()

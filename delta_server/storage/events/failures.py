@@ -34,6 +34,10 @@ _NO_PATTERN = re.compile(
 """How RE2 begins what it says of a regular expression."""
 
 
+class NoMemory(TooCostly):
+    """What is left of the memory for queries was not enough."""
+
+
 _BYTES = "its bytes are not what was stored"
 
 
@@ -60,7 +64,7 @@ def told(error: Exception) -> Exception:
 
     match error:
         case duckdb.OutOfMemoryException():
-            return TooCostly(
+            return NoMemory(
                 "the query needs more than events.query_memory_bytes: ask for a shorter time range, fewer keys or less"
                 " detail"
             )

@@ -1,7 +1,6 @@
 """DuckDB itself, and what work on it is handed: a `Reading` of one project's events."""
 
 import io
-import os
 import shutil
 import tempfile
 import threading
@@ -12,17 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from delta_server.config import Events
 from delta_server.core.errors import DeltaError
-from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Row
 from delta_server.storage.events.failures import told
 from delta_server.storage.events.snapshots import Snapshots
 from delta_server.storage.priority import starting_behind
 
-COUNTED_EIGHTHS = 7
-"""Of the memory for queries, what DuckDB is told of: it takes more than it counts. With 512 MiB and three queries
-that fill them at once, the server was 650 MiB with all eighths and is 581 MiB with seven, 100 of it not for queries."""
 BATCH_ROWS = 1024
 
 PARQUET = (
@@ -129,10 +123,11 @@ class Reading:
 class Instance:
     """DuckDB itself, made when it is first used: the import takes 0.3 s and 65 MB."""
 
-    def __init__(self, database: Path, options: Events, tuning: Tuning, spill: Path) -> None:
+    def __init__(self, snapshots: Snapshots, *, memory_bytes: int, threads: int, spill: Path) -> None:
         self._spill = spill
-        self._options = options
-        self._snapshots = Snapshots(database, tuning)
+        self._memory_bytes = memory_bytes
+        self._threads = threads
+        self._snapshots = snapshots
         self._lock = threading.Lock()
         self._connection: Any = None
         self._files: Any = None
@@ -151,7 +146,6 @@ class Instance:
             if self._connection is not None:
                 self._connection.close()
                 shutil.rmtree(self._spill, ignore_errors=True)
-        self._snapshots.close()
 
     def _start(self) -> None:
         import duckdb
@@ -162,8 +156,8 @@ class Instance:
         with suppress(OSError):  # a disk that is full, where only what spills is refused
             self._spill.mkdir(mode=0o700)
         config: dict[str, str | bool | int | float | list[str]] = {
-            "threads": self._options.query_threads or os.cpu_count() or 1,
-            "memory_limit": f"{self._options.query_memory_bytes * COUNTED_EIGHTHS // 8}B",
+            "threads": self._threads,
+            "memory_limit": f"{self._memory_bytes}B",
             "temp_directory": str(self._spill),
             "preserve_insertion_order": False,  # what needs an order asks for it; the rest may run in parallel
             "enable_external_file_cache": False,  # no path is read twice: each holds its query's token

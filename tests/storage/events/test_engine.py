@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from delta_server.storage.events.instance import Reading
 from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, put_segment, seal
 from tests.storage.opened import FAST
+
+WAIT_S = 60
+"""Only a deadlock waits this long."""
 
 FOREVER = "SELECT count(*) FROM range(100000000000) WHERE range % 7 = 8"
 EVENTS = [Event(at=i, received_at=i, type="a" if i % 2 else "b", seq=i + 1) for i in range(100)]
@@ -120,8 +123,19 @@ async def test_what_cannot_be_computed_is_the_askers_to_mend(engine: Engine, pro
 
 async def test_memory_is_left_for_what_duckdb_does_not_count(db: SqliteDatabase, project: int, tmp_path: Path):
     engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=512 * MIB), FAST)
-    _, rows = await engine.run(project, lambda reading: reading.rows("SELECT current_setting('memory_limit')"))
-    assert rows == [("448.0 MiB",)]
+    told, let_go = threading.Event(), threading.Event()
+    limit = "SELECT current_setting('memory_limit')"
+
+    def held(reading: Reading) -> Any:
+        told.set()
+        let_go.wait(WAIT_S)
+        return reading.rows(limit)[1]
+
+    first = asyncio.create_task(engine.run(project, held))
+    await asyncio.to_thread(told.wait, WAIT_S)
+    _, other = await engine.run(project + 1, lambda reading: reading.rows(limit))
+    let_go.set()
+    assert (await first, other) == ([("336.0 MiB",)], [("112.0 MiB",)])
     await engine.close()
 
 
@@ -132,6 +146,62 @@ async def test_a_query_past_the_memory_limit_is_told_so(db: SqliteDatabase, proj
         await engine.run(project, lambda reading: reading.rows(sql))
     assert (await engine.run(project, lambda reading: reading.rows("SELECT 1")))[1] == [(1,)]
     await engine.close()
+
+
+@pytest.fixture
+async def filled(
+    db: SqliteDatabase, project: int, tmp_path: Path
+) -> AsyncIterator[tuple[Engine, asyncio.Task[Any], threading.Event]]:
+    """An engine whose memory is held by a query of `project`, until the event is set."""
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=128 * MIB), FAST)
+    full, let_go = threading.Event(), threading.Event()
+
+    def fill(reading: Reading) -> Any:
+        reading.run(f"CREATE TEMP TABLE held AS SELECT {MUCH} AS texts FROM range(500000)")
+        full.set()
+        let_go.wait(WAIT_S)
+        return reading.rows("SELECT len(texts) FROM held")[1]
+
+    holding = asyncio.create_task(engine.run(project, fill))
+    await asyncio.to_thread(full.wait, WAIT_S)
+    yield engine, holding, let_go
+    let_go.set()
+    await holding
+    await engine.close()
+
+
+MUCH = "list(range || 'some more text to fill the memory')"
+
+
+async def test_a_query_that_needs_more_waits_for_the_others_to_end(
+    filled: tuple[Engine, asyncio.Task[Any], threading.Event], project: int
+) -> None:
+    engine, holding, let_go = filled
+    tries = 0
+
+    def need(reading: Reading) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            asyncio.run_coroutine_threadsafe(_set(let_go), loop)
+        return reading.rows(f"SELECT len({MUCH}) FROM range(500000)")[1]
+
+    loop = asyncio.get_running_loop()
+    assert await engine.run(project + 1, need) == [(500_000,)]
+    assert (tries, holding.done()) == (2, True)
+
+
+async def _set(event: threading.Event) -> None:
+    event.set()
+
+
+async def test_what_needs_more_than_there_is_is_told_so_though_it_was_not_alone(
+    filled: tuple[Engine, asyncio.Task[Any], threading.Event], project: int
+) -> None:
+    engine, _, let_go = filled
+    let_go.set()
+    with pytest.raises(TooCostly, match="query_memory_bytes"):
+        await engine.run(project + 1, lambda reading: reading.rows(f"SELECT len({MUCH}) FROM range(9000000)"))
 
 
 async def impatient(tmp_path: Path) -> Engine:
