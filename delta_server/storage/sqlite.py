@@ -53,7 +53,7 @@ class SqliteDatabase:
             opened.callback(lock.release)
             room = Room(storage.data_dir, tuning.reserve_bytes)
             opened.callback(room.close)
-            begun = _create(self._path)
+            begun = _create(self._path, tuning)
             connection = open_writer(self._path, tuning)
             opened.callback(connection.close)  # the last to close: it empties the write-ahead log
             migrate(connection, packaged(), backups=storage.data_dir / "backups", now_ms=clock.now_ms())
@@ -160,7 +160,7 @@ def name_of(fn: Callable[..., object]) -> str:
     return f"{fn.__module__}.{getattr(fn, '__qualname__', fn)}".removeprefix("delta_server.")
 
 
-def _create(path: Path) -> Path:
+def _create(path: Path, tuning: Tuning) -> Path:
     """Make an empty file only its owner can read; SQLite gives -wal and -shm the same mode. One that exists is not
     opened, only its mode is set: see connection.py.
 
@@ -176,10 +176,13 @@ def _create(path: Path) -> Path:
             )
         path.chmod(0o600)
         return begun
+    is_synced = tuning.synchronous != "OFF"
     begun.touch(0o600)
-    sync_path(path.parent)
+    if is_synced:
+        sync_path(path.parent)
     os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-    sync_path(path.parent)  # SQLite syncs the names of its logs, not that of the database
+    if is_synced:
+        sync_path(path.parent)  # SQLite syncs the names of its logs, not that of the database
     return begun
 
 

@@ -32,7 +32,7 @@ from tests.bench.turns import compared, in_turn, sized
 from tests.server_process import Server, run, serving
 
 COUNTS = sized({"1M": 1_000_000, "10M": 10_000_000}, {"1M": 2_000, "10M": 4_000})
-DAYS = 30
+DAYS = sized(30, 3)
 ROUNDS = sized(9, 1)
 TIMES = sized(5, 1)
 DASHBOARD_TIMES = sized(40, 2)

@@ -22,7 +22,7 @@ from tests.bench.turns import sized
 from tests.server_process import run, serving
 
 EVENTS, MERGED = sized((10_000_000, 200_000), (3_000, 100))
-DAYS = 30
+DAYS = sized(30, 3)
 _NOT_ROLLED = [["is", "status", ["ok", "error"]]]
 QUESTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "unique users": ("/v1/query", {"metrics": ["unique_users"], "filters": _NOT_ROLLED}),

@@ -13,6 +13,7 @@ from delta_server.core.times import DAY_MS
 from delta_server.storage.events import behaviour
 from delta_server.storage.events.relation import Params
 from delta_server.storage.events.schema import COLUMNS
+from tests.often import FUZZ
 from tests.storage.events import behaviour_reference as plain
 from tests.storage.events.behaviour_reference import Happened
 
@@ -20,7 +21,7 @@ SPAN = Span(0, 200 * DAY_MS)
 TYPE = Field("eventType", "event_type", "text")
 SOURCE = Field("source", "source", "text")
 
-FEW = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=60 * FUZZ, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @st.composite

@@ -41,6 +41,7 @@ from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.reading import Answering
 from delta_server.storage.events.snapshot import ALWAYS
 from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from tests.often import FUZZ
 from tests.storage.events import evaluate
 from tests.storage.events.stored import DAY_MS, make_project, put_block, seal
 from tests.storage.opened import FAST, START_MS, opened
@@ -229,7 +230,7 @@ def loop_and_log() -> Any:
         runner.run(manager.__aexit__(None, None, None))
 
 
-FREE = settings(max_examples=150, suppress_health_check=list(HealthCheck))
+FREE = settings(max_examples=60 * FUZZ, suppress_health_check=list(HealthCheck))
 
 
 @FREE
