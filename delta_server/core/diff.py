@@ -41,7 +41,6 @@ __all__ = [
 ]
 
 Array = list[msgspec.Raw] | Pieces
-
 MAX_SPLITS = 64
 _SPLIT_ALWAYS_BYTES = 1 << 20
 
@@ -57,7 +56,6 @@ COPIES, COPIES_TIMES = 2, 32
 many times the larger document: eight levels of the whole of it."""
 
 _NESTED = b"{["
-
 IN_PIECES = "its elements are too many to look for keys and moves: they are compared as a sequence of values"
 TOO_DEEP = "large values are nested too deep in it to be entered: it counts as one replaced value"
 TOO_MUCH = "more differs in it than can be listed: it counts as one replaced value"
@@ -73,10 +71,11 @@ def diff(before: bytes, after: bytes, settings: DiffSettings = DEFAULT, known: K
 
 
 def _compare(at: Rules | None, identical: bool, old: bytes, new: bytes) -> Difference:
+    larger = max(len(old), len(new))
     walk = _Walk(
         budget_bytes=_SPLIT_ALWAYS_BYTES + MAX_SPLITS * (len(old) + len(new)),
-        room=_room(max(len(old), len(new))),
-        copies=max(ROOM_ALWAYS, COPIES_TIMES * max(len(old), len(new))),
+        room=_room(larger),
+        copies=max(ROOM_ALWAYS, COPIES_TIMES * larger),
     )
     root = None if old == new else walk.compare(old, new, at, 0)
     return Difference(
@@ -197,7 +196,7 @@ class _Walk:
 
     def _compare_objects(
         self,
-        whole: tuple[bytes, bytes],
+        whole: tuple[msgspec.Raw | bytes, bytes],
         before: Mapping[str, Value],
         after: Mapping[str, Value],
         at: Rules | None,
@@ -208,14 +207,19 @@ class _Walk:
         return self._members(whole, changed, at, depth, room) if changed else None
 
     def _members(
-        self, whole: tuple[bytes, bytes], changed: list[tuple[str, Node]], at: Rules | None, depth: int, room: int
+        self,
+        whole: tuple[msgspec.Raw | bytes, bytes],
+        changed: list[tuple[str, Node]],
+        at: Rules | None,
+        depth: int,
+        room: int,
     ) -> Node | None:
         if not changed:
             return None
         self.room -= NODE
         if self.room < 0:
             changed.clear()
-            return self._too_much(*whole, at, depth, room)
+            return self._too_much(bytes(whole[0]), whole[1], at, depth, room)
         return Members(whole[1], changed, at is None or not at.ignores_below)
 
     def _too_much(self, old: bytes, new: bytes, at: Rules | None, depth: int, room: int) -> Edit:
@@ -294,14 +298,14 @@ class _Walk:
             self.ignored = self.ignored or before != after
             return None
         room = self.room
-        if max(len(before), len(after)) * ELEMENT > room:
+        both = len(before) + len(after)
+        if both * ELEMENT > room and max(len(before), len(after)) * ELEMENT > room:
             return self._compare_long_arrays(slice_of(before), slice_of(after), at, depth)
-        self.room -= KEPT * (len(before) + len(after))
+        self.room -= KEPT * both
         changed: list[tuple[int, int, Node]] = []
         if (twins := align.in_place(before, after, at)) is not None:
             for place, new, old_members, new_members in twins.pairs:
-                whole = bytes(before[place]), new
-                if node := self._compare_objects(whole, old_members, new_members, inner, depth + 1):
+                if node := self._compare_objects((before[place], new), old_members, new_members, inner, depth + 1):
                     changed.append((place, place, node))
             found = align.Alignment([], [], [], [], twins.key)
             return self._elements(before, after, at, depth, found, changed, room)
@@ -376,7 +380,7 @@ class _Walk:
             return self._too_much(slice_of(before), slice_of(after), at, depth, room)
         return Elements(
             before,
-            self._shown(after, at, depth),
+            after if at is None or not at.ignores_below else self._shown(after, at, depth),
             removed,
             added,
             moved,
@@ -389,9 +393,7 @@ class _Walk:
             found.note,
         )
 
-    def _shown(self, after: Array, at: Rules | None, depth: int) -> Array:
+    def _shown(self, after: Array, at: Rules, depth: int) -> Array:
         """The new elements without what is ignored in them."""
-        if at is None or not at.ignores_below:
-            return after
         shown = without(slice_of(after), at, depth - 1)
         return Pieces(shown) if isinstance(after, Pieces) else slices.elements(shown)
