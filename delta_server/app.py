@@ -61,6 +61,7 @@ from delta_server.storage.cache import Cache
 from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import EventLog
+from delta_server.storage.events.instance import import_engine
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.keyed_locks import KeyedLocks
 from delta_server.storage.reading_only import ReadOnlyDatabase
@@ -222,6 +223,7 @@ def build(
             async with _background(services) as supervisor:
                 app.state.vitals = vitals = _vitals(services, supervisor, edge)
                 metrics.watch(vitals.readings)
+                asyncio.get_running_loop().run_in_executor(None, import_engine)
                 yield
             await _last_words(services)
 

@@ -1,13 +1,16 @@
-"""One JSON line per log event on standard error, or a readable line when that is a terminal. Secrets never pass."""
+"""One JSON line per log event on standard error, or a readable line when that is a terminal. Secrets never pass, and
+nobody waits for the reader of a pipe."""
 
 import logging
 import re
 import sys
-from typing import Literal, TextIO
+from typing import Literal, TextIO, cast
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from delta_server.log_output import unstalled
 
 _SECRET_NAMES = frozenset(
     {"authorization", "x-api-key", "api_key", "key", "secret", "password", "token", "cookie", "set-cookie"}
@@ -26,15 +29,16 @@ def configure(level: str, format: Literal["auto", "json", "text"], stream: TextI
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
+    output = unstalled(stream)
     renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time", sort_keys=False)
     last: Processor = renderer if readable else to_json
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, output)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]

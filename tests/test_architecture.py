@@ -13,7 +13,10 @@ PACKAGE = Path(__file__).parent.parent / "delta_server"
 FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-ORDER = ["core", "config", "logging", "storage", "tasks", "services", "http", "features", "app", "cli", "__main__"]
+ORDER = [
+    *("core", "config", "log_output", "logging", "storage", "tasks", "services", "http", "features", "app", "cli"),
+    "__main__",
+]
 FEATURES = [
     *("accounts", "projects", "endpoints", "contents", "fields", "lives", "deltas", "snapshots", "history"),
     *("profiles", "events", "analytics", "behaviour", "statements", "users", "exports", "stream"),

@@ -141,6 +141,7 @@ class _Server(uvicorn.Server):
         notify("STOPPING=1")
         self._stop_streams()
         await super().shutdown(sockets)
+        gc.unfreeze()  # or DuckDB's binding tells of everything that was still there at the end
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -167,12 +168,8 @@ class _Server(uvicorn.Server):
 
 def _end_now() -> None:
     """A comparison cannot be interrupted and may take minutes. What was acknowledged is on disk, and work that is cut
-    off is done again after the next start, as after a kill. Whoever reads the log may have stopped: its line has a
-    second."""
-    line = threading.Thread(target=partial(log.warning, "stopped while work was still running", pid=os.getpid()))
-    line.daemon = True
-    line.start()
-    line.join(1)
+    off is done again after the next start, as after a kill."""
+    log.warning("stopped while work was still running", pid=os.getpid())
     os._exit(0)
 
 

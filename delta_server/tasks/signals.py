@@ -1,6 +1,9 @@
 """Wakes the loops of this process: what happened is in the database, a signal only says "look now"."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Signal:
@@ -36,21 +39,29 @@ class Signal:
 
 
 class Foreground:
-    """Counts what callers wait for, so that the background can let it go first. Used on the event loop only."""
+    """Counts what callers of each project wait for, so that the background can let it go first. Used on the event loop
+    only."""
 
     def __init__(self) -> None:
-        self._busy = 0
-        self._idle = Signal()
+        self._busy: Counter[int] = Counter()
+        self._changed = Signal()
 
-    def __enter__(self) -> None:
-        self._busy += 1
+    @contextmanager
+    def waits(self, project: int) -> Iterator[None]:
+        self._busy[project] += 1
+        try:
+            yield
+        finally:
+            self._busy[project] -= 1
+            if not self._busy[project]:
+                del self._busy[project]
+                self._changed.notify()
 
-    def __exit__(self, *_: object) -> None:
-        self._busy -= 1
-        if not self._busy:
-            self._idle.notify()
-
-    async def let_pass(self, most_s: float) -> None:
-        """Wait until no caller waits, at most `most_s`."""
-        if self._busy:
-            await self._idle.wait(most_s)
+    async def let_pass(self, project: int, *, own_s: float, others_s: float) -> None:
+        """Wait until no caller waits: at most `own_s` for those of the same project, `others_s` for all others."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while self._busy:
+            most_s = own_s if project in self._busy else others_s
+            if (left_s := began + most_s - loop.time()) <= 0 or not await self._changed.wait(left_s):
+                return

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from delta_server.cli import serve
@@ -59,6 +60,16 @@ def test_it_ends_in_time_whatever_still_runs(tmp_path: Path) -> None:
         _, errors = server.communicate(timeout=120)
     assert server.returncode == 0
     assert "stopped while work was still running" in errors
+
+
+def test_nobody_waits_for_whoever_reads_the_log(tmp_path: Path) -> None:
+    """A pipe holds 64 KiB; a line of a request is some 300 bytes."""
+    with serving(tmp_path) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        for number in range(600):
+            assert client.get(f"/{number}-{80 * 'x'}").status_code == 404
+        errors = server.stop()
+    assert "/599-x" in errors
+    assert [line for line in errors.splitlines() if line[0] != "{"] == []  # nor anything of DuckDB's own
 
 
 def test_a_data_directory_in_use_is_refused_in_one_sentence(tmp_path: Path) -> None:

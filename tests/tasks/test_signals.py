@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from delta_server.tasks.signals import Foreground, Signal
 
 
@@ -45,18 +47,31 @@ async def test_a_cancel_in_the_moment_of_a_notify_is_not_lost() -> None:
         assert waiting.cancelled() or woken, f"swallowed {turns} turns after the notify"
 
 
-async def test_the_background_lets_pass_what_callers_wait_for() -> None:
+LONG = {"own_s": 60.0, "others_s": 60.0}
+
+
+@pytest.mark.parametrize("project", [1, 2])
+async def test_the_background_lets_pass_what_callers_wait_for(project: int) -> None:
     foreground = Foreground()
-    await foreground.let_pass(60)
-    with foreground, foreground:
-        passing = asyncio.create_task(foreground.let_pass(60))
+    await foreground.let_pass(project, **LONG)
+    with foreground.waits(1), foreground.waits(1), foreground.waits(3):
+        passing = asyncio.create_task(foreground.let_pass(project, **LONG))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert not passing.done()
     await asyncio.wait_for(passing, 30)
 
 
-async def test_the_background_does_not_wait_for_ever() -> None:
+@pytest.mark.parametrize(
+    ("project", "own_s", "others_s", "waits"),
+    [(1, 0.001, 60.0, False), (2, 60.0, 0.001, False), (1, 60.0, 0.001, True), (2, 0.001, 60.0, True)],
+)
+async def test_it_waits_for_its_own_callers_and_for_others_each_for_their_time(
+    project: int, own_s: float, others_s: float, waits: bool
+) -> None:
     foreground = Foreground()
-    with foreground:
-        await asyncio.wait_for(foreground.let_pass(0.001), 30)
+    with foreground.waits(1):
+        passing = asyncio.create_task(foreground.let_pass(project, own_s=own_s, others_s=others_s))
+        done, _ = await asyncio.wait({passing}, timeout=0.05 if waits else 30)
+        assert (passing in done) is not waits
+    await asyncio.wait_for(passing, 30)

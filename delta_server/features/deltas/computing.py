@@ -26,8 +26,10 @@ LEAST_SHARE = 4
 """Deltas computed of one endpoint before the next has its turn: one with a long queue does not keep others waiting."""
 
 PATIENCE = 4
-"""While callers store snapshots, the background computes for a fifth of the time: it lets them pass for four times as
-long as a delta took,"""
+"""While callers store snapshots, the background computes deltas of their project for a fifth of the time: it lets them
+pass for four times as long as a delta took,"""
+PATIENCE_WITH_OTHERS = 1
+"""deltas of other projects for half of it: nobody's posts hold back what others wait for,"""
 LONGEST_PAUSE_S = 1.0
 """but no longer than this."""
 
@@ -47,20 +49,27 @@ async def compute_queued(svc: Services, told: Callable[[int], None] = lambda don
     waiting = await svc.db.read(store.waiting)
     if not waiting:
         return await svc.db.write(store.requeue, QUEUE_PAGE)
-    await compute_some(svc, [endpoint for endpoints in waiting.values() for endpoint in endpoints], told)
+    put_off: list[Unavailable] = []
+    for project, endpoints in waiting.items():
+        try:
+            await compute_some(svc, project, endpoints, told)
+        except Unavailable as error:
+            put_off.append(error)
+    if len(put_off) == len(waiting):
+        raise put_off[0]
     return True
 
 
 async def compute_some(
-    svc: Services, endpoints: Sequence[int], told: Callable[[int], None] = lambda done: None
+    svc: Services, project: int, endpoints: Sequence[int], told: Callable[[int], None] = lambda done: None
 ) -> None:
-    """As `compute_queued`, of these endpoints."""
+    """As `compute_queued`, of these endpoints of a project."""
     share = max(LEAST_SHARE, QUEUE_PAGE // len(endpoints))
     put_off: list[Unavailable] = []
     for endpoint in endpoints:
         try:
             if jobs := await svc.db.read(store.queue, endpoint, share):
-                told(await _put(svc, endpoint, await _compute(svc, endpoint, jobs, lets_pass=True)))
+                told(await _put(svc, endpoint, await _compute(svc, endpoint, jobs, behind=project)))
         except Unavailable as error:
             logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
             put_off.append(error)
@@ -85,10 +94,11 @@ def _jobs(tx: Tx, project: int, snapshots: Sequence[bytes]) -> list[Job]:
     return sorted(jobs, key=lambda job: (job.endpoint, job.captured_at))
 
 
-async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job], *, lets_pass: bool = False) -> list[Computed]:
-    """With the keys of arrays that earlier deltas of the endpoint found; those that these find are remembered too."""
+async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job], *, behind: int | None = None) -> list[Computed]:
+    """With the keys of arrays that earlier deltas of the endpoint found; those that these find are remembered too. Lets
+    callers pass, those of project `behind` above all."""
     votes = svc.db.peek(store.votes, endpoint)
-    done = await _compute_run(svc, endpoint, jobs, found_keys.known(votes), lets_pass=lets_pass)
+    done = await _compute_run(svc, endpoint, jobs, found_keys.known(votes), behind=behind)
     found = [computed.summary.found_keys for computed in done if computed.summary and computed.summary.found_keys]
     new = votes
     for keys in found:
@@ -99,7 +109,7 @@ async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job], *, lets_pa
 
 
 async def _compute_run(
-    svc: Services, endpoint: int, jobs: Sequence[Job], known: KnownKeys, *, lets_pass: bool
+    svc: Services, endpoint: int, jobs: Sequence[Job], known: KnownKeys, *, behind: int | None
 ) -> list[Computed]:
     wanted = list(dict.fromkeys(id for job in jobs for id in (job.previous, job.content) if id is not None))
     bodies: dict[int, bytes] = {}
@@ -113,8 +123,8 @@ async def _compute_run(
             while job is not None and job.content in bodies:
                 began_s = time.monotonic()
                 done.append(await _computed(svc, job, bodies, settings, known))
-                if lets_pass:
-                    await svc.foreground.let_pass(min(LONGEST_PAUSE_S, PATIENCE * (time.monotonic() - began_s)))
+                if behind is not None:
+                    await _let_pass(svc, behind, took_s=time.monotonic() - began_s)
                 job = next(waiting, None)
                 bodies = {content: body}
     except DatabaseFailed:
@@ -123,6 +133,11 @@ async def _compute_run(
         # A content was deleted since the queue was read: the next look at the queue knows.
         logger.debug("contents changed meanwhile", endpoint=endpoint)
     return done
+
+
+async def _let_pass(svc: Services, project: int, *, took_s: float) -> None:
+    own_s, others_s = (min(LONGEST_PAUSE_S, times * took_s) for times in (PATIENCE, PATIENCE_WITH_OTHERS))
+    await svc.foreground.let_pass(project, own_s=own_s, others_s=others_s)
 
 
 async def _compute_singly(

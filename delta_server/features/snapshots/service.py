@@ -36,7 +36,7 @@ async def append(
     svc: Services, project: int, news: Sequence[New], once: Once, *, with_deltas: bool = False
 ) -> Appended:
     """Store `news` all or none, in the order of their times. Raises Conflict after three lost races."""
-    with svc.foreground:
+    with svc.foreground.waits(project):
         appended = await _appended(svc, project, news, once)
     try:
         if not with_deltas:
