@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Event, Thread
 from typing import Concatenate, NoReturn, ParamSpec, TypeVar
 
 import apsw
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 READERS = 2
 _PROGRESS_STEPS = 100_000
+_LOOK_S = 0.2
 
 
 class ReadOnlyDatabase:
@@ -35,6 +37,8 @@ class ReadOnlyDatabase:
         self._log = path.with_name(path.name + "-wal")
         self._most_log_bytes = storage.wal_bytes * 5 // 4
         self._tuning = tuning
+        self._holders: list[Callable[[], object]] = []
+        self._closed = Event()
         with ExitStack() as opened:
             try:
                 _check_schema(path, tuning)
@@ -62,7 +66,10 @@ class ReadOnlyDatabase:
         _refuse()
 
     def when_log_is_long(self, let_go: Callable[[], object]) -> None:
-        """The one who writes asks nobody in another process."""
+        """The one who writes asks nobody in another process: here one looks at the log's length."""
+        if not self._holders:
+            Thread(target=self._watch_log, name="delta-log-watch", daemon=True).start()
+        self._holders.append(let_go)
 
     async def optimize(self) -> None:
         _refuse()
@@ -77,6 +84,7 @@ class ReadOnlyDatabase:
         return await asyncio.to_thread(self._check)
 
     async def close(self) -> None:
+        self._closed.set()
         self._opened.close()
 
     def _check(self) -> list[str]:
@@ -92,6 +100,12 @@ class ReadOnlyDatabase:
             "so much is written beside this that the file's structure cannot be checked: check a restored backup, or"
             " stop the server"
         )
+
+    def _watch_log(self) -> None:
+        while not self._closed.wait(_LOOK_S):
+            if self._log_is_long():
+                for let_go in self._holders:
+                    let_go()
 
     def _log_is_long(self) -> bool:
         return file_bytes(self._log) > self._most_log_bytes

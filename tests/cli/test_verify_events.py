@@ -16,6 +16,7 @@ from delta_server import app as delta_app
 from delta_server.cli.main import cli
 from delta_server.config import Config, Storage
 from delta_server.core import times
+from delta_server.core.errors import Unavailable
 from delta_server.core.event import Event
 from delta_server.services import Services
 from delta_server.storage.database import Database
@@ -321,6 +322,28 @@ async def test_keys_that_are_merged_meanwhile_are_no_damage(data_dir: Path, read
 
         found = await Verifier(cast("Database", Between()), cast("Engine", None)).keys(lambda done, of: None)
     assert found.broken == []
+
+
+@pytest.mark.parametrize(("busy", "is_told"), [(2, False), (3, True)])
+async def test_what_had_to_let_go_is_tried_again(data_dir: Path, busy: int, is_told: bool) -> None:
+    config = Config(storage=Storage(data_dir=data_dir))
+    tries: list[object] = []
+
+    class Busy:
+        async def tend(self, project: int, check: object, *, lets_go: bool) -> object:
+            tries.append(lets_go)
+            if len(tries) <= busy:
+                raise Unavailable("so much was written")
+            return ([], []) if len(tries) == busy + 1 else []
+
+    async with delta_app.open_for_reading(config) as services:
+        verifier = Verifier(services.db, cast("Engine", Busy()))
+        if is_told:
+            with pytest.raises(Unavailable):
+                await verifier.project(99, lambda done, of: None)
+        else:
+            assert (await verifier.project(99, lambda done, of: None)).broken == []
+    assert set(tries) == {True}
 
 
 async def test_a_run_of_many_pages_is_read_a_few_at_a_time(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -304,3 +305,13 @@ async def test_checking_beside_a_server_that_writes_much_lets_go(tmp_path: Path)
                 with pytest.raises(Unavailable, match="so much is written beside this"):
                     await beside.check()
             await beside.close()
+
+
+async def test_who_reads_beside_a_server_lets_go_when_its_log_is_long(tmp_path: Path) -> None:
+    async with opened(tmp_path) as db:
+        await db.write(lambda tx: tx.run(CREATE))
+        beside = ReadOnlyDatabase(tmp_path / "delta.db", Storage(data_dir=tmp_path, wal_bytes=1), FakeClock(), FAST)
+        asked = threading.Event()
+        beside.when_log_is_long(asked.set)
+        assert await asyncio.to_thread(asked.wait, 30)
+        await beside.close()

@@ -48,6 +48,8 @@ class _Job:
 
     def __init__(self, instance: Instance, project: int, forget: Callable[["_Job"], None], *, has_caller: bool) -> None:
         self.has_caller = has_caller
+        self.lets_go = has_caller
+        """Ends when the log is long and it has held a state of the database for some time."""
         self.ends_soon = has_caller
         self.met_others = False
         self.instance = instance
@@ -143,9 +145,11 @@ class Engine:
             job = self._job(project, self._shares.larger)
             return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
 
-    async def tend(self, project: int, work: Callable[[Reading], T]) -> T:
-        """As `run`, in the background's threads and for as long as it takes."""
+    async def tend(self, project: int, work: Callable[[Reading], T], *, lets_go: bool = False) -> T:
+        """As `run`, in the background's threads and for as long as it takes; what `lets_go` may end as `run` does when
+        much is written meanwhile."""
         job = self._job(project, has_caller=False)
+        job.lets_go = lets_go
         return await self._answer(job, self._submit(self._background, job.whole, work), None)
 
     async def stream(self, project: int, work: Callable[[Reading], Iterator[T]]) -> AsyncGenerator[T, None]:
@@ -189,7 +193,7 @@ class Engine:
     def let_go(self, held_s: float) -> None:
         """End what callers wait for and what has held a state of the database for longer than that."""
         for job in list(self._jobs):
-            if job.has_caller and job.held_s > held_s:
+            if job.lets_go and job.held_s > held_s:
                 job.stop(held_too_long())
 
     def _job(self, project: int, instance: Instance | None = None, *, has_caller: bool = True) -> _Job:

@@ -5,8 +5,10 @@ Damage is named, one sentence each, never raised; what is not named can be read.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 import msgspec
 from zstandard import ZstdDecompressor
@@ -25,9 +27,12 @@ from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.snapshot import Segment, Snapshot
 
+T = TypeVar("T")
+
 Progress = Callable[[int, int], None]
 NAMED = 5
 _PAGES = 256
+_TRIES = 3
 
 
 class _Line(msgspec.Struct):
@@ -45,7 +50,7 @@ class Verifier:
     async def project(self, project: int, progress: Progress) -> EventsVerified:
         """Its segments, blocks and rollups."""
         found = EventsVerified()
-        segments, rollups = await self._engine.tend(project, _files)
+        segments, rollups = await self._tended(project, _files)
         waiting = await self._db.read(blocks.ids, project)
         of = len(segments) + len(rollups) + len(waiting)
         done = 0
@@ -61,7 +66,7 @@ class Verifier:
         found.segments, found.rollups, found.blocks = len(segments), len(rollups), len(waiting)
         if not found.broken:  # what cannot be read can not be counted either
             try:
-                found.broken += await self._engine.tend(project, _disagreements)
+                found.broken += await self._tended(project, _disagreements)
             except Exception as error:
                 found.broken.append(f"the rollups cannot be compared with the events: {_said(error)}")
         return found
@@ -87,6 +92,13 @@ class Verifier:
             first += _PAGES
         return await self._db.read(_run_faults, run, keys)
 
+    async def _tended(self, project: int, check: Callable[[Reading], T]) -> T:
+        """Lets go of the database when the log of a server that writes beside it is long, and tries again."""
+        for _ in range(_TRIES - 1):
+            with suppress(Unavailable):
+                return await self._engine.tend(project, check, lets_go=True)
+        return await self._engine.tend(project, check, lets_go=True)
+
     async def _file(
         self,
         project: int,
@@ -96,7 +108,7 @@ class Verifier:
         found: EventsVerified,
     ) -> None:
         try:
-            events, wrong = await self._engine.tend(project, check)
+            events, wrong = await self._tended(project, check)
         except Exception as error:  # DuckDB has many ways to stumble over a damaged file
             named = await self._db.read(_described, project, kind, id)
             wrong = f"{named} cannot be read: {_said(error)}"

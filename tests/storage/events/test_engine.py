@@ -139,6 +139,30 @@ async def test_memory_is_left_for_what_duckdb_does_not_count(db: SqliteDatabase,
     await engine.close()
 
 
+@pytest.mark.parametrize("lets_go", [True, False])
+async def test_what_may_let_go_ends_when_it_is_asked_to(
+    db: SqliteDatabase, project: int, tmp_path: Path, lets_go: bool
+) -> None:
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1), FAST)
+    told, asked = threading.Event(), threading.Event()
+
+    def hold(reading: Reading) -> Any:
+        told.set()
+        asked.wait(WAIT_S)
+        return reading.rows("SELECT 1")[1]
+
+    holding = asyncio.create_task(engine.tend(project, hold, lets_go=lets_go))
+    await asyncio.to_thread(told.wait, WAIT_S)
+    engine.let_go(0.0)
+    asked.set()
+    if lets_go:
+        with pytest.raises(Unavailable, match="so much was written"):
+            await holding
+    else:
+        assert await holding == [(1,)]
+    await engine.close()
+
+
 async def test_a_query_past_the_memory_limit_is_told_so(db: SqliteDatabase, project: int, tmp_path: Path):
     engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=32 * MIB), FAST)
     sql = "SELECT list(range || 'some more text to fill the memory') FROM range(3000000)"
