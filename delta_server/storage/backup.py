@@ -229,6 +229,8 @@ def _decompress(source: Path, target: Path, progress: Progress) -> None:
             raise BackupRefused(f"{source} is damaged or not a backup of Delta") from None
         if whole < 0:
             raise BackupRefused(f"{source} does not say how long it is: unpack it (zstd -d) and restore what comes out")
+        if written > whole:
+            raise BackupRefused(f"{source} holds more than one backup: {written} bytes where it says {whole}")
         if written != whole:  # zstandard reads a frame that was cut off without an error
             raise BackupRefused(f"{source} ends too early: {written} of {whole} bytes are in it")
     sync_path(target)

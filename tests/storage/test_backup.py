@@ -110,6 +110,7 @@ def changed(sql: str) -> Callable[[bytes], bytes]:
         (lambda _: b"# Delta\n\nA text that is longer than the header of a frame.", "damaged or not a backup"),
         (lambda _: zstandard.ZstdCompressor().compress(b"SQLite format 3\0 of something else"), "cannot be read"),
         (cut, "ends too early"),
+        (lambda backup: 2 * backup, "holds more than one backup"),
         (flip, "damaged"),
         (lambda _: zstandard.ZstdCompressor(write_content_size=False).compress(bytes(99)), "does not say how long"),
         (changed("PRAGMA application_id = 7"), "not a database of Delta"),
