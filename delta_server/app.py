@@ -287,7 +287,7 @@ async def open_services(
         opened.push_async_callback(spare_cpu.close)
         fair_cpu = FairCpu(min(8, cores + 1), "fair-cpu", seconds=config.limits.answer_seconds)
         opened.push_async_callback(fair_cpu.close)
-        processes = Processes(min(8, cores + 2))
+        processes = Processes(min(8, cores + 1))
         opened.push_async_callback(processes.close)
         eventlog = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=spare_cpu)
         opened.push_async_callback(eventlog.close)

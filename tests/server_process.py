@@ -32,16 +32,16 @@ class Server(msgspec.Struct):
         return errors
 
     def memory_bytes(self) -> int:
-        """Resident memory of the process and its children (a one-file executable is two). The smaller of two readings:
-        a child counts as much as its parent until it begins its own program."""
+        """Memory of the process and its children (a one-file executable is two); what several use counts once. The
+        smaller of two readings: a child counts as much as its parent until it begins its own program."""
         first = self._memory_bytes()
         time.sleep(0.02)
         return min(first, self._memory_bytes())
 
     def _memory_bytes(self) -> int:
         group = [self.process.pid, *_children(self.process.pid)]
-        pages = [int((_read(Path(f"/proc/{pid}/statm")) or "0 0").split()[1]) for pid in group]
-        return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+        told = [_read(Path(f"/proc/{pid}/smaps_rollup")) for pid in group]
+        return sum(int(found[1]) << 10 for text in told if (found := re.search(r"\nPss: +(\d+) kB", text)))
 
 
 def environment(**more: str) -> dict[str, str]:

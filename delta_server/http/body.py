@@ -76,7 +76,12 @@ def decode(body: bytes, type_: type[T], what: str = "the body") -> T:
     if len(body) > MAX_TYPED_BYTES:
         raise TooLarge(f"{what} is larger than {MAX_TYPED_BYTES} bytes")
     json_text.check(body, what)
-    _refuse_repeated_names(body)
+    found = _decoded(body, type_)
+    _refuse_repeated_names(body)  # the dearest check by far, for those bodies only that nothing else is wrong with
+    return found
+
+
+def _decoded(body: bytes, type_: type[T]) -> T:
     decoder: msgspec.json.Decoder[T] = _decoder(type_)
     try:
         return decoder.decode(body)
@@ -98,6 +103,8 @@ def _refuse_repeated_names(body: bytes) -> None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) == len(pairs):
+        return
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
