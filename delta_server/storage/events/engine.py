@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -51,7 +51,7 @@ class _Job:
         self.lets_go = has_caller
         """Ends when the log is long and it has held a state of the database for some time."""
         self.ends_soon = has_caller
-        self.met_others = False
+        self.was_alone = True
         self.instance = instance
         self.project = project
         self._forget = forget
@@ -134,14 +134,24 @@ class Engine:
         """`work`'s result. Raises TooCostly past the deadline or the memory limit, Invalid for what SQL cannot convert
         or match, Unavailable when no thread became free, RateLimited when too much of the project waits."""
         await self._turns.take(project, seconds=self._seconds)
-        job = self._job(project)
-        try:
-            return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
-        except NoMemory:
-            if self._shares.was_alone(job):
-                raise
-        async with self._shares.cleared(project, self._jobs):
+        if not self._shares.is_cleared_for(project):
+            job = self._job(project)
+            try:
+                return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
+            except NoMemory:
+                if self._shares.had_all(job):
+                    raise
             await self._turns.take(project, seconds=self._seconds, has_begun=True)
+        return await self._run_alone(project, work)
+
+    async def _run_alone(self, project: int, work: Callable[[Reading], T]) -> T:
+        """In the place that was taken, once no other query needs the memory."""
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._shares.cleared(project, self._jobs))
+            except BaseException:
+                self._turns.give_back(project)
+                raise
             job = self._job(project, self._shares.larger)
             return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
 

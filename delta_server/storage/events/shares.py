@@ -1,7 +1,8 @@
 """The memory for queries, in two shares: an instance of DuckDB each.
 
 Within an instance whoever comes last finds the memory full, however little it needs. So a project whose query comes
-while another's are running is given the other instance, the smaller one.
+while another's are running is given the other instance, the smaller one; and a query that found no memory and was not
+alone is run again, alone in the larger one.
 """
 
 import asyncio
@@ -25,11 +26,12 @@ LARGER, SMALLER = 3 / 4, 1 / 4
 
 
 class Job(Protocol):
-    """A piece of work in one of the instances. `ends_soon`: it is no stream and nothing of the background."""
+    """A piece of work in one of the instances. `was_alone`: there was no other in it at the same time. `ends_soon`: it
+    is no stream and nothing of the background."""
 
     project: int
     instance: Instance
-    met_others: bool
+    was_alone: bool
     ends_soon: bool
 
 
@@ -50,18 +52,26 @@ class Shares:
         self._ended = asyncio.Event()
 
     def choose(self, project: int, jobs: Collection[Job]) -> Instance:
-        """The instance with the fewest jobs of others."""
-        if self._cleared_for not in (None, project):
+        """The instance with the fewest jobs of other projects."""
+        if self._cleared_for is not None:
             return self._smaller
-        return min(self.larger, self._smaller, key=lambda instance: len(_others(project, instance, jobs)))
 
-    def was_alone(self, job: Job) -> bool:
-        """All the memory there is was the job's project's: that was not enough."""
-        return job.instance is self.larger and not job.met_others
+        def others(instance: Instance) -> int:
+            return sum(job.instance is instance and job.project != project for job in list(jobs))
+
+        return min(self.larger, self._smaller, key=others)
+
+    def had_all(self, job: Job) -> bool:
+        """The job had all the memory that a query can have."""
+        return job.instance is self.larger and job.was_alone
+
+    def is_cleared_for(self, project: int) -> bool:
+        """A query of the project that needs much has the larger instance, or waits for it: its next ones queue up."""
+        return self._cleared_for == project
 
     @asynccontextmanager
     async def cleared(self, project: int, jobs: Collection[Job]) -> AsyncIterator[None]:
-        """The larger instance, when the queries of others in it have ended; meanwhile others are given the smaller one.
+        """The larger instance, when the queries in it have ended; meanwhile those of others are given the smaller one.
         Raises Unavailable when they do not end in time."""
         try:
             async with asyncio.timeout(self._seconds):
@@ -70,7 +80,7 @@ class Shares:
             raise _filled() from None
         try:
             self._cleared_for = project
-            await self._others_ended(project, jobs)
+            await self._ended_in_larger(jobs)
             yield
         finally:
             self._cleared_for = None
@@ -85,10 +95,10 @@ class Shares:
             instance.close()
         self._snapshots.close()
 
-    async def _others_ended(self, project: int, jobs: Collection[Job]) -> None:
+    async def _ended_in_larger(self, jobs: Collection[Job]) -> None:
         try:
             async with asyncio.timeout(self._seconds):
-                while any(job.ends_soon for job in _others(project, self.larger, jobs)):
+                while any(job.ends_soon and job.instance is self.larger for job in list(jobs)):
                     self._ended.clear()
                     await self._ended.wait()
         except TimeoutError:
@@ -96,14 +106,11 @@ class Shares:
 
 
 def meet(new: Job, jobs: Collection[Job]) -> None:
-    """Note who shares an instance with another project's job."""
-    for other in _others(new.project, new.instance, jobs):
-        other.met_others = new.met_others = True
-
-
-def _others(project: int, instance: Instance, jobs: Collection[Job]) -> list[Job]:
-    return [job for job in list(jobs) if job.instance is instance and job.project != project]
+    """Note which jobs share an instance."""
+    for other in list(jobs):
+        if other.instance is new.instance:
+            other.was_alone = new.was_alone = False
 
 
 def _filled() -> Unavailable:
-    return Unavailable("the queries of others need the memory now: try again later", retry_after_s=2)
+    return Unavailable("other queries need the memory now: try again later", retry_after_s=2)
