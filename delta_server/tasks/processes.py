@@ -32,6 +32,7 @@ class Processes:
 
     def __init__(self, most: int) -> None:
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="delta-process")
+        self._places = asyncio.Semaphore(most)
         self._idle: list[_Process] = []
         self._busy: set[_Process] = set()
         self._closed = False
@@ -40,27 +41,25 @@ class Processes:
         """`fn`'s result. `fn` is a function of a module, without effects; it and what it is given and gives are
         pickled. Its process is killed when the task that waits is cancelled. Raises what `fn` does, TooCostly when the
         process died of it, Unavailable once closed."""
-        if self._closed:
-            raise shutting_down()
-        process = self._taken()
-        try:
+        async with self._places:
+            if self._closed:
+                raise shutting_down()
+            process = self._taken()
+            self._busy.add(process)
             future: Future[T] = self._threads.submit(process.call, fn, args, kwargs)
-        except RuntimeError:  # closed, perhaps this very moment
-            raise shutting_down() from None
-        self._busy.add(process)
-        try:
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            if not future.cancel():
-                process.kill()
-            raise
-        except EOFError:
-            raise self._died(process) from None
-        finally:
-            self._busy.discard(process)
-            if not future.running():
-                self._leave(process)
-            del future  # an error refers to this frame, and the future to the error
+            try:
+                return await asyncio.wrap_future(future)
+            except asyncio.CancelledError:
+                if not future.cancel():
+                    process.kill()
+                raise
+            except EOFError:
+                raise self._died(process) from None
+            finally:
+                self._busy.discard(process)
+                if not future.running():
+                    self._leave(process)
+                del future  # an error refers to this frame, and the future to the error
 
     async def close(self) -> None:
         """Kill what runs."""

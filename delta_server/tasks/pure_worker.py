@@ -20,7 +20,7 @@ from delta_server.storage.priority import step_back
 
 ARGUMENT = "pure-worker"
 """What the program is called with to be this."""
-WORN_BYTES = 128 << 20
+WORN_BYTES = 64 << 20
 """A process that still holds so much when it has answered is replaced."""
 LEAST_MEMORY_BYTES = 256 << 20
 MOST_TIMES = 16
