@@ -158,7 +158,7 @@ class Engine:
     async def tend(self, project: int, work: Callable[[Reading], T], *, lets_go: bool = False) -> T:
         """As `run`, in the background's threads and for as long as it takes; what `lets_go` may end as `run` does when
         much is written meanwhile."""
-        job = self._job(project, has_caller=False)
+        job = self._job(project, self._shares.larger, has_caller=False)
         job.lets_go = lets_go
         return await self._answer(job, self._submit(self._background, job.whole, work), None)
 
@@ -173,7 +173,7 @@ class Engine:
                 f"{STREAMS // 2} exports of this project are running: try again when one has ended", retry_after_s=10
             )
         self._streams[project] += 1
-        job = self._job(project)
+        job = self._job(project, self._shares.larger)
         job.ends_soon = False
         last = asyncio.get_running_loop().call_later(STREAM_S, self._end, job, _too_long_a_stream())
         try:

@@ -22,7 +22,8 @@ COUNTED = 7 / 8
 """Of the memory for queries, what DuckDB is told of: it takes more than it counts. With 512 MiB and three queries
 that fill them at once, the server was 650 MiB with all of it and is 581 MiB with this, 100 of it not for queries."""
 LARGER, SMALLER = 3 / 4, 1 / 4
-"""Of that."""
+"""Of that. The smaller one has a quarter of the threads too: with one a query runs on the thread that asked for it, and
+waits for none of DuckDB's own, which step back (priority.py)."""
 
 
 class Job(Protocol):
@@ -43,23 +44,27 @@ class Shares:
         self._seconds = options.query_seconds
         counted = options.query_memory_bytes * COUNTED
         threads = options.query_threads or os.cpu_count() or 1
-        self.larger, self._smaller = (
-            Instance(self._snapshots, memory_bytes=int(counted * share), threads=threads, spill=place)
-            for place, share in ((spill, LARGER), (spill.with_name(f"{spill.name}-2"), SMALLER))
-        )
+
+        def instance(share: float, threads: int, spill: Path) -> Instance:
+            return Instance(self._snapshots, memory_bytes=int(counted * share), threads=threads, spill=spill)
+
+        self.larger = instance(LARGER, threads, spill)
+        self._smaller = instance(SMALLER, max(1, threads // 4), spill.with_name(f"{spill.name}-2"))
         self._clearing = asyncio.Lock()
         self._cleared_for: int | None = None
         self._ended = asyncio.Event()
 
     def choose(self, project: int, jobs: Collection[Job]) -> Instance:
-        """The instance with the fewest jobs of other projects."""
+        """The instance with the fewest jobs of other projects; of two without any, where its own are."""
         if self._cleared_for is not None:
             return self._smaller
 
-        def others(instance: Instance) -> int:
-            return sum(job.instance is instance and job.project != project for job in list(jobs))
+        def crowded(instance: Instance) -> tuple[int, int]:
+            here = [job.project for job in list(jobs) if job.instance is instance]
+            own = here.count(project)
+            return len(here) - own, -own
 
-        return min(self.larger, self._smaller, key=others)
+        return min(self.larger, self._smaller, key=crowded)
 
     def had_all(self, job: Job) -> bool:
         """The job had all the memory that a query can have."""
@@ -71,8 +76,8 @@ class Shares:
 
     @asynccontextmanager
     async def cleared(self, project: int, jobs: Collection[Job]) -> AsyncIterator[None]:
-        """The larger instance, when the queries in it have ended; meanwhile those of others are given the smaller one.
-        Raises Unavailable when they do not end in time."""
+        """The larger instance, when the queries in it and all of the project have ended; meanwhile those of others are
+        given the smaller one. Raises Unavailable when they do not end in time."""
         try:
             async with asyncio.timeout(self._seconds):
                 await self._clearing.acquire()
@@ -80,7 +85,7 @@ class Shares:
             raise _filled() from None
         try:
             self._cleared_for = project
-            await self._ended_in_larger(jobs)
+            await self._ended_before(project, jobs)
             yield
         finally:
             self._cleared_for = None
@@ -95,10 +100,13 @@ class Shares:
             instance.close()
         self._snapshots.close()
 
-    async def _ended_in_larger(self, jobs: Collection[Job]) -> None:
+    async def _ended_before(self, project: int, jobs: Collection[Job]) -> None:
+        def hinders(job: Job) -> bool:
+            return job.ends_soon and (job.instance is self.larger or job.project == project)
+
         try:
             async with asyncio.timeout(self._seconds):
-                while any(job.ends_soon and job.instance is self.larger for job in list(jobs)):
+                while any(map(hinders, list(jobs))):
                     self._ended.clear()
                     await self._ended.wait()
         except TimeoutError:
