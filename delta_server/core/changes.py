@@ -66,6 +66,18 @@ def encoded(difference: Difference) -> bytes:
     return bytes(text)
 
 
+def first_encoded(difference: Difference, *, most: int, size_bytes: int) -> tuple[bytes, bool]:
+    """The changes as `encoded`, up to the first that is past `most` or with which they are past `size_bytes`; and
+    whether these are all."""
+    text = bytearray(b"[")
+    for count, change in enumerate(_all(difference)):
+        written = _encoder.encode(change)
+        if count == most or len(text) + len(written) >= size_bytes:
+            return bytes(text + b"]"), False
+        text += b"," * bool(count) + written
+    return bytes(text + b"]"), True
+
+
 def _all(difference: Difference) -> Iterator[Change]:
     if difference.root is not None:
         yield from _under(difference.root, _Place("", "", "", ""), difference.keys_by_pattern)

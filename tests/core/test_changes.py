@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from delta_server.core import pointer
-from delta_server.core.changes import changes
+from delta_server.core.changes import changes, encoded, first_encoded
 from delta_server.core.diff import diff
 from tests.core.documents import pairs, same
 
@@ -40,6 +41,21 @@ def test_elements_without_a_key_are_named_by_index() -> None:
 def test_number_text_is_kept() -> None:
     [change] = changes(diff(b'{"a":1}', b'{"a":37.787619999999997}'))
     assert change.new == msgspec.Raw(b"37.787619999999997")
+
+
+@settings(max_examples=100)
+@given(pairs(), st.integers(0, 4), st.integers(2, 400))
+def test_the_first_of_them(pair: tuple[bytes, bytes], most: int, size_bytes: int) -> None:
+    difference = diff(*pair)
+    every = msgspec.json.decode(encoded(difference), type=list[msgspec.Raw])
+    text, complete = first_encoded(difference, most=most, size_bytes=size_bytes)
+    some = msgspec.json.decode(text, type=list[msgspec.Raw])
+    assert some == every[: len(some)]
+    assert len(some) <= most
+    assert len(text) <= max(2, size_bytes)
+    assert complete == (some == every)
+    if not complete and len(some) < most:  # it was the next one's size
+        assert len(text) + len(bytes(every[len(some)])) >= size_bytes
 
 
 @settings(max_examples=200)

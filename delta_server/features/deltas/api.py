@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
@@ -29,6 +29,7 @@ _PATTERN = (
     "is any one step and ** any number of them: changes at it and under it"
 )
 _BESIDE_SINCE = frozenset({"since_snapshot", "format", "endpoint_id", PROJECT})
+_INCLUDE = "`changes`: the old and new values too, the first 100 changes of each delta"
 _PATCH: Format = "json-patch"
 _DEFAULTS = {
     "kind": "content", "min_changes": "0", "order": "desc", "limit": str(DEFAULT_LIMIT), "format": _PATCH,
@@ -52,13 +53,15 @@ async def list_deltas(
     from_: spans.From = None,
     to: spans.To = None,
     order: spans.Order = "desc",
+    include: Annotated[Literal["changes"] | None, QueryParameter(description=_INCLUDE)] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
     since_snapshot: Annotated[str | None, QueryParameter(description="Compare this snapshot with the latest")] = None,
     format: Annotated[Format | None, QueryParameter(description="How `diff` is written; default json-patch")] = None,
 ) -> Response[Any]:
     """With `since_snapshot` the answer is one comparison: what changed since then. `format` goes with it, and
-    `endpoint_id` may; everything else is about the list."""
+    `endpoint_id` may; everything else is about the list. With `include=changes` a page that would be large, or take
+    long, has fewer than `limit` deltas: go on with `next_cursor`."""
     _check_together(request.query_params.multi_items())
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
     if since_snapshot is not None:
@@ -73,7 +76,13 @@ async def list_deltas(
     span = spans.span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     filter = service.filter_of(kind=kind, min_changes=min_changes, path=path)
     list = partial(service.page, project=project, endpoint=endpoint, span=span, limit=limit, filter=filter)
-    found = await (in_turn(request, services, project, list) if path is not None else list(services))
+
+    async def page(svc: Services) -> service.Found:
+        found = await list(svc)
+        return found if include is None else await service.with_changes(svc, project, found)
+
+    searches = path is not None or include is not None
+    found = await (in_turn(request, services, project, page) if searches else page(services))
     next_cursor = None if found.next is None else spans.cursor_at(_LIST, order, found.next)
     return pagination.respond(request, Page(found.deltas, next_cursor is not None, next_cursor))
 
@@ -88,7 +97,9 @@ def _check_together(given: Iterable[tuple[str, str]]) -> None:
             )
     elif "format" in names:
         raise Invalid(
-            "format goes with since_snapshot: a list has no diff; GET /v1/deltas/{id}?format= shows one", field="format"
+            "format goes with since_snapshot; include=changes shows the old and new values of a list, "
+            "GET /v1/deltas/{id}?format= one delta's",
+            field="format",
         )
 
 

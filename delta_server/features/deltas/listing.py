@@ -52,10 +52,11 @@ def filter_of(*, kind: str, min_changes: int, path: str | None) -> Filter:
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A page of a list; `next` is the position to go on after, None at the end."""
+    """A page of a list; `next` is the position to go on after, None at the end. `positions` are those of `deltas`."""
 
     deltas: list[Delta]
     next: Position | None
+    positions: list[Position]
 
 
 class _Telling(msgspec.Struct, frozen=True):
@@ -114,11 +115,15 @@ async def page(
         part = await svc.db.read(_part, project, endpoint, span, filter, wanted=wanted, doubts=doubts)
         for candidate in await _confirmed(svc, filter, part):
             if len(found) == limit:
-                return Found([one.delta for one in found], found[-1].position)
+                return _found(found, found[-1].position)
             found.append(candidate)
         if part.next is None or (found and (part.is_long or time.monotonic() >= ends_at)):
-            return Found([one.delta for one in found], part.next)
+            return _found(found, part.next)
         span, doubts = span.past(part.next), min(4 * doubts, MOST_DOUBTS)
+
+
+def _found(candidates: Sequence[_Candidate], next: Position | None) -> Found:
+    return Found([one.delta for one in candidates], next, [one.position for one in candidates])
 
 
 def _part(

@@ -40,7 +40,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     `kind` is `content`, `reorder` (only order differs), `format` (only whitespace, escapes, key order), `ignored`
     (only ignored fields) or, in a comparison, `none`. `similarity_score` is the share of leaf values unchanged;
     members that an object has twice count twice in it. `notes` say where a key of the settings could not match all, or
-    a value was too large to be compared in detail.
+    a value was too large to be compared in detail. `changes` are operations in the format `changes`, where a list was
+    asked for them: the first 100 of each delta, and 256 kB of them; `changes_complete` tells whether these are all.
     """
 
     id: str | UnsetType = UNSET
@@ -60,6 +61,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[Note]
     format: Format | UnsetType = UNSET
     diff: msgspec.Raw | UnsetType = UNSET
+    changes: msgspec.Raw | UnsetType = UNSET
+    changes_complete: bool | UnsetType = UNSET
 
 
 class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,5 +1,6 @@
 """What changed: deltas computed behind the writes, lists of them, comparisons of any two snapshots."""
 
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -13,6 +14,7 @@ from delta_server.features.deltas.computing import compute_now
 from delta_server.features.deltas.computing import compute_queued as compute_queued
 from delta_server.features.deltas.computing import compute_some as compute_some
 from delta_server.features.deltas.listing import Filter as Filter
+from delta_server.features.deltas.listing import Found as Found
 from delta_server.features.deltas.listing import filter_of as filter_of
 from delta_server.features.deltas.listing import page as page
 from delta_server.features.deltas.listing import view
@@ -25,7 +27,7 @@ from delta_server.features.deltas.store import forget as forget
 from delta_server.features.deltas.store import heads as heads
 from delta_server.features.deltas.store import queue_length as queue_length
 from delta_server.features.deltas.store import retry_failed as retry_failed
-from delta_server.features.deltas.summaries import keys_found, written_out
+from delta_server.features.deltas.summaries import first_changes, keys_found, written_out
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -34,6 +36,11 @@ PEEKED = 4
 """So many snapshots are looked at on the event loop; more of them on a reader's thread."""
 MOST_LEARNED_FROM = 4 << 20
 """Bytes of a document that is compared once more to learn keys of arrays."""
+
+MOST_CHANGES, CHANGES_BYTES = 100, 256 << 10
+"""Of one delta in a list."""
+PAGE_BYTES, PAGE_S = 8 << 20, 2.0
+"""A page of deltas with their changes ends past either, once it has one delta."""
 
 
 # Stored deltas
@@ -62,6 +69,25 @@ async def get(svc: Services, project: int, delta_id: str, format: Format) -> Del
         raise NotFound("no such delta in this project: a delta has the id of the snapshot it leads to")
     delta = await _compare(svc, ends, None, format)
     return msgspec.structs.replace(delta, id=delta.to_snapshot_id)
+
+
+async def with_changes(svc: Services, project: int, found: Found) -> Found:
+    """The page with the changes of each delta, computed afresh with the endpoint's present settings; less of it where
+    it would be large, or take long. A delta that is deleted meanwhile is left out."""
+    ends_at, size = time.monotonic() + PAGE_S, 0
+    deltas: list[Delta] = []
+    for delta, position in zip(found.deltas, found.positions, strict=True):
+        ends = svc.db.peek(store.ends_of_delta, project, ids.parse(delta.to_snapshot_id))
+        if ends is None:
+            continue
+        settings, first, second, known = await _sides(svc, ends, None)
+        cpu = svc.cpu_for(len(first) + len(second))
+        changes, complete = await cpu(first_changes, first, second, settings, known, MOST_CHANGES, CHANGES_BYTES)
+        deltas.append(msgspec.structs.replace(delta, changes=msgspec.Raw(changes), changes_complete=complete))
+        size += len(changes)
+        if (size >= PAGE_BYTES or time.monotonic() >= ends_at) and position != found.positions[-1]:
+            return Found(deltas, position, [])
+    return Found(deltas, found.next, [])
 
 
 # Comparisons
@@ -112,16 +138,24 @@ def _end(
 
 async def _compare(svc: Services, ends: tuple[End, End], settings: DiffSettings | None, format: Format) -> Delta:
     before, after = ends
-    settings = settings or msgspec.json.decode(after.diff, type=DiffSettings)
-    first = await contents.read(svc, before.endpoint, before.content)
-    second = await contents.read(svc, after.endpoint, after.content)
-    known = known_keys(svc, after.endpoint) or await _learned(svc, ends, second, settings)
+    settings, first, second, known = await _sides(svc, ends, settings)
     cpu = svc.cpu_for(len(first) + len(second))
     summary, operations = await cpu(written_out, first, second, settings, known, format)
     delta = schemas.delta(
         summary, endpoint=after.endpoint_uid, ends=(before.uid, after.uid), captured_at=after.captured_at, stored=False
     )
     return msgspec.structs.replace(delta, format=format, diff=msgspec.Raw(operations))
+
+
+async def _sides(
+    svc: Services, ends: tuple[End, End], settings: DiffSettings | None
+) -> tuple[DiffSettings, bytes, bytes, KnownKeys]:
+    """What a comparison takes: the settings, both documents, the keys known of their arrays."""
+    before, after = ends
+    settings = settings or msgspec.json.decode(after.diff, type=DiffSettings)
+    first = await contents.read(svc, before.endpoint, before.content)
+    second = await contents.read(svc, after.endpoint, after.content)
+    return settings, first, second, known_keys(svc, after.endpoint) or await _learned(svc, ends, second, settings)
 
 
 def known_keys(svc: Services, endpoint: int) -> KnownKeys:

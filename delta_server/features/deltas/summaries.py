@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from delta_server.core import halves, lives, patterns
-from delta_server.core.changes import encoded
+from delta_server.core.changes import encoded, first_encoded
 from delta_server.core.diff import Difference, DiffSettings, KnownKeys, diff
 from delta_server.core.patches import json_patch, merge_patch
 from delta_server.features.deltas.rows import TYPES, FieldCount, Note, SchemaChange, Summary
@@ -68,6 +68,14 @@ def written_out(
     else:
         written = json_patch(difference)
     return summary_of(difference), halves.shown(written)
+
+
+def first_changes(
+    before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys, most: int, size_bytes: int
+) -> tuple[bytes, bool]:
+    """The first operations in the format `changes`, and whether these are all."""
+    written, complete = first_encoded(diff(before, after, settings, known), most=most, size_bytes=size_bytes)
+    return halves.shown(written), complete
 
 
 def keys_found(before: bytes, after: bytes, settings: DiffSettings) -> KnownKeys:

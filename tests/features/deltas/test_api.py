@@ -9,6 +9,7 @@ import jsonpatch
 import msgspec
 import pytest
 
+from delta_server.features.deltas import service as deltas
 from tests.conftest import Keys
 from tests.features.rows import Row, check
 from tests.features.snapshots.shots import NOBODY, Shots, second
@@ -84,6 +85,8 @@ REFUSED = [
     Row("part of a name", "GET", f"{LIST}?path=/fir*", 400, field="path", says="one whole step"),
     Row("a format of a list", "GET", f"{LIST}?format=changes", 400, field="format", says="since_snapshot"),
     Row("since and a kind", "GET", f"{LIST}?since_snapshot=<0>&kind=ignored", 400, field="kind"),
+    Row("a list that includes something else", "GET", f"{LIST}?include=diff", 400, field="include", says="changes"),
+    Row("since and what to include", "GET", f"{LIST}?since_snapshot=<0>&include=changes", 400, field="include"),
     Row("since and a path", "GET", f"{LIST}?since_snapshot=<0>&path=/fires", 400, field="path"),
     Row("since and a limit", "GET", f"{LIST}?since_snapshot=<0>&limit=5&format=changes", 400, field="limit"),
     Row("since and least changes", "GET", f"{LIST}?sinceSnapshot=<0>&minChanges=1", 400, field="min_changes"),
@@ -240,6 +243,39 @@ async def test_one_delta_in_three_formats(shots: Shots, fires: dict[int, dict[st
         {"op": "replace", "path": KEYED, "before": "/fires/0/Acres", "after": "/fires/0/Acres", "old": 1, "new": 5}
         | {"key": {"UniqueId": "a"}}
     ]
+
+
+async def test_a_list_with_old_and_new_values(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    for query in ({}, {"kind": "all"}, {"endpoint_id": "fires", "path": "/fires/*/Acres"}):
+        plain = await shots.walk(LIST, **query)
+        for limit in (1, 2, 100):
+            found = await shots.walk(LIST, include="changes", limit=limit, **query)
+            for one in found:
+                alone = await shots.get(f"{LIST}/{one['id']}", format="changes")
+                assert (one.pop("changes"), one.pop("changes_complete")) == (alone["diff"], True)
+            assert found == plain
+
+
+async def test_a_list_with_values_is_bounded(shots: Shots, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(5):
+        await shots.put(json.dumps({str(i): n for i in range(7)}).encode(), include="delta")
+    [five, *_] = await shots.walk(LIST, include="changes")
+    monkeypatch.setattr(deltas, "MOST_CHANGES", 3)
+    monkeypatch.setattr(deltas, "PAGE_BYTES", 1)
+    page = await shots.get(LIST, include="changes")
+    assert (len(page["data"]), page["has_more"]) == (1, True)
+    found = await shots.walk(LIST, include="changes")
+    assert [one["to_snapshot_id"] for one in found] == [one["to_snapshot_id"] for one in await shots.walk(LIST)]
+    assert found[0]["changes"] == five["changes"][:3]
+    assert [one["changes_complete"] for one in found] == [False] * 4
+    monkeypatch.setattr(deltas, "CHANGES_BYTES", 10)
+    assert [one["changes"] for one in await shots.walk(LIST, include="changes")] == [[]] * 4
+
+
+async def test_halves_of_surrogate_pairs_in_a_list(shots: Shots) -> None:
+    for body in (b'{"a":"\\ud800"}', b'{"a":"\\udc00b"}'):
+        await shots.put(body, include="delta")
+    assert [change["new"] for change in (await shots.get(LIST, include="changes"))["data"][0]["changes"]] == ["\udc00b"]
 
 
 async def test_comparisons_by_ids_and_times(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
