@@ -1,12 +1,15 @@
 """What handlers, tasks and commands are handed. Nothing else is global but constants and loggers."""
 
+from collections.abc import Callable, Sequence
+from typing import Literal
+
 import msgspec
 
 from delta_server.config import Config
 from delta_server.core.refusals import Refusals
 from delta_server.storage.backup_stream import BackupStream
 from delta_server.storage.cache import Cache
-from delta_server.storage.database import Clock, Database, Threads
+from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import EventLog
 from delta_server.storage.keyed_locks import KeyedLocks
 from delta_server.tasks.lanes import Lanes
@@ -16,6 +19,17 @@ from delta_server.tasks.threads import FairCpu
 
 APART_BYTES = 64 << 10
 """From so many bytes on work is given to another process, which costs 0.1 ms and a copy."""
+
+
+DeleteSome = Callable[[Tx, int, int], bool]
+"""(tx, owner, limit): delete up to `limit` rows of a deleted owner; False when there are none."""
+
+
+class Cascade(msgspec.Struct, frozen=True):
+    """What deletes a feature's rows when the endpoint or the project is deleted that they belong to."""
+
+    of: Literal["endpoint", "project"]
+    delete_some: Callable[["Services"], DeleteSome]
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -50,6 +64,12 @@ class Services(msgspec.Struct, frozen=True):
     """Snapshots that callers wait for."""
     keys_used: dict[int, int] = msgspec.field(default_factory=dict)
     """By API key's row, when it was last used, until the next of the periodic writes. Used on the event loop only."""
+
+    cascades: Sequence[Cascade] = ()
+    """Of all features: rows that point at others go before those."""
+
+    def owned_by(self, owner: Literal["endpoint", "project"]) -> list[DeleteSome]:
+        return [cascade.delete_some(self) for cascade in self.cascades if cascade.of == owner]
 
     def cpu_for(self, size_bytes: int) -> Threads:
         """Where documents of so many bytes together are compared."""

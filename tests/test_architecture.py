@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from delta_server import app
+
 PACKAGE = Path(__file__).parent.parent / "delta_server"
 FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
@@ -17,11 +19,34 @@ ORDER = [
     *("core", "config", "log_output", "logging", "storage", "tasks", "services", "http", "features", "app", "cli"),
     "__main__",
 ]
-FEATURES = [
-    *("accounts", "projects", "endpoints", "contents", "fields", "lives", "deltas", "snapshots", "history"),
-    *("profiles", "events", "analytics", "behaviour", "statements", "users", "exports", "stream"),
-    "backups",
-]
+FEATURES = [feature.name for feature in app.FEATURES if feature is not app.SERVER]
+TABLES_OF_STORAGE = {
+    "storage/events": "event_block event_settings segment segment_data key_run key_page rollup rollup_data",
+    "storage/once": "once",
+}
+"""Tables of no feature, by the folder or module whose SQL names them."""
+NAMED_BY_OTHERS = {
+    "what hangs on a project or an account is counted and deleted with it": {
+        "features/accounts": "project",
+        "features/projects": "account content endpoint frame pack snapshot",
+        "features/users": "project",
+        "storage/events": "project",
+    },
+    "a name is taken in a project that is not deleted": {"features/endpoints": "project snapshot"},
+    "lists join snapshots, contents and their deltas, in the order of one index": {
+        "features/contents": "endpoint snapshot",
+        "features/deltas": "content endpoint snapshot",
+        "features/history": "content delta endpoint field field_change frame pack snapshot",
+        "features/lives": "content endpoint",
+        "features/snapshots": "content endpoint",
+    },
+    "queries of events see persons": {"storage/events": "person_change person_link person_state profile"},
+    "SQL's views are made here": {
+        "storage/events": "content delta endpoint field field_change snapshot",
+    },
+    "retention is a setting of the store of events": {"features/events": "event_settings"},
+}
+"""Tables that SQL names outside their owner's. No row may be added: ask the owner's service instead."""
 TENANTS = {"account", "project", "endpoint"}
 """What a store function's second parameter may be: an integer id that its caller has been checked to own."""
 WITHOUT_TENANT = {
@@ -132,6 +157,57 @@ def test_core_is_pure() -> None:
 def test_sql_lives_in_stores_and_storage() -> None:
     elsewhere = [path for path in FILES if not _name(path).startswith("storage/") and path.name != "store.py"]
     assert [(_name(path), text) for path in elsewhere for text in _texts(TREES[path]) if SQL.match(text)] == []
+
+
+def _home(path: Path) -> str:
+    """The feature of a file, or its folder in storage, or its module."""
+    return "/".join(path.relative_to(PACKAGE).with_suffix("").parts[:2])
+
+
+def _named_tables(path: Path) -> set[str]:
+    """Tables that statements in the file name, by the words before them."""
+    words = "|".join(OWNERS)
+    listed = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|INDEX \w+ ON|,)\s+({words})\b(?!\s*\()")
+    # A piece of a statement that is put together elsewhere counts too: its keywords are in capitals.
+    return {
+        table
+        for text in _texts(TREES[path])
+        if re.search(r"\b(FROM|JOIN|INTO|UPDATE)\s", text)
+        for table in listed.findall(text)
+    }
+
+
+OWNERS = {
+    **{table: f"features/{feature.name}" for feature in app.FEATURES for table in feature.tables},
+    **{table: home for home, tables in TABLES_OF_STORAGE.items() for table in tables.split()},
+}
+
+
+def test_every_table_has_one_owner() -> None:
+    migrations = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("storage/migrations/*.sql"))
+    declared = [table for feature in app.FEATURES for table in feature.tables]
+    declared += [table for tables in TABLES_OF_STORAGE.values() for table in tables.split()]
+    assert sorted(declared) == sorted(re.findall(r"CREATE TABLE (\w+)", migrations))
+
+
+def test_a_table_is_named_by_its_owner_only() -> None:
+    excepted = {
+        (home, table) for rows in NAMED_BY_OTHERS.values() for home, tables in rows.items() for table in tables.split()
+    }
+    foreign = {(_home(path), table) for path in FILES for table in _named_tables(path) if _home(path) != OWNERS[table]}
+    assert sorted(foreign - excepted) == [], "ask the owner's service instead"
+    assert sorted(excepted - foreign) == [], "an exception that is no longer needed"
+
+
+def test_features_have_the_names_of_their_folders_and_share_nothing() -> None:
+    folders = {path.name for path in (PACKAGE / "features").iterdir() if (path / "__init__.py").exists()}
+    assert sorted(FEATURES) == sorted(folders)
+    for named in ("guards", "queues", "path_parameters"):
+        names = [name for feature in app.FEATURES for name in getattr(feature, named)]
+        assert len(names) == len(set(names)), named
+    loops = [loop.name for feature in app.FEATURES for loop in feature.loops]
+    loops += [periodic.name for feature in app.FEATURES for periodic in feature.periodic]
+    assert len(loops) == len(set(loops))
 
 
 def test_store_functions_name_their_tenant_and_ask_for_it() -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 import click
 import pytest
 
-from delta_server.app import QUEUES
+from delta_server.app import FEATURES, guards_of
 from delta_server.cli.main import COMMANDS, cli
 from delta_server.config import OPTIONS
-from delta_server.http.guards import GUARDS
 from delta_server.http.health import _DATABASE_METRICS
 
 ROOT = Path(__file__).parent.parent
@@ -80,11 +79,12 @@ def test_what_operators_are_told_of_is_there() -> None:
     assert named
     assert named <= set(OPTIONS)
     metrics = set(re.findall(r"`(delta_[a-z_]+)`", text))
-    made = {f"delta_database_{name}" for name, _, _ in _DATABASE_METRICS} | {f"delta_{name}" for name in QUEUES}
+    queues = {f"delta_{name}" for feature in FEATURES for name in feature.queues}
+    made = {f"delta_database_{name}" for name, _, _ in _DATABASE_METRICS} | queues
     sources = read("delta_server/http/health.py") + read("delta_server/http/metrics.py")
     assert {name for name in metrics - made if f'"{name}"' not in sources} == set()
     routes = set(re.findall(r"/(?:v1/[a-z]+|healthz/details|metrics)\b", text))
-    assert {route for route in routes if ("GET", route) not in GUARDS} == set()
+    assert {route for route in routes if ("GET", route) not in guards_of(FEATURES)} == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -16,6 +16,7 @@ from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.contents import service, tasks
 from delta_server.features.contents.service import Verified
+from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.features.projects import service as projects
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import EventsVerified
@@ -64,7 +65,7 @@ async def _pack(config: Config) -> tuple[int, int]:
     async with app.open_services(config) as services:
         await services.db.checkpoint()
         before = services.db.stats().database_bytes
-        await app.remove_deleted_endpoints(services)
+        await endpoints_tasks.remove_deleted(services)
         with _progress("packing") as told:
             await tasks.pack_everything(services, progress=told)
         await services.db.checkpoint()

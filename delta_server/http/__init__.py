@@ -26,7 +26,7 @@
 
     ROUTES = [create, list_things, get_thing]
 
-- Each route has its row in guards.py; `project` and `caller` do not exist in public ones.
+- Each route has its row in the guards of the feature's feature.py; `project` and `caller` do not exist in public ones.
 - Query parameters: `name: FromQuery[str]`, or `Annotated[int, QueryParameter(ge=0, description="...")]`. Unknown and
   repeated ones are refused and camelCase is renamed before the handler runs; a list is `FromQuery[list[str]]`.
 - Path parameters arrive fully decoded (`GET /prices` for `GET%20%2Fprices`).

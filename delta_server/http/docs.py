@@ -24,7 +24,7 @@ from delta_server.http import conditional, described
 from delta_server.http.auth import PROJECT
 from delta_server.http.errors import PROBLEM_JSON, Problem
 from delta_server.http.gate import bare, takes_project
-from delta_server.http.guards import GUARDS
+from delta_server.http.guards import PUBLIC, Access, Guards
 
 _OPT = "example"
 
@@ -74,19 +74,7 @@ Names may be written in camelCase too: `pageSize` is `page_size`. In queries `en
 and `startTime` are `from`, `to_time` and `endTime` are `to`, and each the other way round. `/api/...` and `/api/v1/...`
 are other names of `/v1/...`."""
 _IDEMPOTENCY = "1 to 255 characters, a UUID for example: sent again within a day it has no second effect"
-_ENDPOINT = "An endpoint's id or name; / in a name is written %2F"
 _PROJECT = "The key's own project, or which one is meant with an account's key; x-tenant-id says the same"
-_PATH_PARAMETERS = {
-    "project_id": "A project's id or name; / in a name is written %2F",
-    "write_key": "A write key; no other may stand in an address",
-    "key_id": "The key's id, the part between the second and third underscore",
-    "endpoint": _ENDPOINT,
-    "snapshot_id": "A snapshot's id",
-    "user": "Any of the user's ids; / in one is written %2F",
-    "group": "The group's id; / in it is written %2F",
-    "erasure_id": "The erasure's id",
-    "delta_id": "A delta's id: that of the snapshot it leads to",
-}
 _MORE_KEYS = ("basic", "writeKeyHeader", "writeKeyQuery")
 """How keys come to routes that take in events, besides the two ways all routes know."""
 _TAGGED = frozenset(f"/v1/snapshots/{rest}" for rest in ("{}", "{}/data", "latest/{}", "at/{}"))
@@ -142,7 +130,9 @@ def openapi_config() -> OpenAPIConfig:
 
 
 def describe(app: Litestar) -> dict[str, Any]:
-    """Litestar's OpenAPI document with our examples, errors and scopes in it."""
+    """Litestar's OpenAPI document with our examples, errors and scopes in it. `app.state` has what features say of
+    their routes."""
+    guards: Guards = app.state.guards
     schema: dict[str, Any] = app.openapi_schema.to_schema()
     _, problem = msgspec.json.schema_components([Problem], ref_template=described.REF)
     schema["components"].setdefault("schemas", {}).update(problem | described.bodies(app))
@@ -150,19 +140,20 @@ def describe(app: Litestar) -> dict[str, Any]:
         for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
             operation = schema["paths"].get(route.path_format, {}).get(method.lower())
             if operation is not None:
-                _tell_headers(method, bare(route.path_format), operation)
-                _complete(operation, handler.opt.get(_OPT) or {}, GUARDS.get((method, bare(route.path_format))))
+                path = bare(route.path_format)
+                access = guards.get((method, path))
+                for parameter in operation.get("parameters", ()):
+                    if parameter["in"] == "path":
+                        parameter["description"] = app.state.path_parameters[parameter["name"]]
+                _tell_headers(method, path, access, operation)
+                _complete(operation, handler.opt.get(_OPT) or {}, access)
     described.mend(schema)
     return schema
 
 
-def _tell_headers(method: str, path: str, operation: dict[str, Any]) -> None:
-    """Headers, and what stands in paths: the same for all routes, so no handler declares them."""
+def _tell_headers(method: str, path: str, access: Access | None, operation: dict[str, Any]) -> None:
+    """The same for all routes, so no handler declares them."""
     parameters = operation.setdefault("parameters", [])
-    for parameter in parameters:
-        if parameter["in"] == "path":
-            parameter["description"] = _PATH_PARAMETERS[parameter["name"]]
-    access = GUARDS.get((method, path))
     if access is not None and takes_project(access):
         parameters.append(_header(PROJECT, _PROJECT, **{"in": "query"}))
     succeeded = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
@@ -190,7 +181,7 @@ def _header(name: str, description: str, **more: str) -> dict[str, Any]:
     return named | {"description": description, "schema": {"type": "string"}} | more
 
 
-def _complete(operation: dict[str, Any], given: dict[str, Any], access: Any) -> None:
+def _complete(operation: dict[str, Any], given: dict[str, Any], access: Access | None) -> None:
     if access is not None and not access.public:
         names = ["bearer", "header", *(_MORE_KEYS if access.scope == "ingest" else ())]
         operation["security"] = [{name: []} for name in names]
@@ -270,3 +261,9 @@ def _read(name: str) -> bytes:
 
 
 ROUTES = [front, page, openapi, asset]
+GUARDS: Guards = {
+    ("GET", "/"): PUBLIC,
+    ("GET", "/docs"): PUBLIC,
+    ("GET", "/docs/openapi.json"): PUBLIC,
+    ("GET", "/docs/{}"): PUBLIC,
+}

@@ -16,7 +16,7 @@ from delta_server.http.aliases import other_names
 from delta_server.http.asgi import Scope
 from delta_server.http.auth import Authenticate, Caller
 from delta_server.http.exchange import BodyLimit, Exchange
-from delta_server.http.guards import GUARDS, KEY_IN_PATH, PUBLIC, Access, Body
+from delta_server.http.guards import KEY_IN_PATH, PUBLIC, Access, Body, Guards
 from delta_server.http.paths import segment_text
 from delta_server.http.validation import choose, meant
 
@@ -41,27 +41,29 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class UnguardedRoute(RuntimeError):
-    """A route is missing from the table in guards.py."""
+    """A route is in no feature's table of guards."""
 
 
 class Gate:
-    """`body_limits` says how large bodies of each kind may be; `opened` are the routes that the configuration makes
-    public."""
+    """`guards` is of all routes. `body_limits` says how large bodies of each kind may be; `opened` are the routes that
+    the configuration makes public."""
 
     def __init__(
         self,
         authenticate: Authenticate,
         *,
+        guards: Guards,
         body_limits: Mapping[Body, BodyLimit],
         opened: Set[tuple[str, str]] = frozenset(),
     ) -> None:
         self._authenticate = authenticate
+        self._guards = guards
         self._body_limits = body_limits
         self._opened = opened
         self._routes: dict[tuple[str, str], Route] = {}
 
     def learn(self, app: Litestar) -> None:
-        """Read all routes. Raises UnguardedRoute for any that the table does not name."""
+        """Read all routes. Raises UnguardedRoute for any that is not in `guards`."""
         for route in app.routes:
             if not isinstance(route, HTTPRoute):
                 raise UnguardedRoute(f"{route.path} is not an HTTP route")
@@ -84,13 +86,13 @@ class Gate:
     def _access(self, method: str, path: str) -> Access:
         # OPTIONS is Litestar's own: it tells the methods, as Allow does in any 405.
         if method == "OPTIONS":
-            shared = any(access.cross_origin for (_, other), access in GUARDS.items() if other == path)
+            shared = any(access.cross_origin for (_, other), access in self._guards.items() if other == path)
             return KEY_IN_PATH if shared else PUBLIC
         if (method, path) in self._opened:
             return PUBLIC
-        access = GUARDS.get((method, path))
+        access = self._guards.get((method, path))
         if access is None:
-            raise UnguardedRoute(f"{method} {path} is missing from the table in http/guards.py")
+            raise UnguardedRoute(f"{method} {path} is missing from its feature's guards")
         return access
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

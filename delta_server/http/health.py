@@ -18,7 +18,7 @@ from delta_server.core.errors import DeltaError, Forbidden, Unavailable
 from delta_server.http import auth
 from delta_server.http.asgi import Scope
 from delta_server.http.docs import example
-from delta_server.http.guards import GUARDS
+from delta_server.http.guards import PUBLIC, SERVER, Guards
 from delta_server.http.inflight import Budget
 from delta_server.http.metrics import CONTENT_TYPE, Metrics, Reading
 from delta_server.services import Services
@@ -279,7 +279,7 @@ def _may_see_details(request: Request[Any, Any, Any]) -> bool:
     except Unavailable:
         return False  # the answer will say so
     try:
-        auth.check(caller, GUARDS["GET", "/healthz/details"])
+        auth.check(caller, SERVER)
     except Forbidden:
         return False
     return True
@@ -313,3 +313,9 @@ async def prometheus(metrics: NamedDependency[Metrics]) -> Response[bytes]:
 
 
 ROUTES = [healthz, health, details, prometheus]
+GUARDS: Guards = {
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/healthz/details"): SERVER,
+    ("GET", "/v1/health"): PUBLIC,
+    ("GET", "/metrics"): SERVER,
+}

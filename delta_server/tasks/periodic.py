@@ -1,4 +1,4 @@
-"""Work that repeats in time, listed in one table in app.py.
+"""Work that repeats in time, declared by the features.
 
 A period is measured on the monotonic clock from the end of one run to the start of the next, so a run never overlaps
 itself and a wall clock that is set back or forward neither stalls nor bunches the runs.

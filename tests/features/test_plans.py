@@ -10,7 +10,6 @@ import httpx
 import msgspec
 import pytest
 
-from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.core import codec
 from delta_server.features.deltas import service as deltas
@@ -20,6 +19,7 @@ from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
 from delta_server.storage.sqlite import DATABASE_NAME
 from delta_server.storage.transaction import SqliteTx
+from delta_server.tasks.loops import Supervisor
 from tests.conftest import Keys
 from tests.features.snapshots.shots import Shots, batch, envelope, second
 
@@ -33,8 +33,7 @@ SORTED = re.compile(r"FROM field\s+WHERE endpoint = \?.*ORDER BY changes DESC", 
 @pytest.fixture(autouse=True)
 def no_background(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packing, for one, sorts what it packs."""
-    monkeypatch.setattr(delta_app, "LOOPS", [])
-    monkeypatch.setattr(delta_app, "PERIODIC", [])
+    monkeypatch.setattr(Supervisor, "start", lambda *_: None)
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from delta_server.app import Application
+from delta_server.app import FEATURES, Application, guards_of
 from delta_server.http.gate import bare
-from delta_server.http.guards import GUARDS
 from delta_server.storage.database import Tx
 from tests.conftest import Keys, bearer
 from tests.hostile.inputs import BROKEN_JSON, HALVES, HEADERS, MENDABLE, ODD_JSON, TEXTS, VALUES
 from tests.http.test_all_routes import SOME_ID, routes, url
 
+GUARDS = guards_of(FEATURES)
 JSON = {"content-type": "application/json"}
 WITH_BODY = {"POST", "PUT", "PATCH"}
 

@@ -7,7 +7,6 @@ import pytest
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config import Config, Limits
-from delta_server.http import guards
 from tests.conftest import Keys, bearer, client_of, make_keys, started
 from tests.http import requested, sample
 from tests.http.requested import Made
@@ -15,17 +14,15 @@ from tests.storage.opened import FAST, FakeClock
 
 
 @pytest.fixture
-async def sample_app(config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Application]:
+async def sample_app(config: Config, clock: FakeClock) -> AsyncIterator[Application]:
     """The application with the sample feature, requests of at most 8 MiB, and a proxy at 127.0.0.1."""
-    for route, access in sample.GUARDS.items():
-        monkeypatch.setitem(guards.GUARDS, route, access)
     config = msgspec.structs.replace(
         config,
         limits=Limits(document_bytes=8 << 20, request_bytes=8 << 20),
         server=msgspec.structs.replace(config.server, trusted_proxies=("127.0.0.1",)),
     )
-    routed = delta_app.routed(config, sample.ROUTES)
-    application = delta_app.build(config, clock=clock, tuning=FAST, litestar=routed)
+    features = [*delta_app.FEATURES, sample.FEATURE]
+    application = delta_app.build(config, clock=clock, tuning=FAST, features=features)
     async with started(application):
         yield application
 

@@ -14,6 +14,7 @@ from delta_server.core import json_text
 from delta_server.core.errors import Unavailable
 from delta_server.http import body, conditional, idempotency, pagination
 from delta_server.http.auth import Caller
+from delta_server.http.feature import Feature
 from delta_server.http.guards import PUBLIC, READ, WRITE_DOCUMENT, Access
 from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
@@ -153,3 +154,4 @@ async def half(expected: Annotated[bool, QueryParameter()] = False) -> Stream:
 
 
 ROUTES = [typed, document, made, named, listed, caller_, text, stream, live, tagged, broken, half]
+FEATURE = Feature(name="sample", routes=ROUTES, guards=GUARDS)

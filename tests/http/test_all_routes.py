@@ -1,4 +1,4 @@
-"""Laws over all routes: a key is needed, each is in the table of guards, each is described."""
+"""Laws over all routes: a key is needed, each has a guard, each is described."""
 
 import re
 from typing import Any
@@ -12,12 +12,13 @@ from litestar.params import FromPath
 from litestar.routes import HTTPRoute
 
 from delta_server import app as delta_app
-from delta_server.app import Application
+from delta_server.app import FEATURES, Application
 from delta_server.config import Config
+from delta_server.http.feature import Feature
 from delta_server.http.gate import UnguardedRoute, bare
-from delta_server.http.guards import GUARDS
 from tests.conftest import Keys, bearer
 
+GUARDS = delta_app.guards_of(FEATURES)
 PUBLIC = {
     ("GET", "/healthz"),
     ("GET", "/v1/health"),
@@ -107,7 +108,7 @@ def test_a_route_without_a_guard_stops_the_start(config: Config) -> None:
         return name
 
     with pytest.raises(UnguardedRoute, match=r"GET /v1/forgotten/\{\}"):
-        delta_app.routed(config, [forgotten])
+        delta_app.routed(config, [*FEATURES, Feature(name="forgetful", routes=[forgotten])])
 
 
 async def test_every_route_is_described(client: httpx.AsyncClient) -> None:

@@ -13,7 +13,6 @@ from delta_server.config import Config
 from delta_server.core.errors import Unavailable
 from delta_server.features.events import service as events
 from delta_server.http.gate import bare
-from delta_server.http.guards import GUARDS
 from tests.conftest import Keys, bearer, client_of, make_keys, started
 from tests.http.test_all_routes import url
 from tests.storage.opened import FAST, FakeClock
@@ -45,7 +44,7 @@ async def blocks(app: Application) -> int:
 def open_paths(app: Application) -> tuple[set[str], set[str]]:
     """Paths whose guards are for other sites too, and all others."""
     paths = {route.path_format for route in app.litestar.routes if isinstance(route, HTTPRoute)}
-    wide = {bare(path) for (_, path), access in GUARDS.items() if access.cross_origin}
+    wide = {bare(path) for (_, path), access in delta_app.guards_of(delta_app.FEATURES).items() if access.cross_origin}
     found = {path for path in paths if bare(path) in wide}
     return found, paths - found
 

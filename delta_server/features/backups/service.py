@@ -6,6 +6,10 @@ from delta_server.core.errors import Unauthorized
 from delta_server.services import Services
 
 
+async def forget_broken_off(svc: Services) -> None:
+    svc.backups.forget_broken_off()
+
+
 async def begun(svc: Services, is_allowed: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
     """The file's pieces, the first of which is there: what can go wrong mostly has by then. Raises Unavailable."""
     pieces = svc.backups.pieces()

@@ -35,6 +35,7 @@ from delta_server.features.contents.store import (
     mark_dead,
     touch,
 )
+from delta_server.features.contents.tasks import sweep
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Tx
@@ -64,6 +65,7 @@ __all__ = [
     "read",
     "read_run",
     "remember",
+    "sweep",
     "touch",
     "verify",
 ]

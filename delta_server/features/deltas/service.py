@@ -26,7 +26,6 @@ from delta_server.features.deltas.store import delete_some as delete_some
 from delta_server.features.deltas.store import forget as forget
 from delta_server.features.deltas.store import heads as heads
 from delta_server.features.deltas.store import queue_length as queue_length
-from delta_server.features.deltas.store import retry_failed as retry_failed
 from delta_server.features.deltas.summaries import first_changes, keys_found, written_out
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services

@@ -18,6 +18,10 @@ PAUSE_S = 0.02
 logger = structlog.get_logger()
 
 
+async def retry_failed(svc: Services) -> None:
+    await svc.db.write(store.retry_failed)
+
+
 async def compute(svc: Services) -> None:
     """Compute what waits, then wait for more; for ever. Raises Unavailable when nothing could be computed."""
     computing = _Computing(svc)

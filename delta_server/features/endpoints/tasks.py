@@ -1,20 +1,18 @@
 """What endpoints do in the background."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from delta_server.features.endpoints import store
-from delta_server.services import Services
+from delta_server.services import DeleteSome, Services
 from delta_server.storage.database import Tx, frees_space
-
-DeleteSome = Callable[[Tx, int, int], bool]
-"""(tx, endpoint, limit): delete up to `limit` rows that a deleted endpoint owns; False when there are none."""
 
 ROWS_AT_ONCE = 2000
 """One write deletes this many rows at most: some milliseconds during which other writes wait."""
 
 
-async def remove_deleted(svc: Services, owned: Sequence[DeleteSome]) -> None:
-    """Delete all that deleted endpoints own, what `owned` names first going first, and at last their own rows."""
+async def remove_deleted(svc: Services) -> None:
+    """Delete all that deleted endpoints own, and at last their own rows."""
+    owned = svc.owned_by("endpoint")
     for endpoint in await svc.db.read(store.deleted):
         while await svc.db.write(_delete_some, endpoint, owned):
             pass

@@ -1,14 +1,11 @@
 """What projects do in the background."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import store
-from delta_server.services import Services
+from delta_server.services import DeleteSome, Services
 from delta_server.storage.database import Tx, frees_space
-
-DeleteSome = Callable[[Tx, int, int], bool]
-"""(tx, project, limit): delete up to `limit` rows that a deleted project owns; False when there are none."""
 
 ROWS_AT_ONCE = 2000
 """One write deletes this many rows at most: some milliseconds during which other writes wait."""
@@ -16,9 +13,9 @@ ROWS_AT_ONCE = 2000
 _AT_ONCE = 100
 
 
-async def remove_deleted(svc: Services, owned: Sequence[DeleteSome]) -> None:
-    """Delete what deleted projects own, once their endpoints have been swept: what `owned` names first going first,
-    then their keys and their own rows."""
+async def remove_deleted(svc: Services) -> None:
+    """Delete what deleted projects own, once their endpoints have been swept, then their keys and their own rows."""
+    owned = svc.owned_by("project")
     while projects := await svc.db.read(store.deleted_and_empty, _AT_ONCE):
         for project in projects:
             while await svc.db.write(_delete_some, project, owned):

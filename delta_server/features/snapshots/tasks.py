@@ -5,6 +5,7 @@ import structlog
 
 from delta_server.core.errors import DeltaError
 from delta_server.core.times import DAY_MS
+from delta_server.features.contents import service as contents
 from delta_server.features.endpoints.service import Retention
 from delta_server.features.snapshots import store, timeline
 from delta_server.services import Services
@@ -14,6 +15,12 @@ log = structlog.get_logger("delta.snapshots")
 
 AT_ONCE = 50
 """Snapshots that go in one write: with hundreds of fields in each delta, 15 ms."""
+
+
+async def apply_retention(svc: Services) -> None:
+    """The sweep comes right behind: what no rule keeps any more gives its space back at once."""
+    await retain(svc)
+    await contents.sweep(svc)
 
 
 async def retain(svc: Services) -> None:

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 
-from delta_server.app import remove_deleted_endpoints
 from delta_server.config import Packs
 from delta_server.core import pack_frames, times
 from delta_server.features.contents import packing, service, store, tasks
@@ -258,7 +257,7 @@ async def test_a_deleted_endpoint_goes_with_all_it_owns_and_no_more(
         await kill(svc, gone, next(iter(contents)))
         await svc.db.write(own_a_field, gone)
         await svc.db.write(mark_deleted, gone)
-        await remove_deleted_endpoints(svc)
+        await endpoints_tasks.remove_deleted(svc)
         assert await svc.db.read(counts, *owned) == before
         await all_readable(svc, kept, wanted)
 

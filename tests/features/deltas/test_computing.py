@@ -208,7 +208,7 @@ async def test_a_fault_with_one_document_is_told_and_stops_no_other(
     monkeypatch.setattr(computing, "summarise", good)
     await compute(services)
     assert len(await listed(services, endpoint)) == 1  # it is not tried again and again
-    await services.db.write(service.retry_failed)  # as each start of the server does
+    await deltas_tasks.retry_failed(services)  # as each start of the server does
     await compute(services)
     assert [delta.to_snapshot_id for delta in await listed(services, endpoint)] == ids[1:]
 
@@ -374,7 +374,7 @@ async def test_a_delta_that_ended_the_server_twice_has_failed_until_there_are_ne
         ("delta not computed", "computing it did not end 2 times, and the server with it")
     ]
     assert await listed(services, endpoint) == []
-    await services.db.write(service.retry_failed)
+    await deltas_tasks.retry_failed(services)
     assert services.db.peek(service.queue_length) == 0
     stats = await history.stats(services, endpoint, interval="1d", from_ms=None, to_ms=None)
     assert (stats.totals.deltas, stats.totals.deltas_failed) == (0, 1)

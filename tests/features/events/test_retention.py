@@ -6,11 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from delta_server.app import Application, remove_deleted_projects
+from delta_server.app import Application
 from delta_server.core.times import DAY_MS
 from delta_server.features.accounts import service as accounts
 from delta_server.features.events import tasks
 from delta_server.features.projects import service as projects
+from delta_server.features.projects import tasks as projects_tasks
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from tests.conftest import Keys
@@ -109,7 +110,7 @@ async def test_a_deleted_projects_events_go_and_others_stay(
     await check(client, keys, put("", 200, {"days": 3}))
     await check(client, keys, Row("", "DELETE", "/v1/projects/mine", 204))
     assert await svc.eventlog.tend(seal=True) == 5, "nobody works on what is deleted"
-    await remove_deleted_projects(svc)
+    await projects_tasks.remove_deleted(svc)
     tables = ["event_block", "segment", "event_settings"]
     for table in tables:
         assert await svc.db.read(_rows_of, table, mine) == []

@@ -221,10 +221,10 @@ async def test_a_deleted_projects_row_goes_once_it_is_empty(
     db = app.services.db
     await check(client, keys, Row("", "POST", "/v1/endpoints", 201, body={"name": "users"}))
     await check(client, keys, Row("", "DELETE", "/v1/projects/mine", 204))
-    await tasks.remove_deleted(app.services, [])
+    await tasks.remove_deleted(app.services)
     assert await db.read(lambda tx: tx.one("SELECT count(*) FROM project")) == (2,)
     await db.write(lambda tx: tx.run("DELETE FROM endpoint"))  # as the sweep of contents does in the end
-    await tasks.remove_deleted(app.services, [])
+    await tasks.remove_deleted(app.services)
     assert await db.read(lambda tx: tx.all("SELECT name FROM project")) == [("other",)]
     assert {key.project for key in await db.write(lambda tx: accounts.list_keys(tx, 1))} == {"other", None}
 

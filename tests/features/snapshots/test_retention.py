@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from delta_server.app import PERIODIC
 from delta_server.core import times
 from delta_server.core.span import Span
 from delta_server.core.times import DAY_MS
@@ -18,6 +17,7 @@ from delta_server.features.endpoints.schemas import EndpointChange, RetentionCha
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
 from delta_server.features.snapshots import service, timeline
+from delta_server.features.snapshots.feature import FEATURE
 from delta_server.features.snapshots.tasks import AT_ONCE, retain
 from delta_server.services import Services
 from tests.features.history.timelines import Version, compute, endpoint_named, fill
@@ -150,7 +150,7 @@ async def test_what_is_dead_is_not_counted(services: Services) -> None:
 
 async def test_retention_gives_its_space_back_at_once(services: Services) -> None:
     endpoint = await filled(services, "e", keep_last=1)
-    [periodic] = [each for each in PERIODIC if each.name == "apply retention"]
+    [periodic] = FEATURE.periodic
     await periodic.run(services)
     rows = services.db.peek(lambda tx: tx.one("SELECT count(*) FROM content WHERE endpoint = ?", endpoint.id))
     assert rows == (1,)

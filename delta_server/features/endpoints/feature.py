@@ -1,0 +1,25 @@
+"""Endpoints: what a history is kept of."""
+
+from delta_server.features.endpoints import api, service, tasks
+from delta_server.http.feature import Feature
+from delta_server.http.guards import ADMIN, READ, Access
+from delta_server.http.health import Dependency
+from delta_server.tasks.periodic import Periodic
+
+FEATURE = Feature(
+    name="endpoints",
+    routes=api.ROUTES,
+    guards={
+        ("POST", "/v1/endpoints"): Access("write", keys="any"),  # the project may stand in the body
+        ("GET", "/v1/endpoints"): READ,
+        ("GET", "/v1/endpoints/{}"): READ,
+        ("PATCH", "/v1/endpoints/{}"): ADMIN,
+        ("DELETE", "/v1/endpoints/{}"): ADMIN,
+    },
+    path_parameters={"endpoint": "An endpoint's id or name; / in a name is written %2F"},
+    tables=["endpoint"],
+    periodic=[Periodic("remove deleted endpoints", tasks.remove_deleted, every_s=600)],
+    # No project has the number 0: this reads what is to be read for nobody.
+    health=lambda _: Dependency("snapshot_store", lambda tx: service.find_or_name(tx, 0, "none")),
+    make_room=tasks.remove_deleted,
+)

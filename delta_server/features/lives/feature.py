@@ -1,0 +1,5 @@
+"""How long each element of an array was there."""
+
+from delta_server.http.feature import Feature
+
+FEATURE = Feature(name="lives", tables=["life"])

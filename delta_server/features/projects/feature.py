@@ -1,0 +1,23 @@
+"""Projects: account keys manage them, a project's key sees and changes its own."""
+
+from delta_server.features.projects import api, tasks
+from delta_server.http.feature import Feature
+from delta_server.http.guards import ANY, ANY_ADMIN, Access
+from delta_server.tasks.periodic import Periodic
+
+FEATURE = Feature(
+    name="projects",
+    routes=api.ROUTES,
+    guards={
+        ("POST", "/v1/projects"): Access("write", keys="account"),
+        ("GET", "/v1/projects"): ANY,
+        ("GET", "/v1/projects/{}"): ANY,
+        ("GET", "/v1/projects/{}/usage"): ANY,
+        ("PATCH", "/v1/projects/{}"): ANY_ADMIN,
+        ("DELETE", "/v1/projects/{}"): ANY_ADMIN,
+    },
+    path_parameters={"project_id": "A project's id or name; / in a name is written %2F"},
+    tables=["project"],
+    periodic=[Periodic("remove deleted projects", tasks.remove_deleted, every_s=60)],
+    make_room=tasks.remove_deleted,
+)

@@ -1,0 +1,26 @@
+"""Snapshots: documents as they were at a time."""
+
+from delta_server.features.snapshots import api, service, tasks
+from delta_server.http.feature import Feature
+from delta_server.http.guards import ADMIN, READ, WRITE_DOCUMENT
+from delta_server.services import Cascade
+from delta_server.tasks.periodic import Periodic
+
+FEATURE = Feature(
+    name="snapshots",
+    routes=api.ROUTES,
+    guards={
+        ("POST", "/v1/snapshots"): WRITE_DOCUMENT,
+        ("POST", "/v1/snapshots/batch"): WRITE_DOCUMENT,
+        ("GET", "/v1/snapshots"): READ,
+        ("GET", "/v1/snapshots/{}"): READ,
+        ("GET", "/v1/snapshots/{}/data"): READ,
+        ("DELETE", "/v1/snapshots/{}"): ADMIN,
+        ("GET", "/v1/snapshots/latest/{}"): READ,
+        ("GET", "/v1/snapshots/at/{}"): READ,
+    },
+    path_parameters={"snapshot_id": "A snapshot's id"},
+    tables=["snapshot"],
+    cascades=[Cascade("endpoint", lambda _: service.delete_some)],
+    periodic=[Periodic("apply retention", tasks.apply_retention, every_s=3600)],
+)

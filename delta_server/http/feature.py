@@ -1,0 +1,41 @@
+"""What a feature is to the server. Its `feature.py` says it, `app.FEATURES` lists it, and nothing else is wired."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+from litestar.types import ControllerRouterHandler
+
+from delta_server.http.guards import Guards
+from delta_server.http.health import Dependency
+from delta_server.services import Cascade, Services
+from delta_server.storage.database import Tx
+from delta_server.tasks.loops import Loop
+from delta_server.tasks.periodic import Periodic
+
+Step = Callable[[Services], Awaitable[None]]
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    """Its folder's."""
+    routes: Sequence[ControllerRouterHandler] = ()
+    guards: Guards = {}
+    """Who may use each of `routes`."""
+    path_parameters: Mapping[str, str] = {}
+    """What the documentation says of the names in `routes`' paths."""
+    tables: Sequence[str] = ()
+    """Those that only this feature's SQL names."""
+    cascades: Sequence[Cascade] = ()
+    loops: Sequence[Loop[Services]] = ()
+    periodic: Sequence[Periodic[Services]] = ()
+    queues: Mapping[str, Callable[[Tx], int]] = {}
+    """Counts of rows that wait for the background, for health and metrics."""
+    health: Callable[[Services], Dependency] | None = None
+    make_room: Step | None = None
+    """Gives space back on a full disk, before its time comes."""
+    at_start: Step | None = None
+    """Runs before the loops. What storage refuses it is logged: a full disk can still be read from."""
+    at_end: Step | None = None
+    """Runs when all loops have ended. Its failure is logged and not worth a failed shutdown."""
+    end_streams: Callable[[Services], None] | None = None
+    """Ends the answers that would stay open, when the server is about to go down."""
