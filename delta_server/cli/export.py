@@ -14,24 +14,19 @@ import msgspec
 import zstandard
 from msgspec import UNSET
 
-from delta_server import app
 from delta_server.cli import counting
+from delta_server.cli import endpoint as endpoints
 from delta_server.cli.histories import Line
-from delta_server.cli.importing import DEFAULT_PROJECT
 from delta_server.cli.options import with_database
 from delta_server.config import Config
 from delta_server.core import times
-from delta_server.core.errors import DatabaseFailed, DeltaError, NotFound
+from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.core.span import Span
-from delta_server.features.accounts import service as accounts
-from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import exporting
 from delta_server.features.snapshots.exporting import Exported
 from delta_server.features.snapshots.importing import SOURCE
 from delta_server.services import Services
-from delta_server.storage.database import Tx
 
 Compression = Literal["zst", "gz", "none"]
 
@@ -142,25 +137,9 @@ async def _export(
     config: Config, project: str | None, name: str, span: Span, file: str, compression: Compression
 ) -> int:
     """What cannot be exported at all is refused before anything is written."""
-    async with app.open_for_reading(config) as services:
-        owner = await services.db.read(_project, project)
-        try:
-            endpoint = endpoints.resolve(services, owner, name)
-        except NotFound:
-            raise DeltaError(f"there is no endpoint {name} in the project") from None
+    async with endpoints.opened(config, project, name) as (services, endpoint):
         with _target(file) as raw, _compressed(raw, compression) as out:
             return await write(services, endpoint, span, out)
-
-
-def _project(tx: Tx, name: str | None) -> int:
-    account = accounts.find_default_account(tx)
-    found = {} if account is None else {each.name: each.id for each in projects.all_of(tx, account)}
-    if name is None and len(found) > 1 and DEFAULT_PROJECT not in found:
-        raise DeltaError(f"there are several projects; say which with --project: {', '.join(sorted(found))}")
-    chosen = name or (next(iter(found)) if len(found) == 1 else DEFAULT_PROJECT)
-    if chosen not in found:
-        raise DeltaError(f"there is no project named {chosen}: {', '.join(sorted(found)) or 'there is none'}")
-    return found[chosen]
 
 
 async def write(services: Services, endpoint: EndpointRef, span: Span, out: _Out) -> int:

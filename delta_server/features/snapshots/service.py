@@ -21,7 +21,7 @@ from delta_server.features.snapshots.incoming import New as New
 from delta_server.features.snapshots.incoming import check as check
 from delta_server.features.snapshots.incoming import check_all
 from delta_server.features.snapshots.incoming import news as news
-from delta_server.features.snapshots.store import Snapshot as Row
+from delta_server.features.snapshots.store import Snapshot as Snapshot
 from delta_server.features.snapshots.store import delete_some as delete_some
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
@@ -58,7 +58,7 @@ async def _appended(svc: Services, project: int, news: Sequence[New], once: Once
     return await appending.store_alone(svc, project, news, hashes, once)
 
 
-def get(svc: Services, project: int, snapshot_id: str, endpoint: str | None = None) -> Row:
+def get(svc: Services, project: int, snapshot_id: str, endpoint: str | None = None) -> Snapshot:
     """Raises NotFound, also when it is not one of `endpoint`, an id or a name."""
     snapshot = svc.db.peek(store.by_uid, project, parse_id(snapshot_id, "snapshot"))
     if snapshot is None:
@@ -68,7 +68,7 @@ def get(svc: Services, project: int, snapshot_id: str, endpoint: str | None = No
     return snapshot
 
 
-def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Row:
+def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snapshot:
     """The snapshot in force at `time_ms`. Raises NotFound."""
     snapshot = svc.db.peek(store.at, project, endpoint.id, time_ms)
     if snapshot is None:
@@ -77,19 +77,19 @@ def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Row:
     return snapshot
 
 
-async def read(svc: Services, snapshot: Row) -> bytes:
+async def read(svc: Services, snapshot: Snapshot) -> bytes:
     """The document, byte for byte."""
     return await contents.read(svc, snapshot.endpoint, snapshot.content)
 
 
 async def page(
     svc: Services, project: int, endpoint: EndpointRef | None, span: Span, *, limit: int, changed_only: bool
-) -> list[Row]:
+) -> list[Snapshot]:
     """Up to `limit` snapshots of one endpoint, or of the whole project in order of time."""
     return await svc.db.read(_page, project, None if endpoint is None else endpoint.id, span, limit, changed_only)
 
 
-def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, changed_only: bool) -> list[Row]:
+def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, changed_only: bool) -> list[Snapshot]:
     if endpoint is not None:
         rows = store.walk(tx, project, endpoint, span, changed_only=changed_only, most=limit)
     else:
