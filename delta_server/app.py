@@ -54,6 +54,7 @@ from delta_server.storage.events.instance import import_engine
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.keyed_locks import KeyedLocks
 from delta_server.storage.reading_only import ReadOnlyDatabase
+from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
 from delta_server.tasks.live import Live
 from delta_server.tasks.loops import Supervisor
@@ -110,6 +111,10 @@ FEATURES = [
 
 def guards_of(features: Sequence[Feature]) -> Guards:
     return {route: access for feature in features for route, access in feature.guards.items()}
+
+
+def sql_views_of(features: Sequence[Feature]) -> dict[str, View]:
+    return {name: view for feature in features for name, view in feature.sql_views.items()}
 
 
 class SystemClock:
@@ -247,7 +252,9 @@ async def open_services(
         opened.push_async_callback(fair_cpu.close)
         processes = Processes(min(8, cores + 1))
         opened.push_async_callback(processes.close)
-        eventlog = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=spare_cpu)
+        eventlog = await EmbeddedEventLog.open(
+            config, db, clock, cpu=cpu, spare_cpu=spare_cpu, views=sql_views_of(features)
+        )
         opened.push_async_callback(eventlog.close)
         yield _services(config, db, clock, (cpu, spare_cpu, fair_cpu, processes), eventlog, features)
 

@@ -9,6 +9,7 @@ from delta_server.http.guards import Guards
 from delta_server.http.health import Dependency
 from delta_server.services import Cascade, Services
 from delta_server.storage.database import Tx
+from delta_server.storage.sql_view import View
 from delta_server.tasks.loops import Loop
 from delta_server.tasks.periodic import Periodic
 
@@ -25,6 +26,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     """What the documentation says of the names in `routes`' paths."""
     tables: Sequence[str] = ()
     """Those that only this feature's SQL names."""
+    sql_views: Mapping[str, View] = {}
+    """What SQL of callers sees of them."""
     cascades: Sequence[Cascade] = ()
     loops: Sequence[Loop[Services]] = ()
     periodic: Sequence[Periodic[Services]] = ()

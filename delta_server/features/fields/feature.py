@@ -1,11 +1,12 @@
 """When each field of an endpoint's documents changed."""
 
-from delta_server.features.fields import tasks
+from delta_server.features.fields import tasks, views
 from delta_server.http.feature import Feature
 from delta_server.tasks.periodic import Periodic
 
 FEATURE = Feature(
     name="fields",
     tables=["field", "field_change"],
+    sql_views={"fields": views.FIELDS},
     periodic=[Periodic("make chunks of when fields changed", tasks.compact, every_s=86_400)],
 )

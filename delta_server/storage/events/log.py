@@ -6,8 +6,9 @@ This only puts the parts together; each of the other files of this folder does o
 import os
 import secrets
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from delta_server.config import Config
@@ -27,8 +28,10 @@ from delta_server.storage.events.sql import SqlProcesses
 from delta_server.storage.events.upkeep import Upkeep
 from delta_server.storage.events.verify import Verifier
 from delta_server.storage.long_log import HELD_S
+from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite import DATABASE_NAME
 
+NO_VIEWS: Mapping[str, View] = MappingProxyType({})
 _BLOCKS_AT_ONCE = 50
 """Of a deleted project, in one write: their keys are read, and they may be some megabytes."""
 
@@ -46,6 +49,7 @@ class EmbeddedEventLog:
         spare_cpu: Threads,
         seen: Seen,
         last_seq: int,
+        views: Mapping[str, View],
         spill: Path | None = None,
     ) -> None:
         self._db = db
@@ -55,7 +59,7 @@ class EmbeddedEventLog:
         self._appending = Appending(db, clock, cpu, seen, last_seq)
         database = config.storage.data_dir / DATABASE_NAME
         self._engine = Engine(database, config.events, spill=spill)
-        self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1)
+        self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1, views=views)
         db.when_log_is_long(self._let_go)
         self._answering = Answering(db, self._engine, behaviour.COMPILERS, cover.cover)
         self._upkeep = Upkeep(
@@ -70,19 +74,29 @@ class EmbeddedEventLog:
         )
 
     @classmethod
-    async def open(cls, config: Config, db: Database, clock: Clock, *, cpu: Threads, spare_cpu: Threads) -> Self:
-        """`cpu` is for what a write waits for, `spare_cpu` for what may take long. Raises Unavailable."""
+    async def open(
+        cls,
+        config: Config,
+        db: Database,
+        clock: Clock,
+        *,
+        cpu: Threads,
+        spare_cpu: Threads,
+        views: Mapping[str, View] = NO_VIEWS,
+    ) -> Self:
+        """`cpu` is for what a write waits for, `spare_cpu` for what may take long; `views` are what SQL sees beside the
+        events. Raises Unavailable."""
         seen = Seen(config.events.dedup_days * DAY_MS)
         await seen.load(db)
         last_seq = await db.read(blocks.last_seq)
-        return cls(config, db, clock, cpu=cpu, spare_cpu=spare_cpu, seen=seen, last_seq=last_seq)
+        return cls(config, db, clock, cpu=cpu, spare_cpu=spare_cpu, seen=seen, last_seq=last_seq, views=views)
 
     @classmethod
     def for_reading(cls, config: Config, db: Database, clock: Clock, *, cpu: Threads) -> Self:
         """Without what is known of duplicates: nothing may be appended. The data directory is left as it is."""
         seen = Seen(config.events.dedup_days * DAY_MS)
         spill = Path(tempfile.gettempdir(), f"delta-spill-{secrets.token_hex(8)}")
-        return cls(config, db, clock, cpu=cpu, spare_cpu=cpu, seen=seen, last_seq=0, spill=spill)
+        return cls(config, db, clock, cpu=cpu, spare_cpu=cpu, seen=seen, last_seq=0, views=NO_VIEWS, spill=spill)
 
     async def append(self, project: int, events: Sequence[Event], beside: Beside | None = None) -> frozenset[int]:
         return await self._appending.append(project, events, beside)

@@ -6,7 +6,7 @@ question has a fresh DuckDB, so nothing of one is there for another.
 
 import asyncio
 from asyncio.subprocess import Process
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +21,7 @@ from delta_server.storage import child
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.failures import held_too_long
 from delta_server.storage.events.sql_worker import ARGUMENT, LATE, Answered, Request, Setup, too_long
+from delta_server.storage.sql_view import View
 from delta_server.storage.transaction import shutting_down
 from delta_server.storage.turns import Turns
 
@@ -37,12 +38,13 @@ _START_S = 30.0
 
 
 class SqlProcesses:
-    def __init__(self, database: Path, options: Events, *, cores: int) -> None:
+    def __init__(self, database: Path, options: Events, *, cores: int, views: Mapping[str, View]) -> None:
         self._setup = Setup(
             str(database.absolute()),
             options.query_memory_bytes,
             options.query_threads or cores,
             float(options.query_seconds),
+            dict(views),
         )
         self._turns = Turns(MOST)
         self._idle: list[_Worker] = []

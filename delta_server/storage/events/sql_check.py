@@ -13,7 +13,6 @@ from typing import Any
 from delta_server.core.errors import Invalid
 from delta_server.core.nearest import meant, shown
 
-VIEWS = ("events", "snapshots", "deltas", "fields", "profiles")
 MOST_BYTES = 100_000
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree"})
@@ -35,8 +34,8 @@ _SEE_NAME = frozenset({"right", "child"})
 _NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 
 
-def views(connection: Any, text: str) -> frozenset[str]:
-    """The views that `text` reads. Raises Invalid for what may not be run."""
+def views(connection: Any, text: str, known: Sequence[str]) -> frozenset[str]:
+    """Those of the views `known` that `text` reads. Raises Invalid for what may not be run."""
     if len(text.encode(errors="replace")) > MOST_BYTES:
         raise Invalid(f"sql is longer than {MOST_BYTES} bytes", field="sql")
     tree = _tree(connection, text)
@@ -44,7 +43,7 @@ def views(connection: Any, text: str) -> frozenset[str]:
     _refuse_other_statements(tree, [part for part, _ in parts])
     for part, _ in parts:
         _check_function(part)
-    return frozenset(name for part, own in parts if (name := _view(part, own)) is not None)
+    return frozenset(name for part, own in parts if (name := _view(part, own, known)) is not None)
 
 
 def bare(text: str) -> str:
@@ -108,18 +107,18 @@ def _folded(name: str) -> str:
     return name.encode(errors="replace").lower().decode()
 
 
-def _view(part: dict[str, Any], own: frozenset[str]) -> str | None:
+def _view(part: dict[str, Any], own: frozenset[str], known: Sequence[str]) -> str | None:
     """The view that a part of the tree reads, None when it reads none."""
     if part.get("type") != "BASE_TABLE":
         return None
     name = str(part.get("table_name", ""))
     path = [part.get("catalog_name"), part.get("schema_name"), name]
-    if any(path[:2]) or _folded(name) not in (*VIEWS, *own) or _folded(name).startswith(_OF_DUCKDB):
+    if any(path[:2]) or _folded(name) not in (*known, *own) or _folded(name).startswith(_OF_DUCKDB):
         qualified = ".".join(filter(None, path))
         raise Invalid(
-            f"sql: there is no table {shown(qualified)}{meant(name, VIEWS)}; there are {', '.join(VIEWS)}", field="sql"
+            f"sql: there is no table {shown(qualified)}{meant(name, known)}; there are {', '.join(known)}", field="sql"
         )
-    return _folded(name) if _folded(name) in VIEWS else None
+    return _folded(name) if _folded(name) in known else None
 
 
 def _check_function(part: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from fsspec import AbstractFileSystem
 from delta_server.storage.events import sql_views
 from delta_server.storage.events.files import ReadFile
 from delta_server.storage.events.snapshot import Pages, Snapshot
+from delta_server.storage.sql_view import View
 
 
 class Texts(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -20,10 +21,10 @@ class Texts(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         self._texts: dict[str, bytes] = {}
 
     @contextmanager
-    def holding(self, snapshot: Snapshot, name: str) -> Iterator[tuple[str, int]]:
-        """(the path of a table's lines, how many), which can be opened within the block."""
+    def holding(self, snapshot: Snapshot, name: str, view: View) -> Iterator[tuple[str, int]]:
+        """(the path of a view's lines, how many), which can be opened within the block."""
         path = f"table://{snapshot.token}/{name}"
-        self._texts[path], count = sql_views.lines(snapshot, name)
+        self._texts[path], count = sql_views.lines(snapshot, name, view)
         try:
             yield path, count
         finally:

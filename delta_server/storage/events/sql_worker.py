@@ -26,6 +26,7 @@ from delta_server.storage.events import failures, sql_check, sql_values, sql_vie
 from delta_server.storage.events.snapshot import Snapshot
 from delta_server.storage.events.snapshots import Snapshots
 from delta_server.storage.priority import step_back
+from delta_server.storage.sql_view import View
 
 ARGUMENT = "query-worker"
 """What the program is called with to be this."""
@@ -41,6 +42,7 @@ class Setup(msgspec.Struct, frozen=True):
     memory_bytes: int
     threads: int
     seconds: float
+    views: dict[str, View] = {}
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -129,7 +131,7 @@ class Worker:
             connection = self._connect()
             opened.callback(connection.close)
             opened.enter_context(self._deadline(connection))
-            named = sql_check.views(connection, request.text)
+            named = sql_check.views(connection, request.text, ("events", *self._setup.views))
             snapshot = opened.enter_context(self._snapshots.open(request.project))
             try:
                 return _answer(connection, request, self._show(connection, snapshot, named))
@@ -160,8 +162,8 @@ class Worker:
         paths: Sequence[str] = ()
         scanned = 0
         for name in sorted(named - {"events"}):
-            with self._texts.holding(snapshot, name) as (path, count):
-                connection.execute(sql_views.load(name, path))
+            with self._texts.holding(snapshot, name, self._setup.views[name]) as (path, count):
+                connection.execute(sql_views.load(name, self._setup.views[name], path))
                 scanned += count
         if "events" in named:
             view = sql_views.events(snapshot)

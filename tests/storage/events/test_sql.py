@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from delta_server.app import FEATURES, sql_views_of
 from delta_server.config import MIB, Events
 from delta_server.core.errors import Invalid, TooCostly, Unavailable
 from delta_server.core.event import Event
@@ -38,7 +39,7 @@ def some(first_seq: int, kind: str, count: int = 3, *, user: str = "u") -> list[
 @pytest.fixture
 async def sql(db: SqliteDatabase, tmp_path: Path) -> AsyncIterator[SqlProcesses]:
     options = Events(query_memory_bytes=256 * MIB, query_seconds=2)
-    processes = SqlProcesses(tmp_path / DATABASE_NAME, options, cores=2)
+    processes = SqlProcesses(tmp_path / DATABASE_NAME, options, cores=2, views=sql_views_of(FEATURES))
     yield processes
     await processes.close()
 
@@ -306,7 +307,7 @@ async def test_duckdb_itself_is_locked(
     db: SqliteDatabase, project: int, other: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second wall: what the check of the text would let through."""
-    monkeypatch.setattr(sql_check, "views", lambda connection, text: frozenset({"events"}))
+    monkeypatch.setattr(sql_check, "views", lambda connection, text, known: frozenset({"events"}))
     worker = Worker(Setup(str(tmp_path / DATABASE_NAME), 256 * MIB, 1, 10.0))
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n", encoding="utf-8")
