@@ -145,6 +145,9 @@ KUBERNETES = {
 
 def test_what_kubernetes_sets_for_a_service_named_delta_is_left_alone() -> None:
     assert load(environ=KUBERNETES).config == Config()
+    for value in ("9000", "", "9000/tcp", "://"):
+        with pytest.raises(BadConfig, match=r"DELTA_PORT: unknown option .*did you mean DELTA_SERVER_PORT"):
+            load(environ={"DELTA_PORT": value})
     with pytest.raises(BadConfig, match="DELTA_PROT"):
         load(environ={"DELTA_PROT": "1"})
 

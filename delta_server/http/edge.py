@@ -7,6 +7,7 @@ It stands outside the router, so that 404s are logged, `/api` is routed and HEAD
 import re
 import time
 from typing import Any
+from urllib.parse import unquote_plus
 
 import structlog
 import uuid_utils
@@ -32,6 +33,7 @@ _LONGEST_RETRY_S = {"/v1/logs": 5}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = frozenset({"/healthz", "/metrics"})
 _KEY = re.compile(r"dk_\w*")
+_ENDPOINT = re.compile(rb"(?:^|&)endpoint(?:_id|Id)?=([^&]*)")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -115,13 +117,16 @@ class Edge:
             method, route, status=status, seconds=seconds, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out
         )
         # Where no route matched, the path tells what was asked for; without the query, which may hold anything.
-        path = {} if "path_template" in scope else {"path": _KEY.sub("***", scope["path"])[:LOGGED_PATH]}
+        path = {} if "path_template" in scope else {"path": _logged(scope["path"])}
+        code = {} if exchange.code is None else {"code": exchange.code}
         (log.debug if route in _QUIET else log.info)(
             "request",
             method=method,
             route=route,
             **path,
+            **_about(scope),
             status=status,
+            **code,
             ms=round(seconds * 1000, 2),
             bytes=exchange.bytes_out,
             request_id=exchange.request_id,
@@ -152,6 +157,29 @@ def _budgets(config: Config) -> Budgets:
         unknown_bodies=Budget(8 * one_batch, owner_bytes=2 * one_batch),
         answers=Budget(limits.answer_bytes, owner_bytes=max(limits.answer_bytes // 2, limits.request_bytes)),
     )
+
+
+def _about(scope: Scope) -> dict[str, Any]:
+    """Who asked, and about which endpoint, as far as headers, path and query say."""
+    told: dict[str, Any] = {}
+    if (caller := scope.get("user")) is not None:
+        told = (
+            {"key_id": caller.key_id}
+            if caller.project is None
+            else {
+                "project": caller.project,
+                "key_id": caller.key_id,
+            }
+        )
+    if named := scope.get("path_params", {}).get("endpoint"):
+        told["endpoint"] = _logged(named)
+    elif b"endpoint" in scope["query_string"] and (found := _ENDPOINT.search(scope["query_string"])):
+        told["endpoint"] = _logged(unquote_plus(found[1].decode("latin-1")))
+    return told
+
+
+def _logged(text: str) -> str:
+    return _KEY.sub("***", text)[:LOGGED_PATH]
 
 
 def _is_whole() -> bool:

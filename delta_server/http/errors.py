@@ -70,6 +70,7 @@ class Failure(msgspec.Struct, frozen=True):
     """A failed request's answer before it is written."""
 
     status: int
+    code: str
     headers: dict[str, str]
     body: bytes
 
@@ -117,7 +118,7 @@ def failure(error: Exception, *, request_id: str, now_ms: int) -> Failure:
         status_code=known.status,
         also_request_id=request_id,
     )
-    return Failure(known.status, headers, _encode(problem))
+    return Failure(known.status, known.code, headers, _encode(problem))
 
 
 def _kind(known: DeltaError) -> tuple[str, str]:
@@ -209,6 +210,7 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
     """Litestar's exception handler for everything."""
     state = request.scope["state"]
     answer = failure(error, request_id=state["request_id"], now_ms=state["clock"].now_ms())
+    state["exchange"].code = answer.code
     headers = {name: value for name, value in answer.headers.items() if name != "content-type"}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in otlp_protobuf.MEDIA_TYPES:  # OTLP's exporters, which are answered in their own form

@@ -103,6 +103,8 @@ class Exchange:
         self._clock = clock
         self.longest_retry_s: int | None = None
         """The largest `Retry-After` that whoever asks here waits for."""
+        self.code: str | None = None
+        """The error code of a failed request."""
         self._deadline: float | None = None
         self._body_ended = False
         self._start: Message | None = None
@@ -183,6 +185,7 @@ class Exchange:
         if self._started:
             return False
         answer = failure(error, request_id=self.request_id, now_ms=self._clock.now_ms())
+        self.code = answer.code
         headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         headers.append((b"content-length", str(len(answer.body)).encode()))
         await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})

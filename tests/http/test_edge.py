@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from delta_server.app import Application
+from delta_server.core import secrets
 from delta_server.core.errors import Unavailable
 from delta_server.http.edge import MAX_TARGET_BYTES
 from delta_server.http.exchange import FREE_BYTES
@@ -182,10 +183,44 @@ async def test_the_access_log(sample_app: Application, sample_keys: Keys) -> Non
         "log_level": "info",
         "method": "GET",
         "route": "/v1/sample/named/{name}",
+        "project": 1,
+        "key_id": secrets.parse(sample_keys.project).public_id,
         "status": 200,
         "request_id": "r1",
         "client": "203.0.113.9",
     }
+
+
+LOGGED = [
+    # method, path, key, what the line tells beside the route, what it does not
+    ("GET", "/v1/endpoints/none", "project", {"status": 404, "code": "NOT_FOUND", "endpoint": "none"}, ()),
+    ("GET", "/v1/endpoints/a%2Fb", "project", {"code": "NOT_FOUND", "endpoint": "a/b"}, ()),
+    ("POST", "/v1/snapshots?endpoint=a+b%21", "project", {"status": 415, "endpoint": "a b!"}, ()),
+    ("GET", "/v1/deltas?endpointId=x&limit=0", "project", {"code": "VALIDATION_ERROR", "endpoint": "x"}, ()),
+    ("GET", "/v1/deltas?path=/endpoint=x", "project", {"status": 200}, ("endpoint", "code")),
+    ("GET", "/v1/deltas?endpoint=dk_proj_abc_def", "project", {"endpoint": "***"}, ()),
+    ("GET", "/v1/deltas?endpoint=%FF%00" + "x" * 500, "project", {}, ()),
+    ("GET", "/v1/projects", "account", {"status": 200}, ("project", "code")),
+    ("GET", "/v1/deltas", "revoked", {"status": 401, "code": "UNAUTHORIZED"}, ("project", "key_id")),
+    ("POST", "/v1/events", "project", {"status": 400, "code": "BAD_REQUEST", "project": 1}, ()),
+    ("GET", "/nowhere", None, {"status": 404, "code": "NOT_FOUND", "path": "/nowhere"}, ("key_id",)),
+    ("GET", "/healthz", None, {"status": 200}, ("code", "key_id", "endpoint")),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "key", "told", "untold"), LOGGED, ids=[row[1][:40] for row in LOGGED])
+async def test_the_access_log_says_who_and_why(
+    client: httpx.AsyncClient, keys: Keys, method: str, path: str, key: str | None, told: Any, untold: Any
+) -> None:
+    headers = {} if key is None else bearer(getattr(keys, key))
+    with capture_logs() as logs:
+        await client.request(method, path, headers=headers)
+    (line,) = [entry for entry in logs if entry["event"] == "request"]
+    assert told.items() <= line.items()
+    assert not line.keys() & set(untold)
+    if key is not None and key != "revoked":
+        assert line["key_id"] == secrets.parse(getattr(keys, key)).public_id
+    assert len(line.get("endpoint", "")) <= 100
 
 
 async def test_odd_methods_and_paths_make_no_new_series(client: httpx.AsyncClient, keys: Keys) -> None:
