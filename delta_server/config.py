@@ -147,9 +147,7 @@ OPTIONS = {option.name: option for option in _options()}
 _SHORT = {"DELTA_DATA_DIR": "storage.data_dir"}
 _NOT_OPTIONS = frozenset({"DELTA_CONFIG", "DELTA_HISTORIES"})
 """Names the program reads elsewhere: the file to load, and where tests and benches find recorded histories."""
-_OF_KUBERNETES = re.compile(
-    r"(?s)DELTA_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?|PORT(?==[a-z]+://))=.*"
-)
+_OF_KUBERNETES = re.compile(r"DELTA_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?|PORT(?==[a-z]+://))=")
 """What Kubernetes and Docker links set in every container beside a service named `delta`: not meant for Delta."""
 
 _UNITS = {
@@ -304,7 +302,7 @@ def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[s
     given: dict[str, Given] = {}
     # Backwards: DELTA_STORAGE_DATA_DIR comes before its short form, and the first is kept.
     for variable in sorted((v for v in environ if v.startswith("DELTA_")), reverse=True):
-        if variable in _NOT_OPTIONS or _OF_KUBERNETES.fullmatch(f"{variable}={environ[variable]}"):
+        if variable in _NOT_OPTIONS or _OF_KUBERNETES.match(f"{variable}={environ[variable]}"):
             continue
         name = names.get(variable) or names.get(variable.removesuffix("_FILE"))
         if name is None:
