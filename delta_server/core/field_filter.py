@@ -49,7 +49,7 @@ def parse(path: str) -> FieldFilter:
         return FieldFilter(path, names, steps)
     if names.count(_ANY) > MAX_ANY_STEPS:
         raise Invalid(f"{path!r} has more than {MAX_ANY_STEPS} `**`", field="path")
-    if any(isinstance(step, KeyStep) for step in steps):
+    if any(isinstance(step, KeyStep) and pointer.is_bracketed(step) for step in steps):
         raise Invalid(
             "a path with * is a field pattern, and a field is the same in all elements: write * in place of a key "
             "too, as in /items/*/price, or no * at all, as in /items/[sku=A7]/price",

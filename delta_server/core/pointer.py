@@ -4,6 +4,8 @@
     /Incidents/[UniqueId=abc]/AcresBurned       by key
     /features/[properties/code=7000q0bb]        by a nested key field
     /counties/[FIPS=6,County="Alpine, CA"]      by two fields; a value may be a JSON string
+    /Incidents/UniqueId=abc/AcresBurned         the same without brackets, which shells and curl take for patterns;
+                                                what is within them is escaped as all steps are: ~1 for /, ~0 for ~
 
 In a step by key an unquoted value means the number, true or false it spells where an element has that, else the
 string; a quoted one means the string only. Field names in it are `~`-escaped as in RFC 6901, values are not. A pattern
@@ -93,7 +95,10 @@ def _parse_step(path: str, at: int) -> tuple[Step, int]:
         return step, keyed.end()
     plain = _PLAIN.match(path, at)
     assert plain is not None
-    return unescape(plain[0], path), plain.end()
+    text = unescape(plain[0], path)
+    if "=" in text and _KEYED.fullmatch(f"[{text}]") and (step := _key_step(f"[{text}]", path[at:])):
+        return step, plain.end()
+    return text, plain.end()
 
 
 def _key_step(text: str, tail: str) -> KeyStep | None:
@@ -110,12 +115,16 @@ def _key_step(text: str, tail: str) -> KeyStep | None:
 
 
 def text_of(step: Step) -> str:
-    """A step as it is written in a path."""
+    """A step as it is written in a path; one by key in brackets."""
     if isinstance(step, str):
         return escape(step)
-    keyed = _KEYED.match(step.tail)
-    assert keyed is not None, "a step by key was read from such a text"
-    return keyed[0]
+    if is_bracketed(step) and (keyed := _KEYED.match(step.tail)):
+        return keyed[0]
+    return f"[{unescape(step.tail.partition('/')[0])}]"
+
+
+def is_bracketed(step: KeyStep) -> bool:
+    return step.tail.startswith("[")
 
 
 @lru_cache(maxsize=512)

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from delta_server.core import pointer
 from delta_server.core.errors import Invalid
@@ -60,6 +62,12 @@ PARSED: list[tuple[str, tuple[Any, ...]]] = [
     ("/[id=]", (_key("[id=]", ("id", "", False)),)),
     ("/[properties/code=7]/x", (_key("[properties/code=7]/x", ("properties/code", "7", False)), "x")),
     ('/[a=1,b="x]y, z"]', (_key('[a=1,b="x]y, z"]', ("a", "1", False), ("b", "x]y, z", True)),)),
+    ("/id=abc", (_key("id=abc", ("id", "abc", False)),)),
+    ("/a/id=1/b", ("a", _key("id=1/b", ("id", "1", False)), "b")),
+    ("/id=/x", (_key("id=/x", ("id", "", False)), "x")),
+    ("/p~1code=7,b=a~1~0", (_key("p~1code=7,b=a~1~0", ("p/code", "7", False), ("b", "a/~", False)),)),
+    ('/id="5"', (_key('id="5"', ("id", "5", True)),)),
+    ("/=1/a=b]/[a=b/a=b,c/a=[", ("=1", "a=b]", "[a=b", "a=b,c", _key("a=[", ("a", "[", False)))),
     ("/[url=https://e.org/?a=b]/n", (_key("[url=https://e.org/?a=b]/n", ("url", "https://e.org/?a=b", False)), "n")),
 ]
 
@@ -67,6 +75,35 @@ PARSED: list[tuple[str, tuple[Any, ...]]] = [
 @pytest.mark.parametrize(("path", "steps"), PARSED)
 def test_parsed(path: str, steps: tuple[Any, ...]) -> None:
     assert pointer.parse(path) == steps
+
+
+STEPS = st.lists(st.tuples(st.text("ab/~ =", min_size=1), st.text('ab/~=],"1 é')), min_size=1, max_size=2)
+
+
+@settings(max_examples=300)
+@given(STEPS)
+def test_a_step_by_key_without_brackets_is_the_same(parts: list[tuple[str, str]]) -> None:
+    fields = [pointer.escape(field) for field, _ in parts]
+    bracketed = pointer.step_of(fields, [json.dumps(value).encode() for _, value in parts])
+    assert bracketed is not None
+    [step] = pointer.parse("/" + bracketed) if "=" not in "".join(fields) else [None]
+    if not isinstance(step, KeyStep):
+        return
+    [plain] = pointer.parse("/" + pointer.escape(bracketed[1:-1]))
+    assert isinstance(plain, KeyStep)
+    assert (plain.fields, plain.values, plain.quoted) == (step.fields, step.values, step.quoted)
+    assert pointer.text_of(plain) == pointer.text_of(step) == bracketed
+    element = json.dumps({"x": 1}).encode()
+    for field, value in parts:
+        element = json.dumps(json.loads(element) | {field: value}).encode()
+    if all("/" not in field for field, _ in parts):
+        assert pointer.resolve(b"[0," + element + b"]", [plain]) == pointer.resolve(b"[0," + element + b"]", [step])
+
+
+@pytest.mark.parametrize("path", ["/id=1/v", "/id=1"])
+def test_what_looks_like_a_key_may_be_a_member(path: str) -> None:
+    assert pointer.resolve(b'{"id=1": {"v": 7}}', pointer.parse(path)) is not None
+    assert pointer.resolve(b'[{"id": 2}, {"id": 1, "v": 7}]', pointer.parse(path)) is not None
 
 
 DOCUMENT = json.dumps(

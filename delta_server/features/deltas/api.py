@@ -25,7 +25,7 @@ _LIST = "deltas"
 
 FormatText: TypeAlias = Annotated[Format, QueryParameter(description="How `diff` is written")]
 _PATTERN = (
-    "What changed: a place such as /rates/EUR or /items/[sku=A7]/price, or a pattern such as /items/*/price, where * "
+    "What changed: a place such as /rates/EUR or /items/sku=A7/price, or a pattern such as /items/*/price, where * "
     "is any one step and ** any number of them: changes at it and under it"
 )
 _BESIDE_SINCE = frozenset({"since_snapshot", "format", "endpoint_id", PROJECT})

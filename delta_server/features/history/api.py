@@ -25,7 +25,10 @@ _HISTORY, _FIELDS, _BLAME = "history", "fields", "blame"
 
 _MOST_SIBLINGS = 1 << 32
 
-_PATH = "a JSON Pointer such as /items/0/price, or with a key in place of an index: /items/[sku=A7]/price"
+_PATH = (
+    "a JSON Pointer such as /items/0/price, or with a key in place of an index: /items/sku=A7/price, or in brackets, "
+    "as answers have it: /items/[sku=A7]/price"
+)
 Path: TypeAlias = Annotated[str, QueryParameter(description=f"Of the value: {_PATH}")]
 
 

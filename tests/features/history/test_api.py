@@ -1,3 +1,4 @@
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -169,6 +170,18 @@ async def test_history(client: httpx.AsyncClient, keys: Keys, prices: EndpointRe
     assert [row["snapshot_id"] for row in recent["data"]] == [ids[3], ids[4]]
     by_id = await get(client, keys, f"{ids_text(prices.uid)}/history", path="/items/0/sku")
     assert [row["value"] for row in by_id["data"]] == ["A7", "B1"]
+
+
+async def test_a_key_needs_no_brackets(client: httpx.AsyncClient, keys: Keys, prices: EndpointRef) -> None:
+    for bracketed, plain in ((A7, "/items/sku=A7/price"), ("/items/[sku=B1]", "/items/sku=B1")):
+        for route in ("/v1/endpoints/prices/history", "/v1/endpoints/prices/blame", "/v1/deltas"):
+            wanted, found = [
+                (await client.get(route, params={"path": path}, headers=bearer(keys.read))).json()["data"]
+                for path in (bracketed, plain)
+            ]
+            assert found, route
+            assert json.loads(json.dumps(found).replace(plain, bracketed)) == wanted
+    assert (await get(client, keys, "prices/history", path="/items/sku=C/price"))["data"] == []
 
 
 async def test_pages_of_history_by_link(client: httpx.AsyncClient, keys: Keys, prices: EndpointRef) -> None:
