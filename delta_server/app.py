@@ -45,7 +45,6 @@ from delta_server.http.guards import Body, Guards
 from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Services
-from delta_server.storage.backup_stream import BackupStream
 from delta_server.storage.cache import Cache
 from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock, Database, Threads
@@ -60,8 +59,8 @@ from delta_server.tasks.live import Live
 from delta_server.tasks.loops import Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
 from delta_server.tasks.processes import Processes
-from delta_server.tasks.signals import Signal
 from delta_server.tasks.threads import Cpu, FairCpu
+from delta_server.tasks.topics import Topics
 
 log = structlog.get_logger("delta.app")
 
@@ -268,6 +267,7 @@ def _services(
     features: Sequence[Feature],
 ) -> Services:
     cpu, spare_cpu, fair_cpu, processes = threads
+    topics = Topics()
     return Services(
         config=config,
         db=db,
@@ -280,10 +280,8 @@ def _services(
         eventlog=eventlog,
         endpoint_locks=KeyedLocks(),
         person_locks=KeyedLocks(),
-        contents_changed=Signal(),
-        live=Live(config.limits.streams),
-        backups=BackupStream(config.storage.data_dir / DATABASE_NAME, wal_bytes=config.storage.wal_bytes),
-        erasures_requested=Signal(),
+        topics=topics,
+        live=Live(config.limits.streams, topics),
         cascades=[cascade for feature in reversed(features) for cascade in feature.cascades],
     )
 

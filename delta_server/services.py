@@ -1,21 +1,21 @@
 """What handlers, tasks and commands are handed. Nothing else is global but constants and loggers."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 
 from delta_server.config import Config
-from delta_server.core.refusals import Refusals
-from delta_server.storage.backup_stream import BackupStream
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import EventLog
 from delta_server.storage.keyed_locks import KeyedLocks
-from delta_server.tasks.lanes import Lanes
 from delta_server.tasks.live import Live
-from delta_server.tasks.signals import Foreground, Signal
+from delta_server.tasks.signals import Foreground
 from delta_server.tasks.threads import FairCpu
+from delta_server.tasks.topics import Topics
+
+S = TypeVar("S")
 
 APART_BYTES = 64 << 10
 """From so many bytes on work is given to another process, which costs 0.1 ms and a copy."""
@@ -51,22 +51,21 @@ class Services(msgspec.Struct, frozen=True):
     """By endpoint: appending a content encodes against the one before it, so appends to one endpoint take turns."""
     person_locks: KeyedLocks
     """By project: what was told of users is applied in order of arrival, erasures are asked for in between."""
-    contents_changed: Signal
-    """Contents were added or removed: deltas are to be computed."""
+    topics: Topics
     live: Live
-    backups: BackupStream
-    erasures_requested: Signal
-    """Somebody asked for a person to be erased."""
-    refusals: Refusals = msgspec.field(default_factory=Refusals)
-    lanes: Lanes = msgspec.field(default_factory=Lanes)
-    """By endpoint: what is to be appended to it waits here while others are, and then goes together."""
     foreground: Foreground = msgspec.field(default_factory=Foreground)
     """Snapshots that callers wait for."""
-    keys_used: dict[int, int] = msgspec.field(default_factory=dict)
-    """By API key's row, when it was last used, until the next of the periodic writes. Used on the event loop only."""
-
     cascades: Sequence[Cascade] = ()
     """Of all features: rows that point at others go before those."""
+
+    _states: dict[type[Any], Any] = msgspec.field(default_factory=dict)
+
+    def state(self, kind: type[S], make: Callable[[], S] | None = None) -> S:
+        """What a single feature keeps in memory, made when it first asks for it. Used on the event loop only."""
+        found = self._states.get(kind)
+        if found is None:
+            found = self._states[kind] = kind() if make is None else make()
+        return cast("S", found)
 
     def owned_by(self, owner: Literal["endpoint", "project"]) -> list[DeleteSome]:
         return [cascade.delete_some(self) for cascade in self.cascades if cascade.of == owner]

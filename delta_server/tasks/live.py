@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakValueDictionary
 
 from delta_server.core.errors import Unavailable
 from delta_server.tasks.shared import Shared
 from delta_server.tasks.signals import Signal
+from delta_server.tasks.topics import Topics
 
 LEAVE_S = 0.3
 """How long answers may take to end when the server goes down. A client that does not read keeps its answer from it."""
@@ -20,32 +20,22 @@ SHARED = 32
 class Live:
     """Used on the event loop only. A project may have half of the `most` streams that may be open at once."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, topics: Topics) -> None:
         self._most = most
+        self._topics = topics
         self.open_of: Counter[int] = Counter()
         self.stopping = False
         self.shared: Shared[Any] = Shared(SHARED)
         """What several streams are about to send."""
-        self._topics: WeakValueDictionary[int, Signal] = WeakValueDictionary()
         self._aborts: set[Callable[[], None]] = set()
 
     @property
     def open(self) -> int:
         return self.open_of.total()
 
-    def topic(self, project: int) -> Signal:
-        """What streams of the project wait for. It lives as long as one of them holds it."""
-        return self._topics.setdefault(project, Signal())
-
-    def happened(self, project: int) -> None:
-        """Behind every commit that streams of the project may want to follow; others are not woken."""
-        if (signal := self._topics.get(project)) is not None:
-            signal.notify()
-
     def check_access(self) -> None:
         """A key was revoked or a project deleted: every stream is to look whether it may go on."""
-        for signal in list(self._topics.values()):
-            signal.notify()
+        self._topics.wake_all("events")
 
     def check_room(self, project: int) -> None:
         """Raise Unavailable when as many streams are open as may be."""
@@ -61,7 +51,7 @@ class Live:
         aborts = set() if abort is None else {abort}
         self._aborts |= aborts
         try:
-            yield self.topic(project)
+            yield self._topics.signal("events", project)
         finally:
             self.open_of -= Counter({project: 1})
             self._aborts -= aborts

@@ -15,6 +15,7 @@ import uvicorn
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config import Config
+from delta_server.features.backups import service as backups
 from delta_server.http import server
 from delta_server.http.server import uvicorn_config
 from delta_server.tasks import live
@@ -104,7 +105,8 @@ async def test_the_head_of_a_streamed_answer_is_all_that_is_made_of_it(
     served: Served, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     services = served.application.services
-    monkeypatch.setattr(services.backups, "_database", Path("/nowhere/delta.db"))  # one that is made after all fails
+    # A backup that is made after all fails.
+    monkeypatch.setattr(backups.stream(services), "_database", Path("/nowhere/delta.db"))
     key = served.keys.account if path == "/v1/backup" else served.keys.project
     request = f"{path} HTTP/1.1\r\nhost: d\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
     answer = await served.raw(f"HEAD {request}".encode())

@@ -29,6 +29,11 @@ _SOON_MS = 3_600_000
 """A key that expires within the hour is not one to be left with."""
 _NEWEST = 1 << 62
 
+
+class LastUses(dict[int, int]):
+    """By API key's row, when it was last used, until the next of the periodic writes."""
+
+
 _NOBODY = StoredKey(0, 0, None, bytes(32), "", None, None, "[]")
 
 
@@ -47,7 +52,7 @@ def authenticate(svc: Services, key_text: str) -> Caller:
     now_ms = svc.clock.now_ms()
     if key.expires_at is not None and key.expires_at <= now_ms:
         raise Unauthorized("the API key has expired: use another one")
-    svc.keys_used[key.id] = now_ms
+    svc.state(LastUses)[key.id] = now_ms
     return Caller(
         account=key.account,
         project=key.project,

@@ -9,5 +9,5 @@ FEATURE = Feature(
     routes=api.ROUTES,
     guards={("GET", "/v1/backup"): Access("admin", keys="account")},
     at_start=service.forget_broken_off,
-    end_streams=lambda services: services.backups.stop(),
+    end_streams=lambda services: service.stream(services).stop(),
 )

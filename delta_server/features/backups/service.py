@@ -4,15 +4,22 @@ from collections.abc import AsyncGenerator, Callable
 
 from delta_server.core.errors import Unauthorized
 from delta_server.services import Services
+from delta_server.storage.backup_stream import BackupStream
+from delta_server.storage.sqlite import DATABASE_NAME
+
+
+def stream(svc: Services) -> BackupStream:
+    storage = svc.config.storage
+    return svc.state(BackupStream, lambda: BackupStream(storage.data_dir / DATABASE_NAME, wal_bytes=storage.wal_bytes))
 
 
 async def forget_broken_off(svc: Services) -> None:
-    svc.backups.forget_broken_off()
+    stream(svc).forget_broken_off()
 
 
 async def begun(svc: Services, is_allowed: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
     """The file's pieces, the first of which is there: what can go wrong mostly has by then. Raises Unavailable."""
-    pieces = svc.backups.pieces()
+    pieces = stream(svc).pieces()
     try:
         first = await anext(pieces)
     except BaseException:

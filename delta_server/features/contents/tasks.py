@@ -35,11 +35,12 @@ log = structlog.get_logger()
 async def keep_packed(svc: Services) -> None:
     """Pack what new contents have filled, then wait for more; for ever. What was there before is `pack`'s."""
     newest = await svc.db.read(store.newest_frame)
+    changed = svc.topics.signal("contents")
     while True:
-        seen = svc.contents_changed.count
+        seen = changed.count
         newest = await pack_since(svc, newest)
         await asyncio.sleep(GATHERED_S)
-        await svc.contents_changed.wait(LOOK_AGAIN_S, since=seen)
+        await changed.wait(LOOK_AGAIN_S, since=seen)
 
 
 async def pack_since(svc: Services, content: int) -> int:

@@ -27,11 +27,11 @@ async def compute(svc: Services) -> None:
     computing = _Computing(svc)
     try:
         while True:
-            seen = svc.contents_changed.count
+            seen = computing.changed.count
             if await computing.begin_more():
                 await computing.wait_for_some(since=seen)
             elif not await service.compute_queued(svc):
-                await svc.contents_changed.wait(LOOK_AGAIN_S, since=seen)
+                await computing.changed.wait(LOOK_AGAIN_S, since=seen)
     finally:
         await computing.stop()
 
@@ -41,6 +41,7 @@ class _Computing:
 
     def __init__(self, svc: Services) -> None:
         self._svc = svc
+        self.changed = svc.topics.signal("contents")
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._served: dict[int, int] = {}
         self._turn = count()
@@ -60,11 +61,11 @@ class _Computing:
         return bool(self._tasks)
 
     async def wait_for_some(self, *, since: int) -> None:
-        """Until one project's share is done, or contents have changed since `contents_changed` counted `since` and
+        """Until one project's share is done, or contents have changed since `changed` counted `since` and
         others may wait."""
         tasks = self._tasks.values()
         if len(self._tasks) < PROJECTS_AT_ONCE:
-            changed = asyncio.create_task(self._svc.contents_changed.wait(LOOK_AGAIN_S, since=since))
+            changed = asyncio.create_task(self.changed.wait(LOOK_AGAIN_S, since=since))
             try:
                 await asyncio.wait({*tasks, changed}, return_when=asyncio.FIRST_COMPLETED)
             finally:

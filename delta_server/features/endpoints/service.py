@@ -105,7 +105,7 @@ async def change(svc: Services, project: int, text: str, change: EndpointChange)
     """Raises NotFound, Invalid, and Conflict when the new name is taken."""
     before, after = await svc.db.write(_change, project, text, change)
     if before.endpoint.diff_version != after.endpoint.diff_version:
-        svc.contents_changed.notify()
+        svc.topics.wake("contents")
     return after
 
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid
-from delta_server.core.refusals import Refused
+from delta_server.core.refusals import Refusals, Refused
 from delta_server.core.segment_plan import Retention
 from delta_server.features.events import store
 from delta_server.http.docs import example
@@ -120,7 +120,7 @@ async def change(
     ),
 )
 async def stats(services: NamedDependency[Services], project: NamedDependency[int]) -> StatsShown:
-    return stats_shown(await services.db.read(services.eventlog.stats, project), services.refusals.of(project))
+    return stats_shown(await services.db.read(services.eventlog.stats, project), services.state(Refusals).of(project))
 
 
 def retention(new: NewRetention) -> Retention:

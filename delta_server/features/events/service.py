@@ -9,6 +9,7 @@ import structlog
 from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
 from delta_server.core.event_batch import Parsed
 from delta_server.core.event_time import Arrival
+from delta_server.core.refusals import Refusals
 from delta_server.features.events.schemas import Taken
 from delta_server.features.profiles import service as profiles
 from delta_server.services import Services
@@ -47,7 +48,7 @@ async def take(
         return Taken(0, 0, found.rejected)
     beside = partial(_keep, project, await _packed(svc, body, found)) if found.told else None
     duplicates = await svc.eventlog.append(project, found.events, beside)
-    svc.live.happened(project)
+    svc.topics.wake("events", project)
     if found.told:
         await _settle(svc, project)
     return Taken(len(found.events) - len(duplicates), len(duplicates), found.rejected)
@@ -57,7 +58,7 @@ def _count(svc: Services, project: int, key: str, reasons: Mapping[str, int], me
     """Most clients do not read answers: what was refused is counted and logged, once a request."""
     now_ms = svc.clock.now_ms()
     for reason, count in reasons.items():
-        svc.refusals.add(project, key, reason, count, now_ms)
+        svc.state(Refusals).add(project, key, reason, count, now_ms)
     log.warning("events refused", project=project, key=key, reasons=dict(reasons), first=message[:_LOGGED])
 
 

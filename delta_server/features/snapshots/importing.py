@@ -190,7 +190,7 @@ async def _store_at_end(svc: Services, endpoint: EndpointRef, versions: Sequence
             tail = await _tail(svc, endpoint, versions)
             with suppress(Moved):
                 await svc.db.write(_append, endpoint, tail)
-                svc.contents_changed.notify()
+                svc.topics.wake("contents")
                 return True
     raise Conflict("the endpoint is being written to by others; run the import again, it goes on where it was")
 

@@ -25,7 +25,7 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Once
 from delta_server.storage.transaction import shutting_down
-from delta_server.tasks.lanes import Waiting
+from delta_server.tasks.lanes import Lanes, Waiting
 
 _Document: TypeAlias = tuple[New, bytes | Exception | None]
 """And its hash, None while it is not known, or why it may not be stored."""
@@ -53,7 +53,7 @@ async def append(svc: Services, project: int, new: New, hash: bytes | None, once
     what `check` does, NotFound, Conflict after three lost races, KeyReused."""
     assert isinstance(new.endpoint, EndpointRef)
     waiting = _Waiting(new, hash, once)
-    svc.lanes.join(new.endpoint.id, waiting, partial(_serve, svc, project, new.endpoint))
+    svc.state(Lanes).join(new.endpoint.id, waiting, partial(_serve, svc, project, new.endpoint))
     appended: Appended = await waiting.answered()
     return appended
 

@@ -44,7 +44,7 @@ async def append(
         uids = [parse_id(id) for id in appended.ids]
         return msgspec.structs.replace(appended, deltas=await deltas.computed(svc, project, uids))
     finally:  # not before: what the request waits for would be computed twice
-        svc.contents_changed.notify()
+        svc.topics.wake("contents")
 
 
 async def _appended(svc: Services, project: int, news: Sequence[New], once: Once) -> Appended:
@@ -104,7 +104,7 @@ async def delete(svc: Services, project: int, snapshot_id: str, endpoint: str | 
     snapshot = get(svc, project, snapshot_id, endpoint)
     async with svc.endpoint_locks.hold([snapshot.endpoint]):
         await svc.db.write(_delete, project, snapshot.uid)
-    svc.contents_changed.notify()
+    svc.topics.wake("contents")
 
 
 @frees_space

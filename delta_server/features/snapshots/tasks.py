@@ -53,7 +53,7 @@ async def _cut(svc: Services, endpoint: int, before_ms: int) -> None:
         async with svc.endpoint_locks.hold([endpoint]):
             deleted = await svc.db.write(_cut_below_head, endpoint, before_ms)
         if deleted:
-            svc.contents_changed.notify()
+            svc.topics.wake("contents")
 
 
 @frees_space

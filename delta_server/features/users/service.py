@@ -75,7 +75,7 @@ async def erase(svc: Services, project: int, caller: Caller, name: str) -> Erasu
     as_user = await _is_user(svc, project, name)
     async with svc.person_locks.hold([project]):
         job = await svc.db.write(request_erasure, project, caller, name, as_user=as_user)
-    svc.erasures_requested.notify()
+    svc.topics.wake("erasures")
     return job
 
 

@@ -33,12 +33,13 @@ log = structlog.get_logger("delta.users")
 async def look_after_people(svc: Services) -> None:
     """For ever."""
     known: dict[int, bytes] = {}
+    requested = svc.topics.signal("erasures")
     while True:
-        seen = svc.erasures_requested.count
+        seen = requested.count
         await profiles.settle_all(svc)
         await erase_requested(svc)
         await read_events(svc, known)
-        await svc.erasures_requested.wait(LOOK_AGAIN_S, since=seen)
+        await requested.wait(LOOK_AGAIN_S, since=seen)
 
 
 async def erase_requested(svc: Services) -> None:

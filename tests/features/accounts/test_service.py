@@ -52,7 +52,7 @@ async def test_unknown_keys_and_wrong_secrets_get_one_answer(services: Services)
             accounts.authenticate(services, bad)
         said.add(caught.value.message)
     assert len(said) == 1
-    assert services.keys_used == {}
+    assert services.state(accounts.LastUses) == {}
 
 
 def with_checksum(text: str) -> str:
@@ -138,7 +138,7 @@ async def test_the_last_use_is_written_once_a_period(services: Services, clock: 
     assert await services.db.read(last_uses) == [(None,), (None,)]
     await tasks.write_last_uses(services)
     assert await services.db.read(last_uses) == [(START_MS + 30,), (None,)]
-    assert services.keys_used == {}
+    assert services.state(accounts.LastUses) == {}
     await tasks.write_last_uses(services)  # nothing to write
 
 
@@ -153,7 +153,7 @@ async def test_last_uses_wait_while_nothing_can_be_written(services: Services, m
     monkeypatch.setattr(type(services.db), "write", full)
     with pytest.raises(Unavailable):
         await tasks.write_last_uses(services)
-    assert services.keys_used == {1: START_MS, 2: START_MS}
+    assert services.state(accounts.LastUses) == {1: START_MS, 2: START_MS}
 
 
 async def test_there_is_one_default_account(services: Services) -> None:

@@ -9,6 +9,7 @@ import pytest
 from delta_server.app import Application, build
 from delta_server.config import Config
 from delta_server.core.errors import Unavailable
+from delta_server.features.backups import service
 from delta_server.storage import backup_stream
 from delta_server.storage.backup import COPY_NAME, restore
 from delta_server.storage.connection import Tuning, open_reader
@@ -62,7 +63,7 @@ def left(app: Application) -> list[str]:
 async def test_one_at_a_time_and_what_is_given_up_makes_room(
     app: Application, client: httpx.AsyncClient, keys: Keys
 ) -> None:
-    pieces = app.services.backups.pieces()
+    pieces = service.stream(app.services).pieces()
     await anext(pieces)
     second = await client.get(BACKUP, headers=bearer(keys.account))
     assert (second.status_code, second.headers["retry-after"]) == (503, "60")
@@ -72,13 +73,13 @@ async def test_one_at_a_time_and_what_is_given_up_makes_room(
 
 
 async def test_one_that_is_given_up_before_it_began(app: Application) -> None:
-    pieces = app.services.backups.pieces()
+    pieces = service.stream(app.services).pieces()
     waiting = asyncio.create_task(anext(pieces))
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await pieces.aclose()
-    assert [piece async for piece in app.services.backups.pieces()]
+    assert [piece async for piece in service.stream(app.services).pieces()]
 
 
 async def test_one_whose_caller_is_cancelled_twice_makes_room(app: Application) -> None:
@@ -86,7 +87,7 @@ async def test_one_whose_caller_is_cancelled_twice_makes_room(app: Application) 
     started_, goes_on = asyncio.Event(), asyncio.Event()
 
     async def send() -> None:
-        pieces = app.services.backups.pieces()
+        pieces = service.stream(app.services).pieces()
         try:
             async for _ in pieces:
                 started_.set()
@@ -100,16 +101,17 @@ async def test_one_whose_caller_is_cancelled_twice_makes_room(app: Application) 
         sending.cancel()
         await asyncio.sleep(0)
     await asyncio.gather(sending, return_exceptions=True)
-    assert app.services.backups._ending is not None
-    await app.services.backups._ending
+    ending = service.stream(app.services)._ending
+    assert ending is not None
+    await ending
     assert left(app) == []
-    assert [piece async for piece in app.services.backups.pieces()]
+    assert [piece async for piece in service.stream(app.services).pieces()]
 
 
 async def test_one_that_cannot_be_made_is_told_before_anything_is_sent(
     app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.services.backups, "_database", Path("/nowhere/delta.db"))
+    monkeypatch.setattr(service.stream(app.services), "_database", Path("/nowhere/delta.db"))
     answer = await client.get(BACKUP, headers=bearer(keys.account))
     assert answer.status_code == 503
     assert "the backup was not made" in answer.json()["message"]
@@ -118,9 +120,9 @@ async def test_one_that_cannot_be_made_is_told_before_anything_is_sent(
 async def test_one_that_nobody_reads_is_ended(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backup_stream, "UNREAD_S", 0.0)
     monkeypatch.setattr(backup_stream, "PIECE_BYTES", 16)
-    pieces = app.services.backups.pieces()
+    pieces = service.stream(app.services).pieces()
     await anext(pieces)
-    process = app.services.backups._process
+    process = service.stream(app.services)._process
     assert process is not None
     await process.wait()
     with pytest.raises(Unavailable, match="nothing was read"):
@@ -128,13 +130,13 @@ async def test_one_that_nobody_reads_is_ended(app: Application, monkeypatch: pyt
 
 
 async def test_the_server_going_down_ends_it(app: Application) -> None:
-    pieces = app.services.backups.pieces()
+    pieces = service.stream(app.services).pieces()
     await anext(pieces)
     app.stop_streams()
     with pytest.raises(Unavailable, match="shutting down"):
         assert [piece async for piece in pieces]
     with pytest.raises(Unavailable, match="shutting down"):
-        await anext(app.services.backups.pieces())
+        await anext(service.stream(app.services).pieces())
 
 
 async def test_the_copy_of_one_that_was_killed_is_deleted_at_the_next_start(config: Config, clock: FakeClock) -> None:

@@ -104,7 +104,7 @@ async def test_new_contents_wake_the_packing(tmp_path: Path, monkeypatch: pytest
         await filled(svc, endpoint, 20)
         async with asyncio.timeout(60):
             while await svc.db.read(counts, "pack") == [0]:
-                svc.contents_changed.notify()
+                svc.topics.wake("contents")
         loop.cancel()
         await asyncio.wait({loop})
 

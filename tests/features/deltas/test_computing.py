@@ -408,7 +408,7 @@ async def test_deltas_of_one_project_that_take_long_keep_no_other_waiting(servic
     loop = asyncio.create_task(deltas_tasks.compute(msgspec.structs.replace(services, processes=compare)))
     await began.wait()
     await fill(services, quick, [Version(n, document(n)) for n in (3, 4)])
-    services.contents_changed.notify()
+    services.topics.wake("contents")
     while len(await listed(services, quick)) < 3:
         await asyncio.sleep(0)
     assert await listed(services, slow) == []

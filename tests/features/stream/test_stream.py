@@ -257,7 +257,7 @@ async def test_what_happens_in_one_project_wakes_no_stream_of_another(
 ) -> None:
     waiting = asyncio.create_task(reader.next())
     await asyncio.sleep(0)
-    topic = app.services.live.topic(1)
+    topic = app.services.topics.signal("events", 1)
     before = topic.count
     await send(client, keys, "foreign", key="other")
     assert topic.count == before

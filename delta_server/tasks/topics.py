@@ -1,0 +1,34 @@
+"""A signal per topic and project: who waits for one project's events is not woken by another's."""
+
+from typing import Literal
+from weakref import WeakValueDictionary
+
+from delta_server.tasks.signals import Signal
+
+Topic = Literal["contents", "erasures", "events"]
+"""`contents` were added or removed, so deltas are to be computed; `erasures` were asked for; `events` came in."""
+
+EVERY = 0
+"""No project has this number: the topic of those who look at all projects."""
+
+
+class Topics:
+    """Used on the event loop only. Waking a topic that nobody waits for costs a look into a dictionary."""
+
+    def __init__(self) -> None:
+        self._signals: WeakValueDictionary[tuple[Topic, int], Signal] = WeakValueDictionary()
+
+    def signal(self, topic: Topic, project: int = EVERY) -> Signal:
+        """It lives as long as somebody holds it: hold it from before looking until the wait is over."""
+        return self._signals.setdefault((topic, project), Signal())
+
+    def wake(self, topic: Topic, project: int = EVERY) -> None:
+        """After the commit, never before: whoever wakes looks into the database."""
+        if (signal := self._signals.get((topic, project))) is not None:
+            signal.notify()
+
+    def wake_all(self, topic: Topic) -> None:
+        """Those who wait for any project's."""
+        for (other, _), signal in list(self._signals.items()):
+            if other == topic:
+                signal.notify()
