@@ -126,7 +126,7 @@ async def test_old_ones_that_are_merged_with_new_ones_are_looked_at(log: Kept) -
 
 async def test_a_damaged_one_is_told_of_once_and_read_by_who_asks(log: Kept) -> None:
     await fill(log)
-    known = await largest(log)
+    known = await told(log)
     damaged = min(known)
     await forget(log, *known)
     await log.db.write(
