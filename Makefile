@@ -6,7 +6,7 @@ UV_VERSION := 0.13.8
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 SOURCES := $(shell find delta_server -type f -not -name '*.pyc')
 
-.PHONY: help demo run install test check bench build test-binary lock clean
+.PHONY: help demo run install test check soak bench build test-binary lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -27,6 +27,9 @@ check: $(VENV)/.dev ## Lint, formatting, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
 	@$(BIN)/mypy
+
+soak: $(VENV)/.dev ## One tenant does its worst for a minute beside another (DELTA_SOAK_SECONDS=600 for ten), on a quiet machine
+	@$(BIN)/python -m pytest tests/soak -s
 
 bench: $(VENV)/.dev ## Measure everything beside its peers in one table (ROWS=part-of-a-name picks rows)
 	@$(BIN)/python -m tests.bench "$(ROWS)"

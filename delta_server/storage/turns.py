@@ -7,23 +7,27 @@ from delta_server.core.errors import RateLimited, Unavailable
 
 WAITING_OF_ONE = 32
 """Calls of one project that may wait for a place."""
+LATELY_S = 2.0
+"""Who has called since then shares the places with the others who have."""
 
 
 class Turns:
     """Places are given project by project, within one in the order of asking. Used on one event loop.
 
     One project has at most all places but one, however many are free: the first call of another finds a place at once.
+    While others call too it has its share, for what it runs slows theirs.
     """
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._most_of_one = max(1, places - 1)
+        self._called_at: OrderedDict[int, float] = OrderedDict()
         self._taken: Counter[int] = Counter()
         self._waiting: OrderedDict[int, deque[asyncio.Future[None]]] = OrderedDict()
 
     async def take(self, project: int, *, seconds: float, has_begun: bool = False) -> None:
         """Wait for a place, which must be given back. Raises RateLimited when too many calls of the project wait, but
         not for what `has_begun`, and Unavailable when no place became free in time."""
+        self._note(project)
         if not self._waiting and self._has_place(project):
             self._taken[project] += 1
             return
@@ -46,8 +50,19 @@ class Turns:
         self._taken -= Counter({project: 1})
         self._give()
 
+    def _note(self, project: int) -> None:
+        """Remember who has called lately, the first of them first."""
+        self._called_at[project] = asyncio.get_running_loop().time()
+        self._called_at.move_to_end(project)
+
+    def _share(self) -> int:
+        """How many places one project may have now."""
+        while self._called_at and next(iter(self._called_at.values())) < asyncio.get_running_loop().time() - LATELY_S:
+            self._called_at.popitem(last=False)
+        return max(1, min(self._places - 1, self._places // max(1, len(self._called_at))))
+
     def _has_place(self, project: int) -> bool:
-        return self._taken.total() < self._places and self._taken[project] < self._most_of_one
+        return self._taken.total() < self._places and self._taken[project] < self._share()
 
     def _leave(self, project: int, place: asyncio.Future[None]) -> None:
         if place.done():

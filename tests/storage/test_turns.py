@@ -33,6 +33,24 @@ async def test_one_project_leaves_a_place_to_the_first_call_of_another() -> None
         task.cancel()
 
 
+async def test_while_others_call_too_a_project_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Turns(6)
+    for project in (1, 2, 3):
+        await places.take(project, seconds=0)
+    more = [asking(places, 1) for _ in range(5)]
+    await settle()
+    assert sum(task.done() for task in more) == 1
+    places.give_back(2)
+    places.give_back(3)
+    await settle()
+    assert sum(task.done() for task in more) == 1
+    monkeypatch.setattr(turns, "LATELY_S", -1.0)  # and they call no more
+    places.give_back(1)
+    await settle()
+    assert sum(task.done() for task in more) == 5
+    places.give_back(1)
+
+
 async def test_projects_take_turns_within_one_in_order() -> None:
     places = Turns(1)
     await places.take(9, seconds=0)
@@ -80,12 +98,14 @@ def test_no_place_is_lost_or_given_twice(steps: list[tuple[str, int]], places: i
     async def play() -> None:
         of = Turns(places)
         asked: dict[int, list[asyncio.Task[None]]] = {1: [], 2: [], 3: []}
+        callers = set[int]()
         for what, project in steps:
             mine = asked[project]
             have = [task for task in mine if task.done()]
             wait = [task for task in mine if not task.done()]
             if what == "ask":
                 mine.append(asking(of, project))
+                callers.add(project)
             elif what == "end" and have:
                 mine.remove(have[0])
                 of.give_back(project)
@@ -98,7 +118,8 @@ def test_no_place_is_lost_or_given_twice(steps: list[tuple[str, int]], places: i
             assert sum(taken.values()) <= places
             assert max(taken.values()) <= max(1, places - 1)
             if sum(taken.values()) < places:  # who waits, waits for a place of its own project only
-                assert all(taken[number] == max(1, places - 1) for number in waiting)
+                share = max(1, min(places - 1, places // max(1, len(callers))))
+                assert all(taken[number] >= share for number in waiting)
         for tasks in asked.values():
             for task in tasks:
                 task.cancel()

@@ -199,7 +199,7 @@ async def test_no_turn_is_lost_whenever_its_caller_leaves() -> None:
                 await asyncio.sleep(0)
             one.cancel()
         await asyncio.gather(*some, return_exceptions=True)
-    async with asyncio.timeout(WAIT_S), cpu.turn(0), cpu.turn(0), cpu.turn(1):
+    async with asyncio.timeout(WAIT_S), cpu.turn(0), cpu.turn(1), cpu.turn(2):
         pass  # all three places are there
     await cpu.close()
 
