@@ -28,8 +28,9 @@ async def run(
     project: NamedDependency[int],
 ) -> Result:
     """One SELECT in DuckDB's language over the views `events`, `snapshots`, `deltas`, `fields` and `profiles` of the
-    project. Times are TIMESTAMPs in UTC; `time_ms` of `events` is the quickest to filter by. Numbers that JSON readers
-    would shorten come as texts, NaN as null."""
+    project; `SHOW TABLES` and `DESCRIBE events` tell of them and their columns. Times are
+    TIMESTAMPs in UTC; `time_ms` of `events` is the quickest to filter by. Numbers that JSON readers would shorten come
+    as texts, NaN as null."""
     started = time.perf_counter()
     found = await while_connected(request, service.run(services, project, data))
     took_ms = round((time.perf_counter() - started) * 1000, 2)

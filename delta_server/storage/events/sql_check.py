@@ -81,7 +81,10 @@ def _refuse_other_statements(tree: dict[str, Any], parts: Sequence[dict[str, Any
     types = {kind for part in parts if isinstance(kind := part.get("type"), str)}
     nodes = {kind for kind in types if kind.endswith("_NODE")}
     if not nodes <= _NODES or "SHOW_REF" in types or any("info_type" in part for part in parts):
-        raise Invalid("sql may only SELECT: it cannot copy, change, describe or explain", field="sql")
+        raise Invalid(
+            "sql may only SELECT: it cannot copy, change or explain; DESCRIBE view and SHOW TABLES stand alone",
+            field="sql",
+        )
 
 
 def _objects(tree: Any) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:

@@ -22,7 +22,7 @@ import msgspec
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
 from delta_server.storage import child
 from delta_server.storage.connection import Tuning
-from delta_server.storage.events import failures, sql_check, sql_values, sql_views
+from delta_server.storage.events import failures, sql_check, sql_describe, sql_values, sql_views
 from delta_server.storage.events.snapshot import Snapshot
 from delta_server.storage.events.snapshots import Snapshots
 from delta_server.storage.priority import step_back
@@ -131,9 +131,13 @@ class Worker:
             connection = self._connect()
             opened.callback(connection.close)
             opened.enter_context(self._deadline(connection))
-            named = sql_check.views(connection, request.text, ("events", *self._setup.views))
+            known = ("events", *self._setup.views)
+            described = sql_describe.wanted(request.text, known)
+            named = sql_check.views(connection, request.text, known) if described is None else frozenset()
             snapshot = opened.enter_context(self._snapshots.open(request.project))
             try:
+                if described is not None:
+                    return _told_of(sql_describe.rows(connection, snapshot, described, self._setup.views), request)
                 return _answer(connection, request, self._show(connection, snapshot, named))
             except self._duckdb.Error as error:
                 snapshot.recheck(error, connection.execute)
@@ -204,6 +208,14 @@ class Worker:
         if isinstance(error, self._duckdb.Error):
             return Answered(refused=f"sql: {failures.first_line(error)}", invalid=True)
         raise error
+
+
+def _told_of(rows: Sequence[dict[str, str]], request: Request) -> Answered:
+    if request.params:
+        raise Invalid("params: there is no ? in sql that they could take the place of", field="params")
+    columns = tuple(rows[0])
+    written = msgspec.json.encode(rows[: request.limit])
+    return Answered(columns, ("VARCHAR",) * len(columns), written, len(rows) > request.limit)
 
 
 def _told(error: DeltaError) -> Answered:

@@ -213,9 +213,16 @@ REFUSED = [
     "EXECUTE a",
     "EXPLAIN SELECT 1",
     "EXPLAIN ANALYZE SELECT 1",
-    "DESCRIBE events",
+    "DESCRIBE sqlite_master",
+    "DESCRIBE main.events",
+    "DESCRIBE SELECT 1",
+    "DESCRIBE 'delta.db'",
+    "DESCRIBE events; DESCRIBE events",
+    "SHOW events UNION SELECT 1",
     "SUMMARIZE events",
-    "SHOW TABLES",
+    "SUMMARIZE events",
+    "SHOW DATABASES",
+    "SHOW TABLES FROM pg_catalog",
     "SELECT * FROM (DESCRIBE events)",
     "SELECT 1; SELECT 2",
     "SELECT 1; DROP VIEW events",
@@ -420,6 +427,30 @@ TIMES_OF_SQL: dict[str, list[list[Any]]] = {
     "SELECT (captured_at AT TIME ZONE 'Asia/Kolkata')::DATE FROM deltas LIMIT 1": [["2026-01-01"]],
     "SELECT typeof(last_changed_at) FROM fields LIMIT 1": [["TIMESTAMP WITH TIME ZONE"]],
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["SHOW TABLES", "show all tables ;", " Show\n tables"])
+async def test_tables_are_listed(sql: SqlProcesses, project: int, text: str) -> None:
+    names = ["events", *sql_views_of(FEATURES)]
+    assert await ask(sql, project, text) == [[name] for name in names]
+    assert await ask(sql, project, text, limit=2) == [[name] for name in names[:2]]
+
+
+async def test_views_are_described_as_they_are_and_documented(sql: SqlProcesses, project: int, other: int) -> None:
+    documents = (Path(__file__).parents[3] / "docs" / "events.md").read_text(encoding="utf-8")
+    for name in ("events", *sql_views_of(FEATURES)):
+        read = await sql.query(project, Sql(f"SELECT * FROM {name}", 1, ()))
+        wanted = [[column, kind] for column, kind in zip(read.columns, read.types, strict=True)]
+        for text in (f"DESCRIBE {name}", f'desc "{name.upper()}";', f"SHOW {name}"):
+            assert await ask(sql, project, text) == wanted
+        [line] = [line for line in documents.splitlines() if line.startswith(f"| `{name}` |")]
+        told = [part.strip(" `") for part in line.split("|")[3].split(",")]
+        assert told == [f"{column} {kind}" for column, kind in wanted]
+
+
+async def test_a_description_takes_no_parameters(sql: SqlProcesses, project: int) -> None:
+    with pytest.raises(Invalid, match="params"):
+        await ask(sql, project, "DESCRIBE events", 1)
 
 
 @pytest.mark.parametrize("text", TIMES_OF_SQL)
