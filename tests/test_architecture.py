@@ -35,9 +35,9 @@ NAMED_BY_OTHERS = {
     "lists join snapshots, contents and their deltas, in the order of one index": {
         "features/contents": "endpoint snapshot",
         "features/deltas": "content endpoint snapshot",
-        "features/history": "content delta endpoint field field_change frame pack snapshot",
+        "features/history": "content delta frame pack",
         "features/fields": "endpoint",
-        "features/lives": "content endpoint",
+        "features/lives": "content",
         "features/snapshots": "content endpoint",
     },
     "queries of events see persons": {"storage/events": "person_change person_link person_state"},

@@ -14,7 +14,7 @@ from delta_server.app import Application
 from delta_server.core import codec
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
-from delta_server.features.history import store as history
+from delta_server.features.snapshots import store as snapshots
 from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
 from delta_server.storage.sqlite import DATABASE_NAME
@@ -91,8 +91,8 @@ async def test_totals_count_once_and_look_at_both_ends(services: Services) -> No
     tx = SqliteTx(connection, 0)
     assert tx.one("SELECT count(*) FROM snapshot WHERE endpoint = ?", 1) == (LARGE,)
     counting, steps = steps, 0
-    found = history.totals(tx, 1)
-    assert (found.snapshots, found.first_captured_at, found.last_captured_at) == (LARGE, 0, LARGE - 1)
+    found = snapshots.extent(tx, 1)
+    assert (found.count, found.first_captured_at, found.last_captured_at) == (LARGE, 0, LARGE - 1)
     assert steps < counting + 500
     connection.close()
 

@@ -20,6 +20,9 @@ from delta_server.features.endpoints.schemas import (
 )
 from delta_server.features.endpoints.schemas import Retention as Retention
 from delta_server.features.endpoints.store import Endpoint, Shown
+from delta_server.features.endpoints.store import content_deltas as content_deltas
+from delta_server.features.endpoints.store import lives_are_whole as lives_are_whole
+from delta_server.features.endpoints.store import settings_version as settings_version
 from delta_server.features.projects import service as projects
 from delta_server.http.auth import NEEDS_PROJECT, Caller
 from delta_server.services import Services

@@ -109,6 +109,24 @@ def update_diff(tx: Tx, project: int, endpoint: int, diff: str) -> None:
     )
 
 
+def settings_version(tx: Tx, endpoint: int) -> int | None:
+    """The version of the diff settings that all deltas were computed with, None while some are computed again."""
+    row = tx.one("SELECT diff_version FROM endpoint WHERE id = ? AND recompute_before IS NULL", endpoint)
+    return None if row is None else int(row[0])
+
+
+def content_deltas(tx: Tx, endpoint: int) -> int:
+    """How many deltas of the kind `content` there are."""
+    row = tx.one("SELECT content_deltas FROM endpoint WHERE id = ?", endpoint)
+    return 0 if row is None else int(row[0])
+
+
+def lives_are_whole(tx: Tx, endpoint: int) -> bool:
+    """Whether all deltas that are computed are in the index of lives."""
+    row = tx.one("SELECT reindex_before IS NULL FROM endpoint WHERE id = ?", endpoint)
+    return bool(row and row[0])
+
+
 def mark_deleted(tx: Tx, project: int, endpoint: int) -> int:
     return tx.run(
         "UPDATE endpoint SET deleted_at = ? WHERE project = ? AND id = ? AND deleted_at IS NULL",

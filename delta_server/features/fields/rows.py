@@ -19,3 +19,16 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
 
     first: int
     later: bytes | None
+
+
+class Field(msgspec.Struct, frozen=True):
+    """`types` are bits; `changed_at` is the time of the last change, `snapshot` the id of the snapshot captured
+    then, if it was asked for."""
+
+    id: int
+    pattern: str
+    changes: int
+    deltas: int
+    types: int
+    changed_at: int | None
+    snapshot: bytes | None = None

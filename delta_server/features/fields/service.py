@@ -12,17 +12,19 @@ import msgspec
 
 from delta_server.core.span import Span
 from delta_server.features.fields import store
-from delta_server.features.fields.rows import FieldCount
-from delta_server.features.fields.store import at_or_under, delete_some, every, near, pattern
+from delta_server.features.fields.rows import Field, FieldCount
+from delta_server.features.fields.store import at_or_under, delete_some, every, most_changed, near, pattern
 from delta_server.storage.database import Tx
 
 __all__ = [
+    "Field",
     "FieldCount",
     "along",
     "at_or_under",
     "between",
     "delete_some",
     "every",
+    "most_changed",
     "near",
     "pattern",
     "recount",

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from delta_server.core import postings
 from delta_server.core.span import Span
-from delta_server.features.fields.rows import Chunk
+from delta_server.features.fields.rows import Chunk, Field
 from delta_server.storage.database import Row, Tx
 
 _AT_OR_BEFORE = (
@@ -255,6 +255,31 @@ def at(tx: Tx, endpoint: int, pattern: str) -> int | None:
 def number(tx: Tx, endpoint: int) -> int:
     row = tx.one("SELECT count(*) FROM field WHERE endpoint = ?", endpoint)
     return 0 if row is None else int(row[0])
+
+
+def most_changed(tx: Tx, endpoint: int, *, sought: str, after: tuple[int, int] | None, limit: int) -> list[Field]:
+    """By number of changes, most first, then by pattern; those whose pattern holds `sought`, whatever the case.
+
+    `after` is (changes, id) of the field seen last.
+    """
+    changes, last = after or (1 << 62, 0)
+    rows = tx.all(
+        """SELECT id, pattern, changes, deltas, types,
+             coalesce(changed_at, (SELECT max(captured_at) FROM field_change WHERE field = id))
+           FROM (
+             SELECT id, pattern, changes, deltas, types, changed_at FROM field
+             WHERE endpoint = ? AND instr(lower(pattern), lower(?)) > 0
+               AND (changes < ? OR (changes = ? AND pattern > (SELECT pattern FROM field WHERE id = ?)))
+             ORDER BY changes DESC, pattern LIMIT ?)
+           ORDER BY changes DESC, pattern""",
+        endpoint,
+        sought,
+        changes,
+        changes,
+        last,
+        limit,
+    )
+    return [Field(*row) for row in rows]
 
 
 # Upkeep

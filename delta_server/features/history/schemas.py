@@ -5,8 +5,9 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core import ids, times
 from delta_server.features.deltas.service import TYPES
-from delta_server.features.history.store import Field as FieldRow
-from delta_server.features.history.store import Totals as TotalsRow
+from delta_server.features.fields.service import Field as FieldRow
+from delta_server.features.history.store import Stored
+from delta_server.features.snapshots.service import Extent
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -102,15 +103,15 @@ def field(row: FieldRow, content_deltas: int) -> Field:
     )
 
 
-def totals(row: TotalsRow) -> Totals:
-    first, last = row.first_captured_at, row.last_captured_at
+def totals(extent: Extent, stored: Stored, content_deltas: int) -> Totals:
+    first, last = extent.first_captured_at, extent.last_captured_at
     return Totals(
-        row.snapshots,
-        row.contents,
-        row.deltas,
-        row.deltas_failed,
-        row.raw_bytes,
-        row.stored_bytes,
+        extent.count,
+        stored.contents,
+        content_deltas,
+        stored.failed,
+        stored.raw_bytes,
+        stored.stored_bytes,
         None if first is None else times.format(first),
         None if last is None else times.format(last),
     )

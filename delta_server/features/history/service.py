@@ -8,7 +8,9 @@ from delta_server.core import buckets, halves, ids, pointer, times
 from delta_server.core.blame import same_value
 from delta_server.core.errors import Invalid
 from delta_server.core.span import Position, Span
+from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
+from delta_server.features.fields import service as field_index
 from delta_server.features.history import schemas, store
 from delta_server.features.history import walk as walks
 from delta_server.features.history.blaming import Blamed as Blamed
@@ -16,6 +18,7 @@ from delta_server.features.history.blaming import Resume as Resume
 from delta_server.features.history.blaming import blame as blame
 from delta_server.features.history.schemas import Bucket, Change, Stats
 from delta_server.features.history.walk import Version
+from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -80,16 +83,22 @@ async def _changes(svc: Services, endpoint: EndpointRef, found: Sequence[Version
 
 async def fields(
     svc: Services, endpoint: EndpointRef, *, sought: str, after: tuple[int, int] | None, limit: int
-) -> tuple[list[store.Field], int]:
+) -> tuple[list[field_index.Field], int]:
     """Field patterns that hold `sought`, those that changed most first, and the number of the endpoint's deltas."""
     return await svc.db.read(_fields, endpoint.id, sought, after, limit)
 
 
 def _fields(
     tx: Tx, endpoint: int, sought: str, after: tuple[int, int] | None, limit: int
-) -> tuple[list[store.Field], int]:
-    rows = store.fields(tx, endpoint, sought=sought, after=after, limit=limit)
-    return rows, store.content_deltas(tx, endpoint)
+) -> tuple[list[field_index.Field], int]:
+    rows = field_index.most_changed(tx, endpoint, sought=sought, after=after, limit=limit)
+    return [_with_snapshot(tx, endpoint, row) for row in rows], endpoints.content_deltas(tx, endpoint)
+
+
+def _with_snapshot(tx: Tx, endpoint: int, field: field_index.Field) -> field_index.Field:
+    if field.changed_at is None:
+        return field
+    return msgspec.structs.replace(field, snapshot=snapshots.first_at(tx, endpoint, field.changed_at))
 
 
 # Stats
@@ -104,16 +113,17 @@ async def stats(
 
 def _stats(tx: Tx, endpoint: int, interval: str, from_ms: int | None, to_ms: int | None) -> Stats:
     interval_ms = times.parse_length(interval, field="interval")
-    totals = store.totals(tx, endpoint)
+    extent = snapshots.extent(tx, endpoint)
     if to_ms is None:
-        to_ms = (from_ms or 0) if totals.last_captured_at is None else totals.last_captured_at + 1
+        to_ms = (from_ms or 0) if extent.last_captured_at is None else extent.last_captured_at + 1
         to_ms = max(to_ms, from_ms or 0)
     if from_ms is None:
         from_ms = buckets.aligned(to_ms - 1 - max(0, RANGE_MS - interval_ms), interval_ms)
     if from_ms > to_ms:
         raise Invalid("from lies after to", field="from")
     wanted = buckets.between(from_ms, to_ms, interval)
-    return Stats(schemas.totals(totals), interval, _buckets(tx, endpoint, wanted) if totals.snapshots else [])
+    totals = schemas.totals(extent, store.stored(tx, endpoint), endpoints.content_deltas(tx, endpoint))
+    return Stats(totals, interval, _buckets(tx, endpoint, wanted) if extent.count else [])
 
 
 def _buckets(tx: Tx, endpoint: int, wanted: buckets.Buckets) -> list[Bucket]:
@@ -123,9 +133,9 @@ def _buckets(tx: Tx, endpoint: int, wanted: buckets.Buckets) -> list[Bucket]:
         "first": wanted.first_ms,
         "end": wanted.end_ms,
     }
-    snapshots = store.snapshots_by_bucket(tx, endpoint, **spread)
+    captured = snapshots.by_bucket(tx, endpoint, **spread)
     contents = store.contents_by_bucket(tx, endpoint, **spread)
     return [
-        Bucket(times.format(wanted.begins(n)), snapshots.get(n, 0), *contents.get(n, (0, 0)))
+        Bucket(times.format(wanted.begins(n)), captured.get(n, 0), *contents.get(n, (0, 0)))
         for n in range(wanted.count)
     ]

@@ -1,9 +1,8 @@
-"""Reading along an endpoint's contents: which may differ at a place, the fields that change, sizes and counts."""
+"""Reading along an endpoint's contents: which may differ at a place, sizes and counts."""
 
 from collections.abc import Sequence
 
 import msgspec
-from msgspec.structs import replace
 
 from delta_server.core.span import Position, Span
 from delta_server.storage.database import Tx
@@ -25,29 +24,13 @@ class Passed(msgspec.Struct, frozen=True):
         return self.captured_at, self.content
 
 
-class Field(msgspec.Struct, frozen=True):
-    """`types` are bits; `changed_at` and `snapshot` (its id on the wire) are those of the last change."""
+class Stored(msgspec.Struct, frozen=True):
+    """`failed` are contents whose delta could not be computed. Equal snapshots in a row share a content."""
 
-    id: int
-    pattern: str
-    changes: int
-    deltas: int
-    types: int
-    changed_at: int | None
-    snapshot: bytes | None = None
-
-
-class Totals(msgspec.Struct, frozen=True):
-    """Times are in ms, None without snapshots. Bytes are those of contents, which equal snapshots in a row share."""
-
-    snapshots: int
     contents: int
-    deltas: int
-    deltas_failed: int
+    failed: int
     raw_bytes: int
     stored_bytes: int
-    first_captured_at: int | None
-    last_captured_at: int | None
 
 
 _PASSED = """
@@ -77,90 +60,21 @@ def passed_at(tx: Tx, endpoint: int, times: Sequence[int]) -> dict[int, Passed]:
     return found
 
 
-def settings_version(tx: Tx, endpoint: int) -> int | None:
-    """The version of the diff settings that all deltas were computed with, None while some are computed again."""
-    row = tx.one("SELECT diff_version FROM endpoint WHERE id = ? AND recompute_before IS NULL", endpoint)
-    return None if row is None else int(row[0])
-
-
-def first_snapshot(tx: Tx, endpoint: int, captured_at: int) -> bytes | None:
-    """The id of the snapshot captured then: the one in which the content of that time first appeared."""
-    row = tx.one("SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at = ?", endpoint, captured_at)
-    return None if row is None else bytes(row[0])
-
-
-def fields(tx: Tx, endpoint: int, *, sought: str, after: tuple[int, int] | None, limit: int) -> list[Field]:
-    """By number of changes, most first, then by pattern; those whose pattern holds `sought`, whatever the case.
-
-    `after` is (changes, id) of the field seen last.
-    """
-    changes, last = after or (1 << 62, 0)
-    rows = tx.all(
-        """SELECT id, pattern, changes, deltas, types,
-             coalesce(changed_at, (SELECT max(captured_at) FROM field_change WHERE field = id))
-           FROM (
-             SELECT id, pattern, changes, deltas, types, changed_at FROM field
-             WHERE endpoint = ? AND instr(lower(pattern), lower(?)) > 0
-               AND (changes < ? OR (changes = ? AND pattern > (SELECT pattern FROM field WHERE id = ?)))
-             ORDER BY changes DESC, pattern LIMIT ?)
-           ORDER BY changes DESC, pattern""",
-        endpoint,
-        sought,
-        changes,
-        changes,
-        last,
-        limit,
-    )
-    return [_with_snapshot(tx, endpoint, Field(*row)) for row in rows]
-
-
-def _with_snapshot(tx: Tx, endpoint: int, field: Field) -> Field:
-    if field.changed_at is None:
-        return field
-    return replace(field, snapshot=first_snapshot(tx, endpoint, field.changed_at))
-
-
-def content_deltas(tx: Tx, endpoint: int) -> int:
-    """How many deltas of the kind `content` there are."""
-    row = tx.one("SELECT content_deltas FROM endpoint WHERE id = ?", endpoint)
-    return 0 if row is None else int(row[0])
-
-
-def totals(tx: Tx, endpoint: int) -> Totals:
+def stored(tx: Tx, endpoint: int) -> Stored:
     """Counts run along indexes, 2 ms for 100,000; bytes add up over packs (hundreds of contents each) and the few
     unpacked frames."""
     row = tx.one(
-        """SELECT (SELECT count(*) FROM snapshot WHERE endpoint = ?1),
-             (SELECT count(*) FROM content WHERE endpoint = ?1 AND dead = 0),
-             (SELECT content_deltas FROM endpoint WHERE id = ?1),
+        """SELECT (SELECT count(*) FROM content WHERE endpoint = ?1 AND dead = 0),
              (SELECT count(*) FROM content WHERE endpoint = ?1 AND pending = 2),
              (SELECT coalesce(sum(size), 0) FROM pack WHERE endpoint = ?1)
                + (SELECT coalesce(sum(size), 0) FROM frame WHERE endpoint = ?1)
                - (SELECT coalesce(sum(size), 0) FROM content WHERE endpoint = ?1 AND dead = 1),
              (SELECT coalesce(sum(length(anchor) + length(data)), 0) FROM pack WHERE endpoint = ?1)
-               + (SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint = ?1),
-             (SELECT min(captured_at) FROM snapshot WHERE endpoint = ?1),
-             (SELECT max(captured_at) FROM snapshot WHERE endpoint = ?1)""",
+               + (SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint = ?1)""",
         endpoint,
     )
     assert row is not None
-    return Totals(*row)
-
-
-def snapshots_by_bucket(
-    tx: Tx, endpoint: int, *, origin_ms: int, interval_ms: int, first: int, end: int
-) -> dict[int, int]:
-    """Bucket number -> snapshots captured in it, from `first` ms and before `end` ms. Reads one index only."""
-    rows = tx.all(
-        """SELECT (captured_at - ?) / ? AS bucket, count(*) FROM snapshot
-           WHERE endpoint = ? AND captured_at >= ? AND captured_at < ? GROUP BY bucket""",
-        origin_ms,
-        interval_ms,
-        endpoint,
-        first,
-        end,
-    )
-    return {row[0]: row[1] for row in rows}
+    return Stored(*row)
 
 
 def contents_by_bucket(

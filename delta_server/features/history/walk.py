@@ -21,11 +21,13 @@ from delta_server.core.records import Target
 from delta_server.core.span import Position, Span
 from delta_server.core.watch import Place
 from delta_server.features.contents import service as contents
+from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.fields import service as field_index
 from delta_server.features.history import store
 from delta_server.features.history.store import Passed
 from delta_server.features.lives import service as life_index
+from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -139,7 +141,8 @@ def _chunk(tx: Tx, walk: Walk, span: Span, limit: int) -> Chunk:
 
 def is_indexed(tx: Tx, walk: Walk) -> bool:
     """Whether all deltas were computed with the endpoint's settings and are in the index of lives."""
-    return store.settings_version(tx, walk.endpoint) == walk.diff_version and life_index.is_whole(tx, walk.endpoint)
+    version = endpoints.settings_version(tx, walk.endpoint)
+    return version == walk.diff_version and endpoints.lives_are_whole(tx, walk.endpoint)
 
 
 def _chunk_of_lives(tx: Tx, walk: Walk, targets: Sequence[Target], span: Span, limit: int) -> Chunk:
@@ -215,7 +218,7 @@ def _chunk_of_fields(tx: Tx, walk: Walk, span: Span, limit: int) -> Chunk:
 
 def _fields(tx: Tx, walk: Walk) -> set[int] | None:
     """The fields that tell of changes at the path, None when not all deltas can be trusted to have counted them."""
-    if walk.watched is None or store.settings_version(tx, walk.endpoint) != walk.diff_version:
+    if walk.watched is None or endpoints.settings_version(tx, walk.endpoint) != walk.diff_version:
         return None
     found: set[int] = set()
     for place in walk.watched:
@@ -271,7 +274,7 @@ def first_snapshots(tx: Tx, endpoint: int, found: Sequence[_At]) -> dict[int, by
     """By content, the ids of the snapshots they first appeared in. Raises Conflict when one vanished meanwhile."""
     uids: dict[int, bytes] = {}
     for at in found:
-        uid = uids.get(at.content) or store.first_snapshot(tx, endpoint, at.captured_at)
+        uid = uids.get(at.content) or snapshots.first_at(tx, endpoint, at.captured_at)
         if uid is None:
             raise Conflict("the endpoint's history was rewritten while it was read: ask again")
         uids[at.content] = uid

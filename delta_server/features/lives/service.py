@@ -22,11 +22,11 @@ from delta_server.core.records import Target
 from delta_server.core.span import Span
 from delta_server.core.times import EARLIEST_MS
 from delta_server.features.lives import store
-from delta_server.features.lives.store import Stored, delete_some, is_whole, put
+from delta_server.features.lives.store import Stored, delete_some, put
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
-__all__ = ["Damaged", "Seen", "changes", "delete_some", "fold", "is_whole", "look_back", "put"]
+__all__ = ["Damaged", "Seen", "changes", "delete_some", "fold", "look_back", "put"]
 
 FOLDED_FROM = 256
 """So many deltas' entries are made into a run, or put into one."""

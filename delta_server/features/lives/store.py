@@ -43,12 +43,6 @@ def _delete(tx: Tx, endpoint: int, run: int, first: int) -> None:
     tx.run("DELETE FROM life WHERE endpoint = ? AND run = ? AND captured_at = ?", endpoint, run, first)
 
 
-def is_whole(tx: Tx, endpoint: int) -> bool:
-    """Whether all deltas that are computed are in the index."""
-    row = tx.one("SELECT reindex_before IS NULL FROM endpoint WHERE id = ?", endpoint)
-    return bool(row and row[0])
-
-
 def deltas(tx: Tx, endpoint: int, first_ms: int = -_LATEST, last_ms: int = _LATEST, *, limit: int = -1) -> list[Stored]:
     """Those that are in no run or came anew, in order of time."""
     rows = tx.all(

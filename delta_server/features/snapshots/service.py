@@ -21,8 +21,12 @@ from delta_server.features.snapshots.incoming import New as New
 from delta_server.features.snapshots.incoming import check as check
 from delta_server.features.snapshots.incoming import check_all
 from delta_server.features.snapshots.incoming import news as news
+from delta_server.features.snapshots.store import Extent as Extent
 from delta_server.features.snapshots.store import Snapshot as Snapshot
+from delta_server.features.snapshots.store import by_bucket as by_bucket
 from delta_server.features.snapshots.store import delete_some as delete_some
+from delta_server.features.snapshots.store import extent as extent
+from delta_server.features.snapshots.store import first_at as first_at
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.once import Once

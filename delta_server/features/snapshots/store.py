@@ -12,6 +12,14 @@ from delta_server.storage.database import Row, Tx
 CROWD = 1000
 
 
+class Extent(msgspec.Struct, frozen=True):
+    """Times are in ms, None without snapshots."""
+
+    count: int
+    first_captured_at: int | None
+    last_captured_at: int | None
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     captured_at: int
     id: int
@@ -180,6 +188,38 @@ def oldest(tx: Tx, endpoint: int, before_ms: int, limit: int) -> list[Row]:
         before_ms,
         limit,
     )
+
+
+def first_at(tx: Tx, endpoint: int, captured_at: int) -> bytes | None:
+    """The id of the snapshot captured then: the one in which the content of that time first appeared."""
+    row = tx.one("SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at = ?", endpoint, captured_at)
+    return None if row is None else bytes(row[0])
+
+
+def by_bucket(tx: Tx, endpoint: int, *, origin_ms: int, interval_ms: int, first: int, end: int) -> dict[int, int]:
+    """Bucket number -> snapshots captured in it, from `first` ms and before `end` ms. Reads one index only."""
+    rows = tx.all(
+        """SELECT (captured_at - ?) / ? AS bucket, count(*) FROM snapshot
+           WHERE endpoint = ? AND captured_at >= ? AND captured_at < ? GROUP BY bucket""",
+        origin_ms,
+        interval_ms,
+        endpoint,
+        first,
+        end,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def extent(tx: Tx, endpoint: int) -> Extent:
+    """The ends are looked up, the count runs along an index."""
+    row = tx.one(
+        """SELECT (SELECT count(*) FROM snapshot WHERE endpoint = ?1),
+             (SELECT min(captured_at) FROM snapshot WHERE endpoint = ?1),
+             (SELECT max(captured_at) FROM snapshot WHERE endpoint = ?1)""",
+        endpoint,
+    )
+    assert row is not None
+    return Extent(*row)
 
 
 def is_taken(tx: Tx, endpoint: int, captured_at: int) -> bool:

@@ -11,6 +11,7 @@ from delta_server.core.life_search import LeafSearch
 from delta_server.core.span import Span
 from delta_server.features.deltas import computing, listing, summaries
 from delta_server.features.deltas import service as deltas
+from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
 from delta_server.features.history import walk
@@ -165,7 +166,7 @@ async def test_an_old_directory_is_indexed_behind_the_requests(services: Service
             break
         rounds += 1
     assert rounds > 6, "some at a time"
-    assert services.db.peek(lives.is_whole, endpoint.id)
+    assert services.db.peek(endpoints.lives_are_whole, endpoint.id)
     again = await all_deltas(services, endpoint)
     assert again == listed
     read.clear()
@@ -185,7 +186,7 @@ async def test_new_settings_are_computed_before_old_endpoints_are_indexed(servic
     waiting = services.db.peek(lambda tx: tx.all("SELECT DISTINCT endpoint FROM content WHERE pending = 1"))
     assert waiting == [(other.id,)]
     await timelines.compute(services)
-    assert all(services.db.peek(lives.is_whole, of.id) for of in (endpoint, other))
+    assert all(services.db.peek(endpoints.lives_are_whole, of.id) for of in (endpoint, other))
 
 
 async def test_a_deleted_endpoint_leaves_nothing(services: Services) -> None:
