@@ -1,0 +1,12 @@
+#!/bin/sh
+# Makes an admin key of the project "home" in a new data directory, before the server first starts, keeps it in first.key
+# beside the database, readable by the owner alone, and prints it; later it prints the same one.
+set -eu
+umask 077
+trap "rm -f first.key.part" EXIT
+cd "${DELTA_DATA_DIR:?names the data directory}"
+if [ ! -s first.key ]; then
+    delta-server key create --project home --scope admin --name first --data-dir . > first.key.part
+    mv first.key.part first.key
+fi
+cat first.key

@@ -1,0 +1,77 @@
+"""What is in packaging/: the container's files say what they must, and its first key is made once."""
+
+import os
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from delta_server.config import OPTIONS
+from tests.server_process import ROOT, environment, run
+
+PACKAGING = ROOT / "packaging"
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `delta-server` is this source's and the data directory is `data`."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "data").mkdir()
+    program = tmp_path / "bin" / "delta-server"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m delta_server "$@"\n')
+    program.chmod(0o755)
+    return environment(
+        PATH=f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}", DELTA_DATA_DIR=str(tmp_path / "data")
+    )
+
+
+def first_key(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", str(PACKAGING / "first-key.sh")], env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_the_first_key_is_made_once(tmp_path: Path, command: dict[str, str]) -> None:
+    made = first_key(command)
+    assert made.returncode == 0, made.stderr
+    assert re.fullmatch(r"dk_proj_\w+\n", made.stdout)
+    kept = tmp_path / "data" / "first.key"
+    assert kept.read_text() == made.stdout
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert first_key(command).stdout == made.stdout
+    listed = run(tmp_path, "key", "list", "--data-dir", "data").stdout.splitlines()
+    assert len(listed) == 2
+    assert re.search(r"home +admin.* first ", listed[1])
+
+
+def test_a_key_that_cannot_be_made_leaves_none(tmp_path: Path, command: dict[str, str]) -> None:
+    refused = first_key(command | {"DELTA_DATA_DIR": str(tmp_path / "none")})
+    assert refused.returncode != 0
+    (tmp_path / "data" / "delta.db").write_text("this is no database")
+    refused = first_key(command)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert not list((tmp_path / "data").glob("first.key*"))
+
+
+def test_the_image_copies_what_is_let_in_and_nothing_else() -> None:
+    """.dockerignore names what is let in; keys and settings that lie in the directory stay out of all layers."""
+    copied = re.findall(r"^COPY (?!--from)(?:--\S+ )?(.+) \S+$", (PACKAGING / "Dockerfile").read_text(), re.M)
+    wanted = {name for line in copied for name in line.split()}
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in lines
+    assert {line[1:] for line in lines if line.startswith("!")} == wanted
+    assert all((ROOT / name).exists() for name in wanted)
+    assert {"**/*.key", "**/delta.toml"} <= set(lines)
+
+
+def test_the_container_s_options_are_delta_s() -> None:
+    text = (PACKAGING / "Dockerfile").read_text()
+    known = {option.environment for option in OPTIONS.values()} | {"DELTA_DATA_DIR"}
+    [line] = re.findall(r"^ENV (.*)$", text, re.M)
+    assert {name for name in re.findall(r"(\w+)=", line) if name != "PATH"} <= known
+    assert "127.0.0.1:8080/" not in text  # the health check follows the option
+    assert re.search(r"^USER \d+:\d+$", text, re.M)
