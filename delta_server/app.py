@@ -278,7 +278,6 @@ def _services(
         processes=processes,
         cache=Cache(config.storage.cache_bytes),
         eventlog=eventlog,
-        endpoint_locks=KeyedLocks(),
         person_locks=KeyedLocks(),
         topics=topics,
         live=Live(config.limits.streams, topics),

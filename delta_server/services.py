@@ -47,8 +47,6 @@ class Services(msgspec.Struct, frozen=True):
     """For comparing large documents, whoever waits. `cpu_for` tells when."""
     cache: Cache
     eventlog: EventLog
-    endpoint_locks: KeyedLocks
-    """By endpoint: appending a content encodes against the one before it, so appends to one endpoint take turns."""
     person_locks: KeyedLocks
     """By project: what was told of users is applied in order of arrival, erasures are asked for in between."""
     topics: Topics

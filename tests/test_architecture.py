@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from delta_server import app
+from delta_server.services import Services
 
 PACKAGE = Path(__file__).parent.parent / "delta_server"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -202,6 +203,19 @@ def test_features_have_the_names_of_their_folders_and_share_nothing() -> None:
     loops = [loop.name for feature in app.FEATURES for loop in feature.loops]
     loops += [periodic.name for feature in app.FEATURES for periodic in feature.periodic]
     assert len(loops) == len(set(loops))
+
+
+def test_what_one_feature_needs_alone_is_no_member_of_the_services() -> None:
+    """`services.state` keeps that. Members are what storage gives, and what two features share."""
+    homes: dict[str, set[str]] = {name: set() for name in (*Services.__struct_fields__, "cpu_for", "owned_by")}
+    for path in FILES:
+        for node in ast.walk(TREES[path]):
+            if isinstance(node, ast.Attribute) and re.search(r"\b_?(svc|services)$", ast.unparse(node.value)):
+                homes.setdefault(node.attr, set()).add(_home(path))
+    homes["processes"] |= homes["cpu_for"]
+    homes["cascades"] |= homes["owned_by"]
+    alone = {name: homes[name] for name in Services.__struct_fields__ if len(homes[name]) < 2 and name[0] != "_"}
+    assert alone == {}
 
 
 def test_store_functions_name_their_tenant_and_ask_for_it() -> None:

@@ -17,7 +17,7 @@ from delta_server.features.snapshots import schemas, store, timeline
 from delta_server.features.snapshots.incoming import New
 from delta_server.features.snapshots.schemas import Kept
 from delta_server.features.snapshots.store import Snapshot as Row
-from delta_server.features.snapshots.timeline import Entry, Last, Moved, Neighbour, Placed
+from delta_server.features.snapshots.timeline import EndpointLocks, Entry, Last, Moved, Neighbour, Placed
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Once
@@ -62,7 +62,7 @@ async def store_alone(
 ) -> Appended:
     lost = 0
     while lost < ATTEMPTS:
-        async with svc.endpoint_locks.hold(_lock_key(project, new) for new in news):
+        async with svc.state(EndpointLocks).hold(_lock_key(project, new) for new in news):
             if made := _made_meanwhile(svc, project, news):
                 news = [new if isinstance(new.endpoint, EndpointRef) else _moved(new, made) for new in news]
                 continue  # with the locks of those endpoints

@@ -17,7 +17,7 @@ from delta_server.features.snapshots import service, store
 from delta_server.features.snapshots.appending import ATTEMPTS
 from delta_server.features.snapshots.incoming import New
 from delta_server.features.snapshots.store import CROWD
-from delta_server.features.snapshots.timeline import Moved
+from delta_server.features.snapshots.timeline import EndpointLocks, Moved
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Once
@@ -182,7 +182,7 @@ def _new(endpoint: EndpointRef | str, version: Version) -> New:
 async def _store_at_end(svc: Services, endpoint: EndpointRef, versions: Sequence[Version]) -> bool:
     """Add versions in packs at once; False if they do not all come after what is there, in order."""
     captured = [version.captured_at for version in versions]
-    async with svc.endpoint_locks.hold([endpoint.id]):
+    async with svc.state(EndpointLocks).hold([endpoint.id]):
         for _ in range(ATTEMPTS):
             latest = svc.db.peek(store.newest_at, endpoint.id, 1)
             if captured != sorted(set(captured)) or (latest is not None and latest >= captured[0]):

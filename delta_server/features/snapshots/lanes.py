@@ -20,7 +20,7 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import timeline
 from delta_server.features.snapshots.appending import ATTEMPTS, Appended, keep, kept, replayed
 from delta_server.features.snapshots.incoming import New, check
-from delta_server.features.snapshots.timeline import Last, Moved, Tail
+from delta_server.features.snapshots.timeline import EndpointLocks, Last, Moved, Tail
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.once import Once
@@ -60,7 +60,7 @@ async def append(svc: Services, project: int, new: New, hash: bytes | None, once
 
 async def _serve(svc: Services, project: int, endpoint: EndpointRef, queue: deque[_Waiting]) -> None:
     """One round of those that wait; what lost a race waits again, before all others."""
-    async with svc.endpoint_locks.hold([endpoint.id]):
+    async with svc.state(EndpointLocks).hold([endpoint.id]):
         taken = _round(queue)
         try:
             queue.extendleft(reversed(await _store(svc, project, endpoint, taken)))

@@ -106,7 +106,7 @@ def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, ch
 async def delete(svc: Services, project: int, snapshot_id: str, endpoint: str | None = None) -> None:
     """Remove one snapshot; its neighbours' deltas are computed again. Raises NotFound as `get`."""
     snapshot = get(svc, project, snapshot_id, endpoint)
-    async with svc.endpoint_locks.hold([snapshot.endpoint]):
+    async with svc.state(timeline.EndpointLocks).hold([snapshot.endpoint]):
         await svc.db.write(_delete, project, snapshot.uid)
     svc.topics.wake("contents")
 

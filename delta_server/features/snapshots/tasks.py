@@ -50,7 +50,7 @@ def keep_from(tx: Tx, endpoint: int, retention: Retention, now_ms: int) -> int |
 async def _cut(svc: Services, endpoint: int, before_ms: int) -> None:
     deleted = AT_ONCE
     while deleted == AT_ONCE:
-        async with svc.endpoint_locks.hold([endpoint]):
+        async with svc.state(timeline.EndpointLocks).hold([endpoint]):
             deleted = await svc.db.write(_cut_below_head, endpoint, before_ms)
         if deleted:
             svc.topics.wake("contents")

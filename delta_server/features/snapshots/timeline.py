@@ -21,9 +21,14 @@ from delta_server.features.contents.service import Content, Frame
 from delta_server.features.deltas import service as deltas
 from delta_server.features.snapshots import store
 from delta_server.storage.database import Tx
+from delta_server.storage.keyed_locks import KeyedLocks
 
 FOREVER = LATEST_MS + 1
 LAST_ID = (1 << 63) - 1
+
+
+class EndpointLocks(KeyedLocks):
+    """A content is encoded against the one before it, so appends to one endpoint take turns."""
 
 
 class Moved(Exception):

@@ -11,6 +11,7 @@ from delta_server.features.deltas.service import Filter
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import appending, service
 from delta_server.features.snapshots.service import New
+from delta_server.features.snapshots.timeline import EndpointLocks
 from delta_server.services import Services
 from delta_server.storage.once import Once
 from delta_server.storage.transaction import SqliteTx
@@ -92,7 +93,7 @@ async def test_first_snapshots_of_two_endpoints_do_not_wait_for_each_other(servi
     """The lock of one is held, as while a large document is encoded."""
     project = (await endpoint_named(services, "any")).project
     first, second = New("first", b"[1]", 1), New("second", b"[2]", 2)
-    async with services.endpoint_locks.hold([appending._lock_key(project, first)]):
+    async with services.state(EndpointLocks).hold([appending._lock_key(project, first)]):
         waiting = asyncio.create_task(service.append(services, project, [first], Once.none()))
         stored = await asyncio.wait_for(service.append(services, project, [second], Once.none()), 30)
         assert len(stored.ids) == 1

@@ -18,7 +18,7 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import lanes, service, timeline
 from delta_server.features.snapshots.appending import ATTEMPTS, Appended
 from delta_server.features.snapshots.service import New
-from delta_server.features.snapshots.timeline import Last, Moved, Tail
+from delta_server.features.snapshots.timeline import EndpointLocks, Last, Moved, Tail
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Tx
@@ -241,7 +241,7 @@ async def test_an_endpoint_that_was_deleted_meanwhile(services: Services, endpoi
 
 
 async def test_what_its_caller_has_left_is_not_stored(services: Services, endpoint: EndpointRef) -> None:
-    async with services.endpoint_locks.hold([endpoint.id]):
+    async with services.state(EndpointLocks).hold([endpoint.id]):
         tasks = [
             asyncio.create_task(
                 service.append(services, endpoint.project, [latest(endpoint, document(n))], Once.none())
