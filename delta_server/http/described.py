@@ -15,6 +15,8 @@ REF = "#/components/schemas/{name}"
 
 Schema = dict[str, Any]
 _NULL = {"type": "null"}
+_ROOMS = frozenset({"core", "features", "schemas"})
+"""Parts of modules' names that tell nothing of a schema."""
 
 
 def bodies(app: Litestar) -> dict[str, Schema]:
@@ -40,6 +42,29 @@ def mend(document: Schema) -> None:
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "query":
                     _without_null(parameter["schema"])
+
+
+def name(document: Schema) -> None:
+    """Schemas by names that a generated client can bear: `ApiKeyPage` for `Page_delta_server...schemas.ApiKey_`,
+    `EndpointsRetention` for `features_endpoints_schemas_Retention`."""
+    schemas = document["components"]["schemas"]
+    names = {name: _plain(name) for name in schemas}
+    assert len(set(names.values())) == len(names), "two schemas would have one name"
+    document["components"]["schemas"] = {names[name]: schema for name, schema in schemas.items()}
+    waiting: list[Any] = [document]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict) and isinstance(part.get("$ref"), str):
+            home, _, name = part["$ref"].rpartition("/")
+            part["$ref"] = f"{home}/{names.get(name, name)}"
+        waiting.extend(_below(part))
+
+
+def _plain(name: str) -> str:
+    if name.startswith("Page_"):
+        return name.removesuffix("_").rpartition(".")[2] + "Page"
+    *home, last = name.split("_")
+    return "".join(part.capitalize() for part in home if part not in _ROOMS) + last
 
 
 def _unite(part: Any) -> None:

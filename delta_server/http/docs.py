@@ -148,6 +148,7 @@ def describe(app: Litestar) -> dict[str, Any]:
                 _tell_headers(method, path, access, operation)
                 _complete(operation, handler.opt.get(_OPT) or {}, access)
     described.mend(schema)
+    described.name(schema)
     return schema
 
 

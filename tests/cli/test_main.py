@@ -21,6 +21,15 @@ def test_bad_usage_exits_2(runner: CliRunner) -> None:
     assert runner.invoke(cli, ["serve", "--dance"]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("word", "says"), [("serv", "(serve?)"), ("blam", "(blame?)"), ("xyzzy", 'no command "xyzzy"')]
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(runner: CliRunner, word: str, says: str) -> None:
+    result = runner.invoke(cli, [word])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert says in result.stderr
+
+
 def test_an_expected_failure_prints_its_message_and_exits_1(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_config: Config, _listener: object) -> None:
         raise DeltaError("the moon is full: wait a day")

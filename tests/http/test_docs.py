@@ -1,3 +1,4 @@
+import json
 import re
 
 import httpx
@@ -43,6 +44,16 @@ async def test_the_description(client: httpx.AsyncClient) -> None:
     assert sent == set(document["components"]["securitySchemes"]) > {"basic", "writeKeyHeader", "writeKeyQuery"}
     names = {ref.rpartition("/")[2] for ref in re.findall(r'"\$ref":"([^"]+)"', (await _text(client)))}
     assert names <= set(document["components"]["schemas"])
+
+
+async def test_names_of_schemas_are_those_of_classes(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/docs/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    assert [name for name in schemas if not re.fullmatch(r"([A-Z][a-z]+)+", name)] == []
+    assert {"ApiKeyPage", "SnapshotPage"} <= schemas.keys()
+    said = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert len(said) > 50
+    assert said <= schemas.keys()
 
 
 async def test_headers_and_paths_are_described(client: httpx.AsyncClient) -> None:
