@@ -60,7 +60,7 @@ async def _blame(name: str, least_bytes: int) -> Row:
             rounds = [(await _blame_ms(svc, endpoint, history[last]), _git_blame_ms(repository)) for _ in range(ROUNDS)]
     size = len(history[last].body) // 1000
     return compared(
-        f"blame: {name}", "ms", rounds, "git blame", bar=1.0, note=f"{last + 1} versions, the last of {size} kB"
+        f"blame: {name}", "ms", rounds, "git blame", bar=1.5, note=f"{last + 1} versions, the last of {size} kB"
     )
 
 
