@@ -6,7 +6,7 @@ UV_VERSION := 0.13.8
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 SOURCES := $(shell find delta_server -type f -not -name '*.pyc')
 
-.PHONY: help demo run install test check soak bench build test-binary lock clean
+.PHONY: help demo run install test check soak mutants bench build test-binary lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -30,6 +30,9 @@ check: $(VENV)/.dev ## Lint, formatting, types
 
 soak: $(VENV)/.dev ## One tenant does its worst for a minute beside another (DELTA_SOAK_SECONDS=600 for ten), on a quiet machine
 	@$(BIN)/python -m pytest tests/soak -s
+
+mutants: $(VENV)/.dev ## Change the code in small ways and list what no test notices (PART=core/times; DELTA_SEED, DELTA_MUTANTS, DELTA_SECONDS)
+	@$(BIN)/python -m tests.mutants "$(PART)"
 
 bench: $(VENV)/.dev ## Measure everything beside its peers in one table (ROWS=part-of-a-name picks rows)
 	@$(BIN)/python -m tests.bench "$(ROWS)"

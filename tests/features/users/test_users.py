@@ -239,3 +239,19 @@ async def test_users_are_known_though_the_clock_is_set_back(
         assert found.status_code == 200, name
         listed = (await client.get("/v1/users", headers=bearer(keys.read))).json()["data"]
         assert name in [user["id"] for user in listed]
+
+
+async def test_a_user_whose_event_landed_after_later_ones_were_read_is_known(
+    app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+) -> None:
+    """Events are written in batches: the time of one may lie before the time up to which all were read."""
+    for name, jump_ms in (("first", 600_000), ("overtaken", -30_000)):
+        clock.advance(jump_ms)
+        event = {"eventType": "view", "userId": name}
+        assert (await client.post("/v1/events", json=event, headers=bearer(keys.write))).status_code < 300
+        if name == "first":
+            await tasks.read_events(app.services, {})
+    clock.advance(40_000)
+    await tasks.read_events(app.services, {})
+    listed = (await client.get("/v1/users", headers=bearer(keys.read))).json()["data"]
+    assert {user["id"] for user in listed} == {"first", "overtaken"}
