@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,9 @@ def pack_and_kill(directory: Path, *, after_s: float) -> None:
 def test_a_killed_server_has_all_it_acknowledged(tmp_path: Path, endpoints: int) -> None:
     run(tmp_path, "key", "create", "--project", "p")
     key = run(tmp_path, "key", "create", "--account").stdout.strip()  # sees the queues of the whole server
-    load, rng = Load(endpoints), random.Random()
+    load, seed = Load(endpoints), int(os.environ.get("DELTA_SEED") or time.time_ns())
+    print(f"DELTA_SEED={seed}")
+    rng = random.Random(seed)
     for number in range(ROUNDS if endpoints > 1 else ROUNDS // 2):
         with serving(tmp_path, **ENVIRON) as server:
             asyncio.run(until_killed(server, key, load, after=rng.randrange(1, 120)))

@@ -8,6 +8,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,9 @@ async def send_the_rest(server: Server, key: str, load: Load) -> None:
 
 def test_every_event_counts_once_whatever_is_killed(tmp_path: Path) -> None:
     key = run(tmp_path, "key", "create", "--project", "p").stdout.strip()
-    rng = random.Random()
+    seed = int(os.environ.get("DELTA_SEED") or time.time_ns())
+    print(f"DELTA_SEED={seed}")
+    rng = random.Random(seed)
     load = Load(rng)
     for _ in range(ROUNDS):
         with serving(tmp_path, **ENVIRON) as server:
