@@ -1,6 +1,7 @@
 """What keeps the index of lives right while deltas come, go and come anew; histories beside it are in
 tests/features/history/test_lives.py."""
 
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -234,3 +235,16 @@ async def test_no_page_is_empty_but_the_last(
             )
         assert all(page.deltas for page in lists[:-1])
         assert sum(len(page.deltas) for page in lists) == 3
+
+
+async def test_a_list_ends_early_where_few_of_many_deltas_match(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = await timelines.endpoint_named(services, "e", None)
+    bodies = [{"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}, *({"a": n, "b": 2, "c": 2} for n in range(3, 12))]
+    await timelines.fill(services, endpoint, [Version(n, json.dumps(body).encode()) for n, body in enumerate(bodies)])
+    await timelines.compute(services)
+    monkeypatch.setattr(listing, "SCAN_LIMIT", 3)
+    wanted = deltas.filter_of(kind="content", min_changes=3, path=None)
+    first = await deltas.page(services, endpoint.project, endpoint, Span(descending=False), limit=3, filter=wanted)
+    assert (len(first.deltas), first.next is None) == (1, False)
