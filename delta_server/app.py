@@ -78,7 +78,7 @@ SERVER = Feature(
     routes=[*health.ROUTES, *docs.ROUTES],
     guards={**health.GUARDS, **docs.GUARDS},
     periodic=[
-        Periodic("look how the tables have grown", _optimize, every_s=3600),
+        Periodic("update planner statistics", _optimize, every_s=3600),
         Periodic("forget old idempotency keys", idempotency.forget, every_s=3600),
     ],
 )

@@ -277,7 +277,7 @@ def _network_trouble(network: str, reason: str) -> str:
     from ipaddress import ip_network
 
     if "host bits" not in reason:
-        return f"{network!r} is no network"
+        return f"{network!r} is not a valid network (CIDR, such as 10.0.0.0/8)"
     return f"{network!r} is an address in a network (host bits are set): write {ip_network(network, strict=False)}"
 
 

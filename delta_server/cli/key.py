@@ -47,7 +47,7 @@ def key() -> None:
     help="What it may do; admin implies write, write implies read.  [default: write; admin with --account]",
 )
 @click.option("--name", default="", help="A note to tell it from others.")
-@click.option("--expires", help="How long it is good for, such as 90d.  [default: for ever]")
+@click.option("--expires", help="Time until the key expires, such as 90d.  [default: for ever]")
 @with_config
 def create(
     config: Config,
@@ -102,7 +102,7 @@ def _check_options(
     if kind == "write" and scopes:
         raise click.UsageError("a write key can only send events: leave --scope out")
     if kind != "write" and origins:
-        raise click.UsageError("--origin is for --kind write: other keys do not belong into web pages")
+        raise click.UsageError("--origin is for --kind write: other keys must not be used in web pages")
 
 
 def _create(

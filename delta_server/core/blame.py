@@ -100,7 +100,7 @@ def leaves(
             continue
         read += len(place.raw)
         if read > MOST_READ_BYTES:
-            raise Invalid("there is too much above these leaves: ask for a path further down", field="path")
+            raise Invalid("too many parent values: ask for a deeper path", field="path")
         below = _below(place, begin.pop(0) if begin else 0)
         if below is None:
             begin.clear()

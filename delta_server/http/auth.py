@@ -84,7 +84,7 @@ def _text(value: bytes) -> str:
 def _bearer(value: bytes) -> bytes:
     scheme, _, key = value.strip().partition(b" ")
     if scheme.lower() != b"bearer" or not key.strip():
-        raise Unauthorized(f"this way of signing in is not known: {_HOW}")
+        raise Unauthorized(f"unsupported authorization scheme: {_HOW}")
     return key.strip()
 
 

@@ -39,7 +39,7 @@ def begin(scope: Scope) -> None:
 def admit(scope: Scope, caller: Caller) -> None:
     """Raise Forbidden when a browser uses a write key on a site that the key does not list.
 
-    Other keys are secrets and do not belong into pages: they work, but no other site's script reads the answer.
+    Other keys are secrets and must not be used in web pages: they work, but no other site's script reads the answer.
     """
     origin = _origin(scope["headers"])
     if origin is None:

@@ -84,7 +84,7 @@ def _authorization(value: bytes) -> str | None:
         return _text(rest.strip())
     if scheme.lower() == b"basic":
         return _basic(rest.strip())
-    raise Unauthorized(f"this way of signing in is not known: {_HOW}")
+    raise Unauthorized(f"unsupported authorization scheme: {_HOW}")
 
 
 def _basic(value: bytes) -> str | None:

@@ -25,8 +25,6 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "apply retention",
     "compute deltas",
     "forget old idempotency keys",
-    "look after people",
-    "look how the tables have grown",
     "make chunks of when fields changed",
     "make room on a full disk",
     "merge old packs",
@@ -37,6 +35,8 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "roll up, merge and let go of events",
     "seal new events",
     "sweep dead contents",
+    "update planner statistics",
+    "update profiles, run erasures",
     "write the log back",
     "write when keys were last used",
 ]
@@ -138,7 +138,7 @@ async def test_requests_that_fill_the_memory_for_bodies(app: Application, client
         ("compute deltas", "snapshot_store"),
         ("write the log back", "snapshot_store"),
         ("seal new events", "event_store"),
-        ("look after people", "user_store"),
+        ("update profiles, run erasures", "user_store"),
     ],
 )
 async def test_a_loop_that_is_down_is_told_by_what_it_looks_after(app: Application, loop: str, dependency: str) -> None:

@@ -26,8 +26,8 @@ def basic(user: bytes, password: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("headers", "query", "says"),
     [
-        ([(b"authorization", b"Digest x")], b"", "not known"),
-        ([(b"authorization", b"dk_write_x")], b"", "not known"),
+        ([(b"authorization", b"Digest x")], b"", "unsupported"),
+        ([(b"authorization", b"dk_write_x")], b"", "unsupported"),
         ([(b"authorization", b"Basic YQ")], b"", "base64"),
         ([(b"authorization", basic("é".encode()))], b"", "not a key"),
         ([(b"authorization", b"Bearer \xff")], b"", "not a key"),

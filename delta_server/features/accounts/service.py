@@ -229,7 +229,9 @@ def _add_wanted(tx: Tx, account: int, project: int | None, new: NewKey, randomne
         raise Invalid(f"a {new.kind} key belongs to a project: name it", field="project_id")
     if new.kind != "write" or project is None:
         if new.origins is not None:
-            raise Invalid("origins are for keys of kind write; other keys do not belong into pages", field="origins")
+            raise Invalid(
+                "origins are for keys of kind write; other keys must not be used in web pages", field="origins"
+            )
         scopes = ("write",) if new.scopes is None else new.scopes
         return add_key(tx, account, project, randomness=randomness, scopes=scopes, name=new.name, expires_at=expires_at)
     if new.scopes not in (None, _WRITE_KEY_SCOPES):

@@ -192,7 +192,7 @@ async def _store_at_end(svc: Services, endpoint: EndpointRef, versions: Sequence
                 await svc.db.write(_append, endpoint, tail)
                 svc.topics.wake("contents")
                 return True
-    raise Conflict("the endpoint is being written to by others; run the import again, it goes on where it was")
+    raise Conflict("the endpoint is being written to by others; run the import again, it resumes where it stopped")
 
 
 async def _tail(svc: Services, endpoint: EndpointRef, versions: Sequence[Version]) -> _Tail:

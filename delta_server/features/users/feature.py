@@ -8,7 +8,7 @@ from delta_server.http.health import Dependency
 from delta_server.services import Cascade
 from delta_server.tasks.loops import Loop
 
-_LOOP = "look after people"
+_LOOP = "update profiles, run erasures"
 
 FEATURE = Feature(
     name="users",

@@ -201,7 +201,7 @@ class Worker:
             case self._duckdb.OutOfMemoryException():
                 return Answered(refused=_TOO_LARGE)
             case self._duckdb.PermissionException():
-                return Answered(refused="sql reaches for what is not here", invalid=True)
+                return Answered(refused="the query uses a table or function that is not available", invalid=True)
         told = failures.told(error)
         if isinstance(told, DeltaError):
             return _told(told)
