@@ -81,9 +81,10 @@ class LogOutput:
         rest = memoryview(line)
         try:
             while rest and self._poll.poll(0):
-                rest = rest[
-                    os.write(self._fd, rest[: select.PIPE_BUF]) :
-                ]  # of a pipe, poll says that there is room for so many
+                written = os.write(
+                    self._fd, rest[: select.PIPE_BUF]
+                )  # poll says of a pipe that it has room for so many
+                rest = rest[written:]
         except BlockingIOError:  # the descriptor was made so by another program that has it too
             pass
         except OSError:

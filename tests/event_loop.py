@@ -37,10 +37,10 @@ class Guard:
         run = asyncio.Handle._run
 
         def timed(handle: asyncio.Handle) -> None:
-            if not handle._context.get(_is_server, False):  # type: ignore[attr-defined]
+            if not handle._context.get(_is_server, False):  # type: ignore[attr-defined]  # as said above
                 run(handle)
                 return
-            what, collected = handle._callback, self._collected_s  # type: ignore[attr-defined]
+            what, collected = handle._callback, self._collected_s  # type: ignore[attr-defined]  # as said above
             place = _place(what)
             began = time.thread_time()
             run(handle)
@@ -48,12 +48,12 @@ class Guard:
             if taken > MOST_MS / 1e3:
                 self.too_long.append((round(taken * 1e3, 1), f"{place} -> {_place(what)}"))
 
-        asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
+        asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]  # as said above
         gc.callbacks.append(self._collecting)
         try:
             yield self
         finally:
-            asyncio.Handle._run = run  # type: ignore[method-assign]
+            asyncio.Handle._run = run  # type: ignore[method-assign]  # as said above
             gc.callbacks.remove(self._collecting)
 
     def check(self, most_ms: float = MOST_MS) -> None:

@@ -1,7 +1,7 @@
-"""A soak: while tenant A does the worst it can (greedy.py), tenant B does ordinary work and must hardly notice.
+"""A soak: while tenant A does the worst it can (greedy.py), tenant B does ordinary work and must not notice.
 
 `make soak`: one minute; DELTA_SOAK_SECONDS=600 for ten. Not one of the suite's tests, for it needs the machine to
-itself. It prints what B waited before A came, too.
+itself: what B waits is compared with what B waited before A came.
 """
 
 import asyncio
@@ -30,8 +30,8 @@ ALONE_SECONDS = 10
 CHOSEN = os.environ.get("DELTA_SOAK_SHAPES")
 EVERY_S = 0.04
 EVENTS = 200_000
-P99_MS, HEALTH_MS = 500, 250
-MEMORY_BYTES = 1_250_000_000
+P99_MS, P99_TIMES, HEALTH_MS = 500, 5, 250
+MEMORY_BYTES = 1_200_000_000
 OPEN_FILES = 400
 
 
@@ -68,6 +68,7 @@ def test_a_greedy_tenant_is_not_noticed_by_another() -> None:
     assert watched.log_bytes < 2 * Storage().wal_bytes
     assert files_after < OPEN_FILES
     assert _p99(beside) < P99_MS
+    assert _p99(beside) < max(P99_TIMES * _p99(alone), 50)
     assert max(watched.health_ms) < HEALTH_MS
 
 

@@ -122,9 +122,9 @@ class Reading:
 
 def import_engine() -> None:
     """On any thread. A part of it holds the interpreter's lock for 30 ms: better before anybody asks something."""
-    import duckdb  # noqa: F401
+    import duckdb  # noqa: F401 - for its effect: the next import of it takes no time
 
-    import delta_server.storage.events.files  # noqa: F401
+    import delta_server.storage.events.files  # noqa: F401 - for its effect, as above
 
 
 class Instance:
