@@ -46,15 +46,15 @@ from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
-from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock, Database, Threads
 from delta_server.storage.eventlog import EventLog
 from delta_server.storage.events.instance import import_engine
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.keyed_locks import KeyedLocks
-from delta_server.storage.reading_only import ReadOnlyDatabase
 from delta_server.storage.sql_view import View
-from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
 from delta_server.tasks.live import Live
 from delta_server.tasks.loops import Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop

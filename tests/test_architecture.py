@@ -23,7 +23,7 @@ ORDER = [
 FEATURES = [feature.name for feature in app.FEATURES if feature is not app.SERVER]
 TABLES_OF_STORAGE = {
     "storage/events": "event_block event_settings segment segment_data key_run key_page rollup rollup_data",
-    "storage/once": "once",
+    "storage/idempotency": "once",
 }
 """Tables of no feature, by the folder or module whose SQL names them."""
 NAMED_BY_OTHERS = {
@@ -179,7 +179,7 @@ OWNERS = {
 
 
 def test_every_table_has_one_owner() -> None:
-    migrations = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("storage/migrations/*.sql"))
+    migrations = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("storage/sqlite/migrations/*.sql"))
     declared = [table for feature in app.FEATURES for table in feature.tables]
     declared += [table for tables in TABLES_OF_STORAGE.values() for table in tables.split()]
     assert sorted(declared) == sorted(re.findall(r"CREATE TABLE (\w+)", migrations))

@@ -14,7 +14,7 @@ from delta_server.cli.options import with_config, with_database
 from delta_server.config import Config
 from delta_server.storage.backup import Progress, back_up, back_up_into
 from delta_server.storage.backup import restore as restore_database
-from delta_server.storage.sqlite import DATABASE_NAME
+from delta_server.storage.sqlite.adapter import DATABASE_NAME
 
 
 @click.command(help="Write all that is stored to FILE (- is stdout), compressed (zstd), also while the server runs.")

@@ -16,7 +16,7 @@ from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts.schemas import ApiKey
 from delta_server.features.projects import service as projects
 from delta_server.storage.database import Tx
-from delta_server.storage.lock import InUse
+from delta_server.storage.sqlite.directory_lock import InUse
 
 P = ParamSpec("P")
 T = TypeVar("T")

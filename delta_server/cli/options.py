@@ -64,7 +64,7 @@ def with_database(command: Callable[Concatenate[Config, P], R]) -> Callable[...,
 
 def require_database(config: Config) -> None:
     """Raises DeltaError when nothing was ever stored in the data directory: its name may be mistyped."""
-    from delta_server.storage.sqlite import DATABASE_NAME  # here: `config show` does without a database
+    from delta_server.storage.sqlite.adapter import DATABASE_NAME  # here: `config show` does without a database
 
     directory = config.storage.data_dir
     try:

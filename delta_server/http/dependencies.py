@@ -17,7 +17,7 @@ from delta_server.http.event_filters import event_filters
 from delta_server.http.health import Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Services
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
 
 
 def _services(state: State) -> Services:

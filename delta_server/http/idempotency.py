@@ -11,8 +11,8 @@ from litestar.enums import MediaType
 from delta_server.core.errors import BadRequest
 from delta_server.http.auth import Caller
 from delta_server.services import Services
-from delta_server.storage import once as records
-from delta_server.storage.once import Answer, Once
+from delta_server.storage import idempotency as records
+from delta_server.storage.idempotency import Answer, Once
 
 _AWAY_FROM_LOOP = 128 << 10
 """Bodies from this size are hashed on a thread: 128 KiB take half a millisecond."""

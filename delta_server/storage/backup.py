@@ -1,8 +1,8 @@
 """Backups: the whole database in one zstd file, consistent while it is written to.
 
 `zstd -d` makes an ordinary SQLite file of one. One state of the database is copied into a temporary file beside the
-target (live_copy.py), which is checked and compressed; a target that has its name is whole and on the disk. Memory is
-constant; the disk must have room for the copy and the backup.
+target (sqlite/online_copy.py), which is checked and compressed; a target that has its name is whole and on the disk.
+Memory is constant; the disk must have room for the copy and the backup.
 """
 
 import fcntl
@@ -18,10 +18,10 @@ import msgspec
 import zstandard
 
 from delta_server.core.errors import DeltaError
-from delta_server.storage.connection import APPLICATION_ID, Tuning, open_writer
-from delta_server.storage.live_copy import LiveCopy
-from delta_server.storage.lock import DirectoryLock, refuse_network, unusable
-from delta_server.storage.migrate import packaged, sync_path
+from delta_server.storage.sqlite.connection import APPLICATION_ID, Tuning, open_writer
+from delta_server.storage.sqlite.directory_lock import DirectoryLock, refuse_network, unusable
+from delta_server.storage.sqlite.migrate import packaged, sync_path
+from delta_server.storage.sqlite.online_copy import LiveCopy
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""

@@ -11,7 +11,7 @@ from delta_server.core.errors import Unavailable
 from delta_server.storage import child
 from delta_server.storage.backup import forget_broken_off
 from delta_server.storage.backup_worker import ARGUMENT
-from delta_server.storage.transaction import shutting_down
+from delta_server.storage.sqlite.transaction import shutting_down
 
 PIECE_BYTES = 256 << 10
 UNREAD_S = 30.0

@@ -101,7 +101,7 @@ class Database(Protocol):
 
     def when_log_is_long(self, let_go: Callable[[], object]) -> None:
         """Call `let_go` on this event loop, again and again, while the write-ahead log is past its bound: whoever has
-        held a state of the database for HELD_S (long_log.py) is to let go of it."""
+        held a state of the database for HELD_S (sqlite/wal_limit.py) is to let go of it."""
 
     async def optimize(self) -> None:
         """Let the query planner look at how the tables have grown."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Any, TypeVar
 
-from delta_server.storage.transaction import shutting_down
+from delta_server.storage.sqlite.transaction import shutting_down
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ import structlog
 
 from delta_server.core.errors import TooCostly
 from delta_server.storage import child
-from delta_server.storage.transaction import shutting_down
+from delta_server.storage.sqlite.transaction import shutting_down
 from delta_server.tasks.pure_worker import ARGUMENT, TOO_LARGE, receive, send
 
 P = ParamSpec("P")

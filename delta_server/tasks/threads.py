@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from delta_server.core.errors import TooCostly
 from delta_server.storage.database import Threads
-from delta_server.storage.transaction import shutting_down
+from delta_server.storage.sqlite.transaction import shutting_down
 from delta_server.storage.turns import Turns
 
 P = ParamSpec("P")

@@ -22,8 +22,8 @@ from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import schemas
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
-from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.connection import Tuning
 from tests.bench.table import Row, bench
 from tests.bench.turns import sized
 

@@ -25,8 +25,8 @@ from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots.importing import import_versions
 from delta_server.features.snapshots.service import New
 from delta_server.services import Services
-from delta_server.storage.lock import DirectoryLock
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
+from delta_server.storage.sqlite.directory_lock import DirectoryLock
 from tests.cli.imports import counts, imported, line, project_id, second, stored
 from tests.features.history.timelines import QUAKES
 from tests.server_process import environment

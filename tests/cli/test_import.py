@@ -23,7 +23,7 @@ from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots.importing import Imported, Version, import_versions
 from delta_server.features.snapshots.service import New
 from delta_server.services import Services
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
 from tests.cli.imports import Stored, counts, imported, line, project_id, second, stored, timeline
 from tests.features.history.timelines import QUAKES, quakes
 from tests.server_process import environment

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from delta_server.cli.main import cli
-from delta_server.storage.lock import DirectoryLock
+from delta_server.storage.sqlite.directory_lock import DirectoryLock
 
 KEY = re.compile(r"dk_(proj|user|write)_([0-9A-Za-z]{11})_[0-9A-Za-z]{49}")
 

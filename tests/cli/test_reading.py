@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from delta_server.cli.main import cli
 from delta_server.cli.reading import printable
-from delta_server.storage.lock import DirectoryLock
+from delta_server.storage.sqlite.directory_lock import DirectoryLock
 from tests.cli.imports import imported, line, second
 
 DOCUMENTS = [

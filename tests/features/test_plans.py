@@ -17,8 +17,8 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots import store as snapshots
 from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
-from delta_server.storage.sqlite import DATABASE_NAME
-from delta_server.storage.transaction import SqliteTx
+from delta_server.storage.sqlite.adapter import DATABASE_NAME
+from delta_server.storage.sqlite.transaction import SqliteTx
 from delta_server.tasks.loops import Supervisor
 from tests.conftest import Keys
 from tests.features.snapshots.shots import Shots, batch, envelope, second

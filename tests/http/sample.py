@@ -19,7 +19,7 @@ from delta_server.http.guards import PUBLIC, READ, WRITE_DOCUMENT, Access
 from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.once import Answer, Once
+from delta_server.storage.idempotency import Answer, Once
 
 GUARDS: dict[tuple[str, str], Access] = {
     ("POST", "/v1/sample"): Access("write"),

@@ -6,7 +6,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.http import idempotency
-from delta_server.storage.once import KEPT_MS
+from delta_server.storage.idempotency import KEPT_MS
 from tests.conftest import Keys, bearer
 from tests.storage.opened import FakeClock
 

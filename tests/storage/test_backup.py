@@ -15,10 +15,11 @@ import apsw
 import pytest
 import zstandard
 
-from delta_server.storage import backup, live_copy
+from delta_server.storage import backup
 from delta_server.storage.backup import BackupRefused, Copied, back_up, back_up_into, restore
 from delta_server.storage.database import Tx
-from delta_server.storage.lock import DirectoryLock, InUse
+from delta_server.storage.sqlite import online_copy
+from delta_server.storage.sqlite.directory_lock import DirectoryLock, InUse
 from tests.storage.opened import opened
 
 CREATE = "CREATE TABLE item (id INTEGER PRIMARY KEY, amount INTEGER NOT NULL, filler BLOB NOT NULL) STRICT"
@@ -61,7 +62,7 @@ def saved(data_dir: Path, target: Path) -> Path:
 
 
 async def test_a_backup_beside_writes_is_one_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_copy, "CHUNK_BYTES", 16 << 10)
+    monkeypatch.setattr(online_copy, "CHUNK_BYTES", 16 << 10)
     target = tmp_path / "backup.zst"
     async with opened(tmp_path / "data") as db:
         await db.write(fill)

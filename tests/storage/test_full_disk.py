@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import Unavailable
-from delta_server.storage import room
-from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.room import LEAST_BYTES, MARGIN_BYTES, RESERVE_NAME
-from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.storage.sqlite import disk_reserve
+from delta_server.storage.sqlite.adapter import SqliteDatabase
+from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.sqlite.disk_reserve import LEAST_BYTES, MARGIN_BYTES, RESERVE_NAME
 from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import FAST, opened
 
@@ -136,8 +136,8 @@ async def test_on_a_disk_that_is_nearly_full_no_reserve_is_taken(tmp_path: Path,
 
 def test_a_reserve_is_a_small_part_of_a_small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=MARGIN_BYTES))
-    room.Room(tmp_path, Tuning().reserve_bytes)
-    assert (tmp_path / RESERVE_NAME).stat().st_size == MARGIN_BYTES // room.SHARE
+    disk_reserve.Room(tmp_path, Tuning().reserve_bytes)
+    assert (tmp_path / RESERVE_NAME).stat().st_size == MARGIN_BYTES // disk_reserve.SHARE
 
 
 async def test_where_little_is_free_the_log_is_short(db: SqliteDatabase, disk: SmallDisk, tmp_path: Path) -> None:

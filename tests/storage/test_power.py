@@ -17,9 +17,9 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import DeltaError, Unavailable
-from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Database, Tx
-from delta_server.storage.resting import RESTING_PAGE_SIZE
+from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.sqlite.page_size import RESTING_PAGE_SIZE
 from tests.often import seeds
 from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import opened

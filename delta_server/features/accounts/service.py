@@ -20,7 +20,7 @@ from delta_server.features.accounts.store import revoke_keys_of as revoke_keys_o
 from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.once import Answer, Once
+from delta_server.storage.idempotency import Answer, Once
 
 SCOPES = ("read", "write", "admin")
 _WRITE_KEY_SCOPES = ("ingest",)

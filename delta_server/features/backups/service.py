@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from delta_server.core.errors import Unauthorized
 from delta_server.services import Services
 from delta_server.storage.backup_stream import BackupStream
-from delta_server.storage.sqlite import DATABASE_NAME
+from delta_server.storage.sqlite.adapter import DATABASE_NAME
 
 
 def stream(svc: Services) -> BackupStream:

@@ -21,7 +21,7 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.fields import service as fields
 from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
-from delta_server.storage.walk import together
+from delta_server.storage.paging import together
 
 SCAN_LIMIT = 20_000
 """Deltas one list request looks at before it answers with what it found, if that is anything, and a cursor."""

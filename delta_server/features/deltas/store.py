@@ -16,7 +16,7 @@ from delta_server.features.contents import service as contents
 from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Note, SchemaChange, Summary
 from delta_server.features.fields import service as fields
 from delta_server.features.lives import service as lives
-from delta_server.storage import walk as walks
+from delta_server.storage import paging as walks
 from delta_server.storage.database import Row, Tx
 
 MILLION = 1_000_000
@@ -271,7 +271,7 @@ def heads(tx: Tx, project: int, span: Span) -> list[tuple[int, int]]:
 
 
 def walk(tx: Tx, endpoint: int, span: Span, *, most: int, first: int | None = None) -> Iterator[Row]:
-    """Rows of one endpoint's deltas along `span`, pages as in storage/walk.py; `listed` names their columns."""
+    """Rows of one endpoint's deltas along `span`, pages as in storage/paging.py; `listed` names their columns."""
     statement = _DELTAS_DOWN if span.descending else _DELTAS_UP
     return walks.walk(tx, statement, (endpoint,), span, most=most, first=first)
 

@@ -27,7 +27,7 @@ from delta_server.features.projects import service as projects
 from delta_server.http.auth import NEEDS_PROJECT, Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.once import Answer, Once
+from delta_server.storage.idempotency import Answer, Once
 
 T = TypeVar("T", DiffSettings, Retention)
 

@@ -14,7 +14,7 @@ from delta_server.http.auth import Caller
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
 
 _LIST = "projects"
 _TAGS = ["Projects"]

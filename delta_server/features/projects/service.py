@@ -17,7 +17,7 @@ from delta_server.features.projects.store import Project, Usage
 from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.once import Answer, Once
+from delta_server.storage.idempotency import Answer, Once
 
 
 async def create(svc: Services, caller: Caller, new: NewProject, once: Once) -> Answer:

@@ -19,7 +19,7 @@ from delta_server.http import body, conditional, idempotency, pagination, spans
 from delta_server.http.docs import example
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
 
 _TAGS = ["Snapshots"]
 _JSON = "application/json"

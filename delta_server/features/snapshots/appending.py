@@ -20,7 +20,7 @@ from delta_server.features.snapshots.store import Snapshot as Row
 from delta_server.features.snapshots.timeline import EndpointLocks, Entry, Last, Moved, Neighbour, Placed
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
 
 ATTEMPTS = 3
 PEEKED = 4

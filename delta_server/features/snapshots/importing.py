@@ -20,7 +20,7 @@ from delta_server.features.snapshots.store import CROWD
 from delta_server.features.snapshots.timeline import EndpointLocks, Moved
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
 
 SOURCE = "import"
 """The source of imported snapshots."""

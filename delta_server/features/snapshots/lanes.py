@@ -23,8 +23,8 @@ from delta_server.features.snapshots.incoming import New, check
 from delta_server.features.snapshots.timeline import EndpointLocks, Last, Moved, Tail
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.once import Once
-from delta_server.storage.transaction import shutting_down
+from delta_server.storage.idempotency import Once
+from delta_server.storage.sqlite.transaction import shutting_down
 from delta_server.tasks.lanes import Lanes, Waiting
 
 _Document: TypeAlias = tuple[New, bytes | Exception | None]

@@ -29,8 +29,8 @@ from delta_server.features.snapshots.store import extent as extent
 from delta_server.features.snapshots.store import first_at as first_at
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.once import Once
-from delta_server.storage.walk import together
+from delta_server.storage.idempotency import Once
+from delta_server.storage.paging import together
 
 CHECKED_TOGETHER_BYTES = 256 << 10
 """Larger documents are checked before their turn comes, each on a thread of its own: 0.3 ms and more."""

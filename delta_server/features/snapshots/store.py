@@ -6,7 +6,7 @@ import msgspec
 
 from delta_server.core.errors import Conflict
 from delta_server.core.span import Position, Span
-from delta_server.storage import walk as walks
+from delta_server.storage import paging as walks
 from delta_server.storage.database import Row, Tx
 
 CROWD = 1000
@@ -89,7 +89,7 @@ def heads(tx: Tx, project: int, span: Span) -> list[tuple[int, int]]:
 def walk(
     tx: Tx, project: int, endpoint: int, span: Span, *, changed_only: bool, most: int, first: int | None = None
 ) -> Iterator[Row]:
-    """Rows of one endpoint's snapshots along `span`, pages as in storage/walk.py; `named` names their columns."""
+    """Rows of one endpoint's snapshots along `span`, pages as in storage/paging.py; `named` names their columns."""
     statement = _PAGES[changed_only, span.descending]
     return walks.walk(tx, statement, (project, endpoint), span, most=most, first=first)
 

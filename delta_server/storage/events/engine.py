@@ -22,11 +22,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from delta_server.config import Events
 from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
-from delta_server.storage.connection import Tuning
 from delta_server.storage.events.failures import NoMemory, held_too_long, told
 from delta_server.storage.events.instance import Instance, Reading
 from delta_server.storage.events.shares import Shares, meet
-from delta_server.storage.transaction import shutting_down
+from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.sqlite.transaction import shutting_down
 from delta_server.storage.turns import Turns
 
 P = ParamSpec("P")

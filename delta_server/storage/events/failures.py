@@ -8,8 +8,8 @@ import apsw
 
 from delta_server.core import times
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
-from delta_server.storage.room import full
-from delta_server.storage.transaction import explain
+from delta_server.storage.sqlite.disk_reserve import full
+from delta_server.storage.sqlite.transaction import explain
 
 log = logging.getLogger(__name__)
 

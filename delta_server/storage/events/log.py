@@ -27,9 +27,9 @@ from delta_server.storage.events.seen import DAY_MS, Seen
 from delta_server.storage.events.sql import SqlProcesses
 from delta_server.storage.events.upkeep import Upkeep
 from delta_server.storage.events.verify import Verifier
-from delta_server.storage.long_log import HELD_S
 from delta_server.storage.sql_view import View
-from delta_server.storage.sqlite import DATABASE_NAME
+from delta_server.storage.sqlite.adapter import DATABASE_NAME
+from delta_server.storage.sqlite.wal_limit import HELD_S
 
 NO_VIEWS: Mapping[str, View] = MappingProxyType({})
 _BLOCKS_AT_ONCE = 50

@@ -14,9 +14,9 @@ from typing import Protocol
 
 from delta_server.config import Events
 from delta_server.core.errors import Unavailable
-from delta_server.storage.connection import Tuning
 from delta_server.storage.events.instance import Instance
 from delta_server.storage.events.snapshots import Snapshots
+from delta_server.storage.sqlite.connection import Tuning
 
 COUNTED = 7 / 8
 """Of the memory for queries, what DuckDB is told of: it takes more than it counts. With 512 MiB and three queries

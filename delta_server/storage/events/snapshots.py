@@ -7,8 +7,8 @@ from pathlib import Path
 
 import apsw
 
-from delta_server.storage.connection import Tuning, open_reader
 from delta_server.storage.events.snapshot import Kept, Snapshot
+from delta_server.storage.sqlite.connection import Tuning, open_reader
 
 _IDLE = 4
 """Connections kept open between queries."""

@@ -22,7 +22,7 @@ from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.failures import held_too_long
 from delta_server.storage.events.sql_worker import ARGUMENT, LATE, Answered, Request, Setup, too_long
 from delta_server.storage.sql_view import View
-from delta_server.storage.transaction import shutting_down
+from delta_server.storage.sqlite.transaction import shutting_down
 from delta_server.storage.turns import Turns
 
 log = structlog.get_logger("delta.sql")

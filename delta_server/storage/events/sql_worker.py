@@ -21,12 +21,12 @@ import msgspec
 
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
 from delta_server.storage import child
-from delta_server.storage.connection import Tuning
 from delta_server.storage.events import failures, sql_check, sql_describe, sql_values, sql_views
 from delta_server.storage.events.snapshot import Snapshot
 from delta_server.storage.events.snapshots import Snapshots
 from delta_server.storage.priority import step_back
 from delta_server.storage.sql_view import View
+from delta_server.storage.sqlite.connection import Tuning
 
 ARGUMENT = "query-worker"
 """What the program is called with to be this."""

@@ -12,7 +12,7 @@ from delta_server.core.errors import Unavailable
 from delta_server.features.backups import service
 from delta_server.storage import backup_stream
 from delta_server.storage.backup import COPY_NAME, restore
-from delta_server.storage.connection import Tuning, open_reader
+from delta_server.storage.sqlite.connection import Tuning, open_reader
 from tests.conftest import Keys, bearer, started
 from tests.features.rows import Row, check
 from tests.storage.opened import FAST, FakeClock

@@ -17,8 +17,8 @@ from delta_server.features.snapshots import service as snapshots
 from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.once import Once
-from delta_server.storage.transaction import SqliteTx
+from delta_server.storage.idempotency import Once
+from delta_server.storage.sqlite.transaction import SqliteTx
 
 NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
 

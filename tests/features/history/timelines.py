@@ -22,7 +22,7 @@ from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots.service import New
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
 
 QUAKES = Path(delta_server.__file__).parent / "data" / "usgs-quakes.ndjson.zst"
 ABSENT = object()

@@ -9,7 +9,7 @@ from delta_server.features.profiles.service import Person
 from delta_server.features.projects import service as projects
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.transaction import SqliteTx
+from delta_server.storage.sqlite.transaction import SqliteTx
 
 PROJECT = 1
 

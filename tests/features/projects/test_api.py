@@ -10,7 +10,7 @@ from delta_server.features.projects import service as projects
 from delta_server.features.projects import store, tasks
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.transaction import SqliteTx
+from delta_server.storage.sqlite.transaction import SqliteTx
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock

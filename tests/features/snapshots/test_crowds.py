@@ -13,8 +13,8 @@ from delta_server.features.snapshots import appending, service
 from delta_server.features.snapshots.service import New
 from delta_server.features.snapshots.timeline import EndpointLocks
 from delta_server.services import Services
-from delta_server.storage.once import Once
-from delta_server.storage.transaction import SqliteTx
+from delta_server.storage.idempotency import Once
+from delta_server.storage.sqlite.transaction import SqliteTx
 from tests.features.history.timelines import Version, compute, endpoint_named, fill
 
 QUIET, SHOWN = 300, 20

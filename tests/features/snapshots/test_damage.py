@@ -12,7 +12,7 @@ from delta_server.features.snapshots import service
 from delta_server.features.snapshots.service import New
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
 from tests.features.history.timelines import Version, endpoint_named, fill
 
 

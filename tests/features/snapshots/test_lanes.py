@@ -22,7 +22,7 @@ from delta_server.features.snapshots.timeline import EndpointLocks, Last, Moved,
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Tx
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
 from tests.features.history.timelines import endpoint_named
 
 

@@ -12,8 +12,8 @@ from delta_server.features.snapshots import schemas, service, store
 from delta_server.features.snapshots.service import New
 from delta_server.features.snapshots.store import CROWD
 from delta_server.services import Services
-from delta_server.storage.once import Once
-from delta_server.storage.transaction import SqliteTx
+from delta_server.storage.idempotency import Once
+from delta_server.storage.sqlite.transaction import SqliteTx
 from tests.features.history.timelines import Version, endpoint_named, fill
 from tests.features.snapshots.shots import batch, envelope
 

@@ -21,7 +21,7 @@ from delta_server.features.snapshots import service, timeline
 from delta_server.features.snapshots.service import New
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.once import Once
+from delta_server.storage.idempotency import Once
 
 DOCUMENTS = [msgspec.json.encode({"value": value, "filler": list(range(50))}) for value in range(3)]
 ALL_KINDS = Filter(kinds=frozenset({"content", "reorder", "format", "ignored"}))

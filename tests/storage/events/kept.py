@@ -22,7 +22,7 @@ from delta_server.storage.events.key_upkeep import KeyUpkeep
 from delta_server.storage.events.seen import Seen
 from delta_server.storage.events.snapshot import ALWAYS
 from delta_server.storage.events.upkeep import Upkeep
-from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.tasks.threads import Cpu
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FAST, START_MS, FakeClock, opened

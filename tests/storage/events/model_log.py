@@ -8,7 +8,7 @@ from delta_server.config import MIB, Config, Events, Storage
 from delta_server.core.errors import Unavailable
 from delta_server.storage.database import Tx
 from delta_server.storage.events.log import EmbeddedEventLog
-from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.tasks.threads import Cpu
 from tests.storage.opened import FAST, FakeClock
 

@@ -9,7 +9,7 @@ from delta_server.storage.database import Tx
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.schema import FROM_LINES, LINE_TYPES, SEGMENT_COLUMNS
-from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.storage.sqlite.adapter import SqliteDatabase
 
 DAY_MS = 86_400_000
 

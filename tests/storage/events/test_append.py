@@ -15,11 +15,11 @@ import pytest
 
 from delta_server.config import Config, Storage
 from delta_server.core.errors import Unavailable
-from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.eventlog import EventLog
 from delta_server.storage.events.log import EmbeddedEventLog
-from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.storage.sqlite.adapter import SqliteDatabase
+from delta_server.storage.sqlite.connection import Tuning
 from delta_server.tasks.threads import Cpu
 from tests.storage.database_contract import held
 from tests.storage.events.append_contract import AppendContract, event, events, numbered, stored, stored_ids

@@ -15,7 +15,7 @@ from delta_server.storage.events import engine as engine_module
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.failures import NoMemory
 from delta_server.storage.events.instance import Reading
-from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, put_segment, seal
 from tests.storage.opened import FAST
 

@@ -13,13 +13,13 @@ from delta_server.config import MIB, Config, Events, Storage
 from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.core.event import Event
 from delta_server.core.plan import Aggregate, Field, Listing, Metric, Plan, Sql
-from delta_server.storage import long_log, sqlite
 from delta_server.storage.database import Tx
 from delta_server.storage.events import engine as engine_module
 from delta_server.storage.events import instance, log, reading
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.snapshot import ALWAYS
-from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.sqlite import adapter, wal_limit
+from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.tasks.threads import Cpu
 from tests.storage.database_contract import ENDLESS
 from tests.storage.events.stored import make_project
@@ -54,7 +54,7 @@ def _fill(tx: Tx) -> None:
 
 @pytest.fixture
 async def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Opened]:
-    for module in (sqlite, log):
+    for module in (adapter, log):
         monkeypatch.setattr(module, "HELD_S", 0.0)
     storage = Storage(data_dir=tmp_path, wal_bytes=WAL_BYTES)
     config = Config(storage=storage, events=Events(seal_events=1_000, query_threads=2, query_memory_bytes=256 * MIB))
@@ -156,7 +156,7 @@ async def test_what_reads_one_state_for_long_is_ended_before_the_log_is_too_long
 async def test_another_process_that_reads_for_long_does_not_stop_writes(
     found: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(long_log, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(wal_limit, "PATIENCE_S", 0.0)
     foreign = apsw.Connection(str(found.log).removesuffix("-wal"), apsw.SQLITE_OPEN_READONLY)
     foreign.execute("BEGIN")
     foreign.execute("SELECT count(*) FROM sqlite_schema").fetchall()

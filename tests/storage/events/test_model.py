@@ -31,7 +31,7 @@ from delta_server.storage.eventlog import Answer
 from delta_server.storage.events import compile, cover, reading, rollup_cells, rollups, seen, segment
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.snapshot import ALWAYS
-from delta_server.storage.sqlite import DATABASE_NAME
+from delta_server.storage.sqlite.adapter import DATABASE_NAME
 from tests.storage.events import model_plans
 from tests.storage.events.model import Model, row, same
 from tests.storage.events.model_log import Failing, Running

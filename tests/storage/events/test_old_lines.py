@@ -12,7 +12,7 @@ from delta_server.storage.events import reading
 from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.reading import Answering
 from delta_server.storage.events.snapshot import ALWAYS
-from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.storage.sqlite.adapter import SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, seal
 from tests.storage.opened import START_MS
 

@@ -40,7 +40,7 @@ from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.reading import Answering
 from delta_server.storage.events.snapshot import ALWAYS
-from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from tests.often import FUZZ
 from tests.storage.events import evaluate
 from tests.storage.events.stored import DAY_MS, make_project, put_block, seal

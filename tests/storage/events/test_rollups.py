@@ -19,7 +19,7 @@ from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events import catalog, cover, rollup_cells, rollup_store, rollups
 from delta_server.storage.events.log import EmbeddedEventLog
-from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.tasks.threads import Cpu
 from tests.often import FUZZ
 from tests.storage.events import evaluate

@@ -16,7 +16,7 @@ from delta_server.storage.events import blocks, runs, seen
 from delta_server.storage.events.appending import Appending
 from delta_server.storage.events.key_upkeep import KeyUpkeep
 from delta_server.storage.events.seen import Sealing, Seen, prepare
-from delta_server.storage.sqlite import SqliteDatabase
+from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.tasks.threads import Cpu
 from tests.storage.events.append_contract import DAY_MS, events
 from tests.storage.events.stored import make_project

@@ -9,13 +9,13 @@ import pytest
 
 from delta_server.core.errors import DatabaseFailed
 from delta_server.core.plan import Span
-from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Tx
 from delta_server.storage.events import rollup_store, snapshot
 from delta_server.storage.events.rollup_store import NewRollup
 from delta_server.storage.events.snapshot import Kept, Snapshot
 from delta_server.storage.events.snapshots import Snapshots
-from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.sqlite.connection import Tuning
 from tests.storage.events.stored import make_project
 from tests.storage.opened import opened
 

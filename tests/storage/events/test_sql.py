@@ -23,7 +23,7 @@ from delta_server.storage.events.engine import Engine
 from delta_server.storage.events.instance import Reading
 from delta_server.storage.events.sql import SqlProcesses
 from delta_server.storage.events.sql_worker import Request, Setup, Worker
-from delta_server.storage.sqlite import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, seal
 
 AT = 1_767_225_600_000  # 2026-01-01

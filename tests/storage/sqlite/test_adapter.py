@@ -15,12 +15,12 @@ import pytest
 
 from delta_server.config import Storage
 from delta_server.core.errors import DatabaseFailed, Unavailable
-from delta_server.storage import connection, readers, transaction, writer
 from delta_server.storage.database import Database, Tx
-from delta_server.storage.lock import DataDirRefused
-from delta_server.storage.long_log import LongLog
-from delta_server.storage.reading_only import ReadOnlyDatabase
-from delta_server.storage.resting import SMALL_BYTES
+from delta_server.storage.sqlite import connection, readers, transaction, writer
+from delta_server.storage.sqlite.directory_lock import DataDirRefused
+from delta_server.storage.sqlite.page_size import SMALL_BYTES
+from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
+from delta_server.storage.sqlite.wal_limit import LongLog
 from tests.storage.database_contract import DatabaseContract, held, names, put
 from tests.storage.opened import FAST, FakeClock, opened
 
@@ -247,7 +247,7 @@ assert not {"sqlite3", "_sqlite3", "aiosqlite"} & set(sys.modules), "another SQL
 
 
 def test_no_other_sqlite_library_is_loaded(tmp_path: Path):
-    subprocess.run([sys.executable, "-c", RUNS, str(tmp_path)], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", RUNS, str(tmp_path)], check=True, cwd=Path(__file__).parents[3])
 
 
 async def test_a_read_asked_for_while_the_readers_close(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,17 +18,17 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 import apsw
 
 from delta_server.config import Storage
-from delta_server.storage.connection import Tuning, check_library, open_writer
 from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing
-from delta_server.storage.lock import DataDirRefused, DirectoryLock, refuse_network, unusable
-from delta_server.storage.long_log import HELD_S, LongLog
-from delta_server.storage.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
-from delta_server.storage.migrate import migrate, packaged, sync_path
-from delta_server.storage.readers import Reader, ReaderPool
-from delta_server.storage.resting import put_to_rest, wake
-from delta_server.storage.room import Room
-from delta_server.storage.transaction import Deadline, raise_explained
-from delta_server.storage.writer import Writer
+from delta_server.storage.sqlite.connection import Tuning, check_library, open_writer
+from delta_server.storage.sqlite.directory_lock import DataDirRefused, DirectoryLock, refuse_network, unusable
+from delta_server.storage.sqlite.disk_reserve import Room
+from delta_server.storage.sqlite.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
+from delta_server.storage.sqlite.migrate import migrate, packaged, sync_path
+from delta_server.storage.sqlite.page_size import put_to_rest, wake
+from delta_server.storage.sqlite.readers import Reader, ReaderPool
+from delta_server.storage.sqlite.transaction import Deadline, raise_explained
+from delta_server.storage.sqlite.wal_limit import HELD_S, LongLog
+from delta_server.storage.sqlite.writer import Writer
 
 log = logging.getLogger(__name__)
 

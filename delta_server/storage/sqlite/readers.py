@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import apsw
 
-from delta_server.storage.connection import Tuning, open_reader
 from delta_server.storage.database import Clock
-from delta_server.storage.transaction import Deadline, ReadTx, raise_explained, shutting_down
+from delta_server.storage.sqlite.connection import Tuning, open_reader
+from delta_server.storage.sqlite.transaction import Deadline, ReadTx, raise_explained, shutting_down
 
 T = TypeVar("T")
 

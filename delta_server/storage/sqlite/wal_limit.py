@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from delta_server.storage.maintenance import Maintenance, file_bytes
+from delta_server.storage.sqlite.maintenance import Maintenance, file_bytes
 
 HELD_S = 1.0
 """Who has read one state for so long is asked to let go of it."""

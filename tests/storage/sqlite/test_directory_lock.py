@@ -9,10 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from delta_server.storage.lock import LOCK_NAME, DataDirRefused, DirectoryLock, file_system, refuse_network
+from delta_server.storage.sqlite.directory_lock import (
+    LOCK_NAME,
+    DataDirRefused,
+    DirectoryLock,
+    file_system,
+    refuse_network,
+)
 from tests.storage.opened import opened
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 HOLDER = """
 import asyncio, sys

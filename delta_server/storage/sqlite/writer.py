@@ -24,10 +24,10 @@ from typing import Any
 import apsw
 
 from delta_server.core.errors import DeltaError, Unavailable
-from delta_server.storage.connection import Tuning
 from delta_server.storage.database import Clock
-from delta_server.storage.room import Room
-from delta_server.storage.transaction import SqliteTx, explain, shutting_down
+from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.sqlite.disk_reserve import Room
+from delta_server.storage.sqlite.transaction import SqliteTx, explain, shutting_down
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import apsw
 
 from delta_server.core.errors import DeltaError
-from delta_server.storage.connection import Tuning, open_reader, open_writer
+from delta_server.storage.sqlite.connection import Tuning, open_reader, open_writer
 
 Progress = Callable[[int, int], None]
 """How many bytes have been copied, and of how many."""

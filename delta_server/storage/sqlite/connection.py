@@ -40,7 +40,8 @@ class Tuning(msgspec.Struct, frozen=True):
     """The writer itself checkpoints from this many pages on, should the periodic checkpoint not keep up."""
     peek_s: float = 1.0
     reserve_bytes: int = 8 << 20
-    """Of the disk, for deletes when it is full (room.py). One takes some 100 kB, and its log begins anew behind it."""
+    """Of the disk, for deletes when it is full (sqlite/disk_reserve.py). One takes some 100 kB, and its log begins anew
+    behind it."""
     writer_cache_kib: int = 16_384
     reader_cache_kib: int = 4096
 

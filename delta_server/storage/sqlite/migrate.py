@@ -15,7 +15,7 @@ import msgspec
 
 from delta_server.core import times
 from delta_server.core.errors import DeltaError
-from delta_server.storage.connection import APPLICATION_ID
+from delta_server.storage.sqlite.connection import APPLICATION_ID
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Migration(msgspec.Struct, frozen=True):
 
 def packaged() -> tuple[Migration, ...]:
     """The migrations that this program carries, in order."""
-    return load(resources.files("delta_server.storage").joinpath("migrations"))
+    return load(resources.files("delta_server.storage.sqlite").joinpath("migrations"))
 
 
 def load(folder: Traversable) -> tuple[Migration, ...]:

@@ -7,9 +7,9 @@ from threading import Lock
 
 import apsw
 
-from delta_server.storage.connection import Tuning, open_writer
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.transaction import raise_explained
+from delta_server.storage.sqlite.connection import Tuning, open_writer
+from delta_server.storage.sqlite.transaction import raise_explained
 
 SLICE_PAGES = 128
 """Pages one incremental vacuum moves within one write: 0.5 MB, a millisecond or two."""

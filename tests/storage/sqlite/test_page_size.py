@@ -8,10 +8,10 @@ from typing import Any
 import apsw
 import pytest
 
-from delta_server.storage.connection import PAGE_SIZE, open_writer
 from delta_server.storage.database import Database, Tx
-from delta_server.storage.resting import MOST_BYTES, RESTING_PAGE_SIZE, SMALL_BYTES, SPARE_BYTES
-from delta_server.storage.sqlite import DATABASE_NAME
+from delta_server.storage.sqlite.adapter import DATABASE_NAME
+from delta_server.storage.sqlite.connection import PAGE_SIZE, open_writer
+from delta_server.storage.sqlite.page_size import MOST_BYTES, RESTING_PAGE_SIZE, SMALL_BYTES, SPARE_BYTES
 from tests.storage.opened import FAST, opened
 
 EMPTY_BYTES = 64_000

@@ -9,7 +9,7 @@ import apsw
 
 from delta_server.core.errors import DatabaseFailed, Unavailable
 from delta_server.storage.database import Row
-from delta_server.storage.room import full
+from delta_server.storage.sqlite.disk_reserve import full
 
 
 class SqliteTx:

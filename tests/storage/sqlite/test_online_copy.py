@@ -11,9 +11,9 @@ import apsw
 import pytest
 
 from delta_server.core.errors import DeltaError
-from delta_server.storage import live_copy
-from delta_server.storage.connection import Tuning, open_reader, open_writer
-from delta_server.storage.live_copy import LiveCopy
+from delta_server.storage.sqlite import online_copy
+from delta_server.storage.sqlite.connection import Tuning, open_reader, open_writer
+from delta_server.storage.sqlite.online_copy import LiveCopy
 from tests.often import seeds
 
 ITEMS = 300
@@ -105,7 +105,7 @@ def check(copy: Path, written: Written, *, at_least: int) -> None:
 def test_a_copy_beside_all_kinds_of_writes_is_one_state(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_copy, "CHUNK_BYTES", 8 << 10)
+    monkeypatch.setattr(online_copy, "CHUNK_BYTES", 8 << 10)
     rng = Random(seed)
     written = Written(tmp_path / "x.db", rng)
     for _ in range(3):
@@ -125,7 +125,7 @@ def test_a_copy_beside_all_kinds_of_writes_is_one_state(
 def test_a_copy_beside_a_thread_that_writes_without_a_pause(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_copy, "CHUNK_BYTES", 8 << 10)
+    monkeypatch.setattr(online_copy, "CHUNK_BYTES", 8 << 10)
     written = Written(tmp_path / "x.db", Random(seed))
     over = Event()
 
@@ -147,7 +147,7 @@ def test_a_copy_beside_a_thread_that_writes_without_a_pause(
 
 
 def test_the_log_does_not_grow_for_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_copy, "CHUNK_BYTES", 8 << 10)
+    monkeypatch.setattr(online_copy, "CHUNK_BYTES", 8 << 10)
     written = Written(tmp_path / "x.db", Random(1))
     written.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     sizes = []
@@ -166,7 +166,7 @@ def test_the_log_does_not_grow_for_a_copy(tmp_path: Path, monkeypatch: pytest.Mo
 def test_who_reads_an_old_state_meanwhile_only_makes_the_log_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_copy, "CHUNK_BYTES", 8 << 10)
+    monkeypatch.setattr(online_copy, "CHUNK_BYTES", 8 << 10)
     written = Written(tmp_path / "x.db", Random(2))
     written.write_some()
     reader = open_reader(written.path, TUNING)
@@ -179,7 +179,7 @@ def test_who_reads_an_old_state_meanwhile_only_makes_the_log_longer(
 
 
 def test_one_who_writes_for_ever_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_copy, "_LOCK_S", 0.0)
+    monkeypatch.setattr(online_copy, "_LOCK_S", 0.0)
     written = Written(tmp_path / "x.db", Random(3))
     with copying(written.path, tmp_path / "copy.db") as copy:
         written.connection.execute("BEGIN IMMEDIATE")

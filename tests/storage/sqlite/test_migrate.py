@@ -8,8 +8,8 @@ import apsw
 import pytest
 
 from delta_server.core.errors import DatabaseFailed
-from delta_server.storage.connection import APPLICATION_ID, open_writer
-from delta_server.storage.migrate import Migration, MigrationRefused, load, migrate, packaged
+from delta_server.storage.sqlite.connection import APPLICATION_ID, open_writer
+from delta_server.storage.sqlite.migrate import Migration, MigrationRefused, load, migrate, packaged
 from tests.storage.opened import FAST, START_MS, opened
 
 ONE = Migration(1, "0001_core.sql", "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1), (2);")
@@ -127,7 +127,7 @@ async def test_the_server_copies_before_it_migrates(tmp_path: Path, monkeypatch:
     async with opened(tmp_path):
         pass
     newer = (*packaged(), Migration(len(packaged()) + 1, "9999_more.sql", "CREATE TABLE more (x INTEGER)"))
-    monkeypatch.setattr("delta_server.storage.sqlite.packaged", lambda: newer)
+    monkeypatch.setattr("delta_server.storage.sqlite.adapter.packaged", lambda: newer)
     async with opened(tmp_path) as db:
         assert db.peek(lambda tx: tx.all("SELECT * FROM more")) == []
     assert len(list((tmp_path / "backups").iterdir())) == 1
@@ -138,7 +138,7 @@ async def test_a_copy_that_cannot_be_made_stops_the_migration(tmp_path: Path, mo
         pass
     (tmp_path / "backups").write_bytes(b"a file where the folder should be")
     newer = (*packaged(), Migration(len(packaged()) + 1, "9999_more.sql", "CREATE TABLE more (x INTEGER)"))
-    monkeypatch.setattr("delta_server.storage.sqlite.packaged", lambda: newer)
+    monkeypatch.setattr("delta_server.storage.sqlite.adapter.packaged", lambda: newer)
     with pytest.raises(Exception, match="backups"):
         async with opened(tmp_path):
             pass
