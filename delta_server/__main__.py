@@ -6,10 +6,10 @@ import sys
 
 def main() -> None:
     multiprocessing.freeze_support()  # first: a child process of the frozen executable must not start a second server
-    if sys.argv[1:] == ["query-worker"]:  # started by storage/events/sql.py
-        from delta_server.storage.events import sql_worker
+    if sys.argv[1:] == ["query-worker"]:  # started by storage/events/sql/runner.py
+        from delta_server.storage.events.sql import worker
 
-        sql_worker.main()
+        worker.main()
     elif sys.argv[1:] == ["pure-worker"]:  # started by tasks/processes.py
         from delta_server.tasks import pure_worker
 

@@ -48,7 +48,7 @@ from delta_server.services import Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Clock, Database, Threads
 from delta_server.storage.eventlog import EventLog
-from delta_server.storage.events.instance import import_engine
+from delta_server.storage.events.duckdb.instance import import_engine
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.keyed_locks import KeyedLocks
 from delta_server.storage.sql_view import View

@@ -9,7 +9,7 @@ the place of the lowest one among the others; a register keeps the largest rank.
 Sketches are lists of codes in any order, several of one register being as good as the largest of them.
 The estimator has no bias at any size: O. Ertl, New cardinality estimation algorithms for HyperLogLog sketches, 2017.
 
-storage/events/sketches.py has the same formulas in SQL.
+storage/events/rollups/sketches.py has the same formulas in SQL.
 """
 
 import hashlib

@@ -21,7 +21,7 @@ from delta_server.core.event import Event
 from delta_server.services import Services
 from delta_server.storage.database import Database
 from delta_server.storage.events import verify as verify_module
-from delta_server.storage.events.engine import Engine
+from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.verify import Verifier
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FAST

@@ -17,15 +17,18 @@ from delta_server.core.persons import Ids
 from delta_server.core.plan import Aggregate, Listing, Plan, Sql
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Answer, Beside, EventStats, EventsVerified, Progress, Reach
-from delta_server.storage.events import behaviour, blocks, catalog, cover
-from delta_server.storage.events.appending import Appending
-from delta_server.storage.events.engine import Engine
-from delta_server.storage.events.key_upkeep import KeyUpkeep
-from delta_server.storage.events.reading import Answering
-from delta_server.storage.events.rollups import ProjectRollups
-from delta_server.storage.events.seen import DAY_MS, Seen
-from delta_server.storage.events.sql import SqlProcesses
-from delta_server.storage.events.upkeep import Upkeep
+from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.ingest import blocks
+from delta_server.storage.events.ingest.append import Appending
+from delta_server.storage.events.ingest.dedup_index import DAY_MS, Seen
+from delta_server.storage.events.ingest.key_merging import KeyUpkeep
+from delta_server.storage.events.query import funnels
+from delta_server.storage.events.query.answers import Answering
+from delta_server.storage.events.rollups import cover
+from delta_server.storage.events.rollups.rollup import ProjectRollups
+from delta_server.storage.events.scheduler import Upkeep
+from delta_server.storage.events.segments import catalog
+from delta_server.storage.events.sql.runner import SqlProcesses
 from delta_server.storage.events.verify import Verifier
 from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
@@ -61,7 +64,7 @@ class EmbeddedEventLog:
         self._engine = Engine(database, config.events, spill=spill)
         self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1, views=views)
         db.when_log_is_long(self._let_go)
-        self._answering = Answering(db, self._engine, behaviour.COMPILERS, cover.cover)
+        self._answering = Answering(db, self._engine, funnels.COMPILERS, cover.cover)
         self._upkeep = Upkeep(
             db,
             self._engine,

@@ -21,11 +21,13 @@ from delta_server.core.rollup_plan import Known
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.eventlog import EventsVerified
-from delta_server.storage.events import blocks, catalog, rollup_store, runs, segment
-from delta_server.storage.events.blocks import Packed
-from delta_server.storage.events.engine import Engine
-from delta_server.storage.events.instance import Reading
-from delta_server.storage.events.snapshot import Segment, Snapshot
+from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.ingest import blocks, key_runs
+from delta_server.storage.events.ingest.blocks import Packed
+from delta_server.storage.events.query.read_view import Segment, Snapshot
+from delta_server.storage.events.rollups import rollup_catalog
+from delta_server.storage.events.segments import catalog, segment_file
 
 T = TypeVar("T")
 
@@ -74,7 +76,7 @@ class Verifier:
     async def keys(self, progress: Progress) -> EventsVerified:
         """The deduplication keys of all projects."""
         found = EventsVerified()
-        there = await self._db.read(runs.all_whole)
+        there = await self._db.read(key_runs.all_whole)
         for done, run in enumerate(there, 1):
             try:
                 found.broken += await self._run(run)
@@ -88,7 +90,7 @@ class Verifier:
         """What is wrong with it; some pages a read, as a run may have hundreds of thousands."""
         keys = _Keys()
         first = 0
-        while first < runs.MOST_PAGES and await self._db.read(keys.add, run.id, first):
+        while first < key_runs.MOST_PAGES and await self._db.read(keys.add, run.id, first):
             first += _PAGES
         return await self._db.read(_run_faults, run, keys)
 
@@ -140,7 +142,7 @@ def _files(reading: Reading) -> tuple[list[int], list[int]]:
 
 
 def _described(tx: Tx, project: int, kind: str, id: int) -> str:
-    spans = catalog.span if kind == "segment" else rollup_store.span
+    spans = catalog.span if kind == "segment" else rollup_catalog.span
     found = spans(tx, project, id)
     return f"{kind} {id}" if found is None else f"{kind} {id} ({_during(*found)})"
 
@@ -163,19 +165,19 @@ def _segment(reading: Reading, id: int) -> tuple[int, str | None]:
         return 0, None
     [row] = found
     _decoded(reading, "segment", id, row.hash)
-    counted = segment.counted(reading, f"SELECT * FROM {_parquet(reading.snapshot, 'segment', id)}")
+    counted = segment_file.counted(reading, f"SELECT * FROM {_parquet(reading.snapshot, 'segment', id)}")
     if counted is None or not _tells_of(row, counted):
         return 0, f"segment {id} ({_during(row.first_at, row.last_at)}) does not hold the events its row tells of"
     return row.events_count, None
 
 
-def _tells_of(row: Segment, counted: segment.Counted) -> bool:
+def _tells_of(row: Segment, counted: segment_file.Counted) -> bool:
     told = msgspec.json.decode(row.types, type=dict[str, int])
     return (
         (sum(counted.types.values()), counted.first_at, counted.last_at)
         == (row.events_count, row.first_at, row.last_at)
         and row.last_seq in (None, counted.last_seq)
-        and (not told or segment.few(counted.types) == told)
+        and (not told or segment_file.few(counted.types) == told)
     )
 
 
@@ -284,8 +286,8 @@ class _Keys:
 
     def add(self, tx: Tx, run: int, first: int) -> bool:
         """The pages from `first` on; False when there are none."""
-        some = runs.keys(tx, run, first, _PAGES)
-        self.damaged_pages += runs.damaged_pages(tx, run, first, _PAGES)
+        some = key_runs.keys(tx, run, first, _PAGES)
+        self.damaged_pages += key_runs.damaged_pages(tx, run, first, _PAGES)
         keys = list(split(some))
         self.in_order = self.in_order and all(a < b for a, b in pairwise([self._last, *keys]))
         self._last = keys[-1] if keys else self._last
@@ -294,7 +296,7 @@ class _Keys:
 
 
 def _run_faults(tx: Tx, run: Run, keys: _Keys) -> list[str]:
-    if run not in runs.all_whole(tx):  # merged into another meanwhile, and its pages swept
+    if run not in key_runs.all_whole(tx):  # merged into another meanwhile, and its pages swept
         return []
     wrong: list[str] = []
     pages = keys.damaged_pages
@@ -304,6 +306,6 @@ def _run_faults(tx: Tx, run: Run, keys: _Keys) -> list[str]:
         wrong.append(f"deduplication run {run.id}: pages {named}{more} are not what was stored")
     elif keys.count != run.count or not keys.in_order:
         wrong.append(f"deduplication run {run.id} does not hold the {run.count} keys its row tells of")
-    if not runs.filter_is_whole(tx, run.id):
+    if not key_runs.filter_is_whole(tx, run.id):
         wrong.append(f"the filter of deduplication run {run.id} is not what was stored (it is made anew at each start)")
     return wrong

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from delta_server.app import Application
-from delta_server.storage.events import cover
+from delta_server.storage.events.rollups import cover
 from tests.conftest import Keys, bearer
 
 RANGE = ["2026-11-05", "2026-11-06"]

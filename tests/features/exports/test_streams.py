@@ -20,7 +20,7 @@ from delta_server.core.event import Event
 from delta_server.core.plan import Listing, Span
 from delta_server.features.exports import service
 from delta_server.http.asgi import Message
-from delta_server.storage.events.engine import STREAMS
+from delta_server.storage.events.duckdb.engine import STREAMS
 from tests.conftest import Keys
 from tests.features.analytics.made import project
 from tests.server_process import run, serving

@@ -1,4 +1,5 @@
-"""POST /v1/sql: what is refused, and what comes back. What SQL reaches is tried in tests/storage/events/test_sql.py."""
+"""POST /v1/sql: what is refused, and what comes back. What SQL reaches is tried in
+tests/storage/events/sql/test_runner.py."""
 
 from typing import Any
 

@@ -13,15 +13,17 @@ from delta_server.core.event import Event
 from delta_server.core.segment_plan import Piece, Retention
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Tx
-from delta_server.storage.events import blocks, catalog, relation
-from delta_server.storage.events.appending import Appending
-from delta_server.storage.events.engine import Engine
-from delta_server.storage.events.erase import Stretches
-from delta_server.storage.events.instance import Reading
-from delta_server.storage.events.key_upkeep import KeyUpkeep
-from delta_server.storage.events.seen import Seen
-from delta_server.storage.events.snapshot import ALWAYS
-from delta_server.storage.events.upkeep import Upkeep
+from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.ingest import blocks
+from delta_server.storage.events.ingest.append import Appending
+from delta_server.storage.events.ingest.dedup_index import Seen
+from delta_server.storage.events.ingest.key_merging import KeyUpkeep
+from delta_server.storage.events.query import relation
+from delta_server.storage.events.query.read_view import ALWAYS
+from delta_server.storage.events.scheduler import Upkeep
+from delta_server.storage.events.segments import catalog
+from delta_server.storage.events.segments.erase import Stretches
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.tasks.threads import Cpu
 from tests.storage.events.stored import make_project

@@ -16,7 +16,7 @@ from delta_server.core.rollup_plan import WIDTHS
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS
 from delta_server.storage.eventlog import Answer
-from delta_server.storage.events import persons
+from delta_server.storage.events.query import person_joins
 from delta_server.storage.events.schema import COLUMNS
 from tests.storage.events import behaviour_reference, evaluate
 from tests.storage.events.behaviour_reference import Happened
@@ -139,7 +139,7 @@ class Model:
 
     def is_haunted(self, plan: Aggregate) -> bool:
         """Whether rollups may know what is not so any more."""
-        if self.people.links and persons.counts_users(plan) and self._concerns(plan, self.gone):
+        if self.people.links and person_joins.counts_users(plan) and self._concerns(plan, self.gone):
             return True  # whose they were when they went is what rollups know
         return self._concerns(plan, {**self.ghosts, **self.haunting})
 

@@ -29,9 +29,9 @@ from delta_server.core.plan import (
 )
 from delta_server.core.profile_change import Alias
 from delta_server.core.times import DAY_MS
-from delta_server.storage.events.snapshot import ALWAYS
-from tests.storage.events import test_reading as reading
-from tests.storage.events.test_reading import DURATION, SOURCE, TYPE, USER, rarely, raw
+from delta_server.storage.events.query.read_view import ALWAYS
+from tests.storage.events.query import test_answers as single
+from tests.storage.events.query.test_answers import DURATION, SOURCE, TYPE, USER, rarely, raw
 from tests.storage.opened import START_MS
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -39,7 +39,7 @@ SESSION = Field("sessionId", "session_id", "text")
 names = st.sampled_from(["a", "b", "ab", "A", "é", "x y"])
 people = st.sampled_from(["a", "b", "ab", "A", "é", "null", " Server"])
 calls = st.lists(st.builds(Alias, names, names, st.integers(0, 3), st.booleans()), min_size=1, max_size=3)
-words = reading.words.filter(bool)
+words = single.words.filter(bool)
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -62,9 +62,7 @@ moments = st.builds(Moment, _AHEAD, _UNITS, st.integers(0, 1))
 borders = st.builds(Moment, _AHEAD, _UNITS)
 
 odd = st.sampled_from([12345678901234567890, 1e300, -0.0, "\0", "\\u0000", "😀", [1, {"a": None}], {"": {}}, "\u2028"])
-objects = st.builds(lambda usual, more: usual | more, reading.objects, st.dictionaries(st.just("odd"), odd)).filter(
-    bool
-)
+objects = st.builds(lambda usual, more: usual | more, single.objects, st.dictionaries(st.just("odd"), odd)).filter(bool)
 ids = st.integers(0, 30).map(lambda n: f"m{n}") | st.uuids().flatmap(
     lambda id: st.sampled_from([str(id), str(id).upper(), id.hex, f"{{{id}}}"])
 )
@@ -154,7 +152,7 @@ def _spanned(plans: st.SearchStrategy[Any], begins: st.SearchStrategy[Moment] = 
 conditions = st.builds(
     Condition, st.sampled_from(["is", "is_not"]), st.sampled_from([TYPE, SOURCE, USER]), st.tuples(names)
 )
-filters = rarely(None, reading.filters)
+filters = rarely(None, single.filters)
 listings = _spanned(
     st.builds(
         Listing,
@@ -166,7 +164,7 @@ listings = _spanned(
         rarely(0, st.integers(1, 4)),
     )
 )
-aggregates = _spanned(reading.aggregates())
+aggregates = _spanned(single.aggregates())
 
 _of_rollups = st.builds(
     Condition, st.sampled_from(["is", "is_not", "gt"]), st.sampled_from([TYPE, SOURCE]), st.tuples(names)

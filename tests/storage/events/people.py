@@ -1,4 +1,4 @@
-"""Whose an event is, told in plain loops: the reference of core/persons.py and storage/events/persons.py."""
+"""Whose an event is, told in plain loops: the reference of core/persons.py and storage/events/query/person_joins.py."""
 
 from typing import Any
 

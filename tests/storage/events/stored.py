@@ -6,8 +6,8 @@ from zstandard import ZstdCompressor
 
 from delta_server.core.event import Event, lines
 from delta_server.storage.database import Tx
-from delta_server.storage.events.engine import Engine
-from delta_server.storage.events.instance import Reading
+from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.schema import FROM_LINES, LINE_TYPES, SEGMENT_COLUMNS
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 

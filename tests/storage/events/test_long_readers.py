@@ -14,10 +14,12 @@ from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.core.event import Event
 from delta_server.core.plan import Aggregate, Field, Listing, Metric, Plan, Sql
 from delta_server.storage.database import Tx
-from delta_server.storage.events import engine as engine_module
-from delta_server.storage.events import instance, log, reading
+from delta_server.storage.events import log
+from delta_server.storage.events.duckdb import engine as engine_module
+from delta_server.storage.events.duckdb import instance
 from delta_server.storage.events.log import EmbeddedEventLog
-from delta_server.storage.events.snapshot import ALWAYS
+from delta_server.storage.events.query import answers
+from delta_server.storage.events.query.read_view import ALWAYS
 from delta_server.storage.sqlite import adapter, wal_limit
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.tasks.threads import Cpu
@@ -74,7 +76,7 @@ async def test_an_export_has_what_was_there_when_it_began(
     found: Opened, ascending: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each event once, though all of them go into other files while it is read."""
-    monkeypatch.setattr(reading, "STREAM_EVENTS", 1_000)
+    monkeypatch.setattr(answers, "STREAM_EVENTS", 1_000)
     monkeypatch.setattr(instance, "BATCH_ROWS", 200)
     for first in range(0, EVENTS, 1_000):
         await found.append(first, 1_000)

@@ -28,9 +28,12 @@ from delta_server.core.segment_plan import Retention
 from delta_server.features.profiles import settling
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer
-from delta_server.storage.events import compile, cover, reading, rollup_cells, rollups, seen, segment
+from delta_server.storage.events.ingest import dedup_index
 from delta_server.storage.events.log import EmbeddedEventLog
-from delta_server.storage.events.snapshot import ALWAYS
+from delta_server.storage.events.query import answers, compile
+from delta_server.storage.events.query.read_view import ALWAYS
+from delta_server.storage.events.rollups import cover, rollup, rollup_cells
+from delta_server.storage.events.segments import segment_file
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 from tests.storage.events import model_plans
 from tests.storage.events.model import Model, row, same
@@ -44,16 +47,16 @@ STEPS = 25
 SMALL: list[tuple[Any, str, Any]] = [
     (cover, "FEW_EVENTS", 0),
     (cover, "WORTH_EVENTS", 20),
-    (reading, "_FIRST_EVENTS", 4),
-    (reading, "_GROWTH", 2),
-    (reading, "_STRETCH_BLOCKS", 2),
-    (reading, "STREAM_EVENTS", 8),
+    (answers, "_FIRST_EVENTS", 4),
+    (answers, "_GROWTH", 2),
+    (answers, "_STRETCH_BLOCKS", 2),
+    (answers, "STREAM_EVENTS", 8),
     (rollup_cells, "FULL", 4),
-    (rollups, "ROUND_EVENTS", 24),
-    (rollups, "SOON_EVENTS", 24),
-    (seen, "_AT_ONCE", 2),
-    (seen, "_FORGOTTEN_KEYS", 4),
-    (segment, "MOST_TYPES", 3),
+    (rollup, "ROUND_EVENTS", 24),
+    (rollup, "SOON_EVENTS", 24),
+    (dedup_index, "_AT_ONCE", 2),
+    (dedup_index, "_FORGOTTEN_KEYS", 4),
+    (segment_file, "MOST_TYPES", 3),
 ]
 """So that with tens of events happens what else takes thousands."""
 

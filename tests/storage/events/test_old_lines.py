@@ -8,10 +8,10 @@ import pytest
 from delta_server.core import filters, metrics, shown_event
 from delta_server.core.event import Event, lines
 from delta_server.core.plan import Aggregate, Listing
-from delta_server.storage.events import reading
-from delta_server.storage.events.engine import Engine
-from delta_server.storage.events.reading import Answering
-from delta_server.storage.events.snapshot import ALWAYS
+from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.query import answers
+from delta_server.storage.events.query.answers import Answering
+from delta_server.storage.events.query.read_view import ALWAYS
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, seal
 from tests.storage.opened import START_MS
@@ -36,7 +36,7 @@ async def test_old_and_new_lines_are_read_together(db: SqliteDatabase, engine: E
     await db.write(put_block, project, NEW)
     if sealed:
         await seal(db, engine, project)
-    log = Answering(db, engine, {}, reading.aggregate)
+    log = Answering(db, engine, {}, answers.aggregate)
     found = await log.query(project, Listing(ALWAYS, ascending=True))
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     assert [(row["event_type"], row["data"] is None) for row in rows] == [("old", False), ("old", True), ("new", False)]

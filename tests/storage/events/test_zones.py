@@ -18,12 +18,12 @@ from delta_server.core.plan import Aggregate, Condition, Field, Interval, Metric
 from delta_server.core.segment_plan import Retention
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Tx
-from delta_server.storage.events import cover
 from delta_server.storage.events.log import EmbeddedEventLog
+from delta_server.storage.events.rollups import cover
 from delta_server.tasks.threads import Cpu
 from tests.often import FUZZ
+from tests.storage.events.rollups.test_rollup import OPTIONS, START, Rolled
 from tests.storage.events.stored import make_project
-from tests.storage.events.test_rollups import OPTIONS, START, Rolled
 from tests.storage.opened import FakeClock, opened
 
 DAYS = 200

@@ -1,0 +1,319 @@
+"""DuckDB, which answers queries about events and writes Parquet: in memory, on threads of its own.
+
+Work is a plain function of a `Reading`: one state of one project's events and a connection to run SQL on it.
+
+    answer = await engine.run(project, lambda reading: reading.rows("SELECT ...", [value]))
+
+`run` is for callers who wait: a few at a time, under the deadline, ended at once when the caller is cancelled. `stream`
+gives what a generator yields, a step at a time, and holds no state of the database while its reader takes its time.
+`tend` is for the background: two at a time, without a deadline.
+An instance can open nothing but the paths of duckdb/virtual_files.py, and its settings are locked: no SQL reaches
+anything else.
+"""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from delta_server.config import Events
+from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
+from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, told
+from delta_server.storage.events.duckdb.instance import Instance, Reading
+from delta_server.storage.events.duckdb.shares import Shares, meet
+from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.sqlite.transaction import shutting_down
+from delta_server.storage.turns import Turns
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+QUERIES = 3
+"""Queries that run at once; each uses all of DuckDB's threads, more would only share them and the memory."""
+STREAMS = 8
+"""Streams that may be open, half of them one project's: each holds sorted rows in memory."""
+STREAM_S = 3 * 3600
+"""The longest time of a stream, however steadily it is read."""
+TENDERS = 2
+"""Threads of the background: new events are sealed while old ones are merged."""
+_AGAIN_S = 0.05
+
+
+class _Job:
+    """A piece of work and its Reading, from when it is asked for until it has ended."""
+
+    def __init__(self, instance: Instance, project: int, forget: Callable[["_Job"], None], *, has_caller: bool) -> None:
+        self.has_caller = has_caller
+        self.lets_go = has_caller
+        """Ends when the log is long and it has held a state of the database for some time."""
+        self.ends_soon = has_caller
+        self.was_alone = True
+        self.instance = instance
+        self.project = project
+        self._forget = forget
+        self._opened = ExitStack()
+        self._reading: Reading | None = None
+        self._reason: DeltaError | None = None
+        self._lock = threading.Lock()
+        self._running = threading.Lock()
+
+    def whole(self, work: Callable[[Reading], T]) -> T:
+        """`work`'s result; the Reading is closed behind it."""
+        try:
+            return self.step(work)
+        finally:
+            self.close()
+
+    def step(self, work: Callable[[Reading], T]) -> T:
+        """`work`'s result, with failures as the caller is to see them."""
+        reading = None
+        with self._running:
+            try:
+                reading = self._begin()
+                return work(reading)
+            except DeltaError:
+                raise
+            except Exception as error:
+                reason = self._reason or (told(error) if reading is None else reading.failed(error))
+                raise reason from (None if reason is error else error)
+
+    def stop(self, reason: DeltaError) -> None:
+        """From any thread, more than once: a statement that only just began to run does not hear the first call."""
+        with self._lock:
+            self._reason = reason
+            if self._reading is not None:
+                self._reading.stop(reason)
+
+    @property
+    def held_s(self) -> float:
+        """For how long it has held a state of the database."""
+        reading = self._reading
+        return 0.0 if reading is None else reading.held_s
+
+    def close(self) -> None:
+        """Blocks until the step that runs has ended."""
+        with self._running:
+            with self._lock:
+                self._reading = None
+                self._reason = self._reason or shutting_down()
+            self._opened.close()
+        self._forget(self)
+
+    def _begin(self) -> Reading:
+        if self._reading is None and self._reason is None:
+            reading = self.instance.open(self.project, self._opened)
+            with self._lock:
+                self._reading = reading
+        if self._reason is not None or self._reading is None:
+            raise self._reason or shutting_down()
+        return self._reading
+
+
+class Engine:
+    """Made and used on the event loop, but for the work, which runs on threads."""
+
+    def __init__(
+        self, database: Path, options: Events, tuning: Tuning | None = None, *, spill: Path | None = None
+    ) -> None:
+        """`database` is delta.db; what does not fit in memory goes into `spill`, which is this engine's alone: a
+        directory beside it, of the one process that may write, when it is None."""
+        spill = spill or database.with_name("query-spill")
+        self._shares = Shares(database, options, tuning or Tuning(), spill)
+        self._seconds = options.query_seconds
+        self._queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-query")
+        self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend")
+        self._turns = Turns(QUERIES)
+        self._jobs: set[_Job] = set()
+        self._streams: Counter[int] = Counter()
+
+    async def run(self, project: int, work: Callable[[Reading], T]) -> T:
+        """`work`'s result. Raises TooCostly past the deadline or the memory limit, Invalid for what SQL cannot convert
+        or match, Unavailable when no thread became free, RateLimited when too much of the project waits."""
+        await self._turns.take(project, seconds=self._seconds)
+        if not self._shares.is_cleared_for(project):
+            job = self._job(project)
+            try:
+                return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
+            except NoMemory:
+                if self._shares.had_all(job):
+                    raise
+            await self._turns.take(project, seconds=self._seconds, has_begun=True)
+        return await self._run_alone(project, work)
+
+    async def _run_alone(self, project: int, work: Callable[[Reading], T]) -> T:
+        """In the place that was taken, once no other query needs the memory."""
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._shares.cleared(project, self._jobs))
+            except BaseException:
+                self._turns.give_back(project)
+                raise
+            job = self._job(project, self._shares.larger)
+            return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
+
+    async def tend(self, project: int, work: Callable[[Reading], T], *, lets_go: bool = False) -> T:
+        """As `run`, in the background's threads and for as long as it takes; what `lets_go` may end as `run` does when
+        much is written meanwhile."""
+        job = self._job(project, self._shares.larger, has_caller=False)
+        job.lets_go = lets_go
+        return await self._answer(job, self._submit(self._background, job.whole, work), None)
+
+    async def stream(self, project: int, work: Callable[[Reading], Iterator[T]]) -> AsyncGenerator[T, None]:
+        """What the generator `work` yields, one by one and only when it is asked for. Each has the deadline of a whole
+        query, and so has the time until the next is asked for; all together have STREAM_S. Close it (`aclose`) when it
+        is not read to its end."""
+        if self._streams.total() >= STREAMS:
+            raise Unavailable(f"{STREAMS} exports are running: try again when one has ended", retry_after_s=10)
+        if self._streams[project] >= STREAMS // 2:
+            raise RateLimited(
+                f"{STREAMS // 2} exports of this project are running: try again when one has ended", retry_after_s=10
+            )
+        self._streams[project] += 1
+        job = self._job(project, self._shares.larger)
+        job.ends_soon = False
+        last = asyncio.get_running_loop().call_later(STREAM_S, self._end, job, _too_long_a_stream())
+        try:
+            async for item in self._items(project, job, work):
+                yield item
+        finally:
+            last.cancel()
+            self._streams -= Counter({project: 1})
+            self._end(job, shutting_down())
+
+    async def close(self) -> None:
+        """End what runs, then let go of everything. May be called twice."""
+        ending = asyncio.ensure_future(asyncio.to_thread(self._shut))
+        while not ending.done():
+            for job in list(self._jobs):
+                job.stop(shutting_down())
+            await asyncio.wait({ending}, timeout=_AGAIN_S)
+        await ending
+
+    def _shut(self) -> None:
+        for threads in (self._queries, self._background):
+            threads.shutdown(cancel_futures=True)
+        for job in list(self._jobs):
+            job.close()
+        self._shares.close()
+
+    def let_go(self, held_s: float) -> None:
+        """End what callers wait for and what has held a state of the database for longer than that."""
+        for job in list(self._jobs):
+            if job.lets_go and job.held_s > held_s:
+                job.stop(held_too_long())
+
+    def _job(self, project: int, instance: Instance | None = None, *, has_caller: bool = True) -> _Job:
+        instance = instance or self._shares.choose(project, self._jobs)
+        job = _Job(instance, project, self._jobs.discard, has_caller=has_caller)
+        meet(job, self._jobs)
+        self._jobs.add(job)
+        return job
+
+    def _submit(self, threads: ThreadPoolExecutor, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        try:
+            return threads.submit(fn, *args, **kwargs)
+        except RuntimeError:  # closed, perhaps this very moment: no look at a flag beforehand would be sure
+            raise shutting_down() from None
+
+    def _submit_query(self, project: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run `fn` in the place that was taken, which is free again when it has ended, not when its caller has."""
+        loop = asyncio.get_running_loop()
+        try:
+            future = self._submit(self._queries, fn, *args, **kwargs)
+        except BaseException:
+            self._turns.give_back(project)
+            raise
+
+        def ended(_: Future[T]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._give_back, project)
+
+        future.add_done_callback(ended)
+        return future
+
+    def _give_back(self, project: int) -> None:
+        self._turns.give_back(project)
+        self._shares.ended()
+
+    async def _items(self, project: int, job: _Job, work: Callable[[Reading], Iterator[T]]) -> AsyncGenerator[T, None]:
+        loop = asyncio.get_running_loop()
+        items: list[Iterator[T]] = []
+
+        def step(reading: Reading) -> list[T]:
+            if not items:
+                items.append(work(reading))
+            return list(islice(items[0], 1))
+
+        seconds: float = self._seconds
+        while True:
+            await self._turns.take(project, seconds=seconds, has_begun=bool(items))
+            seconds = STREAM_S  # an answer that is half there does not end because others have come
+            found = await self._answer(job, self._submit_query(project, job.step, step), self._seconds)
+            if not found:
+                return
+            unread = loop.call_later(self._seconds, self._end, job, _unread(self._seconds))
+            try:
+                yield found[0]
+            finally:
+                unread.cancel()
+
+    async def _answer(self, job: _Job, future: Future[T], seconds: int | None) -> T:
+        waiting = asyncio.wrap_future(future)
+        try:
+            done, _ = await asyncio.wait({waiting}, timeout=seconds)
+        except asyncio.CancelledError:
+            self._give_up(job, future, waiting, shutting_down())
+            raise
+        if done:
+            if waiting.cancelled():
+                raise shutting_down()
+            return waiting.result()
+        reason = _too_long(seconds) if future.running() else Unavailable("too many queries wait: try again later")
+        self._give_up(job, future, waiting, reason)
+        raise reason
+
+    def _give_up(self, job: _Job, future: Future[T], waiting: asyncio.Future[T], reason: DeltaError) -> None:
+        """Stop the job until it has stopped; nobody looks at its result any more."""
+        waiting.add_done_callback(_look_away)
+        if future.cancel():  # it had not begun
+            job.close()
+            return
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if not future.done():
+                job.stop(reason)
+                loop.call_later(_AGAIN_S, stop)
+
+        stop()
+
+    def _end(self, job: _Job, reason: DeltaError) -> None:
+        """Stop a stream's job, and close it on a thread once its step has ended."""
+        job.stop(reason)
+        with suppress(RuntimeError):  # closed: `close` closes the jobs too
+            self._queries.submit(job.close)
+
+
+def _look_away(ended: asyncio.Future[Any]) -> None:
+    """An exception nobody asked for would be logged."""
+    if not ended.cancelled():
+        ended.exception()
+
+
+def _too_long(seconds: int | None) -> TooCostly:
+    return TooCostly(
+        f"the query ran longer than events.query_seconds ({seconds} s): ask for a shorter time range or less detail"
+    )
+
+
+def _too_long_a_stream() -> TooCostly:
+    return TooCostly(f"an answer may take {STREAM_S // 3600} hours: ask for a shorter time range")
+
+
+def _unread(seconds: int) -> TooCostly:
+    return TooCostly(f"nothing was read for {seconds} s: read the answer as it comes, or ask for a shorter time range")

@@ -1,0 +1,124 @@
+"""The memory for queries, in two shares: an instance of DuckDB each.
+
+Within an instance whoever comes last finds the memory full, however little it needs. So a project whose query comes
+while another's are running is given the other instance, the smaller one; and a query that found no memory and was not
+alone is run again, alone in the larger one.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+from delta_server.config import Events
+from delta_server.core.errors import Unavailable
+from delta_server.storage.events.duckdb.instance import Instance
+from delta_server.storage.events.query.read_connections import Snapshots
+from delta_server.storage.sqlite.connection import Tuning
+
+COUNTED = 7 / 8
+"""Of the memory for queries, what DuckDB is told of: it takes more than it counts. With 512 MiB and three queries
+that fill them at once, the server was 650 MiB with all of it and is 581 MiB with this, 100 of it not for queries."""
+LARGER, SMALLER = 3 / 4, 1 / 4
+"""Of that. The smaller one has a quarter of the threads too: with one a query runs on the thread that asked for it, and
+waits for none of DuckDB's own, which step back (priority.py)."""
+
+
+class Job(Protocol):
+    """A piece of work in one of the instances. `was_alone`: there was no other in it at the same time. `ends_soon`: it
+    is no stream and nothing of the background."""
+
+    project: int
+    instance: Instance
+    was_alone: bool
+    ends_soon: bool
+
+
+class Shares:
+    """Used on the event loop, but for `close`."""
+
+    def __init__(self, database: Path, options: Events, tuning: Tuning, spill: Path) -> None:
+        self._snapshots = Snapshots(database, tuning)
+        self._seconds = options.query_seconds
+        counted = options.query_memory_bytes * COUNTED
+        threads = options.query_threads or os.cpu_count() or 1
+
+        def instance(share: float, threads: int, spill: Path) -> Instance:
+            return Instance(self._snapshots, memory_bytes=int(counted * share), threads=threads, spill=spill)
+
+        self.larger = instance(LARGER, threads, spill)
+        self._smaller = instance(SMALLER, max(1, threads // 4), spill.with_name(f"{spill.name}-2"))
+        self._clearing = asyncio.Lock()
+        self._cleared_for: int | None = None
+        self._ended = asyncio.Event()
+
+    def choose(self, project: int, jobs: Collection[Job]) -> Instance:
+        """The instance with the fewest jobs of other projects; of two without any, where its own are."""
+        if self._cleared_for is not None:
+            return self._smaller
+
+        def crowded(instance: Instance) -> tuple[int, int]:
+            here = [job.project for job in list(jobs) if job.instance is instance]
+            own = here.count(project)
+            return len(here) - own, -own
+
+        return min(self.larger, self._smaller, key=crowded)
+
+    def had_all(self, job: Job) -> bool:
+        """The job had all the memory that a query can have."""
+        return job.instance is self.larger and job.was_alone
+
+    def is_cleared_for(self, project: int) -> bool:
+        """A query of the project that needs much has the larger instance, or waits for it: its next ones queue up."""
+        return self._cleared_for == project
+
+    @asynccontextmanager
+    async def cleared(self, project: int, jobs: Collection[Job]) -> AsyncIterator[None]:
+        """The larger instance, when the queries in it and all of the project have ended; meanwhile those of others are
+        given the smaller one. Raises Unavailable when they do not end in time."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._clearing.acquire()
+        except TimeoutError:
+            raise _filled() from None
+        try:
+            self._cleared_for = project
+            await self._ended_before(project, jobs)
+            yield
+        finally:
+            self._cleared_for = None
+            self._clearing.release()
+
+    def ended(self) -> None:
+        """Some job has."""
+        self._ended.set()
+
+    def close(self) -> None:
+        for instance in (self.larger, self._smaller):
+            instance.close()
+        self._snapshots.close()
+
+    async def _ended_before(self, project: int, jobs: Collection[Job]) -> None:
+        def hinders(job: Job) -> bool:
+            return job.ends_soon and (job.instance is self.larger or job.project == project)
+
+        try:
+            async with asyncio.timeout(self._seconds):
+                while any(map(hinders, list(jobs))):
+                    self._ended.clear()
+                    await self._ended.wait()
+        except TimeoutError:
+            raise _filled() from None
+
+
+def meet(new: Job, jobs: Collection[Job]) -> None:
+    """Note which jobs share an instance."""
+    for other in list(jobs):
+        if other.instance is new.instance:
+            other.was_alone = new.was_alone = False
+
+
+def _filled() -> Unavailable:
+    return Unavailable("other queries need the memory now: try again later", retry_after_s=2)

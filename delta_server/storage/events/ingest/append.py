@@ -1,0 +1,161 @@
+"""Events in: large calls are encoded on a thread and stored each as a block; small ones share one.
+
+While a write of a project's small calls is on its way to disk, those that come in gather, and go together with the
+next. So single events cost a share of a block, and no call waits for others to come.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from delta_server.core.errors import Unavailable
+from delta_server.core.event import Event
+from delta_server.storage.database import Clock, Database, Threads, Tx
+from delta_server.storage.eventlog import Beside
+from delta_server.storage.events.ingest import blocks
+from delta_server.storage.events.ingest.blocks import Block
+from delta_server.storage.events.ingest.dedup_index import Seen
+
+_SMALL = 32
+"""So many events are encoded in the transaction itself: at 2.5 us each that is less than handing them to a thread."""
+_GATHERED = 1024
+"""A write of gathered calls takes no further ones from so many events on."""
+
+
+Encoded: TypeAlias = tuple[list[bytes | None], Block]
+"""A key or None for each of the events, and their block."""
+
+
+class Call:
+    """One caller's events."""
+
+    __slots__ = ("beside", "events", "stored")
+
+    def __init__(self, events: Sequence[Event], beside: Beside | None) -> None:
+        self.events = events
+        self.beside = beside
+        self.stored: asyncio.Future[frozenset[int]] = asyncio.get_running_loop().create_future()
+
+
+class Appending:
+    """Used on the event loop only."""
+
+    def __init__(self, db: Database, clock: Clock, cpu: Threads, seen: Seen, last_seq: int) -> None:
+        self._db = db
+        self._clock = clock
+        self._cpu = cpu
+        self._seen = seen
+        self._last_seq = last_seq
+        self._waiting: dict[int, deque[Call]] = {}  # by project; there while a task works on it
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def append(self, project: int, events: Sequence[Event], beside: Beside | None) -> frozenset[int]:
+        call = Call(events, beside)
+        if len(events) > _SMALL:
+            return (await self._store(project, [call]))[0]
+        if project in self._waiting:
+            self._waiting[project].append(call)
+        else:
+            self._waiting[project] = deque([call])
+            task = asyncio.create_task(self._work(project))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await call.stored
+
+    async def close(self) -> None:
+        """Wait until what was given is stored or refused."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _work(self, project: int) -> None:
+        """Store what waits for `project`, until nothing does."""
+        waiting = self._waiting[project]
+        try:
+            while waiting:
+                await self._settle(project, _gather(waiting))
+        finally:
+            del self._waiting[project]
+
+    async def _settle(self, project: int, calls: list[Call]) -> None:
+        """Store the calls together and answer them. Should one of them be at fault, each is tried by itself."""
+        try:
+            results: Sequence[frozenset[int] | BaseException] = await self._store(project, calls)
+        except Unavailable as error:
+            results = [error] * len(calls)
+        except Exception as error:
+            alone = [self._store(project, [call]) for call in calls] if len(calls) > 1 else []
+            tried = await asyncio.gather(*alone, return_exceptions=True)
+            results = [one if isinstance(one, BaseException) else one[0] for one in tried] or [error]
+        for call, result in zip(calls, results, strict=True):
+            if call.stored.done():  # its caller is gone
+                continue
+            if isinstance(result, BaseException):
+                call.stored.set_exception(result)
+            else:
+                call.stored.set_result(result)
+
+    async def _store(self, project: int, calls: Sequence[Call]) -> list[frozenset[int]]:
+        """The duplicates of each call, once they are on disk."""
+        events = calls[0].events if len(calls) == 1 else [event for call in calls for event in call.events]
+        seq = self._next_seq()
+        encoded = await self._cpu(_encode, project, seq, events) if len(events) > _SMALL else None
+        try:
+            return await self._db.write(self._put, project, seq, calls, events, encoded)
+        except Exception:  # not when the caller is gone: then it may well be stored
+            keys = encoded[0] if encoded else blocks.keys_of(project, events)
+            self._seen.doubt({seq: b"".join(key for key in keys if key is not None)})
+            raise
+
+    def _put(
+        self,
+        tx: Tx,
+        project: int,
+        seq: int,
+        calls: Sequence[Call],
+        events: Sequence[Event],
+        encoded: Encoded | None,
+    ) -> list[frozenset[int]]:
+        """Store what is new of `events`, and what the calls want beside it."""
+        if not events:
+            return _share(tx, calls, frozenset())
+        keys, block = encoded or _encode(project, seq, events)
+        known = self._seen.duplicates(tx, keys)
+        without = known | block.repeated
+        if len(without) < len(events):
+            fresh = blocks.encode(seq, events, keys, without) if known else block
+            blocks.insert(tx, project, fresh)
+            self._seen.remember(fresh.keys, seq)
+        return _share(tx, calls, without)
+
+    def _next_seq(self) -> int:
+        self._last_seq = max(self._last_seq + 1, self._clock.now_ms() << blocks.CLOCK_BITS)
+        return self._last_seq
+
+
+def _encode(project: int, seq: int, events: Sequence[Event]) -> Encoded:
+    keys = blocks.keys_of(project, events)
+    return keys, blocks.encode(seq, events, keys, blocks.repeated(keys))
+
+
+def _gather(waiting: deque[Call]) -> list[Call]:
+    """Take from the front of `waiting` what goes into the next block; at least one call."""
+    calls = [waiting.popleft()]
+    count = len(calls[0].events)
+    while waiting and count + len(waiting[0].events) <= _GATHERED:
+        calls.append(waiting.popleft())
+        count += len(calls[-1].events)
+    return calls
+
+
+def _share(tx: Tx, calls: Sequence[Call], without: frozenset[int]) -> list[frozenset[int]]:
+    """Each call's own part of `without`, with its `beside` run."""
+    shares, first = [], 0
+    for call in calls:
+        end = first + len(call.events)
+        share = frozenset(index - first for index in without if first <= index < end) if without else without
+        if call.beside is not None:
+            call.beside(tx, share)
+        shares.append(share)
+        first = end
+    return shares

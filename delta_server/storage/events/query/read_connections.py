@@ -1,0 +1,70 @@
+"""The connections of snapshots, and what these leave to each other."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from delta_server.storage.events.query.read_view import Kept, Snapshot
+from delta_server.storage.sqlite.connection import Tuning, open_reader
+
+_IDLE = 4
+"""Connections kept open between queries."""
+
+
+class Snapshots:
+    """Opens snapshots on a few connections of its own. `open` is for any thread."""
+
+    def __init__(self, path: Path, tuning: Tuning) -> None:
+        self._path = path
+        self._tuning = tuning
+        self._lock = threading.Lock()
+        self._idle: list[apsw.Connection] = []
+        self._open: dict[str, Snapshot] = {}
+        self._kept = Kept()
+        self._closed = False
+
+    @contextmanager
+    def open(self, project: int) -> Iterator[Snapshot]:
+        """The project's present state, until the end of the block. Raises apsw.Error."""
+        connection = self._take()
+        whole = False
+        try:
+            connection.execute("BEGIN")
+            snapshot = Snapshot(connection, project, self._kept)
+            snapshot.all("SELECT 1 FROM sqlite_schema LIMIT 1")  # the first read is what fixes the state
+            self._open[snapshot.token] = snapshot
+            try:
+                yield snapshot
+            finally:
+                del self._open[snapshot.token]
+                snapshot.end()
+            whole = True
+        finally:
+            self._give_back(connection, whole=whole)
+
+    def find(self, token: str) -> Snapshot:
+        """An open one. Raises KeyError."""
+        return self._open[token]
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> apsw.Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return open_reader(self._path, self._tuning)
+
+    def _give_back(self, connection: apsw.Connection, *, whole: bool) -> None:
+        with self._lock:
+            if whole and not self._closed and len(self._idle) < _IDLE:
+                self._idle.append(connection)
+                return
+        connection.close()

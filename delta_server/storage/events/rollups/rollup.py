@@ -1,0 +1,213 @@
+"""Continuous aggregates: sealed events are rolled up into files of cells, once each, and stay there when they go.
+
+A round takes segments that are not in yet, computes their cells of every interval, adds them to what the files of these
+times hold, and stores it all in one transaction with the mark on the segments. Late events are as good as others.
+An erasure marks days: their cells are computed again from the segments. Where events of a type have been let go of by
+then, its cells stay as they are: the person's share remains in counts that name nobody.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from delta_server.config import Events
+from delta_server.core import rollup_plan
+from delta_server.core.errors import Conflict, DatabaseFailed
+from delta_server.core.rollup_plan import LAYERS, WIDTHS, Known
+from delta_server.core.segment_plan import Retention
+from delta_server.core.times import DAY_MS
+from delta_server.storage.database import Clock, Database, Tx
+from delta_server.storage.events.damage import Damage
+from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.pauses import LONGEST_MS, Pauses
+from delta_server.storage.events.query.person_joins import Bases
+from delta_server.storage.events.rollups import rollup_catalog, rollup_files
+from delta_server.storage.events.rollups.rollup_catalog import NewRollup, Unrolled
+from delta_server.storage.events.segments import catalog
+from delta_server.storage.events.segments.erase import Stretches
+
+ROUND_EVENTS = 1_048_576
+"""What is rolled up at once, for memory's sake; one segment at least."""
+SOON_EVENTS, WAIT_MS = 524_288, 60_000
+"""New segments of fewer events wait for so long, so that files are not written again for each of them: queries read
+their events as they are meanwhile."""
+REST = 4
+"""After a round a project rests for so many times as long as it took: what comes in has the processor first."""
+QUIET_MS = 600_000
+"""A file that nothing was added to for so long is merged with its neighbours, whether or not anything comes in: a chart
+of a month reads one file instead of thirty. At most once in as long a late event costs the writing of a large one."""
+
+
+class ProjectRollups:
+    """What storage/events/scheduler.py asks of rollups, of all projects."""
+
+    def __init__(self, db: Database, engine: Engine, options: Events, clock: Clock) -> None:
+        self._db = db
+        self._engine = engine
+        self._days = {
+            "1m": options.rollup_1m_days,
+            "5m": options.rollup_5m_days,
+            "15m": options.rollup_15m_days,
+            "1h": options.rollup_1h_days,
+            "1d": options.rollup_1d_days,
+        }
+        self._clock = clock
+        self._pauses, self._pauses_of_correcting, self._pauses_of_merging = Pauses(), Pauses(), Pauses()
+        self._spoilt: set[int] = set()
+        """Segments that were found to be damaged."""
+        self._spoilt_days: set[tuple[int, int]] = set()
+        """(project, day) that cannot be computed again, because something of it is damaged."""
+        self._bases = Bases()
+
+    async def roll(self, project: int, *, everything: bool = False) -> int:
+        """See upkeep.Rollups. What is damaged keeps nothing else waiting, and is raised at the end; unless it is asked
+        for everything, it is not tried again."""
+        damage = Damage()
+        if everything:
+            self._spoilt, self._spoilt_days = set(), set()
+        with damage.collected():
+            await self._correct(project, everything=everything)
+        known = await self._db.read(rollup_catalog.known, project)
+        for day in known.stale:
+            if (project, day) not in self._spoilt_days:
+                with damage.collected(partial(self._spoilt_days.add, (project, day))):
+                    await self._again(project, day)
+        events = 0
+        unrolled = await self._db.read(rollup_catalog.unrolled, project)
+        for segments in _rounds([each for each in unrolled if each.id not in self._spoilt]):
+            if not everything and not self._is_due(project, segments):
+                break
+            events += await self._round_of_whole(project, segments, damage)
+        if events or everything or not self._pauses_of_merging.holds(project, self._clock.now_ms()):
+            await self._merge(project, damage, everything=everything)
+        damage.tell()
+        return events
+
+    def mark(self, tx: Tx, project: int, stretches: Stretches) -> None:
+        """See upkeep.Rollups."""
+        rollup_catalog.set_known(tx, project, rollup_plan.marked(rollup_catalog.known(tx, project), stretches))
+
+    async def let_go(self, project: int, retention: Retention) -> None:
+        """See upkeep.Rollups."""
+        borders = self._borders(retention)
+        if await self._db.read(rollup_catalog.is_past, project, borders):
+            await self._db.write(rollup_catalog.let_go, project, borders)
+
+    def _is_due(self, project: int, segments: Sequence[Unrolled]) -> bool:
+        now_ms = self._clock.now_ms()
+        enough = sum(segment.events for segment in segments) >= SOON_EVENTS
+        waited = not 0 <= now_ms - min(segment.created_at for segment in segments) < WAIT_MS  # or was set back
+        return (enough or waited) and not self._pauses.holds(project, now_ms)
+
+    def _borders(self, retention: Retention) -> dict[int, int]:
+        """By interval in ms: buckets before are past their time."""
+        now_ms = self._clock.now_ms()
+        days = rollup_plan.kept_days({**self._days, **retention.rollups})
+        return {
+            width.ms: rollup_plan.down(now_ms - days[width] * DAY_MS, width.unit_ms) for width in WIDTHS if days[width]
+        }
+
+    async def _round_of_whole(self, project: int, segments: Sequence[Unrolled], damage: Damage) -> int:
+        """A round; where one of its segments is damaged each by itself."""
+        try:
+            return await self._round(project, segments)
+        except DatabaseFailed:
+            events = 0
+            for segment in segments:
+                with damage.collected(partial(self._spoilt.add, segment.id)):
+                    events += await self._round(project, [segment])
+            return events
+
+    async def _round(self, project: int, segments: Sequence[Unrolled]) -> int:
+        began_ms = self._clock.now_ms()
+        borders = self._borders(await self._db.read(_retention, project))
+        known = rollup_plan.let_go(await self._db.read(rollup_catalog.known, project), borders)
+        ids = [segment.id for segment in segments]
+        made = await self._engine.tend(
+            project, partial(rollup_files.added, segments=ids, known=known, bases=self._bases)
+        )
+        await self._db.write(_store, project, made, ids, borders)
+        now_ms = self._clock.now_ms()
+        self._pauses.begin(project, now_ms, REST * (now_ms - began_ms))
+        return sum(segment.events for segment in segments)
+
+    async def _correct(self, project: int, *, everything: bool) -> None:
+        """Mark the days of events that are another person's since they were rolled up."""
+        known, rev = await self._db.read(_persons, project)
+        began_ms = self._clock.now_ms()
+        if known.persons == rev or (not everything and self._pauses_of_correcting.holds(project, began_ms)):
+            return
+        self._pauses_of_correcting.begin(project, began_ms, LONGEST_MS)  # should it fail
+        work = partial(rollup_files.days_of_moved, since=known.persons)
+        until, days = await self._engine.tend(project, work)
+        await self._db.write(_store_moved, project, until, days)
+        now_ms = self._clock.now_ms()
+        self._pauses_of_correcting.begin(project, now_ms, REST * (now_ms - began_ms))
+
+    async def _again(self, project: int, day: int) -> None:
+        known = await self._db.read(rollup_catalog.known, project)
+        made = await self._engine.tend(
+            project, partial(rollup_files.computed_again, day=day, known=known, bases=self._bases)
+        )
+        await self._db.write(_store_again, project, made, day)
+
+    async def _merge(self, project: int, damage: Damage, *, everything: bool) -> None:
+        now_ms = self._clock.now_ms()
+        self._pauses_of_merging.begin(project, now_ms, QUIET_MS)
+        quiet_ms = now_ms + 1 if everything else now_ms - QUIET_MS
+        for width, part in LAYERS:
+            files = await self._db.read(rollup_catalog.pieces, project, width, part)
+            for run in rollup_plan.merges(width, files, quiet_ms):
+                work = partial(rollup_files.joined, width=width, part=part, run=run)
+                with damage.collected():
+                    made = await self._engine.tend(project, work)
+                    await self._db.write(_store_again, project, [made], None)
+
+
+def _retention(tx: Tx, project: int) -> Retention:
+    return msgspec.json.decode(catalog.retention(tx, project), type=Retention)
+
+
+def _persons(tx: Tx, project: int) -> tuple[Known, int]:
+    """What rollups know, and how many changes there were of whose which id is."""
+    return rollup_catalog.known(tx, project), rollup_catalog.persons_rev(tx, project)
+
+
+def _store_moved(tx: Tx, project: int, until: int, days: Sequence[int]) -> None:
+    stretches = [(day * DAY_MS, (day + 1) * DAY_MS) for day in days]
+    now = rollup_plan.marked(rollup_catalog.known(tx, project), stretches)
+    rollup_catalog.set_known(tx, project, msgspec.structs.replace(now, persons=until))
+
+
+def _rounds(waiting: Sequence[Unrolled]) -> list[list[Unrolled]]:
+    rounds: list[list[Unrolled]] = []
+    events = ROUND_EVENTS
+    for segment in waiting:
+        events += segment.events
+        if events > ROUND_EVENTS:
+            rounds.append([])
+            events = segment.events
+        rounds[-1].append(segment)
+    return rounds
+
+
+def _store(tx: Tx, project: int, made: Sequence[NewRollup], segments: Sequence[int], borders: dict[int, int]) -> None:
+    """Raises Conflict when what the files were made of has changed: upkeep has it to itself, but for deletions."""
+    if not rollup_catalog.set_rolled(tx, project, segments):
+        raise Conflict("segments are not there any more that were to be rolled up: the project is being deleted")
+    _replace(tx, project, made)
+    known = rollup_catalog.known(tx, project)
+    if (now := rollup_plan.let_go(known, borders)) != known:
+        rollup_catalog.set_known(tx, project, now)
+
+
+def _store_again(tx: Tx, project: int, made: Sequence[NewRollup], day: int | None) -> None:
+    _replace(tx, project, made)
+    if day is not None:
+        rollup_catalog.set_known(tx, project, rollup_plan.fresh(rollup_catalog.known(tx, project), day))
+
+
+def _replace(tx: Tx, project: int, made: Sequence[NewRollup]) -> None:
+    if not all(rollup_catalog.replace(tx, project, new) for new in made):
+        raise Conflict("rollups are not there any more that were to be replaced: the project is being deleted")

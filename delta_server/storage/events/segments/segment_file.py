@@ -1,0 +1,116 @@
+"""How a segment's file is made: of waiting blocks, or of other segments."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from delta_server.core.segment_plan import MOST_TYPES, OTHER_TYPES
+from delta_server.core.times import DAY_MS
+from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.query import relation
+from delta_server.storage.events.query.read_view import Block, Snapshot
+from delta_server.storage.events.schema import FROM_LINES, SEGMENT_COLUMNS
+from delta_server.storage.events.segments.catalog import NewSegment
+
+SEAL_LEVEL, MERGE_LEVEL = 6, 9
+"""zstd: what is sealed will soon be merged, what is merged stays."""
+
+_OPTIONS = (
+    "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL {level:d}, ROW_GROUP_SIZE 131072,"
+    " USE_TMP_FILE false"
+)
+DAY = f"(time_ms - ((time_ms % {DAY_MS}) + {DAY_MS}) % {DAY_MS}) // {DAY_MS}"
+"""SQL: an event's UTC day since the epoch, before the epoch too."""
+
+
+def of_blocks(snapshot: Snapshot, blocks: Sequence[Block]) -> str:
+    """SELECT of the blocks' events, as a segment's columns."""
+    return f"SELECT {SEGMENT_COLUMNS} FROM (SELECT {FROM_LINES} FROM {relation.waiting(snapshot, blocks)})"
+
+
+def of_segments(snapshot: Snapshot, segments: Sequence[int]) -> str | None:
+    """SELECT of their rows as they are stored; None when one is gone."""
+    found = [each for each in snapshot.segments() if each.id in segments]
+    return f"SELECT * FROM {relation.sealed(snapshot, found)}" if len(found) == len(segments) else None
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """What stays of a segment, None for nothing, and how many events of it go."""
+
+    new: NewSegment | None
+    gone: int
+
+
+def count(reading: Reading, segment: int, condition: str, params: Sequence[Any]) -> int:
+    """How many events of a segment `condition` holds for; 0 when the segment is gone."""
+    rows = of_segments(reading.snapshot, [segment])
+    if rows is None:
+        return 0
+    _, [(found,)] = reading.rows(f"SELECT count(*) FROM ({rows}) WHERE {condition}", params)
+    return int(found)
+
+
+def rest(reading: Reading, segment: int, condition: str, params: Sequence[Any]) -> Rest:
+    """The segment, which must be there, without the events `condition` holds for; it is never NULL."""
+    [old] = [each for each in reading.snapshot.segments() if each.id == segment]
+    rows = f"{of_segments(reading.snapshot, [segment])} WHERE NOT {condition}"
+    new = written(reading, rows, params, json_bytes=0, rolled=bool(old.rolled), level=MERGE_LEVEL)
+    if new is None:
+        return Rest(None, old.events_count)
+    json_bytes = old.json_bytes * new.events // old.events_count
+    return Rest(msgspec.structs.replace(new, json_bytes=json_bytes), old.events_count - new.events)
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What a segment's row tells of its events. `types`: how many of each, most frequent first."""
+
+    types: dict[str, int]
+    first_at: int
+    last_at: int
+    last_seq: int
+
+
+def counted(reading: Reading, select: str, params: Sequence[Any] = ()) -> Counted | None:
+    """Of the rows of `select`, None when there are none."""
+    _, rows = reading.rows(
+        "SELECT event_type, count(*), min(time_ms), max(time_ms), coalesce(max(seq), 0)"
+        f" FROM ({select}) GROUP BY 1 ORDER BY 2 DESC, 1",
+        params,
+    )
+    if not rows:
+        return None
+    names, counts, firsts, lasts, seqs = zip(*rows, strict=True)
+    return Counted(dict(zip(names, counts, strict=True)), min(firsts), max(lasts), max(seqs))
+
+
+def few(types: dict[str, int]) -> dict[str, int]:
+    """The counts of the most frequent types, and of all others together."""
+    ordered = sorted(types.items(), key=lambda item: (item[0] == OTHER_TYPES, -item[1], item[0]))
+    found, rest = dict(ordered[:MOST_TYPES]), sum(count for _, count in ordered[MOST_TYPES:])
+    if rest:
+        found[OTHER_TYPES] = found.get(OTHER_TYPES, 0) + rest
+    return found
+
+
+def written(
+    reading: Reading, select: str, params: Sequence[Any] = (), *, json_bytes: int, rolled: bool, level: int
+) -> NewSegment | None:
+    """The segment of the rows of `select`, None when there are none."""
+    found = counted(reading, select, params)
+    if found is None:
+        return None
+    return NewSegment(
+        events=sum(found.types.values()),
+        first_at=found.first_at,
+        last_at=found.last_at,
+        last_seq=found.last_seq,
+        types=few(found.types),
+        json_bytes=json_bytes,
+        parquet=parquet(reading, select, params, level=level),
+        rolled=rolled,
+    )
+
+
+def parquet(reading: Reading, select: str, params: Sequence[Any] = (), *, level: int) -> bytes:
+    return reading.copy(f"{select} ORDER BY time_ms, seq", params, options=_OPTIONS.format(level=level))

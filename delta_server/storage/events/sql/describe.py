@@ -1,0 +1,43 @@
+"""`DESCRIBE view` and `SHOW TABLES`: told without reading a row, and without running any text of the caller's."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from delta_server.core.errors import Invalid
+from delta_server.core.nearest import meant, shown
+from delta_server.storage.events.query.read_view import Snapshot
+from delta_server.storage.events.sql import views
+from delta_server.storage.sql_view import View
+
+ALL = ""
+_TABLES = re.compile(r"\s*SHOW\s+(ALL\s+)?TABLES[\s;]*", re.IGNORECASE | re.ASCII)
+_VIEW = re.compile(r'\s*(DESCRIBE|DESC|SHOW)\s+(TABLE\s+)?("?)(\w+)\3[\s;]*', re.IGNORECASE | re.ASCII)
+
+
+def wanted(text: str, known: Iterable[str]) -> str | None:
+    """The view that `text` asks to describe, ALL for a list of them, None where it is another statement. Raises Invalid
+    for a view that is not there."""
+    if _TABLES.fullmatch(text):
+        return ALL
+    if (found := _VIEW.fullmatch(text)) is None:
+        return None
+    name, known = found[4].lower(), tuple(known)
+    if name not in known:
+        raise Invalid(
+            f"sql: there is no table {shown(found[4])}{meant(name, known)}; there are {', '.join(known)}", field="sql"
+        )
+    return name
+
+
+def rows(connection: Any, snapshot: Snapshot, name: str, owned: Mapping[str, View]) -> list[dict[str, str]]:
+    if name == ALL:
+        return [{"name": each} for each in ("events", *owned)]
+    select = views.events(snapshot).sql if name == "events" else _empty(owned[name])
+    described = connection.execute(f"SELECT * FROM ({select}) LIMIT 0").description
+    return [{"column_name": column, "column_type": str(kind)} for column, kind, *_ in described]
+
+
+def _empty(view: View) -> str:
+    columns = ", ".join(f"NULL::{kind} AS {column}" for column, kind in view.columns.items())
+    return f"SELECT {view.shown} FROM (SELECT {columns})"

@@ -1,0 +1,54 @@
+"""The views that SQL sees: a project's events, and what else is stored of it, from one state of the database."""
+
+import msgspec
+
+from delta_server.core.errors import TooCostly
+from delta_server.storage.events.query import filters, person_joins, relation
+from delta_server.storage.events.query.read_view import ALWAYS, Snapshot
+from delta_server.storage.sql_view import View, instant
+
+MOST_ROWS = 250_000
+"""Of each view of a feature: they are brought into memory. Events have no such bound."""
+
+EVENTS = (
+    f"{filters.MESSAGE_ID} AS message_id, event_type, {instant('time_ms')} AS timestamp,"
+    f" {instant('received_at')} AS received_at, {instant('original_at')} AS original_timestamp,"
+    " source, user_id, anonymous_id, session_id, duration, priority, status, tags, data, metadata, time_ms,"
+    " person"
+)
+
+
+class Events(msgspec.Struct, frozen=True):
+    """The view `events`: `scanned` is how many its files hold, `paths` those that may be read."""
+
+    sql: str
+    scanned: int
+    paths: tuple[str, ...]
+
+
+def events(snapshot: Snapshot) -> Events:
+    links = person_joins.attach_plainly(snapshot)
+    segments, blocks = snapshot.segments(), snapshot.blocks()
+    source = relation.of(snapshot, ALWAYS, segments, blocks)
+    paths = [snapshot.segment_path(segment.id) for segment in segments]
+    paths += [f"hot://{snapshot.token}/0"] if blocks else []
+    select = f"SELECT {EVENTS} FROM {person_joins.events(snapshot, source.sql)}"
+    return Events(select, source.scanned, (*paths, *links))
+
+
+def lines(snapshot: Snapshot, name: str, view: View) -> tuple[bytes, int]:
+    """(the view's rows as NDJSON, how many). Raises TooCostly when they are too many."""
+    rows = snapshot.all(f"{view.sql} LIMIT {MOST_ROWS + 1}", snapshot.project)
+    if len(rows) > MOST_ROWS:
+        raise TooCostly(f"the project has more than {MOST_ROWS} {name}, which is more than SQL is given at once")
+    return "\n".join(row[0] for row in rows).encode(), len(rows)
+
+
+def load(name: str, view: View, path: str) -> str:
+    """The statement that makes the view, as a table, from its lines at `path`."""
+    columns = ", ".join(f"{column}: '{kind}'" for column, kind in view.columns.items())
+    read = f"read_ndjson('{path}', columns = {{{columns}}}, maximum_object_size = {_LINE_BYTES})"
+    return f"CREATE TABLE {name} AS SELECT {view.shown} FROM {read}"
+
+
+_LINE_BYTES = 8 << 20

@@ -1,0 +1,284 @@
+"""The process that runs the SQL of callers: one request after the other from stdin, answers to stdout.
+
+A process of its own, because in the server's nothing ends what DuckDB does inside one function: `SELECT range(1e9)`
+takes 8 GB and a minute, whatever the memory limit, and hears no interrupt until it is done. Here the operating system
+bounds the memory, and the server ends what runs too long. The process opens the database for reading only; each request
+gets a DuckDB of its own, with settings locked and nothing to open but the files of its project's state (sql/check.py
+stands before that). It exits when stdin ends.
+
+A frame is its length in 4 bytes, big-endian, and MessagePack.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
+from delta_server.storage import child
+from delta_server.storage.events.duckdb import failures
+from delta_server.storage.events.query.read_connections import Snapshots
+from delta_server.storage.events.query.read_view import Snapshot
+from delta_server.storage.events.sql import check, describe, json_values, views
+from delta_server.storage.priority import step_back
+from delta_server.storage.sql_view import View
+from delta_server.storage.sqlite.connection import Tuning
+
+ARGUMENT = "query-worker"
+"""What the program is called with to be this."""
+LATE = 3
+"""Exit code of a process that ended itself because DuckDB did not hear the interrupt."""
+MOST_ANSWER_BYTES = 16 << 20
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """The first frame."""
+
+    database: str
+    memory_bytes: int
+    threads: int
+    seconds: float
+    views: dict[str, View] = {}
+
+
+class Request(msgspec.Struct, frozen=True):
+    project: int
+    text: str
+    params: tuple[Any, ...]
+    limit: int
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """`rows` is a JSON array of objects. With `refused`, nothing else: a message, and whether the SQL is wrong or what
+    is stored is damaged (else it was too costly). `worn`: the process has kept much of the memory it took and should
+    answer nothing more."""
+
+    columns: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    rows: bytes = b"[]"
+    truncated: bool = False
+    scanned: int = 0
+    refused: str | None = None
+    invalid: bool = False
+    damaged: bool = False
+    worn: bool = False
+
+
+def main() -> None:
+    """Serve requests until stdin ends."""
+    child.begin()
+    step_back()
+    arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing but frames may come out
+    setup = _read(arriving, Setup)
+    if setup is None:
+        return
+    worker = Worker(setup)
+    at_first = _taken_bytes()
+    _limit_memory(at_first + 2 * setup.memory_bytes)
+    _write(leaving, Answered())  # ready
+    while (request := _read(arriving, Request)) is not None:
+        answered = worker.answer(request)
+        worn = _taken_bytes() > at_first + setup.memory_bytes // 2
+        _write(leaving, msgspec.structs.replace(answered, worn=worn))
+
+
+def _taken_bytes() -> int:
+    """Of memory for data, as the system counts it for its limit; 0 where it does not tell (it is not Linux)."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmData:"))
+
+
+def _limit_memory(most_bytes: int) -> None:
+    """Where the system can do it."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+
+
+class Worker:
+    def __init__(self, setup: Setup) -> None:
+        import duckdb
+
+        from delta_server.storage.events.duckdb.virtual_files import EventFiles
+        from delta_server.storage.events.sql.table_files import Texts
+
+        self._duckdb, self._setup = duckdb, setup
+        self._snapshots = Snapshots(Path(setup.database), Tuning())
+        self._files = EventFiles(self._snapshots.find)
+        self._texts = Texts()
+
+    def answer(self, request: Request) -> Answered:
+        try:
+            return self._run(request)
+        except DeltaError as error:
+            return _told(error)
+        except MemoryError:
+            return Answered(refused=_TOO_LARGE)
+        except Exception as error:
+            return self._refused(error)
+
+    def _run(self, request: Request) -> Answered:
+        with ExitStack() as opened:
+            connection = self._connect()
+            opened.callback(connection.close)
+            opened.enter_context(self._deadline(connection))
+            known = ("events", *self._setup.views)
+            described = describe.wanted(request.text, known)
+            named = check.views(connection, request.text, known) if described is None else frozenset()
+            snapshot = opened.enter_context(self._snapshots.open(request.project))
+            try:
+                if described is not None:
+                    return _told_of(describe.rows(connection, snapshot, described, self._setup.views), request)
+                return _answer(connection, request, self._show(connection, snapshot, named))
+            except self._duckdb.Error as error:
+                snapshot.recheck(error, connection.execute)
+                raise snapshot.failure or error from None
+
+    def _connect(self) -> Any:
+        connection = self._duckdb.connect(
+            config={
+                "threads": self._setup.threads,
+                "memory_limit": f"{self._setup.memory_bytes}B",
+                "temp_directory": "",
+                "python_enable_replacements": False,
+                "enable_external_file_cache": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "allow_community_extensions": False,
+                "allow_persistent_secrets": False,
+            }
+        )
+        connection.register_filesystem(self._files)
+        connection.register_filesystem(self._texts)
+        return connection
+
+    def _show(self, connection: Any, snapshot: Snapshot, named: frozenset[str]) -> int:
+        """Make the views, then lock everything else away. How many rows they hold."""
+        paths: Sequence[str] = ()
+        scanned = 0
+        for name in sorted(named - {"events"}):
+            with self._texts.holding(snapshot, name, self._setup.views[name]) as (path, count):
+                connection.execute(views.load(name, self._setup.views[name], path))
+                scanned += count
+        if "events" in named:
+            view = views.events(snapshot)
+            paths, scanned = view.paths, scanned + view.scanned
+        for setting in _LOCKS:
+            connection.execute(setting.format(paths=list(paths)))
+        if "events" in named:
+            connection.execute(f"CREATE VIEW events AS {view.sql}")
+        return scanned
+
+    @contextmanager
+    def _deadline(self, connection: Any) -> Iterator[None]:
+        """Interrupt at the deadline, and end the process when that is not heard: nobody may be there to do it."""
+        timers = [
+            threading.Timer(self._setup.seconds, connection.interrupt),
+            threading.Timer(self._setup.seconds + 1, os._exit, (LATE,)),
+        ]
+        for timer in timers:
+            timer.daemon = True
+            timer.start()
+        try:
+            yield
+        finally:
+            for timer in timers:
+                timer.cancel()
+
+    def _refused(self, error: Exception) -> Answered:
+        match error:
+            case self._duckdb.InterruptException():
+                return Answered(refused=too_long(self._setup.seconds))
+            case self._duckdb.OutOfMemoryException():
+                return Answered(refused=_TOO_LARGE)
+            case self._duckdb.PermissionException():
+                return Answered(refused="the query uses a table or function that is not available", invalid=True)
+        told = failures.told(error)
+        if isinstance(told, DeltaError):
+            return _told(told)
+        if isinstance(error, self._duckdb.Error):
+            return Answered(refused=f"sql: {failures.first_line(error)}", invalid=True)
+        raise error
+
+
+def _told_of(rows: Sequence[dict[str, str]], request: Request) -> Answered:
+    if request.params:
+        raise Invalid("params: there is no ? in sql that they could take the place of", field="params")
+    columns = tuple(rows[0])
+    written = msgspec.json.encode(rows[: request.limit])
+    return Answered(columns, ("VARCHAR",) * len(columns), written, len(rows) > request.limit)
+
+
+def _told(error: DeltaError) -> Answered:
+    damaged = isinstance(error, DatabaseFailed)
+    return Answered(refused=error.message, invalid=isinstance(error, Invalid), damaged=damaged)
+
+
+_LOCKS = (
+    "SET TimeZone = 'UTC'",
+    "SET allowed_paths = {paths}",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+_TOO_LARGE = (
+    "the query needs more memory than events.query_memory_bytes: ask for fewer rows, a shorter range or fewer groups"
+)
+
+
+def too_long(seconds: float) -> str:
+    return (
+        f"the query ran longer than events.query_seconds ({seconds:g} s): ask for a shorter time range or less detail"
+    )
+
+
+def _answer(connection: Any, request: Request, scanned: int) -> Answered:
+    text, params = check.bare(request.text), list(request.params)
+    described = connection.execute(f"SELECT * FROM ({text}\n) LIMIT 0", params).description
+    columns, types = tuple(part[0] for part in described), [part[1] for part in described]
+    names = [f"c{n}" for n in range(len(columns))]
+    shown = ", ".join(json_values.shown(name, kind) for name, kind in zip(names, types, strict=True))
+    connection.execute(f"SELECT {shown} FROM ({text}\n) AS q({', '.join(names)}) LIMIT {request.limit + 1:d}", params)
+    rows, truncated = _rows(connection, request.limit, columns, [json_values.is_nested(kind) for kind in types])
+    return Answered(columns, tuple(map(str, types)), rows, truncated, scanned)
+
+
+def _rows(connection: Any, limit: int, columns: Sequence[str], own: Sequence[bool]) -> tuple[bytes, bool]:
+    """(a JSON array of up to `limit` objects and not more than an answer's bytes, whether there were more)."""
+    lines: list[bytes] = []
+    size = 0
+    while batch := connection.fetchmany(256):
+        for row in batch:
+            values = [
+                json_values.nested(value) if nested else json_values.plain(value)
+                for value, nested in zip(row, own, strict=True)
+            ]
+            line = msgspec.json.encode(dict(zip(columns, values, strict=True)))
+            size += len(line)
+            if len(lines) == limit or size > MOST_ANSWER_BYTES:
+                return b"[" + b",".join(lines) + b"]", True
+            lines.append(line)
+    return b"[" + b",".join(lines) + b"]", False
+
+
+def _read(stream: BinaryIO, kind: type[Any]) -> Any:
+    """The next frame, None at the end."""
+    head = stream.read(4)
+    if len(head) < 4:
+        return None
+    return msgspec.msgpack.decode(stream.read(int.from_bytes(head)), type=kind)
+
+
+def _write(stream: BinaryIO, frame: Any) -> None:
+    packed = msgspec.msgpack.encode(frame)
+    stream.write(len(packed).to_bytes(4) + packed)
+    stream.flush()

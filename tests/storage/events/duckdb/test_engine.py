@@ -1,0 +1,355 @@
+"""DuckDB over one state of the database: deadlines, cancellation, memory, what it may not reach."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from delta_server.config import MIB, Events
+from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, RateLimited, TooCostly, Unavailable
+from delta_server.core.event import Event
+from delta_server.storage.events.duckdb import engine as engine_module
+from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.duckdb.failures import NoMemory
+from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
+from tests.storage.events.stored import make_project, put_block, put_segment, seal
+from tests.storage.opened import FAST
+
+WAIT_S = 60
+"""Only a deadlock waits this long."""
+
+FOREVER = "SELECT count(*) FROM range(100000000000) WHERE range % 7 = 8"
+EVENTS = [Event(at=i, received_at=i, type="a" if i % 2 else "b", seq=i + 1) for i in range(100)]
+
+
+def lines_of(reading: Reading, *, blocks: list[Any] | None = None) -> str:
+    path = reading.snapshot.hot_path(reading.snapshot.blocks() if blocks is None else blocks)
+    return f"read_ndjson('{path}', columns = {{t: 'BIGINT', e: 'VARCHAR'}})"
+
+
+def sealed(reading: Reading) -> str:
+    paths = ", ".join(f"'{reading.snapshot.segment_path(segment.id)}'" for segment in reading.snapshot.segments())
+    return f"read_parquet([{paths}])"
+
+
+async def test_waiting_blocks_are_one_file_of_lines(engine: Engine, db: SqliteDatabase, project: int):
+    for start in range(0, 100, 10):
+        await db.write(put_block, project, EVENTS[start : start + 10])
+
+    def work(reading: Reading) -> Any:
+        return reading.rows(f"SELECT e, count(*), sum(t) AS total FROM {lines_of(reading)} GROUP BY 1 ORDER BY 1")
+
+    assert await engine.run(project, work) == (
+        ("e", "count_star()", "total"),
+        [("a", 50, sum(range(1, 100, 2))), ("b", 50, sum(range(0, 100, 2)))],
+    )
+
+
+async def test_a_new_file_is_given_back_and_read_as_a_segment(engine: Engine, db: SqliteDatabase, project: int):
+    await db.write(put_block, project, EVENTS)
+    await seal(db, engine, project)
+    sql = "SELECT count(*), min(time_ms), max(seq) FROM {}"
+    _, rows = await engine.run(project, lambda reading: reading.rows(sql.format(sealed(reading))))
+    assert rows == [(100, 0, 100)]
+    assert await engine.run(project, lambda reading: reading.snapshot.blocks()) == []
+
+
+async def test_a_query_sees_one_state_whatever_is_written_meanwhile(engine: Engine, db: SqliteDatabase, project: int):
+    await db.write(put_block, project, EVENTS)
+    loop = asyncio.get_running_loop()
+
+    def work(reading: Reading) -> list[Any]:
+        begun = reading.rows(f"SELECT count(*) FROM {lines_of(reading)}")[1]
+        asyncio.run_coroutine_threadsafe(db.write(lambda tx: tx.run("DELETE FROM event_block")), loop).result()
+        return [begun, reading.rows(f"SELECT count(*) FROM {lines_of(reading)}")[1]]
+
+    assert await engine.run(project, work) == [[(100,)], [(100,)]]
+    assert await engine.run(project, lambda reading: reading.snapshot.blocks()) == []
+
+
+async def test_no_path_leads_to_another_projects_files(engine: Engine, db: SqliteDatabase, project: int):
+    other = await db.write(make_project, "other")
+    await db.write(put_block, other, EVENTS)
+    await seal(db, engine, other)
+    [theirs] = await engine.run(other, lambda reading: reading.snapshot.segments())
+
+    def steal(reading: Reading) -> Any:
+        return reading.rows(f"SELECT * FROM read_parquet('{reading.snapshot.segment_path(theirs.id)}')")
+
+    with pytest.raises(Invalid, match="a file that is not there"):
+        await engine.run(project, steal)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('{database}')",
+        "SELECT * FROM glob('/*')",
+        "SELECT * FROM read_parquet('segment://0123456789abcdef0123456789abcdef/1')",
+        "SELECT * FROM read_parquet('hot://../../etc/passwd')",
+        "ATTACH '{database}' AS other",
+        "COPY (SELECT 1) TO '/tmp/x.csv'",
+        "COPY (SELECT 1) TO 'segment://x/1' (USE_TMP_FILE false)",
+        "SET memory_limit = '100GB'",
+        "SET enable_external_access = true",
+        "RESET lock_configuration",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+    ],
+)
+async def test_sql_reaches_nothing_outside(engine: Engine, project: int, tmp_path: Path, sql: str):
+    text = sql.format(database=tmp_path / DATABASE_NAME)
+    with pytest.raises(Exception, match=r".") as caught:
+        await engine.run(project, lambda reading: reading.rows(text))
+    assert "root:" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT regexp_matches('a', '(')", "missing"),
+        ("SELECT CAST('x' AS INTEGER)", "Could not convert string 'x'"),
+        ("SELECT 9223372036854775807::BIGINT + range FROM range(1, 3)", "Overflow"),
+    ],
+)
+async def test_what_cannot_be_computed_is_the_askers_to_mend(engine: Engine, project: int, sql: str, said: str):
+    with pytest.raises(Invalid, match=said):
+        await engine.run(project, lambda reading: reading.rows(sql))
+
+
+async def test_memory_is_left_for_what_duckdb_does_not_count(db: SqliteDatabase, project: int, tmp_path: Path):
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=512 * MIB), FAST)
+    told, let_go = threading.Event(), threading.Event()
+    limit = "SELECT current_setting('memory_limit')"
+
+    def held(reading: Reading) -> Any:
+        told.set()
+        let_go.wait(WAIT_S)
+        return reading.rows(limit)[1]
+
+    first = asyncio.create_task(engine.run(project, held))
+    await asyncio.to_thread(told.wait, WAIT_S)
+    _, other = await engine.run(project + 1, lambda reading: reading.rows(limit))
+    let_go.set()
+    assert (await first, other) == ([("336.0 MiB",)], [("112.0 MiB",)])
+    await engine.close()
+
+
+@pytest.mark.parametrize("lets_go", [True, False])
+async def test_what_may_let_go_ends_when_it_is_asked_to(
+    db: SqliteDatabase, project: int, tmp_path: Path, lets_go: bool
+) -> None:
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1), FAST)
+    told, asked = threading.Event(), threading.Event()
+
+    def hold(reading: Reading) -> Any:
+        told.set()
+        asked.wait(WAIT_S)
+        return reading.rows("SELECT 1")[1]
+
+    holding = asyncio.create_task(engine.tend(project, hold, lets_go=lets_go))
+    await asyncio.to_thread(told.wait, WAIT_S)
+    engine.let_go(0.0)
+    asked.set()
+    if lets_go:
+        with pytest.raises(Unavailable, match="so much was written"):
+            await holding
+    else:
+        assert await holding == [(1,)]
+    await engine.close()
+
+
+async def test_a_query_past_the_memory_limit_is_told_so(db: SqliteDatabase, project: int, tmp_path: Path):
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=32 * MIB), FAST)
+    sql = "SELECT list(range || 'some more text to fill the memory') FROM range(3000000)"
+    with pytest.raises(TooCostly, match=r"needs more than events\.query_memory_bytes"):
+        await engine.run(project, lambda reading: reading.rows(sql))
+    assert (await engine.run(project, lambda reading: reading.rows("SELECT 1")))[1] == [(1,)]
+    await engine.close()
+
+
+@pytest.fixture
+async def filled(
+    db: SqliteDatabase, project: int, tmp_path: Path
+) -> AsyncIterator[tuple[Engine, asyncio.Task[Any], threading.Event]]:
+    """An engine whose memory is held by a query of `project`, until the event is set."""
+    engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=128 * MIB), FAST)
+    full, let_go = threading.Event(), threading.Event()
+
+    def fill(reading: Reading) -> Any:
+        reading.run(f"CREATE TEMP TABLE held AS SELECT {MUCH} AS texts FROM range(500000)")
+        full.set()
+        let_go.wait(WAIT_S)
+        return reading.rows("SELECT len(texts) FROM held")[1]
+
+    holding = asyncio.create_task(engine.run(project, fill))
+    await asyncio.to_thread(full.wait, WAIT_S)
+    yield engine, holding, let_go
+    let_go.set()
+    await holding
+    await engine.close()
+
+
+MUCH = "list(range || 'some more text to fill the memory')"
+
+
+@pytest.mark.parametrize("of", [0, 1], ids=["its own project's", "another's"])
+async def test_a_query_that_needs_more_waits_for_the_others_to_end(
+    filled: tuple[Engine, asyncio.Task[Any], threading.Event], project: int, of: int
+) -> None:
+    engine, holding, let_go = filled
+    tries = 0
+
+    def need(reading: Reading) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            asyncio.run_coroutine_threadsafe(_set(let_go), loop)
+            if not of:  # what DuckDB keeps of a table it can put on disk
+                raise NoMemory("there is no memory left")
+        return reading.rows(f"SELECT len({MUCH}) FROM range(500000)")[1]
+
+    loop = asyncio.get_running_loop()
+    assert await engine.run(project + of, need) == [(500_000,)]
+    assert (tries, holding.done()) == (2, True)
+
+
+async def _set(event: threading.Event) -> None:
+    event.set()
+
+
+async def test_what_needs_more_than_there_is_is_told_so_though_it_was_not_alone(
+    filled: tuple[Engine, asyncio.Task[Any], threading.Event], project: int
+) -> None:
+    engine, _, let_go = filled
+    let_go.set()
+    with pytest.raises(TooCostly, match="query_memory_bytes"):
+        await engine.run(project + 1, lambda reading: reading.rows(f"SELECT len({MUCH}) FROM range(9000000)"))
+
+
+async def impatient(tmp_path: Path) -> Engine:
+    return Engine(tmp_path / DATABASE_NAME, Events(query_seconds=1, query_threads=1), FAST)
+
+
+async def test_a_query_past_its_deadline_is_ended(db: SqliteDatabase, project: int, tmp_path: Path):
+    engine = await impatient(tmp_path)
+    with pytest.raises(TooCostly, match=r"events\.query_seconds \(1 s\)"):
+        await engine.run(project, lambda reading: reading.rows(FOREVER))
+    await engine.close()  # waits for the threads: would hang if the query went on
+
+
+async def test_waiting_for_a_thread_counts(db: SqliteDatabase, project: int, tmp_path: Path):
+    engine = await impatient(tmp_path)
+    released = threading.Event()
+    asked = [engine.run(project, lambda _: released.wait()) for _ in range(engine_module.QUERIES + 1)]
+    failures = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(failure) for failure in failures] == [TooCostly] * (engine_module.QUERIES - 1) + [Unavailable] * 2
+    released.set()
+    await engine.close()
+
+
+async def test_a_cancelled_query_is_ended(engine: Engine, project: int):
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+    ended: asyncio.Future[Exception] = loop.create_future()
+
+    def work(reading: Reading) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        try:
+            reading.rows(FOREVER)
+        except Exception as error:
+            loop.call_soon_threadsafe(ended.set_result, error)
+            raise
+
+    asking = asyncio.create_task(engine.run(project, work))
+    await begun.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert "Interrupted" in str(await ended) or isinstance(await ended, DeltaError)
+
+
+async def test_closing_ends_what_runs_and_refuses_what_comes(engine: Engine, project: int, tmp_path: Path):
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def work(reading: Reading) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        reading.rows(FOREVER)
+
+    asking = asyncio.create_task(engine.run(project, work))
+    await begun.wait()
+    assert (tmp_path / "query-spill").stat().st_mode & 0o777 == 0o700
+    await engine.close()
+    with pytest.raises(Unavailable, match="shutting down"):
+        await asking
+    with pytest.raises(Unavailable, match="shutting down"):
+        await engine.run(project, lambda reading: reading.rows("SELECT 1"))
+    await engine.close()
+    assert not (tmp_path / "query-spill").exists()
+
+
+def numbers(reading: Reading) -> Iterator[list[Any]]:
+    yield from reading.batches("SELECT range FROM range(1000000000)", rows=1000)
+
+
+async def test_a_stream_gives_batches_as_they_are_asked_for(engine: Engine, project: int):
+    stream = engine.stream(project, numbers)
+    seen = [len(await anext(stream)) for _ in range(5)]
+    await stream.aclose()
+    assert seen == [1000] * 5
+    # its connection is given back: as many may be opened again, one after the other
+    for _ in range(engine_module.STREAMS + 1):
+        again = engine.stream(project, numbers)
+        await anext(again)
+        await again.aclose()
+
+
+async def test_too_many_streams_are_refused(engine: Engine, project: int):
+    """One project may have half of those that may be open."""
+    half = engine_module.STREAMS // 2
+    streams = [engine.stream(of, numbers) for of in [project, project + 1] for _ in range(half)]
+    for stream in streams[:half]:
+        await anext(stream)
+    with pytest.raises(RateLimited, match="of this project are running"):
+        await anext(engine.stream(project, numbers))
+    for stream in streams[half:]:
+        await anext(stream)
+    with pytest.raises(Unavailable, match="exports are running"):
+        await anext(engine.stream(project + 2, numbers))
+    for stream in streams:
+        await stream.aclose()
+
+
+async def test_a_stream_that_nobody_reads_is_ended(db: SqliteDatabase, project: int, tmp_path: Path):
+    engine = await impatient(tmp_path)
+    stream = engine.stream(project, numbers)
+    await anext(stream)
+    loop = asyncio.get_running_loop()
+    passed: asyncio.Future[None] = loop.create_future()
+    loop.call_later(1.01, passed.set_result, None)
+    await passed
+    with pytest.raises(TooCostly, match="nothing was read for 1 s"):
+        await anext(stream)
+    await engine.close()
+
+
+async def test_a_damaged_segment_is_told_as_one(engine: Engine, db: SqliteDatabase, project: int):
+    await db.write(put_segment, project, b"no Parquet at all", 1, 0, 1)
+    with pytest.raises(
+        DatabaseFailed, match=r"the segment 1 of events is damaged: it cannot be decoded \(from 1970-01"
+    ):
+        await engine.run(project, lambda reading: reading.rows(f"SELECT * FROM {sealed(reading)}"))
+
+
+async def test_a_damaged_block_is_told_with_its_times(engine: Engine, db: SqliteDatabase, project: int):
+    for start in (0, 50):
+        await db.write(put_block, project, EVENTS[start : start + 50])
+    await db.write(lambda tx: tx.run("UPDATE event_block SET events = zeroblob(20) WHERE id = 2"))
+    with pytest.raises(DatabaseFailed, match=r"waiting block 2 .* \(from 1970-01-01T00:00:00.050Z to .*\.099Z\)"):
+        await engine.run(project, lambda reading: reading.rows(f"SELECT count(*) FROM {lines_of(reading)}"))
+    first = await engine.run(project, lambda reading: [reading.snapshot.blocks()[0].events_count])
+    assert first == [50]

@@ -1,0 +1,94 @@
+"""Links beside events: what is kept in memory of many of them is always of the query's own state."""
+
+from pathlib import Path
+
+import pytest
+
+from delta_server.core.event import Event
+from delta_server.core.plan import Aggregate, Condition, Field, Metric
+from delta_server.core.profile_change import Alias
+from delta_server.features.profiles import store
+from delta_server.storage.events.query import person_joins
+from delta_server.storage.events.query.read_view import ALWAYS
+from tests.storage.events.model_log import Running
+from tests.storage.events.people import People
+from tests.storage.events.stored import make_project
+from tests.storage.events.test_model import _told as told
+from tests.storage.opened import START_MS, FakeClock
+
+USER = Field("userId", "user_id", "text")
+USERS = Aggregate(ALWAYS, (Metric("n", "count"),), (USER,))
+
+
+@pytest.mark.parametrize(("recent", "share"), [(5000, 50), (0, 1 << 40), (2, 50), (2, 1)])
+async def test_links_in_memory_and_in_the_database_are_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recent: int, share: int
+) -> None:
+    monkeypatch.setattr(person_joins, "RECENT", recent)
+    monkeypatch.setattr(person_joins, "RECENT_SHARE", share)
+    monkeypatch.setattr(person_joins, "_AT_ONCE", 2)
+    running, people = Running(tmp_path, FakeClock()), People()
+    log = await running.open()
+    mine, other = await running.db.write(lambda tx: (make_project(tx, "mine"), make_project(tx, "other")))
+    events = [
+        Event(
+            at=START_MS,
+            received_at=START_MS,
+            type="x",
+            user_id=f"u{n % 4}" if n % 3 else None,
+            anonymous_id=f"a{n % 5}",
+        )
+        for n in range(30)
+    ]
+    for project in (mine, other):
+        await log.append(project, list(events))
+
+    async def check() -> None:
+        counts: dict[str | None, int] = {}
+        for event in events:
+            person = people.whose(event)
+            counts[person] = counts.get(person, 0) + 1
+        assert dict((await log.query(mine, USERS)).rows) == counts
+        where = Condition("is", USER, ("u1",))
+        [(count,)] = (await log.query(mine, Aggregate(ALWAYS, (Metric("n", "count"),), where=where))).rows
+        assert count == counts.get(people.user("u1"), 0)
+        assert len((await log.query(other, USERS)).rows) == 4 + 5
+
+    await check()
+    calls = [
+        *(Alias(f"a{n}", f"u{n % 4}", 9, anonymous=True) for n in range(4)),
+        Alias("a3", "u0", 8, anonymous=True),
+        Alias("u0", "u1", 1),
+        Alias("u1", "u2", 2),
+        Alias("a4", "u0", 3, anonymous=True),
+        Alias("u2", "v", 4),
+    ]
+    for call in calls:
+        await running.db.write(told, mine, call)
+        people.told(call)
+        await check()
+    await running.db.write(store.delete_links, mine, "v")
+    people.links = {node: link for node, link in people.links.items() if people.user(link[0]) != "v"}
+    await check()
+    await running.db.write(told, mine, Alias("a0", "u3", 9, anonymous=True))
+    people.told(Alias("a0", "u3", 9, anonymous=True))
+    await check()
+    await running.close()
+
+
+def test_bases_of_another_state_are_not_taken() -> None:
+    bases = person_joins.Bases()
+    bases.put(1, person_joins.Base(5, 1, b"x"))
+    states = {(5, 0): True, (9, 5): True, (4, 0): False, (9, 6): False}
+    assert {each: bases.find(1, person_joins.State(*each)) is not None for each in states} == states
+    assert bases.find(2, person_joins.State(9, 0)) is None
+
+
+def test_bases_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_joins, "BASES_BYTES", 2)
+    bases, now = person_joins.Bases(), person_joins.State(1, 0)
+    for project in (1, 2):
+        bases.put(project, person_joins.Base(1, 1, b"x"))
+    assert bases.find(1, now)
+    bases.put(3, person_joins.Base(1, 1, b"x"))
+    assert [bases.find(project, now) is not None for project in (1, 2, 3)] == [True, False, True]
