@@ -12,8 +12,8 @@ import structlog
 from litestar import Litestar
 
 from delta_server.config import Config
-from delta_server.core import intervals
 from delta_server.core.errors import DeltaError, Unavailable
+from delta_server.core.query import time_buckets
 from delta_server.features.accounts import feature as accounts
 from delta_server.features.analytics import feature as analytics
 from delta_server.features.backups import feature as backups
@@ -165,7 +165,7 @@ def build(
     async def running(app: Litestar) -> AsyncIterator[None]:
         async with open_services(config, clock, tuning=tuning, features=features) as services:
             app.state.services = services
-            await asyncio.to_thread(intervals.zones)  # on the loop, the first question would hold everybody up
+            await asyncio.to_thread(time_buckets.zones)  # on the loop, the first question would hold everybody up
             async with _background(services, features) as supervisor:
                 app.state.vitals = vitals = _vitals(services, supervisor, edge, features)
                 metrics.watch(vitals.readings)

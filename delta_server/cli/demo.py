@@ -15,7 +15,7 @@ from delta_server.cli import importing, plot, serve
 from delta_server.cli.options import with_file
 from delta_server.config import Config, Loaded
 from delta_server.core import secrets, times
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.accounts import service as accounts
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import service as deltas

@@ -21,7 +21,7 @@ from delta_server.cli.options import with_database
 from delta_server.config import Config
 from delta_server.core import times
 from delta_server.core.errors import DatabaseFailed, DeltaError
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import exporting
 from delta_server.features.snapshots.exporting import Exported

@@ -12,9 +12,10 @@ import msgspec
 import zstandard
 from msgspec import UNSET, UnsetType
 
-from delta_server.core import file_times, json_text, times
-from delta_server.core.damaged import BYTE_ORDER_MARK
+from delta_server.core import file_times, times
 from delta_server.core.errors import Invalid
+from delta_server.core.json import json_text
+from delta_server.core.json.salvage import BYTE_ORDER_MARK
 from delta_server.features.snapshots.importing import SOURCE, Version
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"

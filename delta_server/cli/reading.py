@@ -16,9 +16,9 @@ from delta_server.cli import endpoint as endpoints
 from delta_server.cli.options import with_database
 from delta_server.config import Config
 from delta_server.core import ids, times
-from delta_server.core.changes import Change
+from delta_server.core.diff.change_list import Change
 from delta_server.core.errors import DeltaError
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas.schemas import Comparison, Delta
 from delta_server.features.endpoints.service import EndpointRef

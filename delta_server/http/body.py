@@ -13,8 +13,8 @@ import msgspec
 from litestar import Request
 from litestar.datastructures import URL, State
 
-from delta_server.core import json_text
 from delta_server.core.errors import Invalid, NotAcceptable, TooLarge
+from delta_server.core.json import json_text
 from delta_server.http import aliases
 from delta_server.http.auth import Caller
 from delta_server.http.validation import invalid

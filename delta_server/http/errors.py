@@ -14,8 +14,9 @@ from litestar.exceptions import (
     ValidationException,
 )
 
-from delta_server.core import otlp_protobuf, times
+from delta_server.core import times
 from delta_server.core.errors import BadRequest, DatabaseFailed, DeltaError, FieldError, Invalid, TooLarge
+from delta_server.core.events import otlp_protobuf
 from delta_server.http.validation import human, invalid
 
 log = structlog.get_logger("delta.http")

@@ -12,9 +12,9 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
-from delta_server.core import fields, filters, intervals, queries
 from delta_server.core.errors import Invalid
-from delta_server.core.plan import Filter, Operation, Span
+from delta_server.core.query import aggregates, fields, filters, time_buckets
+from delta_server.core.query.plan import Filter, Operation, Span
 from delta_server.core.times import EARLIEST_MS, LATEST_MS
 from delta_server.http.gate import PREFIXES
 
@@ -45,7 +45,7 @@ class EventFilters(msgspec.Struct, frozen=True):
         return self._between(self.start, self.end, now_ms)
 
     def _between(self, start: str | None, end: str | None, now_ms: int) -> Span:
-        return queries.between(start, end, self.zone, now_ms=now_ms, places=("startTime", "endTime"))
+        return aggregates.between(start, end, self.zone, now_ms=now_ms, places=("startTime", "endTime"))
 
 
 _Texts: TypeAlias = list[str] | None
@@ -94,8 +94,8 @@ def event_filters(
     parts += _by_data(request.query_params.multi_items(), now_ms)
     words = None if q is None else filters.text(q, at="q")
     where = filters.every([*parts, words])
-    intervals.weekday(week_start)
-    return EventFilters(start_time, end_time, intervals.zone(timezone), timezone, week_start, where)
+    time_buckets.weekday(week_start)
+    return EventFilters(start_time, end_time, time_buckets.zone(timezone), timezone, week_start, where)
 
 
 def _least_priority(text: str) -> str | float:

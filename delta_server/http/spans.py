@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from litestar.params import QueryParameter
 
 from delta_server.core.errors import Invalid
-from delta_server.core.span import Position, Span
+from delta_server.core.history.timeline_span import Position, Span
 from delta_server.core.times import EARLIEST_MS, LATEST_MS, parse_moment
 from delta_server.http.pagination import decode_cursor, encode_cursor
 

@@ -5,9 +5,9 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
-from delta_server.core.event import Event
-from delta_server.core.persons import Ids
-from delta_server.core.plan import Aggregate, Listing, Plan
+from delta_server.core.events.event import Event
+from delta_server.core.events.persons import Ids
+from delta_server.core.query.plan import Aggregate, Listing, Plan
 from delta_server.storage.database import Tx
 
 Beside: TypeAlias = Callable[[Tx, frozenset[int]], None]

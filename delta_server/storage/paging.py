@@ -6,7 +6,7 @@ A row begins with its position, (time in ms, id): that is where the next page go
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.storage.database import Row, Tx
 
 _GROWTH = 4

@@ -20,7 +20,7 @@ import msgspec
 
 from delta_server import app
 from delta_server.config import Config, Events, Storage
-from delta_server.core.event import Event
+from delta_server.core.events.event import Event
 from delta_server.core.times import DAY_MS
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects

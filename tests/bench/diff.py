@@ -15,9 +15,9 @@ from statistics import median
 import jsonpatch
 import msgspec
 
-from delta_server.core.changes import encoded
-from delta_server.core.diff import diff
-from delta_server.core.patches import json_patch, merge_patch
+from delta_server.core.diff.change_list import encoded
+from delta_server.core.diff.compare import diff
+from delta_server.core.diff.json_patch import json_patch, merge_patch
 from delta_server.features.deltas.summaries import summary_of
 from tests import histories
 from tests.bench.table import Row, Skip, bench

@@ -24,8 +24,8 @@ MOST_SECONDS, MOST_MB, PEER_SECONDS = 3, 200, 60
 
 OURS = """
 import struct, sys, time
-from delta_server.core.diff import diff
-from delta_server.core.patches import json_patch
+from delta_server.core.diff.compare import diff
+from delta_server.core.diff.json_patch import json_patch
 
 def peak():
     with open("/proc/self/status") as status:

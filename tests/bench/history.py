@@ -11,8 +11,9 @@ import msgspec
 
 from delta_server import app
 from delta_server.config import Config, Storage
-from delta_server.core import pointer, slices, times
-from delta_server.core.span import Span
+from delta_server.core import times
+from delta_server.core.history.timeline_span import Span
+from delta_server.core.json import pointer, slices
 from delta_server.features.accounts import service as accounts
 from delta_server.features.contents import tasks
 from delta_server.features.deltas import service as deltas

@@ -12,8 +12,8 @@ import msgspec
 
 from delta_server import app
 from delta_server.config import Config, Storage
-from delta_server.core.postings import MOST_OPEN, sealed
-from delta_server.core.span import Span
+from delta_server.core.history.change_times import MOST_OPEN, sealed
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints

@@ -20,7 +20,7 @@ import msgspec
 from delta_server import app
 from delta_server.config import Config, Storage
 from delta_server.core import times
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service
 from delta_server.features.snapshots.importing import Version

@@ -11,8 +11,8 @@ from typing import Any
 
 from delta_server import app
 from delta_server.config import Config, Storage
-from delta_server.core.event import Event
-from delta_server.core.profile_change import Alias, Told
+from delta_server.core.events.event import Event
+from delta_server.core.events.profile_update import Alias, Told
 from delta_server.core.times import DAY_MS
 from delta_server.features.profiles import service as profiles
 from tests.bench import analytics, event_data

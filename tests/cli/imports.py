@@ -11,7 +11,7 @@ from delta_server import app as delta_app
 from delta_server.cli.main import cli
 from delta_server.config import Config, Storage
 from delta_server.core import times
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from delta_server.cli import export as exporting
 from delta_server.cli import histories
 from delta_server.cli.main import cli
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots.importing import import_versions

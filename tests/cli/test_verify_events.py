@@ -17,7 +17,7 @@ from delta_server.cli.main import cli
 from delta_server.config import Config, Storage
 from delta_server.core import times
 from delta_server.core.errors import Unavailable
-from delta_server.core.event import Event
+from delta_server.core.events.event import Event
 from delta_server.services import Services
 from delta_server.storage.database import Database
 from delta_server.storage.events import verify as verify_module

@@ -18,7 +18,7 @@ import msgspec
 
 from delta_server import app as delta_app
 from delta_server.config import Config, Storage
-from delta_server.core.plan import Listing, Span
+from delta_server.core.query.plan import Listing, Span
 from tests.server_process import Server, run, serving
 
 ROUNDS = 8

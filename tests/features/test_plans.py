@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from delta_server.app import Application
-from delta_server.core import codec
+from delta_server.core.packs import codec
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots import store as snapshots

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from delta_server.app import Application
-from delta_server.core import intervals
+from delta_server.core.query import time_buckets
 from delta_server.http.body import MAX_TYPED_BYTES
 from tests.conftest import Keys, bearer
 from tests.event_loop import MOST_MS, Guard, of_the_server
@@ -91,7 +91,7 @@ async def test_clock_changes_of_two_centuries(
 ) -> None:
     """Of zones that nobody has asked for yet."""
     for zone in ("Europe/Paris", "America/New_York", "Africa/Casablanca"):
-        intervals._changes.cache_clear()
+        time_buckets._changes.cache_clear()
         asked = {**asked, "timezone": zone}
         if method == "GET":
             asked |= dict(zip(("startTime", "endTime"), ALL_TIME, strict=True))

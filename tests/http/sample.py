@@ -10,8 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from delta_server.core import json_text
 from delta_server.core.errors import Unavailable
+from delta_server.core.json import json_text
 from delta_server.http import body, conditional, idempotency, pagination
 from delta_server.http.auth import Caller
 from delta_server.http.feature import Feature

@@ -9,10 +9,11 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
-from delta_server.core import bounds, fields, intervals, queries, shown_event
-from delta_server.core.plan import Listing
-from delta_server.core.queries import Asked, Fill, Query
-from delta_server.core.shown_event import ShownEvent
+from delta_server.core.events import event_json
+from delta_server.core.events.event_json import ShownEvent
+from delta_server.core.query import aggregates, comparison, fields, time_buckets
+from delta_server.core.query.aggregates import Asked, Fill, Query
+from delta_server.core.query.plan import Listing
 from delta_server.features.analytics import schemas, service
 from delta_server.features.analytics.schemas import Meta, Result, Table
 from delta_server.features.analytics.service import Found, Place
@@ -33,9 +34,9 @@ Metrics: TypeAlias = Annotated[list[str] | None, QueryParameter(name="metrics", 
 GroupBy: TypeAlias = Annotated[
     list[str] | None, QueryParameter(name="groupBy", description="eventType, data.plan ...; several with commas")
 ]
-Rows: TypeAlias = Annotated[int, QueryParameter(ge=1, le=queries.MAX_ROWS, description="How many rows at most")]
+Rows: TypeAlias = Annotated[int, QueryParameter(ge=1, le=aggregates.MAX_ROWS, description="How many rows at most")]
 RowsOfPage: TypeAlias = Annotated[
-    int | None, QueryParameter(name="pageSize", ge=1, le=queries.MAX_ROWS, description="The same as limit")
+    int | None, QueryParameter(name="pageSize", ge=1, le=aggregates.MAX_ROWS, description="The same as limit")
 ]
 Filled: TypeAlias = Annotated[
     Fill | None, QueryParameter(description="Buckets of time without events come too: with 0, or with null")
@@ -62,7 +63,7 @@ async def ask(
     1,000 rows come unless `limit` says otherwise; go on with `cursor` and the same question."""
     started = time.perf_counter()
     here = service.place(services, data.cursor)
-    query = await services.cpu(queries.parse, data, now_ms=here.now_ms, skip=here.skip)
+    query = await services.cpu(aggregates.parse, data, now_ms=here.now_ms, skip=here.skip)
     service.check_place(query, here)
     tag = await service.tag(services, project, query)
     found = await while_connected(request, service.answer(services, project, query, tag))
@@ -85,7 +86,7 @@ async def aggregate(
     group_by: GroupBy = None,
     fill: Filled = None,
     compare: Compare = None,
-    limit: Rows = queries.DEFAULT_ROWS,
+    limit: Rows = aggregates.DEFAULT_ROWS,
     cursor: CursorText = None,
     page: PageNumber = None,
     page_size: RowsOfPage = None,
@@ -131,7 +132,7 @@ async def analyse(
     ] = None,
     fill: Filled = None,
     compare: Compare = None,
-    limit: Rows = queries.DEFAULT_ROWS,
+    limit: Rows = aggregates.DEFAULT_ROWS,
     cursor: CursorText = None,
     page: PageNumber = None,
     page_size: RowsOfPage = None,
@@ -141,7 +142,7 @@ async def analyse(
     asked = Asked(
         metrics=names(computed or ["count"]),
         group_by=[*([] if interval is None else [f"time:{interval}"]), *names(group_by or ())],
-        having=[bounds.parse(text, at=f"having[{n}]") for n, text in enumerate(names(having or ()))],
+        having=[comparison.parse(text, at=f"having[{n}]") for n, text in enumerate(names(having or ()))],
         order_by=[_order(text) for text in names(order_by or ())],
         fill=fill,
         compare=compare,
@@ -188,7 +189,7 @@ async def list_events(
     found = pagination.page(
         rows,
         limit=size,
-        item=lambda row: shown_event.shown(dict(zip(columns, row, strict=True))),
+        item=lambda row: event_json.shown(dict(zip(columns, row, strict=True))),
         cursor=lambda row: pagination.encode_cursor(name, row[at], row[seq]),
     )
     return pagination.respond(request, found)
@@ -209,9 +210,9 @@ async def _table(
     here = service.place(services, asked.cursor, skip=skip)
     within = filters.week(here.now_ms)
     if interval is not None:
-        await services.cpu(intervals.parse, interval, filters.zone, within, at="interval")
+        await services.cpu(time_buckets.parse, interval, filters.zone, within, at="interval")
     query = await services.cpu(
-        queries.parse, asked, now_ms=here.now_ms, skip=here.skip, where=filters.where, within=within
+        aggregates.parse, asked, now_ms=here.now_ms, skip=here.skip, where=filters.where, within=within
     )
     service.check_place(query, here)
     tag = await service.tag(services, project, query)

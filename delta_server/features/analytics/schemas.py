@@ -2,7 +2,7 @@
 
 import msgspec
 
-from delta_server.core.queries import Asked
+from delta_server.core.query.aggregates import Asked
 
 
 class Meta(msgspec.Struct, frozen=True):

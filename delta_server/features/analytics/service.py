@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import xxhash
 
-from delta_server.core import intervals, shaping
 from delta_server.core.errors import BadRequest, Invalid
-from delta_server.core.plan import Aggregate, Listing
-from delta_server.core.queries import MAX_ROWS, Query
+from delta_server.core.query import result_rows, time_buckets
+from delta_server.core.query.aggregates import MAX_ROWS, Query
+from delta_server.core.query.plan import Aggregate, Listing
 from delta_server.http import pagination
 from delta_server.services import Services
 from delta_server.storage.eventlog import Answer
@@ -111,7 +111,7 @@ def _shape(query: Query, answers: Sequence[Answer]) -> Found:
         _refuse_many(first, "fill")
     for other in before:
         _refuse_many(other, "compare")
-    rows, has_more = shaping.written(query, first.rows, before[0].rows if before else None)
+    rows, has_more = result_rows.written(query, first.rows, before[0].rows if before else None)
     estimated = {name for one in answers for name in one.approximate}
     sources = {one.source for one in answers}
     complete_from, complete_to = (_borders(query, [one.whole[end] for one in answers]) for end in (0, 1))
@@ -134,7 +134,7 @@ def _shape(query: Query, answers: Sequence[Answer]) -> Found:
 def _borders(query: Query, found: Sequence[int | None]) -> dict[str, str]:
     """A time of each answer, None where there is none, by the names of its metrics."""
     return {
-        f"{prefix}{metric.name}": intervals.text(query.zone, at)
+        f"{prefix}{metric.name}": time_buckets.text(query.zone, at)
         for prefix, at in zip(("", "previous."), found, strict=False)
         if at is not None
         for metric in query.plan.metrics

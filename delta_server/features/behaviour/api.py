@@ -8,8 +8,8 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from delta_server.core import behaviour
-from delta_server.core.behaviour import FunnelAsked, PathsAsked, RetentionAsked
+from delta_server.core.query import funnels
+from delta_server.core.query.funnels import FunnelAsked, PathsAsked, RetentionAsked
 from delta_server.features.behaviour import schemas, service
 from delta_server.features.behaviour.schemas import FunnelResult, Meta, PathsResult, RetentionResult
 from delta_server.features.behaviour.service import Found
@@ -36,7 +36,7 @@ async def get_funnel(
     """How many persons did 2 to 8 steps in this order within `window` of the first; `groupBy` tells them apart by a
     field of their first step. A person counts once, by the attempt that got furthest."""
     started = time.perf_counter()
-    question = behaviour.funnel(data, now_ms=services.clock.now_ms())
+    question = funnels.funnel(data, now_ms=services.clock.now_ms())
     found = await while_connected(request, service.funnel(services, project, question))
     return FunnelResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
 
@@ -58,7 +58,7 @@ async def get_retention(
     counted in each of the `periods` after it in which they did `again`. Left out, `start` and `again` are any event.
     With `firstEver`, who did `start` before the range already is left out."""
     started = time.perf_counter()
-    question = await services.cpu(behaviour.retention, data, now_ms=services.clock.now_ms())
+    question = await services.cpu(funnels.retention, data, now_ms=services.clock.now_ms())
     found = await while_connected(request, service.retention(services, project, question))
     return RetentionResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
 
@@ -79,7 +79,7 @@ async def get_paths(
     """The values of `by` in the events that follow each `start` (or come before it), `depth` steps on, as long as no
     two are further apart than `gap`. Without `start`: from the first event after such a gap. `limit` moves a step."""
     started = time.perf_counter()
-    question = behaviour.paths(data, now_ms=services.clock.now_ms())
+    question = funnels.paths(data, now_ms=services.clock.now_ms())
     found = await while_connected(request, service.paths(services, project, question))
     return PathsResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
 

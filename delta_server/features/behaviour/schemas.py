@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core.behaviour import FunnelAsked, PathsAsked, RetentionAsked
+from delta_server.core.query.funnels import FunnelAsked, PathsAsked, RetentionAsked
 
 
 class Meta(msgspec.Struct, frozen=True):

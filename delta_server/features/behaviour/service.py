@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import xxhash
 
-from delta_server.core import behaviour, intervals
-from delta_server.core.behaviour import FunnelAsked, PathsAsked, Question, RetentionAsked
-from delta_server.core.plan import Funnel, Paths, Retention
+from delta_server.core.query import funnels, time_buckets
+from delta_server.core.query.funnels import FunnelAsked, PathsAsked, Question, RetentionAsked
+from delta_server.core.query.plan import Funnel, Paths, Retention
 from delta_server.services import Services
 from delta_server.storage.eventlog import Answer
 
@@ -31,17 +31,17 @@ _COUNTED: dict[type, tuple[str, ...]] = {Funnel: ("users",), Retention: ("users"
 
 async def funnel(svc: Services, project: int, question: Question[Funnel, FunnelAsked]) -> Found:
     """Raises Invalid for what cannot be answered, TooCostly past the deadline or the memory limit."""
-    return await _answer(svc, project, question, lambda answer: behaviour.funnel_rows(question, answer.rows))
+    return await _answer(svc, project, question, lambda answer: funnels.funnel_rows(question, answer.rows))
 
 
 async def retention(svc: Services, project: int, question: Question[Retention, RetentionAsked]) -> Found:
     """Raises as `funnel`."""
-    return await _answer(svc, project, question, lambda answer: behaviour.retention_rows(question, answer.rows))
+    return await _answer(svc, project, question, lambda answer: funnels.retention_rows(question, answer.rows))
 
 
 async def paths(svc: Services, project: int, question: Question[Paths, PathsAsked]) -> Found:
     """Raises as `funnel`."""
-    return await _answer(svc, project, question, lambda answer: behaviour.paths_rows(question, answer.rows))
+    return await _answer(svc, project, question, lambda answer: funnels.paths_rows(question, answer.rows))
 
 
 async def _answer(svc: Services, project: int, question: Question[Any, Any], shape: Callable[[Answer], Rows]) -> Found:
@@ -58,7 +58,7 @@ async def _answer(svc: Services, project: int, question: Question[Any, Any], sha
     answer = await svc.eventlog.query(project, plan)
     rows = await svc.cpu(lambda: msgspec.json.encode(shape(answer)))
     since = answer.whole[0]
-    complete = {} if since is None else dict.fromkeys(_COUNTED[type(plan)], intervals.text(question.zone, since))
+    complete = {} if since is None else dict.fromkeys(_COUNTED[type(plan)], time_buckets.text(question.zone, since))
     found = Found(rows, answer.source, answer.scanned, complete, answer.merging)
     if key is not None:
         svc.cache.put(key, msgspec.msgpack.encode(found))

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from delta_server.config import Packs
-from delta_server.core import chain, codec, pack_frames
-from delta_server.core.chain import STORED, Above, Bounds, Part
 from delta_server.core.errors import Conflict, DatabaseFailed
-from delta_server.core.pack_frames import Packed
+from delta_server.core.packs import codec, layout, pack_frames
+from delta_server.core.packs.layout import STORED, Above, Bounds, Part
+from delta_server.core.packs.pack_frames import Packed
 from delta_server.features.contents import reading, store
 from delta_server.features.contents.reading import Raw
 from delta_server.features.contents.rows import Content, NewPack, Pack
@@ -59,7 +59,7 @@ class Troubles:
 
 class Batch(msgspec.Struct, frozen=True):
     """Encoded contents on their way into the store, in order. `parts` tell what each of `data` holds; `frame_base` and
-    `pack_base` are the stored contents behind `chain.STORED`."""
+    `pack_base` are the stored contents behind `layout.STORED`."""
 
     captured_at: list[int]
     sizes: list[int]
@@ -100,7 +100,7 @@ async def encode_batch(
         frame_depth=depth if previous_body is not None else None,
     )
     packs = svc.config.packs
-    parts = chain.plan_batch(sizes, deep_bounds(packs), least=pack_bounds(packs), above=above)
+    parts = layout.plan_batch(sizes, deep_bounds(packs), least=pack_bounds(packs), above=above)
     data = []
     for part in parts:
         stored = previous_body if part.chain is None else anchor_body
@@ -122,7 +122,7 @@ def batch_is_full(svc: Services, size_bytes: int, contents: int) -> bool:
 
     Another one of their average size would not fit.
     """
-    return chain.is_full(size_bytes + size_bytes // max(1, contents), contents + 1, deep_bounds(svc.config.packs))
+    return layout.is_full(size_bytes + size_bytes // max(1, contents), contents + 1, deep_bounds(svc.config.packs))
 
 
 def add_batch(tx: Tx, endpoint: int, batch: Batch) -> list[int] | None:
@@ -168,7 +168,7 @@ def _stands(tx: Tx, endpoint: int, batch: Batch, part: Part) -> bool:
 
 
 def _is_below(tx: Tx, endpoint: int, base: int | None, pack_chain: int) -> bool:
-    """Whether a pack with this `chain` may be based on a content: see core/chain.py."""
+    """Whether a pack with this `chain` may be based on a content: see core/packs/layout.py."""
     below = None if base is None else store.chain_of(tx, endpoint, base)
     return below is not None and below < pack_chain
 
@@ -195,7 +195,7 @@ async def pack_loose(svc: Services, endpoint: int, *, everything: bool = False) 
     bounds = pack_bounds(svc.config.packs)
     loose = await svc.db.read(store.loose, endpoint, size_limit=bounds.large_bytes)
     made, troubles = 0, Troubles()
-    groups = chain.groups if everything else chain.full_groups
+    groups = layout.groups if everything else layout.full_groups
     while runs := groups([content.size for content in loose], bounds):
         group = loose[: runs[0].stop]
         bodies = await _readable(svc, endpoint, group, troubles)
@@ -235,13 +235,13 @@ async def _pack_frames(
     ids = [content.id for content in contents]
     sizes = [content.size for content in contents]
     anchor, _ = await svc.db.read(_above, endpoint, contents[0].captured_at, None)
-    pack_chain = chain.next_chain(anchor.chain if anchor else None, anchor.content.size if anchor else 0, bounds)
+    pack_chain = layout.next_chain(anchor.chain if anchor else None, anchor.content.size if anchor else 0, bounds)
     base = anchor.content if anchor and pack_chain else None
     base_body = await reading.read_base(svc, endpoint, base.id) if base else None
     if base_body is None:
         base, pack_chain = None, 0
     packed = await svc.spare_cpu(pack_frames.encode, base_body, bodies, level=svc.config.packs.pack_level)
-    keep = always or chain.is_full(sum(sizes), len(sizes), bounds)
+    keep = always or layout.is_full(sum(sizes), len(sizes), bounds)
     if not keep and len(packed.anchor + packed.data) >= await svc.db.read(store.frame_bytes, endpoint, ids):
         return False
     now_ms = svc.clock.now_ms()
@@ -267,7 +267,7 @@ async def merge_packs(svc: Services, endpoint: int, *, created_before: int) -> i
     Raises Stale, and in the end DatabaseFailed when there are damaged ones among them.
     """
     packs = await svc.db.read(store.packs, endpoint, created_before=created_before)
-    runs = chain.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(svc.config.packs))
+    runs = layout.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(svc.config.packs))
     troubles = Troubles()
     for run in runs:
         merged = packs[run.start : run.stop]

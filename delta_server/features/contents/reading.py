@@ -12,9 +12,9 @@ from typing import ParamSpec, TypeAlias, TypeVar
 import msgspec
 import structlog
 
-from delta_server.core import codec, pack_frames
 from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
-from delta_server.core.pack_frames import Reader
+from delta_server.core.packs import codec, pack_frames
+from delta_server.core.packs.pack_frames import Reader
 from delta_server.features.contents import store
 from delta_server.features.contents.rows import Content, Pack, StoredFrame
 from delta_server.services import Services

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from delta_server.config import Packs
-from delta_server.core import chain, codec
-from delta_server.core.codec import digest
 from delta_server.core.errors import DatabaseFailed, DeltaError, NotFound
+from delta_server.core.packs import codec, layout
+from delta_server.core.packs.codec import digest
 from delta_server.features.contents import reading, store
 from delta_server.features.contents.packing import Batch, add_batch, batch_is_full, encode_batch, pack_bounds
 from delta_server.features.contents.reading import Raw, read, read_run
@@ -101,7 +101,7 @@ async def base_of(svc: Services, endpoint: int, previous: Content, depth: int, s
 
     None when it is to stand alone: the chain of frames is long enough, or `previous` is damaged.
     """
-    if chain.is_keyframe(size, depth, pack_bounds(svc.config.packs)):
+    if layout.is_keyframe(size, depth, pack_bounds(svc.config.packs)):
         return None
     body = await reading.read_base(svc, endpoint, previous.id)
     return None if body is None else Base(previous.id, body, depth)
@@ -109,7 +109,7 @@ async def base_of(svc: Services, endpoint: int, previous: Content, depth: int, s
 
 def encode_frame(base: Base | None, body: bytes, packs: Packs) -> Frame:
     """`body` encoded against `base`, or alone where a chain of frames would become too long."""
-    if base is None or chain.is_keyframe(len(body), base.depth, pack_bounds(packs)):
+    if base is None or layout.is_keyframe(len(body), base.depth, pack_bounds(packs)):
         return Frame(digest(body), len(body), None, True, 1, codec.encode(None, body, level=packs.frame_level))
     data = codec.encode(base.body, body, level=packs.frame_level)
     return Frame(digest(body), len(body), base.content, False, base.depth + 1, data)

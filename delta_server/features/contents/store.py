@@ -5,8 +5,8 @@ from itertools import repeat
 
 import msgspec
 
-from delta_server.core import chain, pack_frames
-from delta_server.core.span import Position
+from delta_server.core.history.timeline_span import Position
+from delta_server.core.packs import layout, pack_frames
 from delta_server.features.contents.rows import LISTED, Content, Frame, NewPack, Pack, StoredFrame, listed
 from delta_server.storage.database import Row, Tx
 
@@ -276,7 +276,7 @@ def insert_pack(tx: Tx, endpoint: int, new: NewPack, members: Sequence[int]) -> 
         len(members),
         sum(new.sizes),
         new.created_at,
-        msgspec.msgpack.encode(chain.to_runs(members)),
+        msgspec.msgpack.encode(layout.to_runs(members)),
         *new.packed,
     )
     places = zip(members, pack_frames.positions(new.sizes), strict=True)
@@ -392,5 +392,5 @@ def _content(row: Row | None) -> Content | None:
 def _pack(row: Row | None) -> Pack | None:
     if row is None:
         return None
-    members = chain.from_runs(msgspec.msgpack.decode(row[-1], type=list[int]))
+    members = layout.from_runs(msgspec.msgpack.decode(row[-1], type=list[int]))
     return Pack(*(*row[:-1], members))

@@ -10,9 +10,9 @@ from functools import partial
 
 import structlog
 
-from delta_server.core import codec
-from delta_server.core.chain import Bounds
 from delta_server.core.errors import Conflict, DeltaError, NotFound
+from delta_server.core.packs import codec
+from delta_server.core.packs.layout import Bounds
 from delta_server.core.times import DAY_MS
 from delta_server.features.contents import packing, reading, store
 from delta_server.features.contents.packing import Stale, Troubles

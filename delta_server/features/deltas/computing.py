@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 import structlog
 
-from delta_server.core import found_keys
-from delta_server.core.diff_settings import DiffSettings, KnownKeys
+from delta_server.core.arrays import key_cache
+from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys
 from delta_server.core.errors import DatabaseFailed, NotFound, RateLimited, TooCostly, Unavailable
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import store
@@ -98,11 +98,11 @@ async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job], *, behind:
     """With the keys of arrays that earlier deltas of the endpoint found; those that these find are remembered too. Lets
     callers pass, those of project `behind` above all."""
     votes = svc.db.peek(store.votes, endpoint)
-    done = await _compute_run(svc, endpoint, jobs, found_keys.known(votes), behind=behind)
+    done = await _compute_run(svc, endpoint, jobs, key_cache.known(votes), behind=behind)
     found = [computed.summary.found_keys for computed in done if computed.summary and computed.summary.found_keys]
     new = votes
     for keys in found:
-        new = found_keys.voted(new, keys)
+        new = key_cache.voted(new, keys)
     if new is not votes:
         await svc.db.write(store.vote, endpoint, found)
     return done

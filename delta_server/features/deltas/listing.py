@@ -7,11 +7,12 @@ from itertools import islice
 
 import msgspec
 
-from delta_server.core import field_filter, pointer
-from delta_server.core.diff import DiffSettings
+from delta_server.core.diff.compare import DiffSettings
 from delta_server.core.errors import Conflict, Invalid, NotFound
-from delta_server.core.field_filter import FieldFilter
-from delta_server.core.span import Position, Span
+from delta_server.core.history import path_filter
+from delta_server.core.history.path_filter import FieldFilter
+from delta_server.core.history.timeline_span import Position, Span
+from delta_server.core.json import pointer
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
 from delta_server.features.deltas.rows import KINDS
@@ -48,7 +49,7 @@ def filter_of(*, kind: str, min_changes: int, path: str | None) -> Filter:
     kinds = frozenset(KINDS if kind == "all" else kind.split(","))
     if not kinds <= set(KINDS):
         raise Invalid(f"kind must be {', '.join(KINDS)}, several of them with commas between, or all", field="kind")
-    return Filter(kinds, min_changes, None if path is None else field_filter.parse(path))
+    return Filter(kinds, min_changes, None if path is None else path_filter.parse(path))
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ class _Telling(msgspec.Struct, frozen=True):
         changed = store.field_ids(row)
         if not self.sure.isdisjoint(changed):
             return True
-        many = sum(row[4:7]) > field_filter.FOLDED_FROM
+        many = sum(row[4:7]) > path_filter.FOLDED_FROM
         if self.moves and row[7]:
             return False
         return False if not self.doubtful.isdisjoint(changed) or (many and not self.above.isdisjoint(changed)) else None
@@ -191,7 +192,7 @@ def _telling(tx: Tx, endpoint: int, path: FieldFilter) -> _Telling:
     sure: set[int] = set()
     doubtful: set[int] = set()
     above: set[int] = set()
-    places = field_filter.places(path)
+    places = path_filter.places(path)
     near = [fields.near(tx, endpoint, place, MOST_FIELDS) for place in places or ()]
     if path.steps is not None:
         sure.update(fields.at_or_under(tx, endpoint, path.path, MOST_FIELDS << 8))
@@ -201,11 +202,11 @@ def _telling(tx: Tx, endpoint: int, path: FieldFilter) -> _Telling:
     for field, pattern in fields.every(tx, endpoint):
         if path.steps is not None:
             doubtful.add(field)
-        elif field_filter.covers(path, pattern, folded=False):
+        elif path_filter.covers(path, pattern, folded=False):
             sure.add(field)
-        elif field_filter.covers(path, pattern, folded=True):
+        elif path_filter.covers(path, pattern, folded=True):
             doubtful.add(field)
-        elif field_filter.is_above(path, pattern):
+        elif path_filter.is_above(path, pattern):
             above.add(field)
     return _Telling(frozenset(sure), frozenset(doubtful - sure), frozenset(above), path.may_be_by_index)
 
@@ -275,7 +276,7 @@ async def _changed(
                 continue
             before = waiting.pop().before
             assert before is not None
-            if await svc.spare_cpu(field_filter.changed, path, bodies[before], body, decoded):
+            if await svc.spare_cpu(path_filter.changed, path, bodies[before], body, decoded):
                 changed.add(content)
             bodies = {content: body}
     except NotFound:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from delta_server.core.diff_settings import Fields
+from delta_server.core.diff.diff_settings import Fields
 from delta_server.features.fields.service import FieldCount as FieldCount
 
 KINDS = ("content", "reorder", "format", "ignored")

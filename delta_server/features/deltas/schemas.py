@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from delta_server.core import ids, times
-from delta_server.core.diff import DiffSettings
+from delta_server.core.diff.compare import DiffSettings
 from delta_server.features.deltas.rows import Summary
 
 Format = Literal["json-patch", "merge-patch", "changes"]

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core import found_keys, ids, times
-from delta_server.core.diff import DiffSettings, KnownKeys, validate
+from delta_server.core import ids, times
+from delta_server.core.arrays import key_cache
+from delta_server.core.diff.compare import DiffSettings, KnownKeys, validate
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
@@ -159,7 +160,7 @@ async def _sides(
 
 def known_keys(svc: Services, endpoint: int) -> KnownKeys:
     """The keys of arrays that the endpoint's deltas found."""
-    return found_keys.known(svc.db.peek(store.votes, endpoint))
+    return key_cache.known(svc.db.peek(store.votes, endpoint))
 
 
 async def _learned(svc: Services, ends: tuple[End, End], body: bytes, settings: DiffSettings) -> KnownKeys:

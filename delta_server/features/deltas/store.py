@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from delta_server.core import found_keys
-from delta_server.core.diff_settings import Fields
-from delta_server.core.found_keys import Votes
-from delta_server.core.span import Span
+from delta_server.core.arrays import key_cache
+from delta_server.core.arrays.key_cache import Votes
+from delta_server.core.diff.diff_settings import Fields
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Note, SchemaChange, Summary
 from delta_server.features.fields import service as fields
@@ -391,6 +391,6 @@ def vote(tx: Tx, endpoint: int, found: Iterable[Mapping[str, Fields]]) -> None:
     """Count the keys that some deltas found."""
     new = old = votes(tx, endpoint)
     for keys in found:
-        new = found_keys.voted(new, keys)
+        new = key_cache.voted(new, keys)
     if new is not old:
         tx.run("UPDATE endpoint SET found_keys = ? WHERE id = ?", msgspec.json.encode(new).decode(), endpoint)

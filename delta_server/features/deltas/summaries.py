@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from delta_server.core import halves, lives, patterns
-from delta_server.core.changes import encoded, first_encoded
-from delta_server.core.diff import Difference, DiffSettings, KnownKeys, diff
-from delta_server.core.patches import json_patch, merge_patch
+from delta_server.core.diff.change_list import encoded, first_encoded
+from delta_server.core.diff.compare import Difference, DiffSettings, KnownKeys, diff
+from delta_server.core.diff.json_patch import json_patch, merge_patch
+from delta_server.core.history import field_patterns, lives
+from delta_server.core.json import surrogates
 from delta_server.features.deltas.rows import TYPES, FieldCount, Note, SchemaChange, Summary
 from delta_server.features.deltas.schemas import Format
 
@@ -48,7 +49,7 @@ def _fields(difference: Difference) -> list[FieldCount]:
             FieldCount(single.pattern, single.changes, _bits(single.types), single.folded)
             for single in difference.single_fields()
         ]
-    counts, types = patterns.fold(difference.fields, MAX_FIELDS), difference.types
+    counts, types = field_patterns.fold(difference.fields, MAX_FIELDS), difference.types
     return [FieldCount(path, count, _bits(types.get(path, ()))) for path, count in sorted(counts.items())]
 
 
@@ -67,7 +68,7 @@ def written_out(
         written = merge_patch(difference)
     else:
         written = json_patch(difference)
-    return summary_of(difference), halves.shown(written)
+    return summary_of(difference), surrogates.shown(written)
 
 
 def first_changes(
@@ -75,7 +76,7 @@ def first_changes(
 ) -> tuple[bytes, bool]:
     """The first operations in the format `changes`, and whether these are all."""
     written, complete = first_encoded(diff(before, after, settings, known), most=most, size_bytes=size_bytes)
-    return halves.shown(written), complete
+    return surrogates.shown(written), complete
 
 
 def keys_found(before: bytes, after: bytes, settings: DiffSettings) -> KnownKeys:

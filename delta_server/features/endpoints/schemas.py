@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from delta_server.core import ids, times
-from delta_server.core.diff_settings import DiffSettings, KeyFields, Order, Tolerance
+from delta_server.core.diff.diff_settings import DiffSettings, KeyFields, Order, Tolerance
 from delta_server.core.names import Description, Name
 from delta_server.features.endpoints import store
 

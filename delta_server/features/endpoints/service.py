@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from delta_server.core import diff_settings, ids, names
-from delta_server.core.diff_settings import DiffSettings
+from delta_server.core import ids, names
+from delta_server.core.diff import diff_settings
+from delta_server.core.diff.diff_settings import DiffSettings
 from delta_server.core.errors import Conflict, Forbidden, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import schemas, store

@@ -13,18 +13,18 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
-from delta_server.core import (
-    cloud_event,
+from delta_server.core.events import (
+    cloudevents,
     event_batch,
-    event_checks,
     native_event,
     otlp_log,
     otlp_protobuf,
     segment_event,
+    validate,
 )
-from delta_server.core.event_batch import Parsed
-from delta_server.core.event_time import Arrival
-from delta_server.core.otlp_protobuf import PROTOBUF
+from delta_server.core.events.event_batch import Parsed
+from delta_server.core.events.event_time import Arrival
+from delta_server.core.events.otlp_protobuf import PROTOBUF
 from delta_server.features.events import schemas, service
 from delta_server.features.events.schemas import LogsTaken, PartialSuccess, Taken
 from delta_server.http import ingest_auth
@@ -84,14 +84,14 @@ async def create_many(request: Request[Any, Any, Any], services: NamedDependency
 def _cloud_reader(request: Request[Any, Any, Any]) -> Any:
     """How to read a request that brings CloudEvents, None for others."""
     headers, kind = request.scope["headers"], request.headers.get("content-type", "")
-    mode = cloud_event.mode(kind, headers)
+    mode = cloudevents.mode(kind, headers)
     if mode == "binary":
-        return partial(cloud_event.parse_binary, headers, kind)
-    return {"one": cloud_event.parse_one, "batch": cloud_event.parse_many, None: None}[mode]
+        return partial(cloudevents.parse_binary, headers, kind)
+    return {"one": cloudevents.parse_one, "batch": cloudevents.parse_many, None: None}[mode]
 
 
 def _idempotency_key(request: Request[Any, Any, Any]) -> str | None:
-    return event_checks.text(request.headers.get("idempotency-key"), "Idempotency-Key", event_checks.MOST_MESSAGE_ID)
+    return validate.text(request.headers.get("idempotency-key"), "Idempotency-Key", validate.MOST_MESSAGE_ID)
 
 
 def _call(call: str) -> HTTPRouteHandler:

@@ -11,8 +11,8 @@ from msgspec import Meta
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid
-from delta_server.core.refusals import Refusals, Refused
-from delta_server.core.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.events.refusals import Refusals, Refused
 from delta_server.features.events import store
 from delta_server.http.docs import example
 from delta_server.services import Services

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core.event_batch import Rejected
+from delta_server.core.events.event_batch import Rejected
 
 
 class Taken(msgspec.Struct, frozen=True):

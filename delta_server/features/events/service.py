@@ -7,9 +7,9 @@ from functools import partial
 import structlog
 
 from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
-from delta_server.core.event_batch import Parsed
-from delta_server.core.event_time import Arrival
-from delta_server.core.refusals import Refusals
+from delta_server.core.events.event_batch import Parsed
+from delta_server.core.events.event_time import Arrival
+from delta_server.core.events.refusals import Refusals
 from delta_server.features.events.schemas import Taken
 from delta_server.features.profiles import service as profiles
 from delta_server.services import Services

@@ -8,9 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from delta_server.core import intervals, queries, times
-from delta_server.core.plan import Listing
-from delta_server.core.queries import Asked
+from delta_server.core import times
+from delta_server.core.query import aggregates, time_buckets
+from delta_server.core.query.aggregates import Asked
+from delta_server.core.query.plan import Listing
 from delta_server.features.exports import schemas, service
 from delta_server.features.exports.schemas import MEDIA_TYPES, Format, Formulas
 from delta_server.http.docs import example
@@ -97,8 +98,8 @@ async def export_aggregated(
     now_ms = services.clock.now_ms()
     within = filters.week(now_ms)
     # says what is wrong with it by its name
-    await services.cpu(intervals.parse, interval, filters.zone, within, at="interval")
-    query = await services.cpu(queries.parse, asked, now_ms=now_ms, where=filters.where, within=within)
+    await services.cpu(time_buckets.parse, interval, filters.zone, within, at="interval")
+    query = await services.cpu(aggregates.parse, asked, now_ms=now_ms, where=filters.where, within=within)
     made = service.aggregated(services, project, query, form, escape_formulas=formulas == "escape")
     pieces = await while_connected(request, made)
     return _file(pieces, schemas.file_name("aggregated", query.plan.span, filters.zone, form), form)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal, TypeAlias
 
-from delta_server.core.plan import Span
+from delta_server.core.query.plan import Span
 from delta_server.core.times import DAY_MS, EARLIEST_MS, LATEST_MS
 
 Format: TypeAlias = Literal["csv", "json", "ndjson", "parquet"]

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from delta_server.core import csv_text, shaping
-from delta_server.core.plan import Aggregate, Listing
-from delta_server.core.queries import Query
-from delta_server.core.shown_event import ShownEvent, shown
+from delta_server.core import csv_text
+from delta_server.core.events.event_json import ShownEvent, shown
+from delta_server.core.query import result_rows
+from delta_server.core.query.aggregates import Query
+from delta_server.core.query.plan import Aggregate, Listing
 from delta_server.features.exports.schemas import EVENT_COLUMNS, Format
 from delta_server.services import Services
 
@@ -46,7 +47,7 @@ async def aggregated(
     await anext(stream)
 
     def shown_all(rows: Rows) -> Iterable[dict[str, Any]]:
-        return shaping.rows(_batch(query, plan, len(rows)), rows, None)[0]
+        return result_rows.rows(_batch(query, plan, len(rows)), rows, None)[0]
 
     names = [part.name for part in (*plan.keys, *plan.metrics)]
     return await _begun(_written(svc, stream, _form(form, escape_formulas), names, shown_all))
@@ -129,8 +130,8 @@ def _values(names: Sequence[str], row: Any) -> list[Any]:
 
 
 def _json(names: Sequence[str], rows: Iterable[Any]) -> bytes:
-    return b",\n".join(map(shaping.encoder.encode, rows))
+    return b",\n".join(map(result_rows.encoder.encode, rows))
 
 
 def _ndjson(names: Sequence[str], rows: Iterable[Any]) -> bytes:
-    return shaping.encoder.encode_lines(rows)
+    return result_rows.encoder.encode_lines(rows)

@@ -15,7 +15,7 @@ class FieldCount(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
-    """A row of field_change: the times of core/postings.py from `first` on."""
+    """A row of field_change: the times of core/history/change_times.py from `first` on."""
 
     first: int
     later: bytes | None

@@ -10,7 +10,7 @@ from heapq import merge
 
 import msgspec
 
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.fields import store
 from delta_server.features.fields.rows import Field, FieldCount
 from delta_server.features.fields.store import at_or_under, delete_some, every, most_changed, near, pattern

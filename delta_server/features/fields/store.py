@@ -7,8 +7,8 @@ overlap: all times of a chunk are before the first of the next one.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from delta_server.core import postings
-from delta_server.core.span import Span
+from delta_server.core.history import change_times
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.fields.rows import Chunk, Field
 from delta_server.storage.database import Row, Tx
 
@@ -73,7 +73,7 @@ def uncount(tx: Tx, endpoint: int, field: int, *, changes: int, deltas: int, unt
 
 def _last(tx: Tx, field: int) -> int | None:
     chunk = _chunk(tx, _DOWN, field, 1 << 62, 1)
-    return None if chunk is None else postings.decoded(chunk.first, chunk.later)[-1]
+    return None if chunk is None else change_times.decoded(chunk.first, chunk.later)[-1]
 
 
 def _chunk(tx: Tx, sql: str, *params: int) -> Chunk | None:
@@ -99,24 +99,24 @@ def change(tx: Tx, endpoint: int, field: int, *, added: Iterable[int], removed: 
 
 def _put_before_all(tx: Tx, field: int, times: list[int]) -> None:
     first = _chunk(tx, _FIRST, field)
-    if times and first and postings.is_open(first.later):
+    if times and first and change_times.is_open(first.later):
         _delete(tx, field, first.first)
-        times = times + postings.decoded(first.first, first.later)
+        times = times + change_times.decoded(first.first, first.later)
     _write(tx, field, times)
 
 
 def _rewrite(tx: Tx, field: int, chunk: Chunk, more: list[int], less: set[int]) -> None:
-    if postings.is_open(chunk.later):
-        if more and not less and (later := postings.appended(chunk.first, chunk.later, more)):
+    if change_times.is_open(chunk.later):
+        if more and not less and (later := change_times.appended(chunk.first, chunk.later, more)):
             _put(tx, field, Chunk(chunk.first, later))
             return
-    elif not less and postings.decoded(chunk.first, chunk.later)[-1] < more[0]:
+    elif not less and change_times.decoded(chunk.first, chunk.later)[-1] < more[0]:
         _write(tx, field, more)
         return
-    times = sorted(set(postings.decoded(chunk.first, chunk.later)) - less | set(more))
+    times = sorted(set(change_times.decoded(chunk.first, chunk.later)) - less | set(more))
     if not times or times[0] != chunk.first:
         _delete(tx, field, chunk.first)
-    if postings.is_open(chunk.later):
+    if change_times.is_open(chunk.later):
         _write(tx, field, times)
     elif times:
         _put_sealed(tx, field, times)
@@ -127,14 +127,14 @@ def _write(tx: Tx, field: int, times: list[int]) -> None:
     if not times:
         return
     first, *later = times
-    as_open = postings.appended(first, None, later) if later else None
+    as_open = change_times.appended(first, None, later) if later else None
     if as_open or not later:
         _put(tx, field, Chunk(first, as_open))
         return
     before = _chunk(tx, _AT_OR_BEFORE, field, first - 1)
-    if before and not postings.is_open(before.later):
-        together = postings.decoded(before.first, before.later) + times
-        if _fits(encoded := postings.sealed(together)):
+    if before and not change_times.is_open(before.later):
+        together = change_times.decoded(before.first, before.later) + times
+        if _fits(encoded := change_times.sealed(together)):
             _delete(tx, field, first)
             _put(tx, field, Chunk(before.first, encoded))
             return
@@ -142,7 +142,7 @@ def _write(tx: Tx, field: int, times: list[int]) -> None:
 
 
 def _put_sealed(tx: Tx, field: int, times: list[int]) -> None:
-    later = postings.sealed(times)
+    later = change_times.sealed(times)
     if _fits(later):
         _put(tx, field, Chunk(times[0], later))
         return
@@ -152,7 +152,7 @@ def _put_sealed(tx: Tx, field: int, times: list[int]) -> None:
 
 
 def _fits(later: bytes | None) -> bool:
-    return later is None or len(later) <= postings.MOST_BYTES
+    return later is None or len(later) <= change_times.MOST_BYTES
 
 
 def _put(tx: Tx, field: int, chunk: Chunk) -> None:
@@ -180,7 +180,7 @@ def between(tx: Tx, endpoint: int, field: int, first_ms: int, last_ms: int) -> l
         first_ms,
         first_ms,
     )
-    return [time for first, later in rows for time in postings.decoded(first, later)]
+    return [time for first, later in rows for time in change_times.decoded(first, later)]
 
 
 def along(tx: Tx, endpoint: int, field: int, span: Span) -> Iterator[int]:
@@ -192,7 +192,7 @@ def along(tx: Tx, endpoint: int, field: int, span: Span) -> Iterator[int]:
     while True:
         rows = tx.all(_DOWN if span.descending else _UP, field, at, size)
         for first, later in rows:
-            times = postings.decoded(first, later)
+            times = change_times.decoded(first, later)
             for time in reversed(times) if span.descending else times:
                 if first_ms <= time <= last_ms and time != seen_ms:
                     yield time

@@ -8,8 +8,9 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from delta_server.core import ids, pointer, times
+from delta_server.core import ids, times
 from delta_server.core.errors import BadRequest
+from delta_server.core.json import pointer
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.history import schemas, service
 from delta_server.features.history.schemas import Blame, Field, History, Stats

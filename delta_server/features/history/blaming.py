@@ -1,8 +1,8 @@
 """Blame: since when each leaf of a document has its value.
 
 The index of lives tells of most leaves when they changed last, and of all others the versions in which they may have;
-those are looked at, newest first, until all leaves have been seen to change (core/blame.py). Where it does not tell,
-all versions are, in which something may have changed under the path.
+those are looked at, newest first, until all leaves have been seen to change (core/history/blame.py). Where it does not
+tell, all versions are, in which something may have changed under the path.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,17 @@ from itertools import islice
 import msgspec
 import structlog
 
-from delta_server.core import blame as core_blame
-from delta_server.core import halves, ids, pointer, records, times, watch
-from delta_server.core.blame import Place, Search, Spot
-from delta_server.core.diff_settings import KnownKeys
+from delta_server.core import ids, times
+from delta_server.core.diff.diff_settings import KnownKeys
 from delta_server.core.errors import BadRequest, Invalid, NotFound
-from delta_server.core.life_search import LeafSearch
-from delta_server.core.pointer import Step
-from delta_server.core.records import Target
-from delta_server.core.span import Position, Span
+from delta_server.core.history import blame as core_blame
+from delta_server.core.history import path_index, records
+from delta_server.core.history.blame import Place, Search, Spot
+from delta_server.core.history.life_search import LeafSearch
+from delta_server.core.history.records import Target
+from delta_server.core.history.timeline_span import Position, Span
+from delta_server.core.json import pointer, surrogates
+from delta_server.core.json.pointer import Step
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints.service import EndpointRef
@@ -93,7 +95,7 @@ async def blame(
         raise NotFound("the snapshot is not there any more: ask again without a cursor")
     uid = svc.db.peek(walks.first_snapshots, endpoint.id, [_Visit(looked_at.captured_at, content)])[content]
     resume = resume or Resume(content, (), 0, b"", (looked_at.captured_at, content + 1))
-    body = await svc.spare_cpu(halves.hidden, await contents.read(svc, endpoint.id, content))
+    body = await svc.spare_cpu(surrogates.hidden, await contents.read(svc, endpoint.id, content))
     wanted = resume.count if resume.left else limit
     known = deltas.known_keys(svc, endpoint.id)
     steps = await svc.spare_cpu(core_blame.followed, body, steps, endpoint.diff, known)
@@ -151,7 +153,7 @@ def _search(leaves: Sequence[Place], resume: Resume) -> Search:
 
 async def _search_back(svc: Services, endpoint: EndpointRef, way: Way, leaves: Sequence[Place], base: Target) -> Ended:
     """By the index of lives, else by looking at all versions in which something under the path may have changed."""
-    if watch.is_told(way.walk.steps, endpoint.diff):
+    if path_index.is_told(way.walk.steps, endpoint.diff):
         wanted = {number: leaves[number] for number in way.search.leaves}
         last = await svc.spare_cpu(LeafSearch, base, wanted)
         plan = await svc.db.read(_plan, way, last)
@@ -163,7 +165,7 @@ async def _search_back(svc: Services, endpoint: EndpointRef, way: Way, leaves: S
 def _leaf(path: str, leaf: Place, at: store.Passed, uids: dict[int, bytes]) -> Leaf:
     return Leaf(
         path + leaf.path(),
-        msgspec.Raw(halves.shown(leaf.raw)),
+        msgspec.Raw(surrogates.shown(leaf.raw)),
         ids.text(uids[at.content]),
         times.format(at.captured_at),
     )

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core import buckets, halves, ids, pointer, times
-from delta_server.core.blame import same_value
+from delta_server.core import ids, times
 from delta_server.core.errors import Invalid
-from delta_server.core.span import Position, Span
+from delta_server.core.history import timeline_buckets
+from delta_server.core.history.blame import same_value
+from delta_server.core.history.timeline_span import Position, Span
+from delta_server.core.json import pointer, surrogates
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.fields import service as field_index
@@ -71,7 +73,7 @@ async def _changes(svc: Services, endpoint: EndpointRef, found: Sequence[Version
         Change(
             snapshot_id=ids.text(uids[version.at.content]),
             captured_at=times.format(version.at.captured_at),
-            value=msgspec.UNSET if version.value is None else msgspec.Raw(halves.shown(version.value)),
+            value=msgspec.UNSET if version.value is None else msgspec.Raw(surrogates.shown(version.value)),
             exists=False if version.value is None else msgspec.UNSET,
         )
         for version in found
@@ -118,15 +120,15 @@ def _stats(tx: Tx, endpoint: int, interval: str, from_ms: int | None, to_ms: int
         to_ms = (from_ms or 0) if extent.last_captured_at is None else extent.last_captured_at + 1
         to_ms = max(to_ms, from_ms or 0)
     if from_ms is None:
-        from_ms = buckets.aligned(to_ms - 1 - max(0, RANGE_MS - interval_ms), interval_ms)
+        from_ms = timeline_buckets.aligned(to_ms - 1 - max(0, RANGE_MS - interval_ms), interval_ms)
     if from_ms > to_ms:
         raise Invalid("from lies after to", field="from")
-    wanted = buckets.between(from_ms, to_ms, interval)
+    wanted = timeline_buckets.between(from_ms, to_ms, interval)
     totals = schemas.totals(extent, store.stored(tx, endpoint), endpoints.content_deltas(tx, endpoint))
     return Stats(totals, interval, _buckets(tx, endpoint, wanted) if extent.count else [])
 
 
-def _buckets(tx: Tx, endpoint: int, wanted: buckets.Buckets) -> list[Bucket]:
+def _buckets(tx: Tx, endpoint: int, wanted: timeline_buckets.Buckets) -> list[Bucket]:
     spread = {
         "origin_ms": wanted.origin_ms,
         "interval_ms": wanted.interval_ms,

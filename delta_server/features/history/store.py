@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core.span import Position, Span
+from delta_server.core.history.timeline_span import Position, Span
 from delta_server.storage.database import Tx
 
 

@@ -4,7 +4,7 @@ A walk goes in chunks. The index of lives says at which times the value may have
 the ones are read whose value it does not know, and the one before the oldest of them as well. Between two of them the
 value stays, so it is known for the whole chunk.
 While that index is not whole, the field index says which contents of a stretch of the
-timeline may differ at the path. Where no index can tell (core/watch.py), all contents are looked at.
+timeline may differ at the path. Where no index can tell (core/history/path_index.py), all contents are looked at.
 """
 
 import time
@@ -14,12 +14,13 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from delta_server.core import halves, lives, pointer, records, watch
 from delta_server.core.errors import Conflict, NotFound
-from delta_server.core.pointer import Step
-from delta_server.core.records import Target
-from delta_server.core.span import Position, Span
-from delta_server.core.watch import Place
+from delta_server.core.history import lives, path_index, records
+from delta_server.core.history.path_index import Place
+from delta_server.core.history.records import Target
+from delta_server.core.history.timeline_span import Position, Span
+from delta_server.core.json import pointer, surrogates
+from delta_server.core.json.pointer import Step
 from delta_server.features.contents import service as contents
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -97,7 +98,7 @@ class Version(msgspec.Struct, frozen=True):
 
 
 def walk(endpoint: EndpointRef, steps: tuple[Step, ...], *, use_index: bool = True) -> Walk:
-    watched = watch.places(steps, endpoint.diff) if use_index else None
+    watched = path_index.places(steps, endpoint.diff) if use_index else None
     targets = None if watched is None else records.targets(steps)
     return Walk(endpoint.id, steps, watched, endpoint.diff_version, targets)
 
@@ -258,8 +259,8 @@ async def _bodies(svc: Services, endpoint: int, wanted: Sequence[int]) -> AsyncI
 
 def _resolve(bodies: Sequence[bytes], steps: tuple[Step, ...]) -> list[bytes | None]:
     if not steps:
-        return [halves.hidden(body) for body in bodies]
-    found = [halves.reading(lambda body: pointer.resolve(body, steps), body) for body in bodies]
+        return [surrogates.hidden(body) for body in bodies]
+    found = [surrogates.reading(lambda body: pointer.resolve(body, steps), body) for body in bodies]
     return [None if raw is None else bytes(raw) for raw in found]
 
 

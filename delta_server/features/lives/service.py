@@ -14,12 +14,12 @@ import msgspec
 import structlog
 import zstandard
 
-from delta_server.core import life_runs, lives
-from delta_server.core.life_runs import Run
-from delta_server.core.life_search import LeafSearch, PlaceSearch
-from delta_server.core.lives import Entry
-from delta_server.core.records import Target
-from delta_server.core.span import Span
+from delta_server.core.history import life_runs, lives
+from delta_server.core.history.life_runs import Run
+from delta_server.core.history.life_search import LeafSearch, PlaceSearch
+from delta_server.core.history.lives import Entry
+from delta_server.core.history.records import Target
+from delta_server.core.history.timeline_span import Span
 from delta_server.core.times import EARLIEST_MS
 from delta_server.features.lives import store
 from delta_server.features.lives.store import Stored, delete_some, put

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.storage.database import Tx
 
 _DELTA, _RUN = 0, 1

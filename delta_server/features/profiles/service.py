@@ -7,8 +7,8 @@ import structlog
 from zstandard import ZstdCompressor, ZstdDecompressor
 
 from delta_server.core.errors import DeltaError
-from delta_server.core.persons import Ids, identifies
-from delta_server.core.profile_change import Alias, Told
+from delta_server.core.events.persons import Ids, identifies
+from delta_server.core.events.profile_update import Alias, Told
 from delta_server.features.profiles import settling, store
 from delta_server.features.profiles.store import Kind, Profile
 from delta_server.services import Services

@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from delta_server.core import persons, profile_change
-from delta_server.core.persons import Known, Link, Node
-from delta_server.core.profile_change import Alias, ProfileChange, Told, Traits
+from delta_server.core.events import persons, profile_update
+from delta_server.core.events.persons import Known, Link, Node
+from delta_server.core.events.profile_update import Alias, ProfileChange, Told, Traits
 from delta_server.features.profiles import store
 from delta_server.features.profiles.store import Kind, Profile, Waiting
 from delta_server.storage.database import Tx
@@ -87,7 +87,7 @@ def steps(project: int, told: Sequence[Told], known: Known) -> list[Step]:
 
 
 def _folded(kind: Kind, name: str, changes: Sequence[ProfileChange]) -> _Told:
-    traits = profile_change.told(changes)
+    traits = profile_update.told(changes)
     return _Told(
         kind,
         name,
@@ -121,7 +121,7 @@ def _link(tx: Tx, rev: Callable[[], int], *, project: int, link: Link, moved: bo
     if own is None or link.name == link.person or (link.anonymous and not own.anonymous):
         return cost
     into = store.find(tx, project, "user", link.person)
-    traits = profile_change.merged(_traits(own), _traits(into))
+    traits = profile_update.merged(_traits(own), _traits(into))
     store.put(
         tx, project, "user", link.person, traits, first_at=own.first_seen_at, last_at=own.last_seen_at, anonymous=False
     )
@@ -136,7 +136,7 @@ def _tell(tx: Tx, rev: Callable[[], int], *, project: int, told: _Told) -> int:
         project,
         told.kind,
         told.name,
-        profile_change.merged(_traits(found), told.traits),
+        profile_update.merged(_traits(found), told.traits),
         first_at=told.first_at,
         last_at=told.last_at,
         anonymous=told.anonymous,

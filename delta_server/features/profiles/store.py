@@ -4,8 +4,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from delta_server.core.persons import Link, Node
-from delta_server.core.profile_change import Traits
+from delta_server.core.events.persons import Link, Node
+from delta_server.core.events.profile_update import Traits
 from delta_server.storage.database import Tx
 
 Kind: TypeAlias = Literal["user", "group"]

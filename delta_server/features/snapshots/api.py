@@ -9,8 +9,9 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from msgspec import UNSET
 
-from delta_server.core import codec, times
+from delta_server.core import times
 from delta_server.core.errors import Invalid
+from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots import schemas, service
 from delta_server.features.snapshots.schemas import AllStored, Sent, Snapshot, SnapshotWithData, Stored

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
-from delta_server.core import codec, times
+from delta_server.core import times
+from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots import store
 from delta_server.features.snapshots.importing import Version

@@ -5,7 +5,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.contents import service as contents
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import service, store

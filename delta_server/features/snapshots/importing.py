@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from delta_server.core import codec
 from delta_server.core.errors import BadRequest, Conflict, DeltaError, Invalid, TooLarge
+from delta_server.core.packs import codec
 from delta_server.features.contents import service as contents
 from delta_server.features.contents.service import Batch, Content
 from delta_server.features.endpoints import service as endpoints

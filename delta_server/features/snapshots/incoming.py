@@ -5,8 +5,10 @@ from contextlib import contextmanager
 
 import msgspec
 
-from delta_server.core import codec, halves, json_text, times
+from delta_server.core import times
 from delta_server.core.errors import BadRequest, Invalid, NotFound, TooLarge
+from delta_server.core.json import json_text, surrogates
+from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots.schemas import Sent
@@ -83,7 +85,7 @@ def _check_document(body: bytes) -> None:
     try:
         json_text.check(body)
     except BadRequest:
-        if (readable := halves.hidden(body)) == body:
+        if (readable := surrogates.hidden(body)) == body:
             raise
         json_text.check(readable)
 

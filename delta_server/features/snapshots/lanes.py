@@ -11,8 +11,8 @@ from functools import partial
 from typing import TypeAlias
 
 from delta_server.config import Packs
-from delta_server.core import codec
 from delta_server.core.errors import Conflict, DeltaError
+from delta_server.core.packs import codec
 from delta_server.features.contents import service as contents
 from delta_server.features.contents.service import Base
 from delta_server.features.endpoints import service as endpoints

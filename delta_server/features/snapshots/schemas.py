@@ -7,8 +7,9 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from delta_server.core import halves, ids, json_text, times
+from delta_server.core import ids, times
 from delta_server.core.errors import Invalid
+from delta_server.core.json import json_text, surrogates
 from delta_server.features.deltas.service import Delta
 from delta_server.features.snapshots import store
 from delta_server.http import aliases
@@ -112,24 +113,24 @@ EXAMPLE_WITH_DATA: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "data": EXAMP
 
 def decode_one(body: bytes) -> Sent:
     """An envelope; its document stays the bytes it is. Raises BadRequest, Invalid."""
-    return _sent(_decode(halves.hidden(body), NewSnapshot, _decode_snapshot))
+    return _sent(_decode(surrogates.hidden(body), NewSnapshot, _decode_snapshot))
 
 
 def decode_many(body: bytes) -> list[Sent]:
     """As `decode_one`, of a batch."""
-    return [_sent(item) for item in _decode(halves.hidden(body), NewSnapshots, _decode_snapshots).snapshots]
+    return [_sent(item) for item in _decode(surrogates.hidden(body), NewSnapshots, _decode_snapshots).snapshots]
 
 
 def _sent(item: NewSnapshot) -> Sent:
     """Documents alone may hold halves of surrogate pairs."""
     for field, text in (("endpoint_id", item.endpoint_id), ("source", item.source), ("metadata", item.metadata)):
-        if halves.MARK in (text.encode() if isinstance(text, str) else bytes(text or b"")):
+        if surrogates.MARK in (text.encode() if isinstance(text, str) else bytes(text or b"")):
             raise Invalid(f"{field} has half of a surrogate pair", field=field)
     metadata = None if item.metadata == NULL else bytes(item.metadata).decode()
     captured_at = item.captured_at
     if isinstance(captured_at, float):  # since 1970
         captured_at = f"{captured_at:.0f}" if captured_at.is_integer() else repr(captured_at)
-    return Sent(item.endpoint_id, halves.shown(bytes(item.data)), captured_at, item.source, metadata, checked=True)
+    return Sent(item.endpoint_id, surrogates.shown(bytes(item.data)), captured_at, item.source, metadata, checked=True)
 
 
 _decode_snapshot = msgspec.json.Decoder(NewSnapshot).decode

@@ -8,8 +8,8 @@ import msgspec
 
 from delta_server.core import times
 from delta_server.core.errors import NotFound
+from delta_server.core.history.timeline_span import Span
 from delta_server.core.ids import parse as parse_id
-from delta_server.core.span import Span
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from delta_server.core.errors import Conflict
-from delta_server.core.span import Position, Span
+from delta_server.core.history.timeline_span import Position, Span
 from delta_server.storage import paging as walks
 from delta_server.storage.database import Row, Tx
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core.shown_event import ShownEvent, of_lines
+from delta_server.core.events.event_json import ShownEvent, of_lines
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):

@@ -14,8 +14,8 @@ import msgspec
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid, RateLimited, TooCostly, Unavailable
-from delta_server.core.plan import Condition, Every, Field, Filter, Listing, Span
-from delta_server.core.shown_event import shown
+from delta_server.core.events.event_json import shown
+from delta_server.core.query.plan import Condition, Every, Field, Filter, Listing, Span
 from delta_server.features.stream.frames import Frame, framed, frames_of
 from delta_server.services import Services
 from delta_server.storage.database import Tx

@@ -6,8 +6,8 @@ import msgspec
 
 from delta_server.core import ids, times
 from delta_server.core.errors import NotFound
-from delta_server.core.persons import Ids
-from delta_server.core.plan import Aggregate, Field, Metric, Of, Span
+from delta_server.core.events.persons import Ids
+from delta_server.core.query.plan import Aggregate, Field, Metric, Of, Span
 from delta_server.features.profiles import service as profiles
 from delta_server.features.profiles.service import Person, Profile
 from delta_server.features.users import store

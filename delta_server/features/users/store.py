@@ -6,8 +6,8 @@ from delta_server.storage.database import Row, Tx
 
 
 class Erasure(msgspec.Struct, frozen=True):
-    """Times are in ms; `names` is JSON of all ids of the person (core/persons.py), `[]` once it is done. `error` is why
-    it failed the last time."""
+    """Times are in ms; `names` is JSON of all ids of the person (core/events/persons.py), `[]` once it is done. `error`
+    is why it failed the last time."""
 
     id: int
     uid: bytes

@@ -7,10 +7,10 @@ from contextlib import aclosing
 
 import structlog
 
-from delta_server.core import persons
 from delta_server.core.errors import DeltaError
-from delta_server.core.persons import Ids
-from delta_server.core.plan import Aggregate, Condition, Every, Field, Metric, Not
+from delta_server.core.events import persons
+from delta_server.core.events.persons import Ids
+from delta_server.core.query.plan import Aggregate, Condition, Every, Field, Metric, Not
 from delta_server.features.profiles import service as profiles
 from delta_server.features.projects import service as projects
 from delta_server.features.users import service, store

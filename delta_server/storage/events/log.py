@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from delta_server.config import Config
-from delta_server.core.event import Event
-from delta_server.core.persons import Ids
-from delta_server.core.plan import Aggregate, Listing, Plan, Sql
+from delta_server.core.events.event import Event
+from delta_server.core.events.persons import Ids
+from delta_server.core.query.plan import Aggregate, Listing, Plan, Sql
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Answer, Beside, EventStats, EventsVerified, Progress, Reach
 from delta_server.storage.events.duckdb.engine import Engine

@@ -11,10 +11,10 @@ from typing import Protocol
 import msgspec
 
 from delta_server.config import Events
-from delta_server.core import segment_plan
 from delta_server.core.errors import DatabaseFailed, DeltaError
-from delta_server.core.persons import Ids
-from delta_server.core.segment_plan import Bounds, Retention
+from delta_server.core.event_storage import segment_plan
+from delta_server.core.event_storage.segment_plan import Bounds, Retention
+from delta_server.core.events.persons import Ids
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Progress
 from delta_server.storage.events.damage import Damage

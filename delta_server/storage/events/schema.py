@@ -5,7 +5,7 @@ Segments and hot blocks give queries the same relation, with the columns of `COL
 
 import msgspec
 
-from delta_server.core import persons
+from delta_server.core.events import persons
 
 
 class Column(msgspec.Struct, frozen=True):

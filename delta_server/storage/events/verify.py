@@ -13,11 +13,12 @@ from typing import TypeVar
 import msgspec
 from zstandard import ZstdDecompressor
 
-from delta_server.core import codec, times
+from delta_server.core import times
 from delta_server.core.errors import DatabaseFailed, DeltaError, TooCostly, Unavailable
-from delta_server.core.key_run import KEY_BYTES, Run, split
-from delta_server.core.plan import Span
-from delta_server.core.rollup_plan import Known
+from delta_server.core.event_storage.key_run import KEY_BYTES, Run, split
+from delta_server.core.event_storage.rollup_plan import Known
+from delta_server.core.packs import codec
+from delta_server.core.query.plan import Span
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.eventlog import EventsVerified

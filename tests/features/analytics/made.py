@@ -8,7 +8,7 @@ import msgspec
 
 from delta_server.app import Application
 from delta_server.core import times
-from delta_server.core.event import Event
+from delta_server.core.events.event import Event
 from delta_server.storage.database import Tx
 from tests.storage.opened import START_MS
 

@@ -9,7 +9,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.core import times
-from delta_server.core.plan import Plan
+from delta_server.core.query.plan import Plan
 from delta_server.storage.eventlog import Answer, EventLog
 from tests.conftest import Keys, bearer
 from tests.features.analytics.made import DAY, FIRST, event, made, store

@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from delta_server.app import Application
-from delta_server.core import intervals, times
-from delta_server.core.plan import Span
+from delta_server.core import times
+from delta_server.core.query import time_buckets
+from delta_server.core.query.plan import Span
 from tests.conftest import Keys, bearer
 from tests.features.analytics.made import DAY, FIRST, Made, made, store
 from tests.features.rows import Row, check
@@ -142,16 +143,16 @@ async def test_a_funnel_nobody_began(ask: Ask) -> None:
 
 async def test_retention(ask: Ask) -> None:
     answer = await ask(RETENTION, start="page_view", again="purchase", every="1d", periods=5, timezone="Asia/Tokyo")
-    zone, span = intervals.zone("Asia/Tokyo"), Span(FIRST, START_MS)
-    interval = intervals.parse("1d", zone, span, at="every")
+    zone, span = time_buckets.zone("Asia/Tokyo"), Span(FIRST, START_MS)
+    interval = time_buckets.parse("1d", zone, span, at="every")
     wanted = plain.retention(HAPPENED, interval, 5, of("page_view"), of("purchase"))
-    text = {intervals.text(zone, intervals.begins(interval, cohort)): cohort for cohort, _, _ in wanted}
+    text = {time_buckets.text(zone, time_buckets.begins(interval, cohort)): cohort for cohort, _, _ in wanted}
     assert {(text[row["cohort"]], row["period"], row["users"]) for row in answer["rows"] if row["users"]} == wanted
     for row in answer["rows"]:
         assert row["share"] == pytest.approx(row["users"] / row["size"], abs=1e-6)
-        end = intervals.begins(interval, text[row["cohort"]] + (row["period"] + 1) * DAY)
+        end = time_buckets.begins(interval, text[row["cohort"]] + (row["period"] + 1) * DAY)
         assert row["complete"] == (end <= START_MS)
-        assert intervals.begins(interval, text[row["cohort"]] + row["period"] * DAY) < START_MS
+        assert time_buckets.begins(interval, text[row["cohort"]] + row["period"] * DAY) < START_MS
 
 
 async def test_retention_of_anything(ask: Ask) -> None:

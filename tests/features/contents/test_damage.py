@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from delta_server.core import codec, pack_frames
 from delta_server.core.errors import DatabaseFailed, Unavailable
+from delta_server.core.packs import codec, pack_frames
 from delta_server.features.contents import service, store, tasks
 from delta_server.services import Services
 from delta_server.storage.database import Tx

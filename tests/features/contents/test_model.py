@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from delta_server.config import Packs
-from delta_server.core import pack_frames, times
+from delta_server.core import times
+from delta_server.core.packs import pack_frames
 from delta_server.features.contents import service, tasks
 from delta_server.services import Services
 from delta_server.storage.database import Tx

@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from delta_server.config import Packs
-from delta_server.core import pack_frames, times
+from delta_server.core import times
+from delta_server.core.packs import pack_frames
 from delta_server.features.contents import packing, service, store, tasks
 from delta_server.features.contents.packing import Stale
 from delta_server.features.contents.rows import NewPack

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from delta_server.core import codec
 from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
+from delta_server.core.history.timeline_span import Span
 from delta_server.core.ids import parse as parse_id
 from delta_server.core.ids import text as text_id
-from delta_server.core.span import Span
+from delta_server.core.packs import codec
 from delta_server.features.contents import service as contents
 from delta_server.features.deltas import computing, service, store, summaries
 from delta_server.features.deltas import tasks as deltas_tasks

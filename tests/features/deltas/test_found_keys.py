@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from delta_server.core.diff import DiffSettings
+from delta_server.core.diff.compare import DiffSettings
 from delta_server.features.deltas import service, store
 from delta_server.features.deltas.schemas import Comparison, Delta
 from delta_server.features.endpoints.service import EndpointRef

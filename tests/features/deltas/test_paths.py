@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from delta_server.core import pointer
-from delta_server.core.blame import same_value
-from delta_server.core.field_filter import parse
-from delta_server.core.span import Span
+from delta_server.core.history.blame import same_value
+from delta_server.core.history.path_filter import parse
+from delta_server.core.history.timeline_span import Span
+from delta_server.core.json import pointer
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import listing, service, summaries
 from delta_server.features.deltas.service import Filter

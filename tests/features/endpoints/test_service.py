@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from delta_server.core import ids, times
-from delta_server.core.diff_settings import DiffSettings
+from delta_server.core.diff.diff_settings import DiffSettings
 from delta_server.core.errors import Invalid, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints

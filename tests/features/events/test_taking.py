@@ -15,8 +15,8 @@ import zstandard
 
 from delta_server.app import Application
 from delta_server.core.errors import Unavailable
-from delta_server.core.event_batch import Parsed
-from delta_server.core.event_time import Arrival
+from delta_server.core.events.event_batch import Parsed
+from delta_server.core.events.event_time import Arrival
 from delta_server.features.events import service
 from delta_server.storage.database import Tx
 from tests.conftest import Keys, bearer

@@ -16,8 +16,8 @@ import pytest
 from delta_server.app import Application
 from delta_server.core import csv_text
 from delta_server.core.errors import RateLimited, Unavailable
-from delta_server.core.event import Event
-from delta_server.core.plan import Listing, Span
+from delta_server.core.events.event import Event
+from delta_server.core.query.plan import Listing, Span
 from delta_server.features.exports import service
 from delta_server.http.asgi import Message
 from delta_server.storage.events.duckdb.engine import STREAMS

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from delta_server.core import postings
-from delta_server.core.span import Span
+from delta_server.core.history import change_times
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.fields import service, store
 from delta_server.features.fields import tasks as fields_tasks
 from delta_server.features.fields.service import FieldCount
@@ -95,8 +95,8 @@ def _check(tx: Tx, endpoint: int, deltas: Deltas, rng: random.Random) -> None:
 
 def _check_field(tx: Tx, endpoint: int, field: int, times: list[int], rng: random.Random) -> None:
     chunks = tx.all("SELECT captured_at, later FROM field_change WHERE field = ? ORDER BY captured_at", field)
-    assert [time for first, later in chunks for time in postings.decoded(first, later)] == times
-    assert all(later is None or len(later) <= postings.MOST_BYTES for _, later in chunks)
+    assert [time for first, later in chunks for time in change_times.decoded(first, later)] == times
+    assert all(later is None or len(later) <= change_times.MOST_BYTES for _, later in chunks)
     first, last = sorted(
         rng.choices([*times, times[0] - 1, times[-1] + 1, rng.randrange(times[0], times[-1] + 1)], k=2)
     )
@@ -118,7 +118,7 @@ async def test_a_history_stored_backwards_fills_chunks_too(services: Services) -
             service.recount(tx, endpoint, {at * 60_000: [FieldCount("/a", 1)]}, {})
         return len(tx.all("SELECT 1 FROM field_change"))
 
-    assert await services.db.write(backwards) < 2000 // postings.MOST_OPEN * 2
+    assert await services.db.write(backwards) < 2000 // change_times.MOST_OPEN * 2
 
 
 async def test_old_rows_become_chunks_some_at_a_time(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

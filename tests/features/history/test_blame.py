@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from delta_server.core import pointer, times
+from delta_server.core import times
 from delta_server.core.errors import NotFound
+from delta_server.core.json import pointer
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service, walk

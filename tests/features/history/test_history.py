@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from delta_server.core import times
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service, walk

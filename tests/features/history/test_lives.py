@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from delta_server.core import life_runs
 from delta_server.core.errors import NotFound
+from delta_server.core.history import life_runs
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import computing
 from delta_server.features.endpoints.service import EndpointRef

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from delta_server.core.life_search import LeafSearch
-from delta_server.core.span import Span
+from delta_server.core.history.life_search import LeafSearch
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.deltas import computing, listing, summaries
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints

@@ -1,8 +1,8 @@
 import pytest
 
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.persons import Ids
-from delta_server.core.profile_change import Alias, ProfileChange, Told
+from delta_server.core.events.persons import Ids
+from delta_server.core.events.profile_update import Alias, ProfileChange, Told
 from delta_server.features.accounts import service as accounts
 from delta_server.features.profiles import service, settling
 from delta_server.features.profiles.service import Person

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas.service import Filter
 from delta_server.features.endpoints.service import EndpointRef

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from delta_server.core import json_text
 from delta_server.core.errors import Conflict
+from delta_server.core.json import json_text
 from delta_server.features.contents import service as contents
 from delta_server.features.contents.rows import Base
 from delta_server.features.snapshots import schemas, service, store

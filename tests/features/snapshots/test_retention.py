@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from delta_server.core import times
-from delta_server.core.span import Span
+from delta_server.core.history.timeline_span import Span
 from delta_server.core.times import DAY_MS
 from delta_server.features.contents import service as contents
 from delta_server.features.contents import tasks as contents_tasks

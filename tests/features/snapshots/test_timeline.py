@@ -8,8 +8,8 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from delta_server.core.history.timeline_span import Span
 from delta_server.core.ids import text as text_id
-from delta_server.core.span import Span
 from delta_server.features.accounts import service as accounts
 from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import service as deltas

@@ -9,7 +9,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.core.errors import TooCostly, Unavailable
-from delta_server.core.plan import Plan
+from delta_server.core.query.plan import Plan
 from delta_server.features.stream import service
 from delta_server.features.stream.service import Wanted
 from delta_server.storage.eventlog import Answer

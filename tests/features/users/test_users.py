@@ -4,8 +4,8 @@ import pytest
 from delta_server.app import Application
 from delta_server.config import Config
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.persons import Ids
-from delta_server.core.profile_change import Alias
+from delta_server.core.events.persons import Ids
+from delta_server.core.events.profile_update import Alias
 from delta_server.features.accounts import service as accounts
 from delta_server.features.profiles import service as profiles
 from delta_server.features.projects import service as projects

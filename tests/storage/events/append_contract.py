@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import Conflict
-from delta_server.core.event import Event, lines
+from delta_server.core.events.event import Event, lines
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.eventlog import EventLog
 from tests.storage.opened import START_MS, FakeClock

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core import intervals
-from delta_server.core.plan import Interval
+from delta_server.core.query import time_buckets
+from delta_server.core.query.plan import Interval
 
 
 class Happened(msgspec.Struct, frozen=True):
@@ -73,9 +73,9 @@ def retention(
         first = next((event for event in mine if start(event)), None)
         if first is None or (since is not None and first.at < since):
             continue
-        cohort = intervals.key(every, first.at)
+        cohort = time_buckets.key(every, first.at)
         counts[cohort, 0] += 1
-        later = {(intervals.key(every, event.at) - cohort) // every.stride for event in mine if again(event)}
+        later = {(time_buckets.key(every, event.at) - cohort) // every.stride for event in mine if again(event)}
         counts.update((cohort, number) for number in later if 1 <= number <= periods)
     return {(*key, persons) for key, persons in counts.items()}
 

@@ -1,4 +1,4 @@
-"""What plans of core/plan.py mean, computed from a plain list of events: slow, short, and without SQL."""
+"""What plans of core/query/plan.py mean, computed from a plain list of events: slow, short, and without SQL."""
 
 import json
 import math
@@ -9,10 +9,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TypeAlias
 
-from delta_server.core import intervals
-from delta_server.core.event import Event
-from delta_server.core.persons import identifies
-from delta_server.core.plan import (
+from delta_server.core.events.event import Event
+from delta_server.core.events.persons import identifies
+from delta_server.core.query import time_buckets
+from delta_server.core.query.plan import (
     Aggregate,
     Condition,
     Every,
@@ -207,7 +207,7 @@ def _keys(event: Event, keys: Sequence[Key], whose: Whose) -> list[tuple[Any, ..
 
 def _cells(event: Event, key: Key, whose: Whose) -> Sequence[Any]:
     if isinstance(key, Interval):
-        return [intervals.key(key, event.at)]
+        return [time_buckets.key(key, event.at)]
     cell = whose(event) if key.column == "user_id" else value(event, key)
     return list(dict.fromkeys(cell)) if isinstance(cell, list) else [cell]
 

@@ -9,8 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from delta_server.config import MIB, Events
-from delta_server.core.event import Event
-from delta_server.core.segment_plan import Piece, Retention
+from delta_server.core.event_storage.segment_plan import Piece, Retention
+from delta_server.core.events.event import Event
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Tx
 from delta_server.storage.events.duckdb.engine import Engine

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from delta_server.core import rollup_plan
-from delta_server.core.event import Event
-from delta_server.core.persons import identifies
-from delta_server.core.plan import Aggregate, Funnel, Interval, Listing, Paths, Span
-from delta_server.core.plan import Retention as RetentionPlan
-from delta_server.core.rollup_plan import WIDTHS
-from delta_server.core.segment_plan import Retention
+from delta_server.core.event_storage import rollup_plan
+from delta_server.core.event_storage.rollup_plan import WIDTHS
+from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.events.event import Event
+from delta_server.core.events.persons import identifies
+from delta_server.core.query.plan import Aggregate, Funnel, Interval, Listing, Paths, Span
+from delta_server.core.query.plan import Retention as RetentionPlan
 from delta_server.core.times import DAY_MS
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.query import person_joins

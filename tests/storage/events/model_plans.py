@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from delta_server.core import intervals, segment_plan
-from delta_server.core.event import Event
-from delta_server.core.plan import (
+from delta_server.core.event_storage import segment_plan
+from delta_server.core.events.event import Event
+from delta_server.core.events.profile_update import Alias
+from delta_server.core.query import time_buckets
+from delta_server.core.query.plan import (
     Aggregate,
     Condition,
     Every,
@@ -27,7 +29,6 @@ from delta_server.core.plan import (
     Span,
     Step,
 )
-from delta_server.core.profile_change import Alias
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events.query.read_view import ALWAYS
 from tests.storage.events.query import test_answers as single
@@ -193,8 +194,8 @@ rollup_metrics = st.lists(
 
 def every(text: str, zone: str = "UTC", week_start: str = "monday") -> Interval:
     span = Span(START_MS - 60 * DAY_MS, START_MS + 400 * DAY_MS)
-    made = intervals.parse(text, intervals.zone(zone), Span(START_MS, START_MS + 1), at="", week_start=week_start)
-    return intervals.moved(made, intervals.zone(zone), span)
+    made = time_buckets.parse(text, time_buckets.zone(zone), Span(START_MS, START_MS + 1), at="", week_start=week_start)
+    return time_buckets.moved(made, time_buckets.zone(zone), span)
 
 
 _INTERVALS = [every(each) for each in ("1m", "5m", "1h", "6h", "1d", "1w", "month")]

@@ -1,13 +1,14 @@
-"""Whose an event is, told in plain loops: the reference of core/persons.py and storage/events/query/person_joins.py."""
+"""Whose an event is, told in plain loops: the reference of core/events/persons.py and
+storage/events/query/person_joins.py."""
 
 from typing import Any
 
 import msgspec
 
-from delta_server.core.event import Event
-from delta_server.core.persons import identifies
-from delta_server.core.plan import Condition, Every, Filter, Not, Of, Some
-from delta_server.core.profile_change import Alias
+from delta_server.core.events.event import Event
+from delta_server.core.events.persons import identifies
+from delta_server.core.events.profile_update import Alias
+from delta_server.core.query.plan import Condition, Every, Filter, Not, Of, Some
 
 
 class People:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from zstandard import ZstdCompressor
 
-from delta_server.core.event import Event, lines
+from delta_server.core.events.event import Event, lines
 from delta_server.storage.database import Tx
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import Reading

@@ -11,8 +11,8 @@ import pytest
 
 from delta_server.config import MIB, Config, Events, Storage
 from delta_server.core.errors import TooCostly, Unavailable
-from delta_server.core.event import Event
-from delta_server.core.plan import Aggregate, Field, Listing, Metric, Plan, Sql
+from delta_server.core.events.event import Event
+from delta_server.core.query.plan import Aggregate, Field, Listing, Metric, Plan, Sql
 from delta_server.storage.database import Tx
 from delta_server.storage.events import log
 from delta_server.storage.events.duckdb import engine as engine_module

@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from delta_server.core import rollup_plan
 from delta_server.core.errors import Unavailable
-from delta_server.core.event import Event
-from delta_server.core.persons import Ids
-from delta_server.core.plan import Aggregate, Listing, Plan, Span
-from delta_server.core.profile_change import Alias
-from delta_server.core.segment_plan import Retention
+from delta_server.core.event_storage import rollup_plan
+from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.events.event import Event
+from delta_server.core.events.persons import Ids
+from delta_server.core.events.profile_update import Alias
+from delta_server.core.query.plan import Aggregate, Listing, Plan, Span
 from delta_server.features.profiles import settling
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from delta_server.core import filters, metrics, shown_event
-from delta_server.core.event import Event, lines
-from delta_server.core.plan import Aggregate, Listing
+from delta_server.core.events import event_json
+from delta_server.core.events.event import Event, lines
+from delta_server.core.query import filters, metrics
+from delta_server.core.query.plan import Aggregate, Listing
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.query import answers
 from delta_server.storage.events.query.answers import Answering
@@ -50,6 +51,6 @@ async def test_old_and_new_lines_are_read_together(db: SqliteDatabase, engine: E
 
 
 def test_streams_give_old_lines_as_they_were_sent() -> None:
-    (_, first), (_, second), (_, third) = shown_event.of_lines(OLD + lines(NEW))
+    (_, first), (_, second), (_, third) = event_json.of_lines(OLD + lines(NEW))
     assert (first.data, first.metadata) == (third.data, third.metadata) == (msgspec.Raw(DATA), msgspec.Raw(METADATA))
     assert (second.data, second.metadata) == (None, None)

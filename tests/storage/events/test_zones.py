@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from delta_server.config import Config, Storage
-from delta_server.core import intervals
-from delta_server.core.event import Event
-from delta_server.core.plan import Aggregate, Condition, Field, Interval, Metric, Span
-from delta_server.core.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.events.event import Event
+from delta_server.core.query import time_buckets
+from delta_server.core.query.plan import Aggregate, Condition, Field, Interval, Metric, Span
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Tx
 from delta_server.storage.events.log import EmbeddedEventLog
@@ -90,11 +90,11 @@ def zones() -> list[str]:
     """One of those whose clocks are alike all along."""
     wide = Span(SPAN.start_ms - 400 * DAY_MS, SPAN.end_ms + 400 * DAY_MS)
     names = sorted(zoneinfo.available_timezones())
-    return list({intervals.offsets(intervals.zone(name), wide): name for name in names}.values())
+    return list({time_buckets.offsets(time_buckets.zone(name), wide): name for name in names}.values())
 
 
 def chart(text: str, zone: str, span: Span = SPAN, *, metrics: tuple[Metric, ...] = (COUNT,)) -> Aggregate:
-    return Aggregate(span, metrics, (intervals.parse(text, intervals.zone(zone), span, at=""),))
+    return Aggregate(span, metrics, (time_buckets.parse(text, time_buckets.zone(zone), span, at=""),))
 
 
 CHARTS = ["1h", "6h", "1d", "1w", "month"]
@@ -110,7 +110,7 @@ async def test_a_chart_in_any_time_zone_has_all_events(old: Rolled, text: str) -
         [key] = plan.keys
         assert isinstance(key, Interval)
         assert found.whole == (None, None), zone
-        assert dict(found.rows) == Counter(intervals.key(key, event.at) for event in old.events), zone
+        assert dict(found.rows) == Counter(time_buckets.key(key, event.at) for event in old.events), zone
 
 
 @pytest.mark.parametrize(

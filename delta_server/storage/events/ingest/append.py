@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from delta_server.core.errors import Unavailable
-from delta_server.core.event import Event
+from delta_server.core.events.event import Event
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import Beside
 from delta_server.storage.events.ingest import blocks

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import msgspec
 import zstandard
 
-from delta_server.core import codec, key_run
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.event import Event, lines
+from delta_server.core.event_storage import key_run
+from delta_server.core.events.event import Event, lines
+from delta_server.core.packs import codec
 from delta_server.storage.database import Tx
 from delta_server.storage.events.duckdb.failures import damaged
 

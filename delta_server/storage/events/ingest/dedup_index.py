@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from delta_server.core import key_run
-from delta_server.core.key_run import Built, Filter, FilterBuilder, Probes, Run
+from delta_server.core.event_storage import key_run
+from delta_server.core.event_storage.key_run import Built, Filter, FilterBuilder, Probes, Run
 from delta_server.storage.database import Database, Threads, Tx, frees_space
 from delta_server.storage.events.ingest import blocks, key_runs
 

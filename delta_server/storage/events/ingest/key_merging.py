@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from delta_server.core import key_run
-from delta_server.core.key_run import KEY_BYTES, FilterBuilder, Merge, Run
+from delta_server.core.event_storage import key_run
+from delta_server.core.event_storage.key_run import KEY_BYTES, FilterBuilder, Merge, Run
 from delta_server.storage.database import Database, Threads, Tx
 from delta_server.storage.events.ingest import key_runs
 from delta_server.storage.events.ingest.dedup_index import Seen

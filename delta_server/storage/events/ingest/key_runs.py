@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from delta_server.core import codec
-from delta_server.core.key_run import KEY_BYTES, Built, FilterBuilder, Run, find
+from delta_server.core.event_storage.key_run import KEY_BYTES, Built, FilterBuilder, Run, find
+from delta_server.core.packs import codec
 from delta_server.storage.database import Tx, frees_space
 
 PAGE_KEYS = 400

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from delta_server.core.plan import Aggregate, Listing, Plan, Span, Sql
+from delta_server.core.query.plan import Aggregate, Listing, Plan, Span, Sql
 from delta_server.storage.database import Database, Row, Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.duckdb.engine import Engine

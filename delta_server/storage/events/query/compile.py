@@ -1,15 +1,15 @@
-"""Aggregates and listings of core/plan.py as DuckDB's SQL over the relation of schema.py.
+"""Aggregates and listings of core/query/plan.py as DuckDB's SQL over the relation of schema.py.
 
 An aggregate is three SELECTs, one in the other: the values of each event that matches (`kN`, `vN`), their groups with
 DuckDB's aggregates (`aN`), and the metrics of each group (`mN`), which having and order look at. What is taken from
 JSON stands in SELECTs of its own beneath (`jN`), so that it is read once. `xN` are the parts of a metric's exact value,
-for core/exact.py.
+for core/query/decimals.py.
 """
 
 from collections.abc import Sequence
 
-from delta_server.core import exact, intervals
-from delta_server.core.plan import Aggregate, Bound, Field, Interval, Key, Listing, Span
+from delta_server.core.query import decimals, time_buckets
+from delta_server.core.query.plan import Aggregate, Bound, Field, Interval, Key, Listing, Span
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Row
 from delta_server.storage.events.query import filters
@@ -62,7 +62,7 @@ def exact_rows(plan: Aggregate, rows: list[Row]) -> list[Row]:
     for row in rows:
         cells = list(row[:width])
         for (place, function), parts in zip(places.items(), row[width:], strict=True):
-            cells[place] = exact.number(function, cells[place], parts)
+            cells[place] = decimals.number(function, cells[place], parts)
         made.append(tuple(cells))
     return made
 
@@ -113,7 +113,7 @@ def count(plan: Listing, source: str, params: Params) -> str:
 
 
 def interval_key(interval: Interval, span: Span) -> str:
-    """SQL of core/intervals.py's `key` for the times of `span`."""
+    """SQL of core/query/time_buckets.py's `key` for the times of `span`."""
     local = f"(time_ms + {_offset(interval, span)})"
     if interval.months:
         at = f"make_timestamp({local} * 1000)"
@@ -122,7 +122,7 @@ def interval_key(interval: Interval, span: Span) -> str:
     if interval.step_ms % DAY_MS:
         begin = f"time_ms - {_rest(local, interval, span)}"
         nearest = span.start_ms - interval.step_ms - DAY_MS, span.end_ms + DAY_MS
-        joined = [(at, to) for at, to in intervals.joins(interval).items() if nearest[0] <= at < nearest[1]]
+        joined = [(at, to) for at, to in time_buckets.joins(interval).items() if nearest[0] <= at < nearest[1]]
         cases = " ".join(f"WHEN {at:d} THEN {to:d}" for at, to in joined)
         return f"CASE {begin} {cases} ELSE {begin} END" if cases else begin
     return f"{local} - {_rest(_from(local, interval.anchor_ms), interval, span)}"
@@ -174,10 +174,10 @@ def shown(field: Field, params: Params) -> str:
 
 
 def _bound(bound: Bound, places: dict[str, str], named: dict[str, str], params: Params) -> str:
-    """Past 2^53 with the exact value, where it is a whole number (`named`: the parts of core/exact.py)."""
+    """Past 2^53 with the exact value, where it is a whole number (`named`: the parts of core/query/decimals.py)."""
     place, operator, given = places[bound.metric], _COMPARED[bound.op], params.add(bound.value)
     rough, parts = f"{place} {operator} {given}", named.get(bound.metric)
-    if parts is None or abs(bound.value) < exact.WHOLE:
+    if parts is None or abs(bound.value) < decimals.WHOLE:
         return rough
     is_whole = f"{parts}.q IS NULL AND {parts}.h::DOUBLE = {place}"
     return f"CASE WHEN {is_whole} THEN {parts}.h {operator} {int(bound.value):d}::HUGEINT ELSE {rough} END"

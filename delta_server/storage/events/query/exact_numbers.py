@@ -2,10 +2,10 @@
 
 `raw` is JSON's text of a value, a text in its quotes. What counts as a number is a JSON number, and a text that is
 written like one (RFC 8259, 6): not `1_2`, ` 7`, `+5`, `007`, `.5`, which DuckDB would take too. Whole numbers are
-HUGEINT, decimal fractions DECIMAL, as far as these reach; core/exact.py puts the parts together.
+HUGEINT, decimal fractions DECIMAL, as far as these reach; core/query/decimals.py puts the parts together.
 """
 
-from delta_server.core.exact import WHOLE
+from delta_server.core.query.decimals import WHOLE
 
 LIKE_ONE = r"-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]+)?"
 

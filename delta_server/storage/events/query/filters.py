@@ -1,4 +1,4 @@
-"""Filters and fields of core/plan.py as SQL over the relation of schema.py.
+"""Filters and fields of core/query/plan.py as SQL over the relation of schema.py.
 
 All that a request wrote is a parameter, the names inside `data` and `metadata` too: they are a JSON pointer (RFC 6901).
 """
@@ -6,8 +6,8 @@ All that a request wrote is a parameter, the names inside `data` and `metadata` 
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from delta_server.core import exact
-from delta_server.core.plan import Condition, Every, Field, Filter, Not, Of, Operation, Some, Text
+from delta_server.core.query import decimals
+from delta_server.core.query.plan import Condition, Every, Field, Filter, Not, Of, Operation, Some, Text
 from delta_server.storage.events import schema
 from delta_server.storage.events.query import exact_numbers
 from delta_server.storage.events.query.relation import Params
@@ -122,10 +122,10 @@ def _one_of(field: Field, given: Sequence[float], params: Params) -> str:
     """Whether it is one of these numbers. Those past 2^53 are looked at one by one where the rough ones match."""
     rough = ", ".join(f"{float(each)!r}::DOUBLE" for each in given)
     among = exact_numbers.once(raw(field, params), "j", f"{exact_numbers.double('j')} IN ({rough})")
-    large = [int(each) for each in given if abs(each) >= exact.WHOLE]
+    large = [int(each) for each in given if abs(each) >= decimals.WHOLE]
     if not large:
         return among
-    small = exact_numbers.once(raw(field, params), "j", f"abs({exact_numbers.double('j')}) < {exact.WHOLE:d}")
+    small = exact_numbers.once(raw(field, params), "j", f"abs({exact_numbers.double('j')}) < {decimals.WHOLE:d}")
     found = exact_numbers.once(raw(field, params), "j", f"try_cast({exact_numbers.text('j')} AS HUGEINT)")
     whole = ", ".join(f"{each:d}::HUGEINT" for each in large)
     return f"({among} AND ({small} OR coalesce({found} IN ({whole}), true)))"
@@ -135,7 +135,7 @@ def _numbers(where: Condition) -> list[float]:
     """The numbers that texts are compared with are written like."""
     if where.field.kind != "json":
         return []
-    read = (exact.read(each) for each in where.values if isinstance(each, str))
+    read = (decimals.read(each) for each in where.values if isinstance(each, str))
     return [number for number in read if number is not None]
 
 

@@ -10,8 +10,8 @@ takes 25 s); retention 2 s; paths of depth 3 3.5 s.
 from collections.abc import Callable
 from typing import Any
 
-from delta_server.core import rollup_plan
-from delta_server.core.plan import Filter, Funnel, Paths, Retention, Span
+from delta_server.core.event_storage import rollup_plan
+from delta_server.core.query.plan import Filter, Funnel, Paths, Retention, Span
 from delta_server.core.times import EARLIEST_MS
 from delta_server.storage.events.query import filters, person_joins, relation
 from delta_server.storage.events.query.answers import Compiled, Compiler
@@ -24,7 +24,7 @@ _PLACE = "time_ms::HUGEINT * 9223372036854775808 + seq"
 
 
 def funnel(plan: Funnel, source: str, params: Params) -> str:
-    """Rows of (breakdown's value, step, persons, median ms from the step before), see core/plan.py.
+    """Rows of (breakdown's value, step, persons, median ms from the step before), see core/query/plan.py.
 
     `tried_K` has a row for each event that ends an attempt of K + 1 steps: the latest first step (`start`) it can be
     reached from, since of all attempts that are there the one begun last has the most time left. `reached` has one row

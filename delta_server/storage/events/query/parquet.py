@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core import intervals
-from delta_server.core.event import FLAG_NAMES
-from delta_server.core.plan import Aggregate, Field, Interval, Listing
+from delta_server.core.events.event import FLAG_NAMES
+from delta_server.core.query import time_buckets
+from delta_server.core.query.plan import Aggregate, Field, Interval, Listing
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.query import compile, relation
 from delta_server.storage.events.query.read_view import Snapshot
@@ -69,8 +69,8 @@ def aggregate(plan: Aggregate, sql: str, values: Sequence[Any]) -> Selected:
 
 
 def _begins(interval: Interval, plan: Aggregate, params: Params) -> str:
-    begins = list(intervals.along(interval, plan.span))
-    keys = [intervals.key(interval, max(begin, plan.span.start_ms)) for begin in begins]
+    begins = list(time_buckets.along(interval, plan.span))
+    keys = [time_buckets.key(interval, max(begin, plan.span.start_ms)) for begin in begins]
     lists = f"{params.add(keys)}::BIGINT[]", f"{params.add(begins)}::BIGINT[]"
     return f"SELECT unnest({lists[0]}) AS stretch, unnest({lists[1]}) AS begin"
 

@@ -1,4 +1,4 @@
-"""Whose an event is, for queries: the links of core/persons.py as relations that events are joined with.
+"""Whose an event is, for queries: the links of core/events/persons.py as relations that events are joined with.
 
 A project without links pays nothing. Reading many from SQLite would take longer than joining them with ten million
 events (200,000: half a second), so they are kept in memory as a Parquet file (`Bases`), which is joined with what has
@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core.persons import identifies
-from delta_server.core.plan import Aggregate, Condition, Every, Filter, Listing, Not, Of, Plan, Some, Sql
+from delta_server.core.events.persons import identifies
+from delta_server.core.query.plan import Aggregate, Condition, Every, Filter, Listing, Not, Of, Plan, Some, Sql
 from delta_server.storage.events import schema
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.query.read_view import Links, Snapshot

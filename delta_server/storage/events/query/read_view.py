@@ -16,10 +16,10 @@ import apsw
 import msgspec
 from zstandard import ZstdDecompressor
 
-from delta_server.core import codec
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.plan import Span
-from delta_server.core.rollup_plan import Known
+from delta_server.core.event_storage.rollup_plan import Known
+from delta_server.core.packs import codec
+from delta_server.core.query.plan import Span
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Row
 from delta_server.storage.events.duckdb.failures import damaged, is_of_a_file

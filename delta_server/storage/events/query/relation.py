@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core.plan import Span
+from delta_server.core.query.plan import Span
 from delta_server.storage.events.query.read_view import Block, Segment, Snapshot
 from delta_server.storage.events.schema import COLUMNS, FROM_LINES, FROM_SEGMENT, LINE_TYPES
 

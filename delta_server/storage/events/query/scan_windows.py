@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from delta_server.core.plan import Span
+from delta_server.core.query.plan import Span
 
 
 class Stretch(msgspec.Struct, frozen=True):

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from delta_server.core.exact import WHOLE
-from delta_server.core.plan import Field, Metric
+from delta_server.core.query.decimals import WHOLE
+from delta_server.core.query.plan import Field, Metric
 from delta_server.storage.events.query import exact_numbers, filters
 from delta_server.storage.events.query.relation import Params
 
@@ -56,7 +56,7 @@ class Values:
                 return self._group(f"{metric.function}({self._number(field)})")
 
     def parts(self, metric: Metric) -> str:
-        """SQL of the parts of an exact value, NULL where the rough one is as good. See core/exact.py."""
+        """SQL of the parts of an exact value, NULL where the rough one is as good. See core/query/decimals.py."""
         field, function = metric.field, metric.function
         assert field is not None
         whole, number = self._whole(field), self._number(field)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core import rollup_plan
-from delta_server.core.plan import Aggregate, Span
-from delta_server.core.rollup_plan import Known, Width
+from delta_server.core.event_storage import rollup_plan
+from delta_server.core.event_storage.rollup_plan import Known, Width
+from delta_server.core.query.plan import Aggregate, Span
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events.query import answers, compile, person_joins, relation
 from delta_server.storage.events.query.answers import Compiled

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from delta_server.core import rollup_plan
-from delta_server.core.plan import Every, Filter, Funnel, Paths, Retention, Span
-from delta_server.core.rollup_plan import EVER, WIDTHS, Known
+from delta_server.core.event_storage import rollup_plan
+from delta_server.core.event_storage.rollup_plan import EVER, WIDTHS, Known
+from delta_server.core.query.plan import Every, Filter, Funnel, Paths, Retention, Span
 from delta_server.core.times import LATEST_MS
 from delta_server.storage.events.query.read_view import Snapshot
 from delta_server.storage.events.rollups import rollup_catalog

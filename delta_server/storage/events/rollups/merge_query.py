@@ -6,8 +6,8 @@ so that every one reads its own columns only, and then put together by their key
 
 from collections.abc import Iterator, Sequence
 
-from delta_server.core import rollup_plan
-from delta_server.core.plan import Aggregate, Field, Metric, Span
+from delta_server.core.event_storage import rollup_plan
+from delta_server.core.query.plan import Aggregate, Field, Metric, Span
 from delta_server.storage.events.query import compile, filters
 from delta_server.storage.events.query.relation import Params
 from delta_server.storage.events.query.select_lists import Json

@@ -12,10 +12,10 @@ from functools import partial
 import msgspec
 
 from delta_server.config import Events
-from delta_server.core import rollup_plan
 from delta_server.core.errors import Conflict, DatabaseFailed
-from delta_server.core.rollup_plan import LAYERS, WIDTHS, Known
-from delta_server.core.segment_plan import Retention
+from delta_server.core.event_storage import rollup_plan
+from delta_server.core.event_storage.rollup_plan import LAYERS, WIDTHS, Known
+from delta_server.core.event_storage.segment_plan import Retention
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Clock, Database, Tx
 from delta_server.storage.events.damage import Damage

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from delta_server.core import codec, rollup_plan
-from delta_server.core.plan import Span
-from delta_server.core.rollup_plan import Known, Piece, Width
-from delta_server.core.segment_plan import Borders
+from delta_server.core.event_storage import rollup_plan
+from delta_server.core.event_storage.rollup_plan import Known, Piece, Width
+from delta_server.core.event_storage.segment_plan import Borders
+from delta_server.core.packs import codec
+from delta_server.core.query.plan import Span
 from delta_server.storage.database import Tx, frees_space
 
 

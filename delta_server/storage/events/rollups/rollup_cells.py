@@ -7,7 +7,7 @@ bucket and register, which costs ten times as much as to put lists together. Sor
 `users_n` and `sessions_n` are the estimates of a reduced cell, for who asks for this very cell, else NULL.
 """
 
-from delta_server.core.rollup_plan import Width
+from delta_server.core.event_storage.rollup_plan import Width
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.rollups import sketches
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from delta_server.core import rollup_plan
 from delta_server.core.errors import Conflict
-from delta_server.core.plan import Span
-from delta_server.core.rollup_plan import WIDTHS, Known, Piece, Width
+from delta_server.core.event_storage import rollup_plan
+from delta_server.core.event_storage.rollup_plan import WIDTHS, Known, Piece, Width
+from delta_server.core.query.plan import Span
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.query import person_joins, relation

@@ -1,8 +1,9 @@
-"""The formulas of core/sketches.py as SQL. A histogram is a list of bucket << 40 | count, a set a list of codes."""
+"""The formulas of core/query/sketches.py as SQL. A histogram is a list of bucket << 40 | count, a set a list of
+codes."""
 
 import math
 
-from delta_server.core.sketches import (
+from delta_server.core.query.sketches import (
     ALPHA,
     GAMMA,
     MOST_BUCKET,

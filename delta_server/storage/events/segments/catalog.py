@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from delta_server.core import codec
-from delta_server.core.segment_plan import Piece
+from delta_server.core.event_storage.segment_plan import Piece
+from delta_server.core.packs import codec
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import EventStats, Reach
 from delta_server.storage.events.ingest.blocks import INDEX_BITS

@@ -6,7 +6,7 @@ old ones from its own snapshot.
 
 from collections.abc import Sequence
 
-from delta_server.core.segment_plan import Piece
+from delta_server.core.event_storage.segment_plan import Piece
 from delta_server.storage.database import Database, Tx, frees_space
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import Reading

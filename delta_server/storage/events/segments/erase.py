@@ -10,8 +10,8 @@ from functools import partial
 
 import msgspec
 
-from delta_server.core.persons import Ids
-from delta_server.core.segment_plan import Piece
+from delta_server.core.event_storage.segment_plan import Piece
+from delta_server.core.events.persons import Ids
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Database, Tx, frees_space
 from delta_server.storage.eventlog import Progress

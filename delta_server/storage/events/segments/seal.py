@@ -12,8 +12,8 @@ from itertools import accumulate, pairwise
 import msgspec
 
 from delta_server.config import Events
-from delta_server.core import segment_plan
 from delta_server.core.errors import Conflict, DatabaseFailed
+from delta_server.core.event_storage import segment_plan
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.ingest.dedup_index import Sealing, Seen

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core.segment_plan import MOST_TYPES, OTHER_TYPES
+from delta_server.core.event_storage.segment_plan import MOST_TYPES, OTHER_TYPES
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.query import relation

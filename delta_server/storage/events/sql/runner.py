@@ -16,7 +16,7 @@ import structlog
 
 from delta_server.config import Events
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
-from delta_server.core.plan import Sql
+from delta_server.core.query.plan import Sql
 from delta_server.storage import child
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.duckdb.failures import held_too_long

@@ -10,7 +10,7 @@ import pytest
 
 from delta_server.config import MIB, Events
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, RateLimited, TooCostly, Unavailable
-from delta_server.core.event import Event
+from delta_server.core.events.event import Event
 from delta_server.storage.events.duckdb import engine as engine_module
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.failures import NoMemory

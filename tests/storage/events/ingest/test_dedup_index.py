@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from delta_server.core import key_run
 from delta_server.core.errors import Conflict
+from delta_server.core.event_storage import key_run
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.events.ingest import blocks, dedup_index, key_runs
 from delta_server.storage.events.ingest.append import Appending

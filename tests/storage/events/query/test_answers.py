@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from delta_server.config import Events
-from delta_server.core import intervals
 from delta_server.core.errors import Invalid
-from delta_server.core.event import Event
-from delta_server.core.plan import (
+from delta_server.core.events.event import Event
+from delta_server.core.query import time_buckets
+from delta_server.core.query.plan import (
     Aggregate,
     Bound,
     Condition,
@@ -154,7 +154,7 @@ metrics = st.lists(
 
 
 def interval(text: str, zone: str) -> Interval:
-    return intervals.parse(text, intervals.zone(zone), Span(START_MS - DAY_MS, START_MS + DAY_MS), at="interval")
+    return time_buckets.parse(text, time_buckets.zone(zone), Span(START_MS - DAY_MS, START_MS + DAY_MS), at="interval")
 
 
 LENGTHS = (

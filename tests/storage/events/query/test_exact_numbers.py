@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from delta_server.core import filters, metrics
-from delta_server.core.event import Event
-from delta_server.core.plan import Aggregate, Field, Metric, Order
+from delta_server.core.events.event import Event
+from delta_server.core.query import filters, metrics
+from delta_server.core.query.plan import Aggregate, Field, Metric, Order
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.query import answers
 from delta_server.storage.events.query.answers import Answering

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from delta_server.core import intervals
-from delta_server.core.plan import Condition, Field, Funnel, Paths, Retention, Span, Step
+from delta_server.core.query import time_buckets
+from delta_server.core.query.plan import Condition, Field, Funnel, Paths, Retention, Span, Step
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events.query import funnels
 from delta_server.storage.events.query.relation import Params
@@ -118,7 +118,7 @@ def test_retention(
     moved = [Happened(event.at * step + 85 * DAY_MS, *_rest(event)) for event in events]
     fill(connection, moved)
     span = Span(87 * DAY_MS, SPAN.end_ms) if first_ever else SPAN
-    interval = intervals.parse(every, intervals.zone(zone), SPAN, at="every", week_start=week_start)
+    interval = time_buckets.parse(every, time_buckets.zone(zone), SPAN, at="every", week_start=week_start)
     plan = Retention(span, interval, periods, is_type("a"), is_type("a", "b"), first_ever=first_ever)
     params = Params()
     rows = connection.execute(funnels.retention(plan, "happened", params), params.values).fetchall()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from delta_server.core.event import Event
-from delta_server.core.plan import Aggregate, Condition, Field, Metric
-from delta_server.core.profile_change import Alias
+from delta_server.core.events.event import Event
+from delta_server.core.events.profile_update import Alias
+from delta_server.core.query.plan import Aggregate, Condition, Field, Metric
 from delta_server.features.profiles import store
 from delta_server.storage.events.query import person_joins
 from delta_server.storage.events.query.read_view import ALWAYS

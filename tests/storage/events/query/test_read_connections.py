@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.plan import Span
+from delta_server.core.query.plan import Span
 from delta_server.storage.database import Tx
 from delta_server.storage.events.query import read_view
 from delta_server.storage.events.query.read_connections import Snapshots

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delta_server.core.plan import Span
+from delta_server.core.query.plan import Span
 from delta_server.storage.events.query.scan_windows import Stretch, windows
 
 times = st.integers(-1000, 1000)

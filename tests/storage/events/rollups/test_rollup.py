@@ -10,10 +10,10 @@ import pytest
 
 from delta_server.config import MIB, Config, Events, Storage
 from delta_server.core.errors import Conflict, DatabaseFailed
-from delta_server.core.event import Event
-from delta_server.core.persons import Ids
-from delta_server.core.plan import Aggregate, Condition, Field, Interval, Metric, Span
-from delta_server.core.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.events.event import Event
+from delta_server.core.events.persons import Ids
+from delta_server.core.query.plan import Aggregate, Condition, Field, Interval, Metric, Span
 from delta_server.core.times import DAY_MS, LATEST_MS
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer

@@ -1,11 +1,11 @@
-"""The formulas in SQL are those of core/sketches.py."""
+"""The formulas in SQL are those of core/query/sketches.py."""
 
 import random
 from typing import Any
 
 import pytest
 
-from delta_server.core import sketches as plain
+from delta_server.core.query import sketches as plain
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.rollups import sketches
 

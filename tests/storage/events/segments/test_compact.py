@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from delta_server.core.errors import Unavailable
-from delta_server.core.segment_plan import Piece
+from delta_server.core.event_storage.segment_plan import Piece
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.segments import catalog, compact
 from tests.storage.events.kept import Kept, kept, made

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from delta_server.core.errors import Unavailable
-from delta_server.core.event import Event
-from delta_server.core.persons import Ids
+from delta_server.core.events.event import Event
+from delta_server.core.events.persons import Ids
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events.segments import catalog
 from tests.storage.events.kept import Kept, kept, made

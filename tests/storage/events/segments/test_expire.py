@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import Retention
 from delta_server.core.times import DAY_MS
 from tests.storage.events.kept import OPTIONS, Kept, kept, made
 from tests.storage.opened import START_MS

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.persons import Ids
-from delta_server.core.plan import Listing
-from delta_server.core.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.events.persons import Ids
+from delta_server.core.query.plan import Listing
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.query import answers
 from delta_server.storage.events.query.answers import Answering

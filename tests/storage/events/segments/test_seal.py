@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import Conflict, DatabaseFailed, Unavailable
-from delta_server.core.persons import Ids
+from delta_server.core.events.persons import Ids
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Tx
 from delta_server.storage.events.ingest import blocks

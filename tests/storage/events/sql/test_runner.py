@@ -14,8 +14,8 @@ import pytest
 from delta_server.app import FEATURES, sql_views_of
 from delta_server.config import MIB, Events
 from delta_server.core.errors import Invalid, TooCostly, Unavailable
-from delta_server.core.event import Event
-from delta_server.core.plan import Sql
+from delta_server.core.events.event import Event
+from delta_server.core.query.plan import Sql
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.duckdb.engine import Engine
@@ -585,6 +585,7 @@ async def test_nothing_is_asked_once_it_is_closed(sql: SqlProcesses, project: in
 
 
 def test_the_server_does_not_bring_duckdb() -> None:
-    script = "import sys, delta_server.storage.events.sql; print([m for m in ('duckdb', 'fsspec') if m in sys.modules])"
+    module = "delta_server.storage.events.sql.runner"
+    script = f"import sys, {module}; print([m for m in ('duckdb', 'fsspec') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,0 +1,162 @@
+"""Writes a difference as a list of changes for people: keyed paths, old and new values, text differences."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from itertools import islice
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from delta_server.core.diff import text_diff
+from delta_server.core.diff.diff_settings import Fields
+from delta_server.core.diff.summary import Difference, member_pattern
+from delta_server.core.diff.text_diff import Run
+from delta_server.core.diff.tree import Edit, Elements, Members, Node
+from delta_server.core.json import columns, pointer, slices
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One edit. Values are as they stand in the documents.
+
+    `path`: the place, array elements by key where they have one (`/Incidents/[UniqueId=abc]/AcresBurned`).
+    `before`, `after`: the same place as JSON Pointers into the two documents, absent where it is not in one.
+    `key`: the key of the innermost array element the place is in that has one. `text`: runs of a long
+    string's words, or characters.
+    """
+
+    op: Literal["add", "remove", "replace", "move"]
+    path: str
+    before: str | UnsetType = UNSET
+    after: str | UnsetType = UNSET
+    old: msgspec.Raw | UnsetType = UNSET
+    new: msgspec.Raw | UnsetType = UNSET
+    key: dict[str, msgspec.Raw] | UnsetType = UNSET
+    text: list[Run] | UnsetType = UNSET
+
+
+_AT_ONCE = 256
+_encoder = msgspec.json.Encoder()
+
+
+class _Place(msgspec.Struct, frozen=True, gc=False):
+    path: str
+    pattern: str
+    before: str
+    after: str
+    key: dict[str, msgspec.Raw] | UnsetType = UNSET
+
+
+def changes(difference: Difference) -> list[Change]:
+    """All edits in the order of the document; in an array removed, added, moved, then changed elements."""
+    return list(_all(difference))
+
+
+def encoded(difference: Difference) -> bytes:
+    """The changes as a JSON array; many are made one by one, when the one before is written."""
+    found = _all(difference)
+    first = list(islice(found, _AT_ONCE))
+    if len(first) < _AT_ONCE:
+        return _encoder.encode(first)
+    text = bytearray(_encoder.encode(first)[:-1])
+    del first
+    for change in found:
+        text += b","
+        _encoder.encode_into(change, text, -1)
+    text += b"]"
+    return bytes(text)
+
+
+def first_encoded(difference: Difference, *, most: int, size_bytes: int) -> tuple[bytes, bool]:
+    """The changes as `encoded`, up to the first that is past `most` or with which they are past `size_bytes`; and
+    whether these are all."""
+    text = bytearray(b"[")
+    for count, change in enumerate(_all(difference)):
+        written = _encoder.encode(change)
+        if count == most or len(text) + len(written) >= size_bytes:
+            return bytes(text + b"]"), False
+        text += b"," * bool(count) + written
+    return bytes(text + b"]"), True
+
+
+def _all(difference: Difference) -> Iterator[Change]:
+    if difference.root is not None:
+        yield from _under(difference.root, _Place("", "", "", ""), difference.keys_by_pattern)
+
+
+def _under(node: Node, at: _Place, keys: dict[str, Fields | None]) -> Iterator[Change]:
+    """The changes at and under a place."""
+    if isinstance(node, Edit):
+        yield _edit(node, at)
+        return
+    for child, place in _in_members(node, at) if isinstance(node, Members) else _in_elements(node, at, keys):
+        if isinstance(child, Change):
+            yield child
+        else:
+            yield from _under(child, place, keys)
+
+
+def _in_members(node: Members, at: _Place) -> Iterator[tuple[Node | Change, _Place]]:
+    for name, below in node.changed:
+        step = "/" + pointer.escape(name)
+        pattern = member_pattern(node, at.pattern, name)
+        yield below, _Place(at.path + step, pattern, at.before + step, at.after + step, at.key)
+
+
+def _in_elements(node: Elements, at: _Place, keys: dict[str, Fields | None]) -> Iterator[tuple[Node | Change, _Place]]:
+    fields = keys.get(at.pattern)
+    name = _Names(node, fields) if fields else None
+    for i, edit in node.removed:
+        yield edit, _element(at, i, i, bytes(node.before[i]), name)
+    for j, edit in node.added:
+        assert edit.new is not None
+        yield edit, _element(at, j, j, edit.new, name)
+    for i, j in node.moved:
+        place = _element(at, i, j, bytes(node.before[i]), name)
+        yield Change("move", place.path, place.before, place.after, key=place.key), place
+    for i, j, below in node.changed:
+        yield below, _element(at, i, j, bytes(node.before[i]), name)
+
+
+class _Names:
+    """The steps by key of an array's elements: of those whose key no other element has, in either version."""
+
+    def __init__(self, node: Elements, fields: Fields) -> None:
+        self.fields = fields
+        self._paths = pointer.key_paths(fields)
+        self._repeated: set[Hashable] = set()
+        for elements in (node.before, node.after):
+            column = columns.partial(elements, self._paths)
+            if len(set(column)) < len(column):
+                self._repeated.update(key for key, count in Counter(column).items() if count > 1)
+
+    def of(self, element: bytes) -> tuple[str | None, dict[str, msgspec.Raw]]:
+        """Its step, None where it has none of its own, and its key."""
+        if self._repeated and columns.partial([msgspec.Raw(element)], self._paths)[0] in self._repeated:
+            return None, {}
+        values = [pointer.field_of(element, field) for field in self.fields]
+        key = {field: msgspec.Raw(value or b"null") for field, value in zip(self.fields, values, strict=True)}
+        return pointer.step_of(self.fields, values), key
+
+
+def _element(at: _Place, i: int, j: int, raw: bytes, name: _Names | None) -> _Place:
+    step, key = name.of(raw) if name else (None, {})
+    own = key if step else at.key
+    return _Place(f"{at.path}/{step or j}", at.pattern + "/*", f"{at.before}/{i}", f"{at.after}/{j}", own)
+
+
+def _edit(edit: Edit, at: _Place) -> Change:
+    if edit.old is None:
+        assert edit.new is not None
+        return Change("add", at.path, after=at.after, new=msgspec.Raw(edit.new), key=at.key)
+    old = msgspec.Raw(edit.old)
+    if edit.new is None:
+        return Change("remove", at.path, before=at.before, old=old, key=at.key)
+    text = _text(edit.old, edit.new)
+    return Change("replace", at.path, at.before, at.after, old, msgspec.Raw(edit.new), at.key, text)
+
+
+def _text(old: bytes, new: bytes) -> list[Run] | UnsetType:
+    if old[0] != slices.QUOTE or new[0] != slices.QUOTE or max(len(old), len(new)) <= text_diff.LONG:
+        return UNSET
+    return text_diff.of_slices(old, new)

@@ -1,0 +1,216 @@
+"""Delta's own events: `{"eventType": "signup", "userId": "u1", "data": {...}, ...}`, one, many, or one a line."""
+
+from functools import partial
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from delta_server.core.errors import BadRequest, Invalid
+from delta_server.core.events import event_batch, validate
+from delta_server.core.events.event import Event
+from delta_server.core.events.event_batch import WRONG, Item, Parsed, Read, Split
+from delta_server.core.events.event_time import Arrival, place
+from delta_server.core.events.profile_update import Told
+from delta_server.core.events.validate import LARGEST_DURATION, MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, MOST_TYPE, NULL
+from delta_server.core.json import salvage
+from delta_server.core.json.salvage import Mended
+
+_Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MOST_ID)]
+_ESCAPED_NUL = b"\\u0000"
+
+
+class _Sent(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    """As nearly all events are: msgspec checks the fields by itself. It knows nothing of NUL: see `_ESCAPED_NUL`."""
+
+    event_type: Annotated[str, Meta(min_length=1, max_length=MOST_TYPE)]
+    timestamp: str | int | float | None = None
+    source: _Id | None = None
+    data: msgspec.Raw = NULL
+    user_id: _Id | None = None
+    anonymous_id: _Id | None = None
+    session_id: _Id | None = None
+    duration: Annotated[float, Meta(ge=0, le=LARGEST_DURATION)] | None = None
+    priority: Annotated[int, Meta(ge=0, le=100)] | None = None
+    status: Annotated[str, Meta(min_length=1, max_length=MOST_STATUS)] | None = None
+    tags: list[str] | None = None
+    metadata: msgspec.Raw = NULL
+    message_id: Annotated[str, Meta(min_length=1, max_length=MOST_MESSAGE_ID)] | None = None
+    original_timestamp: str | int | float | None = None
+    sent_at: Any = None
+
+
+class _Odd(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+    """The same fields of an event that has something else in them."""
+
+    event_type: Any = None
+    timestamp: Any = None
+    source: Any = None
+    data: msgspec.Raw = NULL
+    user_id: Any = None
+    anonymous_id: Any = None
+    session_id: Any = None
+    duration: Any = None
+    priority: Any = None
+    status: Any = None
+    tags: Any = None
+    metadata: msgspec.Raw = NULL
+    message_id: Any = None
+    original_timestamp: Any = None
+    sent_at: Any = None
+
+
+class _Batch(msgspec.Struct, rename="camel"):
+    events: msgspec.Raw = NULL
+    sent_at: Any = None
+
+
+_NAMES = {field.encode_name for field in msgspec.structs.fields(_Sent)}
+_ALIASES = {field.name: field.encode_name for field in msgspec.structs.fields(_Sent)}
+_decode = msgspec.json.Decoder(_Sent).decode
+_decode_all = msgspec.json.Decoder(list[_Sent]).decode
+_decode_odd = msgspec.json.Decoder(_Odd).decode
+_decode_batch = msgspec.json.Decoder(_Batch).decode
+_NO_BATCH = 'send {"events": [...]}, an array of events, or one event a line'
+
+
+def parse_one(body: bytes, arrival: Arrival, message_id: str | None = None) -> Parsed:
+    """One event, with `message_id` if it has none of its own. Raises BadRequest, Invalid, TooLarge."""
+    found = event_batch.one(body, _reader(body, arrival))
+    [event] = found.events
+    if event.message_id is None:
+        event.message_id = message_id
+    return found
+
+
+def parse_many(body: bytes, arrival: Arrival, *, lines: bool = False) -> Parsed:
+    """`{"events": [...]}`, a bare array, or NDJSON if it is called so or looks so.
+
+    Raises BadRequest, Invalid, TooLarge for the request as a whole."""
+    if lines or _looks_like_lines(body):
+        return event_batch.each(list(map(_line, event_batch.lines(body))), _reader(body, arrival))
+    try:
+        items, (sent_at, raw) = event_batch.read_items(body, _split, b"events")
+    except msgspec.ValidationError:
+        raise Invalid(_NO_BATCH, field="events") from None
+    arrival = arrival.sent(sent_at)
+    usual = None if _ESCAPED_NUL in body else _usual(arrival, items, raw)
+    return usual or event_batch.each(items, _reader(body, arrival))
+
+
+def _split(body: bytes) -> Split:
+    if body.lstrip().startswith(b"["):
+        return event_batch.decode_items(body), (None, body)
+    batch = _decode_batch(body)
+    return event_batch.decode_items(batch.events), (batch.sent_at, batch.events)
+
+
+def _looks_like_lines(body: bytes) -> bool:
+    """Whether the first line is an object by itself and another follows, or it ends as one and the next begins as one:
+    within JSON there would be a comma between them."""
+    first, _, rest = body.strip().partition(b"\n")
+    if not rest or not first.startswith(b"{"):
+        return False
+    return (first.rstrip().endswith(b"}") and rest.lstrip().startswith(b"{")) or event_batch.is_json(first)
+
+
+def _reader(body: bytes, arrival: Arrival) -> Read:
+    return partial(_event, arrival, _ESCAPED_NUL in body)
+
+
+def _usual(arrival: Arrival, items: list[Item], raw: msgspec.Raw | bytes) -> Parsed | None:
+    """What `event_batch.each` makes of the `items` of the JSON array `raw`, in three quarters of the time; None if one
+    of them is wrong or odd, or was taken out of a broken body."""
+    if not items or type(items[0]) is not msgspec.Raw or max(map(len, items)) > arrival.event_bytes:
+        return None
+    try:
+        events = [_made(arrival, sent) for sent in _decode_all(raw)]
+    except WRONG:
+        return None
+    event_batch.name_once(events)
+    return Parsed(events, [], [])
+
+
+def _line(line: Item) -> Item:
+    """What no mending helps is left as it is, for the reader to refuse."""
+    text = bytes(line).strip()
+    try:
+        return salvage.item(text)
+    except BadRequest:
+        return text
+
+
+def _event(arrival: Arrival, odd: bool, item: Item, told: list[Told]) -> Event:
+    if len(item) > arrival.event_bytes:
+        validate.size(item, arrival)
+    try:
+        sent = _odd(item) if odd or type(item) is Mended else _decode(item)
+    except msgspec.ValidationError:
+        sent = _odd(item)
+    return _made(arrival, sent)
+
+
+def _made(arrival: Arrival, sent: _Sent) -> Event:
+    at, original_at, flags = place(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
+    return Event(
+        at,
+        arrival.received_at,
+        sent.event_type,
+        0,
+        sent.source,
+        sent.user_id,
+        sent.anonymous_id,
+        sent.session_id,
+        sent.duration,
+        sent.priority,
+        sent.status,
+        validate.tags(sent.tags) if sent.tags else None,
+        validate.json_data(sent.data),
+        None if sent.metadata is NULL else validate.json_object(sent.metadata, "metadata"),
+        sent.message_id,
+        original_at,
+        flags,
+    )
+
+
+def _odd(item: Item) -> _Sent:
+    """An event with numbers for ids, a priority's name, fields of its own and the like. Raises Invalid."""
+    try:
+        sent = _decode_odd(item)
+    except msgspec.ValidationError:
+        sent = _decode_odd(_renamed(item))
+    text = validate.text
+    return _Sent(
+        event_type=validate.event_type(sent.event_type),
+        timestamp=sent.timestamp,
+        source=text(sent.source, "source", MOST_ID),
+        data=sent.data,
+        user_id=text(sent.user_id, "userId", MOST_ID),
+        anonymous_id=text(sent.anonymous_id, "anonymousId", MOST_ID),
+        session_id=text(sent.session_id, "sessionId", MOST_ID),
+        duration=validate.duration(sent.duration),
+        priority=validate.priority(sent.priority),
+        status=text(sent.status, "status", MOST_STATUS),
+        tags=validate.tags(sent.tags),
+        metadata=sent.metadata,
+        message_id=text(sent.message_id, "messageId", MOST_MESSAGE_ID),
+        original_timestamp=sent.original_timestamp,
+        sent_at=sent.sent_at,
+    )
+
+
+def _renamed(item: Item) -> bytes:
+    """The event with snake_case names in camelCase and what has no place of its own in `metadata`; without a key."""
+    known: dict[str, Any] = {}
+    others: dict[str, msgspec.Raw] = {}
+    for name, value in validate.members(item).items():
+        name = _ALIASES.get(name, name)
+        if name in validate.KEY_NAMES:
+            continue
+        if name in known:
+            raise Invalid(f"{name} is given twice, once in camelCase and once in snake_case", field=name)
+        (known if name in _NAMES else others)[name] = value
+    if others:
+        metadata = validate.json_object(known.get("metadata", NULL), "metadata")
+        known["metadata"] = others | validate.members(metadata)
+    return msgspec.json.encode(known)

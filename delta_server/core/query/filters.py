@@ -1,0 +1,253 @@
+"""Filters as requests write them, turned into core/query/plan.py's.
+
+    ["is", field, value or [values]]      also is_not contains not_contains starts_with ends_with matches
+    ["gt", field, value]                  also gte lt lte
+    ["exists", field]                     also missing
+    ["text", words]                       every word stands somewhere in the event
+    ["and", [filters]]  ["or", [filters]]  ["not", filter]
+
+A list of filters holds when all of them do. Values of text fields and tags are texts (a number is taken as the text it
+is written with), of duration and priority numbers, of timestamp and receivedAt times; what is in data and metadata is
+compared with texts, numbers, true and false; by its size with a number, also where that is written as a text.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import cast, get_args
+
+from delta_server.core import times
+from delta_server.core.errors import Invalid
+from delta_server.core.events import validate
+from delta_server.core.nearest import meant, shown
+from delta_server.core.query import decimals, fields
+from delta_server.core.query.plan import Condition, Every, Field, Filter, Not, Operation, Some, Text
+from delta_server.core.query.regex_cost import cost
+
+MAX_FILTERS = 100
+MAX_VALUES = 1_000
+MAX_VALUE_LENGTH = 4_096
+MAX_DEPTH = 16
+MAX_WORDS = 16
+MAX_TEXTS = 100
+"""What texts may be looked through for: 1,000 values of 100 filters take a minute where no interrupt is heard."""
+MAX_PATTERN_COST = 500
+
+Value = str | float | int | bool
+
+OPERATIONS: tuple[str, ...] = get_args(Operation)
+_OTHERS = ("text", "and", "or", "not")
+_ORDERED = ("gt", "gte", "lt", "lte")
+_ABSENCE = ("exists", "missing")
+_OF_TEXT = ("contains", "not_contains", "starts_with", "ends_with", "matches")
+_INT64 = 1 << 63
+_LARGEST = 10**38
+"""Of numbers that what is in data is compared with."""
+
+
+def parse(asked: object, *, now_ms: int, at: str = "filters") -> Filter | None:
+    """A list of filters as one, None for an empty one; `at` is where it stands in the request. Raises Invalid."""
+    if asked is None:
+        return None
+    parts = _Parser(now_ms).parts(asked, at, 0)
+    return parts[0] if len(parts) == 1 else Every(parts) if parts else None
+
+
+def parse_one(asked: object, *, now_ms: int, at: str) -> Filter:
+    """One filter. Raises Invalid."""
+    return _Parser(now_ms).one(asked, at, 0)
+
+
+def condition(operation: str, field: Field, values: Sequence[object], *, now_ms: int, at: str) -> Condition:
+    """`field` compared with `values`, each of which must be of its kind. Raises Invalid."""
+    checked = tuple(_value(field, operation, value, now_ms, f"{at}[{n}]") for n, value in enumerate(values))
+    return Condition(cast("Operation", operation), field, checked)
+
+
+def text(asked: str, *, at: str) -> Text | None:
+    """Full text: the words of `asked`, None for no words. Raises Invalid."""
+    words = tuple(dict.fromkeys(asked.split()))
+    if "\0" in asked or not _encodes(asked):
+        raise Invalid(f"{at} must be characters of Unicode, none of them U+0000", field=at)
+    if len(words) > MAX_WORDS or len(asked) > MAX_VALUE_LENGTH:
+        raise Invalid(f"{at} has {len(words)} words: at most {MAX_WORDS} are looked for", field=at)
+    return Text(words) if words else None
+
+
+def every(parts: Sequence[Filter | None]) -> Filter | None:
+    """What holds when all of `parts` do; None for what always does."""
+    given = tuple(part for part in parts if part is not None)
+    return given[0] if len(given) == 1 else Every(given) if given else None
+
+
+class _Parser:
+    """Counts the filters of one request, and what they look for."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+        self._count = 0
+        self._values = 0
+        self._texts = 0
+        self._cost = 0
+
+    def parts(self, asked: object, at: str, depth: int) -> tuple[Filter, ...]:
+        if not isinstance(asked, list):
+            raise Invalid(f'{at} must be a list of filters like [["is", "source", ["api"]]]', field=at)
+        return tuple(self.one(part, f"{at}[{n}]", depth) for n, part in enumerate(asked))
+
+    def one(self, asked: object, at: str, depth: int) -> Filter:
+        self._count += 1
+        if self._count > MAX_FILTERS:
+            raise Invalid(f"{at} is one filter too many: at most {MAX_FILTERS} are allowed", field=at)
+        if depth > MAX_DEPTH:
+            raise Invalid(f"{at} lies too deep: filters nest at most {MAX_DEPTH} levels", field=at)
+        if not isinstance(asked, list) or not asked:
+            raise Invalid(f'{at} must be a filter like ["is", "source", ["api"]], not {shown(asked)}', field=at)
+        operation = asked[0]
+        if operation in ("and", "or"):
+            return self._group(asked, at, depth)
+        if operation == "not":
+            _length(asked, 2, '["not", filter]', at)
+            return Not(self.one(asked[1], f"{at}[1]", depth + 1))
+        if operation == "text":
+            words = _words(asked, at)
+            self._look_through(len(words.words), f"{at}[1]")
+            return words
+        if not isinstance(operation, str) or operation not in OPERATIONS:
+            known = (*OPERATIONS, *_OTHERS)
+            said = shown(operation) + (meant(operation, known) if isinstance(operation, str) else "")
+            raise Invalid(f"{at}[0] is no operation: {said}; known are {', '.join(known)}", field=f"{at}[0]")
+        return self._condition(operation, asked, at)
+
+    def _group(self, asked: list[object], at: str, depth: int) -> Filter:
+        _length(asked, 2, f'["{asked[0]}", [filters]]', at)
+        parts = self.parts(asked[1], f"{at}[1]", depth + 1)
+        if not parts:
+            raise Invalid(f"{at}[1] is empty: give at least one filter", field=f"{at}[1]")
+        return Every(parts) if asked[0] == "and" else Some(parts)
+
+    def _condition(self, operation: str, asked: list[object], at: str) -> Filter:
+        if operation in _ABSENCE:
+            _length(asked, 2, f'["{operation}", field]', at)
+            return condition(operation, fields.parse(asked[1], at=f"{at}[1]"), (), now_ms=self._now_ms, at=at)
+        _length(asked, 3, f'["{operation}", field, {"value" if operation in _ORDERED else "[values]"}]', at)
+        field = fields.parse(asked[1], at=f"{at}[1]")
+        _refuse_unfit(operation, field, at)
+        values = asked[2]
+        if not isinstance(values, list):
+            value = _value(field, operation, values, self._now_ms, f"{at}[2]")
+            found = Condition(cast("Operation", operation), field, (value,))
+        else:
+            most = 1 if operation in _ORDERED else MAX_TEXTS if operation in _OF_TEXT else MAX_VALUES
+            if not 1 <= len(values) <= most:
+                takes = "exactly one value" if most == 1 else f"1 to {most} values"
+                raise Invalid(f"{at}[2] has {len(values)} values: {operation} takes {takes}", field=f"{at}[2]")
+            found = condition(operation, field, values, now_ms=self._now_ms, at=f"{at}[2]")
+        self._weigh(found, f"{at}[2]")
+        return found
+
+    def _weigh(self, found: Condition, at: str) -> None:
+        """Add what a condition looks for to what the others do. Raises Invalid when it is too much."""
+        self._values += len(found.values)
+        if self._values > MAX_VALUES:
+            raise Invalid(f"{at}: all filters together have more than {MAX_VALUES} values", field=at)
+        if found.op in _OF_TEXT:
+            self._look_through(len(found.values), at)
+        if found.op == "matches":
+            self._cost += sum(cost(str(value)) for value in found.values)
+        if self._cost > MAX_PATTERN_COST:
+            raise Invalid(
+                f"{at}: the patterns are too large: all together may have {MAX_PATTERN_COST} characters and classes, "
+                "each {n} written out",
+                field=at,
+            )
+
+    def _look_through(self, count: int, at: str) -> None:
+        self._texts += count
+        if self._texts > MAX_TEXTS:
+            raise Invalid(f"{at}: all filters together look through texts for more than {MAX_TEXTS} values", field=at)
+
+
+def _words(asked: list[object], at: str) -> Text:
+    _length(asked, 2, '["text", words]', at)
+    if not isinstance(asked[1], str):
+        raise Invalid(f"{at}[1] must be a text, not {shown(asked[1])}", field=f"{at}[1]")
+    found = text(asked[1], at=f"{at}[1]")
+    if found is None:
+        raise Invalid(f"{at}[1] has no words to look for", field=f"{at}[1]")
+    return found
+
+
+def _length(asked: list[object], wanted: int, form: str, at: str) -> None:
+    if len(asked) != wanted:
+        raise Invalid(f"{at} has {len(asked)} parts: write {form}", field=at)
+
+
+def _refuse_unfit(operation: str, field: Field, at: str) -> None:
+    if operation in _OF_TEXT and field.kind in ("number", "time"):
+        raise Invalid(
+            f"{at}[0]: {operation} looks at texts, and {field.name} is a {field.kind}; take is, gt, gte, lt or lte",
+            field=f"{at}[0]",
+        )
+
+
+def _value(field: Field, operation: str, value: object, now_ms: int, at: str) -> Value:
+    if value is None:
+        raise Invalid(f'{at} is null: write ["missing", "{field.name[:100]}"] for what is not there', field=at)
+    if isinstance(value, list | dict):
+        raise Invalid(
+            f"{at} must be a single value, not {'a list' if isinstance(value, list) else 'an object'}", field=at
+        )
+    found = _OF_KIND["text" if operation in _OF_TEXT else field.kind](field, value, now_ms, at)
+    if operation in _ORDERED and field.kind == "json" and isinstance(found, str):
+        number = decimals.read(found)  # for who has no numbers of 64 bits
+        return found if number is None else number
+    return found
+
+
+def _text(field: Field, value: object, now_ms: int, at: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Invalid(f"{at} must be a text, as {field.name} is one, not {shown(value)}", field=at)
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        raise Invalid(f"{at} is too large a number: write it as a text", field=at)
+    written = str(value)
+    if len(written) > MAX_VALUE_LENGTH or "\0" in written or not _encodes(written):
+        raise Invalid(f"{at} must be at most {MAX_VALUE_LENGTH} characters, each of Unicode and none U+0000", field=at)
+    return written
+
+
+def _number(field: Field, value: object, now_ms: int, at: str) -> float | int:
+    names = validate.PRIORITIES if field.column == "priority" else {}
+    if isinstance(value, str) and value.lower() in names:
+        return names[value.lower()]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not -_INT64 <= cast("float", value) < _INT64:  # nor NaN
+        wanted = " or ".join(["a number", *([", ".join(names)] if names else [])])
+        raise Invalid(f"{at} must be {wanted}, as {field.name} is one, not {shown(value)}", field=at)
+    return cast("float", value)
+
+
+def _time(field: Field, value: object, now_ms: int, at: str) -> int:
+    if not isinstance(value, str):
+        raise Invalid(f"{at} must be a time like 2026-05-01T12:00:00Z or an age like 24h, not {shown(value)}", field=at)
+    return times.parse_moment(value, field=at, now_ms=now_ms)
+
+
+def _json(field: Field, value: object, now_ms: int, at: str) -> Value:
+    if isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < _LARGEST):
+        return value
+    return _text(field, value, now_ms, at) if isinstance(value, str) else _number(field, value, now_ms, at)
+
+
+_OF_KIND: dict[str, Callable[[Field, object, int, str], Value]] = {
+    "text": _text,
+    "list": _text,
+    "number": _number,
+    "time": _time,
+    "json": _json,
+}
+
+
+def _encodes(written: str) -> bool:
+    try:
+        return bool(written.encode()) or not written
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,103 @@
+"""A comparison takes at most 12 times the larger document in memory, whatever is in it: run by a process that has no
+more, with its answer summed up and written in every format."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+BYTES = 4_000_000
+TIMES = 12
+
+CHILD = """
+import resource, sys
+from delta_server.core.diff import change_list, compare, json_patch
+from delta_server.core.errors import Invalid
+from delta_server.features.deltas.summaries import summary_of
+
+def run(before, after):
+    found = compare.diff(before, after)
+    for write in (summary_of, json_patch.json_patch, change_list.encoded, json_patch.merge_patch):
+        try:
+            write(found)
+        except Invalid:  # what a merge patch cannot say
+            pass
+    return found
+
+run(b'[{"id":1,"a":"one two"}]', b'[{"id":1,"a":"one three"}]')
+documents = [open(path, "rb").read() for path in sys.argv[1:3]]
+with open("/proc/self/statm") as statm:
+    used = int(statm.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[3]),) * 2)
+print(run(*documents).kind)
+"""
+
+Make = Callable[[Random, int], bytes]
+
+
+def _array(make: Make) -> Callable[[Random], bytes]:
+    def made(chance: Random) -> bytes:
+        elements: list[bytes] = []
+        size = 0
+        while size < BYTES:
+            elements.append(make(chance, len(elements)))
+            size += len(elements[-1]) + 1
+        return b"[" + b",".join(elements) + b"]"
+
+    return made
+
+
+def _object(make: Make) -> Callable[[Random], bytes]:
+    def made(chance: Random) -> bytes:
+        return _array(lambda chance, i: b'"k%06d":%b' % (i, make(chance, i)))(chance).replace(b"[", b"{", 1)[:-1] + b"}"
+
+    return made
+
+
+def _mixed(chance: Random, i: int) -> bytes:
+    return chance.choice([b"null", b'"a,b"', b"1.50", b'"x]"', b"{}", b"[1,2]", b"-0", b'"\\u00e9\\""', b"%d" % i])
+
+
+SHAPES: list[tuple[str, Callable[[Random], bytes]]] = [
+    ("digits", _array(lambda chance, i: b"%d" % chance.randrange(10))),
+    ("whole numbers", _array(lambda chance, i: b"%d" % chance.randrange(10**7))),
+    ("floats", _array(lambda chance, i: repr(chance.random()).encode())),
+    ("short strings", _array(lambda chance, i: b'"%d"' % chance.randrange(100))),
+    ("names", _array(lambda chance, i: b'"u%07d"' % chance.randrange(10**7))),
+    ("mixed", _array(_mixed)),
+    ("pairs", _array(lambda chance, i: b"[%d,%d]" % (chance.randrange(10), chance.randrange(10)))),
+    ("tiny objects", _array(lambda chance, i: b'{"a":%d}' % chance.randrange(10))),
+    ("objects without a key", _array(lambda chance, i: b'{"v":%d,"w":%d}' % (chance.randrange(999), i % 7))),
+    ("objects with a key", _array(lambda chance, i: b'{"id":"r%06d","v":%d}' % (i, chance.randrange(99)))),
+    ("members", _object(lambda chance, i: b"%d" % chance.randrange(10))),
+    ("members that are arrays", _object(lambda chance, i: b"[%d,1]" % chance.randrange(10))),
+    ("a text", lambda chance: b'["%b"]' % b" ".join(b"w%d" % chance.randrange(999) for _ in range(BYTES // 5))),
+    (
+        "a text of escapes",
+        lambda chance: b'["%b"]' % b"".join(chance.choices([rb"\u00e9", rb"\n", b"a"], k=BYTES // 4)),
+    ),
+]
+
+
+@pytest.mark.parametrize("make", [make for _, make in SHAPES], ids=[name for name, _ in SHAPES])
+def test_the_memory_of_a_comparison_is_bounded(tmp_path: Path, make: Callable[[Random], bytes]) -> None:
+    assert_bounded(tmp_path, make(Random(0)), make(Random(1)))
+
+
+@pytest.mark.parametrize("make", [make for _, make in SHAPES], ids=[name for name, _ in SHAPES])
+def test_the_memory_of_one_more_value_is_bounded(tmp_path: Path, make: Callable[[Random], bytes]) -> None:
+    before = make(Random(0))
+    more = b'{"more":1,' if before.startswith(b"{") else b"[1,"
+    assert_bounded(tmp_path, before, more + before[1:])
+
+
+def assert_bounded(directory: Path, before: bytes, after: bytes) -> None:
+    paths = [directory / "before", directory / "after"]
+    for path, document in zip(paths, (before, after), strict=True):
+        path.write_bytes(document)
+    most = TIMES * max(len(before), len(after))
+    run = subprocess.run([sys.executable, "-c", CHILD, *paths, str(most)], capture_output=True, text=True)
+    assert (run.stdout.strip(), run.stderr) == ("content", "")
