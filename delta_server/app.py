@@ -15,9 +15,7 @@ from delta_server.config import Config
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.core.query import time_buckets
 from delta_server.features.accounts import feature as accounts
-from delta_server.features.analytics import feature as analytics
 from delta_server.features.backups import feature as backups
-from delta_server.features.behaviour import feature as behaviour
 from delta_server.features.contents import feature as contents
 from delta_server.features.deltas import feature as deltas
 from delta_server.features.endpoints import feature as endpoints
@@ -29,8 +27,9 @@ from delta_server.features.lives import feature as lives
 from delta_server.features.profiles import feature as profiles
 from delta_server.features.projects import feature as projects
 from delta_server.features.projects import service as projects_service
+from delta_server.features.queries import feature as queries
 from delta_server.features.snapshots import feature as snapshots
-from delta_server.features.statements import feature as statements
+from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
 from delta_server.features.users import feature as users
 from delta_server.http import asgi, docs, errors, health, idempotency
@@ -97,9 +96,8 @@ FEATURES = [
     history.FEATURE,
     profiles.FEATURE,
     events.FEATURE,
-    analytics.FEATURE,
-    behaviour.FEATURE,
-    statements.FEATURE,
+    queries.FEATURE,
+    sql.FEATURE,
     users.FEATURE,
     exports.FEATURE,
     stream.FEATURE,

@@ -13,7 +13,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core import times
 from tests.conftest import Keys, bearer
-from tests.features.analytics.made import FIRST, Made, made, store
+from tests.features.queries.made import FIRST, Made, made, store
 from tests.features.rows import Row, check
 from tests.storage.opened import START_MS
 

@@ -12,7 +12,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core import times
 from tests.conftest import Keys, bearer
-from tests.features.analytics.made import FIRST, Made, made, project, store
+from tests.features.queries.made import FIRST, Made, made, project, store
 from tests.storage.opened import START_MS
 
 pyarrow = pytest.importorskip("pyarrow")

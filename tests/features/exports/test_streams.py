@@ -22,7 +22,7 @@ from delta_server.features.exports import service
 from delta_server.http.asgi import Message
 from delta_server.storage.events.duckdb.engine import STREAMS
 from tests.conftest import Keys
-from tests.features.analytics.made import project
+from tests.features.queries.made import project
 from tests.server_process import run, serving
 from tests.storage.opened import START_MS
 

@@ -12,7 +12,7 @@ from delta_server.core import times
 from delta_server.core.query.plan import Plan
 from delta_server.storage.eventlog import Answer, EventLog
 from tests.conftest import Keys, bearer
-from tests.features.analytics.made import DAY, FIRST, event, made, store
+from tests.features.queries.made import DAY, FIRST, event, made, store
 from tests.storage.opened import FakeClock
 
 EVENTS = made(50)

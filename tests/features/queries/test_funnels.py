@@ -11,7 +11,7 @@ from delta_server.core import times
 from delta_server.core.query import time_buckets
 from delta_server.core.query.plan import Span
 from tests.conftest import Keys, bearer
-from tests.features.analytics.made import DAY, FIRST, Made, made, store
+from tests.features.queries.made import DAY, FIRST, Made, made, store
 from tests.features.rows import Row, check
 from tests.storage.events import behaviour_reference as plain
 from tests.storage.events.behaviour_reference import Happened

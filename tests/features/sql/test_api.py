@@ -8,7 +8,7 @@ import pytest
 
 from delta_server.app import Application
 from tests.conftest import Keys, bearer
-from tests.features.analytics.made import made, store
+from tests.features.queries.made import made, store
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
 

@@ -10,9 +10,9 @@ from litestar.params import JSONBody
 
 from delta_server.core.query import funnels
 from delta_server.core.query.funnels import FunnelAsked, PathsAsked, RetentionAsked
-from delta_server.features.behaviour import schemas, service
-from delta_server.features.behaviour.schemas import FunnelResult, Meta, PathsResult, RetentionResult
-from delta_server.features.behaviour.service import Found
+from delta_server.features.queries import funnels_schemas, funnels_service
+from delta_server.features.queries.funnels_schemas import FunnelResult, Meta, PathsResult, RetentionResult
+from delta_server.features.queries.funnels_service import Found
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_connected
 from delta_server.services import Services
@@ -25,7 +25,7 @@ _TAGS = ["Behaviour"]
     summary="Count who goes all the way",
     tags=_TAGS,
     status_code=200,
-    opt=example(request=schemas.EXAMPLE_FUNNEL, answer=schemas.EXAMPLE_FUNNEL_RESULT),
+    opt=example(request=funnels_schemas.EXAMPLE_FUNNEL, answer=funnels_schemas.EXAMPLE_FUNNEL_RESULT),
 )
 async def get_funnel(
     request: Request[Any, Any, Any],
@@ -37,7 +37,7 @@ async def get_funnel(
     field of their first step. A person counts once, by the attempt that got furthest."""
     started = time.perf_counter()
     question = funnels.funnel(data, now_ms=services.clock.now_ms())
-    found = await while_connected(request, service.funnel(services, project, question))
+    found = await while_connected(request, funnels_service.funnel(services, project, question))
     return FunnelResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
 
 
@@ -46,7 +46,7 @@ async def get_funnel(
     summary="Count who comes back",
     tags=_TAGS,
     status_code=200,
-    opt=example(request=schemas.EXAMPLE_RETENTION, answer=schemas.EXAMPLE_RETENTION_RESULT),
+    opt=example(request=funnels_schemas.EXAMPLE_RETENTION, answer=funnels_schemas.EXAMPLE_RETENTION_RESULT),
 )
 async def get_retention(
     request: Request[Any, Any, Any],
@@ -59,7 +59,7 @@ async def get_retention(
     With `firstEver`, who did `start` before the range already is left out."""
     started = time.perf_counter()
     question = await services.cpu(funnels.retention, data, now_ms=services.clock.now_ms())
-    found = await while_connected(request, service.retention(services, project, question))
+    found = await while_connected(request, funnels_service.retention(services, project, question))
     return RetentionResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
 
 
@@ -68,7 +68,7 @@ async def get_retention(
     summary="Count what comes next, or came before",
     tags=_TAGS,
     status_code=200,
-    opt=example(request=schemas.EXAMPLE_PATHS, answer=schemas.EXAMPLE_PATHS_RESULT),
+    opt=example(request=funnels_schemas.EXAMPLE_PATHS, answer=funnels_schemas.EXAMPLE_PATHS_RESULT),
 )
 async def get_paths(
     request: Request[Any, Any, Any],
@@ -80,7 +80,7 @@ async def get_paths(
     two are further apart than `gap`. Without `start`: from the first event after such a gap. `limit` moves a step."""
     started = time.perf_counter()
     question = funnels.paths(data, now_ms=services.clock.now_ms())
-    found = await while_connected(request, service.paths(services, project, question))
+    found = await while_connected(request, funnels_service.paths(services, project, question))
     return PathsResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
 
 

@@ -52,7 +52,7 @@ async def _answer(svc: Services, project: int, question: Question[Any, Any], sha
             msgspec.json.encode((project, plan, question.asked.timezone)),  # msgpack has no numbers past 64 bits
             await svc.eventlog.version(project, plan),
         )
-        key = ("behaviour", xxhash.xxh3_128_digest(b"\0".join(parts)))
+        key = ("funnels", xxhash.xxh3_128_digest(b"\0".join(parts)))
         if (cached := svc.cache.get(key)) is not None:
             return msgspec.msgpack.decode(cached, type=Found)
     answer = await svc.eventlog.query(project, plan)

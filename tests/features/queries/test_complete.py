@@ -8,7 +8,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core import times
 from tests.conftest import Keys, bearer
-from tests.features.analytics.made import DAY, FIRST, made, store
+from tests.features.queries.made import DAY, FIRST, made, store
 from tests.storage.opened import START_MS
 
 EVENTS = made(200)

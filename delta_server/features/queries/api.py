@@ -14,9 +14,9 @@ from delta_server.core.events.event_json import ShownEvent
 from delta_server.core.query import aggregates, comparison, fields, time_buckets
 from delta_server.core.query.aggregates import Asked, Fill, Query
 from delta_server.core.query.plan import Listing
-from delta_server.features.analytics import schemas, service
-from delta_server.features.analytics.schemas import Meta, Result, Table
-from delta_server.features.analytics.service import Found, Place
+from delta_server.features.queries import schemas, service
+from delta_server.features.queries.schemas import Meta, Result, Table
+from delta_server.features.queries.service import Found, Place
 from delta_server.http import conditional, pagination
 from delta_server.http.docs import example
 from delta_server.http.event_filters import BY_DATA, EventFilters, names

@@ -3,7 +3,7 @@
 import msgspec
 
 from delta_server.core.query.plan import Sql
-from delta_server.features.statements.schemas import Column, Statement
+from delta_server.features.sql.schemas import Column, Statement
 from delta_server.services import Services
 
 
