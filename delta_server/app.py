@@ -78,7 +78,7 @@ SERVER = Feature(
     guards={**health.GUARDS, **docs.GUARDS},
     periodic=[
         Periodic("update planner statistics", _optimize, every_s=3600),
-        Periodic("forget old idempotency keys", idempotency.forget, every_s=3600),
+        Periodic("delete expired idempotency keys", idempotency.forget, every_s=3600),
     ],
 )
 """What belongs to no feature."""
@@ -310,11 +310,11 @@ async def _background(services: Services, features: Sequence[Feature]) -> AsyncI
             if feature.at_start is not None:
                 await feature.at_start(services)
         except Unavailable as error:  # a full disk can still be read from
-            log.warning("a feature's first step was left out", feature=feature.name, reason=error.message)
+            log.warning("a feature's startup step failed", feature=feature.name, reason=error.message)
     periodic = [
         *(each for feature in features for each in feature.periodic),
         Periodic("make room on a full disk", partial(_make_room, features=features), every_s=10),
-        Periodic("write the log back", _checkpoint, every_s=services.config.storage.checkpoint_seconds),
+        Periodic("checkpoint the write-ahead log", _checkpoint, every_s=services.config.storage.checkpoint_seconds),
     ]
     supervisor.start([*(loop for feature in features for loop in feature.loops), *map(as_loop, periodic)], services)
     try:
@@ -340,4 +340,4 @@ async def _at_end(services: Services, features: Sequence[Feature]) -> None:
             if feature.at_end is not None:
                 await feature.at_end(services)
         except DeltaError as error:
-            log.warning("a feature's last step is lost", feature=feature.name, reason=error.message)
+            log.warning("a feature's shutdown step failed", feature=feature.name, reason=error.message)

@@ -287,14 +287,14 @@ def expected(option: Option) -> str:
     if isinstance(kind, IntType):
         units = " or ".join(f'"2{unit}"' for unit in list(_units(option.name))[2:4])
         range_ = f"a whole number from {kind.ge} to {kind.le}"
-        return f"{range_} (or a text such as {units})" if units else range_
+        return f"{range_} (or a string such as {units})" if units else range_
     if isinstance(kind, BoolType):
         return "true or false"
     if isinstance(kind, LiteralType):
         return "one of " + ", ".join(sorted(map(str, kind.values)))
     if isinstance(kind, VarTupleType):
         return "a list of networks such as 10.0.0.0/8"
-    return "a path" if option.type is Path else "a text"
+    return "a path" if option.type is Path else "a string"
 
 
 def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, Given]:

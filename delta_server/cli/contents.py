@@ -26,7 +26,7 @@ from delta_server.storage.eventlog import EventsVerified
 @with_database
 def pack(config: Config) -> None:
     before, after = asyncio.run(_pack(config))
-    click.echo(f"the database took {before / 1e6:.2f} MB and takes {after / 1e6:.2f} MB")
+    click.echo(f"database size: {before / 1e6:.2f} MB -> {after / 1e6:.2f} MB")
 
 
 @click.command(

@@ -1,5 +1,5 @@
-"""How the server is: a shallow answer for load balancers, one by dependency for everybody, the details for its owner,
-numbers for Prometheus. The details and the numbers are about all projects, so they are for account keys."""
+"""Health and metrics endpoints: a shallow answer for load balancers, one by dependency for everybody, details for the
+operator, metrics for Prometheus. Details and metrics are about all projects, so they are for account keys."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ _NEARLY_FULL = 0.9
 
 class Dependency(msgspec.Struct, frozen=True):
     """What requests cannot do without: `probe` reads a little of it, and raises when that cannot be done. `loops` are
-    the background loops that look after it; those that no other names are the first one's."""
+    the background loops that maintain it; those that no other names are the first one's."""
 
     name: str
     probe: Callable[[Tx], object]
@@ -257,7 +257,7 @@ async def healthz(vitals: NamedDependency[Vitals]) -> Response[Alive]:
 
 @get(
     "/v1/health",
-    summary="How the server is, by dependency",
+    summary="Health by dependency",
     tags=["Health"],
     opt=example(answer=_SUMMARY),
 )
@@ -287,7 +287,7 @@ def _may_see_details(request: Request[Any, Any, Any]) -> bool:
 
 @get(
     "/healthz/details",
-    summary="How the server is: database, queues, disk, background loops",
+    summary="Health in detail: database, queues, disk, background loops",
     tags=["Health"],
     opt=example(answer=_HEALTH),
 )

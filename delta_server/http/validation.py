@@ -13,7 +13,7 @@ from delta_server.http.aliases import alternatives, type_info
 _KINDS = {
     "int": "a whole number",
     "float": "a number",
-    "str": "a text",
+    "str": "a string",
     "bool": "true or false",
     "object": "an object",
     "array": "an array",

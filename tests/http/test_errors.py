@@ -172,8 +172,8 @@ async def test_an_answer_that_has_begun_is_cut_off(
     ("sent", "field", "message"),
     [
         (b"{}", "name", "is missing"),
-        (b'{"name":1}', "name", "must be a text, not a whole number"),
-        (b'{"name":"a","page_size":"5"}', "page_size", "must be a whole number, not a text"),
+        (b'{"name":1}', "name", "must be a string, not a whole number"),
+        (b'{"name":"a","page_size":"5"}', "page_size", "must be a whole number, not a string"),
         (b'{"name":"a","page_size":true}', "page_size", "must be a whole number, not true or false"),
         (b'{"name":"a","page_size":101}', "page_size", "must be at most 100"),
         (b'{"name":"a","page_size":' + b"9" * 5000 + b"}", "page_size", "is too large a number"),

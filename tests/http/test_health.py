@@ -23,22 +23,22 @@ async def test_shallow(client: httpx.AsyncClient) -> None:
 
 LOOPS = [  # all there are: one that is no longer started would not be missed otherwise
     "apply retention",
+    "checkpoint the write-ahead log",
+    "compact the field index",
     "compute deltas",
-    "forget old idempotency keys",
-    "make chunks of when fields changed",
+    "delete expired idempotency keys",
     "make room on a full disk",
     "merge old packs",
     "pack loose contents",
-    "pack what new contents fill",
+    "pack new contents",
+    "record when keys were last used",
     "remove deleted endpoints",
     "remove deleted projects",
-    "roll up, merge and let go of events",
+    "roll up, compact and expire events",
     "seal new events",
     "sweep dead contents",
     "update planner statistics",
     "update profiles, run erasures",
-    "write the log back",
-    "write when keys were last used",
 ]
 
 
@@ -136,7 +136,7 @@ async def test_requests_that_fill_the_memory_for_bodies(app: Application, client
     ("loop", "dependency"),
     [
         ("compute deltas", "snapshot_store"),
-        ("write the log back", "snapshot_store"),
+        ("checkpoint the write-ahead log", "snapshot_store"),
         ("seal new events", "event_store"),
         ("update profiles, run erasures", "user_store"),
     ],

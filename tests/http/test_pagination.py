@@ -91,8 +91,8 @@ async def test_an_exact_last_page_has_no_next(sample_client: httpx.AsyncClient) 
         ("limit=0", "must be at least 1"),
         ("limit=1001", "must be at most 1000"),
         ("limit=-1", "must be at least 1"),
-        ("limit=x", "must be a whole number, not a text"),
-        ("limit=1.5", "must be a whole number, not a text"),
+        ("limit=x", "must be a whole number, not a string"),
+        ("limit=1.5", "must be a whole number, not a string"),
         ("offset=5", "is not a known query parameter"),
     ],
 )

@@ -142,7 +142,7 @@ def _event(arrival: Arrival, around: _Around, item: Item, told: list[Told]) -> E
 
 
 def _more(record: Record) -> dict[str, Any]:
-    """What a record says that is no field of an event, or is cut in one."""
+    """Attributes of a record that are not fields of an event, or are cut in one."""
     at, seen = _integer(record.time_unix_nano), _integer(record.observed_time_unix_nano)
     used = at or seen
     found = {

@@ -127,7 +127,7 @@ def _request(body: bytes) -> _Request:
     try:
         return json_text.read(event_batch.unbroken(body), _decode_request, "the body")
     except msgspec.ValidationError as error:
-        raise Invalid(f"this is no ExportLogsServiceRequest of OTLP: {error}") from None
+        raise Invalid(f"this is not an ExportLogsServiceRequest of OTLP: {error}") from None
 
 
 def _groups(request: _Request, items: Sequence[bytes] | None) -> list[Group]:

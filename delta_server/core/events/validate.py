@@ -42,7 +42,7 @@ def text(value: Any, field: str, most: int) -> str | None:
     if type(value) is int or type(value) is float:
         value = digits(value)
     if type(value) is not str:
-        raise Invalid(f"{field} must be a text or a number", field=field)
+        raise Invalid(f"{field} must be a string or a number", field=field)
     if len(value) > most:
         raise Invalid(f"{field} has {len(value)} characters: at most {most} are allowed", field=field)
     if "\0" in value:
@@ -87,7 +87,7 @@ def tags(value: Any) -> list[str] | None:
         return None
     found = [value] if type(value) is str else value
     if type(found) is not list:
-        raise Invalid("tags must be a list of texts", field="tags")
+        raise Invalid("tags must be a list of strings", field="tags")
     if len(found) > MOST_TAGS:
         raise Invalid(f"there are {len(found)} tags: at most {MOST_TAGS} are allowed", field="tags")
     texts = [text(tag, f"tags[{number}]", MOST_TAG) for number, tag in enumerate(found)]

@@ -1,4 +1,4 @@
-"""Runs of the index of lives: the entries of many deltas, record by record, in few bytes.
+"""Runs of the record index: the entries of many deltas, record by record, in few bytes.
 
 A run is zstd of columns. Its records come in order, each with its groups: entries of one kind (a place and what
 happened there), in order of time. Of an entry its time is left, as the step from the one before it in the group, and

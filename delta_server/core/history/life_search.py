@@ -1,4 +1,4 @@
-"""What the index of lives tells of one place, and of the leaves of a document.
+"""What the record index tells of one place, and of the leaves of a document.
 
 search = PlaceSearch(targets)         # when a place changed
 search = LeafSearch(base, leaves)     # when each leaf changed last

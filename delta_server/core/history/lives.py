@@ -1,4 +1,4 @@
-"""What a delta says of the places in a document, record by record: the entries of the index of lives.
+"""What a delta says of the places in a document, record by record: the entries of the record index.
 
 An entry is a place and what happened there:
 

@@ -43,7 +43,7 @@ class FieldFilter(msgspec.Struct, frozen=True):
 
 
 def parse(path: str) -> FieldFilter:
-    """Raises Invalid for what is no path, and for a step by key in a pattern."""
+    """Raises Invalid for an invalid path, and for a step by key in a pattern."""
     steps = pointer.parse(path)
     names = tuple(path.split("/")[1:])
     if not any(name in (_ONE, _ANY) for name in names):

@@ -71,7 +71,7 @@ def reason(error: msgspec.DecodeError, document: bytes) -> str:
         return f"it has half of a surrogate pair (byte {half.start()})" if half else "it ends too early"
     place = _PLACE.search(text)
     if place and (name := _NO_NUMBER.match(document, int(place[1]))):
-        return f"{name[0].decode()} (byte {place[1]}) is no JSON number: send null or a string"
+        return f"{name[0].decode()} (byte {place[1]}) is not a JSON number: send null or a string"
     return text.removeprefix("JSON is malformed: ")
 
 

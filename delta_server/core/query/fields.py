@@ -54,7 +54,7 @@ def parse(text: object, *, at: str) -> Field:
     if dot and root in ROOTS:
         return Field(text, root, "json", _path(rest, text, at))
     raise Invalid(
-        f"{at} is no field{_hint(text)}; fields are {', '.join(NAMES)}, data.NAME and metadata.NAME", field=at
+        f"{at} is not a known field{_hint(text)}; fields are {', '.join(NAMES)}, data.NAME and metadata.NAME", field=at
     )
 
 
@@ -63,7 +63,7 @@ def _path(rest: str, text: str, at: str) -> tuple[str, ...]:
         raise Invalid(f"{at} has {len(text)} characters: a field has at most {MAX_LENGTH}", field=at)
     if not _PATH.fullmatch(rest):
         raise Invalid(
-            rf"{at} is no path of names: {shown(text)}; write data.cart.total, \. for a dot in a name", field=at
+            rf"{at} is not a valid field path: {shown(text)}; write data.cart.total, \. for a dot in a name", field=at
         )
     names = [_ESCAPED.sub(r"\1", name) for name in _NAME.findall(rest)]
     if len(names) > MAX_DEPTH:

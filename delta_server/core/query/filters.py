@@ -114,7 +114,7 @@ class _Parser:
         if not isinstance(operation, str) or operation not in OPERATIONS:
             known = (*OPERATIONS, *_OTHERS)
             said = shown(operation) + (meant(operation, known) if isinstance(operation, str) else "")
-            raise Invalid(f"{at}[0] is no operation: {said}; known are {', '.join(known)}", field=f"{at}[0]")
+            raise Invalid(f"{at}[0] is not a known operator: {said}; known are {', '.join(known)}", field=f"{at}[0]")
         return self._condition(operation, asked, at)
 
     def _group(self, asked: list[object], at: str, depth: int) -> Filter:
@@ -169,7 +169,7 @@ class _Parser:
 def _words(asked: list[object], at: str) -> Text:
     _length(asked, 2, '["text", words]', at)
     if not isinstance(asked[1], str):
-        raise Invalid(f"{at}[1] must be a text, not {shown(asked[1])}", field=f"{at}[1]")
+        raise Invalid(f"{at}[1] must be a string, not {shown(asked[1])}", field=f"{at}[1]")
     found = text(asked[1], at=f"{at}[1]")
     if found is None:
         raise Invalid(f"{at}[1] has no words to look for", field=f"{at}[1]")
@@ -205,9 +205,9 @@ def _value(field: Field, operation: str, value: object, now_ms: int, at: str) ->
 
 def _text(field: Field, value: object, now_ms: int, at: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Invalid(f"{at} must be a text, as {field.name} is one, not {shown(value)}", field=at)
+        raise Invalid(f"{at} must be a string, as {field.name} is one, not {shown(value)}", field=at)
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
-        raise Invalid(f"{at} is too large a number: write it as a text", field=at)
+        raise Invalid(f"{at} is too large a number: write it as a string", field=at)
     written = str(value)
     if len(written) > MAX_VALUE_LENGTH or "\0" in written or not _encodes(written):
         raise Invalid(f"{at} must be at most {MAX_VALUE_LENGTH} characters, each of Unicode and none U+0000", field=at)

@@ -152,7 +152,7 @@ def _step(asked: object, now_ms: int, at: str) -> Step:
         )
     type_, name = asked.get("eventType"), asked.get("name")
     if name is not None and not (isinstance(name, str) and 1 <= len(name) <= filters.MAX_VALUE_LENGTH):
-        raise Invalid(f"{at}.name must be a text", field=f"{at}.name")
+        raise Invalid(f"{at}.name must be a string", field=f"{at}.name")
     where = filters.every(
         [
             None if type_ is None else _of_type(type_, now_ms, f"{at}.eventType"),

@@ -46,14 +46,14 @@ def parse(name: object, *, at: str) -> Metric:
     if not isinstance(name, str) or match is None:
         hint = meant(name, NAMES) if isinstance(name, str) else ""
         raise Invalid(
-            f"{at} is no metric: {shown(name)}{hint}; metrics are {', '.join(NAMES)}, and avg_data.NAME, "
+            f"{at} is not a known metric: {shown(name)}{hint}; metrics are {', '.join(NAMES)}, and avg_data.NAME, "
             "unique_data.NAME, p95_data.NAME and so on",
             field=at,
         )
     field = _field(match, name, at)
     function = _FUNCTIONS[match[1]] if match[1] else "quantile"
     if function not in _OF_ANY_FIELD and field.kind not in ("number", "json"):
-        raise Invalid(f"{at}: {field.name} is no number; unique_ and dominant_ take any field", field=at)
+        raise Invalid(f"{at}: {field.name} is not a number; unique_ and dominant_ take any field", field=at)
     return Metric(name, function, field, int(match[2]) / 100 if match[2] else None)
 
 
@@ -64,5 +64,5 @@ def _field(match: re.Match[str], name: str, at: str) -> Field:
     except Invalid as error:
         hint = meant(name, NAMES)
         raise Invalid(
-            f"{at} is no metric: {shown(name)}{hint}: {error.message}" if hint else error.message, field=at
+            f"{at} is not a known metric: {shown(name)}{hint}: {error.message}" if hint else error.message, field=at
         ) from None

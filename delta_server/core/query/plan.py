@@ -105,7 +105,7 @@ class Metric(msgspec.Struct, frozen=True):
     """`name` is its key in the answer. `field` is None for count. quantile takes `share`: 0.95.
 
     unique counts distinct values (of a list, its items; of user_id, persons: core/events/persons.py). mode is the most
-    frequent value, the first in order among equals. avg, min, max, sum and quantile leave out what is no number.
+    frequent value, the first in order among equals. avg, min, max, sum and quantile leave out what is not a number.
     """
 
     name: str

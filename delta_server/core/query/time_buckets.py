@@ -70,7 +70,7 @@ def zone(name: str, *, at: str = "timezone") -> tzinfo:
     if _ZONE.fullmatch(name) and name in zones():
         return zoneinfo.ZoneInfo(name)
     raise Invalid(
-        f"{at} is no time zone known here: {shown(name)}{meant(name, ('UTC', *zones()))}; write one like Europe/Paris",
+        f"{at} is not a known time zone: {shown(name)}{meant(name, ('UTC', *zones()))}; write one like Europe/Paris",
         field=at,
     )
 

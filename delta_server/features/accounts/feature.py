@@ -15,6 +15,6 @@ FEATURE = Feature(
     },
     path_parameters={"key_id": "The key's id, the part between the second and third underscore"},
     tables=["account", "api_key"],
-    periodic=[Periodic("write when keys were last used", tasks.write_last_uses, every_s=60)],
+    periodic=[Periodic("record when keys were last used", tasks.write_last_uses, every_s=60)],
     at_end=tasks.write_last_uses,
 )

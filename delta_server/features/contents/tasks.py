@@ -122,7 +122,7 @@ async def _guarded(work: Awaitable[object], what: str, endpoint: int) -> None:
     try:
         await work
     except (Stale, NotFound):
-        log.info("contents changed meanwhile", task=what, endpoint=endpoint)
+        log.info("contents changed concurrently", task=what, endpoint=endpoint)
     except DeltaError as error:
         log.error("contents could not be rewritten", task=what, endpoint=endpoint, reason=error.message)
 

@@ -131,7 +131,7 @@ async def _compute_run(
         done += await _compute_singly(svc, endpoint, jobs[len(done) :], settings, known)
     except NotFound:
         # A content was deleted since the queue was read: the next look at the queue knows.
-        logger.debug("contents changed meanwhile", endpoint=endpoint)
+        logger.debug("contents changed concurrently", endpoint=endpoint)
     return done
 
 

@@ -29,7 +29,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """`found_keys` are those of arrays, by pattern, for `store.vote`; `lives` are the entries of the index of lives.
+    """`found_keys` are those of arrays, by pattern, for `store.vote`; `lives` are the entries of the record index.
     Neither is stored with the delta."""
 
     kind: str

@@ -134,7 +134,7 @@ def attempt(tx: Tx, endpoint: int, content: int, change: int) -> None:
 
 def requeue(tx: Tx, limit: int) -> bool:
     """Queue the next `limit` contents of an endpoint with new diff settings, or with deltas from before there was an
-    index of lives, newest first; False if there is none."""
+    record index, newest first; False if there is none."""
     row = tx.one(
         """SELECT id, coalesce(recompute_before, reindex_before), recompute_before IS NULL FROM endpoint
            WHERE recompute_before IS NOT NULL OR reindex_before IS NOT NULL ORDER BY recompute_before IS NULL LIMIT 1"""

@@ -122,7 +122,7 @@ def content_deltas(tx: Tx, endpoint: int) -> int:
 
 
 def lives_are_whole(tx: Tx, endpoint: int) -> bool:
-    """Whether all deltas that are computed are in the index of lives."""
+    """Whether all deltas that are computed are in the record index."""
     row = tx.one("SELECT reindex_before IS NULL FROM endpoint WHERE id = ?", endpoint)
     return bool(row and row[0])
 

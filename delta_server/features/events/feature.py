@@ -9,7 +9,7 @@ from delta_server.tasks.loops import Loop
 from delta_server.tasks.periodic import Periodic
 
 _CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch")
-_SEAL, _TEND = "seal new events", "roll up, merge and let go of events"
+_SEAL, _TEND = "seal new events", "roll up, compact and expire events"
 
 FEATURE = Feature(
     name="events",

@@ -17,7 +17,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class PartialSuccess(msgspec.Struct, frozen=True, rename="camel"):
-    """The number is a text: JSON's are not large enough for OTLP's."""
+    """The number is a string: JSON's are not large enough for OTLP's."""
 
     rejected_log_records: str
     error_message: str
@@ -51,7 +51,7 @@ EXAMPLE_BATCH_TAKEN: dict[str, Any] = {
             "index": 1,
             "messageId": "0b0d5a9e-3c7e-4a55-9a2e-6f2f7f9a1c12",
             "code": "VALIDATION_ERROR",
-            "message": "userId must be a text or a number",
+            "message": "userId must be a string or a number",
         }
     ],
 }

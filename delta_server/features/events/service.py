@@ -78,4 +78,4 @@ async def _settle(svc: Services, project: int) -> None:
     try:
         await profiles.settle(svc, project)
     except DeltaError as error:
-        log.warning("what events tell of users waits", project=project, reason=error.message)
+        log.warning("profile updates are delayed", project=project, reason=error.message)

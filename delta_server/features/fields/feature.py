@@ -8,5 +8,5 @@ FEATURE = Feature(
     name="fields",
     tables=["field", "field_change"],
     sql_views={"fields": views.FIELDS},
-    periodic=[Periodic("make chunks of when fields changed", tasks.compact, every_s=86_400)],
+    periodic=[Periodic("compact the field index", tasks.compact, every_s=86_400)],
 )

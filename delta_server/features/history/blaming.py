@@ -1,6 +1,6 @@
 """Blame: since when each leaf of a document has its value.
 
-The index of lives tells of most leaves when they changed last, and of all others the versions in which they may have;
+The record index tells of most leaves when they changed last, and of all others the versions in which they may have;
 those are looked at, newest first, until all leaves have been seen to change (core/history/blame.py). Where it does not
 tell, all versions are, in which something may have changed under the path.
 """
@@ -152,7 +152,7 @@ def _search(leaves: Sequence[Place], resume: Resume) -> Search:
 
 
 async def _search_back(svc: Services, endpoint: EndpointRef, way: Way, leaves: Sequence[Place], base: Target) -> Ended:
-    """By the index of lives, else by looking at all versions in which something under the path may have changed."""
+    """By the record index, else by looking at all versions in which something under the path may have changed."""
     if path_index.is_told(way.walk.steps, endpoint.diff):
         wanted = {number: leaves[number] for number in way.search.leaves}
         last = await svc.spare_cpu(LeafSearch, base, wanted)
@@ -178,7 +178,7 @@ def _bits(numbers: set[int], count: int) -> bytes:
     return bytes(bits)
 
 
-# By the index of lives
+# By the record index
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -197,7 +197,7 @@ def _plan(tx: Tx, way: Way, last: LeafSearch) -> Plan | None:
     try:
         life_index.look_back(tx, endpoint, last, until_ms)
     except life_index.Damaged as error:
-        log.error("the index of lives is damaged", endpoint=endpoint, reason=str(error))
+        log.error("the record index is damaged", endpoint=endpoint, reason=str(error))
         return None
     doubts = last.doubts()
     if doubts is None:

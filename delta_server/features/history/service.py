@@ -45,7 +45,7 @@ async def history(
 ) -> Found:
     """Up to `limit` changes of the value at `path` along `span`: at least one, or `next` is None.
 
-    Raises Invalid for what is no path, Conflict.
+    Raises Invalid for an invalid path, Conflict.
     """
     walk = walks.walk(endpoint, pointer.parse(path), use_index=use_index)
     deadline, visits = walks.Deadline(), walks.FIRST_VISITS

@@ -1,6 +1,6 @@
 """Walking along an endpoint's versions, looking only at those in which the value at a path may have changed.
 
-A walk goes in chunks. The index of lives says at which times the value may have changed; of the contents of those times
+A walk goes in chunks. The record index says at which times the value may have changed; of the contents of those times
 the ones are read whose value it does not know, and the one before the oldest of them as well. Between two of them the
 value stays, so it is known for the whole chunk.
 While that index is not whole, the field index says which contents of a stretch of the
@@ -68,7 +68,7 @@ class Deadline:
 
 
 class Walk(msgspec.Struct, frozen=True):
-    """`watched` is None when all contents must be looked at, `targets` when the index of lives is of no use."""
+    """`watched` is None when all contents must be looked at, `targets` when the record index is of no use."""
 
     endpoint: int
     steps: tuple[Step, ...]
@@ -136,12 +136,12 @@ def _chunk(tx: Tx, walk: Walk, span: Span, limit: int) -> Chunk:
         try:
             return _chunk_of_lives(tx, walk, walk.targets, span, limit)
         except life_index.Damaged as error:
-            log.error("the index of lives is damaged", endpoint=walk.endpoint, reason=str(error))
+            log.error("the record index is damaged", endpoint=walk.endpoint, reason=str(error))
     return _chunk_of_fields(tx, walk, span, limit)
 
 
 def is_indexed(tx: Tx, walk: Walk) -> bool:
-    """Whether all deltas were computed with the endpoint's settings and are in the index of lives."""
+    """Whether all deltas were computed with the endpoint's settings and are in the record index."""
     version = endpoints.settings_version(tx, walk.endpoint)
     return version == walk.diff_version and endpoints.lives_are_whole(tx, walk.endpoint)
 

@@ -1,4 +1,4 @@
-"""The index of lives: what the deltas say of each place of a document, and of each record in its arrays.
+"""The record index: what the deltas say of each place of a document, and of each record in its arrays.
 
 put(tx, endpoint, {captured_at: lives.encoded(entries)})    # with the deltas that say so
 await fold(svc, endpoint)                                   # some deltas' entries into a run
@@ -154,7 +154,7 @@ async def fold(svc: Services, endpoint: int) -> None:
         try:
             runs = await svc.spare_cpu(_folded, plan)
         except Damaged as error:
-            log.error("a run of the index of lives is damaged", endpoint=endpoint, reason=str(error))
+            log.error("a run of the record index is damaged", endpoint=endpoint, reason=str(error))
             return
         if not await svc.db.write(store.replace, endpoint, plan.run, plan.folded, runs):
             return

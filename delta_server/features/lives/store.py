@@ -1,4 +1,4 @@
-"""Rows of the index of lives: runs of many deltas, and the deltas that are not in one yet, or came anew since."""
+"""Rows of the record index: runs of many deltas, and the deltas that are not in one yet, or came anew since."""
 
 from collections.abc import Iterator, Mapping
 

@@ -100,7 +100,7 @@ async def settle_all(svc: Services) -> None:
         try:
             await settle(svc, project)
         except DeltaError as error:
-            log.error("what was told of users could not be applied", project=project, reason=error.message)
+            log.error("profile updates could not be applied", project=project, reason=error.message)
 
 
 def _convert_some(tx: Tx) -> None:

@@ -51,10 +51,10 @@ async def erase_requested(svc: Services) -> None:
         try:
             await _erase(svc, job)
         except DeltaError as error:
-            log.error("an erasure failed and will be tried again", erasure=job.id, reason=error.message)
+            log.error("an erasure failed and will be retried", erasure=job.id, reason=error.message)
             await _fail(svc, job, error.message)
         except Exception:
-            log.exception("an erasure failed and will be tried again", erasure=job.id)
+            log.exception("an erasure failed and will be retried", erasure=job.id)
             await _fail(svc, job, "an error inside the server: its log has more")
 
 
@@ -62,7 +62,7 @@ async def _fail(svc: Services, job: Erasure, reason: str) -> None:
     try:
         await svc.db.write(store.fail, job.project, job.id, error=reason)
     except DeltaError as error:  # a full disk, perhaps the very reason
-        log.error("that an erasure failed could not be recorded", erasure=job.id, reason=error.message)
+        log.error("the failure of an erasure could not be recorded", erasure=job.id, reason=error.message)
 
 
 async def read_events(svc: Services, known: dict[int, bytes]) -> None:

@@ -217,7 +217,7 @@ class Upkeep:
             if asked is not None:
                 raise
             self._pauses.begin(project, self._clock.now_ms(), REST_MS)
-            log.error("the events of project %d could not be tended: %s", project, error.message)
+            log.error("the events of project %d could not be maintained: %s", project, error.message)
             return 0
 
 

@@ -3,7 +3,7 @@
 A commit with `synchronous=FULL` costs a sync of the disk (0.3 to 0.6 ms measured), a row some microseconds. So the
 calls that came in while the last group was on its way to disk share the next transaction. Each runs in a savepoint, so
 that one's failure undoes that one alone. When the transaction itself fails (disk full, I/O error), all its calls are
-told so, whatever they had got to: a refusal, too, may rest on rows that have just been undone.
+told so, whatever they had got to: even a rejected call may have read rows that are now rolled back.
 
 It does not wait for a group to grow. With 10 and with 100 callers at once the groups were 10 and 100 calls anyway, at
 26 us a call with 100: the event loop submits while this thread waits for the lock of the interpreter.
@@ -138,7 +138,7 @@ class Writer:
         try:
             self._between()
         except Exception:  # the next group may well work
-            log.exception("the write-ahead log could not be looked after")
+            log.exception("the write-ahead log could not be shortened")
 
     def _run_again(self, group: list[_Call]) -> None:
         """What frees space, one by one and with the reserve: each is in the file before the next needs the log."""

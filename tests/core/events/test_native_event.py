@@ -200,7 +200,7 @@ def test_one_bad_event_does_not_sink_the_others() -> None:
         (4, None, "VALIDATION_ERROR"),
         (5, "m6", "VALIDATION_ERROR"),
     ]
-    assert found.rejected[4].message == "userId must be a text or a number"
+    assert found.rejected[4].message == "userId must be a string or a number"
 
 
 @pytest.mark.parametrize("gap", ["", " ", "\n", "\r\n\t"])

@@ -29,7 +29,7 @@ def test_broken_documents_are_refused(name: str) -> None:
         (b'["\\\\ud83dx', "it ends too early"),
         (b'["\\ud83d"]', "half of a surrogate pair (byte 2)"),
         (b'["\\\\ \\ud83dx"]', "half of a surrogate pair (byte 5)"),
-        (b"[1,NaN]", "NaN (byte 3) is no JSON number"),
+        (b"[1,NaN]", "NaN (byte 3) is not a JSON number"),
         (b'{"a":-Infinity}', "Infinity"),
         (b"[1,]", "trailing comma"),
     ],

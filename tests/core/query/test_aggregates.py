@@ -51,7 +51,7 @@ def ask(**body: Any) -> aggregates.Query:
         ({"range": ["2026-05-01T10:00", "2026-05-02"]}, "range[0]", "no time zone"),
         ({"range": [5, "2026-05-02"]}, "range[0]", "must be a time"),
         ({"range": {"from": "2026-05-01", "until": "2026-05-02"}}, "range", "until"),
-        ({"timezone": "Mars/Olympus"}, "timezone", "is no time zone"),
+        ({"timezone": "Mars/Olympus"}, "timezone", "is not a known time zone"),
         ({"filters": [["is", "sauce", "api"]]}, "filters[0][1]", "(source?)"),
         ({"having": ["count>10"]}, "having[0]", '["gt", "count", 10]'),
         ({"having": [[">", "count", 10]]}, "having[0][0]", "must be one of is"),

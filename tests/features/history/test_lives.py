@@ -1,4 +1,4 @@
-"""The index of lives beside reading every version: random histories of records whose keys repeat, change and change
+"""The record index beside reading every version: random histories of records whose keys repeat, change and change
 their type, stored in any order, cut, with what is indexed in runs, in rows of single deltas, and not yet."""
 
 import random

@@ -1,4 +1,4 @@
-"""What keeps the index of lives right while deltas come, go and come anew; histories beside it are in
+"""What keeps the record index right while deltas come, go and come anew; histories beside it are in
 tests/features/history/test_lives.py."""
 
 import json

@@ -23,7 +23,7 @@ ROWS = [
     Row("without a key", "POST", SQL, 401, key=None, body={"sql": "SELECT 1"}),
     Row("with an account's key", "POST", SQL, 403, key="account", body={"sql": "SELECT 1"}),
     refused("without SQL", "sql", "is missing"),
-    refused("SQL that is a number", "sql", "a text", sql=1),
+    refused("SQL that is a number", "sql", "a string", sql=1),
     refused("no rows", "limit", "at least 1", sql="SELECT 1", limit=0),
     refused("too many rows", "limit", "at most 10000", sql="SELECT 1", limit=10_001),
     refused("a list as a parameter", "params[0]", sql="SELECT ?", params=[[1]]),

@@ -1,0 +1,44 @@
+"""Words that are retired, with those that the field uses: docs/glossary.md has the terms."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted(
+    path
+    for pattern in ("delta_server/**/*.py", "docs/*.md", "README.md", "config.example.toml")
+    for path in ROOT.glob(pattern)
+)
+RETIRED = {
+    r"is no (field|metric|number|operation|path|time zone)\b": "is not a known field, is not a number",
+    r"must be a text\b": "must be a string",
+    r"How the server is\b": "health",
+    r"\bindex of lives\b": "record index",
+    r"\blet go of events\b": "expire events",
+    r"\blook after\b": "maintain, update",
+    r"\bgood for\b": "valid for, expires after",
+    r"\b(is|are) good (too|instead)\b": "may be given too, may be used instead",
+}
+"""Pattern of what is refused -> what to write instead."""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_retired_words_are_not_used(path: Path) -> None:
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    found = [
+        f"{number}: {line.strip()}: write {instead}"
+        for number, line in lines
+        for pattern, instead in RETIRED.items()
+        if re.search(pattern, line)
+    ]
+    assert found == []
+
+
+def test_every_term_of_the_glossary_stands_once() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").split("## Verbs")[0]
+    terms = re.findall(r"^\| ([^|]+?) \|", glossary, re.M)
+    terms = [term for term in terms if term not in {"term", "---"}]
+    assert len(terms) > 60
+    assert sorted(terms) == sorted(set(terms))
