@@ -19,6 +19,7 @@ from delta_server.features.backups import feature as backups
 from delta_server.features.contents import feature as contents
 from delta_server.features.deltas import feature as deltas
 from delta_server.features.endpoints import feature as endpoints
+from delta_server.features.erasures import feature as erasures
 from delta_server.features.events import feature as events
 from delta_server.features.exports import feature as exports
 from delta_server.features.fields import feature as fields
@@ -31,7 +32,6 @@ from delta_server.features.queries import feature as queries
 from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
-from delta_server.features.users import feature as users
 from delta_server.http import asgi, docs, errors, health, idempotency
 from delta_server.http.auth import Caller
 from delta_server.http.body import MAX_TYPED_BYTES, JsonRequest
@@ -98,7 +98,7 @@ FEATURES = [
     events.FEATURE,
     queries.FEATURE,
     sql.FEATURE,
-    users.FEATURE,
+    erasures.FEATURE,
     exports.FEATURE,
     stream.FEATURE,
     backups.FEATURE,

@@ -25,6 +25,7 @@ from delta_server.config import Config, Log, Storage
 from delta_server.core import secrets
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects
+from delta_server.http.feature import Feature
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from tests import event_loop
@@ -113,12 +114,12 @@ async def keys(app: Application, clock: FakeClock) -> Keys:
 _routed: dict[str, Litestar] = {}
 
 
-def built(config: Config, clock: FakeClock) -> Application:
+def built(config: Config, clock: FakeClock, features: Sequence[Feature] = delta_app.FEATURES) -> Application:
     """The application of `config`, on the routes that the last test with such a config made: 0.1 s of two thousand."""
     alike = repr(msgspec.structs.replace(config, storage=Storage()))
     if alike not in _routed:
         _routed[alike] = delta_app.routed(config)
-    return delta_app.build(config, clock=clock, tuning=FAST, litestar=_routed[alike])
+    return delta_app.build(config, clock=clock, tuning=FAST, features=features, litestar=_routed[alike])
 
 
 @asynccontextmanager

@@ -58,7 +58,7 @@ WITHOUT_TENANT = {
         "fields": "compact singles",
         "projects": "deleted_and_empty ids",
         "snapshots": "with_retention",
-        "users": "next_open",
+        "erasures": "next_open",
     },
     "by a row that was found with its tenant": {
         "deltas": "row listed",

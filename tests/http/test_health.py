@@ -35,10 +35,11 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "remove deleted endpoints",
     "remove deleted projects",
     "roll up, compact and expire events",
+    "run erasures",
     "seal new events",
     "sweep dead contents",
     "update planner statistics",
-    "update profiles, run erasures",
+    "update profiles",
 ]
 
 
@@ -138,7 +139,8 @@ async def test_requests_that_fill_the_memory_for_bodies(app: Application, client
         ("compute deltas", "snapshot_store"),
         ("checkpoint the write-ahead log", "snapshot_store"),
         ("seal new events", "event_store"),
-        ("update profiles, run erasures", "user_store"),
+        ("update profiles", "user_store"),
+        ("run erasures", "user_store"),
     ],
 )
 async def test_a_loop_that_is_down_is_told_by_what_it_looks_after(app: Application, loop: str, dependency: str) -> None:

@@ -1,18 +1,23 @@
 """Profiles: who the users and groups are that events speak of. Other ids of a user lead to the one profile."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 import structlog
 from zstandard import ZstdCompressor, ZstdDecompressor
 
-from delta_server.core.errors import DeltaError
+from delta_server.core import times
+from delta_server.core.errors import DeltaError, NotFound
 from delta_server.core.events.persons import Ids, identifies
 from delta_server.core.events.profile_update import Alias, Told
+from delta_server.core.query.plan import Aggregate, Field, Metric, Of, Span
 from delta_server.features.profiles import settling, store
+from delta_server.features.profiles.schemas import EventCounts, UserWithEvents
 from delta_server.features.profiles.store import Kind, Profile
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.keyed_locks import KeyedLocks
 
 __all__ = ["Kind", "Profile"]
 
@@ -20,10 +25,18 @@ _SMALL_BYTES = 2 << 10
 """So little is worked out on the event loop: some 100 calls, a ms."""
 _CONVERTED = 200
 
+ALL_TIME = Span(times.EARLIEST_MS, times.LATEST_MS + 1)
+USER_ID = Field("userId", "user_id", "text")
+AT, EVENT_TYPE = Field("timestamp", "time_ms", "time"), Field("eventType", "event_type", "text")
+
 log = structlog.get_logger("delta.profiles")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[tuple[int, Told]]).decode
+
+
+class _Reading(KeyedLocks):
+    """By project: users are read out of its events."""
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -70,6 +83,59 @@ def unpack(rows: Sequence[store.Waiting]) -> list[Told]:
         told = _decode(ZstdDecompressor().decompress(row.changes))
         found += [one for index, one in told if index not in duplicates]
     return found
+
+
+async def get(svc: Services, project: int, name: str) -> UserWithEvents:
+    """The user by any of their ids, with what all kept events tell of them. Raises NotFound."""
+    known = await svc.db.read(person, project, name, as_user=await is_user(svc, project, name))
+    profile, found = known.profile, await svc.eventlog.query(project, _events_of(known))
+    if not found.rows and profile is None:
+        raise NotFound("there is no such user: GET /v1/users?q=... searches those there are")
+    first = [row[2] for row in found.rows] + ([profile.first_seen_at] if profile else [])
+    last = [row[3] for row in found.rows] + ([profile.last_seen_at] if profile else [])
+    by_type = {row[0]: row[1] for row in found.rows}
+    return UserWithEvents(
+        id=known.name,
+        traits=msgspec.json.decode(profile.traits) if profile else {},
+        first_seen=times.format(int(min(first))),
+        last_seen=times.format(int(max(last))),
+        aliases=known.aliases,
+        aliases_ignored=profile.ids_ignored if profile else 0,
+        events=EventCounts(sum(by_type.values()), by_type),
+    )
+
+
+async def is_user(svc: Services, project: int, name: str) -> bool:
+    """Whether an id that leads to another user, as an anonymous one, is a user's in some event all the same. Profiles
+    get to know those a minute later."""
+    known = await svc.db.read(person, project, name)
+    if name in known.ids.users:
+        return True
+    where = Of((name,), ())
+    found = await svc.eventlog.query(project, Aggregate(ALL_TIME, (Metric("count", "count"),), where=where))
+    return bool(found.rows[0][0])
+
+
+def group(svc: Services, project: int, name: str) -> Profile:
+    """Raises NotFound."""
+    found = svc.db.peek(store.find, project, "group", name)
+    if found is None:
+        raise NotFound("there is no such group: GET /v1/groups lists them")
+    return found
+
+
+async def page(
+    svc: Services, project: int, kind: Kind, *, q: str, before: tuple[int, int] | None, limit: int
+) -> list[Profile]:
+    """Last seen first, those whose id or traits hold every word of `q`."""
+    words = q.lower().split()
+    return await svc.db.read(store.page, project, kind, words=words, before=before, limit=limit)
+
+
+def unread(svc: Services, project: int) -> AbstractAsyncContextManager[None]:
+    """While nobody reads users out of the project's events (tasks.py). What was read before a person is forgotten would
+    make the profile anew afterwards."""
+    return svc.state(_Reading).hold([project])
 
 
 async def settle(svc: Services, project: int) -> None:
@@ -119,17 +185,6 @@ def person(tx: Tx, project: int, name: str, *, as_user: bool = False) -> Person:
     return Person(name, _ids(tx, project, name), store.find(tx, project, "user", name))
 
 
-def find(tx: Tx, project: int, kind: Kind, name: str) -> Profile | None:
-    return store.find(tx, project, kind, name)
-
-
-def page(
-    tx: Tx, project: int, kind: Kind, *, words: list[str], before: tuple[int, int] | None, limit: int
-) -> list[Profile]:
-    """Last seen first."""
-    return store.page(tx, project, kind, words=words, before=before, limit=limit)
-
-
 def seen(tx: Tx, project: int, rows: Sequence[tuple[str, int, int]]) -> None:
     """Users as sealed events tell of them: (id, first time, last time). May be told again."""
     known = []
@@ -137,14 +192,6 @@ def seen(tx: Tx, project: int, rows: Sequence[tuple[str, int, int]]) -> None:
         link = store.find_link(tx, project, (False, name))
         known.append((link.person if link else name, first, last))
     store.seen(tx, project, "user", known)
-
-
-def read_until(tx: Tx, project: int) -> int:
-    return store.read_until(tx, project)
-
-
-def set_read_until(tx: Tx, project: int, until: int) -> None:
-    store.set_read_until(tx, project, until)
 
 
 def forget(tx: Tx, project: int, ids: Ids) -> None:
@@ -174,3 +221,9 @@ def _ids(tx: Tx, project: int, person: str) -> Ids:
     users = [person, *(name for anonymous, name in found if not anonymous)]
     own = [] if store.find_link(tx, project, (True, person)) else [person]
     return Ids(tuple(users), (*own, *(name for anonymous, name in found if anonymous)))
+
+
+def _events_of(person: Person) -> Aggregate:
+    where = Of(person.ids.users, person.ids.anonymous)
+    metrics = (Metric("count", "count"), Metric("first", "min", AT), Metric("last", "max", AT))
+    return Aggregate(ALL_TIME, metrics, keys=(EVENT_TYPE,), where=where)

@@ -79,14 +79,14 @@ class TestProfiles:
         await after(services, user("ann", 10), Alias("anon", "ann", 1), of="ann")
         for _ in range(2):
             await services.db.write(service.seen, PROJECT, [("anon", 3, 4), ("new", 5, 6), ("ann", 12, 15)])
-        page = await services.db.read(service.page, PROJECT, "user", words=[], before=None, limit=10)
+        page = await service.page(services, PROJECT, "user", q="", before=None, limit=10)
         assert [(p.name, p.first_seen_at, p.last_seen_at) for p in page] == [("ann", 3, 15), ("new", 5, 6)]
 
     async def test_a_search_asks_for_every_word_in_name_or_traits(self, services: Services) -> None:
         await after(services, user("ann", 3, city="Rome"), user("bob", 2, city="Roma"), user("ro", 1), of="ann")
 
         async def names(*words: str) -> list[str]:
-            found = await services.db.read(service.page, PROJECT, "user", words=list(words), before=None, limit=10)
+            found = await service.page(services, PROJECT, "user", q=" ".join(words), before=None, limit=10)
             return [profile.name for profile in found]
 
         assert await names("ro") == ["ann", "bob", "ro"]

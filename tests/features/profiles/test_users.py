@@ -2,18 +2,7 @@ import httpx
 import pytest
 
 from delta_server.app import Application
-from delta_server.config import Config
-from delta_server.core.errors import DatabaseFailed
-from delta_server.core.events.persons import Ids
-from delta_server.core.events.profile_update import Alias
-from delta_server.features.accounts import service as accounts
-from delta_server.features.profiles import service as profiles
-from delta_server.features.projects import service as projects
-from delta_server.features.users import service, store, tasks
-from delta_server.http.auth import Caller
-from delta_server.services import Services
-from delta_server.storage.database import Tx
-from delta_server.storage.eventlog import Progress
+from delta_server.features.profiles import tasks
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
@@ -21,15 +10,12 @@ from tests.storage.opened import FakeClock
 REFUSED = [
     Row("no key", "GET", "/v1/users", 401, key=None),
     Row("no key for one", "GET", "/v1/users/ann", 401, key=None),
-    Row("no key to erase", "DELETE", "/v1/users/ann", 401, key=None),
-    Row("a writer may not erase", "DELETE", "/v1/users/ann", 403, key="write"),
     Row("an account's key", "GET", "/v1/users", 403, key="account"),
     Row("another project's user", "GET", "/v1/users/ann", 404, key="other", says="GET /v1/users?q="),
     Row("another project's group", "GET", "/v1/groups/acme", 404, key="other"),
     Row("nobody's id", "GET", "/v1/users/nobody", 404),
     Row("a bad cursor", "GET", "/v1/users?cursor=x", 400, field="cursor"),
     Row("no users at all", "GET", "/v1/users?limit=0", 400, field="limit"),
-    Row("no erasure", "GET", "/v1/erasures/01890a5d-ac96-774b-bcce-b302099a8057", 404),
 ]
 
 
@@ -114,115 +100,6 @@ class TestUsers:
         for words, found in {"rome": ["ann"], "pro ann": ["ann"], "paris": []}.items():
             users = (await get(client, keys, f"/v1/users?q={words}")).json()["data"]
             assert [user["id"] for user in users] == found
-
-    @pytest.mark.parametrize("sealed", [False, True])
-    async def test_erasing_leaves_nothing_but_its_record(
-        self, client: httpx.AsyncClient, keys: Keys, app: Application, sealed: bool
-    ) -> None:
-        if sealed:
-            await app.services.eventlog.tend(seal=True)
-        asked = await client.delete("/v1/users/anon", headers=bearer(keys.project))
-        assert asked.status_code == 202
-        await tasks.erase_requested(app.services)
-        record = (await get(client, keys, asked.headers["location"])).json()["erasure"]
-        assert (record["state"], record["events_erased"]) == ("done", 5)
-        assert [(await get(client, keys, f"/v1/users/{name}")).status_code for name in ("ann", "anon", "bob")] == [
-            404,
-            404,
-            200,
-        ]
-        left = (await get(client, keys, "/v1/events/raw?startTime=2026-01-01")).json()["data"]
-        assert [event["userId"] for event in left] == ["bob"]
-        assert [e["id"] for e in (await get(client, keys, "/v1/erasures")).json()["data"]] == [record["id"]]
-        assert b"ann" not in await app.services.db.read(
-            lambda tx: b"".join(bytes(str(row), "utf-8") for row in tx.all("SELECT names FROM erasure"))
-        )
-
-    async def test_the_file_keeps_no_id_of_theirs(
-        self, client: httpx.AsyncClient, keys: Keys, app: Application, config: Config
-    ) -> None:
-        call = {
-            "userId": "Zq8vXw3kJ5pLm2Rt9YbN",
-            "anonymousId": "anonKx93jdnQpw7Zz0LmV",
-            "traits": {"a": "pw8sKq2Mz7Xv"},
-        }
-        assert (await client.post("/v1/identify", json=call, headers=bearer(keys.project))).status_code == 200
-        await client.delete("/v1/users/Zq8vXw3kJ5pLm2Rt9YbN", headers=bearer(keys.project))
-        await tasks.erase_requested(app.services)
-        files = b"".join(path.read_bytes() for path in config.storage.data_dir.glob("delta.db*"))
-        assert [
-            text for text in (b"Zq8vXw3kJ5pLm2Rt9YbN", b"anonKx93jdnQpw7Zz0LmV", b"pw8sKq2Mz7Xv") if text in files
-        ] == []
-
-    async def test_asking_twice_is_one_erasure_and_new_events_are_new(
-        self, client: httpx.AsyncClient, keys: Keys, app: Application
-    ) -> None:
-        first, second = [await client.delete("/v1/users/bob", headers=bearer(keys.project)) for _ in range(2)]
-        await tasks.erase_requested(app.services)
-        assert first.json()["erasure"]["id"] == second.json()["erasure"]["id"]
-        event = {"eventType": "back", "userId": "bob"}
-        assert (await client.post("/v1/events", json=event, headers=bearer(keys.project))).status_code == 200
-        user = (await get(client, keys, "/v1/users/bob")).json()["user"]
-        assert user["events"] == {"count": 1, "by_type": {"back": 1}}
-
-    @pytest.mark.parametrize(
-        ("error", "reason"),
-        [
-            (DatabaseFailed("stored events cannot be read"), "stored events cannot be read"),
-            (RuntimeError("a mistake"), "an error inside the server: its log has more"),
-        ],
-    )
-    async def test_one_that_fails_says_so_and_does_not_hold_up_the_others(
-        self,
-        client: httpx.AsyncClient,
-        keys: Keys,
-        app: Application,
-        monkeypatch: pytest.MonkeyPatch,
-        error: Exception,
-        reason: str,
-    ) -> None:
-        erase = app.services.eventlog.erase
-
-        async def fail(project: int, ids: Ids, progress: Progress) -> int:
-            if "ann" in ids.users:
-                raise error
-            return await erase(project, ids, progress)
-
-        with monkeypatch.context() as broken:
-            broken.setattr(app.services.eventlog, "erase", fail)
-            ann, bob = [
-                await client.delete(f"/v1/users/{name}", headers=bearer(keys.project)) for name in ("ann", "bob")
-            ]
-            await tasks.erase_requested(app.services)
-        await self.assert_states(client, keys, {ann: ("failed", reason), bob: ("done", None)})
-        await tasks.erase_requested(app.services)
-        await self.assert_states(client, keys, {ann: ("done", None), bob: ("done", None)})
-
-    async def assert_states(
-        self, client: httpx.AsyncClient, keys: Keys, wanted: dict[httpx.Response, tuple[str, str | None]]
-    ) -> None:
-        for asked, state in wanted.items():
-            job = (await get(client, keys, asked.headers["location"])).json()["erasure"]
-            assert (job["state"], job["error"]) == state
-
-
-async def test_asking_again_takes_the_ids_that_came_since_along(services: Services) -> None:
-    def make(tx: Tx) -> int:
-        return projects.ensure(tx, accounts.default_account(tx), "shop").id
-
-    project = await services.db.write(make)
-    caller = Caller(1, project, frozenset({"admin"}), "key")
-    first = await services.db.write(service.request_erasure, project, caller, "ann")
-    packed = profiles.pack([(0, Alias("phone", "ann", 5))])
-    await services.db.write(profiles.keep, project, packed, frozenset())
-    again = await service.erase(services, project, caller, "ann")
-    assert again.id == first.id
-    kept = await services.db.read(store.find, project, first.uid)
-    assert kept is not None
-    assert [service.ids_of(job) for job in (first, kept)] == [
-        Ids(("ann",), ("ann",)),
-        Ids(("ann", "phone"), ("ann", "phone")),
-    ]
 
 
 async def test_users_are_known_though_the_clock_is_set_back(

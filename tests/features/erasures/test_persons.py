@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from delta_server.app import Application
+from delta_server.features.erasures import store, tasks
 from delta_server.features.profiles import settling
-from delta_server.features.users import store, tasks
 from tests.conftest import Keys, bearer
 
 T = "2026-11-05T10:00:00Z"

@@ -1,0 +1,21 @@
+"""Persons are erased, when they ask for it."""
+
+from delta_server.features.erasures import api, service, tasks
+from delta_server.http.feature import Feature
+from delta_server.http.guards import ADMIN, READ
+from delta_server.services import Cascade
+from delta_server.tasks.loops import Loop
+
+FEATURE = Feature(
+    name="erasures",
+    routes=api.ROUTES,
+    guards={
+        ("DELETE", "/v1/users/{}"): ADMIN,
+        ("GET", "/v1/erasures"): READ,
+        ("GET", "/v1/erasures/{}"): READ,
+    },
+    path_parameters={"erasure_id": "The erasure's id"},
+    tables=["erasure"],
+    cascades=[Cascade("project", lambda _: service.delete_some)],
+    loops=[Loop("run erasures", tasks.run_erasures)],
+)

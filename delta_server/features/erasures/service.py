@@ -1,0 +1,70 @@
+"""Persons are erased: profile, events, and their share of all counts."""
+
+from hashlib import sha256
+
+import msgspec
+
+from delta_server.core import ids
+from delta_server.core.errors import NotFound
+from delta_server.core.events.persons import Ids
+from delta_server.features.erasures import store
+from delta_server.features.erasures.store import Erasure
+from delta_server.features.profiles import service as profiles
+from delta_server.http.auth import Caller
+from delta_server.services import Services
+from delta_server.storage.database import Tx, frees_space
+
+
+async def erase(svc: Services, project: int, caller: Caller, name: str) -> Erasure:
+    """Delete the profile now, and begin to erase the events. A second call before it has begun is the same job."""
+    await profiles.settle(svc, project)  # what is applied later would make the profile anew
+    as_user = await profiles.is_user(svc, project, name)
+    async with svc.person_locks.hold([project]):
+        job = await svc.db.write(request_erasure, project, caller, name, as_user=as_user)
+    svc.topics.wake("erasures")
+    return job
+
+
+def erasure(svc: Services, project: int, text: str) -> Erasure:
+    """Raises NotFound."""
+    found = svc.db.peek(store.find, project, ids.parse(text, "erasure"))
+    if found is None:
+        raise NotFound("there is no such erasure: GET /v1/erasures lists them")
+    return found
+
+
+async def erasures(svc: Services, project: int, *, before: int, limit: int) -> list[Erasure]:
+    return await svc.db.read(store.page, project, before=before, limit=limit)
+
+
+def delete_some(tx: Tx, project: int, limit: int) -> bool:
+    """Delete up to `limit` rows of a deleted project; False when there are none."""
+    return store.delete_some(tx, project, limit)
+
+
+def ids_of(job: Erasure) -> Ids:
+    """Whose events it is about. Those asked for by an earlier version listed all ids alike."""
+    names = msgspec.json.decode(job.names, type=Ids | list[str])
+    return names if isinstance(names, Ids) else Ids(tuple(names), tuple(names))
+
+
+@frees_space
+def request_erasure(tx: Tx, project: int, caller: Caller, name: str, *, as_user: bool = False) -> Erasure:
+    """In one transaction: the profile goes, and the job is there that erases the events of all its ids."""
+    person = profiles.person(tx, project, name, as_user=as_user)
+    profiles.forget(tx, project, person.ids)
+    digest = sha256(f"{project}\n{person.name}".encode()).digest()
+    job = store.waiting_for(tx, project, digest)
+    if job is not None:  # ids the person got since go with it: nothing else knows any more whose they are
+        before = ids_of(job)
+        users, anonymous = {*before.users, *person.ids.users}, {*before.anonymous, *person.ids.anonymous}
+        store.set_names(tx, project, job.id, names=_names(Ids(tuple(sorted(users)), tuple(sorted(anonymous)))))
+        return job
+    uid = store.insert(tx, project, digest=digest, names=_names(person.ids), by=caller.key_id)
+    job = store.find(tx, project, uid)
+    assert job is not None
+    return job
+
+
+def _names(ids: Ids) -> str:
+    return msgspec.json.encode(ids).decode()

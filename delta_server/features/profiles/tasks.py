@@ -1,0 +1,84 @@
+"""The loop that tells profiles what waits for them, and when users were seen by events."""
+
+import asyncio
+from contextlib import aclosing
+
+import structlog
+
+from delta_server.core.errors import DeltaError
+from delta_server.core.events import persons
+from delta_server.core.query.plan import Aggregate, Condition, Every, Field, Metric, Not
+from delta_server.features.profiles import service, store
+from delta_server.features.profiles.service import ALL_TIME, AT, USER_ID
+from delta_server.features.projects import service as projects
+from delta_server.services import Services
+
+LOOK_AGAIN_S = 60.0
+ROWS_AT_ONCE = 100
+"""One write tells of this many users at most: two milliseconds during which other writes wait."""
+OVERLAP_MS = 60_000
+"""Events are given their time of arrival a little before they are stored: so far back each round reads again."""
+
+_RECEIVED_AT = Field("receivedAt", "received_at", "time")
+
+log = structlog.get_logger("delta.profiles")
+
+
+async def update_profiles(svc: Services) -> None:
+    """For ever."""
+    known: dict[int, bytes] = {}
+    while True:
+        await service.settle_all(svc)
+        await read_events(svc, known)
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def read_events(svc: Services, known: dict[int, bytes]) -> None:
+    """Tell profiles of the users in events that came since the last round.
+
+    `known` is by project the version of what was read: where it is the same, there is nothing to read. A server that
+    has no events is not to load DuckDB for them. One project's failure does not keep the others waiting.
+    """
+    for project in await svc.db.read(projects.ids_of_all):
+        try:
+            await _read_new_events_of(svc, project, known)
+        except DeltaError as error:
+            log.error("the users in events could not be read", project=project, reason=error.message)
+        except Exception:
+            log.exception("the users in events could not be read", project=project)
+
+
+async def _read_new_events_of(svc: Services, project: int, known: dict[int, bytes]) -> None:
+    newest = svc.db.peek(svc.eventlog.reach, project).newest
+    if not newest:
+        return
+    version = await svc.eventlog.version(project, _users_since(0))
+    if known.get(project) != version:
+        async with service.unread(svc, project):
+            await _read_events_of(svc, project)
+        known[project] = version
+
+
+async def _read_events_of(svc: Services, project: int) -> None:
+    began = svc.clock.now_ms()
+    since = await svc.db.read(store.read_until, project)
+    if since > began:  # the clock has been set back: what came since then may have any time before
+        since = 0
+    async with aclosing(svc.eventlog.stream(project, _users_since(max(0, since - OVERLAP_MS)))) as batches:
+        await anext(batches)  # the columns' names
+        async for batch in batches:
+            for begin in range(0, len(batch), ROWS_AT_ONCE):
+                rows = [(name, int(first), int(last)) for name, first, last in batch[begin : begin + ROWS_AT_ONCE]]
+                await svc.db.write(service.seen, project, rows)
+    await svc.db.write(store.set_read_until, project, began)
+
+
+def _users_since(received_at: int) -> Aggregate:
+    new = Every(
+        (
+            Condition("gte", _RECEIVED_AT, (received_at,)),
+            Condition("exists", USER_ID),
+            Not(Condition("matches", USER_ID, (f"(?i)^{persons.NOBODY}$",))),
+        )
+    )
+    return Aggregate(ALL_TIME, (Metric("first", "min", AT), Metric("last", "max", AT)), keys=(USER_ID,), where=new)
