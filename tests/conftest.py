@@ -29,7 +29,7 @@ from delta_server.http.feature import Feature
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from tests import event_loop
-from tests.storage.opened import FAST, FakeClock
+from tests.storage.opened import FAST, FakeClock, begin
 
 # A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again.
 hypothesis.settings.register_profile("delta", deadline=None, print_blob=True)
@@ -74,6 +74,7 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 async def services(config: Config, clock: FakeClock) -> AsyncIterator[Services]:
+    begin(config.storage.data_dir)
     async with delta_app.open_services(config, clock, tuning=FAST) as opened:
         yield opened
 
@@ -116,9 +117,10 @@ _routed: dict[str, Litestar] = {}
 
 def built(config: Config, clock: FakeClock, features: Sequence[Feature] = delta_app.FEATURES) -> Application:
     """The application of `config`, on the routes that the last test with such a config made: 0.1 s of two thousand."""
-    alike = repr(msgspec.structs.replace(config, storage=Storage()))
+    begin(config.storage.data_dir)
+    alike = repr((msgspec.structs.replace(config, storage=Storage()), [feature.name for feature in features]))
     if alike not in _routed:
-        _routed[alike] = delta_app.routed(config)
+        _routed[alike] = delta_app.routed(config, features)
     return delta_app.build(config, clock=clock, tuning=FAST, features=features, litestar=_routed[alike])
 
 

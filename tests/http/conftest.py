@@ -7,10 +7,10 @@ import pytest
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config import Config, Limits
-from tests.conftest import Keys, bearer, client_of, make_keys, started
+from tests.conftest import Keys, bearer, built, client_of, make_keys, started
 from tests.http import requested, sample
 from tests.http.requested import Made
-from tests.storage.opened import FAST, FakeClock
+from tests.storage.opened import FakeClock
 
 
 @pytest.fixture
@@ -22,8 +22,7 @@ async def sample_app(config: Config, clock: FakeClock) -> AsyncIterator[Applicat
         server=msgspec.structs.replace(config.server, trusted_proxies=("127.0.0.1",)),
     )
     features = [*delta_app.FEATURES, sample.FEATURE]
-    application = delta_app.build(config, clock=clock, tuning=FAST, features=features)
-    async with started(application):
+    async with started(built(config, clock, features)) as application:
         yield application
 
 

@@ -12,15 +12,14 @@ import msgspec
 import pytest
 import uvicorn
 
-from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config import Config
 from delta_server.features.backups import service as backups
 from delta_server.http import server
 from delta_server.http.server import uvicorn_config
 from delta_server.tasks import live
-from tests.conftest import Keys, bearer, make_keys
-from tests.storage.opened import FAST, FakeClock
+from tests.conftest import Keys, bearer, built, make_keys
+from tests.storage.opened import FakeClock
 
 
 class Served:
@@ -40,7 +39,7 @@ class Served:
 
 @asynccontextmanager
 async def serving(config: Config, clock: FakeClock, *, connections: int = 100) -> AsyncIterator[Served]:
-    application = delta_app.build(config, clock=clock, tuning=FAST)
+    application = built(config, clock)
     running = uvicorn.Server(uvicorn_config(application, connections=connections, shutdown_seconds=5))
     running.config.port = 0
     task = asyncio.create_task(running._serve())

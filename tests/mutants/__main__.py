@@ -83,7 +83,7 @@ def tests_of(path: Path) -> list[str]:
 def sampled(seed: int, count: int, part: str) -> list[tuple[Path, Change]]:
     """Files first, then a change in each, so that long files are not most of the sample."""
     chance = random.Random(seed)
-    files = [*(ROOT / "delta_server/core").glob("*.py"), *(ROOT / "delta_server/features").glob("*/service.py")]
+    files = [*(ROOT / "delta_server/core").rglob("*.py"), *(ROOT / "delta_server/features").glob("*/service.py")]
     paths = sorted(file.relative_to(ROOT) for file in files if part in str(file.relative_to(ROOT)))
     paths = [path for path in paths if (ROOT / tests_of(path)[0]).exists() and _all(path)]
     return [(path, chance.choice(_all(path))) for path in (chance.choice(paths) for _ in range(count if paths else 0))]

@@ -1,14 +1,18 @@
 """A real database for tests: SQLite on disk, a clock that stands still until told."""
 
+import asyncio
+import tempfile
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from delta_server.config import Storage
-from delta_server.storage.sqlite.adapter import SqliteDatabase
+from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -26,6 +30,27 @@ class FakeClock:
 
     def advance(self, delay_ms: int) -> None:
         self.time_ms += delay_ms
+
+
+def begin(data_dir: Path) -> Path:
+    """Put an empty database of the newest schema into a directory that has none: thousands of tests open one, and a
+    copy is there sooner than the migrations have run."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target = data_dir / DATABASE_NAME
+    if not target.exists():
+        target.touch(mode=0o600)
+        target.write_bytes(_empty_database())
+    return data_dir
+
+
+@cache
+def _empty_database() -> bytes:
+    async def make(data_dir: Path) -> None:
+        await SqliteDatabase.open(Storage(data_dir=data_dir), FakeClock(), tuning=FAST).close()
+
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, make(Path(folder))).result()  # a loop may be running here
+        return (Path(folder) / DATABASE_NAME).read_bytes()
 
 
 @asynccontextmanager

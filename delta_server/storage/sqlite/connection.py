@@ -57,13 +57,13 @@ def check_library() -> None:
 def open_writer(path: Path, tuning: Tuning) -> apsw.Connection:
     """A connection that writes; makes an empty file a database with Delta's page size and in WAL mode."""
     connection = _open(path, tuning, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    connection.pragma("synchronous", tuning.synchronous)  # first: WAL mode begins with a write
     # These last for ever and only count before the first page is written, so before WAL mode is. Set again, the second
     # would write to the file, which a full disk does not allow.
     if connection.pragma("page_count") == 0:
         connection.pragma("page_size", tuning.page_size)
         connection.pragma("auto_vacuum", "INCREMENTAL")
     connection.pragma("journal_mode", "WAL")
-    connection.pragma("synchronous", tuning.synchronous)
     connection.pragma("foreign_keys", "ON")
     # Deleted rows are overwritten in the pages that are written anyway, at no cost worth measuring. Pages that become
     # free keep what they held until `scrub`: ON would write each of them once more (26 MB: 38 ms instead of 1).

@@ -13,7 +13,7 @@ from delta_server.features.contents import service
 from delta_server.features.contents.service import Content
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from tests.storage.opened import FAST, FakeClock
+from tests.storage.opened import FAST, FakeClock, begin
 
 SMALL = Packs(pack_bytes=6_000, pack_contents=12, deep_bytes=12_000, deep_contents=40, deep_after_days=7)
 
@@ -22,7 +22,7 @@ SMALL = Packs(pack_bytes=6_000, pack_contents=12, deep_bytes=12_000, deep_conten
 async def opened(
     data_dir: Path, *, packs: Packs = SMALL, cache_bytes: int = 1 << 20, clock: FakeClock | None = None
 ) -> AsyncIterator[Services]:
-    config = Config(storage=Storage(data_dir=data_dir, cache_bytes=cache_bytes), packs=packs)
+    config = Config(storage=Storage(data_dir=begin(data_dir), cache_bytes=cache_bytes), packs=packs)
     async with open_services(config, clock or FakeClock(), tuning=FAST) as svc:
         yield svc
 

@@ -9,12 +9,12 @@ from delta_server.config import MIB, Events
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from tests.storage.events.stored import make_project
-from tests.storage.opened import FAST, opened
+from tests.storage.opened import FAST, begin, opened
 
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    async with opened(tmp_path) as database:
+    async with opened(begin(tmp_path)) as database:
         yield database
 
 
