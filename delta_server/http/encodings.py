@@ -21,6 +21,8 @@ _GZIP_SLICE = 64 << 10
 _ZSTD_SLICE = 512
 """Input handed to zstd at a time: 4 bytes of it can make 128 KiB, so 16 MiB at most appear between two checks."""
 
+_LONGEST_ACCEPT = 1 << 10
+"""Some 60 bytes are usual; 60,000 would keep the event loop for 10 ms."""
 _GZIP_LEVEL = 4
 _ZSTD_LEVEL = 3
 
@@ -112,6 +114,8 @@ def compress(body: bytes, encoding: str) -> bytes:
 @lru_cache(256)
 def answer_encoding(accept: bytes) -> str | None:
     """`zstd`, `gzip` or None, whichever Accept-Encoding likes best (RFC 9110 12.5.3); zstd on a draw."""
+    if len(accept) > _LONGEST_ACCEPT:
+        return None
     weights: dict[str, float] = {}
     for part in accept.decode("latin-1").lower().split(","):
         name, _, parameters = part.partition(";")

@@ -1,10 +1,12 @@
 """uvicorn's HTTP protocol with the limits it lacks.
 
-- A request's head may be MAX_HEAD_BYTES large and take HEAD_SECONDS.
+- A request's head may be MAX_HEAD_BYTES large and take HEAD_SECONDS, and so may what surrounds a body in chunks:
+  extensions, and fields behind it, which are dropped.
+- What one read brings is parsed in pieces (intake.py), and nothing behind a request that waits for its turn.
 - A client that takes no byte of an answer for STALL_SECONDS is disconnected.
 - A request that is answered before its body is complete ends its connection, since nothing else bounds how long the
-  rest may take. What still comes is read and dropped for LINGER_SECONDS: a connection closed with unread data is
-  reset, and the client might not see why (RFC 9112 9.6).
+  rest may take; so does one that cannot be parsed. What still comes is read and dropped for LINGER_SECONDS: a
+  connection closed with unread data is reset, and the client might not see why (RFC 9112 9.6).
 - There are at most as many connections as the configuration says and open files allow; idle ones make room.
 """
 
@@ -16,7 +18,10 @@ from functools import partial
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from delta_server.http.intake import Intake
 
 ABORT = "abort"
 """In a scope's state: closes the connection at once, whatever is still to be sent. Only under uvicorn."""
@@ -38,17 +43,25 @@ _REFUSED = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\nconnection: close\r\n"
     b"content-type: text/plain\r\ncontent-length: 46\r\n\r\nthe server has too many connections, try again"
 )
+_UNREADABLE = (
+    b"HTTP/1.1 400 Bad Request\r\n%bconnection: close\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n\r\n%b"
+)
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. See above."""
 
+    _intake: Intake
     _answer: "_AnswerTransport | None" = None
     _head_bytes = 0
     _head_timer: Any = None
     _stall_timer: Any = None
     _idle_since = 0.0
     _is_lingering = False
+    _body_left = 0
+    _framing_bytes = 0
+    """What has come since the last byte of a body in chunks."""
 
     def __init__(self, *args: Any, most_connections: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,6 +71,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._intake = Intake(
+            transport, self._feed, body_left=lambda: self._body_left, is_held=lambda: bool(self.pipeline)
+        )
+        self.flow = FlowControl(self._intake)  # type: ignore[arg-type]  # it stops and resumes the reading, and is all that is asked of it
         self._idle_since = self.loop.time()
         if len(self.connections) > self._most_connections and not self._make_room():
             transport.write(_REFUSED)
@@ -66,6 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._intake.close()
         self._head_came()
         self._stop_watching()
         super().connection_lost(exc)
@@ -80,12 +98,18 @@ class BoundedProtocol(HttpToolsProtocol):
     # Requests
 
     def data_received(self, data: bytes) -> None:
+        self._intake.receive(data)
+
+    def _feed(self, data: bytes | memoryview) -> None:
         if self._is_lingering:
             return
         waiting = self._head_timer is not None
-        super().data_received(data)
+        self._framing_bytes += len(data)
+        super().data_received(data)  # type: ignore[arg-type]  # the parser takes any buffer
         if waiting and self._head_timer is not None:
             self._count(len(data))
+        elif self._framing_bytes > MAX_HEAD_BYTES and self._is_in_body():
+            self.send_400_response("There is too much around the request's body.")
         elif not waiting and _is_idle(self):  # bytes that begin no request: uvicorn has taken its timer off
             self._expect_head()
 
@@ -95,21 +119,46 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_timer is None:
             self._expect_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_timer is not None:  # else it stands behind the body
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._head_came()
         fields = sum([len(name) + len(value) for name, value in self.headers])
         if len(self.url) + fields + len(": \r\n") * len(self.headers) > MAX_HEAD_BYTES:
             raise ValueError("the request's head is too large")  # uvicorn answers with 400
         super().on_headers_complete()
+        self._body_left = int(dict(self.headers).get(b"content-length", b"0"))
+        self._framing_bytes = 0
         cycle = self.cycle
         self.scope["state"][BODY_PENDING] = lambda: cycle.more_body
         answer = _AnswerTransport(self.transport, partial(self._end, cycle), self.loop)
         cycle.transport = answer  # type: ignore[assignment]  # it writes to the transport, and is none
         self._answer = answer
 
+    def on_body(self, body: bytes) -> None:
+        self._body_left -= len(body)
+        self._framing_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._body_left = 0
+        super().on_message_complete()
+
+    def _is_in_body(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body and not self._is_lingering
+
     def _expect_head(self) -> None:
         self._head_bytes = 0
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._close)
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._end_head)
+
+    def _end_head(self) -> None:
+        """The head took too long; but while an answer is made, what comes behind its request is not read."""
+        if _is_idle(self):
+            self._close()
+        else:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._end_head)
 
     def _head_came(self) -> None:
         if self._head_timer is not None:
@@ -119,21 +168,28 @@ class BoundedProtocol(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         """Count what has come of a head that is not whole yet."""
         self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+        if self._head_bytes > MAX_HEAD_BYTES and not self._is_lingering:
             self.send_400_response("The request's head is too large.")
-            self._close()
 
     # Answers
 
     def send_400_response(self, msg: str) -> None:
+        """As uvicorn's, but its client can read it while still sending."""
         if self._answer is not None:
             self._answer.flush()
-        super().send_400_response(msg)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._head_came()
+        shared = b"".join([name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers])
+        self.transport.write(_UNREADABLE % (shared, len(msg), msg.encode("ascii")))
+        self._linger()
 
     def on_response_complete(self) -> None:
         self._idle_since = self.loop.time()
         if not self._is_lingering:
             super().on_response_complete()
+            self._intake.look_again()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -152,6 +208,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if not cycle.more_body or self.transport.is_closing():
             self._close()
             return
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close soon, and drop what comes until then."""
         self._is_lingering = True
         self.flow.resume_reading()
         self.transport.write_eof()

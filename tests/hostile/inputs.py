@@ -145,6 +145,8 @@ HEADERS: list[tuple[bytes, bytes]] = [
     (b"accept-encoding", b"gzip;q=" + b"9" * 5000),
     (b"accept-encoding", b",;=\xff" * 1000),
     (b"accept", b"text/html;q=x, \xff"),
+    (b"accept", b"text/csv;q=\xb2"),
+    (b"accept-encoding", b"gzip;q=\xb2"),
     (b"if-none-match", b'W/"\xff, "'),
     (b"if-none-match", b'"' * 5001),
     (b"idempotency-key", b"\xff"),

@@ -75,6 +75,56 @@ async def test_large_bodies(
             assert answer.status_code < 500, (method, template, answer.text)
 
 
+LARGE_HEADS = {
+    "commas": b"," * 60_000,
+    "semicolons": b";" * 60_000,
+    "tags": b'"",' * 20_000,
+    "quotes": b'"' * 59_999,
+    "weights": b"a;q=1," * 10_000,
+    "pairs": b"a=b;" * 15_000,
+    "kinds": b"text/csv," * 6_000,
+    "letters": b"a" * 60_000,
+    "spaces": b"a" + b" " * 59_998 + b"a",
+    "base64": b"Basic " + b"YWJj" * 15_000,
+}
+READ_HEADERS = (
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "content-encoding",
+    "content-type",
+    "cookie",
+    "idempotency-key",
+    "if-none-match",
+    "last-event-id",
+    "origin",
+    "x-api-key",
+    "x-forwarded-for",
+    "x-tenant-id",
+    "x-request-id",
+    "x-write-key",
+)
+
+
+@pytest.mark.parametrize("kind", LARGE_HEADS)
+async def test_large_heads(client: httpx.AsyncClient, keys: Keys, world: World, kind: str) -> None:
+    with no_failure():
+        for method, path in (
+            ("GET", f"/v1/snapshots/{world.ids['snapshot']}/data"),
+            ("GET", "/v1/export/events"),
+            ("GET", "/v1/stream"),
+            ("POST", "/v1/snapshots?endpoint=large"),
+            ("POST", "/v1/events"),
+        ):
+            body = None if method == "GET" else b'{"eventType":"a"}'
+            for name in READ_HEADERS:
+                headers = [*bearer(keys.project).items(), *JSON.items()]
+                sent = [(other, value) for other, value in headers if other.lower() != name]
+                sent += [(name, LARGE_HEADS[kind].decode())]
+                answer = await client.request(method, path, content=body, headers=sent)
+                assert answer.status_code < 500, (method, path, name, answer.text)
+
+
 ALL_TIME = ("1900-01-02", "2099-12-30")
 IN_ZONES = [
     ("POST", "/v1/query", {"groupBy": ["time:quarter"], "range": ALL_TIME, "compare": "previous"}),

@@ -15,6 +15,7 @@ MEDIA_TYPES: dict[Format, str] = {
     "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
+_MOST_ACCEPT = 1 << 10
 _ACCEPTED: dict[str, Format] = {
     "text/csv": "csv",
     "application/json": "json",
@@ -40,14 +41,14 @@ EXAMPLE_ROWS = "time,eventType,count\r\n2026-05-01T14:00:00.000Z,page_view,318\r
 
 
 def wanted(given: Format | None, accept: str) -> Format:
-    """`given`, else the first of the forms that an Accept header ranks highest, else csv."""
+    """`given`, else the first of the forms that the beginning of an Accept header ranks highest, else csv."""
     if given is not None:
         return given
     ranked: list[tuple[float, Format]] = []
-    for part in accept.split(","):
+    for part in accept[:_MOST_ACCEPT].split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality = next((one[2:] for one in parameters if one.startswith("q=")), "1")
-        if kind in _ACCEPTED and quality.replace(".", "", 1).isdigit() and float(quality) > 0:
+        if kind in _ACCEPTED and quality.replace(".", "", 1).isdecimal() and float(quality) > 0:
             ranked.append((-float(quality), _ACCEPTED[kind]))
     return min(ranked, key=lambda rank: rank[0])[1] if ranked else "csv"
 
