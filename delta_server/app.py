@@ -45,6 +45,7 @@ from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
+from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database, Threads
 from delta_server.storage.eventlog import EventLog
 from delta_server.storage.events.duckdb.instance import import_engine
@@ -266,6 +267,7 @@ def _services(
 ) -> Services:
     cpu, spare_cpu, fair_cpu, processes = threads
     topics = Topics()
+    cache = Cache(config.storage.cache_bytes)
     return Services(
         config=config,
         db=db,
@@ -274,7 +276,8 @@ def _services(
         spare_cpu=spare_cpu,
         fair_cpu=fair_cpu,
         processes=processes,
-        cache=Cache(config.storage.cache_bytes),
+        cache=cache,
+        contents=ContentStore(db, cache, config.packs, clock, cpu, spare_cpu),
         eventlog=eventlog,
         person_locks=KeyedLocks(),
         topics=topics,

@@ -7,6 +7,7 @@ import msgspec
 
 from delta_server.config import Config
 from delta_server.storage.cache import Cache
+from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import EventLog
 from delta_server.storage.keyed_locks import KeyedLocks
@@ -46,6 +47,7 @@ class Services(msgspec.Struct, frozen=True):
     processes: Threads
     """For comparing large documents, whoever waits. `cpu_for` tells when."""
     cache: Cache
+    contents: ContentStore
     eventlog: EventLog
     person_locks: KeyedLocks
     """By project: what was told of users is applied in order of arrival, erasures are asked for in between."""

@@ -22,6 +22,7 @@ ORDER = [
 ]
 FEATURES = [feature.name for feature in app.FEATURES if feature is not app.SERVER]
 TABLES_OF_STORAGE = {
+    "storage/contents": "content frame pack",
     "storage/events": "event_block event_settings segment segment_data key_run key_page rollup rollup_data",
     "storage/idempotency": "once",
 }
@@ -34,7 +35,7 @@ NAMED_BY_OTHERS = {
     },
     "an endpoint is shown with the time of its newest snapshot": {"features/endpoints": "snapshot"},
     "lists join snapshots, contents and their deltas, in the order of one index": {
-        "features/contents": "endpoint snapshot",
+        "storage/contents": "endpoint snapshot",
         "features/deltas": "content endpoint snapshot",
         "features/history": "content delta frame pack",
         "features/fields": "endpoint",

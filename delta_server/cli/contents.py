@@ -14,10 +14,10 @@ from delta_server.cli.options import with_database
 from delta_server.config import Config
 from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.features.accounts import service as accounts
-from delta_server.features.contents import service, tasks
-from delta_server.features.contents.service import Verified
 from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.features.projects import service as projects
+from delta_server.storage.contents import maintenance, verification
+from delta_server.storage.contents.verification import Verified
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import EventsVerified
 
@@ -67,7 +67,7 @@ async def _pack(config: Config) -> tuple[int, int]:
         before = services.db.stats().database_bytes
         await endpoints_tasks.remove_deleted(services)
         with _progress("packing") as told:
-            await tasks.pack_everything(services, progress=told)
+            await maintenance.pack_everything(services.contents, progress=told)
         await services.db.checkpoint()
         return before, services.db.stats().database_bytes
 
@@ -79,7 +79,7 @@ async def _verify(config: Config) -> tuple[list[str], Verified, EventsVerified]:
         verified, events = Verified(), EventsVerified()
         try:
             with _progress("verifying documents") as told:
-                verified = await service.verify(services, told)
+                verified = await verification.verify(services.contents, told)
             for project, name in await services.db.read(_projects):
                 with _progress(f"verifying events of {name}") as told:
                     found = await services.eventlog.verify(project, told)

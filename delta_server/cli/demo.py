@@ -17,7 +17,6 @@ from delta_server.config import Config, Loaded
 from delta_server.core import secrets, times
 from delta_server.core.history.timeline_span import Span
 from delta_server.features.accounts import service as accounts
-from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas.service import Filter
 from delta_server.features.endpoints import service as endpoints
@@ -25,6 +24,7 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
 from delta_server.features.projects import service as projects
 from delta_server.services import Services
+from delta_server.storage.contents import maintenance
 from delta_server.storage.database import Tx
 
 HISTORY = "usgs-quakes.ndjson.zst"
@@ -55,7 +55,7 @@ async def _prepare(config: Config) -> str:
         click.echo("A week of the U.S. Geological Survey's earthquake feed (magnitude 4 and above), hour by hour:\n")
         with as_file(files("delta_server") / "data" / HISTORY) as path:
             await importing.run(services, project, ENDPOINT, importing.from_file(path))
-        await contents_tasks.pack_everything(services)
+        await maintenance.pack_everything(services.contents)
         endpoint = endpoints.resolve(services, project, ENDPOINT)
         for lines in (
             await _sizes(services, endpoint),

@@ -17,10 +17,10 @@ from delta_server import app
 from delta_server.config import Config, Storage
 from delta_server.core import times
 from delta_server.features.accounts import service as accounts
-from delta_server.features.contents import tasks
 from delta_server.features.deltas import service as deltas
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots.importing import Version, import_versions
+from delta_server.storage.contents import maintenance
 from delta_server.storage.database import Tx
 from tests import histories
 from tests.bench.table import Row, Skip, bench
@@ -115,14 +115,14 @@ async def _ours(directory: Path, history: list[Version]) -> _Side:
         project = await svc.db.write(a_project)
         started = time.perf_counter()
         await import_versions(svc, project, "history", history, lambda done: None)
-        await tasks.pack_everything(svc)
+        await maintenance.pack_everything(svc.contents)
         seconds = time.perf_counter() - started
         stored_bytes = await svc.db.read(_stored)
         started = time.perf_counter()
         while await deltas.compute_queued(svc):
             pass
         delta_seconds = time.perf_counter() - started
-        await tasks.sweep(svc)
+        await maintenance.sweep(svc.contents)
         await svc.db.checkpoint()
     return _Side(seconds, stored_bytes, (directory / "delta.db").stat().st_size, delta_seconds)
 

@@ -15,7 +15,6 @@ from delta_server.core import times
 from delta_server.core.history.timeline_span import Span
 from delta_server.core.json import pointer, slices
 from delta_server.features.accounts import service as accounts
-from delta_server.features.contents import tasks
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -23,6 +22,7 @@ from delta_server.features.history import service
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots.importing import Version, import_versions
 from delta_server.services import Services
+from delta_server.storage.contents import maintenance
 from delta_server.storage.database import Tx
 from tests import histories
 from tests.bench.table import Row, bench
@@ -96,7 +96,7 @@ async def fill(svc: Services, name: str, history: list[Version]) -> EndpointRef:
     await import_versions(svc, project, name, history, lambda done: None)
     while await deltas.compute_queued(svc):
         pass
-    await tasks.pack_everything(svc)
+    await maintenance.pack_everything(svc.contents)
     return endpoints.resolve(svc, project, name)
 
 

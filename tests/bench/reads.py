@@ -19,11 +19,11 @@ import msgspec
 
 from delta_server import app
 from delta_server.config import Config, Packs, Storage
-from delta_server.features.contents import service, tasks
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots.importing import Version, import_versions
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
+from delta_server.storage.contents import contents, maintenance
 from tests import histories
 from tests.bench.contents import a_project, into_git, recorded
 from tests.bench.table import Row, Skip, bench
@@ -97,7 +97,7 @@ async def _packed(svc: Services, history: list[Version]) -> int:
     """The endpoint of the history, all of it in packs."""
     project = await svc.db.write(a_project)
     await import_versions(svc, project, "history", history, lambda done: None)
-    await tasks.pack_everything(svc)
+    await maintenance.pack_everything(svc.contents)
     return (await svc.db.write(endpoints.ensure, project, "history")).id
 
 
@@ -105,9 +105,9 @@ async def _read(svc: Services, endpoint: int, history: list[Version], chosen: li
     read_ms = []
     for index in chosen:
         started = time.perf_counter()
-        content = svc.db.peek(service.at, endpoint, history[index].captured_at)
+        content = svc.db.peek(contents.at, endpoint, history[index].captured_at)
         assert content is not None
-        body = await service.read(svc, endpoint, content.id)
+        body = await contents.read(svc.contents, endpoint, content.id)
         read_ms.append((time.perf_counter() - started) * 1e3)
         assert len(body) == content.size
     return read_ms
@@ -117,8 +117,9 @@ async def _read_first(svc: Services, endpoint: int, history: list[Version], chos
     """As `_read`, with an empty cache each time."""
     read_ms = []
     for index in chosen:
-        first = msgspec.structs.replace(svc, cache=Cache(svc.cache.limit_bytes))
-        first.cache.scratch = svc.cache.scratch
+        cache = Cache(svc.cache.limit_bytes)
+        cache.scratch = svc.cache.scratch
+        first = msgspec.structs.replace(svc, contents=msgspec.structs.replace(svc.contents, cache=cache))
         read_ms += await _read(first, endpoint, history, [index])
     return read_ms
 

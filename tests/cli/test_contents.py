@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from delta_server.cli.main import cli
 from delta_server.config import Packs
 from delta_server.storage.sqlite.directory_lock import DirectoryLock
-from tests.features.contents.opened import append, documents, new_endpoint, opened
+from tests.storage.contents.opened import append, documents, new_endpoint, opened
 
 HISTORY = documents(30)
 

@@ -15,7 +15,6 @@ import zstandard
 from click.testing import CliRunner
 
 from delta_server.cli.main import cli
-from delta_server.config import Config
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.features.endpoints import service as endpoints
@@ -87,9 +86,8 @@ async def test_an_import_that_is_broken_off_at_any_place_can_be_run_again(servic
     project = await services.db.write(project_id, "p")
     moments = [0, 0, 0, 1, 1, 5, 5, 3, 3, 5, 0, 9, 9, 9] * 50
     whole = [Version(1000 * moment + 1000 * 20 * (n // 14), b"[%d]" % (n % 4)) for n, moment in enumerate(moments)]
-    small = Config(storage=services.config.storage)
-    packs = msgspec.structs.replace(small.packs, pack_contents=30)
-    svc = msgspec.structs.replace(services, config=msgspec.structs.replace(small, packs=packs))
+    packs = msgspec.structs.replace(services.contents.packs, pack_contents=30)
+    svc = msgspec.structs.replace(services, contents=msgspec.structs.replace(services.contents, packs=packs))
 
     def breaking_off(after: int) -> Iterator[Version]:
         yield from whole[:after]

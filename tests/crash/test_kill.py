@@ -23,9 +23,9 @@ import pytest
 from delta_server import app as delta_app
 from delta_server.config import Config, Storage
 from delta_server.core.ids import parse as parse_id
-from delta_server.features.contents import service as contents
 from delta_server.features.deltas import service as deltas
 from delta_server.services import Services
+from delta_server.storage.contents import contents, verification
 from delta_server.storage.database import Tx
 from tests.server_process import FROM_SOURCE, Server, environment, run, serving
 
@@ -156,11 +156,11 @@ def test_a_killed_server_has_all_it_acknowledged(tmp_path: Path, endpoints: int)
 async def check(data_dir: Path, acknowledged: dict[str, bytes]) -> None:
     async with delta_app.open_services(Config(storage=Storage(data_dir=data_dir))) as services:
         assert await services.db.read(lambda tx: tx.all("PRAGMA integrity_check")) == [("ok",)]
-        assert (await contents.verify(services)).broken == []
+        assert (await verification.verify(services.contents)).broken == []
         rows = {uid: (endpoint, content) for uid, endpoint, content in await services.db.read(_snapshots)}
         assert rows.keys() == {parse_id(id) for id in acknowledged}, "one snapshot for each acknowledged, and no other"
         for id, document in acknowledged.items():
-            assert await contents.read(services, *rows[parse_id(id)]) == document
+            assert await contents.read(services.contents, *rows[parse_id(id)]) == document
         await _check_deltas(services)
 
 

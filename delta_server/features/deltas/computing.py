@@ -11,12 +11,12 @@ import structlog
 from delta_server.core.arrays import key_cache
 from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys
 from delta_server.core.errors import DatabaseFailed, NotFound, RateLimited, TooCostly, Unavailable
-from delta_server.features.contents import service as contents
 from delta_server.features.deltas import store
 from delta_server.features.deltas.rows import Computed, Job
 from delta_server.features.deltas.summaries import summarise
 from delta_server.features.lives import service as life_index
 from delta_server.services import Services
+from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 
 logger = structlog.get_logger()
@@ -118,7 +118,7 @@ async def _compute_run(
     waiting = iter(jobs)
     job = next(waiting, None)
     try:
-        async for content, body in contents.read_run(svc, endpoint, wanted):
+        async for content, body in contents.read_run(svc.contents, endpoint, wanted):
             bodies[content] = body
             while job is not None and job.content in bodies:
                 began_s = time.monotonic()
@@ -148,7 +148,7 @@ async def _compute_singly(
     for job in jobs:
         try:
             wanted = [id for id in (job.previous, job.content) if id is not None]
-            bodies = {id: await contents.read(svc, endpoint, id) for id in wanted}
+            bodies = {id: await contents.read(svc.contents, endpoint, id) for id in wanted}
             done.append(await _computed(svc, job, bodies, settings, known))
         except NotFound:
             break

@@ -13,7 +13,6 @@ from delta_server.core.history import path_filter
 from delta_server.core.history.path_filter import FieldFilter
 from delta_server.core.history.timeline_span import Position, Span
 from delta_server.core.json import pointer
-from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
 from delta_server.features.deltas.rows import KINDS
 from delta_server.features.deltas.schemas import Delta
@@ -21,6 +20,7 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.fields import service as fields
 from delta_server.services import Services
+from delta_server.storage.contents import contents
 from delta_server.storage.database import Row, Tx
 from delta_server.storage.paging import together
 
@@ -270,7 +270,7 @@ async def _changed(
     bodies: dict[int, bytes] = {}
     waiting = list(reversed(rising))
     try:
-        async for content, body in contents.read_run(svc, endpoint, wanted):
+        async for content, body in contents.read_run(svc.contents, endpoint, wanted):
             bodies[content] = body
             if not waiting or waiting[-1].content != content:
                 continue

@@ -9,7 +9,6 @@ from delta_server.core import ids, times
 from delta_server.core.arrays import key_cache
 from delta_server.core.diff.compare import DiffSettings, KnownKeys, validate
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
-from delta_server.features.contents import service as contents
 from delta_server.features.deltas import schemas, store
 from delta_server.features.deltas.computing import compute_now
 from delta_server.features.deltas.computing import compute_queued as compute_queued
@@ -30,6 +29,7 @@ from delta_server.features.deltas.store import queue_length as queue_length
 from delta_server.features.deltas.summaries import first_changes, keys_found, written_out
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
+from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 
 PEEKED = 4
@@ -153,8 +153,8 @@ async def _sides(
     """What a comparison takes: the settings, both documents, the keys known of their arrays."""
     before, after = ends
     settings = settings or msgspec.json.decode(after.diff, type=DiffSettings)
-    first = await contents.read(svc, before.endpoint, before.content)
-    second = await contents.read(svc, after.endpoint, after.content)
+    first = await contents.read(svc.contents, before.endpoint, before.content)
+    second = await contents.read(svc.contents, after.endpoint, after.content)
     return settings, first, second, known_keys(svc, after.endpoint) or await _learned(svc, ends, second, settings)
 
 
@@ -171,7 +171,7 @@ async def _learned(svc: Services, ends: tuple[End, End], body: bytes, settings: 
     if neighbour is None or before.content in (neighbour, after.content) or len(body) > MOST_LEARNED_FROM:
         return ()
     try:
-        other = await contents.read(svc, after.endpoint, neighbour)
+        other = await contents.read(svc.contents, after.endpoint, neighbour)
         return await svc.cpu_for(len(other) + len(body))(keys_found, other, body, settings)
     except (NotFound, DatabaseFailed):  # what is deleted or damaged beside the two costs no comparison of them
         return ()

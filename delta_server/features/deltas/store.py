@@ -12,11 +12,11 @@ from delta_server.core.arrays import key_cache
 from delta_server.core.arrays.key_cache import Votes
 from delta_server.core.diff.diff_settings import Fields
 from delta_server.core.history.timeline_span import Span
-from delta_server.features.contents import service as contents
 from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Note, SchemaChange, Summary
 from delta_server.features.fields import service as fields
 from delta_server.features.lives import service as lives
 from delta_server.storage import paging as walks
+from delta_server.storage.contents import contents
 from delta_server.storage.database import Row, Tx
 
 MILLION = 1_000_000

@@ -22,7 +22,6 @@ from delta_server.core.history.records import Target
 from delta_server.core.history.timeline_span import Position, Span
 from delta_server.core.json import pointer, surrogates
 from delta_server.core.json.pointer import Step
-from delta_server.features.contents import service as contents
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import store
@@ -32,6 +31,7 @@ from delta_server.features.history.walk import Deadline, Version, Walk
 from delta_server.features.lives import service as life_index
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
+from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 
 log = structlog.get_logger()
@@ -95,7 +95,7 @@ async def blame(
         raise NotFound("the snapshot is not there any more: ask again without a cursor")
     uid = svc.db.peek(walks.first_snapshots, endpoint.id, [_Visit(looked_at.captured_at, content)])[content]
     resume = resume or Resume(content, (), 0, b"", (looked_at.captured_at, content + 1))
-    body = await svc.spare_cpu(surrogates.hidden, await contents.read(svc, endpoint.id, content))
+    body = await svc.spare_cpu(surrogates.hidden, await contents.read(svc.contents, endpoint.id, content))
     wanted = resume.count if resume.left else limit
     known = deltas.known_keys(svc, endpoint.id)
     steps = await svc.spare_cpu(core_blame.followed, body, steps, endpoint.diff, known)

@@ -21,7 +21,6 @@ from delta_server.core.history.records import Target
 from delta_server.core.history.timeline_span import Position, Span
 from delta_server.core.json import pointer, surrogates
 from delta_server.core.json.pointer import Step
-from delta_server.features.contents import service as contents
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.fields import service as field_index
@@ -30,6 +29,7 @@ from delta_server.features.history.store import Passed
 from delta_server.features.lives import service as life_index
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
+from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 
 FIRST_VISITS = 16
@@ -251,9 +251,9 @@ async def _bodies(svc: Services, endpoint: int, wanted: Sequence[int]) -> AsyncI
     """A few are kept at hand: every record that an endpoint begins with is looked up in its first content."""
     if len(wanted) <= KEPT:
         for content in wanted:
-            yield await contents.read(svc, endpoint, content)
+            yield await contents.read(svc.contents, endpoint, content)
         return
-    async for _, body in contents.read_run(svc, endpoint, wanted):
+    async for _, body in contents.read_run(svc.contents, endpoint, wanted):
         yield body
 
 

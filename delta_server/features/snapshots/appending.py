@@ -8,8 +8,6 @@ import msgspec
 from delta_server.config import Packs
 from delta_server.core import times
 from delta_server.core.errors import Conflict
-from delta_server.features.contents import service as contents
-from delta_server.features.contents.service import Base, Content, Frame
 from delta_server.features.deltas.service import Delta
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -19,6 +17,8 @@ from delta_server.features.snapshots.schemas import Kept
 from delta_server.features.snapshots.store import Snapshot as Row
 from delta_server.features.snapshots.timeline import EndpointLocks, Entry, Last, Moved, Neighbour, Placed
 from delta_server.services import Services
+from delta_server.storage.contents import contents
+from delta_server.storage.contents.contents import Base, Content, Frame
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import Once
 
@@ -73,7 +73,7 @@ async def store_alone(
                 lost += 1
                 continue
             for new, (endpoint, content) in zip(news, appended.contents, strict=False):
-                contents.remember(svc, endpoint, content, new.body)
+                contents.remember(svc.contents, endpoint, content, new.body)
             return appended
     raise Conflict("the endpoint's history is being rewritten at this place; send the snapshot again")
 
@@ -110,8 +110,8 @@ async def _plan(svc: Services, news: Sequence[New], hashes: Sequence[bytes]) -> 
         near, depth, size = lane[0].near, lane[0].depth, len(lane[0].new.body)
         base = None
         if near is not None and near.hash != lane[0].hash:
-            base = await contents.base_of(svc, endpoint, near, depth, size)
-        entries |= await svc.cpu(_encode_lane, lane, base, splits, svc.config.packs)
+            base = await contents.base_of(svc.contents, endpoint, near, depth, size)
+        entries |= await svc.cpu(_encode_lane, lane, base, splits, svc.contents.packs)
     return [entries[n] for n in range(len(news))]
 
 
@@ -120,8 +120,8 @@ async def _split(svc: Services, endpoint: int, content: int, depth: int) -> Fram
 
     Read and encoded one by one: a small request may cut hundreds of large contents.
     """
-    body = await contents.read(svc, endpoint, content)
-    return await svc.cpu(contents.encode_frame, Base(content, body, depth), body, svc.config.packs)
+    body = await contents.read(svc.contents, endpoint, content)
+    return await svc.cpu(contents.encode_frame, Base(content, body, depth), body, svc.contents.packs)
 
 
 def _lane(new: New) -> tuple[int, str]:

@@ -6,11 +6,11 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from delta_server.core.history.timeline_span import Span
-from delta_server.features.contents import service as contents
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import service, store
 from delta_server.features.snapshots.store import Snapshot
 from delta_server.services import Services
+from delta_server.storage.contents import contents
 
 
 class Exported(NamedTuple):
@@ -43,7 +43,7 @@ async def export(svc: Services, project: int, endpoint: EndpointRef, span: Span)
 
 async def _with_bodies(svc: Services, endpoint: EndpointRef, rows: Sequence[Snapshot]) -> AsyncIterator[Exported]:
     runs = [(content, list(run)) for content, run in groupby(rows, key=attrgetter("content"))]
-    bodies = contents.read_run(svc, endpoint.id, [content for content, _ in runs])
+    bodies = contents.read_run(svc.contents, endpoint.id, [content for content, _ in runs])
     for _, run in runs:
         _, body = await anext(bodies)
         for row in run:

@@ -9,8 +9,6 @@ import msgspec
 
 from delta_server.core.errors import BadRequest, Conflict, DeltaError, Invalid, TooLarge
 from delta_server.core.packs import codec
-from delta_server.features.contents import service as contents
-from delta_server.features.contents.service import Batch, Content
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import service, store
@@ -19,6 +17,8 @@ from delta_server.features.snapshots.incoming import New
 from delta_server.features.snapshots.store import CROWD
 from delta_server.features.snapshots.timeline import EndpointLocks, Moved
 from delta_server.services import Services
+from delta_server.storage.contents import contents
+from delta_server.storage.contents.contents import Batch, Content
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import Once
 
@@ -123,7 +123,7 @@ def _batches(svc: Services, versions: Iterable[Version]) -> Iterator[list[Versio
         for version in versions:
             batch.append(version)
             size += len(version.body)
-            if contents.batch_is_full(svc, size, len(batch)) or svc.clock.now_ms() - began > GATHERED_MS:
+            if contents.batch_is_full(svc.contents, size, len(batch)) or svc.clock.now_ms() - began > GATHERED_MS:
                 yield batch
                 batch, size, began = [], 0, svc.clock.now_ms()
     except DeltaError:
@@ -206,7 +206,7 @@ async def _tail(svc: Services, endpoint: EndpointRef, versions: Sequence[Version
             new.append((version.captured_at, version.body))
         of.append(len(new) - 1 if new else None)
         before = digest
-    encoded = await contents.encode_batch(svc, endpoint.id, head, new) if new else None
+    encoded = await contents.encode_batch(svc.contents, endpoint.id, head, new) if new else None
     return _Tail(head, encoded, versions, of)
 
 

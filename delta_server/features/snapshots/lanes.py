@@ -13,8 +13,6 @@ from typing import TypeAlias
 from delta_server.config import Packs
 from delta_server.core.errors import Conflict, DeltaError
 from delta_server.core.packs import codec
-from delta_server.features.contents import service as contents
-from delta_server.features.contents.service import Base
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import timeline
@@ -22,6 +20,8 @@ from delta_server.features.snapshots.appending import ATTEMPTS, Appended, keep, 
 from delta_server.features.snapshots.incoming import New, check
 from delta_server.features.snapshots.timeline import EndpointLocks, Last, Moved, Tail
 from delta_server.services import Services
+from delta_server.storage.contents import contents
+from delta_server.storage.contents.contents import Base
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import Once
 from delta_server.storage.sqlite.transaction import shutting_down
@@ -130,7 +130,7 @@ def _told(some: Sequence[_Waiting], results: Sequence[Appended | Exception | Non
 def _remember(svc: Services, one: _Waiting, result: Appended | Exception) -> None:
     if isinstance(result, Appended):
         for endpoint, content in result.contents:
-            contents.remember(svc, endpoint, content, one.new.body)
+            contents.remember(svc.contents, endpoint, content, one.new.body)
 
 
 def _look(tx: Tx, endpoint: int, onces: Sequence[Once]) -> tuple[Tail, int, list[Appended | Exception | None]]:
@@ -155,14 +155,14 @@ async def _plan(
     limit_bytes, now_ms = svc.config.limits.document_bytes, svc.clock.now_ms()
     documents: list[_Document] = [(one.new, one.hash) for one in some]
     head, base = tail.head, None
-    if head is not None and (body := svc.cache.get((endpoint, head.id))) is not None:
+    if head is not None and (body := contents.cached(svc.contents, endpoint, head.id)) is not None:
         base = Base(head.id, body, depth)
     elif head is not None and documents:
         documents = await svc.cpu(_checked, documents, limit_bytes, now_ms)
         sizes = [len(new.body) for new, hash in documents if isinstance(hash, bytes) and hash != head.hash]
         if sizes:
-            base = await contents.base_of(svc, endpoint, head, depth, sizes[0])
-    return await svc.cpu(_encoded, documents, tail, base, svc.config.packs, limit_bytes, now_ms)
+            base = await contents.base_of(svc.contents, endpoint, head, depth, sizes[0])
+    return await svc.cpu(_encoded, documents, tail, base, svc.contents.packs, limit_bytes, now_ms)
 
 
 def _checked(documents: Sequence[_Document], limit_bytes: int, now_ms: int) -> list[_Document]:

@@ -10,7 +10,6 @@ from delta_server.core import times
 from delta_server.core.errors import NotFound
 from delta_server.core.history.timeline_span import Span
 from delta_server.core.ids import parse as parse_id
-from delta_server.features.contents import service as contents
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -28,6 +27,7 @@ from delta_server.features.snapshots.store import delete_some as delete_some
 from delta_server.features.snapshots.store import extent as extent
 from delta_server.features.snapshots.store import first_at as first_at
 from delta_server.services import Services
+from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import Once
 from delta_server.storage.paging import together
@@ -83,7 +83,7 @@ def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snap
 
 async def read(svc: Services, snapshot: Snapshot) -> bytes:
     """The document, byte for byte."""
-    return await contents.read(svc, snapshot.endpoint, snapshot.content)
+    return await contents.read(svc.contents, snapshot.endpoint, snapshot.content)
 
 
 async def page(

@@ -5,10 +5,10 @@ import structlog
 
 from delta_server.core.errors import DeltaError
 from delta_server.core.times import DAY_MS
-from delta_server.features.contents import service as contents
 from delta_server.features.endpoints.service import Retention
 from delta_server.features.snapshots import store, timeline
 from delta_server.services import Services
+from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx, frees_space
 
 log = structlog.get_logger("delta.snapshots")
@@ -20,7 +20,7 @@ AT_ONCE = 50
 async def apply_retention(svc: Services) -> None:
     """The sweep comes right behind: what no rule keeps any more gives its space back at once."""
     await retain(svc)
-    await contents.sweep(svc)
+    await contents.sweep(svc.contents)
 
 
 async def retain(svc: Services) -> None:

@@ -16,10 +16,10 @@ import msgspec
 from msgspec.structs import replace
 
 from delta_server.core.times import EARLIEST_MS, LATEST_MS
-from delta_server.features.contents import service as contents
-from delta_server.features.contents.service import Content, Frame
 from delta_server.features.deltas import service as deltas
 from delta_server.features.snapshots import store
+from delta_server.storage.contents import contents
+from delta_server.storage.contents.contents import Content, Frame
 from delta_server.storage.database import Tx
 from delta_server.storage.keyed_locks import KeyedLocks
 

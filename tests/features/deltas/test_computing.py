@@ -16,7 +16,6 @@ from delta_server.core.history.timeline_span import Span
 from delta_server.core.ids import parse as parse_id
 from delta_server.core.ids import text as text_id
 from delta_server.core.packs import codec
-from delta_server.features.contents import service as contents
 from delta_server.features.deltas import computing, service, store, summaries
 from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.deltas.schemas import Delta
@@ -26,10 +25,11 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
-from delta_server.storage.cache import Cache
+from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 from delta_server.tasks.threads import FairCpu
 from tests.features.history.timelines import Version, compute, endpoint_named, fill, quakes
+from tests.storage.contents.opened import fresh_cache
 
 ALL = Filter(kinds=frozenset(("content", "reorder", "format", "ignored")))
 
@@ -276,14 +276,14 @@ async def test_damaged_contents_cost_their_own_deltas_only(services: Services) -
     assert head is not None
     spoil = "UPDATE frame SET data = zeroblob(length(data)) WHERE content = ?"
     await services.db.write(lambda tx: tx.run(spoil, head.id))
-    services = msgspec.structs.replace(services, cache=Cache(1 << 20))
+    services = msgspec.structs.replace(services, contents=fresh_cache(services.contents))
     with capture_logs() as logs:
         await compute(services)
     assert {entry["event"] for entry in logs} == {"delta not computed"}
     assert len(await listed(services, endpoint)) == 4
     assert len(await listed(services, other)) == 1
     with pytest.raises(DatabaseFailed, match="damaged"):
-        await contents.read(services, endpoint.id, head.id)
+        await contents.read(services.contents, endpoint.id, head.id)
 
 
 @pytest.mark.parametrize("place", [(codec, "_decompressor"), (summaries, "diff")], ids=["decoding", "comparing"])
@@ -292,7 +292,7 @@ async def test_a_delta_waits_for_memory_and_keeps_no_other_waiting(
 ) -> None:
     endpoint = await endpoint_named(services, "e")
     await fill(services, endpoint, [Version(n, document(n)) for n in range(1, 4)])
-    cold = msgspec.structs.replace(services, cache=Cache(1 << 20))
+    cold = msgspec.structs.replace(services, contents=fresh_cache(services.contents))
 
     def squeezed(*args: Any) -> None:
         raise MemoryError

@@ -10,7 +10,6 @@ from delta_server.core.history.blame import same_value
 from delta_server.core.history.path_filter import parse
 from delta_server.core.history.timeline_span import Span
 from delta_server.core.json import pointer
-from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import listing, service, summaries
 from delta_server.features.deltas.service import Filter
 from delta_server.features.endpoints.service import EndpointRef
@@ -18,6 +17,7 @@ from delta_server.features.fields import service as fields
 from delta_server.features.history import service as history
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
+from delta_server.storage.contents import maintenance
 from tests.features.history.randomly import random_versions
 from tests.features.history.test_history import PATHS
 from tests.features.history.timelines import Version, compute, endpoint_named, fill
@@ -138,7 +138,7 @@ async def test_random_histories_back_dated_and_cut(
     ids = dict(zip(shuffled, await fill(services, endpoint, shuffled), strict=True))
     await compute(services)
     if seed % 2:
-        await contents_tasks.pack(services)
+        await maintenance.pack(services.contents)
     for version in rng.sample(versions, 15):
         await snapshots.delete(services, endpoint.project, ids.pop(version))
     await compute(services)

@@ -11,12 +11,12 @@ import pytest
 from delta_server.core import times
 from delta_server.core.errors import NotFound
 from delta_server.core.json import pointer
-from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service, walk
 from delta_server.features.history.service import Resume
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
+from delta_server.storage.contents import maintenance
 from tests.features.history import timelines
 from tests.features.history.randomly import SETTINGS, random_versions
 from tests.features.history.timelines import ABSENT, Version, at, comparable
@@ -125,7 +125,7 @@ async def test_random_histories_back_dated_and_cut(services: Services, seed: int
         await timelines.compute(services)
     for version in rng.sample(sorted(ids), 10):
         await snapshots.delete(services, endpoint.project, ids.pop(version))
-    await contents_tasks.sweep(services)
+    await maintenance.sweep(services.contents)
     await check(services, endpoint, ids, key)
     await timelines.compute(services)
     await check(services, endpoint, ids, key)

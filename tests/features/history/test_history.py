@@ -8,11 +8,11 @@ import pytest
 
 from delta_server.core import times
 from delta_server.core.history.timeline_span import Span
-from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service, walk
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
+from delta_server.storage.contents import maintenance
 from tests.features.history import timelines
 from tests.features.history.randomly import SETTINGS, random_versions
 from tests.features.history.timelines import ABSENT, Version, at, comparable, history_of
@@ -181,12 +181,12 @@ async def test_random_histories_back_dated_and_cut(services: Services, seed: int
     await timelines.compute(services)
     ids |= dict(zip(shuffled[40:], await timelines.fill(services, endpoint, shuffled[40:]), strict=True))
     if seed % 2:
-        await contents_tasks.pack(services)
+        await maintenance.pack(services.contents)
     for version in rng.sample(sorted(ids), 10):
         await snapshots.delete(services, endpoint.project, ids.pop(version))
     await check_all(services, endpoint, list(ids))  # with deltas that wait
     await timelines.compute(services)
-    await contents_tasks.sweep(services)
+    await maintenance.sweep(services.contents)
     await check_all(services, endpoint, list(ids))
 
 

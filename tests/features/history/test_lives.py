@@ -9,13 +9,13 @@ import pytest
 
 from delta_server.core.errors import NotFound
 from delta_server.core.history import life_runs
-from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import computing
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import blaming
 from delta_server.features.lives import service as lives
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
+from delta_server.storage.contents import maintenance
 from tests.features.history import test_blame, test_history, timelines
 from tests.features.history.timelines import Version
 
@@ -166,7 +166,7 @@ async def test_lives_are_those_that_reading_shows(
     await timelines.fill(services, endpoint, shuffled[60:])
     for version in rng.sample(sorted(ids), 12):
         await snapshots.delete(services, endpoint.project, ids.pop(version))
-    await contents_tasks.sweep(services)
+    await maintenance.sweep(services.contents)
     await same_as_reading(services, endpoint, rng)
     await timelines.compute(services)
     await same_as_reading(services, endpoint, rng)

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import DatabaseFailed
-from delta_server.features.contents import service as contents
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import service
 from delta_server.features.snapshots.service import New
 from delta_server.services import Services
-from delta_server.storage.cache import Cache
+from delta_server.storage.contents import contents
 from delta_server.storage.idempotency import Once
 from tests.features.history.timelines import Version, endpoint_named, fill
+from tests.storage.contents.opened import fresh_cache
 
 
 def document(number: int) -> bytes:
@@ -25,14 +25,14 @@ async def damaged_head(svc: Services, endpoint: EndpointRef) -> Services:
     head = svc.db.peek(contents.head, endpoint.id)
     assert head is not None
     await svc.db.write(lambda tx: tx.run("UPDATE frame SET data = zeroblob(9) WHERE content = ?", head.id))
-    return msgspec.structs.replace(svc, cache=Cache(1 << 20))
+    return msgspec.structs.replace(svc, contents=fresh_cache(svc.contents))
 
 
 async def append(svc: Services, endpoint: EndpointRef, *versions: Version) -> list[bytes]:
     news = [New(endpoint, version.body, version.captured_at) for version in versions]
     stored = (await service.append(svc, endpoint.project, news, Once.none())).contents
-    cold = msgspec.structs.replace(svc, cache=Cache(1 << 20))
-    return [await contents.read(cold, *content) for content in stored]
+    cold = msgspec.structs.replace(svc, contents=fresh_cache(svc.contents))
+    return [await contents.read(cold.contents, *content) for content in stored]
 
 
 async def test_an_endpoint_with_a_damaged_head_is_written_to(services: Services) -> None:

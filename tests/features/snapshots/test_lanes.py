@@ -11,8 +11,6 @@ import pytest
 
 from delta_server.core import times
 from delta_server.core.errors import BadRequest, Conflict, DeltaError, KeyReused, NotFound, TooLarge, Unavailable
-from delta_server.features.contents import service as contents
-from delta_server.features.contents.service import Base
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import lanes, service, timeline
@@ -20,10 +18,12 @@ from delta_server.features.snapshots.appending import ATTEMPTS, Appended
 from delta_server.features.snapshots.service import New
 from delta_server.features.snapshots.timeline import EndpointLocks, Last, Moved, Tail
 from delta_server.services import Services
-from delta_server.storage.cache import Cache
+from delta_server.storage.contents import contents
+from delta_server.storage.contents.rows import Base
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import Once
 from tests.features.history.timelines import endpoint_named
+from tests.storage.contents.opened import fresh_cache
 
 
 def document(number: int) -> bytes:
@@ -46,11 +46,11 @@ async def send(svc: Services, *news: New, onces: Sequence[Once] = ()) -> list[Ap
 
 async def timeline_of(svc: Services, endpoint: EndpointRef) -> list[tuple[int, bytes]]:
     """(time, document) of all snapshots, read from disk."""
-    cold = msgspec.structs.replace(svc, cache=Cache(1 << 20))
+    cold = msgspec.structs.replace(svc, contents=fresh_cache(svc.contents))
     rows = await svc.db.read(
         lambda tx: tx.all("SELECT captured_at, content FROM snapshot WHERE endpoint = ? ORDER BY 1", endpoint.id)
     )
-    return [(at, await contents.read(cold, endpoint.id, content)) for at, content in rows]
+    return [(at, await contents.read(cold.contents, endpoint.id, content)) for at, content in rows]
 
 
 async def documents_of(svc: Services, endpoint: EndpointRef) -> list[bytes]:
@@ -282,7 +282,7 @@ async def test_the_head_is_read_only_to_encode_against_it(
 ) -> None:
     await send(services, latest(endpoint, document(0)))
     if not is_cached:
-        services = msgspec.structs.replace(services, cache=Cache(1 << 20))
+        services = msgspec.structs.replace(services, contents=fresh_cache(services.contents))
     read: list[int] = []
     base_of = contents.base_of
 

@@ -6,12 +6,13 @@ import pytest
 
 from delta_server.core.errors import Conflict
 from delta_server.core.json import json_text
-from delta_server.features.contents import service as contents
-from delta_server.features.contents.rows import Base
 from delta_server.features.snapshots import schemas, service, store
 from delta_server.features.snapshots.service import New
 from delta_server.features.snapshots.store import CROWD
 from delta_server.services import Services
+from delta_server.storage.contents import contents
+from delta_server.storage.contents.content_store import ContentStore
+from delta_server.storage.contents.rows import Base
 from delta_server.storage.idempotency import Once
 from delta_server.storage.sqlite.transaction import SqliteTx
 from tests.features.history.timelines import Version, endpoint_named, fill
@@ -71,9 +72,9 @@ async def test_what_a_batch_cuts_is_read_and_encoded_one_by_one(
     steps: list[tuple[str, Any]] = []
     read, encode = contents.read, contents.encode_frame
 
-    async def read_noting(svc: Services, of: int, content: int) -> bytes:
+    async def read_noting(store: ContentStore, of: int, content: int) -> bytes:
         steps.append(("read", content))
-        return await read(svc, of, content)
+        return await read(store, of, content)
 
     def encode_noting(base: Base | None, body: bytes, packs: Any) -> Any:
         steps.append(("encode", base and base.content))

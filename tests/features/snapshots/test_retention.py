@@ -9,8 +9,6 @@ import pytest
 from delta_server.core import times
 from delta_server.core.history.timeline_span import Span
 from delta_server.core.times import DAY_MS
-from delta_server.features.contents import service as contents
-from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.schemas import EndpointChange, RetentionChange
@@ -20,6 +18,7 @@ from delta_server.features.snapshots import service, timeline
 from delta_server.features.snapshots.feature import FEATURE
 from delta_server.features.snapshots.tasks import AT_ONCE, retain
 from delta_server.services import Services
+from delta_server.storage.contents import maintenance, verification
 from tests.features.history.timelines import Version, compute, endpoint_named, fill
 from tests.storage.opened import START_MS, FakeClock
 
@@ -80,10 +79,10 @@ async def test_a_snapshot_stays_when_either_rule_keeps_it(
         await retain(services)
         assert await ages(services, endpoint) == kept
         await compute(services)
-        await contents_tasks.sweep(services)
+        await maintenance.sweep(services.contents)
         assert await ages(services, endpoint) == kept
     assert await ages(services, other) == AGES
-    assert (await contents.verify(services)).broken == []
+    assert (await verification.verify(services.contents)).broken == []
     await _check_deltas(services, endpoint, kept)
 
 
@@ -130,15 +129,15 @@ async def test_the_space_is_given_back(services: Services) -> None:
     noise = [os.urandom(600).hex() for _ in range(count)]
     bodies = [json.dumps({"n": n, "noise": noise[n]}).encode() for n in range(count)]
     await fill(services, endpoint, [Version(START_MS + n, body) for n, body in enumerate(bodies)])
-    await contents_tasks.pack_everything(services, endpoint.id)
+    await maintenance.pack_everything(services.contents, endpoint.id)
     full = await size(services)
     await retain(services)
-    await contents_tasks.sweep(services)
+    await maintenance.sweep(services.contents)
     assert await size(services) - empty < (full - empty) / 8
     span = Span(descending=False)
     rows = await service.page(services, endpoint.project, endpoint, span, limit=1000, changed_only=False)
     assert [await service.read(services, row) for row in rows] == bodies[-20:]
-    assert (await contents.verify(services)).broken == []
+    assert (await verification.verify(services.contents)).broken == []
 
 
 async def test_what_is_dead_is_not_counted(services: Services) -> None:

@@ -16,10 +16,9 @@ from structlog.testing import capture_logs
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config import Config, Log, Packs, Storage
-from delta_server.features.contents import service as contents
-from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import service as deltas
 from delta_server.features.snapshots import tasks
+from delta_server.storage.contents import maintenance, verification
 from tests.conftest import client_of, make_keys, started
 from tests.features.snapshots.shots import JSON, Shots, batch, envelope, second
 from tests.storage.opened import FAST, FakeClock
@@ -94,8 +93,8 @@ class Storm:
             await self.ask("retention", "PATCH", f"/v1/endpoints/{name}", json={"retention": keep})
 
     async def upkeep(self) -> None:
-        work = (contents_tasks.pack, contents_tasks.sweep, contents_tasks.merge, tasks.retain)
-        await self.rng.choice(work)(self.app.services)
+        work = self.rng.choice([maintenance.pack, maintenance.sweep, maintenance.merge, None])
+        await (tasks.retain(self.app.services) if work is None else work(self.app.services.contents))
 
     async def blow(self, steps: int) -> None:
         often = [self.store] * 8 + [self.read] * 4 + [self.look, self.delete] * 2
@@ -122,10 +121,10 @@ async def test_all_at_once(app: Application, clock: FakeClock, seed: int) -> Non
         with capture_logs() as logs:
             await asyncio.gather(*[storm.blow(25) for _ in range(8)])
         assert [log for log in logs if log["log_level"] == "error"] == []
-        assert (await contents.verify(app.services)).broken == []
+        assert (await verification.verify(app.services.contents)).broken == []
         await _check_all_there(storm)
-        await contents_tasks.pack_everything(app.services)
-        assert (await contents.verify(app.services)).broken == []
+        await maintenance.pack_everything(app.services.contents)
+        assert (await verification.verify(app.services.contents)).broken == []
         await _check_all_there(storm)
 
 

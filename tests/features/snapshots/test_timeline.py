@@ -11,7 +11,6 @@ import pytest
 from delta_server.core.history.timeline_span import Span
 from delta_server.core.ids import text as text_id
 from delta_server.features.accounts import service as accounts
-from delta_server.features.contents import tasks as contents_tasks
 from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas.service import Filter
 from delta_server.features.endpoints import service as endpoints
@@ -20,6 +19,7 @@ from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service, timeline
 from delta_server.features.snapshots.service import New
 from delta_server.services import Services
+from delta_server.storage.contents import maintenance
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import Once
 
@@ -73,7 +73,7 @@ async def _step(svc: Services, endpoint: EndpointRef, model: Model, rng: random.
         await svc.db.write(timeline.cut_before, endpoint.id, before, 1000)
         model[:] = [row for row in model if row.captured_at >= before]
     elif action < 0.97:
-        await contents_tasks.sweep(svc)
+        await maintenance.sweep(svc.contents)
     else:
         await deltas.compute_queued(svc)
 
@@ -114,6 +114,6 @@ async def test_any_order_of_writes_and_deletes_is_as_in_a_plain_list(services: S
         if step % 6 == 5:
             await _check(services, endpoint, model)
     await _check_deltas(services, endpoint, model)
-    await contents_tasks.sweep(services)
+    await maintenance.sweep(services.contents)
     await _check(services, endpoint, model)
     await _check_deltas(services, endpoint, model)

@@ -7,7 +7,7 @@ import msgspec
 
 from delta_server.core.history.timeline_span import Position
 from delta_server.core.packs import layout, pack_frames
-from delta_server.features.contents.rows import LISTED, Content, Frame, NewPack, Pack, StoredFrame, listed
+from delta_server.storage.contents.rows import LISTED, Content, Frame, NewPack, Pack, StoredFrame, listed
 from delta_server.storage.database import Row, Tx
 
 COLUMNS = "id, endpoint, captured_at, size, hash, pack, position, dead"

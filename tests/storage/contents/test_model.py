@@ -10,10 +10,10 @@ import pytest
 from delta_server.config import Packs
 from delta_server.core import times
 from delta_server.core.packs import pack_frames
-from delta_server.features.contents import service, tasks
-from delta_server.services import Services
+from delta_server.storage.contents import contents, maintenance, verification
+from delta_server.storage.contents.contents import ContentStore
 from delta_server.storage.database import Tx
-from tests.features.contents.opened import (
+from tests.storage.contents.opened import (
     append,
     append_batch,
     documents,
@@ -41,8 +41,8 @@ def frames(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 class Model:
     """The store beside a plain dict of what must be in it."""
 
-    def __init__(self, svc: Services, clock: FakeClock, endpoint: int, seed: int) -> None:
-        self.svc, self.clock, self.endpoint = svc, clock, endpoint
+    def __init__(self, store: ContentStore, clock: FakeClock, endpoint: int, seed: int) -> None:
+        self.store, self.clock, self.endpoint = store, clock, endpoint
         self.rng = random.Random(seed)
         self.history = iter(documents(5_000, seed=seed, items=self.rng.choice([4, 8, 16])))
         self.bodies: dict[int, bytes] = {}
@@ -59,13 +59,13 @@ class Model:
     async def _add(self, captured_at: int) -> None:
         captured_at = self._free(captured_at)
         body = next(self.history)
-        self._learn(await append(self.svc, self.endpoint, captured_at, body), captured_at, body)
+        self._learn(await append(self.store, self.endpoint, captured_at, body), captured_at, body)
 
     async def add_batch(self) -> None:
         start = self.now if self.rng.random() < 0.7 else self.rng.randint(900_000, self.now)
         times = sorted({self._free(start + index) for index in range(self.rng.randint(1, 60))})
         items = [(at, next(self.history)) for at in times]
-        for content, (at, body) in zip(await append_batch(self.svc, self.endpoint, items), items, strict=True):
+        for content, (at, body) in zip(await append_batch(self.store, self.endpoint, items), items, strict=True):
             self._learn(content, at, body)
 
     def _free(self, captured_at: int) -> int:
@@ -88,44 +88,44 @@ class Model:
             await self._kill(content)
 
     async def _kill(self, content: int) -> None:
-        await kill(self.svc, self.endpoint, content)
+        await kill(self.store, self.endpoint, content)
         del self.bodies[content], self.times[content]
 
     async def pack(self) -> None:
-        await tasks.pack(self.svc)
+        await maintenance.pack(self.store)
 
     async def merge(self) -> None:
         self.clock.advance(self.rng.choice([0, 8 * times.DAY_MS]))
-        await tasks.merge(self.svc)
+        await maintenance.merge(self.store)
 
     async def sweep(self) -> None:
-        await tasks.sweep(self.svc)
+        await maintenance.sweep(self.store)
 
     async def pack_everything(self) -> None:
-        await tasks.pack_everything(self.svc, self.endpoint)
+        await maintenance.pack_everything(self.store, self.endpoint)
 
     async def forget(self) -> None:
-        self.svc = fresh_cache(self.svc, self.rng.choice([1, 3_000, 1 << 20]))
+        self.store = fresh_cache(self.store, self.rng.choice([1, 3_000, 1 << 20]))
 
     async def read_some(self) -> None:
         for content in self.rng.sample(list(self.bodies), min(5, len(self.bodies))):
-            assert await service.read(self.svc, self.endpoint, content) == self.bodies[content]
+            assert await contents.read(self.store, self.endpoint, content) == self.bodies[content]
 
     def _order(self) -> list[int]:
         return sorted(self.bodies, key=lambda content: (self.times[content], content))
 
     async def check(self) -> None:
-        svc = fresh_cache(self.svc, 1)
+        store = fresh_cache(self.store, 1)
         wanted = self._order()
-        assert [content.id for content in await order(svc, self.endpoint)] == wanted
-        got = [item async for item in service.read_run(svc, self.endpoint, wanted)]
+        assert [content.id for content in await order(store, self.endpoint)] == wanted
+        got = [item async for item in contents.read_run(store, self.endpoint, wanted)]
         assert got == [(content, self.bodies[content]) for content in wanted]
-        assert (await service.verify(svc)).broken == []
+        assert (await verification.verify(store)).broken == []
 
     async def check_swept(self) -> None:
-        await tasks.sweep(self.svc)
+        await maintenance.sweep(self.store)
         await self.check()
-        counts = await self.svc.db.read(_leftovers)
+        counts = await self.store.db.read(_leftovers)
         assert counts == {"dead": 0, "contents": len(self.bodies), "members": len(self.bodies), "bent": 0}
 
 
@@ -162,8 +162,8 @@ STEPS = {
 @pytest.mark.parametrize("seed", range(5))
 async def test_any_order_of_steps(tmp_path: Path, packs: Packs, seed: int) -> None:
     clock = FakeClock()
-    async with opened(tmp_path, packs=packs, clock=clock) as svc:
-        model = Model(svc, clock, await new_endpoint(svc), seed)
+    async with opened(tmp_path, packs=packs, clock=clock) as store:
+        model = Model(store, clock, await new_endpoint(store), seed)
         for number in range(120):
             await model.rng.choices(list(STEPS), list(STEPS.values()))[0](model)
             if number % 20 == 0:

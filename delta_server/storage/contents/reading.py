@@ -15,10 +15,10 @@ import structlog
 from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
 from delta_server.core.packs import codec, pack_frames
 from delta_server.core.packs.pack_frames import Reader
-from delta_server.features.contents import store
-from delta_server.features.contents.rows import Content, Pack, StoredFrame
-from delta_server.services import Services
 from delta_server.storage.cache import Cache, Scratch
+from delta_server.storage.contents import store as sql
+from delta_server.storage.contents.content_store import ContentStore
+from delta_server.storage.contents.rows import Content, Pack, StoredFrame
 from delta_server.storage.database import Tx
 
 STEP_BYTES = 8 << 20
@@ -61,34 +61,34 @@ class Raw(msgspec.Struct, frozen=True):
 # Reading one
 
 
-async def read(svc: Services, endpoint: int, content: int) -> bytes:
+async def read(store: ContentStore, endpoint: int, content: int) -> bytes:
     """A content's bytes. Raises NotFound when it is gone, DatabaseFailed when what is stored is damaged,
     Unavailable when memory is short."""
-    body = svc.cache.get((endpoint, content))
+    body = store.cache.get((endpoint, content))
     if body is None:
-        links = await svc.db.read(trail, svc.cache, endpoint, content)
-        decoded, anchors = await _decode(svc, decode_trail, svc.cache.scratch, links)
-        _remember(svc.cache, [*anchors, ((endpoint, content), decoded)])
+        links = await store.db.read(trail, store.cache, endpoint, content)
+        decoded, anchors = await _decode(store, decode_trail, store.cache.scratch, links)
+        _remember(store.cache, [*anchors, ((endpoint, content), decoded)])
         return decoded
     return body
 
 
-async def read_base(svc: Services, endpoint: int, content: int) -> bytes | None:
+async def read_base(store: ContentStore, endpoint: int, content: int) -> bytes | None:
     """A content's bytes to encode another against; None when they are damaged: the other then stands alone.
 
     Raises NotFound.
     """
     try:
-        return await read(svc, endpoint, content)
+        return await read(store, endpoint, content)
     except DatabaseFailed as error:
         log.error("nothing is based on a damaged content", endpoint=endpoint, content=content, reason=error.message)
         return None
 
 
-async def _decode(svc: Services, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def _decode(store: ContentStore, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Off the event loop. Raises Unavailable where memory is short: that is no damage."""
     try:
-        return await svc.cpu(fn, *args, **kwargs)
+        return await store.cpu(fn, *args, **kwargs)
     except MemoryError:
         raise Unavailable("the server is out of memory; try again later", retry_after_s=30) from None
 
@@ -98,7 +98,7 @@ def trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
     try:
         return _trail(tx, cache, endpoint, content)
     except DatabaseFailed:
-        if store.is_living(tx, endpoint):
+        if sql.is_living(tx, endpoint):
             raise
         raise NotFound(f"endpoint {endpoint} is being deleted") from None
 
@@ -108,7 +108,7 @@ def _trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
     step: int | None = content
     seen: set[int] = set()
     while step is not None:
-        row = store.get(tx, endpoint, step)
+        row = sql.get(tx, endpoint, step)
         if row is None and links:
             raise damaged(links[-1].content, "what it is based on is not there")
         if row is None:
@@ -132,17 +132,17 @@ def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> t
     if body is not None and not as_anchor:
         return Link(content, None, b"", body), None
     if content.pack is None:
-        frame = store.frame(tx, endpoint, content.id)
+        frame = sql.frame(tx, endpoint, content.id)
         if frame is None:
             raise damaged(content, "it is not there")
         return Link(content, None, frame.data), frame.base
-    pack = store.pack(tx, endpoint, content.pack)
+    pack = sql.pack(tx, endpoint, content.pack)
     if pack is None:
         raise damaged(content, "it is not there")
     if content.position == pack_frames.ANCHOR:
-        data = store.pack_anchor(tx, endpoint, pack.id) if body is None else b""
+        data = sql.pack_anchor(tx, endpoint, pack.id) if body is None else b""
         return Link(content, pack, data, body), pack.base
-    data, table = store.pack_data(tx, endpoint, pack.id)
+    data, table = sql.pack_data(tx, endpoint, pack.id)
     return Link(content, pack, data, table=table), pack.members[-1]
 
 
@@ -211,7 +211,7 @@ def damaged(content: Content, reason: str) -> DatabaseFailed:
 # Reading many
 
 
-async def read_run(svc: Services, endpoint: int, contents: Sequence[int]) -> AsyncIterator[tuple[int, bytes]]:
+async def read_run(store: ContentStore, endpoint: int, contents: Sequence[int]) -> AsyncIterator[tuple[int, bytes]]:
     """Each content's id and bytes, in the given order; fast when that is the order of the contents.
 
     Raises as `read`. Contents may be packed meanwhile.
@@ -220,9 +220,9 @@ async def read_run(svc: Services, endpoint: int, contents: Sequence[int]) -> Asy
     last: tuple[int, bytes] | None = None
     for start in range(0, len(contents), STEP_CONTENTS):
         wanted = contents[start : start + STEP_CONTENTS]
-        rows = await svc.db.read(store.many, endpoint, wanted)
+        rows = await store.db.read(sql.many, endpoint, wanted)
         for step in steps([rows[content] for content in wanted if content in rows]):
-            for content, body in await _read_step(svc, held, last, step):
+            for content, body in await _read_step(store, held, last, step):
                 yield content, body
                 last = content, body
         if len(rows) < len(set(wanted)):
@@ -244,19 +244,19 @@ def steps(contents: Sequence[Content]) -> list[list[Content]]:
 
 
 async def _read_step(
-    svc: Services, held: OrderedDict[int, Raw], last: tuple[int, bytes] | None, step: list[Content]
+    store: ContentStore, held: OrderedDict[int, Raw], last: tuple[int, bytes] | None, step: list[Content]
 ) -> list[tuple[int, bytes]]:
     endpoint, pack = step[0].endpoint, step[0].pack
-    cached = [(content.id, svc.cache.get((endpoint, content.id))) for content in step]
+    cached = [(content.id, store.cache.get((endpoint, content.id))) for content in step]
     known = [(content, body) for content, body in cached if body is not None]
     if len(known) == len(step):
         return known
     if pack is None:
-        return await _read_frames(svc, last, step)
-    raw = await _hold(svc, held, endpoint, pack)
+        return await _read_frames(store, last, step)
+    raw = await _hold(store, held, endpoint, pack)
     if raw is None:  # packed into another one since the rows were read
-        return [(content.id, await read(svc, endpoint, content.id)) for content in step]
-    return await _decode(svc, lambda: [(content.id, bytes(view_in(raw, content))) for content in step])
+        return [(content.id, await read(store, endpoint, content.id)) for content in step]
+    return await _decode(store, lambda: [(content.id, bytes(view_in(raw, content))) for content in step])
 
 
 def view_in(raw: Raw, content: Content) -> memoryview:
@@ -276,9 +276,9 @@ def is_in_damaged_frame(raw: Raw, content: Content) -> bool:
     return isinstance(raw.frames[raw.reader.place(content.position or 0)[0]], str)
 
 
-async def _hold(svc: Services, held: OrderedDict[int, Raw], endpoint: int, pack: int) -> Raw | None:
+async def _hold(store: ContentStore, held: OrderedDict[int, Raw], endpoint: int, pack: int) -> Raw | None:
     """A decoded pack, None when it is gone; the longest unused of those held makes room for it."""
-    raw = held.get(pack) or await read_pack(svc, endpoint, pack)
+    raw = held.get(pack) or await read_pack(store, endpoint, pack)
     if raw is None:
         return None
     held[pack] = raw
@@ -288,26 +288,26 @@ async def _hold(svc: Services, held: OrderedDict[int, Raw], endpoint: int, pack:
     return raw
 
 
-async def read_pack(svc: Services, endpoint: int, pack: int) -> Raw | None:
+async def read_pack(store: ContentStore, endpoint: int, pack: int) -> Raw | None:
     """All of a pack's contents, None when it is gone. Raises DatabaseFailed."""
-    found = await svc.db.read(_pack_trail, svc.cache, endpoint, pack)
+    found = await store.db.read(_pack_trail, store.cache, endpoint, pack)
     if found is None:
         return None
-    raw, anchors = await _decode(svc, _decode_pack, svc.cache.scratch, *found)
-    _remember(svc.cache, anchors)
+    raw, anchors = await _decode(store, _decode_pack, store.cache.scratch, *found)
+    _remember(store.cache, anchors)
     return raw
 
 
 def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> PackTrail | None:
     """A pack, its frames, and the trails to its base and to its anchor."""
-    pack = store.pack(tx, endpoint, pack_id)
+    pack = sql.pack(tx, endpoint, pack_id)
     if pack is None:
         return None
     try:
         base = trail(tx, cache, endpoint, pack.base) if pack.base is not None else []
-        return pack, store.pack_data(tx, endpoint, pack_id), base, trail(tx, cache, endpoint, pack.members[-1])
+        return pack, sql.pack_data(tx, endpoint, pack_id), base, trail(tx, cache, endpoint, pack.members[-1])
     except NotFound as error:
-        if not store.is_living(tx, endpoint):
+        if not sql.is_living(tx, endpoint):
             raise
         raise _damaged_pack(pack, error.message) from None
 
@@ -330,33 +330,35 @@ def _decode_pack(
     return Raw(pack, anchor, reader, frames), below + anchors
 
 
-async def _read_frames(svc: Services, last: tuple[int, bytes] | None, step: list[Content]) -> list[tuple[int, bytes]]:
+async def _read_frames(
+    store: ContentStore, last: tuple[int, bytes] | None, step: list[Content]
+) -> list[tuple[int, bytes]]:
     endpoint = step[0].endpoint
-    found = await svc.db.read(frames, endpoint, [content.id for content in step])
+    found = await store.db.read(frames, endpoint, [content.id for content in step])
     try:
         if len(found) == len(step):
-            bases = await _bases(svc, endpoint, found, dict([last] if last else []))
-            return await _decode(svc, decode_frames, bases, step, found)
+            bases = await _bases(store, endpoint, found, dict([last] if last else []))
+            return await _decode(store, decode_frames, bases, step, found)
     except NotFound:
         pass  # based on something else by now, as below
     # packed since the rows were read
-    return [(content.id, await read(svc, endpoint, content.id)) for content in step]
+    return [(content.id, await read(store, endpoint, content.id)) for content in step]
 
 
 async def _bases(
-    svc: Services, endpoint: int, frames: Sequence[StoredFrame], bases: dict[int, bytes]
+    store: ContentStore, endpoint: int, frames: Sequence[StoredFrame], bases: dict[int, bytes]
 ) -> dict[int, bytes]:
     """`bases` and all else the frames are based on that is not one of those before it."""
     before: set[int] = set()
     for frame in frames:
         if frame.base is not None and frame.base not in before and frame.base not in bases:
-            bases[frame.base] = await read(svc, endpoint, frame.base)
+            bases[frame.base] = await read(store, endpoint, frame.base)
         before.add(frame.content)
     return bases
 
 
 def frames(tx: Tx, endpoint: int, contents: list[int]) -> list[StoredFrame]:
-    return [frame for content in contents if (frame := store.frame(tx, endpoint, content))]
+    return [frame for content in contents if (frame := sql.frame(tx, endpoint, content))]
 
 
 def decode_frames(

@@ -16,10 +16,11 @@ from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.packs import codec, layout, pack_frames
 from delta_server.core.packs.layout import STORED, Above, Bounds, Part
 from delta_server.core.packs.pack_frames import Packed
-from delta_server.features.contents import reading, store
-from delta_server.features.contents.reading import Raw
-from delta_server.features.contents.rows import Content, NewPack, Pack
-from delta_server.services import Services
+from delta_server.storage.contents import reading
+from delta_server.storage.contents import store as sql
+from delta_server.storage.contents.content_store import ContentStore
+from delta_server.storage.contents.reading import Raw
+from delta_server.storage.contents.rows import Content, NewPack, Pack
 from delta_server.storage.database import Tx, frees_space
 
 
@@ -82,7 +83,7 @@ def deep_bounds(packs: Packs) -> Bounds:
 
 
 async def encode_batch(
-    svc: Services, endpoint: int, previous: Content | None, items: Sequence[tuple[int, bytes]]
+    store: ContentStore, endpoint: int, previous: Content | None, items: Sequence[tuple[int, bytes]]
 ) -> Batch:
     """Encode (captured_at, body) in order: in packs at once where there is enough for one, else in frames.
 
@@ -90,23 +91,23 @@ async def encode_batch(
     """
     bodies = [body for _, body in items]
     sizes = [len(body) for body in bodies]
-    anchor, depth = await svc.db.read(_above, endpoint, items[0][0], previous)
-    anchor_body = await reading.read_base(svc, endpoint, anchor.content.id) if anchor else None
+    anchor, depth = await store.db.read(_above, endpoint, items[0][0], previous)
+    anchor_body = await reading.read_base(store, endpoint, anchor.content.id) if anchor else None
     anchor = anchor if anchor_body is not None else None
-    previous_body = await reading.read_base(svc, endpoint, previous.id) if previous else None
+    previous_body = await reading.read_base(store, endpoint, previous.id) if previous else None
     above = Above(
         pack_chain=anchor.chain if anchor else None,
         anchor_size=anchor.content.size if anchor else 0,
         frame_depth=depth if previous_body is not None else None,
     )
-    packs = svc.config.packs
+    packs = store.packs
     parts = layout.plan_batch(sizes, deep_bounds(packs), least=pack_bounds(packs), above=above)
     data = []
     for part in parts:
         stored = previous_body if part.chain is None else anchor_body
         base = None if part.base is None else stored if part.base == STORED else bodies[part.base]
-        data.append(await svc.spare_cpu(_encode_part, part, base, bodies, packs))
-    hashes = await svc.cpu(lambda: [codec.digest(body) for body in bodies])
+        data.append(await store.spare_cpu(_encode_part, part, base, bodies, packs))
+    hashes = await store.cpu(lambda: [codec.digest(body) for body in bodies])
     times = [captured_at for captured_at, _ in items]
     return Batch(times, sizes, hashes, parts, data, _id(previous), _id(_content(anchor)))
 
@@ -117,12 +118,12 @@ def _encode_part(part: Part, base: bytes | None, bodies: list[bytes], levels: Pa
     return pack_frames.encode(base, bodies[part.start : part.stop], level=levels.pack_level)
 
 
-def batch_is_full(svc: Services, size_bytes: int, contents: int) -> bool:
+def batch_is_full(store: ContentStore, size_bytes: int, contents: int) -> bool:
     """Whether that many contents of so many bytes in all make the largest pack there is: time to `encode_batch` them.
 
     Another one of their average size would not fit.
     """
-    return layout.is_full(size_bytes + size_bytes // max(1, contents), contents + 1, deep_bounds(svc.config.packs))
+    return layout.is_full(size_bytes + size_bytes // max(1, contents), contents + 1, deep_bounds(store.packs))
 
 
 def add_batch(tx: Tx, endpoint: int, batch: Batch) -> list[int] | None:
@@ -132,7 +133,7 @@ def add_batch(tx: Tx, endpoint: int, batch: Batch) -> list[int] | None:
     """
     if not all(_stands(tx, endpoint, batch, part) for part in batch.parts):
         return None
-    ids = store.insert_contents(tx, endpoint, batch.captured_at, batch.sizes, batch.hashes)
+    ids = sql.insert_contents(tx, endpoint, batch.captured_at, batch.sizes, batch.hashes)
     for part, data in zip(batch.parts, batch.data, strict=True):
         _insert_part(tx, endpoint, batch, part, data, ids)
     return ids
@@ -140,13 +141,13 @@ def add_batch(tx: Tx, endpoint: int, batch: Batch) -> list[int] | None:
 
 def _above(tx: Tx, endpoint: int, captured_at: int, previous: Content | None) -> tuple[Anchor | None, int | None]:
     """What a pack and a frame at a time are based on: the pack before it, and the depth of the frame before it."""
-    pack = store.pack_before(tx, endpoint, captured_at)
-    depth = store.frame_depth(tx, endpoint, previous.id) if previous else None
+    pack = sql.pack_before(tx, endpoint, captured_at)
+    depth = sql.frame_depth(tx, endpoint, previous.id) if previous else None
     return anchor_of(tx, endpoint, pack), depth
 
 
 def anchor_of(tx: Tx, endpoint: int, pack: Pack | None) -> Anchor | None:
-    content = store.get(tx, endpoint, pack.members[-1]) if pack else None
+    content = sql.get(tx, endpoint, pack.members[-1]) if pack else None
     return Anchor(content, pack.chain) if pack and content else None
 
 
@@ -163,13 +164,13 @@ def _stands(tx: Tx, endpoint: int, batch: Batch, part: Part) -> bool:
     if part.base != STORED:
         return True
     if part.chain is None:
-        return batch.frame_base is not None and store.get(tx, endpoint, batch.frame_base) is not None
+        return batch.frame_base is not None and sql.get(tx, endpoint, batch.frame_base) is not None
     return _is_below(tx, endpoint, batch.pack_base, part.chain)
 
 
 def _is_below(tx: Tx, endpoint: int, base: int | None, pack_chain: int) -> bool:
     """Whether a pack with this `chain` may be based on a content: see core/packs/layout.py."""
-    below = None if base is None else store.chain_of(tx, endpoint, base)
+    below = None if base is None else sql.chain_of(tx, endpoint, base)
     return below is not None and below < pack_chain
 
 
@@ -179,28 +180,28 @@ def _insert_part(tx: Tx, endpoint: int, batch: Batch, part: Part, data: bytes | 
     sizes = batch.sizes[part.start : part.stop]
     if isinstance(data, Packed) and part.chain is not None:
         new = NewPack(batch.captured_at[part.start], False, base, part.chain, sizes, tx.now_ms, data)
-        store.insert_pack(tx, endpoint, new, ids[part.start : part.stop])
+        sql.insert_pack(tx, endpoint, new, ids[part.start : part.stop])
     elif isinstance(data, bytes):
-        store.insert_frame(tx, endpoint, ids[part.start], sizes[0], base, data)
+        sql.insert_frame(tx, endpoint, ids[part.start], sizes[0], base, data)
 
 
 # Loose frames
 
 
-async def pack_loose(svc: Services, endpoint: int, *, everything: bool = False) -> int:
+async def pack_loose(store: ContentStore, endpoint: int, *, everything: bool = False) -> int:
     """Pack an endpoint's frames; those that do not fill a pack only with `everything`. The number of packs made.
 
     Raises Stale, and in the end DatabaseFailed when there are damaged ones among them.
     """
-    bounds = pack_bounds(svc.config.packs)
-    loose = await svc.db.read(store.loose, endpoint, size_limit=bounds.large_bytes)
+    bounds = pack_bounds(store.packs)
+    loose = await store.db.read(sql.loose, endpoint, size_limit=bounds.large_bytes)
     made, troubles = 0, Troubles()
     groups = layout.groups if everything else layout.full_groups
     while runs := groups([content.size for content in loose], bounds):
         group = loose[: runs[0].stop]
-        bodies = await _readable(svc, endpoint, group, troubles)
+        bodies = await _readable(store, endpoint, group, troubles)
         if len(bodies) == len(group):
-            made += await _pack_frames(svc, endpoint, group, list(bodies.values()), always=len(group) < len(loose))
+            made += await _pack_frames(store, endpoint, group, list(bodies.values()), always=len(group) < len(loose))
             loose = loose[len(group) :]
         else:
             loose = [content for content in group if content.id in bodies] + loose[len(group) :]
@@ -208,74 +209,76 @@ async def pack_loose(svc: Services, endpoint: int, *, everything: bool = False) 
     return made
 
 
-async def _readable(svc: Services, endpoint: int, group: Sequence[Content], troubles: Troubles) -> dict[int, bytes]:
+async def _readable(
+    store: ContentStore, endpoint: int, group: Sequence[Content], troubles: Troubles
+) -> dict[int, bytes]:
     """The bodies of a group of frames, without those that are damaged or based on one in the group that is."""
     ids = [content.id for content in group]
     try:
-        return {content: body async for content, body in reading.read_run(svc, endpoint, ids)}
+        return {content: body async for content, body in reading.read_run(store, endpoint, ids)}
     except DatabaseFailed as error:
         troubles.add(error)
-    bases = {frame.content: frame.base for frame in await svc.db.read(reading.frames, endpoint, ids)}
+    bases = {frame.content: frame.base for frame in await store.db.read(reading.frames, endpoint, ids)}
     bodies: dict[int, bytes] = {}
     damaged: set[int | None] = set()
     for content in ids:
         if bases.get(content) not in damaged:
             with suppress(DatabaseFailed):
-                bodies[content] = await reading.read(svc, endpoint, content)
+                bodies[content] = await reading.read(store, endpoint, content)
         if content not in bodies:
             damaged.add(content)
     return bodies
 
 
 async def _pack_frames(
-    svc: Services, endpoint: int, contents: list[Content], bodies: list[bytes], *, always: bool
+    store: ContentStore, endpoint: int, contents: list[Content], bodies: list[bytes], *, always: bool
 ) -> bool:
     """False when they are the last, do not fill a pack, and would take more room in one than they do as frames."""
-    bounds = pack_bounds(svc.config.packs)
+    bounds = pack_bounds(store.packs)
     ids = [content.id for content in contents]
     sizes = [content.size for content in contents]
-    anchor, _ = await svc.db.read(_above, endpoint, contents[0].captured_at, None)
+    anchor, _ = await store.db.read(_above, endpoint, contents[0].captured_at, None)
     pack_chain = layout.next_chain(anchor.chain if anchor else None, anchor.content.size if anchor else 0, bounds)
     base = anchor.content if anchor and pack_chain else None
-    base_body = await reading.read_base(svc, endpoint, base.id) if base else None
+    base_body = await reading.read_base(store, endpoint, base.id) if base else None
     if base_body is None:
         base, pack_chain = None, 0
-    packed = await svc.spare_cpu(pack_frames.encode, base_body, bodies, level=svc.config.packs.pack_level)
+    packed = await store.spare_cpu(pack_frames.encode, base_body, bodies, level=store.packs.pack_level)
     keep = always or layout.is_full(sum(sizes), len(sizes), bounds)
-    if not keep and len(packed.anchor + packed.data) >= await svc.db.read(store.frame_bytes, endpoint, ids):
+    if not keep and len(packed.anchor + packed.data) >= await store.db.read(sql.frame_bytes, endpoint, ids):
         return False
-    now_ms = svc.clock.now_ms()
+    now_ms = store.clock.now_ms()
     new = NewPack(contents[0].captured_at, False, _id(base), pack_chain, sizes, now_ms, packed)
-    await svc.db.write(_frames_to_pack, endpoint, new, ids)
+    await store.db.write(_frames_to_pack, endpoint, new, ids)
     return True
 
 
 def _frames_to_pack(tx: Tx, endpoint: int, new: NewPack, contents: Sequence[int]) -> None:
     if new.base is not None and not _is_below(tx, endpoint, new.base, new.chain):
         raise Stale
-    if not all(store.delete_frame(tx, endpoint, content) for content in contents):
+    if not all(sql.delete_frame(tx, endpoint, content) for content in contents):
         raise Stale
-    store.insert_pack(tx, endpoint, new, contents)
+    sql.insert_pack(tx, endpoint, new, contents)
 
 
 # Packs into other packs
 
 
-async def merge_packs(svc: Services, endpoint: int, *, created_before: int) -> int:
+async def merge_packs(store: ContentStore, endpoint: int, *, created_before: int) -> int:
     """Merge an endpoint's neighbouring packs older than that into deep ones. The number of deep packs made.
 
     Raises Stale, and in the end DatabaseFailed when there are damaged ones among them.
     """
-    packs = await svc.db.read(store.packs, endpoint, created_before=created_before)
-    runs = layout.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(svc.config.packs))
+    packs = await store.db.read(sql.packs, endpoint, created_before=created_before)
+    runs = layout.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(store.packs))
     troubles = Troubles()
     for run in runs:
         merged = packs[run.start : run.stop]
-        members = await svc.db.read(store.many, endpoint, [member for pack in merged for member in pack.members])
+        members = await store.db.read(sql.many, endpoint, [member for pack in merged for member in pack.members])
         with troubles.collected():
-            await repack(svc, endpoint, merged, sorted(members.values(), key=_order), deep=True)
+            await repack(store, endpoint, merged, sorted(members.values(), key=_order), deep=True)
     with troubles.collected():
-        await straighten(svc, endpoint)
+        await straighten(store, endpoint)
     troubles.tell()
     return len(runs)
 
@@ -284,21 +287,21 @@ def _order(content: Content) -> tuple[int, int]:
     return content.captured_at, content.id
 
 
-async def straighten(svc: Services, endpoint: int) -> None:
+async def straighten(store: ContentStore, endpoint: int) -> None:
     """Base every pack on an anchor again. Raises Stale, and in the end DatabaseFailed."""
     troubles = Troubles()
-    for pack_id in await svc.db.read(store.bent, endpoint):
-        pack = await svc.db.read(store.pack, endpoint, pack_id)
+    for pack_id in await store.db.read(sql.bent, endpoint):
+        pack = await store.db.read(sql.pack, endpoint, pack_id)
         if pack is None:
             raise Stale
-        members = await svc.db.read(store.many, endpoint, pack.members)
+        members = await store.db.read(sql.many, endpoint, pack.members)
         with troubles.collected():
-            await repack(svc, endpoint, [pack], [members[member] for member in pack.members], deep=bool(pack.deep))
+            await repack(store, endpoint, [pack], [members[member] for member in pack.members], deep=bool(pack.deep))
     troubles.tell()
 
 
 async def repack(
-    svc: Services,
+    store: ContentStore,
     endpoint: int,
     packs: Sequence[Pack],
     members: Sequence[Content],
@@ -311,10 +314,10 @@ async def repack(
     based on one of them is still based on something below it. Raises Stale, DatabaseFailed.
     """
     lowest = min(packs, key=lambda pack: pack.chain)
-    base = await svc.db.read(_base_for, endpoint, lowest)
-    base_body = await reading.read(svc, endpoint, base.content.id) if base else None
-    raws = {pack.id: raw for pack in packs if (raw := await reading.read_pack(svc, endpoint, pack.id))}
-    packed = await svc.spare_cpu(_encode_again, base_body, raws, members, svc.config.packs.pack_level)
+    base = await store.db.read(_base_for, endpoint, lowest)
+    base_body = await reading.read(store, endpoint, base.content.id) if base else None
+    raws = {pack.id: raw for pack in packs if (raw := await reading.read_pack(store, endpoint, pack.id))}
+    packed = await store.spare_cpu(_encode_again, base_body, raws, members, store.packs.pack_level)
     new = NewPack(
         captured_at=members[0].captured_at,
         deep=deep,
@@ -324,16 +327,16 @@ async def repack(
         created_at=max(pack.created_at for pack in packs),
         packed=packed,
     )
-    await svc.db.write(_replace_packs, endpoint, packs, new, members)
+    await store.db.write(_replace_packs, endpoint, packs, new, members)
 
 
 def _base_for(tx: Tx, endpoint: int, pack: Pack) -> Anchor | None:
     """The last living content of the pack this one is based on: the dead are about to be swept away."""
-    base = store.get(tx, endpoint, pack.base) if pack.base is not None else None
-    below = store.pack(tx, endpoint, base.pack) if base and base.pack is not None else None
+    base = sql.get(tx, endpoint, pack.base) if pack.base is not None else None
+    below = sql.pack(tx, endpoint, base.pack) if base and base.pack is not None else None
     if below is None:
         return None
-    rows = store.many(tx, endpoint, below.members)
+    rows = sql.many(tx, endpoint, below.members)
     found = (rows.get(member) for member in reversed(below.members))
     living = (content for content in found if content and not content.dead)
     last = next(living, None)
@@ -353,16 +356,16 @@ def _replace_packs(tx: Tx, endpoint: int, packs: Sequence[Pack], new: NewPack, m
     if new.base is not None and not _is_below(tx, endpoint, new.base, new.chain):
         raise Stale
     kept = [content.id for content in members]
-    store.insert_pack(tx, endpoint, new, kept)
+    sql.insert_pack(tx, endpoint, new, kept)
     delete_packs(tx, endpoint, packs, kept=kept)
 
 
 @frees_space
 def delete_packs(tx: Tx, endpoint: int, packs: Sequence[Pack], *, kept: Sequence[int]) -> None:
     """Delete packs and those of their contents that are not kept elsewhere. Raises Stale when one is still needed."""
-    if not all(store.delete_pack(tx, endpoint, pack.id) for pack in packs):
+    if not all(sql.delete_pack(tx, endpoint, pack.id) for pack in packs):
         raise Stale
     for dropped in {member for pack in packs for member in pack.members} - set(kept):
-        if store.has_dependents(tx, endpoint, dropped):
+        if sql.has_dependents(tx, endpoint, dropped):
             raise Stale
-        store.delete_content(tx, endpoint, dropped)
+        sql.delete_content(tx, endpoint, dropped)

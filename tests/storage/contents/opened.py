@@ -1,4 +1,4 @@
-"""Services over a real database with small packs, one endpoint, and documents that resemble each other."""
+"""A content store over a real database with small packs, one endpoint, and documents that resemble each other."""
 
 import random
 from collections.abc import AsyncIterator
@@ -9,9 +9,9 @@ import msgspec
 
 from delta_server.app import open_services
 from delta_server.config import Config, Packs, Storage
-from delta_server.features.contents import service
-from delta_server.features.contents.service import Content
 from delta_server.services import Services
+from delta_server.storage.contents import contents
+from delta_server.storage.contents.contents import Content, ContentStore
 from delta_server.storage.database import Tx
 from tests.storage.opened import FAST, FakeClock, begin
 
@@ -21,14 +21,22 @@ SMALL = Packs(pack_bytes=6_000, pack_contents=12, deep_bytes=12_000, deep_conten
 @asynccontextmanager
 async def opened(
     data_dir: Path, *, packs: Packs = SMALL, cache_bytes: int = 1 << 20, clock: FakeClock | None = None
+) -> AsyncIterator[ContentStore]:
+    async with opened_services(data_dir, packs=packs, cache_bytes=cache_bytes, clock=clock) as services:
+        yield services.contents
+
+
+@asynccontextmanager
+async def opened_services(
+    data_dir: Path, *, packs: Packs = SMALL, cache_bytes: int = 1 << 20, clock: FakeClock | None = None
 ) -> AsyncIterator[Services]:
     config = Config(storage=Storage(data_dir=begin(data_dir), cache_bytes=cache_bytes), packs=packs)
-    async with open_services(config, clock or FakeClock(), tuning=FAST) as svc:
-        yield svc
+    async with open_services(config, clock or FakeClock(), tuning=FAST) as services:
+        yield services
 
 
-async def new_endpoint(svc: Services, name: str = "prices") -> int:
-    return await svc.db.write(_insert_endpoint, name)
+async def new_endpoint(store: ContentStore, name: str = "prices") -> int:
+    return await store.db.write(_insert_endpoint, name)
 
 
 def _insert_endpoint(tx: Tx, name: str) -> int:
@@ -53,26 +61,26 @@ def _insert_endpoint(tx: Tx, name: str) -> int:
     )
 
 
-async def append(svc: Services, endpoint: int, captured_at: int, body: bytes) -> int:
+async def append(store: ContentStore, endpoint: int, captured_at: int, body: bytes) -> int:
     """As snapshots do it: encoded against the content in force then, with a snapshot row."""
-    previous = await svc.db.read(service.at, endpoint, captured_at)
-    frame = await encode_next(svc, endpoint, previous, body)
-    content = await svc.db.write(_add, endpoint, captured_at, frame)
+    previous = await store.db.read(contents.at, endpoint, captured_at)
+    frame = await encode_next(store, endpoint, previous, body)
+    content = await store.db.write(_add, endpoint, captured_at, frame)
     assert content is not None
-    service.remember(svc, endpoint, content, body)
+    contents.remember(store, endpoint, content, body)
     return content
 
 
-async def encode_next(svc: Services, endpoint: int, previous: Content | None, body: bytes) -> service.Frame:
+async def encode_next(store: ContentStore, endpoint: int, previous: Content | None, body: bytes) -> contents.Frame:
     base = None
     if previous is not None:
-        depth = await svc.db.read(service.frame_depth, endpoint, previous.id)
-        base = await service.base_of(svc, endpoint, previous, depth, len(body))
-    return service.encode_frame(base, body, svc.config.packs)
+        depth = await store.db.read(contents.frame_depth, endpoint, previous.id)
+        base = await contents.base_of(store, endpoint, previous, depth, len(body))
+    return contents.encode_frame(base, body, store.packs)
 
 
-def _add(tx: Tx, endpoint: int, captured_at: int, frame: service.Frame) -> int | None:
-    content = service.add(tx, endpoint, captured_at, frame)
+def _add(tx: Tx, endpoint: int, captured_at: int, frame: contents.Frame) -> int | None:
+    content = contents.add(tx, endpoint, captured_at, frame)
     if content is not None:
         add_snapshot(tx, endpoint, captured_at, content)
     return content
@@ -83,39 +91,39 @@ def add_snapshot(tx: Tx, endpoint: int, captured_at: int, content: int) -> None:
     tx.run(sql, tx.new_id(), endpoint, captured_at, content)
 
 
-async def append_batch(svc: Services, endpoint: int, items: list[tuple[int, bytes]]) -> list[int]:
-    previous = await svc.db.read(service.at, endpoint, items[0][0])
-    batch = await service.encode_batch(svc, endpoint, previous, items)
-    ids = await svc.db.write(_add_batch, endpoint, batch)
+async def append_batch(store: ContentStore, endpoint: int, items: list[tuple[int, bytes]]) -> list[int]:
+    previous = await store.db.read(contents.at, endpoint, items[0][0])
+    batch = await contents.encode_batch(store, endpoint, previous, items)
+    ids = await store.db.write(_add_batch, endpoint, batch)
     assert ids is not None
     return ids
 
 
-def _add_batch(tx: Tx, endpoint: int, batch: service.Batch) -> list[int] | None:
-    ids = service.add_batch(tx, endpoint, batch)
+def _add_batch(tx: Tx, endpoint: int, batch: contents.Batch) -> list[int] | None:
+    ids = contents.add_batch(tx, endpoint, batch)
     for content, captured_at in zip(ids or [], batch.captured_at, strict=True):
         add_snapshot(tx, endpoint, captured_at, content)
     return ids
 
 
-async def kill(svc: Services, endpoint: int, content: int) -> None:
-    await svc.db.write(_kill, endpoint, content)
+async def kill(store: ContentStore, endpoint: int, content: int) -> None:
+    await store.db.write(_kill, endpoint, content)
 
 
 def _kill(tx: Tx, endpoint: int, content: int) -> None:
-    row = service.get(tx, endpoint, content)
+    row = contents.get(tx, endpoint, content)
     assert row is not None
     tx.run("DELETE FROM snapshot WHERE content = ? AND endpoint = ?", content, endpoint)
-    service.mark_dead(tx, endpoint, row)
+    contents.mark_dead(tx, endpoint, row)
 
 
-async def order(svc: Services, endpoint: int) -> list[Content]:
-    return await svc.db.read(service.follow, endpoint, (-(1 << 60), 0), limit=1 << 30)
+async def order(store: ContentStore, endpoint: int) -> list[Content]:
+    return await store.db.read(contents.follow, endpoint, (-(1 << 60), 0), limit=1 << 30)
 
 
-def fresh_cache(svc: Services, limit_bytes: int = 1 << 20) -> Services:
+def fresh_cache(store: ContentStore, limit_bytes: int = 1 << 20) -> ContentStore:
     """The same services with nothing cached."""
-    return msgspec.structs.replace(svc, cache=type(svc.cache)(limit_bytes))
+    return msgspec.structs.replace(store, cache=type(store.cache)(limit_bytes))
 
 
 def documents(count: int, *, seed: int = 1, items: int = 8) -> list[bytes]:

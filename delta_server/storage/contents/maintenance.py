@@ -1,0 +1,210 @@
+"""Contents in the background: loose frames become packs, old packs deep ones, and the dead are swept away.
+
+All of it is derived from what is stored, so a crash or a lost race costs nothing but the next run's time.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+import structlog
+
+from delta_server.core.errors import Conflict, DeltaError, NotFound
+from delta_server.core.packs import codec
+from delta_server.core.packs.layout import Bounds
+from delta_server.core.times import DAY_MS
+from delta_server.storage.contents import packing, reading
+from delta_server.storage.contents import store as sql
+from delta_server.storage.contents.content_store import ContentStore
+from delta_server.storage.contents.packing import Stale, Troubles
+from delta_server.storage.contents.rows import Content
+from delta_server.storage.database import Tx, frees_space
+
+DEAD_AT_ONCE = 1000
+
+VACUUM_PAGES = 1 << 16
+LAST_ID = (1 << 63) - 1
+
+log = structlog.get_logger()
+
+
+async def pack_since(store: ContentStore, content: int) -> int:
+    """Pack the frames of endpoints that got some after `content`, where there are enough; the newest looked at."""
+    newest, endpoints = await store.db.read(_filled_since, content, packing.pack_bounds(store.packs))
+    for endpoint in endpoints:
+        await _guarded(packing.pack_loose(store, endpoint), "pack", endpoint)
+    return newest
+
+
+def _filled_since(tx: Tx, content: int, bounds: Bounds) -> tuple[int, list[int]]:
+    endpoints = sql.with_frames_after(tx, content)
+    return max(content, sql.newest_frame(tx)), [each for each in endpoints if _is_filled(tx, each, bounds)]
+
+
+def _is_filled(tx: Tx, endpoint: int, bounds: Bounds) -> bool:
+    return sql.fills_a_pack(
+        tx, endpoint, size_limit=bounds.large_bytes, total_bytes=bounds.size_bytes, contents=bounds.contents
+    )
+
+
+async def pack(store: ContentStore) -> None:
+    """Pack the frames of every endpoint where there are enough for a pack."""
+    for endpoint in await store.db.read(_filled, packing.pack_bounds(store.packs)):
+        await _guarded(packing.pack_loose(store, endpoint), "pack", endpoint)
+
+
+def _filled(tx: Tx, bounds: Bounds) -> list[int]:
+    return [endpoint for endpoint in sql.with_loose(tx) if _is_filled(tx, endpoint, bounds)]
+
+
+async def merge(store: ContentStore) -> None:
+    """Merge packs that have grown old into deep ones."""
+    created_before = store.clock.now_ms() - store.packs.deep_after_days * DAY_MS
+    for endpoint in await store.db.read(sql.with_packs, created_before=created_before):
+        await _guarded(packing.merge_packs(store, endpoint, created_before=created_before), "merge", endpoint)
+
+
+async def sweep(store: ContentStore) -> None:
+    """Delete contents that no snapshot has any more. Gives the space back, that of other deleted rows too."""
+    for endpoint in await store.db.read(sql.with_dead):
+        await _guarded(sweep_endpoint(store, endpoint), "sweep", endpoint)
+    while await store.db.vacuum(VACUUM_PAGES) == VACUUM_PAGES:
+        pass
+
+
+async def pack_everything(
+    store: ContentStore, endpoint: int | None = None, progress: Callable[[int, int], None] = lambda done, of: None
+) -> None:
+    """Sweep, pack all loose frames and merge all packs, of one endpoint or of all; `progress(done, of)` an endpoint.
+
+    Raises DatabaseFailed or Conflict for what could not be done, when all else is.
+    """
+    await sweep(store)
+    endpoints = [endpoint] if endpoint is not None else await store.db.read(sql.endpoints)
+    troubles = Troubles()
+    for done, each in enumerate(endpoints):
+        progress(done, len(endpoints))
+        with troubles.collected():
+            await _again_when_stale(partial(packing.pack_loose, store, each, everything=True))
+        with troubles.collected():
+            await _again_when_stale(partial(packing.merge_packs, store, each, created_before=store.clock.now_ms() + 1))
+    progress(len(endpoints), len(endpoints))
+    while await store.db.vacuum(VACUUM_PAGES) == VACUUM_PAGES:
+        pass
+    troubles.tell()
+
+
+async def _again_when_stale(work: Callable[[], Awaitable[int]]) -> int:
+    """Raises Conflict after three lost races."""
+    for _ in range(3):
+        with suppress(Stale):
+            return await work()
+    raise Conflict("the contents are being rewritten by somebody else: try again later")
+
+
+async def _guarded(work: Awaitable[object], what: str, endpoint: int) -> None:
+    """One endpoint's trouble is told and does not keep the others waiting; a lost race is for the next run."""
+    try:
+        await work
+    except (Stale, NotFound):
+        log.info("contents changed concurrently", task=what, endpoint=endpoint)
+    except DeltaError as error:
+        log.error("contents could not be rewritten", task=what, endpoint=endpoint, reason=error.message)
+
+
+# Sweeping one endpoint
+
+
+async def sweep_endpoint(store: ContentStore, endpoint: int) -> None:
+    """Delete an endpoint's dead contents; what was encoded against them is encoded again.
+
+    One that something damaged is based on stays. Raises Stale, and in the end DatabaseFailed when there is any.
+    """
+    troubles = Troubles()
+    below = LAST_ID
+    while frames := await store.db.read(sql.dead_frames, endpoint, below=below, limit=DEAD_AT_ONCE):
+        needed = await store.db.write(_delete_frames, endpoint, frames)
+        for content in needed:
+            await _move_dependents(store, endpoint, content, troubles)
+        await store.db.write(_delete_frames, endpoint, needed)
+        below = frames[-1]
+    for pack in await store.db.read(sql.packs_with_dead, endpoint):
+        with troubles.collected():
+            await _sweep_pack(store, endpoint, pack, troubles)
+    troubles.tell()
+
+
+@frees_space
+def _delete_frames(tx: Tx, endpoint: int, contents: Sequence[int]) -> list[int]:
+    """Delete contents from the newest to the oldest, so that a chain of them goes at once; those still needed stay."""
+    needed = []
+    for content in contents:
+        if sql.has_dependents(tx, endpoint, content):
+            needed.append(content)
+        else:
+            sql.delete_content(tx, endpoint, content)
+    return needed
+
+
+async def _sweep_pack(store: ContentStore, endpoint: int, pack_id: int, troubles: Troubles) -> None:
+    """Rewrite a pack without its dead contents, or delete it when no other is left in it; not while something damaged
+    is based on one of them. Raises Stale, DatabaseFailed."""
+    pack = await store.db.read(sql.pack, endpoint, pack_id)
+    if pack is None:
+        return
+    rows = await store.db.read(sql.many, endpoint, pack.members)
+    living = [rows[member] for member in pack.members if member in rows and not rows[member].dead]
+    dead = [member for member in pack.members if member in rows and rows[member].dead]
+    moved = [await _move_dependents(store, endpoint, content, troubles) for content in dead]
+    if not all(moved):
+        return
+    if living:
+        await packing.repack(store, endpoint, [pack], living, deep=bool(pack.deep))
+    else:
+        await store.db.write(packing.delete_packs, endpoint, [pack], kept=[])
+
+
+async def _move_dependents(store: ContentStore, endpoint: int, content: int, troubles: Troubles) -> bool:
+    """Encode all that is based on a dead content against a living one; False when something is damaged."""
+    moved = 0
+    frames = await store.db.read(sql.frames_based_on, endpoint, content)
+    packs = await store.db.read(sql.packs_based_on, endpoint, content)
+    for frame in frames:
+        with troubles.collected():
+            await _move_frame(store, endpoint, frame, content)
+            moved += 1
+    for pack in packs:
+        rows = await store.db.read(sql.many, endpoint, pack.members)
+        if len(rows) < len(pack.members):
+            raise Stale
+        members = [rows[member] for member in pack.members]
+        with troubles.collected():
+            await packing.repack(store, endpoint, [pack], members, deep=bool(pack.deep))
+            moved += 1
+    return moved == len(frames) + len(packs)
+
+
+async def _move_frame(store: ContentStore, endpoint: int, content: int, old_base: int) -> None:
+    base, level = await store.db.read(_frame_base, endpoint, content), store.packs.frame_level
+    body = await reading.read(store, endpoint, content)
+    base_body = await reading.read_base(store, endpoint, base.id) if base else None
+    base = base if base_body is not None else None
+    data = await store.spare_cpu(codec.encode, base_body, body, level=level)
+    await store.db.write(_replace_frame, endpoint, content, old_base, base, data)
+
+
+def _frame_base(tx: Tx, endpoint: int, content: int) -> Content | None:
+    """What a frame may be based on instead: the content before it, if that cannot lead back to it or make the chains
+    that go through it longer."""
+    row = sql.get(tx, endpoint, content)
+    base = sql.before(tx, endpoint, (row.captured_at, row.id)) if row else None
+    if row is None or base is None or (base.pack is None and base.id > row.id):
+        return None
+    return base if sql.frame_depth(tx, endpoint, base.id) < sql.frame_depth(tx, endpoint, content) else None
+
+
+def _replace_frame(tx: Tx, endpoint: int, content: int, old_base: int, base: Content | None, data: bytes) -> None:
+    """Does nothing when the content has been packed meanwhile. Raises Stale when the new base is gone."""
+    if base is not None and sql.get(tx, endpoint, base.id) is None:
+        raise Stale
+    sql.replace_frame(tx, endpoint, content, old_base, base.id if base else None, data)
