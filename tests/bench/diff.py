@@ -79,6 +79,15 @@ def one_change() -> Iterator[Row]:
     for what, after in (("field changed near the head", changed), ("field changed in the middle", middle)):
         yield _beside_decode(f"diff: one {what}", before, msgspec.json.encode(after), size)
     yield _beside_decode("diff: one record removed at the head", before, msgspec.json.encode(records[1:]), size)
+    for what, members in (("in an object", 1), ("in one of 20 members with odd names", 20)):
+        pair = _in_object(records, members), _in_object(middle, members)
+        yield _beside_decode(f"diff: one field changed {what}", *pair, size)
+
+
+def _in_object(records: list[dict[str, object]], members: int) -> bytes:
+    share = len(records) // members
+    parts = {f'part "{i}" \\': records[i * share : (i + 1) * share] for i in range(members)}
+    return msgspec.json.encode({"count": len(records), **parts, "more": False})
 
 
 @bench("diff: 50,000 edited records")

@@ -13,15 +13,16 @@ so much differs that the edits do not fit is one replaced value, with a note.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from operator import itemgetter
 
 import msgspec
 
 from delta_server.core.arrays import align, equal_ends
-from delta_server.core.diff import long_arrays, long_objects
+from delta_server.core.diff import large_members, long_arrays, long_objects
 from delta_server.core.diff.canonical_form import form
-from delta_server.core.diff.diff_settings import DEFAULT, DiffSettings, KnownKeys, Order, Rules, rules, validate
+from delta_server.core.diff.diff_settings import DEFAULT, DiffSettings, KnownKeys, Order, Rules, rules
 from delta_server.core.diff.redact import without
 from delta_server.core.diff.summary import Difference, Kind, Note, SchemaChange
 from delta_server.core.diff.tree import MAX_DEPTH, Edit, Elements, Members, Node
@@ -29,18 +30,7 @@ from delta_server.core.json import pieces, shapes, slices, surrogates
 from delta_server.core.json.pieces import LARGE, Pieces
 from delta_server.core.json.shapes import Value, slice_of
 
-__all__ = [
-    "DEFAULT",
-    "DiffSettings",
-    "Difference",
-    "Kind",
-    "KnownKeys",
-    "Note",
-    "Order",
-    "SchemaChange",
-    "diff",
-    "validate",
-]
+__all__ = ["DEFAULT", "DiffSettings", "Difference", "Kind", "KnownKeys", "Note", "Order", "SchemaChange", "diff"]
 
 Array = list[msgspec.Raw] | Pieces
 MAX_SPLITS = 64
@@ -97,6 +87,7 @@ class _Walk:
         self.budget_bytes = budget_bytes
         self.room = room
         self.copies = copies
+        self.listed = 0  # elements of arrays that were split with the objects around them
         self.ignored = False
         self.reordered = False
 
@@ -151,11 +142,18 @@ class _Walk:
         return pieces.elements(old, most, at_once=at_once), pieces.elements(new, most, at_once=at_once)
 
     def _compare_large_objects(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
-        at_once = pieces.fit_at_once(old, new, self.room)
+        if few := large_members.split(old, new, most_elements=self.room // ELEMENT - self.listed):
+            listed = sum(len(value) for value in few[0].values() if isinstance(value, list))
+            self.listed += listed
+            node = self._compare_objects((old, new), *few, at, depth)
+            self.listed -= listed
+            return node
         most = self.room // MEMBER
-        most_elements = self.room // ELEMENT if at_once and depth == 1 else 0
-        before = shapes.few(old, most_elements=most_elements) or pieces.members(old, most, at_once=at_once)
-        after = shapes.few(new, most_elements=most_elements) or pieces.members(new, most, at_once=at_once)
+        with suppress(equal_ends.TooMany):
+            if many := equal_ends.split_members(old, new, most):
+                return self._compare_objects((old, new), *many, at, depth)
+        at_once = pieces.fit_at_once(old, new, self.room)
+        before, after = pieces.members(old, most, at_once=at_once), pieces.members(new, most, at_once=at_once)
         if before is not None and after is not None:
             return self._compare_objects((old, new), before, after, at, depth)
         del before, after

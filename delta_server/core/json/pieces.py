@@ -11,6 +11,7 @@ value by value.
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from operator import itemgetter
 from typing import overload
@@ -60,8 +61,9 @@ def cuts(text: bytes) -> Iterator[tuple[Piece, Split | None]]:
     begin, last = 1, text.rindex(b"]" if text[0] == slices.OPEN_ARRAY else b"}")
     if not _CONTENT.search(text, begin, last):
         return
+    is_object = text[0] == slices.OPEN_OBJECT
     while begin < last:
-        end, split = cut(text, begin, last)
+        end, split = cut(text, begin, last, is_object=is_object)
         yield (begin, end), split
         begin = end + 1
 
@@ -102,16 +104,21 @@ def fit_at_once(old: bytes, new: bytes, room: int) -> bool:
 
 
 def equal_ends(old: bytes, new: bytes) -> tuple[int, int]:
-    """How many bytes are the same at the head and at the tail: at least, in steps of STRETCH, and not more than there
-    are."""
+    """How many bytes are the same at the head and, of the others, at the tail."""
     view, shorter = memoryview(old), min(len(old), len(new))
     head = tail = 0
-    while head < shorter and new.startswith(view[head : head + STRETCH], head):
-        head = min(head + STRETCH, shorter)
-    while tail + STRETCH <= shorter - head and new.endswith(
-        view[len(old) - tail - STRETCH : len(old) - tail], 0, len(new) - tail
-    ):
-        tail += STRETCH
+    step = STRETCH
+    while step:
+        while head + step <= shorter and new.startswith(view[head : head + step], head):
+            head += step
+        step //= 2
+    step = STRETCH
+    while step:
+        end = len(old) - tail
+        while tail + step <= shorter - head and new.endswith(view[end - step : end], 0, len(new) - tail):
+            tail += step
+            end -= step
+        step //= 2
     return head, tail
 
 
@@ -152,25 +159,13 @@ def members(text: bytes, most: int, *, at_once: bool) -> dict[str, msgspec.Raw] 
     return found
 
 
-def has_large_members(text: bytes) -> bool:
-    """Whether an object probably has members larger than a piece: where its first piece should end, none does."""
-    found = _BEFORE_NAME.search(text, 1 + STRETCH, 3 * STRETCH)
-    if found is None:
-        return True
-    try:
-        _split(text, 1, found.start())
-    except msgspec.DecodeError:
-        return True
-    return False
-
-
-def cut(text: bytes, begin: int, last: int, *, follow: bool = True) -> tuple[int, Split | None]:
+def cut(text: bytes, begin: int, last: int, *, is_object: bool, follow: bool = True) -> tuple[int, Split | None]:
     """Where a piece that begins at `begin` ends, and what is in it, None of plain values. Raises Unsure where no guess
     finds its end and the text is not to be followed, DecodeError where `last` is not the end of a value."""
     target = begin + STRETCH
     if target >= last:
-        return last, None if _is_plain(text, begin, last) else _split(text, begin, last)
-    for mark in marks(text, begin):
+        return last, None if _is_plain(text, begin, last) else _split(text, begin, last, is_object=is_object)
+    for mark in marks(text, begin, is_object=is_object):
         at = target
         for _ in range(_TRIES):
             found = mark.search(text, at, min(last, target + 2 * STRETCH))
@@ -180,19 +175,22 @@ def cut(text: bytes, begin: int, last: int, *, follow: bool = True) -> tuple[int
             if mark is _COMMA and _is_plain(text, begin, end):
                 return end, None
             try:
-                return end, _split(text, begin, end)
+                return end, _split(text, begin, end, is_object=is_object)
             except msgspec.DecodeError:
                 at = end + 1
+    if last - target < STRETCH:
+        with suppress(msgspec.DecodeError):
+            return last, _split(text, begin, last, is_object=is_object)
     if not follow:
         raise Unsure
     end = _followed(text, begin, last)
-    return end, _split(text, begin, end)
+    return end, _split(text, begin, end, is_object=is_object)
 
 
-def marks(text: bytes, begin: int) -> Iterator[re.Pattern[bytes]]:
+def marks(text: bytes, begin: int, *, is_object: bool) -> Iterator[re.Pattern[bytes]]:
     """How the end of an element or member may look: objects mostly begin with the same name, others than those in
     them."""
-    if text[0] == slices.OPEN_OBJECT:
+    if is_object:
         if first := _FIRST_VALUE.match(text, begin):
             yield _before_member(first[1])
         yield _BEFORE_NAME
@@ -215,6 +213,19 @@ def _before_member(first: bytes) -> re.Pattern[bytes]:
     return re.compile(last + rb'[ \t\r\n]*,(?=[ \t\r\n]*"[^"\\]{0,200}"[ \t\r\n]*:[ \t\r\n]*' + re.escape(first) + b")")
 
 
+def end_of_value(view: memoryview, start: int) -> int:
+    """Where what follows a value begins: the decoder skips it and tells where it went on, ten times as fast as
+    to follow it. Raises DecodeError where it does not end."""
+    try:
+        _decode_raw(view[start:])
+    except msgspec.DecodeError as error:
+        found = _TRAILING.search(str(error))
+        if found is None:
+            raise
+        return start + int(found[1]) - 1
+    return len(view)
+
+
 def _is_plain(text: bytes, begin: int, end: int) -> bool:
     """Whether there are only numbers, booleans and nulls."""
     return _NESTED.search(text, begin, end) is None
@@ -229,7 +240,7 @@ def _followed(text: bytes, begin: int, last: int) -> int:
             if token.end() > start + 1:
                 continue
             if text[start] in b"[{":
-                at = _end(view, start)
+                at = end_of_value(view, start)
                 break
             if text[start] == _A_COMMA and start >= target:
                 return start
@@ -238,22 +249,9 @@ def _followed(text: bytes, begin: int, last: int) -> int:
     return last
 
 
-def _end(view: memoryview, start: int) -> int:
-    """Where a value ends: the decoder skips it and tells where it went on, which is ten times as fast as to follow it.
-    Raises DecodeError where it does not end."""
-    try:
-        _decode_raw(view[start:])
-    except msgspec.DecodeError as error:
-        found = _TRAILING.search(str(error))
-        if found is None:
-            raise
-        return start + int(found[1]) - 1
-    return len(view)
-
-
-def _split(text: bytes, begin: int, end: int) -> Split:
+def _split(text: bytes, begin: int, end: int, *, is_object: bool) -> Split:
     inner = text[begin:end]
-    return slices.members(b"{%b}" % inner) if text[0] == slices.OPEN_OBJECT else slices.elements(b"[%b]" % inner)
+    return slices.members(b"{%b}" % inner) if is_object else slices.elements(b"[%b]" % inner)
 
 
 class Pieces(Sequence[msgspec.Raw]):

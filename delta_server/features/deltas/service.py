@@ -7,7 +7,7 @@ import msgspec
 
 from delta_server.core import ids, times
 from delta_server.core.arrays import key_cache
-from delta_server.core.diff.compare import DiffSettings, KnownKeys, validate
+from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys, validate
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
 from delta_server.features.deltas import schemas, store
 from delta_server.features.deltas.computing import compute_now

@@ -4,6 +4,7 @@ import json
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,3 +96,33 @@ def test_any_two_arrays(chance: Random, stretch: int, most: int) -> None:
         lists = found(old, new, most)
         assert lists in (None, (whole(old), whole(new)))
         assert lists is None or max(map(len, lists)) <= most
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 60), st.integers(0, 12))
+def test_any_two_objects(chance: Random, stretch: int, most: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pieces, "STRETCH", stretch)
+        before = {f"k{chance.randrange(12)}": documents.value(chance, 2) for _ in range(chance.randrange(12))}
+        after = documents.changed(chance, before)
+        sides = [side if isinstance(side, dict) else {"a": side} for side in (before, after)]
+        old, new = (documents.text(chance, side) for side in sides)
+        whole_members = slices.members(old), slices.members(new)
+        try:
+            lists = equal_ends.split_members(old, new, most)
+        except equal_ends.TooMany:
+            assert max(map(len, whole_members)) > most
+            return
+        assert lists in (None, whole_members)
+
+
+@pytest.mark.parametrize("stretch", [200, 400])
+def test_members_that_are_the_same_are_split_once(monkeypatch: pytest.MonkeyPatch, stretch: int) -> None:
+    monkeypatch.setattr(pieces, "STRETCH", stretch)
+    old = {f"k{i:02}": row for i, row in enumerate(RECORDS)}
+    lists = equal_ends.split_members(json.dumps(old).encode(), json.dumps({**old, "k20": 1}).encode(), 100)
+    assert lists is not None
+    before, after = lists
+    assert all(before[name] is after[name] for name in [*list(old)[:10], *list(old)[-10:]])
+    assert list(after) == list(old)
+    assert after["k20"] == msgspec.Raw(b"1")
