@@ -4,10 +4,11 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
+from typing import ParamSpec, TypeVar
 
 import apsw
 import msgspec
@@ -26,6 +27,9 @@ from tests.storage.events.append_contract import AppendContract, event, events, 
 from tests.storage.events.stored import make_project
 from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import FAST, FakeClock, opened
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -243,3 +247,97 @@ async def test_a_full_queue_refuses_and_stores_nothing(tmp_path: Path, clock: Fa
         await waiting
         assert stored(log, db, project) == []
         assert await log.append(project, [event("id 0"), event("id 99")]) == frozenset()
+
+
+class HeldCpu:
+    """Threads whose work begins when it is let: each call is a future of its own."""
+
+    def __init__(self) -> None:
+        self.calls: list[asyncio.Future[None]] = []
+
+    async def __call__(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self.calls.append(asyncio.get_running_loop().create_future())
+        await self.calls[-1]
+        return fn(*args, **kwargs)
+
+
+@pytest.fixture
+def cpu() -> HeldCpu:
+    return HeldCpu()
+
+
+@pytest.fixture
+async def held_log(db: SqliteDatabase, tmp_path: Path, clock: FakeClock, cpu: HeldCpu) -> AsyncIterator[EventLog]:
+    config = Config(storage=Storage(data_dir=tmp_path))
+    log = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=cpu)
+    yield log
+    await log.close()
+
+
+def seqs(log: EventLog, db: Database, project: int) -> list[int]:
+    """In the order in which they became visible."""
+    return [event["s"] for event in stored(log, db, project)]
+
+
+async def turn_of_the_loop() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_no_event_becomes_visible_behind_one_with_a_larger_seq(
+    held_log: EventLog, db: Database, projects: tuple[int, int], cpu: HeldCpu
+) -> None:
+    one, other = projects
+    slow = asyncio.create_task(held_log.append(one, numbered(100, "slow")))
+    await turn_of_the_loop()
+    fast = asyncio.create_task(held_log.append(one, numbered(200, "fast")))
+    small = asyncio.create_task(held_log.append(one, events("small")))
+    await turn_of_the_loop()
+    cpu.calls[1].set_result(None)
+    await held_log.append(other, events("elsewhere"))  # another project does not wait
+    assert stored_ids(held_log, db, one) == []
+    cpu.calls[0].set_result(None)
+    await asyncio.gather(slow, fast, small)
+    assert seqs(held_log, db, one) == sorted(seqs(held_log, db, one))
+    assert len(seqs(held_log, db, one)) == 301
+
+
+@pytest.mark.parametrize("gone", ["first", "second"])
+async def test_who_gives_up_lets_others_pass_in_order(
+    held_log: EventLog, db: Database, projects: tuple[int, int], cpu: HeldCpu, gone: str
+) -> None:
+    project, _ = projects
+    first = asyncio.create_task(held_log.append(project, numbered(100, "first")))
+    await turn_of_the_loop()
+    second = asyncio.create_task(held_log.append(project, numbered(100, "second")))
+    await turn_of_the_loop()
+    third = asyncio.create_task(held_log.append(project, events("third")))
+    await turn_of_the_loop()
+    leaving, staying = (first, second) if gone == "first" else (second, first)
+    cpu.calls[1].set_result(None)
+    await turn_of_the_loop()  # the second waits for the first
+    leaving.cancel()
+    await turn_of_the_loop()
+    if gone == "second":
+        assert stored_ids(held_log, db, project) == []
+        cpu.calls[0].set_result(None)
+    await asyncio.gather(staying, third)
+    assert seqs(held_log, db, project) == sorted(seqs(held_log, db, project))
+    assert stored_ids(held_log, db, project)[-1] == "third"
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+
+
+async def test_one_that_cannot_be_encoded_holds_up_nobody(
+    held_log: EventLog, db: Database, projects: tuple[int, int], cpu: HeldCpu
+) -> None:
+    project, _ = projects
+    failing = asyncio.create_task(held_log.append(project, numbered(100, "failing")))
+    await turn_of_the_loop()
+    small = asyncio.create_task(held_log.append(project, events("small")))
+    await turn_of_the_loop()
+    cpu.calls[0].set_exception(Unavailable("shutting down"))
+    assert await small == frozenset()
+    with pytest.raises(Unavailable):
+        await failing
+    assert stored_ids(held_log, db, project) == ["small"]

@@ -6,7 +6,8 @@ next. So single events cost a share of a block, and no call waits for others to 
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from delta_server.core.errors import Unavailable
@@ -38,6 +39,51 @@ class Call:
         self.stored: asyncio.Future[frozenset[int]] = asyncio.get_running_loop().create_future()
 
 
+class Turns:
+    """Lets the calls of a project go to the writer in the order of their seqs, though large ones are encoded before:
+    who has read up to a seq has missed none before it. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._latest: dict[int, asyncio.Future[None]] = {}  # by project: done when its call is on its way
+
+    def take(self, project: int) -> "Turn":
+        """To be taken together with the seq."""
+        turn = Turn(self._latest.get(project), partial(self._end, project))
+        self._latest[project] = turn.over
+        return turn
+
+    def _end(self, project: int, over: "asyncio.Future[None]") -> None:
+        if self._latest.get(project) is over:
+            del self._latest[project]
+
+
+class Turn:
+    __slots__ = ("_end", "_turn_before", "over")
+
+    def __init__(
+        self, turn_before: "asyncio.Future[None] | None", end: "Callable[[asyncio.Future[None]], None]"
+    ) -> None:
+        self._turn_before = turn_before
+        self._end = end
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def come(self) -> None:
+        """Until those before are over."""
+        if self._turn_before is not None and not self._turn_before.done():
+            await asyncio.wait([self._turn_before])
+
+    def end(self) -> None:
+        """At once before the call goes to the writer, or when it does not. Whoever gave up while it waited is not over
+        before those it waited for."""
+        if self.over.done():
+            return
+        if self._turn_before is None or self._turn_before.done():
+            self.over.set_result(None)
+            self._end(self.over)
+        else:
+            self._turn_before.add_done_callback(lambda _: self.end())
+
+
 class Appending:
     """Used on the event loop only."""
 
@@ -47,6 +93,7 @@ class Appending:
         self._cpu = cpu
         self._seen = seen
         self._last_seq = last_seq
+        self._turns = Turns()
         self._waiting: dict[int, deque[Call]] = {}  # by project; there while a task works on it
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -98,8 +145,12 @@ class Appending:
     async def _store(self, project: int, calls: Sequence[Call]) -> list[frozenset[int]]:
         """The duplicates of each call, once they are on disk."""
         events = calls[0].events if len(calls) == 1 else [event for call in calls for event in call.events]
-        seq = self._next_seq()
-        encoded = await self._cpu(_encode, project, seq, events) if len(events) > _SMALL else None
+        seq, turn = self._next_seq(), self._turns.take(project)
+        try:
+            encoded = await self._cpu(_encode, project, seq, events) if len(events) > _SMALL else None
+            await turn.come()
+        finally:
+            turn.end()
         try:
             return await self._db.write(self._put, project, seq, calls, events, encoded)
         except Exception:  # not when the caller is gone: then it may well be stored
