@@ -43,7 +43,8 @@ from delta_server.http.gate import Gate
 from delta_server.http.guards import Body, Guards
 from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
-from delta_server.services import Services
+from delta_server.services import Cascade, Services
+from delta_server.storage import jobs as job_rows
 from delta_server.storage.cache import Cache
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database, Threads
@@ -55,6 +56,7 @@ from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
+from delta_server.tasks import jobs
 from delta_server.tasks.live import Live
 from delta_server.tasks.loops import Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
@@ -79,8 +81,11 @@ SERVER = Feature(
     guards={**health.GUARDS, **docs.GUARDS},
     periodic=[
         Periodic("update planner statistics", _optimize, every_s=3600),
+        Periodic("delete jobs that ended", jobs.delete_ended, every_s=3600),
         Periodic("delete expired idempotency keys", idempotency.forget, every_s=3600),
     ],
+    cascades=[Cascade("project", lambda _: job_rows.delete_some)],
+    at_start=jobs.release_all,
 )
 """What belongs to no feature."""
 
@@ -319,7 +324,9 @@ async def _background(services: Services, features: Sequence[Feature]) -> AsyncI
         Periodic("make room on a full disk", partial(_make_room, features=features), every_s=10),
         Periodic("checkpoint the write-ahead log", _checkpoint, every_s=services.config.storage.checkpoint_seconds),
     ]
-    supervisor.start([*(loop for feature in features for loop in feature.loops), *map(as_loop, periodic)], services)
+    loops = [loop for feature in features for loop in feature.loops]
+    loops += [jobs.as_loop(kind) for feature in features for kind in feature.jobs]
+    supervisor.start([*loops, *map(as_loop, periodic)], services)
     try:
         yield supervisor
     finally:

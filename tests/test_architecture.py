@@ -25,6 +25,7 @@ TABLES_OF_STORAGE = {
     "storage/contents": "content frame pack",
     "storage/events": "event_block event_settings segment segment_data key_run key_page rollup rollup_data",
     "storage/idempotency": "once",
+    "storage/jobs": "job",
 }
 """Tables of no feature, by the folder or module whose SQL names them."""
 NAMED_BY_OTHERS = {
@@ -59,7 +60,6 @@ WITHOUT_TENANT = {
         "fields": "compact singles",
         "projects": "deleted_and_empty ids",
         "snapshots": "with_retention",
-        "erasures": "next_open",
     },
     "by a row that was found with its tenant": {
         "deltas": "row listed",
@@ -202,6 +202,7 @@ def test_features_have_the_names_of_their_folders_and_share_nothing() -> None:
         names = [name for feature in app.FEATURES for name in getattr(feature, named)]
         assert len(names) == len(set(names)), named
     loops = [loop.name for feature in app.FEATURES for loop in feature.loops]
+    loops += [kind.loop for feature in app.FEATURES for kind in feature.jobs]
     loops += [periodic.name for feature in app.FEATURES for periodic in feature.periodic]
     assert len(loops) == len(set(loops))
 

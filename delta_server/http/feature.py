@@ -10,6 +10,7 @@ from delta_server.http.health import Dependency
 from delta_server.services import Cascade, Services
 from delta_server.storage.database import Tx
 from delta_server.storage.sql_view import View
+from delta_server.tasks.jobs import JobKind
 from delta_server.tasks.loops import Loop
 from delta_server.tasks.periodic import Periodic
 
@@ -31,6 +32,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     cascades: Sequence[Cascade] = ()
     loops: Sequence[Loop[Services]] = ()
     periodic: Sequence[Periodic[Services]] = ()
+    jobs: Sequence[JobKind[Services]] = ()
+    """What is done in the background because something asked for it, with a loop for each kind."""
     queues: Mapping[str, Callable[[Tx], int]] = {}
     """Counts of rows that wait for the background, for health and metrics."""
     health: Callable[[Services], Dependency] | None = None

@@ -5,8 +5,8 @@ from weakref import WeakValueDictionary
 
 from delta_server.tasks.signals import Signal
 
-Topic = Literal["contents", "erasures", "events"]
-"""`contents` were added or removed, so deltas are to be computed; `erasures` were asked for; `events` came in."""
+Topic = Literal["contents", "events", "jobs"]
+"""`contents` were added or removed, so deltas are to be computed; `events` came in; `jobs` were asked for."""
 
 EVERY = 0
 """No project has this number: the topic of those who look at all projects."""

@@ -27,6 +27,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "compact the field index",
     "compute deltas",
     "delete expired idempotency keys",
+    "delete jobs that ended",
     "make room on a full disk",
     "merge old packs",
     "pack loose contents",

@@ -10,7 +10,7 @@ from delta_server.tasks.topics import EVERY, Topic, Topics
     ("topic", "project", "wakes"),
     [
         ("events", 2, False),  # another project's
-        ("erasures", 1, False),  # of another kind
+        ("jobs", 1, False),  # of another kind
         ("events", EVERY, False),
         ("events", 1, True),
     ],

@@ -4,7 +4,6 @@ from delta_server.features.erasures import api, service, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ
 from delta_server.services import Cascade
-from delta_server.tasks.loops import Loop
 
 FEATURE = Feature(
     name="erasures",
@@ -17,5 +16,5 @@ FEATURE = Feature(
     path_parameters={"erasure_id": "The erasure's id"},
     tables=["erasure"],
     cascades=[Cascade("project", lambda _: service.delete_some)],
-    loops=[Loop("run erasures", tasks.run_erasures)],
+    jobs=[tasks.JOB],
 )

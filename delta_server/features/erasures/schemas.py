@@ -8,7 +8,7 @@ from delta_server.features.erasures.store import Erasure as Job
 
 class Erasure(msgspec.Struct, frozen=True):
     """The record of an erasure names nobody. `state` is waiting, running, done or failed; one that failed, `error` says
-    why, is tried again every minute. `events_erased` counts each event once, however often it was begun."""
+    why, is retried within a minute. `events_erased` counts each event once, however often it was begun."""
 
     id: str
     state: str

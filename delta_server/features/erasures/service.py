@@ -12,29 +12,34 @@ from delta_server.features.erasures.store import Erasure
 from delta_server.features.profiles import service as profiles
 from delta_server.http.auth import Caller
 from delta_server.services import Services
+from delta_server.storage import jobs
 from delta_server.storage.database import Tx, frees_space
+from delta_server.storage.jobs import Job
+
+JOB = "erasure"
+"""The kind of its jobs. Their ids are the erasures' uids, their keys the digests, their arguments the person's ids."""
 
 
 async def erase(svc: Services, project: int, caller: Caller, name: str) -> Erasure:
-    """Delete the profile now, and begin to erase the events. A second call before it has begun is the same job."""
+    """Delete the profile now, and begin to erase the events. A second call before it has begun is the same erasure."""
     await profiles.settle(svc, project)  # what is applied later would make the profile anew
     as_user = await profiles.is_user(svc, project, name)
     async with svc.person_locks.hold([project]):
-        job = await svc.db.write(request_erasure, project, caller, name, as_user=as_user)
-    svc.topics.wake("erasures")
-    return job
+        requested = await svc.db.write(request_erasure, project, caller, name, as_user=as_user)
+    svc.topics.wake("jobs")
+    return requested
 
 
 def erasure(svc: Services, project: int, text: str) -> Erasure:
     """Raises NotFound."""
-    found = svc.db.peek(store.find, project, ids.parse(text, "erasure"))
+    found = svc.db.peek(find, project, ids.parse(text, "erasure"))
     if found is None:
         raise NotFound("there is no such erasure: GET /v1/erasures lists them")
     return found
 
 
 async def erasures(svc: Services, project: int, *, before: int, limit: int) -> list[Erasure]:
-    return await svc.db.read(store.page, project, before=before, limit=limit)
+    return await svc.db.read(_page, project, before=before, limit=limit)
 
 
 def delete_some(tx: Tx, project: int, limit: int) -> bool:
@@ -42,9 +47,14 @@ def delete_some(tx: Tx, project: int, limit: int) -> bool:
     return store.delete_some(tx, project, limit)
 
 
-def ids_of(job: Erasure) -> Ids:
+def find(tx: Tx, project: int, uid: bytes) -> Erasure | None:
+    record = store.find(tx, project, uid)
+    return record and _as_it_is(tx, project, record)
+
+
+def ids_of(job: Job) -> Ids:
     """Whose events it is about. Those asked for by an earlier version listed all ids alike."""
-    names = msgspec.json.decode(job.names, type=Ids | list[str])
+    names = msgspec.json.decode(job.arguments, type=Ids | list[str])
     return names if isinstance(names, Ids) else Ids(tuple(names), tuple(names))
 
 
@@ -54,17 +64,32 @@ def request_erasure(tx: Tx, project: int, caller: Caller, name: str, *, as_user:
     person = profiles.person(tx, project, name, as_user=as_user)
     profiles.forget(tx, project, person.ids)
     digest = sha256(f"{project}\n{person.name}".encode()).digest()
-    job = store.waiting_for(tx, project, digest)
-    if job is not None:  # ids the person got since go with it: nothing else knows any more whose they are
+    uid, is_new = jobs.enqueue(tx, project, JOB, _arguments(person.ids), key=digest)
+    if is_new:
+        store.insert(tx, project, uid, digest=digest, by=caller.key_id)
+    elif job := jobs.find(tx, project, uid):
+        # Ids the person got since go with it: nothing else knows any more whose they are.
         before = ids_of(job)
         users, anonymous = {*before.users, *person.ids.users}, {*before.anonymous, *person.ids.anonymous}
-        store.set_names(tx, project, job.id, names=_names(Ids(tuple(sorted(users)), tuple(sorted(anonymous)))))
-        return job
-    uid = store.insert(tx, project, digest=digest, names=_names(person.ids), by=caller.key_id)
-    job = store.find(tx, project, uid)
-    assert job is not None
-    return job
+        jobs.set_arguments(tx, project, uid, _arguments(Ids(tuple(sorted(users)), tuple(sorted(anonymous)))))
+    requested = find(tx, project, uid)
+    assert requested is not None
+    return requested
 
 
-def _names(ids: Ids) -> str:
+def _page(tx: Tx, project: int, *, before: int, limit: int) -> list[Erasure]:
+    return [_as_it_is(tx, project, record) for record in store.page(tx, project, before=before, limit=limit)]
+
+
+def _as_it_is(tx: Tx, project: int, record: Erasure) -> Erasure:
+    """The record, by its job until it is done."""
+    job = None if record.state == "done" else jobs.find(tx, project, record.uid)
+    if job is None:
+        return record
+    return msgspec.structs.replace(
+        record, state=job.state, segments_done=job.done, segments_total=job.total, error=job.error
+    )
+
+
+def _arguments(ids: Ids) -> str:
     return msgspec.json.encode(ids).decode()

@@ -11,12 +11,17 @@ from tests.conftest import built, started
 from tests.storage.opened import FakeClock
 
 
+def without_loop(config: Config, clock: FakeClock) -> Application:
+    """The tests say when erasures are done."""
+    features = [
+        msgspec.structs.replace(feature, jobs=[]) if feature.name == "erasures" else feature
+        for feature in delta_app.FEATURES
+    ]
+    return built(config, clock, features)
+
+
 @pytest.fixture
 async def app(config: Config, clock: FakeClock, loop_guard: event_loop.Guard) -> AsyncIterator[Application]:
-    """Without the loop that runs erasures: the tests say when."""
-    features = [
-        msgspec.structs.replace(each, loops=[]) if each.name == "erasures" else each for each in delta_app.FEATURES
-    ]
-    async with started(built(config, clock, features)) as application:
+    async with started(without_loop(config, clock)) as application:
         loop_guard.too_long.clear()
         yield application

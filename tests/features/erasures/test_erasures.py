@@ -11,17 +11,21 @@ from delta_server.core.errors import DatabaseFailed
 from delta_server.core.events.persons import Ids
 from delta_server.core.events.profile_update import Alias
 from delta_server.features.accounts import service as accounts
-from delta_server.features.erasures import service, store, tasks
+from delta_server.features.erasures import service, tasks
 from delta_server.features.profiles import service as profiles
 from delta_server.features.profiles import tasks as profile_tasks
 from delta_server.features.projects import service as projects
+from delta_server.features.projects import tasks as project_tasks
 from delta_server.http.auth import Caller
 from delta_server.services import Services
+from delta_server.storage import jobs
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Progress
+from delta_server.tasks.jobs import run_due
 from tests.conftest import Keys, bearer
 from tests.features.profiles.test_users import get, sent
 from tests.features.rows import Row, check
+from tests.storage.opened import FakeClock
 
 __all__ = ["sent"]
 
@@ -64,7 +68,7 @@ class TestErasures:
         reading = asyncio.create_task(profile_tasks.read_events(app.services, {}))
         await read.wait()
         asked = await client.delete("/v1/users/bob", headers=bearer(keys.project))
-        erasing = asyncio.create_task(tasks.erase_requested(app.services))
+        erasing = asyncio.create_task(run_due(app.services, tasks.JOB))
         while (await get(client, keys, asked.headers["location"])).json()["erasure"]["events_erased"] == 0:
             await asyncio.sleep(0)
         erased.set()
@@ -80,7 +84,7 @@ class TestErasures:
             await app.services.eventlog.tend(seal=True)
         asked = await client.delete("/v1/users/anon", headers=bearer(keys.project))
         assert asked.status_code == 202
-        await tasks.erase_requested(app.services)
+        await run_due(app.services, tasks.JOB)
         record = (await get(client, keys, asked.headers["location"])).json()["erasure"]
         assert (record["state"], record["events_erased"]) == ("done", 5)
         assert [(await get(client, keys, f"/v1/users/{name}")).status_code for name in ("ann", "anon", "bob")] == [
@@ -92,7 +96,7 @@ class TestErasures:
         assert [event["userId"] for event in left] == ["bob"]
         assert [e["id"] for e in (await get(client, keys, "/v1/erasures")).json()["data"]] == [record["id"]]
         assert b"ann" not in await app.services.db.read(
-            lambda tx: b"".join(bytes(str(row), "utf-8") for row in tx.all("SELECT names FROM erasure"))
+            lambda tx: str(tx.all("SELECT names, arguments FROM erasure JOIN job ON uid = job.id")).encode()
         )
 
     async def test_the_file_keeps_no_id_of_theirs(
@@ -105,7 +109,7 @@ class TestErasures:
         }
         assert (await client.post("/v1/identify", json=call, headers=bearer(keys.project))).status_code == 200
         await client.delete("/v1/users/Zq8vXw3kJ5pLm2Rt9YbN", headers=bearer(keys.project))
-        await tasks.erase_requested(app.services)
+        await run_due(app.services, tasks.JOB)
         files = b"".join(path.read_bytes() for path in config.storage.data_dir.glob("delta.db*"))
         assert [
             text for text in (b"Zq8vXw3kJ5pLm2Rt9YbN", b"anonKx93jdnQpw7Zz0LmV", b"pw8sKq2Mz7Xv") if text in files
@@ -115,7 +119,7 @@ class TestErasures:
         self, client: httpx.AsyncClient, keys: Keys, app: Application
     ) -> None:
         first, second = [await client.delete("/v1/users/bob", headers=bearer(keys.project)) for _ in range(2)]
-        await tasks.erase_requested(app.services)
+        await run_due(app.services, tasks.JOB)
         assert first.json()["erasure"]["id"] == second.json()["erasure"]["id"]
         event = {"eventType": "back", "userId": "bob"}
         assert (await client.post("/v1/events", json=event, headers=bearer(keys.project))).status_code == 200
@@ -134,6 +138,7 @@ class TestErasures:
         client: httpx.AsyncClient,
         keys: Keys,
         app: Application,
+        clock: FakeClock,
         monkeypatch: pytest.MonkeyPatch,
         error: Exception,
         reason: str,
@@ -150,9 +155,10 @@ class TestErasures:
             ann, bob = [
                 await client.delete(f"/v1/users/{name}", headers=bearer(keys.project)) for name in ("ann", "bob")
             ]
-            await tasks.erase_requested(app.services)
+            await run_due(app.services, tasks.JOB)
         await self.assert_states(client, keys, {ann: ("failed", reason), bob: ("done", None)})
-        await tasks.erase_requested(app.services)
+        clock.advance(60_000)
+        await run_due(app.services, tasks.JOB)
         await self.assert_states(client, keys, {ann: ("done", None), bob: ("done", None)})
 
     async def assert_states(
@@ -174,9 +180,17 @@ async def test_asking_again_takes_the_ids_that_came_since_along(services: Servic
     await services.db.write(profiles.keep, project, packed, frozenset())
     again = await service.erase(services, project, caller, "ann")
     assert again.id == first.id
-    kept = await services.db.read(store.find, project, first.uid)
-    assert kept is not None
-    assert [service.ids_of(job) for job in (first, kept)] == [
-        Ids(("ann",), ("ann",)),
-        Ids(("ann", "phone"), ("ann", "phone")),
-    ]
+    job = await services.db.read(jobs.find, project, first.uid)
+    assert job is not None
+    assert service.ids_of(job) == Ids(("ann", "phone"), ("ann", "phone"))
+
+
+async def test_a_project_that_is_deleted_takes_its_erasures_and_their_jobs_along(
+    client: httpx.AsyncClient, keys: Keys, app: Application
+) -> None:
+    await client.delete("/v1/users/ann", headers=bearer(keys.project))
+    await client.delete("/v1/users/bob", headers=bearer(keys.other))
+    assert (await client.delete("/v1/projects/mine", headers=bearer(keys.account))).status_code == 204
+    await project_tasks.remove_deleted(app.services)
+    counts = "SELECT (SELECT count(*) FROM job), (SELECT count(*) FROM erasure)"
+    assert await app.services.db.read(lambda tx: tx.all(counts)) == [(1, 1)]

@@ -9,7 +9,9 @@ import pytest
 from delta_server.app import Application
 from delta_server.features.erasures import store, tasks
 from delta_server.features.profiles import settling
+from delta_server.tasks.jobs import run_due
 from tests.conftest import Keys, bearer
+from tests.storage.opened import FakeClock
 
 T = "2026-11-05T10:00:00Z"
 
@@ -157,36 +159,37 @@ async def test_counts_and_erasures(
         await app.services.eventlog.tend(seal=True, compact=True)
     assert {user: await count(client, keys, user) for user in case.counts} == case.counts
     asked = await client.delete(f"/v1/users/{case.erased}", headers=bearer(keys.project))
-    await tasks.erase_requested(app.services)
+    await run_due(app.services, tasks.JOB)
     job = (await client.get(asked.headers["location"], headers=bearer(keys.project))).json()["erasure"]
     assert (job["state"], job["events_erased"]) == ("done", case.gone)
     assert {user: await count(client, keys, user) for user in case.left} == case.left
 
 
 async def test_an_erasure_that_is_begun_again_counts_each_event_once(
-    client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, keys: Keys, app: Application, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
         await send(client, keys, [track("alice") for _ in range(40)], at_once=True)
         await app.services.eventlog.tend(seal=True)
     asked = await client.delete("/v1/users/alice", headers=bearer(keys.project))
-    progress, calls = store.progress, 0
+    add_erased, calls = store.add_erased, 0
 
     def fail(*args: Any, **kwargs: Any) -> None:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise RuntimeError("a mistake")
-        progress(*args, **kwargs)
+        add_erased(*args, **kwargs)
 
     with monkeypatch.context() as broken:
-        broken.setattr(store, "progress", fail)
-        await tasks.erase_requested(app.services)
+        broken.setattr(store, "add_erased", fail)
+        await run_due(app.services, tasks.JOB)
     found = []
     for _ in range(2):
         job = (await client.get(asked.headers["location"], headers=bearer(keys.project))).json()["erasure"]
         found.append((job["state"], job["events_erased"], job["segments_done"]))
-        await tasks.erase_requested(app.services)
+        clock.advance(60_000)
+        await run_due(app.services, tasks.JOB)
     assert found == [("failed", 40, 1), ("done", 120, 2)]
 
 
