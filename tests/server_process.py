@@ -32,14 +32,11 @@ class Server(msgspec.Struct):
         return errors
 
     def memory_bytes(self) -> int:
-        """Memory of the process and its children (a one-file executable is two); what several use counts once. The
-        smaller of two readings: a child counts as much as its parent until it begins its own program."""
-        first = self._memory_bytes()
-        time.sleep(0.02)
-        return min(first, self._memory_bytes())
-
-    def _memory_bytes(self) -> int:
-        group = [self.process.pid, *_children(self.process.pid)]
+        """Memory of the process and its children (a one-file executable is two); what several use counts once. A child
+        that has not begun its own program is left out: it would count as much as its parent, whose memory it has."""
+        own = _began_at(self.process.pid)
+        children = [child for child in _children(self.process.pid) if _began_at(child) != own]
+        group = [self.process.pid, *children]
         told = [_read(Path(f"/proc/{pid}/smaps_rollup")) for pid in group]
         return sum(int(found[1]) << 10 for text in told if (found := re.search(r"\nPss: +(\d+) kB", text)))
 
@@ -97,6 +94,12 @@ def _children(pid: int) -> list[int]:
     """Of all its threads."""
     paths = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for path in paths for child in _read(path).split()]
+
+
+def _began_at(pid: int) -> str:
+    """Where the arguments of its program stand in memory: every start of a program has its own place for them."""
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return fields[45] if fields else ""
 
 
 def _read(path: Path) -> str:

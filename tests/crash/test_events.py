@@ -6,11 +6,8 @@ server. Some send a request twice at once, or again though it was acknowledged.
 
 import asyncio
 import json
-import os
 import random
 import re
-import signal
-import subprocess
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,11 +16,14 @@ from typing import Any
 import httpx
 import msgspec
 
-from tests.crash.test_kill import WITHIN_S, client_of
-from tests.server_process import FROM_SOURCE, Server, environment, run, serving
+from tests.crash.killing import WITHIN_S, Enough, chance, kill_after, run_and_kill
+from tests.crash.test_kill import client_of
+from tests.server_process import Server, run, serving
 
 ROUNDS = 5
 CONNECTIONS = 8
+WRITES = 6
+"""That compaction has done at most when it is killed."""
 DAYS = 4
 SMALL = {"DELTA_EVENTS_SEAL_EVENTS": "400", "DELTA_EVENTS_SEGMENT_EVENTS": "3000", "DELTA_LOG_LEVEL": "error"}
 BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=DAYS)
@@ -35,14 +35,15 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Load:
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
         self.numbers = 0
         """Events made so far; each has its number in its message id and in its data."""
         self.acknowledged: set[int] = set()
         self.accepted = 0
         self.unanswered: list[Sent] = []
         self.recent: list[Sent] = []
+        self.enough = Enough()
 
     def next(self) -> Sent:
         chance = self.rng.random()
@@ -91,35 +92,25 @@ class Load:
         assert told["accepted"] + told["duplicates"] == len(sent.events), told
         self.accepted += told["accepted"]
         self.acknowledged.update(int(event["messageId"][3:]) for event in sent.events)
+        self.enough.acknowledged(len(self.acknowledged))
         self.recent = [*self.recent[-20:], sent]
 
 
-async def until_killed(server: Server, key: str, load: Load, *, after_s: float) -> None:
+async def until_killed(server: Server, key: str, load: Load) -> None:
+    load.enough.of(len(load.acknowledged) + load.rng.randrange(500, 6000))
     async with client_of(server, key) as client:
         workers = [asyncio.create_task(load.work(client)) for _ in range(CONNECTIONS)]
-        await asyncio.wait(workers, timeout=after_s, return_when=asyncio.FIRST_COMPLETED)
-        os.kill(server.process.pid, signal.SIGKILL)
-        await asyncio.gather(*workers)
-
-
-def compact_and_kill(directory: Path, *, after_s: float) -> None:
-    command = [*FROM_SOURCE, "events", "compact"]
-    with subprocess.Popen(command, cwd=directory, env=environment(**SMALL), stdout=subprocess.DEVNULL) as compacting:
-        try:
-            assert compacting.wait(after_s) == 0
-        except subprocess.TimeoutExpired:
-            compacting.kill()
+        await kill_after(server, load.enough, workers, load.rng)
 
 
 def test_each_event_counts_once_however_often_the_server_is_killed(tmp_path: Path) -> None:
     key = run(tmp_path, "key", "create", "--project", "p").stdout.strip()
-    seed = random.randrange(1 << 32)
-    load, rng = Load(seed), random.Random(seed)
+    load = Load(chance())
     for number in range(ROUNDS):
         with serving(tmp_path, **SMALL) as server:
-            asyncio.run(until_killed(server, key, load, after_s=rng.uniform(0.05, 1.8)))
+            asyncio.run(until_killed(server, key, load))
         if number == 2:
-            compact_and_kill(tmp_path, after_s=rng.uniform(0.5, 1.5))
+            run_and_kill(tmp_path, "events", "compact", writes=load.rng.randrange(WRITES), **SMALL)
     with serving(tmp_path, **SMALL) as server:
         asyncio.run(resend(server, key, load))
         asyncio.run(check(server, key, load))

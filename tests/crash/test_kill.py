@@ -7,11 +7,7 @@ idempotency keys, to the next server, so in the end every request was acknowledg
 import asyncio
 import itertools
 import json
-import os
 import random
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,14 +23,16 @@ from delta_server.features.deltas import service as deltas
 from delta_server.services import Services
 from delta_server.storage.contents import contents, verification
 from delta_server.storage.database import Tx
-from tests.server_process import FROM_SOURCE, Server, environment, run, serving
+from tests.crash.killing import WITHIN_S, Enough, chance, kill_after, run_and_kill
+from tests.server_process import Server, run, serving
 
 ROUNDS = 10
 CONNECTIONS = 8
 TWICE = 0.1
 """Of the requests, so many are sent twice at once, under one idempotency key."""
-WITHIN_S = 60
 ENVIRON = {"DELTA_LOG_LEVEL": "error"}
+WRITES = 12
+"""That packing has done at most when it is killed."""
 PACKING = {"DELTA_PACKS_PACK_CONTENTS": "8", "DELTA_PACKS_DEEP_CONTENTS": "32"}
 
 
@@ -53,6 +51,7 @@ class Load:
     def __init__(self, endpoints: int) -> None:
         self.acknowledged: dict[str, bytes] = {}
         self.unanswered: list[Sent] = []
+        self.enough = Enough()
         self._endpoints = endpoints
         self._rng = random.Random(12)
         self._sent = self._requests(random.Random(11))
@@ -95,6 +94,7 @@ class Load:
         stored = answer.json()
         for one, document in zip(stored.get("data", [stored]), sent.documents, strict=True):
             self.acknowledged[one["snapshot"]["id"]] = document
+        self.enough.acknowledged(len(self.acknowledged))
 
 
 def client_of(server: Server, key: str) -> httpx.AsyncClient:
@@ -102,17 +102,13 @@ def client_of(server: Server, key: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30)
 
 
-async def until_killed(server: Server, key: str, load: Load, *, after: int) -> None:
-    """Load the server from all connections, and kill it some time after `after` more snapshots are acknowledged."""
+async def until_killed(server: Server, key: str, load: Load, rng: random.Random) -> None:
+    """Load the server from all connections, and kill it some time after some more snapshots are acknowledged."""
     waiting, load.unanswered = load.unanswered, []
-    enough = len(load.acknowledged) + after
+    load.enough.of(len(load.acknowledged) + rng.randrange(1, 120))
     async with client_of(server, key) as client:
         workers = [asyncio.create_task(load.work(client, waiting)) for _ in range(CONNECTIONS)]
-        async with asyncio.timeout(WITHIN_S):
-            while len(load.acknowledged) < enough and not any(worker.done() for worker in workers):
-                await asyncio.sleep(0.001)
-        os.kill(server.process.pid, signal.SIGKILL)
-        await asyncio.gather(*workers)
+        await kill_after(server, load.enough, workers, rng)
     load.unanswered += waiting
 
 
@@ -122,31 +118,19 @@ async def until_quiet(server: Server, key: str, load: Load) -> None:
         for sent in load.unanswered:
             await load.send(client, sent)
         while any((await client.get("/healthz/details")).json()["queues"].values()):
-            await asyncio.sleep(0.01)
-
-
-def pack_and_kill(directory: Path, *, after_s: float) -> None:
-    """The server packs now and then; `delta-server pack` does the same at once."""
-    command = [*FROM_SOURCE, "pack"]
-    with subprocess.Popen(command, cwd=directory, env=environment(**PACKING), stdout=subprocess.DEVNULL) as packing:
-        try:
-            assert packing.wait(after_s) == 0
-        except subprocess.TimeoutExpired:
-            packing.kill()
+            pass
 
 
 @pytest.mark.parametrize("endpoints", [pytest.param(1, id="all to one endpoint"), 4])
 def test_a_killed_server_has_all_it_acknowledged(tmp_path: Path, endpoints: int) -> None:
     run(tmp_path, "key", "create", "--project", "p")
     key = run(tmp_path, "key", "create", "--account").stdout.strip()  # sees the queues of the whole server
-    load, seed = Load(endpoints), int(os.environ.get("DELTA_SEED") or time.time_ns())
-    print(f"DELTA_SEED={seed}")
-    rng = random.Random(seed)
+    load, rng = Load(endpoints), chance()
     for number in range(ROUNDS if endpoints > 1 else ROUNDS // 2):
         with serving(tmp_path, **ENVIRON) as server:
-            asyncio.run(until_killed(server, key, load, after=rng.randrange(1, 120)))
+            asyncio.run(until_killed(server, key, load, rng))
         if number % 3 == 2:
-            pack_and_kill(tmp_path, after_s=rng.uniform(0.5, 1.0))
+            run_and_kill(tmp_path, "pack", writes=rng.randrange(WRITES), **PACKING)  # as the server does now and then
     with serving(tmp_path, **ENVIRON) as server:
         asyncio.run(until_quiet(server, key, load))
         server.stop()

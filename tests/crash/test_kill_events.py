@@ -5,10 +5,7 @@ at least, and may have been stored before the kill, with its answer lost.
 """
 
 import asyncio
-import os
 import random
-import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +16,11 @@ import msgspec
 from delta_server import app as delta_app
 from delta_server.config import Config, Storage
 from delta_server.core.query.plan import Listing, Span
+from tests.crash.killing import Enough, chance, kill_after
 from tests.server_process import Server, run, serving
 
 ROUNDS = 8
 CONNECTIONS = 8
-WITHIN_S = 60
 ENVIRON = {"DELTA_LOG_LEVEL": "error", "DELTA_EVENTS_SEAL_EVENTS": "500"}
 
 
@@ -48,6 +45,7 @@ class Load:
         self.acknowledged: set[str] = set()
         self.unanswered: list[Batch] = []
         self.answered: list[Batch] = []
+        self.enough = Enough()
         self._rng = rng
         self._batches = self._fresh()
 
@@ -78,6 +76,7 @@ class Load:
         answer = await client.post(batch.path, json=batch.body())
         assert answer.status_code == 200, answer.text
         self.acknowledged.update(batch.ids)
+        self.enough.acknowledged(len(self.acknowledged))
         self.answered.append(batch)
 
 
@@ -85,16 +84,11 @@ def client_of(server: Server, key: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=server.url, headers={"x-api-key": key}, timeout=30)
 
 
-async def until_killed(server: Server, key: str, load: Load, *, after: int) -> None:
-    enough = len(load.acknowledged) + after
+async def until_killed(server: Server, key: str, load: Load, rng: random.Random) -> None:
+    load.enough.of(len(load.acknowledged) + rng.randrange(1, 4000))
     async with client_of(server, key) as client:
         workers = [asyncio.create_task(load.work(client)) for _ in range(CONNECTIONS)]
-        async with asyncio.timeout(WITHIN_S):
-            while len(load.acknowledged) < enough and not any(worker.done() for worker in workers):
-                await asyncio.sleep(0.001)
-        os.kill(server.process.pid, signal.SIGKILL)
-        for result in await asyncio.gather(*workers, return_exceptions=True):
-            assert result is None, result
+        await kill_after(server, load.enough, workers, rng)
 
 
 async def send_the_rest(server: Server, key: str, load: Load) -> None:
@@ -107,13 +101,11 @@ async def send_the_rest(server: Server, key: str, load: Load) -> None:
 
 def test_every_event_counts_once_whatever_is_killed(tmp_path: Path) -> None:
     key = run(tmp_path, "key", "create", "--project", "p").stdout.strip()
-    seed = int(os.environ.get("DELTA_SEED") or time.time_ns())
-    print(f"DELTA_SEED={seed}")
-    rng = random.Random(seed)
+    rng = chance()
     load = Load(rng)
     for _ in range(ROUNDS):
         with serving(tmp_path, **ENVIRON) as server:
-            asyncio.run(until_killed(server, key, load, after=rng.randrange(1, 4000)))
+            asyncio.run(until_killed(server, key, load, rng))
     with serving(tmp_path, **ENVIRON) as server:
         asyncio.run(send_the_rest(server, key, load))
         server.stop()

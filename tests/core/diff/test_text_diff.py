@@ -1,9 +1,11 @@
 """Words, or characters, inside long texts."""
 
 import json
+import sys
 import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
+from unicodedata import category
 
 import pytest
 from hypothesis import given, settings
@@ -179,3 +181,9 @@ def test_a_large_text_of_nothing_but_escapes_is_cut_too(name: str, piece: str, p
     after = before[:middle] + put_in + before[middle:]
     found = text_diff.of_slices(json.dumps(before).encode(), json.dumps(after).encode())
     assert found == [("=", before[:middle]), ("+", put_in), ("=", before[middle:])], name
+
+
+def test_every_mark_stays_with_its_base() -> None:
+    marks = [chr(code) for code in range(sys.maxunicode + 1) if category(chr(code))[0] == "M"]
+    assert len(marks) > 2000
+    assert [hex(ord(mark)) for mark in marks if tokens(f"!{mark} {mark}") != [f"!{mark}", " ", mark]] == []

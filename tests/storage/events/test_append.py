@@ -147,7 +147,7 @@ async def test_what_was_lost_with_its_group_is_no_duplicate(tmp_path: Path, cloc
             async with held(db):
                 calls = [asyncio.create_task(log.append(project, numbered(size))) for _ in range(3)]
                 while db.stats().writes_waiting < (1 if size == 1 else 3):
-                    await asyncio.sleep(0.001)
+                    await asyncio.sleep(0)
                 lost = asyncio.create_task(db.write(lose))
         results = await asyncio.gather(*calls, lost, return_exceptions=True)
         assert {type(result) for result in results} == {Unavailable}

@@ -18,7 +18,7 @@ from delta_server.core.times import DAY_MS, LATEST_MS
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.log import EmbeddedEventLog
-from delta_server.storage.events.rollups import cover, rollup, rollup_catalog, rollup_cells
+from delta_server.storage.events.rollups import cover, rollup, rollup_catalog, rollup_cells, rollup_files
 from delta_server.storage.events.segments import catalog
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.tasks.threads import Cpu
@@ -255,6 +255,30 @@ async def test_new_segments_wait_a_minute_and_rounds_have_a_rest(
     await rolled.append(made(2, 50))
     await rolled.log.tend(rolled.project, seal=True)
     assert not await waiting(), "enough for a round of their own"
+
+
+@pytest.mark.parametrize("rolled", [4], indirect=True)
+async def test_after_a_round_a_project_rests_for_a_multiple_of_its_time(
+    rolled: Rolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added, took_ms = rollup_files.added, 5_000
+
+    def slow(*args: Any, **options: Any) -> Any:
+        rolled.clock.advance(took_ms)
+        return added(*args, **options)
+
+    async def waits_after(delay_ms: int) -> bool:
+        rolled.clock.advance(delay_ms)
+        await rolled.log.tend(rolled.project, seal=True)
+        return len(await rolled.db.read(rollup_catalog.unrolled, rolled.project)) > 0
+
+    monkeypatch.setattr(rollup, "SOON_EVENTS", 50)
+    monkeypatch.setattr(rollup_files, "added", slow)
+    await rolled.append(made(1, 50))
+    assert not await waits_after(0)
+    await rolled.append(made(2, 50))
+    assert await waits_after(rollup.REST * took_ms - 1)
+    assert not await waits_after(1)
 
 
 STRETCHES = {day // 30 for day in range(START // DAY_MS, START // DAY_MS + 3)}

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -542,12 +543,20 @@ def _put_history(tx: Tx, project: int, name: str) -> None:
     )  # fmt: skip
 
 
-async def test_a_question_given_up_ends_its_process(sql: SqlProcesses, project: int) -> None:
+async def test_a_question_given_up_ends_its_process(
+    sql: SqlProcesses, project: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
+    start = asyncio.create_subprocess_exec
+
+    async def observed(*args: Any, **options: Any) -> Process:
+        started.set_result(await start(*args, **options))
+        return started.result()
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", observed)
     asking = asyncio.create_task(sql.query(project, Sql("SELECT count(*) FROM range(1000000000000)", 1)))
-    while not sql._busy or next(iter(sql._busy))._process is None:
-        await asyncio.sleep(0.01)
-    process = next(iter(sql._busy))._process
-    assert process is not None
+    process = await started
+    monkeypatch.undo()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
