@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from litestar import Litestar
@@ -46,9 +46,9 @@ from delta_server.http.metrics import Metrics
 from delta_server.services import Cascade, Services
 from delta_server.storage import jobs as job_rows
 from delta_server.storage.cache import Cache
+from delta_server.storage.companions import StoreCompanion
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database, Threads
-from delta_server.storage.eventlog import EventLog
 from delta_server.storage.events.duckdb.instance import import_engine
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.keyed_locks import KeyedLocks
@@ -118,6 +118,10 @@ def guards_of(features: Sequence[Feature]) -> Guards:
 
 def sql_views_of(features: Sequence[Feature]) -> dict[str, View]:
     return {name: view for feature in features for name, view in feature.sql_views.items()}
+
+
+def companions_of(features: Sequence[Feature]) -> dict[type[Any], StoreCompanion]:
+    return {kind: store for feature in features for kind, store in feature.event_companions.items()}
 
 
 class SystemClock:
@@ -256,7 +260,13 @@ async def open_services(
         processes = Processes(min(8, cores + 1))
         opened.push_async_callback(processes.close)
         eventlog = await EmbeddedEventLog.open(
-            config, db, clock, cpu=cpu, spare_cpu=spare_cpu, views=sql_views_of(features)
+            config,
+            db,
+            clock,
+            cpu=cpu,
+            spare_cpu=spare_cpu,
+            views=sql_views_of(features),
+            companions=companions_of(features),
         )
         opened.push_async_callback(eventlog.close)
         yield _services(config, db, clock, (cpu, spare_cpu, fair_cpu, processes), eventlog, features)
@@ -267,7 +277,7 @@ def _services(
     db: Database,
     clock: Clock,
     threads: tuple[Threads, Threads, FairCpu, Threads],
-    eventlog: EventLog,
+    eventlog: EmbeddedEventLog,
     features: Sequence[Feature],
 ) -> Services:
     cpu, spare_cpu, fair_cpu, processes = threads
@@ -283,7 +293,9 @@ def _services(
         processes=processes,
         cache=cache,
         contents=ContentStore(db, cache, config.packs, clock, cpu, spare_cpu),
-        eventlog=eventlog,
+        event_writer=eventlog,
+        event_reader=eventlog,
+        event_maintenance=eventlog,
         person_locks=KeyedLocks(),
         topics=topics,
         live=Live(config.limits.streams, topics),

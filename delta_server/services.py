@@ -1,6 +1,6 @@
 """What handlers, tasks and commands are handed. Nothing else is global but constants and loggers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, TypeVar, cast
 
 import msgspec
@@ -9,7 +9,7 @@ from delta_server.config import Config
 from delta_server.storage.cache import Cache
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database, Threads, Tx
-from delta_server.storage.eventlog import EventLog
+from delta_server.storage.eventlog import EventMaintenance, EventReader, EventWriter
 from delta_server.storage.keyed_locks import KeyedLocks
 from delta_server.tasks.live import Live
 from delta_server.tasks.signals import Foreground
@@ -27,10 +27,12 @@ DeleteSome = Callable[[Tx, int, int], bool]
 
 
 class Cascade(msgspec.Struct, frozen=True):
-    """What deletes a feature's rows when the endpoint or the project is deleted that they belong to."""
+    """What deletes a feature's rows when the endpoint or the project is deleted that they belong to; `delete_elsewhere`
+    (services, owner, limit) what it owns behind a port, which goes first, in transactions of its own."""
 
     of: Literal["endpoint", "project"]
-    delete_some: Callable[["Services"], DeleteSome]
+    delete_some: Callable[["Services"], DeleteSome] | None = None
+    delete_elsewhere: Callable[["Services", int, int], Awaitable[bool]] | None = None
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -48,7 +50,9 @@ class Services(msgspec.Struct, frozen=True):
     """For comparing large documents, whoever waits. `cpu_for` tells when."""
     cache: Cache
     contents: ContentStore
-    eventlog: EventLog
+    event_writer: EventWriter
+    event_reader: EventReader
+    event_maintenance: EventMaintenance
     person_locks: KeyedLocks
     """By project: what was told of users is applied in order of arrival, erasures are asked for in between."""
     topics: Topics
@@ -68,7 +72,15 @@ class Services(msgspec.Struct, frozen=True):
         return cast("S", found)
 
     def owned_by(self, owner: Literal["endpoint", "project"]) -> list[DeleteSome]:
-        return [cascade.delete_some(self) for cascade in self.cascades if cascade.of == owner]
+        owned = [cascade.delete_some for cascade in self.cascades if cascade.of == owner]
+        return [delete_some(self) for delete_some in owned if delete_some is not None]
+
+    async def delete_elsewhere(self, owner: Literal["endpoint", "project"], id: int, limit: int) -> None:
+        """All of it, `limit` rows at once."""
+        for cascade in self.cascades:
+            if cascade.of == owner and cascade.delete_elsewhere is not None:
+                while await cascade.delete_elsewhere(self, id, limit):
+                    pass
 
     def cpu_for(self, size_bytes: int) -> Threads:
         """Where documents of so many bytes together are compared."""

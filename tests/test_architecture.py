@@ -69,6 +69,8 @@ WITHOUT_TENANT = {
 _FREE = {
     f"{feature}:{name}" for why in WITHOUT_TENANT.values() for feature, names in why.items() for name in names.split()
 }
+PORTS = {"event_writer", "event_reader", "event_maintenance"}
+"""Members of `Services` that are parts of one thing: each is there whoever uses it."""
 IMPURE = {
     "asyncio",
     "logging",
@@ -209,15 +211,31 @@ def test_features_have_the_names_of_their_folders_and_share_nothing() -> None:
 
 def test_what_one_feature_needs_alone_is_no_member_of_the_services() -> None:
     """`services.state` keeps that. Members are what storage gives, and what two features share."""
-    homes: dict[str, set[str]] = {name: set() for name in (*Services.__struct_fields__, "cpu_for", "owned_by")}
+    homes: dict[str, set[str]] = {
+        name: set() for name in (*Services.__struct_fields__, "cpu_for", "owned_by", "delete_elsewhere")
+    }
     for path in FILES:
         for node in ast.walk(TREES[path]):
             if isinstance(node, ast.Attribute) and re.search(r"\b_?(svc|services)$", ast.unparse(node.value)):
                 homes.setdefault(node.attr, set()).add(_home(path))
     homes["processes"] |= homes["cpu_for"]
-    homes["cascades"] |= homes["owned_by"]
-    alone = {name: homes[name] for name in Services.__struct_fields__ if len(homes[name]) < 2 and name[0] != "_"}
+    homes["cascades"] |= homes["owned_by"] | homes["delete_elsewhere"]
+    members = [name for name in Services.__struct_fields__ if name[0] != "_" and name not in PORTS]
+    alone = {name: homes[name] for name in members if len(homes[name]) < 2}
     assert alone == {}
+
+
+def test_the_ports_of_events_are_narrow_and_speak_values() -> None:
+    """No more than six methods each, and no transaction of SQLite's: another store has none."""
+    tree = TREES[PACKAGE / "storage" / "eventlog.py"]
+    ports = [
+        node for node in tree.body if isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases)
+    ]
+    assert [port.name for port in ports] == ["EventWriter", "EventReader", "EventMaintenance"]
+    for port in ports:
+        methods = [node for node in port.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        assert 0 < len(methods) <= 6, port.name
+        assert [method.name for method in methods if re.search(r"\bTx\b", ast.unparse(method))] == [], port.name
 
 
 def test_store_functions_name_their_tenant_and_ask_for_it() -> None:

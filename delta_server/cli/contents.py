@@ -82,12 +82,12 @@ async def _verify(config: Config) -> tuple[list[str], Verified, EventsVerified]:
                 verified = await verification.verify(services.contents, told)
             for project, name in await services.db.read(_projects):
                 with _progress(f"verifying events of {name}") as told:
-                    found = await services.eventlog.verify(project, told)
+                    found = await services.event_maintenance.verify(project, told)
                 if found.broken and (project, name) not in await services.db.read(_projects):
                     found.broken.clear()  # deleted meanwhile
                 _add(events, found, f"project {name}: ")
             with _progress("verifying deduplication keys") as told:
-                _add(events, await services.eventlog.verify(None, told), "")
+                _add(events, await services.event_maintenance.verify(None, told), "")
         except DatabaseFailed as error:  # the file is so damaged that not even the lists can be read
             faults.append(error.message)
         except Exception as error:

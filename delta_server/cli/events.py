@@ -77,16 +77,16 @@ def _projects(tx: Tx, name: str | None) -> list[Named]:
 
 
 async def _stats(services: Services, project: int) -> EventStats:
-    return await services.db.read(services.eventlog.stats, project)
+    return await services.event_maintenance.stats(project)
 
 
 async def _seal(services: Services, project: int) -> int:
-    return await services.eventlog.tend(project, seal=True)
+    return await services.event_maintenance.tend(project, seal=True)
 
 
 async def _compact(services: Services, project: int) -> tuple[EventStats, EventStats]:
     before = await _stats(services, project)
-    await services.eventlog.tend(project, seal=True, compact=True)
+    await services.event_maintenance.tend(project, seal=True, compact=True)
     await services.db.scrub()
     return before, await _stats(services, project)
 

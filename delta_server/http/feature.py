@@ -8,6 +8,7 @@ from litestar.types import ControllerRouterHandler
 from delta_server.http.guards import Guards
 from delta_server.http.health import Dependency
 from delta_server.services import Cascade, Services
+from delta_server.storage.companions import Companions
 from delta_server.storage.database import Tx
 from delta_server.storage.sql_view import View
 from delta_server.tasks.jobs import JobKind
@@ -30,6 +31,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     sql_views: Mapping[str, View] = {}
     """What SQL of callers sees of them."""
     cascades: Sequence[Cascade] = ()
+    event_companions: Companions = {}
+    """How what this feature stores in the transaction of events is stored, by its type."""
     loops: Sequence[Loop[Services]] = ()
     periodic: Sequence[Periodic[Services]] = ()
     jobs: Sequence[JobKind[Services]] = ()

@@ -40,11 +40,12 @@ _NEARLY_FULL = 0.9
 
 
 class Dependency(msgspec.Struct, frozen=True):
-    """What requests cannot do without: `probe` reads a little of it, and raises when that cannot be done. `loops` are
+    """What requests cannot do without: `probe` reads a little of it, in microseconds, and raises
+    DeltaError when that cannot be done. `loops` are
     the background loops that maintain it; those that no other names are the first one's."""
 
     name: str
-    probe: Callable[[Tx], object]
+    probe: Callable[[], object]
     loops: frozenset[str] = frozenset()
 
 
@@ -153,7 +154,7 @@ class Vitals:
 
     def _answers(self, dependency: Dependency) -> bool:
         try:
-            self._services.db.peek(dependency.probe)
+            dependency.probe()
         except DeltaError:
             return False
         return True

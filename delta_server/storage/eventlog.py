@@ -1,21 +1,18 @@
-"""The EventLog port: events in, exactly once; answers out. One embedded adapter today (storage/events/)."""
+"""The event log in three ports: events in, exactly once; answers out; and the work behind both.
+
+They speak values, never a transaction of the database underneath. There is one adapter (storage/events/log.py), and may
+never be another: the ports are for tests, and tell of each caller what it can do to events. What an adapter promises is
+held by tests/storage/events/*_contract.py.
+"""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import Ids
 from delta_server.core.query.plan import Aggregate, Listing, Plan
-from delta_server.storage.database import Tx
-
-Beside: TypeAlias = Callable[[Tx, frozenset[int]], None]
-"""Runs in the transaction that stores the events; gets the indexes of those that are duplicates."""
-
-
-Progress: TypeAlias = Callable[[int, int, int, Tx], None]
-"""(segments done, their total, events that this one lost, tx): runs in the transaction that takes them away."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -66,23 +63,36 @@ class EventsVerified(msgspec.Struct):
     broken: list[str] = []
 
 
+class ErasedSegment(NamedTuple):
+    """How far an erasure has come: one more of `total` segments is done, and `events` of it are gone."""
+
+    done: int
+    total: int
+    events: int
+
+
 class Reach(NamedTuple):
     """The newest block that is sealed, and the newest of all, 0 for none. `seq`: no event of the newest block has a
-    larger one."""
+    larger one. `resume` is where to read on behind a certain event: (block, events of the next one that came before);
+    None when its block is sealed, or none was named."""
 
     sealed: int
     newest: int
     seq: int
+    resume: tuple[int, frozenset[int]] | None = None
 
 
-class EventLog(Protocol):
-    async def append(self, project: int, events: Sequence[Event], beside: Beside | None = None) -> frozenset[int]:
+class EventWriter(Protocol):
+    async def append(self, project: int, events: Sequence[Event], companion: object | None = None) -> frozenset[int]:
         """Store the events and answer once they are on disk; the indexes of duplicates, which were not stored again.
 
-        A duplicate has the message id of another event of the project, or of one before it in `events`. Raises
-        Unavailable when the disk or the queue is full: then nothing of `events` was stored.
+        A duplicate has the message id of another event of the project, or of one before it in `events`. `companion`
+        is stored with them or not at all, and told of the duplicates (storage/companions.py). Raises Unavailable when
+        the disk or the queue is full: then nothing was stored.
         """
 
+
+class EventReader(Protocol):
     async def query(self, project: int, plan: Plan) -> Answer:
         """All rows of the plan's answer, from one state of the data. Stops when the caller is cancelled.
 
@@ -97,40 +107,41 @@ class EventLog(Protocol):
         """The answer as a Parquet file, piece by piece, in constant memory: events by the names that clients send, an
         aggregate's rows by those of its keys and metrics. Close it (`aclose`) when it is not read to its end."""
 
-    async def erase(self, project: int, ids: Ids, progress: Progress) -> int:
-        """Remove every event of a person, waiting or sealed, and what the rollups know of them; how many. Safe to begin
-        again after a crash: `progress` then gets the events that were left."""
-
     async def version(self, project: int, plan: Plan) -> bytes:
         """A short digest that changes whenever the plan could have another answer; costs a few indexed reads."""
+
+    def reach(self, project: int, after_seq: int | None = None) -> Reach:
+        """How far the project's events go, and where to read on behind the event `after_seq`. It takes microseconds:
+        streams ask on the event loop. Whoever has come less far than what is sealed has to `query` what is between."""
+
+    async def read_blocks(
+        self, project: int, after_block: int, *, limit: int, size_bytes: int = 1 << 62
+    ) -> tuple[Reach, list[tuple[int, bytes]]]:
+        """What was stored after `after_block`, oldest first, and how far it goes, from one state of the data: (block,
+        its events as lines); up to `limit` blocks, the first and others of `size_bytes` with it. Blocks are gone once
+        they are sealed."""
+
+
+class EventMaintenance(Protocol):
+    async def seal(self) -> int:
+        """Seal what is due, of all projects; how many events. It does not wait for `tend`, whose merging may take
+        seconds, so that new events never do."""
 
     async def tend(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
         """Seal, roll up, compact and let go of what is due, of one project or all; with `seal`, `compact`: whether it
         is due or not. How many events were sealed or rewritten."""
 
-    async def seal(self) -> int:
-        """Seal what is due, of all projects; how many events. It does not wait for `tend`, whose merging may take
-        seconds, so that new events never do."""
+    async def erase(self, project: int, ids: Ids, companion: object | None = None) -> int:
+        """Remove every event of a person, waiting or sealed, and what the rollups know of them; how many. `companion`
+        is told of each segment as it is done (ErasedSegment), in the same transaction. Safe to begin again after a
+        crash: it is then told of the segments that were left."""
 
-    def since(self, tx: Tx, project: int, block: int, limit: int, size_bytes: int = 1 << 62) -> list[tuple[int, bytes]]:
-        """What was stored after `block`, oldest first: (block, its events as lines); up to `limit` blocks, the first
-        and others of `size_bytes` with it. For who reads along: blocks are gone once they are sealed."""
-
-    def place(self, tx: Tx, project: int, seq: int) -> tuple[int, set[int]] | None:
-        """Where to read on with `since` behind the event `seq`: (block, events of the next one that came before);
-        None when its block is sealed."""
-
-    def reach(self, tx: Tx, project: int) -> Reach:
-        """How far the project's events go. Whoever reads along and has come less far than what is sealed has to ask
-        `query` for what is in between."""
-
-    def stats(self, tx: Tx, project: int) -> EventStats: ...
+    async def stats(self, project: int) -> EventStats: ...
 
     async def verify(self, project: int | None, progress: Callable[[int, int], None]) -> EventsVerified:
         """Read everything stored of a project's events, or with None the deduplication keys of all, and check that it
         is what was stored; `progress` gets how many files were read, and of how many."""
 
-    def delete_some(self, tx: Tx, project: int, limit: int) -> bool:
-        """Delete up to `limit` rows of all that a deleted project owns here; False when there is nothing left."""
-
-    async def close(self) -> None: ...
+    async def delete_some(self, project: int, limit: int) -> bool:
+        """Delete up to `limit` rows of all that a deleted project owns here; False when there is nothing left. From the
+        first call on `append` raises NotFound for it."""

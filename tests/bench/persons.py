@@ -63,10 +63,10 @@ async def _fill(data_dir: Path, end_ms: int) -> None:
         project = await svc.db.write(analytics.make_project)
         rows = event_data.made(duckdb.connect(), count=EVENTS, end_ms=end_ms, days=DAYS, at_once=analytics.AT_ONCE)
         for number, batch in enumerate(rows):
-            await svc.eventlog.append(project, [_event(row, n) for n, row in enumerate(batch)])
+            await svc.event_writer.append(project, [_event(row, n) for n, row in enumerate(batch)])
             if number % 13 == 12:
-                await svc.eventlog.tend(project)
-        await svc.eventlog.tend(project, seal=True, compact=True)
+                await svc.event_maintenance.tend(project)
+        await svc.event_maintenance.tend(project, seal=True, compact=True)
 
 
 def _event(row: tuple[Any, ...], number: int) -> Event:
@@ -85,7 +85,7 @@ async def _merge(data_dir: Path) -> None:
             told: list[tuple[int, Told]] = [(0, Alias(f"device-of-{name}", name, 0, anonymous=True)) for name in names]
             await svc.db.write(profiles.keep, project, profiles.pack(told), frozenset())
             await profiles.settle(svc, project)
-        await svc.eventlog.tend(project, seal=True, compact=True)
+        await svc.event_maintenance.tend(project, seal=True, compact=True)
 
 
 def _asked(directory: Path, key: str, end_ms: int) -> tuple[dict[str, float], int]:

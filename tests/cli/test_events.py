@@ -38,9 +38,9 @@ async def _fill(data_dir: Path) -> None:
         shop = await svc.db.write(projects.ensure, account, "shop")
         await svc.db.write(projects.ensure, account, "quiet")
         for first in range(0, 300, 100):
-            await svc.eventlog.append(shop.id, made(100, first=first))
+            await svc.event_writer.append(shop.id, made(100, first=first))
             if first < 200:
-                await svc.eventlog.tend(shop.id, seal=True)
+                await svc.event_maintenance.tend(shop.id, seal=True)
 
 
 def run(*words: str) -> Result:

@@ -52,10 +52,10 @@ async def _fill(services: Services, project: int) -> None:
     """Two segments, days apart, one of which is rolled up, and two waiting blocks."""
     now_ms = services.clock.now_ms()  # the keys of what came in long ago would be gone
     for number, day in enumerate((9, 6)):
-        await services.eventlog.append(project, events(now_ms, day, 1500, 10_000 * number))
-        await services.eventlog.tend(project, seal=True, compact=not number)
+        await services.event_writer.append(project, events(now_ms, day, 1500, 10_000 * number))
+        await services.event_maintenance.tend(project, seal=True, compact=not number)
     for number, day in enumerate((2, 1), 5):
-        await services.eventlog.append(project, events(now_ms, day, 200, 10_000 * number))
+        await services.event_writer.append(project, events(now_ms, day, 200, 10_000 * number))
 
 
 @pytest.fixture(scope="module")
@@ -349,9 +349,9 @@ async def test_what_had_to_let_go_is_tried_again(data_dir: Path, busy: int, is_t
 async def test_a_run_of_many_pages_is_read_a_few_at_a_time(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_module, "_PAGES", 1)
     project = await services.db.write(make_project, "many")
-    await services.eventlog.append(project, events(services.clock.now_ms(), 1, 1500, 0))
-    await services.eventlog.tend(project, seal=True)
-    assert (await services.eventlog.verify(None, lambda done, of: None)).broken == []
+    await services.event_writer.append(project, events(services.clock.now_ms(), 1, 1500, 0))
+    await services.event_maintenance.tend(project, seal=True)
+    assert (await services.event_maintenance.verify(None, lambda done, of: None)).broken == []
     await services.db.write(lambda tx: tx.run("UPDATE key_page SET keys = zeroblob(4000) WHERE id % 2 = 1"))
-    [damage] = (await services.eventlog.verify(None, lambda done, of: None)).broken
+    [damage] = (await services.event_maintenance.verify(None, lambda done, of: None)).broken
     assert "pages 1, 3 are not what was stored" in damage

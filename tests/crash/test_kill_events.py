@@ -117,10 +117,10 @@ async def check(data_dir: Path, load: Load) -> None:
     async with delta_app.open_services(Config(storage=Storage(data_dir=data_dir))) as services:
         assert await services.db.check() == []
         [(project,)] = await services.db.read(lambda tx: tx.all("SELECT id FROM project"))
-        stats = await services.db.read(services.eventlog.stats, project)
+        stats = await services.event_maintenance.stats(project)
         assert stats.waiting_events + stats.sealed_events == len(load.sent)
         assert stats.segments > 0, "nothing was sealed: the test lost its point"
-        answer = await services.eventlog.query(project, Listing(Span(0, 1 << 53)))
+        answer = await services.event_reader.query(project, Listing(Span(0, 1 << 53)))
         ids = [row[answer.columns.index("message_id")] for row in answer.rows]
         assert len(ids) == len(load.sent)
         assert set(ids) == load.sent

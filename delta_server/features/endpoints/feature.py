@@ -1,5 +1,7 @@
 """Endpoints: what a history is kept of."""
 
+from functools import partial
+
 from delta_server.features.endpoints import api, service, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
@@ -20,6 +22,6 @@ FEATURE = Feature(
     tables=["endpoint"],
     periodic=[Periodic("remove deleted endpoints", tasks.remove_deleted, every_s=600)],
     # No project has the number 0: this reads what is to be read for nobody.
-    health=lambda _: Dependency("snapshot_store", lambda tx: service.find_or_name(tx, 0, "none")),
+    health=lambda services: Dependency("snapshot_store", partial(services.db.peek, service.find_or_name, 0, "none")),
     make_room=tasks.remove_deleted,
 )

@@ -15,6 +15,7 @@ FEATURE = Feature(
     },
     path_parameters={"erasure_id": "The erasure's id"},
     tables=["erasure"],
+    event_companions={tasks.ErasureJob: tasks.record},
     cascades=[Cascade("project", lambda _: service.delete_some)],
     jobs=[tasks.JOB],
 )

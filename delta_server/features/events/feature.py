@@ -1,6 +1,8 @@
 """Events in: Delta's own, Segment's calls, OpenTelemetry's logs."""
 
-from delta_server.features.events import api, retention_api, tasks
+from functools import partial
+
+from delta_server.features.events import api, retention_api, service, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, INGEST, KEY_IN_PATH, READ
 from delta_server.http.health import Dependency
@@ -31,11 +33,11 @@ FEATURE = Feature(
         ("POST", "/v1/logs"): INGEST,
     },
     path_parameters={"write_key": "A write key; no other may stand in an address"},
-    cascades=[Cascade("project", lambda services: services.eventlog.delete_some)],
+    cascades=[Cascade("project", delete_elsewhere=service.delete_some)],
     loops=[Loop(_SEAL, tasks.seal)],
     periodic=[Periodic(_TEND, tasks.tend, every_s=60)],
     # No project has the number 0: this reads what is to be read for nobody.
     health=lambda services: Dependency(
-        "event_store", lambda tx: services.eventlog.reach(tx, 0), frozenset({_SEAL, _TEND})
+        "event_store", partial(services.event_reader.reach, 0), frozenset({_SEAL, _TEND})
     ),
 )

@@ -120,7 +120,7 @@ async def change(
     ),
 )
 async def stats(services: NamedDependency[Services], project: NamedDependency[int]) -> StatsShown:
-    return stats_shown(await services.db.read(services.eventlog.stats, project), services.state(Refusals).of(project))
+    return stats_shown(await services.event_maintenance.stats(project), services.state(Refusals).of(project))
 
 
 def retention(new: NewRetention) -> Retention:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import structlog
 
@@ -13,7 +12,6 @@ from delta_server.core.events.refusals import Refusals
 from delta_server.features.events.schemas import Taken
 from delta_server.features.profiles import service as profiles
 from delta_server.services import Services
-from delta_server.storage.database import Tx
 
 log = structlog.get_logger("delta.events")
 
@@ -46,8 +44,8 @@ async def take(
         _count(svc, project, key, Counter(one.code for one in found.rejected), found.rejected[0].message)
     if not found.events:
         return Taken(0, 0, found.rejected)
-    beside = partial(_keep, project, await _packed(svc, body, found)) if found.told else None
-    duplicates = await svc.eventlog.append(project, found.events, beside)
+    news = await _packed(svc, body, found) if found.told else None
+    duplicates = await svc.event_writer.append(project, found.events, news)
     svc.topics.wake("events", project)
     if found.told:
         await _settle(svc, project)
@@ -68,10 +66,6 @@ async def _packed(svc: Services, body: bytes, found: Parsed) -> profiles.Packed:
     return await svc.cpu(profiles.pack, found.told)
 
 
-def _keep(project: int, packed: profiles.Packed, tx: Tx, duplicates: frozenset[int]) -> None:
-    profiles.keep(tx, project, packed, duplicates)
-
-
 async def _settle(svc: Services, project: int) -> None:
     """Apply what was told before the answer, so that whoever sent it finds it. It is stored: what fails is tried again
     in the background."""
@@ -79,3 +73,8 @@ async def _settle(svc: Services, project: int) -> None:
         await profiles.settle(svc, project)
     except DeltaError as error:
         log.warning("profile updates are delayed", project=project, reason=error.message)
+
+
+async def delete_some(svc: Services, project: int, limit: int) -> bool:
+    """Of a deleted project; False when nothing is left."""
+    return await svc.event_maintenance.delete_some(project, limit)

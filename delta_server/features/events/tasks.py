@@ -11,10 +11,10 @@ LOOK_EVERY_S = 1.0
 async def seal(svc: Services) -> None:
     """Seal what is due, again and again; apart from `tend`, whose merging may take seconds."""
     while True:
-        if not await svc.eventlog.seal():
+        if not await svc.event_maintenance.seal():
             await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def tend(svc: Services) -> None:
     """Periodic: roll up, merge and let go of what is due."""
-    await svc.eventlog.tend()
+    await svc.event_maintenance.tend()

@@ -26,8 +26,8 @@ async def events(
 ) -> AsyncGenerator[bytes, None]:
     """The file's pieces. Raises Invalid, TooCostly, Unavailable (too many exports at once)."""
     if form == "parquet":
-        return await _begun(svc.eventlog.parquet(project, listing))
-    stream = svc.eventlog.stream(project, listing)
+        return await _begun(svc.event_reader.parquet(project, listing))
+    stream = svc.event_reader.stream(project, listing)
     [columns] = await anext(stream)
 
     def shown_all(rows: Rows) -> Iterable[ShownEvent]:
@@ -42,8 +42,8 @@ async def aggregated(
     """As `events`, of all rows of the query."""
     plan = msgspec.structs.replace(query.plan, limit=None, skip=0)
     if form == "parquet":
-        return await _begun(svc.eventlog.parquet(project, plan))
-    stream = svc.eventlog.stream(project, plan)
+        return await _begun(svc.event_reader.parquet(project, plan))
+    stream = svc.event_reader.stream(project, plan)
     await anext(stream)
 
     def shown_all(rows: Rows) -> Iterable[dict[str, Any]]:

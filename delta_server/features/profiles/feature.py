@@ -1,5 +1,7 @@
 """Users and groups: what events say of them."""
 
+from functools import partial
+
 from delta_server.features.profiles import api, service, store, tasks, views
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ
@@ -24,8 +26,9 @@ FEATURE = Feature(
     },
     tables=["profile", "profiled", "alias", "person_link", "person_state", "person_change"],
     sql_views={"profiles": views.PROFILES},
+    event_companions={service.Packed: service.keep},
     cascades=[Cascade("project", lambda _: service.delete_some)],
     loops=[Loop("update profiles", tasks.update_profiles)],
     # No project has the number 0: this reads what is to be read for nobody.
-    health=lambda _: Dependency("user_store", lambda tx: store.find(tx, 0, "user", ""), _LOOPS),
+    health=lambda services: Dependency("user_store", partial(services.db.peek, store.find, 0, "user", ""), _LOOPS),
 )

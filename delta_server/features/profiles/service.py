@@ -88,7 +88,7 @@ def unpack(rows: Sequence[store.Waiting]) -> list[Told]:
 async def get(svc: Services, project: int, name: str) -> UserWithEvents:
     """The user by any of their ids, with what all kept events tell of them. Raises NotFound."""
     known = await svc.db.read(person, project, name, as_user=await is_user(svc, project, name))
-    profile, found = known.profile, await svc.eventlog.query(project, _events_of(known))
+    profile, found = known.profile, await svc.event_reader.query(project, _events_of(known))
     if not found.rows and profile is None:
         raise NotFound("there is no such user: GET /v1/users?q=... searches those there are")
     first = [row[2] for row in found.rows] + ([profile.first_seen_at] if profile else [])
@@ -112,7 +112,7 @@ async def is_user(svc: Services, project: int, name: str) -> bool:
     if name in known.ids.users:
         return True
     where = Of((name,), ())
-    found = await svc.eventlog.query(project, Aggregate(ALL_TIME, (Metric("count", "count"),), where=where))
+    found = await svc.event_reader.query(project, Aggregate(ALL_TIME, (Metric("count", "count"),), where=where))
     return bool(found.rows[0][0])
 
 

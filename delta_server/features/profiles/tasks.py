@@ -49,10 +49,10 @@ async def read_events(svc: Services, known: dict[int, bytes]) -> None:
 
 
 async def _read_new_events_of(svc: Services, project: int, known: dict[int, bytes]) -> None:
-    newest = svc.db.peek(svc.eventlog.reach, project).newest
+    newest = svc.event_reader.reach(project).newest
     if not newest:
         return
-    version = await svc.eventlog.version(project, _users_since(0))
+    version = await svc.event_reader.version(project, _users_since(0))
     if known.get(project) != version:
         async with service.unread(svc, project):
             await _read_events_of(svc, project)
@@ -64,7 +64,7 @@ async def _read_events_of(svc: Services, project: int) -> None:
     since = await svc.db.read(store.read_until, project)
     if since > began:  # the clock has been set back: what came since then may have any time before
         since = 0
-    async with aclosing(svc.eventlog.stream(project, _users_since(max(0, since - OVERLAP_MS)))) as batches:
+    async with aclosing(svc.event_reader.stream(project, _users_since(max(0, since - OVERLAP_MS)))) as batches:
         await anext(batches)  # the columns' names
         async for batch in batches:
             for begin in range(0, len(batch), ROWS_AT_ONCE):

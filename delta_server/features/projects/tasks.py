@@ -18,6 +18,7 @@ async def remove_deleted(svc: Services) -> None:
     owned = svc.owned_by("project")
     while projects := await svc.db.read(store.deleted_and_empty, _AT_ONCE):
         for project in projects:
+            await svc.delete_elsewhere("project", project, ROWS_AT_ONCE)
             while await svc.db.write(_delete_some, project, owned):
                 pass
 

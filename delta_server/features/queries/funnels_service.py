@@ -50,12 +50,12 @@ async def _answer(svc: Services, project: int, question: Question[Any, Any], sha
     if plan.span.end_ms <= svc.clock.now_ms():  # events still come into an open range
         parts = (
             msgspec.json.encode((project, plan, question.asked.timezone)),  # msgpack has no numbers past 64 bits
-            await svc.eventlog.version(project, plan),
+            await svc.event_reader.version(project, plan),
         )
         key = ("funnels", xxhash.xxh3_128_digest(b"\0".join(parts)))
         if (cached := svc.cache.get(key)) is not None:
             return msgspec.msgpack.decode(cached, type=Found)
-    answer = await svc.eventlog.query(project, plan)
+    answer = await svc.event_reader.query(project, plan)
     rows = await svc.cpu(lambda: msgspec.json.encode(shape(answer)))
     since = answer.whole[0]
     complete = {} if since is None else dict.fromkeys(_COUNTED[type(plan)], time_buckets.text(question.zone, since))

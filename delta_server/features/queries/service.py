@@ -70,7 +70,7 @@ async def tag(svc: Services, project: int, query: Query) -> bytes | None:
     if query.plan.span.end_ms >= svc.clock.now_ms():
         return None
     parts = [_digest(query), msgspec.msgpack.encode((project, query.plan.limit, query.plan.skip))]
-    parts += [await svc.eventlog.version(project, plan) for plan in _plans(query)]
+    parts += [await svc.event_reader.version(project, plan) for plan in _plans(query)]
     return xxhash.xxh3_128_digest(b"\0".join(parts))
 
 
@@ -80,7 +80,7 @@ async def answer(svc: Services, project: int, query: Query, tag: bytes | None) -
     cached = svc.cache.get(key) if tag is not None else None
     if cached is not None:
         return msgspec.msgpack.decode(cached, type=Found)
-    answers = [await svc.eventlog.query(project, plan) for plan in _plans(query)]
+    answers = [await svc.event_reader.query(project, plan) for plan in _plans(query)]
     found = await svc.cpu(_shape, query, answers)
     if tag is not None:
         svc.cache.put(key, msgspec.msgpack.encode(found))
@@ -89,7 +89,9 @@ async def answer(svc: Services, project: int, query: Query, tag: bytes | None) -
 
 async def listing(svc: Services, project: int, listing: Listing) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     """The columns of the event log's relation, and up to `limit` rows with one more when there are more."""
-    found = await svc.eventlog.query(project, msgspec.structs.replace(listing, limit=(listing.limit or MAX_ROWS) + 1))
+    found = await svc.event_reader.query(
+        project, msgspec.structs.replace(listing, limit=(listing.limit or MAX_ROWS) + 1)
+    )
     return found.columns, found.rows
 
 

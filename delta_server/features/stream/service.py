@@ -6,7 +6,7 @@ it was. Where that has been sealed meanwhile, or it falls behind what is sealed,
 opens only files with newer events; when that is too much it is told of a gap.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,7 @@ from delta_server.core.events.event_json import shown
 from delta_server.core.query.plan import Condition, Every, Field, Filter, Listing, Span
 from delta_server.features.stream.frames import Frame, framed, frames_of
 from delta_server.services import Services
-from delta_server.storage.database import Tx
-from delta_server.storage.eventlog import EventLog, Reach
+from delta_server.storage.eventlog import Reach
 
 HEARTBEAT_S = 15.0
 MISSED_AT_MOST = 2_000
@@ -72,11 +71,11 @@ async def events(
     """The bytes of the stream, from now on or from behind the event `last`, until the client or the server goes, or
     the key is no longer allowed to read."""
     with svc.live.reading(project, abort) as topic:
-        repeated = set[int]()
-        reach = svc.db.peek(svc.eventlog.reach, project)
+        repeated: Set[int] = frozenset()
+        reach = svc.event_reader.reach(project, last)
         block, behind = reach.newest, last is not None
-        if last is not None and (place := svc.db.peek(svc.eventlog.place, project, last)) is not None:
-            behind, (block, repeated) = False, place
+        if reach.resume is not None:
+            behind, (block, repeated) = False, reach.resume
         last = reach.seq if last is None else min(last, reach.seq)  # a larger one is not of this database
         yield _RECONNECT
         while not svc.live.stopping:
@@ -85,7 +84,7 @@ async def events(
                 return
             heard = topic.count
             reach, blocks = await svc.live.shared.get(
-                (project, block, svc.db.peek(svc.eventlog.reach, project)), partial(_since, svc, project, block)
+                (project, block, svc.event_reader.reach(project)), partial(_since, svc, project, block)
             )
             if behind or block < reach.sealed:
                 missed = await svc.live.shared.get(
@@ -111,13 +110,8 @@ async def events(
 async def _since(svc: Services, project: int, block: int) -> tuple[Reach, list[tuple[int, list[Frame]]]]:
     """How far there is what, and the blocks after `block`, some of them. All streams of a project read the same ones
     at about the same time."""
-    reach, rows = await svc.db.read(_read_on, svc.eventlog, project, block)
+    reach, rows = await svc.event_reader.read_blocks(project, block, limit=BLOCKS_AT_ONCE, size_bytes=BYTES_AT_ONCE)
     return reach, [(number, await _frames(svc, lines)) for number, lines in rows]
-
-
-def _read_on(tx: Tx, eventlog: EventLog, project: int, block: int) -> tuple[Reach, list[tuple[int, bytes]]]:
-    """From one state: what is sealed between two of them would be in neither."""
-    return eventlog.reach(tx, project), eventlog.since(tx, project, block, BLOCKS_AT_ONCE, BYTES_AT_ONCE)
 
 
 async def _missed(svc: Services, project: int, wanted: Wanted, last: int) -> list[Frame] | None:
@@ -125,7 +119,7 @@ async def _missed(svc: Services, project: int, wanted: Wanted, last: int) -> lis
     where = Every(tuple(wanted.filters()))
     listing = Listing(_ALL_TIME, where, ascending=True, limit=MISSED_AT_MOST + 1, after_seq=last)
     try:
-        answer = await svc.eventlog.query(project, listing)
+        answer = await svc.event_reader.query(project, listing)
     except (TooCostly, RateLimited, Unavailable):  # raised, the client would come back in two seconds, for the same
         return None
     if len(answer.rows) > MISSED_AT_MOST:

@@ -1,4 +1,4 @@
-"""The EventLog port on the database file: hot blocks, Parquet segments, and DuckDB over both.
+"""The ports of the event log on the database file: hot blocks, Parquet segments, and DuckDB over both.
 
 This only puts the parts together; each of the other files of this folder does one thing.
 """
@@ -15,8 +15,9 @@ from delta_server.config import Config
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import Ids
 from delta_server.core.query.plan import Aggregate, Listing, Plan, Sql
-from delta_server.storage.database import Clock, Database, Threads, Tx
-from delta_server.storage.eventlog import Answer, Beside, EventStats, EventsVerified, Progress, Reach
+from delta_server.storage.companions import NO_COMPANIONS, Companions
+from delta_server.storage.database import Clock, Database, Threads, Tx, frees_space
+from delta_server.storage.eventlog import Answer, EventStats, EventsVerified, Reach
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.append import Appending
@@ -40,7 +41,8 @@ _BLOCKS_AT_ONCE = 50
 
 
 class EmbeddedEventLog:
-    """See `EventLog` for what the methods promise. Made by `open`, for one event loop."""
+    """`EventWriter`, `EventReader` and `EventMaintenance` in one: see there for what the methods promise. Made by
+    `open`, for one event loop."""
 
     def __init__(
         self,
@@ -53,13 +55,14 @@ class EmbeddedEventLog:
         seen: Seen,
         last_seq: int,
         views: Mapping[str, View],
+        companions: Companions = NO_COMPANIONS,
         spill: Path | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
         self._spare_cpu = spare_cpu
         self._seen = seen
-        self._appending = Appending(db, clock, cpu, seen, last_seq)
+        self._appending = Appending(db, clock, cpu, seen, last_seq, companions)
         database = config.storage.data_dir / DATABASE_NAME
         self._engine = Engine(database, config.events, spill=spill)
         self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1, views=views)
@@ -74,6 +77,7 @@ class EmbeddedEventLog:
             seen=seen,
             keys=KeyUpkeep(db, spare_cpu, seen),
             rollups=ProjectRollups(db, self._engine, config.events, clock),
+            companions=companions,
         )
 
     @classmethod
@@ -86,13 +90,24 @@ class EmbeddedEventLog:
         cpu: Threads,
         spare_cpu: Threads,
         views: Mapping[str, View] = NO_VIEWS,
+        companions: Companions = NO_COMPANIONS,
     ) -> Self:
         """`cpu` is for what a write waits for, `spare_cpu` for what may take long; `views` are what SQL sees beside the
-        events. Raises Unavailable."""
+        events, `companions` what may be stored with them. Raises Unavailable."""
         seen = Seen(config.events.dedup_days * DAY_MS)
         await seen.load(db)
         last_seq = await db.read(blocks.last_seq)
-        return cls(config, db, clock, cpu=cpu, spare_cpu=spare_cpu, seen=seen, last_seq=last_seq, views=views)
+        return cls(
+            config,
+            db,
+            clock,
+            cpu=cpu,
+            spare_cpu=spare_cpu,
+            seen=seen,
+            last_seq=last_seq,
+            views=views,
+            companions=companions,
+        )
 
     @classmethod
     def for_reading(cls, config: Config, db: Database, clock: Clock, *, cpu: Threads) -> Self:
@@ -101,8 +116,8 @@ class EmbeddedEventLog:
         spill = Path(tempfile.gettempdir(), f"delta-spill-{secrets.token_hex(8)}")
         return cls(config, db, clock, cpu=cpu, spare_cpu=cpu, seen=seen, last_seq=0, views=NO_VIEWS, spill=spill)
 
-    async def append(self, project: int, events: Sequence[Event], beside: Beside | None = None) -> frozenset[int]:
-        return await self._appending.append(project, events, beside)
+    async def append(self, project: int, events: Sequence[Event], companion: object | None = None) -> frozenset[int]:
+        return await self._appending.append(project, events, companion)
 
     async def query(self, project: int, plan: Plan) -> Answer:
         if isinstance(plan, Sql):
@@ -115,37 +130,39 @@ class EmbeddedEventLog:
     def parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
         return self._answering.parquet(project, plan)
 
-    async def erase(self, project: int, ids: Ids, progress: Progress) -> int:
-        return await self._upkeep.erase(project, ids, progress)
-
     async def version(self, project: int, plan: Plan) -> bytes:
         return await self._answering.version(project, plan)
 
-    async def tend(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
-        return await self._upkeep.tend(project, everything=seal, compacting=compact)
+    def reach(self, project: int, after_seq: int | None = None) -> Reach:
+        return self._db.peek(_reach, project, after_seq)
+
+    async def read_blocks(
+        self, project: int, after_block: int, *, limit: int, size_bytes: int = blocks.EVERYTHING
+    ) -> tuple[Reach, list[tuple[int, bytes]]]:
+        return await self._db.read(_read_blocks, project, after_block, limit, size_bytes)
 
     async def seal(self) -> int:
         return await self._upkeep.seal()
 
-    def since(
-        self, tx: Tx, project: int, block: int, limit: int, size_bytes: int = blocks.EVERYTHING
-    ) -> list[tuple[int, bytes]]:
-        return blocks.since(tx, project, block, limit, size_bytes)
+    async def tend(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
+        return await self._upkeep.tend(project, everything=seal, compacting=compact)
 
-    def place(self, tx: Tx, project: int, seq: int) -> tuple[int, set[int]] | None:
-        return blocks.place(tx, project, seq)
+    async def erase(self, project: int, ids: Ids, companion: object | None = None) -> int:
+        return await self._upkeep.erase(project, ids, companion)
 
-    def reach(self, tx: Tx, project: int) -> Reach:
-        return catalog.reach(tx, project)
-
-    def stats(self, tx: Tx, project: int) -> EventStats:
-        return catalog.stats(tx, project)
+    async def stats(self, project: int) -> EventStats:
+        return await self._db.read(catalog.stats, project)
 
     async def verify(self, project: int | None, progress: Callable[[int, int], None]) -> EventsVerified:
         verifier = Verifier(self._db, self._engine)
         return await (verifier.keys(progress) if project is None else verifier.project(project, progress))
 
-    def delete_some(self, tx: Tx, project: int, limit: int) -> bool:
+    async def delete_some(self, project: int, limit: int) -> bool:
+        self._appending.refuse(project)
+        return await self._db.write(self._delete_some, project, limit)
+
+    @frees_space
+    def _delete_some(self, tx: Tx, project: int, limit: int) -> bool:
         if keys := blocks.delete_first(tx, project, min(limit, _BLOCKS_AT_ONCE)):
             self._seen.doubt(keys)
             return True
@@ -159,3 +176,15 @@ class EmbeddedEventLog:
         await self._appending.close()
         await self._sql.close()
         await self._engine.close()
+
+
+def _reach(tx: Tx, project: int, after_seq: int | None) -> Reach:
+    found = catalog.reach(tx, project)
+    return found if after_seq is None else found._replace(resume=blocks.place(tx, project, after_seq))
+
+
+def _read_blocks(
+    tx: Tx, project: int, after_block: int, limit: int, size_bytes: int
+) -> tuple[Reach, list[tuple[int, bytes]]]:
+    """From one state: what is sealed between two of them would be in neither."""
+    return catalog.reach(tx, project), blocks.since(tx, project, after_block, limit, size_bytes)

@@ -15,8 +15,9 @@ from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.core.event_storage import segment_plan
 from delta_server.core.event_storage.segment_plan import Bounds, Retention
 from delta_server.core.events.persons import Ids
+from delta_server.storage.companions import NO_COMPANIONS, Companions, store_companion
 from delta_server.storage.database import Clock, Database, Threads, Tx
-from delta_server.storage.eventlog import Progress
+from delta_server.storage.eventlog import ErasedSegment
 from delta_server.storage.events.damage import Damage
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.failures import damaged
@@ -65,6 +66,7 @@ class Upkeep:
         seen: Seen,
         keys: KeyUpkeep,
         rollups: Rollups,
+        companions: Companions = NO_COMPANIONS,
     ) -> None:
         self._db = db
         self._engine = engine
@@ -74,6 +76,7 @@ class Upkeep:
         self._seen = seen
         self._keys = keys
         self._rollups = rollups
+        self._companions = companions
         self._last_seqs = LastSeqs(db, engine)
         self._bounds = Bounds(options.segment_events, SEGMENT_BYTES)
         self._blocks = KeyedLocks()
@@ -103,7 +106,8 @@ class Upkeep:
         return sealed
 
     async def tend(self, project: int | None = None, *, everything: bool = False, compacting: bool = False) -> int:
-        """See EventLog.tend: with `everything` all that waits is sealed, with `compacting` all is merged that can be.
+        """See EventMaintenance.tend: with `everything` all that waits is sealed, with `compacting` all is merged that
+        can be.
 
         Raises as `seal` does.
         """
@@ -113,8 +117,8 @@ class Upkeep:
         await self._keys.tend(self._clock.now_ms())
         return sealed + tended
 
-    async def erase(self, project: int, ids: Ids, progress: Progress) -> int:
-        """See EventLog.erase."""
+    async def erase(self, project: int, ids: Ids, companion: object | None = None) -> int:
+        """See EventMaintenance.erase."""
         async with self._blocks.hold([project]), self._segments.hold([project]):
             if unreadable := await self._db.read(blocks.unreadable, project):
                 raise damaged("waiting block", min(unreadable.values()))  # it may hold events of theirs
@@ -122,11 +126,15 @@ class Upkeep:
             left = sum(waiting)  # what comes in from now on may come for ever
             while left > 0 and (sealed := await self._seal_next(project)):
                 left -= sealed
-            erased = await erase.erase(self._db, self._engine, project, ids, progress, self._rollups.mark)
+            record = partial(self._record, project, companion)
+            erased = await erase.erase(self._db, self._engine, project, ids, record, self._rollups.mark)
             await self._rollups.roll(project)
         if not await self._db.scrub():
             log.warning("the erased events stay in the write-ahead log until it is next emptied")
         return erased
+
+    def _record(self, project: int, companion: object | None, tx: Tx, erased: ErasedSegment) -> None:
+        store_companion(tx, self._companions, project, companion, erased)
 
     async def _seal(self, project: int, events: int) -> int:
         """Seal the oldest `events` events, a segment's worth at a time."""

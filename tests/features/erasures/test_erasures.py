@@ -20,7 +20,6 @@ from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage import jobs
 from delta_server.storage.database import Tx
-from delta_server.storage.eventlog import Progress
 from delta_server.tasks.jobs import run_due
 from tests.conftest import Keys, bearer
 from tests.features.profiles.test_users import get, sent
@@ -56,7 +55,7 @@ class TestErasures:
     async def test_what_was_read_before_an_erasure_makes_no_profile_after_it(
         self, client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        stream, read, erased = app.services.eventlog.stream, asyncio.Event(), asyncio.Event()
+        stream, read, erased = app.services.event_reader.stream, asyncio.Event(), asyncio.Event()
 
         async def halting(project: int, plan: Any) -> AsyncIterator[Any]:
             async for batch in stream(project, plan):
@@ -64,7 +63,7 @@ class TestErasures:
                 await erased.wait()
                 yield batch
 
-        monkeypatch.setattr(app.services.eventlog, "stream", halting)
+        monkeypatch.setattr(app.services.event_reader, "stream", halting)
         reading = asyncio.create_task(profile_tasks.read_events(app.services, {}))
         await read.wait()
         asked = await client.delete("/v1/users/bob", headers=bearer(keys.project))
@@ -81,7 +80,7 @@ class TestErasures:
         self, client: httpx.AsyncClient, keys: Keys, app: Application, sealed: bool
     ) -> None:
         if sealed:
-            await app.services.eventlog.tend(seal=True)
+            await app.services.event_maintenance.tend(seal=True)
         asked = await client.delete("/v1/users/anon", headers=bearer(keys.project))
         assert asked.status_code == 202
         await run_due(app.services, tasks.JOB)
@@ -143,15 +142,15 @@ class TestErasures:
         error: Exception,
         reason: str,
     ) -> None:
-        erase = app.services.eventlog.erase
+        erase = app.services.event_maintenance.erase
 
-        async def fail(project: int, ids: Ids, progress: Progress) -> int:
+        async def fail(project: int, ids: Ids, companion: object) -> int:
             if "ann" in ids.users:
                 raise error
-            return await erase(project, ids, progress)
+            return await erase(project, ids, companion)
 
         with monkeypatch.context() as broken:
-            broken.setattr(app.services.eventlog, "erase", fail)
+            broken.setattr(app.services.event_maintenance, "erase", fail)
             ann, bob = [
                 await client.delete(f"/v1/users/{name}", headers=bearer(keys.project)) for name in ("ann", "bob")
             ]

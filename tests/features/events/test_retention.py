@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from delta_server.app import Application
+from delta_server.core.errors import NotFound
 from delta_server.core.times import DAY_MS
 from delta_server.features.accounts import service as accounts
 from delta_server.features.events import tasks
@@ -68,12 +69,12 @@ async def test_stats(app: Application, client: httpx.AsyncClient, keys: Keys) ->
     assert nothing.pop("refused") == []
     assert set(nothing.values()) == {0, None}
     mine = await app.services.db.read(_project, "mine")
-    await app.services.eventlog.append(mine, made(30))
+    await app.services.event_writer.append(mine, made(30))
     waiting = await check(client, keys, row)
     assert waiting["waiting_events"] == 30
     assert waiting["waiting_bytes"] > 300
     assert (waiting["first_at"], waiting["last_at"]) == ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:29.000Z")
-    await app.services.eventlog.tend(mine, seal=True)
+    await app.services.event_maintenance.tend(mine, seal=True)
     sealed = await check(client, keys, row)
     assert (sealed["waiting_events"], sealed["sealed_events"], sealed["segments"]) == (0, 30, 1)
     assert sealed["json_bytes"] > 30 * 80
@@ -88,14 +89,14 @@ async def test_the_loop_seals_what_is_due(
     account = await services.db.write(accounts.default_account)
     project = (await services.db.write(projects.ensure, account, "mine")).id
     loop = asyncio.create_task(tasks.seal(services))
-    await services.eventlog.append(project, made(50))
+    await services.event_writer.append(project, made(50))
     clock.advance(3_600_000)
     async with asyncio.timeout(10):
-        while (await services.db.read(services.eventlog.stats, project)).sealed_events < 50:
+        while (await services.event_maintenance.stats(project)).sealed_events < 50:
             pass
     loop.cancel()
     await tasks.tend(services)
-    assert (await services.db.read(services.eventlog.stats, project)).sealed_events == 50
+    assert (await services.event_maintenance.stats(project)).sealed_events == 50
 
 
 async def test_a_deleted_projects_events_go_and_others_stay(
@@ -104,20 +105,46 @@ async def test_a_deleted_projects_events_go_and_others_stay(
     svc = app.services
     mine, other = await svc.db.read(_project, "mine"), await svc.db.read(_project, "other")
     for project in (mine, other):
-        await svc.eventlog.append(project, made(40))
-        await svc.eventlog.tend(project, seal=True)
-        await svc.eventlog.append(project, made(5, first=100))
+        await svc.event_writer.append(project, made(40))
+        await svc.event_maintenance.tend(project, seal=True)
+        await svc.event_writer.append(project, made(5, first=100))
     await check(client, keys, put("", 200, {"days": 3}))
     await check(client, keys, Row("", "DELETE", "/v1/projects/mine", 204))
-    assert await svc.eventlog.tend(seal=True) == 5, "nobody works on what is deleted"
+    assert await svc.event_maintenance.tend(seal=True) == 5, "nobody works on what is deleted"
     await projects_tasks.remove_deleted(svc)
     tables = ["event_block", "segment", "event_settings"]
     for table in tables:
         assert await svc.db.read(_rows_of, table, mine) == []
     assert await svc.db.read(lambda tx: tx.one("SELECT count(*) FROM segment_data")) == (2,)
     assert await svc.db.read(lambda tx: tx.all("SELECT name FROM project")) == [("other",)]
-    found = await svc.db.read(svc.eventlog.stats, other)
+    found = await svc.event_maintenance.stats(other)
     assert found.sealed_events == 45
+
+
+async def test_nothing_comes_into_a_project_that_is_being_deleted(
+    app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that was still on its way is refused, or its rows would keep the project's."""
+    svc = app.services
+    mine = await svc.db.read(_project, "mine")
+    await svc.event_writer.append(mine, made(5))
+    await check(client, keys, Row("", "DELETE", "/v1/projects/mine", 204))
+    delete_some, refused = svc.event_maintenance.delete_some, 0
+
+    async def late(project: int, limit: int) -> bool:
+        nonlocal refused
+        left = await delete_some(project, limit)
+        for count in (1, 100):
+            with pytest.raises(NotFound):
+                await svc.event_writer.append(project, made(count, first=100))
+            refused += 1
+        return left
+
+    monkeypatch.setattr(svc.event_maintenance, "delete_some", late)
+    await projects_tasks.remove_deleted(svc)
+    assert refused >= 4
+    assert await svc.db.read(_rows_of, "event_block", mine) == []
+    assert await svc.db.read(lambda tx: tx.all("SELECT name FROM project")) == [("other",)]
 
 
 async def test_retention_that_is_set_is_applied(
@@ -126,15 +153,15 @@ async def test_retention_that_is_set_is_applied(
     """Rolled up by hand: what the rollups have not got is kept."""
     svc = app.services
     mine = await svc.db.read(_project, "mine")
-    await svc.eventlog.append(mine, made(40))
-    await svc.eventlog.tend(mine, seal=True)
+    await svc.event_writer.append(mine, made(40))
+    await svc.event_maintenance.tend(mine, seal=True)
     await svc.db.write(lambda tx: tx.run("UPDATE segment SET rolled = 1"))
     await check(client, keys, put("", 200, {"types": {"view": 3}}))
-    await svc.eventlog.tend()
-    assert (await svc.db.read(svc.eventlog.stats, mine)).sealed_events == 40
+    await svc.event_maintenance.tend()
+    assert (await svc.event_maintenance.stats(mine)).sealed_events == 40
     clock.advance(4 * DAY_MS)
-    await svc.eventlog.tend()
-    assert (await svc.db.read(svc.eventlog.stats, mine)).sealed_events == 0
+    await svc.event_maintenance.tend()
+    assert (await svc.event_maintenance.stats(mine)).sealed_events == 0
 
 
 def _rows_of(tx: Tx, table: str, project: int) -> list[tuple[Any, ...]]:

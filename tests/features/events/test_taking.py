@@ -18,7 +18,6 @@ from delta_server.core.errors import Unavailable
 from delta_server.core.events.event_batch import Parsed
 from delta_server.core.events.event_time import Arrival
 from delta_server.features.events import service
-from delta_server.storage.database import Tx
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 
@@ -58,14 +57,14 @@ class Kept(msgspec.Struct):
 
 async def stored(app: Application) -> list[Kept]:
     """Every event that is kept, of all projects, oldest first."""
-    log = app.services.eventlog
-
-    def read(tx: Tx) -> list[Kept]:
-        projects = [row[0] for row in tx.all("SELECT DISTINCT project FROM event_block ORDER BY project")]
-        blocks = [lines for project in projects for _, lines in log.since(tx, project, 0, 1000)]
-        return [msgspec.json.decode(line, type=Kept) for lines in blocks for line in lines.splitlines()]
-
-    return await app.services.db.read(read)
+    projects = await app.services.db.read(
+        lambda tx: tx.all("SELECT DISTINCT project FROM event_block ORDER BY project")
+    )
+    found: list[Kept] = []
+    for (project,) in projects:
+        _, blocks = await app.services.event_reader.read_blocks(project, 0, limit=1000)
+        found += [msgspec.json.decode(line, type=Kept) for _, lines in blocks for line in lines.splitlines()]
+    return found
 
 
 async def profiles(app: Application) -> dict[str, dict[str, Any]]:
@@ -493,7 +492,7 @@ async def test_numbers_come_back_as_they_were_sent(app: Application, client: htt
     body = f'{{"events":[{{"eventType":"a","data":{NUMBERS},"metadata":{NUMBERS},"timestamp":"{NOW}"}}]}}'
     await client.post("/v1/events/batch", content=body, headers=bearer(keys.ingest))
     for seal, compact in ((False, False), (True, False), (False, True)):
-        await app.services.eventlog.tend(seal=seal, compact=compact)
+        await app.services.event_maintenance.tend(seal=seal, compact=compact)
         raw = (await client.get("/v1/events/raw", headers=bearer(keys.read))).text
         assert f'"data":{NUMBERS},"metadata":{NUMBERS}' in raw
         for kind in ("json", "ndjson"):

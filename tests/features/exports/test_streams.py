@@ -5,7 +5,7 @@ import http.client
 import tempfile
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import duckdb
@@ -20,6 +20,7 @@ from delta_server.core.query.plan import Listing, Span
 from delta_server.features.exports import service
 from delta_server.http.asgi import Message
 from delta_server.storage.events.duckdb.engine import STREAMS
+from delta_server.storage.events.log import EmbeddedEventLog
 from tests.conftest import Keys
 from tests.features.queries.made import project
 from tests.server_process import run, serving
@@ -38,8 +39,8 @@ async def fill(app: Application, count: int) -> int:
             )
             for n in range(first, min(first + BATCH, count))
         ]
-        await app.services.eventlog.append(mine, events)
-    await app.services.eventlog.tend(mine, seal=True)
+        await app.services.event_writer.append(mine, events)
+    await app.services.event_maintenance.tend(mine, seal=True)
     return mine
 
 
@@ -56,7 +57,7 @@ async def test_a_failure_on_the_way_raises(app: Application, keys: Keys) -> None
     mine = await fill(app, 50_000)
     pieces = await service.events(app.services, mine, Listing(ALL, ascending=True), "csv")
     await anext(pieces)
-    await app.services.eventlog.close()
+    await cast("EmbeddedEventLog", app.services.event_reader).close()
     with pytest.raises(Unavailable):
         async for _ in pieces:
             pass

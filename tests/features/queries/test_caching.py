@@ -10,7 +10,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core import times
 from delta_server.core.query.plan import Plan
-from delta_server.storage.eventlog import Answer, EventLog
+from delta_server.storage.eventlog import Answer, EventReader
 from tests.conftest import Keys, bearer
 from tests.features.queries.made import DAY, FIRST, event, made, store
 from tests.storage.opened import FakeClock
@@ -23,7 +23,7 @@ TABLE = f"/v1/events/aggregated?{CLOSED}&compare=previous"
 class Watched:
     """Stands before the event log: counts queries, and holds them up while `held`."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventReader) -> None:
         self.log = log
         self.queries = 0
         self.held = False
@@ -51,8 +51,8 @@ async def project(app: Application) -> int:
 
 @pytest.fixture
 def log(app: Application, project: int) -> Watched:
-    watched = Watched(app.services.eventlog)
-    app.litestar.state.services = msgspec.structs.replace(app.services, eventlog=watched)
+    watched = Watched(app.services.event_reader)
+    app.litestar.state.services = msgspec.structs.replace(app.services, event_reader=watched)
     return watched
 
 
@@ -67,7 +67,7 @@ async def test_answers_about_closed_ranges_are_kept(
     assert again.json()["data"] == first.json()["data"]
     assert again.headers["etag"] == first.headers["etag"]
     late = msgspec.structs.replace(event(EVENTS[0]), at=FIRST + 5, message_id="late")
-    await app.services.eventlog.append(project, [late])
+    await app.services.event_writer.append(project, [late])
     after = await client.get(TABLE, headers=headers)
     assert log.queries == 4
     assert sum(row["count"] for row in after.json()["data"]) == sum(row["count"] for row in first.json()["data"]) + 1
@@ -80,7 +80,7 @@ async def test_the_range_before_changes_the_answer_too(
     query = f"startTime={times.format(FIRST + DAY)}&endTime={times.format(FIRST + 2 * DAY)}&compare=previous"
     first = (await client.get(f"/v1/events/analytics?{query}", headers=bearer(keys.read))).json()
     late = msgspec.structs.replace(event(EVENTS[0]), at=FIRST + 5, message_id="late")
-    await app.services.eventlog.append(project, [late])
+    await app.services.event_writer.append(project, [late])
     after = (await client.get(f"/v1/events/analytics?{query}", headers=bearer(keys.read))).json()
     assert after["data"][0]["previous"]["count"] == first["data"][0]["previous"]["count"] + 1
 

@@ -23,10 +23,10 @@ WHOLE = [times.format(FIRST), times.format(FIRST + 12 * DAY)]
 async def headers(app: Application, client: httpx.AsyncClient, keys: Keys) -> dict[str, str]:
     """Events of four days are left, and rollups of all."""
     await store(app, EVENTS, sealed=200)
-    await app.services.eventlog.tend(seal=True, compact=True)
+    await app.services.event_maintenance.tend(seal=True, compact=True)
     kept = await client.put("/v1/events/retention", json={"days": KEPT}, headers=bearer(keys.project))
     assert kept.status_code == 200
-    await app.services.eventlog.tend(compact=True)
+    await app.services.event_maintenance.tend(compact=True)
     return bearer(keys.project)
 
 

@@ -21,7 +21,7 @@ async def test_the_last_counts(
     headers = bearer(keys.project) | {"content-type": "application/json"}
     assert (await client.post(path, content=body, headers=headers)).status_code == 200
     if sealed:
-        await app.services.eventlog.tend(seal=True)
+        await app.services.event_maintenance.tend(seal=True)
 
     async def ask(**asked: Any) -> Any:
         return (await client.post("/v1/query", json={"range": RANGE, **asked}, headers=headers)).json()["rows"]

@@ -13,6 +13,7 @@ from delta_server.core.event_storage.segment_plan import Piece, Retention
 from delta_server.core.events.event import Event
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Tx
+from delta_server.storage.eventlog import ErasedSegment
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.ingest import blocks
@@ -104,13 +105,31 @@ async def kept(data_dir: Path, clock: FakeClock | None = None, *, options: Event
         engine, rollups = Engine(data_dir / DATABASE_NAME, options, FAST), FakeRollups(db)
         appending = Appending(db, clock, cpu, seen, await db.read(blocks.last_seq))
         keys = KeyUpkeep(db, cpu, seen)
-        upkeep = Upkeep(db, engine, options, clock, spare_cpu=cpu, seen=seen, keys=keys, rollups=rollups)
+        upkeep = Upkeep(
+            db,
+            engine,
+            options,
+            clock,
+            spare_cpu=cpu,
+            seen=seen,
+            keys=keys,
+            rollups=rollups,
+            companions={ErasedSegments: ErasedSegments.note},
+        )
         try:
             yield Kept(db, clock, engine, appending, rollups, upkeep, project, other)
         finally:
             await appending.close()
             await engine.close()
             await cpu.close()
+
+
+class ErasedSegments(list[ErasedSegment]):
+    """A companion of an erasure: the segments it was told of."""
+
+    @staticmethod
+    def note(tx: Tx, project: int, told: "ErasedSegments", segment: ErasedSegment) -> None:
+        told.append(segment)
 
 
 def _projects(tx: Tx) -> tuple[int, int]:

@@ -1,4 +1,5 @@
-"""The embedded event log keeps the port's promises on append; and across starts, failures of the disk, and crashes."""
+"""The embedded event log keeps the promises of its ports, and those of append across starts, failures of the disk, and
+crashes."""
 
 import asyncio
 import gc
@@ -17,14 +18,16 @@ import pytest
 from delta_server.config import Config, Storage
 from delta_server.core.errors import Unavailable
 from delta_server.storage.database import Database, Tx
-from delta_server.storage.eventlog import EventLog
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.tasks.threads import Cpu
 from tests.storage.database_contract import held
-from tests.storage.events.append_contract import AppendContract, event, events, numbered, stored, stored_ids
+from tests.storage.events.log_events import COMPANIONS, Log, event, events, numbered, stored, stored_ids
+from tests.storage.events.maintenance_contract import MaintenanceContract
+from tests.storage.events.reader_contract import ReaderContract
 from tests.storage.events.stored import make_project
+from tests.storage.events.writer_contract import WriterContract
 from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import FAST, FakeClock, opened
 
@@ -33,10 +36,10 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def log_on(db: SqliteDatabase, data_dir: Path, clock: FakeClock) -> AsyncIterator[EventLog]:
+async def log_on(db: SqliteDatabase, data_dir: Path, clock: FakeClock) -> AsyncIterator[Log]:
     cpu = Cpu(1, "test")
     config = Config(storage=Storage(data_dir=data_dir))
-    log = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=cpu)
+    log = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=cpu, companions=COMPANIONS)
     try:
         yield log
     finally:
@@ -45,7 +48,7 @@ async def log_on(db: SqliteDatabase, data_dir: Path, clock: FakeClock) -> AsyncI
 
 
 @pytest.fixture
-async def log(db: SqliteDatabase, tmp_path: Path, clock: FakeClock) -> AsyncIterator[EventLog]:
+async def log(db: SqliteDatabase, tmp_path: Path, clock: FakeClock) -> AsyncIterator[Log]:
     async with log_on(db, tmp_path, clock) as log:
         yield log
 
@@ -62,7 +65,15 @@ async def projects(db: Database) -> tuple[int, int]:
     return await db.write(make_project), await db.write(make_project, "other")
 
 
-class TestEmbedded(AppendContract):
+class TestWriting(WriterContract):
+    pass
+
+
+class TestReading(ReaderContract):
+    pass
+
+
+class TestMaintenance(MaintenanceContract):
     pass
 
 
@@ -78,22 +89,20 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_small_calls_that_come_in_meanwhile_share_a_block(log: EventLog, db: Database, projects: tuple[int, int]):
+async def test_small_calls_that_come_in_meanwhile_share_a_block(log: Log, db: Database, projects: tuple[int, int]):
     async with held(db):
         calls = [asyncio.create_task(log.append(projects[0], numbered(2, "first")))]
         await turns()
         calls += [asyncio.create_task(log.append(projects[0], numbered(2, f"call {n}"))) for n in range(100)]
     await asyncio.gather(*calls)
     assert await db.read(rows) == 2
-    assert len(stored(log, db, projects[0])) == 202
+    assert len(await stored(log, projects[0])) == 202
 
 
-async def test_a_block_has_room_for_all_events_of_the_largest_call(
-    log: EventLog, db: Database, projects: tuple[int, int]
-):
+async def test_a_block_has_room_for_all_events_of_the_largest_call(log: Log, db: Database, projects: tuple[int, int]):
     calls = [asyncio.create_task(log.append(projects[0], numbered(1, f"call {n}"))) for n in range(10)]
     await asyncio.gather(log.append(projects[0], numbered(10_000)), *calls)
-    numbers = [one["s"] for one in stored(log, db, projects[0])]
+    numbers = [one["s"] for one in await stored(log, projects[0])]
     assert len(set(numbers)) == 10_010
 
 
@@ -105,7 +114,7 @@ async def test_numbers_ascend_when_the_clock_goes_back(tmp_path: Path, clock: Fa
             project = await db.write(make_project, f"{start}")
             for _ in range(100):
                 await log.append(project, events(None))
-            numbers = [one["s"] for one in stored(log, db, project)]
+            numbers = [one["s"] for one in await stored(log, project)]
             if sealed:
                 await log.tend(project, seal=True)
         assert numbers == sorted(set(numbers))
@@ -122,7 +131,7 @@ async def test_ids_are_known_after_a_start(tmp_path: Path, clock: FakeClock):
             expected = frozenset(range(100 * start))
             assert await log.append(project, numbered(100 * (start + 1))) == expected
     async with opened(tmp_path, clock) as db, log_on(db, tmp_path, clock) as log:
-        assert len(stored(log, db, project)) == 300
+        assert len(await stored(log, project)) == 300
 
 
 async def test_closing_waits_for_what_was_given(tmp_path: Path, clock: FakeClock):
@@ -151,10 +160,10 @@ async def test_what_was_lost_with_its_group_is_no_duplicate(tmp_path: Path, cloc
                 lost = asyncio.create_task(db.write(lose))
         results = await asyncio.gather(*calls, lost, return_exceptions=True)
         assert {type(result) for result in results} == {Unavailable}
-        assert stored(log, db, project) == []
+        assert await stored(log, project) == []
         assert await log.append(project, numbered(size)) == frozenset()
         assert await log.append(project, numbered(size)) == frozenset(range(size))
-        assert len(stored(log, db, project)) == size
+        assert len(await stored(log, project)) == size
 
 
 class Trouble:
@@ -193,12 +202,12 @@ async def test_what_a_disk_refused_is_stored_when_it_is_sent_again(
         calls = (log.append(project, numbered(size, f"call {n % 5}")) for n in range(10))
         refused = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(one) for one in refused} == {Unavailable}
-        assert len(stored(log, db, project)) == size
+        assert len(await stored(log, project)) == size
         trouble.on = False
         answers = [await log.append(project, numbered(size, f"call {n % 5}")) for n in range(10)]
         assert [len(answer) for answer in answers] == [0] * 5 + [size] * 5
         assert len(await log.append(project, numbered(size, "before"))) == size
-        assert sorted(map(str, stored_ids(log, db, project))) == sorted(
+        assert sorted(map(str, await stored_ids(log, project))) == sorted(
             f"{name} {n}" for name in ("before", *(f"call {n}" for n in range(5))) for n in range(size)
         )
 
@@ -212,7 +221,7 @@ async def test_a_power_cut_loses_and_doubles_nothing(tmp_path: Path, clock: Fake
     vfs = FailingVfs(f"events-power-{seed}", disk)
     acknowledged: set[str] = set()
 
-    async def send(log: EventLog, project: int, ids: list[str]) -> None:
+    async def send(log: Log, project: int, ids: list[str]) -> None:
         await log.append(project, events(*ids))
         acknowledged.update(ids)
 
@@ -227,11 +236,11 @@ async def test_a_power_cut_loses_and_doubles_nothing(tmp_path: Path, clock: Fake
         disk.cut()
     disk.save_survivors(tmp_path / "second")
     async with opened(tmp_path / "second", clock, tuning=FAST) as db, log_on(db, tmp_path, clock) as log:
-        found = stored_ids(log, db, project)
+        found = await stored_ids(log, project)
         assert len(found) == len(set(found))
         assert acknowledged <= set(found)
         await log.append(project, events(*ids))
-        assert sorted(map(str, stored_ids(log, db, project))) == sorted(ids)
+        assert sorted(map(str, await stored_ids(log, project))) == sorted(ids)
 
 
 async def test_a_full_queue_refuses_and_stores_nothing(tmp_path: Path, clock: FakeClock):
@@ -245,7 +254,7 @@ async def test_a_full_queue_refuses_and_stores_nothing(tmp_path: Path, clock: Fa
                 with pytest.raises(Unavailable, match="too many writes"):
                     await log.append(project, numbered(size))
         await waiting
-        assert stored(log, db, project) == []
+        assert await stored(log, project) == []
         assert await log.append(project, [event("id 0"), event("id 99")]) == frozenset()
 
 
@@ -267,16 +276,16 @@ def cpu() -> HeldCpu:
 
 
 @pytest.fixture
-async def held_log(db: SqliteDatabase, tmp_path: Path, clock: FakeClock, cpu: HeldCpu) -> AsyncIterator[EventLog]:
+async def held_log(db: SqliteDatabase, tmp_path: Path, clock: FakeClock, cpu: HeldCpu) -> AsyncIterator[Log]:
     config = Config(storage=Storage(data_dir=tmp_path))
     log = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=cpu)
     yield log
     await log.close()
 
 
-def seqs(log: EventLog, db: Database, project: int) -> list[int]:
+async def seqs(log: Log, project: int) -> list[int]:
     """In the order in which they became visible."""
-    return [event["s"] for event in stored(log, db, project)]
+    return [event["s"] for event in await stored(log, project)]
 
 
 async def turn_of_the_loop() -> None:
@@ -285,7 +294,7 @@ async def turn_of_the_loop() -> None:
 
 
 async def test_no_event_becomes_visible_behind_one_with_a_larger_seq(
-    held_log: EventLog, db: Database, projects: tuple[int, int], cpu: HeldCpu
+    held_log: Log, projects: tuple[int, int], cpu: HeldCpu
 ) -> None:
     one, other = projects
     slow = asyncio.create_task(held_log.append(one, numbered(100, "slow")))
@@ -295,16 +304,16 @@ async def test_no_event_becomes_visible_behind_one_with_a_larger_seq(
     await turn_of_the_loop()
     cpu.calls[1].set_result(None)
     await held_log.append(other, events("elsewhere"))  # another project does not wait
-    assert stored_ids(held_log, db, one) == []
+    assert await stored_ids(held_log, one) == []
     cpu.calls[0].set_result(None)
     await asyncio.gather(slow, fast, small)
-    assert seqs(held_log, db, one) == sorted(seqs(held_log, db, one))
-    assert len(seqs(held_log, db, one)) == 301
+    assert await seqs(held_log, one) == sorted(await seqs(held_log, one))
+    assert len(await seqs(held_log, one)) == 301
 
 
 @pytest.mark.parametrize("gone", ["first", "second"])
 async def test_who_gives_up_lets_others_pass_in_order(
-    held_log: EventLog, db: Database, projects: tuple[int, int], cpu: HeldCpu, gone: str
+    held_log: Log, projects: tuple[int, int], cpu: HeldCpu, gone: str
 ) -> None:
     project, _ = projects
     first = asyncio.create_task(held_log.append(project, numbered(100, "first")))
@@ -319,17 +328,17 @@ async def test_who_gives_up_lets_others_pass_in_order(
     leaving.cancel()
     await turn_of_the_loop()
     if gone == "second":
-        assert stored_ids(held_log, db, project) == []
+        assert await stored_ids(held_log, project) == []
         cpu.calls[0].set_result(None)
     await asyncio.gather(staying, third)
-    assert seqs(held_log, db, project) == sorted(seqs(held_log, db, project))
-    assert stored_ids(held_log, db, project)[-1] == "third"
+    assert await seqs(held_log, project) == sorted(await seqs(held_log, project))
+    assert (await stored_ids(held_log, project))[-1] == "third"
     with pytest.raises(asyncio.CancelledError):
         await leaving
 
 
 async def test_one_that_cannot_be_encoded_holds_up_nobody(
-    held_log: EventLog, db: Database, projects: tuple[int, int], cpu: HeldCpu
+    held_log: Log, projects: tuple[int, int], cpu: HeldCpu
 ) -> None:
     project, _ = projects
     failing = asyncio.create_task(held_log.append(project, numbered(100, "failing")))
@@ -340,4 +349,4 @@ async def test_one_that_cannot_be_encoded_holds_up_nobody(
     assert await small == frozenset()
     with pytest.raises(Unavailable):
         await failing
-    assert stored_ids(held_log, db, project) == ["small"]
+    assert await stored_ids(held_log, project) == ["small"]

@@ -201,7 +201,7 @@ class History(RuleBasedStateMachine):
         if compact:
             self.model.merging = False
         if seal:
-            assert self.run(self.db.read(self.log.stats, self.project)).waiting_events == 0
+            assert self.run(self.log.stats(self.project)).waiting_events == 0
         self.changed = True
 
     @rule(retention=model_plans.keeping)
@@ -211,7 +211,7 @@ class History(RuleBasedStateMachine):
 
     @rule(names=st.lists(model_plans.names, min_size=1, max_size=2, unique=True))
     def erase(self, names: list[str]) -> None:
-        erased = self.run(self.log.erase(self.project, _ids(names), lambda *_: None))
+        erased = self.run(self.log.erase(self.project, _ids(names)))
         assert erased == self.model.erased(names)
         self.model.settled()
         self.changed = True
@@ -237,7 +237,7 @@ class History(RuleBasedStateMachine):
             if names is None:
                 self.run(self.log.tend(self.project, seal=True, compact=True))
             else:
-                self.run(self.log.erase(self.project, _ids(names), lambda *_: None))
+                self.run(self.log.erase(self.project, _ids(names)))
             self.model.settled()
         except Unavailable:
             self.model.merging = True
@@ -262,7 +262,7 @@ class History(RuleBasedStateMachine):
         if self.checks % 4 == 0:
             others = [_hashable(found) for found in self.ask(self.other, Listing(ALWAYS))]
             assert others == self.in_order(self.others)
-        stats = self.run(self.db.read(self.log.stats, self.project))
+        stats = self.run(self.log.stats(self.project))
         assert stats.waiting_events + stats.sealed_events == len(self.model.events)
         for plan, version, wanted in self.versions:
             if self.run(self.log.version(self.project, plan)) == version:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from delta_server.core.errors import Unavailable
+from delta_server.core.errors import NotFound, Unavailable
 from delta_server.core.events.event import Event
+from delta_server.storage.companions import NO_COMPANIONS, Companions, store_companion
 from delta_server.storage.database import Clock, Database, Threads, Tx
-from delta_server.storage.eventlog import Beside
 from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.blocks import Block
 from delta_server.storage.events.ingest.dedup_index import Seen
@@ -31,11 +31,11 @@ Encoded: TypeAlias = tuple[list[bytes | None], Block]
 class Call:
     """One caller's events."""
 
-    __slots__ = ("beside", "events", "stored")
+    __slots__ = ("companion", "events", "stored")
 
-    def __init__(self, events: Sequence[Event], beside: Beside | None) -> None:
+    def __init__(self, events: Sequence[Event], companion: object | None) -> None:
         self.events = events
-        self.beside = beside
+        self.companion = companion
         self.stored: asyncio.Future[frozenset[int]] = asyncio.get_running_loop().create_future()
 
 
@@ -87,18 +87,28 @@ class Turn:
 class Appending:
     """Used on the event loop only."""
 
-    def __init__(self, db: Database, clock: Clock, cpu: Threads, seen: Seen, last_seq: int) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        cpu: Threads,
+        seen: Seen,
+        last_seq: int,
+        companions: Companions = NO_COMPANIONS,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._cpu = cpu
         self._seen = seen
         self._last_seq = last_seq
         self._turns = Turns()
+        self._companions = companions
+        self._deleted: set[int] = set()
         self._waiting: dict[int, deque[Call]] = {}  # by project; there while a task works on it
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def append(self, project: int, events: Sequence[Event], beside: Beside | None) -> frozenset[int]:
-        call = Call(events, beside)
+    async def append(self, project: int, events: Sequence[Event], companion: object | None) -> frozenset[int]:
+        call = Call(events, companion)
         if len(events) > _SMALL:
             return (await self._store(project, [call]))[0]
         if project in self._waiting:
@@ -109,6 +119,10 @@ class Appending:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await call.stored
+
+    def refuse(self, project: int) -> None:
+        """Store nothing of `project` from now on: what a call brings that was on its way would outlive it."""
+        self._deleted.add(project)
 
     async def close(self) -> None:
         """Wait until what was given is stored or refused."""
@@ -167,9 +181,11 @@ class Appending:
         events: Sequence[Event],
         encoded: Encoded | None,
     ) -> list[frozenset[int]]:
-        """Store what is new of `events`, and what the calls want beside it."""
+        """Store what is new of `events`, and the companions of the calls."""
+        if project in self._deleted:
+            raise NotFound("the project has been deleted")
         if not events:
-            return _share(tx, calls, frozenset())
+            return self._share(tx, project, calls, frozenset())
         keys, block = encoded or _encode(project, seq, events)
         known = self._seen.duplicates(tx, keys)
         without = known | block.repeated
@@ -177,7 +193,18 @@ class Appending:
             fresh = blocks.encode(seq, events, keys, without) if known else block
             blocks.insert(tx, project, fresh)
             self._seen.remember(fresh.keys, seq)
-        return _share(tx, calls, without)
+        return self._share(tx, project, calls, without)
+
+    def _share(self, tx: Tx, project: int, calls: Sequence[Call], without: frozenset[int]) -> list[frozenset[int]]:
+        """Each call's own part of `without`, with its companion stored."""
+        shares, first = [], 0
+        for call in calls:
+            end = first + len(call.events)
+            share = frozenset(index - first for index in without if first <= index < end) if without else without
+            store_companion(tx, self._companions, project, call.companion, share)
+            shares.append(share)
+            first = end
+        return shares
 
     def _next_seq(self) -> int:
         self._last_seq = max(self._last_seq + 1, self._clock.now_ms() << blocks.CLOCK_BITS)
@@ -197,16 +224,3 @@ def _gather(waiting: deque[Call]) -> list[Call]:
         calls.append(waiting.popleft())
         count += len(calls[-1].events)
     return calls
-
-
-def _share(tx: Tx, calls: Sequence[Call], without: frozenset[int]) -> list[frozenset[int]]:
-    """Each call's own part of `without`, with its `beside` run."""
-    shares, first = [], 0
-    for call in calls:
-        end = first + len(call.events)
-        share = frozenset(index - first for index in without if first <= index < end) if without else without
-        if call.beside is not None:
-            call.beside(tx, share)
-        shares.append(share)
-        first = end
-    return shares

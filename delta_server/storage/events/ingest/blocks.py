@@ -190,10 +190,10 @@ def unreadable(tx: Tx, project: int) -> dict[int, int]:
     return found
 
 
-def place(tx: Tx, project: int, seq: int) -> tuple[int, set[int]] | None:
+def place(tx: Tx, project: int, seq: int) -> tuple[int, frozenset[int]] | None:
     """(a block's id, the seqs in the next one up to `seq`): `since` goes on from there. None when it is sealed."""
     row = tx.one("SELECT id FROM event_block WHERE project = ? AND seq = ?", project, seq >> INDEX_BITS)
-    return None if row is None else (row[0] - 1, set(range(seq >> INDEX_BITS << INDEX_BITS, seq + 1)))
+    return None if row is None else (row[0] - 1, frozenset(range(seq >> INDEX_BITS << INDEX_BITS, seq + 1)))
 
 
 def exists(tx: Tx, seq: int) -> bool:

@@ -65,7 +65,7 @@ def aggregate(snapshot: Snapshot, plan: Aggregate) -> Compiled:
 
 
 class Answering:
-    """What the EventLog answers; see there."""
+    """What EventReader promises; see there."""
 
     def __init__(self, db: Database, engine: Engine, compilers: dict[type, Compiler], cover: Cover) -> None:
         """`compilers` are for the plans other than Aggregate and Listing."""

@@ -14,7 +14,7 @@ from delta_server.core.event_storage.segment_plan import Piece
 from delta_server.core.events.persons import Ids
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Database, Tx, frees_space
-from delta_server.storage.eventlog import Progress
+from delta_server.storage.eventlog import ErasedSegment
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.schema import user
@@ -39,13 +39,18 @@ class _Found(msgspec.Struct, frozen=True):
     days: Stretches
 
 
-async def erase(db: Database, engine: Engine, project: int, ids: Ids, progress: Progress, mark: Mark) -> int:
+Record = Callable[[Tx, ErasedSegment], None]
+"""Runs in the transaction that takes a segment's events away."""
+
+
+async def erase(db: Database, engine: Engine, project: int, ids: Ids, record: Record, mark: Mark) -> int:
     """Remove all sealed events of a person; how many."""
     erased = 0
     pieces = await db.read(catalog.pieces, project)
     for done, piece in enumerate(pieces):
         found = await engine.tend(project, partial(_look, piece=piece, ids=ids))
-        erased += await db.write(_replace, project, piece, found, mark, partial(progress, done + 1, len(pieces)))
+        step = ErasedSegment(done + 1, len(pieces), 0)
+        erased += await db.write(_replace, project, piece, found, mark, record, step)
     return erased
 
 
@@ -73,7 +78,7 @@ def stretches(days: Sequence[int]) -> Stretches:
 
 @frees_space
 def _replace(
-    tx: Tx, project: int, piece: Piece, found: _Found | None, mark: Mark, told: Callable[[int, Tx], None]
+    tx: Tx, project: int, piece: Piece, found: _Found | None, mark: Mark, record: Record, step: ErasedSegment
 ) -> int:
     """How many events went: none when the segment itself has gone."""
     gone = 0
@@ -81,5 +86,5 @@ def _replace(
         gone = found.rest.gone
         if piece.rolled:
             mark(tx, project, found.days)
-    told(gone, tx)
+    record(tx, step._replace(events=gone))
     return gone

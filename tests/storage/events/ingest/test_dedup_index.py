@@ -18,7 +18,7 @@ from delta_server.storage.events.ingest.dedup_index import Sealing, Seen, prepar
 from delta_server.storage.events.ingest.key_merging import KeyUpkeep
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.tasks.threads import Cpu
-from tests.storage.events.append_contract import DAY_MS, events
+from tests.storage.events.log_events import DAY_MS, events
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FakeClock, opened
 
@@ -346,8 +346,5 @@ async def _something(keys: Keys, rng: Random, model: Model, projects: list[int])
 async def _lose(keys: Keys, project: int, ids: list[int]) -> None:
     """An append that is undone."""
 
-    def refuse(tx: Tx, duplicates: frozenset[int]) -> None:
-        raise Conflict("lost")
-
-    with pytest.raises(Conflict):
-        await keys.appending.append(project, events(*map(str, ids)), refuse)
+    with pytest.raises(KeyError):
+        await keys.appending.append(project, events(*map(str, ids)), "a companion that nobody stores")

@@ -332,7 +332,7 @@ async def test_an_erased_person_is_gone_from_the_rollups(rolled: Rolled) -> None
     await rolled.append(made(1, 400))
     await rolled.roll()
     names = {"u1", "u2", "a3"}
-    await rolled.log.erase(rolled.project, Ids(tuple(names), tuple(names)), lambda *_: None)
+    await rolled.log.erase(rolled.project, Ids(tuple(names), tuple(names)))
     rolled.events[:] = [event for event in rolled.events if (event.user_id or event.anonymous_id) not in names]
     assert (await rolled.query(PLANS[0])).source == "rollup"
     await rolled.check(PLANS[::STEP])
@@ -344,7 +344,7 @@ async def test_an_erased_person_is_gone_from_the_rollups(rolled: Rolled) -> None
 async def test_an_erasure_of_everybody_leaves_no_files(rolled: Rolled) -> None:
     await rolled.append([Event(at=START, received_at=START, type="view", user_id="u", message_id="m")])
     await rolled.roll()
-    assert await rolled.log.erase(rolled.project, Ids(("u",), ("u",)), lambda *_: None) == 1
+    assert await rolled.log.erase(rolled.project, Ids(("u",), ("u",))) == 1
     assert not await rolled.files(HOUR_MS)
     rolled.events.clear()
     await rolled.check(PLANS[:4])
@@ -371,7 +371,7 @@ async def test_an_erasure_after_retention_spares_what_cannot_be_computed_again(r
     await rolled.keep(Retention(days=1, types={"buy": 0}))
     rolled.clock.time_ms = START + 5 * DAY_MS
     await rolled.log.tend(rolled.project)
-    await rolled.log.erase(rolled.project, Ids(("u1",), ("u1",)), lambda *_: None)
+    await rolled.log.erase(rolled.project, Ids(("u1",), ("u1",)))
     rolled.events[:] = [event for event in rolled.events if event.user_id != "u1" or event.type != "buy"]
     await rolled.check([plan for plan in PLANS if plan.span == SPANS["whole"]])
 

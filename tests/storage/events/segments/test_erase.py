@@ -12,7 +12,7 @@ from delta_server.core.events.event import Event
 from delta_server.core.events.persons import Ids
 from delta_server.core.times import DAY_MS
 from delta_server.storage.events.segments import catalog
-from tests.storage.events.kept import Kept, kept, made
+from tests.storage.events.kept import ErasedSegments, Kept, kept, made
 from tests.storage.opened import START_MS
 
 IDS = Ids(("ann",), ("anon-7",))
@@ -41,8 +41,10 @@ async def fill(log: Kept) -> None:
 
 
 async def erase(log: Kept) -> tuple[int, list[tuple[int, int]]]:
-    told: list[tuple[int, int]] = []
-    return await log.upkeep.erase(log.project, IDS, lambda done, of, gone, tx: told.append((done, of))), told
+    told = ErasedSegments()
+    erased = await log.upkeep.erase(log.project, IDS, told)
+    assert erased == sum(segment.events for segment in told)
+    return erased, [(segment.done, segment.total) for segment in told]
 
 
 async def test_a_person_is_gone_and_the_others_are_as_they_were(log: Kept) -> None:
@@ -118,6 +120,6 @@ async def test_the_files_keep_nothing_of_them(tmp_path: Path) -> None:
         await log.append(made(1, user=secret))
         await log.append(made(300, first=10, user="bob", step_ms=1) + made(1, first=1, user=secret))
         await log.upkeep.seal(everything=True)
-        await log.upkeep.erase(log.project, Ids((secret,)), lambda *_: None)
+        await log.upkeep.erase(log.project, Ids((secret,)))
     traces = [path.name for path in tmp_path.iterdir() if path.is_file() and secret.encode() in path.read_bytes()]
     assert traces == []

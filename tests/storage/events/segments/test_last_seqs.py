@@ -71,7 +71,7 @@ async def let_go(log: Kept) -> None:
 async def erase(log: Kept) -> None:
     await log.append(made(9, first=900, user="user 1"))
     await log.append(made(9, first=920, user="last"))
-    await log.upkeep.erase(log.project, Ids(("user 1",), ()), lambda done, total, erased, tx: None)
+    await log.upkeep.erase(log.project, Ids(("user 1",), ()))
 
 
 async def merge(log: Kept) -> None:

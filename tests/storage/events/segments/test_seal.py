@@ -186,7 +186,7 @@ async def test_a_damaged_block_stays_and_the_others_are_sealed(
         assert await log.append(made(210)) == frozenset(range(210))
         for _ in range(2):
             with pytest.raises(DatabaseFailed, match=f"waiting block {broken[0]} "):
-                await log.upkeep.erase(log.project, Ids(("ann",)), lambda done, of, lost, tx: None)
+                await log.upkeep.erase(log.project, Ids(("ann",)))
 
 
 async def test_another_projects_damage_keeps_nobody_waiting(log: Kept) -> None:

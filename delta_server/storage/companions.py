@@ -1,0 +1,22 @@
+"""What a feature stores in the very transaction in which its events are appended or erased.
+
+Callers hand the ports of storage/eventlog.py a companion, a value of any type; the adapter is given the functions that
+store each type when it is opened, and so no port speaks of transactions.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from delta_server.storage.database import Tx
+
+StoreCompanion: TypeAlias = Callable[[Tx, int, Any, Any], None]
+"""(tx, project, companion, outcome): the outcome is what `append` or `erase` did in the same transaction."""
+Companions: TypeAlias = Mapping[type[Any], StoreCompanion]
+NO_COMPANIONS: Companions = MappingProxyType({})
+
+
+def store_companion(tx: Tx, companions: Companions, project: int, companion: object | None, outcome: object) -> None:
+    """None stores nothing. Raises KeyError for a type that no feature has declared."""
+    if companion is not None:
+        companions[type(companion)](tx, project, companion, outcome)
