@@ -20,6 +20,7 @@ _ESCAPE = re.compile(
 )
 _SUSPECT = re.compile(rb"\\u[dD]")
 _HIDDEN = re.compile(MARK + rb"(?=u[dD][89a-fA-F][0-9a-fA-F]{2})")
+_HIDDEN_HALF = re.compile(MARK + rb"u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 def hidden(document: bytes) -> bytes:
@@ -29,6 +30,12 @@ def hidden(document: bytes) -> bytes:
 
 def _hide(escape: re.Match[bytes]) -> bytes:
     return MARK + escape[1] if escape[1] else escape[0]
+
+
+def replaced(document: bytes) -> bytes:
+    """The document with U+FFFD for each half, for readers that refuse them."""
+    hides = hidden(document)
+    return document if hides is document else _HIDDEN_HALF.sub("\N{REPLACEMENT CHARACTER}".encode(), hides)
 
 
 def reading(read: Callable[..., T], *documents: bytes) -> T:

@@ -6,7 +6,7 @@ twice, so nothing in it is ever out of date.
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import ParamSpec, TypeAlias, TypeVar
 
 import msgspec
@@ -241,6 +241,24 @@ def steps(contents: Sequence[Content]) -> list[list[Content]]:
             cut_up.append([content])
             size = content.size
     return cut_up
+
+
+def read_now(tx: Tx, cache: Cache, endpoint: int, contents: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """As `read_run`, on this thread and from one state of the database."""
+    rows = sql.many(tx, endpoint, contents)
+    for step in steps([rows[content] for content in contents]):
+        pack = step[0].pack if len(step) > 1 else None
+        found = None if pack is None else _pack_trail(tx, cache, endpoint, pack)
+        raw, anchors = (None, []) if found is None else _decode_pack(cache.scratch, *found)
+        for content in step:
+            body = cache.get((endpoint, content.id))
+            if body is None and raw is not None:
+                body = bytes(view_in(raw, content))
+            elif body is None:
+                body, anchors = decode_trail(cache.scratch, trail(tx, cache, endpoint, content.id))
+                anchors = [*anchors, ((endpoint, content.id), body)]
+            _remember(cache, anchors)
+            yield content.id, body
 
 
 async def _read_step(

@@ -28,6 +28,17 @@ class Content(msgspec.Struct, frozen=True):
     dead: int
 
 
+class Version(msgspec.Struct, frozen=True, gc=False):
+    """A living content of an endpoint and that one's name."""
+
+    endpoint: int
+    name: str
+    content: int
+    captured_at: int
+    size: int
+    pack: int | None
+
+
 class Base(msgspec.Struct, frozen=True):
     """What a frame may be encoded against: a content's bytes, and how many frames are decoded to read it. `content` is
     None while it is itself on its way into the store."""

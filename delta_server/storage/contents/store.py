@@ -7,7 +7,7 @@ import msgspec
 
 from delta_server.core.history.timeline_span import Position
 from delta_server.core.packs import layout, pack_frames
-from delta_server.storage.contents.rows import LISTED, Content, Frame, NewPack, Pack, StoredFrame, listed
+from delta_server.storage.contents.rows import LISTED, Content, Frame, NewPack, Pack, StoredFrame, Version, listed
 from delta_server.storage.database import Row, Tx
 
 COLUMNS = "id, endpoint, captured_at, size, hash, pack, position, dead"
@@ -68,6 +68,15 @@ def many(tx: Tx, endpoint: int, contents: Sequence[int]) -> dict[int, Content]:
     """By id, those of `contents` whose rows are there."""
     sql = f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND id IN {LISTED}"
     return {row[0]: Content(*row) for row in tx.all(sql, endpoint, listed(contents))}
+
+
+def versions(tx: Tx, project: int, *, limit: int) -> list[Version]:
+    """Of all endpoints of a project, by endpoint and time."""
+    sql = (
+        "SELECT e.id, e.name, c.id, c.captured_at, c.size, c.pack FROM endpoint e JOIN content c ON c.endpoint = e.id"
+        " WHERE e.project = ? AND e.deleted_at IS NULL AND c.dead = 0 ORDER BY e.id, c.captured_at, c.id LIMIT ?"
+    )
+    return [Version(*row) for row in tx.all(sql, project, limit)]
 
 
 def add(tx: Tx, endpoint: int, captured_at: int, frame: Frame) -> int | None:
@@ -333,32 +342,6 @@ def pack_ids(tx: Tx, endpoint: int) -> list[int]:
 
 def frame_ids(tx: Tx, endpoint: int) -> list[int]:
     return _ids(tx, "SELECT content FROM frame WHERE endpoint = ? ORDER BY content", endpoint)
-
-
-_MISPLACED = {
-    "snapshot {row} (endpoint {endpoint}) has not the content that is in force at its time": (
-        "SELECT id FROM snapshot WHERE endpoint = ? AND content IS NOT (SELECT id FROM content WHERE dead = 0 AND"
-        " endpoint = snapshot.endpoint AND captured_at <= snapshot.captured_at ORDER BY captured_at DESC LIMIT 1)"
-    ),
-    "content {row} (endpoint {endpoint}) is neither in a frame nor in a pack": (
-        "SELECT id FROM content WHERE endpoint = ? AND dead = 0 AND CASE WHEN pack IS NULL"
-        " THEN NOT EXISTS (SELECT 1 FROM frame WHERE frame.content = content.id)"
-        " ELSE NOT EXISTS (SELECT 1 FROM pack WHERE pack.id = content.pack) END"
-    ),
-    "frame {row} (endpoint {endpoint}) belongs to no content": (
-        "SELECT frame.content FROM frame LEFT JOIN content ON content.id = frame.content AND content.pack IS NULL"
-        " WHERE frame.endpoint = ? AND content.id IS NULL"
-    ),
-}
-
-
-def misplaced(tx: Tx, endpoint: int) -> list[str]:
-    """What refers to rows that are not there, one sentence each."""
-    return [
-        sentence.format(row=row, endpoint=endpoint)
-        for sentence, sql in _MISPLACED.items()
-        for row in _ids(tx, sql, endpoint)
-    ]
 
 
 # What is to be deleted

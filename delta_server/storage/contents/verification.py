@@ -11,6 +11,7 @@ from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.contents.reading import Raw
 from delta_server.storage.contents.rows import Content
+from delta_server.storage.database import Tx
 
 VERIFIED_AT_ONCE = 1000
 NAMED = 5
@@ -38,6 +39,32 @@ class Damage(msgspec.Struct):
         self.unreadable.setdefault(error.message.removesuffix("; run delta-server verify"), []).append(what)
 
 
+_MISPLACED = {
+    "snapshot {row} (endpoint {endpoint}) has not the content that is in force at its time": (
+        "SELECT id FROM snapshot WHERE endpoint = ? AND content IS NOT (SELECT id FROM content WHERE dead = 0 AND"
+        " endpoint = snapshot.endpoint AND captured_at <= snapshot.captured_at ORDER BY captured_at DESC LIMIT 1)"
+    ),
+    "content {row} (endpoint {endpoint}) is neither in a frame nor in a pack": (
+        "SELECT id FROM content WHERE endpoint = ? AND dead = 0 AND CASE WHEN pack IS NULL"
+        " THEN NOT EXISTS (SELECT 1 FROM frame WHERE frame.content = content.id)"
+        " ELSE NOT EXISTS (SELECT 1 FROM pack WHERE pack.id = content.pack) END"
+    ),
+    "frame {row} (endpoint {endpoint}) belongs to no content": (
+        "SELECT frame.content FROM frame LEFT JOIN content ON content.id = frame.content AND content.pack IS NULL"
+        " WHERE frame.endpoint = ? AND content.id IS NULL"
+    ),
+}
+
+
+def _misplaced(tx: Tx, endpoint: int) -> list[str]:
+    """What refers to rows that are not there, one sentence each."""
+    return [
+        sentence.format(row=row, endpoint=endpoint)
+        for sentence, sql in _MISPLACED.items()
+        for row in [found[0] for found in tx.all(sql, endpoint)]
+    ]
+
+
 async def verify(store: ContentStore, progress: Callable[[int, int], None] = lambda done, of: None) -> Verified:
     """Read every pack and frame from disk, check every hash, and that nothing is missing or left over.
 
@@ -58,7 +85,7 @@ async def _verify_endpoint(
     store: ContentStore, endpoint: int, verified: Verified, progress: Callable[[], None]
 ) -> Sequence[str]:
     """What is broken of it; `verified` counts."""
-    damage = Damage(await store.db.read(sql.misplaced, endpoint))
+    damage = Damage(await store.db.read(_misplaced, endpoint))
     for pack in await store.db.read(sql.pack_ids, endpoint):
         await _told(_verify_pack(store, endpoint, pack, verified, damage), f"pack {pack} (endpoint {endpoint})", damage)
         progress()

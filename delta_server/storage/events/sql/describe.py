@@ -32,10 +32,16 @@ def wanted(text: str, known: Iterable[str]) -> str | None:
 
 def rows(connection: Any, snapshot: Snapshot, name: str, owned: Mapping[str, View]) -> list[dict[str, str]]:
     if name == ALL:
-        return [{"name": each} for each in ("events", *owned)]
-    select = views.events(snapshot).sql if name == "events" else _empty(owned[name])
+        return [{"name": each} for each in (*views.OWN, *owned)]
+    select = _select(snapshot, name, owned)
     described = connection.execute(f"SELECT * FROM ({select}) LIMIT 0").description
     return [{"column_name": column, "column_type": str(kind)} for column, kind, *_ in described]
+
+
+def _select(snapshot: Snapshot, name: str, owned: Mapping[str, View]) -> str:
+    if name == "events":
+        return views.events(snapshot).sql
+    return views.NO_DOCUMENTS if name == "documents" else _empty(owned[name])
 
 
 def _empty(view: View) -> str:

@@ -5,10 +5,13 @@ import msgspec
 from delta_server.core.errors import TooCostly
 from delta_server.storage.events.query import filters, person_joins, relation
 from delta_server.storage.events.query.read_view import ALWAYS, Snapshot
-from delta_server.storage.sql_view import View, instant
+from delta_server.storage.sql_view import View, instant, time
 
 MOST_ROWS = 250_000
 """Of each view of a feature: they are brought into memory. Events have no such bound."""
+
+OWN = ("events", "documents")
+"""The views that storage itself has; features have the others."""
 
 EVENTS = (
     f"{filters.MESSAGE_ID} AS message_id, event_type, {instant('time_ms')} AS timestamp,"
@@ -18,22 +21,29 @@ EVENTS = (
 )
 
 
-class Events(msgspec.Struct, frozen=True):
-    """The view `events`: `scanned` is how many its files hold, `paths` those that may be read."""
+DOCUMENTS = f"SELECT endpoint, {time('captured_at')}, latest, document::JSON AS document"
+NO_DOCUMENTS = (
+    f"{DOCUMENTS} FROM (SELECT NULL::VARCHAR AS endpoint, NULL::BIGINT AS captured_at, NULL::BOOLEAN AS latest,"
+    " NULL::VARCHAR AS document) WHERE false"
+)
+
+
+class FileView(msgspec.Struct, frozen=True):
+    """A view of files that DuckDB reads: `scanned` is how many rows they hold, `paths` those that may be read."""
 
     sql: str
     scanned: int
     paths: tuple[str, ...]
 
 
-def events(snapshot: Snapshot) -> Events:
+def events(snapshot: Snapshot) -> FileView:
     links = person_joins.attach_plainly(snapshot)
     segments, blocks = snapshot.segments(), snapshot.blocks()
     source = relation.of(snapshot, ALWAYS, segments, blocks)
     paths = [snapshot.segment_path(segment.id) for segment in segments]
     paths += [f"hot://{snapshot.token}/0"] if blocks else []
     select = f"SELECT {EVENTS} FROM {person_joins.events(snapshot, source.sql)}"
-    return Events(select, source.scanned, (*paths, *links))
+    return FileView(select, source.scanned, (*paths, *links))
 
 
 def lines(snapshot: Snapshot, name: str, view: View) -> tuple[bytes, int]:

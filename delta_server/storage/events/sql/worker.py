@@ -110,12 +110,14 @@ class Worker:
         import duckdb
 
         from delta_server.storage.events.duckdb.virtual_files import EventFiles
+        from delta_server.storage.events.sql.documents import DocumentFiles
         from delta_server.storage.events.sql.table_files import Texts
 
         self._duckdb, self._setup = duckdb, setup
         self._snapshots = Snapshots(Path(setup.database), Tuning())
         self._files = EventFiles(self._snapshots.find)
         self._texts = Texts()
+        self._documents = DocumentFiles()
 
     def answer(self, request: Request) -> Answered:
         try:
@@ -132,14 +134,14 @@ class Worker:
             connection = self._connect()
             opened.callback(connection.close)
             opened.enter_context(self._deadline(connection))
-            known = ("events", *self._setup.views)
+            known = (*views.OWN, *self._setup.views)
             described = describe.wanted(request.text, known)
             named = check.views(connection, request.text, known) if described is None else frozenset()
             snapshot = opened.enter_context(self._snapshots.open(request.project))
             try:
                 if described is not None:
                     return _told_of(describe.rows(connection, snapshot, described, self._setup.views), request)
-                return _answer(connection, request, self._show(connection, snapshot, named))
+                return _answer(connection, request, self._show(connection, snapshot, named, opened))
             except self._duckdb.Error as error:
                 snapshot.recheck(error, connection.execute)
                 raise snapshot.failure or error from None
@@ -160,24 +162,27 @@ class Worker:
         )
         connection.register_filesystem(self._files)
         connection.register_filesystem(self._texts)
+        connection.register_filesystem(self._documents)
         return connection
 
-    def _show(self, connection: Any, snapshot: Snapshot, named: frozenset[str]) -> int:
+    def _show(self, connection: Any, snapshot: Snapshot, named: frozenset[str], opened: ExitStack) -> int:
         """Make the views, then lock everything else away. How many rows they hold."""
-        paths: Sequence[str] = ()
         scanned = 0
-        for name in sorted(named - {"events"}):
+        read: dict[str, views.FileView] = {}
+        for name in sorted(named.difference(views.OWN)):
             with self._texts.holding(snapshot, name, self._setup.views[name]) as (path, count):
                 connection.execute(views.load(name, self._setup.views[name], path))
                 scanned += count
         if "events" in named:
-            view = views.events(snapshot)
-            paths, scanned = view.paths, scanned + view.scanned
+            read["events"] = views.events(snapshot)
+        if "documents" in named:
+            read["documents"] = opened.enter_context(self._documents.holding(snapshot))
+        paths = [path for view in read.values() for path in view.paths]
         for setting in _LOCKS:
-            connection.execute(setting.format(paths=list(paths)))
-        if "events" in named:
-            connection.execute(f"CREATE VIEW events AS {view.sql}")
-        return scanned
+            connection.execute(setting.format(paths=paths))
+        for name, view in read.items():
+            connection.execute(f"CREATE VIEW {name} AS {view.sql}")
+        return scanned + sum(view.scanned for view in read.values())
 
     @contextmanager
     def _deadline(self, connection: Any) -> Iterator[None]:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -340,8 +340,10 @@ async def test_duckdb_itself_is_locked(
         answered = worker.answer(Request(project, text, (), 10))
         assert answered.refused is not None, (text, answered, local)
         assert answered.invalid
-    with closing(worker._connect()) as connection, worker._snapshots.open(project) as snapshot:
-        worker._show(connection, snapshot, frozenset({"events"}))
+    with ExitStack() as opened:
+        connection = opened.enter_context(closing(worker._connect()))
+        snapshot = opened.enter_context(worker._snapshots.open(project))
+        worker._show(connection, snapshot, frozenset({"events"}), opened)
         for text in [
             f"SELECT * FROM read_parquet('{snapshot.segment_path(segment)}')",
             f"SELECT * FROM read_parquet('{snapshot.segment_path(99)}')",
@@ -432,7 +434,7 @@ TIMES_OF_SQL: dict[str, list[list[Any]]] = {
 
 @pytest.mark.parametrize("text", ["SHOW TABLES", "show all tables ;", " Show\n tables"])
 async def test_tables_are_listed(sql: SqlProcesses, project: int, text: str) -> None:
-    names = ["events", *sql_views_of(FEATURES)]
+    names = ["events", "documents", *sql_views_of(FEATURES)]
     assert await ask(sql, project, text) == [[name] for name in names]
     assert await ask(sql, project, text, limit=2) == [[name] for name in names[:2]]
 
