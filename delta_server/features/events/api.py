@@ -2,17 +2,20 @@
 
 Clients of other products cannot be told how to send. Bodies are JSON whatever their content type, keys may stand in the
 body, and an answer is exactly 200: some send everything again on a 202.
+
+/v1/events/retention: for how long events and their rollups are kept. /v1/events/stats: what they take.
 """
 
 from functools import partial
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Request, Response, get, post, put
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
+from delta_server.core.event_storage.segment_plan import Retention
 from delta_server.core.events import (
     cloudevents,
     event_batch,
@@ -26,7 +29,7 @@ from delta_server.core.events.event_batch import Parsed
 from delta_server.core.events.event_time import Arrival
 from delta_server.core.events.otlp_protobuf import PROTOBUF
 from delta_server.features.events import schemas, service
-from delta_server.features.events.schemas import LogsTaken, PartialSuccess, Taken
+from delta_server.features.events.schemas import LogsTaken, NewRetention, PartialSuccess, StatsShown, Taken
 from delta_server.http import ingest_auth
 from delta_server.http.docs import example
 from delta_server.services import Services
@@ -176,4 +179,48 @@ async def create_logs(
     return Response(LogsTaken(PartialSuccess(str(len(taken.rejected)), taken.rejected[0].message)))
 
 
-ROUTES = [create, create_many, *map(_call, segment_event.CALLS), create_calls, settings, source_config, create_logs]
+@get(
+    "/v1/events/retention",
+    summary="For how long events are kept",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_RETENTION),
+)
+async def shown(services: NamedDependency[Services], project: NamedDependency[int]) -> Retention:
+    return service.retention(services, project)
+
+
+@put(
+    "/v1/events/retention",
+    summary="Set for how long events are kept",
+    tags=_TAGS,
+    opt=example(request=schemas.EXAMPLE_RETENTION, answer=schemas.EXAMPLE_RETENTION),
+)
+async def change(
+    data: JSONBody[NewRetention], services: NamedDependency[Services], project: NamedDependency[int]
+) -> Retention:
+    """Queries may see events past their time until the background has let go of them."""
+    return await service.set_retention(services, project, data)
+
+
+@get(
+    "/v1/events/stats",
+    summary="How many events there are and what they take",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_STATS),
+)
+async def stats(services: NamedDependency[Services], project: NamedDependency[int]) -> StatsShown:
+    return await service.stats(services, project)
+
+
+ROUTES = [
+    create,
+    create_many,
+    *map(_call, segment_event.CALLS),
+    create_calls,
+    settings,
+    source_config,
+    create_logs,
+    shown,
+    change,
+    stats,
+]

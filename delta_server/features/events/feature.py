@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from delta_server.features.events import api, retention_api, service, tasks
+from delta_server.features.events import api, service, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, INGEST, KEY_IN_PATH, READ
 from delta_server.http.health import Dependency
@@ -15,7 +15,7 @@ _SEAL, _TEND = "seal new events", "roll up, compact and expire events"
 
 FEATURE = Feature(
     name="events",
-    routes=[*api.ROUTES, *retention_api.ROUTES],
+    routes=api.ROUTES,
     guards={
         ("POST", "/v1/events"): INGEST,
         ("POST", "/v1/events/batch"): INGEST,

@@ -1,8 +1,9 @@
 """What is sent to the routes that take events, by example, and what they answer."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from delta_server.core.events.event_batch import Rejected
 
@@ -25,6 +26,54 @@ class PartialSuccess(msgspec.Struct, frozen=True, rename="camel"):
 
 class LogsTaken(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     partial_success: PartialSuccess | None = None
+
+
+Kept = Annotated[int, Meta(ge=0, le=36_500)]
+
+
+class NewRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Days; 0 keeps for ever. What is absent or null is the server's default."""
+
+    days: Kept | None = None
+    types: dict[Annotated[str, Meta(min_length=1, max_length=1000)], Kept] | None = None
+    rollups: "NewRollups | None" = None
+
+
+class NewRollups(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Days that counts are kept, by their interval; they outlive the events. 0 keeps for ever. 15m are kept at
+    least as long as 1h: where clocks are half an hour off, days and hours are made of them."""
+
+    every_1m: Kept | None = msgspec.field(name="1m", default=None)
+    every_5m: Kept | None = msgspec.field(name="5m", default=None)
+    every_15m: Kept | None = msgspec.field(name="15m", default=None)
+    every_1h: Kept | None = msgspec.field(name="1h", default=None)
+    every_1d: Kept | None = msgspec.field(name="1d", default=None)
+
+
+class StatsShown(msgspec.Struct, frozen=True):
+    """Events that wait to be sealed, sealed ones, and rollups. Bytes are what is in the database file; `json_bytes`
+    what the sealed events were as JSON."""
+
+    waiting_events: int
+    waiting_bytes: int
+    sealed_events: int
+    segments: int
+    segment_bytes: int
+    json_bytes: int
+    rollups: int
+    rollup_bytes: int
+    first_at: str | None
+    last_at: str | None
+    refused: list["RefusedShown"]
+
+
+class RefusedShown(msgspec.Struct, frozen=True):
+    """Events refused since the server started; a request that was refused as a whole counts as one."""
+
+    key: str
+    reason: str
+    count: int
+    last_at: str
 
 
 EXAMPLE_EVENT: dict[str, Any] = {
@@ -94,6 +143,22 @@ EXAMPLE_LOGS: dict[str, Any] = {
             ],
         }
     ]
+}
+
+
+EXAMPLE_RETENTION = {"days": 365, "types": {"debug": 7, "purchase": 0}, "rollups": {"1m": 14}}
+EXAMPLE_STATS = {
+    "waiting_events": 4200,
+    "waiting_bytes": 190_000,
+    "sealed_events": 1_310_720,
+    "segments": 2,
+    "segment_bytes": 38_000_000,
+    "json_bytes": 367_000_000,
+    "rollups": 40,
+    "rollup_bytes": 2_400_000,
+    "first_at": "2026-05-01T12:00:00.000Z",
+    "last_at": "2026-05-31T08:30:00.000Z",
+    "refused": [{"key": "key_3f", "reason": "PAYLOAD_TOO_LARGE", "count": 3, "last_at": "2026-05-31T08:30:00.000Z"}],
 }
 
 

@@ -1,21 +1,27 @@
-"""Taking events in: once each, with what they tell of profiles in the same transaction."""
+"""Taking events in: once each, with what they tell of profiles in the same transaction. For how long they are kept, and
+what they take."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+import msgspec
 import structlog
 
+from delta_server.core import times
 from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
+from delta_server.core.event_storage.segment_plan import Retention
 from delta_server.core.events.event_batch import Parsed
 from delta_server.core.events.event_time import Arrival
 from delta_server.core.events.refusals import Refusals
-from delta_server.features.events.schemas import Taken
+from delta_server.features.events import store
+from delta_server.features.events.schemas import NewRetention, NewRollups, RefusedShown, StatsShown, Taken
 from delta_server.features.profiles import service as profiles
 from delta_server.services import Services
 
 log = structlog.get_logger("delta.events")
 
 _LOGGED = 200
+_MOST_TYPES = 1000
 ON_THE_LOOP_BYTES = 4 << 10
 """What is read on the event loop: a thread costs a small request as much as all the rest. In so few bytes are a dozen
 events, which take 0.03 ms, or 2,000 that are wrong, which take 15: 20 KB of those would hold everybody up for 100."""
@@ -78,3 +84,27 @@ async def _settle(svc: Services, project: int) -> None:
 async def delete_some(svc: Services, project: int, limit: int) -> bool:
     """Of a deleted project; False when nothing is left."""
     return await svc.event_maintenance.delete_some(project, limit)
+
+
+def retention(svc: Services, project: int) -> Retention:
+    return msgspec.json.decode(svc.db.peek(store.retention, project), type=Retention)
+
+
+async def set_retention(svc: Services, project: int, new: NewRetention) -> Retention:
+    """Raises Invalid."""
+    if new.types and len(new.types) > _MOST_TYPES:
+        raise Invalid(f"at most {_MOST_TYPES} event types can have a retention of their own", field="types")
+    rollups = msgspec.to_builtins(new.rollups or NewRollups())
+    kept = Retention(new.days, new.types or {}, {name: days for name, days in rollups.items() if days is not None})
+    await svc.db.write(store.put_retention, project, msgspec.json.encode(kept).decode())
+    return kept
+
+
+async def stats(svc: Services, project: int) -> StatsShown:
+    values = msgspec.structs.asdict(await svc.event_maintenance.stats(project))
+    first, last = (None if values[name] is None else times.format(values[name]) for name in ("first_at", "last_at"))
+    refused = [
+        RefusedShown(one.key, one.reason, one.count, times.format(one.last_at))
+        for one in svc.state(Refusals).of(project)
+    ]
+    return StatsShown(**{**values, "first_at": first, "last_at": last, "refused": refused})
