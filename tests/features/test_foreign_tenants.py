@@ -1,43 +1,270 @@
-"""What one project has, another does not see: whichever of the two was first, by ids and by equal names."""
+"""What one project has, another neither sees nor changes: whichever of the two was first, by ids and by equal names.
+
+Every route of every feature stands in one of the tables here, or among those that are tried ELSEWHERE.
+"""
+
+import json
+import re
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from delta_server.app import FEATURES, Application, guards_of
+from delta_server.features.projects import tasks as projects_tasks
+from delta_server.features.stream import service as stream
+from delta_server.features.stream.service import Wanted
+from delta_server.http.gate import bare
 from tests.conftest import Keys, bearer
 
-BOTH_WAYS = [("project", "other"), ("other", "project")]  # the first has the smaller number in every table
-BY_ID = [
-    "/v1/snapshots/{snapshot}",
-    "/v1/snapshots?endpoint_id={endpoint}",
-    "/v1/deltas?endpoint_id={endpoint}",
-    "/v1/deltas?since_snapshot={snapshot}",
-    "/v1/endpoints/{endpoint}",
+TENANTS = ("project", "other")
+BOTH_WAYS = [TENANTS, TENANTS[::-1]]  # the first has the smaller number in every table
+SPAN = ["2025-12-01", "2026-02-01"]
+
+GUARDS = guards_of(FEATURES)
+ELSEWHERE = {
+    ("POST", "/v1/projects"), ("POST", "/v1/endpoints"), ("POST", "/v1/auth/api-keys"), ("GET", "/v1/backup"),
+    ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/sourceConfig"),
+    ("GET", "/healthz/details"), ("GET", "/metrics"),
+}  # fmt: skip
+"""What makes things, is an account's, or has a test of its own. Routes that take events and those open to all, too."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    method: str
+    path: str
+    body: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def route(self) -> tuple[str, str]:
+        """Which of GUARDS it is: names stand in the places of path parameters."""
+        steps = self.path.partition("?")[0].replace("prices", "{}").replace("ann", "{}").replace("acme", "{}")
+        return self.method, bare(steps)
+
+    def of(self, ids: dict[str, str]) -> "Ask":
+        """With one tenant's ids in the places of their names."""
+        body = {name: value.format(**ids) for name, value in self.body.items()} if self.body else None
+        return Ask(self.method, self.path.format(**ids), body)
+
+
+def get(path: str) -> Ask:
+    return Ask("GET", path)
+
+
+def post(path: str, **body: Any) -> Ask:
+    return Ask("POST", path, body)
+
+
+SHOWN = [
+    get("/v1/projects"),
+    get("/v1/auth/api-keys"),
+    get("/v1/endpoints"),
+    get("/v1/endpoints/prices"),
+    get("/v1/endpoints/prices/history?path=/of"),
+    get("/v1/endpoints/prices/fields"),
+    get("/v1/endpoints/prices/blame"),
+    get("/v1/deltas"),
+    get("/v1/deltas?endpoint=prices&path=/of&include=changes"),
+    post("/v1/deltas/compare", endpoint="prices", from_time="2026-01-01T00:00:00Z"),
+    get("/v1/snapshots"),
+    get("/v1/snapshots?endpoint=prices"),
+    get("/v1/snapshots/latest/prices"),
+    get("/v1/snapshots/at/prices?time=2026-01-01T00:00:01Z"),
+    get("/v1/events/raw"),
+    get("/v1/events/raw?userId=ann"),
+    get("/v1/events/retention"),
+    get("/v1/events/aggregated?groupBy=source&startTime=2025-12-01&endTime=2026-02-01"),
+    post("/v1/query", metrics=["count"], groupBy=["source"], range=SPAN),
+    post("/v1/query/funnel", steps=["seen", "bought"], groupBy="source", range=SPAN),
+    post("/v1/query/paths", by="source", range=SPAN),
+    *(post("/v1/sql", sql=f"FROM {view}") for view in ("events", "snapshots", "deltas", "fields", "profiles")),
+    get("/v1/users"),
+    get("/v1/users?q=ann"),
+    get("/v1/users/ann"),
+    get("/v1/groups"),
+    get("/v1/groups/acme"),
+    get("/v1/erasures"),
+    *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
+    get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
 ]
+"""By equal names; the answer holds something of whoever asks."""
+
+AMOUNTS = {"project": 2, "other": 5}
+COUNTED = [
+    ("GET", "/v1/projects/{project}/usage", None, lambda found: found["usage"]["snapshots"]),
+    ("GET", "/v1/endpoints/prices/stats", None, lambda found: found["totals"]["snapshots"]),
+    ("GET", "/v1/events/stats", None, lambda found: (found["waiting_events"] + found["sealed_events"]) // 2 - 1),
+    ("GET", "/v1/events/analytics?eventType=seen&startTime=2025-12-01&endTime=2026-02-01", None,
+        lambda found: found["data"][0]["count"]),
+    ("POST", "/v1/query/retention", {"start": "seen", "range": SPAN}, lambda found: found["rows"][0]["size"]),
+]  # fmt: skip
+"""Answers that name nothing, and where the number stands in them that AMOUNTS has."""
+
+BY_ID = [
+    get("/v1/projects/{project}"),
+    get("/v1/projects/{project}/usage"),
+    get("/v1/snapshots/{snapshot}"),
+    get("/v1/snapshots/{snapshot}/data"),
+    get("/v1/snapshots?endpoint_id={endpoint}"),
+    get("/v1/snapshots/latest/{endpoint}"),
+    get("/v1/deltas/{delta}"),
+    get("/v1/deltas?endpoint_id={endpoint}"),
+    get("/v1/deltas?since_snapshot={snapshot}"),
+    Ask("POST", "/v1/deltas/compare", {"from_snapshot_id": "{snapshot}", "to_snapshot_id": "{delta}"}),
+    get("/v1/endpoints/{endpoint}"),
+    get("/v1/endpoints/{endpoint}/history?path=/of"),
+    get("/v1/endpoints/{endpoint}/fields"),
+    get("/v1/endpoints/{endpoint}/blame"),
+    get("/v1/endpoints/{endpoint}/stats"),
+    get("/v1/erasures/{erasure}"),
+    Ask("PATCH", "/v1/endpoints/{endpoint}", {"description": "mine"}),
+    Ask("PATCH", "/v1/projects/{project}", {"description": "mine"}),
+    Ask("DELETE", "/v1/snapshots/{snapshot}"),
+    Ask("DELETE", "/v1/endpoints/{endpoint}"),
+    Ask("DELETE", "/v1/auth/api-keys/{key}"),
+    Ask("DELETE", "/v1/projects/{project}"),
+]
+"""Not found by a stranger; what deletes comes last."""
+
+CHANGED = [
+    Ask("PATCH", "/v1/endpoints/prices", {"description": "changed"}),
+    Ask("PUT", "/v1/events/retention", {"days": 3}),
+    Ask("DELETE", "/v1/users/ann"),
+    Ask("DELETE", "/v1/endpoints/prices"),
+]
+"""By equal names."""
 
 
-async def _stored(client: httpx.AsyncClient, key: str, price: int) -> dict[str, str]:
-    """The ids of an endpoint `prices` and of the first of its two snapshots."""
-    first = await client.post("/v1/snapshots?endpoint=prices", json={"price": price}, headers=bearer(key))
-    await client.post("/v1/snapshots?endpoint=prices", json={"price": price + 1}, headers=bearer(key))
-    assert first.status_code == 201
-    snapshot = first.json()["snapshot"]
-    return {"snapshot": snapshot["id"], "endpoint": snapshot["endpoint_id"]}
+class Tenants:
+    """Two projects that have the like of everything."""
+
+    def __init__(self, app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+        self.app = app
+        self.ids: dict[str, dict[str, str]] = {}
+        self._client = client
+        self._keys = keys
+
+    async def send(self, name: str, ask: Ask, *, status: int | None = None) -> httpx.Response:
+        headers = bearer(getattr(self._keys, name))
+        answer = await self._client.request(ask.method, ask.path, json=ask.body, headers=headers)
+        assert answer.status_code == status if status else answer.is_success, f"{name}: {ask}: {answer.text}"
+        return answer
+
+    async def fill(self, name: str) -> None:
+        mark, amount = f"mark-of-{name}", AMOUNTS[name]
+        path = "/v1/snapshots?endpoint=prices&include=delta&captured_at=2026-01-01T00:00:0"
+        stored = [
+            (await self.send(name, post(f"{path}{n}Z", of=f"{mark}-{n}", **{mark: n}))).json() for n in range(amount)
+        ]
+        await self.send(name, post("/v1/endpoints", name=mark))
+        users = ["ann", *(f"user-{n}-of-{name}" for n in range(amount - 1))]
+        seen = [{"eventType": kind, "userId": user, "source": mark} for user in users for kind in ("seen", "bought")]
+        await self.send(name, Ask("POST", "/v1/events/batch", seen))
+        traits = [
+            {"type": "identify", "traits": {"of": mark}},
+            {"type": "group", "groupId": "acme", "traits": {"of": mark}},
+        ]
+        await self.send(name, post("/v1/batch", batch=[{"userId": "ann", **call} for call in traits]))
+        await self.send(name, Ask("PUT", "/v1/events/retention", {"types": {mark: 5}}))
+        erasure = (await self.send(name, Ask("DELETE", f"/v1/users/nobody-of-{name}"))).json()["erasure"]
+        key = (await self.send(name, post("/v1/auth/api-keys", scopes=["admin"]))).json()
+        await self.erased(name, erasure["id"])
+        [project] = (await self.send(name, get("/v1/projects"))).json()["data"]
+        self.ids[name] = {
+            "mark": mark,
+            "project": project["id"],
+            "endpoint": stored[0]["snapshot"]["endpoint_id"],
+            "snapshot": stored[0]["snapshot"]["id"],
+            "delta": stored[-1]["delta"]["id"],
+            "erasure": erasure["id"],
+            "key": key["api_key"]["id"],
+        }
+
+    async def erased(self, name: str, id: str) -> None:
+        while (await self.send(name, get(f"/v1/erasures/{id}"))).json()["erasure"]["state"] != "done":
+            pass
+
+    async def shown(self, name: str) -> dict[str, Any]:
+        """What each of SHOWN answers, without what differs from call to call."""
+        return {f"{ask} {ask.body}": _lasting(await self.send(name, ask)) for ask in SHOWN}
+
+
+def _lasting(answer: httpx.Response) -> str:
+    if not answer.headers["content-type"].startswith("application/json"):
+        return answer.text
+    found = answer.json()
+    if isinstance(found, dict):
+        found.pop("meta", None)  # how long it took
+    return re.sub(r'"last_used_at": [^,}]*', "", json.dumps(found))
+
+
+@pytest.fixture
+def tenants(app: Application, client: httpx.AsyncClient, keys: Keys) -> Tenants:
+    return Tenants(app, client, keys)
+
+
+def test_all_routes_are_tried() -> None:
+    tried = {ask.route for ask in (*SHOWN, *BY_ID, *CHANGED)} | {Ask(*counted[:2]).route for counted in COUNTED}
+    left = {route for route, access in GUARDS.items() if not access.public and access.scope != "ingest"} | ELSEWHERE
+    assert tried | ELSEWHERE == left
+    assert not tried & ELSEWHERE
+
+
+@pytest.mark.parametrize(("first", "second"), BOTH_WAYS)
+async def test_each_sees_its_own(tenants: Tenants, first: str, second: str) -> None:
+    for name in (first, second):
+        await tenants.fill(name)
+    for name, stranger in BOTH_WAYS:
+        for asked, text in (await tenants.shown(name)).items():
+            assert any(mark in text for mark in tenants.ids[name].values()), f"{asked}: {text}"
+            assert not any(mark in text for mark in tenants.ids[stranger].values()), f"{asked}: {text}"
+        for method, path, body, number in COUNTED:
+            ask = Ask(method, path.format(**tenants.ids[name]), body)
+            assert number((await tenants.send(name, ask)).json()) == AMOUNTS[name], str(ask)
 
 
 @pytest.mark.parametrize(("owner", "stranger"), BOTH_WAYS)
-async def test_a_stranger_finds_nothing_by_id(client: httpx.AsyncClient, keys: Keys, owner: str, stranger: str) -> None:
-    ids = {name: await _stored(client, getattr(keys, name), 10) for name in ("project", "other")}
-    for path in BY_ID:
-        mine = path.format(**ids[owner])
-        assert (await client.get(mine, headers=bearer(getattr(keys, owner)))).status_code == 200, mine
-        assert (await client.get(mine, headers=bearer(getattr(keys, stranger)))).status_code == 404, mine
+async def test_a_stranger_finds_nothing_by_id(tenants: Tenants, owner: str, stranger: str) -> None:
+    for name in TENANTS:
+        await tenants.fill(name)
+    before = await tenants.shown(owner)
+    for ask in BY_ID:
+        await tenants.send(stranger, ask.of(tenants.ids[owner]), status=404)
+    assert await tenants.shown(owner) == before
+    for ask in BY_ID:
+        await tenants.send(owner, ask.of(tenants.ids[owner]))
 
 
 @pytest.mark.parametrize(("owner", "stranger"), BOTH_WAYS)
-async def test_equal_names_are_each_project_s_own(
-    client: httpx.AsyncClient, keys: Keys, owner: str, stranger: str
-) -> None:
-    ids = {name: await _stored(client, getattr(keys, name), 10) for name in ("project", "other")}
-    found = (await client.get("/v1/snapshots?endpoint=prices", headers=bearer(getattr(keys, owner)))).json()["data"]
-    assert len(found) == 2
-    assert {snapshot["endpoint_id"] for snapshot in found} == {ids[owner]["endpoint"]} != {ids[stranger]["endpoint"]}
+async def test_a_stranger_changes_nothing_by_name(tenants: Tenants, owner: str, stranger: str) -> None:
+    for name in TENANTS:
+        await tenants.fill(name)
+    before = await tenants.shown(owner)
+    for ask in CHANGED:
+        answer = await tenants.send(stranger, ask)
+        if answer.content and "erasure" in answer.json():
+            await tenants.erased(stranger, answer.json()["erasure"]["id"])
+    await tenants.send(stranger, Ask("DELETE", f"/v1/projects/{tenants.ids[stranger]['project']}"))
+    await projects_tasks.remove_deleted(tenants.app.services)
+    assert await tenants.shown(owner) == before
+
+
+@pytest.mark.parametrize(("first", "second"), BOTH_WAYS)
+async def test_a_stream_has_its_projects_events_alone(tenants: Tenants, first: str, second: str) -> None:
+    svc = tenants.app.services
+    numbers = {"project": 1, "other": 2}
+    streams = {
+        name: stream.events(svc, numbers[name], Wanted(), 0, is_allowed=lambda: True) for name in (first, second)
+    }
+    for name in (first, second):
+        await tenants.send(name, post("/v1/track", event="seen", userId="ann", properties={"of": f"mark-of-{name}"}))
+    for name, stranger in BOTH_WAYS:
+        text = ""
+        while f"mark-of-{name}" not in text:
+            text += (await anext(streams[name])).decode()
+        assert f"mark-of-{stranger}" not in text
+        await streams[name].aclose()
