@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, cast
 
@@ -352,7 +352,8 @@ async def _make_room(services: Services, features: Sequence[Feature] = FEATURES)
     for feature in features:
         if feature.make_room is not None:
             await feature.make_room(services)
-    await services.db.checkpoint()
+    with suppress(Unavailable):  # there is no room for the log yet: each delete makes it more likely
+        await services.db.checkpoint()
 
 
 async def _at_end(services: Services, features: Sequence[Feature]) -> None:

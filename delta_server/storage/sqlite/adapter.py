@@ -19,7 +19,7 @@ import apsw
 
 from delta_server.config import Storage
 from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing
-from delta_server.storage.sqlite.connection import Tuning, check_library, open_writer
+from delta_server.storage.sqlite.connection import Tuning, check_library, close_writer, open_writer
 from delta_server.storage.sqlite.directory_lock import DataDirRefused, DirectoryLock, refuse_network, unusable
 from delta_server.storage.sqlite.disk_reserve import Room
 from delta_server.storage.sqlite.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
@@ -51,18 +51,18 @@ class SqliteDatabase:
         with ExitStack() as opened:  # closes what is open already should a later step fail
             lock = DirectoryLock(storage.data_dir)
             opened.callback(lock.release)
-            room = Room(storage.data_dir, tuning.reserve_bytes)
+            log_path = self._path.with_name(DATABASE_NAME + "-wal")
+            room = Room(storage.data_dir, tuning.reserve_bytes, log_bytes=file_bytes(log_path))
             opened.callback(room.close)
             begun = _create(self._path, tuning)
             connection = open_writer(self._path, tuning)
-            opened.callback(connection.close)  # the last to close: it empties the write-ahead log
+            opened.callback(close_writer, connection)  # the last to close: it empties the write-ahead log
             migrate(connection, packaged(), backups=storage.data_dir / "backups", now_ms=clock.now_ms())
             begun.unlink(missing_ok=True)
             wake(connection, tuning.page_size)
             opened.callback(put_to_rest, connection)
             self._maintenance = Maintenance(self._path, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(self._maintenance.close)
-            log_path = self._path.with_name(DATABASE_NAME + "-wal")
             self._long_log = LongLog(log_path, self._maintenance, wal_bytes=storage.wal_bytes)
             self._peek = Reader(self._path, clock, tuning)
             opened.callback(self._peek.close)

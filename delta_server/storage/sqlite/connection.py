@@ -5,10 +5,14 @@ of the other (https://sqlite.org/howtocorrupt.html, 2.2). So `sqlite3`, `open()`
 delta.db, -wal and -shm; a test asserts that `sqlite3` is never imported.
 """
 
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import apsw
 import msgspec
+
+from delta_server.storage.sqlite.disk_reserve import log_fits
 
 APPLICATION_ID = 0x44454C54
 """`DELT`: what `file delta.db` and the check at start go by."""
@@ -69,8 +73,23 @@ def open_writer(path: Path, tuning: Tuning) -> apsw.Connection:
     # free keep what they held until `scrub`: ON would write each of them once more (26 MB: 38 ms instead of 1).
     connection.pragma("secure_delete", "FAST")
     connection.pragma("cache_size", -tuning.writer_cache_kib)
-    connection.wal_autocheckpoint(tuning.wal_pages)
+    connection.set_wal_hook(partial(_written, tuning.wal_pages))
     return connection
+
+
+def _written(most_pages: int, connection: apsw.Connection, database: str, pages: int) -> int:
+    """As SQLite's own automatic checkpoint, but not where it would fill the disk."""
+    if pages >= most_pages and log_fits(connection):
+        with suppress(apsw.Error):  # what was committed is; the next one may well work
+            connection.wal_checkpoint(database)
+    return apsw.SQLITE_OK
+
+
+def close_writer(connection: apsw.Connection) -> None:
+    """The last to close writes the log back, and deletes it; where there is no room for that it stays."""
+    if not log_fits(connection):
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    connection.close()
 
 
 def open_reader(path: Path, tuning: Tuning) -> apsw.Connection:

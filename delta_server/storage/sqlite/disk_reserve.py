@@ -2,6 +2,10 @@
 
 Deleting writes before it frees: SQLite puts every change into its log first. So a file lies beside the database that is
 given up when a delete, or the start, finds the disk full; until there is room for it again only deletes are taken.
+
+Writing the log back makes the main file longer. Where there is no room for all of that it is not begun: it would take
+what is left, the reserve too, and be in vain: deletes and the vacuum behind them make the database shorter in the log
+alone, until it fits.
 """
 
 import logging
@@ -18,6 +22,8 @@ SHARE = 4
 """Of what is free when it is taken the reserve is a quarter at most."""
 LEAST_BYTES = 64 << 10
 """What SQLite needs to open a database, and a bit."""
+_INDEX_SHARE = 128
+"""The log's index, which opening makes, is less than this part of it."""
 MARGIN_BYTES = 4 << 20
 """What must be free beside the reserve before others than deletes may write again."""
 _PIECE_BYTES = 1 << 20
@@ -28,14 +34,16 @@ log = logging.getLogger(__name__)
 class Room:
     """Used by the thread that opens and closes the database, and by the writer's between those."""
 
-    def __init__(self, data_dir: Path, reserve_bytes: int) -> None:
+    def __init__(self, data_dir: Path, reserve_bytes: int, *, log_bytes: int = 0) -> None:
         """Gives the reserve up when there is no room to open a database; takes it where there is."""
         self._path = data_dir / RESERVE_NAME
         self._reserve_bytes = reserve_bytes
         self._given_up = 0
         """Its bytes, while only deletes are taken."""
+        self.log_fits = True
+        """Unset by who finds no room for writing it back: then only deletes are taken."""
         if self._path.exists():
-            if self._free() < LEAST_BYTES:
+            if self._free() < LEAST_BYTES + log_bytes // _INDEX_SHARE:
                 self.give_up()
         elif self._free() >= MARGIN_BYTES:
             self._take(min(reserve_bytes, self._free() // SHARE))
@@ -43,6 +51,11 @@ class Room:
     @property
     def is_given_up(self) -> bool:
         return self._given_up > 0
+
+    @property
+    def is_full(self) -> bool:
+        """Only what frees space is written."""
+        return self.is_given_up or not self.log_fits
 
     def give_up(self) -> bool:
         """False when there is nothing to give up."""
@@ -62,8 +75,12 @@ class Room:
             return True
         return isinstance(error, apsw.IOError | apsw.CantOpenError) and self._free() < LEAST_BYTES
 
-    def check(self) -> None:
+    def check(self, connection: apsw.Connection) -> None:
         """Raises Unavailable while only deletes may write; notices when there is room again."""
+        if not self.log_fits:
+            self.log_fits = log_fits(connection)
+        if not self.log_fits:
+            raise full()
         if not self._given_up:
             return
         if self._free() >= self._given_up + MARGIN_BYTES and self._take(self._given_up):
@@ -95,6 +112,13 @@ class Room:
             self._path.unlink(missing_ok=True)
             return False
         return True
+
+
+def log_fits(connection: apsw.Connection) -> bool:
+    """Whether there is room for what writing the log back would make the main file longer by."""
+    path = Path(connection.filename)
+    longer = int(connection.pragma("page_count") * connection.pragma("page_size")) - path.stat().st_size
+    return longer <= 0 or longer + LEAST_BYTES <= shutil.disk_usage(path.parent).free
 
 
 def full(so: str = "and nothing was stored") -> Unavailable:

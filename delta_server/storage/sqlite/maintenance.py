@@ -8,7 +8,8 @@ from threading import Lock
 import apsw
 
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.sqlite.connection import Tuning, open_writer
+from delta_server.storage.sqlite.connection import Tuning, close_writer, open_writer
+from delta_server.storage.sqlite.disk_reserve import full, log_fits
 from delta_server.storage.sqlite.transaction import raise_explained
 
 SLICE_PAGES = 128
@@ -53,7 +54,7 @@ class Maintenance:
 
     def close(self) -> None:
         with self._lock:
-            self._connection.close()
+            close_writer(self._connection)
 
     def _check(self) -> list[str]:
         with self._lock:
@@ -75,6 +76,8 @@ class Maintenance:
 
     def _write_back(self, most_bytes: int) -> None:
         try:
+            if not log_fits(self._connection):
+                raise full("and the log cannot be written back")
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             if file_bytes(self._log) > most_bytes:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)

@@ -22,7 +22,8 @@ from pathlib import Path
 import apsw
 
 from delta_server.core.errors import DeltaError
-from delta_server.storage.sqlite.connection import Tuning, open_reader, open_writer
+from delta_server.storage.sqlite.connection import Tuning, close_writer, open_reader, open_writer
+from delta_server.storage.sqlite.disk_reserve import log_fits
 
 Progress = Callable[[int, int], None]
 """How many bytes have been copied, and of how many."""
@@ -100,9 +101,9 @@ class LiveCopy:
         self._copy = copy
         self._log_bytes = log_bytes
         self._writer = open_writer(database, Tuning(busy_ms=0))
-        opened.callback(self._writer.close)
+        opened.callback(close_writer, self._writer)
         self._checkpointer = open_writer(database, Tuning())
-        opened.callback(self._checkpointer.close)
+        opened.callback(close_writer, self._checkpointer)
         self._page_size = int(self._writer.pragma("page_size"))
         self._log = Log(database.with_name(database.name + "-wal"), self._page_size)
         opened.callback(self._log.close)
@@ -141,6 +142,8 @@ class LiveCopy:
 
     def _write_back(self) -> bool:
         """Whether all of the log is in the main file."""
+        if not log_fits(self._checkpointer):
+            return False
         try:
             frames, written_back = self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.BusyError:  # somebody else does it at this moment

@@ -26,7 +26,7 @@ import apsw
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.storage.database import Clock
 from delta_server.storage.sqlite.connection import Tuning
-from delta_server.storage.sqlite.disk_reserve import Room
+from delta_server.storage.sqlite.disk_reserve import Room, log_fits
 from delta_server.storage.sqlite.transaction import SqliteTx, explain, shutting_down
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Writer:
     @property
     def disk_full(self) -> bool:
         """Only what frees space is written."""
-        return self._room.is_given_up
+        return self._room.is_full
 
     def submit(self, work: Work, name: str, *, frees: bool) -> asyncio.Future[Any]:
         """The future of `work`'s result, set when it is on disk; `name` is what the log calls it; what `frees` may be
@@ -137,6 +137,10 @@ class Writer:
     def _look_after_log(self) -> None:
         try:
             self._between()
+        except Unavailable as error:
+            if self._room.log_fits:
+                log.error("the write-ahead log stays as long as it is: %s", error)
+            self._room.log_fits = False
         except Exception:  # the next group may well work
             log.exception("the write-ahead log could not be shortened")
 
@@ -147,7 +151,8 @@ class Writer:
         for call in group:
             call.error = None
             try:
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                if log_fits(self._connection):
+                    self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 self._run_group([call], alone=True)
             except BaseException as error:
                 self._fail([call], error)
@@ -180,7 +185,7 @@ class Writer:
         self._connection.execute("SAVEPOINT call")
         try:
             if not call.frees:
-                self._room.check()
+                self._room.check(self._connection)
             call.result = call.work(SqliteTx(self._connection, self._clock.now_ms()))
         except BaseException as error:
             if not self._connection.in_transaction or isinstance(error, apsw.FullError):
