@@ -46,6 +46,8 @@ Authenticate: TypeAlias = Callable[[str, Sequence[str]], Caller]
 """A key's text, and the projects named beside it (ids or names), to its Caller; short, on the event loop. Raises
 Unauthorized for unknown, revoked and expired keys, Forbidden for a project that is not the key's, there or not."""
 
+AUTHENTICATE = "authenticate"
+"""In a scope's state: does again what let the request in."""
 TENANT = b"x-tenant-id"
 PROJECT = "project_id"
 """The header and the query parameter that say which project a request is about."""
@@ -104,9 +106,9 @@ def check(caller: Caller, access: Access) -> None:
 
 
 def is_allowed(request: Request[Any, Any, Any]) -> bool:
-    """Whether the request's key would be let in now: for answers that take long."""
+    """Whether the request's key would be let in now, to the project it names: for answers that take long."""
     try:
-        request.app.state.authenticate(key_of(list(request.scope["headers"])))
-    except (Unauthorized, Unavailable):  # Unavailable: the server is going down
+        request.scope["state"][AUTHENTICATE]()
+    except (Unauthorized, Forbidden, Unavailable):  # Unavailable: the server is going down
         return False
     return True

@@ -13,7 +13,8 @@ import structlog
 import uuid_utils
 
 from delta_server.config import Config
-from delta_server.core.errors import BadRequest, DeltaError
+from delta_server.core.errors import BadRequest
+from delta_server.http import errors
 from delta_server.http.address import UNKNOWN, Client, resolver
 from delta_server.http.asgi import App, Headers, Receive, Scope, Send
 from delta_server.http.errors import UriTooLong
@@ -89,9 +90,10 @@ class Edge:
             _check_head(scope)
             await self.app(scope, exchange.receive, exchange.send)
         except Exception as error:  # Litestar answers what handlers raise; this is what it cannot
-            if await exchange.fail(error):
+            expected = errors.coded(error)
+            if await exchange.fail(expected or error):
                 return
-            if (expected := _expected(error)) is not None:
+            if expected is not None:
                 log.warning("answer broken off", request_id=exchange.request_id, reason=expected.message)
             else:
                 log.error("answer broken off", request_id=exchange.request_id, exc_info=error)
@@ -139,13 +141,6 @@ class Edge:
             return UNKNOWN
         forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         return self._client(peer[0], forwarded)
-
-
-def _expected(error: BaseException | None) -> DeltaError | None:
-    """The coded error that `error` comes from: a streamed answer's is wrapped, in Litestar's and anyio's."""
-    while error is not None and not isinstance(error, DeltaError):
-        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
-    return error
 
 
 def _budgets(config: Config) -> Budgets:

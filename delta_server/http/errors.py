@@ -129,6 +129,13 @@ def _kind(known: DeltaError) -> tuple[str, str]:
     return OF_STATUS.get(known.status) or (known.code.lower().replace("_", "-"), TITLES[known.code])
 
 
+def coded(error: BaseException | None) -> DeltaError | None:
+    """The coded error that `error` comes from: a streamed answer's is wrapped, in Litestar's and anyio's."""
+    while error is not None and not isinstance(error, DeltaError):
+        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
+    return error
+
+
 def translate(error: Exception) -> DeltaError:
     """Any exception as one of ours."""
     if isinstance(error, DeltaError):

@@ -1,6 +1,7 @@
 """The guard of every route: query parameters are known ones, the key may do this. Runs before the body is read."""
 
 from collections.abc import Iterable, Mapping, Set
+from functools import partial
 from typing import Any, Literal, cast, get_args, get_origin
 from urllib.parse import parse_qsl, urlencode
 
@@ -121,7 +122,8 @@ class Gate:
         if access.public:
             return None
         named = [*auth.tenants_of(scope["headers"]), *_project_in(scope["query_string"], route)]
-        scope["user"] = caller = self._authenticate(auth.key_of(scope["headers"]), named)
+        scope["state"][auth.AUTHENTICATE] = again = partial(self._authenticate, auth.key_of(scope["headers"]), named)
+        scope["user"] = caller = again()
         auth.check(caller, access)
         return caller
 

@@ -1,13 +1,14 @@
 """Work that is worth doing only while its caller waits. Neither uvicorn nor Litestar ends a handler when they leave."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
 
-from delta_server.core.errors import DeltaError
+from delta_server.core.errors import DeltaError, Unauthorized
+from delta_server.http.auth import is_allowed
 from delta_server.services import Services
 
 T = TypeVar("T")
@@ -33,6 +34,20 @@ async def while_connected(request: Request[Any, Any, Any], work: Coroutine[Any, 
         raise ClientGone("the client closed the connection before it was answered")
     finally:
         await _ended(working, leaving)
+
+
+async def while_allowed(
+    request: Request[Any, Any, Any], pieces: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """`pieces`, which are closed at the end. Raises Unauthorized, which breaks the connection, when the request's key
+    is no longer let in: it was revoked or has expired, or its project is deleted."""
+    try:
+        async for piece in pieces:
+            if not is_allowed(request):
+                raise Unauthorized("the key was revoked or has expired")
+            yield piece
+    finally:
+        await pieces.aclose()
 
 
 async def in_turn(

@@ -1,7 +1,6 @@
 """/v1/backup: all that the server stores, as a file."""
 
 from collections.abc import AsyncGenerator
-from functools import partial
 from typing import Any
 
 from litestar import Request, get
@@ -10,9 +9,8 @@ from litestar.response import Stream
 
 from delta_server.core import times
 from delta_server.features.backups import service
-from delta_server.http.auth import is_allowed
 from delta_server.http.docs import example
-from delta_server.http.leaving import while_connected
+from delta_server.http.leaving import while_allowed, while_connected
 from delta_server.services import Services
 
 _MEDIA_TYPE = "application/zstd"
@@ -32,7 +30,7 @@ async def backup(request: Request[Any, Any, Any], services: NamedDependency[Serv
     if request.scope["state"]["exchange"].is_head:  # a whole copy of the database, for its headers
         pieces = _nothing()
     else:
-        pieces = await while_connected(request, service.begun(services, partial(is_allowed, request)))
+        pieces = while_allowed(request, await while_connected(request, service.begun(services)))
     name = f"delta-{times.format(services.clock.now_ms())[:19].replace(':', '')}.db.zst"
     return Stream(
         pieces,

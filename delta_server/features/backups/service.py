@@ -1,8 +1,7 @@
 """Backups over HTTP."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
-from delta_server.core.errors import Unauthorized
 from delta_server.services import Services
 from delta_server.storage.backup_stream import BackupStream
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
@@ -17,7 +16,7 @@ async def forget_broken_off(svc: Services) -> None:
     stream(svc).forget_broken_off()
 
 
-async def begun(svc: Services, is_allowed: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+async def begun(svc: Services) -> AsyncGenerator[bytes, None]:
     """The file's pieces, the first of which is there: what can go wrong mostly has by then. Raises Unavailable."""
     pieces = stream(svc).pieces()
     try:
@@ -30,8 +29,6 @@ async def begun(svc: Services, is_allowed: Callable[[], bool]) -> AsyncGenerator
         try:
             yield first
             async for piece in pieces:
-                if not is_allowed():
-                    raise Unauthorized("the key was revoked or has expired")
                 yield piece
         finally:
             await pieces.aclose()

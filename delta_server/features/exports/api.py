@@ -16,7 +16,7 @@ from delta_server.features.exports import schemas, service
 from delta_server.features.exports.schemas import MEDIA_TYPES, Format, Formulas
 from delta_server.http.docs import example
 from delta_server.http.event_filters import BY_DATA, EventFilters, names
-from delta_server.http.leaving import while_connected
+from delta_server.http.leaving import while_allowed, while_connected
 from delta_server.services import Services
 
 _TAGS = ["Exports"]
@@ -56,14 +56,15 @@ async def export_events(
     ] = None,
     formulas: FormulasParameter = "escape",
 ) -> Stream:
-    """All events that match, oldest first. An export that fails on its way breaks the connection. In CSV, texts that a
-    spreadsheet would run as a formula begin with an apostrophe, unless `formulas=keep`."""
+    """All events that match, oldest first. An export that fails on its way, or whose key is revoked, breaks the
+    connection. In CSV, texts that a spreadsheet would run as a formula begin with an apostrophe, unless
+    `formulas=keep`."""
     form = schemas.wanted(format_, request.headers.get("accept", ""))
     if interval is not None:
         times.parse_length(interval, field="interval")
     listing = Listing(filters.span(services.clock.now_ms()), filters.where, ascending=True)
     made = service.events(services, project, listing, form, escape_formulas=formulas == "escape")
-    pieces = await while_connected(request, made)
+    pieces = while_allowed(request, await while_connected(request, made))
     return _file(pieces, schemas.file_name("events", listing.span, filters.zone, form), form)
 
 
@@ -101,7 +102,7 @@ async def export_aggregated(
     await services.cpu(time_buckets.parse, interval, filters.zone, within, at="interval")
     query = await services.cpu(aggregates.parse, asked, now_ms=now_ms, where=filters.where, within=within)
     made = service.aggregated(services, project, query, form, escape_formulas=formulas == "escape")
-    pieces = await while_connected(request, made)
+    pieces = while_allowed(request, await while_connected(request, made))
     return _file(pieces, schemas.file_name("aggregated", query.plan.span, filters.zone, form), form)
 
 
