@@ -22,7 +22,7 @@ from delta_server.http.exchange import Budgets, Exchange
 from delta_server.http.inflight import Budget
 from delta_server.http.metrics import Metrics
 from delta_server.http.paths import routing_path
-from delta_server.http.server import ABORT, BODY_PENDING
+from delta_server.http.server import ABORT, BODY_PENDING, TAKEN
 from delta_server.storage.database import Clock
 
 log = structlog.get_logger("delta.access")
@@ -72,6 +72,7 @@ class Edge:
             budgets=self.budgets,
             address=client.group,
             body_pending=outer.get("state", {}).get(BODY_PENDING, _is_whole),
+            taken=outer.get("state", {}).get(TAKEN, _is_taken),
             clock=self._clock,
         )
         scope = self._inner(outer, exchange)
@@ -179,6 +180,10 @@ def _logged(text: str) -> str:
 
 def _is_whole() -> bool:
     return False  # nothing of the body is pending: the transport did not say otherwise
+
+
+async def _is_taken() -> None:
+    """As far as is known: the transport did not say otherwise."""
 
 
 def _canonical(path: str) -> str:

@@ -7,7 +7,7 @@ sent, and are written in pieces, so that a slow reader costs their bytes once.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -23,7 +23,7 @@ STALL_SECONDS = 10
 """A body of which nothing comes for so long is given up."""
 FREE_BYTES = 64 << 10
 """What each body of a known caller may have beside the budget: small requests are never refused for others' sake."""
-COUNTED_ANSWER_BYTES = 1 << 20
+COUNTED_ANSWER_BYTES = 64 << 10
 PIECE_BYTES = 256 << 10
 SMALLEST_COMPRESSED = 1024
 _AWAY_FROM_LOOP = 64 << 10
@@ -66,7 +66,8 @@ class Budgets(msgspec.Struct, frozen=True):
 
 
 class Exchange:
-    """`address` is whom a request without a key counts for; `body_pending` says whether its body is still to come."""
+    """`address` is whom a request without a key counts for; `body_pending` says whether its body is still to come, and
+    `taken` waits until the client has taken most of what was sent."""
 
     def __init__(
         self,
@@ -80,6 +81,7 @@ class Exchange:
         budgets: Budgets,
         address: str,
         body_pending: Callable[[], bool],
+        taken: Callable[[], Awaitable[None]],
         clock: Clock,
     ) -> None:
         self.request_id = request_id
@@ -100,6 +102,7 @@ class Exchange:
         self._share = Share(budgets.unknown_bodies, address)
         self._answer_share: Share | None = None
         self._body_pending = body_pending
+        self._taken = taken
         self._clock = clock
         self.longest_retry_s: int | None = None
         """The largest `Retry-After` that whoever asks here waits for."""
@@ -218,6 +221,8 @@ class Exchange:
         self.bytes_out += len(body)
         if body or not more:
             await self._write(body, more=more)
+            if not more and self._answer_share is not None:
+                await self._taken()  # until then it is in memory, and counts
 
     async def _write(self, body: bytes, *, more: bool) -> None:
         """uvicorn waits between two messages until the client has taken most of the first."""

@@ -27,6 +27,8 @@ ABORT = "abort"
 """In a scope's state: closes the connection at once, whatever is still to be sent. Only under uvicorn."""
 BODY_PENDING = "body_pending"
 """In a scope's state: whether some of the request's body is still to come. Only under uvicorn."""
+TAKEN = "taken"
+"""In a scope's state: waits until the client has taken most of what was sent to it. Only under uvicorn."""
 
 MAX_HEAD_BYTES = 64 << 10
 HEAD_SECONDS = 20
@@ -116,6 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["state"][ABORT] = self.transport.abort
+        self.scope["state"][TAKEN] = self.flow.drain
         if self._head_timer is None:
             self._expect_head()
 

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import resource
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -277,6 +278,36 @@ async def test_clients_that_stop_reading_are_disconnected(served: Served, monkey
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await reader.readexactly(32 << 20)
     writer.close()
+
+
+async def test_answers_count_until_their_clients_have_taken_them(served: Served) -> None:
+    """Such as are not large: many connections may wait for one each."""
+    size = 900_000
+    headers = {**bearer(served.keys.project), "content-type": "application/json"}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{served.port}", timeout=60) as client:
+        sent = await client.post("/v1/snapshots?endpoint=a", content=b"[%b]" % (b" " * size), headers=headers)
+        assert sent.status_code == 201
+    head = f"GET /v1/snapshots/{sent.json()['snapshot']['id']}/data HTTP/1.1\r\nhost: d\r\n"
+    request = f"{head}connection: close\r\nauthorization: Bearer {served.keys.project}\r\n\r\n".encode()
+    waiting = []
+    for _ in range(3):
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", served.port))
+        waiting.append(await asyncio.open_connection(sock=connection, limit=1024))
+        waiting[-1][1].write(request)
+    answers = served.application.edge.budgets.answers
+    async with asyncio.timeout(30):
+        while answers.used_bytes < 3 * size:
+            await asyncio.sleep(0)
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert answers.used_bytes >= 3 * size
+        for reader, writer in waiting:
+            assert len(await reader.read()) > size
+            writer.close()
+        while answers.used_bytes:
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(
