@@ -12,6 +12,7 @@ import structlog
 from litestar import Litestar
 
 from delta_server.config import Config
+from delta_server.core.caller import Caller
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.core.query import time_buckets
 from delta_server.features.accounts import feature as accounts
@@ -33,7 +34,6 @@ from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
 from delta_server.http import asgi, docs, errors, health, idempotency
-from delta_server.http.auth import Caller
 from delta_server.http.body import MAX_TYPED_BYTES, JsonRequest
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge

@@ -144,6 +144,15 @@ def test_features_import_only_the_service_of_features_before_them() -> None:
     assert wrong == []
 
 
+KNOW_HTTP = re.compile(r"(.*_)?(api|schemas)|feature")
+"""Modules of a feature that may import `http`."""
+
+
+def test_rules_stores_and_tasks_of_features_know_no_http() -> None:
+    below = [p for p in FILES if _name(p).startswith("features/") and not KNOW_HTTP.fullmatch(p.stem)]
+    assert [said for path in below for target, said in _own_imports(path) if target[0] == "http"] == []
+
+
 def test_core_is_pure() -> None:
     core = [path for path in FILES if _name(path).startswith("core/")]
     assert [

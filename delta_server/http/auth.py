@@ -3,43 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-import msgspec
 from litestar import Request
 
+from delta_server.core.caller import NEEDS_PROJECT, Caller
 from delta_server.core.errors import Forbidden, Unauthorized, Unavailable
 from delta_server.http.asgi import Headers
 from delta_server.http.guards import Access
 
-NEEDS_PROJECT = (
-    "this needs a project's key, or an account's key with the project's id or name in x-tenant-id or ?project_id="
-)
 _HOW = "send a key as Authorization: Bearer KEY or as x-api-key: KEY"
-_OPENS = {
-    "ingest": {"ingest"},
-    "read": {"read"},
-    "write": {"read", "write", "ingest"},
-    "admin": {"read", "write", "ingest", "admin"},
-}
-"""What each scope may do."""
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """The owner of a key. `project` is None for account keys, unless the request chooses one of the account's.
-
-    `origins` are the sites a write key may be used on; None for all other keys, which are secrets.
-    """
-
-    account: int
-    project: int | None
-    scopes: frozenset[str]
-    key_id: str
-    origins: tuple[str, ...] | None = None
-    chosen: bool = False
-    """The key is an account's, and `project` the one that the request names beside it."""
-
-    def may(self, scope: str) -> bool:
-        """Whether the key has `scope`, or one that implies it."""
-        return any(scope in _OPENS.get(have, ()) for have in self.scopes)
 
 
 Authenticate: TypeAlias = Callable[[str, Sequence[str]], Caller]

@@ -13,10 +13,10 @@ import msgspec
 from litestar import Request
 from litestar.datastructures import URL, State
 
+from delta_server.core.caller import Caller
 from delta_server.core.errors import Invalid, NotAcceptable, TooLarge
 from delta_server.core.json import json_text
 from delta_server.http import aliases
-from delta_server.http.auth import Caller
 from delta_server.http.validation import invalid
 from delta_server.services import Services
 

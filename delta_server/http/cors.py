@@ -5,9 +5,9 @@ credentials are allowed. `*` stands for any origin; a named one is repeated only
 """
 
 from delta_server.core import origins
+from delta_server.core.caller import Caller
 from delta_server.core.errors import Forbidden
 from delta_server.http.asgi import Headers, Scope
-from delta_server.http.auth import Caller
 
 SAME_ORIGIN: Headers = [(b"cross-origin-resource-policy", b"same-origin")]
 _CLOSED: Headers = [(b"cross-origin-resource-policy", b"cross-origin"), (b"vary", b"origin")]

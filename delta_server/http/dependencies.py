@@ -10,9 +10,9 @@ from litestar import Request
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 
+from delta_server.core.caller import NEEDS_PROJECT, Caller
 from delta_server.core.errors import Forbidden
 from delta_server.http import idempotency
-from delta_server.http.auth import NEEDS_PROJECT, Caller
 from delta_server.http.event_filters import event_filters
 from delta_server.http.health import Vitals
 from delta_server.http.metrics import Metrics

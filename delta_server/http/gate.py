@@ -11,11 +11,12 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
+from delta_server.core.caller import Caller
 from delta_server.core.errors import BadRequest, FieldError, Invalid
 from delta_server.http import auth, cors, ingest_auth
 from delta_server.http.aliases import other_names
 from delta_server.http.asgi import Scope
-from delta_server.http.auth import Authenticate, Caller
+from delta_server.http.auth import Authenticate
 from delta_server.http.exchange import BodyLimit, Exchange
 from delta_server.http.guards import KEY_IN_PATH, PUBLIC, Access, Body, Guards
 from delta_server.http.paths import segment_text

@@ -8,8 +8,8 @@ import msgspec
 from litestar import Request, Response
 from litestar.enums import MediaType
 
+from delta_server.core.caller import Caller
 from delta_server.core.errors import BadRequest
-from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage import idempotency as records
 from delta_server.storage.idempotency import Answer, Once

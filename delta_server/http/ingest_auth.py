@@ -12,10 +12,11 @@ from urllib.parse import parse_qs
 from litestar import Request
 
 from delta_server.core import secrets
+from delta_server.core.caller import Caller
 from delta_server.core.errors import Forbidden, Unauthorized
 from delta_server.http import auth, cors
 from delta_server.http.asgi import Headers, Scope
-from delta_server.http.auth import Authenticate, Caller
+from delta_server.http.auth import Authenticate
 from delta_server.http.guards import INGEST
 
 QUERY_NAME = "writeKey"

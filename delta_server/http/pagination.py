@@ -1,12 +1,5 @@
-"""Lists: one page shape, and cursors that name the place after the last row by its key, so that no page is counted off.
+"""Lists: one page shape, and pages that begin where a cursor (core/cursors.py) says or at a number."""
 
-A cursor is opaque: base64url of a checksum and a MessagePack array [list name, *key]. It grants nothing (the query
-still selects by project), so the checksum is against typing errors only; types and ranges are checked.
-"""
-
-import binascii
-import zlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
@@ -15,18 +8,13 @@ import msgspec
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
-from delta_server.core.errors import BadRequest, Invalid
+from delta_server.core.errors import Invalid
 
 T = TypeVar("T")
 R = TypeVar("R")
-K = TypeVar("K", bound=tuple[Any, ...])
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
-_LONGEST_CURSOR = 4096
-"""One of a blame names a leaf's place level by level: 512 levels of 5 bytes each, at most."""
-
-_INT64 = 1 << 63
 
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most")]
 CursorText: TypeAlias = Annotated[
@@ -73,28 +61,6 @@ def skipped(page: int | None, size: int, cursor: str | None, *, most: int = MOST
     if skip > most:
         raise Invalid(f"page leads past the first {most} items: go on with next_cursor", field="page")
     return skip
-
-
-def encode_cursor(list_name: str, *key: int | str | bytes | tuple[int, ...]) -> str:
-    packed = msgspec.msgpack.encode([list_name, *key])
-    return urlsafe_b64encode(zlib.crc32(packed).to_bytes(4) + packed).rstrip(b"=").decode()
-
-
-def decode_cursor(list_name: str, text: str, types: type[K]) -> K:
-    """The key in a cursor of the list `list_name`, e.g. `types=tuple[int, bytes]`. Raises BadRequest."""
-    try:
-        raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)) if len(text) <= _LONGEST_CURSOR else b""
-        if raw[:4] != zlib.crc32(raw[4:]).to_bytes(4) or len(raw) <= 4:
-            raise ValueError
-        name, *parts = msgspec.msgpack.decode(raw[4:], type=list)
-        if name != list_name or not all(-_INT64 <= part < _INT64 for part in parts if isinstance(part, int)):
-            raise ValueError
-        key: K = msgspec.convert(parts, types, builtin_types=(bytes,))
-        return key
-    except (ValueError, UnicodeEncodeError, binascii.Error, msgspec.MsgspecError):
-        raise BadRequest(
-            "the cursor is not valid: use next_cursor of the page before, with the same filters", field="cursor"
-        ) from None
 
 
 def respond(request: Request[Any, Any, Any], found: P) -> Response[P]:

@@ -4,10 +4,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from litestar.params import QueryParameter
 
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import Invalid
 from delta_server.core.history.timeline_span import Position, Span
 from delta_server.core.times import EARLIEST_MS, LATEST_MS, parse_moment
-from delta_server.http.pagination import decode_cursor, encode_cursor
 
 _TIME = "a time such as 2026-05-01T12:00:00Z, a date, or an age such as 24h"
 

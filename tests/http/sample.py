@@ -10,10 +10,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
+from delta_server.core.caller import Caller
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import Unavailable
 from delta_server.core.json import json_text
 from delta_server.http import body, conditional, idempotency, pagination
-from delta_server.http.auth import Caller
 from delta_server.http.feature import Feature
 from delta_server.http.guards import PUBLIC, READ, WRITE_DOCUMENT, Access
 from delta_server.http.pagination import CursorText, Limit, Page
@@ -96,11 +97,9 @@ async def named(
 async def listed(
     request: Request[Any, Any, Any], limit: Limit = 100, cursor: CursorText = None
 ) -> Response[Page[Item]]:
-    after = pagination.decode_cursor("sample", cursor, tuple[int])[0] if cursor else 0
+    after = decode_cursor("sample", cursor, tuple[int])[0] if cursor else 0
     rows = range(after + 1, min(after + limit + 2, 251))
-    found = pagination.page(
-        rows, limit=limit, item=Item, cursor=lambda number: pagination.encode_cursor("sample", number)
-    )
+    found = pagination.page(rows, limit=limit, item=Item, cursor=lambda number: encode_cursor("sample", number))
     return pagination.respond(request, found)
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import BadRequest
-from delta_server.http.pagination import decode_cursor, encode_cursor
 
 
 def forged(value: object) -> str:

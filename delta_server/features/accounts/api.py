@@ -7,10 +7,11 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from delta_server.core.caller import Caller
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.features.accounts import schemas, service
 from delta_server.features.accounts.schemas import ApiKey, KeyAnswer, NewKey
 from delta_server.http import idempotency, pagination
-from delta_server.http.auth import Caller
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
@@ -72,7 +73,7 @@ async def list_(
     page: PageNumber = None,
     page_size: PageSize = None,
 ) -> Response[Page[ApiKey]]:
-    below = pagination.decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else None
+    below = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else None
     now_ms = services.clock.now_ms()
     size = page_size or limit
     skip = pagination.skipped(page, size, cursor)
@@ -81,7 +82,7 @@ async def list_(
         rows[skip:],
         limit=size,
         item=lambda row: schemas.api_key(row, now_ms),
-        cursor=lambda row: pagination.encode_cursor(_LIST, row.id),
+        cursor=lambda row: encode_cursor(_LIST, row.id),
     )
     return pagination.respond(request, found)
 

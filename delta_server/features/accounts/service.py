@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from delta_server.core import ids, names, origins, secrets, times
+from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Invalid, NotFound, Unauthorized
 from delta_server.core.secrets import Kind
 from delta_server.features.accounts import schemas, store
@@ -17,7 +18,6 @@ from delta_server.features.accounts.schemas import ApiKey, KeyAnswer, NewKey
 from delta_server.features.accounts.store import ListedKey, StoredKey
 from delta_server.features.accounts.store import delete_keys_of as delete_keys_of
 from delta_server.features.accounts.store import revoke_keys_of as revoke_keys_of
-from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import Answer, Once

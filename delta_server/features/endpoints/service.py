@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from delta_server.core import ids, names
+from delta_server.core.caller import NEEDS_PROJECT, Caller
 from delta_server.core.diff import diff_settings
 from delta_server.core.diff.diff_settings import DiffSettings
 from delta_server.core.errors import Conflict, Forbidden, NotFound
@@ -25,7 +26,6 @@ from delta_server.features.endpoints.store import content_deltas as content_delt
 from delta_server.features.endpoints.store import lives_are_whole as lives_are_whole
 from delta_server.features.endpoints.store import settings_version as settings_version
 from delta_server.features.projects import service as projects
-from delta_server.http.auth import NEEDS_PROJECT, Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import Answer, Once

@@ -7,10 +7,11 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
+from delta_server.core.caller import Caller
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.features.erasures import schemas, service
 from delta_server.features.erasures.schemas import ErasureAnswer
 from delta_server.http import pagination
-from delta_server.http.auth import Caller
 from delta_server.http.docs import example
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
@@ -52,10 +53,10 @@ async def list_erasures(
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Page[schemas.Erasure]]:
-    before = pagination.decode_cursor(_ERASURES, cursor, tuple[int])[0] if cursor else _NEWEST
+    before = decode_cursor(_ERASURES, cursor, tuple[int])[0] if cursor else _NEWEST
     rows = await service.erasures(services, project, before=before, limit=limit + 1)
     found = pagination.page(
-        rows, limit=limit, item=schemas.erasure, cursor=lambda row: pagination.encode_cursor(_ERASURES, row.id)
+        rows, limit=limit, item=schemas.erasure, cursor=lambda row: encode_cursor(_ERASURES, row.id)
     )
     return pagination.respond(request, found)
 

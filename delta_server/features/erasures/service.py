@@ -5,12 +5,12 @@ from hashlib import sha256
 import msgspec
 
 from delta_server.core import ids
+from delta_server.core.caller import Caller
 from delta_server.core.errors import NotFound
 from delta_server.core.events.persons import Ids
 from delta_server.features.erasures import store
 from delta_server.features.erasures.store import Erasure
 from delta_server.features.profiles import service as profiles
-from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage import jobs
 from delta_server.storage.database import Tx, frees_space

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import ids, times
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import BadRequest
 from delta_server.core.json import pointer
 from delta_server.features.endpoints import service as endpoints
@@ -79,13 +80,13 @@ async def list_fields(
 ) -> Response[Page[Field]]:
     """In a path `*` stands for any element of an array, and for members of a map that are too many to be counted."""
     of = endpoints.resolve(services, project, endpoint)
-    after = pagination.decode_cursor(_FIELDS, cursor, tuple[int, int]) if cursor else None
+    after = decode_cursor(_FIELDS, cursor, tuple[int, int]) if cursor else None
     rows, deltas = await service.fields(services, of, sought=q, after=after, limit=limit + 1)
     found = pagination.page(
         rows,
         limit=limit,
         item=lambda row: schemas.field(row, deltas),
-        cursor=lambda row: pagination.encode_cursor(_FIELDS, row.changes, row.id),
+        cursor=lambda row: encode_cursor(_FIELDS, row.changes, row.id),
     )
     return pagination.respond(request, found)
 
@@ -150,13 +151,13 @@ async def get_stats(
 
 def _blame_cursor(path: str, resume: Resume) -> str:
     parts = resume.content, resume.first, resume.count, resume.left, *resume.after
-    return pagination.encode_cursor(_BLAME, zlib.crc32(path.encode()), *parts)
+    return encode_cursor(_BLAME, zlib.crc32(path.encode()), *parts)
 
 
 def _resume(path: str, cursor: str | None) -> Resume | None:
     if not cursor:
         return None
-    parts = pagination.decode_cursor(_BLAME, cursor, tuple[int, int, tuple[int, ...], int, bytes, int, int])
+    parts = decode_cursor(_BLAME, cursor, tuple[int, int, tuple[int, ...], int, bytes, int, int])
     of_path, content, first, count, left, at, row = parts
     fits = all(0 <= number < _MOST_SIBLINGS for number in first) and (not left or 1 <= count <= MAX_LIMIT)
     if of_path != zlib.crc32(path.encode()) or not fits:

@@ -6,6 +6,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.features.profiles import schemas, service
 from delta_server.features.profiles.schemas import GroupAnswer, UserAnswer
 from delta_server.features.profiles.service import Kind
@@ -91,13 +92,13 @@ async def _list(
     limit: int,
     cursor: str | None,
 ) -> Response[Page[schemas.Profile]]:
-    before = pagination.decode_cursor(kind, cursor, tuple[int, int]) if cursor else None
+    before = decode_cursor(kind, cursor, tuple[int, int]) if cursor else None
     rows = await service.page(services, project, kind, q=q, before=before, limit=limit + 1)
     found = pagination.page(
         rows,
         limit=limit,
         item=schemas.profile,
-        cursor=lambda row: pagination.encode_cursor(kind, row.last_seen_at, row.id),
+        cursor=lambda row: encode_cursor(kind, row.last_seen_at, row.id),
     )
     return pagination.respond(request, found)
 

@@ -7,10 +7,11 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from delta_server.core.caller import Caller
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.features.projects import schemas, service
 from delta_server.features.projects.schemas import NewProject, Project, ProjectAnswer, ProjectChange, UsageAnswer
 from delta_server.http import idempotency, pagination
-from delta_server.http.auth import Caller
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
@@ -60,12 +61,12 @@ async def list_(
     page: PageNumber = None,
     page_size: PageSize = None,
 ) -> Response[Page[Project]]:
-    after = pagination.decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
+    after = decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
     size = page_size or limit
     skip = pagination.skipped(page, size, cursor)
     rows = await service.page(services, caller, prefix=name_prefix, after=after, limit=skip + size + 1)
     found = pagination.page(
-        rows[skip:], limit=size, item=schemas.project, cursor=lambda row: pagination.encode_cursor(_LIST, row.name)
+        rows[skip:], limit=size, item=schemas.project, cursor=lambda row: encode_cursor(_LIST, row.name)
     )
     return pagination.respond(request, found)
 

@@ -9,12 +9,12 @@ import msgspec
 from msgspec import UNSET
 
 from delta_server.core import ids, names
+from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import schemas, store
 from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange
 from delta_server.features.projects.store import Project, Usage
-from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import Answer, Once

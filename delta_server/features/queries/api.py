@@ -9,6 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.events import event_json
 from delta_server.core.events.event_json import ShownEvent
 from delta_server.core.query import aggregates, comparison, fields, time_buckets
@@ -180,7 +181,7 @@ async def list_events(
         filters.span(services.clock.now_ms()),
         filters.where,
         ascending=order == "asc",
-        after=pagination.decode_cursor(name, cursor, tuple[int, int]) if cursor else None,
+        after=decode_cursor(name, cursor, tuple[int, int]) if cursor else None,
         limit=size,
         skip=pagination.skipped(page, size, cursor, most=_MOST_SKIPPED),
     )
@@ -190,7 +191,7 @@ async def list_events(
         rows,
         limit=size,
         item=lambda row: event_json.shown(dict(zip(columns, row, strict=True))),
-        cursor=lambda row: pagination.encode_cursor(name, row[at], row[seq]),
+        cursor=lambda row: encode_cursor(name, row[at], row[seq]),
     )
     return pagination.respond(request, found)
 

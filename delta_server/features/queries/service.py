@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import xxhash
 
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import BadRequest, Invalid
 from delta_server.core.query import result_rows, time_buckets
 from delta_server.core.query.aggregates import MAX_ROWS, Query
 from delta_server.core.query.plan import Aggregate, Listing
-from delta_server.http import pagination
 from delta_server.services import Services
 from delta_server.storage.eventlog import Answer
 
@@ -47,7 +47,7 @@ def place(svc: Services, cursor: str | None, *, skip: int = 0) -> Place:
     """`skip` rows from the begin when there is no cursor. Raises BadRequest."""
     if cursor is None:
         return Place(svc.clock.now_ms(), skip)
-    digest, now_ms, skip = pagination.decode_cursor(_CURSOR, cursor, tuple[bytes, int, int])
+    digest, now_ms, skip = decode_cursor(_CURSOR, cursor, tuple[bytes, int, int])
     if not (digest and 0 <= skip <= _MOST_SKIPPED and 0 <= now_ms <= svc.clock.now_ms()):
         raise BadRequest("the cursor is not valid: use next_cursor of the page before", field="cursor")
     return Place(now_ms, skip, digest)
@@ -56,7 +56,7 @@ def place(svc: Services, cursor: str | None, *, skip: int = 0) -> Place:
 def next_cursor(query: Query, here: Place, found: Found) -> str | None:
     if not found.has_more:
         return None
-    return pagination.encode_cursor(_CURSOR, _digest(query), here.now_ms, here.skip + (query.plan.limit or 0))
+    return encode_cursor(_CURSOR, _digest(query), here.now_ms, here.skip + (query.plan.limit or 0))
 
 
 def check_place(query: Query, here: Place) -> None:

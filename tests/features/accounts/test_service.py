@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import pytest
 
 from delta_server.core import secrets
+from delta_server.core.caller import Caller
 from delta_server.core.errors import Invalid, NotFound, Unauthorized, Unavailable
 from delta_server.core.secrets import Kind
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts import tasks
 from delta_server.features.projects import service as projects
-from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from tests.storage.opened import START_MS, FakeClock

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from delta_server.core import ids, times
+from delta_server.core.caller import Caller
 from delta_server.core.diff.diff_settings import DiffSettings
 from delta_server.core.errors import Invalid, NotFound
 from delta_server.features.accounts import service as accounts
@@ -14,7 +15,6 @@ from delta_server.features.endpoints.schemas import DiffChange, EndpointChange, 
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
-from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import Once

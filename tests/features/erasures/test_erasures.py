@@ -7,6 +7,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.config import Config
+from delta_server.core.caller import Caller
 from delta_server.core.errors import DatabaseFailed
 from delta_server.core.events.persons import Ids
 from delta_server.core.events.profile_update import Alias
@@ -16,7 +17,6 @@ from delta_server.features.profiles import service as profiles
 from delta_server.features.profiles import tasks as profile_tasks
 from delta_server.features.projects import service as projects
 from delta_server.features.projects import tasks as project_tasks
-from delta_server.http.auth import Caller
 from delta_server.services import Services
 from delta_server.storage import jobs
 from delta_server.storage.database import Tx
