@@ -45,6 +45,7 @@ from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Cascade, Services
 from delta_server.storage import jobs as job_rows
+from delta_server.storage import outbox
 from delta_server.storage.cache import Cache
 from delta_server.storage.companions import StoreCompanion
 from delta_server.storage.contents.content_store import ContentStore
@@ -64,6 +65,8 @@ from delta_server.tasks.processes import Processes
 from delta_server.tasks.threads import Cpu, FairCpu
 from delta_server.tasks.topics import Topics
 
+_TRIMMED_AT_ONCE = 2000
+
 log = structlog.get_logger("delta.app")
 
 
@@ -75,6 +78,11 @@ async def _optimize(services: Services) -> None:
     await services.db.optimize()
 
 
+async def _trim_outbox(services: Services) -> None:
+    while await services.db.write(outbox.trim, _TRIMMED_AT_ONCE):
+        pass
+
+
 SERVER = Feature(
     name="server",
     routes=[*health.ROUTES, *docs.ROUTES],
@@ -82,9 +90,13 @@ SERVER = Feature(
     periodic=[
         Periodic("update planner statistics", _optimize, every_s=3600),
         Periodic("delete jobs that ended", jobs.delete_ended, every_s=3600),
+        Periodic("trim the outbox", _trim_outbox, every_s=3600),
         Periodic("delete expired idempotency keys", idempotency.forget, every_s=3600),
     ],
-    cascades=[Cascade("project", lambda _: job_rows.delete_some)],
+    cascades=[
+        Cascade("project", lambda _: job_rows.delete_some),
+        Cascade("project", lambda _: outbox.delete_some),
+    ],
     at_start=jobs.release_all,
 )
 """What belongs to no feature."""

@@ -26,6 +26,7 @@ TABLES_OF_STORAGE = {
     "storage/events": "event_block event_settings segment segment_data key_run key_page rollup rollup_data",
     "storage/idempotency": "once",
     "storage/jobs": "job",
+    "storage/outbox": "outbox outbox_cursor",
 }
 """Tables of no feature, by the folder or module whose SQL names them."""
 NAMED_BY_OTHERS = {

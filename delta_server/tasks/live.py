@@ -9,12 +9,14 @@ from typing import Any
 from delta_server.core.errors import Unavailable
 from delta_server.tasks.shared import Shared
 from delta_server.tasks.signals import Signal
-from delta_server.tasks.topics import Topics
+from delta_server.tasks.topics import Topic, Topics
 
 LEAVE_S = 0.3
 """How long answers may take to end when the server goes down. A client that does not read keeps its answer from it."""
 SHARED = 32
 """Steps of streams that are kept for those that come to them next; each is of some hundred kB."""
+FOLLOWED: tuple[Topic, ...] = ("events", "happenings")
+"""What streams may wait for."""
 
 
 class Live:
@@ -35,7 +37,8 @@ class Live:
 
     def check_access(self) -> None:
         """A key was revoked or a project deleted: every stream is to look whether it may go on."""
-        self._topics.wake_all("events")
+        for topic in FOLLOWED:
+            self._topics.wake_all(topic)
 
     def check_room(self, project: int) -> None:
         """Raise Unavailable when as many streams are open as may be."""
@@ -45,13 +48,15 @@ class Live:
             raise Unavailable("too many streams of this project are open: close one", retry_after_s=30)
 
     @contextmanager
-    def reading(self, project: int, abort: Callable[[], None] | None = None) -> Iterator[Signal]:
-        """Count as an open stream of the project, whose topic is given; `abort` closes the stream's connection."""
+    def reading(
+        self, project: int, abort: Callable[[], None] | None = None, *, topic: Topic = "events"
+    ) -> Iterator[Signal]:
+        """Count as an open stream of the project, whose `topic` is given; `abort` closes the stream's connection."""
         self.open_of[project] += 1
         aborts = set() if abort is None else {abort}
         self._aborts |= aborts
         try:
-            yield self._topics.signal("events", project)
+            yield self._topics.signal(topic, project)
         finally:
             self.open_of -= Counter({project: 1})
             self._aborts -= aborts

@@ -5,8 +5,9 @@ from weakref import WeakValueDictionary
 
 from delta_server.tasks.signals import Signal
 
-Topic = Literal["contents", "events", "jobs"]
-"""`contents` were added or removed, so deltas are to be computed; `events` came in; `jobs` were asked for."""
+Topic = Literal["contents", "events", "happenings", "jobs"]
+"""`contents` were added or removed, so deltas are to be computed; `events` came in; `happenings` were written to the
+outbox; `jobs` were asked for."""
 
 EVERY = 0
 """No project has this number: the topic of those who look at all projects."""

@@ -39,6 +39,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "run erasures",
     "seal new events",
     "sweep dead contents",
+    "trim the outbox",
     "update planner statistics",
     "update profiles",
 ]

@@ -27,6 +27,7 @@ from delta_server.features.endpoints.store import lives_are_whole as lives_are_w
 from delta_server.features.endpoints.store import settings_version as settings_version
 from delta_server.features.projects import service as projects
 from delta_server.services import Services
+from delta_server.storage import outbox
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import Answer, Once
 
@@ -80,7 +81,9 @@ def ensure(tx: Tx, project: int, text: str) -> EndpointRef:
     if found is not None:
         return _ref(found)
     accounts.check_project(tx, project)
-    return _ref(store.insert(tx, project, name=_name(text)))
+    made = store.insert(tx, project, name=_name(text))
+    _tell(tx, "endpoint.created", made)
+    return _ref(made)
 
 
 def confirm(tx: Tx, endpoint: EndpointRef) -> None:
@@ -92,7 +95,10 @@ def confirm(tx: Tx, endpoint: EndpointRef) -> None:
 async def create(svc: Services, caller: Caller, new: NewEndpoint, once: Once) -> Answer:
     """Raises Invalid for the name or the settings, Conflict when the project has an endpoint of that name, Forbidden
     for another project than the key's, and for an account's key without any."""
-    return await svc.db.write(_create, caller, new, once)
+    answer, project = await svc.db.write(_create, caller, new, once)
+    if project is not None:
+        svc.topics.wake("happenings", project)
+    return answer
 
 
 def get(svc: Services, project: int, text: str) -> Shown:
@@ -110,12 +116,14 @@ async def change(svc: Services, project: int, text: str, change: EndpointChange)
     before, after = await svc.db.write(_change, project, text, change)
     if before.endpoint.diff_version != after.endpoint.diff_version:
         svc.topics.wake("contents")
+    svc.topics.wake("happenings", project)
     return after
 
 
 async def delete(svc: Services, project: int, text: str) -> None:
     """From now on it is not found and its name is free; its data is swept in the background. Raises NotFound."""
     await svc.db.write(_delete, project, text)
+    svc.topics.wake("happenings", project)
 
 
 def view(shown: Shown) -> schemas.Endpoint:
@@ -149,9 +157,10 @@ def _missing() -> NotFound:
     return NotFound("there is no such endpoint: GET /v1/endpoints lists them")
 
 
-def _create(tx: Tx, caller: Caller, new: NewEndpoint, once: Once) -> Answer:
+def _create(tx: Tx, caller: Caller, new: NewEndpoint, once: Once) -> tuple[Answer, int | None]:
+    """The answer, and the project in which something was made."""
     if answer := once.replay(tx):
-        return answer
+        return answer, None
     project = (caller if new.project_id is None else projects.narrowed(tx, caller, new.project_id)).project
     if project is None:
         raise Forbidden(NEEDS_PROJECT)
@@ -164,7 +173,8 @@ def _create(tx: Tx, caller: Caller, new: NewEndpoint, once: Once) -> Answer:
         diff=_diff_text(new.diff or DiffSettings()),
         retention=_encode(new.retention or Retention()).decode(),
     )
-    return once.keep(tx, 201, msgspec.json.encode(EndpointAnswer(view(Shown(made, None)))))
+    _tell(tx, "endpoint.created", made)
+    return once.keep(tx, 201, msgspec.json.encode(EndpointAnswer(view(Shown(made, None))))), project
 
 
 def _change(tx: Tx, project: int, text: str, change: EndpointChange) -> tuple[Shown, Shown]:
@@ -183,7 +193,15 @@ def _change(tx: Tx, project: int, text: str, change: EndpointChange) -> tuple[Sh
     store.update(tx, project, before.id, name=name, description=description, retention=retention)
     if diff != before.diff:
         store.update_diff(tx, project, before.id, diff)
-    return shown, _shown(tx, project, ids.text(before.uid))
+    after = _shown(tx, project, ids.text(before.uid))
+    _tell(tx, "endpoint.updated", after.endpoint)
+    return shown, after
+
+
+def _tell(tx: Tx, kind: str, endpoint: Endpoint) -> None:
+    """Write it to the outbox; who follows the project is woken when it is committed."""
+    body = {"endpoint": {"id": ids.text(endpoint.uid), "name": endpoint.name}}
+    outbox.write(tx, endpoint.project, kind, msgspec.json.encode(body).decode())
 
 
 def _merged(before: str, change: DiffChange | RetentionChange | UnsetType | None, kind: type[T]) -> T:
@@ -204,7 +222,9 @@ def _diff_text(settings: DiffSettings) -> str:
 
 @frees_space
 def _delete(tx: Tx, project: int, text: str) -> None:
-    store.mark_deleted(tx, project, _found(tx, project, text).id)
+    found = _found(tx, project, text)
+    store.mark_deleted(tx, project, found.id)
+    _tell(tx, "endpoint.deleted", found)
 
 
 def _free_name(tx: Tx, project: int, text: str) -> str:

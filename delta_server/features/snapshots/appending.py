@@ -42,6 +42,11 @@ class Appended(msgspec.Struct, frozen=True):
     def ids(self) -> list[str]:
         return [snapshot.id for snapshot in self.snapshots]
 
+    @property
+    def created(self) -> bool:
+        """Whether an endpoint was made for one of them."""
+        return any(snapshot.endpoint_created for snapshot in self.snapshots)
+
 
 class _Item(msgspec.Struct, frozen=True):
     """One of `news` on its way to an entry: its number, hash and free time; the stored contents around it, with the

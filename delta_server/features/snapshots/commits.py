@@ -74,6 +74,7 @@ def _placed(version: Version, at: int) -> Version:
 async def there(svc: Services, project: int, name: str) -> There:
     """What the endpoint has; it is made when absent."""
     endpoint = await svc.db.write(endpoints.ensure, project, name)
+    svc.topics.wake("happenings", project)
     rows = await svc.db.read(store.described, endpoint.id)
     commits = {
         (described.commit, digest): at

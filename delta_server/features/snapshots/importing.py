@@ -80,6 +80,7 @@ async def import_versions(
     the DeltaError that reading `versions` ends with, once what came before is stored.
     """
     endpoint = await svc.db.write(endpoints.ensure, project, name)
+    svc.topics.wake("happenings", project)
     done = Imported()
     for batch in _batches(svc, _apart(versions)):
         captured = [version.captured_at for version in batch]

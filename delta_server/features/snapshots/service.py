@@ -42,6 +42,8 @@ async def append(
     """Store `news` all or none, in the order of their times. Raises Conflict after three lost races."""
     with svc.foreground.waits(project):
         appended = await _appended(svc, project, news, once)
+    if appended.created:
+        svc.topics.wake("happenings", project)
     try:
         if not with_deltas:
             return appended

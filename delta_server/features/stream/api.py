@@ -1,5 +1,6 @@
 """/v1/stream: what happens now, as server-sent events."""
 
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from delta_server.core.errors import Invalid
 from delta_server.features.stream import service
 from delta_server.features.stream.service import Wanted
 from delta_server.http.auth import is_allowed
@@ -24,11 +26,12 @@ data: {"messageId":"m-1","eventType":"signup","timestamp":"2026-05-01T12:00:00.0
 """
 
 _SEVERAL = "Only these; several with commas"
+_TOPICS = "What to follow: events, or endpoints as they are created, updated and deleted"
 
 
 @get(
     "/v1/stream",
-    summary="Follow events as they come, as server-sent events",
+    summary="Follow events or endpoints as they come, as server-sent events",
     tags=["Events"],
     opt=example(answer=_EXAMPLE, media_type="text/event-stream"),
     media_type="text/event-stream",
@@ -37,7 +40,7 @@ async def stream(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     project: NamedDependency[int],
-    topics: Annotated[Literal["events"], QueryParameter(description="What to follow")] = "events",
+    topics: Annotated[Literal["events", "endpoints"], QueryParameter(description=_TOPICS)] = "events",
     event_type: Annotated[list[str] | None, QueryParameter(name="eventType", description=_SEVERAL)] = None,
     source: Annotated[list[str] | None, QueryParameter(description=_SEVERAL)] = None,
 ) -> Stream:
@@ -46,19 +49,18 @@ async def stream(
     valid."""
     services.live.check_room(project)
     last = service.parse_last_id(request.headers.get("last-event-id", ""))
+    allowed, abort = partial(is_allowed, request), request.scope["state"].get(ABORT)
+    if topics == "endpoints":
+        if event_type or source:
+            raise Invalid("eventType and source choose events", field="eventType" if event_type else "source")
+        return _answer(service.endpoints(services, project, last, is_allowed=allowed, abort=abort))
     wanted = Wanted(frozenset(split(event_type or ())), frozenset(split(source or ())))
-    return Stream(
-        service.events(
-            services,
-            project,
-            wanted,
-            last,
-            is_allowed=partial(is_allowed, request),
-            abort=request.scope["state"].get(ABORT),
-        ),
-        media_type="text/event-stream",
-        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-    )
+    return _answer(service.events(services, project, wanted, last, is_allowed=allowed, abort=abort))
+
+
+def _answer(pieces: AsyncGenerator[bytes, None]) -> Stream:
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return Stream(pieces, media_type="text/event-stream", headers=headers)
 
 
 ROUTES = [stream]

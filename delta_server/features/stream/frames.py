@@ -1,10 +1,12 @@
-"""Events as the frames of a stream of server-sent events: pure, so that it can be done in a process of its own."""
+"""Events, and what the outbox tells, as frames of a stream of server-sent events: pure, for a process of its own."""
 
 from collections.abc import Sequence
 
 import msgspec
 
+from delta_server.core import times
 from delta_server.core.events.event_json import ShownEvent, of_lines
+from delta_server.storage.outbox import Happening
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):
@@ -27,6 +29,11 @@ def framed(events: Sequence[tuple[int, ShownEvent]]) -> list[Frame]:
         )
         for seq, event in events
     ]
+
+
+def of_happening(happening: Happening) -> bytes:
+    data = b'{"at":"%b",%b' % (times.format(happening.at).encode(), happening.body[1:].encode())
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (happening.seq, happening.kind.encode(), data)
 
 
 def frames_of(lines: bytes) -> list[Frame]:

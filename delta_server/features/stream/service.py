@@ -16,9 +16,12 @@ from delta_server.core import times
 from delta_server.core.errors import Invalid, RateLimited, TooCostly, Unavailable
 from delta_server.core.events.event_json import shown
 from delta_server.core.query.plan import Condition, Every, Field, Filter, Listing, Span
-from delta_server.features.stream.frames import Frame, framed, frames_of
+from delta_server.features.stream.frames import Frame, framed, frames_of, of_happening
 from delta_server.services import Services
+from delta_server.storage import outbox
+from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Reach
+from delta_server.storage.outbox import Happening
 
 HEARTBEAT_S = 15.0
 MISSED_AT_MOST = 2_000
@@ -26,6 +29,7 @@ MISSED_AT_MOST = 2_000
 BLOCKS_AT_ONCE = 16
 BYTES_AT_ONCE = 256 << 10
 PIECE_BYTES = 64 << 10
+HAPPENINGS_AT_ONCE = 100
 ON_THE_LOOP_BYTES = 16 << 10
 """What is decoded on the event loop, in 0.3 ms at most."""
 
@@ -33,6 +37,7 @@ _ALL_TIME = Span(times.EARLIEST_MS, times.LATEST_MS + 1)
 _RECONNECT = b"retry: 2000\n\n"
 _HEARTBEAT = b": nothing new\n\n"
 _GAP = b'event: gap\ndata: {"message": "events were missed: GET /v1/events/raw has them"}\n\n'
+_GAP_IN_ENDPOINTS = b'event: gap\ndata: {"message": "changes may have been missed: GET /v1/endpoints has them all"}\n\n'
 _END = b'event: end\ndata: {"message": "the key was revoked or has expired"}\n\n'
 
 
@@ -105,6 +110,39 @@ async def events(
                     yield piece
             if not blocks and not await topic.wait(HEARTBEAT_S, since=heard):
                 yield _HEARTBEAT
+
+
+async def endpoints(
+    svc: Services,
+    project: int,
+    last: int | None,
+    *,
+    is_allowed: Callable[[], bool],
+    abort: Callable[[], None] | None = None,
+) -> AsyncGenerator[bytes, None]:
+    """As `events`, of the endpoints that are created, updated and deleted: from the outbox, where their ids are."""
+    with svc.live.reading(project, abort, topic="happenings") as topic:
+        newest = svc.db.peek(outbox.newest)
+        after = newest if last is None else min(last, newest)
+        yield _RECONNECT
+        while not svc.live.stopping:
+            if not is_allowed():
+                yield _END
+                return
+            heard = topic.count
+            found, newest, trimmed = svc.db.peek(_read_outbox, project, after)
+            if after < trimmed:
+                yield _GAP_IN_ENDPOINTS
+            after = found[-1].seq if found else max(after, newest)
+            if found:
+                yield b"".join(map(of_happening, found))
+            elif not await topic.wait(HEARTBEAT_S, since=heard):
+                yield _HEARTBEAT
+
+
+def _read_outbox(tx: Tx, project: int, after: int) -> tuple[list[Happening], int, int]:
+    """What follows, the newest there is of all projects, and up to where they are gone."""
+    return outbox.read_of(tx, project, after, HAPPENINGS_AT_ONCE), outbox.newest(tx), outbox.trimmed(tx)
 
 
 async def _since(svc: Services, project: int, block: int) -> tuple[Reach, list[tuple[int, list[Frame]]]]:

@@ -1,0 +1,114 @@
+"""The outbox: what happened, written in the transaction of its cause and read in the order of the commits.
+
+A consumer has a name and a durable cursor: it reads on behind it, does its part, and moves it, so it hears of each
+happening at least once, in order, whatever crashes. Who follows for as long as a connection lasts keeps the `seq` of
+the last one itself. Rows are kept for KEPT_MS, and until the slowest consumer has read them, but never for longer than
+LONGEST_MS: `trimmed` tells up to where they are gone.
+
+What is such a log already needs no row here: events are read by their own seq (storage/eventlog.py), which a row for
+each of their commits would make slower for everybody who sends some.
+"""
+
+import msgspec
+
+from delta_server.storage.database import Tx, frees_space
+
+KEPT_MS = 86_400_000
+LONGEST_MS = 7 * 86_400_000
+_TRIMMED = ""
+"""The cursor of no consumer: up to where rows were deleted."""
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """`at` is in ms, `body` JSON."""
+
+    seq: int
+    project: int
+    kind: str
+    at: int
+    body: str
+
+
+_COLUMNS = "seq, project, kind, at, body"
+
+
+def write(tx: Tx, project: int, kind: str, body: str) -> int:
+    """Its seq. Whoever follows the project is woken after the commit: `svc.topics.wake("happenings", project)`."""
+    sql = "INSERT INTO outbox (project, kind, at, body) VALUES (?, ?, ?, ?)"
+    return tx.insert(sql, project, kind, tx.now_ms, body)
+
+
+def newest(tx: Tx) -> int:
+    """The seq of the last one there is, or was."""
+    row = tx.one("SELECT max(seq) FROM outbox")
+    return max(row[0] if row and row[0] else 0, trimmed(tx))
+
+
+def trimmed(tx: Tx) -> int:
+    """Up to this seq rows may be gone."""
+    return position(tx, _TRIMMED) or 0
+
+
+def read(tx: Tx, after: int, limit: int) -> list[Happening]:
+    """Of all projects, in order: for consumers."""
+    rows = tx.all(f"SELECT {_COLUMNS} FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
+    return [Happening(*row) for row in rows]
+
+
+def read_of(tx: Tx, project: int, after: int, limit: int) -> list[Happening]:
+    """Of one project, in order."""
+    sql = f"SELECT {_COLUMNS} FROM outbox INDEXED BY outbox_project WHERE project = ? AND seq > ? ORDER BY seq LIMIT ?"
+    return [Happening(*row) for row in tx.all(sql, project, after, limit)]
+
+
+def subscribe(tx: Tx, consumer: str) -> None:
+    """From now on; one that is there keeps its cursor."""
+    _check(consumer)
+    tx.run("INSERT INTO outbox_cursor (name, seq) VALUES (?, ?) ON CONFLICT DO NOTHING", consumer, newest(tx))
+
+
+def position(tx: Tx, consumer: str) -> int | None:
+    """The seq of the last happening it is done with; None without such a consumer."""
+    row = tx.one("SELECT seq FROM outbox_cursor WHERE name = ?", consumer)
+    return row[0] if row else None
+
+
+def advance(tx: Tx, consumer: str, seq: int) -> None:
+    """It is done with all up to `seq`. A cursor never goes back."""
+    _check(consumer)
+    tx.run("UPDATE outbox_cursor SET seq = max(seq, ?) WHERE name = ?", seq, consumer)
+
+
+def unsubscribe(tx: Tx, consumer: str) -> None:
+    """Nothing is kept for it any more."""
+    _check(consumer)
+    tx.run("DELETE FROM outbox_cursor WHERE name = ?", consumer)
+
+
+@frees_space
+def trim(tx: Tx, limit: int) -> bool:
+    """Delete up to `limit` of the oldest that nobody needs; False when there are none."""
+    row = tx.one("SELECT min(seq) FROM outbox_cursor WHERE name <> ?", _TRIMMED)
+    slowest = row[0] if row and row[0] is not None else newest(tx)
+    last = None
+    for happening in read(tx, 0, limit):
+        age_ms = tx.now_ms - happening.at
+        if age_ms < (KEPT_MS if happening.seq <= slowest else LONGEST_MS):
+            break
+        last = happening.seq
+    if last is None:
+        return False
+    tx.run("DELETE FROM outbox WHERE seq <= ?", last)
+    tx.run("INSERT INTO outbox_cursor (name, seq) VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = ?2", _TRIMMED, last)
+    return True
+
+
+def delete_some(tx: Tx, project: int, limit: int) -> bool:
+    """Delete up to `limit` happenings of a deleted project; False when there are none."""
+    sql = "DELETE FROM outbox WHERE project = ? AND seq IN (SELECT seq FROM outbox WHERE project = ? LIMIT ?)"
+    return tx.run(sql, project, project, limit) > 0
+
+
+def _check(consumer: str) -> None:
+    if consumer == _TRIMMED:
+        raise ValueError("a consumer has a name")
