@@ -19,7 +19,7 @@ import zstandard
 
 from delta_server.core.errors import DeltaError
 from delta_server.storage.sqlite.connection import APPLICATION_ID, Tuning, open_writer
-from delta_server.storage.sqlite.directory_lock import DirectoryLock, refuse_network, unusable
+from delta_server.storage.sqlite.directory_lock import new_or_used
 from delta_server.storage.sqlite.migrate import packaged, sync_path
 from delta_server.storage.sqlite.online_copy import LiveCopy
 
@@ -116,30 +116,27 @@ def restore(source: Path, data_dir: Path, name: str, *, progress: Progress, over
     The file is unpacked and checked under another name first: until it takes its place nothing has changed. Raises
     BackupRefused, and DataDirRefused when a server uses the directory.
     """
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        refuse_network(data_dir)
-        lock = DirectoryLock(data_dir)
-    except OSError as error:
-        raise unusable(data_dir, error) from error
-    try:
-        database = data_dir / name
-        if database.exists() and database.stat().st_size and not overwrite:
-            raise BackupRefused(f"{data_dir} has a database: restore into another directory, or pass --overwrite")
-        unpacked = database.with_name(name + ".restoring")
-        with _removed(unpacked):
-            _decompress(source, unpacked, progress)
-            _check(unpacked, progress)
-            _clear_way(database)
-            size = unpacked.stat().st_size
-            unpacked.replace(database)
-            sync_path(data_dir)
-        return size
-    except OSError as error:
-        # A write that fails, of a full disk say, names no file.
-        raise BackupRefused(f"the backup cannot be restored: {error.filename or data_dir}: {error.strerror}") from error
-    finally:
-        lock.release()
+    with new_or_used(data_dir):
+        try:
+            return _restored(source, data_dir / name, progress, overwrite=overwrite)
+        except OSError as error:
+            # A write that fails, of a full disk say, names no file.
+            reason = f"{error.filename or data_dir}: {error.strerror}"
+            raise BackupRefused(f"the backup cannot be restored: {reason}") from error
+
+
+def _restored(source: Path, database: Path, progress: Progress, *, overwrite: bool) -> int:
+    if database.exists() and database.stat().st_size and not overwrite:
+        raise BackupRefused(f"{database.parent} has a database: restore into another directory, or pass --overwrite")
+    unpacked = database.with_name(database.name + ".restoring")
+    with _removed(unpacked):
+        _decompress(source, unpacked, progress)
+        _check(unpacked, progress)
+        _clear_way(database)
+        size = unpacked.stat().st_size
+        unpacked.replace(database)
+        sync_path(database.parent)
+    return size
 
 
 def _copy(database: Path, copy: Path, progress: Progress, wal_bytes: int) -> None:

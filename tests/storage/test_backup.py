@@ -124,11 +124,13 @@ def test_what_is_no_sound_backup_changes_nothing(
     source = saved(data_dir, tmp_path / "backup.zst")
     source.write_bytes(damage(source.read_bytes()))
     before = (data_dir / "delta.db").read_bytes()
-    for directory in (data_dir, tmp_path / "new"):
+    (tmp_path / "empty").mkdir()
+    for directory in (data_dir, tmp_path / "new" / "nested", tmp_path / "empty"):
         with pytest.raises(BackupRefused, match=says):
             restore(source, directory, "delta.db", progress=silent, overwrite=True)
     assert (data_dir / "delta.db").read_bytes() == before
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["delta.lock"]
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_a_database_is_replaced_only_when_asked(data_dir: Path, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import errno
 import fcntl
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from delta_server.core.errors import DeltaError
@@ -40,22 +41,64 @@ class DirectoryLock:
 
     def __init__(self, data_dir: Path) -> None:
         """Raises InUse when another process holds the lock."""
-        path = data_dir / LOCK_NAME
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._path = data_dir / LOCK_NAME
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while not self._is_locked():
+            os.close(self._file)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):  # a full disk; only for people, and in place where it was written before
+            os.pwrite(self._file, f"{os.getpid():<10}\n".encode(), 0)
+
+    def _is_locked(self) -> bool:
+        """False when the file's owner removed it after it was opened here. Raises InUse."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(self._file, 20).decode(errors="replace").strip() or "unknown"
             os.close(self._file)
             raise InUse(
-                f"{data_dir} is in use by another Delta server (process {holder}): stop that server first, "
+                f"{self._path.parent} is in use by another Delta server (process {holder}): stop that server first, "
                 "or use another data directory (--data-dir, DELTA_DATA_DIR)"
             ) from None
-        with suppress(OSError):  # a full disk; only for people, and in place where it was written before
-            os.pwrite(self._file, f"{os.getpid():<10}\n".encode(), 0)
+        with suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(self._file), self._path.stat())
+        return False
 
     def release(self) -> None:
         os.close(self._file)
+
+    def remove(self) -> None:
+        """As `release`, and the file goes with it."""
+        self._path.unlink(missing_ok=True)
+        os.close(self._file)
+
+
+@contextmanager
+def new_or_used(data_dir: Path) -> Iterator[None]:
+    """The directory, locked, made where there is none. If it fails, nothing is left that was not there before. Raises
+    DataDirRefused."""
+    made = [path for path in (data_dir, *data_dir.parents) if not path.exists()]
+    lock: DirectoryLock | None = None
+    try:
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            refuse_network(data_dir)
+            had_lock = (data_dir / LOCK_NAME).exists()
+            lock = DirectoryLock(data_dir)
+        except OSError as error:
+            raise unusable(data_dir, error) from error
+        yield
+        lock.release()
+    except BaseException:
+        if lock is not None:
+            if had_lock:
+                lock.release()
+            else:
+                lock.remove()
+        with suppress(OSError):  # another server has begun to use it
+            for path in made:
+                path.rmdir()
+        raise
 
 
 _REMEDIES = {

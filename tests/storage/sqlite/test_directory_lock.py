@@ -1,11 +1,13 @@
 """One server on a data directory, and only on a disk of this machine."""
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from delta_server.storage.sqlite.directory_lock import (
     LOCK_NAME,
     DataDirRefused,
     DirectoryLock,
+    InUse,
     file_system,
     refuse_network,
 )
@@ -146,3 +149,19 @@ def test_a_link_to_a_network_file_system_is_followed(tmp_path: Path):
     (tmp_path / "near").symlink_to(tmp_path / "far")
     with pytest.raises(DataDirRefused):
         refuse_network(tmp_path / "near" / "data", mounts=mounts)
+
+
+def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    first = DirectoryLock(tmp_path)
+
+    def open_then_remove(*args: Any, open: Any = os.open) -> int:
+        file: int = open(*args)
+        monkeypatch.undo()
+        first.remove()
+        return file
+
+    monkeypatch.setattr(os, "open", open_then_remove)
+    second = DirectoryLock(tmp_path)
+    with pytest.raises(InUse):
+        DirectoryLock(tmp_path)
+    second.release()
