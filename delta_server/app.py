@@ -33,7 +33,7 @@ from delta_server.features.queries import feature as queries
 from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
-from delta_server.http import asgi, docs, errors, health, idempotency
+from delta_server.http import asgi, docs, errors, field_descriptions, health, idempotency
 from delta_server.http.body import MAX_TYPED_BYTES, JsonRequest
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge
@@ -87,6 +87,7 @@ SERVER = Feature(
     name="server",
     routes=[*health.ROUTES, *docs.ROUTES],
     guards={**health.GUARDS, **docs.GUARDS},
+    fields=field_descriptions.FIELDS,
     periodic=[
         Periodic("update planner statistics", _optimize, every_s=3600),
         Periodic("delete jobs that ended", jobs.delete_ended, every_s=3600),
@@ -228,6 +229,7 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
     litestar.state.path_parameters = {
         name: said for feature in features for name, said in feature.path_parameters.items()
     }
+    litestar.state.fields = {name: said for feature in features for name, said in feature.fields.items()}
     gate.learn(litestar)
     return litestar
 

@@ -210,7 +210,7 @@ def test_a_table_is_named_by_its_owner_only() -> None:
 def test_features_have_the_names_of_their_folders_and_share_nothing() -> None:
     folders = {path.name for path in (PACKAGE / "features").iterdir() if (path / "__init__.py").exists()}
     assert sorted(FEATURES) == sorted(folders)
-    for named in ("guards", "queues", "path_parameters"):
+    for named in ("guards", "queues", "path_parameters", "fields"):
         names = [name for feature in app.FEATURES for name in getattr(feature, named)]
         assert len(names) == len(set(names)), named
     loops = [loop.name for feature in app.FEATURES for loop in feature.loops]

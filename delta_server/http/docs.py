@@ -20,7 +20,7 @@ from litestar.routes import BaseRoute
 
 from delta_server import __version__
 from delta_server.core.errors import NotFound
-from delta_server.http import conditional, described
+from delta_server.http import conditional, described, field_descriptions
 from delta_server.http.auth import PROJECT
 from delta_server.http.errors import PROBLEM_JSON, Problem
 from delta_server.http.gate import bare, takes_project
@@ -119,11 +119,13 @@ def openapi_config() -> OpenAPIConfig:
         use_handler_docstrings=True,
         components=Components(
             security_schemes={
-                "bearer": SecurityScheme(type="http", scheme="bearer"),
-                "header": SecurityScheme(type="apiKey", name="x-api-key", security_scheme_in="header"),
                 "basic": SecurityScheme(type="http", scheme="basic", description="A write key as the user name"),
                 "writeKeyHeader": SecurityScheme(type="apiKey", name="X-Write-Key", security_scheme_in="header"),
                 "writeKeyQuery": SecurityScheme(type="apiKey", name="writeKey", security_scheme_in="query"),
+                "header": SecurityScheme(type="apiKey", name="x-api-key", security_scheme_in="header"),
+                "bearer": SecurityScheme(  # the last one: Swagger UI's dialog scrolls there and leaves the cursor
+                    type="http", scheme="bearer", description="A key; nothing else has to be filled in"
+                ),
             }
         ),
     )
@@ -149,6 +151,7 @@ def describe(app: Litestar) -> dict[str, Any]:
                 _complete(operation, handler.opt.get(_OPT) or {}, access)
     described.mend(schema)
     described.name(schema)
+    field_descriptions.add(schema, app.state.fields)
     return schema
 
 

@@ -26,6 +26,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     """Who may use each of `routes`."""
     path_parameters: Mapping[str, str] = {}
     """What the documentation says of the names in `routes`' paths."""
+    fields: Mapping[str, str] = {}
+    """What it says of the fields of answers: of those of any schema by that name, or of `Schema.field`."""
     tables: Sequence[str] = ()
     """Those that only this feature's SQL names."""
     sql_views: Mapping[str, View] = {}

@@ -6,6 +6,7 @@ import pytest
 
 from delta_server import app as delta_app
 from delta_server.config import Config, Server
+from delta_server.http import docs
 from tests.conftest import client_of, started
 
 
@@ -46,6 +47,12 @@ async def test_the_description(client: httpx.AsyncClient) -> None:
     assert names <= set(document["components"]["schemas"])
 
 
+async def test_the_key_of_most_callers_is_asked_for_last(client: httpx.AsyncClient) -> None:
+    """Swagger UI's dialog scrolls to its last field, and leaves the cursor there."""
+    document = (await client.get("/docs/openapi.json")).json()
+    assert list(document["components"]["securitySchemes"])[-1] == "bearer"
+
+
 async def test_names_of_schemas_are_those_of_classes(client: httpx.AsyncClient) -> None:
     document = (await client.get("/docs/openapi.json")).json()
     schemas = document["components"]["schemas"]
@@ -54,6 +61,35 @@ async def test_names_of_schemas_are_those_of_classes(client: httpx.AsyncClient) 
     said = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
     assert len(said) > 50
     assert said <= schemas.keys()
+
+
+async def test_fields_of_answers_are_described(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/docs/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    waiting = _schemas([operation["responses"] for operation in operations])
+    reached: set[str] = set()
+    while waiting:
+        reached |= waiting
+        waiting = _schemas([schemas[name] for name in waiting]) - reached
+    assert {"Delta", "Problem", "SnapshotPage", "Health"} <= reached
+    fields = {
+        f"{name}.{field}": each for name in reached for field, each in schemas[name].get("properties", {}).items()
+    }
+    assert [name for name, field in fields.items() if not field.get("description")] == []
+
+
+def test_what_is_said_of_fields_is_said_of_some() -> None:
+    document = docs.describe(delta_app.build(Config()).litestar)
+    schemas = document["components"]["schemas"]
+    fields = {f"{name}.{field}" for name, schema in schemas.items() for field in schema.get("properties", {})}
+    fields |= {field.rpartition(".")[2] for field in fields}
+    said = [name for feature in delta_app.FEATURES for name in feature.fields]
+    assert [name for name in said if name not in fields] == []
+
+
+def _schemas(part: object) -> set[str]:
+    return set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(part)))
 
 
 async def test_headers_and_paths_are_described(client: httpx.AsyncClient) -> None:

@@ -1,6 +1,6 @@
 """Accounts and the keys of all tenants."""
 
-from delta_server.features.accounts import api, tasks
+from delta_server.features.accounts import api, schemas, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ANY_ADMIN
 from delta_server.tasks.periodic import Periodic
@@ -8,6 +8,7 @@ from delta_server.tasks.periodic import Periodic
 FEATURE = Feature(
     name="accounts",
     routes=api.ROUTES,
+    fields=schemas.FIELDS,
     guards={
         ("POST", "/v1/auth/api-keys"): ANY_ADMIN,
         ("GET", "/v1/auth/api-keys"): ANY_ADMIN,

@@ -76,3 +76,20 @@ def _state(row: ListedKey, now_ms: int) -> Literal["active", "expired", "revoked
 
 def _time(time_ms: int | None) -> str | None:
     return None if time_ms is None else times.format(time_ms)
+
+
+FIELDS = {
+    "ApiKey.id": "Id of the key, a part of its text",
+    "ApiKey.kind": "A project's key, an account's, or a write key that may only send events",
+    "ApiKey.project_id": "Id of its project; null for an account's key",
+    "ApiKey.project": "Name of its project; null for an account's key",
+    "ApiKey.name": "A note to tell it from others",
+    "scopes": "What the key may do",
+    "origins": "Sites that a write key may be used on",
+    "expires_at": "When it expires; null for never",
+    "revoked_at": "When it was revoked",
+    "last_used_at": "When it was last used, to the minute",
+    "ApiKey.state": "Whether it can be used",
+    "KeyAnswer.api_key": "The record of the key",
+    "KeyAnswer.key": "The key itself, told once; null when the request is repeated",
+}

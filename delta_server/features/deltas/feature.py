@@ -1,6 +1,6 @@
 """What changed from one snapshot to the next."""
 
-from delta_server.features.deltas import api, service, tasks, views
+from delta_server.features.deltas import api, schemas, service, tasks, views
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ
 from delta_server.services import Cascade
@@ -9,6 +9,7 @@ from delta_server.tasks.loops import Loop
 FEATURE = Feature(
     name="deltas",
     routes=api.ROUTES,
+    fields=schemas.FIELDS,
     guards={
         ("GET", "/v1/deltas"): READ,
         ("GET", "/v1/deltas/{}"): READ,

@@ -128,3 +128,35 @@ def delta(summary: Summary, *, endpoint: bytes, ends: tuple[bytes, bytes], captu
         schema_changes=[FieldOfMost(change.op, change.pattern, change.elements) for change in summary.schema_changes],
         notes=[Note(note.pattern, note.message) for note in summary.notes],
     )
+
+
+FIELDS = {
+    "Delta.id": "Id of a stored delta: that of the snapshot it leads to",
+    "from_snapshot_id": "The snapshot before",
+    "to_snapshot_id": "The snapshot that the delta leads to",
+    "Delta.captured_at": "When the snapshot it leads to was captured",
+    "Delta.kind": (
+        "`content`, `reorder` (only order differs), `format` (only whitespace, escapes or key order), `ignored` (only"
+        " what the settings ignore) or, in a comparison, `none`"
+    ),
+    "Delta.changes_count": "`added`, `removed`, `replaced` and `moved` together",
+    "Delta.added": "How many values were added",
+    "Delta.removed": "How many values were removed",
+    "Delta.replaced": "How many values were replaced",
+    "Delta.moved": "How many elements of arrays moved",
+    "Delta.similarity_score": "Share of the leaf values that are unchanged, from 0 to 1",
+    "Delta.fields": "How many values changed, by field pattern",
+    "Delta.schema_changes": "Fields that most elements of an array gained or lost at once",
+    "Delta.notes": "What to know of how the documents were compared",
+    "Delta.format": "The format of `diff`",
+    "Delta.diff": "The operations, in the format asked for",
+    "Delta.changes": "The first operations, where a list was asked for them by `include=changes`",
+    "Delta.changes_complete": "Whether `changes` are all",
+    "FieldChanges.path": "The field pattern; `*` stands for any element",
+    "FieldChanges.changes": "How many values changed under it",
+    "FieldOfMost.op": "`add` or `remove`",
+    "FieldOfMost.path": "Pattern of the field",
+    "FieldOfMost.elements": "How many elements gained or lost it",
+    "Note.path": "The pattern that the note is about",
+    "Note.message": "The note",
+}

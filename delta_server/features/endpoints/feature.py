@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from delta_server.features.endpoints import api, service, tasks
+from delta_server.features.endpoints import api, schemas, service, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.http.health import Dependency
@@ -11,6 +11,7 @@ from delta_server.tasks.periodic import Periodic
 FEATURE = Feature(
     name="endpoints",
     routes=api.ROUTES,
+    fields=schemas.FIELDS,
     guards={
         ("POST", "/v1/endpoints"): Access("write", keys="any"),  # the project may stand in the body
         ("GET", "/v1/endpoints"): READ,

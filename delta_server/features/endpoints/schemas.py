@@ -98,3 +98,19 @@ def endpoint(shown: store.Shown, diff: DiffSettings, retention: Retention) -> En
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
     )
+
+
+FIELDS = {
+    "Endpoint.id": "Id of the endpoint",
+    "EndpointAnswer.endpoint": "The endpoint",
+    "Endpoint.diff": "How its documents are compared",
+    "diff_version": "Grows with each change of `diff`",
+    "Endpoint.retention": "Which snapshots are kept",
+    "Endpoint.last_captured_at": "When its latest snapshot was captured",
+    "DiffShown.array_keys": "Fields that identify an element, by path of the array",
+    "DiffShown.ignore": "Patterns of what is left out of comparison",
+    "DiffShown.tolerance": "By how much numbers may differ and be equal: for all, or by path",
+    "DiffShown.order": "`strict` or `set`, by path of the array",
+    "RetentionShown.keep_days": "Snapshots younger than so many days are kept; null sets no rule",
+    "RetentionShown.keep_last": "So many of the latest snapshots are kept; null sets no rule",
+}

@@ -1,6 +1,6 @@
 """Persons are erased, when they ask for it."""
 
-from delta_server.features.erasures import api, service, tasks
+from delta_server.features.erasures import api, schemas, service, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ
 from delta_server.services import Cascade
@@ -8,6 +8,7 @@ from delta_server.services import Cascade
 FEATURE = Feature(
     name="erasures",
     routes=api.ROUTES,
+    fields=schemas.FIELDS,
     guards={
         ("DELETE", "/v1/users/{}"): ADMIN,
         ("GET", "/v1/erasures"): READ,

@@ -47,3 +47,16 @@ EXAMPLE_ERASURE = {
     "events_erased": 0,
     "error": None,
 }
+
+
+FIELDS = {
+    "Erasure.id": "Id of the erasure",
+    "Erasure.state": "`waiting`, `running`, `done` or `failed`, which is retried within a minute",
+    "requested_at": "When it was asked for",
+    "finished_at": "When it ended",
+    "segments_done": "Files of events that it has been through",
+    "segments_total": "Files of events that it has to go through",
+    "events_erased": "How many events it deleted",
+    "Erasure.error": "Why it failed",
+    "ErasureAnswer.erasure": "The record of the erasure",
+}

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from delta_server.features.events import api, service, tasks
+from delta_server.features.events import api, schemas, service, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, INGEST, KEY_IN_PATH, READ
 from delta_server.http.health import Dependency
@@ -16,6 +16,7 @@ _SEAL, _TEND = "seal new events", "roll up, compact and expire events"
 FEATURE = Feature(
     name="events",
     routes=api.ROUTES,
+    fields=schemas.FIELDS,
     guards={
         ("POST", "/v1/events"): INGEST,
         ("POST", "/v1/events/batch"): INGEST,

@@ -1,12 +1,13 @@
 """The history of single values."""
 
-from delta_server.features.history import api
+from delta_server.features.history import api, schemas
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ
 
 FEATURE = Feature(
     name="history",
     routes=api.ROUTES,
+    fields=schemas.FIELDS,
     guards={
         ("GET", "/v1/endpoints/{}/history"): READ,
         ("GET", "/v1/endpoints/{}/fields"): READ,

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from delta_server.features.profiles import api, service, store, tasks, views
+from delta_server.features.profiles import api, schemas, service, store, tasks, views
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ
 from delta_server.http.health import Dependency
@@ -14,6 +14,7 @@ _LOOPS = frozenset({"update profiles", "run erasures"})
 FEATURE = Feature(
     name="profiles",
     routes=api.ROUTES,
+    fields=schemas.FIELDS,
     guards={
         ("GET", "/v1/users"): READ,
         ("GET", "/v1/users/{}"): READ,

@@ -57,3 +57,19 @@ EXAMPLE_USER_WITH_EVENTS = {
     "events": {"count": 19, "by_type": {"page_view": 18, "signup": 1}},
 }
 EXAMPLE_GROUP = {**EXAMPLE_USER, "id": "acme", "traits": {"name": "Acme", "employees": 12}}
+
+
+FIELDS = {
+    "Profile.id": "Id of the user or group",
+    "UserWithEvents.id": "Id of the user",
+    "traits": "What identify and group calls said of it",
+    "first_seen": "When its first event came; the last minutes may be missing",
+    "last_seen": "When its latest event came; the last minutes may be missing",
+    "aliases": "Other ids of the user, up to 1,000",
+    "aliases_ignored": "Calls that would have made more aliases",
+    "UserWithEvents.events": "How many events are the user's",
+    "EventCounts.count": "Of all types",
+    "EventCounts.by_type": "By event type",
+    "UserAnswer.user": "The user",
+    "GroupAnswer.group": "The group",
+}

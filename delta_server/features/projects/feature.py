@@ -1,6 +1,6 @@
 """Projects: account keys manage them, a project's key sees and changes its own."""
 
-from delta_server.features.projects import api, tasks
+from delta_server.features.projects import api, schemas, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ANY, ANY_ADMIN, Access
 from delta_server.tasks.periodic import Periodic
@@ -8,6 +8,7 @@ from delta_server.tasks.periodic import Periodic
 FEATURE = Feature(
     name="projects",
     routes=api.ROUTES,
+    fields=schemas.FIELDS,
     guards={
         ("POST", "/v1/projects"): Access("write", keys="account"),
         ("GET", "/v1/projects"): ANY,

@@ -45,3 +45,15 @@ def project(row: store.Project) -> Project:
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
     )
+
+
+FIELDS = {
+    "Project.id": "Id of the project",
+    "ProjectAnswer.project": "The project",
+    "UsageAnswer.usage": "What the project stores",
+    "Usage.endpoints": "How many endpoints it has",
+    "Usage.snapshots": "How many snapshots it has",
+    "Usage.contents": "How many different documents it has, equal ones in a row counted once",
+    "Usage.raw_bytes": "Size of the documents as they were sent",
+    "Usage.stored_bytes": "Size that they take in the database",
+}

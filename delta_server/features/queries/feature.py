@@ -1,12 +1,13 @@
 """Queries of events: counts and sums, lists, funnels, retention, paths."""
 
-from delta_server.features.queries import api, funnels_api
+from delta_server.features.queries import api, funnels_api, schemas
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ
 
 FEATURE = Feature(
     name="queries",
     routes=[*api.ROUTES, *funnels_api.ROUTES],
+    fields=schemas.FIELDS,
     guards={
         ("POST", "/v1/query"): READ,
         ("GET", "/v1/events/raw"): READ,

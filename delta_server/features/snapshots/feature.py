@@ -1,6 +1,6 @@
 """Snapshots: documents as they were at a time."""
 
-from delta_server.features.snapshots import api, service, tasks, views
+from delta_server.features.snapshots import api, schemas, service, tasks, views
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, WRITE_DOCUMENT
 from delta_server.services import Cascade
@@ -9,6 +9,7 @@ from delta_server.tasks.periodic import Periodic
 FEATURE = Feature(
     name="snapshots",
     routes=api.ROUTES,
+    fields=schemas.FIELDS,
     guards={
         ("POST", "/v1/snapshots"): WRITE_DOCUMENT,
         ("POST", "/v1/snapshots/batch"): WRITE_DOCUMENT,

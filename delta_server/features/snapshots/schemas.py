@@ -164,3 +164,21 @@ def snapshot(row: store.Snapshot) -> Snapshot:
 
 def plain(kept: Kept) -> Snapshot:
     return Snapshot(*msgspec.structs.astuple(kept)[:-1])
+
+
+FIELDS = {
+    "Snapshot.id": "Id of the snapshot",
+    "endpoint_id": "Id of the endpoint",
+    "Snapshot.endpoint": "Name of the endpoint",
+    "Snapshot.captured_at": "When the document was captured",
+    "Snapshot.received_at": "When the server received it",
+    "Snapshot.size_bytes": "Size of the document",
+    "content_hash": "xxh3-128 of the document's bytes, in hex",
+    "unchanged": "Whether the document equals the one before it",
+    "Snapshot.source": "Where it came from, as its sender said",
+    "Snapshot.metadata": "What its sender added",
+    "Stored.snapshot": "The snapshot",
+    "Stored.delta": "What changed since the snapshot before, with `include=delta` and when there is one",
+    "endpoint_created": "True when the request made the endpoint, as a mistyped name does; else absent",
+    "AllStored.data": "One for each snapshot of the request, in its order",
+}

@@ -60,3 +60,14 @@ EXAMPLE_RESULT = {
     "truncated": False,
     "meta": {"rows_scanned": 120_000, "took_ms": 61.2},
 }
+
+
+FIELDS = {
+    "Column.name": "Name of the column; of several with one name the later ones have a number behind it",
+    "Column.type": "DuckDB's type",
+    "SqlResult.columns": "The columns, in order",
+    "SqlResult.rows": "The rows as objects",
+    "truncated": "Whether there were more rows than `limit`, or than an answer holds",
+    "SqlResult.meta": "About the answer",
+    "About.rows_scanned": "How many rows the views hold that were read",
+}
