@@ -5,7 +5,7 @@ of the object is known (its member names, and which of them are arrays), a msgsp
 in half the time. The shape of the last object that began with the same bytes is the guess; a wrong one fails to
 decode, and the object is split the slow way and remembered. Only the time depends on the guess, never the result: as
 the struct does not tell the order of members, those of an object that can be guessed come in the order of their names.
-Where the document is an object with three long arrays, it saves a third of the time of the diff.
+Of four recorded histories two are compared in 0.68 and 0.82 of the time, two in the same (0.99, 1.01).
 """
 
 from collections.abc import Callable

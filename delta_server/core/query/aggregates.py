@@ -21,7 +21,7 @@ from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.core.json_schema import documented
 from delta_server.core.nearest import meant, shown
-from delta_server.core.query import fields, filters, metrics, previous_range, time_buckets
+from delta_server.core.query import fields, filters, metrics, months, time_buckets
 from delta_server.core.query.plan import Aggregate, Bound, Comparison, Filter, Interval, Key, Metric, Order, Span
 
 MAX_METRICS = 30
@@ -30,6 +30,8 @@ MAX_BOUNDS = 30
 MAX_ROWS = 10_000
 DEFAULT_ROWS = 1_000
 DEFAULT_RANGE_MS = 7 * times.DAY_MS
+_LONGER_MS = 4 * times.DAY_MS
+"""So much longer than a range of whole months those before it can be: a day for each month of three, for clocks one."""
 
 Fill: TypeAlias = Literal["zero", "null"]
 
@@ -145,7 +147,7 @@ def _is_date(text: str) -> bool:
 
 
 def _earlier(plan: Aggregate, zone: tzinfo, interval: Interval | None) -> Aggregate:
-    before = previous_range.before(plan.span, zone, interval)
+    before = _previous_range(plan.span, zone, interval)
     keys = tuple(time_buckets.moved(key, zone, before) if isinstance(key, Interval) else key for key in plan.keys)
     return Aggregate(before, plan.metrics, keys, plan.where)
 
@@ -239,3 +241,20 @@ def _limit(asked: int | None) -> int:
     if not 1 <= limit <= MAX_ROWS:
         raise Invalid(f"limit must be from 1 to {MAX_ROWS}", field="limit")
     return limit
+
+
+def _previous_range(within: Span, zone: tzinfo, interval: Interval | None) -> Span:
+    """The range that one is compared with: as long, just before it. By the calendar wherever that says it: whole months
+    when months are counted, whole days (the same time of day at both ends) always, what days and longer are counted of
+    as well. All else by its hours."""
+    length_ms = within.end_ms - within.start_ms
+    wide = Span(max(times.EARLIEST_MS, within.start_ms - length_ms - _LONGER_MS), within.end_ms)
+    clock = Interval(time_buckets.NAME, times.DAY_MS, time_buckets.offsets(zone, wide))
+    first, end = (at + time_buckets.offset_at(clock, at) for at in (within.start_ms, within.end_ms))
+    count = months.whole(first, end) if interval is not None and interval.months else None
+    if count is not None:
+        return Span(time_buckets.begins(clock, months.moved(first, -count)), within.start_ms)
+    by_days = interval is not None and (interval.months > 0 or interval.step_ms % times.DAY_MS == 0)
+    if by_days or (end - first) % times.DAY_MS == 0:
+        return Span(time_buckets.begins(clock, 2 * first - end), within.start_ms)
+    return Span(within.start_ms - length_ms, within.start_ms)

@@ -12,7 +12,6 @@ from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
 from delta_server.core.event_storage.segment_plan import Retention
 from delta_server.core.events.event_batch import Parsed
 from delta_server.core.events.event_time import Arrival
-from delta_server.core.events.refusals import Refusals
 from delta_server.features.events import store
 from delta_server.features.events.schemas import NewRetention, NewRollups, RefusedShown, StatsShown, Taken
 from delta_server.features.profiles import service as profiles
@@ -25,6 +24,34 @@ _MOST_TYPES = 1000
 ON_THE_LOOP_BYTES = 4 << 10
 """What is read on the event loop: a thread costs a small request as much as all the rest. In so few bytes are a dozen
 events, which take 0.03 ms, or 2,000 that are wrong, which take 15: 20 KB of those would hold everybody up for 100."""
+
+
+class Refused(msgspec.Struct):
+    """`key` is the id of the sender's API key, `reason` the code in answers; requests that were refused as a
+    whole count as one."""
+
+    key: str
+    reason: str
+    count: int
+    last_at: int
+
+
+class Refusals:
+    """Since the server started: most clients read no answer, so this and the log are where somebody notices.
+    Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, dict[tuple[str, str], Refused]] = {}
+
+    def add(self, project: int, key: str, reason: str, count: int, now_ms: int) -> None:
+        of_project = self._found.setdefault(project, {})
+        found = of_project.setdefault((key, reason), Refused(key, reason, 0, now_ms))
+        found.count += count
+        found.last_at = now_ms
+
+    def of(self, project: int) -> list[Refused]:
+        """Those of a project, most first."""
+        return sorted(self._found.get(project, {}).values(), key=lambda one: (-one.count, one.key, one.reason))
 
 
 def check_size(svc: Services, project: int, key: str, size_bytes: int) -> None:
