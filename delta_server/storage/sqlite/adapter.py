@@ -28,6 +28,7 @@ from delta_server.storage.sqlite.page_size import put_to_rest, wake
 from delta_server.storage.sqlite.readers import Reader, ReaderPool
 from delta_server.storage.sqlite.transaction import Deadline, raise_explained
 from delta_server.storage.sqlite.wal_limit import HELD_S, LongLog
+from delta_server.storage.sqlite.wal_upkeep import LogUpkeep
 from delta_server.storage.sqlite.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -64,12 +65,16 @@ class SqliteDatabase:
             self._maintenance = Maintenance(self._path, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(self._maintenance.close)
             self._long_log = LongLog(log_path, self._maintenance, wal_bytes=storage.wal_bytes)
+            upkeep = LogUpkeep(log_path, connection, self._maintenance, tuning, wal_bytes=storage.wal_bytes)
+            opened.callback(upkeep.close)
             self._peek = Reader(self._path, clock, tuning)
             opened.callback(self._peek.close)
             self._readers = ReaderPool(self._path, clock, tuning, readers=storage.readers, read_s=storage.read_seconds)
             opened.callback(self._readers.close)
             self._long_log.asks(lambda: self._readers.let_go(HELD_S))
-            self._writer = Writer(connection, clock, tuning, room=room, between=self._long_log.shorten)
+            self._writer = Writer(
+                connection, clock, tuning, room=room, between=partial(_look_after_log, upkeep, self._long_log)
+            )
             opened.callback(self._writer.close)
             self._opened = opened.pop_all()
 
@@ -158,6 +163,11 @@ def name_of(fn: Callable[..., object]) -> str:
     """`features.events.store.insert`, for logs."""
     fn = fn.func if isinstance(fn, partial) else fn
     return f"{fn.__module__}.{getattr(fn, '__qualname__', fn)}".removeprefix("delta_server.")
+
+
+def _look_after_log(upkeep: LogUpkeep, long_log: LongLog) -> None:
+    upkeep.finish()
+    long_log.shorten()
 
 
 def _create(path: Path, tuning: Tuning) -> Path:

@@ -45,6 +45,17 @@ class Maintenance:
             finally:
                 self._lock.release()
 
+    def checkpoint_beside(self) -> tuple[int, int]:
+        """On any thread, while the writer goes on: how many pages the log has, and how many of them are in the main
+        file."""
+        with self._lock:
+            if not log_fits(self._connection):
+                return 0, 0
+            try:
+                return self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            except apsw.BusyError:
+                return 0, 0
+
     async def empty_log(self) -> bool:
         """False when a reader needs it; it was waited for."""
         return await asyncio.to_thread(self._empty_log)

@@ -1,0 +1,137 @@
+"""The write-ahead log is lengthened and checkpointed beside the writer; what was committed survives a crash."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import apsw
+import msgspec
+import pytest
+
+from delta_server.storage.sqlite import wal_upkeep
+from delta_server.storage.sqlite.connection import open_reader, open_writer
+from delta_server.storage.sqlite.maintenance import Maintenance, file_bytes
+from delta_server.storage.sqlite.wal_upkeep import LEAST_BYTES, REST_PAGES, STEP_BYTES, LogUpkeep
+from tests.storage.opened import FAST
+
+MANY = 1 << 30
+PAYLOAD = 8000
+
+
+class Database:
+    """A writer, whose log is looked after within its commits: no thread, no chance."""
+
+    def __init__(self, directory: Path, *, wal_pages: int = 100_000, wal_bytes: int = MANY) -> None:
+        tuning = msgspec.structs.replace(FAST, wal_pages=wal_pages)
+        self.path = directory / "delta.db"
+        self.log = directory / "delta.db-wal"
+        self.writer = open_writer(self.path, tuning)
+        self.writer.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
+        self.maintenance = Maintenance(self.path, tuning, wal_bytes=wal_bytes)
+        self.upkeep = LogUpkeep(
+            self.log, self.writer, self.maintenance, tuning, wal_bytes=wal_bytes, submit=lambda run: run()
+        )
+        self.page_bytes = self.writer.pragma("page_size") + 24
+
+    def put(self, count: int) -> None:
+        for _ in range(count):
+            self.writer.execute("INSERT INTO item (body) VALUES (zeroblob(?))", (PAYLOAD,))
+            self.upkeep.finish()
+
+    def used_bytes(self) -> int:
+        pages, _ = self.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+        return int(pages * self.page_bytes)
+
+    def close(self) -> None:
+        self.upkeep.close()
+        self.maintenance.close()
+        self.writer.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(tmp_path)) as database:
+        yield database
+
+
+def test_a_log_that_few_commits_need_is_not_lengthened(database: Database):
+    database.put(LEAST_BYTES // (2 * PAYLOAD))
+    assert file_bytes(database.log) <= database.used_bytes() + database.page_bytes
+
+
+def test_nothing_is_allocated_ahead_where_little_space_is_left(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(wal_upkeep, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=STEP_BYTES)))
+    database.put(2 * LEAST_BYTES // PAYLOAD)
+    assert file_bytes(database.log) <= database.used_bytes() + database.page_bytes
+
+
+def test_nothing_is_allocated_past_the_bound_of_the_log(tmp_path: Path):
+    with closing(Database(tmp_path, wal_bytes=LEAST_BYTES)) as database:
+        database.put(2 * LEAST_BYTES // PAYLOAD)
+        assert file_bytes(database.log) <= database.used_bytes() + database.page_bytes
+
+
+def test_a_log_that_grows_is_longer_than_what_is_in_it(database: Database):
+    for _ in range(8):
+        database.put(LEAST_BYTES // PAYLOAD)
+        ahead = file_bytes(database.log) - database.used_bytes()
+        assert ahead + database.page_bytes >= LEAST_BYTES // 2
+        assert ahead <= 2 * STEP_BYTES
+
+
+def test_what_was_committed_before_a_crash_is_read_from_a_log_that_ends_in_zeros(database: Database, tmp_path: Path):
+    database.put(LEAST_BYTES // PAYLOAD + 10)
+    assert not any(database.log.read_bytes()[-LEAST_BYTES // 2 :])
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    for file in (database.path, database.log):
+        shutil.copy(file, crashed)
+    with closing(open_writer(crashed / "delta.db", FAST)) as connection:
+        assert connection.execute("SELECT count(*), min(length(body)) FROM item").fetchone() == (
+            LEAST_BYTES // PAYLOAD + 10,
+            PAYLOAD,
+        )
+        assert connection.pragma("integrity_check") == "ok"
+
+
+def test_a_log_of_nothing_but_zeros_is_an_empty_one(database: Database, tmp_path: Path):
+    database.put(1)
+    database.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    shutil.copy(database.path, crashed)
+    (crashed / "delta.db-wal").write_bytes(bytes(LEAST_BYTES))
+    with closing(open_writer(crashed / "delta.db", FAST)) as connection:
+        connection.execute("INSERT INTO item (body) VALUES (x'00')")
+        assert connection.execute("SELECT count(*) FROM item").fetchone() == (2,)
+
+
+def test_a_long_log_is_checkpointed_and_begins_anew(tmp_path: Path):
+    with closing(Database(tmp_path, wal_pages=200)) as database:
+        database.put(400)
+        assert database.used_bytes() < 2 * 200 * database.page_bytes
+
+
+def test_the_writer_checkpoints_a_small_rest_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with closing(Database(tmp_path, wal_pages=50)) as database:
+        for rest, is_done in ((REST_PAGES + 1, False), (REST_PAGES, True)):
+            monkeypatch.setattr(database.maintenance, "checkpoint_beside", lambda rest=rest: (5000 + rest, 5000))
+            database.writer.execute("INSERT INTO item (body) VALUES (zeroblob(400000))")
+            before = file_bytes(database.path)
+            database.upkeep.finish()
+            assert (file_bytes(database.path) > before) == is_done
+
+
+def test_a_log_that_a_reader_needs_is_left_to_it_and_tried_again_later(tmp_path: Path):
+    with closing(Database(tmp_path, wal_pages=200)) as database:
+        with closing(open_reader(database.path, FAST)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM item").fetchall()
+            database.put(400)
+            assert database.used_bytes() > 400 * database.page_bytes
+            assert reader.execute("SELECT count(*) FROM item").fetchone() == (0,)
+            reader.execute("ROLLBACK")
+        database.put(100)
+        assert database.used_bytes() < 2 * 200 * database.page_bytes
