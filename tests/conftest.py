@@ -6,6 +6,7 @@ directory, so a test takes one or the other: with `app`, the services are `app.s
 """
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -44,6 +45,12 @@ structlog.configure(
         structlog.processors.KeyValueRenderer(),
     ]
 )
+
+
+def pytest_collection_finish() -> None:
+    """What stays until the end is not looked through again and again: a third of the time of small tests."""
+    gc.collect()
+    gc.freeze()
 
 
 class Keys(msgspec.Struct, frozen=True):

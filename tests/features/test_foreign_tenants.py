@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from delta_server.app import FEATURES, Application, guards_of
+from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.features.projects import tasks as projects_tasks
 from delta_server.features.stream import service as stream
 from delta_server.features.stream.service import Wanted
@@ -249,6 +250,7 @@ async def test_a_stranger_changes_nothing_by_name(tenants: Tenants, owner: str, 
         if answer.content and "erasure" in answer.json():
             await tenants.erased(stranger, answer.json()["erasure"]["id"])
     await tenants.send(stranger, Ask("DELETE", f"/v1/projects/{tenants.ids[stranger]['project']}"))
+    await endpoints_tasks.remove_deleted(tenants.app.services)
     await projects_tasks.remove_deleted(tenants.app.services)
     assert await tenants.shown(owner) == before
 

@@ -24,10 +24,11 @@ from tests.storage.opened import FakeClock
 
 
 class Served:
-    def __init__(self, application: Application, port: int, keys: Keys) -> None:
+    def __init__(self, application: Application, port: int, keys: Keys, settings: uvicorn.Config) -> None:
         self.application = application
         self.port = port
         self.keys = keys
+        self.settings = settings
 
     async def raw(self, request: bytes) -> bytes:
         """All that is answered until the server closes the connection."""
@@ -48,7 +49,7 @@ async def serving(config: Config, clock: FakeClock, *, connections: int = 100) -
         await asyncio.sleep(0)
     port = running.servers[0].sockets[0].getsockname()[1]
     try:
-        yield Served(application, port, await make_keys(application.services, clock))
+        yield Served(application, port, await make_keys(application.services, clock), running.config)
     finally:
         running.should_exit = True
         await task
@@ -183,6 +184,7 @@ async def test_a_head_that_never_ends(served: Served, monkeypatch: pytest.Monkey
 
 async def test_bytes_that_begin_no_request(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(served.settings, "timeout_keep_alive", 0.1)
     assert (await served.raw(b"GET /healthz HTTP/1.1\r\nhost: d\r\n\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
