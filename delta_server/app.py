@@ -33,6 +33,7 @@ from delta_server.features.queries import feature as queries
 from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
+from delta_server.features.users import feature as users
 from delta_server.http import asgi, docs, errors, field_descriptions, health, idempotency
 from delta_server.http.body import MAX_TYPED_BYTES, JsonRequest
 from delta_server.http.dependencies import DEPENDENCIES
@@ -105,6 +106,7 @@ SERVER = Feature(
 FEATURES = [
     SERVER,
     accounts.FEATURE,
+    users.FEATURE,
     projects.FEATURE,
     endpoints.FEATURE,
     contents.FEATURE,

@@ -48,10 +48,13 @@ NAMED_BY_OTHERS = {
     "retention is a setting of the store of events": {"features/events": "event_settings"},
 }
 """Tables that SQL names outside their owner's. No row may be added: ask the owner's service instead."""
-TENANTS = {"account", "project", "endpoint"}
+TENANTS = {"account", "project", "endpoint", "user", "session"}
 """What a store function's second parameter may be: an integer id that its caller has been checked to own."""
 WITHOUT_TENANT = {
-    "finds the tenant": {"accounts": "account_named insert_account key"},
+    "finds the tenant": {
+        "accounts": "account_named insert_account key",
+        "users": "any_user by_email signed_in refresh take_link",
+    },
     "background work for all tenants": {
         "accounts": "write_last_uses",
         "contents": "with_loose with_packs with_dead newest_frame with_frames_after endpoints count",
@@ -61,6 +64,7 @@ WITHOUT_TENANT = {
         "fields": "compact singles",
         "projects": "deleted_and_empty ids",
         "snapshots": "with_retention",
+        "users": "delete_ended",
     },
     "by a row that was found with its tenant": {
         "deltas": "row listed",

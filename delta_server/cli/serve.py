@@ -24,6 +24,7 @@ from delta_server import __version__, app, logging
 from delta_server.cli.options import with_config
 from delta_server.config import Config
 from delta_server.core.errors import DeltaError
+from delta_server.features.users import service as users
 from delta_server.http.server import most_connections, uvicorn_config
 
 SWITCH_S = 0.0005
@@ -65,7 +66,7 @@ def run(config: Config, listener: socket.socket, greeting: Callable[[str], str] 
             connections=most_connections(config.limits.connections),
             shutdown_seconds=max(1, config.server.shutdown_seconds - CLOSING_SECONDS),
         ),
-        greeting or partial(_listening, config),
+        greeting or partial(_listening, config, built),
         built.stop_streams,
         shutdown_seconds=config.server.shutdown_seconds,
     )
@@ -198,9 +199,14 @@ def notify(state: str) -> None:
         channel.sendall(state.encode())
 
 
-def _listening(config: Config, url: str) -> str:
-    line = f"Delta {__version__} listens at {url}  (data in {_shown(config.storage.data_dir)}; Ctrl-C stops it)"
-    return f"{line}\nAPI documentation: {url}/docs" if config.server.docs else line
+def _listening(config: Config, built: app.Application, url: str) -> str:
+    lines = [f"Delta {__version__} listens at {url}  (data in {_shown(config.storage.data_dir)}; Ctrl-C stops it)"]
+    if config.server.docs:
+        lines.append(f"API documentation: {url}/docs")
+    if (token := users.setup_token(built.services)) is not None:
+        lines.append(f"Nobody can sign in yet. Within 30 minutes, POST {url}/v1/setup makes the first owner, with")
+        lines.append(f'  {{"token": "{token}", "email": ..., "password": ...}}')
+    return "\n".join(lines)
 
 
 def _shown(path: Path) -> str:

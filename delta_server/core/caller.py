@@ -15,9 +15,11 @@ _OPENS = {
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The owner of a key. `project` is None for account keys, unless the request chooses one of the account's.
+    """The owner of a key, or who signed in. `project` is None for account keys and people, unless the request chooses
+    one of the account's.
 
-    `origins` are the sites a write key may be used on; None for all other keys, which are secrets.
+    `origins` are the sites a write key may be used on; None for all other keys, which are secrets. A person who is a
+    member of the instance (`is_member`) sees only the projects they were added to.
     """
 
     account: int
@@ -26,7 +28,10 @@ class Caller(msgspec.Struct, frozen=True):
     key_id: str
     origins: tuple[str, ...] | None = None
     chosen: bool = False
-    """The key is an account's, and `project` the one that the request names beside it."""
+    """The key is an account's or a person's, and `project` the one that the request names beside it."""
+    user: int | None = None
+    session: int | None = None
+    is_member: bool = False
 
     def may(self, scope: str) -> bool:
         """Whether the key has `scope`, or one that implies it."""

@@ -65,11 +65,23 @@ def check(caller: Caller, access: Access) -> None:
     """Raise Forbidden unless `caller` may use a route with this `access`."""
     if caller.origins is not None and access.scope != "ingest":
         raise Forbidden("a write key may only send events: use a project's key of another kind here")
+    if access.keys == "person":
+        if caller.user is None:
+            raise Forbidden("this is about a person who signed in: send the access token of POST /v1/auth/login")
+        return
     if access.keys == "project" and caller.project is None:
         raise Forbidden(NEEDS_PROJECT)
+    if access.keys == "account" and caller.is_member:
+        raise Forbidden("this needs an owner or an admin of the instance")
     if access.keys == "account" and caller.project is not None and not caller.chosen:
         raise Forbidden("this needs an account key; a project's key stays within its project")
     if not caller.may(access.scope):
+        if caller.user is not None:
+            raise Forbidden(
+                f"your role in the project lacks the scope {access.scope}: an admin of the project can change it"
+                if caller.project is not None
+                else NEEDS_PROJECT
+            )
         raise Forbidden(
             f"the key lacks the scope {access.scope}: use a key that has it; POST /v1/auth/api-keys makes one with an "
             f"admin key, `delta-server key create --scope {access.scope}` while the server is stopped"

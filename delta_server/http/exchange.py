@@ -98,6 +98,7 @@ class Exchange:
         self._limits = limits
         self._body_limit = BodyLimit(limits.request_bytes, "limits.request_bytes")
         self._budgets = budgets
+        self.address = address
         self._owner = address
         self._share = Share(budgets.unknown_bodies, address)
         self._answer_share: Share | None = None

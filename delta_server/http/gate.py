@@ -1,6 +1,7 @@
 """The guard of every route: query parameters are known ones, the key may do this. Runs before the body is read."""
 
 from collections.abc import Iterable, Mapping, Set
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, cast, get_args, get_origin
 from urllib.parse import parse_qsl, urlencode
@@ -12,7 +13,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from delta_server.core.caller import Caller
-from delta_server.core.errors import BadRequest, FieldError, Invalid
+from delta_server.core.errors import BadRequest, FieldError, Forbidden, Invalid
 from delta_server.http import auth, cors, ingest_auth
 from delta_server.http.aliases import other_names
 from delta_server.http.asgi import Scope
@@ -123,8 +124,14 @@ class Gate:
         if access.public:
             return None
         named = [*auth.tenants_of(scope["headers"]), *_project_in(scope["query_string"], route)]
-        scope["state"][auth.AUTHENTICATE] = again = partial(self._authenticate, auth.key_of(scope["headers"]), named)
-        scope["user"] = caller = again()
+        key = auth.key_of(scope["headers"])
+        again = partial(self._authenticate, key, named)
+        caller = again()
+        if caller.user is not None and caller.project is None and auth.PROJECT in scope["path_params"]:
+            within = partial(self._authenticate, key, [segment_text(str(scope["path_params"][auth.PROJECT]))])
+            with suppress(Forbidden):  # the handler says that there is no such project
+                caller, again = within(), within
+        scope["state"][auth.AUTHENTICATE], scope["user"] = again, caller
         auth.check(caller, access)
         return caller
 
@@ -139,7 +146,7 @@ def _project_in(query: bytes, route: Route) -> list[str]:
 
 def takes_project(access: Access) -> bool:
     """Whether a route has the query parameter `project_id`."""
-    return not access.public and access.scope != "ingest" and access.keys != "account"
+    return not access.public and access.scope != "ingest" and access.keys not in ("account", "person")
 
 
 def with_head(methods: Set[str]) -> Set[str]:

@@ -12,14 +12,15 @@ Body = Literal["typed", "document", "events"]
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What a route asks of a key: its scope, and whether it is a project's or an account's. Public asks for none.
+    """What a route asks of a key: its scope, and whether it is a project's or an account's. Public asks for none, and
+    a `person` route for the access token of whoever signed in.
 
     `cross_origin` routes answer browsers on other sites (cors.py). `body` is what the request may bring: a small typed
     body, documents, or events; each has its own limit of size.
     """
 
     scope: Literal["read", "write", "admin", "ingest"] = "read"
-    keys: Literal["project", "account", "any"] = "project"
+    keys: Literal["project", "account", "any", "person"] = "project"
     public: bool = False
     cross_origin: bool = False
     body: Body = "typed"
@@ -33,6 +34,7 @@ ANY_ADMIN = Access("admin", keys="any")
 WRITE_DOCUMENT = Access("write", body="document")
 SERVER = Access("read", keys="account")
 """What is about all projects."""
+PERSON = Access("read", keys="person")
 INGEST = Access("ingest", cross_origin=True, body="events")
 """Takes keys in many places, the body among them: its handlers ask `ingest_auth.caller_of` who sends."""
 KEY_IN_PATH = Access(public=True, cross_origin=True)

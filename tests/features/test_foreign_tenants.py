@@ -28,8 +28,11 @@ ELSEWHERE = {
     ("POST", "/v1/projects"), ("POST", "/v1/endpoints"), ("POST", "/v1/auth/api-keys"), ("GET", "/v1/backup"),
     ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/sourceConfig"),
     ("GET", "/healthz/details"), ("GET", "/metrics"),
+    *(route for route, access in GUARDS.items() if access.keys == "person"),
+    ("PUT", "/v1/projects/{}/members/{}"), ("DELETE", "/v1/projects/{}/members/{}"),
 }  # fmt: skip
-"""What makes things, is an account's, or has a test of its own. Routes that take events and those open to all, too."""
+"""What makes things, is an account's or a person's, or has a test of its own; routes that take events, and those open
+to all, too."""
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -108,6 +111,7 @@ COUNTED = [
 BY_ID = [
     get("/v1/projects/{project}"),
     get("/v1/projects/{project}/usage"),
+    get("/v1/projects/{project}/members"),
     get("/v1/snapshots/{snapshot}"),
     get("/v1/snapshots/{snapshot}/data"),
     get("/v1/snapshots?endpoint_id={endpoint}"),

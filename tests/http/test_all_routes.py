@@ -17,6 +17,8 @@ from delta_server.config import Config
 from delta_server.http.feature import Feature
 from delta_server.http.gate import UnguardedRoute, bare
 from tests.conftest import Keys, bearer
+from tests.features.users.people import signed_in
+from tests.storage.opened import FakeClock
 
 GUARDS = delta_app.guards_of(FEATURES)
 PUBLIC = {
@@ -26,6 +28,11 @@ PUBLIC = {
     ("GET", "/docs"),
     ("GET", "/docs/openapi.json"),
     ("GET", "/docs/{}"),
+    ("GET", "/v1/setup"),
+    ("POST", "/v1/setup"),
+    ("POST", "/v1/auth/login"),
+    ("POST", "/v1/auth/refresh"),
+    ("POST", "/v1/auth/reset-password"),
 }
 SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -50,7 +57,7 @@ async def test_every_route_wants_a_key(app: Application, client: httpx.AsyncClie
     opened = set()
     for method, template, _ in routes(app):
         answer = await client.request(method, url(template))
-        if answer.status_code != 401:
+        if answer.status_code != 401 or (method, bare(template)) in PUBLIC:
             opened.add((method, bare(template)))
             continue
         assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -86,7 +93,7 @@ async def test_scopes(app: Application, client: httpx.AsyncClient, keys: Keys) -
             continue
         for scope, key in (("read", keys.read), ("write", keys.write), ("ingest", keys.ingest)):
             answer = await client.request(method, url(template), headers=bearer(key))
-            refused = access.keys == "account" or access.scope not in opens[scope]
+            refused = access.keys in ("account", "person") or access.scope not in opens[scope]
             assert (answer.status_code == 403) == refused, (method, template, scope)
 
 
@@ -94,8 +101,43 @@ async def test_account_keys_stay_out_of_projects(app: Application, client: httpx
     for method, template, _ in routes(app):
         if not GUARDS[method, bare(template)].public:
             answer = await client.request(method, url(template), headers=bearer(keys.account))
-            wanted = GUARDS[method, bare(template)].keys == "project"
+            wanted = GUARDS[method, bare(template)].keys in ("project", "person")
             assert (answer.status_code == 403) == wanted, (method, template)
+
+
+@pytest.mark.parametrize("role", [None, "viewer", "editor", "admin"], ids=str)
+async def test_people_may_what_their_role_in_the_project_says(
+    app: Application, client: httpx.AsyncClient, keys: Keys, role: str | None
+) -> None:
+    """Of a member of the instance, who names the project `mine` beside the access token."""
+    token = await signed_in(app, client, "ada@example.com")
+    if role is not None:
+        body = {"role": role}
+        answer = await client.put("/v1/projects/mine/members/ada@example.com", json=body, headers=bearer(keys.account))
+        assert answer.status_code == 200
+    opens = {
+        None: set(),
+        "viewer": {"read"},
+        "editor": {"read", "write", "ingest"},
+        "admin": {"read", "write", "ingest", "admin"},
+    }[role]
+    for method, template, _ in routes(app):
+        access = GUARDS[method, bare(template)]
+        if access.public or template == "/v1/auth/logout":
+            continue
+        answer = await client.request(method, url(template), headers=bearer(token) | {"x-tenant-id": "mine"})
+        person = access.keys == "person" and role is not None
+        refused = not person and (access.keys == "account" or access.scope not in opens)
+        assert (answer.status_code == 403) == refused, (method, template, answer.text)
+
+
+async def test_sessions_that_are_over(app: Application, client: httpx.AsyncClient, clock: FakeClock) -> None:
+    token = await signed_in(app, client, "ada@example.com", "owner")
+    await client.post("/v1/auth/logout", headers=bearer(token))
+    for method, template, _ in routes(app):
+        if (method, bare(template)) not in PUBLIC:
+            answer = await client.request(method, url(template), headers=bearer(token))
+            assert answer.status_code == 401, (method, template)
 
 
 def test_the_guard_table_has_no_stale_rows(app: Application) -> None:

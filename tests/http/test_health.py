@@ -26,6 +26,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "checkpoint the write-ahead log",
     "compact the field index",
     "compute deltas",
+    "delete ended sessions",
     "delete expired idempotency keys",
     "delete jobs that ended",
     "make room on a full disk",

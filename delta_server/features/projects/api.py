@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from litestar import Request, Response, delete, get, patch, post
+from litestar import Request, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -10,7 +10,16 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.features.projects import schemas, service
-from delta_server.features.projects.schemas import NewProject, Project, ProjectAnswer, ProjectChange, UsageAnswer
+from delta_server.features.projects.schemas import (
+    MemberAnswer,
+    MemberRole,
+    Members,
+    NewProject,
+    Project,
+    ProjectAnswer,
+    ProjectChange,
+    UsageAnswer,
+)
 from delta_server.http import idempotency, pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
@@ -25,6 +34,13 @@ _EXAMPLE = {
     "description": "prices of our suppliers",
     "created_at": "2026-05-01T12:00:00.000Z",
     "updated_at": "2026-05-01T12:00:00.000Z",
+}
+_MEMBER = {
+    "user_id": "01890a5d-ac96-774b-bcce-b302099a8059",
+    "email": "bo@example.com",
+    "name": "Bo",
+    "role": "editor",
+    "since": "2026-05-01T12:00:00.000Z",
 }
 _USAGE = {"endpoints": 12, "snapshots": 48211, "contents": 3127, "raw_bytes": 406001223, "stored_bytes": 1402113}
 
@@ -117,4 +133,49 @@ async def delete_(
     await service.delete(services, caller, project_id)
 
 
-ROUTES = [create, list_, get_one, usage, change, delete_]
+@get(
+    "/v1/projects/{project_id:str}/members",
+    summary="List a project's members",
+    tags=_TAGS,
+    opt=example(answer={"data": [_MEMBER]}),
+)
+async def list_members(
+    project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> Members:
+    """Owners and admins of the instance see every project and are not listed."""
+    found = await service.members(services, caller, project_id)
+    return Members([schemas.member(row, user) for row, user in found])
+
+
+@put(
+    "/v1/projects/{project_id:str}/members/{user_id:str}",
+    summary="Add a member, or change a role",
+    tags=_TAGS,
+    opt=example(request={"role": "editor"}, answer={"member": _MEMBER}),
+)
+async def set_member(
+    project_id: FromPath[str],
+    user_id: FromPath[str],
+    data: JSONBody[MemberRole],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+) -> MemberAnswer:
+    return MemberAnswer(schemas.member(*await service.set_member(services, caller, project_id, user_id, data.role)))
+
+
+@delete(
+    "/v1/projects/{project_id:str}/members/{user_id:str}",
+    summary="Remove a member",
+    tags=_TAGS,
+    opt=example(answer=None),
+)
+async def remove_member(
+    project_id: FromPath[str],
+    user_id: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+) -> None:
+    await service.remove_member(services, caller, project_id, user_id)
+
+
+ROUTES = [create, list_, get_one, usage, change, delete_, list_members, set_member, remove_member]

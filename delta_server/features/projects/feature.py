@@ -16,9 +16,15 @@ FEATURE = Feature(
         ("GET", "/v1/projects/{}/usage"): ANY,
         ("PATCH", "/v1/projects/{}"): ANY_ADMIN,
         ("DELETE", "/v1/projects/{}"): ANY_ADMIN,
+        ("GET", "/v1/projects/{}/members"): ANY,
+        ("PUT", "/v1/projects/{}/members/{}"): ANY_ADMIN,
+        ("DELETE", "/v1/projects/{}/members/{}"): ANY_ADMIN,
     },
-    path_parameters={"project_id": "A project's id or name; / in a name is written %2F"},
-    tables=["project"],
+    path_parameters={
+        "project_id": "A project's id or name; / in a name is written %2F",
+        "user_id": "A user's id or e-mail address",
+    },
+    tables=["project", "member"],
     periodic=[Periodic("remove deleted projects", tasks.remove_deleted, every_s=60)],
     make_room=tasks.remove_deleted,
 )

@@ -1,5 +1,7 @@
 """Projects on the wire."""
 
+from typing import Literal
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -7,6 +9,7 @@ from delta_server.core import ids, times
 from delta_server.core.names import Description, Name
 from delta_server.features.projects import store
 from delta_server.features.projects.store import Usage
+from delta_server.features.users.service import User
 
 
 class NewProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +40,36 @@ class UsageAnswer(msgspec.Struct, frozen=True):
     usage: Usage
 
 
+ProjectRole = Literal["viewer", "editor", "admin"]
+
+
+class MemberRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Viewers read, editors add, admins delete and say who else may."""
+
+    role: ProjectRole
+
+
+class Member(msgspec.Struct, frozen=True):
+    user_id: str
+    email: str
+    name: str
+    role: ProjectRole
+    since: str
+
+
+class MemberAnswer(msgspec.Struct, frozen=True):
+    member: Member
+
+
+class Members(msgspec.Struct, frozen=True):
+    data: list[Member]
+
+
+def member(row: store.Member, user: User) -> Member:
+    role = msgspec.convert(row.role, ProjectRole)
+    return Member(ids.text(user.uid), user.email, user.name, role, times.format(row.created_at))
+
+
 def project(row: store.Project) -> Project:
     return Project(
         id=ids.text(row.uid),
@@ -48,6 +81,11 @@ def project(row: store.Project) -> Project:
 
 
 FIELDS = {
+    "Member.user_id": "The user's id",
+    "Member.email": "The address they sign in with",
+    "Member.role": "What they may do in the project",
+    "Member.since": "When they were added",
+    "MemberAnswer.member": "The member",
     "Project.id": "Id of the project",
     "ProjectAnswer.project": "The project",
     "UsageAnswer.usage": "What the project stores",

@@ -8,16 +8,21 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from delta_server.core import ids, names
+from delta_server.core import access_tokens, ids, names
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import schemas, store
-from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange
-from delta_server.features.projects.store import Project, Usage
+from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange, ProjectRole
+from delta_server.features.projects.store import Member, Project, Usage
+from delta_server.features.users import service as users
+from delta_server.features.users.service import User
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import Answer, Once
+
+SCOPES_OF = {"viewer": frozenset({"read"}), "editor": frozenset({"write"}), "admin": frozenset({"admin"})}
+"""What members of a project may do in it, by their role."""
 
 
 async def create(svc: Services, caller: Caller, new: NewProject, once: Once) -> Answer:
@@ -52,6 +57,50 @@ async def usage(svc: Services, caller: Caller, text: str) -> Usage:
     return await svc.db.read(store.usage, project.id)
 
 
+# Members
+
+
+async def members(svc: Services, caller: Caller, text: str) -> list[tuple[Member, User]]:
+    """In the order they came. Raises NotFound for the project."""
+    return await svc.db.read(_members, caller, text)
+
+
+async def set_member(svc: Services, caller: Caller, text: str, user: str, role: ProjectRole) -> tuple[Member, User]:
+    """Add a person, or change their role. `user` is an id or an e-mail address. Raises NotFound."""
+    changed = await svc.db.write(_set_member, caller, text, user, role)
+    svc.live.check_access()
+    return changed
+
+
+async def remove_member(svc: Services, caller: Caller, text: str, user: str) -> None:
+    """Raises NotFound."""
+    await svc.db.write(_remove_member, caller, text, user)
+    svc.live.check_access()
+
+
+def _members(tx: Tx, caller: Caller, text: str) -> list[tuple[Member, User]]:
+    project = find(tx, caller, text)
+    rows = store.members(tx, project.id)
+    return [(row, user) for row in rows if (user := users.by_id(tx, caller.account, row.user))]
+
+
+def _set_member(tx: Tx, caller: Caller, text: str, named: str, role: ProjectRole) -> tuple[Member, User]:
+    project = find(tx, caller, text)
+    user = users.find(tx, caller.account, named)
+    store.set_role(tx, project.id, user.id, role)
+    member = store.member(tx, project.id, user.id)
+    assert member is not None
+    return member, user
+
+
+@frees_space
+def _remove_member(tx: Tx, caller: Caller, text: str, named: str) -> None:
+    project = find(tx, caller, text)
+    user = users.find(tx, caller.account, named)
+    if not store.remove_member(tx, project.id, user.id):
+        raise NotFound(f"{user.email} is not a member of the project")
+
+
 def find(tx: Tx, caller: Caller, text: str) -> Project:
     """The project by id or name, within a transaction. Raises NotFound."""
     uid = ids.try_parse(text)
@@ -59,14 +108,15 @@ def find(tx: Tx, caller: Caller, text: str) -> Project:
         found = store.by_name(tx, caller.account, names.normal(text))
     else:
         found = store.by_uid(tx, caller.account, uid)
-    if found is None or caller.project not in (None, found.id):
+    if found is None or caller.project not in (None, found.id) or not _is_seen(tx, caller, found.id):
         raise NotFound("there is no such project: GET /v1/projects lists those this key sees")
     return found
 
 
 def speak_for(svc: Services, key: str, named: Sequence[str]) -> Caller:
-    """The key's caller, within the projects that the request names beside it. Raises Unauthorized, Forbidden."""
-    caller = accounts.authenticate(svc, key)
+    """Whose key or access token it is, within the projects that the request names beside it. Raises Unauthorized,
+    Forbidden."""
+    caller = users.speak_for(svc, key) if access_tokens.is_one(key) else accounts.authenticate(svc, key)
     for project in named:
         caller = svc.db.peek(narrowed, caller, project)
     return caller
@@ -81,7 +131,16 @@ def narrowed(tx: Tx, caller: Caller, text: str) -> Caller:
         project = find(tx, caller, text)
     except NotFound:
         raise Forbidden("the project is not one of this key's: GET /v1/projects lists those") from None
-    return msgspec.structs.replace(caller, project=project.id, chosen=caller.chosen or caller.project is None)
+    scopes = caller.scopes
+    if caller.user is not None and caller.is_member and (member := store.member(tx, project.id, caller.user)):
+        scopes = SCOPES_OF[member.role]
+    chosen = caller.chosen or caller.project is None
+    return msgspec.structs.replace(caller, project=project.id, scopes=scopes, chosen=chosen)
+
+
+def _is_seen(tx: Tx, caller: Caller, project: int) -> bool:
+    """Members of the instance see the projects that they are members of."""
+    return not caller.is_member or (caller.user is not None and store.member(tx, project, caller.user) is not None)
 
 
 def ensure(tx: Tx, account: int, name: str) -> Project:
@@ -109,6 +168,8 @@ def _create(tx: Tx, caller: Caller, new: NewProject, once: Once) -> Answer:
 
 
 def _page(tx: Tx, caller: Caller, span: tuple[str, str], limit: int) -> list[Project]:
+    if caller.project is None and caller.is_member and caller.user is not None:
+        return store.page_of_member(tx, caller.account, user=caller.user, names=span, limit=limit)
     if caller.project is None:
         return store.page(tx, caller.account, names=span, limit=limit)
     own = store.by_id(tx, caller.account, caller.project)

@@ -16,6 +16,12 @@ class Project(msgspec.Struct, frozen=True):
     updated_at: int
 
 
+class Member(msgspec.Struct, frozen=True):
+    user: int
+    role: str
+    created_at: int
+
+
 class Usage(msgspec.Struct, frozen=True):
     """What a project keeps. `raw_bytes` is the size of its contents decoded, `stored_bytes` what they take."""
 
@@ -54,6 +60,48 @@ def page(tx: Tx, account: int, *, names: tuple[str, str], limit: int) -> list[Pr
         limit,
     )
     return [Project(*row) for row in rows]
+
+
+def page_of_member(tx: Tx, account: int, *, user: int, names: tuple[str, str], limit: int) -> list[Project]:
+    """As `page`, of the projects that the user is a member of."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM project WHERE account = ? AND deleted_at IS NULL AND name >= ? AND name < ?"
+        " AND id IN (SELECT project FROM member WHERE user = ?) ORDER BY name LIMIT ?",
+        account,
+        *names,
+        user,
+        limit,
+    )
+    return [Project(*row) for row in rows]
+
+
+def member(tx: Tx, project: int, user: int) -> Member | None:
+    row = tx.one("SELECT user, role, created_at FROM member WHERE project = ? AND user = ?", project, user)
+    return Member(*row) if row else None
+
+
+def members(tx: Tx, project: int) -> list[Member]:
+    sql = "SELECT user, role, created_at FROM member WHERE project = ? ORDER BY created_at, user"
+    return [Member(*row) for row in tx.all(sql, project)]
+
+
+def set_role(tx: Tx, project: int, user: int, role: str) -> None:
+    tx.run(
+        "INSERT INTO member (project, user, role, created_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (project, user) DO UPDATE SET role = excluded.role",
+        project,
+        user,
+        role,
+        tx.now_ms,
+    )
+
+
+def remove_member(tx: Tx, project: int, user: int) -> int:
+    return tx.run("DELETE FROM member WHERE project = ? AND user = ?", project, user)
+
+
+def remove_members(tx: Tx, project: int) -> None:
+    tx.run("DELETE FROM member WHERE project = ?", project)
 
 
 def insert(tx: Tx, account: int, *, name: str, description: str) -> Project:

@@ -29,5 +29,6 @@ def _delete_some(tx: Tx, project: int, owned: Sequence[DeleteSome]) -> bool:
     if any(delete(tx, project, ROWS_AT_ONCE) for delete in owned):
         return True
     accounts.delete_keys_of(tx, project)
+    store.remove_members(tx, project)
     store.remove(tx, project)
     return False

@@ -1,0 +1,29 @@
+"""People who sign in, and their sessions."""
+
+from delta_server.features.users import api, schemas, tasks
+from delta_server.http.feature import Feature
+from delta_server.http.guards import PERSON, PUBLIC
+from delta_server.tasks.periodic import Periodic
+
+FEATURE = Feature(
+    name="users",
+    routes=api.ROUTES,
+    fields=schemas.FIELDS,
+    guards={
+        ("GET", "/v1/setup"): PUBLIC,
+        ("POST", "/v1/setup"): PUBLIC,
+        ("POST", "/v1/auth/login"): PUBLIC,
+        ("POST", "/v1/auth/refresh"): PUBLIC,
+        ("POST", "/v1/auth/reset-password"): PUBLIC,
+        ("POST", "/v1/auth/logout"): PERSON,
+        ("POST", "/v1/auth/change-password"): PERSON,
+        ("GET", "/v1/auth/me"): PERSON,
+        ("GET", "/v1/auth/sessions"): PERSON,
+        ("DELETE", "/v1/auth/sessions"): PERSON,
+        ("DELETE", "/v1/auth/sessions/{}"): PERSON,
+    },
+    path_parameters={"session_id": "The session's id"},
+    tables=["user", "session", "refresh_token", "login_link"],
+    periodic=[Periodic("delete ended sessions", tasks.sweep, every_s=3600)],
+    at_start=tasks.import_library,
+)

@@ -1,0 +1,133 @@
+"""People, sessions and tokens on the wire."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from delta_server.core import ids, passwords, times
+from delta_server.core.emails import MAX_CHARACTERS
+from delta_server.core.json_schema import documented
+from delta_server.core.names import MAX_CHARACTERS as MAX_NAME
+from delta_server.features.users import store
+
+Email = Annotated[str, documented(maxLength=MAX_CHARACTERS)]
+Password = Annotated[str, documented(minLength=passwords.FEWEST, maxLength=passwords.MOST)]
+GivenPassword = Annotated[str, documented(maxLength=passwords.MOST)]
+Token = Annotated[str, documented(maxLength=200)]
+InstanceRole = Literal["owner", "admin", "member"]
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """Whether the first owner is still to be made."""
+
+    needed: bool
+
+
+class FirstOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`token` is the one that the server prints at its start, and `delta-server setup-link`."""
+
+    token: Token
+    email: Email
+    password: Password
+    name: Annotated[str, documented(maxLength=MAX_NAME)] = ""
+
+
+class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    email: Email
+    password: GivenPassword
+
+
+class RefreshToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    refresh_token: Token
+
+
+class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    current_password: GivenPassword
+    new_password: Password
+
+
+class PasswordReset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`token` is from the link of `delta-server user reset-link`."""
+
+    token: Token
+    new_password: Password
+
+
+class User(msgspec.Struct, frozen=True):
+    """`role` is the instance's: owners and admins see all projects, members those they were added to."""
+
+    id: str
+    email: str
+    name: str
+    role: InstanceRole
+    created_at: str
+
+
+class MeAnswer(msgspec.Struct, frozen=True):
+    user: User
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """`access_token` is good for `expires_in` seconds; `refresh_token` gets the next pair, once."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    refresh_token: str
+    user: User
+
+
+class Session(msgspec.Struct, frozen=True):
+    """`client` is the User-Agent it began with, `current` whether it is the caller's own."""
+
+    id: str
+    created_at: str
+    last_used_at: str
+    expires_at: str
+    address: str
+    client: str
+    current: bool
+
+
+class RevokedAnswer(msgspec.Struct, frozen=True):
+    revoked: int
+
+
+def user(row: store.User) -> User:
+    return User(
+        ids.text(row.uid), row.email, row.name, msgspec.convert(row.role, InstanceRole), times.format(row.created_at)
+    )
+
+
+def session(row: store.Session, current: int | None) -> Session:
+    return Session(
+        ids.text(row.uid),
+        times.format(row.created_at),
+        times.format(row.last_used_at),
+        times.format(row.expires_at),
+        row.address,
+        row.client,
+        row.id == current,
+    )
+
+
+FIELDS = {
+    "Setup.needed": "Whether the server has no user yet",
+    "User.id": "The user's id",
+    "User.email": "The address they sign in with",
+    "User.role": "What they may do in the instance",
+    "MeAnswer.user": "Who is signed in",
+    "Tokens.access_token": "What is sent as Authorization: Bearer",
+    "Tokens.token_type": "How it is sent",
+    "Tokens.expires_in": "Seconds for which the access token is good",
+    "Tokens.refresh_token": "What POST /v1/auth/refresh takes, once",
+    "Tokens.user": "Who is signed in",
+    "Session.id": "The session's id",
+    "Session.last_used_at": "When it was last refreshed",
+    "Session.expires_at": "When it ends unless it is refreshed",
+    "Session.address": "The address it began from",
+    "Session.client": "The User-Agent it began with",
+    "Session.current": "Whether it is the caller's own",
+    "RevokedAnswer.revoked": "How many sessions were ended",
+}
+"""What the API's description says of the fields of answers."""

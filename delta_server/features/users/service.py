@@ -1,0 +1,394 @@
+"""People who sign in: passwords, sessions, tokens, and what each may do where.
+
+A login begins a session. Its access token (core/access_tokens.py) is good for minutes, its refresh token gets the next
+pair, once: a token that is used again later than a lost answer explains was copied, and ends the session.
+"""
+
+import asyncio
+import hmac
+import os
+from hashlib import sha256
+
+from delta_server.core import access_tokens, emails, ids, names, passwords
+from delta_server.core.access_tokens import Claims
+from delta_server.core.caller import Caller
+from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthorized, Unavailable
+from delta_server.features.accounts import service as accounts
+from delta_server.features.users import schemas, store
+from delta_server.features.users.failures import Failures
+from delta_server.features.users.schemas import FirstOwner, PasswordChange, PasswordReset, Tokens
+from delta_server.features.users.store import Session
+from delta_server.features.users.store import User as User
+from delta_server.services import Services
+from delta_server.storage import key_file
+from delta_server.storage.database import Tx, frees_space
+
+SESSION_MS = 30 * 24 * 3_600_000
+"""A session that is not refreshed for so long is over."""
+GRACE_MS = 30_000
+"""A refresh token is good once more for so long, for its answer may have been lost."""
+REMEMBERED = 100
+"""Refresh tokens of a session that are known to have been used."""
+SETUP_MS, RESET_MS = 30 * 60_000, 24 * 3_600_000
+ROLES = ("owner", "admin", "member")
+_HASHED_AT_ONCE = 2
+_HASHED_WAITING = 256
+_CLIENT_CHARACTERS = 200
+_WRONG = "the e-mail address or the password is wrong"
+
+
+class Signer:
+    """Signs access tokens. The key is in the data directory, not in the database: a backup gives nobody a session."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+
+    @classmethod
+    def of(cls, svc: Services) -> "Signer":
+        return svc.state(cls, lambda: cls(key_file.load(svc.config.storage.data_dir, access_tokens.KEY_BYTES)))
+
+
+class Hashing:
+    """Passwords are hashed a few at a time: each takes 19 MiB and 20 ms of a core."""
+
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(_HASHED_AT_ONCE)
+        self._waiting = 0
+
+    async def matches(self, svc: Services, hash: str | None, password: str) -> bool:
+        """False for users without a password, after as long. Raises Unavailable when too many wait."""
+        return await self._run(svc, hash or passwords.NOBODYS, password) and hash is not None
+
+    async def _run(self, svc: Services, hash: str, password: str) -> bool:
+        if self._waiting >= _HASHED_WAITING:
+            raise Unavailable("too many people are signing in: try again in a moment", retry_after_s=5)
+        self._waiting += 1
+        try:
+            async with self._turns:
+                return await svc.spare_cpu(passwords.matches, hash, password)
+        finally:
+            self._waiting -= 1
+
+    async def hashed(self, svc: Services, password: str) -> str:
+        async with self._turns:
+            return await svc.spare_cpu(passwords.hashed, password, os.urandom(passwords.SALT_BYTES))
+
+
+def speak_for(svc: Services, token: str) -> Caller:
+    """Whose access token it is. Raises Unauthorized. Members have no project yet, and no scopes but to read lists of
+    what they see: `projects.narrowed` gives them those of their role."""
+    claims = access_tokens.read(Signer.of(svc).key, token, svc.clock.now_ms())
+    uid = ids.try_parse(claims.session)
+    found = None if uid is None else svc.db.peek(store.signed_in, uid)
+    if found is None:
+        raise Unauthorized("the session is over: sign in again by POST /v1/auth/login")
+    is_member = found.role == "member"
+    return Caller(
+        account=found.account,
+        project=None,
+        scopes=frozenset(("read",) if is_member else ("admin",)),
+        key_id=f"user {claims.user}",
+        user=found.user,
+        session=found.session,
+        is_member=is_member,
+    )
+
+
+# The first owner
+
+
+class StartToken:
+    """The token for the first owner that the server prints when it starts."""
+
+    def __init__(self) -> None:
+        self._digest = b""
+        self._made_ms = 0
+
+    def make(self, now_ms: int) -> str:
+        token = os.urandom(24).hex()
+        self._digest, self._made_ms = _digest(token), now_ms
+        return token
+
+    def is_good(self, token: str, now_ms: int) -> bool:
+        return 0 <= now_ms - self._made_ms < SETUP_MS and hmac.compare_digest(self._digest, _digest(token))
+
+
+def setup_token(svc: Services) -> str | None:
+    """A new token for the first owner, good for SETUP_MS while this server runs; None when there are users."""
+    return svc.state(StartToken).make(svc.clock.now_ms()) if needs_setup(svc) else None
+
+
+def add_setup_link(tx: Tx, token: str) -> bool:
+    """Whether the token is good now: not when there are users."""
+    if store.any_user(tx):
+        return False
+    store.insert_link(tx, None, _digest(token), expires_at=tx.now_ms + SETUP_MS)
+    return True
+
+
+def needs_setup(svc: Services) -> bool:
+    return not svc.db.peek(store.any_user)
+
+
+async def set_up(svc: Services, first: FirstOwner, address: str, client: str) -> Tokens:
+    """Make the first owner, and sign in. Raises Invalid, Conflict when there are users, Forbidden for the token."""
+    email, name = _checked(first.email, first.name, first.password)
+    hash = await svc.state(Hashing).hashed(svc, first.password)
+    refresh = _new_refresh()
+    printed = svc.state(StartToken).is_good(first.token, svc.clock.now_ms())
+
+    def write(tx: Tx) -> tuple[User, bytes]:
+        if store.any_user(tx):
+            raise Conflict("this server has an owner already: sign in, or ask the owner for an invitation")
+        if store.take_link(tx, _digest(first.token)) is None and not printed:
+            raise Forbidden(
+                "the set-up token is wrong or has expired: `delta-server setup-link` and each start print a new one"
+            )
+        user = store.insert(tx, accounts.default_account(tx), email=email, name=name, role="owner", password=hash)
+        return user, _begin(tx, user, refresh, address, client)
+
+    user, session = await svc.db.write(write)
+    return _tokens(svc, user, session, refresh)
+
+
+def add(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> User:
+    """`password` is hashed. Raises Conflict for an address that is taken."""
+    if store.by_email(tx, email) is not None:
+        raise Conflict(f"there is a user {email} already", field="email")
+    return store.insert(tx, accounts.default_account(tx), email=email, name=name, role=role, password=password)
+
+
+# Sessions
+
+
+async def login(svc: Services, email: str, password: str, address: str, client: str) -> Tokens:
+    """Begin a session. Raises Unauthorized, alike and after as long for an unknown user and a wrong password, and
+    RateLimited after many failures for the user or from the address."""
+    email, failures, now_ms = emails.normal(email), svc.state(Failures), svc.clock.now_ms()
+    counted = (f"user {email}", f"address {address}")
+    if (wait_ms := failures.wait_ms(counted, now_ms)) > 0:
+        raise RateLimited("too many failed logins: wait before the next try", retry_after_s=-(-wait_ms // 1000))
+    user = svc.db.peek(store.by_email, email)
+    good = await svc.state(Hashing).matches(svc, user.password if user else None, password)
+    if user is None or not good or user.disabled_at is not None:
+        failures.add(counted, now_ms)
+        raise Unauthorized(_WRONG)
+    failures.forget(counted[0])
+    refresh = _new_refresh()
+    session = await svc.db.write(_begin_again, user, refresh, address, client)
+    return _tokens(svc, user, session, refresh)
+
+
+def _begin_again(tx: Tx, user: User, refresh: str, address: str, client: str) -> bytes:
+    """The user may have been disabled, or the password changed, while it was compared. Raises Unauthorized."""
+    now = store.by_id(tx, user.account, user.id)
+    if now is None or now.disabled_at is not None or now.password != user.password:
+        raise Unauthorized(_WRONG)
+    return _begin(tx, user, refresh, address, client)
+
+
+def _begin(tx: Tx, user: User, refresh: str, address: str, client: str) -> bytes:
+    session, uid = store.insert_session(
+        tx, user.id, expires_at=tx.now_ms + SESSION_MS, address=address, client=client[:_CLIENT_CHARACTERS]
+    )
+    store.insert_refresh(tx, session, _digest(refresh))
+    return uid
+
+
+async def refresh(svc: Services, token: str) -> Tokens:
+    """The next pair of tokens. Raises Unauthorized; for a token that was used before, the session is over."""
+    new = _new_refresh()
+    found = await svc.db.write(_rotate, token, new)
+    if found is None:
+        svc.live.check_access()
+        raise Unauthorized("this refresh token was used before, so its session has been ended: sign in again")
+    user, session = found
+    return _tokens(svc, user, session, new)
+
+
+def _rotate(tx: Tx, token: str, new: str) -> tuple[User, bytes] | None:
+    """None when the token was used before, and its session is revoked. Raises Unauthorized."""
+    known = store.refresh(tx, _digest(token))
+    if known is None:
+        raise Unauthorized("the refresh token is not known, or its session is over: sign in again")
+    uid = store.session_uid(tx, known.user, known.session)
+    if known.replaced_at is not None and not 0 <= tx.now_ms - known.replaced_at <= GRACE_MS:
+        store.revoke_session(tx, known.user, uid)
+        return None
+    if known.replaced_at is None:
+        store.replace_refresh(tx, known.session, _digest(token), keep=REMEMBERED)
+    store.insert_refresh(tx, known.session, _digest(new))
+    store.use_session(tx, known.user, known.session, expires_at=tx.now_ms + SESSION_MS)
+    user = store.by_id(tx, accounts.default_account(tx), known.user)
+    assert user is not None, "a session's user is there"
+    return user, uid
+
+
+async def sessions(svc: Services, caller: Caller, *, below: int, limit: int) -> list[Session]:
+    return await svc.db.read(store.sessions, _user_of(caller), below=below, limit=limit)
+
+
+async def logout(svc: Services, caller: Caller) -> None:
+    """End the caller's session."""
+    assert caller.session is not None
+    uid = svc.db.peek(store.session_uid, _user_of(caller), caller.session)
+    await svc.db.write(revoke, _user_of(caller), uid)
+    svc.live.check_access()
+
+
+async def revoke_session(svc: Services, caller: Caller, text: str) -> None:
+    """Raises NotFound for a session that is not the caller's, or over."""
+    uid = ids.try_parse(text)
+    if uid is None or not await svc.db.write(revoke, _user_of(caller), uid):
+        raise NotFound("there is no such session: GET /v1/auth/sessions lists yours")
+    svc.live.check_access()
+
+
+@frees_space
+def revoke(tx: Tx, user: int, uid: bytes) -> int:
+    return store.revoke_session(tx, user, uid)
+
+
+async def revoke_others(svc: Services, caller: Caller) -> int:
+    """End all of the caller's sessions but this one; how many."""
+    ended = await svc.db.write(_revoke_others, _user_of(caller), caller.session)
+    svc.live.check_access()
+    return ended
+
+
+@frees_space
+def _revoke_others(tx: Tx, user: int, session: int | None) -> int:
+    return store.revoke_sessions(tx, user, but=session)
+
+
+# Passwords
+
+
+async def change_password(svc: Services, caller: Caller, change: PasswordChange) -> None:
+    """All other sessions end. Raises Invalid for the new password, Unauthorized for the current one, RateLimited."""
+    user = me(svc, caller)
+    passwords.check(change.new_password, user.email, field="new_password")
+    failures, now_ms = svc.state(Failures), svc.clock.now_ms()
+    counted = (f"user {user.email}",)
+    if (wait_ms := failures.wait_ms(counted, now_ms)) > 0:
+        raise RateLimited("too many failed tries: wait before the next", retry_after_s=-(-wait_ms // 1000))
+    hashing = svc.state(Hashing)
+    if not await hashing.matches(svc, user.password, change.current_password):
+        failures.add(counted, now_ms)
+        raise Invalid("current_password is wrong", field="current_password")
+    hash = await hashing.hashed(svc, change.new_password)
+    await svc.db.write(_set_password, user, hash, but=caller.session)
+    svc.live.check_access()
+
+
+async def reset_password(svc: Services, reset: PasswordReset) -> None:
+    """By the token of a link; all sessions end. Raises Invalid, Forbidden for the token, which is used up."""
+    passwords.check(reset.new_password, "", field="new_password")
+    hash = await svc.state(Hashing).hashed(svc, reset.new_password)
+
+    def write(tx: Tx) -> None:
+        found = store.take_link(tx, _digest(reset.token))
+        user = None if found is None or found[0] is None else store.by_id(tx, accounts.default_account(tx), found[0])
+        if user is None or user.disabled_at is not None:
+            raise Forbidden("the link is wrong, was used before or has expired: ask for another one")
+        _set_password(tx, user, hash)
+
+    await svc.db.write(write)
+    svc.live.check_access()
+
+
+def _set_password(tx: Tx, user: User, hash: str, but: int | None = None) -> None:
+    store.set_password(tx, user.account, user.id, hash)
+    store.revoke_sessions(tx, user.id, but=but)
+
+
+def by_id(tx: Tx, account: int, user: int) -> User | None:
+    return store.by_id(tx, account, user)
+
+
+def find(tx: Tx, account: int, text: str) -> User:
+    """By id or e-mail address. Raises NotFound."""
+    uid = ids.try_parse(text)
+    found = store.by_email(tx, emails.normal(text)) if uid is None else store.by_uid(tx, account, uid)
+    if found is None:
+        raise NotFound("there is no such user: give an id or the e-mail address of one who was added")
+    return found
+
+
+def me(svc: Services, caller: Caller) -> User:
+    found = svc.db.peek(store.by_id, caller.account, _user_of(caller))
+    assert found is not None, "the caller's user is there"
+    return found
+
+
+# By command
+
+
+def named(tx: Tx, email: str) -> User:
+    """Raises NotFound."""
+    user = store.by_email(tx, emails.normal(email))
+    if user is None:
+        raise NotFound(f"there is no user {email}: `delta-server user list` shows all")
+    return user
+
+
+def all_users(tx: Tx) -> list[User]:
+    return store.all_of(tx, accounts.default_account(tx), after="", limit=-1)
+
+
+def set_role(tx: Tx, user: User, role: str) -> None:
+    """Raises Conflict for the last owner."""
+    if role != "owner":
+        _keep_an_owner(tx, user)
+    store.set_role(tx, user.account, user.id, role)
+
+
+def disable(tx: Tx, user: User) -> None:
+    """All sessions end. Raises Conflict for the last owner."""
+    _keep_an_owner(tx, user)
+    store.set_disabled(tx, user.account, user.id, disabled=True)
+    store.revoke_sessions(tx, user.id)
+
+
+def enable(tx: Tx, user: User) -> None:
+    store.set_disabled(tx, user.account, user.id, disabled=False)
+
+
+def add_reset_link(tx: Tx, user: User, token: str) -> None:
+    store.insert_link(tx, user.id, _digest(token), expires_at=tx.now_ms + RESET_MS)
+
+
+def _keep_an_owner(tx: Tx, user: User) -> None:
+    if user.role == "owner" and store.other_owners(tx, user.account, user.id) == 0:
+        raise Conflict(f"{user.email} is the last owner: make another one first")
+
+
+def sweep(tx: Tx, limit: int) -> int:
+    """Delete up to `limit` sessions that ended a week ago."""
+    return store.delete_ended(tx, tx.now_ms - 7 * 24 * 3_600_000, limit)
+
+
+def _checked(email: str, name: str, password: str) -> tuple[str, str]:
+    email = emails.check(email)
+    passwords.check(password, email)
+    return email, names.check(name) if name else ""
+
+
+def _user_of(caller: Caller) -> int:
+    assert caller.user is not None, "the gate lets only people through to these routes"
+    return caller.user
+
+
+def _tokens(svc: Services, user: User, session: bytes, refresh: str) -> Tokens:
+    claims = Claims(ids.text(user.uid), ids.text(session))
+    access = access_tokens.make(Signer.of(svc).key, claims, svc.clock.now_ms())
+    return Tokens(access, "Bearer", access_tokens.LIFE_S, refresh, schemas.user(user))
+
+
+def _new_refresh() -> str:
+    return f"dr_{os.urandom(32).hex()}"
+
+
+def _digest(token: str) -> bytes:
+    """Of 192 random bits and more, which a slow hash would protect no better."""
+    return sha256(token.encode()).digest()

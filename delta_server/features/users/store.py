@@ -1,0 +1,252 @@
+"""People, their sessions and links. The tenant is the account: e-mail addresses are unique in all of the server."""
+
+import msgspec
+
+from delta_server.storage.database import Row, Tx
+
+
+class User(msgspec.Struct, frozen=True):
+    """Times are in ms. `password` is a PHC string, None until one is set."""
+
+    id: int
+    uid: bytes
+    account: int
+    email: str
+    name: str
+    role: str
+    password: str | None
+    created_at: int
+    disabled_at: int | None
+
+
+class Session(msgspec.Struct, frozen=True):
+    id: int
+    uid: bytes
+    created_at: int
+    last_used_at: int
+    expires_at: int
+    revoked_at: int | None
+    address: str
+    client: str
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """What a request's access token is checked against."""
+
+    session: int
+    user: int
+    account: int
+    role: str
+
+
+class Refresh(msgspec.Struct, frozen=True):
+    session: int
+    user: int
+    replaced_at: int | None
+
+
+_USER = "id, uid, account, email, name, role, password, created_at, disabled_at"
+_SESSION = "id, uid, created_at, last_used_at, expires_at, revoked_at, address, client"
+
+
+def any_user(tx: Tx) -> bool:
+    return tx.one("SELECT 1 FROM user LIMIT 1") is not None
+
+
+def by_email(tx: Tx, email: str) -> User | None:
+    return _user(tx.one(f"SELECT {_USER} FROM user WHERE email = ?", email))
+
+
+def by_id(tx: Tx, account: int, user: int) -> User | None:
+    return _user(tx.one(f"SELECT {_USER} FROM user WHERE account = ? AND id = ?", account, user))
+
+
+def by_uid(tx: Tx, account: int, uid: bytes) -> User | None:
+    return _user(tx.one(f"SELECT {_USER} FROM user WHERE account = ? AND uid = ?", account, uid))
+
+
+def all_of(tx: Tx, account: int, *, after: str, limit: int) -> list[User]:
+    """By e-mail address, those behind `after`."""
+    sql = f"SELECT {_USER} FROM user WHERE account = ? AND email > ? ORDER BY email LIMIT ?"
+    return [User(*row) for row in tx.all(sql, account, after, limit)]
+
+
+def insert(tx: Tx, account: int, *, email: str, name: str, role: str, password: str | None) -> User:
+    uid = tx.new_id()
+    user = tx.insert(
+        "INSERT INTO user (uid, account, email, name, role, password, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        uid,
+        account,
+        email,
+        name,
+        role,
+        password,
+        tx.now_ms,
+        tx.now_ms,
+    )
+    return User(user, uid, account, email, name, role, password, tx.now_ms, None)
+
+
+def set_password(tx: Tx, account: int, user: int, password: str) -> None:
+    tx.run(
+        "UPDATE user SET password = ?, updated_at = ? WHERE account = ? AND id = ?", password, tx.now_ms, account, user
+    )
+
+
+def set_role(tx: Tx, account: int, user: int, role: str) -> None:
+    tx.run("UPDATE user SET role = ?, updated_at = ? WHERE account = ? AND id = ?", role, tx.now_ms, account, user)
+
+
+def set_disabled(tx: Tx, account: int, user: int, *, disabled: bool) -> None:
+    at = tx.now_ms if disabled else None
+    tx.run("UPDATE user SET disabled_at = ?, updated_at = ? WHERE account = ? AND id = ?", at, tx.now_ms, account, user)
+
+
+def other_owners(tx: Tx, account: int, user: int) -> int:
+    """How many owners who can sign in there are beside this one."""
+    row = tx.one(
+        "SELECT count(*) FROM user WHERE account = ? AND role = 'owner' AND disabled_at IS NULL AND id != ?",
+        account,
+        user,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+# Sessions
+
+
+def insert_session(tx: Tx, user: int, *, expires_at: int, address: str, client: str) -> tuple[int, bytes]:
+    uid = tx.new_id()
+    session = tx.insert(
+        "INSERT INTO session (uid, user, created_at, last_used_at, expires_at, address, client)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        uid,
+        user,
+        tx.now_ms,
+        tx.now_ms,
+        expires_at,
+        address,
+        client,
+    )
+    return session, uid
+
+
+def signed_in(tx: Tx, uid: bytes) -> SignedIn | None:
+    """The session of an access token, while it is good: it is what finds the tenant."""
+    row = tx.one(
+        "SELECT session.id, user.id, user.account, user.role FROM session JOIN user ON user.id = session.user"
+        " WHERE session.uid = ? AND revoked_at IS NULL AND expires_at > ? AND disabled_at IS NULL",
+        uid,
+        tx.now_ms,
+    )
+    return SignedIn(*row) if row else None
+
+
+def sessions(tx: Tx, user: int, *, below: int, limit: int) -> list[Session]:
+    """Those that are good, the newest first, with ids below `below`."""
+    rows = tx.all(
+        f"SELECT {_SESSION} FROM session WHERE user = ? AND revoked_at IS NULL AND expires_at > ? AND id < ?"
+        " ORDER BY id DESC LIMIT ?",
+        user,
+        tx.now_ms,
+        below,
+        limit,
+    )
+    return [Session(*row) for row in rows]
+
+
+def session_uid(tx: Tx, user: int, session: int) -> bytes:
+    row = tx.one("SELECT uid FROM session WHERE user = ? AND id = ?", user, session)
+    assert row is not None
+    return bytes(row[0])
+
+
+def use_session(tx: Tx, user: int, session: int, *, expires_at: int) -> None:
+    tx.run(
+        "UPDATE session SET last_used_at = ?, expires_at = ? WHERE user = ? AND id = ?",
+        tx.now_ms,
+        expires_at,
+        user,
+        session,
+    )
+
+
+def revoke_session(tx: Tx, user: int, uid: bytes) -> int:
+    return tx.run(
+        "UPDATE session SET revoked_at = ? WHERE user = ? AND uid = ? AND revoked_at IS NULL", tx.now_ms, user, uid
+    )
+
+
+def revoke_sessions(tx: Tx, user: int, *, but: int | None = None) -> int:
+    """All of a user's sessions, all but one."""
+    return tx.run(
+        "UPDATE session SET revoked_at = ? WHERE user = ? AND id IS NOT ? AND revoked_at IS NULL", tx.now_ms, user, but
+    )
+
+
+def delete_ended(tx: Tx, before: int, limit: int) -> int:
+    """Sessions of all users that ended before `before`, with their tokens."""
+    ended = "SELECT id FROM session WHERE coalesce(revoked_at, expires_at) < ? LIMIT ?"
+    tx.run(f"DELETE FROM refresh_token WHERE session IN ({ended})", before, limit)
+    return tx.run(f"DELETE FROM session WHERE id IN ({ended})", before, limit)
+
+
+# Refresh tokens
+
+
+def insert_refresh(tx: Tx, session: int, hash: bytes) -> None:
+    tx.run("INSERT INTO refresh_token (hash, session, created_at) VALUES (?, ?, ?)", hash, session, tx.now_ms)
+
+
+def refresh(tx: Tx, hash: bytes) -> Refresh | None:
+    """The token's session, while that is good: it is what finds the tenant."""
+    row = tx.one(
+        "SELECT session.id, session.user, replaced_at FROM refresh_token"
+        " JOIN session ON session.id = refresh_token.session JOIN user ON user.id = session.user"
+        " WHERE hash = ? AND revoked_at IS NULL AND session.expires_at > ? AND disabled_at IS NULL",
+        hash,
+        tx.now_ms,
+    )
+    return Refresh(*row) if row else None
+
+
+def replace_refresh(tx: Tx, session: int, hash: bytes, *, keep: int) -> None:
+    """The token was used; of those before it the newest `keep` are remembered."""
+    tx.run("UPDATE refresh_token SET replaced_at = ? WHERE session = ? AND hash = ?", tx.now_ms, session, hash)
+    tx.run(
+        "DELETE FROM refresh_token WHERE session = ? AND replaced_at IS NOT NULL AND hash NOT IN"
+        " (SELECT hash FROM refresh_token WHERE session = ? ORDER BY created_at DESC LIMIT ?)",
+        session,
+        session,
+        keep,
+    )
+
+
+# Links
+
+
+def insert_link(tx: Tx, user: int | None, hash: bytes, *, expires_at: int) -> None:
+    """The newest link of a user is the one that is good."""
+    tx.run("DELETE FROM login_link WHERE user IS ? OR expires_at <= ?", user, tx.now_ms)
+    tx.run(
+        "INSERT INTO login_link (hash, user, created_at, expires_at) VALUES (?, ?, ?, ?)",
+        hash,
+        user,
+        tx.now_ms,
+        expires_at,
+    )
+
+
+def take_link(tx: Tx, hash: bytes) -> tuple[int | None] | None:
+    """Whose link it is, which is used up by it; None when it is not good."""
+    row = tx.one("SELECT user FROM login_link WHERE hash = ? AND expires_at > ?", hash, tx.now_ms)
+    if row is None:
+        return None
+    tx.run("DELETE FROM login_link WHERE hash = ?", hash)
+    return (row[0],)
+
+
+def _user(row: Row | None) -> User | None:
+    return User(*row) if row else None

@@ -1,0 +1,19 @@
+"""What becomes of sessions in the background."""
+
+import asyncio
+
+from delta_server.core import access_tokens
+from delta_server.features.users import service
+from delta_server.services import Services
+
+_AT_ONCE = 1000
+
+
+async def sweep(svc: Services) -> None:
+    while await svc.db.write(service.sweep, _AT_ONCE) == _AT_ONCE:
+        pass
+
+
+async def import_library(_: Services) -> None:
+    """Beside the start: on the loop, the first person to sign in would hold everybody up."""
+    asyncio.get_running_loop().run_in_executor(None, access_tokens.import_library)

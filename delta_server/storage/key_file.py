@@ -1,0 +1,35 @@
+"""The server's own secret: random bytes in a file of the data directory that only its user can read."""
+
+import os
+from pathlib import Path
+
+from delta_server.core.errors import Unavailable
+
+NAME = "delta.key"
+
+
+def load(data_dir: Path, size: int) -> bytes:
+    """The bytes, made when they are first asked for. Raises Unavailable when they cannot be read or written."""
+    path = data_dir / NAME
+    try:
+        if not path.exists():
+            _make(path, os.urandom(size))
+        key = path.read_bytes()
+    except OSError as error:
+        raise Unavailable(f"{NAME} in the data directory cannot be used: {error.strerror}") from error
+    if len(key) != size:
+        raise Unavailable(f"{NAME} in the data directory is damaged: delete it, and everybody signs in again")
+    return key
+
+
+def _make(path: Path, key: bytes) -> None:
+    """Whole or not at all: a crash leaves no half of it."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, key)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    draft.replace(path)

@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from delta_server.cli.main import cli
+
+PASSWORD = "correct horse battery\n"
+
+
+def run(data_dir: Path, *args: str, input: str | None = None) -> tuple[int, str]:
+    done = CliRunner().invoke(cli, [*args, "--data-dir", str(data_dir)], input=input)
+    return done.exit_code, done.output
+
+
+REFUSED = [
+    (("user", "add", "ada"), PASSWORD, "e-mail address"),
+    (("user", "add", "ada@example.com"), "short\n", "10 to 256 characters"),
+    (("user", "add", "ada@example.com"), "", "10 to 256 characters"),
+    (("user", "add", "owner@example.com"), PASSWORD, "a user owner@example.com already"),
+    (("user", "add", "ada@example.com", "--role", "root"), PASSWORD, "'root' is not one of"),
+    (("user", "disable", "owner@example.com"), None, "last owner"),
+    (("user", "role", "owner@example.com", "member"), None, "last owner"),
+    (("user", "enable", "ada@example.com"), None, "no user ada@example.com"),
+    (("user", "reset-link", "ada@example.com"), None, "no user ada@example.com"),
+    (("setup-link",), None, "there are users already"),
+]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("users") / "data"
+    assert run(found, "user", "add", "owner@example.com", "--role", "owner", input=PASSWORD)[0] == 0
+    return found
+
+
+@pytest.mark.parametrize(("args", "input", "says"), REFUSED, ids=lambda value: " ".join(value or ()) if value else "")
+def test_refusals_change_nothing(data_dir: Path, args: tuple[str, ...], input: str | None, says: str) -> None:
+    before = run(data_dir, "user", "list", "--json")
+    code, output = run(data_dir, *args, input=input)
+    assert code != 0
+    assert says in output
+    assert run(data_dir, "user", "list", "--json") == before
+
+
+def test_users_are_added_and_changed(tmp_path: Path) -> None:
+    assert run(tmp_path, "setup-link")[0] == 0
+    assert run(tmp_path, "user", "add", "Ada@Example.com", "--role", "owner", input=PASSWORD)[0] == 0
+    assert run(tmp_path, "user", "add", "bo@example.com", "--name", "Bo", input=PASSWORD)[0] == 0
+    assert run(tmp_path, "user", "role", "bo@example.com", "admin")[0] == 0
+    assert run(tmp_path, "user", "disable", "bo@example.com")[0] == 0
+    rows = [json.loads(line) for line in run(tmp_path, "user", "list", "--json")[1].splitlines()]
+    assert [(row["email"], row["role"], row["state"]) for row in rows] == [
+        ("ada@example.com", "owner", "active"),
+        ("bo@example.com", "admin", "disabled"),
+    ]
+    assert run(tmp_path, "user", "enable", "bo@example.com")[0] == 0
+    assert "bo@example.com  admin  active  Bo" in run(tmp_path, "user", "list")[1]
+    code, output = run(tmp_path, "user", "reset-link", "bo@example.com")
+    assert code == 0
+    assert len(output.split()[0]) == 48

@@ -1,0 +1,32 @@
+"""People of the tests, who sign in over HTTP."""
+
+import os
+from typing import Any
+
+import httpx
+
+from delta_server.app import Application
+from delta_server.core import passwords
+from delta_server.features.users import service as users
+
+PASSWORD = "correct horse battery"
+HASH = passwords.hashed(PASSWORD, os.urandom(passwords.SALT_BYTES))
+AGENT = {"user-agent": "tests/1.0"}
+
+
+async def add(app: Application, email: str, role: str = "member") -> None:
+    await app.services.db.write(users.add, email=email, name="", role=role, password=HASH)
+
+
+async def login(client: httpx.AsyncClient, email: str, password: str = PASSWORD) -> dict[str, Any]:
+    answer = await client.post("/v1/auth/login", json={"email": email, "password": password}, headers=AGENT)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def signed_in(app: Application, client: httpx.AsyncClient, email: str, role: str = "member") -> str:
+    """The access token of a new user."""
+    await add(app, email, role)
+    token: str = (await login(client, email))["access_token"]
+    return token
