@@ -174,21 +174,21 @@ class Rules:
     def _step(self, name: str | None) -> "Rules | None":
         if name not in self._next:
             patterns = self._patterns
-            positions = frozenset((p, t) for p, s in self._positions for t in _advance(patterns[p].steps, s, name))
+            positions = frozenset((p, t) for p, s in self._positions for t in advance(patterns[p].steps, s, name))
             self._next[name] = Rules(patterns, positions) if positions else None
         return self._next[name]
 
 
-def _advance(steps: tuple[str, ...], at: int, name: str | None) -> set[int]:
+def advance(steps: tuple[str, ...], at: int, name: str | None) -> set[int]:
     """The places in a pattern that one step by `name` leads to from place `at`."""
     if at == len(steps):
         return set()
     if steps[at] == "**":
-        return _from(steps, at) | ({at + 1} if at + 1 == len(steps) else set())
-    return _from(steps, at + 1) if steps[at] in ("*", name) else set()
+        return from_place(steps, at) | ({at + 1} if at + 1 == len(steps) else set())
+    return from_place(steps, at + 1) if steps[at] in ("*", name) else set()
 
 
-def _from(steps: tuple[str, ...], at: int) -> set[int]:
+def from_place(steps: tuple[str, ...], at: int) -> set[int]:
     """`at`, and what follows it where `**` takes no step: at the end of a pattern it takes at least one."""
     reached = {at}
     while at + 1 < len(steps) and steps[at] == "**":
@@ -213,7 +213,7 @@ def _compiled(encoded: bytes, known: KnownKeys) -> Rules | None:
         *[_Pattern(parse(path), known=fields) for path, fields in known],
         *[_Pattern(parse(path), is_set=True) for path, order in settings.order.items() if order == "set"],
     ]
-    positions = frozenset((p, s) for p, pattern in enumerate(patterns) for s in _from(pattern.steps, 0))
+    positions = frozenset((p, s) for p, pattern in enumerate(patterns) for s in from_place(pattern.steps, 0))
     return Rules(tuple(patterns), positions) if patterns else None
 
 

@@ -28,7 +28,7 @@ class FieldOfMost(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What a reader should know of how the array at the pattern `path` was compared."""
+    """What a reader should know of how the values at the pattern `path` were compared."""
 
     path: str
     message: str
@@ -39,9 +39,10 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is `content`, `reorder` (only order differs), `format` (only whitespace, escapes, key order), `ignored`
     (only ignored fields) or, in a comparison, `none`. `similarity_score` is the share of leaf values unchanged;
-    members that an object has twice count twice in it. `notes` say where a key of the settings could not match all, or
-    a value was too large to be compared in detail. `changes` are operations in the format `changes`, where a list was
-    asked for them: the first 100 of each delta, and 256 kB of them; `changes_complete` tells whether these are all.
+    members that an object has twice count twice in it. `notes` say where a key of the settings could not match all, a
+    value was too large to be compared in detail, or a pattern of the settings met nothing. `changes` are operations in
+    the format `changes`, where a list was asked for them: the first 100 of each delta, and 256 kB of them;
+    `changes_complete` tells whether these are all.
     """
 
     id: str | UnsetType = UNSET

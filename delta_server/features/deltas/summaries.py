@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from delta_server.core.diff import unmet_patterns
 from delta_server.core.diff.change_list import encoded, first_encoded
-from delta_server.core.diff.compare import Difference, DiffSettings, KnownKeys, diff
+from delta_server.core.diff.compare import DEFAULT, Difference, DiffSettings, KnownKeys, diff
 from delta_server.core.diff.json_patch import json_patch, merge_patch
 from delta_server.core.history import field_patterns, lives
 from delta_server.core.json import surrogates
@@ -25,10 +26,11 @@ def summarise(before: bytes, after: bytes, settings: DiffSettings, known: KnownK
     if difference.kind == "none":
         return None
     entries = lives.encoded(lives.of(difference, settings, known))
-    return msgspec.structs.replace(summary_of(difference), lives=entries)
+    return msgspec.structs.replace(summary_of(difference, settings), lives=entries)
 
 
-def summary_of(difference: Difference) -> Summary:
+def summary_of(difference: Difference, settings: DiffSettings = DEFAULT) -> Summary:
+    notes = [*difference.notes, *unmet_patterns.notes(settings, difference.before, difference.after)]
     return Summary(
         kind=difference.kind,
         added=difference.added,
@@ -38,7 +40,7 @@ def summary_of(difference: Difference) -> Summary:
         similarity=round(difference.similarity, 6),
         fields=_fields(difference),
         schema_changes=[SchemaChange(change.op, change.path, change.elements) for change in difference.schema_changes],
-        notes=[Note(note.path, note.message) for note in difference.notes[:MAX_NOTES]],
+        notes=[Note(note.path, note.message) for note in notes[:MAX_NOTES]],
         found_keys=difference.found_keys,
     )
 
@@ -68,7 +70,7 @@ def written_out(
         written = merge_patch(difference)
     else:
         written = json_patch(difference)
-    return summary_of(difference), surrogates.shown(written)
+    return summary_of(difference, settings), surrogates.shown(written)
 
 
 def first_changes(

@@ -355,3 +355,20 @@ async def test_a_merge_patch_that_cannot_be_said(shots: Shots) -> None:
     said = await shots.get(f"{LIST}/{stored['id']}", format="merge-patch", status=400)
     assert said["code"] == "VALIDATION_ERROR"
     assert (await shots.get(f"{LIST}/{stored['id']}"))["diff"] == [{"op": "replace", "path": "/a", "value": None}]
+
+
+async def test_a_mistyped_pattern_is_noted(shots: Shots) -> None:
+    patterns = {"ignore": ["/at", "/fiers/*/Acres"], "array_keys": {"/fires/*": ["Name"]}}
+    await shots.send("POST", "/v1/endpoints", json={"name": "noted", "diff": patterns}, status=201)
+    first = await shots.put(json.dumps({"fires": [A], "at": 0}).encode(), "noted", captured_at=second(0))
+    last = await shots.put(json.dumps({"fires": [B], "at": 1}).encode(), "noted", captured_at=second(1))
+    notes = [
+        {"path": "/fiers/*/Acres", "message": "the pattern of ignore meets nothing in either document"},
+        {"path": "/fires/*", "message": "the pattern of array_keys meets no array in either document"},
+    ]
+    assert (await shots.get(f"{LIST}/{last['id']}"))["notes"] == notes
+    sides = {"from_snapshot_id": first["id"], "to_snapshot_id": last["id"]}
+    compared = await shots.send("POST", COMPARE, json=sides, status=200)
+    assert compared["notes"] == notes
+    compared = await shots.send("POST", COMPARE, json=sides | {"diff": {"ignore": ["/at"]}}, status=200)
+    assert compared["notes"] == []
