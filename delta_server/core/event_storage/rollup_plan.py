@@ -37,7 +37,9 @@ WIDTHS = (
     Width("1h", _HOUR_MS, DAY_MS, 30 * DAY_MS, parts=(0, 1, 2)),
     Width("1d", DAY_MS, 10 * DAY_MS, 1000 * DAY_MS, parts=(0, 1, 2)),
 )
-"""From the finest: each is made of the one before."""
+"""From the finest: each is made of the one before. Without 5m and 15m (a million events in 30 days), charts by 15
+minutes and days of clocks half an hour off take 1.4 to 4 times as long, from cells of 1m that would have to be kept as
+long: 1.4 and 1.8 times their bytes."""
 
 
 def kept_days(asked: Mapping[str, int]) -> dict[Width, int]:
