@@ -11,7 +11,7 @@ from typing import Any, cast
 import structlog
 from litestar import Litestar
 
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core.caller import Caller
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.core.query import time_buckets

@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.storage.cache import Cache
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database, Threads, Tx

@@ -22,13 +22,14 @@ from litestar import Litestar
 
 from delta_server import app as delta_app
 from delta_server.app import Application
-from delta_server.config import Config, Log, Storage
+from delta_server.config.sections import Config, Log
 from delta_server.core import secrets
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects
 from delta_server.http.feature import Feature
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.options import Storage
 from tests import event_loop
 from tests.storage.opened import FAST, FakeClock, begin
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from delta_server import app as delta_app
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from tests.conftest import Keys, bearer, client_of, make_keys, started
 from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import FAST, FakeClock

@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 ORDER = [
-    *("core", "config", "log_output", "logging", "storage", "tasks", "services", "http", "features", "app", "cli"),
+    *("core", "storage", "config", "log_output", "logging", "tasks", "services", "http", "features", "app", "cli"),
     "__main__",
 ]
 FEATURES = [feature.name for feature in app.FEATURES if feature is not app.SERVER]
@@ -282,7 +282,7 @@ def test_one_sqlite_library() -> None:
 def test_the_environment_is_read_in_config_only() -> None:
     # serve: $NOTIFY_SOCKET, systemd's; child: what PyInstaller tells the processes of an executable; git_history: what
     # git is started with
-    allowed = {"config.py", "cli/serve.py", "cli/git_history.py", "storage/child.py"}
+    allowed = {"config/load.py", "cli/serve.py", "cli/git_history.py", "storage/child.py"}
     readers = [
         f"{_name(path)}:{node.lineno}"
         for path in FILES
@@ -305,8 +305,9 @@ def test_the_description_of_the_api_needs_no_faker() -> None:
     """Litestar makes random examples for a ResponseSpec unless told not to; the executable carries no Faker."""
     script = (
         "import sys; sys.modules['polyfactory'] = None\n"
-        "from delta_server import app, config\nfrom delta_server.http import docs\n"
-        "docs.describe(app.build(config.Config()).litestar)"
+        "from delta_server import app\nfrom delta_server.config.sections import Config\n"
+        "from delta_server.http import docs\n"
+        "docs.describe(app.build(Config()).litestar)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from delta_server.config import OPTIONS, BadConfig, Config, Given, Option, expected, load, shown
+from delta_server.config.load import BadConfig, Given, load, shown
+from delta_server.config.sections import Config
+from delta_server.config.values import OPTIONS, Option, expected
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 PACKAGE = Path(__file__).parent.parent / "delta_server"
@@ -202,5 +204,5 @@ def test_what_is_shown_can_be_loaded_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_is_used(option: str) -> None:
     used = re.compile(rf"\.{option.split('.')[1]}\b")
-    sources = [path for path in PACKAGE.rglob("*.py") if path.name != "config.py"]
+    sources = [path for path in PACKAGE.rglob("*.py") if path.parent.name != "config"]
     assert any(used.search(path.read_text(encoding="utf-8")) for path in sources)

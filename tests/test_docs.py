@@ -10,7 +10,7 @@ import pytest
 
 from delta_server.app import FEATURES, guards_of
 from delta_server.cli.main import COMMANDS, cli
-from delta_server.config import OPTIONS
+from delta_server.config.values import OPTIONS
 from delta_server.http.health import _DATABASE_METRICS
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ import pytest
 
 from delta_server import app as delta_app
 from delta_server import features
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core.errors import Unavailable
 from delta_server.http.feature import Feature, Step
 from delta_server.services import Services

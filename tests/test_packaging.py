@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from delta_server.config import OPTIONS
+from delta_server.config.values import OPTIONS
 from tests.server_process import ROOT, environment, run
 
 PACKAGING = ROOT / "packaging"

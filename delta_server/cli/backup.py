@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from delta_server.cli.options import with_config, with_database
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.storage.backup import Progress, back_up, back_up_into
 from delta_server.storage.backup import restore as restore_database
 from delta_server.storage.sqlite.adapter import DATABASE_NAME

@@ -4,7 +4,7 @@ import click
 
 from delta_server import __version__
 from delta_server.cli.options import with_loaded
-from delta_server.config import Loaded, shown
+from delta_server.config.load import Loaded, shown
 
 
 @click.group(help="Show the configuration.")

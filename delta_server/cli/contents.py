@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from delta_server import app
 from delta_server.cli.options import with_database
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import tasks as endpoints_tasks

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from delta_server import app
 from delta_server.cli import importing, plot, serve
 from delta_server.cli.options import with_file
-from delta_server.config import Config, Loaded
+from delta_server.config.load import Loaded
+from delta_server.config.sections import Config
 from delta_server.core import secrets, times
 from delta_server.core.history.timeline_span import Span
 from delta_server.features.accounts import service as accounts

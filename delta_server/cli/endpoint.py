@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from delta_server import app
 from delta_server.cli.importing import DEFAULT_PROJECT
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core.errors import DeltaError, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from delta_server import app
 from delta_server.cli.options import with_database
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts

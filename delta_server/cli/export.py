@@ -18,7 +18,7 @@ from delta_server.cli import counting
 from delta_server.cli import endpoint as endpoints
 from delta_server.cli.histories import Line
 from delta_server.cli.options import with_database
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.core.history.timeline_span import Span

@@ -17,7 +17,7 @@ from delta_server import app
 from delta_server.cli import counting, histories
 from delta_server.cli.git_history import GitHistory, git_path
 from delta_server.cli.options import with_config
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas

@@ -9,7 +9,7 @@ import click
 
 from delta_server import app
 from delta_server.cli.options import with_config, with_database
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core import secrets, times
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts

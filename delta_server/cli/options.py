@@ -7,7 +7,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from delta_server.config import Config, Given, Loaded, load
+from delta_server.config.load import Given, Loaded, load
+from delta_server.config.sections import Config
 from delta_server.core.errors import DeltaError
 
 P = ParamSpec("P")

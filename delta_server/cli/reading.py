@@ -14,7 +14,7 @@ import msgspec
 
 from delta_server.cli import endpoint as endpoints
 from delta_server.cli.options import with_database
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core import ids, times
 from delta_server.core.diff.change_list import Change
 from delta_server.core.errors import DeltaError

@@ -22,7 +22,7 @@ import uvicorn
 
 from delta_server import __version__, app, logging
 from delta_server.cli.options import with_config
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core.errors import DeltaError
 from delta_server.features.users import service as users
 from delta_server.http.server import most_connections, uvicorn_config

@@ -11,7 +11,7 @@ import click
 
 from delta_server import app
 from delta_server.cli.options import with_config, with_database
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core import emails, names, passwords, times
 from delta_server.core.errors import DeltaError
 from delta_server.features.users import service as users

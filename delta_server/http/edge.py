@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 import structlog
 import uuid_utils
 
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core.errors import BadRequest
 from delta_server.http import errors
 from delta_server.http.address import UNKNOWN, Client, resolver

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from delta_server.config import Limits
+from delta_server.config.sections import Limits
 from delta_server.core.errors import BadRequest, TooLarge
 from delta_server.http import cors, encodings
 from delta_server.http.asgi import Headers, Message, Receive, Send

@@ -19,12 +19,14 @@ import apsw
 import msgspec
 
 from delta_server import app
-from delta_server.config import Config, Events, Storage
+from delta_server.config.sections import Config
 from delta_server.core.events.event import Event
 from delta_server.core.times import DAY_MS
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects
 from delta_server.storage.database import Tx
+from delta_server.storage.events.options import Events
+from delta_server.storage.sqlite.options import Storage
 from tests.bench import event_data
 from tests.bench.load import Connection
 from tests.bench.table import Row, bench

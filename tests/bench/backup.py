@@ -15,8 +15,9 @@ from typing import NamedTuple
 import msgspec
 
 from delta_server.app import open_services
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.options import Storage
 from tests.bench.load import Connection
 from tests.bench.table import Row, bench
 from tests.bench.turns import compared, in_turn, sized

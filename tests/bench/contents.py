@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from delta_server import app
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
@@ -22,6 +22,7 @@ from delta_server.features.projects import service as projects
 from delta_server.features.snapshots.importing import Version, import_versions
 from delta_server.storage.contents import maintenance
 from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.options import Storage
 from tests import histories
 from tests.bench.table import Row, Skip, bench
 from tests.bench.turns import sized

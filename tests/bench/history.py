@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from delta_server import app
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.history.timeline_span import Span
 from delta_server.core.json import pointer, slices
@@ -24,6 +24,7 @@ from delta_server.features.snapshots.importing import Version, import_versions
 from delta_server.services import Services
 from delta_server.storage.contents import maintenance
 from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.options import Storage
 from tests import histories
 from tests.bench.table import Row, bench
 from tests.bench.turns import sized

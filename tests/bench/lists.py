@@ -11,7 +11,7 @@ from statistics import median
 import msgspec
 
 from delta_server import app
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core.history.change_times import MOST_OPEN, sealed
 from delta_server.core.history.timeline_span import Span
 from delta_server.features.accounts import service as accounts
@@ -24,6 +24,7 @@ from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.sqlite.options import Storage
 from tests.bench.table import Row, bench
 from tests.bench.turns import sized
 

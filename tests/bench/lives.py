@@ -18,13 +18,14 @@ from typing import Any
 import msgspec
 
 from delta_server import app
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.history.timeline_span import Span
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service
 from delta_server.features.snapshots.importing import Version
 from delta_server.services import Services
+from delta_server.storage.sqlite.options import Storage
 from tests import histories
 from tests.bench.history import fill
 from tests.bench.table import Row, Skip, bench

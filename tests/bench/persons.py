@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from delta_server import app
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core.events.event import Event
 from delta_server.core.events.profile_update import Alias, Told
 from delta_server.core.times import DAY_MS
 from delta_server.features.profiles import service as profiles
+from delta_server.storage.sqlite.options import Storage
 from tests.bench import analytics, event_data
 from tests.bench.load import Connection
 from tests.bench.table import Row, bench

@@ -18,12 +18,14 @@ from typing import Any
 import msgspec
 
 from delta_server import app
-from delta_server.config import Config, Packs, Storage
+from delta_server.config.sections import Config
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots.importing import Version, import_versions
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.contents import contents, maintenance
+from delta_server.storage.contents.options import Packs
+from delta_server.storage.sqlite.options import Storage
 from tests import histories
 from tests.bench.contents import a_project, into_git, recorded
 from tests.bench.table import Row, Skip, bench

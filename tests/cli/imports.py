@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from delta_server import app as delta_app
 from delta_server.cli.main import cli
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.history.timeline_span import Span
 from delta_server.features.accounts import service as accounts
@@ -19,6 +19,7 @@ from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.options import Storage
 from tests.storage.opened import FAST
 
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from delta_server.cli.main import cli
-from delta_server.config import Packs
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.sqlite.directory_lock import DirectoryLock
 from tests.storage.contents.opened import append, documents, new_endpoint, opened
 

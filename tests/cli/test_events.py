@@ -8,10 +8,11 @@ from click.testing import CliRunner, Result
 
 from delta_server import app
 from delta_server.cli.main import cli
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects
 from delta_server.storage.sqlite.directory_lock import DirectoryLock
+from delta_server.storage.sqlite.options import Storage
 from tests.storage.events.kept import made
 from tests.storage.opened import FAST
 

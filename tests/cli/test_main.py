@@ -6,7 +6,8 @@ from click.testing import CliRunner
 from delta_server import __version__
 from delta_server.cli import serve
 from delta_server.cli.main import COMMANDS, cli
-from delta_server.config import OPTIONS, Config
+from delta_server.config.sections import Config
+from delta_server.config.values import OPTIONS
 from delta_server.core.errors import DeltaError
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from delta_server import app as delta_app
 from delta_server.cli.main import cli
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.errors import Unavailable
 from delta_server.core.events.event import Event
@@ -23,6 +23,7 @@ from delta_server.storage.database import Database
 from delta_server.storage.events import verify as verify_module
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.verify import Verifier
+from delta_server.storage.sqlite.options import Storage
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FAST
 

@@ -17,12 +17,13 @@ import msgspec
 import pytest
 
 from delta_server import app as delta_app
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core.ids import parse as parse_id
 from delta_server.features.deltas import service as deltas
 from delta_server.services import Services
 from delta_server.storage.contents import contents, verification
 from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.options import Storage
 from tests.crash.killing import WITHIN_S, Enough, chance, kill_after, run_and_kill
 from tests.server_process import Server, run, serving
 

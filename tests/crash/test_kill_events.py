@@ -14,8 +14,9 @@ import httpx
 import msgspec
 
 from delta_server import app as delta_app
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core.query.plan import Listing, Span
+from delta_server.storage.sqlite.options import Storage
 from tests.crash.killing import Enough, chance, kill_after
 from tests.server_process import Server, run, serving
 

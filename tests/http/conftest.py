@@ -6,7 +6,7 @@ import pytest
 
 from delta_server import app as delta_app
 from delta_server.app import Application
-from delta_server.config import Config, Limits
+from delta_server.config.sections import Config, Limits
 from tests.conftest import Keys, bearer, built, client_of, make_keys, started
 from tests.http import requested, sample
 from tests.http.requested import Made

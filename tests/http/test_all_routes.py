@@ -13,7 +13,7 @@ from litestar.routes import HTTPRoute
 
 from delta_server import app as delta_app
 from delta_server.app import FEATURES, Application
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.http.feature import Feature
 from delta_server.http.gate import UnguardedRoute, bare
 from tests.conftest import Keys, bearer

@@ -9,7 +9,7 @@ from litestar.routes import HTTPRoute
 
 from delta_server import app as delta_app
 from delta_server.app import Application
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core.errors import Unavailable
 from delta_server.features.events import service as events
 from delta_server.http.gate import bare

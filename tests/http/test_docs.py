@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from delta_server import app as delta_app
-from delta_server.config import Config, Server
+from delta_server.config.sections import Config, Server
 from delta_server.http import docs
 from tests.conftest import client_of, started
 

@@ -8,7 +8,7 @@ import pytest
 
 from delta_server import app as delta_app
 from delta_server.app import Application
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.http import health as health_routes
 from delta_server.http.health import LEAST_FREE_BYTES, Vitals
 from delta_server.storage.database import DatabaseStats

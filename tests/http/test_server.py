@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from delta_server.app import Application
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.features.backups import service as backups
 from delta_server.http import server
 from delta_server.http.server import uvicorn_config

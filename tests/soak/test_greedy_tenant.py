@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from delta_server.config import Storage
+from delta_server.storage.sqlite.options import Storage
 from tests.bench import analytics
 from tests.bench.load import Connection
 from tests.server_process import ROOT, Server, environment, run, serving

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from delta_server.config import Storage
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.sqlite.options import Storage
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 

@@ -5,7 +5,6 @@ from itertools import groupby
 
 import msgspec
 
-from delta_server.config import Packs
 from delta_server.core import times
 from delta_server.core.errors import Conflict
 from delta_server.features.deltas.service import Delta
@@ -19,6 +18,7 @@ from delta_server.features.snapshots.timeline import EndpointLocks, Entry, Last,
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.contents.contents import Base, Content, Frame
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import Once
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeAlias
 
-from delta_server.config import Packs
 from delta_server.core.errors import Conflict, DeltaError
 from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
@@ -22,6 +21,7 @@ from delta_server.features.snapshots.timeline import EndpointLocks, Last, Moved,
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.contents.contents import Base
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import Once
 from delta_server.storage.sqlite.transaction import shutting_down

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from delta_server.config import Packs
 from delta_server.storage.cache import Cache
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.database import Clock, Database, Threads
 
 

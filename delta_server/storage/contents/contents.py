@@ -10,13 +10,13 @@
 Many at once, in order: `encode_batch` and `add_batch` in place of the first two, as often as `batch_is_full` says.
 """
 
-from delta_server.config import Packs
 from delta_server.core.packs import codec, layout
 from delta_server.core.packs.codec import digest
 from delta_server.storage.contents import reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.contents.maintenance import sweep
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.contents.packing import Batch, add_batch, batch_is_full, encode_batch, pack_bounds
 from delta_server.storage.contents.reading import read, read_run
 from delta_server.storage.contents.rows import Base, Content, Frame

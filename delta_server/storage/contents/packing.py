@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from delta_server.config import Packs
 from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.packs import codec, layout, pack_frames
 from delta_server.core.packs.layout import STORED, Above, Bounds, Part
@@ -19,6 +18,7 @@ from delta_server.core.packs.pack_frames import Packed
 from delta_server.storage.contents import reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.contents.reading import Raw
 from delta_server.storage.contents.rows import Content, NewPack, Pack
 from delta_server.storage.database import Tx, frees_space

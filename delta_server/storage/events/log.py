@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from delta_server.config import Config
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import Ids
 from delta_server.core.query.plan import Aggregate, Listing, Plan, Sql
@@ -23,6 +22,7 @@ from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.append import Appending
 from delta_server.storage.events.ingest.dedup_index import DAY_MS, Seen
 from delta_server.storage.events.ingest.key_merging import KeyUpkeep
+from delta_server.storage.events.options import LogOptions
 from delta_server.storage.events.query import funnels
 from delta_server.storage.events.query.answers import Answering
 from delta_server.storage.events.rollups import cover
@@ -46,7 +46,7 @@ class EmbeddedEventLog:
 
     def __init__(
         self,
-        config: Config,
+        config: LogOptions,
         db: Database,
         clock: Clock,
         *,
@@ -83,7 +83,7 @@ class EmbeddedEventLog:
     @classmethod
     async def open(
         cls,
-        config: Config,
+        config: LogOptions,
         db: Database,
         clock: Clock,
         *,
@@ -110,7 +110,7 @@ class EmbeddedEventLog:
         )
 
     @classmethod
-    def for_reading(cls, config: Config, db: Database, clock: Clock, *, cpu: Threads) -> Self:
+    def for_reading(cls, config: LogOptions, db: Database, clock: Clock, *, cpu: Threads) -> Self:
         """Without what is known of duplicates: nothing may be appended. The data directory is left as it is."""
         seen = Seen(config.events.dedup_days * DAY_MS)
         spill = Path(tempfile.gettempdir(), f"delta-spill-{secrets.token_hex(8)}")

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import msgspec
 
-from delta_server.config import Events
 from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.core.event_storage import segment_plan
 from delta_server.core.event_storage.segment_plan import Bounds, Retention
@@ -24,6 +23,7 @@ from delta_server.storage.events.duckdb.failures import damaged
 from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.dedup_index import Seen, prepare
 from delta_server.storage.events.ingest.key_merging import KeyUpkeep
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.pauses import Pauses
 from delta_server.storage.events.segments import catalog, compact, erase, expire, seal
 from delta_server.storage.events.segments.erase import Stretches

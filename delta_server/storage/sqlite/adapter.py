@@ -17,13 +17,13 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import apsw
 
-from delta_server.config import Storage
 from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing
 from delta_server.storage.sqlite.connection import Tuning, check_library, close_writer, open_writer
 from delta_server.storage.sqlite.directory_lock import DataDirRefused, DirectoryLock, refuse_network, unusable
 from delta_server.storage.sqlite.disk_reserve import Room
 from delta_server.storage.sqlite.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
 from delta_server.storage.sqlite.migrate import migrate, packaged, sync_path
+from delta_server.storage.sqlite.options import Storage
 from delta_server.storage.sqlite.page_size import put_to_rest, wake
 from delta_server.storage.sqlite.readers import Reader, ReaderPool
 from delta_server.storage.sqlite.transaction import Deadline, raise_explained

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from delta_server.app import Application, build
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core.errors import Unavailable
 from delta_server.features.backups import service
 from delta_server.storage import backup_stream

@@ -5,7 +5,7 @@ import pytest
 
 from delta_server import app as delta_app
 from delta_server.app import Application
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from tests import event_loop
 from tests.conftest import built, started
 from tests.storage.opened import FakeClock

@@ -1,6 +1,6 @@
 """Erasures that a data directory of before there were jobs has open are done by jobs."""
 
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core import ids
 from delta_server.core.events.persons import Ids
 from delta_server.features.erasures import service, tasks

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from delta_server.app import Application
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core.caller import Caller
 from delta_server.core.errors import DatabaseFailed
 from delta_server.core.events.persons import Ids

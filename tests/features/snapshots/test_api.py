@@ -10,7 +10,8 @@ import pytest
 
 from delta_server import app as delta_app
 from delta_server.app import Application
-from delta_server.config import Config, Limits, Log, Storage
+from delta_server.config.sections import Config, Limits, Log
+from delta_server.storage.sqlite.options import Storage
 from tests.conftest import Keys, client_of, make_keys, started
 from tests.features.rows import Row, check
 from tests.features.snapshots.shots import JSON, NOBODY, Shots, batch, envelope, rows

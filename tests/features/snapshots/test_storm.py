@@ -15,10 +15,12 @@ from structlog.testing import capture_logs
 
 from delta_server import app as delta_app
 from delta_server.app import Application
-from delta_server.config import Config, Log, Packs, Storage
+from delta_server.config.sections import Config, Log
 from delta_server.features.deltas import service as deltas
 from delta_server.features.snapshots import tasks
 from delta_server.storage.contents import maintenance, verification
+from delta_server.storage.contents.options import Packs
+from delta_server.storage.sqlite.options import Storage
 from tests.conftest import client_of, make_keys, started
 from tests.features.snapshots.shots import JSON, Shots, batch, envelope, second
 from tests.storage.opened import FAST, FakeClock

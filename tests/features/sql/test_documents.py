@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from delta_server.app import Application
-from delta_server.config import MIB
+from delta_server.core.option_types import MIB
 from delta_server.services import Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.contents import maintenance, reading

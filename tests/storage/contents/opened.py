@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 
 from delta_server.app import open_services
-from delta_server.config import Config, Packs, Storage
+from delta_server.config.sections import Config
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.contents.contents import Content, ContentStore
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.options import Storage
 from tests.storage.opened import FAST, FakeClock, begin
 
 SMALL = Packs(pack_bytes=6_000, pack_contents=12, deep_bytes=12_000, deep_contents=40, deep_after_days=7)

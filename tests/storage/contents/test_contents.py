@@ -8,11 +8,11 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from delta_server.config import Packs
 from delta_server.core.errors import DatabaseFailed, NotFound
 from delta_server.storage.contents import contents, maintenance, reading, verification
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.contents import ContentStore
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.database import Database, Tx
 from tests.storage.contents.opened import (
     SMALL,

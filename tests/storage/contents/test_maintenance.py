@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from delta_server.config import Packs
 from delta_server.core import times
 from delta_server.core.packs import pack_frames
 from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.storage.contents import contents, maintenance, packing, verification
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.contents import ContentStore
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.contents.packing import Stale
 from delta_server.storage.contents.rows import NewPack
 from delta_server.storage.database import Tx

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from delta_server.config import Packs
 from delta_server.core import times
 from delta_server.core.packs import pack_frames
 from delta_server.storage.contents import contents, maintenance, verification
 from delta_server.storage.contents.contents import ContentStore
+from delta_server.storage.contents.options import Packs
 from delta_server.storage.database import Tx
 from tests.storage.contents.opened import (
     append,

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from delta_server.config import MIB, Events
+from delta_server.core.option_types import MIB
 from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.options import Events
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FAST, begin, opened

@@ -8,9 +8,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
-from delta_server.config import MIB, Events
 from delta_server.core.event_storage.segment_plan import Piece, Retention
 from delta_server.core.events.event import Event
+from delta_server.core.option_types import MIB
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import ErasedSegment
@@ -20,6 +20,7 @@ from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.append import Appending
 from delta_server.storage.events.ingest.dedup_index import Seen
 from delta_server.storage.events.ingest.key_merging import KeyUpkeep
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.query import relation
 from delta_server.storage.events.query.read_view import ALWAYS
 from delta_server.storage.events.scheduler import Upkeep

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from delta_server.config import MIB, Config, Events, Storage
+from delta_server.config.sections import Config
 from delta_server.core.errors import Unavailable
+from delta_server.core.option_types import MIB
 from delta_server.storage.database import Tx
 from delta_server.storage.events.log import EmbeddedEventLog
+from delta_server.storage.events.options import Events
 from delta_server.storage.sqlite.adapter import SqliteDatabase
+from delta_server.storage.sqlite.options import Storage
 from delta_server.tasks.threads import Cpu
 from tests.storage.opened import FAST, FakeClock
 

@@ -15,12 +15,13 @@ import apsw
 import msgspec
 import pytest
 
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core.errors import Unavailable
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
+from delta_server.storage.sqlite.options import Storage
 from delta_server.tasks.threads import Cpu
 from tests.storage.database_contract import held
 from tests.storage.events.log_events import COMPANIONS, Log, event, events, numbered, stored, stored_ids

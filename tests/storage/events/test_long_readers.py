@@ -9,19 +9,22 @@ import apsw
 import msgspec
 import pytest
 
-from delta_server.config import MIB, Config, Events, Storage
+from delta_server.config.sections import Config
 from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.core.events.event import Event
+from delta_server.core.option_types import MIB
 from delta_server.core.query.plan import Aggregate, Field, Listing, Metric, Plan, Sql
 from delta_server.storage.database import Tx
 from delta_server.storage.events import log
 from delta_server.storage.events.duckdb import engine as engine_module
 from delta_server.storage.events.duckdb import instance
 from delta_server.storage.events.log import EmbeddedEventLog
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.query import answers
 from delta_server.storage.events.query.read_view import ALWAYS
 from delta_server.storage.sqlite import adapter, wal_limit
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
+from delta_server.storage.sqlite.options import Storage
 from delta_server.tasks.threads import Cpu
 from tests.storage.database_contract import ENDLESS
 from tests.storage.events.stored import make_project

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from delta_server.config import Config, Storage
+from delta_server.config.sections import Config
 from delta_server.core.event_storage.segment_plan import Retention
 from delta_server.core.events.event import Event
 from delta_server.core.query import time_buckets
@@ -20,6 +20,7 @@ from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Tx
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.rollups import cover
+from delta_server.storage.sqlite.options import Storage
 from delta_server.tasks.threads import Cpu
 from tests.often import FUZZ
 from tests.storage.events.rollups.test_rollup import OPTIONS, START, Rolled

@@ -13,11 +13,11 @@ import apsw
 import msgspec
 import pytest
 
-from delta_server.config import Storage
 from delta_server.core.errors import DatabaseFailed, Unavailable
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.sqlite import connection, readers, transaction, writer
 from delta_server.storage.sqlite.directory_lock import DataDirRefused
+from delta_server.storage.sqlite.options import Storage
 from delta_server.storage.sqlite.page_size import SMALL_BYTES
 from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
 from delta_server.storage.sqlite.wal_limit import LongLog

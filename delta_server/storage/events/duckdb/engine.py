@@ -21,11 +21,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from delta_server.config import Events
 from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
 from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, told
 from delta_server.storage.events.duckdb.instance import Instance, Reading
 from delta_server.storage.events.duckdb.shares import Shares, meet
+from delta_server.storage.events.options import Events
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.transaction import shutting_down
 from delta_server.storage.turns import Turns

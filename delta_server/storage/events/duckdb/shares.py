@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from delta_server.config import Events
 from delta_server.core.errors import Unavailable
 from delta_server.storage.events.duckdb.instance import Instance
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.query.read_connections import Snapshots
 from delta_server.storage.sqlite.connection import Tuning
 

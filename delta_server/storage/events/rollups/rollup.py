@@ -11,7 +11,6 @@ from functools import partial
 
 import msgspec
 
-from delta_server.config import Events
 from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.event_storage import rollup_plan
 from delta_server.core.event_storage.rollup_plan import LAYERS, WIDTHS, Known
@@ -20,6 +19,7 @@ from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Clock, Database, Tx
 from delta_server.storage.events.damage import Damage
 from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.pauses import LONGEST_MS, Pauses
 from delta_server.storage.events.query.person_joins import Bases
 from delta_server.storage.events.rollups import rollup_catalog, rollup_files

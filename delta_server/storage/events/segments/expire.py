@@ -7,13 +7,13 @@ the events. Rollups have a retention of their own.
 from functools import partial
 from typing import Any
 
-from delta_server.config import Events
 from delta_server.core.errors import DatabaseFailed
 from delta_server.core.event_storage import segment_plan
 from delta_server.core.event_storage.segment_plan import Borders, Piece, Retention
 from delta_server.storage.database import Database, Tx, frees_space
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.rollups import rollup_catalog
 from delta_server.storage.events.segments import catalog, segment_file
 from delta_server.storage.events.segments.catalog import NewSegment

@@ -11,12 +11,12 @@ from itertools import accumulate, pairwise
 
 import msgspec
 
-from delta_server.config import Events
 from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.event_storage import segment_plan
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.ingest.dedup_index import Sealing, Seen
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.query.read_view import Block
 from delta_server.storage.events.segments import catalog, segment_file
 from delta_server.storage.events.segments.catalog import NewSegment, Waiting

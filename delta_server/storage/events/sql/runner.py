@@ -14,12 +14,12 @@ from typing import Any, Self
 import msgspec
 import structlog
 
-from delta_server.config import Events
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
 from delta_server.core.query.plan import Sql
 from delta_server.storage import child
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.duckdb.failures import held_too_long
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.sql.worker import ARGUMENT, LATE, Answered, Request, Setup, too_long
 from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite.transaction import shutting_down

@@ -9,13 +9,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from delta_server.config import MIB, Events
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, RateLimited, TooCostly, Unavailable
 from delta_server.core.events.event import Event
+from delta_server.core.option_types import MIB
 from delta_server.storage.events.duckdb import engine as engine_module
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.failures import NoMemory
 from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.options import Events
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, put_segment, seal
 from tests.storage.opened import FAST

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from delta_server.config import Events
 from delta_server.core.errors import Invalid
 from delta_server.core.events.event import Event
 from delta_server.core.query import time_buckets
@@ -37,6 +36,7 @@ from delta_server.core.query.plan import (
 )
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.query import answers, compile
 from delta_server.storage.events.query.answers import Answering
 from delta_server.storage.events.query.read_view import ALWAYS

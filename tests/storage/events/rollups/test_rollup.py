@@ -8,19 +8,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from delta_server.config import MIB, Config, Events, Storage
+from delta_server.config.sections import Config
 from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.event_storage.segment_plan import Retention
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import Ids
+from delta_server.core.option_types import MIB
 from delta_server.core.query.plan import Aggregate, Condition, Field, Interval, Metric, Span
 from delta_server.core.times import DAY_MS, LATEST_MS
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.log import EmbeddedEventLog
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.rollups import cover, rollup, rollup_catalog, rollup_cells, rollup_files
 from delta_server.storage.events.segments import catalog
 from delta_server.storage.sqlite.adapter import SqliteDatabase
+from delta_server.storage.sqlite.options import Storage
 from delta_server.tasks.threads import Cpu
 from tests.often import FUZZ
 from tests.storage.events import evaluate

@@ -13,14 +13,15 @@ import msgspec
 import pytest
 
 from delta_server.app import FEATURES, sql_views_of
-from delta_server.config import MIB, Events
 from delta_server.core.errors import Invalid, TooCostly, Unavailable
 from delta_server.core.events.event import Event
+from delta_server.core.option_types import MIB
 from delta_server.core.query.plan import Sql
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.options import Events
 from delta_server.storage.events.sql import check
 from delta_server.storage.events.sql.runner import SqlProcesses
 from delta_server.storage.events.sql.worker import Request, Setup, Worker

@@ -1,0 +1,44 @@
+"""All options, by section. Those that storage alone reads stand beside what reads them."""
+
+from typing import Literal
+
+import msgspec
+
+from delta_server.core.option_types import MIB, Count, Port, Seconds, Size
+from delta_server.storage.contents.options import Packs
+from delta_server.storage.events.options import Events
+from delta_server.storage.sqlite.options import Storage
+
+
+class Server(msgspec.Struct, frozen=True):
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    trusted_proxies: tuple[str, ...] = ()
+    docs: bool = True
+    metrics_public: bool = False
+    shutdown_seconds: Seconds = 10
+
+
+class Limits(msgspec.Struct, frozen=True):
+    document_bytes: Size = 64 * MIB
+    request_bytes: Size = 72 * MIB
+    inflight_bytes: Size = 256 * MIB
+    answer_bytes: Size = 256 * MIB
+    connections: Count = 4096
+    streams: Count = 100
+    request_seconds: Seconds = 60
+    answer_seconds: Seconds = 30
+
+
+class Log(msgspec.Struct, frozen=True):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "text"] = "auto"
+
+
+class Config(msgspec.Struct, frozen=True):
+    server: Server = Server()
+    limits: Limits = Limits()
+    storage: Storage = Storage()
+    packs: Packs = Packs()
+    events: Events = Events()
+    log: Log = Log()

@@ -1,0 +1,143 @@
+"""The values of options: from what was written to their types, and what is said of those that do not fit."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Meta
+from msgspec.inspect import BoolType, IntType, LiteralType, VarTupleType, type_info
+
+from delta_server.config.sections import Config
+from delta_server.core.option_types import GIB, KIB, MIB
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One field of one section. `secret` values are never printed."""
+
+    name: str
+    type: Any
+    default: Any
+    secret: bool
+
+    @property
+    def environment(self) -> str:
+        return "DELTA_" + self.name.replace(".", "_").upper()
+
+
+class Because(ValueError):
+    """A value that is not allowed, with the reason for people."""
+
+
+def _options() -> Iterator[Option]:
+    for section in msgspec.structs.fields(Config):
+        for field in msgspec.structs.fields(section.type):
+            # msgspec keeps `extra` of Annotated[..., Meta(extra={"secret": True})] in the type's metadata.
+            extra = [meta.extra or {} for meta in getattr(field.type, "__metadata__", ()) if isinstance(meta, Meta)]
+            secret = any(part.get("secret") for part in extra)
+            yield Option(f"{section.name}.{field.name}", field.type, field.default, secret)
+
+
+OPTIONS = {option.name: option for option in _options()}
+
+_UNITS = {
+    "_bytes": {"": 1, "b": 1, "mb": 10**6, "mib": MIB, "kb": 10**3, "kib": KIB, "gb": 10**9, "gib": GIB},
+    "_seconds": {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400},
+    "_days": {"": 1, "d": 1, "w": 7},
+}
+_AMOUNT = re.compile(r"(\d{1,15}) ?([A-Za-z]*)")
+_TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
+
+
+def convert(option: Option, value: Any) -> Any:
+    """A TOML value or a text as the option's type. Raises ValidationError or ValueError."""
+    if isinstance(value, str):
+        value = _from_text(option, value)
+    if option.type is Path:
+        if not isinstance(value, str) or not value:
+            raise ValueError
+        return Path(value).expanduser()
+    converted = msgspec.convert(value, option.type)
+    if option.name == "server.trusted_proxies":
+        _check_networks(converted)
+    return converted
+
+
+def _from_text(option: Option, text: str) -> Any:
+    kind = type_info(option.type)
+    if isinstance(kind, IntType):
+        return _amount(option.name, text)
+    if isinstance(kind, BoolType):
+        word = text.strip().lower()
+        return True if word in _TRUE else False if word in _FALSE else text
+    if isinstance(kind, VarTupleType):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(kind, LiteralType):
+        return text.strip().lower()
+    return text
+
+
+def _amount(name: str, text: str) -> int:
+    match = _AMOUNT.fullmatch(text.strip())
+    if match is None:
+        raise ValueError
+    factor = _units(name).get(match[2].lower())
+    if factor is None:
+        raise ValueError
+    return int(match[1]) * factor
+
+
+def _units(name: str) -> dict[str, int]:
+    return next((units for suffix, units in _UNITS.items() if name.endswith(suffix)), {"": 1})
+
+
+def _check_networks(networks: tuple[str, ...]) -> None:
+    from ipaddress import ip_network
+
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise Because(_network_trouble(network, str(error))) from None
+
+
+def _network_trouble(network: str, reason: str) -> str:
+    from ipaddress import ip_network
+
+    if "host bits" not in reason:
+        return f"{network!r} is not a valid network (CIDR, such as 10.0.0.0/8)"
+    return f"{network!r} is an address in a network (host bits are set): write {ip_network(network, strict=False)}"
+
+
+def expected(option: Option) -> str:
+    """What a value of the option looks like, in words."""
+    kind = type_info(option.type)
+    if isinstance(kind, IntType):
+        units = " or ".join(f'"2{unit}"' for unit in list(_units(option.name))[2:4])
+        range_ = f"a whole number from {kind.ge} to {kind.le}"
+        return f"{range_} (or a string such as {units})" if units else range_
+    if isinstance(kind, BoolType):
+        return "true or false"
+    if isinstance(kind, LiteralType):
+        return "one of " + ", ".join(sorted(map(str, kind.values)))
+    if isinstance(kind, VarTupleType):
+        return "a list of networks such as 10.0.0.0/8"
+    return "a path" if option.type is Path else "a string"
+
+
+def got(value: Any) -> str:
+    """As it was written: repr for texts, so that odd characters show, and TOML's words for the rest."""
+    if isinstance(value, str):
+        return repr(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(got, value)) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def as_toml(value: Any) -> str:
+    if isinstance(value, int):
+        return str(value).lower()  # of a bool, too
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(as_toml, value)) + "]"
+    return msgspec.json.encode(str(value)).decode()

@@ -1,0 +1,14 @@
+"""What options are measured in, and their bounds."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Size = Annotated[int, Meta(ge=KIB, le=TIB)]
+Seconds = Annotated[int, Meta(ge=1, le=86_400)]
+Days = Annotated[int, Meta(ge=0, le=36_500)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Level = Annotated[int, Meta(ge=1, le=19)]

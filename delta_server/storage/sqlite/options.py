@@ -1,0 +1,18 @@
+"""The options in the section `storage`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from delta_server.core.option_types import MIB, Seconds, Size
+
+
+class Storage(msgspec.Struct, frozen=True):
+    data_dir: Path = Path("delta-data")
+    cache_bytes: Size = 64 * MIB
+    readers: Annotated[int, Meta(ge=1, le=64)] = 4
+    read_seconds: Seconds = 30
+    checkpoint_seconds: Seconds = 60
+    wal_bytes: Size = 256 * MIB
