@@ -23,7 +23,7 @@ ORDER = [
 FEATURES = [feature.name for feature in app.FEATURES if feature is not app.SERVER]
 TABLES_OF_STORAGE = {
     "storage/contents": "content frame pack",
-    "storage/events": "event_block event_settings segment segment_data key_run key_page rollup rollup_data",
+    "storage/events": "event_block event_settings segment segment_data file_part key_run key_page rollup rollup_data",
     "storage/idempotency": "once",
     "storage/jobs": "job",
     "storage/outbox": "outbox outbox_cursor",

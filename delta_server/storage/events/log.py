@@ -28,7 +28,7 @@ from delta_server.storage.events.query.answers import Answering
 from delta_server.storage.events.rollups import cover
 from delta_server.storage.events.rollups.rollup import ProjectRollups
 from delta_server.storage.events.scheduler import Upkeep
-from delta_server.storage.events.segments import catalog
+from delta_server.storage.events.segments import catalog, parts
 from delta_server.storage.events.sql.runner import SqlProcesses
 from delta_server.storage.events.verify import Verifier
 from delta_server.storage.sql_view import View
@@ -95,6 +95,7 @@ class EmbeddedEventLog:
         """`cpu` is for what a write waits for, `spare_cpu` for what may take long; `views` are what SQL sees beside the
         events, `companions` what may be stored with them. Raises Unavailable."""
         seen = Seen(config.events.dedup_days * DAY_MS)
+        await parts.drop_left(db)
         await seen.load(db)
         last_seq = await db.read(blocks.last_seq)
         return cls(

@@ -25,14 +25,14 @@ from delta_server.storage.events.ingest.dedup_index import Seen, prepare
 from delta_server.storage.events.ingest.key_merging import KeyUpkeep
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.pauses import Pauses
-from delta_server.storage.events.segments import catalog, compact, erase, expire, seal
+from delta_server.storage.events.segments import catalog, compact, erase, expire, parts, seal
 from delta_server.storage.events.segments.erase import Stretches
 from delta_server.storage.events.segments.last_seqs import LastSeqs
 from delta_server.storage.events.segments.seal import Ready
 from delta_server.storage.keyed_locks import KeyedLocks
 
 SEGMENT_BYTES = 64 << 20
-"""The largest file compaction makes: it is in memory whole, and the writer takes a quarter of a second for it."""
+"""The largest file compaction makes: it is in memory whole."""
 
 REST_MS = 10_000
 """After a failure a project's sealing is not tried again for so long, unless it is asked for."""
@@ -153,7 +153,8 @@ class Upkeep:
         if ready is None:
             return 0
         keys = await prepare(self._db, self._spare_cpu, project, ready.last_id, ready.without)
-        await self._db.write(seal.store, project, ready, self._seen, keys)
+        async with parts.stored(self._db, ready.segments) as segments:
+            await self._db.write(seal.store, project, ready, segments, self._seen, keys)
         await self._seen.settle(self._db)
         return ready.events
 

@@ -7,7 +7,7 @@ DuckDB reads its files from several threads at once: one lock goes around the co
 import bisect
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any, TypeAlias
@@ -24,6 +24,7 @@ from delta_server.storage.cache import Cache
 from delta_server.storage.database import Row
 from delta_server.storage.events.duckdb.failures import damaged, is_of_a_file
 from delta_server.storage.events.ingest.blocks import INDEX_BITS, Packed, decode
+from delta_server.storage.events.segments import parts
 
 ALWAYS = Span(-(2**62), 2**62)
 NO_SEQ = -1
@@ -96,6 +97,10 @@ File: TypeAlias = tuple[str, int]
 """A segment or a rollup: its kind and its id."""
 
 
+_Blob: TypeAlias = tuple[str, str, int]
+"""A table, its column and a row."""
+
+
 class Kept:
     """What snapshots leave to those after them: segments and rollups do not change."""
 
@@ -142,7 +147,8 @@ class Snapshot:
         self._texts: list[bytes] = []
         self._sizes: dict[File, int] = {}
         """Of the files that were opened."""
-        self._blobs: dict[File, apsw.Blob] = {}
+        self._parts: dict[File, int] = {}  # of the files that are in parts: see segments/parts.py
+        self._blobs: dict[_Blob, apsw.Blob] = {}
         self.links: Links | None = None
         """Which ids are one person's, once storage/events/query/person_joins.py has looked."""
         self._stopped = False
@@ -285,22 +291,29 @@ class Snapshot:
         kind, number = file
         if kind not in _KINDS:
             raise KeyError(kind)
-        found = self.all(f"SELECT hash FROM {kind} WHERE id = ? AND project = ?", number, self.project)
+        columns = "hash, file, stored_bytes"
+        found = self.all(f"SELECT {columns} FROM {kind} WHERE id = ? AND project = ?", number, self.project)
         if not found:
             raise KeyError(number)
+        hash, stored, size = found[0]
+        if stored is not None:
+            self._parts[file] = stored
         if (known := self._kept.sizes.get(file)) is not None:
             return known
-        with self._lock:
-            size = self._blob(file).length()
-        [(hash,)] = found
-        if hash is not None:
-            hasher = codec.hasher()
-            for at in range(0, size, _PIECE_BYTES):
-                hasher.update(self._read(file, at, min(_PIECE_BYTES, size - at)))
-            if hasher.digest() != hash:
-                raise self._failed(self._damaged(kind, number, "its bytes are not what was stored"))
-            self._kept.check(file, size)
-        return size
+        try:
+            if stored is None:
+                with self._lock:
+                    size = self._blob((f"{kind}_data", "parquet", number)).length()
+            if hash is not None:
+                hasher = codec.hasher()
+                for at in range(0, size, _PIECE_BYTES):
+                    hasher.update(self._read(file, at, min(_PIECE_BYTES, size - at)))
+                if hasher.digest() != hash:
+                    raise self._failed(self._damaged(kind, number, "its bytes are not what was stored"))
+                self._kept.check(file, size)
+        except apsw.SQLError:  # no such row
+            raise self._failed(self._damaged(kind, number, "some of it is gone")) from None
+        return int(size)
 
     def _damaged(self, kind: str, number: int, why: str) -> DatabaseFailed:
         last = {"segment": "last_at", "rollup": "end_at"}[kind]
@@ -322,24 +335,34 @@ class Snapshot:
             with self._lock:
                 self._check()
                 try:
-                    blob = self._blob(file)
-                    blob.seek(offset)
-                    data = blob.read(count)
+                    data = b"".join([self._bytes(*piece) for piece in self._pieces(file, offset, count)])
                 except apsw.Error as error:
                     self.failure = error
                     raise
             self._kept.keep(file, offset, data)
         return data
 
-    def _blob(self, file: File) -> apsw.Blob:
-        """Open, and the last of those that are. To be called with the lock."""
+    def _pieces(self, file: File, offset: int, count: int) -> Iterator[tuple[_Blob, int, int]]:
+        """The blobs in which these bytes are, where in them, and how many."""
+        if (stored := self._parts.get(file)) is not None:
+            return ((("file_part", "data", id), at, size) for id, at, size in parts.pieces(stored, offset, count))
         kind, number = file
-        blob = self._blobs.pop(file, None)
+        return iter([((f"{kind}_data", "parquet", number), offset, count)])
+
+    def _bytes(self, name: _Blob, offset: int, count: int) -> bytes:
+        blob = self._blob(name)
+        blob.seek(offset)
+        data: bytes = blob.read(count)
+        return data
+
+    def _blob(self, name: _Blob) -> apsw.Blob:
+        """Open, and the last of those that are. To be called with the lock."""
+        blob = self._blobs.pop(name, None)
         if blob is None:
             if len(self._blobs) >= _BLOBS:
                 self._blobs.pop(next(iter(self._blobs))).close(True)
-            blob = self._connection.blob_open("main", f"{kind}_data", "parquet", number, False)
-        self._blobs[file] = blob
+            blob = self._connection.blob_open("main", *name, False)
+        self._blobs[name] = blob
         return blob
 
     def _open_hot(self, blocks: list[Block]) -> Pages:

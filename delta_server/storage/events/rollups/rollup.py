@@ -24,7 +24,7 @@ from delta_server.storage.events.pauses import LONGEST_MS, Pauses
 from delta_server.storage.events.query.person_joins import Bases
 from delta_server.storage.events.rollups import rollup_catalog, rollup_files
 from delta_server.storage.events.rollups.rollup_catalog import NewRollup, Unrolled
-from delta_server.storage.events.segments import catalog
+from delta_server.storage.events.segments import catalog, parts
 from delta_server.storage.events.segments.erase import Stretches
 
 ROUND_EVENTS = 1_048_576
@@ -127,7 +127,8 @@ class ProjectRollups:
         made = await self._engine.tend(
             project, partial(rollup_files.added, segments=ids, known=known, bases=self._bases)
         )
-        await self._db.write(_store, project, made, ids, borders)
+        async with parts.stored(self._db, made) as files:
+            await self._db.write(_store, project, files, ids, borders)
         now_ms = self._clock.now_ms()
         self._pauses.begin(project, now_ms, REST * (now_ms - began_ms))
         return sum(segment.events for segment in segments)
@@ -150,7 +151,8 @@ class ProjectRollups:
         made = await self._engine.tend(
             project, partial(rollup_files.computed_again, day=day, known=known, bases=self._bases)
         )
-        await self._db.write(_store_again, project, made, day)
+        async with parts.stored(self._db, made) as files:
+            await self._db.write(_store_again, project, files, day)
 
     async def _merge(self, project: int, damage: Damage, *, everything: bool) -> None:
         now_ms = self._clock.now_ms()
@@ -162,7 +164,8 @@ class ProjectRollups:
                 work = partial(rollup_files.joined, width=width, part=part, run=run)
                 with damage.collected():
                     made = await self._engine.tend(project, work)
-                    await self._db.write(_store_again, project, [made], None)
+                    async with parts.stored(self._db, [made]) as stored:
+                        await self._db.write(_store_again, project, stored, None)
 
 
 def _retention(tx: Tx, project: int) -> Retention:

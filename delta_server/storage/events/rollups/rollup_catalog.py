@@ -7,9 +7,10 @@ import msgspec
 from delta_server.core.event_storage import rollup_plan
 from delta_server.core.event_storage.rollup_plan import Known, Piece, Width
 from delta_server.core.event_storage.segment_plan import Borders
-from delta_server.core.packs import codec
 from delta_server.core.query.plan import Span
 from delta_server.storage.database import Tx, frees_space
+from delta_server.storage.events.segments import parts
+from delta_server.storage.events.segments.parts import WithFile
 
 
 class Unrolled(msgspec.Struct, frozen=True):
@@ -18,14 +19,13 @@ class Unrolled(msgspec.Struct, frozen=True):
     created_at: int
 
 
-class NewRollup(msgspec.Struct, frozen=True):
+class NewRollup(WithFile, frozen=True):
     """A file that takes the place of those with the ids `old`; without rows there is none afterwards."""
 
     interval_ms: int
     part: int
     span: Span
     rows: int
-    parquet: bytes
     old: tuple[int, ...]
 
 
@@ -64,20 +64,22 @@ def replace(tx: Tx, project: int, new: NewRollup) -> bool:
         if not delete(tx, project, old):
             return False
     if new.rows:
+        size, hash = new.size_and_hash()
         rollup = tx.insert(
             "INSERT INTO rollup (project, interval_ms, part, first_at, end_at, rows_count, stored_bytes,"
-            " created_at, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " created_at, hash, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             project,
             new.interval_ms,
             new.part,
             new.span.start_ms,
             new.span.end_ms,
             new.rows,
-            len(new.parquet),
+            size,
             tx.now_ms,
-            codec.digest(new.parquet),
+            hash,
+            new.file and new.file.file,
         )
-        tx.run("INSERT INTO rollup_data (rollup, parquet) VALUES (?, ?)", rollup, new.parquet)
+        parts.insert(tx, "rollup", rollup, new)
     return True
 
 
@@ -87,8 +89,7 @@ def span(tx: Tx, project: int, rollup: int) -> tuple[int, int] | None:
 
 
 def delete(tx: Tx, project: int, rollup: int) -> bool:
-    owned = "SELECT id FROM rollup WHERE project = ? AND id = ?"
-    tx.run(f"DELETE FROM rollup_data WHERE rollup IN ({owned})", project, rollup)
+    parts.delete(tx, "rollup", project, str(rollup))
     return bool(tx.run("DELETE FROM rollup WHERE project = ? AND id = ?", project, rollup))
 
 

@@ -86,7 +86,7 @@ def joined(reading: Reading, width: Width, part: int, run: Sequence[Piece]) -> N
         raise Conflict("rollups are not there any more that were to be merged: the project is being deleted")
     span = Span(files[0].first_at, files[-1].end_at)
     parquet = rollup_cells.file(reading, f"SELECT * FROM {_read(reading, files)}", width)
-    return NewRollup(width.ms, part, span, sum(file.rows_count for file in files), parquet, tuple(ids))
+    return NewRollup(width.ms, part, span, sum(file.rows_count for file in files), tuple(ids), parquet=parquet)
 
 
 def _levels(reading: Reading, rows: str) -> list[tuple[Width, str]]:
@@ -114,9 +114,8 @@ def _units(reading: Reading, table: str, width: Width, since_ms: int) -> list[in
 def _with(reading: Reading, width: Width, part: int, span: Span, new: str, old: Rollup | None) -> NewRollup:
     """The file of `span` with the `new` cells in it."""
     if old is None:
-        return NewRollup(
-            width.ms, part, span, _count(reading, new), rollup_cells.file(reading, f"FROM {new}", width), ()
-        )
+        parquet = rollup_cells.file(reading, f"FROM {new}", width)
+        return NewRollup(width.ms, part, span, _count(reading, new), (), parquet=parquet)
     reading.run(f"CREATE OR REPLACE TEMP TABLE cells AS FROM {new}")
     before = _read(reading, [old])
     reading.run(f"CREATE OR REPLACE TEMP TABLE touched AS {rollup_cells.touched(before, 'cells')}")
@@ -125,7 +124,7 @@ def _with(reading: Reading, width: Width, part: int, span: Span, new: str, old: 
     rollup_cells.reduce(reading, "merged")
     rows = old.rows_count - _count(reading, "touched") + _count(reading, "merged")
     select = f"SELECT * FROM merged UNION ALL {rollup_cells.untouched(before, 'cells')}"
-    return NewRollup(width.ms, part, span, rows, rollup_cells.file(reading, select, width), (old.id,))
+    return NewRollup(width.ms, part, span, rows, (old.id,), parquet=rollup_cells.file(reading, select, width))
 
 
 def _instead(
@@ -136,7 +135,7 @@ def _instead(
         select += f" UNION ALL SELECT * FROM {_read(reading, [old])} WHERE NOT ({_within(today)})"
     rows = _count(reading, f"({select})")
     parquet = rollup_cells.file(reading, select, width) if rows else b""
-    return NewRollup(width.ms, part, span, rows, parquet, (old.id,) if old is not None else ())
+    return NewRollup(width.ms, part, span, rows, (old.id,) if old is not None else (), parquet=parquet)
 
 
 _ALL = "true"

@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from delta_server.core.event_storage.segment_plan import Piece
-from delta_server.core.packs import codec
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import EventStats, Reach
 from delta_server.storage.events.ingest.blocks import INDEX_BITS
+from delta_server.storage.events.segments import parts
+from delta_server.storage.events.segments.parts import WithFile
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -20,7 +21,7 @@ class Waiting(msgspec.Struct, frozen=True):
     received_at: int
 
 
-class NewSegment(msgspec.Struct, frozen=True):
+class NewSegment(WithFile, frozen=True):
     """A segment that is not stored yet. Times are in ms, the last one included."""
 
     events: int
@@ -28,7 +29,6 @@ class NewSegment(msgspec.Struct, frozen=True):
     last_at: int
     types: Mapping[str, int]
     json_bytes: int
-    parquet: bytes
     rolled: bool
     last_seq: int | None
 
@@ -109,22 +109,24 @@ def pieces(tx: Tx, project: int) -> list[Piece]:
 
 
 def insert(tx: Tx, project: int, new: NewSegment) -> int:
+    size, hash = new.size_and_hash()
     segment = tx.insert(
         "INSERT INTO segment (project, events_count, first_at, last_at, types, json_bytes, stored_bytes, created_at,"
-        " rolled, last_seq, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " rolled, last_seq, hash, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         project,
         new.events,
         new.first_at,
         new.last_at,
         msgspec.json.encode(new.types).decode(),
         new.json_bytes,
-        len(new.parquet),
+        size,
         tx.now_ms,
         new.rolled,
         new.last_seq,
-        codec.digest(new.parquet),  # 2 ms for 26 MB
+        hash,
+        new.file and new.file.file,
     )
-    tx.run("INSERT INTO segment_data (segment, parquet) VALUES (?, ?)", segment, new.parquet)
+    parts.insert(tx, "segment", segment, new)
     return segment
 
 
@@ -155,7 +157,7 @@ def are_there(tx: Tx, project: int, segments: Sequence[int], *, rolled: bool | N
 
 def delete(tx: Tx, project: int, segments: Sequence[int]) -> None:
     owned = f"SELECT id FROM segment WHERE project = ? AND id IN ({_list(segments)})"
-    tx.run(f"DELETE FROM segment_data WHERE segment IN ({owned})", project)
+    parts.delete(tx, "segment", project, _list(segments))
     tx.run(f"DELETE FROM segment WHERE id IN ({owned})", project)
 
 
@@ -221,12 +223,14 @@ def delete_some(tx: Tx, project: int, limit: int) -> bool:
 
 
 _OWNED = (
+    (10, parts.OF_PROJECT.format("segment")),
     (
         10,
         "DELETE FROM segment_data WHERE segment IN (SELECT segment FROM segment_data"
         " JOIN segment ON segment.id = segment_data.segment WHERE project = ? LIMIT ?)",
     ),
     (1000, "DELETE FROM segment WHERE id IN (SELECT id FROM segment WHERE project = ? LIMIT ?)"),
+    (10, parts.OF_PROJECT.format("rollup")),
     (
         100,
         "DELETE FROM rollup_data WHERE rollup IN (SELECT rollup FROM rollup_data"

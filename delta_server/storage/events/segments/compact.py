@@ -10,7 +10,7 @@ from delta_server.core.event_storage.segment_plan import Piece
 from delta_server.storage.database import Database, Tx, frees_space
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import Reading
-from delta_server.storage.events.segments import catalog, segment_file
+from delta_server.storage.events.segments import catalog, parts, segment_file
 from delta_server.storage.events.segments.catalog import NewSegment
 
 
@@ -19,8 +19,8 @@ async def merge(db: Database, engine: Engine, project: int, pieces: Sequence[Pie
     new = await engine.tend(project, lambda reading: merged(reading, pieces))
     if new is None:
         return 0
-    # 26 MB, the most there usually is, are inserted in 50 to 150 ms, which other writes wait once in eight segments.
-    done = await db.write(replace, project, [piece.id for piece in pieces], new)
+    async with parts.stored(db, [new]) as [new]:
+        done = await db.write(replace, project, [piece.id for piece in pieces], new)
     return new.events if done else 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from delta_server.core.event_storage.segment_plan import Piece
 from delta_server.core.events.persons import Ids
@@ -18,7 +19,7 @@ from delta_server.storage.eventlog import ErasedSegment
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.schema import user
-from delta_server.storage.events.segments import catalog, segment_file
+from delta_server.storage.events.segments import catalog, parts, segment_file
 from delta_server.storage.events.segments.expire import replace_changed
 from delta_server.storage.events.segments.segment_file import Rest
 
@@ -50,7 +51,11 @@ async def erase(db: Database, engine: Engine, project: int, ids: Ids, record: Re
     for done, piece in enumerate(pieces):
         found = await engine.tend(project, partial(_look, piece=piece, ids=ids))
         step = ErasedSegment(done + 1, len(pieces), 0)
-        erased += await db.write(_replace, project, piece, found, mark, record, step)
+        new = [] if found is None or found.rest.new is None else [found.rest.new]
+        async with parts.stored(db, new) as stored:
+            if found is not None and stored:
+                found = replace(found, rest=replace(found.rest, new=stored[0]))
+            erased += await db.write(_replace, project, piece, found, mark, record, step)
     return erased
 
 

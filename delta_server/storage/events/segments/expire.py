@@ -15,7 +15,7 @@ from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.rollups import rollup_catalog
-from delta_server.storage.events.segments import catalog, segment_file
+from delta_server.storage.events.segments import catalog, parts, segment_file
 from delta_server.storage.events.segments.catalog import NewSegment
 from delta_server.storage.events.segments.compact import replace
 from delta_server.storage.events.segments.segment_file import Rest
@@ -39,8 +39,11 @@ async def let_go(db: Database, engine: Engine, options: Events, project: int, re
             except DatabaseFailed as error:  # the others' time has come all the same
                 damage = damage or error
                 continue
-        if rest is not None and await db.write(_let_go, project, piece, rest.new, past):
-            gone += rest.gone
+        if rest is None:
+            continue
+        async with parts.stored(db, [] if rest.new is None else [rest.new]) as new:
+            if await db.write(_let_go, project, piece, next(iter(new), None), past):
+                gone += rest.gone
     if damage is not None:
         raise damage
     return gone

@@ -102,10 +102,10 @@ def _where(first_ms: int | None, end_ms: int | None) -> str:
 
 
 @frees_space
-def store(tx: Tx, project: int, ready: Ready, seen: Seen, keys: Sealing) -> None:
+def store(tx: Tx, project: int, ready: Ready, segments: Sequence[NewSegment], seen: Seen, keys: Sealing) -> None:
     """Raises Conflict when some of the blocks are gone."""
     if catalog.delete_blocks(tx, project, ready.last_id, ready.without) != ready.blocks:
         raise Conflict("the blocks that were to be sealed are not there any more: the project is being deleted")
-    for new in ready.segments:
+    for new in segments:
         catalog.insert(tx, project, new)
     seen.sealed(tx, keys)

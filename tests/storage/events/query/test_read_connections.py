@@ -34,7 +34,7 @@ class Stored(msgspec.Struct, frozen=True):
 
         def insert(tx: Tx) -> None:
             for n in range(files):
-                new = NewRollup(60_000, 0, Span(n * 60_000, (n + 1) * 60_000), 1, DATA + bytes([n]), ())
+                new = NewRollup(60_000, 0, Span(n * 60_000, (n + 1) * 60_000), 1, (), parquet=DATA + bytes([n]))
                 assert rollup_catalog.replace(tx, self.project, new)
 
         await self.db.write(insert)

@@ -148,7 +148,7 @@ async def test_blocks_of_a_project_that_goes_are_not_sealed(log: Kept) -> None:
     seen = Seen(DAY_MS)
     keys = await prepare(log.db, Cpu(1, "cpu"), log.project, ready.last_id)
     with pytest.raises(Conflict, match="being deleted"):
-        await log.db.write(seal.store, log.project, ready, seen, keys)
+        await log.db.write(seal.store, log.project, ready, ready.segments, seen, keys)
     assert await log.waiting() == 40
 
 
