@@ -180,6 +180,14 @@ class TestOneJob:
         assert not await db.write(jobs.cancel, 1, id)
         assert (await state(db, id), await claim(db)) == (("cancelled", None), None)
 
+    async def test_one_that_is_cancelled_or_begun_before_the_claim_comes_is_not_claimed(self, db: Database) -> None:
+        for end in (jobs.cancel, jobs.delete_some):
+            await enqueue(db)
+            seen = await due(db)
+            assert seen is not None
+            await db.write(end, 1, seen.id if end is jobs.cancel else 10)  # type: ignore[arg-type]
+            assert await db.write(jobs.claim, seen, RETRY) is None
+
     async def test_what_ended_goes_after_a_week_and_what_is_open_stays(self, db: Database, clock: FakeClock) -> None:
         done, waiting = await enqueue(db), await enqueue(db, 2)
         await db.write(jobs.finish, await claimed(db))

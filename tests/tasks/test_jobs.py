@@ -177,6 +177,38 @@ async def test_the_loop_wakes_for_what_is_asked_for(svc: Svc) -> None:
     await asyncio.wait([task])
 
 
+class Waits:
+    """A signal that notes how long it is waited for, and ends the loop."""
+
+    count = 0
+
+    def __init__(self) -> None:
+        self.timeouts_s: list[float] = []
+
+    async def wait(self, timeout_s: float, *, since: int | None = None) -> bool:
+        self.timeouts_s.append(timeout_s)
+        raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "longest_s", "shortest_s"),
+    [(None, 60.0, 60.0), (10.0, 12.0, 8.0), (500.0, 60.0, 60.0), (0.01, 1.0, 1.0)],
+)
+async def test_the_loop_looks_again_when_the_next_is_due_and_every_minute(
+    svc: Svc, delay_s: float | None, longest_s: float, shortest_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, waits = Runner(), Waits()
+    monkeypatch.setattr(svc.topics, "signal", lambda topic: waits)
+    if delay_s is not None:
+        runner.raising = {"bad": RuntimeError("a mistake")}
+        await enqueue(svc.db, arguments="bad")
+    kind = msgspec.structs.replace(runner.kind, retry=Retry(delays_s=(delay_s or 1.0,)))
+    with pytest.raises(asyncio.CancelledError):
+        await running.as_loop(kind).run(svc)
+    [waited_s] = waits.timeouts_s
+    assert shortest_s <= waited_s <= longest_s
+
+
 async def test_what_ended_is_deleted_in_steps(svc: Svc, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_ENDED_AT_ONCE", 2)
     ids = [await enqueue(svc.db, arguments=str(n)) for n in range(5)]
