@@ -54,6 +54,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """DuckDB's binding tells of leaks where garbage is still frozen at the end."""
+    gc.unfreeze()
+
+
 class Keys(msgspec.Struct, frozen=True):
     """Texts of keys. `project` is the first tenant's, with all scopes; `other` is the second's.
 
