@@ -6,6 +6,8 @@ UV_VERSION := 0.13.8
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 SOURCES := $(shell find delta_server -type f -not -name '*.pyc')
 
+unexport PYTHONDONTWRITEBYTECODE # compiled modules are kept, whatever the shell says: all that starts begins sooner
+
 .PHONY: help demo run install test check soak mutants bench build test-binary lock clean
 .DEFAULT_GOAL := help
 

@@ -8,6 +8,7 @@ directory, so a test takes one or the other: with `app`, the services are `app.s
 import asyncio
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,6 +38,10 @@ from tests.storage.opened import FAST, FakeClock, begin
 hypothesis.settings.register_profile("delta", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("delta")
 
+
+# Whatever the shell says: servers and workers that tests start begin sooner with compiled modules, and so do tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # As the server's own log is: structlog's default draws tracebacks with rich, for 70 ms on the event loop.
 structlog.configure(

@@ -32,4 +32,6 @@ def test_a_seed_chooses_the_same_changes_again() -> None:
 
 def test_a_file_is_judged_by_its_own_tests() -> None:
     assert mutants.tests_of(Path("delta_server/core/times.py")) == ["tests/core/test_times.py"]
-    assert mutants.tests_of(Path("delta_server/features/deltas/service.py")) == ["tests/features/deltas"]
+    beside = mutants.tests_of(Path("delta_server/features/deltas/service.py"))
+    assert "tests/features/deltas/test_api.py" in beside
+    assert {str(Path(test).parent) for test in beside} == {"tests/features/deltas"}
