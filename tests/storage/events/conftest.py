@@ -1,6 +1,9 @@
 """A real database in a temporary directory, a project in it, and the engine that reads it."""
 
-from collections.abc import AsyncIterator
+import gc
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,3 +32,13 @@ async def engine(db: SqliteDatabase, tmp_path: Path) -> AsyncIterator[Engine]:
     made = Engine(tmp_path / DATABASE_NAME, Events(query_threads=2, query_memory_bytes=256 * MIB), FAST)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a failing disk leaves behind is neither logged nor told of."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
+    logging.disable(logging.CRITICAL)
+    yield
+    gc.collect()
+    logging.disable(logging.NOTSET)

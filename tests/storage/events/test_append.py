@@ -2,10 +2,7 @@
 crashes."""
 
 import asyncio
-import gc
-import logging
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -176,15 +173,6 @@ class Trouble:
 
     def __call__(self, kind: str, number: int) -> apsw.Error | None:
         return self._error("injected") if self.on and kind == self._kind else None
-
-
-@pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
-    logging.disable(logging.CRITICAL)
-    yield
-    gc.collect()
-    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.usefixtures("quiet")
