@@ -4,6 +4,7 @@ It stands outside the router, so that 404s are logged, `/api` is routed and HEAD
 `Exchange` (exchange.py), which reads the body and writes the answer; this file names the request and tells of it.
 """
 
+import asyncio
 import re
 import time
 from typing import Any
@@ -24,6 +25,7 @@ from delta_server.http.metrics import Metrics
 from delta_server.http.paths import routing_path
 from delta_server.http.server import ABORT, BODY_PENDING, TAKEN
 from delta_server.storage.database import Clock
+from delta_server.storage.sqlite.transaction import shutting_down
 
 log = structlog.get_logger("delta.access")
 
@@ -90,6 +92,9 @@ class Edge:
             _check_target(scope)
             _check_head(scope)
             await self.app(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:  # the server goes down, and has waited for as long as it may
+            if not await exchange.fail(shutting_down()) and (abort := outer.get("state", {}).get(ABORT)):
+                abort()
         except Exception as error:  # Litestar answers what handlers raise; this is what it cannot
             expected = errors.coded(error)
             if await exchange.fail(expected or error):

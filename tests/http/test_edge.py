@@ -9,12 +9,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from delta_server.app import Application
+from delta_server.config import Config
 from delta_server.core import secrets
 from delta_server.core.errors import Unavailable
-from delta_server.http.edge import MAX_TARGET_BYTES
+from delta_server.http.edge import MAX_TARGET_BYTES, Edge
 from delta_server.http.exchange import FREE_BYTES
 from delta_server.http.inflight import Budget, Share
+from delta_server.http.metrics import Metrics
+from delta_server.http.server import ABORT
 from tests.conftest import Keys, bearer, client_of
+from tests.storage.opened import FakeClock
 
 
 @pytest.mark.parametrize(
@@ -368,3 +372,43 @@ def test_one_owner_leaves_some_of_a_budget_to_others() -> None:
     for share in (first, second, other):
         share.end()
     assert (budget.used_bytes, dict(budget.of_owner)) == (0, {})
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_request_that_ends_with_the_server(config: Config, clock: FakeClock, begun: bool) -> None:
+    """uvicorn cancels what is not answered in time."""
+    waits = asyncio.Event()
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        waits.set()
+        await asyncio.Event().wait()
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    edge = Edge(answer, config=config, clock=clock, metrics=Metrics())
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/healthz",
+        "query_string": b"",
+        "http_version": "1.1",
+        "headers": [(b"host", b"d")],
+        "state": {ABORT: lambda: sent.append("closed")},
+    }
+    asked = asyncio.create_task(edge(scope, receive, send))
+    await waits.wait()
+    asked.cancel()
+    await asked
+    if begun:
+        assert sent[-1] == "closed"
+    else:
+        assert (sent[0]["status"], b'"the server is shutting down"' in sent[1]["body"]) == (503, True)

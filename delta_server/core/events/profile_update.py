@@ -51,6 +51,14 @@ def told(changes: Iterable[ProfileChange]) -> Traits:
     return _bounded(found)
 
 
+def without_future(traits: Traits, latest: int) -> Traits:
+    """As if what was told after `latest` had been told first: a clock that was ahead, the server's or a client's, would
+    keep out all that is told until then."""
+    if max(traits.told_at.values(), default=EVER) <= latest:
+        return traits
+    return Traits(traits.values, {name: at if at <= latest else EVER for name, at in traits.told_at.items()})
+
+
 def merged(before: Traits, change: Traits) -> Traits:
     """Of each trait what was told later; of the same time, the change's. What is too much for a profile goes, the
     traits set longest ago first."""

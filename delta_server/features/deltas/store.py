@@ -12,7 +12,9 @@ from delta_server.core.arrays import key_cache
 from delta_server.core.arrays.key_cache import Votes
 from delta_server.core.diff.diff_settings import Fields
 from delta_server.core.history.timeline_span import Span
-from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Note, SchemaChange, Summary
+from delta_server.features.deltas import changed_fields
+from delta_server.features.deltas.changed_fields import ChangedFields
+from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Summary
 from delta_server.features.fields import service as fields
 from delta_server.features.lives import service as lives
 from delta_server.storage import paging as walks
@@ -26,30 +28,6 @@ MOST_ATTEMPTS = 2
 """A delta whose computing did not end so often, with the whole server most likely, has failed."""
 
 AT_ONCE = 16
-
-
-class _Fields(msgspec.Struct, frozen=True, array_like=True):
-    """`delta.fields`: ids and counts one after the other, then the schema changes and notes, as MessagePack; where
-    there are no such, the ids and counts alone."""
-
-    ids_and_counts: list[int]
-    schema_changes: list[SchemaChange]
-    notes: list[Note] = []
-
-    def encoded(self) -> bytes:
-        return _encode(self if self.schema_changes or self.notes else self.ids_and_counts)
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[int] | None).decode
-_decode_whole = msgspec.msgpack.Decoder(_Fields).decode
-
-
-def _decoded(blob: bytes) -> _Fields:
-    try:
-        return _Fields(_decode(blob) or [], [])
-    except msgspec.ValidationError:
-        return _decode_whole(blob)
 
 
 _DELTAS = """
@@ -202,7 +180,7 @@ def _insert(tx: Tx, job: Job, summary: Summary, counted: Sequence[tuple[int, int
         summary.replaced,
         summary.moved,
         round(summary.similarity * MILLION),
-        _Fields(flat, list(summary.schema_changes), list(summary.notes)).encoded(),
+        ChangedFields(flat, list(summary.schema_changes), list(summary.notes)).encoded(),
     )
     if summary.kind == "content":
         tx.run("UPDATE endpoint SET content_deltas = content_deltas + 1 WHERE id = ?", job.endpoint)
@@ -225,7 +203,7 @@ def _remove(tx: Tx, endpoint: int, content: int) -> list[tuple[int, dict[int, in
     if row is None:
         return []
     captured_at, kind, blob = row
-    flat = _decoded(blob).ids_and_counts
+    flat = changed_fields.decoded(blob).ids_and_counts
     tx.run("DELETE FROM delta WHERE content = ?", content)
     lives.put(tx, endpoint, {captured_at: b""})
     if KINDS[kind] == "content":
@@ -284,7 +262,7 @@ def at(tx: Tx, endpoint: int, times: Sequence[int]) -> dict[int, Row]:
 
 def field_ids(row: Row) -> list[int]:
     """The fields that changed in a row of `walk`."""
-    return _decoded(row[9]).ids_and_counts[::2]
+    return changed_fields.decoded(row[9]).ids_and_counts[::2]
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -296,7 +274,7 @@ class Read(msgspec.Struct, frozen=True):
 
 def listed(tx: Tx, row: Row, read: Read) -> Listed:
     captured_at, content, endpoint, kind, added, removed, replaced, moved, similarity, blob = row
-    stored = _decoded(blob)
+    stored = changed_fields.decoded(blob)
     flat = stored.ids_and_counts
     for field in flat[::2]:
         if field not in read.patterns:

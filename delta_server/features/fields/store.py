@@ -4,9 +4,14 @@
 overlap: all times of a chunk are before the first of the next one.
 """
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+import msgspec
+from zstandard import ZstdError
+
+from delta_server.core.errors import DatabaseFailed
 from delta_server.core.history import change_times
 from delta_server.core.history.timeline_span import Span
 from delta_server.features.fields.rows import Chunk, Field
@@ -73,12 +78,20 @@ def uncount(tx: Tx, endpoint: int, field: int, *, changes: int, deltas: int, unt
 
 def _last(tx: Tx, field: int) -> int | None:
     chunk = _chunk(tx, _DOWN, field, 1 << 62, 1)
-    return None if chunk is None else change_times.decoded(chunk.first, chunk.later)[-1]
+    return None if chunk is None else _times(chunk.first, chunk.later)[-1]
 
 
 def _chunk(tx: Tx, sql: str, *params: int) -> Chunk | None:
     row = tx.one(sql, *params)
     return None if row is None else Chunk(*row)
+
+
+def _times(first: int, later: bytes | None) -> list[int]:
+    """Raises DatabaseFailed when the chunk is damaged."""
+    try:
+        return change_times.decoded(first, later)
+    except (ValueError, ArithmeticError, struct.error, msgspec.MsgspecError, ZstdError) as error:
+        raise DatabaseFailed(f"the index of changed fields is damaged ({error}): restore a backup") from error
 
 
 # The times of a field: `field` belongs to an endpoint that the caller knows
@@ -101,7 +114,7 @@ def _put_before_all(tx: Tx, field: int, times: list[int]) -> None:
     first = _chunk(tx, _FIRST, field)
     if times and first and change_times.is_open(first.later):
         _delete(tx, field, first.first)
-        times = times + change_times.decoded(first.first, first.later)
+        times = times + _times(first.first, first.later)
     _write(tx, field, times)
 
 
@@ -110,10 +123,10 @@ def _rewrite(tx: Tx, field: int, chunk: Chunk, more: list[int], less: set[int]) 
         if more and not less and (later := change_times.appended(chunk.first, chunk.later, more)):
             _put(tx, field, Chunk(chunk.first, later))
             return
-    elif not less and change_times.decoded(chunk.first, chunk.later)[-1] < more[0]:
+    elif not less and _times(chunk.first, chunk.later)[-1] < more[0]:
         _write(tx, field, more)
         return
-    times = sorted(set(change_times.decoded(chunk.first, chunk.later)) - less | set(more))
+    times = sorted(set(_times(chunk.first, chunk.later)) - less | set(more))
     if not times or times[0] != chunk.first:
         _delete(tx, field, chunk.first)
     if change_times.is_open(chunk.later):
@@ -133,7 +146,7 @@ def _write(tx: Tx, field: int, times: list[int]) -> None:
         return
     before = _chunk(tx, _AT_OR_BEFORE, field, first - 1)
     if before and not change_times.is_open(before.later):
-        together = change_times.decoded(before.first, before.later) + times
+        together = _times(before.first, before.later) + times
         if _fits(encoded := change_times.sealed(together)):
             _delete(tx, field, first)
             _put(tx, field, Chunk(before.first, encoded))
@@ -180,7 +193,7 @@ def between(tx: Tx, endpoint: int, field: int, first_ms: int, last_ms: int) -> l
         first_ms,
         first_ms,
     )
-    return [time for first, later in rows for time in change_times.decoded(first, later)]
+    return [time for first, later in rows for time in _times(first, later)]
 
 
 def along(tx: Tx, endpoint: int, field: int, span: Span) -> Iterator[int]:
@@ -192,7 +205,7 @@ def along(tx: Tx, endpoint: int, field: int, span: Span) -> Iterator[int]:
     while True:
         rows = tx.all(_DOWN if span.descending else _UP, field, at, size)
         for first, later in rows:
-            times = change_times.decoded(first, later)
+            times = _times(first, later)
             for time in reversed(times) if span.descending else times:
                 if first_ms <= time <= last_ms and time != seen_ms:
                     yield time

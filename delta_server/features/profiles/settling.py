@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from delta_server.core.events import persons, profile_update
+from delta_server.core.events import event_time, persons, profile_update
 from delta_server.core.events.persons import Known, Link, Node
 from delta_server.core.events.profile_update import Alias, ProfileChange, Told, Traits
 from delta_server.features.profiles import store
@@ -131,12 +131,13 @@ def _link(tx: Tx, rev: Callable[[], int], *, project: int, link: Link, moved: bo
 
 def _tell(tx: Tx, rev: Callable[[], int], *, project: int, told: _Told) -> int:
     found = store.find(tx, project, told.kind, told.name)
+    before = profile_update.without_future(_traits(found), tx.now_ms + event_time.AHEAD_MS)
     store.put(
         tx,
         project,
         told.kind,
         told.name,
-        profile_update.merged(_traits(found), told.traits),
+        profile_update.merged(before, told.traits),
         first_at=told.first_at,
         last_at=told.last_at,
         anonymous=told.anonymous,

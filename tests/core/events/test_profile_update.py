@@ -8,6 +8,7 @@ from delta_server.core.events.profile_update import (
     Traits,
     merged,
     told,
+    without_future,
 )
 
 
@@ -49,6 +50,15 @@ def test_traits_follow_the_calls_own_times(calls: list[ProfileChange], values: d
 
 def test_what_was_told_before_times_were_kept_is_older_than_all() -> None:
     assert merged(Traits({"a": 1, "b": 2}, {}), told([change(-5, a=3)])).values == {"b": 2, "a": 3}
+
+
+def test_what_a_clock_ahead_told_does_not_keep_out_what_is_told_since() -> None:
+    ahead = told([change(900, a=1, gone=None), change(5, b=1)])
+    assert without_future(ahead, 900) == ahead
+    seen = without_future(ahead, 899)
+    assert seen.values == {"b": 1, "a": 1}
+    assert merged(seen, told([change(6, a=2, b=2, gone=3)])).values == {"a": 2, "b": 2, "gone": 3}
+    assert merged(seen, told([change(4, b=0)])).values == {"b": 1, "a": 1}, "other times are kept"
 
 
 def test_what_is_too_much_goes_oldest_first() -> None:

@@ -35,6 +35,13 @@ async def after(services: Services, *told: Told, of: str) -> Person:
 
 
 class TestProfiles:
+    async def test_a_clock_that_was_ahead_hides_no_trait(self, services: Services) -> None:
+        ahead = services.clock.now_ms() + 9 * 86_400_000
+        await after(services, user("ann", ahead, plan="free"), of="ann")
+        found = await after(services, user("ann", services.clock.now_ms(), plan="pro"), of="ann")
+        assert found.profile is not None
+        assert found.profile.traits == '{"plan":"pro"}'
+
     async def test_traits_add_up_and_times_widen(self, services: Services) -> None:
         found = await after(services, user("ann", 20, plan="free"), user("ann", 10, plan="pro", city="Rome"), of="ann")
         assert found.profile is not None
