@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from delta_server.app import Application
-from delta_server.config import Config
+from delta_server.config.sections import Config
 from delta_server.core import secrets
 from delta_server.core.errors import Unavailable
 from delta_server.http.edge import MAX_TARGET_BYTES, Edge
