@@ -17,7 +17,7 @@ KEYS = {
     "ausgrid-planned": {"": "WebId"},
     "ca-fires": dict.fromkeys(["/Incidents", "/ListIncidents", "/AllYearIncidents"], "UniqueId"),
     "hn-domain": {"": "id"},
-    "usgs-quakes": {"/features": "properties/url"},
+    "usgs-quakes": {"/features": "id" if histories.directory().resolve() == histories.PACKAGED else "properties/url"},
 }
 
 

@@ -107,8 +107,8 @@ async def test_a_key_is_found_where_none_is_set(services: Services) -> None:
     await timelines.fill(services, endpoint, timelines.quakes()[-30:])
     paths = list(await told(services, endpoint))
     assert paths[0] == "/type"
-    assert paths[-1].startswith("/features/[properties/")
-    assert paths[-1].endswith("/geometry/coordinates")
+    assert paths[-1].startswith("/features/[id=")
+    assert paths[-1].endswith("/id")
 
 
 @pytest.mark.parametrize("seed", range(12))
