@@ -63,7 +63,7 @@ from delta_server.tasks.live import Live
 from delta_server.tasks.loops import Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
 from delta_server.tasks.processes import Processes
-from delta_server.tasks.threads import Cpu, FairCpu
+from delta_server.tasks.threads import Cpu, FairCpu, OneAtATime
 from delta_server.tasks.topics import Topics
 
 _TRIMMED_AT_ONCE = 2000
@@ -304,6 +304,7 @@ def _services(
         db=db,
         clock=clock,
         cpu=cpu,
+        one_cpu=OneAtATime(cpu, seconds=config.limits.request_seconds),
         spare_cpu=spare_cpu,
         fair_cpu=fair_cpu,
         processes=processes,

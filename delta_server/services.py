@@ -13,7 +13,7 @@ from delta_server.storage.eventlog import EventMaintenance, EventReader, EventWr
 from delta_server.storage.keyed_locks import KeyedLocks
 from delta_server.tasks.live import Live
 from delta_server.tasks.signals import Foreground
-from delta_server.tasks.threads import FairCpu
+from delta_server.tasks.threads import FairCpu, OneAtATime
 from delta_server.tasks.topics import Topics
 
 S = TypeVar("S")
@@ -41,6 +41,8 @@ class Services(msgspec.Struct, frozen=True):
     clock: Clock
     cpu: Threads
     """For what a write waits for, and for steps about as short as that: checking, encoding, reading a content."""
+    one_cpu: OneAtATime
+    """As `cpu`, for what large requests take in Python."""
     spare_cpu: Threads
     """For what may take long and what nobody waits for: deltas behind the writes, packing. It never keeps a write
     waiting for a thread. Within a turn of `fair_cpu` it is that turn's thread."""

@@ -8,19 +8,23 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-BEHIND = 10
-"""A tenth of the weight of a thread that has not stepped back."""
+BEHIND = 15
+"""A thirtieth of the weight of a thread that has not stepped back."""
+WITH_LOCK = 10
+"""A tenth, for threads that also need the interpreter's lock: one that holds it and waits for a core has all others
+wait, so it must not wait behind those that compute without it."""
 
 
-def step_back() -> None:
+def step_back(nice: int = BEHIND) -> None:
     """Let the calling thread, and those it starts, go behind the threads that take and answer requests: a query that
     takes seconds is not felt to take a little more, a small request that waits for a core is.
 
-    Only for threads without the interpreter's lock: one that holds it and waits for a core has all others wait. On
-    Linux only, where a priority is a thread's; elsewhere it would be the whole server's.
+    On Linux only, where a priority is a thread's; elsewhere it would be the whole server's.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
+        thread = threading.get_native_id()
+        nice = max(nice, os.getpriority(os.PRIO_PROCESS, thread))  # of a server that runs behind others itself
+        os.setpriority(os.PRIO_PROCESS, thread, nice)
 
 
 def starting_behind(start: Callable[[], T]) -> T:

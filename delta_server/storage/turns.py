@@ -1,27 +1,39 @@
 """A few places for work that callers wait for, shared fairly between projects."""
 
 import asyncio
-from collections import Counter, OrderedDict, deque
+import time
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
 
 from delta_server.core.errors import RateLimited, Unavailable
+from delta_server.storage.recent_use import RecentUse
 
 WAITING_OF_ONE = 32
 """Calls of one project that may wait for a place."""
 LATELY_S = 2.0
 """Who has called since then shares the places with the others who have."""
+SHORT_S = 0.1
+"""What has run for longer is followed by a pause as long, while others call who have used less."""
+LONGEST_PAUSE_S = 2.0
 
 
 class Turns:
     """Places are given project by project, within one in the order of asking. Used on one event loop.
 
     One project has at most all places but one, however many are free: the first call of another finds a place at once.
-    While others call too it has its share, for what it runs slows theirs.
+    While others call too it has its share, and when it has used more than they its places rest for as long as they were
+    in use: what it runs slows what the others do elsewhere.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, *, short_s: float = SHORT_S, now_s: Callable[[], float] = time.monotonic) -> None:
         self._places = places
+        self._short_s = short_s
+        self._now_s = now_s
         self._called_at: OrderedDict[int, float] = OrderedDict()
         self._taken: Counter[int] = Counter()
+        self._use = RecentUse(now_s)
+        self._began_at: defaultdict[int, deque[float]] = defaultdict(deque)
+        """Of the places that are taken, when that was."""
         self._waiting: OrderedDict[int, deque[asyncio.Future[None]]] = OrderedDict()
 
     async def take(self, project: int, *, seconds: float, has_begun: bool = False) -> None:
@@ -29,7 +41,7 @@ class Turns:
         not for what `has_begun`, and Unavailable when no place became free in time."""
         self._note(project)
         if not self._waiting and self._has_place(project):
-            self._taken[project] += 1
+            self._take(project)
             return
         queue = self._waiting.setdefault(project, deque())
         if len(queue) >= WAITING_OF_ONE and not has_begun:
@@ -46,20 +58,42 @@ class Turns:
                 raise Unavailable("too many queries wait: try again later", retry_after_s=2) from None
             raise
 
+    def is_behind(self, project: int) -> bool:
+        """Others call, and have used less for what takes long."""
+        return (callers := self._callers()) > 1 and self._use.is_more_than_share(project, sharers=callers)
+
     def give_back(self, project: int) -> None:
+        used_s = self._now_s() - self._began_at[project].popleft()
+        self._use.add(project, max(0.0, used_s - self._short_s))
+        if used_s > self._short_s and self.is_behind(project):
+            asyncio.get_running_loop().call_later(min(used_s, LONGEST_PAUSE_S), self._free, project)
+        else:
+            self._free(project)
+
+    def _take(self, project: int) -> None:
+        self._taken[project] += 1
+        self._began_at[project].append(self._now_s())
+
+    def _free(self, project: int) -> None:
         self._taken -= Counter({project: 1})
+        if not self._taken[project]:
+            del self._began_at[project]
         self._give()
 
     def _note(self, project: int) -> None:
         """Remember who has called lately, the first of them first."""
-        self._called_at[project] = asyncio.get_running_loop().time()
+        self._called_at[project] = self._now_s()
         self._called_at.move_to_end(project)
+
+    def _callers(self) -> int:
+        """How many projects have called lately."""
+        while self._called_at and next(iter(self._called_at.values())) < self._now_s() - LATELY_S:
+            self._called_at.popitem(last=False)
+        return len(self._called_at)
 
     def _share(self) -> int:
         """How many places one project may have now."""
-        while self._called_at and next(iter(self._called_at.values())) < asyncio.get_running_loop().time() - LATELY_S:
-            self._called_at.popitem(last=False)
-        return max(1, min(self._places - 1, self._places // max(1, len(self._called_at))))
+        return max(1, min(self._places - 1, self._places // max(1, self._callers())))
 
     def _has_place(self, project: int) -> bool:
         return self._taken.total() < self._places and self._taken[project] < self._share()
@@ -88,6 +122,6 @@ class Turns:
                     self._drop(project, place)
                     if project in self._waiting:
                         self._waiting.move_to_end(project)
-                    self._taken[project] += 1
+                    self._take(project)
                     place.set_result(None)
                     given = True

@@ -169,3 +169,27 @@ class FairCpu:
 def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(call)
+
+
+class OneAtATime:
+    """Steps that hold the interpreter's lock all the time they run, one of a project at a time: two at once would be no
+    faster, and the event loop would wait twice as long for the lock. Used on the event loop."""
+
+    def __init__(self, threads: Threads, *, seconds: float) -> None:
+        self._threads = threads
+        self._turns = Turns(2, short_s=0.02)
+        self._seconds = seconds
+
+    async def __call__(self, project: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`fn`'s result. Raises Unavailable when its turn does not come in time."""
+        async with self.turn(project) as thread:
+            return await thread(fn, *args, **kwargs)
+
+    @asynccontextmanager
+    async def turn(self, project: int) -> AsyncIterator[Threads]:
+        """For several steps. Raises as a call does."""
+        await self._turns.take(project, seconds=self._seconds, has_begun=True)
+        try:
+            yield self._threads
+        finally:
+            self._turns.give_back(project)

@@ -51,6 +51,39 @@ async def test_while_others_call_too_a_project_has_its_share(monkeypatch: pytest
     places.give_back(1)
 
 
+@pytest.mark.parametrize(
+    ("used_s", "others_s", "rests"),
+    [
+        pytest.param(turns.SHORT_S * 2, None, False, id="nobody else calls"),
+        pytest.param(turns.SHORT_S / 2, 0.01, False, id="not for long"),
+        pytest.param(turns.SHORT_S * 2, turns.SHORT_S * 3, False, id="another has used more"),
+        pytest.param(turns.SHORT_S * 2, turns.SHORT_S / 2, True, id="the others have used nothing that took long"),
+        pytest.param(turns.SHORT_S * 2, 0.01, True, id="the others have used less"),
+    ],
+)
+async def test_a_place_of_who_has_used_more_than_the_others_rests(
+    used_s: float, others_s: float | None, rests: bool
+) -> None:
+    now = [0.0]
+    places = Turns(3, now_s=lambda: now[0])
+    if others_s is not None:
+        await places.take(2, seconds=0)
+        now[0] += others_s
+        places.give_back(2)
+    await settle()
+    await places.take(1, seconds=0)
+    if others_s is None:
+        await places.take(1, seconds=0)
+    next_one = asking(places, 1)
+    now[0] += used_s
+    places.give_back(1)
+    await settle()
+    assert next_one.done() is not rests
+    await places.take(3, seconds=0)  # others find a place meanwhile
+    async with asyncio.timeout(60):
+        await next_one
+
+
 async def test_projects_take_turns_within_one_in_order() -> None:
     places = Turns(1)
     await places.take(9, seconds=0)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from delta_server.core.errors import TooCostly, Unavailable
-from delta_server.tasks.threads import Cpu, FairCpu
+from delta_server.tasks.threads import Cpu, FairCpu, OneAtATime
 
 WAIT_S = 60
 """Only a deadlock waits this long."""
@@ -207,3 +207,30 @@ async def test_no_turn_is_lost_whenever_its_caller_leaves() -> None:
 async def _in_turn(cpu: FairCpu, project: int, work: Any = lambda: 7) -> Any:
     async with cpu.turn(project) as thread:
         return await thread(work)
+
+
+async def test_large_steps_of_a_project_run_one_at_a_time_and_those_of_others_beside_them() -> None:
+    cpu = Cpu(4, "test")
+    one = OneAtATime(cpu, seconds=WAIT_S)
+    entered, let_go = threading.Semaphore(0), threading.Event()
+
+    def run() -> bool:
+        entered.release()
+        return let_go.wait(WAIT_S)
+
+    running = [asyncio.create_task(one(project, run)) for project in (1, 1, 1, 2)]
+    for _ in range(2):
+        assert await asyncio.to_thread(entered.acquire, timeout=WAIT_S)
+    assert not entered.acquire(blocking=False)
+    let_go.set()
+    assert await asyncio.gather(*running) == [True] * 4
+    await cpu.close()
+
+
+async def test_a_large_step_that_fails_lets_the_next_one_run() -> None:
+    cpu = Cpu(1, "test")
+    one = OneAtATime(cpu, seconds=WAIT_S)
+    with pytest.raises(ZeroDivisionError):
+        await one(1, lambda: 1 // 0)
+    assert await one(1, lambda: 2) == 2
+    await cpu.close()

@@ -3,6 +3,8 @@ what they take."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import cast
 
 import msgspec
 import structlog
@@ -15,7 +17,8 @@ from delta_server.core.events.event_time import Arrival
 from delta_server.features.events import store
 from delta_server.features.events.schemas import NewRetention, NewRollups, RefusedShown, StatsShown, Taken
 from delta_server.features.profiles import service as profiles
-from delta_server.services import Services
+from delta_server.services import APART_BYTES, Services
+from delta_server.storage.database import Threads
 
 log = structlog.get_logger("delta.events")
 
@@ -69,7 +72,11 @@ async def take(
     Unavailable: then none is stored."""
     arrival = Arrival(svc.clock.now_ms(), svc.config.events.event_bytes)
     try:
-        found = read(body, arrival) if len(body) <= ON_THE_LOOP_BYTES else await svc.cpu(read, body, arrival)
+        found = (
+            read(body, arrival)
+            if len(body) <= ON_THE_LOOP_BYTES
+            else await _parsing(svc, project, body)(read, body, arrival)
+        )
     except (BadRequest, Invalid, TooLarge) as error:
         _count(svc, project, key, {error.code: 1}, error.message)
         raise
@@ -77,7 +84,7 @@ async def take(
         _count(svc, project, key, Counter(one.code for one in found.rejected), found.rejected[0].message)
     if not found.events:
         return Taken(0, 0, found.rejected)
-    news = await _packed(svc, body, found) if found.told else None
+    news = await _packed(svc, project, body, found) if found.told else None
     duplicates = await svc.event_writer.append(project, found.events, news)
     svc.topics.wake("events", project)
     if found.told:
@@ -93,10 +100,14 @@ def _count(svc: Services, project: int, key: str, reasons: Mapping[str, int], me
     log.warning("events refused", project=project, key=key, reasons=dict(reasons), first=message[:_LOGGED])
 
 
-async def _packed(svc: Services, body: bytes, found: Parsed) -> profiles.Packed:
+def _parsing(svc: Services, project: int, body: bytes) -> Threads:
+    return cast("Threads", partial(svc.one_cpu, project)) if len(body) >= APART_BYTES else svc.cpu
+
+
+async def _packed(svc: Services, project: int, body: bytes, found: Parsed) -> profiles.Packed:
     if len(body) <= ON_THE_LOOP_BYTES:
         return profiles.pack(found.told)
-    return await svc.cpu(profiles.pack, found.told)
+    return await _parsing(svc, project, body)(profiles.pack, found.told)
 
 
 async def _settle(svc: Services, project: int) -> None:

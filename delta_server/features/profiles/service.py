@@ -16,13 +16,15 @@ from delta_server.features.profiles import settling, store
 from delta_server.features.profiles.schemas import EventCounts, UserWithEvents
 from delta_server.features.profiles.store import Kind, Profile
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Threads, Tx
 from delta_server.storage.keyed_locks import KeyedLocks
 
 __all__ = ["Kind", "Profile"]
 
 _SMALL_BYTES = 2 << 10
 """So little is worked out on the event loop: some 100 calls, a ms."""
+_LARGE_BYTES = 8 << 10
+"""More takes tens of ms: large updates of a project come one after the other (tasks/threads.py)."""
 _CONVERTED = 200
 
 ALL_TIME = Span(times.EARLIEST_MS, times.LATEST_MS + 1)
@@ -149,10 +151,23 @@ async def _settle_some(svc: Services, project: int) -> None:
     rows = await svc.db.read(store.waiting, project, calls=settling.CALLS_AT_ONCE)
     if not rows:
         return
-    small = sum(len(row.changes) for row in rows) <= _SMALL_BYTES
-    told = unpack(rows) if small else await svc.cpu(unpack, rows)
+    size_bytes = sum(len(row.changes) for row in rows)
+    if size_bytes <= _SMALL_BYTES:
+        await _settle_rows(svc, project, rows, thread=None)
+    elif size_bytes <= _LARGE_BYTES:
+        await _settle_rows(svc, project, rows, thread=svc.cpu)
+    else:
+        async with svc.one_cpu.turn(project) as thread:
+            await _settle_rows(svc, project, rows, thread=thread)
+
+
+async def _settle_rows(svc: Services, project: int, rows: Sequence[store.Waiting], *, thread: Threads | None) -> None:
+    """On the event loop where no thread is given."""
+    told = unpack(rows) if thread is None else await thread(unpack, rows)
     known = await svc.db.read(settling.known, project, told)
-    steps = settling.steps(project, told, known) if small else await svc.cpu(settling.steps, project, told, known)
+    steps = (
+        settling.steps(project, told, known) if thread is None else await thread(settling.steps, project, told, known)
+    )
     done = 0
     while done <= len(steps):
         done = await svc.db.write(settling.write, project, steps, done, rows)

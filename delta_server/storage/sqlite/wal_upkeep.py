@@ -27,8 +27,10 @@ LEAST_BYTES = 256 << 10
 STEP_BYTES = 4 << 20
 FREE_BYTES = 64 * STEP_BYTES
 """On a disk with less room than that nothing is allocated ahead."""
-REST_PAGES = 1000
-"""So many pages at most the writer checkpoints itself: some 10 ms."""
+REST_PAGES = 200
+"""So many pages at most the writer checkpoints itself: some ms."""
+PASSES = 3
+"""Each leaves what came in meanwhile."""
 _FRAME_BYTES = 24
 """Of a page in the log, beside the page."""
 
@@ -118,5 +120,8 @@ class LogUpkeep:
                 os.close(file)
 
     def _checkpoint(self) -> None:
-        in_log, written_back = self._maintenance.checkpoint_beside()
-        self._is_small_rest = 0 < in_log - written_back <= REST_PAGES
+        for _ in range(PASSES):
+            in_log, written_back = self._maintenance.checkpoint_beside()
+            if in_log - written_back <= REST_PAGES:
+                self._is_small_rest = in_log > written_back
+                return

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -26,6 +27,7 @@ from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long,
 from delta_server.storage.events.duckdb.instance import Instance, Reading
 from delta_server.storage.events.duckdb.shares import Shares, meet
 from delta_server.storage.events.options import Events
+from delta_server.storage.priority import WITH_LOCK, step_back
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.transaction import shutting_down
 from delta_server.storage.turns import Turns
@@ -125,8 +127,10 @@ class Engine:
         spill = spill or database.with_name("query-spill")
         self._shares = Shares(database, options, tuning or Tuning(), spill)
         self._seconds = options.query_seconds
+        behind = partial(step_back, WITH_LOCK)
         self._queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-query")
-        self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend")
+        self._later_queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-later-query", initializer=behind)
+        self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend", initializer=behind)
         self._turns = Turns(QUERIES)
         self._jobs: set[_Job] = set()
         self._streams: Counter[int] = Counter()
@@ -195,7 +199,7 @@ class Engine:
         await ending
 
     def _shut(self) -> None:
-        for threads in (self._queries, self._background):
+        for threads in (self._queries, self._later_queries, self._background):
             threads.shutdown(cancel_futures=True)
         for job in list(self._jobs):
             job.close()
@@ -223,8 +227,9 @@ class Engine:
     def _submit_query(self, project: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run `fn` in the place that was taken, which is free again when it has ended, not when its caller has."""
         loop = asyncio.get_running_loop()
+        threads = self._later_queries if self._turns.is_behind(project) else self._queries
         try:
-            future = self._submit(self._queries, fn, *args, **kwargs)
+            future = self._submit(threads, fn, *args, **kwargs)
         except BaseException:
             self._turns.give_back(project)
             raise

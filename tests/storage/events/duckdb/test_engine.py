@@ -1,6 +1,8 @@
 """DuckDB over one state of the database: deadlines, cancellation, memory, what it may not reach."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.failures import NoMemory
 from delta_server.storage.events.duckdb.instance import Reading
 from delta_server.storage.events.options import Events
+from delta_server.storage.priority import WITH_LOCK
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, put_segment, seal
 from tests.storage.opened import FAST
@@ -390,3 +393,17 @@ async def test_a_damaged_block_is_told_with_its_times(engine: Engine, db: Sqlite
         await engine.run(project, lambda reading: reading.rows(f"SELECT count(*) FROM {lines_of(reading)}"))
     first = await engine.run(project, lambda reading: [reading.snapshot.blocks()[0].events_count])
     assert first == [50]
+
+
+async def test_queries_of_who_has_had_more_than_its_share_run_behind_those_of_the_others(engine: Engine, project: int):
+    def where(_: Reading) -> tuple[str, int]:
+        return threading.current_thread().name, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    first = await engine.run(project, where)
+    assert first == ("delta-query_0", os.getpriority(os.PRIO_PROCESS, 0))
+    engine._turns._use.add(project, 100.0)
+    assert await engine.run(project, where) == first  # nobody else asks
+    engine._turns._use.add(project + 1, 1.0)
+    assert await engine.run(project + 1, where) == first
+    behind = max(WITH_LOCK, first[1]) if sys.platform == "linux" else first[1]
+    assert await engine.run(project, where) == ("delta-later-query_0", behind)
