@@ -1,16 +1,15 @@
 """A backup as an answer: one at a time, made by a process of its own (backup_worker.py)."""
 
 import asyncio
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import structlog
 
 from delta_server.core.errors import Unavailable
-from delta_server.storage import child
 from delta_server.storage.backup import forget_broken_off
 from delta_server.storage.backup_worker import ARGUMENT
+from delta_server.storage.child import Child
 from delta_server.storage.sqlite.transaction import shutting_down
 
 PIECE_BYTES = 256 << 10
@@ -25,7 +24,7 @@ class BackupStream:
     def __init__(self, database: Path, *, wal_bytes: int) -> None:
         self._database = database.absolute()
         self._wal_bytes = wal_bytes
-        self._process: Process | None = None
+        self._process: Child | None = None
         self._is_taken = False
         self._is_stopped = False
         self._ended: Unavailable | None = None
@@ -43,7 +42,7 @@ class BackupStream:
             LONGEST_S, self._end, Unavailable("a backup may take six hours: use `delta-server backup`")
         )
         try:
-            self._process = await _started(self._database, self._wal_bytes)
+            self._process = await Child.start(ARGUMENT, str(self._database), str(self._wal_bytes))
             async for piece in self._read(self._process):
                 yield piece
         finally:
@@ -51,9 +50,7 @@ class BackupStream:
             self._ending = asyncio.ensure_future(self._over())
             await asyncio.shield(self._ending)  # whoever is cancelled here, it goes on to its end
 
-    async def _read(self, process: Process) -> AsyncGenerator[bytes, None]:
-        assert process.stdout is not None
-        assert process.stderr is not None
+    async def _read(self, process: Child) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         while piece := await process.stdout.read(PIECE_BYTES):
             unread = loop.call_later(UNREAD_S, self._end, Unavailable(f"nothing was read for {UNREAD_S:.0f} s"))
@@ -94,16 +91,3 @@ class BackupStream:
         self._ended = reason
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
-
-
-async def _started(database: Path, wal_bytes: int) -> Process:
-    return await asyncio.create_subprocess_exec(
-        *child.program(),
-        ARGUMENT,
-        str(database),
-        str(wal_bytes),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=PIPE,
-        stderr=PIPE,
-        env=child.environment(),
-    )

@@ -5,7 +5,6 @@ question has a fresh DuckDB, so nothing of one is there for another.
 """
 
 import asyncio
-from asyncio.subprocess import Process
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +15,7 @@ import structlog
 
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
 from delta_server.core.query.plan import Sql
-from delta_server.storage import child
+from delta_server.storage.child import Child
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.duckdb.failures import held_too_long
 from delta_server.storage.events.options import Events
@@ -110,7 +109,7 @@ class _Worker:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._process: Process | None = None
+        self._process: Child | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._asked_s: float | None = None
         self._let_go = False
@@ -174,13 +173,7 @@ class _Worker:
             await asyncio.shield(self.end())
 
     async def _start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            *child.program(),
-            ARGUMENT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=child.environment(),
-        )
+        self._process = await Child.start(ARGUMENT, asked=True)
         try:
             async with asyncio.timeout(_START_S):
                 await self._exchange(self._setup)
@@ -191,7 +184,6 @@ class _Worker:
     async def _exchange(self, frame: Any) -> Answered:
         assert self._process is not None
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         packed = msgspec.msgpack.encode(frame)
         self._process.stdin.write(len(packed).to_bytes(4) + packed)
         await self._process.stdin.drain()

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from delta_server.core.errors import Invalid, TooCostly, Unavailable
 from delta_server.core.events.event import Event
 from delta_server.core.option_types import MIB
 from delta_server.core.query.plan import Sql
+from delta_server.storage.child import Child
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import Answer
 from delta_server.storage.events.duckdb.engine import Engine
@@ -549,14 +549,14 @@ def _put_history(tx: Tx, project: int, name: str) -> None:
 async def test_a_question_given_up_ends_its_process(
     sql: SqlProcesses, project: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
-    start = asyncio.create_subprocess_exec
+    started: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
+    start = Child.start
 
-    async def observed(*args: Any, **options: Any) -> Process:
-        started.set_result(await start(*args, **options))
+    async def observed(*arguments: str, **options: bool) -> Child:
+        started.set_result(await start(*arguments, **options))
         return started.result()
 
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", observed)
+    monkeypatch.setattr(Child, "start", observed)
     asking = asyncio.create_task(sql.query(project, Sql("SELECT count(*) FROM range(1000000000000)", 1)))
     process = await started
     monkeypatch.undo()
