@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 import click
@@ -15,7 +15,8 @@ from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts.schemas import ApiKey
 from delta_server.features.projects import service as projects
-from delta_server.storage.database import Tx
+from delta_server.services import Services
+from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.sqlite.directory_lock import InUse
 
 P = ParamSpec("P")
@@ -74,7 +75,7 @@ def create(
 @key.command("list", help="List all keys, the newest first. The keys themselves are not stored and not shown.")
 @with_database
 def list_(config: Config) -> None:
-    keys = _write(config, _list)
+    keys = _run(config, lambda svc: svc.db.read(_list))
     if not keys:
         click.echo("There are no keys yet: make one with  delta-server key create --project NAME", err=True)
         return
@@ -136,9 +137,11 @@ def _create_write(
 
 
 def _list(tx: Tx) -> list[ApiKey]:
-    return accounts.list_keys(tx, accounts.default_account(tx))
+    account = accounts.find_default_account(tx)
+    return [] if account is None else accounts.list_keys(tx, account)
 
 
+@frees_space
 def _revoke(tx: Tx, public_id: str) -> None:
     accounts.revoke_key(tx, accounts.default_account(tx), None, public_id)
 
@@ -162,11 +165,16 @@ def _time(time: str | None) -> str:
 
 
 def _write(config: Config, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `fn` in one write transaction. Raises DeltaError, with a way out while a server holds the database."""
+    """Run `fn` in one write transaction. Raises as `_run`."""
+    return _run(config, lambda svc: svc.db.write(fn, *args, **kwargs))
+
+
+def _run(config: Config, use: Callable[[Services], Awaitable[T]]) -> T:
+    """Raises DeltaError, with a way out while a server holds the database."""
 
     async def run() -> T:
         async with app.open_services(config) as svc:
-            return await svc.db.write(fn, *args, **kwargs)
+            return await use(svc)
 
     try:
         return asyncio.run(run())

@@ -1,9 +1,11 @@
 """The key commands: in this process through click, and once as a process of its own."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -151,3 +153,16 @@ def key_id(made: Result, *, kind: str = "proj") -> str:
     assert match, made.output
     assert match[1] == kind
     return match[2]
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "says"),
+    [("list", 0, "active"), ("revoke", 0, "Revoked"), ("create --project a", 1, "the disk is full")],
+)
+def test_on_a_full_disk(data_dir: Path, monkeypatch: pytest.MonkeyPatch, command: str, code: int, says: str) -> None:
+    made = KEY.search(run("create", "--project", "a").output)
+    assert made is not None
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    words = [*command.split(), *([made[2]] if command == "revoke" else [])]
+    answer = run(*words)
+    assert (answer.exit_code, says in answer.output) == (code, True), answer.output
