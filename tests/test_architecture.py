@@ -158,6 +158,21 @@ def test_rules_stores_and_tasks_of_features_know_no_http() -> None:
     assert [said for path in below for target, said in _own_imports(path) if target[0] == "http"] == []
 
 
+DOORS_OF_CONTENTS = {"contents", "maintenance", "verification", "content_store", "options"}
+
+
+def test_the_store_of_contents_is_used_through_its_doors() -> None:
+    """Its rows, its SQL and how frames and packs are read are storage's own."""
+    wrong = [
+        said
+        for path in FILES
+        if not _name(path).startswith("storage/")
+        for target, said in _own_imports(path)
+        if target[:2] == ["storage", "contents"] and target[2] not in DOORS_OF_CONTENTS
+    ]
+    assert wrong == []
+
+
 def test_core_is_pure() -> None:
     core = [path for path in FILES if _name(path).startswith("core/")]
     assert [
