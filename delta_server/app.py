@@ -59,11 +59,11 @@ from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
 from delta_server.tasks import jobs
-from delta_server.tasks.live import Live
+from delta_server.tasks.live import OpenStreams
 from delta_server.tasks.loops import Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
-from delta_server.tasks.processes import Processes
-from delta_server.tasks.threads import Cpu, FairCpu, OneAtATime
+from delta_server.tasks.processes import ProcessPool
+from delta_server.tasks.threads import FairThreadPool, OneAtATime, ThreadPool
 from delta_server.tasks.topics import Topics
 
 _TRIMMED_AT_ONCE = 2000
@@ -188,7 +188,9 @@ def build(
     async def running(app: Litestar) -> AsyncIterator[None]:
         async with open_services(config, clock, tuning=tuning, features=features) as services:
             app.state.services = services
-            await asyncio.to_thread(time_buckets.zones)  # on the loop, the first question would hold everybody up
+            await asyncio.to_thread(
+                time_buckets.time_zone_names
+            )  # on the loop, the first question would hold everybody up
             async with _background(services, features) as supervisor:
                 app.state.vitals = vitals = _vitals(services, supervisor, edge, features)
                 metrics.watch(vitals.readings)
@@ -211,7 +213,7 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
     opened = {("GET", "/metrics")} if config.server.metrics_public else set()
 
     def authenticate(key: str, named: Sequence[str] = ()) -> Caller:
-        return projects_service.speak_for(litestar.state.services, key, named)
+        return projects_service.caller_within(litestar.state.services, key, named)
 
     gate = Gate(authenticate, guards=guards, body_limits=_body_limits(config), opened=opened)
     litestar = Litestar(
@@ -268,12 +270,12 @@ async def open_services(
     async with AsyncExitStack() as opened:
         db = SqliteDatabase.open(config.storage, clock, tuning=tuning)
         opened.push_async_callback(db.close)
-        cpu, spare_cpu = Cpu(min(8, cores + 1), "cpu"), Cpu(min(8, cores), "spare-cpu")
+        cpu, spare_cpu = ThreadPool(min(8, cores + 1), "cpu"), ThreadPool(min(8, cores), "spare-cpu")
         opened.push_async_callback(cpu.close)
         opened.push_async_callback(spare_cpu.close)
-        fair_cpu = FairCpu(min(8, cores + 1), "fair-cpu", seconds=config.limits.answer_seconds)
+        fair_cpu = FairThreadPool(min(8, cores + 1), "fair-cpu", seconds=config.limits.answer_seconds)
         opened.push_async_callback(fair_cpu.close)
-        processes = Processes(min(8, cores + 1))
+        processes = ProcessPool(min(8, cores + 1))
         opened.push_async_callback(processes.close)
         eventlog = await EmbeddedEventLog.open(
             config,
@@ -292,7 +294,7 @@ def _services(
     config: Config,
     db: Database,
     clock: Clock,
-    threads: tuple[Threads, Threads, FairCpu, Threads],
+    threads: tuple[Threads, Threads, FairThreadPool, Threads],
     eventlog: EmbeddedEventLog,
     features: Sequence[Feature],
 ) -> Services:
@@ -315,7 +317,7 @@ def _services(
         event_maintenance=eventlog,
         person_locks=KeyedLocks(),
         topics=topics,
-        live=Live(config.limits.streams, topics),
+        live=OpenStreams(config.limits.streams, topics),
         cascades=[cascade for feature in reversed(features) for cascade in feature.cascades],
     )
 
@@ -328,13 +330,13 @@ async def open_for_reading(config: Config, clock: Clock | None = None) -> AsyncI
         database = config.storage.data_dir / DATABASE_NAME
         db = ReadOnlyDatabase(database, config.storage, clock, Tuning())
         opened.push_async_callback(db.close)
-        cpu = Cpu(2, "cpu")
+        cpu = ThreadPool(2, "cpu")
         opened.push_async_callback(cpu.close)
         eventlog = EmbeddedEventLog.for_reading(config, db, clock, cpu=cpu)
         opened.push_async_callback(eventlog.close)
-        fair_cpu = FairCpu(2, "fair-cpu", seconds=config.limits.answer_seconds)
+        fair_cpu = FairThreadPool(2, "fair-cpu", seconds=config.limits.answer_seconds)
         opened.push_async_callback(fair_cpu.close)
-        processes = Processes(2)
+        processes = ProcessPool(2)
         opened.push_async_callback(processes.close)
         yield _services(config, db, clock, (cpu, cpu, fair_cpu, processes), eventlog, FEATURES)
 

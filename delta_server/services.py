@@ -11,9 +11,9 @@ from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import EventMaintenance, EventReader, EventWriter
 from delta_server.storage.keyed_locks import KeyedLocks
-from delta_server.tasks.live import Live
-from delta_server.tasks.signals import Foreground
-from delta_server.tasks.threads import FairCpu, OneAtATime
+from delta_server.tasks.live import OpenStreams
+from delta_server.tasks.signals import WaitingCallers
+from delta_server.tasks.threads import FairThreadPool, OneAtATime
 from delta_server.tasks.topics import Topics
 
 S = TypeVar("S")
@@ -46,7 +46,7 @@ class Services(msgspec.Struct, frozen=True):
     spare_cpu: Threads
     """For what may take long and what nobody waits for: deltas behind the writes, packing. It never keeps a write
     waiting for a thread. Within a turn of `fair_cpu` it is that turn's thread."""
-    fair_cpu: FairCpu
+    fair_cpu: FairThreadPool
     """For what may take long while a caller waits: comparing, searching histories."""
     processes: Threads
     """For comparing large documents, whoever waits. `cpu_for` tells when."""
@@ -56,10 +56,10 @@ class Services(msgspec.Struct, frozen=True):
     event_reader: EventReader
     event_maintenance: EventMaintenance
     person_locks: KeyedLocks
-    """By project: what was told of users is applied in order of arrival, erasures are asked for in between."""
+    """By project: profile updates are applied in order of arrival, erasures are requested in between."""
     topics: Topics
-    live: Live
-    foreground: Foreground = msgspec.field(default_factory=Foreground)
+    live: OpenStreams
+    foreground: WaitingCallers = msgspec.field(default_factory=WaitingCallers)
     """Snapshots that callers wait for."""
     cascades: Sequence[Cascade] = ()
     """Of all features: rows that point at others go before those."""
@@ -67,7 +67,7 @@ class Services(msgspec.Struct, frozen=True):
     _states: dict[type[Any], Any] = msgspec.field(default_factory=dict)
 
     def state(self, kind: type[S], make: Callable[[], S] | None = None) -> S:
-        """What a single feature keeps in memory, made when it first asks for it. Used on the event loop only."""
+        """What a single feature keeps in memory, made when it is first used. Used on the event loop only."""
         found = self._states.get(kind)
         if found is None:
             found = self._states[kind] = kind() if make is None else make()

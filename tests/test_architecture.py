@@ -57,17 +57,17 @@ WITHOUT_TENANT = {
     },
     "background work for all tenants": {
         "accounts": "write_last_uses",
-        "contents": "with_loose with_packs with_dead newest_frame with_frames_after endpoints count",
+        "contents": "endpoints_with_loose_frames with_packs with_dead newest_frame with_frames_after endpoints count",
         "deltas": "queue_length requeue retry_failed waiting",
         "endpoints": "deleted",
         "profiles": "projects_waiting old_aliases",
-        "fields": "compact singles",
+        "fields": "compact find_single_times",
         "projects": "deleted_and_empty ids",
         "snapshots": "with_retention",
         "users": "delete_ended",
     },
     "by a row that was found with its tenant": {
-        "deltas": "row listed",
+        "deltas": "row to_listed",
         "snapshots": "delete",
     },
 }

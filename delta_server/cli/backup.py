@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 
 from delta_server.cli.options import with_config, with_database
 from delta_server.config.sections import Config
-from delta_server.storage.backup import Progress, back_up, back_up_into
+from delta_server.storage.backup import BytesProgress, back_up, back_up_into
 from delta_server.storage.backup import restore as restore_database
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 
@@ -43,7 +43,7 @@ def restore(config: Config, file: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _progress() -> Iterator[BytesProgress]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
         bar = bars.add_task("starting", total=None)

@@ -17,7 +17,7 @@ from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.features.projects import service as projects
 from delta_server.storage.contents import maintenance, verification
-from delta_server.storage.contents.verification import Verified
+from delta_server.storage.contents.verification import VerifyResult
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import EventsVerified
 
@@ -41,18 +41,18 @@ def verify(config: Config) -> None:
         click.echo(sentence, err=True)
     click.echo(
         f"{verified.contents} contents in {verified.packs} packs and {verified.frames} frames, "
-        f"{verified.raw_bytes / 1e6:.1f} MB of documents: {_found(in_contents)}"
+        f"{verified.raw_bytes / 1e6:.1f} MB of documents: {_summary(in_contents)}"
     )
     click.echo(
         f"{events.events} events in {events.segments} segments and {events.blocks} waiting blocks, {events.rollups} "
-        f"rollups, {events.runs} runs of deduplication keys: {_found(events.broken)}"
+        f"rollups, {events.runs} runs of deduplication keys: {_summary(events.broken)}"
     )
     if in_contents or events.broken:
         click.echo("Restore a backup of the data directory. Until then, what is not named here can be read.", err=True)
         sys.exit(1)
 
 
-def _found(broken: Sequence[str]) -> str:
+def _summary(broken: Sequence[str]) -> str:
     return f"{_faults(len(broken))} found" if broken else "all as they were stored"
 
 
@@ -66,28 +66,28 @@ async def _pack(config: Config) -> tuple[int, int]:
         await services.db.checkpoint()
         before = services.db.stats().database_bytes
         await endpoints_tasks.remove_deleted(services)
-        with _progress("packing") as told:
-            await maintenance.pack_everything(services.contents, progress=told)
+        with _progress("packing") as on_progress:
+            await maintenance.pack_everything(services.contents, progress=on_progress)
         await services.db.checkpoint()
         return before, services.db.stats().database_bytes
 
 
-async def _verify(config: Config) -> tuple[list[str], Verified, EventsVerified]:
+async def _verify(config: Config) -> tuple[list[str], VerifyResult, EventsVerified]:
     """What is wrong with the file itself, and with what is stored in it."""
     async with app.open_for_reading(config) as services:
         faults = await services.db.check()
-        verified, events = Verified(), EventsVerified()
+        verified, events = VerifyResult(), EventsVerified()
         try:
-            with _progress("verifying documents") as told:
-                verified = await verification.verify(services.contents, told)
+            with _progress("verifying documents") as on_progress:
+                verified = await verification.verify(services.contents, on_progress)
             for project, name in await services.db.read(_projects):
-                with _progress(f"verifying events of {name}") as told:
-                    found = await services.event_maintenance.verify(project, told)
+                with _progress(f"verifying events of {name}") as on_progress:
+                    found = await services.event_maintenance.verify(project, on_progress)
                 if found.broken and (project, name) not in await services.db.read(_projects):
                     found.broken.clear()  # deleted meanwhile
                 _add(events, found, f"project {name}: ")
-            with _progress("verifying deduplication keys") as told:
-                _add(events, await services.event_maintenance.verify(None, told), "")
+            with _progress("verifying deduplication keys") as on_progress:
+                _add(events, await services.event_maintenance.verify(None, on_progress), "")
         except DatabaseFailed as error:  # the file is so damaged that not even the lists can be read
             faults.append(error.message)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""`demo`: a week of earthquakes, imported, packed, told of, and then served from a directory that goes afterwards."""
+"""`demo`: a week of earthquakes, imported, packed, described, and then served from a directory that goes afterwards."""
 
 import asyncio
 import os
@@ -16,10 +16,10 @@ from delta_server.cli.options import with_file
 from delta_server.config.load import Loaded
 from delta_server.config.sections import Config
 from delta_server.core import secrets, times
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
-from delta_server.features.deltas.service import Filter
+from delta_server.features.deltas.service import DeltaFilter
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
@@ -41,16 +41,16 @@ MOST_CHANGES = 1000
 def demo(loaded: Loaded) -> None:
     server = loaded.config.server
     with (
-        serve.listen(server.host, server.port) as listener,  # first: a taken port is told before the work
+        serve.listen(server.host, server.port) as listener,  # first: a taken port is reported before the work
         tempfile.TemporaryDirectory(prefix="delta-demo-") as directory,
     ):
         config = replace(loaded.config, storage=replace(loaded.config.storage, data_dir=Path(directory)))
         key = asyncio.run(_prepare(config))
-        serve.run(config, listener, greeting=lambda url: _greeting(url, key))
+        serve.run(config, listener, greeting=lambda url: _next_steps(url, key))
 
 
 async def _prepare(config: Config) -> str:
-    """Import the history and tell of it; answers a key that may read and write."""
+    """Import the history and describe it; returns a key that may read and write."""
     async with app.open_services(config) as services:
         project, key = await services.db.write(_make_project, os.urandom(secrets.RANDOM_BYTES))
         click.echo("A week of the U.S. Geological Survey's earthquake feed (magnitude 4 and above), hour by hour:\n")
@@ -75,7 +75,7 @@ def _make_project(tx: Tx, randomness: bytes) -> tuple[int, str]:
 
 
 async def _sizes(services: Services, endpoint: EndpointRef) -> list[str]:
-    totals = (await history.stats(services, endpoint, interval="1w", from_ms=None, to_ms=None)).totals
+    totals = (await history.get_stats(services, endpoint, interval="1w", from_ms=None, to_ms=None)).totals
     return [
         f"{totals.snapshots} snapshots, {totals.raw_bytes / 1e6:.1f} MB of JSON, kept byte for byte "
         f"in {totals.stored_bytes / 1e3:.1f} kB: {totals.stored_bytes / totals.raw_bytes:.2%}",
@@ -83,7 +83,7 @@ async def _sizes(services: Services, endpoint: EndpointRef) -> list[str]:
 
 
 async def _fields(services: Services, endpoint: EndpointRef) -> list[str]:
-    fields, versions = await history.fields(services, endpoint, sought="", after=None, limit=5)
+    fields, versions = await history.list_fields(services, endpoint, sought="", after=None, limit=5)
     return [
         "What changes most (GET /v1/endpoints/quakes/fields):",
         *(
@@ -94,8 +94,8 @@ async def _fields(services: Services, endpoint: EndpointRef) -> list[str]:
 
 
 async def _delta(services: Services, endpoint: EndpointRef) -> list[str]:
-    found = await deltas.page(services, endpoint.project, endpoint, Span(), limit=1, filter=Filter())
-    delta = await deltas.get(services, endpoint.project, found.deltas[0].to_snapshot_id, "changes")
+    found = await deltas.page(services, endpoint.project, endpoint, TimelineSpan(), limit=1, filter=DeltaFilter())
+    delta = await deltas.get_delta(services, endpoint.project, found.deltas[0].to_snapshot_id, "changes")
     changes = msgspec.json.decode(msgspec.json.encode(delta.diff))
     return [
         f"What the last version changed, {delta.captured_at} (GET /v1/deltas/{delta.to_snapshot_id}?format=changes):",
@@ -108,7 +108,7 @@ def _values(change: dict[str, object]) -> str:
 
 
 async def _plot(services: Services, endpoint: EndpointRef) -> list[str]:
-    found = await history.history(services, endpoint, FIELD, Span(descending=False), limit=MOST_CHANGES)
+    found = await history.get_history(services, endpoint, FIELD, TimelineSpan(descending=False), limit=MOST_CHANGES)
     values = [
         (times.parse(change.captured_at, field="captured_at"), float(msgspec.json.decode(change.value)))
         for change in found.changes
@@ -122,7 +122,7 @@ async def _plot(services: Services, endpoint: EndpointRef) -> list[str]:
     ]
 
 
-def _greeting(url: str, key: str) -> str:
+def _next_steps(url: str, key: str) -> str:
     bearer = f'-H "Authorization: Bearer {key}"'
     return f"""Delta is running at {url} (documentation: {url}/docs). Its data goes when it stops (Ctrl-C).
 Key: {key}

@@ -81,12 +81,12 @@ async def _stats(services: Services, project: int) -> EventStats:
 
 
 async def _seal(services: Services, project: int) -> int:
-    return await services.event_maintenance.tend(project, seal=True)
+    return await services.event_maintenance.run_maintenance(project, seal=True)
 
 
 async def _compact(services: Services, project: int) -> tuple[EventStats, EventStats]:
     before = await _stats(services, project)
-    await services.event_maintenance.tend(project, seal=True, compact=True)
+    await services.event_maintenance.run_maintenance(project, seal=True, compact=True)
     await services.db.scrub()
     return before, await _stats(services, project)
 

@@ -21,7 +21,7 @@ from delta_server.cli.options import with_database
 from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.errors import DatabaseFailed, DeltaError
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import exporting
 from delta_server.features.snapshots.exporting import Exported
@@ -66,7 +66,7 @@ def export(
     overwrite: bool,
 ) -> None:
     now_ms = time.time_ns() // 1_000_000
-    span = Span(
+    span = TimelineSpan(
         times.EARLIEST_MS if from_ is None else times.parse_moment(from_, field="--from", now_ms=now_ms),
         times.LATEST_MS + 1 if to is None else times.parse_moment(to, field="--to", now_ms=now_ms),
         descending=False,
@@ -134,7 +134,7 @@ class _Zstd(NamedTuple):
 
 
 async def _export(
-    config: Config, project: str | None, name: str, span: Span, file: str, compression: Compression
+    config: Config, project: str | None, name: str, span: TimelineSpan, file: str, compression: Compression
 ) -> int:
     """What cannot be exported at all is refused before anything is written."""
     async with endpoints.opened(config, project, name) as (services, endpoint):
@@ -142,7 +142,7 @@ async def _export(
             return await write(services, endpoint, span, out)
 
 
-async def write(services: Services, endpoint: EndpointRef, span: Span, out: _Out) -> int:
+async def write(services: Services, endpoint: EndpointRef, span: TimelineSpan, out: _Out) -> int:
     """The endpoint's lines into `out`; how many."""
     total = await exporting.count(services, endpoint.project, endpoint, span)
     done = 0

@@ -97,8 +97,8 @@ class GitHistory:
         """All commits of the line."""
         return set(_git(self._repository, "rev-list", "--first-parent", "HEAD", "--").decode().split())
 
-    def read(self, told: Callable[[int], None]) -> Iterator[Version]:
-        """The versions in the order of the line; `told` gets how many were read so far."""
+    def read(self, on_progress: Callable[[int], None]) -> Iterator[Version]:
+        """The versions in the order of the line; `on_progress` gets how many were read so far."""
         self._unread.clear()
         there = self._present()
         with closing(_Objects(self._repository)) as objects:
@@ -111,11 +111,11 @@ class GitHistory:
                     self._unread.append(commit.id[:12])
                 else:
                     yield Version(commit.committed_at, body, place, metadata=commit.metadata, commit=commit.id)
-                told(number)
+                on_progress(number)
 
     def _present(self) -> set[str] | None:
         """The versions' blobs that a partial clone holds, None for a whole one. Asking git for one it lacks would fetch
-        it; versions of git before 2.45 cannot be told otherwise."""
+        it; versions of git before 2.45 cannot be configured otherwise."""
         promisors = ("config", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$")
         if not _git(self._repository, *promisors, may_fail=True):
             return None
@@ -226,21 +226,21 @@ def _git(repository: Path, *arguments: str, may_fail: bool = False) -> bytes:
     except FileNotFoundError:
         raise Invalid("git is not installed; install it, or import an NDJSON file") from None
     if done.returncode and not may_fail:
-        raise Invalid(_explained(done.stderr.decode(errors="replace").strip(), repository))
+        raise Invalid(_explain(done.stderr.decode(errors="replace").strip(), repository))
     return done.stdout
 
 
-def _explained(said: str, repository: Path) -> str:
-    if "dubious ownership" in said or "is owned by someone else" in said:
+def _explain(output: str, repository: Path) -> str:
+    if "dubious ownership" in output or "is owned by someone else" in output:
         return (
             f"{repository} belongs to another user, so git does not read it; if you trust it, run "
             f"git config --global --add safe.directory {repository.resolve()}, or run the import as its owner"
         )
-    if "bad revision 'HEAD'" in said:
+    if "bad revision 'HEAD'" in output:
         return f"{repository} has no commits yet"
-    if "promisor" in said or "lazy fetch" in said:
+    if "promisor" in output or "lazy fetch" in output:
         return (
             "the clone is partial and lacks directories (--filter=tree:0), so that git cannot tell which commits "
-            f"changed the file; clone without that filter. git says: {said}"
+            f"changed the file; clone without that filter. git says: {output}"
         )
-    return f"git says: {said}"
+    return f"git says: {output}"

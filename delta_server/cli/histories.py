@@ -41,12 +41,13 @@ _WRONG_TYPE = re.compile(r"Expected `(?P<wanted>[\w| ]+)`, got `(?P<got>\w+)`(?:
 _KINDS = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "object": "object"}
 
 
-def read_ndjson(file: BufferedReader, name: str, told: Callable[[int], None]) -> Iterator[Version]:
-    """Versions of lines of NDJSON, compressed with zstd or gzip or not; `told` gets the bytes of the file read so far.
+def read_ndjson(file: BufferedReader, name: str, on_progress: Callable[[int], None]) -> Iterator[Version]:
+    """Versions of lines of NDJSON, compressed with zstd or gzip or not; `on_progress` gets the bytes of the file read
+    so far.
 
     `file` may be a pipe: it is read once and as it comes. Raises Invalid.
     """
-    for number, line in enumerate(_lines(file, name, told), 1):
+    for number, line in enumerate(_lines(file, name, on_progress), 1):
         line = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
         if not line or line.isspace():
             continue
@@ -54,7 +55,7 @@ def read_ndjson(file: BufferedReader, name: str, told: Callable[[int], None]) ->
             version = _decode(line)
             body = version.body.encode()
         except (msgspec.DecodeError, UnicodeError) as error:
-            raise Invalid(f"{name}, line {number}: {_explained(error, line)}; {EXPECTED}") from None
+            raise Invalid(f"{name}, line {number}: {_explain(error, line)}; {EXPECTED}") from None
         yield Version(
             times.parse(version.at, field=f"at (line {number})"),
             body,
@@ -69,7 +70,7 @@ def _metadata(raw: msgspec.Raw | UnsetType) -> str | None:
     return None if text == "null" else text
 
 
-def _explained(error: Exception, line: bytes) -> str:
+def _explain(error: Exception, line: bytes) -> str:
     """msgspec's words for the mistakes that are likely, said for people."""
     match = _WRONG_TYPE.fullmatch(str(error))
     if match is None:
@@ -83,9 +84,9 @@ def _explained(error: Exception, line: bytes) -> str:
     return f"{field or 'the line'} is a JSON {_KINDS.get(got, got)}, not a JSON {wanted}"
 
 
-def _lines(file: BufferedReader, name: str, told: Callable[[int], None]) -> Iterator[bytes]:
+def _lines(file: BufferedReader, name: str, on_progress: Callable[[int], None]) -> Iterator[bytes]:
     waiting: list[bytes] = []
-    for piece in pieces(file, name, told):
+    for piece in pieces(file, name, on_progress):
         first, *others = piece.split(b"\n")
         waiting.append(first)
         for line in others:
@@ -97,11 +98,11 @@ def _lines(file: BufferedReader, name: str, told: Callable[[int], None]) -> Iter
 # Compression
 
 
-def pieces(file: BufferedReader, name: str, told: Callable[[int], None]) -> Iterator[bytes]:
+def pieces(file: BufferedReader, name: str, on_progress: Callable[[int], None]) -> Iterator[bytes]:
     """What the file holds, unpacked if its first bytes say that it is zstd or gzip. Raises Invalid, for a file that
     ends within either too."""
     begin = file.read(len(ZSTD_MAGIC))
-    raw = _raw(file, begin, told)
+    raw = _raw(file, begin, on_progress)
     if begin.startswith(GZIP_MAGIC) or (not begin and name.endswith(".gz")):
         return _unpacked(raw, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16), "gzip")
     if begin.startswith(ZSTD_MAGIC) or name.endswith(".zst"):
@@ -110,12 +111,12 @@ def pieces(file: BufferedReader, name: str, told: Callable[[int], None]) -> Iter
     return raw
 
 
-def _raw(file: BufferedReader, begin: bytes, told: Callable[[int], None]) -> Iterator[bytes]:
+def _raw(file: BufferedReader, begin: bytes, on_progress: Callable[[int], None]) -> Iterator[bytes]:
     done = len(begin)
     yield begin
     while piece := file.read1(READ_BYTES):
         done += len(piece)
-        told(done)
+        on_progress(done)
         yield piece
 
 
@@ -185,8 +186,8 @@ def _dated(path: Path, name: str) -> Dated:
     return Dated(at, name, path)
 
 
-def read_files(files: Sequence[Dated], told: Callable[[int], None]) -> Iterator[Version]:
-    """Each file's document; `told` gets how many were read."""
+def read_files(files: Sequence[Dated], on_progress: Callable[[int], None]) -> Iterator[Version]:
+    """Each file's document; `on_progress` gets how many were read."""
     for number, dated in enumerate(files, 1):
         try:
             with dated.path.open("rb") as file:
@@ -196,4 +197,4 @@ def read_files(files: Sequence[Dated], told: Callable[[int], None]) -> Iterator[
         except Invalid as error:
             raise Invalid(f"{dated.name}: {error.message}") from None
         yield Version(dated.at, body, dated.name)
-        told(number)
+        on_progress(number)

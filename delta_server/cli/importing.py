@@ -27,7 +27,7 @@ from delta_server.features.snapshots.importing import Imported, Version, import_
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
-Told = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Source(msgspec.Struct, frozen=True):
     far they are. Those of a `git` history get their places from its line of commits."""
 
     total: int | None
-    read: Callable[[Told], Iterator[Version]]
+    read: Callable[[OnProgress], Iterator[Version]]
     git: GitHistory | None = None
 
 
@@ -69,16 +69,16 @@ def import_(config: Config, project: str | None, endpoint: str, *, git: bool, ar
     if len(arguments) != (2 if git else 1):
         raise click.UsageError("give one FILE, one DIRECTORY, or --git REPOSITORY PATH")
     source = from_git(Path(arguments[0]), arguments[1]) if git else from_file(Path(arguments[0]))
-    so_far: list[Imported] = [Imported()]
+    counts: list[Imported] = [Imported()]
     try:
         with _interruptible():
-            named = asyncio.run(_import(config, project, endpoint, source, so_far.append))
+            named = asyncio.run(_import(config, project, endpoint, source, counts.append))
     except DeltaError as error:
-        raise DeltaError(f"{error.message}\n{_kept(so_far[-1])}") from error
+        raise DeltaError(f"{error.message}\n{_kept(counts[-1])}") from error
     except KeyboardInterrupt:
-        click.echo(f"\nInterrupted. {_kept(so_far[-1])}", err=True)
+        click.echo(f"\nInterrupted. {_kept(counts[-1])}", err=True)
         sys.exit(INTERRUPTED)
-    _report(named, endpoint, so_far[-1])
+    _report(named, endpoint, counts[-1])
     if source.git is not None:
         for sentence in (*source.git.notes, *source.git.left_out):
             click.echo(sentence, err=True)
@@ -131,14 +131,14 @@ def from_file(path: Path) -> Source:
     return Source(path.stat().st_size if path.is_file() else None, partial(_read_file, path))
 
 
-def _read_stdin(told: Told) -> Iterator[Version]:
+def _read_stdin(on_progress: OnProgress) -> Iterator[Version]:
     with open(sys.stdin.fileno(), "rb", closefd=False) as file:
-        yield from histories.read_ndjson(file, "standard input", told)
+        yield from histories.read_ndjson(file, "standard input", on_progress)
 
 
-def _read_file(path: Path, told: Told) -> Iterator[Version]:
+def _read_file(path: Path, on_progress: OnProgress) -> Iterator[Version]:
     with path.open("rb") as file:
-        yield from histories.read_ndjson(file, path.name, told)
+        yield from histories.read_ndjson(file, path.name, on_progress)
 
 
 def from_git(repository: Path, path: str) -> Source:
@@ -177,21 +177,21 @@ async def run(
     with counting.progress() as progress:
         bar = progress.add_task("importing", total=source.total, counts="")
 
-        def told(done: Imported) -> None:
+        def on_progress(done: Imported) -> None:
             stored(done)
             progress.update(bar, counts=f"{done.stored} stored, {done.skipped} skipped")
 
         read = source.read(lambda position: progress.update(bar, completed=position))
         if source.git is not None:
             read = await _in_line(services, project, endpoint, source.git, read)
-        await import_versions(services, project, endpoint, read, told)
+        await import_versions(services, project, endpoint, read, on_progress)
         await _compute_deltas(services, progress)
 
 
 async def _in_line(
     services: Services, project: int, endpoint: str, git: GitHistory, versions: Iterator[Version]
 ) -> Iterator[Version]:
-    there = await commits.there(services, project, endpoint)
+    there = await commits.imported_commits(services, project, endpoint)
     beside = there.newest_beside(git.line()) if there.commits else 0
     now_ms = services.clock.now_ms()
     return commits.in_line(versions, there, beside=beside, now_ms=now_ms, ends_with_the_file=git.ends_with_the_file)

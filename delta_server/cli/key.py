@@ -61,14 +61,14 @@ def create(
     expires: str | None,
 ) -> None:
     _check_options(project=project, kind=kind, origins=origins, account=account, scopes=scopes)
-    lasts_ms = None if expires is None else times.parse_length(expires, field="--expires")
+    lifetime_ms = None if expires is None else times.parse_length(expires, field="--expires")
     randomness = os.urandom(secrets.RANDOM_BYTES)
     if kind == "write":
-        click.echo(_write(config, _create_write, project or "", origins or ("*",), name, lasts_ms, randomness))
+        click.echo(_write(config, _create_write, project or "", origins or ("*",), name, lifetime_ms, randomness))
         click.echo("It can only send events, so it may stand in web pages. It is not shown again.", err=True)
         return
     wanted = scopes or (("admin",) if account else ("write",))
-    click.echo(_write(config, _create, project, wanted, name, lasts_ms, randomness))
+    click.echo(_write(config, _create, project, wanted, name, lifetime_ms, randomness))
     click.echo("Keep it safe: it is not shown again. Send it as  Authorization: Bearer KEY", err=True)
 
 
@@ -79,7 +79,7 @@ def list_(config: Config) -> None:
     if not keys:
         click.echo("There are no keys yet: make one with  delta-server key create --project NAME", err=True)
         return
-    rows = [_HEADER, *(_row(key) for key in keys)]
+    rows = [_HEADER, *(_key_row(key) for key in keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -107,7 +107,7 @@ def _check_options(
 
 
 def _create(
-    tx: Tx, project: str | None, scopes: tuple[str, ...], name: str, lasts_ms: int | None, randomness: bytes
+    tx: Tx, project: str | None, scopes: tuple[str, ...], name: str, lifetime_ms: int | None, randomness: bytes
 ) -> str:
     account = accounts.default_account(tx)
     return accounts.add_key(
@@ -117,12 +117,12 @@ def _create(
         randomness=randomness,
         scopes=scopes,
         name=name,
-        expires_at=None if lasts_ms is None else tx.now_ms + lasts_ms,
+        expires_at=None if lifetime_ms is None else tx.now_ms + lifetime_ms,
     )
 
 
 def _create_write(
-    tx: Tx, project: str, origins: tuple[str, ...], name: str, lasts_ms: int | None, randomness: bytes
+    tx: Tx, project: str, origins: tuple[str, ...], name: str, lifetime_ms: int | None, randomness: bytes
 ) -> str:
     account = accounts.default_account(tx)
     return accounts.add_write_key(
@@ -132,7 +132,7 @@ def _create_write(
         randomness=randomness,
         sites=origins,
         name=name,
-        expires_at=None if lasts_ms is None else tx.now_ms + lasts_ms,
+        expires_at=None if lifetime_ms is None else tx.now_ms + lifetime_ms,
     )
 
 
@@ -146,7 +146,7 @@ def _revoke(tx: Tx, public_id: str) -> None:
     accounts.revoke_key(tx, accounts.default_account(tx), None, public_id)
 
 
-def _row(key: ApiKey) -> tuple[str, ...]:
+def _key_row(key: ApiKey) -> tuple[str, ...]:
     return (
         key.id,
         "(account)" if key.project_id is None else key.project or "(deleted)",

@@ -6,7 +6,7 @@ import click
 
 from delta_server import __version__
 from delta_server.core.errors import DeltaError
-from delta_server.core.nearest import meant, shown
+from delta_server.core.nearest import did_you_mean, quoted
 
 COMMANDS = {
     "serve": ("delta_server.cli.serve:serve", "Run the server."),
@@ -49,7 +49,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"there is no command {shown(args[0])}{meant(args[0], COMMANDS)}")
+            ctx.fail(f"there is no command {quoted(args[0])}{did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -18,7 +18,7 @@ from delta_server.config.sections import Config
 from delta_server.core import ids, times
 from delta_server.core.diff.change_list import Change
 from delta_server.core.errors import DeltaError
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.deltas import service as deltas
 from delta_server.features.deltas.schemas import Comparison, Delta
 from delta_server.features.endpoints.service import EndpointRef
@@ -81,7 +81,7 @@ def log(
 def show(config: Config, project: str | None, endpoint: str, at: str | None, *, as_json: bool) -> None:
     async def work(svc: Services, of: EndpointRef) -> None:
         row = _snapshot(svc, of, at, "--at")
-        body = await snapshots.read(svc, row)
+        body = await snapshots.read_document(svc, row)
         if as_json:
             _json_line(schemas.SnapshotWithData(schemas.snapshot(row), msgspec.Raw(body)))
         elif sys.stdout.isatty():
@@ -178,9 +178,9 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _span(from_: str | None, to: str | None) -> Span:
+def _span(from_: str | None, to: str | None) -> TimelineSpan:
     now_ms = _now_ms()
-    return Span(
+    return TimelineSpan(
         times.EARLIEST_MS if from_ is None else times.parse_moment(from_, field="--from", now_ms=now_ms),
         times.LATEST_MS + 1 if to is None else times.parse_moment(to, field="--to", now_ms=now_ms),
     )
@@ -188,20 +188,22 @@ def _span(from_: str | None, to: str | None) -> Span:
 
 def _snapshot(svc: Services, endpoint: EndpointRef, text: str | None, option: str) -> snapshots.Snapshot:
     if text is not None and ids.try_parse(text) is not None:
-        return snapshots.get(svc, endpoint.project, text, ids.text(endpoint.uid))
+        return snapshots.get_snapshot(svc, endpoint.project, text, ids.text(endpoint.uid))
     moment = times.LATEST_MS if text is None else times.parse_moment(text, field=option, now_ms=_now_ms())
-    return snapshots.at(svc, endpoint.project, endpoint, moment)
+    return snapshots.snapshot_at(svc, endpoint.project, endpoint, moment)
 
 
 async def _version_before(svc: Services, endpoint: EndpointRef, row: snapshots.Snapshot) -> snapshots.Snapshot:
-    span = Span(to_ms=row.captured_at + 1)
-    found = await snapshots.page(svc, endpoint.project, endpoint, span, limit=2, changed_only=True)
+    span = TimelineSpan(to_ms=row.captured_at + 1)
+    found = await snapshots.list_snapshots(svc, endpoint.project, endpoint, span, limit=2, changed_only=True)
     if len(found) < 2:
         raise DeltaError(f"{endpoint.name} has no version before that of {times.format(row.captured_at)}")
     return found[1]
 
 
-async def _deltas(svc: Services, of: EndpointRef, span: Span, filter: deltas.Filter) -> AsyncIterator[Delta]:
+async def _deltas(
+    svc: Services, of: EndpointRef, span: TimelineSpan, filter: deltas.DeltaFilter
+) -> AsyncIterator[Delta]:
     while True:
         page = await deltas.page(svc, of.project, of, span, limit=LISTED, filter=filter)
         page = await deltas.with_changes(svc, of.project, page)
@@ -212,9 +214,9 @@ async def _deltas(svc: Services, of: EndpointRef, span: Span, filter: deltas.Fil
         span = span.past(page.next)
 
 
-async def _values(svc: Services, of: EndpointRef, path: str, span: Span) -> AsyncIterator[histories.Change]:
+async def _values(svc: Services, of: EndpointRef, path: str, span: TimelineSpan) -> AsyncIterator[histories.Change]:
     while True:
-        page = await history_service.history(svc, of, path, span, limit=_AT_ONCE)
+        page = await history_service.get_history(svc, of, path, span, limit=_AT_ONCE)
         for change in page.changes:
             yield change
         if page.next is None:

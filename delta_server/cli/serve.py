@@ -43,7 +43,7 @@ _ARENAS = 2
 """Each keeps what its threads have given back; by itself glibc has eight a core, and a server has some 30 threads."""
 
 
-@click.command(help="Run the server until it is told to stop (Ctrl-C, SIGTERM).")
+@click.command(help="Run the server until it is stopped (Ctrl-C, SIGTERM).")
 @click.option("--host", help="Address to listen at.  [default: 127.0.0.1]")
 @click.option("--port", help="Port to listen at; 0 picks a free one.  [default: 8080]")
 @with_config

@@ -1,4 +1,4 @@
-"""Access tokens of people who signed in: JWTs (RFC 7519), HS256 and nothing else, good for 15 minutes.
+"""Access tokens of people who signed in: JWTs (RFC 7519), HS256 and nothing else, valid for 15 minutes.
 
     {"sub": user's id, "sid": session's id, "iat", "exp": seconds, "aud": "delta", "iss": "delta"}
 

@@ -1,4 +1,4 @@
-"""The moment that a file's name tells: `2026-05-01.json`, `prices-20260501T120000Z.json`, `1777636800.json`."""
+"""The moment in a file's name: `2026-05-01.json`, `prices-20260501T120000Z.json`, `1777636800.json`."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo

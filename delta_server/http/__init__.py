@@ -6,25 +6,25 @@
         tags=["Things"],
         opt=example(request={"name": "users"}, answer={"id": "01890a5d-...", "name": "users"}),
     )
-    async def create(
+    async def create_thing(
         services: NamedDependency[Services],
         project: NamedDependency[int],          # the caller's project; `caller: NamedDependency[Caller]` for the rest
-        once: NamedDependency[Once],            # the Idempotency-Key, in every POST that creates
+        idempotency_key: NamedDependency[IdempotencyKey],   # in every POST that creates
         data: JSONBody[NewThing],               # a Struct(forbid_unknown_fields=True), snake_case
     ) -> Response[bytes]:
-        return idempotency.respond(await service.create(services, project, data, once))
+        return idempotency.respond(await service.create_thing(services, project, data, idempotency_key))
 
     @get("/v1/things", summary="List things", tags=["Things"], opt=example(answer={...}))
     async def list_things(
         request: Request[Any, Any, Any], services: NamedDependency[Services], project: NamedDependency[int],
         limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None,
     ) -> Response[Page[Thing]]:
-        return pagination.respond(request, await service.page(services, project, limit, cursor))
+        return pagination.respond(request, await service.list_things(services, project, limit, cursor))
 
     @get("/v1/things/{thing:str}", ...)
     async def get_thing(thing: FromPath[str], ...) -> Thing: ...
 
-    ROUTES = [create, list_things, get_thing]
+    ROUTES = [create_thing, list_things, get_thing]
 
 - Each route has its row in the guards of the feature's feature.py; `project` and `caller` do not exist in public ones.
 - Query parameters: `name: FromQuery[str]`, or `Annotated[int, QueryParameter(ge=0, description="...")]`. Unknown and

@@ -10,7 +10,7 @@ from delta_server.core.errors import Forbidden, Unauthorized, Unavailable
 from delta_server.http.asgi import Headers
 from delta_server.http.guards import Access
 
-_HOW = "send a key as Authorization: Bearer KEY or as x-api-key: KEY"
+_HOW_TO_SEND_KEY = "send a key as Authorization: Bearer KEY or as x-api-key: KEY"
 
 
 Authenticate: TypeAlias = Callable[[str, Sequence[str]], Caller]
@@ -33,7 +33,7 @@ def key_of(headers: Headers) -> str:
         elif name == b"authorization":
             found.add(_bearer(value))
     if not found:
-        raise Unauthorized(f"this needs a key: {_HOW}")
+        raise Unauthorized(f"this needs a key: {_HOW_TO_SEND_KEY}")
     if len(found) > 1:
         raise Unauthorized("the request carries two different keys; send one")
     try:
@@ -57,7 +57,7 @@ def _text(value: bytes) -> str:
 def _bearer(value: bytes) -> bytes:
     scheme, _, key = value.strip().partition(b" ")
     if scheme.lower() != b"bearer" or not key.strip():
-        raise Unauthorized(f"unsupported authorization scheme: {_HOW}")
+        raise Unauthorized(f"unsupported authorization scheme: {_HOW_TO_SEND_KEY}")
     return key.strip()
 
 
@@ -88,7 +88,7 @@ def check(caller: Caller, access: Access) -> None:
         )
 
 
-def is_allowed(request: Request[Any, Any, Any]) -> bool:
+def is_still_allowed(request: Request[Any, Any, Any]) -> bool:
     """Whether the request's key would be let in now, to the project it names: for answers that take long."""
     try:
         request.scope["state"][AUTHENTICATE]()

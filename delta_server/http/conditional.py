@@ -20,7 +20,7 @@ def matches(if_none_match: str | None, tag: str) -> bool:
 
 
 def headers(tag: str) -> dict[str, str]:
-    """For an answer that may be kept by its caller alone, and must be asked about each time."""
+    """For an answer that may be kept by its caller alone, and must be revalidated each time."""
     return {"etag": tag, "cache-control": "private, no-cache"}
 
 

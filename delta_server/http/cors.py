@@ -1,6 +1,6 @@
 """Browsers on other sites: what they may send here and read of the answer (CORS, fetch.spec.whatwg.org).
 
-Routes whose guard says `cross_origin` answer them; all others keep same-origin. Cookies are never asked for, so no
+Routes whose guard says `cross_origin` answer them; all others keep same-origin. Cookies are never used, so no
 credentials are allowed. `*` stands for any origin; a named one is repeated only when the key lists it.
 """
 

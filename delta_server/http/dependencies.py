@@ -1,8 +1,8 @@
 """What handlers may ask for by name.
 
-`services`, `caller`, `once`, `project` each name the one before: Litestar resolves dependencies that do not depend on
-each other in parallel, in a task each, which costs more than all of them together (a third of a small request).
-"""
+`services`, `caller`, `idempotency_key`, `project` each name the one before: Litestar resolves dependencies that do not
+depend on each other in parallel, in a task each, which costs more than all of them together (a third of a small
+request)."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from delta_server.http.event_filters import event_filters
 from delta_server.http.health import Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Services
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 
 
 def _services(state: State) -> Services:
@@ -40,11 +40,11 @@ def _caller(request: Request[Any, Any, Any], services: NamedDependency[Services]
     return found
 
 
-async def _once(request: Request[Any, Any, Any], caller: NamedDependency[Caller]) -> Once:
-    return await idempotency.once(request, caller)
+async def _once(request: Request[Any, Any, Any], caller: NamedDependency[Caller]) -> IdempotencyKey:
+    return await idempotency.key_of(request, caller)
 
 
-def _project(request: Request[Any, Any, Any], once: NamedDependency[Once]) -> int:
+def _project(request: Request[Any, Any, Any], idempotency_key: NamedDependency[IdempotencyKey]) -> int:
     project: int | None = request.user.project
     if project is None:
         raise Forbidden(NEEDS_PROJECT)
@@ -57,6 +57,6 @@ DEPENDENCIES = {
     "metrics": Provide(_metrics, sync_to_thread=False),
     "caller": Provide(_caller, sync_to_thread=False),
     "project": Provide(_project, sync_to_thread=False),
-    "once": Provide(_once),
+    "idempotency_key": Provide(_once),
     "filters": Provide(event_filters, sync_to_thread=False),
 }

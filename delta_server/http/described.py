@@ -15,7 +15,7 @@ REF = "#/components/schemas/{name}"
 
 Schema = dict[str, Any]
 _NULL = {"type": "null"}
-_ROOMS = frozenset({"core", "features", "schemas"})
+_MODULE_NAMES = frozenset({"core", "features", "schemas"})
 """Parts of modules' names that tell nothing of a schema."""
 
 
@@ -34,9 +34,9 @@ def bodies(app: Litestar) -> dict[str, Schema]:
     return found
 
 
-def mend(document: Schema) -> None:
+def adapt(document: Schema) -> None:
     """In place, all of an OpenAPI document."""
-    _unite(document)
+    _any_of(document)
     for operations in document["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
@@ -64,10 +64,10 @@ def _plain(name: str) -> str:
     if name.startswith("Page_"):
         return name.removesuffix("_").rpartition(".")[2] + "Page"
     *home, last = name.split("_")
-    return "".join(part.capitalize() for part in home if part not in _ROOMS) + last
+    return "".join(part.capitalize() for part in home if part not in _MODULE_NAMES) + last
 
 
-def _unite(part: Any) -> None:
+def _any_of(part: Any) -> None:
     """`oneOf` as `anyOf`; where anything fits there is nothing to choose."""
     if isinstance(part, dict):
         kinds = part.get("oneOf")
@@ -78,7 +78,7 @@ def _unite(part: Any) -> None:
             elif {} not in kinds:
                 part["anyOf"] = kinds
     for deeper in _below(part):
-        _unite(deeper)
+        _any_of(deeper)
 
 
 def _without_null(schema: Schema) -> None:

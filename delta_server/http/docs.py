@@ -147,15 +147,15 @@ def describe(app: Litestar) -> dict[str, Any]:
                 for parameter in operation.get("parameters", ()):
                     if parameter["in"] == "path":
                         parameter["description"] = app.state.path_parameters[parameter["name"]]
-                _tell_headers(method, path, access, operation)
+                _describe_headers(method, path, access, operation)
                 _complete(operation, handler.opt.get(_OPT) or {}, access)
-    described.mend(schema)
+    described.adapt(schema)
     described.name(schema)
     field_descriptions.add(schema, app.state.fields)
     return schema
 
 
-def _tell_headers(method: str, path: str, access: Access | None, operation: dict[str, Any]) -> None:
+def _describe_headers(method: str, path: str, access: Access | None, operation: dict[str, Any]) -> None:
     """The same for all routes, so no handler declares them."""
     parameters = operation.setdefault("parameters", [])
     if access is not None and takes_project(access):
@@ -163,21 +163,21 @@ def _tell_headers(method: str, path: str, access: Access | None, operation: dict
     succeeded = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
     if method == "POST" and "201" in operation["responses"]:
         parameters.append(_header("Idempotency-Key", _IDEMPOTENCY, **{"in": "header"}))
-        told = {"Idempotency-Replayed": _header("", "`true`: the answer to an earlier request with this key")}
+        described = {"Idempotency-Replayed": _header("", "`true`: the answer to an earlier request with this key")}
         if not path.endswith("/batch"):
-            told["Location"] = _header("", "Path of what was made")
+            described["Location"] = _header("", "Path of what was made")
     elif path in _TAGGED:
         parameters.append(
             _header("If-None-Match", "The ETag of what the caller has: 304 if it is still so", **{"in": "header"})
         )
-        told = {"ETag": _header("", "Names this answer; for `/data` the hash of the document")}
-        operation["responses"]["304"] = {"description": "", "headers": told}
+        described = {"ETag": _header("", "Names this answer; for `/data` the hash of the document")}
+        operation["responses"]["304"] = {"description": "", "headers": described}
     elif any(parameter["name"] == "cursor" for parameter in parameters):
-        told = {"Link": _header("", 'The next page, `rel="next"`, if there is one')}
+        described = {"Link": _header("", 'The next page, `rel="next"`, if there is one')}
     else:
         return
     for answer in succeeded:
-        answer.setdefault("headers", {}).update(told)
+        answer.setdefault("headers", {}).update(described)
 
 
 def _header(name: str, description: str, **more: str) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def _complete(operation: dict[str, Any], given: dict[str, Any], access: Access |
 
 
 @get("/", include_in_schema=False)
-async def front() -> Response[bytes]:
+async def redirect_to_docs() -> Response[bytes]:
     """Who opens the server's address finds the documentation. Relative: a proxy may put us under a path."""
     return Response(b"", status_code=302, headers={"location": "docs"})
 
@@ -264,7 +264,7 @@ def _read(name: str) -> bytes:
     raise NotFound("the documentation's page is not part of this installation; /docs/openapi.json is")
 
 
-ROUTES = [front, page, openapi, asset]
+ROUTES = [redirect_to_docs, page, openapi, asset]
 GUARDS: Guards = {
     ("GET", "/"): PUBLIC,
     ("GET", "/docs"): PUBLIC,

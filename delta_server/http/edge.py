@@ -20,7 +20,7 @@ from delta_server.http.address import UNKNOWN, Client, resolver
 from delta_server.http.asgi import App, Headers, Receive, Scope, Send
 from delta_server.http.errors import UriTooLong
 from delta_server.http.exchange import Budgets, Exchange
-from delta_server.http.inflight import Budget
+from delta_server.http.inflight import MemoryBudget
 from delta_server.http.metrics import Metrics
 from delta_server.http.paths import routing_path
 from delta_server.http.server import ABORT, BODY_PENDING, TAKEN
@@ -85,7 +85,7 @@ class Edge:
         finally:
             exchange.end()
             self._metrics.in_flight.dec()
-            self._tell(outer, scope, exchange, client.address, seconds=time.perf_counter() - started)
+            self._log_request(outer, scope, exchange, client.address, seconds=time.perf_counter() - started)
 
     async def _answer(self, outer: Scope, scope: Scope, exchange: Exchange) -> None:
         try:
@@ -105,7 +105,8 @@ class Edge:
                 log.error("answer broken off", request_id=exchange.request_id, exc_info=error)
             if ABORT not in outer.get("state", {}):
                 raise
-            # uvicorn closes the connection: the caller sees that the answer is not whole. Raised, it is told twice.
+            # uvicorn closes the connection: the caller sees that the answer is not whole. Raised, it would be logged
+            # twice.
 
     def _inner(self, outer: Scope, exchange: Exchange) -> Scope:
         """The scope Litestar sees. A copy: uvicorn reads the method of its own when it writes the answer."""
@@ -117,22 +118,22 @@ class Edge:
             scope["method"] = "GET"
         return scope
 
-    def _tell(self, outer: Scope, scope: Scope, exchange: Exchange, address: str, *, seconds: float) -> None:
+    def _log_request(self, outer: Scope, scope: Scope, exchange: Exchange, address: str, *, seconds: float) -> None:
         method = outer["method"] if outer["method"] in _METHODS else "OTHER"
         route = str(scope.get("path_template") or "(none)")
         status = exchange.status or 499  # nginx's number for a client that went away before its answer
         self._metrics.observe(
             method, route, status=status, seconds=seconds, bytes_in=exchange.bytes_in, bytes_out=exchange.bytes_out
         )
-        # Where no route matched, the path tells what was asked for; without the query, which may hold anything.
-        path = {} if "path_template" in scope else {"path": _logged(scope["path"])}
+        # Where no route matched, the path says what was requested; without the query, which may hold anything.
+        path = {} if "path_template" in scope else {"path": _printable(scope["path"])}
         code = {} if exchange.code is None else {"code": exchange.code}
         (log.debug if route in _QUIET else log.info)(
             "request",
             method=method,
             route=route,
             **path,
-            **_about(scope),
+            **_log_fields(scope),
             status=status,
             **code,
             ms=round(seconds * 1000, 2),
@@ -154,17 +155,17 @@ def _budgets(config: Config) -> Budgets:
     limits = config.limits
     one, one_batch = 2 * limits.request_bytes, 2 * config.events.request_bytes
     return Budgets(
-        bodies=Budget(max(limits.inflight_bytes, one), owner_bytes=max(limits.inflight_bytes // 2, one)),
-        unknown_bodies=Budget(8 * one_batch, owner_bytes=2 * one_batch),
-        answers=Budget(limits.answer_bytes, owner_bytes=max(limits.answer_bytes // 2, limits.request_bytes)),
+        bodies=MemoryBudget(max(limits.inflight_bytes, one), owner_bytes=max(limits.inflight_bytes // 2, one)),
+        unknown_bodies=MemoryBudget(8 * one_batch, owner_bytes=2 * one_batch),
+        answers=MemoryBudget(limits.answer_bytes, owner_bytes=max(limits.answer_bytes // 2, limits.request_bytes)),
     )
 
 
-def _about(scope: Scope) -> dict[str, Any]:
-    """Who asked, and about which endpoint, as far as headers, path and query say."""
-    told: dict[str, Any] = {}
+def _log_fields(scope: Scope) -> dict[str, Any]:
+    """The caller, and the endpoint, as far as headers, path and query say."""
+    fields: dict[str, Any] = {}
     if (caller := scope.get("user")) is not None:
-        told = (
+        fields = (
             {"key_id": caller.key_id}
             if caller.project is None
             else {
@@ -173,13 +174,13 @@ def _about(scope: Scope) -> dict[str, Any]:
             }
         )
     if named := scope.get("path_params", {}).get("endpoint"):
-        told["endpoint"] = _logged(named)
+        fields["endpoint"] = _printable(named)
     elif b"endpoint" in scope["query_string"] and (found := _ENDPOINT.search(scope["query_string"])):
-        told["endpoint"] = _logged(unquote_plus(found[1].decode("latin-1")))
-    return told
+        fields["endpoint"] = _printable(unquote_plus(found[1].decode("latin-1")))
+    return fields
 
 
-def _logged(text: str) -> str:
+def _printable(text: str) -> str:
     return _KEY.sub("***", text)[:LOGGED_PATH]
 
 

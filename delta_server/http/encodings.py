@@ -14,7 +14,7 @@ import zstandard
 from delta_server.core.errors import BadRequest, NotAcceptable, TooLarge
 
 WINDOW_BYTES = 8 << 20
-"""The largest zstd window a request may ask for: what RFC 8878 3.1.1.1.2 asks decoders to support."""
+"""The largest zstd window a request may use: what RFC 8878 3.1.1.1.2 recommends decoders to support."""
 
 _KEPT_BYTES = 8 << 20
 _GZIP_SLICE = 64 << 10
@@ -43,7 +43,7 @@ def decode(body: bytes, encoding: str, *, limit: int, reserve: Callable[[int], N
     """The decoded body. Raises TooLarge past `limit` bytes, BadRequest when broken or truncated.
 
     A body larger than a few MiB is first decoded only to be counted: a bomb never fills memory up to the limit, and
-    `reserve` is told the size, and may raise, before it is taken.
+    `reserve` gets the size, and may raise, before it is taken.
     """
     pieces = _gunzip if encoding == "gzip" else _unzstd
     size, kept = 0, []

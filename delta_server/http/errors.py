@@ -17,7 +17,7 @@ from litestar.exceptions import (
 from delta_server.core import times
 from delta_server.core.errors import BadRequest, DatabaseFailed, DeltaError, FieldError, Invalid, TooLarge
 from delta_server.core.events import otlp_protobuf
-from delta_server.http.validation import human, invalid
+from delta_server.http.validation import invalid, plain_message
 
 log = structlog.get_logger("delta.http")
 
@@ -37,7 +37,7 @@ TITLES = {
     "EXTERNAL_SERVICE_ERROR": "External service failed",
     "INTERNAL_ERROR": "Internal server error",
 }
-OF_STATUS = {
+CODE_OF_STATUS = {
     405: ("method-not-allowed", "Method not allowed"),
     408: ("request-timeout", "Request timeout"),
     414: ("uri-too-long", "URI too long"),
@@ -96,14 +96,15 @@ class AnyHttpError(DeltaError):
 
 
 def failure(error: Exception, *, request_id: str, now_ms: int) -> Failure:
-    """The answer to a request that raised `error`. What is not expected is logged here and told as INTERNAL_ERROR."""
+    """The answer to a request that raised `error`. What is not expected is logged here and answered as
+    INTERNAL_ERROR."""
     known = translate(error)
     headers = {"content-type": PROBLEM_JSON, "cache-control": "no-store", **_headers(error, known)}
     if known is not error and known.status >= 500:
         log.error("request failed", request_id=request_id, code=known.code, exc_info=error)
     elif known.status >= 500:  # a full disk refuses every write: a line each, without the way there
-        tell = log.error if known.status == HTTPStatus.INTERNAL_SERVER_ERROR else log.warning
-        tell("request refused", request_id=request_id, code=known.code, reason=known.message)
+        expose = log.error if known.status == HTTPStatus.INTERNAL_SERVER_ERROR else log.warning
+        expose("request refused", request_id=request_id, code=known.code, reason=known.message)
     type_, title = _kind(known)
     problem = Problem(
         type=f"urn:delta:problem:{type_}",
@@ -126,7 +127,7 @@ def _kind(known: DeltaError) -> tuple[str, str]:
     """Type and title."""
     if isinstance(known, DatabaseFailed):
         return _DAMAGED
-    return OF_STATUS.get(known.status) or (known.code.lower().replace("_", "-"), TITLES[known.code])
+    return CODE_OF_STATUS.get(known.status) or (known.code.lower().replace("_", "-"), TITLES[known.code])
 
 
 def coded(error: BaseException | None) -> DeltaError | None:
@@ -178,7 +179,7 @@ def _from_validation(error: ValidationException) -> DeltaError:
     found = [item for item in extra if isinstance(item, dict)] if isinstance(extra, list) else []
     if any(item.get("key") == "data" and item.get("message") == "'data'" for item in found):
         return BadRequest("the body is empty: send a JSON object")  # a KeyError of Litestar's
-    errors = [FieldError(str(item.get("key", "")), human(str(item.get("message", "")))) for item in found]
+    errors = [FieldError(str(item.get("key", "")), plain_message(str(item.get("message", "")))) for item in found]
     message = "; ".join(f"{item.field} {item.message}".strip() for item in errors)
     return Invalid(message or "a parameter is not valid", errors=errors)
 

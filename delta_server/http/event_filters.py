@@ -92,10 +92,10 @@ def event_filters(
     if min_priority is not None:
         parts.append(_condition("priority", "gte", [_least_priority(min_priority)], now_ms, at="minPriority"))
     parts += _by_data(request.query_params.multi_items(), now_ms)
-    words = None if q is None else filters.text(q, at="q")
-    where = filters.every([*parts, words])
+    words = None if q is None else filters.full_text(q, at="q")
+    where = filters.all_of([*parts, words])
     time_buckets.weekday(week_start)
-    return EventFilters(start_time, end_time, time_buckets.zone(timezone), timezone, week_start, where)
+    return EventFilters(start_time, end_time, time_buckets.time_zone(timezone), timezone, week_start, where)
 
 
 def _least_priority(text: str) -> str | float:

@@ -16,7 +16,7 @@ from delta_server.core.errors import BadRequest, TooLarge
 from delta_server.http import cors, encodings
 from delta_server.http.asgi import Headers, Message, Receive, Send
 from delta_server.http.errors import RequestTimeout, failure
-from delta_server.http.inflight import Budget, Share
+from delta_server.http.inflight import MemoryBudget, Reservation
 from delta_server.storage.database import Clock
 
 STALL_SECONDS = 10
@@ -59,10 +59,10 @@ class BodyLimit(msgspec.Struct, frozen=True):
 class Budgets(msgspec.Struct, frozen=True):
     """What is shared by all requests."""
 
-    bodies: Budget
-    unknown_bodies: Budget
+    bodies: MemoryBudget
+    unknown_bodies: MemoryBudget
     """For requests whose key is not known yet, or has none: on ingest it may stand in the body."""
-    answers: Budget
+    answers: MemoryBudget
 
 
 class Exchange:
@@ -100,13 +100,13 @@ class Exchange:
         self._budgets = budgets
         self.address = address
         self._owner = address
-        self._share = Share(budgets.unknown_bodies, address)
-        self._answer_share: Share | None = None
+        self._share = Reservation(budgets.unknown_bodies, address)
+        self._answer_share: Reservation | None = None
         self._body_pending = body_pending
         self._taken = taken
         self._clock = clock
         self.longest_retry_s: int | None = None
-        """The largest `Retry-After` that whoever asks here waits for."""
+        """The largest `Retry-After` that clients of this route wait for."""
         self.code: str | None = None
         """The error code of a failed request."""
         self._deadline: float | None = None
@@ -117,10 +117,10 @@ class Exchange:
 
     # The body
 
-    def belongs_to(self, owner: str) -> None:
+    def charge_to(self, owner: str) -> None:
         """The caller is known, by its project or key: the body counts as that owner's."""
         self._owner = owner
-        self._share = Share(self._budgets.bodies, owner, free_bytes=FREE_BYTES)
+        self._share = Reservation(self._budgets.bodies, owner, free_bytes=FREE_BYTES)
 
     def limit_body(self, limit: BodyLimit) -> None:
         """Set what the route takes, encoded and decoded."""
@@ -166,7 +166,7 @@ class Exchange:
             message = await self._next()
             pieces.append(message.get("body", b""))
         wire = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        # Always on a thread: how long it takes cannot be told from the size on the wire.
+        # Always on a thread: how long it takes does not follow from the size on the wire.
         limit, reserve = self._body_limit.size, self._share.take
         body = await asyncio.to_thread(encodings.decode, wire, encoding, limit=limit, reserve=reserve)
         self._share.give_back(len(wire))
@@ -212,7 +212,7 @@ class Exchange:
             more = False  # a streamed answer ends here: the server says "disconnected" to whoever still makes it
         if not self._started:
             if not self.is_head and len(body) > COUNTED_ANSWER_BYTES:
-                self._answer_share = Share(self._budgets.answers, self._owner)
+                self._answer_share = Reservation(self._budgets.answers, self._owner)
                 self._answer_share.take(len(body))
             body = await self._begin(body, more=more)
         elif self._compressor is not None:
@@ -255,13 +255,13 @@ class Exchange:
             (b"x-request-id", self.request_id.encode()),
         ]
         if self.longest_retry_s is not None:
-            headers = [_sooner(header, self.longest_retry_s) for header in headers]
+            headers = [_shortened_retry(header, self.longest_retry_s) for header in headers]
         present = {name.lower() for name, _ in headers}
         if b"cache-control" not in present:
             headers.append((b"cache-control", b"no-store"))
         if self._body_pending():
             headers.append((b"connection", b"close"))  # server.py drops what still comes
-        if self.status == 304 or _varies(headers):
+        if self.status == 304 or _is_compressible(headers):
             headers.append((b"vary", b"accept-encoding"))
             headers, body = await self._encoded(headers, body, more=more)
         await self._send_start(start, headers)
@@ -276,7 +276,7 @@ class Exchange:
         is_small = not more and len(body) < SMALLEST_COMPRESSED
         if encoding is None or self.is_head or self.status in _BODILESS or is_small:
             return headers, body
-        headers = [(name, value) for name, value in map(_weaken, headers) if name.lower() != b"content-length"]
+        headers = [(name, value) for name, value in map(_weak_etag, headers) if name.lower() != b"content-length"]
         headers.append((b"content-encoding", encoding.encode()))
         if more:
             self._compressor = encodings.COMPRESSORS[encoding]()
@@ -289,7 +289,7 @@ class Exchange:
         return headers, body
 
 
-def _varies(headers: Headers) -> bool:
+def _is_compressible(headers: Headers) -> bool:
     """Whether the answer is one of those that may be compressed. Server-sent events are not: they must not wait."""
     kind = b""
     for name, value in headers:
@@ -301,12 +301,12 @@ def _varies(headers: Headers) -> bool:
     return kind.startswith(_COMPRESSIBLE) and not kind.startswith(b"text/event-stream")
 
 
-def _sooner(header: tuple[bytes, bytes], most_s: int) -> tuple[bytes, bytes]:
+def _shortened_retry(header: tuple[bytes, bytes], most_s: int) -> tuple[bytes, bytes]:
     name, value = header
     return (name, b"%d" % min(int(value), most_s)) if name.lower() == b"retry-after" else header
 
 
-def _weaken(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+def _weak_etag(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     """A strong ETag names exact bytes; the compressed ones are others (RFC 9110 8.8.3.3)."""
     name, value = header
     if name.lower() == b"etag" and not value.startswith(b"W/"):

@@ -21,7 +21,7 @@ from delta_server.http.auth import Authenticate
 from delta_server.http.exchange import BodyLimit, Exchange
 from delta_server.http.guards import KEY_IN_PATH, PUBLIC, Access, Body, Guards
 from delta_server.http.paths import segment_text
-from delta_server.http.validation import choose, meant
+from delta_server.http.validation import choose_message, did_you_mean
 
 _MAX_PARAMETERS = 100
 
@@ -48,8 +48,8 @@ class UnguardedRoute(RuntimeError):
 
 
 class Gate:
-    """`guards` is of all routes. `body_limits` says how large bodies of each kind may be; `opened` are the routes that
-    the configuration makes public."""
+    """`guards` is of all routes. `body_limits` says how large bodies of each kind may be; `public_routes` are the
+    routes that the configuration makes public."""
 
     def __init__(
         self,
@@ -107,16 +107,16 @@ class Gate:
             return  # whatever the query: browsers ask before a request for the very URL of the request
         exchange: Exchange = scope["state"]["exchange"]
         exchange.limit_body(self._body_limits[route.access.body])
-        if (caller := self._caller(scope, route)) is not None:
-            exchange.belongs_to(caller.key_id if caller.project is None else f"project {caller.project}")
+        if (caller := self._authenticated_caller(scope, route)) is not None:
+            exchange.charge_to(caller.key_id if caller.project is None else f"project {caller.project}")
         if not route.access.cross_origin:  # clients of other products, and proxies before them, add what they like
             scope["query_string"] = checked_query(scope["query_string"], route)
         if any("%" in str(value) for value in scope["path_params"].values()):
             # A new dict: the router caches the one it made.
             scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
 
-    def _caller(self, scope: Scope, route: Route) -> Caller | None:
-        """Who asks; None where the route is public or the key may be in the body. Raises Unauthorized, Forbidden."""
+    def _authenticated_caller(self, scope: Scope, route: Route) -> Caller | None:
+        """The caller; None where the route is public or the key may be in the body. Raises Unauthorized, Forbidden."""
         access = route.access
         if access.scope == "ingest":
             key = ingest_auth.key_of(scope["headers"], scope["query_string"])
@@ -208,7 +208,7 @@ def _refuse_unknown(names: list[str], route: Route) -> None:
     if unknown:
         known = sorted(route.names)
         raise Invalid(
-            f"unknown query parameter {', '.join(name + meant(name, known) for name in unknown)}; "
+            f"unknown query parameter {', '.join(name + did_you_mean(name, known) for name in unknown)}; "
             f"this route knows {', '.join(known) or 'none'}",
             errors=[FieldError(name, "is not a known query parameter") for name in unknown],
         )
@@ -217,7 +217,7 @@ def _refuse_unknown(names: list[str], route: Route) -> None:
 def _refuse_other_choices(pairs: list[tuple[str, str]], route: Route) -> None:
     for name, value in pairs:
         if name in route.choices and value not in route.choices[name]:
-            reason = choose(route.choices[name], repr(value))
+            reason = choose_message(route.choices[name], repr(value))
             raise Invalid(f"{name} {reason}", errors=[FieldError(name, reason)])
 
 

@@ -1,4 +1,4 @@
-"""What a route asks of who uses it. Each feature's `feature.py` has the table of its own routes.
+"""What a route requires of its caller. Each feature's `feature.py` has the table of its own routes.
 
 Nothing is open that is in no table: `app.build` refuses to start. Path parameters are written `{}`.
 """
@@ -12,8 +12,8 @@ Body = Literal["typed", "document", "events"]
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What a route asks of a key: its scope, and whether it is a project's or an account's. Public asks for none, and
-    a `person` route for the access token of whoever signed in.
+    """What a route requires of a key: its scope, and whether it is a project's or an account's. Public asks for none,
+    and a `person` route for the access token of whoever signed in.
 
     `cross_origin` routes answer browsers on other sites (cors.py). `body` is what the request may bring: a small typed
     body, documents, or events; each has its own limit of size.

@@ -19,8 +19,8 @@ from delta_server.http import auth
 from delta_server.http.asgi import Scope
 from delta_server.http.docs import example
 from delta_server.http.guards import PUBLIC, SERVER, Guards
-from delta_server.http.inflight import Budget
-from delta_server.http.metrics import CONTENT_TYPE, Metrics, Reading
+from delta_server.http.inflight import MemoryBudget
+from delta_server.http.metrics import CONTENT_TYPE, Metrics, Sample
 from delta_server.services import Services
 from delta_server.storage.database import DatabaseStats, Tx
 from delta_server.tasks.loops import LoopState
@@ -99,7 +99,7 @@ class Vitals:
         queues: Mapping[str, Count],
         *,
         dependencies: tuple[Dependency, ...],
-        budgets: Sequence[Budget],
+        budgets: Sequence[MemoryBudget],
     ) -> None:
         self._services = services
         self._loops = loops
@@ -120,10 +120,10 @@ class Vitals:
         loops = [LoopHealth(s.name, s.running, s.failures, _time(s.last_failed_at)) for s in self._loops()]
         disk_free_bytes = shutil.disk_usage(self._services.config.storage.data_dir).free
         reasons = list(_reasons(database, loops, disk_free_bytes))
-        if jumped := self._clock_watch.look(self._services.clock.now_ms(), monotonic()):
+        if jumped := self._clock_watch.check(self._services.clock.now_ms(), monotonic()):
             reasons.append(jumped)
-        hampered = bool(jumped) or (database is not None and _is_hampered(database, disk_free_bytes))
-        dependencies = self._states({loop.name for loop in loops if not loop.running}, hampered=hampered)
+        impaired = bool(jumped) or (database is not None and _is_impaired(database, disk_free_bytes))
+        dependencies = self._states({loop.name for loop in loops if not loop.running}, impaired=impaired)
         reasons += [f"the {name} does not answer" for name, state in dependencies.items() if state == "unhealthy"]
         if dependencies[RATE_LIMITER] != "healthy":
             reasons.append("requests take nearly all the memory there is for bodies or for large answers")
@@ -140,14 +140,14 @@ class Vitals:
             loops=loops,
         )
 
-    def _states(self, down: set[str], *, hampered: bool) -> dict[str, Status]:
-        """`down` are the loops that do not run; `hampered`: the database could not store what it should."""
+    def _states(self, down: set[str], *, impaired: bool) -> dict[str, Status]:
+        """`down` are the loops that do not run; `impaired`: the database could not store what it should."""
         claimed = {loop for dependency in self._dependencies for loop in dependency.loops}
         states: dict[str, Status] = {}
         for n, dependency in enumerate(self._dependencies):
-            ailing = down & dependency.loops or (n == 0 and down - claimed)
-            fine: Status = "degraded" if ailing or hampered else "healthy"
-            states[dependency.name] = fine if self._answers(dependency) else "unhealthy"
+            unhealthy = down & dependency.loops or (n == 0 and down - claimed)
+            healthy: Status = "degraded" if unhealthy or impaired else "healthy"
+            states[dependency.name] = healthy if self._answers(dependency) else "unhealthy"
         full = any(budget.used_bytes >= _NEARLY_FULL * budget.limit_bytes for budget in self._budgets)
         states[RATE_LIMITER] = "degraded" if full else "healthy"
         return states
@@ -166,21 +166,21 @@ class Vitals:
         except DeltaError:
             return None, {}
 
-    def readings(self) -> Iterator[Reading]:
+    def readings(self) -> Iterator[Sample]:
         health = self.health()
-        yield Reading("delta_up_seconds", "Seconds since the start.", health.uptime_s)
-        yield Reading("delta_disk_free_bytes", "Free space where the data is.", health.disk_free_bytes)
-        yield Reading("delta_cache_bytes", "Bytes of contents kept in memory.", health.cache_bytes)
+        yield Sample("delta_up_seconds", "Seconds since the start.", health.uptime_s)
+        yield Sample("delta_disk_free_bytes", "Free space where the data is.", health.disk_free_bytes)
+        yield Sample("delta_cache_bytes", "Bytes of contents kept in memory.", health.cache_bytes)
         down = sum(not loop.running for loop in health.loops)
-        yield Reading("delta_loops_down", "Background loops that are not running.", down)
+        yield Sample("delta_loops_down", "Background loops that are not running.", down)
         for name, waiting in health.queues.items():
-            yield Reading(f"delta_{name}", "Rows that wait for the background.", waiting)
+            yield Sample(f"delta_{name}", "Rows that wait for the background.", waiting)
         if health.database is not None:
             for name, help_text, counts in _DATABASE_METRICS:
-                yield Reading(f"delta_database_{name}", help_text, getattr(health.database, name), counts=counts)
+                yield Sample(f"delta_database_{name}", help_text, getattr(health.database, name), counts=counts)
 
 
-def _is_hampered(database: DatabaseStats, disk_free_bytes: int) -> bool:
+def _is_impaired(database: DatabaseStats, disk_free_bytes: int) -> bool:
     return database.last_commit_failed or database.disk_full or disk_free_bytes < LEAST_FREE_BYTES
 
 

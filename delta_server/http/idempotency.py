@@ -12,7 +12,7 @@ from delta_server.core.caller import Caller
 from delta_server.core.errors import BadRequest
 from delta_server.services import Services
 from delta_server.storage import idempotency as records
-from delta_server.storage.idempotency import Answer, Once
+from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
 _AWAY_FROM_LOOP = 128 << 10
 """Bodies from this size are hashed on a thread: 128 KiB take half a millisecond."""
@@ -22,11 +22,11 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _SWEPT_AT_ONCE = 5000
 
 
-async def once(request: Request[Any, Any, Any], caller: Caller) -> Once:
+async def key_of(request: Request[Any, Any, Any], caller: Caller) -> IdempotencyKey:
     """What the request's key stands for. Raises BadRequest for an unusable key."""
     key = request.headers.get(HEADER)
     if key is None:
-        return Once.none()
+        return IdempotencyKey.none()
     if not key.strip() or len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable():
         raise BadRequest(f"{HEADER} must be 1 to {_LONGEST_KEY} printable ASCII characters, a UUID for example")
     route = f"{request.method} {request.scope['path_template']}"
@@ -34,11 +34,11 @@ async def once(request: Request[Any, Any, Any], caller: Caller) -> Once:
     target = request.scope["path"].encode(errors="surrogatepass"), request.scope["query_string"]
     body = await request.body()
     if len(body) < _AWAY_FROM_LOOP:
-        return Once(scope, _digest(*target, body))
-    return Once(scope, await asyncio.to_thread(_digest, *target, body))
+        return IdempotencyKey(scope, _digest(*target, body))
+    return IdempotencyKey(scope, await asyncio.to_thread(_digest, *target, body))
 
 
-def respond(answer: Answer, under: str) -> Response[bytes]:
+def respond(answer: StoredResponse, under: str) -> Response[bytes]:
     """The answer about the one thing made, which is from now on at `under`/id."""
     [made] = (thing for thing in _decode(answer.body).values() if isinstance(thing, dict))
     return Response(

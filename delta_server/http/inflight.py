@@ -12,7 +12,7 @@ from delta_server.core.errors import Unavailable
 RETRY_AFTER_S = 2
 
 
-class Budget:
+class MemoryBudget:
     """`owner_bytes` is the most that one owner may have at a time."""
 
     def __init__(self, limit_bytes: int, *, owner_bytes: int) -> None:
@@ -23,10 +23,10 @@ class Budget:
         self.lock = Lock()
 
 
-class Share:
+class Reservation:
     """What one request has of a budget, beyond its first `free_bytes`. Threads that decode a body take from it too."""
 
-    def __init__(self, budget: Budget, owner: str, *, free_bytes: int = 0) -> None:
+    def __init__(self, budget: MemoryBudget, owner: str, *, free_bytes: int = 0) -> None:
         self._budget = budget
         self._owner = owner
         self._free_bytes = free_bytes

@@ -31,7 +31,7 @@ _HOW = (
 def caller_of(request: Request[Any, Any, Any], body_key: str | None = None) -> Caller:
     """Who sends these events: the caller the gate found, or else the owner of `body_key`, the body's `writeKey`.
 
-    Its `project` is never None. A handler calls this before it complains of a body: without a key nobody is told
+    Its `project` is never None. A handler calls this before it complains of a body: without a key nobody learns
     anything. Raises Unauthorized, Forbidden.
     """
     scope = cast("Scope", request.scope)

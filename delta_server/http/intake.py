@@ -14,7 +14,7 @@ PIECE_BYTES = 8 << 10
 
 class Intake:
     """`feed` parses a piece. `body_left` are the bytes of the body that is coming, which cost little together.
-    `is_held` says that nothing more shall be parsed for now; `look_again` is told when that may be over.
+    `is_held` says that nothing more shall be parsed for now; `look_again` is called when that may be over.
 
     It is also the transport of uvicorn's flow control, which stops the reading while a body is not taken.
     """

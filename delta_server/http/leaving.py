@@ -8,7 +8,7 @@ import msgspec
 from litestar import Request
 
 from delta_server.core.errors import DeltaError, Unauthorized
-from delta_server.http.auth import is_allowed
+from delta_server.http.auth import is_still_allowed
 from delta_server.services import Services
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ async def while_connected(request: Request[Any, Any, Any], work: Coroutine[Any, 
 
     The request's body must have been read, if it has one that is wanted.
     """
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_left(request))
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_client_left(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -33,7 +33,7 @@ async def while_connected(request: Request[Any, Any, Any], work: Coroutine[Any, 
         leaving.result()  # raises what is wrong with a body that was still to come
         raise ClientGone("the client closed the connection before it was answered")
     finally:
-        await _ended(working, leaving)
+        await _ended_task(working, leaving)
 
 
 async def while_allowed(
@@ -43,14 +43,14 @@ async def while_allowed(
     is no longer let in: it was revoked or has expired, or its project is deleted."""
     try:
         async for piece in pieces:
-            if not is_allowed(request):
+            if not is_still_allowed(request):
                 raise Unauthorized("the key was revoked or has expired")
             yield piece
     finally:
         await pieces.aclose()
 
 
-async def in_turn(
+async def run_in_turn(
     request: Request[Any, Any, Any],
     services: Services,
     project: int,
@@ -66,12 +66,12 @@ async def in_turn(
     return await while_connected(request, in_its_turn())
 
 
-async def _left(request: Request[Any, Any, Any]) -> None:
+async def _client_left(request: Request[Any, Any, Any]) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-async def _ended(*tasks: asyncio.Future[Any]) -> None:
+async def _ended_task(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,7 +11,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4"  # Litestar adds the charset
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True):
     """What is measured only when somebody looks. `counts`: it only ever grows, until the next start."""
 
     name: str
@@ -20,7 +20,7 @@ class Reading(msgspec.Struct, frozen=True):
     counts: bool = False
 
 
-Readings = Callable[[], Iterable[Reading]]
+Samples = Callable[[], Iterable[Sample]]
 
 
 class Metrics:
@@ -48,17 +48,17 @@ class Metrics:
         self._bytes_in.inc(bytes_in)
         self._bytes_out.inc(bytes_out)
 
-    def watch(self, readings: Readings) -> None:
-        """Let each scrape call `readings` too."""
-        self.registry.register(_Readings(readings))
+    def watch(self, samples: Samples) -> None:
+        """Let each scrape call `samples` too."""
+        self.registry.register(_SampleCollector(samples))
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
 
 
-class _Readings(Collector):
-    def __init__(self, readings: Readings) -> None:
-        self._readings = readings
+class _SampleCollector(Collector):
+    def __init__(self, samples: Samples) -> None:
+        self._readings = samples
 
     def collect(self) -> Iterator[Metric]:
         for reading in self._readings():

@@ -36,24 +36,24 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next_cursor: str | None
 
 
-class Paged(Protocol):
+class HasNextCursor(Protocol):
     """A page, or an answer that has more to it than a page."""
 
     @property
     def next_cursor(self) -> str | None: ...
 
 
-P = TypeVar("P", bound=Paged)
+P = TypeVar("P", bound=HasNextCursor)
 
 
 def page(rows: Sequence[R], *, limit: int, item: Callable[[R], T], cursor: Callable[[R], str]) -> Page[T]:
-    """A page of `limit` items from `limit + 1` rows asked for: the row too many says that there is more."""
-    shown = rows[:limit]
+    """A page of `limit` items from `limit + 1` rows requested: the extra row says that there is more."""
+    items = rows[:limit]
     has_more = len(rows) > limit
-    return Page([item(row) for row in shown], has_more, cursor(shown[-1]) if has_more else None)
+    return Page([item(row) for row in items], has_more, cursor(items[-1]) if has_more else None)
 
 
-def skipped(page: int | None, size: int, cursor: str | None, *, most: int = MOST_SKIPPED) -> int:
+def rows_to_skip(page: int | None, size: int, cursor: str | None, *, most: int = MOST_SKIPPED) -> int:
     """How many items come before page number `page`. Raises Invalid beside a cursor, and for more than `most`."""
     skip = ((page or 1) - 1) * size
     if cursor and page is not None:

@@ -42,17 +42,21 @@ def invalid(error: msgspec.ValidationError, wanted: Any) -> Invalid:
     if unknown := _UNKNOWN.fullmatch(what):
         field, names = _join(path, unknown[1]), _names_at(wanted, path)
         return Invalid(
-            f"unknown field {_shown(field)}{meant(unknown[1], names)}; known here are {', '.join(names)}",
+            f"unknown field {_quoted_field(field)}{did_you_mean(unknown[1], names)}; known here are {', '.join(names)}",
             errors=[FieldError(field, "is not a known field")],
         )
     if missing := _MISSING.fullmatch(what):
         field = _join(path, missing[1])
-        return Invalid(f"{_shown(field)} is missing", errors=[FieldError(field, "is missing")])
-    reason = choose(_choices_at(wanted, path), chosen[1]) if (chosen := _CHOICE.fullmatch(what)) else human(what)
-    return Invalid(f"{_shown(path) or 'the body'} {reason}", errors=[FieldError(path, reason)])
+        return Invalid(f"{_quoted_field(field)} is missing", errors=[FieldError(field, "is missing")])
+    reason = (
+        choose_message(_choices_at(wanted, path), chosen[1])
+        if (chosen := _CHOICE.fullmatch(what))
+        else plain_message(what)
+    )
+    return Invalid(f"{_quoted_field(path) or 'the body'} {reason}", errors=[FieldError(path, reason)])
 
 
-def human(complaint: str) -> str:
+def plain_message(complaint: str) -> str:
     """`Expected int <= 1000` as `must be at most 1000`; what is not recognised is handed through."""
     if match := _LENGTH.fullmatch(complaint):
         return f"must have {_BOUNDS[match[2]]} {match[3]} {_MEASURES[match[1]]}{'' if match[3] == '1' else 's'}"
@@ -65,11 +69,11 @@ def human(complaint: str) -> str:
     return complaint[:1].lower() + complaint[1:]
 
 
-def choose(choices: Iterable[str], sent: str) -> str:
-    return f"must be {' or '.join(choices)}, not {_shown(sent)}"
+def choose_message(choices: Iterable[str], sent: str) -> str:
+    return f"must be {' or '.join(choices)}, not {_quoted_field(sent)}"
 
 
-def meant(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` (endpoint_id?)` for `endpoint`: the known name that begins like one that is not known, if there is one."""
     similar = [other for other in known if len(name) >= _SHORTEST_HINT and (other + "_").startswith(name + "_")]
     return f" ({similar[0]}?)" if similar else ""
@@ -110,5 +114,5 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _shown(field: str) -> str:
+def _quoted_field(field: str) -> str:
     return field if len(field) <= 100 else field[:100] + "..."

@@ -23,7 +23,7 @@ from delta_server.storage.sqlite.directory_lock import new_or_used
 from delta_server.storage.sqlite.migrate import packaged, sync_path
 from delta_server.storage.sqlite.online_copy import LiveCopy
 
-Progress = Callable[[str, int, int], None]
+BytesProgress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""
 
 WAL_BYTES = 256 << 20
@@ -47,7 +47,7 @@ class Copied(msgspec.Struct, frozen=True):
 
 
 def back_up(
-    database: Path, target: Path, *, progress: Progress, wal_bytes: int = WAL_BYTES, overwrite: bool = False
+    database: Path, target: Path, *, progress: BytesProgress, wal_bytes: int = WAL_BYTES, overwrite: bool = False
 ) -> Copied:
     """Write a backup of `database` to `target`, whether a server runs on it or not. Blocks. The write-ahead log is let
     go of long before it is `wal_bytes` long.
@@ -60,7 +60,7 @@ def back_up(
         raise BackupRefused(f"{target} exists: name another file, or pass --overwrite")
     copy, packed = target.with_name(target.name + ".copy"), target.with_name(target.name + ".part")
     try:
-        with _alone(copy), _removed(copy), _removed(packed):
+        with _exclusive(copy), _removed(copy), _removed(packed):
             _copy(database, copy, progress, wal_bytes)
             _check(copy, progress)
             database_bytes = copy.stat().st_size
@@ -85,15 +85,15 @@ def _refuse_names_of_the_server(database: Path, target: Path) -> None:
         )
 
 
-def back_up_into(database: Path, out: BinaryIO, *, progress: Progress, wal_bytes: int = WAL_BYTES) -> Copied:
+def back_up_into(database: Path, out: BinaryIO, *, progress: BytesProgress, wal_bytes: int = WAL_BYTES) -> Copied:
     """As `back_up`, written to a pipe: the copy lies beside the database meanwhile, one at a time. It is checked, but
     who reads must see to the backup being whole: its last bytes are a checksum."""
     copy = database.with_name(COPY_NAME)
     try:
-        with _alone(copy), _removed(copy):
+        with _exclusive(copy), _removed(copy):
             _copy(database, copy, progress, wal_bytes)
             _check(copy, progress)
-            backup_bytes = _pack(copy, out, progress)
+            backup_bytes = _compress_file(copy, out, progress)
             return Copied(copy.stat().st_size, backup_bytes)
     except OSError as error:
         raise BackupRefused(f"the backup cannot be written: {error.strerror}") from error
@@ -101,16 +101,16 @@ def back_up_into(database: Path, out: BinaryIO, *, progress: Progress, wal_bytes
         raise BackupRefused(f"the backup was not made: {error}") from error
 
 
-def forget_broken_off(database: Path) -> None:
+def delete_unfinished(database: Path) -> None:
     """Delete the copy of a `back_up_into` that ended by force, or with the machine."""
     copy = database.with_name(COPY_NAME)
     with suppress(BackupRefused):
         if copy.exists():
-            with _alone(copy), _removed(copy):
+            with _exclusive(copy), _removed(copy):
                 pass
 
 
-def restore(source: Path, data_dir: Path, name: str, *, progress: Progress, overwrite: bool = False) -> int:
+def restore(source: Path, data_dir: Path, name: str, *, progress: BytesProgress, overwrite: bool = False) -> int:
     """Make `source` the database `name` of `data_dir`; returns its size. Blocks.
 
     The file is unpacked and checked under another name first: until it takes its place nothing has changed. Raises
@@ -125,21 +125,21 @@ def restore(source: Path, data_dir: Path, name: str, *, progress: Progress, over
             raise BackupRefused(f"the backup cannot be restored: {reason}") from error
 
 
-def _restored(source: Path, database: Path, progress: Progress, *, overwrite: bool) -> int:
+def _restored(source: Path, database: Path, progress: BytesProgress, *, overwrite: bool) -> int:
     if database.exists() and database.stat().st_size and not overwrite:
         raise BackupRefused(f"{database.parent} has a database: restore into another directory, or pass --overwrite")
     unpacked = database.with_name(database.name + ".restoring")
     with _removed(unpacked):
         _decompress(source, unpacked, progress)
         _check(unpacked, progress)
-        _clear_way(database)
+        _checkpoint_and_truncate(database)
         size = unpacked.stat().st_size
         unpacked.replace(database)
         sync_path(database.parent)
     return size
 
 
-def _copy(database: Path, copy: Path, progress: Progress, wal_bytes: int) -> None:
+def _copy(database: Path, copy: Path, progress: BytesProgress, wal_bytes: int) -> None:
     _create(copy)
     with ExitStack() as opened:
         file = opened.enter_context(copy.open("r+b", buffering=0))
@@ -148,7 +148,7 @@ def _copy(database: Path, copy: Path, progress: Progress, wal_bytes: int) -> Non
     sync_path(copy)
 
 
-def _check(path: Path, progress: Progress) -> None:
+def _check(path: Path, progress: BytesProgress) -> None:
     """Raises BackupRefused unless `path` is a sound database that this program can open."""
     progress("checking", 0, 0)
     try:
@@ -174,14 +174,14 @@ def _quoted(path: Path) -> str:
     return path.absolute().as_uri().removeprefix("file://")
 
 
-def _compress(source: Path, target: Path, progress: Progress) -> None:
+def _compress(source: Path, target: Path, progress: BytesProgress) -> None:
     _create(target)
     with target.open("wb") as out:
-        _pack(source, out, progress)
+        _compress_file(source, out, progress)
     sync_path(target)
 
 
-def _pack(source: Path, out: BinaryIO, progress: Progress) -> int:
+def _compress_file(source: Path, out: BinaryIO, progress: BytesProgress) -> int:
     """How many bytes were written."""
     size = source.stat().st_size
     packer = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj(size=size)
@@ -193,10 +193,10 @@ def _pack(source: Path, out: BinaryIO, progress: Progress) -> int:
     return written + out.write(packer.flush())
 
 
-def _compare(packed: Path, copy: Path, progress: Progress) -> None:
+def _compare(packed: Path, copy: Path, progress: BytesProgress) -> None:
     """Raises BackupRefused unless `packed` reads back as `copy`."""
     size = copy.stat().st_size
-    with copy.open("rb") as whole, packed.open("rb") as file, _unpacker().stream_reader(file) as again:
+    with copy.open("rb") as whole, packed.open("rb") as file, _decompressor().stream_reader(file) as again:
         for done, chunk in _chunks(whole):
             if again.read(len(chunk)) != chunk:
                 raise BackupRefused("the backup does not read back as it was written: check the disk")
@@ -205,7 +205,7 @@ def _compare(packed: Path, copy: Path, progress: Progress) -> None:
             raise BackupRefused("the backup does not read back as it was written: check the disk")
 
 
-def _decompress(source: Path, target: Path, progress: Progress) -> None:
+def _decompress(source: Path, target: Path, progress: BytesProgress) -> None:
     """A backup, or a plain SQLite file, as a database file."""
     if not source.is_file():
         raise BackupRefused(f"{source} is a pipe or a device: write the backup to a file and restore that")
@@ -219,7 +219,7 @@ def _decompress(source: Path, target: Path, progress: Progress) -> None:
         file.seek(0)
         try:
             whole = size if is_plain else zstandard.frame_content_size(begin)
-            for written, chunk in _chunks(file if is_plain else _unpacker().stream_reader(file)):  # noqa: B007 - read behind the loop
+            for written, chunk in _chunks(file if is_plain else _decompressor().stream_reader(file)):  # noqa: B007 - read behind the loop
                 out.write(chunk)
                 progress("unpacking", file.tell(), size)
         except zstandard.ZstdError:
@@ -233,7 +233,7 @@ def _decompress(source: Path, target: Path, progress: Progress) -> None:
     sync_path(target)
 
 
-def _unpacker() -> zstandard.ZstdDecompressor:
+def _decompressor() -> zstandard.ZstdDecompressor:
     return zstandard.ZstdDecompressor()
 
 
@@ -245,7 +245,7 @@ def _chunks(file: BinaryIO | zstandard.ZstdDecompressionReader) -> Iterator[tupl
         yield done, chunk
 
 
-def _clear_way(database: Path) -> None:
+def _checkpoint_and_truncate(database: Path) -> None:
     """Empty the write-ahead log of the present database: left behind, it would be applied to the restored one."""
     if database.exists() and database.stat().st_size:
         try:
@@ -262,8 +262,8 @@ def _create(path: Path) -> None:
 
 
 @contextmanager
-def _alone(copy: Path) -> Iterator[None]:
-    """Raises BackupRefused when another process makes this copy. The kernel lets go of what a killed one held."""
+def _exclusive(copy: Path) -> Iterator[None]:
+    """Raises BackupRefused when another process makes this copy. The kernel releases the lock of a killed process."""
     path = copy.with_name(copy.name + ".lock")
     lock = _locked(path)
     try:

@@ -7,15 +7,15 @@ from pathlib import Path
 import structlog
 
 from delta_server.core.errors import Unavailable
-from delta_server.storage.backup import forget_broken_off
+from delta_server.storage.backup import delete_unfinished
 from delta_server.storage.backup_worker import ARGUMENT
 from delta_server.storage.child import Child
 from delta_server.storage.sqlite.transaction import shutting_down
 
 PIECE_BYTES = 256 << 10
-UNREAD_S = 30.0
-"""A piece that is not asked for in this time ends the backup."""
-LONGEST_S = 6 * 3600.0
+READ_TIMEOUT_S = 30.0
+"""A piece that is not read in this time ends the backup."""
+MAX_BACKUP_S = 6 * 3600.0
 
 log = structlog.get_logger("delta.backup")
 
@@ -39,7 +39,7 @@ class BackupStream:
             raise Unavailable("a backup is being made: try again when it has ended", retry_after_s=60)
         self._is_taken, self._ended = True, None
         longest = asyncio.get_running_loop().call_later(
-            LONGEST_S, self._end, Unavailable("a backup may take six hours: use `delta-server backup`")
+            MAX_BACKUP_S, self._end, Unavailable("a backup may take six hours: use `delta-server backup`")
         )
         try:
             self._process = await Child.start(ARGUMENT, str(self._database), str(self._wal_bytes))
@@ -47,23 +47,25 @@ class BackupStream:
                 yield piece
         finally:
             longest.cancel()
-            self._ending = asyncio.ensure_future(self._over())
+            self._ending = asyncio.ensure_future(self._finish())
             await asyncio.shield(self._ending)  # whoever is cancelled here, it goes on to its end
 
     async def _read(self, process: Child) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         while piece := await process.stdout.read(PIECE_BYTES):
-            unread = loop.call_later(UNREAD_S, self._end, Unavailable(f"nothing was read for {UNREAD_S:.0f} s"))
+            unread = loop.call_later(
+                READ_TIMEOUT_S, self._end, Unavailable(f"nothing was read for {READ_TIMEOUT_S:.0f} s")
+            )
             try:
                 yield piece
             finally:
                 unread.cancel()
             if self._ended is not None:
                 raise self._ended
-        said = (await process.stderr.read()).decode(errors="replace").strip()
+        stderr_text = (await process.stderr.read()).decode(errors="replace").strip()
         if code := await process.wait():
-            log.error("a backup was not made", exit_code=code, said=said)
-            last = said.splitlines()[-1] if code == 1 and said else f"its process ended with {code}"
+            log.error("a backup was not made", exit_code=code, stderr_text=stderr_text)
+            last = stderr_text.splitlines()[-1] if code == 1 and stderr_text else f"its process ended with {code}"
             raise self._ended or Unavailable(f"the backup was not made: {last}", retry_after_s=60)
 
     def stop(self) -> None:
@@ -71,11 +73,11 @@ class BackupStream:
         self._is_stopped = True
         self._end(shutting_down())
 
-    def forget_broken_off(self) -> None:
+    def delete_unfinished(self) -> None:
         """Before any is made."""
-        forget_broken_off(self._database)
+        delete_unfinished(self._database)
 
-    async def _over(self) -> None:
+    async def _finish(self) -> None:
         """The process has ended, nothing of it is left, and there is room for another."""
         process, self._process = self._process, None
         try:
@@ -83,7 +85,7 @@ class BackupStream:
                 if process.returncode is None:
                     process.kill()
                 await process.wait()
-                await asyncio.to_thread(forget_broken_off, self._database)
+                await asyncio.to_thread(delete_unfinished, self._database)
         finally:
             self._is_taken = False
 

@@ -9,16 +9,16 @@ OVERHEAD_BYTES = 200
 """What an entry takes besides its bytes: key, objects, its place in the table."""
 
 
-class Lent:
-    """A stretch of memory; `filled` tells whether it still holds what its borrower last put there for the same key."""
+class BorrowedBuffer:
+    """A part of the buffer; `filled` says whether it still holds what its borrower last put there for the same key."""
 
     def __init__(self, view: memoryview, *, filled: bool) -> None:
         self.view = view
         self.filled = filled
 
 
-class Scratch:
-    """One buffer that grows to the largest size asked for and is used again and again. Safe on any thread, also on one
+class ScratchBuffer:
+    """One buffer that grows to the largest size requested and is used again and again. Safe on any thread, also on one
     that is interrupted: there is no lock to be left held, and a buffer that was lost is made anew.
 
     Memory that was just used is in the processor's cache: decoding 24 MB into it takes 1.9 ms, into memory that each
@@ -30,7 +30,7 @@ class Scratch:
         """The buffer, and for which key and size it is filled; nothing while somebody has it."""
 
     @contextmanager
-    def lend(self, key: Hashable, size: int) -> Iterator[Lent]:
+    def borrow(self, key: Hashable, size: int) -> Iterator[BorrowedBuffer]:
         """`size` bytes, to be filled and read before this ends, and `filled` to be set; while somebody else has the
         buffer, other memory. Nothing of it may be kept."""
         try:
@@ -39,11 +39,11 @@ class Scratch:
             buffer, filled_for = bytearray(), None
         if len(buffer) < size:
             buffer, filled_for = bytearray(size), None
-        lent = Lent(memoryview(buffer)[:size], filled=filled_for == (key, size))
+        borrowed = BorrowedBuffer(memoryview(buffer)[:size], filled=filled_for == (key, size))
         filled_for = None
         try:
-            yield lent
-            filled_for = (key, size) if lent.filled else None
+            yield borrowed
+            filled_for = (key, size) if borrowed.filled else None
         finally:
             self._idle.append((buffer, filled_for))
 
@@ -54,7 +54,7 @@ class Cache:
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self.scratch = Scratch()
+        self.scratch = ScratchBuffer()
         self.used_bytes = 0
         self._entries: OrderedDict[Hashable, bytes] = OrderedDict()
         self._lock = Lock()

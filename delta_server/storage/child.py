@@ -20,8 +20,8 @@ def program() -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Nothing of the server's, but what tells a one-file executable that it is unpacked already: otherwise each process
-    unpacks 110 MB, is two processes, and ending one leaves both there."""
+    """Nothing of the server's, but what says to a one-file executable that it is unpacked already: otherwise each
+    process unpacks 110 MB, is two processes, and ending one leaves both there."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("_PYI_")}
     return kept | {"PYTHONPATH": str(Path(__file__).parents[2])}
 

@@ -56,7 +56,7 @@ class Tx(Protocol):
 
 
 class DatabaseStats(msgspec.Struct, frozen=True):
-    """What health and metrics tell. Counters are since the start of this process."""
+    """What health and metrics report. Counters are since the start of this process."""
 
     database_bytes: int
     """The main file, free pages included, without the write-ahead log."""
@@ -99,9 +99,9 @@ class Database(Protocol):
     async def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the main file, and shorten a log that has grown too long."""
 
-    def when_log_is_long(self, let_go: Callable[[], object]) -> None:
-        """Call `let_go` on this event loop, again and again, while the write-ahead log is past its bound: whoever has
-        held a state of the database for HELD_S (sqlite/wal_limit.py) is to let go of it."""
+    def on_wal_pressure(self, release: Callable[[], object]) -> None:
+        """Call `release` on this event loop, again and again, while the write-ahead log is past its bound: whoever has
+        held a state of the database for HELD_S (sqlite/wal_limit.py) is to release it."""
 
     async def optimize(self) -> None:
         """Let the query planner look at how the tables have grown."""
@@ -118,4 +118,4 @@ class Database(Protocol):
         """What is wrong with the structure of the file itself, a sentence each; reads all of it, without a deadline."""
 
     async def close(self) -> None:
-        """Finish the writes that are queued and the reads that run, then let go of the files. May be called twice."""
+        """Finish the writes that are queued and the reads that run, then release the files. May be called twice."""

@@ -11,16 +11,16 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from delta_server.core.events.event import Event
-from delta_server.core.events.persons import Ids
+from delta_server.core.events.persons import PersonIds
 from delta_server.core.query.plan import Aggregate, Listing, Plan
 
 
-class Answer(msgspec.Struct, frozen=True):
+class QueryResult(msgspec.Struct, frozen=True):
     """`columns` name the values of each of `rows`. `source` is what was read, `scanned` how many rows of it,
     `approximate` names the columns that are estimates. `whole` is from when on and up to when the rows are all there is
-    to know, where that is not all of the plan's span: retention has let go of the rest. For SQL, `types` are DuckDB's
+    to know, where that is not all of the plan's span: retention has deleted the rest. For SQL, `types` are DuckDB's
     of the columns, `written` is the rows as a JSON array of objects, instead of `rows`: millions of small values would
-    be objects of Python; and `truncated` tells that there were more rows than asked for, or than an answer holds.
+    be objects of Python; and `truncated` says that there were more rows than requested, or than an answer holds.
     `merging`: ids were found to be one person's that are counted as two here and there still; the background corrects
     that."""
 
@@ -71,7 +71,7 @@ class ErasedSegment(NamedTuple):
     events: int
 
 
-class Reach(NamedTuple):
+class Positions(NamedTuple):
     """The newest block that is sealed, and the newest of all, 0 for none. `seq`: no event of the newest block has a
     larger one. `resume` is where to read on behind a certain event: (block, events of the next one that came before);
     None when its block is sealed, or none was named."""
@@ -83,7 +83,9 @@ class Reach(NamedTuple):
 
 
 class EventWriter(Protocol):
-    async def append(self, project: int, events: Sequence[Event], companion: object | None = None) -> frozenset[int]:
+    async def append_events(
+        self, project: int, events: Sequence[Event], companion: object | None = None
+    ) -> frozenset[int]:
         """Store the events and answer once they are on disk; the indexes of duplicates, which were not stored again.
 
         A duplicate has the message id of another event of the project, or of one before it in `events`. `companion`
@@ -93,30 +95,31 @@ class EventWriter(Protocol):
 
 
 class EventReader(Protocol):
-    async def query(self, project: int, plan: Plan) -> Answer:
+    async def run_query(self, project: int, plan: Plan) -> QueryResult:
         """All rows of the plan's answer, from one state of the data. Stops when the caller is cancelled.
 
         Raises Invalid for a plan that has no answer (a broken regular expression, bad SQL), TooCostly past the
         deadline or the memory limit."""
 
-    def stream(self, project: int, plan: Listing | Plan) -> AsyncGenerator[list[tuple[Any, ...]], None]:
-        """As `query` but for SQL, a batch of rows at a time, in constant memory; the first batch is the columns' names.
-        Close it (`aclose`) when it is not read to its end."""
+    def stream_query(self, project: int, plan: Listing | Plan) -> AsyncGenerator[list[tuple[Any, ...]], None]:
+        """As `run_query` but for SQL, a batch of rows at a time, in constant memory; the first batch is the columns'
+        names. Close it (`aclose`) when it is not read to its end."""
 
-    def parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
+    def export_parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
         """The answer as a Parquet file, piece by piece, in constant memory: events by the names that clients send, an
         aggregate's rows by those of its keys and metrics. Close it (`aclose`) when it is not read to its end."""
 
     async def version(self, project: int, plan: Plan) -> bytes:
         """A short digest that changes whenever the plan could have another answer; costs a few indexed reads."""
 
-    def reach(self, project: int, after_seq: int | None = None) -> Reach:
+    def positions(self, project: int, after_seq: int | None = None) -> Positions:
         """How far the project's events go, and where to read on behind the event `after_seq`. It takes microseconds:
-        streams ask on the event loop. Whoever has come less far than what is sealed has to `query` what is between."""
+        streams ask on the event loop. Whoever has come less far than what is sealed has to `run_query` what is
+        between."""
 
     async def read_blocks(
         self, project: int, after_block: int, *, limit: int, size_bytes: int = 1 << 62
-    ) -> tuple[Reach, list[tuple[int, bytes]]]:
+    ) -> tuple[Positions, list[tuple[int, bytes]]]:
         """What was stored after `after_block`, oldest first, and how far it goes, from one state of the data: (block,
         its events as lines); up to `limit` blocks, the first and others of `size_bytes` with it. Blocks are gone once
         they are sealed."""
@@ -124,14 +127,14 @@ class EventReader(Protocol):
 
 class EventMaintenance(Protocol):
     async def seal(self) -> int:
-        """Seal what is due, of all projects; how many events. It does not wait for `tend`, whose merging may take
-        seconds, so that new events never do."""
+        """Seal what is due, of all projects; how many events. It does not wait for `run_maintenance`, whose merging may
+        take seconds, so that new events never do."""
 
-    async def tend(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
-        """Seal, roll up, compact and let go of what is due, of one project or all; with `seal`, `compact`: whether it
+    async def run_maintenance(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
+        """Seal, roll up, compact and expire what is due, of one project or all; with `seal`, `compact`: whether it
         is due or not. How many events were sealed or rewritten."""
 
-    async def erase(self, project: int, ids: Ids, companion: object | None = None) -> int:
+    async def erase_person(self, project: int, ids: PersonIds, companion: object | None = None) -> int:
         """Remove every event of a person, waiting or sealed, and what the rollups know of them; how many. `companion`
         is told of each segment as it is done (ErasedSegment), in the same transaction. Safe to begin again after a
         crash: it is then told of the segments that were left."""
@@ -142,6 +145,6 @@ class EventMaintenance(Protocol):
         """Read everything stored of a project's events, or with None the deduplication keys of all, and check that it
         is what was stored; `progress` gets how many files were read, and of how many."""
 
-    async def delete_some(self, project: int, limit: int) -> bool:
+    async def delete_batch(self, project: int, limit: int) -> bool:
         """Delete up to `limit` rows of all that a deleted project owns here; False when there is nothing left. From the
-        first call on `append` raises NotFound for it."""
+        first call on `append_events` raises NotFound for it."""

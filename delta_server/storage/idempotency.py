@@ -1,18 +1,18 @@
 """Idempotency-Key records: a request's effect and its answer are committed together, and answered again from here.
 
-`Once` is made by http from the request and handed to the function that writes, which calls `replay` before it does
-anything and `keep` before it returns, both in its own transaction. The one writer makes two such requests take turns.
-"""
+`IdempotencyKey` is made by http from the request and handed to the function that writes, which calls `replay` before it
+does anything and `record` before it returns, both in its own transaction. The one writer makes two such requests take
+turns."""
 
 import msgspec
 
 from delta_server.core.errors import KeyReused
 from delta_server.storage.database import Tx
 
-KEPT_MS = 24 * 3_600_000
+RETENTION_MS = 24 * 3_600_000
 
 
-class Answer(msgspec.Struct, frozen=True):
+class StoredResponse(msgspec.Struct, frozen=True):
     """What a creating request is answered: `body` is JSON."""
 
     status: int
@@ -20,34 +20,34 @@ class Answer(msgspec.Struct, frozen=True):
     replayed: bool = False
 
 
-class Once(msgspec.Struct, frozen=True):
+class IdempotencyKey(msgspec.Struct, frozen=True):
     """One Idempotency-Key. `scope` is a hash of caller, route and key, `request` of everything else in the request."""
 
     scope: bytes | None
     request: bytes = b""
 
     @classmethod
-    def none(cls) -> "Once":
+    def none(cls) -> "IdempotencyKey":
         """For requests without a key: never replays, keeps nothing."""
         return cls(scope=None)
 
-    def replay(self, tx: Tx) -> Answer | None:
+    def replay(self, tx: Tx) -> StoredResponse | None:
         """The answer this request was given before. Raises KeyReused if the key came with another request."""
         if self.scope is None:
             return None
-        row = _find(tx, self.scope, tx.now_ms - KEPT_MS)
+        row = _find(tx, self.scope, tx.now_ms - RETENTION_MS)
         if row is None:
             return None
         request, status, body = row
         if request != self.request:
             raise KeyReused("this Idempotency-Key was used for another request; use a new key for a new request")
-        return Answer(status, body, replayed=True)
+        return StoredResponse(status, body, replayed=True)
 
-    def keep(self, tx: Tx, status: int, body: bytes) -> Answer:
+    def record(self, tx: Tx, status: int, body: bytes) -> StoredResponse:
         """Record the answer, and hand it back."""
         if self.scope is not None:
             _put(tx, self.scope, self.request, status, body)
-        return Answer(status, body)
+        return StoredResponse(status, body)
 
 
 def _find(tx: Tx, scope: bytes, since_ms: int) -> tuple[bytes, int, bytes] | None:
@@ -72,6 +72,6 @@ def sweep(tx: Tx, limit: int) -> int:
     """Forget up to `limit` records older than a day; the number of them."""
     return tx.run(
         "DELETE FROM once WHERE scope IN (SELECT scope FROM once WHERE created_at <= ? LIMIT ?)",
-        tx.now_ms - KEPT_MS,
+        tx.now_ms - RETENTION_MS,
         limit,
     )

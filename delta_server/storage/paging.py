@@ -6,15 +6,15 @@ A row begins with its position, (time in ms, id): that is where the next page go
 from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.storage.database import Row, Tx
 
 _GROWTH = 4
 _AFTER_ALL_IDS, _BEFORE_ALL_IDS = 1 << 63, -1
 
 
-def walk(
-    tx: Tx, statement: str, owner: tuple[int, ...], span: Span, *, most: int, first: int | None = None
+def pages(
+    tx: Tx, statement: str, owner: tuple[int, ...], span: TimelineSpan, *, most: int, first: int | None = None
 ) -> Iterator[Row]:
     """Rows along `span`, up to `most` at a time. `statement` takes `owner`, the span's bounds and a limit.
 
@@ -29,7 +29,7 @@ def walk(
         span, size = span.past(rows[-1][:2]), min(_GROWTH * size, most)
 
 
-def together(
+def merged(
     heads: Iterable[tuple[int, int]], walk: Callable[[int], Iterator[Row]], *, descending: bool
 ) -> Iterator[Row]:
     """The rows of many owners' walks in order. `heads` are (time of the first row or one before it, owner).

@@ -8,14 +8,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-BEHIND = 15
+NICENESS = 15
 """A thirtieth of the weight of a thread that has not stepped back."""
 WITH_LOCK = 10
 """A tenth, for threads that also need the interpreter's lock: one that holds it and waits for a core has all others
 wait, so it must not wait behind those that compute without it."""
 
 
-def step_back(nice: int = BEHIND) -> None:
+def lower_priority(nice: int = NICENESS) -> None:
     """Let the calling thread, and those it starts, go behind the threads that take and answer requests: a query that
     takes seconds is not felt to take a little more, a small request that waits for a core is.
 
@@ -27,12 +27,12 @@ def step_back(nice: int = BEHIND) -> None:
         os.setpriority(os.PRIO_PROCESS, thread, nice)
 
 
-def starting_behind(start: Callable[[], T]) -> T:
+def starting_at_low_priority(start: Callable[[], T]) -> T:
     """`start`'s result; the threads it starts have stepped back, the calling one has not."""
     results: list[T] = []
 
     def run() -> None:
-        step_back()
+        lower_priority()
         results.append(start())
 
     thread = threading.Thread(target=run)

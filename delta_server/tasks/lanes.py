@@ -11,7 +11,7 @@ from delta_server.storage.sqlite.transaction import shutting_down
 T = TypeVar("T")
 
 
-class Waiting:
+class QueuedItem:
     """One who waits for a turn. `done` says that nobody does any more."""
 
     __slots__ = ("_future",)
@@ -35,34 +35,34 @@ class Waiting:
         return await self._future
 
 
-W = TypeVar("W", bound=Waiting)
+W = TypeVar("W", bound=QueuedItem)
 
 
-class Lanes:
+class BatchQueues:
     """Used on the event loop only."""
 
     def __init__(self) -> None:
         self._queues: dict[int, deque[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def join(self, key: int, one: W, serve: Callable[[deque[W]], Awaitable[None]]) -> None:
-        """Queue `one` up; the first of a queue has it served: `serve` takes the next round from its left, answers or
+    def join(self, key: int, item: W, serve: Callable[[deque[W]], Awaitable[None]]) -> None:
+        """Queue `item` up; the first of a queue has it served: `serve` takes the next round from its left, answers or
         fails all of it, and is called until nobody waits."""
         queue = self._queues.get(key)
         if queue is not None:
-            queue.append(one)
+            queue.append(item)
             return
-        queue = self._queues[key] = deque([one])
+        queue = self._queues[key] = deque([item])
         # A task of its own, in a context of its own: it outlives the request that began it.
-        task = asyncio.get_running_loop().create_task(self._served(key, queue, serve), context=Context())
+        task = asyncio.get_running_loop().create_task(self._serve_queue(key, queue, serve), context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _served(self, key: int, queue: deque[W], serve: Callable[[deque[W]], Awaitable[None]]) -> None:
+    async def _serve_queue(self, key: int, queue: deque[W], serve: Callable[[deque[W]], Awaitable[None]]) -> None:
         try:
             while queue:
                 await serve(queue)
         finally:
             del self._queues[key]
-            for one in queue:
-                one.fail(shutting_down())
+            for item in queue:
+                item.fail(shutting_down())

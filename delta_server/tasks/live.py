@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from delta_server.core.errors import Unavailable
-from delta_server.tasks.shared import Shared
+from delta_server.tasks.shared import RequestCoalescer
 from delta_server.tasks.signals import Signal
 from delta_server.tasks.topics import Topic, Topics
 
-LEAVE_S = 0.3
+CLOSE_GRACE_S = 0.3
 """How long answers may take to end when the server goes down. A client that does not read keeps its answer from it."""
-SHARED = 32
+PROJECT_SHARE = 32
 """Steps of streams that are kept for those that come to them next; each is of some hundred kB."""
 FOLLOWED: tuple[Topic, ...] = ("events", "happenings")
 """What streams may wait for."""
 
 
-class Live:
+class OpenStreams:
     """Used on the event loop only. A project may have half of the `most` streams that may be open at once."""
 
     def __init__(self, most: int, topics: Topics) -> None:
@@ -27,7 +27,7 @@ class Live:
         self._topics = topics
         self.open_of: Counter[int] = Counter()
         self.stopping = False
-        self.shared: Shared[Any] = Shared(SHARED)
+        self.shared: RequestCoalescer[Any] = RequestCoalescer(PROJECT_SHARE)
         """What several streams are about to send."""
         self._aborts: set[Callable[[], None]] = set()
 
@@ -65,7 +65,7 @@ class Live:
         """End all streams, after LEAVE_S those whose clients do not read: the server goes down."""
         self.stopping = True
         self.check_access()
-        asyncio.get_running_loop().call_later(LEAVE_S, self._abort)
+        asyncio.get_running_loop().call_later(CLOSE_GRACE_S, self._abort)
 
     def _abort(self) -> None:
         for abort in list(self._aborts):

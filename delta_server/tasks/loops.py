@@ -13,7 +13,7 @@ S = TypeVar("S")
 Sleep = Callable[[float], Awaitable[None]]
 
 FIRST_BACKOFF_S = 1.0
-LONGEST_BACKOFF_S = 60.0
+MAX_BACKOFF_S = 60.0
 HEALTHY_AFTER_S = 60.0
 """A loop that ran this long before failing starts again at the first backoff."""
 
@@ -84,4 +84,4 @@ class Supervisor:
 
 
 def backoff_s(failures_in_a_row: int) -> float:
-    return min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(failures_in_a_row - 1, 10))
+    return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(failures_in_a_row - 1, 10))

@@ -27,14 +27,14 @@ IDLE_S = 60.0
 """After so long without work a process ends; starting one takes 0.1 s."""
 
 
-class Processes:
+class ProcessPool:
     """At most so many at once, each started when it is needed. Used on the event loop."""
 
     def __init__(self, most: int) -> None:
         self._threads = ThreadPoolExecutor(most, thread_name_prefix="delta-process")
         self._places = asyncio.Semaphore(most)
-        self._idle: list[_Process] = []
-        self._busy: set[_Process] = set()
+        self._idle: list[_PooledProcess] = []
+        self._busy: set[_PooledProcess] = set()
         self._closed = False
 
     async def __call__(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -44,7 +44,7 @@ class Processes:
         async with self._places:
             if self._closed:
                 raise shutting_down()
-            process = self._taken()
+            process = self._take()
             self._busy.add(process)
             future: Future[T] = self._threads.submit(process.call, fn, args, kwargs)
             try:
@@ -54,11 +54,11 @@ class Processes:
                     process.kill()
                 raise
             except EOFError:
-                raise self._died(process) from None
+                raise self._exit_error(process) from None
             finally:
                 self._busy.discard(process)
                 if not future.running():
-                    self._leave(process)
+                    self._forget(process)
                 del future  # an error refers to this frame, and the future to the error
 
     async def close(self) -> None:
@@ -72,32 +72,32 @@ class Processes:
         for process in processes:
             await asyncio.to_thread(process.reap)
 
-    def _taken(self) -> "_Process":
+    def _take(self) -> "_PooledProcess":
         """An idle process that lives, for the system ends some when memory is short; else a new one."""
         while self._idle:
             process = self._idle.pop()
             process.wake()
             if process.usable:
                 return process
-            self._leave(process)
-        return _Process()
+            self._forget(process)
+        return _PooledProcess()
 
-    def _leave(self, process: "_Process") -> None:
+    def _forget(self, process: "_PooledProcess") -> None:
         if process.usable and not self._closed:
-            process.rest(self._idle, self._leave)
+            process.park(self._idle, self._forget)
             return
         process.kill()
         with suppress(RuntimeError):  # closed: `close` does it
             self._threads.submit(process.reap)
 
-    def _died(self, process: "_Process") -> Exception:
+    def _exit_error(self, process: "_PooledProcess") -> Exception:
         if self._closed:
             return shutting_down()
         log.warning("work ended its process", exit_code=process.exit_code)
         return TooCostly(TOO_LARGE)
 
 
-class _Process:
+class _PooledProcess:
     """One process, which a thread at a time talks to."""
 
     def __init__(self) -> None:
@@ -147,7 +147,7 @@ class _Process:
             with suppress(OSError), self._popen:  # what was not sent yet cannot be
                 self._popen.wait()
 
-    def rest(self, idle: "list[_Process]", leave: Callable[["_Process"], None]) -> None:
+    def park(self, idle: "list[_PooledProcess]", leave: Callable[["_PooledProcess"], None]) -> None:
         """Wait among the idle ones for the next call, for a while."""
         idle.append(self)
 

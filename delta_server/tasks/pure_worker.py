@@ -16,30 +16,30 @@ from typing import IO, Any
 
 from delta_server.core.errors import DeltaError, TooCostly
 from delta_server.storage import child
-from delta_server.storage.priority import step_back
+from delta_server.storage.priority import lower_priority
 
 ARGUMENT = "pure-worker"
 """What the program is called with to be this."""
-WORN_BYTES = 64 << 20
+RECYCLE_BYTES = 64 << 20
 """A process that still holds so much when it has answered is replaced."""
-LEAST_MEMORY_BYTES = 256 << 20
-MOST_TIMES = 16
+MIN_MEMORY_BYTES = 256 << 20
+MAX_TIMES = 16
 """The memory that a call may take, in sizes of what it is given: a comparison needs 12 of the larger document."""
-_LOOK_EVERY_S = 1.0
+_POLL_S = 1.0
 TOO_LARGE = "this takes more memory than it may: ask for less, for example a part of the document"
 
 
 def main() -> None:
     """Serve calls until stdin ends."""
     child.begin()
-    step_back()
+    lower_priority()
     threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may come out
     while (call := receive(arriving)) is not None:
-        failed, value = _answered(*call)
+        failed, value = _call_result(*call)
         del call
-        send(leaving, failed, _is_worn(), value)
+        send(leaving, failed, _should_recycle(), value)
         del value
 
 
@@ -47,11 +47,11 @@ def _end_with(server: int) -> None:
     """End when the server is gone, which stdin tells only between calls. Where a process that lost its parent gets
     another, as everywhere but on Windows."""
     while os.getppid() == server:
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(_POLL_S)
     os._exit(1)
 
 
-def _answered(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bool, Any]:
+def _call_result(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bool, Any]:
     """(whether it failed, the result or the exception)."""
     _limit_memory(sum(len(value) for value in args if isinstance(value, bytes)))
     try:
@@ -71,7 +71,7 @@ def _limit_memory(given_bytes: int) -> None:
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (LEAST_MEMORY_BYTES + MOST_TIMES * given_bytes, most))
+        resource.setrlimit(resource.RLIMIT_DATA, (MIN_MEMORY_BYTES + MAX_TIMES * given_bytes, most))
 
 
 def _portable(error: Exception) -> Exception:
@@ -82,19 +82,19 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def _is_worn() -> bool:
+def _should_recycle() -> bool:
     """By the memory that it holds now, where the system tells it as Linux does."""
     try:
         pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
     except OSError:
         return False
-    return int(pages) * os.sysconf("SC_PAGE_SIZE") > WORN_BYTES
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") > RECYCLE_BYTES
 
 
 def send(stream: IO[bytes], *values: Any) -> None:
     """Write a frame of `values`, whose bytes, at the top or in a tuple there, are not copied."""
     large: list[pickle.PickleBuffer] = []
-    packed = pickle.dumps(tuple(map(_outside, values)), protocol=5, buffer_callback=large.append)
+    packed = pickle.dumps(tuple(map(_out_of_band, values)), protocol=5, buffer_callback=large.append)
     parts: list[bytes | memoryview] = [packed, *(buffer.raw() for buffer in large)]
     stream.write(b"".join(size.to_bytes(8) for size in (len(parts), *map(len, parts))))
     for part in parts:
@@ -102,9 +102,9 @@ def send(stream: IO[bytes], *values: Any) -> None:
     stream.flush()
 
 
-def _outside(value: Any) -> Any:
+def _out_of_band(value: Any) -> Any:
     if isinstance(value, tuple):
-        return tuple(map(_outside, value))
+        return tuple(map(_out_of_band, value))
     return pickle.PickleBuffer(value) if type(value) is bytes else value
 
 
@@ -113,13 +113,13 @@ def receive(stream: IO[bytes]) -> tuple[Any, ...] | None:
     head = stream.read(8)
     if not head:
         return None
-    sizes = [int.from_bytes(_exactly(stream, 8)) for _ in range(int.from_bytes(head))]
-    packed, *large = [_exactly(stream, size) for size in sizes]
+    sizes = [int.from_bytes(_read_exactly(stream, 8)) for _ in range(int.from_bytes(head))]
+    packed, *large = [_read_exactly(stream, size) for size in sizes]
     values: tuple[Any, ...] = pickle.loads(packed, buffers=large)  # noqa: S301 - between the server and its own child
     return values
 
 
-def _exactly(stream: IO[bytes], size: int) -> bytes:
+def _read_exactly(stream: IO[bytes], size: int) -> bytes:
     found = stream.read(size)
     if len(found) < size:
         raise EOFError

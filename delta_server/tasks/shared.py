@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Shared(Generic[T]):
-    """Keeps the last few answers by key; who asks while one is being made waits for it. What makes an answer goes on
-    when they have left, and an error is told to those who wait, not kept. Used on the event loop only."""
+class RequestCoalescer(Generic[T]):
+    """Keeps the last few answers by key; a request for one that is being made waits for it. What makes an answer goes
+    on when they have left, and an error is raised to those who wait, not kept. Used on the event loop only."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -38,7 +38,7 @@ class Signal:
         return True
 
 
-class Foreground:
+class WaitingCallers:
     """Counts what callers of each project wait for, so that the background can let it go first. Used on the event loop
     only."""
 
@@ -47,7 +47,7 @@ class Foreground:
         self._changed = Signal()
 
     @contextmanager
-    def waits(self, project: int) -> Iterator[None]:
+    def waiting(self, project: int) -> Iterator[None]:
         self._busy[project] += 1
         try:
             yield
@@ -57,7 +57,7 @@ class Foreground:
                 del self._busy[project]
                 self._changed.notify()
 
-    async def let_pass(self, project: int, *, own_s: float, others_s: float) -> None:
+    async def yield_to_callers(self, project: int, *, own_s: float, others_s: float) -> None:
         """Wait until no caller waits: at most `own_s` for those of the same project, `others_s` for all others."""
         loop = asyncio.get_running_loop()
         began = loop.time()

@@ -52,7 +52,7 @@ class _Call:
         with self._lock:
             self._is_interrupted = True
             if self._thread is not None:
-                _raise_in(self._thread, Interrupted)
+                _raise_in_thread(self._thread, Interrupted)
 
     def _end(self) -> None:
         while True:
@@ -60,20 +60,22 @@ class _Call:
                 with self._lock:
                     thread, self._thread = self._thread, None
                 if thread is not None:
-                    _raise_in(thread, None)  # one that was set and not raised yet would hit the thread's next call
+                    _raise_in_thread(
+                        thread, None
+                    )  # one that was set and not raised yet would hit the thread's next call
                 return
             except Interrupted:
                 continue
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+def _raise_in_thread(thread: int, error: type[BaseException] | None) -> None:
     """https://docs.python.org/3/c-api/init.html#c.PyThreadState_SetAsyncExc; None takes back what is still to be
     raised."""
     raised = None if error is None else ctypes.py_object(error)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
 
 
-class Cpu:
+class ThreadPool:
     """A few threads of its own. Used on the event loop."""
 
     def __init__(self, threads: int, name: str) -> None:
@@ -114,11 +116,11 @@ class Cpu:
         await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
 
 
-class FairCpu:
+class FairThreadPool:
     """Threads for what may take long while a caller waits: turns between projects, and a time that is not passed."""
 
     def __init__(self, threads: int, name: str, *, seconds: float) -> None:
-        self._cpu = Cpu(threads, name)
+        self._cpu = ThreadPool(threads, name)
         self._turns = Turns(threads)
         self._seconds = seconds
 

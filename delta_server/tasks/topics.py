@@ -9,7 +9,7 @@ Topic = Literal["contents", "events", "happenings", "jobs"]
 """`contents` were added or removed, so deltas are to be computed; `events` came in; `happenings` were written to the
 outbox; `jobs` were asked for."""
 
-EVERY = 0
+EVERY_PROJECT = 0
 """No project has this number: the topic of those who look at all projects."""
 
 
@@ -19,11 +19,11 @@ class Topics:
     def __init__(self) -> None:
         self._signals: WeakValueDictionary[tuple[Topic, int], Signal] = WeakValueDictionary()
 
-    def signal(self, topic: Topic, project: int = EVERY) -> Signal:
+    def signal(self, topic: Topic, project: int = EVERY_PROJECT) -> Signal:
         """It lives as long as somebody holds it: hold it from before looking until the wait is over."""
         return self._signals.setdefault((topic, project), Signal())
 
-    def wake(self, topic: Topic, project: int = EVERY) -> None:
+    def wake(self, topic: Topic, project: int = EVERY_PROJECT) -> None:
         """After the commit, never before: whoever wakes looks into the database."""
         if (signal := self._signals.get((topic, project))) is not None:
             signal.notify()

@@ -146,10 +146,10 @@ async def fill(data_dir: Path, count: int, end_ms: int) -> None:
         project = await svc.db.write(make_project)
         made = event_data.made(duckdb.connect(), count=count, end_ms=end_ms, days=DAYS, at_once=AT_ONCE)
         for number, rows in enumerate(made):
-            assert not await svc.event_writer.append(project, [event(row) for row in rows])
+            assert not await svc.event_writer.append_events(project, [event(row) for row in rows])
             if number % 13 == 12:
-                await svc.event_maintenance.tend(project)
-        await svc.event_maintenance.tend(project, seal=True, compact=True)
+                await svc.event_maintenance.run_maintenance(project)
+        await svc.event_maintenance.run_maintenance(project, seal=True, compact=True)
 
 
 def make_project(tx: Tx) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from delta_server.app import SystemClock
-from delta_server.core.event_storage.key_run import KEY_BYTES, Filter, Probes, build
+from delta_server.core.event_storage.key_run import KEY_BYTES, KeyFilter, KeyProbes, build
 from delta_server.storage.database import Tx
 from delta_server.storage.events.ingest import key_runs
 from delta_server.storage.sqlite.adapter import SqliteDatabase
@@ -39,7 +39,7 @@ async def _measured(directory: Path) -> list[Row]:
     db = SqliteDatabase.open(Storage(data_dir=directory), SystemClock())
     await db.write(lambda tx: tx.run("CREATE TABLE peer (key BLOB PRIMARY KEY) STRICT, WITHOUT ROWID"))
     stored: list[tuple[float, float]] = []
-    filters: dict[int, Filter] = {}
+    filters: dict[int, KeyFilter] = {}
     known: list[bytes] = []
     sizes = []
     for _ in range(RUNS):
@@ -48,7 +48,7 @@ async def _measured(directory: Path) -> list[Row]:
         ours_us, id = await db.write(_timed, partial(key_runs.insert, run=run, oldest_at=0, newest_at=1))
         peer_us, _ = await db.write(_timed, partial(_keep, keys=keys))
         stored.append((ours_us, peer_us))
-        filters[id] = Filter(run.filter)
+        filters[id] = KeyFilter(run.filter)
         sizes.append(len(run.filter))
         known += keys[: BATCH // 10]
     batches = {
@@ -99,9 +99,9 @@ def _us_a_key(tx: Tx, look: Look, keys: Sequence[bytes], what: str) -> float:
     return elapsed / len(keys) * 1e6
 
 
-def _with_filters(tx: Tx, keys: Sequence[bytes], *, filters: dict[int, Filter]) -> int:
+def _with_filters(tx: Tx, keys: Sequence[bytes], *, filters: dict[int, KeyFilter]) -> int:
     """As storage/events/ingest/dedup_index.py does."""
-    probes, found = Probes(keys), set()
+    probes, found = KeyProbes(keys), set()
     for run, filter in filters.items():
         found |= {key for key, first, end in filter.maybe(probes) if key_runs.has(tx, run, key, first, end)}
     return len(found)

@@ -15,10 +15,10 @@ from statistics import median
 import jsonpatch
 import msgspec
 
-from delta_server.core.diff.change_list import encoded
+from delta_server.core.diff.change_list import encode
 from delta_server.core.diff.compare import diff
 from delta_server.core.diff.json_patch import json_patch, merge_patch
-from delta_server.features.deltas.summaries import summary_of
+from delta_server.features.deltas.summaries import to_summary
 from tests import histories
 from tests.bench.table import Row, Skip, bench
 from tests.bench.turns import ROUNDS, sized
@@ -109,10 +109,10 @@ def edited_records() -> Iterator[Row]:
 
 
 EDITED: dict[str, Callable[[bytes, bytes], object]] = {
-    "delta": lambda before, after: summary_of(diff(before, after)),
+    "delta": lambda before, after: to_summary(diff(before, after)),
     "json-patch": lambda before, after: json_patch(diff(before, after)),
     "merge-patch": lambda before, after: merge_patch(diff(before, after)),
-    "changes": lambda before, after: encoded(diff(before, after)),
+    "changes": lambda before, after: encode(diff(before, after)),
 }
 
 

@@ -12,7 +12,7 @@ import msgspec
 from delta_server import app
 from delta_server.config.sections import Config
 from delta_server.core import times
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.json import pointer, slices
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
@@ -103,9 +103,9 @@ async def fill(svc: Services, name: str, history: list[Version]) -> EndpointRef:
 
 async def _seconds(svc: Services, endpoint: EndpointRef, path: str, wanted: int, use_index: bool) -> float:
     began = time.perf_counter()
-    span, found = Span(descending=False), 0
+    span, found = TimelineSpan(descending=False), 0
     while True:
-        page = await service.history(svc, endpoint, path, span, limit=1000, use_index=use_index)
+        page = await service.get_history(svc, endpoint, path, span, limit=1000, use_index=use_index)
         found += len(page.changes)
         if page.next is None:
             assert found == wanted, f"{found} changes instead of {wanted}"

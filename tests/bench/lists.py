@@ -13,7 +13,7 @@ import msgspec
 from delta_server import app
 from delta_server.config.sections import Config
 from delta_server.core.history.change_times import MOST_OPEN, sealed
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
@@ -88,25 +88,27 @@ async def _ms(listing: Listing, filled: _Filled) -> float:
 
 
 async def _newest(filled: _Filled) -> bytes:
-    return await _snapshots(filled, filled.endpoint, Span())
+    return await _snapshots(filled, filled.endpoint, TimelineSpan())
 
 
 async def _middle(filled: _Filled) -> bytes:
     middle = BEGAN_MS + filled.rows // 2 * EVERY_MS
-    return await _snapshots(filled, filled.endpoint, Span(after=(middle, filled.rows // 2)))
+    return await _snapshots(filled, filled.endpoint, TimelineSpan(after=(middle, filled.rows // 2)))
 
 
 async def _changed(filled: _Filled) -> bytes:
-    return await _snapshots(filled, filled.endpoint, Span(), changed_only=True)
+    return await _snapshots(filled, filled.endpoint, TimelineSpan(), changed_only=True)
 
 
 async def _all_endpoints(filled: _Filled) -> bytes:
-    return await _snapshots(filled, None, Span())
+    return await _snapshots(filled, None, TimelineSpan())
 
 
-async def _snapshots(filled: _Filled, endpoint: EndpointRef | None, span: Span, *, changed_only: bool = False) -> bytes:
+async def _snapshots(
+    filled: _Filled, endpoint: EndpointRef | None, span: TimelineSpan, *, changed_only: bool = False
+) -> bytes:
     project = filled.crowd if endpoint is None else filled.project
-    rows = await snapshots.page(filled.svc, project, endpoint, span, limit=SHOWN, changed_only=changed_only)
+    rows = await snapshots.list_snapshots(filled.svc, project, endpoint, span, limit=SHOWN, changed_only=changed_only)
     return msgspec.json.encode([schemas.snapshot(row) for row in rows])
 
 
@@ -125,7 +127,7 @@ async def _all_deltas(filled: _Filled) -> bytes:
 async def _deltas(filled: _Filled, endpoint: EndpointRef | None, path: str | None) -> bytes:
     project = filled.crowd if endpoint is None else filled.project
     wanted = deltas.filter_of(kind="content", min_changes=0, path=path)
-    found = await deltas.page(filled.svc, project, endpoint, Span(), limit=SHOWN, filter=wanted)
+    found = await deltas.page(filled.svc, project, endpoint, TimelineSpan(), limit=SHOWN, filter=wanted)
     return msgspec.json.encode(found.deltas)
 
 

@@ -20,7 +20,7 @@ import msgspec
 from delta_server import app
 from delta_server.config.sections import Config
 from delta_server.core import times
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service
 from delta_server.features.snapshots.importing import Version
@@ -145,7 +145,7 @@ async def _lives() -> list[Row]:
 
 async def _life_ms(svc: Services, endpoint: EndpointRef, path: str) -> tuple[float, int]:
     began = time.perf_counter()
-    found = await service.history(svc, endpoint, path, Span(descending=False), limit=1000)
+    found = await service.get_history(svc, endpoint, path, TimelineSpan(descending=False), limit=1000)
     assert found.next is None
     return (time.perf_counter() - began) * 1e3, len(found.changes)
 

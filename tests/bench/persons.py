@@ -12,7 +12,7 @@ from typing import Any
 from delta_server import app
 from delta_server.config.sections import Config
 from delta_server.core.events.event import Event
-from delta_server.core.events.profile_update import Alias, Told
+from delta_server.core.events.profile_update import Alias, ProfileUpdate
 from delta_server.core.times import DAY_MS
 from delta_server.features.profiles import service as profiles
 from delta_server.storage.sqlite.options import Storage
@@ -64,10 +64,10 @@ async def _fill(data_dir: Path, end_ms: int) -> None:
         project = await svc.db.write(analytics.make_project)
         rows = event_data.made(duckdb.connect(), count=EVENTS, end_ms=end_ms, days=DAYS, at_once=analytics.AT_ONCE)
         for number, batch in enumerate(rows):
-            await svc.event_writer.append(project, [_event(row, n) for n, row in enumerate(batch)])
+            await svc.event_writer.append_events(project, [_event(row, n) for n, row in enumerate(batch)])
             if number % 13 == 12:
-                await svc.event_maintenance.tend(project)
-        await svc.event_maintenance.tend(project, seal=True, compact=True)
+                await svc.event_maintenance.run_maintenance(project)
+        await svc.event_maintenance.run_maintenance(project, seal=True, compact=True)
 
 
 def _event(row: tuple[Any, ...], number: int) -> Event:
@@ -83,10 +83,12 @@ async def _merge(data_dir: Path) -> None:
         project = await svc.db.write(analytics.make_project)
         for first in range(0, MERGED, 10_000):
             names = (f"user-{n}" for n in range(first, min(first + 10_000, MERGED)))
-            told: list[tuple[int, Told]] = [(0, Alias(f"device-of-{name}", name, 0, anonymous=True)) for name in names]
-            await svc.db.write(profiles.keep, project, profiles.pack(told), frozenset())
-            await profiles.settle(svc, project)
-        await svc.event_maintenance.tend(project, seal=True, compact=True)
+            told: list[tuple[int, ProfileUpdate]] = [
+                (0, Alias(f"device-of-{name}", name, 0, anonymous=True)) for name in names
+            ]
+            await svc.db.write(profiles.store_updates, project, profiles.pack_updates(told), frozenset())
+            await profiles.apply_updates(svc, project)
+        await svc.event_maintenance.run_maintenance(project, seal=True, compact=True)
 
 
 def _asked(directory: Path, key: str, end_ms: int) -> tuple[dict[str, float], int]:

@@ -107,7 +107,7 @@ async def _read(svc: Services, endpoint: int, history: list[Version], chosen: li
     read_ms = []
     for index in chosen:
         started = time.perf_counter()
-        content = svc.db.peek(contents.at, endpoint, history[index].captured_at)
+        content = svc.db.peek(contents.content_at, endpoint, history[index].captured_at)
         assert content is not None
         body = await contents.read(svc.contents, endpoint, content.id)
         read_ms.append((time.perf_counter() - started) * 1e3)

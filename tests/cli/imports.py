@@ -11,7 +11,7 @@ from delta_server import app as delta_app
 from delta_server.cli.main import cli
 from delta_server.config.sections import Config
 from delta_server.core import times
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
@@ -61,9 +61,12 @@ def project_id(tx: Tx, name: str) -> int:
 
 async def timeline(svc: Services, project: int, endpoint: str) -> list[Stored]:
     found = endpoints.resolve(svc, project, endpoint)
-    rows = await snapshots.page(svc, project, found, Span(descending=False), limit=10_000, changed_only=False)
+    rows = await snapshots.list_snapshots(
+        svc, project, found, TimelineSpan(descending=False), limit=10_000, changed_only=False
+    )
     return [
-        Stored(times.format(row.captured_at), await snapshots.read(svc, row), row.source, row.metadata) for row in rows
+        Stored(times.format(row.captured_at), await snapshots.read_document(svc, row), row.source, row.metadata)
+        for row in rows
     ]
 
 

@@ -39,9 +39,9 @@ async def _fill(data_dir: Path) -> None:
         shop = await svc.db.write(projects.ensure, account, "shop")
         await svc.db.write(projects.ensure, account, "quiet")
         for first in range(0, 300, 100):
-            await svc.event_writer.append(shop.id, made(100, first=first))
+            await svc.event_writer.append_events(shop.id, made(100, first=first))
             if first < 200:
-                await svc.event_maintenance.tend(shop.id, seal=True)
+                await svc.event_maintenance.run_maintenance(shop.id, seal=True)
 
 
 def run(*words: str) -> Result:

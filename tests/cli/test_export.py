@@ -19,20 +19,20 @@ from hypothesis import strategies as st
 from delta_server.cli import export as exporting
 from delta_server.cli import histories
 from delta_server.cli.main import cli
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots.importing import import_versions
-from delta_server.features.snapshots.service import New
+from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.services import Services
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 from delta_server.storage.sqlite.directory_lock import DirectoryLock
 from tests.cli.imports import counts, imported, line, project_id, second, stored
 from tests.features.history.timelines import QUAKES
 from tests.server_process import environment
 
 NUMBERS = itertools.count()
-EVERYTHING = Span(descending=False)
+EVERYTHING = TimelineSpan(descending=False)
 
 
 @pytest.fixture
@@ -81,7 +81,9 @@ async def test_what_is_exported_and_imported_is_the_same(services: Services, mad
     for at, body, source, metadata, indent in made:
         endpoint = await services.db.write(endpoints.ensure, mine, name)
         described = None if metadata is None else json.dumps(metadata, indent=indent)
-        await snapshots.append(services, mine, [New(endpoint, body, at, source, described)], Once.none())
+        await snapshots.create_snapshots(
+            services, mine, [NewSnapshot(endpoint, body, at, source, described)], IdempotencyKey.none()
+        )
     await services.db.write(endpoints.ensure, mine, name)
     first, again = io.BytesIO(), io.BytesIO()
     assert await exporting.write(services, endpoints.resolve(services, mine, name), EVERYTHING, first) == len(made)

@@ -20,9 +20,9 @@ from delta_server.core.errors import Invalid
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots import service as snapshots
 from delta_server.features.snapshots.importing import Imported, Version, import_versions
-from delta_server.features.snapshots.service import New
+from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.services import Services
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 from tests.cli.imports import Stored, counts, imported, line, project_id, second, stored, timeline
 from tests.features.history.timelines import QUAKES, quakes
 from tests.server_process import environment
@@ -108,10 +108,10 @@ async def test_an_import_that_is_broken_off_at_any_place_can_be_run_again(servic
 
 async def test_what_comes_twice_in_one_run_is_there_once(services: Services) -> None:
     project = await services.db.write(project_id, "p")
-    once = [Version(1000 * n, b"[%d]" % (n % 3)) for n in range(200)]
-    done = await run(services, project, "whole", [*once, *once])
+    idempotency_key = [Version(1000 * n, b"[%d]" % (n % 3)) for n in range(200)]
+    done = await run(services, project, "whole", [*idempotency_key, *idempotency_key])
     assert (done.stored, done.skipped) == (200, 200)
-    lines = [version for version in once for _ in range(2)]
+    lines = [version for version in idempotency_key for _ in range(2)]
     done = await run(services, project, "lines", lines)
     assert (done.stored, done.skipped) == (200, 200)
     assert await timeline(services, project, "lines") == await timeline(services, project, "whole")
@@ -142,8 +142,8 @@ async def test_an_import_into_what_others_have_stored(services: Services) -> Non
     project = await services.db.write(project_id, "p")
     mine = [Version(1000 * n, b'{"mine": %d}' % n) for n in range(1, 30)]
     endpoint = await services.db.write(endpoints.ensure, project, "e")
-    theirs = [New(endpoint, b'{"theirs": %d}' % n, 500 * n) for n in range(1, 70)]
-    await snapshots.append(services, project, theirs, Once.none())
+    theirs = [NewSnapshot(endpoint, b'{"theirs": %d}' % n, 500 * n) for n in range(1, 70)]
+    await snapshots.create_snapshots(services, project, theirs, IdempotencyKey.none())
     assert (await run(services, project, "e", mine)).stored == 29
     before = await timeline(services, project, "e")
     assert len(before) == 29 + 69

@@ -53,10 +53,10 @@ async def _fill(services: Services, project: int) -> None:
     """Two segments, days apart, one of which is rolled up, and two waiting blocks."""
     now_ms = services.clock.now_ms()  # the keys of what came in long ago would be gone
     for number, day in enumerate((9, 6)):
-        await services.event_writer.append(project, events(now_ms, day, 1500, 10_000 * number))
-        await services.event_maintenance.tend(project, seal=True, compact=not number)
+        await services.event_writer.append_events(project, events(now_ms, day, 1500, 10_000 * number))
+        await services.event_maintenance.run_maintenance(project, seal=True, compact=not number)
     for number, day in enumerate((2, 1), 5):
-        await services.event_writer.append(project, events(now_ms, day, 200, 10_000 * number))
+        await services.event_writer.append_events(project, events(now_ms, day, 200, 10_000 * number))
 
 
 @pytest.fixture(scope="module")
@@ -331,8 +331,8 @@ async def test_what_had_to_let_go_is_tried_again(data_dir: Path, busy: int, is_t
     tries: list[object] = []
 
     class Busy:
-        async def tend(self, project: int, check: object, *, lets_go: bool) -> object:
-            tries.append(lets_go)
+        async def tend(self, project: int, check: object, *, is_evictable: bool) -> object:
+            tries.append(is_evictable)
             if len(tries) <= busy:
                 raise Unavailable("so much was written")
             return ([], []) if len(tries) == busy + 1 else []
@@ -350,8 +350,8 @@ async def test_what_had_to_let_go_is_tried_again(data_dir: Path, busy: int, is_t
 async def test_a_run_of_many_pages_is_read_a_few_at_a_time(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_module, "_PAGES", 1)
     project = await services.db.write(make_project, "many")
-    await services.event_writer.append(project, events(services.clock.now_ms(), 1, 1500, 0))
-    await services.event_maintenance.tend(project, seal=True)
+    await services.event_writer.append_events(project, events(services.clock.now_ms(), 1, 1500, 0))
+    await services.event_maintenance.run_maintenance(project, seal=True)
     assert (await services.event_maintenance.verify(None, lambda done, of: None)).broken == []
     await services.db.write(lambda tx: tx.run("UPDATE key_page SET keys = zeroblob(4000) WHERE id % 2 = 1"))
     [damage] = (await services.event_maintenance.verify(None, lambda done, of: None)).broken

@@ -121,7 +121,7 @@ async def check(data_dir: Path, load: Load) -> None:
         stats = await services.event_maintenance.stats(project)
         assert stats.waiting_events + stats.sealed_events == len(load.sent)
         assert stats.segments > 0, "nothing was sealed: the test lost its point"
-        answer = await services.event_reader.query(project, Listing(Span(0, 1 << 53)))
+        answer = await services.event_reader.run_query(project, Listing(Span(0, 1 << 53)))
         ids = [row[answer.columns.index("message_id")] for row in answer.rows]
         assert len(ids) == len(load.sent)
         assert set(ids) == load.sent

@@ -20,7 +20,7 @@ from delta_server.http.guards import PUBLIC, READ, WRITE_DOCUMENT, Access
 from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.idempotency import Answer, Once
+from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
 GUARDS: dict[tuple[str, str], Access] = {
     ("POST", "/v1/sample"): Access("write"),
@@ -71,16 +71,16 @@ async def document(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 @post("/v1/sample/made")
 async def made(
-    data: JSONBody[Sample], services: NamedDependency[Services], once: NamedDependency[Once]
+    data: JSONBody[Sample], services: NamedDependency[Services], idempotency_key: NamedDependency[IdempotencyKey]
 ) -> Response[bytes]:
-    return idempotency.respond(await services.db.write(_make, data.name, once), "/v1/sample/made")
+    return idempotency.respond(await services.db.write(_make, data.name, idempotency_key), "/v1/sample/made")
 
 
-def _make(tx: Tx, name: str, once: Once) -> Answer:
-    if answer := once.replay(tx):
+def _make(tx: Tx, name: str, idempotency_key: IdempotencyKey) -> StoredResponse:
+    if answer := idempotency_key.replay(tx):
         return answer
     number = tx.insert("INSERT INTO account (uid, name, created_at) VALUES (?, ?, ?)", tx.new_id(), name, tx.now_ms)
-    return once.keep(tx, 201, msgspec.json.encode({"made": {"id": number}}))
+    return idempotency_key.record(tx, 201, msgspec.json.encode({"made": {"id": number}}))
 
 
 @get("/v1/sample/named/{name:str}")

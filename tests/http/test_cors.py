@@ -163,7 +163,7 @@ async def test_a_script_learns_when_to_come_back(
     async def full(*_: object, **named: object) -> None:
         raise Unavailable("the disk is full", retry_after_s=7)
 
-    monkeypatch.setattr(events, "take", full)
+    monkeypatch.setattr(events, "append_events", full)
     answer = await client.post(TRACK, headers={**bearer(keys.ingest), "origin": SHOP}, json=EVENT)
     assert (answer.status_code, answer.headers["retry-after"], answer.headers[READABLE]) == (503, "7", "*")
     assert "Retry-After" in answer.headers["access-control-expose-headers"]

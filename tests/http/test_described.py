@@ -34,7 +34,7 @@ def parts(part: Any) -> Iterator[dict[str, Any]]:
 )
 def test_what_may_be_null(schema: dict[str, Any], mended: dict[str, Any]) -> None:
     document = {"paths": {}, "components": {"schemas": {"A": schema}}}
-    described.mend(document)
+    described.adapt(document)
     assert document["components"]["schemas"]["A"] == mended
 
 
@@ -49,7 +49,7 @@ def test_what_may_be_null(schema: dict[str, Any], mended: dict[str, Any]) -> Non
 )
 def test_an_address_cannot_say_null(schema: dict[str, Any], mended: dict[str, Any]) -> None:
     parameter = {"in": "query", "name": "a", "schema": schema}
-    described.mend({"paths": {"/": {"get": {"parameters": [parameter]}}}})
+    described.adapt({"paths": {"/": {"get": {"parameters": [parameter]}}}})
     assert parameter["schema"] == mended
 
 
@@ -72,7 +72,15 @@ async def test_bodies_tell_that_other_fields_are_refused(document: dict[str, Any
         for content in part.get("requestBody", {}).get("content", {}).values()
         if "$ref" in content["schema"]
     }
-    assert {"NewKey", "NewProject", "NewEndpoint", "EndpointChange", "Comparison", "Asked", "Statement"} <= bodies
+    assert {
+        "NewKey",
+        "NewProject",
+        "NewEndpoint",
+        "EndpointChange",
+        "Comparison",
+        "AggregateRequest",
+        "Statement",
+    } <= bodies
     assert {name for name in bodies if schemas[name].get("additionalProperties") is not False} == set()
     assert {schemas[name]["additionalProperties"] for name in ("DiffSettings", "DiffChange", "NewRollups")} == {False}
     assert schemas["DiffSettings"]["properties"]["ignore"]["items"]["minLength"] == 1
@@ -81,14 +89,14 @@ async def test_bodies_tell_that_other_fields_are_refused(document: dict[str, Any
 @pytest.mark.parametrize(
     ("name", "field", "bounds"),
     [
-        ("FunnelAsked", "steps", {"minItems": 2, "maxItems": 8}),
-        ("FunnelAsked", "limit", {"minimum": 1, "maximum": 1000}),
-        ("RetentionAsked", "periods", {"minimum": 1, "maximum": 100}),
-        ("PathsAsked", "depth", {"minimum": 1, "maximum": 10}),
-        ("PathsAsked", "limit", {"minimum": 1, "maximum": 1000}),
-        ("Asked", "metrics", {"minItems": 1, "maxItems": 30}),
-        ("Asked", "groupBy", {"maxItems": 10}),
-        ("Asked", "having", {"maxItems": 30}),
+        ("FunnelRequest", "steps", {"minItems": 2, "maxItems": 8}),
+        ("FunnelRequest", "limit", {"minimum": 1, "maximum": 1000}),
+        ("RetentionRequest", "periods", {"minimum": 1, "maximum": 100}),
+        ("PathsRequest", "depth", {"minimum": 1, "maximum": 10}),
+        ("PathsRequest", "limit", {"minimum": 1, "maximum": 1000}),
+        ("AggregateRequest", "metrics", {"minItems": 1, "maxItems": 30}),
+        ("AggregateRequest", "groupBy", {"maxItems": 10}),
+        ("AggregateRequest", "having", {"maxItems": 30}),
         ("Statement", "params", {"maxItems": 1000}),
         ("Statement", "limit", {"minimum": 1, "maximum": 10_000}),
         ("NewProject", "name", {"minLength": 1, "maxLength": 200}),

@@ -14,7 +14,7 @@ from delta_server.core import secrets
 from delta_server.core.errors import Unavailable
 from delta_server.http.edge import MAX_TARGET_BYTES, Edge
 from delta_server.http.exchange import FREE_BYTES
-from delta_server.http.inflight import Budget, Share
+from delta_server.http.inflight import MemoryBudget, Reservation
 from delta_server.http.metrics import Metrics
 from delta_server.http.server import ABORT
 from tests.conftest import Keys, bearer, client_of
@@ -348,8 +348,8 @@ async def test_encoded_bodies_count_as_what_they_decode_to(
 
 
 async def test_a_body_decoded_for_nobody_is_not_counted() -> None:
-    bodies = Budget(100, owner_bytes=100)
-    share = Share(bodies, "a")
+    bodies = MemoryBudget(100, owner_bytes=100)
+    share = Reservation(bodies, "a")
     share.take(60)
     share.end()
     with pytest.raises(Unavailable):
@@ -358,8 +358,8 @@ async def test_a_body_decoded_for_nobody_is_not_counted() -> None:
 
 
 def test_one_owner_leaves_some_of_a_budget_to_others() -> None:
-    budget = Budget(100, owner_bytes=60)
-    first, second, other = Share(budget, "a"), Share(budget, "a", free_bytes=10), Share(budget, "b")
+    budget = MemoryBudget(100, owner_bytes=60)
+    first, second, other = Reservation(budget, "a"), Reservation(budget, "a", free_bytes=10), Reservation(budget, "b")
     first.take(40)
     second.take(30)  # of which 10 are free
     with pytest.raises(Unavailable, match="your own"):

@@ -6,14 +6,14 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.http import idempotency
-from delta_server.storage.idempotency import KEPT_MS
+from delta_server.storage.idempotency import RETENTION_MS
 from tests.conftest import Keys, bearer
 from tests.storage.opened import FakeClock
 
 
-async def make(client: httpx.AsyncClient, name: str, once: str | None, **headers: str) -> httpx.Response:
-    if once is not None:
-        headers["idempotency-key"] = once
+async def make(client: httpx.AsyncClient, name: str, idempotency_key: str | None, **headers: str) -> httpx.Response:
+    if idempotency_key is not None:
+        headers["idempotency-key"] = idempotency_key
     return await client.post("/v1/sample/made", json={"name": name}, headers=headers)
 
 
@@ -59,7 +59,7 @@ async def test_a_failed_request_is_not_remembered(sample_client: httpx.AsyncClie
 async def test_records_last_a_day(sample_app: Application, sample_client: httpx.AsyncClient, clock: FakeClock) -> None:
     await make(sample_client, "a", "k")
     await make(sample_client, "b", "k2")
-    clock.advance(KEPT_MS)
+    clock.advance(RETENTION_MS)
     assert (await make(sample_client, "c", "k")).status_code == 201
     await idempotency.forget(sample_app.services)
     left = await sample_app.services.db.read(lambda tx: tx.one("SELECT count(*) FROM once"))
@@ -67,9 +67,9 @@ async def test_records_last_a_day(sample_app: Application, sample_client: httpx.
     assert (await make(sample_client, "c", "k")).headers["idempotency-replayed"] == "true"
 
 
-@pytest.mark.parametrize("once", ["", "a" * 256, "\x7f", "\u00e9", "a\tb"])
-async def test_keys_that_are_refused(sample_client: httpx.AsyncClient, once: str) -> None:
-    headers = {b"idempotency-key": once.encode(), b"content-type": b"application/json"}
+@pytest.mark.parametrize("idempotency_key", ["", "a" * 256, "\x7f", "\u00e9", "a\tb"])
+async def test_keys_that_are_refused(sample_client: httpx.AsyncClient, idempotency_key: str) -> None:
+    headers = {b"idempotency-key": idempotency_key.encode(), b"content-type": b"application/json"}
     answer = await sample_client.post("/v1/sample/made", content=b'{"name":"a"}', headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "BAD_REQUEST")
 

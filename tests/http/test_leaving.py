@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from delta_server.core.errors import TooLarge
-from delta_server.http.leaving import ClientGone, in_turn, while_connected
+from delta_server.http.leaving import ClientGone, run_in_turn, while_connected
 from delta_server.services import Services
 
 
@@ -101,11 +101,11 @@ async def test_who_leaves_gives_up_the_turn_and_who_waits_for_one_its_place(serv
     async def short(svc: Services) -> int:
         return await svc.spare_cpu(int, "7")
 
-    waiting = [asyncio.create_task(in_turn(caller, services, 1, long)) for caller in callers]
-    assert await in_turn(a_caller(), services, 2, short) == 7
+    waiting = [asyncio.create_task(run_in_turn(caller, services, 1, long)) for caller in callers]
+    assert await run_in_turn(a_caller(), services, 2, short) == 7
     assert 0 < len(begun) < len(callers)
     assert all(svc.spare_cpu is not services.spare_cpu for svc in begun)
     for caller in callers:
         caller.leaves.set()
     assert [type(left) for left in await asyncio.gather(*waiting, return_exceptions=True)] == [ClientGone] * 20
-    assert await in_turn(a_caller(), services, 1, short) == 7
+    assert await run_in_turn(a_caller(), services, 1, short) == 7

@@ -65,7 +65,7 @@ async def test_streams_whose_clients_do_not_read_end_with_the_server(
     config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It took as long as the server waits for downloads, and was logged as a mistake."""
-    monkeypatch.setattr(live, "LEAVE_S", 0.05)
+    monkeypatch.setattr(live, "CLOSE_GRACE_S", 0.05)
     async with serving(config, clock) as served:
         _, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
         headers = f"Host: localhost\r\nAuthorization: Bearer {served.keys.project}"

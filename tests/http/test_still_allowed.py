@@ -52,14 +52,14 @@ async def request_of(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch,
 async def test_a_key_that_is_revoked(client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     made = (await client.post("/v1/auth/api-keys", json={"name": "a"}, headers=bearer(keys.project))).json()
     request = await request_of(client, monkeypatch, headers=bearer(made["key"]))
-    assert auth.is_allowed(request)
+    assert auth.is_still_allowed(request)
     [listed] = [
         key
         for key in (await client.get("/v1/auth/api-keys", headers=bearer(keys.project))).json()["data"]
         if key["name"] == "a"
     ]
     await client.delete(f"/v1/auth/api-keys/{listed['id']}", headers=bearer(keys.project))
-    assert not auth.is_allowed(request)
+    assert not auth.is_still_allowed(request)
 
 
 async def test_a_key_that_expires(
@@ -69,9 +69,9 @@ async def test_a_key_that_expires(
     made = await client.post("/v1/auth/api-keys", json=expires, headers=bearer(keys.project))
     assert made.status_code == 201, made.text
     request = await request_of(client, monkeypatch, headers=bearer(made.json()["key"]))
-    assert auth.is_allowed(request)
+    assert auth.is_still_allowed(request)
     clock.advance(60 * 86_400_000)
-    assert not auth.is_allowed(request)
+    assert not auth.is_still_allowed(request)
 
 
 @pytest.mark.parametrize("named", ["header", "query"])
@@ -87,7 +87,7 @@ async def test_an_accounts_key_whose_project_is_deleted(
     else:
         options["params"] = {"project_id": project}
     request = await request_of(client, monkeypatch, **options)
-    assert auth.is_allowed(request)
+    assert auth.is_still_allowed(request)
     gone = await client.delete(f"/v1/projects/{project}", headers=bearer(keys.account))
     assert gone.status_code == 204, gone.text
-    assert not auth.is_allowed(request)
+    assert not auth.is_still_allowed(request)

@@ -6,7 +6,7 @@ from types import FrameType
 from typing import Any
 
 from delta_server.storage import cache as cache_module
-from delta_server.storage.cache import Scratch
+from delta_server.storage.cache import ScratchBuffer
 
 
 class Interrupted(BaseException):
@@ -42,17 +42,17 @@ def interrupted_at(opcode: int, work: Callable[[], None]) -> bool:
 
 def main() -> None:
     def borrow() -> None:
-        with scratch.lend("a", 10) as lent:
+        with scratch.borrow("a", 10) as lent:
             lent.view[:] = bytes(10)
             lent.filled = True
 
-    scratch, opcode = Scratch(), 0
+    scratch, opcode = ScratchBuffer(), 0
     while interrupted_at(opcode, borrow):
-        with scratch.lend("b", 10) as lent:
+        with scratch.borrow("b", 10) as lent:
             assert not lent.filled or bytes(lent.view) == b"0123456789"
             lent.view[:] = b"0123456789"
             lent.filled = True
-        with scratch.lend("b", 10) as lent:
+        with scratch.borrow("b", 10) as lent:
             assert lent.filled, f"what was lent is not lent again after opcode {opcode}"
             assert bytes(lent.view) == b"0123456789"
         opcode += 1

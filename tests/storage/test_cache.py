@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delta_server.storage.cache import OVERHEAD_BYTES, Cache, Scratch
+from delta_server.storage.cache import OVERHEAD_BYTES, Cache, ScratchBuffer
 from tests.server_process import ROOT
 
 
@@ -78,25 +78,25 @@ def test_threads_may_share_it() -> None:
 
 
 def test_what_was_filled_is_there_for_the_same_key_only() -> None:
-    scratch = Scratch()
-    with scratch.lend("a", 10) as lent:
+    scratch = ScratchBuffer()
+    with scratch.borrow("a", 10) as lent:
         assert not lent.filled
         lent.view[:] = b"0123456789"
         lent.filled = True
-    with scratch.lend("a", 10) as lent:
+    with scratch.borrow("a", 10) as lent:
         assert lent.filled
         assert bytes(lent.view) == b"0123456789"
     for key, size in (("b", 10), ("a", 10), ("a", 5)):
-        with scratch.lend(key, size) as lent:
+        with scratch.borrow(key, size) as lent:
             assert not lent.filled
             assert len(lent.view) == size
 
 
 def test_what_failed_half_way_is_not_taken_for_filled() -> None:
-    scratch = Scratch()
+    scratch = ScratchBuffer()
 
     def fail() -> None:
-        with scratch.lend("a", 10) as lent:
+        with scratch.borrow("a", 10) as lent:
             assert not lent.filled
             lent.filled = True
             raise ValueError("damaged")
@@ -107,10 +107,10 @@ def test_what_failed_half_way_is_not_taken_for_filled() -> None:
 
 
 def test_a_second_borrower_gets_other_memory() -> None:
-    scratch, lent_out, done = Scratch(), threading.Event(), threading.Event()
+    scratch, lent_out, done = ScratchBuffer(), threading.Event(), threading.Event()
 
     def first() -> bytes:
-        with scratch.lend("a", 4) as lent:
+        with scratch.borrow("a", 4) as lent:
             lent.view[:] = b"aaaa"
             lent_out.set()
             done.wait()
@@ -119,7 +119,7 @@ def test_a_second_borrower_gets_other_memory() -> None:
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(first)
         lent_out.wait()
-        with scratch.lend("b", 4) as lent:
+        with scratch.borrow("b", 4) as lent:
             assert not lent.filled
             lent.view[:] = b"bbbb"
         done.set()

@@ -135,8 +135,8 @@ async def test_on_a_disk_that_is_nearly_full_no_reserve_is_taken(tmp_path: Path,
 
 def test_a_reserve_is_a_small_part_of_a_small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=MARGIN_BYTES))
-    disk_reserve.Room(tmp_path, Tuning().reserve_bytes)
-    assert (tmp_path / RESERVE_NAME).stat().st_size == MARGIN_BYTES // disk_reserve.SHARE
+    disk_reserve.DiskReserve(tmp_path, Tuning().reserve_bytes)
+    assert (tmp_path / RESERVE_NAME).stat().st_size == MARGIN_BYTES // disk_reserve.FREE_SHARE
 
 
 async def test_where_little_is_free_the_log_is_short(db: SqliteDatabase, disk: SmallDisk, tmp_path: Path) -> None:

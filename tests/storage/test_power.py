@@ -19,7 +19,7 @@ import pytest
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.sqlite.connection import Tuning
-from delta_server.storage.sqlite.page_size import RESTING_PAGE_SIZE
+from delta_server.storage.sqlite.page_size import COMPACT_PAGE_SIZE
 from tests.often import seeds
 from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import opened
@@ -195,7 +195,7 @@ async def test_a_power_cut_loses_no_acknowledged_write(tmp_path: Path, seed: int
 @pytest.mark.parametrize("synchronous", ["NORMAL", "OFF"])
 async def test_the_cuts_would_find_a_commit_that_is_not_synced(tmp_path: Path, synchronous: str):
     # Pages of 512 bytes: a database that goes to rest when it is closed is synced by that.
-    careless = msgspec.structs.replace(SMALL, synchronous=synchronous, page_size=RESTING_PAGE_SIZE)
+    careless = msgspec.structs.replace(SMALL, synchronous=synchronous, page_size=COMPACT_PAGE_SIZE)
     findings = Findings()
     for seed in range(5):
         folder = tmp_path / f"{synchronous}-{seed}"

@@ -6,12 +6,12 @@ from collections import deque
 import pytest
 
 from delta_server.core.errors import Unavailable
-from delta_server.tasks.lanes import Lanes, Waiting
+from delta_server.tasks.lanes import BatchQueues, QueuedItem
 
-Queue = deque[Waiting]
+Queue = deque[QueuedItem]
 
 
-def answer_all(queue: Queue, rounds: list[list[Waiting]]) -> None:
+def answer_all(queue: Queue, rounds: list[list[QueuedItem]]) -> None:
     taken = list(queue)
     queue.clear()
     rounds.append(taken)
@@ -20,14 +20,14 @@ def answer_all(queue: Queue, rounds: list[list[Waiting]]) -> None:
 
 
 async def test_what_comes_while_one_is_served_goes_together_and_in_order() -> None:
-    lanes, gate = Lanes(), asyncio.Event()
-    rounds: list[list[Waiting]] = []
+    lanes, gate = BatchQueues(), asyncio.Event()
+    rounds: list[list[QueuedItem]] = []
 
     async def serve(queue: Queue) -> None:
         answer_all(queue, rounds)
         await gate.wait()
 
-    some = [Waiting() for _ in range(4)]
+    some = [QueuedItem() for _ in range(4)]
     lanes.join(1, some[0], serve)
     await some[0].answered()
     for one in some[1:]:
@@ -38,8 +38,8 @@ async def test_what_comes_while_one_is_served_goes_together_and_in_order() -> No
 
 
 async def test_keys_do_not_wait_for_each_other() -> None:
-    lanes, gate = Lanes(), asyncio.Event()
-    rounds: list[list[Waiting]] = []
+    lanes, gate = BatchQueues(), asyncio.Event()
+    rounds: list[list[QueuedItem]] = []
 
     async def stuck(queue: Queue) -> None:
         await gate.wait()
@@ -48,7 +48,7 @@ async def test_keys_do_not_wait_for_each_other() -> None:
     async def serve(queue: Queue) -> None:
         answer_all(queue, rounds)
 
-    waits, goes = Waiting(), Waiting()
+    waits, goes = QueuedItem(), QueuedItem()
     lanes.join(1, waits, stuck)
     lanes.join(2, goes, serve)
     await goes.answered()
@@ -58,27 +58,27 @@ async def test_keys_do_not_wait_for_each_other() -> None:
 
 
 async def test_a_lane_that_emptied_is_opened_again() -> None:
-    lanes = Lanes()
-    rounds: list[list[Waiting]] = []
+    lanes = BatchQueues()
+    rounds: list[list[QueuedItem]] = []
 
     async def serve(queue: Queue) -> None:
         answer_all(queue, rounds)
 
     for number in range(1, 4):
-        one = Waiting()
+        one = QueuedItem()
         lanes.join(1, one, serve)
         assert await one.answered() == number
         await asyncio.sleep(0)
 
 
 async def test_those_behind_one_whose_serving_failed_are_told() -> None:
-    lanes = Lanes()
+    lanes = BatchQueues()
 
     async def serve(queue: Queue) -> None:
         queue.popleft().fail(ValueError("this one"))
         raise asyncio.CancelledError
 
-    first, second = Waiting(), Waiting()
+    first, second = QueuedItem(), QueuedItem()
     lanes.join(1, first, serve)
     lanes.join(1, second, serve)
     with pytest.raises(ValueError, match="this one"):
@@ -88,7 +88,7 @@ async def test_those_behind_one_whose_serving_failed_are_told() -> None:
 
 
 async def test_nobody_is_answered_twice() -> None:
-    one = Waiting()
+    one = QueuedItem()
     one.answer("first")
     one.answer("second")
     one.fail(ValueError())

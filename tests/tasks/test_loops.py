@@ -2,7 +2,7 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from delta_server.tasks.loops import LONGEST_BACKOFF_S, Loop, Supervisor, backoff_s
+from delta_server.tasks.loops import MAX_BACKOFF_S, Loop, Supervisor, backoff_s
 from delta_server.tasks.periodic import FIRST_RUN_S, Periodic, as_loop
 
 
@@ -107,4 +107,4 @@ async def test_periodic_work_runs_soon_after_the_start_then_every_period() -> No
 
 def test_the_backoff_is_bounded() -> None:
     assert backoff_s(1) == 1
-    assert backoff_s(10_000) == LONGEST_BACKOFF_S
+    assert backoff_s(10_000) == MAX_BACKOFF_S

@@ -13,12 +13,12 @@ import pytest
 
 from delta_server.core.errors import Conflict, DeltaError, Invalid, TooCostly, Unavailable
 from delta_server.tasks import pure_worker
-from delta_server.tasks.processes import Processes
+from delta_server.tasks.processes import ProcessPool
 
 
 @pytest.fixture
-async def processes() -> AsyncIterator[Processes]:
-    opened = Processes(2)
+async def processes() -> AsyncIterator[ProcessPool]:
+    opened = ProcessPool(2)
     yield opened
     await opened.close()
 
@@ -62,7 +62,7 @@ def began(tmp_path: Path) -> str:
     return str(tmp_path / "began")
 
 
-async def test_what_is_given_and_got_is_equal(processes: Processes) -> None:
+async def test_what_is_given_and_got_is_equal(processes: ProcessPool) -> None:
     values: list[Any] = [7, b"", b"x" * (3 << 20), ("a", b"y" * 70_000, [b"z"]), {"n": [1.5, None]}]
     for value in values:
         assert await processes(_same, value) == value
@@ -73,7 +73,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-async def test_one_process_takes_call_after_call(processes: Processes) -> None:
+async def test_one_process_takes_call_after_call(processes: ProcessPool) -> None:
     assert len({await processes(os.getpid) for _ in range(3)} - {os.getpid()}) == 1
     both = await asyncio.gather(processes(os.getpid), processes(os.getpid))
     assert len(set(both)) == 2
@@ -82,14 +82,14 @@ async def test_one_process_takes_call_after_call(processes: Processes) -> None:
 @pytest.mark.parametrize(
     "error", [Invalid("no", field="a.b"), Conflict("taken"), Unavailable("later", retry_after_s=7)], ids=str
 )
-async def test_a_coded_error_comes_back_whole(processes: Processes, error: DeltaError) -> None:
+async def test_a_coded_error_comes_back_whole(processes: ProcessPool, error: DeltaError) -> None:
     with pytest.raises(type(error)) as raised:
         await processes(_refuse, error)
     assert (str(raised.value), raised.value.errors) == (str(error), error.errors)
     assert getattr(raised.value, "retry_after_s", None) == getattr(error, "retry_after_s", None)
 
 
-async def test_any_other_error_tells_where_it_came_from(processes: Processes) -> None:
+async def test_any_other_error_tells_where_it_came_from(processes: ProcessPool) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         await processes(int, "x")
     with pytest.raises(RuntimeError, match="Own: nobody else knows it"):
@@ -97,28 +97,28 @@ async def test_any_other_error_tells_where_it_came_from(processes: Processes) ->
     assert await processes(_same, 7) == 7
 
 
-async def test_a_process_that_dies_costs_its_own_call_only(processes: Processes) -> None:
+async def test_a_process_that_dies_costs_its_own_call_only(processes: ProcessPool) -> None:
     with pytest.raises(TooCostly, match="memory"):
         await processes(_die)
     assert await processes(_same, 7) == 7
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the system has no such limit")
-async def test_memory_has_a_limit_by_what_is_given(processes: Processes) -> None:
+async def test_memory_has_a_limit_by_what_is_given(processes: ProcessPool) -> None:
     given = b"x" * (1 << 20)
-    assert await processes(_fill, given, pure_worker.MOST_TIMES // 2) == len(given) * pure_worker.MOST_TIMES // 2
+    assert await processes(_fill, given, pure_worker.MAX_TIMES // 2) == len(given) * pure_worker.MAX_TIMES // 2
     with pytest.raises(TooCostly, match="memory"):
-        await processes(_fill, given, pure_worker.MOST_TIMES + (pure_worker.LEAST_MEMORY_BYTES >> 20) + 1)
+        await processes(_fill, given, pure_worker.MAX_TIMES + (pure_worker.MIN_MEMORY_BYTES >> 20) + 1)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell")
-async def test_a_process_that_keeps_much_memory_is_replaced(processes: Processes) -> None:
+async def test_a_process_that_keeps_much_memory_is_replaced(processes: ProcessPool) -> None:
     first = await processes(os.getpid)
-    await processes(_keep, pure_worker.WORN_BYTES)
+    await processes(_keep, pure_worker.RECYCLE_BYTES)
     assert await processes(os.getpid) != first
 
 
-async def test_what_nobody_waits_for_is_killed(processes: Processes, began: str) -> None:
+async def test_what_nobody_waits_for_is_killed(processes: ProcessPool, began: str) -> None:
     pid = await processes(os.getpid)
     running = asyncio.ensure_future(processes(_endless, began))
     await asyncio.to_thread(Path(began).read_bytes)
@@ -129,7 +129,7 @@ async def test_what_nobody_waits_for_is_killed(processes: Processes, began: str)
     assert await processes(_same, 7) == 7
 
 
-async def test_what_waits_for_a_process_can_be_given_up(processes: Processes, began: str) -> None:
+async def test_what_waits_for_a_process_can_be_given_up(processes: ProcessPool, began: str) -> None:
     busy = []
     for _ in range(2):
         busy.append(asyncio.ensure_future(processes(_endless, began)))
@@ -146,7 +146,7 @@ async def test_what_waits_for_a_process_can_be_given_up(processes: Processes, be
 
 
 async def test_closing_kills_what_runs_and_refuses_the_rest(began: str) -> None:
-    processes = Processes(1)
+    processes = ProcessPool(1)
     pid = await processes(os.getpid)
     running, waiting = (asyncio.ensure_future(processes(_endless, began)) for _ in range(2))
     await asyncio.to_thread(Path(began).read_bytes)
@@ -159,7 +159,7 @@ async def test_closing_kills_what_runs_and_refuses_the_rest(began: str) -> None:
     await _until_gone(pid)
 
 
-async def test_an_idle_process_that_the_system_ended_is_not_asked(processes: Processes) -> None:
+async def test_an_idle_process_that_the_system_ended_is_not_asked(processes: ProcessPool) -> None:
     pid = await processes(os.getpid)
     os.kill(pid, signal.SIGTERM)
     await _until_gone(pid)

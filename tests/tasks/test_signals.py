@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from delta_server.tasks.signals import Foreground, Signal
+from delta_server.tasks.signals import Signal, WaitingCallers
 
 
 async def test_a_signal_wakes_all_that_wait() -> None:
@@ -52,10 +52,10 @@ LONG = {"own_s": 60.0, "others_s": 60.0}
 
 @pytest.mark.parametrize("project", [1, 2])
 async def test_the_background_lets_pass_what_callers_wait_for(project: int) -> None:
-    foreground = Foreground()
-    await foreground.let_pass(project, **LONG)
-    with foreground.waits(1), foreground.waits(1), foreground.waits(3):
-        passing = asyncio.create_task(foreground.let_pass(project, **LONG))
+    foreground = WaitingCallers()
+    await foreground.yield_to_callers(project, **LONG)
+    with foreground.waiting(1), foreground.waiting(1), foreground.waiting(3):
+        passing = asyncio.create_task(foreground.yield_to_callers(project, **LONG))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert not passing.done()
@@ -69,9 +69,9 @@ async def test_the_background_lets_pass_what_callers_wait_for(project: int) -> N
 async def test_it_waits_for_its_own_callers_and_for_others_each_for_their_time(
     project: int, own_s: float, others_s: float, waits: bool
 ) -> None:
-    foreground = Foreground()
-    with foreground.waits(1):
-        passing = asyncio.create_task(foreground.let_pass(project, own_s=own_s, others_s=others_s))
+    foreground = WaitingCallers()
+    with foreground.waiting(1):
+        passing = asyncio.create_task(foreground.yield_to_callers(project, own_s=own_s, others_s=others_s))
         done, _ = await asyncio.wait({passing}, timeout=0.05 if waits else 30)
         assert (passing in done) is not waits
     await asyncio.wait_for(passing, 30)

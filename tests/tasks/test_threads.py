@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from delta_server.core.errors import TooCostly, Unavailable
-from delta_server.tasks.threads import Cpu, FairCpu, OneAtATime
+from delta_server.tasks.threads import FairThreadPool, OneAtATime, ThreadPool
 
 WAIT_S = 60
 """Only a deadlock waits this long."""
@@ -27,7 +27,7 @@ def endless(began: threading.Event) -> None:
 
 
 async def test_closing_ends_what_runs_and_gives_up_the_rest_and_the_loop_goes_on() -> None:
-    cpu, entered, let_go = Cpu(1, "test"), threading.Event(), threading.Event()
+    cpu, entered, let_go = ThreadPool(1, "test"), threading.Event(), threading.Event()
 
     def run() -> bool:
         entered.set()
@@ -49,7 +49,7 @@ async def test_closing_ends_what_runs_and_gives_up_the_rest_and_the_loop_goes_on
 
 
 async def test_closing_ends_what_computes() -> None:
-    cpu, began = Cpu(1, "test"), threading.Event()
+    cpu, began = ThreadPool(1, "test"), threading.Event()
     running = asyncio.ensure_future(cpu(endless, began))
     assert await asyncio.to_thread(began.wait, WAIT_S)
     await cpu.close()
@@ -58,7 +58,7 @@ async def test_closing_ends_what_computes() -> None:
 
 
 async def test_what_is_raised_reaches_the_caller() -> None:
-    cpu = Cpu(1, "test")
+    cpu = ThreadPool(1, "test")
     with pytest.raises(ValueError, match="invalid literal"):
         await cpu(int, "x")
     await cpu.close()
@@ -71,7 +71,7 @@ class Large:
 @pytest.mark.parametrize("fair", [False, True])
 async def test_what_a_call_that_fails_was_given_is_free_at_once(fair: bool) -> None:
     """Not when the next garbage is collected: a thousand refused bodies were 400 MB by then."""
-    cpu, fair_cpu = Cpu(1, "test"), FairCpu(1, "test", seconds=WAIT_S)
+    cpu, fair_cpu = ThreadPool(1, "test"), FairThreadPool(1, "test", seconds=WAIT_S)
 
     def refuse(_: Large) -> None:
         raise ValueError("refused")
@@ -103,7 +103,7 @@ async def test_what_a_call_that_fails_was_given_is_free_at_once(fair: bool) -> N
 
 
 async def test_what_nobody_waits_for_ends() -> None:
-    cpu, began = Cpu(1, "test"), threading.Event()
+    cpu, began = ThreadPool(1, "test"), threading.Event()
     running = asyncio.ensure_future(cpu(endless, began))
     assert await asyncio.to_thread(began.wait, WAIT_S)
     running.cancel()
@@ -113,7 +113,7 @@ async def test_what_nobody_waits_for_ends() -> None:
 
 async def test_an_interrupt_never_hits_the_next_call() -> None:
     """Calls are given up at any moment: before they begin, while they run, as they end."""
-    cpu, chance = Cpu(1, "test"), random.Random(1)
+    cpu, chance = ThreadPool(1, "test"), random.Random(1)
 
     def count(to: int) -> int:
         return sum(1 for _ in range(to))
@@ -128,11 +128,11 @@ async def test_an_interrupt_never_hits_the_next_call() -> None:
 
 
 async def test_a_turn_past_its_time_is_refused_and_its_thread_is_free_again() -> None:
-    cpu = FairCpu(1, "test", seconds=0.01)
+    cpu = FairThreadPool(1, "test", seconds=0.01)
     with pytest.raises(TooCostly, match="answer_seconds"):
         async with cpu.turn(1) as thread:
             await thread(endless, threading.Event())
-    assert await _in_turn(FairCpu(1, "test", seconds=WAIT_S), 1) == 7
+    assert await _in_turn(FairThreadPool(1, "test", seconds=WAIT_S), 1) == 7
     while True:  # until the thread is free, a turn may pass without its call beginning
         try:
             assert await _in_turn(cpu, 2) == 7
@@ -143,7 +143,7 @@ async def test_a_turn_past_its_time_is_refused_and_its_thread_is_free_again() ->
 
 
 async def test_a_time_out_within_a_turn_is_not_the_turn_s() -> None:
-    cpu = FairCpu(1, "test", seconds=WAIT_S)
+    cpu = FairThreadPool(1, "test", seconds=WAIT_S)
     with pytest.raises(TimeoutError):
         async with cpu.turn(1):
             raise TimeoutError
@@ -151,7 +151,7 @@ async def test_a_time_out_within_a_turn_is_not_the_turn_s() -> None:
 
 
 async def test_one_project_leaves_a_thread_to_the_others() -> None:
-    cpu, order = FairCpu(3, "test", seconds=WAIT_S), list[str]()
+    cpu, order = FairThreadPool(3, "test", seconds=WAIT_S), list[str]()
     async with cpu.turn(1), cpu.turn(1):
         third = asyncio.ensure_future(_in_turn(cpu, 1, lambda: order.append("third of one")))
         await asyncio.sleep(0)
@@ -164,7 +164,7 @@ async def test_one_project_leaves_a_thread_to_the_others() -> None:
 
 async def test_a_turn_is_over_when_its_thread_is_free() -> None:
     """A step that cannot be interrupted goes on though its caller has left; meanwhile it counts."""
-    cpu, entered, let_go = FairCpu(2, "test", seconds=WAIT_S), threading.Event(), threading.Event()
+    cpu, entered, let_go = FairThreadPool(2, "test", seconds=WAIT_S), threading.Event(), threading.Event()
 
     def run() -> bool:
         entered.set()
@@ -184,7 +184,7 @@ async def test_a_turn_is_over_when_its_thread_is_free() -> None:
 
 async def test_no_turn_is_lost_whenever_its_caller_leaves() -> None:
     """While it waits, as it is given the turn, while its thread computes, between two calls, as it ends."""
-    cpu, chance = FairCpu(3, "test", seconds=WAIT_S), random.Random(2)
+    cpu, chance = FairThreadPool(3, "test", seconds=WAIT_S), random.Random(2)
 
     async def work(project: int) -> None:
         async with cpu.turn(project) as thread:
@@ -204,13 +204,13 @@ async def test_no_turn_is_lost_whenever_its_caller_leaves() -> None:
     await cpu.close()
 
 
-async def _in_turn(cpu: FairCpu, project: int, work: Any = lambda: 7) -> Any:
+async def _in_turn(cpu: FairThreadPool, project: int, work: Any = lambda: 7) -> Any:
     async with cpu.turn(project) as thread:
         return await thread(work)
 
 
 async def test_large_steps_of_a_project_run_one_at_a_time_and_those_of_others_beside_them() -> None:
-    cpu = Cpu(4, "test")
+    cpu = ThreadPool(4, "test")
     one = OneAtATime(cpu, seconds=WAIT_S)
     entered, let_go = threading.Semaphore(0), threading.Event()
 
@@ -228,7 +228,7 @@ async def test_large_steps_of_a_project_run_one_at_a_time_and_those_of_others_be
 
 
 async def test_a_large_step_that_fails_lets_the_next_one_run() -> None:
-    cpu = Cpu(1, "test")
+    cpu = ThreadPool(1, "test")
     one = OneAtATime(cpu, seconds=WAIT_S)
     with pytest.raises(ZeroDivisionError):
         await one(1, lambda: 1 // 0)

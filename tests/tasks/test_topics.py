@@ -3,7 +3,7 @@ import gc
 
 import pytest
 
-from delta_server.tasks.topics import EVERY, Topic, Topics
+from delta_server.tasks.topics import EVERY_PROJECT, Topic, Topics
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from delta_server.tasks.topics import EVERY, Topic, Topics
     [
         ("events", 2, False),  # another project's
         ("jobs", 1, False),  # of another kind
-        ("events", EVERY, False),
+        ("events", EVERY_PROJECT, False),
         ("events", 1, True),
     ],
 )

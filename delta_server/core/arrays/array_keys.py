@@ -6,7 +6,7 @@ elements are found again wins, with a head start for names such as `id`, `Unique
 A field that is no identifier by its name must find nearly all elements again: or a value that changes now and then
 would be taken for a key. Places that are ignored are no fields here.
 
-Equal elements were matched before this is asked, so only what is left over and the whole `before` are read, each by a
+Equal elements were matched before this runs, so only what is left over and the whole `before` are read, each by a
 msgspec struct that decodes the fields in question and skips the rest.
 """
 
@@ -30,7 +30,7 @@ from delta_server.core.arrays.subsequences import Pair
 from delta_server.core.diff.diff_settings import Fields, Rules
 from delta_server.core.json import columns, pointer, slices
 from delta_server.core.json.columns import Column
-from delta_server.core.json.pieces import Pieces
+from delta_server.core.json.pieces import LazyElements
 
 SAMPLE = 32  # elements of a side that are looked at for field names
 MAX_KEY_BYTES = 200
@@ -43,7 +43,7 @@ _REMEMBERED_BYTES = 1 << 14
 _ZERO = ord("0")
 
 
-class Sides(msgspec.Struct, frozen=True):
+class ArrayPair(msgspec.Struct, frozen=True):
     """An array's two versions: the old elements, how many new ones, and those of both no equal was found for, with
     their places where these are known. `rules` are those at the elements."""
 
@@ -59,8 +59,8 @@ class Sides(msgspec.Struct, frozen=True):
         return min(len(self.before), self.length_after)
 
 
-class Key(msgspec.Struct, frozen=True, dict=True):
-    """The fields of a key and their values in elements of both sides: of all, or of the leftovers of `Sides`."""
+class KeyColumn(msgspec.Struct, frozen=True, dict=True):
+    """The fields of a key and their values in elements of both sides: of all, or of the leftovers of `ArrayPair`."""
 
     fields: Fields
     before: Column
@@ -75,7 +75,7 @@ class Key(msgspec.Struct, frozen=True, dict=True):
         return any(likeness(field) <= LIKE_IDENTIFIER for field in self.fields)
 
 
-class _Rows(msgspec.Struct, frozen=True):
+class _FlatSamples(msgspec.Struct, frozen=True):
     """Samples of the leftovers, flattened: path -> slice."""
 
     before: list[dict[str, bytes]]
@@ -113,7 +113,7 @@ def _by_text(keys: list[tuple[int, Hashable | None]]) -> dict[Hashable, int]:
 
 def plain(
     before: Sequence[msgspec.Raw], after: Sequence[msgspec.Raw], example: msgspec.Raw, rules: Rules | None
-) -> Key | None:
+) -> KeyColumn | None:
     """The key of all elements of both arrays if it is plainly named, as seen in one element.
 
     A name that only ends like an identifier's must find so many elements again that no other field can be better. An
@@ -123,7 +123,7 @@ def plain(
     if first[0] != slices.OPEN_OBJECT:
         return None
     smaller = min(len(before), len(after))
-    stale: Key | None = None
+    stale: KeyColumn | None = None
     for name in identifiers(first, rules):
         old = unique_column(before, (name,))
         new = None if old is None else unique_column(after, (name,))
@@ -131,9 +131,9 @@ def plain(
             continue
         overlap = len(set(old).intersection(new)) or len(pairs(old, new))
         if (likeness(name) == IDENTIFIER and overlap) or overlap * _HEAD_START >= smaller:
-            return Key((name,), old, new)
+            return KeyColumn((name,), old, new)
         if likeness(name) == IDENTIFIER:
-            stale = stale or Key((name,), old, new)
+            stale = stale or KeyColumn((name,), old, new)
     return stale
 
 
@@ -143,21 +143,21 @@ def unique_column(elements: Sequence[msgspec.Raw], fields: Fields) -> Column | N
     return column if column is not None and len(set(column)) == len(column) else None
 
 
-def _verified(sides: Sides, fields: Fields) -> Key | None:
+def _verified(sides: ArrayPair, fields: Fields) -> KeyColumn | None:
     """The key of `fields`, None where an element lacks one of them or two elements share it."""
-    key = _of_leftovers(sides, fields)
+    key = _of_unmatched(sides, fields)
     return key if key and _is_unique(sides, key) else None
 
 
-def _of_leftovers(sides: Sides, fields: Fields) -> Key | None:
+def _of_unmatched(sides: ArrayPair, fields: Fields) -> KeyColumn | None:
     """The key of `fields` as far as the leftovers tell."""
     before, after = _column(sides.left_before, fields), _column(sides.left_after, fields)
     if before is None or after is None or len(set(before)) < len(before) or len(set(after)) < len(after):
         return None
-    return Key(fields, before, after)
+    return KeyColumn(fields, before, after)
 
 
-def _is_unique(sides: Sides, key: Key) -> bool:
+def _is_unique(sides: ArrayPair, key: KeyColumn) -> bool:
     """Whether no two elements of either whole array share the key.
 
     The elements that are not left over are equal on both sides: reading them in `before` is enough.
@@ -168,25 +168,25 @@ def _is_unique(sides: Sides, key: Key) -> bool:
     return len(known) == len(sides.before) and known.difference(key.before).isdisjoint(key.after)
 
 
-def found(sides: Sides) -> Key | None:
+def find_key(sides: ArrayPair) -> KeyColumn | None:
     """The best key of the leftovers, None where there is none, or where they are not objects."""
     if any(raw[0] != slices.OPEN_OBJECT for left in (sides.left_before, sides.left_after) for raw in left):
         return None
-    if key := _surely(sides, identifiers(sides.left_before[0], sides.rules)):
+    if key := _certain_key(sides, identifiers(sides.left_before[0], sides.rules)):
         return key
     return best_single(sides) or _best_group(sides)
 
 
 def shared(
-    before: list[msgspec.Raw] | Pieces,
-    after: list[msgspec.Raw] | Pieces,
+    before: list[msgspec.Raw] | LazyElements,
+    after: list[msgspec.Raw] | LazyElements,
     preferred: Fields | None,
     rules: Rules | None,
     same: Sequence[Pair],
 ) -> Fields | None:
     """The key by which elements of both versions of an array can be named: `preferred`, or one that serves: the places
     in `same` are of elements that are the same, so they have one name."""
-    if preferred is not None or isinstance(before, Pieces) or isinstance(after, Pieces):
+    if preferred is not None or isinstance(before, LazyElements) or isinstance(after, LazyElements):
         return preferred
     fields = _of_elements(after, rules) or _of_elements(before, rules)
     old = None if fields is None else unique_column(before, fields)
@@ -219,7 +219,7 @@ def of_array(array: bytes, rules: Rules | None = None) -> Fields | None:
 
 def _of_elements(elements: list[msgspec.Raw], rules: Rules | None) -> Fields | None:
     left = list(map(bytes, elements))
-    key = found(Sides(elements, len(left), left, left, rules)) if left else None
+    key = find_key(ArrayPair(elements, len(left), left, left, rules)) if left else None
     return key.fields if key else None
 
 
@@ -242,12 +242,12 @@ def _read_identifiers(raw: bytes, rules: Rules | None) -> list[str]:
     return sorted(paths, key=likeness)
 
 
-def _surely(sides: Sides, identifiers: list[str]) -> Key | None:
+def _certain_key(sides: ArrayPair, identifiers: list[str]) -> KeyColumn | None:
     """A key that needs no look at the whole array: every identifier finds all leftovers again."""
     count = len(sides.left_before)
     if count != len(sides.left_after):
         return None
-    sure: Key | None = None
+    sure: KeyColumn | None = None
     for name in identifiers:
         before = _column(sides.left_before, (name,))
         known = set(before or ())
@@ -256,15 +256,15 @@ def _surely(sides: Sides, identifiers: list[str]) -> Key | None:
         after = _column(sides.left_after, (name,))
         if after is None or known != set(after):
             return None
-        sure = sure or Key((name,), before, after)
+        sure = sure or KeyColumn((name,), before, after)
     return sure
 
 
-def best_single(sides: Sides, *, but_identifiers: bool = False) -> Key | None:
+def best_single(sides: ArrayPair, *, but_identifiers: bool = False) -> KeyColumn | None:
     """The field that finds most leftovers again; of equally good ones, that by which fewest have moved."""
-    best: Key | None = None
+    best: KeyColumn | None = None
     best_score, fewest = 0.0, 0
-    stale: Key | None = None
+    stale: KeyColumn | None = None
     most = len(sides.before) - len(sides.left_before) + min(len(sides.left_before), len(sides.left_after))
     places = {path: place for place, path in enumerate(_flat(sides.left_before[0], sides.rules))}
     for name in sorted(places, key=lambda path: _rank(path, places[path]))[:_MAX_SINGLES]:
@@ -273,7 +273,7 @@ def best_single(sides: Sides, *, but_identifiers: bool = False) -> Key | None:
             continue
         if kind > LIKE_IDENTIFIER and (best_score > most or (best_score == most and not fewest)):
             break
-        key = _of_leftovers(sides, (name,))
+        key = _of_unmatched(sides, (name,))
         if key is None or (kind > ADDRESS and _is_ordinal(sides, key)):
             continue
         overlap = _overlap(sides, key)
@@ -299,7 +299,7 @@ def _finds_enough(kind: int, overlap: int, smaller: int, edited: int) -> bool:
     return overlap > 0 and overlap >= smaller * (0.5 if kind == CODE else _NEARLY_ALL)
 
 
-def _is_ordinal(sides: Sides, key: Key) -> bool:
+def _is_ordinal(sides: ArrayPair, key: KeyColumn) -> bool:
     """Whether the key only counts the places of the leftovers, so that it is found again whatever stands there."""
     (first, *rest), (olds, news) = key.before, sides.places
     if not rest or not olds or not isinstance(first, int):
@@ -309,14 +309,14 @@ def _is_ordinal(sides: Sides, key: Key) -> bool:
     return all(value == base + place for column, at in columns_ for value, place in zip(column, at, strict=True))
 
 
-def _moves(key: Key) -> int:
+def _moves(key: KeyColumn) -> int:
     found = key.pairs
     return len(found) - len(subsequences.increasing([j for _, j in found])) if found else 0
 
 
-def _best_group(sides: Sides) -> Key | None:
+def _best_group(sides: ArrayPair) -> KeyColumn | None:
     """The best pair of fields, else the best triple. A group must find nearly all elements again."""
-    rows = _Rows(
+    rows = _FlatSamples(
         *([_flat(raw, sides.rules) for raw in _spread(left)] for left in (sides.left_before, sides.left_after))
     )
     distinct = {name: len({flat[name] for flat in rows.before + rows.after}) for name in _common(rows)}
@@ -332,13 +332,13 @@ def _best_group(sides: Sides) -> Key | None:
     return None
 
 
-def _overlap(sides: Sides, key: Key) -> int:
+def _overlap(sides: ArrayPair, key: KeyColumn) -> int:
     """How many elements of the whole array this key finds again."""
     return len(sides.before) - len(sides.left_before) + len(set(key.before) & set(key.after))
 
 
-def _unique_in(rows: _Rows, names: Fields) -> bool:
-    """Whether `names` tell the sampled elements of each side apart."""
+def _unique_in(rows: _FlatSamples, names: Fields) -> bool:
+    """Whether `names` identify the sampled elements of each side."""
     sides = (rows.before, rows.after)
     return all(len({tuple([flat[name] for name in names]) for flat in side}) == len(side) for side in sides)
 
@@ -383,7 +383,7 @@ def _is_key_value(value: bytes) -> bool:
     return may_be_whole and isinstance(columns.key_value(value), int)
 
 
-def _common(rows: _Rows) -> list[str]:
+def _common(rows: _FlatSamples) -> list[str]:
     """The paths every sample has, in the order of the first."""
     first, *others = rows.before + rows.after
     return [path for path in first if all(path in flat for flat in others)]

@@ -35,7 +35,7 @@ _CODES = 0x110000
 Block = tuple[int, int, int]  # place in a, place in b, length: a run of equal elements
 
 
-def kept(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[Pair]:
+def kept_pairs(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[Pair]:
     """Pairs (place in a, place in b) of the equal elements an alignment keeps, both increasing.
 
     Between two of them, what `a` has is replaced by what `b` has, place by place, and the longer side's rest is
@@ -158,7 +158,7 @@ class _Aligner:
                 self._add(i + x, j + y, 1)
         else:
             self.is_exact = False
-            find = _probed if self._by_probes else _anchors
+            find = _probe if self._by_probes else _anchors
             anchors = find(a, b) if cuts else []
             if anchors:
                 self._align_between(anchors, i, j, (i + len(a), j + len(b)), cuts - 1)
@@ -221,19 +221,19 @@ def _anchors(a: str, b: str) -> list[Block]:
     unique = [(i, place_in_b[value]) for i, value in enumerate(a) if counts_a[value] == 1 and value in place_in_b]
     if unique:
         return _in_order(a, b, unique)
-    return _probed(a, b)
+    return _probe(a, b)
 
 
-def _probed(a: str, b: str) -> list[Block]:
+def _probe(a: str, b: str) -> list[Block]:
     for length in _PROBE_LENGTHS:
         probes = range(0, len(a) - length, max(length, len(a) // _PROBES))
-        pairs = [(i, j) for i in probes if (j := _only_place(a[i : i + length], a, b)) is not None]
+        pairs = [(i, j) for i in probes if (j := _unique_position(a[i : i + length], a, b)) is not None]
         if pairs:
             return _in_order(a, b, pairs)
     return []
 
 
-def _only_place(piece: str, a: str, b: str) -> int | None:
+def _unique_position(piece: str, a: str, b: str) -> int | None:
     """The place in `b` of a piece that both have once."""
     j = b.find(piece)
     if j < 0 or b.find(piece, j + 1) >= 0 or a.find(piece, a.find(piece) + 1) >= 0:

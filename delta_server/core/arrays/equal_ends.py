@@ -1,7 +1,7 @@
 """Splits two long arrays or objects, and what is the same at their ends only once: for both it is the same elements.
 
 Most of two versions of a large document is the same, and to see that takes a fraction of the time of a split. Like
-core/json/pieces.py it goes piece by piece, so that no more is in memory than was asked for, and where to cut is a guess
+core/json/pieces.py it goes piece by piece, so that no more is in memory than was requested, and where to cut is a guess
 that the decoder proves.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from delta_server.core.json import pieces, slices
-from delta_server.core.json.pieces import Split, Unsure
+from delta_server.core.json.pieces import Split, Uncertain
 
 Elements = list[msgspec.Raw]
 Members = dict[str, msgspec.Raw]
@@ -81,7 +81,7 @@ def split_within(old: bytes, new: bytes, begins: tuple[int, int], most: int) -> 
         after = None if new_last is None else _behind(pair, head, before, new_last, most)
         if after is None or new_last is None:
             after, _, new_last = _to_end(new, head.last + pair.ahead, most)
-    except (msgspec.DecodeError, Unsure):
+    except (msgspec.DecodeError, Uncertain):
         return None
     return Found(_elements(head.rows + before.rows), _elements(head.rows + after), before.last, new_last)
 
@@ -95,7 +95,7 @@ def _split(pair: _Pair, bracket: bytes, most: int) -> tuple[list[Split], list[Sp
         after = _behind(pair, head, before, new_last, most)
         if after is None:
             after = _part(pair, pair.new, head.last, new_last, most).rows
-    except (msgspec.DecodeError, Unsure):
+    except (msgspec.DecodeError, Uncertain):
         return None
     return head.rows + before.rows, head.rows + after
 
@@ -117,7 +117,7 @@ def _behind(pair: _Pair, head: _Part, before: _Part, new_last: int, most: int) -
 
 def _equal_tail(pair: _Pair, lasts: tuple[int, int], most: int) -> int:
     """How many bytes before the brackets are the same, in steps of a piece."""
-    view, stretch, tail = memoryview(pair.old), pieces.STRETCH, 0
+    view, stretch, tail = memoryview(pair.old), pieces.CHUNK_BYTES, 0
     last, new_last = lasts
     while tail + stretch <= most and pair.new.endswith(view[last - tail - stretch : last - tail], 0, new_last - tail):
         tail += stretch
@@ -129,7 +129,7 @@ def _probable_end(pair: _Pair, last: int) -> int | None:
     old, new = pair.old, pair.new
     colon = old.find(b":", last, last + _LONGEST_NAME)
     near = len(new) - len(old) + last
-    at = new.rfind(old[last : colon + 1 or last + _LONGEST_NAME], max(pair.new_begin, near - pieces.STRETCH))
+    at = new.rfind(old[last : colon + 1 or last + _LONGEST_NAME], max(pair.new_begin, near - pieces.CHUNK_BYTES))
     return None if at < 0 else at
 
 
@@ -137,14 +137,14 @@ def _to_end(text: bytes, begin: int, most: int) -> _Part:
     """The elements of an array up to its bracket. Raises Unsure, DecodeError, TooMany."""
     rows: list[Split] = []
     begins: list[int] = []
-    with suppress(msgspec.DecodeError, Unsure):  # the bracket is near
+    with suppress(msgspec.DecodeError, Uncertain):  # the bracket is near
         while True:
             end, row = _piece(text, begin, len(text), most, is_object=False)
             rows.append(row)
             begins.append(begin)
             most -= len(row)
             begin = end + 1
-    rest = b"[%b" % text[begin : begin + 4 * pieces.STRETCH]
+    rest = b"[%b" % text[begin : begin + 4 * pieces.CHUNK_BYTES]
     inner = rest[1 : pieces.end_of_value(memoryview(rest), 0)].rstrip(slices.WHITESPACE)
     last = begin + len(inner) - 1
     if begin < last:
@@ -156,7 +156,7 @@ def _to_end(text: bytes, begin: int, most: int) -> _Part:
 def _head(pair: _Pair, lasts: tuple[int, int], most: int) -> _Part:
     """The elements before the first piece that differs, of which none is behind `lasts`. Raises Unsure, TooMany,
     DecodeError."""
-    begin, view, stretch, ahead = pair.begin, memoryview(pair.old), pieces.STRETCH, pair.ahead
+    begin, view, stretch, ahead = pair.begin, memoryview(pair.old), pieces.CHUNK_BYTES, pair.ahead
     last = min(lasts[0], lasts[1] - ahead)
     rows: list[Split] = []
     while begin + stretch < last and pair.new.startswith(view[begin : begin + stretch], begin + ahead):

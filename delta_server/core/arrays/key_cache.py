@@ -29,7 +29,7 @@ def known(votes: Votes) -> KnownKeys:
     return tuple(sorted((pattern, vote.fields) for pattern, vote in votes.items()))
 
 
-def voted(votes: Votes, found: Mapping[str, Fields]) -> Votes:
+def add_votes(votes: Votes, found: Mapping[str, Fields]) -> Votes:
     """The votes with those of one comparison, which found keys by pattern; `votes` itself if that changes nothing."""
     changed = dict(votes)
     for pattern, fields in found.items():

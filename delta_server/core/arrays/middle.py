@@ -16,11 +16,11 @@ from delta_server.core.diff.canonical_form import form
 from delta_server.core.diff.diff_settings import Fields, Rules
 from delta_server.core.json import slices
 
-_MOST_DECODED = 1 << 17  # bytes
+_MAX_DECODED = 1 << 17  # bytes
 _NAMED = (slices.QUOTE, slices.OPEN_OBJECT)
 
 
-class Middles:
+class MiddlePair:
     """`rules` are those at the array; places count from the `head`."""
 
     def __init__(
@@ -64,50 +64,50 @@ class Middles:
         return sorted(found, key=itemgetter(1))
 
 
-class Matched(msgspec.Struct):
+class Matching(msgspec.Struct):
     """Pairs of places in the middles, in the order of the old one; `differing` are those of unequal bytes.
 
-    `loose`: what is in no pair may be paired by position, but for the places in `keyed`.
+    `unkeyed`: what is in no pair may be paired by position, but for the places in `keyed`.
     """
 
     pairs: list[Pair]
     differing: list[Pair]
     key: Fields | None = None
-    loose: bool = False
+    unkeyed: bool = False
     keyed: tuple[set[int], set[int]] = (set(), set())
     note: str | None = None
 
 
-def by_sequence(middles: Middles) -> Matched:
+def match_as_sequence(middle: MiddlePair) -> Matching:
     """Matches of equal elements: a longest common subsequence, and the equal ones left over (they moved).
 
     Where values repeat, equal elements are not the same one, and in plain values the place is the meaning: there none
     moves, and the alignment with the fewest edits counts.
     """
-    a, b = middles.a, middles.b
-    if is_placed(middles) or middles.repeats:
-        pairs = _in_places(middles)
+    a, b = middle.a, middle.b
+    if is_positional(middle) or middle.repeats:
+        pairs = _match_by_position(middle)
     else:
-        pairs = sequence_of(middles, range(len(a)), range(len(b)))
-    return Matched(pairs, middles.differing(pairs), loose=True)
+        pairs = sequence_of(middle, range(len(a)), range(len(b)))
+    return Matching(pairs, middle.differing(pairs), unkeyed=True)
 
 
-def is_placed(middles: Middles) -> bool:
+def is_positional(middle: MiddlePair) -> bool:
     """Whether there are only numbers, booleans and nulls, in lists of their own or not, and their order counts."""
-    if middles.is_set or middles.a[0][0] in _NAMED or middles.b[0][0] in _NAMED:
+    if middle.is_set or middle.a[0][0] in _NAMED or middle.b[0][0] in _NAMED:
         return False
-    joined = b"".join(middles.a), b"".join(middles.b)
+    joined = b"".join(middle.a), b"".join(middle.b)
     return not any(b'"' in text or b"{" in text for text in joined)
 
 
-def _in_places(middles: Middles) -> list[Pair]:
+def _match_by_position(middle: MiddlePair) -> list[Pair]:
     """Matches of values that do not move."""
-    every = range(len(middles.a)), range(len(middles.b))
-    if not middles.alters:
-        return edit_distance.kept(*_values(middles, *every))
-    old, new = _forms(middles, *every)
+    every = range(len(middle.a)), range(len(middle.b))
+    if not middle.alters:
+        return edit_distance.kept_pairs(*_values(middle, *every))
+    old, new = _forms(middle, *every)
     if not any(each.numbers for each in old):
-        return edit_distance.kept([each.text for each in old], [each.text for each in new])
+        return edit_distance.kept_pairs([each.text for each in old], [each.text for each in new])
     together = canonical_form.common(old, new)
     if len(old) == len(new):
         gaps = [(-1, -1), *together, (len(old), len(new))]
@@ -117,57 +117,57 @@ def _in_places(middles: Middles) -> list[Pair]:
     return together
 
 
-def sequence_of(middles: Middles, places_a: Sequence[int], places_b: Sequence[int]) -> list[Pair]:
+def sequence_of(middle: MiddlePair, places_a: Sequence[int], places_b: Sequence[int]) -> list[Pair]:
     """Matches of the equal elements among some, in order as many as can be, and then the others."""
-    if middles.is_set:
-        return paired(middles, places_a, places_b)
-    together = _common(middles, places_a, places_b)
-    if not together and not middles.alters:
+    if middle.is_set:
+        return paired(middle, places_a, places_b)
+    together = _common(middle, places_a, places_b)
+    if not together and not middle.alters:
         return []  # nothing is on both sides
     known_a, known_b = {i for i, _ in together}, {j for _, j in together}
     rest_a = [i for i in places_a if i not in known_a]
     rest_b = [j for j in places_b if j not in known_b]
-    return sorted(together + paired(middles, rest_a, rest_b)) if rest_a and rest_b else together
+    return sorted(together + paired(middle, rest_a, rest_b)) if rest_a and rest_b else together
 
 
-def _common(middles: Middles, places_a: Sequence[int], places_b: Sequence[int]) -> list[Pair]:
-    if middles.alters:
-        found = canonical_form.common(*_forms(middles, places_a, places_b))
+def _common(middle: MiddlePair, places_a: Sequence[int], places_b: Sequence[int]) -> list[Pair]:
+    if middle.alters:
+        found = canonical_form.common(*_forms(middle, places_a, places_b))
     else:
-        found = subsequences.common(*_values(middles, places_a, places_b))
-    return _placed(found, places_a, places_b)
+        found = subsequences.common(*_values(middle, places_a, places_b))
+    return _to_array_positions(found, places_a, places_b)
 
 
-def paired(middles: Middles, places_a: Sequence[int], places_b: Sequence[int]) -> list[Pair]:
+def paired(middle: MiddlePair, places_a: Sequence[int], places_b: Sequence[int]) -> list[Pair]:
     """Matches of equal elements among some, whatever their order."""
-    if middles.alters:
-        found = canonical_form.paired(*_forms(middles, places_a, places_b))
+    if middle.alters:
+        found = canonical_form.paired(*_forms(middle, places_a, places_b))
     else:
-        found = subsequences.paired(*_values(middles, places_a, places_b))
-    return _placed(found, places_a, places_b)
+        found = subsequences.paired(*_values(middle, places_a, places_b))
+    return _to_array_positions(found, places_a, places_b)
 
 
-def _placed(found: list[Pair], places_a: Sequence[int], places_b: Sequence[int]) -> list[Pair]:
+def _to_array_positions(found: list[Pair], places_a: Sequence[int], places_b: Sequence[int]) -> list[Pair]:
     """`found` counts places among `places_a` and `places_b`; a range is all of them."""
     if isinstance(places_a, range) and isinstance(places_b, range):
         return found
     return [(places_a[i], places_b[j]) for i, j in found]
 
 
-def _chosen(elements: list[bytes], places: Sequence[int]) -> list[bytes]:
+def _at_positions(elements: list[bytes], places: Sequence[int]) -> list[bytes]:
     return elements if isinstance(places, range) else [elements[place] for place in places]
 
 
 def _forms(
-    middles: Middles, places_a: Sequence[int], places_b: Sequence[int]
+    middle: MiddlePair, places_a: Sequence[int], places_b: Sequence[int]
 ) -> tuple[list[canonical_form.Form], list[canonical_form.Form]]:
-    old, new = _chosen(middles.a, places_a), _chosen(middles.b, places_b)
-    return [form(raw, middles.inner) for raw in old], [form(raw, middles.inner) for raw in new]
+    old, new = _at_positions(middle.a, places_a), _at_positions(middle.b, places_b)
+    return [form(raw, middle.inner) for raw in old], [form(raw, middle.inner) for raw in new]
 
 
-def _values(middles: Middles, places_a: Sequence[int], places_b: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
+def _values(middle: MiddlePair, places_a: Sequence[int], places_b: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
     """What stands for the value of each element: its bytes where the other side has them, else its canonical form."""
-    a, b = _chosen(middles.a, places_a), _chosen(middles.b, places_b)
+    a, b = _at_positions(middle.a, places_a), _at_positions(middle.b, places_b)
     known_a, known_b = set(a), set(b)
     if _has_two_notations(known_a | known_b):
         canonical = {raw: _value(raw) for raw in known_a | known_b}
@@ -180,7 +180,7 @@ def _values(middles: Middles, places_a: Sequence[int], places_b: Sequence[int]) 
 
 def _value(raw: bytes) -> bytes:
     """Of a large element its bytes: it would be decoded as a whole, and what is paired by place is entered anyway."""
-    return raw if len(raw) > _MOST_DECODED else slices.canonical(raw)
+    return raw if len(raw) > _MAX_DECODED else slices.canonical(raw)
 
 
 def _has_two_notations(values: set[bytes]) -> bool:

@@ -1,8 +1,7 @@
 """Which elements are the same although no key says so: what is in them, or where they stand.
 
-A member's value tells an element from others if no other element has it: two records that share `"status": "ok"` need
-not be the same, two that share an address are likely to be.
-"""
+A member's value distinguishes an element from others if no other element has it: two records that share `"status":
+"ok"` need not be the same, two that share an address are likely to be."""
 
 from collections import Counter
 from collections.abc import Hashable
@@ -10,32 +9,32 @@ from functools import lru_cache
 
 import msgspec
 
-from delta_server.core.arrays.array_keys import Key
+from delta_server.core.arrays.array_keys import KeyColumn
 from delta_server.core.arrays.key_names import ADDRESS, LIKE_IDENTIFIER, can_be_key, is_ignored, likeness
 from delta_server.core.arrays.subsequences import Pair
 from delta_server.core.diff.canonical_form import form
 from delta_server.core.diff.diff_settings import Fields, Rules
 from delta_server.core.json import columns, pointer, slices
 
-MOST_LEFT = 64  # leftovers of a side that are compared with those of the other
+MAX_UNMATCHED = 64  # leftovers of a side that are compared with those of the other
 _MOST_BYTES = 1 << 20  # of them and the sample: a value is looked for in all of them
 _MOST_ITEMS = 64  # values of an element
-SAMPLE = 16  # other elements that are asked first: a value that is in one of them tells nothing
-_MOST_COLUMNS = 8  # fields of which all other elements are asked then
-_FEW = 8  # elements of which all are looked at without asking first whether that may be worth while
-_LONG = 6  # bytes of a text that is hardly there by chance
+SAMPLE = 16  # other elements that are checked first: a value that is in one of them identifies nothing
+_MOST_COLUMNS = 8  # fields that are then compared with all other elements
+FEW_ELEMENTS = 8  # elements of which all are looked at without asking first whether that may be worth while
+_LONG_BYTES = 6  # bytes of a text that is hardly there by chance
 _MOST_IN_PLACE = 64
 
 _Item = tuple[str, bytes]
 """A path in an element and the value there."""
 
 
-def alike(
+def similar_pairs(
     olds: list[bytes], news: list[bytes], others: list[bytes], rules: Rules | None, key: Fields = ()
 ) -> list[Pair]:
-    """Pairs of leftovers that share at least half of what tells them from `others`; more than half where the key is an
-    address, which seldom changes. Identifiers and `key` tell nothing here."""
-    if not olds or not news or max(len(olds), len(news)) > MOST_LEFT:
+    """Pairs of leftovers that share at least half of what distinguishes them from `others`; more than half where the
+    key is an address, which seldom changes. Identifiers and `key` identify nothing here."""
+    if not olds or not news or max(len(olds), len(news)) > MAX_UNMATCHED:
         return []
     sample = others[:: -(-len(others) // SAMPLE) or 1]
     if sum(map(len, (*olds, *news, *sample))) > _MOST_BYTES or not _are_objects([*olds, *news]):
@@ -48,7 +47,7 @@ def alike(
     counts = Counter(item for row in old_rows for item in row)
     places = _unique_places([_items(raw, rules, key) for raw in news])
     seen = {item for item, count in counts.items() if count == 1 and item in places and not _is_in(item, sample)}
-    telling = seen - _elsewhere(seen, others)
+    telling = seen - _shared_items(seen, others)
     found: dict[int, int] = {}
     for i, row in enumerate(old_rows):
         own = [item for item in row if counts[item] == 1]
@@ -75,7 +74,7 @@ def _is_in(item: _Item, elements: list[bytes]) -> bool:
     return any(value in raw and pointer.field_of(raw, path) == value for raw in elements)
 
 
-def _elsewhere(items: set[_Item], elements: list[bytes]) -> set[_Item]:
+def _shared_items(items: set[_Item], elements: list[bytes]) -> set[_Item]:
     """Those of `items` that one of the elements has: a sample does not tell of what only one in twenty has."""
     paths = sorted({path for path, _ in items if can_be_key(path)})[:_MOST_COLUMNS]
     known = {path: set(columns.partial(elements, pointer.key_paths((path,)))) - {None} for path in paths}
@@ -83,7 +82,7 @@ def _elsewhere(items: set[_Item], elements: list[bytes]) -> set[_Item]:
 
 
 def _items(raw: bytes, rules: Rules | None, key: Fields) -> list[_Item]:
-    """What may tell an element from others: its values, and those of objects in it one level down."""
+    """What may distinguish an element from others: its values, and those of objects in it one level down."""
     items: list[_Item] = []
     for name, member in slices.members(raw).items():
         value, path = bytes(member), pointer.escape(name)
@@ -93,7 +92,7 @@ def _items(raw: bytes, rules: Rules | None, key: Fields) -> list[_Item]:
             ]
         else:
             items.append((path, value))
-    telling = [item for item in items if item[1][0] not in b"tfn" and _may_tell(item[0]) and item[0] not in key]
+    telling = [item for item in items if item[1][0] not in b"tfn" and _is_distinctive(item[0]) and item[0] not in key]
     telling = telling[:_MOST_ITEMS]
     if rules is None or not rules.ignores_below:
         return telling
@@ -101,13 +100,13 @@ def _items(raw: bytes, rules: Rules | None, key: Fields) -> list[_Item]:
 
 
 @lru_cache(maxsize=4096)
-def _may_tell(path: str) -> bool:
+def _is_distinctive(path: str) -> bool:
     return likeness(path) > LIKE_IDENTIFIER and all(path.split("/"))
 
 
-def made_anew(olds: list[bytes], news: list[bytes], rules: Rules | None) -> list[Pair]:
-    """Pairs of elements that are equal but for their identifiers, or share most of what tells them from others; none if
-    those are less than half of the elements."""
+def pairs_with_new_ids(olds: list[bytes], news: list[bytes], rules: Rules | None) -> list[Pair]:
+    """Pairs of elements that are equal but for their identifiers, or share most of what distinguishes them from others;
+    none if those are less than half of the elements."""
     if not _may_be(olds, news):
         return []
     old_forms = [_without_identifiers(raw, rules) for raw in olds]
@@ -120,7 +119,7 @@ def made_anew(olds: list[bytes], news: list[bytes], rules: Rules | None) -> list
     left_i = [i for i in range(len(olds)) if i not in known_i]
     left_j = [j for j in range(len(news)) if j not in known_j]
     others = [olds[i] for i in sorted(known_i)]
-    more = alike([olds[i] for i in left_i], [news[j] for j in left_j], others, rules)
+    more = similar_pairs([olds[i] for i in left_i], [news[j] for j in left_j], others, rules)
     found += [(left_i[i], left_j[j]) for i, j in more]
     return sorted(found) if len(found) * 2 >= min(len(olds), len(news)) else []
 
@@ -128,11 +127,11 @@ def made_anew(olds: list[bytes], news: list[bytes], rules: Rules | None) -> list
 def _may_be(olds: list[bytes], news: list[bytes]) -> bool:
     """Whether the longest text of one of a few elements is on the other side too; true where there are no long ones."""
     fewer, others = sorted((olds, news), key=len)
-    if len(fewer) <= _FEW:
+    if len(fewer) <= FEW_ELEMENTS:
         return True
     text = b",".join(others)
     longest = [_longest_text(raw) for raw in fewer[:: -(-len(fewer) // SAMPLE)]]
-    return any(len(longest_text) < _LONG or longest_text in text for longest_text in longest)
+    return any(len(longest_text) < _LONG_BYTES or longest_text in text for longest_text in longest)
 
 
 def _longest_text(raw: bytes) -> bytes:
@@ -161,7 +160,7 @@ def _without_identifiers_inside(raw: bytes) -> bytes:
     return raw if len(kept) == len(members) else msgspec.json.encode(kept)
 
 
-def rather_in_place(key: Key, pairs: list[Pair], a: list[bytes], b: list[bytes], rules: Rules | None) -> bool:
+def prefers_positions(key: KeyColumn, pairs: list[Pair], a: list[bytes], b: list[bytes], rules: Rules | None) -> bool:
     """Whether elements that `key` pairs crosswise are as like to those at their own places: then the key's values
     changed, and no element moved."""
     crossed = [(i, j) for i, j in pairs if i != j]

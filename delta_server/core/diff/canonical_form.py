@@ -1,5 +1,5 @@
 """What stands for a value where it is compared with others under the settings: equal forms mean that no difference is
-left, MAX_LEVELS deep; below, the settings are not asked. Ignored places are gone from it, sets are in the order of
+left, MAX_LEVELS deep; below, the settings do not apply. Ignored places are gone from it, sets are in the order of
 their elements, and numbers with a tolerance stand beside it, for "close enough" is no equality: 1.0 is close to 1.1 and
 that to 1.2.
 """
@@ -17,8 +17,8 @@ from delta_server.core.diff.diff_settings import Rules
 from delta_server.core.json import slices
 
 MAX_LEVELS = 32
-MOST_EDITS = 256  # the search for the best alignment of close numbers takes at most so many of them
-_MOST_CANDIDATES = 64  # looked at for one element of a set
+MAX_EDITS = 256  # the search for the best alignment of close numbers takes at most so many of them
+_MAX_CANDIDATES = 64  # looked at for one element of a set
 _CONTEXT = Context(prec=60, Emax=999_999_999_999_999_999, Emin=-999_999_999_999_999_999)
 
 Number = tuple[Decimal, Decimal]
@@ -110,7 +110,7 @@ def common(a: list[Form], b: list[Form]) -> list[Pair]:
     while tail < min(len(a), len(b)) - head and a[-1 - tail].is_close(b[-1 - tail]):
         tail += 1
     inner_a, inner_b = a[head : len(a) - tail], b[head : len(b) - tail]
-    inner = _shortest(inner_a, inner_b)
+    inner = _shortest_edit_script(inner_a, inner_b)
     if inner is None:
         inner = subsequences.common(inner_a, inner_b)
     ends = [(i, i) for i in range(head)]
@@ -118,11 +118,11 @@ def common(a: list[Form], b: list[Form]) -> list[Pair]:
     return [*ends, *[(head + i, head + j) for i, j in inner], *tails]
 
 
-def _shortest(a: list[Form], b: list[Form]) -> list[Pair] | None:
+def _shortest_edit_script(a: list[Form], b: list[Form]) -> list[Pair] | None:
     """By Myers' greedy search (1986); None where more than MOST_EDITS elements of both have no close one."""
     reach = {1: 0}
     history: list[dict[int, int]] = []
-    for edits in range(min(len(a) + len(b), MOST_EDITS) + 1):
+    for edits in range(min(len(a) + len(b), MAX_EDITS) + 1):
         history.append(reach.copy())
         for k in range(-edits, edits + 1, 2):
             down = k == -edits or (k != edits and reach[k - 1] < reach[k + 1])
@@ -131,11 +131,11 @@ def _shortest(a: list[Form], b: list[Form]) -> list[Pair] | None:
                 i += 1
             reach[k] = i
             if i >= len(a) and i - k >= len(b):
-                return _way_back(history, len(a), len(b))
+                return _backtrack(history, len(a), len(b))
     return None
 
 
-def _way_back(history: list[dict[int, int]], i: int, j: int) -> list[Pair]:
+def _backtrack(history: list[dict[int, int]], i: int, j: int) -> list[Pair]:
     pairs: list[Pair] = []
     for edits in range(len(history) - 1, -1, -1):
         reach, k = history[edits], i - j
@@ -166,7 +166,7 @@ def paired(a: list[Form], b: list[Form]) -> list[Pair]:
                 places.popleft()
             if not places or ((least := b[places[0]].numbers[0][0]) > first and _distance(least, first) > tolerance):
                 continue
-        candidates = enumerate(islice(places, _MOST_CANDIDATES))
+        candidates = enumerate(islice(places, _MAX_CANDIDATES))
         place = next((n for n, j in candidates if a[i].is_close(b[j])), None)
         if place is not None:
             pairs.append((i, places[place]))

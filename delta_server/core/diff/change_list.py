@@ -10,9 +10,9 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core.diff import text_diff
 from delta_server.core.diff.diff_settings import Fields
-from delta_server.core.diff.summary import Difference, member_pattern
-from delta_server.core.diff.text_diff import Run
-from delta_server.core.diff.tree import Edit, Elements, Members, Node
+from delta_server.core.diff.summary import DiffSummary, member_pattern
+from delta_server.core.diff.text_diff import TextRun
+from delta_server.core.diff.tree import ArrayDiff, Edit, Node, ObjectDiff
 from delta_server.core.json import columns, pointer, slices
 
 
@@ -32,14 +32,14 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     old: msgspec.Raw | UnsetType = UNSET
     new: msgspec.Raw | UnsetType = UNSET
     key: dict[str, msgspec.Raw] | UnsetType = UNSET
-    text: list[Run] | UnsetType = UNSET
+    text: list[TextRun] | UnsetType = UNSET
 
 
-_AT_ONCE = 256
+_CHANGES_PER_CHUNK = 256
 _encoder = msgspec.json.Encoder()
 
 
-class _Place(msgspec.Struct, frozen=True, gc=False):
+class _Location(msgspec.Struct, frozen=True, gc=False):
     path: str
     pattern: str
     before: str
@@ -47,16 +47,16 @@ class _Place(msgspec.Struct, frozen=True, gc=False):
     key: dict[str, msgspec.Raw] | UnsetType = UNSET
 
 
-def changes(difference: Difference) -> list[Change]:
+def changes(difference: DiffSummary) -> list[Change]:
     """All edits in the order of the document; in an array removed, added, moved, then changed elements."""
     return list(_all(difference))
 
 
-def encoded(difference: Difference) -> bytes:
+def encode(difference: DiffSummary) -> bytes:
     """The changes as a JSON array; many are made one by one, when the one before is written."""
     found = _all(difference)
-    first = list(islice(found, _AT_ONCE))
-    if len(first) < _AT_ONCE:
+    first = list(islice(found, _CHANGES_PER_CHUNK))
+    if len(first) < _CHANGES_PER_CHUNK:
         return _encoder.encode(first)
     text = bytearray(_encoder.encode(first)[:-1])
     del first
@@ -67,8 +67,8 @@ def encoded(difference: Difference) -> bytes:
     return bytes(text)
 
 
-def first_encoded(difference: Difference, *, most: int, size_bytes: int) -> tuple[bytes, bool]:
-    """The changes as `encoded`, up to the first that is past `most` or with which they are past `size_bytes`; and
+def encode_first(difference: DiffSummary, *, most: int, size_bytes: int) -> tuple[bytes, bool]:
+    """The changes as `encode`, up to the first that is past `most` or with which they are past `size_bytes`; and
     whether these are all."""
     text = bytearray(b"[")
     for count, change in enumerate(_all(difference)):
@@ -79,33 +79,35 @@ def first_encoded(difference: Difference, *, most: int, size_bytes: int) -> tupl
     return bytes(text + b"]"), True
 
 
-def _all(difference: Difference) -> Iterator[Change]:
+def _all(difference: DiffSummary) -> Iterator[Change]:
     if difference.root is not None:
-        yield from _under(difference.root, _Place("", "", "", ""), difference.keys_by_pattern)
+        yield from _under(difference.root, _Location("", "", "", ""), difference.keys_by_pattern)
 
 
-def _under(node: Node, at: _Place, keys: dict[str, Fields | None]) -> Iterator[Change]:
+def _under(node: Node, at: _Location, keys: dict[str, Fields | None]) -> Iterator[Change]:
     """The changes at and under a place."""
     if isinstance(node, Edit):
         yield _edit(node, at)
         return
-    for child, place in _in_members(node, at) if isinstance(node, Members) else _in_elements(node, at, keys):
+    for child, place in _in_members(node, at) if isinstance(node, ObjectDiff) else _in_elements(node, at, keys):
         if isinstance(child, Change):
             yield child
         else:
             yield from _under(child, place, keys)
 
 
-def _in_members(node: Members, at: _Place) -> Iterator[tuple[Node | Change, _Place]]:
+def _in_members(node: ObjectDiff, at: _Location) -> Iterator[tuple[Node | Change, _Location]]:
     for name, below in node.changed:
         step = "/" + pointer.escape(name)
         pattern = member_pattern(node, at.pattern, name)
-        yield below, _Place(at.path + step, pattern, at.before + step, at.after + step, at.key)
+        yield below, _Location(at.path + step, pattern, at.before + step, at.after + step, at.key)
 
 
-def _in_elements(node: Elements, at: _Place, keys: dict[str, Fields | None]) -> Iterator[tuple[Node | Change, _Place]]:
+def _in_elements(
+    node: ArrayDiff, at: _Location, keys: dict[str, Fields | None]
+) -> Iterator[tuple[Node | Change, _Location]]:
     fields = keys.get(at.pattern)
-    name = _Names(node, fields) if fields else None
+    name = _KeySteps(node, fields) if fields else None
     for i, edit in node.removed:
         yield edit, _element(at, i, i, bytes(node.before[i]), name)
     for j, edit in node.added:
@@ -118,10 +120,10 @@ def _in_elements(node: Elements, at: _Place, keys: dict[str, Fields | None]) -> 
         yield below, _element(at, i, j, bytes(node.before[i]), name)
 
 
-class _Names:
+class _KeySteps:
     """The steps by key of an array's elements: of those whose key no other element has, in either version."""
 
-    def __init__(self, node: Elements, fields: Fields) -> None:
+    def __init__(self, node: ArrayDiff, fields: Fields) -> None:
         self.fields = fields
         self._paths = pointer.key_paths(fields)
         self._repeated: set[Hashable] = set()
@@ -139,13 +141,13 @@ class _Names:
         return pointer.step_of(self.fields, values), key
 
 
-def _element(at: _Place, i: int, j: int, raw: bytes, name: _Names | None) -> _Place:
+def _element(at: _Location, i: int, j: int, raw: bytes, name: _KeySteps | None) -> _Location:
     step, key = name.of(raw) if name else (None, {})
     own = key if step else at.key
-    return _Place(f"{at.path}/{step or j}", at.pattern + "/*", f"{at.before}/{i}", f"{at.after}/{j}", own)
+    return _Location(f"{at.path}/{step or j}", at.pattern + "/*", f"{at.before}/{i}", f"{at.after}/{j}", own)
 
 
-def _edit(edit: Edit, at: _Place) -> Change:
+def _edit(edit: Edit, at: _Location) -> Change:
     if edit.old is None:
         assert edit.new is not None
         return Change("add", at.path, after=at.after, new=msgspec.Raw(edit.new), key=at.key)
@@ -156,7 +158,7 @@ def _edit(edit: Edit, at: _Place) -> Change:
     return Change("replace", at.path, at.before, at.after, old, msgspec.Raw(edit.new), at.key, text)
 
 
-def _text(old: bytes, new: bytes) -> list[Run] | UnsetType:
+def _text(old: bytes, new: bytes) -> list[TextRun] | UnsetType:
     if old[0] != slices.QUOTE or new[0] != slices.QUOTE or max(len(old), len(new)) <= text_diff.LONG:
         return UNSET
     return text_diff.of_slices(old, new)

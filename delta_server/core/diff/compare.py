@@ -1,7 +1,7 @@
 """What changed between two versions of a JSON document, from their bytes.
 
 Both documents are split one level at a time into raw slices. Equal slices are skipped by memcmp, differing ones
-entered; arrays are aligned by identity (core/arrays/). What is found is a tree of edits (tree.py), which `Difference`
+entered; arrays are aligned by identity (core/arrays/). What is found is a tree of edits (tree.py), which `DiffSummary`
 sums up and json_patch.py and change_list.py write down.
 
 Work is bounded: below MAX_DEPTH levels, or when the bytes split exceed MAX_SPLITS times the size of the documents (a
@@ -23,27 +23,27 @@ from delta_server.core.arrays import align, equal_ends
 from delta_server.core.diff import large_members, long_arrays, long_objects
 from delta_server.core.diff.canonical_form import form
 from delta_server.core.diff.diff_settings import DEFAULT, DiffSettings, KnownKeys, Order, Rules, rules
-from delta_server.core.diff.redact import without
-from delta_server.core.diff.summary import Difference, Kind, Note, SchemaChange
-from delta_server.core.diff.tree import MAX_DEPTH, Edit, Elements, Members, Node
+from delta_server.core.diff.redact import redacted
+from delta_server.core.diff.summary import DeltaKind, DiffSummary, Note, SchemaChange
+from delta_server.core.diff.tree import MAX_DEPTH, ArrayDiff, Edit, Node, ObjectDiff
 from delta_server.core.json import pieces, shapes, slices, surrogates
-from delta_server.core.json.pieces import LARGE, Pieces
+from delta_server.core.json.pieces import LARGE_BYTES, LazyElements
 from delta_server.core.json.shapes import Value, slice_of
 
-__all__ = ["DEFAULT", "DiffSettings", "Difference", "Kind", "KnownKeys", "Note", "Order", "SchemaChange", "diff"]
+__all__ = ["DEFAULT", "DeltaKind", "DiffSettings", "DiffSummary", "KnownKeys", "Note", "Order", "SchemaChange", "diff"]
 
-Array = list[msgspec.Raw] | Pieces
+Array = list[msgspec.Raw] | LazyElements
 MAX_SPLITS = 64
 _SPLIT_ALWAYS_BYTES = 1 << 20
 
-ROOM_ALWAYS, ROOM_TIMES, ROOM_LESS = 58 << 20, 6, 9
+MIN_BUDGET, BUDGET_FACTOR, BUDGET_DECREASE = 58 << 20, 6, 9
 """Bytes of memory for what a comparison holds beside the documents: so many times the larger one, which with all that
 is not counted makes 12 at most. Small ones have more: so much, less ROOM_LESS times the larger one."""
 
 ELEMENT, MEMBER = 450, 900  # bytes for an element or member of both sides while an array or object is compared
 KEPT, NODE, EDIT = 64, 350, 400  # for an element of a changed array, for a changed value, an edit, until all is written
 
-COPIES, COPIES_TIMES = 2, 32
+COPY_FACTOR, COPIES_TIMES = 2, 32
 """A large value is copied so often for what is in it; all copies of values that stand within each other may take so
 many times the larger document: eight levels of the whole of it."""
 
@@ -53,39 +53,39 @@ TOO_DEEP = "large values are nested too deep in it to be entered: it counts as o
 TOO_MUCH = "more differs in it than can be listed: it counts as one replaced value"
 
 
-def diff(before: bytes, after: bytes, settings: DiffSettings = DEFAULT, known: KnownKeys = ()) -> Difference:
+def diff(before: bytes, after: bytes, settings: DiffSettings = DEFAULT, known: KnownKeys = ()) -> DiffSummary:
     """Compare two documents, each one valid JSON value. `known` are keys of arrays that comparisons of other versions
     found. Raises Invalid if a pattern in `settings` is malformed. Halves of surrogate pairs stay hidden
     (json/surrogates.py)."""
     old, new = slices.trimmed(before), slices.trimmed(after)
     if old == new or old[0] != new[0] or old[0] not in (slices.OPEN_OBJECT, slices.OPEN_ARRAY):  # what is not split
-        old, new = surrogates.hidden(old), surrogates.hidden(new)
-    return surrogates.reading(partial(_compare, rules(settings, known), before == after), old, new)
+        old, new = surrogates.hide(old), surrogates.hide(new)
+    return surrogates.with_hidden(partial(_compare, rules(settings, known), before == after), old, new)
 
 
-def _compare(at: Rules | None, identical: bool, old: bytes, new: bytes) -> Difference:
+def _compare(at: Rules | None, identical: bool, old: bytes, new: bytes) -> DiffSummary:
     larger = max(len(old), len(new))
-    walk = _Walk(
+    walk = _Comparison(
         budget_bytes=_SPLIT_ALWAYS_BYTES + MAX_SPLITS * (len(old) + len(new)),
-        room=_room(larger),
-        copies=max(ROOM_ALWAYS, COPIES_TIMES * larger),
+        edit_budget=_edit_budget(larger),
+        copies=max(MIN_BUDGET, COPIES_TIMES * larger),
     )
     root = None if old == new else walk.compare(old, new, at, 0)
-    return Difference(
+    return DiffSummary(
         before=old, after=new, root=root, ignored=walk.ignored, reordered=walk.reordered, identical=identical
     )
 
 
-def _room(larger: int) -> int:
-    return max(ROOM_ALWAYS - ROOM_LESS * larger, ROOM_TIMES * larger)
+def _edit_budget(larger: int) -> int:
+    return max(MIN_BUDGET - BUDGET_DECREASE * larger, BUDGET_FACTOR * larger)
 
 
-class _Walk:
+class _Comparison:
     """One pass through two documents. Notes whether it met ignored differences, and order that means nothing."""
 
-    def __init__(self, *, budget_bytes: int, room: int, copies: int) -> None:
+    def __init__(self, *, budget_bytes: int, edit_budget: int, copies: int) -> None:
         self.budget_bytes = budget_bytes
-        self.room = room
+        self.edit_budget = edit_budget
         self.copies = copies
         self.listed = 0  # elements of arrays that were split with the objects around them
         self.ignored = False
@@ -103,7 +103,7 @@ class _Walk:
         self.budget_bytes -= length + other
         if depth >= MAX_DEPTH or self.budget_bytes < 0:
             return self._compare_whole(old, new, at, depth)
-        if length >= LARGE or other >= LARGE:
+        if length >= LARGE_BYTES or other >= LARGE_BYTES:
             return self._compare_nested(old, new, at, depth)
         if first == slices.OPEN_ARRAY:
             return self._compare_arrays(slices.elements(old), slices.elements(new), at, depth + 1)
@@ -112,7 +112,7 @@ class _Walk:
 
     def _compare_nested(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two large values, of which copies are held as long as what is in them is compared."""
-        held = COPIES * (len(old) + len(new))
+        held = COPY_FACTOR * (len(old) + len(new))
         if held > self.copies:
             return self._compare_whole(old, new, at, depth, TOO_DEEP)
         self.copies -= held
@@ -132,27 +132,27 @@ class _Walk:
 
     def _split(self, old: bytes, new: bytes) -> tuple[Array | None, Array | None]:
         """The elements of two large arrays, None where they are too many."""
-        most = self.room // ELEMENT
+        most = self.edit_budget // ELEMENT
         try:
             if lists := equal_ends.split(old, new, most):
                 return lists
         except equal_ends.TooMany:
             return None, None
-        at_once = pieces.fit_at_once(old, new, self.room)
+        at_once = pieces.fit_at_once(old, new, self.edit_budget)
         return pieces.elements(old, most, at_once=at_once), pieces.elements(new, most, at_once=at_once)
 
     def _compare_large_objects(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
-        if few := large_members.split(old, new, most_elements=self.room // ELEMENT - self.listed):
+        if few := large_members.split(old, new, most_elements=self.edit_budget // ELEMENT - self.listed):
             listed = sum(len(value) for value in few[0].values() if isinstance(value, list))
             self.listed += listed
             node = self._compare_objects((old, new), *few, at, depth)
             self.listed -= listed
             return node
-        most = self.room // MEMBER
+        most = self.edit_budget // MEMBER
         with suppress(equal_ends.TooMany):
             if many := equal_ends.split_members(old, new, most):
                 return self._compare_objects((old, new), *many, at, depth)
-        at_once = pieces.fit_at_once(old, new, self.room)
+        at_once = pieces.fit_at_once(old, new, self.edit_budget)
         before, after = pieces.members(old, most, at_once=at_once), pieces.members(new, most, at_once=at_once)
         if before is not None and after is not None:
             return self._compare_objects((old, new), before, after, at, depth)
@@ -164,9 +164,9 @@ class _Walk:
         if slices.same_scalar(old, new):
             return None
         if at is None:
-            self.room -= EDIT
+            self.edit_budget -= EDIT
             return Edit(old, new)
-        if at.tolerance and slices.within(old, new, at.tolerance):
+        if at.tolerance and slices.is_within(old, new, at.tolerance):
             self.ignored = True
             return None
         return self._edit(old, new, at, depth)
@@ -174,15 +174,15 @@ class _Walk:
     def _edit(
         self, old: bytes | None, new: bytes | None, at: Rules | None, depth: int, note: str | None = None
     ) -> Edit:
-        self.room -= EDIT
+        self.edit_budget -= EDIT
         return Edit(
-            None if old is None else without(old, at, depth), None if new is None else without(new, at, depth), note
+            None if old is None else redacted(old, at, depth), None if new is None else redacted(new, at, depth), note
         )
 
     def _compare_whole(
         self, old: bytes, new: bytes, at: Rules | None, depth: int, note: str | None = None
     ) -> Node | None:
-        if len(old) >= LARGE or len(new) >= LARGE:
+        if len(old) >= LARGE_BYTES or len(new) >= LARGE_BYTES:
             is_same = slices.minified(old) == slices.minified(new)
             return None if is_same else self._edit(old, new, at, depth, note)
         if not form(old, at).is_close(form(new, at)):
@@ -198,9 +198,9 @@ class _Walk:
         at: Rules | None,
         depth: int,
     ) -> Node | None:
-        room = self.room
+        edit_budget = self.edit_budget
         changed = self._compare_members(before, after, at, depth)
-        return self._members(whole, changed, at, depth, room) if changed else None
+        return self._members(whole, changed, at, depth, edit_budget) if changed else None
 
     def _members(
         self,
@@ -208,19 +208,19 @@ class _Walk:
         changed: list[tuple[str, Node]],
         at: Rules | None,
         depth: int,
-        room: int,
+        edit_budget: int,
     ) -> Node | None:
         if not changed:
             return None
-        self.room -= NODE
-        if self.room < 0:
+        self.edit_budget -= NODE
+        if self.edit_budget < 0:
             changed.clear()
-            return self._too_much(bytes(whole[0]), whole[1], at, depth, room)
-        return Members(whole[1], changed, at is None or not at.ignores_below)
+            return self._too_much(bytes(whole[0]), whole[1], at, depth, edit_budget)
+        return ObjectDiff(whole[1], changed, at is None or not at.ignores_below)
 
-    def _too_much(self, old: bytes, new: bytes, at: Rules | None, depth: int, room: int) -> Edit:
+    def _too_much(self, old: bytes, new: bytes, at: Rules | None, depth: int, edit_budget: int) -> Edit:
         """The whole value in place of the edits in it, with the room there was before them."""
-        self.room = room
+        self.edit_budget = edit_budget
         return self._edit(old, new, at, depth - 1, TOO_MUCH)
 
     def _compare_members(
@@ -233,35 +233,35 @@ class _Walk:
             if raw == other:
                 continue
             if other is None:
-                node: Node | None = self._lone(raw, None, at.member(name) if at else None, depth)
+                node: Node | None = self._one_sided(raw, None, at.member(name) if at else None, depth)
             elif isinstance(raw, list) or isinstance(other, list):
                 node = self._compare_values(raw, other, at.member(name) if at else None, depth)
             else:
                 node = self.compare(bytes(raw), bytes(other), at.member(name) if at else None, depth)
             if node is not None:
                 changed.append((name, node))
-                if self.room < 0:
+                if self.edit_budget < 0:
                     return changed
         if after.keys() != before.keys():
             changed += self._new_members(before, after, at, depth)
         return changed
 
     def _compare_long_objects(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
-        room = self.room
+        edit_budget = self.edit_budget
         changed: list[tuple[str, Node]] = []
         groups = 0
         hashes = len(old) + len(new)
-        self.room -= hashes
-        for before, after in long_objects.differing(old, new, max(1, self.room // MEMBER // 2)):
+        self.edit_budget -= hashes
+        for before, after in long_objects.differing_members(old, new, max(1, self.edit_budget // MEMBER // 2)):
             changed += self._compare_members(before, after, at, depth)
             groups += 1
             del before, after
-            if self.room < 0:
+            if self.edit_budget < 0:
                 break
-        self.room += hashes if self.room >= 0 else 0
+        self.edit_budget += hashes if self.edit_budget >= 0 else 0
         if groups > 1:
             changed.sort(key=itemgetter(0))
-        return self._members((old, new), changed, at, depth, room)
+        return self._members((old, new), changed, at, depth, edit_budget)
 
     def _compare_values(self, old: Value, new: Value, at: Rules | None, depth: int) -> Node | None:
         """Two values of which one at least is an array already split, perhaps equal."""
@@ -274,12 +274,12 @@ class _Walk:
         self, before: Mapping[str, Value], after: Mapping[str, Value], at: Rules | None, depth: int
     ) -> Iterator[tuple[str, Node]]:
         for name, raw in after.items():
-            if name not in before and (node := self._lone(None, raw, at.member(name) if at else None, depth)):
+            if name not in before and (node := self._one_sided(None, raw, at.member(name) if at else None, depth)):
                 yield name, node
-                if self.room < 0:
+                if self.edit_budget < 0:
                     return
 
-    def _lone(self, old: Value | None, new: Value | None, at: Rules | None, depth: int) -> Edit | None:
+    def _one_sided(self, old: Value | None, new: Value | None, at: Rules | None, depth: int) -> Edit | None:
         """The edit that adds or removes a value, None where it is ignored."""
         if at is not None and at.ignored:
             self.ignored = True
@@ -293,25 +293,25 @@ class _Walk:
         if inner is not None and inner.ignored:
             self.ignored = self.ignored or before != after
             return None
-        room = self.room
+        edit_budget = self.edit_budget
         both = len(before) + len(after)
-        if both * ELEMENT > room and max(len(before), len(after)) * ELEMENT > room:
+        if both * ELEMENT > edit_budget and max(len(before), len(after)) * ELEMENT > edit_budget:
             return self._compare_long_arrays(slice_of(before), slice_of(after), at, depth)
-        self.room -= KEPT * both
+        self.edit_budget -= KEPT * both
         changed: list[tuple[int, int, Node]] = []
         if (twins := align.in_place(before, after, at)) is not None:
             for place, new, old_members, new_members in twins.pairs:
                 if node := self._compare_objects((before[place], new), old_members, new_members, inner, depth + 1):
                     changed.append((place, place, node))
             found = align.Alignment([], [], [], [], twins.key)
-            return self._elements(before, after, at, depth, found, changed, room)
+            return self._elements(before, after, at, depth, found, changed, edit_budget)
         found = align.align(before, after, at)
         for i, j in found.differing:
             if node := self.compare(bytes(before[i]), bytes(after[j]), inner, depth):
                 changed.append((i, j, node))
-                if self.room < 0:
+                if self.edit_budget < 0:
                     break
-        return self._elements(before, after, at, depth, found, changed, room)
+        return self._elements(before, after, at, depth, found, changed, edit_budget)
 
     def _compare_long_arrays(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         """Two arrays whose elements do not fit the room: read in pieces, as far as what differs does."""
@@ -321,8 +321,8 @@ class _Walk:
         if inner is not None and inner.ignored:
             self.ignored = True
             return None
-        room = self.room
-        before, after = Pieces(old), Pieces(new)
+        edit_budget = self.edit_budget
+        before, after = LazyElements(old), LazyElements(new)
         removed: list[int] = []
         added: list[int] = []
         changed: list[tuple[int, int, Node]] = []
@@ -331,19 +331,19 @@ class _Walk:
                 one, other = bytes(before[i + at_place]), bytes(after[j + at_place])
                 if node := self.compare(one, other, inner, depth):
                     changed.append((i + at_place, j + at_place, node))
-                    if self.room < 0:
+                    if self.edit_budget < 0:
                         changed.clear()
-                        return self._too_much(old, new, at, depth, room)
+                        return self._too_much(old, new, at, depth, edit_budget)
             both = min(end_i - i, end_j - j)
-            if (end_i - i + end_j - j - 2 * both + len(removed) + len(added)) * EDIT > self.room:
-                return self._too_much(old, new, at, depth, room)
+            if (end_i - i + end_j - j - 2 * both + len(removed) + len(added)) * EDIT > self.edit_budget:
+                return self._too_much(old, new, at, depth, edit_budget)
             removed += range(i + both, end_i)
             added += range(j + both, end_j)
         found = align.Alignment(removed, added, [], [], None, IN_PIECES)
-        return self._elements(before, after, at, depth, found, changed, room)
+        return self._elements(before, after, at, depth, found, changed, edit_budget)
 
     def _compare_large_sets(self, old: bytes, new: bytes, at: Rules, depth: int) -> Node | None:
-        if not long_arrays.have_the_same(old, new, at.element()):
+        if not long_arrays.are_equal_sets(old, new, at.element()):
             return self._edit(old, new, at, depth - 1, TOO_MUCH)
         self.reordered = True
         return None
@@ -356,25 +356,25 @@ class _Walk:
         depth: int,
         found: align.Alignment,
         changed: list[tuple[int, int, Node]],
-        room: int,
+        edit_budget: int,
     ) -> Node | None:
-        """What `found` and `changed` say together, None if nothing; one replaced value if that is too much for `room`,
-        which there was before."""
+        """What `found` and `changed` say together, None if nothing; one replaced value if that is too much for
+        `edit_budget`, which there was before."""
         inner = at.element() if at else None
-        removed = [(i, edit) for i in found.removed if (edit := self._lone(before[i], None, inner, depth))]
-        added = [(j, edit) for j in found.added if (edit := self._lone(None, after[j], inner, depth))]
+        removed = [(i, edit) for i in found.removed if (edit := self._one_sided(before[i], None, inner, depth))]
+        added = [(j, edit) for j in found.added if (edit := self._one_sided(None, after[j], inner, depth))]
         is_set = at is not None and at.is_set
         self.reordered = self.reordered or (is_set and bool(found.moved))
         moved = [] if is_set else found.moved
         if not (changed or removed or added or moved):
-            self.room = room
+            self.edit_budget = edit_budget
             return None
-        self.room -= 2 * NODE
-        if self.room < 0:
+        self.edit_budget -= 2 * NODE
+        if self.edit_budget < 0:
             for edits in (changed, removed, added):
                 edits.clear()
-            return self._too_much(slice_of(before), slice_of(after), at, depth, room)
-        return Elements(
+            return self._too_much(slice_of(before), slice_of(after), at, depth, edit_budget)
+        return ArrayDiff(
             before,
             after if at is None or not at.ignores_below else self._shown(after, at, depth),
             removed,
@@ -391,5 +391,5 @@ class _Walk:
 
     def _shown(self, after: Array, at: Rules, depth: int) -> Array:
         """The new elements without what is ignored in them."""
-        shown = without(slice_of(after), at, depth - 1)
-        return Pieces(shown) if isinstance(after, Pieces) else slices.elements(shown)
+        shown = redacted(slice_of(after), at, depth - 1)
+        return LazyElements(shown) if isinstance(after, LazyElements) else slices.elements(shown)

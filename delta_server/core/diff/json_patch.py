@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import msgspec
 
-from delta_server.core.diff.summary import Difference
-from delta_server.core.diff.tree import Edit, Elements, Members, Node
+from delta_server.core.diff.summary import DiffSummary
+from delta_server.core.diff.tree import ArrayDiff, Edit, Node, ObjectDiff
 from delta_server.core.errors import Invalid
 from delta_server.core.json import pieces, pointer, slices
 from delta_server.core.json.shapes import slice_of
@@ -18,7 +18,7 @@ _SURELY_ONE = 10_000  # nulls in an object: one is surely not of a name that com
 _LEAST_SHRINKING = 4  # removing whitespace is tried for a `replace` if the operations exceed this part of the value
 
 
-def json_patch(difference: Difference) -> bytes:
+def json_patch(difference: DiffSummary) -> bytes:
     """The operations, a JSON array, that make the new document of the old one when applied in sequence.
 
     Ignored places keep their old values; arrays whose order means nothing get new elements at their end. Where
@@ -32,19 +32,19 @@ def _operations(node: Node, path: bytes) -> list[bytes]:
     """`path` is a JSON Pointer escaped for a JSON string, without its quotes."""
     if isinstance(node, Edit):
         return [_edit(node, path)]
-    if isinstance(node, Elements) and node.is_whole and _surely_larger(node):
+    if isinstance(node, ArrayDiff) and node.is_whole and _surely_larger(node):
         return [_replace(path, slice_of(node.after))]
-    operations = _of_members(node, path) if isinstance(node, Members) else _of_elements(node, path)
+    operations = _of_members(node, path) if isinstance(node, ObjectDiff) else _of_elements(node, path)
     if len(operations) < 2 or not node.is_whole:
         return operations
     size = sum(map(len, operations)) + len(operations)
-    if size * _LEAST_SHRINKING < (len(node.after) if isinstance(node, Members) else node.after_size):
+    if size * _LEAST_SHRINKING < (len(node.after) if isinstance(node, ObjectDiff) else node.after_size):
         return operations
     replacement = _replace(path, slice_of(node.after))
     return [replacement] if len(replacement) < size else operations
 
 
-def _surely_larger(node: Elements) -> bool:
+def _surely_larger(node: ArrayDiff) -> bool:
     """Whether the operations of the array itself must exceed its new value: then they need not be made."""
     least = _LEAST_OPERATION * (len(node.removed) + len(node.added) + len(node.moved))
     return least > 2 * len(node.after) and least > node.after_size + _LEAST_REPLACE
@@ -75,14 +75,14 @@ def _step(name: str) -> bytes:
     return b"/" + msgspec.json.encode(pointer.escape(name))[1:-1]
 
 
-def _of_members(node: Members, path: bytes) -> list[bytes]:
+def _of_members(node: ObjectDiff, path: bytes) -> list[bytes]:
     operations: list[bytes] = []
     for name, below in node.changed:
         operations += _operations(below, path + _step(name))
     return operations
 
 
-def _of_elements(node: Elements, path: bytes) -> list[bytes]:
+def _of_elements(node: ArrayDiff, path: bytes) -> list[bytes]:
     """Removals from the highest index down; then additions and moves in the order of the new array; then what is
     inside elements, which by now are at their new places."""
     operations = [_remove(b"%b/%d" % (path, i)) for i, _ in reversed(node.removed)]
@@ -99,7 +99,7 @@ def _of_elements(node: Elements, path: bytes) -> list[bytes]:
     return operations
 
 
-def _placements(node: Elements, path: bytes) -> Iterator[bytes]:
+def _placements(node: ArrayDiff, path: bytes) -> Iterator[bytes]:
     """Additions, and moves with the indexes they have at their turn."""
     if not node.moved:
         for j, edit in node.added:
@@ -108,7 +108,7 @@ def _placements(node: Elements, path: bytes) -> Iterator[bytes]:
         return
     added = dict(node.added)
     sources = {j: i for i, j in node.moved}
-    places = _Places(node)
+    places = _ElementPositions(node)
     for j in sorted([*added, *sources]):
         if j in added:
             new = added[j].new
@@ -120,7 +120,7 @@ def _placements(node: Elements, path: bytes) -> Iterator[bytes]:
             yield b'{"op":"move","from":"%b/%d","path":"%b/%d"}' % (path, source, path, target)
 
 
-class _Waiting:
+class _RankCounter:
     """Which of many old ranks still wait to be moved: a Fenwick tree, so that each question is O(log n)."""
 
     def __init__(self, ranks: list[int]) -> None:
@@ -142,7 +142,7 @@ class _Waiting:
             at += at & -at
 
 
-class _Places:
+class _ElementPositions:
     """Where elements stand while an array is being rearranged, after the removals.
 
     Elements that stay keep their relative order. The others are dealt with in the order of the new array: each goes
@@ -150,13 +150,13 @@ class _Places:
     them only elements still waiting to be moved. Those waiting behind a staying element come after those placed there.
     """
 
-    def __init__(self, node: Elements) -> None:
+    def __init__(self, node: ArrayDiff) -> None:
         removed = [i for i, _ in node.removed]
         going = {i for i, _ in node.moved}
         gone = going.union(removed)
         coming = {j for j, _ in node.added}.union([j for _, j in node.moved])
         self._rank = {i: i - bisect_left(removed, i) for i in going}
-        self._waiting = _Waiting(list(self._rank.values()))
+        self._waiting = _RankCounter(list(self._rank.values()))
         self._stay_old = _ranks([i for i in range(len(node.before)) if i not in gone], removed)
         self._stay_new = [j for j in range(len(node.after)) if j not in coming]
 
@@ -185,7 +185,7 @@ def _ranks(places: list[int], removed: list[int]) -> list[int]:
     return ranks
 
 
-def merge_patch(difference: Difference) -> bytes:
+def merge_patch(difference: DiffSummary) -> bytes:
     """The merge patch from old to new document: changed members of objects, null for removed ones, arrays whole.
 
     Raises Invalid where the format cannot say it: a member that becomes null, or a difference too deep to be entered.
@@ -197,7 +197,7 @@ def merge_patch(difference: Difference) -> bytes:
 
 
 def _merge(node: Node, path: str) -> bytes:
-    if isinstance(node, Elements):
+    if isinstance(node, ArrayDiff):
         return slices.minified(slice_of(node.after))
     if isinstance(node, Edit):
         return _merged_value(node, path)

@@ -66,7 +66,7 @@ class _Object:
         if self.text[key.value] != slices.OPEN_ARRAY:
             return False
         try:
-            pieces.end_of_value(self.view[: key.value + pieces.LARGE], key.value)
+            pieces.end_of_value(self.view[: key.value + pieces.LARGE_BYTES], key.value)
         except msgspec.DecodeError:
             return True
         return False
@@ -86,7 +86,7 @@ class _Object:
         """Whether the next piece has only members that are smaller than it, as far as is guessed."""
         try:
             pieces.cut(self.text, self.at, len(self.text), is_object=True, follow=False)
-        except (pieces.Unsure, msgspec.DecodeError):
+        except (pieces.Uncertain, msgspec.DecodeError):
             return False
         return True
 

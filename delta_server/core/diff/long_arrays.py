@@ -20,22 +20,22 @@ from delta_server.core.arrays.edit_distance import Block
 from delta_server.core.diff.canonical_form import form
 from delta_server.core.diff.diff_settings import Rules
 from delta_server.core.json import slices
-from delta_server.core.json.pieces import Pieces, equal_ends
+from delta_server.core.json.pieces import LazyElements, equal_ends
 
-MOST_VALUES = 20_000  # that have a character of their own
+MAX_VALUES = 20_000  # that have a character of their own
 _FIRST_CODE = 2  # those below stand for what is on one side alone
 _CHECKSUM = 0x7FFFF, 0x80000  # the bits taken of each checksum, and what they are added to: no half of a surrogate pair
 # What may be written in another way: numbers, and strings with escapes.
 _TWO_NOTATIONS = re.compile(rb"\.[0-9]*0(?![0-9])|[0-9][eE]|-0(?![0-9.])|\\")
 
-Run = tuple[int, int, int, int]
+ElementRun = tuple[int, int, int, int]
 """A stretch of the old array, and the one of the new array that stands in its place: begin and end of both."""
 
-Part = tuple[Pieces, int, int]
+Part = tuple[LazyElements, int, int]
 """Elements of an array: where they begin and end."""
 
 
-def differing(before: Pieces, after: Pieces) -> Iterator[Run]:
+def differing(before: LazyElements, after: LazyElements) -> Iterator[ElementRun]:
     """The runs that are not surely equal, in order: their places are compared one by one, what a side has more is
     removed or added.
 
@@ -50,17 +50,17 @@ def differing(before: Pieces, after: Pieces) -> Iterator[Run]:
         if i < x or j < y:
             yield i, x, j, y
         if not is_sure:
-            yield from _falsely_equal(before, after, (x, y, length))
+            yield from _hash_collisions(before, after, (x, y, length))
         i, j = x + length, y + length
 
 
-def _falsely_equal(before: Pieces, after: Pieces, block: Block) -> Iterator[Run]:
+def _hash_collisions(before: LazyElements, after: LazyElements, block: Block) -> Iterator[ElementRun]:
     i, j, length = block
     for place in unequal(before, after, (i, i + length, j, j + length)):
         yield i + place, i + place + 1, j + place, j + place + 1
 
 
-def unequal(before: Pieces, after: Pieces, run: Run) -> Iterator[int]:
+def unequal(before: LazyElements, after: LazyElements, run: ElementRun) -> Iterator[int]:
     """How far from the begin of a run those elements are whose bytes differ, of as many as both sides have."""
     i, end_i, j, end_j = run
     length, at = min(end_i - i, end_j - j), 0
@@ -74,13 +74,13 @@ def unequal(before: Pieces, after: Pieces, run: Run) -> Iterator[int]:
         old, new, at = old[size:], new[size:], at + size
 
 
-def have_the_same(old: bytes, new: bytes, rules: Rules | None) -> bool:
-    """Whether both arrays have the same elements in any order, told by the sum of their forms' hashes."""
+def are_equal_sets(old: bytes, new: bytes, rules: Rules | None) -> bool:
+    """Whether both arrays have the same elements in any order, by the sum of their forms' hashes."""
     return _sum(old, rules) == _sum(new, rules)
 
 
 def _sum(text: bytes, rules: Rules | None) -> tuple[int, int]:
-    side, total = Pieces(text), 0
+    side, total = LazyElements(text), 0
     for values in side.between(0, len(side)):
         for value in values:
             each = form(value, rules)
@@ -109,7 +109,7 @@ def _by_value(side: Part, codes: dict[bytes, str]) -> str | None:
         for value in set(values).difference(codes):
             known = codes.setdefault(slices.canonical(value), chr(_FIRST_CODE + len(codes)))
             codes[value] = known
-        if len(codes) > MOST_VALUES:
+        if len(codes) > MAX_VALUES:
             return None
         found.append("".join(map(codes.__getitem__, values)))
     return "".join(found)

@@ -16,7 +16,7 @@ _PARTS = 64
 _TWO_NOTATIONS = re.compile(rb"^[\[{]|\.[0-9]*0(?![0-9])|[0-9][eE]|^-0$|\\")
 
 
-def differing(old: bytes, new: bytes, most: int) -> Iterator[tuple[Members, Members]]:
+def differing_members(old: bytes, new: bytes, most: int) -> Iterator[tuple[Members, Members]]:
     """The members of both objects whose bytes differ, or that one alone has; at most about `most` at once, for each of
     which both objects are read again."""
     before, after = _hashed(old), _hashed(new)

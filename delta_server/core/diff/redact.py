@@ -7,7 +7,7 @@ from delta_server.core.diff.tree import MAX_DEPTH
 from delta_server.core.json import pieces, slices
 
 
-def without(raw: bytes, rules: Rules | None, depth: int) -> bytes:
+def redacted(raw: bytes, rules: Rules | None, depth: int) -> bytes:
     """`raw`, which stands `depth` levels deep, less what `rules` (those at its place) ignore.
 
     A value with nothing ignored keeps its bytes. Below MAX_DEPTH nothing is taken out. A large one is read in pieces.
@@ -32,7 +32,7 @@ def _object_without(raw: bytes, rules: Rules, depth: int) -> bytes:
                 changed = True
                 continue
             value = bytes(member)
-            less = without(value, below, depth)
+            less = redacted(value, below, depth)
             changed = changed or less is not value
             kept[name] = msgspec.Raw(less)
         if kept:
@@ -54,7 +54,7 @@ def _array_without(raw: bytes, rules: Rules | None, depth: int) -> bytes:
         kept: list[bytes] = []
         for element in elements:
             value = bytes(element)
-            less = without(value, rules, depth)
+            less = redacted(value, rules, depth)
             changed = changed or less is not value
             kept.append(less)
         parts.append(b",".join(kept))

@@ -9,10 +9,10 @@ import msgspec
 
 from delta_server.core.arrays.array_keys import shared
 from delta_server.core.diff.diff_settings import Fields
-from delta_server.core.diff.tree import Edit, Elements, Members, Node
+from delta_server.core.diff.tree import ArrayDiff, Edit, Node, ObjectDiff
 from delta_server.core.json import pointer, slices
 
-Kind = Literal["content", "reorder", "format", "ignored", "none"]
+DeltaKind = Literal["content", "reorder", "format", "ignored", "none"]
 
 MAP_FROM = 64  # an object with more changed members than this is a map: its members share the pattern step `*`
 
@@ -32,7 +32,7 @@ class Note(msgspec.Struct, frozen=True):
     message: str
 
 
-class SingleField(msgspec.Struct, frozen=True):
+class UnfoldedField(msgspec.Struct, frozen=True):
     """`folded` is the pattern in `Difference.fields` where that is another."""
 
     pattern: str
@@ -41,7 +41,7 @@ class SingleField(msgspec.Struct, frozen=True):
     folded: str
 
 
-class Difference:
+class DiffSummary:
     """The difference between two documents.
 
     `kind`: `content`; `reorder` (only the order of array elements differs); `ignored` (only places that the settings
@@ -75,7 +75,7 @@ class Difference:
             self.added -= change.elements - 1 if change.op == "add" else 0
             self.removed -= change.elements - 1 if change.op == "remove" else 0
         self.changes_count = self.added + self.removed + self.replaced + self.moved
-        self.kind: Kind = _kind(self, ignored=ignored, reordered=reordered, identical=identical)
+        self.kind: DeltaKind = _kind(self, ignored=ignored, reordered=reordered, identical=identical)
 
     @cached_property
     def has_maps(self) -> bool:
@@ -84,19 +84,19 @@ class Difference:
     @cached_property
     def places(self) -> set[str]:
         """The patterns of all edits, in which every member of a map has its own."""
-        return set() if self.root is None else {single for _, single, _ in _singles(self.root, "", "")}
+        return set() if self.root is None else {single for _, single, _ in _unfolded_patterns(self.root, "", "")}
 
-    def single_fields(self) -> list[SingleField]:
+    def single_fields(self) -> list[UnfoldedField]:
         """As `fields`, where every member of a map has its own pattern; but not where a schema change counts once."""
         schema = {change.path for change in self.schema_changes}
         found: dict[str, tuple[str, int, set[str]]] = {}
-        for pattern, single, edit in _singles(self.root, "", "") if self.root is not None else ():
+        for pattern, single, edit in _unfolded_patterns(self.root, "", "") if self.root is not None else ():
             path = pattern if pattern in schema else single
             _, count, kinds = found.get(path, ("", 0, set()))
             kinds.update(slices.kind(raw) for raw in (edit.old, edit.new) if raw is not None)
             found[path] = pattern, count + 1, kinds
         return [
-            SingleField(
+            UnfoldedField(
                 path, self.fields[path] if path in schema else count, tuple(kinds), "" if path == pattern else pattern
             )
             for path, (pattern, count, kinds) in sorted(found.items())
@@ -152,17 +152,17 @@ class Difference:
         return keys
 
     @cached_property
-    def _arrays(self) -> list[tuple[str, Elements]]:
+    def _arrays(self) -> list[tuple[str, ArrayDiff]]:
         """The changed arrays with their patterns, outer ones first."""
         return [] if self.root is None else list(_arrays(self.root, ""))
 
 
-def member_pattern(node: Members, pattern: str, name: str) -> str:
+def member_pattern(node: ObjectDiff, pattern: str, name: str) -> str:
     """The field pattern of a member of an object at `pattern`."""
     return f"{pattern}/*" if len(node.changed) > MAP_FROM else f"{pattern}/{pointer.escape(name)}"
 
 
-def _kind(found: Difference, *, ignored: bool, reordered: bool, identical: bool) -> Kind:
+def _kind(found: DiffSummary, *, ignored: bool, reordered: bool, identical: bool) -> DeltaKind:
     if found.changes_count > found.moved:
         return "content"
     if found.moved or reordered:
@@ -191,7 +191,7 @@ def _flatten(node: Node, pattern: str, edits: list[tuple[str, Edit]], lengths: d
         edits.append((pattern, node))
         return 0
     moved = 0
-    if isinstance(node, Members):
+    if isinstance(node, ObjectDiff):
         for name, below in node.changed:
             moved += _flatten(below, member_pattern(node, pattern, name), edits, lengths)
         return moved
@@ -206,23 +206,25 @@ def _flatten(node: Node, pattern: str, edits: list[tuple[str, Edit]], lengths: d
 
 
 def _has_maps(node: Node) -> bool:
-    if isinstance(node, Members):
+    if isinstance(node, ObjectDiff):
         return len(node.changed) > MAP_FROM or any(_has_maps(below) for _, below in node.changed)
-    return isinstance(node, Elements) and any(_has_maps(below) for _, _, below in node.changed)
+    return isinstance(node, ArrayDiff) and any(_has_maps(below) for _, _, below in node.changed)
 
 
-def _singles(node: Node, pattern: str, single: str) -> Iterator[tuple[str, str, Edit]]:
+def _unfolded_patterns(node: Node, pattern: str, single: str) -> Iterator[tuple[str, str, Edit]]:
     """The pattern of each edit, the same without maps, and the edit."""
     if isinstance(node, Edit):
         yield pattern, single, node
-    elif isinstance(node, Members):
+    elif isinstance(node, ObjectDiff):
         for name, below in node.changed:
-            yield from _singles(below, member_pattern(node, pattern, name), f"{single}/{pointer.escape(name)}")
+            yield from _unfolded_patterns(
+                below, member_pattern(node, pattern, name), f"{single}/{pointer.escape(name)}"
+            )
     else:
         for _, edit in (*node.removed, *node.added):
             yield pattern + "/*", single + "/*", edit
         for _, _, below in node.changed:
-            yield from _singles(below, pattern + "/*", single + "/*")
+            yield from _unfolded_patterns(below, pattern + "/*", single + "/*")
 
 
 def _leaves_changed(node: Node) -> tuple[int, int]:
@@ -231,20 +233,20 @@ def _leaves_changed(node: Node) -> tuple[int, int]:
         old = 0 if node.old is None else slices.leaf_count(node.old)
         new = 0 if node.new is None else slices.leaf_count(node.new)
         return old, max(old, new)
-    below: list[Node] = [edit for _, edit in node.changed] if isinstance(node, Members) else _of_elements(node)
+    below: list[Node] = [edit for _, edit in node.changed] if isinstance(node, ObjectDiff) else _of_elements(node)
     counts = [_leaves_changed(child) for child in below]
     return sum([lost for lost, _ in counts]), sum([changed for _, changed in counts])
 
 
-def _of_elements(node: Elements) -> list[Node]:
+def _of_elements(node: ArrayDiff) -> list[Node]:
     return [edit for _, edit in (*node.removed, *node.added)] + [below for _, _, below in node.changed]
 
 
-def _arrays(node: Node, pattern: str) -> Iterator[tuple[str, Elements]]:
-    if isinstance(node, Members):
+def _arrays(node: Node, pattern: str) -> Iterator[tuple[str, ArrayDiff]]:
+    if isinstance(node, ObjectDiff):
         for name, below in node.changed:
             yield from _arrays(below, member_pattern(node, pattern, name))
-    elif isinstance(node, Elements):
+    elif isinstance(node, ArrayDiff):
         yield pattern, node
         for _, _, below in node.changed:
             yield from _arrays(below, pattern + "/*")

@@ -14,7 +14,7 @@ from delta_server.core.arrays import subsequences
 from delta_server.core.diff.text_tokens import tokens
 
 Sign = Literal["=", "-", "+"]
-Run = tuple[Sign, str]
+TextRun = tuple[Sign, str]
 
 LONG = 60  # characters: shorter strings are shown whole
 LARGE = 1 << 16  # bytes
@@ -26,19 +26,19 @@ _CUT_BEFORE = 6 * _CONTEXT  # bytes before a difference, where a JSON text is cu
 _CUT_WITHIN = 4096
 _LONGEST_ESCAPE = len(b"\\ud83d\\ude00")
 _AFTER_ESCAPE = re.compile(rb"[^\\]\\u(?![dD][89abAB])[0-9a-fA-F]{4}")  # not of the first half of a character
-_MOST_COMPARED = 1 << 20
+_MAX_COMPARED = 1 << 20
 
 _decode = msgspec.json.Decoder(str).decode
 
 
-def of_slices(old: bytes, new: bytes) -> list[Run]:
+def of_slices(old: bytes, new: bytes) -> list[TextRun]:
     """The runs between two strings as they stand in JSON."""
     if max(len(old), len(new)) < LARGE:
         return runs(_decode(old), _decode(new))
     head = _cut_back(old, _equal_head(old, new))
     tail = _cut_ahead(old, _equal_tail(old, new, min(len(old), len(new)) - head))
     a, b = (_decoded(raw, head or 1, len(raw) - (tail or 1)) for raw in (old, new))
-    found: list[Run] = [("-", a), ("+", b)] if len(a) + len(b) > MAX_LARGE_MIDDLE else runs(a, b)
+    found: list[TextRun] = [("-", a), ("+", b)] if len(a) + len(b) > MAX_LARGE_MIDDLE else runs(a, b)
     if head:
         found.insert(0, ("=", _decoded(old, 1, head)))
     if tail:
@@ -46,7 +46,7 @@ def of_slices(old: bytes, new: bytes) -> list[Run]:
     return _joined(found)
 
 
-def runs(old: str, new: str) -> list[Run]:
+def runs(old: str, new: str) -> list[TextRun]:
     """Runs of kept (`=`), removed (`-`) and added (`+`) text; the kept and removed make `old`, kept and added `new`."""
     head = _token_begin(old, _equal_head(old, new))
     tail = _token_end(old, _equal_tail(old, new, min(len(old), len(new)) - head))
@@ -59,7 +59,7 @@ def _equal_head(a: AnyStr, b: AnyStr) -> int:
     limit, at, size = min(len(a), len(b)), 0, 16
     while at + size <= limit and a[at : at + size] == b[at : at + size]:
         at += size
-        size = min(size * 2, _MOST_COMPARED)
+        size = min(size * 2, _MAX_COMPARED)
     while size > 1:
         size //= 2
         if at + size <= limit and a[at : at + size] == b[at : at + size]:
@@ -72,7 +72,7 @@ def _equal_tail(a: AnyStr, b: AnyStr, limit: int) -> int:
     end_a, end_b, at, size = len(a), len(b), 0, 16
     while at + size <= limit and a[end_a - at - size : end_a - at] == b[end_b - at - size : end_b - at]:
         at += size
-        size = min(size * 2, _MOST_COMPARED)
+        size = min(size * 2, _MAX_COMPARED)
     while size > 1:
         size //= 2
         if at + size <= limit and a[end_a - at - size : end_a - at] == b[end_b - at - size : end_b - at]:
@@ -126,7 +126,7 @@ def _decoded(raw: bytes, begin: int, end: int) -> str:
         return str(memoryview(raw)[begin:end], "ascii")
     parts = []
     while begin < end:
-        first = min(begin + _MOST_COMPARED, end)
+        first = min(begin + _MAX_COMPARED, end)
         last = min(end, first + _CUT_WITHIN)
         cut = end if last == end else next((place for place in range(first, last) if _may_be_cut(raw, place)), end)
         parts.append(_decode(b"".join((b'"', memoryview(raw)[begin:cut], b'"'))))
@@ -134,14 +134,14 @@ def _decoded(raw: bytes, begin: int, end: int) -> str:
     return "".join(parts)
 
 
-def _middle(old: str, new: str) -> list[Run]:
-    whole: list[Run] = [("-", old), ("+", new)]
+def _middle(old: str, new: str) -> list[TextRun]:
+    whole: list[TextRun] = [("-", old), ("+", new)]
     if not old or not new or len(old) + len(new) > MAX_MIDDLE:
         return whole
     a, b = tokens(old), tokens(new)
     if len(a) + len(b) > MAX_TOKENS:
         return whole
-    found: list[Run] = []
+    found: list[TextRun] = []
     last_i = last_j = 0
     for i, j in [*subsequences.common(a, b), (len(a), len(b))]:
         found += [("-", "".join(a[last_i:i])), ("+", "".join(b[last_j:j])), ("=", "".join(a[i : i + 1]))]
@@ -149,7 +149,7 @@ def _middle(old: str, new: str) -> list[Run]:
     return found
 
 
-def _joined(found: list[Run]) -> list[Run]:
+def _joined(found: list[TextRun]) -> list[TextRun]:
     """Empty runs dropped, neighbours of one sign joined."""
     joined: list[tuple[Sign, list[str]]] = []
     for sign, text in found:

@@ -36,7 +36,7 @@ def tokens(text: str) -> list[str]:
 
 @cache
 def _find() -> Callable[[str], list[str]]:
-    """Marks are asked of unicodedata when the first text comes: 50 ms, once."""
+    """Marks are read from unicodedata when the first text comes: 50 ms, once."""
     extend = _EXTENDERS + "".join(_marks())
     unspaced = f"[{_NO_SPACES}][{extend}]*+(?:(?<=[{_STACKERS}])[{_NO_SPACES}][{extend}]*+)*+"
     word = f"(?:[^\\W{_NO_SPACES}]|[{extend}])++"

@@ -8,7 +8,7 @@ import msgspec
 
 from delta_server.core.arrays.subsequences import Pair
 from delta_server.core.diff.diff_settings import Fields, Rules
-from delta_server.core.json.pieces import Pieces
+from delta_server.core.json.pieces import LazyElements
 
 MAX_DEPTH = 200  # levels entered; a difference below is one replaced value
 
@@ -21,7 +21,7 @@ class Edit(msgspec.Struct, frozen=True, gc=False):
     note: str | None = None
 
 
-class Members(msgspec.Struct, frozen=True):
+class ObjectDiff(msgspec.Struct, frozen=True):
     """Differences inside an object that both versions have, by member name. `after` is the new object."""
 
     after: bytes
@@ -29,7 +29,7 @@ class Members(msgspec.Struct, frozen=True):
     is_whole: bool  # nothing inside is ignored: one `replace` by `after` says the same
 
 
-class Elements(msgspec.Struct, frozen=True):
+class ArrayDiff(msgspec.Struct, frozen=True):
     """Differences inside an array that both versions have. Places are of the old array (i) or the new one (j).
 
     `before` and `after` are all elements, the new ones less what is ignored in them. In an array whose order means
@@ -38,8 +38,8 @@ class Elements(msgspec.Struct, frozen=True):
     key could not do.
     """
 
-    before: list[msgspec.Raw] | Pieces
-    after: list[msgspec.Raw] | Pieces
+    before: list[msgspec.Raw] | LazyElements
+    after: list[msgspec.Raw] | LazyElements
     removed: list[tuple[int, Edit]]
     added: list[tuple[int, Edit]]
     moved: list[Pair]
@@ -55,7 +55,7 @@ class Elements(msgspec.Struct, frozen=True):
     def after_size(self) -> int:
         """The bytes of the new array."""
         after = self.after
-        return len(after.text) if isinstance(after, Pieces) else sum(map(len, after)) + len(after) + 1
+        return len(after.text) if isinstance(after, LazyElements) else sum(map(len, after)) + len(after) + 1
 
 
-Node = Edit | Members | Elements
+Node = Edit | ObjectDiff | ArrayDiff

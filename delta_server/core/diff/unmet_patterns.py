@@ -23,7 +23,7 @@ def notes(settings: DiffSettings, before: bytes, after: bytes) -> list[Note]:
     search = _Search()
     for document in (after, before):
         if looked_for:
-            value = msgspec.json.decode(surrogates.hidden(document))
+            value = msgspec.json.decode(surrogates.hide(document))
             looked_for = [wanted for wanted in looked_for if not search.meets(value, wanted)]
     return [Note(wanted.pattern, wanted.message) for wanted in sorted(looked_for, key=lambda wanted: wanted.pattern)]
 

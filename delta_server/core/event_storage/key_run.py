@@ -45,7 +45,7 @@ def find(keys: bytes, key: bytes) -> bool:
     return at >= 0
 
 
-class Probes:
+class KeyProbes:
     """Keys to look for in many runs."""
 
     __slots__ = ("_buckets", "_heads", "keys", "prints")
@@ -64,7 +64,7 @@ class Probes:
         return self._buckets[shift]
 
 
-class Filter:
+class KeyFilter:
     """What memory keeps of a run. `blob` is one byte for the bits of a bucket; where in it the prints of each bucket
     begin and those of the last one end, as 32-bit little-endian integers; and the prints. Raises ValueError for one
     that is not whole."""
@@ -87,7 +87,7 @@ class Filter:
         """Keys in the run."""
         return (len(self._blob) - self._prints_at) // _PRINT_BYTES
 
-    def maybe(self, probes: Probes) -> list[tuple[bytes, int, int]]:
+    def maybe(self, probes: KeyProbes) -> list[tuple[bytes, int, int]]:
         """The keys that may be in the run: (key, rank of the first key beside which it would stand, rank after the
         last). 0.3 us a key: everything but the few hits happens inside of `map`."""
         begin, (buckets, behind) = self._begins.__getitem__, probes.buckets(self._shift)
@@ -104,7 +104,7 @@ class Filter:
         return (self._begins[bucket] - self._prints_at) // _PRINT_BYTES
 
 
-class FilterBuilder:
+class KeyFilterBuilder:
     """The filter of keys that are given in order; of about `count` of them."""
 
     def __init__(self, count: int) -> None:
@@ -145,7 +145,7 @@ def _heads(keys: bytes) -> Sequence[int]:
     return heads
 
 
-class Built(msgspec.Struct, frozen=True):
+class BuiltRun(msgspec.Struct, frozen=True):
     """A run: its keys, sorted and none twice, and its filter."""
 
     keys: bytes
@@ -156,18 +156,18 @@ class Built(msgspec.Struct, frozen=True):
         return len(self.keys) // KEY_BYTES
 
 
-def build(keys: Iterable[bytes]) -> Built:
+def build(keys: Iterable[bytes]) -> BuiltRun:
     """Sorts a 256th at a time: other threads get their turn in between."""
     parts: list[list[bytes]] = [[] for _ in range(256)]
     for key in keys:
         parts[key[0]].append(key)
     joined = b"".join([b"".join(sorted(set(part))) for part in parts])
-    filter_ = FilterBuilder(len(joined) // KEY_BYTES)
+    filter_ = KeyFilterBuilder(len(joined) // KEY_BYTES)
     filter_.add(joined)
-    return Built(joined, filter_.blob())
+    return BuiltRun(joined, filter_.blob())
 
 
-class Merge:
+class RunMerge:
     """Runs into one, a piece at a time: feed what is `wanted`, take, until nothing is wanted any more."""
 
     def __init__(self, runs: int) -> None:
@@ -198,7 +198,7 @@ class Merge:
         return b"".join(dict.fromkeys(taken))
 
 
-class Run(msgspec.Struct, frozen=True):
+class KeyRun(msgspec.Struct, frozen=True):
     """Times are when its oldest and its newest key came in, in ms."""
 
     id: int
@@ -215,13 +215,13 @@ STRETCHES = 8
 """Only runs of the same eighth of the time keys are kept for are merged: a key outlives its time by no more."""
 
 
-def to_merge(runs: Sequence[Run], now_ms: int, kept_ms: int) -> list[Run]:
+def to_merge(runs: Sequence[KeyRun], now_ms: int, kept_ms: int) -> list[KeyRun]:
     """Which runs are to become one next; none, or two at least.
 
     Of the current stretch of time, eight of about the same size or as many as make a largest one; of those before,
     where no more keys come, all."""
     step_ms = max(1, kept_ms // STRETCHES)
-    groups: dict[tuple[int, int], list[Run]] = {}
+    groups: dict[tuple[int, int], list[KeyRun]] = {}
     for run in sorted(runs, key=lambda run: run.count):
         stretch = run.newest_at // step_ms
         tier = run.count.bit_length() // 3 if stretch >= now_ms // step_ms else _CLOSED
@@ -237,7 +237,7 @@ def to_merge(runs: Sequence[Run], now_ms: int, kept_ms: int) -> list[Run]:
 _CLOSED = -1
 
 
-def _fitting(runs: Sequence[Run]) -> list[Run]:
+def _fitting(runs: Sequence[KeyRun]) -> list[KeyRun]:
     """From the first on, as many as are neither too large together nor too many."""
     totals = accumulate(run.count for run in runs)
     return [run for run, total in zip(runs[:_AT_ONCE], totals, strict=False) if total <= MERGED_KEYS]

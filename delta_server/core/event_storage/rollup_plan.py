@@ -1,4 +1,4 @@
-"""What is rolled up into which file, what has been let go, and which parts of a span are answered from what: pure.
+"""What is rolled up into which file, what has expired, and which parts of a span are answered from what: pure.
 
 A file holds the buckets of one interval that begin in its range. A new range is a unit; when nothing has been added to
 neighbours for a while, they are merged up to a stretch. Both are counted from the epoch, so nothing depends on
@@ -10,8 +10,19 @@ from itertools import pairwise
 
 import msgspec
 
-from delta_server.core.event_storage.segment_plan import Borders
-from delta_server.core.query.plan import Aggregate, Condition, Every, Field, Filter, Interval, Metric, Not, Some, Span
+from delta_server.core.event_storage.segment_plan import RetentionCutoffs
+from delta_server.core.query.plan import (
+    Aggregate,
+    AllOf,
+    AnyOf,
+    Condition,
+    Field,
+    Filter,
+    Interval,
+    Metric,
+    Negation,
+    Span,
+)
 from delta_server.core.times import DAY_MS, LATEST_MS
 
 EVER = -(2**62)
@@ -42,10 +53,10 @@ minutes and days of clocks half an hour off take 1.4 to 4 times as long, from ce
 long: 1.4 and 1.8 times their bytes."""
 
 
-def kept_days(asked: Mapping[str, int]) -> dict[Width, int]:
+def retention_days(days_by_interval: Mapping[str, int]) -> dict[Width, int]:
     """For how many days the buckets of each interval are kept, 0 for ever. Those of 15 minutes are as long as hours:
     where clocks are half an hour or three quarters off, no hour is one of theirs."""
-    days = {width: asked[width.name] for width in WIDTHS}
+    days = {width: days_by_interval[width.name] for width in WIDTHS}
     quarter, hour = (next(width for width in WIDTHS if width.name == name) for name in ("15m", "1h"))
     if days[quarter] and (not days[hour] or days[hour] > days[quarter]):
         days[quarter] = days[hour]
@@ -59,8 +70,8 @@ MERGED_BYTES = 4 << 20
 writer would take more than 50 ms."""
 
 
-class Known(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the rollups of a project know, kept beside its settings. `raw`: before these times events have been let go
+class RollupState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the rollups of a project know, kept beside its settings. `raw`: before these times events have expired
     of, by type, of all others by "". `since`: before these times an interval's buckets have been, by ms.
     `stale`: UTC days since the epoch that are to be computed again, ascending. `persons`: how many changes of whose
     which id is they know of."""
@@ -81,28 +92,28 @@ class Known(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.since.get(width.ms, EVER)
 
 
-def lost(known: Known, past: Borders) -> Known:
-    """After events before `past` were let go of."""
+def with_expired_events(known: RollupState, cutoffs: RetentionCutoffs) -> RollupState:
+    """After events before `cutoffs` have expired."""
     others = known.raw.get("", EVER)
-    names = {"", *known.raw, *past.types}
-    ends = {name: past.types.get(name, past.others) for name in names}
+    names = {"", *known.raw, *cutoffs.types}
+    ends = {name: cutoffs.types.get(name, cutoffs.others) for name in names}
     raw = {name: max(known.raw.get(name, others), EVER if (end := ends[name]) is None else end) for name in names}
     return msgspec.structs.replace(known, raw=raw)
 
 
-def let_go(known: Known, borders: Mapping[int, int]) -> Known:
-    """After buckets before these times, by interval, were."""
-    since = {ms: max(known.since.get(ms, EVER), border) for ms, border in {**known.since, **borders}.items()}
+def with_expired_rollups(known: RollupState, cutoffs: Mapping[int, int]) -> RollupState:
+    """After buckets before these times, by interval, have expired."""
+    since = {ms: max(known.since.get(ms, EVER), cutoff) for ms, cutoff in {**known.since, **cutoffs}.items()}
     return msgspec.structs.replace(known, since=since)
 
 
-def marked(known: Known, stretches: Iterable[tuple[int, int]]) -> Known:
+def with_stale_days(known: RollupState, stretches: Iterable[tuple[int, int]]) -> RollupState:
     """With the days of these times, (first, end) in ms, as stale."""
     days = {day for first, end in stretches for day in range(first // DAY_MS, -(-end // DAY_MS))}
     return msgspec.structs.replace(known, stale=tuple(sorted({*known.stale, *days})))
 
 
-def fresh(known: Known, day: int) -> Known:
+def without_stale_day(known: RollupState, day: int) -> RollupState:
     return msgspec.structs.replace(known, stale=tuple(each for each in known.stale if each != day))
 
 
@@ -128,30 +139,30 @@ def ranges(width: Width, units: Iterable[int], files: Sequence[Span]) -> list[Sp
     return sorted(found, key=lambda span: span.start_ms)
 
 
-class Piece(msgspec.Struct, frozen=True):
+class RollupFile(msgspec.Struct, frozen=True):
     id: int
     span: Span
     stored_bytes: int
     created_at: int
 
 
-def merges(width: Width, files: Sequence[Piece], before_ms: int) -> list[list[Piece]]:
+def merges(width: Width, files: Sequence[RollupFile], before_ms: int) -> list[list[RollupFile]]:
     """Neighbours within a stretch, of `files` ascending, that are each to become one. What is of times since
     `before_ms`, or was added to since, may be added to again."""
-    runs: list[list[Piece]] = [[]]
-    for piece in files:
-        if piece.created_at >= before_ms or piece.span.end_ms > before_ms:
+    runs: list[list[RollupFile]] = [[]]
+    for file in files:
+        if file.created_at >= before_ms or file.span.end_ms > before_ms:
             runs.append([])
-        elif runs[-1] and _go_together(width, runs[-1], piece):
-            runs[-1].append(piece)
+        elif runs[-1] and _can_merge(width, runs[-1], file):
+            runs[-1].append(file)
         else:
-            runs.append([piece])
+            runs.append([file])
     return [run for run in runs if len(run) > 1]
 
 
-def _go_together(width: Width, run: Sequence[Piece], next: Piece) -> bool:
+def _can_merge(width: Width, run: Sequence[RollupFile], next: RollupFile) -> bool:
     same = run[0].span.start_ms // width.stretch_ms == next.span.start_ms // width.stretch_ms
-    return same and sum(piece.stored_bytes for piece in (*run, next)) <= MERGED_BYTES
+    return same and sum(file.stored_bytes for file in (*run, next)) <= MERGED_BYTES
 
 
 # Answers
@@ -162,7 +173,7 @@ _OF_NUMBERS = frozenset({"avg", "min", "max", "sum", "quantile", "count"})
 
 
 def fits(plan: Aggregate) -> bool:
-    """Whether rollups hold what it asks for, at least at some interval."""
+    """Whether rollups hold what it needs, at least at some interval."""
     return (
         all(isinstance(key, Interval) or _is_column(key, _KEYS) for key in plan.keys)
         and all(_is_metric(metric) for metric in plan.metrics)
@@ -185,9 +196,9 @@ def _is_metric(metric: Metric) -> bool:
 
 def _is_plain(where: Filter | None) -> bool:
     match where:
-        case Every(parts) | Some(parts):
+        case AllOf(parts) | AnyOf(parts):
             return all(map(_is_plain, parts))
-        case Not(part):
+        case Negation(part):
             return _is_plain(part)
         case _:
             return where is None or isinstance(where, Condition)
@@ -196,9 +207,9 @@ def _is_plain(where: Filter | None) -> bool:
 def fields(where: Filter | None) -> list[Field]:
     """All that a filter's conditions are about."""
     match where:
-        case Every(parts) | Some(parts):
+        case AllOf(parts) | AnyOf(parts):
             return [field for part in parts for field in fields(part)]
-        case Not(part):
+        case Negation(part):
             return fields(part)
         case Condition():
             return [where.field]
@@ -211,14 +222,14 @@ def types(where: Filter | None) -> frozenset[str] | None:
     match where:
         case Condition("is", field, values) if _is_column(field, {"event_type"}):
             return frozenset(str(value) for value in values)
-        case Every(parts):
+        case AllOf(parts):
             known = [found for part in parts if (found := types(part)) is not None]
             return frozenset.intersection(*known) if known else None
         case _:
             return None
 
 
-def eras(plan: Aggregate, span: Span) -> list[tuple[Span, list[Width]]]:
+def split_by_clock(plan: Aggregate, span: Span) -> list[tuple[Span, list[Width]]]:
     """The span, cut where a key's clock is changed, each part with the intervals whose buckets lie in one bucket of
     each of the plan's keys, the coarsest first; neighbours with the same ones are one part where nothing straddles."""
     parts: list[tuple[Span, list[Width]]] = []
@@ -238,26 +249,26 @@ def _divides(width: Width, key: Interval, at: int) -> bool:
     return (key.step_ms or DAY_MS) % width.ms == offset % width.ms == 0
 
 
-def split(
-    span: Span, choice: Sequence[Width], known: Known, *, whole_from: int, worth_ms: int
+def cover_span(
+    span: Span, choice: Sequence[Width], known: RollupState, *, whole_from: int, worth_ms: int
 ) -> tuple[list[tuple[Width, Span]], list[Span]]:
     """The pieces of a span that rollups answer, and the rest. Each piece has the coarsest interval there is for it; the
-    rest is not cut up for less than `worth_ms`, unless events have been let go of there."""
-    pieces: list[tuple[Width, Span]] = []
+    rest is not cut up for less than `worth_ms`, unless events have expired there."""
+    covered: list[tuple[Width, Span]] = []
     gaps = [span]
     for width in choice:
-        gaps = [left for gap in gaps for left in _taken(gap, width, known, whole_from, worth_ms, pieces)]
-    return pieces, gaps
+        gaps = [left for gap in gaps for left in _take(gap, width, known, whole_from, worth_ms, covered)]
+    return covered, gaps
 
 
-def _taken(
-    gap: Span, width: Width, known: Known, whole_from: int, worth_ms: int, pieces: list[tuple[Width, Span]]
+def _take(
+    gap: Span, width: Width, known: RollupState, whole_from: int, worth_ms: int, covered: list[tuple[Width, Span]]
 ) -> list[Span]:
     start = up(max(gap.start_ms, known.there_from(width)), width.ms)
     end = down(gap.end_ms, width.ms)
     if start >= end or (end - start < worth_ms and gap.start_ms >= whole_from):
         return [gap]
-    pieces.append((width, Span(start, end)))
+    covered.append((width, Span(start, end)))
     rest = [Span(gap.start_ms, start), Span(end, gap.end_ms)]
     return [each for each in rest if each.start_ms < each.end_ms]
 

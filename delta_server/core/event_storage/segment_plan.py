@@ -1,5 +1,5 @@
 """What becomes of segments, decided from their sizes and times alone: where sealing cuts, what compaction merges, what
-retention lets go.
+retention deletes.
 
 A segment never merges but with others of about its size, and the result is of a larger size: with sizes four apart, an
 event is written again at most `log4(most events) + 1` times in its life, however long it lies there.
@@ -30,7 +30,7 @@ _WORTHWHILE = 0.2
 """The share of a segment's events past their time from which on it is rewritten without them."""
 
 
-class Piece(msgspec.Struct, frozen=True):
+class SegmentInfo(msgspec.Struct, frozen=True):
     """A segment as plans see it. `types` counts its events by type, those of too many types together as OTHER_TYPES;
     times are in ms, the last one included; `last_seq` is None where nobody has looked yet."""
 
@@ -51,7 +51,7 @@ class Piece(msgspec.Struct, frozen=True):
         return self.json_bytes if self.json_bytes > LONG_BYTES * self.events else 0
 
 
-class Bounds(msgspec.Struct, frozen=True):
+class SegmentBounds(msgspec.Struct, frozen=True):
     """What a segment is to hold at most. One with more than half of it is left as it is."""
 
     events: int
@@ -85,27 +85,29 @@ def cuts(days: Sequence[tuple[int, int]], own: int) -> list[int]:
 # Compaction
 
 
-def merges(pieces: Sequence[Piece], bounds: Bounds) -> list[list[int]]:
+def merges(segments: Sequence[SegmentInfo], bounds: SegmentBounds) -> list[list[int]]:
     """The ids of segments that are to be merged, each list into one, neighbours in time; no segment is in two lists.
 
     Only those in the rollups with one another, and those not yet in them.
     """
-    small = [piece for piece in pieces if not _is_full(piece, bounds)]
+    small = [segment for segment in segments if not _is_full(segment, bounds)]
     return [
-        [piece.id for piece in run]
-        for _, alike in groupby(sorted(small, key=_place), key=lambda piece: _place(piece)[:2])
+        [segment.id for segment in run]
+        for _, alike in groupby(sorted(small, key=_place), key=lambda segment: _place(segment)[:2])
         for run in _runs(list(alike), bounds)
         if _is_worth_merging(run, bounds)
     ]
 
 
-def everything(pieces: Sequence[Piece], bounds: Bounds) -> list[list[int]]:
+def all_merges(segments: Sequence[SegmentInfo], bounds: SegmentBounds) -> list[list[int]]:
     """As `merges`, of all that can be merged at all, whatever its size: for who wants it done now."""
-    small = sorted((piece for piece in pieces if not _is_full(piece, bounds)), key=lambda piece: piece.rolled)
+    small = sorted(
+        (segment for segment in segments if not _is_full(segment, bounds)), key=lambda segment: segment.rolled
+    )
     return [
-        [piece.id for piece in run]
-        for _, alike in groupby(small, key=lambda piece: piece.rolled)
-        for run in _runs(sorted(alike, key=lambda piece: (piece.first_at, piece.id)), bounds)
+        [segment.id for segment in run]
+        for _, alike in groupby(small, key=lambda segment: segment.rolled)
+        for run in _runs(sorted(alike, key=lambda segment: (segment.first_at, segment.id)), bounds)
         if len(run) > 1
     ]
 
@@ -115,42 +117,42 @@ def tier(events: int) -> int:
     return (events.bit_length() - 1) // 2
 
 
-def _place(piece: Piece) -> tuple[bool, int, int, int]:
-    return piece.rolled, tier(piece.events), piece.first_at, piece.id
+def _place(segment: SegmentInfo) -> tuple[bool, int, int, int]:
+    return segment.rolled, tier(segment.events), segment.first_at, segment.id
 
 
-def _is_full(piece: Piece, bounds: Bounds) -> bool:
-    return _fills([piece], bounds, half=True)
+def _is_full(segment: SegmentInfo, bounds: SegmentBounds) -> bool:
+    return _fills([segment], bounds, half=True)
 
 
-def _runs(pieces: Sequence[Piece], bounds: Bounds) -> list[list[Piece]]:
+def _runs(segments: Sequence[SegmentInfo], bounds: SegmentBounds) -> list[list[SegmentInfo]]:
     """The pieces, in the order given, in runs that fill a segment."""
-    runs: list[list[Piece]] = []
-    for piece in pieces:
-        if not runs or _fills([*runs[-1], piece], bounds):
+    runs: list[list[SegmentInfo]] = []
+    for segment in segments:
+        if not runs or _fills([*runs[-1], segment], bounds):
             runs.append([])
-        runs[-1].append(piece)
+        runs[-1].append(segment)
     return runs
 
 
-def _fills(run: Sequence[Piece], bounds: Bounds, *, half: bool = False) -> bool:
+def _fills(run: Sequence[SegmentInfo], bounds: SegmentBounds, *, half: bool = False) -> bool:
     """Whether they are more than a segment is to hold, or than half of it."""
     times = 2 if half else 1
     return (
-        times * sum(piece.events for piece in run) > bounds.events
-        or times * sum(piece.stored_bytes for piece in run) > bounds.stored_bytes
-        or times * sum(piece.long_bytes for piece in run) > bounds.long_bytes
+        times * sum(segment.events for segment in run) > bounds.events
+        or times * sum(segment.stored_bytes for segment in run) > bounds.stored_bytes
+        or times * sum(segment.long_bytes for segment in run) > bounds.long_bytes
     )
 
 
-def _is_worth_merging(run: Sequence[Piece], bounds: Bounds) -> bool:
+def _is_worth_merging(run: Sequence[SegmentInfo], bounds: SegmentBounds) -> bool:
     return len(run) > 1 and (len(run) >= _FAN or _fills(run, bounds, half=True))
 
 
 # Retention
 
 
-class Retention(msgspec.Struct, frozen=True):
+class EventRetention(msgspec.Struct, frozen=True):
     """For how many days a project's events are kept, those of some types, and its rollups by interval; 0 is for ever.
     What is None or absent is the server's default."""
 
@@ -159,7 +161,7 @@ class Retention(msgspec.Struct, frozen=True):
     rollups: dict[str, int] = {}
 
 
-class Borders(msgspec.Struct, frozen=True):
+class RetentionCutoffs(msgspec.Struct, frozen=True):
     """Events before these times are past theirs: of the `types` named, and of all others. None keeps for ever."""
 
     others: int | None
@@ -168,23 +170,23 @@ class Borders(msgspec.Struct, frozen=True):
     def of(self, event_type: str, named: Collection[str]) -> tuple[int | None, int | None]:
         """The earliest and the latest border that may hold for a type of a segment where these are `named`."""
         if event_type != OTHER_TYPES:
-            border = self.types.get(event_type, self.others)
-            return border, border
+            cutoff = self.types.get(event_type, self.others)
+            return cutoff, cutoff
         ends = [self.others, *(end for name, end in self.types.items() if name not in named)]
         known = [end for end in ends if end is not None]
         return (min(known) if len(known) == len(ends) else None), max(known, default=None)
 
 
-def borders(now_ms: int, days: int | None, types: Mapping[str, int | None]) -> Borders:
+def retention_cutoffs(now_ms: int, days: int | None, types: Mapping[str, int | None]) -> RetentionCutoffs:
     """`days` are for types that are not in `types`; 0 and None keep for ever."""
-    return Borders(_border(now_ms, days), {name: _border(now_ms, kept) for name, kept in types.items()})
+    return RetentionCutoffs(_cutoff(now_ms, days), {name: _cutoff(now_ms, kept) for name, kept in types.items()})
 
 
-def _border(now_ms: int, days: int | None) -> int | None:
+def _cutoff(now_ms: int, days: int | None) -> int | None:
     return now_ms - days * DAY_MS if days else None
 
 
-def sentence(piece: Piece, past: Borders) -> Literal["keep", "look", "rewrite", "drop"]:
+def retention_action(segment: SegmentInfo, cutoffs: RetentionCutoffs) -> Literal["keep", "look", "rewrite", "drop"]:
     """What retention does with a segment. `look`: count what is past its time, and ask `is_worth_rewriting`.
 
     A type that is past its time to the last event goes, however few they are; before that, the events stay until they
@@ -192,17 +194,17 @@ def sentence(piece: Piece, past: Borders) -> Literal["keep", "look", "rewrite", 
     """
     gone = touched = 0
     rewrite = False
-    for name, events in piece.types.items():
-        earliest, latest = past.of(name, piece.types)
-        if earliest is not None and piece.last_at < earliest:
+    for name, events in segment.types.items():
+        earliest, latest = cutoffs.of(name, segment.types)
+        if earliest is not None and segment.last_at < earliest:
             gone, rewrite = gone + events, True
-        if latest is not None and piece.first_at < latest:
+        if latest is not None and segment.first_at < latest:
             touched += events
-    if gone == piece.events:
+    if gone == segment.events:
         return "drop"
     if rewrite:
         return "rewrite"
-    return "look" if is_worth_rewriting(touched, piece.events) else "keep"
+    return "look" if is_worth_rewriting(touched, segment.events) else "keep"
 
 
 def is_worth_rewriting(past_events: int, events: int) -> bool:

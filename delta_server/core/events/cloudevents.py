@@ -19,11 +19,11 @@ from delta_server.core.errors import BadRequest, Invalid, NotAcceptable
 from delta_server.core.events import event_batch, validate
 from delta_server.core.events.event import MENDED, Event
 from delta_server.core.events.event_batch import Item, Parsed
-from delta_server.core.events.event_time import Arrival, place
-from delta_server.core.events.profile_update import Told
+from delta_server.core.events.event_time import Arrival, resolve
+from delta_server.core.events.profile_update import ProfileUpdate
 from delta_server.core.events.validate import MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, NULL, members, text
 from delta_server.core.json import salvage
-from delta_server.core.json.salvage import Mended
+from delta_server.core.json.salvage import Repaired
 
 _PREFIX = b"ce-"
 _REQUIRED = ("specversion", "type", "source", "id")
@@ -48,7 +48,7 @@ def mode(content_type: str, headers: Iterable[tuple[bytes, bytes]]) -> Literal["
 
 def parse_one(body: bytes, arrival: Arrival) -> Parsed:
     """Structured mode. Raises BadRequest, Invalid, TooLarge."""
-    return event_batch.one(body, partial(_structured, arrival))
+    return event_batch.read_one(body, partial(_structured, arrival))
 
 
 def parse_many(body: bytes, arrival: Arrival) -> Parsed:
@@ -57,7 +57,7 @@ def parse_many(body: bytes, arrival: Arrival) -> Parsed:
         items, _ = event_batch.read_items(body, lambda text: (event_batch.decode_items(text), None))
     except msgspec.ValidationError:
         raise Invalid("a batch of CloudEvents is a JSON array") from None
-    return event_batch.each(items, partial(_structured, arrival))
+    return event_batch.read_each(items, partial(_structured, arrival))
 
 
 def parse_binary(headers: Iterable[tuple[bytes, bytes]], content_type: str, body: bytes, arrival: Arrival) -> Parsed:
@@ -75,13 +75,13 @@ def parse_binary(headers: Iterable[tuple[bytes, bytes]], content_type: str, body
         attributes["datacontenttype"] = kind
     attributes.setdefault("dataencoding", encoding)
     event = _event(arrival, attributes, data)
-    if type(item) is Mended:
+    if type(item) is Repaired:
         event.flags |= MENDED
-    event_batch.name_once([event])
+    event_batch.drop_repeated_names([event])
     return Parsed([event], [], [])
 
 
-def _structured(arrival: Arrival, item: Item, told: list[Told]) -> Event:
+def _structured(arrival: Arrival, item: Item, profile_updates: list[ProfileUpdate]) -> Event:
     validate.size(item, arrival)
     parts = members(item)
     data = validate.json_data(parts.pop("data", NULL))
@@ -108,7 +108,7 @@ def _event(arrival: Arrival, attributes: dict[str, Any], data: msgspec.Raw | Non
             raise Invalid(f"{name} is missing: CloudEvents 1.0 need {', '.join(_REQUIRED)}", field=name)
     if attributes["specversion"] != "1.0":
         raise Invalid('specversion must be "1.0"', field="specversion")
-    at, original_at, flags = place(arrival, attributes.get("time"))
+    at, original_at, flags = resolve(arrival, attributes.get("time"))
     source, identity = text(attributes["source"], "source", MOST_ID), text(attributes["id"], "id", MOST_ID)
     return Event(
         at,
@@ -130,7 +130,7 @@ def _event(arrival: Arrival, attributes: dict[str, Any], data: msgspec.Raw | Non
 
 
 def _message_id(source: str, identity: str) -> str:
-    """Both, so that they can be read; a digest where they are too long, or could be told apart in two ways."""
+    """Both, so that they can be read; a digest where they are too long, or could be split in two ways."""
     joined = f"{source} {identity}"
     if len(joined) <= MOST_MESSAGE_ID and " " not in source:
         return joined

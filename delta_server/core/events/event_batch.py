@@ -7,19 +7,19 @@ import msgspec
 
 from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
 from delta_server.core.events.event import MENDED, Event
-from delta_server.core.events.profile_update import Told
+from delta_server.core.events.profile_update import ProfileUpdate
 from delta_server.core.events.validate import MOST_ID
 from delta_server.core.json import json_text, salvage
-from delta_server.core.json.repeated_names import may_repeat, named_once
-from delta_server.core.json.salvage import Mended, Rest
+from delta_server.core.json.repeated_names import may_repeat, without_repeated_names
+from delta_server.core.json.salvage import Repaired, Unreadable
 
 MOST_EVENTS = 10_000
 MOST_REPEATED_BYTES = 32 << 20
 """What a request says once of many of its events may take once each has it: 57 KB of a request could make 500 MB."""
-_TOGETHER = 64
+_EVENTS_PER_CHECK = 64
 
 Item: TypeAlias = msgspec.Raw | bytes
-Read: TypeAlias = Callable[[Item, list[Told]], Event]
+Read: TypeAlias = Callable[[Item, list[ProfileUpdate]], Event]
 """Makes an event of one item of a request."""
 Split: TypeAlias = tuple[list[Item], Any]
 """The items of a request, and when it says it was sent."""
@@ -35,11 +35,11 @@ class Rejected(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Parsed(msgspec.Struct):
-    """`told` is what events tell of profiles, each with its event's place in `events`."""
+    """`profile_updates` is the profile updates of events, each with its event's place in `events`."""
 
     events: list[Event]
     rejected: list[Rejected]
-    told: list[tuple[int, Told]]
+    profile_updates: list[tuple[int, ProfileUpdate]]
 
 
 class _Named(msgspec.Struct):
@@ -53,10 +53,10 @@ class _Keyed(msgspec.Struct):
     snake_write_key: Any = msgspec.field(name="write_key", default=None)
 
 
-WRONG = (DeltaError, msgspec.DecodeError, RecursionError)
+ITEM_ERRORS = (DeltaError, msgspec.DecodeError, RecursionError)
 """What reading an event raises when something is wrong with it."""
 
-_INSEPARABLE = BadRequest("the body is not valid JSON from here on: what follows cannot be told apart")
+_INSEPARABLE = BadRequest("the body is not valid JSON from here on: what follows cannot be separated")
 _ID_NAMES = ("messageId", "message_id", "id")
 _KEY_NAMES = ("writeKey", "write_key")
 _decode_named = msgspec.json.Decoder(_Named).decode
@@ -65,69 +65,69 @@ _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_items: Callable[[bytes | msgspec.Raw], list[Any]] = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def each(items: Sequence[Item], read: Read) -> Parsed:
-    """All `items` by `read`, which raises for those that are wrong and appends what its event tells of profiles."""
+def read_each(items: Sequence[Item], read: Read) -> Parsed:
+    """All `items` by `read`, which raises for those that are wrong and appends the profile updates of its event."""
     found = Parsed([], [], [])
-    events, told = found.events, list[Told]()
+    events, profile_updates = found.events, list[ProfileUpdate]()
     for index, item in enumerate(items):
         try:
-            event = read(item, told)
-        except WRONG as error:
+            event = read(item, profile_updates)
+        except ITEM_ERRORS as error:
             found.rejected.append(_rejected(index, item, error))
-            told.clear()
+            profile_updates.clear()
             continue
-        if type(item) is Mended:
+        if type(item) is Repaired:
             event.flags |= MENDED
         events.append(event)
-        if told:
-            found.told.extend((len(events) - 1, one) for one in told)
-            told.clear()
-    name_once(events)
+        if profile_updates:
+            found.profile_updates.extend((len(events) - 1, one) for one in profile_updates)
+            profile_updates.clear()
+    drop_repeated_names(events)
     return found
 
 
-def none(items: Sequence[Item], error: Exception) -> Parsed:
-    """All `items` refused for the same reason, one of `WRONG`."""
+def reject_all(items: Sequence[Item], error: Exception) -> Parsed:
+    """All `items` refused for the same reason, one of `ITEM_ERRORS`."""
     return Parsed([], [_rejected(index, item, error) for index, item in enumerate(items)], [])
 
 
-def one(body: bytes, read: Read) -> Parsed:
-    """As `each`, of a request of one event: raises what is wrong with it."""
-    told: list[Told] = []
+def read_one(body: bytes, read: Read) -> Parsed:
+    """As `read_each`, of a request of one event: raises what is wrong with it."""
+    profile_updates: list[ProfileUpdate] = []
     item = salvage.item(body, "the body")
     try:
-        event = read(item, told)
+        event = read(item, profile_updates)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _unreadable(item, error) from None
-    if type(item) is Mended:
+    if type(item) is Repaired:
         event.flags |= MENDED
-    name_once([event])
-    return Parsed([event], [], [(0, part) for part in told])
+    drop_repeated_names([event])
+    return Parsed([event], [], [(0, part) for part in profile_updates])
 
 
-def name_once(events: Sequence[Event]) -> None:
+def drop_repeated_names(events: Sequence[Event]) -> None:
     """In data and metadata the last one of a name counts. Many events are looked at together: it costs a third."""
-    for first in range(0, len(events), _TOGETHER):
-        some = events[first : first + _TOGETHER]
+    for first in range(0, len(events), _EVENTS_PER_CHECK):
+        some = events[first : first + _EVENTS_PER_CHECK]
         data = [event.data for event in some if event.data is not None]
         metadata = [event.metadata for event in some if event.metadata is not None]
         if data and may_repeat(data):
             for event in some:
-                event.data = event.data and msgspec.Raw(named_once(bytes(event.data)))
+                event.data = event.data and msgspec.Raw(without_repeated_names(bytes(event.data)))
         if metadata and may_repeat(metadata):
             for event in some:
-                event.metadata = event.metadata and msgspec.Raw(named_once(bytes(event.metadata)))
+                event.metadata = event.metadata and msgspec.Raw(without_repeated_names(bytes(event.metadata)))
 
 
-def whole(body: bytes, what: str = "the body") -> bytes:
+def check_whole(body: bytes, what: str = "the body") -> bytes:
     """A body that is one JSON value, without line breaks in it: events are kept a line each. Raises BadRequest."""
     json_text.read(body, _decode_raw, what)
     return msgspec.json.format(body, indent=-1) if b"\n" in body or b"\r" in body else body
 
 
-def unbroken(body: bytes) -> bytes:
-    """As `whole`, but what has no line breaks is not looked at: it is going to be read anyway."""
-    return whole(body) if b"\n" in body or b"\r" in body else body
+def without_line_breaks(body: bytes) -> bytes:
+    """As `check_whole`, but what has no line breaks is not looked at: it is going to be read anyway."""
+    return check_whole(body) if b"\n" in body or b"\r" in body else body
 
 
 def is_json(text: bytes) -> bool:
@@ -145,7 +145,7 @@ def read_items(body: bytes, split: Callable[[bytes], Split], *path: bytes) -> Sp
     When the body cannot be read as a whole its items are looked for one by one: see json/salvage.py.
     """
     try:
-        return json_text.read(unbroken(body), split, "the body")
+        return json_text.read(without_line_breaks(body), split, "the body")
     except BadRequest:
         found = salvage.recover(body, path, most=MOST_EVENTS)
         if found is None:
@@ -198,7 +198,13 @@ def write_key(body: bytes) -> str | None:
 
 
 def _rejected(index: int, item: Item, error: Exception) -> Rejected:
-    known = _INSEPARABLE if type(item) is Rest else error if isinstance(error, DeltaError) else _unreadable(item, error)
+    known = (
+        _INSEPARABLE
+        if type(item) is Unreadable
+        else error
+        if isinstance(error, DeltaError)
+        else _unreadable(item, error)
+    )
     return Rejected(index, _name(item), known.code, known.message)
 
 

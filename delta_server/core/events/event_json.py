@@ -10,7 +10,7 @@ from delta_server.core import times
 from delta_server.core.events.event import FLAG_NAMES, Event
 
 
-class ShownEvent(msgspec.Struct, frozen=True, rename="camel"):
+class EventJson(msgspec.Struct, frozen=True, rename="camel"):
     """`originalTimestamp` is there when the sender's clock was corrected; `flags` tell what was odd about its times."""
 
     message_id: str
@@ -31,11 +31,11 @@ class ShownEvent(msgspec.Struct, frozen=True, rename="camel"):
     flags: list[str] | UnsetType = UNSET
 
 
-def shown(found: Mapping[str, Any]) -> ShownEvent:
+def to_json(found: Mapping[str, Any]) -> EventJson:
     """An event from a row of the event log's relation, by column; `data` and `metadata` are JSON texts."""
     flags = found["flags"] or 0
     original_at = found["original_at"]
-    return ShownEvent(
+    return EventJson(
         message_id=found["message_id"],
         event_type=found["event_type"],
         timestamp=times.format(found["time_ms"]),
@@ -77,9 +77,9 @@ _decode = msgspec.json.Decoder(_Line).decode_lines
 _COLUMNS = {"at": "time_ms", "type": "event_type"}
 
 
-def of_lines(lines: bytes) -> list[tuple[int, ShownEvent]]:
+def of_lines(lines: bytes) -> list[tuple[int, EventJson]]:
     """(seq, event) of each line of a hot block."""
-    return [(line.seq, shown(_row(line))) for line in _decode(lines)]
+    return [(line.seq, to_json(_row(line))) for line in _decode(lines)]
 
 
 def _row(line: Any) -> dict[str, Any]:

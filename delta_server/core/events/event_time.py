@@ -56,7 +56,7 @@ def skew(received_at: int, sent_at: Any) -> int:
     return behind_ms if abs(behind_ms) >= LEAST_SKEW_MS else 0
 
 
-def place(arrival: Arrival, timestamp: Any, original: Any = None, sent_at: Any = None) -> tuple[int, int | None, int]:
+def resolve(arrival: Arrival, timestamp: Any, original: Any = None, sent_at: Any = None) -> tuple[int, int | None, int]:
     """(when it happened, when its sender said so if that differs, flags), in ms.
 
     `timestamp` or `original`, its other name, is by the sender's clock and is corrected by its skew. Who sends both

@@ -9,18 +9,18 @@ from msgspec import Meta
 from delta_server.core.errors import BadRequest, Invalid
 from delta_server.core.events import event_batch, validate
 from delta_server.core.events.event import Event
-from delta_server.core.events.event_batch import WRONG, Item, Parsed, Read, Split
-from delta_server.core.events.event_time import Arrival, place
-from delta_server.core.events.profile_update import Told
+from delta_server.core.events.event_batch import ITEM_ERRORS, Item, Parsed, Read, Split
+from delta_server.core.events.event_time import Arrival, resolve
+from delta_server.core.events.profile_update import ProfileUpdate
 from delta_server.core.events.validate import LARGEST_DURATION, MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, MOST_TYPE, NULL
 from delta_server.core.json import salvage
-from delta_server.core.json.salvage import Mended
+from delta_server.core.json.salvage import Repaired
 
 _Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MOST_ID)]
 _ESCAPED_NUL = b"\\u0000"
 
 
-class _Sent(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+class _StrictEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     """As nearly all events are: msgspec checks the fields by itself. It knows nothing of NUL: see `_ESCAPED_NUL`."""
 
     event_type: Annotated[str, Meta(min_length=1, max_length=MOST_TYPE)]
@@ -40,7 +40,7 @@ class _Sent(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False
     sent_at: Any = None
 
 
-class _Odd(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
+class _LenientEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     """The same fields of an event that has something else in them."""
 
     event_type: Any = None
@@ -65,18 +65,18 @@ class _Batch(msgspec.Struct, rename="camel"):
     sent_at: Any = None
 
 
-_NAMES = {field.encode_name for field in msgspec.structs.fields(_Sent)}
-_ALIASES = {field.name: field.encode_name for field in msgspec.structs.fields(_Sent)}
-_decode = msgspec.json.Decoder(_Sent).decode
-_decode_all = msgspec.json.Decoder(list[_Sent]).decode
-_decode_odd = msgspec.json.Decoder(_Odd).decode
+_NAMES = {field.encode_name for field in msgspec.structs.fields(_StrictEvent)}
+_ALIASES = {field.name: field.encode_name for field in msgspec.structs.fields(_StrictEvent)}
+_decode = msgspec.json.Decoder(_StrictEvent).decode
+_decode_all = msgspec.json.Decoder(list[_StrictEvent]).decode
+_decode_odd = msgspec.json.Decoder(_LenientEvent).decode
 _decode_batch = msgspec.json.Decoder(_Batch).decode
 _NO_BATCH = 'send {"events": [...]}, an array of events, or one event a line'
 
 
 def parse_one(body: bytes, arrival: Arrival, message_id: str | None = None) -> Parsed:
     """One event, with `message_id` if it has none of its own. Raises BadRequest, Invalid, TooLarge."""
-    found = event_batch.one(body, _reader(body, arrival))
+    found = event_batch.read_one(body, _reader(body, arrival))
     [event] = found.events
     if event.message_id is None:
         event.message_id = message_id
@@ -88,14 +88,14 @@ def parse_many(body: bytes, arrival: Arrival, *, lines: bool = False) -> Parsed:
 
     Raises BadRequest, Invalid, TooLarge for the request as a whole."""
     if lines or _looks_like_lines(body):
-        return event_batch.each(list(map(_line, event_batch.lines(body))), _reader(body, arrival))
+        return event_batch.read_each(list(map(_line, event_batch.lines(body))), _reader(body, arrival))
     try:
         items, (sent_at, raw) = event_batch.read_items(body, _split, b"events")
     except msgspec.ValidationError:
         raise Invalid(_NO_BATCH, field="events") from None
     arrival = arrival.sent(sent_at)
-    usual = None if _ESCAPED_NUL in body else _usual(arrival, items, raw)
-    return usual or event_batch.each(items, _reader(body, arrival))
+    usual = None if _ESCAPED_NUL in body else _read_strictly(arrival, items, raw)
+    return usual or event_batch.read_each(items, _reader(body, arrival))
 
 
 def _split(body: bytes) -> Split:
@@ -118,16 +118,16 @@ def _reader(body: bytes, arrival: Arrival) -> Read:
     return partial(_event, arrival, _ESCAPED_NUL in body)
 
 
-def _usual(arrival: Arrival, items: list[Item], raw: msgspec.Raw | bytes) -> Parsed | None:
-    """What `event_batch.each` makes of the `items` of the JSON array `raw`, in three quarters of the time; None if one
-    of them is wrong or odd, or was taken out of a broken body."""
+def _read_strictly(arrival: Arrival, items: list[Item], raw: msgspec.Raw | bytes) -> Parsed | None:
+    """What `event_batch.read_each` makes of the `items` of the JSON array `raw`, in three quarters of the time; None if
+    one of them is wrong or odd, or was taken out of a broken body."""
     if not items or type(items[0]) is not msgspec.Raw or max(map(len, items)) > arrival.event_bytes:
         return None
     try:
-        events = [_made(arrival, sent) for sent in _decode_all(raw)]
-    except WRONG:
+        events = [_to_event(arrival, sent) for sent in _decode_all(raw)]
+    except ITEM_ERRORS:
         return None
-    event_batch.name_once(events)
+    event_batch.drop_repeated_names(events)
     return Parsed(events, [], [])
 
 
@@ -140,18 +140,18 @@ def _line(line: Item) -> Item:
         return text
 
 
-def _event(arrival: Arrival, odd: bool, item: Item, told: list[Told]) -> Event:
+def _event(arrival: Arrival, odd: bool, item: Item, profile_updates: list[ProfileUpdate]) -> Event:
     if len(item) > arrival.event_bytes:
         validate.size(item, arrival)
     try:
-        sent = _odd(item) if odd or type(item) is Mended else _decode(item)
+        sent = _lenient(item) if odd or type(item) is Repaired else _decode(item)
     except msgspec.ValidationError:
-        sent = _odd(item)
-    return _made(arrival, sent)
+        sent = _lenient(item)
+    return _to_event(arrival, sent)
 
 
-def _made(arrival: Arrival, sent: _Sent) -> Event:
-    at, original_at, flags = place(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
+def _to_event(arrival: Arrival, sent: _StrictEvent) -> Event:
+    at, original_at, flags = resolve(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
     return Event(
         at,
         arrival.received_at,
@@ -173,14 +173,14 @@ def _made(arrival: Arrival, sent: _Sent) -> Event:
     )
 
 
-def _odd(item: Item) -> _Sent:
+def _lenient(item: Item) -> _StrictEvent:
     """An event with numbers for ids, a priority's name, fields of its own and the like. Raises Invalid."""
     try:
         sent = _decode_odd(item)
     except msgspec.ValidationError:
         sent = _decode_odd(_renamed(item))
     text = validate.text
-    return _Sent(
+    return _StrictEvent(
         event_type=validate.event_type(sent.event_type),
         timestamp=sent.timestamp,
         source=text(sent.source, "source", MOST_ID),

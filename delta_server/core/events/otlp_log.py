@@ -17,9 +17,9 @@ from delta_server.core.errors import Invalid
 from delta_server.core.events import event_batch, validate
 from delta_server.core.events.event import Event
 from delta_server.core.events.event_batch import Item, Parsed
-from delta_server.core.events.event_time import Arrival, place
+from delta_server.core.events.event_time import Arrival, resolve
 from delta_server.core.events.otlp_message import JSON, Form, Group, Pair, Record, Value
-from delta_server.core.events.profile_update import Told
+from delta_server.core.events.profile_update import ProfileUpdate
 from delta_server.core.events.validate import MOST_ID, MOST_MESSAGE_ID, MOST_STATUS, NULL, text
 
 PLAIN = "log"
@@ -28,7 +28,7 @@ _SEVERITIES = (("trace", 10), ("debug", 10), ("info", 20), ("warn", 30), ("error
 _NANOS = 1_000_000
 
 
-class _Around(msgspec.Struct, frozen=True):
+class _ScopeContext(msgspec.Struct, frozen=True):
     """What is true of all records of a scope. `names` gives those without an id theirs."""
 
     form: Form
@@ -54,7 +54,7 @@ def parse(body: bytes, arrival: Arrival, form: Form = JSON) -> Parsed:
             found.events += part.events
             found.rejected += part.rejected
     if rest is not None:
-        found.rejected += event_batch.none([rest], Invalid("")).rejected
+        found.rejected += event_batch.reject_all([rest], Invalid("")).rejected
     return found
 
 
@@ -78,14 +78,14 @@ def _parts(form: Form, group: Group, names: Iterator[str], arrival: Arrival) -> 
         try:
             if resource is None:
                 resource = _resource(form, group)
-                source = text(_taken(resource, "service.name"), "service.name", MOST_ID)
-            origin = _beside(_scope(form, logs.scope, logs.schema_url), resource, "resource.")
-        except event_batch.WRONG as error:
+                source = text(_pop_attribute(resource, "service.name"), "service.name", MOST_ID)
+            origin = _merged_attributes(_scope(form, logs.scope, logs.schema_url), resource, "resource.")
+        except event_batch.ITEM_ERRORS as error:
             resource = None
-            yield event_batch.none(logs.records, error)
+            yield event_batch.reject_all(logs.records, error)
             continue
-        around = _Around(form, source, origin, len(group.resource) + len(logs.scope), names)
-        yield event_batch.each(logs.records, partial(_event, arrival, around))
+        around = _ScopeContext(form, source, origin, len(group.resource) + len(logs.scope), names)
+        yield event_batch.read_each(logs.records, partial(_event, arrival, around))
 
 
 def _resource(form: Form, group: Group) -> dict[str, Any]:
@@ -103,28 +103,30 @@ def _scope(form: Form, raw: Item, schema_url: str | None) -> dict[str, Any]:
         "schemaUrl": schema_url,
         "scope.droppedAttributesCount": found.dropped_attributes_count,
     }
-    return _beside({name: value for name, value in own.items() if value}, _flat(found.attributes or ()), "scope.")
+    return _merged_attributes(
+        {name: value for name, value in own.items() if value}, _flat(found.attributes or ()), "scope."
+    )
 
 
-def _beside(inner: dict[str, Any], outer: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _merged_attributes(inner: dict[str, Any], outer: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Both; those of `outer` whose names are taken get `prefix`."""
     return inner | {prefix + name if name in inner else name: value for name, value in outer.items()}
 
 
-def _event(arrival: Arrival, around: _Around, item: Item, told: list[Told]) -> Event:
+def _event(arrival: Arrival, around: _ScopeContext, item: Item, profile_updates: list[ProfileUpdate]) -> Event:
     name = next(around.names)
     validate.size(item, arrival, around.size_bytes)
     record = around.form.record(item)
     data = _flat(record.attributes or ())
-    event_type = _id(record.event_name) or _taken(data, "event.name")
+    event_type = _id(record.event_name) or _pop_attribute(data, "event.name")
     if "event.name" in data and data["event.name"] == event_type:
         del data["event.name"]
-    user, session = _taken(data, "user.id"), _taken(data, "session.id")
-    uid = text(_taken(data, "log.record.uid"), "log.record.uid", MOST_MESSAGE_ID)
+    user, session = _pop_attribute(data, "user.id"), _pop_attribute(data, "session.id")
+    uid = text(_pop_attribute(data, "log.record.uid"), "log.record.uid", MOST_MESSAGE_ID)
     if record.body is not None:
-        data = _beside({"body": _plain(record.body)}, data, "attributes.")
+        data = _merged_attributes({"body": _plain(record.body)}, data, "attributes.")
     status, priority = _severity(record)
-    at, _, flags = place(arrival, _time(record))
+    at, _, flags = resolve(arrival, _time(record))
     return Event(
         at,
         arrival.received_at,
@@ -135,13 +137,13 @@ def _event(arrival: Arrival, around: _Around, item: Item, told: list[Told]) -> E
         priority=priority,
         status=status,
         data=validate.joined(data),
-        metadata=validate.joined(_beside(_more(record), around.origin, "resource.")),
+        metadata=validate.joined(_merged_attributes(_extra_attributes(record), around.origin, "resource.")),
         message_id=uid or name,
         flags=flags,
     )
 
 
-def _more(record: Record) -> dict[str, Any]:
+def _extra_attributes(record: Record) -> dict[str, Any]:
     """Attributes of a record that are not fields of an event, or are cut in one."""
     at, seen = _integer(record.time_unix_nano), _integer(record.observed_time_unix_nano)
     used = at or seen
@@ -189,8 +191,8 @@ def _plain(value: Value) -> Any:
         return _flat(value.kvlist_value.values or ())
     if value.int_value is not None:
         return _integer(value.int_value)
-    told = (value.string_value, value.bool_value, value.bytes_value)
-    return next((one for one in told if one is not None), value.double_value)
+    profile_updates = (value.string_value, value.bool_value, value.bytes_value)
+    return next((one for one in profile_updates if one is not None), value.double_value)
 
 
 def _integer(value: Any) -> Any:
@@ -199,7 +201,7 @@ def _integer(value: Any) -> Any:
     return value
 
 
-def _taken(data: dict[str, Any], name: str) -> Any:
+def _pop_attribute(data: dict[str, Any], name: str) -> Any:
     """An attribute that is an id, taken out; what is no text or number is none and stays."""
     value = data.get(name)
     if type(value) is msgspec.Raw and value is not NULL:

@@ -14,7 +14,7 @@ from delta_server.core.events import event_batch, validate
 from delta_server.core.events.event_batch import Item
 from delta_server.core.events.validate import NULL
 from delta_server.core.json import json_text, salvage
-from delta_server.core.json.salvage import Rest
+from delta_server.core.json.salvage import Unreadable
 
 
 class Value(msgspec.Struct, rename="camel", gc=False):
@@ -82,10 +82,10 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Form(msgspec.Struct, frozen=True):
-    """How one encoding is read: a request, with what of it cannot be told apart; a resource, a scope, a record. They
+    """How one encoding is read: a request, with what of it cannot be separated; a resource, a scope, a record. They
     raise what is in event_batch.WRONG."""
 
-    groups: Callable[[bytes], tuple[list[Group], Rest | None]]
+    groups: Callable[[bytes], tuple[list[Group], Unreadable | None]]
     resource: Callable[[Item], Origin]
     scope: Callable[[Item], Origin]
     record: Callable[[Item], Record]
@@ -113,7 +113,7 @@ _decode_origin = msgspec.json.Decoder(Origin | None).decode
 _decode_record = msgspec.json.Decoder(Record).decode
 
 
-def _json_groups(body: bytes) -> tuple[list[Group], Rest | None]:
+def _json_groups(body: bytes) -> tuple[list[Group], Unreadable | None]:
     try:
         return _groups(_request(body), None), None
     except BadRequest:
@@ -125,7 +125,7 @@ def _json_groups(body: bytes) -> tuple[list[Group], Rest | None]:
 
 def _request(body: bytes) -> _Request:
     try:
-        return json_text.read(event_batch.unbroken(body), _decode_request, "the body")
+        return json_text.read(event_batch.without_line_breaks(body), _decode_request, "the body")
     except msgspec.ValidationError as error:
         raise Invalid(f"this is not an ExportLogsServiceRequest of OTLP: {error}") from None
 

@@ -16,7 +16,7 @@ from delta_server.core.events import validate
 from delta_server.core.events.event_batch import Item
 from delta_server.core.events.otlp_message import Array, Form, Group, Map, Origin, Pair, Record, Scope, Value
 from delta_server.core.events.validate import NULL
-from delta_server.core.json.salvage import Rest
+from delta_server.core.json.salvage import Unreadable
 
 MEDIA_TYPES = frozenset({"application/x-protobuf", "application/protobuf"})
 
@@ -165,7 +165,7 @@ def _record(data: Item) -> Record:
     return found
 
 
-def _groups(body: bytes) -> tuple[list[Group], Rest | None]:
+def _groups(body: bytes) -> tuple[list[Group], Unreadable | None]:
     return [_group(part) for number, _, part in _fields(body) if number == 1], None
 
 

@@ -33,7 +33,7 @@ def identifies(name: str | None) -> bool:
     return name is not None and _is_nobody(name) is None
 
 
-class Ids(msgspec.Struct, frozen=True):
+class PersonIds(msgspec.Struct, frozen=True):
     """All ids of a person: events that name one of `users`, or no user but one of `anonymous`, are theirs."""
 
     users: tuple[str, ...]
@@ -54,7 +54,7 @@ class Link(msgspec.Struct, frozen=True):
         return self.anonymous, self.name
 
 
-class Known(msgspec.Struct):
+class KnownLinks(msgspec.Struct):
     """What is stored of the ids that calls are about: their links and those of the users they are given to, how many
     other ids each of the persons concerned has, and the users that are given to others and have ids given to them."""
 
@@ -63,9 +63,9 @@ class Known(msgspec.Struct):
     between: set[str]
 
 
-class Changes(msgspec.Struct, frozen=True):
+class LinkChanges(msgspec.Struct, frozen=True):
     """`links` are to be stored; all links to a person in `moved` lead to another from now on. `ignored` calls of each
-    person were too many. `persons` are those of the ids that were asked about."""
+    person were too many. `persons` are those of the ids that were requested."""
 
     links: list[Link]
     moved: dict[str, str]
@@ -78,9 +78,9 @@ def nodes(call: Alias) -> list[Node]:
     return [(True, call.name)] if call.anonymous else [(False, call.name), (True, call.name)]
 
 
-def changes(known: Known, calls: Iterable[Alias], asked: Iterable[Node] = ()) -> Changes:
+def changes(known: KnownLinks, calls: Iterable[Alias], asked: Iterable[Node] = ()) -> LinkChanges:
     """What these calls, in order of arrival, make of what is known."""
-    forest = _Forest(known)
+    forest = _LinkForest(known)
     for call in sorted(calls, key=lambda call: call.at):
         for node in nodes(call):
             if node != (False, call.of):
@@ -88,11 +88,11 @@ def changes(known: Known, calls: Iterable[Alias], asked: Iterable[Node] = ()) ->
     return forest.changes(asked)
 
 
-class _Forest:
+class _LinkForest:
     """Calls come by time, so that only what is stored can be taken away by an earlier one. A user between others stays
     where it is all the same: what leads to it is not known here."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: KnownLinks) -> None:
         self._stored = known.links
         self._sizes = Counter(known.sizes)
         self._between = set(known.between)
@@ -123,14 +123,14 @@ class _Forest:
         self._ends[node] = (False, call.of)
         self._between.add(call.of)
 
-    def changes(self, asked: Iterable[Node]) -> Changes:
+    def changes(self, asked: Iterable[Node]) -> LinkChanges:
         links = [Link(*node, call.of, call.at, self._end(node)) for node, call in self._given.items()]
         moved = {
             name: self._end((False, name))
             for anonymous, name in self._given
             if not anonymous and (anonymous, name) not in self._stored
         }
-        return Changes(links, moved, dict(self._ignored), {node: self._end(node) for node in asked})
+        return LinkChanges(links, moved, dict(self._ignored), {node: self._end(node) for node in asked})
 
     def _end(self, node: Node) -> str:
         """The person that links lead to from here."""

@@ -1,4 +1,4 @@
-"""What identify, group and alias calls tell about users and groups, and how traits add up."""
+"""What identify, group and alias calls say about users and groups, and how traits add up."""
 
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
@@ -9,11 +9,11 @@ MOST_TRAITS_BYTES = 64 << 10
 MOST_REMOVED_BYTES = 8 << 10
 """Of the names of traits that were taken away, remembered so that a late call does not bring them back."""
 EVER = -(2**62)
-"""The time of what was told before times were kept."""
+"""The time of updates from before times were kept."""
 
 
-class ProfileChange(msgspec.Struct, frozen=True, tag="change"):
-    """New traits of a user or group, told at `at` (ms): they replace those of the same name, null takes one away.
+class TraitsUpdate(msgspec.Struct, frozen=True, tag="change"):
+    """New traits of a user or group, sent at `at` (ms): they replace those of the same name, null takes one away.
     `anonymous`: the user is known by an anonymous id only."""
 
     kind: Literal["user", "group"]
@@ -32,18 +32,18 @@ class Alias(msgspec.Struct, frozen=True, tag="alias"):
     anonymous: bool = False
 
 
-Told: TypeAlias = ProfileChange | Alias
+ProfileUpdate: TypeAlias = TraitsUpdate | Alias
 
 
 class Traits(msgspec.Struct, frozen=True):
-    """Those set longest ago first. `told_at` is when each was told (ms), those that were taken away too."""
+    """Those set longest ago first. `told_at` is when each was sent (ms), those that were taken away too."""
 
     values: dict[str, Any]
     told_at: dict[str, int]
 
 
-def told(changes: Iterable[ProfileChange]) -> Traits:
-    """What changes of one user or group tell together, in order of arrival."""
+def combined(changes: Iterable[TraitsUpdate]) -> Traits:
+    """The combined changes of one user or group, in order of arrival."""
     found = Traits({}, {})
     for change in sorted(changes, key=lambda change: change.at):
         values = {name: value for name, value in change.traits.items() if value is not None}
@@ -60,7 +60,7 @@ def without_future(traits: Traits, latest: int) -> Traits:
 
 
 def merged(before: Traits, change: Traits) -> Traits:
-    """Of each trait what was told later; of the same time, the change's. What is too much for a profile goes, the
+    """Of each trait what was sent later; of the same time, the change's. What is too much for a profile goes, the
     traits set longest ago first."""
     found = Traits(dict(before.values), dict(before.told_at))
     _add(found, change)

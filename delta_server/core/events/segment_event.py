@@ -10,8 +10,8 @@ from delta_server.core.errors import Invalid
 from delta_server.core.events import event_batch, persons, validate
 from delta_server.core.events.event import Event
 from delta_server.core.events.event_batch import Item, Parsed, Split
-from delta_server.core.events.event_time import Arrival, place
-from delta_server.core.events.profile_update import Alias, ProfileChange, Told
+from delta_server.core.events.event_time import Arrival, resolve
+from delta_server.core.events.profile_update import Alias, ProfileUpdate, TraitsUpdate
 from delta_server.core.events.validate import MOST_ID, MOST_MESSAGE_ID, NULL, members, text
 
 CALLS = ("track", "identify", "page", "screen", "group", "alias")
@@ -77,7 +77,7 @@ _NAMELESS: dict[str, str | None] = {}
 
 def parse_one(body: bytes, call: str, arrival: Arrival) -> Parsed:
     """A single call; which one, its path says. Raises BadRequest, Invalid, TooLarge."""
-    return event_batch.one(body, partial(_event, arrival, _NOTHING, call))
+    return event_batch.read_one(body, partial(_event, arrival, _NOTHING, call))
 
 
 def parse_many(body: bytes, arrival: Arrival) -> Parsed:
@@ -88,7 +88,7 @@ def parse_many(body: bytes, arrival: Arrival) -> Parsed:
         raise Invalid('send {"batch": [...]} with a list of calls', field="batch") from None
     shared = _shared(batch)
     event_batch.refuse_repeated(shared.size_bytes * len(items), "the batch's context, which each of its calls keeps,")
-    return event_batch.each(items, partial(_event, arrival.sent(batch.sent_at), shared, None))
+    return event_batch.read_each(items, partial(_event, arrival.sent(batch.sent_at), shared, None))
 
 
 def _split(body: bytes) -> Split:
@@ -118,7 +118,9 @@ def _merged(shared: msgspec.Raw | None, own: msgspec.Raw | None) -> msgspec.Raw 
     return validate.joined({**members(shared), **members(own)})
 
 
-def _event(arrival: Arrival, shared: _Shared, call: str | None, item: Item, told: list[Told]) -> Event:
+def _event(
+    arrival: Arrival, shared: _Shared, call: str | None, item: Item, profile_updates: list[ProfileUpdate]
+) -> Event:
     if len(item) + shared.size_bytes > arrival.event_bytes:
         validate.size(item, arrival, shared.size_bytes)
     sent = _decode(item)
@@ -128,13 +130,13 @@ def _event(arrival: Arrival, shared: _Shared, call: str | None, item: Item, told
     if shared is not _NOTHING:
         context, integrations = _merged(shared.context, context), _merged(shared.integrations, integrations)
     known = _known(context)
-    at, original_at, flags = place(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
+    at, original_at, flags = resolve(arrival, sent.timestamp, sent.original_timestamp, sent.sent_at)
     user_id = text(sent.user_id, "userId", MOST_ID)
     anonymous_id = text(sent.anonymous_id, "anonymousId", MOST_ID)
     data = _data(call, sent, known)
     names = _NAMELESS if call == "track" else _names(call, sent)
     if call in _TELLING:
-        told.extend(_told(call, sent, user_id, anonymous_id, data, at))
+        profile_updates.extend(_profile_updates(call, sent, user_id, anonymous_id, data, at))
     return Event(
         at,
         arrival.received_at,
@@ -147,7 +149,7 @@ def _event(arrival: Arrival, shared: _Shared, call: str | None, item: Item, told
         data=validate.joined({**names, **members(data)}) if names and any(names.values()) else data,
         metadata=context
         if call == "track" and integrations is None and sent.channel is None
-        else _metadata(call, sent.channel, context, integrations, _hidden(names, data)),
+        else _metadata(call, sent.channel, context, integrations, _conflicting_properties(names, data)),
         message_id=text(sent.message_id, "messageId", MOST_MESSAGE_ID),
         original_at=original_at,
         flags=flags,
@@ -188,7 +190,7 @@ def _names(call: str, sent: _Call) -> dict[str, str | None]:
     return {"previousId": text(sent.previous_id, "previousId", MOST_ID)} if call == "alias" else {}
 
 
-def _hidden(names: dict[str, str | None], data: msgspec.Raw | None) -> dict[str, str]:
+def _conflicting_properties(names: dict[str, str | None], data: msgspec.Raw | None) -> dict[str, str]:
     """Those of `names` that properties of that name and another value take the place of, as `callName` and so on."""
     if not names or data is None or not any(names.values()):
         return {}
@@ -221,7 +223,7 @@ def _session(known: _Context, data: msgspec.Raw | None) -> str | None:
 def _metadata(
     call: str, channel: Any, context: msgspec.Raw | None, integrations: msgspec.Raw | None, hidden: dict[str, str]
 ) -> msgspec.Raw | None:
-    """The context; `callType` tells a page call from a track call of an event named page."""
+    """The context; `callType` distinguishes a page call from a track call of an event named page."""
     if type(channel) is not str:
         channel = None
     if call == "track" and integrations is None and channel is None:
@@ -230,18 +232,18 @@ def _metadata(
     return validate.joined({**members(context), **more})
 
 
-def _told(
+def _profile_updates(
     call: str, sent: _Call, user_id: str | None, anonymous_id: str | None, data: msgspec.Raw | None, at: int
-) -> list[Told]:
-    """What a call tells of profiles."""
-    found: list[Told] = []
+) -> list[ProfileUpdate]:
+    """The profile updates of a call."""
+    found: list[ProfileUpdate] = []
     user = user_id if persons.identifies(user_id) else None
     anonymous = anonymous_id if persons.identifies(anonymous_id) else None
     person = user or anonymous
     if call == "identify" and person:
-        found.append(ProfileChange("user", person, _traits(data), at, anonymous=user is None))
+        found.append(TraitsUpdate("user", person, _traits(data), at, anonymous=user is None))
     if call == "group" and (group := text(sent.group_id, "groupId", MOST_ID)):
-        found.append(ProfileChange("group", group, _traits(data), at))
+        found.append(TraitsUpdate("group", group, _traits(data), at))
     previous = text(sent.previous_id, "previousId", MOST_ID) if call == "alias" else None
     if user and call in ("identify", "alias"):
         if previous and previous != user and persons.identifies(previous):

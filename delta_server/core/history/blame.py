@@ -23,28 +23,28 @@ from delta_server.core.json import columns, pointer, slices
 from delta_server.core.json.columns import Column
 from delta_server.core.json.pointer import Step
 
-Key = Hashable
+PlaceKey = Hashable
 """A member's name, or the value of an element's key as columns.py reads it: a tuple for a key of several fields."""
 
 Spot = tuple[int, ...]
 """Where a leaf is: at each level under the root of the search, how many siblings come before."""
 
-MOST_READ_BYTES = 1 << 30
+MAX_READ_BYTES = 1 << 30
 """The values opened on the way to one page of leaves, together: 16 levels of the largest document there may be."""
 
 _HAS_OBJECTS = re.compile(rb"\[\s*\{")
 _string_or_integer = msgspec.json.Decoder(str | int).decode
 
 
-class Place(msgspec.Struct, frozen=True, eq=False):
+class LeafPlace(msgspec.Struct, frozen=True, eq=False):
     """A value in the document, reached from the one `above` it by `key`; before it stand `number` siblings.
 
     `fields` are the key of the array `above` is, None when it is an object.
     """
 
-    above: "Place | None"
+    above: "LeafPlace | None"
     number: int
-    key: Key
+    key: PlaceKey
     fields: Fields | None
     raw: bytes
     rules: Rules | None
@@ -63,7 +63,7 @@ class Place(msgspec.Struct, frozen=True, eq=False):
         assert step is not None, "columns have strings and integers only"
         return step
 
-    def _line(self) -> list["Place"]:
+    def _line(self) -> list["LeafPlace"]:
         """The places from under the root down to this one."""
         line = []
         place = self
@@ -86,13 +86,13 @@ def same_value(a: bytes | None, b: bytes | None) -> bool:
 
 def leaves(
     document: bytes, steps: Sequence[Step], settings: DiffSettings, start: Spot = (), known: KnownKeys = ()
-) -> Iterator[Place]:
+) -> Iterator[LeafPlace]:
     """The leaves at and under a path, in the document's order, from the one at `start`; none when nothing is there.
 
     Raises Invalid where they lie so deep in so much data that MOST_READ_BYTES do not reach.
     """
     root = _root(document, steps, rules(settings, known))
-    levels: list[Iterator[Place]] = [iter(() if root is None else (root,))]
+    levels: list[Iterator[LeafPlace]] = [iter(() if root is None else (root,))]
     begin, read = list(start), 0
     while levels:
         place = next(levels[-1], None)
@@ -100,7 +100,7 @@ def leaves(
             levels.pop()
             continue
         read += len(place.raw)
-        if read > MOST_READ_BYTES:
+        if read > MAX_READ_BYTES:
             raise Invalid("too many parent values: ask for a deeper path", field="path")
         below = _below(place, begin.pop(0) if begin else 0)
         if below is None:
@@ -110,7 +110,9 @@ def leaves(
             levels.append(below)
 
 
-def followed(document: bytes, steps: Sequence[Step], settings: DiffSettings, known: KnownKeys = ()) -> tuple[Step, ...]:
+def with_keyed_steps(
+    document: bytes, steps: Sequence[Step], settings: DiffSettings, known: KnownKeys = ()
+) -> tuple[Step, ...]:
     """The steps with those by index into arrays that have a key said by key: of the record that stands there, which may
     have stood elsewhere before."""
     at, above = rules(settings, known), slices.trimmed(document)
@@ -130,7 +132,7 @@ def followed(document: bytes, steps: Sequence[Step], settings: DiffSettings, kno
     return pointer.parse(path)
 
 
-def _root(document: bytes, steps: Sequence[Step], at: Rules | None) -> Place | None:
+def _root(document: bytes, steps: Sequence[Step], at: Rules | None) -> LeafPlace | None:
     raw = slices.trimmed(document)
     for _, name, below in pointer.walk(raw, steps):
         if below is None:
@@ -138,10 +140,10 @@ def _root(document: bytes, steps: Sequence[Step], at: Rules | None) -> Place | N
         if at is not None:
             at = at.element() if name is None else at.member(name)
         raw = below
-    return Place(None, 0, "", None, raw, at)
+    return LeafPlace(None, 0, "", None, raw, at)
 
 
-def _below(place: Place, begin: int) -> Iterator[Place] | None:
+def _below(place: LeafPlace, begin: int) -> Iterator[LeafPlace] | None:
     """What is in an object or array, without the first `begin`; None for a leaf."""
     if place.raw[0] == slices.OPEN_OBJECT:
         return _members(place, begin)
@@ -152,7 +154,7 @@ def _below(place: Place, begin: int) -> Iterator[Place] | None:
 
 
 def _keyed(array: bytes, at: Rules | None) -> tuple[Fields, Column] | None:
-    """The key by which an array's elements are told apart, and its values; None for one without. `at` is its place."""
+    """The key by which an array's elements are identified, and its values; None for one without. `at` is its place."""
     inner = at.element() if at else None
     given = [fields for fields in (at.keys, at.known) if fields] if at else []
     for fields in given:
@@ -166,27 +168,27 @@ def _keyed(array: bytes, at: Rules | None) -> tuple[Fields, Column] | None:
     return (found, column) if found and column is not None and len(set(column)) == len(column) else None
 
 
-def _members(place: Place, begin: int) -> Iterator[Place] | None:
+def _members(place: LeafPlace, begin: int) -> Iterator[LeafPlace] | None:
     members = slices.members(place.raw)
     if not members:
         return None
     at = place.rules
     return (
-        Place(place, number, name, None, bytes(member), at.member(name) if at else None)
+        LeafPlace(place, number, name, None, bytes(member), at.member(name) if at else None)
         for number, (name, member) in islice(enumerate(members.items()), begin, None)
     )
 
 
-def _elements(place: Place, fields: Fields, column: Column, begin: int) -> Iterator[Place]:
+def _elements(place: LeafPlace, fields: Fields, column: Column, begin: int) -> Iterator[LeafPlace]:
     at = place.rules.element() if place.rules else None
     elements = slices.elements(place.raw)
     return (
-        Place(place, number, column[number], fields, bytes(elements[number]), at)
+        LeafPlace(place, number, column[number], fields, bytes(elements[number]), at)
         for number in range(begin, len(elements))
     )
 
 
-def key_of(fields: Fields, element: bytes) -> Key:
+def key_of(fields: Fields, element: bytes) -> PlaceKey:
     """The values of an element's key, the same as in a column of them. None where it lacks one of the fields."""
     values = [pointer.field_of(element, field) for field in fields]
     known = tuple(_key_value(value) for value in values if value is not None)
@@ -206,39 +208,39 @@ def _key_value(raw: bytes) -> Hashable:
     return canonical
 
 
-class _Node:
+class _SearchNode:
     """A place that is searched for, or one above. `seen` is the slice it had in the last version looked at."""
 
     __slots__ = ("above", "below", "fields", "key", "leaf", "raw", "seen")
 
-    def __init__(self, place: Place, above: "_Node | None") -> None:
+    def __init__(self, place: LeafPlace, above: "_SearchNode | None") -> None:
         self.raw = self.seen = place.raw
         self.key = place.key
         self.above = above
-        self.below: dict[Key, _Node] = {}
+        self.below: dict[PlaceKey, _SearchNode] = {}
         self.fields: Fields | None = None
         self.leaf: int | None = None
 
 
-class Search:
+class BlameSearch:
     """The leaves whose values have been the same in all versions looked at, newest first."""
 
-    def __init__(self, leaves: Sequence[Place]) -> None:
+    def __init__(self, leaves: Sequence[LeafPlace]) -> None:
         self.leaves = set(range(len(leaves)))
-        self._nodes: dict[int, _Node] = {}
-        self._root: _Node | None = None
+        self._nodes: dict[int, _SearchNode] = {}
+        self._root: _SearchNode | None = None
         for number, leaf in enumerate(leaves):
             self._node(leaf).leaf = number
         self._nodes.clear()
 
-    def _node(self, leaf: Place) -> _Node:
+    def _node(self, leaf: LeafPlace) -> _SearchNode:
         """The leaf's node; those above it are made with it."""
         new = [leaf]
         while new[-1].above is not None and id(new[-1].above) not in self._nodes:
             new.append(new[-1].above)
         above = self._nodes.get(id(new[-1].above))
         for place in reversed(new):
-            node = self._nodes[id(place)] = _Node(place, above)
+            node = self._nodes[id(place)] = _SearchNode(place, above)
             if above is None:
                 self._root = node
             else:
@@ -254,10 +256,10 @@ class Search:
             self._cut(leaf)
         self.leaves -= numbers
 
-    def look(self, raw: bytes | None) -> list[int]:
+    def compare_older(self, raw: bytes | None) -> list[int]:
         """The leaves that differ in the next older version, whose slice at the root is `raw`; they leave the search."""
         gone: list[int] = []
-        beside: list[tuple[_Node, bytes | None]] = [] if self._root is None else [(self._root, raw)]
+        beside: list[tuple[_SearchNode, bytes | None]] = [] if self._root is None else [(self._root, raw)]
         while beside:
             node, older = beside.pop()
             if older == node.seen:
@@ -272,7 +274,7 @@ class Search:
         self.leaves.difference_update(gone)
         return gone
 
-    def _under(self, node: _Node | None) -> Iterator[_Node]:
+    def _under(self, node: _SearchNode | None) -> Iterator[_SearchNode]:
         stack = [] if node is None else [node]
         while stack:
             node = stack.pop()
@@ -280,7 +282,7 @@ class Search:
                 yield node
             stack += node.below.values()
 
-    def _cut(self, node: _Node) -> None:
+    def _cut(self, node: _SearchNode) -> None:
         """Take a branch out, and those above that have no other."""
         while node.above is not None:
             above = node.above
@@ -291,13 +293,13 @@ class Search:
         self._root = None
 
 
-def _members_beside(node: _Node, raw: bytes) -> list[tuple[_Node, bytes | None]]:
+def _members_beside(node: _SearchNode, raw: bytes) -> list[tuple[_SearchNode, bytes | None]]:
     members = slices.members(raw) if raw[0] == slices.OPEN_OBJECT else {}
     found = [(below, members.get(str(name))) for name, below in node.below.items()]
     return [(below, None if member is None else bytes(member)) for below, member in found]
 
 
-def _elements_beside(node: _Node, raw: bytes) -> list[tuple[_Node, bytes | None]]:
+def _elements_beside(node: _SearchNode, raw: bytes) -> list[tuple[_SearchNode, bytes | None]]:
     """The first element of each key."""
     assert node.fields is not None
     if raw[0] != slices.OPEN_ARRAY or b"{" not in raw:

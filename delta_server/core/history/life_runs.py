@@ -15,7 +15,7 @@ import msgspec
 import zstandard
 
 from delta_server.core.history import change_times
-from delta_server.core.history.lives import Entry
+from delta_server.core.history.lives import RecordEntry
 from delta_server.core.history.records import SIZE
 
 MOST_TIMES = 4096
@@ -26,14 +26,14 @@ MOST_BYTES = 1 << 18
 _LEVEL = 9
 _MOST_RAW = 64 << 20
 
-Kind = tuple[str, str]
+ChangeKind = tuple[str, str]
 """A place in a record and what happened there."""
 
-Key = tuple[bytes, str, str]
+GroupKey = tuple[bytes, str, str]
 """Record, place and what happened there."""
 
 
-class Group(msgspec.Struct, frozen=True):
+class PlaceChanges(msgspec.Struct, frozen=True):
     """What happened at one place of one record: when, in order, and with which values (b"" for those not kept)."""
 
     place: str
@@ -42,14 +42,14 @@ class Group(msgspec.Struct, frozen=True):
     values: list[bytes]
 
 
-Groups = dict[Key, tuple[list[int], list[bytes]]]
+Groups = dict[GroupKey, tuple[list[int], list[bytes]]]
 """Times, in order, and values."""
 
 
-class _Columns(msgspec.Struct, frozen=True, array_like=True):
+class _RunColumns(msgspec.Struct, frozen=True, array_like=True):
     first: int
     later: bytes | None
-    kinds: list[Kind]
+    kinds: list[ChangeKind]
     records: bytes
     groups: bytes
     of_kind: bytes
@@ -60,7 +60,7 @@ class _Columns(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Columns).decode
+_decode = msgspec.msgpack.Decoder(_RunColumns).decode
 
 
 def encoded(groups: Groups) -> bytes:
@@ -85,7 +85,7 @@ def encoded(groups: Groups) -> bytes:
             steps.append(number[time] - last)
             last = number[time]
         every += values
-    columns = _Columns(
+    columns = _RunColumns(
         times[0],
         change_times.sealed(times),
         kinds,
@@ -112,8 +112,8 @@ def _numbers(planes: bytes) -> "array[int]":
     return array("H", bytes(raw))
 
 
-class Run:
-    """A run that is read: only the records asked for are looked at."""
+class LifeRun:
+    """A run that is read: only the requested records are decoded."""
 
     def __init__(self, blob: bytes) -> None:
         raw = zstandard.ZstdDecompressor().decompress(blob, max_output_size=_MOST_RAW)
@@ -126,7 +126,7 @@ class Run:
         self._count = len(columns.records) // SIZE
         self._value_ends: list[int] = []
 
-    def groups(self, record: bytes, wanted: Callable[[bytes, str, str], bool]) -> Iterator[Group]:
+    def groups(self, record: bytes, wanted: Callable[[bytes, str, str], bool]) -> Iterator[PlaceChanges]:
         """What happened in a record, at those places of which `wanted` is."""
         place = self._find(record)
         if place is None:
@@ -152,7 +152,7 @@ class Run:
         place = bisect_left(range(self._count), record, key=self._record)
         return place if place < self._count and self._record(place) == record else None
 
-    def _group(self, number: int) -> Group:
+    def _group(self, number: int) -> PlaceChanges:
         columns = self._columns
         begin, end = self._first_entry[number], self._first_entry[number + 1]
         place, what = columns.kinds[self._of_kind[number]]
@@ -160,14 +160,14 @@ class Run:
         first, unit, times = columns.first, self._unit, self._times
         at = [first + unit * times[n] for n in accumulate(self._steps[begin:end])]
         if not any(sizes):
-            return Group(place, what, at, [b""] * len(at))
+            return PlaceChanges(place, what, at, [b""] * len(at))
         if not self._value_ends:
             self._value_ends = list(accumulate(columns.sizes, initial=0))
         values = [columns.values[a:b] for a, b in pairwise(self._value_ends[begin : end + 1])]
-        return Group(place, what, at, values)
+        return PlaceChanges(place, what, at, values)
 
 
-def merged(groups: Groups, entries: Mapping[int, Sequence[Entry]]) -> Groups:
+def merged(groups: Groups, entries: Mapping[int, Sequence[RecordEntry]]) -> Groups:
     """With the entries of deltas by time, in place of those there are of these times."""
     latest = max((at[-1] for at, _ in groups.values()), default=None)
     if latest is not None and min(entries) <= latest:

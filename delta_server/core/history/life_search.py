@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from delta_server.core.history import records
-from delta_server.core.history.blame import Place
+from delta_server.core.history.blame import LeafPlace
 from delta_server.core.history.lives import ADDED, ANYTHING, ELEMENTS, REPLACED
 from delta_server.core.history.records import Point, Target
 from delta_server.core.json import pointer
 
-MOST_DOUBTS = 1 << 20
+MAX_CANDIDATES = 1 << 20
 """Leaves that may have changed, at each time at which they may have: 50 ms to gather."""
 
 
@@ -35,18 +35,18 @@ class PlaceSearch:
 
     def wants(self, record: bytes, place: str, what: str) -> bool:
         """Whether such entries tell anything."""
-        return any(_told(point, place, what) is not False for point, _ in self._points[record])
+        return any(_certainty(point, place, what) is not False for point, _ in self._points[record])
 
-    def see(self, record: bytes, place: str, what: str, times: Sequence[int], values: Sequence[bytes]) -> None:
-        told = [_told(point, place, what) and (is_plain or None) for point, is_plain in self._points[record]]
-        if all(each is False for each in told):
+    def observe(self, record: bytes, place: str, what: str, times: Sequence[int], values: Sequence[bytes]) -> None:
+        certainty = [_certainty(point, place, what) and (is_plain or None) for point, is_plain in self._points[record]]
+        if all(each is False for each in certainty):
             return
-        is_sure = True in told
+        is_sure = True in certainty
         for time, value in zip(times, values, strict=True):
             self.times[time] = value if is_sure and value and time not in self.times else None
 
 
-def _told(point: Point, place: str, what: str) -> bool | None:
+def _certainty(point: Point, place: str, what: str) -> bool | None:
     """Whether an entry tells of a change at `point` for certain; None: perhaps, False: not at all."""
     if place == point.place:
         if point.fields is None:
@@ -74,7 +74,7 @@ def _above(place: str) -> Iterator[str]:
         yield place
 
 
-class _Item:
+class _TrackedItem:
     """A leaf, where `enters` is None; else an array that leads to leaves, by the key that is `entered`."""
 
     __slots__ = ("enters", "leaves")
@@ -87,9 +87,9 @@ class _Item:
 class LeafSearch:
     """`last`: by leaf, the last time at which it changed for certain."""
 
-    def __init__(self, base: Target, leaves: Mapping[int, Place]) -> None:
-        self._at: dict[bytes, dict[str, dict[str | None, _Item]]] = defaultdict(dict)
-        self._under: dict[bytes, dict[str, set[_Item]]] = defaultdict(lambda: defaultdict(set))
+    def __init__(self, base: Target, leaves: Mapping[int, LeafPlace]) -> None:
+        self._at: dict[bytes, dict[str, dict[str | None, _TrackedItem]]] = defaultdict(dict)
+        self._under: dict[bytes, dict[str, set[_TrackedItem]]] = defaultdict(lambda: defaultdict(set))
         self._points: dict[int, tuple[Point, ...]] = {}
         self._base = base.points
         for number, leaf in leaves.items():
@@ -102,7 +102,7 @@ class LeafSearch:
     def records(self) -> list[bytes]:
         return list(self._at)
 
-    def _points_of(self, place: Place) -> tuple[Point, ...]:
+    def _points_of(self, place: LeafPlace) -> tuple[Point, ...]:
         if place.above is None:
             return self._base
         known = self._points.get(id(place.above))
@@ -115,12 +115,12 @@ class LeafSearch:
         record = records.element(last.record, last.place, place.fields, records.texts_of(place.key))
         return (*above, enters, Point(record, ""))
 
-    def _item(self, point: Point) -> _Item:
+    def _item(self, point: Point) -> _TrackedItem:
         enters = None if point.fields is None else entered(point.fields)
         items = self._at[point.record].setdefault(point.place, {})
         item = items.get(enters)
         if item is None:
-            item = items[enters] = _Item(enters)
+            item = items[enters] = _TrackedItem(enters)
             for above in _above(point.place):
                 self._under[point.record][above].add(item)
         return item
@@ -129,40 +129,40 @@ class LeafSearch:
         """Whether such entries may tell anything: that elements changed tells nothing of those which are entered."""
         return not what.startswith(ELEMENTS) or self._at[record].get(place, {}).keys() != {what}
 
-    def see(self, record: bytes, place: str, what: str, times: Sequence[int]) -> None:
+    def observe(self, record: bytes, place: str, what: str, times: Sequence[int]) -> None:
         """Entries of one place of a record, at `times` in order."""
         for item in self._at[record].get(place, {}).values():
             if item.enters is None and what != ANYTHING:
-                self._sure(item, times)
+                self._mark_certain(item, times)
             elif item.enters is None or what != item.enters:
-                self._doubt(item, what, times)
+                self._mark_uncertain(item, what, times)
         for item in self._under[record].get(place, ()):
-            self._doubt(item, what, times)
+            self._mark_uncertain(item, what, times)
         for above in _above(place):
             leaf = self._at[record].get(above, {}).get(None)
             if leaf is not None:  # what is now a leaf had something in it that changed
-                self._doubt(leaf, what if what == ANYTHING else ADDED, times)
+                self._mark_uncertain(leaf, what if what == ANYTHING else ADDED, times)
 
-    def doubt_all(self, times: Sequence[int]) -> None:
+    def mark_all_uncertain(self, times: Sequence[int]) -> None:
         """What happened at some times, in order, is not known."""
         if not times:
             return
         items = [item for places in self._at.values() for at in places.values() for item in at.values()]
         self._perhaps.append((times, sorted({leaf for item in items for leaf in item.leaves})))
 
-    def _doubt(self, item: _Item, what: str, times: Sequence[int]) -> None:
+    def _mark_uncertain(self, item: _TrackedItem, what: str, times: Sequence[int]) -> None:
         if what == ADDED:
-            self._sure(item, times)
+            self._mark_certain(item, times)
         else:
             self._perhaps.append((times, item.leaves))
 
-    def _sure(self, item: _Item, times: Sequence[int]) -> None:
+    def _mark_certain(self, item: _TrackedItem, times: Sequence[int]) -> None:
         at = times[-1]
         for leaf in item.leaves:
             if self.last.get(leaf, at) <= at:
                 self.last[leaf] = at
 
-    def doubts(self) -> dict[int, set[int]] | None:
+    def candidates(self) -> dict[int, set[int]] | None:
         """By time, the leaves that may have changed then and surely did not since. None for too many."""
         found: dict[int, set[int]] = {}
         count = 0
@@ -173,6 +173,6 @@ class LeafSearch:
                 some = {leaf for leaf, last in since.items() if last < time}
                 found.setdefault(time, set()).update(some)
                 count += len(some)
-                if count > MOST_DOUBTS:
+                if count > MAX_CANDIDATES:
                     return None
         return found

@@ -16,9 +16,9 @@ import zstandard
 
 from delta_server.core.arrays import array_keys
 from delta_server.core.arrays.key_names import is_ignored_key
-from delta_server.core.diff.compare import Difference
+from delta_server.core.diff.compare import DiffSummary
 from delta_server.core.diff.diff_settings import DiffSettings, Fields, KnownKeys, Rules, rules
-from delta_server.core.diff.tree import Edit, Elements, Members, Node
+from delta_server.core.diff.tree import ArrayDiff, Edit, Node, ObjectDiff
 from delta_server.core.history import records
 from delta_server.core.json import columns, pointer, slices, surrogates
 from delta_server.core.packs.codec import digest
@@ -41,7 +41,7 @@ _MOST_RAW = 64 << 20
 _PLAIN, _SMALLER = b"\x00", b"\x01"
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
+class RecordEntry(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
     record: bytes
     place: str
     what: str
@@ -49,10 +49,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Entry]).decode
+_decode = msgspec.msgpack.Decoder(list[RecordEntry]).decode
 
 
-def encoded(entries: Sequence[Entry]) -> bytes:
+def encoded(entries: Sequence[RecordEntry]) -> bytes:
     """Empty for none."""
     if not entries:
         return b""
@@ -61,7 +61,7 @@ def encoded(entries: Sequence[Entry]) -> bytes:
     return _SMALLER + smaller if len(smaller) < len(raw) else _PLAIN + raw
 
 
-def decoded(blob: bytes) -> list[Entry]:
+def decoded(blob: bytes) -> list[RecordEntry]:
     if not blob:
         return []
     data = blob[1:]
@@ -70,66 +70,66 @@ def decoded(blob: bytes) -> list[Entry]:
     return _decode(data)
 
 
-def of(difference: Difference, settings: DiffSettings, known: KnownKeys) -> list[Entry]:
+def entries_of(difference: DiffSummary, settings: DiffSettings, known: KnownKeys) -> list[RecordEntry]:
     """The entries of a difference that was made with these settings and keys."""
     if difference.root is None:
         return []
-    return _settled(_Walk(difference).entries(difference.root, rules(settings, known)))
+    return _deduplicated(_EntryBuilder(difference).entries(difference.root, rules(settings, known)))
 
 
-def _settled(entries: list[Entry]) -> list[Entry]:
+def _deduplicated(entries: list[RecordEntry]) -> list[RecordEntry]:
     """Without doubles, and not more than may be."""
     found = sorted({(entry.record, entry.place, entry.what): entry for entry in entries}.values())
     if len(found) > MOST_ENTRIES:
-        found = [Entry(record, "", ANYTHING) for record in sorted({entry.record for entry in found})]
+        found = [RecordEntry(record, "", ANYTHING) for record in sorted({entry.record for entry in found})]
     if len(found) > MOST_ENTRIES:
-        return [Entry(records.ROOT, "", ANYTHING)]
+        return [RecordEntry(records.ROOT, "", ANYTHING)]
     if len(found) > MOST_WITH_VALUES:
-        return [Entry(entry.record, entry.place, entry.what) for entry in found]
+        return [RecordEntry(entry.record, entry.place, entry.what) for entry in found]
     return found
 
 
-_Lone = tuple[Hashable, Edit]
+_OneSided = tuple[Hashable, Edit]
 _Pair = tuple[Hashable, Hashable, Node]
-_Keyed = tuple[list[_Lone], list[_Pair]]
+_Keyed = tuple[list[_OneSided], list[_Pair]]
 """Removed and added elements, then pairs of the same element, with their keys."""
 
 
-class _At(msgspec.Struct, frozen=True):
+class _Location(msgspec.Struct, frozen=True):
     record: bytes
     place: str
     rules: Rules | None
 
-    def member(self, name: str) -> "_At":
+    def member(self, name: str) -> "_Location":
         at = self.rules.member(name) if self.rules else None
-        return _At(self.record, f"{self.place}/{pointer.escape(name)}", at)
+        return _Location(self.record, f"{self.place}/{pointer.escape(name)}", at)
 
 
-class _Walk:
-    def __init__(self, difference: Difference) -> None:
+class _EntryBuilder:
+    def __init__(self, difference: DiffSummary) -> None:
         self._before, self._after = digest(difference.before), digest(difference.after)
-        self._found: list[Entry] = []
+        self._found: list[RecordEntry] = []
 
-    def entries(self, root: Node, at: Rules | None) -> list[Entry]:
-        self._node(root, _At(records.ROOT, "", at))
+    def entries(self, root: Node, at: Rules | None) -> list[RecordEntry]:
+        self._node(root, _Location(records.ROOT, "", at))
         return self._found
 
-    def _add(self, at: _At, what: str, value: bytes = b"") -> None:
+    def _add(self, at: _Location, what: str, value: bytes = b"") -> None:
         if len(at.place) > MOST_PLACE_BYTES or len(what) > MOST_PLACE_BYTES:
-            self._found.append(Entry(at.record, "", ANYTHING))
+            self._found.append(RecordEntry(at.record, "", ANYTHING))
         else:
-            self._found.append(Entry(at.record, at.place, what, value))
+            self._found.append(RecordEntry(at.record, at.place, what, value))
 
-    def _node(self, node: Node, at: _At) -> None:
+    def _node(self, node: Node, at: _Location) -> None:
         if isinstance(node, Edit):
-            self._add(at, ADDED if node.old is None else REPLACED, _kept(node.new))
-        elif isinstance(node, Members):
+            self._add(at, ADDED if node.old is None else REPLACED, _kept_value(node.new))
+        elif isinstance(node, ObjectDiff):
             for name, below in node.changed:
                 self._node(below, at.member(name))
         else:
             self._array(node, at)
 
-    def _array(self, node: Elements, at: _At) -> None:
+    def _array(self, node: ArrayDiff, at: _Location) -> None:
         keyed = next((by for fields in _fields(node, at.rules) if (by := self._keyed(node, at, fields))), None)
         if keyed is None:
             self._add(at, KEYLESS)
@@ -138,10 +138,10 @@ class _Walk:
         self._add(at, ELEMENTS + "\0".join(records.in_order(fields)))
         inner = at.rules.element() if at.rules else None
 
-        def element(key: Hashable) -> _At:
-            return _At(records.element(at.record, at.place, fields, records.texts_of(key)), "", inner)
+        def element(key: Hashable) -> _Location:
+            return _Location(records.element(at.record, at.place, fields, records.texts_of(key)), "", inner)
 
-        twice = _twice(lone, pairs)
+        twice = _reused_keys(lone, pairs)
         for key, edit in lone:
             if records.texts_of(key) in twice:
                 self._add(element(key), ANYTHING)
@@ -154,7 +154,7 @@ class _Walk:
                 self._add(element(old), ANYTHING)
                 self._add(element(new), ANYTHING)
 
-    def _keyed(self, node: Elements, at: _At, fields: Fields) -> tuple[Fields, _Keyed] | None:
+    def _keyed(self, node: ArrayDiff, at: _Location, fields: Fields) -> tuple[Fields, _Keyed] | None:
         """The changed elements by their keys, if no two elements of either version have one that reads the same."""
         paths = pointer.key_paths(fields)
         olds = [*(i for i, _ in node.removed), *(i for i, _, _ in node.changed)]
@@ -179,7 +179,7 @@ class _Walk:
         return fields, (lone, list(zip(before[removed:], after[added:], nodes, strict=True)))
 
 
-def _twice(
+def _reused_keys(
     lone: Sequence[tuple[Hashable, Edit]], pairs: Sequence[tuple[Hashable, Hashable, Node]]
 ) -> set[tuple[str, ...]]:
     """The keys that one element bore before and another one bears now, as other keys matched them."""
@@ -188,7 +188,7 @@ def _twice(
     return set(map(records.texts_of, olds)).intersection(map(records.texts_of, news))
 
 
-def _fields(node: Elements, at: Rules | None) -> Iterator[Fields]:
+def _fields(node: ArrayDiff, at: Rules | None) -> Iterator[Fields]:
     """The keys the array may be read by: the configured one, that of earlier deltas, the one just found; before any is
     known, those that are plainly named."""
     given = [fields for fields in (at.keys, at.known) if fields] if at else []
@@ -207,7 +207,7 @@ def _number(key: Hashable) -> int:
     return hash(records.texts_of(key))
 
 
-def _kept(raw: bytes | None) -> bytes:
+def _kept_value(raw: bytes | None) -> bytes:
     """What is kept of a new value."""
     if raw is None:
         return ABSENT

@@ -1,4 +1,4 @@
-"""Which deltas a path asks for: those that changed something at it or under it.
+"""Which deltas a path selects: those that changed something at it or under it.
 
 A delta counts its changes under field patterns, where `*` is an array element or a member of a map, and of very many
 patterns the deepest are counted under their parents. So some patterns tell for sure that a place changed, and others
@@ -25,7 +25,7 @@ FOLDED_FROM = 256
 _ONE, _ANY = "*", "**"
 
 
-class FieldFilter(msgspec.Struct, frozen=True):
+class PathFilter(msgspec.Struct, frozen=True):
     """`names` are the steps' texts as in patterns; `steps` name one place, None when the path is a pattern."""
 
     path: str
@@ -42,12 +42,12 @@ class FieldFilter(msgspec.Struct, frozen=True):
         return any(_ONE in name and name not in (_ONE, _ANY) for name in self.names)
 
 
-def parse(path: str) -> FieldFilter:
+def parse(path: str) -> PathFilter:
     """Raises Invalid for an invalid path, and for a step by key in a pattern."""
     steps = pointer.parse(path)
     names = tuple(path.split("/")[1:])
     if not any(name in (_ONE, _ANY) for name in names):
-        return FieldFilter(path, names, steps)
+        return PathFilter(path, names, steps)
     if names.count(_ANY) > MAX_ANY_STEPS:
         raise Invalid(f"{path!r} has more than {MAX_ANY_STEPS} `**`", field="path")
     if any(isinstance(step, KeyStep) and pointer.is_bracketed(step) for step in steps):
@@ -56,15 +56,15 @@ def parse(path: str) -> FieldFilter:
             "too, as in /items/*/price, or no * at all, as in /items/[sku=A7]/price",
             field="path",
         )
-    return FieldFilter(path, names, None)
+    return PathFilter(path, names, None)
 
 
-def places(filter: FieldFilter) -> list[path_index.Place] | None:
+def places(filter: PathFilter) -> list[path_index.Place] | None:
     """Where the patterns that tell of the one place lie; None when all may."""
-    return path_index.places(filter.steps or (), DiffSettings())
+    return path_index.watched_places(filter.steps or (), DiffSettings())
 
 
-def covers(filter: FieldFilter, pattern: str, *, folded: bool) -> bool:
+def covers(filter: PathFilter, pattern: str, *, folded: bool) -> bool:
     """Whether all places of a field pattern lie at or under the filter's. `folded`: whether one of them may."""
     return _covers(filter.names, tuple(pattern.split("/")[1:]), folded)
 
@@ -81,7 +81,7 @@ def _covers(wanted: Sequence[str], steps: Sequence[str], folded: bool) -> bool:
     return True
 
 
-def is_above(filter: FieldFilter, pattern: str) -> bool:
+def is_above(filter: PathFilter, pattern: str) -> bool:
     """Whether places of the filter may lie under those of a field pattern."""
     steps = tuple(pattern.split("/")[1:])
     for number, step in enumerate(steps):
@@ -96,9 +96,9 @@ def _fits(name: str, step: str, *, folded: bool) -> bool:
     return name in (_ONE, step) or (folded and step == _ONE)
 
 
-def changed(filter: FieldFilter, before: bytes, after: bytes, settings: DiffSettings) -> bool:
+def changed(filter: PathFilter, before: bytes, after: bytes, settings: DiffSettings) -> bool:
     """Whether the documents differ there."""
     if filter.steps is not None:
-        old, new = (pointer.resolve(surrogates.hidden(document), filter.steps) for document in (before, after))
+        old, new = (pointer.resolve(surrogates.hide(document), filter.steps) for document in (before, after))
         return not blame.same_value(None if old is None else bytes(old), None if new is None else bytes(new))
     return any(covers(filter, single, folded=False) for single in diff(before, after, settings).places)

@@ -21,13 +21,13 @@ MAX_PLACES = 64
 _ANY = "*"
 
 
-def places(steps: Sequence[Step], settings: DiffSettings) -> list[Place] | None:
+def watched_places(steps: Sequence[Step], settings: DiffSettings) -> list[Place] | None:
     """The places whose patterns must be watched, None when patterns do not tell: every version must be looked at."""
     watched = _places(steps) if steps else None
     return None if watched is None or _hides(settings, watched) else watched
 
 
-def is_told(steps: Sequence[Step], settings: DiffSettings) -> bool:
+def is_indexed(steps: Sequence[Step], settings: DiffSettings) -> bool:
     """Whether deltas tell of every change at the path and under it."""
     watched = _places(steps)
     return watched is not None and not _hides(settings, watched)
@@ -37,11 +37,11 @@ def _places(steps: Sequence[Step]) -> list[Place] | None:
     """None for too many."""
     if len(steps) > MAX_STEPS:
         return None
-    watched = list(islice(_watched(steps, ()), MAX_PLACES + 1))
+    watched = list(islice(_add_places(steps, ()), MAX_PLACES + 1))
     return None if len(watched) > MAX_PLACES else watched
 
 
-def _watched(steps: Sequence[Step], above: Place) -> Iterator[Place]:
+def _add_places(steps: Sequence[Step], above: Place) -> Iterator[Place]:
     """The path's place and those of the keys in it; what reads as a step by key may be a member, too."""
     path = above
     for depth, step in enumerate(steps):
@@ -58,7 +58,7 @@ def _watched(steps: Sequence[Step], above: Place) -> Iterator[Place]:
             if below == list(steps[depth + 1 :]):
                 texts = member
             else:
-                yield from _watched(below, (*path, member))
+                yield from _add_places(below, (*path, member))
         path = (*path, texts)
     yield path
 
@@ -77,10 +77,10 @@ def _hides(settings: DiffSettings, watched: Sequence[Place]) -> bool:
         *(tolerance if isinstance(tolerance, dict) else ()),
         *(pattern for pattern, order in settings.order.items() if order == "set"),
     ]
-    return any(_meet(pattern.split("/")[1:], place) for pattern in patterns for place in watched)
+    return any(_overlap(pattern.split("/")[1:], place) for pattern in patterns for place in watched)
 
 
-def _meet(pattern: Sequence[str], place: Place) -> bool:
+def _overlap(pattern: Sequence[str], place: Place) -> bool:
     """Whether the pattern's places and `place` lie on one line: one is the other or is above it."""
     for step, texts in zip(pattern, place, strict=False):
         if step == "**":

@@ -1,7 +1,7 @@
 """Who a record is: an element of an array, by the values of its key, in all versions alike.
 
 A place in a document is a record and the path inside it, as /b/c in the record /a/[id=7]; the document itself is the
-record ROOT. Records are told apart by 64 bits, which nested ones take over from those around them.
+record ROOT. Records are distinguished by 64 bits, which nested ones take over from those around them.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
@@ -60,19 +60,19 @@ def in_order(fields: Fields) -> Fields:
 def targets(steps: Sequence[Step]) -> list[Target] | None:
     """The places a path may mean, as what reads like a step by key may be a member; None for too many."""
     found: list[Target] = []
-    waiting = [_Way((), ROOT, "", True, tuple(steps))]
+    waiting = [_PartialTarget((), ROOT, "", True, tuple(steps))]
     while waiting:
         way = waiting.pop()
         if not way.left:
             found.append(Target((*way.points, Point(way.record, way.place)), way.is_plain))
         else:
-            waiting += _onward(way)
+            waiting += _next_targets(way)
         if len(waiting) + len(found) > MOST_TARGETS:
             return None
     return found
 
 
-class _Way(msgspec.Struct, frozen=True):
+class _PartialTarget(msgspec.Struct, frozen=True):
     points: tuple[Point, ...]
     record: bytes
     place: str
@@ -80,28 +80,28 @@ class _Way(msgspec.Struct, frozen=True):
     left: tuple[Step, ...]
 
 
-def _onward(way: _Way) -> Iterator[_Way]:
+def _next_targets(way: _PartialTarget) -> Iterator[_PartialTarget]:
     """One step further, in each way the step may be meant."""
     step, *left = way.left
     if isinstance(step, KeyStep):
         enters = (*way.points, Point(way.record, way.place, in_order(step.fields)))
-        meant = [_meant(value, quoted) for value, quoted in zip(step.values, step.quoted, strict=True)]
+        meant = [_key_texts(value, quoted) for value, quoted in zip(step.values, step.quoted, strict=True)]
         is_plain = way.is_plain and not any(map(_is_typed, step.values, step.quoted))
         for texts in product(*meant):
-            yield _Way(enters, element(way.record, way.place, step.fields, texts), "", is_plain, tuple(left))
+            yield _PartialTarget(enters, element(way.record, way.place, step.fields, texts), "", is_plain, tuple(left))
         members = pointer.as_members(step)
         if members is None:
             return
         step, *left = members
-    yield _Way(way.points, way.record, f"{way.place}/{pointer.escape(str(step))}", way.is_plain, tuple(left))
+    yield _PartialTarget(way.points, way.record, f"{way.place}/{pointer.escape(str(step))}", way.is_plain, tuple(left))
 
 
 def _is_typed(value: str, quoted: bool) -> bool:
     """Whether not all keys that read like the value are meant: a string only, or the number 7.0 but not "7"."""
-    return pointer.is_scalar(value) and (quoted or _meant(value, quoted) != {value})
+    return pointer.is_scalar(value) and (quoted or _key_texts(value, quoted) != {value})
 
 
-def _meant(value: str, quoted: bool) -> set[str]:
+def _key_texts(value: str, quoted: bool) -> set[str]:
     """The texts of the keys a value in a step may mean: 7.0 is the number 7 or the string "7.0"."""
     if quoted or not pointer.is_scalar(value) or value in ("true", "false", "null"):
         return {value}

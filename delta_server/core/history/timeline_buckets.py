@@ -12,7 +12,7 @@ _MONDAY_MS = 4 * DAY_MS  # the first Monday after the epoch, which was a Thursda
 _COMMON = ("1m", "5m", "15m", "1h", "6h", "1d", "1w", "4w", "52w")
 
 
-class Buckets(msgspec.Struct, frozen=True):
+class TimelineBuckets(msgspec.Struct, frozen=True):
     """Bucket n begins at `origin_ms + n * interval_ms`; counted is from `first_ms` and before `end_ms`."""
 
     origin_ms: int
@@ -34,23 +34,23 @@ def aligned(time_ms: int, interval_ms: int) -> int:
     return time_ms - (time_ms - shift) % interval_ms
 
 
-def between(first_ms: int, end_ms: int, interval: str) -> Buckets:
+def buckets_between(first_ms: int, end_ms: int, interval: str) -> TimelineBuckets:
     """Buckets from `first_ms` and before `end_ms`. Raises Invalid when they are too many or `interval` is no length."""
     interval_ms = parse_length(interval, field="interval")
-    found = Buckets(aligned(first_ms, interval_ms), interval_ms, first_ms, end_ms)
+    found = TimelineBuckets(aligned(first_ms, interval_ms), interval_ms, first_ms, end_ms)
     if found.count > MOST:
         raise Invalid(
             f"an interval of {interval} makes {found.count} buckets, at most {MOST} are given: "
-            f"take {_longer(first_ms, end_ms)} or a shorter range",
+            f"take {_next_longer_interval(first_ms, end_ms)} or a shorter range",
             field="interval",
         )
     return found
 
 
-def _longer(first_ms: int, end_ms: int) -> str:
+def _next_longer_interval(first_ms: int, end_ms: int) -> str:
     """The shortest common interval that makes few enough buckets."""
     for interval in _COMMON:
         length_ms = parse_length(interval, field="interval")
-        if Buckets(aligned(first_ms, length_ms), length_ms, first_ms, end_ms).count <= MOST:
+        if TimelineBuckets(aligned(first_ms, length_ms), length_ms, first_ms, end_ms).count <= MOST:
             return interval
     return f"{-(-(end_ms - first_ms) // ((MOST - 1) * DAY_MS))}d"

@@ -8,7 +8,7 @@ Position = tuple[int, int]
 """(captured_at in ms, row id): the order of everything in an endpoint's timeline."""
 
 
-class Span(msgspec.Struct, frozen=True):
+class TimelineSpan(msgspec.Struct, frozen=True):
     """`from_ms` inclusive, `to_ms` exclusive; `after` is the last row already seen in the walk's direction."""
 
     from_ms: int = EARLIEST_MS
@@ -24,6 +24,6 @@ class Span(msgspec.Struct, frozen=True):
         at, row = self.after
         return (first, min(last, at), at, row) if self.descending else (max(first, at), last, at, row)
 
-    def past(self, position: Position) -> "Span":
+    def past(self, position: Position) -> "TimelineSpan":
         """The rest of this span once the row at `position` was seen."""
         return msgspec.structs.replace(self, after=position)

@@ -27,7 +27,7 @@ _FEW_ESCAPES = 1024
 _LEVELS = [0] * 256
 for _opens, _closes in (b"[]", b"{}"):
     _LEVELS[_opens], _LEVELS[_closes] = 1, -1
-_STRETCH = 1 << 18
+_CHUNK_BYTES = 1 << 18
 """Bytes that one call looks at: half a millisecond. At least 4: a character is never split twice."""
 
 _BLOCK = 256
@@ -51,7 +51,7 @@ def read(document: bytes, decode: Callable[[bytes], T], what: str = "the documen
         raise BadRequest(f"{what} is empty: send a JSON value")
     if document.startswith(b"\xef\xbb\xbf"):
         raise BadRequest(f"{what} begins with a byte order mark: send UTF-8 without it")
-    if (wrong := _wrong_utf8(document)) is not None:
+    if (wrong := _first_invalid_utf8(document)) is not None:
         raise BadRequest(f"{what} is not valid UTF-8 (byte {wrong})")
     try:
         return decode(document)
@@ -79,13 +79,13 @@ def _too_deep(what: str) -> BadRequest:
     return BadRequest(f"{what} is nested more than {MAX_DEPTH} levels deep")
 
 
-def _wrong_utf8(document: bytes) -> int | None:
+def _first_invalid_utf8(document: bytes) -> int | None:
     """The first byte that is not UTF-8, None where all is."""
-    if len(document) <= _STRETCH and document.isascii():
+    if len(document) <= _CHUNK_BYTES and document.isascii():
         return None
     at = 0
     while at < len(document):
-        end = at + _STRETCH
+        end = at + _CHUNK_BYTES
         try:
             _, used = codecs.utf_8_decode(document[at:end], "strict", end >= len(document))
         except UnicodeDecodeError as error:
@@ -100,7 +100,7 @@ def deeper_than(limit: int, document: bytes) -> bool:
     Of most documents, and of most blocks of brackets, it is enough to count those that open (13 us for 10,000). Where
     that could exceed the limit they are followed one by one: 0.1 us each.
     """
-    if len(document) <= _STRETCH:
+    if len(document) <= _CHUNK_BYTES:
         kept = document.translate(None, _NO_BRACKETS)
         if kept.count(b"[") + kept.count(b"{") <= limit:
             return False
@@ -120,7 +120,7 @@ def outside_strings(document: bytes, kept: bytes) -> Iterator[bytes]:
     dropped = _all_but(kept)
     at, in_string = 0, False
     while at < len(document):
-        stretch = document[at : at + _STRETCH]
+        stretch = document[at : at + _CHUNK_BYTES]
         if (len(stretch) - len(stretch.rstrip(b"\\"))) % 2:  # what this one escapes is in the next stretch
             stretch = stretch[:-1]
         at += len(stretch)

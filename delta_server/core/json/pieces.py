@@ -1,7 +1,7 @@
 """Long arrays and objects read a piece at a time, so that their elements need not all be in memory at once.
 
 A split element takes 60 bytes and more, a digit in its document two. So what is long is cut at commas into texts of
-STRETCH bytes, each split when it is asked for: other threads have their turn in between.
+STRETCH bytes, each split when it is read: other threads have their turn in between.
 
 Where to cut is guessed from how the elements look, and the decoder proves it: a text between two commas is a valid row
 of elements only if neither comma stands within a string or a nested value. Where the guesses fail the text is followed
@@ -20,12 +20,12 @@ import msgspec
 
 from delta_server.core.json import slices
 
-LARGE = 1 << 19
+LARGE_BYTES = 1 << 19
 """Bytes from which on a value may hold so many elements or members that they are read in pieces."""
 
-STRETCH = 1 << 16
+CHUNK_BYTES = 1 << 16
 
-AT_ONCE = 1 << 24
+MAX_AT_ONCE = 1 << 24
 """Bytes up to which a value may be split at once, for which other threads wait."""
 
 SPLIT = 84  # bytes for an element that is split at once
@@ -51,7 +51,7 @@ _TRAILING = re.compile(r"trailing characters \(byte ([0-9]+)\)$")
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 
 
-class Unsure(Exception):
+class Uncertain(Exception):
     """Where a piece ends is not found by a guess."""
 
 
@@ -70,7 +70,7 @@ def cuts(text: bytes) -> Iterator[tuple[Piece, Split | None]]:
 
 def element_runs(text: bytes) -> Iterator[list[msgspec.Raw] | bytes]:
     """The elements of an array, those of a large one piece by piece: the text of plain ones."""
-    if len(text) < LARGE:
+    if len(text) < LARGE_BYTES:
         yield slices.elements(text)
         return
     for (begin, end), split in cuts(text):
@@ -80,7 +80,7 @@ def element_runs(text: bytes) -> Iterator[list[msgspec.Raw] | bytes]:
 
 def member_runs(text: bytes) -> Iterator[dict[str, msgspec.Raw]]:
     """The members of an object, those of a large one piece by piece: a name may come again, and the last counts."""
-    if len(text) < LARGE:
+    if len(text) < LARGE_BYTES:
         yield slices.members(text)
         return
     for _, split in cuts(text):
@@ -91,7 +91,7 @@ def member_runs(text: bytes) -> Iterator[dict[str, msgspec.Raw]]:
 def fit_at_once(old: bytes, new: bytes, room: int) -> bool:
     """Whether what is in either can be split at once, even if each of its commas parts two elements. In what is equal
     at both ends they are counted once."""
-    if max(len(old), len(new)) > AT_ONCE:
+    if max(len(old), len(new)) > MAX_AT_ONCE:
         return False
     most = room // SPLIT
     if len(old) + len(new) <= 2 * most:  # none has fewer than two bytes, with its comma
@@ -107,12 +107,12 @@ def equal_ends(old: bytes, new: bytes) -> tuple[int, int]:
     """How many bytes are the same at the head and, of the others, at the tail."""
     view, shorter = memoryview(old), min(len(old), len(new))
     head = tail = 0
-    step = STRETCH
+    step = CHUNK_BYTES
     while step:
         while head + step <= shorter and new.startswith(view[head : head + step], head):
             head += step
         step //= 2
-    step = STRETCH
+    step = CHUNK_BYTES
     while step:
         end = len(old) - tail
         while tail + step <= shorter - head and new.endswith(view[end - step : end], 0, len(new) - tail):
@@ -122,23 +122,23 @@ def equal_ends(old: bytes, new: bytes) -> tuple[int, int]:
     return head, tail
 
 
-def elements(text: bytes, most: int, *, at_once: bool) -> "list[msgspec.Raw] | Pieces":
+def elements(text: bytes, most: int, *, at_once: bool) -> "list[msgspec.Raw] | LazyElements":
     """The elements of an array; those of a large one in pieces where they are more than `most`."""
-    if len(text) < LARGE:
+    if len(text) < LARGE_BYTES:
         return slices.elements(text)
     if at_once:
         found = slices.elements(text)
         if len(found) <= most:
             return found
         del found
-        return Pieces(text)
+        return LazyElements(text)
     found = []
     for (begin, end), split in cuts(text):
         if split is None and len(found) + text.count(b",", begin, end) < most:
             split = slices.elements(b"[%b]" % text[begin:end])
         if split is None or len(found) + len(split) > most:
             del found, split
-            return Pieces(text)
+            return LazyElements(text)
         assert isinstance(split, list)
         found += split
     return found
@@ -146,7 +146,7 @@ def elements(text: bytes, most: int, *, at_once: bool) -> "list[msgspec.Raw] | P
 
 def members(text: bytes, most: int, *, at_once: bool) -> dict[str, msgspec.Raw] | None:
     """The members of an object; None where they are more than `most`."""
-    if len(text) < LARGE:
+    if len(text) < LARGE_BYTES:
         return slices.members(text)
     found: dict[str, msgspec.Raw] = {}
     if at_once and text.count(b":") <= _COLONS * most:
@@ -162,13 +162,13 @@ def members(text: bytes, most: int, *, at_once: bool) -> dict[str, msgspec.Raw] 
 def cut(text: bytes, begin: int, last: int, *, is_object: bool, follow: bool = True) -> tuple[int, Split | None]:
     """Where a piece that begins at `begin` ends, and what is in it, None of plain values. Raises Unsure where no guess
     finds its end and the text is not to be followed, DecodeError where `last` is not the end of a value."""
-    target = begin + STRETCH
+    target = begin + CHUNK_BYTES
     if target >= last:
         return last, None if _is_plain(text, begin, last) else _split(text, begin, last, is_object=is_object)
     for mark in marks(text, begin, is_object=is_object):
         at = target
         for _ in range(_TRIES):
-            found = mark.search(text, at, min(last, target + 2 * STRETCH))
+            found = mark.search(text, at, min(last, target + 2 * CHUNK_BYTES))
             if found is None:
                 break
             end = found.end() - 1
@@ -178,11 +178,11 @@ def cut(text: bytes, begin: int, last: int, *, is_object: bool, follow: bool = T
                 return end, _split(text, begin, end, is_object=is_object)
             except msgspec.DecodeError:
                 at = end + 1
-    if last - target < STRETCH:
+    if last - target < CHUNK_BYTES:
         with suppress(msgspec.DecodeError):
             return last, _split(text, begin, last, is_object=is_object)
     if not follow:
-        raise Unsure
+        raise Uncertain
     end = _followed(text, begin, last)
     return end, _split(text, begin, end, is_object=is_object)
 
@@ -233,7 +233,7 @@ def _is_plain(text: bytes, begin: int, end: int) -> bool:
 
 def _followed(text: bytes, begin: int, last: int) -> int:
     """The first comma behind STRETCH bytes that stands in no string and no nested value, else the end."""
-    at, target, view = begin, begin + STRETCH, memoryview(text)[:last]
+    at, target, view = begin, begin + CHUNK_BYTES, memoryview(text)[:last]
     while at < last:
         for token in _TOKEN.finditer(text, at, last):
             start = at = token.start()
@@ -254,8 +254,8 @@ def _split(text: bytes, begin: int, end: int, *, is_object: bool) -> Split:
     return slices.members(b"{%b}" % inner) if is_object else slices.elements(b"[%b]" % inner)
 
 
-class Pieces(Sequence[msgspec.Raw]):
-    """The elements of a long array, of which one piece is in memory at a time: to be asked for in order."""
+class LazyElements(Sequence[msgspec.Raw]):
+    """The elements of a long array, of which one piece is in memory at a time: to be read in order."""
 
     def __init__(self, text: bytes) -> None:
         self.text = text

@@ -12,9 +12,9 @@ _objects = msgspec.json.Decoder(list[dict[str, Any]]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def named_once(body: bytes) -> bytes:
+def without_repeated_names(body: bytes) -> bytes:
     """A JSON object with every name once, at all levels; the very same bytes when none stands twice."""
-    return _written(body) if may_repeat([body]) and _repeats(body) else body
+    return _rewritten(body) if may_repeat([body]) and _repeats(body) else body
 
 
 def may_repeat(bodies: Sequence[bytes | msgspec.Raw]) -> bool:
@@ -47,11 +47,11 @@ def _repeats(body: bytes) -> bool:
     return found
 
 
-def _written(raw: bytes) -> bytes:
+def _rewritten(raw: bytes) -> bytes:
     text = raw.strip()
     if text.startswith(b"{"):
-        parts = (msgspec.json.encode(name) + b":" + _written(bytes(value)) for name, value in _members(text).items())
+        parts = (msgspec.json.encode(name) + b":" + _rewritten(bytes(value)) for name, value in _members(text).items())
         return b"{" + b",".join(parts) + b"}"
     if text.startswith(b"["):
-        return b"[" + b",".join(_written(bytes(part)) for part in _elements(text)) + b"]"
+        return b"[" + b",".join(_rewritten(bytes(part)) for part in _elements(text)) + b"]"
     return text

@@ -1,10 +1,10 @@
 """Bodies of many items that are no JSON as a whole because of some of the items: each item by itself, as far as it can
-be told from its neighbours.
+be distinguished from its neighbours.
 
 A body is read as usual first; only when that fails its strings and brackets are followed here, in linear time. What a
 client would never send again is mended: NaN and infinities become null, halves of surrogate pairs and bytes that are
 not UTF-8 U+FFFD (RFC 8259 8.2 counts such halves as JSON), control characters are escaped. What is broken otherwise
-stays as it is, for whoever reads it to refuse. Where a quote is missing nothing behind it can be told apart.
+stays as it is, for whoever reads it to refuse. Where a quote is missing nothing after it can be distinguished.
 """
 
 import re
@@ -29,24 +29,24 @@ _IN_OBJECT = re.compile(
 before a brace there means that the braces which end what came before are missing."""
 _KEY = re.compile(rb"[ \t\r\n]*+(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+", re.DOTALL)
 _SPACE = re.compile(rb"[ \t\r\n]*+")
-_MOST_STEPS = 300_000
-"""Brackets that are followed one by one in one body, 2 us each; nothing is told apart behind them."""
-_OPENS = {b"}": b"{", b"]": b"["}
+_MAX_STEPS = 300_000
+"""Brackets that are followed one by one in one body, 2 us each; nothing is distinguished after them."""
+_OPENERS = {b"}": b"{", b"]": b"["}
 
-_HALF = rb"u[dD](?:[89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>[89a-fA-F][0-9a-fA-F]{2}))"
-_ESCAPE = re.compile(rb"\\(?:" + _HALF + rb"|.)", re.DOTALL)
+_LONE_SURROGATE = rb"u[dD](?:[89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>[89a-fA-F][0-9a-fA-F]{2}))"
+_ESCAPE = re.compile(rb"\\(?:" + _LONE_SURROGATE + rb"|.)", re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x1f]")
-_MENDABLE = re.compile(_STRING + rb"|(?<![\w.])[-+]?(?:nan|inf(?:inity)?)\b", re.DOTALL | re.IGNORECASE)
+_REPAIRABLE = re.compile(_STRING + rb"|(?<![\w.])[-+]?(?:nan|inf(?:inity)?)\b", re.DOTALL | re.IGNORECASE)
 
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 
-class Mended(bytes):
+class Repaired(bytes):
     """An item that became JSON by mending."""
 
 
-class Rest(bytes):
+class Unreadable(bytes):
     """What follows where the framing is lost; for messages only, nothing can be read of it."""
 
 
@@ -55,7 +55,7 @@ class Recovered(msgspec.Struct):
 
     skeleton: bytes
     items: list[bytes]
-    rest: Rest | None
+    rest: Unreadable | None
 
 
 def item(text: bytes, what: str = "the event") -> bytes:
@@ -64,10 +64,10 @@ def item(text: bytes, what: str = "the event") -> bytes:
     try:
         return _one_line(text, what)
     except BadRequest:
-        mended = mend(text)
+        mended = repair(text)
         if mended == text:
             raise
-        return Mended(_one_line(mended, what))
+        return Repaired(_one_line(mended, what))
 
 
 def _one_line(text: bytes, what: str) -> bytes:
@@ -75,11 +75,11 @@ def _one_line(text: bytes, what: str) -> bytes:
     return msgspec.json.format(text, indent=-1) if b"\n" in text or b"\r" in text else text
 
 
-def mend(text: bytes) -> bytes:
-    return _MENDABLE.sub(_mended, text.decode(errors="replace").encode())
+def repair(text: bytes) -> bytes:
+    return _REPAIRABLE.sub(_repair, text.decode(errors="replace").encode())
 
 
-def _mended(found: re.Match[bytes]) -> bytes:
+def _repair(found: re.Match[bytes]) -> bytes:
     token = found[0]
     if not token.startswith(b'"'):
         return b"null"
@@ -91,7 +91,7 @@ def _mended(found: re.Match[bytes]) -> bytes:
 def recover(body: bytes, path: tuple[bytes, ...], *, most: int) -> Recovered | None:
     """The items of the array at `path`, member names from the top; of the body itself if that is an array. None when
     none of them can be read and more than items is wrong. More than `most` are not looked for."""
-    walk = _Walk(body.removeprefix(BYTE_ORDER_MARK), most)
+    walk = _Parser(body.removeprefix(BYTE_ORDER_MARK), most)
     walk.all(path)
     if walk.rest is not None and not walk.readable:
         return None
@@ -105,7 +105,7 @@ def texts(body: bytes, names: Collection[str]) -> dict[str, str]:
     if body[at : at + 1] != b"{":
         return found
     at += 1
-    steps = iter(range(_MOST_STEPS))
+    steps = iter(range(_MAX_STEPS))
     while key := _KEY.match(body, at):
         at = _end(body, key.end(), steps) or len(body)
         name = key[1][1:-1].decode(errors="replace")
@@ -119,13 +119,13 @@ def _text(value: bytes) -> str | None:
     if value.isdigit():
         return value.decode()
     try:
-        return _decode_text(mend(value)) if value.startswith(b'"') else None
+        return _decode_text(repair(value)) if value.startswith(b'"') else None
     except msgspec.DecodeError:
         return None
 
 
 def _end(body: bytes, at: int, steps: Iterator[int]) -> int | None:
-    """Where the value that begins at `at` ends: at the comma or bracket that follows; None if that cannot be told."""
+    """Where the value that begins at `at` ends: at the comma or bracket that follows; None if that is unknown."""
     open_, counts, seen = bytearray(), {b"{": 0, b"[": 0}, False
     for _ in steps:
         expected = _BETWEEN if not open_ else _IN_OBJECT if open_.endswith(b"{") else _IN_ARRAY
@@ -138,10 +138,10 @@ def _end(body: bytes, at: int, steps: Iterator[int]) -> int | None:
         first = token[:1]
         if first == b",":
             return step.start(1)
-        if first in _OPENS:
-            if not counts[_OPENS[first]]:
+        if first in _OPENERS:
+            if not counts[_OPENERS[first]]:
                 return step.start(1)
-            _close(open_, counts, _OPENS[first])
+            _close(open_, counts, _OPENERS[first])
             continue
         if not open_ and seen:
             return step.start(1)  # the comma is missing
@@ -166,16 +166,16 @@ def _close(open_: bytearray, counts: dict[bytes, int], opener: bytes) -> None:
             return
 
 
-class _Walk:
+class _Parser:
     """Goes through a body once. `pieces` become the skeleton; once `rest` is there, all that is open is closed."""
 
     def __init__(self, body: bytes, most: int) -> None:
         self.body, self.most, self.at = body, most, 0
-        self.steps = iter(range(_MOST_STEPS))
+        self.steps = iter(range(_MAX_STEPS))
         self.pieces: list[bytes] = []
         self.items: list[bytes] = []
         self.readable = False
-        self.rest: Rest | None = None
+        self.rest: Unreadable | None = None
 
     def all(self, path: tuple[bytes, ...]) -> None:
         self._skip()
@@ -275,5 +275,5 @@ class _Walk:
 
     def _lose(self) -> None:
         if self.rest is None:
-            self.rest = Rest(self.body[self.at :])
+            self.rest = Unreadable(self.body[self.at :])
         self.at = len(self.body)

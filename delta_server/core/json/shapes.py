@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from delta_server.core.json import slices
-from delta_server.core.json.pieces import Pieces
+from delta_server.core.json.pieces import LazyElements
 
 Value = msgspec.Raw | list[msgspec.Raw]  # of an array, perhaps, its elements
-Split = Callable[[bytes], dict[str, Value]]
+SplitMembers = Callable[[bytes], dict[str, Value]]
 Shape = tuple[tuple[str, bool], ...]  # member names, and whether each is an array
 
 MIN_BYTES = 2048  # smaller objects are split faster than guessed
@@ -26,7 +26,7 @@ _MAX_MEMBERS = 64
 _MAX_GUESSES = 256
 _PREFIX_BYTES = 48
 
-_guesses: dict[bytes, Split] = {}
+_guesses: dict[bytes, SplitMembers] = {}
 
 
 def split(document: bytes) -> dict[str, Value]:
@@ -50,8 +50,8 @@ def split(document: bytes) -> dict[str, Value]:
     return {name: members[name] for name, _ in shape}
 
 
-def slice_of(value: Value | Pieces | bytes) -> bytes:
-    if isinstance(value, Pieces):
+def slice_of(value: Value | LazyElements | bytes) -> bytes:
+    if isinstance(value, LazyElements):
         return value.text
     return b"[%b]" % b",".join(value) if isinstance(value, list) else bytes(value)
 
@@ -62,7 +62,7 @@ def _can_be_fields(names: dict[str, msgspec.Raw]) -> bool:
 
 
 @lru_cache(maxsize=_MAX_GUESSES)
-def _splitter(shape: Shape) -> Split:
+def _splitter(shape: Shape) -> SplitMembers:
     names = [name for name, _ in shape]
     fields: list[tuple[str, Any]] = [
         (f"f{i}", list[msgspec.Raw] if is_array else msgspec.Raw) for i, (_, is_array) in enumerate(shape)

@@ -79,7 +79,7 @@ def same_scalar(a: bytes, b: bytes) -> bool:
 
 
 def _same_number(a: bytes, b: bytes) -> bool:
-    """Equal numbers are equal as floats, so most that differ are told apart at once."""
+    """Equal numbers are equal as floats, so most that differ are distinguished at once."""
     if len(a) <= _LARGEST_EXPANDED and len(b) <= _LARGEST_EXPANDED and float(a) != float(b):
         return False
     return canonical_number(a) == canonical_number(b)
@@ -100,14 +100,14 @@ def canonical_number(raw: bytes) -> bytes:
         return b"0"
     significant = digits.rstrip(b"0")
     shift = len(digits) - len(significant) - len(fraction)
-    power = _plus(exponent or b"0", shift)
+    power = _sum_exponents(exponent or b"0", shift)
     zeros = int(power) if len(power) < 5 else -1
     if 0 <= zeros <= _LARGEST_EXPANDED - len(significant):
         return sign + significant + b"0" * zeros
     return sign + significant + b"e" + power
 
 
-def _plus(exponent: bytes, shift: int) -> bytes:
+def _sum_exponents(exponent: bytes, shift: int) -> bytes:
     """Their sum, in digits. Long ones go through Decimal, which has no limit on digits."""
     if len(exponent) < 1000:
         return b"%d" % (int(exponent) + shift)
@@ -119,7 +119,7 @@ def _context(digits: int) -> Context:
     return Context(prec=digits, Emax=_LARGEST_EXPONENT, Emin=-_LARGEST_EXPONENT)
 
 
-def within(a: bytes, b: bytes, tolerance: float) -> bool:
+def is_within(a: bytes, b: bytes, tolerance: float) -> bool:
     """Whether both are numbers that differ by at most `tolerance`, reckoned in decimal: 1.1 and 1.0 differ by 0.1."""
     if kind(a) != "number" or kind(b) != "number":
         return False

@@ -23,7 +23,7 @@ _HIDDEN = re.compile(MARK + rb"(?=u[dD][89a-fA-F][0-9a-fA-F]{2})")
 _HIDDEN_HALF = re.compile(MARK + rb"u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
-def hidden(document: bytes) -> bytes:
+def hide(document: bytes) -> bytes:
     """The document with its halves hidden; the document itself where it has none."""
     return _ESCAPE.sub(_hide, document) if _SUSPECT.search(document) else document
 
@@ -34,19 +34,19 @@ def _hide(escape: re.Match[bytes]) -> bytes:
 
 def replaced(document: bytes) -> bytes:
     """The document with U+FFFD for each half, for readers that refuse them."""
-    hides = hidden(document)
+    hides = hide(document)
     return document if hides is document else _HIDDEN_HALF.sub("\N{REPLACEMENT CHARACTER}".encode(), hides)
 
 
-def reading(read: Callable[..., T], *documents: bytes) -> T:
+def with_hidden(read: Callable[..., T], *documents: bytes) -> T:
     """`read(*documents)`, again with hidden halves where msgspec met one: to look for them first costs a third of a
     comparison. `read` must split each document, not hand it on as it is."""
     try:
         return read(*documents)
     except msgspec.DecodeError:
-        return read(*map(hidden, documents))
+        return read(*map(hide, documents))
 
 
-def shown(text: bytes) -> bytes:
+def restore(text: bytes) -> bytes:
     """JSON with its hidden halves as escapes again."""
     return _HIDDEN.sub(rb"\\", text) if MARK in text else text

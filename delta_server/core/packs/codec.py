@@ -11,7 +11,7 @@ import xxhash
 import zstandard
 
 LARGEST_WINDOW = 1 << 28
-"""A content of 64 MB against one of 64 MB needs 2^27; a frame that asks for more than this is not ours."""
+"""A content of 64 MB against one of 64 MB needs 2^27; a frame that requires more than this is not ours."""
 
 
 WIDE_ABOVE = 8 << 20
@@ -71,7 +71,7 @@ def decode(base: bytes | None, data: bytes, *, size: int) -> bytes:
     try:
         body = _decompressor(base).decompress(data, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise _trouble(error) from None
+        raise _translated(error) from None
     if len(body) != size:
         raise Corrupt(f"{len(body)} bytes came out instead of {size}")
     return body
@@ -84,7 +84,7 @@ def decode_into(base: bytes | memoryview | None, data: bytes | memoryview, into:
         reader = _decompressor(base).stream_reader(data, read_size=max(1, len(data)))
         got = reader.readinto(into) if into else 0
     except zstandard.ZstdError as error:
-        raise _trouble(error) from None
+        raise _translated(error) from None
     if got != len(into):
         raise Corrupt(f"{got} bytes came out instead of {len(into)}")
 
@@ -101,7 +101,7 @@ def check_header(data: bytes | memoryview, size: int) -> None:
         raise Corrupt(f"the frame wants a window of {header.window_size} bytes")
 
 
-def _trouble(error: zstandard.ZstdError) -> Exception:
+def _translated(error: zstandard.ZstdError) -> Exception:
     """Memory that is short for a moment is no damage."""
     if "not enough memory" in str(error):
         return MemoryError(str(error))

@@ -25,7 +25,7 @@ MAX_FRAMES = 256
 more than some packs' worth of bytes, but at least `KEYFRAME_EVERY`."""
 
 
-class Bounds(msgspec.Struct, frozen=True):
+class PackBounds(msgspec.Struct, frozen=True):
     """What one pack may hold: raw bytes in all, contents, and the bytes of the largest content that goes into packs."""
 
     size_bytes: int
@@ -33,12 +33,12 @@ class Bounds(msgspec.Struct, frozen=True):
     large_bytes: int
 
 
-def is_large(size: int, bounds: Bounds) -> bool:
+def is_large(size: int, bounds: PackBounds) -> bool:
     """Whether a content never goes into a pack."""
     return size > bounds.large_bytes
 
 
-def groups(sizes: Sequence[int], bounds: Bounds) -> list[range]:
+def groups(sizes: Sequence[int], bounds: PackBounds) -> list[range]:
     """`sizes` cut into runs that fit into one pack each, as many as fit in order. A large one is alone in its run."""
     runs: list[range] = []
     start, total, alone = 0, 0, False
@@ -55,7 +55,7 @@ def groups(sizes: Sequence[int], bounds: Bounds) -> list[range]:
     return runs
 
 
-def full_groups(sizes: Sequence[int], bounds: Bounds) -> list[range]:
+def full_groups(sizes: Sequence[int], bounds: PackBounds) -> list[range]:
     """As `groups`, without the last run while it has room: later contents may still join it."""
     runs = groups(sizes, bounds)
     if runs and not is_full(sum(sizes[index] for index in runs[-1]), len(runs[-1]), bounds):
@@ -63,12 +63,12 @@ def full_groups(sizes: Sequence[int], bounds: Bounds) -> list[range]:
     return runs
 
 
-def is_full(size_bytes: int, contents: int, bounds: Bounds) -> bool:
+def is_full(size_bytes: int, contents: int, bounds: PackBounds) -> bool:
     """Whether that many contents of so many bytes in all have no room for another."""
     return size_bytes >= bounds.size_bytes or contents >= bounds.contents
 
 
-def is_worth_a_pack(sizes: Sequence[int], bounds: Bounds) -> bool:
+def fills_enough(sizes: Sequence[int], bounds: PackBounds) -> bool:
     """Whether contents that arrive together are packed at once: a quarter of a pack makes up for its anchor, which is
     encoded against a content much older than the one a frame would be."""
     if any(is_large(size, bounds) for size in sizes):
@@ -76,7 +76,7 @@ def is_worth_a_pack(sizes: Sequence[int], bounds: Bounds) -> bool:
     return 4 * sum(sizes) >= bounds.size_bytes or 4 * len(sizes) >= bounds.contents
 
 
-def merges(packs: Sequence[tuple[int, int]], bounds: Bounds) -> list[range]:
+def merges(packs: Sequence[tuple[int, int]], bounds: PackBounds) -> list[range]:
     """Runs of two or more neighbouring packs, given as (raw bytes, contents) in order, that fit into one deep pack."""
     runs: list[range] = []
     start, size, contents = 0, 0, 0
@@ -90,7 +90,7 @@ def merges(packs: Sequence[tuple[int, int]], bounds: Bounds) -> list[range]:
     return [run for run in runs if len(run) > 1]
 
 
-def next_chain(previous_chain: int | None, base_size: int, bounds: Bounds) -> int:
+def next_chain(previous_chain: int | None, base_size: int, bounds: PackBounds) -> int:
     """The `chain` of a pack that follows one with `previous_chain`; 0 when it is to stand alone.
 
     Large anchors make short chains: walking one decodes no more than a pack's worth of anchors, but at least two.
@@ -99,7 +99,7 @@ def next_chain(previous_chain: int | None, base_size: int, bounds: Bounds) -> in
     return 0 if previous_chain is None or previous_chain + 1 >= longest else previous_chain + 1
 
 
-def is_keyframe(size: int, depth: int, bounds: Bounds) -> bool:
+def is_keyframe(size: int, depth: int, bounds: PackBounds) -> bool:
     """Whether a content's frame stands alone; `depth` counts the frames that would be decoded before its own."""
     return depth >= max(KEYFRAME_EVERY, min(MAX_FRAMES, 4 * bounds.size_bytes // max(1, size)))
 
@@ -108,7 +108,7 @@ STORED = -1
 """As a base: what is stored already, before the batch. The batch's own contents are 0 and up."""
 
 
-class Above(msgspec.Struct, frozen=True):
+class Predecessor(msgspec.Struct, frozen=True):
     """What a batch of contents continues: the pack before it by its `chain` and the size of its anchor (None without
     one), and the content before it by its depth in frames (None without one)."""
 
@@ -117,7 +117,7 @@ class Above(msgspec.Struct, frozen=True):
     frame_depth: int | None
 
 
-class Part(msgspec.Struct, frozen=True):
+class BatchPart(msgspec.Struct, frozen=True):
     """Contents `start` to `stop` of a batch in one pack, or one content in a frame, which has no `chain`."""
 
     start: int
@@ -126,21 +126,21 @@ class Part(msgspec.Struct, frozen=True):
     base: int | None
 
 
-def plan_batch(sizes: Sequence[int], bounds: Bounds, *, least: Bounds, above: Above) -> list[Part]:
+def plan_batch(sizes: Sequence[int], bounds: PackBounds, *, least: PackBounds, above: Predecessor) -> list[BatchPart]:
     """How contents that arrive together are stored: packs of up to `bounds` where there is enough for one of `least`,
     frames of the rest."""
-    parts: list[Part] = []
+    parts: list[BatchPart] = []
     pack_chain, anchor_size, anchor_at = above.pack_chain, above.anchor_size, STORED
     depth = above.frame_depth
     for group in groups(sizes, bounds):
-        if is_worth_a_pack([sizes[index] for index in group], least):
+        if fills_enough([sizes[index] for index in group], least):
             pack_chain = next_chain(pack_chain, anchor_size, bounds)
-            parts.append(Part(group.start, group.stop, pack_chain, anchor_at if pack_chain else None))
+            parts.append(BatchPart(group.start, group.stop, pack_chain, anchor_at if pack_chain else None))
             anchor_size, anchor_at, depth = sizes[group[-1]], group[-1], 0
             continue
         for index in group:
             alone = depth is None or is_keyframe(sizes[index], depth, bounds)
-            parts.append(Part(index, index + 1, None, None if alone else index - 1))
+            parts.append(BatchPart(index, index + 1, None, None if alone else index - 1))
             depth = 1 if alone or depth is None else depth + 1
     return parts
 

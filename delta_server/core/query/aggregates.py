@@ -1,4 +1,4 @@
-"""The question POST /v1/query asks, read into core/query/plan.py's Aggregate.
+"""The body of POST /v1/query, read into core/query/plan.py's Aggregate.
 
     {"metrics": ["count", "p95_duration"], "groupBy": ["time:1h", "eventType", "data.plan"],
      "range": "24h", "timezone": "Europe/Paris",
@@ -20,7 +20,7 @@ import msgspec
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.core.json_schema import documented
-from delta_server.core.nearest import meant, shown
+from delta_server.core.nearest import did_you_mean, quoted
 from delta_server.core.query import fields, filters, metrics, months, time_buckets
 from delta_server.core.query.plan import Aggregate, Bound, Comparison, Filter, Interval, Key, Metric, Order, Span
 
@@ -41,8 +41,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 _COMPARISONS: tuple[str, ...] = get_args(Comparison)
 
 
-class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """A question as it came. What is in the lists is checked by `parse`."""
+class AggregateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A request as it came. What is in the lists is checked by `parse`."""
 
     metrics: Annotated[list[Any], documented(minItems=1, maxItems=MAX_METRICS)] = msgspec.field(
         default_factory=lambda: ["count"]
@@ -60,57 +60,57 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
     compare: Literal["previous"] | None = None
 
 
-class Query(msgspec.Struct, frozen=True):
-    """A question understood. `plan.limit` rows from `plan.skip` on are wanted, after filling, of those that
-    `plan.having` keeps: a bucket without events is kept or not like others. `previous` asks for all groups of the
-    range before. `asked` is the question with what was left open: the range in times, the limit."""
+class AggregateQuery(msgspec.Struct, frozen=True):
+    """A validated query. `plan.limit` rows from `plan.skip` on are wanted, after filling, of those that
+    `plan.having` keeps: a bucket without events is kept or not like others. `previous` requests all groups of the
+    range before. `given` is the request with its defaults filled in: the range in times, the limit."""
 
     plan: Aggregate
     interval: Interval | None
     zone: tzinfo
     fill: Fill | None
     previous: Aggregate | None
-    asked: Asked
+    given: AggregateRequest
 
 
 def parse(
-    asked: Asked, *, now_ms: int, skip: int = 0, where: Filter | None = None, within: Span | None = None
-) -> Query:
+    given: AggregateRequest, *, now_ms: int, skip: int = 0, where: Filter | None = None, within: Span | None = None
+) -> AggregateQuery:
     """`where` must hold besides `asked.filters`; `within` takes the place of `asked.range`. Raises Invalid."""
-    zone = time_buckets.zone(asked.timezone)
-    within = within or span(asked.range, zone, now_ms=now_ms)
-    keys = _keys(asked, zone, within)
-    computed = _metrics(asked.metrics)
+    zone = time_buckets.time_zone(given.timezone)
+    within = within or span(given.range, zone, now_ms=now_ms)
+    keys = _keys(given, zone, within)
+    computed = _metrics(given.metrics)
     interval = next((key for key in keys if isinstance(key, Interval)), None)
     plan = Aggregate(
         within,
         computed,
         keys,
-        filters.every([filters.parse(asked.filters, now_ms=now_ms), where]),
-        _having(asked.having, computed),
-        _order(asked.order_by, computed, keys),
-        _limit(asked.limit),
+        filters.all_of([filters.parse(given.filters, now_ms=now_ms), where]),
+        _having(given.having, computed),
+        _order(given.order_by, computed, keys),
+        _limit(given.limit),
         skip,
     )
-    if asked.fill and interval is None:
+    if given.fill and interval is None:
         raise Invalid('fill adds buckets of time without events: put a time in groupBy, like "time:1h"', field="fill")
-    previous = _earlier(plan, zone, interval) if asked.compare else None
+    previous = _earlier(plan, zone, interval) if given.compare else None
     shown_range = [time_buckets.text(zone, within.start_ms), time_buckets.text(zone, within.end_ms)]
-    resolved = msgspec.structs.replace(asked, range=shown_range, limit=plan.limit, cursor=None)
-    return Query(plan, interval, zone, asked.fill, previous, resolved)
+    resolved = msgspec.structs.replace(given, range=shown_range, limit=plan.limit, cursor=None)
+    return AggregateQuery(plan, interval, zone, given.fill, previous, resolved)
 
 
-def span(asked: object, zone: tzinfo, *, now_ms: int, at: str = "range") -> Span:
+def span(given: object, zone: tzinfo, *, now_ms: int, at: str = "range") -> Span:
     """The times a range means. Raises Invalid."""
-    if isinstance(asked, str):
-        start_ms, end_ms = now_ms - times.parse_length(asked, field=at), now_ms
+    if isinstance(given, str):
+        start_ms, end_ms = now_ms - times.parse_length(given, field=at), now_ms
         return Span(max(times.EARLIEST_MS, start_ms), end_ms)
-    if isinstance(asked, dict):
-        if unknown := [name for name in asked if name not in ("from", "to")]:
-            raise Invalid(f"{at} has from and to, not {shown(unknown[0])}", field=at)
-        first, end, places = asked.get("from"), asked.get("to"), (f"{at}.from", f"{at}.to")
-    elif isinstance(asked, list) and len(asked) == 2:
-        (first, end), places = asked, (f"{at}[0]", f"{at}[1]")
+    if isinstance(given, dict):
+        if unknown := [name for name in given if name not in ("from", "to")]:
+            raise Invalid(f"{at} has from and to, not {quoted(unknown[0])}", field=at)
+        first, end, places = given.get("from"), given.get("to"), (f"{at}.from", f"{at}.to")
+    elif isinstance(given, list) and len(given) == 2:
+        (first, end), places = given, (f"{at}[0]", f"{at}[1]")
     else:
         raise Invalid(f'{at} must be an age like "24h" or two times like ["2026-05-01", "2026-05-08"]', field=at)
     return between(first, end, zone, now_ms=now_ms, places=places)
@@ -126,12 +126,12 @@ def between(first: object, end: object, zone: tzinfo, *, now_ms: int, places: tu
     return found
 
 
-def moment(asked: object, zone: tzinfo, *, now_ms: int, at: str) -> int:
+def moment(given: object, zone: tzinfo, *, now_ms: int, at: str) -> int:
     """A time, an age before now, or a date, whose first moment in the zone it is. Raises Invalid."""
-    if not isinstance(asked, str):
+    if not isinstance(given, str):
         raise Invalid(f"{at} must be a time like 2026-05-01T12:00:00Z, a date or an age like 24h", field=at)
-    time_ms = times.parse_moment(asked, field=at, now_ms=now_ms)
-    if zone is UTC or not _is_date(asked):
+    time_ms = times.parse_moment(given, field=at, now_ms=now_ms)
+    if zone is UTC or not _is_date(given):
         return time_ms
     local = (_EPOCH + time_ms * _MILLISECOND).replace(tzinfo=zone)
     try:
@@ -148,32 +148,32 @@ def _is_date(text: str) -> bool:
 
 def _earlier(plan: Aggregate, zone: tzinfo, interval: Interval | None) -> Aggregate:
     before = _previous_range(plan.span, zone, interval)
-    keys = tuple(time_buckets.moved(key, zone, before) if isinstance(key, Interval) else key for key in plan.keys)
+    keys = tuple(time_buckets.extended(key, zone, before) if isinstance(key, Interval) else key for key in plan.keys)
     return Aggregate(before, plan.metrics, keys, plan.where)
 
 
-def _metrics(asked: list[Any]) -> tuple[Metric, ...]:
-    if not 1 <= len(asked) <= MAX_METRICS:
-        raise Invalid(f"metrics has {len(asked)} names: give 1 to {MAX_METRICS}", field="metrics")
-    found = tuple(metrics.parse(name, at=f"metrics[{n}]") for n, name in enumerate(asked))
+def _metrics(given: list[Any]) -> tuple[Metric, ...]:
+    if not 1 <= len(given) <= MAX_METRICS:
+        raise Invalid(f"metrics has {len(given)} names: give 1 to {MAX_METRICS}", field="metrics")
+    found = tuple(metrics.parse(name, at=f"metrics[{n}]") for n, name in enumerate(given))
     _refuse_repeated([metric.name for metric in found], "metrics")
     return found
 
 
-def _keys(asked: Asked, zone: tzinfo, within: Span) -> tuple[Key, ...]:
-    names = asked.group_by
+def _keys(given: AggregateRequest, zone: tzinfo, within: Span) -> tuple[Key, ...]:
+    names = given.group_by
     if len(names) > MAX_KEYS:
         raise Invalid(f"groupBy has {len(names)} keys: at most {MAX_KEYS} are allowed", field="groupBy")
-    time_buckets.weekday(asked.week_start)
-    found = tuple(_key(name, asked, zone, within, f"groupBy[{n}]") for n, name in enumerate(names))
+    time_buckets.weekday(given.week_start)
+    found = tuple(_key(name, given, zone, within, f"groupBy[{n}]") for n, name in enumerate(names))
     _refuse_repeated(["time" if isinstance(key, Interval) else key.name for key in found], "groupBy")
     _refuse_repeated([key if isinstance(key, Interval) else (key.column, key.path) for key in found], "groupBy")
     return found
 
 
-def _key(name: object, asked: Asked, zone: tzinfo, within: Span, at: str) -> Key:
+def _key(name: object, given: AggregateRequest, zone: tzinfo, within: Span, at: str) -> Key:
     if isinstance(name, str) and name.startswith(_TIME):
-        return time_buckets.parse(name.removeprefix(_TIME), zone, within, at=at, week_start=asked.week_start)
+        return time_buckets.parse(name.removeprefix(_TIME), zone, within, at=at, week_start=given.week_start)
     if name == time_buckets.NAME:
         raise Invalid(f"{at}: say how long the buckets of time are: time:1h", field=at)
     return fields.parse(name, at=at)
@@ -185,45 +185,45 @@ def _refuse_repeated(names: list[Any], at: str) -> None:
         raise Invalid(f"{at}[{repeated[0]}] is there twice", field=f"{at}[{repeated[0]}]")
 
 
-def _having(asked: list[Any], computed: tuple[Metric, ...]) -> tuple[Bound, ...]:
-    if len(asked) > MAX_BOUNDS:
-        raise Invalid(f"having has {len(asked)} bounds: at most {MAX_BOUNDS} are allowed", field="having")
-    return tuple(_bound(bound, computed, f"having[{n}]") for n, bound in enumerate(asked))
+def _having(given: list[Any], computed: tuple[Metric, ...]) -> tuple[Bound, ...]:
+    if len(given) > MAX_BOUNDS:
+        raise Invalid(f"having has {len(given)} bounds: at most {MAX_BOUNDS} are allowed", field="having")
+    return tuple(_bound(bound, computed, f"having[{n}]") for n, bound in enumerate(given))
 
 
-def _bound(asked: object, computed: tuple[Metric, ...], at: str) -> Bound:
-    if not isinstance(asked, list) or len(asked) != 3:
-        raise Invalid(f'{at} must be a bound like ["gt", "count", 10], not {shown(asked)}', field=at)
-    operation, name, value = asked
+def _bound(given: object, computed: tuple[Metric, ...], at: str) -> Bound:
+    if not isinstance(given, list) or len(given) != 3:
+        raise Invalid(f'{at} must be a bound like ["gt", "count", 10], not {quoted(given)}', field=at)
+    operation, name, value = given
     if operation not in _COMPARISONS:
-        said = shown(operation) + (meant(operation, _COMPARISONS) if isinstance(operation, str) else "")
+        said = quoted(operation) + (did_you_mean(operation, _COMPARISONS) if isinstance(operation, str) else "")
         raise Invalid(f"{at}[0] must be one of {', '.join(_COMPARISONS)}, not {said}", field=f"{at}[0]")
     numbers = [metric.name for metric in computed if metric.function != "mode"]
     if name not in numbers:
         raise Invalid(f"{at}[1] {_not_among(name, numbers, 'the numbers in metrics')}", field=f"{at}[1]")
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 10**38:
-        raise Invalid(f"{at}[2] must be a number, not {shown(value)}", field=f"{at}[2]")
+        raise Invalid(f"{at}[2] must be a number, not {quoted(value)}", field=f"{at}[2]")
     return Bound(cast("Comparison", operation), name, value)
 
 
-def _order(asked: list[Any], computed: tuple[Metric, ...], keys: tuple[Key, ...]) -> tuple[Order, ...]:
+def _order(given: list[Any], computed: tuple[Metric, ...], keys: tuple[Key, ...]) -> tuple[Order, ...]:
     names = [*(metric.name for metric in computed), *(key.name for key in keys)]
-    if len(asked) > len(names):
-        raise Invalid(f"orderBy has {len(asked)} parts, and rows {len(names)}", field="orderBy")
-    found = tuple(_one_order(one, names, f"orderBy[{n}]") for n, one in enumerate(asked))
+    if len(given) > len(names):
+        raise Invalid(f"orderBy has {len(given)} parts, and rows {len(names)}", field="orderBy")
+    found = tuple(_one_order(one, names, f"orderBy[{n}]") for n, one in enumerate(given))
     _refuse_repeated([order.name for order in found], "orderBy")
     return found
 
 
-def _one_order(asked: object, names: list[str], at: str) -> Order:
-    if isinstance(asked, str):
-        name, place, descending = asked.removeprefix("-"), at, asked.startswith("-")
-    elif isinstance(asked, list) and len(asked) == 2:
-        name, place, descending = asked[0], f"{at}[0]", asked[1] == "desc"
-        if asked[1] not in ("asc", "desc"):
-            raise Invalid(f'{at}[1] must be "asc" or "desc", not {shown(asked[1])}', field=f"{at}[1]")
+def _one_order(given: object, names: list[str], at: str) -> Order:
+    if isinstance(given, str):
+        name, place, descending = given.removeprefix("-"), at, given.startswith("-")
+    elif isinstance(given, list) and len(given) == 2:
+        name, place, descending = given[0], f"{at}[0]", given[1] == "desc"
+        if given[1] not in ("asc", "desc"):
+            raise Invalid(f'{at}[1] must be "asc" or "desc", not {quoted(given[1])}', field=f"{at}[1]")
     else:
-        raise Invalid(f'{at} must be like ["count", "desc"], not {shown(asked)}', field=at)
+        raise Invalid(f'{at} must be like ["count", "desc"], not {quoted(given)}', field=at)
     if isinstance(name, str) and name.startswith(_TIME):
         name = time_buckets.NAME
     if name not in names:
@@ -232,12 +232,12 @@ def _one_order(asked: object, names: list[str], at: str) -> Order:
 
 
 def _not_among(name: object, names: list[str], where: str) -> str:
-    hint = meant(name, names) if isinstance(name, str) else ""
-    return f"is none of {where}: {shown(name)}{hint}; they are {', '.join(map(shown, names)) or 'empty'}"
+    hint = did_you_mean(name, names) if isinstance(name, str) else ""
+    return f"is none of {where}: {quoted(name)}{hint}; they are {', '.join(map(quoted, names)) or 'empty'}"
 
 
-def _limit(asked: int | None) -> int:
-    limit = DEFAULT_ROWS if asked is None else asked
+def _limit(given: int | None) -> int:
+    limit = DEFAULT_ROWS if given is None else given
     if not 1 <= limit <= MAX_ROWS:
         raise Invalid(f"limit must be from 1 to {MAX_ROWS}", field="limit")
     return limit

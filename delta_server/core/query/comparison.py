@@ -4,20 +4,20 @@ import re
 from typing import Any
 
 from delta_server.core.errors import Invalid
-from delta_server.core.nearest import shown
+from delta_server.core.nearest import quoted
 
 _SIGNS = {">=": "gte", "<=": "lte", "!=": "is_not", "<>": "is_not", "==": "is", ">": "gt", "<": "lt", "=": "is"}
 _WORDS = {**{word: word for word in ("gte", "lte", "gt", "lt", "is", "is_not")}, "eq": "is", "ne": "is_not"}
 _SIGN = "|".join(map(re.escape, _SIGNS))
 _WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
 _NUMBER = r"[-+]?[0-9]{1,38}(?:\.[0-9]{1,15})?"
-_FORM = re.compile(rf"([^<>=!]+?)(?: *({_SIGN}) *|[ :]({_WORD})[ :])({_NUMBER})")
+_PATTERN = re.compile(rf"([^<>=!]+?)(?: *({_SIGN}) *|[ :]({_WORD})[ :])({_NUMBER})")
 
 
 def parse(text: str, *, at: str) -> list[Any]:
     """As `having` of a query has it: `["gt", "count", 10]`. Raises Invalid."""
-    match = _FORM.fullmatch(text.strip())
+    match = _PATTERN.fullmatch(text.strip())
     if match is None:
-        raise Invalid(f"{at} must be a bound like count>10, not {shown(text)}", field=at)
+        raise Invalid(f"{at} must be a bound like count>10, not {quoted(text)}", field=at)
     name, sign, word, number = match.groups()
     return [_SIGNS[sign] if sign else _WORDS[word], name.strip(), float(number) if "." in number else int(number)]

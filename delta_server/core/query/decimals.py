@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 WHOLE = 1 << 53
-"""From here on a float does not tell neighbouring whole numbers apart."""
+"""From here on a float does not distinguish neighbouring whole numbers."""
 
 Number: TypeAlias = float | int | Decimal
 Parts: TypeAlias = Mapping[str, Any]

@@ -6,13 +6,13 @@ r"""What filters, keys and metrics may be about: a closed grammar of an event's 
     data.a\.b                       a dot in a name is written \. and a backslash \\
 
 The names of the first line may be written in snake_case as well (`event_type`). A member whose name is empty, and all
-that is deeper than MAX_DEPTH, cannot be asked for.
+that is deeper than MAX_DEPTH, cannot be queried.
 """
 
 import re
 
 from delta_server.core.errors import Invalid
-from delta_server.core.nearest import meant, shown
+from delta_server.core.nearest import did_you_mean, quoted
 from delta_server.core.query.plan import Field, Kind
 
 MAX_LENGTH = 200
@@ -46,7 +46,7 @@ _ESCAPED = re.compile(r"\\([.\\])")
 def parse(text: object, *, at: str) -> Field:
     """The field a request calls `text`, which stands at `at` in it. Raises Invalid."""
     if not isinstance(text, str):
-        raise Invalid(f"{at} must be the name of a field, not {shown(text)}", field=at)
+        raise Invalid(f"{at} must be the name of a field, not {quoted(text)}", field=at)
     known = _COLUMNS.get(_SNAKE.get(text, text))
     if known is not None:
         return Field(text, *known)
@@ -63,13 +63,13 @@ def _path(rest: str, text: str, at: str) -> tuple[str, ...]:
         raise Invalid(f"{at} has {len(text)} characters: a field has at most {MAX_LENGTH}", field=at)
     if not _PATH.fullmatch(rest):
         raise Invalid(
-            rf"{at} is not a valid field path: {shown(text)}; write data.cart.total, \. for a dot in a name", field=at
+            rf"{at} is not a valid field path: {quoted(text)}; write data.cart.total, \. for a dot in a name", field=at
         )
     names = [_ESCAPED.sub(r"\1", name) for name in _NAME.findall(rest)]
     if len(names) > MAX_DEPTH:
-        raise Invalid(f"{at} is {len(names)} levels deep: at most {MAX_DEPTH} can be asked for", field=at)
+        raise Invalid(f"{at} is {len(names)} levels deep: at most {MAX_DEPTH} are allowed", field=at)
     return tuple(names)
 
 
 def _hint(text: str) -> str:
-    return f": {shown(text)}" + (" (data.NAME?)" if text in ROOTS else meant(text, NAMES))
+    return f": {quoted(text)}" + (" (data.NAME?)" if text in ROOTS else did_you_mean(text, NAMES))

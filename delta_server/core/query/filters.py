@@ -17,9 +17,9 @@ from typing import cast, get_args
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.core.events import validate
-from delta_server.core.nearest import meant, shown
+from delta_server.core.nearest import did_you_mean, quoted
 from delta_server.core.query import decimals, fields
-from delta_server.core.query.plan import Condition, Every, Field, Filter, Not, Operation, Some, Text
+from delta_server.core.query.plan import AllOf, AnyOf, Condition, Field, Filter, FullText, Negation, Operation
 from delta_server.core.query.regex_cost import cost
 
 MAX_FILTERS = 100
@@ -43,17 +43,17 @@ _LARGEST = 10**38
 """Of numbers that what is in data is compared with."""
 
 
-def parse(asked: object, *, now_ms: int, at: str = "filters") -> Filter | None:
+def parse(given: object, *, now_ms: int, at: str = "filters") -> Filter | None:
     """A list of filters as one, None for an empty one; `at` is where it stands in the request. Raises Invalid."""
-    if asked is None:
+    if given is None:
         return None
-    parts = _Parser(now_ms).parts(asked, at, 0)
-    return parts[0] if len(parts) == 1 else Every(parts) if parts else None
+    parts = _Parser(now_ms).parts(given, at, 0)
+    return parts[0] if len(parts) == 1 else AllOf(parts) if parts else None
 
 
-def parse_one(asked: object, *, now_ms: int, at: str) -> Filter:
+def parse_one(given: object, *, now_ms: int, at: str) -> Filter:
     """One filter. Raises Invalid."""
-    return _Parser(now_ms).one(asked, at, 0)
+    return _Parser(now_ms).one(given, at, 0)
 
 
 def condition(operation: str, field: Field, values: Sequence[object], *, now_ms: int, at: str) -> Condition:
@@ -62,20 +62,20 @@ def condition(operation: str, field: Field, values: Sequence[object], *, now_ms:
     return Condition(cast("Operation", operation), field, checked)
 
 
-def text(asked: str, *, at: str) -> Text | None:
-    """Full text: the words of `asked`, None for no words. Raises Invalid."""
-    words = tuple(dict.fromkeys(asked.split()))
-    if "\0" in asked or not _encodes(asked):
+def full_text(given: str, *, at: str) -> FullText | None:
+    """Full text: the words of `given`, None for no words. Raises Invalid."""
+    words = tuple(dict.fromkeys(given.split()))
+    if "\0" in given or not _encodes(given):
         raise Invalid(f"{at} must be characters of Unicode, none of them U+0000", field=at)
-    if len(words) > MAX_WORDS or len(asked) > MAX_VALUE_LENGTH:
+    if len(words) > MAX_WORDS or len(given) > MAX_VALUE_LENGTH:
         raise Invalid(f"{at} has {len(words)} words: at most {MAX_WORDS} are looked for", field=at)
-    return Text(words) if words else None
+    return FullText(words) if words else None
 
 
-def every(parts: Sequence[Filter | None]) -> Filter | None:
+def all_of(parts: Sequence[Filter | None]) -> Filter | None:
     """What holds when all of `parts` do; None for what always does."""
     given = tuple(part for part in parts if part is not None)
-    return given[0] if len(given) == 1 else Every(given) if given else None
+    return given[0] if len(given) == 1 else AllOf(given) if given else None
 
 
 class _Parser:
@@ -88,50 +88,50 @@ class _Parser:
         self._texts = 0
         self._cost = 0
 
-    def parts(self, asked: object, at: str, depth: int) -> tuple[Filter, ...]:
-        if not isinstance(asked, list):
+    def parts(self, given: object, at: str, depth: int) -> tuple[Filter, ...]:
+        if not isinstance(given, list):
             raise Invalid(f'{at} must be a list of filters like [["is", "source", ["api"]]]', field=at)
-        return tuple(self.one(part, f"{at}[{n}]", depth) for n, part in enumerate(asked))
+        return tuple(self.one(part, f"{at}[{n}]", depth) for n, part in enumerate(given))
 
-    def one(self, asked: object, at: str, depth: int) -> Filter:
+    def one(self, given: object, at: str, depth: int) -> Filter:
         self._count += 1
         if self._count > MAX_FILTERS:
             raise Invalid(f"{at} is one filter too many: at most {MAX_FILTERS} are allowed", field=at)
         if depth > MAX_DEPTH:
             raise Invalid(f"{at} lies too deep: filters nest at most {MAX_DEPTH} levels", field=at)
-        if not isinstance(asked, list) or not asked:
-            raise Invalid(f'{at} must be a filter like ["is", "source", ["api"]], not {shown(asked)}', field=at)
-        operation = asked[0]
+        if not isinstance(given, list) or not given:
+            raise Invalid(f'{at} must be a filter like ["is", "source", ["api"]], not {quoted(given)}', field=at)
+        operation = given[0]
         if operation in ("and", "or"):
-            return self._group(asked, at, depth)
+            return self._group(given, at, depth)
         if operation == "not":
-            _length(asked, 2, '["not", filter]', at)
-            return Not(self.one(asked[1], f"{at}[1]", depth + 1))
+            _length(given, 2, '["not", filter]', at)
+            return Negation(self.one(given[1], f"{at}[1]", depth + 1))
         if operation == "text":
-            words = _words(asked, at)
+            words = _words(given, at)
             self._look_through(len(words.words), f"{at}[1]")
             return words
         if not isinstance(operation, str) or operation not in OPERATIONS:
             known = (*OPERATIONS, *_OTHERS)
-            said = shown(operation) + (meant(operation, known) if isinstance(operation, str) else "")
+            said = quoted(operation) + (did_you_mean(operation, known) if isinstance(operation, str) else "")
             raise Invalid(f"{at}[0] is not a known operator: {said}; known are {', '.join(known)}", field=f"{at}[0]")
-        return self._condition(operation, asked, at)
+        return self._condition(operation, given, at)
 
-    def _group(self, asked: list[object], at: str, depth: int) -> Filter:
-        _length(asked, 2, f'["{asked[0]}", [filters]]', at)
-        parts = self.parts(asked[1], f"{at}[1]", depth + 1)
+    def _group(self, given: list[object], at: str, depth: int) -> Filter:
+        _length(given, 2, f'["{given[0]}", [filters]]', at)
+        parts = self.parts(given[1], f"{at}[1]", depth + 1)
         if not parts:
             raise Invalid(f"{at}[1] is empty: give at least one filter", field=f"{at}[1]")
-        return Every(parts) if asked[0] == "and" else Some(parts)
+        return AllOf(parts) if given[0] == "and" else AnyOf(parts)
 
-    def _condition(self, operation: str, asked: list[object], at: str) -> Filter:
+    def _condition(self, operation: str, given: list[object], at: str) -> Filter:
         if operation in _ABSENCE:
-            _length(asked, 2, f'["{operation}", field]', at)
-            return condition(operation, fields.parse(asked[1], at=f"{at}[1]"), (), now_ms=self._now_ms, at=at)
-        _length(asked, 3, f'["{operation}", field, {"value" if operation in _ORDERED else "[values]"}]', at)
-        field = fields.parse(asked[1], at=f"{at}[1]")
-        _refuse_unfit(operation, field, at)
-        values = asked[2]
+            _length(given, 2, f'["{operation}", field]', at)
+            return condition(operation, fields.parse(given[1], at=f"{at}[1]"), (), now_ms=self._now_ms, at=at)
+        _length(given, 3, f'["{operation}", field, {"value" if operation in _ORDERED else "[values]"}]', at)
+        field = fields.parse(given[1], at=f"{at}[1]")
+        _refuse_unsupported(operation, field, at)
+        values = given[2]
         if not isinstance(values, list):
             value = _value(field, operation, values, self._now_ms, f"{at}[2]")
             found = Condition(cast("Operation", operation), field, (value,))
@@ -166,22 +166,22 @@ class _Parser:
             raise Invalid(f"{at}: all filters together look through texts for more than {MAX_TEXTS} values", field=at)
 
 
-def _words(asked: list[object], at: str) -> Text:
-    _length(asked, 2, '["text", words]', at)
-    if not isinstance(asked[1], str):
-        raise Invalid(f"{at}[1] must be a string, not {shown(asked[1])}", field=f"{at}[1]")
-    found = text(asked[1], at=f"{at}[1]")
+def _words(given: list[object], at: str) -> FullText:
+    _length(given, 2, '["text", words]', at)
+    if not isinstance(given[1], str):
+        raise Invalid(f"{at}[1] must be a string, not {quoted(given[1])}", field=f"{at}[1]")
+    found = full_text(given[1], at=f"{at}[1]")
     if found is None:
         raise Invalid(f"{at}[1] has no words to look for", field=f"{at}[1]")
     return found
 
 
-def _length(asked: list[object], wanted: int, form: str, at: str) -> None:
-    if len(asked) != wanted:
-        raise Invalid(f"{at} has {len(asked)} parts: write {form}", field=at)
+def _length(given: list[object], wanted: int, form: str, at: str) -> None:
+    if len(given) != wanted:
+        raise Invalid(f"{at} has {len(given)} parts: write {form}", field=at)
 
 
-def _refuse_unfit(operation: str, field: Field, at: str) -> None:
+def _refuse_unsupported(operation: str, field: Field, at: str) -> None:
     if operation in _OF_TEXT and field.kind in ("number", "time"):
         raise Invalid(
             f"{at}[0]: {operation} looks at texts, and {field.name} is a {field.kind}; take is, gt, gte, lt or lte",
@@ -205,7 +205,7 @@ def _value(field: Field, operation: str, value: object, now_ms: int, at: str) ->
 
 def _text(field: Field, value: object, now_ms: int, at: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Invalid(f"{at} must be a string, as {field.name} is one, not {shown(value)}", field=at)
+        raise Invalid(f"{at} must be a string, as {field.name} is one, not {quoted(value)}", field=at)
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         raise Invalid(f"{at} is too large a number: write it as a string", field=at)
     written = str(value)
@@ -221,13 +221,15 @@ def _number(field: Field, value: object, now_ms: int, at: str) -> float | int:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not -_INT64 <= cast("float", value) < _INT64:  # nor NaN
         wanted = " or ".join(["a number", *([", ".join(names)] if names else [])])
-        raise Invalid(f"{at} must be {wanted}, as {field.name} is one, not {shown(value)}", field=at)
+        raise Invalid(f"{at} must be {wanted}, as {field.name} is one, not {quoted(value)}", field=at)
     return cast("float", value)
 
 
 def _time(field: Field, value: object, now_ms: int, at: str) -> int:
     if not isinstance(value, str):
-        raise Invalid(f"{at} must be a time like 2026-05-01T12:00:00Z or an age like 24h, not {shown(value)}", field=at)
+        raise Invalid(
+            f"{at} must be a time like 2026-05-01T12:00:00Z or an age like 24h, not {quoted(value)}", field=at
+        )
     return times.parse_moment(value, field=at, now_ms=now_ms)
 
 

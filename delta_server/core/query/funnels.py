@@ -1,4 +1,5 @@
-"""What POST /v1/query/funnel, /retention and /paths ask, read into core/query/plan.py's Funnel, Retention and Paths.
+"""The bodies of POST /v1/query/funnel, /retention and /paths, read into core/query/plan.py's Funnel, Retention and
+Paths.
 
     funnel      {"steps": ["page_view", {"eventType": "purchase", "filters": [["gt", "data.total", 10]]}],
                  "window": "7d", "groupBy": "source"}
@@ -18,7 +19,7 @@ import msgspec
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.core.json_schema import documented
-from delta_server.core.nearest import meant, shown
+from delta_server.core.nearest import did_you_mean, quoted
 from delta_server.core.query import aggregates, fields, filters, time_buckets
 from delta_server.core.query.plan import Condition, Field, Funnel, Interval, Paths, Retention, Span, Step
 
@@ -29,10 +30,10 @@ MOST_ROWS = 1_000
 LONGEST_MS = 366 * times.DAY_MS
 
 P = TypeVar("P", Funnel, Retention, Paths)
-A = TypeVar("A", "FunnelAsked", "RetentionAsked", "PathsAsked")
+A = TypeVar("A", "FunnelRequest", "RetentionRequest", "PathsRequest")
 
 
-class FunnelAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class FunnelRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     steps: Annotated[list[Any], documented(minItems=FEWEST_STEPS, maxItems=MOST_STEPS)]
     window: str = "7d"
     range: Any = "30d"
@@ -43,7 +44,7 @@ class FunnelAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     limit: Annotated[int, documented(minimum=1, maximum=MOST_ROWS)] = 25
 
 
-class RetentionAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class RetentionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     start: Any = None
     again: Any = None
     every: str = "1w"
@@ -55,7 +56,7 @@ class RetentionAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     filters: list[Any] = []
 
 
-class PathsAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class PathsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     start: Any = None
     by: str = "eventType"
     direction: Literal["next", "previous"] = "next"
@@ -67,96 +68,96 @@ class PathsAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     limit: Annotated[int, documented(minimum=1, maximum=MOST_ROWS)] = 50
 
 
-class Question(msgspec.Struct, Generic[P, A], frozen=True):
-    """A question understood; `asked` is it with the range in times."""
+class BehaviourQuery(msgspec.Struct, Generic[P, A], frozen=True):
+    """A validated query; `given` is the request with the range in times."""
 
     plan: P
     zone: tzinfo
-    asked: A
+    given: A
 
 
-def funnel(asked: FunnelAsked, *, now_ms: int) -> Question[Funnel, FunnelAsked]:
+def funnel(given: FunnelRequest, *, now_ms: int) -> BehaviourQuery[Funnel, FunnelRequest]:
     """Raises Invalid."""
-    if not FEWEST_STEPS <= len(asked.steps) <= MOST_STEPS:
-        raise Invalid(f"steps has {len(asked.steps)}: give {FEWEST_STEPS} to {MOST_STEPS}", field="steps")
-    zone, span, resolved = _range(_grouped(asked), now_ms)
+    if not FEWEST_STEPS <= len(given.steps) <= MOST_STEPS:
+        raise Invalid(f"steps has {len(given.steps)}: give {FEWEST_STEPS} to {MOST_STEPS}", field="steps")
+    zone, span, resolved = _range(_group_field(given), now_ms)
     plan = Funnel(
         span,
-        tuple(_step(step, now_ms, f"steps[{n}]") for n, step in enumerate(asked.steps)),
-        _length(asked.window, "window"),
-        filters.parse(asked.filters, now_ms=now_ms),
+        tuple(_step(step, now_ms, f"steps[{n}]") for n, step in enumerate(given.steps)),
+        _length(given.window, "window"),
+        filters.parse(given.filters, now_ms=now_ms),
         None if resolved.group_by is None else _single(resolved.group_by, "groupBy"),
-        _within(asked.limit, MOST_ROWS, "limit"),
+        _within(given.limit, MOST_ROWS, "limit"),
     )
-    return Question(plan, zone, resolved)
+    return BehaviourQuery(plan, zone, resolved)
 
 
-def retention(asked: RetentionAsked, *, now_ms: int) -> Question[Retention, RetentionAsked]:
+def retention(given: RetentionRequest, *, now_ms: int) -> BehaviourQuery[Retention, RetentionRequest]:
     """Raises Invalid."""
-    zone, span, resolved = _range(asked, now_ms)
+    zone, span, resolved = _range(given, now_ms)
     plan = Retention(
         span,
-        _days(asked, zone, span),
-        _within(asked.periods, MOST_PERIODS, "periods"),
-        None if asked.start is None else _step(asked.start, now_ms, "start").where,
-        None if asked.again is None else _step(asked.again, now_ms, "again").where,
-        filters.parse(asked.filters, now_ms=now_ms),
-        asked.first_ever,
+        _days(given, zone, span),
+        _within(given.periods, MOST_PERIODS, "periods"),
+        None if given.start is None else _step(given.start, now_ms, "start").where,
+        None if given.again is None else _step(given.again, now_ms, "again").where,
+        filters.parse(given.filters, now_ms=now_ms),
+        given.first_ever,
     )
-    return Question(plan, zone, resolved)
+    return BehaviourQuery(plan, zone, resolved)
 
 
-def paths(asked: PathsAsked, *, now_ms: int) -> Question[Paths, PathsAsked]:
+def paths(given: PathsRequest, *, now_ms: int) -> BehaviourQuery[Paths, PathsRequest]:
     """Raises Invalid."""
-    zone, span, resolved = _range(asked, now_ms)
+    zone, span, resolved = _range(given, now_ms)
     plan = Paths(
         span,
-        None if asked.start is None else _step(asked.start, now_ms, "start").where,
-        _single(asked.by, "by"),
-        _within(asked.depth, MOST_DEPTH, "depth"),
-        _length(asked.gap, "gap"),
-        _within(asked.limit, MOST_ROWS, "limit"),
-        asked.direction == "previous",
-        filters.parse(asked.filters, now_ms=now_ms),
+        None if given.start is None else _step(given.start, now_ms, "start").where,
+        _single(given.by, "by"),
+        _within(given.depth, MOST_DEPTH, "depth"),
+        _length(given.gap, "gap"),
+        _within(given.limit, MOST_ROWS, "limit"),
+        given.direction == "previous",
+        filters.parse(given.filters, now_ms=now_ms),
     )
-    return Question(plan, zone, resolved)
+    return BehaviourQuery(plan, zone, resolved)
 
 
-def _range(asked: A, now_ms: int) -> tuple[tzinfo, Span, A]:
+def _range(given: A, now_ms: int) -> tuple[tzinfo, Span, A]:
     """(time zone, span, the question with its range in times)."""
-    zone = time_buckets.zone(asked.timezone)
-    span = aggregates.span(asked.range, zone, now_ms=now_ms)
-    told = [time_buckets.text(zone, span.start_ms), time_buckets.text(zone, span.end_ms)]
-    return zone, span, msgspec.structs.replace(asked, range=told)
+    zone = time_buckets.time_zone(given.timezone)
+    span = aggregates.span(given.range, zone, now_ms=now_ms)
+    request_with_range = [time_buckets.text(zone, span.start_ms), time_buckets.text(zone, span.end_ms)]
+    return zone, span, msgspec.structs.replace(given, range=request_with_range)
 
 
-def _grouped(asked: FunnelAsked) -> FunnelAsked:
+def _group_field(given: FunnelRequest) -> FunnelRequest:
     """`breakdown` is another name of groupBy. Raises Invalid for both."""
-    if not asked.breakdown:
-        return msgspec.structs.replace(asked, breakdown=msgspec.UNSET)
-    if asked.group_by is not None:
+    if not given.breakdown:
+        return msgspec.structs.replace(given, breakdown=msgspec.UNSET)
+    if given.group_by is not None:
         raise Invalid("breakdown is another name of groupBy: give one of them", field="breakdown")
-    return msgspec.structs.replace(asked, group_by=asked.breakdown, breakdown=msgspec.UNSET)
+    return msgspec.structs.replace(given, group_by=given.breakdown, breakdown=msgspec.UNSET)
 
 
-def _step(asked: object, now_ms: int, at: str) -> Step:
-    if isinstance(asked, str):
-        return Step(asked, _of_type(asked, now_ms, at))
-    if not isinstance(asked, dict) or not asked:
+def _step(given: object, now_ms: int, at: str) -> Step:
+    if isinstance(given, str):
+        return Step(given, _of_type(given, now_ms, at))
+    if not isinstance(given, dict) or not given:
         raise Invalid(
             f'{at} must be an event type, or an object like {{"eventType": "purchase", "filters": []}}', field=at
         )
-    if unknown := [name for name in asked if name not in _STEP]:
+    if unknown := [name for name in given if name not in _STEP]:
         raise Invalid(
-            f"{at} has no {shown(unknown[0])}{meant(unknown[0], _STEP)}; known are {', '.join(_STEP)}", field=at
+            f"{at} has no {quoted(unknown[0])}{did_you_mean(unknown[0], _STEP)}; known are {', '.join(_STEP)}", field=at
         )
-    type_, name = asked.get("eventType"), asked.get("name")
+    type_, name = given.get("eventType"), given.get("name")
     if name is not None and not (isinstance(name, str) and 1 <= len(name) <= filters.MAX_VALUE_LENGTH):
         raise Invalid(f"{at}.name must be a string", field=f"{at}.name")
-    where = filters.every(
+    where = filters.all_of(
         [
             None if type_ is None else _of_type(type_, now_ms, f"{at}.eventType"),
-            filters.parse(asked.get("filters", []), now_ms=now_ms, at=f"{at}.filters"),
+            filters.parse(given.get("filters", []), now_ms=now_ms, at=f"{at}.filters"),
         ]
     )
     if where is None:
@@ -167,41 +168,43 @@ def _step(asked: object, now_ms: int, at: str) -> Step:
 _STEP = ("name", "eventType", "filters")
 
 
-def _of_type(asked: object, now_ms: int, at: str) -> Condition:
-    values = asked if isinstance(asked, list) and asked else [asked]
+def _of_type(given: object, now_ms: int, at: str) -> Condition:
+    values = given if isinstance(given, list) and given else [given]
     return filters.condition("is", fields.parse("eventType", at=at), values, now_ms=now_ms, at=at)
 
 
-def _single(asked: str, at: str) -> Field:
-    field = fields.parse(asked, at=at)
+def _single(given: str, at: str) -> Field:
+    field = fields.parse(given, at=at)
     if field.kind == "list":
         raise Invalid(f"{at} is {field.name}, of which an event has many: take a field of one value", field=at)
     return field
 
 
-def _days(asked: RetentionAsked, zone: tzinfo, span: Span) -> Interval:
-    interval = time_buckets.parse(asked.every, zone, span, at="every", week_start=asked.week_start)
+def _days(given: RetentionRequest, zone: tzinfo, span: Span) -> Interval:
+    interval = time_buckets.parse(given.every, zone, span, at="every", week_start=given.week_start)
     if interval.step_ms % times.DAY_MS:
         raise Invalid(
-            f"every must be whole days, weeks or months like 1d, 1w or month, not {shown(asked.every)}", field="every"
+            f"every must be whole days, weeks or months like 1d, 1w or month, not {quoted(given.every)}", field="every"
         )
     return interval
 
 
-def _length(asked: str, at: str) -> int:
-    length_ms = times.parse_length(asked, field=at)
+def _length(given: str, at: str) -> int:
+    length_ms = times.parse_length(given, field=at)
     if length_ms > LONGEST_MS:
-        raise Invalid(f"{at} must be at most {LONGEST_MS // times.DAY_MS}d, not {shown(asked)}", field=at)
+        raise Invalid(f"{at} must be at most {LONGEST_MS // times.DAY_MS}d, not {quoted(given)}", field=at)
     return length_ms
 
 
-def _within(asked: int, most: int, at: str) -> int:
-    if not 1 <= asked <= most:
-        raise Invalid(f"{at} must be from 1 to {most}, not {asked}", field=at)
-    return asked
+def _within(given: int, most: int, at: str) -> int:
+    if not 1 <= given <= most:
+        raise Invalid(f"{at} must be from 1 to {most}, not {given}", field=at)
+    return given
 
 
-def funnel_rows(question: Question[Funnel, FunnelAsked], found: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+def funnel_rows(
+    question: BehaviourQuery[Funnel, FunnelRequest], found: Sequence[Sequence[Any]]
+) -> list[dict[str, Any]]:
     """The answer's objects from rows of (value, step, persons, median ms), each value's steps one after the other."""
     plan = question.plan
     if not found and plan.by is None:
@@ -212,7 +215,7 @@ def funnel_rows(question: Question[Funnel, FunnelAsked], found: Sequence[Sequenc
         first, before = (persons, persons) if step == 0 else (first, before)
         row = {"step": step + 1, "name": plan.steps[step].name}
         if plan.by is not None:
-            row[plan.by.name] = _shown(plan.by, value)
+            row[plan.by.name] = _json_value(plan.by, value)
         row |= {"users": persons, "conversion": _share(persons, first)}
         rows.append(row | {"conversion_from_previous": _share(persons, before), "median_ms": between_ms})
         before = persons
@@ -220,7 +223,7 @@ def funnel_rows(question: Question[Funnel, FunnelAsked], found: Sequence[Sequenc
 
 
 def retention_rows(
-    question: Question[Retention, RetentionAsked], found: Sequence[Sequence[Any]]
+    question: BehaviourQuery[Retention, RetentionRequest], found: Sequence[Sequence[Any]]
 ) -> list[dict[str, Any]]:
     """The answer's objects from rows of (key of the cohort's interval, number, persons): all periods of a cohort that
     have begun within the range, those in which nobody came back too."""
@@ -238,16 +241,16 @@ def retention_rows(
     return rows
 
 
-def paths_rows(question: Question[Paths, PathsAsked], found: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+def paths_rows(question: BehaviourQuery[Paths, PathsRequest], found: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
     """The answer's objects from rows of (step, before, after, persons, times)."""
     by = question.plan.by
     return [
-        {"step": step, "from": _shown(by, before), "to": _shown(by, after), "users": persons, "times": count}
+        {"step": step, "from": _json_value(by, before), "to": _json_value(by, after), "users": persons, "times": count}
         for step, before, after, persons, count in found
     ]
 
 
-def _shown(field: Field, value: Any) -> Any:
+def _json_value(field: Field, value: Any) -> Any:
     return times.format(value) if field.kind == "time" and value is not None else value
 
 

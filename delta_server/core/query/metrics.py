@@ -13,7 +13,7 @@ import re
 from typing import Literal, TypeAlias
 
 from delta_server.core.errors import Invalid
-from delta_server.core.nearest import meant, shown
+from delta_server.core.nearest import did_you_mean, quoted
 from delta_server.core.query import fields
 from delta_server.core.query.plan import Field, Metric
 
@@ -44,9 +44,9 @@ def parse(name: object, *, at: str) -> Metric:
         return Metric("count", "count")
     match = _FORM.fullmatch(name) if isinstance(name, str) else None
     if not isinstance(name, str) or match is None:
-        hint = meant(name, NAMES) if isinstance(name, str) else ""
+        hint = did_you_mean(name, NAMES) if isinstance(name, str) else ""
         raise Invalid(
-            f"{at} is not a known metric: {shown(name)}{hint}; metrics are {', '.join(NAMES)}, and avg_data.NAME, "
+            f"{at} is not a known metric: {quoted(name)}{hint}; metrics are {', '.join(NAMES)}, and avg_data.NAME, "
             "unique_data.NAME, p95_data.NAME and so on",
             field=at,
         )
@@ -62,7 +62,7 @@ def _field(match: re.Match[str], name: str, at: str) -> Field:
     try:
         return fields.parse(text, at=at)
     except Invalid as error:
-        hint = meant(name, NAMES)
+        hint = did_you_mean(name, NAMES)
         raise Invalid(
-            f"{at} is not a known metric: {shown(name)}{hint}: {error.message}" if hint else error.message, field=at
+            f"{at} is not a known metric: {quoted(name)}{hint}: {error.message}" if hint else error.message, field=at
         ) from None

@@ -1,4 +1,4 @@
-"""Questions about events, as values. What a request asks is parsed into one of these; a log's compiler answers them.
+"""Queries of events, as values. A request is parsed into one of these; a log's compiler answers them.
 
 This is the seam where another event log plugs in: nothing here knows SQL.
 """
@@ -42,33 +42,33 @@ class Condition(msgspec.Struct, frozen=True, tag="is"):
     values: tuple[str | float | int | bool, ...] = ()
 
 
-class Every(msgspec.Struct, frozen=True, tag="and"):
+class AllOf(msgspec.Struct, frozen=True, tag="and"):
     parts: tuple["Filter", ...]
 
 
-class Some(msgspec.Struct, frozen=True, tag="or"):
+class AnyOf(msgspec.Struct, frozen=True, tag="or"):
     parts: tuple["Filter", ...]
 
 
-class Not(msgspec.Struct, frozen=True, tag="not"):
+class Negation(msgspec.Struct, frozen=True, tag="not"):
     part: "Filter"
 
 
-class Of(msgspec.Struct, frozen=True, tag="of"):
+class OfPerson(msgspec.Struct, frozen=True, tag="of"):
     """A person's events: those that name one of `users`, and those that name no user but one of `anonymous`."""
 
     users: tuple[str, ...]
     anonymous: tuple[str, ...]
 
 
-class Text(msgspec.Struct, frozen=True, tag="text"):
+class FullText(msgspec.Struct, frozen=True, tag="text"):
     """Full text: every word stands somewhere in the event's type, source, ids, status, tags, data or metadata, whatever
     its case."""
 
     words: tuple[str, ...]
 
 
-Filter: TypeAlias = Condition | Every | Some | Not | Of | Text
+Filter: TypeAlias = Condition | AllOf | AnyOf | Negation | OfPerson | FullText
 
 
 class Span(msgspec.Struct, frozen=True):

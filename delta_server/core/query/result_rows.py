@@ -14,7 +14,7 @@ import msgspec
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.core.query import time_buckets
-from delta_server.core.query.aggregates import MAX_ROWS, Query
+from delta_server.core.query.aggregates import MAX_ROWS, AggregateQuery
 from delta_server.core.query.plan import Aggregate, Comparison, Interval, Key, Metric
 
 Row: TypeAlias = tuple[Any, ...]
@@ -31,29 +31,31 @@ _COMPARED: dict[Comparison, Callable[[float, float], bool]] = {
 }  # fmt: skip
 
 
-def rows(query: Query, found: Sequence[Row], before: Sequence[Row] | None) -> tuple[list[dict[str, Any]], bool]:
+def rows(
+    query: AggregateQuery, found: Sequence[Row], before: Sequence[Row] | None
+) -> tuple[list[dict[str, Any]], bool]:
     """The rows to show, and whether there are more after them. `found` are the plan's rows: all of them, whatever its
     having says, when there is something to fill in, else one more than are wanted, if there are so many. `before` are
     those of `query.previous`.
 
     Raises Invalid when filling in makes too many.
     """
-    columns, has_more = _begun(query, found)
+    columns, has_more = _start_rows(query, found)
     names = _names(query.plan)
-    shown = [dict(zip(names, row)) for row in zip(*_shown(query, columns))]  # noqa: B905 - strict costs a third of it
+    shown = [dict(zip(names, row)) for row in zip(*_answer_columns(query, columns))]  # noqa: B905 - strict costs a third of it
     if before is not None and query.previous is not None:
-        _set_beside(query, query.previous, columns, before, shown)
+        _add_previous(query, query.previous, columns, before, shown)
     return shown, has_more
 
 
-def written(query: Query, found: Sequence[Row], before: Sequence[Row] | None) -> tuple[bytes, bool]:
+def encoded(query: AggregateQuery, found: Sequence[Row], before: Sequence[Row] | None) -> tuple[bytes, bool]:
     """As `rows`, which are a JSON array. In columns where they can be: dicts take three times as long."""
     kind = _kind(_names(query.plan)) if before is None else None
     if kind is None:
         shown, has_more = rows(query, found, before)
         return encoder.encode(shown), has_more
-    columns, has_more = _begun(query, found)
-    return encoder.encode([*map(kind, *_shown(query, columns))] if columns else []), has_more
+    columns, has_more = _start_rows(query, found)
+    return encoder.encode([*map(kind, *_answer_columns(query, columns))] if columns else []), has_more
 
 
 def _names(plan: Aggregate) -> tuple[str, ...]:
@@ -71,13 +73,13 @@ def _kind(names: tuple[str, ...]) -> type[msgspec.Struct] | None:
         return None
 
 
-def _begun(query: Query, found: Sequence[Row]) -> tuple[list[Column], bool]:
+def _start_rows(query: AggregateQuery, found: Sequence[Row]) -> tuple[list[Column], bool]:
     """The columns of the rows to show, none where there are no rows, with the instants at which buckets begin; and
     whether there are more after them."""
     plan, limit = query.plan, query.plan.limit or MAX_ROWS
     columns = _with_begins(plan, [*zip(*found, strict=True)])
     if query.fill:
-        filled = _ordered(plan, _had(plan, _filled(query, [*zip(*columns, strict=True)])))[plan.skip :]
+        filled = _ordered(plan, _apply_having(plan, _filled(query, [*zip(*columns, strict=True)])))[plan.skip :]
         columns = [*zip(*filled, strict=True)]
     has_more = bool(columns) and len(columns[0]) > limit
     return [column[:limit] for column in columns], has_more
@@ -99,17 +101,17 @@ def _place(plan: Aggregate) -> int | None:
     return next((n for n, key in enumerate(plan.keys) if isinstance(key, Interval)), None)
 
 
-def _others(plan: Aggregate, row: Row) -> Row:
+def _other_keys(plan: Aggregate, row: Row) -> Row:
     """A row's keys but the time."""
     return tuple(value for value, key in zip(row, plan.keys, strict=False) if not isinstance(key, Interval))
 
 
-def _filled(query: Query, begun: list[Row]) -> list[Row]:
+def _filled(query: AggregateQuery, begun: list[Row]) -> list[Row]:
     plan, at = query.plan, _place(query.plan)
     assert query.interval is not None
     assert at is not None
     begins = list(time_buckets.along(query.interval, plan.span))
-    groups = dict.fromkeys(_others(plan, row) for row in begun) if len(plan.keys) > 1 else {(): None}
+    groups = dict.fromkeys(_other_keys(plan, row) for row in begun) if len(plan.keys) > 1 else {(): None}
     if len(begins) * len(groups) > MAX_ROWS:
         raise Invalid(
             f"fill makes {len(begins)} buckets of {len(groups)} groups, at most {MAX_ROWS} rows are made: "
@@ -117,16 +119,16 @@ def _filled(query: Query, begun: list[Row]) -> list[Row]:
             field="fill",
         )
     there = {row[: len(plan.keys)] for row in begun}
-    nothing = tuple(_nothing(metric, zero=query.fill == "zero") for metric in plan.metrics)
+    nothing = tuple(_empty_row_value(metric, zero=query.fill == "zero") for metric in plan.metrics)
     keys = ((*group[:at], begin, *group[at:]) for group in groups for begin in begins)
     return [*begun, *((*key, *nothing) for key in keys if key not in there)]
 
 
-def _nothing(metric: Metric, *, zero: bool) -> int | None:
+def _empty_row_value(metric: Metric, *, zero: bool) -> int | None:
     return 0 if zero and metric.function in _ZERO else None
 
 
-def _had(plan: Aggregate, begun: list[Row]) -> list[Row]:
+def _apply_having(plan: Aggregate, begun: list[Row]) -> list[Row]:
     """Those the plan's having keeps; what has no value is kept by none."""
     names = [metric.name for metric in plan.metrics]
     bounds = [(len(plan.keys) + names.index(one.metric), _COMPARED[one.op], one.value) for one in plan.having]
@@ -152,13 +154,13 @@ def _rank(at: int, last: bool, row: Row) -> tuple[bool, bool, Any]:
     return not last, isinstance(value, str), value
 
 
-def _shown(query: Query, columns: Sequence[Column]) -> list[Iterable[Any]]:
+def _answer_columns(query: AggregateQuery, columns: Sequence[Column]) -> list[Iterable[Any]]:
     """The columns as answers have them. Column by column: a row by itself takes three times as long."""
     keys = query.plan.keys
     return [*map(_written, repeat(query), keys, columns), *map(_plain_column, columns[len(keys) :])]
 
 
-def _written(query: Query, key: Key, column: Column) -> Iterable[Any]:
+def _written(query: AggregateQuery, key: Key, column: Column) -> Iterable[Any]:
     """A key's values as texts where they are times, of which many rows have the same."""
     texts: dict[int | None, str | None]
     if isinstance(key, Interval):
@@ -195,24 +197,24 @@ encoder = msgspec.json.Encoder(decimal_format="number")
 """Of rows."""
 
 
-def _set_beside(
-    query: Query, earlier: Aggregate, columns: list[Column], before: Sequence[Row], shown: list[dict[str, Any]]
+def _add_previous(
+    query: AggregateQuery, earlier: Aggregate, columns: list[Column], before: Sequence[Row], shown: list[dict[str, Any]]
 ) -> None:
     """Give each row the values of the same group in the range before: of the bucket with the same number."""
     width = len(earlier.keys)
     begun_before = [*zip(*_with_begins(earlier, [*zip(*before, strict=True)]), strict=True)]
-    there = {spot: row[width:] for spot, row in zip(_spots(earlier, begun_before), before, strict=True)}
-    nothing = tuple(_nothing(metric, zero=True) for metric in earlier.metrics)
-    for spot, named in zip(_spots(query.plan, [*zip(*columns, strict=True)]), shown, strict=True):
+    there = {spot: row[width:] for spot, row in zip(_bucket_positions(earlier, begun_before), before, strict=True)}
+    nothing = tuple(_empty_row_value(metric, zero=True) for metric in earlier.metrics)
+    for spot, named in zip(_bucket_positions(query.plan, [*zip(*columns, strict=True)]), shown, strict=True):
         named["previous"] = _computed(earlier, there.get(spot, nothing))
 
 
-def _spots(plan: Aggregate, begun: Sequence[Row]) -> Iterator[tuple[int, Row]]:
+def _bucket_positions(plan: Aggregate, begun: Sequence[Row]) -> Iterator[tuple[int, Row]]:
     """For each row the number of its bucket in the plan's range, and its other keys."""
     at = _place(plan)
     if at is None:
-        return ((0, _others(plan, row)) for row in begun)
+        return ((0, _other_keys(plan, row)) for row in begun)
     interval = plan.keys[at]
     assert isinstance(interval, Interval)
     numbers = {begin: number for number, begin in enumerate(time_buckets.along(interval, plan.span))}
-    return ((numbers[row[at]], _others(plan, row)) for row in begun)
+    return ((numbers[row[at]], _other_keys(plan, row)) for row in begun)

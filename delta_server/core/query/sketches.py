@@ -22,7 +22,7 @@ TINY = 1e-6
 SHIFT = math.floor(-math.log(TINY) / math.log(GAMMA)) + 1
 """Added to the exponents, so that the bucket of the least value above TINY is 1 and 0 is that of nothing."""
 MOST_BUCKET = math.floor(709 / math.log(GAMMA)) + SHIFT
-"""For all above 1e307, too: of a larger bucket no value can be told."""
+"""For all above 1e307, too: of a larger bucket no value is known."""
 
 PRECISION = 12
 REGISTERS = 1 << PRECISION

@@ -1,7 +1,7 @@
 """Buckets of time as a key of rows, in a time zone: one rule for all lengths.
 
 Buckets begin where the zone's clocks show a multiple of their length: 6h at 00:00, 06:00, 12:00 and 18:00, a day at
-midnight, a week on the day asked for, months, quarters and years on their first. On the days of a clock change:
+midnight, a week on the requested day, months, quarters and years on their first. On the days of a clock change:
 
 - what the clocks skip is in no bucket: one that would have begun there begins with the change, and is shorter;
 - an hour that clocks show twice belongs to the same bucket both times, which is longer. Only buckets that the change is
@@ -28,7 +28,7 @@ import msgspec
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid
-from delta_server.core.nearest import meant, shown
+from delta_server.core.nearest import did_you_mean, quoted
 from delta_server.core.query import months
 from delta_server.core.query.plan import Interval, Span
 from delta_server.core.times import DAY_MS, EARLIEST_MS, LATEST_MS
@@ -63,20 +63,21 @@ _ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 
 
 @lru_cache(64)
-def zone(name: str, *, at: str = "timezone") -> tzinfo:
+def time_zone(name: str, *, at: str = "timezone") -> tzinfo:
     """A time zone by its name in the IANA database, such as Europe/Paris. Raises Invalid."""
     if name == "UTC":
         return UTC
-    if _ZONE.fullmatch(name) and name in zones():
+    if _ZONE.fullmatch(name) and name in time_zone_names():
         return zoneinfo.ZoneInfo(name)
     raise Invalid(
-        f"{at} is not a known time zone: {shown(name)}{meant(name, ('UTC', *zones()))}; write one like Europe/Paris",
+        f"{at} is not a known time zone: {quoted(name)}{did_you_mean(name, ('UTC', *time_zone_names()))}; "
+        "write one like Europe/Paris",
         field=at,
     )
 
 
 @lru_cache(1)
-def zones() -> frozenset[str]:
+def time_zone_names() -> frozenset[str]:
     """The names in the IANA database. The first time takes 20 ms: the server looks when it starts."""
     return frozenset(zoneinfo.available_timezones())
 
@@ -94,10 +95,11 @@ def parse(text: str, of: tzinfo, span: Span, *, at: str, week_start: str = "mond
         found = _of_length(f"{number or 1}{_LENGTHS[unit]}" if unit else text, begins, at)
     if (count := _count(span, _shortest_ms(found))) > MOST:
         raise Invalid(
-            f"{at}: {text} makes {count} buckets, at most {MOST} are counted: take {_longer(span)} or a shorter range",
+            f"{at}: {text} makes {count} buckets, at most {MOST} are counted: "
+            f"take {_suggested_interval(span)} or a shorter range",
             field=at,
         )
-    return moved(found, of, span)
+    return extended(found, of, span)
 
 
 def weekday(text: str) -> int:
@@ -105,7 +107,7 @@ def weekday(text: str) -> int:
     name = text.lower()
     found = [number for number, day in enumerate(WEEKDAYS) if name in (day, day[:3])]
     if not found:
-        raise Invalid(f"weekStart must be one of {', '.join(WEEKDAYS)}, not {shown(text)}", field="weekStart")
+        raise Invalid(f"weekStart must be one of {', '.join(WEEKDAYS)}, not {quoted(text)}", field="weekStart")
     return found[0]
 
 
@@ -117,11 +119,11 @@ def _of_length(text: str, weekday: int, at: str) -> Interval:
     if not _SHORTEST_MS <= step_ms <= _LONGEST_MS:
         raise Invalid(f"{at} must be from 1s to 520w long, not {text}", field=at)
     if step_ms > DAY_MS and step_ms % DAY_MS:
-        raise Invalid(f"{at} is longer than a day and must be whole days: {shown(text)}", field=at)
+        raise Invalid(f"{at} is longer than a day and must be whole days: {quoted(text)}", field=at)
     return Interval(NAME, step_ms, (), anchor_ms=0 if step_ms % _WEEK_MS else _MONDAY_MS + weekday * DAY_MS)
 
 
-def moved(interval: Interval, of: tzinfo, span: Span) -> Interval:
+def extended(interval: Interval, of: tzinfo, span: Span) -> Interval:
     """The same for times of `span`, in a zone: a bucket that one of them is in may begin before it."""
     reach_ms = interval.step_ms or interval.months * 31 * DAY_MS
     found = offsets(of, Span(span.start_ms - reach_ms, span.end_ms + reach_ms))
@@ -136,7 +138,7 @@ def _count(span: Span, step_ms: int) -> int:
     return -(-(span.end_ms - span.start_ms) // step_ms) + 1
 
 
-def _longer(span: Span) -> str:
+def _suggested_interval(span: Span) -> str:
     return next(text for text in _COMMON if _count(span, times.parse_length(text, field="")) <= MOST)
 
 
@@ -152,7 +154,7 @@ def offsets(of: tzinfo, span: Span) -> tuple[tuple[int, int], ...]:
 def _changes(of: tzinfo, year: int) -> tuple[tuple[int, int], ...]:
     """(when, the offset before) of the clock changes after the first second of a year, up to that of the next: 50 us,
     so all two centuries of a zone take 10 ms: whoever reads a question with a zone does it on a thread."""
-    begin_s, end_s = (_began(each) // 1000 for each in (year, year + 1))
+    begin_s, end_s = (_year_start_s(each) // 1000 for each in (year, year + 1))
     looked_at = [*range(begin_s, end_s, _SEARCH_S), end_s]
     offsets = [_offset(of, at_s) for at_s in looked_at]
     return tuple(
@@ -171,7 +173,7 @@ def _year(at: int) -> int:
     return (_EPOCH + at * _MILLISECOND).year
 
 
-def _began(year: int) -> int:
+def _year_start_s(year: int) -> int:
     return (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
 
 

@@ -15,7 +15,7 @@ from delta_server.http import idempotency, pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 
 _LIST = "api-keys"
 _TAGS = ["API keys"]
@@ -49,13 +49,13 @@ _NEW = {
     responses={201: ResponseSpec(KeyAnswer, generate_examples=False)},
     opt=example(request=_NEW, answer={"api_key": _EXAMPLE, "key": "dk_write_9mXk2VbTq0a_..."}),
 )
-async def create(
+async def create_key(
     data: JSONBody[NewKey],
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
-    once: NamedDependency[Once],
+    idempotency_key: NamedDependency[IdempotencyKey],
 ) -> Response[bytes]:
-    return idempotency.respond(await service.create(services, caller, data, once), "/v1/auth/api-keys")
+    return idempotency.respond(await service.create_key(services, caller, data, idempotency_key), "/v1/auth/api-keys")
 
 
 @get(
@@ -64,7 +64,7 @@ async def create(
     tags=_TAGS,
     opt=example(answer={"data": [_EXAMPLE], "has_more": False, "next_cursor": None}),
 )
-async def list_(
+async def list_keys(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
@@ -76,8 +76,8 @@ async def list_(
     below = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else None
     now_ms = services.clock.now_ms()
     size = page_size or limit
-    skip = pagination.skipped(page, size, cursor)
-    rows = await service.page(services, caller, below=below, limit=skip + size + 1)
+    skip = pagination.rows_to_skip(page, size, cursor)
+    rows = await service.list_key_page(services, caller, below=below, limit=skip + size + 1)
     found = pagination.page(
         rows[skip:],
         limit=size,
@@ -88,7 +88,7 @@ async def list_(
 
 
 @delete("/v1/auth/api-keys/{key_id:str}", summary="Revoke an API key", tags=_TAGS, opt=example(answer=None))
-async def revoke(
+async def revoke_key(
     key_id: FromPath[str],
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
@@ -98,7 +98,7 @@ async def revoke(
 ) -> None:
     """The last active key of a project (of an account) with the scope admin is not revoked by a key of the same project
     (account), 409, unless `even_if_last` says so: nobody could make another one over HTTP."""
-    await service.revoke(services, caller, key_id, even_if_last=even_if_last)
+    await service.revoke_key_by_id(services, caller, key_id, even_if_last=even_if_last)
 
 
-ROUTES = [create, list_, revoke]
+ROUTES = [create_key, list_keys, revoke_key]

@@ -45,7 +45,7 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class KeyAnswer(msgspec.Struct, frozen=True):
-    """`key` is the key itself. It is told once: null when the request is repeated under its Idempotency-Key."""
+    """`key` is the key itself. It is shown once: null when the request is repeated under its Idempotency-Key."""
 
     api_key: ApiKey
     key: str | None

@@ -20,12 +20,12 @@ from delta_server.features.accounts.store import delete_keys_of as delete_keys_o
 from delta_server.features.accounts.store import revoke_keys_of as revoke_keys_of
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.idempotency import Answer, Once
+from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
 SCOPES = ("read", "write", "admin")
 _WRITE_KEY_SCOPES = ("ingest",)
 
-_SOON_MS = 3_600_000
+EXPIRES_SOON_MS = 3_600_000
 """A key that expires within the hour is not one to be left with."""
 _NEWEST = 1 << 62
 
@@ -41,7 +41,7 @@ def authenticate(svc: Services, key_text: str) -> Caller:
     """Who the key belongs to. Raises Unauthorized.
 
     The row is read at every request (a few microseconds), so a revoked key stops working at once. Only who holds the
-    whole key is told that it is revoked or expired; a wrong secret and an unknown key get the same answer.
+    whole key is answered that it is revoked or expired; a wrong secret and an unknown key get the same answer.
     """
     sent = secrets.parse(key_text)
     key = svc.db.peek(store.key, sent.public_id) or _NOBODY
@@ -62,22 +62,22 @@ def authenticate(svc: Services, key_text: str) -> Caller:
     )
 
 
-async def create(svc: Services, caller: Caller, new: NewKey, once: Once) -> Answer:
+async def create_key(svc: Services, caller: Caller, new: NewKey, idempotency_key: IdempotencyKey) -> StoredResponse:
     """Make a key in the caller's account or project. Raises Invalid, and NotFound for the project.
 
     The answer kept for a repeated request lacks the key itself, which is stored nowhere.
     """
-    return await svc.db.write(_create, caller, new, os.urandom(secrets.RANDOM_BYTES), once)
+    return await svc.db.write(_create_key, caller, new, os.urandom(secrets.RANDOM_BYTES), idempotency_key)
 
 
-async def page(svc: Services, caller: Caller, *, below: int | None, limit: int) -> list[ListedKey]:
+async def list_key_page(svc: Services, caller: Caller, *, below: int | None, limit: int) -> list[ListedKey]:
     """The newest first, those made before the row `below`."""
     return await svc.db.read(
         store.page, caller.account, caller.project, below=_NEWEST if below is None else below, limit=limit
     )
 
 
-async def revoke(svc: Services, caller: Caller, public_id: str, *, even_if_last: bool) -> None:
+async def revoke_key_by_id(svc: Services, caller: Caller, public_id: str, *, even_if_last: bool) -> None:
     """The key stops working at once. Raises NotFound when there is none to revoke, Conflict as `revoke_for` does."""
     if even_if_last:
         await svc.db.write(revoke_key, caller.account, caller.project, public_id)
@@ -193,7 +193,7 @@ def revoke_for(tx: Tx, caller: Caller, public_id: str) -> None:
     the way back is a command that needs the server stopped. An account's key may take a project's last one, for which
     it can make another."""
     own = None if caller.chosen else caller.project
-    last = store.is_last_admin(tx, caller.account, own, public_id, until_ms=tx.now_ms + _SOON_MS)
+    last = store.is_last_admin(tx, caller.account, own, public_id, until_ms=tx.now_ms + EXPIRES_SOON_MS)
     revoke_key(tx, caller.account, caller.project, public_id)
     if last:
         owner = "account" if own is None else "project"
@@ -210,19 +210,21 @@ def check_project(tx: Tx, project: int) -> None:
         raise NotFound("the project has been deleted")
 
 
-def _create(tx: Tx, caller: Caller, new: NewKey, randomness: bytes, once: Once) -> Answer:
-    if answer := once.replay(tx):
+def _create_key(
+    tx: Tx, caller: Caller, new: NewKey, randomness: bytes, idempotency_key: IdempotencyKey
+) -> StoredResponse:
+    if answer := idempotency_key.replay(tx):
         return answer
     project = _project_for(tx, caller, new.project_id)
-    text = _add_wanted(tx, caller.account, project, new, randomness)
+    text = _add_key_of_kind(tx, caller.account, project, new, randomness)
     made = store.listed(tx, caller.account, secrets.parse(text).public_id)
     assert made is not None
     kept = KeyAnswer(schemas.api_key(made, tx.now_ms), key=None)
-    answer = once.keep(tx, 201, msgspec.json.encode(kept))
+    answer = idempotency_key.record(tx, 201, msgspec.json.encode(kept))
     return msgspec.structs.replace(answer, body=msgspec.json.encode(msgspec.structs.replace(kept, key=text)))
 
 
-def _add_wanted(tx: Tx, account: int, project: int | None, new: NewKey, randomness: bytes) -> str:
+def _add_key_of_kind(tx: Tx, account: int, project: int | None, new: NewKey, randomness: bytes) -> str:
     """The text of a key of the wanted kind. Raises Invalid for what does not go with the kind."""
     expires_at = None if new.expires_at is None else times.parse(new.expires_at, field="expires_at")
     if new.kind is not None and project is None:

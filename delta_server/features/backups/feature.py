@@ -8,6 +8,6 @@ FEATURE = Feature(
     name="backups",
     routes=api.ROUTES,
     guards={("GET", "/v1/backup"): Access("admin", keys="account")},
-    at_start=service.forget_broken_off,
+    at_start=service.delete_unfinished,
     end_streams=lambda services: service.stream(services).stop(),
 )

@@ -12,8 +12,8 @@ def stream(svc: Services) -> BackupStream:
     return svc.state(BackupStream, lambda: BackupStream(storage.data_dir / DATABASE_NAME, wal_bytes=storage.wal_bytes))
 
 
-async def forget_broken_off(svc: Services) -> None:
-    stream(svc).forget_broken_off()
+async def delete_unfinished(svc: Services) -> None:
+    stream(svc).delete_unfinished()
 
 
 async def begun(svc: Services) -> AsyncGenerator[bytes, None]:

@@ -16,7 +16,7 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.http import pagination, spans
 from delta_server.http.auth import PROJECT
 from delta_server.http.docs import example
-from delta_server.http.leaving import in_turn
+from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
 
@@ -66,23 +66,23 @@ async def list_deltas(
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
     if since_snapshot is not None:
         return Response(
-            await in_turn(
+            await run_in_turn(
                 request,
                 services,
                 project,
-                lambda svc: service.since(svc, project, since_snapshot, format or _PATCH, endpoint),
+                lambda svc: service.changes_since(svc, project, since_snapshot, format or _PATCH, endpoint),
             )
         )
-    span = spans.span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
+    span = spans.parse_span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     filter = service.filter_of(kind=kind, min_changes=min_changes, path=path)
     list = partial(service.page, project=project, endpoint=endpoint, span=span, limit=limit, filter=filter)
 
-    async def page(svc: Services) -> service.Found:
+    async def page(svc: Services) -> service.DeltaPage:
         found = await list(svc)
         return found if include is None else await service.with_changes(svc, project, found)
 
     searches = path is not None or include is not None
-    found = await (in_turn(request, services, project, page) if searches else page(services))
+    found = await (run_in_turn(request, services, project, page) if searches else page(services))
     next_cursor = None if found.next is None else spans.cursor_at(_LIST, order, found.next)
     return pagination.respond(request, Page(found.deltas, next_cursor is not None, next_cursor))
 
@@ -120,7 +120,7 @@ async def get_delta(
     format: FormatText = _PATCH,
 ) -> Delta:
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
-    delta = await in_turn(request, services, project, lambda svc: service.get(svc, project, delta_id, format))
+    delta = await run_in_turn(request, services, project, lambda svc: service.get_delta(svc, project, delta_id, format))
     if endpoint is not None and ids.text(endpoint.uid) != delta.endpoint_id:
         raise NotFound(f"no such delta of the endpoint {endpoint.name}: it is one of another endpoint")
     return delta
@@ -140,7 +140,7 @@ async def compare(
     project: NamedDependency[int],
 ) -> Delta:
     endpoint = endpoints.resolve(services, project, data.endpoint_id) if data.endpoint_id is not None else None
-    return await in_turn(request, services, project, lambda svc: service.compare(svc, project, data, endpoint))
+    return await run_in_turn(request, services, project, lambda svc: service.compare(svc, project, data, endpoint))
 
 
 ROUTES = [list_deltas, get_delta, compare]

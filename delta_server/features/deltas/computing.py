@@ -22,15 +22,15 @@ from delta_server.storage.database import Tx
 logger = structlog.get_logger()
 
 QUEUE_PAGE = 64
-LEAST_SHARE = 4
+MIN_SHARE = 4
 """Deltas computed of one endpoint before the next has its turn: one with a long queue does not keep others waiting."""
 
-PATIENCE = 4
+YIELD_FACTOR = 4
 """While callers store snapshots, the background computes deltas of their project for a fifth of the time: it lets them
 pass for four times as long as a delta took,"""
-PATIENCE_WITH_OTHERS = 1
+YIELD_FACTOR_WITH_OTHERS = 1
 """deltas of other projects for half of it: nobody's posts hold back what others wait for,"""
-LONGEST_PAUSE_S = 1.0
+MAX_PAUSE_S = 1.0
 """but no longer than this."""
 
 LARGE_BYTES = 1 << 20
@@ -40,19 +40,18 @@ MOST_COUNTS = 2048
 """Changes of fields counted in one write."""
 
 
-async def compute_queued(svc: Services, told: Callable[[int], None] = lambda done: None) -> bool:
+async def compute_queued(svc: Services, on_progress: Callable[[int], None] = lambda done: None) -> bool:
     """Compute the next deltas that wait, some of each endpoint; False when none does.
 
-    `told` is called with how many left the queue, now and then. One for which memory or the disk is short goes on
-    waiting; raises Unavailable when that is all there was.
-    """
+    `on_progress` is called with how many left the queue, now and then. One for which memory or the disk is short goes
+    on waiting; raises Unavailable when that is all there was."""
     waiting = await svc.db.read(store.waiting)
     if not waiting:
         return await svc.db.write(store.requeue, QUEUE_PAGE)
     put_off: list[Unavailable] = []
     for project, endpoints in waiting.items():
         try:
-            await compute_some(svc, project, endpoints, told)
+            await compute_some(svc, project, endpoints, on_progress)
         except Unavailable as error:
             put_off.append(error)
     if len(put_off) == len(waiting):
@@ -61,15 +60,15 @@ async def compute_queued(svc: Services, told: Callable[[int], None] = lambda don
 
 
 async def compute_some(
-    svc: Services, project: int, endpoints: Sequence[int], told: Callable[[int], None] = lambda done: None
+    svc: Services, project: int, endpoints: Sequence[int], on_progress: Callable[[int], None] = lambda done: None
 ) -> None:
     """As `compute_queued`, of these endpoints of a project."""
-    share = max(LEAST_SHARE, QUEUE_PAGE // len(endpoints))
+    share = max(MIN_SHARE, QUEUE_PAGE // len(endpoints))
     put_off: list[Unavailable] = []
     for endpoint in endpoints:
         try:
             if jobs := await svc.db.read(store.queue, endpoint, share):
-                told(await _put(svc, endpoint, await _compute(svc, endpoint, jobs, behind=project)))
+                on_progress(await _store_results(svc, endpoint, await _compute(svc, endpoint, jobs, yield_to=project)))
         except Unavailable as error:
             logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
             put_off.append(error)
@@ -79,37 +78,37 @@ async def compute_some(
 
 async def compute_now(svc: Services, project: int, snapshots: Sequence[bytes]) -> None:
     """Compute those of the deltas that lead to `snapshots` that still wait, as many as a turn is enough for."""
-    if not await svc.db.read(_jobs, project, snapshots):
+    if not await svc.db.read(_read_jobs, project, snapshots):
         return
     with suppress(TooCostly, RateLimited, Unavailable):
         async with svc.fair_cpu.turn(project) as thread:
             svc = msgspec.structs.replace(svc, spare_cpu=thread)
-            while jobs := await svc.db.read(_jobs, project, snapshots):
+            while jobs := await svc.db.read(_read_jobs, project, snapshots):
                 of_one = [job for job in jobs if job.endpoint == jobs[0].endpoint][:QUEUE_PAGE]
-                await _put(svc, jobs[0].endpoint, await _compute(svc, jobs[0].endpoint, of_one))
+                await _store_results(svc, jobs[0].endpoint, await _compute(svc, jobs[0].endpoint, of_one))
 
 
-def _jobs(tx: Tx, project: int, snapshots: Sequence[bytes]) -> list[Job]:
+def _read_jobs(tx: Tx, project: int, snapshots: Sequence[bytes]) -> list[Job]:
     jobs = [job for snapshot in snapshots if (job := store.job(tx, project, snapshot))]
     return sorted(jobs, key=lambda job: (job.endpoint, job.captured_at))
 
 
-async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job], *, behind: int | None = None) -> list[Computed]:
+async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job], *, yield_to: int | None = None) -> list[Computed]:
     """With the keys of arrays that earlier deltas of the endpoint found; those that these find are remembered too. Lets
-    callers pass, those of project `behind` above all."""
+    callers pass, those of project `yield_to` above all."""
     votes = svc.db.peek(store.votes, endpoint)
-    done = await _compute_run(svc, endpoint, jobs, key_cache.known(votes), behind=behind)
+    done = await _compute_run(svc, endpoint, jobs, key_cache.known(votes), yield_to=yield_to)
     found = [computed.summary.found_keys for computed in done if computed.summary and computed.summary.found_keys]
     new = votes
     for keys in found:
-        new = key_cache.voted(new, keys)
+        new = key_cache.add_votes(new, keys)
     if new is not votes:
         await svc.db.write(store.vote, endpoint, found)
     return done
 
 
 async def _compute_run(
-    svc: Services, endpoint: int, jobs: Sequence[Job], known: KnownKeys, *, behind: int | None
+    svc: Services, endpoint: int, jobs: Sequence[Job], known: KnownKeys, *, yield_to: int | None
 ) -> list[Computed]:
     wanted = list(dict.fromkeys(id for job in jobs for id in (job.previous, job.content) if id is not None))
     bodies: dict[int, bytes] = {}
@@ -123,8 +122,8 @@ async def _compute_run(
             while job is not None and job.content in bodies:
                 began_s = time.monotonic()
                 done.append(await _computed(svc, job, bodies, settings, known))
-                if behind is not None:
-                    await _let_pass(svc, behind, took_s=time.monotonic() - began_s)
+                if yield_to is not None:
+                    await _yield_to_callers(svc, yield_to, took_s=time.monotonic() - began_s)
                 job = next(waiting, None)
                 bodies = {content: body}
     except DatabaseFailed:
@@ -135,9 +134,9 @@ async def _compute_run(
     return done
 
 
-async def _let_pass(svc: Services, project: int, *, took_s: float) -> None:
-    own_s, others_s = (min(LONGEST_PAUSE_S, times * took_s) for times in (PATIENCE, PATIENCE_WITH_OTHERS))
-    await svc.foreground.let_pass(project, own_s=own_s, others_s=others_s)
+async def _yield_to_callers(svc: Services, project: int, *, took_s: float) -> None:
+    own_s, others_s = (min(MAX_PAUSE_S, times * took_s) for times in (YIELD_FACTOR, YIELD_FACTOR_WITH_OTHERS))
+    await svc.foreground.yield_to_callers(project, own_s=own_s, others_s=others_s)
 
 
 async def _compute_singly(
@@ -195,10 +194,10 @@ async def _attempt(svc: Services, job: Job) -> AsyncIterator[None]:
         raise
 
 
-async def _put(svc: Services, endpoint: int, done: Sequence[Computed]) -> int:
+async def _store_results(svc: Services, endpoint: int, done: Sequence[Computed]) -> int:
     """How many left the queue."""
-    left = sum([await svc.db.write(store.put, endpoint, part) for part in _parts(done)])
-    await life_index.fold(svc, endpoint)
+    left = sum([await svc.db.write(store.store_results, endpoint, part) for part in _parts(done)])
+    await life_index.merge_into_runs(svc, endpoint)
     return left
 
 

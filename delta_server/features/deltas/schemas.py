@@ -41,7 +41,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     (only ignored fields) or, in a comparison, `none`. `similarity_score` is the share of leaf values unchanged;
     members that an object has twice count twice in it. `notes` say where a key of the settings could not match all, a
     value was too large to be compared in detail, or a pattern of the settings met nothing. `changes` are operations in
-    the format `changes`, where a list was asked for them: the first 100 of each delta, and 256 kB of them;
+    the format `changes`, where a list was requested them: the first 100 of each delta, and 256 kB of them;
     `changes_complete` tells whether these are all.
     """
 
@@ -147,7 +147,7 @@ FIELDS = {
     "Delta.moved": "How many elements of arrays moved",
     "Delta.similarity_score": "Share of the leaf values that are unchanged, from 0 to 1",
     "Delta.fields": "How many values changed, by field pattern",
-    "Delta.schema_changes": "Fields that most elements of an array gained or lost at once",
+    "Delta.schema_changes": "Fields that most elements of an array gained or lost at idempotency_key",
     "Delta.notes": "What to know of how the documents were compared",
     "Delta.format": "The format of `diff`",
     "Delta.diff": "The operations, in the format asked for",

@@ -13,8 +13,8 @@ from delta_server.features.deltas import schemas, store
 from delta_server.features.deltas.computing import compute_now
 from delta_server.features.deltas.computing import compute_queued as compute_queued
 from delta_server.features.deltas.computing import compute_some as compute_some
-from delta_server.features.deltas.listing import Filter as Filter
-from delta_server.features.deltas.listing import Found as Found
+from delta_server.features.deltas.listing import DeltaFilter as DeltaFilter
+from delta_server.features.deltas.listing import DeltaPage as DeltaPage
 from delta_server.features.deltas.listing import filter_of as filter_of
 from delta_server.features.deltas.listing import page as page
 from delta_server.features.deltas.listing import view
@@ -22,17 +22,17 @@ from delta_server.features.deltas.rows import TYPES as TYPES
 from delta_server.features.deltas.rows import End
 from delta_server.features.deltas.schemas import Comparison, Format
 from delta_server.features.deltas.schemas import Delta as Delta
+from delta_server.features.deltas.store import delete_deltas as delete_deltas
 from delta_server.features.deltas.store import delete_some as delete_some
-from delta_server.features.deltas.store import forget as forget
 from delta_server.features.deltas.store import heads as heads
 from delta_server.features.deltas.store import queue_length as queue_length
-from delta_server.features.deltas.summaries import first_changes, keys_found, written_out
+from delta_server.features.deltas.summaries import compare_first_changes, compare_in_format, keys_found
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
 
-PEEKED = 4
+MAX_PEEKED = 4
 """So many snapshots are looked at on the event loop; more of them on a reader's thread."""
 MOST_LEARNED_FROM = 4 << 20
 """Bytes of a document that is compared once more to learn keys of arrays."""
@@ -46,22 +46,22 @@ PAGE_BYTES, PAGE_S = 8 << 20, 2.0
 # Stored deltas
 
 
-async def computed(svc: Services, project: int, snapshots: Sequence[bytes]) -> list[Delta | None]:
+async def deltas_of(svc: Services, project: int, snapshots: Sequence[bytes]) -> list[Delta | None]:
     """The deltas that lead to `snapshots`, which do not wait their turn in the queue. None where there is none."""
     await compute_now(svc, project, snapshots)
-    if len(snapshots) <= PEEKED:
+    if len(snapshots) <= MAX_PEEKED:
         return svc.db.peek(_by_snapshots, project, snapshots)
     return await svc.db.read(_by_snapshots, project, snapshots)
 
 
 def _by_snapshots(tx: Tx, project: int, uids: Sequence[bytes]) -> list[Delta | None]:
-    contents = [store.begun_by(tx, project, uid) for uid in uids]
+    contents = [store.content_begun_by(tx, project, uid) for uid in uids]
     rows = [None if content is None else store.row(tx, content) for content in contents]
-    read = store.Read()
+    read = store.ReadCache()
     return [None if row is None else view(tx, row, read) for row in rows]
 
 
-async def get(svc: Services, project: int, delta_id: str, format: Format) -> Delta:
+async def get_delta(svc: Services, project: int, delta_id: str, format: Format) -> Delta:
     """One delta with its operations, computed afresh with the endpoint's present settings. Raises NotFound."""
     uid = ids.parse(delta_id, "delta")
     ends = svc.db.peek(store.ends_of_delta, project, uid)
@@ -71,7 +71,7 @@ async def get(svc: Services, project: int, delta_id: str, format: Format) -> Del
     return msgspec.structs.replace(delta, id=delta.to_snapshot_id)
 
 
-async def with_changes(svc: Services, project: int, found: Found) -> Found:
+async def with_changes(svc: Services, project: int, found: DeltaPage) -> DeltaPage:
     """The page with the changes of each delta, computed afresh with the endpoint's present settings; less of it where
     it would be large, or take long. A delta that is deleted meanwhile is left out."""
     ends_at, size = time.monotonic() + PAGE_S, 0
@@ -82,12 +82,14 @@ async def with_changes(svc: Services, project: int, found: Found) -> Found:
             continue
         settings, first, second, known = await _sides(svc, ends, None)
         cpu = svc.cpu_for(len(first) + len(second))
-        changes, complete = await cpu(first_changes, first, second, settings, known, MOST_CHANGES, CHANGES_BYTES)
+        changes, complete = await cpu(
+            compare_first_changes, first, second, settings, known, MOST_CHANGES, CHANGES_BYTES
+        )
         deltas.append(msgspec.structs.replace(delta, changes=msgspec.Raw(changes), changes_complete=complete))
         size += len(changes)
         if (size >= PAGE_BYTES or time.monotonic() >= ends_at) and position != found.positions[-1]:
-            return Found(deltas, position, [])
-    return Found(deltas, found.next, [])
+            return DeltaPage(deltas, position, [])
+    return DeltaPage(deltas, found.next, [])
 
 
 # Comparisons
@@ -104,13 +106,13 @@ async def compare(svc: Services, project: int, wanted: Comparison, endpoint: End
     return await _compare(svc, (before, after), wanted.diff, wanted.format)
 
 
-async def since(
+async def changes_since(
     svc: Services, project: int, snapshot_id: str, format: Format, endpoint: EndpointRef | None = None
 ) -> Delta:
     """From a snapshot to the latest one of its endpoint. Raises NotFound, also if that is not `endpoint`."""
     before = _end(svc, project, endpoint, snapshot_id, None, "since_snapshot")
     after = svc.db.peek(store.end_at, project, before.endpoint, times.LATEST_MS)
-    assert after is not None, "there is at least the snapshot asked for"
+    assert after is not None, "there is at least the requested snapshot"
     return await _compare(svc, (before, after), None, format)
 
 
@@ -140,7 +142,7 @@ async def _compare(svc: Services, ends: tuple[End, End], settings: DiffSettings 
     before, after = ends
     settings, first, second, known = await _sides(svc, ends, settings)
     cpu = svc.cpu_for(len(first) + len(second))
-    summary, operations = await cpu(written_out, first, second, settings, known, format)
+    summary, operations = await cpu(compare_in_format, first, second, settings, known, format)
     delta = schemas.delta(
         summary, endpoint=after.endpoint_uid, ends=(before.uid, after.uid), captured_at=after.captured_at, stored=False
     )
@@ -155,7 +157,7 @@ async def _sides(
     settings = settings or msgspec.json.decode(after.diff, type=DiffSettings)
     first = await contents.read(svc.contents, before.endpoint, before.content)
     second = await contents.read(svc.contents, after.endpoint, after.content)
-    return settings, first, second, known_keys(svc, after.endpoint) or await _learned(svc, ends, second, settings)
+    return settings, first, second, known_keys(svc, after.endpoint) or await _learn_keys(svc, ends, second, settings)
 
 
 def known_keys(svc: Services, endpoint: int) -> KnownKeys:
@@ -163,7 +165,7 @@ def known_keys(svc: Services, endpoint: int) -> KnownKeys:
     return key_cache.known(svc.db.peek(store.votes, endpoint))
 
 
-async def _learned(svc: Services, ends: tuple[End, End], body: bytes, settings: DiffSettings) -> KnownKeys:
+async def _learn_keys(svc: Services, ends: tuple[End, End], body: bytes, settings: DiffSettings) -> KnownKeys:
     """The keys that a delta beside the second end finds, where the endpoint's deltas were computed before their keys
     were remembered; none if it is this very comparison."""
     before, after = ends

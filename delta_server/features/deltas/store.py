@@ -11,7 +11,7 @@ import msgspec
 from delta_server.core.arrays import key_cache
 from delta_server.core.arrays.key_cache import Votes
 from delta_server.core.diff.diff_settings import Fields
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.deltas import changed_fields
 from delta_server.features.deltas.changed_fields import ChangedFields
 from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Summary
@@ -143,13 +143,13 @@ def requeue(tx: Tx, limit: int) -> bool:
     return True
 
 
-def put(tx: Tx, endpoint: int, done: Sequence[Computed]) -> int:
+def store_results(tx: Tx, endpoint: int, done: Sequence[Computed]) -> int:
     """Store what came of an endpoint's jobs and take them off the queue; of how many.
 
     Nothing is changed for those around whose content the timeline has changed since they were read.
     """
     valid = [computed for computed in done if _is_valid(tx, computed.job)]
-    gone = {at: counts for computed in valid for at, counts in _remove(tx, endpoint, computed.job.content)}
+    gone = {at: counts for computed in valid for at, counts in _delete_delta(tx, endpoint, computed.job.content)}
     summaries = [(computed.job, computed.summary) for computed in valid if computed.summary is not None]
     counted = fields.recount(tx, endpoint, {job.captured_at: summary.fields for job, summary in summaries}, gone)
     for computed in valid:
@@ -186,13 +186,13 @@ def _insert(tx: Tx, job: Job, summary: Summary, counted: Sequence[tuple[int, int
         tx.run("UPDATE endpoint SET content_deltas = content_deltas + 1 WHERE id = ?", job.endpoint)
 
 
-def forget(tx: Tx, endpoint: int, *contents: int) -> None:
+def delete_deltas(tx: Tx, endpoint: int, *contents: int) -> None:
     """Remove the deltas that lead to `contents`, and what was counted for them. Their times must be as they were."""
-    gone = {at: counts for content in contents for at, counts in _remove(tx, endpoint, content)}
+    gone = {at: counts for content in contents for at, counts in _delete_delta(tx, endpoint, content)}
     fields.recount(tx, endpoint, {}, gone)
 
 
-def _remove(tx: Tx, endpoint: int, content: int) -> list[tuple[int, dict[int, int]]]:
+def _delete_delta(tx: Tx, endpoint: int, content: int) -> list[tuple[int, dict[int, int]]]:
     """Remove a delta; when it was and what it counted, field id -> changes. Nothing when there is none."""
     row = tx.one(
         """SELECT c.captured_at, d.kind, d.fields FROM delta d JOIN content c ON c.id = d.content
@@ -235,7 +235,7 @@ def row(tx: Tx, content: int) -> Row | None:
     return tx.one(f"{_DELTAS} WHERE d.content = ? AND c.dead = 0", content)
 
 
-def heads(tx: Tx, project: int, span: Span) -> list[tuple[int, int]]:
+def heads(tx: Tx, project: int, span: TimelineSpan) -> list[tuple[int, int]]:
     """(time of its first content along `span`, endpoint) of those that have one there: one look into the index each."""
     first = "max" if span.descending else "min"
     rows = tx.all(
@@ -248,10 +248,10 @@ def heads(tx: Tx, project: int, span: Span) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in rows if row[0] is not None]
 
 
-def walk(tx: Tx, endpoint: int, span: Span, *, most: int, first: int | None = None) -> Iterator[Row]:
-    """Rows of one endpoint's deltas along `span`, pages as in storage/paging.py; `listed` names their columns."""
+def walk(tx: Tx, endpoint: int, span: TimelineSpan, *, most: int, first: int | None = None) -> Iterator[Row]:
+    """Rows of one endpoint's deltas along `span`, pages as in storage/paging.py; `to_listed` names their columns."""
     statement = _DELTAS_DOWN if span.descending else _DELTAS_UP
-    return walks.walk(tx, statement, (endpoint,), span, most=most, first=first)
+    return walks.pages(tx, statement, (endpoint,), span, most=most, first=first)
 
 
 def at(tx: Tx, endpoint: int, times: Sequence[int]) -> dict[int, Row]:
@@ -265,14 +265,14 @@ def field_ids(row: Row) -> list[int]:
     return changed_fields.decoded(row[9]).ids_and_counts[::2]
 
 
-class Read(msgspec.Struct, frozen=True):
+class ReadCache(msgspec.Struct, frozen=True):
     """What the rows of one list share, once it was read: by id, the patterns of fields and the uids of endpoints."""
 
     patterns: dict[int, str] = {}
     endpoints: dict[int, bytes] = {}
 
 
-def listed(tx: Tx, row: Row, read: Read) -> Listed:
+def to_listed(tx: Tx, row: Row, read: ReadCache) -> Listed:
     captured_at, content, endpoint, kind, added, removed, replaced, moved, similarity, blob = row
     stored = changed_fields.decoded(blob)
     flat = stored.ids_and_counts
@@ -312,7 +312,7 @@ def end_at(tx: Tx, project: int, endpoint: int, time_ms: int) -> End | None:
 def ends_of_delta(tx: Tx, project: int, uid: bytes) -> tuple[End, End] | None:
     """The two snapshots of the delta that leads to snapshot `uid`, None when no delta does."""
     after = end_by_uid(tx, project, uid)
-    if after is None or begun_by(tx, project, uid) is None:
+    if after is None or content_begun_by(tx, project, uid) is None:
         return None
     ends = snapshots_of(tx, after.endpoint, after.captured_at)
     before = None if ends is None else end_by_uid(tx, project, ends[0])
@@ -326,7 +326,7 @@ WHERE e.project = ? AND e.deleted_at IS NULL AND s.uid = ?
 """
 
 
-def begun_by(tx: Tx, project: int, uid: bytes) -> int | None:
+def content_begun_by(tx: Tx, project: int, uid: bytes) -> int | None:
     """The content that first appeared in snapshot `uid`, None when it repeats the one before."""
     row = tx.one(_BEGUN, project, uid)
     return None if row is None else int(row[0])
@@ -338,7 +338,7 @@ def settings(tx: Tx, endpoint: int) -> str:
     return "{}" if row is None else str(row[0])
 
 
-def endpoint_uid(tx: Tx, endpoint: int, read: Read) -> bytes:
+def endpoint_uid(tx: Tx, endpoint: int, read: ReadCache) -> bytes:
     if endpoint not in read.endpoints:
         row = tx.one("SELECT uid FROM endpoint WHERE id = ?", endpoint)
         read.endpoints[endpoint] = bytes(row[0]) if row else b""
@@ -369,6 +369,6 @@ def vote(tx: Tx, endpoint: int, found: Iterable[Mapping[str, Fields]]) -> None:
     """Count the keys that some deltas found."""
     new = old = votes(tx, endpoint)
     for keys in found:
-        new = key_cache.voted(new, keys)
+        new = key_cache.add_votes(new, keys)
     if new is not old:
         tx.run("UPDATE endpoint SET found_keys = ? WHERE id = ?", msgspec.json.encode(new).decode(), endpoint)

@@ -1,12 +1,12 @@
-"""What is stored and what is told of a difference: pure, so that it can be computed in a process of its own."""
+"""What is stored and what is reported of a difference: pure, so that it can be computed in a process of its own."""
 
 from collections.abc import Iterable
 
 import msgspec
 
 from delta_server.core.diff import unmet_patterns
-from delta_server.core.diff.change_list import encoded, first_encoded
-from delta_server.core.diff.compare import DEFAULT, Difference, DiffSettings, KnownKeys, diff
+from delta_server.core.diff.change_list import encode, encode_first
+from delta_server.core.diff.compare import DEFAULT, DiffSettings, DiffSummary, KnownKeys, diff
 from delta_server.core.diff.json_patch import json_patch, merge_patch
 from delta_server.core.history import field_patterns, lives
 from delta_server.core.json import surrogates
@@ -25,11 +25,11 @@ def summarise(before: bytes, after: bytes, settings: DiffSettings, known: KnownK
     difference = diff(before, after, settings, known)
     if difference.kind == "none":
         return None
-    entries = lives.encoded(lives.of(difference, settings, known))
-    return msgspec.structs.replace(summary_of(difference, settings), lives=entries)
+    entries = lives.encoded(lives.entries_of(difference, settings, known))
+    return msgspec.structs.replace(to_summary(difference, settings), lives=entries)
 
 
-def summary_of(difference: Difference, settings: DiffSettings = DEFAULT) -> Summary:
+def to_summary(difference: DiffSummary, settings: DiffSettings = DEFAULT) -> Summary:
     notes = [*difference.notes, *unmet_patterns.notes(settings, difference.before, difference.after)]
     return Summary(
         kind=difference.kind,
@@ -45,7 +45,7 @@ def summary_of(difference: Difference, settings: DiffSettings = DEFAULT) -> Summ
     )
 
 
-def _fields(difference: Difference) -> list[FieldCount]:
+def _fields(difference: DiffSummary) -> list[FieldCount]:
     if difference.has_maps and len(difference.places) <= MAX_SINGLE_FIELDS:
         return [
             FieldCount(single.pattern, single.changes, _bits(single.types), single.folded)
@@ -59,26 +59,26 @@ def _bits(types: Iterable[str]) -> int:
     return sum(1 << TYPES.index(name) for name in types)
 
 
-def written_out(
+def compare_in_format(
     before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys, format: Format
 ) -> tuple[Summary, bytes]:
     """(summary, the operations in `format`)."""
     difference = diff(before, after, settings, known)
     if format == "changes":
-        written = encoded(difference)
+        written = encode(difference)
     elif format == "merge-patch":
         written = merge_patch(difference)
     else:
         written = json_patch(difference)
-    return summary_of(difference, settings), surrogates.shown(written)
+    return to_summary(difference, settings), surrogates.restore(written)
 
 
-def first_changes(
+def compare_first_changes(
     before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys, most: int, size_bytes: int
 ) -> tuple[bytes, bool]:
     """The first operations in the format `changes`, and whether these are all."""
-    written, complete = first_encoded(diff(before, after, settings, known), most=most, size_bytes=size_bytes)
-    return surrogates.shown(written), complete
+    written, complete = encode_first(diff(before, after, settings, known), most=most, size_bytes=size_bytes)
+    return surrogates.restore(written), complete
 
 
 def keys_found(before: bytes, after: bytes, settings: DiffSettings) -> KnownKeys:

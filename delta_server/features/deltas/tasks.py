@@ -9,7 +9,7 @@ from delta_server.core.errors import Unavailable
 from delta_server.features.deltas import service, store
 from delta_server.services import Services
 
-LOOK_AGAIN_S = 30.0
+POLL_S = 30.0
 PROJECTS_AT_ONCE = 2
 """One project whose deltas take minutes keeps no other waiting."""
 PAUSE_S = 0.02
@@ -24,19 +24,19 @@ async def retry_failed(svc: Services) -> None:
 
 async def compute(svc: Services) -> None:
     """Compute what waits, then wait for more; for ever. Raises Unavailable when nothing could be computed."""
-    computing = _Computing(svc)
+    computing = _ProjectQueue(svc)
     try:
         while True:
             seen = computing.changed.count
             if await computing.begin_more():
                 await computing.wait_for_some(since=seen)
             elif not await service.compute_queued(svc):
-                await computing.changed.wait(LOOK_AGAIN_S, since=seen)
+                await computing.changed.wait(POLL_S, since=seen)
     finally:
         await computing.stop()
 
 
-class _Computing:
+class _ProjectQueue:
     """Deltas of PROJECTS_AT_ONCE projects at the same time, a share of each by turns."""
 
     def __init__(self, svc: Services) -> None:
@@ -65,7 +65,7 @@ class _Computing:
         others may wait."""
         tasks = self._tasks.values()
         if len(self._tasks) < PROJECTS_AT_ONCE:
-            changed = asyncio.create_task(self.changed.wait(LOOK_AGAIN_S, since=since))
+            changed = asyncio.create_task(self.changed.wait(POLL_S, since=since))
             try:
                 await asyncio.wait({*tasks, changed}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -83,7 +83,7 @@ class _Computing:
             if not self._tasks:
                 raise
             logger.warning("deltas of a project put off", project=project, reason=error.message)
-            self._put_off[project] = asyncio.get_running_loop().time() + LOOK_AGAIN_S
+            self._put_off[project] = asyncio.get_running_loop().time() + POLL_S
 
     async def stop(self) -> None:
         for task in self._tasks.values():

@@ -15,7 +15,7 @@ from delta_server.http import idempotency, pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 
 _LIST = "endpoints"
 _TAGS = ["Endpoints"]
@@ -43,13 +43,13 @@ _EXAMPLE = {
     responses={201: ResponseSpec(EndpointAnswer, generate_examples=False)},
     opt=example(request=_NEW, answer={"endpoint": _EXAMPLE}),
 )
-async def create(
+async def create_endpoint(
     data: JSONBody[NewEndpoint],
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
-    once: NamedDependency[Once],
+    idempotency_key: NamedDependency[IdempotencyKey],
 ) -> Response[bytes]:
-    return idempotency.respond(await service.create(services, caller, data, once), "/v1/endpoints")
+    return idempotency.respond(await service.create_endpoint(services, caller, data, idempotency_key), "/v1/endpoints")
 
 
 @get(
@@ -58,7 +58,7 @@ async def create(
     tags=_TAGS,
     opt=example(answer={"data": [_EXAMPLE], "has_more": False, "next_cursor": None}),
 )
-async def list_(
+async def list_endpoints(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     project: NamedDependency[int],
@@ -70,8 +70,8 @@ async def list_(
 ) -> Response[Page[Endpoint]]:
     after = decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
     size = page_size or limit
-    skip = pagination.skipped(page, size, cursor)
-    rows = await service.page(services, project, prefix=name_prefix, after=after, limit=skip + size + 1)
+    skip = pagination.rows_to_skip(page, size, cursor)
+    rows = await service.list_endpoints(services, project, prefix=name_prefix, after=after, limit=skip + size + 1)
     found = pagination.page(
         rows[skip:],
         limit=size,
@@ -82,10 +82,10 @@ async def list_(
 
 
 @get("/v1/endpoints/{endpoint:str}", summary="Get an endpoint", tags=_TAGS, opt=example(answer={"endpoint": _EXAMPLE}))
-async def get_one(
+async def get_endpoint(
     endpoint: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
 ) -> EndpointAnswer:
-    return EndpointAnswer(service.view(service.get(services, project, endpoint)))
+    return EndpointAnswer(service.view(service.get_endpoint(services, project, endpoint)))
 
 
 @patch(
@@ -97,13 +97,13 @@ async def get_one(
         answer={"endpoint": _EXAMPLE},
     ),
 )
-async def change(
+async def update_endpoint(
     endpoint: FromPath[str],
     data: JSONBody[EndpointChange],
     services: NamedDependency[Services],
     project: NamedDependency[int],
 ) -> EndpointAnswer:
-    return EndpointAnswer(service.view(await service.change(services, project, endpoint, data)))
+    return EndpointAnswer(service.view(await service.update_endpoint(services, project, endpoint, data)))
 
 
 @delete(
@@ -112,8 +112,10 @@ async def change(
     tags=_TAGS,
     opt=example(answer=None),
 )
-async def delete_(endpoint: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]) -> None:
-    await service.delete(services, project, endpoint)
+async def delete_endpoint(
+    endpoint: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
+) -> None:
+    await service.delete_endpoint(services, project, endpoint)
 
 
-ROUTES = [create, list_, get_one, change, delete_]
+ROUTES = [create_endpoint, list_endpoints, get_endpoint, update_endpoint, delete_endpoint]

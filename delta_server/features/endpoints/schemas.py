@@ -85,7 +85,7 @@ class EndpointAnswer(msgspec.Struct, frozen=True):
     endpoint: Endpoint
 
 
-def endpoint(shown: store.Shown, diff: DiffSettings, retention: Retention) -> Endpoint:
+def endpoint(shown: store.EndpointWithHead, diff: DiffSettings, retention: Retention) -> Endpoint:
     row = shown.endpoint
     return Endpoint(
         id=ids.text(row.uid),

@@ -1,4 +1,4 @@
-"""Endpoints: the documents a project tracks. Wherever an endpoint is asked for, its id and its name are both good."""
+"""Endpoints: the documents a project tracks. Wherever an endpoint is named, its id and its name both work."""
 
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from delta_server.features.endpoints.schemas import (
     RetentionChange,
 )
 from delta_server.features.endpoints.schemas import Retention as Retention
-from delta_server.features.endpoints.store import Endpoint, Shown
+from delta_server.features.endpoints.store import Endpoint, EndpointWithHead
 from delta_server.features.endpoints.store import content_deltas as content_deltas
 from delta_server.features.endpoints.store import lives_are_whole as lives_are_whole
 from delta_server.features.endpoints.store import settings_version as settings_version
@@ -29,7 +29,7 @@ from delta_server.features.projects import service as projects
 from delta_server.services import Services
 from delta_server.storage import outbox
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.idempotency import Answer, Once
+from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
 T = TypeVar("T", DiffSettings, Retention)
 
@@ -81,52 +81,56 @@ def ensure(tx: Tx, project: int, text: str) -> EndpointRef:
     if found is not None:
         return _ref(found)
     accounts.check_project(tx, project)
-    made = store.insert(tx, project, name=_name(text))
+    made = store.insert_endpoint(tx, project, name=_name(text))
     _tell(tx, "endpoint.created", made)
     return _ref(made)
 
 
 def confirm(tx: Tx, endpoint: EndpointRef) -> None:
     """For writes below an endpoint resolved earlier: raises NotFound when it has been deleted since."""
-    if not store.is_there(tx, endpoint.project, endpoint.id):
-        raise _missing()
+    if not store.exists(tx, endpoint.project, endpoint.id):
+        raise _not_found()
 
 
-async def create(svc: Services, caller: Caller, new: NewEndpoint, once: Once) -> Answer:
+async def create_endpoint(
+    svc: Services, caller: Caller, new: NewEndpoint, idempotency_key: IdempotencyKey
+) -> StoredResponse:
     """Raises Invalid for the name or the settings, Conflict when the project has an endpoint of that name, Forbidden
     for another project than the key's, and for an account's key without any."""
-    answer, project = await svc.db.write(_create, caller, new, once)
+    answer, project = await svc.db.write(_create_endpoint, caller, new, idempotency_key)
     if project is not None:
         svc.topics.wake("happenings", project)
     return answer
 
 
-def get(svc: Services, project: int, text: str) -> Shown:
-    """The endpoint by id or name, with all that is told of it. Raises NotFound."""
-    return svc.db.peek(_shown, project, text)
+def get_endpoint(svc: Services, project: int, text: str) -> EndpointWithHead:
+    """The endpoint by id or name, as it is shown. Raises NotFound."""
+    return svc.db.peek(_find_shown, project, text)
 
 
-async def page(svc: Services, project: int, *, prefix: str, after: str | None, limit: int) -> list[Shown]:
+async def list_endpoints(
+    svc: Services, project: int, *, prefix: str, after: str | None, limit: int
+) -> list[EndpointWithHead]:
     """By name, those that begin with `prefix`, after the name `after`."""
     return await svc.db.read(store.page, project, names=names.page_range(prefix, after), limit=limit)
 
 
-async def change(svc: Services, project: int, text: str, change: EndpointChange) -> Shown:
+async def update_endpoint(svc: Services, project: int, text: str, change: EndpointChange) -> EndpointWithHead:
     """Raises NotFound, Invalid, and Conflict when the new name is taken."""
-    before, after = await svc.db.write(_change, project, text, change)
+    before, after = await svc.db.write(_update_endpoint, project, text, change)
     if before.endpoint.diff_version != after.endpoint.diff_version:
         svc.topics.wake("contents")
     svc.topics.wake("happenings", project)
     return after
 
 
-async def delete(svc: Services, project: int, text: str) -> None:
+async def delete_endpoint(svc: Services, project: int, text: str) -> None:
     """From now on it is not found and its name is free; its data is swept in the background. Raises NotFound."""
-    await svc.db.write(_delete, project, text)
+    await svc.db.write(_delete_endpoint, project, text)
     svc.topics.wake("happenings", project)
 
 
-def view(shown: Shown) -> schemas.Endpoint:
+def view(shown: EndpointWithHead) -> schemas.Endpoint:
     """As it is on the wire."""
     return schemas.endpoint(shown, *_settings(shown.endpoint.diff, shown.endpoint.retention))
 
@@ -139,33 +143,35 @@ def _look_up(tx: Tx, project: int, text: str) -> Endpoint | None:
 def _found(tx: Tx, project: int, text: str) -> Endpoint:
     found = _look_up(tx, project, text)
     if found is None:
-        raise _missing()
+        raise _not_found()
     return found
 
 
 def _name(text: str) -> str:
     if ids.try_parse(text) is not None:
-        raise _missing()
+        raise _not_found()
     return names.check(text, field="endpoint")
 
 
-def _shown(tx: Tx, project: int, text: str) -> Shown:
-    return store.shown(tx, _found(tx, project, text))
+def _find_shown(tx: Tx, project: int, text: str) -> EndpointWithHead:
+    return store.with_head(tx, _found(tx, project, text))
 
 
-def _missing() -> NotFound:
+def _not_found() -> NotFound:
     return NotFound("there is no such endpoint: GET /v1/endpoints lists them")
 
 
-def _create(tx: Tx, caller: Caller, new: NewEndpoint, once: Once) -> tuple[Answer, int | None]:
+def _create_endpoint(
+    tx: Tx, caller: Caller, new: NewEndpoint, idempotency_key: IdempotencyKey
+) -> tuple[StoredResponse, int | None]:
     """The answer, and the project in which something was made."""
-    if answer := once.replay(tx):
+    if answer := idempotency_key.replay(tx):
         return answer, None
     project = (caller if new.project_id is None else projects.narrowed(tx, caller, new.project_id)).project
     if project is None:
         raise Forbidden(NEEDS_PROJECT)
     accounts.check_project(tx, project)
-    made = store.insert(
+    made = store.insert_endpoint(
         tx,
         project,
         name=_free_name(tx, project, new.name),
@@ -174,12 +180,16 @@ def _create(tx: Tx, caller: Caller, new: NewEndpoint, once: Once) -> tuple[Answe
         retention=_encode(new.retention or Retention()).decode(),
     )
     _tell(tx, "endpoint.created", made)
-    return once.keep(tx, 201, msgspec.json.encode(EndpointAnswer(view(Shown(made, None))))), project
+    return idempotency_key.record(
+        tx, 201, msgspec.json.encode(EndpointAnswer(view(EndpointWithHead(made, None))))
+    ), project
 
 
-def _change(tx: Tx, project: int, text: str, change: EndpointChange) -> tuple[Shown, Shown]:
+def _update_endpoint(
+    tx: Tx, project: int, text: str, change: EndpointChange
+) -> tuple[EndpointWithHead, EndpointWithHead]:
     """The endpoint before and after."""
-    shown = _shown(tx, project, text)
+    shown = _find_shown(tx, project, text)
     before = shown.endpoint
     name, description = before.name, before.description
     if change.name is not UNSET and names.check(change.name) != name:
@@ -190,10 +200,10 @@ def _change(tx: Tx, project: int, text: str, change: EndpointChange) -> tuple[Sh
     retention = _encode(_merged(before.retention, change.retention, Retention)).decode()
     if (name, description, diff, retention) == (before.name, before.description, before.diff, before.retention):
         return shown, shown
-    store.update(tx, project, before.id, name=name, description=description, retention=retention)
+    store.update_endpoint(tx, project, before.id, name=name, description=description, retention=retention)
     if diff != before.diff:
         store.update_diff(tx, project, before.id, diff)
-    after = _shown(tx, project, ids.text(before.uid))
+    after = _find_shown(tx, project, ids.text(before.uid))
     _tell(tx, "endpoint.updated", after.endpoint)
     return shown, after
 
@@ -221,7 +231,7 @@ def _diff_text(settings: DiffSettings) -> str:
 
 
 @frees_space
-def _delete(tx: Tx, project: int, text: str) -> None:
+def _delete_endpoint(tx: Tx, project: int, text: str) -> None:
     found = _found(tx, project, text)
     store.mark_deleted(tx, project, found.id)
     _tell(tx, "endpoint.deleted", found)

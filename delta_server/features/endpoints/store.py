@@ -21,7 +21,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     updated_at: int
 
 
-class Shown(msgspec.Struct, frozen=True):
+class EndpointWithHead(msgspec.Struct, frozen=True):
     """An endpoint and when its latest snapshot was captured, None without any: only for answers about the endpoint."""
 
     endpoint: Endpoint
@@ -41,7 +41,7 @@ def by_name(tx: Tx, project: int, name: str) -> Endpoint | None:
     return _endpoint(tx.one(sql, project, name))
 
 
-def page(tx: Tx, project: int, *, names: tuple[str, str], limit: int) -> list[Shown]:
+def page(tx: Tx, project: int, *, names: tuple[str, str], limit: int) -> list[EndpointWithHead]:
     """By name, those in the half-open range `names`."""
     rows = tx.all(
         f"SELECT {_COLUMNS}, (SELECT max(captured_at) FROM snapshot WHERE snapshot.endpoint = endpoint.id)"
@@ -50,15 +50,15 @@ def page(tx: Tx, project: int, *, names: tuple[str, str], limit: int) -> list[Sh
         *names,
         limit,
     )
-    return [Shown(Endpoint(*row[:-1]), row[-1]) for row in rows]
+    return [EndpointWithHead(Endpoint(*row[:-1]), row[-1]) for row in rows]
 
 
-def shown(tx: Tx, endpoint: Endpoint) -> Shown:
+def with_head(tx: Tx, endpoint: Endpoint) -> EndpointWithHead:
     row = tx.one("SELECT max(captured_at) FROM snapshot WHERE endpoint = ?", endpoint.id)
-    return Shown(endpoint, row[0] if row else None)
+    return EndpointWithHead(endpoint, row[0] if row else None)
 
 
-def insert(
+def insert_endpoint(
     tx: Tx, project: int, *, name: str, description: str = "", diff: str = "{}", retention: str = "{}"
 ) -> Endpoint:
     uid = tx.new_id()
@@ -77,14 +77,14 @@ def insert(
     return Endpoint(endpoint, uid, project, name, description, diff, retention, 1, tx.now_ms, tx.now_ms)
 
 
-def is_there(tx: Tx, project: int, endpoint: int) -> bool:
+def exists(tx: Tx, project: int, endpoint: int) -> bool:
     return (
         tx.one("SELECT 1 FROM endpoint WHERE project = ? AND id = ? AND deleted_at IS NULL", project, endpoint)
         is not None
     )
 
 
-def update(tx: Tx, project: int, endpoint: int, *, name: str, description: str, retention: str) -> None:
+def update_endpoint(tx: Tx, project: int, endpoint: int, *, name: str, description: str, retention: str) -> None:
     tx.run(
         "UPDATE endpoint SET name = ?, description = ?, retention = ?, updated_at = ?"
         " WHERE project = ? AND id = ? AND deleted_at IS NULL",

@@ -36,7 +36,7 @@ async def erase_user(
     caller: NamedDependency[Caller],
 ) -> Response[ErasureAnswer]:
     """The profile goes at once, the events in the background: `location` is where to see how far it has come."""
-    job = schemas.erasure(await service.erase(services, project, caller, user))
+    job = schemas.erasure(await service.erase_person(services, project, caller, user))
     return Response(ErasureAnswer(job), headers={"location": f"/v1/erasures/{job.id}"})
 
 
@@ -54,7 +54,7 @@ async def list_erasures(
     cursor: CursorText = None,
 ) -> Response[Page[schemas.Erasure]]:
     before = decode_cursor(_ERASURES, cursor, tuple[int])[0] if cursor else _NEWEST
-    rows = await service.erasures(services, project, before=before, limit=limit + 1)
+    rows = await service.list_erasures(services, project, before=before, limit=limit + 1)
     found = pagination.page(
         rows, limit=limit, item=schemas.erasure, cursor=lambda row: encode_cursor(_ERASURES, row.id)
     )
@@ -70,7 +70,7 @@ async def list_erasures(
 async def get_erasure(
     erasure_id: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
 ) -> ErasureAnswer:
-    return ErasureAnswer(schemas.erasure(service.erasure(services, project, erasure_id)))
+    return ErasureAnswer(schemas.erasure(service.get_erasure(services, project, erasure_id)))
 
 
 ROUTES = [erase_user, list_erasures, get_erasure]

@@ -7,7 +7,7 @@ import msgspec
 from delta_server.core import ids
 from delta_server.core.caller import Caller
 from delta_server.core.errors import NotFound
-from delta_server.core.events.persons import Ids
+from delta_server.core.events.persons import PersonIds
 from delta_server.features.erasures import store
 from delta_server.features.erasures.store import Erasure
 from delta_server.features.profiles import service as profiles
@@ -20,9 +20,9 @@ JOB = "erasure"
 """The kind of its jobs. Their ids are the erasures' uids, their keys the digests, their arguments the person's ids."""
 
 
-async def erase(svc: Services, project: int, caller: Caller, name: str) -> Erasure:
+async def erase_person(svc: Services, project: int, caller: Caller, name: str) -> Erasure:
     """Delete the profile now, and begin to erase the events. A second call before it has begun is the same erasure."""
-    await profiles.settle(svc, project)  # what is applied later would make the profile anew
+    await profiles.apply_updates(svc, project)  # what is applied later would make the profile anew
     as_user = await profiles.is_user(svc, project, name)
     async with svc.person_locks.hold([project]):
         requested = await svc.db.write(request_erasure, project, caller, name, as_user=as_user)
@@ -30,7 +30,7 @@ async def erase(svc: Services, project: int, caller: Caller, name: str) -> Erasu
     return requested
 
 
-def erasure(svc: Services, project: int, text: str) -> Erasure:
+def get_erasure(svc: Services, project: int, text: str) -> Erasure:
     """Raises NotFound."""
     found = svc.db.peek(find, project, ids.parse(text, "erasure"))
     if found is None:
@@ -38,7 +38,7 @@ def erasure(svc: Services, project: int, text: str) -> Erasure:
     return found
 
 
-async def erasures(svc: Services, project: int, *, before: int, limit: int) -> list[Erasure]:
+async def list_erasures(svc: Services, project: int, *, before: int, limit: int) -> list[Erasure]:
     return await svc.db.read(_page, project, before=before, limit=limit)
 
 
@@ -52,17 +52,17 @@ def find(tx: Tx, project: int, uid: bytes) -> Erasure | None:
     return record and _as_it_is(tx, project, record)
 
 
-def ids_of(job: Job) -> Ids:
-    """Whose events it is about. Those asked for by an earlier version listed all ids alike."""
-    names = msgspec.json.decode(job.arguments, type=Ids | list[str])
-    return names if isinstance(names, Ids) else Ids(tuple(names), tuple(names))
+def ids_of(job: Job) -> PersonIds:
+    """Whose events it is about. Those requested by an earlier version listed all ids alike."""
+    names = msgspec.json.decode(job.arguments, type=PersonIds | list[str])
+    return names if isinstance(names, PersonIds) else PersonIds(tuple(names), tuple(names))
 
 
 @frees_space
 def request_erasure(tx: Tx, project: int, caller: Caller, name: str, *, as_user: bool = False) -> Erasure:
     """In one transaction: the profile goes, and the job is there that erases the events of all its ids."""
     person = profiles.person(tx, project, name, as_user=as_user)
-    profiles.forget(tx, project, person.ids)
+    profiles.delete_profiles(tx, project, person.ids)
     digest = sha256(f"{project}\n{person.name}".encode()).digest()
     uid, is_new = jobs.enqueue(tx, project, JOB, _arguments(person.ids), key=digest)
     if is_new:
@@ -71,7 +71,7 @@ def request_erasure(tx: Tx, project: int, caller: Caller, name: str, *, as_user:
         # Ids the person got since go with it: nothing else knows any more whose they are.
         before = ids_of(job)
         users, anonymous = {*before.users, *person.ids.users}, {*before.anonymous, *person.ids.anonymous}
-        jobs.set_arguments(tx, project, uid, _arguments(Ids(tuple(sorted(users)), tuple(sorted(anonymous)))))
+        jobs.set_arguments(tx, project, uid, _arguments(PersonIds(tuple(sorted(users)), tuple(sorted(anonymous)))))
     requested = find(tx, project, uid)
     assert requested is not None
     return requested
@@ -91,5 +91,5 @@ def _as_it_is(tx: Tx, project: int, record: Erasure) -> Erasure:
     )
 
 
-def _arguments(ids: Ids) -> str:
+def _arguments(ids: PersonIds) -> str:
     return msgspec.json.encode(ids).decode()

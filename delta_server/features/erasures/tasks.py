@@ -3,7 +3,7 @@
 import msgspec
 import structlog
 
-from delta_server.core.events.persons import Ids
+from delta_server.core.events.persons import PersonIds
 from delta_server.features.erasures import service, store
 from delta_server.features.profiles import service as profiles
 from delta_server.services import Services
@@ -24,9 +24,9 @@ class ErasureJob(msgspec.Struct, frozen=True):
 
 async def erase(svc: Services, job: Job) -> None:
     """One that a crash or a failure broke off begins again, and finds what is left."""
-    await profiles.settle(svc, job.project)
+    await profiles.apply_updates(svc, job.project)
     ids = service.ids_of(job)
-    erased = await svc.event_maintenance.erase(job.project, ids, ErasureJob(job))
+    erased = await svc.event_maintenance.erase_person(job.project, ids, ErasureJob(job))
     async with profiles.unread(svc, job.project), svc.person_locks.hold([job.project]):
         await svc.db.write(_finish, job, ids)
     await svc.db.scrub()  # of the ids, which the job kept until now
@@ -40,9 +40,9 @@ def record(tx: Tx, project: int, erasure: ErasureJob, segment: ErasedSegment) ->
 
 
 @frees_space
-def _finish(tx: Tx, job: Job, ids: Ids) -> None:
-    """The profile goes once more: events that came before the request may have told of it since."""
-    profiles.forget(tx, job.project, ids)
+def _finish(tx: Tx, job: Job, ids: PersonIds) -> None:
+    """The profile goes once more: events that came before the request may have updated it since."""
+    profiles.delete_profiles(tx, job.project, ids)
     reported = jobs.find(tx, job.project, job.id) or job
     store.finish(tx, job.project, job.id, done=reported.done, total=reported.total)
     jobs.finish(tx, job)

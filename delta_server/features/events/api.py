@@ -1,6 +1,6 @@
 """Events in: Delta's own form, Segment's calls, CloudEvents and OTLP logs.
 
-Clients of other products cannot be told how to send. Bodies are JSON whatever their content type, keys may stand in the
+Clients of other products send in their own ways. Bodies are JSON whatever their content type, keys may stand in the
 body, and an answer is exactly 200: some send everything again on a 202.
 
 /v1/events/retention: for how long events and their rollups are kept. /v1/events/stats: what they take.
@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
-from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.events import (
     cloudevents,
     event_batch,
@@ -41,7 +41,7 @@ _SHORT = {"track": "t", "identify": "i", "page": "p", "screen": "s", "group": "g
 _ANSWERS = {200: ResponseSpec(Taken, generate_examples=False)}
 
 
-async def _sent(request: Request[Any, Any, Any], services: Services) -> tuple[int, str, bytes]:
+async def _read_request(request: Request[Any, Any, Any], services: Services) -> tuple[int, str, bytes]:
     """Whose events they are, the key's id, and the body. Raises Unauthorized, Forbidden, TooLarge."""
     body = await request.body()
     known = "user" in request.scope
@@ -50,7 +50,7 @@ async def _sent(request: Request[Any, Any, Any], services: Services) -> tuple[in
     return caller.project or 0, caller.key_id, body
 
 
-def _kind(request: Request[Any, Any, Any]) -> str:
+def _content_type(request: Request[Any, Any, Any]) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -62,11 +62,11 @@ def _kind(request: Request[Any, Any, Any]) -> str:
     responses=_ANSWERS,
     opt=example(request=schemas.EXAMPLE_EVENT, answer=schemas.EXAMPLE_TAKEN, media_type=_JSON),
 )
-async def create(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
+async def append_event(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
     """Delta's form, or CloudEvents in any of their modes. `Idempotency-Key` stands in for a missing `messageId`."""
-    project, key, body = await _sent(request, services)
+    project, key, body = await _read_request(request, services)
     read = _cloud_reader(request) or partial(native_event.parse_one, message_id=_idempotency_key(request))
-    return Response(await service.take(services, project, body, read, key=key))
+    return Response(await service.append_events(services, project, body, read, key=key))
 
 
 @post(
@@ -77,11 +77,11 @@ async def create(request: Request[Any, Any, Any], services: NamedDependency[Serv
     responses=_ANSWERS,
     opt=example(request={"events": [schemas.EXAMPLE_EVENT]}, answer=schemas.EXAMPLE_BATCH_TAKEN, media_type=_JSON),
 )
-async def create_many(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
+async def append_events(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
     """`{"events": [...]}`, a bare array, NDJSON, or CloudEvents. One that is wrong does not keep the others out."""
-    project, key, body = await _sent(request, services)
-    read = _cloud_reader(request) or partial(native_event.parse_many, lines=_kind(request) in _NDJSON)
-    return Response(await service.take(services, project, body, read, key=key))
+    project, key, body = await _read_request(request, services)
+    read = _cloud_reader(request) or partial(native_event.parse_many, lines=_content_type(request) in _NDJSON)
+    return Response(await service.append_events(services, project, body, read, key=key))
 
 
 def _cloud_reader(request: Request[Any, Any, Any]) -> Any:
@@ -109,8 +109,8 @@ def _call(call: str) -> HTTPRouteHandler:
         opt=example(request=schemas.EXAMPLE_CALLS[call], answer=schemas.EXAMPLE_TAKEN, media_type=_JSON),
     )
     async def handle(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
-        project, key, body = await _sent(request, services)
-        return Response(await service.take(services, project, body, read, key=key))
+        project, key, body = await _read_request(request, services)
+        return Response(await service.append_events(services, project, body, read, key=key))
 
     def read(body: bytes, arrival: Arrival) -> Parsed:
         return segment_event.parse_one(body, call, arrival)
@@ -126,10 +126,10 @@ def _call(call: str) -> HTTPRouteHandler:
     responses=_ANSWERS,
     opt=example(request=schemas.EXAMPLE_CALL_BATCH, answer=schemas.EXAMPLE_BATCH_TAKEN, media_type=_JSON),
 )
-async def create_calls(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
+async def append_calls(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[Taken]:
     """`context` and `integrations` beside the batch are those of each call, whose own win member by member."""
-    project, key, body = await _sent(request, services)
-    return Response(await service.take(services, project, body, segment_event.parse_many, key=key))
+    project, key, body = await _read_request(request, services)
+    return Response(await service.append_events(services, project, body, segment_event.parse_many, key=key))
 
 
 @get(
@@ -163,17 +163,17 @@ async def source_config(request: Request[Any, Any, Any]) -> dict[str, Any]:
     responses={200: ResponseSpec(LogsTaken, generate_examples=False)},
     opt=example(request=schemas.EXAMPLE_LOGS, answer={}, media_type=_JSON),
 )
-async def create_logs(
+async def append_logs(
     request: Request[Any, Any, Any], services: NamedDependency[Services]
 ) -> Response[LogsTaken] | Response[bytes]:
     """OTLP/HTTP in JSON or protobuf; the answer is in the form of the request."""
-    project, key, body = await _sent(request, services)
-    kind = _kind(request)
+    project, key, body = await _read_request(request, services)
+    kind = _content_type(request)
     if kind in otlp_protobuf.MEDIA_TYPES:
-        taken = await service.take(services, project, body, partial(otlp_log.parse, form=PROTOBUF), key=key)
+        taken = await service.append_events(services, project, body, partial(otlp_log.parse, form=PROTOBUF), key=key)
         message = taken.rejected[0].message if taken.rejected else ""
         return Response(otlp_protobuf.response(len(taken.rejected), message), media_type=kind)
-    taken = await service.take(services, project, body, otlp_log.parse, key=key)
+    taken = await service.append_events(services, project, body, otlp_log.parse, key=key)
     if not taken.rejected:
         return Response(LogsTaken())
     return Response(LogsTaken(PartialSuccess(str(len(taken.rejected)), taken.rejected[0].message)))
@@ -185,7 +185,7 @@ async def create_logs(
     tags=_TAGS,
     opt=example(answer=schemas.EXAMPLE_RETENTION),
 )
-async def shown(services: NamedDependency[Services], project: NamedDependency[int]) -> Retention:
+async def shown(services: NamedDependency[Services], project: NamedDependency[int]) -> EventRetention:
     return service.retention(services, project)
 
 
@@ -197,8 +197,8 @@ async def shown(services: NamedDependency[Services], project: NamedDependency[in
 )
 async def change(
     data: JSONBody[NewRetention], services: NamedDependency[Services], project: NamedDependency[int]
-) -> Retention:
-    """Queries may see events past their time until the background has let go of them."""
+) -> EventRetention:
+    """Queries may see events past their time until the background has deleted them."""
     return await service.set_retention(services, project, data)
 
 
@@ -213,13 +213,13 @@ async def stats(services: NamedDependency[Services], project: NamedDependency[in
 
 
 ROUTES = [
-    create,
-    create_many,
+    append_event,
+    append_events,
     *map(_call, segment_event.CALLS),
-    create_calls,
+    append_calls,
     settings,
     source_config,
-    create_logs,
+    append_logs,
     shown,
     change,
     stats,

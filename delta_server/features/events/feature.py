@@ -11,7 +11,7 @@ from delta_server.tasks.loops import Loop
 from delta_server.tasks.periodic import Periodic
 
 _CALLS = ("track", "identify", "page", "screen", "group", "alias", "batch")
-_SEAL, _TEND = "seal new events", "roll up, compact and expire events"
+_SEAL, _MAINTENANCE = "seal new events", "roll up, compact and expire events"
 
 FEATURE = Feature(
     name="events",
@@ -36,9 +36,9 @@ FEATURE = Feature(
     path_parameters={"write_key": "A write key; no other may stand in an address"},
     cascades=[Cascade("project", delete_elsewhere=service.delete_some)],
     loops=[Loop(_SEAL, tasks.seal)],
-    periodic=[Periodic(_TEND, tasks.tend, every_s=60)],
+    periodic=[Periodic(_MAINTENANCE, tasks.run_maintenance, every_s=60)],
     # No project has the number 0: this reads what is to be read for nobody.
     health=lambda services: Dependency(
-        "event_store", partial(services.event_reader.reach, 0), frozenset({_SEAL, _TEND})
+        "event_store", partial(services.event_reader.positions, 0), frozenset({_SEAL, _MAINTENANCE})
     ),
 )

@@ -9,7 +9,8 @@ from delta_server.core.events.event_batch import Rejected
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """`duplicates` had the message id of an event that is there; `rejected` are told by their place in the request."""
+    """`duplicates` had the message id of an event that is there; `rejected` are listed by their place in the
+    request."""
 
     accepted: int
     duplicates: int
@@ -182,8 +183,8 @@ def source_config(write_key: str) -> dict[str, Any]:
 
 
 def browser_settings(write_key: str) -> dict[str, Any]:
-    """What analytics-next asks its CDN for before it sends anything: the one destination, which is the sender itself,
-    and no plan that would hold an event back. Where to send stays what the page said (`apiHost`): no answer may
+    """What analytics-next requests from its CDN before it sends anything: the one destination, which is the sender
+    itself, and no plan that would hold an event back. Where to send stays what the page said (`apiHost`): no answer may
     depend on the Host header. Metrics of its own are switched off."""
     return {
         "integrations": {

@@ -1,4 +1,4 @@
-"""Taking events in: once each, with what they tell of profiles in the same transaction. For how long they are kept, and
+"""Taking events in: once each, with their profile updates in the same transaction. For how long they are kept, and
 what they take."""
 
 from collections import Counter
@@ -11,7 +11,7 @@ import structlog
 
 from delta_server.core import times
 from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
-from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.events.event_batch import Parsed
 from delta_server.core.events.event_time import Arrival
 from delta_server.features.events import store
@@ -61,11 +61,11 @@ def check_size(svc: Services, project: int, key: str, size_bytes: int) -> None:
     """Raise TooLarge for a request larger than events.request_bytes."""
     limit = svc.config.events.request_bytes
     if size_bytes > limit:
-        _count(svc, project, key, {TooLarge.code: 1}, "the request is too large")
+        _count_refused(svc, project, key, {TooLarge.code: 1}, "the request is too large")
         raise TooLarge(f"the body has {size_bytes} bytes, more than events.request_bytes = {limit}: split it")
 
 
-async def take(
+async def append_events(
     svc: Services, project: int, body: bytes, read: Callable[[bytes, Arrival], Parsed], *, key: str = ""
 ) -> Taken:
     """Store the events that `read` finds in `body`, sent with the key of the id `key`. Raises what it raises, and
@@ -78,21 +78,21 @@ async def take(
             else await _parsing(svc, project, body)(read, body, arrival)
         )
     except (BadRequest, Invalid, TooLarge) as error:
-        _count(svc, project, key, {error.code: 1}, error.message)
+        _count_refused(svc, project, key, {error.code: 1}, error.message)
         raise
     if found.rejected:
-        _count(svc, project, key, Counter(one.code for one in found.rejected), found.rejected[0].message)
+        _count_refused(svc, project, key, Counter(one.code for one in found.rejected), found.rejected[0].message)
     if not found.events:
         return Taken(0, 0, found.rejected)
-    news = await _packed(svc, project, body, found) if found.told else None
-    duplicates = await svc.event_writer.append(project, found.events, news)
+    news = await _pack_profile_updates(svc, project, body, found) if found.profile_updates else None
+    duplicates = await svc.event_writer.append_events(project, found.events, news)
     svc.topics.wake("events", project)
-    if found.told:
-        await _settle(svc, project)
+    if found.profile_updates:
+        await _apply_profile_updates(svc, project)
     return Taken(len(found.events) - len(duplicates), len(duplicates), found.rejected)
 
 
-def _count(svc: Services, project: int, key: str, reasons: Mapping[str, int], message: str) -> None:
+def _count_refused(svc: Services, project: int, key: str, reasons: Mapping[str, int], message: str) -> None:
     """Most clients do not read answers: what was refused is counted and logged, once a request."""
     now_ms = svc.clock.now_ms()
     for reason, count in reasons.items():
@@ -104,36 +104,36 @@ def _parsing(svc: Services, project: int, body: bytes) -> Threads:
     return cast("Threads", partial(svc.one_cpu, project)) if len(body) >= APART_BYTES else svc.cpu
 
 
-async def _packed(svc: Services, project: int, body: bytes, found: Parsed) -> profiles.Packed:
+async def _pack_profile_updates(svc: Services, project: int, body: bytes, found: Parsed) -> profiles.PackedUpdates:
     if len(body) <= ON_THE_LOOP_BYTES:
-        return profiles.pack(found.told)
-    return await _parsing(svc, project, body)(profiles.pack, found.told)
+        return profiles.pack_updates(found.profile_updates)
+    return await _parsing(svc, project, body)(profiles.pack_updates, found.profile_updates)
 
 
-async def _settle(svc: Services, project: int) -> None:
-    """Apply what was told before the answer, so that whoever sent it finds it. It is stored: what fails is tried again
+async def _apply_profile_updates(svc: Services, project: int) -> None:
+    """Apply updates before the answer, so that whoever sent it finds it. It is stored: what fails is tried again
     in the background."""
     try:
-        await profiles.settle(svc, project)
+        await profiles.apply_updates(svc, project)
     except DeltaError as error:
         log.warning("profile updates are delayed", project=project, reason=error.message)
 
 
 async def delete_some(svc: Services, project: int, limit: int) -> bool:
     """Of a deleted project; False when nothing is left."""
-    return await svc.event_maintenance.delete_some(project, limit)
+    return await svc.event_maintenance.delete_batch(project, limit)
 
 
-def retention(svc: Services, project: int) -> Retention:
-    return msgspec.json.decode(svc.db.peek(store.retention, project), type=Retention)
+def retention(svc: Services, project: int) -> EventRetention:
+    return msgspec.json.decode(svc.db.peek(store.retention, project), type=EventRetention)
 
 
-async def set_retention(svc: Services, project: int, new: NewRetention) -> Retention:
+async def set_retention(svc: Services, project: int, new: NewRetention) -> EventRetention:
     """Raises Invalid."""
     if new.types and len(new.types) > _MOST_TYPES:
         raise Invalid(f"at most {_MOST_TYPES} event types can have a retention of their own", field="types")
     rollups = msgspec.to_builtins(new.rollups or NewRollups())
-    kept = Retention(new.days, new.types or {}, {name: days for name, days in rollups.items() if days is not None})
+    kept = EventRetention(new.days, new.types or {}, {name: days for name, days in rollups.items() if days is not None})
     await svc.db.write(store.put_retention, project, msgspec.json.encode(kept).decode())
     return kept
 

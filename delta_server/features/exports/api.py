@@ -10,7 +10,7 @@ from litestar.response import Stream
 
 from delta_server.core import times
 from delta_server.core.query import aggregates, time_buckets
-from delta_server.core.query.aggregates import Asked
+from delta_server.core.query.aggregates import AggregateRequest
 from delta_server.core.query.plan import Listing
 from delta_server.features.exports import schemas, service
 from delta_server.features.exports.schemas import MEDIA_TYPES, Format, Formulas
@@ -22,7 +22,7 @@ from delta_server.services import Services
 _TAGS = ["Exports"]
 
 Form: TypeAlias = Annotated[
-    Format | None, QueryParameter(name="format", description="Otherwise what Accept asks for; csv when it does not")
+    Format | None, QueryParameter(name="format", description="Otherwise what Accept prefers; csv when it does not")
 ]
 FormulasParameter: TypeAlias = Annotated[
     Formulas,
@@ -90,7 +90,7 @@ async def export_aggregated(
 ) -> Stream:
     """The rows of /v1/events/aggregated, all of them; of the last week when no time is given."""
     form = schemas.wanted(format_, request.headers.get("accept", ""))
-    asked = Asked(
+    given = AggregateRequest(
         metrics=names(computed or ["count"]),
         group_by=[f"time:{interval}", *names(group_by or ())],
         timezone=filters.zone_name,
@@ -100,7 +100,7 @@ async def export_aggregated(
     within = filters.week(now_ms)
     # says what is wrong with it by its name
     await services.cpu(time_buckets.parse, interval, filters.zone, within, at="interval")
-    query = await services.cpu(aggregates.parse, asked, now_ms=now_ms, where=filters.where, within=within)
+    query = await services.cpu(aggregates.parse, given, now_ms=now_ms, where=filters.where, within=within)
     made = service.aggregated(services, project, query, form, escape_formulas=formulas == "escape")
     pieces = while_allowed(request, await while_connected(request, made))
     return _file(pieces, schemas.file_name("aggregated", query.plan.span, filters.zone, form), form)

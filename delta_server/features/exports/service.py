@@ -11,9 +11,9 @@ import msgspec
 from msgspec import UNSET
 
 from delta_server.core import csv_text
-from delta_server.core.events.event_json import ShownEvent, shown
+from delta_server.core.events.event_json import EventJson, to_json
 from delta_server.core.query import result_rows
-from delta_server.core.query.aggregates import Query
+from delta_server.core.query.aggregates import AggregateQuery
 from delta_server.core.query.plan import Aggregate, Listing
 from delta_server.features.exports.schemas import EVENT_COLUMNS, Format
 from delta_server.services import Services
@@ -26,38 +26,38 @@ async def events(
 ) -> AsyncGenerator[bytes, None]:
     """The file's pieces. Raises Invalid, TooCostly, Unavailable (too many exports at once)."""
     if form == "parquet":
-        return await _begun(svc.event_reader.parquet(project, listing))
-    stream = svc.event_reader.stream(project, listing)
+        return await _with_first_pieces(svc.event_reader.export_parquet(project, listing))
+    stream = svc.event_reader.stream_query(project, listing)
     [columns] = await anext(stream)
 
-    def shown_all(rows: Rows) -> Iterable[ShownEvent]:
-        return (shown(dict(zip(columns, row, strict=True))) for row in rows)
+    def shown_all(rows: Rows) -> Iterable[EventJson]:
+        return (to_json(dict(zip(columns, row, strict=True))) for row in rows)
 
-    return await _begun(_written(svc, stream, _form(form, escape_formulas), EVENT_COLUMNS, shown_all))
+    return await _with_first_pieces(_write_pieces(svc, stream, _form(form, escape_formulas), EVENT_COLUMNS, shown_all))
 
 
 async def aggregated(
-    svc: Services, project: int, query: Query, form: Format, *, escape_formulas: bool = True
+    svc: Services, project: int, query: AggregateQuery, form: Format, *, escape_formulas: bool = True
 ) -> AsyncGenerator[bytes, None]:
     """As `events`, of all rows of the query."""
     plan = msgspec.structs.replace(query.plan, limit=None, skip=0)
     if form == "parquet":
-        return await _begun(svc.event_reader.parquet(project, plan))
-    stream = svc.event_reader.stream(project, plan)
+        return await _with_first_pieces(svc.event_reader.export_parquet(project, plan))
+    stream = svc.event_reader.stream_query(project, plan)
     await anext(stream)
 
     def shown_all(rows: Rows) -> Iterable[dict[str, Any]]:
         return result_rows.rows(_batch(query, plan, len(rows)), rows, None)[0]
 
     names = [part.name for part in (*plan.keys, *plan.metrics)]
-    return await _begun(_written(svc, stream, _form(form, escape_formulas), names, shown_all))
+    return await _with_first_pieces(_write_pieces(svc, stream, _form(form, escape_formulas), names, shown_all))
 
 
-def _batch(query: Query, plan: Aggregate, count: int) -> Query:
+def _batch(query: AggregateQuery, plan: Aggregate, count: int) -> AggregateQuery:
     return msgspec.structs.replace(query, plan=msgspec.structs.replace(plan, limit=count))
 
 
-class _Form(msgspec.Struct, frozen=True):
+class _Writer(msgspec.Struct, frozen=True):
     """How a form is written: what stands first, a batch, and what stands between batches and behind them."""
 
     begin: Callable[[Sequence[str]], bytes]
@@ -66,10 +66,10 @@ class _Form(msgspec.Struct, frozen=True):
     end: bytes = b""
 
 
-async def _written(
+async def _write_pieces(
     svc: Services,
     stream: AsyncGenerator[Rows, None],
-    form: _Form,
+    form: _Writer,
     names: Sequence[str],
     shown_all: Callable[[Rows], Iterable[Any]],
 ) -> AsyncGenerator[bytes, None]:
@@ -87,7 +87,7 @@ async def _written(
         await stream.aclose()
 
 
-async def _begun(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def _with_first_pieces(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """`pieces`, the first two of which are there already: the head, and the first rows."""
     ready = [piece async for piece in _first(pieces, 2)]
 
@@ -111,16 +111,16 @@ async def _first(pieces: AsyncGenerator[bytes, None], count: int) -> AsyncIterat
             return
 
 
-def _form(form: Format, escape_formulas: bool) -> _Form:
+def _form(form: Format, escape_formulas: bool) -> _Writer:
     if form == "json":
-        return _Form(lambda names: b"[\n", _json, b",\n", b"\n]\n")
+        return _Writer(lambda names: b"[\n", _json, b",\n", b"\n]\n")
     if form == "ndjson":
-        return _Form(lambda names: b"", _ndjson)
+        return _Writer(lambda names: b"", _ndjson)
 
     def csv(names: Sequence[str], rows: Iterable[Any]) -> bytes:
         return csv_text.text((_values(names, row) for row in rows), escape_formulas=escape_formulas)
 
-    return _Form(lambda names: csv_text.text([names], escape_formulas=escape_formulas), csv)
+    return _Writer(lambda names: csv_text.text([names], escape_formulas=escape_formulas), csv)
 
 
 def _values(names: Sequence[str], row: Any) -> list[Any]:

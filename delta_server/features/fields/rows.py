@@ -23,7 +23,7 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
 
 class Field(msgspec.Struct, frozen=True):
     """`types` are bits; `changed_at` is the time of the last change, `snapshot` the id of the snapshot captured
-    then, if it was asked for."""
+    then, if it was requested."""
 
     id: int
     pattern: str

@@ -10,20 +10,20 @@ from heapq import merge
 
 import msgspec
 
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.fields import store
 from delta_server.features.fields.rows import Field, FieldCount
-from delta_server.features.fields.store import at_or_under, delete_some, every, most_changed, near, pattern
+from delta_server.features.fields.store import all_fields, at_or_under, delete_some, most_changed, near, pattern
 from delta_server.storage.database import Tx
 
 __all__ = [
     "Field",
     "FieldCount",
+    "all_fields",
     "along",
     "at_or_under",
     "between",
     "delete_some",
-    "every",
     "most_changed",
     "near",
     "pattern",
@@ -35,7 +35,7 @@ MOST_FIELDS = 4096
 """An endpoint with more fields than this gets no new ones for members of maps: some have a new one in every version."""
 
 
-class _Counts(msgspec.Struct):
+class _FieldCounts(msgspec.Struct):
     """What deltas add to one field, or take from it."""
 
     changes: int = 0
@@ -58,12 +58,12 @@ def recount(
 
     A field that is in both at the same time keeps its place in the index. Answers (field id, changes) of those added.
     """
-    more: dict[str, _Counts] = defaultdict(_Counts)
+    more: dict[str, _FieldCounts] = defaultdict(_FieldCounts)
     settled = _settled(tx, endpoint, added)
     for at, counts in settled.items():
         for name, count in counts.items():
             more[name].add(at, count.changes, count.types)
-    less: dict[int, _Counts] = defaultdict(_Counts)
+    less: dict[int, _FieldCounts] = defaultdict(_FieldCounts)
     for at, changes in removed.items():
         for field, number in changes.items():
             less[field].add(at, number)
@@ -72,15 +72,15 @@ def recount(
     for field, uncounted in less.items():
         if field not in counted_again:
             store.change(tx, endpoint, field, added=(), removed=uncounted.times)
-        store.uncount(
+        store.remove_counts(
             tx, endpoint, field, changes=uncounted.changes, deltas=len(uncounted.times), until=max(uncounted.times)
         )
     return {at: [(ids[pattern], count.changes) for pattern, count in counts.items()] for at, counts in settled.items()}
 
 
-def _count(tx: Tx, endpoint: int, pattern: str, counted: _Counts, less: Mapping[int, _Counts]) -> int:
+def _count(tx: Tx, endpoint: int, pattern: str, counted: _FieldCounts, less: Mapping[int, _FieldCounts]) -> int:
     times = set(counted.times)
-    field = store.count(
+    field = store.add_counts(
         tx,
         endpoint,
         pattern,
@@ -99,7 +99,7 @@ def _settled(tx: Tx, endpoint: int, added: Mapping[int, Sequence[FieldCount]]) -
     every = [count for counts in added.values() for count in counts]
     of_maps = {count.pattern for count in every if count.folded} - {c.pattern for c in every if not c.folded}
     new = [pattern for pattern in sorted(of_maps) if store.at(tx, endpoint, pattern) is None]
-    folded = set(new[max(0, MOST_FIELDS - store.number(tx, endpoint)) :] if new else ())
+    folded = set(new[max(0, MOST_FIELDS - store.count_fields(tx, endpoint)) :] if new else ())
     found: dict[int, dict[str, FieldCount]] = {}
     for at, counts in added.items():
         patterns = found[at] = {}
@@ -116,7 +116,7 @@ def between(tx: Tx, endpoint: int, fields: Iterable[int], first_ms: int, last_ms
     return {time for field in fields for time in store.between(tx, endpoint, field, first_ms, last_ms)}
 
 
-def along(tx: Tx, endpoint: int, fields: Iterable[int], span: Span) -> Iterator[int]:
+def along(tx: Tx, endpoint: int, fields: Iterable[int], span: TimelineSpan) -> Iterator[int]:
     """The times of the deltas along `span` in which any of `fields` changed, each once."""
     last: int | None = None
     for time in merge(*(store.along(tx, endpoint, field, span) for field in fields), reverse=span.descending):

@@ -13,7 +13,7 @@ from zstandard import ZstdError
 
 from delta_server.core.errors import DatabaseFailed
 from delta_server.core.history import change_times
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.fields.rows import Chunk, Field
 from delta_server.storage.database import Row, Tx
 
@@ -34,7 +34,7 @@ _MOST_CHUNKS = 16
 """Chunks read at once; the first page has one: of many walks most end early."""
 
 
-def count(tx: Tx, endpoint: int, pattern: str, *, changes: int, deltas: int, types: int, changed_at: int) -> int:
+def add_counts(tx: Tx, endpoint: int, pattern: str, *, changes: int, deltas: int, types: int, changed_at: int) -> int:
     """Add to a field's counts, which is made when it is new; its id."""
     row = tx.one(
         """INSERT INTO field (endpoint, pattern, changes, deltas, types, changed_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -54,7 +54,7 @@ def count(tx: Tx, endpoint: int, pattern: str, *, changes: int, deltas: int, typ
     return int(row[0])
 
 
-def uncount(tx: Tx, endpoint: int, field: int, *, changes: int, deltas: int, until: int) -> None:
+def remove_counts(tx: Tx, endpoint: int, field: int, *, changes: int, deltas: int, until: int) -> None:
     """Take from a field's counts after its times were taken out, the last of them `until`; one that never changed is
     gone."""
     row = tx.one("SELECT deltas, changed_at FROM field WHERE id = ? AND endpoint = ?", field, endpoint)
@@ -196,7 +196,7 @@ def between(tx: Tx, endpoint: int, field: int, first_ms: int, last_ms: int) -> l
     return [time for first, later in rows for time in _times(first, later)]
 
 
-def along(tx: Tx, endpoint: int, field: int, span: Span) -> Iterator[int]:
+def along(tx: Tx, endpoint: int, field: int, span: TimelineSpan) -> Iterator[int]:
     """The times of a field along `span`."""
     first_ms, last_ms, seen_ms, _ = span.bounds()
     at, size = last_ms if span.descending else first_ms, 1
@@ -224,7 +224,7 @@ def pattern(tx: Tx, endpoint: int, field: int) -> str:
     return "" if row is None else str(row[0])
 
 
-def every(tx: Tx, endpoint: int) -> list[tuple[int, str]]:
+def all_fields(tx: Tx, endpoint: int) -> list[tuple[int, str]]:
     """(id, pattern) of all fields."""
     rows = tx.all("SELECT id, pattern FROM field WHERE endpoint = ?", endpoint)
     return [(row[0], row[1]) for row in rows]
@@ -265,7 +265,7 @@ def at(tx: Tx, endpoint: int, pattern: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def number(tx: Tx, endpoint: int) -> int:
+def count_fields(tx: Tx, endpoint: int) -> int:
     row = tx.one("SELECT count(*) FROM field WHERE endpoint = ?", endpoint)
     return 0 if row is None else int(row[0])
 
@@ -302,7 +302,7 @@ _Place = tuple[int, int]
 """(field, first time): a row of field_change."""
 
 
-def singles(tx: Tx, after: _Place, limit: int) -> tuple[bool, _Place | None]:
+def find_single_times(tx: Tx, after: _Place, limit: int) -> tuple[bool, _Place | None]:
     """Whether there are single times in a row among the next `limit` rows, and where to go on, None at the end."""
     rows = _next_rows(tx, after, limit)
     return any(_runs(rows)), (rows[-1][0], rows[-1][1]) if len(rows) == limit else None

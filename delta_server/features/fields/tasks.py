@@ -10,7 +10,7 @@ async def compact(svc: Services) -> None:
     """Make chunks of single times, which is what rows were before there were chunks: from the first row to the last."""
     after: tuple[int, int] | None = (0, 0)
     while after is not None:
-        is_wanted, following = await svc.db.read(store.singles, after, ROWS_AT_ONCE)
+        is_wanted, following = await svc.db.read(store.find_single_times, after, ROWS_AT_ONCE)
         if is_wanted:
             await svc.db.write(store.compact, after, ROWS_AT_ONCE)
         after = following

@@ -18,7 +18,7 @@ from delta_server.features.history.schemas import Blame, Field, History, Stats
 from delta_server.features.history.service import Resume
 from delta_server.http import pagination, spans
 from delta_server.http.docs import example
-from delta_server.http.leaving import in_turn
+from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
 
@@ -55,8 +55,10 @@ async def get_history(
     """One row for each change within `from` and `to`, with the snapshot in which it appeared. A long search may stop
     before it has `limit` rows, but not before it has one; `has_more` is true then."""
     of = endpoints.resolve(services, project, endpoint)
-    span = spans.span(_HISTORY, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
-    found = await in_turn(request, services, project, lambda svc: service.history(svc, of, path, span, limit=limit))
+    span = spans.parse_span(_HISTORY, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
+    found = await run_in_turn(
+        request, services, project, lambda svc: service.get_history(svc, of, path, span, limit=limit)
+    )
     if not found.changes and cursor is None:
         pointer.refuse_unlikely(path)
     next_cursor = None if found.next is None else spans.cursor_at(_HISTORY, order, found.next)
@@ -81,7 +83,7 @@ async def list_fields(
     """In a path `*` stands for any element of an array, and for members of a map that are too many to be counted."""
     of = endpoints.resolve(services, project, endpoint)
     after = decode_cursor(_FIELDS, cursor, tuple[int, int]) if cursor else None
-    rows, deltas = await service.fields(services, of, sought=q, after=after, limit=limit + 1)
+    rows, deltas = await service.list_fields(services, of, sought=q, after=after, limit=limit + 1)
     found = pagination.page(
         rows,
         limit=limit,
@@ -121,7 +123,7 @@ async def get_blame(
         time_ms=time_ms,
         resume=_resume(path, cursor),
     )
-    found = await in_turn(request, services, project, blame)
+    found = await run_in_turn(request, services, project, blame)
     more = None if found.next is None else _blame_cursor(path, found.next)
     shown = ids.text(found.snapshot), times.format(found.captured_at), found.leaves, found.complete
     return pagination.respond(request, Blame(path, *shown, more is not None, more))
@@ -146,7 +148,7 @@ async def get_stats(
     now_ms = services.clock.now_ms()
     from_ms = None if from_ is None else times.parse_moment(from_, field="from", now_ms=now_ms)
     to_ms = None if to is None else times.parse_moment(to, field="to", now_ms=now_ms)
-    return await service.stats(services, of, interval=interval, from_ms=from_ms, to_ms=to_ms)
+    return await service.get_stats(services, of, interval=interval, from_ms=from_ms, to_ms=to_ms)
 
 
 def _blame_cursor(path: str, resume: Resume) -> str:

@@ -16,10 +16,10 @@ from delta_server.core.diff.diff_settings import KnownKeys
 from delta_server.core.errors import BadRequest, Invalid, NotFound
 from delta_server.core.history import blame as core_blame
 from delta_server.core.history import path_index, records
-from delta_server.core.history.blame import Place, Search, Spot
+from delta_server.core.history.blame import BlameSearch, LeafPlace, Spot
 from delta_server.core.history.life_search import LeafSearch
 from delta_server.core.history.records import Target
-from delta_server.core.history.timeline_span import Position, Span
+from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.core.json import pointer, surrogates
 from delta_server.core.json.pointer import Step
 from delta_server.features.deltas import service as deltas
@@ -27,7 +27,7 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import store
 from delta_server.features.history import walk as walks
 from delta_server.features.history.schemas import Leaf
-from delta_server.features.history.walk import Deadline, Version, Walk
+from delta_server.features.history.walk import Deadline, HistoryWalk, WalkVersion
 from delta_server.features.lives import service as life_index
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
@@ -61,16 +61,16 @@ class Blamed(msgspec.Struct, frozen=True):
     next: Resume | None
 
 
-class Way(msgspec.Struct, frozen=True):
+class BackwardSearch(msgspec.Struct, frozen=True):
     """A search on its way back through the versions from `after` on."""
 
-    walk: Walk
-    search: Search
+    walk: HistoryWalk
+    search: BlameSearch
     after: Position
     deadline: Deadline
 
 
-Ended = tuple[dict[int, store.Passed], Position | None]
+FoundLeaves = tuple[dict[int, store.WalkedContent], Position | None]
 """By leaf, the content that gave it its value; and where the search stopped, None when nothing is left."""
 
 
@@ -95,18 +95,18 @@ async def blame(
         raise NotFound("the snapshot is not there any more: ask again without a cursor")
     uid = svc.db.peek(walks.first_snapshots, endpoint.id, [_Visit(looked_at.captured_at, content)])[content]
     resume = resume or Resume(content, (), 0, b"", (looked_at.captured_at, content + 1))
-    body = await svc.spare_cpu(surrogates.hidden, await contents.read(svc.contents, endpoint.id, content))
+    body = await svc.spare_cpu(surrogates.hide, await contents.read(svc.contents, endpoint.id, content))
     wanted = resume.count if resume.left else limit
     known = deltas.known_keys(svc, endpoint.id)
-    steps = await svc.spare_cpu(core_blame.followed, body, steps, endpoint.diff, known)
+    steps = await svc.spare_cpu(core_blame.with_keyed_steps, body, steps, endpoint.diff, known)
     leaves, following = await svc.spare_cpu(_leaves, body, steps, endpoint, resume.first, wanted, known)
     if not leaves:
         pointer.refuse_unlikely(path)
         raise NotFound(f"there is nothing at {path} in that snapshot")
     search = await svc.spare_cpu(_search, leaves, resume)
-    way = Way(walks.walk(endpoint, steps), search, resume.after, walks.Deadline())
+    backward = BackwardSearch(walks.walk(endpoint, steps), search, resume.after, walks.Deadline())
     found_at, stopped = await _search_back(
-        svc, endpoint, way, leaves, await svc.spare_cpu(records.reached, body, steps)
+        svc, endpoint, backward, leaves, await svc.spare_cpu(records.reached, body, steps)
     )
     uids = await svc.db.read(walks.first_snapshots, endpoint.id, list(found_at.values()))
     found = [_leaf(path, leaves[n], found_at[n], uids) for n in sorted(found_at)]
@@ -125,10 +125,12 @@ class _Visit(msgspec.Struct, frozen=True):
 
 def _content(svc: Services, endpoint: EndpointRef, snapshot_id: str | None, time_ms: int | None) -> int:
     if snapshot_id is None:
-        return snapshots.at(svc, endpoint.project, endpoint, times.LATEST_MS if time_ms is None else time_ms).content
+        return snapshots.snapshot_at(
+            svc, endpoint.project, endpoint, times.LATEST_MS if time_ms is None else time_ms
+        ).content
     if time_ms is not None:
         raise Invalid("give snapshot or time, not both", field="time")
-    snapshot = snapshots.get(svc, endpoint.project, snapshot_id)
+    snapshot = snapshots.get_snapshot(svc, endpoint.project, snapshot_id)
     if snapshot.endpoint != endpoint.id:
         raise NotFound(f"{endpoint.name} has no such snapshot")
     return snapshot.content
@@ -136,14 +138,14 @@ def _content(svc: Services, endpoint: EndpointRef, snapshot_id: str | None, time
 
 def _leaves(
     body: bytes, steps: tuple[Step, ...], endpoint: EndpointRef, first: Spot, count: int, known: KnownKeys
-) -> tuple[list[Place], Place | None]:
+) -> tuple[list[LeafPlace], LeafPlace | None]:
     """Up to `count` leaves at and under a path from `first` on, and the one after them. Raises Invalid."""
     found = list(islice(core_blame.leaves(body, steps, endpoint.diff, first, known), count + 1))
     return found[:count], found[count] if len(found) > count else None
 
 
-def _search(leaves: Sequence[Place], resume: Resume) -> Search:
-    search = Search(leaves)
+def _search(leaves: Sequence[LeafPlace], resume: Resume) -> BlameSearch:
+    search = BlameSearch(leaves)
     if resume.left:
         if len(resume.left) * 8 < len(leaves):
             raise BadRequest("the cursor does not fit: send the path it was given for", field="cursor")
@@ -151,21 +153,23 @@ def _search(leaves: Sequence[Place], resume: Resume) -> Search:
     return search
 
 
-async def _search_back(svc: Services, endpoint: EndpointRef, way: Way, leaves: Sequence[Place], base: Target) -> Ended:
+async def _search_back(
+    svc: Services, endpoint: EndpointRef, backward: BackwardSearch, leaves: Sequence[LeafPlace], base: Target
+) -> FoundLeaves:
     """By the record index, else by looking at all versions in which something under the path may have changed."""
-    if path_index.is_told(way.walk.steps, endpoint.diff):
-        wanted = {number: leaves[number] for number in way.search.leaves}
+    if path_index.is_indexed(backward.walk.steps, endpoint.diff):
+        wanted = {number: leaves[number] for number in backward.search.leaves}
         last = await svc.spare_cpu(LeafSearch, base, wanted)
-        plan = await svc.db.read(_plan, way, last)
+        plan = await svc.db.read(_plan, backward, last)
         if plan is not None:
-            return await _by_lives(svc, way, plan)
-    return await _by_walking(svc, way)
+            return await _search_by_index(svc, backward, plan)
+    return await _search_by_walking(svc, backward)
 
 
-def _leaf(path: str, leaf: Place, at: store.Passed, uids: dict[int, bytes]) -> Leaf:
+def _leaf(path: str, leaf: LeafPlace, at: store.WalkedContent, uids: dict[int, bytes]) -> Leaf:
     return Leaf(
         path + leaf.path(),
-        msgspec.Raw(surrogates.shown(leaf.raw)),
+        msgspec.Raw(surrogates.restore(leaf.raw)),
         ids.text(uids[at.content]),
         times.format(at.captured_at),
     )
@@ -185,55 +189,55 @@ class Plan(msgspec.Struct, frozen=True):
     """`last`: by leaf, the content in which it changed last, for certain. `visits`, newest first: those in which some
     leaves may have changed since, and which."""
 
-    last: dict[int, store.Passed]
-    visits: list[tuple[store.Passed, set[int]]]
+    last: dict[int, store.WalkedContent]
+    visits: list[tuple[store.WalkedContent, set[int]]]
 
 
-def _plan(tx: Tx, way: Way, last: LeafSearch) -> Plan | None:
+def _plan(tx: Tx, backward: BackwardSearch, last: LeafSearch) -> Plan | None:
     """None where the index does not tell."""
-    if not walks.is_indexed(tx, way.walk):
+    if not walks.is_indexed(tx, backward.walk):
         return None
-    endpoint, (until_ms, until) = way.walk.endpoint, way.after
+    endpoint, (until_ms, until) = backward.walk.endpoint, backward.after
     try:
-        life_index.look_back(tx, endpoint, last, until_ms)
-    except life_index.Damaged as error:
+        life_index.observe_until(tx, endpoint, last, until_ms)
+    except life_index.IndexDamaged as error:
         log.error("the record index is damaged", endpoint=endpoint, reason=str(error))
         return None
-    doubts = last.doubts()
-    if doubts is None:
+    candidates = last.candidates()
+    if candidates is None:
         return None
-    rows = store.passed_at(tx, endpoint, sorted({*last.last.values(), *doubts}))
+    rows = store.contents_at(tx, endpoint, sorted({*last.last.values(), *candidates}))
     if any(at not in rows for at in last.last.values()):
         return None
     visits = [
-        (rows[at], doubts[at])
-        for at in sorted(doubts, reverse=True)
+        (rows[at], candidates[at])
+        for at in sorted(candidates, reverse=True)
         if at in rows and rows[at].position < (until_ms, until)
     ]
     return Plan({leaf: rows[at] for leaf, at in last.last.items()}, visits)
 
 
-async def _by_lives(svc: Services, way: Way, plan: Plan) -> Ended:
-    found: dict[int, store.Passed] = {}
-    sure = sorted(plan.last.items(), key=lambda of: of[1].position)
+async def _search_by_index(svc: Services, backward: BackwardSearch, plan: Plan) -> FoundLeaves:
+    found: dict[int, store.WalkedContent] = {}
+    certain = sorted(plan.last.items(), key=lambda of: of[1].position)
     waiting, size = plan.visits, walks.FIRST_VISITS
-    while way.search.leaves and waiting:
+    while backward.search.leaves and waiting:
         some = _together(waiting[:size])
-        before = await svc.db.read(_before, way.walk.endpoint, some)
+        before = await svc.db.read(_before, backward.walk.endpoint, some)
         known = [content for content in before if content is not None]
-        values = iter(await walks.values(svc, way.walk, known[::-1]))
+        values = iter(await walks.values(svc, backward.walk, known[::-1]))
         rising = [None if content is None else next(values) for content in before[::-1]]
-        seen, looked_at = await svc.spare_cpu(_look, way, sure, some, rising[::-1])
+        seen, looked_at = await svc.spare_cpu(_compare_visits, backward, certain, some, rising[::-1])
         found |= seen
         rest = waiting[looked_at:]
-        waiting = [(visit, leaves) for visit, leaves in rest if not leaves.isdisjoint(way.search.leaves)]
-        if found and waiting and way.deadline.passed:
+        waiting = [(visit, leaves) for visit, leaves in rest if not leaves.isdisjoint(backward.search.leaves)]
+        if found and waiting and backward.deadline.passed:
             return found, some[looked_at - 1].position
         size = min(4 * size, walks.MOST_VISITS)
-    return found | {leaf: plan.last[leaf] for leaf in way.search.leaves if leaf in plan.last}, None
+    return found | {leaf: plan.last[leaf] for leaf in backward.search.leaves if leaf in plan.last}, None
 
 
-def _together(visits: list[tuple[store.Passed, set[int]]]) -> list[store.Passed]:
+def _together(visits: list[tuple[store.WalkedContent, set[int]]]) -> list[store.WalkedContent]:
     """As many as are read at a time."""
     size = 0
     for number, (visit, _) in enumerate(visits):
@@ -243,31 +247,31 @@ def _together(visits: list[tuple[store.Passed, set[int]]]) -> list[store.Passed]
     return [visit for visit, _ in visits]
 
 
-def _before(tx: Tx, endpoint: int, visits: Sequence[store.Passed]) -> list[int | None]:
+def _before(tx: Tx, endpoint: int, visits: Sequence[store.WalkedContent]) -> list[int | None]:
     before = [contents.before(tx, endpoint, visit.position) for visit in visits]
     return [None if content is None else content.id for content in before]
 
 
-def _look(
-    way: Way,
-    sure: list[tuple[int, store.Passed]],
-    visits: Sequence[store.Passed],
+def _compare_visits(
+    backward: BackwardSearch,
+    certain: list[tuple[int, store.WalkedContent]],
+    visits: Sequence[store.WalkedContent],
     before: Sequence[bytes | None],
-) -> tuple[dict[int, store.Passed], int]:
+) -> tuple[dict[int, store.WalkedContent], int]:
     """The leaves that leave the search down to the last version looked at, and how many were in time, at least one.
-    `sure` ends with the leaf that changed last; it is taken off where the search comes by."""
-    found: dict[int, store.Passed] = {}
+    `certain` ends with the leaf that changed last; it is taken off where the search comes by."""
+    found: dict[int, store.WalkedContent] = {}
     for number, (visit, value) in enumerate(zip(visits, before, strict=True), 1):
-        passed: dict[int, store.Passed] = {}
-        while sure and sure[-1][1].position >= visit.position:
-            leaf, at = sure.pop()
-            if leaf in way.search.leaves:
+        passed: dict[int, store.WalkedContent] = {}
+        while certain and certain[-1][1].position >= visit.position:
+            leaf, at = certain.pop()
+            if leaf in backward.search.leaves:
                 passed[leaf] = at
         if passed:
-            way.search.drop(set(passed))
+            backward.search.drop(set(passed))
         found |= passed
-        found |= dict.fromkeys(way.search.look(value), visit)
-        if not way.search.leaves or (found and way.deadline.passed):
+        found |= dict.fromkeys(backward.search.compare_older(value), visit)
+        if not backward.search.leaves or (found and backward.deadline.passed):
             return found, number
     return found, len(visits)
 
@@ -275,28 +279,30 @@ def _look(
 # By walking
 
 
-async def _by_walking(svc: Services, way: Way) -> Ended:
-    span, visits = Span(after=way.after), walks.FIRST_VISITS
-    found: dict[int, store.Passed] = {}
-    while way.search.leaves:
-        versions, next = await walks.read(svc, walks.to_look_at(way.walk), span, visits=visits)
-        seen = await svc.spare_cpu(_look_at, way, versions)
+async def _search_by_walking(svc: Services, backward: BackwardSearch) -> FoundLeaves:
+    span, visits = TimelineSpan(after=backward.after), walks.FIRST_VISITS
+    found: dict[int, store.WalkedContent] = {}
+    while backward.search.leaves:
+        versions, next = await walks.read(svc, walks.without_index(backward.walk), span, visits=visits)
+        seen = await svc.spare_cpu(_compare_versions, backward, versions)
         found |= {leaf: at for at, gone in seen for leaf in gone}
         if len(seen) < len(versions):
             next = seen[-1][0].position
         if next is None:
             break
-        if found and way.search.leaves and way.deadline.passed:
+        if found and backward.search.leaves and backward.deadline.passed:
             return found, next
         span, visits = span.past(next), min(4 * visits, walks.MOST_VISITS)
     return found, None
 
 
-def _look_at(way: Way, versions: Sequence[Version]) -> list[tuple[store.Passed, list[int]]]:
+def _compare_versions(
+    backward: BackwardSearch, versions: Sequence[WalkVersion]
+) -> list[tuple[store.WalkedContent, list[int]]]:
     """The versions that were looked at in time, at least one, and the leaves that left the search with each."""
-    seen: list[tuple[store.Passed, list[int]]] = []
+    seen: list[tuple[store.WalkedContent, list[int]]] = []
     for version in versions:
-        seen.append((version.at, way.search.look(version.value_before)))
-        if not way.search.leaves or (way.deadline.passed and any(gone for _, gone in seen)):
+        seen.append((version.at, backward.search.compare_older(version.value_before)))
+        if not backward.search.leaves or (backward.deadline.passed and any(gone for _, gone in seen)):
             break
     return seen

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 from delta_server.core import ids, times
 from delta_server.features.deltas.service import TYPES
 from delta_server.features.fields.service import Field as FieldRow
-from delta_server.features.history.store import Stored
+from delta_server.features.history.store import StorageTotals
 from delta_server.features.snapshots.service import Extent
 
 
@@ -103,7 +103,7 @@ def field(row: FieldRow, content_deltas: int) -> Field:
     )
 
 
-def totals(extent: Extent, stored: Stored, content_deltas: int) -> Totals:
+def totals(extent: Extent, stored: StorageTotals, content_deltas: int) -> Totals:
     first, last = extent.first_captured_at, extent.last_captured_at
     return Totals(
         extent.count,
@@ -193,7 +193,7 @@ FIELDS = {
     "Blame.data": "The leaf values",
     "Blame.complete": "False when the search ended early: the leaves left out come with `next_cursor`",
     "Totals.snapshots": "How many snapshots there are",
-    "Totals.contents": "How many different documents, equal ones in a row counted once",
+    "Totals.contents": "How many different documents, equal ones in a row counted idempotency_key",
     "Totals.deltas": "How many deltas of the kind `content`",
     "Totals.deltas_failed": "Deltas that could not be computed: the log says why",
     "Totals.raw_bytes": "Size of the documents as they were sent",

@@ -8,7 +8,7 @@ from delta_server.core import ids, times
 from delta_server.core.errors import Invalid
 from delta_server.core.history import timeline_buckets
 from delta_server.core.history.blame import same_value
-from delta_server.core.history.timeline_span import Position, Span
+from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.core.json import pointer, surrogates
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -19,7 +19,7 @@ from delta_server.features.history.blaming import Blamed as Blamed
 from delta_server.features.history.blaming import Resume as Resume
 from delta_server.features.history.blaming import blame as blame
 from delta_server.features.history.schemas import Bucket, Change, Stats
-from delta_server.features.history.walk import Version
+from delta_server.features.history.walk import WalkVersion
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -30,7 +30,7 @@ ANSWER_BYTES = 8 << 20
 RANGE_MS = 30 * times.DAY_MS
 
 
-class Found(msgspec.Struct, frozen=True):
+class HistoryPage(msgspec.Struct, frozen=True):
     """A page of a field's history; `next` is the position to go on after, None at the end."""
 
     changes: list[Change]
@@ -40,40 +40,40 @@ class Found(msgspec.Struct, frozen=True):
 # The history of a field
 
 
-async def history(
-    svc: Services, endpoint: EndpointRef, path: str, span: Span, *, limit: int, use_index: bool = True
-) -> Found:
+async def get_history(
+    svc: Services, endpoint: EndpointRef, path: str, span: TimelineSpan, *, limit: int, use_index: bool = True
+) -> HistoryPage:
     """Up to `limit` changes of the value at `path` along `span`: at least one, or `next` is None.
 
     Raises Invalid for an invalid path, Conflict.
     """
     walk = walks.walk(endpoint, pointer.parse(path), use_index=use_index)
     deadline, visits = walks.Deadline(), walks.FIRST_VISITS
-    found: list[Version] = []
+    found: list[WalkVersion] = []
     size = 0
     while True:
         versions, next = await walks.read(svc, walk, span, visits=visits)
         for version in await svc.spare_cpu(_changed, versions):
             size += len(version.value or b"")
             if found and (len(found) == limit or size > ANSWER_BYTES):
-                return Found(await _changes(svc, endpoint, found), found[-1].at.position)
+                return HistoryPage(await _changes(svc, endpoint, found), found[-1].at.position)
             found.append(version)
         if next is None or (found and deadline.passed):
-            return Found(await _changes(svc, endpoint, found), next)
+            return HistoryPage(await _changes(svc, endpoint, found), next)
         span, visits = span.past(next), min(4 * visits, walks.MOST_VISITS)
 
 
-def _changed(versions: Sequence[Version]) -> list[Version]:
+def _changed(versions: Sequence[WalkVersion]) -> list[WalkVersion]:
     return [version for version in versions if version.is_change or not same_value(version.value_before, version.value)]
 
 
-async def _changes(svc: Services, endpoint: EndpointRef, found: Sequence[Version]) -> list[Change]:
+async def _changes(svc: Services, endpoint: EndpointRef, found: Sequence[WalkVersion]) -> list[Change]:
     uids = await svc.db.read(walks.first_snapshots, endpoint.id, [version.at for version in found])
     return [
         Change(
             snapshot_id=ids.text(uids[version.at.content]),
             captured_at=times.format(version.at.captured_at),
-            value=msgspec.UNSET if version.value is None else msgspec.Raw(surrogates.shown(version.value)),
+            value=msgspec.UNSET if version.value is None else msgspec.Raw(surrogates.restore(version.value)),
             exists=False if version.value is None else msgspec.UNSET,
         )
         for version in found
@@ -83,7 +83,7 @@ async def _changes(svc: Services, endpoint: EndpointRef, found: Sequence[Version
 # The fields that change
 
 
-async def fields(
+async def list_fields(
     svc: Services, endpoint: EndpointRef, *, sought: str, after: tuple[int, int] | None, limit: int
 ) -> tuple[list[field_index.Field], int]:
     """Field patterns that hold `sought`, those that changed most first, and the number of the endpoint's deltas."""
@@ -106,7 +106,7 @@ def _with_snapshot(tx: Tx, endpoint: int, field: field_index.Field) -> field_ind
 # Stats
 
 
-async def stats(
+async def get_stats(
     svc: Services, endpoint: EndpointRef, *, interval: str, from_ms: int | None, to_ms: int | None
 ) -> Stats:
     """Totals, and counts by bucket of time. Without a range: 30 days up to the last snapshot. Raises Invalid."""
@@ -123,12 +123,12 @@ def _stats(tx: Tx, endpoint: int, interval: str, from_ms: int | None, to_ms: int
         from_ms = timeline_buckets.aligned(to_ms - 1 - max(0, RANGE_MS - interval_ms), interval_ms)
     if from_ms > to_ms:
         raise Invalid("from lies after to", field="from")
-    wanted = timeline_buckets.between(from_ms, to_ms, interval)
-    totals = schemas.totals(extent, store.stored(tx, endpoint), endpoints.content_deltas(tx, endpoint))
+    wanted = timeline_buckets.buckets_between(from_ms, to_ms, interval)
+    totals = schemas.totals(extent, store.storage_totals(tx, endpoint), endpoints.content_deltas(tx, endpoint))
     return Stats(totals, interval, _buckets(tx, endpoint, wanted) if extent.count else [])
 
 
-def _buckets(tx: Tx, endpoint: int, wanted: timeline_buckets.Buckets) -> list[Bucket]:
+def _buckets(tx: Tx, endpoint: int, wanted: timeline_buckets.TimelineBuckets) -> list[Bucket]:
     spread = {
         "origin_ms": wanted.origin_ms,
         "interval_ms": wanted.interval_ms,

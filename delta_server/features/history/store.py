@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core.history.timeline_span import Position, Span
+from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.storage.database import Tx
 
 
-class Passed(msgspec.Struct, frozen=True):
+class WalkedContent(msgspec.Struct, frozen=True):
     """A content in a walk. `sure`: it must be looked at, whatever the field index says about it.
 
     That is so where its delta is still to be computed, is not there (the first content has none) or has moves.
@@ -24,7 +24,7 @@ class Passed(msgspec.Struct, frozen=True):
         return self.captured_at, self.content
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StorageTotals(msgspec.Struct, frozen=True):
     """`failed` are contents whose delta could not be computed. Equal snapshots in a row share a content."""
 
     contents: int
@@ -44,23 +44,23 @@ _DOWN = f"{_PASSED} AND NOT (c.captured_at = ? AND c.id >= ?) ORDER BY c.capture
 _UP = f"{_PASSED} AND NOT (c.captured_at = ? AND c.id <= ?) ORDER BY c.captured_at, c.id LIMIT ?"
 
 
-def passed(tx: Tx, endpoint: int, span: Span, limit: int) -> list[Passed]:
+def contents_along(tx: Tx, endpoint: int, span: TimelineSpan, limit: int) -> list[WalkedContent]:
     """The next `limit` contents along `span`."""
     rows = tx.all(_DOWN if span.descending else _UP, endpoint, *span.bounds(), limit)
-    return [Passed(at, content, size, bool(sure)) for at, content, size, sure in rows]
+    return [WalkedContent(at, content, size, bool(sure)) for at, content, size, sure in rows]
 
 
-def passed_at(tx: Tx, endpoint: int, times: Sequence[int]) -> dict[int, Passed]:
+def contents_at(tx: Tx, endpoint: int, times: Sequence[int]) -> dict[int, WalkedContent]:
     """By time, the contents captured then."""
-    found: dict[int, Passed] = {}
+    found: dict[int, WalkedContent] = {}
     for begin in range(0, len(times), _AT_ONCE):
         some = times[begin : begin + _AT_ONCE]
         rows = tx.all(_PASSED_AT, endpoint, *some, *[None] * (_AT_ONCE - len(some)))
-        found.update({row[0]: Passed(row[0], row[1], row[2], bool(row[3])) for row in rows})
+        found.update({row[0]: WalkedContent(row[0], row[1], row[2], bool(row[3])) for row in rows})
     return found
 
 
-def stored(tx: Tx, endpoint: int) -> Stored:
+def storage_totals(tx: Tx, endpoint: int) -> StorageTotals:
     """Counts run along indexes, 2 ms for 100,000; bytes add up over packs (hundreds of contents each) and the few
     unpacked frames."""
     row = tx.one(
@@ -74,7 +74,7 @@ def stored(tx: Tx, endpoint: int) -> Stored:
         endpoint,
     )
     assert row is not None
-    return Stored(*row)
+    return StorageTotals(*row)
 
 
 def contents_by_bucket(

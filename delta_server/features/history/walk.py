@@ -18,14 +18,14 @@ from delta_server.core.errors import Conflict, NotFound
 from delta_server.core.history import lives, path_index, records
 from delta_server.core.history.path_index import Place
 from delta_server.core.history.records import Target
-from delta_server.core.history.timeline_span import Position, Span
+from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.core.json import pointer, surrogates
 from delta_server.core.json.pointer import Step
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.fields import service as field_index
 from delta_server.features.history import store
-from delta_server.features.history.store import Passed
+from delta_server.features.history.store import WalkedContent
 from delta_server.features.lives import service as life_index
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
@@ -44,11 +44,11 @@ MAX_FIELDS = 64
 BATCH_BYTES = 4 << 20
 """Resolved at a time on a thread."""
 
-KEPT = 4
+BODIES_KEPT = 4
 """So few contents that are read are kept in the cache."""
 
-FEW_DOUBTS = 16
-"""So many contents are read rather than asked the field index about."""
+FEW_CANDIDATES = 16
+"""So many contents are read rather than looked up in the field index."""
 
 SEARCH_S = 1.5
 """A request searches so long, then answers with what it found, if that is anything, and where to go on."""
@@ -67,7 +67,7 @@ class Deadline:
         return time.monotonic() >= self._at
 
 
-class Walk(msgspec.Struct, frozen=True):
+class HistoryWalk(msgspec.Struct, frozen=True):
     """`watched` is None when all contents must be looked at, `targets` when the record index is of no use."""
 
     endpoint: int
@@ -77,38 +77,40 @@ class Walk(msgspec.Struct, frozen=True):
     targets: list[Target] | None = None
 
 
-class Chunk(msgspec.Struct, frozen=True):
+class WalkChunk(msgspec.Struct, frozen=True):
     """`visits` along the walk; `before` is the content before the oldest; `next` is where to go on, None at the end.
     `known`: by content, the values that need not be read, of those in which it surely changed."""
 
-    visits: list[Passed]
+    visits: list[WalkedContent]
     before: int | None
     next: Position | None
     known: dict[int, bytes] = {}
 
 
-class Version(msgspec.Struct, frozen=True):
+class WalkVersion(msgspec.Struct, frozen=True):
     """A content, the slice at the path in it and in the content before it; None where there is nothing.
     `is_change`: surely one, and `value_before` may not have been looked for."""
 
-    at: Passed
+    at: WalkedContent
     value: bytes | None
     value_before: bytes | None
     is_change: bool = False
 
 
-def walk(endpoint: EndpointRef, steps: tuple[Step, ...], *, use_index: bool = True) -> Walk:
-    watched = path_index.places(steps, endpoint.diff) if use_index else None
+def walk(endpoint: EndpointRef, steps: tuple[Step, ...], *, use_index: bool = True) -> HistoryWalk:
+    watched = path_index.watched_places(steps, endpoint.diff) if use_index else None
     targets = None if watched is None else records.targets(steps)
-    return Walk(endpoint.id, steps, watched, endpoint.diff_version, targets)
+    return HistoryWalk(endpoint.id, steps, watched, endpoint.diff_version, targets)
 
 
-def to_look_at(walk: Walk) -> Walk:
+def without_index(walk: HistoryWalk) -> HistoryWalk:
     """The walk that reads what a version has and what the one before it has, whatever an index knows of that."""
     return msgspec.structs.replace(walk, targets=None)
 
 
-async def read(svc: Services, walk: Walk, span: Span, *, visits: int) -> tuple[list[Version], Position | None]:
+async def read(
+    svc: Services, walk: HistoryWalk, span: TimelineSpan, *, visits: int
+) -> tuple[list[WalkVersion], Position | None]:
     """The next versions along `span` that may differ from the ones before them, and where to go on, None at the end.
 
     Raises Conflict when contents vanish meanwhile.
@@ -121,38 +123,38 @@ async def read(svc: Services, walk: Walk, span: Span, *, visits: int) -> tuple[l
     if chunk.before is not None:
         wanted.insert(0, chunk.before)
     read = dict(zip(wanted, await values(svc, walk, wanted), strict=True))
-    versions: list[Version] = []
+    versions: list[WalkVersion] = []
     before = None if chunk.before is None else read[chunk.before]
     for visit in rising:
         known = chunk.known.get(visit.content)
         value = read[visit.content] if known is None else None if known == lives.ABSENT else known
-        versions.append(Version(visit, value, before, known is not None))
+        versions.append(WalkVersion(visit, value, before, known is not None))
         before = value
     return versions[::-1] if span.descending else versions, chunk.next
 
 
-def _chunk(tx: Tx, walk: Walk, span: Span, limit: int) -> Chunk:
+def _chunk(tx: Tx, walk: HistoryWalk, span: TimelineSpan, limit: int) -> WalkChunk:
     if walk.targets is not None and is_indexed(tx, walk):
         try:
             return _chunk_of_lives(tx, walk, walk.targets, span, limit)
-        except life_index.Damaged as error:
+        except life_index.IndexDamaged as error:
             log.error("the record index is damaged", endpoint=walk.endpoint, reason=str(error))
     return _chunk_of_fields(tx, walk, span, limit)
 
 
-def is_indexed(tx: Tx, walk: Walk) -> bool:
+def is_indexed(tx: Tx, walk: HistoryWalk) -> bool:
     """Whether all deltas were computed with the endpoint's settings and are in the record index."""
     version = endpoints.settings_version(tx, walk.endpoint)
     return version == walk.diff_version and endpoints.lives_are_whole(tx, walk.endpoint)
 
 
-def _chunk_of_lives(tx: Tx, walk: Walk, targets: Sequence[Target], span: Span, limit: int) -> Chunk:
+def _chunk_of_lives(tx: Tx, walk: HistoryWalk, targets: Sequence[Target], span: TimelineSpan, limit: int) -> WalkChunk:
     length = limit * STRETCH
     seen = life_index.changes(tx, walk.endpoint, targets, span, length)
-    at = store.passed_at(tx, walk.endpoint, [each.at for each in seen])
+    at = store.contents_at(tx, walk.endpoint, [each.at for each in seen])
     known = {at[each.at].content: each.value for each in seen if each.value is not None and each.at in at}
     passed = [at[each.at] for each in seen if each.at in at]
-    if len(passed) - len(known) > FEW_DOUBTS:
+    if len(passed) - len(known) > FEW_CANDIDATES:
         passed = _perhaps_changed(tx, walk, passed, known)
     visits, stopped = _visits(passed, known, limit)
     next = stopped
@@ -160,13 +162,15 @@ def _chunk_of_lives(tx: Tx, walk: Walk, targets: Sequence[Target], span: Span, l
         last = at.get(seen[-1].at)
         next = (seen[-1].at, 0) if last is None else last.position
     if not visits:
-        return Chunk([], None, next)
+        return WalkChunk([], None, next)
     oldest = visits[-1 if span.descending else 0]
     before = None if oldest.content in known else contents.before(tx, walk.endpoint, oldest.position)
-    return Chunk(visits, None if before is None else before.id, next, known)
+    return WalkChunk(visits, None if before is None else before.id, next, known)
 
 
-def _perhaps_changed(tx: Tx, walk: Walk, passed: Sequence[Passed], known: Mapping[int, bytes]) -> list[Passed]:
+def _perhaps_changed(
+    tx: Tx, walk: HistoryWalk, passed: Sequence[WalkedContent], known: Mapping[int, bytes]
+) -> list[WalkedContent]:
     """Those of which the field index does not rule out that the value changed."""
     fields = _fields(tx, walk)
     if fields is None:
@@ -176,7 +180,9 @@ def _perhaps_changed(tx: Tx, walk: Walk, passed: Sequence[Passed], known: Mappin
     return [each for each in passed if each.content in known or each.sure or each.captured_at in changed]
 
 
-def _visits(passed: Sequence[Passed], known: Mapping[int, bytes], limit: int) -> tuple[list[Passed], Position | None]:
+def _visits(
+    passed: Sequence[WalkedContent], known: Mapping[int, bytes], limit: int
+) -> tuple[list[WalkedContent], Position | None]:
     """The first of them, with up to `limit` to be read, and where to go on, None if that is all."""
     size = count = 0
     for number, content in enumerate(passed):
@@ -189,17 +195,17 @@ def _visits(passed: Sequence[Passed], known: Mapping[int, bytes], limit: int) ->
     return list(passed), None
 
 
-def _chunk_of_fields(tx: Tx, walk: Walk, span: Span, limit: int) -> Chunk:
+def _chunk_of_fields(tx: Tx, walk: HistoryWalk, span: TimelineSpan, limit: int) -> WalkChunk:
     fields = _fields(tx, walk)
     length = limit if fields is None else limit * STRETCH
-    passed = store.passed(tx, walk.endpoint, span, length)
+    passed = store.contents_along(tx, walk.endpoint, span, length)
     if not passed:
-        return Chunk([], None, None)
+        return WalkChunk([], None, None)
     changed: set[int] = set()
     if fields is not None:
         first_ms, last_ms = sorted((passed[0].captured_at, passed[-1].captured_at))
         changed = field_index.between(tx, walk.endpoint, fields, first_ms, last_ms)
-    visits: list[Passed] = []
+    visits: list[WalkedContent] = []
     next = passed[-1].position if len(passed) == length else None
     size = 0
     for seen, content in enumerate(passed):
@@ -211,13 +217,13 @@ def _chunk_of_fields(tx: Tx, walk: Walk, span: Span, limit: int) -> Chunk:
             break
         visits.append(content)
     if not visits:
-        return Chunk([], None, next)
+        return WalkChunk([], None, next)
     oldest = visits[-1 if span.descending else 0]
     before = contents.before(tx, walk.endpoint, oldest.position)
-    return Chunk(visits, None if before is None else before.id, next)
+    return WalkChunk(visits, None if before is None else before.id, next)
 
 
-def _fields(tx: Tx, walk: Walk) -> set[int] | None:
+def _fields(tx: Tx, walk: HistoryWalk) -> set[int] | None:
     """The fields that tell of changes at the path, None when not all deltas can be trusted to have counted them."""
     if walk.watched is None or endpoints.settings_version(tx, walk.endpoint) != walk.diff_version:
         return None
@@ -230,7 +236,7 @@ def _fields(tx: Tx, walk: Walk) -> set[int] | None:
     return found
 
 
-async def values(svc: Services, walk: Walk, wanted: Sequence[int]) -> list[bytes | None]:
+async def values(svc: Services, walk: HistoryWalk, wanted: Sequence[int]) -> list[bytes | None]:
     """What is at the path in some contents. Raises Conflict when one vanished meanwhile."""
     found: list[bytes | None] = []
     batch: list[bytes] = []
@@ -249,7 +255,7 @@ async def values(svc: Services, walk: Walk, wanted: Sequence[int]) -> list[bytes
 
 async def _bodies(svc: Services, endpoint: int, wanted: Sequence[int]) -> AsyncIterator[bytes]:
     """A few are kept at hand: every record that an endpoint begins with is looked up in its first content."""
-    if len(wanted) <= KEPT:
+    if len(wanted) <= BODIES_KEPT:
         for content in wanted:
             yield await contents.read(svc.contents, endpoint, content)
         return
@@ -259,19 +265,19 @@ async def _bodies(svc: Services, endpoint: int, wanted: Sequence[int]) -> AsyncI
 
 def _resolve(bodies: Sequence[bytes], steps: tuple[Step, ...]) -> list[bytes | None]:
     if not steps:
-        return [surrogates.hidden(body) for body in bodies]
-    found = [surrogates.reading(lambda body: pointer.resolve(body, steps), body) for body in bodies]
+        return [surrogates.hide(body) for body in bodies]
+    found = [surrogates.with_hidden(lambda body: pointer.resolve(body, steps), body) for body in bodies]
     return [None if raw is None else bytes(raw) for raw in found]
 
 
-class _At(Protocol):
+class _Timed(Protocol):
     @property
     def captured_at(self) -> int: ...
     @property
     def content(self) -> int: ...
 
 
-def first_snapshots(tx: Tx, endpoint: int, found: Sequence[_At]) -> dict[int, bytes]:
+def first_snapshots(tx: Tx, endpoint: int, found: Sequence[_Timed]) -> dict[int, bytes]:
     """By content, the ids of the snapshots they first appeared in. Raises Conflict when one vanished meanwhile."""
     uids: dict[int, bytes] = {}
     for at in found:

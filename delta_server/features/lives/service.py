@@ -15,18 +15,18 @@ import structlog
 import zstandard
 
 from delta_server.core.history import life_runs, lives
-from delta_server.core.history.life_runs import Run
+from delta_server.core.history.life_runs import LifeRun
 from delta_server.core.history.life_search import LeafSearch, PlaceSearch
-from delta_server.core.history.lives import Entry
+from delta_server.core.history.lives import RecordEntry
 from delta_server.core.history.records import Target
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.times import EARLIEST_MS
 from delta_server.features.lives import store
 from delta_server.features.lives.store import Stored, delete_some, put
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
-__all__ = ["Damaged", "Seen", "changes", "delete_some", "fold", "look_back", "put"]
+__all__ = ["IndexDamaged", "PossibleChange", "changes", "delete_some", "merge_into_runs", "observe_until", "put"]
 
 FOLDED_FROM = 256
 """So many deltas' entries are made into a run, or put into one."""
@@ -37,11 +37,11 @@ RUNS_HELD = 16
 log = structlog.get_logger()
 
 
-class Damaged(Exception):
+class IndexDamaged(Exception):
     """What is stored of the index is not what was written: the documents themselves tell."""
 
 
-class Seen(msgspec.Struct, frozen=True):
+class PossibleChange(msgspec.Struct, frozen=True):
     """A time at which a place may have changed; `value` is the new one where it did for certain (b"-" when it is not
     there any more), else None."""
 
@@ -49,21 +49,21 @@ class Seen(msgspec.Struct, frozen=True):
     value: bytes | None
 
 
-def changes(tx: Tx, endpoint: int, targets: Sequence[Target], span: Span, limit: int) -> list[Seen]:
+def changes(tx: Tx, endpoint: int, targets: Sequence[Target], span: TimelineSpan, limit: int) -> list[PossibleChange]:
     """Along `span`, the next `limit` times at which the place may have changed; all others surely did not."""
     first_ms, last_ms, seen_ms, _ = span.bounds()
     anew = store.deltas(tx, endpoint, first_ms, last_ms)
     unknown = store.unknown(tx, endpoint, span, limit)
-    told = {stored.first for stored in anew}
-    parts: list[Iterator[Seen]] = [
-        iter([Seen(at, None) for at in unknown]),
+    certainty = {stored.first for stored in anew}
+    parts: list[Iterator[PossibleChange]] = [
+        iter([PossibleChange(at, None) for at in unknown]),
         _ordered(_of_deltas(targets, anew), span, ()),
-        _of_runs(tx, endpoint, targets, span, told),
+        _of_runs(tx, endpoint, targets, span, certainty),
     ]
-    found: list[Seen] = []
+    found: list[PossibleChange] = []
     for seen in merge(*parts, key=lambda seen: seen.at, reverse=span.descending):
         if found and found[-1].at == seen.at:
-            found[-1] = Seen(seen.at, None)
+            found[-1] = PossibleChange(seen.at, None)
         elif len(found) == limit:
             break
         elif seen.at != seen_ms:
@@ -77,65 +77,67 @@ def _of_deltas(targets: Sequence[Target], stored: Sequence[Stored]) -> PlaceSear
     for row in stored:
         for entry in _entries(row):
             if entry.record in wanted:
-                search.see(entry.record, entry.place, entry.what, [row.first], [entry.value])
+                search.observe(entry.record, entry.place, entry.what, [row.first], [entry.value])
     return search
 
 
-def _of_runs(tx: Tx, endpoint: int, targets: Sequence[Target], span: Span, told: set[int]) -> Iterator[Seen]:
+def _of_runs(
+    tx: Tx, endpoint: int, targets: Sequence[Target], span: TimelineSpan, certainty: set[int]
+) -> Iterator[PossibleChange]:
     for stored in store.runs(tx, endpoint, span):
         search = PlaceSearch(targets)
         run = _run(stored)
         for record in search.records:
             for group in run.groups(record, search.wants):
-                search.see(record, group.place, group.what, group.times, group.values)
-        yield from _ordered(search, span, told)
+                search.observe(record, group.place, group.what, group.times, group.values)
+        yield from _ordered(search, span, certainty)
 
 
-def _ordered(search: PlaceSearch, span: Span, without: "set[int] | tuple[()]") -> Iterator[Seen]:
+def _ordered(search: PlaceSearch, span: TimelineSpan, without: "set[int] | tuple[()]") -> Iterator[PossibleChange]:
     first_ms, last_ms, _, _ = span.bounds()
     times = sorted(time for time in search.times if first_ms <= time <= last_ms and time not in without)
-    return (Seen(time, search.times[time]) for time in (reversed(times) if span.descending else times))
+    return (PossibleChange(time, search.times[time]) for time in (reversed(times) if span.descending else times))
 
 
-def look_back(tx: Tx, endpoint: int, search: LeafSearch, until_ms: int) -> None:
+def observe_until(tx: Tx, endpoint: int, search: LeafSearch, until_ms: int) -> None:
     """Show the search all that happened up to `until_ms`."""
-    span = Span(EARLIEST_MS, until_ms + 1)
+    span = TimelineSpan(EARLIEST_MS, until_ms + 1)
     anew = store.deltas(tx, endpoint, last_ms=until_ms)
-    told = {stored.first for stored in anew}
-    search.doubt_all(store.unknown(tx, endpoint, span, None)[::-1])
+    certainty = {stored.first for stored in anew}
+    search.mark_all_uncertain(store.unknown(tx, endpoint, span, None)[::-1])
     wanted = set(search.records)
     for row in anew:
         for entry in _entries(row):
             if entry.record in wanted:
-                search.see(entry.record, entry.place, entry.what, [row.first])
+                search.observe(entry.record, entry.place, entry.what, [row.first])
     for stored in store.runs(tx, endpoint, span):
         run = _run(stored)
-        is_cut = stored.last > until_ms or any(stored.first <= at <= stored.last for at in told)
+        is_cut = stored.last > until_ms or any(stored.first <= at <= stored.last for at in certainty)
         for record in wanted:
             for group in run.groups(record, search.wants):
-                times = [t for t in group.times if t <= until_ms and t not in told] if is_cut else group.times
+                times = [t for t in group.times if t <= until_ms and t not in certainty] if is_cut else group.times
                 if times:
-                    search.see(record, group.place, group.what, times)
+                    search.observe(record, group.place, group.what, times)
 
 
-def _entries(stored: Stored) -> list[Entry]:
+def _entries(stored: Stored) -> list[RecordEntry]:
     try:
         return lives.decoded(stored.entries)
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
-        raise Damaged(str(error)) from None
+        raise IndexDamaged(str(error)) from None
 
 
-def _run(stored: Stored) -> Run:
+def _run(stored: Stored) -> LifeRun:
     try:
         return _read(stored.entries)
     except (zstandard.ZstdError, msgspec.MsgspecError, ValueError, ArithmeticError) as error:
-        raise Damaged(str(error)) from None
+        raise IndexDamaged(str(error)) from None
 
 
 @lru_cache(maxsize=RUNS_HELD)
-def _read(entries: bytes) -> Run:
+def _read(entries: bytes) -> LifeRun:
     """By what is stored, so none is ever out of date: who looks one record up looks up others."""
-    return Run(entries)
+    return LifeRun(entries)
 
 
 # Making runs
@@ -148,12 +150,12 @@ class Plan(msgspec.Struct, frozen=True):
     folded: list[Stored]
 
 
-async def fold(svc: Services, endpoint: int) -> None:
+async def merge_into_runs(svc: Services, endpoint: int) -> None:
     """Make runs of what waits, once there is enough of it."""
     while (plan := await svc.db.read(_plan, endpoint)) is not None:
         try:
-            runs = await svc.spare_cpu(_folded, plan)
-        except Damaged as error:
+            runs = await svc.spare_cpu(_merge_runs, plan)
+        except IndexDamaged as error:
             log.error("a run of the record index is damaged", endpoint=endpoint, reason=str(error))
             return
         if not await svc.db.write(store.replace, endpoint, plan.run, plan.folded, runs):
@@ -182,7 +184,7 @@ def _plan(tx: Tx, endpoint: int) -> Plan | None:
     return Plan(None, folded)
 
 
-def _folded(plan: Plan) -> list[Stored]:
+def _merge_runs(plan: Plan) -> list[Stored]:
     there = {} if plan.run is None else _run(plan.run).all()
     groups = life_runs.merged(there, {stored.first: _entries(stored) for stored in plan.folded})
     return [Stored(*life_runs.ends_of(part), life_runs.encoded(part)) for part in life_runs.parts(groups)]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.storage.database import Tx
 
 _DELTA, _RUN = 0, 1
@@ -69,7 +69,7 @@ def waiting(tx: Tx, endpoint: int, limit: int) -> tuple[int, int]:
     return (0, 0) if row is None else (row[0], row[1])
 
 
-def runs(tx: Tx, endpoint: int, span: Span) -> Iterator[Stored]:
+def runs(tx: Tx, endpoint: int, span: TimelineSpan) -> Iterator[Stored]:
     """Those that may have times in `span`, in its order."""
     first_ms, last_ms, _, _ = span.bounds()
     firsts = tx.all(
@@ -135,7 +135,7 @@ def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
 # What the index cannot tell: contents whose delta is not computed
 
 
-def unknown(tx: Tx, endpoint: int, span: Span, limit: int | None) -> list[int]:
+def unknown(tx: Tx, endpoint: int, span: TimelineSpan, limit: int | None) -> list[int]:
     """Along `span`, up to `limit` times of contents whose delta waits to be computed, could not be, or is none: that of
     the first."""
     first_ms, last_ms, seen_ms, _ = span.bounds()

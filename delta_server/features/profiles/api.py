@@ -67,7 +67,7 @@ async def list_groups(
 async def get_user(
     user: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
 ) -> UserAnswer:
-    return UserAnswer(await service.get(services, project, user))
+    return UserAnswer(await service.get_user(services, project, user))
 
 
 @get(
@@ -79,7 +79,7 @@ async def get_user(
 async def get_group(
     group: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
 ) -> GroupAnswer:
-    return GroupAnswer(schemas.profile(service.group(services, project, group)))
+    return GroupAnswer(schemas.profile(service.get_group(services, project, group)))
 
 
 async def _list(
@@ -93,7 +93,7 @@ async def _list(
     cursor: str | None,
 ) -> Response[Page[schemas.Profile]]:
     before = decode_cursor(kind, cursor, tuple[int, int]) if cursor else None
-    rows = await service.page(services, project, kind, q=q, before=before, limit=limit + 1)
+    rows = await service.list_profiles(services, project, kind, q=q, before=before, limit=limit + 1)
     found = pagination.page(
         rows,
         limit=limit,

@@ -27,7 +27,7 @@ FEATURE = Feature(
     },
     tables=["profile", "profiled", "alias", "person_link", "person_state", "person_change"],
     sql_views={"profiles": views.PROFILES},
-    event_companions={service.Packed: service.keep},
+    event_companions={service.PackedUpdates: service.store_updates},
     cascades=[Cascade("project", lambda _: service.delete_some)],
     loops=[Loop("update profiles", tasks.update_profiles)],
     # No project has the number 0: this reads what is to be read for nobody.

@@ -9,9 +9,9 @@ from zstandard import ZstdCompressor, ZstdDecompressor
 
 from delta_server.core import times
 from delta_server.core.errors import DeltaError, NotFound
-from delta_server.core.events.persons import Ids, identifies
-from delta_server.core.events.profile_update import Alias, Told
-from delta_server.core.query.plan import Aggregate, Field, Metric, Of, Span
+from delta_server.core.events.persons import PersonIds, identifies
+from delta_server.core.events.profile_update import Alias, ProfileUpdate
+from delta_server.core.query.plan import Aggregate, Field, Metric, OfPerson, Span
 from delta_server.features.profiles import settling, store
 from delta_server.features.profiles.schemas import EventCounts, UserWithEvents
 from delta_server.features.profiles.store import Kind, Profile
@@ -25,7 +25,7 @@ _SMALL_BYTES = 2 << 10
 """So little is worked out on the event loop: some 100 calls, a ms."""
 _LARGE_BYTES = 8 << 10
 """More takes tens of ms: large updates of a project come one after the other (tasks/threads.py)."""
-_CONVERTED = 200
+ALIASES_PER_WRITE = 200
 
 ALL_TIME = Span(times.EARLIEST_MS, times.LATEST_MS + 1)
 USER_ID = Field("userId", "user_id", "text")
@@ -34,7 +34,7 @@ AT, EVENT_TYPE = Field("timestamp", "time_ms", "time"), Field("eventType", "even
 log = structlog.get_logger("delta.profiles")
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(list[tuple[int, Told]]).decode
+_decode = msgspec.json.Decoder(list[tuple[int, ProfileUpdate]]).decode
 
 
 class _Reading(KeyedLocks):
@@ -46,7 +46,7 @@ class Person(msgspec.Struct, frozen=True):
     can tell."""
 
     name: str
-    ids: Ids
+    ids: PersonIds
     profile: Profile | None
 
     @property
@@ -54,21 +54,21 @@ class Person(msgspec.Struct, frozen=True):
         return sorted({*self.ids.users, *self.ids.anonymous} - {self.name})
 
 
-class Packed(msgspec.Struct, frozen=True):
-    """What `calls` events of a request told."""
+class PackedUpdates(msgspec.Struct, frozen=True):
+    """The updates of `calls` events of a request."""
 
     calls: int
     changes: bytes
 
 
-def pack(told: Sequence[tuple[int, Told]]) -> Packed:
-    """What events of a request told, each with its event's place. May be megabytes."""
-    return Packed(len(told), ZstdCompressor(1).compress(_encode(told)))
+def pack_updates(updates: Sequence[tuple[int, ProfileUpdate]]) -> PackedUpdates:
+    """The updates of a request's events, each with its event's place. May be megabytes."""
+    return PackedUpdates(len(updates), ZstdCompressor(1).compress(_encode(updates)))
 
 
-def keep(tx: Tx, project: int, packed: Packed, duplicates: frozenset[int]) -> None:
-    """Store what was told, to be applied by settling.py. A duplicate's news are old: they do not count."""
-    store.add_waiting(
+def store_updates(tx: Tx, project: int, packed: PackedUpdates, duplicates: frozenset[int]) -> None:
+    """Store updates, to be applied by settling.py. Those of duplicates do not count."""
+    store.insert_waiting(
         tx,
         project,
         calls=packed.calls,
@@ -77,20 +77,20 @@ def keep(tx: Tx, project: int, packed: Packed, duplicates: frozenset[int]) -> No
     )
 
 
-def unpack(rows: Sequence[store.Waiting]) -> list[Told]:
+def unpack_updates(rows: Sequence[store.WaitingUpdates]) -> list[ProfileUpdate]:
     """What counts of it, in order."""
-    found: list[Told] = []
+    found: list[ProfileUpdate] = []
     for row in rows:
         duplicates = set(msgspec.json.decode(row.duplicates, type=list[int]))
-        told = _decode(ZstdDecompressor().decompress(row.changes))
-        found += [one for index, one in told if index not in duplicates]
+        updates = _decode(ZstdDecompressor().decompress(row.changes))
+        found += [one for index, one in updates if index not in duplicates]
     return found
 
 
-async def get(svc: Services, project: int, name: str) -> UserWithEvents:
+async def get_user(svc: Services, project: int, name: str) -> UserWithEvents:
     """The user by any of their ids, with what all kept events tell of them. Raises NotFound."""
     known = await svc.db.read(person, project, name, as_user=await is_user(svc, project, name))
-    profile, found = known.profile, await svc.event_reader.query(project, _events_of(known))
+    profile, found = known.profile, await svc.event_reader.run_query(project, _events_of(known))
     if not found.rows and profile is None:
         raise NotFound("there is no such user: GET /v1/users?q=... searches those there are")
     first = [row[2] for row in found.rows] + ([profile.first_seen_at] if profile else [])
@@ -113,12 +113,12 @@ async def is_user(svc: Services, project: int, name: str) -> bool:
     known = await svc.db.read(person, project, name)
     if name in known.ids.users:
         return True
-    where = Of((name,), ())
-    found = await svc.event_reader.query(project, Aggregate(ALL_TIME, (Metric("count", "count"),), where=where))
+    where = OfPerson((name,), ())
+    found = await svc.event_reader.run_query(project, Aggregate(ALL_TIME, (Metric("count", "count"),), where=where))
     return bool(found.rows[0][0])
 
 
-def group(svc: Services, project: int, name: str) -> Profile:
+def get_group(svc: Services, project: int, name: str) -> Profile:
     """Raises NotFound."""
     found = svc.db.peek(store.find, project, "group", name)
     if found is None:
@@ -126,7 +126,7 @@ def group(svc: Services, project: int, name: str) -> Profile:
     return found
 
 
-async def page(
+async def list_profiles(
     svc: Services, project: int, kind: Kind, *, q: str, before: tuple[int, int] | None, limit: int
 ) -> list[Profile]:
     """Last seen first, those whose id or traits hold every word of `q`."""
@@ -140,14 +140,14 @@ def unread(svc: Services, project: int) -> AbstractAsyncContextManager[None]:
     return svc.state(_Reading).hold([project])
 
 
-async def settle(svc: Services, project: int) -> None:
+async def apply_updates(svc: Services, project: int) -> None:
     """Apply all that waits of a project. Raises Unavailable: then the rest waits on."""
     while svc.db.peek(store.is_waiting, project):
         async with svc.person_locks.hold([project]):
-            await _settle_some(svc, project)
+            await _apply_some(svc, project)
 
 
-async def _settle_some(svc: Services, project: int) -> None:
+async def _apply_some(svc: Services, project: int) -> None:
     rows = await svc.db.read(store.waiting, project, calls=settling.CALLS_AT_ONCE)
     if not rows:
         return
@@ -161,36 +161,40 @@ async def _settle_some(svc: Services, project: int) -> None:
             await _settle_rows(svc, project, rows, thread=thread)
 
 
-async def _settle_rows(svc: Services, project: int, rows: Sequence[store.Waiting], *, thread: Threads | None) -> None:
+async def _settle_rows(
+    svc: Services, project: int, rows: Sequence[store.WaitingUpdates], *, thread: Threads | None
+) -> None:
     """On the event loop where no thread is given."""
-    told = unpack(rows) if thread is None else await thread(unpack, rows)
-    known = await svc.db.read(settling.known, project, told)
+    updates = unpack_updates(rows) if thread is None else await thread(unpack_updates, rows)
+    known = await svc.db.read(settling.known, project, updates)
     steps = (
-        settling.steps(project, told, known) if thread is None else await thread(settling.steps, project, told, known)
+        settling.steps(project, updates, known)
+        if thread is None
+        else await thread(settling.steps, project, updates, known)
     )
     done = 0
     while done <= len(steps):
         done = await svc.db.write(settling.write, project, steps, done, rows)
 
 
-async def settle_all(svc: Services) -> None:
+async def apply_all_updates(svc: Services) -> None:
     """Apply what a crash or a full disk left. One project's failure does not keep the others waiting."""
     while await svc.db.read(store.old_aliases, 1):
         await svc.db.write(_convert_some)
     for project in await svc.db.read(store.projects_waiting):
         try:
-            await settle(svc, project)
+            await apply_updates(svc, project)
         except DeltaError as error:
             log.error("profile updates could not be applied", project=project, reason=error.message)
 
 
 def _convert_some(tx: Tx) -> None:
     """Bring other ids as they were kept before there were links to what waits."""
-    rows = store.old_aliases(tx, _CONVERTED)
+    rows = store.old_aliases(tx, ALIASES_PER_WRITE)
     for project in {row[0] for row in rows}:
         mine = [row[1:] for row in rows if row[0] == project]
-        told = [Alias(name, of, at) for name, of, at in mine if identifies(name) and identifies(of)]
-        keep(tx, project, pack(list(enumerate(told))), frozenset())
+        updates = [Alias(name, of, at) for name, of, at in mine if identifies(name) and identifies(of)]
+        store_updates(tx, project, pack_updates(list(enumerate(updates))), frozenset())
         store.delete_old_aliases(tx, project, [name for name, _, _ in mine])
 
 
@@ -201,7 +205,7 @@ def person(tx: Tx, project: int, name: str, *, as_user: bool = False) -> Person:
 
 
 def seen(tx: Tx, project: int, rows: Sequence[tuple[str, int, int]]) -> None:
-    """Users as sealed events tell of them: (id, first time, last time). May be told again."""
+    """Users as sealed events tell of them: (id, first time, last time). May be repeated."""
     known = []
     for name, first, last in rows:
         link = store.find_link(tx, project, (False, name))
@@ -209,7 +213,7 @@ def seen(tx: Tx, project: int, rows: Sequence[tuple[str, int, int]]) -> None:
     store.seen(tx, project, "user", known)
 
 
-def forget(tx: Tx, project: int, ids: Ids) -> None:
+def delete_profiles(tx: Tx, project: int, ids: PersonIds) -> None:
     """Delete the profiles that go by any of these ids, and that they were one person."""
     store.delete(tx, project, "user", [*ids.users, *ids.anonymous])
     for name in ids.users:
@@ -228,17 +232,17 @@ def _resolve(tx: Tx, project: int, name: str, *, as_user: bool) -> str:
     return link.person if link else name
 
 
-def _ids(tx: Tx, project: int, person: str) -> Ids:
+def _ids(tx: Tx, project: int, person: str) -> PersonIds:
     """Who has no link is, to events without a user, a person by its anonymous id as well."""
     if not identifies(person):
-        return Ids(())
+        return PersonIds(())
     found = store.other_ids(tx, project, person)
     users = [person, *(name for anonymous, name in found if not anonymous)]
     own = [] if store.find_link(tx, project, (True, person)) else [person]
-    return Ids(tuple(users), (*own, *(name for anonymous, name in found if anonymous)))
+    return PersonIds(tuple(users), (*own, *(name for anonymous, name in found if anonymous)))
 
 
 def _events_of(person: Person) -> Aggregate:
-    where = Of(person.ids.users, person.ids.anonymous)
+    where = OfPerson(person.ids.users, person.ids.anonymous)
     metrics = (Metric("count", "count"), Metric("first", "min", AT), Metric("last", "max", AT))
     return Aggregate(ALL_TIME, metrics, keys=(EVENT_TYPE,), where=where)

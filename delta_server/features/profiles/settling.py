@@ -1,4 +1,4 @@
-"""What identify, group and alias calls told becomes links of ids and profiles, a little in each transaction.
+"""Updates from identify, group and alias calls become links of ids and profiles, a little in each transaction.
 
 The calls are stored with their events, in one small row. Here a project's rows are taken in order of arrival: what they
 are about is read, what they make of it is worked out away from the event loop and from the writer, and then written in
@@ -14,10 +14,10 @@ from typing import TypeAlias
 import msgspec
 
 from delta_server.core.events import event_time, persons, profile_update
-from delta_server.core.events.persons import Known, Link, Node
-from delta_server.core.events.profile_update import Alias, ProfileChange, Told, Traits
+from delta_server.core.events.persons import KnownLinks, Link, Node
+from delta_server.core.events.profile_update import Alias, ProfileUpdate, Traits, TraitsUpdate
 from delta_server.features.profiles import store
-from delta_server.features.profiles.store import Kind, Profile, Waiting
+from delta_server.features.profiles.store import Kind, Profile, WaitingUpdates
 from delta_server.storage.database import Tx
 
 CALLS_AT_ONCE = 10_000
@@ -30,8 +30,8 @@ Step: TypeAlias = Callable[[Tx, Callable[[], int]], int]
 """Writes something; what it cost. Links ask for the transaction's number of their change."""
 
 
-class _Told(msgspec.Struct, frozen=True):
-    """All that is told of one user or group, as one change."""
+class _CombinedUpdate(msgspec.Struct, frozen=True):
+    """All updates of one user or group, as one change."""
 
     kind: Kind
     name: str
@@ -42,53 +42,53 @@ class _Told(msgspec.Struct, frozen=True):
     weight: int
 
 
-def known(tx: Tx, project: int, told: Sequence[Told]) -> Known:
+def known(tx: Tx, project: int, updates: Sequence[ProfileUpdate]) -> KnownLinks:
     """What is stored of the ids in it."""
-    found = Known({}, {}, set())
+    found = KnownLinks({}, {}, set())
 
-    def look(node: Node) -> Link | None:
+    def find_link(node: Node) -> Link | None:
         if node not in found.links and (link := store.find_link(tx, project, node)):
             found.links[node] = link
-            if not node[0] and store.is_between(tx, project, link):
+            if not node[0] and store.is_linked_user(tx, project, link):
                 found.between.add(node[1])
         return found.links.get(node)
 
-    for one in told:
-        if isinstance(one, ProfileChange):
+    for one in updates:
+        if isinstance(one, TraitsUpdate):
             if one.kind == "user":
-                look((one.anonymous, one.name))
+                find_link((one.anonymous, one.name))
             continue
         for node in [*persons.nodes(one), (False, one.of)]:
-            link = look(node)
+            link = find_link(node)
             person = link.person if link else node[1]
             if person not in found.sizes and (link or not node[0]):
                 found.sizes[person] = store.count_ids(tx, project, person)
     return found
 
 
-def steps(project: int, told: Sequence[Told], known: Known) -> list[Step]:
+def steps(project: int, updates: Sequence[ProfileUpdate], known: KnownLinks) -> list[Step]:
     """What is to be written, in this order."""
-    users = [one for one in told if isinstance(one, ProfileChange) and one.kind == "user"]
+    users = [one for one in updates if isinstance(one, TraitsUpdate) and one.kind == "user"]
     found = persons.changes(
-        known, (one for one in told if isinstance(one, Alias)), {(user.anonymous, user.name) for user in users}
+        known, (one for one in updates if isinstance(one, Alias)), {(user.anonymous, user.name) for user in users}
     )
     made: list[Step] = [
         partial(_link, project=project, link=link, moved=not link.anonymous and link.name in found.moved)
         for link in found.links
     ]
-    changes: defaultdict[tuple[Kind, str], list[ProfileChange]] = defaultdict(list)
-    for one in told:
-        if isinstance(one, ProfileChange):
+    changes: defaultdict[tuple[Kind, str], list[TraitsUpdate]] = defaultdict(list)
+    for one in updates:
+        if isinstance(one, TraitsUpdate):
             name = found.persons[one.anonymous, one.name] if one.kind == "user" else one.name
             changes[one.kind, name].append(one)
-    made += [partial(_tell, project=project, told=_folded(*key, all)) for key, all in changes.items()]
-    made += [partial(_ignore, project=project, name=name, calls=calls) for name, calls in found.ignored.items()]
+    made += [partial(_write_profile, project=project, updates=_combine(*key, all)) for key, all in changes.items()]
+    made += [partial(_count_ignored, project=project, name=name, calls=calls) for name, calls in found.ignored.items()]
     return made
 
 
-def _folded(kind: Kind, name: str, changes: Sequence[ProfileChange]) -> _Told:
-    traits = profile_update.told(changes)
-    return _Told(
+def _combine(kind: Kind, name: str, changes: Sequence[TraitsUpdate]) -> _CombinedUpdate:
+    traits = profile_update.combined(changes)
+    return _CombinedUpdate(
         kind,
         name,
         traits,
@@ -99,7 +99,7 @@ def _folded(kind: Kind, name: str, changes: Sequence[ProfileChange]) -> _Told:
     )
 
 
-def write(tx: Tx, project: int, steps: Sequence[Step], done: int, rows: Sequence[Waiting]) -> int:
+def write(tx: Tx, project: int, steps: Sequence[Step], done: int, rows: Sequence[WaitingUpdates]) -> int:
     """Do some of the steps, from `done` on; how many are done then. With the last one what waited goes."""
     left, rev = COST, cache(partial(store.next_rev, tx, project))
     while done < len(steps):
@@ -129,23 +129,23 @@ def _link(tx: Tx, rev: Callable[[], int], *, project: int, link: Link, moved: bo
     return cost + _weight(own) + _weight(into)
 
 
-def _tell(tx: Tx, rev: Callable[[], int], *, project: int, told: _Told) -> int:
-    found = store.find(tx, project, told.kind, told.name)
+def _write_profile(tx: Tx, rev: Callable[[], int], *, project: int, updates: _CombinedUpdate) -> int:
+    found = store.find(tx, project, updates.kind, updates.name)
     before = profile_update.without_future(_traits(found), tx.now_ms + event_time.AHEAD_MS)
     store.put(
         tx,
         project,
-        told.kind,
-        told.name,
-        profile_update.merged(before, told.traits),
-        first_at=told.first_at,
-        last_at=told.last_at,
-        anonymous=told.anonymous,
+        updates.kind,
+        updates.name,
+        profile_update.merged(before, updates.traits),
+        first_at=updates.first_at,
+        last_at=updates.last_at,
+        anonymous=updates.anonymous,
     )
-    return 1 + _weight(found) + told.weight
+    return 1 + _weight(found) + updates.weight
 
 
-def _ignore(tx: Tx, rev: Callable[[], int], *, project: int, name: str, calls: int) -> int:
+def _count_ignored(tx: Tx, rev: Callable[[], int], *, project: int, name: str, calls: int) -> int:
     store.count_ignored(tx, project, name, calls)
     return 1
 

@@ -1,4 +1,4 @@
-"""Profiles of users and groups, whose an id is, and what was told and is not applied yet."""
+"""Profiles of users and groups, whose an id is, and updates that are not applied yet."""
 
 from typing import Literal, TypeAlias
 
@@ -124,7 +124,7 @@ def set_read_until(tx: Tx, project: int, until: int) -> None:
 
 # Which ids are one person's
 #
-# Whatever is asked by person names its index: without statistics SQLite would walk along all links of the project.
+# Queries by person name their index: without statistics SQLite would walk along all links of the project.
 
 _LINK_COLUMNS = "anonymous, name, of, at, person"
 _BY_PERSON = "person_link INDEXED BY person_link_person"
@@ -142,7 +142,7 @@ def count_ids(tx: Tx, project: int, person: str) -> int:
     return row[0] if row else 0
 
 
-def is_between(tx: Tx, project: int, link: Link) -> bool:
+def is_linked_user(tx: Tx, project: int, link: Link) -> bool:
     """Whether ids were given to this user, who is another's."""
     sql = f"SELECT 1 FROM {_BY_PERSON} WHERE project = ? AND person = ? AND of = ? LIMIT 1"
     return tx.one(sql, project, link.person, link.name) is not None
@@ -197,10 +197,10 @@ def is_user(tx: Tx, project: int, name: str) -> bool:
     return tx.one(sql, project, name) is not None
 
 
-# What was told and is not applied yet
+# Updates that are not applied yet
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class WaitingUpdates(msgspec.Struct, frozen=True):
     """`changes` is as features/profiles/service.py packs it, `duplicates` JSON of the places that do not count."""
 
     id: int
@@ -209,7 +209,7 @@ class Waiting(msgspec.Struct, frozen=True):
     duplicates: str
 
 
-def add_waiting(tx: Tx, project: int, *, calls: int, changes: bytes, duplicates: str) -> None:
+def insert_waiting(tx: Tx, project: int, *, calls: int, changes: bytes, duplicates: str) -> None:
     tx.run(
         "INSERT INTO person_change (project, calls, changes, duplicates) VALUES (?, ?, ?, ?)",
         project,
@@ -223,15 +223,15 @@ def is_waiting(tx: Tx, project: int) -> bool:
     return tx.one("SELECT 1 FROM person_change WHERE project = ? LIMIT 1", project) is not None
 
 
-def waiting(tx: Tx, project: int, *, calls: int) -> list[Waiting]:
+def waiting(tx: Tx, project: int, *, calls: int) -> list[WaitingUpdates]:
     """The oldest, in order of arrival: the first and others of up to `calls` calls with it."""
-    found: list[Waiting] = []
+    found: list[WaitingUpdates] = []
     sql = "SELECT id, calls, changes, duplicates FROM person_change WHERE project = ? AND id > ? ORDER BY id LIMIT 1"
     while row := tx.one(sql, project, found[-1].id if found else 0):
         calls -= row[1]
         if found and calls < 0:
             break
-        found.append(Waiting(*row))
+        found.append(WaitingUpdates(*row))
     return found
 
 

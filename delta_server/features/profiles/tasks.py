@@ -7,7 +7,7 @@ import structlog
 
 from delta_server.core.errors import DeltaError
 from delta_server.core.events import persons
-from delta_server.core.query.plan import Aggregate, Condition, Every, Field, Metric, Not
+from delta_server.core.query.plan import Aggregate, AllOf, Condition, Field, Metric, Negation
 from delta_server.features.profiles import service, store
 from delta_server.features.profiles.service import ALL_TIME, AT, USER_ID
 from delta_server.features.projects import service as projects
@@ -28,7 +28,7 @@ async def update_profiles(svc: Services) -> None:
     """For ever."""
     known: dict[int, bytes] = {}
     while True:
-        await service.settle_all(svc)
+        await service.apply_all_updates(svc)
         await read_events(svc, known)
         await asyncio.sleep(LOOK_AGAIN_S)
 
@@ -49,7 +49,7 @@ async def read_events(svc: Services, known: dict[int, bytes]) -> None:
 
 
 async def _read_new_events_of(svc: Services, project: int, known: dict[int, bytes]) -> None:
-    newest = svc.event_reader.reach(project).newest
+    newest = svc.event_reader.positions(project).newest
     if not newest:
         return
     version = await svc.event_reader.version(project, _users_since(0))
@@ -64,7 +64,7 @@ async def _read_events_of(svc: Services, project: int) -> None:
     since = await svc.db.read(store.read_until, project)
     if since > began:  # the clock has been set back: what came since then may have any time before
         since = 0
-    async with aclosing(svc.event_reader.stream(project, _users_since(max(0, since - OVERLAP_MS)))) as batches:
+    async with aclosing(svc.event_reader.stream_query(project, _users_since(max(0, since - OVERLAP_MS)))) as batches:
         await anext(batches)  # the columns' names
         async for batch in batches:
             for begin in range(0, len(batch), ROWS_AT_ONCE):
@@ -74,11 +74,11 @@ async def _read_events_of(svc: Services, project: int) -> None:
 
 
 def _users_since(received_at: int) -> Aggregate:
-    new = Every(
+    new = AllOf(
         (
             Condition("gte", _RECEIVED_AT, (received_at,)),
             Condition("exists", USER_ID),
-            Not(Condition("matches", USER_ID, (f"(?i)^{persons.NOBODY}$",))),
+            Negation(Condition("matches", USER_ID, (f"(?i)^{persons.NOBODY}$",))),
         )
     )
     return Aggregate(ALL_TIME, (Metric("first", "min", AT), Metric("last", "max", AT)), keys=(USER_ID,), where=new)

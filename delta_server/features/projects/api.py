@@ -24,7 +24,7 @@ from delta_server.http import idempotency, pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 
 _LIST = "projects"
 _TAGS = ["Projects"]
@@ -52,13 +52,13 @@ _USAGE = {"endpoints": 12, "snapshots": 48211, "contents": 3127, "raw_bytes": 40
     responses={201: ResponseSpec(ProjectAnswer, generate_examples=False)},
     opt=example(request={"name": "shop", "description": "prices of our suppliers"}, answer={"project": _EXAMPLE}),
 )
-async def create(
+async def create_project(
     data: JSONBody[NewProject],
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
-    once: NamedDependency[Once],
+    idempotency_key: NamedDependency[IdempotencyKey],
 ) -> Response[bytes]:
-    return idempotency.respond(await service.create(services, caller, data, once), "/v1/projects")
+    return idempotency.respond(await service.create_project(services, caller, data, idempotency_key), "/v1/projects")
 
 
 @get(
@@ -67,7 +67,7 @@ async def create(
     tags=_TAGS,
     opt=example(answer={"data": [_EXAMPLE], "has_more": False, "next_cursor": None}),
 )
-async def list_(
+async def list_projects(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
@@ -79,8 +79,8 @@ async def list_(
 ) -> Response[Page[Project]]:
     after = decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
     size = page_size or limit
-    skip = pagination.skipped(page, size, cursor)
-    rows = await service.page(services, caller, prefix=name_prefix, after=after, limit=skip + size + 1)
+    skip = pagination.rows_to_skip(page, size, cursor)
+    rows = await service.list_projects(services, caller, prefix=name_prefix, after=after, limit=skip + size + 1)
     found = pagination.page(
         rows[skip:], limit=size, item=schemas.project, cursor=lambda row: encode_cursor(_LIST, row.name)
     )
@@ -88,10 +88,10 @@ async def list_(
 
 
 @get("/v1/projects/{project_id:str}", summary="Get a project", tags=_TAGS, opt=example(answer={"project": _EXAMPLE}))
-async def get_one(
+async def get_project(
     project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> ProjectAnswer:
-    return ProjectAnswer(schemas.project(service.get(services, caller, project_id)))
+    return ProjectAnswer(schemas.project(service.get_project(services, caller, project_id)))
 
 
 @get(
@@ -100,7 +100,7 @@ async def get_one(
     tags=_TAGS,
     opt=example(answer={"usage": _USAGE}),
 )
-async def usage(
+async def get_usage(
     project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> UsageAnswer:
     return UsageAnswer(await service.usage(services, caller, project_id))
@@ -112,13 +112,13 @@ async def usage(
     tags=_TAGS,
     opt=example(request={"name": "shop"}, answer={"project": _EXAMPLE}),
 )
-async def change(
+async def update_project(
     project_id: FromPath[str],
     data: JSONBody[ProjectChange],
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
 ) -> ProjectAnswer:
-    return ProjectAnswer(schemas.project(await service.change(services, caller, project_id, data)))
+    return ProjectAnswer(schemas.project(await service.update_project(services, caller, project_id, data)))
 
 
 @delete(
@@ -127,10 +127,10 @@ async def change(
     tags=_TAGS,
     opt=example(answer=None),
 )
-async def delete_(
+async def delete_project(
     project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> None:
-    await service.delete(services, caller, project_id)
+    await service.delete_project(services, caller, project_id)
 
 
 @get(
@@ -178,4 +178,14 @@ async def remove_member(
     await service.remove_member(services, caller, project_id, user_id)
 
 
-ROUTES = [create, list_, get_one, usage, change, delete_, list_members, set_member, remove_member]
+ROUTES = [
+    create_project,
+    list_projects,
+    get_project,
+    get_usage,
+    update_project,
+    delete_project,
+    list_members,
+    set_member,
+    remove_member,
+]

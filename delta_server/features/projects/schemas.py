@@ -91,7 +91,7 @@ FIELDS = {
     "UsageAnswer.usage": "What the project stores",
     "Usage.endpoints": "How many endpoints it has",
     "Usage.snapshots": "How many snapshots it has",
-    "Usage.contents": "How many different documents it has, equal ones in a row counted once",
+    "Usage.contents": "How many different documents it has, equal ones in a row counted idempotency_key",
     "Usage.raw_bytes": "Size of the documents as they were sent",
     "Usage.stored_bytes": "Size that they take in the database",
 }

@@ -19,41 +19,43 @@ from delta_server.features.users import service as users
 from delta_server.features.users.service import User
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.idempotency import Answer, Once
+from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
 SCOPES_OF = {"viewer": frozenset({"read"}), "editor": frozenset({"write"}), "admin": frozenset({"admin"})}
 """What members of a project may do in it, by their role."""
 
 
-async def create(svc: Services, caller: Caller, new: NewProject, once: Once) -> Answer:
+async def create_project(
+    svc: Services, caller: Caller, new: NewProject, idempotency_key: IdempotencyKey
+) -> StoredResponse:
     """Raises Invalid for the name, Conflict when the account has a project of that name."""
-    return await svc.db.write(_create, caller, new, once)
+    return await svc.db.write(_create_project, caller, new, idempotency_key)
 
 
-def get(svc: Services, caller: Caller, text: str) -> Project:
+def get_project(svc: Services, caller: Caller, text: str) -> Project:
     """The project by id or name. Raises NotFound."""
     return svc.db.peek(find, caller, text)
 
 
-async def page(svc: Services, caller: Caller, *, prefix: str, after: str | None, limit: int) -> list[Project]:
+async def list_projects(svc: Services, caller: Caller, *, prefix: str, after: str | None, limit: int) -> list[Project]:
     """By name, those that begin with `prefix`, after the name `after`."""
-    return await svc.db.read(_page, caller, names.page_range(prefix, after), limit)
+    return await svc.db.read(_list_page, caller, names.page_range(prefix, after), limit)
 
 
-async def change(svc: Services, caller: Caller, text: str, change: ProjectChange) -> Project:
+async def update_project(svc: Services, caller: Caller, text: str, change: ProjectChange) -> Project:
     """Raises NotFound, Invalid, Forbidden for a new name by a project's key, Conflict when it is taken."""
-    return await svc.db.write(_change, caller, text, change)
+    return await svc.db.write(_update_project, caller, text, change)
 
 
-async def delete(svc: Services, caller: Caller, text: str) -> None:
+async def delete_project(svc: Services, caller: Caller, text: str) -> None:
     """From now on neither the project nor anything in it is found, and its keys are revoked. Raises NotFound."""
-    await svc.db.write(_delete, caller, text)
+    await svc.db.write(_delete_project, caller, text)
     svc.live.check_access()
 
 
 async def usage(svc: Services, caller: Caller, text: str) -> Usage:
     """Raises NotFound."""
-    project = get(svc, caller, text)
+    project = get_project(svc, caller, text)
     return await svc.db.read(store.usage, project.id)
 
 
@@ -113,7 +115,7 @@ def find(tx: Tx, caller: Caller, text: str) -> Project:
     return found
 
 
-def speak_for(svc: Services, key: str, named: Sequence[str]) -> Caller:
+def caller_within(svc: Services, key: str, named: Sequence[str]) -> Caller:
     """Whose key or access token it is, within the projects that the request names beside it. Raises Unauthorized,
     Forbidden."""
     caller = users.speak_for(svc, key) if access_tokens.is_one(key) else accounts.authenticate(svc, key)
@@ -146,7 +148,7 @@ def _is_seen(tx: Tx, caller: Caller, project: int) -> bool:
 def ensure(tx: Tx, account: int, name: str) -> Project:
     """The account's project of that name, made when absent. Raises Invalid for the name."""
     name = names.check(name)
-    return store.by_name(tx, account, name) or store.insert(tx, account, name=name, description="")
+    return store.by_name(tx, account, name) or store.insert_project(tx, account, name=name, description="")
 
 
 def all_of(tx: Tx, account: int) -> list[Project]:
@@ -159,15 +161,15 @@ def ids_of_all(tx: Tx) -> list[int]:
     return store.ids(tx)
 
 
-def _create(tx: Tx, caller: Caller, new: NewProject, once: Once) -> Answer:
-    if answer := once.replay(tx):
+def _create_project(tx: Tx, caller: Caller, new: NewProject, idempotency_key: IdempotencyKey) -> StoredResponse:
+    if answer := idempotency_key.replay(tx):
         return answer
     name = _free_name(tx, caller.account, new.name)
-    project = store.insert(tx, caller.account, name=name, description=names.check_description(new.description))
-    return once.keep(tx, 201, msgspec.json.encode(ProjectAnswer(schemas.project(project))))
+    project = store.insert_project(tx, caller.account, name=name, description=names.check_description(new.description))
+    return idempotency_key.record(tx, 201, msgspec.json.encode(ProjectAnswer(schemas.project(project))))
 
 
-def _page(tx: Tx, caller: Caller, span: tuple[str, str], limit: int) -> list[Project]:
+def _list_page(tx: Tx, caller: Caller, span: tuple[str, str], limit: int) -> list[Project]:
     if caller.project is None and caller.is_member and caller.user is not None:
         return store.page_of_member(tx, caller.account, user=caller.user, names=span, limit=limit)
     if caller.project is None:
@@ -176,7 +178,7 @@ def _page(tx: Tx, caller: Caller, span: tuple[str, str], limit: int) -> list[Pro
     return [own] if own and span[0] <= own.name < span[1] else []
 
 
-def _change(tx: Tx, caller: Caller, text: str, change: ProjectChange) -> Project:
+def _update_project(tx: Tx, caller: Caller, text: str, change: ProjectChange) -> Project:
     project = find(tx, caller, text)
     name, description = project.name, project.description
     if change.name is not UNSET and names.check(change.name) != name:
@@ -186,12 +188,12 @@ def _change(tx: Tx, caller: Caller, text: str, change: ProjectChange) -> Project
         description = names.check_description(change.description or "")
     if (name, description) == (project.name, project.description):
         return project
-    store.update(tx, caller.account, project.id, name=name, description=description)
+    store.update_project(tx, caller.account, project.id, name=name, description=description)
     return msgspec.structs.replace(project, name=name, description=description, updated_at=tx.now_ms)
 
 
 @frees_space
-def _delete(tx: Tx, caller: Caller, text: str) -> None:
+def _delete_project(tx: Tx, caller: Caller, text: str) -> None:
     project = find(tx, caller, text)
     store.mark_deleted(tx, caller.account, project.id)
     accounts.revoke_keys_of(tx, project.id)

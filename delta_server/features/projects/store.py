@@ -104,7 +104,7 @@ def remove_members(tx: Tx, project: int) -> None:
     tx.run("DELETE FROM member WHERE project = ?", project)
 
 
-def insert(tx: Tx, account: int, *, name: str, description: str) -> Project:
+def insert_project(tx: Tx, account: int, *, name: str, description: str) -> Project:
     uid = tx.new_id()
     project = tx.insert(
         "INSERT INTO project (uid, account, name, description, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -118,7 +118,7 @@ def insert(tx: Tx, account: int, *, name: str, description: str) -> Project:
     return Project(project, uid, name, description, tx.now_ms, tx.now_ms)
 
 
-def update(tx: Tx, account: int, project: int, *, name: str, description: str) -> None:
+def update_project(tx: Tx, account: int, project: int, *, name: str, description: str) -> None:
     tx.run(
         "UPDATE project SET name = ?, description = ?, updated_at = ?"
         " WHERE account = ? AND id = ? AND deleted_at IS NULL",

@@ -11,13 +11,13 @@ from litestar.params import JSONBody, QueryParameter
 
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.events import event_json
-from delta_server.core.events.event_json import ShownEvent
+from delta_server.core.events.event_json import EventJson
 from delta_server.core.query import aggregates, comparison, fields, time_buckets
-from delta_server.core.query.aggregates import Asked, Fill, Query
+from delta_server.core.query.aggregates import AggregateQuery, AggregateRequest, Fill
 from delta_server.core.query.plan import Listing
 from delta_server.features.queries import schemas, service
 from delta_server.features.queries.schemas import Meta, Result, Table
-from delta_server.features.queries.service import Found, Place
+from delta_server.features.queries.service import Position, QueryAnswer
 from delta_server.http import conditional, pagination
 from delta_server.http.docs import example
 from delta_server.http.event_filters import BY_DATA, EventFilters, names
@@ -54,21 +54,21 @@ Compare: TypeAlias = Annotated[
     status_code=200,
     opt=example(request=schemas.EXAMPLE_QUERY, answer=schemas.EXAMPLE_RESULT),
 )
-async def ask(
+async def run_query(
     request: Request[Any, Any, Any],
-    data: JSONBody[Asked],
+    data: JSONBody[AggregateRequest],
     services: NamedDependency[Services],
     project: NamedDependency[int],
 ) -> Result:
     """Metrics by groups of events. Groups are buckets of time (`time:1h`, `time:month`) and values of fields. Up to
     1,000 rows come unless `limit` says otherwise; go on with `cursor` and the same question."""
     started = time.perf_counter()
-    here = service.place(services, data.cursor)
+    here = service.position_of(services, data.cursor)
     query = await services.cpu(aggregates.parse, data, now_ms=here.now_ms, skip=here.skip)
-    service.check_place(query, here)
+    service.check_position(query, here)
     tag = await service.tag(services, project, query)
-    found = await while_connected(request, service.answer(services, project, query, tag))
-    return Result(msgspec.Raw(found.rows), _meta(query, here, found, started), query.asked)
+    found = await while_connected(request, service.run_query(services, project, query, tag))
+    return Result(msgspec.Raw(found.rows), _meta(query, here, found, started), query.given)
 
 
 @get(
@@ -77,7 +77,7 @@ async def ask(
     tags=_TAGS,
     opt=BY_DATA | example(answer=schemas.EXAMPLE_TABLE),
 )
-async def aggregate(
+async def run_aggregate(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     project: NamedDependency[int],
@@ -97,7 +97,7 @@ async def aggregate(
     keys = names(group_by or ())
     for n, key in enumerate(keys):
         fields.parse(key, at=f"groupBy[{n}]")
-    asked = Asked(
+    given = AggregateRequest(
         metrics=names(computed or ["count"]),
         group_by=[f"time:{interval}", *keys],
         fill=fill,
@@ -107,7 +107,7 @@ async def aggregate(
         timezone=filters.zone_name,
         week_start=filters.week_start,
     )
-    return await _table(request, services, project, filters, asked, interval=interval, page=page)
+    return await _answer_table(request, services, project, filters, given, interval=interval, page=page)
 
 
 @get(
@@ -116,7 +116,7 @@ async def aggregate(
     tags=_TAGS,
     opt=BY_DATA | example(answer=schemas.EXAMPLE_TABLE),
 )
-async def analyse(
+async def run_analytics(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     project: NamedDependency[int],
@@ -140,7 +140,7 @@ async def analyse(
 ) -> Response[Any]:
     """A row for each group, of the last week when no time is given; with `interval` one for each group and bucket of
     time. Besides the parameters below, `data.NAME=value` and `metadata.NAME=value` choose events."""
-    asked = Asked(
+    given = AggregateRequest(
         metrics=names(computed or ["count"]),
         group_by=[*([] if interval is None else [f"time:{interval}"]), *names(group_by or ())],
         having=[comparison.parse(text, at=f"having[{n}]") for n, text in enumerate(names(having or ()))],
@@ -152,7 +152,7 @@ async def analyse(
         timezone=filters.zone_name,
         week_start=filters.week_start,
     )
-    return await _table(request, services, project, filters, asked, interval=interval, page=page)
+    return await _answer_table(request, services, project, filters, given, interval=interval, page=page)
 
 
 @get(
@@ -173,7 +173,7 @@ async def list_events(
     page_size: Annotated[
         int | None, QueryParameter(name="pageSize", ge=1, le=MAX_LIMIT, description="How many at most")
     ] = None,
-) -> Response[Page[ShownEvent]]:
+) -> Response[Page[EventJson]]:
     """Besides the parameters below, `data.NAME=value` and `metadata.NAME=value` choose events."""
     size = page_size or limit
     name = f"{_LIST} {order}"
@@ -183,51 +183,51 @@ async def list_events(
         ascending=order == "asc",
         after=decode_cursor(name, cursor, tuple[int, int]) if cursor else None,
         limit=size,
-        skip=pagination.skipped(page, size, cursor, most=_MOST_SKIPPED),
+        skip=pagination.rows_to_skip(page, size, cursor, most=_MOST_SKIPPED),
     )
-    columns, rows = await while_connected(request, service.listing(services, project, listing))
+    columns, rows = await while_connected(request, service.run_listing(services, project, listing))
     at, seq = columns.index("time_ms"), columns.index("seq")
     found = pagination.page(
         rows,
         limit=size,
-        item=lambda row: event_json.shown(dict(zip(columns, row, strict=True))),
+        item=lambda row: event_json.to_json(dict(zip(columns, row, strict=True))),
         cursor=lambda row: encode_cursor(name, row[at], row[seq]),
     )
     return pagination.respond(request, found)
 
 
-async def _table(
+async def _answer_table(
     request: Request[Any, Any, Any],
     services: Services,
     project: int,
     filters: EventFilters,
-    asked: Asked,
+    given: AggregateRequest,
     *,
     interval: str | None,
     page: int | None,
 ) -> Response[Any]:
     started = time.perf_counter()
-    skip = pagination.skipped(page, asked.limit or 0, asked.cursor, most=_MOST_SKIPPED)
-    here = service.place(services, asked.cursor, skip=skip)
+    skip = pagination.rows_to_skip(page, given.limit or 0, given.cursor, most=_MOST_SKIPPED)
+    here = service.position_of(services, given.cursor, skip=skip)
     within = filters.week(here.now_ms)
     if interval is not None:
         await services.cpu(time_buckets.parse, interval, filters.zone, within, at="interval")
     query = await services.cpu(
-        aggregates.parse, asked, now_ms=here.now_ms, skip=here.skip, where=filters.where, within=within
+        aggregates.parse, given, now_ms=here.now_ms, skip=here.skip, where=filters.where, within=within
     )
-    service.check_place(query, here)
+    service.check_position(query, here)
     tag = await service.tag(services, project, query)
     named = None if tag is None else "W/" + conditional.etag(tag)  # weak: took_ms is another each time
     if named is not None and (unchanged := conditional.not_modified(request, named)):
         return unchanged
-    found = await while_connected(request, service.answer(services, project, query, tag))
+    found = await while_connected(request, service.run_query(services, project, query, tag))
     response = pagination.respond(request, Table(msgspec.Raw(found.rows), _meta(query, here, found, started)))
     if named is not None:
         response.headers.update(conditional.headers(named))
     return response
 
 
-def _meta(query: Query, here: Place, found: Found, started: float) -> Meta:
+def _meta(query: AggregateQuery, here: Position, found: QueryAnswer, started: float) -> Meta:
     took_ms = round((time.perf_counter() - started) * 1000, 2)
     next_cursor = service.next_cursor(query, here, found)
     whole = found.complete_from, found.complete_to
@@ -244,4 +244,4 @@ def _order(text: str) -> Any:
     return text if match is None else [match[1], match[2].lower()]
 
 
-ROUTES = [ask, aggregate, analyse, list_events]
+ROUTES = [run_query, run_aggregate, run_analytics, list_events]

@@ -9,10 +9,10 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from delta_server.core.query import funnels
-from delta_server.core.query.funnels import FunnelAsked, PathsAsked, RetentionAsked
+from delta_server.core.query.funnels import FunnelRequest, PathsRequest, RetentionRequest
 from delta_server.features.queries import funnels_schemas, funnels_service
-from delta_server.features.queries.funnels_schemas import FunnelResult, Meta, PathsResult, RetentionResult
-from delta_server.features.queries.funnels_service import Found
+from delta_server.features.queries.funnels_schemas import FunnelResult, FunnelsMeta, PathsResult, RetentionResult
+from delta_server.features.queries.funnels_service import FunnelAnswer
 from delta_server.http.docs import example
 from delta_server.http.leaving import while_connected
 from delta_server.services import Services
@@ -29,16 +29,16 @@ _TAGS = ["Behaviour"]
 )
 async def get_funnel(
     request: Request[Any, Any, Any],
-    data: JSONBody[FunnelAsked],
+    data: JSONBody[FunnelRequest],
     services: NamedDependency[Services],
     project: NamedDependency[int],
 ) -> FunnelResult:
-    """How many persons did 2 to 8 steps in this order within `window` of the first; `groupBy` tells them apart by a
+    """How many persons did 2 to 8 steps in this order within `window` of the first; `groupBy` splits them by a
     field of their first step. A person counts once, by the attempt that got furthest."""
     started = time.perf_counter()
     question = funnels.funnel(data, now_ms=services.clock.now_ms())
     found = await while_connected(request, funnels_service.funnel(services, project, question))
-    return FunnelResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
+    return FunnelResult(msgspec.Raw(found.rows), _meta(found, started), question.given)
 
 
 @post(
@@ -50,7 +50,7 @@ async def get_funnel(
 )
 async def get_retention(
     request: Request[Any, Any, Any],
-    data: JSONBody[RetentionAsked],
+    data: JSONBody[RetentionRequest],
     services: NamedDependency[Services],
     project: NamedDependency[int],
 ) -> RetentionResult:
@@ -60,7 +60,7 @@ async def get_retention(
     started = time.perf_counter()
     question = await services.cpu(funnels.retention, data, now_ms=services.clock.now_ms())
     found = await while_connected(request, funnels_service.retention(services, project, question))
-    return RetentionResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
+    return RetentionResult(msgspec.Raw(found.rows), _meta(found, started), question.given)
 
 
 @post(
@@ -72,7 +72,7 @@ async def get_retention(
 )
 async def get_paths(
     request: Request[Any, Any, Any],
-    data: JSONBody[PathsAsked],
+    data: JSONBody[PathsRequest],
     services: NamedDependency[Services],
     project: NamedDependency[int],
 ) -> PathsResult:
@@ -81,12 +81,12 @@ async def get_paths(
     started = time.perf_counter()
     question = funnels.paths(data, now_ms=services.clock.now_ms())
     found = await while_connected(request, funnels_service.paths(services, project, question))
-    return PathsResult(msgspec.Raw(found.rows), _meta(found, started), question.asked)
+    return PathsResult(msgspec.Raw(found.rows), _meta(found, started), question.given)
 
 
-def _meta(found: Found, started: float) -> Meta:
+def _meta(found: FunnelAnswer, started: float) -> FunnelsMeta:
     took_ms = round((time.perf_counter() - started) * 1000, 2)
-    return Meta(found.source, found.scanned, found.complete_from, found.merges_pending, took_ms)
+    return FunnelsMeta(found.source, found.scanned, found.complete_from, found.merges_pending, took_ms)
 
 
 ROUTES = [get_funnel, get_retention, get_paths]

@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from delta_server.core.query.funnels import FunnelAsked, PathsAsked, RetentionAsked
+from delta_server.core.query.funnels import FunnelRequest, PathsRequest, RetentionRequest
 
 
-class Meta(msgspec.Struct, frozen=True):
+class FunnelsMeta(msgspec.Struct, frozen=True):
     """`source` is what was read, `rows_scanned` how many events it holds. `complete_from` says from when on each column
-    counts all that happened, where that is not the whole range: retention has let go of the events before.
+    counts all that happened, where that is not the whole range: retention has deleted the events before.
     `merges_pending`: ids were found to be one user's that count as two still, for a moment."""
 
     source: str
@@ -24,8 +24,8 @@ class FunnelResult(msgspec.Struct, frozen=True):
     first step, `conversion_from_previous` of those of the step before, `median_ms` the time since that step."""
 
     rows: msgspec.Raw
-    meta: Meta
-    query: FunnelAsked
+    meta: FunnelsMeta
+    query: FunnelRequest
 
 
 class RetentionResult(msgspec.Struct, frozen=True):
@@ -33,8 +33,8 @@ class RetentionResult(msgspec.Struct, frozen=True):
     the period is not over within the range. Period 0 is the cohort itself."""
 
     rows: msgspec.Raw
-    meta: Meta
-    query: RetentionAsked
+    meta: FunnelsMeta
+    query: RetentionRequest
 
 
 class PathsResult(msgspec.Struct, frozen=True):
@@ -42,8 +42,8 @@ class PathsResult(msgspec.Struct, frozen=True):
     `to` is what came before `from`."""
 
     rows: msgspec.Raw
-    meta: Meta
-    query: PathsAsked
+    meta: FunnelsMeta
+    query: PathsRequest
 
 
 _META = {"source": "raw", "rows_scanned": 120_000, "complete_from": {}, "merges_pending": False, "took_ms": 48.1}

@@ -7,15 +7,15 @@ import msgspec
 import xxhash
 
 from delta_server.core.query import funnels, time_buckets
-from delta_server.core.query.funnels import FunnelAsked, PathsAsked, Question, RetentionAsked
+from delta_server.core.query.funnels import BehaviourQuery, FunnelRequest, PathsRequest, RetentionRequest
 from delta_server.core.query.plan import Funnel, Paths, Retention
 from delta_server.services import Services
-from delta_server.storage.eventlog import Answer
+from delta_server.storage.eventlog import QueryResult
 
-Rows = list[dict[str, Any]]
+JsonRows = list[dict[str, Any]]
 
 
-class Found(msgspec.Struct, frozen=True):
+class FunnelAnswer(msgspec.Struct, frozen=True):
     """`rows` is a JSON array of objects."""
 
     rows: bytes
@@ -29,37 +29,39 @@ _COUNTED: dict[type, tuple[str, ...]] = {Funnel: ("users",), Retention: ("users"
 """The columns of an answer that count."""
 
 
-async def funnel(svc: Services, project: int, question: Question[Funnel, FunnelAsked]) -> Found:
+async def funnel(svc: Services, project: int, question: BehaviourQuery[Funnel, FunnelRequest]) -> FunnelAnswer:
     """Raises Invalid for what cannot be answered, TooCostly past the deadline or the memory limit."""
-    return await _answer(svc, project, question, lambda answer: funnels.funnel_rows(question, answer.rows))
+    return await _run_query(svc, project, question, lambda answer: funnels.funnel_rows(question, answer.rows))
 
 
-async def retention(svc: Services, project: int, question: Question[Retention, RetentionAsked]) -> Found:
+async def retention(svc: Services, project: int, question: BehaviourQuery[Retention, RetentionRequest]) -> FunnelAnswer:
     """Raises as `funnel`."""
-    return await _answer(svc, project, question, lambda answer: funnels.retention_rows(question, answer.rows))
+    return await _run_query(svc, project, question, lambda answer: funnels.retention_rows(question, answer.rows))
 
 
-async def paths(svc: Services, project: int, question: Question[Paths, PathsAsked]) -> Found:
+async def paths(svc: Services, project: int, question: BehaviourQuery[Paths, PathsRequest]) -> FunnelAnswer:
     """Raises as `funnel`."""
-    return await _answer(svc, project, question, lambda answer: funnels.paths_rows(question, answer.rows))
+    return await _run_query(svc, project, question, lambda answer: funnels.paths_rows(question, answer.rows))
 
 
-async def _answer(svc: Services, project: int, question: Question[Any, Any], shape: Callable[[Answer], Rows]) -> Found:
+async def _run_query(
+    svc: Services, project: int, question: BehaviourQuery[Any, Any], shape: Callable[[QueryResult], JsonRows]
+) -> FunnelAnswer:
     plan = question.plan
     key = None
     if plan.span.end_ms <= svc.clock.now_ms():  # events still come into an open range
         parts = (
-            msgspec.json.encode((project, plan, question.asked.timezone)),  # msgpack has no numbers past 64 bits
+            msgspec.json.encode((project, plan, question.given.timezone)),  # msgpack has no numbers past 64 bits
             await svc.event_reader.version(project, plan),
         )
         key = ("funnels", xxhash.xxh3_128_digest(b"\0".join(parts)))
         if (cached := svc.cache.get(key)) is not None:
-            return msgspec.msgpack.decode(cached, type=Found)
-    answer = await svc.event_reader.query(project, plan)
+            return msgspec.msgpack.decode(cached, type=FunnelAnswer)
+    answer = await svc.event_reader.run_query(project, plan)
     rows = await svc.cpu(lambda: msgspec.json.encode(shape(answer)))
     since = answer.whole[0]
     complete = {} if since is None else dict.fromkeys(_COUNTED[type(plan)], time_buckets.text(question.zone, since))
-    found = Found(rows, answer.source, answer.scanned, complete, answer.merging)
+    found = FunnelAnswer(rows, answer.source, answer.scanned, complete, answer.merging)
     if key is not None:
         svc.cache.put(key, msgspec.msgpack.encode(found))
     return found

@@ -2,14 +2,14 @@
 
 import msgspec
 
-from delta_server.core.query.aggregates import Asked
+from delta_server.core.query.aggregates import AggregateRequest
 
 
 class Meta(msgspec.Struct, frozen=True):
     """`source` is what was read: events (raw), counts kept along the way (rollup) or both; `rows_scanned` how many rows
     of it. `approximate` gives the relative error of each metric that is an estimate. `complete_from` and `complete_to`
     say from when on, and up to when, each metric (`previous.count` of the range before) counts all that happened, where
-    that is not the whole range: retention has let go of the rest. `merges_pending`: ids were found to be one user's
+    that is not the whole range: retention has deleted the rest. `merges_pending`: ids were found to be one user's
     that some of the counts know as two still; the background corrects that within minutes."""
 
     source: str
@@ -28,7 +28,7 @@ class Result(msgspec.Struct, frozen=True):
 
     rows: msgspec.Raw
     meta: Meta
-    query: Asked
+    query: AggregateRequest
 
 
 class Table(msgspec.Struct, frozen=True):

@@ -9,10 +9,10 @@ import xxhash
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import BadRequest, Invalid
 from delta_server.core.query import result_rows, time_buckets
-from delta_server.core.query.aggregates import MAX_ROWS, Query
+from delta_server.core.query.aggregates import MAX_ROWS, AggregateQuery
 from delta_server.core.query.plan import Aggregate, Listing
 from delta_server.services import Services
-from delta_server.storage.eventlog import Answer
+from delta_server.storage.eventlog import QueryResult
 
 UNIQUE_ERROR = 0.016
 QUANTILE_ERROR = 0.01
@@ -22,7 +22,7 @@ _CURSOR = "query"
 _MOST_SKIPPED = 10_000_000
 
 
-class Found(msgspec.Struct, frozen=True):
+class QueryAnswer(msgspec.Struct, frozen=True):
     """`rows` is a JSON array of objects."""
 
     rows: bytes
@@ -35,37 +35,37 @@ class Found(msgspec.Struct, frozen=True):
     has_more: bool
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where an answer goes on: its question, of which `digest` is (b"" at the begin), was first asked at `now_ms`."""
+class Position(msgspec.Struct, frozen=True):
+    """Where an answer goes on: its question, of which `digest` is (b"" at the begin), was first sent at `now_ms`."""
 
     now_ms: int
     skip: int = 0
     digest: bytes = b""
 
 
-def place(svc: Services, cursor: str | None, *, skip: int = 0) -> Place:
+def position_of(svc: Services, cursor: str | None, *, skip: int = 0) -> Position:
     """`skip` rows from the begin when there is no cursor. Raises BadRequest."""
     if cursor is None:
-        return Place(svc.clock.now_ms(), skip)
+        return Position(svc.clock.now_ms(), skip)
     digest, now_ms, skip = decode_cursor(_CURSOR, cursor, tuple[bytes, int, int])
     if not (digest and 0 <= skip <= _MOST_SKIPPED and 0 <= now_ms <= svc.clock.now_ms()):
         raise BadRequest("the cursor is not valid: use next_cursor of the page before", field="cursor")
-    return Place(now_ms, skip, digest)
+    return Position(now_ms, skip, digest)
 
 
-def next_cursor(query: Query, here: Place, found: Found) -> str | None:
+def next_cursor(query: AggregateQuery, here: Position, found: QueryAnswer) -> str | None:
     if not found.has_more:
         return None
     return encode_cursor(_CURSOR, _digest(query), here.now_ms, here.skip + (query.plan.limit or 0))
 
 
-def check_place(query: Query, here: Place) -> None:
+def check_position(query: AggregateQuery, here: Position) -> None:
     """Raises BadRequest when the cursor was given for another question."""
     if here.digest and here.digest != _digest(query):
         raise BadRequest("the cursor was given for another query: send the same with it", field="cursor")
 
 
-async def tag(svc: Services, project: int, query: Query) -> bytes | None:
+async def tag(svc: Services, project: int, query: AggregateQuery) -> bytes | None:
     """Names the answer as long as it stays the same; None while its range is still open."""
     if query.plan.span.end_ms >= svc.clock.now_ms():
         return None
@@ -74,29 +74,29 @@ async def tag(svc: Services, project: int, query: Query) -> bytes | None:
     return xxhash.xxh3_128_digest(b"\0".join(parts))
 
 
-async def answer(svc: Services, project: int, query: Query, tag: bytes | None) -> Found:
+async def run_query(svc: Services, project: int, query: AggregateQuery, tag: bytes | None) -> QueryAnswer:
     """Raises Invalid for what cannot be answered, TooCostly past the deadline or the memory limit."""
     key = ("query", tag)
     cached = svc.cache.get(key) if tag is not None else None
     if cached is not None:
-        return msgspec.msgpack.decode(cached, type=Found)
-    answers = [await svc.event_reader.query(project, plan) for plan in _plans(query)]
-    found = await svc.cpu(_shape, query, answers)
+        return msgspec.msgpack.decode(cached, type=QueryAnswer)
+    answers = [await svc.event_reader.run_query(project, plan) for plan in _plans(query)]
+    found = await svc.cpu(_combine_answers, query, answers)
     if tag is not None:
         svc.cache.put(key, msgspec.msgpack.encode(found))
     return found
 
 
-async def listing(svc: Services, project: int, listing: Listing) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+async def run_listing(svc: Services, project: int, listing: Listing) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
     """The columns of the event log's relation, and up to `limit` rows with one more when there are more."""
-    found = await svc.event_reader.query(
+    found = await svc.event_reader.run_query(
         project, msgspec.structs.replace(listing, limit=(listing.limit or MAX_ROWS) + 1)
     )
     return found.columns, found.rows
 
 
-def _plans(query: Query) -> list[Aggregate]:
-    """What the event log is asked. To fill in, and for the range before, all groups are needed."""
+def _plans(query: AggregateQuery) -> list[Aggregate]:
+    """The plans for the event log. To fill in, and for the range before, all groups are needed."""
     limit = query.plan.limit or MAX_ROWS
     if query.fill:
         first = msgspec.structs.replace(query.plan, having=(), order=(), limit=MAX_ROWS + 1, skip=0)
@@ -107,17 +107,17 @@ def _plans(query: Query) -> list[Aggregate]:
     return [first, msgspec.structs.replace(query.previous, limit=MAX_ROWS + 1)]
 
 
-def _shape(query: Query, answers: Sequence[Answer]) -> Found:
+def _combine_answers(query: AggregateQuery, answers: Sequence[QueryResult]) -> QueryAnswer:
     first, *before = answers
     if query.fill:
         _refuse_many(first, "fill")
     for other in before:
         _refuse_many(other, "compare")
-    rows, has_more = result_rows.written(query, first.rows, before[0].rows if before else None)
+    rows, has_more = result_rows.encoded(query, first.rows, before[0].rows if before else None)
     estimated = {name for one in answers for name in one.approximate}
     sources = {one.source for one in answers}
-    complete_from, complete_to = (_borders(query, [one.whole[end] for one in answers]) for end in (0, 1))
-    return Found(
+    complete_from, complete_to = (_times_by_metric(query, [one.whole[end] for one in answers]) for end in (0, 1))
+    return QueryAnswer(
         rows,
         sources.pop() if len(sources) == 1 else "both",
         sum(one.scanned for one in answers),
@@ -133,7 +133,7 @@ def _shape(query: Query, answers: Sequence[Answer]) -> Found:
     )
 
 
-def _borders(query: Query, found: Sequence[int | None]) -> dict[str, str]:
+def _times_by_metric(query: AggregateQuery, found: Sequence[int | None]) -> dict[str, str]:
     """A time of each answer, None where there is none, by the names of its metrics."""
     return {
         f"{prefix}{metric.name}": time_buckets.text(query.zone, at)
@@ -143,7 +143,7 @@ def _borders(query: Query, found: Sequence[int | None]) -> dict[str, str]:
     }
 
 
-def _refuse_many(answer: Answer, field: str) -> None:
+def _refuse_many(answer: QueryResult, field: str) -> None:
     if len(answer.rows) > MAX_ROWS:
         raise Invalid(
             f"{field} takes all groups at once, and there are more than {MAX_ROWS}: ask for a shorter range, a longer "
@@ -152,7 +152,7 @@ def _refuse_many(answer: Answer, field: str) -> None:
         )
 
 
-def _digest(query: Query) -> bytes:
+def _digest(query: AggregateQuery) -> bytes:
     """Of all that makes the answer but how much of it is wanted. As JSON: msgpack has no numbers past 64 bits."""
     plan = msgspec.structs.replace(query.plan, limit=None, skip=0)
-    return xxhash.xxh3_64_digest(msgspec.json.encode((plan, query.fill, query.previous, query.asked.timezone)))
+    return xxhash.xxh3_64_digest(msgspec.json.encode((plan, query.fill, query.previous, query.given.timezone)))

@@ -14,13 +14,13 @@ from delta_server.core.errors import Invalid
 from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots import schemas, service
-from delta_server.features.snapshots.schemas import AllStored, Sent, Snapshot, SnapshotWithData, Stored
+from delta_server.features.snapshots.schemas import AllStored, ReceivedSnapshot, Snapshot, SnapshotWithData, Stored
 from delta_server.features.snapshots.store import Snapshot as Row
 from delta_server.http import body, conditional, idempotency, pagination, spans
 from delta_server.http.docs import example
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 
 _TAGS = ["Snapshots"]
 _JSON = "application/json"
@@ -29,7 +29,7 @@ _LIST = "snapshots"
 Include: TypeAlias = Annotated[
     Literal["delta"] | None, QueryParameter(description="`delta`: wait for what changed since the snapshot before")
 ]
-Endpoint: TypeAlias = Annotated[
+EndpointParameter: TypeAlias = Annotated[
     str | None, QueryParameter(description="Id or name: the whole body is the document. Without it: an envelope")
 ]
 OfEndpoint: TypeAlias = Annotated[
@@ -44,12 +44,12 @@ OfEndpoint: TypeAlias = Annotated[
     responses={201: ResponseSpec(Stored, generate_examples=False)},
     opt=example(request=schemas.EXAMPLE_ENVELOPE, answer=schemas.EXAMPLE_STORED, media_type=_JSON),
 )
-async def create(
+async def create_snapshot(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     project: NamedDependency[int],
-    once: NamedDependency[Once],
-    endpoint: Endpoint = None,
+    idempotency_key: NamedDependency[IdempotencyKey],
+    endpoint: EndpointParameter = None,
     captured_at: Annotated[str | None, QueryParameter(description="With `endpoint`: when; default now")] = None,
     source: Annotated[str | None, QueryParameter(description="With `endpoint`: where it came from")] = None,
     metadata: Annotated[str | None, QueryParameter(description="With `endpoint`: a JSON object")] = None,
@@ -58,14 +58,14 @@ async def create(
     """Send the document as the body with `?endpoint=NAME`, or `{"endpoint_id", "data", "metadata"}`."""
     raw = await body.document(request)
     if endpoint is not None:
-        item = Sent(endpoint, raw, captured_at, source, metadata)
+        item = ReceivedSnapshot(endpoint, raw, captured_at, source, metadata)
     else:
         _refuse_beside_envelope(captured_at=captured_at, source=source, metadata=metadata)
         item = await services.cpu(schemas.decode_one, raw)
-    wanted = service.news(services, project, [item])
-    appended = await service.append(services, project, wanted, once, with_deltas=include == "delta")
-    [stored] = _stored(appended)
-    headers = {**idempotency.headers(replayed=appended.replayed), "location": f"/v1/snapshots/{stored.snapshot.id}"}
+    wanted = service.new_snapshots(services, project, [item])
+    created = await service.create_snapshots(services, project, wanted, idempotency_key, with_deltas=include == "delta")
+    [stored] = _answers(created)
+    headers = {**idempotency.headers(replayed=created.replayed), "location": f"/v1/snapshots/{stored.snapshot.id}"}
     return Response(stored, headers=headers)
 
 
@@ -78,18 +78,18 @@ async def create(
         request={"snapshots": [schemas.EXAMPLE_ENVELOPE]}, answer={"data": [schemas.EXAMPLE_STORED]}, media_type=_JSON
     ),
 )
-async def create_many(
+async def create_snapshots(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     project: NamedDependency[int],
-    once: NamedDependency[Once],
+    idempotency_key: NamedDependency[IdempotencyKey],
     include: Include = None,
 ) -> Response[AllStored]:
     """`data` of the answer has one result for each snapshot, in the order they were sent."""
     items = await services.cpu(schemas.decode_many, await body.document(request))
-    wanted = service.news(services, project, items)
-    appended = await service.append(services, project, wanted, once, with_deltas=include == "delta")
-    return Response(AllStored(_stored(appended)), headers=idempotency.headers(replayed=appended.replayed))
+    wanted = service.new_snapshots(services, project, items)
+    created = await service.create_snapshots(services, project, wanted, idempotency_key, with_deltas=include == "delta")
+    return Response(AllStored(_answers(created)), headers=idempotency.headers(replayed=created.replayed))
 
 
 def _refuse_beside_envelope(**given: str | None) -> None:
@@ -98,11 +98,11 @@ def _refuse_beside_envelope(**given: str | None) -> None:
             raise Invalid(f"in the query, {name} goes with endpoint; an envelope has its own", field=name)
 
 
-def _stored(appended: service.Appended) -> list[Stored]:
-    deltas = appended.deltas or [None] * len(appended.snapshots)
+def _answers(created: service.CreatedSnapshots) -> list[Stored]:
+    deltas = created.deltas or [None] * len(created.snapshots)
     return [
-        Stored(schemas.plain(kept), delta, kept.endpoint_created or UNSET)
-        for kept, delta in zip(appended.snapshots, deltas, strict=True)
+        Stored(schemas.without_created_flag(kept), delta, kept.endpoint_created or UNSET)
+        for kept, delta in zip(created.snapshots, deltas, strict=True)
     ]
 
 
@@ -125,8 +125,8 @@ async def list_snapshots(
     cursor: CursorText = None,
 ) -> Response[Page[Snapshot]]:
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
-    span = spans.span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
-    rows = await service.page(services, project, endpoint, span, limit=limit + 1, changed_only=changed_only)
+    span = spans.parse_span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
+    rows = await service.list_snapshots(services, project, endpoint, span, limit=limit + 1, changed_only=changed_only)
     found = pagination.page(
         rows, limit=limit, item=schemas.snapshot, cursor=lambda row: spans.cursor_at(_LIST, order, row.position)
     )
@@ -146,7 +146,7 @@ async def get_snapshot(
     snapshot_id: FromPath[str],
     endpoint_id: OfEndpoint = None,
 ) -> Response[Any]:
-    return await _with_data(request, services, service.get(services, project, snapshot_id, endpoint_id))
+    return await _with_data(request, services, service.get_snapshot(services, project, snapshot_id, endpoint_id))
 
 
 @get(
@@ -162,7 +162,7 @@ async def get_data(
     snapshot_id: FromPath[str],
     endpoint_id: OfEndpoint = None,
 ) -> Response[Any]:
-    return await _data(request, services, service.get(services, project, snapshot_id, endpoint_id))
+    return await _data(request, services, service.get_snapshot(services, project, snapshot_id, endpoint_id))
 
 
 @get(
@@ -177,7 +177,7 @@ async def get_latest(
     project: NamedDependency[int],
     endpoint: FromPath[str],
 ) -> Response[Any]:
-    row = service.at(services, project, endpoints.resolve(services, project, endpoint), times.LATEST_MS)
+    row = service.snapshot_at(services, project, endpoints.resolve(services, project, endpoint), times.LATEST_MS)
     return await _with_data(request, services, row)
 
 
@@ -195,7 +195,7 @@ async def get_at(
     time: Annotated[str, QueryParameter(description="A time, a date, or an age such as 24h")],
 ) -> Response[Any]:
     time_ms = times.parse_moment(time, field="time", now_ms=services.clock.now_ms())
-    row = service.at(services, project, endpoints.resolve(services, project, endpoint), time_ms)
+    row = service.snapshot_at(services, project, endpoints.resolve(services, project, endpoint), time_ms)
     return await _with_data(request, services, row)
 
 
@@ -206,7 +206,7 @@ async def delete_snapshot(
     snapshot_id: FromPath[str],
     endpoint_id: OfEndpoint = None,
 ) -> None:
-    await service.delete(services, project, snapshot_id, endpoint_id)
+    await service.delete_snapshot(services, project, snapshot_id, endpoint_id)
 
 
 async def _with_data(request: Request[Any, Any, Any], services: Services, row: Row) -> Response[Any]:
@@ -214,7 +214,7 @@ async def _with_data(request: Request[Any, Any, Any], services: Services, row: R
     tag = conditional.etag(codec.digest(msgspec.json.encode(shown)))  # its endpoint's name, for one, may change
     if unchanged := conditional.not_modified(request, tag):
         return unchanged
-    answer = SnapshotWithData(shown, msgspec.Raw(await service.read(services, row)))
+    answer = SnapshotWithData(shown, msgspec.Raw(await service.read_document(services, row)))
     return Response(answer, headers=conditional.headers(tag))
 
 
@@ -222,13 +222,13 @@ async def _data(request: Request[Any, Any, Any], services: Services, row: Row) -
     tag = conditional.etag(row.hash)
     if unchanged := conditional.not_modified(request, tag):
         return unchanged
-    data = await service.read(services, row)
+    data = await service.read_document(services, row)
     return Response(data, media_type=MediaType.JSON, headers=conditional.headers(tag))
 
 
 ROUTES = [
-    create,
-    create_many,
+    create_snapshot,
+    create_snapshots,
     list_snapshots,
     get_snapshot,
     get_data,

@@ -20,7 +20,7 @@ from delta_server.features.snapshots.service import MAX_AHEAD_MS
 from delta_server.services import Services
 
 
-class There(msgspec.Struct, frozen=True):
+class ImportedCommits(msgspec.Struct, frozen=True):
     """What an endpoint has: contents' hashes by time, and when each (commit, content's hash) was stored last."""
 
     hashes: Mapping[int, bytes]
@@ -32,7 +32,7 @@ class There(msgspec.Struct, frozen=True):
 
 
 def in_line(
-    versions: Iterable[Version], there: There, *, beside: int, now_ms: int, ends_with_the_file: bool = True
+    versions: Iterable[Version], there: ImportedCommits, *, beside: int, now_ms: int, ends_with_the_file: bool = True
 ) -> Iterator[Version]:
     """The versions of a line, each with its time in the timeline; what is there already keeps the one it has.
 
@@ -47,14 +47,14 @@ def in_line(
             continue
         digest = codec.digest(version.body)
         known = there.commits.get((version.commit, digest))
-        at = _free(there, digest, version.captured_at, last, beside, now_ms) if known is None else known
+        at = _free_time(there, digest, version.captured_at, last, beside, now_ms) if known is None else known
         last, newest = max(last, at), version
         yield _placed(version, at)
     if newest is not None and ends_with_the_file and last < beside:
         yield _placed(newest, beside + 1)
 
 
-def _free(there: There, digest: bytes, committed_at: int, last: int, beside: int, now_ms: int) -> int:
+def _free_time(there: ImportedCommits, digest: bytes, committed_at: int, last: int, beside: int, now_ms: int) -> int:
     at = max(committed_at if 0 <= committed_at <= now_ms + MAX_AHEAD_MS else 0, last + 1)
     if there.hashes.get(at) == digest:
         return at
@@ -71,17 +71,17 @@ def _placed(version: Version, at: int) -> Version:
     return version._replace(captured_at=at, metadata=msgspec.json.encode(metadata).decode())
 
 
-async def there(svc: Services, project: int, name: str) -> There:
+async def imported_commits(svc: Services, project: int, name: str) -> ImportedCommits:
     """What the endpoint has; it is made when absent."""
     endpoint = await svc.db.write(endpoints.ensure, project, name)
     svc.topics.wake("happenings", project)
-    rows = await svc.db.read(store.described, endpoint.id)
+    rows = await svc.db.read(store.with_metadata, endpoint.id)
     commits = {
         (described.commit, digest): at
         for at, digest, metadata in rows
         if metadata is not None and (described := _commit_of(metadata)).commit
     }
-    return There({at: digest for at, digest, _ in rows}, commits)
+    return ImportedCommits({at: digest for at, digest, _ in rows}, commits)
 
 
 class _Described(msgspec.Struct):

@@ -5,7 +5,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import service, store
 from delta_server.features.snapshots.store import Snapshot
@@ -26,14 +26,14 @@ PAGE = 1024
 """Snapshots whose rows are in memory; a pack that reaches over two pages is decoded twice."""
 
 
-async def count(svc: Services, project: int, endpoint: EndpointRef, span: Span) -> int:
+async def count(svc: Services, project: int, endpoint: EndpointRef, span: TimelineSpan) -> int:
     return await svc.db.read(store.count, project, endpoint.id, span.from_ms, span.to_ms)
 
 
-async def export(svc: Services, project: int, endpoint: EndpointRef, span: Span) -> AsyncIterator[Exported]:
+async def export(svc: Services, project: int, endpoint: EndpointRef, span: TimelineSpan) -> AsyncIterator[Exported]:
     """Raises DatabaseFailed at the first document that is damaged, NotFound when the endpoint is being deleted."""
     while True:
-        rows = await service.page(svc, project, endpoint, span, limit=PAGE, changed_only=False)
+        rows = await service.list_snapshots(svc, project, endpoint, span, limit=PAGE, changed_only=False)
         async for each in _with_bodies(svc, endpoint, rows):
             yield each
         if len(rows) < PAGE:

@@ -13,21 +13,21 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import service, store
 from delta_server.features.snapshots.appending import ATTEMPTS
-from delta_server.features.snapshots.incoming import New
-from delta_server.features.snapshots.store import CROWD
-from delta_server.features.snapshots.timeline import EndpointLocks, Moved
+from delta_server.features.snapshots.incoming import NewSnapshot
+from delta_server.features.snapshots.store import MAX_TIME_PROBES
+from delta_server.features.snapshots.timeline import EndpointLocks, TimelineChanged
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.contents.contents import Batch, Content
 from delta_server.storage.database import Tx
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 
 SOURCE = "import"
 """The source of imported snapshots."""
 APPENDED_AT_ONCE = 256
-GATHERED_MS = 3000
+BATCH_MS = 3000
 """Versions from a slow source are stored after this time, however few they are."""
-REASONS_TOLD = 5
+MAX_REASONS = 5
 
 
 class Version(NamedTuple):
@@ -54,10 +54,10 @@ class Imported(msgspec.Struct, frozen=True):
     """Place and reason of the first that were refused."""
 
 
-class _Sorted(NamedTuple):
+class _SortedBatch(NamedTuple):
     """A batch: versions to store at times that are free, in order of time, and how many are there already."""
 
-    good: list[Version]
+    to_store: list[Version]
     skipped: int
     reasons: list[str]
 
@@ -72,34 +72,33 @@ class _Tail(msgspec.Struct, frozen=True):
 
 
 async def import_versions(
-    svc: Services, project: int, name: str, versions: Iterable[Version], told: Callable[[Imported], None]
+    svc: Services, project: int, name: str, versions: Iterable[Version], on_progress: Callable[[Imported], None]
 ) -> Imported:
     """Store a recorded history, oldest version first. What is there already is skipped, so it can be run again.
 
-    `told` is called after each batch with the counts so far. Raises Conflict when others write the same endpoint, and
-    the DeltaError that reading `versions` ends with, once what came before is stored.
-    """
+    `on_progress` is called after each batch with the counts so far. Raises Conflict when others write the same
+    endpoint, and the DeltaError that reading `versions` ends with, once what came before is stored."""
     endpoint = await svc.db.write(endpoints.ensure, project, name)
     svc.topics.wake("happenings", project)
     done = Imported()
-    for batch in _batches(svc, _apart(versions)):
+    for batch in _batches(svc, _spread_times(versions)):
         captured = [version.captured_at for version in batch]
-        known = await svc.db.read(store.known, endpoint.id, min(captured), max(captured) + CROWD)
-        found = await svc.cpu(_sort_out, svc, batch, known)
-        if found.good:
-            await _store(svc, endpoint, found.good)
+        known = await svc.db.read(store.content_hashes, endpoint.id, min(captured), max(captured) + MAX_TIME_PROBES)
+        found = await svc.cpu(_sort_batch, svc, batch, known)
+        if found.to_store:
+            await _store(svc, endpoint, found.to_store)
         done = Imported(
-            stored=done.stored + len(found.good),
+            stored=done.stored + len(found.to_store),
             skipped=done.skipped + found.skipped,
             refused=done.refused + len(found.reasons),
             bytes=done.bytes + sum(len(version.body) for version in batch),
-            reasons=(*done.reasons, *found.reasons)[:REASONS_TOLD],
+            reasons=(*done.reasons, *found.reasons)[:MAX_REASONS],
         )
-        told(done)
+        on_progress(done)
     return done
 
 
-def _apart(versions: Iterable[Version]) -> Iterator[Version]:
+def _spread_times(versions: Iterable[Version]) -> Iterator[Version]:
     """Versions of one moment, a millisecond apart: as storing them would do, and the same each time.
 
     One that repeats the version before it keeps that one's time: it is that version again.
@@ -124,7 +123,7 @@ def _batches(svc: Services, versions: Iterable[Version]) -> Iterator[list[Versio
         for version in versions:
             batch.append(version)
             size += len(version.body)
-            if contents.batch_is_full(svc.contents, size, len(batch)) or svc.clock.now_ms() - began > GATHERED_MS:
+            if contents.batch_is_full(svc.contents, size, len(batch)) or svc.clock.now_ms() - began > BATCH_MS:
                 yield batch
                 batch, size, began = [], 0, svc.clock.now_ms()
     except DeltaError:
@@ -135,18 +134,18 @@ def _batches(svc: Services, versions: Iterable[Version]) -> Iterator[list[Versio
         yield batch
 
 
-def _sort_out(svc: Services, batch: Sequence[Version], known: Mapping[int, bytes]) -> _Sorted:
+def _sort_batch(svc: Services, batch: Sequence[Version], known: Mapping[int, bytes]) -> _SortedBatch:
     """`known` is what is stored around the batch's times, by time."""
     limit_bytes, now_ms = svc.config.limits.document_bytes, svc.clock.now_ms()
     taken, skipped = dict(known), 0
-    good: list[Version] = []
+    to_store: list[Version] = []
     reasons: list[str] = []
     for version in batch:
         if version.fault:
             reasons.append(f"{version.place}: {version.fault}")
             continue
         digest = codec.digest(version.body)
-        at = _time_for(version.captured_at, digest, taken)
+        at = _time_of(version.captured_at, digest, taken)
         if at in taken:
             skipped += 1
             continue
@@ -156,11 +155,11 @@ def _sort_out(svc: Services, batch: Sequence[Version], known: Mapping[int, bytes
             reasons.append(f"{version.place}: {error.message}")
             continue
         taken[at] = digest
-        good.append(version._replace(captured_at=at))
-    return _Sorted(sorted(good, key=attrgetter("captured_at")), skipped, reasons)
+        to_store.append(version._replace(captured_at=at))
+    return _SortedBatch(sorted(to_store, key=attrgetter("captured_at")), skipped, reasons)
 
 
-def _time_for(captured_at: int, digest: bytes, taken: Mapping[int, bytes]) -> int:
+def _time_of(captured_at: int, digest: bytes, taken: Mapping[int, bytes]) -> int:
     """Where a document is from that time on, or goes: the first millisecond that has it or is free."""
     while taken.get(captured_at, digest) != digest:
         captured_at += 1
@@ -172,12 +171,12 @@ async def _store(svc: Services, endpoint: EndpointRef, versions: Sequence[Versio
         return
     for start in range(0, len(versions), APPENDED_AT_ONCE):
         part = versions[start : start + APPENDED_AT_ONCE]
-        news = [_new(endpoint, version) for version in part]
-        await service.append(svc, endpoint.project, news, Once.none())
+        new_snapshots = [_new(endpoint, version) for version in part]
+        await service.create_snapshots(svc, endpoint.project, new_snapshots, IdempotencyKey.none())
 
 
-def _new(endpoint: EndpointRef | str, version: Version) -> New:
-    return New(endpoint, version.body, version.captured_at, version.source, version.metadata)
+def _new(endpoint: EndpointRef | str, version: Version) -> NewSnapshot:
+    return NewSnapshot(endpoint, version.body, version.captured_at, version.source, version.metadata)
 
 
 async def _store_at_end(svc: Services, endpoint: EndpointRef, versions: Sequence[Version]) -> bool:
@@ -189,8 +188,8 @@ async def _store_at_end(svc: Services, endpoint: EndpointRef, versions: Sequence
             if captured != sorted(set(captured)) or (latest is not None and latest >= captured[0]):
                 return False
             tail = await _tail(svc, endpoint, versions)
-            with suppress(Moved):
-                await svc.db.write(_append, endpoint, tail)
+            with suppress(TimelineChanged):
+                await svc.db.write(_append_tail, endpoint, tail)
                 svc.topics.wake("contents")
                 return True
     raise Conflict("the endpoint is being written to by others; run the import again, it resumes where it stopped")
@@ -211,17 +210,17 @@ async def _tail(svc: Services, endpoint: EndpointRef, versions: Sequence[Version
     return _Tail(head, encoded, versions, of)
 
 
-def _append(tx: Tx, endpoint: EndpointRef, tail: _Tail) -> None:
+def _append_tail(tx: Tx, endpoint: EndpointRef, tail: _Tail) -> None:
     """Raises Moved if the endpoint's end is not what it was."""
     endpoints.confirm(tx, endpoint)
     head = contents.head(tx, endpoint.id)
     latest = store.newest_at(tx, endpoint.id, 1)
     behind = latest is not None and latest >= tail.versions[0].captured_at
     if behind or (head and head.id) != (tail.head and tail.head.id):
-        raise Moved
+        raise TimelineChanged
     added = contents.add_batch(tx, endpoint.id, tail.batch) if tail.batch is not None else []
     if added is None:
-        raise Moved
+        raise TimelineChanged
     for version, number in zip(tail.versions, tail.contents, strict=True):
         content = head.id if number is None and head is not None else added[number or 0]
-        store.insert(tx, endpoint.id, version.captured_at, content, version.source, version.metadata)
+        store.insert_snapshot(tx, endpoint.id, version.captured_at, content, version.source, version.metadata)

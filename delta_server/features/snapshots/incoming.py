@@ -11,7 +11,7 @@ from delta_server.core.json import json_text, surrogates
 from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.snapshots.schemas import Sent
+from delta_server.features.snapshots.schemas import ReceivedSnapshot
 from delta_server.services import Services
 
 MAX_METADATA_BYTES = 16 * 1024
@@ -20,7 +20,7 @@ MAX_AHEAD_MS = times.DAY_MS
 EARLIEST_CAPTURE_MS = 0
 
 
-class New(msgspec.Struct, frozen=True):
+class NewSnapshot(msgspec.Struct, frozen=True):
     """A snapshot to store: `endpoint` is a reference, or the name of one to make if it is not there."""
 
     endpoint: EndpointRef | str
@@ -34,23 +34,25 @@ class New(msgspec.Struct, frozen=True):
     """The caller gave no time: it comes after all the endpoint has, even when the clock was set back meanwhile."""
 
 
-def news(svc: Services, project: int, items: Sequence[Sent]) -> list[New]:
+def new_snapshots(svc: Services, project: int, items: Sequence[ReceivedSnapshot]) -> list[NewSnapshot]:
     """What requests want stored. Raises NotFound for an unknown endpoint's id, Invalid."""
     targets: dict[str, EndpointRef | str] = {}
     now_ms = svc.clock.now_ms()
     found = []
     for number, item in enumerate(items):
-        with _naming(number, len(items)):
+        with _prefix_errors(number, len(items)):
             if item.endpoint not in targets:
                 targets[item.endpoint] = endpoints.resolve_or_name(svc, project, item.endpoint)
             captured_at = now_ms if item.captured_at is None else times.parse(item.captured_at, field="captured_at")
-        new = New(targets[item.endpoint], item.body, captured_at, item.source, item.metadata, checked=item.checked)
+        new = NewSnapshot(
+            targets[item.endpoint], item.body, captured_at, item.source, item.metadata, checked=item.checked
+        )
         found.append(msgspec.structs.replace(new, is_latest=item.captured_at is None))
     return found
 
 
 @contextmanager
-def _naming(number: int, count: int) -> Iterator[None]:
+def _prefix_errors(number: int, count: int) -> Iterator[None]:
     """Lets an error about one of several snapshots say about which."""
     try:
         yield
@@ -61,7 +63,7 @@ def _naming(number: int, count: int) -> Iterator[None]:
         raise type(error)(f"snapshot {number}: {error.message}", field=field) from None
 
 
-def check(new: New, limit_bytes: int, now_ms: int) -> None:
+def check(new: NewSnapshot, limit_bytes: int, now_ms: int) -> None:
     """Raise BadRequest, TooLarge or Invalid if `new` may not be stored."""
     if len(new.body) > limit_bytes:
         raise TooLarge(f"the document has {len(new.body)} bytes, more than limits.document_bytes = {limit_bytes}")
@@ -85,7 +87,7 @@ def _check_document(body: bytes) -> None:
     try:
         json_text.check(body)
     except BadRequest:
-        if (readable := surrogates.hidden(body)) == body:
+        if (readable := surrogates.hide(body)) == body:
             raise
         json_text.check(readable)
 
@@ -102,9 +104,9 @@ def _check_metadata(metadata: str) -> None:
         raise Invalid("metadata must be a JSON object", field="metadata")
 
 
-def check_all(news: Sequence[New], limit_bytes: int, now_ms: int) -> list[bytes]:
+def check_all(new_snapshots: Sequence[NewSnapshot], limit_bytes: int, now_ms: int) -> list[bytes]:
     """The documents' hashes, once all of them may be stored."""
-    for number, new in enumerate(news):
-        with _naming(number, len(news)):
+    for number, new in enumerate(new_snapshots):
+        with _prefix_errors(number, len(new_snapshots)):
             check(new, limit_bytes, now_ms)
-    return [codec.digest(new.body) for new in news]
+    return [codec.digest(new.body) for new in new_snapshots]

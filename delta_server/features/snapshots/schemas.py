@@ -23,7 +23,7 @@ MAX_BATCH = 1000
 NULL = msgspec.Raw(b"null")
 
 
-class NewSnapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SnapshotEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`endpoint_id` is an id or a name; `data` is kept as it stands in the request."""
 
     endpoint_id: str
@@ -34,11 +34,11 @@ class NewSnapshot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A union with None would let msgspec take null alone."""
 
 
-class NewSnapshots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    snapshots: Annotated[list[NewSnapshot], Meta(min_length=1, max_length=MAX_BATCH)]
+class SnapshotEnvelopes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    snapshots: Annotated[list[SnapshotEnvelope], Meta(min_length=1, max_length=MAX_BATCH)]
 
 
-class Sent(msgspec.Struct, frozen=True):
+class ReceivedSnapshot(msgspec.Struct, frozen=True):
     """A snapshot as a request brought it: `body` is the document, `metadata` JSON. `checked`: both stood in a text that
     is known to be JSON."""
 
@@ -65,14 +65,14 @@ class Snapshot(msgspec.Struct, frozen=True):
     metadata: msgspec.Raw
 
 
-class Kept(Snapshot, frozen=True, omit_defaults=True):
+class StoredAnswer(Snapshot, frozen=True, omit_defaults=True):
     """What is kept of an answer for a repeated request."""
 
     endpoint_created: bool = False
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """`delta` is what changed since the snapshot before, when asked for by `include=delta` and when there is one.
+    """`delta` is what changed since the snapshot before, when requested by `include=delta` and when there is one.
     `endpoint_created` is true when the request made the endpoint (a mistyped name does), else absent."""
 
     snapshot: Snapshot
@@ -111,17 +111,17 @@ EXAMPLE_STORED: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "delta": None}
 EXAMPLE_WITH_DATA: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "data": EXAMPLE_DOCUMENT}
 
 
-def decode_one(body: bytes) -> Sent:
+def decode_one(body: bytes) -> ReceivedSnapshot:
     """An envelope; its document stays the bytes it is. Raises BadRequest, Invalid."""
-    return _sent(_decode(surrogates.hidden(body), NewSnapshot, _decode_snapshot))
+    return _sent(_decode(surrogates.hide(body), SnapshotEnvelope, _decode_snapshot))
 
 
-def decode_many(body: bytes) -> list[Sent]:
+def decode_many(body: bytes) -> list[ReceivedSnapshot]:
     """As `decode_one`, of a batch."""
-    return [_sent(item) for item in _decode(surrogates.hidden(body), NewSnapshots, _decode_snapshots).snapshots]
+    return [_sent(item) for item in _decode(surrogates.hide(body), SnapshotEnvelopes, _decode_snapshots).snapshots]
 
 
-def _sent(item: NewSnapshot) -> Sent:
+def _sent(item: SnapshotEnvelope) -> ReceivedSnapshot:
     """Documents alone may hold halves of surrogate pairs."""
     for field, text in (("endpoint_id", item.endpoint_id), ("source", item.source), ("metadata", item.metadata)):
         if surrogates.MARK in (text.encode() if isinstance(text, str) else bytes(text or b"")):
@@ -130,11 +130,13 @@ def _sent(item: NewSnapshot) -> Sent:
     captured_at = item.captured_at
     if isinstance(captured_at, float):  # since 1970
         captured_at = f"{captured_at:.0f}" if captured_at.is_integer() else repr(captured_at)
-    return Sent(item.endpoint_id, surrogates.shown(bytes(item.data)), captured_at, item.source, metadata, checked=True)
+    return ReceivedSnapshot(
+        item.endpoint_id, surrogates.restore(bytes(item.data)), captured_at, item.source, metadata, checked=True
+    )
 
 
-_decode_snapshot = msgspec.json.Decoder(NewSnapshot).decode
-_decode_snapshots = msgspec.json.Decoder(NewSnapshots).decode
+_decode_snapshot = msgspec.json.Decoder(SnapshotEnvelope).decode
+_decode_snapshots = msgspec.json.Decoder(SnapshotEnvelopes).decode
 
 
 def _decode(body: bytes, kind: type[T], decode: Callable[[bytes], T]) -> T:
@@ -162,7 +164,7 @@ def snapshot(row: store.Snapshot) -> Snapshot:
     )
 
 
-def plain(kept: Kept) -> Snapshot:
+def without_created_flag(kept: StoredAnswer) -> Snapshot:
     return Snapshot(*msgspec.structs.astuple(kept)[:-1])
 
 

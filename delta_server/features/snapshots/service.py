@@ -8,18 +8,18 @@ import msgspec
 
 from delta_server.core import times
 from delta_server.core.errors import NotFound
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.ids import parse as parse_id
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import appending, lanes, store, timeline
-from delta_server.features.snapshots.appending import Appended as Appended
+from delta_server.features.snapshots.appending import CreatedSnapshots as CreatedSnapshots
 from delta_server.features.snapshots.incoming import MAX_AHEAD_MS as MAX_AHEAD_MS
-from delta_server.features.snapshots.incoming import New as New
+from delta_server.features.snapshots.incoming import NewSnapshot as NewSnapshot
 from delta_server.features.snapshots.incoming import check as check
 from delta_server.features.snapshots.incoming import check_all
-from delta_server.features.snapshots.incoming import news as news
+from delta_server.features.snapshots.incoming import new_snapshots as new_snapshots
 from delta_server.features.snapshots.store import Extent as Extent
 from delta_server.features.snapshots.store import Snapshot as Snapshot
 from delta_server.features.snapshots.store import by_bucket as by_bucket
@@ -29,42 +29,49 @@ from delta_server.features.snapshots.store import first_at as first_at
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.idempotency import Once
-from delta_server.storage.paging import together
+from delta_server.storage.idempotency import IdempotencyKey
+from delta_server.storage.paging import merged
 
 CHECKED_TOGETHER_BYTES = 256 << 10
 """Larger documents are checked before their turn comes, each on a thread of its own: 0.3 ms and more."""
 
 
-async def append(
-    svc: Services, project: int, news: Sequence[New], once: Once, *, with_deltas: bool = False
-) -> Appended:
+async def create_snapshots(
+    svc: Services,
+    project: int,
+    news: Sequence[NewSnapshot],
+    idempotency_key: IdempotencyKey,
+    *,
+    with_deltas: bool = False,
+) -> CreatedSnapshots:
     """Store `news` all or none, in the order of their times. Raises Conflict after three lost races."""
-    with svc.foreground.waits(project):
-        appended = await _appended(svc, project, news, once)
+    with svc.foreground.waiting(project):
+        appended = await _create(svc, project, news, idempotency_key)
     if appended.created:
         svc.topics.wake("happenings", project)
     try:
         if not with_deltas:
             return appended
         uids = [parse_id(id) for id in appended.ids]
-        return msgspec.structs.replace(appended, deltas=await deltas.computed(svc, project, uids))
+        return msgspec.structs.replace(appended, deltas=await deltas.deltas_of(svc, project, uids))
     finally:  # not before: what the request waits for would be computed twice
         svc.topics.wake("contents")
 
 
-async def _appended(svc: Services, project: int, news: Sequence[New], once: Once) -> Appended:
+async def _create(
+    svc: Services, project: int, news: Sequence[NewSnapshot], idempotency_key: IdempotencyKey
+) -> CreatedSnapshots:
     endpoint = news[0].endpoint
     goes_last = len(news) == 1 and news[0].is_latest and isinstance(endpoint, EndpointRef)
     if goes_last and len(news[0].body) <= CHECKED_TOGETHER_BYTES:
-        return await lanes.append(svc, project, news[0], None, once)
+        return await lanes.append_last(svc, project, news[0], None, idempotency_key)
     hashes = await svc.cpu(check_all, news, svc.config.limits.document_bytes, svc.clock.now_ms())
     if goes_last:
-        return await lanes.append(svc, project, news[0], hashes[0], once)
-    return await appending.store_alone(svc, project, news, hashes, once)
+        return await lanes.append_last(svc, project, news[0], hashes[0], idempotency_key)
+    return await appending.create_exclusively(svc, project, news, hashes, idempotency_key)
 
 
-def get(svc: Services, project: int, snapshot_id: str, endpoint: str | None = None) -> Snapshot:
+def get_snapshot(svc: Services, project: int, snapshot_id: str, endpoint: str | None = None) -> Snapshot:
     """Raises NotFound, also when it is not one of `endpoint`, an id or a name."""
     snapshot = svc.db.peek(store.by_uid, project, parse_id(snapshot_id, "snapshot"))
     if snapshot is None:
@@ -74,47 +81,49 @@ def get(svc: Services, project: int, snapshot_id: str, endpoint: str | None = No
     return snapshot
 
 
-def at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snapshot:
+def snapshot_at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snapshot:
     """The snapshot in force at `time_ms`. Raises NotFound."""
-    snapshot = svc.db.peek(store.at, project, endpoint.id, time_ms)
+    snapshot = svc.db.peek(store.snapshot_at, project, endpoint.id, time_ms)
     if snapshot is None:
         when = "yet" if time_ms >= times.LATEST_MS else f"at or before {times.format(time_ms)}"
         raise NotFound(f"{endpoint.name} has no snapshot {when}")
     return snapshot
 
 
-async def read(svc: Services, snapshot: Snapshot) -> bytes:
+async def read_document(svc: Services, snapshot: Snapshot) -> bytes:
     """The document, byte for byte."""
     return await contents.read(svc.contents, snapshot.endpoint, snapshot.content)
 
 
-async def page(
-    svc: Services, project: int, endpoint: EndpointRef | None, span: Span, *, limit: int, changed_only: bool
+async def list_snapshots(
+    svc: Services, project: int, endpoint: EndpointRef | None, span: TimelineSpan, *, limit: int, changed_only: bool
 ) -> list[Snapshot]:
     """Up to `limit` snapshots of one endpoint, or of the whole project in order of time."""
-    return await svc.db.read(_page, project, None if endpoint is None else endpoint.id, span, limit, changed_only)
+    return await svc.db.read(_list_page, project, None if endpoint is None else endpoint.id, span, limit, changed_only)
 
 
-def _page(tx: Tx, project: int, endpoint: int | None, span: Span, limit: int, changed_only: bool) -> list[Snapshot]:
+def _list_page(
+    tx: Tx, project: int, endpoint: int | None, span: TimelineSpan, limit: int, changed_only: bool
+) -> list[Snapshot]:
     if endpoint is not None:
         rows = store.walk(tx, project, endpoint, span, changed_only=changed_only, most=limit)
     else:
         heads = deltas.heads(tx, project, span) if changed_only else store.heads(tx, project, span)
         walk = partial(store.walk, tx, project, span=span, changed_only=changed_only, most=limit, first=1)
-        rows = together(heads, walk, descending=span.descending)
-    return [store.named(row) for row in islice(rows, limit)]
+        rows = merged(heads, walk, descending=span.descending)
+    return [store.from_row(row) for row in islice(rows, limit)]
 
 
-async def delete(svc: Services, project: int, snapshot_id: str, endpoint: str | None = None) -> None:
-    """Remove one snapshot; its neighbours' deltas are computed again. Raises NotFound as `get`."""
-    snapshot = get(svc, project, snapshot_id, endpoint)
+async def delete_snapshot(svc: Services, project: int, snapshot_id: str, endpoint: str | None = None) -> None:
+    """Remove one snapshot; its neighbours' deltas are computed again. Raises NotFound as `get_snapshot`."""
+    snapshot = get_snapshot(svc, project, snapshot_id, endpoint)
     async with svc.state(timeline.EndpointLocks).hold([snapshot.endpoint]):
-        await svc.db.write(_delete, project, snapshot.uid)
+        await svc.db.write(_delete_row, project, snapshot.uid)
     svc.topics.wake("contents")
 
 
 @frees_space
-def _delete(tx: Tx, project: int, uid: bytes) -> None:
+def _delete_row(tx: Tx, project: int, uid: bytes) -> None:
     snapshot = store.by_uid(tx, project, uid)
     if snapshot is None:
         raise NotFound("no such snapshot in this project")

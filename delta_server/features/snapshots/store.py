@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import msgspec
 
 from delta_server.core.errors import Conflict
-from delta_server.core.history.timeline_span import Position, Span
+from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.storage import paging as walks
 from delta_server.storage.database import Row, Tx
 
-CROWD = 1000
+MAX_TIME_PROBES = 1000
 
 
 class Extent(msgspec.Struct, frozen=True):
@@ -68,12 +68,12 @@ def by_uid(tx: Tx, project: int, uid: bytes) -> Snapshot | None:
     return _snapshot(tx.one(_BY_UID, project, uid))
 
 
-def at(tx: Tx, project: int, endpoint: int, time_ms: int) -> Snapshot | None:
+def snapshot_at(tx: Tx, project: int, endpoint: int, time_ms: int) -> Snapshot | None:
     """The endpoint's last snapshot captured at or before `time_ms`."""
     return _snapshot(tx.one(_AT, project, endpoint, time_ms))
 
 
-def heads(tx: Tx, project: int, span: Span) -> list[tuple[int, int]]:
+def heads(tx: Tx, project: int, span: TimelineSpan) -> list[tuple[int, int]]:
     """(time of its first snapshot along `span`, endpoint) of those that have one there: a look into the index each."""
     first = "max" if span.descending else "min"
     rows = tx.all(
@@ -87,14 +87,14 @@ def heads(tx: Tx, project: int, span: Span) -> list[tuple[int, int]]:
 
 
 def walk(
-    tx: Tx, project: int, endpoint: int, span: Span, *, changed_only: bool, most: int, first: int | None = None
+    tx: Tx, project: int, endpoint: int, span: TimelineSpan, *, changed_only: bool, most: int, first: int | None = None
 ) -> Iterator[Row]:
-    """Rows of one endpoint's snapshots along `span`, pages as in storage/paging.py; `named` names their columns."""
+    """Rows of one endpoint's snapshots along `span`, pages as in storage/paging.py; `from_row` names their columns."""
     statement = _PAGES[changed_only, span.descending]
-    return walks.walk(tx, statement, (project, endpoint), span, most=most, first=first)
+    return walks.pages(tx, statement, (project, endpoint), span, most=most, first=first)
 
 
-def insert(
+def insert_snapshot(
     tx: Tx, endpoint: int, captured_at: int, content: int, source: str | None, metadata: str | None
 ) -> tuple[int, bytes]:
     """The new row, and its id on the wire."""
@@ -146,7 +146,7 @@ def move_run(tx: Tx, endpoint: int, old: int, new: int, from_ms: int, to_ms: int
     )
 
 
-def known(tx: Tx, endpoint: int, first_ms: int, last_ms: int) -> dict[int, bytes]:
+def content_hashes(tx: Tx, endpoint: int, first_ms: int, last_ms: int) -> dict[int, bytes]:
     """By captured_at, the content hash of what is there from `first_ms` to `last_ms` inclusive: an import skips it."""
     rows = tx.all(
         """SELECT s.captured_at, c.hash FROM snapshot s JOIN content c ON c.id = s.content
@@ -170,7 +170,7 @@ def count(tx: Tx, project: int, endpoint: int, from_ms: int, to_ms: int) -> int:
     return 0 if row is None else int(row[0])
 
 
-def described(tx: Tx, endpoint: int) -> list[Row]:
+def with_metadata(tx: Tx, endpoint: int) -> list[Row]:
     """(captured_at, content hash, metadata) of all snapshots of an endpoint."""
     return tx.all(
         """SELECT s.captured_at, c.hash, s.metadata FROM snapshot s JOIN content c ON c.id = s.content
@@ -222,13 +222,13 @@ def extent(tx: Tx, endpoint: int) -> Extent:
     return Extent(*row)
 
 
-def is_taken(tx: Tx, endpoint: int, captured_at: int) -> bool:
+def has_snapshot_at(tx: Tx, endpoint: int, captured_at: int) -> bool:
     return tx.one("SELECT 1 FROM snapshot WHERE endpoint = ? AND captured_at = ?", endpoint, captured_at) is not None
 
 
 def free_time(tx: Tx, endpoint: int, captured_at: int) -> int:
     """`captured_at` if no snapshot has it, else the next free millisecond. Raises Conflict in a crowd."""
-    if not is_taken(tx, endpoint, captured_at):
+    if not has_snapshot_at(tx, endpoint, captured_at):
         return captured_at
     row = tx.one(
         """SELECT captured_at + 1 FROM snapshot s WHERE endpoint = ? AND captured_at BETWEEN ? AND ? AND NOT EXISTS (
@@ -236,10 +236,12 @@ def free_time(tx: Tx, endpoint: int, captured_at: int) -> int:
            ORDER BY captured_at LIMIT 1""",
         endpoint,
         captured_at,
-        captured_at + CROWD - 2,
+        captured_at + MAX_TIME_PROBES - 2,
     )
     if row is None:
-        raise Conflict(f"{CROWD} snapshots have this captured_at and the milliseconds after it", field="captured_at")
+        raise Conflict(
+            f"{MAX_TIME_PROBES} snapshots have this captured_at and the milliseconds after it", field="captured_at"
+        )
     return int(row[0])
 
 
@@ -260,10 +262,10 @@ def with_retention(tx: Tx) -> list[tuple[int, str]]:
 
 
 def _snapshot(row: Row | None) -> Snapshot | None:
-    return None if row is None else named(row)
+    return None if row is None else from_row(row)
 
 
-def named(row: Row) -> Snapshot:
+def from_row(row: Row) -> Snapshot:
     columns = list(row)
     columns[8] = bool(columns[8])
     return Snapshot(*columns)

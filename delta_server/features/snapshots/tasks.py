@@ -19,11 +19,11 @@ AT_ONCE = 50
 
 async def apply_retention(svc: Services) -> None:
     """The sweep comes right behind: what no rule keeps any more gives its space back at once."""
-    await retain(svc)
+    await apply_retention_rules(svc)
     await contents.sweep(svc.contents)
 
 
-async def retain(svc: Services) -> None:
+async def apply_retention_rules(svc: Services) -> None:
     """Periodic: apply each endpoint's `retention`."""
     for endpoint, text in await svc.db.read(store.with_retention):
         try:
@@ -33,12 +33,12 @@ async def retain(svc: Services) -> None:
 
 
 async def _retain(svc: Services, endpoint: int, retention: Retention) -> None:
-    before_ms = await svc.db.read(keep_from, endpoint, retention, svc.clock.now_ms())
+    before_ms = await svc.db.read(retention_cutoff, endpoint, retention, svc.clock.now_ms())
     if before_ms is not None:
-        await _cut(svc, endpoint, before_ms)
+        await _delete_before(svc, endpoint, before_ms)
 
 
-def keep_from(tx: Tx, endpoint: int, retention: Retention, now_ms: int) -> int | None:
+def retention_cutoff(tx: Tx, endpoint: int, retention: Retention, now_ms: int) -> int | None:
     """Snapshots captured before this moment go; None when all stay. The latest one always stays."""
     borders = [store.newest_at(tx, endpoint, retention.keep_last or 1)]
     if retention.keep_days is not None:
@@ -47,17 +47,17 @@ def keep_from(tx: Tx, endpoint: int, retention: Retention, now_ms: int) -> int |
     return min(kept) if len(kept) == len(borders) else None
 
 
-async def _cut(svc: Services, endpoint: int, before_ms: int) -> None:
+async def _delete_before(svc: Services, endpoint: int, before_ms: int) -> None:
     deleted = AT_ONCE
     while deleted == AT_ONCE:
         async with svc.state(timeline.EndpointLocks).hold([endpoint]):
-            deleted = await svc.db.write(_cut_below_head, endpoint, before_ms)
+            deleted = await svc.db.write(_delete_some_before, endpoint, before_ms)
         if deleted:
             svc.topics.wake("contents")
 
 
 @frees_space
-def _cut_below_head(tx: Tx, endpoint: int, before_ms: int) -> int:
+def _delete_some_before(tx: Tx, endpoint: int, before_ms: int) -> int:
     """As many as were deleted; none if the latest snapshot is not the one it was and would go too."""
     latest = store.newest_at(tx, endpoint, 1)
     if latest is None or latest < before_ms:

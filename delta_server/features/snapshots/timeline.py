@@ -31,11 +31,11 @@ class EndpointLocks(KeyedLocks):
     """A content is encoded against the one before it, so appends to one endpoint take turns."""
 
 
-class Moved(Exception):
+class TimelineChanged(Exception):
     """The timeline changed since the frame was made: make it again."""
 
 
-class Neighbour(msgspec.Struct, frozen=True):
+class Position(msgspec.Struct, frozen=True):
     """Where a new snapshot would go: its time, the content it comes after, whether it would `cut` that one's run."""
 
     captured_at: int
@@ -44,7 +44,7 @@ class Neighbour(msgspec.Struct, frozen=True):
     cut: bool
 
 
-class Entry(msgspec.Struct, frozen=True):
+class PlannedEntry(msgspec.Struct, frozen=True):
     """A snapshot ready to be placed.
 
     `frame` is None when the document equals the one before it; `based_on` is the entry of the same request whose
@@ -60,7 +60,7 @@ class Entry(msgspec.Struct, frozen=True):
     metadata: str | None
 
 
-class Tail(msgspec.Struct, frozen=True):
+class TimelineTail(msgspec.Struct, frozen=True):
     """What an endpoint ends with: when its newest snapshot was captured (or the earliest time), and its content."""
 
     newest: int
@@ -71,7 +71,7 @@ class Tail(msgspec.Struct, frozen=True):
         return None if self.head is None else self.head.hash
 
 
-class Last(msgspec.Struct, frozen=True):
+class TailSnapshot(msgspec.Struct, frozen=True):
     """A snapshot ready to be placed after all others. `frame` is None when the document equals the one before it, whose
     hash is `before`; else it may be based on that."""
 
@@ -83,7 +83,7 @@ class Last(msgspec.Struct, frozen=True):
     metadata: str | None
 
 
-class Placed(msgspec.Struct, frozen=True):
+class PlacedSnapshot(msgspec.Struct, frozen=True):
     """A snapshot in its place: its row, its id on the wire, its content; `unchanged` if it equals the one before."""
 
     id: int
@@ -92,42 +92,42 @@ class Placed(msgspec.Struct, frozen=True):
     unchanged: bool
 
 
-def neighbour(tx: Tx, endpoint: int, captured_at: int) -> Neighbour:
+def neighbour(tx: Tx, endpoint: int, captured_at: int) -> Position:
     at = store.free_time(tx, endpoint, captured_at)
-    content, after = contents.at(tx, endpoint, at), _next(tx, endpoint, at)
-    cut = content is not None and _rest(tx, endpoint, content, at, after) is not None
-    return Neighbour(at, content, None if after is None else after.hash, cut=cut)
+    content, after = contents.content_at(tx, endpoint, at), _next(tx, endpoint, at)
+    cut = content is not None and _rest_of_run(tx, endpoint, content, at, after) is not None
+    return Position(at, content, None if after is None else after.hash, cut=cut)
 
 
-def _rest(tx: Tx, endpoint: int, run: Content, at: int, after: Content | None) -> int | None:
+def _rest_of_run(tx: Tx, endpoint: int, run: Content, at: int, after: Content | None) -> int | None:
     """When a run goes on after a time within it, None if it does not; `after` is the content that ends it."""
     return store.first_of(tx, endpoint, run.id, at + 1, FOREVER if after is None else after.captured_at)
 
 
-def place(tx: Tx, endpoint: int, entry: Entry, base: int | None) -> Placed:
+def insert_entry(tx: Tx, endpoint: int, entry: PlannedEntry, base: int | None) -> PlacedSnapshot:
     """Insert the snapshot. Raises Moved.
 
     `base` is the content that the entry `entry.based_on` got.
     """
-    if store.is_taken(tx, endpoint, entry.captured_at):
-        raise Moved
-    before = contents.at(tx, endpoint, entry.captured_at)
+    if store.has_snapshot_at(tx, endpoint, entry.captured_at):
+        raise TimelineChanged
+    before = contents.content_at(tx, endpoint, entry.captured_at)
     unchanged = before is not None and before.hash == entry.hash
     content = before.id if before is not None and unchanged else _begin_run(tx, endpoint, entry, base, before)
-    row, uid = store.insert(tx, endpoint, entry.captured_at, content, entry.source, entry.metadata)
-    return Placed(row, uid, content, unchanged)
+    row, uid = store.insert_snapshot(tx, endpoint, entry.captured_at, content, entry.source, entry.metadata)
+    return PlacedSnapshot(row, uid, content, unchanged)
 
 
-def _begin_run(tx: Tx, endpoint: int, entry: Entry, base: int | None, before: Content | None) -> int:
+def _begin_run(tx: Tx, endpoint: int, entry: PlannedEntry, base: int | None, before: Content | None) -> int:
     at = entry.captured_at
     after = _next(tx, endpoint, at)
-    rest = None if before is None else _rest(tx, endpoint, before, at, after)
+    rest = None if before is None else _rest_of_run(tx, endpoint, before, at, after)
     if rest is None and after is not None and after.hash == entry.hash:
-        deltas.forget(tx, endpoint, after.id)
+        deltas.delete_deltas(tx, endpoint, after.id)
         contents.touch(tx, endpoint, after.id, at)
         return after.id
     if rest is None and after is not None:
-        deltas.forget(tx, endpoint, after.id)
+        deltas.delete_deltas(tx, endpoint, after.id)
     content = _add(tx, endpoint, at, entry.frame, base)
     if before is not None and rest is not None:
         split = next((frame for frame in entry.splits if frame.hash == before.hash), None)
@@ -138,29 +138,29 @@ def _begin_run(tx: Tx, endpoint: int, entry: Entry, base: int | None, before: Co
 
 def _add(tx: Tx, endpoint: int, captured_at: int, frame: Frame | None, base: int | None) -> int:
     if frame is None:
-        raise Moved
+        raise TimelineChanged
     content = contents.add(tx, endpoint, captured_at, frame if base is None else replace(frame, base=base))
     if content is None:
-        raise Moved
+        raise TimelineChanged
     return content
 
 
-def tail(tx: Tx, endpoint: int) -> Tail:
+def tail(tx: Tx, endpoint: int) -> TimelineTail:
     newest = store.newest_at(tx, endpoint, 1)
-    return Tail(EARLIEST_MS, None) if newest is None else Tail(newest, contents.head(tx, endpoint))
+    return TimelineTail(EARLIEST_MS, None) if newest is None else TimelineTail(newest, contents.head(tx, endpoint))
 
 
-def place_last(tx: Tx, endpoint: int, tail: Tail, last: Last) -> tuple[Placed, Tail]:
+def insert_last(tx: Tx, endpoint: int, tail: TimelineTail, last: TailSnapshot) -> tuple[PlacedSnapshot, TimelineTail]:
     """Insert a snapshot after the endpoint's `tail`, and what it ends with then. Raises Moved, with nothing written,
     when it was made for another one."""
     if last.captured_at <= tail.newest or last.before != tail.hash:
-        raise Moved
+        raise TimelineChanged
     head = tail.head
     if last.frame is not None:
         head = contents.add_last(tx, endpoint, last.captured_at, last.frame, head)
     assert head is not None, "a snapshot without a frame is equal to the one before it"
-    row, uid = store.insert(tx, endpoint, last.captured_at, head.id, last.source, last.metadata)
-    return Placed(row, uid, head.id, last.frame is None), Tail(last.captured_at, head)
+    row, uid = store.insert_snapshot(tx, endpoint, last.captured_at, head.id, last.source, last.metadata)
+    return PlacedSnapshot(row, uid, head.id, last.frame is None), TimelineTail(last.captured_at, head)
 
 
 def _next(tx: Tx, endpoint: int, captured_at: int) -> Content | None:
@@ -180,17 +180,17 @@ def remove(tx: Tx, endpoint: int, snapshot: int, content: int) -> None:
     if begins is None:
         _close(tx, endpoint, run, after)
     elif begins != run.captured_at:
-        deltas.forget(tx, endpoint, content)
+        deltas.delete_deltas(tx, endpoint, content)
         contents.touch(tx, endpoint, content, begins)
 
 
 def _close(tx: Tx, endpoint: int, run: Content, after: Content | None) -> None:
     """Drop a run that has no snapshot left; equal neighbours become one run."""
     before = contents.before(tx, endpoint, (run.captured_at, run.id))
-    deltas.forget(tx, endpoint, run.id)
+    deltas.delete_deltas(tx, endpoint, run.id)
     contents.mark_dead(tx, endpoint, run)
     if after is not None:
-        deltas.forget(tx, endpoint, after.id)
+        deltas.delete_deltas(tx, endpoint, after.id)
     if before is None or after is None or before.hash != after.hash:
         return
     last = contents.after(tx, endpoint, after)
@@ -202,7 +202,7 @@ def _close(tx: Tx, endpoint: int, run: Content, after: Content | None) -> None:
 def cut_before(tx: Tx, endpoint: int, before_ms: int, limit: int) -> int:
     """Delete up to `limit` of the oldest snapshots captured before `before_ms`; how many were."""
     rows = store.oldest(tx, endpoint, before_ms, limit)
-    deltas.forget(tx, endpoint, *dict.fromkeys(content for _, _, content in rows))
+    deltas.delete_deltas(tx, endpoint, *dict.fromkeys(content for _, _, content in rows))
     for content, run in groupby(rows, key=itemgetter(2)):
         *firsts, (last, _, _) = run
         for snapshot, _, _ in firsts:

@@ -19,6 +19,6 @@ class Found(msgspec.Struct, frozen=True):
 async def run(svc: Services, project: int, statement: Statement) -> Found:
     """Raises Invalid for what may not be run, TooCostly past the deadline or the memory limit."""
     plan = Sql(statement.sql, statement.limit, tuple(statement.params))
-    answer = await svc.event_reader.query(project, plan)
+    answer = await svc.event_reader.run_query(project, plan)
     columns = [Column(name, kind) for name, kind in zip(answer.columns, answer.types, strict=True)]
     return Found(columns, msgspec.Raw(answer.written), answer.truncated, answer.scanned)

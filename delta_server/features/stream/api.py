@@ -12,7 +12,7 @@ from litestar.response import Stream
 from delta_server.core.errors import Invalid
 from delta_server.features.stream import service
 from delta_server.features.stream.service import Wanted
-from delta_server.http.auth import is_allowed
+from delta_server.http.auth import is_still_allowed
 from delta_server.http.docs import example
 from delta_server.http.event_filters import split
 from delta_server.http.server import ABORT
@@ -49,7 +49,7 @@ async def stream(
     valid."""
     services.live.check_room(project)
     last = service.parse_last_id(request.headers.get("last-event-id", ""))
-    allowed, abort = partial(is_allowed, request), request.scope["state"].get(ABORT)
+    allowed, abort = partial(is_still_allowed, request), request.scope["state"].get(ABORT)
     if topics == "endpoints":
         if event_type or source:
             raise Invalid("eventType and source choose events", field="eventType" if event_type else "source")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from delta_server.core import times
-from delta_server.core.events.event_json import ShownEvent, of_lines
+from delta_server.core.events.event_json import EventJson, of_lines
 from delta_server.storage.outbox import Happening
 
 
@@ -18,7 +18,7 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     sent: bytes
 
 
-def framed(events: Sequence[tuple[int, ShownEvent]]) -> list[Frame]:
+def framed(events: Sequence[tuple[int, EventJson]]) -> list[Frame]:
     """Frames of (seq, event)."""
     return [
         Frame(

@@ -3,7 +3,7 @@
 A stream reads block by block what was stored, at its client's pace: it holds one block, or a few small ones, and no
 queue, so a slow client costs little but being late. One that comes back with Last-Event-ID goes on in the block where
 it was. Where that has been sealed meanwhile, or it falls behind what is sealed, it gets what it missed by a query that
-opens only files with newer events; when that is too much it is told of a gap.
+opens only files with newer events; when that is too much a gap is reported.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence, Set
@@ -14,13 +14,13 @@ import msgspec
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid, RateLimited, TooCostly, Unavailable
-from delta_server.core.events.event_json import shown
-from delta_server.core.query.plan import Condition, Every, Field, Filter, Listing, Span
+from delta_server.core.events.event_json import to_json
+from delta_server.core.query.plan import AllOf, Condition, Field, Filter, Listing, Span
 from delta_server.features.stream.frames import Frame, framed, frames_of, of_happening
 from delta_server.services import Services
 from delta_server.storage import outbox
 from delta_server.storage.database import Tx
-from delta_server.storage.eventlog import Reach
+from delta_server.storage.eventlog import Positions
 from delta_server.storage.outbox import Happening
 
 HEARTBEAT_S = 15.0
@@ -77,7 +77,7 @@ async def events(
     the key is no longer allowed to read."""
     with svc.live.reading(project, abort) as topic:
         repeated: Set[int] = frozenset()
-        reach = svc.event_reader.reach(project, last)
+        reach = svc.event_reader.positions(project, last)
         block, behind = reach.newest, last is not None
         if reach.resume is not None:
             behind, (block, repeated) = False, reach.resume
@@ -89,7 +89,7 @@ async def events(
                 return
             heard = topic.count
             reach, blocks = await svc.live.shared.get(
-                (project, block, svc.event_reader.reach(project)), partial(_since, svc, project, block)
+                (project, block, svc.event_reader.positions(project)), partial(_since, svc, project, block)
             )
             if behind or block < reach.sealed:
                 missed = await svc.live.shared.get(
@@ -145,7 +145,7 @@ def _read_outbox(tx: Tx, project: int, after: int) -> tuple[list[Happening], int
     return outbox.read_of(tx, project, after, HAPPENINGS_AT_ONCE), outbox.newest(tx), outbox.trimmed(tx)
 
 
-async def _since(svc: Services, project: int, block: int) -> tuple[Reach, list[tuple[int, list[Frame]]]]:
+async def _since(svc: Services, project: int, block: int) -> tuple[Positions, list[tuple[int, list[Frame]]]]:
     """How far there is what, and the blocks after `block`, some of them. All streams of a project read the same ones
     at about the same time."""
     reach, rows = await svc.event_reader.read_blocks(project, block, limit=BLOCKS_AT_ONCE, size_bytes=BYTES_AT_ONCE)
@@ -154,10 +154,10 @@ async def _since(svc: Services, project: int, block: int) -> tuple[Reach, list[t
 
 async def _missed(svc: Services, project: int, wanted: Wanted, last: int) -> list[Frame] | None:
     """What was stored after `last`; None when that is too much."""
-    where = Every(tuple(wanted.filters()))
+    where = AllOf(tuple(wanted.filters()))
     listing = Listing(_ALL_TIME, where, ascending=True, limit=MISSED_AT_MOST + 1, after_seq=last)
     try:
-        answer = await svc.event_reader.query(project, listing)
+        answer = await svc.event_reader.run_query(project, listing)
     except (TooCostly, RateLimited, Unavailable):  # raised, the client would come back in two seconds, for the same
         return None
     if len(answer.rows) > MISSED_AT_MOST:
@@ -167,7 +167,7 @@ async def _missed(svc: Services, project: int, wanted: Wanted, last: int) -> lis
 
 def _of_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> list[Frame]:
     rows = [dict(zip(columns, row, strict=True)) for row in found]
-    return framed([(row["seq"], shown(row)) for row in sorted(rows, key=lambda row: int(row["seq"]))])
+    return framed([(row["seq"], to_json(row)) for row in sorted(rows, key=lambda row: int(row["seq"]))])
 
 
 async def _frames(svc: Services, lines: bytes) -> list[Frame]:

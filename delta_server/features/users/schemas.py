@@ -68,7 +68,7 @@ class MeAnswer(msgspec.Struct, frozen=True):
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """`access_token` is good for `expires_in` seconds; `refresh_token` gets the next pair, once."""
+    """`access_token` is valid for `expires_in` seconds; `refresh_token` gets the next pair, once."""
 
     access_token: str
     token_type: Literal["Bearer"]

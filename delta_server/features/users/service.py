@@ -1,6 +1,6 @@
 """People who sign in: passwords, sessions, tokens, and what each may do where.
 
-A login begins a session. Its access token (core/access_tokens.py) is good for minutes, its refresh token gets the next
+A login begins a session. Its access token (core/access_tokens.py) is valid for minutes, its refresh token gets the next
 pair, once: a token that is used again later than a lost answer explains was copied, and ends the session.
 """
 
@@ -114,7 +114,7 @@ class StartToken:
 
 
 def setup_token(svc: Services) -> str | None:
-    """A new token for the first owner, good for SETUP_MS while this server runs; None when there are users."""
+    """A new token for the first owner, valid for SETUP_MS while this server runs; None when there are users."""
     return svc.state(StartToken).make(svc.clock.now_ms()) if needs_setup(svc) else None
 
 

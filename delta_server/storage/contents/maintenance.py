@@ -11,12 +11,12 @@ import structlog
 
 from delta_server.core.errors import Conflict, DeltaError, NotFound
 from delta_server.core.packs import codec
-from delta_server.core.packs.layout import Bounds
+from delta_server.core.packs.layout import PackBounds
 from delta_server.core.times import DAY_MS
 from delta_server.storage.contents import packing, reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
-from delta_server.storage.contents.packing import Stale, Troubles
+from delta_server.storage.contents.packing import ErrorCollector, Stale
 from delta_server.storage.contents.rows import Content
 from delta_server.storage.database import Tx, frees_space
 
@@ -32,16 +32,16 @@ async def pack_since(store: ContentStore, content: int) -> int:
     """Pack the frames of endpoints that got some after `content`, where there are enough; the newest looked at."""
     newest, endpoints = await store.db.read(_filled_since, content, packing.pack_bounds(store.packs))
     for endpoint in endpoints:
-        await _guarded(packing.pack_loose(store, endpoint), "pack", endpoint)
+        await _isolated(packing.pack_loose(store, endpoint), "pack", endpoint)
     return newest
 
 
-def _filled_since(tx: Tx, content: int, bounds: Bounds) -> tuple[int, list[int]]:
+def _filled_since(tx: Tx, content: int, bounds: PackBounds) -> tuple[int, list[int]]:
     endpoints = sql.with_frames_after(tx, content)
     return max(content, sql.newest_frame(tx)), [each for each in endpoints if _is_filled(tx, each, bounds)]
 
 
-def _is_filled(tx: Tx, endpoint: int, bounds: Bounds) -> bool:
+def _is_filled(tx: Tx, endpoint: int, bounds: PackBounds) -> bool:
     return sql.fills_a_pack(
         tx, endpoint, size_limit=bounds.large_bytes, total_bytes=bounds.size_bytes, contents=bounds.contents
     )
@@ -50,24 +50,24 @@ def _is_filled(tx: Tx, endpoint: int, bounds: Bounds) -> bool:
 async def pack(store: ContentStore) -> None:
     """Pack the frames of every endpoint where there are enough for a pack."""
     for endpoint in await store.db.read(_filled, packing.pack_bounds(store.packs)):
-        await _guarded(packing.pack_loose(store, endpoint), "pack", endpoint)
+        await _isolated(packing.pack_loose(store, endpoint), "pack", endpoint)
 
 
-def _filled(tx: Tx, bounds: Bounds) -> list[int]:
-    return [endpoint for endpoint in sql.with_loose(tx) if _is_filled(tx, endpoint, bounds)]
+def _filled(tx: Tx, bounds: PackBounds) -> list[int]:
+    return [endpoint for endpoint in sql.endpoints_with_loose_frames(tx) if _is_filled(tx, endpoint, bounds)]
 
 
 async def merge(store: ContentStore) -> None:
     """Merge packs that have grown old into deep ones."""
     created_before = store.clock.now_ms() - store.packs.deep_after_days * DAY_MS
     for endpoint in await store.db.read(sql.with_packs, created_before=created_before):
-        await _guarded(packing.merge_packs(store, endpoint, created_before=created_before), "merge", endpoint)
+        await _isolated(packing.merge_packs(store, endpoint, created_before=created_before), "merge", endpoint)
 
 
 async def sweep(store: ContentStore) -> None:
     """Delete contents that no snapshot has any more. Gives the space back, that of other deleted rows too."""
     for endpoint in await store.db.read(sql.with_dead):
-        await _guarded(sweep_endpoint(store, endpoint), "sweep", endpoint)
+        await _isolated(sweep_endpoint(store, endpoint), "sweep", endpoint)
     while await store.db.vacuum(VACUUM_PAGES) == VACUUM_PAGES:
         pass
 
@@ -81,20 +81,20 @@ async def pack_everything(
     """
     await sweep(store)
     endpoints = [endpoint] if endpoint is not None else await store.db.read(sql.endpoints)
-    troubles = Troubles()
+    errors = ErrorCollector()
     for done, each in enumerate(endpoints):
         progress(done, len(endpoints))
-        with troubles.collected():
-            await _again_when_stale(partial(packing.pack_loose, store, each, everything=True))
-        with troubles.collected():
-            await _again_when_stale(partial(packing.merge_packs, store, each, created_before=store.clock.now_ms() + 1))
+        with errors.collecting():
+            await _retry_when_stale(partial(packing.pack_loose, store, each, everything=True))
+        with errors.collecting():
+            await _retry_when_stale(partial(packing.merge_packs, store, each, created_before=store.clock.now_ms() + 1))
     progress(len(endpoints), len(endpoints))
     while await store.db.vacuum(VACUUM_PAGES) == VACUUM_PAGES:
         pass
-    troubles.tell()
+    errors.raise_first()
 
 
-async def _again_when_stale(work: Callable[[], Awaitable[int]]) -> int:
+async def _retry_when_stale(work: Callable[[], Awaitable[int]]) -> int:
     """Raises Conflict after three lost races."""
     for _ in range(3):
         with suppress(Stale):
@@ -102,8 +102,8 @@ async def _again_when_stale(work: Callable[[], Awaitable[int]]) -> int:
     raise Conflict("the contents are being rewritten by somebody else: try again later")
 
 
-async def _guarded(work: Awaitable[object], what: str, endpoint: int) -> None:
-    """One endpoint's trouble is told and does not keep the others waiting; a lost race is for the next run."""
+async def _isolated(work: Awaitable[object], what: str, endpoint: int) -> None:
+    """One endpoint's failure is logged and does not hold up the others; a lost race is for the next run."""
     try:
         await work
     except (Stale, NotFound):
@@ -120,18 +120,18 @@ async def sweep_endpoint(store: ContentStore, endpoint: int) -> None:
 
     One that something damaged is based on stays. Raises Stale, and in the end DatabaseFailed when there is any.
     """
-    troubles = Troubles()
+    errors = ErrorCollector()
     below = LAST_ID
     while frames := await store.db.read(sql.dead_frames, endpoint, below=below, limit=DEAD_AT_ONCE):
         needed = await store.db.write(_delete_frames, endpoint, frames)
         for content in needed:
-            await _move_dependents(store, endpoint, content, troubles)
+            await _move_dependents(store, endpoint, content, errors)
         await store.db.write(_delete_frames, endpoint, needed)
         below = frames[-1]
     for pack in await store.db.read(sql.packs_with_dead, endpoint):
-        with troubles.collected():
-            await _sweep_pack(store, endpoint, pack, troubles)
-    troubles.tell()
+        with errors.collecting():
+            await _sweep_pack(store, endpoint, pack, errors)
+    errors.raise_first()
 
 
 @frees_space
@@ -146,16 +146,16 @@ def _delete_frames(tx: Tx, endpoint: int, contents: Sequence[int]) -> list[int]:
     return needed
 
 
-async def _sweep_pack(store: ContentStore, endpoint: int, pack_id: int, troubles: Troubles) -> None:
+async def _sweep_pack(store: ContentStore, endpoint: int, pack_id: int, errors: ErrorCollector) -> None:
     """Rewrite a pack without its dead contents, or delete it when no other is left in it; not while something damaged
     is based on one of them. Raises Stale, DatabaseFailed."""
     pack = await store.db.read(sql.pack, endpoint, pack_id)
     if pack is None:
         return
-    rows = await store.db.read(sql.many, endpoint, pack.members)
+    rows = await store.db.read(sql.by_ids, endpoint, pack.members)
     living = [rows[member] for member in pack.members if member in rows and not rows[member].dead]
     dead = [member for member in pack.members if member in rows and rows[member].dead]
-    moved = [await _move_dependents(store, endpoint, content, troubles) for content in dead]
+    moved = [await _move_dependents(store, endpoint, content, errors) for content in dead]
     if not all(moved):
         return
     if living:
@@ -164,21 +164,21 @@ async def _sweep_pack(store: ContentStore, endpoint: int, pack_id: int, troubles
         await store.db.write(packing.delete_packs, endpoint, [pack], kept=[])
 
 
-async def _move_dependents(store: ContentStore, endpoint: int, content: int, troubles: Troubles) -> bool:
+async def _move_dependents(store: ContentStore, endpoint: int, content: int, errors: ErrorCollector) -> bool:
     """Encode all that is based on a dead content against a living one; False when something is damaged."""
     moved = 0
     frames = await store.db.read(sql.frames_based_on, endpoint, content)
     packs = await store.db.read(sql.packs_based_on, endpoint, content)
     for frame in frames:
-        with troubles.collected():
+        with errors.collecting():
             await _move_frame(store, endpoint, frame, content)
             moved += 1
     for pack in packs:
-        rows = await store.db.read(sql.many, endpoint, pack.members)
+        rows = await store.db.read(sql.by_ids, endpoint, pack.members)
         if len(rows) < len(pack.members):
             raise Stale
         members = [rows[member] for member in pack.members]
-        with troubles.collected():
+        with errors.collecting():
             await packing.repack(store, endpoint, [pack], members, deep=bool(pack.deep))
             moved += 1
     return moved == len(frames) + len(packs)

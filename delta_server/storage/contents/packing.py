@@ -3,7 +3,7 @@
 Each step computes outside of a transaction; one transaction then replaces, and raises Stale, which undoes it, when
 something it replaces or stands on has changed since. Nothing is lost: the next run starts from what is there.
 
-What is damaged is left as it is and told of once all else is done.
+What is damaged is left as it is and reported at the end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ import msgspec
 
 from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.packs import codec, layout, pack_frames
-from delta_server.core.packs.layout import STORED, Above, Bounds, Part
+from delta_server.core.packs.layout import STORED, BatchPart, PackBounds, Predecessor
 from delta_server.core.packs.pack_frames import Packed
 from delta_server.storage.contents import reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.contents.options import Packs
-from delta_server.storage.contents.reading import Raw
+from delta_server.storage.contents.reading import DecodedPack
 from delta_server.storage.contents.rows import Content, NewPack, Pack
 from delta_server.storage.database import Tx, frees_space
 
@@ -35,14 +35,14 @@ class Anchor(msgspec.Struct, frozen=True):
     chain: int
 
 
-class Troubles:
-    """What could not be done for damage or lost races, collected while the work on all else goes on."""
+class ErrorCollector:
+    """Collects damage and lost races while the work on all else goes on."""
 
     def __init__(self) -> None:
         self._found: list[DatabaseFailed | Conflict] = []
 
     @contextmanager
-    def collected(self) -> Iterator[None]:
+    def collecting(self) -> Iterator[None]:
         try:
             yield
         except (DatabaseFailed, Conflict) as error:
@@ -51,7 +51,7 @@ class Troubles:
     def add(self, error: DatabaseFailed | Conflict) -> None:
         self._found.append(error)
 
-    def tell(self) -> None:
+    def raise_first(self) -> None:
         """Raise the first, with the number of the others, if there is any."""
         if self._found:
             first, more = self._found[0], len(self._found) - 1
@@ -65,18 +65,18 @@ class Batch(msgspec.Struct, frozen=True):
     captured_at: list[int]
     sizes: list[int]
     hashes: list[bytes]
-    parts: list[Part]
+    parts: list[BatchPart]
     data: list[bytes | Packed]
     frame_base: int | None
     pack_base: int | None
 
 
-def pack_bounds(packs: Packs) -> Bounds:
-    return Bounds(packs.pack_bytes, packs.pack_contents, large_bytes=packs.pack_bytes)
+def pack_bounds(packs: Packs) -> PackBounds:
+    return PackBounds(packs.pack_bytes, packs.pack_contents, large_bytes=packs.pack_bytes)
 
 
-def deep_bounds(packs: Packs) -> Bounds:
-    return Bounds(packs.deep_bytes, packs.deep_contents, large_bytes=packs.pack_bytes)
+def deep_bounds(packs: Packs) -> PackBounds:
+    return PackBounds(packs.deep_bytes, packs.deep_contents, large_bytes=packs.pack_bytes)
 
 
 # A batch of new contents
@@ -95,7 +95,7 @@ async def encode_batch(
     anchor_body = await reading.read_base(store, endpoint, anchor.content.id) if anchor else None
     anchor = anchor if anchor_body is not None else None
     previous_body = await reading.read_base(store, endpoint, previous.id) if previous else None
-    above = Above(
+    above = Predecessor(
         pack_chain=anchor.chain if anchor else None,
         anchor_size=anchor.content.size if anchor else 0,
         frame_depth=depth if previous_body is not None else None,
@@ -112,7 +112,7 @@ async def encode_batch(
     return Batch(times, sizes, hashes, parts, data, _id(previous), _id(_content(anchor)))
 
 
-def _encode_part(part: Part, base: bytes | None, bodies: list[bytes], levels: Packs) -> bytes | Packed:
+def _encode_part(part: BatchPart, base: bytes | None, bodies: list[bytes], levels: Packs) -> bytes | Packed:
     if part.chain is None:
         return codec.encode(base, bodies[part.start], level=levels.frame_level)
     return pack_frames.encode(base, bodies[part.start : part.stop], level=levels.pack_level)
@@ -131,7 +131,7 @@ def add_batch(tx: Tx, endpoint: int, batch: Batch) -> list[int] | None:
 
     They and the contents after them become pending, as with `add`.
     """
-    if not all(_stands(tx, endpoint, batch, part) for part in batch.parts):
+    if not all(_is_base_valid(tx, endpoint, batch, part) for part in batch.parts):
         return None
     ids = sql.insert_contents(tx, endpoint, batch.captured_at, batch.sizes, batch.hashes)
     for part, data in zip(batch.parts, batch.data, strict=True):
@@ -159,7 +159,7 @@ def _id(content: Content | None) -> int | None:
     return content.id if content else None
 
 
-def _stands(tx: Tx, endpoint: int, batch: Batch, part: Part) -> bool:
+def _is_base_valid(tx: Tx, endpoint: int, batch: Batch, part: BatchPart) -> bool:
     """Whether the stored content a part is based on is where it has to be."""
     if part.base != STORED:
         return True
@@ -174,7 +174,7 @@ def _is_below(tx: Tx, endpoint: int, base: int | None, pack_chain: int) -> bool:
     return below is not None and below < pack_chain
 
 
-def _insert_part(tx: Tx, endpoint: int, batch: Batch, part: Part, data: bytes | Packed, ids: list[int]) -> None:
+def _insert_part(tx: Tx, endpoint: int, batch: Batch, part: BatchPart, data: bytes | Packed, ids: list[int]) -> None:
     stored = batch.frame_base if part.chain is None else batch.pack_base
     base = stored if part.base == STORED else None if part.base is None else ids[part.base]
     sizes = batch.sizes[part.start : part.stop]
@@ -194,30 +194,30 @@ async def pack_loose(store: ContentStore, endpoint: int, *, everything: bool = F
     Raises Stale, and in the end DatabaseFailed when there are damaged ones among them.
     """
     bounds = pack_bounds(store.packs)
-    loose = await store.db.read(sql.loose, endpoint, size_limit=bounds.large_bytes)
-    made, troubles = 0, Troubles()
+    loose = await store.db.read(sql.loose_frames, endpoint, size_limit=bounds.large_bytes)
+    made, errors = 0, ErrorCollector()
     groups = layout.groups if everything else layout.full_groups
     while runs := groups([content.size for content in loose], bounds):
         group = loose[: runs[0].stop]
-        bodies = await _readable(store, endpoint, group, troubles)
+        bodies = await _readable(store, endpoint, group, errors)
         if len(bodies) == len(group):
             made += await _pack_frames(store, endpoint, group, list(bodies.values()), always=len(group) < len(loose))
             loose = loose[len(group) :]
         else:
             loose = [content for content in group if content.id in bodies] + loose[len(group) :]
-    troubles.tell()
+    errors.raise_first()
     return made
 
 
 async def _readable(
-    store: ContentStore, endpoint: int, group: Sequence[Content], troubles: Troubles
+    store: ContentStore, endpoint: int, group: Sequence[Content], errors: ErrorCollector
 ) -> dict[int, bytes]:
     """The bodies of a group of frames, without those that are damaged or based on one in the group that is."""
     ids = [content.id for content in group]
     try:
         return {content: body async for content, body in reading.read_run(store, endpoint, ids)}
     except DatabaseFailed as error:
-        troubles.add(error)
+        errors.add(error)
     bases = {frame.content: frame.base for frame in await store.db.read(reading.frames, endpoint, ids)}
     bodies: dict[int, bytes] = {}
     damaged: set[int | None] = set()
@@ -271,15 +271,15 @@ async def merge_packs(store: ContentStore, endpoint: int, *, created_before: int
     """
     packs = await store.db.read(sql.packs, endpoint, created_before=created_before)
     runs = layout.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(store.packs))
-    troubles = Troubles()
+    errors = ErrorCollector()
     for run in runs:
         merged = packs[run.start : run.stop]
-        members = await store.db.read(sql.many, endpoint, [member for pack in merged for member in pack.members])
-        with troubles.collected():
+        members = await store.db.read(sql.by_ids, endpoint, [member for pack in merged for member in pack.members])
+        with errors.collecting():
             await repack(store, endpoint, merged, sorted(members.values(), key=_order), deep=True)
-    with troubles.collected():
-        await straighten(store, endpoint)
-    troubles.tell()
+    with errors.collecting():
+        await rebase_onto_anchors(store, endpoint)
+    errors.raise_first()
     return len(runs)
 
 
@@ -287,17 +287,17 @@ def _order(content: Content) -> tuple[int, int]:
     return content.captured_at, content.id
 
 
-async def straighten(store: ContentStore, endpoint: int) -> None:
+async def rebase_onto_anchors(store: ContentStore, endpoint: int) -> None:
     """Base every pack on an anchor again. Raises Stale, and in the end DatabaseFailed."""
-    troubles = Troubles()
-    for pack_id in await store.db.read(sql.bent, endpoint):
+    errors = ErrorCollector()
+    for pack_id in await store.db.read(sql.packs_off_anchors, endpoint):
         pack = await store.db.read(sql.pack, endpoint, pack_id)
         if pack is None:
             raise Stale
-        members = await store.db.read(sql.many, endpoint, pack.members)
-        with troubles.collected():
+        members = await store.db.read(sql.by_ids, endpoint, pack.members)
+        with errors.collecting():
             await repack(store, endpoint, [pack], [members[member] for member in pack.members], deep=bool(pack.deep))
-    troubles.tell()
+    errors.raise_first()
 
 
 async def repack(
@@ -317,7 +317,7 @@ async def repack(
     base = await store.db.read(_base_for, endpoint, lowest)
     base_body = await reading.read(store, endpoint, base.content.id) if base else None
     raws = {pack.id: raw for pack in packs if (raw := await reading.read_pack(store, endpoint, pack.id))}
-    packed = await store.spare_cpu(_encode_again, base_body, raws, members, store.packs.pack_level)
+    packed = await store.spare_cpu(_reencode, base_body, raws, members, store.packs.pack_level)
     new = NewPack(
         captured_at=members[0].captured_at,
         deep=deep,
@@ -336,14 +336,14 @@ def _base_for(tx: Tx, endpoint: int, pack: Pack) -> Anchor | None:
     below = sql.pack(tx, endpoint, base.pack) if base and base.pack is not None else None
     if below is None:
         return None
-    rows = sql.many(tx, endpoint, below.members)
+    rows = sql.by_ids(tx, endpoint, below.members)
     found = (rows.get(member) for member in reversed(below.members))
     living = (content for content in found if content and not content.dead)
     last = next(living, None)
     return Anchor(last, below.chain) if last else None
 
 
-def _encode_again(base: bytes | None, raws: dict[int, Raw], members: Sequence[Content], level: int) -> Packed:
+def _reencode(base: bytes | None, raws: dict[int, DecodedPack], members: Sequence[Content], level: int) -> Packed:
     """A pack of contents of decoded packs, each checked. Raises Stale, DatabaseFailed."""
     if not all(content.pack in raws for content in members):
         raise Stale

@@ -15,7 +15,7 @@ import structlog
 from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
 from delta_server.core.packs import codec, pack_frames
 from delta_server.core.packs.pack_frames import Reader
-from delta_server.storage.cache import Cache, Scratch
+from delta_server.storage.cache import Cache, ScratchBuffer
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.contents.rows import Content, Pack, StoredFrame
@@ -33,7 +33,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-class Link(msgspec.Struct, frozen=True):
+class DecodeStep(msgspec.Struct, frozen=True):
     """One decode on the way to a content: its own frame, or the frame of its pack it is in; or its cached `body`."""
 
     content: Content
@@ -46,10 +46,10 @@ class Link(msgspec.Struct, frozen=True):
 Anchors: TypeAlias = list[tuple[tuple[int, int], bytes]]
 """(endpoint, content) and bytes."""
 PackData: TypeAlias = tuple[bytes, bytes | None]
-PackTrail: TypeAlias = tuple[Pack, PackData, list[Link], list[Link]]
+PackTrail: TypeAlias = tuple[Pack, PackData, list[DecodeStep], list[DecodeStep]]
 
 
-class Raw(msgspec.Struct, frozen=True):
+class DecodedPack(msgspec.Struct, frozen=True):
     """A decoded pack: each of its frames, or why it is damaged."""
 
     pack: Pack
@@ -66,8 +66,8 @@ async def read(store: ContentStore, endpoint: int, content: int) -> bytes:
     Unavailable when memory is short."""
     body = store.cache.get((endpoint, content))
     if body is None:
-        links = await store.db.read(trail, store.cache, endpoint, content)
-        decoded, anchors = await _decode(store, decode_trail, store.cache.scratch, links)
+        links = await store.db.read(decode_steps, store.cache, endpoint, content)
+        decoded, anchors = await _decode(store, run_decode_steps, store.cache.scratch, links)
         _remember(store.cache, [*anchors, ((endpoint, content), decoded)])
         return decoded
     return body
@@ -93,18 +93,18 @@ async def _decode(store: ContentStore, fn: Callable[P, T], *args: P.args, **kwar
         raise Unavailable("the server is out of memory; try again later", retry_after_s=30) from None
 
 
-def trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
+def decode_steps(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[DecodeStep]:
     """The decodes that lead to a content, first to last. Raises NotFound, DatabaseFailed."""
     try:
-        return _trail(tx, cache, endpoint, content)
+        return _decode_steps(tx, cache, endpoint, content)
     except DatabaseFailed:
         if sql.is_living(tx, endpoint):
             raise
         raise NotFound(f"endpoint {endpoint} is being deleted") from None
 
 
-def _trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
-    links: list[Link] = []
+def _decode_steps(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[DecodeStep]:
+    links: list[DecodeStep] = []
     step: int | None = content
     seen: set[int] = set()
     while step is not None:
@@ -121,32 +121,32 @@ def _trail(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Link]:
     return links[::-1]
 
 
-def _is_other(links: list[Link]) -> bool:
+def _is_other(links: list[DecodeStep]) -> bool:
     """Whether the last link needs the anchor of its pack, and what that is based on too."""
     return bool(links) and links[-1].body is None and links[-1].content.position not in (None, pack_frames.ANCHOR)
 
 
-def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> tuple[Link, int | None]:
+def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> tuple[DecodeStep, int | None]:
     """How a content is decoded, and the content that takes."""
     endpoint = content.endpoint
     if body is not None and not as_anchor:
-        return Link(content, None, b"", body), None
+        return DecodeStep(content, None, b"", body), None
     if content.pack is None:
         frame = sql.frame(tx, endpoint, content.id)
         if frame is None:
             raise damaged(content, "it is not there")
-        return Link(content, None, frame.data), frame.base
+        return DecodeStep(content, None, frame.data), frame.base
     pack = sql.pack(tx, endpoint, content.pack)
     if pack is None:
         raise damaged(content, "it is not there")
     if content.position == pack_frames.ANCHOR:
         data = sql.pack_anchor(tx, endpoint, pack.id) if body is None else b""
-        return Link(content, pack, data, body), pack.base
+        return DecodeStep(content, pack, data, body), pack.base
     data, table = sql.pack_data(tx, endpoint, pack.id)
-    return Link(content, pack, data, table=table), pack.members[-1]
+    return DecodeStep(content, pack, data, table=table), pack.members[-1]
 
 
-def decode_trail(scratch: Scratch, links: Sequence[Link]) -> tuple[bytes, Anchors]:
+def run_decode_steps(scratch: ScratchBuffer, links: Sequence[DecodeStep]) -> tuple[bytes, Anchors]:
     """The bytes the last link stands for, and the anchors on the way, for the cache: this runs where it may be
     interrupted. What the links before the last stand for is checked too."""
     below, body = None, b""
@@ -164,7 +164,7 @@ def _remember(cache: Cache, anchors: Anchors) -> None:
         cache.put(key, body)
 
 
-def _decode_link(scratch: Scratch, base: bytes | None, below: bytes | None, link: Link) -> bytes:
+def _decode_link(scratch: ScratchBuffer, base: bytes | None, below: bytes | None, link: DecodeStep) -> bytes:
     """`below` is what the link before this one stands for, `base` what the one before that does."""
     content, pack = link.content, link.pack
     try:
@@ -176,13 +176,13 @@ def _decode_link(scratch: Scratch, base: bytes | None, below: bytes | None, link
         raise damaged(content, str(error)) from None
 
 
-def _decode_other(scratch: Scratch, reader: Reader, base: bytes | None, anchor: bytes, content: Content) -> bytes:
+def _decode_other(scratch: ScratchBuffer, reader: Reader, base: bytes | None, anchor: bytes, content: Content) -> bytes:
     """A content that is not its pack's anchor: out of the marks and one gap, or of one of the two. Raises Corrupt."""
     number, start = reader.place(content.position or 0)
     wanted = sorted({0, number}) if reader.has_marks else [number]
     for each in wanted:
         reader.check(each)
-    with scratch.lend((content.pack, number), sum(reader.sizes[each] for each in wanted)) as lent:
+    with scratch.borrow((content.pack, number), sum(reader.sizes[each] for each in wanted)) as lent:
         views, begin = [], 0
         for each in wanted:
             views.append(lent.view[begin : begin + reader.sizes[each]])
@@ -216,12 +216,12 @@ async def read_run(store: ContentStore, endpoint: int, contents: Sequence[int]) 
 
     Raises as `read`. Contents may be packed meanwhile.
     """
-    held: OrderedDict[int, Raw] = OrderedDict()
+    held: OrderedDict[int, DecodedPack] = OrderedDict()
     last: tuple[int, bytes] | None = None
     for start in range(0, len(contents), STEP_CONTENTS):
         wanted = contents[start : start + STEP_CONTENTS]
-        rows = await store.db.read(sql.many, endpoint, wanted)
-        for step in steps([rows[content] for content in wanted if content in rows]):
+        rows = await store.db.read(sql.by_ids, endpoint, wanted)
+        for step in group_for_decoding([rows[content] for content in wanted if content in rows]):
             for content, body in await _read_step(store, held, last, step):
                 yield content, body
                 last = content, body
@@ -229,7 +229,7 @@ async def read_run(store: ContentStore, endpoint: int, contents: Sequence[int]) 
             raise NotFound("some of the contents are not there (any more)")
 
 
-def steps(contents: Sequence[Content]) -> list[list[Content]]:
+def group_for_decoding(contents: Sequence[Content]) -> list[list[Content]]:
     """Neighbours in one pack, or neighbouring frames, as many as are decoded at a time."""
     cut_up: list[list[Content]] = []
     size = 0
@@ -245,8 +245,8 @@ def steps(contents: Sequence[Content]) -> list[list[Content]]:
 
 def read_now(tx: Tx, cache: Cache, endpoint: int, contents: Sequence[int]) -> Iterator[tuple[int, bytes]]:
     """As `read_run`, on this thread and from one state of the database."""
-    rows = sql.many(tx, endpoint, contents)
-    for step in steps([rows[content] for content in contents]):
+    rows = sql.by_ids(tx, endpoint, contents)
+    for step in group_for_decoding([rows[content] for content in contents]):
         pack = step[0].pack if len(step) > 1 else None
         found = None if pack is None else _pack_trail(tx, cache, endpoint, pack)
         raw, anchors = (None, []) if found is None else _decode_pack(cache.scratch, *found)
@@ -255,14 +255,14 @@ def read_now(tx: Tx, cache: Cache, endpoint: int, contents: Sequence[int]) -> It
             if body is None and raw is not None:
                 body = bytes(view_in(raw, content))
             elif body is None:
-                body, anchors = decode_trail(cache.scratch, trail(tx, cache, endpoint, content.id))
+                body, anchors = run_decode_steps(cache.scratch, decode_steps(tx, cache, endpoint, content.id))
                 anchors = [*anchors, ((endpoint, content.id), body)]
             _remember(cache, anchors)
             yield content.id, body
 
 
 async def _read_step(
-    store: ContentStore, held: OrderedDict[int, Raw], last: tuple[int, bytes] | None, step: list[Content]
+    store: ContentStore, held: OrderedDict[int, DecodedPack], last: tuple[int, bytes] | None, step: list[Content]
 ) -> list[tuple[int, bytes]]:
     endpoint, pack = step[0].endpoint, step[0].pack
     cached = [(content.id, store.cache.get((endpoint, content.id))) for content in step]
@@ -271,13 +271,13 @@ async def _read_step(
         return known
     if pack is None:
         return await _read_frames(store, last, step)
-    raw = await _hold(store, held, endpoint, pack)
+    raw = await _hold_pack(store, held, endpoint, pack)
     if raw is None:  # packed into another one since the rows were read
         return [(content.id, await read(store, endpoint, content.id)) for content in step]
     return await _decode(store, lambda: [(content.id, bytes(view_in(raw, content))) for content in step])
 
 
-def view_in(raw: Raw, content: Content) -> memoryview:
+def view_in(raw: DecodedPack, content: Content) -> memoryview:
     """A content of a decoded pack. Raises DatabaseFailed."""
     if content.position == pack_frames.ANCHOR:
         return memoryview(check(content, raw.anchor))
@@ -288,13 +288,15 @@ def view_in(raw: Raw, content: Content) -> memoryview:
     return check(content, frame[start : start + content.size])
 
 
-def is_in_damaged_frame(raw: Raw, content: Content) -> bool:
+def is_in_damaged_frame(raw: DecodedPack, content: Content) -> bool:
     if content.position == pack_frames.ANCHOR:
         return False
     return isinstance(raw.frames[raw.reader.place(content.position or 0)[0]], str)
 
 
-async def _hold(store: ContentStore, held: OrderedDict[int, Raw], endpoint: int, pack: int) -> Raw | None:
+async def _hold_pack(
+    store: ContentStore, held: OrderedDict[int, DecodedPack], endpoint: int, pack: int
+) -> DecodedPack | None:
     """A decoded pack, None when it is gone; the longest unused of those held makes room for it."""
     raw = held.get(pack) or await read_pack(store, endpoint, pack)
     if raw is None:
@@ -306,7 +308,7 @@ async def _hold(store: ContentStore, held: OrderedDict[int, Raw], endpoint: int,
     return raw
 
 
-async def read_pack(store: ContentStore, endpoint: int, pack: int) -> Raw | None:
+async def read_pack(store: ContentStore, endpoint: int, pack: int) -> DecodedPack | None:
     """All of a pack's contents, None when it is gone. Raises DatabaseFailed."""
     found = await store.db.read(_pack_trail, store.cache, endpoint, pack)
     if found is None:
@@ -322,8 +324,8 @@ def _pack_trail(tx: Tx, cache: Cache, endpoint: int, pack_id: int) -> PackTrail 
     if pack is None:
         return None
     try:
-        base = trail(tx, cache, endpoint, pack.base) if pack.base is not None else []
-        return pack, sql.pack_data(tx, endpoint, pack_id), base, trail(tx, cache, endpoint, pack.members[-1])
+        base = decode_steps(tx, cache, endpoint, pack.base) if pack.base is not None else []
+        return pack, sql.pack_data(tx, endpoint, pack_id), base, decode_steps(tx, cache, endpoint, pack.members[-1])
     except NotFound as error:
         if not sql.is_living(tx, endpoint):
             raise
@@ -335,17 +337,21 @@ def _damaged_pack(pack: Pack, reason: str) -> DatabaseFailed:
 
 
 def _decode_pack(
-    scratch: Scratch, pack: Pack, found: tuple[bytes, bytes | None], to_base: list[Link], to_anchor: list[Link]
-) -> tuple[Raw, Anchors]:
+    scratch: ScratchBuffer,
+    pack: Pack,
+    found: tuple[bytes, bytes | None],
+    to_base: list[DecodeStep],
+    to_anchor: list[DecodeStep],
+) -> tuple[DecodedPack, Anchors]:
     """Raises DatabaseFailed, but not for a gap: its damage is in what comes back."""
-    base, below = decode_trail(scratch, to_base) if to_base else (None, [])
-    anchor, anchors = decode_trail(scratch, to_anchor)
+    base, below = run_decode_steps(scratch, to_base) if to_base else (None, [])
+    anchor, anchors = run_decode_steps(scratch, to_anchor)
     try:
         reader = Reader(found[1], found[0], pack.size - len(anchor))
         frames = reader.decode_all(base, anchor)
     except codec.Corrupt as error:
         raise _damaged_pack(pack, str(error)) from None
-    return Raw(pack, anchor, reader, frames), below + anchors
+    return DecodedPack(pack, anchor, reader, frames), below + anchors
 
 
 async def _read_frames(

@@ -27,7 +27,7 @@ def head(tx: Tx, endpoint: int) -> Content | None:
     return _content(tx.one(sql, endpoint))
 
 
-def at(tx: Tx, endpoint: int, captured_at: int) -> Content | None:
+def content_at(tx: Tx, endpoint: int, captured_at: int) -> Content | None:
     """The content in force at a time: the last one captured then or earlier."""
     sql = (
         f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND dead = 0 AND captured_at <= ?"
@@ -64,7 +64,7 @@ def follow(tx: Tx, endpoint: int, position: tuple[int, int], *, limit: int) -> l
     return [Content(*row) for row in rows]
 
 
-def many(tx: Tx, endpoint: int, contents: Sequence[int]) -> dict[int, Content]:
+def by_ids(tx: Tx, endpoint: int, contents: Sequence[int]) -> dict[int, Content]:
     """By id, those of `contents` whose rows are there."""
     sql = f"SELECT {COLUMNS} FROM content WHERE endpoint = ? AND id IN {LISTED}"
     return {row[0]: Content(*row) for row in tx.all(sql, endpoint, listed(contents))}
@@ -161,7 +161,7 @@ def delete_frame(tx: Tx, endpoint: int, content: int) -> bool:
     return tx.run("DELETE FROM frame WHERE content = ? AND endpoint = ?", content, endpoint) == 1
 
 
-def loose(tx: Tx, endpoint: int, *, size_limit: int) -> list[Content]:
+def loose_frames(tx: Tx, endpoint: int, *, size_limit: int) -> list[Content]:
     """Living contents that are frames and not too large for a pack, in order."""
     sql = (
         f"SELECT {COLUMNS} FROM content WHERE +endpoint = ? AND +dead = 0"  # +: there are fewer frames than contents
@@ -170,7 +170,7 @@ def loose(tx: Tx, endpoint: int, *, size_limit: int) -> list[Content]:
     return [Content(*row) for row in tx.all(sql, endpoint, endpoint, size_limit)]
 
 
-def with_loose(tx: Tx) -> list[int]:
+def endpoints_with_loose_frames(tx: Tx) -> list[int]:
     """Endpoints that have frames."""
     return _ids(tx, "SELECT DISTINCT endpoint FROM frame")
 
@@ -254,7 +254,7 @@ def packs_based_on(tx: Tx, endpoint: int, content: int) -> list[Pack]:
     return [pack for row in rows if (pack := _pack(row))]
 
 
-def bent(tx: Tx, endpoint: int) -> list[int]:
+def packs_off_anchors(tx: Tx, endpoint: int) -> list[int]:
     """Packs based on a content that is not an anchor: all of another pack must be decoded to read them."""
     sql = (
         "SELECT pack.id FROM pack JOIN content ON content.id = pack.base"

@@ -9,16 +9,16 @@ from delta_server.storage.cache import Cache
 from delta_server.storage.contents import reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
-from delta_server.storage.contents.reading import Raw
+from delta_server.storage.contents.reading import DecodedPack
 from delta_server.storage.contents.rows import Content
 from delta_server.storage.database import Tx
 
 VERIFIED_AT_ONCE = 1000
-NAMED = 5
+MAX_NAMED = 5
 """How much of what one cause makes unreadable is named."""
 
 
-class Verified(msgspec.Struct):
+class VerifyResult(msgspec.Struct):
     """What `verify` read, and what it found broken, one sentence a cause."""
 
     contents: int = 0
@@ -65,14 +65,14 @@ def _misplaced(tx: Tx, endpoint: int) -> list[str]:
     ]
 
 
-async def verify(store: ContentStore, progress: Callable[[int, int], None] = lambda done, of: None) -> Verified:
+async def verify(store: ContentStore, progress: Callable[[int, int], None] = lambda done, of: None) -> VerifyResult:
     """Read every pack and frame from disk, check every hash, and that nothing is missing or left over.
 
     `progress(done, of)` counts contents. Damage is reported, not raised. What a server that runs meanwhile packs or
     deletes is passed over: it was checked when it was read for that.
     """
     store = msgspec.structs.replace(store, cache=Cache(store.cache.limit_bytes))
-    verified = Verified()
+    verified = VerifyResult()
     total = await store.db.read(sql.count)
     for endpoint in await store.db.read(sql.endpoints):
         broken = await _verify_endpoint(store, endpoint, verified, lambda: progress(verified.contents, total))
@@ -82,26 +82,28 @@ async def verify(store: ContentStore, progress: Callable[[int, int], None] = lam
 
 
 async def _verify_endpoint(
-    store: ContentStore, endpoint: int, verified: Verified, progress: Callable[[], None]
+    store: ContentStore, endpoint: int, verified: VerifyResult, progress: Callable[[], None]
 ) -> Sequence[str]:
     """What is broken of it; `verified` counts."""
     damage = Damage(await store.db.read(_misplaced, endpoint))
     for pack in await store.db.read(sql.pack_ids, endpoint):
-        await _told(_verify_pack(store, endpoint, pack, verified, damage), f"pack {pack} (endpoint {endpoint})", damage)
+        await _report_damage(
+            _verify_pack(store, endpoint, pack, verified, damage), f"pack {pack} (endpoint {endpoint})", damage
+        )
         progress()
     frames = await store.db.read(sql.frame_ids, endpoint)
     for start in range(0, len(frames), VERIFIED_AT_ONCE):
         some = frames[start : start + VERIFIED_AT_ONCE]
         named = f"contents {some[0]} to {some[-1]} (endpoint {endpoint})"
-        await _told(_verify_frames(store, endpoint, some, verified, damage), named, damage)
+        await _report_damage(_verify_frames(store, endpoint, some, verified, damage), named, damage)
         progress()
     return [
         *damage.broken,
-        *(f"{cause}: {_enumerated(whats)} cannot be read" for cause, whats in damage.unreadable.items()),
+        *(f"{cause}: {_join_names(whats)} cannot be read" for cause, whats in damage.unreadable.items()),
     ]
 
 
-async def _told(work: Awaitable[None], what: str, damage: Damage) -> None:
+async def _report_damage(work: Awaitable[None], what: str, damage: Damage) -> None:
     try:
         await work
     except DeltaError:
@@ -110,16 +112,18 @@ async def _told(work: Awaitable[None], what: str, damage: Damage) -> None:
         damage.broken.append(f"the rows of {what} are not what was stored: {error}")
 
 
-def _enumerated(whats: Sequence[str]) -> str:
-    more = f" and {len(whats) - NAMED} more" if len(whats) > NAMED else ""
-    return ", ".join(whats[:NAMED]) + more
+def _join_names(whats: Sequence[str]) -> str:
+    more = f" and {len(whats) - MAX_NAMED} more" if len(whats) > MAX_NAMED else ""
+    return ", ".join(whats[:MAX_NAMED]) + more
 
 
-async def _verify_pack(store: ContentStore, endpoint: int, pack_id: int, verified: Verified, damage: Damage) -> None:
+async def _verify_pack(
+    store: ContentStore, endpoint: int, pack_id: int, verified: VerifyResult, damage: Damage
+) -> None:
     pack = await store.db.read(sql.pack, endpoint, pack_id)
     if pack is None:  # merged meanwhile
         return
-    rows = await store.db.read(sql.many, endpoint, pack.members)
+    rows = await store.db.read(sql.by_ids, endpoint, pack.members)
     members = [row for member in pack.members if (row := rows.get(member)) and row.pack == pack_id]
     verified.packs += 1
     verified.contents += len(members)
@@ -137,7 +141,7 @@ async def _verify_pack(store: ContentStore, endpoint: int, pack_id: int, verifie
         await store.spare_cpu(_check_members, members, raw, damage)
 
 
-def _check_members(members: Sequence[Content], raw: Raw, damage: Damage) -> None:
+def _check_members(members: Sequence[Content], raw: DecodedPack, damage: Damage) -> None:
     for content in members:
         try:
             reading.view_in(raw, content)
@@ -151,15 +155,15 @@ def _check_members(members: Sequence[Content], raw: Raw, damage: Damage) -> None
 
 
 async def _verify_frames(
-    store: ContentStore, endpoint: int, contents: list[int], verified: Verified, damage: Damage
+    store: ContentStore, endpoint: int, contents: list[int], verified: VerifyResult, damage: Damage
 ) -> None:
     """Frames in the order of their ids, which is that of their bases; one by one where something is wrong."""
-    rows = await store.db.read(sql.many, endpoint, contents)
+    rows = await store.db.read(sql.by_ids, endpoint, contents)
     frames = [row for content in contents if (row := rows.get(content)) and row.pack is None]
     verified.frames += len(frames)
     verified.contents += len(frames)
     verified.raw_bytes += sum(frame.size for frame in frames)
-    for step in reading.steps(frames):
+    for step in reading.group_for_decoding(frames):
         try:
             async for _ in reading.read_run(store, endpoint, [content.id for content in step]):
                 pass

@@ -1,4 +1,4 @@
-"""Damage that is met on the way: it is told at the end, and keeps nothing else waiting."""
+"""Collects damage met on the way: it is raised at the end, so that all else is done first."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,20 +6,20 @@ from contextlib import contextmanager
 from delta_server.core.errors import DatabaseFailed
 
 
-class Damage:
+class ErrorCollector:
     def __init__(self) -> None:
         self._first: DatabaseFailed | None = None
 
     @contextmanager
-    def collected(self, remember: Callable[[], object] = lambda: None) -> Iterator[None]:
-        """`remember` is called when the block met some."""
+    def collecting(self, on_error: Callable[[], object] = lambda: None) -> Iterator[None]:
+        """`on_error` is called when the block raised it."""
         try:
             yield
         except DatabaseFailed as error:
             self._first = self._first or error
-            remember()
+            on_error()
 
-    def tell(self) -> None:
+    def raise_first(self) -> None:
         """Raise the first."""
         if self._first is not None:
             raise self._first

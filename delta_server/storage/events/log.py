@@ -12,22 +12,22 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from delta_server.core.events.event import Event
-from delta_server.core.events.persons import Ids
+from delta_server.core.events.persons import PersonIds
 from delta_server.core.query.plan import Aggregate, Listing, Plan, Sql
 from delta_server.storage.companions import NO_COMPANIONS, Companions
 from delta_server.storage.database import Clock, Database, Threads, Tx, frees_space
-from delta_server.storage.eventlog import Answer, EventStats, EventsVerified, Reach
+from delta_server.storage.eventlog import EventStats, EventsVerified, Positions, QueryResult
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.ingest import blocks
-from delta_server.storage.events.ingest.append import Appending
-from delta_server.storage.events.ingest.dedup_index import DAY_MS, Seen
-from delta_server.storage.events.ingest.key_merging import KeyUpkeep
+from delta_server.storage.events.ingest.append import Appender
+from delta_server.storage.events.ingest.dedup_index import DAY_MS, DedupIndex
+from delta_server.storage.events.ingest.key_merging import KeyMaintenance
 from delta_server.storage.events.options import LogOptions
 from delta_server.storage.events.query import funnels
-from delta_server.storage.events.query.answers import Answering
+from delta_server.storage.events.query.answers import QueryRunner
 from delta_server.storage.events.rollups import cover
 from delta_server.storage.events.rollups.rollup import ProjectRollups
-from delta_server.storage.events.scheduler import Upkeep
+from delta_server.storage.events.scheduler import MaintenanceScheduler
 from delta_server.storage.events.segments import catalog, parts
 from delta_server.storage.events.sql.runner import SqlProcesses
 from delta_server.storage.events.verify import Verifier
@@ -52,7 +52,7 @@ class EmbeddedEventLog:
         *,
         cpu: Threads,
         spare_cpu: Threads,
-        seen: Seen,
+        dedup: DedupIndex,
         last_seq: int,
         views: Mapping[str, View],
         companions: Companions = NO_COMPANIONS,
@@ -61,21 +61,21 @@ class EmbeddedEventLog:
         self._db = db
         self._clock = clock
         self._spare_cpu = spare_cpu
-        self._seen = seen
-        self._appending = Appending(db, clock, cpu, seen, last_seq, companions)
+        self._dedup = dedup
+        self._appending = Appender(db, clock, cpu, dedup, last_seq, companions)
         database = config.storage.data_dir / DATABASE_NAME
         self._engine = Engine(database, config.events, spill=spill)
         self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1, views=views)
-        db.when_log_is_long(self._let_go)
-        self._answering = Answering(db, self._engine, funnels.COMPILERS, cover.cover)
-        self._upkeep = Upkeep(
+        db.on_wal_pressure(self._release)
+        self._answering = QueryRunner(db, self._engine, funnels.COMPILERS, cover.compile_from_rollups)
+        self._scheduler = MaintenanceScheduler(
             db,
             self._engine,
             config.events,
             clock,
             spare_cpu=spare_cpu,
-            seen=seen,
-            keys=KeyUpkeep(db, spare_cpu, seen),
+            dedup=dedup,
+            keys=KeyMaintenance(db, spare_cpu, dedup),
             rollups=ProjectRollups(db, self._engine, config.events, clock),
             companions=companions,
         )
@@ -94,9 +94,9 @@ class EmbeddedEventLog:
     ) -> Self:
         """`cpu` is for what a write waits for, `spare_cpu` for what may take long; `views` are what SQL sees beside the
         events, `companions` what may be stored with them. Raises Unavailable."""
-        seen = Seen(config.events.dedup_days * DAY_MS)
+        dedup = DedupIndex(config.events.dedup_days * DAY_MS)
         await parts.drop_left(db)
-        await seen.load(db)
+        await dedup.load(db)
         last_seq = await db.read(blocks.last_seq)
         return cls(
             config,
@@ -104,7 +104,7 @@ class EmbeddedEventLog:
             clock,
             cpu=cpu,
             spare_cpu=spare_cpu,
-            seen=seen,
+            dedup=dedup,
             last_seq=last_seq,
             views=views,
             companions=companions,
@@ -113,43 +113,45 @@ class EmbeddedEventLog:
     @classmethod
     def for_reading(cls, config: LogOptions, db: Database, clock: Clock, *, cpu: Threads) -> Self:
         """Without what is known of duplicates: nothing may be appended. The data directory is left as it is."""
-        seen = Seen(config.events.dedup_days * DAY_MS)
+        dedup = DedupIndex(config.events.dedup_days * DAY_MS)
         spill = Path(tempfile.gettempdir(), f"delta-spill-{secrets.token_hex(8)}")
-        return cls(config, db, clock, cpu=cpu, spare_cpu=cpu, seen=seen, last_seq=0, views=NO_VIEWS, spill=spill)
+        return cls(config, db, clock, cpu=cpu, spare_cpu=cpu, dedup=dedup, last_seq=0, views=NO_VIEWS, spill=spill)
 
-    async def append(self, project: int, events: Sequence[Event], companion: object | None = None) -> frozenset[int]:
-        return await self._appending.append(project, events, companion)
+    async def append_events(
+        self, project: int, events: Sequence[Event], companion: object | None = None
+    ) -> frozenset[int]:
+        return await self._appending.append_events(project, events, companion)
 
-    async def query(self, project: int, plan: Plan) -> Answer:
+    async def run_query(self, project: int, plan: Plan) -> QueryResult:
         if isinstance(plan, Sql):
-            return await self._sql.query(project, plan)
-        return await self._answering.query(project, plan)
+            return await self._sql.run_query(project, plan)
+        return await self._answering.run_query(project, plan)
 
-    def stream(self, project: int, plan: Listing | Plan) -> AsyncGenerator[list[tuple[Any, ...]], None]:
-        return self._answering.stream(project, plan)
+    def stream_query(self, project: int, plan: Listing | Plan) -> AsyncGenerator[list[tuple[Any, ...]], None]:
+        return self._answering.stream_query(project, plan)
 
-    def parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
-        return self._answering.parquet(project, plan)
+    def export_parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
+        return self._answering.export_parquet(project, plan)
 
     async def version(self, project: int, plan: Plan) -> bytes:
         return await self._answering.version(project, plan)
 
-    def reach(self, project: int, after_seq: int | None = None) -> Reach:
+    def positions(self, project: int, after_seq: int | None = None) -> Positions:
         return self._db.peek(_reach, project, after_seq)
 
     async def read_blocks(
         self, project: int, after_block: int, *, limit: int, size_bytes: int = blocks.EVERYTHING
-    ) -> tuple[Reach, list[tuple[int, bytes]]]:
+    ) -> tuple[Positions, list[tuple[int, bytes]]]:
         return await self._db.read(_read_blocks, project, after_block, limit, size_bytes)
 
     async def seal(self) -> int:
-        return await self._upkeep.seal()
+        return await self._scheduler.seal()
 
-    async def tend(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
-        return await self._upkeep.tend(project, everything=seal, compacting=compact)
+    async def run_maintenance(self, project: int | None = None, *, seal: bool = False, compact: bool = False) -> int:
+        return await self._scheduler.run_maintenance(project, everything=seal, compacting=compact)
 
-    async def erase(self, project: int, ids: Ids, companion: object | None = None) -> int:
-        return await self._upkeep.erase(project, ids, companion)
+    async def erase_person(self, project: int, ids: PersonIds, companion: object | None = None) -> int:
+        return await self._scheduler.erase(project, ids, companion)
 
     async def stats(self, project: int) -> EventStats:
         return await self._db.read(catalog.stats, project)
@@ -158,20 +160,20 @@ class EmbeddedEventLog:
         verifier = Verifier(self._db, self._engine)
         return await (verifier.keys(progress) if project is None else verifier.project(project, progress))
 
-    async def delete_some(self, project: int, limit: int) -> bool:
+    async def delete_batch(self, project: int, limit: int) -> bool:
         self._appending.refuse(project)
         return await self._db.write(self._delete_some, project, limit)
 
     @frees_space
     def _delete_some(self, tx: Tx, project: int, limit: int) -> bool:
         if keys := blocks.delete_first(tx, project, min(limit, _BLOCKS_AT_ONCE)):
-            self._seen.doubt(keys)
+            self._dedup.mark_uncertain(keys)
             return True
-        return catalog.delete_some(tx, project, limit)
+        return catalog.delete_batch(tx, project, limit)
 
-    def _let_go(self) -> None:
-        self._engine.let_go(HELD_S)
-        self._sql.let_go(HELD_S)
+    def _release(self) -> None:
+        self._engine.release(HELD_S)
+        self._sql.release(HELD_S)
 
     async def close(self) -> None:
         await self._appending.close()
@@ -179,13 +181,13 @@ class EmbeddedEventLog:
         await self._engine.close()
 
 
-def _reach(tx: Tx, project: int, after_seq: int | None) -> Reach:
-    found = catalog.reach(tx, project)
-    return found if after_seq is None else found._replace(resume=blocks.place(tx, project, after_seq))
+def _reach(tx: Tx, project: int, after_seq: int | None) -> Positions:
+    found = catalog.positions(tx, project)
+    return found if after_seq is None else found._replace(resume=blocks.locate(tx, project, after_seq))
 
 
 def _read_blocks(
     tx: Tx, project: int, after_block: int, limit: int, size_bytes: int
-) -> tuple[Reach, list[tuple[int, bytes]]]:
+) -> tuple[Positions, list[tuple[int, bytes]]]:
     """From one state: what is sealed between two of them would be in neither."""
-    return catalog.reach(tx, project), blocks.since(tx, project, after_block, limit, size_bytes)
+    return catalog.positions(tx, project), blocks.lines_after(tx, project, after_block, limit, size_bytes)

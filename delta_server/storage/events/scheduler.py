@@ -12,49 +12,49 @@ import msgspec
 
 from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.core.event_storage import segment_plan
-from delta_server.core.event_storage.segment_plan import Bounds, Retention
-from delta_server.core.events.persons import Ids
+from delta_server.core.event_storage.segment_plan import EventRetention, SegmentBounds
+from delta_server.core.events.persons import PersonIds
 from delta_server.storage.companions import NO_COMPANIONS, Companions, store_companion
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import ErasedSegment
-from delta_server.storage.events.damage import Damage
+from delta_server.storage.events.damage import ErrorCollector
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.failures import damaged
 from delta_server.storage.events.ingest import blocks
-from delta_server.storage.events.ingest.dedup_index import Seen, prepare
-from delta_server.storage.events.ingest.key_merging import KeyUpkeep
+from delta_server.storage.events.ingest.dedup_index import DedupIndex, collect_keys
+from delta_server.storage.events.ingest.key_merging import KeyMaintenance
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.pauses import Pauses
 from delta_server.storage.events.segments import catalog, compact, erase, expire, parts, seal
-from delta_server.storage.events.segments.erase import Stretches
+from delta_server.storage.events.segments.erase import TimeRanges
 from delta_server.storage.events.segments.last_seqs import LastSeqs
-from delta_server.storage.events.segments.seal import Ready
+from delta_server.storage.events.segments.seal import Sealable
 from delta_server.storage.keyed_locks import KeyedLocks
 
 SEGMENT_BYTES = 64 << 20
 """The largest file compaction makes: it is in memory whole."""
 
-REST_MS = 10_000
-"""After a failure a project's sealing is not tried again for so long, unless it is asked for."""
+RETRY_PAUSE_MS = 10_000
+"""After a failure a project's sealing is not tried again for so long, unless it is requested."""
 
 log = logging.getLogger(__name__)
 
 
-class Rollups(Protocol):
-    """What upkeep asks of the rollups. Each runs while nothing else changes the project's segments."""
+class RollupMaintenance(Protocol):
+    """Maintenance of the rollups. Each runs while nothing else changes the project's segments."""
 
-    async def roll(self, project: int, *, everything: bool = False) -> int:
-        """Take segments in that are not in yet and due, or all, and compute again what is marked; how many events were
+    async def roll_up(self, project: int, *, everything: bool = False) -> int:
+        """Roll up the segments that are due, or all, and compute again what is stale; how many events were
         taken in."""
 
-    def mark(self, tx: Tx, project: int, stretches: Stretches) -> None:
-        """What is known of these times is to be computed again."""
+    def mark_stale(self, tx: Tx, project: int, ranges: TimeRanges) -> None:
+        """The rollups of these times are to be computed again."""
 
-    async def let_go(self, project: int, retention: Retention) -> None:
-        """Delete what is past its time."""
+    async def expire(self, project: int, retention: EventRetention) -> None:
+        """Delete what has expired."""
 
 
-class Upkeep:
+class MaintenanceScheduler:
     def __init__(
         self,
         db: Database,
@@ -63,9 +63,9 @@ class Upkeep:
         clock: Clock,
         *,
         spare_cpu: Threads,
-        seen: Seen,
-        keys: KeyUpkeep,
-        rollups: Rollups,
+        dedup: DedupIndex,
+        keys: KeyMaintenance,
+        rollups: RollupMaintenance,
         companions: Companions = NO_COMPANIONS,
     ) -> None:
         self._db = db
@@ -73,12 +73,12 @@ class Upkeep:
         self._options = options
         self._clock = clock
         self._spare_cpu = spare_cpu
-        self._seen = seen
+        self._dedup = dedup
         self._keys = keys
         self._rollups = rollups
         self._companions = companions
         self._last_seqs = LastSeqs(db, engine)
-        self._bounds = Bounds(options.segment_events, SEGMENT_BYTES)
+        self._bounds = SegmentBounds(options.segment_events, SEGMENT_BYTES)
         self._blocks = KeyedLocks()
         self._segments = KeyedLocks()
         self._pauses = Pauses()
@@ -99,13 +99,15 @@ class Upkeep:
             and (project is not None or not self._pauses.holds(found.project, now_ms))
         ]
         sealed = sum(
-            [await self._each(project, self._seal(found.project, found.events), found.project) for found in due]
+            [await self._isolated(project, self._seal(found.project, found.events), found.project) for found in due]
         )
         if sealed:
-            await self._keys.tend(now_ms)  # every append looks into every run there is: 0.3 us an event
+            await self._keys.run(now_ms)  # every append looks into every run there is: 0.3 us an event
         return sealed
 
-    async def tend(self, project: int | None = None, *, everything: bool = False, compacting: bool = False) -> int:
+    async def run_maintenance(
+        self, project: int | None = None, *, everything: bool = False, compacting: bool = False
+    ) -> int:
         """See EventMaintenance.tend: with `everything` all that waits is sealed, with `compacting` all is merged that
         can be.
 
@@ -113,22 +115,22 @@ class Upkeep:
         """
         sealed = await self.seal(project, everything=everything)
         due = [each for each in await self._db.read(catalog.with_segments) if project in (None, each)]
-        tended = sum([await self._each(project, self._tend(each, compacting), each) for each in due])
-        await self._keys.tend(self._clock.now_ms())
+        tended = sum([await self._isolated(project, self._maintain(each, compacting), each) for each in due])
+        await self._keys.run(self._clock.now_ms())
         return sealed + tended
 
-    async def erase(self, project: int, ids: Ids, companion: object | None = None) -> int:
+    async def erase(self, project: int, ids: PersonIds, companion: object | None = None) -> int:
         """See EventMaintenance.erase."""
         async with self._blocks.hold([project]), self._segments.hold([project]):
-            if unreadable := await self._db.read(blocks.unreadable, project):
+            if unreadable := await self._db.read(blocks.damaged_blocks, project):
                 raise damaged("waiting block", min(unreadable.values()))  # it may hold events of theirs
             waiting = [found.events for found in await self._db.read(catalog.waiting) if found.project == project]
             left = sum(waiting)  # what comes in from now on may come for ever
             while left > 0 and (sealed := await self._seal_next(project)):
                 left -= sealed
             record = partial(self._record, project, companion)
-            erased = await erase.erase(self._db, self._engine, project, ids, record, self._rollups.mark)
-            await self._rollups.roll(project)
+            erased = await erase.erase_person(self._db, self._engine, project, ids, record, self._rollups.mark_stale)
+            await self._rollups.roll_up(project)
         if not await self._db.scrub():
             log.warning("the erased events stay in the write-ahead log until it is next emptied")
         return erased
@@ -149,68 +151,70 @@ class Upkeep:
 
     async def _seal_next(self, project: int) -> int:
         """0 when nothing waits."""
-        ready = await self._ready(project)
+        ready = await self._prepare(project)
         if ready is None:
             return 0
-        keys = await prepare(self._db, self._spare_cpu, project, ready.last_id, ready.without)
+        keys = await collect_keys(self._db, self._spare_cpu, project, ready.last_id, ready.excluded)
         async with parts.stored(self._db, ready.segments) as segments:
-            await self._db.write(seal.store, project, ready, segments, self._seen, keys)
-        await self._seen.settle(self._db)
+            await self._db.write(seal.replace_blocks, project, ready, segments, self._dedup, keys)
+        await self._dedup.resolve_uncertain(self._db)
         return ready.events
 
-    async def _ready(self, project: int) -> Ready | None:
+    async def _prepare(self, project: int) -> Sealable | None:
         """What is to be sealed next, without damaged blocks. Raises DatabaseFailed for damage of any other kind."""
         work = partial(seal.prepare, most_events=self._options.seal_events)
         try:
-            return await self._engine.tend(project, partial(work, without=self._damaged))
+            return await self._engine.run_background(project, partial(work, excluded=self._damaged))
         except DatabaseFailed:
-            found = await self._db.read(blocks.unreadable, project)
+            found = await self._db.read(blocks.damaged_blocks, project)
             if self._damaged.issuperset(found):
                 raise
             named = ", ".join(map(str, found.values()))
-            log.error("waiting blocks that are damaged stay unsealed: %s; delta-server verify tells more", named)
+            log.error("waiting blocks that are damaged stay unsealed: %s; delta-server verify has the details", named)
             self._damaged |= found.keys()
-            return await self._engine.tend(project, partial(work, without=self._damaged))
+            return await self._engine.run_background(project, partial(work, excluded=self._damaged))
 
-    async def _tend(self, project: int, compacting: bool) -> int:
+    async def _maintain(self, project: int, compacting: bool) -> int:
         """What meets damage keeps nothing behind it waiting, retention above all. Raises it at the end."""
         done = 0
-        damage = Damage()
+        errors = ErrorCollector()
         async with self._segments.hold([project]):
             for work in (
-                partial(self._roll, project, compacting),
+                partial(self._roll_up, project, compacting),
                 partial(self._compact, project, compacting),
-                partial(self._let_go_of_events, project),
-                partial(self._let_go_of_rollups, project),
-                partial(self._fill, project),
+                partial(self._expire_events, project),
+                partial(self._expire_rollups, project),
+                partial(self._fill_last_seqs, project),
             ):
-                with damage.collected():
+                with errors.collecting():
                     done += await work()
-        damage.tell()
+        errors.raise_first()
         return done
 
-    async def _roll(self, project: int, everything: bool) -> int:
-        await self._rollups.roll(project, everything=everything)
+    async def _roll_up(self, project: int, everything: bool) -> int:
+        await self._rollups.roll_up(project, everything=everything)
         return 0
 
-    async def _fill(self, project: int) -> int:
+    async def _fill_last_seqs(self, project: int) -> int:
         await self._last_seqs.fill(project)
         return 0
 
-    async def _let_go_of_events(self, project: int) -> int:
+    async def _expire_events(self, project: int) -> int:
         retention = await self._db.read(_retention, project)
-        return await expire.let_go(self._db, self._engine, self._options, project, retention, self._clock.now_ms())
+        return await expire.expire_events(
+            self._db, self._engine, self._options, project, retention, self._clock.now_ms()
+        )
 
-    async def _let_go_of_rollups(self, project: int) -> int:
-        await self._rollups.let_go(project, await self._db.read(_retention, project))
+    async def _expire_rollups(self, project: int) -> int:
+        await self._rollups.expire(project, await self._db.read(_retention, project))
         return 0
 
     async def _compact(self, project: int, compacting: bool) -> int:
         """Merge until nothing is due; how many events were written."""
-        choose = segment_plan.everything if compacting else segment_plan.merges
+        choose = segment_plan.all_merges if compacting else segment_plan.merges
         total = 0
         while True:
-            found = {piece.id: piece for piece in await self._db.read(catalog.pieces, project)}
+            found = {segment.id: segment for segment in await self._db.read(catalog.list_segments, project)}
             written = 0
             for run in choose(list(found.values()), self._bounds):
                 written += await compact.merge(self._db, self._engine, project, [found[each] for each in run])
@@ -218,17 +222,17 @@ class Upkeep:
                 return total
             total += written
 
-    async def _each(self, asked: int | None, work: Awaitable[int], project: int) -> int:
-        """One project's trouble does not keep the others waiting; who asked for that project is told."""
+    async def _isolated(self, requested: int | None, work: Awaitable[int], project: int) -> int:
+        """One project's failure does not hold up the others; it is raised when that project was requested."""
         try:
             return await work
         except DeltaError as error:
-            if asked is not None:
+            if requested is not None:
                 raise
-            self._pauses.begin(project, self._clock.now_ms(), REST_MS)
+            self._pauses.begin(project, self._clock.now_ms(), RETRY_PAUSE_MS)
             log.error("the events of project %d could not be maintained: %s", project, error.message)
             return 0
 
 
-def _retention(tx: Tx, project: int) -> Retention:
-    return msgspec.json.decode(catalog.retention(tx, project), type=Retention)
+def _retention(tx: Tx, project: int) -> EventRetention:
+    return msgspec.json.decode(catalog.retention(tx, project), type=EventRetention)

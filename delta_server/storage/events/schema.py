@@ -42,7 +42,7 @@ COLUMNS = (
 `flags` is NULL for none.
 
 In a segment a message id that is a UUID in its usual form is kept as 16 bytes (`message_uuid`), which is half of what
-an event takes: `message_id` is put together when asked for.
+an event takes: `message_id` is put together when it is read.
 """
 
 SEGMENT_COLUMNS = ", ".join(

@@ -20,14 +20,14 @@ import apsw
 from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing
 from delta_server.storage.sqlite.connection import Tuning, check_library, close_writer, open_writer
 from delta_server.storage.sqlite.directory_lock import DataDirRefused, DirectoryLock, refuse_network, unusable
-from delta_server.storage.sqlite.disk_reserve import Room
+from delta_server.storage.sqlite.disk_reserve import DiskReserve
 from delta_server.storage.sqlite.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
 from delta_server.storage.sqlite.migrate import migrate, packaged, sync_path
 from delta_server.storage.sqlite.options import Storage
-from delta_server.storage.sqlite.page_size import put_to_rest, wake
+from delta_server.storage.sqlite.page_size import grow_pages, shrink_pages
 from delta_server.storage.sqlite.readers import Reader, ReaderPool
-from delta_server.storage.sqlite.transaction import Deadline, raise_explained
-from delta_server.storage.sqlite.wal_limit import HELD_S, LongLog
+from delta_server.storage.sqlite.transaction import Deadline, raise_translated
+from delta_server.storage.sqlite.wal_limit import HELD_S, WalLimit
 from delta_server.storage.sqlite.wal_upkeep import LogUpkeep
 from delta_server.storage.sqlite.writer import Writer
 
@@ -53,27 +53,27 @@ class SqliteDatabase:
             lock = DirectoryLock(storage.data_dir)
             opened.callback(lock.release)
             log_path = self._path.with_name(DATABASE_NAME + "-wal")
-            room = Room(storage.data_dir, tuning.reserve_bytes, log_bytes=file_bytes(log_path))
-            opened.callback(room.close)
+            reserve = DiskReserve(storage.data_dir, tuning.reserve_bytes, log_bytes=file_bytes(log_path))
+            opened.callback(reserve.close)
             begun = _create(self._path, tuning)
             connection = open_writer(self._path, tuning)
             opened.callback(close_writer, connection)  # the last to close: it empties the write-ahead log
             migrate(connection, packaged(), backups=storage.data_dir / "backups", now_ms=clock.now_ms())
             begun.unlink(missing_ok=True)
-            wake(connection, tuning.page_size)
-            opened.callback(put_to_rest, connection)
+            grow_pages(connection, tuning.page_size)
+            opened.callback(shrink_pages, connection)
             self._maintenance = Maintenance(self._path, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(self._maintenance.close)
-            self._long_log = LongLog(log_path, self._maintenance, wal_bytes=storage.wal_bytes)
+            self._wal_limit = WalLimit(log_path, self._maintenance, wal_bytes=storage.wal_bytes)
             upkeep = LogUpkeep(log_path, connection, self._maintenance, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(upkeep.close)
             self._peek = Reader(self._path, clock, tuning)
             opened.callback(self._peek.close)
             self._readers = ReaderPool(self._path, clock, tuning, readers=storage.readers, read_s=storage.read_seconds)
             opened.callback(self._readers.close)
-            self._long_log.asks(lambda: self._readers.let_go(HELD_S))
+            self._wal_limit.add_reader(lambda: self._readers.release(HELD_S))
             self._writer = Writer(
-                connection, clock, tuning, room=room, between=partial(_look_after_log, upkeep, self._long_log)
+                connection, clock, tuning, reserve=reserve, between=partial(_look_after_log, upkeep, self._wal_limit)
             )
             opened.callback(self._writer.close)
             self._opened = opened.pop_all()
@@ -92,7 +92,7 @@ class SqliteDatabase:
         except OSError as error:
             raise unusable(storage.data_dir, error) from error
         except apsw.Error as error:
-            raise_explained(error)
+            raise_translated(error)
 
     async def read(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._readers.run(lambda tx: fn(tx, *args, **kwargs))
@@ -123,8 +123,8 @@ class SqliteDatabase:
     async def checkpoint(self) -> None:
         await self._maintenance.checkpoint()
 
-    def when_log_is_long(self, let_go: Callable[[], object]) -> None:
-        self._long_log.asks_on_loop(let_go)
+    def on_wal_pressure(self, release: Callable[[], object]) -> None:
+        self._wal_limit.add_reader_on_loop(release)
 
     async def optimize(self) -> None:
         await self.write(optimize)
@@ -165,7 +165,7 @@ def name_of(fn: Callable[..., object]) -> str:
     return f"{fn.__module__}.{getattr(fn, '__qualname__', fn)}".removeprefix("delta_server.")
 
 
-def _look_after_log(upkeep: LogUpkeep, long_log: LongLog) -> None:
+def _look_after_log(upkeep: LogUpkeep, long_log: WalLimit) -> None:
     upkeep.finish()
     long_log.shorten()
 
@@ -174,7 +174,7 @@ def _create(path: Path, tuning: Tuning) -> Path:
     """Make an empty file only its owner can read; SQLite gives -wal and -shm the same mode. One that exists is not
     opened, only its mode is set: see connection.py.
 
-    An empty one is a database that was cut off, but when its first start was: that is told by a second file, which is
+    An empty one is a database that was cut off, but when its first start was: a second file says so, which is
     there until the first is a database. Its path is given back. Raises DataDirRefused.
     """
     begun = path.with_name(path.name + "-new")

@@ -18,7 +18,7 @@ import apsw
 from delta_server.core.errors import Unavailable
 
 RESERVE_NAME = "delta.reserve"
-SHARE = 4
+FREE_SHARE = 4
 """Of what is free when it is taken the reserve is a quarter at most."""
 LEAST_BYTES = 64 << 10
 """What SQLite needs to open a database, and a bit."""
@@ -31,7 +31,7 @@ _PIECE_BYTES = 1 << 20
 log = logging.getLogger(__name__)
 
 
-class Room:
+class DiskReserve:
     """Used by the thread that opens and closes the database, and by the writer's between those."""
 
     def __init__(self, data_dir: Path, reserve_bytes: int, *, log_bytes: int = 0) -> None:
@@ -44,20 +44,20 @@ class Room:
         """Unset by who finds no room for writing it back: then only deletes are taken."""
         if self._path.exists():
             if self._free() < LEAST_BYTES + log_bytes // _INDEX_SHARE:
-                self.give_up()
+                self.release()
         elif self._free() >= MARGIN_BYTES:
-            self._take(min(reserve_bytes, self._free() // SHARE))
+            self._create(min(reserve_bytes, self._free() // FREE_SHARE))
 
     @property
-    def is_given_up(self) -> bool:
+    def is_released(self) -> bool:
         return self._given_up > 0
 
     @property
     def is_full(self) -> bool:
         """Only what frees space is written."""
-        return self.is_given_up or not self.log_fits
+        return self.is_released or not self.log_fits
 
-    def give_up(self) -> bool:
+    def release(self) -> bool:
         """False when there is nothing to give up."""
         try:
             size = self._path.stat().st_size
@@ -68,7 +68,7 @@ class Room:
         log.error("the disk is full: %d bytes that were kept for it are given up, for deletes only", size)
         return True
 
-    def is_reason(self, error: BaseException) -> bool:
+    def is_disk_full(self, error: BaseException) -> bool:
         """Whether a write failed for want of space. SQLite says of its shared memory, which it could not make longer,
         that the disk failed."""
         if isinstance(error, apsw.FullError):
@@ -80,25 +80,25 @@ class Room:
         if not self.log_fits:
             self.log_fits = log_fits(connection)
         if not self.log_fits:
-            raise full()
+            raise disk_full_error()
         if not self._given_up:
             return
-        if self._free() >= self._given_up + MARGIN_BYTES and self._take(self._given_up):
+        if self._free() >= self._given_up + MARGIN_BYTES and self._create(self._given_up):
             log.warning("the disk has room again")
             self._given_up = 0
             return
         needed = (self._given_up + MARGIN_BYTES) >> 20
-        raise full(f"and nothing was stored; only deletes are taken until {needed} MB are free")
+        raise disk_full_error(f"and nothing was stored; only deletes are taken until {needed} MB are free")
 
     def close(self) -> None:
         """Behind the database: what closing it has freed is kept for the next start."""
         if self._given_up:
-            self._take(min(self._reserve_bytes, self._free()))
+            self._create(min(self._reserve_bytes, self._free()))
 
     def _free(self) -> int:
         return shutil.disk_usage(self._path.parent).free
 
-    def _take(self, size: int) -> bool:
+    def _create(self, size: int) -> bool:
         if size <= 0:
             return False
         try:
@@ -121,5 +121,5 @@ def log_fits(connection: apsw.Connection) -> bool:
     return longer <= 0 or longer + LEAST_BYTES <= shutil.disk_usage(path.parent).free
 
 
-def full(so: str = "and nothing was stored") -> Unavailable:
+def disk_full_error(so: str = "and nothing was stored") -> Unavailable:
     return Unavailable(f"the disk is full {so}: free some space", retry_after_s=60)

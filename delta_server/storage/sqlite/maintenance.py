@@ -9,14 +9,14 @@ import apsw
 
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.sqlite.connection import Tuning, close_writer, open_writer
-from delta_server.storage.sqlite.disk_reserve import full, log_fits
-from delta_server.storage.sqlite.transaction import raise_explained
+from delta_server.storage.sqlite.disk_reserve import disk_full_error, log_fits
+from delta_server.storage.sqlite.transaction import raise_translated
 
 SLICE_PAGES = 128
 """Pages one incremental vacuum moves within one write: 0.5 MB, a millisecond or two."""
 
-MOST_FAULTS = 20
-"""How many faults of each kind `check` tells of at most."""
+MAX_FAULTS = 20
+"""The most faults of each kind that `check` reports."""
 
 _TRUNCATE_WAIT_MS = 200
 """How long shortening the log may hold up writers while it waits for readers of old snapshots."""
@@ -78,7 +78,7 @@ class Maintenance:
             except apsw.BusyError:
                 return False
             except apsw.Error as error:
-                raise_explained(error)
+                raise_translated(error)
             return True
 
     def _checkpoint(self) -> None:
@@ -88,26 +88,26 @@ class Maintenance:
     def _write_back(self, most_bytes: int) -> None:
         try:
             if not log_fits(self._connection):
-                raise full("and the log cannot be written back")
+                raise disk_full_error("and the log cannot be written back")
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             if file_bytes(self._log) > most_bytes:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except apsw.BusyError:
             pass  # a reader needs the log as it is, or the writer is checkpointing itself; next time, then
         except apsw.Error as error:
-            raise_explained(error)
+            raise_translated(error)
 
 
 def faults(connection: apsw.Connection) -> list[str]:
     """What is wrong with the file: pages, rows, indexes against their tables, references between tables, and texts."""
     try:
-        rows = connection.execute(f"PRAGMA integrity_check({MOST_FAULTS})").fetchall()
-        lost = list(islice(connection.execute("PRAGMA foreign_key_check"), MOST_FAULTS))
+        rows = connection.execute(f"PRAGMA integrity_check({MAX_FAULTS})").fetchall()
+        lost = list(islice(connection.execute("PRAGMA foreign_key_check"), MAX_FAULTS))
         garbled = [column for column in connection.execute(_TEXTS).fetchall() if not _is_utf8(connection, *column)]
     except (apsw.CorruptError, apsw.NotADBError) as error:
         return [f"the file cannot be read to its end: {error}"]
     except apsw.Error as error:
-        raise_explained(error)
+        raise_translated(error)
     found = [line for row in rows if row[0] != "ok" for line in str(row[0]).splitlines()]
     found += [f"row {row} of {table} refers to a row of {to} that is not there" for table, row, to, _ in lost]
     return found + [f"a {column} of {table} is not UTF-8" for table, column in garbled]

@@ -32,11 +32,11 @@ CHUNK_BYTES = 1 << 20
 _EVERYTHING = 1 << 62
 _HEADER, _FRAME = 32, 24
 """Bytes of the log's header, and of a frame's before its page."""
-_FRAMES_AT_ONCE = 256
-_LOCK_S, _AGAIN_S = 30.0, 0.0002
+_FRAMES_PER_READ = 256
+_LOCK_S, _RETRY_S = 30.0, 0.0002
 
 
-class Log:
+class WalReader:
     """Reads the write-ahead log's frames. SQLite's own VFS opens the file: see connection.py."""
 
     def __init__(self, path: Path, page_size: int) -> None:
@@ -72,8 +72,8 @@ class Log:
 
     def pages(self, first: int, end: int) -> Iterator[tuple[int, memoryview]]:
         """(number, bytes) of the pages in these frames, the oldest first."""
-        for start in range(first, end, _FRAMES_AT_ONCE):
-            count = min(_FRAMES_AT_ONCE, end - start)
+        for start in range(first, end, _FRAMES_PER_READ):
+            count = min(_FRAMES_PER_READ, end - start)
             some = memoryview(self._file.xRead(count * self.frame_bytes, _HEADER + start * self.frame_bytes))
             for at in range(0, len(some), self.frame_bytes):
                 yield int.from_bytes(some[at : at + 4]), some[at + _FRAME : at + self.frame_bytes]
@@ -82,7 +82,7 @@ class Log:
         return self._file.xRead(_FRAME, _HEADER + frame * self.frame_bytes)
 
 
-class Pin:
+class PinnedReader:
     """A reader of the present state."""
 
     def __init__(self, path: Path) -> None:
@@ -96,7 +96,7 @@ class Pin:
 
 class LiveCopy:
     def __init__(self, database: Path, copy: int, *, log_bytes: int, opened: ExitStack) -> None:
-        """`copy` is an open, empty file; from `log_bytes` on the pinned log is let go of. `opened` closes all."""
+        """`copy` is an open, empty file; from `log_bytes` on the pinned log is released. `opened` closes all."""
         self._database = database
         self._copy = copy
         self._log_bytes = log_bytes
@@ -105,7 +105,7 @@ class LiveCopy:
         self._checkpointer = open_writer(database, Tuning())
         opened.callback(close_writer, self._checkpointer)
         self._page_size = int(self._writer.pragma("page_size"))
-        self._log = Log(database.with_name(database.name + "-wal"), self._page_size)
+        self._log = WalReader(database.with_name(database.name + "-wal"), self._page_size)
         opened.callback(self._log.close)
         self._main = apsw.VFSFile("unix", str(database), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
         opened.callback(self._main.xClose)
@@ -122,23 +122,23 @@ class LiveCopy:
             if self._grown() * self._log.frame_bytes > self._log_bytes:
                 self._renew()
         self._copied = _EVERYTHING
-        with self._nobody_writes():
+        with self._writer_lock():
             salts, (frames, _) = self._log.salts(), self._log.committed()
-        self._lay_over(self._first(), frames)
-        with self._nobody_writes():
+        self._overlay(self._first(), frames)
+        with self._writer_lock():
             newest, pages = self._log.committed()
-            self._lay_over(frames if salts == self._log.salts() else 0, newest)
+            self._overlay(frames if salts == self._log.salts() else 0, newest)
             size = pages * self._page_size if newest else self._main.xFileSize()
         os.ftruncate(self._copy, size)
 
-    def _pin(self) -> Pin:
+    def _pin(self) -> PinnedReader:
         """A reader of the present state, behind as much of the log as can be written back. Where that is all of it, its
         frames so far are not for the copy: they may be written over at once."""
-        with self._nobody_writes():
+        with self._writer_lock():
             is_whole = self._write_back()
             self._seen = self._log.salts(), self._log.committed()[0]
             self._skipped = self._seen[1] if is_whole else 0
-            return Pin(self._database)
+            return PinnedReader(self._database)
 
     def _write_back(self) -> bool:
         """Whether all of the log is in the main file."""
@@ -161,28 +161,28 @@ class LiveCopy:
     def _renew(self) -> None:
         """Have the log begin anew behind another pin. (Where somebody else reads an old state it goes on.) Most is done
         while others write."""
-        with self._nobody_writes():
+        with self._writer_lock():
             salts, (frames, _) = self._log.salts(), self._log.committed()
-            between = Pin(self._database)
+            between = PinnedReader(self._database)
         try:
-            self._lay_over(self._first(), frames)
+            self._overlay(self._first(), frames)
             self._pinned.close()
             self._write_back()
-            with self._nobody_writes():
+            with self._writer_lock():
                 newest, _ = self._log.committed()
-                self._lay_over(frames if salts == self._log.salts() else 0, newest)
+                self._overlay(frames if salts == self._log.salts() else 0, newest)
                 between.close()
                 self._pinned = self._pin()
         finally:
             between.close()
 
-    def _lay_over(self, first: int, end: int) -> None:
+    def _overlay(self, first: int, end: int) -> None:
         for number, page in self._log.pages(first, end):
             if number * self._page_size <= self._copied:
                 _write(self._copy, page, (number - 1) * self._page_size)
 
     @contextmanager
-    def _nobody_writes(self) -> Iterator[None]:
+    def _writer_lock(self) -> Iterator[None]:
         """Also within itself. Holds the lock of the one who writes, for which a busy server leaves some microseconds
         between its commits: SQLite's own waiting would hardly ever hit them."""
         if self._writer.in_transaction:
@@ -196,7 +196,7 @@ class LiveCopy:
             except apsw.BusyError:
                 if time.monotonic() > until_s:
                     raise DeltaError("another process writes to the database without a pause") from None
-                time.sleep(_AGAIN_S)
+                time.sleep(_RETRY_S)
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""A small database rests on small pages.
+"""A small database is closed with small pages.
 
 Every table and every index takes a page of its own, empty or not: with the pages that a server works with an empty
 database has 150 kB. So when it is closed a small one is rewritten with the smallest pages there are, and when it is
@@ -14,33 +14,36 @@ import apsw
 
 log = logging.getLogger(__name__)
 
-RESTING_PAGE_SIZE = 512
+COMPACT_PAGE_SIZE = 512
 SMALL_BYTES = 1 << 20
 """What is larger when it is closed stays as it is."""
-SPARE_BYTES = 1 << 20
+MIN_FREE_BYTES = 1 << 20
 """What must be free on the disk beside what is rewritten, and its journal."""
-MOST_BYTES = 16 << 20
+MAX_GROW_BYTES = 16 << 20
 """What is larger when it is opened, as it has grown while its pages could not be changed, stays as it is."""
 
 
-def put_to_rest(connection: apsw.Connection) -> None:
+def shrink_pages(connection: apsw.Connection) -> None:
     """For the last connection, before it is closed."""
-    if connection.pragma("page_size") > RESTING_PAGE_SIZE and _size(connection) <= SMALL_BYTES:
-        _rewrite(connection, RESTING_PAGE_SIZE)
+    if connection.pragma("page_size") > COMPACT_PAGE_SIZE and _database_bytes(connection) <= SMALL_BYTES:
+        _rewrite(connection, COMPACT_PAGE_SIZE)
 
 
-def wake(connection: apsw.Connection, page_size: int) -> None:
-    """For the first connection. The pages of a database that did not rest stay, whatever their size."""
-    if connection.pragma("page_size") == RESTING_PAGE_SIZE < page_size and _size(connection) <= MOST_BYTES:
+def grow_pages(connection: apsw.Connection, page_size: int) -> None:
+    """For the first connection. The pages of a database that was not shrunk stay, whatever their size."""
+    if (
+        connection.pragma("page_size") == COMPACT_PAGE_SIZE < page_size
+        and _database_bytes(connection) <= MAX_GROW_BYTES
+    ):
         _rewrite(connection, page_size)
 
 
-def _size(connection: apsw.Connection) -> int:
+def _database_bytes(connection: apsw.Connection) -> int:
     return int(connection.pragma("page_count") * connection.pragma("page_size"))
 
 
 def _has_room(connection: apsw.Connection) -> bool:
-    return shutil.disk_usage(Path(connection.filename).parent).free >= 8 * _size(connection) + SPARE_BYTES
+    return shutil.disk_usage(Path(connection.filename).parent).free >= 8 * _database_bytes(connection) + MIN_FREE_BYTES
 
 
 def _rewrite(connection: apsw.Connection, page_size: int) -> None:

@@ -17,7 +17,7 @@ from delta_server.storage.sqlite.maintenance import faults, file_bytes
 from delta_server.storage.sqlite.migrate import packaged
 from delta_server.storage.sqlite.options import Storage
 from delta_server.storage.sqlite.readers import Reader, ReaderPool
-from delta_server.storage.sqlite.transaction import Deadline, raise_explained
+from delta_server.storage.sqlite.transaction import Deadline, raise_translated
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class ReadOnlyDatabase:
                 self._readers = ReaderPool(path, clock, tuning, readers=READERS, read_s=storage.read_seconds)
                 opened.callback(self._readers.close)
             except apsw.Error as error:
-                raise_explained(error)
+                raise_translated(error)
             self._opened = opened.pop_all()
 
     async def read(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -65,11 +65,11 @@ class ReadOnlyDatabase:
     async def checkpoint(self) -> None:
         _refuse()
 
-    def when_log_is_long(self, let_go: Callable[[], object]) -> None:
-        """The one who writes asks nobody in another process: here one looks at the log's length."""
+    def on_wal_pressure(self, release: Callable[[], object]) -> None:
+        """The writer cannot notify another process: here the log's length is polled."""
         if not self._holders:
-            Thread(target=self._watch_log, name="delta-log-watch", daemon=True).start()
-        self._holders.append(let_go)
+            Thread(target=self._poll_wal, name="delta-log-watch", daemon=True).start()
+        self._holders.append(release)
 
     async def optimize(self) -> None:
         _refuse()
@@ -90,24 +90,24 @@ class ReadOnlyDatabase:
     def _check(self) -> list[str]:
         """Reads one state for as long as it takes, unless the log, which a server writes meanwhile, is too long."""
         with closing(open_reader(self._path, self._tuning)) as connection:
-            connection.set_progress_handler(self._log_is_long, _PROGRESS_STEPS)
+            connection.set_progress_handler(self._is_wal_long, _PROGRESS_STEPS)
             try:
                 return faults(connection)
             except Unavailable:
-                if not self._log_is_long():
+                if not self._is_wal_long():
                     raise
         raise Unavailable(
             "so much is written beside this that the file's structure cannot be checked: check a restored backup, or"
             " stop the server"
         )
 
-    def _watch_log(self) -> None:
+    def _poll_wal(self) -> None:
         while not self._closed.wait(_LOOK_S):
-            if self._log_is_long():
-                for let_go in self._holders:
-                    let_go()
+            if self._is_wal_long():
+                for release in self._holders:
+                    release()
 
-    def _log_is_long(self) -> bool:
+    def _is_wal_long(self) -> bool:
         return file_bytes(self._log) > self._most_log_bytes
 
 

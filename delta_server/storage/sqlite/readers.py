@@ -12,7 +12,7 @@ import apsw
 
 from delta_server.storage.database import Clock
 from delta_server.storage.sqlite.connection import Tuning, open_reader
-from delta_server.storage.sqlite.transaction import Deadline, ReadTx, raise_explained, shutting_down
+from delta_server.storage.sqlite.transaction import Deadline, ReadTx, raise_translated, shutting_down
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Reader:
         except apsw.ReadOnlyError:
             raise  # a mistake in `work`, not a state of the disk
         except apsw.Error as error:
-            raise_explained(error)
+            raise_translated(error)
 
     def close(self) -> None:
         self._connection.close()
@@ -79,7 +79,7 @@ class ReaderPool:
         finally:
             self.waiting -= 1
 
-    def let_go(self, held_s: float) -> None:
+    def release(self, held_s: float) -> None:
         """From any thread: end the reads that have had their state of the database for longer than that."""
         for deadline, began_s in list(self._running.items()):
             if time.monotonic() - began_s > held_s:

@@ -1,4 +1,4 @@
-"""`Tx` on an apsw connection, and how SQLite's failures are told."""
+"""`Tx` on an apsw connection, and how SQLite's errors are translated."""
 
 import os
 import time
@@ -9,7 +9,7 @@ import apsw
 
 from delta_server.core.errors import DatabaseFailed, Unavailable
 from delta_server.storage.database import Row
-from delta_server.storage.sqlite.disk_reserve import full
+from delta_server.storage.sqlite.disk_reserve import disk_full_error
 
 
 class SqliteTx:
@@ -88,11 +88,11 @@ class ReadTx(SqliteTx):
         return super()._execute(sql, params)
 
 
-def explain(error: apsw.Error) -> Exception:
-    """What the caller is told of SQLite's failure; a mistake in the statement itself stays the exception it was."""
+def translate(error: apsw.Error) -> Exception:
+    """SQLite's error as a coded one; a mistake in the statement itself stays the exception it was."""
     match error:
         case apsw.FullError():
-            return full()
+            return disk_full_error()
         case apsw.BusyError() | apsw.LockedError():
             return Unavailable("another process holds the database; try again", retry_after_s=5)
         case apsw.InterruptError():
@@ -109,12 +109,12 @@ def explain(error: apsw.Error) -> Exception:
             return error
 
 
-def raise_explained(error: apsw.Error) -> NoReturn:
-    told = explain(error)
+def raise_translated(error: apsw.Error) -> NoReturn:
+    translated = translate(error)
     try:
-        raise told from (None if told is error else error)
+        raise translated from (None if translated is error else error)
     finally:
-        del told, error  # or this frame and the exception hold each other, and a connection with them
+        del translated, error  # or this frame and the exception hold each other, and a connection with them
 
 
 def shutting_down() -> Unavailable:

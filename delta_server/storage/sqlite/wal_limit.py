@@ -1,7 +1,7 @@
 """Keeps the write-ahead log short while somebody reads an old state of the database, which it must keep until then.
 
 SQLite begins the log anew when all of it is in the main file and nobody reads a state from before. A query may read for
-its 30 s, and the next has begun before it ends: so a log that is past its bound asks those who read for long to let go,
+its 30 s, and the next has begun before it ends: so a log that is past its bound asks long reads to release it,
 and the writer waits a moment for them.
 
 What is in the log alone makes the main file longer when it is written back. So where little space is left the log is
@@ -18,19 +18,20 @@ from pathlib import Path
 from delta_server.storage.sqlite.maintenance import Maintenance, file_bytes
 
 HELD_S = 1.0
-"""Who has read one state for so long is asked to let go of it."""
-PATIENCE_S = 2.0
+"""A read that has held one state for so long is asked to release it."""
+MAX_WAIT_S = 2.0
 """How long the writer waits for them."""
-REST_S = 30.0
-"""After waiting in vain it does not wait again for so long: another process reads, one of ours would have let go."""
+COOLDOWN_S = 30.0
+"""After waiting in vain it does not wait again for so long: another process reads, one of ours would have released
+it."""
 SHARE = 4
 """The log is a quarter at most of what is free on the disk."""
-_AGAIN_S = 0.02
+_RETRY_S = 0.02
 
 log = logging.getLogger(__name__)
 
 
-class LongLog:
+class WalLimit:
     def __init__(self, path: Path, maintenance: Maintenance, *, wal_bytes: int) -> None:
         """`path` is the log's."""
         self._path = path
@@ -39,14 +40,14 @@ class LongLog:
         self._holders: list[Callable[[], object]] = []
         self._rests_until = 0.0
 
-    def asks(self, let_go: Callable[[], object]) -> None:
-        """`let_go` is for any thread; it is called again until the log is short."""
-        self._holders.append(let_go)
+    def add_reader(self, release: Callable[[], object]) -> None:
+        """`release` is for any thread; it is called again until the log is short."""
+        self._holders.append(release)
 
-    def asks_on_loop(self, let_go: Callable[[], object]) -> None:
-        """As `asks`; it is called on this event loop."""
+    def add_reader_on_loop(self, release: Callable[[], object]) -> None:
+        """As `add_reader`; it is called on this event loop."""
         loop = asyncio.get_running_loop()
-        self._holders.append(lambda: loop.call_soon_threadsafe(let_go))
+        self._holders.append(lambda: loop.call_soon_threadsafe(release))
 
     def shorten(self) -> None:
         """For the writer, between its transactions: when the log is past one and a half times its bound, wait until it
@@ -55,15 +56,15 @@ class LongLog:
         most = min(self._wal_bytes, (log_bytes + shutil.disk_usage(self._path.parent).free) // SHARE)
         if log_bytes <= most * 3 // 2 or time.monotonic() < self._rests_until:
             return
-        until_s = time.monotonic() + PATIENCE_S
+        until_s = time.monotonic() + MAX_WAIT_S
         while not self._is_short(most):
             if time.monotonic() > until_s:
                 log.warning("the write-ahead log is %d bytes long, and is being read", file_bytes(self._path))
-                self._rests_until = time.monotonic() + REST_S
+                self._rests_until = time.monotonic() + COOLDOWN_S
                 return
-            for let_go in self._holders:
-                let_go()
-            time.sleep(_AGAIN_S)
+            for release in self._holders:
+                release()
+            time.sleep(_RETRY_S)
 
     def _is_short(self, most: int) -> bool:
         self._maintenance.shorten(most)

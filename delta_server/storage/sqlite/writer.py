@@ -3,7 +3,7 @@
 A commit with `synchronous=FULL` costs a sync of the disk (0.3 to 0.6 ms measured), a row some microseconds. So the
 calls that came in while the last group was on its way to disk share the next transaction. Each runs in a savepoint, so
 that one's failure undoes that one alone. When the transaction itself fails (disk full, I/O error), all its calls are
-told so, whatever they had got to: even a rejected call may have read rows that are now rolled back.
+failed with that, whatever they had got to: even a rejected call may have read rows that are now rolled back.
 
 It does not wait for a group to grow. With 10 and with 100 callers at once the groups were 10 and 100 calls anyway, at
 26 us a call with 100: the event loop submits while this thread waits for the lock of the interpreter.
@@ -26,8 +26,8 @@ import apsw
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.storage.database import Clock
 from delta_server.storage.sqlite.connection import Tuning
-from delta_server.storage.sqlite.disk_reserve import Room, log_fits
-from delta_server.storage.sqlite.transaction import SqliteTx, explain, shutting_down
+from delta_server.storage.sqlite.disk_reserve import DiskReserve, log_fits
+from delta_server.storage.sqlite.transaction import SqliteTx, shutting_down, translate
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +62,17 @@ class _Call:
 
 class Writer:
     def __init__(
-        self, connection: apsw.Connection, clock: Clock, tuning: Tuning, *, room: Room, between: Callable[[], object]
+        self,
+        connection: apsw.Connection,
+        clock: Clock,
+        tuning: Tuning,
+        *,
+        reserve: DiskReserve,
+        between: Callable[[], object],
     ) -> None:
         """`between` is called between transactions."""
         self._connection = connection
-        self._room = room
+        self._reserve = reserve
         self._between = between
         self._clock = clock
         self._tuning = tuning
@@ -89,7 +95,7 @@ class Writer:
     @property
     def disk_full(self) -> bool:
         """Only what frees space is written."""
-        return self._room.is_full
+        return self._reserve.is_full
 
     def submit(self, work: Work, name: str, *, frees: bool) -> asyncio.Future[Any]:
         """The future of `work`'s result, set when it is on disk; `name` is what the log calls it; what `frees` may be
@@ -118,7 +124,7 @@ class Writer:
     def _commit_next(self) -> bool:
         """Wait for a call, commit it with those behind it, answer them; False at the end marker.
 
-        What the calls hold is let go on return: a document may be 64 MB, and the next call hours away.
+        What the calls hold is released on return: a document may be 64 MB, and the next call hours away.
         """
         first = self._queue.get()
         if first is None:
@@ -128,7 +134,7 @@ class Writer:
             self._run_group(group)
         except BaseException as error:  # whatever it was, callers are waiting and the next group may well work
             self._fail(group, error)
-            if self._room.is_reason(error):
+            if self._reserve.is_disk_full(error):
                 self._run_again([call for call in group if call.frees])
         self._answer(group)
         self._look_after_log()
@@ -138,16 +144,16 @@ class Writer:
         try:
             self._between()
         except Unavailable as error:
-            if self._room.log_fits:
+            if self._reserve.log_fits:
                 log.error("the write-ahead log stays as long as it is: %s", error)
-            self._room.log_fits = False
+            self._reserve.log_fits = False
         except Exception:  # the next group may well work
             log.exception("the write-ahead log could not be shortened")
 
     def _run_again(self, group: list[_Call]) -> None:
         """What frees space, one by one and with the reserve: each is in the file before the next needs the log."""
         if group:
-            self._room.give_up()
+            self._reserve.release()
         for call in group:
             call.error = None
             try:
@@ -167,7 +173,7 @@ class Writer:
             raise
         until_s = time.monotonic() + self._tuning.group_s
         self._run(group[0])
-        alone = alone or self._room.is_given_up
+        alone = alone or self._reserve.is_released
         while not alone and len(group) < self._tuning.group_calls and time.monotonic() < until_s:
             call = self._next()
             if call is None:
@@ -185,12 +191,12 @@ class Writer:
         self._connection.execute("SAVEPOINT call")
         try:
             if not call.frees:
-                self._room.check(self._connection)
+                self._reserve.check(self._connection)
             call.result = call.work(SqliteTx(self._connection, self._clock.now_ms()))
         except BaseException as error:
             if not self._connection.in_transaction or isinstance(error, apsw.FullError):
                 raise  # SQLite undid everything, mostly: disk full, I/O error, out of memory
-            call.error = explain(error) if isinstance(error, apsw.Error) else error
+            call.error = translate(error) if isinstance(error, apsw.Error) else error
             self._connection.execute("ROLLBACK TO call")
         self._connection.execute("RELEASE call")
         took_s = time.monotonic() - began
@@ -209,11 +215,11 @@ class Writer:
         return call
 
     def _fail(self, group: list[_Call], error: BaseException) -> None:
-        """Undo the transaction and tell all of `group` that nothing was stored."""
+        """Roll the transaction back and fail all of `group`."""
         self.failures += 1
         self.last_failed = True
-        reason = explain(error) if isinstance(error, apsw.Error) else error
-        # A full disk refuses every write: a line each. The way there is told of what nobody expects.
+        reason = translate(error) if isinstance(error, apsw.Error) else error
+        # A full disk refuses every write: a line each. The traceback is logged for unexpected errors.
         log.error(
             "a group of %d writes failed: %s", len(group), reason, exc_info=None if reason is not error else error
         )
@@ -223,9 +229,9 @@ class Writer:
         except apsw.Error:
             log.exception("rolling back failed")
         for call in group:
-            told = explain(error) if isinstance(error, apsw.Error) else error
+            translated = translate(error) if isinstance(error, apsw.Error) else error
             unknown = Unavailable("the write was undone by a failure beside it; try again", retry_after_s=1)
-            call.error = told if isinstance(told, DeltaError) else unknown
+            call.error = translated if isinstance(translated, DeltaError) else unknown
 
     def _answer(self, group: list[_Call]) -> None:
         """Settle the futures of `group` on their loops: one wake-up a loop, however many calls."""
@@ -235,7 +241,7 @@ class Writer:
         for loop, calls in by_loop.items():
             try:
                 loop.call_soon_threadsafe(_settle, calls)
-            except RuntimeError:  # the loop is closed: nobody is left to be told
+            except RuntimeError:  # the loop is closed: nobody waits for the answer
                 log.warning("%d writes ended after their event loop", len(calls))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from delta_server.core.arrays import bit_parallel, edit_distance, subsequences
 from delta_server.core.arrays.subsequences import Pair
-from delta_server.core.diff.compare import Difference, DiffSettings, diff
+from delta_server.core.diff.compare import DiffSettings, DiffSummary, diff
 from delta_server.core.diff.json_patch import json_patch
 
 FEW = st.one_of(st.text("ab", max_size=14), st.text("abc", max_size=14), st.text("abcdef", max_size=14))
@@ -52,7 +52,7 @@ def _edits(pairs: list[Pair], a: Any, b: Any) -> int:
 @settings(max_examples=500)
 @given(FEW, FEW)
 def test_as_few_edits_as_can_be(a: str, b: str) -> None:
-    assert _edits(edit_distance.kept(a, b), a, b) == _distance(a, b)
+    assert _edits(edit_distance.kept_pairs(a, b), a, b) == _distance(a, b)
     assert _edits(bit_parallel.fewest_edits(a, b), a, b) == _distance(a, b)
 
 
@@ -78,7 +78,7 @@ def test_every_way_to_align_is_right_where_it_need_not_be_the_best(a: str, b: st
             }.items():
                 patch.setattr(edit_distance, name, limit)
             by_place = max(len(a), len(b)) - sum([x == y for x, y in zip(a, b, strict=False)])
-            assert _distance(a, b) <= _edits(edit_distance.kept(a, b), a, b) <= by_place
+            assert _distance(a, b) <= _edits(edit_distance.kept_pairs(a, b), a, b) <= by_place
 
 
 @settings(max_examples=300)
@@ -127,7 +127,7 @@ def _outages(length: int) -> list[int]:
     return [int((i + 20) % 37 > 4) for i in range(length)]
 
 
-def _diff(before: Any, after: Any) -> Difference:
+def _diff(before: Any, after: Any) -> DiffSummary:
     found = diff(json.dumps(before).encode(), json.dumps(after).encode())
     assert jsonpatch.apply_patch(before, json.loads(json_patch(found))) == after
     return found
@@ -268,11 +268,11 @@ LARGE = [
 def test_large_arrays(name: str, later: Callable[[list[int]], list[int]], edits: int) -> None:
     values = _random_bits(220_000)
     before, after = values[:200_000], later(values)[:200_000]
-    assert _edits(edit_distance.kept(before, after), before, after) == edits, name
+    assert _edits(edit_distance.kept_pairs(before, after), before, after) == edits, name
 
 
 def test_large_arrays_with_nothing_in_common_are_compared_by_place() -> None:
     chance = Random(1)
     before, after = ([chance.randrange(2) for _ in range(200_000)] for _ in range(2))
     by_place = sum([x != y for x, y in zip(before, after, strict=True)])
-    assert _edits(edit_distance.kept(before, after), before, after) <= by_place
+    assert _edits(edit_distance.kept_pairs(before, after), before, after) <= by_place

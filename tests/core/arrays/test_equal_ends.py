@@ -57,7 +57,7 @@ def test_the_elements_are_those_of_two_whole_splits(
     old, new = (json.dumps(value, indent=indent).encode() for value in (KINDS[kind], CHANGES[change](KINDS[kind])))
     sure = 0
     for stretch in (1, 7, 60, 200, 10_000):
-        monkeypatch.setattr(pieces, "STRETCH", stretch)
+        monkeypatch.setattr(pieces, "CHUNK_BYTES", stretch)
         for pair in ((old, new), (new, old)):
             lists = found(*pair)
             sure += lists is not None
@@ -66,7 +66,7 @@ def test_the_elements_are_those_of_two_whole_splits(
 
 
 def test_what_is_equal_is_split_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "STRETCH", 200)
+    monkeypatch.setattr(pieces, "CHUNK_BYTES", 200)
     changed = [*RECORDS[:20], {"id": -1}, *RECORDS[21:]]
     lists = equal_ends.split(json.dumps(RECORDS).encode(), json.dumps(changed).encode(), 100)
     assert lists is not None
@@ -79,7 +79,7 @@ def test_what_is_equal_is_split_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("stretch", [1, 40, 10_000])
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_than_asked_for_are_not_split(monkeypatch: pytest.MonkeyPatch, kind: str, stretch: int) -> None:
-    monkeypatch.setattr(pieces, "STRETCH", stretch)
+    monkeypatch.setattr(pieces, "CHUNK_BYTES", stretch)
     old, new = (json.dumps(value).encode() for value in (KINDS[kind], [*KINDS[kind], 1]))
     assert found(old, new, len(KINDS[kind])) is None
     assert found(new, old, len(KINDS[kind])) is None
@@ -89,7 +89,7 @@ def test_more_than_asked_for_are_not_split(monkeypatch: pytest.MonkeyPatch, kind
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.integers(0, 12))
 def test_any_two_arrays(chance: Random, stretch: int, most: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pieces, "STRETCH", stretch)
+        patched.setattr(pieces, "CHUNK_BYTES", stretch)
         before = [documents.value(chance, 2) for _ in range(chance.randrange(12))]
         after = chance.choice([lambda: documents.changed(chance, before), lambda: before[1:] + before[:1]])()
         old, new = documents.text(chance, before), documents.text(chance, after if isinstance(after, list) else [after])
@@ -102,7 +102,7 @@ def test_any_two_arrays(chance: Random, stretch: int, most: int) -> None:
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.integers(0, 12))
 def test_any_two_objects(chance: Random, stretch: int, most: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pieces, "STRETCH", stretch)
+        patched.setattr(pieces, "CHUNK_BYTES", stretch)
         before = {f"k{chance.randrange(12)}": documents.value(chance, 2) for _ in range(chance.randrange(12))}
         after = documents.changed(chance, before)
         sides = [side if isinstance(side, dict) else {"a": side} for side in (before, after)]
@@ -118,7 +118,7 @@ def test_any_two_objects(chance: Random, stretch: int, most: int) -> None:
 
 @pytest.mark.parametrize("stretch", [200, 400])
 def test_members_that_are_the_same_are_split_once(monkeypatch: pytest.MonkeyPatch, stretch: int) -> None:
-    monkeypatch.setattr(pieces, "STRETCH", stretch)
+    monkeypatch.setattr(pieces, "CHUNK_BYTES", stretch)
     old = {f"k{i:02}": row for i, row in enumerate(RECORDS)}
     lists = equal_ends.split_members(json.dumps(old).encode(), json.dumps({**old, "k20": 1}).encode(), 100)
     assert lists is not None

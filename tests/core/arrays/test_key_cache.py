@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from delta_server.core.arrays import key_cache
-from delta_server.core.arrays.key_cache import MAX_PATTERNS, MAX_VOTES, Vote, Votes, known, voted
+from delta_server.core.arrays.key_cache import MAX_PATTERNS, MAX_VOTES, Vote, Votes, add_votes, known
 
 ID, NAME = ("id",), ("name",)
 
@@ -12,7 +12,7 @@ ID, NAME = ("id",), ("name",)
 def after(*found: tuple[str, ...], votes: Votes | None = None) -> Votes:
     votes = votes or {}
     for fields in found:
-        votes = voted(votes, {"/a": fields})
+        votes = add_votes(votes, {"/a": fields})
     return votes
 
 
@@ -34,18 +34,18 @@ def test_what_most_comparisons_found_stays(found: list[tuple[str, ...]], wanted:
 def test_what_changes_nothing_is_the_same_object() -> None:
     sure = after(*[ID] * MAX_VOTES)
     assert after(ID, votes=sure) is sure
-    assert voted(sure, {}) is sure
+    assert add_votes(sure, {}) is sure
 
 
 def test_patterns_are_bounded_and_those_with_most_votes_stay() -> None:
     votes = after(ID, ID, ID)
     for number in range(300):
-        votes = voted(votes, {f"/map/{number}": NAME, "/" + "x" * key_cache.MAX_PATTERN_CHARS: NAME, "/**/y": NAME})
+        votes = add_votes(votes, {f"/map/{number}": NAME, "/" + "x" * key_cache.MAX_PATTERN_CHARS: NAME, "/**/y": NAME})
     assert len(votes) == MAX_PATTERNS
     assert votes["/a"] == Vote(ID, 3)
     assert not [pattern for pattern in votes if "**" in pattern or len(pattern) > 100]
 
 
 def test_they_survive_as_json() -> None:
-    votes = voted(after(ID), {"": ("FIPS", "County")})
+    votes = add_votes(after(ID), {"": ("FIPS", "County")})
     assert msgspec.json.decode(msgspec.json.encode(votes), type=Votes) == votes

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delta_server.core.diff.change_list import changes, encoded, first_encoded
+from delta_server.core.diff.change_list import changes, encode, encode_first
 from delta_server.core.diff.compare import diff
 from delta_server.core.json import pointer
 from tests.core.documents import pairs, same
@@ -47,8 +47,8 @@ def test_number_text_is_kept() -> None:
 @given(pairs(), st.integers(0, 4), st.integers(2, 400))
 def test_the_first_of_them(pair: tuple[bytes, bytes], most: int, size_bytes: int) -> None:
     difference = diff(*pair)
-    every = msgspec.json.decode(encoded(difference), type=list[msgspec.Raw])
-    text, complete = first_encoded(difference, most=most, size_bytes=size_bytes)
+    every = msgspec.json.decode(encode(difference), type=list[msgspec.Raw])
+    text, complete = encode_first(difference, most=most, size_bytes=size_bytes)
     some = msgspec.json.decode(text, type=list[msgspec.Raw])
     assert some == every[: len(some)]
     assert len(some) <= most

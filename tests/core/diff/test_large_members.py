@@ -42,8 +42,8 @@ PAIRS: list[tuple[str, Any, Any]] = [
 
 @pytest.fixture(params=[1, 40, 300, 5000])
 def _small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "STRETCH", request.param)
-    monkeypatch.setattr(pieces, "LARGE", 64)
+    monkeypatch.setattr(pieces, "CHUNK_BYTES", request.param)
+    monkeypatch.setattr(pieces, "LARGE_BYTES", 64)
 
 
 def found(old: bytes, new: bytes, most_elements: int) -> None:
@@ -71,8 +71,8 @@ def test_the_members_are_those_of_two_whole_splits(old: Any, new: Any, most_elem
 
 @pytest.mark.parametrize("indent", [None, 1])
 def test_rows_that_are_the_same_are_split_once(monkeypatch: pytest.MonkeyPatch, indent: int | None) -> None:
-    monkeypatch.setattr(pieces, "STRETCH", 300)
-    monkeypatch.setattr(pieces, "LARGE", 64)
+    monkeypatch.setattr(pieces, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(pieces, "LARGE_BYTES", 64)
     old, new = (
         json.dumps({"n": n, "rows": rows, "z": 1}, indent=indent).encode() for n, rows in ((9, ROWS), (10, CHANGED))
     )
@@ -107,8 +107,8 @@ def test_many_small_members_are_not_followed() -> None:
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.integers(0, 30))
 def test_any_two_objects(chance: Random, stretch: int, most: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pieces, "STRETCH", stretch)
-        patched.setattr(pieces, "LARGE", chance.choice([0, 20]))
+        patched.setattr(pieces, "CHUNK_BYTES", stretch)
+        patched.setattr(pieces, "LARGE_BYTES", chance.choice([0, 20]))
         before = {f"k{chance.randrange(9)}": documents.value(chance, 1) for _ in range(chance.randrange(7))}
         after = documents.changed(chance, before)
         old, new = (documents.text(chance, side if isinstance(side, dict) else {"a": side}) for side in (before, after))

@@ -35,7 +35,7 @@ def test_the_leaves_of_a_long_value(
     monkeypatch: pytest.MonkeyPatch, value: Any, stretch: int, few_escapes: int
 ) -> None:
     monkeypatch.setattr(slices, "_MOST_INDENTED", 0)
-    monkeypatch.setattr(json_text, "_STRETCH", stretch)
+    monkeypatch.setattr(json_text, "_CHUNK_BYTES", stretch)
     monkeypatch.setattr(json_text, "_FEW_ESCAPES", few_escapes)
     for text in (json.dumps(value), json.dumps(value, indent=1), json.dumps(value, ensure_ascii=False)):
         assert slices.leaf_count(text.encode()) == leaves(value)
@@ -45,7 +45,7 @@ def test_the_leaves_of_a_long_value(
 @given(st.randoms(use_true_random=False), st.integers(4, 90), st.integers(0, 4))
 def test_any_value(chance: Random, stretch: int, few_escapes: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(json_text, "_STRETCH", stretch)
+        patched.setattr(json_text, "_CHUNK_BYTES", stretch)
         patched.setattr(json_text, "_FEW_ESCAPES", few_escapes)
         value = documents.value(chance)
         text = documents.text(chance, value)

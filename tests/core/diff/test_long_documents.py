@@ -25,29 +25,29 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     _make_small(monkeypatch, ROOM, 50)
 
 
-def _make_small(patched: pytest.MonkeyPatch, room: int, stretch: int) -> None:
-    patched.setattr(compare, "ROOM_ALWAYS", room)
-    patched.setattr(compare, "ROOM_TIMES", 0)
-    patched.setattr(compare, "ROOM_LESS", 0)
+def _make_small(patched: pytest.MonkeyPatch, edit_budget: int, stretch: int) -> None:
+    patched.setattr(compare, "MIN_BUDGET", edit_budget)
+    patched.setattr(compare, "BUDGET_FACTOR", 0)
+    patched.setattr(compare, "BUDGET_DECREASE", 0)
     patched.setattr(compare, "LARGE", 0)
-    patched.setattr(pieces, "LARGE", 0)
-    patched.setattr(pieces, "STRETCH", stretch)
+    patched.setattr(pieces, "LARGE_BYTES", 0)
+    patched.setattr(pieces, "CHUNK_BYTES", stretch)
     patched.setattr(slices, "_MOST_INDENTED", 20)
 
 
 @pytest.fixture(params=["by value", "by checksum"])
 def coding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "by checksum":
-        monkeypatch.setattr(long_arrays, "MOST_VALUES", 0)
+        monkeypatch.setattr(long_arrays, "MAX_VALUES", 0)
 
 
-def compared(before: Any, after: Any, chosen: DiffSettings = compare.DEFAULT) -> compare.Difference:
+def compared(before: Any, after: Any, chosen: DiffSettings = compare.DEFAULT) -> compare.DiffSummary:
     """With the proof that the operations make the one of the other."""
     old, new = (json.dumps(document).encode() for document in (before, after))
     found = compare.diff(old, new, chosen)
     if chosen == compare.DEFAULT:
         assert same(jsonpatch.apply_patch(before, json.loads(json_patch(found))), after)
-    assert json.loads(change_list.encoded(found)) == json.loads(json.dumps(_plain(change_list.changes(found))))
+    assert json.loads(change_list.encode(found)) == json.loads(json.dumps(_plain(change_list.changes(found))))
     return found
 
 
@@ -57,7 +57,7 @@ def _plain(found: list[change_list.Change]) -> Any:
     return json.loads(msgspec.json.encode(found))
 
 
-def edits(found: compare.Difference) -> tuple[int, int, int, int]:
+def edits(found: compare.DiffSummary) -> tuple[int, int, int, int]:
     return found.added, found.removed, found.replaced, found.moved
 
 
@@ -143,7 +143,7 @@ def test_numbers_written_in_two_ways_are_equal() -> None:
 
 
 def test_checksums_that_meet_hide_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(long_arrays, "MOST_VALUES", 0)
+    monkeypatch.setattr(long_arrays, "MAX_VALUES", 0)
     monkeypatch.setattr(long_arrays, "_CHECKSUM", (0, 0x80000))
     before = values("strings")
     after = [*before[:7], "x", *before[8:]]
@@ -200,12 +200,12 @@ def test_members_of_one_name_in_a_long_object() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(pairs(), st.sampled_from([0, 500, 1500, 4000, 20_000]), st.integers(1, 40))
-def test_any_documents_with_little_room(pair: tuple[bytes, bytes], room: int, stretch: int) -> None:
+def test_any_documents_with_little_room(pair: tuple[bytes, bytes], edit_budget: int, stretch: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        _make_small(patched, room, stretch)
+        _make_small(patched, edit_budget, stretch)
         before, after = pair
         found = compare.diff(before, after)
         assert same(jsonpatch.apply_patch(json.loads(before), json.loads(json_patch(found))), json.loads(after))
         assert (found.kind in ("none", "format")) <= same(json.loads(before), json.loads(after))
-        change_list.encoded(found)
+        change_list.encode(found)
         assert 0 <= found.similarity <= 1

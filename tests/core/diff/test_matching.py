@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from delta_server.core.diff.canonical_form import form
 from delta_server.core.diff.change_list import changes
-from delta_server.core.diff.compare import Difference, DiffSettings, diff
+from delta_server.core.diff.compare import DiffSettings, DiffSummary, diff
 from delta_server.core.diff.diff_settings import KnownKeys, rules
 from delta_server.core.diff.json_patch import json_patch
 from tests.core.documents import changed, text, value
@@ -21,11 +21,11 @@ from tests.core.documents import changed, text, value
 NONE = DiffSettings()
 
 
-def compared(before: Any, after: Any, chosen: DiffSettings = NONE, known: KnownKeys = ()) -> Difference:
+def compared(before: Any, after: Any, chosen: DiffSettings = NONE, known: KnownKeys = ()) -> DiffSummary:
     return diff(json.dumps(before).encode(), json.dumps(after).encode(), chosen, known)
 
 
-def edits(found: Difference) -> list[str]:
+def edits(found: DiffSummary) -> list[str]:
     return [f"{change.op} {change.path}" for change in changes(found)]
 
 

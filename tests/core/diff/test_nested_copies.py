@@ -13,7 +13,7 @@ BEFORE, AFTER = b"[1,2,3,4,5,6,7,8,9]", b"[1,2,3,4,5,6,7,8,0]"
 @pytest.fixture(autouse=True)
 def _large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diffs, "LARGE", 1)
-    monkeypatch.setattr(diffs, "ROOM_ALWAYS", 0)
+    monkeypatch.setattr(diffs, "MIN_BUDGET", 0)
 
 
 def _nested(levels: int, text: bytes) -> bytes:
@@ -25,7 +25,7 @@ def _nested(levels: int, text: bytes) -> bytes:
     [(100, "/0/0/0/0/0/0/0/0"), (20, "/0/0/0/0/0/0/0/0/0"), (5, "/0/0/0/0/0/8"), (1, "/0/8"), (0, "/8")],
 )
 def test_a_value_is_entered_while_its_copies_fit(monkeypatch: pytest.MonkeyPatch, levels: int, replaced: str) -> None:
-    monkeypatch.setattr(diffs, "_room", lambda larger: 1 << 20)
+    monkeypatch.setattr(diffs, "_edit_budget", lambda larger: 1 << 20)
     found = diff(_nested(levels, BEFORE), _nested(levels, AFTER))
     assert b'"path":"%b"' % replaced.encode() in json_patch(found)
     assert (diffs.TOO_DEEP in str(changes(found)) + str(found.notes)) is (levels > 5)

@@ -60,7 +60,7 @@ def test_paths_of_changes_find_what_changed(chance: Random) -> None:
                 found = pointer.resolve(document, steps)
                 assert found is not None, change.path
                 assert blame.same_value(bytes(found), bytes(wanted)), change.path
-        places = path_index.places(steps, SETTINGS)
+        places = path_index.watched_places(steps, SETTINGS)
         assert places is None or any(_tells(difference.fields, place) for place in places), change.path
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from delta_server.core.diff.compare import DiffSettings, diff
 from delta_server.core.diff.diff_settings import rules
 from delta_server.core.diff.json_patch import json_patch, merge_patch
-from delta_server.core.diff.redact import without
+from delta_server.core.diff.redact import redacted
 from delta_server.core.errors import Invalid
 from delta_server.core.json import pieces
 from tests.core import documents
@@ -30,8 +30,8 @@ PATTERNS: list[tuple[list[str], Any]] = [
 
 @pytest.fixture(params=[1, 5, 60, 1 << 16])
 def _in_pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "STRETCH", request.param)
-    monkeypatch.setattr(pieces, "LARGE", 2)
+    monkeypatch.setattr(pieces, "CHUNK_BYTES", request.param)
+    monkeypatch.setattr(pieces, "LARGE_BYTES", 2)
 
 
 @pytest.mark.usefixtures("_in_pieces")
@@ -39,7 +39,7 @@ def _in_pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_what_is_left(ignored: list[str], left: Any, indent: int | None) -> None:
     raw = json.dumps(VALUE, indent=indent).encode()
-    found = without(raw, rules(DiffSettings(ignore=ignored), ()), 0)
+    found = redacted(raw, rules(DiffSettings(ignore=ignored), ()), 0)
     assert json.loads(found) == left
     assert (found is raw) == (left == VALUE)
 
@@ -49,11 +49,11 @@ def test_what_is_left(ignored: list[str], left: Any, indent: int | None) -> None
 def test_any_value(chance: Random, stretch: int) -> None:
     text = documents.text(chance, documents.value(chance))
     chosen = rules(DiffSettings(ignore=["/**/a", "/b", "/*/*/c"]), ())
-    whole = without(text, chosen, 0)
+    whole = redacted(text, chosen, 0)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pieces, "STRETCH", stretch)
-        patched.setattr(pieces, "LARGE", 0)
-        assert json.loads(without(text, chosen, 0)) == json.loads(whole)
+        patched.setattr(pieces, "CHUNK_BYTES", stretch)
+        patched.setattr(pieces, "LARGE_BYTES", 0)
+        assert json.loads(redacted(text, chosen, 0)) == json.loads(whole)
 
 
 NULLS: list[tuple[bytes, str | None]] = [

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from delta_server.core.diff import text_diff
 from delta_server.core.diff.change_list import changes
 from delta_server.core.diff.compare import diff
-from delta_server.core.diff.text_diff import Run
+from delta_server.core.diff.text_diff import TextRun
 from delta_server.core.diff.text_tokens import tokens
 
 WORDS = "The fire is 20 percent contained and crews work on the line towards the north of the valley, day and night."
 
 
-def runs(before: str, after: str) -> list[Run]:
+def runs(before: str, after: str) -> list[TextRun]:
     """Those of the one change between two documents."""
     [change] = changes(diff(json.dumps({"text": before}).encode(), json.dumps({"text": after}).encode()))
     assert isinstance(change.text, list)
@@ -29,11 +29,11 @@ def runs(before: str, after: str) -> list[Run]:
     return change.text
 
 
-def _side(found: list[Run], sign: str) -> str:
+def _side(found: list[TextRun], sign: str) -> str:
     return "".join([text for other, text in found if other in ("=", sign)])
 
 
-def _changed(found: list[Run]) -> list[str]:
+def _changed(found: list[TextRun]) -> list[str]:
     return [sign + text for sign, text in found if sign != "="]
 
 

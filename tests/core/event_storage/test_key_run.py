@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delta_server.core.event_storage import key_run
-from delta_server.core.event_storage.key_run import KEY_BYTES, MERGED_KEYS, Filter, FilterBuilder, Merge, Probes, Run
+from delta_server.core.event_storage.key_run import (
+    KEY_BYTES,
+    MERGED_KEYS,
+    KeyFilter,
+    KeyFilterBuilder,
+    KeyProbes,
+    KeyRun,
+    RunMerge,
+)
 
 KEYS = st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES)
 CLOSE = st.integers(0, 300).map(lambda number: b"\x00\x00\x01" + number.to_bytes(7))
@@ -23,8 +31,8 @@ def random_keys(count: int, seed: int = 1) -> list[bytes]:
     return [Random(seed * 1_000_003 + number).randbytes(KEY_BYTES) for number in range(count)]
 
 
-def places(filter: Filter, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
-    return {key: (first, end) for key, first, end in filter.maybe(Probes(keys))}
+def places(filter: KeyFilter, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
+    return {key: (first, end) for key, first, end in filter.maybe(KeyProbes(keys))}
 
 
 def test_a_key_is_of_its_project_and_its_id() -> None:
@@ -39,14 +47,14 @@ def test_a_run_holds_its_keys_in_order_and_its_filter_tells_where(keys: set[byte
     run = key_run.build(keys)
     ordered = sorted(keys)
     assert list(key_run.split(run.keys)) == ordered
-    assert run.count == Filter(run.filter).count == len(keys)
-    found = places(Filter(run.filter), ordered)
+    assert run.count == KeyFilter(run.filter).count == len(keys)
+    found = places(KeyFilter(run.filter), ordered)
     assert all(first <= rank < end for rank, (first, end) in ((ordered.index(key), found[key]) for key in ordered))
 
 
 def test_what_is_not_there_is_found_once_in_five_hundred_at_most() -> None:
     run = key_run.build(random_keys(20_000))
-    found = places(Filter(run.filter), random_keys(20_000, seed=2))
+    found = places(KeyFilter(run.filter), random_keys(20_000, seed=2))
     assert len(found) < 40
     assert max(end - first for first, end in found.values()) < 100
     assert len(run.filter) < 20_000 * 2.4
@@ -60,7 +68,7 @@ def test_a_page_is_searched_at_the_places_of_keys(keys: set[bytes], key: bytes) 
 @given(st.lists(SETS, max_size=5), st.integers(1, 50))
 def test_merging_gives_what_building_gives(sets: list[set[bytes]], at_once: int) -> None:
     runs = [list(key_run.split(key_run.build(keys).keys)) for keys in sets]
-    merge, filter = Merge(len(runs)), FilterBuilder(sum(map(len, runs)))
+    merge, filter = RunMerge(len(runs)), KeyFilterBuilder(sum(map(len, runs)))
     merged = b""
     while True:
         for index in merge.wanted():
@@ -74,18 +82,18 @@ def test_merging_gives_what_building_gives(sets: list[set[bytes]], at_once: int)
     built = key_run.build(key for keys in sets for key in keys)
     assert merged == built.keys
     ordered = list(key_run.split(merged))
-    found = places(Filter(filter.blob()), ordered)
+    found = places(KeyFilter(filter.blob()), ordered)
     assert all(found[key][0] <= rank < found[key][1] for rank, key in enumerate(ordered))
 
 
 @pytest.mark.parametrize("blob", [b"", b"\x00", b"\x00" * 8, b"\x00" * 10, b"\xff" * 100, b"\x19" + bytes(999)])
 def test_a_filter_that_is_not_whole_is_refused(blob: bytes) -> None:
     with pytest.raises(ValueError):
-        Filter(blob)
+        KeyFilter(blob)
 
 
-def runs_of(*counts: int, at: int = 100 * DAY) -> list[Run]:
-    return [Run(id=id, count=count, oldest_at=at, newest_at=at) for id, count in enumerate(counts)]
+def runs_of(*counts: int, at: int = 100 * DAY) -> list[KeyRun]:
+    return [KeyRun(id=id, count=count, oldest_at=at, newest_at=at) for id, count in enumerate(counts)]
 
 
 @pytest.mark.parametrize(
@@ -122,13 +130,13 @@ def test_runs_of_two_stretches_stay_apart() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, MERGED_KEYS), st.integers(0, 20 * DAY)), max_size=60))
 def test_merging_comes_to_an_end_with_few_runs(found: list[tuple[int, int]]) -> None:
-    runs = [Run(id=id, count=count, oldest_at=at, newest_at=at) for id, (count, at) in enumerate(found)]
+    runs = [KeyRun(id=id, count=count, oldest_at=at, newest_at=at) for id, (count, at) in enumerate(found)]
     keys = sum(run.count for run in runs)
     while chosen := key_run.to_merge(runs, 10 * DAY, KEPT):
         assert len(chosen) >= 2
         count = sum(run.count for run in chosen)
         assert count <= MERGED_KEYS
         runs = [run for run in runs if run not in chosen]
-        runs.append(Run(-1 - len(runs), count, min(r.oldest_at for r in chosen), max(r.newest_at for r in chosen)))
+        runs.append(KeyRun(-1 - len(runs), count, min(r.oldest_at for r in chosen), max(r.newest_at for r in chosen)))
         assert max(r.newest_at for r in chosen) - min(r.oldest_at for r in chosen) < KEPT / 8
     assert sum(run.count for run in runs) == keys

@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delta_server.core.event_storage import rollup_plan
-from delta_server.core.event_storage.rollup_plan import EVER, LAYERS, WIDTHS, Known, Piece, Width
-from delta_server.core.event_storage.segment_plan import Borders
+from delta_server.core.event_storage.rollup_plan import EVER, LAYERS, WIDTHS, RollupFile, RollupState, Width
+from delta_server.core.event_storage.segment_plan import RetentionCutoffs
 from delta_server.core.query.plan import (
     Aggregate,
+    AllOf,
+    AnyOf,
     Condition,
-    Every,
     Field,
     Filter,
+    FullText,
     Interval,
     Metric,
-    Not,
-    Some,
+    Negation,
     Span,
-    Text,
 )
 from delta_server.core.times import DAY_MS, LATEST_MS
 
@@ -61,9 +61,9 @@ def test_each_interval_divides_the_next_and_the_ranges_of_its_files() -> None:
         (asked(metrics=tuple(Metric(name, name, DURATION) for name in ("avg", "min", "max", "sum"))), True),
         (asked(metrics=(Metric("p", "quantile", DURATION, 0.5),)), True),
         (asked(metrics=(Metric("p", "quantile", PLAN, 0.5),)), False),
-        (asked(where=Every((Condition("contains", TYPE, ("a",)), Not(Condition("is", SOURCE, ("b",)))))), True),
-        (asked(where=Some((Condition("is", TYPE, ("a",)), Condition("is", USER, ("b",))))), False),
-        (asked(where=Every((Text(("a",)),))), False),
+        (asked(where=AllOf((Condition("contains", TYPE, ("a",)), Negation(Condition("is", SOURCE, ("b",)))))), True),
+        (asked(where=AnyOf((Condition("is", TYPE, ("a",)), Condition("is", USER, ("b",))))), False),
+        (asked(where=AllOf((FullText(("a",)),))), False),
     ],
 )
 def test_what_rollups_can_answer(plan: Aggregate, fits: bool) -> None:
@@ -91,7 +91,7 @@ def test_what_rollups_can_answer(plan: Aggregate, fits: bool) -> None:
 )
 def test_the_coarsest_interval_that_fits_the_keys(keys: tuple[Field | Interval, ...], coarsest: str | None) -> None:
     plan = asked(*keys)
-    [(span, found)] = rollup_plan.eras(plan, plan.span)
+    [(span, found)] = rollup_plan.split_by_clock(plan, plan.span)
     assert span == plan.span
     assert (found[0].name if found else None) == coarsest
 
@@ -112,7 +112,7 @@ def test_a_span_is_cut_where_clocks_are_changed(
     offsets: tuple[tuple[int, int], ...], parts: list[tuple[int, str | None]]
 ) -> None:
     plan = asked(Interval("time", DAY_MS, offsets))
-    found = rollup_plan.eras(plan, plan.span)
+    found = rollup_plan.split_by_clock(plan, plan.span)
     assert [(span.end_ms, fit[0].name if fit else None) for span, fit in found] == parts
     assert [span.start_ms for span, _ in found] == [0, *(end for end, _ in parts[:-1])]
 
@@ -125,7 +125,7 @@ DEFAULT = {"1m": 7, "5m": 30, "15m": 90, "1h": 730, "1d": 0}
     [({}, 730), ({"15m": 1}, 730), ({"1h": 10}, 90), ({"1h": 0}, 0), ({"15m": 0}, 0), ({"15m": 800}, 800)],
 )
 def test_quarters_of_hours_are_kept_as_long_as_hours(own: dict[str, int], quarters: int) -> None:
-    kept = rollup_plan.kept_days({**DEFAULT, **own})
+    kept = rollup_plan.retention_days({**DEFAULT, **own})
     assert {width.name: days for width, days in kept.items()} == {**DEFAULT, **own, "15m": quarters}
 
 
@@ -151,29 +151,31 @@ def test_what_of_an_answer_is_whole(lost: list[tuple[int, int]], whole: tuple[in
 def test_which_types_can_match() -> None:
     one = Condition("is", TYPE, ("a", "b"))
     assert rollup_plan.types(one) == frozenset({"a", "b"})
-    assert rollup_plan.types(Every((one, Condition("is", TYPE, ("b", "c"))))) == frozenset({"b"})
-    assert rollup_plan.types(Every((one, Condition("is", SOURCE, ("x",))))) == frozenset({"a", "b"})
-    assert rollup_plan.types(Some((one, one))) is rollup_plan.types(Not(one)) is rollup_plan.types(None) is None
+    assert rollup_plan.types(AllOf((one, Condition("is", TYPE, ("b", "c"))))) == frozenset({"b"})
+    assert rollup_plan.types(AllOf((one, Condition("is", SOURCE, ("x",))))) == frozenset({"a", "b"})
+    assert rollup_plan.types(AnyOf((one, one))) is rollup_plan.types(Negation(one)) is rollup_plan.types(None) is None
 
 
 def test_what_was_let_go_of_is_remembered_by_type() -> None:
-    known = rollup_plan.lost(Known(), Borders(100, {"kept": None, "short": 200}))
+    known = rollup_plan.with_expired_events(RollupState(), RetentionCutoffs(100, {"kept": None, "short": 200}))
     assert [known.whole_from([name]) for name in ("kept", "short", "view")] == [EVER, 200, 100]
     assert known.whole_from() == 200
-    known = rollup_plan.lost(known, Borders(50, {}))
+    known = rollup_plan.with_expired_events(known, RetentionCutoffs(50, {}))
     assert [known.whole_from([name]) for name in ("kept", "short", "view")] == [50, 200, 100]
-    assert rollup_plan.lost(Known(), Borders(None, {})).whole_from() == EVER
+    assert rollup_plan.with_expired_events(RollupState(), RetentionCutoffs(None, {})).whole_from() == EVER
 
 
 def test_buckets_that_went_are_remembered_and_never_come_back() -> None:
-    known = rollup_plan.let_go(rollup_plan.let_go(Known(), {60_000: 50}), {60_000: 20, 300_000: 5})
+    known = rollup_plan.with_expired_rollups(
+        rollup_plan.with_expired_rollups(RollupState(), {60_000: 50}), {60_000: 20, 300_000: 5}
+    )
     assert known.since == {60_000: 50, 300_000: 5}
 
 
 def test_days_to_compute_again() -> None:
-    known = rollup_plan.marked(Known(stale=(3,)), [(0, DAY_MS), (5 * DAY_MS, 7 * DAY_MS), (-1, 1)])
+    known = rollup_plan.with_stale_days(RollupState(stale=(3,)), [(0, DAY_MS), (5 * DAY_MS, 7 * DAY_MS), (-1, 1)])
     assert known.stale == (-1, 0, 3, 5, 6)
-    assert rollup_plan.fresh(known, 3).stale == (-1, 0, 5, 6)
+    assert rollup_plan.without_stale_day(known, 3).stale == (-1, 0, 5, 6)
 
 
 def test_ranges_are_those_of_files_or_new() -> None:
@@ -185,8 +187,8 @@ def test_ranges_are_those_of_files_or_new() -> None:
     ]  # fmt: skip
 
 
-def piece(id: int, day: int, *, size: int = 1, created_at: int = 0) -> Piece:
-    return Piece(id, Span(day * DAY_MS, (day + 1) * DAY_MS), size, created_at)
+def piece(id: int, day: int, *, size: int = 1, created_at: int = 0) -> RollupFile:
+    return RollupFile(id, Span(day * DAY_MS, (day + 1) * DAY_MS), size, created_at)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def piece(id: int, day: int, *, size: int = 1, created_at: int = 0) -> Piece:
         ([piece(1, 0), piece(2, 1, size=rollup_plan.MERGED_BYTES), piece(3, 2), piece(4, 3)], [[3, 4]]),
     ],
 )
-def test_quiet_neighbours_are_merged(pieces: list[Piece], merged: list[list[int]]) -> None:
+def test_quiet_neighbours_are_merged(pieces: list[RollupFile], merged: list[list[int]]) -> None:
     runs = rollup_plan.merges(BY_NAME["1h"], pieces, before_ms=300 * DAY_MS)
     assert [[each.id for each in run] for run in runs] == merged
 
@@ -213,8 +215,8 @@ def test_a_span_is_split_without_gaps_and_twice_nowhere(
     start: int, end: int, whole_from: int, since: dict[Width, int], worth_ms: int
 ) -> None:
     span = Span(min(start, end), max(start, end) + 1)
-    known = Known(since={width.ms: at for width, at in since.items()})
-    pieces, gaps = rollup_plan.split(span, list(reversed(WIDTHS)), known, whole_from=whole_from, worth_ms=worth_ms)
+    known = RollupState(since={width.ms: at for width, at in since.items()})
+    pieces, gaps = rollup_plan.cover_span(span, list(reversed(WIDTHS)), known, whole_from=whole_from, worth_ms=worth_ms)
     every = sorted([*(piece for _, piece in pieces), *gaps], key=lambda each: each.start_ms)
     assert (every[0].start_ms, every[-1].end_ms) == (span.start_ms, span.end_ms)
     assert all(left.end_ms == right.start_ms for left, right in pairwise(every))

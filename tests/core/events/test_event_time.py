@@ -77,8 +77,8 @@ def test_nothing_else_is_raised(value: Any) -> None:
 
 @pytest.mark.parametrize(("timestamp", "original"), [("", None), (None, ""), ("", "")])
 def test_an_empty_text_is_no_time_at_all(timestamp: Any, original: Any) -> None:
-    assert event_time.place(Arrival(NOW, 1), timestamp, original) == (NOW, None, 0)
-    assert event_time.place(Arrival(NOW, 1), "", NOW - 5) == (NOW - 5, None, 0)
+    assert event_time.resolve(Arrival(NOW, 1), timestamp, original) == (NOW, None, 0)
+    assert event_time.resolve(Arrival(NOW, 1), "", NOW - 5) == (NOW - 5, None, 0)
 
 
 @given(st.integers(times.EARLIEST_MS, times.LATEST_MS))
@@ -118,7 +118,7 @@ def arrived(*, sent_ms_ago: int = 0) -> Arrival:
     ],
 )  # fmt: skip
 def test_places(arrival: Arrival, timestamp: Any, original: Any, sent_at: Any, wanted: tuple[Any, ...]) -> None:
-    assert event_time.place(arrival, timestamp, original, sent_at) == wanted
+    assert event_time.resolve(arrival, timestamp, original, sent_at) == wanted
 
 
 def test_a_sender_without_a_clock_is_no_reason_to_refuse() -> None:
@@ -128,4 +128,4 @@ def test_a_sender_without_a_clock_is_no_reason_to_refuse() -> None:
 
 
 def test_a_correction_does_not_leave_the_years_there_are() -> None:
-    assert event_time.place(arrived(sent_ms_ago=HOUR), times.format(times.LATEST_MS))[0] == times.LATEST_MS
+    assert event_time.resolve(arrived(sent_ms_ago=HOUR), times.format(times.LATEST_MS))[0] == times.LATEST_MS

@@ -215,8 +215,8 @@ def test_half_an_emoji_does_not_sink_the_others(gap: str) -> None:
         assert [event.type for event in found.events] == ["a", "a", "a", "b", "c", "a"]
         assert found.rejected == []
         assert [event.flags for event in found.events] == [0, MENDED, 0, MENDED, 0, 0]
-        told = [msgspec.json.decode(event.data)["text"] for event in found.events[:3] if event.data]
-        assert told == ["\N{GRINNING FACE}", "\ufffd", r"\ud83d"]
+        profile_updates = [msgspec.json.decode(event.data)["text"] for event in found.events[:3] if event.data]
+        assert profile_updates == ["\N{GRINNING FACE}", "\ufffd", r"\ud83d"]
         assert found.events[3].user_id == "\ufffd\ufffd"
         assert lines(found.events).count(b"\n") == 6
 
@@ -271,8 +271,8 @@ def test_an_odd_event_changes_nothing_of_the_others(form: str, odd: Any) -> None
 
 def test_of_a_name_given_twice_the_last_one_counts() -> None:
     twice = b'{"eventType":"a","data":{"x":1.0,"x":2.0},"metadata":{"y":{"z" :1,"z":[]}}}'
-    once = b'{"eventType":"a","data":{"x":3.0}}'
-    found = native_event.parse_many(b"[" + b",".join([once] * 70 + [twice]) + b"]", ARRIVAL).events
+    idempotency_key = b'{"eventType":"a","data":{"x":3.0}}'
+    found = native_event.parse_many(b"[" + b",".join([idempotency_key] * 70 + [twice]) + b"]", ARRIVAL).events
     assert {bytes(event.data or b"") for event in found[:-1]} == {b'{"x":3.0}'}
     assert (found[-1].data, found[-1].metadata) == (msgspec.Raw(b'{"x":2.0}'), msgspec.Raw(b'{"y":{"z":[]}}'))
     assert found[-1] == one(twice)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delta_server.core.events import persons
-from delta_server.core.events.persons import Known, Link, Node, identifies
+from delta_server.core.events.persons import KnownLinks, Link, Node, identifies
 from delta_server.core.events.profile_update import Alias
 
 NOBODIES = ["", "0", "null", "NULL", "undefined", "Undefined", "anonymous", " anonymous ", "\tServer\n", "server", "  "]
@@ -57,13 +57,13 @@ class Stored:
                     if other.person == link.name:
                         self.links[node] = Link(*node, other.of, other.at, to)
 
-    def known(self, calls: Sequence[Alias]) -> Known:
+    def known(self, calls: Sequence[Alias]) -> KnownLinks:
         asked = {node for call in calls for node in [*persons.nodes(call), (False, call.of)]}
         links = {node: self.links[node] for node in asked if node in self.links}
         names = {node[1] for node in asked} | {link.person for link in links.values()}
         sizes = {name: sum(link.person == name for link in self.links.values()) for name in names}
         given_to = {link.of for link in self.links.values()}
-        return Known(links, sizes, {name for anonymous, name in links if not anonymous and name in given_to})
+        return KnownLinks(links, sizes, {name for anonymous, name in links if not anonymous and name in given_to})
 
     def person(self, name: str, *, anonymous: bool = False) -> str:
         link = self.links.get((anonymous, name))
@@ -162,15 +162,15 @@ CHAIN = [Alias(f"c{n}", f"c{n + 1}", 0) for n in range(5000)]
 
 @pytest.mark.parametrize("calls", [CHAIN, CHAIN[::-1]], ids=["from its end", "from its begin"])
 def test_chains_take_a_few_steps_a_call(monkeypatch: pytest.MonkeyPatch, calls: list[Alias]) -> None:
-    steps, following = 0, persons._Forest._next
+    steps, following = 0, persons._LinkForest._next
 
-    def counted(forest: persons._Forest, node: Node) -> Node | None:
+    def counted(forest: persons._LinkForest, node: Node) -> Node | None:
         nonlocal steps
         steps += 1
         return following(forest, node)
 
-    monkeypatch.setattr(persons._Forest, "_next", counted)
+    monkeypatch.setattr(persons._LinkForest, "_next", counted)
     monkeypatch.setattr(persons, "MOST_IDS", len(calls) * 2)
-    found = persons.changes(Known({}, {}, set()), calls)
+    found = persons.changes(KnownLinks({}, {}, set()), calls)
     assert {link.person for link in found.links} == {f"c{len(calls)}"}
     assert steps < 20 * len(calls)

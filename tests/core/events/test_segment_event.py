@@ -10,7 +10,7 @@ from delta_server.core.events import segment_event
 from delta_server.core.events.event import Event, lines
 from delta_server.core.events.event_batch import Parsed
 from delta_server.core.events.event_time import Arrival
-from delta_server.core.events.profile_update import Alias, ProfileChange
+from delta_server.core.events.profile_update import Alias, TraitsUpdate
 from tests.hostile.inputs import BROKEN_JSON, MENDABLE, ODD_JSON
 
 NOW = 1_795_176_000_000
@@ -127,12 +127,12 @@ def test_sessions(body: dict[str, Any], wanted: str | None) -> None:
     assert one("track", {"event": "a", **body}).session_id == wanted
 
 
-def change(kind: Any, name: str, **traits: Any) -> ProfileChange:
-    return ProfileChange(kind, name, traits, NOW)
+def change(kind: Any, name: str, **traits: Any) -> TraitsUpdate:
+    return TraitsUpdate(kind, name, traits, NOW)
 
 
-def anonymous(name: str, **traits: Any) -> ProfileChange:
-    return ProfileChange("user", name, traits, NOW, anonymous=True)
+def anonymous(name: str, **traits: Any) -> TraitsUpdate:
+    return TraitsUpdate("user", name, traits, NOW, anonymous=True)
 
 
 TOLD: list[tuple[str, dict[str, Any], list[Any]]] = [
@@ -162,7 +162,7 @@ TOLD: list[tuple[str, dict[str, Any], list[Any]]] = [
 
 @pytest.mark.parametrize(("call", "body", "wanted"), TOLD)
 def test_what_is_told_of_profiles(call: str, body: dict[str, Any], wanted: list[Any]) -> None:
-    assert parsed(call, body).told == [(0, one) for one in wanted]
+    assert parsed(call, body).profile_updates == [(0, one) for one in wanted]
 
 
 def test_what_is_told_knows_its_event() -> None:
@@ -174,7 +174,7 @@ def test_what_is_told_knows_its_event() -> None:
     ]
     found = segment_event.parse_many(msgspec.json.encode({"batch": calls}), ARRIVAL)
     assert [event.type for event in found.events] == ["page", "identify"]
-    assert found.told == [(1, change("user", "u"))]
+    assert found.profile_updates == [(1, change("user", "u"))]
     assert [one.index for one in found.rejected] == [0, 3]
 
 

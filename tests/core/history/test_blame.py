@@ -10,7 +10,7 @@ import pytest
 from delta_server.core.diff.diff_settings import DEFAULT, DiffSettings
 from delta_server.core.errors import Invalid
 from delta_server.core.history import blame
-from delta_server.core.history.blame import Search, leaves, same_value
+from delta_server.core.history.blame import BlameSearch, leaves, same_value
 from delta_server.core.json import pointer, slices
 from delta_server.core.json.pointer import parse
 
@@ -71,8 +71,8 @@ def test_values_are_compared_by_value(a: str | None, b: str | None, same: bool) 
 def searched(document: bytes, *older: bytes | None) -> list[list[str]]:
     """The paths that leave the search with each of the older versions."""
     found = list(leaves(document, (), DEFAULT))
-    search = Search(found)
-    gone = [[found[n].path() for n in sorted(search.look(raw))] for raw in older]
+    search = BlameSearch(found)
+    gone = [[found[n].path() for n in sorted(search.compare_older(raw))] for raw in older]
     left = [found[n].path() for n in sorted(search.leaves)]
     assert sorted(path for part in [*gone, left] for path in part) == sorted(leaf.path() for leaf in found)
     return [*gone, left]
@@ -100,10 +100,10 @@ def test_nothing_before_the_first() -> None:
 
 def test_a_search_for_some_of_the_leaves() -> None:
     found = list(leaves(b'{"a":1,"b":2,"c":3}', (), DEFAULT))
-    search = Search(found)
+    search = BlameSearch(found)
     search.drop({0, 2})
     assert search.leaves == {1}
-    assert search.look(b'{"a":0,"b":0,"c":0}') == [1]
+    assert search.compare_older(b'{"a":0,"b":0,"c":0}') == [1]
     assert not search.leaves
 
 
@@ -126,8 +126,8 @@ def test_a_page_costs_its_leaves_not_the_document(monkeypatch: pytest.MonkeyPatc
     document = b"[" + b",".join(b'{"id":%d,"n":%d}' % (n, n) for n in range(5000)) + b"]"
     page = list(islice(leaves(document, (), DEFAULT, (4000,)), 4))
     assert [leaf.path() for leaf in page] == [f"/[id={n}]/{name}" for n in (4000, 4001) for name in ("id", "n")]
-    search = Search(page)
-    assert search.look(document.replace(b'"n":4000}', b'"n":0}')) == [1]
+    search = BlameSearch(page)
+    assert search.compare_older(document.replace(b'"n":4000}', b'"n":0}')) == [1]
     assert len(calls) < 100, Counter(calls)
 
 
@@ -142,14 +142,14 @@ def counted(fn: Callable[..., Any], name: str, calls: list[str]) -> Callable[...
 def test_arrays_without_objects_are_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
     """64 MB of scalars would be 32 million slices."""
     found = list(leaves(b'{"a":[1,2],"b":[[1]]}', (), DEFAULT))
-    keyed = Search(list(leaves(b'[{"id":1}]', (), DEFAULT)))
+    keyed = BlameSearch(list(leaves(b'[{"id":1}]', (), DEFAULT)))
     monkeypatch.setattr(slices, "elements", None)
     assert [leaf.path() for leaf in leaves(b'{"a":[1,2],"b":[ [1]]}', (), DEFAULT)] == [leaf.path() for leaf in found]
-    assert keyed.look(b"[1,2,3]") == [0]
+    assert keyed.compare_older(b"[1,2,3]") == [0]
 
 
 def test_more_than_can_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blame, "MOST_READ_BYTES", 100)
+    monkeypatch.setattr(blame, "MAX_READ_BYTES", 100)
     document = b'{"a":' * 20 + b"1" + b"}" * 20
     with pytest.raises(Invalid, match="deeper path"):
         list(leaves(document, (), DEFAULT))
@@ -181,13 +181,13 @@ def test_elements_are_followed_where_others_have_no_key_or_another_kind_of_one()
 def test_an_index_means_the_record_at_that_place(path: str, followed: str) -> None:
     record = b'{"id":2,"n":2,"l":[7,8],"r":[{"k":"x","v":1}]}'
     document = b'{"a":[{"id":1,"n":1},%b],"b":[{"v":1},{"v":1}],"m":{"0":{"id":1}}}' % record
-    assert blame.followed(document, parse(path), DEFAULT) == parse(followed)
+    assert blame.with_keyed_steps(document, parse(path), DEFAULT) == parse(followed)
 
 
 def test_an_index_is_followed_by_the_key_that_is_set_known_or_not_ignored() -> None:
     document = b'[{"id":1,"n":"x","u":"a"},{"id":2,"n":"y","u":"b"}]'
     ignored, configured = DiffSettings(ignore=["/*/id"]), DiffSettings(array_keys={"": ["n"]})
-    assert blame.followed(document, parse("/1"), configured) == parse("/[n=y]")
-    assert blame.followed(document, parse("/1"), DEFAULT, (("", ("u",)),)) == parse("/[u=b]")
-    assert blame.followed(document, parse("/1"), configured, (("", ("u",)),)) == parse("/[n=y]")
-    assert blame.followed(document, parse("/1"), ignored) == parse("/[n=y]")
+    assert blame.with_keyed_steps(document, parse("/1"), configured) == parse("/[n=y]")
+    assert blame.with_keyed_steps(document, parse("/1"), DEFAULT, (("", ("u",)),)) == parse("/[u=b]")
+    assert blame.with_keyed_steps(document, parse("/1"), configured, (("", ("u",)),)) == parse("/[n=y]")
+    assert blame.with_keyed_steps(document, parse("/1"), ignored) == parse("/[n=y]")

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delta_server.core.history import life_runs
-from delta_server.core.history.life_runs import Run
-from delta_server.core.history.lives import Entry
+from delta_server.core.history.life_runs import LifeRun
+from delta_server.core.history.lives import RecordEntry
 
 RECORDS = st.sampled_from([bytes(8), b"\xff" * 8, b"abcdefgh", bytes(7) + b"\x01"])
 ENTRIES = st.builds(
-    Entry, RECORDS, st.sampled_from(["", "/a", "/b/é"]), st.sampled_from("=+?*["), st.binary(max_size=9)
+    RecordEntry, RECORDS, st.sampled_from(["", "/a", "/b/é"]), st.sampled_from("=+?*["), st.binary(max_size=9)
 )
 DELTAS = st.dictionaries(
     st.integers(-(1 << 45), 1 << 45),
@@ -27,7 +27,7 @@ DELTAS = st.dictionaries(
 Plain = dict[tuple[bytes, str, str], list[tuple[int, bytes]]]
 
 
-def plain(deltas: Mapping[int, Sequence[Entry]]) -> Plain:
+def plain(deltas: Mapping[int, Sequence[RecordEntry]]) -> Plain:
     found: Plain = {}
     for time in sorted(deltas):
         for entry in deltas[time]:
@@ -37,7 +37,7 @@ def plain(deltas: Mapping[int, Sequence[Entry]]) -> Plain:
 
 def read(runs: Sequence[bytes]) -> Plain:
     found: Plain = {}
-    for run in map(Run, runs):
+    for run in map(LifeRun, runs):
         for key, (times, values) in run.all().items():
             found.setdefault(key, []).extend(zip(times, values, strict=True))
     return {key: sorted(rows) for key, rows in found.items()}
@@ -62,10 +62,10 @@ def test_what_is_merged_is_what_is_read(
 def test_one_record_is_read_alone() -> None:
     rng = random.Random(1)
     deltas = {
-        1000 * n: [Entry(bytes([rng.randrange(50)]) * 8, "/n", "=", b"%d" % n), Entry(bytes(8), "", "[id")]
+        1000 * n: [RecordEntry(bytes([rng.randrange(50)]) * 8, "/n", "=", b"%d" % n), RecordEntry(bytes(8), "", "[id")]
         for n in range(2000)
     }
-    run = Run(life_runs.encoded(life_runs.merged({}, deltas)))
+    run = LifeRun(life_runs.encoded(life_runs.merged({}, deltas)))
     wanted = [(time, of[0].value) for time, of in deltas.items() if of[0].record == b"\x07" * 8]
     [group] = run.groups(b"\x07" * 8, lambda record, place, what: True)
     assert (group.place, group.what) == ("/n", "=")
@@ -78,8 +78,9 @@ def test_an_entry_takes_few_bytes() -> None:
     rng = random.Random(2)
     deltas = {
         1_700_000_000_000 + 300_000 * n: [
-            Entry(bytes(8), "", "[id"),
-            *(Entry(bytes([record]) * 8, rng.choice(["/status", "/n"]), "=", b"%d" % rng.randrange(40)) for record in
+            RecordEntry(bytes(8), "", "[id"),
+            *(RecordEntry(bytes([record]) * 8, rng.choice(["/status", "/n"]), "=", b"%d" % rng.randrange(40))
+              for record in
               rng.sample(range(150), 2)),
         ]
         for n in range(4000)

@@ -27,7 +27,7 @@ def named() -> dict[bytes, str]:
 
 def said(before: str, after: str, *, settings: DiffSettings = DEFAULT, known: KnownKeys = KNOWN) -> list[str]:
     difference = diff(before.encode(), after.encode(), settings, known)
-    entries = lives.of(difference, settings, known)
+    entries = lives.entries_of(difference, settings, known)
     assert lives.decoded(lives.encoded(entries)) == entries
     names = named()
     return [
@@ -79,7 +79,7 @@ def test_elements_that_another_key_matched() -> None:
     before = '{"a":[{"id":1,"code":"p","n":1},{"id":2,"code":"q","n":2}]}'
     after = '{"a":[{"id":2,"code":"p","n":1},{"id":1,"code":"q","n":2}]}'
     found = diff(before.encode(), after.encode(), DiffSettings(array_keys={"/a": ["code"]}))
-    told = lives.of(found, DEFAULT, KNOWN)
+    told = lives.entries_of(found, DEFAULT, KNOWN)
     assert {entry.what for entry in told if entry.record != records.ROOT} == {"?"}
     assert len(told) == 3
 

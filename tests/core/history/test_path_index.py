@@ -10,7 +10,7 @@ from delta_server.core.json import pointer
 
 def texts(path: str, **settings: Any) -> list[str] | None:
     """The watched places, each with what its steps may be called; `*` always may."""
-    places = path_index.places(pointer.parse(path), msgspec.convert(settings, DiffSettings))
+    places = path_index.watched_places(pointer.parse(path), msgspec.convert(settings, DiffSettings))
     if places is None:
         return None
     assert all("*" in step for place in places for step in place)

@@ -28,11 +28,11 @@ def test_buckets_are_aligned(interval: str, begins: str) -> None:
 
 
 def test_every_moment_lies_in_one_bucket() -> None:
-    found = timeline_buckets.between(at("2026-05-07T13:45:00Z"), at("2026-05-09T00:00:00Z"), "1d")
+    found = timeline_buckets.buckets_between(at("2026-05-07T13:45:00Z"), at("2026-05-09T00:00:00Z"), "1d")
     assert found.count == 2
     assert [found.begins(n) for n in range(3)] == [at("2026-05-07"), at("2026-05-08"), at("2026-05-09")]
-    assert timeline_buckets.between(5, 5, "1d").count == 0
-    assert timeline_buckets.between(5, 6, "1d").count == 1
+    assert timeline_buckets.buckets_between(5, 5, "1d").count == 0
+    assert timeline_buckets.buckets_between(5, 6, "1d").count == 1
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_every_moment_lies_in_one_bucket() -> None:
 )
 def test_too_many_buckets_say_what_to_take(first: str, end: str, says: str) -> None:
     with pytest.raises(Invalid, match=says) as caught:
-        timeline_buckets.between(at(first), at(end), "1s")
+        timeline_buckets.buckets_between(at(first), at(end), "1s")
     taken = str(caught.value).split("take ")[1].split(" or")[0]
-    assert timeline_buckets.between(at(first), at(end), taken).count <= timeline_buckets.MOST
+    assert timeline_buckets.buckets_between(at(first), at(end), taken).count <= timeline_buckets.MOST
 
 
 def test_no_time_before_the_first_is_told() -> None:
-    found = timeline_buckets.between(times.EARLIEST_MS, times.EARLIEST_MS + 1, "9999w")
+    found = timeline_buckets.buckets_between(times.EARLIEST_MS, times.EARLIEST_MS + 1, "9999w")
     assert times.format(found.begins(0)) == "0001-01-01T00:00:00.000Z"

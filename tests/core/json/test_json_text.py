@@ -85,7 +85,7 @@ def test_megabytes_of_brackets_take_no_minutes() -> None:
 @pytest.mark.parametrize("stretch", [4, 5, 7, 64])
 def test_where_stretches_end_does_not_matter(monkeypatch: pytest.MonkeyPatch, stretch: int) -> None:
     """Depth and bytes that are no UTF-8, with escapes, strings and characters across the borders."""
-    monkeypatch.setattr(json_text, "_STRETCH", stretch)
+    monkeypatch.setattr(json_text, "_CHUNK_BYTES", stretch)
     rng = random.Random(stretch)
     words = ["\\", '"', "[", "]", "{", "}", "a", "é", "\N{WHALE}", ",", " "]
 
@@ -126,4 +126,4 @@ def test_other_threads_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
     check(Counted(b'["' + b"\\\\" * 1_000_000 + b'"]'))
     assert len(seen) > 8
-    assert max(seen) <= json_text._STRETCH
+    assert max(seen) <= json_text._CHUNK_BYTES

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delta_server.core.json import pieces, slices
-from delta_server.core.json.pieces import Pieces
+from delta_server.core.json.pieces import LazyElements
 from tests.core import documents
 
 ELEMENTS = [
@@ -28,10 +28,10 @@ ELEMENTS = [
 @pytest.mark.parametrize("text", [text for _, text in ELEMENTS], ids=[name for name, _ in ELEMENTS])
 @pytest.mark.parametrize("stretch", [1, 2, 3, 5, 9, 1000])
 def test_the_elements_are_those_of_a_whole_split(monkeypatch: pytest.MonkeyPatch, text: str, stretch: int) -> None:
-    monkeypatch.setattr(pieces, "STRETCH", stretch)
+    monkeypatch.setattr(pieces, "CHUNK_BYTES", stretch)
     array = f"[ {text} ]".encode()
     whole = list(map(bytes, slices.elements(array)))
-    found = Pieces(array)
+    found = LazyElements(array)
     assert len(found) == len(whole)
     assert [bytes(element) for element in found] == whole
     for begin in range(len(whole)):
@@ -43,11 +43,11 @@ def test_the_elements_are_those_of_a_whole_split(monkeypatch: pytest.MonkeyPatch
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 def test_any_array_and_object(chance: Random, stretch: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pieces, "STRETCH", stretch)
-        patched.setattr(pieces, "LARGE", 0)
+        patched.setattr(pieces, "CHUNK_BYTES", stretch)
+        patched.setattr(pieces, "LARGE_BYTES", 0)
         values = [documents.value(chance, 2) for _ in range(chance.randrange(30))]
         array = documents.text(chance, values)
-        assert list(map(bytes, Pieces(array))) == list(map(bytes, slices.elements(array)))
+        assert list(map(bytes, LazyElements(array))) == list(map(bytes, slices.elements(array)))
         named = documents.text(chance, {f"k{i}": value for i, value in enumerate(values)})
         found = pieces.members(named, 1000, at_once=False)
         assert found is not None
@@ -57,20 +57,20 @@ def test_any_array_and_object(chance: Random, stretch: int) -> None:
 def test_of_an_empty_one_there_are_no_pieces() -> None:
     assert list(pieces.cuts(b"[ \n]")) == []
     assert list(pieces.cuts(b"{}")) == []
-    assert len(Pieces(b"[ ]")) == 0
+    assert len(LazyElements(b"[ ]")) == 0
 
 
 def test_the_last_of_members_named_twice_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "STRETCH", 1)
-    monkeypatch.setattr(pieces, "LARGE", 0)
+    monkeypatch.setattr(pieces, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(pieces, "LARGE_BYTES", 0)
     assert pieces.members(b'{"a":1,"b":2,"a":3}', 9, at_once=False) == {"a": msgspec.Raw(b"3"), "b": msgspec.Raw(b"2")}
 
 
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("text", ["[1,2,3,4]", '["a","b","c","d"]', "[[1],[2],[3],[4]]"])
 def test_more_than_asked_for_come_in_pieces(monkeypatch: pytest.MonkeyPatch, text: str, at_once: bool) -> None:
-    monkeypatch.setattr(pieces, "LARGE", 0)
-    assert isinstance(pieces.elements(text.encode(), 3, at_once=at_once), Pieces)
+    monkeypatch.setattr(pieces, "LARGE_BYTES", 0)
+    assert isinstance(pieces.elements(text.encode(), 3, at_once=at_once), LazyElements)
     assert isinstance(pieces.elements(text.encode(), 4, at_once=at_once), list)
     assert pieces.members(json.dumps(dict.fromkeys("abcd", 1)).encode(), 3, at_once=at_once) is None
 
@@ -87,9 +87,9 @@ def test_more_than_asked_for_come_in_pieces(monkeypatch: pytest.MonkeyPatch, tex
     ],
 )
 def test_what_may_be_split_at_once(monkeypatch: pytest.MonkeyPatch, old: bytes, new: bytes, fits: bool) -> None:
-    monkeypatch.setattr(pieces, "AT_ONCE", 80)
+    monkeypatch.setattr(pieces, "MAX_AT_ONCE", 80)
     for stretch in range(1, 12):
-        monkeypatch.setattr(pieces, "STRETCH", stretch)
+        monkeypatch.setattr(pieces, "CHUNK_BYTES", stretch)
         assert pieces.fit_at_once(old, new, 4 * pieces.SPLIT) is fits
 
 
@@ -97,11 +97,11 @@ def test_what_may_be_split_at_once(monkeypatch: pytest.MonkeyPatch, old: bytes, 
 @given(st.randoms(use_true_random=False), st.integers(1, 40))
 def test_elements_at_equal_ends_are_equal(chance: Random, stretch: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pieces, "STRETCH", stretch)
+        patched.setattr(pieces, "CHUNK_BYTES", stretch)
         values = [documents.value(chance, 3) for _ in range(chance.randrange(30))]
         changed = [*values[: len(values) // 2], chance.choice(["a", [1], values]), *values[len(values) // 2 + 1 :]]
         old, new = (json.dumps(side).encode() for side in chance.choice([(values, changed), (values, [values])]))
-        head, tail = Pieces(old).within(*pieces.equal_ends(old, new))
+        head, tail = LazyElements(old).within(*pieces.equal_ends(old, new))
         before, after = (list(map(bytes, slices.elements(text))) for text in (old, new))
         assert head + tail <= min(len(before), len(after))
         assert before[:head] == after[:head]

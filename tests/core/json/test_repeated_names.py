@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delta_server.core.json.repeated_names import may_repeat, named_once
+from delta_server.core.json.repeated_names import may_repeat, without_repeated_names
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from delta_server.core.json.repeated_names import may_repeat, named_once
     ],
 )
 def test_the_last_of_a_name_counts(body: bytes, kept: bytes) -> None:
-    assert named_once(body) == kept
+    assert without_repeated_names(body) == kept
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_last_of_a_name_counts(body: bytes, kept: bytes) -> None:
     ],
 )
 def test_what_has_each_name_once_stays_as_it_was_sent(body: bytes) -> None:
-    assert named_once(body) is body
+    assert without_repeated_names(body) is body
 
 
 PAIRS: st.SearchStrategy[Any] = st.recursive(
@@ -60,14 +60,14 @@ def text_of(value: Any, colon: str) -> str:
 @given(st.lists(st.tuples(st.sampled_from("abc"), PAIRS)).map(tuple), st.sampled_from([":", ": ", " : "]))
 def test_it_means_the_same_and_names_are_there_once(value: Any, colon: str) -> None:
     body = text_of(value, colon).encode()
-    kept = named_once(body)
+    kept = without_repeated_names(body)
     assert json.loads(kept) == json.loads(body)
     json.loads(kept, object_pairs_hook=each_once)
 
 
 def test_a_string_that_begins_with_a_colon_is_not_counted_for_a_spaced_name() -> None:
-    assert json.loads(named_once(b'{"a" : 1, "a" : ":"}')) == {"a": ":"}
-    assert b"1" not in named_once(b'{"a" : 1, "a" : ":"}')
+    assert json.loads(without_repeated_names(b'{"a" : 1, "a" : ":"}')) == {"a": ":"}
+    assert b"1" not in without_repeated_names(b'{"a" : 1, "a" : ":"}')
 
 
 def each_once(pairs: list[tuple[str, Any]]) -> None:

@@ -33,9 +33,9 @@ M = "\U0010ffff".encode()
     ],
 )
 def test_what_is_hidden(text: bytes, hidden: bytes | None) -> None:
-    assert surrogates.hidden(text) == (hidden or text)
-    assert surrogates.shown(surrogates.hidden(text)) == text
-    msgspec.json.decode(surrogates.hidden(text))
+    assert surrogates.hide(text) == (hidden or text)
+    assert surrogates.restore(surrogates.hide(text)) == text
+    msgspec.json.decode(surrogates.hide(text))
 
 
 _PIECES = [r"\ud83d", r"\uDC00", r"\ud83d\ude00", r"\\", r"\"", r"\n", "a", "ud83d", r"\u0041"]
@@ -55,10 +55,10 @@ _VALUE = st.recursive(
 @given(_VALUE.map(str.encode), _VALUE.map(str.encode))
 def test_any_two_documents_with_halves_are_compared(before: bytes, after: bytes) -> None:
     difference = diff(before, after)
-    json.loads(surrogates.shown(json_patch(difference)))
-    json.loads(surrogates.shown(msgspec.json.encode(changes(difference))))
+    json.loads(surrogates.restore(json_patch(difference)))
+    json.loads(surrogates.restore(msgspec.json.encode(changes(difference))))
     with suppress(Invalid):  # null cannot be set by a merge patch
-        json.loads(surrogates.shown(merge_patch(difference)))
+        json.loads(surrogates.restore(merge_patch(difference)))
     if difference.kind in ("none", "format"):
         assert json.loads(before) == json.loads(after)
     assert diff(before, before).kind == "none"
@@ -66,4 +66,4 @@ def test_any_two_documents_with_halves_are_compared(before: bytes, after: bytes)
 
 def test_a_patch_gives_the_half_back() -> None:
     difference = diff(rb'{"a": "x", "b": 1}', rb'{"a": "x\ud83d", "b": 1}')
-    assert surrogates.shown(json_patch(difference)) == rb'[{"op":"replace","path":"/a","value":"x\ud83d"}]'
+    assert surrogates.restore(json_patch(difference)) == rb'[{"op":"replace","path":"/a","value":"x\ud83d"}]'

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delta_server.core.packs import layout
-from delta_server.core.packs.layout import STORED, Above, Bounds
+from delta_server.core.packs.layout import STORED, PackBounds, Predecessor
 
-PACK = Bounds(100, 8, large_bytes=100)
-DEEP = Bounds(200, 20, large_bytes=100)
+PACK = PackBounds(100, 8, large_bytes=100)
+DEEP = PackBounds(200, 20, large_bytes=100)
 sizes_lists = st.lists(st.integers(1, 130), max_size=60)
-FRESH = Above(None, 0, None)
+FRESH = Predecessor(None, 0, None)
 
 
 def spans(runs: list[range]) -> list[int]:
@@ -21,7 +21,7 @@ def spans(runs: list[range]) -> list[int]:
 
 
 @given(sizes=sizes_lists, bounds=st.sampled_from([PACK, DEEP]))
-def test_groups_keep_the_order_and_the_bounds(sizes: list[int], bounds: Bounds) -> None:
+def test_groups_keep_the_order_and_the_bounds(sizes: list[int], bounds: PackBounds) -> None:
     runs = layout.groups(sizes, bounds)
     assert spans(runs) == list(range(len(sizes)))
     for run in runs:
@@ -58,7 +58,7 @@ def test_a_bound_reached_by_all_together_closes_a_group() -> None:
     ("sizes", "worth"), [([24], False), ([25], True), ([1], False), ([1, 1], True), ([101], False), ([30, 101], False)]
 )
 def test_a_quarter_of_a_pack_is_worth_one(sizes: list[int], worth: bool) -> None:
-    assert layout.is_worth_a_pack(sizes, PACK) is worth
+    assert layout.fills_enough(sizes, PACK) is worth
 
 
 # Merging
@@ -112,9 +112,9 @@ def test_a_frame_is_read_through_few_others_and_few_bytes(size: int, depth: int)
 
 @given(
     sizes=sizes_lists,
-    above=st.builds(Above, st.none() | st.integers(0, 31), st.integers(1, 130), st.none() | st.integers(0, 40)),
+    above=st.builds(Predecessor, st.none() | st.integers(0, 31), st.integers(1, 130), st.none() | st.integers(0, 40)),
 )
-def test_a_run_is_stored_whole_and_each_part_on_an_earlier_one(sizes: list[int], above: Above) -> None:
+def test_a_run_is_stored_whole_and_each_part_on_an_earlier_one(sizes: list[int], above: Predecessor) -> None:
     parts = layout.plan_batch(sizes, DEEP, least=PACK, above=above)
     assert [index for part in parts for index in range(part.start, part.stop)] == list(range(len(sizes)))
     anchors = {STORED: above.pack_chain}
@@ -125,7 +125,7 @@ def test_a_run_is_stored_whole_and_each_part_on_an_earlier_one(sizes: list[int],
             assert part.base in (None, part.start - 1)
             assert part.base != STORED or above.frame_depth is not None
             continue
-        assert layout.is_worth_a_pack(inside, PACK)
+        assert layout.fills_enough(inside, PACK)
         assert not any(layout.is_large(size, DEEP) for size in inside)
         if part.base is None:
             assert part.chain == 0

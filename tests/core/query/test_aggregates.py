@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.core.query import aggregates, fields, filters, metrics
-from delta_server.core.query.aggregates import Asked
+from delta_server.core.query.aggregates import AggregateRequest
 from delta_server.core.query.plan import Aggregate, Bound, Condition, Field, Interval, Metric, Order, Span
 from delta_server.core.times import DAY_MS
 
@@ -22,8 +22,8 @@ NOW = at("2026-05-08T12:00:00Z")
 DAYS = ["2026-05-01", "2026-05-08"]
 
 
-def ask(**body: Any) -> aggregates.Query:
-    return aggregates.parse(msgspec.convert(body, Asked), now_ms=NOW)
+def ask(**body: Any) -> aggregates.AggregateQuery:
+    return aggregates.parse(msgspec.convert(body, AggregateRequest), now_ms=NOW)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_what_cannot_be_asked_is_refused_where_it_stands(body: dict[str, Any], f
 
 
 def test_a_question() -> None:
-    asked = ask(
+    given = ask(
         metrics=["count", "p95_duration"],
         groupBy=["time:1h", "data.plan"],
         range="24h",
@@ -89,7 +89,7 @@ def test_a_question() -> None:
         orderBy=[["count", "desc"], "time:1h"],
         limit=50,
     )
-    assert asked.plan == Aggregate(
+    assert given.plan == Aggregate(
         Span(NOW - DAY_MS, NOW),
         (Metric("count", "count"), Metric("p95_duration", "quantile", Field("duration", "duration", "number"), 0.95)),
         (Interval("time", 3_600_000, ((times.LATEST_MS + 1, 0),)), Field("data.plan", "data", "json", ("plan",))),
@@ -98,7 +98,7 @@ def test_a_question() -> None:
         (Order("count", True), Order("time", False)),
         50,
     )
-    assert msgspec.to_builtins(asked.asked) == {
+    assert msgspec.to_builtins(given.given) == {
         "metrics": ["count", "p95_duration"],
         "groupBy": ["time:1h", "data.plan"],
         "range": ["2026-05-07T12:00:00.000Z", "2026-05-08T12:00:00.000Z"],
@@ -115,9 +115,9 @@ def test_a_question() -> None:
 
 
 def test_what_is_resolved_asks_the_same() -> None:
-    asked = ask(groupBy=["time:1d"], range=DAYS, timezone="Europe/Paris", compare="previous", fill="null")
-    again = aggregates.parse(asked.asked, now_ms=NOW + DAY_MS)
-    assert again == asked
+    given = ask(groupBy=["time:1d"], range=DAYS, timezone="Europe/Paris", compare="previous", fill="null")
+    again = aggregates.parse(given.given, now_ms=NOW + DAY_MS)
+    assert again == given
 
 
 @pytest.mark.parametrize(
@@ -219,5 +219,5 @@ RANGES = st.one_of(JSON, st.lists(st.datetimes().map(lambda time: time.isoformat
 )
 def test_anything_is_a_question_or_invalid(body: dict[str, Any]) -> None:
     with contextlib.suppress(Invalid):
-        asked = ask(**body)
-        assert msgspec.json.encode(asked.asked)
+        given = ask(**body)
+        assert msgspec.json.encode(given.given)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.core.query import fields, filters
-from delta_server.core.query.plan import Condition, Every, Field, Not, Some, Text
+from delta_server.core.query.plan import AllOf, AnyOf, Condition, Field, FullText, Negation
 
 NOW = times.parse("2026-05-08T12:00:00Z", field="now")
 SOURCE = Field("source", "source", "text")
@@ -75,9 +75,9 @@ def nested(depth: int) -> list[Any]:
         ([["matches", "data.text", ["a.{250}"]], ["matches", "source", ".{250}"]], "filters[1][2]", "too large"),
     ],
 )
-def test_what_is_no_filter_is_refused_where_it_stands(asked: Any, field: str, says: str) -> None:
+def test_what_is_no_filter_is_refused_where_it_stands(given: Any, field: str, says: str) -> None:
     with pytest.raises(Invalid) as caught:
-        filters.parse(asked, now_ms=NOW)
+        filters.parse(given, now_ms=NOW)
     assert says in caught.value.message
     assert [error.field for error in caught.value.errors] == [field]
     assert caught.value.message.startswith(field)
@@ -96,12 +96,14 @@ def test_filters() -> None:
         now_ms=NOW,
     )
     plan = Field("data.plan", "data", "json", ("plan",))
-    assert parsed == Every(
+    assert parsed == AllOf(
         (
             Condition("is", SOURCE, ("api",)),
             Condition("is", Field("userId", "user_id", "text"), ("42",)),
             Condition("gte", Field("duration", "duration", "number"), (100,)),
-            Some((Condition("contains", Field("tags", "tags", "list"), ("a", "b")), Not(Condition("exists", plan)))),
+            AnyOf(
+                (Condition("contains", Field("tags", "tags", "list"), ("a", "b")), Negation(Condition("exists", plan)))
+            ),
             Condition("is", Field("data.paid", "data", "json", ("paid",)), (True, 1, 2.5, "yes")),
             Condition("lt", Field("receivedAt", "received_at", "time"), (NOW - times.DAY_MS,)),
         )
@@ -116,15 +118,15 @@ def test_none_and_one() -> None:
         == filters.parse_one(IS, now_ms=NOW, at="x")
         == Condition("is", SOURCE, ("api",))
     )
-    assert filters.every([None, None]) is None
-    assert filters.every([None, Text(("a",))]) == Text(("a",))
+    assert filters.all_of([None, None]) is None
+    assert filters.all_of([None, FullText(("a",))]) == FullText(("a",))
 
 
 def test_full_text() -> None:
-    assert filters.text("  ", at="q") is None
-    assert filters.text("red  shoes red", at="q") == Text(("red", "shoes"))
+    assert filters.full_text("  ", at="q") is None
+    assert filters.full_text("red  shoes red", at="q") == FullText(("red", "shoes"))
     with pytest.raises(Invalid, match="at most 16"):
-        filters.text(" ".join(map(str, range(17))), at="q")
+        filters.full_text(" ".join(map(str, range(17))), at="q")
 
 
 VALUES = st.one_of(
@@ -143,9 +145,9 @@ ASKED = st.recursive(
 
 
 @given(st.one_of(ASKED, st.lists(ASKED)))
-def test_anything_is_a_filter_or_invalid(asked: Any) -> None:
+def test_anything_is_a_filter_or_invalid(given: Any) -> None:
     with contextlib.suppress(Invalid):
-        filters.parse(asked, now_ms=NOW)
+        filters.parse(given, now_ms=NOW)
 
 
 @pytest.mark.parametrize(("name", "number"), [("low", 10), ("Normal", 20), ("high", 30), ("CRITICAL", 40), (31, 31)])

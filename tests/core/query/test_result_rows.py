@@ -6,7 +6,7 @@ import pytest
 from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.core.query import aggregates, result_rows
-from delta_server.core.query.aggregates import Asked
+from delta_server.core.query.aggregates import AggregateRequest
 
 HOUR = 3_600_000
 
@@ -19,11 +19,11 @@ NOW = at("2026-05-08T12:00:00Z")
 FIRST = at("2026-05-01")
 
 
-def ask(*, skip: int = 0, **body: Any) -> aggregates.Query:
-    return aggregates.parse(msgspec.convert(body, Asked), now_ms=NOW, skip=skip)
+def ask(*, skip: int = 0, **body: Any) -> aggregates.AggregateQuery:
+    return aggregates.parse(msgspec.convert(body, AggregateRequest), now_ms=NOW, skip=skip)
 
 
-def by_hour(**body: Any) -> aggregates.Query:
+def by_hour(**body: Any) -> aggregates.AggregateQuery:
     return ask(**{"groupBy": ["time:1h"], "range": ["2026-05-01T00:00:00Z", "2026-05-01T04:00:00Z"], **body})
 
 
@@ -163,7 +163,7 @@ def test_days_are_compared_with_the_calendars_days_before() -> None:
 def test_what_is_written_are_the_rows(path: str, values: list[tuple[Any, ...]]) -> None:
     query = ask(groupBy=[f"data.{path}"], metrics=["sum_duration", "p50_duration"], limit=2)
     rows, more = result_rows.rows(query, values, None)
-    assert result_rows.written(query, values, None) == (result_rows.encoder.encode(rows), more)
+    assert result_rows.encoded(query, values, None) == (result_rows.encoder.encode(rows), more)
 
 
 def test_what_is_written_has_times_and_what_was_before() -> None:
@@ -171,4 +171,4 @@ def test_what_is_written_has_times_and_what_was_before() -> None:
     for query in (by_hour(metrics=["count", "avg_duration"]), by_hour(metrics=["count", "avg_duration"], fill="zero")):
         for before in (None, [(FIRST - HOUR, 4, 2.5)]):
             rows, more = result_rows.rows(query, found, before)
-            assert result_rows.written(query, found, before) == (result_rows.encoder.encode(rows), more)
+            assert result_rows.encoded(query, found, before) == (result_rows.encoder.encode(rows), more)

@@ -32,12 +32,12 @@ def span(first: str, end: str) -> Span:
 
 
 def made(text: str, zone: str, of: Span) -> Interval:
-    return time_buckets.parse(text, time_buckets.zone(zone), of, at="interval")
+    return time_buckets.parse(text, time_buckets.time_zone(zone), of, at="interval")
 
 
 def shown(text: str, zone: str, of: Span) -> list[str]:
     found = time_buckets.along(made(text, zone, of), of)
-    return [time_buckets.text(time_buckets.zone(zone), begin).replace(":00.000", "") for begin in found]
+    return [time_buckets.text(time_buckets.time_zone(zone), begin).replace(":00.000", "") for begin in found]
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def shown(text: str, zone: str, of: Span) -> list[str]:
 )
 def test_what_is_no_zone_is_refused(name: str) -> None:
     with pytest.raises(Invalid, match="is not a known time zone") as caught:
-        time_buckets.zone(name)
+        time_buckets.time_zone(name)
     assert caught.value.errors[0].field == "timezone"
 
 
 def test_a_zone_is_guessed() -> None:
     with pytest.raises(Invalid, match=r"\(Europe/Paris\?\)"):
-        time_buckets.zone("europe/pariss")
+        time_buckets.time_zone("europe/pariss")
 
 
 @pytest.mark.parametrize(
@@ -175,11 +175,11 @@ def test_every_time_has_one_bucket(zone: str, text: str, first: int, data: st.Da
 @given(st.sampled_from(ZONES), st.integers(at("2024-01-01"), at("2027-01-01")))
 def test_days_are_the_calendars(zone: str, moment: int) -> None:
     interval = made("1d", zone, Span(moment, moment + 1))
-    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment)).astimezone(time_buckets.zone(zone))
+    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment)).astimezone(time_buckets.time_zone(zone))
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp() * 1000
     begin = time_buckets.begins(interval, time_buckets.key(interval, moment))
     # Where midnight is left out, datetime tells when it would have been by the clock before: that is the change.
-    assert begin == midnight or time_buckets.text(time_buckets.zone(zone), begin)[11:16] == "01:00"
+    assert begin == midnight or time_buckets.text(time_buckets.time_zone(zone), begin)[11:16] == "01:00"
 
 
 def test_steps_that_divide_a_day_begin_at_midnight() -> None:
@@ -198,7 +198,7 @@ def test_steps_that_divide_a_day_begin_at_midnight() -> None:
     ],
 )
 def test_weeks_begin_on_the_day_asked_for(week_start: str, begins: list[str]) -> None:
-    zone, of = time_buckets.zone("Europe/Paris"), span("2026-05-02T12:00:00Z", "2026-05-05")
+    zone, of = time_buckets.time_zone("Europe/Paris"), span("2026-05-02T12:00:00Z", "2026-05-05")
     interval = time_buckets.parse("1w", zone, of, at="interval", week_start=week_start)
     found = [time_buckets.text(zone, begin).replace(":00.000", "") for begin in time_buckets.along(interval, of)]
     assert found[: len(begins)] == begins
@@ -227,7 +227,7 @@ after, so that it is not longer than others either."""
 def test_buckets_are_the_clocks_in_all_time_zones(text: str) -> None:
     """What the zone's clock shows, rounded down, is the bucket; hours that come twice as such are two."""
     for name in sorted(zoneinfo.available_timezones() - SET_BACK_INSIDE.get(text, set())):
-        zone = time_buckets.zone(name)
+        zone = time_buckets.time_zone(name)
         for of in YEARS:
             changes = [until for until, _ in time_buckets.offsets(zone, of)[:-1]]
             near = [change + step * 600_000 for change in changes for step in range(-144, 145, 4)]

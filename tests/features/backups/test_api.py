@@ -118,7 +118,7 @@ async def test_one_that_cannot_be_made_is_told_before_anything_is_sent(
 
 
 async def test_one_that_nobody_reads_is_ended(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_stream, "UNREAD_S", 0.0)
+    monkeypatch.setattr(backup_stream, "READ_TIMEOUT_S", 0.0)
     monkeypatch.setattr(backup_stream, "PIECE_BYTES", 16)
     pieces = service.stream(app.services).pieces()
     await anext(pieces)

@@ -12,14 +12,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.ids import parse as parse_id
 from delta_server.core.ids import text as text_id
 from delta_server.core.packs import codec
 from delta_server.features.deltas import computing, service, store, summaries
 from delta_server.features.deltas import tasks as deltas_tasks
 from delta_server.features.deltas.schemas import Delta
-from delta_server.features.deltas.service import Filter
+from delta_server.features.deltas.service import DeltaFilter
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
@@ -27,15 +27,17 @@ from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
-from delta_server.tasks.threads import FairCpu
+from delta_server.tasks.threads import FairThreadPool
 from tests.features.history.timelines import Version, compute, endpoint_named, fill, quakes
 from tests.storage.contents.opened import fresh_cache
 
-ALL = Filter(kinds=frozenset(("content", "reorder", "format", "ignored")))
+ALL = DeltaFilter(kinds=frozenset(("content", "reorder", "format", "ignored")))
 
 
-async def listed(svc: Services, endpoint: EndpointRef, filter: Filter = ALL) -> list[Delta]:
-    found = await service.page(svc, endpoint.project, endpoint, Span(descending=False), limit=1000, filter=filter)
+async def listed(svc: Services, endpoint: EndpointRef, filter: DeltaFilter = ALL) -> list[Delta]:
+    found = await service.page(
+        svc, endpoint.project, endpoint, TimelineSpan(descending=False), limit=1000, filter=filter
+    )
     return found.deltas
 
 
@@ -53,7 +55,7 @@ async def test_the_patches_of_a_whole_real_history_reproduce_it(services: Servic
     assert [delta.to_snapshot_id for delta in stored] == ids[1:]
     value = json.loads(versions[0].body)
     for number, (delta, version) in enumerate(zip(stored, versions[1:], strict=True)):
-        asked = await service.get(services, endpoint.project, delta.to_snapshot_id, "json-patch")
+        asked = await service.get_delta(services, endpoint.project, delta.to_snapshot_id, "json-patch")
         value = jsonpatch.apply_patch(value, json.loads(bytes(asked.diff)))  # type: ignore[arg-type]  # it is set
         assert value == json.loads(version.body)
         for name in set(delta.__struct_fields__) - {"format", "diff", "changes"}:
@@ -93,7 +95,7 @@ async def test_between_a_write_and_its_computing_no_delta_is_wrong(services: Ser
     ids = await fill(services, endpoint, [Version(1000 * n, document(n)) for n in range(1, 9)])
     await compute(services)
     for gone in (0, 4, 7, 5):
-        await snapshots.delete(services, endpoint.project, ids[gone])
+        await snapshots.delete_snapshot(services, endpoint.project, ids[gone])
         await _check_ends(services, endpoint)
     await fill(
         services, endpoint, [Version(2500, document(99)), Version(7500, document(98)), Version(10, document(97))]
@@ -106,13 +108,13 @@ async def test_between_a_write_and_its_computing_no_delta_is_wrong(services: Ser
 
 
 async def _check_ends(svc: Services, endpoint: EndpointRef) -> None:
-    span = Span(descending=False)
-    rows = await snapshots.page(svc, endpoint.project, endpoint, span, limit=100, changed_only=False)
+    span = TimelineSpan(descending=False)
+    rows = await snapshots.list_snapshots(svc, endpoint.project, endpoint, span, limit=100, changed_only=False)
     ids = [text_id(row.uid) for row in rows]
     after = dict(pairwise(ids))
     for delta in await listed(svc, endpoint):
         assert after[delta.from_snapshot_id] == delta.to_snapshot_id
-        asked = await service.get(svc, endpoint.project, delta.to_snapshot_id, "changes")
+        asked = await service.get_delta(svc, endpoint.project, delta.to_snapshot_id, "changes")
         assert facts(asked) == facts(delta)
 
 
@@ -180,7 +182,7 @@ async def test_a_deleted_endpoint_does_not_hold_up_the_others(services: Services
     gone, kept = await endpoint_named(services, "gone"), await endpoint_named(services, "kept")
     await fill(services, gone, [Version(1000 * n, document(n)) for n in range(1, 150)])
     await endpoint_named(services, "gone", {"ignore": ["/n"]})
-    await endpoints.delete(services, gone.project, "gone")
+    await endpoints.delete_endpoint(services, gone.project, "gone")
     await fill(services, kept, [Version(1000 * n, document(n)) for n in (1, 2)])
     await compute(services)
     assert len(await listed(services, kept)) == 1
@@ -239,21 +241,21 @@ async def test_what_a_request_waits_for_is_computed_before_all_that_came_earlier
     endpoint = await endpoint_named(services, "e")
     await fill(services, endpoint, [Version(1000 * n, document(n)) for n in range(1, 301)])
     ids = await fill(services, endpoint, [Version(n, document(-n)) for n in (150_500, 400_000, 500_000)])
-    found = await service.computed(services, endpoint.project, [parse_id(id) for id in reversed(ids)])
+    found = await service.deltas_of(services, endpoint.project, [parse_id(id) for id in reversed(ids)])
     assert [delta and delta.id for delta in found] == ids[::-1]
     assert [delta.to_snapshot_id for delta in await listed(services, endpoint)] == ids
     assert services.db.peek(service.queue_length) == 300
-    again = await service.computed(services, endpoint.project, [parse_id(id) for id in reversed(ids)])
+    again = await service.deltas_of(services, endpoint.project, [parse_id(id) for id in reversed(ids)])
     assert again == found
 
 
 async def test_a_request_waits_one_turn_however_many_deltas_it_wants(services: Services) -> None:
     endpoint = await endpoint_named(services, "e")
     ids = await fill(services, endpoint, [Version(1000 * n, document(n)) for n in range(1, 10)])
-    hasty = msgspec.structs.replace(services, fair_cpu=FairCpu(1, "hasty", seconds=0))
-    assert await service.computed(hasty, endpoint.project, [parse_id(id) for id in ids]) == [None] * 9
+    hasty = msgspec.structs.replace(services, fair_cpu=FairThreadPool(1, "hasty", seconds=0))
+    assert await service.deltas_of(hasty, endpoint.project, [parse_id(id) for id in ids]) == [None] * 9
     assert services.db.peek(service.queue_length) == 9
-    found = await service.computed(services, endpoint.project, [parse_id(id) for id in ids])
+    found = await service.deltas_of(services, endpoint.project, [parse_id(id) for id in ids])
     assert [delta and delta.id for delta in found] == [None, *ids[1:]]
 
 
@@ -314,21 +316,21 @@ async def test_a_content_deleted_while_its_delta_is_computed(
 ) -> None:
     endpoint = await endpoint_named(services, "e")
     ids = await fill(services, endpoint, [Version(n, document(n)) for n in range(1, 5)])
-    good = store.put
+    good = store.store_results
     deleted: list[Any] = []
 
     def late(tx: Any, of: int, done: Any) -> int:
         if not deleted:
             deleted.append(done)
-            snapshots._delete(tx, endpoint.project, parse_id(ids[1]))
+            snapshots._delete_row(tx, endpoint.project, parse_id(ids[1]))
         return good(tx, of, done)
 
-    monkeypatch.setattr(store, "put", late)
+    monkeypatch.setattr(store, "store_results", late)
     await compute(services)
     await _check_ends(services, endpoint)
     assert len(await listed(services, endpoint)) == 2
     with pytest.raises(NotFound):
-        await service.get(services, endpoint.project, ids[1], "json-patch")
+        await service.get_delta(services, endpoint.project, ids[1], "json-patch")
 
 
 # Deltas that do not end
@@ -376,7 +378,7 @@ async def test_a_delta_that_ended_the_server_twice_has_failed_until_there_are_ne
     assert await listed(services, endpoint) == []
     await deltas_tasks.retry_failed(services)
     assert services.db.peek(service.queue_length) == 0
-    stats = await history.stats(services, endpoint, interval="1d", from_ms=None, to_ms=None)
+    stats = await history.get_stats(services, endpoint, interval="1d", from_ms=None, to_ms=None)
     assert (stats.totals.deltas, stats.totals.deltas_failed) == (0, 1)
     await endpoint_named(services, "large", {"ignore": ["/text"]})
     await compute(services)

@@ -57,9 +57,9 @@ async def test_the_next_delta_after_a_long_gap_knows_the_key(services: Services)
     await compute(services)
     [late] = await fill(services, endpoint, [Version(100, feed(22))])
     await compute(services)
-    found = await service.get(services, endpoint.project, late, "changes")
+    found = await service.get_delta(services, endpoint.project, late, "changes")
     assert (found.removed, found.added, found.replaced) == (9, 9, 0)
-    [listed] = await service.computed(services, endpoint.project, [bytes.fromhex(late.replace("-", ""))])
+    [listed] = await service.deltas_of(services, endpoint.project, [bytes.fromhex(late.replace("-", ""))])
     assert listed is not None
     assert (listed.removed, listed.added, listed.fields) == (found.removed, found.added, found.fields)
 
@@ -104,8 +104,8 @@ async def test_notes_say_what_a_key_of_the_settings_could_not_match(services: Se
     bodies = [{"r": [{"k": 1, "v": 1}, {"v": 9}, {"k": 2, "v": n}]} for n in (3, 30)]
     ids = await fill(services, endpoint, [Version(n, json.dumps(body).encode()) for n, body in enumerate(bodies)])
     await compute(services)
-    [stored] = await service.computed(services, endpoint.project, [bytes.fromhex(ids[1].replace("-", ""))])
-    again = await service.get(services, endpoint.project, ids[1], "changes")
+    [stored] = await service.deltas_of(services, endpoint.project, [bytes.fromhex(ids[1].replace("-", ""))])
+    again = await service.get_delta(services, endpoint.project, ids[1], "changes")
     compare = await compared(services, endpoint, ids)
     assert stored is not None
     assert stored.notes == again.notes == compare.notes

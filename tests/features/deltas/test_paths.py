@@ -8,10 +8,10 @@ import pytest
 
 from delta_server.core.history.blame import same_value
 from delta_server.core.history.path_filter import parse
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.json import pointer
 from delta_server.features.deltas import listing, service, summaries
-from delta_server.features.deltas.service import Filter
+from delta_server.features.deltas.service import DeltaFilter
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.fields import service as fields
 from delta_server.features.history import service as history
@@ -30,9 +30,9 @@ async def times(
 ) -> list[int]:
     """The moments of all deltas at a path, in ms, over all pages."""
     found: list[str] = []
-    span = Span(descending=descending)
+    span = TimelineSpan(descending=descending)
     while True:
-        filter = Filter(EVERY, 0, parse(path))
+        filter = DeltaFilter(EVERY, 0, parse(path))
         page = await service.page(svc, endpoint.project, endpoint, span, limit=limit, filter=filter)
         assert len(page.deltas) <= limit
         found += [delta.captured_at for delta in page.deltas]
@@ -94,7 +94,7 @@ async def test_a_member_counts_in_each_delta_that_changed_it(services: Services)
     endpoint = await endpoint_named(services, "e")
     await fill(services, endpoint, versions)
     await compute(services)
-    rows, _ = await history.fields(services, endpoint, sought="/r/k", after=None, limit=1000)
+    rows, _ = await history.list_fields(services, endpoint, sought="/r/k", after=None, limit=1000)
     counted = {row.pattern: row.deltas for row in rows}
     for name in ("k1", "k7", "k299"):
         inside = set(changed(versions, f"/r/{name}/v"))
@@ -130,7 +130,7 @@ async def test_random_histories_back_dated_and_cut(
     services: Services, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Places by name, by index and by key; an array as a whole may change by moves alone, which is no edit of it."""
-    monkeypatch.setattr(listing, "FIRST_DOUBTS", 3)
+    monkeypatch.setattr(listing, "FIRST_CANDIDATES", 3)
     rng = random.Random(seed)
     versions = random_versions(rng, 60)
     endpoint = await endpoint_named(services, "e")
@@ -140,7 +140,7 @@ async def test_random_histories_back_dated_and_cut(
     if seed % 2:
         await maintenance.pack(services.contents)
     for version in rng.sample(versions, 15):
-        await snapshots.delete(services, endpoint.project, ids.pop(version))
+        await snapshots.delete_snapshot(services, endpoint.project, ids.pop(version))
     await compute(services)
     left = sorted(ids)
     for path, steps in PATHS:

@@ -17,7 +17,7 @@ from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 from delta_server.storage.sqlite.transaction import SqliteTx
 
 NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -86,7 +86,7 @@ async def test_another_tenants_endpoint_is_unknown(services: Services, project: 
 
 async def test_a_deleted_endpoint_is_unknown(services: Services, project: int) -> None:
     gone = await services.db.write(endpoints.ensure, project, "users")
-    await endpoints.delete(services, project, "users")
+    await endpoints.delete_endpoint(services, project, "users")
     with pytest.raises(NotFound):
         endpoints.resolve(services, project, "users")
     with pytest.raises(NotFound):
@@ -99,25 +99,25 @@ async def test_other_diff_settings_queue_the_deltas_again(services: Services, pr
         return tx.one("SELECT diff_version, recompute_before FROM endpoint")
 
     await services.db.write(endpoints.ensure, project, "users")
-    await endpoints.change(services, project, "users", EndpointChange(description="no other diff"))
+    await endpoints.update_endpoint(services, project, "users", EndpointChange(description="no other diff"))
     assert await services.db.read(queued) == (1, None)
-    await endpoints.change(services, project, "users", EndpointChange(diff=DiffChange(tolerance=0.1)))
+    await endpoints.update_endpoint(services, project, "users", EndpointChange(diff=DiffChange(tolerance=0.1)))
     assert await services.db.read(queued) == (2, times.LATEST_MS + 1)
     assert endpoints.resolve(services, project, "users").diff == DiffSettings(tolerance=0.1)
     await services.db.write(lambda tx: tx.run("UPDATE endpoint SET recompute_before = NULL"))
-    await endpoints.change(services, project, "users", EndpointChange(diff=DiffChange(tolerance=0.1)))
+    await endpoints.update_endpoint(services, project, "users", EndpointChange(diff=DiffChange(tolerance=0.1)))
     assert await services.db.read(queued) == (2, None)
 
 
 async def test_what_was_resolved_before_its_deletion_is_not_written_to(services: Services, project: int) -> None:
     known = await services.db.write(endpoints.ensure, project, "users")
     await services.db.write(endpoints.confirm, known)
-    await endpoints.delete(services, project, "users")
+    await endpoints.delete_endpoint(services, project, "users")
     with pytest.raises(NotFound):
         await services.db.write(endpoints.confirm, known)
-    new = snapshots.New(endpoint=known, body=b"1", captured_at=services.clock.now_ms())
+    new = snapshots.NewSnapshot(endpoint=known, body=b"1", captured_at=services.clock.now_ms())
     with pytest.raises(NotFound):
-        await snapshots.append(services, project, [new], Once.none())
+        await snapshots.create_snapshots(services, project, [new], IdempotencyKey.none())
     assert await services.db.read(lambda tx: tx.one("SELECT count(*) FROM snapshot")) == (0,)
 
 
@@ -125,11 +125,11 @@ async def test_nothing_is_made_in_a_project_deleted_meanwhile(services: Services
     account = await services.db.write(accounts.default_account)
     owner = Caller(account=account, project=None, scopes=frozenset({"admin"}), key_id="")
     within = msgspec.structs.replace(owner, project=project)
-    await projects.delete(services, owner, "mine")
+    await projects.delete_project(services, owner, "mine")
     with pytest.raises(NotFound):
         await services.db.write(endpoints.ensure, project, "users")
     with pytest.raises(NotFound):
-        await endpoints.create(services, within, NewEndpoint(name="users"), Once.none())
+        await endpoints.create_endpoint(services, within, NewEndpoint(name="users"), IdempotencyKey.none())
     with pytest.raises(NotFound):
         await services.db.write(
             lambda tx: accounts.add_key(tx, account, project, randomness=bytes(40), scopes=["read"])
@@ -158,5 +158,5 @@ async def test_snapshots_are_looked_at_for_answers_about_the_endpoint_only(
     made = await services.db.write(endpoints.ensure, project, "e")
     assert endpoints.resolve(services, project, "e") == endpoints.resolve(services, project, ids.text(made.uid)) == made
     assert not [sql for sql in ran if "snapshot" in sql]
-    endpoints.get(services, project, "e")
+    endpoints.get_endpoint(services, project, "e")
     assert [sql for sql in ran if "snapshot" in sql]

@@ -2,7 +2,7 @@
 
 from delta_server.config.sections import Config
 from delta_server.core import ids
-from delta_server.core.events.persons import Ids
+from delta_server.core.events.persons import PersonIds
 from delta_server.features.erasures import service, tasks
 from delta_server.storage import jobs
 from delta_server.storage.sqlite import migrate
@@ -67,7 +67,7 @@ async def test_open_erasures_go_on_and_done_ones_stay_as_they_were(
         assert await told() == before
         waiting = await app.services.db.read(jobs.find, 1, bytes([1] * 16))
         assert waiting is not None
-        assert service.ids_of(waiting) == Ids(("waiting-1",), ("waiting-1",))
+        assert service.ids_of(waiting) == PersonIds(("waiting-1",), ("waiting-1",))
         await run_due(app.services, tasks.JOB)
         after = await told()
         assert {row[0] for row in after.values()} == {"done"}

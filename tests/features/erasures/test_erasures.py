@@ -9,7 +9,7 @@ from delta_server.app import Application
 from delta_server.config.sections import Config
 from delta_server.core.caller import Caller
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.events.persons import Ids
+from delta_server.core.events.persons import PersonIds
 from delta_server.core.events.profile_update import Alias
 from delta_server.features.accounts import service as accounts
 from delta_server.features.erasures import service, tasks
@@ -55,7 +55,7 @@ class TestErasures:
     async def test_what_was_read_before_an_erasure_makes_no_profile_after_it(
         self, client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        stream, read, erased = app.services.event_reader.stream, asyncio.Event(), asyncio.Event()
+        stream, read, erased = app.services.event_reader.stream_query, asyncio.Event(), asyncio.Event()
 
         async def halting(project: int, plan: Any) -> AsyncIterator[Any]:
             async for batch in stream(project, plan):
@@ -63,7 +63,7 @@ class TestErasures:
                 await erased.wait()
                 yield batch
 
-        monkeypatch.setattr(app.services.event_reader, "stream", halting)
+        monkeypatch.setattr(app.services.event_reader, "stream_query", halting)
         reading = asyncio.create_task(profile_tasks.read_events(app.services, {}))
         await read.wait()
         asked = await client.delete("/v1/users/bob", headers=bearer(keys.project))
@@ -80,7 +80,7 @@ class TestErasures:
         self, client: httpx.AsyncClient, keys: Keys, app: Application, sealed: bool
     ) -> None:
         if sealed:
-            await app.services.event_maintenance.tend(seal=True)
+            await app.services.event_maintenance.run_maintenance(seal=True)
         asked = await client.delete("/v1/users/anon", headers=bearer(keys.project))
         assert asked.status_code == 202
         await run_due(app.services, tasks.JOB)
@@ -142,15 +142,15 @@ class TestErasures:
         error: Exception,
         reason: str,
     ) -> None:
-        erase = app.services.event_maintenance.erase
+        erase = app.services.event_maintenance.erase_person
 
-        async def fail(project: int, ids: Ids, companion: object) -> int:
+        async def fail(project: int, ids: PersonIds, companion: object) -> int:
             if "ann" in ids.users:
                 raise error
             return await erase(project, ids, companion)
 
         with monkeypatch.context() as broken:
-            broken.setattr(app.services.event_maintenance, "erase", fail)
+            broken.setattr(app.services.event_maintenance, "erase_person", fail)
             ann, bob = [
                 await client.delete(f"/v1/users/{name}", headers=bearer(keys.project)) for name in ("ann", "bob")
             ]
@@ -175,13 +175,13 @@ async def test_asking_again_takes_the_ids_that_came_since_along(services: Servic
     project = await services.db.write(make)
     caller = Caller(1, project, frozenset({"admin"}), "key")
     first = await services.db.write(service.request_erasure, project, caller, "ann")
-    packed = profiles.pack([(0, Alias("phone", "ann", 5))])
-    await services.db.write(profiles.keep, project, packed, frozenset())
-    again = await service.erase(services, project, caller, "ann")
+    packed = profiles.pack_updates([(0, Alias("phone", "ann", 5))])
+    await services.db.write(profiles.store_updates, project, packed, frozenset())
+    again = await service.erase_person(services, project, caller, "ann")
     assert again.id == first.id
     job = await services.db.read(jobs.find, project, first.uid)
     assert job is not None
-    assert service.ids_of(job) == Ids(("ann", "phone"), ("ann", "phone"))
+    assert service.ids_of(job) == PersonIds(("ann", "phone"), ("ann", "phone"))
 
 
 async def test_a_project_that_is_deleted_takes_its_erasures_and_their_jobs_along(

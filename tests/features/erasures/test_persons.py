@@ -156,7 +156,7 @@ async def test_counts_and_erasures(
 ) -> None:
     await send(client, keys, case.calls, at_once=at_once)
     if sealed:
-        await app.services.event_maintenance.tend(seal=True, compact=True)
+        await app.services.event_maintenance.run_maintenance(seal=True, compact=True)
     assert {user: await count(client, keys, user) for user in case.counts} == case.counts
     asked = await client.delete(f"/v1/users/{case.erased}", headers=bearer(keys.project))
     await run_due(app.services, tasks.JOB)
@@ -170,7 +170,7 @@ async def test_an_erasure_that_is_begun_again_counts_each_event_once(
 ) -> None:
     for _ in range(3):
         await send(client, keys, [track("alice") for _ in range(40)], at_once=True)
-        await app.services.event_maintenance.tend(seal=True)
+        await app.services.event_maintenance.run_maintenance(seal=True)
     asked = await client.delete("/v1/users/alice", headers=bearer(keys.project))
     add_erased, calls = store.add_erased, 0
 

@@ -69,12 +69,12 @@ async def test_stats(app: Application, client: httpx.AsyncClient, keys: Keys) ->
     assert nothing.pop("refused") == []
     assert set(nothing.values()) == {0, None}
     mine = await app.services.db.read(_project, "mine")
-    await app.services.event_writer.append(mine, made(30))
+    await app.services.event_writer.append_events(mine, made(30))
     waiting = await check(client, keys, row)
     assert waiting["waiting_events"] == 30
     assert waiting["waiting_bytes"] > 300
     assert (waiting["first_at"], waiting["last_at"]) == ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:29.000Z")
-    await app.services.event_maintenance.tend(mine, seal=True)
+    await app.services.event_maintenance.run_maintenance(mine, seal=True)
     sealed = await check(client, keys, row)
     assert (sealed["waiting_events"], sealed["sealed_events"], sealed["segments"]) == (0, 30, 1)
     assert sealed["json_bytes"] > 30 * 80
@@ -85,17 +85,17 @@ async def test_stats(app: Application, client: httpx.AsyncClient, keys: Keys) ->
 async def test_the_loop_seals_what_is_due(
     services: Services, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr(tasks, "POLL_S", 0.001)
     account = await services.db.write(accounts.default_account)
     project = (await services.db.write(projects.ensure, account, "mine")).id
     loop = asyncio.create_task(tasks.seal(services))
-    await services.event_writer.append(project, made(50))
+    await services.event_writer.append_events(project, made(50))
     clock.advance(3_600_000)
     async with asyncio.timeout(10):
         while (await services.event_maintenance.stats(project)).sealed_events < 50:
             pass
     loop.cancel()
-    await tasks.tend(services)
+    await tasks.run_maintenance(services)
     assert (await services.event_maintenance.stats(project)).sealed_events == 50
 
 
@@ -105,12 +105,12 @@ async def test_a_deleted_projects_events_go_and_others_stay(
     svc = app.services
     mine, other = await svc.db.read(_project, "mine"), await svc.db.read(_project, "other")
     for project in (mine, other):
-        await svc.event_writer.append(project, made(40))
-        await svc.event_maintenance.tend(project, seal=True)
-        await svc.event_writer.append(project, made(5, first=100))
+        await svc.event_writer.append_events(project, made(40))
+        await svc.event_maintenance.run_maintenance(project, seal=True)
+        await svc.event_writer.append_events(project, made(5, first=100))
     await check(client, keys, put("", 200, {"days": 3}))
     await check(client, keys, Row("", "DELETE", "/v1/projects/mine", 204))
-    assert await svc.event_maintenance.tend(seal=True) == 5, "nobody works on what is deleted"
+    assert await svc.event_maintenance.run_maintenance(seal=True) == 5, "nobody works on what is deleted"
     await projects_tasks.remove_deleted(svc)
     tables = ["event_block", "segment", "event_settings"]
     for table in tables:
@@ -127,20 +127,20 @@ async def test_nothing_comes_into_a_project_that_is_being_deleted(
     """A call that was still on its way is refused, or its rows would keep the project's."""
     svc = app.services
     mine = await svc.db.read(_project, "mine")
-    await svc.event_writer.append(mine, made(5))
+    await svc.event_writer.append_events(mine, made(5))
     await check(client, keys, Row("", "DELETE", "/v1/projects/mine", 204))
-    delete_some, refused = svc.event_maintenance.delete_some, 0
+    delete_some, refused = svc.event_maintenance.delete_batch, 0
 
     async def late(project: int, limit: int) -> bool:
         nonlocal refused
         left = await delete_some(project, limit)
         for count in (1, 100):
             with pytest.raises(NotFound):
-                await svc.event_writer.append(project, made(count, first=100))
+                await svc.event_writer.append_events(project, made(count, first=100))
             refused += 1
         return left
 
-    monkeypatch.setattr(svc.event_maintenance, "delete_some", late)
+    monkeypatch.setattr(svc.event_maintenance, "delete_batch", late)
     await projects_tasks.remove_deleted(svc)
     assert refused >= 4
     assert await svc.db.read(_rows_of, "event_block", mine) == []
@@ -153,14 +153,14 @@ async def test_retention_that_is_set_is_applied(
     """Rolled up by hand: what the rollups have not got is kept."""
     svc = app.services
     mine = await svc.db.read(_project, "mine")
-    await svc.event_writer.append(mine, made(40))
-    await svc.event_maintenance.tend(mine, seal=True)
+    await svc.event_writer.append_events(mine, made(40))
+    await svc.event_maintenance.run_maintenance(mine, seal=True)
     await svc.db.write(lambda tx: tx.run("UPDATE segment SET rolled = 1"))
     await check(client, keys, put("", 200, {"types": {"view": 3}}))
-    await svc.event_maintenance.tend()
+    await svc.event_maintenance.run_maintenance()
     assert (await svc.event_maintenance.stats(mine)).sealed_events == 40
     clock.advance(4 * DAY_MS)
-    await svc.event_maintenance.tend()
+    await svc.event_maintenance.run_maintenance()
     assert (await svc.event_maintenance.stats(mine)).sealed_events == 0
 
 

@@ -170,7 +170,7 @@ async def test_exporters_are_never_to_wait_long(
     async def full(*_: Any, **_more: Any) -> None:
         raise Unavailable("the disk is full", retry_after_s=60)
 
-    monkeypatch.setattr(service, "take", full)
+    monkeypatch.setattr(service, "append_events", full)
     answer = await client.post(path, json=BATCH, headers=bearer(keys.ingest))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, wanted)
 
@@ -218,7 +218,7 @@ async def test_large_bodies_are_read_on_a_thread(app: Application, size: int, on
         threads.append(threading.current_thread())
         return Parsed([], [], [])
 
-    await service.take(app.services, 1, b"1" * size, read)
+    await service.append_events(app.services, 1, b"1" * size, read)
     assert (threads == [threading.current_thread()]) is on_the_loop
 
 
@@ -492,7 +492,7 @@ async def test_numbers_come_back_as_they_were_sent(app: Application, client: htt
     body = f'{{"events":[{{"eventType":"a","data":{NUMBERS},"metadata":{NUMBERS},"timestamp":"{NOW}"}}]}}'
     await client.post("/v1/events/batch", content=body, headers=bearer(keys.ingest))
     for seal, compact in ((False, False), (True, False), (False, True)):
-        await app.services.event_maintenance.tend(seal=seal, compact=compact)
+        await app.services.event_maintenance.run_maintenance(seal=seal, compact=compact)
         raw = (await client.get("/v1/events/raw", headers=bearer(keys.read))).text
         assert f'"data":{NUMBERS},"metadata":{NUMBERS}' in raw
         for kind in ("json", "ndjson"):

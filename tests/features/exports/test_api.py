@@ -213,6 +213,6 @@ async def test_numbers_are_exported_as_they_were_sent(
     answer = await client.post("/v1/events/batch", content=body, headers=bearer(keys.project))
     assert answer.json()["accepted"] == 1
     if sealed:
-        await app.services.event_maintenance.tend(seal=True)
+        await app.services.event_maintenance.run_maintenance(seal=True)
     exported = await fetch(client, keys, EVENTS, format="parquet")
     assert parquet(exported, "SELECT data, metadata FROM {file}") == [(data, data)]

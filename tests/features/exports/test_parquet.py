@@ -55,7 +55,7 @@ async def files(app: Application, client: httpx.AsyncClient, keys: Keys, path: s
         named = [one | {"messageId": one["messageId"] and f"{name} {one['messageId']}"} for one in events]
         await store(app, named, sealed=sealed)
         found[name] = await fetch(client, keys, path, **query)
-        while await app.services.event_maintenance.delete_some(mine, 1000):
+        while await app.services.event_maintenance.delete_batch(mine, 1000):
             pass
     return found
 

@@ -19,7 +19,7 @@ from delta_server.core.events.event import Event
 from delta_server.core.query.plan import Listing, Span
 from delta_server.features.exports import service
 from delta_server.http.asgi import Message
-from delta_server.storage.events.duckdb.engine import STREAMS
+from delta_server.storage.events.duckdb.engine import MAX_STREAMS
 from delta_server.storage.events.log import EmbeddedEventLog
 from tests.conftest import Keys
 from tests.features.queries.made import project
@@ -39,8 +39,8 @@ async def fill(app: Application, count: int) -> int:
             )
             for n in range(first, min(first + BATCH, count))
         ]
-        await app.services.event_writer.append(mine, events)
-    await app.services.event_maintenance.tend(mine, seal=True)
+        await app.services.event_writer.append_events(mine, events)
+    await app.services.event_maintenance.run_maintenance(mine, seal=True)
     return mine
 
 
@@ -65,11 +65,11 @@ async def test_a_failure_on_the_way_raises(app: Application, keys: Keys) -> None
 
 async def test_what_is_given_up_makes_room(app: Application, keys: Keys) -> None:
     mine = await fill(app, 50_000)
-    for form in ("csv", "parquet") * STREAMS:
+    for form in ("csv", "parquet") * MAX_STREAMS:
         pieces = await service.events(app.services, mine, Listing(ALL, ascending=True), form)
         async with aclosing(pieces):
             await anext(pieces)
-    opened = [await service.events(app.services, mine, Listing(ALL), "ndjson") for _ in range(STREAMS // 2)]
+    opened = [await service.events(app.services, mine, Listing(ALL), "ndjson") for _ in range(MAX_STREAMS // 2)]
     with pytest.raises(RateLimited):
         await service.events(app.services, mine, Listing(ALL), "ndjson")
     for pieces in opened:
@@ -98,7 +98,7 @@ def test_over_a_socket(tmp_path: Path) -> None:
         assert server.memory_bytes() - before < 300 << 20
         for form in ("csv", "parquet") * 6:  # more than may be open at once
             _leave(_get_later(server.url, key, form))
-        for answer in [_get_later(server.url, key, "csv") for _ in range(STREAMS // 2)]:
+        for answer in [_get_later(server.url, key, "csv") for _ in range(MAX_STREAMS // 2)]:
             _leave(answer)
         spill = tmp_path / "delta-data" / "query-spill"
         assert list(spill.iterdir()) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from delta_server.core.history import change_times
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.fields import service, store
 from delta_server.features.fields import tasks as fields_tasks
 from delta_server.features.fields.service import FieldCount
@@ -85,12 +85,14 @@ def _check(tx: Tx, endpoint: int, deltas: Deltas, rng: random.Random) -> None:
         " (SELECT max(captured_at) FROM field_change WHERE field = id)) FROM field"
     )
     assert sorted(rows) == sorted((name, changes[name], len(of), of[-1]) for name, of in times.items())
-    every = {pattern: field for field, pattern in service.every(tx, endpoint)}
+    every = {pattern: field for field, pattern in service.all_fields(tx, endpoint)}
     for name, of in times.items():
         _check_field(tx, endpoint, every[name], of, rng)
     some = list(map(store.at, [tx] * 2, [endpoint] * 2, ["/often", "/seldom"]))
     either = sorted({*times.get("/often", []), *times.get("/seldom", [])})
-    assert list(service.along(tx, endpoint, [id for id in some if id], Span(-(1 << 62), 1 << 62))) == either[::-1]
+    assert (
+        list(service.along(tx, endpoint, [id for id in some if id], TimelineSpan(-(1 << 62), 1 << 62))) == either[::-1]
+    )
 
 
 def _check_field(tx: Tx, endpoint: int, field: int, times: list[int], rng: random.Random) -> None:
@@ -106,7 +108,7 @@ def _check_field(tx: Tx, endpoint: int, field: int, times: list[int], rng: rando
     for descending in (True, False):
         after = None if seen is None else (seen, 1)
         wanted = [t for t in inside if seen is None or (t < seen if descending else t > seen)]
-        span = Span(first, last + 1, after, descending=descending)
+        span = TimelineSpan(first, last + 1, after, descending=descending)
         assert list(service.along(tx, endpoint, [field], span)) == (wanted[::-1] if descending else wanted)
 
 

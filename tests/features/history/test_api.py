@@ -341,6 +341,6 @@ async def test_history_while_deltas_are_computed_again(app: Application, client:
     while await deltas.compute_queued(app.services):
         pass
     change = EndpointChange(diff=None)
-    await endpoints.change(app.services, endpoint.project, "e", change)
+    await endpoints.update_endpoint(app.services, endpoint.project, "e", change)
     found = await get(client, keys, "e/history", path="/a")
     assert [row["value"] for row in found["data"]] == list(range(1, 40))

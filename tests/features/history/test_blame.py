@@ -124,7 +124,7 @@ async def test_random_histories_back_dated_and_cut(services: Services, seed: int
     if seed % 2:
         await timelines.compute(services)
     for version in rng.sample(sorted(ids), 10):
-        await snapshots.delete(services, endpoint.project, ids.pop(version))
+        await snapshots.delete_snapshot(services, endpoint.project, ids.pop(version))
     await maintenance.sweep(services.contents)
     await check(services, endpoint, ids, key)
     await timelines.compute(services)
@@ -180,10 +180,10 @@ async def test_what_is_not_there(services: Services) -> None:
     with pytest.raises(NotFound, match="no such snapshot"):
         await told(services, other, snapshot_id=ids[0])
     first = await service.blame(services, endpoint, "", limit=1000)
-    latest = snapshots.at(services, endpoint.project, endpoint, times.LATEST_MS)
+    latest = snapshots.snapshot_at(services, endpoint.project, endpoint, times.LATEST_MS)
     resume = Resume(latest.content, (), 1, b"", (2000, latest.content + 1))
     assert (await service.blame(services, endpoint, "", limit=1, resume=resume)).leaves == first.leaves
-    await snapshots.delete(services, endpoint.project, ids[1])
+    await snapshots.delete_snapshot(services, endpoint.project, ids[1])
     with pytest.raises(NotFound, match="not there any more"):
         await service.blame(services, endpoint, "", limit=1, resume=resume)
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from delta_server.core import times
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service, walk
 from delta_server.features.snapshots import service as snapshots
@@ -17,16 +17,22 @@ from tests.features.history import timelines
 from tests.features.history.randomly import SETTINGS, random_versions
 from tests.features.history.timelines import ABSENT, Version, at, comparable, history_of
 
-UP, DOWN = Span(descending=False), Span(descending=True)
+UP, DOWN = TimelineSpan(descending=False), TimelineSpan(descending=True)
 
 
 async def told(
-    svc: Services, endpoint: EndpointRef, path: str, span: Span = UP, *, limit: int = 1000, use_index: bool = True
+    svc: Services,
+    endpoint: EndpointRef,
+    path: str,
+    span: TimelineSpan = UP,
+    *,
+    limit: int = 1000,
+    use_index: bool = True,
 ) -> list[tuple[int, Any]]:
     """All pages of a history, as `history_of` has it."""
     rows: list[tuple[int, Any]] = []
     while True:
-        found = await service.history(svc, endpoint, path, span, limit=limit, use_index=use_index)
+        found = await service.get_history(svc, endpoint, path, span, limit=limit, use_index=use_index)
         assert len(found.changes) <= limit
         for change in found.changes:
             value = ABSENT if change.value is msgspec.UNSET else timelines.decoded(bytes(change.value))
@@ -75,7 +81,7 @@ async def test_snapshots_named_are_those_where_the_value_appeared(services: Serv
     endpoint = await timelines.endpoint_named(services, "e")
     bodies = [b'{"a":1}', b'{"a":1,"b":0}', b'{"a":1.0,"b":0}', b'{"b":0}', b'{"a":10e-1}', b'{"a":2}']
     ids = await timelines.fill(services, endpoint, [Version(1000 * (n + 1), body) for n, body in enumerate(bodies)])
-    found = await service.history(services, endpoint, "/a", UP, limit=10)
+    found = await service.get_history(services, endpoint, "/a", UP, limit=10)
     assert [(change.snapshot_id, change.value) for change in found.changes] == [
         (ids[0], msgspec.Raw(b"1")),
         (ids[3], msgspec.UNSET),
@@ -94,7 +100,7 @@ async def test_ranges(services: Services, indexed: bool) -> None:
     for first, end in [(0, 40_000), (5_000, 20_000), (6_000, 6_001), (7_000, 9_000), (30_001, 50_000), (3_000, 3_000)]:
         inside = [row for row in wanted if first <= row[0] < end]
         for descending in (True, False):
-            span = Span(first, end, descending=descending)
+            span = TimelineSpan(first, end, descending=descending)
             got = await told(services, endpoint, "/a", span, limit=2, use_index=indexed)
             assert same(got, inside[::-1] if descending else inside)
 
@@ -125,7 +131,7 @@ async def test_a_search_that_takes_too_long_goes_on_with_a_cursor(
     versions = [Version(1000 * n, b'{"a":%d,"n":%d}' % (n // 80, n)) for n in range(1, 200)]
     await timelines.fill(services, endpoint, versions)
     monkeypatch.setattr(walk, "SEARCH_S", 0)
-    found = await service.history(services, endpoint, "/a", UP, limit=100)
+    found = await service.get_history(services, endpoint, "/a", UP, limit=100)
     assert len(found.changes) == 1
     assert found.next is not None
     for span in (UP, DOWN):
@@ -138,7 +144,7 @@ async def test_answers_are_bounded_in_bytes(services: Services, monkeypatch: pyt
     versions = [Version(1000 * n, b'{"a":"%d%s"}' % (n, b"x" * 1000)) for n in range(1, 20)]
     await timelines.fill(services, endpoint, versions)
     monkeypatch.setattr(service, "ANSWER_BYTES", 3500)
-    found = await service.history(services, endpoint, "/a", UP, limit=100)
+    found = await service.get_history(services, endpoint, "/a", UP, limit=100)
     assert len(found.changes) == 3
     monkeypatch.setattr(service, "ANSWER_BYTES", 10)
     assert same(await told(services, endpoint, "/a"), history_of(versions, at("a")))
@@ -183,7 +189,7 @@ async def test_random_histories_back_dated_and_cut(services: Services, seed: int
     if seed % 2:
         await maintenance.pack(services.contents)
     for version in rng.sample(sorted(ids), 10):
-        await snapshots.delete(services, endpoint.project, ids.pop(version))
+        await snapshots.delete_snapshot(services, endpoint.project, ids.pop(version))
     await check_all(services, endpoint, list(ids))  # with deltas that wait
     await timelines.compute(services)
     await maintenance.sweep(services.contents)

@@ -165,7 +165,7 @@ async def test_lives_are_those_that_reading_shows(
     await same_blame(services, endpoint, monkeypatch)
     await timelines.fill(services, endpoint, shuffled[60:])
     for version in rng.sample(sorted(ids), 12):
-        await snapshots.delete(services, endpoint.project, ids.pop(version))
+        await snapshots.delete_snapshot(services, endpoint.project, ids.pop(version))
     await maintenance.sweep(services.contents)
     await same_as_reading(services, endpoint, rng)
     await timelines.compute(services)

@@ -19,10 +19,10 @@ from delta_server.features.endpoints.schemas import EndpointChange
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
-from delta_server.features.snapshots.service import New
+from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 
 QUAKES = Path(delta_server.__file__).parent / "data" / "usgs-quakes.ndjson.zst"
 ABSENT = object()
@@ -55,7 +55,7 @@ async def endpoint_named(
     made = await svc.db.write(make)
     if diff is not None:
         changed = msgspec.convert({"diff": diff}, EndpointChange)
-        await endpoints.change(svc, made.project, name, changed)
+        await endpoints.update_endpoint(svc, made.project, name, changed)
         made = endpoints.resolve(svc, made.project, name)
     return made
 
@@ -64,8 +64,8 @@ async def fill(svc: Services, endpoint: EndpointRef, versions: Sequence[Version]
     """Store `versions` in the given order, 50 at a time; their ids."""
     ids: list[str] = []
     for start in range(0, len(versions), 50):
-        news = [New(endpoint, version.body, version.captured_at) for version in versions[start : start + 50]]
-        ids += (await snapshots.append(svc, endpoint.project, news, Once.none())).ids
+        news = [NewSnapshot(endpoint, version.body, version.captured_at) for version in versions[start : start + 50]]
+        ids += (await snapshots.create_snapshots(svc, endpoint.project, news, IdempotencyKey.none())).ids
     return ids
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from delta_server.core.history.life_search import LeafSearch
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.deltas import computing, listing, summaries
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
@@ -90,7 +90,7 @@ async def test_a_delta_without_entries_takes_those_of_its_time_from_a_run(servic
     versions = [Version(1000 * (n + 1), body) for n, body in enumerate(bodies)]
     endpoint, ids = await filled(services, versions)
     assert (1, 2000) in [row[:2] for row in rows(services)]
-    await snapshots.delete(services, endpoint.project, ids[6])
+    await snapshots.delete_snapshot(services, endpoint.project, ids[6])
     await timelines.compute(services)
     assert (0, 8000, 8000) in rows(services)
     wanted = history_of([version for version in versions if version.captured_at != 7000], PICK)
@@ -103,7 +103,7 @@ async def test_what_is_written_again_is_put_into_its_run(services: Services) -> 
     versions = records(200)
     endpoint, ids = await filled(services, versions)
     for number in range(20, 140, 4):
-        await snapshots.delete(services, endpoint.project, ids[number])
+        await snapshots.delete_snapshot(services, endpoint.project, ids[number])
     await timelines.compute(services)
     assert sum(1 for run, _, _ in rows(services) if not run) < 10
     left = [version for number, version in enumerate(versions) if number not in range(20, 140, 4)]
@@ -145,7 +145,7 @@ async def test_damage_costs_time_only(services: Services, run: int) -> None:
 
 async def all_deltas(svc: Services, endpoint: EndpointRef) -> Any:
     wanted = deltas.filter_of(kind="all", min_changes=0, path=None)
-    return await deltas.page(svc, endpoint.project, endpoint, Span(), limit=500, filter=wanted)
+    return await deltas.page(svc, endpoint.project, endpoint, TimelineSpan(), limit=500, filter=wanted)
 
 
 def as_before(tx: Tx) -> None:
@@ -201,7 +201,7 @@ async def test_a_deleted_endpoint_leaves_nothing(services: Services) -> None:
 async def test_many_that_wait_are_walked_along(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = records(60)
     endpoint, _ = await filled(services, versions)
-    monkeypatch.setattr(LeafSearch, "doubts", lambda self: None)
+    monkeypatch.setattr(LeafSearch, "candidates", lambda self: None)
     assert (await test_blame.told(services, endpoint))[PATH] == (1, 40_000)
 
 
@@ -216,15 +216,15 @@ async def test_no_page_is_empty_but_the_last(
     monkeypatch.setattr(walk, "SEARCH_S", 0)
     monkeypatch.setattr(walk, "FIRST_VISITS", 2)
     monkeypatch.setattr(walk, "MOST_VISITS", 2)
-    monkeypatch.setattr(listing, "SEARCH_S", 0)
+    monkeypatch.setattr(listing, "MAX_SEARCH_S", 0)
     monkeypatch.setattr(listing, "SCAN_LIMIT", 3)
-    monkeypatch.setattr(listing, "FIRST_DOUBTS", 1)
-    monkeypatch.setattr(listing, "MOST_DOUBTS", 1)
+    monkeypatch.setattr(listing, "FIRST_CANDIDATES", 1)
+    monkeypatch.setattr(listing, "MAX_CANDIDATES", 1)
     for descending in (True, False):
-        span = Span(descending=descending)
-        pages = [await history.history(services, endpoint, PATH, span, limit=3)]
+        span = TimelineSpan(descending=descending)
+        pages = [await history.get_history(services, endpoint, PATH, span, limit=3)]
         while (next := pages[-1].next) is not None:
-            pages.append(await history.history(services, endpoint, PATH, span.past(next), limit=3))
+            pages.append(await history.get_history(services, endpoint, PATH, span.past(next), limit=3))
         assert all(page.changes for page in pages[:-1])
         assert sum(len(page.changes) for page in pages) == 4
         wanted = deltas.filter_of(kind="content", min_changes=0, path=PATH)
@@ -246,5 +246,7 @@ async def test_a_list_ends_early_where_few_of_many_deltas_match(
     await timelines.compute(services)
     monkeypatch.setattr(listing, "SCAN_LIMIT", 3)
     wanted = deltas.filter_of(kind="content", min_changes=3, path=None)
-    first = await deltas.page(services, endpoint.project, endpoint, Span(descending=False), limit=3, filter=wanted)
+    first = await deltas.page(
+        services, endpoint.project, endpoint, TimelineSpan(descending=False), limit=3, filter=wanted
+    )
     assert (len(first.deltas), first.next is None) == (1, False)

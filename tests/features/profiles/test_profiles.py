@@ -1,8 +1,8 @@
 import pytest
 
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.events.persons import Ids
-from delta_server.core.events.profile_update import Alias, ProfileChange, Told
+from delta_server.core.events.persons import PersonIds
+from delta_server.core.events.profile_update import Alias, ProfileUpdate, TraitsUpdate
 from delta_server.features.accounts import service as accounts
 from delta_server.features.profiles import service, settling
 from delta_server.features.profiles.service import Person
@@ -23,14 +23,14 @@ async def two_projects(services: Services) -> None:
     await services.db.write(make)
 
 
-def user(name: str, at: int = 10, **traits: object) -> ProfileChange:
-    return ProfileChange("user", name, traits, at)
+def user(name: str, at: int = 10, **traits: object) -> TraitsUpdate:
+    return TraitsUpdate("user", name, traits, at)
 
 
-async def after(services: Services, *told: Told, of: str) -> Person:
-    packed = service.pack([(0, one) for one in told])
-    await services.db.write(service.keep, PROJECT, packed, frozenset())
-    await service.settle(services, PROJECT)
+async def after(services: Services, *told: ProfileUpdate, of: str) -> Person:
+    packed = service.pack_updates([(0, one) for one in told])
+    await services.db.write(service.store_updates, PROJECT, packed, frozenset())
+    await service.apply_updates(services, PROJECT)
     return await services.db.read(service.person, PROJECT, of)
 
 
@@ -49,7 +49,7 @@ class TestProfiles:
         assert (found.profile.first_seen_at, found.profile.last_seen_at) == (10, 20)
 
     async def test_an_alias_leads_to_the_one_profile_which_takes_over_what_was_known(self, services: Services) -> None:
-        told: list[Told] = [
+        told: list[ProfileUpdate] = [
             user("anon", 5, ref="ad", plan="none"),
             user("ann", 10, plan="pro"),
             Alias("anon", "ann", 11),
@@ -66,18 +66,18 @@ class TestProfiles:
         assert found.profile.traits == '{"plan":"pro"}'
 
     async def test_chains_are_flattened_and_circles_change_nothing(self, services: Services) -> None:
-        told: list[Told] = [Alias("a", "b", 1), Alias("b", "c", 2), Alias("c", "a", 3), Alias("d", "a", 4)]
+        told: list[ProfileUpdate] = [Alias("a", "b", 1), Alias("b", "c", 2), Alias("c", "a", 3), Alias("d", "a", 4)]
         found = await after(services, *told, of="a")
         assert (found.name, found.aliases) == ("c", ["a", "b", "d"])
 
     async def test_projects_do_not_know_each_other(self, services: Services) -> None:
         await after(services, user("ann", plan="pro"), Alias("anon", "ann", 1), of="ann")
         other = await services.db.read(service.person, PROJECT + 1, "anon")
-        assert other == Person("anon", Ids(("anon",), ("anon",)), None)
+        assert other == Person("anon", PersonIds(("anon",), ("anon",)), None)
 
     async def test_forgetting_takes_profile_and_aliases(self, services: Services) -> None:
         await after(services, user("ann"), Alias("anon", "ann", 1), user("bob"), of="ann")
-        await services.db.write(service.forget, PROJECT, Ids(("ann", "anon"), ("anon",)))
+        await services.db.write(service.delete_profiles, PROJECT, PersonIds(("ann", "anon"), ("anon",)))
         assert (await services.db.read(service.person, PROJECT, "anon")).aliases == []
         assert (await services.db.read(service.person, PROJECT, "ann")).profile is None
         assert (await services.db.read(service.person, PROJECT, "bob")).profile is not None
@@ -86,14 +86,14 @@ class TestProfiles:
         await after(services, user("ann", 10), Alias("anon", "ann", 1), of="ann")
         for _ in range(2):
             await services.db.write(service.seen, PROJECT, [("anon", 3, 4), ("new", 5, 6), ("ann", 12, 15)])
-        page = await service.page(services, PROJECT, "user", q="", before=None, limit=10)
+        page = await service.list_profiles(services, PROJECT, "user", q="", before=None, limit=10)
         assert [(p.name, p.first_seen_at, p.last_seen_at) for p in page] == [("ann", 3, 15), ("new", 5, 6)]
 
     async def test_a_search_asks_for_every_word_in_name_or_traits(self, services: Services) -> None:
         await after(services, user("ann", 3, city="Rome"), user("bob", 2, city="Roma"), user("ro", 1), of="ann")
 
         async def names(*words: str) -> list[str]:
-            found = await service.page(services, PROJECT, "user", q=" ".join(words), before=None, limit=10)
+            found = await service.list_profiles(services, PROJECT, "user", q=" ".join(words), before=None, limit=10)
             return [profile.name for profile in found]
 
         assert await names("ro") == ["ann", "bob", "ro"]
@@ -114,7 +114,7 @@ async def test_links_are_found_by_their_indexes(services: Services, monkeypatch:
     monkeypatch.setattr(SqliteTx, "_execute", noting)
     await after(services, Alias("a", "b", 1), Alias("b", "c", 2), of="a")
     await after(services, Alias("a", "d", 0), Alias("c", "e", 3), of="a")
-    await services.db.write(service.forget, PROJECT, Ids(("e",)))
+    await services.db.write(service.delete_profiles, PROJECT, PersonIds(("e",)))
 
     def plans(tx: Tx) -> dict[str, list[str]]:
         return {
@@ -140,7 +140,7 @@ async def test_other_ids_of_before_there_were_links_become_links(services: Servi
         )
 
     await services.db.write(old)
-    await service.settle_all(services)
+    await service.apply_all_updates(services)
     found = await after(services, user("ann", -9, plan="free"), of="anon")
     assert (found.name, found.aliases) == ("ann", ["anon", "old"])
     assert found.profile is not None
@@ -152,19 +152,19 @@ async def test_one_projects_failure_does_not_keep_the_others_waiting(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for project in (PROJECT, PROJECT + 1):
-        packed = service.pack([(0, user("ann"))])
-        await services.db.write(service.keep, project, packed, frozenset())
+        packed = service.pack_updates([(0, user("ann"))])
+        await services.db.write(service.store_updates, project, packed, frozenset())
     known = settling.known
 
-    def fail(tx: Tx, project: int, told: list[Told]) -> object:
+    def fail(tx: Tx, project: int, told: list[ProfileUpdate]) -> object:
         if project == PROJECT:
             raise DatabaseFailed("damaged")
         return known(tx, project, told)
 
     with monkeypatch.context() as broken:
         broken.setattr(settling, "known", fail)
-        await service.settle_all(services)
+        await service.apply_all_updates(services)
     people = [await services.db.read(service.person, each, "ann") for each in (PROJECT, PROJECT + 1)]
     assert [person.profile is None for person in people] == [True, False]
-    await service.settle_all(services)
+    await service.apply_all_updates(services)
     assert (await services.db.read(service.person, PROJECT, "ann")).profile is not None

@@ -75,10 +75,10 @@ async def store(app: Application, events: Sequence[Made], *, sealed: int = 0) ->
     """Append the events, the first `sealed` of them sealed; the project."""
     mine = await app.services.db.read(project)
     if sealed:
-        await app.services.event_writer.append(mine, [event(one) for one in events[:sealed]])
-        await app.services.event_maintenance.tend(mine, seal=True)
+        await app.services.event_writer.append_events(mine, [event(one) for one in events[:sealed]])
+        await app.services.event_maintenance.run_maintenance(mine, seal=True)
     if events[sealed:]:
-        await app.services.event_writer.append(mine, [event(one) for one in events[sealed:]])
+        await app.services.event_writer.append_events(mine, [event(one) for one in events[sealed:]])
     return mine
 
 

@@ -10,7 +10,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core import times
 from delta_server.core.query.plan import Plan
-from delta_server.storage.eventlog import Answer, EventReader
+from delta_server.storage.eventlog import EventReader, QueryResult
 from tests.conftest import Keys, bearer
 from tests.features.queries.made import DAY, FIRST, event, made, store
 from tests.storage.opened import FakeClock
@@ -32,7 +32,7 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.log, name)
 
-    async def query(self, project: int, plan: Plan) -> Answer:
+    async def query(self, project: int, plan: Plan) -> QueryResult:
         self.queries += 1
         self.begun.set()
         if self.held:
@@ -41,7 +41,7 @@ class Watched:
             except asyncio.CancelledError:
                 self.cancelled.set()
                 raise
-        return await self.log.query(project, plan)
+        return await self.log.run_query(project, plan)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_answers_about_closed_ranges_are_kept(
     assert again.json()["data"] == first.json()["data"]
     assert again.headers["etag"] == first.headers["etag"]
     late = msgspec.structs.replace(event(EVENTS[0]), at=FIRST + 5, message_id="late")
-    await app.services.event_writer.append(project, [late])
+    await app.services.event_writer.append_events(project, [late])
     after = await client.get(TABLE, headers=headers)
     assert log.queries == 4
     assert sum(row["count"] for row in after.json()["data"]) == sum(row["count"] for row in first.json()["data"]) + 1
@@ -80,7 +80,7 @@ async def test_the_range_before_changes_the_answer_too(
     query = f"startTime={times.format(FIRST + DAY)}&endTime={times.format(FIRST + 2 * DAY)}&compare=previous"
     first = (await client.get(f"/v1/events/analytics?{query}", headers=bearer(keys.read))).json()
     late = msgspec.structs.replace(event(EVENTS[0]), at=FIRST + 5, message_id="late")
-    await app.services.event_writer.append(project, [late])
+    await app.services.event_writer.append_events(project, [late])
     after = (await client.get(f"/v1/events/analytics?{query}", headers=bearer(keys.read))).json()
     assert after["data"][0]["previous"]["count"] == first["data"][0]["previous"]["count"] + 1
 
@@ -131,8 +131,8 @@ async def test_a_cursor_belongs_to_its_question(
 ) -> None:
     body = {"range": "12d", "groupBy": ["sessionId", "data.price"], "limit": 20}
     first = (await client.post("/v1/query", json=body, headers=bearer(keys.read))).json()
-    asked = {**body, "cursor": first["meta"]["next_cursor"], **other}
-    answer = await client.post("/v1/query", json=asked, headers=bearer(keys.read))
+    given = {**body, "cursor": first["meta"]["next_cursor"], **other}
+    answer = await client.post("/v1/query", json=given, headers=bearer(keys.read))
     assert answer.status_code == 400
     assert "another query" in answer.json()["message"]
 

@@ -23,10 +23,10 @@ WHOLE = [times.format(FIRST), times.format(FIRST + 12 * DAY)]
 async def headers(app: Application, client: httpx.AsyncClient, keys: Keys) -> dict[str, str]:
     """Events of four days are left, and rollups of all."""
     await store(app, EVENTS, sealed=200)
-    await app.services.event_maintenance.tend(seal=True, compact=True)
+    await app.services.event_maintenance.run_maintenance(seal=True, compact=True)
     kept = await client.put("/v1/events/retention", json={"days": KEPT}, headers=bearer(keys.project))
     assert kept.status_code == 200
-    await app.services.event_maintenance.tend(compact=True)
+    await app.services.event_maintenance.run_maintenance(compact=True)
     return bearer(keys.project)
 
 
@@ -49,9 +49,9 @@ def seconds(answer: httpx.Response) -> dict[str, str]:
     ],
 )  # fmt: skip
 async def test_since_when_an_answer_is_whole(
-    client: httpx.AsyncClient, headers: dict[str, str], asked: dict[str, Any], complete_from: dict[str, str]
+    client: httpx.AsyncClient, headers: dict[str, str], given: dict[str, Any], complete_from: dict[str, str]
 ) -> None:
-    answer = await client.post("/v1/query", json=asked, headers=headers)
+    answer = await client.post("/v1/query", json=given, headers=headers)
     assert answer.status_code == 200, answer.text
     assert seconds(answer) == complete_from
     assert answer.json()["meta"]["complete_to"] == {}
@@ -81,14 +81,14 @@ async def test_an_age_is_whole_from_its_first_bucket(client: httpx.AsyncClient, 
     ],
 )
 async def test_what_persons_do_is_whole_since_their_events_are_there(
-    client: httpx.AsyncClient, headers: dict[str, str], path: str, asked: dict[str, Any], columns: list[str]
+    client: httpx.AsyncClient, headers: dict[str, str], path: str, given: dict[str, Any], columns: list[str]
 ) -> None:
     for _ in range(2):  # the second comes from the cache
-        answer = await client.post(f"/v1/query/{path}", json={"range": WHOLE, **asked}, headers=headers)
+        answer = await client.post(f"/v1/query/{path}", json={"range": WHOLE, **given}, headers=headers)
         assert seconds(answer) == dict.fromkeys(columns, BORDER)
 
 
 async def test_what_persons_did_since_is_whole(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
-    asked = {"steps": ["page_view", "purchase"], "range": [SINCE, WHOLE[1]]}
-    answer = await client.post("/v1/query/funnel", json=asked, headers=headers)
+    given = {"steps": ["page_view", "purchase"], "range": [SINCE, WHOLE[1]]}
+    answer = await client.post("/v1/query/funnel", json=given, headers=headers)
     assert answer.json()["meta"]["complete_from"] == {}

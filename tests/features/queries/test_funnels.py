@@ -150,7 +150,7 @@ async def test_a_funnel_nobody_began(ask: Ask) -> None:
 
 async def test_retention(ask: Ask) -> None:
     answer = await ask(RETENTION, start="page_view", again="purchase", every="1d", periods=5, timezone="Asia/Tokyo")
-    zone, span = time_buckets.zone("Asia/Tokyo"), Span(FIRST, START_MS)
+    zone, span = time_buckets.time_zone("Asia/Tokyo"), Span(FIRST, START_MS)
     interval = time_buckets.parse("1d", zone, span, at="every")
     wanted = plain.retention(HAPPENED, interval, 5, of("page_view"), of("purchase"))
     text = {time_buckets.text(zone, time_buckets.begins(interval, cohort)): cohort for cohort, _, _ in wanted}

@@ -21,10 +21,10 @@ async def test_the_last_counts(
     headers = bearer(keys.project) | {"content-type": "application/json"}
     assert (await client.post(path, content=body, headers=headers)).status_code == 200
     if sealed:
-        await app.services.event_maintenance.tend(seal=True)
+        await app.services.event_maintenance.run_maintenance(seal=True)
 
-    async def ask(**asked: Any) -> Any:
-        return (await client.post("/v1/query", json={"range": RANGE, **asked}, headers=headers)).json()["rows"]
+    async def ask(**given: Any) -> Any:
+        return (await client.post("/v1/query", json={"range": RANGE, **given}, headers=headers)).json()["rows"]
 
     assert await ask(groupBy=["data.p"]) == [{"data.p": "2", "count": 1}]
     assert await ask(filters=[["is", "data.p", 2]], metrics=["sum_data.p"]) == [{"sum_data.p": 2.0}]

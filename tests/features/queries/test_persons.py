@@ -131,15 +131,15 @@ async def test_questions_speak_of_persons(
     case: Case,
     rolled: bool,
 ) -> None:
-    monkeypatch.setattr(cover, "FEW_EVENTS", 0)
-    monkeypatch.setattr(cover, "WORTH_EVENTS", 0)
+    monkeypatch.setattr(cover, "MIN_ROLLUP_EVENTS", 0)
+    monkeypatch.setattr(cover, "MIN_GAP_EVENTS", 0)
     await send(client, keys, case.calls)
     if rolled:
-        await app.services.event_maintenance.tend(seal=True, compact=True)
+        await app.services.event_maintenance.run_maintenance(seal=True, compact=True)
     await send(client, keys, case.late)
     if not rolled:
         await check(client, keys, case)
-    await app.services.event_maintenance.tend(seal=True, compact=True)
+    await app.services.event_maintenance.run_maintenance(seal=True, compact=True)
     answer = await ask(client, keys, "/v1/query", {"metrics": ["unique_users"]})
     assert (answer["meta"]["source"], answer["meta"]["merges_pending"]) == ("rollup", False)
     await check(client, keys, case)
@@ -148,15 +148,15 @@ async def test_questions_speak_of_persons(
 async def test_until_rollups_know_of_a_merge_the_answer_says_so(
     client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cover, "FEW_EVENTS", 0)
-    monkeypatch.setattr(cover, "WORTH_EVENTS", 0)
+    monkeypatch.setattr(cover, "MIN_ROLLUP_EVENTS", 0)
+    monkeypatch.setattr(cover, "MIN_GAP_EVENTS", 0)
     await send(client, keys, [page(9, None, "an1"), buy(10, "U1")])
-    await app.services.event_maintenance.tend(seal=True, compact=True)
+    await app.services.event_maintenance.run_maintenance(seal=True, compact=True)
     await send(client, keys, [identify(11, "U1", "an1")])
     found = []
     for metrics in (["unique_users"], ["count"]):
         for _ in range(2):
             answer = await ask(client, keys, "/v1/query", {"metrics": metrics})
             found.append((answer["rows"][0][metrics[0]], answer["meta"]["merges_pending"]))
-            await app.services.event_maintenance.tend(seal=True, compact=True)
+            await app.services.event_maintenance.run_maintenance(seal=True, compact=True)
     assert found == [(2, True), (1, False), (3, False), (3, False)]

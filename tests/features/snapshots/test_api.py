@@ -32,7 +32,7 @@ def new(title: str, body: Any, status: int = 400, *, says: str = "", field: str 
     return Row(title, "POST", ONE, status, body=body, says=says, field=field)
 
 
-def news(title: str, body: Any, status: int = 400, *, says: str = "", field: str | None = None) -> Row:
+def new_snapshots(title: str, body: Any, status: int = 400, *, says: str = "", field: str | None = None) -> Row:
     return Row(title, "POST", MANY, status, body=body, says=says, field=field)
 
 
@@ -127,26 +127,30 @@ REFUSED = [
     Row("time beside an envelope", "POST", f"{ONE}?captured_at=2026-01-01", 400, body=E1, field="captured_at"),
     Row("source beside an envelope", "POST", f"{ONE}?source=a", 400, body=E1, field="source"),
     Row("metadata beside an envelope", "POST", f"{ONE}?metadata={{}}", 400, body=E1, field="metadata"),
-    news("no list", E1, says="unknown field"),
-    news("an empty list", {"snapshots": []}, says="at least 1", field="snapshots"),
-    news("1,001 of them", {"snapshots": [E1] * 1001}, says="at most 1000", field="snapshots"),
-    news("null among them", {"snapshots": [E1, None]}, field="snapshots[1]"),
-    news("an unknown field in one", {"snapshots": [E1, {**E1, "x": 1}]}, field="snapshots[1].x"),
-    news(
+    new_snapshots("no list", E1, says="unknown field"),
+    new_snapshots("an empty list", {"snapshots": []}, says="at least 1", field="snapshots"),
+    new_snapshots("1,001 of them", {"snapshots": [E1] * 1001}, says="at most 1000", field="snapshots"),
+    new_snapshots("null among them", {"snapshots": [E1, None]}, field="snapshots[1]"),
+    new_snapshots("an unknown field in one", {"snapshots": [E1, {**E1, "x": 1}]}, field="snapshots[1].x"),
+    new_snapshots(
         "an absurd time in one",
         {"snapshots": [E1, {**E1, "captured_at": "1900-01-01"}]},
         says="snapshot 1",
         field="snapshots[1].captured_at",
     ),
-    news(
+    new_snapshots(
         "no time in one",
         {"snapshots": [E1, {**E1, "captured_at": "now"}]},
         says="snapshot 1",
         field="snapshots[1].captured_at",
     ),
-    news("bad metadata in one", {"snapshots": [E1, E1, {**E1, "metadata": []}]}, field="snapshots[2].metadata"),
-    news("an unknown id in one", {"snapshots": [E1, {"endpoint_id": NOBODY, "data": 1}]}, 404, says="snapshot 1"),
-    news("a bad name in one", {"snapshots": [E1, {"endpoint_id": "a\nb", "data": 1}]}, says="snapshot 1"),
+    new_snapshots(
+        "bad metadata in one", {"snapshots": [E1, E1, {**E1, "metadata": []}]}, field="snapshots[2].metadata"
+    ),
+    new_snapshots(
+        "an unknown id in one", {"snapshots": [E1, {"endpoint_id": NOBODY, "data": 1}]}, 404, says="snapshot 1"
+    ),
+    new_snapshots("a bad name in one", {"snapshots": [E1, {"endpoint_id": "a\nb", "data": 1}]}, says="snapshot 1"),
     Row(
         "a batch to a name in the query",
         "POST",

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.deltas import service as deltas
-from delta_server.features.deltas.service import Filter
+from delta_server.features.deltas.service import DeltaFilter
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import appending, service
-from delta_server.features.snapshots.service import New
+from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.features.snapshots.timeline import EndpointLocks
 from delta_server.services import Services
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 from delta_server.storage.sqlite.transaction import SqliteTx
 from tests.features.history.timelines import Version, compute, endpoint_named, fill
 
@@ -39,8 +39,8 @@ async def busy(services: Services) -> EndpointRef:
     """In a project of 301 endpoints, the one that has all that is new. The others had their two long before."""
     busy = await endpoint_named(services, "busy")
     for n in range(2):
-        news = [New(f"quiet {number}", b"[%d]" % n, 1000 * n + number) for number in range(QUIET)]
-        await service.append(services, busy.project, news, Once.none())
+        new_snapshots = [NewSnapshot(f"quiet {number}", b"[%d]" % n, 1000 * n + number) for number in range(QUIET)]
+        await service.create_snapshots(services, busy.project, new_snapshots, IdempotencyKey.none())
     await fill(services, busy, [Version(100_000 + n, b"[%d]" % n) for n in range(200)])
     await compute(services)
     return busy
@@ -51,22 +51,22 @@ async def busy(services: Services) -> EndpointRef:
 async def test_snapshots(
     services: Services, busy: EndpointRef, ran: list[str], *, descending: bool, changed_only: bool
 ) -> None:
-    span = Span(descending=descending, from_ms=0 if descending else 50_000)
+    span = TimelineSpan(descending=descending, from_ms=0 if descending else 50_000)
     ran.clear()
-    rows = await service.page(services, busy.project, None, span, limit=SHOWN, changed_only=changed_only)
+    rows = await service.list_snapshots(services, busy.project, None, span, limit=SHOWN, changed_only=changed_only)
     assert len(ran) <= 5
-    of_one = await service.page(services, busy.project, busy, span, limit=SHOWN, changed_only=changed_only)
+    of_one = await service.list_snapshots(services, busy.project, busy, span, limit=SHOWN, changed_only=changed_only)
     assert rows == of_one
 
 
 @pytest.mark.parametrize("descending", [False, True])
 async def test_deltas(services: Services, busy: EndpointRef, ran: list[str], *, descending: bool) -> None:
-    span = Span(descending=descending, from_ms=0 if descending else 50_000)
+    span = TimelineSpan(descending=descending, from_ms=0 if descending else 50_000)
     ran.clear()
-    found = await deltas.page(services, busy.project, None, span, limit=SHOWN, filter=Filter())
+    found = await deltas.page(services, busy.project, None, span, limit=SHOWN, filter=DeltaFilter())
     walks = [sql for sql in ran if "JOIN delta" in sql]
     assert len(walks) <= 4
-    of_one = await deltas.page(services, busy.project, busy, span, limit=SHOWN, filter=Filter())
+    of_one = await deltas.page(services, busy.project, busy, span, limit=SHOWN, filter=DeltaFilter())
     assert (found.deltas, found.next) == (of_one.deltas, of_one.next)
 
 
@@ -77,12 +77,16 @@ async def test_all_come_in_order_wherever_they_begin(services: Services, busy: E
         await fill(services, endpoint, [Version(100_000 + n, b"[%d]" % (n // 14)) for n in range(0, 60, 7)])
     for descending in (False, True):
         for changed_only in (False, True):
-            span = Span(descending=descending)
-            rows = await service.page(services, busy.project, None, span, limit=5000, changed_only=changed_only)
+            span = TimelineSpan(descending=descending)
+            rows = await service.list_snapshots(
+                services, busy.project, None, span, limit=5000, changed_only=changed_only
+            )
             positions = [row.position for row in rows]
             assert positions == sorted(positions, reverse=descending)
             paged: list[Any] = []
-            while page := await service.page(services, busy.project, None, span, limit=37, changed_only=changed_only):
+            while page := await service.list_snapshots(
+                services, busy.project, None, span, limit=37, changed_only=changed_only
+            ):
                 paged += page
                 span = span.past(page[-1].position)
             assert paged == rows
@@ -92,10 +96,12 @@ async def test_all_come_in_order_wherever_they_begin(services: Services, busy: E
 async def test_first_snapshots_of_two_endpoints_do_not_wait_for_each_other(services: Services) -> None:
     """The lock of one is held, as while a large document is encoded."""
     project = (await endpoint_named(services, "any")).project
-    first, second = New("first", b"[1]", 1), New("second", b"[2]", 2)
+    first, second = NewSnapshot("first", b"[1]", 1), NewSnapshot("second", b"[2]", 2)
     async with services.state(EndpointLocks).hold([appending._lock_key(project, first)]):
-        waiting = asyncio.create_task(service.append(services, project, [first], Once.none()))
-        stored = await asyncio.wait_for(service.append(services, project, [second], Once.none()), 30)
+        waiting = asyncio.create_task(service.create_snapshots(services, project, [first], IdempotencyKey.none()))
+        stored = await asyncio.wait_for(
+            service.create_snapshots(services, project, [second], IdempotencyKey.none()), 30
+        )
         assert len(stored.ids) == 1
         assert not waiting.done()
     assert len((await waiting).ids) == 1

@@ -8,10 +8,10 @@ import pytest
 from delta_server.core.errors import DatabaseFailed
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import service
-from delta_server.features.snapshots.service import New
+from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.services import Services
 from delta_server.storage.contents import contents
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 from tests.features.history.timelines import Version, endpoint_named, fill
 from tests.storage.contents.opened import fresh_cache
 
@@ -29,8 +29,8 @@ async def damaged_head(svc: Services, endpoint: EndpointRef) -> Services:
 
 
 async def append(svc: Services, endpoint: EndpointRef, *versions: Version) -> list[bytes]:
-    news = [New(endpoint, version.body, version.captured_at) for version in versions]
-    stored = (await service.append(svc, endpoint.project, news, Once.none())).contents
+    new_snapshots = [NewSnapshot(endpoint, version.body, version.captured_at) for version in versions]
+    stored = (await service.create_snapshots(svc, endpoint.project, new_snapshots, IdempotencyKey.none())).contents
     cold = msgspec.structs.replace(svc, contents=fresh_cache(svc.contents))
     return [await contents.read(cold.contents, *content) for content in stored]
 

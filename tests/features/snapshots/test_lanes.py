@@ -14,14 +14,14 @@ from delta_server.core.errors import BadRequest, Conflict, DeltaError, KeyReused
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import lanes, service, timeline
-from delta_server.features.snapshots.appending import ATTEMPTS, Appended
-from delta_server.features.snapshots.service import New
-from delta_server.features.snapshots.timeline import EndpointLocks, Last, Moved, Tail
+from delta_server.features.snapshots.appending import ATTEMPTS, CreatedSnapshots
+from delta_server.features.snapshots.service import NewSnapshot
+from delta_server.features.snapshots.timeline import EndpointLocks, TailSnapshot, TimelineChanged, TimelineTail
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.contents.rows import Base
 from delta_server.storage.database import Tx
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 from tests.features.history.timelines import endpoint_named
 from tests.storage.contents.opened import fresh_cache
 
@@ -30,17 +30,19 @@ def document(number: int) -> bytes:
     return b'{"n": %d, "same": "%s"}' % (number, b"same " * 200)
 
 
-def latest(endpoint: EndpointRef, body: bytes, captured_at: int = 1000) -> New:
-    return New(endpoint, body, captured_at, is_latest=True)
+def latest(endpoint: EndpointRef, body: bytes, captured_at: int = 1000) -> NewSnapshot:
+    return NewSnapshot(endpoint, body, captured_at, is_latest=True)
 
 
-async def send(svc: Services, *news: New, onces: Sequence[Once] = ()) -> list[Appended | BaseException]:
+async def send(
+    svc: Services, *new_snapshots: NewSnapshot, idempotency_keys: Sequence[IdempotencyKey] = ()
+) -> list[CreatedSnapshots | BaseException]:
     """Requests that come at the same time, in this order: they go in one round."""
-    keys = onces or [Once.none()] * len(news)
+    keys = idempotency_keys or [IdempotencyKey.none()] * len(new_snapshots)
     sent = []
-    for new, once in zip(news, keys, strict=True):
+    for new, idempotency_key in zip(new_snapshots, keys, strict=True):
         assert isinstance(new.endpoint, EndpointRef)
-        sent.append(service.append(svc, new.endpoint.project, [new], once))
+        sent.append(service.create_snapshots(svc, new.endpoint.project, [new], idempotency_key))
     return await asyncio.gather(*sent, return_exceptions=True)
 
 
@@ -66,13 +68,13 @@ async def endpoint(services: Services) -> EndpointRef:
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many snapshots each write had."""
     found: list[int] = []
-    append = lanes._append
+    append = lanes._insert_round
 
-    def noting(tx: Tx, endpoint: EndpointRef, requests: Sequence[Any], lasts: Sequence[Last]) -> Any:
+    def noting(tx: Tx, endpoint: EndpointRef, requests: Sequence[Any], lasts: Sequence[TailSnapshot]) -> Any:
         found.append(len(lasts))
         return append(tx, endpoint, requests, lasts)
 
-    monkeypatch.setattr(lanes, "_append", noting)
+    monkeypatch.setattr(lanes, "_insert_round", noting)
     return found
 
 
@@ -86,8 +88,8 @@ async def test_what_waits_is_written_together_in_the_order_it_came(
     found = await timeline_of(services, endpoint)
     assert [body for _, body in found] == [new.body for new in sent]
     assert [at for at, _ in found] == list(range(1000, 1020))
-    assert [one.snapshots[0].captured_at for one in stored if isinstance(one, Appended)] == sorted(
-        one.snapshots[0].captured_at for one in stored if isinstance(one, Appended)
+    assert [one.snapshots[0].captured_at for one in stored if isinstance(one, CreatedSnapshots)] == sorted(
+        one.snapshots[0].captured_at for one in stored if isinstance(one, CreatedSnapshots)
     )
     based = services.db.peek(lambda tx: tx.one("SELECT count(base), max(depth) FROM frame"))
     assert based == (19, 20)
@@ -102,7 +104,7 @@ async def test_a_clock_that_is_set_back_does_not_change_their_order(services: Se
 async def test_equal_ones_share_a_content(services: Services, endpoint: EndpointRef) -> None:
     bodies = [document(n) for n in (1, 1, 2, 2, 2, 1)]
     stored = await send(services, *(latest(endpoint, body) for body in bodies))
-    assert [one.snapshots[0].unchanged for one in stored if isinstance(one, Appended)] == [
+    assert [one.snapshots[0].unchanged for one in stored if isinstance(one, CreatedSnapshots)] == [
         False, True, False, True, True, False,
     ]  # fmt: skip
     assert await documents_of(services, endpoint) == bodies
@@ -124,35 +126,43 @@ async def test_a_round_has_a_bound(
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
-        (New("", b"[1,", 1000), BadRequest),
-        (New("", b"", 1000), BadRequest),
-        (New("", b"[" * 600 + b"]" * 600, 1000), BadRequest),
-        (New("", b"[1]", 1000, metadata="[1]"), DeltaError),
-        (New("", b"[1]", 1000, source="s" * 999), DeltaError),
-        (New("", b'"%s"' % (b"a" * 9000), 1000), TooLarge),
+        (NewSnapshot("", b"[1,", 1000), BadRequest),
+        (NewSnapshot("", b"", 1000), BadRequest),
+        (NewSnapshot("", b"[" * 600 + b"]" * 600, 1000), BadRequest),
+        (NewSnapshot("", b"[1]", 1000, metadata="[1]"), DeltaError),
+        (NewSnapshot("", b"[1]", 1000, source="s" * 999), DeltaError),
+        (NewSnapshot("", b'"%s"' % (b"a" * 9000), 1000), TooLarge),
     ],
 )
 async def test_one_refused_costs_the_others_nothing(
-    services: Services, endpoint: EndpointRef, wrong: New, error: type[DeltaError]
+    services: Services, endpoint: EndpointRef, wrong: NewSnapshot, error: type[DeltaError]
 ) -> None:
     limits = msgspec.structs.replace(services.config.limits, document_bytes=8000)
     services = msgspec.structs.replace(services, config=msgspec.structs.replace(services.config, limits=limits))
     sent = [latest(endpoint, document(n)) for n in range(6)]
     sent[3] = msgspec.structs.replace(wrong, endpoint=endpoint, is_latest=True)
     results = await send(services, *sent)
-    assert [isinstance(one, Appended) for one in results] == [True, True, True, False, True, True]
+    assert [isinstance(one, CreatedSnapshots) for one in results] == [True, True, True, False, True, True]
     assert isinstance(results[3], error)
     assert await documents_of(services, endpoint) == [document(n) for n in (0, 1, 2, 4, 5)]
 
 
 async def test_one_key_is_answered_once_and_costs_nobody_its_base(services: Services, endpoint: EndpointRef) -> None:
-    key, other = Once(b"key", b"same"), Once(b"key", b"another request")
-    onces = [Once.none(), key, Once.none(), key, Once.none(), other, Once.none()]
+    key, other = IdempotencyKey(b"key", b"same"), IdempotencyKey(b"key", b"another request")
+    idempotency_keys = [
+        IdempotencyKey.none(),
+        key,
+        IdempotencyKey.none(),
+        key,
+        IdempotencyKey.none(),
+        other,
+        IdempotencyKey.none(),
+    ]
     sent = [latest(endpoint, document(n)) for n in (0, 1, 2, 1, 4, 5, 6)]
-    results = await send(services, *sent, onces=onces)
+    results = await send(services, *sent, idempotency_keys=idempotency_keys)
     first, again = results[1], results[3]
-    assert isinstance(first, Appended)
-    assert isinstance(again, Appended)
+    assert isinstance(first, CreatedSnapshots)
+    assert isinstance(again, CreatedSnapshots)
     assert (again.replayed, again.ids) == (True, first.ids)
     assert isinstance(results[5], KeyReused)
     assert await documents_of(services, endpoint) == [document(n) for n in (0, 1, 2, 4, 6)]
@@ -162,17 +172,31 @@ async def test_one_that_turns_out_a_replay_when_written_moves_those_behind_it(
     services: Services, endpoint: EndpointRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its key came on another endpoint between the look and the write."""
-    key = Once(b"key", b"same")
-    await send(services, latest(endpoint, document(0)), onces=[key])
+    key = IdempotencyKey(b"key", b"same")
+    await send(services, latest(endpoint, document(0)), idempotency_keys=[key])
     looks = iter([None])
-    earlier = lanes._earlier
+    earlier = lanes._earlier_answer
     monkeypatch.setattr(
-        lanes, "_earlier", lambda tx, once: next(looks, earlier(tx, once)) if once.scope else earlier(tx, once)
+        lanes,
+        "_earlier_answer",
+        lambda tx, idempotency_key: (
+            next(looks, earlier(tx, idempotency_key)) if idempotency_key.scope else earlier(tx, idempotency_key)
+        ),
     )
     sent = [latest(endpoint, document(n)) for n in (1, 2, 0, 4, 5)]
-    results = await send(services, *sent, onces=[Once.none(), Once.none(), key, Once.none(), Once.none()])
-    assert all(isinstance(one, Appended) for one in results)
-    assert isinstance(results[2], Appended)
+    results = await send(
+        services,
+        *sent,
+        idempotency_keys=[
+            IdempotencyKey.none(),
+            IdempotencyKey.none(),
+            key,
+            IdempotencyKey.none(),
+            IdempotencyKey.none(),
+        ],
+    )
+    assert all(isinstance(one, CreatedSnapshots) for one in results)
+    assert isinstance(results[2], CreatedSnapshots)
     assert results[2].replayed
     assert await documents_of(services, endpoint) == [document(n) for n in (0, 1, 2, 4, 5)]
 
@@ -181,7 +205,7 @@ async def test_a_write_that_fails_leaves_nothing_to_be_based_on(
     services: Services, endpoint: EndpointRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of the round are told; the next are encoded against what is stored, not against what was not."""
-    append = lanes._append
+    append = lanes._insert_round
 
     def full(*args: Any) -> Any:
         append(*args)
@@ -189,7 +213,7 @@ async def test_a_write_that_fails_leaves_nothing_to_be_based_on(
 
     await send(services, latest(endpoint, document(0)))
     with monkeypatch.context() as patch:
-        patch.setattr(lanes, "_append", full)
+        patch.setattr(lanes, "_insert_round", full)
         results = await send(services, *(latest(endpoint, document(n)) for n in range(1, 4)))
     assert [type(one) for one in results] == [Unavailable] * 3
     await send(services, *(latest(endpoint, document(n)) for n in range(4, 8)))
@@ -202,18 +226,18 @@ async def test_what_the_endpoint_ends_with_by_then_is_what_counts(
 ) -> None:
     """Something else is appended between planning and writing, once: the round is encoded again."""
     await send(services, latest(endpoint, document(9)))
-    append, cuts = lanes._append, iter([True])
+    append, cuts = lanes._insert_round, iter([True])
 
     def cutting(tx: Tx, *args: Any) -> Any:
         if next(cuts, False):
             frame = contents.encode_frame(None, cut_in, services.config.packs)
-            last = Last(2000, frame.hash, frame, contents.digest(document(9)), None, None)
-            timeline.place_last(tx, endpoint.id, timeline.tail(tx, endpoint.id), last)
+            last = TailSnapshot(2000, frame.hash, frame, contents.digest(document(9)), None, None)
+            timeline.insert_last(tx, endpoint.id, timeline.tail(tx, endpoint.id), last)
         return append(tx, *args)
 
-    monkeypatch.setattr(lanes, "_append", cutting)
+    monkeypatch.setattr(lanes, "_insert_round", cutting)
     results = await send(services, *(latest(endpoint, document(n)) for n in range(4)))
-    assert all(isinstance(one, Appended) for one in results)
+    assert all(isinstance(one, CreatedSnapshots) for one in results)
     assert await documents_of(services, endpoint) == [document(9), cut_in, *(document(n) for n in range(4))]
 
 
@@ -222,11 +246,11 @@ async def test_after_so_many_lost_races_it_is_a_conflict(
 ) -> None:
     tries: list[int] = []
 
-    def moved(tx: Tx, endpoint: EndpointRef, requests: Sequence[Any], lasts: Sequence[Last]) -> Any:
+    def moved(tx: Tx, endpoint: EndpointRef, requests: Sequence[Any], lasts: Sequence[TailSnapshot]) -> Any:
         tries.append(len(lasts))
-        return [Moved()] * len(lasts)
+        return [TimelineChanged()] * len(lasts)
 
-    monkeypatch.setattr(lanes, "_append", moved)
+    monkeypatch.setattr(lanes, "_insert_round", moved)
     results = await send(services, *(latest(endpoint, document(n)) for n in range(3)))
     assert all(isinstance(one, Conflict) for one in results)
     assert len(tries) <= ATTEMPTS * 3
@@ -235,7 +259,7 @@ async def test_after_so_many_lost_races_it_is_a_conflict(
 
 async def test_an_endpoint_that_was_deleted_meanwhile(services: Services, endpoint: EndpointRef) -> None:
     await send(services, latest(endpoint, document(0)))
-    await endpoints.delete(services, endpoint.project, endpoint.name)
+    await endpoints.delete_endpoint(services, endpoint.project, endpoint.name)
     results = await send(services, *(latest(endpoint, document(n)) for n in range(3)))
     assert all(isinstance(one, NotFound) for one in results)
 
@@ -244,7 +268,9 @@ async def test_what_its_caller_has_left_is_not_stored(services: Services, endpoi
     async with services.state(EndpointLocks).hold([endpoint.id]):
         tasks = [
             asyncio.create_task(
-                service.append(services, endpoint.project, [latest(endpoint, document(n))], Once.none())
+                service.create_snapshots(
+                    services, endpoint.project, [latest(endpoint, document(n))], IdempotencyKey.none()
+                )
             )
             for n in range(4)
         ]
@@ -263,12 +289,12 @@ async def test_beside_requests_of_several_and_of_times_in_the_past(services: Ser
     sent = []
     for number, body in enumerate(sorted(bodies)):
         if number % 4 == 1:
-            news = [New(endpoint, body, 500 + number)]
+            new_snapshots = [NewSnapshot(endpoint, body, 500 + number)]
         elif number % 4 == 3:
-            news = [latest(endpoint, body), latest(endpoint, b"[%d]" % number)]
+            new_snapshots = [latest(endpoint, body), latest(endpoint, b"[%d]" % number)]
         else:
-            news = [latest(endpoint, body)]
-        sent.append(service.append(services, endpoint.project, news, Once.none()))
+            new_snapshots = [latest(endpoint, body)]
+        sent.append(service.create_snapshots(services, endpoint.project, new_snapshots, IdempotencyKey.none()))
     await asyncio.gather(*sent)
     found = await timeline_of(services, endpoint)
     assert bodies <= {body for _, body in found}
@@ -303,15 +329,15 @@ async def test_nothing_is_placed_after_another_tail_than_it_was_made_for(
     await send(services, latest(endpoint, document(0)))
     hashes = {"head": contents.digest(document(0)), "none": None, "other": contents.digest(b"other")}
     frame = contents.encode_frame(Base(None, document(0), 1), document(1), services.config.packs)
-    last = Last(captured_at, frame.hash, frame, hashes[before], None, None)
+    last = TailSnapshot(captured_at, frame.hash, frame, hashes[before], None, None)
 
     def place(tx: Tx) -> None:
-        timeline.place_last(tx, endpoint.id, timeline.tail(tx, endpoint.id), last)
+        timeline.insert_last(tx, endpoint.id, timeline.tail(tx, endpoint.id), last)
 
-    with pytest.raises(Moved):
+    with pytest.raises(TimelineChanged):
         await services.db.write(place)
     assert await documents_of(services, endpoint) == [document(0)]
 
 
 def test_an_endpoint_without_snapshots_ends_with_nothing(services: Services) -> None:
-    assert services.db.peek(timeline.tail, 999) == Tail(times.EARLIEST_MS, None)
+    assert services.db.peek(timeline.tail, 999) == TimelineTail(times.EARLIEST_MS, None)

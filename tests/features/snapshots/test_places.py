@@ -7,13 +7,13 @@ import pytest
 from delta_server.core.errors import Conflict
 from delta_server.core.json import json_text
 from delta_server.features.snapshots import schemas, service, store
-from delta_server.features.snapshots.service import New
-from delta_server.features.snapshots.store import CROWD
+from delta_server.features.snapshots.service import NewSnapshot
+from delta_server.features.snapshots.store import MAX_TIME_PROBES
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.contents.rows import Base
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 from delta_server.storage.sqlite.transaction import SqliteTx
 from tests.features.history.timelines import Version, endpoint_named, fill
 from tests.features.snapshots.shots import batch, envelope
@@ -44,20 +44,20 @@ async def test_back_dated_batches_read_a_few_rows_each(services: Services, rows_
     endpoint = await endpoint_named(services, "e")
     await fill(services, endpoint, [Version(10_000 + n, b"[%d]" % n) for n in range(0, 900, 3)])
     rows_read.clear()
-    news = [New(endpoint, b"[1]", 10_000 + 2 * n) for n in range(300)]
-    await service.append(services, endpoint.project, news, Once.none())
-    assert sum(rows_read) < 15 * len(news)
+    new_snapshots = [NewSnapshot(endpoint, b"[1]", 10_000 + 2 * n) for n in range(300)]
+    await service.create_snapshots(services, endpoint.project, new_snapshots, IdempotencyKey.none())
+    assert sum(rows_read) < 15 * len(new_snapshots)
 
 
 async def test_the_next_free_millisecond_however_full_it_is_around(services: Services) -> None:
     endpoint = await endpoint_named(services, "e")
-    taken = [*range(100, 100 + CROWD), *range(5000, 5000 + CROWD - 1)]
+    taken = [*range(100, 100 + MAX_TIME_PROBES), *range(5000, 5000 + MAX_TIME_PROBES - 1)]
     await fill(services, endpoint, [Version(at, b"[]") for at in taken])
     peek = services.db.peek
     for at in (1, 99, 2000, 4999, 9000):
         assert peek(store.free_time, endpoint.id, at) == at
-    assert peek(store.free_time, endpoint.id, 101) == 100 + CROWD
-    assert peek(store.free_time, endpoint.id, 5000) == 5000 + CROWD - 1
+    assert peek(store.free_time, endpoint.id, 101) == 100 + MAX_TIME_PROBES
+    assert peek(store.free_time, endpoint.id, 5000) == 5000 + MAX_TIME_PROBES - 1
     with pytest.raises(Conflict, match="milliseconds after it"):
         peek(store.free_time, endpoint.id, 100)
 
@@ -82,8 +82,8 @@ async def test_what_a_batch_cuts_is_read_and_encoded_one_by_one(
 
     monkeypatch.setattr(contents, "read", read_noting)
     monkeypatch.setattr(contents, "encode_frame", encode_noting)
-    news = [New(endpoint, b"0", 1000 * n + 200) for n in range(9)]
-    await service.append(services, endpoint.project, news, Once.none())
+    new_snapshots = [NewSnapshot(endpoint, b"0", 1000 * n + 200) for n in range(9)]
+    await service.create_snapshots(services, endpoint.project, new_snapshots, IdempotencyKey.none())
     reads = [number for number, (what, _) in enumerate(steps) if what == "read"]
     assert len(reads) == 9
     assert [steps[number + 1] for number in reads] == [("encode", steps[number][1]) for number in reads]
@@ -99,5 +99,7 @@ async def test_an_envelope_is_checked_once(services: Services, monkeypatch: pyte
     monkeypatch.setattr(json_text, "check", check_noting)
     endpoint = await endpoint_named(services, "e")
     items = schemas.decode_many(batch(*[envelope(b"[%d]" % n) for n in range(5)]))
-    await service.append(services, endpoint.project, service.news(services, endpoint.project, items), Once.none())
+    await service.create_snapshots(
+        services, endpoint.project, service.new_snapshots(services, endpoint.project, items), IdempotencyKey.none()
+    )
     assert checked == ["the body"]

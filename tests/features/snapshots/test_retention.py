@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from delta_server.core import times
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.times import DAY_MS
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
@@ -16,7 +16,7 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
 from delta_server.features.snapshots import service, timeline
 from delta_server.features.snapshots.feature import FEATURE
-from delta_server.features.snapshots.tasks import AT_ONCE, retain
+from delta_server.features.snapshots.tasks import AT_ONCE, apply_retention_rules
 from delta_server.services import Services
 from delta_server.storage.contents import maintenance, verification
 from tests.features.history.timelines import Version, compute, endpoint_named, fill
@@ -28,7 +28,7 @@ AGES = [40, 35, 30, 29, 10, 9.5, 9, 2, 1, 0]
 
 async def keeping(svc: Services, name: str, **rules: int) -> EndpointRef:
     made = await endpoint_named(svc, name)
-    await endpoints.change(svc, made.project, name, EndpointChange(retention=RetentionChange(**rules)))
+    await endpoints.update_endpoint(svc, made.project, name, EndpointChange(retention=RetentionChange(**rules)))
     return made
 
 
@@ -46,12 +46,12 @@ def at(age_days: float) -> int:
 
 
 async def ages(svc: Services, endpoint: EndpointRef) -> list[float]:
-    span = Span(descending=False)
-    rows = await service.page(svc, endpoint.project, endpoint, span, limit=1000, changed_only=False)
+    span = TimelineSpan(descending=False)
+    rows = await service.list_snapshots(svc, endpoint.project, endpoint, span, limit=1000, changed_only=False)
     found = [(START_MS - row.captured_at) / DAY_MS for row in rows]
     for row, age in zip(rows, found, strict=True):
         n = AGES.index(age)
-        assert await service.read(svc, row) == b"[%d]" % (n - (n % 3 == 2))
+        assert await service.read_document(svc, row) == b"[%d]" % (n - (n % 3 == 2))
     return found
 
 
@@ -76,7 +76,7 @@ async def test_a_snapshot_stays_when_either_rule_keeps_it(
     other = await filled(services, "other")
     endpoint = await filled(services, "e", **rules)
     for _ in range(2):
-        await retain(services)
+        await apply_retention_rules(services)
         assert await ages(services, endpoint) == kept
         await compute(services)
         await maintenance.sweep(services.contents)
@@ -88,7 +88,7 @@ async def test_a_snapshot_stays_when_either_rule_keeps_it(
 
 async def _check_deltas(svc: Services, endpoint: EndpointRef, kept: list[float]) -> None:
     found = await deltas.page(
-        svc, endpoint.project, endpoint, Span(descending=False), limit=100, filter=deltas.Filter()
+        svc, endpoint.project, endpoint, TimelineSpan(descending=False), limit=100, filter=deltas.DeltaFilter()
     )
     first = AGES.index(kept[0])
     changed = [n for n in range(first + 1, len(AGES)) if n % 3 != 2]
@@ -100,23 +100,23 @@ async def _check_deltas(svc: Services, endpoint: EndpointRef, kept: list[float])
 async def test_the_latest_stays_however_old_it_is(services: Services, clock: FakeClock) -> None:
     endpoint = await filled(services, "e", keep_days=1)
     clock.advance(1000 * DAY_MS)
-    await retain(services)
+    await apply_retention_rules(services)
     assert await ages(services, endpoint) == [0]
     clock.advance(1000 * DAY_MS)
-    await retain(services)
+    await apply_retention_rules(services)
     assert await ages(services, endpoint) == [0]
 
 
 async def test_an_endpoint_without_snapshots_has_nothing_to_lose(services: Services) -> None:
     for name, rules in (("a", {"keep_days": 1}), ("b", {"keep_last": 1}), ("c", {"keep_days": 1, "keep_last": 1})):
         await keeping(services, name, **rules)
-    await retain(services)
+    await apply_retention_rules(services)
 
 
 async def test_deleted_endpoints_are_left_to_the_sweep(services: Services) -> None:
     endpoint = await filled(services, "e", keep_last=1)
-    await endpoints.delete(services, endpoint.project, "e")
-    await retain(services)
+    await endpoints.delete_endpoint(services, endpoint.project, "e")
+    await apply_retention_rules(services)
     rows = services.db.peek(lambda tx: tx.one("SELECT count(*) FROM snapshot WHERE endpoint = ?", endpoint.id))
     assert rows == (len(AGES),)
 
@@ -131,19 +131,19 @@ async def test_the_space_is_given_back(services: Services) -> None:
     await fill(services, endpoint, [Version(START_MS + n, body) for n, body in enumerate(bodies)])
     await maintenance.pack_everything(services.contents, endpoint.id)
     full = await size(services)
-    await retain(services)
+    await apply_retention_rules(services)
     await maintenance.sweep(services.contents)
     assert await size(services) - empty < (full - empty) / 8
-    span = Span(descending=False)
-    rows = await service.page(services, endpoint.project, endpoint, span, limit=1000, changed_only=False)
-    assert [await service.read(services, row) for row in rows] == bodies[-20:]
+    span = TimelineSpan(descending=False)
+    rows = await service.list_snapshots(services, endpoint.project, endpoint, span, limit=1000, changed_only=False)
+    assert [await service.read_document(services, row) for row in rows] == bodies[-20:]
     assert (await verification.verify(services.contents)).broken == []
 
 
 async def test_what_is_dead_is_not_counted(services: Services) -> None:
     endpoint = await filled(services, "e", keep_last=1)
-    await retain(services)
-    told = await history.stats(services, endpoint, interval="1d", from_ms=None, to_ms=None)
+    await apply_retention_rules(services)
+    told = await history.get_stats(services, endpoint, interval="1d", from_ms=None, to_ms=None)
     assert (told.totals.contents, told.totals.raw_bytes) == (1, len(b"[9]"))
 
 
@@ -172,5 +172,5 @@ async def test_no_write_of_retention_is_a_long_one(services: Services, monkeypat
         return cuts[-1]
 
     monkeypatch.setattr(timeline, "cut_before", cut_noting)
-    await retain(services)
+    await apply_retention_rules(services)
     assert cuts == [50, 50, 4]

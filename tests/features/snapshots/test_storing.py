@@ -206,7 +206,9 @@ async def test_encodings_both_ways(shots: Shots, encoding: str) -> None:
 # Idempotency
 
 
-async def once(shots: Shots, content: bytes, *, key: str = "k", path: str = ONE, **query: str) -> httpx.Response:
+async def idempotency_key(
+    shots: Shots, content: bytes, *, key: str = "k", path: str = ONE, **query: str
+) -> httpx.Response:
     headers = {**shots.headers, "idempotency-key": key, "content-type": "application/json"}
     return await shots.client.post(path, content=content, params=query, headers=headers)
 
@@ -219,28 +221,28 @@ async def once(shots: Shots, content: bytes, *, key: str = "k", path: str = ONE,
 async def test_a_request_sent_again_stores_nothing(
     app: Application, shots: Shots, clock: FakeClock, path: str, body: bytes, query: dict[str, str]
 ) -> None:
-    first = await once(shots, body, path=path, **query)
+    first = await idempotency_key(shots, body, path=path, **query)
     stored = await rows(app)
     clock.advance(60_000)
-    again = await once(shots, body, path=path, **query)
+    again = await idempotency_key(shots, body, path=path, **query)
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.content == first.content
     assert ("idempotency-replayed" in first.headers, again.headers["idempotency-replayed"]) == (False, "true")
-    other = await once(shots, body.replace(b"[1]", b"[2]"), path=path, **query)
+    other = await idempotency_key(shots, body.replace(b"[1]", b"[2]"), path=path, **query)
     assert (other.status_code, other.json()["code"]) == (422, "CONFLICT")
     assert await rows(app) == stored
     clock.advance(24 * 3_600_000)
-    assert (await once(shots, body, path=path, **query)).json() != first.json()
+    assert (await idempotency_key(shots, body, path=path, **query)).json() != first.json()
 
 
 async def test_a_refused_request_does_not_use_up_its_key(app: Application, shots: Shots) -> None:
-    assert (await once(shots, b"[1", endpoint="e")).status_code == 400
-    assert (await once(shots, b"[1]", endpoint="e")).status_code == 201
+    assert (await idempotency_key(shots, b"[1", endpoint="e")).status_code == 400
+    assert (await idempotency_key(shots, b"[1]", endpoint="e")).status_code == 201
     assert (await rows(app))["snapshot"] == 1
 
 
 async def test_the_same_request_at_the_same_time_is_stored_once(app: Application, shots: Shots) -> None:
-    answers = await asyncio.gather(*[once(shots, b"[1]", endpoint="e") for _ in range(10)])
+    answers = await asyncio.gather(*[idempotency_key(shots, b"[1]", endpoint="e") for _ in range(10)])
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert [("idempotency-replayed" in answer.headers) for answer in answers].count(False) == 1
@@ -250,13 +252,13 @@ async def test_the_same_request_at_the_same_time_is_stored_once(app: Application
 async def test_a_replay_is_the_same_answer_whatever_happened_since(shots: Shots) -> None:
     """A snapshot equal to it was stored before it, the endpoint has another name, and then it was deleted."""
     await shots.at((1, b"[0]"))
-    first = await once(shots, b"[1]", endpoint="e", captured_at=second(3))
+    first = await idempotency_key(shots, b"[1]", endpoint="e", captured_at=second(3))
     await shots.at((2, b"[1]"))
     await shots.send("PATCH", "/v1/endpoints/e", json={"name": "f"})
-    again = await once(shots, b"[1]", endpoint="e", captured_at=second(3))
+    again = await idempotency_key(shots, b"[1]", endpoint="e", captured_at=second(3))
     assert (again.status_code, again.content) == (201, first.content)
     await shots.send("DELETE", f"{ONE}/{first.json()['snapshot']['id']}", status=204)
-    again = await once(shots, b"[1]", endpoint="e", captured_at=second(3))
+    again = await idempotency_key(shots, b"[1]", endpoint="e", captured_at=second(3))
     assert (again.status_code, again.content) == (201, first.content)
 
 

@@ -96,7 +96,7 @@ class Storm:
 
     async def upkeep(self) -> None:
         work = self.rng.choice([maintenance.pack, maintenance.sweep, maintenance.merge, None])
-        await (tasks.retain(self.app.services) if work is None else work(self.app.services.contents))
+        await (tasks.apply_retention_rules(self.app.services) if work is None else work(self.app.services.contents))
 
     async def blow(self, steps: int) -> None:
         often = [self.store] * 8 + [self.read] * 4 + [self.look, self.delete] * 2

@@ -8,23 +8,23 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from delta_server.core.history.timeline_span import Span
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.ids import text as text_id
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
-from delta_server.features.deltas.service import Filter
+from delta_server.features.deltas.service import DeltaFilter
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service, timeline
-from delta_server.features.snapshots.service import New
+from delta_server.features.snapshots.service import NewSnapshot
 from delta_server.services import Services
 from delta_server.storage.contents import maintenance
 from delta_server.storage.database import Tx
-from delta_server.storage.idempotency import Once
+from delta_server.storage.idempotency import IdempotencyKey
 
 DOCUMENTS = [msgspec.json.encode({"value": value, "filler": list(range(50))}) for value in range(3)]
-ALL_KINDS = Filter(kinds=frozenset({"content", "reorder", "format", "ignored"}))
+ALL_KINDS = DeltaFilter(kinds=frozenset({"content", "reorder", "format", "ignored"}))
 
 
 class Kept(NamedTuple):
@@ -44,12 +44,12 @@ def _endpoint(tx: Tx, name: str) -> EndpointRef:
     return endpoints.ensure(tx, projects.ensure(tx, accounts.default_account(tx), "p").id, name)
 
 
-async def _append(svc: Services, endpoint: EndpointRef, model: Model, news: list[tuple[int, bytes]]) -> None:
-    wanted = [New(endpoint, body, at) for at, body in news]
-    appended = await service.append(svc, endpoint.project, wanted, Once.none())
+async def _append(svc: Services, endpoint: EndpointRef, model: Model, new_snapshots: list[tuple[int, bytes]]) -> None:
+    wanted = [NewSnapshot(endpoint, body, at) for at, body in new_snapshots]
+    appended = await service.create_snapshots(svc, endpoint.project, wanted, IdempotencyKey.none())
     last = 0
-    for number in sorted(range(len(news)), key=lambda n: (news[n][0], n)):
-        at, body = news[number]
+    for number in sorted(range(len(new_snapshots)), key=lambda n: (new_snapshots[n][0], n)):
+        at, body = new_snapshots[number]
         at = max(at, last + 1)
         while at in {row.captured_at for row in model}:
             at += 1
@@ -67,7 +67,7 @@ async def _step(svc: Services, endpoint: EndpointRef, model: Model, rng: random.
         await _append(svc, endpoint, model, batch)
     elif action < 0.9 and model:
         row = model.pop(rng.randrange(len(model)))
-        await service.delete(svc, endpoint.project, row.id)
+        await service.delete_snapshot(svc, endpoint.project, row.id)
     elif action < 0.94:
         before = rng.randrange(1, 20) * 1000
         await svc.db.write(timeline.cut_before, endpoint.id, before, 1000)
@@ -79,19 +79,25 @@ async def _step(svc: Services, endpoint: EndpointRef, model: Model, rng: random.
 
 
 async def _check(svc: Services, endpoint: EndpointRef, model: Model) -> None:
-    rows = await service.page(svc, endpoint.project, endpoint, Span(descending=False), limit=1000, changed_only=False)
-    assert [Kept(row.captured_at, await service.read(svc, row), text_id(row.uid)) for row in rows] == model
+    rows = await service.list_snapshots(
+        svc, endpoint.project, endpoint, TimelineSpan(descending=False), limit=1000, changed_only=False
+    )
+    assert [Kept(row.captured_at, await service.read_document(svc, row), text_id(row.uid)) for row in rows] == model
     runs = model.runs()
     unchanged = [row.unchanged for row in rows]
     assert unchanged == [n > 0 for run in runs for n in range(len(run))]
-    changed = await service.page(svc, endpoint.project, endpoint, Span(), limit=1000, changed_only=True)
+    changed = await service.list_snapshots(
+        svc, endpoint.project, endpoint, TimelineSpan(), limit=1000, changed_only=True
+    )
     assert [row.uid for row in changed] == [row.uid for row in rows if not row.unchanged][::-1]
 
 
 async def _check_deltas(svc: Services, endpoint: EndpointRef, model: Model) -> None:
     while await deltas.compute_queued(svc):
         pass
-    found = await deltas.page(svc, endpoint.project, endpoint, Span(descending=False), limit=1000, filter=ALL_KINDS)
+    found = await deltas.page(
+        svc, endpoint.project, endpoint, TimelineSpan(descending=False), limit=1000, filter=ALL_KINDS
+    )
     runs = model.runs()
     assert [(d.from_snapshot_id, d.to_snapshot_id) for d in found.deltas] == [
         (before[-1].id, after[0].id) for before, after in pairwise(runs)

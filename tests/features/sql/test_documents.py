@@ -15,7 +15,7 @@ from delta_server.storage.cache import Cache
 from delta_server.storage.contents import maintenance, reading
 from delta_server.storage.database import Tx
 from delta_server.storage.events.sql import documents
-from delta_server.storage.events.sql.worker import Answered, Request, Setup, Worker
+from delta_server.storage.events.sql.worker import SqlRequest, SqlResponse, Worker, WorkerSetup
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 from tests.conftest import Keys, bearer
 from tests.storage.contents.opened import append, new_endpoint
@@ -101,9 +101,9 @@ async def test_a_document_past_the_bound_is_null(
 # What is decoded
 
 
-def asked(data_dir: Path, project: int, text: str) -> Answered:
+def asked(data_dir: Path, project: int, text: str) -> SqlResponse:
     [database] = data_dir.rglob(DATABASE_NAME)
-    return Worker(Setup(str(database), 256 * MIB, 1, 10.0)).answer(Request(project, text, (), 1000))
+    return Worker(WorkerSetup(str(database), 256 * MIB, 1, 10.0)).answer(SqlRequest(project, text, (), 1000))
 
 
 @pytest.fixture

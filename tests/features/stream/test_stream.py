@@ -12,7 +12,7 @@ from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.core.query.plan import Plan
 from delta_server.features.stream import service
 from delta_server.features.stream.service import Wanted
-from delta_server.storage.eventlog import Answer
+from delta_server.storage.eventlog import QueryResult
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 
@@ -110,7 +110,7 @@ async def test_who_comes_back_gets_what_was_missed_once(
     assert await reader.next() == ["a"]
     await send(client, keys, "b", "c")
     if sealed:
-        await app.services.event_maintenance.tend(seal=True)
+        await app.services.event_maintenance.run_maintenance(seal=True)
     again = Reader(app, last=reader.last_id)
     assert await again.next() == ["b", "c"]
     await send(client, keys, "d")
@@ -123,22 +123,22 @@ async def test_who_comes_back_has_files_with_later_events_opened_alone(
 ) -> None:
     for name in ("a", "b"):  # of four merging makes one
         await send(client, keys, name, name)
-        await app.services.event_maintenance.tend(seal=True)
+        await app.services.event_maintenance.run_maintenance(seal=True)
     assert await reader.next() == ["a", "a", "b", "b"]
     await send(client, keys, "d")
     if sealed:
-        await app.services.event_maintenance.tend(seal=True)
+        await app.services.event_maintenance.run_maintenance(seal=True)
     opened = answers(app)
     again = Reader(app, last=reader.last_id)
     assert await again.next() == ["d"]
     assert [answer.scanned for answer in opened] == [1]
 
 
-def answers(app: Application) -> list[Answer]:
+def answers(app: Application) -> list[QueryResult]:
     """Those to queries from now on."""
-    found, query = [], app.services.event_reader.query
+    found, query = [], app.services.event_reader.run_query
 
-    async def noted(project: int, plan: Plan) -> Answer:
+    async def noted(project: int, plan: Plan) -> QueryResult:
         found.append(await query(project, plan))
         return found[-1]
 
@@ -150,7 +150,7 @@ async def test_who_comes_back_with_an_id_from_elsewhere_gets_what_is_new(
     client: httpx.AsyncClient, keys: Keys, app: Application
 ) -> None:
     await send(client, keys, "a")
-    await app.services.event_maintenance.tend(seal=True)
+    await app.services.event_maintenance.run_maintenance(seal=True)
     again = Reader(app, last=service.parse_last_id("9" * 19))
     assert b"retry" in await anext(again.pieces)
     waiting = asyncio.create_task(again.next())
@@ -165,7 +165,7 @@ async def test_who_falls_behind_sealing_misses_nothing(
     """Having heard something before or not, and nothing comes twice."""
     for first, second in ("ab", "cd", "ef"):
         await send(client, keys, first)
-        await app.services.event_maintenance.tend(seal=True)
+        await app.services.event_maintenance.run_maintenance(seal=True)
         await send(client, keys, second)
         assert await reader.next() == [first, second]
     await send(client, keys, "g")
@@ -180,7 +180,7 @@ async def test_who_wants_little_is_read_on_for_from_where_it_was(
     opened = answers(app)
     for _ in range(3):
         await send(client, keys, "a", "a", "a")
-        await app.services.event_maintenance.tend(seal=True)
+        await app.services.event_maintenance.run_maintenance(seal=True)
         await send(client, keys, "b")
         assert await reader.next() == ["b"]
     assert [answer.scanned for answer in opened] == [4, 5, 5], "the b before was sealed with what came then"
@@ -217,10 +217,10 @@ async def test_too_much_missed_is_a_gap(
 async def test_what_cannot_be_asked_for_is_a_gap(
     client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    async def query(project: int, plan: Plan) -> Answer:
+    async def query(project: int, plan: Plan) -> QueryResult:
         raise error
 
-    monkeypatch.setattr(app.services.event_reader, "query", query)
+    monkeypatch.setattr(app.services.event_reader, "run_query", query)
     reader = Reader(app, last=0)
     assert await reader.next() == ["gap"]
     await send(client, keys, "a")

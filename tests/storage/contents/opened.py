@@ -65,7 +65,7 @@ def _insert_endpoint(tx: Tx, name: str) -> int:
 
 async def append(store: ContentStore, endpoint: int, captured_at: int, body: bytes) -> int:
     """As snapshots do it: encoded against the content in force then, with a snapshot row."""
-    previous = await store.db.read(contents.at, endpoint, captured_at)
+    previous = await store.db.read(contents.content_at, endpoint, captured_at)
     frame = await encode_next(store, endpoint, previous, body)
     content = await store.db.write(_add, endpoint, captured_at, frame)
     assert content is not None
@@ -94,7 +94,7 @@ def add_snapshot(tx: Tx, endpoint: int, captured_at: int, content: int) -> None:
 
 
 async def append_batch(store: ContentStore, endpoint: int, items: list[tuple[int, bytes]]) -> list[int]:
-    previous = await store.db.read(contents.at, endpoint, items[0][0])
+    previous = await store.db.read(contents.content_at, endpoint, items[0][0])
     batch = await contents.encode_batch(store, endpoint, previous, items)
     ids = await store.db.write(_add_batch, endpoint, batch)
     assert ids is not None

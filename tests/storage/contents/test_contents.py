@@ -304,8 +304,8 @@ async def test_the_order_is_by_time_then_by_arrival(store: ContentStore, endpoin
     read = store.db.read
     head = await read(contents.head, endpoint)
     assert head == rows[1]
-    assert await read(contents.at, endpoint, 29) == rows[0]
-    assert await read(contents.at, endpoint, 9) is None
+    assert await read(contents.content_at, endpoint, 29) == rows[0]
+    assert await read(contents.content_at, endpoint, 9) is None
     assert await read(contents.before, endpoint, (rows[1].captured_at, rows[1].id)) == rows[0]
     assert await read(contents.after, endpoint, rows[0]) == rows[1]
     assert await read(contents.after, endpoint, rows[1]) is None
@@ -337,7 +337,9 @@ async def test_the_chain_of_frames_is_short_without_any_packing(tmp_path: Path) 
         history = documents(600, items=2)
         ids = [await append(store, endpoint, at, body) for at, body in enumerate(history)]
         assert await store.db.read(count, "frame", "base IS NULL") == 3
-        longest = max([len(await store.db.read(reading.trail, fresh_cache(store).cache, endpoint, id)) for id in ids])
+        longest = max(
+            [len(await store.db.read(reading.decode_steps, fresh_cache(store).cache, endpoint, id)) for id in ids]
+        )
         assert longest == await store.db.read(longest_chain) == 256
 
 
@@ -348,7 +350,7 @@ async def test_sweeping_makes_no_chain_longer(tmp_path: Path) -> None:
         await kill(store, endpoint, ids[256])  # the second keyframe
         await maintenance.sweep(store)
         assert await store.db.read(longest_chain) == 256
-        assert len(await store.db.read(reading.trail, fresh_cache(store).cache, endpoint, ids[-1])) == 3
+        assert len(await store.db.read(reading.decode_steps, fresh_cache(store).cache, endpoint, ids[-1])) == 3
 
 
 async def test_a_run_makes_packs_at_once(tmp_path: Path) -> None:
@@ -370,9 +372,9 @@ async def test_any_number_of_contents_at_once(store: ContentStore, endpoint: int
     """More than a statement has places for parameters."""
     there = [await append(store, endpoint, minutes, HISTORY[minutes]) for minutes in range(3)]
     asked = [*range(-300_000, 0), *there]
-    found = await store.db.read(sql.many, endpoint, asked)
+    found = await store.db.read(sql.by_ids, endpoint, asked)
     assert list(found) == there
     assert await store.db.read(sql.frame_bytes, endpoint, asked) == await store.db.read(
         sql.frame_bytes, endpoint, there
     )
-    assert await store.db.read(sql.many, endpoint, []) == {}
+    assert await store.db.read(sql.by_ids, endpoint, []) == {}

@@ -175,7 +175,7 @@ async def test_a_pack_of_frames_that_are_gone_is_not_stored(tmp_path: Path) -> N
     async with opened(tmp_path) as store:
         endpoint = await new_endpoint(store)
         wanted = await filled(store, endpoint, 20)
-        loose = await store.db.read(sql.loose, endpoint, size_limit=10_000)
+        loose = await store.db.read(sql.loose_frames, endpoint, size_limit=10_000)
         ids = [content.id for content in loose]
         packed = pack_frames.encode(None, [wanted[content] for content in ids], level=3)
         new = NewPack(0, False, None, 0, [content.size for content in loose], 0, packed)

@@ -14,18 +14,18 @@ from delta_server.core.events.persons import identifies
 from delta_server.core.query import time_buckets
 from delta_server.core.query.plan import (
     Aggregate,
+    AllOf,
+    AnyOf,
     Condition,
-    Every,
     Field,
     Filter,
     Interval,
     Key,
     Listing,
     Metric,
-    Not,
-    Of,
+    Negation,
+    OfPerson,
     Operation,
-    Some,
 )
 from tests.storage.events.people import People
 
@@ -87,15 +87,15 @@ def matches(event: Event, where: Filter | None) -> bool:
     match where:
         case None:
             return True
-        case Every(parts):
+        case AllOf(parts):
             return all(matches(event, part) for part in parts)
-        case Some(parts):
+        case AnyOf(parts):
             return any(matches(event, part) for part in parts)
-        case Not(part):
+        case Negation(part):
             return not matches(event, part)
         case Condition():
             return _holds(event, where)
-        case Of(users, anonymous):
+        case OfPerson(users, anonymous):
             return event.user_id in users or (not identifies(event.user_id) and event.anonymous_id in anonymous)
         case _:
             return all(word.lower() in _text(event).lower() for word in where.words)

@@ -8,26 +8,26 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
-from delta_server.core.event_storage.segment_plan import Piece, Retention
+from delta_server.core.event_storage.segment_plan import EventRetention, SegmentInfo
 from delta_server.core.events.event import Event
 from delta_server.core.option_types import MIB
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import ErasedSegment
 from delta_server.storage.events.duckdb.engine import Engine
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.ingest import blocks
-from delta_server.storage.events.ingest.append import Appending
-from delta_server.storage.events.ingest.dedup_index import Seen
-from delta_server.storage.events.ingest.key_merging import KeyUpkeep
+from delta_server.storage.events.ingest.append import Appender
+from delta_server.storage.events.ingest.dedup_index import DedupIndex
+from delta_server.storage.events.ingest.key_merging import KeyMaintenance
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.query import relation
 from delta_server.storage.events.query.read_view import ALWAYS
-from delta_server.storage.events.scheduler import Upkeep
+from delta_server.storage.events.scheduler import MaintenanceScheduler
 from delta_server.storage.events.segments import catalog
-from delta_server.storage.events.segments.erase import Stretches
+from delta_server.storage.events.segments.erase import TimeRanges
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
-from delta_server.tasks.threads import Cpu
+from delta_server.tasks.threads import ThreadPool
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FAST, START_MS, FakeClock, opened
 
@@ -40,20 +40,20 @@ T = TypeVar("T")
 class FakeRollups:
     def __init__(self, db: SqliteDatabase) -> None:
         self._db = db
-        self.marked: list[Stretches] = []
+        self.marked: list[TimeRanges] = []
         self.rolled: list[int] = []
-        self.retention: Retention | None = None
+        self.retention: EventRetention | None = None
 
-    async def roll(self, project: int, *, everything: bool = False) -> int:
+    async def roll_up(self, project: int, *, everything: bool = False) -> int:
         self.rolled.append(project)
         return await self._db.write(
             lambda tx: tx.run("UPDATE segment SET rolled = 1 WHERE project = ? AND rolled = 0", project)
         )
 
-    def mark(self, tx: Tx, project: int, stretches: Stretches) -> None:
+    def mark_stale(self, tx: Tx, project: int, stretches: TimeRanges) -> None:
         self.marked.append(stretches)
 
-    async def let_go(self, project: int, retention: Retention) -> None:
+    async def expire(self, project: int, retention: EventRetention) -> None:
         self.retention = retention
 
 
@@ -63,14 +63,14 @@ class Kept(msgspec.Struct, frozen=True):
     db: SqliteDatabase
     clock: FakeClock
     engine: Engine
-    appending: Appending
+    appender: Appender
     rollups: FakeRollups
-    upkeep: Upkeep
+    scheduler: MaintenanceScheduler
     project: int
     other: int
 
-    async def append(self, events: list[Event], project: int | None = None) -> frozenset[int]:
-        return await self.appending.append(project or self.project, events, None)
+    async def append_events(self, events: list[Event], project: int | None = None) -> frozenset[int]:
+        return await self.appender.append_events(project or self.project, events, None)
 
     async def events(self, project: int | None = None) -> Counter[tuple[Any, ...]]:
         """All of a project's events, waiting and sealed, as a multiset of all their columns."""
@@ -79,8 +79,8 @@ class Kept(msgspec.Struct, frozen=True):
     async def users(self) -> set[str]:
         return {row[5] for row in await self.events()}
 
-    async def pieces(self, project: int | None = None) -> list[Piece]:
-        return await self.db.read(catalog.pieces, project or self.project)
+    async def segments(self, project: int | None = None) -> list[SegmentInfo]:
+        return await self.db.read(catalog.list_segments, project or self.project)
 
     async def waiting(self) -> int:
         return sum(found.events for found in await self.db.read(catalog.waiting))
@@ -90,8 +90,8 @@ class Kept(msgspec.Struct, frozen=True):
         return sum(row[0] for row in rows)
 
 
-def _all(reading: Reading) -> Counter[tuple[Any, ...]]:
-    _, rows = reading.rows(f"SELECT * FROM {relation.events(reading.snapshot, ALWAYS).sql}")
+def _all(session: QuerySession) -> Counter[tuple[Any, ...]]:
+    _, rows = session.rows(f"SELECT * FROM {relation.events(session.read_view, ALWAYS).sql}")
     return Counter(tuple(tuple(value) if isinstance(value, list) else value for value in row) for row in rows)
 
 
@@ -101,26 +101,26 @@ async def kept(data_dir: Path, clock: FakeClock | None = None, *, options: Event
     clock = clock or FakeClock()
     async with opened(data_dir, clock) as db:
         project, other = await db.write(_projects)
-        seen, cpu = Seen(options.dedup_days * DAY_MS), Cpu(2, "cpu")
-        await seen.load(db)
+        dedup, cpu = DedupIndex(options.dedup_days * DAY_MS), ThreadPool(2, "cpu")
+        await dedup.load(db)
         engine, rollups = Engine(data_dir / DATABASE_NAME, options, FAST), FakeRollups(db)
-        appending = Appending(db, clock, cpu, seen, await db.read(blocks.last_seq))
-        keys = KeyUpkeep(db, cpu, seen)
-        upkeep = Upkeep(
+        appender = Appender(db, clock, cpu, dedup, await db.read(blocks.last_seq))
+        keys = KeyMaintenance(db, cpu, dedup)
+        scheduler = MaintenanceScheduler(
             db,
             engine,
             options,
             clock,
             spare_cpu=cpu,
-            seen=seen,
+            dedup=dedup,
             keys=keys,
             rollups=rollups,
             companions={ErasedSegments: ErasedSegments.note},
         )
         try:
-            yield Kept(db, clock, engine, appending, rollups, upkeep, project, other)
+            yield Kept(db, clock, engine, appender, rollups, scheduler, project, other)
         finally:
-            await appending.close()
+            await appender.close()
             await engine.close()
             await cpu.close()
 

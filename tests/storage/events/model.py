@@ -9,13 +9,13 @@ import pytest
 
 from delta_server.core.event_storage import rollup_plan
 from delta_server.core.event_storage.rollup_plan import WIDTHS
-from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import identifies
 from delta_server.core.query.plan import Aggregate, Funnel, Interval, Listing, Paths, Span
 from delta_server.core.query.plan import Retention as RetentionPlan
 from delta_server.core.times import DAY_MS
-from delta_server.storage.eventlog import Answer
+from delta_server.storage.eventlog import QueryResult
 from delta_server.storage.events.query import person_joins
 from delta_server.storage.events.schema import COLUMNS
 from tests.storage.events import behaviour_reference, evaluate
@@ -45,7 +45,7 @@ class Model:
         """Ids were joined, or erasures cut off, that rollups may not know of yet."""
         self.arrived: dict[str, int] = {}
         """Of message ids: when the event that has it came in."""
-        self.retention = Retention()
+        self.retention = EventRetention()
         self.lost: dict[str, int] = {}
         """By type, "" for those never named: events before may have been let go of."""
         self.rolled_since = dict.fromkeys((width.ms for width in WIDTHS), NEVER)
@@ -80,11 +80,11 @@ class Model:
             days = kept.types.get(name, kept.days)
             border = now_ms - days * DAY_MS if days else NEVER
             self.lost[name] = max(self.lost.get(name, self.lost.get("", NEVER)), border)
-        for width, days in rollup_plan.kept_days({**ROLLUP_DAYS, **kept.rollups}).items():
+        for width, days in rollup_plan.retention_days({**ROLLUP_DAYS, **kept.rollups}).items():
             if days:
                 self.rolled_since[width.ms] = max(self.rolled_since[width.ms], now_ms - days * DAY_MS)
 
-    def lets_go(self) -> bool:
+    def is_evictable(self) -> bool:
         return bool(self.retention.days or any(self.retention.types.values()))
 
     def observed(self, seqs: Iterable[int]) -> None:
@@ -139,7 +139,7 @@ class Model:
 
     def is_haunted(self, plan: Aggregate) -> bool:
         """Whether rollups may know what is not so any more."""
-        if self.people.links and person_joins.counts_users(plan) and self._concerns(plan, self.gone):
+        if self.people.links and person_joins.counts_persons(plan) and self._concerns(plan, self.gone):
             return True  # whose they were when they went is what rollups know
         return self._concerns(plan, {**self.ghosts, **self.haunting})
 
@@ -212,7 +212,7 @@ def _behaviour(events: list[Event], plan: Any, people: People) -> set[Any]:
     raise TypeError(plan)
 
 
-def same(answer: Answer, wanted: list[tuple[Any, ...]], plan: Aggregate) -> bool:
+def same(answer: QueryResult, wanted: list[tuple[Any, ...]], plan: Aggregate) -> bool:
     """Estimates within the error they are promised with: 1 % of percentiles, 5 times 1.6 % of distinct counts."""
     keys = len(plan.keys)
     functions = [None] * keys + [m.function if m.name in answer.approximate else None for m in plan.metrics]

@@ -12,7 +12,7 @@ from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.options import Events
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.storage.sqlite.options import Storage
-from delta_server.tasks.threads import Cpu
+from delta_server.tasks.threads import ThreadPool
 from tests.storage.opened import FAST, FakeClock
 
 OPTIONS = Events(seal_events=16, segment_events=64, query_threads=1, query_memory_bytes=128 * MIB)
@@ -55,7 +55,7 @@ class Running:
     def __init__(self, data_dir: Path, clock: FakeClock) -> None:
         storage = Storage(data_dir=data_dir)
         self.data_dir = data_dir
-        self.cpu, self.spare_cpu = Cpu(1, "cpu"), Cpu(1, "spare")
+        self.cpu, self.spare_cpu = ThreadPool(1, "cpu"), ThreadPool(1, "spare")
         self.db = Failing(SqliteDatabase.open(storage, clock, tuning=FAST))
         self._config = Config(storage=storage, events=OPTIONS)
         self._clock = clock

@@ -12,8 +12,9 @@ from delta_server.core.events.profile_update import Alias
 from delta_server.core.query import time_buckets
 from delta_server.core.query.plan import (
     Aggregate,
+    AllOf,
+    AnyOf,
     Condition,
-    Every,
     Field,
     Filter,
     Funnel,
@@ -21,11 +22,10 @@ from delta_server.core.query.plan import (
     Key,
     Listing,
     Metric,
-    Not,
+    Negation,
     Order,
     Paths,
     Retention,
-    Some,
     Span,
     Step,
 )
@@ -120,7 +120,7 @@ batches = st.lists(drafts, min_size=2, max_size=6)
 
 delays = st.sampled_from([0, 0, 1, 70_000, HOUR_MS + 1, 5 * HOUR_MS, DAY_MS, 7 * DAY_MS, 8 * DAY_MS, 45 * DAY_MS])
 keeping = st.builds(
-    segment_plan.Retention,
+    segment_plan.EventRetention,
     st.sampled_from([None, None, 0, 1, 5, 30]),
     st.dictionaries(names, st.sampled_from([0, 1, 10]), max_size=2),
     st.dictionaries(st.sampled_from(["1m", "5m", "1h"]), st.sampled_from([1, 20]), max_size=2),
@@ -173,9 +173,9 @@ _of_rollups = st.builds(
 rollup_filters: st.SearchStrategy[Filter] = st.recursive(
     _of_rollups,
     lambda inner: (
-        st.builds(Every, st.lists(inner, max_size=2).map(tuple))
-        | st.builds(Some, st.lists(inner, max_size=2).map(tuple))
-        | st.builds(Not, inner)
+        st.builds(AllOf, st.lists(inner, max_size=2).map(tuple))
+        | st.builds(AnyOf, st.lists(inner, max_size=2).map(tuple))
+        | st.builds(Negation, inner)
     ),
     max_leaves=3,
 )
@@ -194,8 +194,10 @@ rollup_metrics = st.lists(
 
 def every(text: str, zone: str = "UTC", week_start: str = "monday") -> Interval:
     span = Span(START_MS - 60 * DAY_MS, START_MS + 400 * DAY_MS)
-    made = time_buckets.parse(text, time_buckets.zone(zone), Span(START_MS, START_MS + 1), at="", week_start=week_start)
-    return time_buckets.moved(made, time_buckets.zone(zone), span)
+    made = time_buckets.parse(
+        text, time_buckets.time_zone(zone), Span(START_MS, START_MS + 1), at="", week_start=week_start
+    )
+    return time_buckets.extended(made, time_buckets.time_zone(zone), span)
 
 
 _INTERVALS = [every(each) for each in ("1m", "5m", "1h", "6h", "1d", "1w", "month")]

@@ -8,7 +8,7 @@ import msgspec
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import identifies
 from delta_server.core.events.profile_update import Alias
-from delta_server.core.query.plan import Condition, Every, Filter, Not, Of, Some
+from delta_server.core.query.plan import AllOf, AnyOf, Condition, Filter, Negation, OfPerson
 
 
 class People:
@@ -53,17 +53,17 @@ class People:
 
     def _filter(self, where: Filter | None) -> Any:
         match where:
-            case Every(parts):
-                return Every(tuple(map(self._filter, parts)))
-            case Some(parts):
-                return Some(tuple(map(self._filter, parts)))
-            case Not(part):
-                return Not(self._filter(part))
+            case AllOf(parts):
+                return AllOf(tuple(map(self._filter, parts)))
+            case AnyOf(parts):
+                return AnyOf(tuple(map(self._filter, parts)))
+            case Negation(part):
+                return Negation(self._filter(part))
             case Condition("is" | "is_not" as op, field, values) if field.column == "user_id":
                 persons = {self.user(str(value)) for value in values}
                 linked = {node for node in self.links if self.user(self.links[node][0]) in persons}
                 users = {*map(str, values), *persons, *(name for anonymous, name in linked if not anonymous)}
                 own = {name for name in persons if identifies(name) and (True, name) not in self.links}
-                of = Of(tuple(users), (*own, *(name for anonymous, name in linked if anonymous)))
-                return of if op == "is" else Not(of)
+                of = OfPerson(tuple(users), (*own, *(name for anonymous, name in linked if anonymous)))
+                return of if op == "is" else Negation(of)
         return where

@@ -24,19 +24,19 @@ GIVEN = [event("a", at=START_MS - 5, user="ann"), event("b", at=START_MS - 3, us
 
 
 async def fill(log: Log, project: int, *, sealed: bool) -> None:
-    await log.append(project, GIVEN)
+    await log.append_events(project, GIVEN)
     if sealed:
-        await log.tend(project, seal=True)
+        await log.run_maintenance(project, seal=True)
 
 
 async def count(log: Log, project: int) -> int:
-    [[number]] = (await log.query(project, COUNT)).rows
+    [[number]] = (await log.run_query(project, COUNT)).rows
     return int(number)
 
 
 async def streamed(log: Log, project: int, plan: Any) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
     """The columns and the rows."""
-    async with aclosing(log.stream(project, plan)) as batches:
+    async with aclosing(log.stream_query(project, plan)) as batches:
         [columns] = await anext(batches)
         return columns, [row async for batch in batches for row in batch]
 
@@ -48,7 +48,7 @@ class ReaderContract:
     ) -> None:
         await fill(log, projects[0], sealed=sealed)
         assert [await count(log, project) for project in projects] == [3, 0]
-        await log.append(projects[1], numbered(4))
+        await log.append_events(projects[1], numbered(4))
         assert [await count(log, project) for project in projects] == [3, 4]
 
     @pytest.mark.parametrize("plan", PLANS)
@@ -57,19 +57,19 @@ class ReaderContract:
         self, log: Log, projects: tuple[int, int], plan: Any, sealed: bool
     ) -> None:
         await fill(log, projects[0], sealed=sealed)
-        await log.append(projects[1], numbered(9))
-        answer = await log.query(projects[0], plan)
+        await log.append_events(projects[1], numbered(9))
+        answer = await log.run_query(projects[0], plan)
         columns, rows = await streamed(log, projects[0], plan)
         assert columns == answer.columns
         assert sorted(map(repr, rows)) == sorted(map(repr, answer.rows))
         assert rows
-        async with aclosing(log.parquet(projects[0], plan)) as pieces:
+        async with aclosing(log.export_parquet(projects[0], plan)) as pieces:
             file = b"".join([piece async for piece in pieces])
         assert parquet.read_table(io.BytesIO(file)).num_rows == len(rows)
 
     async def test_an_empty_project_has_an_empty_answer(self, log: Log, projects: tuple[int, int]) -> None:
         await fill(log, projects[1], sealed=True)
-        assert (await log.query(projects[0], LISTING)).rows == []
+        assert (await log.run_query(projects[0], LISTING)).rows == []
         assert (await streamed(log, projects[0], LISTING))[1] == []
 
     @pytest.mark.parametrize("sealed", [False, True])
@@ -77,7 +77,7 @@ class ReaderContract:
         await fill(log, projects[0], sealed=sealed)
         broken = Listing(ALL, Condition("matches", USER, ("(",)))
         with pytest.raises(Invalid):
-            await log.query(projects[0], broken)
+            await log.run_query(projects[0], broken)
         with pytest.raises(Invalid):
             await streamed(log, projects[0], broken)
 
@@ -92,66 +92,66 @@ class ReaderContract:
         await fill(log, projects[0], sealed=False)
         after = await log.version(projects[0], plan)
         assert after != before
-        await log.append(projects[0], GIVEN)
+        await log.append_events(projects[0], GIVEN)
         assert await log.version(projects[0], plan) == after, "duplicates"
 
     async def test_blocks_are_read_in_order_and_no_foreign_ones(self, log: Log, projects: tuple[int, int]) -> None:
         for number in range(6):
-            await log.append(projects[number % 2], events(f"{number}"))
+            await log.append_events(projects[number % 2], events(f"{number}"))
         for project, expected in zip(projects, (["0", "2", "4"], ["1", "3", "5"]), strict=True):
             found: list[str | None] = []
             last = 0
             while True:
                 reach, blocks = await log.read_blocks(project, last, limit=2)
-                assert reach == log.reach(project)
+                assert reach == log.positions(project)
                 if not blocks:
                     break
                 last = blocks[-1][0]
                 found += [msgspec.json.decode(line)["i"] for _, line in blocks]
             assert found == expected
             assert last == reach.newest
-            await log.append(project, events("later"))
+            await log.append_events(project, events("later"))
             _, [(_, line)] = await log.read_blocks(project, last, limit=100)
             assert b'"later"' in line
 
     async def test_blocks_past_a_size_wait_for_the_next_call(self, log: Log, projects: tuple[int, int]) -> None:
         for number in range(3):
-            await log.append(projects[0], events(f"{number}"))
+            await log.append_events(projects[0], events(f"{number}"))
         _, alone = await log.read_blocks(projects[0], 0, limit=100, size_bytes=1)
         _, together = await log.read_blocks(projects[0], 0, limit=100, size_bytes=2 * len(alone[0][1]))
         assert (len(alone), len(together)) == (1, 2)
 
     async def test_how_far_events_go(self, log: Log, projects: tuple[int, int]) -> None:
         mine, other = projects
-        empty = log.reach(mine)
+        empty = log.positions(mine)
         assert (empty.sealed, empty.newest, empty.resume) == (0, 0, None)
-        await log.append(mine, events("a", "b"))
-        waiting = log.reach(mine)
+        await log.append_events(mine, events("a", "b"))
+        waiting = log.positions(mine)
         assert (waiting.sealed, waiting.newest > 0) == (0, True)
-        assert log.reach(other) == empty
+        assert log.positions(other) == empty
         _, [(_, lines)] = await log.read_blocks(mine, 0, limit=9)
         assert max(msgspec.json.decode(line)["s"] for line in lines.splitlines()) <= waiting.seq
-        await log.tend(mine, seal=True)
-        sealed = log.reach(mine)
+        await log.run_maintenance(mine, seal=True)
+        sealed = log.positions(mine)
         assert sealed.sealed == sealed.newest == waiting.newest
         assert sealed.seq >= waiting.seq
         assert (await log.read_blocks(mine, 0, limit=9))[1] == []
-        await log.append(mine, events("c"))
-        assert log.reach(mine).newest > sealed.newest
+        await log.append_events(mine, events("c"))
+        assert log.positions(mine).newest > sealed.newest
 
     async def test_reading_goes_on_behind_an_event(self, log: Log, projects: tuple[int, int]) -> None:
         mine, other = projects
-        await log.append(mine, events("a", "b", "c"))
-        await log.append(mine, events("d"))
+        await log.append_events(mine, events("a", "b", "c"))
+        await log.append_events(mine, events("d"))
         _, blocks = await log.read_blocks(mine, 0, limit=9)
         given = [msgspec.json.decode(line) for _, lines in blocks for line in lines.splitlines()]
         for at, line in enumerate(given):
-            resume = log.reach(mine, line["s"]).resume
+            resume = log.positions(mine, line["s"]).resume
             assert resume is not None
             block, before = resume
             _, blocks = await log.read_blocks(mine, block, limit=9)
             found = [msgspec.json.decode(line) for _, lines in blocks for line in lines.splitlines()]
             assert [line for line in found if line["s"] not in before] == given[at + 1 :]
-        assert log.reach(other, given[0]["s"]).resume is None
-        await log.tend(mine, seal=True)
-        assert log.reach(mine, given[-1]["s"]).resume is None
+        assert log.positions(other, given[0]["s"]).resume is None
+        await log.run_maintenance(mine, seal=True)
+        assert log.positions(mine, given[-1]["s"]).resume is None

@@ -7,7 +7,7 @@ from zstandard import ZstdCompressor
 from delta_server.core.events.event import Event, lines
 from delta_server.storage.database import Tx
 from delta_server.storage.events.duckdb.engine import Engine
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.schema import FROM_LINES, LINE_TYPES, SEGMENT_COLUMNS
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 
@@ -49,12 +49,12 @@ def put_segment(tx: Tx, project: int, parquet: bytes, count: int, first_at: int,
 async def seal(db: SqliteDatabase, engine: Engine, project: int, *, row_group: int = 131_072) -> None:
     """Every waiting block becomes a segment of its own."""
 
-    def make(reading: Reading) -> list[tuple[int, bytes, int, int, int]]:
+    def make(session: QuerySession) -> list[tuple[int, bytes, int, int, int]]:
         made = []
-        for block in reading.snapshot.blocks():
-            path = reading.snapshot.hot_path([block])
+        for block in session.read_view.blocks():
+            path = session.read_view.hot_path([block])
             lines = f"SELECT {FROM_LINES} FROM read_ndjson('{path}', columns = {LINE_TYPES})"
-            parquet = reading.copy(
+            parquet = session.copy(
                 f"SELECT {SEGMENT_COLUMNS} FROM ({lines}) ORDER BY time_ms, seq",
                 options=f"FORMAT parquet, PARQUET_VERSION v2, ROW_GROUP_SIZE {row_group}, USE_TMP_FILE false",
             )
@@ -66,4 +66,4 @@ async def seal(db: SqliteDatabase, engine: Engine, project: int, *, row_group: i
             put_segment(tx, project, parquet, count, first_at, last_at)
             tx.run("DELETE FROM event_block WHERE id = ?", block)
 
-    await db.write(swap, await engine.tend(project, make))
+    await db.write(swap, await engine.run_background(project, make))

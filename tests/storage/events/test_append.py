@@ -19,7 +19,7 @@ from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
-from delta_server.tasks.threads import Cpu
+from delta_server.tasks.threads import ThreadPool
 from tests.storage.database_contract import held
 from tests.storage.events.log_events import COMPANIONS, Log, event, events, numbered, stored, stored_ids
 from tests.storage.events.maintenance_contract import MaintenanceContract
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def log_on(db: SqliteDatabase, data_dir: Path, clock: FakeClock) -> AsyncIterator[Log]:
-    cpu = Cpu(1, "test")
+    cpu = ThreadPool(1, "test")
     config = Config(storage=Storage(data_dir=data_dir))
     log = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=cpu, companions=COMPANIONS)
     try:
@@ -89,17 +89,17 @@ async def turns() -> None:
 
 async def test_small_calls_that_come_in_meanwhile_share_a_block(log: Log, db: Database, projects: tuple[int, int]):
     async with held(db):
-        calls = [asyncio.create_task(log.append(projects[0], numbered(2, "first")))]
+        calls = [asyncio.create_task(log.append_events(projects[0], numbered(2, "first")))]
         await turns()
-        calls += [asyncio.create_task(log.append(projects[0], numbered(2, f"call {n}"))) for n in range(100)]
+        calls += [asyncio.create_task(log.append_events(projects[0], numbered(2, f"call {n}"))) for n in range(100)]
     await asyncio.gather(*calls)
     assert await db.read(rows) == 2
     assert len(await stored(log, projects[0])) == 202
 
 
 async def test_a_block_has_room_for_all_events_of_the_largest_call(log: Log, db: Database, projects: tuple[int, int]):
-    calls = [asyncio.create_task(log.append(projects[0], numbered(1, f"call {n}"))) for n in range(10)]
-    await asyncio.gather(log.append(projects[0], numbered(10_000)), *calls)
+    calls = [asyncio.create_task(log.append_events(projects[0], numbered(1, f"call {n}"))) for n in range(10)]
+    await asyncio.gather(log.append_events(projects[0], numbered(10_000)), *calls)
     numbers = [one["s"] for one in await stored(log, projects[0])]
     assert len(set(numbers)) == 10_010
 
@@ -111,10 +111,10 @@ async def test_numbers_ascend_when_the_clock_goes_back(tmp_path: Path, clock: Fa
         async with opened(tmp_path, clock) as db, log_on(db, tmp_path, clock) as log:
             project = await db.write(make_project, f"{start}")
             for _ in range(100):
-                await log.append(project, events(None))
+                await log.append_events(project, events(None))
             numbers = [one["s"] for one in await stored(log, project)]
             if sealed:
-                await log.tend(project, seal=True)
+                await log.run_maintenance(project, seal=True)
         assert numbers == sorted(set(numbers))
         assert numbers[0] > last
         last = numbers[-1]
@@ -127,7 +127,7 @@ async def test_ids_are_known_after_a_start(tmp_path: Path, clock: FakeClock):
             if start == 0:
                 project = await db.write(make_project)
             expected = frozenset(range(100 * start))
-            assert await log.append(project, numbered(100 * (start + 1))) == expected
+            assert await log.append_events(project, numbered(100 * (start + 1))) == expected
     async with opened(tmp_path, clock) as db, log_on(db, tmp_path, clock) as log:
         assert len(await stored(log, project)) == 300
 
@@ -136,7 +136,7 @@ async def test_closing_waits_for_what_was_given(tmp_path: Path, clock: FakeClock
     async with opened(tmp_path, clock) as db:
         project = await db.write(make_project)
         async with log_on(db, tmp_path, clock) as log:
-            calls = [asyncio.create_task(log.append(project, events(f"{n}"))) for n in range(50)]
+            calls = [asyncio.create_task(log.append_events(project, events(f"{n}"))) for n in range(50)]
             await asyncio.sleep(0)
         assert await asyncio.gather(*calls) == [frozenset()] * 50
 
@@ -152,15 +152,15 @@ async def test_what_was_lost_with_its_group_is_no_duplicate(tmp_path: Path, cloc
         project = await db.write(make_project)
         with suppress(Unavailable):  # the call that holds is lost with the others
             async with held(db):
-                calls = [asyncio.create_task(log.append(project, numbered(size))) for _ in range(3)]
+                calls = [asyncio.create_task(log.append_events(project, numbered(size))) for _ in range(3)]
                 while db.stats().writes_waiting < (1 if size == 1 else 3):
                     await asyncio.sleep(0)
                 lost = asyncio.create_task(db.write(lose))
         results = await asyncio.gather(*calls, lost, return_exceptions=True)
         assert {type(result) for result in results} == {Unavailable}
         assert await stored(log, project) == []
-        assert await log.append(project, numbered(size)) == frozenset()
-        assert await log.append(project, numbered(size)) == frozenset(range(size))
+        assert await log.append_events(project, numbered(size)) == frozenset()
+        assert await log.append_events(project, numbered(size)) == frozenset(range(size))
         assert len(await stored(log, project)) == size
 
 
@@ -186,16 +186,16 @@ async def test_what_a_disk_refused_is_stored_when_it_is_sent_again(
     tuning = Tuning(vfs=vfs.name, wal_pages=100_000)
     async with opened(tmp_path, clock, tuning=tuning) as db, log_on(db, tmp_path, clock) as log:
         project = await db.write(make_project)
-        await log.append(project, numbered(size, "before"))
+        await log.append_events(project, numbered(size, "before"))
         trouble.on = True
-        calls = (log.append(project, numbered(size, f"call {n % 5}")) for n in range(10))
+        calls = (log.append_events(project, numbered(size, f"call {n % 5}")) for n in range(10))
         refused = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(one) for one in refused} == {Unavailable}
         assert len(await stored(log, project)) == size
         trouble.on = False
-        answers = [await log.append(project, numbered(size, f"call {n % 5}")) for n in range(10)]
+        answers = [await log.append_events(project, numbered(size, f"call {n % 5}")) for n in range(10)]
         assert [len(answer) for answer in answers] == [0] * 5 + [size] * 5
-        assert len(await log.append(project, numbered(size, "before"))) == size
+        assert len(await log.append_events(project, numbered(size, "before"))) == size
         assert sorted(map(str, await stored_ids(log, project))) == sorted(
             f"{name} {n}" for name in ("before", *(f"call {n}" for n in range(5))) for n in range(size)
         )
@@ -211,7 +211,7 @@ async def test_a_power_cut_loses_and_doubles_nothing(tmp_path: Path, clock: Fake
     acknowledged: set[str] = set()
 
     async def send(log: Log, project: int, ids: list[str]) -> None:
-        await log.append(project, events(*ids))
+        await log.append_events(project, events(*ids))
         acknowledged.update(ids)
 
     tuning = Tuning(vfs=vfs.name, page_size=1024, wal_pages=30, writer_cache_kib=64)
@@ -228,7 +228,7 @@ async def test_a_power_cut_loses_and_doubles_nothing(tmp_path: Path, clock: Fake
         found = await stored_ids(log, project)
         assert len(found) == len(set(found))
         assert acknowledged <= set(found)
-        await log.append(project, events(*ids))
+        await log.append_events(project, events(*ids))
         assert sorted(map(str, await stored_ids(log, project))) == sorted(ids)
 
 
@@ -241,10 +241,10 @@ async def test_a_full_queue_refuses_and_stores_nothing(tmp_path: Path, clock: Fa
             await turns()
             for size in (1, 100):
                 with pytest.raises(Unavailable, match="too many writes"):
-                    await log.append(project, numbered(size))
+                    await log.append_events(project, numbered(size))
         await waiting
         assert await stored(log, project) == []
-        assert await log.append(project, [event("id 0"), event("id 99")]) == frozenset()
+        assert await log.append_events(project, [event("id 0"), event("id 99")]) == frozenset()
 
 
 class HeldCpu:
@@ -286,13 +286,13 @@ async def test_no_event_becomes_visible_behind_one_with_a_larger_seq(
     held_log: Log, projects: tuple[int, int], cpu: HeldCpu
 ) -> None:
     one, other = projects
-    slow = asyncio.create_task(held_log.append(one, numbered(100, "slow")))
+    slow = asyncio.create_task(held_log.append_events(one, numbered(100, "slow")))
     await turn_of_the_loop()
-    fast = asyncio.create_task(held_log.append(one, numbered(200, "fast")))
-    small = asyncio.create_task(held_log.append(one, events("small")))
+    fast = asyncio.create_task(held_log.append_events(one, numbered(200, "fast")))
+    small = asyncio.create_task(held_log.append_events(one, events("small")))
     await turn_of_the_loop()
     cpu.calls[1].set_result(None)
-    await held_log.append(other, events("elsewhere"))  # another project does not wait
+    await held_log.append_events(other, events("elsewhere"))  # another project does not wait
     assert await stored_ids(held_log, one) == []
     cpu.calls[0].set_result(None)
     await asyncio.gather(slow, fast, small)
@@ -305,11 +305,11 @@ async def test_who_gives_up_lets_others_pass_in_order(
     held_log: Log, projects: tuple[int, int], cpu: HeldCpu, gone: str
 ) -> None:
     project, _ = projects
-    first = asyncio.create_task(held_log.append(project, numbered(100, "first")))
+    first = asyncio.create_task(held_log.append_events(project, numbered(100, "first")))
     await turn_of_the_loop()
-    second = asyncio.create_task(held_log.append(project, numbered(100, "second")))
+    second = asyncio.create_task(held_log.append_events(project, numbered(100, "second")))
     await turn_of_the_loop()
-    third = asyncio.create_task(held_log.append(project, events("third")))
+    third = asyncio.create_task(held_log.append_events(project, events("third")))
     await turn_of_the_loop()
     leaving, staying = (first, second) if gone == "first" else (second, first)
     cpu.calls[1].set_result(None)
@@ -330,9 +330,9 @@ async def test_one_that_cannot_be_encoded_holds_up_nobody(
     held_log: Log, projects: tuple[int, int], cpu: HeldCpu
 ) -> None:
     project, _ = projects
-    failing = asyncio.create_task(held_log.append(project, numbered(100, "failing")))
+    failing = asyncio.create_task(held_log.append_events(project, numbered(100, "failing")))
     await turn_of_the_loop()
-    small = asyncio.create_task(held_log.append(project, events("small")))
+    small = asyncio.create_task(held_log.append_events(project, events("small")))
     await turn_of_the_loop()
     cpu.calls[0].set_exception(Unavailable("shutting down"))
     assert await small == frozenset()

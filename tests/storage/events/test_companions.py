@@ -35,7 +35,7 @@ async def test_after_a_power_cut(tmp_path: Path, clock: FakeClock, seed: int) ->
         disk.cut_at = disk.operations + rng.randrange(1, 150)
         for first in range(0, len(calls), 8):
             sent = [
-                log.append(project, events(*(f"{name}, {n}" for n in range(count))), Note(name))
+                log.append_events(project, events(*(f"{name}, {n}" for n in range(count))), Note(name))
                 for name, count in calls[first : first + 8]
             ]
             await asyncio.gather(*sent, return_exceptions=True)
@@ -53,7 +53,7 @@ async def test_of_a_type_that_no_feature_declares(tmp_path: Path, clock: FakeClo
     async with opened(tmp_path, clock) as db, log_on(db, tmp_path, clock) as log:
         project = await db.write(make_project)
         with pytest.raises(KeyError):
-            await log.append(project, events(*map(str, range(size))), "nobody's")
+            await log.append_events(project, events(*map(str, range(size))), "nobody's")
         assert await stored_ids(log, project) == []
 
 
@@ -64,7 +64,9 @@ async def test_one_that_fails_among_many_small_calls_of_two_projects(tmp_path: P
         names = [f"{n}" for n in range(40)]
         failing = {"7", "20"}
         sent = [
-            log.append(projects[int(name) % 2], events(name), Note(name, Conflict("no") if name in failing else None))
+            log.append_events(
+                projects[int(name) % 2], events(name), Note(name, Conflict("no") if name in failing else None)
+            )
             for name in names
         ]
         answers = await asyncio.gather(*sent, return_exceptions=True)

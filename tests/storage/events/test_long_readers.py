@@ -25,7 +25,7 @@ from delta_server.storage.events.query.read_view import ALWAYS
 from delta_server.storage.sqlite import adapter, wal_limit
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.storage.sqlite.options import Storage
-from delta_server.tasks.threads import Cpu
+from delta_server.tasks.threads import ThreadPool
 from tests.storage.database_contract import ENDLESS
 from tests.storage.events.stored import make_project
 from tests.storage.opened import START_MS, FakeClock, opened
@@ -43,7 +43,7 @@ class Opened(msgspec.Struct, frozen=True):
 
     async def append(self, first: int, count: int) -> None:
         events = [Event(START_MS + n, START_MS, "view", user_id=f"u{n}") for n in range(first, first + count)]
-        await self.events.append(self.project, events)
+        await self.events.append_events(self.project, events)
 
     async def write_much(self, times: float = 4) -> None:
         """`times` the bound of the log, watched after every write."""
@@ -63,7 +63,7 @@ async def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         monkeypatch.setattr(module, "HELD_S", 0.0)
     storage = Storage(data_dir=tmp_path, wal_bytes=WAL_BYTES)
     config = Config(storage=storage, events=Events(seal_events=1_000, query_threads=2, query_memory_bytes=256 * MIB))
-    cpu, clock = Cpu(2, "cpu"), FakeClock()
+    cpu, clock = ThreadPool(2, "cpu"), FakeClock()
     async with opened(tmp_path, clock, wal_bytes=WAL_BYTES) as db:
         project = await db.write(make_project)
         events = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=cpu)
@@ -83,14 +83,14 @@ async def test_an_export_has_what_was_there_when_it_began(
     monkeypatch.setattr(instance, "BATCH_ROWS", 200)
     for first in range(0, EVENTS, 1_000):
         await found.append(first, 1_000)
-    await found.events.tend(found.project, seal=True)
+    await found.events.run_maintenance(found.project, seal=True)
     await found.append(EVENTS, 500)
-    stream = found.events.stream(found.project, Listing(ALWAYS, ascending=ascending))
+    stream = found.events.stream_query(found.project, Listing(ALWAYS, ascending=ascending))
     await anext(stream)
     users = [row[5] for row in await anext(stream)]
     await found.write_much()
     await found.append(EVENTS + 500, 700)  # at the end of the same times
-    await found.events.tend(found.project, seal=True, compact=True)
+    await found.events.run_maintenance(found.project, seal=True, compact=True)
     await found.write_much()
     users += [row[5] async for rows in stream for row in rows]
     expected = [f"u{n}" for n in range(EVENTS + 500)]
@@ -108,7 +108,7 @@ PLANS: list[Plan] = [
 @pytest.mark.parametrize("plan", PLANS)
 async def test_an_answer_that_is_read_slowly_holds_nothing(found: Opened, plan: Plan) -> None:
     await found.append(0, EVENTS)
-    stream = found.events.stream(found.project, plan)
+    stream = found.events.stream_query(found.project, plan)
     count = 0
     async for rows in stream:
         await found.write_much(0.5)
@@ -118,16 +118,16 @@ async def test_an_answer_that_is_read_slowly_holds_nothing(found: Opened, plan: 
 
 async def test_a_file_that_is_read_slowly_holds_nothing(found: Opened) -> None:
     await found.append(0, EVENTS)
-    pieces = found.events.parquet(found.project, Listing(ALWAYS))
+    pieces = found.events.export_parquet(found.project, Listing(ALWAYS))
     begin = await anext(pieces)
     await found.write_much()
     assert b"".join([begin, *[piece async for piece in pieces]]).endswith(b"PAR1")
 
 
 async def test_an_export_has_a_longest_time(found: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "STREAM_S", 0)
+    monkeypatch.setattr(engine_module, "MAX_STREAM_S", 0)
     await found.append(0, EVENTS)
-    stream = found.events.stream(found.project, Listing(ALWAYS))
+    stream = found.events.stream_query(found.project, Listing(ALWAYS))
     with pytest.raises(TooCostly, match="an answer may take"):
         assert [rows async for rows in stream]
 
@@ -139,11 +139,13 @@ def _endless(found: Opened) -> Awaitable[Any]:
 
 def _query(found: Opened) -> Awaitable[Any]:
     slow = "SELECT count(*) FROM range(100000000000) WHERE range % 7 = 8"
-    return found.events._engine.run(found.project, lambda reading: reading.rows(slow))
+    return found.events._engine.run(found.project, lambda session: session.rows(slow))
 
 
 def _sql(found: Opened) -> Awaitable[Any]:
-    return found.events.query(found.project, Sql("SELECT count(*) FROM range(100000000000) WHERE range % 7 = 8", 10))
+    return found.events.run_query(
+        found.project, Sql("SELECT count(*) FROM range(100000000000) WHERE range % 7 = 8", 10)
+    )
 
 
 @pytest.mark.parametrize("ask", [_endless, _query, _sql])
@@ -161,7 +163,7 @@ async def test_what_reads_one_state_for_long_is_ended_before_the_log_is_too_long
 async def test_another_process_that_reads_for_long_does_not_stop_writes(
     found: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(wal_limit, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(wal_limit, "MAX_WAIT_S", 0.0)
     foreign = apsw.Connection(str(found.log).removesuffix("-wal"), apsw.SQLITE_OPEN_READONLY)
     foreign.execute("BEGIN")
     foreign.execute("SELECT count(*) FROM sqlite_schema").fetchall()

@@ -20,14 +20,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from delta_server.core.errors import Unavailable
 from delta_server.core.event_storage import rollup_plan
-from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.events.event import Event
-from delta_server.core.events.persons import Ids
+from delta_server.core.events.persons import PersonIds
 from delta_server.core.events.profile_update import Alias
 from delta_server.core.query.plan import Aggregate, Listing, Plan, Span
 from delta_server.features.profiles import settling
 from delta_server.storage.database import Tx
-from delta_server.storage.eventlog import Answer
+from delta_server.storage.eventlog import QueryResult
 from delta_server.storage.events.ingest import dedup_index
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.query import answers, compile
@@ -112,10 +112,10 @@ class History(RuleBasedStateMachine):
         calls=st.lists(model_plans.batches, min_size=1, max_size=3),
         retention=model_plans.keeping,
     )
-    def first(self, batch: list[Draft], calls: list[list[Draft]], retention: Retention) -> None:
+    def first(self, batch: list[Draft], calls: list[list[Draft]], retention: EventRetention) -> None:
         """Of another tenant, too, in whose answers nothing may change, with message ids that this one uses."""
         events = model_plans.made(batch, self.now_ms)
-        self.others.stored([events], [self.run(self.log.append(self.other, events))], self.now_ms)
+        self.others.stored([events], [self.run(self.log.append_events(self.other, events))], self.now_ms)
         self.append(calls)
         self.keep_for(retention)
 
@@ -124,7 +124,7 @@ class History(RuleBasedStateMachine):
         given = [model_plans.made(batch, self.now_ms) for batch in calls]
 
         async def append() -> list[frozenset[int]]:
-            return await asyncio.gather(*(self.log.append(self.project, events) for events in given))
+            return await asyncio.gather(*(self.log.append_events(self.project, events) for events in given))
 
         self.model.stored(given, self.run(append()), self.now_ms)
         self.changed = True
@@ -132,7 +132,7 @@ class History(RuleBasedStateMachine):
     def append_to_a_full_disk(self, events: list[Event]) -> None:
         self.db.fail(0, for_good=False)
         with pytest.raises(Unavailable):
-            self.run(self.log.append(self.project, [msgspec.structs.replace(event) for event in events]))
+            self.run(self.log.append_events(self.project, [msgspec.structs.replace(event) for event in events]))
 
     @rule(batch=model_plans.batches, pauses=st.integers(0, 8), full=st.booleans(), crash=st.booleans())
     def append_without_hearing_the_answer(self, batch: list[Draft], pauses: int, full: bool, crash: bool) -> None:
@@ -144,7 +144,7 @@ class History(RuleBasedStateMachine):
             self.append_to_a_full_disk(events)
 
         async def leave() -> None:
-            task = asyncio.create_task(self.log.append(self.project, events))
+            task = asyncio.create_task(self.log.append_events(self.project, events))
             for _ in range(pauses):
                 await asyncio.sleep(0)
             task.cancel()
@@ -154,7 +154,7 @@ class History(RuleBasedStateMachine):
         if crash:
             self.crash()
         again = [msgspec.structs.replace(event) for event in events]
-        without = self.run(self.log.append(self.project, again))
+        without = self.run(self.log.append_events(self.project, again))
         seqs = {found[14]: found[0] for found in self.ask(self.project, Listing(ALWAYS))}
         stored = [msgspec.structs.replace(event, seq=seqs[event.message_id]) for event in events]
         assert all(event.seq == again[n].seq for n, event in enumerate(stored) if n not in without)
@@ -196,7 +196,7 @@ class History(RuleBasedStateMachine):
     def tend(self, delay_ms: int, project: bool, seal: bool, compact: bool) -> None:
         self.clock.advance(delay_ms)
         self.model.tended(self.now_ms)
-        self.run(self.log.tend(self.project if project else None, seal=seal, compact=compact))
+        self.run(self.log.run_maintenance(self.project if project else None, seal=seal, compact=compact))
         self.model.settled()
         if compact:
             self.model.merging = False
@@ -205,13 +205,13 @@ class History(RuleBasedStateMachine):
         self.changed = True
 
     @rule(retention=model_plans.keeping)
-    def keep_for(self, retention: Retention) -> None:
+    def keep_for(self, retention: EventRetention) -> None:
         self.model.retention = retention
         self.run(self.db.write(_keep, self.project, retention))
 
     @rule(names=st.lists(model_plans.names, min_size=1, max_size=2, unique=True))
     def erase(self, names: list[str]) -> None:
-        erased = self.run(self.log.erase(self.project, _ids(names)))
+        erased = self.run(self.log.erase_person(self.project, _ids(names)))
         assert erased == self.model.erased(names)
         self.model.settled()
         self.changed = True
@@ -235,9 +235,9 @@ class History(RuleBasedStateMachine):
         self.db.fail(after_writes, for_good=crash)
         try:
             if names is None:
-                self.run(self.log.tend(self.project, seal=True, compact=True))
+                self.run(self.log.run_maintenance(self.project, seal=True, compact=True))
             else:
-                self.run(self.log.erase(self.project, _ids(names)))
+                self.run(self.log.erase_person(self.project, _ids(names)))
             self.model.settled()
         except Unavailable:
             self.model.merging = True
@@ -282,7 +282,7 @@ class History(RuleBasedStateMachine):
         plan = asked(self.now_ms)
 
         async def all_rows() -> list[int]:
-            batches = [batch async for batch in self.log.stream(self.project, plan)]
+            batches = [batch async for batch in self.log.stream_query(self.project, plan)]
             return [found[0] for batch in batches[1:] for found in batch]
 
         assert self.run(all_rows()) == self.model.answer(plan)
@@ -303,17 +303,17 @@ class History(RuleBasedStateMachine):
         assert set(rows) == self.model.answer(plan)
 
     @rule(asked=model_plans.rollup_aggregates, seal=st.booleans())
-    @precondition(lambda self: not self.model.lets_go())
+    @precondition(lambda self: not self.model.is_evictable())
     def ask_meanwhile(self, asked: Asked, seal: bool) -> None:
         """An answer is of one state of the log, whatever the background does to it."""
         plan = asked(self.now_ms)
         self.model.tended(self.now_ms)
 
         async def both() -> list[Any]:
-            working = asyncio.create_task(self.log.tend(self.project, seal=seal, compact=True))
+            working = asyncio.create_task(self.log.run_maintenance(self.project, seal=seal, compact=True))
             answers = []
             while not working.done():
-                answers += [await self.log.query(self.project, each) for each in (plan, Listing(ALWAYS))]
+                answers += [await self.log.run_query(self.project, each) for each in (plan, Listing(ALWAYS))]
             await working
             return answers
 
@@ -325,7 +325,7 @@ class History(RuleBasedStateMachine):
         self.changed = True
 
     def ask(self, project: int, plan: Plan) -> list[Any]:
-        rows: list[Any] = self.run(self.log.query(project, plan)).rows
+        rows: list[Any] = self.run(self.log.run_query(project, plan)).rows
         return rows
 
     def in_order(self, model: Model) -> list[Any]:
@@ -333,12 +333,12 @@ class History(RuleBasedStateMachine):
         return [_hashable(row(event)) for event in events]
 
     def check_listing(self, plan: Listing) -> None:
-        answer = self.run(self.log.query(self.project, plan))
+        answer = self.run(self.log.run_query(self.project, plan))
         assert [found[0] for found in answer.rows] == self.model.answer(plan)
         self.remember(plan)
 
     def check_aggregate(self, plan: Aggregate) -> None:
-        self.compare(plan, self.run(self.log.query(self.project, plan)))
+        self.compare(plan, self.run(self.log.run_query(self.project, plan)))
         self.remember(plan)
 
     def compare(self, plan: Aggregate, answer: Any) -> None:
@@ -352,7 +352,7 @@ class History(RuleBasedStateMachine):
             assert same(answer, self.model.answer(plan), plan), (answer, self.model.answer(plan))
         assert fits or not is_whole or not self.model.has_lost(plan), "nothing says that events are missing"
         if not is_whole and (part := _whole_part(plan, answer)) is not None:
-            again = self.run(self.log.query(self.project, part))
+            again = self.run(self.log.run_query(self.project, part))
             assert again.whole == (None, None)
             if not self.model.is_haunted(part):
                 assert same(again, self.model.answer(part), part), (again, self.model.answer(part))
@@ -362,7 +362,7 @@ class History(RuleBasedStateMachine):
         self.versions = [*self.versions[-3:], (plan, version, self.model.answer(plan))]
 
 
-def _whole_part(plan: Aggregate, answer: Answer) -> Aggregate | None:
+def _whole_part(plan: Aggregate, answer: QueryResult) -> Aggregate | None:
     first, end = answer.whole
     span = Span(plan.span.start_ms if first is None else first, plan.span.end_ms if end is None else end)
     return msgspec.structs.replace(plan, span=span) if span.start_ms < span.end_ms else None
@@ -378,7 +378,7 @@ def _told(tx: Tx, project: int, call: Alias) -> None:
         done = settling.write(tx, project, steps, done, [])
 
 
-def _keep(tx: Tx, project: int, retention: Retention) -> None:
+def _keep(tx: Tx, project: int, retention: EventRetention) -> None:
     tx.run(
         "INSERT INTO event_settings (project, retention) VALUES (?, ?)"
         " ON CONFLICT (project) DO UPDATE SET retention = excluded.retention",
@@ -387,8 +387,8 @@ def _keep(tx: Tx, project: int, retention: Retention) -> None:
     )
 
 
-def _ids(names: Sequence[str]) -> Ids:
-    return Ids(tuple(names), tuple(names))
+def _ids(names: Sequence[str]) -> PersonIds:
+    return PersonIds(tuple(names), tuple(names))
 
 
 def _hashable(found: Sequence[Any]) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from delta_server.core.query import filters, metrics
 from delta_server.core.query.plan import Aggregate, Listing
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.query import answers
-from delta_server.storage.events.query.answers import Answering
+from delta_server.storage.events.query.answers import QueryRunner
 from delta_server.storage.events.query.read_view import ALWAYS
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, seal
@@ -37,8 +37,8 @@ async def test_old_and_new_lines_are_read_together(db: SqliteDatabase, engine: E
     await db.write(put_block, project, NEW)
     if sealed:
         await seal(db, engine, project)
-    log = Answering(db, engine, {}, answers.aggregate)
-    found = await log.query(project, Listing(ALWAYS, ascending=True))
+    log = QueryRunner(db, engine, {}, answers.compile_aggregate)
+    found = await log.run_query(project, Listing(ALWAYS, ascending=True))
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     assert [(row["event_type"], row["data"] is None) for row in rows] == [("old", False), ("old", True), ("new", False)]
     assert [msgspec.json.decode(rows[n]["data"]) for n in (0, 2)] == [msgspec.json.decode(DATA)] * 2
@@ -47,7 +47,7 @@ async def test_old_and_new_lines_are_read_together(db: SqliteDatabase, engine: E
 
     where = filters.parse([["is", "data.big", [9007199254740993]]], now_ms=0)
     counted = Aggregate(ALWAYS, (metrics.parse("count", at=""), metrics.parse("sum_data.x", at="")), (), where)
-    assert (await log.query(project, counted)).rows == [(2, 2.2)]
+    assert (await log.run_query(project, counted)).rows == [(2, 2.2)]
 
 
 def test_streams_give_old_lines_as_they_were_sent() -> None:

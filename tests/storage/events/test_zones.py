@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from delta_server.config.sections import Config
-from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.events.event import Event
 from delta_server.core.query import time_buckets
 from delta_server.core.query.plan import Aggregate, Condition, Field, Interval, Metric, Span
@@ -21,7 +21,7 @@ from delta_server.storage.database import Tx
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.rollups import cover
 from delta_server.storage.sqlite.options import Storage
-from delta_server.tasks.threads import Cpu
+from delta_server.tasks.threads import ThreadPool
 from tests.often import FUZZ
 from tests.storage.events.rollups.test_rollup import OPTIONS, START, Rolled
 from tests.storage.events.stored import make_project
@@ -51,7 +51,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def old(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rolled]:
-    monkeypatch.setattr(cover, "FEW_EVENTS", 0)
+    monkeypatch.setattr(cover, "MIN_ROLLUP_EVENTS", 0)
     shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
     async with rolled_in(tmp_path) as made:
         made.events.extend(made_events())
@@ -63,7 +63,7 @@ async def rolled_in(folder: Path) -> AsyncIterator[Rolled]:
     clock = FakeClock(NOW)
     async with opened(folder, clock) as db:
         project = await db.write(_project)
-        cpu, spare = Cpu(1, "cpu"), Cpu(1, "spare")
+        cpu, spare = ThreadPool(1, "cpu"), ThreadPool(1, "spare")
         config = Config(storage=Storage(data_dir=folder), events=OPTIONS)
         log = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=spare)
         yield Rolled(log, db, clock, project, [])
@@ -82,20 +82,20 @@ def made_events() -> list[Event]:
     return [Event(START + n * step, NOW, types[n % 3], data=data) for n in range(DAYS * 17)]
 
 
-async def let_go(old: Rolled, retention: Retention) -> None:
+async def let_go(old: Rolled, retention: EventRetention) -> None:
     await old.keep(retention)
-    await old.log.tend(old.project, compact=True)
+    await old.log.run_maintenance(old.project, compact=True)
 
 
 def zones() -> list[str]:
     """One of those whose clocks are alike all along."""
     wide = Span(SPAN.start_ms - 400 * DAY_MS, SPAN.end_ms + 400 * DAY_MS)
     names = sorted(zoneinfo.available_timezones())
-    return list({time_buckets.offsets(time_buckets.zone(name), wide): name for name in names}.values())
+    return list({time_buckets.offsets(time_buckets.time_zone(name), wide): name for name in names}.values())
 
 
 def chart(text: str, zone: str, span: Span = SPAN, *, metrics: tuple[Metric, ...] = (COUNT,)) -> Aggregate:
-    return Aggregate(span, metrics, (time_buckets.parse(text, time_buckets.zone(zone), span, at=""),))
+    return Aggregate(span, metrics, (time_buckets.parse(text, time_buckets.time_zone(zone), span, at=""),))
 
 
 CHARTS = ["1h", "6h", "1d", "1w", "month"]
@@ -104,7 +104,7 @@ CHARTS = ["1h", "6h", "1d", "1w", "month"]
 @pytest.mark.parametrize("text", CHARTS)
 async def test_a_chart_in_any_time_zone_has_all_events(old: Rolled, text: str) -> None:
     """Each zone in one of the charts, with DELTA_FUZZ in all of them."""
-    await let_go(old, Retention(days=KEPT, rollups={"1m": 1, "5m": 1, "15m": 1}))
+    await let_go(old, EventRetention(days=KEPT, rollups={"1m": 1, "5m": 1, "15m": 1}))
     for zone in zones() if FUZZ > 1 else zones()[CHARTS.index(text) :: len(CHARTS)]:
         plan = chart(text, zone)
         found = await old.query(plan)
@@ -117,12 +117,12 @@ async def test_a_chart_in_any_time_zone_has_all_events(old: Rolled, text: str) -
 @pytest.mark.parametrize(
     ("retention", "since"),
     [
-        (Retention(days=KEPT), None),
-        (Retention(days=KEPT, rollups={"1h": 30, "15m": 30}), 30),
-        (Retention(days=KEPT, rollups={"1m": 1, "5m": 2, "15m": 3, "1h": 4, "1d": 5}), KEPT),
+        (EventRetention(days=KEPT), None),
+        (EventRetention(days=KEPT, rollups={"1h": 30, "15m": 30}), 30),
+        (EventRetention(days=KEPT, rollups={"1m": 1, "5m": 2, "15m": 3, "1h": 4, "1d": 5}), KEPT),
     ],
 )
-async def test_what_is_lost_is_said(old: Rolled, retention: Retention, since: int | None) -> None:
+async def test_what_is_lost_is_said(old: Rolled, retention: EventRetention, since: int | None) -> None:
     """Of a zone that is made of hours: days in UTC are not its days."""
     await let_go(old, retention)
     found = await old.query(chart("1d", "Europe/Paris"))
@@ -140,7 +140,7 @@ async def test_what_is_lost_is_said(old: Rolled, retention: Retention, since: in
 
 
 async def test_what_no_rollup_has_is_whole_since_the_events_are_there(old: Rolled) -> None:
-    await let_go(old, Retention(days=KEPT, types={"buy": 0}))
+    await let_go(old, EventRetention(days=KEPT, types={"buy": 0}))
     border = NOW - KEPT * DAY_MS
     assert (await old.query(chart("1d", "UTC", metrics=(PRICES,)))).whole == (border, None)
     of_type = msgspec.structs.replace(chart("1d", "UTC", metrics=(PRICES,)), where=buys())
@@ -154,7 +154,7 @@ def buys() -> Condition:
 
 
 async def test_ragged_ends_are_whole_in_between(old: Rolled) -> None:
-    await let_go(old, Retention(days=KEPT))
+    await let_go(old, EventRetention(days=KEPT))
     minute, quarter = 60_000, 900_000
     ragged = Span(START + 3 * minute + 11_123, START + 2 * DAY_MS + 59_999_001)
     found = await old.query(Aggregate(ragged, (COUNT,)))

@@ -20,7 +20,7 @@ from delta_server.storage.sqlite.directory_lock import DataDirRefused
 from delta_server.storage.sqlite.options import Storage
 from delta_server.storage.sqlite.page_size import SMALL_BYTES
 from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
-from delta_server.storage.sqlite.wal_limit import LongLog
+from delta_server.storage.sqlite.wal_limit import WalLimit
 from tests.storage.database_contract import DatabaseContract, held, names, put
 from tests.storage.opened import FAST, FakeClock, opened
 
@@ -129,7 +129,7 @@ async def test_a_closed_database_is_one_file_and_opens_again(tmp_path: Path):
 
 
 async def test_the_log_is_cut_when_it_has_grown_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(LongLog, "shorten", lambda _: None)  # which would do it behind the write
+    monkeypatch.setattr(WalLimit, "shorten", lambda _: None)  # which would do it behind the write
     async with opened(tmp_path, wal_bytes=100_000) as db:
         await db.write(lambda tx: tx.run(CREATE))
         await db.write(lambda tx: tx.many("INSERT INTO item (name) VALUES (?)", [(f"{i:0999d}",) for i in range(500)]))
@@ -312,6 +312,6 @@ async def test_who_reads_beside_a_server_lets_go_when_its_log_is_long(tmp_path: 
         await db.write(lambda tx: tx.run(CREATE))
         beside = ReadOnlyDatabase(tmp_path / "delta.db", Storage(data_dir=tmp_path, wal_bytes=1), FakeClock(), FAST)
         asked = threading.Event()
-        beside.when_log_is_long(asked.set)
+        beside.on_wal_pressure(asked.set)
         assert await asyncio.to_thread(asked.wait, 30)
         await beside.close()

@@ -11,7 +11,7 @@ import pytest
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 from delta_server.storage.sqlite.connection import PAGE_SIZE, open_writer
-from delta_server.storage.sqlite.page_size import MOST_BYTES, RESTING_PAGE_SIZE, SMALL_BYTES, SPARE_BYTES
+from delta_server.storage.sqlite.page_size import COMPACT_PAGE_SIZE, MAX_GROW_BYTES, MIN_FREE_BYTES, SMALL_BYTES
 from tests.storage.opened import FAST, opened
 
 EMPTY_BYTES = 64_000
@@ -54,12 +54,12 @@ async def test_what_is_read_by_another_process_stays_and_closes_at_once(tmp_path
     async with opened(tmp_path) as db:
         assert (await state(db))[:2] == (PAGE_SIZE, "wal")
         reader.close()
-    assert page_size(tmp_path) == RESTING_PAGE_SIZE
+    assert page_size(tmp_path) == COMPACT_PAGE_SIZE
     reader = apsw.Connection(str(tmp_path / DATABASE_NAME), apsw.SQLITE_OPEN_READONLY)
     reader.execute("BEGIN").execute("SELECT * FROM item").fetchall()
     async with opened(tmp_path) as db:
         await db.write(insert, 10)
-        assert (await state(db))[:2] == (RESTING_PAGE_SIZE, "wal")
+        assert (await state(db))[:2] == (COMPACT_PAGE_SIZE, "wal")
     reader.close()
     async with opened(tmp_path) as db:
         assert (await state(db))[:2] == (PAGE_SIZE, "wal")
@@ -69,16 +69,16 @@ async def test_what_is_read_by_another_process_stays_and_closes_at_once(tmp_path
 async def test_it_stays_where_there_is_no_room_to_rewrite_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     async with opened(tmp_path) as db:
         await db.write(lambda tx: tx.run(CREATE))
-        free_disk(monkeypatch, SPARE_BYTES)
+        free_disk(monkeypatch, MIN_FREE_BYTES)
     assert page_size(tmp_path) == PAGE_SIZE
     free_disk(monkeypatch, 1 << 30)
     async with opened(tmp_path):
         pass
-    assert page_size(tmp_path) == RESTING_PAGE_SIZE
-    free_disk(monkeypatch, SPARE_BYTES)
+    assert page_size(tmp_path) == COMPACT_PAGE_SIZE
+    free_disk(monkeypatch, MIN_FREE_BYTES)
     async with opened(tmp_path) as db:
         await db.write(insert, 10)
-        assert (await state(db))[:2] == (RESTING_PAGE_SIZE, "wal")
+        assert (await state(db))[:2] == (COMPACT_PAGE_SIZE, "wal")
 
 
 @pytest.mark.parametrize("size", [SMALL_BYTES, 5 * SMALL_BYTES])
@@ -93,10 +93,10 @@ async def test_one_that_grew_on_small_pages_keeps_them(tmp_path: Path):
     async with opened(tmp_path) as db:
         await db.write(lambda tx: tx.run(CREATE))
     connection = open_writer(tmp_path / DATABASE_NAME, FAST)
-    connection.execute("INSERT INTO item (data) VALUES (zeroblob(?))", (MOST_BYTES,))
+    connection.execute("INSERT INTO item (data) VALUES (zeroblob(?))", (MAX_GROW_BYTES,))
     connection.close()
     async with opened(tmp_path) as db:
-        assert (await state(db))[0] == RESTING_PAGE_SIZE
+        assert (await state(db))[0] == COMPACT_PAGE_SIZE
 
 
 async def test_an_empty_database_takes_less_than_64_kb(tmp_path: Path):
@@ -117,7 +117,7 @@ async def test_nothing_changes_but_the_pages(tmp_path: Path):
         before, rows = await state(db), await db.read(hashes)
         schema = await db.read(lambda tx: tx.all(SCHEMA))
     assert before[0] == PAGE_SIZE
-    assert page_size(tmp_path) == RESTING_PAGE_SIZE
+    assert page_size(tmp_path) == COMPACT_PAGE_SIZE
     async with opened(tmp_path) as db:
         assert await state(db) == before
         assert await db.read(hashes) == rows
@@ -135,7 +135,7 @@ async def test_a_database_of_an_older_version_rests_too_and_one_of_other_pages_d
     older.close()
     async with opened(tmp_path) as db:
         assert (await state(db))[0] == 4 * PAGE_SIZE
-    assert page_size(tmp_path) == RESTING_PAGE_SIZE
+    assert page_size(tmp_path) == COMPACT_PAGE_SIZE
 
 
 async def test_what_is_refused_is_left_as_it_is(tmp_path: Path):

@@ -1,12 +1,12 @@
 """DuckDB, which answers queries about events and writes Parquet: in memory, on threads of its own.
 
-Work is a plain function of a `Reading`: one state of one project's events and a connection to run SQL on it.
+Work is a plain function of a `QuerySession`: one state of one project's events and a connection to run SQL on it.
 
     answer = await engine.run(project, lambda reading: reading.rows("SELECT ...", [value]))
 
 `run` is for callers who wait: a few at a time, under the deadline, ended at once when the caller is cancelled. `stream`
 gives what a generator yields, a step at a time, and holds no state of the database while its reader takes its time.
-`tend` is for the background: two at a time, without a deadline.
+`run_background` is for the background: two at a time, without a deadline.
 An instance can open nothing but the paths of duckdb/virtual_files.py, and its settings are locked: no SQL reaches
 anything else.
 """
@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
-from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, told
-from delta_server.storage.events.duckdb.instance import Instance, Reading
-from delta_server.storage.events.duckdb.shares import Shares, meet
+from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, translated
+from delta_server.storage.events.duckdb.instance import Instance, QuerySession
+from delta_server.storage.events.duckdb.shares import InstancePool, mark_shared
 from delta_server.storage.events.options import Events
-from delta_server.storage.priority import WITH_LOCK, step_back
+from delta_server.storage.priority import WITH_LOCK, lower_priority
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.transaction import shutting_down
 from delta_server.storage.turns import Turns
@@ -35,23 +35,23 @@ from delta_server.storage.turns import Turns
 P = ParamSpec("P")
 T = TypeVar("T")
 
-QUERIES = 3
+MAX_QUERIES = 3
 """Queries that run at once; each uses all of DuckDB's threads, more would only share them and the memory."""
-STREAMS = 8
+MAX_STREAMS = 8
 """Streams that may be open, half of them one project's: each holds sorted rows in memory."""
-STREAM_S = 3 * 3600
+MAX_STREAM_S = 3 * 3600
 """The longest time of a stream, however steadily it is read."""
-TENDERS = 2
+MAINTENANCE_THREADS = 2
 """Threads of the background: new events are sealed while old ones are merged."""
-_AGAIN_S = 0.05
+_RETRY_S = 0.05
 
 
 class _Job:
-    """A piece of work and its Reading, from when it is asked for until it has ended."""
+    """A piece of work and its session, from its request to its end."""
 
     def __init__(self, instance: Instance, project: int, forget: Callable[["_Job"], None], *, has_caller: bool) -> None:
         self.has_caller = has_caller
-        self.lets_go = has_caller
+        self.is_evictable = has_caller
         """Ends when the log is long and it has held a state of the database for some time."""
         self.ends_soon = has_caller
         self.was_alone = True
@@ -59,61 +59,61 @@ class _Job:
         self.project = project
         self._forget = forget
         self._opened = ExitStack()
-        self._reading: Reading | None = None
+        self._session: QuerySession | None = None
         self._reason: DeltaError | None = None
         self._lock = threading.Lock()
         self._running = threading.Lock()
 
-    def whole(self, work: Callable[[Reading], T]) -> T:
-        """`work`'s result; the Reading is closed behind it."""
+    def whole(self, work: Callable[[QuerySession], T]) -> T:
+        """`work`'s result; the session is closed after it."""
         try:
             return self.step(work)
         finally:
             self.close()
 
-    def step(self, work: Callable[[Reading], T]) -> T:
+    def step(self, work: Callable[[QuerySession], T]) -> T:
         """`work`'s result, with failures as the caller is to see them."""
-        reading = None
+        session = None
         with self._running:
             try:
-                reading = self._begin()
-                return work(reading)
+                session = self._begin()
+                return work(session)
             except DeltaError:
                 raise
             except Exception as error:
-                reason = self._reason or (told(error) if reading is None else reading.failed(error))
+                reason = self._reason or (translated(error) if session is None else session.failed(error))
                 raise reason from (None if reason is error else error)
 
     def stop(self, reason: DeltaError) -> None:
         """From any thread, more than once: a statement that only just began to run does not hear the first call."""
         with self._lock:
             self._reason = reason
-            if self._reading is not None:
-                self._reading.stop(reason)
+            if self._session is not None:
+                self._session.stop(reason)
 
     @property
     def held_s(self) -> float:
         """For how long it has held a state of the database."""
-        reading = self._reading
-        return 0.0 if reading is None else reading.held_s
+        session = self._session
+        return 0.0 if session is None else session.held_s
 
     def close(self) -> None:
         """Blocks until the step that runs has ended."""
         with self._running:
             with self._lock:
-                self._reading = None
+                self._session = None
                 self._reason = self._reason or shutting_down()
             self._opened.close()
         self._forget(self)
 
-    def _begin(self) -> Reading:
-        if self._reading is None and self._reason is None:
-            reading = self.instance.open(self.project, self._opened)
+    def _begin(self) -> QuerySession:
+        if self._session is None and self._reason is None:
+            session = self.instance.open(self.project, self._opened)
             with self._lock:
-                self._reading = reading
-        if self._reason is not None or self._reading is None:
+                self._session = session
+        if self._reason is not None or self._session is None:
             raise self._reason or shutting_down()
-        return self._reading
+        return self._session
 
 
 class Engine:
@@ -125,62 +125,67 @@ class Engine:
         """`database` is delta.db; what does not fit in memory goes into `spill`, which is this engine's alone: a
         directory beside it, of the one process that may write, when it is None."""
         spill = spill or database.with_name("query-spill")
-        self._shares = Shares(database, options, tuning or Tuning(), spill)
+        self._instances = InstancePool(database, options, tuning or Tuning(), spill)
         self._seconds = options.query_seconds
-        behind = partial(step_back, WITH_LOCK)
-        self._queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-query")
-        self._later_queries = ThreadPoolExecutor(QUERIES, thread_name_prefix="delta-later-query", initializer=behind)
-        self._background = ThreadPoolExecutor(TENDERS, thread_name_prefix="delta-tend", initializer=behind)
-        self._turns = Turns(QUERIES)
+        behind = partial(lower_priority, WITH_LOCK)
+        self._queries = ThreadPoolExecutor(MAX_QUERIES, thread_name_prefix="delta-query")
+        self._later_queries = ThreadPoolExecutor(
+            MAX_QUERIES, thread_name_prefix="delta-later-query", initializer=behind
+        )
+        self._background = ThreadPoolExecutor(
+            MAINTENANCE_THREADS, thread_name_prefix="delta-events", initializer=behind
+        )
+        self._turns = Turns(MAX_QUERIES)
         self._jobs: set[_Job] = set()
         self._streams: Counter[int] = Counter()
 
-    async def run(self, project: int, work: Callable[[Reading], T]) -> T:
+    async def run(self, project: int, work: Callable[[QuerySession], T]) -> T:
         """`work`'s result. Raises TooCostly past the deadline or the memory limit, Invalid for what SQL cannot convert
         or match, Unavailable when no thread became free, RateLimited when too much of the project waits."""
         await self._turns.take(project, seconds=self._seconds)
-        if not self._shares.is_cleared_for(project):
+        if not self._instances.needs_all_memory(project):
             job = self._job(project)
             try:
                 return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
             except NoMemory:
-                if self._shares.had_all(job):
+                if self._instances.had_all_memory(job):
                     raise
             await self._turns.take(project, seconds=self._seconds, has_begun=True)
         return await self._run_alone(project, work)
 
-    async def _run_alone(self, project: int, work: Callable[[Reading], T]) -> T:
+    async def _run_alone(self, project: int, work: Callable[[QuerySession], T]) -> T:
         """In the place that was taken, once no other query needs the memory."""
         async with AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(self._shares.cleared(project, self._jobs))
+                await stack.enter_async_context(self._instances.exclusive(project, self._jobs))
             except BaseException:
                 self._turns.give_back(project)
                 raise
-            job = self._job(project, self._shares.larger)
+            job = self._job(project, self._instances.larger)
             return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
 
-    async def tend(self, project: int, work: Callable[[Reading], T], *, lets_go: bool = False) -> T:
-        """As `run`, in the background's threads and for as long as it takes; what `lets_go` may end as `run` does when
-        much is written meanwhile."""
-        job = self._job(project, self._shares.larger, has_caller=False)
-        job.lets_go = lets_go
+    async def run_background(self, project: int, work: Callable[[QuerySession], T], *, is_evictable: bool = False) -> T:
+        """As `run`, in the background's threads and for as long as it takes; what `is_evictable` may end as `run` does
+        when much is written meanwhile."""
+        job = self._job(project, self._instances.larger, has_caller=False)
+        job.is_evictable = is_evictable
         return await self._answer(job, self._submit(self._background, job.whole, work), None)
 
-    async def stream(self, project: int, work: Callable[[Reading], Iterator[T]]) -> AsyncGenerator[T, None]:
+    async def stream(self, project: int, work: Callable[[QuerySession], Iterator[T]]) -> AsyncGenerator[T, None]:
         """What the generator `work` yields, one by one and only when it is asked for. Each has the deadline of a whole
         query, and so has the time until the next is asked for; all together have STREAM_S. Close it (`aclose`) when it
         is not read to its end."""
-        if self._streams.total() >= STREAMS:
-            raise Unavailable(f"{STREAMS} exports are running: try again when one has ended", retry_after_s=10)
-        if self._streams[project] >= STREAMS // 2:
+        if self._streams.total() >= MAX_STREAMS:
+            raise Unavailable(f"{MAX_STREAMS} exports are running: try again when one has ended", retry_after_s=10)
+        if self._streams[project] >= MAX_STREAMS // 2:
             raise RateLimited(
-                f"{STREAMS // 2} exports of this project are running: try again when one has ended", retry_after_s=10
+                f"{MAX_STREAMS // 2} exports of this project are running: try again when one has ended",
+                retry_after_s=10,
             )
         self._streams[project] += 1
-        job = self._job(project, self._shares.larger)
+        job = self._job(project, self._instances.larger)
         job.ends_soon = False
-        last = asyncio.get_running_loop().call_later(STREAM_S, self._end, job, _too_long_a_stream())
+        last = asyncio.get_running_loop().call_later(MAX_STREAM_S, self._end, job, _too_long_a_stream())
         try:
             async for item in self._items(project, job, work):
                 yield item
@@ -190,31 +195,31 @@ class Engine:
             self._end(job, shutting_down())
 
     async def close(self) -> None:
-        """End what runs, then let go of everything. May be called twice."""
-        ending = asyncio.ensure_future(asyncio.to_thread(self._shut))
+        """End what runs, then release everything. May be called twice."""
+        ending = asyncio.ensure_future(asyncio.to_thread(self._close_threads))
         while not ending.done():
             for job in list(self._jobs):
                 job.stop(shutting_down())
-            await asyncio.wait({ending}, timeout=_AGAIN_S)
+            await asyncio.wait({ending}, timeout=_RETRY_S)
         await ending
 
-    def _shut(self) -> None:
+    def _close_threads(self) -> None:
         for threads in (self._queries, self._later_queries, self._background):
             threads.shutdown(cancel_futures=True)
         for job in list(self._jobs):
             job.close()
-        self._shares.close()
+        self._instances.close()
 
-    def let_go(self, held_s: float) -> None:
+    def release(self, held_s: float) -> None:
         """End what callers wait for and what has held a state of the database for longer than that."""
         for job in list(self._jobs):
-            if job.lets_go and job.held_s > held_s:
+            if job.is_evictable and job.held_s > held_s:
                 job.stop(held_too_long())
 
     def _job(self, project: int, instance: Instance | None = None, *, has_caller: bool = True) -> _Job:
-        instance = instance or self._shares.choose(project, self._jobs)
+        instance = instance or self._instances.choose(project, self._jobs)
         job = _Job(instance, project, self._jobs.discard, has_caller=has_caller)
-        meet(job, self._jobs)
+        mark_shared(job, self._jobs)
         self._jobs.add(job)
         return job
 
@@ -236,28 +241,30 @@ class Engine:
 
         def ended(_: Future[T]) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(self._give_back, project)
+                loop.call_soon_threadsafe(self._release_turn, project)
 
         future.add_done_callback(ended)
         return future
 
-    def _give_back(self, project: int) -> None:
+    def _release_turn(self, project: int) -> None:
         self._turns.give_back(project)
-        self._shares.ended()
+        self._instances.ended()
 
-    async def _items(self, project: int, job: _Job, work: Callable[[Reading], Iterator[T]]) -> AsyncGenerator[T, None]:
+    async def _items(
+        self, project: int, job: _Job, work: Callable[[QuerySession], Iterator[T]]
+    ) -> AsyncGenerator[T, None]:
         loop = asyncio.get_running_loop()
         items: list[Iterator[T]] = []
 
-        def step(reading: Reading) -> list[T]:
+        def step(session: QuerySession) -> list[T]:
             if not items:
-                items.append(work(reading))
+                items.append(work(session))
             return list(islice(items[0], 1))
 
         seconds: float = self._seconds
         while True:
             await self._turns.take(project, seconds=seconds, has_begun=bool(items))
-            seconds = STREAM_S  # an answer that is half there does not end because others have come
+            seconds = MAX_STREAM_S  # an answer that is half there does not end because others have come
             found = await self._answer(job, self._submit_query(project, job.step, step), self._seconds)
             if not found:
                 return
@@ -272,19 +279,19 @@ class Engine:
         try:
             done, _ = await asyncio.wait({waiting}, timeout=seconds)
         except asyncio.CancelledError:
-            self._give_up(job, future, waiting, shutting_down())
+            self._abandon(job, future, waiting, shutting_down())
             raise
         if done:
             if waiting.cancelled():
                 raise shutting_down()
             return waiting.result()
         reason = _too_long(seconds) if future.running() else Unavailable("too many queries wait: try again later")
-        self._give_up(job, future, waiting, reason)
+        self._abandon(job, future, waiting, reason)
         raise reason
 
-    def _give_up(self, job: _Job, future: Future[T], waiting: asyncio.Future[T], reason: DeltaError) -> None:
+    def _abandon(self, job: _Job, future: Future[T], waiting: asyncio.Future[T], reason: DeltaError) -> None:
         """Stop the job until it has stopped; nobody looks at its result any more."""
-        waiting.add_done_callback(_look_away)
+        waiting.add_done_callback(_consume_exception)
         if future.cancel():  # it had not begun
             job.close()
             return
@@ -293,7 +300,7 @@ class Engine:
         def stop() -> None:
             if not future.done():
                 job.stop(reason)
-                loop.call_later(_AGAIN_S, stop)
+                loop.call_later(_RETRY_S, stop)
 
         stop()
 
@@ -304,8 +311,8 @@ class Engine:
             self._queries.submit(job.close)
 
 
-def _look_away(ended: asyncio.Future[Any]) -> None:
-    """An exception nobody asked for would be logged."""
+def _consume_exception(ended: asyncio.Future[Any]) -> None:
+    """An exception that is never retrieved would be logged."""
     if not ended.cancelled():
         ended.exception()
 
@@ -317,7 +324,7 @@ def _too_long(seconds: int | None) -> TooCostly:
 
 
 def _too_long_a_stream() -> TooCostly:
-    return TooCostly(f"an answer may take {STREAM_S // 3600} hours: ask for a shorter time range")
+    return TooCostly(f"an answer may take {MAX_STREAM_S // 3600} hours: ask for a shorter time range")
 
 
 def _unread(seconds: int) -> TooCostly:

@@ -1,4 +1,4 @@
-"""What callers are told when DuckDB fails: what to do about it, and nothing of paths, tokens or other tenants."""
+"""DuckDB's errors as callers see them: what to do about it, and nothing of paths, tokens or other tenants."""
 
 import errno
 import logging
@@ -8,13 +8,13 @@ import apsw
 
 from delta_server.core import times
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid, TooCostly, Unavailable
-from delta_server.storage.sqlite.disk_reserve import full
-from delta_server.storage.sqlite.transaction import explain
+from delta_server.storage.sqlite.disk_reserve import disk_full_error
+from delta_server.storage.sqlite.transaction import translate
 
 log = logging.getLogger(__name__)
 
 _STORED = re.compile(r"(?:segment|rollup|hot|table)://[0-9a-f]{32}/")
-"""A path of duckdb/virtual_files.py: what was asked may hold :// too."""
+"""A path of duckdb/virtual_files.py: the request may hold :// too."""
 _INNER = re.compile(r"\w://|/\w+/|0x[0-9a-f]{6}", re.IGNORECASE)
 """Linear in the text's length: DuckDB repeats whole values of the request in what it says."""
 _SHOWN = 300
@@ -44,22 +44,22 @@ _BYTES = "its bytes are not what was stored"
 def damaged(what: str, id: int, why: str = _BYTES, *, between: tuple[int, int] | None = None) -> DatabaseFailed:
     """`what` is a segment, a rollup, a waiting block; `between` are the times of its first and last event."""
     of = f" (from {times.format(between[0])} to {times.format(between[1])})" if between else ""
-    return DatabaseFailed(f"the {what} {id} of events is damaged: {why}{of}; delta-server verify tells what else is")
+    return DatabaseFailed(f"the {what} {id} of events is damaged: {why}{of}; run delta-server verify for the rest")
 
 
 def held_too_long() -> Unavailable:
     return Unavailable("so much was written while this was read that it had to end: try again", retry_after_s=5)
 
 
-def told(error: Exception) -> Exception:
+def translated(error: Exception) -> Exception:
     """The error to raise instead; `error` itself when it is a mistake of the server, which is logged as one."""
     if isinstance(error, DeltaError):
         return error
     if isinstance(error, apsw.Error):
-        return explain(error)
+        return translate(error)
     if _is_full(error):
         log.warning("a query found the disk full", exc_info=error)
-        return full("and what was asked needs some of it for a while")
+        return disk_full_error("and the query needs some of it for a while")
     import duckdb
 
     match error:
@@ -72,7 +72,7 @@ def told(error: Exception) -> Exception:
             return Unavailable("the query was stopped: try again")
         case duckdb.InvalidInputException() if _STORED.search(str(error)):
             log.error("stored events cannot be read", exc_info=error)
-            return DatabaseFailed("stored events cannot be read: delta-server verify tells which; restore a backup")
+            return DatabaseFailed("stored events cannot be read: delta-server verify names them; restore a backup")
         case duckdb.ConversionException() | duckdb.OutOfRangeException() | duckdb.InvalidInputException():
             return Invalid(first_line(error))
         case duckdb.IOException():
@@ -85,12 +85,12 @@ def told(error: Exception) -> Exception:
 
 
 def _is_full(error: Exception) -> bool:
-    """DuckDB tells what a file of ours raised in its own words, with Python's behind."""
+    """DuckDB reports what a file of ours raised in its own words, with Python's behind."""
     return (isinstance(error, OSError) and error.errno in _FULL) or bool(_NO_SPACE.search(str(error)))
 
 
 def is_of_a_file(error: Exception) -> bool:
-    """Whether DuckDB may mean what is stored, and not what was asked: then the files are looked at."""
+    """Whether DuckDB may mean what is stored, and not the query: then the files are checked."""
     text = str(error)
     if _NO_PATTERN.match(text.partition("Error: ")[2]) or "Traceback (most" in text:  # a mistake of our own files
         return False

@@ -1,4 +1,4 @@
-"""DuckDB itself, and what work on it is handed: a `Reading` of one project's events."""
+"""DuckDB itself, and what work on it is handed: a `QuerySession` of one project's events."""
 
 import io
 import shutil
@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 from delta_server.core.errors import DeltaError
 from delta_server.storage.database import Row
-from delta_server.storage.events.duckdb.failures import told
-from delta_server.storage.events.query.read_connections import Snapshots
-from delta_server.storage.priority import starting_behind
+from delta_server.storage.events.duckdb.failures import translated
+from delta_server.storage.events.query.read_connections import ReadViews
+from delta_server.storage.priority import starting_at_low_priority
 
 BATCH_ROWS = 1024
 
@@ -26,13 +26,13 @@ PARQUET = (
 """How segments are written; `copy` takes others."""
 
 
-class Reading:
+class QuerySession:
     """What work is handed; used by one thread at a time."""
 
-    def __init__(self, snapshots: Snapshots, project: int, instance: Any, files: Any, spill: Path) -> None:
+    def __init__(self, read_views: ReadViews, project: int, instance: Any, files: Any, spill: Path) -> None:
         self._state = ExitStack()
-        self._open = partial(snapshots.open, project)
-        self.snapshot = self._state.enter_context(self._open())
+        self._open = partial(read_views.open, project)
+        self.read_view = self._state.enter_context(self._open())
         self._since_s: float | None = time.monotonic()
         self._spill = spill
         self._cursor = instance.cursor()
@@ -45,13 +45,13 @@ class Reading:
         return columns, self._cursor.fetchall()
 
     def batches(self, sql: str, params: Sequence[Any] = (), *, rows: int = BATCH_ROWS) -> Iterator[list[Row]]:
-        """The rows a batch at a time. No other statement may run on this Reading meanwhile.
+        """The rows a batch at a time. No other statement may run on this session meanwhile.
 
-        `sql` sorts or groups: when the first rows are there, everything has been read, and the state is let go. `renew`
-        stands before the next statement."""
+        `sql` sorts or groups: when the first rows are there, everything has been read, and the state is released.
+        `reopen` stands before the next statement."""
         self._execute(sql, params)
         batch = self._cursor.fetchmany(rows)
-        self.let_go()
+        self.release()
         while batch:
             yield batch
             batch = self._cursor.fetchmany(rows)
@@ -62,15 +62,15 @@ class Reading:
         since_s = self._since_s
         return 0.0 if since_s is None else time.monotonic() - since_s
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Of the state of the database, which keeps its log from being shortened."""
         self._state.close()
         self._since_s = None
 
-    def renew(self) -> None:
+    def reopen(self) -> None:
         """Go on with the present state."""
         self._state.close()
-        self.snapshot = self._state.enter_context(self._open())
+        self.read_view = self._state.enter_context(self._open())
         self._since_s = time.monotonic()
         if self._stopped is not None:
             raise self._stopped
@@ -83,7 +83,7 @@ class Reading:
 
     def copy_into(self, file: BinaryIO, select: str, params: Sequence[Any] = (), *, options: str = PARQUET) -> None:
         """As `copy`, written into an open file."""
-        with self._files.leading_to(file) as path:
+        with self._files.writing_to(file) as path:
             self._execute(f"COPY ({select}) TO '{path}' ({options})", params)
 
     @contextmanager
@@ -94,20 +94,20 @@ class Reading:
             yield file
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """A statement without an answer: CREATE TEMP VIEW. What it makes is gone with the Reading."""
+        """A statement without an answer: CREATE TEMP VIEW. What it makes goes with the session."""
         self._execute(sql, params)
 
     def stop(self, reason: DeltaError) -> None:
         """From any thread: make what runs raise, and what would run next."""
         self._stopped = reason
-        self.snapshot.stop()
+        self.read_view.stop()
         self._cursor.interrupt()
 
     def failed(self, error: Exception) -> Exception:
-        """What the caller is told when `error` came out of the work; a damaged file is named."""
+        """`error` of the work as the caller sees it; a damaged file is named."""
         if self._stopped is None:
-            self.snapshot.recheck(error, self.run)
-        return self._stopped or told(self.snapshot.failure or error)
+            self.read_view.recheck(error, self.run)
+        return self._stopped or translated(self.read_view.failure or error)
 
     def close(self) -> None:
         self._cursor.close()
@@ -121,7 +121,7 @@ class Reading:
 
 
 def import_engine() -> None:
-    """On any thread. A part of it holds the interpreter's lock for 30 ms: better before anybody asks something."""
+    """On any thread. A part of it holds the interpreter's lock for 30 ms: better before the first query."""
     import duckdb  # noqa: F401 - for its effect: the next import of it takes no time
 
     import delta_server.storage.events.duckdb.virtual_files  # noqa: F401 - for its effect, as above
@@ -130,23 +130,23 @@ def import_engine() -> None:
 class Instance:
     """DuckDB itself, made when it is first used: that takes 0.2 s and 30 MB."""
 
-    def __init__(self, snapshots: Snapshots, *, memory_bytes: int, threads: int, spill: Path) -> None:
+    def __init__(self, read_views: ReadViews, *, memory_bytes: int, threads: int, spill: Path) -> None:
         self._spill = spill
         self._memory_bytes = memory_bytes
         self._threads = threads
-        self._snapshots = snapshots
+        self._read_views = read_views
         self._lock = threading.Lock()
         self._connection: Any = None
         self._files: Any = None
 
-    def open(self, project: int, opened: ExitStack) -> Reading:
-        """A Reading that `opened` closes. Blocks; raises apsw.Error."""
+    def open(self, project: int, opened: ExitStack) -> QuerySession:
+        """A session that `opened` closes. Blocks; raises apsw.Error."""
         with self._lock:
             if self._connection is None:
                 self._start()
-        reading = Reading(self._snapshots, project, self._connection, self._files, self._spill)
-        opened.callback(reading.close)
-        return reading
+        session = QuerySession(self._read_views, project, self._connection, self._files, self._spill)
+        opened.callback(session.close)
+        return session
 
     def close(self) -> None:
         with self._lock:
@@ -166,13 +166,13 @@ class Instance:
             "threads": self._threads,
             "memory_limit": f"{self._memory_bytes}B",
             "temp_directory": str(self._spill),
-            "preserve_insertion_order": False,  # what needs an order asks for it; the rest may run in parallel
+            "preserve_insertion_order": False,  # what needs an order says so; the rest may run in parallel
             "enable_external_file_cache": False,  # no path is read twice: each holds its query's token
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
-        connection = starting_behind(lambda: duckdb.connect(config=config))
-        self._files = EventFiles(self._snapshots.find)
+        connection = starting_at_low_priority(lambda: duckdb.connect(config=config))
+        self._files = EventFiles(self._read_views.find)
         connection.register_filesystem(self._files)
         connection.execute(f"SET allowed_directories = {[f'{protocol}://' for protocol in PROTOCOLS]}")
         connection.execute("SET enable_external_access = false")

@@ -15,18 +15,18 @@ from typing import Protocol
 from delta_server.core.errors import Unavailable
 from delta_server.storage.events.duckdb.instance import Instance
 from delta_server.storage.events.options import Events
-from delta_server.storage.events.query.read_connections import Snapshots
+from delta_server.storage.events.query.read_connections import ReadViews
 from delta_server.storage.sqlite.connection import Tuning
 
-COUNTED = 7 / 8
-"""Of the memory for queries, what DuckDB is told of: it takes more than it counts. With 512 MiB and three queries
+MAX_COUNTED = 7 / 8
+"""Of the memory for queries, what DuckDB is given: it takes more than it counts. With 512 MiB and three queries
 that fill them at once, the server was 650 MiB with all of it and is 581 MiB with this, 100 of it not for queries."""
 LARGER, SMALLER = 3 / 4, 1 / 4
-"""Of that. The smaller one has a quarter of the threads too: with one a query runs on the thread that asked for it, and
+"""Of that. The smaller one has a quarter of the threads too: with one a query runs on its caller's thread, and
 waits for none of DuckDB's own, which step back (priority.py)."""
 
 
-class Job(Protocol):
+class SharedJob(Protocol):
     """A piece of work in one of the instances. `was_alone`: there was no other in it at the same time. `ends_soon`: it
     is no stream and nothing of the background."""
 
@@ -36,17 +36,17 @@ class Job(Protocol):
     ends_soon: bool
 
 
-class Shares:
+class InstancePool:
     """Used on the event loop, but for `close`."""
 
     def __init__(self, database: Path, options: Events, tuning: Tuning, spill: Path) -> None:
-        self._snapshots = Snapshots(database, tuning)
+        self._read_views = ReadViews(database, tuning)
         self._seconds = options.query_seconds
-        counted = options.query_memory_bytes * COUNTED
+        counted = options.query_memory_bytes * MAX_COUNTED
         threads = options.query_threads or os.cpu_count() or 1
 
         def instance(share: float, threads: int, spill: Path) -> Instance:
-            return Instance(self._snapshots, memory_bytes=int(counted * share), threads=threads, spill=spill)
+            return Instance(self._read_views, memory_bytes=int(counted * share), threads=threads, spill=spill)
 
         self.larger = instance(LARGER, threads, spill)
         self._smaller = instance(SMALLER, max(1, threads // 4), spill.with_name(f"{spill.name}-2"))
@@ -54,7 +54,7 @@ class Shares:
         self._cleared_for: int | None = None
         self._ended = asyncio.Event()
 
-    def choose(self, project: int, jobs: Collection[Job]) -> Instance:
+    def choose(self, project: int, jobs: Collection[SharedJob]) -> Instance:
         """The instance with the fewest jobs of other projects; of two without any, where its own are."""
         if self._cleared_for is not None:
             return self._smaller
@@ -66,23 +66,23 @@ class Shares:
 
         return min(self.larger, self._smaller, key=crowded)
 
-    def had_all(self, job: Job) -> bool:
+    def had_all_memory(self, job: SharedJob) -> bool:
         """The job had all the memory that a query can have."""
         return job.instance is self.larger and job.was_alone
 
-    def is_cleared_for(self, project: int) -> bool:
+    def needs_all_memory(self, project: int) -> bool:
         """A query of the project that needs much has the larger instance, or waits for it: its next ones queue up."""
         return self._cleared_for == project
 
     @asynccontextmanager
-    async def cleared(self, project: int, jobs: Collection[Job]) -> AsyncIterator[None]:
+    async def exclusive(self, project: int, jobs: Collection[SharedJob]) -> AsyncIterator[None]:
         """The larger instance, when the queries in it and all of the project have ended; meanwhile those of others are
         given the smaller one. Raises Unavailable when they do not end in time."""
         try:
             async with asyncio.timeout(self._seconds):
                 await self._clearing.acquire()
         except TimeoutError:
-            raise _filled() from None
+            raise _was_full() from None
         try:
             self._cleared_for = project
             await self._ended_before(project, jobs)
@@ -98,10 +98,10 @@ class Shares:
     def close(self) -> None:
         for instance in (self.larger, self._smaller):
             instance.close()
-        self._snapshots.close()
+        self._read_views.close()
 
-    async def _ended_before(self, project: int, jobs: Collection[Job]) -> None:
-        def hinders(job: Job) -> bool:
+    async def _ended_before(self, project: int, jobs: Collection[SharedJob]) -> None:
+        def hinders(job: SharedJob) -> bool:
             return job.ends_soon and (job.instance is self.larger or job.project == project)
 
         try:
@@ -110,15 +110,15 @@ class Shares:
                     self._ended.clear()
                     await self._ended.wait()
         except TimeoutError:
-            raise _filled() from None
+            raise _was_full() from None
 
 
-def meet(new: Job, jobs: Collection[Job]) -> None:
+def mark_shared(new: SharedJob, jobs: Collection[SharedJob]) -> None:
     """Note which jobs share an instance."""
     for other in list(jobs):
         if other.instance is new.instance:
             other.was_alone = new.was_alone = False
 
 
-def _filled() -> Unavailable:
+def _was_full() -> Unavailable:
     return Unavailable("other queries need the memory now: try again later", retry_after_s=2)

@@ -1,7 +1,7 @@
 """How DuckDB reads segments, rollups and waiting blocks, and writes new files into memory: a file system for fsspec.
 
 Paths are `segment://TOKEN/ID`, `rollup://TOKEN/ID`, `hot://TOKEN/NUMBER`, `text://TOKEN/NUMBER` of an open snapshot
-(query/read_view.py) and `new://TOKEN`, which `leading_to` gives out. A token is 16 random bytes: no query knows
+(query/read_view.py) and `new://TOKEN`, which `writing_to` gives out. A token is 16 random bytes: no query knows
 another's. fsspec is imported with this module, so only the engine imports it, when it is first used.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from fsspec import AbstractFileSystem
 
-from delta_server.storage.events.query.read_view import Pages, Snapshot
+from delta_server.storage.events.query.read_view import Pages, ReadView
 
 PROTOCOLS = ("segment", "rollup", "hot", "text", "new")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ class ReadFile:
         """What it reads from is closed with the snapshot."""
 
 
-class _Onto:
+class _OpenFileWriter:
     """Writes into a file that stays open."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -80,14 +80,14 @@ class EventFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
     protocol = PROTOCOLS
     cachable = False
 
-    def __init__(self, find: Callable[[str], Snapshot]) -> None:
+    def __init__(self, find: Callable[[str], ReadView]) -> None:
         """`find` gives the open snapshot of a token or raises KeyError."""
         super().__init__()
         self._find = find
         self._awaited: dict[str, BinaryIO] = {}
 
     @contextmanager
-    def leading_to(self, file: BinaryIO) -> Iterator[str]:
+    def writing_to(self, file: BinaryIO) -> Iterator[str]:
         """A path: what is written to it within the block goes into `file`."""
         path = f"new://{secrets.token_hex(16)}"
         self._awaited[path] = file
@@ -110,7 +110,7 @@ class EventFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no typ
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
         if "w" in mode and path in self._awaited:
-            return _Onto(self._awaited[path])
+            return _OpenFileWriter(self._awaited[path])
         if mode != "rb":
             raise PermissionError(path)
         return ReadFile(self._pages(path))

@@ -16,11 +16,11 @@ from delta_server.storage.companions import NO_COMPANIONS, Companions, store_com
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.blocks import Block
-from delta_server.storage.events.ingest.dedup_index import Seen
+from delta_server.storage.events.ingest.dedup_index import DedupIndex
 
-_SMALL = 32
+SMALL_REQUEST_EVENTS = 32
 """So many events are encoded in the transaction itself: at 2.5 us each that is less than handing them to a thread."""
-_GATHERED = 1024
+BATCH_EVENTS = 1024
 """A write of gathered calls takes no further ones from so many events on."""
 
 
@@ -28,7 +28,7 @@ Encoded: TypeAlias = tuple[list[bytes | None], Block]
 """A key or None for each of the events, and their block."""
 
 
-class Call:
+class AppendRequest:
     """One caller's events."""
 
     __slots__ = ("companion", "events", "stored")
@@ -84,7 +84,7 @@ class Turn:
             self._turn_before.add_done_callback(lambda _: self.end())
 
 
-class Appending:
+class Appender:
     """Used on the event loop only."""
 
     def __init__(
@@ -92,33 +92,33 @@ class Appending:
         db: Database,
         clock: Clock,
         cpu: Threads,
-        seen: Seen,
+        dedup: DedupIndex,
         last_seq: int,
         companions: Companions = NO_COMPANIONS,
     ) -> None:
         self._db = db
         self._clock = clock
         self._cpu = cpu
-        self._seen = seen
+        self._dedup = dedup
         self._last_seq = last_seq
         self._turns = Turns()
         self._companions = companions
         self._deleted: set[int] = set()
-        self._waiting: dict[int, deque[Call]] = {}  # by project; there while a task works on it
+        self._waiting: dict[int, deque[AppendRequest]] = {}  # by project; there while a task works on it
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def append(self, project: int, events: Sequence[Event], companion: object | None) -> frozenset[int]:
-        call = Call(events, companion)
-        if len(events) > _SMALL:
-            return (await self._store(project, [call]))[0]
+    async def append_events(self, project: int, events: Sequence[Event], companion: object | None) -> frozenset[int]:
+        request = AppendRequest(events, companion)
+        if len(events) > SMALL_REQUEST_EVENTS:
+            return (await self._append_together(project, [request]))[0]
         if project in self._waiting:
-            self._waiting[project].append(call)
+            self._waiting[project].append(request)
         else:
-            self._waiting[project] = deque([call])
-            task = asyncio.create_task(self._work(project))
+            self._waiting[project] = deque([request])
+            task = asyncio.create_task(self._serve(project))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await call.stored
+        return await request.stored
 
     def refuse(self, project: int) -> None:
         """Store nothing of `project` from now on: what a call brings that was on its way would outlive it."""
@@ -129,55 +129,59 @@ class Appending:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _work(self, project: int) -> None:
+    async def _serve(self, project: int) -> None:
         """Store what waits for `project`, until nothing does."""
         waiting = self._waiting[project]
         try:
             while waiting:
-                await self._settle(project, _gather(waiting))
+                await self._append_batch(project, _take_batch(waiting))
         finally:
             del self._waiting[project]
 
-    async def _settle(self, project: int, calls: list[Call]) -> None:
+    async def _append_batch(self, project: int, requests: list[AppendRequest]) -> None:
         """Store the calls together and answer them. Should one of them be at fault, each is tried by itself."""
         try:
-            results: Sequence[frozenset[int] | BaseException] = await self._store(project, calls)
+            results: Sequence[frozenset[int] | BaseException] = await self._append_together(project, requests)
         except Unavailable as error:
-            results = [error] * len(calls)
+            results = [error] * len(requests)
         except Exception as error:
-            alone = [self._store(project, [call]) for call in calls] if len(calls) > 1 else []
+            alone = [self._append_together(project, [request]) for request in requests] if len(requests) > 1 else []
             tried = await asyncio.gather(*alone, return_exceptions=True)
             results = [one if isinstance(one, BaseException) else one[0] for one in tried] or [error]
-        for call, result in zip(calls, results, strict=True):
-            if call.stored.done():  # its caller is gone
+        for request, result in zip(requests, results, strict=True):
+            if request.stored.done():  # its caller is gone
                 continue
             if isinstance(result, BaseException):
-                call.stored.set_exception(result)
+                request.stored.set_exception(result)
             else:
-                call.stored.set_result(result)
+                request.stored.set_result(result)
 
-    async def _store(self, project: int, calls: Sequence[Call]) -> list[frozenset[int]]:
+    async def _append_together(self, project: int, requests: Sequence[AppendRequest]) -> list[frozenset[int]]:
         """The duplicates of each call, once they are on disk."""
-        events = calls[0].events if len(calls) == 1 else [event for call in calls for event in call.events]
+        events = (
+            requests[0].events if len(requests) == 1 else [event for request in requests for event in request.events]
+        )
         seq, turn = self._next_seq(), self._turns.take(project)
         try:
-            encoded = await self._cpu(_encode, project, seq, events) if len(events) > _SMALL else None
+            encoded = (
+                await self._cpu(_encode_block, project, seq, events) if len(events) > SMALL_REQUEST_EVENTS else None
+            )
             await turn.come()
         finally:
             turn.end()
         try:
-            return await self._db.write(self._put, project, seq, calls, events, encoded)
+            return await self._db.write(self._insert_block, project, seq, requests, events, encoded)
         except Exception:  # not when the caller is gone: then it may well be stored
             keys = encoded[0] if encoded else blocks.keys_of(project, events)
-            self._seen.doubt({seq: b"".join(key for key in keys if key is not None)})
+            self._dedup.mark_uncertain({seq: b"".join(key for key in keys if key is not None)})
             raise
 
-    def _put(
+    def _insert_block(
         self,
         tx: Tx,
         project: int,
         seq: int,
-        calls: Sequence[Call],
+        requests: Sequence[AppendRequest],
         events: Sequence[Event],
         encoded: Encoded | None,
     ) -> list[frozenset[int]]:
@@ -185,23 +189,25 @@ class Appending:
         if project in self._deleted:
             raise NotFound("the project has been deleted")
         if not events:
-            return self._share(tx, project, calls, frozenset())
-        keys, block = encoded or _encode(project, seq, events)
-        known = self._seen.duplicates(tx, keys)
-        without = known | block.repeated
-        if len(without) < len(events):
-            fresh = blocks.encode(seq, events, keys, without) if known else block
-            blocks.insert(tx, project, fresh)
-            self._seen.remember(fresh.keys, seq)
-        return self._share(tx, project, calls, without)
+            return self._duplicates_by_request(tx, project, requests, frozenset())
+        keys, block = encoded or _encode_block(project, seq, events)
+        duplicates = self._dedup.find_duplicates(tx, keys)
+        excluded = duplicates | block.repeated
+        if len(excluded) < len(events):
+            fresh = blocks.encode(seq, events, keys, excluded) if duplicates else block
+            blocks.insert_block(tx, project, fresh)
+            self._dedup.add_block(fresh.keys, seq)
+        return self._duplicates_by_request(tx, project, requests, excluded)
 
-    def _share(self, tx: Tx, project: int, calls: Sequence[Call], without: frozenset[int]) -> list[frozenset[int]]:
-        """Each call's own part of `without`, with its companion stored."""
+    def _duplicates_by_request(
+        self, tx: Tx, project: int, requests: Sequence[AppendRequest], excluded: frozenset[int]
+    ) -> list[frozenset[int]]:
+        """Each call's own part of `excluded`, with its companion stored."""
         shares, first = [], 0
-        for call in calls:
-            end = first + len(call.events)
-            share = frozenset(index - first for index in without if first <= index < end) if without else without
-            store_companion(tx, self._companions, project, call.companion, share)
+        for request in requests:
+            end = first + len(request.events)
+            share = frozenset(index - first for index in excluded if first <= index < end) if excluded else excluded
+            store_companion(tx, self._companions, project, request.companion, share)
             shares.append(share)
             first = end
         return shares
@@ -211,16 +217,16 @@ class Appending:
         return self._last_seq
 
 
-def _encode(project: int, seq: int, events: Sequence[Event]) -> Encoded:
+def _encode_block(project: int, seq: int, events: Sequence[Event]) -> Encoded:
     keys = blocks.keys_of(project, events)
     return keys, blocks.encode(seq, events, keys, blocks.repeated(keys))
 
 
-def _gather(waiting: deque[Call]) -> list[Call]:
+def _take_batch(waiting: deque[AppendRequest]) -> list[AppendRequest]:
     """Take from the front of `waiting` what goes into the next block; at least one call."""
-    calls = [waiting.popleft()]
-    count = len(calls[0].events)
-    while waiting and count + len(waiting[0].events) <= _GATHERED:
-        calls.append(waiting.popleft())
-        count += len(calls[-1].events)
-    return calls
+    requests = [waiting.popleft()]
+    count = len(requests[0].events)
+    while waiting and count + len(waiting[0].events) <= BATCH_EVENTS:
+        requests.append(waiting.popleft())
+        count += len(requests[-1].events)
+    return requests

@@ -68,12 +68,12 @@ def repeated(keys: Sequence[bytes | None]) -> frozenset[int]:
     return frozenset(again)
 
 
-def encode(seq: int, events: Sequence[Event], keys: Sequence[bytes | None], without: frozenset[int]) -> Block:
-    """The block of `events` but those at the indexes `without`; at least one must be left. Numbers the events."""
+def encode(seq: int, events: Sequence[Event], keys: Sequence[bytes | None], excluded: frozenset[int]) -> Block:
+    """The block of `events` but those at the indexes `excluded`; at least one must be left. Numbers the events."""
     kept = events
-    if without:
-        kept = [event for index, event in enumerate(events) if index not in without]
-        keys = [key for index, key in enumerate(keys) if index not in without]
+    if excluded:
+        kept = [event for index, event in enumerate(events) if index not in excluded]
+        keys = [key for index, key in enumerate(keys) if index not in excluded]
     first = seq << INDEX_BITS
     for number, event in enumerate(kept, first):
         event.seq = number
@@ -88,11 +88,11 @@ def encode(seq: int, events: Sequence[Event], keys: Sequence[bytes | None], with
         raw_bytes=len(raw),
         events=_compress(raw),
         keys=[key for key in keys if key is not None],
-        repeated=without,
+        repeated=excluded,
     )
 
 
-class Packed(NamedTuple):
+class StoredLines(NamedTuple):
     """The lines of a block as its row has them; `hash` is None in old rows."""
 
     id: int
@@ -101,7 +101,7 @@ class Packed(NamedTuple):
     hash: bytes | None
 
 
-def decode(packed: Packed, decompressor: zstandard.ZstdDecompressor) -> bytes:
+def decode(packed: StoredLines, decompressor: zstandard.ZstdDecompressor) -> bytes:
     """The lines. Raises DatabaseFailed."""
     if packed.hash is None or codec.digest(packed.events) == packed.hash[: len(packed.hash) // 2]:
         try:
@@ -123,7 +123,7 @@ def _compress(raw: bytes) -> bytes:
         _compressors.append(compressor)
 
 
-def insert(tx: Tx, project: int, block: Block) -> int:
+def insert_block(tx: Tx, project: int, block: Block) -> int:
     keys = b"".join(block.keys)
     return tx.insert(
         "INSERT INTO event_block"
@@ -134,7 +134,7 @@ def insert(tx: Tx, project: int, block: Block) -> int:
     )  # fmt: skip
 
 
-def since(tx: Tx, project: int, block: int, limit: int, size_bytes: int = EVERYTHING) -> list[tuple[int, bytes]]:
+def lines_after(tx: Tx, project: int, block: int, limit: int, size_bytes: int = EVERYTHING) -> list[tuple[int, bytes]]:
     """(id, lines) of up to `limit` blocks after the one with the id `block`, in the order they were committed in: the
     first, and those after it that are not more than `size_bytes` with it."""
     sizes = tx.all(
@@ -149,10 +149,10 @@ def since(tx: Tx, project: int, block: int, limit: int, size_bytes: int = EVERYT
         whole[-1] if whole else block,
     )
     decompressor = zstandard.ZstdDecompressor()
-    return [(row[0], decode(Packed(*row), decompressor)) for row in rows]
+    return [(row[0], decode(StoredLines(*row), decompressor)) for row in rows]
 
 
-class Whole(msgspec.Struct, frozen=True):
+class BlockRow(msgspec.Struct, frozen=True):
     """A block's row."""
 
     events_count: int
@@ -168,30 +168,31 @@ def ids(tx: Tx, project: int) -> list[int]:
     return [row[0] for row in tx.all("SELECT id FROM event_block WHERE project = ? ORDER BY id", project)]
 
 
-def whole(tx: Tx, project: int, block: int) -> Whole | None:
+def row_of(tx: Tx, project: int, block: int) -> BlockRow | None:
     row = tx.one(
         "SELECT events_count, first_at, last_at, raw_bytes, events, keys, hash FROM event_block"
         " WHERE project = ? AND id = ?",
         project,
         block,
     )
-    return None if row is None else Whole(*row)
+    return None if row is None else BlockRow(*row)
 
 
-def unreadable(tx: Tx, project: int) -> dict[int, int]:
+def damaged_blocks(tx: Tx, project: int) -> dict[int, int]:
     """Those of the project's blocks that are damaged: the id by the seq."""
     decompressor, found = zstandard.ZstdDecompressor(), {}
     for block in ids(tx, project):
         for seq, *packed in tx.all("SELECT seq, raw_bytes, events, hash FROM event_block WHERE id = ?", block):
             try:
-                decode(Packed(block, *packed), decompressor)
+                decode(StoredLines(block, *packed), decompressor)
             except DatabaseFailed:
                 found[seq] = block
     return found
 
 
-def place(tx: Tx, project: int, seq: int) -> tuple[int, frozenset[int]] | None:
-    """(a block's id, the seqs in the next one up to `seq`): `since` goes on from there. None when it is sealed."""
+def locate(tx: Tx, project: int, seq: int) -> tuple[int, frozenset[int]] | None:
+    """(a block's id, the seqs in the next one up to `seq`): `lines_after` goes on from there. None when it is
+    sealed."""
     row = tx.one("SELECT id FROM event_block WHERE project = ? AND seq = ?", project, seq >> INDEX_BITS)
     return None if row is None else (row[0] - 1, frozenset(range(seq >> INDEX_BITS << INDEX_BITS, seq + 1)))
 

@@ -4,7 +4,7 @@ Memory is a filter, the database decides: what is found here counts only when th
 transaction. So what a failed commit leaves in memory does no harm, and nothing has to be undone.
 
 What is known here grows inside the transactions that make it true, before they are committed, and shrinks only after a
-commit: between the two a key may be known twice, never not at all. What `duplicates` reads changes on the writer's
+commit: between the two a key may be known twice, never not at all. What `find_duplicates` reads changes on the writer's
 thread only.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from delta_server.core.event_storage import key_run
-from delta_server.core.event_storage.key_run import Built, Filter, FilterBuilder, Probes, Run
+from delta_server.core.event_storage.key_run import BuiltRun, KeyFilter, KeyFilterBuilder, KeyProbes, KeyRun
 from delta_server.storage.database import Database, Threads, Tx, frees_space
 from delta_server.storage.events.ingest import blocks, key_runs
 
@@ -22,38 +22,38 @@ log = logging.getLogger(__name__)
 
 DAY_MS = 86_400_000
 
-_AT_ONCE = 256
+BLOCKS_PER_READ = 256
 """Blocks whose keys are read at a time when opening."""
-_PAGES_AT_ONCE = 2048
+PAGES_PER_READ = 2048
 """Of a run's keys, when its filter is made anew: 8 MB."""
-_FORGOTTEN_KEYS = 8192
+KEYS_PER_WRITE = 8192
 """Keys that one write forgets: about a millisecond."""
 
 
-class Sealing(msgspec.Struct, frozen=True):
+class SealedKeys(msgspec.Struct, frozen=True):
     """The keys of blocks that are being sealed: `keys` by the block's seq, and all of them as a run."""
 
     keys: Mapping[int, bytes]
-    run: Built
+    run: BuiltRun
     oldest_at: int
     newest_at: int
 
 
-class Known(msgspec.Struct, frozen=True):
+class LoadedRun(msgspec.Struct, frozen=True):
     """A run in memory."""
 
     newest_at: int
-    filter: Filter
+    filter: KeyFilter
 
 
-class Seen:
+class DedupIndex:
     """The keys of all projects. `kept_ms` is how long an event's id is known after it came in, at least; once sealed up
     to an eighth longer, and by what it waited to be sealed."""
 
     def __init__(self, kept_ms: int) -> None:
         self.kept_ms = kept_ms
         self._unsealed: dict[bytes, int] = {}  # key -> seq of its block
-        self._runs: dict[int, Known] = {}
+        self._runs: dict[int, LoadedRun] = {}
         self._doubtful: dict[int, bytes] = {}  # seq -> keys of a block that is to go, or that was not stored
 
     async def load(self, db: Database) -> None:
@@ -64,58 +64,58 @@ class Seen:
             last = await db.read(self._load_blocks, last)
         for run in await db.read(key_runs.all_whole):
             if not await db.read(self._load_run, run):
-                self.add_run(run.id, run.newest_at, await self._filter_anew(db, run))
+                self.add_run(run.id, run.newest_at, await self._rebuild_filter(db, run))
 
     def _load_blocks(self, tx: Tx, after: int) -> int | None:
         """The last of some blocks behind the one with the id `after`, None when there are none."""
-        rows = blocks.keys_after(tx, after, _AT_ONCE)
+        rows = blocks.keys_after(tx, after, BLOCKS_PER_READ)
         for _, seq, keys in rows:
-            self.remember(key_run.split(keys), seq)
+            self.add_block(key_run.split(keys), seq)
         return rows[-1][0] if rows else None
 
-    def _load_run(self, tx: Tx, run: Run) -> bool:
+    def _load_run(self, tx: Tx, run: KeyRun) -> bool:
         """False when its filter cannot be used."""
         filter = key_runs.filter_of(tx, run.id)
         if filter is None:
             return False
         try:
             self.add_run(run.id, run.newest_at, filter)
-        except ValueError:  # of an old row, which has no hash that would have told
+        except ValueError:  # of an old row, without a hash
             return False
         return True
 
-    async def _filter_anew(self, db: Database, run: Run) -> bytes:
+    async def _rebuild_filter(self, db: Database, run: KeyRun) -> bytes:
         log.error("the filter of key run %d is damaged, it is made anew: run delta-server verify", run.id)
-        filter = FilterBuilder(run.count)
+        filter = KeyFilterBuilder(run.count)
         first = 0
         while await db.read(_add_pages, filter, run.id, first):
-            first += _PAGES_AT_ONCE
+            first += PAGES_PER_READ
         return filter.blob()
 
-    def duplicates(self, tx: Tx, keys: Sequence[bytes | None]) -> frozenset[int]:
+    def find_duplicates(self, tx: Tx, keys: Sequence[bytes | None]) -> frozenset[int]:
         """The indexes of those of `keys` whose event is stored already, and not too long ago."""
         past = tx.now_ms - self.kept_ms
-        found = self._found_unsealed(tx, keys, past) | self._found_sealed(tx, keys, past)
+        found = self._find_in_blocks(tx, keys, past) | self._find_in_runs(tx, keys, past)
         return frozenset(index for index, key in enumerate(keys) if key in found) if found else frozenset()
 
-    def remember(self, keys: Iterable[bytes], seq: int) -> None:
+    def add_block(self, keys: Iterable[bytes], seq: int) -> None:
         """The block `seq` with these keys is being stored by this transaction."""
         self._unsealed.update(dict.fromkeys(keys, seq))
 
-    def doubt(self, keys: Mapping[int, bytes]) -> None:
+    def mark_uncertain(self, keys: Mapping[int, bytes]) -> None:
         """Blocks, by their seq, that are going away in this transaction or were not stored at all."""
         self._doubtful.update(keys)
 
-    def sealed(self, tx: Tx, sealing: Sealing) -> None:
+    def sealed(self, tx: Tx, sealing: SealedKeys) -> None:
         """In the transaction that deletes the blocks: their keys live on in a run."""
-        self.doubt(sealing.keys)
+        self.mark_uncertain(sealing.keys)
         if sealing.run.count:
             run = key_runs.insert(tx, sealing.run, sealing.oldest_at, sealing.newest_at)
             self.add_run(run, sealing.newest_at, sealing.run.filter)
 
     def add_run(self, run: int, newest_at: int, filter: bytes) -> None:
         """The run becomes whole in this transaction."""
-        self._runs[run] = Known(newest_at, Filter(filter))
+        self._runs[run] = LoadedRun(newest_at, KeyFilter(filter))
 
     @frees_space
     def forget_runs(self, tx: Tx) -> None:
@@ -123,23 +123,23 @@ class Seen:
         for run in [run for run in self._runs if not key_runs.is_whole(tx, run)]:
             del self._runs[run]
 
-    async def settle(self, db: Database) -> None:
+    async def resolve_uncertain(self, db: Database) -> None:
         """Forget the keys of blocks that are gone for good, some thousands a write: each write waits for its turn."""
-        gone = await db.read(self._gone)
-        while gone:
-            gone = await db.write(self._forget_some, gone)
+        deleted = await db.read(self._deleted_blocks)
+        while deleted:
+            deleted = await db.write(self._forget_batch, deleted)
 
-    def _gone(self, tx: Tx) -> list[int]:
+    def _deleted_blocks(self, tx: Tx) -> list[int]:
         """In a read: what a write sees of others may not be committed yet."""
         return [seq for seq in list(self._doubtful) if not blocks.exists(tx, seq)]
 
     @frees_space
-    def _forget_some(self, tx: Tx, gone: list[int]) -> list[int]:
+    def _forget_batch(self, tx: Tx, deleted: list[int]) -> list[int]:
         """Forget the keys of the first of these blocks, by their seq; those that are left."""
         forgotten = 0
-        for done, seq in enumerate(gone):
-            if forgotten >= _FORGOTTEN_KEYS:
-                return gone[done:]
+        for done, seq in enumerate(deleted):
+            if forgotten >= KEYS_PER_WRITE:
+                return deleted[done:]
             keys = self._doubtful.pop(seq, b"")
             for key in key_run.split(keys):
                 if self._unsealed.get(key) == seq:
@@ -147,7 +147,7 @@ class Seen:
             forgotten += len(keys) // key_run.KEY_BYTES
         return []
 
-    def _found_unsealed(self, tx: Tx, keys: Sequence[bytes | None], past: int) -> set[bytes]:
+    def _find_in_blocks(self, tx: Tx, keys: Sequence[bytes | None], past: int) -> set[bytes]:
         if self._unsealed.keys().isdisjoint(keys):
             return set()
         there: dict[int, bool] = {}
@@ -162,34 +162,34 @@ class Seen:
                 found.add(key)
         return found
 
-    def _found_sealed(self, tx: Tx, keys: Sequence[bytes | None], past: int) -> set[bytes]:
+    def _find_in_runs(self, tx: Tx, keys: Sequence[bytes | None], past: int) -> set[bytes]:
         living = [(id, run) for id, run in self._runs.items() if run.newest_at >= past]
         found: set[bytes] = set()
-        probes = Probes([key for key in keys if key is not None] if living else [])
+        probes = KeyProbes([key for key in keys if key is not None] if living else [])
         for id, run in living:
             found |= {key for key, first, end in run.filter.maybe(probes) if key_runs.has(tx, id, key, first, end)}
         return found
 
 
-def _add_pages(tx: Tx, filter: FilterBuilder, run: int, first: int) -> bool:
+def _add_pages(tx: Tx, filter: KeyFilterBuilder, run: int, first: int) -> bool:
     """False when the run has no pages from `first` on."""
-    some = key_runs.keys(tx, run, first, _PAGES_AT_ONCE)
+    some = key_runs.keys(tx, run, first, PAGES_PER_READ)
     filter.add(some)
     return bool(some)
 
 
-async def prepare(
-    db: Database, spare_cpu: Threads, project: int, last_block: int, without: Collection[int] = ()
-) -> Sealing:
-    """The keys of the project's blocks up to the one with the id `last_block`, but those with the seqs `without`, for
+async def collect_keys(
+    db: Database, spare_cpu: Threads, project: int, last_block: int, excluded: Collection[int] = ()
+) -> SealedKeys:
+    """The keys of the project's blocks up to the one with the id `last_block`, but those with the seqs `excluded`, for
     `Seen.sealed`."""
     rows = await db.read(blocks.keys_until, project, last_block)
-    return await spare_cpu(_sealing, [row for row in rows if row[0] not in without])
+    return await spare_cpu(_sealed_keys, [row for row in rows if row[0] not in excluded])
 
 
-def _sealing(rows: Sequence[tuple[int, int, bytes]]) -> Sealing:
+def _sealed_keys(rows: Sequence[tuple[int, int, bytes]]) -> SealedKeys:
     times = [received_at for _, received_at, _ in rows] or [0]
-    return Sealing(
+    return SealedKeys(
         keys={seq: keys for seq, _, keys in rows},
         run=key_run.build(key for _, _, keys in rows for key in key_run.split(keys)),
         oldest_at=min(times),

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from delta_server.core.event_storage import key_run
-from delta_server.core.event_storage.key_run import KEY_BYTES, FilterBuilder, Merge, Run
+from delta_server.core.event_storage.key_run import KEY_BYTES, KeyFilterBuilder, KeyRun, RunMerge
 from delta_server.storage.database import Database, Threads, Tx
 from delta_server.storage.events.ingest import key_runs
-from delta_server.storage.events.ingest.dedup_index import Seen
+from delta_server.storage.events.ingest.dedup_index import DedupIndex
 
 _READ_PAGES = 10
 """Read of each run at a time: eight runs are 32,000 keys, which take some ms to merge."""
@@ -16,34 +16,34 @@ _DELETE_PAGES = 250
 _PAGE_BYTES = key_runs.PAGE_KEYS * KEY_BYTES
 
 
-class KeyUpkeep:
-    def __init__(self, db: Database, spare_cpu: Threads, seen: Seen) -> None:
+class KeyMaintenance:
+    def __init__(self, db: Database, spare_cpu: Threads, dedup: DedupIndex) -> None:
         self._db = db
         self._spare_cpu = spare_cpu
-        self._seen = seen
+        self._dedup = dedup
         self._one_at_a_time = asyncio.Lock()
 
-    async def tend(self, now_ms: int) -> None:
-        """Forget what is sealed, let go of what is past its time, merge what is due. Safe to cut off at any point."""
+    async def run(self, now_ms: int) -> None:
+        """Forget what is sealed, expire runs, merge what is due. Safe to cut off at any point."""
         async with self._one_at_a_time:
-            await self._seen.settle(self._db)
-            await self._db.write(_remove_useless, now_ms - self._seen.kept_ms)
-            while merged := key_run.to_merge(await self._db.read(key_runs.all_whole), now_ms, self._seen.kept_ms):
+            await self._dedup.resolve_uncertain(self._db)
+            await self._db.write(_remove_expired, now_ms - self._dedup.kept_ms)
+            while merged := key_run.to_merge(await self._db.read(key_runs.all_whole), now_ms, self._dedup.kept_ms):
                 await self._merge(merged)
-            await self._db.write(self._seen.forget_runs)
+            await self._db.write(self._dedup.forget_runs)
             while await self._db.write(key_runs.sweep, _DELETE_PAGES):
                 pass
 
-    async def _merge(self, merged: Sequence[Run]) -> None:
+    async def _merge(self, merged: Sequence[KeyRun]) -> None:
         """Make one run of them. What is written before the last transaction belongs to no run."""
         oldest_at, newest_at = min(run.oldest_at for run in merged), max(run.newest_at for run in merged)
         id = await self._db.write(key_runs.begin, oldest_at, newest_at)
-        filter = FilterBuilder(sum(run.count for run in merged))
-        merge, read_pages = Merge(len(merged)), [0] * len(merged)
+        filter = KeyFilterBuilder(sum(run.count for run in merged))
+        merge, read_pages = RunMerge(len(merged)), [0] * len(merged)
         ready, pages, ended = b"", 0, False
         while not ended:
-            fed = await self._db.read(_next_keys, merge.wanted(), merged, read_pages)
-            taken = await self._spare_cpu(_step, merge, filter, fed)
+            fed = await self._db.read(_read_next_keys, merge.wanted(), merged, read_pages)
+            taken = await self._spare_cpu(_merge_step, merge, filter, fed)
             ended = not taken
             ready += taken
             if whole := len(ready) // _PAGE_BYTES:
@@ -55,10 +55,10 @@ class KeyUpkeep:
 
     def _finish(self, tx: Tx, run: int, newest_at: int, count: int, filter: bytes, merged: Sequence[int]) -> None:
         if key_runs.finish(tx, run, count, filter, merged):
-            self._seen.add_run(run, newest_at, filter)
+            self._dedup.add_run(run, newest_at, filter)
 
 
-def _next_keys(tx: Tx, wanted: Sequence[int], merged: Sequence[Run], read_pages: list[int]) -> dict[int, bytes]:
+def _read_next_keys(tx: Tx, wanted: Sequence[int], merged: Sequence[KeyRun], read_pages: list[int]) -> dict[int, bytes]:
     fed = {}
     for index in wanted:
         fed[index] = key_runs.keys(tx, merged[index].id, read_pages[index], _READ_PAGES)
@@ -66,7 +66,7 @@ def _next_keys(tx: Tx, wanted: Sequence[int], merged: Sequence[Run], read_pages:
     return fed
 
 
-def _step(merge: Merge, filter: FilterBuilder, fed: Mapping[int, bytes]) -> bytes:
+def _merge_step(merge: RunMerge, filter: KeyFilterBuilder, fed: Mapping[int, bytes]) -> bytes:
     for index, keys in fed.items():
         merge.feed(index, keys)
     taken = merge.take()
@@ -74,7 +74,7 @@ def _step(merge: Merge, filter: FilterBuilder, fed: Mapping[int, bytes]) -> byte
     return taken
 
 
-def _remove_useless(tx: Tx, past: int) -> None:
+def _remove_expired(tx: Tx, past: int) -> None:
     """Runs whose newest key came in before `past`, and what a merge that was cut off left."""
     key_runs.remove_unfinished(tx)
     for run in key_runs.all_whole(tx):

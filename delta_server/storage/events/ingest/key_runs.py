@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from delta_server.core.event_storage.key_run import KEY_BYTES, Built, FilterBuilder, Run, find
+from delta_server.core.event_storage.key_run import KEY_BYTES, BuiltRun, KeyFilterBuilder, KeyRun, find
 from delta_server.core.packs import codec
 from delta_server.storage.database import Tx, frees_space
 
@@ -14,7 +14,7 @@ MOST_PAGES = 1 << _NUMBER_BITS
 _READ_PAGES = 256
 
 
-def insert(tx: Tx, run: Built, oldest_at: int, newest_at: int) -> int:
+def insert(tx: Tx, run: BuiltRun, oldest_at: int, newest_at: int) -> int:
     id = begin(tx, oldest_at, newest_at)
     put_pages(tx, id, 0, run.keys)
     tx.run(
@@ -71,9 +71,9 @@ def sweep(tx: Tx, limit: int) -> bool:
     return False
 
 
-def all_whole(tx: Tx) -> list[Run]:
+def all_whole(tx: Tx) -> list[KeyRun]:
     rows = tx.all("SELECT id, keys_count, oldest_at, newest_at FROM key_run WHERE filter <> x''")
-    return [Run(id=id, count=count, oldest_at=oldest, newest_at=newest) for id, count, oldest, newest in rows]
+    return [KeyRun(id=id, count=count, oldest_at=oldest, newest_at=newest) for id, count, oldest, newest in rows]
 
 
 def filter_of(tx: Tx, run: int) -> bytes | None:
@@ -89,7 +89,7 @@ def filter_of(tx: Tx, run: int) -> bytes | None:
 def rebuilt(tx: Tx, run: int) -> bytes:
     """The filter of the run's keys."""
     row = tx.one("SELECT keys_count FROM key_run WHERE id = ?", run)
-    builder = FilterBuilder(row[0] if row else 0)
+    builder = KeyFilterBuilder(row[0] if row else 0)
     for first in range(0, MOST_PAGES, _READ_PAGES):
         some = keys(tx, run, first, _READ_PAGES)
         if not some:

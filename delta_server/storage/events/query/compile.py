@@ -14,13 +14,13 @@ from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Row
 from delta_server.storage.events.query import filters
 from delta_server.storage.events.query.relation import Params
-from delta_server.storage.events.query.select_lists import Json, Values, is_exact
+from delta_server.storage.events.query.select_lists import JsonColumns, MetricColumns, is_exact
 from delta_server.storage.events.schema import COLUMNS
 
 LISTED = tuple(column.name for column in COLUMNS)
 """The columns of a listing's rows. Every event has a message id there."""
 
-PLACE = ("seq", "time_ms")
+POSITION = ("seq", "time_ms")
 """Enough to find an event again."""
 
 _LISTED = ", ".join(f"{filters.MESSAGE_ID} AS message_id" if name == "message_id" else name for name in LISTED)
@@ -35,24 +35,24 @@ def columns(plan: Aggregate) -> tuple[str, ...]:
 
 def aggregate(plan: Aggregate, source: str, params: Params) -> str:
     """`source` stands behind FROM."""
-    values = Values(plan.metrics, params)
+    values = MetricColumns(plan.metrics, params)
     metrics = [values.metric(metric) for metric in plan.metrics]
     parts = [values.parts(metric) for metric in plan.metrics if is_exact(metric)]
     keys = [f"k{n}" for n in range(len(plan.keys))]
     grouped = ", ".join([*keys, *values.aggregates]) or "count(*)"
-    rows = f"SELECT {grouped} FROM ({_events(plan, source, values, params)})" + (
+    rows = f"SELECT {grouped} FROM ({_select_events(plan, source, values, params)})" + (
         f" GROUP BY {', '.join(keys)}" if keys else ""
     )
     beside = (f"{sql} AS x{n}" for n, sql in zip(_exact(plan), parts, strict=True))
     shown = ", ".join([*keys, *(f"{sql} AS m{n}" for n, sql in enumerate(metrics)), *beside])
-    return shown_rows(plan, f"SELECT {shown} FROM ({rows})", params, parts=_exact(plan))
+    return filtered_rows(plan, f"SELECT {shown} FROM ({rows})", params, parts=_exact(plan))
 
 
 def _exact(plan: Aggregate) -> list[int]:
     return [n for n, metric in enumerate(plan.metrics) if is_exact(metric)]
 
 
-def exact_rows(plan: Aggregate, rows: list[Row]) -> list[Row]:
+def read_exact_rows(plan: Aggregate, rows: list[Row]) -> list[Row]:
     """The rows of `aggregate` with the exact values in their places."""
     places = {len(plan.keys) + n: plan.metrics[n].function for n in _exact(plan)}
     if not places:
@@ -67,14 +67,14 @@ def exact_rows(plan: Aggregate, rows: list[Row]) -> list[Row]:
     return made
 
 
-def shown_rows(plan: Aggregate, rows: str, params: Params, *, parts: Sequence[int] = ()) -> str:
+def filtered_rows(plan: Aggregate, rows: str, params: Params, *, parts: Sequence[int] = ()) -> str:
     """Those of `rows`, a SELECT of `kN` and `mN`, and `xN` of those with `parts`, that the plan's having keeps, in its
     order."""
     keys = [f"k{n}" for n in range(len(plan.keys))]
     places = {name: f"k{n}" for n, name in enumerate(key.name for key in plan.keys)}
     places |= {metric.name: f"m{n}" for n, metric in enumerate(plan.metrics)}
     named = {plan.metrics[n].name: f"x{n}" for n in parts if plan.metrics[n].function in ("min", "max", "sum")}
-    having = " AND ".join(_bound(bound, places, named, params) for bound in plan.having) or "true"
+    having = " AND ".join(_having(bound, places, named, params) for bound in plan.having) or "true"
     order = [
         f"{place} {'DESC' if part.descending else 'ASC'} NULLS LAST"
         for part in plan.order
@@ -97,42 +97,42 @@ def listing(
     direction = "ASC" if plan.ascending else "DESC"
     shown = _LISTED if columns == LISTED else ", ".join(columns)
     return (
-        f"SELECT {shown} FROM {source} WHERE {_listed(plan, params)}"
+        f"SELECT {shown} FROM {source} WHERE {_listing_where(plan, params)}"
         f" ORDER BY time_ms {direction}, seq {direction}{_page(limit, skip)}"
     )
 
 
-def these(source: str, seqs: Sequence[int]) -> str:
+def by_seq(source: str, seqs: Sequence[int]) -> str:
     """Rows of LISTED, in no order."""
     return f"SELECT {_LISTED} FROM {source} WHERE seq IN ({', '.join(map(str, seqs))})"
 
 
 def count(plan: Listing, source: str, params: Params) -> str:
     """How many rows a listing has without limit and skip."""
-    return f"SELECT count(*) FROM {source} WHERE {_listed(plan, params)}"
+    return f"SELECT count(*) FROM {source} WHERE {_listing_where(plan, params)}"
 
 
 def interval_key(interval: Interval, span: Span) -> str:
-    """SQL of core/query/time_buckets.py's `key` for the times of `span`."""
+    """SQL of core/query/time_buckets.py's `key_expression` for the times of `span`."""
     local = f"(time_ms + {_offset(interval, span)})"
     if interval.months:
         at = f"make_timestamp({local} * 1000)"
         number = f"(year({at}) * 12 + month({at}) - 1)"
         return number if interval.months == 1 else f"({number} - {number} % {interval.months:d})"
     if interval.step_ms % DAY_MS:
-        begin = f"time_ms - {_rest(local, interval, span)}"
+        begin = f"time_ms - {_time_within_bucket(local, interval, span)}"
         nearest = span.start_ms - interval.step_ms - DAY_MS, span.end_ms + DAY_MS
         joined = [(at, to) for at, to in time_buckets.joins(interval).items() if nearest[0] <= at < nearest[1]]
         cases = " ".join(f"WHEN {at:d} THEN {to:d}" for at, to in joined)
         return f"CASE {begin} {cases} ELSE {begin} END" if cases else begin
-    return f"{local} - {_rest(_from(local, interval.anchor_ms), interval, span)}"
+    return f"{local} - {_time_within_bucket(_since_anchor(local, interval.anchor_ms), interval, span)}"
 
 
-def _from(local: str, anchor_ms: int) -> str:
+def _since_anchor(local: str, anchor_ms: int) -> str:
     return f"({local} - {anchor_ms:d})" if anchor_ms else local
 
 
-def _rest(local: str, interval: Interval, span: Span) -> str:
+def _time_within_bucket(local: str, interval: Interval, span: Span) -> str:
     """What is left of a time in its bucket: SQL's % is negative for times before the epoch."""
     step = f"{interval.step_ms:d}"
     return f"{local} % {step}" if span.start_ms >= 2 * _WEEK_MS else f"({local} % {step} + {step}) % {step}"
@@ -149,8 +149,8 @@ def _offset(interval: Interval, span: Span) -> str:
     return f"CASE {cases} ELSE {last:d} END" if cases else f"{last:d}"
 
 
-def _events(plan: Aggregate, source: str, values: Values, params: Params) -> str:
-    keys = [f"{key(each, plan.span, values.json)} AS k{n}" for n, each in enumerate(plan.keys)]
+def _select_events(plan: Aggregate, source: str, values: MetricColumns, params: Params) -> str:
+    keys = [f"{key_expression(each, plan.span, values.json)} AS k{n}" for n, each in enumerate(plan.keys)]
     shown = ", ".join([*keys, *values.events]) or "1 AS one"
     rows = f"SELECT {shown} FROM {values.json.around(source, filters.condition(plan.where, params))}"
     for n, each in enumerate(plan.keys):
@@ -159,7 +159,7 @@ def _events(plan: Aggregate, source: str, values: Values, params: Params) -> str
     return rows
 
 
-def key(of: Key, span: Span, json: Json) -> str:
+def key_expression(of: Key, span: Span, json: JsonColumns) -> str:
     """SQL of a plan's key for the events of `span`, a list for one that has a row for each item."""
     if isinstance(of, Interval):
         return interval_key(of, span)
@@ -168,12 +168,12 @@ def key(of: Key, span: Span, json: Json) -> str:
     return json.value(of)
 
 
-def shown(field: Field, params: Params) -> str:
+def key_value(field: Field, params: Params) -> str:
     """SQL of the field as a key or a counted value: users are persons (persons.py), whatever id they had."""
     return "person" if field.column == "user_id" else filters.value(field, params)
 
 
-def _bound(bound: Bound, places: dict[str, str], named: dict[str, str], params: Params) -> str:
+def _having(bound: Bound, places: dict[str, str], named: dict[str, str], params: Params) -> str:
     """Past 2^53 with the exact value, where it is a whole number (`named`: the parts of core/query/decimals.py)."""
     place, operator, given = places[bound.metric], _COMPARED[bound.op], params.add(bound.value)
     rough, parts = f"{place} {operator} {given}", named.get(bound.metric)
@@ -183,7 +183,7 @@ def _bound(bound: Bound, places: dict[str, str], named: dict[str, str], params: 
     return f"CASE WHEN {is_whole} THEN {parts}.h {operator} {int(bound.value):d}::HUGEINT ELSE {rough} END"
 
 
-def _listed(plan: Listing, params: Params) -> str:
+def _listing_where(plan: Listing, params: Params) -> str:
     matches = filters.condition(plan.where, params)
     if plan.after_seq is not None:
         matches += f" AND seq > {plan.after_seq:d}"

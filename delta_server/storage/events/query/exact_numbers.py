@@ -7,37 +7,39 @@ HUGEINT, decimal fractions DECIMAL, as far as these reach; core/query/decimals.p
 
 from delta_server.core.query.decimals import WHOLE
 
-LIKE_ONE = r"-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]+)?"
+NUMBER_PATTERN = r"-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]+)?"
 
 MOST_WHOLE, MOST_FRACTION = "1e27", "1e12"
 """Larger ones are added as DOUBLE: a sum of HUGEINT or DECIMAL(38, 17) may have no room for 10^9 of them."""
 
 
-def once(expression: str, name: str, body: str) -> str:
+def bind(expression: str, name: str, body: str) -> str:
     """`body`, in which `name` stands for the value of an expression that is computed once."""
     return f"list_transform([{expression}], lambda {name}: {body})[1]"
 
 
-def text(raw: str) -> str:
+def number_text(raw: str) -> str:
     """The text of a number, NULL for what is none. By what it begins with: a comparison of the first bytes."""
     is_number = f"({raw} >= '0' AND {raw} < ':') OR ({raw} >= '-' AND {raw} < '.')"
-    return f"""CASE WHEN {is_number} THEN {raw} WHEN regexp_full_match({raw}, '"{LIKE_ONE}"') THEN {raw}[2:-2] END"""
+    return (
+        f"""CASE WHEN {is_number} THEN {raw} WHEN regexp_full_match({raw}, '"{NUMBER_PATTERN}"') THEN {raw}[2:-2] END"""
+    )
 
 
-def double(raw: str) -> str:
-    return f"try_cast({text(raw)} AS DOUBLE)"
+def to_double(raw: str) -> str:
+    return f"try_cast({number_text(raw)} AS DOUBLE)"
 
 
 def finite(value: str) -> str:
     return f"CASE WHEN isfinite({value}) THEN {value} END"
 
 
-def whole(text: str, value: str) -> str:
+def to_hugeint(text: str, value: str) -> str:
     """A number's text as HUGEINT when it has neither fraction nor exponent; `value` is it as DOUBLE."""
     return f"CASE WHEN NOT {_is_broken(text)} AND abs({value}) < {MOST_WHOLE} THEN try_cast({text} AS HUGEINT) END"
 
 
-def fraction(text: str, value: str) -> str:
+def to_decimal(text: str, value: str) -> str:
     """The others as DECIMAL, when it has all their digits."""
     decimal = f"try_cast({text} AS DECIMAL(38, 17))"
     short = f"length({text}) <= 18 AND NOT contains(lower({text}), 'e')"
@@ -51,14 +53,14 @@ def _is_broken(text: str) -> str:
     return f"(contains({text}, '.') OR contains({text}, 'e') OR contains({text}, 'E'))"
 
 
-def large(whole: str, value: str) -> str:
+def large_for_double(whole: str, value: str) -> str:
     """Those that DOUBLE has not, for percentiles between them."""
     return f"CASE WHEN abs({value}) >= {WHOLE:d} THEN {whole}::DECIMAL(38, 2) END"
 
 
-def one_text(shown: str, kind: str) -> str:
+def canonical_text(shown: str, kind: str) -> str:
     """A value as json_extract_string has it, with one text for `12.0`, `1.2e1` and `12`, which `kind` (SQL, computed
-    where it may be needed alone) calls a DOUBLE. Letters are told from digits by their first byte."""
+    where it may be needed alone) calls a DOUBLE. Letters and digits are distinguished by their first byte."""
     like_one = f"{shown} < ':' AND ({shown} >= '0' OR ({shown} >= '-' AND {shown} < '.'))"
     is_double = f"{like_one} AND (suffix({shown}, '.0') OR contains({shown}, 'e')) AND {kind} = 'DOUBLE'"
     number = f"try_cast({shown} AS HUGEINT)"
@@ -66,15 +68,15 @@ def one_text(shown: str, kind: str) -> str:
     return f"CASE WHEN {is_double} AND {is_whole} THEN {number}::VARCHAR ELSE {shown} END"
 
 
-def compared(raw: str, operator: str, given: float) -> str:
+def compare(raw: str, operator: str, given: float) -> str:
     """A value as a number compared with another one: past 2^53, as whole numbers."""
     if abs(given) < WHOLE:
-        found = double("j")
-        return once(raw, "j", f"isfinite({found}) AND {found} {operator} {float(given)!r}::DOUBLE")
+        found = to_double("j")
+        return bind(raw, "j", f"isfinite({found}) AND {found} {operator} {float(given)!r}::DOUBLE")
     equal = "true" if "=" in operator else "false"
     found = "try_cast(t AS DOUBLE)"
     exact = f"coalesce(try_cast(t AS HUGEINT) {operator} {int(given):d}::HUGEINT, {equal})"
     near = f"{float(given)!r}::DOUBLE"
     beyond = "false" if operator == "=" else f"{found} {operator.rstrip('=')} {near}"
     body = f"isfinite({found}) AND ({beyond} OR ({found} = {near} AND {exact}))"
-    return once(once(raw, "j", text("j")), "t", body)
+    return bind(bind(raw, "j", number_text("j")), "t", body)

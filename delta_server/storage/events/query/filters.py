@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from delta_server.core.query import decimals
-from delta_server.core.query.plan import Condition, Every, Field, Filter, Not, Of, Operation, Some, Text
+from delta_server.core.query.plan import AllOf, AnyOf, Condition, Field, Filter, FullText, Negation, OfPerson, Operation
 from delta_server.storage.events import schema
 from delta_server.storage.events.query import exact_numbers
 from delta_server.storage.events.query.relation import Params
@@ -40,7 +40,7 @@ def value(field: Field, params: Params) -> str:
     """The field as rows show it: a column as it is, a text of what is inside JSON, the same for all spellings of a
     number; NULL when it is not there, for an empty list too."""
     if field.path:
-        return exact_numbers.once(plain(field, params), "j", exact_numbers.one_text("j", kind(field, params)))
+        return exact_numbers.bind(plain(field, params), "j", exact_numbers.canonical_text("j", kind(field, params)))
     return plain(field, params)
 
 
@@ -67,23 +67,23 @@ def _sql(where: Filter, params: Params, *, strict: bool) -> str:
     """With `strict`, for what stands below a NOT: false, never NULL, for what does not match. Elsewhere NULL serves as
     well, and DuckDB can check plain comparisons against the statistics of a segment's parts."""
     match where:
-        case Every(parts):
+        case AllOf(parts):
             return "(" + " AND ".join([_sql(part, params, strict=strict) for part in parts] or ["true"]) + ")"
-        case Some(parts):
+        case AnyOf(parts):
             return "(" + " OR ".join([_sql(part, params, strict=strict) for part in parts] or ["false"]) + ")"
-        case Not(part):
+        case Negation(part):
             return f"(NOT {_sql(part, params, strict=True)})"
-        case Of(users, anonymous):
-            sql = _of_person(users, anonymous, params)
+        case OfPerson(users, anonymous):
+            sql = _is_of_person(users, anonymous, params)
             return f"coalesce({sql}, false)" if strict else sql
-        case Text(words):
+        case FullText(words):
             found = (f"contains(lower({_SEARCHED}), lower({params.add(word)}))" for word in words)
             return "(" + " AND ".join(found) + ")"
         case Condition():
             return _condition(where, params, strict=strict)
 
 
-def _of_person(users: Sequence[str], anonymous: Sequence[str], params: Params) -> str:
+def _is_of_person(users: Sequence[str], anonymous: Sequence[str], params: Params) -> str:
     parts = []
     if users:
         parts.append(f"user_id IN ({', '.join(map(params.add, users))})")
@@ -99,34 +99,34 @@ def _condition(where: Condition, params: Params, *, strict: bool) -> str:
         return f"(NOT {_condition(positive, params, strict=True)})"
     if where.op == "exists":
         return f"({plain(where.field, params)} IS NOT NULL)"
-    sql = _of_list(where, params) if where.field.kind == "list" else _of_one(where, params)
+    sql = _compare_list(where, params) if where.field.kind == "list" else _compare_one(where, params)
     return f"coalesce({sql}, false)" if strict else sql
 
 
-def _of_one(where: Condition, params: Params) -> str:
+def _compare_one(where: Condition, params: Params) -> str:
     """Numbers are compared with what is inside JSON as a number, all else with the field as it is shown."""
     field, is_json = where.field, where.field.kind == "json"
     given = [each for each in where.values if is_json and isinstance(each, int | float) and not isinstance(each, bool)]
-    others = [_plain(each) for each in where.values if not is_json or isinstance(each, str | bool)]
+    others = [_json_text(each) for each in where.values if not is_json or isinstance(each, str | bool)]
     if where.op == "is":
-        parts = [_one_of(field, given, params)] if given else []
-        parts += [_any("is", plain(field, params), others, params)] if others else []
+        parts = [_is_one_of(field, given, params)] if given else []
+        parts += [_any_of("is", plain(field, params), others, params)] if others else []
         parts += [_same_number(field, number, params) for number in _numbers(where)]
     else:
-        parts = [exact_numbers.compared(raw(field, params), _COMPARED[where.op], each) for each in given]
-        parts += [_any(where.op, value(field, params), others, params)] if others else []
+        parts = [exact_numbers.compare(raw(field, params), _COMPARED[where.op], each) for each in given]
+        parts += [_any_of(where.op, value(field, params), others, params)] if others else []
     return "(" + " OR ".join(parts or ["false"]) + ")"
 
 
-def _one_of(field: Field, given: Sequence[float], params: Params) -> str:
+def _is_one_of(field: Field, given: Sequence[float], params: Params) -> str:
     """Whether it is one of these numbers. Those past 2^53 are looked at one by one where the rough ones match."""
     rough = ", ".join(f"{float(each)!r}::DOUBLE" for each in given)
-    among = exact_numbers.once(raw(field, params), "j", f"{exact_numbers.double('j')} IN ({rough})")
+    among = exact_numbers.bind(raw(field, params), "j", f"{exact_numbers.to_double('j')} IN ({rough})")
     large = [int(each) for each in given if abs(each) >= decimals.WHOLE]
     if not large:
         return among
-    small = exact_numbers.once(raw(field, params), "j", f"abs({exact_numbers.double('j')}) < {decimals.WHOLE:d}")
-    found = exact_numbers.once(raw(field, params), "j", f"try_cast({exact_numbers.text('j')} AS HUGEINT)")
+    small = exact_numbers.bind(raw(field, params), "j", f"abs({exact_numbers.to_double('j')}) < {decimals.WHOLE:d}")
+    found = exact_numbers.bind(raw(field, params), "j", f"try_cast({exact_numbers.number_text('j')} AS HUGEINT)")
     whole = ", ".join(f"{each:d}::HUGEINT" for each in large)
     return f"({among} AND ({small} OR coalesce({found} IN ({whole}), true)))"
 
@@ -142,17 +142,17 @@ def _numbers(where: Condition) -> list[float]:
 def _same_number(field: Field, given: float, params: Params) -> str:
     """`12.0` given as a text is the number 12, too, but no other text."""
     is_number = f"{kind(field, params)} IN ('DOUBLE', 'BIGINT', 'UBIGINT')"
-    return f"({exact_numbers.compared(raw(field, params), '=', given)} AND {is_number})"
+    return f"({exact_numbers.compare(raw(field, params), '=', given)} AND {is_number})"
 
 
-def _of_list(where: Condition, params: Params) -> str:
-    values = [_plain(given) for given in where.values]
+def _compare_list(where: Condition, params: Params) -> str:
+    values = [_json_text(given) for given in where.values]
     if where.op == "is":
         return f"list_has_any({where.field.column}, [{', '.join(map(params.add, values))}])"
-    return f"(len(list_filter({where.field.column}, lambda item: {_any(where.op, 'item', values, params)})) > 0)"
+    return f"(len(list_filter({where.field.column}, lambda item: {_any_of(where.op, 'item', values, params)})) > 0)"
 
 
-def _any(op: str, shown: str, values: Sequence[Value], params: Params) -> str:
+def _any_of(op: str, shown: str, values: Sequence[Value], params: Params) -> str:
     """`shown` compared with each of the values: whether one matches."""
     placeholders = [params.add(each) for each in values]
     if op == "is":
@@ -162,7 +162,7 @@ def _any(op: str, shown: str, values: Sequence[Value], params: Params) -> str:
     return "(" + " OR ".join(_MATCHED[op].format(shown, placeholder) for placeholder in placeholders) + ")"
 
 
-def _plain(given: Value) -> Value:
+def _json_text(given: Value) -> Value:
     """As the text of JSON has it."""
     return str(given).lower() if isinstance(given, bool) else given
 

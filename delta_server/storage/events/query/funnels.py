@@ -15,12 +15,12 @@ from delta_server.core.query.plan import Filter, Funnel, Paths, Retention, Span
 from delta_server.core.times import EARLIEST_MS
 from delta_server.storage.events.query import filters, person_joins, relation
 from delta_server.storage.events.query.answers import Compiled, Compiler
-from delta_server.storage.events.query.compile import interval_key, shown
-from delta_server.storage.events.query.read_view import Snapshot
+from delta_server.storage.events.query.compile import interval_key, key_value
+from delta_server.storage.events.query.read_view import ReadView
 from delta_server.storage.events.query.relation import Params
 from delta_server.storage.events.rollups import expired_ranges
 
-_PLACE = "time_ms::HUGEINT * 9223372036854775808 + seq"
+_POSITION = "time_ms::HUGEINT * 9223372036854775808 + seq"
 
 
 def funnel(plan: Funnel, source: str, params: Params) -> str:
@@ -32,31 +32,31 @@ def funnel(plan: Funnel, source: str, params: Params) -> str:
     """
     last = len(plan.steps) - 1
     parts = [
-        f"matching AS MATERIALIZED ({_matching(plan, source, params)})",
+        f"matching AS MATERIALIZED ({_matching_events(plan, source, params)})",
         "tried_0 AS (SELECT person, place, place AS start, time_ms AS t0 FROM matching WHERE m0)",
-        *(f"tried_{step} AS ({_next(step, plan.window_ms)})" for step in range(1, last + 1)),
-        f"reached AS MATERIALIZED ({_reached(plan, last)})",
+        *(f"tried_{step} AS ({_next_step(step, plan.window_ms)})" for step in range(1, last + 1)),
+        f"reached AS MATERIALIZED ({_furthest_attempts(plan, last)})",
         "shown AS (SELECT value FROM reached GROUP BY value"
         f" ORDER BY count(*) DESC, value NULLS LAST LIMIT {plan.limit:d})",
     ]
-    counts = " UNION ALL ".join(_counted(step) for step in range(last + 1))
+    counts = " UNION ALL ".join(_count_steps(step) for step in range(last + 1))
     return (
         f"WITH {', '.join(parts)} SELECT value, step, persons, between_ms FROM ({counts})"
         " ORDER BY max(persons) OVER (PARTITION BY value) DESC, value NULLS LAST, step"
     )
 
 
-def _matching(plan: Funnel, source: str, params: Params) -> str:
+def _matching_events(plan: Funnel, source: str, params: Params) -> str:
     matches = ", ".join(f"{_holds(step.where, params)} AS m{n}" for n, step in enumerate(plan.steps))
-    value = "" if plan.by is None else f", {shown(plan.by, params)} AS value"
+    value = "" if plan.by is None else f", {key_value(plan.by, params)} AS value"
     some = " OR ".join(f"m{step}" for step in range(len(plan.steps)))
     return (
-        f"SELECT person, {_PLACE} AS place, time_ms, {matches}{value}"
-        f" FROM {source} WHERE {_of_persons(plan.where, params)} AND ({some})"
+        f"SELECT person, {_POSITION} AS place, time_ms, {matches}{value}"
+        f" FROM {source} WHERE {_has_person(plan.where, params)} AND ({some})"
     )
 
 
-def _next(step: int, window_ms: int) -> str:
+def _next_step(step: int, window_ms: int) -> str:
     """From each attempt to the next event of the step; of those that meet there, the one that began last goes on."""
     before = range(1, step)
     carried = "".join(f", t{n}" for n in range(step))
@@ -70,8 +70,8 @@ def _next(step: int, window_ms: int) -> str:
     )
 
 
-def _reached(plan: Funnel, last: int) -> str:
-    levels = " UNION ALL ".join(_level(step, last) for step in range(last + 1))
+def _furthest_attempts(plan: Funnel, last: int) -> str:
+    levels = " UNION ALL ".join(_attempts_at(step, last) for step in range(last + 1))
     times = "".join(f", arg_max(t{n}, step) AS t{n}" for n in range(last + 1))
     best = f"SELECT person, max(step) AS step, arg_max(start, step) AS start{times} FROM ({levels}) GROUP BY person"
     if plan.by is None:
@@ -79,7 +79,7 @@ def _reached(plan: Funnel, last: int) -> str:
     return f"SELECT best.*, value FROM ({best}) best JOIN matching ON best.person = matching.person AND start = place"
 
 
-def _level(step: int, last: int) -> str:
+def _attempts_at(step: int, last: int) -> str:
     """A row a person that got here: the attempt that did so first."""
     times = "".join(
         f", arg_min(t{n}, place) AS t{n}" if n <= step else f", NULL::BIGINT AS t{n}" for n in range(last + 1)
@@ -87,7 +87,7 @@ def _level(step: int, last: int) -> str:
     return f"SELECT person, {step} AS step, arg_min(start, place) AS start{times} FROM tried_{step} GROUP BY person"
 
 
-def _counted(step: int) -> str:
+def _count_steps(step: int) -> str:
     between = f"median(t{step} - t{step - 1})" if step else "NULL::DOUBLE"
     return (
         f"SELECT shown.value, {step} AS step, count(reached.person) AS persons, {between} AS between_ms"
@@ -99,12 +99,12 @@ def _counted(step: int) -> str:
 def retention(plan: Retention, source: str, params: Params) -> str:
     """Rows of (key of the cohort's interval, number of the interval after it, persons); 0 is the cohort itself."""
     start, again = _holds(plan.start, params), _holds(plan.again, params)
-    bucket, stride = interval_key(plan.every, _looked_through(plan)), plan.every.stride
+    bucket, stride = interval_key(plan.every, _first_ever_span(plan)), plan.every.stride
     inside = f"HAVING min(time_ms) >= {plan.span.start_ms:d}" if plan.first_ever else ""
     return f"""
         WITH done AS MATERIALIZED (
             SELECT person, time_ms, {bucket} AS bucket, {start} AS starts, {again} AS returns
-            FROM {source} WHERE {_of_persons(plan.where, params)} AND (starts OR returns)
+            FROM {source} WHERE {_has_person(plan.where, params)} AND (starts OR returns)
         ),
         cohorts AS (SELECT person, arg_min(bucket, time_ms) AS cohort FROM done WHERE starts GROUP BY person {inside}),
         visits AS (SELECT DISTINCT person, bucket FROM done WHERE returns)
@@ -117,7 +117,7 @@ def retention(plan: Retention, source: str, params: Params) -> str:
     """
 
 
-def _looked_through(plan: Funnel | Retention | Paths) -> Span:
+def _first_ever_span(plan: Funnel | Retention | Paths) -> Span:
     """For who did something for the first time ever, all that came before too."""
     if isinstance(plan, Retention) and plan.first_ever:
         return Span(EARLIEST_MS, plan.span.end_ms)
@@ -147,8 +147,8 @@ def paths(plan: Paths, source: str, params: Params) -> str:
     )
     return f"""
         WITH done AS (
-            SELECT person, time_ms, seq, {shown(plan.by, params)} AS value{starts}
-            FROM {source} WHERE {_of_persons(plan.where, params)}
+            SELECT person, time_ms, seq, {key_value(plan.by, params)} AS value{starts}
+            FROM {source} WHERE {_has_person(plan.where, params)}
         ),
         walked AS MATERIALIZED (
             SELECT person, value AS v0{ahead} FROM done
@@ -164,7 +164,7 @@ def paths(plan: Paths, source: str, params: Params) -> str:
     """
 
 
-def _of_persons(where: Filter | None, params: Params) -> str:
+def _has_person(where: Filter | None, params: Params) -> str:
     return f"person IS NOT NULL AND {filters.condition(where, params)}"
 
 
@@ -173,11 +173,11 @@ def _holds(where: Filter | None, params: Params) -> str:
 
 
 def _compiler(columns: tuple[str, ...], compile: Callable[[Any, str, Params], str]) -> Compiler:
-    def compiled(snapshot: Snapshot, plan: Any) -> Compiled:
-        span, params = _looked_through(plan), Params()
-        source = relation.events(snapshot, span)
-        sql = compile(plan, person_joins.events(snapshot, source.sql), params)
-        whole = rollup_plan.whole(span, expired_ranges.of_events(snapshot, plan, span))
+    def compiled(read_view: ReadView, plan: Any) -> Compiled:
+        span, params = _first_ever_span(plan), Params()
+        source = relation.events(read_view, span)
+        sql = compile(plan, person_joins.events(read_view, source.sql), params)
+        whole = rollup_plan.whole(span, expired_ranges.expired_for_events(read_view, plan, span))
         return Compiled(columns, sql, params.values, scanned=source.scanned, whole=whole)
 
     return compiled

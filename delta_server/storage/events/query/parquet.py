@@ -1,7 +1,7 @@
 """Answers as Parquet files: written by DuckDB into a file without a name in the spill directory, then read from there.
 
-The file is gone when it is closed, and with the process in any case. Its schema depends on what was asked for alone,
-not on what is stored or how: every column may be null (`_nullable`), and JSON is text, which all readers know.
+The file is gone when it is closed, and with the process in any case. Its schema depends on the request alone,
+not on what is stored or how: every column may be null (`_as_nullable`), and JSON is text, which all readers know.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,9 @@ import msgspec
 from delta_server.core.events.event import FLAG_NAMES
 from delta_server.core.query import time_buckets
 from delta_server.core.query.plan import Aggregate, Field, Interval, Listing
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.query import compile, relation
-from delta_server.storage.events.query.read_view import Snapshot
+from delta_server.storage.events.query.read_view import ReadView
 from delta_server.storage.events.query.relation import Params
 
 _PIECE_BYTES = 256 << 10
@@ -22,36 +22,36 @@ _OPTIONS = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, USE_TMP_FIL
 """Not version 2, which some readers do not know."""
 
 
-class Selected(msgspec.Struct, frozen=True):
+class Selection(msgspec.Struct, frozen=True):
     sql: str
     values: list[Any]
 
 
-def pieces(reading: Reading, selected: Selected) -> Iterator[bytes]:
+def pieces(session: QuerySession, selected: Selection) -> Iterator[bytes]:
     """The file that has the rows of `selected`."""
-    with reading.scratch() as file:
-        reading.copy_into(file, selected.sql, selected.values, options=_OPTIONS)
-        reading.let_go()
+    with session.scratch() as file:
+        session.copy_into(file, selected.sql, selected.values, options=_OPTIONS)
+        session.release()
         file.seek(0)
         while piece := file.read(_PIECE_BYTES):
             yield piece
 
 
-def listing(snapshot: Snapshot, plan: Listing) -> Selected:
+def listing(read_view: ReadView, plan: Listing) -> Selection:
     """The events with the names that clients send."""
     params = Params()
-    source = relation.events(snapshot, plan.span)
+    source = relation.events(read_view, plan.span)
     rows = compile.listing(plan, source.sql, params, limit=plan.limit, skip=plan.skip)
-    return Selected(f"SELECT {_EVENT} FROM ({rows})", params.values)
+    return Selection(f"SELECT {_EVENT} FROM ({rows})", params.values)
 
 
-def _nullable(value: str, of: str) -> str:
+def _as_nullable(value: str, of: str) -> str:
     """`value`, where DuckDB cannot know that it is never NULL: it would write the column as a required one, which it
     knows of some sealed events and of none that wait. `of` is any value of the row."""
     return f"CASE WHEN hash({of}) >= 0 THEN {value} END"
 
 
-def aggregate(plan: Aggregate, sql: str, values: Sequence[Any]) -> Selected:
+def aggregate(plan: Aggregate, sql: str, values: Sequence[Any]) -> Selection:
     """`sql` has one column a key, then one a metric. Stretches of time become the instants at which they begin."""
     params = Params()
     params.values = list(values)
@@ -60,15 +60,15 @@ def aggregate(plan: Aggregate, sql: str, values: Sequence[Any]) -> Selected:
     for place, part in zip(places, (*plan.keys, *plan.metrics), strict=True):
         value = place
         if isinstance(part, Interval):
-            begun = f" JOIN ({_begins(part, plan, params)}) ON {place} = stretch"
+            begun = f" JOIN ({_bucket_starts(part, plan, params)}) ON {place} = stretch"
             value = _instant("begin")
         elif isinstance(part, Field) and part.kind == "time":
             value = _instant(place)
-        shown.append(f"{_nullable(value, place)} AS {_quoted(part.name)}")
-    return Selected(f"SELECT {', '.join(shown)} FROM ({sql}) AS rows({', '.join(places)}){begun}", params.values)
+        shown.append(f"{_as_nullable(value, place)} AS {_quoted(part.name)}")
+    return Selection(f"SELECT {', '.join(shown)} FROM ({sql}) AS rows({', '.join(places)}){begun}", params.values)
 
 
-def _begins(interval: Interval, plan: Aggregate, params: Params) -> str:
+def _bucket_starts(interval: Interval, plan: Aggregate, params: Params) -> str:
     begins = list(time_buckets.along(interval, plan.span))
     keys = [time_buckets.key(interval, max(begin, plan.span.start_ms)) for begin in begins]
     lists = f"{params.add(keys)}::BIGINT[]", f"{params.add(begins)}::BIGINT[]"
@@ -102,4 +102,4 @@ _COLUMNS = {
     "originalTimestamp": _instant("original_at"),
     "flags": f"CASE WHEN flags > 0 THEN list_filter([{_FLAGS}], lambda flag: flag IS NOT NULL) END",
 }
-_EVENT = ", ".join(f'{_nullable(value, "seq")} AS "{name}"' for name, value in _COLUMNS.items())
+_EVENT = ", ".join(f'{_as_nullable(value, "seq")} AS "{name}"' for name, value in _COLUMNS.items())

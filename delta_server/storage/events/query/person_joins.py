@@ -1,9 +1,8 @@
 """Whose an event is, for queries: the links of core/events/persons.py as relations that events are joined with.
 
 A project without links pays nothing. Reading many from SQLite would take longer than joining them with ten million
-events (200,000: half a second), so they are kept in memory as a Parquet file (`Bases`), which is joined with what has
-changed since. Both are of the query's own state of the database.
-"""
+events (200,000: half a second), so they are kept in memory as a Parquet file (`LinksBaseCache`), which is joined with
+what has changed since. Both are of the query's own state of the database."""
 
 import threading
 from collections import OrderedDict
@@ -12,16 +11,27 @@ from typing import Any
 import msgspec
 
 from delta_server.core.events.persons import identifies
-from delta_server.core.query.plan import Aggregate, Condition, Every, Filter, Listing, Not, Of, Plan, Some, Sql
+from delta_server.core.query.plan import (
+    Aggregate,
+    AllOf,
+    AnyOf,
+    Condition,
+    Filter,
+    Listing,
+    Negation,
+    OfPerson,
+    Plan,
+    Sql,
+)
 from delta_server.storage.events import schema
-from delta_server.storage.events.duckdb.instance import Reading
-from delta_server.storage.events.query.read_view import Links, Snapshot
+from delta_server.storage.events.duckdb.instance import QuerySession
+from delta_server.storage.events.query.read_view import Links, ReadView
 
-RECENT = 5_000
+MAX_RECENT_LINKS = 5_000
 """So many links are read from SQLite as they are: 5 ms."""
 RECENT_SHARE = 50
 """A base is made anew when more than a fiftieth of it has changed."""
-_AT_ONCE = 100_000
+LINKS_PER_READ = 100_000
 BASES_BYTES = 128 << 20
 
 _LINE = "json_object('a', anonymous, 'n', name, 'p', person)"
@@ -29,14 +39,14 @@ _TYPES = "columns = {a: 'UTINYINT', n: 'VARCHAR', p: 'VARCHAR'}, maximum_object_
 _PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, USE_TMP_FILE false"
 
 
-class State(msgspec.Struct, frozen=True):
+class LinksVersion(msgspec.Struct, frozen=True):
     """Of a project's links: `rev` counts their changes, `forgotten` is what it was when some were last deleted."""
 
     rev: int
     forgotten: int
 
 
-class Base(msgspec.Struct, frozen=True):
+class LinksBase(msgspec.Struct, frozen=True):
     """All links as they were at `rev`."""
 
     rev: int
@@ -44,14 +54,14 @@ class Base(msgspec.Struct, frozen=True):
     parquet: bytes
 
 
-class Bases:
+class LinksBaseCache:
     """The newest base of each project that had many links, those used last. For any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._bases: OrderedDict[int, Base] = OrderedDict()
+        self._bases: OrderedDict[int, LinksBase] = OrderedDict()
 
-    def find(self, project: int, state: State) -> Base | None:
+    def find(self, project: int, state: LinksVersion) -> LinksBase | None:
         """One that what has changed since leads from to this state: nothing was deleted in between."""
         with self._lock:
             base = self._bases.get(project)
@@ -60,7 +70,7 @@ class Bases:
             self._bases.move_to_end(project)
             return base
 
-    def put(self, project: int, base: Base) -> None:
+    def put(self, project: int, base: LinksBase) -> None:
         with self._lock:
             self._bases[project] = base
             self._bases.move_to_end(project)
@@ -68,85 +78,87 @@ class Bases:
                 self._bases.popitem(last=False)
 
 
-def state(snapshot: Snapshot) -> State:
-    rows = snapshot.all("SELECT rev, forgotten FROM person_state WHERE project = ?", snapshot.project)
-    return State(*rows[0]) if rows else State(0, 0)
+def state(read_view: ReadView) -> LinksVersion:
+    rows = read_view.all("SELECT rev, forgotten FROM person_state WHERE project = ?", read_view.project)
+    return LinksVersion(*rows[0]) if rows else LinksVersion(0, 0)
 
 
-def is_waiting(snapshot: Snapshot) -> bool:
+def is_waiting(read_view: ReadView) -> bool:
     """Whether calls that join ids are stored and not applied yet."""
     sql = "SELECT 1 FROM person_change WHERE project = ? LIMIT 1"
-    return bool(snapshot.all(sql, snapshot.project))
+    return bool(read_view.all(sql, read_view.project))
 
 
-def attach(reading: Reading, bases: Bases) -> None:
+def attach(session: QuerySession, bases: LinksBaseCache) -> None:
     """Have the snapshot know its links, for `events`."""
-    snapshot = reading.snapshot
-    now = state(snapshot)
+    read_view = session.read_view
+    now = state(read_view)
     if not now.rev:
         return
-    base = bases.find(snapshot.project, now)
-    changed = _lines(snapshot, base.rev if base else 0, most=max(RECENT, base.rows // RECENT_SHARE if base else 0))
+    base = bases.find(read_view.project, now)
+    changed = _lines(
+        read_view, base.rev if base else 0, most=max(MAX_RECENT_LINKS, base.rows // RECENT_SHARE if base else 0)
+    )
     if changed is None:
-        base = _based(reading, base, now.rev)
-        bases.put(snapshot.project, base)
+        base = _make_base(session, base, now.rev)
+        bases.put(read_view.project, base)
         changed = b""
-    snapshot.links = _links(snapshot, base, changed)
+    read_view.links = _links(read_view, base, changed)
 
 
-def attach_plainly(snapshot: Snapshot) -> list[str]:
+def attach_plainly(read_view: ReadView) -> list[str]:
     """As `attach`, without a base; the paths that are read."""
-    if not state(snapshot).rev:
+    if not state(read_view).rev:
         return []
-    lines = _lines(snapshot, 0, most=None) or b""
-    snapshot.links = _links(snapshot, None, lines)
-    return list(snapshot.links.paths) if snapshot.links else []
+    lines = _lines(read_view, 0, most=None) or b""
+    read_view.links = _links(read_view, None, lines)
+    return list(read_view.links.paths) if read_view.links else []
 
 
-def _lines(snapshot: Snapshot, since: int, *, most: int | None) -> bytes | None:
+def _lines(read_view: ReadView, since: int, *, most: int | None) -> bytes | None:
     """Links that changed after `since`, None when they are more than `most`."""
-    rows = snapshot.all(
+    rows = read_view.all(
         f"SELECT {_LINE} FROM person_link INDEXED BY person_link_rev WHERE project = ? AND rev > ? LIMIT ?",
-        snapshot.project, since, -1 if most is None else most + 1,
+        read_view.project, since, -1 if most is None else most + 1,
     )  # fmt: skip
     if most is not None and len(rows) > most:
         return None
     return "".join(f"{line}\n" for (line,) in rows).encode()
 
 
-def _based(reading: Reading, old: Base | None, rev: int) -> Base:
+def _make_base(session: QuerySession, old: LinksBase | None, rev: int) -> LinksBase:
     """A base of all links: of the old one and what has changed since, or of all there are, some at a time."""
-    snapshot = reading.snapshot
-    reading.run("CREATE OR REPLACE TEMP TABLE links (a UTINYINT, n VARCHAR, p VARCHAR)")
+    read_view = session.read_view
+    session.run("CREATE OR REPLACE TEMP TABLE links (a UTINYINT, n VARCHAR, p VARCHAR)")
     since = old.rev if old else 0
     after: tuple[Any, ...] = (-1, -1, "")
-    while rows := snapshot.all(
+    while rows := read_view.all(
         f"SELECT {_LINE}, rev, anonymous, name FROM person_link INDEXED BY person_link_rev"
         " WHERE project = ? AND rev > ? AND (rev, anonymous, name) > (?, ?, ?) ORDER BY rev, anonymous, name LIMIT ?",
-        snapshot.project, since, *after, _AT_ONCE,
+        read_view.project, since, *after, LINKS_PER_READ,
     ):  # fmt: skip
-        path = snapshot.text_path("".join(f"{row[0]}\n" for row in rows).encode())
-        reading.run(f"INSERT INTO links FROM read_ndjson('{path}', {_TYPES})")
+        path = read_view.text_path("".join(f"{row[0]}\n" for row in rows).encode())
+        session.run(f"INSERT INTO links FROM read_ndjson('{path}', {_TYPES})")
         after = rows[-1][1:]
     all_links = "SELECT a, n, p FROM links"
     if old is not None:
-        kept = f"SELECT a, n, p FROM read_parquet('{snapshot.text_path(old.parquet)}')"
+        kept = f"SELECT a, n, p FROM read_parquet('{read_view.text_path(old.parquet)}')"
         all_links += (
             f" UNION ALL {kept} AS kept WHERE NOT EXISTS (FROM links WHERE links.a = kept.a AND links.n = kept.n)"
         )
-    parquet = reading.copy(all_links, options=_PARQUET)
-    reading.run("DROP TABLE links")
-    [(count,)] = reading.rows(f"SELECT count(*) FROM read_parquet('{snapshot.text_path(parquet)}')")[1]
-    return Base(rev, count, parquet)
+    parquet = session.copy(all_links, options=_PARQUET)
+    session.run("DROP TABLE links")
+    [(count,)] = session.rows(f"SELECT count(*) FROM read_parquet('{read_view.text_path(parquet)}')")[1]
+    return LinksBase(rev, count, parquet)
 
 
-def _links(snapshot: Snapshot, base: Base | None, changed: bytes) -> Links | None:
+def _links(read_view: ReadView, base: LinksBase | None, changed: bytes) -> Links | None:
     parts, paths = [], []
     if changed:
-        paths.append(snapshot.text_path(changed))
+        paths.append(read_view.text_path(changed))
         parts.append(f"SELECT a, n, p FROM read_ndjson('{paths[-1]}', {_TYPES})")
     if base is not None:
-        paths.append(snapshot.text_path(base.parquet))
+        paths.append(read_view.text_path(base.parquet))
         part = f"SELECT a, n, p FROM read_parquet('{paths[-1]}') AS kept"
         if changed:
             part += f" WHERE NOT EXISTS (FROM ({parts[0]}) AS changed WHERE changed.a = kept.a AND changed.n = kept.n)"
@@ -155,20 +167,20 @@ def _links(snapshot: Snapshot, base: Base | None, changed: bytes) -> Links | Non
         return None
     sql = " UNION ALL ".join(parts)
     users, anonymous = (
-        f"(SELECT n AS name, p AS person FROM ({sql}) WHERE a = {kind})" if _has(snapshot, kind) else None
+        f"(SELECT n AS name, p AS person FROM ({sql}) WHERE a = {kind})" if _leads_elsewhere(read_view, kind) else None
         for kind in (0, 1)
     )
     return Links(users, anonymous, tuple(paths))
 
 
-def _has(snapshot: Snapshot, anonymous: int) -> bool:
+def _leads_elsewhere(read_view: ReadView, anonymous: int) -> bool:
     sql = "SELECT 1 FROM person_link WHERE project = ? AND anonymous = ? LIMIT 1"
-    return bool(snapshot.all(sql, snapshot.project, anonymous))
+    return bool(read_view.all(sql, read_view.project, anonymous))
 
 
-def events(snapshot: Snapshot, source: str) -> str:
+def events(read_view: ReadView, source: str) -> str:
     """The events of `source` (behind FROM) with `person`, whose each of them is: NULL for nobody's."""
-    links = snapshot.links
+    links = read_view.links
     if links is None or (links.users is None and links.anonymous is None):
         return f"(SELECT *, {schema.PERSON} AS person FROM {source})"
     named = f"SELECT *, {schema.user('user_id')} AS own_user FROM {source}"
@@ -187,13 +199,13 @@ def events(snapshot: Snapshot, source: str) -> str:
     )
 
 
-def changed_path(snapshot: Snapshot, since: int) -> str | None:
+def changed_path(read_view: ReadView, since: int) -> str | None:
     """Of the lines of links that changed after `since`, None without any."""
-    lines = _lines(snapshot, since, most=None)
-    return snapshot.text_path(lines) if lines else None
+    lines = _lines(read_view, since, most=None)
+    return read_view.text_path(lines) if lines else None
 
 
-def moved(path: str, source: str, shown: str) -> str:
+def events_of_links(path: str, source: str, shown: str) -> str:
     """SELECT of the distinct `shown` of the events of these links."""
     own, own_anonymous = schema.user("user_id"), schema.user("anonymous_id")
     names = f"SELECT n FROM read_ndjson('{path}', {_TYPES}) WHERE a ="
@@ -206,14 +218,14 @@ def moved(path: str, source: str, shown: str) -> str:
 # Plans
 
 
-def speaks_of_users(plan: Plan) -> bool:
+def depends_on_links(plan: Plan) -> bool:
     """Whether its answer may depend on links."""
     if isinstance(plan, Listing):
         return _names_user(plan.where)
-    return not isinstance(plan, Aggregate) or counts_users(plan) or _names_user(plan.where)
+    return not isinstance(plan, Aggregate) or counts_persons(plan) or _names_user(plan.where)
 
 
-def counts_users(plan: Aggregate) -> bool:
+def counts_persons(plan: Aggregate) -> bool:
     """Whether it needs `person`."""
     fields = [*plan.keys, *(metric.field for metric in plan.metrics)]
     return any(getattr(field, "column", None) == "user_id" for field in fields)
@@ -221,9 +233,9 @@ def counts_users(plan: Aggregate) -> bool:
 
 def _names_user(where: Filter | None) -> bool:
     match where:
-        case Every(parts) | Some(parts):
+        case AllOf(parts) | AnyOf(parts):
             return any(map(_names_user, parts))
-        case Not(part):
+        case Negation(part):
             return _names_user(part)
         case Condition():
             return where.field.column == "user_id"
@@ -231,52 +243,54 @@ def _names_user(where: Filter | None) -> bool:
             return False
 
 
-def resolved(snapshot: Snapshot, plan: Any) -> Any:
+def resolve_filters(read_view: ReadView, plan: Any) -> Any:
     """The plan with filters of users as filters of persons: `userId` is one by any of their user ids, and means their
     events without one too."""
-    if isinstance(plan, Sql) or not speaks_of_users(plan):
+    if isinstance(plan, Sql) or not depends_on_links(plan):
         return plan
     changes: dict[str, Any] = {}
     for name in ("where", "start", "again"):
         if (where := getattr(plan, name, None)) is not None:
-            changes[name] = _resolved(snapshot, where)
+            changes[name] = _resolved(read_view, where)
     if steps := getattr(plan, "steps", ()):
-        changes["steps"] = tuple(msgspec.structs.replace(step, where=_resolved(snapshot, step.where)) for step in steps)
+        changes["steps"] = tuple(
+            msgspec.structs.replace(step, where=_resolved(read_view, step.where)) for step in steps
+        )
     return msgspec.structs.replace(plan, **changes)
 
 
-def _resolved(snapshot: Snapshot, where: Filter) -> Filter:
+def _resolved(read_view: ReadView, where: Filter) -> Filter:
     match where:
-        case Every(parts):
-            return Every(tuple(_resolved(snapshot, part) for part in parts))
-        case Some(parts):
-            return Some(tuple(_resolved(snapshot, part) for part in parts))
-        case Not(part):
-            return Not(_resolved(snapshot, part))
+        case AllOf(parts):
+            return AllOf(tuple(_resolved(read_view, part) for part in parts))
+        case AnyOf(parts):
+            return AnyOf(tuple(_resolved(read_view, part) for part in parts))
+        case Negation(part):
+            return Negation(_resolved(read_view, part))
         case Condition("is" | "is_not" as op, field, values) if field.column == "user_id":
-            of = _of(snapshot, [str(value) for value in values])
-            return of if op == "is" else Not(of)
+            of = _events_of(read_view, [str(value) for value in values])
+            return of if op == "is" else Negation(of)
         case _:
             return where
 
 
-def _of(snapshot: Snapshot, names: list[str]) -> Of:
+def _events_of(read_view: ReadView, names: list[str]) -> OfPerson:
     """All events of these users, and of those who go by these anonymous ids."""
     users, anonymous = list(names), list[str]()
     for name in names:
-        person = next(iter(_persons(snapshot, 0, name)), name)
+        person = next(iter(_persons(read_view, 0, name)), name)
         users.append(person)
-        if identifies(person) and not _persons(snapshot, 1, person):
+        if identifies(person) and not _persons(read_view, 1, person):
             anonymous.append(person)
-        for kind, other in snapshot.all(
+        for kind, other in read_view.all(
             "SELECT anonymous, name FROM person_link INDEXED BY person_link_person WHERE project = ? AND person = ?",
-            snapshot.project, person,
+            read_view.project, person,
         ):  # fmt: skip
             (anonymous if kind else users).append(other)
-    return Of(tuple(dict.fromkeys(users)), tuple(dict.fromkeys(anonymous)))
+    return OfPerson(tuple(dict.fromkeys(users)), tuple(dict.fromkeys(anonymous)))
 
 
-def _persons(snapshot: Snapshot, anonymous: int, name: str) -> list[str]:
+def _persons(read_view: ReadView, anonymous: int, name: str) -> list[str]:
     """Whom an id leads to; none without a link."""
     sql = "SELECT person FROM person_link WHERE project = ? AND anonymous = ? AND name = ?"
-    return [person for (person,) in snapshot.all(sql, snapshot.project, anonymous, name)]
+    return [person for (person,) in read_view.all(sql, read_view.project, anonymous, name)]

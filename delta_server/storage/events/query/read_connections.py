@@ -7,14 +7,14 @@ from pathlib import Path
 
 import apsw
 
-from delta_server.storage.events.query.read_view import Kept, Snapshot
+from delta_server.storage.events.query.read_view import ReadCache, ReadView
 from delta_server.storage.sqlite.connection import Tuning, open_reader
 
-_IDLE = 4
+MAX_IDLE = 4
 """Connections kept open between queries."""
 
 
-class Snapshots:
+class ReadViews:
     """Opens snapshots on a few connections of its own. `open` is for any thread."""
 
     def __init__(self, path: Path, tuning: Tuning) -> None:
@@ -22,30 +22,30 @@ class Snapshots:
         self._tuning = tuning
         self._lock = threading.Lock()
         self._idle: list[apsw.Connection] = []
-        self._open: dict[str, Snapshot] = {}
-        self._kept = Kept()
+        self._open: dict[str, ReadView] = {}
+        self._read_cache = ReadCache()
         self._closed = False
 
     @contextmanager
-    def open(self, project: int) -> Iterator[Snapshot]:
+    def open(self, project: int) -> Iterator[ReadView]:
         """The project's present state, until the end of the block. Raises apsw.Error."""
         connection = self._take()
         whole = False
         try:
             connection.execute("BEGIN")
-            snapshot = Snapshot(connection, project, self._kept)
-            snapshot.all("SELECT 1 FROM sqlite_schema LIMIT 1")  # the first read is what fixes the state
-            self._open[snapshot.token] = snapshot
+            read_view = ReadView(connection, project, self._read_cache)
+            read_view.all("SELECT 1 FROM sqlite_schema LIMIT 1")  # the first read is what fixes the state
+            self._open[read_view.token] = read_view
             try:
-                yield snapshot
+                yield read_view
             finally:
-                del self._open[snapshot.token]
-                snapshot.end()
+                del self._open[read_view.token]
+                read_view.end()
             whole = True
         finally:
-            self._give_back(connection, whole=whole)
+            self._release(connection, whole=whole)
 
-    def find(self, token: str) -> Snapshot:
+    def find(self, token: str) -> ReadView:
         """An open one. Raises KeyError."""
         return self._open[token]
 
@@ -62,9 +62,9 @@ class Snapshots:
                 return self._idle.pop()
         return open_reader(self._path, self._tuning)
 
-    def _give_back(self, connection: apsw.Connection, *, whole: bool) -> None:
+    def _release(self, connection: apsw.Connection, *, whole: bool) -> None:
         with self._lock:
-            if whole and not self._closed and len(self._idle) < _IDLE:
+            if whole and not self._closed and len(self._idle) < MAX_IDLE:
                 self._idle.append(connection)
                 return
         connection.close()

@@ -17,19 +17,19 @@ import msgspec
 from zstandard import ZstdDecompressor
 
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.event_storage.rollup_plan import Known
+from delta_server.core.event_storage.rollup_plan import RollupState
 from delta_server.core.packs import codec
 from delta_server.core.query.plan import Span
 from delta_server.storage.cache import Cache
 from delta_server.storage.database import Row
 from delta_server.storage.events.duckdb.failures import damaged, is_of_a_file
-from delta_server.storage.events.ingest.blocks import INDEX_BITS, Packed, decode
+from delta_server.storage.events.ingest.blocks import INDEX_BITS, StoredLines, decode
 from delta_server.storage.events.segments import parts
 
 ALWAYS = Span(-(2**62), 2**62)
 NO_SEQ = -1
 """Smaller than that of any event."""
-_PIECE_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _BLOBS = 64
 """Files of a snapshot that are open in SQLite at once."""
 _KINDS = ("segment", "rollup")
@@ -101,7 +101,7 @@ _Blob: TypeAlias = tuple[str, str, int]
 """A table, its column and a row."""
 
 
-class Kept:
+class ReadCache:
     """What snapshots leave to those after them: segments and rollups do not change."""
 
     SMALL_BYTES = 64 << 10
@@ -134,12 +134,12 @@ class Kept:
             self._pieces = Cache(self.LIMIT_BYTES)
 
 
-class Snapshot:
+class ReadView:
     """Made by Snapshots. The lists are in order of time, then id; they and the files are of `project` alone."""
 
-    def __init__(self, connection: apsw.Connection, project: int, kept: Kept) -> None:
+    def __init__(self, connection: apsw.Connection, project: int, kept: ReadCache) -> None:
         self.project = project
-        self._kept = kept
+        self._read_cache = kept
         self.token = secrets.token_hex(16)
         self._connection = connection
         self._lock = threading.Lock()
@@ -153,7 +153,7 @@ class Snapshot:
         """Which ids are one person's, once storage/events/query/person_joins.py has looked."""
         self._stopped = False
         self.failure: apsw.Error | DatabaseFailed | None = None
-        """Why a file could not be read: DuckDB tells it as an error of its own."""
+        """Why a file could not be read: DuckDB reports it as an error of its own."""
         connection.set_progress_handler(lambda: self._stopped, _PROGRESS_STEPS)
 
     def stop(self) -> None:
@@ -231,10 +231,10 @@ class Snapshot:
         newest: int = max(self.all(sql, self.project)[0])
         return (newest + 1) << INDEX_BITS
 
-    def known(self) -> Known:
+    def known(self) -> RollupState:
         """What the rollups know."""
         rows = self.all("SELECT rollups FROM event_settings WHERE project = ?", self.project)
-        return msgspec.json.decode(rows[0][0], type=Known) if rows else Known()
+        return msgspec.json.decode(rows[0][0], type=RollupState) if rows else RollupState()
 
     def segment_path(self, segment: int) -> str:
         """What read_parquet opens. Paths are made of hexadecimal digits and numbers: safe inside SQL."""
@@ -274,10 +274,10 @@ class Snapshot:
             return
         opened, self._sizes = sorted(self._sizes), {}
         for kind, number in opened:
-            self._kept.forget((kind, number))
+            self._read_cache.forget((kind, number))
             try:
                 self.open(kind, number)
-                if (kind, number) not in self._kept.sizes:
+                if (kind, number) not in self._read_cache.sizes:
                     run(f"SELECT count(COLUMNS(*)) FROM read_parquet('{kind}://{self.token}/{number}')")
             except DatabaseFailed:
                 return
@@ -298,7 +298,7 @@ class Snapshot:
         hash, stored, size = found[0]
         if stored is not None:
             self._parts[file] = stored
-        if (known := self._kept.sizes.get(file)) is not None:
+        if (known := self._read_cache.sizes.get(file)) is not None:
             return known
         try:
             if stored is None:
@@ -306,11 +306,11 @@ class Snapshot:
                     size = self._blob((f"{kind}_data", "parquet", number)).length()
             if hash is not None:
                 hasher = codec.hasher()
-                for at in range(0, size, _PIECE_BYTES):
-                    hasher.update(self._read(file, at, min(_PIECE_BYTES, size - at)))
+                for at in range(0, size, _CHUNK_BYTES):
+                    hasher.update(self._read(file, at, min(_CHUNK_BYTES, size - at)))
                 if hasher.digest() != hash:
                     raise self._failed(self._damaged(kind, number, "its bytes are not what was stored"))
-                self._kept.check(file, size)
+                self._read_cache.check(file, size)
         except apsw.SQLError:  # no such row
             raise self._failed(self._damaged(kind, number, "some of it is gone")) from None
         return int(size)
@@ -330,7 +330,7 @@ class Snapshot:
 
     def _read(self, file: File, offset: int, count: int) -> bytes:
         self._check()
-        data = self._kept.piece(file, offset, count)
+        data = self._read_cache.piece(file, offset, count)
         if data is None:
             with self._lock:
                 self._check()
@@ -339,7 +339,7 @@ class Snapshot:
                 except apsw.Error as error:
                     self.failure = error
                     raise
-            self._kept.keep(file, offset, data)
+            self._read_cache.keep(file, offset, data)
         return data
 
     def _pieces(self, file: File, offset: int, count: int) -> Iterator[tuple[_Blob, int, int]]:
@@ -392,7 +392,7 @@ class Snapshot:
         for row in found:
             if (block := wanted.get(row[0])) is not None:
                 try:
-                    parts.append(decode(Packed(*row), decompressor))
+                    parts.append(decode(StoredLines(*row), decompressor))
                 except DatabaseFailed:
                     between = block.first_at, block.last_at
                     raise self._failed(damaged("waiting block", block.id, between=between)) from None

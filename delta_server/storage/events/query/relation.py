@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from delta_server.core.query.plan import Span
-from delta_server.storage.events.query.read_view import Block, Segment, Snapshot
+from delta_server.storage.events.query.read_view import Block, ReadView, Segment
 from delta_server.storage.events.schema import COLUMNS, FROM_LINES, FROM_SEGMENT, LINE_TYPES
 
 _LINE_BYTES = 3 << 20
@@ -35,30 +35,30 @@ class Relation(msgspec.Struct, frozen=True):
     scanned: int
 
 
-def events(snapshot: Snapshot, span: Span) -> Relation:
+def events(read_view: ReadView, span: Span) -> Relation:
     """All events of the span."""
-    return of(snapshot, span, snapshot.segments(span), snapshot.blocks(span))
+    return of_files(read_view, span, read_view.segments(span), read_view.blocks(span))
 
 
-def of(snapshot: Snapshot, span: Span, segments: Sequence[Segment], blocks: Sequence[Block]) -> Relation:
+def of_files(read_view: ReadView, span: Span, segments: Sequence[Segment], blocks: Sequence[Block]) -> Relation:
     """The events of these files that are in the span."""
     within = f"time_ms >= {span.start_ms:d} AND time_ms < {span.end_ms:d}"
     parts = []
     if segments:
-        parts.append(f"SELECT {FROM_SEGMENT} FROM {sealed(snapshot, segments)} WHERE {within}")
+        parts.append(f"SELECT {FROM_SEGMENT} FROM {sealed(read_view, segments)} WHERE {within}")
     if blocks:
-        parts.append(f"SELECT * FROM (SELECT {FROM_LINES} FROM {waiting(snapshot, blocks)}) WHERE {within}")
+        parts.append(f"SELECT * FROM (SELECT {FROM_LINES} FROM {waiting(read_view, blocks)}) WHERE {within}")
     scanned = sum(segment.events_count for segment in segments) + sum(block.events_count for block in blocks)
     return Relation(f"({' UNION ALL '.join(parts) or _NOTHING})", scanned)
 
 
-def sealed(snapshot: Snapshot, segments: Sequence[Segment]) -> str:
+def sealed(read_view: ReadView, segments: Sequence[Segment]) -> str:
     """The segments' rows, as they are stored."""
-    paths = ", ".join(f"'{snapshot.segment_path(segment.id)}'" for segment in segments)
+    paths = ", ".join(f"'{read_view.segment_path(segment.id)}'" for segment in segments)
     return f"read_parquet([{paths}])"
 
 
-def waiting(snapshot: Snapshot, blocks: Sequence[Block]) -> str:
+def waiting(read_view: ReadView, blocks: Sequence[Block]) -> str:
     """The blocks' lines, with the columns of LINE_TYPES."""
-    path = snapshot.hot_path(blocks)
+    path = read_view.hot_path(blocks)
     return f"read_ndjson('{path}', columns = {LINE_TYPES}, maximum_object_size = {_LINE_BYTES})"

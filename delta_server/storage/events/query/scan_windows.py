@@ -8,7 +8,7 @@ import msgspec
 from delta_server.core.query.plan import Span
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class EventDensity(msgspec.Struct, frozen=True):
     """So many events, taken to lie evenly from `first_at` to `last_at`."""
 
     first_at: int
@@ -16,38 +16,38 @@ class Stretch(msgspec.Struct, frozen=True):
     events: int
 
 
-def windows(
-    span: Span, stretches: Sequence[Stretch], events: int, *, ascending: bool, growth: int = 1
+def scan_windows(
+    span: Span, densities: Sequence[EventDensity], events: int, *, ascending: bool, growth: int = 1
 ) -> Iterator[Span]:
     """Spans that follow each other from one end of `span` to the other, of about `events` events each; the next has
     `growth` times as many. Together they are the part of `span` in which there are events."""
-    inside = [stretch for stretch in stretches if stretch.first_at < span.end_ms and stretch.last_at >= span.start_ms]
+    inside = [density for density in densities if density.first_at < span.end_ms and density.last_at >= span.start_ms]
     if not inside:
         return
-    start = max(span.start_ms, min(stretch.first_at for stretch in inside))
-    end = min(span.end_ms, max(stretch.last_at for stretch in inside) + 1)
+    start = max(span.start_ms, min(density.first_at for density in inside))
+    end = min(span.end_ms, max(density.last_at for density in inside) + 1)
     curve = _curve(inside)
-    seen = _before(curve, start if ascending else end)
+    seen = _count_before(curve, start if ascending else end)
     while start < end:
         if ascending:
-            cut = min(max(_where(curve, seen + events), start + 1), end)
+            cut = min(max(_time_of(curve, seen + events), start + 1), end)
             yield Span(start, cut)
             start = cut
         else:
-            cut = max(min(_where(curve, seen - events), end - 1), start)
+            cut = max(min(_time_of(curve, seen - events), end - 1), start)
             yield Span(cut, end)
             end = cut
-        seen = _before(curve, cut)
+        seen = _count_before(curve, cut)
         events *= growth
 
 
-def _curve(stretches: Sequence[Stretch]) -> list[tuple[int, float]]:
+def _curve(densities: Sequence[EventDensity]) -> list[tuple[int, float]]:
     """(time, events before it), ascending in both; between two of them it is straight."""
     changes: dict[int, float] = {}
-    for stretch in stretches:
-        rate = stretch.events / (stretch.last_at + 1 - stretch.first_at)
-        changes[stretch.first_at] = changes.get(stretch.first_at, 0.0) + rate
-        changes[stretch.last_at + 1] = changes.get(stretch.last_at + 1, 0.0) - rate
+    for density in densities:
+        rate = density.events / (density.last_at + 1 - density.first_at)
+        changes[density.first_at] = changes.get(density.first_at, 0.0) + rate
+        changes[density.last_at + 1] = changes.get(density.last_at + 1, 0.0) - rate
     curve, total, rate, before = [], 0.0, 0.0, 0
     for at in sorted(changes):
         total += max(rate, 0.0) * (at - before)
@@ -56,7 +56,7 @@ def _curve(stretches: Sequence[Stretch]) -> list[tuple[int, float]]:
     return curve
 
 
-def _before(curve: Sequence[tuple[int, float]], at: int) -> float:
+def _count_before(curve: Sequence[tuple[int, float]], at: int) -> float:
     place = bisect_right(curve, at, key=lambda point: point[0])
     if place == 0:
         return 0.0
@@ -66,7 +66,7 @@ def _before(curve: Sequence[tuple[int, float]], at: int) -> float:
     return low + (high - low) * (at - left) / (right - left)
 
 
-def _where(curve: Sequence[tuple[int, float]], events: float) -> int:
+def _time_of(curve: Sequence[tuple[int, float]], events: float) -> int:
     """The time before which there are so many events."""
     place = bisect_right(curve, events, key=lambda point: point[1])
     if place == 0:

@@ -14,11 +14,11 @@ def is_exact(metric: Metric) -> bool:
     return of_json and metric.function in ("avg", "min", "max", "sum", "quantile")
 
 
-class Values:
+class MetricColumns:
     """The values of events and the aggregates of groups that a plan's metrics need, each of them once."""
 
     def __init__(self, metrics: Sequence[Metric], params: Params) -> None:
-        self.json = Json(params)
+        self.json = JsonColumns(params)
         self._params = params
         self._of_events: dict[tuple[Field, str], str] = {}
         self._of_groups: dict[str, str] = {}
@@ -118,18 +118,18 @@ class Values:
 
     def _whole(self, field: Field) -> str:
         return self._event(
-            (field, "whole"), lambda: exact_numbers.whole(self.json.text(field), self.json.number(field))
+            (field, "whole"), lambda: exact_numbers.to_hugeint(self.json.text(field), self.json.number(field))
         )
 
     def _fraction(self, field: Field) -> str:
         return self._event(
-            (field, "fraction"), lambda: exact_numbers.fraction(self.json.text(field), self.json.number(field))
+            (field, "fraction"), lambda: exact_numbers.to_decimal(self.json.text(field), self.json.number(field))
         )
 
     def _large(self, field: Field) -> str:
         def make() -> str:
             number = self.json.number(field)
-            return exact_numbers.large(exact_numbers.whole(self.json.text(field), number), number)
+            return exact_numbers.large_for_double(exact_numbers.to_hugeint(self.json.text(field), number), number)
 
         return self._event((field, "large"), make)
 
@@ -142,7 +142,7 @@ class Values:
         return self._of_groups.setdefault(sql, f"a{len(self._of_groups)}")
 
 
-class Json:
+class JsonColumns:
     """What is taken from JSON: SELECTs one in the other, each with columns that the next one is made of."""
 
     def __init__(self, params: Params) -> None:
@@ -156,7 +156,7 @@ class Json:
         if not field.path:
             return filters.plain(field, self._params)
         shown = self._column(0, field, "shown", lambda: filters.plain(field, self._params))
-        return exact_numbers.one_text(shown, filters.kind(field, self._params))
+        return exact_numbers.canonical_text(shown, filters.kind(field, self._params))
 
     def number(self, field: Field) -> str:
         """The field as a number, NULL when it is none."""
@@ -166,7 +166,7 @@ class Json:
 
     def text(self, field: Field) -> str:
         """The text of that number."""
-        return self._column(1, field, "t", lambda: exact_numbers.text(self._raw(field)))
+        return self._column(1, field, "t", lambda: exact_numbers.number_text(self._raw(field)))
 
     def _raw(self, field: Field) -> str:
         return self._column(0, field, "r", lambda: filters.raw(field, self._params))

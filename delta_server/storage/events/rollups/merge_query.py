@@ -10,7 +10,7 @@ from delta_server.core.event_storage import rollup_plan
 from delta_server.core.query.plan import Aggregate, Field, Metric, Span
 from delta_server.storage.events.query import compile, filters
 from delta_server.storage.events.query.relation import Params
-from delta_server.storage.events.query.select_lists import Json
+from delta_server.storage.events.query.select_lists import JsonColumns
 from delta_server.storage.events.rollups import sketches
 
 _SETS = {"user_id": ("users", "person"), "session_id": ("sessions", "session_id")}
@@ -30,19 +30,21 @@ def part(plan: Aggregate) -> int:
     return 0 if "source" in used else 1 if "event_type" in used else 2
 
 
-def rows(plan: Aggregate, span: Span, cells: Sequence[str], events: str | None, params: Params) -> str:
+def merged_rows(plan: Aggregate, span: Span, cells: Sequence[str], events: str | None, params: Params) -> str:
     """SELECT of `kN`, `mN` from `cells` and `events` (relations behind FROM). `span` is that of the cells' buckets."""
-    return _Merging(plan, span, cells, events, params).sql()
+    return _MergeQuery(plan, span, cells, events, params).sql()
 
 
-class _Merging:
+class _MergeQuery:
     def __init__(self, plan: Aggregate, span: Span, cells: Sequence[str], events: str | None, params: Params) -> None:
         self._plan = plan
         self._cells = cells
         self._events = events
         self._where = filters.condition(plan.where, params)
         self._keys = [f"k{n}" for n in range(len(plan.keys))]
-        self._made = [f"{compile.key(key, span, Json(params))} AS k{n}" for n, key in enumerate(plan.keys)]
+        self._made = [
+            f"{compile.key_expression(key, span, JsonColumns(params))} AS k{n}" for n, key in enumerate(plan.keys)
+        ]
         asked = {(metric.function, metric.field.column) for metric in plan.metrics if metric.field is not None}
         self._counted = sorted(column for function, column in asked if function == "unique")
         self._durations = any(column == "duration" for _, column in asked)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from delta_server.core.event_storage import rollup_plan
-from delta_server.core.event_storage.rollup_plan import Known, Piece, Width
-from delta_server.core.event_storage.segment_plan import Borders
+from delta_server.core.event_storage.rollup_plan import RollupFile, RollupState, Width
+from delta_server.core.event_storage.segment_plan import RetentionCutoffs
 from delta_server.core.query.plan import Span
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.events.segments import parts
@@ -46,7 +46,7 @@ def set_rolled(tx: Tx, project: int, segments: Sequence[int]) -> bool:
     return all(changed)
 
 
-def pieces(tx: Tx, project: int, width: Width, part: int) -> list[Piece]:
+def list_files(tx: Tx, project: int, width: Width, part: int) -> list[RollupFile]:
     """The files of an interval's part, by time."""
     rows = tx.all(
         "SELECT id, first_at, end_at, stored_bytes, created_at FROM rollup WHERE project = ? AND interval_ms = ?"
@@ -55,7 +55,7 @@ def pieces(tx: Tx, project: int, width: Width, part: int) -> list[Piece]:
         width.ms,
         part,
     )
-    return [Piece(id, Span(first, end), stored, created) for id, first, end, stored, created in rows]
+    return [RollupFile(id, Span(first, end), stored, created) for id, first, end, stored, created in rows]
 
 
 def replace(tx: Tx, project: int, new: NewRollup) -> bool:
@@ -93,22 +93,22 @@ def delete(tx: Tx, project: int, rollup: int) -> bool:
     return bool(tx.run("DELETE FROM rollup WHERE project = ? AND id = ?", project, rollup))
 
 
-def known(tx: Tx, project: int) -> Known:
+def known(tx: Tx, project: int) -> RollupState:
     row = tx.one("SELECT rollups FROM event_settings WHERE project = ?", project)
-    return decoded(row[0] if row else "{}")
+    return decode_known(row[0] if row else "{}")
 
 
 def persons_rev(tx: Tx, project: int) -> int:
-    """How many changes there were of whose which id is."""
+    """The number of changes of links."""
     row = tx.one("SELECT rev FROM person_state WHERE project = ?", project)
     return row[0] if row else 0
 
 
-def decoded(text: str) -> Known:
-    return msgspec.json.decode(text, type=Known)
+def decode_known(text: str) -> RollupState:
+    return msgspec.json.decode(text, type=RollupState)
 
 
-def set_known(tx: Tx, project: int, now: Known) -> None:
+def set_known(tx: Tx, project: int, now: RollupState) -> None:
     tx.run(
         "INSERT INTO event_settings (project, rollups) VALUES (?, ?) ON CONFLICT (project) DO UPDATE"
         " SET rollups = excluded.rollups",
@@ -117,38 +117,38 @@ def set_known(tx: Tx, project: int, now: Known) -> None:
     )
 
 
-def lost(tx: Tx, project: int, past: Borders) -> None:
-    """Events before `past` are being let go of: from now on only the rollups are whole there."""
+def mark_expired(tx: Tx, project: int, past: RetentionCutoffs) -> None:
+    """Events before `past` are being deleted: from now on only the rollups are complete there."""
     before = known(tx, project)
-    if (now := rollup_plan.lost(before, past)) != before:
+    if (now := rollup_plan.with_expired_events(before, past)) != before:
         set_known(tx, project, now)
 
 
-def is_past(tx: Tx, project: int, borders: Mapping[int, int]) -> bool:
+def has_expired(tx: Tx, project: int, cutoffs: Mapping[int, int]) -> bool:
     """Whether an interval (ms) has a file whose buckets all begin before its border."""
     return any(
         tx.one(
             "SELECT 1 FROM rollup WHERE project = ? AND interval_ms = ? AND first_at < ? AND end_at <= ? LIMIT 1",
             project,
             interval_ms,
-            border,
-            border,
+            cutoff,
+            cutoff,
         )
-        for interval_ms, border in borders.items()
+        for interval_ms, cutoff in cutoffs.items()
     )
 
 
 @frees_space
-def let_go(tx: Tx, project: int, borders: Mapping[int, int]) -> int:
+def expire_files(tx: Tx, project: int, cutoffs: Mapping[int, int]) -> int:
     """Delete those files, and remember; how many."""
     before = known(tx, project)
-    if (now := rollup_plan.let_go(before, borders)) != before:
+    if (now := rollup_plan.with_expired_rollups(before, cutoffs)) != before:
         set_known(tx, project, now)
     rows = [
         row
-        for interval_ms, border in borders.items()
+        for interval_ms, cutoff in cutoffs.items()
         for row in tx.all(
-            "SELECT id FROM rollup WHERE project = ? AND interval_ms = ? AND end_at <= ?", project, interval_ms, border
+            "SELECT id FROM rollup WHERE project = ? AND interval_ms = ? AND end_at <= ?", project, interval_ms, cutoff
         )
     ]
     return sum(delete(tx, project, rollup) for (rollup,) in rows)

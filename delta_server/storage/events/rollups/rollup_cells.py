@@ -1,14 +1,13 @@
 """How the cells of rollups are computed, in DuckDB alone: from events, from finer ones, from other cells of theirs.
 
 A cell holds what is known of the events of one bucket, type and source (`part` 0), of one bucket and type (1), or of
-one bucket (2). All of it is additive: cells of one key become one by `merged`, in any order and as often as one likes.
-Small cells keep a histogram entry and a code for each event; from FULL events on they are reduced to one for each
-bucket and register, which costs ten times as much as to put lists together. Sorted they are half as large.
-`users_n` and `sessions_n` are the estimates of a reduced cell, for who asks for this very cell, else NULL.
-"""
+one bucket (2). All of it is additive: cells of one key become one by `merge_cells`, in any order and as often as one
+likes. Small cells keep a histogram entry and a code for each event; from FULL events on they are reduced to one for
+each bucket and register, which costs ten times as much as to put lists together. Sorted they are half as large.
+`users_n` and `sessions_n` are the estimates of a reduced cell, for queries of this very cell, else NULL."""
 
 from delta_server.core.event_storage.rollup_plan import Width
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.rollups import sketches
 
 FULL = 512
@@ -43,29 +42,29 @@ def begin(time: str, step_ms: int) -> str:
     return f"({time} - (({time} % {step_ms}) + {step_ms}) % {step_ms})"
 
 
-def prepare(reading: Reading, rows: str) -> None:
+def prepare(session: QuerySession, rows: str) -> None:
     """CREATE TABLE happened: what cells need to know of the events that `rows` selects, with `person`. An MD5 is
     computed once a text."""
-    reading.run(
+    session.run(
         f"CREATE OR REPLACE TEMP TABLE texts AS SELECT time_ms, event_type, source, person, session_id,"
         f" duration FROM ({rows})"
     )
     for name in ("person", "session_id"):
-        reading.run(
+        session.run(
             f"CREATE OR REPLACE TEMP TABLE codes_{name} AS SELECT {name}, {sketches.code(name)} AS {name}_code"
             f" FROM (SELECT DISTINCT {name} FROM texts WHERE {name} IS NOT NULL)"
         )
-    reading.run(
+    session.run(
         f"CREATE OR REPLACE TEMP TABLE happened AS SELECT time_ms, event_type, source, duration,"
         f" {sketches.entry(sketches.bucket('duration'))} AS entry, person_code, session_id_code"
         " FROM texts LEFT JOIN codes_person USING (person) LEFT JOIN codes_session_id USING (session_id)"
     )
-    reading.run("DROP TABLE texts")
+    session.run("DROP TABLE texts")
 
 
-def of_events(reading: Reading, table: str, width: Width) -> None:
+def cells_of_events(session: QuerySession, table: str, width: Width) -> None:
     """CREATE TABLE of part 0 from what was prepared."""
-    reading.run(
+    session.run(
         f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT 0::UTINYINT AS part,"
         f" {begin('time_ms', width.ms)} AS time_ms, event_type, source,"
         " count(*) AS events, count(duration) AS dur_n, coalesce(sum(duration), 0) AS dur_sum,"
@@ -74,14 +73,14 @@ def of_events(reading: Reading, table: str, width: Width) -> None:
         f" {_list('session_id_code', 'INTEGER')} AS sessions, NULL::DOUBLE AS users_n, NULL::DOUBLE AS sessions_n"
         " FROM happened GROUP BY ALL"
     )
-    reduce(reading, table)
+    reduce(session, table)
 
 
 def _list(name: str, kind: str) -> str:
     return f"coalesce(list({name}::{kind}) FILTER ({name} IS NOT NULL), []::{kind}[])"
 
 
-def merged(cells: str, step_ms: int, *, part: int | None = None) -> str:
+def merge_cells(cells: str, step_ms: int, *, part: int | None = None) -> str:
     """SELECT of one cell a key, from `cells` (behind FROM) of this interval or finer ones; all of part 0, or of the
     part before, into `part`."""
     kept = ("event_type", "NULL::VARCHAR") if part == 1 else ("NULL::VARCHAR", "NULL::VARCHAR")
@@ -93,24 +92,24 @@ def merged(cells: str, step_ms: int, *, part: int | None = None) -> str:
     )
 
 
-def reduce(reading: Reading, table: str) -> None:
+def reduce(session: QuerySession, table: str) -> None:
     """Full cells of the table are kept to one entry for each bucket and register."""
-    if not reading.rows(f"SELECT 1 FROM {table} WHERE events >= {FULL} LIMIT 1")[1]:
+    if not session.rows(f"SELECT 1 FROM {table} WHERE events >= {FULL} LIMIT 1")[1]:
         return
-    reading.run(
+    session.run(
         f"CREATE OR REPLACE TEMP TABLE full_cells AS SELECT row_number() OVER () AS id, * FROM {table}"
         f" WHERE events >= {FULL}"
     )
-    reading.run(
+    session.run(
         f"CREATE OR REPLACE TEMP TABLE reduced AS SELECT {_LISTED} FROM {table} WHERE events < {FULL} UNION ALL"
         f" SELECT {_PLAIN}, coalesce(h.hist, []), coalesce(u.users, []), coalesce(s.sessions, []),"
         " coalesce(u.users_n, 0), coalesce(s.sessions_n, 0)"
         f" FROM full_cells LEFT JOIN ({_REDUCED_HIST}) h USING (id) LEFT JOIN ({_reduced('users')}) u USING (id)"
         f" LEFT JOIN ({_reduced('sessions')}) s USING (id)"
     )
-    reading.run("DROP TABLE full_cells")
-    reading.run(f"DROP TABLE {table}")
-    reading.run(f"ALTER TABLE reduced RENAME TO {table}")
+    session.run("DROP TABLE full_cells")
+    session.run(f"DROP TABLE {table}")
+    session.run(f"ALTER TABLE reduced RENAME TO {table}")
 
 
 _BUCKET = f"(id << 16) | {sketches.bucket_of('entry')}"
@@ -130,22 +129,22 @@ def _reduced(name: str) -> str:
     )
 
 
-def coarser(reading: Reading, finer: str, table: str, width: Width) -> None:
+def coarser_cells(session: QuerySession, finer: str, table: str, width: Width) -> None:
     """CREATE TABLE of an interval's cells from those of the next finer one."""
-    reading.run(f"CREATE OR REPLACE TEMP TABLE {table} AS {merged(finer, width.ms)}")
-    reduce(reading, table)
+    session.run(f"CREATE OR REPLACE TEMP TABLE {table} AS {merge_cells(finer, width.ms)}")
+    reduce(session, table)
 
 
-def add_marginals(reading: Reading, table: str, width: Width) -> None:
+def add_marginals(session: QuerySession, table: str, width: Width) -> None:
     """To a table of part 0."""
     for part, of in ((1, 0), (2, 1)):
-        reading.run(
+        session.run(
             f"CREATE OR REPLACE TEMP TABLE marginal AS "
-            f"{merged(f'(SELECT * FROM {table} WHERE part = {of})', width.ms, part=part)}"
+            f"{merge_cells(f'(SELECT * FROM {table} WHERE part = {of})', width.ms, part=part)}"
         )
-        reduce(reading, "marginal")
-        reading.run(f"INSERT INTO {table} SELECT {_LISTED} FROM marginal")
-    reading.run("DROP TABLE marginal")
+        reduce(session, "marginal")
+        session.run(f"INSERT INTO {table} SELECT {_LISTED} FROM marginal")
+    session.run("DROP TABLE marginal")
 
 
 _OPTIONS = (
@@ -158,18 +157,18 @@ _LASTING_MS = 900_000
 """Files of these intervals and longer ones are kept for years."""
 
 
-def file(reading: Reading, select: str, width: Width) -> bytes:
+def encode_file(session: QuerySession, select: str, width: Width) -> bytes:
     ordered = f"SELECT {_LISTED} FROM ({select}) ORDER BY time_ms, event_type, source"
     rows, level = 2048 if len(width.parts) > 1 else 16_384, 6 if width.ms >= _LASTING_MS else 1
-    return reading.copy(ordered, options=_OPTIONS.format(rows=rows, level=level))
+    return session.copy(ordered, options=_OPTIONS.format(rows=rows, level=level))
 
 
-def touched(old: str, new: str) -> str:
+def changed_cells(old: str, new: str) -> str:
     """SELECT of the cells of `old` whose key is in `new`."""
     return f"SELECT {_LISTED} FROM {old} AS old WHERE EXISTS (SELECT 1 FROM {new} AS new WHERE {_SAME})"
 
 
-def untouched(old: str, new: str) -> str:
+def unchanged_cells(old: str, new: str) -> str:
     """SELECT of the cells of `old` whose key is not in `new`."""
     return f"SELECT {_LISTED} FROM {old} AS old WHERE NOT EXISTS (SELECT 1 FROM {new} AS new WHERE {_SAME})"
 

@@ -4,15 +4,15 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from delta_server.core.event_storage.segment_plan import Piece
+from delta_server.core.event_storage.segment_plan import SegmentInfo
 from delta_server.storage.database import Tx
-from delta_server.storage.eventlog import EventStats, Reach
+from delta_server.storage.eventlog import EventStats, Positions
 from delta_server.storage.events.ingest.blocks import INDEX_BITS
 from delta_server.storage.events.segments import parts
 from delta_server.storage.events.segments.parts import WithFile
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class WaitingBlocks(msgspec.Struct, frozen=True):
     """What a project has in blocks. `received_at` is the oldest one's, in ms."""
 
     project: int
@@ -36,19 +36,19 @@ class NewSegment(WithFile, frozen=True):
 # Blocks
 
 
-def waiting(tx: Tx, without: Collection[int] = ()) -> list[Waiting]:
-    """Of all projects that are not deleted and have any but the blocks with the seqs `without`. 40,000 blocks are
+def waiting(tx: Tx, excluded: Collection[int] = ()) -> list[WaitingBlocks]:
+    """Of all projects that are not deleted and have any but the blocks with the seqs `excluded`. 40,000 blocks are
     counted in 10 ms."""
     rows = tx.all(
         "SELECT project, sum(events_count), sum(raw_bytes), min(received_at) FROM event_block"
-        f" WHERE seq NOT IN ({_list(without)})"
+        f" WHERE seq NOT IN ({_list(excluded)})"
         " AND project IN (SELECT id FROM project WHERE deleted_at IS NULL) GROUP BY project"
     )
-    return [Waiting(*row) for row in rows]
+    return [WaitingBlocks(*row) for row in rows]
 
 
-def delete_blocks(tx: Tx, project: int, last_id: int, without: Collection[int] = ()) -> int:
-    """Up to `last_id`, as sealed ones, but those with the seqs `without`; how many."""
+def delete_blocks(tx: Tx, project: int, last_id: int, excluded: Collection[int] = ()) -> int:
+    """Up to `last_id`, as sealed ones, but those with the seqs `excluded`; how many."""
     tx.run(
         "INSERT INTO event_settings (project, sealed_until, sealed_seq) SELECT ?1, ?2, coalesce(max(seq), 0)"
         " FROM event_block WHERE project = ?1 AND id <= ?2 ON CONFLICT (project) DO UPDATE"
@@ -57,11 +57,11 @@ def delete_blocks(tx: Tx, project: int, last_id: int, without: Collection[int] =
         project,
         last_id,
     )
-    sql = f"DELETE FROM event_block WHERE project = ? AND id <= ? AND seq NOT IN ({_list(without)})"
+    sql = f"DELETE FROM event_block WHERE project = ? AND id <= ? AND seq NOT IN ({_list(excluded)})"
     return tx.run(sql, project, last_id)
 
 
-def reach(tx: Tx, project: int) -> Reach:
+def positions(tx: Tx, project: int) -> Positions:
     sealed, sealed_seq = tx.one("SELECT sealed_until, sealed_seq FROM event_settings WHERE project = ?", project) or (
         0,
         0,
@@ -70,7 +70,7 @@ def reach(tx: Tx, project: int) -> Reach:
         0,
         0,
     )
-    return Reach(sealed, max(sealed, newest), (max(sealed_seq, seq) + 1 << INDEX_BITS) - 1)
+    return Positions(sealed, max(sealed, newest), (max(sealed_seq, seq) + 1 << INDEX_BITS) - 1)
 
 
 # Segments
@@ -85,7 +85,7 @@ def with_segments(tx: Tx) -> list[int]:
     return [row[0] for row in rows]
 
 
-def pieces(tx: Tx, project: int) -> list[Piece]:
+def list_segments(tx: Tx, project: int) -> list[SegmentInfo]:
     """By time."""
     rows = tx.all(
         "SELECT id, events_count, first_at, last_at, json_bytes, stored_bytes, rolled, last_seq, types FROM segment"
@@ -93,7 +93,7 @@ def pieces(tx: Tx, project: int) -> list[Piece]:
         project,
     )
     return [
-        Piece(
+        SegmentInfo(
             id=segment,
             events=events,
             first_at=first_at,
@@ -108,7 +108,7 @@ def pieces(tx: Tx, project: int) -> list[Piece]:
     ]
 
 
-def insert(tx: Tx, project: int, new: NewSegment) -> int:
+def insert_segment(tx: Tx, project: int, new: NewSegment) -> int:
     size, hash = new.size_and_hash()
     segment = tx.insert(
         "INSERT INTO segment (project, events_count, first_at, last_at, types, json_bytes, stored_bytes, created_at,"
@@ -214,7 +214,7 @@ def stats(tx: Tx, project: int) -> EventStats:
     )
 
 
-def delete_some(tx: Tx, project: int, limit: int) -> bool:
+def delete_batch(tx: Tx, project: int, limit: int) -> bool:
     """Delete up to `limit` rows of a deleted project that has no blocks; False when there is nothing left.
 
     Deduplication keys are of no project and go when they are past their time.

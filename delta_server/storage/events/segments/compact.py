@@ -6,42 +6,42 @@ old ones from its own snapshot.
 
 from collections.abc import Sequence
 
-from delta_server.core.event_storage.segment_plan import Piece
+from delta_server.core.event_storage.segment_plan import SegmentInfo
 from delta_server.storage.database import Database, Tx, frees_space
 from delta_server.storage.events.duckdb.engine import Engine
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.segments import catalog, parts, segment_file
 from delta_server.storage.events.segments.catalog import NewSegment
 
 
-async def merge(db: Database, engine: Engine, project: int, pieces: Sequence[Piece]) -> int:
+async def merge(db: Database, engine: Engine, project: int, segments: Sequence[SegmentInfo]) -> int:
     """Merge these segments, all of them rolled or none; how many events were written. 0 when some are gone."""
-    new = await engine.tend(project, lambda reading: merged(reading, pieces))
+    new = await engine.run_background(project, lambda session: merged(session, segments))
     if new is None:
         return 0
     async with parts.stored(db, [new]) as [new]:
-        done = await db.write(replace, project, [piece.id for piece in pieces], new)
+        done = await db.write(replace, project, [segment.id for segment in segments], new)
     return new.events if done else 0
 
 
-def merged(reading: Reading, pieces: Sequence[Piece]) -> NewSegment | None:
+def merged(session: QuerySession, segments: Sequence[SegmentInfo]) -> NewSegment | None:
     """None when one of them is gone."""
-    rows = segment_file.of_segments(reading.snapshot, [piece.id for piece in pieces])
+    rows = segment_file.of_segments(session.read_view, [segment.id for segment in segments])
     if rows is None:
         return None
     types: dict[str, int] = {}
-    for piece in pieces:
-        for name, count in piece.types.items():
+    for segment in segments:
+        for name, count in segment.types.items():
             types[name] = types.get(name, 0) + count
     return NewSegment(
-        events=sum(piece.events for piece in pieces),
-        first_at=min(piece.first_at for piece in pieces),
-        last_at=max(piece.last_at for piece in pieces),
-        last_seq=None if None in (seqs := [piece.last_seq for piece in pieces]) else max(filter(None, seqs)),
-        types=segment_file.few(types),
-        json_bytes=sum(piece.json_bytes for piece in pieces),
-        parquet=segment_file.parquet(reading, rows, level=segment_file.MERGE_LEVEL),
-        rolled=pieces[0].rolled,
+        events=sum(segment.events for segment in segments),
+        first_at=min(segment.first_at for segment in segments),
+        last_at=max(segment.last_at for segment in segments),
+        last_seq=None if None in (seqs := [segment.last_seq for segment in segments]) else max(filter(None, seqs)),
+        types=segment_file.most_frequent(types),
+        json_bytes=sum(segment.json_bytes for segment in segments),
+        parquet=segment_file.parquet(session, rows, level=segment_file.MERGE_LEVEL),
+        rolled=segments[0].rolled,
     )
 
 
@@ -52,5 +52,5 @@ def replace(tx: Tx, project: int, old: Sequence[int], new: NewSegment | None) ->
         return False
     catalog.delete(tx, project, old)
     if new is not None:
-        catalog.insert(tx, project, new)
+        catalog.insert_segment(tx, project, new)
     return True

@@ -3,9 +3,9 @@
 from functools import partial
 
 from delta_server.storage.database import Database
-from delta_server.storage.events.damage import Damage
+from delta_server.storage.events.damage import ErrorCollector
 from delta_server.storage.events.duckdb.engine import Engine
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.segments import catalog, segment_file
 
 
@@ -18,20 +18,20 @@ class LastSeqs:
 
     async def fill(self, project: int) -> None:
         """While nothing else changes the project's segments. Raises DatabaseFailed at the end for what is damaged."""
-        damage = Damage()
+        errors = ErrorCollector()
         for number in await self._db.read(catalog.without_last_seq, project):
             if number in self._damaged:
                 continue
-            with damage.collected(partial(self._damaged.add, number)):
-                last_seq = await self._engine.tend(project, partial(_last_seq, number=number))
+            with errors.collecting(partial(self._damaged.add, number)):
+                last_seq = await self._engine.run_background(project, partial(_last_seq, number=number))
                 await self._db.write(catalog.set_last_seq, project, number, last_seq)
-        damage.tell()
+        errors.raise_first()
 
 
-def _last_seq(reading: Reading, number: int) -> int | None:
+def _last_seq(session: QuerySession, number: int) -> int | None:
     """None when the segment is gone."""
-    rows = segment_file.of_segments(reading.snapshot, [number])
+    rows = segment_file.of_segments(session.read_view, [number])
     if rows is None:
         return None
-    _, [(last_seq,)] = reading.rows(f"SELECT coalesce(max(seq), 0) FROM ({rows})")
+    _, [(last_seq,)] = session.rows(f"SELECT coalesce(max(seq), 0) FROM ({rows})")
     return int(last_seq)

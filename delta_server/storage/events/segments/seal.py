@@ -14,12 +14,12 @@ import msgspec
 from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.event_storage import segment_plan
 from delta_server.storage.database import Tx, frees_space
-from delta_server.storage.events.duckdb.instance import Reading
-from delta_server.storage.events.ingest.dedup_index import Sealing, Seen
+from delta_server.storage.events.duckdb.instance import QuerySession
+from delta_server.storage.events.ingest.dedup_index import DedupIndex, SealedKeys
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.query.read_view import Block
 from delta_server.storage.events.segments import catalog, segment_file
-from delta_server.storage.events.segments.catalog import NewSegment, Waiting
+from delta_server.storage.events.segments.catalog import NewSegment, WaitingBlocks
 
 RAW_BYTES = 64 << 20
 """Lines that are sealed at once at most, and that are not waited for any longer; large events count for more."""
@@ -31,18 +31,18 @@ OWN_SHARE = 8
 """A day with an eighth of the events that make a segment gets one of its own."""
 
 
-class Ready(msgspec.Struct, frozen=True):
+class Sealable(msgspec.Struct, frozen=True):
     """What is to take the place of a project's blocks from the oldest to `last_id`, but those with the seqs
-    `without`."""
+    `excluded`."""
 
     last_id: int
     blocks: int
     events: int
     segments: tuple[NewSegment, ...]
-    without: frozenset[int] = frozenset()
+    excluded: frozenset[int] = frozenset()
 
 
-def is_due(found: Waiting, options: Events, now_ms: int) -> bool:
+def is_due(found: WaitingBlocks, options: Events, now_ms: int) -> bool:
     waited_ms = now_ms - found.received_at
     if waited_ms < 0:  # the clock has been set back
         return True
@@ -54,26 +54,26 @@ def is_due(found: Waiting, options: Events, now_ms: int) -> bool:
     )
 
 
-def prepare(reading: Reading, *, most_events: int, without: frozenset[int] = frozenset()) -> Ready | None:
-    """Segments of the oldest blocks but those with the seqs `without`; None when nothing waits. Raises DatabaseFailed
+def prepare(session: QuerySession, *, most_events: int, excluded: frozenset[int] = frozenset()) -> Sealable | None:
+    """Segments of the oldest blocks but those with the seqs `excluded`; None when nothing waits. Raises DatabaseFailed
     when a block is damaged or events are missing."""
-    blocks = _oldest([block for block in reading.snapshot.blocks() if block.seq not in without], most_events)
+    blocks = _oldest([block for block in session.read_view.blocks() if block.seq not in excluded], most_events)
     if not blocks:
         return None
     events, raw_bytes = sum(block.events_count for block in blocks), sum(block.raw_bytes for block in blocks)
-    reading.run(f"CREATE TEMP TABLE waiting AS {segment_file.of_blocks(reading.snapshot, blocks)}")
+    session.run(f"CREATE TEMP TABLE waiting AS {segment_file.of_blocks(session.read_view, blocks)}")
     segments = tuple(
         msgspec.structs.replace(new, json_bytes=raw_bytes * new.events // events)
-        for where in _stretches(reading, most_events // OWN_SHARE)
+        for where in _conditions(session, most_events // OWN_SHARE)
         if (
-            new := segment_file.written(
-                reading, f"FROM waiting{where}", rolled=False, json_bytes=0, level=segment_file.SEAL_LEVEL
+            new := segment_file.encoded(
+                session, f"FROM waiting{where}", rolled=False, json_bytes=0, level=segment_file.SEAL_LEVEL
             )
         )
     )
     if sum(new.events for new in segments) != events:
         raise DatabaseFailed(f"the blocks {blocks[0].id} to {blocks[-1].id} do not hold the events they should")
-    return Ready(blocks[-1].id, len(blocks), events, segments, without)
+    return Sealable(blocks[-1].id, len(blocks), events, segments, excluded)
 
 
 def _oldest(blocks: Sequence[Block], most_events: int) -> Sequence[Block]:
@@ -88,11 +88,11 @@ def _oldest(blocks: Sequence[Block], most_events: int) -> Sequence[Block]:
     ]
 
 
-def _stretches(reading: Reading, own: int) -> list[str]:
+def _conditions(session: QuerySession, own: int) -> list[str]:
     """A WHERE for each segment that is to be made."""
-    _, days = reading.rows(f"SELECT {segment_file.DAY} AS day, count(*) FROM waiting GROUP BY day ORDER BY day")
-    borders = [None, *segment_plan.cuts(days, own), None]
-    return [_where(first, end) for first, end in pairwise(borders)]
+    _, days = session.rows(f"SELECT {segment_file.DAY} AS day, count(*) FROM waiting GROUP BY day ORDER BY day")
+    cutoffs = [None, *segment_plan.cuts(days, own), None]
+    return [_where(first, end) for first, end in pairwise(cutoffs)]
 
 
 def _where(first_ms: int | None, end_ms: int | None) -> str:
@@ -102,10 +102,12 @@ def _where(first_ms: int | None, end_ms: int | None) -> str:
 
 
 @frees_space
-def store(tx: Tx, project: int, ready: Ready, segments: Sequence[NewSegment], seen: Seen, keys: Sealing) -> None:
+def replace_blocks(
+    tx: Tx, project: int, ready: Sealable, segments: Sequence[NewSegment], dedup: DedupIndex, keys: SealedKeys
+) -> None:
     """Raises Conflict when some of the blocks are gone."""
-    if catalog.delete_blocks(tx, project, ready.last_id, ready.without) != ready.blocks:
+    if catalog.delete_blocks(tx, project, ready.last_id, ready.excluded) != ready.blocks:
         raise Conflict("the blocks that were to be sealed are not there any more: the project is being deleted")
     for new in segments:
-        catalog.insert(tx, project, new)
-    seen.sealed(tx, keys)
+        catalog.insert_segment(tx, project, new)
+    dedup.sealed(tx, keys)

@@ -7,9 +7,9 @@ import msgspec
 
 from delta_server.core.event_storage.segment_plan import MOST_TYPES, OTHER_TYPES
 from delta_server.core.times import DAY_MS
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.query import relation
-from delta_server.storage.events.query.read_view import Block, Snapshot
+from delta_server.storage.events.query.read_view import Block, ReadView
 from delta_server.storage.events.schema import FROM_LINES, SEGMENT_COLUMNS
 from delta_server.storage.events.segments.catalog import NewSegment
 
@@ -24,46 +24,46 @@ DAY = f"(time_ms - ((time_ms % {DAY_MS}) + {DAY_MS}) % {DAY_MS}) // {DAY_MS}"
 """SQL: an event's UTC day since the epoch, before the epoch too."""
 
 
-def of_blocks(snapshot: Snapshot, blocks: Sequence[Block]) -> str:
+def of_blocks(read_view: ReadView, blocks: Sequence[Block]) -> str:
     """SELECT of the blocks' events, as a segment's columns."""
-    return f"SELECT {SEGMENT_COLUMNS} FROM (SELECT {FROM_LINES} FROM {relation.waiting(snapshot, blocks)})"
+    return f"SELECT {SEGMENT_COLUMNS} FROM (SELECT {FROM_LINES} FROM {relation.waiting(read_view, blocks)})"
 
 
-def of_segments(snapshot: Snapshot, segments: Sequence[int]) -> str | None:
+def of_segments(read_view: ReadView, segments: Sequence[int]) -> str | None:
     """SELECT of their rows as they are stored; None when one is gone."""
-    found = [each for each in snapshot.segments() if each.id in segments]
-    return f"SELECT * FROM {relation.sealed(snapshot, found)}" if len(found) == len(segments) else None
+    found = [each for each in read_view.segments() if each.id in segments]
+    return f"SELECT * FROM {relation.sealed(read_view, found)}" if len(found) == len(segments) else None
 
 
-class Rest(msgspec.Struct, frozen=True):
+class Remainder(msgspec.Struct, frozen=True):
     """What stays of a segment, None for nothing, and how many events of it go."""
 
     new: NewSegment | None
-    gone: int
+    removed: int
 
 
-def count(reading: Reading, segment: int, condition: str, params: Sequence[Any]) -> int:
+def count(session: QuerySession, segment: int, condition: str, params: Sequence[Any]) -> int:
     """How many events of a segment `condition` holds for; 0 when the segment is gone."""
-    rows = of_segments(reading.snapshot, [segment])
+    rows = of_segments(session.read_view, [segment])
     if rows is None:
         return 0
-    _, [(found,)] = reading.rows(f"SELECT count(*) FROM ({rows}) WHERE {condition}", params)
+    _, [(found,)] = session.rows(f"SELECT count(*) FROM ({rows}) WHERE {condition}", params)
     return int(found)
 
 
-def rest(reading: Reading, segment: int, condition: str, params: Sequence[Any]) -> Rest:
+def rewrite_without(session: QuerySession, segment: int, condition: str, params: Sequence[Any]) -> Remainder:
     """The segment, which must be there, without the events `condition` holds for; it is never NULL."""
-    [old] = [each for each in reading.snapshot.segments() if each.id == segment]
-    rows = f"{of_segments(reading.snapshot, [segment])} WHERE NOT {condition}"
-    new = written(reading, rows, params, json_bytes=0, rolled=bool(old.rolled), level=MERGE_LEVEL)
+    [old] = [each for each in session.read_view.segments() if each.id == segment]
+    rows = f"{of_segments(session.read_view, [segment])} WHERE NOT {condition}"
+    new = encoded(session, rows, params, json_bytes=0, rolled=bool(old.rolled), level=MERGE_LEVEL)
     if new is None:
-        return Rest(None, old.events_count)
+        return Remainder(None, old.events_count)
     json_bytes = old.json_bytes * new.events // old.events_count
-    return Rest(msgspec.structs.replace(new, json_bytes=json_bytes), old.events_count - new.events)
+    return Remainder(msgspec.structs.replace(new, json_bytes=json_bytes), old.events_count - new.events)
 
 
-class Counted(msgspec.Struct, frozen=True):
-    """What a segment's row tells of its events. `types`: how many of each, most frequent first."""
+class SegmentStats(msgspec.Struct, frozen=True):
+    """What a segment's row says of its events. `types`: how many of each, most frequent first."""
 
     types: dict[str, int]
     first_at: int
@@ -71,9 +71,9 @@ class Counted(msgspec.Struct, frozen=True):
     last_seq: int
 
 
-def counted(reading: Reading, select: str, params: Sequence[Any] = ()) -> Counted | None:
+def statistics(session: QuerySession, select: str, params: Sequence[Any] = ()) -> SegmentStats | None:
     """Of the rows of `select`, None when there are none."""
-    _, rows = reading.rows(
+    _, rows = session.rows(
         "SELECT event_type, count(*), min(time_ms), max(time_ms), coalesce(max(seq), 0)"
         f" FROM ({select}) GROUP BY 1 ORDER BY 2 DESC, 1",
         params,
@@ -81,10 +81,10 @@ def counted(reading: Reading, select: str, params: Sequence[Any] = ()) -> Counte
     if not rows:
         return None
     names, counts, firsts, lasts, seqs = zip(*rows, strict=True)
-    return Counted(dict(zip(names, counts, strict=True)), min(firsts), max(lasts), max(seqs))
+    return SegmentStats(dict(zip(names, counts, strict=True)), min(firsts), max(lasts), max(seqs))
 
 
-def few(types: dict[str, int]) -> dict[str, int]:
+def most_frequent(types: dict[str, int]) -> dict[str, int]:
     """The counts of the most frequent types, and of all others together."""
     ordered = sorted(types.items(), key=lambda item: (item[0] == OTHER_TYPES, -item[1], item[0]))
     found, rest = dict(ordered[:MOST_TYPES]), sum(count for _, count in ordered[MOST_TYPES:])
@@ -93,11 +93,11 @@ def few(types: dict[str, int]) -> dict[str, int]:
     return found
 
 
-def written(
-    reading: Reading, select: str, params: Sequence[Any] = (), *, json_bytes: int, rolled: bool, level: int
+def encoded(
+    session: QuerySession, select: str, params: Sequence[Any] = (), *, json_bytes: int, rolled: bool, level: int
 ) -> NewSegment | None:
     """The segment of the rows of `select`, None when there are none."""
-    found = counted(reading, select, params)
+    found = statistics(session, select, params)
     if found is None:
         return None
     return NewSegment(
@@ -105,12 +105,12 @@ def written(
         first_at=found.first_at,
         last_at=found.last_at,
         last_seq=found.last_seq,
-        types=few(found.types),
+        types=most_frequent(found.types),
         json_bytes=json_bytes,
-        parquet=parquet(reading, select, params, level=level),
+        parquet=parquet(session, select, params, level=level),
         rolled=rolled,
     )
 
 
-def parquet(reading: Reading, select: str, params: Sequence[Any] = (), *, level: int) -> bytes:
-    return reading.copy(f"{select} ORDER BY time_ms, seq", params, options=_OPTIONS.format(level=level))
+def parquet(session: QuerySession, select: str, params: Sequence[Any] = (), *, level: int) -> bytes:
+    return session.copy(f"{select} ORDER BY time_ms, seq", params, options=_OPTIONS.format(level=level))

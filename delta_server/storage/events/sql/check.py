@@ -2,7 +2,7 @@
 
 The text is parsed by DuckDB itself, and its tree is looked through: every node must be one of a SELECT (WITH may hold
 COPY and INSERT), every table a view or one of the text's own WITH names, every table function one that computes (so no
-read_csv, glob, duckdb_settings, query ...), no function one that tells or changes what is outside of the data. DuckDB's
+read_csv, glob, duckdb_settings, query ...), no function one that reads or changes what is outside of the data. DuckDB's
 own locks stand behind this, and a process's limits behind those (sql/worker.py).
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from delta_server.core.errors import Invalid
-from delta_server.core.nearest import meant, shown
+from delta_server.core.nearest import did_you_mean, quoted
 
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree"})
 _REFUSED = frozenset(
@@ -36,10 +36,10 @@ _NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "
 
 def views(connection: Any, text: str, known: Sequence[str]) -> frozenset[str]:
     """Those of the views `known` that `text` reads. Raises Invalid for what may not be run."""
-    if len(text.encode(errors="replace")) > MOST_BYTES:
-        raise Invalid(f"sql is longer than {MOST_BYTES} bytes", field="sql")
+    if len(text.encode(errors="replace")) > MAX_BYTES:
+        raise Invalid(f"sql is longer than {MAX_BYTES} bytes", field="sql")
     tree = _tree(connection, text)
-    parts = list(_objects(tree))
+    parts = list(_parsed_nodes(tree))
     _refuse_other_statements(tree, [part for part, _ in parts])
     for part, _ in parts:
         _check_function(part)
@@ -87,7 +87,7 @@ def _refuse_other_statements(tree: dict[str, Any], parts: Sequence[dict[str, Any
         )
 
 
-def _objects(tree: Any) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+def _parsed_nodes(tree: Any) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
     """Every part of the tree, and the names that WITH has made where it stands: elsewhere they are DuckDB's own."""
     waiting: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
     while waiting:
@@ -119,7 +119,8 @@ def _view(part: dict[str, Any], own: frozenset[str], known: Sequence[str]) -> st
     if any(path[:2]) or _folded(name) not in (*known, *own) or _folded(name).startswith(_OF_DUCKDB):
         qualified = ".".join(filter(None, path))
         raise Invalid(
-            f"sql: there is no table {shown(qualified)}{meant(name, known)}; there are {', '.join(known)}", field="sql"
+            f"sql: there is no table {quoted(qualified)}{did_you_mean(name, known)}; there are {', '.join(known)}",
+            field="sql",
         )
     return _folded(name) if _folded(name) in known else None
 
@@ -129,9 +130,9 @@ def _check_function(part: dict[str, Any]) -> None:
         name = str(part["function"].get("function_name", "")).lower()
         if name not in _TABLE_FUNCTIONS:
             known = ", ".join(sorted(_TABLE_FUNCTIONS))
-            raise Invalid(f"sql: {shown(name)} cannot be read from; table functions are {known}", field="sql")
+            raise Invalid(f"sql: {quoted(name)} cannot be read from; table functions are {known}", field="sql")
     called = part.get("function_name")
     if isinstance(called, str) and (called.lower() in _REFUSED or called.lower().startswith("__internal")):
-        raise Invalid(f"sql: the function {shown(called)} is not available here", field="sql")
+        raise Invalid(f"sql: the function {quoted(called)} is not available here", field="sql")
     if isinstance(called, str) and (part.get("schema") or part.get("catalog")):
-        raise Invalid(f"sql: write {shown(called)} without a schema", field="sql")
+        raise Invalid(f"sql: write {quoted(called)} without a schema", field="sql")

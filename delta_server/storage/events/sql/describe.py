@@ -1,12 +1,12 @@
-"""`DESCRIBE view` and `SHOW TABLES`: told without reading a row, and without running any text of the caller's."""
+"""`DESCRIBE view` and `SHOW TABLES`: answered without reading a row, and without running any text of the caller's."""
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from delta_server.core.errors import Invalid
-from delta_server.core.nearest import meant, shown
-from delta_server.storage.events.query.read_view import Snapshot
+from delta_server.core.nearest import did_you_mean, quoted
+from delta_server.storage.events.query.read_view import ReadView
 from delta_server.storage.events.sql import views
 from delta_server.storage.sql_view import View
 
@@ -15,7 +15,7 @@ _TABLES = re.compile(r"\s*SHOW\s+(ALL\s+)?TABLES[\s;]*", re.IGNORECASE | re.ASCI
 _VIEW = re.compile(r'\s*(DESCRIBE|DESC|SHOW)\s+(TABLE\s+)?("?)(\w+)\3[\s;]*', re.IGNORECASE | re.ASCII)
 
 
-def wanted(text: str, known: Iterable[str]) -> str | None:
+def described_view(text: str, known: Iterable[str]) -> str | None:
     """The view that `text` asks to describe, ALL for a list of them, None where it is another statement. Raises Invalid
     for a view that is not there."""
     if _TABLES.fullmatch(text):
@@ -25,22 +25,23 @@ def wanted(text: str, known: Iterable[str]) -> str | None:
     name, known = found[4].lower(), tuple(known)
     if name not in known:
         raise Invalid(
-            f"sql: there is no table {shown(found[4])}{meant(name, known)}; there are {', '.join(known)}", field="sql"
+            f"sql: there is no table {quoted(found[4])}{did_you_mean(name, known)}; there are {', '.join(known)}",
+            field="sql",
         )
     return name
 
 
-def rows(connection: Any, snapshot: Snapshot, name: str, owned: Mapping[str, View]) -> list[dict[str, str]]:
+def rows(connection: Any, read_view: ReadView, name: str, owned: Mapping[str, View]) -> list[dict[str, str]]:
     if name == ALL:
         return [{"name": each} for each in (*views.OWN, *owned)]
-    select = _select(snapshot, name, owned)
+    select = _select(read_view, name, owned)
     described = connection.execute(f"SELECT * FROM ({select}) LIMIT 0").description
     return [{"column_name": column, "column_type": str(kind)} for column, kind, *_ in described]
 
 
-def _select(snapshot: Snapshot, name: str, owned: Mapping[str, View]) -> str:
+def _select(read_view: ReadView, name: str, owned: Mapping[str, View]) -> str:
     if name == "events":
-        return views.events(snapshot).sql
+        return views.events(read_view).sql
     return views.NO_DOCUMENTS if name == "documents" else _empty(owned[name])
 
 

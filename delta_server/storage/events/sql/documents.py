@@ -20,8 +20,8 @@ from delta_server.storage.contents import reading, store
 from delta_server.storage.contents.rows import Version
 from delta_server.storage.database import Row, Tx
 from delta_server.storage.events.duckdb.virtual_files import ReadFile
-from delta_server.storage.events.query.read_view import Pages, Snapshot
-from delta_server.storage.events.sql.views import DOCUMENTS, MOST_ROWS, NO_DOCUMENTS, FileView
+from delta_server.storage.events.query.read_view import Pages, ReadView
+from delta_server.storage.events.sql.views import DOCUMENTS, MAX_ROWS, NO_DOCUMENTS, FileView
 
 NAME = "documents"
 LARGEST_BYTES = 4 << 20
@@ -41,41 +41,41 @@ class DocumentFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
-        self._snapshot: Snapshot | None = None
+        self._read_view: ReadView | None = None
         self._files: dict[str, tuple[Version, ...]] = {}
         self._bodies = self._texts = Cache(0)
 
     @contextmanager
-    def holding(self, snapshot: Snapshot) -> Iterator[FileView]:
+    def holding(self, read_view: ReadView) -> Iterator[FileView]:
         """The view, whose files can be opened within the block. Raises TooCostly when the versions are too many."""
-        versions = store.versions(cast("Tx", _Reads(snapshot)), snapshot.project, limit=MOST_ROWS + 1)
-        if len(versions) > MOST_ROWS:
-            raise TooCostly(f"the project has more than {MOST_ROWS} {NAME}, which is more than SQL is given at once")
-        self._snapshot, self._bodies, self._texts = snapshot, Cache(CACHE_BYTES), Cache(CACHE_BYTES)
-        self._files = dict(_files(snapshot.token, versions))
+        versions = store.versions(cast("Tx", _Reads(read_view)), read_view.project, limit=MAX_ROWS + 1)
+        if len(versions) > MAX_ROWS:
+            raise TooCostly(f"the project has more than {MAX_ROWS} {NAME}, which is more than SQL is given at once")
+        self._read_view, self._bodies, self._texts = read_view, Cache(CACHE_BYTES), Cache(CACHE_BYTES)
+        self._files = dict(_files(read_view.token, versions))
         try:
             yield FileView(_view(list(self._files)), len(versions), tuple(self._files))
         finally:
-            self._snapshot, self._files = None, {}
+            self._read_view, self._files = None, {}
             self._bodies = self._texts = Cache(0)
 
     def _text(self, path: str) -> bytes:
-        if self._snapshot is None or path not in self._files:
+        if self._read_view is None or path not in self._files:
             raise FileNotFoundError(path)
         with self._lock:
             text = self._texts.get(path)
             if text is None:
-                text = self._decoded(self._snapshot, self._files[path])
+                text = self._decoded(self._read_view, self._files[path])
                 self._texts.put(path, text)
             return text
 
-    def _decoded(self, snapshot: Snapshot, versions: Sequence[Version]) -> bytes:
+    def _decoded(self, read_view: ReadView, versions: Sequence[Version]) -> bytes:
         small = [version.content for version in versions if version.size <= LARGEST_BYTES]
-        tx = cast("Tx", _Reads(snapshot))
+        tx = cast("Tx", _Reads(read_view))
         try:
             bodies = dict(reading.read_now(tx, self._bodies, versions[0].endpoint, small))
         except DatabaseFailed as error:
-            snapshot.failure = error
+            read_view.failure = error
             raise
         return b"\n".join(_line(version, bodies.get(version.content)) for version in versions)
 
@@ -103,8 +103,8 @@ class DocumentFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
 class _Reads:
     """What store functions that only read ask of a transaction."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.all = snapshot.all
+    def __init__(self, read_view: ReadView) -> None:
+        self.all = read_view.all
 
     def one(self, sql: str, *params: Any) -> Row | None:
         return next(iter(self.all(sql, *params)), None)

@@ -7,12 +7,12 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from delta_server.storage.events.duckdb.virtual_files import ReadFile
-from delta_server.storage.events.query.read_view import Pages, Snapshot
+from delta_server.storage.events.query.read_view import Pages, ReadView
 from delta_server.storage.events.sql import views
 from delta_server.storage.sql_view import View
 
 
-class Texts(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+class TableFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     protocol = ("table",)
     cachable = False
 
@@ -21,10 +21,10 @@ class Texts(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         self._texts: dict[str, bytes] = {}
 
     @contextmanager
-    def holding(self, snapshot: Snapshot, name: str, view: View) -> Iterator[tuple[str, int]]:
+    def holding(self, read_view: ReadView, name: str, view: View) -> Iterator[tuple[str, int]]:
         """(the path of a view's lines, how many), which can be opened within the block."""
-        path = f"table://{snapshot.token}/{name}"
-        self._texts[path], count = views.lines(snapshot, name, view)
+        path = f"table://{read_view.token}/{name}"
+        self._texts[path], count = views.lines(read_view, name, view)
         try:
             yield path, count
         finally:

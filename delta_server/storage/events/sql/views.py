@@ -4,10 +4,10 @@ import msgspec
 
 from delta_server.core.errors import TooCostly
 from delta_server.storage.events.query import filters, person_joins, relation
-from delta_server.storage.events.query.read_view import ALWAYS, Snapshot
+from delta_server.storage.events.query.read_view import ALWAYS, ReadView
 from delta_server.storage.sql_view import View, instant, time
 
-MOST_ROWS = 250_000
+MAX_ROWS = 250_000
 """Of each view of a feature: they are brought into memory. Events have no such bound."""
 
 OWN = ("events", "documents")
@@ -36,21 +36,21 @@ class FileView(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
 
 
-def events(snapshot: Snapshot) -> FileView:
-    links = person_joins.attach_plainly(snapshot)
-    segments, blocks = snapshot.segments(), snapshot.blocks()
-    source = relation.of(snapshot, ALWAYS, segments, blocks)
-    paths = [snapshot.segment_path(segment.id) for segment in segments]
-    paths += [f"hot://{snapshot.token}/0"] if blocks else []
-    select = f"SELECT {EVENTS} FROM {person_joins.events(snapshot, source.sql)}"
+def events(read_view: ReadView) -> FileView:
+    links = person_joins.attach_plainly(read_view)
+    segments, blocks = read_view.segments(), read_view.blocks()
+    source = relation.of_files(read_view, ALWAYS, segments, blocks)
+    paths = [read_view.segment_path(segment.id) for segment in segments]
+    paths += [f"hot://{read_view.token}/0"] if blocks else []
+    select = f"SELECT {EVENTS} FROM {person_joins.events(read_view, source.sql)}"
     return FileView(select, source.scanned, (*paths, *links))
 
 
-def lines(snapshot: Snapshot, name: str, view: View) -> tuple[bytes, int]:
+def lines(read_view: ReadView, name: str, view: View) -> tuple[bytes, int]:
     """(the view's rows as NDJSON, how many). Raises TooCostly when they are too many."""
-    rows = snapshot.all(f"{view.sql} LIMIT {MOST_ROWS + 1}", snapshot.project)
-    if len(rows) > MOST_ROWS:
-        raise TooCostly(f"the project has more than {MOST_ROWS} {name}, which is more than SQL is given at once")
+    rows = read_view.all(f"{view.sql} LIMIT {MAX_ROWS + 1}", read_view.project)
+    if len(rows) > MAX_ROWS:
+        raise TooCostly(f"the project has more than {MAX_ROWS} {name}, which is more than SQL is given at once")
     return "\n".join(row[0] for row in rows).encode(), len(rows)
 
 

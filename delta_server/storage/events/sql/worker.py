@@ -22,21 +22,21 @@ import msgspec
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
 from delta_server.storage import child
 from delta_server.storage.events.duckdb import failures
-from delta_server.storage.events.query.read_connections import Snapshots
-from delta_server.storage.events.query.read_view import Snapshot
+from delta_server.storage.events.query.read_connections import ReadViews
+from delta_server.storage.events.query.read_view import ReadView
 from delta_server.storage.events.sql import check, describe, json_values, views
-from delta_server.storage.priority import step_back
+from delta_server.storage.priority import lower_priority
 from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite.connection import Tuning
 
 ARGUMENT = "query-worker"
 """What the program is called with to be this."""
-LATE = 3
+EXIT_DEADLINE = 3
 """Exit code of a process that ended itself because DuckDB did not hear the interrupt."""
-MOST_ANSWER_BYTES = 16 << 20
+MAX_ANSWER_BYTES = 16 << 20
 
 
-class Setup(msgspec.Struct, frozen=True):
+class WorkerSetup(msgspec.Struct, frozen=True):
     """The first frame."""
 
     database: str
@@ -46,14 +46,14 @@ class Setup(msgspec.Struct, frozen=True):
     views: dict[str, View] = {}
 
 
-class Request(msgspec.Struct, frozen=True):
+class SqlRequest(msgspec.Struct, frozen=True):
     project: int
     text: str
     params: tuple[Any, ...]
     limit: int
 
 
-class Answered(msgspec.Struct, frozen=True):
+class SqlResponse(msgspec.Struct, frozen=True):
     """`rows` is a JSON array of objects. With `refused`, nothing else: a message, and whether the SQL is wrong or what
     is stored is damaged (else it was too costly). `worn`: the process has kept much of the memory it took and should
     answer nothing more."""
@@ -72,24 +72,24 @@ class Answered(msgspec.Struct, frozen=True):
 def main() -> None:
     """Serve requests until stdin ends."""
     child.begin()
-    step_back()
+    lower_priority()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may come out
-    setup = _read(arriving, Setup)
+    setup = _read(arriving, WorkerSetup)
     if setup is None:
         return
     worker = Worker(setup)
-    at_first = _taken_bytes()
+    at_first = _data_bytes()
     _limit_memory(at_first + 2 * setup.memory_bytes)
-    _write(leaving, Answered())  # ready
-    while (request := _read(arriving, Request)) is not None:
+    _write(leaving, SqlResponse())  # ready
+    while (request := _read(arriving, SqlRequest)) is not None:
         answered = worker.answer(request)
-        worn = _taken_bytes() > at_first + setup.memory_bytes // 2
+        worn = _data_bytes() > at_first + setup.memory_bytes // 2
         _write(leaving, msgspec.structs.replace(answered, worn=worn))
 
 
-def _taken_bytes() -> int:
-    """Of memory for data, as the system counts it for its limit; 0 where it does not tell (it is not Linux)."""
+def _data_bytes() -> int:
+    """Of memory for data, as the system counts it for its limit; 0 where it is not known (not Linux)."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
     except OSError:
@@ -106,45 +106,45 @@ def _limit_memory(most_bytes: int) -> None:
 
 
 class Worker:
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: WorkerSetup) -> None:
         import duckdb
 
         from delta_server.storage.events.duckdb.virtual_files import EventFiles
         from delta_server.storage.events.sql.documents import DocumentFiles
-        from delta_server.storage.events.sql.table_files import Texts
+        from delta_server.storage.events.sql.table_files import TableFiles
 
         self._duckdb, self._setup = duckdb, setup
-        self._snapshots = Snapshots(Path(setup.database), Tuning())
-        self._files = EventFiles(self._snapshots.find)
-        self._texts = Texts()
+        self._read_views = ReadViews(Path(setup.database), Tuning())
+        self._files = EventFiles(self._read_views.find)
+        self._texts = TableFiles()
         self._documents = DocumentFiles()
 
-    def answer(self, request: Request) -> Answered:
+    def answer(self, request: SqlRequest) -> SqlResponse:
         try:
             return self._run(request)
         except DeltaError as error:
-            return _told(error)
+            return _error_message(error)
         except MemoryError:
-            return Answered(refused=_TOO_LARGE)
+            return SqlResponse(refused=_TOO_LARGE)
         except Exception as error:
             return self._refused(error)
 
-    def _run(self, request: Request) -> Answered:
+    def _run(self, request: SqlRequest) -> SqlResponse:
         with ExitStack() as opened:
             connection = self._connect()
             opened.callback(connection.close)
             opened.enter_context(self._deadline(connection))
             known = (*views.OWN, *self._setup.views)
-            described = describe.wanted(request.text, known)
+            described = describe.described_view(request.text, known)
             named = check.views(connection, request.text, known) if described is None else frozenset()
-            snapshot = opened.enter_context(self._snapshots.open(request.project))
+            read_view = opened.enter_context(self._read_views.open(request.project))
             try:
                 if described is not None:
-                    return _told_of(describe.rows(connection, snapshot, described, self._setup.views), request)
-                return _answer(connection, request, self._show(connection, snapshot, named, opened))
+                    return _description(describe.rows(connection, read_view, described, self._setup.views), request)
+                return _answer(connection, request, self._show(connection, read_view, named, opened))
             except self._duckdb.Error as error:
-                snapshot.recheck(error, connection.execute)
-                raise snapshot.failure or error from None
+                read_view.recheck(error, connection.execute)
+                raise read_view.failure or error from None
 
     def _connect(self) -> Any:
         connection = self._duckdb.connect(
@@ -165,18 +165,18 @@ class Worker:
         connection.register_filesystem(self._documents)
         return connection
 
-    def _show(self, connection: Any, snapshot: Snapshot, named: frozenset[str], opened: ExitStack) -> int:
+    def _show(self, connection: Any, read_view: ReadView, named: frozenset[str], opened: ExitStack) -> int:
         """Make the views, then lock everything else away. How many rows they hold."""
         scanned = 0
         read: dict[str, views.FileView] = {}
         for name in sorted(named.difference(views.OWN)):
-            with self._texts.holding(snapshot, name, self._setup.views[name]) as (path, count):
+            with self._texts.holding(read_view, name, self._setup.views[name]) as (path, count):
                 connection.execute(views.load(name, self._setup.views[name], path))
                 scanned += count
         if "events" in named:
-            read["events"] = views.events(snapshot)
+            read["events"] = views.events(read_view)
         if "documents" in named:
-            read["documents"] = opened.enter_context(self._documents.holding(snapshot))
+            read["documents"] = opened.enter_context(self._documents.holding(read_view))
         paths = [path for view in read.values() for path in view.paths]
         for setting in _LOCKS:
             connection.execute(setting.format(paths=paths))
@@ -189,7 +189,7 @@ class Worker:
         """Interrupt at the deadline, and end the process when that is not heard: nobody may be there to do it."""
         timers = [
             threading.Timer(self._setup.seconds, connection.interrupt),
-            threading.Timer(self._setup.seconds + 1, os._exit, (LATE,)),
+            threading.Timer(self._setup.seconds + 1, os._exit, (EXIT_DEADLINE,)),
         ]
         for timer in timers:
             timer.daemon = True
@@ -200,33 +200,33 @@ class Worker:
             for timer in timers:
                 timer.cancel()
 
-    def _refused(self, error: Exception) -> Answered:
+    def _refused(self, error: Exception) -> SqlResponse:
         match error:
             case self._duckdb.InterruptException():
-                return Answered(refused=too_long(self._setup.seconds))
+                return SqlResponse(refused=too_long(self._setup.seconds))
             case self._duckdb.OutOfMemoryException():
-                return Answered(refused=_TOO_LARGE)
+                return SqlResponse(refused=_TOO_LARGE)
             case self._duckdb.PermissionException():
-                return Answered(refused="the query uses a table or function that is not available", invalid=True)
-        told = failures.told(error)
-        if isinstance(told, DeltaError):
-            return _told(told)
+                return SqlResponse(refused="the query uses a table or function that is not available", invalid=True)
+        translated = failures.translated(error)
+        if isinstance(translated, DeltaError):
+            return _error_message(translated)
         if isinstance(error, self._duckdb.Error):
-            return Answered(refused=f"sql: {failures.first_line(error)}", invalid=True)
+            return SqlResponse(refused=f"sql: {failures.first_line(error)}", invalid=True)
         raise error
 
 
-def _told_of(rows: Sequence[dict[str, str]], request: Request) -> Answered:
+def _description(rows: Sequence[dict[str, str]], request: SqlRequest) -> SqlResponse:
     if request.params:
         raise Invalid("params: there is no ? in sql that they could take the place of", field="params")
     columns = tuple(rows[0])
     written = msgspec.json.encode(rows[: request.limit])
-    return Answered(columns, ("VARCHAR",) * len(columns), written, len(rows) > request.limit)
+    return SqlResponse(columns, ("VARCHAR",) * len(columns), written, len(rows) > request.limit)
 
 
-def _told(error: DeltaError) -> Answered:
+def _error_message(error: DeltaError) -> SqlResponse:
     damaged = isinstance(error, DatabaseFailed)
-    return Answered(refused=error.message, invalid=isinstance(error, Invalid), damaged=damaged)
+    return SqlResponse(refused=error.message, invalid=isinstance(error, Invalid), damaged=damaged)
 
 
 _LOCKS = (
@@ -246,7 +246,7 @@ def too_long(seconds: float) -> str:
     )
 
 
-def _answer(connection: Any, request: Request, scanned: int) -> Answered:
+def _answer(connection: Any, request: SqlRequest, scanned: int) -> SqlResponse:
     text, params = check.bare(request.text), list(request.params)
     described = connection.execute(f"SELECT * FROM ({text}\n) LIMIT 0", params).description
     columns, types = tuple(part[0] for part in described), [part[1] for part in described]
@@ -254,7 +254,7 @@ def _answer(connection: Any, request: Request, scanned: int) -> Answered:
     shown = ", ".join(json_values.shown(name, kind) for name, kind in zip(names, types, strict=True))
     connection.execute(f"SELECT {shown} FROM ({text}\n) AS q({', '.join(names)}) LIMIT {request.limit + 1:d}", params)
     rows, truncated = _rows(connection, request.limit, columns, [json_values.is_nested(kind) for kind in types])
-    return Answered(columns, tuple(map(str, types)), rows, truncated, scanned)
+    return SqlResponse(columns, tuple(map(str, types)), rows, truncated, scanned)
 
 
 def _rows(connection: Any, limit: int, columns: Sequence[str], own: Sequence[bool]) -> tuple[bytes, bool]:
@@ -269,7 +269,7 @@ def _rows(connection: Any, limit: int, columns: Sequence[str], own: Sequence[boo
             ]
             line = msgspec.json.encode(dict(zip(columns, values, strict=True)))
             size += len(line)
-            if len(lines) == limit or size > MOST_ANSWER_BYTES:
+            if len(lines) == limit or size > MAX_ANSWER_BYTES:
                 return b"[" + b",".join(lines) + b"]", True
             lines.append(line)
     return b"[" + b",".join(lines) + b"]", False

@@ -17,7 +17,7 @@ from delta_server.core.option_types import MIB
 from delta_server.storage.events.duckdb import engine as engine_module
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.failures import NoMemory
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.options import Events
 from delta_server.storage.priority import WITH_LOCK
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
@@ -31,13 +31,13 @@ FOREVER = "SELECT count(*) FROM range(100000000000) WHERE range % 7 = 8"
 EVENTS = [Event(at=i, received_at=i, type="a" if i % 2 else "b", seq=i + 1) for i in range(100)]
 
 
-def lines_of(reading: Reading, *, blocks: list[Any] | None = None) -> str:
-    path = reading.snapshot.hot_path(reading.snapshot.blocks() if blocks is None else blocks)
+def lines_of(session: QuerySession, *, blocks: list[Any] | None = None) -> str:
+    path = session.read_view.hot_path(session.read_view.blocks() if blocks is None else blocks)
     return f"read_ndjson('{path}', columns = {{t: 'BIGINT', e: 'VARCHAR'}})"
 
 
-def sealed(reading: Reading) -> str:
-    paths = ", ".join(f"'{reading.snapshot.segment_path(segment.id)}'" for segment in reading.snapshot.segments())
+def sealed(session: QuerySession) -> str:
+    paths = ", ".join(f"'{session.read_view.segment_path(segment.id)}'" for segment in session.read_view.segments())
     return f"read_parquet([{paths}])"
 
 
@@ -45,8 +45,8 @@ async def test_waiting_blocks_are_one_file_of_lines(engine: Engine, db: SqliteDa
     for start in range(0, 100, 10):
         await db.write(put_block, project, EVENTS[start : start + 10])
 
-    def work(reading: Reading) -> Any:
-        return reading.rows(f"SELECT e, count(*), sum(t) AS total FROM {lines_of(reading)} GROUP BY 1 ORDER BY 1")
+    def work(session: QuerySession) -> Any:
+        return session.rows(f"SELECT e, count(*), sum(t) AS total FROM {lines_of(session)} GROUP BY 1 ORDER BY 1")
 
     assert await engine.run(project, work) == (
         ("e", "count_star()", "total"),
@@ -58,32 +58,32 @@ async def test_a_new_file_is_given_back_and_read_as_a_segment(engine: Engine, db
     await db.write(put_block, project, EVENTS)
     await seal(db, engine, project)
     sql = "SELECT count(*), min(time_ms), max(seq) FROM {}"
-    _, rows = await engine.run(project, lambda reading: reading.rows(sql.format(sealed(reading))))
+    _, rows = await engine.run(project, lambda session: session.rows(sql.format(sealed(session))))
     assert rows == [(100, 0, 100)]
-    assert await engine.run(project, lambda reading: reading.snapshot.blocks()) == []
+    assert await engine.run(project, lambda session: session.read_view.blocks()) == []
 
 
 async def test_a_query_sees_one_state_whatever_is_written_meanwhile(engine: Engine, db: SqliteDatabase, project: int):
     await db.write(put_block, project, EVENTS)
     loop = asyncio.get_running_loop()
 
-    def work(reading: Reading) -> list[Any]:
-        begun = reading.rows(f"SELECT count(*) FROM {lines_of(reading)}")[1]
+    def work(session: QuerySession) -> list[Any]:
+        begun = session.rows(f"SELECT count(*) FROM {lines_of(session)}")[1]
         asyncio.run_coroutine_threadsafe(db.write(lambda tx: tx.run("DELETE FROM event_block")), loop).result()
-        return [begun, reading.rows(f"SELECT count(*) FROM {lines_of(reading)}")[1]]
+        return [begun, session.rows(f"SELECT count(*) FROM {lines_of(session)}")[1]]
 
     assert await engine.run(project, work) == [[(100,)], [(100,)]]
-    assert await engine.run(project, lambda reading: reading.snapshot.blocks()) == []
+    assert await engine.run(project, lambda session: session.read_view.blocks()) == []
 
 
 async def test_no_path_leads_to_another_projects_files(engine: Engine, db: SqliteDatabase, project: int):
     other = await db.write(make_project, "other")
     await db.write(put_block, other, EVENTS)
     await seal(db, engine, other)
-    [theirs] = await engine.run(other, lambda reading: reading.snapshot.segments())
+    [theirs] = await engine.run(other, lambda session: session.read_view.segments())
 
-    def steal(reading: Reading) -> Any:
-        return reading.rows(f"SELECT * FROM read_parquet('{reading.snapshot.segment_path(theirs.id)}')")
+    def steal(session: QuerySession) -> Any:
+        return session.rows(f"SELECT * FROM read_parquet('{session.read_view.segment_path(theirs.id)}')")
 
     with pytest.raises(Invalid, match="a file that is not there"):
         await engine.run(project, steal)
@@ -112,7 +112,7 @@ OUTSIDE = [
 async def test_sql_reaches_nothing_outside(engine: Engine, project: int, tmp_path: Path, sql: str, said: str):
     text = sql.format(database=tmp_path / DATABASE_NAME)
     with pytest.raises((Invalid, duckdb.Error), match=said):
-        await engine.run(project, lambda reading: reading.rows(text))
+        await engine.run(project, lambda session: session.rows(text))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_sql_reaches_nothing_outside(engine: Engine, project: int, tmp_pat
 )
 async def test_what_cannot_be_computed_is_the_askers_to_mend(engine: Engine, project: int, sql: str, said: str):
     with pytest.raises(Invalid, match=said):
-        await engine.run(project, lambda reading: reading.rows(sql))
+        await engine.run(project, lambda session: session.rows(sql))
 
 
 async def test_memory_is_left_for_what_duckdb_does_not_count(db: SqliteDatabase, project: int, tmp_path: Path):
@@ -133,36 +133,36 @@ async def test_memory_is_left_for_what_duckdb_does_not_count(db: SqliteDatabase,
     told, let_go = threading.Event(), threading.Event()
     limit = "SELECT current_setting('memory_limit')"
 
-    def held(reading: Reading) -> Any:
+    def held(session: QuerySession) -> Any:
         told.set()
         let_go.wait(WAIT_S)
-        return reading.rows(limit)[1]
+        return session.rows(limit)[1]
 
     first = asyncio.create_task(engine.run(project, held))
     await asyncio.to_thread(told.wait, WAIT_S)
-    _, other = await engine.run(project + 1, lambda reading: reading.rows(limit))
+    _, other = await engine.run(project + 1, lambda session: session.rows(limit))
     let_go.set()
     assert (await first, other) == ([("336.0 MiB",)], [("112.0 MiB",)])
     await engine.close()
 
 
-@pytest.mark.parametrize("lets_go", [True, False])
+@pytest.mark.parametrize("is_evictable", [True, False])
 async def test_what_may_let_go_ends_when_it_is_asked_to(
-    db: SqliteDatabase, project: int, tmp_path: Path, lets_go: bool
+    db: SqliteDatabase, project: int, tmp_path: Path, is_evictable: bool
 ) -> None:
     engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1), FAST)
     told, asked = threading.Event(), threading.Event()
 
-    def hold(reading: Reading) -> Any:
+    def hold(session: QuerySession) -> Any:
         told.set()
         asked.wait(WAIT_S)
-        return reading.rows("SELECT 1")[1]
+        return session.rows("SELECT 1")[1]
 
-    holding = asyncio.create_task(engine.tend(project, hold, lets_go=lets_go))
+    holding = asyncio.create_task(engine.run_background(project, hold, is_evictable=is_evictable))
     await asyncio.to_thread(told.wait, WAIT_S)
-    engine.let_go(0.0)
+    engine.release(0.0)
     asked.set()
-    if lets_go:
+    if is_evictable:
         with pytest.raises(Unavailable, match="so much was written"):
             await holding
     else:
@@ -174,8 +174,8 @@ async def test_a_query_past_the_memory_limit_is_told_so(db: SqliteDatabase, proj
     engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=32 * MIB), FAST)
     sql = "SELECT list(range || 'some more text to fill the memory') FROM range(3000000)"
     with pytest.raises(TooCostly, match=r"needs more than events\.query_memory_bytes"):
-        await engine.run(project, lambda reading: reading.rows(sql))
-    assert (await engine.run(project, lambda reading: reading.rows("SELECT 1")))[1] == [(1,)]
+        await engine.run(project, lambda session: session.rows(sql))
+    assert (await engine.run(project, lambda session: session.rows("SELECT 1")))[1] == [(1,)]
     await engine.close()
 
 
@@ -187,11 +187,11 @@ async def filled(
     engine = Engine(tmp_path / DATABASE_NAME, Events(query_threads=1, query_memory_bytes=128 * MIB), FAST)
     full, let_go = threading.Event(), threading.Event()
 
-    def fill(reading: Reading) -> Any:
-        reading.run(f"CREATE TEMP TABLE held AS SELECT {MUCH} AS texts FROM range(500000)")
+    def fill(session: QuerySession) -> Any:
+        session.run(f"CREATE TEMP TABLE held AS SELECT {MUCH} AS texts FROM range(500000)")
         full.set()
         let_go.wait(WAIT_S)
-        return reading.rows("SELECT len(texts) FROM held")[1]
+        return session.rows("SELECT len(texts) FROM held")[1]
 
     holding = asyncio.create_task(engine.run(project, fill))
     await asyncio.to_thread(full.wait, WAIT_S)
@@ -211,14 +211,14 @@ async def test_a_query_that_needs_more_waits_for_the_others_to_end(
     engine, holding, let_go = filled
     tries = 0
 
-    def need(reading: Reading) -> Any:
+    def need(session: QuerySession) -> Any:
         nonlocal tries
         tries += 1
         if tries == 1:
             asyncio.run_coroutine_threadsafe(_set(let_go), loop)
             if not of:  # what DuckDB keeps of a table it can put on disk
                 raise NoMemory("there is no memory left")
-        return reading.rows(f"SELECT len({MUCH}) FROM range(500000)")[1]
+        return session.rows(f"SELECT len({MUCH}) FROM range(500000)")[1]
 
     loop = asyncio.get_running_loop()
     assert await engine.run(project + of, need) == [(500_000,)]
@@ -235,7 +235,7 @@ async def test_what_needs_more_than_there_is_is_told_so_though_it_was_not_alone(
     engine, _, let_go = filled
     let_go.set()
     with pytest.raises(TooCostly, match="query_memory_bytes"):
-        await engine.run(project + 1, lambda reading: reading.rows(f"SELECT len({MUCH}) FROM range(9000000)"))
+        await engine.run(project + 1, lambda session: session.rows(f"SELECT len({MUCH}) FROM range(9000000)"))
 
 
 async def impatient(tmp_path: Path) -> Engine:
@@ -245,16 +245,16 @@ async def impatient(tmp_path: Path) -> Engine:
 async def test_a_query_past_its_deadline_is_ended(db: SqliteDatabase, project: int, tmp_path: Path):
     engine = await impatient(tmp_path)
     with pytest.raises(TooCostly, match=r"events\.query_seconds \(1 s\)"):
-        await engine.run(project, lambda reading: reading.rows(FOREVER))
+        await engine.run(project, lambda session: session.rows(FOREVER))
     await engine.close()  # waits for the threads: would hang if the query went on
 
 
 async def test_waiting_for_a_thread_counts(db: SqliteDatabase, project: int, tmp_path: Path):
     engine = await impatient(tmp_path)
     released = threading.Event()
-    asked = [engine.run(project, lambda _: released.wait()) for _ in range(engine_module.QUERIES + 1)]
+    asked = [engine.run(project, lambda _: released.wait()) for _ in range(engine_module.MAX_QUERIES + 1)]
     failures = await asyncio.gather(*asked, return_exceptions=True)
-    assert [type(failure) for failure in failures] == [TooCostly] * (engine_module.QUERIES - 1) + [Unavailable] * 2
+    assert [type(failure) for failure in failures] == [TooCostly] * (engine_module.MAX_QUERIES - 1) + [Unavailable] * 2
     released.set()
     await engine.close()
 
@@ -263,10 +263,10 @@ async def test_a_cancelled_query_is_ended(engine: Engine, project: int):
     begun, loop = asyncio.Event(), asyncio.get_running_loop()
     ended: asyncio.Future[Exception] = loop.create_future()
 
-    def work(reading: Reading) -> None:
+    def work(session: QuerySession) -> None:
         loop.call_soon_threadsafe(begun.set)
         try:
-            reading.rows(FOREVER)
+            session.rows(FOREVER)
         except Exception as error:
             loop.call_soon_threadsafe(ended.set_result, error)
             raise
@@ -285,8 +285,8 @@ async def test_what_does_not_hear_the_first_stop_is_stopped_again(engine: Engine
     begun, heard, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
     stops: list[DeltaError] = []
 
-    def work(reading: Reading) -> None:
-        stop = reading.stop
+    def work(session: QuerySession) -> None:
+        stop = session.stop
 
         def hear(reason: DeltaError) -> None:
             stops.append(reason)
@@ -294,10 +294,10 @@ async def test_what_does_not_hear_the_first_stop_is_stopped_again(engine: Engine
                 stop(reason)
                 heard.set()
 
-        reading.stop = hear  # type: ignore[method-assign]
+        session.stop = hear  # type: ignore[method-assign]
         loop.call_soon_threadsafe(begun.set)
         heard.wait(WAIT_S)
-        reading.rows("SELECT 1")
+        session.rows("SELECT 1")
 
     asking = asyncio.create_task(engine.run(project, work))
     await begun.wait()
@@ -316,9 +316,9 @@ async def test_what_does_not_hear_the_first_stop_is_stopped_again(engine: Engine
 async def test_closing_ends_what_runs_and_refuses_what_comes(engine: Engine, project: int, tmp_path: Path):
     begun, loop = asyncio.Event(), asyncio.get_running_loop()
 
-    def work(reading: Reading) -> None:
+    def work(session: QuerySession) -> None:
         loop.call_soon_threadsafe(begun.set)
-        reading.rows(FOREVER)
+        session.rows(FOREVER)
 
     asking = asyncio.create_task(engine.run(project, work))
     await begun.wait()
@@ -327,13 +327,13 @@ async def test_closing_ends_what_runs_and_refuses_what_comes(engine: Engine, pro
     with pytest.raises(Unavailable, match="shutting down"):
         await asking
     with pytest.raises(Unavailable, match="shutting down"):
-        await engine.run(project, lambda reading: reading.rows("SELECT 1"))
+        await engine.run(project, lambda session: session.rows("SELECT 1"))
     await engine.close()
     assert not (tmp_path / "query-spill").exists()
 
 
-def numbers(reading: Reading) -> Iterator[list[Any]]:
-    yield from reading.batches("SELECT range FROM range(1000000000)", rows=1000)
+def numbers(session: QuerySession) -> Iterator[list[Any]]:
+    yield from session.batches("SELECT range FROM range(1000000000)", rows=1000)
 
 
 async def test_a_stream_gives_batches_as_they_are_asked_for(engine: Engine, project: int):
@@ -342,7 +342,7 @@ async def test_a_stream_gives_batches_as_they_are_asked_for(engine: Engine, proj
     await stream.aclose()
     assert seen == [1000] * 5
     # its connection is given back: as many may be opened again, one after the other
-    for _ in range(engine_module.STREAMS + 1):
+    for _ in range(engine_module.MAX_STREAMS + 1):
         again = engine.stream(project, numbers)
         await anext(again)
         await again.aclose()
@@ -350,7 +350,7 @@ async def test_a_stream_gives_batches_as_they_are_asked_for(engine: Engine, proj
 
 async def test_too_many_streams_are_refused(engine: Engine, project: int):
     """One project may have half of those that may be open."""
-    half = engine_module.STREAMS // 2
+    half = engine_module.MAX_STREAMS // 2
     streams = [engine.stream(of, numbers) for of in [project, project + 1] for _ in range(half)]
     for stream in streams[:half]:
         await anext(stream)
@@ -382,7 +382,7 @@ async def test_a_damaged_segment_is_told_as_one(engine: Engine, db: SqliteDataba
     with pytest.raises(
         DatabaseFailed, match=r"the segment 1 of events is damaged: it cannot be decoded \(from 1970-01"
     ):
-        await engine.run(project, lambda reading: reading.rows(f"SELECT * FROM {sealed(reading)}"))
+        await engine.run(project, lambda session: session.rows(f"SELECT * FROM {sealed(session)}"))
 
 
 async def test_a_damaged_block_is_told_with_its_times(engine: Engine, db: SqliteDatabase, project: int):
@@ -390,13 +390,13 @@ async def test_a_damaged_block_is_told_with_its_times(engine: Engine, db: Sqlite
         await db.write(put_block, project, EVENTS[start : start + 50])
     await db.write(lambda tx: tx.run("UPDATE event_block SET events = zeroblob(20) WHERE id = 2"))
     with pytest.raises(DatabaseFailed, match=r"waiting block 2 .* \(from 1970-01-01T00:00:00.050Z to .*\.099Z\)"):
-        await engine.run(project, lambda reading: reading.rows(f"SELECT count(*) FROM {lines_of(reading)}"))
-    first = await engine.run(project, lambda reading: [reading.snapshot.blocks()[0].events_count])
+        await engine.run(project, lambda session: session.rows(f"SELECT count(*) FROM {lines_of(session)}"))
+    first = await engine.run(project, lambda session: [session.read_view.blocks()[0].events_count])
     assert first == [50]
 
 
 async def test_queries_of_who_has_had_more_than_its_share_run_behind_those_of_the_others(engine: Engine, project: int):
-    def where(_: Reading) -> tuple[str, int]:
+    def where(_: QuerySession) -> tuple[str, int]:
         return threading.current_thread().name, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     first = await engine.run(project, where)

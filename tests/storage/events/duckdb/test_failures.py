@@ -21,7 +21,7 @@ from delta_server.storage.events.duckdb import failures
 )
 def test_it_is_one_short_line_without_anything_inside(said: str, told: str) -> None:
     """Ten million letters: what takes the square of their number would not end."""
-    error = failures.told(duckdb.ConversionException(f"Conversion Error: {said}\nLINE 1: SELECT"))
+    error = failures.translated(duckdb.ConversionException(f"Conversion Error: {said}\nLINE 1: SELECT"))
     assert isinstance(error, Invalid)
     assert error.message == told
 
@@ -40,11 +40,11 @@ FULL = "[Errno 28] No space left on device"
     ],
 )
 def test_a_full_disk_is_nobodys_mistake(error: Exception) -> None:
-    told = failures.told(error)
+    told = failures.translated(error)
     assert isinstance(told, Unavailable)
     assert "the disk is full" in told.message
 
 
 def test_a_request_that_only_speaks_of_a_full_disk() -> None:
     error = duckdb.ConversionException("Conversion Error: could not convert 'No space left on device'")
-    assert isinstance(failures.told(error), Invalid)
+    assert isinstance(failures.translated(error), Invalid)

@@ -13,11 +13,11 @@ from delta_server.core.errors import Conflict
 from delta_server.core.event_storage import key_run
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.events.ingest import blocks, dedup_index, key_runs
-from delta_server.storage.events.ingest.append import Appending
-from delta_server.storage.events.ingest.dedup_index import Sealing, Seen, prepare
-from delta_server.storage.events.ingest.key_merging import KeyUpkeep
+from delta_server.storage.events.ingest.append import Appender
+from delta_server.storage.events.ingest.dedup_index import DedupIndex, SealedKeys, collect_keys
+from delta_server.storage.events.ingest.key_merging import KeyMaintenance
 from delta_server.storage.sqlite.adapter import SqliteDatabase
-from delta_server.tasks.threads import Cpu
+from delta_server.tasks.threads import ThreadPool
 from tests.storage.events.log_events import DAY_MS, events
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FakeClock, opened
@@ -30,27 +30,27 @@ LAST = 1 << 62
 class Keys:
     """The part of the event log that knows ids, with sealing that makes no segments."""
 
-    def __init__(self, db: SqliteDatabase, clock: FakeClock, cpu: Cpu, seen: Seen, last_seq: int) -> None:
+    def __init__(self, db: SqliteDatabase, clock: FakeClock, cpu: ThreadPool, seen: DedupIndex, last_seq: int) -> None:
         self.db, self.clock, self.cpu, self.seen = db, clock, cpu, seen
-        self.appending = Appending(db, clock, cpu, seen, last_seq)
-        self.upkeep = KeyUpkeep(db, cpu, seen)
+        self.appender = Appender(db, clock, cpu, seen, last_seq)
+        self.scheduler = KeyMaintenance(db, cpu, seen)
 
     async def append(self, project: int, ids: list[int]) -> set[int]:
         """The ids that were stored."""
         given = events(*map(str, ids))
         for one in given:
             one.received_at = self.clock.now_ms()
-        duplicates = await self.appending.append(project, given, None)
+        duplicates = await self.appender.append_events(project, given, None)
         return {id for index, id in enumerate(ids) if index not in duplicates}
 
     async def seal(self, project: int, *, error: Exception | None = None) -> None:
-        sealing = await prepare(self.db, self.cpu, project, LAST)
+        sealing = await collect_keys(self.db, self.cpu, project, LAST)
         await self.db.write(self.store, sealing, error)
 
     async def tend(self) -> None:
-        await self.upkeep.tend(self.clock.now_ms())
+        await self.scheduler.run(self.clock.now_ms())
 
-    def store(self, tx: Tx, sealing: Sealing, error: Exception | None = None) -> None:
+    def store(self, tx: Tx, sealing: SealedKeys, error: Exception | None = None) -> None:
         tx.many("DELETE FROM event_block WHERE seq = ?", [(seq,) for seq in sealing.keys])
         self.seen.sealed(tx, sealing)
         if error is not None:
@@ -68,13 +68,13 @@ class Keys:
 
 @asynccontextmanager
 async def keys_in(data_dir: Path, clock: FakeClock) -> AsyncIterator[Keys]:
-    cpu = Cpu(1, "test")
+    cpu = ThreadPool(1, "test")
     async with opened(data_dir, clock) as db:
-        seen = Seen(KEPT_MS)
+        seen = DedupIndex(KEPT_MS)
         await seen.load(db)
         keys = Keys(db, clock, cpu, seen, await db.read(blocks.last_seq))
         yield keys
-        await keys.appending.close()
+        await keys.appender.close()
         await cpu.close()
 
 
@@ -101,7 +101,7 @@ async def test_what_is_sealed_is_known(keys: Keys, project: int, count: int):
 
 
 async def test_sealing_events_without_ids_makes_no_run(keys: Keys, project: int):
-    await keys.appending.append(project, events(None, None), None)
+    await keys.appender.append_events(project, events(None, None), None)
     await keys.seal(project)
     assert keys.runs() == []
 
@@ -134,7 +134,7 @@ async def test_a_run_of_an_id_that_was_undone_does_not_answer_for_the_next_one(k
 
 async def test_an_event_that_comes_while_its_first_is_sealed_is_a_duplicate(keys: Keys, project: int):
     await keys.append(project, list(range(300)))
-    sealing = await prepare(keys.db, keys.cpu, project, LAST)
+    sealing = await collect_keys(keys.db, keys.cpu, project, LAST)
     calls = [keys.append(project, list(range(301))) for _ in range(3)]
     sealed = keys.db.write(keys.store, sealing)
     stored = await asyncio.gather(*calls[:1], sealed, *calls[1:])
@@ -193,10 +193,10 @@ async def test_runs_go_past_their_time(keys: Keys, clock: FakeClock, project: in
 async def test_what_is_sealed_leaves_memory(keys: Keys, project: int):
     await keys.append(project, list(range(20_000)))
     await keys.append(project, list(range(20_000, 20_100)))
-    sealing = await prepare(keys.db, keys.cpu, project, LAST)
+    sealing = await collect_keys(keys.db, keys.cpu, project, LAST)
     await keys.append(project, [30_000])
     await keys.db.write(keys.store, sealing)
-    await keys.seen.settle(keys.db)
+    await keys.seen.resolve_uncertain(keys.db)
     assert len(keys.seen._unsealed) == 1
     assert keys.seen._doubtful == {}
 
@@ -217,7 +217,7 @@ async def test_what_a_deleted_project_had_leaves_memory(keys: Keys, project: int
         await keys.append(each, list(range(100)))
     gone = await keys.db.write(blocks.delete_first, project, 1)
     assert [len(some) // key_run.KEY_BYTES for some in gone.values()] == [100]
-    keys.seen.doubt(gone)
+    keys.seen.mark_uncertain(gone)
     await keys.tend()
     assert len(keys.seen._unsealed) == 100
     assert await keys.db.write(blocks.delete_first, project, 1) == {}
@@ -233,8 +233,8 @@ async def test_no_read_at_the_start_is_of_everything(tmp_path: Path, clock: Fake
         built = key_run.build([key_run.key(2, f"m{n}") for n in range(1000)])
         run = await keys.db.write(key_runs.insert, built, 0, clock.now_ms())
         await keys.db.write(lambda tx: tx.run("UPDATE key_run SET filter = x'0102' WHERE id = ?", run))
-    monkeypatch.setattr(dedup_index, "_AT_ONCE", 2)
-    monkeypatch.setattr(dedup_index, "_PAGES_AT_ONCE", 1)
+    monkeypatch.setattr(dedup_index, "BLOCKS_PER_READ", 2)
+    monkeypatch.setattr(dedup_index, "PAGES_PER_READ", 1)
     looked: list[str] = []
 
     def noted(name: str, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -256,7 +256,7 @@ async def test_no_read_at_the_start_is_of_everything(tmp_path: Path, clock: Fake
             return found
 
     async with opened(tmp_path, clock) as db:
-        await Seen(KEPT_MS).load(cast("Database", Noting()))
+        await DedupIndex(KEPT_MS).load(cast("Database", Noting()))
     assert max(map(len, reads)) == 1
     assert [each for some in reads for each in some] == ["blocks"] * 5 + ["keys"] * 4, (
         "two blocks or one page at a time, until there are none"
@@ -272,7 +272,7 @@ async def test_a_damaged_filter_is_made_anew(tmp_path: Path, clock: FakeClock, c
         await keys.db.write(lambda tx: tx.run(f"UPDATE key_run SET {change}"))
     async with keys_in(tmp_path, clock) as keys:
         wanted = [key_run.key(1, f"m{n}") for n in range(900, 1100)]
-        found = await keys.db.write(lambda tx: keys.seen.duplicates(tx, wanted))
+        found = await keys.db.write(lambda tx: keys.seen.find_duplicates(tx, wanted))
         assert found == frozenset(range(100))
 
 
@@ -347,4 +347,4 @@ async def _lose(keys: Keys, project: int, ids: list[int]) -> None:
     """An append that is undone."""
 
     with pytest.raises(KeyError):
-        await keys.appending.append(project, events(*map(str, ids)), "a companion that nobody stores")
+        await keys.appender.append_events(project, events(*map(str, ids)), "a companion that nobody stores")

@@ -19,26 +19,26 @@ from delta_server.core.events.event import Event
 from delta_server.core.query import time_buckets
 from delta_server.core.query.plan import (
     Aggregate,
+    AllOf,
+    AnyOf,
     Bound,
     Condition,
-    Every,
     Field,
     Filter,
+    FullText,
     Interval,
     Listing,
     Metric,
-    Not,
+    Negation,
     Operation,
     Order,
-    Some,
     Span,
-    Text,
 )
 from delta_server.storage.events.duckdb.engine import Engine
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.query import answers, compile
-from delta_server.storage.events.query.answers import Answering
+from delta_server.storage.events.query.answers import QueryRunner
 from delta_server.storage.events.query.read_view import ALWAYS
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from tests.often import FUZZ
@@ -127,13 +127,15 @@ def conditions(draw: st.DrawFn) -> Condition:
     return Condition(op, field, tuple(draw(st.lists(values, min_size=1, max_size=most))))
 
 
-texts = st.lists(st.sampled_from(["a", "É", "ab", "12", "zz"]), min_size=1, max_size=2).map(lambda w: Text(tuple(w)))
+texts = st.lists(st.sampled_from(["a", "É", "ab", "12", "zz"]), min_size=1, max_size=2).map(
+    lambda w: FullText(tuple(w))
+)
 filters: st.SearchStrategy[Filter] = st.recursive(
     conditions() | texts,
     lambda inner: (
-        st.builds(Every, st.lists(inner, max_size=3).map(tuple))
-        | st.builds(Some, st.lists(inner, max_size=3).map(tuple))
-        | st.builds(Not, inner)
+        st.builds(AllOf, st.lists(inner, max_size=3).map(tuple))
+        | st.builds(AnyOf, st.lists(inner, max_size=3).map(tuple))
+        | st.builds(Negation, inner)
     ),
     max_leaves=5,
 )
@@ -154,7 +156,9 @@ metrics = st.lists(
 
 
 def interval(text: str, zone: str) -> Interval:
-    return time_buckets.parse(text, time_buckets.zone(zone), Span(START_MS - DAY_MS, START_MS + DAY_MS), at="interval")
+    return time_buckets.parse(
+        text, time_buckets.time_zone(zone), Span(START_MS - DAY_MS, START_MS + DAY_MS), at="interval"
+    )
 
 
 LENGTHS = (
@@ -185,7 +189,7 @@ class Asked:
     def __init__(self, db: SqliteDatabase, engine: Engine) -> None:
         self.db = db
         self.engine = engine
-        self.answering = Answering(db, engine, {}, answers.aggregate)
+        self.answering = QueryRunner(db, engine, {}, answers.compile_aggregate)
         self.count = 0
 
     async def project_with(self, stored: Sequence[Event], *, sealed: int, blocks: int) -> int:
@@ -200,7 +204,7 @@ class Asked:
         return project
 
     async def seqs(self, project: int, plan: Listing) -> list[int]:
-        answer = await self.answering.query(project, plan)
+        answer = await self.answering.run_query(project, plan)
         return [row[0] for row in answer.rows]
 
 
@@ -255,7 +259,7 @@ def test_aggregates_are_the_same(loop_and_log: Any, stored: list[Event], plan: A
 
     async def check() -> None:
         project = await log.project_with(stored, sealed=sealed, blocks=3)
-        answer = await log.answering.query(project, plan)
+        answer = await log.answering.run_query(project, plan)
         expected = evaluate.aggregate(stored, plan)
         assert len(answer.rows) == len(expected)
         for row, wanted in zip(answer.rows, expected, strict=True):
@@ -320,7 +324,7 @@ async def test_no_name_or_value_is_read_as_sql_or_as_a_path(asked: Asked, name: 
     wanted = [ODD_NAMES.index(name) + 1]
     assert await asked.seqs(project, Listing(ALWAYS, Condition("is", field, (name,)))) == wanted
     assert await asked.seqs(project, Listing(ALWAYS, Condition("exists", field))) == wanted
-    by = await asked.answering.query(project, Aggregate(ALWAYS, (Metric("n", "count"),), (field,)))
+    by = await asked.answering.run_query(project, Aggregate(ALWAYS, (Metric("n", "count"),), (field,)))
     assert by.rows == [(name, 1), (None, len(ODD) - 1)]
 
 
@@ -339,34 +343,34 @@ async def test_patterns_match_anywhere(asked: Asked):
             project, Listing(ALWAYS, Condition("matches", field, ("^check", "t$")), ascending=True)
         )
         assert found == [1, 2, 3]
-        negated = Not(Condition("matches", field, ("^check.",)))
+        negated = Negation(Condition("matches", field, ("^check.",)))
         assert await asked.seqs(project, Listing(ALWAYS, negated, ascending=True)) == [2, 3]
 
 
 async def test_a_project_without_events_has_answers(asked: Asked):
     project = await asked.project_with([], sealed=0, blocks=1)
     metrics = (Metric("n", "count"), Metric("avg", "avg", DURATION), Metric("tags", "unique", TAGS))
-    assert (await asked.answering.query(project, Aggregate(ALWAYS, metrics))).rows == [(0, None, 0)]
-    assert (await asked.answering.query(project, Aggregate(ALWAYS, metrics, (TYPE,)))).rows == []
+    assert (await asked.answering.run_query(project, Aggregate(ALWAYS, metrics))).rows == [(0, None, 0)]
+    assert (await asked.answering.run_query(project, Aggregate(ALWAYS, metrics, (TYPE,)))).rows == []
     assert await asked.seqs(project, Listing(ALWAYS)) == []
 
 
 @pytest.mark.parametrize("sealed", [0, 1])
 async def test_pages_of_long_events(asked: Asked, monkeypatch: pytest.MonkeyPatch, sealed: int):
     """They are not sorted: a page of 10 needed memory for all that was looked through."""
-    monkeypatch.setattr(answers, "_PLACES", 2)
+    monkeypatch.setattr(answers, "_POSITIONS_PER_FETCH", 2)
     said: list[str] = []
-    rows = Reading.rows
+    rows = QuerySession.rows
 
-    def listened(self: Reading, sql: str, params: Any = ()) -> Any:
+    def listened(self: QuerySession, sql: str, params: Any = ()) -> Any:
         said.append(sql)
         return rows(self, sql, params)
 
-    monkeypatch.setattr(Reading, "rows", listened)
+    monkeypatch.setattr(QuerySession, "rows", listened)
     stored = [Event(START_MS + n // 3, 0, "a", n + 1, data=raw({"n": n, "text": "x" * 5_000})) for n in range(100)]
     project = await asked.project_with(stored, sealed=sealed, blocks=2)
     for skip in (0, 5):
-        answer = await asked.answering.query(project, Listing(ALWAYS, limit=9, skip=skip, ascending=True))
+        answer = await asked.answering.run_query(project, Listing(ALWAYS, limit=9, skip=skip, ascending=True))
         assert [msgspec.json.decode(row[12])["n"] for row in answer.rows] == list(range(skip, skip + 9))
         assert await asked.seqs(project, Listing(ALWAYS, limit=9, skip=skip)) == list(range(100 - skip, 91 - skip, -1))
     chosen = [sql.partition(" FROM ")[0] for sql in said if "ORDER BY" in sql]
@@ -378,7 +382,7 @@ async def test_the_most_frequent_of_many_values(asked: Asked):
     stored = [Event(START_MS, 0, "a", n + 1, user_id=f"u{n % 44_999}") for n in range(45_000)]
     project = await asked.project_with(stored, sealed=0, blocks=3)
     async with asyncio.timeout(5):
-        answer = await asked.answering.query(project, Aggregate(ALWAYS, (Metric("n", "mode", USER),)))
+        answer = await asked.answering.run_query(project, Aggregate(ALWAYS, (Metric("n", "mode", USER),)))
     assert answer.rows == [("u0",)]
 
 
@@ -386,14 +390,17 @@ async def test_a_stream_gives_names_then_every_row_in_order(asked: Asked, monkey
     monkeypatch.setattr(answers, "STREAM_EVENTS", 100)
     stored = [Event(START_MS + n // 3, 0, "a", n + 1) for n in range(1000)]
     project = await asked.project_with(stored, sealed=2, blocks=3)
-    batches = [batch async for batch in asked.answering.stream(project, Listing(ALWAYS))]
+    batches = [batch async for batch in asked.answering.stream_query(project, Listing(ALWAYS))]
     assert batches[0] == [compile.LISTED]
     assert [row[0] for batch in batches[1:] for row in batch] == list(range(1000, 0, -1))
     assert max(map(len, batches)) < 200
     by_type = Aggregate(ALWAYS, (Metric("n", "count"),), (TYPE,))
-    assert [batch async for batch in asked.answering.stream(project, by_type)] == [[("eventType", "n")], [("a", 1000)]]
+    assert [batch async for batch in asked.answering.stream_query(project, by_type)] == [
+        [("eventType", "n")],
+        [("a", 1000)],
+    ]
     limited = Listing(ALWAYS, limit=2, skip=1, ascending=True)
-    assert [row[0] async for batch in asked.answering.stream(project, limited) for row in batch] == ["seq", 2, 3]
+    assert [row[0] async for batch in asked.answering.stream_query(project, limited) for row in batch] == ["seq", 2, 3]
 
 
 async def test_the_version_changes_with_the_events_of_the_span_alone(asked: Asked):
@@ -423,11 +430,11 @@ async def test_conditions_and_columns_reach_the_files(asked: Asked):
     """Else every query would read all of every segment."""
     stored = [Event(START_MS + n, 0, "abc"[n % 3], n + 1, source="web", user_id="bcd"[n % 3]) for n in range(100)]
     project = await asked.project_with(stored, sealed=1, blocks=2)
-    where = Every((Condition("is", TYPE, ("b",)), Condition("gt", USER, ("bb",))))
+    where = AllOf((Condition("is", TYPE, ("b",)), Condition("gt", USER, ("bb",))))
     plan = Aggregate(Span(START_MS, START_MS + 50), (Metric("n", "count"),), (SOURCE,), where)
 
     def explained(at: Any) -> str:
-        made = answers.aggregate(at.snapshot, plan)
+        made = answers.compile_aggregate(at.read_view, plan)
         return str(at.rows(f"EXPLAIN {made.sql}", made.values)[1][0][1])
 
     text = " ".join(re.sub("[^ -~]", " ", await asked.engine.run(project, explained)).split())
@@ -444,7 +451,7 @@ async def test_only_files_with_events_in_the_span_are_opened(asked: Asked):
         await asked.db.write(put_block, project, day)
     await seal(asked.db, asked.engine, project)
     second = Span(START_MS + DAY_MS, START_MS + 2 * DAY_MS)
-    answer = await asked.answering.query(project, Aggregate(second, (Metric("n", "count"),)))
+    answer = await asked.answering.run_query(project, Aggregate(second, (Metric("n", "count"),)))
     assert (answer.rows, answer.scanned) == ([(10,)], 10)
 
 
@@ -455,5 +462,5 @@ async def test_a_page_of_the_newest_does_not_open_what_is_older(asked: Asked, mo
         block = [Event(START_MS + day * DAY_MS + n, 0, "a", day * 10 + n + 1) for n in range(10)]
         await asked.db.write(put_block, project, block)
     await seal(asked.db, asked.engine, project)
-    answer = await asked.answering.query(project, Listing(ALWAYS, limit=2))
+    answer = await asked.answering.run_query(project, Listing(ALWAYS, limit=2))
     assert ([row[0] for row in answer.rows], answer.scanned) == ([40, 39], 10)

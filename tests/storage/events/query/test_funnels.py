@@ -118,7 +118,7 @@ def test_retention(
     moved = [Happened(event.at * step + 85 * DAY_MS, *_rest(event)) for event in events]
     fill(connection, moved)
     span = Span(87 * DAY_MS, SPAN.end_ms) if first_ever else SPAN
-    interval = time_buckets.parse(every, time_buckets.zone(zone), SPAN, at="every", week_start=week_start)
+    interval = time_buckets.parse(every, time_buckets.time_zone(zone), SPAN, at="every", week_start=week_start)
     plan = Retention(span, interval, periods, is_type("a"), is_type("a", "b"), first_ever=first_ever)
     params = Params()
     rows = connection.execute(funnels.retention(plan, "happened", params), params.values).fetchall()

@@ -24,9 +24,9 @@ USERS = Aggregate(ALWAYS, (Metric("n", "count"),), (USER,))
 async def test_links_in_memory_and_in_the_database_are_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recent: int, share: int
 ) -> None:
-    monkeypatch.setattr(person_joins, "RECENT", recent)
+    monkeypatch.setattr(person_joins, "MAX_RECENT_LINKS", recent)
     monkeypatch.setattr(person_joins, "RECENT_SHARE", share)
-    monkeypatch.setattr(person_joins, "_AT_ONCE", 2)
+    monkeypatch.setattr(person_joins, "LINKS_PER_READ", 2)
     running, people = Running(tmp_path, FakeClock()), People()
     log = await running.open()
     mine, other = await running.db.write(lambda tx: (make_project(tx, "mine"), make_project(tx, "other")))
@@ -41,18 +41,18 @@ async def test_links_in_memory_and_in_the_database_are_one(
         for n in range(30)
     ]
     for project in (mine, other):
-        await log.append(project, list(events))
+        await log.append_events(project, list(events))
 
     async def check() -> None:
         counts: dict[str | None, int] = {}
         for event in events:
             person = people.whose(event)
             counts[person] = counts.get(person, 0) + 1
-        assert dict((await log.query(mine, USERS)).rows) == counts
+        assert dict((await log.run_query(mine, USERS)).rows) == counts
         where = Condition("is", USER, ("u1",))
-        [(count,)] = (await log.query(mine, Aggregate(ALWAYS, (Metric("n", "count"),), where=where))).rows
+        [(count,)] = (await log.run_query(mine, Aggregate(ALWAYS, (Metric("n", "count"),), where=where))).rows
         assert count == counts.get(people.user("u1"), 0)
-        assert len((await log.query(other, USERS)).rows) == 4 + 5
+        assert len((await log.run_query(other, USERS)).rows) == 4 + 5
 
     await check()
     calls = [
@@ -77,18 +77,18 @@ async def test_links_in_memory_and_in_the_database_are_one(
 
 
 def test_bases_of_another_state_are_not_taken() -> None:
-    bases = person_joins.Bases()
-    bases.put(1, person_joins.Base(5, 1, b"x"))
+    bases = person_joins.LinksBaseCache()
+    bases.put(1, person_joins.LinksBase(5, 1, b"x"))
     states = {(5, 0): True, (9, 5): True, (4, 0): False, (9, 6): False}
-    assert {each: bases.find(1, person_joins.State(*each)) is not None for each in states} == states
-    assert bases.find(2, person_joins.State(9, 0)) is None
+    assert {each: bases.find(1, person_joins.LinksVersion(*each)) is not None for each in states} == states
+    assert bases.find(2, person_joins.LinksVersion(9, 0)) is None
 
 
 def test_bases_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(person_joins, "BASES_BYTES", 2)
-    bases, now = person_joins.Bases(), person_joins.State(1, 0)
+    bases, now = person_joins.LinksBaseCache(), person_joins.LinksVersion(1, 0)
     for project in (1, 2):
-        bases.put(project, person_joins.Base(1, 1, b"x"))
+        bases.put(project, person_joins.LinksBase(1, 1, b"x"))
     assert bases.find(1, now)
-    bases.put(3, person_joins.Base(1, 1, b"x"))
+    bases.put(3, person_joins.LinksBase(1, 1, b"x"))
     assert [bases.find(project, now) is not None for project in (1, 2, 3)] == [True, False, True]

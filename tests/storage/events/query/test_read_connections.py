@@ -11,8 +11,8 @@ from delta_server.core.errors import DatabaseFailed
 from delta_server.core.query.plan import Span
 from delta_server.storage.database import Tx
 from delta_server.storage.events.query import read_view
-from delta_server.storage.events.query.read_connections import Snapshots
-from delta_server.storage.events.query.read_view import Kept, Snapshot
+from delta_server.storage.events.query.read_connections import ReadViews
+from delta_server.storage.events.query.read_view import ReadCache, ReadView
 from delta_server.storage.events.rollups import rollup_catalog
 from delta_server.storage.events.rollups.rollup_catalog import NewRollup
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
@@ -25,7 +25,7 @@ DATA = bytes(range(256)) * 1000
 
 class Stored(msgspec.Struct, frozen=True):
     db: SqliteDatabase
-    snapshots: Snapshots
+    read_views: ReadViews
     project: int
     other: int
 
@@ -47,28 +47,28 @@ class Stored(msgspec.Struct, frozen=True):
 async def stored(tmp_path: Path) -> AsyncIterator[Stored]:
     async with opened(tmp_path) as db:
         mine, other = await db.write(make_project), await db.write(lambda tx: make_project(tx, "other"))
-        found = Stored(db, Snapshots(tmp_path / DATABASE_NAME, Tuning()), mine, other)
+        found = Stored(db, ReadViews(tmp_path / DATABASE_NAME, Tuning()), mine, other)
         yield found
-        found.snapshots.close()
+        found.read_views.close()
 
 
-def opened_blobs(found: Snapshot) -> int:
+def opened_blobs(found: ReadView) -> int:
     return len(found._blobs)
 
 
 async def test_no_file_of_another_project_is_opened_however_well_it_is_known(stored: Stored) -> None:
     await stored.add(1)
     for project, kind, number in ((stored.other, "rollup", 1), (stored.project, "rollup", 2)):
-        with stored.snapshots.open(stored.project) as found:
+        with stored.read_views.open(stored.project) as found:
             assert found.open("rollup", 1).read(0, 100) == DATA[:100]
-        with stored.snapshots.open(project) as found, pytest.raises(KeyError):
+        with stored.read_views.open(project) as found, pytest.raises(KeyError):
             found.open(kind, number)
 
 
 @pytest.mark.parametrize("kind", ["rollup_data", "sqlite_schema", ""])
 async def test_nothing_but_files_is_opened(stored: Stored, kind: str) -> None:
     await stored.add(1)
-    with stored.snapshots.open(stored.project) as found, pytest.raises(KeyError):
+    with stored.read_views.open(stored.project) as found, pytest.raises(KeyError):
         found.open(kind, 1)
 
 
@@ -77,16 +77,16 @@ async def test_a_damaged_file_is_named_and_none_of_it_is_kept(stored: Stored) ->
     await stored.spoil()
     for _ in range(2):
         with (
-            stored.snapshots.open(stored.project) as found,
+            stored.read_views.open(stored.project) as found,
             pytest.raises(DatabaseFailed, match="rollup 1 of events is damaged"),
         ):
             found.open("rollup", 1)
-    assert stored.snapshots._kept.piece(("rollup", 1), 0, 100) is None
+    assert stored.read_views._read_cache.piece(("rollup", 1), 0, 100) is None
 
 
 async def test_nothing_is_read_after_the_end(stored: Stored) -> None:
     await stored.add(1)
-    with stored.snapshots.open(stored.project) as found:
+    with stored.read_views.open(stored.project) as found:
         pages = found.open("rollup", 1)
         pages.read(0, 100)
     for offset in (0, 500):  # known and not
@@ -96,35 +96,35 @@ async def test_nothing_is_read_after_the_end(stored: Stored) -> None:
 
 async def test_small_pieces_are_read_once_and_large_ones_each_time(stored: Stored) -> None:
     await stored.add(1)
-    with stored.snapshots.open(stored.project) as found:
+    with stored.read_views.open(stored.project) as found:
         found.open("rollup", 1).read(200, 300)
-    with stored.snapshots.open(stored.project) as found:
+    with stored.read_views.open(stored.project) as found:
         pages = found.open("rollup", 1)
         assert (pages.size, pages.read(200, 300), opened_blobs(found)) == (len(DATA) + 1, DATA[200:500], 0)
         assert (pages.read(200, 301), opened_blobs(found)) == (DATA[200:501], 1), "another piece"
     for _ in range(2):
-        with stored.snapshots.open(stored.project) as found:
-            large = found.open("rollup", 1).read(0, Kept.SMALL_BYTES + 1)
-            assert (large, opened_blobs(found)) == (DATA[: Kept.SMALL_BYTES + 1], 1)
+        with stored.read_views.open(stored.project) as found:
+            large = found.open("rollup", 1).read(0, ReadCache.SMALL_BYTES + 1)
+            assert (large, opened_blobs(found)) == (DATA[: ReadCache.SMALL_BYTES + 1], 1)
 
 
 async def test_what_may_be_damaged_is_read_again(stored: Stored) -> None:
     await stored.add(1)
-    with stored.snapshots.open(stored.project) as found:
+    with stored.read_views.open(stored.project) as found:
         found.open("rollup", 1).read(0, 100)
     await stored.spoil()
-    with stored.snapshots.open(stored.project) as found:
+    with stored.read_views.open(stored.project) as found:
         found.open("rollup", 1)
         found.recheck(ValueError("Invalid Input Error: it is no Parquet file"), lambda _: None)
         assert isinstance(found.failure, DatabaseFailed)
-    with stored.snapshots.open(stored.project) as found, pytest.raises(DatabaseFailed, match="rollup 1"):
+    with stored.read_views.open(stored.project) as found, pytest.raises(DatabaseFailed, match="rollup 1"):
         found.open("rollup", 1)
 
 
 async def test_few_files_are_open_at_once(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_view, "_BLOBS", 2)
     await stored.add(5)
-    with stored.snapshots.open(stored.project) as found:
+    with stored.read_views.open(stored.project) as found:
         files = [found.open("rollup", number + 1) for number in range(5)]
         for _ in range(2):
             assert [pages.read(len(DATA), 1) for pages in files] == [bytes([n]) for n in range(5)]
@@ -133,9 +133,9 @@ async def test_few_files_are_open_at_once(stored: Stored, monkeypatch: pytest.Mo
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Kept, "LIMIT_BYTES", 3_000)
-    monkeypatch.setattr(Kept, "MOST_SIZES", 10)
-    kept = Kept()
+    monkeypatch.setattr(ReadCache, "LIMIT_BYTES", 3_000)
+    monkeypatch.setattr(ReadCache, "MOST_SIZES", 10)
+    kept = ReadCache()
     for number in range(25):
         kept.check(("segment", number), 100)
         kept.keep(("segment", number), 0, bytes(800))

@@ -10,21 +10,21 @@ import pytest
 
 from delta_server.config.sections import Config
 from delta_server.core.errors import Conflict, DatabaseFailed
-from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.events.event import Event
-from delta_server.core.events.persons import Ids
+from delta_server.core.events.persons import PersonIds
 from delta_server.core.option_types import MIB
 from delta_server.core.query.plan import Aggregate, Condition, Field, Interval, Metric, Span
 from delta_server.core.times import DAY_MS, LATEST_MS
 from delta_server.storage.database import Tx
-from delta_server.storage.eventlog import Answer
+from delta_server.storage.eventlog import QueryResult
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.rollups import cover, rollup, rollup_catalog, rollup_cells, rollup_files
 from delta_server.storage.events.segments import catalog
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.storage.sqlite.options import Storage
-from delta_server.tasks.threads import Cpu
+from delta_server.tasks.threads import ThreadPool
 from tests.often import FUZZ
 from tests.storage.events import evaluate
 from tests.storage.events.stored import make_project
@@ -91,21 +91,21 @@ class Rolled(msgspec.Struct, frozen=True):
     """What was appended and not erased."""
 
     async def append(self, events: Sequence[Event]) -> None:
-        await self.log.append(self.project, events)
+        await self.log.append_events(self.project, events)
         self.events.extend(events)
 
     async def roll(self) -> None:
         """All that waits."""
-        await self.log.tend(self.project, seal=True, compact=True)
+        await self.log.run_maintenance(self.project, seal=True, compact=True)
 
     async def roll_up(self) -> None:
         """What waits, and nothing is merged that may be added to."""
-        await self.log.tend(self.project, seal=True)
+        await self.log.run_maintenance(self.project, seal=True)
         self.clock.advance(rollup.WAIT_MS)
-        await self.log.tend(self.project)
+        await self.log.run_maintenance(self.project)
 
-    async def query(self, plan: Aggregate) -> Answer:
-        return await self.log.query(self.project, plan)
+    async def query(self, plan: Aggregate) -> QueryResult:
+        return await self.log.run_query(self.project, plan)
 
     async def check(self, plans: Sequence[Aggregate] = PLANS) -> None:
         for plan in plans:
@@ -119,7 +119,7 @@ class Rolled(msgspec.Struct, frozen=True):
         )
         return {id: (first, end) for id, first, end in rows}
 
-    async def keep(self, retention: Retention) -> None:
+    async def keep(self, retention: EventRetention) -> None:
         await self.db.write(
             lambda tx: tx.run(
                 "INSERT INTO event_settings (project, retention) VALUES (?1, ?2)"
@@ -166,13 +166,13 @@ def made(seed: int, count: int, *, first_day: int = 0, days: int = 3) -> list[Ev
 async def rolled(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Rolled]:
-    monkeypatch.setattr(cover, "FEW_EVENTS", 0)
-    monkeypatch.setattr(cover, "WORTH_EVENTS", 0)
+    monkeypatch.setattr(cover, "MIN_ROLLUP_EVENTS", 0)
+    monkeypatch.setattr(cover, "MIN_GAP_EVENTS", 0)
     monkeypatch.setattr(rollup_cells, "FULL", request.param)
     clock = FakeClock(START + 4 * DAY_MS)
     async with opened(tmp_path, clock) as db:
         project = await db.write(make_project)
-        cpu, spare = Cpu(1, "cpu"), Cpu(1, "spare")
+        cpu, spare = ThreadPool(1, "cpu"), ThreadPool(1, "spare")
         config = Config(storage=Storage(data_dir=tmp_path), events=OPTIONS)
         log = await EmbeddedEventLog.open(config, db, clock, cpu=cpu, spare_cpu=spare)
         yield Rolled(log, db, clock, project, [])
@@ -198,7 +198,7 @@ async def test_answers_say_where_they_come_from(rolled: Rolled) -> None:
 async def test_few_events_are_counted_themselves(rolled: Rolled, monkeypatch: pytest.MonkeyPatch) -> None:
     await rolled.append(made(1, 300))
     await rolled.roll()
-    monkeypatch.setattr(cover, "FEW_EVENTS", 301)
+    monkeypatch.setattr(cover, "MIN_ROLLUP_EVENTS", 301)
     assert (await rolled.query(PLANS[0])).source == "raw"
 
 
@@ -214,7 +214,7 @@ async def test_answers_are_those_of_the_events_whatever_came_when(rolled: Rolled
             case 0:
                 await rolled.roll()
             case 1:
-                await rolled.log.tend(rolled.project, seal=True)
+                await rolled.log.run_maintenance(rolled.project, seal=True)
     await rolled.check(PLANS[seed - 1 :: 4])
     await rolled.roll()
     await rolled.check(PLANS[seed - 1 :: 2])
@@ -249,14 +249,14 @@ async def test_new_segments_wait_a_minute_and_rounds_have_a_rest(
         return len(await rolled.db.read(rollup_catalog.unrolled, rolled.project))
 
     await rolled.append(made(1, 50))
-    await rolled.log.tend(rolled.project, seal=True)
+    await rolled.log.run_maintenance(rolled.project, seal=True)
     assert await waiting(), "a minute is not over"
     rolled.clock.advance(rollup.WAIT_MS)
-    await rolled.log.tend(rolled.project)
+    await rolled.log.run_maintenance(rolled.project)
     assert not await waiting()
     monkeypatch.setattr(rollup, "SOON_EVENTS", 50)
     await rolled.append(made(2, 50))
-    await rolled.log.tend(rolled.project, seal=True)
+    await rolled.log.run_maintenance(rolled.project, seal=True)
     assert not await waiting(), "enough for a round of their own"
 
 
@@ -264,7 +264,7 @@ async def test_new_segments_wait_a_minute_and_rounds_have_a_rest(
 async def test_after_a_round_a_project_rests_for_a_multiple_of_its_time(
     rolled: Rolled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    added, took_ms = rollup_files.added, 5_000
+    added, took_ms = rollup_files.add_segments, 5_000
 
     def slow(*args: Any, **options: Any) -> Any:
         rolled.clock.advance(took_ms)
@@ -272,15 +272,15 @@ async def test_after_a_round_a_project_rests_for_a_multiple_of_its_time(
 
     async def waits_after(delay_ms: int) -> bool:
         rolled.clock.advance(delay_ms)
-        await rolled.log.tend(rolled.project, seal=True)
+        await rolled.log.run_maintenance(rolled.project, seal=True)
         return len(await rolled.db.read(rollup_catalog.unrolled, rolled.project)) > 0
 
     monkeypatch.setattr(rollup, "SOON_EVENTS", 50)
-    monkeypatch.setattr(rollup_files, "added", slow)
+    monkeypatch.setattr(rollup_files, "add_segments", slow)
     await rolled.append(made(1, 50))
     assert not await waits_after(0)
     await rolled.append(made(2, 50))
-    assert await waits_after(rollup.REST * took_ms - 1)
+    assert await waits_after(rollup.COOLDOWN * took_ms - 1)
     assert not await waits_after(1)
 
 
@@ -293,7 +293,7 @@ async def test_quiet_files_become_one_whether_or_not_anything_comes_in(rolled: R
     await rolled.roll_up()
     assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (24, 3)
     rolled.clock.advance(rollup.QUIET_MS + 1)
-    await rolled.log.tend(rolled.project)
+    await rolled.log.run_maintenance(rolled.project)
     assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (3, len(STRETCHES))
     await rolled.append(made(2, 1, first_day=4, days=1))
     await rolled.roll_up()
@@ -309,7 +309,7 @@ async def test_what_may_be_added_to_stays_as_it_is(rolled: Rolled) -> None:
     await rolled.roll_up()
     before = await rolled.files(60_000)
     rolled.clock.advance(rollup.QUIET_MS + 1)
-    await rolled.log.tend(rolled.project)
+    await rolled.log.run_maintenance(rolled.project)
     after = await rolled.files(60_000)
     assert {id for id in before if before[id][1] > START + DAY_MS} <= after.keys(), "days that are not over"
     assert len(after) == 1 + 16
@@ -327,7 +327,7 @@ async def test_a_damaged_file_of_rollups_is_not_merged_and_others_are(rolled: Ro
     await rolled.roll_up()
     await rolled.db.write(lambda tx: tx.run("UPDATE rollup_data SET parquet = zeroblob(900) WHERE rollup = 1"))
     with pytest.raises(DatabaseFailed, match="rollup 1 of events is damaged"):
-        await rolled.log.tend(rolled.project, compact=True)
+        await rolled.log.run_maintenance(rolled.project, compact=True)
     assert (len(await rolled.files(60_000)), len(await rolled.files(HOUR_MS))) == (8 + 2, len(STRETCHES))
 
 
@@ -335,7 +335,7 @@ async def test_an_erased_person_is_gone_from_the_rollups(rolled: Rolled) -> None
     await rolled.append(made(1, 400))
     await rolled.roll()
     names = {"u1", "u2", "a3"}
-    await rolled.log.erase(rolled.project, Ids(tuple(names), tuple(names)))
+    await rolled.log.erase_person(rolled.project, PersonIds(tuple(names), tuple(names)))
     rolled.events[:] = [event for event in rolled.events if (event.user_id or event.anonymous_id) not in names]
     assert (await rolled.query(PLANS[0])).source == "rollup"
     await rolled.check(PLANS[::STEP])
@@ -347,7 +347,7 @@ async def test_an_erased_person_is_gone_from_the_rollups(rolled: Rolled) -> None
 async def test_an_erasure_of_everybody_leaves_no_files(rolled: Rolled) -> None:
     await rolled.append([Event(at=START, received_at=START, type="view", user_id="u", message_id="m")])
     await rolled.roll()
-    assert await rolled.log.erase(rolled.project, Ids(("u",), ("u",))) == 1
+    assert await rolled.log.erase_person(rolled.project, PersonIds(("u",), ("u",))) == 1
     assert not await rolled.files(HOUR_MS)
     rolled.events.clear()
     await rolled.check(PLANS[:4])
@@ -356,10 +356,10 @@ async def test_an_erasure_of_everybody_leaves_no_files(rolled: Rolled) -> None:
 async def test_rollups_outlive_the_events(rolled: Rolled) -> None:
     await rolled.append(made(1, 400))
     await rolled.roll()
-    await rolled.keep(Retention(days=1, types={"buy": 0}))
+    await rolled.keep(EventRetention(days=1, types={"buy": 0}))
     rolled.clock.time_ms = START + 5 * DAY_MS
-    await rolled.log.tend(rolled.project)
-    assert {*(await rolled.db.read(catalog.pieces, rolled.project))[0].types} == {"buy"}
+    await rolled.log.run_maintenance(rolled.project)
+    assert {*(await rolled.db.read(catalog.list_segments, rolled.project))[0].types} == {"buy"}
     whole_days = [plan for plan in PLANS if plan.span == SPANS["whole"]]
     await rolled.check(whole_days)
     ends = Span(START + 3 * 60_000, START + 2 * DAY_MS + 60_000)
@@ -371,10 +371,10 @@ async def test_rollups_outlive_the_events(rolled: Rolled) -> None:
 async def test_an_erasure_after_retention_spares_what_cannot_be_computed_again(rolled: Rolled) -> None:
     await rolled.append(made(1, 400))
     await rolled.roll()
-    await rolled.keep(Retention(days=1, types={"buy": 0}))
+    await rolled.keep(EventRetention(days=1, types={"buy": 0}))
     rolled.clock.time_ms = START + 5 * DAY_MS
-    await rolled.log.tend(rolled.project)
-    await rolled.log.erase(rolled.project, Ids(("u1",), ("u1",)))
+    await rolled.log.run_maintenance(rolled.project)
+    await rolled.log.erase_person(rolled.project, PersonIds(("u1",), ("u1",)))
     rolled.events[:] = [event for event in rolled.events if event.user_id != "u1" or event.type != "buy"]
     await rolled.check([plan for plan in PLANS if plan.span == SPANS["whole"]])
 
@@ -382,13 +382,13 @@ async def test_an_erasure_after_retention_spares_what_cannot_be_computed_again(r
 async def test_each_interval_has_its_own_time(rolled: Rolled) -> None:
     await rolled.append(made(1, 200))
     await rolled.roll()
-    await rolled.keep(Retention(rollups={"1m": 1, "5m": 2}))
+    await rolled.keep(EventRetention(rollups={"1m": 1, "5m": 2}))
     rolled.clock.time_ms = START + 4 * DAY_MS
-    await rolled.log.tend(rolled.project)
+    await rolled.log.run_maintenance(rolled.project)
     assert {first for first, _ in (await rolled.files(60_000)).values()} == set()
     assert {first // DAY_MS for first, _ in (await rolled.files(300_000)).values()} == {START // DAY_MS + 2}
     assert len(await rolled.files(HOUR_MS)) == len(STRETCHES)
-    await rolled.keep(Retention(rollups={"1m": 0, "5m": 0}))
+    await rolled.keep(EventRetention(rollups={"1m": 0, "5m": 0}))
     await rolled.append(made(2, 100))
     await rolled.roll()
     assert not await rolled.files(60_000), "what went does not come back in part"
@@ -397,9 +397,9 @@ async def test_each_interval_has_its_own_time(rolled: Rolled) -> None:
 
 async def test_a_project_that_is_deleted_meanwhile(rolled: Rolled) -> None:
     await rolled.append(made(1, 20))
-    await rolled.log.tend(rolled.project, seal=True)
+    await rolled.log.run_maintenance(rolled.project, seal=True)
     with pytest.raises(Conflict, match="being deleted"):
-        await rolled.db.write(rollup._store, rolled.project, [], [999], {})
+        await rolled.db.write(rollup._store_rollups, rolled.project, [], [999], {})
     assert len(await rolled.db.read(rollup_catalog.unrolled, rolled.project)) == 1
 
 
@@ -407,7 +407,7 @@ async def test_a_damaged_segment_is_left_out_and_newer_ones_are_not(rolled: Roll
     """Also where it is in one round with whole ones."""
     for day in range(3):
         await rolled.append(made(day, 50, first_day=day, days=1))
-        await rolled.log.tend(rolled.project, seal=True)
+        await rolled.log.run_maintenance(rolled.project, seal=True)
     await rolled.db.write(_spoil_oldest)
     with pytest.raises(DatabaseFailed, match="segment 1 of events is damaged"):
         await rolled.roll()
@@ -420,9 +420,9 @@ async def test_a_damaged_segment_is_left_out_and_newer_ones_are_not(rolled: Roll
     assert_alike(plan, answer.rows, evaluate.aggregate(newer, plan))
     rolled.clock.advance(HOUR_MS)
     await rolled.append(made(9, 50, first_day=2, days=1))
-    await rolled.log.tend(rolled.project, seal=True)
+    await rolled.log.run_maintenance(rolled.project, seal=True)
     rolled.clock.advance(HOUR_MS)
-    await rolled.log.tend(rolled.project)  # it is known, and not tried again
+    await rolled.log.run_maintenance(rolled.project)  # it is known, and not tried again
     assert await rolled.db.read(rollup_catalog.unrolled, rolled.project) != []
     rows = await rolled.db.read(lambda tx: tx.all("SELECT id FROM segment WHERE rolled = 0"))
     assert rows == [(1,)]
@@ -439,13 +439,13 @@ def _spoil_oldest(tx: Tx) -> None:
 @pytest.mark.parametrize("jump_ms", [-DAY_MS, 9 * DAY_MS])
 async def test_a_clock_that_is_set_does_not_stop_rolling_up(rolled: Rolled, jump_ms: int) -> None:
     await rolled.append(made(1, 50))
-    await rolled.log.tend(rolled.project, seal=True)
+    await rolled.log.run_maintenance(rolled.project, seal=True)
     rolled.clock.advance(rollup.WAIT_MS)
-    await rolled.log.tend(rolled.project)
+    await rolled.log.run_maintenance(rolled.project)
     rolled.clock.advance(jump_ms)
     await rolled.append(made(2, 50))
-    await rolled.log.tend(rolled.project, seal=True)
+    await rolled.log.run_maintenance(rolled.project, seal=True)
     rolled.clock.advance(rollup.WAIT_MS)
-    await rolled.log.tend(rolled.project)
+    await rolled.log.run_maintenance(rolled.project)
     assert await rolled.db.read(rollup_catalog.unrolled, rolled.project) == []
     await rolled.check(PLANS[:2])

@@ -11,7 +11,7 @@ from delta_server.storage.events.rollups import sketches
 
 
 async def rows(engine: Engine, project: int, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    return await engine.run(project, lambda reading: reading.rows(sql, params)[1])
+    return await engine.run(project, lambda session: session.rows(sql, params)[1])
 
 
 def numbers() -> list[float]:

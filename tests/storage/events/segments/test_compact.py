@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from delta_server.core.errors import Unavailable
-from delta_server.core.event_storage.segment_plan import Piece
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.core.event_storage.segment_plan import SegmentInfo
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.segments import catalog, compact
 from tests.storage.events.kept import Kept, kept, made
 from tests.storage.opened import START_MS
@@ -22,52 +22,52 @@ async def log(tmp_path: Path) -> AsyncIterator[Kept]:
 
 async def fill(log: Kept, segments: int, events: int = 64, project: int | None = None) -> None:
     for number in range(segments):
-        await log.append(made(events, first=number * events, at=START_MS + number * 100_000), project)
-        await log.upkeep.seal(everything=True)
+        await log.append_events(made(events, first=number * events, at=START_MS + number * 100_000), project)
+        await log.scheduler.seal(everything=True)
 
 
 async def test_segments_become_larger_ones(log: Kept) -> None:
     await fill(log, 9)
-    await log.append(made(3), log.other)
+    await log.append_events(made(3), log.other)
     before, others, version = await log.events(), await log.events(log.other), await log.version()
-    assert len(await log.pieces()) == 9
-    assert await log.upkeep.tend() == 8 * 64
-    assert [piece.events for piece in await log.pieces()] == [512, 64]
-    assert (await log.pieces())[0].types == {"view": 512}
+    assert len(await log.segments()) == 9
+    assert await log.scheduler.run_maintenance() == 8 * 64
+    assert [segment.events for segment in await log.segments()] == [512, 64]
+    assert (await log.segments())[0].types == {"view": 512}
     assert await log.events() == before
     assert await log.events(log.other) == others
     assert await log.version() == version, "answers stay what they were"
-    assert await log.upkeep.tend() == 0
+    assert await log.scheduler.run_maintenance() == 0
 
 
 async def test_what_is_not_in_the_rollups_yet_is_merged_apart(log: Kept) -> None:
     await fill(log, 4)
     await log.db.write(lambda tx: tx.run("UPDATE segment SET rolled = 1 WHERE id <= 2"))
-    before = await log.pieces()
+    before = await log.segments()
     assert not await compact_once(log, before)
     assert await compact_once(log, before[:2]) == 128
-    assert [piece.rolled for piece in await log.pieces()] == [True, False, False]
+    assert [segment.rolled for segment in await log.segments()] == [True, False, False]
 
 
 async def test_everything_at_once_when_asked(log: Kept) -> None:
     await fill(log, 3)
-    await log.append(made(5, first=9000), log.other)
-    assert await log.upkeep.tend() == 0
-    assert await log.upkeep.tend(log.project, everything=True, compacting=True) == 192
-    assert [piece.events for piece in await log.pieces()] == [192]
+    await log.append_events(made(5, first=9000), log.other)
+    assert await log.scheduler.run_maintenance() == 0
+    assert await log.scheduler.run_maintenance(log.project, everything=True, compacting=True) == 192
+    assert [segment.events for segment in await log.segments()] == [192]
     assert await log.waiting() == 5, "of the other project"
 
 
 async def test_a_segment_that_went_meanwhile_stops_it(log: Kept) -> None:
     await fill(log, 4)
-    pieces = await log.pieces()
-    new = await log.engine.tend(log.project, lambda reading: compact.merged(reading, pieces))
+    segments = await log.segments()
+    new = await log.engine.run_background(log.project, lambda session: compact.merged(session, segments))
     assert new is not None
-    await log.db.write(catalog.delete, log.project, [pieces[1].id])
+    await log.db.write(catalog.delete, log.project, [segments[1].id])
     before = await log.events()
-    assert not await log.db.write(compact.replace, log.project, [piece.id for piece in pieces], new)
-    assert await compact_once(log, pieces) == 0
-    assert not await log.db.write(compact.replace, log.other, [pieces[0].id], new), "another tenant's"
+    assert not await log.db.write(compact.replace, log.project, [segment.id for segment in segments], new)
+    assert await compact_once(log, segments) == 0
+    assert not await log.db.write(compact.replace, log.other, [segments[0].id], new), "another tenant's"
     assert await log.events() == before
 
 
@@ -79,41 +79,43 @@ async def test_a_crash_before_the_write_is_as_if_nothing_was(tmp_path: Path, mon
         def full(*_: object) -> None:
             raise Unavailable("the disk is full")
 
-        monkeypatch.setattr(catalog, "insert", full)
+        monkeypatch.setattr(catalog, "insert_segment", full)
         with pytest.raises(Unavailable):
-            await log.upkeep.tend(log.project)
+            await log.scheduler.run_maintenance(log.project)
         monkeypatch.undo()
     async with kept(tmp_path, log.clock) as log:
         assert await log.events() == before
-        assert await log.upkeep.tend() == 5 * 64
+        assert await log.scheduler.run_maintenance() == 5 * 64
         assert await log.events() == before
 
 
 async def test_many_tenders_and_sealers_at_once(log: Kept) -> None:
     await fill(log, 5)
-    await log.append(made(100, first=9000))
+    await log.append_events(made(100, first=9000))
     before = await log.events()
-    await asyncio.gather(*(log.upkeep.tend(everything=True, compacting=True) for _ in range(3)), log.upkeep.seal())
+    await asyncio.gather(
+        *(log.scheduler.run_maintenance(everything=True, compacting=True) for _ in range(3)), log.scheduler.seal()
+    )
     assert await log.events() == before
     assert await log.waiting() == 0
 
 
-async def compact_once(log: Kept, pieces: list[Piece]) -> int:
-    return await compact.merge(log.db, log.engine, log.project, pieces)
+async def compact_once(log: Kept, segments: list[SegmentInfo]) -> int:
+    return await compact.merge(log.db, log.engine, log.project, segments)
 
 
 async def test_a_file_that_could_not_be_written_is_not_kept(log: Kept) -> None:
     """Neither what was written of it before, nor its path. The next one is whole."""
 
-    def fail(reading: Reading) -> None:
-        reading.copy("SELECT CASE WHEN range < 300000 THEN range ELSE error('stop') END AS n FROM range(400000)")
+    def fail(session: QuerySession) -> None:
+        session.copy("SELECT CASE WHEN range < 300000 THEN range ELSE error('stop') END AS n FROM range(400000)")
 
-    def write(reading: Reading) -> bytes:
-        return reading.copy("SELECT range AS n FROM range(3)")
+    def write(session: QuerySession) -> bytes:
+        return session.copy("SELECT range AS n FROM range(3)")
 
     for _ in range(3):
         with pytest.raises(Exception, match="stop"):
-            await log.engine.tend(log.project, fail)
-        held = vars(log.engine._shares.larger._files).values()
+            await log.engine.run_background(log.project, fail)
+        held = vars(log.engine._instances.larger._files).values()
         assert [each for each in held if isinstance(each, dict) and each] == []
-    assert (await log.engine.tend(log.project, write))[:4] == b"PAR1"
+    assert (await log.engine.run_background(log.project, write))[:4] == b"PAR1"

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.event_storage.segment_plan import Retention
+from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.times import DAY_MS
 from tests.storage.events.kept import OPTIONS, Kept, kept, made
 from tests.storage.opened import START_MS
@@ -20,7 +20,7 @@ async def log(tmp_path: Path) -> AsyncIterator[Kept]:
 
 
 async def keep(log: Kept, days: int | None = None, **types: int) -> None:
-    text = msgspec.json.encode(Retention(days, types)).decode()
+    text = msgspec.json.encode(EventRetention(days, types)).decode()
     await log.db.write(
         lambda tx: tx.run(
             "INSERT INTO event_settings (project, retention) VALUES (?, ?)"
@@ -34,12 +34,12 @@ async def keep(log: Kept, days: int | None = None, **types: int) -> None:
 async def fill(log: Kept) -> None:
     """Forty views and forty debug events over ten days, in one segment."""
     step_ms = DAY_MS // 4
-    await log.append(
+    await log.append_events(
         made(40, step_ms=step_ms) + made(40, step_ms=step_ms, first=100, type="debug"),
     )
-    await log.append(made(30, first=200), log.other)
-    await log.upkeep.seal(everything=True)
-    await log.upkeep.tend(everything=True, compacting=True)
+    await log.append_events(made(30, first=200), log.other)
+    await log.scheduler.seal(everything=True)
+    await log.scheduler.run_maintenance(everything=True, compacting=True)
 
 
 async def left(log: Kept, event_type: str) -> int:
@@ -48,7 +48,7 @@ async def left(log: Kept, event_type: str) -> int:
 
 async def at_day(log: Kept, day: float) -> int:
     log.clock.time_ms = int(START_MS + day * DAY_MS)
-    return await log.upkeep.tend()
+    return await log.scheduler.run_maintenance()
 
 
 async def test_without_a_retention_all_stays(log: Kept) -> None:
@@ -62,7 +62,7 @@ async def test_a_segment_past_its_time_goes_whole(log: Kept) -> None:
     await keep(log, 30)
     assert await at_day(log, 30) == 0
     assert await at_day(log, 40) == 80
-    assert await log.pieces() == []
+    assert await log.segments() == []
     assert (await log.events(log.other)).total() == 30, "each project has its own"
     assert await log.version() == 1
 
@@ -83,11 +83,11 @@ async def test_a_mixed_segment_is_written_again_when_it_is_worth_it(log: Kept) -
     assert await at_day(log, 32) == 16
     assert await at_day(log, 32.5) == 0
     assert (await log.events()).total() == 64
-    [piece] = await log.pieces()
-    assert piece.first_at == START_MS + 2 * DAY_MS
-    assert piece.types == {"debug": 32, "view": 32}
-    assert piece.json_bytes < 80 * 150 * 64 / 80
-    assert piece.rolled
+    [segment] = await log.segments()
+    assert segment.first_at == START_MS + 2 * DAY_MS
+    assert segment.types == {"debug": 32, "view": 32}
+    assert segment.json_bytes < 80 * 150 * 64 / 80
+    assert segment.rolled
 
 
 async def test_a_type_with_days_of_its_own(log: Kept) -> None:
@@ -110,26 +110,26 @@ async def test_a_type_that_is_kept_longer(log: Kept) -> None:
 
 async def test_what_the_rollups_have_not_got_stays(log: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     await keep(log, 1)
-    await log.append(made(64))
+    await log.append_events(made(64))
 
     async def behind(project: int, *, everything: bool = False) -> int:
         return 0
 
-    monkeypatch.setattr(log.rollups, "roll", behind)
+    monkeypatch.setattr(log.rollups, "roll_up", behind)
     log.clock.advance(100 * DAY_MS)
-    assert await log.upkeep.tend() == 64, "sealed"
+    assert await log.scheduler.run_maintenance() == 64, "sealed"
     assert (await log.events()).total() == 64
     monkeypatch.undo()
-    assert await log.upkeep.tend() == 64
+    assert await log.scheduler.run_maintenance() == 64
     assert (await log.events()).total() == 0
-    assert log.rollups.retention == Retention(1)
+    assert log.rollups.retention == EventRetention(1)
 
 
 async def test_a_damaged_segment_keeps_no_other_from_going(log: Kept, caplog: pytest.LogCaptureFixture) -> None:
     await fill(log)
-    await log.append(made(50, first=300, type="debug", at=START_MS + 12 * DAY_MS))
-    await log.upkeep.seal(everything=True)
-    await log.upkeep.tend(everything=True)
+    await log.append_events(made(50, first=300, type="debug", at=START_MS + 12 * DAY_MS))
+    await log.scheduler.seal(everything=True)
+    await log.scheduler.run_maintenance(everything=True)
     await log.db.write(
         lambda tx: tx.run(
             "UPDATE segment_data SET parquet = zeroblob(length(parquet)) WHERE segment IN"
@@ -139,7 +139,7 @@ async def test_a_damaged_segment_keeps_no_other_from_going(log: Kept, caplog: py
     )
     await keep(log, 0, debug=1)
     assert await at_day(log, 60) == 0
-    assert [piece.events for piece in await log.pieces()] == [80]
+    assert [segment.events for segment in await log.segments()] == [80]
     assert "is damaged" in caplog.text
     with pytest.raises(DatabaseFailed, match="segment"):
-        await log.upkeep.tend(log.project)
+        await log.scheduler.run_maintenance(log.project)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from delta_server.core.errors import DatabaseFailed
-from delta_server.core.events.persons import Ids
+from delta_server.core.events.persons import PersonIds
 from delta_server.storage.database import Tx
 from delta_server.storage.events.segments import catalog, compact, parts
 from delta_server.storage.sqlite.transaction import SqliteTx
@@ -53,9 +53,9 @@ def test_pieces_are_the_bytes_asked_for(offset: int, count: int) -> None:
 
 
 async def test_segments_read_the_same_from_parts(log: Kept) -> None:
-    await log.append(made(300))
+    await log.append_events(made(300))
     before = await log.events()
-    await log.upkeep.tend(log.project, everything=True, compacting=True)
+    await log.scheduler.run_maintenance(log.project, everything=True, compacting=True)
     assert await log.events() == before
     in_parts, whole = await files(log)
     assert in_parts > 0
@@ -75,50 +75,50 @@ async def test_no_write_has_more_than_a_part(log: Kept, monkeypatch: pytest.Monk
         return run(tx, sql, *params)
 
     monkeypatch.setattr(SqliteTx, "run", watched)
-    await log.append(made(300))
-    await log.upkeep.tend(log.project, everything=True, compacting=True)
+    await log.append_events(made(300))
+    await log.scheduler.run_maintenance(log.project, everything=True, compacting=True)
     assert largest == PART
 
 
 async def test_small_files_stay_with_their_segments(log: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "PART_BYTES", 1 << 20)
-    await log.append(made(64))
-    await log.upkeep.seal(log.project, everything=True)
+    await log.append_events(made(64))
+    await log.scheduler.seal(log.project, everything=True)
     assert await files(log) == (0, 1)
     assert await sizes(log) == []
 
 
 async def test_parts_go_with_their_segment(log: Kept) -> None:
-    await log.append(made(100))
-    await log.append(made(100), log.other)
-    await log.upkeep.seal(everything=True)
+    await log.append_events(made(100))
+    await log.append_events(made(100), log.other)
+    await log.scheduler.seal(everything=True)
     before = await sizes(log)
-    ids, theirs = [[piece.id for piece in await log.pieces(project)] for project in (log.project, log.other)]
+    ids, theirs = [[segment.id for segment in await log.segments(project)] for project in (log.project, log.other)]
     await log.db.write(catalog.delete, log.project, theirs)
     assert await sizes(log) == before
     await log.db.write(catalog.delete, log.project, ids)
     assert (await log.events(log.other)).total() == 100
-    while await log.db.write(catalog.delete_some, log.other, 100):
+    while await log.db.write(catalog.delete_batch, log.other, 100):
         pass
     assert await sizes(log) == []
 
 
 async def test_erased_events_leave_no_part(log: Kept) -> None:
-    await log.append(made(100) + made(100, first=100, user="bob"))
-    await log.upkeep.seal(log.project, everything=True)
+    await log.append_events(made(100) + made(100, first=100, user="bob"))
+    await log.scheduler.seal(log.project, everything=True)
     user = min(await log.users())
     parts_before = await sizes(log)
-    await log.upkeep.erase(log.project, Ids((user,), ()))
+    await log.scheduler.erase(log.project, PersonIds((user,), ()))
     assert user not in await log.users()
     assert 0 < sum(await sizes(log)) < sum(parts_before)
 
 
 async def test_what_is_not_taken_over_goes(log: Kept) -> None:
-    await log.append(made(200))
-    await log.upkeep.seal(log.project, everything=True)
+    await log.append_events(made(200))
+    await log.scheduler.seal(log.project, everything=True)
     before = await sizes(log)
-    pieces = await log.pieces()
-    new = await log.engine.tend(log.project, lambda reading: compact.merged(reading, pieces))
+    segments = await log.segments()
+    new = await log.engine.run_background(log.project, lambda session: compact.merged(session, segments))
     assert new is not None
     async with parts.stored(log.db, [new]) as [stored]:
         assert stored.parquet == b""
@@ -129,8 +129,8 @@ async def test_what_is_not_taken_over_goes(log: Kept) -> None:
 
 async def test_what_a_process_left_goes_at_the_next_start(tmp_path: Path) -> None:
     async with kept(tmp_path) as log:
-        await log.append(made(100))
-        await log.upkeep.seal(log.project, everything=True)
+        await log.append_events(made(100))
+        await log.scheduler.seal(log.project, everything=True)
         before = await sizes(log)
         await log.db.write(_begun)
         assert len(await sizes(log)) == len(before) + 2
@@ -149,8 +149,8 @@ def _begun(tx: Tx) -> None:
 )
 async def test_a_part_that_is_not_as_stored_is_damage(tmp_path: Path, change: str) -> None:
     async with kept(tmp_path) as log:
-        await log.append(made(200))
-        await log.upkeep.seal(log.project, everything=True)
+        await log.append_events(made(200))
+        await log.scheduler.seal(log.project, everything=True)
         await log.db.write(lambda tx: tx.run(f"{change} WHERE id = (SELECT max(id) FROM file_part)"))
         with pytest.raises(DatabaseFailed, match="segment"):
             await log.events()

@@ -8,14 +8,14 @@ import msgspec
 import pytest
 
 from delta_server.core.errors import Conflict, DatabaseFailed, Unavailable
-from delta_server.core.events.persons import Ids
+from delta_server.core.events.persons import PersonIds
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Tx
 from delta_server.storage.events.ingest import blocks
-from delta_server.storage.events.ingest.dedup_index import Seen, prepare
+from delta_server.storage.events.ingest.dedup_index import DedupIndex, collect_keys
 from delta_server.storage.events.segments import catalog, seal
-from delta_server.storage.events.segments.catalog import Waiting
-from delta_server.tasks.threads import Cpu
+from delta_server.storage.events.segments.catalog import WaitingBlocks
+from delta_server.tasks.threads import ThreadPool
 from tests.storage.events.kept import OPTIONS, Kept, kept, made
 from tests.storage.opened import START_MS
 
@@ -40,35 +40,35 @@ async def log(tmp_path: Path) -> AsyncIterator[Kept]:
     ],
 )
 def test_when_sealing_is_due(events: int, raw_bytes: int, waited_s: int, due: bool) -> None:
-    found = Waiting(1, events, raw_bytes, START_MS)
+    found = WaitingBlocks(1, events, raw_bytes, START_MS)
     options = msgspec.structs.replace(OPTIONS, seal_events=131_072)
     assert seal.is_due(found, options, START_MS + 1000 * waited_s) is due
 
 
 def test_what_came_by_a_later_clock_is_due() -> None:
     """It was set back: what waits would wait until it shows that time again."""
-    assert seal.is_due(Waiting(1, 1, 100, START_MS), OPTIONS, START_MS - 86_400_000)
+    assert seal.is_due(WaitingBlocks(1, 1, 100, START_MS), OPTIONS, START_MS - 86_400_000)
 
 
 async def test_what_is_not_due_waits(log: Kept) -> None:
-    await log.append(made(63))
-    assert await log.upkeep.seal() == 0
-    await log.append(made(1, first=63))
-    assert await log.upkeep.seal() == 64
+    await log.append_events(made(63))
+    assert await log.scheduler.seal() == 0
+    await log.append_events(made(1, first=63))
+    assert await log.scheduler.seal() == 64
     assert await log.waiting() == 0
-    await log.append(made(1, first=64))
-    assert await log.upkeep.seal() == 0
+    await log.append_events(made(1, first=64))
+    assert await log.scheduler.seal() == 0
     log.clock.advance(3_600_000)
-    assert await log.upkeep.seal() == 1
+    assert await log.scheduler.seal() == 1
 
 
 async def test_events_are_the_same_before_and_after(log: Kept) -> None:
-    await log.append(made(100))
-    await log.append(made(7, first=200, user="bob", at=START_MS - 5000))
-    await log.append(made(3), log.other)
+    await log.append_events(made(100))
+    await log.append_events(made(7, first=200, user="bob", at=START_MS - 5000))
+    await log.append_events(made(3), log.other)
     before, others = await log.events(), await log.events(log.other)
     assert before.total() == 107
-    assert await log.upkeep.seal(log.project, everything=True) == 107
+    assert await log.scheduler.seal(log.project, everything=True) == 107
     assert await log.events() == before
     assert await log.events(log.other) == others
     assert await log.waiting() == 3
@@ -79,24 +79,24 @@ async def test_events_are_the_same_before_and_after(log: Kept) -> None:
 
 
 async def test_a_segment_for_each_day_that_is_worth_it(log: Kept) -> None:
-    await log.append(
+    await log.append_events(
         made(5, at=START_MS - 9000 * DAY_MS) + made(60, first=10) + made(5, at=START_MS + DAY_MS, first=80)
     )
-    assert await log.upkeep.seal(everything=True) == 70
-    found = await log.pieces()
-    assert [piece.events for piece in found] == [5, 60, 5]
-    assert [piece.first_at for piece in found] == [START_MS - 9000 * DAY_MS, START_MS, START_MS + DAY_MS]
+    assert await log.scheduler.seal(everything=True) == 70
+    found = await log.segments()
+    assert [segment.events for segment in found] == [5, 60, 5]
+    assert [segment.first_at for segment in found] == [START_MS - 9000 * DAY_MS, START_MS, START_MS + DAY_MS]
     assert found[1].last_at == START_MS + 59_000
     assert found[1].types == {"view": 60}
 
 
 async def test_duplicates_are_known_after_sealing_and_a_new_start(tmp_path: Path) -> None:
     async with kept(tmp_path) as log:
-        await log.append(made(70))
-        await log.upkeep.seal()
-        assert await log.append(made(71)) == frozenset(range(70))
+        await log.append_events(made(70))
+        await log.scheduler.seal()
+        assert await log.append_events(made(71)) == frozenset(range(70))
     async with kept(tmp_path, log.clock) as log:
-        assert await log.append(made(72)) == frozenset(range(71))
+        assert await log.append_events(made(72)) == frozenset(range(71))
         assert (await log.events()).total() == 72
 
 
@@ -105,13 +105,15 @@ async def test_appends_and_sealing_at_once_lose_and_double_nothing(log: Kept) ->
 
     async def seal_all_the_time() -> None:
         while not done.is_set():
-            await log.upkeep.seal(everything=True)
+            await log.scheduler.seal(everything=True)
 
     sealing = asyncio.create_task(seal_all_the_time())
     for first in range(0, 600, 40):
         sent = made(40, first=first)
-        await asyncio.gather(log.append(sent), *(log.append([event]) for event in made(5, first=10_000 + first)))
-        assert await log.append(sent) == frozenset(range(40))
+        await asyncio.gather(
+            log.append_events(sent), *(log.append_events([event]) for event in made(5, first=10_000 + first))
+        )
+        assert await log.append_events(sent) == frozenset(range(40))
     done.set()
     await sealing
     ids = sorted(int(row[14]) for row in await log.events())
@@ -120,43 +122,43 @@ async def test_appends_and_sealing_at_once_lose_and_double_nothing(log: Kept) ->
 
 async def test_a_failed_write_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with kept(tmp_path) as log:
-        await log.append(made(80))
+        await log.append_events(made(80))
         before = await log.events()
 
         def full(*_: object) -> None:
             raise Unavailable("the disk is full")
 
-        monkeypatch.setattr(catalog, "insert", full)
+        monkeypatch.setattr(catalog, "insert_segment", full)
         with pytest.raises(Unavailable):
-            await log.upkeep.seal(log.project)
-        assert await log.upkeep.seal() == 0, "of all projects' failures each is logged"
+            await log.scheduler.seal(log.project)
+        assert await log.scheduler.seal() == 0, "of all projects' failures each is logged"
         assert await log.events() == before
         monkeypatch.undo()
-        assert await log.upkeep.seal() == 0, "it rests for some seconds"
+        assert await log.scheduler.seal() == 0, "it rests for some seconds"
     async with kept(tmp_path, log.clock) as log:
-        assert await log.append(made(80)) == frozenset(range(80))
-        assert await log.upkeep.seal() == 80
+        assert await log.append_events(made(80)) == frozenset(range(80))
+        assert await log.scheduler.seal() == 80
         assert await log.events() == before
 
 
 async def test_blocks_of_a_project_that_goes_are_not_sealed(log: Kept) -> None:
-    await log.append(made(40))
-    await log.append(made(40, first=40))
-    ready = await log.engine.tend(log.project, lambda reading: seal.prepare(reading, most_events=1000))
+    await log.append_events(made(40))
+    await log.append_events(made(40, first=40))
+    ready = await log.engine.run_background(log.project, lambda session: seal.prepare(session, most_events=1000))
     assert ready is not None
     await log.db.write(lambda tx: tx.run("DELETE FROM event_block WHERE id = 1"))
-    seen = Seen(DAY_MS)
-    keys = await prepare(log.db, Cpu(1, "cpu"), log.project, ready.last_id)
+    seen = DedupIndex(DAY_MS)
+    keys = await collect_keys(log.db, ThreadPool(1, "cpu"), log.project, ready.last_id)
     with pytest.raises(Conflict, match="being deleted"):
-        await log.db.write(seal.store, log.project, ready, ready.segments, seen, keys)
+        await log.db.write(seal.replace_blocks, log.project, ready, ready.segments, seen, keys)
     assert await log.waiting() == 40
 
 
 async def test_a_block_that_lost_events_is_not_sealed(log: Kept) -> None:
-    await log.append(made(64))
+    await log.append_events(made(64))
     await log.db.write(lambda tx: tx.run("UPDATE event_block SET events_count = 65"))
     with pytest.raises(DatabaseFailed, match="block"):
-        await log.upkeep.seal(log.project)
+        await log.scheduler.seal(log.project)
 
 
 def _damage(tx: Tx, *blocks: int) -> None:
@@ -171,34 +173,34 @@ async def test_a_damaged_block_stays_and_the_others_are_sealed(
     left = 200 - 40 * len(broken)
     async with kept(tmp_path) as log:
         for first in range(0, 200, 40):
-            await log.append(made(40, first=first))
+            await log.append_events(made(40, first=first))
         await log.db.write(_damage, *broken)
-        assert await log.upkeep.seal() == left
+        assert await log.scheduler.seal() == left
         assert await log.db.read(blocks.ids, log.project) == list(broken)
-        assert sum(piece.events for piece in await log.pieces()) == left
+        assert sum(segment.events for segment in await log.segments()) == left
         assert len(caplog.records) == 1
         assert f"stay unsealed: {', '.join(map(str, broken))};" in caplog.text
-        await log.append(made(10, first=200))
-        assert await log.upkeep.seal() == 0, "what came since is not due because the damaged one is old"
+        await log.append_events(made(10, first=200))
+        assert await log.scheduler.seal() == 0, "what came since is not due because the damaged one is old"
     async with kept(tmp_path, log.clock) as log:
-        assert await log.append(made(210)) == frozenset(range(210))
-        assert await log.upkeep.seal(log.project, everything=True) == 10
-        assert await log.append(made(210)) == frozenset(range(210))
+        assert await log.append_events(made(210)) == frozenset(range(210))
+        assert await log.scheduler.seal(log.project, everything=True) == 10
+        assert await log.append_events(made(210)) == frozenset(range(210))
         for _ in range(2):
             with pytest.raises(DatabaseFailed, match=f"waiting block {broken[0]} "):
-                await log.upkeep.erase(log.project, Ids(("ann",)))
+                await log.scheduler.erase(log.project, PersonIds(("ann",)))
 
 
 async def test_another_projects_damage_keeps_nobody_waiting(log: Kept) -> None:
-    await log.append(made(64), log.other)
-    await log.append(made(64, first=100))
+    await log.append_events(made(64), log.other)
+    await log.append_events(made(64, first=100))
     await log.db.write(_damage, 1)
-    assert await log.upkeep.seal(everything=True) == 64
-    assert await log.upkeep.seal(log.other, everything=True) == 0
+    assert await log.scheduler.seal(everything=True) == 64
+    assert await log.scheduler.seal(log.other, everything=True) == 0
 
 
 async def test_a_segments_worth_at_a_time(log: Kept) -> None:
     for first in range(0, 200, 40):
-        await log.append(made(40, first=first))
-    assert await log.upkeep.seal() == 200
-    assert [piece.events for piece in await log.pieces()] == [80, 80, 40]
+        await log.append_events(made(40, first=first))
+    assert await log.scheduler.seal() == 200
+    assert [segment.events for segment in await log.segments()] == [80, 80, 40]

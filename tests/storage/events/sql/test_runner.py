@@ -18,13 +18,13 @@ from delta_server.core.option_types import MIB
 from delta_server.core.query.plan import Sql
 from delta_server.storage.child import Child
 from delta_server.storage.database import Tx
-from delta_server.storage.eventlog import Answer
+from delta_server.storage.eventlog import QueryResult
 from delta_server.storage.events.duckdb.engine import Engine
-from delta_server.storage.events.duckdb.instance import Reading
+from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.sql import check
 from delta_server.storage.events.sql.runner import SqlProcesses
-from delta_server.storage.events.sql.worker import Request, Setup, Worker
+from delta_server.storage.events.sql.worker import SqlRequest, Worker, WorkerSetup
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, seal
 
@@ -60,11 +60,11 @@ async def other(db: SqliteDatabase, engine: Engine, project: int) -> int:
 
 
 async def ask(sql: SqlProcesses, project: int, text: str, *params: Any, limit: int = 1000) -> list[list[Any]]:
-    answer = await sql.query(project, Sql(text, limit, params))
+    answer = await sql.run_query(project, Sql(text, limit, params))
     return [list(row.values()) for row in rows_of(answer)]
 
 
-def rows_of(answer: Answer) -> list[dict[str, Any]]:
+def rows_of(answer: QueryResult) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = msgspec.json.decode(answer.written)
     return found
 
@@ -290,7 +290,7 @@ async def test_what_is_refused(sql: SqlProcesses, project: int, other: int, tmp_
     passed = []
     for text in REFUSED:
         with suppress(Invalid):
-            await sql.query(project, Sql(text, 10))
+            await sql.run_query(project, Sql(text, 10))
             passed.append(text)
     assert passed == []
     assert not Path("/tmp/out.csv").exists()
@@ -306,7 +306,7 @@ async def test_refusals_name_the_part_and_nothing_inside(
         "SELECT data->'a'->>1 + 1",
     ]:
         with pytest.raises(Invalid) as refusal:
-            await sql.query(project, Sql(text, 10))
+            await sql.run_query(project, Sql(text, 10))
         assert refusal.value.errors[0].field == "sql"
         assert str(tmp_path) not in refusal.value.message
         assert "://" not in refusal.value.message
@@ -317,12 +317,12 @@ async def test_duckdb_itself_is_locked(
 ) -> None:
     """The second wall: what the check of the text would let through."""
     monkeypatch.setattr(check, "views", lambda connection, text, known: frozenset({"events"}))
-    worker = Worker(Setup(str(tmp_path / DATABASE_NAME), 256 * MIB, 1, 10.0))
+    worker = Worker(WorkerSetup(str(tmp_path / DATABASE_NAME), 256 * MIB, 1, 10.0))
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n", encoding="utf-8")
     [(segment,)] = await db.read(lambda tx: tx.all("SELECT id FROM segment WHERE project = ?", other))
     local = [("python", "variable")]
-    assert worker.answer(Request(project, "SELECT count(*) FROM events", (), 1)).rows == b'[{"count_star()":5}]'
+    assert worker.answer(SqlRequest(project, "SELECT count(*) FROM events", (), 1)).rows == b'[{"count_star()":5}]'
     for text in [
         f"SELECT * FROM '{secret}'",
         f"SELECT * FROM read_csv('{secret}')",
@@ -338,17 +338,17 @@ async def test_duckdb_itself_is_locked(
         "SELECT * FROM local",
         "WITH a AS (COPY (SELECT 1) TO '/tmp/out.csv') SELECT 1",
     ]:
-        answered = worker.answer(Request(project, text, (), 10))
+        answered = worker.answer(SqlRequest(project, text, (), 10))
         assert answered.refused is not None, (text, answered, local)
         assert answered.invalid
     with ExitStack() as opened:
         connection = opened.enter_context(closing(worker._connect()))
-        snapshot = opened.enter_context(worker._snapshots.open(project))
-        worker._show(connection, snapshot, frozenset({"events"}), opened)
+        read_view = opened.enter_context(worker._read_views.open(project))
+        worker._show(connection, read_view, frozenset({"events"}), opened)
         for text in [
-            f"SELECT * FROM read_parquet('{snapshot.segment_path(segment)}')",
-            f"SELECT * FROM read_parquet('{snapshot.segment_path(99)}')",
-            f"SELECT * FROM read_text('hot://{snapshot.token}/1')",
+            f"SELECT * FROM read_parquet('{read_view.segment_path(segment)}')",
+            f"SELECT * FROM read_parquet('{read_view.segment_path(99)}')",
+            f"SELECT * FROM read_text('hot://{read_view.token}/1')",
             "SET enable_external_access = true",
             "SET allowed_paths = ['/etc/passwd']",
             "SET threads = 64",
@@ -364,9 +364,9 @@ async def test_another_projects_files_are_not_in_the_snapshot(
 ) -> None:
     [(segment,)] = await db.read(lambda tx: tx.all("SELECT id FROM segment WHERE project = ?", other))
 
-    def look(reading: Reading) -> None:
+    def look(session: QuerySession) -> None:
         with pytest.raises(KeyError):
-            reading.snapshot.open("segment", segment)
+            session.read_view.open("segment", segment)
 
     await engine.run(project, look)
 
@@ -381,7 +381,7 @@ async def test_what_takes_too_much_ends(sql: SqlProcesses, project: int, other: 
     """By the deadline or by its memory, and the next question is answered."""
     for text in COSTLY:
         with pytest.raises(TooCostly):
-            await sql.query(project, Sql(text, 10))
+            await sql.run_query(project, Sql(text, 10))
         assert await ask(sql, project, "SELECT count(*) FROM events") == [[5]]
 
 
@@ -392,7 +392,7 @@ async def test_only_the_projects_own(sql: SqlProcesses, project: int, other: int
 
 
 async def test_columns_of_events(sql: SqlProcesses, project: int, other: int) -> None:
-    answer = await sql.query(project, Sql("SELECT * FROM events ORDER BY timestamp, message_id LIMIT 1", 10))
+    answer = await sql.run_query(project, Sql("SELECT * FROM events ORDER BY timestamp, message_id LIMIT 1", 10))
     assert rows_of(answer)[0] == {
         "message_id": "e-1", "event_type": "view", "timestamp": "2026-01-01T00:00:00.000Z",
         "received_at": "2026-01-01T00:00:00.000Z", "original_timestamp": None, "source": "web", "user_id": "u0",
@@ -443,7 +443,7 @@ async def test_tables_are_listed(sql: SqlProcesses, project: int, text: str) -> 
 async def test_views_are_described_as_they_are_and_documented(sql: SqlProcesses, project: int, other: int) -> None:
     documents = (Path(__file__).parents[4] / "docs" / "events.md").read_text(encoding="utf-8")
     for name in ("events", *sql_views_of(FEATURES)):
-        read = await sql.query(project, Sql(f"SELECT * FROM {name}", 1, ()))
+        read = await sql.run_query(project, Sql(f"SELECT * FROM {name}", 1, ()))
         wanted = [[column, kind] for column, kind in zip(read.columns, read.types, strict=True)]
         for text in (f"DESCRIBE {name}", f'desc "{name.upper()}";', f"SHOW {name}"):
             assert await ask(sql, project, text) == wanted
@@ -468,9 +468,9 @@ async def test_times_are_instants(db: SqliteDatabase, sql: SqlProcesses, project
 async def test_parameters_and_limits(sql: SqlProcesses, project: int, other: int) -> None:
     text = "SELECT event_type FROM events WHERE event_type = ? OR time_ms > ? ORDER BY time_ms"
     assert sorted(await ask(sql, project, text, "buy", AT + 1)) == [["buy"], ["buy"], ["view"]]
-    answer = await sql.query(project, Sql("SELECT * FROM range(10)", 3))
+    answer = await sql.run_query(project, Sql("SELECT * FROM range(10)", 3))
     assert (len(rows_of(answer)), answer.truncated) == (3, True)
-    answer = await sql.query(project, Sql("SELECT repeat('x', 1000000) FROM range(30)", 100))
+    answer = await sql.run_query(project, Sql("SELECT repeat('x', 1000000) FROM range(30)", 100))
     assert (len(rows_of(answer)), answer.truncated) == (16, True)
 
 
@@ -489,9 +489,9 @@ async def test_values(sql: SqlProcesses, project: int) -> None:
         "{'a': [1.5]}": {"a": [1.5]}, "MAP {'a': 1}": {"a": 1}, "'[1, {}]'::JSON": [1, {}],
         "'a'::ENUM ('a', 'b')": "a", "'101'::BITSTRING": "101", "union_value(k := 1)": {"k": 1}, "1::VARIANT": 1,
     }  # fmt: skip
-    answer = await sql.query(project, Sql("SELECT " + ", ".join(values), 1))
+    answer = await sql.run_query(project, Sql("SELECT " + ", ".join(values), 1))
     assert list(rows_of(answer)[0].values()) == list(values.values())
-    answer = await sql.query(project, Sql("SELECT 1 AS a, 2 AS a, 3 AS b", 1))
+    answer = await sql.run_query(project, Sql("SELECT 1 AS a, 2 AS a, 3 AS b", 1))
     assert answer.columns == ("a", "a_1", "b")
 
 
@@ -557,7 +557,7 @@ async def test_a_question_given_up_ends_its_process(
         return started.result()
 
     monkeypatch.setattr(Child, "start", observed)
-    asking = asyncio.create_task(sql.query(project, Sql("SELECT count(*) FROM range(1000000000000)", 1)))
+    asking = asyncio.create_task(sql.run_query(project, Sql("SELECT count(*) FROM range(1000000000000)", 1)))
     process = await started
     monkeypatch.undo()
     asking.cancel()
@@ -593,7 +593,7 @@ async def test_nothing_is_asked_once_it_is_closed(sql: SqlProcesses, project: in
     assert await ask(sql, project, "SELECT 1") == [[1]]
     await sql.close()
     with pytest.raises(Unavailable):
-        await sql.query(project, Sql("SELECT 1", 1))
+        await sql.run_query(project, Sql("SELECT 1", 1))
 
 
 def test_the_server_does_not_bring_duckdb() -> None:
