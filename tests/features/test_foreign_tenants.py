@@ -26,7 +26,7 @@ SPAN = ["2025-12-01", "2026-02-01"]
 GUARDS = guards_of(FEATURES)
 ELSEWHERE = {
     ("POST", "/v1/projects"), ("POST", "/v1/endpoints"), ("POST", "/v1/auth/api-keys"), ("GET", "/v1/backup"),
-    ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/sourceConfig"),
+    ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"),
     ("GET", "/healthz/details"), ("GET", "/metrics"),
     *(route for route, access in GUARDS.items() if access.keys == "person"),
     ("PUT", "/v1/projects/{}/members/{}"), ("DELETE", "/v1/projects/{}/members/{}"),
@@ -101,7 +101,7 @@ AMOUNTS = {"project": 2, "other": 5}
 COUNTED = [
     ("GET", "/v1/projects/{project}/usage", None, lambda found: found["usage"]["snapshots"]),
     ("GET", "/v1/endpoints/prices/stats", None, lambda found: found["totals"]["snapshots"]),
-    ("GET", "/v1/events/stats", None, lambda found: (found["waiting_events"] + found["sealed_events"]) // 2 - 1),
+    ("GET", "/v1/events/stats", None, lambda found: (found["waiting_events"] + found["sealed_events"]) // 2 - 2),
     ("GET", "/v1/events/analytics?eventType=seen&startTime=2025-12-01&endTime=2026-02-01", None,
         lambda found: found["data"][0]["count"]),
     ("POST", "/v1/query/retention", {"start": "seen", "range": SPAN}, lambda found: found["rows"][0]["size"]),
@@ -138,6 +138,7 @@ BY_ID = [
 CHANGED = [
     Ask("PATCH", "/v1/endpoints/prices", {"description": "changed"}),
     Ask("PUT", "/v1/events/retention", {"days": 3}),
+    post("/v1/alias", previousId="ann", userId="zoe"),
     Ask("DELETE", "/v1/users/ann"),
     Ask("DELETE", "/v1/endpoints/prices"),
 ]
@@ -169,11 +170,13 @@ class Tenants:
         users = ["ann", *(f"user-{n}-of-{name}" for n in range(amount - 1))]
         seen = [{"eventType": kind, "userId": user, "source": mark} for user in users for kind in ("seen", "bought")]
         await self.send(name, Ask("POST", "/v1/events/batch", seen))
-        traits = [
+        calls: list[dict[str, Any]] = [
             {"type": "identify", "traits": {"of": mark}},
             {"type": "group", "groupId": "acme", "traits": {"of": mark}},
+            {"type": "track", "event": "logged in", "anonymousId": f"anonymous-of-{name}"},
+            {"type": "alias", "previousId": "anne"},
         ]
-        await self.send(name, post("/v1/batch", batch=[{"userId": "ann", **call} for call in traits]))
+        await self.send(name, post("/v1/batch", batch=[{"userId": "ann", **call} for call in calls]))
         await self.send(name, Ask("PUT", "/v1/events/retention", {"types": {mark: 5}}))
         erasure = (await self.send(name, Ask("DELETE", f"/v1/users/nobody-of-{name}"))).json()["erasure"]
         key = (await self.send(name, post("/v1/auth/api-keys", scopes=["admin"]))).json()
@@ -181,6 +184,7 @@ class Tenants:
         [project] = (await self.send(name, get("/v1/projects"))).json()["data"]
         self.ids[name] = {
             "mark": mark,
+            "anonymous": f"anonymous-of-{name}",
             "project": project["id"],
             "endpoint": stored[0]["snapshot"]["endpoint_id"],
             "snapshot": stored[0]["snapshot"]["id"],
@@ -214,9 +218,8 @@ def tenants(app: Application, client: httpx.AsyncClient, keys: Keys) -> Tenants:
 
 def test_all_routes_are_tried() -> None:
     tried = {ask.route for ask in (*SHOWN, *BY_ID, *CHANGED)} | {Ask(*counted[:2]).route for counted in COUNTED}
-    left = {route for route, access in GUARDS.items() if not access.public and access.scope != "ingest"} | ELSEWHERE
-    assert tried | ELSEWHERE == left
-    assert not tried & ELSEWHERE
+    all_others = {route for route, access in GUARDS.items() if not access.public and access.scope != "ingest"}
+    assert all_others - tried == ELSEWHERE
 
 
 @pytest.mark.parametrize(("first", "second"), BOTH_WAYS)
