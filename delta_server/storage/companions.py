@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from delta_server.storage.database import Tx
 
 StoreCompanion: TypeAlias = Callable[[Tx, int, Any, Any], None]
-"""(tx, project, companion, outcome): the outcome is what `append` or `erase` did in the same transaction."""
+"""(tx, project, companion, outcome): what `append_events` or `erase_person` did in the same transaction."""
 Companions: TypeAlias = Mapping[type[Any], StoreCompanion]
 NO_COMPANIONS: Companions = MappingProxyType({})
 

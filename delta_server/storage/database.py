@@ -1,4 +1,9 @@
-"""The Database port: one writer, many readers, plain functions on a transaction."""
+"""The Database port: one writer, many readers, plain functions on a transaction.
+
+Its transactions speak SQLite's SQL, and SQLite is all there will be: the port is there for tests that fail a write, and
+for commands that only read (sqlite/read_only.py). What could stand on another store has ports of its own that speak
+values, as events do (eventlog.py).
+"""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
