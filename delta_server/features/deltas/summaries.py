@@ -29,6 +29,19 @@ def summarise(before: bytes, after: bytes, settings: DiffSettings, known: KnownK
     return msgspec.structs.replace(to_summary(difference, settings), lives=entries)
 
 
+def summarise_all(
+    sides: Iterable[tuple[bytes, bytes]], settings: DiffSettings, known: KnownKeys = ()
+) -> list[Summary | Exception | None]:
+    """Of several; what fails with one of them stands in its place."""
+    found: list[Summary | Exception | None] = []
+    for before, after in sides:
+        try:
+            found.append(summarise(before, after, settings, known))
+        except Exception as error:
+            found.append(error)
+    return found
+
+
 def to_summary(difference: DiffSummary, settings: DiffSettings = DEFAULT) -> Summary:
     notes = [*difference.notes, *unmet_patterns.notes(settings, difference.before, difference.after)]
     return Summary(

@@ -198,7 +198,7 @@ async def test_a_fault_with_one_document_is_told_and_stops_no_other(
             raise RecursionError
         return good(before, after, settings, known)
 
-    monkeypatch.setattr(computing, "summarise", faulty)
+    monkeypatch.setattr(summaries, "summarise", faulty)
     endpoint = await endpoint_named(services, "e")
     ids = await fill(
         services, endpoint, [Version(1, document(1)), Version(2, document(2, poison=1)), Version(3, document(3))]
@@ -207,7 +207,7 @@ async def test_a_fault_with_one_document_is_told_and_stops_no_other(
         await compute(services)
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [("delta not computed", "error")]
     assert [delta.to_snapshot_id for delta in await listed(services, endpoint)] == [ids[2]]
-    monkeypatch.setattr(computing, "summarise", good)
+    monkeypatch.setattr(summaries, "summarise", good)
     await compute(services)
     assert len(await listed(services, endpoint)) == 1  # it is not tried again and again
     await deltas_tasks.retry_failed(services)  # as each start of the server does
@@ -224,7 +224,7 @@ async def test_what_failed_is_computed_with_new_settings_and_beside_a_new_neighb
     endpoint = await endpoint_named(services, "e")
     await fill(services, endpoint, [Version(n, document(n)) for n in (10, 20, 30)])
     with monkeypatch.context() as failing, capture_logs():
-        failing.setattr(computing, "summarise", fails)
+        failing.setattr(summaries, "summarise", fails)
         await compute(services)
     await fill(services, endpoint, [Version(15, document(15))])
     await compute(services)
@@ -402,7 +402,7 @@ async def test_deltas_of_one_project_that_take_long_keep_no_other_waiting(servic
     began = asyncio.Event()
 
     async def compare(fn: Any, *args: Any) -> Any:
-        if len(args[0]) > computing.LARGE_BYTES:
+        if any(len(old) > computing.LARGE_BYTES for old, _ in args[0]):
             began.set()
             await asyncio.Event().wait()
         return fn(*args)
@@ -417,3 +417,24 @@ async def test_deltas_of_one_project_that_take_long_keep_no_other_waiting(servic
     loop.cancel()
     with pytest.raises(asyncio.CancelledError):
         await loop
+
+
+async def test_small_documents_are_handed_to_a_thread_together_and_large_ones_alone(services: Services) -> None:
+    endpoint = await endpoint_named(services, "mixed")
+    large = [json.dumps({"n": n, "x": "x" * computing.TOGETHER_BYTES}).encode() for n in range(2)]
+    bodies = [*(document(n) for n in range(20)), *large, *(document(n) for n in range(20, 40))]
+    handed: list[list[int]] = []
+
+    async def noted(fn: Any, *args: Any) -> Any:
+        if fn is summaries.summarise_all:
+            handed.append([len(old) + len(new) for old, new in args[0]])
+        return fn(*args)
+
+    await fill(services, endpoint, [Version(n + 1, body) for n, body in enumerate(bodies)])
+    noting = msgspec.structs.replace(services, spare_cpu=noted, processes=noted)
+    while await computing.compute_queued(noting):
+        pass
+    assert len(await listed(services, endpoint)) == len(bodies) - 1
+    assert sum(map(len, handed)) == len(bodies) - 1
+    assert all(len(sizes) == 1 or sum(sizes) <= computing.TOGETHER_BYTES for sizes in handed)
+    assert len(handed) < len(bodies) // 2

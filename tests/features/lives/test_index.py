@@ -10,7 +10,7 @@ import pytest
 
 from delta_server.core.history.life_search import LeafSearch
 from delta_server.core.history.timeline_span import TimelineSpan
-from delta_server.features.deltas import computing, listing, summaries
+from delta_server.features.deltas import listing, summaries
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -126,7 +126,7 @@ async def test_a_delta_that_failed_is_looked_at(services: Services, monkeypatch:
             raise ValueError
         return summarise(*args)
 
-    monkeypatch.setattr(computing, "summarise", fails_at_times)
+    monkeypatch.setattr(summaries, "summarise", fails_at_times)
     await timelines.compute(services)
     assert services.db.peek(lambda tx: tx.one("SELECT count(*) FROM content WHERE pending = 2")) == (3,)
     assert test_history.same(await test_history.told(services, endpoint, PATH), history_of(versions, PICK))
