@@ -13,11 +13,12 @@ from litestar.exceptions import (
     NotFoundException,
     ValidationException,
 )
+from zstandard import ZstdError
 
 from delta_server.core import times
 from delta_server.core.errors import BadRequest, DatabaseFailed, DeltaError, FieldError, Invalid, TooLarge
 from delta_server.core.events import otlp_protobuf
-from delta_server.http.validation import invalid, plain_message
+from delta_server.http.validation import plain_message
 
 log = structlog.get_logger("delta.http")
 
@@ -143,10 +144,13 @@ def translate(error: Exception) -> DeltaError:
         return error
     if isinstance(error, HTTPException):
         return _from_litestar(error)
-    if isinstance(error, msgspec.ValidationError):
-        return invalid(error, Any)
-    if isinstance(error, msgspec.DecodeError):
-        return BadRequest(f"the body cannot be read: {error}")
+    if isinstance(
+        error, msgspec.MsgspecError | ZstdError
+    ):  # who decodes what was sent says itself what is wrong with it
+        return DatabaseFailed(
+            "something stored is damaged; the server's log has more under this request id, `delta-server verify` tells"
+            " what else is"
+        )
     if isinstance(error, UnicodeDecodeError):
         return BadRequest("the request contains bytes that are not valid UTF-8")
     if isinstance(error, RecursionError):

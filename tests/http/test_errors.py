@@ -2,7 +2,9 @@ import re
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+import zstandard
 from litestar.exceptions import LitestarException
 from structlog.testing import capture_logs
 
@@ -48,6 +50,9 @@ async def test_the_shape(client: httpx.AsyncClient) -> None:
         (TooLarge("x"), 413, "PAYLOAD_TOO_LARGE"),
         (Unavailable("x"), 503, "DATABASE_ERROR"),
         (DatabaseFailed("x"), 500, "DATABASE_ERROR"),
+        (msgspec.DecodeError("x"), 500, "DATABASE_ERROR"),
+        (msgspec.ValidationError("x"), 500, "DATABASE_ERROR"),
+        (zstandard.ZstdError("x"), 500, "DATABASE_ERROR"),
         (RecursionError(), 400, "BAD_REQUEST"),
         (UnicodeDecodeError("utf-8", b"", 0, 1, "x"), 400, "BAD_REQUEST"),
         (KeyError("x"), 500, "INTERNAL_ERROR"),

@@ -132,3 +132,13 @@ async def test_a_user_whose_event_landed_after_later_ones_were_read_is_known(
     await tasks.read_events(app.services, {})
     listed = (await client.get("/v1/users", headers=bearer(keys.read))).json()["data"]
     assert {user["id"] for user in listed} == {"first", "overtaken"}
+
+
+@pytest.mark.usefixtures("sent")
+async def test_damage_is_not_told_as_the_callers_mistake(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    await app.services.db.write(lambda tx: tx.run("UPDATE profile SET traits = '{\"plan' WHERE name = 'ann'"))
+    answer = await client.get("/v1/users/ann", headers=bearer(keys.project))
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:delta:problem:damaged-data")
+    assert (await client.get("/v1/users/bob", headers=bearer(keys.project))).status_code == 200
