@@ -156,7 +156,7 @@ async def write(services: Services, endpoint: EndpointRef, span: TimelineSpan, o
 
 
 def line(snapshot: Exported) -> bytes:
-    """Raises DatabaseFailed for a document that is no text."""
+    """Raises DatabaseFailed for a document that is not UTF-8."""
     try:
         text = snapshot.body.decode()
     except UnicodeDecodeError:

@@ -89,7 +89,7 @@ class EventWriter(Protocol):
         """Store the events and answer once they are on disk; the indexes of duplicates, which were not stored again.
 
         A duplicate has the message id of another event of the project, or of one before it in `events`. `companion`
-        is stored with them or not at all, and told of the duplicates (storage/companions.py). Raises Unavailable when
+        is stored with them or not at all, and gets the duplicates (storage/companions.py). Raises Unavailable when
         the disk or the queue is full: then nothing was stored.
         """
 
@@ -136,8 +136,8 @@ class EventMaintenance(Protocol):
 
     async def erase_person(self, project: int, ids: PersonIds, companion: object | None = None) -> int:
         """Remove every event of a person, waiting or sealed, and what the rollups know of them; how many. `companion`
-        is told of each segment as it is done (ErasedSegment), in the same transaction. Safe to begin again after a
-        crash: it is then told of the segments that were left."""
+        gets each segment as it is done (ErasedSegment), in the same transaction. Safe to begin again after a
+        crash: it then gets the segments that were left."""
 
     async def stats(self, project: int) -> EventStats: ...
 

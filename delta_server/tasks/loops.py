@@ -77,7 +77,7 @@ class Supervisor:
                 delay_s = backoff_s(in_a_row)
                 state.running, state.failures = False, state.failures + 1
                 state.last_error, state.last_failed_at = f"{type(error).__name__}: {error}", self._now_ms()
-                # A full disk is told by who finds it, and lasts: no way there each time.
+                # A full disk is reported where it is found, and lasts: no traceback each time.
                 more = {"reason": error.message} if isinstance(error, Unavailable) else {"exc_info": error}
                 log.error("background loop failed", loop=loop.name, retry_in_s=delay_s, **more)
             await self._sleep(delay_s)

@@ -172,7 +172,7 @@ def _json(kind: str, body: bytes) -> bytes | None:
 
 
 def _body(body: bytes) -> tuple[msgspec.Raw | None, str | None]:
-    """The data that is no JSON, and its encoding where it had to be encoded."""
+    """The data that is not JSON, and its encoding where it had to be encoded."""
     if not body:
         return None, None
     try:

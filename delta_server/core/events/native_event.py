@@ -60,7 +60,7 @@ class _LenientEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
     sent_at: Any = None
 
 
-class _Batch(msgspec.Struct, rename="camel"):
+class _NativeBatch(msgspec.Struct, rename="camel"):
     events: msgspec.Raw = NULL
     sent_at: Any = None
 
@@ -70,7 +70,7 @@ _ALIASES = {field.name: field.encode_name for field in msgspec.structs.fields(_S
 _decode = msgspec.json.Decoder(_StrictEvent).decode
 _decode_all = msgspec.json.Decoder(list[_StrictEvent]).decode
 _decode_odd = msgspec.json.Decoder(_LenientEvent).decode
-_decode_batch = msgspec.json.Decoder(_Batch).decode
+_decode_batch = msgspec.json.Decoder(_NativeBatch).decode
 _NO_BATCH = 'send {"events": [...]}, an array of events, or one event a line'
 
 

@@ -202,7 +202,7 @@ def _integer(value: Any) -> Any:
 
 
 def _pop_attribute(data: dict[str, Any], name: str) -> Any:
-    """An attribute that is an id, taken out; what is no text or number is none and stays."""
+    """An attribute that is an id, taken out; what is neither a string nor a number is none and stays."""
     value = data.get(name)
     if type(value) is msgspec.Raw and value is not NULL:
         value = msgspec.json.decode(value)

@@ -52,8 +52,8 @@ def combined(changes: Iterable[TraitsUpdate]) -> Traits:
 
 
 def without_future(traits: Traits, latest: int) -> Traits:
-    """As if what was told after `latest` had been told first: a clock that was ahead, the server's or a client's, would
-    keep out all that is told until then."""
+    """As if what was sent after `latest` had been sent first: a clock that was ahead, the server's or a client's, would
+    keep out all that is sent until then."""
     if max(traits.told_at.values(), default=EVER) <= latest:
         return traits
     return Traits(traits.values, {name: at if at <= latest else EVER for name, at in traits.told_at.items()})

@@ -50,7 +50,7 @@ class _Context(msgspec.Struct, gc=False):
     traits: msgspec.Raw = NULL
 
 
-class _Batch(msgspec.Struct, rename="camel"):
+class _CallBatch(msgspec.Struct, rename="camel"):
     batch: msgspec.Raw = NULL
     sent_at: Any = None
     context: msgspec.Raw = NULL
@@ -66,7 +66,7 @@ class _Shared(msgspec.Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(_Call).decode
-_decode_batch = msgspec.json.Decoder(_Batch).decode
+_decode_batch = msgspec.json.Decoder(_CallBatch).decode
 _decode_context = msgspec.json.Decoder(_Context).decode
 _decode_traits = msgspec.json.Decoder(dict[str, Any]).decode
 _SESSION_NAMES = ("sessionId", "session_id")
@@ -96,7 +96,7 @@ def _split(body: bytes) -> Split:
     return event_batch.decode_items(batch.batch), batch
 
 
-def _shared(batch: _Batch) -> _Shared:
+def _shared(batch: _CallBatch) -> _Shared:
     """What is no object is left out: it is no single call's fault."""
     if batch.context is NULL and batch.integrations is NULL:
         return _NOTHING

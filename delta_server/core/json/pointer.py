@@ -102,7 +102,7 @@ def _parse_step(path: str, at: int) -> tuple[Step, int]:
 
 
 def _key_step(text: str, tail: str) -> KeyStep | None:
-    """None where a quoted value is no JSON string."""
+    """None where a quoted value is not a JSON string."""
     parts = _PART.findall(text)
     try:
         for field, _ in parts:

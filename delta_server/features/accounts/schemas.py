@@ -91,5 +91,5 @@ FIELDS = {
     "last_used_at": "When it was last used, to the minute",
     "ApiKey.state": "Whether it can be used",
     "KeyAnswer.api_key": "The record of the key",
-    "KeyAnswer.key": "The key itself, told once; null when the request is repeated",
+    "KeyAnswer.key": "The key itself, shown once; null when the request is repeated",
 }

@@ -238,7 +238,7 @@ FIELDS = {
     "RefusedShown.reason": "Why, for programs",
     "RefusedShown.count": "How many events",
     "RefusedShown.last_at": "When it was last",
-    "EventStorageSegmentPlanRetention.days": "Days that events are kept: 0 for ever, null as the server says",
-    "EventStorageSegmentPlanRetention.types": "Days by event type, where they differ",
-    "EventStorageSegmentPlanRetention.rollups": "Days that counts are kept, by their interval",
+    "EventRetention.days": "Days that events are kept: 0 for ever, null as the server says",
+    "EventRetention.types": "Days by event type, where they differ",
+    "EventRetention.rollups": "Days that counts are kept, by their interval",
 }

@@ -295,7 +295,7 @@ def most_changed(tx: Tx, endpoint: int, *, sought: str, after: tuple[int, int] |
     return [Field(*row) for row in rows]
 
 
-# Upkeep
+# Maintenance
 
 
 _Place = tuple[int, int]

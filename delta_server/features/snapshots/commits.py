@@ -91,5 +91,5 @@ class _Described(msgspec.Struct):
 def _commit_of(metadata: str) -> _Described:
     try:
         return msgspec.json.decode(metadata, type=_Described)
-    except msgspec.DecodeError:  # somebody's own `commit`, which is no text
+    except msgspec.DecodeError:  # somebody's own `commit`, which is not a string
         return _Described()

@@ -108,16 +108,16 @@ class MaintenanceScheduler:
     async def run_maintenance(
         self, project: int | None = None, *, everything: bool = False, compacting: bool = False
     ) -> int:
-        """See EventMaintenance.tend: with `everything` all that waits is sealed, with `compacting` all is merged that
-        can be.
+        """See EventMaintenance.run_maintenance: with `everything` all that waits is sealed, with `compacting` all is
+        merged that can be.
 
         Raises as `seal` does.
         """
         sealed = await self.seal(project, everything=everything)
         due = [each for each in await self._db.read(catalog.with_segments) if project in (None, each)]
-        tended = sum([await self._isolated(project, self._maintain(each, compacting), each) for each in due])
+        maintained = sum([await self._isolated(project, self._maintain(each, compacting), each) for each in due])
         await self._keys.run(self._clock.now_ms())
-        return sealed + tended
+        return sealed + maintained
 
     async def erase(self, project: int, ids: PersonIds, companion: object | None = None) -> int:
         """See EventMaintenance.erase."""
