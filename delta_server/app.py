@@ -213,7 +213,11 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
     opened = {("GET", "/metrics")} if config.server.metrics_public else set()
 
     def authenticate(key: str, named: Sequence[str] = ()) -> Caller:
-        return projects_service.caller_within(litestar.state.services, key, named)
+        services: Services = litestar.state.services
+        caller = projects_service.caller_within(services, key, named)
+        if caller.project is not None:
+            services.fair_cpu.callers.note(caller.project)
+        return caller
 
     gate = Gate(authenticate, guards=guards, body_limits=_body_limits(config), opened=opened)
     litestar = Litestar(
@@ -285,6 +289,7 @@ async def open_services(
             spare_cpu=spare_cpu,
             views=sql_views_of(features),
             companions=companions_of(features),
+            callers=fair_cpu.callers,
         )
         opened.push_async_callback(eventlog.close)
         yield _services(config, db, clock, (cpu, spare_cpu, fair_cpu, processes), eventlog, features)
@@ -306,7 +311,7 @@ def _services(
         db=db,
         clock=clock,
         cpu=cpu,
-        one_cpu=OneAtATime(cpu, seconds=config.limits.request_seconds),
+        one_cpu=OneAtATime(cpu, seconds=config.limits.request_seconds, callers=fair_cpu.callers),
         spare_cpu=spare_cpu,
         fair_cpu=fair_cpu,
         processes=processes,

@@ -17,6 +17,24 @@ SHORT_S = 0.1
 LONGEST_PAUSE_S = 2.0
 
 
+class Callers:
+    """The projects that have called lately. Used on one event loop."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._called_at: OrderedDict[int, float] = OrderedDict()
+
+    def note(self, project: int) -> None:
+        """It calls now: the last of them."""
+        self._called_at[project] = self._now_s()
+        self._called_at.move_to_end(project)
+
+    def count(self) -> int:
+        while self._called_at and next(iter(self._called_at.values())) < self._now_s() - LATELY_S:
+            self._called_at.popitem(last=False)
+        return len(self._called_at)
+
+
 class Turns:
     """Places are given project by project, within one in the order of asking. Used on one event loop.
 
@@ -25,11 +43,20 @@ class Turns:
     in use: what it runs slows what the others do elsewhere.
     """
 
-    def __init__(self, places: int, *, short_s: float = SHORT_S, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        places: int,
+        *,
+        short_s: float = SHORT_S,
+        callers: Callers | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`callers` are those of the whole server, for whose sake a place rests."""
         self._places = places
         self._short_s = short_s
         self._now_s = now_s
-        self._called_at: OrderedDict[int, float] = OrderedDict()
+        self._callers = Callers(now_s)
+        self._all_callers = callers or self._callers
         self._taken: Counter[int] = Counter()
         self._use = RecentUse(now_s)
         self._began_at: defaultdict[int, deque[float]] = defaultdict(deque)
@@ -39,7 +66,7 @@ class Turns:
     async def take(self, project: int, *, seconds: float, has_begun: bool = False) -> None:
         """Wait for a place, which must be given back. Raises RateLimited when too many calls of the project wait, but
         not for what `has_begun`, and Unavailable when no place became free in time."""
-        self._note(project)
+        self._callers.note(project)
         if not self._waiting and self._has_place(project):
             self._take(project)
             return
@@ -60,7 +87,8 @@ class Turns:
 
     def is_behind(self, project: int) -> bool:
         """Others call, and have used less for what takes long."""
-        return (callers := self._callers()) > 1 and self._use.is_more_than_share(project, sharers=callers)
+        callers = max(self._callers.count(), self._all_callers.count())
+        return callers > 1 and self._use.is_more_than_share(project, sharers=callers)
 
     def give_back(self, project: int) -> None:
         used_s = self._now_s() - self._began_at[project].popleft()
@@ -80,20 +108,9 @@ class Turns:
             del self._began_at[project]
         self._give()
 
-    def _note(self, project: int) -> None:
-        """Remember who has called lately, the first of them first."""
-        self._called_at[project] = self._now_s()
-        self._called_at.move_to_end(project)
-
-    def _callers(self) -> int:
-        """How many projects have called lately."""
-        while self._called_at and next(iter(self._called_at.values())) < self._now_s() - LATELY_S:
-            self._called_at.popitem(last=False)
-        return len(self._called_at)
-
     def _share(self) -> int:
         """How many places one project may have now."""
-        return max(1, min(self._places - 1, self._places // max(1, self._callers())))
+        return max(1, min(self._places - 1, self._places // max(1, self._callers.count())))
 
     def _has_place(self, project: int) -> bool:
         return self._taken.total() < self._places and self._taken[project] < self._share()

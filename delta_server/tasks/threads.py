@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from delta_server.core.errors import TooCostly
 from delta_server.storage.database import Threads
 from delta_server.storage.sqlite.transaction import shutting_down
-from delta_server.storage.turns import Turns
+from delta_server.storage.turns import Callers, Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -121,7 +121,9 @@ class FairThreadPool:
 
     def __init__(self, threads: int, name: str, *, seconds: float) -> None:
         self._cpu = ThreadPool(threads, name)
-        self._turns = Turns(threads)
+        self.callers = Callers()
+        """Of the whole server: noted with each request."""
+        self._turns = Turns(threads, callers=self.callers)
         self._seconds = seconds
 
     @asynccontextmanager
@@ -177,9 +179,9 @@ class OneAtATime:
     """Steps that hold the interpreter's lock all the time they run, one of a project at a time: two at once would be no
     faster, and the event loop would wait twice as long for the lock. Used on the event loop."""
 
-    def __init__(self, threads: Threads, *, seconds: float) -> None:
+    def __init__(self, threads: Threads, *, seconds: float, callers: Callers | None = None) -> None:
         self._threads = threads
-        self._turns = Turns(2, short_s=0.02)
+        self._turns = Turns(2, short_s=0.02, callers=callers)
         self._seconds = seconds
 
     async def __call__(self, project: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from delta_server.core.errors import RateLimited, Unavailable
 from delta_server.storage import turns
-from delta_server.storage.turns import Turns
+from delta_server.storage.turns import Callers, Turns
 
 LONG_S = 3600.0
 
@@ -82,6 +82,24 @@ async def test_a_place_of_who_has_used_more_than_the_others_rests(
     await places.take(3, seconds=0)  # others find a place meanwhile
     async with asyncio.timeout(60):
         await next_one
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+async def test_a_place_rests_for_those_who_call_elsewhere_too(elsewhere: bool) -> None:
+    now = [0.0]
+    callers = Callers(lambda: now[0])
+    places = Turns(3, callers=callers, now_s=lambda: now[0])
+    for _ in range(2):
+        await places.take(1, seconds=0)
+    callers.note(1)
+    now[0] += 2 * turns.SHORT_S
+    if elsewhere:
+        callers.note(2)
+    assert not places.is_behind(1)  # nothing is known of it yet
+    places.give_back(1)
+    assert places.is_behind(1) == elsewhere
+    now[0] += 2 * turns.LATELY_S
+    assert not places.is_behind(1)
 
 
 async def test_projects_take_turns_within_one_in_order() -> None:

@@ -34,6 +34,7 @@ from delta_server.storage.events.verify import Verifier
 from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 from delta_server.storage.sqlite.wal_limit import HELD_S
+from delta_server.storage.turns import Callers
 
 NO_VIEWS: Mapping[str, View] = MappingProxyType({})
 _BLOCKS_AT_ONCE = 50
@@ -56,6 +57,7 @@ class EmbeddedEventLog:
         last_seq: int,
         views: Mapping[str, View],
         companions: Companions = NO_COMPANIONS,
+        callers: Callers | None = None,
         spill: Path | None = None,
     ) -> None:
         self._db = db
@@ -64,8 +66,8 @@ class EmbeddedEventLog:
         self._dedup = dedup
         self._appending = Appender(db, clock, cpu, dedup, last_seq, companions)
         database = config.storage.data_dir / DATABASE_NAME
-        self._engine = Engine(database, config.events, spill=spill)
-        self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1, views=views)
+        self._engine = Engine(database, config.events, spill=spill, callers=callers)
+        self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1, views=views, callers=callers)
         db.on_wal_pressure(self._release)
         self._answering = QueryRunner(db, self._engine, funnels.COMPILERS, cover.compile_from_rollups)
         self._scheduler = MaintenanceScheduler(
@@ -91,9 +93,10 @@ class EmbeddedEventLog:
         spare_cpu: Threads,
         views: Mapping[str, View] = NO_VIEWS,
         companions: Companions = NO_COMPANIONS,
+        callers: Callers | None = None,
     ) -> Self:
         """`cpu` is for what a write waits for, `spare_cpu` for what may take long; `views` are what SQL sees beside the
-        events, `companions` what may be stored with them. Raises Unavailable."""
+        events, `companions` what may be stored with them, `callers` all of the server's. Raises Unavailable."""
         dedup = DedupIndex(config.events.dedup_days * DAY_MS)
         await parts.drop_left(db)
         await dedup.load(db)
@@ -108,6 +111,7 @@ class EmbeddedEventLog:
             last_seq=last_seq,
             views=views,
             companions=companions,
+            callers=callers,
         )
 
     @classmethod

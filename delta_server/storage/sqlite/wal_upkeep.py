@@ -24,8 +24,8 @@ from delta_server.storage.sqlite.maintenance import Maintenance, file_bytes
 
 LEAST_BYTES = 256 << 10
 """A log shorter than that stays as it is: most databases never need more."""
-STEP_BYTES = 4 << 20
-FREE_BYTES = 64 * STEP_BYTES
+STEP_BYTES = 1 << 20
+FREE_BYTES = 256 << 20
 """On a disk with less room than that nothing is allocated ahead."""
 REST_PAGES = 200
 """So many pages at most the writer checkpoints itself: some ms."""

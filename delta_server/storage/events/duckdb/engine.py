@@ -30,7 +30,7 @@ from delta_server.storage.events.options import Events
 from delta_server.storage.priority import WITH_LOCK, lower_priority
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.transaction import shutting_down
-from delta_server.storage.turns import Turns
+from delta_server.storage.turns import Callers, Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -120,7 +120,13 @@ class Engine:
     """Made and used on the event loop, but for the work, which runs on threads."""
 
     def __init__(
-        self, database: Path, options: Events, tuning: Tuning | None = None, *, spill: Path | None = None
+        self,
+        database: Path,
+        options: Events,
+        tuning: Tuning | None = None,
+        *,
+        spill: Path | None = None,
+        callers: Callers | None = None,
     ) -> None:
         """`database` is delta.db; what does not fit in memory goes into `spill`, which is this engine's alone: a
         directory beside it, of the one process that may write, when it is None."""
@@ -135,7 +141,7 @@ class Engine:
         self._background = ThreadPoolExecutor(
             MAINTENANCE_THREADS, thread_name_prefix="delta-events", initializer=behind
         )
-        self._turns = Turns(MAX_QUERIES)
+        self._turns = Turns(MAX_QUERIES, callers=callers)
         self._jobs: set[_Job] = set()
         self._streams: Counter[int] = Counter()
 

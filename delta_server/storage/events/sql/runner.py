@@ -29,7 +29,7 @@ from delta_server.storage.events.sql.worker import (
 )
 from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite.transaction import shutting_down
-from delta_server.storage.turns import Turns
+from delta_server.storage.turns import Callers, Turns
 
 log = structlog.get_logger("delta.sql")
 
@@ -44,7 +44,15 @@ _START_S = 30.0
 
 
 class SqlProcesses:
-    def __init__(self, database: Path, options: Events, *, cores: int, views: Mapping[str, View]) -> None:
+    def __init__(
+        self,
+        database: Path,
+        options: Events,
+        *,
+        cores: int,
+        views: Mapping[str, View],
+        callers: Callers | None = None,
+    ) -> None:
         self._setup = WorkerSetup(
             str(database.absolute()),
             options.query_memory_bytes,
@@ -52,7 +60,7 @@ class SqlProcesses:
             float(options.query_seconds),
             dict(views),
         )
-        self._turns = Turns(MAX_PROCESSES)
+        self._turns = Turns(MAX_PROCESSES, callers=callers)
         self._idle: list[_WorkerProcess] = []
         self._busy: set[_WorkerProcess] = set()
         self._closed = False
