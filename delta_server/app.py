@@ -58,7 +58,7 @@ from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
-from delta_server.tasks import jobs
+from delta_server.tasks import commands, jobs
 from delta_server.tasks.live import OpenStreams
 from delta_server.tasks.loops import Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
@@ -125,6 +125,9 @@ FEATURES = [
     backups.FEATURE,
 ]
 """Each may use the services of those before it."""
+
+COMMANDS = {name: command for feature in FEATURES for name, command in feature.commands.items()}
+"""What a running server carries out for the command line."""
 
 
 def guards_of(features: Sequence[Feature]) -> Guards:
@@ -195,7 +198,8 @@ def build(
                 app.state.vitals = vitals = _vitals(services, supervisor, edge, features)
                 metrics.watch(vitals.readings)
                 asyncio.get_running_loop().run_in_executor(None, import_engine)
-                yield
+                async with commands.serving(config.storage.data_dir, COMMANDS, services):
+                    yield
             await _at_end(services, features)
 
     litestar.state.metrics = metrics

@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from delta_server import app
+from delta_server.cli import running
 from delta_server.cli.options import with_database
 from delta_server.config.sections import Config
 from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.features.accounts import service as accounts
-from delta_server.features.endpoints import tasks as endpoints_tasks
+from delta_server.features.endpoints.commands import Pack
 from delta_server.features.projects import service as projects
-from delta_server.storage.contents import maintenance, verification
+from delta_server.storage.contents import verification
 from delta_server.storage.contents.verification import VerifyResult
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import EventsVerified
@@ -25,7 +26,7 @@ from delta_server.storage.eventlog import EventsVerified
 @click.command(help="Sweep, pack and merge all stored contents now, as the background would in the next days.")
 @with_database
 def pack(config: Config) -> None:
-    before, after = asyncio.run(_pack(config))
+    before, after = running.run(config, "pack", Pack(), doing="packing")
     click.echo(f"database size: {before / 1e6:.2f} MB -> {after / 1e6:.2f} MB")
 
 
@@ -58,18 +59,6 @@ def _summary(broken: Sequence[str]) -> str:
 
 def _faults(count: int) -> str:
     return "1 fault was" if count == 1 else f"{count} faults were"
-
-
-async def _pack(config: Config) -> tuple[int, int]:
-    """Bytes of the database before and after."""
-    async with app.open_services(config) as services:
-        await services.db.checkpoint()
-        before = services.db.stats().database_bytes
-        await endpoints_tasks.remove_deleted(services)
-        with _progress("packing") as on_progress:
-            await maintenance.pack_everything(services.contents, progress=on_progress)
-        await services.db.checkpoint()
-        return before, services.db.stats().database_bytes
 
 
 async def _verify(config: Config) -> tuple[list[str], VerifyResult, EventsVerified]:

@@ -1,26 +1,17 @@
 """`user add`, `list`, `role`, `disable`, `enable`, `reset-link`; `setup-link`."""
 
-import asyncio
 import json
-import os
 import sys
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 
-from delta_server import app
+from delta_server.cli import running
 from delta_server.cli.options import with_config, with_database
 from delta_server.config.sections import Config
-from delta_server.core import emails, names, passwords, times
+from delta_server.core import times
 from delta_server.core.errors import DeltaError
 from delta_server.features.users import service as users
-from delta_server.features.users.service import User
-from delta_server.storage.database import Tx
-from delta_server.storage.sqlite.directory_lock import InUse
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from delta_server.features.users.commands import ListedUser, Named, NewUser, Nobody, RoleChange
 
 
 @click.group(help="Add, list and change the people who sign in.")
@@ -34,12 +25,7 @@ def user() -> None:
 @click.option("--name", default="", help="Their name.")
 @with_config
 def add(config: Config, email: str, role: str, name: str) -> None:
-    email = emails.check(email)
-    password = _password()
-    passwords.check(password, email)
-    hash = passwords.hashed(password, os.urandom(passwords.SALT_BYTES))
-    name = names.check(name) if name else ""
-    _write(config, users.add, email=email, name=name, role=role, password=hash)
+    email = running.run(config, "user add", NewUser(email, role, name, _password()))
     click.echo(f"Added {email}, {role}.")
 
 
@@ -47,11 +33,11 @@ def add(config: Config, email: str, role: str, name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_database
 def list_(config: Config, as_json: bool) -> None:
-    for each in _write(config, users.all_users):
-        state = "active" if each.disabled_at is None else "disabled"
-        row = {"email": each.email, "name": each.name, "role": each.role, "state": state}
+    found: list[ListedUser] = running.run(config, "user list", Nobody())
+    for each in found:
+        row = {"email": each.email, "name": each.name, "role": each.role, "state": each.state}
         row["created_at"] = times.format(each.created_at)
-        click.echo(json.dumps(row) if as_json else f"{each.email}  {each.role}  {state}  {each.name}".rstrip())
+        click.echo(json.dumps(row) if as_json else f"{each.email}  {each.role}  {each.state}  {each.name}".rstrip())
 
 
 @user.command(help="Change what a person may do: owner, admin or member of the instance.")
@@ -59,7 +45,7 @@ def list_(config: Config, as_json: bool) -> None:
 @click.argument("role", type=click.Choice(users.ROLES))
 @with_database
 def role(config: Config, email: str, role: str) -> None:
-    _change(config, email, lambda tx, user: users.set_role(tx, user, role))
+    running.run(config, "user role", RoleChange(email, role))
     click.echo(f"{email} is {role} now.")
 
 
@@ -67,7 +53,7 @@ def role(config: Config, email: str, role: str) -> None:
 @click.argument("email")
 @with_database
 def disable(config: Config, email: str) -> None:
-    _change(config, email, users.disable)
+    running.run(config, "user disable", Named(email))
     click.echo(f"{email} cannot sign in any more.")
 
 
@@ -75,7 +61,7 @@ def disable(config: Config, email: str) -> None:
 @click.argument("email")
 @with_database
 def enable(config: Config, email: str) -> None:
-    _change(config, email, users.enable)
+    running.run(config, "user enable", Named(email))
     click.echo(f"{email} can sign in again.")
 
 
@@ -83,17 +69,15 @@ def enable(config: Config, email: str) -> None:
 @click.argument("email")
 @with_database
 def reset_link(config: Config, email: str) -> None:
-    token = os.urandom(24).hex()
-    _change(config, email, lambda tx, user: users.add_reset_link(tx, user, token))
-    click.echo(token)
+    click.echo(running.run(config, "user reset-link", Named(email)))
     click.echo('Send it as  POST /v1/auth/reset-password {"token": ..., "new_password": ...}', err=True)
 
 
 @click.command("setup-link", help="Print a token that makes the first owner, once, within half an hour.")
 @with_config
 def setup_link(config: Config) -> None:
-    token = os.urandom(24).hex()
-    if not _write(config, users.add_setup_link, token):
+    token = running.run(config, "setup-link", Nobody())
+    if token is None:
         raise DeltaError("there are users already: `delta-server user list` shows them")
     click.echo(token)
     click.echo('Send it as  POST /v1/setup {"token": ..., "email": ..., "password": ...}', err=True)
@@ -104,20 +88,3 @@ def _password() -> str:
         text: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         return text
     return sys.stdin.readline().rstrip("\r\n")
-
-
-def _change(config: Config, email: str, change: Callable[[Tx, User], None]) -> None:
-    _write(config, lambda tx: change(tx, users.named(tx, email)))
-
-
-def _write(config: Config, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `fn` in one write transaction. Raises DeltaError, with a way out while a server holds the database."""
-
-    async def run() -> T:
-        async with app.open_services(config) as svc:
-            return await svc.db.write(fn, *args, **kwargs)
-
-    try:
-        return asyncio.run(run())
-    except InUse as error:
-        raise DeltaError(f"{error.message}\nStop the server to change its users by command.") from error

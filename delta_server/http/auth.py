@@ -84,7 +84,7 @@ def check(caller: Caller, access: Access) -> None:
             )
         raise Forbidden(
             f"the key lacks the scope {access.scope}: use a key that has it; POST /v1/auth/api-keys makes one with an "
-            f"admin key, `delta-server key create --scope {access.scope}` while the server is stopped"
+            f"admin key, `delta-server key create --scope {access.scope}` on the machine of the server"
         )
 
 

@@ -11,6 +11,7 @@ from delta_server.services import Cascade, Services
 from delta_server.storage.companions import Companions
 from delta_server.storage.database import Tx
 from delta_server.storage.sql_view import View
+from delta_server.tasks.commands import Command
 from delta_server.tasks.jobs import JobKind
 from delta_server.tasks.loops import Loop
 from delta_server.tasks.periodic import Periodic
@@ -41,6 +42,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     """What is done in the background because something asked for it, with a loop for each kind."""
     queues: Mapping[str, Callable[[Tx], int]] = {}
     """Counts of rows that wait for the background, for health and metrics."""
+    commands: Mapping[str, Command] = {}
+    """What the command line asks of a running server, by its words."""
     health: Callable[[Services], Dependency] | None = None
     make_room: Step | None = None
     """Gives space back on a full disk, before its time comes."""

@@ -117,7 +117,7 @@ def test_keys_are_listed_and_revoked(data_dir: Path) -> None:
     ]
 
 
-def test_a_running_server_is_not_disturbed(data_dir: Path) -> None:
+def test_a_directory_that_another_command_holds_is_left_alone(data_dir: Path) -> None:
     run("create", "--project", "shop")
     lock = DirectoryLock(data_dir)
     try:
@@ -125,7 +125,6 @@ def test_a_running_server_is_not_disturbed(data_dir: Path) -> None:
             refused = run(*words)
             assert (refused.exit_code, refused.stdout) == (1, "")
             assert "in use by another Delta" in refused.stderr
-            assert "/v1/auth/api-keys" in refused.stderr
     finally:
         lock.release()
     assert run("list").exit_code == 0

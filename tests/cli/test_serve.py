@@ -37,11 +37,11 @@ def test_one_ctrl_c_that_comes_twice_is_one(tmp_path: Path) -> None:
 NEVER_CLOSING = """
 import sys, time
 from delta_server.__main__ import main
-from delta_server.tasks.threads import Cpu
+from delta_server.tasks.threads import ThreadPool
 
 async def close(self): time.sleep(3600)
 
-Cpu.close = close
+ThreadPool.close = close
 sys.argv[1:] = ["serve", "--port", "0"]
 main()
 """

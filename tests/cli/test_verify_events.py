@@ -331,7 +331,7 @@ async def test_what_had_to_let_go_is_tried_again(data_dir: Path, busy: int, is_t
     tries: list[object] = []
 
     class Busy:
-        async def tend(self, project: int, check: object, *, is_evictable: bool) -> object:
+        async def run_background(self, project: int, check: object, *, is_evictable: bool) -> object:
             tries.append(is_evictable)
             if len(tries) <= busy:
                 raise Unavailable("so much was written")

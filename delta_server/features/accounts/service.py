@@ -14,7 +14,8 @@ from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Invalid, NotFound, Unauthorized
 from delta_server.core.secrets import Kind
 from delta_server.features.accounts import schemas, store
-from delta_server.features.accounts.schemas import ApiKey, KeyAnswer, NewKey
+from delta_server.features.accounts.schemas import ApiKey as ApiKey
+from delta_server.features.accounts.schemas import KeyAnswer, NewKey
 from delta_server.features.accounts.store import ListedKey, StoredKey
 from delta_server.features.accounts.store import delete_keys_of as delete_keys_of
 from delta_server.features.accounts.store import revoke_keys_of as revoke_keys_of
@@ -190,7 +191,7 @@ def revoke_key(tx: Tx, account: int, project: int | None, public_id: str) -> Non
 @frees_space
 def revoke_for(tx: Tx, caller: Caller, public_id: str) -> None:
     """As `revoke_key`. Raises Conflict for the last key that could make others where the caller's belongs: without it
-    the way back is a command that needs the server stopped. An account's key may take a project's last one, for which
+    the way back is a command on the machine of the server. An account's key may take a project's last one, for which
     it can make another."""
     own = None if caller.chosen else caller.project
     last = store.is_last_admin(tx, caller.account, own, public_id, until_ms=tx.now_ms + EXPIRES_SOON_MS)

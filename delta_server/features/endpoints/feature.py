@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from delta_server.features.endpoints import api, schemas, service, tasks
+from delta_server.features.endpoints import api, commands, schemas, service, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.http.health import Dependency
@@ -21,6 +21,7 @@ FEATURE = Feature(
     },
     path_parameters={"endpoint": "An endpoint's id or name; / in a name is written %2F"},
     tables=["endpoint"],
+    commands=commands.COMMANDS,
     periodic=[Periodic("remove deleted endpoints", tasks.remove_deleted, every_s=600)],
     # No project has the number 0: this reads what is to be read for nobody.
     health=lambda services: Dependency("snapshot_store", partial(services.db.peek, service.find_or_name, 0, "none")),

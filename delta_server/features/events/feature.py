@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from delta_server.features.events import api, schemas, service, tasks
+from delta_server.features.events import api, commands, schemas, service, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, INGEST, KEY_IN_PATH, READ
 from delta_server.http.health import Dependency
@@ -35,6 +35,7 @@ FEATURE = Feature(
     },
     path_parameters={"write_key": "A write key; no other may stand in an address"},
     cascades=[Cascade("project", delete_elsewhere=service.delete_some)],
+    commands=commands.COMMANDS,
     loops=[Loop(_SEAL, tasks.seal)],
     periodic=[Periodic(_MAINTENANCE, tasks.run_maintenance, every_s=60)],
     # No project has the number 0: this reads what is to be read for nobody.

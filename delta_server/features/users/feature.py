@@ -1,6 +1,6 @@
 """People who sign in, and their sessions."""
 
-from delta_server.features.users import api, schemas, tasks
+from delta_server.features.users import api, commands, schemas, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import PERSON, PUBLIC
 from delta_server.tasks.periodic import Periodic
@@ -24,6 +24,7 @@ FEATURE = Feature(
     },
     path_parameters={"session_id": "The session's id"},
     tables=["user", "session", "refresh_token", "login_link"],
+    commands=commands.COMMANDS,
     periodic=[Periodic("delete ended sessions", tasks.sweep, every_s=3600)],
     at_start=tasks.import_library,
 )

@@ -1,0 +1,95 @@
+"""`user ...` and `setup-link` of the command line."""
+
+import os
+from typing import Any
+
+import msgspec
+
+from delta_server.core import emails, names, passwords
+from delta_server.features.users import service
+from delta_server.features.users.store import User
+from delta_server.services import Services
+from delta_server.tasks.commands import Command, Progress
+
+
+class NewUser(msgspec.Struct, frozen=True):
+    email: str
+    role: str
+    name: str
+    password: str
+
+
+class Named(msgspec.Struct, frozen=True):
+    email: str
+
+
+class RoleChange(msgspec.Struct, frozen=True):
+    email: str
+    role: str
+
+
+class Nobody(msgspec.Struct, frozen=True):
+    """No arguments."""
+
+
+class ListedUser(msgspec.Struct, frozen=True):
+    email: str
+    name: str
+    role: str
+    state: str
+    created_at: int
+
+
+async def _add(svc: Services, new: NewUser, _: Progress) -> str:
+    """The e-mail address as it is kept. Raises Invalid, Conflict."""
+    email = emails.check(new.email)
+    passwords.check(new.password, email)
+    name = names.check(new.name) if new.name else ""
+    hash = await svc.state(service.Hashing).hashed(svc, new.password)
+    await svc.db.write(service.add, email=email, name=name, role=new.role, password=hash)
+    return email
+
+
+async def _list(svc: Services, __: Nobody, _: Progress) -> list[ListedUser]:
+    return [_listed(user) for user in await svc.db.write(service.all_users)]
+
+
+def _listed(user: User) -> ListedUser:
+    state = "active" if user.disabled_at is None else "disabled"
+    return ListedUser(user.email, user.name, user.role, state, user.created_at)
+
+
+async def _role(svc: Services, change: RoleChange, _: Progress) -> None:
+    await svc.db.write(lambda tx: service.set_role(tx, service.named(tx, change.email), change.role))
+    svc.live.check_access()
+
+
+async def _disable(svc: Services, named: Named, _: Progress) -> None:
+    await svc.db.write(lambda tx: service.disable(tx, service.named(tx, named.email)))
+    svc.live.check_access()
+
+
+async def _enable(svc: Services, named: Named, _: Progress) -> None:
+    await svc.db.write(lambda tx: service.enable(tx, service.named(tx, named.email)))
+
+
+async def _reset_link(svc: Services, named: Named, _: Progress) -> str:
+    token = os.urandom(24).hex()
+    await svc.db.write(lambda tx: service.add_reset_link(tx, service.named(tx, named.email), token))
+    return token
+
+
+async def _setup_link(svc: Services, __: Nobody, _: Progress) -> str | None:
+    token = os.urandom(24).hex()
+    return token if await svc.db.write(service.add_setup_link, token) else None
+
+
+COMMANDS: dict[str, Command] = {
+    "user add": Command(NewUser, str, _add),
+    "user list": Command(Nobody, list[ListedUser], _list),
+    "user role": Command(RoleChange, Any, _role),
+    "user disable": Command(Named, Any, _disable),
+    "user enable": Command(Named, Any, _enable),
+    "user reset-link": Command(Named, str, _reset_link),
+    "setup-link": Command(Nobody, str | None, _setup_link),
+}

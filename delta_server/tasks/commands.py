@@ -1,0 +1,163 @@
+"""Commands of the command line that a running server carries out, over a socket in the data directory.
+
+A connection is one command: a line of JSON each way, and a line for each step of progress before the answer.
+
+    {"command": "key create", "arguments": {...}}
+    {"progress": [3, 12]}
+    {"result": ...} or {"error": "what to do"}
+
+The socket's mode is 0600: whoever may open it may read the database as well.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from delta_server.core.errors import DeltaError, Invalid
+
+NAME = "delta.sock"
+Progress = Callable[[int, int], None]
+"""Called with how much is done and of how much."""
+
+_LINE_BYTES = 1 << 20
+_PATH_BYTES = 100
+"""What a socket's path may have; it is bound and opened by a descriptor of its directory where it is longer."""
+
+log = structlog.get_logger("delta.commands")
+
+
+class Command(msgspec.Struct, frozen=True):
+    """`run` takes the services, `arguments`, and whom to tell of progress; `result` is the type of what it returns."""
+
+    arguments: type[Any]
+    result: Any
+    run: Callable[[Any, Any, Progress], Awaitable[Any]]
+
+
+class _Request(msgspec.Struct, frozen=True):
+    command: str
+    arguments: msgspec.Raw
+
+
+class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    progress: tuple[int, int] | None = None
+    result: msgspec.Raw = msgspec.Raw(b"")
+    """Empty when there is none yet."""
+    error: str | None = None
+
+
+@asynccontextmanager
+async def serving(data_dir: Path, commands: Mapping[str, Command], services: Any) -> AsyncIterator[None]:
+    """Answers commands meanwhile. Where no socket can be made, that is logged, and commands need the server stopped."""
+    try:
+        listener = _listener(data_dir)
+    except OSError as error:
+        log.warning("commands need the server stopped: no socket can be made", reason=error.strerror)
+        yield
+        return
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):  # the command line has gone away
+            await _answer(commands, services, reader, writer)
+        writer.close()
+
+    server = await asyncio.start_unix_server(answer, sock=listener, limit=_LINE_BYTES)
+    try:
+        yield
+    finally:
+        server.close()
+        with suppress(OSError):
+            (data_dir / NAME).unlink()
+
+
+async def _answer(
+    commands: Mapping[str, Command], services: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    def tell(done: int, of: int) -> None:
+        _write(writer, _Line(progress=(done, of)))
+
+    try:
+        request = msgspec.json.decode(await reader.readline(), type=_Request)
+        if (command := commands.get(request.command)) is None:
+            raise Invalid(f"this server knows no command {request.command}: is it of the same version?")
+        arguments = msgspec.json.decode(request.arguments, type=command.arguments)
+        log.info("command", command=request.command)
+        result = await command.run(services, arguments, tell)
+        _write(writer, _Line(result=msgspec.Raw(msgspec.json.encode(result))))
+    except DeltaError as error:
+        _write(writer, _Line(error=error.message))
+    except (msgspec.DecodeError, ValueError) as error:
+        _write(writer, _Line(error=f"this is not a command: {error}"))
+    except Exception:
+        log.exception("a command failed")
+        _write(writer, _Line(error="something went wrong in the server: its log has more"))
+    await writer.drain()
+
+
+def _write(writer: asyncio.StreamWriter, line: _Line) -> None:
+    fields = {
+        name: value
+        for name, value in msgspec.structs.asdict(line).items()
+        if value is not None and value != msgspec.Raw(b"")
+    }
+    writer.write(msgspec.json.encode(fields) + b"\n")
+
+
+def ask(data_dir: Path, name: str, command: Command, arguments: Any, progress: Progress) -> Any:
+    """Have the running server carry out a command. Raises DeltaError as it does, and OSError when none listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        with _short(data_dir) as path:
+            connection.connect(path)
+        request = {"command": name, "arguments": arguments}
+        connection.sendall(msgspec.json.encode(request) + b"\n")
+        for text in connection.makefile("rb"):
+            line = msgspec.json.decode(text, type=_Line)
+            if line.progress is not None:
+                progress(*line.progress)
+            elif line.error is not None:
+                raise DeltaError(line.error)
+            elif bytes(line.result):
+                return msgspec.json.decode(line.result, type=command.result)
+    raise DeltaError("the server ended before it answered: see its log, then try again")
+
+
+def _listener(data_dir: Path) -> socket.socket:
+    """A bound socket that only this user can open. Raises OSError."""
+    if sys.platform == "win32":
+        raise OSError(0, "not on this system")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        (data_dir / NAME).unlink(missing_ok=True)  # of a server that was killed: this one holds the directory's lock
+        before = os.umask(0o177)
+        try:
+            with _short(data_dir) as path:
+                listener.bind(path)
+        finally:
+            os.umask(before)
+        listener.listen()
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@contextmanager
+def _short(data_dir: Path) -> Iterator[str]:
+    path = str(data_dir / NAME)
+    if len(os.fsencode(path)) <= _PATH_BYTES:
+        yield path
+        return
+    directory = os.open(data_dir, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{directory}/{NAME}"
+    finally:
+        os.close(directory)

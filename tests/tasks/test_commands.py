@@ -1,0 +1,114 @@
+"""The socket that a running server takes commands by."""
+
+import asyncio
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from delta_server.core.errors import DeltaError, NotFound
+from delta_server.tasks import commands
+from delta_server.tasks.commands import NAME, Command, Progress
+
+
+class Count(msgspec.Struct, frozen=True):
+    to: int
+
+
+async def _count(base: int, count: Count, progress: Progress) -> list[int]:
+    for done in range(count.to):
+        progress(done, count.to)
+    return [base + number for number in range(count.to)]
+
+
+async def _refuse(_: int, count: Count, __: Progress) -> None:
+    raise NotFound(f"there is no {count.to}")
+
+
+async def _fail(_: int, __: Count, ___: Progress) -> None:
+    raise RuntimeError("a secret of the inside")
+
+
+COMMANDS = {
+    "count": Command(Count, list[int], _count),
+    "refuse": Command(Count, Any, _refuse),
+    "fail": Command(Count, Any, _fail),
+}
+
+
+async def ask(data_dir: Path, name: str, to: int, told: list[tuple[int, int]] | None = None) -> Any:
+    def tell(done: int, of: int) -> None:
+        if told is not None:
+            told.append((done, of))
+
+    return await asyncio.to_thread(commands.ask, data_dir, name, COMMANDS[name], Count(to), tell)
+
+
+async def test_a_command_is_answered_with_progress_before_its_result(tmp_path: Path) -> None:
+    async with commands.serving(tmp_path, COMMANDS, 10):
+        assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600
+        told: list[tuple[int, int]] = []
+        assert await ask(tmp_path, "count", 3, told) == [10, 11, 12]
+        assert told == [(0, 3), (1, 3), (2, 3)]
+    assert not (tmp_path / NAME).exists()
+    with pytest.raises(FileNotFoundError):
+        await ask(tmp_path, "count", 3)
+
+
+async def test_failures_are_told_without_the_inside(tmp_path: Path) -> None:
+    async with commands.serving(tmp_path, COMMANDS, 0):
+        with pytest.raises(DeltaError, match="there is no 7"):
+            await ask(tmp_path, "refuse", 7)
+        with pytest.raises(DeltaError, match="its log has more") as failed:
+            await ask(tmp_path, "fail", 7)
+        assert "secret" not in failed.value.message
+        assert await ask(tmp_path, "count", 1) == [0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"nonsense\n",
+        b"\xff\n",
+        b"[]\n",
+        b"{}\n",
+        b'{"command": "count"}\n',
+        b'{"command": 1, "arguments": {}}\n',
+        b'{"command": "count", "arguments": {"to": "x"}}\n',
+        b'{"command": "drop", "arguments": {}}\n',
+        b'{"command": "count", "arguments": {"to": 1}, "x": "' + b"x" * (2 << 20) + b'"}\n',
+    ],
+    ids=lambda line: line[:30].decode("latin-1"),
+)
+async def test_what_is_no_command_is_refused(tmp_path: Path, line: bytes) -> None:
+    async with commands.serving(tmp_path, COMMANDS, 0):
+        reader, writer = await asyncio.open_unix_connection(tmp_path / NAME)
+        writer.write(line)
+        assert b'"error"' in await reader.readline()
+        writer.close()
+        assert await ask(tmp_path, "count", 1) == [0]
+
+
+async def test_a_directory_with_a_long_path(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    async with commands.serving(deep, COMMANDS, 0):
+        assert await ask(deep, "count", 1) == [0]
+
+
+async def test_a_socket_that_was_left_behind_is_replaced(tmp_path: Path) -> None:
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(tmp_path / NAME))
+    left.close()
+    async with commands.serving(tmp_path, COMMANDS, 0):
+        assert await ask(tmp_path, "count", 1) == [0]
+
+
+async def test_a_server_goes_on_without_a_socket(tmp_path: Path) -> None:
+    async with commands.serving(tmp_path / "missing", COMMANDS, 0):
+        with pytest.raises(FileNotFoundError):
+            await ask(tmp_path / "missing", "count", 1)
