@@ -142,7 +142,7 @@ def answers(app: Application) -> list[QueryResult]:
         found.append(await query(project, plan))
         return found[-1]
 
-    vars(app.services.event_reader)["query"] = noted
+    vars(app.services.event_reader)["run_query"] = noted
     return found
 
 
