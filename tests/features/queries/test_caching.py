@@ -32,7 +32,7 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.log, name)
 
-    async def query(self, project: int, plan: Plan) -> QueryResult:
+    async def run_query(self, project: int, plan: Plan) -> QueryResult:
         self.queries += 1
         self.begun.set()
         if self.held:
