@@ -27,7 +27,7 @@ LONG = [
 
 @pytest.mark.parametrize("path", LONG)
 async def test_what_is_sent_ends(served: Served, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    monkeypatch.setattr(leaving, "is_allowed", lambda request: False)
+    monkeypatch.setattr(leaving, "is_still_allowed", lambda request: False)
     key = served.keys.account if path == "/v1/backup" else served.keys.project
     answer = await served.raw(
         f"GET {path} HTTP/1.1\r\nhost: d\r\nconnection: close\r\nauthorization: Bearer {key}\r\n\r\n".encode()

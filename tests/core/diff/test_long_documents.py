@@ -29,7 +29,7 @@ def _make_small(patched: pytest.MonkeyPatch, edit_budget: int, stretch: int) -> 
     patched.setattr(compare, "MIN_BUDGET", edit_budget)
     patched.setattr(compare, "BUDGET_FACTOR", 0)
     patched.setattr(compare, "BUDGET_DECREASE", 0)
-    patched.setattr(compare, "LARGE", 0)
+    patched.setattr(compare, "LARGE_BYTES", 0)
     patched.setattr(pieces, "LARGE_BYTES", 0)
     patched.setattr(pieces, "CHUNK_BYTES", stretch)
     patched.setattr(slices, "_MOST_INDENTED", 20)

@@ -12,7 +12,7 @@ BEFORE, AFTER = b"[1,2,3,4,5,6,7,8,9]", b"[1,2,3,4,5,6,7,8,0]"
 
 @pytest.fixture(autouse=True)
 def _large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diffs, "LARGE", 1)
+    monkeypatch.setattr(diffs, "LARGE_BYTES", 1)
     monkeypatch.setattr(diffs, "MIN_BUDGET", 0)
 
 

@@ -160,7 +160,7 @@ async def test_what_is_damaged_is_told_as_damage(services: Services, tmp_path: P
 
 
 async def test_too_many_versions_are_refused(tmp_path: Path, project: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "MOST_ROWS", 9)
+    monkeypatch.setattr(documents, "MAX_ROWS", 9)
     assert "more than 9 documents" in str(asked(tmp_path, project, "SELECT 1 FROM documents").refused)
 
 
