@@ -45,17 +45,17 @@ from tests.storage.opened import FakeClock
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
 STEPS = 25
 SMALL: list[tuple[Any, str, Any]] = [
-    (cover, "FEW_EVENTS", 0),
-    (cover, "WORTH_EVENTS", 20),
+    (cover, "MIN_ROLLUP_EVENTS", 0),
+    (cover, "MIN_GAP_EVENTS", 20),
     (answers, "_FIRST_EVENTS", 4),
     (answers, "_GROWTH", 2),
-    (answers, "_STRETCH_BLOCKS", 2),
+    (answers, "_BLOCKS_PER_DENSITY", 2),
     (answers, "STREAM_EVENTS", 8),
     (rollup_cells, "FULL", 4),
     (rollup, "ROUND_EVENTS", 24),
     (rollup, "SOON_EVENTS", 24),
-    (dedup_index, "_AT_ONCE", 2),
-    (dedup_index, "_FORGOTTEN_KEYS", 4),
+    (dedup_index, "BLOCKS_PER_READ", 2),
+    (dedup_index, "KEYS_PER_WRITE", 4),
     (segment_file, "MOST_TYPES", 3),
 ]
 """So that with tens of events happens what else takes thousands."""
