@@ -13,8 +13,10 @@ WAITING_OF_ONE = 32
 LATELY_S = 2.0
 """Who has called since then shares the places with the others who have."""
 SHORT_S = 0.1
-"""What has run for longer is followed by a pause as long, while others call who have used less."""
-LONGEST_PAUSE_S = 2.0
+"""What has run for longer is followed by a pause, while others call who have used less."""
+PAUSES = 2.0
+"""So many times as long: a project computes in several places at once, and writes."""
+LONGEST_PAUSE_S = 4.0
 
 
 class Callers:
@@ -39,8 +41,8 @@ class Turns:
     """Places are given project by project, within one in the order of asking. Used on one event loop.
 
     One project has at most all places but one, however many are free: the first call of another finds a place at once.
-    While others call too it has its share, and when it has used more than they its places rest for as long as they were
-    in use: what it runs slows what the others do elsewhere.
+    While others call too it has its share, and when it has used more than they its places rest for twice as long as
+    they were in use: what it runs slows what the others do elsewhere.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Turns:
         used_s = self._now_s() - self._began_at[project].popleft()
         self._use.add(project, max(0.0, used_s - self._short_s))
         if used_s > self._short_s and self.is_behind(project):
-            asyncio.get_running_loop().call_later(min(used_s, LONGEST_PAUSE_S), self._free, project)
+            asyncio.get_running_loop().call_later(min(PAUSES * used_s, LONGEST_PAUSE_S), self._free, project)
         else:
             self._free(project)
 
