@@ -10,7 +10,7 @@
 Many at once, in order: `encode_batch` and `add_batch` in place of the first two, as often as `batch_is_full` says.
 """
 
-from delta_server.core.packs import codec, layout
+from delta_server.core.packs import codec, pack_plan
 from delta_server.core.packs.codec import digest
 from delta_server.storage.contents import reading
 from delta_server.storage.contents import store as sql
@@ -74,7 +74,7 @@ async def base_of(store: ContentStore, endpoint: int, previous: Content, depth: 
 
     None when it is to stand alone: the chain of frames is long enough, or `previous` is damaged.
     """
-    if layout.is_keyframe(size, depth, pack_bounds(store.packs)):
+    if pack_plan.is_keyframe(size, depth, pack_bounds(store.packs)):
         return None
     body = await reading.read_base(store, endpoint, previous.id)
     return None if body is None else Base(previous.id, body, depth)
@@ -82,7 +82,7 @@ async def base_of(store: ContentStore, endpoint: int, previous: Content, depth: 
 
 def encode_frame(base: Base | None, body: bytes, packs: Packs) -> Frame:
     """`body` encoded against `base`, or alone where a chain of frames would become too long."""
-    if base is None or layout.is_keyframe(len(body), base.depth, pack_bounds(packs)):
+    if base is None or pack_plan.is_keyframe(len(body), base.depth, pack_bounds(packs)):
         return Frame(digest(body), len(body), None, True, 1, codec.encode(None, body, level=packs.frame_level))
     data = codec.encode(base.body, body, level=packs.frame_level)
     return Frame(digest(body), len(body), base.content, False, base.depth + 1, data)

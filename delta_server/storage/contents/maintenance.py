@@ -11,7 +11,7 @@ import structlog
 
 from delta_server.core.errors import Conflict, DeltaError, NotFound
 from delta_server.core.packs import codec
-from delta_server.core.packs.layout import PackBounds
+from delta_server.core.packs.pack_plan import PackBounds
 from delta_server.core.times import DAY_MS
 from delta_server.storage.contents import packing, reading
 from delta_server.storage.contents import store as sql

@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from delta_server.core.errors import Conflict, DatabaseFailed
-from delta_server.core.packs import codec, layout, pack_frames
-from delta_server.core.packs.layout import STORED, BatchPart, PackBounds, Predecessor
-from delta_server.core.packs.pack_frames import Packed
+from delta_server.core.packs import codec, pack_format, pack_plan
+from delta_server.core.packs.pack_format import Packed
+from delta_server.core.packs.pack_plan import STORED, BatchPart, PackBounds, Predecessor
 from delta_server.storage.contents import reading
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
@@ -60,7 +60,7 @@ class ErrorCollector:
 
 class Batch(msgspec.Struct, frozen=True):
     """Encoded contents on their way into the store, in order. `parts` tell what each of `data` holds; `frame_base` and
-    `pack_base` are the stored contents behind `layout.STORED`."""
+    `pack_base` are the stored contents behind `pack_plan.STORED`."""
 
     captured_at: list[int]
     sizes: list[int]
@@ -101,7 +101,7 @@ async def encode_batch(
         frame_depth=depth if previous_body is not None else None,
     )
     packs = store.packs
-    parts = layout.plan_batch(sizes, deep_bounds(packs), least=pack_bounds(packs), above=above)
+    parts = pack_plan.plan_batch(sizes, deep_bounds(packs), least=pack_bounds(packs), above=above)
     data = []
     for part in parts:
         stored = previous_body if part.chain is None else anchor_body
@@ -115,7 +115,7 @@ async def encode_batch(
 def _encode_part(part: BatchPart, base: bytes | None, bodies: list[bytes], levels: Packs) -> bytes | Packed:
     if part.chain is None:
         return codec.encode(base, bodies[part.start], level=levels.frame_level)
-    return pack_frames.encode(base, bodies[part.start : part.stop], level=levels.pack_level)
+    return pack_format.encode(base, bodies[part.start : part.stop], level=levels.pack_level)
 
 
 def batch_is_full(store: ContentStore, size_bytes: int, contents: int) -> bool:
@@ -123,7 +123,7 @@ def batch_is_full(store: ContentStore, size_bytes: int, contents: int) -> bool:
 
     Another one of their average size would not fit.
     """
-    return layout.is_full(size_bytes + size_bytes // max(1, contents), contents + 1, deep_bounds(store.packs))
+    return pack_plan.is_full(size_bytes + size_bytes // max(1, contents), contents + 1, deep_bounds(store.packs))
 
 
 def add_batch(tx: Tx, endpoint: int, batch: Batch) -> list[int] | None:
@@ -169,7 +169,7 @@ def _is_base_valid(tx: Tx, endpoint: int, batch: Batch, part: BatchPart) -> bool
 
 
 def _is_below(tx: Tx, endpoint: int, base: int | None, pack_chain: int) -> bool:
-    """Whether a pack with this `chain` may be based on a content: see core/packs/layout.py."""
+    """Whether a pack with this `chain` may be based on a content: see core/packs/pack_plan.py."""
     below = None if base is None else sql.chain_of(tx, endpoint, base)
     return below is not None and below < pack_chain
 
@@ -196,7 +196,7 @@ async def pack_loose(store: ContentStore, endpoint: int, *, everything: bool = F
     bounds = pack_bounds(store.packs)
     loose = await store.db.read(sql.loose_frames, endpoint, size_limit=bounds.large_bytes)
     made, errors = 0, ErrorCollector()
-    groups = layout.groups if everything else layout.full_groups
+    groups = pack_plan.groups if everything else pack_plan.full_groups
     while runs := groups([content.size for content in loose], bounds):
         group = loose[: runs[0].stop]
         bodies = await _readable(store, endpoint, group, errors)
@@ -238,13 +238,13 @@ async def _pack_frames(
     ids = [content.id for content in contents]
     sizes = [content.size for content in contents]
     anchor, _ = await store.db.read(_above, endpoint, contents[0].captured_at, None)
-    pack_chain = layout.next_chain(anchor.chain if anchor else None, anchor.content.size if anchor else 0, bounds)
+    pack_chain = pack_plan.next_chain(anchor.chain if anchor else None, anchor.content.size if anchor else 0, bounds)
     base = anchor.content if anchor and pack_chain else None
     base_body = await reading.read_base(store, endpoint, base.id) if base else None
     if base_body is None:
         base, pack_chain = None, 0
-    packed = await store.spare_cpu(pack_frames.encode, base_body, bodies, level=store.packs.pack_level)
-    keep = always or layout.is_full(sum(sizes), len(sizes), bounds)
+    packed = await store.spare_cpu(pack_format.encode, base_body, bodies, level=store.packs.pack_level)
+    keep = always or pack_plan.is_full(sum(sizes), len(sizes), bounds)
     if not keep and len(packed.anchor + packed.data) >= await store.db.read(sql.frame_bytes, endpoint, ids):
         return False
     now_ms = store.clock.now_ms()
@@ -270,7 +270,7 @@ async def merge_packs(store: ContentStore, endpoint: int, *, created_before: int
     Raises Stale, and in the end DatabaseFailed when there are damaged ones among them.
     """
     packs = await store.db.read(sql.packs, endpoint, created_before=created_before)
-    runs = layout.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(store.packs))
+    runs = pack_plan.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(store.packs))
     errors = ErrorCollector()
     for run in runs:
         merged = packs[run.start : run.stop]
@@ -348,7 +348,7 @@ def _reencode(base: bytes | None, raws: dict[int, DecodedPack], members: Sequenc
     if not all(content.pack in raws for content in members):
         raise Stale
     bodies = [reading.view_in(raws[content.pack or 0], content) for content in members]
-    return pack_frames.encode(base, bodies, level=level)
+    return pack_format.encode(base, bodies, level=level)
 
 
 @frees_space

@@ -13,8 +13,8 @@ import msgspec
 import structlog
 
 from delta_server.core.errors import DatabaseFailed, NotFound, Unavailable
-from delta_server.core.packs import codec, pack_frames
-from delta_server.core.packs.pack_frames import Reader
+from delta_server.core.packs import codec, pack_format
+from delta_server.core.packs.pack_format import Reader
 from delta_server.storage.cache import Cache, ScratchBuffer
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
@@ -123,7 +123,7 @@ def _decode_steps(tx: Tx, cache: Cache, endpoint: int, content: int) -> list[Dec
 
 def _is_other(links: list[DecodeStep]) -> bool:
     """Whether the last link needs the anchor of its pack, and what that is based on too."""
-    return bool(links) and links[-1].body is None and links[-1].content.position not in (None, pack_frames.ANCHOR)
+    return bool(links) and links[-1].body is None and links[-1].content.position not in (None, pack_format.ANCHOR)
 
 
 def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> tuple[DecodeStep, int | None]:
@@ -139,7 +139,7 @@ def _link(tx: Tx, content: Content, body: bytes | None, *, as_anchor: bool) -> t
     pack = sql.pack(tx, endpoint, content.pack)
     if pack is None:
         raise damaged(content, "it is not there")
-    if content.position == pack_frames.ANCHOR:
+    if content.position == pack_format.ANCHOR:
         data = sql.pack_anchor(tx, endpoint, pack.id) if body is None else b""
         return DecodeStep(content, pack, data, body), pack.base
     data, table = sql.pack_data(tx, endpoint, pack.id)
@@ -154,7 +154,7 @@ def run_decode_steps(scratch: ScratchBuffer, links: Sequence[DecodeStep]) -> tup
     for link in links:
         base, below = below, body or None
         body = link.body or _decode_link(scratch, base, below, link)
-        if link.content.position == pack_frames.ANCHOR:
+        if link.content.position == pack_format.ANCHOR:
             anchors.append(((link.content.endpoint, link.content.id), body))
     return body, anchors
 
@@ -168,7 +168,7 @@ def _decode_link(scratch: ScratchBuffer, base: bytes | None, below: bytes | None
     """`below` is what the link before this one stands for, `base` what the one before that does."""
     content, pack = link.content, link.pack
     try:
-        if pack is None or content.position == pack_frames.ANCHOR:
+        if pack is None or content.position == pack_format.ANCHOR:
             return check(content, codec.decode(below, link.data, size=content.size))
         reader = Reader(link.table, link.data, pack.size - len(below or b""))
         return _decode_other(scratch, reader, base, below or b"", content)
@@ -279,7 +279,7 @@ async def _read_step(
 
 def view_in(raw: DecodedPack, content: Content) -> memoryview:
     """A content of a decoded pack. Raises DatabaseFailed."""
-    if content.position == pack_frames.ANCHOR:
+    if content.position == pack_format.ANCHOR:
         return memoryview(check(content, raw.anchor))
     number, start = raw.reader.place(content.position or 0)
     frame = raw.frames[number]
@@ -289,7 +289,7 @@ def view_in(raw: DecodedPack, content: Content) -> memoryview:
 
 
 def is_in_damaged_frame(raw: DecodedPack, content: Content) -> bool:
-    if content.position == pack_frames.ANCHOR:
+    if content.position == pack_format.ANCHOR:
         return False
     return isinstance(raw.frames[raw.reader.place(content.position or 0)[0]], str)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.core.packs.pack_frames import Packed
+from delta_server.core.packs.pack_format import Packed
 
 LISTED = "(SELECT value FROM json_each(?))"
 """What `listed` gives, in SQL. A parameter for each id would be too many some day."""
@@ -16,7 +16,7 @@ def listed(ids: Sequence[int]) -> str:
 
 class Content(msgspec.Struct, frozen=True):
     """`hash` is the xxh3-128 of the `size` bytes. `pack` and `position` are None while they are a frame; in a pack,
-    `position` is where they begin among its other contents, or ANCHOR (core/packs/pack_frames.py)."""
+    `position` is where they begin among its other contents, or ANCHOR (core/packs/pack_format.py)."""
 
     id: int
     endpoint: int

@@ -6,7 +6,7 @@ from itertools import repeat
 import msgspec
 
 from delta_server.core.history.timeline_span import Position
-from delta_server.core.packs import layout, pack_frames
+from delta_server.core.packs import pack_format, pack_plan
 from delta_server.storage.contents.rows import LISTED, Content, Frame, NewPack, Pack, StoredFrame, Version, listed
 from delta_server.storage.database import Row, Tx
 
@@ -285,10 +285,10 @@ def insert_pack(tx: Tx, endpoint: int, new: NewPack, members: Sequence[int]) -> 
         len(members),
         sum(new.sizes),
         new.created_at,
-        msgspec.msgpack.encode(layout.to_runs(members)),
+        msgspec.msgpack.encode(pack_plan.to_runs(members)),
         *new.packed,
     )
-    places = zip(members, pack_frames.positions(new.sizes), strict=True)
+    places = zip(members, pack_format.positions(new.sizes), strict=True)
     rows = [(pack_id, position, member, endpoint) for member, position in places]
     tx.many("UPDATE content SET pack = ?, position = ? WHERE id = ? AND endpoint = ?", rows)
     return pack_id
@@ -375,5 +375,5 @@ def _content(row: Row | None) -> Content | None:
 def _pack(row: Row | None) -> Pack | None:
     if row is None:
         return None
-    members = layout.from_runs(msgspec.msgpack.decode(row[-1], type=list[int]))
+    members = pack_plan.from_runs(msgspec.msgpack.decode(row[-1], type=list[int]))
     return Pack(*(*row[:-1], members))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from delta_server.core.errors import DatabaseFailed, Unavailable
-from delta_server.core.packs import codec, pack_frames
+from delta_server.core.packs import codec, pack_format
 from delta_server.storage.contents import contents, maintenance, verification
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.contents import ContentStore
@@ -142,8 +142,8 @@ async def _head(store: ContentStore) -> contents.Content | None:
 
 @pytest.fixture
 def small_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack_frames, "WHOLE_BYTES", 600)
-    monkeypatch.setattr(pack_frames, "GAP_BYTES", 200)
+    monkeypatch.setattr(pack_format, "WHOLE_BYTES", 600)
+    monkeypatch.setattr(pack_format, "GAP_BYTES", 200)
 
 
 def spoil_gap(tx: Tx) -> None:
@@ -195,8 +195,8 @@ async def test_packs_of_one_frame_are_read_and_merged_into_such_of_several(
         endpoint = await new_endpoint(store)
         ids = await filled(store, endpoint, 0, 36)
         await maintenance.pack(store)
-        monkeypatch.setattr(pack_frames, "WHOLE_BYTES", 600)
-        monkeypatch.setattr(pack_frames, "GAP_BYTES", 200)
+        monkeypatch.setattr(pack_format, "WHOLE_BYTES", 600)
+        monkeypatch.setattr(pack_format, "GAP_BYTES", 200)
         assert await store.db.read(tables) == [0, 0, 0]
         assert [body async for _, body in contents.read_run(fresh_cache(store), endpoint, ids)] == HISTORY[:36]
         await maintenance.pack_everything(store)

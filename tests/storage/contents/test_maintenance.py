@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from delta_server.core import times
-from delta_server.core.packs import pack_frames
+from delta_server.core.packs import pack_format
 from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.storage.contents import contents, maintenance, packing, verification
 from delta_server.storage.contents import store as sql
@@ -177,7 +177,7 @@ async def test_a_pack_of_frames_that_are_gone_is_not_stored(tmp_path: Path) -> N
         wanted = await filled(store, endpoint, 20)
         loose = await store.db.read(sql.loose_frames, endpoint, size_limit=10_000)
         ids = [content.id for content in loose]
-        packed = pack_frames.encode(None, [wanted[content] for content in ids], level=3)
+        packed = pack_format.encode(None, [wanted[content] for content in ids], level=3)
         new = NewPack(0, False, None, 0, [content.size for content in loose], 0, packed)
         await maintenance.pack_everything(store)
         before = await store.db.read(pack_rows)
@@ -195,7 +195,7 @@ async def test_two_rewrites_cannot_base_packs_on_each_other(tmp_path: Path) -> N
         packs = await store.db.read(sql.packs, endpoint, created_before=1 << 60)
         low, high = packs[0], packs[2]
         assert low.chain < high.chain
-        circle = NewPack(0, False, high.members[-1], low.chain, [], 0, pack_frames.encode(None, [b"1"], level=3))
+        circle = NewPack(0, False, high.members[-1], low.chain, [], 0, pack_format.encode(None, [b"1"], level=3))
         with pytest.raises(Stale):
             await store.db.write(packing._replace_packs, endpoint, [low], circle, [])
 

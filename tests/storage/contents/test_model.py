@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from delta_server.core import times
-from delta_server.core.packs import pack_frames
+from delta_server.core.packs import pack_format
 from delta_server.storage.contents import contents, maintenance, verification
 from delta_server.storage.contents.contents import ContentStore
 from delta_server.storage.contents.options import Packs
@@ -34,8 +34,8 @@ TINY = Packs(pack_bytes=2_500, pack_contents=5, deep_bytes=5_000, deep_contents=
 
 @pytest.fixture(autouse=True, params=[(1 << 20, 1), (600, 200), (0, 1)], ids=["one frame", "some gaps", "many gaps"])
 def frames(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack_frames, "WHOLE_BYTES", request.param[0])
-    monkeypatch.setattr(pack_frames, "GAP_BYTES", request.param[1])
+    monkeypatch.setattr(pack_format, "WHOLE_BYTES", request.param[0])
+    monkeypatch.setattr(pack_format, "GAP_BYTES", request.param[1])
 
 
 class Model:

@@ -1,7 +1,7 @@
 """What is stored how: which contents make a pack, which packs become one, what a frame or a pack is based on.
 
 All contents of an endpoint are frames first, each based on the one before. A *pack* is many of them together, its last
-one, the *anchor*, beside the others (core/packs/pack_frames.py has the format). The anchor is based on the anchor of
+one, the *anchor*, beside the others (core/packs/pack_format.py has the format). The anchor is based on the anchor of
 the pack before it, so that reading needs at most `MAX_CHAIN` short decodes and one or two longer ones. Two rules keep
 the web of bases free of circles, whatever is added at any time, deleted and packed again:
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delta_server.core.packs import codec, pack_frames
+from delta_server.core.packs import codec, pack_format
 from delta_server.core.packs.codec import Corrupt
-from delta_server.core.packs.pack_frames import ANCHOR, Packed, Reader
+from delta_server.core.packs.pack_format import ANCHOR, Packed, Reader
 
 BASE = b'{"prices": [' + b", ".join(b'{"id": %d, "price": %d}' % (i, i * i) for i in range(200)) + b"]}"
 bodies = st.binary(max_size=300) | st.lists(st.sampled_from([b'{"a":1}', b"\x00" * 9, BASE[:40]])).map(b"".join)
@@ -17,8 +17,8 @@ packs_of = st.lists(bodies, min_size=1, max_size=40)
 
 @pytest.fixture(autouse=True)
 def small_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack_frames, "WHOLE_BYTES", 500)
-    monkeypatch.setattr(pack_frames, "GAP_BYTES", 100)
+    monkeypatch.setattr(pack_format, "WHOLE_BYTES", 500)
+    monkeypatch.setattr(pack_format, "GAP_BYTES", 100)
 
 
 def changing(count: int) -> list[bytes]:
@@ -89,7 +89,7 @@ def test_a_table_that_is_not_about_the_frames_is_refused(damaged: bytes) -> None
 
 
 def test_a_frame_that_declares_another_size_is_refused_by_its_number() -> None:
-    packed = pack_frames.encode(None, CONTENTS, level=3)
+    packed = pack_format.encode(None, CONTENTS, level=3)
     assert packed.table is not None
     marks, gaps, stored = msgspec.msgpack.decode(packed.table, type=list[list[int]])
     gaps[0], gaps[1] = gaps[0] + 1, gaps[1] - 1
@@ -100,7 +100,7 @@ def test_a_frame_that_declares_another_size_is_refused_by_its_number() -> None:
 
 
 def test_a_damaged_gap_keeps_no_other_frame_from_being_read() -> None:
-    packed = pack_frames.encode(None, CONTENTS, level=3)
+    packed = pack_format.encode(None, CONTENTS, level=3)
     assert packed.table is not None
     stored = msgspec.msgpack.decode(packed.table, type=list[list[int]])[2]
     begin = sum(stored[:2])
@@ -122,9 +122,9 @@ def test_a_damaged_gap_keeps_no_other_frame_from_being_read() -> None:
 
 @given(base=st.none() | bodies, contents=packs_of, level=st.integers(1, 12))
 def test_any_content_is_read_from_its_own_frame(base: bytes | None, contents: list[bytes], level: int) -> None:
-    packed = pack_frames.encode(base, contents, level=level)
+    packed = pack_format.encode(base, contents, level=level)
     reader = opened(packed, base, contents)
-    for content, position in zip(contents, pack_frames.positions([len(each) for each in contents]), strict=True):
+    for content, position in zip(contents, pack_format.positions([len(each) for each in contents]), strict=True):
         if position == ANCHOR:
             continue
         number, start = reader.place(position)
@@ -144,14 +144,14 @@ def test_a_pack_from_before_there_were_tables_is_one_gap(base: bytes | None, con
 
 @given(sizes=st.lists(st.integers(0, 400), max_size=60))
 def test_each_content_is_a_mark_or_in_one_gap_and_contents_do_not_overlap(sizes: list[int]) -> None:
-    placed = pack_frames.layout(sizes)
+    placed = pack_format.layout(sizes)
     inside = [content for gap in placed.gaps for content in gap]
     assert sorted([*placed.marks, *inside]) == list(range(max(0, len(sizes) - 1)))
     assert len(placed.gaps) == len(placed.marks) + 1
     for mark, (before, after) in zip(placed.marks, pairwise(placed.gaps), strict=True):
         assert before.stop == mark
         assert after.start == mark + 1
-    positions = pack_frames.positions(sizes)
+    positions = pack_format.positions(sizes)
     assert positions[-1:] == [ANCHOR][: len(sizes)]
     spans = sorted((start, start + size) for start, size in zip(positions[:-1], sizes[:-1], strict=True))
     assert [begin for begin, _ in spans] == [0, *(end for _, end in spans)][: len(spans)]
@@ -161,14 +161,14 @@ def test_each_content_is_a_mark_or_in_one_gap_and_contents_do_not_overlap(sizes:
 
 
 def test_a_read_decodes_a_few_times_the_root_of_what_is_in_the_pack() -> None:
-    reader = opened(pack_frames.encode(None, CONTENTS * 4, level=3), None, CONTENTS * 4)
+    reader = opened(pack_format.encode(None, CONTENTS * 4, level=3), None, CONTENTS * 4)
     assert max(reader.sizes[0] + size for size in reader.sizes[1:]) < 0.25 * sum(reader.sizes)
 
 
 def test_what_both_ends_of_a_pack_share_is_written_once() -> None:
     """The anchor holds what changed since its base: the contents between them refer to both."""
     changed = [BASE, *changing(199)[1::2]]
-    packed = pack_frames.encode(BASE, changed[1:], level=11)
+    packed = pack_format.encode(BASE, changed[1:], level=11)
     one_by_one = sum(len(codec.encode(before, after, level=11)) for before, after in pairwise(changed))
     assert packed.table is not None
     assert len(packed.anchor + packed.data) < one_by_one
