@@ -36,8 +36,3 @@ def matches(hash: str, password: str) -> bool:
         return _HASHER.verify(hash, password)
     except (VerificationError, InvalidHashError):
         return False
-
-
-def needs_rehash(hash: str) -> bool:
-    """Whether it was made with other parameters than today's."""
-    return _HASHER.check_needs_rehash(hash)

@@ -1,6 +1,7 @@
 """What is stored and what is reported of a difference: pure, so that it can be computed in a process of its own."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -8,7 +9,7 @@ from delta_server.core.diff import unmet_patterns
 from delta_server.core.diff.change_list import encode, encode_first
 from delta_server.core.diff.compare import DEFAULT, DiffSettings, DiffSummary, KnownKeys, diff
 from delta_server.core.diff.json_patch import json_patch, merge_patch
-from delta_server.core.history import field_patterns, lives
+from delta_server.core.history import lives
 from delta_server.core.json import surrogates
 from delta_server.features.deltas.rows import TYPES, FieldCount, Note, SchemaChange, Summary
 from delta_server.features.deltas.schemas import Format
@@ -64,8 +65,22 @@ def _fields(difference: DiffSummary) -> list[FieldCount]:
             FieldCount(single.pattern, single.changes, _bits(single.types), single.folded)
             for single in difference.single_fields()
         ]
-    counts, types = field_patterns.fold(difference.fields, MAX_FIELDS), difference.types
+    counts, types = _folded(difference.fields), difference.types
     return [FieldCount(path, count, _bits(types.get(path, ()))) for path, count in sorted(counts.items())]
+
+
+def _folded(counts: Mapping[str, int]) -> dict[str, int]:
+    """By pattern; the deepest under their parents, level by level, until MAX_FIELDS are left.
+
+    A document that uses ids as object keys would otherwise make a pattern of every id.
+    """
+    folded = Counter(counts)
+    while len(folded) > MAX_FIELDS:
+        depth = max(pattern.count("/") for pattern in folded)
+        deepest = [pattern for pattern in folded if pattern.count("/") == depth]
+        for pattern in deepest:
+            folded[pattern.rpartition("/")[0]] += folded.pop(pattern)
+    return dict(folded)
 
 
 def _bits(types: Iterable[str]) -> int:
