@@ -16,6 +16,8 @@ _SECRET_NAMES = frozenset(
     {"authorization", "x-api-key", "api_key", "key", "secret", "password", "token", "cookie", "set-cookie"}
 )
 _KEY_TEXT = re.compile(r"\bdk_([a-z]+)_[0-9A-Za-z_]+")
+_TOKEN_TEXT = re.compile(r"\b(dr_|eyJ)[-0-9A-Za-z_.]+")
+"""Refresh and access tokens."""
 
 
 def configure(level: str, format: Literal["auto", "json", "text"], stream: TextIO | None = None) -> None:
@@ -50,12 +52,12 @@ def configure(level: str, format: Literal["auto", "json", "text"], stream: TextI
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Mask values under telling names, and API keys inside any text (a traceback, say)."""
+    """Mask values under telling names, and API keys and tokens inside any text (a traceback, say)."""
     for name, value in event.items():
         if name.lower() in _SECRET_NAMES:
             event[name] = "***"
-        elif isinstance(value, str) and "dk_" in value:
-            event[name] = _KEY_TEXT.sub(r"dk_\1_***", value)
+        elif isinstance(value, str) and any(start in value for start in ("dk_", "dr_", "eyJ")):
+            event[name] = _TOKEN_TEXT.sub(r"\1***", _KEY_TEXT.sub(r"dk_\1_***", value))
     return event
 
 

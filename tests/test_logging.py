@@ -34,10 +34,12 @@ def test_one_json_line_an_event_without_secrets() -> None:
     except ValueError:
         structlog.get_logger().exception("failed")
     standard.getLogger("some.library").warning("odd %s", "dk_write_9")
-    made, failed, odd = lines_of(stream)
+    structlog.get_logger().info("refreshed", path="/dr_0a1b/x", said="Bearer eyJhbGciOi.eyJzdWIi.c2ln-_x here")
+    made, failed, odd, refreshed = lines_of(stream)
     assert list(made) == ["time", "level", "event", "authorization", "text", "path"]
     assert (made["authorization"], made["text"]) == ("***", "dk_proj_*** said")
     assert "ValueError: dk_user_***" in str(failed["exception"])
+    assert (refreshed["path"], refreshed["said"]) == ("/dr_***/x", "Bearer eyJ*** here")
     assert (odd["level"], odd["event"]) == ("warning", "odd dk_write_***")
 
 

@@ -30,7 +30,9 @@ async def key_of(request: Request[Any, Any, Any], caller: Caller) -> Idempotency
     if not key.strip() or len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable():
         raise BadRequest(f"{HEADER} must be 1 to {_LONGEST_KEY} printable ASCII characters, a UUID for example")
     route = f"{request.method} {request.scope['path_template']}"
-    scope = _digest(str(caller.account), str(caller.project), route, key)
+    # Keys of one project share theirs, so that one may take another's place; people's are their own.
+    person = () if caller.user is None else (f"user {caller.user}",)
+    scope = _digest(str(caller.account), str(caller.project), route, key, *person)
     target = request.scope["path"].encode(errors="surrogatepass"), request.scope["query_string"]
     body = await request.body()
     if len(body) < _AWAY_FROM_LOOP:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from litestar import Request
 
-from delta_server.core import secrets
+from delta_server.core import access_tokens, secrets
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Forbidden, Unauthorized
 from delta_server.http import auth, cors
@@ -121,7 +121,7 @@ def _in_query(query: bytes) -> str | None:
 
 def _of_address(key: str) -> str:
     """A key in an address: proxies and browsers write those down, so it must be one that all may see."""
-    if secrets.is_secret(key):
+    if secrets.is_secret(key) or access_tokens.is_one(key):
         raise Forbidden(
             "only a write key may stand in an address, which ends up in logs: send this one in a header, and make a"
             " new one in its place if others can read those logs"

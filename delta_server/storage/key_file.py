@@ -1,6 +1,7 @@
 """The server's own secret: random bytes in a file of the data directory that only its user can read."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from delta_server.core.errors import Unavailable
@@ -14,6 +15,9 @@ def load(data_dir: Path, size: int) -> bytes:
     try:
         if not path.exists():
             _make(path, os.urandom(size))
+        if path.stat().st_mode & 0o077:  # as copies and restored archives have it
+            with suppress(PermissionError):  # mounted from elsewhere, its mode is not ours to say
+                path.chmod(0o600)
         key = path.read_bytes()
     except OSError as error:
         raise Unavailable(f"{NAME} in the data directory cannot be used: {error.strerror}") from error
@@ -33,3 +37,8 @@ def _make(path: Path, key: bytes) -> None:
     finally:
         os.close(descriptor)
     draft.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -28,6 +28,8 @@ Progress = Callable[[int, int], None]
 """Called with how much is done and of how much."""
 
 _LINE_BYTES = 1 << 20
+_UNREAD_BYTES = 16 << 10
+"""Progress is not told while this much waits to be read."""
 _PATH_BYTES = 100
 """What a socket's path may have; it is bound and opened by a descriptor of its directory where it is longer."""
 
@@ -82,7 +84,8 @@ async def _answer(
     commands: Mapping[str, Command], services: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     def tell(done: int, of: int) -> None:
-        _write(writer, _Line(progress=(done, of)))
+        if writer.transport.get_write_buffer_size() < _UNREAD_BYTES:  # whoever asked may have stopped reading
+            _write(writer, _Line(progress=(done, of)))
 
     try:
         request = msgspec.json.decode(await reader.readline(), type=_Request)
@@ -117,15 +120,16 @@ def ask(data_dir: Path, name: str, command: Command, arguments: Any, progress: P
         with _short(data_dir) as path:
             connection.connect(path)
         request = {"command": name, "arguments": arguments}
-        connection.sendall(msgspec.json.encode(request) + b"\n")
-        for text in connection.makefile("rb"):
-            line = msgspec.json.decode(text, type=_Line)
-            if line.progress is not None:
-                progress(*line.progress)
-            elif line.error is not None:
-                raise DeltaError(line.error)
-            elif bytes(line.result):
-                return msgspec.json.decode(line.result, type=command.result)
+        with suppress(ConnectionError):  # it ended: not the same as none that listens
+            connection.sendall(msgspec.json.encode(request) + b"\n")
+            for text in connection.makefile("rb"):
+                line = msgspec.json.decode(text, type=_Line)
+                if line.progress is not None:
+                    progress(*line.progress)
+                elif line.error is not None:
+                    raise DeltaError(line.error)
+                elif bytes(line.result):
+                    return msgspec.json.decode(line.result, type=command.result)
     raise DeltaError("the server ended before it answered: see its log, then try again")
 
 
@@ -136,12 +140,9 @@ def _listener(data_dir: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         (data_dir / NAME).unlink(missing_ok=True)  # of a server that was killed: this one holds the directory's lock
-        before = os.umask(0o177)
-        try:
-            with _short(data_dir) as path:
-                listener.bind(path)
-        finally:
-            os.umask(before)
+        with _short(data_dir) as path:
+            listener.bind(path)
+            Path(path).chmod(0o600)  # nobody can connect before it listens; a umask would be that of all threads
         listener.listen()
         listener.setblocking(False)
     except OSError:

@@ -112,3 +112,59 @@ async def test_a_server_goes_on_without_a_socket(tmp_path: Path) -> None:
     async with commands.serving(tmp_path / "missing", COMMANDS, 0):
         with pytest.raises(FileNotFoundError):
             await ask(tmp_path / "missing", "count", 1)
+
+
+async def test_progress_that_nobody_reads_is_not_kept(tmp_path: Path) -> None:
+    waiting: list[int] = []
+
+    async def flood(_: int, count: Count, progress: Progress) -> None:
+        for done in range(count.to):
+            progress(done, count.to)
+            if done % 1000 == 0:
+                await asyncio.sleep(0)
+        [writer] = writers
+        waiting.append(writer.transport.get_write_buffer_size())
+
+    writers: list[asyncio.StreamWriter] = []
+    answered = commands._answer
+
+    async def noting(known: Any, services: Any, reader: Any, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await answered(known, services, reader, writer)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(commands, "_answer", noting)
+        async with commands.serving(tmp_path, {"flood": Command(Count, Any, flood)}, 0):
+            _, writer = await asyncio.open_unix_connection(tmp_path / NAME, limit=1 << 10)
+            writer.write(b'{"command": "flood", "arguments": {"to": 100000}}\n')
+            while not waiting:
+                await asyncio.sleep(0)
+            assert waiting[0] < 64 << 10
+            writer.close()
+
+
+async def test_a_server_that_ends_before_it_answers_is_told_from_none(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / NAME))
+    listener.listen()
+
+    def end() -> None:
+        connection, _ = listener.accept()
+        connection.close()  # with the command unread: a reset
+
+    ending = asyncio.create_task(asyncio.to_thread(end))
+    with pytest.raises(DeltaError, match="ended before it answered"):
+        await ask(tmp_path, "count", 1)
+    await ending
+    listener.close()
+
+
+async def test_threads_keep_their_umask_while_the_socket_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> int:
+        raise AssertionError("a umask is the whole process's")
+
+    monkeypatch.setattr("os.umask", refuse)
+    async with commands.serving(tmp_path, COMMANDS, 0):
+        assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600

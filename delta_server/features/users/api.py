@@ -100,8 +100,8 @@ async def login(
     opt=example(request={"refresh_token": _TOKENS["refresh_token"]}, answer=_TOKENS),
 )
 async def refresh(data: JSONBody[RefreshToken], services: NamedDependency[Services]) -> Response[Tokens]:
-    """A refresh token is good once, and 30 seconds longer in case its answer was lost. One that comes later than that
-    was copied: its session ends."""
+    """A refresh token is good once, and 30 seconds longer, for the same pair, in case its answer was lost. One that
+    comes later, or after that pair was used, was copied: its session ends."""
     return _secret(await service.refresh(services, data.refresh_token))
 
 

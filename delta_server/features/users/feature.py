@@ -26,5 +26,5 @@ FEATURE = Feature(
     tables=["user", "session", "refresh_token", "login_link"],
     commands=commands.COMMANDS,
     periodic=[Periodic("delete ended sessions", tasks.sweep, every_s=3600)],
-    at_start=tasks.import_library,
+    at_start=tasks.prepare,
 )

@@ -4,23 +4,24 @@ A login begins a session. Its access token (core/access_tokens.py) is valid for 
 pair, once: a token that is used again later than a lost answer explains was copied, and ends the session.
 """
 
-import asyncio
 import hmac
 import os
-from hashlib import sha256
+from functools import partial
 
 from delta_server.core import access_tokens, emails, ids, names, passwords
 from delta_server.core.access_tokens import Claims
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthorized, Unavailable
+from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthorized
 from delta_server.features.accounts import service as accounts
 from delta_server.features.users import schemas, store
 from delta_server.features.users.failures import Failures
+from delta_server.features.users.hashing import Hashing as Hashing
 from delta_server.features.users.schemas import FirstOwner, PasswordChange, PasswordReset, Tokens
-from delta_server.features.users.store import Session
+from delta_server.features.users.store import Refresh, Session
 from delta_server.features.users.store import User as User
+from delta_server.features.users.tokens import Signer as Signer
+from delta_server.features.users.tokens import digest, new_refresh, next_refresh
 from delta_server.services import Services
-from delta_server.storage import key_file
 from delta_server.storage.database import Tx, frees_space
 
 SESSION_MS = 30 * 24 * 3_600_000
@@ -31,47 +32,8 @@ REMEMBERED = 100
 """Refresh tokens of a session that are known to have been used."""
 SETUP_MS, RESET_MS = 30 * 60_000, 24 * 3_600_000
 ROLES = ("owner", "admin", "member")
-_HASHED_AT_ONCE = 2
-_HASHED_WAITING = 256
 _CLIENT_CHARACTERS = 200
 _WRONG = "the e-mail address or the password is wrong"
-
-
-class Signer:
-    """Signs access tokens. The key is in the data directory, not in the database: a backup gives nobody a session."""
-
-    def __init__(self, key: bytes) -> None:
-        self.key = key
-
-    @classmethod
-    def of(cls, svc: Services) -> "Signer":
-        return svc.state(cls, lambda: cls(key_file.load(svc.config.storage.data_dir, access_tokens.KEY_BYTES)))
-
-
-class Hashing:
-    """Passwords are hashed a few at a time: each takes 19 MiB and 20 ms of a core."""
-
-    def __init__(self) -> None:
-        self._turns = asyncio.Semaphore(_HASHED_AT_ONCE)
-        self._waiting = 0
-
-    async def matches(self, svc: Services, hash: str | None, password: str) -> bool:
-        """False for users without a password, after as long. Raises Unavailable when too many wait."""
-        return await self._run(svc, hash or passwords.NOBODYS, password) and hash is not None
-
-    async def _run(self, svc: Services, hash: str, password: str) -> bool:
-        if self._waiting >= _HASHED_WAITING:
-            raise Unavailable("too many people are signing in: try again in a moment", retry_after_s=5)
-        self._waiting += 1
-        try:
-            async with self._turns:
-                return await svc.spare_cpu(passwords.matches, hash, password)
-        finally:
-            self._waiting -= 1
-
-    async def hashed(self, svc: Services, password: str) -> str:
-        async with self._turns:
-            return await svc.spare_cpu(passwords.hashed, password, os.urandom(passwords.SALT_BYTES))
 
 
 def speak_for(svc: Services, token: str) -> Caller:
@@ -106,11 +68,11 @@ class StartToken:
 
     def make(self, now_ms: int) -> str:
         token = os.urandom(24).hex()
-        self._digest, self._made_ms = _digest(token), now_ms
+        self._digest, self._made_ms = digest(token), now_ms
         return token
 
     def is_good(self, token: str, now_ms: int) -> bool:
-        return 0 <= now_ms - self._made_ms < SETUP_MS and hmac.compare_digest(self._digest, _digest(token))
+        return 0 <= now_ms - self._made_ms < SETUP_MS and hmac.compare_digest(self._digest, digest(token))
 
 
 def setup_token(svc: Services) -> str | None:
@@ -122,7 +84,7 @@ def add_setup_link(tx: Tx, token: str) -> bool:
     """Whether the token is good now: not when there are users."""
     if store.any_user(tx):
         return False
-    store.insert_link(tx, None, _digest(token), expires_at=tx.now_ms + SETUP_MS)
+    store.insert_link(tx, None, digest(token), expires_at=tx.now_ms + SETUP_MS)
     return True
 
 
@@ -133,22 +95,29 @@ def needs_setup(svc: Services) -> bool:
 async def set_up(svc: Services, first: FirstOwner, address: str, client: str) -> Tokens:
     """Make the first owner, and sign in. Raises Invalid, Conflict when there are users, Forbidden for the token."""
     email, name = _checked(first.email, first.name, first.password)
-    hash = await svc.state(Hashing).hashed(svc, first.password)
-    refresh = _new_refresh()
     printed = svc.state(StartToken).is_good(first.token, svc.clock.now_ms())
+    svc.db.peek(_check_set_up, first.token, printed)  # who has no token costs no hash
+    hash = await svc.state(Hashing).hashed(svc, first.password)
+    refresh = new_refresh()
 
     def write(tx: Tx) -> tuple[User, bytes]:
-        if store.any_user(tx):
-            raise Conflict("this server has an owner already: sign in, or ask the owner for an invitation")
-        if store.take_link(tx, _digest(first.token)) is None and not printed:
-            raise Forbidden(
-                "the set-up token is wrong or has expired: `delta-server setup-link` and each start print a new one"
-            )
+        _check_set_up(tx, first.token, printed)
+        store.delete_link(tx, digest(first.token))
         user = store.insert(tx, accounts.default_account(tx), email=email, name=name, role="owner", password=hash)
         return user, _begin(tx, user, refresh, address, client)
 
     user, session = await svc.db.write(write)
     return _tokens(svc, user, session, refresh)
+
+
+def _check_set_up(tx: Tx, token: str, printed: bool) -> None:
+    """Raises Conflict, Forbidden."""
+    if store.any_user(tx):
+        raise Conflict("this server has an owner already: sign in, or ask the owner for an invitation")
+    if store.link(tx, digest(token)) != (None,) and not printed:
+        raise Forbidden(
+            "the set-up token is wrong or has expired: `delta-server setup-link` and each start print a new one"
+        )
 
 
 def add(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> User:
@@ -164,19 +133,28 @@ def add(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> Us
 async def login(svc: Services, email: str, password: str, address: str, client: str) -> Tokens:
     """Begin a session. Raises Unauthorized, alike and after as long for an unknown user and a wrong password, and
     RateLimited after many failures for the user or from the address."""
-    email, failures, now_ms = emails.normal(email), svc.state(Failures), svc.clock.now_ms()
-    counted = (f"user {email}", f"address {address}")
-    if (wait_ms := failures.wait_ms(counted, now_ms)) > 0:
-        raise RateLimited("too many failed logins: wait before the next try", retry_after_s=-(-wait_ms // 1000))
+    email = emails.normal(email)
+    counted = (f"user {email[: emails.MAX_CHARACTERS]}", f"address {address}")
     user = svc.db.peek(store.by_email, email)
-    good = await svc.state(Hashing).matches(svc, user.password if user else None, password)
-    if user is None or not good or user.disabled_at is not None:
-        failures.add(counted, now_ms)
+    if not await _matches(svc, user, password, counted) or user is None or user.disabled_at is not None:
+        svc.state(Failures).add(counted, svc.clock.now_ms())
         raise Unauthorized(_WRONG)
-    failures.forget(counted[0])
-    refresh = _new_refresh()
+    svc.state(Failures).forget(counted[0])
+    refresh = new_refresh()
     session = await svc.db.write(_begin_again, user, refresh, address, client)
     return _tokens(svc, user, session, refresh)
+
+
+async def _matches(svc: Services, user: User | None, password: str, counted: tuple[str, ...]) -> bool:
+    """Raises RateLimited when one of `counted` has failed too often, before the password is compared."""
+    check = partial(_check_failures, svc, counted)
+    check()
+    return await svc.state(Hashing).matches(svc, user.password if user else None, password, check=check)
+
+
+def _check_failures(svc: Services, counted: tuple[str, ...]) -> None:
+    if (wait_ms := svc.state(Failures).wait_ms(counted, svc.clock.now_ms())) > 0:
+        raise RateLimited("too many wrong passwords: wait before the next try", retry_after_s=-(-wait_ms // 1000))
 
 
 def _begin_again(tx: Tx, user: User, refresh: str, address: str, client: str) -> bytes:
@@ -191,13 +169,14 @@ def _begin(tx: Tx, user: User, refresh: str, address: str, client: str) -> bytes
     session, uid = store.insert_session(
         tx, user.id, expires_at=tx.now_ms + SESSION_MS, address=address, client=client[:_CLIENT_CHARACTERS]
     )
-    store.insert_refresh(tx, session, _digest(refresh))
+    store.insert_refresh(tx, session, digest(refresh))
     return uid
 
 
 async def refresh(svc: Services, token: str) -> Tokens:
     """The next pair of tokens. Raises Unauthorized; for a token that was used before, the session is over."""
-    new = _new_refresh()
+    svc.db.peek(_known, token)  # who has none costs no write
+    new = next_refresh(Signer.of(svc).key, token)
     found = await svc.db.write(_rotate, token, new)
     if found is None:
         svc.live.check_access()
@@ -208,20 +187,31 @@ async def refresh(svc: Services, token: str) -> Tokens:
 
 def _rotate(tx: Tx, token: str, new: str) -> tuple[User, bytes] | None:
     """None when the token was used before, and its session is revoked. Raises Unauthorized."""
-    known = store.refresh(tx, _digest(token))
-    if known is None:
-        raise Unauthorized("the refresh token is not known, or its session is over: sign in again")
+    known = _known(tx, token)
     uid = store.session_uid(tx, known.user, known.session)
-    if known.replaced_at is not None and not 0 <= tx.now_ms - known.replaced_at <= GRACE_MS:
+    if known.replaced_at is None:
+        store.replace_refresh(tx, known.session, digest(token), keep=REMEMBERED)
+        store.insert_refresh(tx, known.session, digest(new))
+    elif not 0 <= tx.now_ms - known.replaced_at <= GRACE_MS or _is_used(tx, new):
         store.revoke_session(tx, known.user, uid)
         return None
-    if known.replaced_at is None:
-        store.replace_refresh(tx, known.session, _digest(token), keep=REMEMBERED)
-    store.insert_refresh(tx, known.session, _digest(new))
     store.use_session(tx, known.user, known.session, expires_at=tx.now_ms + SESSION_MS)
     user = store.by_id(tx, accounts.default_account(tx), known.user)
     assert user is not None, "a session's user is there"
     return user, uid
+
+
+def _known(tx: Tx, token: str) -> Refresh:
+    """Raises Unauthorized."""
+    known = store.refresh(tx, digest(token))
+    if known is None:
+        raise Unauthorized("the refresh token is not known, or its session is over: sign in again")
+    return known
+
+
+def _is_used(tx: Tx, token: str) -> bool:
+    known = store.refresh(tx, digest(token))
+    return known is None or known.replaced_at is not None
 
 
 async def sessions(svc: Services, caller: Caller, *, below: int, limit: int) -> list[Session]:
@@ -268,33 +258,44 @@ async def change_password(svc: Services, caller: Caller, change: PasswordChange)
     """All other sessions end. Raises Invalid for the new password, Unauthorized for the current one, RateLimited."""
     user = me(svc, caller)
     passwords.check(change.new_password, user.email, field="new_password")
-    failures, now_ms = svc.state(Failures), svc.clock.now_ms()
     counted = (f"user {user.email}",)
-    if (wait_ms := failures.wait_ms(counted, now_ms)) > 0:
-        raise RateLimited("too many failed tries: wait before the next", retry_after_s=-(-wait_ms // 1000))
-    hashing = svc.state(Hashing)
-    if not await hashing.matches(svc, user.password, change.current_password):
-        failures.add(counted, now_ms)
+    if not await _matches(svc, user, change.current_password, counted):
+        svc.state(Failures).add(counted, svc.clock.now_ms())
         raise Invalid("current_password is wrong", field="current_password")
-    hash = await hashing.hashed(svc, change.new_password)
-    await svc.db.write(_set_password, user, hash, but=caller.session)
+    hash = await svc.state(Hashing).hashed(svc, change.new_password)
+
+    def write(tx: Tx) -> None:
+        now = store.by_id(tx, user.account, user.id)
+        if now is None or now.password != user.password or now.disabled_at is not None:
+            raise Unauthorized("the password was changed in the meantime: sign in again")
+        _set_password(tx, user, hash, but=caller.session)
+
+    await svc.db.write(write)
     svc.live.check_access()
 
 
 async def reset_password(svc: Services, reset: PasswordReset) -> None:
     """By the token of a link; all sessions end. Raises Invalid, Forbidden for the token, which is used up."""
-    passwords.check(reset.new_password, "", field="new_password")
+    user = svc.db.peek(_owner_of_link, reset.token)  # who has no link costs no hash
+    passwords.check(reset.new_password, user.email, field="new_password")
     hash = await svc.state(Hashing).hashed(svc, reset.new_password)
 
     def write(tx: Tx) -> None:
-        found = store.take_link(tx, _digest(reset.token))
-        user = None if found is None or found[0] is None else store.by_id(tx, accounts.default_account(tx), found[0])
-        if user is None or user.disabled_at is not None:
-            raise Forbidden("the link is wrong, was used before or has expired: ask for another one")
-        _set_password(tx, user, hash)
+        _set_password(tx, _owner_of_link(tx, reset.token), hash)
+        store.delete_link(tx, digest(reset.token))
 
     await svc.db.write(write)
     svc.live.check_access()
+
+
+def _owner_of_link(tx: Tx, token: str) -> User:
+    """Raises Forbidden."""
+    found = store.link(tx, digest(token))
+    account = accounts.find_default_account(tx)
+    user = None if found is None or found[0] is None or account is None else store.by_id(tx, account, found[0])
+    if user is None or user.disabled_at is not None:
+        raise Forbidden("the link is wrong, was used before or has expired: ask for another one")
+    return user
 
 
 def _set_password(tx: Tx, user: User, hash: str, but: int | None = None) -> None:
@@ -355,7 +356,7 @@ def enable(tx: Tx, user: User) -> None:
 
 
 def add_reset_link(tx: Tx, user: User, token: str) -> None:
-    store.insert_link(tx, user.id, _digest(token), expires_at=tx.now_ms + RESET_MS)
+    store.insert_link(tx, user.id, digest(token), expires_at=tx.now_ms + RESET_MS)
 
 
 def _keep_an_owner(tx: Tx, user: User) -> None:
@@ -383,12 +384,3 @@ def _tokens(svc: Services, user: User, session: bytes, refresh: str) -> Tokens:
     claims = Claims(ids.text(user.uid), ids.text(session))
     access = access_tokens.make(Signer.of(svc).key, claims, svc.clock.now_ms())
     return Tokens(access, "Bearer", access_tokens.LIFE_S, refresh, schemas.user(user))
-
-
-def _new_refresh() -> str:
-    return f"dr_{os.urandom(32).hex()}"
-
-
-def _digest(token: str) -> bytes:
-    """Of 192 random bits and more, which a slow hash would protect no better."""
-    return sha256(token.encode()).digest()

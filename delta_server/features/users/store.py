@@ -239,13 +239,14 @@ def insert_link(tx: Tx, user: int | None, hash: bytes, *, expires_at: int) -> No
     )
 
 
-def take_link(tx: Tx, hash: bytes) -> tuple[int | None] | None:
-    """Whose link it is, which is used up by it; None when it is not good."""
+def link(tx: Tx, hash: bytes) -> tuple[int | None] | None:
+    """Whose link it is, nobody's that of the first owner; None when it is not good."""
     row = tx.one("SELECT user FROM login_link WHERE hash = ? AND expires_at > ?", hash, tx.now_ms)
-    if row is None:
-        return None
+    return None if row is None else (row[0],)
+
+
+def delete_link(tx: Tx, hash: bytes) -> None:
     tx.run("DELETE FROM login_link WHERE hash = ?", hash)
-    return (row[0],)
 
 
 def _user(row: Row | None) -> User | None:

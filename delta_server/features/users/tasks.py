@@ -3,7 +3,7 @@
 import asyncio
 
 from delta_server.core import access_tokens
-from delta_server.features.users import service
+from delta_server.features.users import service, tokens
 from delta_server.services import Services
 
 _AT_ONCE = 1000
@@ -14,6 +14,8 @@ async def sweep(svc: Services) -> None:
         pass
 
 
-async def import_library(_: Services) -> None:
-    """Beside the start: on the loop, the first person to sign in would hold everybody up."""
+async def prepare(svc: Services) -> None:
+    """What would hold everybody up if the first person to sign in waited for it on the loop."""
+    key = await asyncio.to_thread(tokens.load_key, svc)
+    svc.state(tokens.Signer, lambda: tokens.Signer(key))
     asyncio.get_running_loop().run_in_executor(None, access_tokens.import_library)

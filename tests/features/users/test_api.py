@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import json
 from typing import Any
@@ -9,7 +10,9 @@ from joserfc.jwk import OctKey
 
 from delta_server.app import Application
 from delta_server.features.users import service
+from delta_server.features.users.failures import FREE
 from delta_server.features.users.service import GRACE_MS, SESSION_MS, SETUP_MS
+from delta_server.services import Services
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.features.users.people import PASSWORD, add, login, signed_in
@@ -125,6 +128,7 @@ async def test_a_refresh_token_is_good_once(app: Application, client: httpx.Asyn
     assert second["refresh_token"] != first["refresh_token"]
     clock.advance(GRACE_MS)
     lost = await _refreshed(client, first)  # as a client does whose answer was lost
+    assert lost["refresh_token"] == second["refresh_token"], "a second line of tokens would never be noticed"
     third = await _refreshed(client, second)
     clock.advance(1)
     stolen = await client.post("/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})
@@ -133,6 +137,23 @@ async def test_a_refresh_token_is_good_once(app: Application, client: httpx.Asyn
         over = await client.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
         assert over.status_code == 401
         assert (await client.get(ME, headers=bearer(tokens["access_token"]))).status_code == 401
+
+
+async def test_a_refresh_token_whose_answer_was_used_was_copied(app: Application, client: httpx.AsyncClient) -> None:
+    await add(app, "ada@example.com")
+    first = await login(client, "ada@example.com")
+    third = await _refreshed(client, await _refreshed(client, first))
+    stolen = await client.post("/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})
+    assert stolen.status_code == 401
+    assert (await client.get(ME, headers=bearer(third["access_token"]))).status_code == 401
+
+
+async def test_two_refreshes_at_once_get_the_same_pair(app: Application, client: httpx.AsyncClient) -> None:
+    await add(app, "ada@example.com")
+    first = await login(client, "ada@example.com")
+    one, other = await asyncio.gather(_refreshed(client, first), _refreshed(client, first))
+    assert one["refresh_token"] == other["refresh_token"]
+    await _refreshed(client, one)
 
 
 async def test_sessions_end(app: Application, client: httpx.AsyncClient, clock: FakeClock) -> None:
@@ -193,6 +214,102 @@ async def test_a_reset_link_is_good_once(app: Application, client: httpx.AsyncCl
     assert (await client.post("/v1/auth/reset-password", json=reset)).status_code == 403
     assert (await client.get(ME, headers=bearer(token))).status_code == 401
     await login(client, "ada@example.com", "staple horse battery")
+
+
+async def test_a_link_is_used_once_by_many_at_once(app: Application, client: httpx.AsyncClient) -> None:
+    await add(app, "ada@example.com")
+    await app.services.db.write(lambda tx: service.add_reset_link(tx, service.named(tx, "ada@example.com"), "t" * 48))
+    resets = [{"token": "t" * 48, "new_password": f"staple horse battery {number}"} for number in range(4)]
+    answers = await asyncio.gather(*(client.post("/v1/auth/reset-password", json=reset) for reset in resets))
+    assert sorted(answer.status_code for answer in answers) == [204, 403, 403, 403]
+
+
+async def test_the_first_owner_is_one_of_many_at_once(app: Application, client: httpx.AsyncClient) -> None:
+    token = service.setup_token(app.services)
+    owners = [{**ADA, "email": f"ada{number}@example.com", "token": token} for number in range(4)]
+    answers = await asyncio.gather(*(client.post("/v1/setup", json=owner) for owner in owners))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+
+
+async def test_wrong_passwords_at_once_are_counted_before_they_are_compared(
+    app: Application, client: httpx.AsyncClient
+) -> None:
+    await add(app, "ada@example.com")
+    body = {"email": "ada@example.com", "password": "wrong"}
+    answers = await asyncio.gather(*(client.post("/v1/auth/login", json=body) for _ in range(20)))
+    compared = [answer.status_code for answer in answers].count(401)
+    assert FREE <= compared <= FREE + 1
+    assert {answer.status_code for answer in answers} == {401, 429}
+
+
+async def test_right_passwords_at_once_all_sign_in(app: Application, client: httpx.AsyncClient) -> None:
+    await add(app, "ada@example.com")
+    assert len(await asyncio.gather(*(login(client, "ada@example.com") for _ in range(12)))) == 12
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/setup", {**ADA, "token": "0" * 48}),
+        ("/v1/auth/reset-password", {"token": "0" * 48, "new_password": PASSWORD}),
+        ("/v1/auth/refresh", {"refresh_token": "dr_" + "0" * 64}),
+    ],
+)
+async def test_guesses_cost_neither_a_hash_nor_a_write(
+    app: Application, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, str]
+) -> None:
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a guess got past the look-up")
+
+    monkeypatch.setattr(service.Hashing, "hashed", refuse)
+    monkeypatch.setattr(type(app.services.db), "write", refuse)
+    assert (await client.post(path, json=body)).status_code in (401, 403)
+
+
+async def test_a_reset_in_the_meantime_wins_over_a_change(
+    app: Application, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await signed_in(app, client, "ada@example.com")
+    await app.services.db.write(lambda tx: service.add_reset_link(tx, service.named(tx, "ada@example.com"), "t" * 48))
+    hashed = service.Hashing.hashed
+
+    async def slowly(self: service.Hashing, svc: Services, password: str) -> str:
+        if password == "of the thief":
+            reset = {"token": "t" * 48, "new_password": "staple horse battery"}
+            assert (await client.post("/v1/auth/reset-password", json=reset)).status_code == 204
+        return await hashed(self, svc, password)
+
+    monkeypatch.setattr(service.Hashing, "hashed", slowly)
+    change = {"current_password": PASSWORD, "new_password": "of the thief"}
+    answer = await client.post("/v1/auth/change-password", json=change, headers=bearer(token))
+    assert answer.status_code == 401
+    await login(client, "ada@example.com", "staple horse battery")
+
+
+async def test_all_256_characters_of_a_password_count(app: Application, client: httpx.AsyncClient) -> None:
+    token = service.setup_token(app.services)
+    long = "äöü€" * 63 + "日本語x"
+    assert (await client.post("/v1/setup", json={**ADA, "password": long, "token": token})).status_code == 201
+    for wrong in (long[:-1], long[:-1] + "y", long[:64]):
+        assert (await client.post("/v1/auth/login", json={**ADA, "password": wrong})).status_code == 401
+    await login(client, "ada@example.com", long)
+
+
+async def test_an_access_token_in_an_address_is_refused(app: Application, client: httpx.AsyncClient) -> None:
+    token = await signed_in(app, client, "ada@example.com", "owner")
+    answer = await client.post(f"/v1/events?writeKey={token}", json={"eventType": "bought"})
+    assert answer.status_code == 403
+    assert "ends up in logs" in answer.json()["message"]
+
+
+async def test_idempotency_keys_are_a_persons_own(app: Application, client: httpx.AsyncClient) -> None:
+    ada, bo = [await signed_in(app, client, f"{name}@example.com", "owner") for name in ("ada", "bo")]
+    once = {"idempotency-key": "1"}
+    made = await client.post("/v1/projects", json={"name": "hers"}, headers=bearer(ada) | once)
+    other = await client.post("/v1/projects", json={"name": "his"}, headers=bearer(bo) | once)
+    again = await client.post("/v1/projects", json={"name": "hers"}, headers=bearer(ada) | once)
+    assert (made.status_code, other.status_code) == (201, 201)
+    assert again.json() == made.json()
 
 
 def _forged(app: Application, header: dict[str, Any], key: bytes | None = None, **claims: Any) -> str:

@@ -1,0 +1,40 @@
+"""What signed-in people are handed, and what is stored of it: hashes."""
+
+import hmac
+import os
+from hashlib import sha256
+
+from delta_server.core import access_tokens
+from delta_server.services import Services
+from delta_server.storage import key_file
+
+
+class Signer:
+    """Signs access tokens. The key is in the data directory, not in the database: a backup gives nobody a session."""
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+
+    @classmethod
+    def of(cls, svc: Services) -> "Signer":
+        return svc.state(cls, lambda: cls(load_key(svc)))
+
+
+def load_key(svc: Services) -> bytes:
+    """From the disk, with a sync when there is none yet: not on the event loop. Raises Unavailable."""
+    return key_file.load(svc.config.storage.data_dir, access_tokens.KEY_BYTES)
+
+
+def new_refresh() -> str:
+    return f"dr_{os.urandom(32).hex()}"
+
+
+def next_refresh(key: bytes, token: str) -> str:
+    """Always the same one of a token: who repeats a request whose answer was lost gets no second line of tokens, which
+    nobody would notice."""
+    return f"dr_{hmac.digest(key, b'refresh ' + token.encode(), 'sha256').hex()}"
+
+
+def digest(token: str) -> bytes:
+    """Of 192 random bits and more, which a slow hash would protect no better."""
+    return sha256(token.encode()).digest()
