@@ -28,6 +28,8 @@ Progress = Callable[[int, int], None]
 """Called with how much is done and of how much."""
 
 _LINE_BYTES = 1 << 20
+_LAST_S = 2
+"""How long commands may still take when the server stops."""
 _UNREAD_BYTES = 16 << 10
 """Progress is not told while this much waits to be read."""
 _PATH_BYTES = 100
@@ -66,9 +68,18 @@ async def serving(data_dir: Path, commands: Mapping[str, Command], services: Any
         yield
         return
 
+    waiting: set[asyncio.Task[Any]] = set()
+    running: set[asyncio.Task[Any]] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):  # the command line has gone away
-            await _answer(commands, services, reader, writer)
+        task = asyncio.current_task()
+        assert task is not None
+        # The command line may go away at any time, and this server too.
+        with suppress(ConnectionError, asyncio.CancelledError), _noted(task, waiting):
+            line = await _line_of(reader)
+            waiting.discard(task)
+            with _noted(task, running):
+                await _answer(commands, services, line, writer)
         writer.close()
 
     server = await asyncio.start_unix_server(answer, sock=listener, limit=_LINE_BYTES)
@@ -76,19 +87,45 @@ async def serving(data_dir: Path, commands: Mapping[str, Command], services: Any
         yield
     finally:
         server.close()
+        await _end(waiting, within_s=0)
+        await _end(running, within_s=_LAST_S)
         with suppress(OSError):
             (data_dir / NAME).unlink()
 
 
-async def _answer(
-    commands: Mapping[str, Command], services: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
+@contextmanager
+def _noted(task: asyncio.Task[Any], among: set[asyncio.Task[Any]]) -> Iterator[None]:
+    among.add(task)
+    try:
+        yield
+    finally:
+        among.discard(task)
+
+
+async def _end(tasks: set[asyncio.Task[Any]], *, within_s: float) -> None:
+    """Nothing uses the services any more when they are closed."""
+    if ending := set(tasks):
+        _, late = await asyncio.wait(ending, timeout=within_s)
+        for task in late:
+            task.cancel()
+        await asyncio.wait(ending)
+
+
+async def _line_of(reader: asyncio.StreamReader) -> bytes:
+    """Empty for one that is too long."""
+    try:
+        return await reader.readline()
+    except ValueError:
+        return b""
+
+
+async def _answer(commands: Mapping[str, Command], services: Any, line: bytes, writer: asyncio.StreamWriter) -> None:
     def tell(done: int, of: int) -> None:
         if writer.transport.get_write_buffer_size() < _UNREAD_BYTES:  # whoever asked may have stopped reading
             _write(writer, _Line(progress=(done, of)))
 
     try:
-        request = msgspec.json.decode(await reader.readline(), type=_Request)
+        request = msgspec.json.decode(line, type=_Request)
         if (command := commands.get(request.command)) is None:
             raise Invalid(f"this server knows no command {request.command}: is it of the same version?")
         arguments = msgspec.json.decode(request.arguments, type=command.arguments)
@@ -99,6 +136,9 @@ async def _answer(
         _write(writer, _Line(error=error.message))
     except (msgspec.DecodeError, ValueError) as error:
         _write(writer, _Line(error=f"this is not a command: {error}"))
+    except asyncio.CancelledError:
+        _write(writer, _Line(error="the server is stopping, and has broken the command off: try again without it"))
+        raise
     except Exception:
         log.exception("a command failed")
         _write(writer, _Line(error="something went wrong in the server: its log has more"))

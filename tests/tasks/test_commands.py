@@ -128,9 +128,9 @@ async def test_progress_that_nobody_reads_is_not_kept(tmp_path: Path) -> None:
     writers: list[asyncio.StreamWriter] = []
     answered = commands._answer
 
-    async def noting(known: Any, services: Any, reader: Any, writer: asyncio.StreamWriter) -> None:
+    async def noting(known: Any, services: Any, line: bytes, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
-        await answered(known, services, reader, writer)
+        await answered(known, services, line, writer)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(commands, "_answer", noting)
@@ -168,3 +168,41 @@ async def test_threads_keep_their_umask_while_the_socket_is_made(
     monkeypatch.setattr("os.umask", refuse)
     async with commands.serving(tmp_path, COMMANDS, 0):
         assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600
+
+
+async def test_a_server_that_stops_leaves_no_command_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished = asyncio.Event()
+    started: list[int] = []
+    ended: list[str] = []
+    failures: list[Any] = []
+
+    async def wait(_: int, count: Count, __: Progress) -> int:
+        try:
+            started.append(count.to)
+            await (finished if count.to else asyncio.Event()).wait()
+        finally:
+            ended.append("short" if count.to else "endless")
+        return 1
+
+    monkeypatch.setattr(commands, "_LAST_S", 0.05)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    known = {"wait": Command(Count, int, wait)}
+    async with commands.serving(tmp_path, known, 0):
+        silent, of_silent = await asyncio.open_unix_connection(tmp_path / NAME)
+        half, of_half = await asyncio.open_unix_connection(tmp_path / NAME)
+        of_half.write(b'{"comm')
+        short, of_short = await asyncio.open_unix_connection(tmp_path / NAME)
+        of_short.write(b'{"command": "wait", "arguments": {"to": 1}}\n')
+        endless, of_endless = await asyncio.open_unix_connection(tmp_path / NAME)
+        of_endless.write(b'{"command": "wait", "arguments": {"to": 0}}\n')
+        while len(started) < 2:
+            await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(finished.set)
+    assert sorted(ended) == ["endless", "short"]
+    assert b"result" in await short.readline()
+    assert b"is stopping" in await endless.readline()
+    assert (await silent.readline(), await half.readline()) == (b"", b"")
+    for writer in (of_silent, of_half, of_short, of_endless):
+        writer.close()
+    await asyncio.sleep(0)
+    assert failures == []
