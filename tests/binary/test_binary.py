@@ -73,6 +73,17 @@ def test_events_in_and_questions_about_them(tmp_path: Path) -> None:
     assert "1" in run(tmp_path, "events", "stats", command=BINARY).stdout
 
 
+def test_people_sign_in(tmp_path: Path) -> None:
+    """The libraries of passwords and tokens are in the executable, and it takes commands while it runs."""
+    with serving(tmp_path, command=BINARY) as server:
+        token = run(tmp_path, "setup-link", command=BINARY).stdout.strip()
+        owner = {"token": token, "email": "ada@example.com", "password": "correct horse battery"}
+        made = msgspec.json.decode(ask(server, "", "/v1/setup", msgspec.json.encode(owner)))
+        me = msgspec.json.decode(ask(server, made["access_token"], "/v1/auth/me"))
+        assert me["user"]["email"] == "ada@example.com"
+        server.stop()
+
+
 def test_it_carries_one_sqlite_library(tmp_path: Path) -> None:
     with serving(tmp_path, command=BINARY) as server:
         child = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()[0]
