@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from delta_server.core import emails, names, passwords
-from delta_server.features.users import service
+from delta_server.features.users import service, tokens
 from delta_server.features.users.store import User
 from delta_server.services import Services
 from delta_server.tasks.commands import Command, Progress
@@ -46,6 +46,7 @@ async def _add(svc: Services, new: NewUser, _: Progress) -> str:
     passwords.check(new.password, email)
     name = names.check(new.name) if new.name else ""
     hash = await svc.state(service.Hashing).hashed(svc, new.password)
+    await tokens.prepare(svc)
     await svc.db.write(service.add, email=email, name=name, role=new.role, password=hash)
     return email
 

@@ -20,7 +20,7 @@ from delta_server.features.users.schemas import FirstOwner, PasswordChange, Pass
 from delta_server.features.users.store import Refresh, Session
 from delta_server.features.users.store import User as User
 from delta_server.features.users.tokens import Signer as Signer
-from delta_server.features.users.tokens import digest, new_refresh, next_refresh
+from delta_server.features.users.tokens import digest, new_refresh, next_refresh, prepare
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 
@@ -39,6 +39,8 @@ _WRONG = "the e-mail address or the password is wrong"
 def speak_for(svc: Services, token: str) -> Caller:
     """Whose access token it is. Raises Unauthorized. Members have no project yet, and no scopes but to read lists of
     what they see: `projects.narrowed` gives them those of their role."""
+    if needs_setup(svc):
+        raise Unauthorized("nobody has signed in here yet: this is not a key or token of this server")
     claims = access_tokens.read(Signer.of(svc).key, token, svc.clock.now_ms())
     uid = ids.try_parse(claims.session)
     found = None if uid is None else svc.db.peek(store.signed_in, uid)
@@ -98,6 +100,7 @@ async def set_up(svc: Services, first: FirstOwner, address: str, client: str) ->
     printed = svc.state(StartToken).is_good(first.token, svc.clock.now_ms())
     svc.db.peek(_check_set_up, first.token, printed)  # who has no token costs no hash
     hash = await svc.state(Hashing).hashed(svc, first.password)
+    await prepare(svc)
     refresh = new_refresh()
 
     def write(tx: Tx) -> tuple[User, bytes]:

@@ -15,7 +15,7 @@ async def sweep(svc: Services) -> None:
 
 
 async def prepare(svc: Services) -> None:
-    """What would hold everybody up if the first person to sign in waited for it on the loop."""
-    key = await asyncio.to_thread(tokens.load_key, svc)
-    svc.state(tokens.Signer, lambda: tokens.Signer(key))
-    asyncio.get_running_loop().run_in_executor(None, access_tokens.import_library)
+    """As `tokens.prepare`, but the start does not wait for the library."""
+    if not service.needs_setup(svc):
+        await tokens.load_signer(svc)
+        asyncio.get_running_loop().run_in_executor(None, access_tokens.import_library)

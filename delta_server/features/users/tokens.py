@@ -1,5 +1,6 @@
 """What signed-in people are handed, and what is stored of it: hashes."""
 
+import asyncio
 import hmac
 import os
 from hashlib import sha256
@@ -23,6 +24,19 @@ class Signer:
 def load_key(svc: Services) -> bytes:
     """From the disk, with a sync when there is none yet: not on the event loop. Raises Unavailable."""
     return key_file.load(svc.config.storage.data_dir, access_tokens.KEY_BYTES)
+
+
+async def prepare(svc: Services) -> None:
+    """On a thread, what the first to sign in would hold everybody up for on the loop. Not where nobody signs in: the
+    library takes 16 MB. Raises Unavailable."""
+    await load_signer(svc)
+    await asyncio.to_thread(access_tokens.import_library)
+
+
+async def load_signer(svc: Services) -> None:
+    """Raises Unavailable."""
+    key = await asyncio.to_thread(load_key, svc)
+    svc.state(Signer, lambda: Signer(key))
 
 
 def new_refresh() -> str:

@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from delta_server.app import Application
-from delta_server.features.users import service
+from delta_server.features.users import service, tasks
 from delta_server.features.users.failures import FREE
 from delta_server.features.users.service import GRACE_MS, SESSION_MS, SETUP_MS
 from delta_server.services import Services
@@ -284,6 +284,19 @@ async def test_a_reset_in_the_meantime_wins_over_a_change(
     answer = await client.post("/v1/auth/change-password", json=change, headers=bearer(token))
     assert answer.status_code == 401
     await login(client, "ada@example.com", "staple horse battery")
+
+
+async def test_where_nobody_signs_in_the_library_of_tokens_is_not_loaded(
+    app: Application, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[int] = []
+    monkeypatch.setattr("delta_server.core.access_tokens.import_library", lambda: loaded.append(1))
+    await tasks.prepare(app.services)
+    assert (await client.get(ME, headers=bearer("a.b.c"))).status_code == 401
+    assert loaded == []
+    token = service.setup_token(app.services)
+    assert (await client.post("/v1/setup", json={**ADA, "token": token})).status_code == 201
+    assert loaded == [1]
 
 
 async def test_all_256_characters_of_a_password_count(app: Application, client: httpx.AsyncClient) -> None:
