@@ -1,20 +1,24 @@
 """The server's own secret: random bytes in a file of the data directory that only its user can read."""
 
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 from delta_server.core.errors import Unavailable
 
 NAME = "delta.key"
+_MAKING = threading.Lock()
+"""Several threads may ask for the first time at once."""
 
 
 def load(data_dir: Path, size: int) -> bytes:
     """The bytes, made when they are first asked for. Raises Unavailable when they cannot be read or written."""
     path = data_dir / NAME
     try:
-        if not path.exists():
-            _make(path, os.urandom(size))
+        with _MAKING:
+            if not path.exists():
+                _make(path, os.urandom(size))
         if path.stat().st_mode & 0o077:  # as copies and restored archives have it
             with suppress(PermissionError):  # mounted from elsewhere, its mode is not ours to say
                 path.chmod(0o600)

@@ -1,4 +1,5 @@
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ def test_only_its_user_can_read_it(tmp_path: Path) -> None:
     (tmp_path / NAME).chmod(0o644)  # as an archive brought it back
     assert key_file.load(tmp_path, 32) == key
     assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600
+
+
+def test_threads_that_ask_at_once_get_the_same(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(lambda _: key_file.load(tmp_path, 32), range(32)))) == 1
 
 
 def test_half_a_draft_of_a_crash_is_no_key(tmp_path: Path) -> None:
