@@ -53,7 +53,7 @@ TENANTS = {"account", "project", "endpoint", "user", "session"}
 WITHOUT_TENANT = {
     "finds the tenant": {
         "accounts": "account_named insert_account key",
-        "users": "any_user by_email signed_in refresh take_link",
+        "users": "any_user by_email signed_in refresh link",
     },
     "background work for all tenants": {
         "accounts": "write_last_uses",

@@ -105,7 +105,7 @@ async def set_up(svc: Services, first: FirstOwner, address: str, client: str) ->
 
     def write(tx: Tx) -> tuple[User, bytes]:
         _check_set_up(tx, first.token, printed)
-        store.delete_link(tx, digest(first.token))
+        store.delete_link(tx, None, digest(first.token))
         user = store.insert(tx, accounts.default_account(tx), email=email, name=name, role="owner", password=hash)
         return user, _begin(tx, user, refresh, address, client)
 
@@ -284,8 +284,9 @@ async def reset_password(svc: Services, reset: PasswordReset) -> None:
     hash = await svc.state(Hashing).hashed(svc, reset.new_password)
 
     def write(tx: Tx) -> None:
-        _set_password(tx, _owner_of_link(tx, reset.token), hash)
-        store.delete_link(tx, digest(reset.token))
+        owner = _owner_of_link(tx, reset.token)
+        _set_password(tx, owner, hash)
+        store.delete_link(tx, owner.id, digest(reset.token))
 
     await svc.db.write(write)
     svc.live.check_access()

@@ -245,8 +245,8 @@ def link(tx: Tx, hash: bytes) -> tuple[int | None] | None:
     return None if row is None else (row[0],)
 
 
-def delete_link(tx: Tx, hash: bytes) -> None:
-    tx.run("DELETE FROM login_link WHERE hash = ?", hash)
+def delete_link(tx: Tx, user: int | None, hash: bytes) -> None:
+    tx.run("DELETE FROM login_link WHERE user IS ? AND hash = ?", user, hash)
 
 
 def _user(row: Row | None) -> User | None:
