@@ -71,9 +71,9 @@ def project(tx: Tx, name: str = "mine") -> int:
     return int(row[0])
 
 
-async def store(app: Application, events: Sequence[Made], *, sealed: int = 0) -> int:
+async def store(app: Application, events: Sequence[Made], *, sealed: int = 0, name: str = "mine") -> int:
     """Append the events, the first `sealed` of them sealed; the project."""
-    mine = await app.services.db.read(project)
+    mine = await app.services.db.read(project, name)
     if sealed:
         await app.services.event_writer.append_events(mine, [event(one) for one in events[:sealed]])
         await app.services.event_maintenance.run_maintenance(mine, seal=True)
