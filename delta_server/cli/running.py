@@ -23,12 +23,12 @@ def run(config: Config, name: str, arguments: Any, *, doing: str = "") -> Any:
         async with app.open_services(config) as services:
             return await command.run(services, arguments, progress)
 
-    with _progress(doing) as told:
+    with _progress(doing) as progress:
         try:
-            return asyncio.run(here(told))
+            return asyncio.run(here(progress))
         except InUse as error:
             try:
-                return commands.ask(config.storage.data_dir, name, command, arguments, told)
+                return commands.ask(config.storage.data_dir, name, command, arguments, progress)
             except OSError:  # not a server's: another command holds the directory
                 raise error from None
 

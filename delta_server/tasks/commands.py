@@ -31,7 +31,7 @@ _LINE_BYTES = 1 << 20
 _LAST_S = 2
 """How long commands may still take when the server stops."""
 _UNREAD_BYTES = 16 << 10
-"""Progress is not told while this much waits to be read."""
+"""Progress is not written while this much waits to be read."""
 _PATH_BYTES = 100
 """What a socket's path may have; it is bound and opened by a descriptor of its directory where it is longer."""
 
@@ -39,7 +39,7 @@ log = structlog.get_logger("delta.commands")
 
 
 class Command(msgspec.Struct, frozen=True):
-    """`run` takes the services, `arguments`, and whom to tell of progress; `result` is the type of what it returns."""
+    """`run` takes the services, `arguments` and a function to report progress to; it returns a `result`."""
 
     arguments: type[Any]
     result: Any
@@ -120,7 +120,7 @@ async def _line_of(reader: asyncio.StreamReader) -> bytes:
 
 
 async def _answer(commands: Mapping[str, Command], services: Any, line: bytes, writer: asyncio.StreamWriter) -> None:
-    def tell(done: int, of: int) -> None:
+    def report(done: int, of: int) -> None:
         if writer.transport.get_write_buffer_size() < _UNREAD_BYTES:  # whoever asked may have stopped reading
             _write(writer, _Line(progress=(done, of)))
 
@@ -130,7 +130,7 @@ async def _answer(commands: Mapping[str, Command], services: Any, line: bytes, w
             raise Invalid(f"this server knows no command {request.command}: is it of the same version?")
         arguments = msgspec.json.decode(request.arguments, type=command.arguments)
         log.info("command", command=request.command)
-        result = await command.run(services, arguments, tell)
+        result = await command.run(services, arguments, report)
         _write(writer, _Line(result=msgspec.Raw(msgspec.json.encode(result))))
     except DeltaError as error:
         _write(writer, _Line(error=error.message))

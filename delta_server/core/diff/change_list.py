@@ -73,7 +73,7 @@ def encode_first(difference: DiffSummary, *, most: int, size_bytes: int) -> tupl
     text = bytearray(b"[")
     for count, change in enumerate(_all(difference)):
         written = _encoder.encode(change)
-        if count == most or len(text) + len(written) >= size_bytes:
+        if count == most or len(text) + bool(count) + len(written) + 1 > size_bytes:
             return bytes(text + b"]"), False
         text += b"," * bool(count) + written
     return bytes(text + b"]"), True

@@ -16,11 +16,11 @@ CHILD = """
 import resource, sys
 from delta_server.core.diff import change_list, compare, json_patch
 from delta_server.core.errors import Invalid
-from delta_server.features.deltas.summaries import summary_of
+from delta_server.features.deltas.summaries import to_summary
 
 def run(before, after):
     found = compare.diff(before, after)
-    for write in (summary_of, json_patch.json_patch, change_list.encoded, json_patch.merge_patch):
+    for write in (to_summary, json_patch.json_patch, change_list.encode, json_patch.merge_patch):
         try:
             write(found)
         except Invalid:  # what a merge patch cannot say

@@ -112,7 +112,7 @@ ALPHABET = st.text('ab ,\n"\\é汉กั😀👍🏽\u200d\u0301', max_size=60)
 @given(ALPHABET, ALPHABET, ALPHABET, ALPHABET)
 def test_runs_make_both_texts(head: str, old: str, new: str, tail: str) -> None:
     before, after = head + old + tail, head + new + tail
-    limits = {"LARGE": 0, "_CONTEXT": 3, "_CUT_BEFORE": 13, "_CUT_WITHIN": 9, "_MOST_COMPARED": 16}
+    limits = {"LARGE": 0, "_CONTEXT": 3, "_CUT_BEFORE": 13, "_CUT_WITHIN": 9, "_MAX_COMPARED": 16}
     for ascii_only in (False, True):
         for own, large in (({}, 0), (limits, 0), (limits, 1000)):
             with pytest.MonkeyPatch.context() as patch:

@@ -23,7 +23,7 @@ def nested(depth: int) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "field", "says"),
+    ("given", "field", "says"),
     [
         ("source", "filters", "must be a list of filters"),
         ({"source": "api"}, "filters", "must be a list of filters"),

@@ -36,7 +36,7 @@ def seconds(answer: httpx.Response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "complete_from"),
+    ("given", "complete_from"),
     [
         ({"range": WHOLE}, {}),
         ({"range": WHOLE, "groupBy": ["time:1d"], "timezone": "Asia/Kathmandu"}, {}),
@@ -72,7 +72,7 @@ async def test_an_age_is_whole_from_its_first_bucket(client: httpx.AsyncClient, 
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "columns"),
+    ("path", "given", "columns"),
     [
         ("funnel", {"steps": ["page_view", "purchase"]}, ["users"]),
         ("retention", {"every": "1d"}, ["users"]),
