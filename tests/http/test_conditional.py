@@ -20,6 +20,8 @@ from tests.http.sample import TAG
         ('"A"', False),
         ('"b"', False),
         ('w/"a', False),
+        ('"b", ' * 1600 + '"a"', True),  # 8 kB
+        ('"b", ' * 1700 + '"a"', False),
     ],
 )
 def test_if_none_match(header: str | None, same: bool) -> None:
