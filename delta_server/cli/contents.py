@@ -2,31 +2,28 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from delta_server import app
-from delta_server.cli import running
+from delta_server.cli import counting, running
 from delta_server.cli.options import with_database
 from delta_server.config.sections import Config
 from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.features.accounts import service as accounts
-from delta_server.features.endpoints.commands import Pack
 from delta_server.features.projects import service as projects
 from delta_server.storage.contents import verification
 from delta_server.storage.contents.verification import VerifyResult
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import EventsVerified
+from delta_server.tasks.commands import NoArguments
 
 
 @click.command(help="Sweep, pack and merge all stored contents now, as the background would in the next days.")
 @with_database
 def pack(config: Config) -> None:
-    before, after = running.run(config, "pack", Pack(), doing="packing")
+    before, after = running.run(config, "pack", NoArguments(), doing="packing")
     click.echo(f"database size: {before / 1e6:.2f} MB -> {after / 1e6:.2f} MB")
 
 
@@ -67,15 +64,15 @@ async def _verify(config: Config) -> tuple[list[str], VerifyResult, EventsVerifi
         faults = await services.db.check()
         verified, events = VerifyResult(), EventsVerified()
         try:
-            with _progress("verifying documents") as on_progress:
+            with counting.steps("verifying documents") as on_progress:
                 verified = await verification.verify(services.contents, on_progress)
             for project, name in await services.db.read(_projects):
-                with _progress(f"verifying events of {name}") as on_progress:
+                with counting.steps(f"verifying events of {name}") as on_progress:
                     found = await services.event_maintenance.verify(project, on_progress)
                 if found.broken and (project, name) not in await services.db.read(_projects):
                     found.broken.clear()  # deleted meanwhile
                 _add(events, found, f"project {name}: ")
-            with _progress("verifying deduplication keys") as on_progress:
+            with counting.steps("verifying deduplication keys") as on_progress:
                 _add(events, await services.event_maintenance.verify(None, on_progress), "")
         except DatabaseFailed as error:  # the file is so damaged that not even the lists can be read
             faults.append(error.message)
@@ -95,12 +92,3 @@ def _add(events: EventsVerified, found: EventsVerified, named: str) -> None:
     for field in ("events", "segments", "blocks", "rollups", "runs"):
         setattr(events, field, getattr(events, field) + getattr(found, field))
     events.broken += [named + sentence for sentence in found.broken]
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, called with how much is done and of how much."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        bar = progress.add_task(what, total=None)
-        yield lambda done, of: progress.update(bar, completed=done, total=of)

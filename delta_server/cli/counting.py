@@ -1,6 +1,8 @@
 """Counts, sizes and progress as commands print them."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -29,3 +31,12 @@ def progress() -> Progress:
         transient=True,
         disable=not sys.stderr.isatty(),
     )
+
+
+@contextmanager
+def steps(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr from the first call on, which takes how much is done and of how much; none without `what`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not (what and sys.stderr.isatty())) as bars:
+        bar = bars.add_task(what, total=None, visible=False)
+        yield lambda done, of: bars.update(bar, completed=done, total=of, visible=True)

@@ -7,7 +7,8 @@ from delta_server.cli.options import with_config, with_database
 from delta_server.config.sections import Config
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts.schemas import ApiKey
-from delta_server.features.projects.commands import AllKeys, KeyId, NewKey
+from delta_server.features.projects.commands import KeyId, NewKey
+from delta_server.tasks.commands import NoArguments
 
 _HEADER = ("ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE", "ORIGINS")
 
@@ -60,7 +61,7 @@ def create(
 @key.command("list", help="List all keys, the newest first. The keys themselves are not stored and not shown.")
 @with_database
 def list_(config: Config) -> None:
-    keys: list[ApiKey] = running.run(config, "key list", AllKeys())
+    keys: list[ApiKey] = running.run(config, "key list", NoArguments())
     if not keys:
         click.echo("There are no keys yet: make one with  delta-server key create --project NAME", err=True)
         return

@@ -11,7 +11,8 @@ from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.errors import DeltaError
 from delta_server.features.users import service as users
-from delta_server.features.users.commands import ListedUser, Named, NewUser, Nobody, RoleChange
+from delta_server.features.users.commands import ListedUser, Named, NewUser, RoleChange
+from delta_server.tasks.commands import NoArguments
 
 
 @click.group(help="Add, list and change the people who sign in.")
@@ -33,7 +34,7 @@ def add(config: Config, email: str, role: str, name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_database
 def list_(config: Config, as_json: bool) -> None:
-    found: list[ListedUser] = running.run(config, "user list", Nobody())
+    found: list[ListedUser] = running.run(config, "user list", NoArguments())
     for each in found:
         row = {"email": each.email, "name": each.name, "role": each.role, "state": each.state}
         row["created_at"] = times.format(each.created_at)
@@ -76,7 +77,7 @@ def reset_link(config: Config, email: str) -> None:
 @click.command("setup-link", help="Print a token that makes the first owner, once, within half an hour.")
 @with_config
 def setup_link(config: Config) -> None:
-    token = running.run(config, "setup-link", Nobody())
+    token = running.run(config, "setup-link", NoArguments())
     if token is None:
         raise DeltaError("there are users already: `delta-server user list` shows them")
     click.echo(token)

@@ -38,6 +38,10 @@ _PATH_BYTES = 100
 log = structlog.get_logger("delta.commands")
 
 
+class NoArguments(msgspec.Struct, frozen=True):
+    """Of a command that takes none."""
+
+
 class Command(msgspec.Struct, frozen=True):
     """`run` takes the services, `arguments` and a function to report progress to; it returns a `result`."""
 

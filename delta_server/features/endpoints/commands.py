@@ -1,18 +1,12 @@
 """`pack` of the command line: what deleted endpoints leave is swept first."""
 
-import msgspec
-
 from delta_server.features.endpoints import tasks
 from delta_server.services import Services
 from delta_server.storage.contents import maintenance
-from delta_server.tasks.commands import Command, Progress
+from delta_server.tasks.commands import Command, NoArguments, Progress
 
 
-class Pack(msgspec.Struct, frozen=True):
-    """No arguments."""
-
-
-async def _pack(svc: Services, _: Pack, progress: Progress) -> tuple[int, int]:
+async def _pack(svc: Services, _: NoArguments, progress: Progress) -> tuple[int, int]:
     """Sweep, pack and merge everything now; bytes of the database before and after."""
     await svc.db.checkpoint()
     before = svc.db.stats().database_bytes
@@ -22,4 +16,4 @@ async def _pack(svc: Services, _: Pack, progress: Progress) -> tuple[int, int]:
     return before, svc.db.stats().database_bytes
 
 
-COMMANDS: dict[str, Command] = {"pack": Command(Pack, tuple[int, int], _pack)}
+COMMANDS: dict[str, Command] = {"pack": Command(NoArguments, tuple[int, int], _pack)}

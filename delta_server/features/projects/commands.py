@@ -11,7 +11,7 @@ from delta_server.features.accounts.service import ApiKey
 from delta_server.features.projects import service
 from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
-from delta_server.tasks.commands import Command, Progress
+from delta_server.tasks.commands import Command, NoArguments, Progress
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -27,10 +27,6 @@ class NewKey(msgspec.Struct, frozen=True):
 
 class KeyId(msgspec.Struct, frozen=True):
     id: str
-
-
-class AllKeys(msgspec.Struct, frozen=True):
-    """No arguments."""
 
 
 async def _create(svc: Services, new: NewKey, _: Progress) -> str:
@@ -52,7 +48,7 @@ def _add(tx: Tx, new: NewKey, lasts_ms: int | None, randomness: bytes) -> str:
     )
 
 
-async def _list(svc: Services, __: AllKeys, _: Progress) -> list[ApiKey]:
+async def _list(svc: Services, __: NoArguments, _: Progress) -> list[ApiKey]:
     return await svc.db.read(_all)
 
 
@@ -74,6 +70,6 @@ def _revoke_key(tx: Tx, id: str) -> None:
 
 COMMANDS: dict[str, Command] = {
     "key create": Command(NewKey, str, _create),
-    "key list": Command(AllKeys, list[ApiKey], _list),
+    "key list": Command(NoArguments, list[ApiKey], _list),
     "key revoke": Command(KeyId, Any, _revoke),
 }

@@ -9,7 +9,7 @@ from delta_server.core import emails, names, passwords
 from delta_server.features.users import service, tokens
 from delta_server.features.users.store import User
 from delta_server.services import Services
-from delta_server.tasks.commands import Command, Progress
+from delta_server.tasks.commands import Command, NoArguments, Progress
 
 
 class NewUser(msgspec.Struct, frozen=True):
@@ -26,10 +26,6 @@ class Named(msgspec.Struct, frozen=True):
 class RoleChange(msgspec.Struct, frozen=True):
     email: str
     role: str
-
-
-class Nobody(msgspec.Struct, frozen=True):
-    """No arguments."""
 
 
 class ListedUser(msgspec.Struct, frozen=True):
@@ -51,7 +47,7 @@ async def _add(svc: Services, new: NewUser, _: Progress) -> str:
     return email
 
 
-async def _list(svc: Services, __: Nobody, _: Progress) -> list[ListedUser]:
+async def _list(svc: Services, __: NoArguments, _: Progress) -> list[ListedUser]:
     return [_listed(user) for user in await svc.db.write(service.all_users)]
 
 
@@ -80,17 +76,17 @@ async def _reset_link(svc: Services, named: Named, _: Progress) -> str:
     return token
 
 
-async def _setup_link(svc: Services, __: Nobody, _: Progress) -> str | None:
+async def _setup_link(svc: Services, __: NoArguments, _: Progress) -> str | None:
     token = os.urandom(24).hex()
     return token if await svc.db.write(service.add_setup_link, token) else None
 
 
 COMMANDS: dict[str, Command] = {
     "user add": Command(NewUser, str, _add),
-    "user list": Command(Nobody, list[ListedUser], _list),
+    "user list": Command(NoArguments, list[ListedUser], _list),
     "user role": Command(RoleChange, Any, _role),
     "user disable": Command(Named, Any, _disable),
     "user enable": Command(Named, Any, _enable),
     "user reset-link": Command(Named, str, _reset_link),
-    "setup-link": Command(Nobody, str | None, _setup_link),
+    "setup-link": Command(NoArguments, str | None, _setup_link),
 }
