@@ -28,7 +28,7 @@ from delta_server.storage.sqlite.page_size import grow_pages, shrink_pages
 from delta_server.storage.sqlite.readers import Reader, ReaderPool
 from delta_server.storage.sqlite.transaction import Deadline, raise_translated
 from delta_server.storage.sqlite.wal_limit import HELD_S, WalLimit
-from delta_server.storage.sqlite.wal_upkeep import LogUpkeep
+from delta_server.storage.sqlite.wal_maintenance import WalMaintenance
 from delta_server.storage.sqlite.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class SqliteDatabase:
             self._maintenance = Maintenance(self._path, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(self._maintenance.close)
             self._wal_limit = WalLimit(log_path, self._maintenance, wal_bytes=storage.wal_bytes)
-            upkeep = LogUpkeep(log_path, connection, self._maintenance, tuning, wal_bytes=storage.wal_bytes)
+            upkeep = WalMaintenance(log_path, connection, self._maintenance, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(upkeep.close)
             self._peek = Reader(self._path, clock, tuning)
             opened.callback(self._peek.close)
@@ -165,7 +165,7 @@ def name_of(fn: Callable[..., object]) -> str:
     return f"{fn.__module__}.{getattr(fn, '__qualname__', fn)}".removeprefix("delta_server.")
 
 
-def _look_after_log(upkeep: LogUpkeep, long_log: WalLimit) -> None:
+def _look_after_log(upkeep: WalMaintenance, long_log: WalLimit) -> None:
     upkeep.finish()
     long_log.shorten()
 

@@ -41,8 +41,8 @@ class Tuning(msgspec.Struct, frozen=True):
     group_s: float = 0.005
     """A group takes no further calls when it has been running for this long."""
     wal_pages: int = 16_000
-    """A log of so many pages is checkpointed, should the periodic checkpoint not keep up (wal_upkeep.py); with a `vfs`
-    by the writer itself."""
+    """A log of so many pages is checkpointed, should the periodic checkpoint not keep up (wal_maintenance.py); with a
+    `vfs` by the writer itself."""
     peek_s: float = 1.0
     reserve_bytes: int = 8 << 20
     """Of the disk, for deletes when it is full (sqlite/disk_reserve.py). One takes some 100 kB, and its log begins anew

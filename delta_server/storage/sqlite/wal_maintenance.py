@@ -37,7 +37,7 @@ _FRAME_BYTES = 24
 log = logging.getLogger(__name__)
 
 
-class LogUpkeep:
+class WalMaintenance:
     """Made before the writer begins; `finish` and the hook are called by its thread."""
 
     def __init__(

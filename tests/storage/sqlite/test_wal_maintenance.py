@@ -10,10 +10,10 @@ import apsw
 import msgspec
 import pytest
 
-from delta_server.storage.sqlite import wal_upkeep
+from delta_server.storage.sqlite import wal_maintenance
 from delta_server.storage.sqlite.connection import open_reader, open_writer
 from delta_server.storage.sqlite.maintenance import Maintenance, file_bytes
-from delta_server.storage.sqlite.wal_upkeep import LEAST_BYTES, REST_PAGES, STEP_BYTES, LogUpkeep
+from delta_server.storage.sqlite.wal_maintenance import LEAST_BYTES, REST_PAGES, STEP_BYTES, WalMaintenance
 from tests.storage.opened import FAST
 
 MANY = 1 << 30
@@ -30,7 +30,7 @@ class Database:
         self.writer = open_writer(self.path, tuning)
         self.writer.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
         self.maintenance = Maintenance(self.path, tuning, wal_bytes=wal_bytes)
-        self.upkeep = LogUpkeep(
+        self.upkeep = WalMaintenance(
             self.log, self.writer, self.maintenance, tuning, wal_bytes=wal_bytes, submit=lambda run: run()
         )
         self.page_bytes = self.writer.pragma("page_size") + 24
@@ -62,7 +62,9 @@ def test_a_log_that_few_commits_need_is_not_lengthened(database: Database):
 
 
 def test_nothing_is_allocated_ahead_where_little_space_is_left(database: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(wal_upkeep, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=STEP_BYTES)))
+    monkeypatch.setattr(
+        wal_maintenance, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=STEP_BYTES))
+    )
     database.put(2 * LEAST_BYTES // PAYLOAD)
     assert file_bytes(database.log) <= database.used_bytes() + database.page_bytes
 
