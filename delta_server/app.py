@@ -41,7 +41,7 @@ from delta_server.http.edge import Edge
 from delta_server.http.exchange import BodyLimit
 from delta_server.http.feature import Feature
 from delta_server.http.gate import Gate
-from delta_server.http.guards import Body, Guards
+from delta_server.http.guards import Body, Guards, of_family
 from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Cascade, Services
@@ -131,7 +131,11 @@ COMMANDS = {name: command for feature in FEATURES for name, command in feature.c
 
 
 def guards_of(features: Sequence[Feature]) -> Guards:
-    return {route: access for feature in features for route, access in feature.guards.items()}
+    return {
+        route: access
+        for feature in features
+        for route, access in of_family(feature.guards, feature.family or feature.name).items()
+    }
 
 
 def sql_views_of(features: Sequence[Feature]) -> dict[str, View]:

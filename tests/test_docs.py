@@ -11,6 +11,7 @@ import pytest
 from delta_server.app import FEATURES, guards_of
 from delta_server.cli.main import COMMANDS, cli
 from delta_server.config.values import OPTIONS
+from delta_server.core.scopes import unions_with
 from delta_server.http.health import _DATABASE_METRICS
 
 ROOT = Path(__file__).parent.parent
@@ -97,3 +98,14 @@ def test_nothing_names_the_machine_it_was_made_on() -> None:
     ours = [ROOT / "Makefile", ROOT / ".ci" / "run", *DOCUMENTS, *ROOT.glob("packaging/*"), *ROOT.glob("*.toml")]
     named = re.compile(r"(?<![\w.~])/(?:home|root|srv|mnt)/|(?:index|registry)[-_]?url", re.I)
     assert [path.name for path in ours if named.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_table_of_scopes_is_that_of_the_guards() -> None:
+    """Which scopes there are, and the least unions that have them."""
+    rows = re.findall(r"^\| `([a-z]+:[a-z]+)` \| ([^|]+) \| [^|]+ \|$", (ROOT / "docs" / "api.md").read_text(), re.M)
+    wanted = {access.needs for access in guards_of(FEATURES).values() if access.takes_scope}
+    assert sorted(scope for scope, _ in rows) == sorted(wanted)
+    for scope, said in rows:
+        least = {union for union in unions_with(scope) if union == "ingest"}
+        least.add(next(union for union in unions_with(scope) if union != "ingest"))
+        assert set(re.findall(r"`(\w+)`", said)) == least, scope

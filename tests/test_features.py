@@ -55,7 +55,7 @@ async def _uses(client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None
     assert (await client.get(f"{route}?unit=s", headers=bearer(keys.read))).status_code == 400
     assert (await client.get(route, headers=bearer(keys.read))).json() == {"age_ms": 1500}
     described = (await client.get("/docs/openapi.json")).json()["paths"]["/v1/ages/{endpoint}"]["get"]
-    assert described["x-scope"] == "read"
+    assert described["x-scope"] == "snapshots:read"
     assert described["parameters"][0]["description"].startswith("An endpoint's id or name")
 
 

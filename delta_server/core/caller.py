@@ -2,22 +2,19 @@
 
 import msgspec
 
+from delta_server.core import scopes
+from delta_server.core.errors import Forbidden
+
 NEEDS_PROJECT = (
     "this needs a project's key, or an account's key with the project's id or name in x-tenant-id or ?project_id="
 )
-_OPENS = {
-    "ingest": {"ingest"},
-    "read": {"read"},
-    "write": {"read", "write", "ingest"},
-    "admin": {"read", "write", "ingest", "admin"},
-}
-"""What each scope may do."""
 
 
 class Caller(msgspec.Struct, frozen=True):
     """The owner of a key, or who signed in. `project` is None for account keys and people, unless the request chooses
     one of the account's.
 
+    `scopes` are all that the key or the role opens (`scopes.opened`).
     `origins` are the sites a write key may be used on; None for all other keys, which are secrets. A person who is a
     member of the instance (`is_member`) sees only the projects they were added to.
     """
@@ -35,4 +32,21 @@ class Caller(msgspec.Struct, frozen=True):
 
     def may(self, scope: str) -> bool:
         """Whether the key has `scope`, or one that implies it."""
-        return any(scope in _OPENS.get(have, ()) for have in self.scopes)
+        return scope in self.scopes
+
+    def require(self, scope: str) -> None:
+        """Raise Forbidden unless the caller `may`; it says who can give the scope."""
+        if scope in self.scopes:
+            return
+        wider = " or ".join(scopes.unions_with(scope))
+        if self.user is None:
+            raise Forbidden(
+                f"the key lacks the scope {scope}: use a key that has it, or {wider}; POST /v1/auth/api-keys makes one"
+                f" with an admin key, `delta-server key create --scope {scope}` on the machine of the server"
+            )
+        if self.project is None:
+            raise Forbidden(NEEDS_PROJECT)
+        raise Forbidden(
+            f"your role in the project lacks the scope {scope}, a part of {wider}: an admin of the project can change"
+            " it by PUT /v1/projects/{project_id}/members/{user_id}"
+        )

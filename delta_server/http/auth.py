@@ -75,17 +75,7 @@ def check(caller: Caller, access: Access) -> None:
         raise Forbidden("this needs an owner or an admin of the instance")
     if access.keys == "account" and caller.project is not None and not caller.chosen:
         raise Forbidden("this needs an account key; a project's key stays within its project")
-    if not caller.may(access.scope):
-        if caller.user is not None:
-            raise Forbidden(
-                f"your role in the project lacks the scope {access.scope}: an admin of the project can change it"
-                if caller.project is not None
-                else NEEDS_PROJECT
-            )
-        raise Forbidden(
-            f"the key lacks the scope {access.scope}: use a key that has it; POST /v1/auth/api-keys makes one with an "
-            f"admin key, `delta-server key create --scope {access.scope}` on the machine of the server"
-        )
+    caller.require(access.needs)
 
 
 def is_still_allowed(request: Request[Any, Any, Any]) -> bool:

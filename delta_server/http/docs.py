@@ -189,7 +189,10 @@ def _complete(operation: dict[str, Any], given: dict[str, Any], access: Access |
     if access is not None and not access.public:
         names = ["bearer", "header", *(_MORE_KEYS if access.scope == "ingest" else ())]
         operation["security"] = [{name: []} for name in names]
-        operation["x-scope"] = access.scope
+    if access is not None and access.takes_scope:
+        operation["x-scope"] = access.needs
+        said = operation.get("description")
+        operation["description"] = (f"{said}\n\n" if said else "") + f"Scope: `{access.needs}`."
     if given.get("request") is not None:
         kind = given.get("media_type") or "application/json"
         content = operation.setdefault("requestBody", {"content": {}})["content"]

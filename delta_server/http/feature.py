@@ -25,6 +25,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     routes: Sequence[ControllerRouterHandler] = ()
     guards: Guards = {}
     """Who may use each of `routes`."""
+    family: str = ""
+    """Of the scopes that `guards` ask for (core/scopes.py); the feature's name when absent."""
     path_parameters: Mapping[str, str] = {}
     """What the documentation says of the names in `routes`' paths."""
     fields: Mapping[str, str] = {}

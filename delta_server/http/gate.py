@@ -19,7 +19,7 @@ from delta_server.http.aliases import other_names
 from delta_server.http.asgi import Scope
 from delta_server.http.auth import Authenticate
 from delta_server.http.exchange import BodyLimit, Exchange
-from delta_server.http.guards import KEY_IN_PATH, PUBLIC, Access, Body, Guards
+from delta_server.http.guards import KEY_IN_PATH, PUBLIC, Access, Body, Guards, UnguardedRoute
 from delta_server.http.paths import segment_text
 from delta_server.http.validation import choose_message, did_you_mean
 
@@ -41,10 +41,6 @@ class Route(msgspec.Struct, frozen=True):
     aliases: dict[str, str]
     choices: dict[str, tuple[str, ...]]
     """All values of the parameters that have a few only."""
-
-
-class UnguardedRoute(RuntimeError):
-    """A route is in no feature's table of guards."""
 
 
 class Gate:

@@ -8,12 +8,14 @@ from typing import Literal
 
 import msgspec
 
+from delta_server.core import scopes
+
 Body = Literal["typed", "document", "events"]
 
 
 class Access(msgspec.Struct, frozen=True):
-    """What a route requires of a key: its scope, and whether it is a project's or an account's. Public asks for none,
-    and a `person` route for the access token of whoever signed in.
+    """What a route requires of a key: its scope (a verb on a family, its feature's when it names none), and whether it
+    is a project's or an account's. Public asks for none, a `person` route for the access token of whoever signed in.
 
     `cross_origin` routes answer browsers on other sites (cors.py). `body` is what the request may bring: a small typed
     body, documents, or events; each has its own limit of size.
@@ -24,6 +26,21 @@ class Access(msgspec.Struct, frozen=True):
     public: bool = False
     cross_origin: bool = False
     body: Body = "typed"
+    family: str = ""
+
+    @property
+    def needs(self) -> str:
+        """The scope in full: `snapshots:read`."""
+        return f"{self.family}:{'write' if self.scope == scopes.INGEST else self.scope}"
+
+    @property
+    def takes_scope(self) -> bool:
+        """Public routes and those of a person ask for no scope."""
+        return not self.public and self.keys != "person"
+
+
+class UnguardedRoute(RuntimeError):
+    """A route is in no feature's table of guards, or asks for a scope that there is none of."""
 
 
 PUBLIC = Access(public=True)
@@ -32,13 +49,25 @@ ADMIN = Access("admin")
 ANY = Access("read", keys="any")
 ANY_ADMIN = Access("admin", keys="any")
 WRITE_DOCUMENT = Access("write", body="document")
-SERVER = Access("read", keys="account")
+SERVER = Access("read", keys="account", family="metrics")
 """What is about all projects."""
 PERSON = Access("read", keys="person")
-INGEST = Access("ingest", cross_origin=True, body="events")
+INGEST = Access("ingest", cross_origin=True, body="events", family="events")
 """Takes keys in many places, the body among them: its handlers ask `ingest_auth.caller_of` who sends."""
 KEY_IN_PATH = Access(public=True, cross_origin=True)
 """For browser clients' settings: the handler checks the write key in the path by `ingest_auth.caller_in_path`."""
 
 Guards = Mapping[tuple[str, str], Access]
 """By method and path."""
+
+
+def of_family(guards: Guards, family: str) -> Guards:
+    """`guards` with the family where they name none. Raises UnguardedRoute for a scope that is in no table."""
+    found = {
+        route: access if access.family else msgspec.structs.replace(access, family=family)
+        for route, access in guards.items()
+    }
+    for (method, path), access in found.items():
+        if access.takes_scope and access.needs not in scopes.SINGLES:
+            raise UnguardedRoute(f"{method} {path} asks for {access.needs}, which core/scopes.py does not have")
+    return found

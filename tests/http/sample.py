@@ -153,4 +153,4 @@ async def half(expected: Annotated[bool, QueryParameter()] = False) -> Stream:
 
 
 ROUTES = [typed, document, made, named, listed, caller_, text, stream, live, tagged, broken, half]
-FEATURE = Feature(name="sample", routes=ROUTES, guards=GUARDS)
+FEATURE = Feature(name="sample", family="endpoints", routes=ROUTES, guards=GUARDS)

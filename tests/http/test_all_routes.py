@@ -1,5 +1,6 @@
 """Laws over all routes: a key is needed, each has a guard, each is described."""
 
+import os
 import re
 from typing import Any
 
@@ -14,8 +15,14 @@ from litestar.routes import HTTPRoute
 from delta_server import app as delta_app
 from delta_server.app import FEATURES, Application
 from delta_server.config.sections import Config
+from delta_server.core import secrets
+from delta_server.core.scopes import ALL, SINGLES, UNIONS
+from delta_server.features.accounts import service as accounts
+from delta_server.features.projects import service as projects
 from delta_server.http.feature import Feature
-from delta_server.http.gate import UnguardedRoute, bare
+from delta_server.http.gate import bare
+from delta_server.http.guards import READ, UnguardedRoute
+from delta_server.storage.database import Tx
 from tests.conftest import Keys, bearer
 from tests.features.users.people import signed_in
 from tests.storage.opened import FakeClock
@@ -80,21 +87,47 @@ async def test_keys_that_are_no_good(app: Application, client: httpx.AsyncClient
             assert (await client.request(method, url(template), headers=headers)).status_code == 401
 
 
-async def test_scopes(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
-    """A key without the scope is refused before anything else is looked at; one with it never is."""
-    opens = {
-        "read": {"read"},
-        "write": {"read", "write", "ingest"},
-        "ingest": {"ingest"},
-    }
+@pytest.mark.parametrize("scope", ALL)
+async def test_scopes(app: Application, client: httpx.AsyncClient, keys: Keys, scope: str) -> None:
+    """A key without the scope is refused before anything else is looked at, and told which; one with it never is."""
+    key = await of_scope(app, "mine", scope)
     for method, template, _ in routes(app):
         access = GUARDS[method, bare(template)]
         if access.public:
             continue
-        for scope, key in (("read", keys.read), ("write", keys.write), ("ingest", keys.ingest)):
+        answer = await client.request(method, url(template), headers=bearer(key))
+        lacks = access.takes_scope and access.needs not in UNIONS.get(scope, {scope})
+        refused = lacks or access.keys in ("account", "person")
+        assert (answer.status_code == 403) == refused, (method, template, scope, answer.text)
+        if lacks and access.keys != "account" and scope != "ingest":
+            assert f"lacks the scope {access.needs}" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("scope", [scope for scope in ALL if scope != "ingest"])
+async def test_scopes_of_account_keys(app: Application, client: httpx.AsyncClient, keys: Keys, scope: str) -> None:
+    key = await of_scope(app, None, scope)
+    for method, template, _ in routes(app):
+        access = GUARDS[method, bare(template)]
+        if access.keys == "account":
             answer = await client.request(method, url(template), headers=bearer(key))
-            refused = access.keys in ("account", "person") or access.scope not in opens[scope]
-            assert (answer.status_code == 403) == refused, (method, template, scope)
+            refused = access.needs not in UNIONS.get(scope, {scope})
+            assert (answer.status_code == 403) == refused, (method, template, scope, answer.text)
+
+
+async def of_scope(app: Application, project: str | None, scope: str) -> str:
+    def made(tx: Tx) -> str:
+        account = accounts.default_account(tx)
+        randomness = os.urandom(secrets.RANDOM_BYTES)
+        owner = None if project is None else projects.ensure(tx, account, project).id
+        if scope == "ingest" and owner is not None:
+            return accounts.add_write_key(tx, account, owner, randomness=randomness)
+        return accounts.add_key(tx, account, owner, randomness=randomness, scopes=[scope])
+
+    return await app.services.db.write(made)
+
+
+def test_every_scope_opens_a_route_and_every_route_asks_for_one() -> None:
+    assert {access.needs for access in GUARDS.values() if access.takes_scope} == set(SINGLES)
 
 
 async def test_account_keys_stay_out_of_projects(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
@@ -115,19 +148,14 @@ async def test_people_may_what_their_role_in_the_project_says(
         body = {"role": role}
         answer = await client.put("/v1/projects/mine/members/ada@example.com", json=body, headers=bearer(keys.account))
         assert answer.status_code == 200
-    opens = {
-        None: set(),
-        "viewer": {"read"},
-        "editor": {"read", "write", "ingest"},
-        "admin": {"read", "write", "ingest", "admin"},
-    }[role]
+    union = {None: None, "viewer": "read", "editor": "write", "admin": "admin"}[role]
     for method, template, _ in routes(app):
         access = GUARDS[method, bare(template)]
         if access.public or template == "/v1/auth/logout":
             continue
         answer = await client.request(method, url(template), headers=bearer(token) | {"x-tenant-id": "mine"})
         person = access.keys == "person" and role is not None
-        refused = not person and (access.keys == "account" or access.scope not in opens)
+        refused = not person and (access.keys == "account" or access.needs not in UNIONS.get(union or "", ()))
         assert (answer.status_code == 403) == refused, (method, template, answer.text)
 
 
@@ -142,6 +170,12 @@ async def test_sessions_that_are_over(app: Application, client: httpx.AsyncClien
 
 def test_the_guard_table_has_no_stale_rows(app: Application) -> None:
     assert {(method, bare(template)) for method, template, _ in routes(app)} == set(GUARDS)
+
+
+def test_a_route_that_asks_for_an_unknown_scope_stops_the_start(config: Config) -> None:
+    odd = Feature(name="oddities", guards={("GET", "/v1/oddities"): READ})
+    with pytest.raises(UnguardedRoute, match="oddities:read"):
+        delta_app.routed(config, [*FEATURES, odd])
 
 
 def test_a_route_without_a_guard_stops_the_start(config: Config) -> None:

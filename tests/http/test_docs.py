@@ -39,7 +39,7 @@ async def test_the_description(client: httpx.AsyncClient) -> None:
     assert document["openapi"].startswith("3.1")
     create = document["paths"]["/v1/endpoints"]["post"]
     assert create["security"] == [{"bearer": []}, {"header": []}]
-    assert create["x-scope"] == "write"
+    assert create["x-scope"] == "endpoints:write"
     assert "security" not in document["paths"]["/healthz"]["get"]
     sent = {name for way in document["paths"]["/v1/track"]["post"]["security"] for name in way}
     assert sent == set(document["components"]["securitySchemes"]) > {"basic", "writeKeyHeader", "writeKeyQuery"}

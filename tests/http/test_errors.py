@@ -206,9 +206,9 @@ async def test_bodies_that_are_not_what_is_wanted(
 
 async def test_a_missing_scope_is_told_with_how_to_get_it(client: httpx.AsyncClient, keys: Keys) -> None:
     for key, method, path, scope in (
-        (keys.read, "POST", "/v1/endpoints", "write"),
-        (keys.write, "PATCH", "/v1/endpoints/users", "admin"),
-        (keys.write, "DELETE", "/v1/snapshots/01890a5d-ac96-774b-bcce-b302099a8057", "admin"),
+        (keys.read, "POST", "/v1/endpoints", "endpoints:write"),
+        (keys.write, "PATCH", "/v1/projects/mine", "projects:admin"),
+        (keys.write, "DELETE", "/v1/snapshots/01890a5d-ac96-774b-bcce-b302099a8057", "snapshots:admin"),
     ):
         answer = await client.request(method, path, headers=bearer(key))
         assert answer.status_code == 403

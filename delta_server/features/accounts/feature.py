@@ -7,6 +7,7 @@ from delta_server.tasks.periodic import Periodic
 
 FEATURE = Feature(
     name="accounts",
+    family="keys",
     routes=api.ROUTES,
     fields=schemas.FIELDS,
     guards={

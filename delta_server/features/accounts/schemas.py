@@ -8,6 +8,7 @@ from delta_server.core import ids, times
 from delta_server.core.json_schema import documented
 from delta_server.core.names import MAX_CHARACTERS
 from delta_server.core.origins import MAX_ORIGINS
+from delta_server.core.scopes import Scope
 from delta_server.features.accounts.store import ListedKey
 
 
@@ -21,7 +22,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     project_id: str | None = None
     name: Annotated[str, documented(maxLength=MAX_CHARACTERS)] = ""
-    scopes: tuple[Literal["read", "write", "admin", "ingest"], ...] | None = None
+    scopes: tuple[Scope, ...] | None = None
     expires_at: str | None = None
     kind: Literal["project", "write"] | None = None
     origins: Annotated[tuple[str, ...], documented(maxItems=MAX_ORIGINS)] | None = None

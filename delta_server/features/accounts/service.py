@@ -5,13 +5,14 @@ Users, passwords and plans will live here too; until then there is one account, 
 
 import hmac
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from delta_server.core import ids, names, origins, secrets, times
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Conflict, Invalid, NotFound, Unauthorized
+from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
+from delta_server.core.scopes import ALL, INGEST, in_order, opened
 from delta_server.core.secrets import Kind
 from delta_server.features.accounts import schemas, store
 from delta_server.features.accounts.schemas import ApiKey as ApiKey
@@ -23,8 +24,9 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
-SCOPES = ("read", "write", "admin")
-_WRITE_KEY_SCOPES = ("ingest",)
+SCOPES = tuple(scope for scope in ALL if scope != INGEST)
+"""What keys may have that are secrets."""
+_WRITE_KEY_SCOPES = (INGEST,)
 
 EXPIRES_SOON_MS = 3_600_000
 """A key that expires within the hour is not one to be left with."""
@@ -57,7 +59,7 @@ def authenticate(svc: Services, key_text: str) -> Caller:
     return Caller(
         account=key.account,
         project=key.project,
-        scopes=frozenset(key.scopes.split()),
+        scopes=opened(key.scopes),
         key_id=sent.public_id,
         origins=tuple(msgspec.json.decode(key.origins)) if sent.kind is Kind.WRITE else None,
     )
@@ -104,7 +106,7 @@ def add_key(
     project: int | None,
     *,
     randomness: bytes,
-    scopes: Iterable[str],
+    scopes: Collection[str],
     name: str = "",
     expires_at: int | None = None,
 ) -> str:
@@ -112,13 +114,12 @@ def add_key(
 
     Takes `secrets.RANDOM_BYTES` random bytes. Raises Invalid, and NotFound for a deleted project.
     """
-    wanted = set(scopes)
-    if not wanted or not wanted.issubset(SCOPES):
-        more = "; ingest alone is the scope of keys of kind write" if wanted.issuperset(_WRITE_KEY_SCOPES) else ""
+    wanted = in_order(scopes)
+    if not wanted or not set(scopes) <= set(SCOPES):
+        more = "; ingest alone is the scope of keys of kind write" if INGEST in wanted else ""
         raise Invalid(f"scopes must be one or more of {', '.join(SCOPES)}{more}", field="scopes")
     text = secrets.make(Kind.ACCOUNT if project is None else Kind.PROJECT, randomness)
-    ordered = [scope for scope in SCOPES if scope in wanted]
-    _insert(tx, account, project, text=text, scopes=ordered, name=name, expires_at=expires_at, sites=())
+    _insert(tx, account, project, text=text, scopes=wanted, name=name, expires_at=expires_at, sites=())
     return text
 
 
@@ -217,12 +218,28 @@ def _create_key(
     if answer := idempotency_key.replay(tx):
         return answer
     project = _project_for(tx, caller, new.project_id)
+    _refuse_more_than_its_own(caller, new)
     text = _add_key_of_kind(tx, caller.account, project, new, randomness)
     made = store.listed(tx, caller.account, secrets.parse(text).public_id)
     assert made is not None
     kept = KeyAnswer(schemas.api_key(made, tx.now_ms), key=None)
     answer = idempotency_key.record(tx, 201, msgspec.json.encode(kept))
     return msgspec.structs.replace(answer, body=msgspec.json.encode(msgspec.structs.replace(kept, key=text)))
+
+
+def _scopes_of(new: NewKey) -> tuple[str, ...]:
+    if new.scopes is not None:
+        return new.scopes
+    return _WRITE_KEY_SCOPES if new.kind == "write" else ("write",)
+
+
+def _refuse_more_than_its_own(caller: Caller, new: NewKey) -> None:
+    """Raises Forbidden."""
+    if missing := opened(" ".join(_scopes_of(new))) - caller.scopes:
+        raise Forbidden(
+            f"a key makes none that may do more than itself, and this one lacks {', '.join(in_order(missing))}:"
+            " leave those out of scopes, or use a key that has them"
+        )
 
 
 def _add_key_of_kind(tx: Tx, account: int, project: int | None, new: NewKey, randomness: bytes) -> str:
@@ -235,7 +252,7 @@ def _add_key_of_kind(tx: Tx, account: int, project: int | None, new: NewKey, ran
             raise Invalid(
                 "origins are for keys of kind write; other keys must not be used in web pages", field="origins"
             )
-        scopes = ("write",) if new.scopes is None else new.scopes
+        scopes = _scopes_of(new)
         return add_key(tx, account, project, randomness=randomness, scopes=scopes, name=new.name, expires_at=expires_at)
     if new.scopes not in (None, _WRITE_KEY_SCOPES):
         raise Invalid("a write key has one scope, ingest: leave scopes out", field="scopes")

@@ -8,6 +8,7 @@ from delta_server.tasks.loops import Loop
 
 FEATURE = Feature(
     name="deltas",
+    family="snapshots",
     routes=api.ROUTES,
     fields=schemas.FIELDS,
     guards={

@@ -6,6 +6,7 @@ from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import UNSET
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
@@ -101,8 +102,12 @@ async def update_endpoint(
     endpoint: FromPath[str],
     data: JSONBody[EndpointChange],
     services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
     project: NamedDependency[int],
 ) -> EndpointAnswer:
+    """A new `retention` deletes snapshots, so it asks for `endpoints:admin`."""
+    if data.retention is not UNSET:
+        caller.require("endpoints:admin")
     return EndpointAnswer(service.view(await service.update_endpoint(services, project, endpoint, data)))
 
 

@@ -6,6 +6,7 @@ from delta_server.http.guards import READ
 
 FEATURE = Feature(
     name="history",
+    family="snapshots",
     routes=api.ROUTES,
     fields=schemas.FIELDS,
     guards={

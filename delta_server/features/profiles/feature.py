@@ -13,6 +13,7 @@ _LOOPS = frozenset({"update profiles", "run erasures"})
 
 FEATURE = Feature(
     name="profiles",
+    family="events",
     routes=api.ROUTES,
     fields=schemas.FIELDS,
     guards={

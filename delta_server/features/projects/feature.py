@@ -16,9 +16,9 @@ FEATURE = Feature(
         ("GET", "/v1/projects/{}/usage"): ANY,
         ("PATCH", "/v1/projects/{}"): ANY_ADMIN,
         ("DELETE", "/v1/projects/{}"): ANY_ADMIN,
-        ("GET", "/v1/projects/{}/members"): ANY,
-        ("PUT", "/v1/projects/{}/members/{}"): ANY_ADMIN,
-        ("DELETE", "/v1/projects/{}/members/{}"): ANY_ADMIN,
+        ("GET", "/v1/projects/{}/members"): Access("read", keys="any", family="members"),
+        ("PUT", "/v1/projects/{}/members/{}"): Access("admin", keys="any", family="members"),
+        ("DELETE", "/v1/projects/{}/members/{}"): Access("admin", keys="any", family="members"),
     },
     path_parameters={
         "project_id": "A project's id or name; / in a name is written %2F",

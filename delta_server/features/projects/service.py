@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from delta_server.core import access_tokens, ids, names
+from delta_server.core import access_tokens, ids, names, scopes
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, NotFound
 from delta_server.features.accounts import service as accounts
@@ -21,7 +21,7 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
-SCOPES_OF = {"viewer": frozenset({"read"}), "editor": frozenset({"write"}), "admin": frozenset({"admin"})}
+SCOPES_OF = {"viewer": scopes.opened("read"), "editor": scopes.opened("write"), "admin": scopes.opened("admin")}
 """What members of a project may do in it, by their role."""
 
 
@@ -89,6 +89,11 @@ def _members(tx: Tx, caller: Caller, text: str) -> list[tuple[Member, User]]:
 def _set_member(tx: Tx, caller: Caller, text: str, named: str, role: ProjectRole) -> tuple[Member, User]:
     project = find(tx, caller, text)
     user = users.find(tx, caller.account, named)
+    if missing := SCOPES_OF[role] - caller.scopes:
+        raise Forbidden(
+            f"nobody gives more than they have, and this lacks {', '.join(scopes.in_order(missing))}: a role with less,"
+            " or somebody who has those"
+        )
     store.set_role(tx, project.id, user.id, role)
     member = store.member(tx, project.id, user.id)
     assert member is not None
@@ -133,11 +138,11 @@ def narrowed(tx: Tx, caller: Caller, text: str) -> Caller:
         project = find(tx, caller, text)
     except NotFound:
         raise Forbidden("the project is not one of this key's: GET /v1/projects lists those") from None
-    scopes = caller.scopes
+    opened = caller.scopes
     if caller.user is not None and caller.is_member and (member := store.member(tx, project.id, caller.user)):
-        scopes = SCOPES_OF[member.role]
+        opened = SCOPES_OF[member.role]
     chosen = caller.chosen or caller.project is None
-    return msgspec.structs.replace(caller, project=project.id, scopes=scopes, chosen=chosen)
+    return msgspec.structs.replace(caller, project=project.id, scopes=opened, chosen=chosen)
 
 
 def _is_seen(tx: Tx, caller: Caller, project: int) -> bool:

@@ -6,6 +6,7 @@ from delta_server.http.guards import READ
 
 FEATURE = Feature(
     name="queries",
+    family="events",
     routes=[*api.ROUTES, *funnels_api.ROUTES],
     fields=schemas.FIELDS,
     guards={

@@ -8,7 +8,7 @@ import hmac
 import os
 from functools import partial
 
-from delta_server.core import access_tokens, emails, ids, names, passwords
+from delta_server.core import access_tokens, emails, ids, names, passwords, scopes
 from delta_server.core.access_tokens import Claims
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthorized
@@ -50,7 +50,7 @@ def speak_for(svc: Services, token: str) -> Caller:
     return Caller(
         account=found.account,
         project=None,
-        scopes=frozenset(("read",) if is_member else ("admin",)),
+        scopes=scopes.opened("read" if is_member else "admin"),
         key_id=f"user {claims.user}",
         user=found.user,
         session=found.session,

@@ -39,7 +39,16 @@ REFUSED = [
     Row("get an endless name", "GET", "/v1/endpoints/" + "x" * 5000, 404),
     Row("list with an account's key", "GET", "/v1/endpoints", 403, key="account", says="project's key"),
     Row("make with a read key", "POST", "/v1/endpoints", 403, key="read", body={"name": "new"}),
-    Row("change with a write key", "PATCH", "/v1/endpoints/users", 403, key="write", body={"name": "new"}),
+    Row("change with a read key", "PATCH", "/v1/endpoints/users", 403, key="read", body={"name": "new"}),
+    Row(
+        "delete snapshots by retention with a write key",
+        "PATCH",
+        "/v1/endpoints/users",
+        403,
+        key="write",
+        body={"name": "new", "retention": {"keep_last": 1}},
+        says="endpoints:admin",
+    ),
     Row("delete with a write key", "DELETE", "/v1/endpoints/users", 403, key="write"),
     new("no name", {}, field="name"),
     new("an empty name", {"name": ""}, field="name"),
@@ -273,3 +282,13 @@ async def pages(client: httpx.AsyncClient, keys: Keys, path: str) -> list[list[s
         found.append([one["name"] for one in answer.json()["data"]])
         path = answer.links["next"]["url"] if "next" in answer.links else ""
     return found
+
+
+async def test_a_write_key_changes_how_documents_are_compared(client: httpx.AsyncClient, keys: Keys) -> None:
+    await check(client, keys, Row("", "POST", "/v1/endpoints", 201, key="write", body={"name": "compared"}))
+    path = "/v1/endpoints/compared"
+    body = {"diff": {"ignore": ["/at"]}, "description": "with the time left out"}
+    changed = await check(client, keys, Row("", "PATCH", path, 200, key="write", body=body))
+    assert changed["endpoint"]["diff"]["ignore"] == ["/at"]
+    await check(client, keys, Row("", "PATCH", path, 403, key="write", body={"retention": {"keep_days": 1}}))
+    await check(client, keys, Row("", "PATCH", path, 200, key="project", body={"retention": {"keep_days": 1}}))

@@ -9,6 +9,7 @@ from delta_server.core import ids, times
 from delta_server.core.caller import Caller
 from delta_server.core.diff.diff_settings import DiffSettings
 from delta_server.core.errors import Invalid, NotFound
+from delta_server.core.scopes import opened
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.schemas import DiffChange, EndpointChange, NewEndpoint, Retention
@@ -123,7 +124,7 @@ async def test_what_was_resolved_before_its_deletion_is_not_written_to(services:
 
 async def test_nothing_is_made_in_a_project_deleted_meanwhile(services: Services, project: int) -> None:
     account = await services.db.write(accounts.default_account)
-    owner = Caller(account=account, project=None, scopes=frozenset({"admin"}), key_id="")
+    owner = Caller(account=account, project=None, scopes=opened("admin"), key_id="")
     within = msgspec.structs.replace(owner, project=project)
     await projects.delete_project(services, owner, "mine")
     with pytest.raises(NotFound):

@@ -11,6 +11,7 @@ from delta_server.core.caller import Caller
 from delta_server.core.errors import DatabaseFailed
 from delta_server.core.events.persons import PersonIds
 from delta_server.core.events.profile_update import Alias
+from delta_server.core.scopes import opened
 from delta_server.features.accounts import service as accounts
 from delta_server.features.erasures import service, tasks
 from delta_server.features.profiles import service as profiles
@@ -173,7 +174,7 @@ async def test_asking_again_takes_the_ids_that_came_since_along(services: Servic
         return projects.ensure(tx, accounts.default_account(tx), "shop").id
 
     project = await services.db.write(make)
-    caller = Caller(1, project, frozenset({"admin"}), "key")
+    caller = Caller(1, project, opened("admin"), "key")
     first = await services.db.write(service.request_erasure, project, caller, "ann")
     packed = profiles.pack_updates([(0, Alias("phone", "ann", 5))])
     await services.db.write(profiles.store_updates, project, packed, frozenset())

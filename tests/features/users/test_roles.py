@@ -75,3 +75,14 @@ async def test_who_was_removed_is_out_at_once(app: Application, client: httpx.As
     assert (await client.put(nobody, json={"role": "viewer"}, headers=headers)).status_code == 404
     theirs = "/v1/projects/other/members/ada@example.com"
     assert (await client.put(theirs, json={"role": "admin"}, headers=headers)).status_code == 404
+
+
+async def test_nobody_gives_a_role_that_may_do_more(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    await signed_in(app, client, "ada@example.com")
+    body = {"scopes": ["members:admin", "read"]}
+    answer = await client.post("/v1/auth/api-keys", json=body, headers=bearer(keys.project))
+    key = answer.json()["key"]
+    path = "/v1/projects/mine/members/ada@example.com"
+    for role, status in (("admin", 403), ("editor", 403), ("viewer", 200)):
+        answer = await client.put(path, json={"role": role}, headers=bearer(key))
+        assert answer.status_code == status, answer.text
