@@ -126,6 +126,8 @@ FEATURES = [
 ]
 """Each may use the services of those before it."""
 
+CHECKSUMMED = [table for feature in FEATURES for table in feature.checksummed]
+
 COMMANDS = {name: command for feature in FEATURES for name, command in feature.commands.items()}
 """What a running server carries out for the command line."""
 

@@ -13,10 +13,12 @@ from delta_server.config.sections import Config
 from delta_server.core.errors import DatabaseFailed, DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects
+from delta_server.storage import row_checksums
 from delta_server.storage.contents import verification
 from delta_server.storage.contents.verification import VerifyResult
 from delta_server.storage.database import Tx
 from delta_server.storage.eventlog import EventsVerified
+from delta_server.storage.row_checksums import RowsVerified
 from delta_server.tasks.commands import NoArguments
 
 
@@ -33,19 +35,20 @@ def pack(config: Config) -> None:
 )
 @with_database
 def verify(config: Config) -> None:
-    faults, verified, events = asyncio.run(_verify(config))
+    faults, verified, rows, events = asyncio.run(_verify(config))
     in_contents = [*(f"the database file is damaged: {fault}" for fault in faults), *verified.broken]
-    for sentence in (*in_contents, *events.broken):
+    for sentence in (*in_contents, *rows.broken, *events.broken):
         click.echo(sentence, err=True)
     click.echo(
         f"{verified.contents} contents in {verified.packs} packs and {verified.frames} frames, "
         f"{verified.raw_bytes / 1e6:.1f} MB of documents: {_summary(in_contents)}"
     )
+    click.echo(f"{rows.rows} rows of what is known of them and of persons: {_summary(rows.broken)}")
     click.echo(
         f"{events.events} events in {events.segments} segments and {events.blocks} waiting blocks, {events.rollups} "
         f"rollups, {events.runs} runs of deduplication keys: {_summary(events.broken)}"
     )
-    if in_contents or events.broken:
+    if in_contents or rows.broken or events.broken:
         click.echo("Restore a backup of the data directory. Until then, what is not named here can be read.", err=True)
         sys.exit(1)
 
@@ -58,14 +61,16 @@ def _faults(count: int) -> str:
     return "1 fault was" if count == 1 else f"{count} faults were"
 
 
-async def _verify(config: Config) -> tuple[list[str], VerifyResult, EventsVerified]:
+async def _verify(config: Config) -> tuple[list[str], VerifyResult, RowsVerified, EventsVerified]:
     """What is wrong with the file itself, and with what is stored in it."""
     async with app.open_for_reading(config) as services:
         faults = await services.db.check()
-        verified, events = VerifyResult(), EventsVerified()
+        verified, rows, events = VerifyResult(), RowsVerified(), EventsVerified()
         try:
             with counting.steps("verifying documents") as on_progress:
                 verified = await verification.verify(services.contents, on_progress)
+            with counting.steps("verifying deltas, indexes and profiles") as on_progress:
+                rows = await row_checksums.verify(services.db, app.CHECKSUMMED, on_progress)
             for project, name in await services.db.read(_projects):
                 with counting.steps(f"verifying events of {name}") as on_progress:
                     found = await services.event_maintenance.verify(project, on_progress)
@@ -80,7 +85,7 @@ async def _verify(config: Config) -> tuple[list[str], VerifyResult, EventsVerifi
             if not faults or isinstance(error, DeltaError):
                 raise
             faults.append(f"its lists are not what was stored: {error}")
-        return faults, verified, events
+        return faults, verified, rows, events
 
 
 def _projects(tx: Tx) -> list[tuple[int, str]]:

@@ -10,6 +10,7 @@ from delta_server.http.health import Dependency
 from delta_server.services import Cascade, Services
 from delta_server.storage.companions import Companions
 from delta_server.storage.database import Tx
+from delta_server.storage.row_checksums import ChecksummedTable
 from delta_server.storage.sql_view import View
 from delta_server.tasks.commands import Command
 from delta_server.tasks.jobs import JobKind
@@ -33,6 +34,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     """What it says of the fields of answers: of those of any schema by that name, or of `Schema.field`."""
     tables: Sequence[str] = ()
     """Those that only this feature's SQL names."""
+    checksummed: Sequence[ChecksummedTable] = ()
+    """Those of them whose rows `verify` checks."""
     sql_views: Mapping[str, View] = {}
     """What SQL of callers sees of them."""
     cascades: Sequence[Cascade] = ()

@@ -184,7 +184,9 @@ def _fill_endpoints(tx: Tx, *, first: int, endpoints: int, rows: int, ids_from: 
         ]
         for begin in range(0, len(at), MOST_OPEN):
             chunk = at[begin : begin + MOST_OPEN]
-            tx.run("INSERT INTO field_change VALUES (?, ?, ?)", field, chunk[0], sealed(chunk))
+            tx.run(
+                "INSERT INTO field_change (field, captured_at, later) VALUES (?, ?, ?)", field, chunk[0], sealed(chunk)
+            )
     fields = {first + n: msgspec.msgpack.encode([[first + n, 1], []]).hex() for n in range(endpoints)}
     tx.run("CREATE TEMP TABLE blob (endpoint INTEGER PRIMARY KEY, fields BLOB)")
     tx.many("INSERT INTO blob VALUES (?, unhex(?))", list(fields.items()))

@@ -162,7 +162,8 @@ def _fill(tx: Tx) -> None:
     )
     fields = msgspec.msgpack.encode([[field, 1], []])
     tx.run(
-        "INSERT INTO delta SELECT id, captured_at, 1, 0, 0, 0, 1, 0, 900000, ? FROM content WHERE id > ? AND id < ?",
+        "INSERT INTO delta SELECT id, captured_at, 1, 0, 0, 0, 1, 0, 900000, ?, NULL FROM content"
+        " WHERE id > ? AND id < ?",
         fields,
         *of_large,
     )

@@ -15,8 +15,9 @@ import msgspec
 import zstandard
 
 MOST_OPEN = 112
-MOST_BYTES = 480
-"""An entry of an index keeps so much in its page of 2,048 bytes; what is longer takes a page of its own."""
+MOST_BYTES = 472
+"""An entry of an index keeps so much, with its checksum, in its page of 2,048 bytes; what is longer takes a page of its
+own."""
 
 _OPEN, _SEALED, _SMALLER = b"\x00", b"\x01", b"\x02"
 _OFFSET = 4

@@ -1,6 +1,6 @@
 """What changed from one snapshot to the next."""
 
-from delta_server.features.deltas import api, schemas, service, tasks, views
+from delta_server.features.deltas import api, schemas, service, store, tasks, views
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ
 from delta_server.services import Cascade
@@ -18,6 +18,7 @@ FEATURE = Feature(
     },
     path_parameters={"delta_id": "A delta's id: that of the snapshot it leads to"},
     tables=["delta"],
+    checksummed=[store.DELTA_ROWS],
     sql_views={"deltas": views.DELTAS},
     cascades=[Cascade("endpoint", lambda _: service.delete_some)],
     loops=[Loop("compute deltas", tasks.compute)],

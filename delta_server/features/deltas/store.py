@@ -20,6 +20,7 @@ from delta_server.features.lives import service as lives
 from delta_server.storage import paging as walks
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Row, Tx
+from delta_server.storage.row_checksums import ChecksummedTable
 
 MILLION = 1_000_000
 FAILED = 2
@@ -29,9 +30,16 @@ MOST_ATTEMPTS = 2
 
 AT_ONCE = 16
 
+DELTA_ROWS = ChecksummedTable(
+    "delta",
+    key=("content",),
+    covered=("content", "diff_version", "kind", "added", "removed", "replaced", "moved", "similarity", "fields"),
+    check=lambda *covered: changed_fields.decoded(covered[-1]),
+)
 
 _DELTAS = """
-SELECT c.captured_at, c.id, c.endpoint, d.kind, d.added, d.removed, d.replaced, d.moved, d.similarity, d.fields
+SELECT c.captured_at, c.id, c.endpoint, d.kind, d.added, d.removed, d.replaced, d.moved, d.similarity, d.fields,
+  d.diff_version, d.checksum
 FROM content c JOIN delta d ON d.content = c.id
 """
 _DELTAS_DOWN = f"""{_DELTAS} WHERE c.endpoint = ? AND c.dead = 0 AND c.captured_at BETWEEN ? AND ?
@@ -170,8 +178,7 @@ def _is_valid(tx: Tx, job: Job) -> bool:
 
 def _insert(tx: Tx, job: Job, summary: Summary, counted: Sequence[tuple[int, int]]) -> None:
     flat = [number for pair in counted for number in pair]
-    tx.run(
-        "INSERT INTO delta VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?)",
+    covered = (
         job.content,
         job.diff_version,
         KINDS.index(summary.kind),
@@ -181,6 +188,12 @@ def _insert(tx: Tx, job: Job, summary: Summary, counted: Sequence[tuple[int, int
         summary.moved,
         round(summary.similarity * MILLION),
         ChangedFields(flat, list(summary.schema_changes), list(summary.notes)).encoded(),
+    )
+    tx.run(
+        "INSERT INTO delta (content, captured_at, diff_version, kind, added, removed, replaced, moved, similarity,"
+        " fields, checksum) VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        *covered,
+        DELTA_ROWS.checksum(*covered),
     )
     if summary.kind == "content":
         tx.run("UPDATE endpoint SET content_deltas = content_deltas + 1 WHERE id = ?", job.endpoint)
@@ -262,7 +275,15 @@ def at(tx: Tx, endpoint: int, times: Sequence[int]) -> dict[int, Row]:
 
 def field_ids(row: Row) -> list[int]:
     """The fields that changed in a row of `walk`."""
-    return changed_fields.decoded(row[9]).ids_and_counts[::2]
+    return _fields_of(row).ids_and_counts[::2]
+
+
+def _fields_of(row: Row) -> ChangedFields:
+    """Raises DatabaseFailed when the row is damaged."""
+    _, content, _, kind, added, removed, replaced, moved, similarity, blob, diff_version, checksum = row
+    covered = content, diff_version, kind, added, removed, replaced, moved, similarity, blob
+    DELTA_ROWS.require(content, checksum, *covered)
+    return changed_fields.decoded(blob)
 
 
 class ReadCache(msgspec.Struct, frozen=True):
@@ -273,8 +294,8 @@ class ReadCache(msgspec.Struct, frozen=True):
 
 
 def to_listed(tx: Tx, row: Row, read: ReadCache) -> Listed:
-    captured_at, content, endpoint, kind, added, removed, replaced, moved, similarity, blob = row
-    stored = changed_fields.decoded(blob)
+    captured_at, content, endpoint, kind, added, removed, replaced, moved, similarity = row[:9]
+    stored = _fields_of(row)
     flat = stored.ids_and_counts
     for field in flat[::2]:
         if field not in read.patterns:

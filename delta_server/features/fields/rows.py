@@ -15,10 +15,12 @@ class FieldCount(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
-    """A row of field_change: the times of core/history/change_times.py from `first` on."""
+    """A row of field_change: the times of core/history/change_times.py from `first` on. A single one has no checksum:
+    it is its row's key."""
 
     first: int
     later: bytes | None
+    checksum: int | None = None
 
 
 class Field(msgspec.Struct, frozen=True):

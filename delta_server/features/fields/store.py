@@ -16,20 +16,24 @@ from delta_server.core.history import change_times
 from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.fields.rows import Chunk, Field
 from delta_server.storage.database import Row, Tx
+from delta_server.storage.row_checksums import ChecksummedTable
 
-_AT_OR_BEFORE = (
-    "SELECT captured_at, later FROM field_change WHERE field = ? AND captured_at <= ? ORDER BY captured_at DESC LIMIT 1"
-)
-_FIRST = "SELECT captured_at, later FROM field_change WHERE field = ? ORDER BY captured_at LIMIT 1"
-_DOWN = (
-    "SELECT captured_at, later FROM field_change WHERE field = ? AND captured_at <= ? ORDER BY captured_at DESC LIMIT ?"
-)
-_UP = "SELECT captured_at, later FROM field_change WHERE field = ? AND captured_at >= ? ORDER BY captured_at LIMIT ?"
+_CHUNKS = "SELECT captured_at, later, checksum FROM field_change WHERE field = ?"
+_AT_OR_BEFORE = f"{_CHUNKS} AND captured_at <= ? ORDER BY captured_at DESC LIMIT 1"
+_FIRST = f"{_CHUNKS} ORDER BY captured_at LIMIT 1"
+_DOWN = f"{_CHUNKS} AND captured_at <= ? ORDER BY captured_at DESC LIMIT ?"
+_UP = f"{_CHUNKS} AND captured_at >= ? ORDER BY captured_at LIMIT ?"
 # Before a field has chunks: its last time is the largest of its rows no longer.
 _KNOW_LAST = """
 UPDATE field SET changed_at = (SELECT max(captured_at) FROM field_change WHERE field = field.id)
 WHERE id = ? AND changed_at IS NULL
 """
+CHUNK_ROWS = ChecksummedTable(
+    "field_change",
+    key=("field", "captured_at"),
+    covered=("field", "captured_at", "later"),
+    check=lambda _, first, later: _decoded(first, later),
+)
 _MOST_CHUNKS = 16
 """Chunks read at once; the first page has one: of many walks most end early."""
 
@@ -78,7 +82,9 @@ def remove_counts(tx: Tx, endpoint: int, field: int, *, changes: int, deltas: in
 
 def _last(tx: Tx, field: int) -> int | None:
     chunk = _chunk(tx, _DOWN, field, 1 << 62, 1)
-    return None if chunk is None else _times(chunk.first, chunk.later)[-1]
+    if chunk is None or _is_damaged(field, chunk):
+        return None
+    return _decoded(chunk.first, chunk.later)[-1]
 
 
 def _chunk(tx: Tx, sql: str, *params: int) -> Chunk | None:
@@ -86,8 +92,23 @@ def _chunk(tx: Tx, sql: str, *params: int) -> Chunk | None:
     return None if row is None else Chunk(*row)
 
 
-def _times(first: int, later: bytes | None) -> list[int]:
+def _times(field: int, chunk: Chunk) -> list[int]:
     """Raises DatabaseFailed when the chunk is damaged."""
+    CHUNK_ROWS.require((field, chunk.first), chunk.checksum, field, chunk.first, chunk.later)
+    return _decoded(chunk.first, chunk.later)
+
+
+def _is_damaged(field: int, chunk: Chunk) -> bool:
+    if chunk.checksum is not None:
+        return CHUNK_ROWS.is_damaged(chunk.checksum, field, chunk.first, chunk.later)
+    try:
+        _decoded(chunk.first, chunk.later)
+    except DatabaseFailed:
+        return True
+    return False
+
+
+def _decoded(first: int, later: bytes | None) -> list[int]:
     try:
         return change_times.decoded(first, later)
     except (ValueError, ArithmeticError, struct.error, msgspec.MsgspecError, ZstdError) as error:
@@ -112,21 +133,24 @@ def change(tx: Tx, endpoint: int, field: int, *, added: Iterable[int], removed: 
 
 def _put_before_all(tx: Tx, field: int, times: list[int]) -> None:
     first = _chunk(tx, _FIRST, field)
-    if times and first and change_times.is_open(first.later):
+    if times and first and change_times.is_open(first.later) and not _is_damaged(field, first):
         _delete(tx, field, first.first)
-        times = times + _times(first.first, first.later)
+        times = times + _times(field, first)
     _write(tx, field, times)
 
 
 def _rewrite(tx: Tx, field: int, chunk: Chunk, more: list[int], less: set[int]) -> None:
+    if _is_damaged(field, chunk):  # it stays as it is, for `verify` to name, and holds up nothing that is new
+        _write(tx, field, [time for time in more if time != chunk.first])
+        return
     if change_times.is_open(chunk.later):
         if more and not less and (later := change_times.appended(chunk.first, chunk.later, more)):
             _put(tx, field, Chunk(chunk.first, later))
             return
-    elif not less and _times(chunk.first, chunk.later)[-1] < more[0]:
+    elif not less and _times(field, chunk)[-1] < more[0]:
         _write(tx, field, more)
         return
-    times = sorted(set(_times(chunk.first, chunk.later)) - less | set(more))
+    times = sorted(set(_times(field, chunk)) - less | set(more))
     if not times or times[0] != chunk.first:
         _delete(tx, field, chunk.first)
     if change_times.is_open(chunk.later):
@@ -145,8 +169,8 @@ def _write(tx: Tx, field: int, times: list[int]) -> None:
         _put(tx, field, Chunk(first, as_open))
         return
     before = _chunk(tx, _AT_OR_BEFORE, field, first - 1)
-    if before and not change_times.is_open(before.later):
-        together = _times(before.first, before.later) + times
+    if before and not change_times.is_open(before.later) and not _is_damaged(field, before):
+        together = _times(field, before) + times
         if _fits(encoded := change_times.sealed(together)):
             _delete(tx, field, first)
             _put(tx, field, Chunk(before.first, encoded))
@@ -169,11 +193,11 @@ def _fits(later: bytes | None) -> bool:
 
 
 def _put(tx: Tx, field: int, chunk: Chunk) -> None:
+    covered = field, chunk.first, chunk.later
     tx.run(
-        "INSERT OR REPLACE INTO field_change (field, captured_at, later) VALUES (?, ?, ?)",
-        field,
-        chunk.first,
-        chunk.later,
+        "INSERT OR REPLACE INTO field_change (field, captured_at, later, checksum) VALUES (?, ?, ?, ?)",
+        *covered,
+        None if chunk.later is None else CHUNK_ROWS.checksum(*covered),
     )
 
 
@@ -184,7 +208,7 @@ def _delete(tx: Tx, field: int, first: int) -> None:
 def between(tx: Tx, endpoint: int, field: int, first_ms: int, last_ms: int) -> list[int]:
     """The times of a field from `first_ms` to `last_ms` inclusive, and others near them."""
     rows = tx.all(
-        """SELECT x.captured_at, x.later FROM field f CROSS JOIN field_change x ON x.field = f.id
+        """SELECT x.captured_at, x.later, x.checksum FROM field f CROSS JOIN field_change x ON x.field = f.id
            WHERE f.id = ? AND f.endpoint = ? AND x.captured_at <= ? AND x.captured_at >= coalesce(
              (SELECT max(captured_at) FROM field_change WHERE field = f.id AND captured_at <= ?), ?)""",
         field,
@@ -193,7 +217,7 @@ def between(tx: Tx, endpoint: int, field: int, first_ms: int, last_ms: int) -> l
         first_ms,
         first_ms,
     )
-    return [time for first, later in rows for time in _times(first, later)]
+    return [time for row in rows for time in _times(field, Chunk(*row))]
 
 
 def along(tx: Tx, endpoint: int, field: int, span: TimelineSpan) -> Iterator[int]:
@@ -204,8 +228,8 @@ def along(tx: Tx, endpoint: int, field: int, span: TimelineSpan) -> Iterator[int
         at = chunk.first
     while True:
         rows = tx.all(_DOWN if span.descending else _UP, field, at, size)
-        for first, later in rows:
-            times = _times(first, later)
+        for row in rows:
+            times = _times(field, Chunk(*row))
             for time in reversed(times) if span.descending else times:
                 if first_ms <= time <= last_ms and time != seen_ms:
                     yield time

@@ -22,7 +22,7 @@ from delta_server.core.history.records import Target
 from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.times import EARLIEST_MS
 from delta_server.features.lives import store
-from delta_server.features.lives.store import Stored, delete_some, put
+from delta_server.features.lives.store import IndexDamaged, Stored, delete_some, put
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -35,10 +35,6 @@ RUNS_HELD = 16
 """Runs that stay read, at most 1.5 MB each."""
 
 log = structlog.get_logger()
-
-
-class IndexDamaged(Exception):
-    """What is stored of the index is not what was written: the documents themselves tell."""
 
 
 class PossibleChange(msgspec.Struct, frozen=True):
@@ -152,14 +148,13 @@ class Plan(msgspec.Struct, frozen=True):
 
 async def merge_into_runs(svc: Services, endpoint: int) -> None:
     """Make runs of what waits, once there is enough of it."""
-    while (plan := await svc.db.read(_plan, endpoint)) is not None:
-        try:
+    try:
+        while (plan := await svc.db.read(_plan, endpoint)) is not None:
             runs = await svc.spare_cpu(_merge_runs, plan)
-        except IndexDamaged as error:
-            log.error("a run of the record index is damaged", endpoint=endpoint, reason=str(error))
-            return
-        if not await svc.db.write(store.replace, endpoint, plan.run, plan.folded, runs):
-            return
+            if not await svc.db.write(store.replace, endpoint, plan.run, plan.folded, runs):
+                return
+    except IndexDamaged as error:
+        log.error("the record index is damaged", endpoint=endpoint, reason=str(error))
 
 
 def _plan(tx: Tx, endpoint: int) -> Plan | None:

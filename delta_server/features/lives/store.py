@@ -4,11 +4,32 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from delta_server.core.history import life_runs, lives
 from delta_server.core.history.timeline_span import TimelineSpan
-from delta_server.storage.database import Tx
+from delta_server.storage.database import Row, Tx
+from delta_server.storage.row_checksums import ChecksummedTable
 
 _DELTA, _RUN = 0, 1
 _LATEST = 1 << 62
+
+
+def _check(endpoint: int, run: int, first: int, last: int, entries: bytes) -> None:
+    if run == _DELTA:
+        lives.decoded(entries)
+    else:
+        life_runs.LifeRun(entries).all()
+
+
+LIFE_ROWS = ChecksummedTable(
+    "life",
+    key=("endpoint", "run", "captured_at"),
+    covered=("endpoint", "run", "captured_at", "last_at", "entries"),
+    check=_check,
+)
+
+
+class IndexDamaged(Exception):
+    """What is stored of the index is not what was written: the documents themselves tell."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -23,7 +44,7 @@ def put(tx: Tx, endpoint: int, entries: Mapping[int, bytes]) -> None:
     """The entries of deltas by time, in place of those there were; b"" for none."""
     for at, blob in entries.items():
         if blob or _is_in_run(tx, endpoint, at):
-            tx.run("INSERT OR REPLACE INTO life VALUES (?, ?, ?, ?, ?)", endpoint, _DELTA, at, at, blob)
+            _insert(tx, endpoint, _DELTA, Stored(at, at, blob))
         else:
             _delete(tx, endpoint, _DELTA, at)
 
@@ -39,22 +60,40 @@ def _is_in_run(tx: Tx, endpoint: int, at: int) -> bool:
     return row is not None and row[0] >= at
 
 
+def _insert(tx: Tx, endpoint: int, run: int, new: Stored) -> None:
+    covered = endpoint, run, new.first, new.last, new.entries
+    tx.run(
+        "INSERT OR REPLACE INTO life (endpoint, run, captured_at, last_at, entries, checksum)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        *covered,
+        LIFE_ROWS.checksum(*covered),
+    )
+
+
+def _stored(endpoint: int, run: int, row: Row) -> Stored:
+    """Of `captured_at, last_at, entries, checksum`. Raises IndexDamaged."""
+    first, last, entries, checksum = row
+    if LIFE_ROWS.is_damaged(checksum, endpoint, run, first, last, entries):
+        raise IndexDamaged(f"{LIFE_ROWS.described((endpoint, run, first))} is not what was stored")
+    return Stored(first, last, entries)
+
+
 def _delete(tx: Tx, endpoint: int, run: int, first: int) -> None:
     tx.run("DELETE FROM life WHERE endpoint = ? AND run = ? AND captured_at = ?", endpoint, run, first)
 
 
 def deltas(tx: Tx, endpoint: int, first_ms: int = -_LATEST, last_ms: int = _LATEST, *, limit: int = -1) -> list[Stored]:
-    """Those that are in no run or came anew, in order of time."""
+    """Those that are in no run or came anew, in order of time. Raises IndexDamaged."""
     rows = tx.all(
-        "SELECT captured_at, last_at, entries FROM life WHERE endpoint = ? AND run = ? AND captured_at BETWEEN ? AND ?"
-        " ORDER BY captured_at LIMIT ?",
+        "SELECT captured_at, last_at, entries, checksum FROM life WHERE endpoint = ? AND run = ?"
+        " AND captured_at BETWEEN ? AND ? ORDER BY captured_at LIMIT ?",
         endpoint,
         _DELTA,
         first_ms,
         last_ms,
         limit,
     )
-    return [Stored(*row) for row in rows]
+    return [_stored(endpoint, _DELTA, row) for row in rows]
 
 
 def waiting(tx: Tx, endpoint: int, limit: int) -> tuple[int, int]:
@@ -70,7 +109,7 @@ def waiting(tx: Tx, endpoint: int, limit: int) -> tuple[int, int]:
 
 
 def runs(tx: Tx, endpoint: int, span: TimelineSpan) -> Iterator[Stored]:
-    """Those that may have times in `span`, in its order."""
+    """Those that may have times in `span`, in its order. Raises IndexDamaged."""
     first_ms, last_ms, _, _ = span.bounds()
     firsts = tx.all(
         "SELECT captured_at FROM life WHERE endpoint = ? AND run = ? AND captured_at <= ? AND last_at >= ?"
@@ -97,12 +136,12 @@ def run_after(tx: Tx, endpoint: int, at: int) -> Stored | None:
 
 def _run(tx: Tx, endpoint: int, where: str, at: int) -> Stored | None:
     row = tx.one(
-        f"SELECT captured_at, last_at, entries FROM life WHERE endpoint = ? AND run = ? AND {where} LIMIT 1",
+        f"SELECT captured_at, last_at, entries, checksum FROM life WHERE endpoint = ? AND run = ? AND {where} LIMIT 1",
         endpoint,
         _RUN,
         at,
     )
-    return None if row is None else Stored(*row)
+    return None if row is None else _stored(endpoint, _RUN, row)
 
 
 def replace(tx: Tx, endpoint: int, run: Stored | None, folded: list[Stored], runs: list[Stored]) -> bool:
@@ -116,7 +155,7 @@ def replace(tx: Tx, endpoint: int, run: Stored | None, folded: list[Stored], run
     for each in folded:
         _delete(tx, endpoint, _DELTA, each.first)
     for each in runs:
-        tx.run("INSERT INTO life VALUES (?, ?, ?, ?, ?)", endpoint, _RUN, each.first, each.last, each.entries)
+        _insert(tx, endpoint, _RUN, each)
     return True
 
 

@@ -27,6 +27,7 @@ FEATURE = Feature(
         "group": "The group's id; / in it is written %2F",
     },
     tables=["profile", "profiled", "alias", "person_link", "person_state", "person_change"],
+    checksummed=[store.PROFILE_ROWS, store.WAITING_ROWS],
     sql_views={"profiles": views.PROFILES},
     event_companions={service.PackedUpdates: service.store_updates},
     cascades=[Cascade("project", lambda _: service.delete_some)],

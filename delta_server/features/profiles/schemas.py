@@ -40,6 +40,8 @@ class GroupAnswer(msgspec.Struct, frozen=True):
 
 
 def profile(row: Row) -> Profile:
+    """Raises DatabaseFailed."""
+    row.require_traits()
     traits = msgspec.json.decode(row.traits)
     return Profile(row.name, traits, times.format(row.first_seen_at), times.format(row.last_seen_at))
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import msgspec
 import structlog
-from zstandard import ZstdCompressor, ZstdDecompressor
+from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
 
 from delta_server.core import times
 from delta_server.core.errors import DeltaError, NotFound
@@ -39,6 +40,20 @@ _decode = msgspec.json.Decoder(list[tuple[int, ProfileUpdate]]).decode
 
 class _Reading(KeyedLocks):
     """By project: users are read out of its events."""
+
+
+class _Damaged:
+    """The ids of waiting updates that cannot be read: nothing behind them waits for them."""
+
+    def __init__(self) -> None:
+        self.ids: frozenset[int] = frozenset()
+
+
+class _UnreadableError(Exception):
+    """Of the waiting updates with this id."""
+
+    def __init__(self, id: int) -> None:
+        self.id = id
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -78,11 +93,16 @@ def store_updates(tx: Tx, project: int, packed: PackedUpdates, duplicates: froze
 
 
 def unpack_updates(rows: Sequence[store.WaitingUpdates]) -> list[ProfileUpdate]:
-    """What counts of it, in order."""
+    """What counts of it, in order. Raises _UnreadableError."""
     found: list[ProfileUpdate] = []
     for row in rows:
-        duplicates = set(msgspec.json.decode(row.duplicates, type=list[int]))
-        updates = _decode(ZstdDecompressor().decompress(row.changes))
+        try:
+            if row.is_damaged:
+                raise _UnreadableError(row.id)
+            duplicates = set(msgspec.json.decode(row.duplicates, type=list[int]))
+            updates = _decode(ZstdDecompressor().decompress(row.changes))
+        except (msgspec.MsgspecError, ZstdError):
+            raise _UnreadableError(row.id) from None
         found += [one for index, one in updates if index not in duplicates]
     return found
 
@@ -93,6 +113,8 @@ async def get_user(svc: Services, project: int, name: str) -> UserWithEvents:
     profile, found = known.profile, await svc.event_reader.run_query(project, _events_of(known))
     if not found.rows and profile is None:
         raise NotFound("there is no such user: GET /v1/users?q=... searches those there are")
+    if profile is not None:
+        profile.require_traits()
     first = [row[2] for row in found.rows] + ([profile.first_seen_at] if profile else [])
     last = [row[3] for row in found.rows] + ([profile.last_seen_at] if profile else [])
     by_type = {row[0]: row[1] for row in found.rows}
@@ -141,14 +163,19 @@ def unread(svc: Services, project: int) -> AbstractAsyncContextManager[None]:
 
 
 async def apply_updates(svc: Services, project: int) -> None:
-    """Apply all that waits of a project. Raises Unavailable: then the rest waits on."""
-    while svc.db.peek(store.is_waiting, project):
+    """Apply all that waits of a project, but what is damaged. Raises Unavailable: then the rest waits on."""
+    damaged = svc.state(_Damaged)
+    while svc.db.peek(store.is_waiting, project, damaged.ids):
         async with svc.person_locks.hold([project]):
-            await _apply_some(svc, project)
+            try:
+                await _apply_some(svc, project, damaged.ids)
+            except _UnreadableError as error:
+                damaged.ids |= {error.id}
+                log.error("what calls said of persons is damaged", project=project, row=error.id)
 
 
-async def _apply_some(svc: Services, project: int) -> None:
-    rows = await svc.db.read(store.waiting, project, calls=settling.CALLS_AT_ONCE)
+async def _apply_some(svc: Services, project: int, damaged: frozenset[int]) -> None:
+    rows = await svc.db.read(partial(store.waiting, calls=settling.CALLS_AT_ONCE, excluded=damaged), project)
     if not rows:
         return
     size_bytes = sum(len(row.changes) for row in rows)

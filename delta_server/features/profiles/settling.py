@@ -123,7 +123,15 @@ def _link(tx: Tx, rev: Callable[[], int], *, project: int, link: Link, moved: bo
     into = store.find(tx, project, "user", link.person)
     traits = profile_update.merged(_traits(own), _traits(into))
     store.put(
-        tx, project, "user", link.person, traits, first_at=own.first_seen_at, last_at=own.last_seen_at, anonymous=False
+        tx,
+        project,
+        "user",
+        link.person,
+        traits,
+        first_at=own.first_seen_at,
+        last_at=own.last_seen_at,
+        anonymous=False,
+        damaged=own.is_damaged or (into is not None and into.is_damaged),
     )
     store.delete(tx, project, "user", [link.name])
     return cost + _weight(own) + _weight(into)
@@ -141,6 +149,7 @@ def _write_profile(tx: Tx, rev: Callable[[], int], *, project: int, updates: _Co
         first_at=updates.first_at,
         last_at=updates.last_at,
         anonymous=updates.anonymous,
+        damaged=found is not None and found.is_damaged,
     )
     return 1 + _weight(found) + updates.weight
 

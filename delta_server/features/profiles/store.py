@@ -1,5 +1,6 @@
 """Profiles of users and groups, whose an id is, and updates that are not applied yet."""
 
+from collections.abc import Collection
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -7,8 +8,13 @@ import msgspec
 from delta_server.core.events.persons import Link, Node
 from delta_server.core.events.profile_update import Traits
 from delta_server.storage.database import Tx
+from delta_server.storage.row_checksums import ChecksummedTable
 
 Kind: TypeAlias = Literal["user", "group"]
+
+
+PROFILE_ROWS = ChecksummedTable("profile", key=("id",), covered=("project", "kind", "name", "traits", "told_at"))
+WAITING_ROWS = ChecksummedTable("person_change", key=("id",), covered=("project", "calls", "changes", "duplicates"))
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -24,9 +30,27 @@ class Profile(msgspec.Struct, frozen=True):
     told_at: str
     anonymous: int
     ids_ignored: int
+    project: int
+    kind: Kind
+    checksum: int | None
+
+    @property
+    def is_damaged(self) -> bool:
+        """Its traits are not what was stored."""
+        return PROFILE_ROWS.is_damaged(self.checksum, *self._covered())
+
+    def require_traits(self) -> None:
+        """Raises DatabaseFailed when they are not what was stored."""
+        PROFILE_ROWS.require(self.id, self.checksum, *self._covered())
+
+    def _covered(self) -> tuple[int, Kind, str, str, str]:
+        return self.project, self.kind, self.name, self.traits, self.told_at
 
 
-_COLUMNS = "id, name, traits, first_seen_at, last_seen_at, updated_at, told_at, anonymous, ids_ignored"
+_COLUMNS = (
+    "id, name, traits, first_seen_at, last_seen_at, updated_at, told_at, anonymous, ids_ignored,"
+    " project, kind, checksum"
+)
 
 
 def find(tx: Tx, project: int, kind: Kind, name: str) -> Profile | None:
@@ -42,39 +66,59 @@ def size(tx: Tx, project: int, kind: Kind, name: str) -> int:
 
 
 def put(
-    tx: Tx, project: int, kind: Kind, name: str, traits: Traits, *, first_at: int, last_at: int, anonymous: bool
+    tx: Tx,
+    project: int,
+    kind: Kind,
+    name: str,
+    traits: Traits,
+    *,
+    first_at: int,
+    last_at: int,
+    anonymous: bool,
+    damaged: bool = False,
 ) -> None:
-    """Set the traits, and widen when it was seen."""
-    tx.run(
-        "INSERT INTO profile (project, kind, name, traits, told_at, first_seen_at, last_seen_at, updated_at, anonymous)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (project, kind, name) DO UPDATE SET traits = excluded.traits, told_at = excluded.told_at,"
-        " updated_at = excluded.updated_at, anonymous = min(anonymous, excluded.anonymous),"
-        " first_seen_at = min(first_seen_at, excluded.first_seen_at),"
-        " last_seen_at = max(last_seen_at, excluded.last_seen_at)",
+    """Set the traits, and widen when it was seen. What was made of `damaged` traits stays damaged."""
+    covered = (
         project,
         kind,
         name,
         msgspec.json.encode(traits.values).decode(),
         msgspec.json.encode(traits.told_at).decode(),
+    )
+    tx.run(
+        "INSERT INTO profile (project, kind, name, traits, told_at, first_seen_at, last_seen_at, updated_at, anonymous,"
+        " checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (project, kind, name) DO UPDATE SET traits = excluded.traits, told_at = excluded.told_at,"
+        " checksum = excluded.checksum,"
+        " updated_at = excluded.updated_at, anonymous = min(anonymous, excluded.anonymous),"
+        " first_seen_at = min(first_seen_at, excluded.first_seen_at),"
+        " last_seen_at = max(last_seen_at, excluded.last_seen_at)",
+        *covered,
         first_at,
         last_at,
         tx.now_ms,
         int(anonymous),
+        PROFILE_ROWS.checksum(*covered) ^ damaged,
     )
 
 
 def seen(tx: Tx, project: int, kind: Kind, names: list[tuple[str, int, int]]) -> None:
     """Widen when each of (name, first, last) was seen, making the profiles that are not there."""
     tx.many(
-        "INSERT INTO profile (project, kind, name, traits, first_seen_at, last_seen_at, updated_at)"
-        " VALUES (?, ?, ?, '{}', ?, ?, ?)"
+        "INSERT INTO profile (project, kind, name, traits, told_at, checksum, first_seen_at, last_seen_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (project, kind, name) DO UPDATE SET anonymous = 0,"
         " first_seen_at = min(first_seen_at, excluded.first_seen_at),"
         " last_seen_at = max(last_seen_at, excluded.last_seen_at)"
         " WHERE excluded.first_seen_at < first_seen_at OR excluded.last_seen_at > last_seen_at OR anonymous",
-        [(project, kind, name, first, last, tx.now_ms) for name, first, last in names],
+        [(*_new_row(project, kind, name), first, last, tx.now_ms) for name, first, last in names],
     )
+
+
+def _new_row(project: int, kind: Kind, name: str) -> tuple[object, ...]:
+    """Of one without traits: what the checksum covers, and it."""
+    covered = project, kind, name, "{}", "{}"
+    return *covered, PROFILE_ROWS.checksum(*covered)
 
 
 def count_ignored(tx: Tx, project: int, name: str, calls: int) -> None:
@@ -207,31 +251,42 @@ class WaitingUpdates(msgspec.Struct, frozen=True):
     calls: int
     changes: bytes
     duplicates: str
+    is_damaged: bool
 
 
 def insert_waiting(tx: Tx, project: int, *, calls: int, changes: bytes, duplicates: str) -> None:
+    covered = project, calls, changes, duplicates
     tx.run(
-        "INSERT INTO person_change (project, calls, changes, duplicates) VALUES (?, ?, ?, ?)",
-        project,
-        calls,
-        changes,
-        duplicates,
+        "INSERT INTO person_change (project, calls, changes, duplicates, checksum) VALUES (?, ?, ?, ?, ?)",
+        *covered,
+        WAITING_ROWS.checksum(*covered),
     )
 
 
-def is_waiting(tx: Tx, project: int) -> bool:
-    return tx.one("SELECT 1 FROM person_change WHERE project = ? LIMIT 1", project) is not None
+def is_waiting(tx: Tx, project: int, excluded: Collection[int] = ()) -> bool:
+    sql = f"SELECT 1 FROM person_change WHERE project = ? {_but(excluded)} LIMIT 1"
+    return tx.one(sql, project) is not None
 
 
-def waiting(tx: Tx, project: int, *, calls: int) -> list[WaitingUpdates]:
-    """The oldest, in order of arrival: the first and others of up to `calls` calls with it."""
+def _but(excluded: Collection[int]) -> str:
+    return f"AND id NOT IN ({', '.join(map(str, excluded))})" if excluded else ""
+
+
+def waiting(tx: Tx, project: int, *, calls: int, excluded: Collection[int] = ()) -> list[WaitingUpdates]:
+    """The oldest but those with the ids `excluded`, in order of arrival: the first and others of up to `calls` calls
+    with it."""
     found: list[WaitingUpdates] = []
-    sql = "SELECT id, calls, changes, duplicates FROM person_change WHERE project = ? AND id > ? ORDER BY id LIMIT 1"
+    sql = (
+        "SELECT id, calls, changes, duplicates, checksum FROM person_change"
+        f" WHERE project = ? AND id > ? {_but(excluded)} ORDER BY id LIMIT 1"
+    )
     while row := tx.one(sql, project, found[-1].id if found else 0):
-        calls -= row[1]
+        id, of_row, changes, duplicates, checksum = row
+        calls -= of_row
         if found and calls < 0:
             break
-        found.append(WaitingUpdates(*row))
+        is_damaged = WAITING_ROWS.is_damaged(checksum, project, of_row, changes, duplicates)
+        found.append(WaitingUpdates(id, of_row, changes, duplicates, is_damaged))
     return found
 
 

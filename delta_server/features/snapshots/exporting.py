@@ -47,4 +47,5 @@ async def _with_bodies(svc: Services, endpoint: EndpointRef, rows: Sequence[Snap
     for _, run in runs:
         _, body = await anext(bodies)
         for row in run:
+            row.require_texts()
             yield Exported(row.captured_at, body, row.source, row.metadata)

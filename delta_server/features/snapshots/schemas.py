@@ -150,6 +150,8 @@ def _decode(body: bytes, kind: type[T], decode: Callable[[bytes], T]) -> T:
 
 
 def snapshot(row: store.Snapshot) -> Snapshot:
+    """Raises DatabaseFailed."""
+    row.require_texts()
     return Snapshot(
         id=ids.text(row.uid),
         endpoint_id=ids.text(row.endpoint_uid),

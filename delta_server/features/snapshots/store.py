@@ -8,8 +8,13 @@ from delta_server.core.errors import Conflict
 from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.storage import paging as walks
 from delta_server.storage.database import Row, Tx
+from delta_server.storage.row_checksums import ChecksummedTable
 
 MAX_TIME_PROBES = 1000
+
+
+SNAPSHOT_ROWS = ChecksummedTable("snapshot", key=("id",), covered=("uid", "source", "metadata"))
+"""All else is in an index too, with which the check of the file compares it, or is other rows' to tell."""
 
 
 class Extent(msgspec.Struct, frozen=True):
@@ -33,6 +38,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     endpoint: int
     endpoint_uid: bytes
     endpoint_name: str
+    checksum: int | None = None
+
+    def require_texts(self) -> None:
+        """Raises DatabaseFailed when source or metadata are not what was stored."""
+        SNAPSHOT_ROWS.require(self.id, self.checksum, self.uid, self.source, self.metadata)
 
     @property
     def position(self) -> Position:
@@ -42,7 +52,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 _COLUMNS = """
 SELECT s.captured_at, s.id, s.uid, s.content, s.source, s.metadata, c.size, c.hash,
   s.captured_at > c.captured_at,
-  e.id, e.uid, e.name
+  e.id, e.uid, e.name, s.checksum
 """
 _ALL = f"{_COLUMNS} FROM endpoint e JOIN snapshot s ON s.endpoint = e.id JOIN content c ON c.id = s.content"
 _CHANGED = f"""{_COLUMNS} FROM endpoint e JOIN content c ON c.endpoint = e.id AND c.dead = 0
@@ -99,14 +109,17 @@ def insert_snapshot(
 ) -> tuple[int, bytes]:
     """The new row, and its id on the wire."""
     uid = tx.new_id()
+    has_text = source is not None or metadata is not None
     row = tx.insert(
-        "INSERT INTO snapshot (uid, endpoint, captured_at, content, source, metadata) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO snapshot (uid, endpoint, captured_at, content, source, metadata, checksum)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         uid,
         endpoint,
         captured_at,
         content,
         source,
         metadata,
+        SNAPSHOT_ROWS.checksum(uid, source, metadata) if has_text else None,
     )
     return row, uid
 

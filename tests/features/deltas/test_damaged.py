@@ -64,6 +64,6 @@ def test_any_byte_that_changed_is_read_or_told() -> None:
                 if blob[0] == whole[0]:
                     changed_fields.decoded(bytes(blob))
                 else:
-                    fields._times(0, bytes(blob))
+                    fields._decoded(0, bytes(blob))
             except DatabaseFailed:
                 pass

@@ -535,7 +535,7 @@ def _put_history(tx: Tx, project: int, name: str) -> None:
             "INSERT INTO snapshot (uid, endpoint, captured_at, content, metadata) VALUES (?, ?, ?, ?, ?)",
             tx.new_id(), endpoint, AT + n, content, '{"region": "eu"}',
         )  # fmt: skip
-    tx.run("INSERT INTO delta VALUES (?, ?, 1, 0, 1, 2, 3, 4, 500000, x'')", content, AT + 1)
+    tx.run("INSERT INTO delta VALUES (?, ?, 1, 0, 1, 2, 3, 4, 500000, x'', NULL)", content, AT + 1)
     field = tx.insert(
         "INSERT INTO field (endpoint, pattern, changes, deltas, types) VALUES (?, '/a', 5, 1, 4)", endpoint
     )
