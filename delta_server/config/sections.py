@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from delta_server.core.option_types import MIB, Count, Port, Seconds, Size
+from delta_server.core.option_types import MIB, Count, Port, Seconds, Size, WholeDays
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.events.options import Events
 from delta_server.storage.sqlite.options import Storage
@@ -14,6 +14,7 @@ class Server(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: Port = 8080
     trusted_proxies: tuple[str, ...] = ()
+    public_url: str = ""
     docs: bool = True
     metrics_public: bool = False
     shutdown_seconds: Seconds = 10
@@ -30,6 +31,11 @@ class Limits(msgspec.Struct, frozen=True):
     answer_seconds: Seconds = 30
 
 
+class Auth(msgspec.Struct, frozen=True):
+    idle_days: WholeDays = 30
+    session_days: WholeDays = 90
+
+
 class Log(msgspec.Struct, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
@@ -41,4 +47,5 @@ class Config(msgspec.Struct, frozen=True):
     storage: Storage = Storage()
     packs: Packs = Packs()
     events: Events = Events()
+    auth: Auth = Auth()
     log: Log = Log()

@@ -47,6 +47,7 @@ _UNITS = {
     "_days": {"": 1, "d": 1, "w": 7},
 }
 _AMOUNT = re.compile(r"(\d{1,15}) ?([A-Za-z]*)")
+_PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 
 
@@ -61,6 +62,8 @@ def convert(option: Option, value: Any) -> Any:
     converted = msgspec.convert(value, option.type)
     if option.name == "server.trusted_proxies":
         _check_networks(converted)
+    if option.name == "server.public_url" and converted and not _PUBLIC_URL.fullmatch(converted):
+        raise Because("write the whole address without a query, such as https://delta.example.com")
     return converted
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import msgspec
 
@@ -22,7 +22,7 @@ def resolver(trusted_proxies: tuple[str, ...]) -> Callable[[str, bytes], Client]
 
     What stands left of that address was written by whoever sent the request and is not believed.
     """
-    networks = [ip_network(text, strict=False) for text in trusted_proxies]
+    networks = _networks(trusted_proxies)
 
     def trusted(address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in networks)
@@ -42,6 +42,17 @@ def resolver(trusted_proxies: tuple[str, ...]) -> Callable[[str, bytes], Client]
         return _client(address)
 
     return resolve
+
+
+def is_trusted(trusted_proxies: tuple[str, ...], peer: str) -> bool:
+    """Whether what the peer says of the request before it is believed."""
+    address = _parse(peer)
+    return address is not None and any(address in network for network in _networks(trusted_proxies))
+
+
+@lru_cache(8)
+def _networks(trusted_proxies: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(text, strict=False) for text in trusted_proxies]
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:

@@ -42,6 +42,10 @@ def key_of(headers: Headers) -> str:
         raise Unauthorized("this is not a key") from None
 
 
+def brings_key(headers: Headers) -> bool:
+    return any(name in (b"x-api-key", b"authorization") for name, _ in headers)
+
+
 def tenants_of(headers: Headers) -> list[str]:
     """The projects in a request's headers. Names come as UTF-8, or as latin-1 from clients that know nothing else."""
     return [_text(value) for name, value in headers if name == TENANT]

@@ -7,7 +7,8 @@ and turns "5" into 5.
 import json
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from types import NoneType
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 from litestar import Request
@@ -39,10 +40,12 @@ class JsonRequest(Request[Caller, Any, State]):
         return URL.from_components(path=self.scope["path"])
 
     async def json(self) -> Any:
-        require_json(self)
         field = self.route_handler.parsed_data_field
         if field is None:
             raise TypeError("the handler declares no data")
+        if NoneType in get_args(field.annotation) and not await self.body():
+            return None
+        require_json(self)
         body = await self.body()
         if len(body) < _AWAY_FROM_LOOP:
             return decode(body, field.annotation)
@@ -67,13 +70,13 @@ async def document(request: Request[Any, Any, Any]) -> bytes:
 def require_json(request: Request[Any, Any, Any]) -> None:
     """Raise NotAcceptable unless the body comes as JSON: application/json, application/*+json or text/json in UTF-8."""
     kind, options = request.content_type
-    if not _is_json(kind.lower()):
+    if not is_json(kind.lower()):
         raise NotAcceptable("send the body as JSON, with Content-Type: application/json")
     if options.get("charset", "utf-8").strip('"').lower() not in _UTF8:
         raise NotAcceptable("JSON is UTF-8 (RFC 8259 8.1): send it in that character set")
 
 
-def _is_json(kind: str) -> bool:
+def is_json(kind: str) -> bool:
     return kind in ("application/json", "text/json") or (kind.startswith("application/") and kind.endswith("+json"))
 
 

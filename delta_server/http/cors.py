@@ -1,7 +1,8 @@
 """Browsers on other sites: what they may send here and read of the answer (CORS, fetch.spec.whatwg.org).
 
-Routes whose guard says `cross_origin` answer them; all others keep same-origin. Cookies are never used, so no
-credentials are allowed. `*` stands for any origin; a named one is repeated only when the key lists it.
+Routes whose guard says `cross_origin` answer them; all others keep same-origin. No credentials are allowed:
+the one cookie there is (browsers.py) is for our own pages. `*` stands for any origin; a named one is repeated only when
+the key lists it.
 """
 
 from delta_server.core import origins

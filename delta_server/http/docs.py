@@ -199,6 +199,8 @@ def _complete(operation: dict[str, Any], given: dict[str, Any], access: Access |
         content.setdefault(kind, {"schema": {}})["example"] = given["request"]
     answers = operation["responses"]
     for status, answer in answers.items():
+        if status == "204":
+            answer.pop("content", None)
         if status.startswith("2") and given.get("answer") is not None:
             for content in (answer.get("content") or {}).values():
                 content["example"] = given["answer"]

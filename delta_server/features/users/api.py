@@ -1,14 +1,15 @@
 """/v1/setup and /v1/auth: the first owner, sessions and passwords of people."""
 
-from typing import Any
+from typing import Any, cast
 
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
-from delta_server.features.users import schemas, service
+from delta_server.features.users import cookie_api, schemas, service, sessions
 from delta_server.features.users.schemas import (
     FirstOwner,
     Login,
@@ -21,8 +22,11 @@ from delta_server.features.users.schemas import (
     Setup,
     Tokens,
 )
-from delta_server.http import pagination
+from delta_server.features.users.sessions import Client
+from delta_server.http import auth, browsers, pagination
+from delta_server.http.asgi import Scope
 from delta_server.http.docs import example
+from delta_server.http.guards import PERSON
 from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
 
@@ -74,7 +78,9 @@ async def needs_setup(services: NamedDependency[Services]) -> Setup:
 async def set_up(
     request: Request[Any, Any, Any], data: JSONBody[FirstOwner], services: NamedDependency[Services]
 ) -> Response[Tokens]:
-    return _secret(await service.set_up(services, data, *_client(request)), 201)
+    _refuse_login_by_others(request, in_cookie=data.cookie)
+    tokens = await service.set_up(services, data, _client(request))
+    return cookie_api.answer(request, services, tokens, in_cookie=data.cookie, status=201)
 
 
 @post(
@@ -88,8 +94,10 @@ async def login(
     request: Request[Any, Any, Any], data: JSONBody[Login], services: NamedDependency[Services]
 ) -> Response[Tokens]:
     """After five failures for a user, or from an address, each next try waits, a minute at most: 429 with
-    Retry-After."""
-    return _secret(await service.login(services, data.email, data.password, *_client(request)))
+    Retry-After. With `"cookie": true` the refresh token comes in a cookie that only /v1/auth is sent."""
+    _refuse_login_by_others(request, in_cookie=data.cookie)
+    tokens = await service.login(services, data.email, data.password, _client(request))
+    return cookie_api.answer(request, services, tokens, in_cookie=data.cookie)
 
 
 @post(
@@ -97,17 +105,39 @@ async def login(
     summary="Get the next pair of tokens",
     tags=_TAGS,
     status_code=200,
+    guards=[cookie_api.only_own_pages],
     opt=example(request={"refresh_token": _TOKENS["refresh_token"]}, answer=_TOKENS),
 )
-async def refresh(data: JSONBody[RefreshToken], services: NamedDependency[Services]) -> Response[Tokens]:
+async def refresh(
+    request: Request[Any, Any, Any], services: NamedDependency[Services], data: JSONBody[RefreshToken | None] = None
+) -> Response[Tokens]:
     """A refresh token is good once, and 30 seconds longer, for the same pair, in case its answer was lost. One that
-    comes later, or after that pair was used, was copied: its session ends."""
-    return _secret(await service.refresh(services, data.refresh_token))
+    comes later, or after that pair was used, was copied: its session ends. Without one in the body the cookie's is
+    meant, which only the server's own pages may send: 403."""
+    given = UNSET if data is None else data.refresh_token
+    in_cookie = given is UNSET
+    tokens = await sessions.refresh(services, cookie_api.token_of(request) if given is UNSET else given)
+    return cookie_api.answer(request, services, tokens, in_cookie=in_cookie)
 
 
-@post("/v1/auth/logout", summary="End this session", tags=_TAGS, status_code=204, opt=example(answer=None))
-async def logout(services: NamedDependency[Services], caller: NamedDependency[Caller]) -> None:
-    await service.logout(services, caller)
+@post(
+    "/v1/auth/logout",
+    summary="End this session",
+    tags=_TAGS,
+    status_code=204,
+    guards=[cookie_api.only_own_pages],
+    opt=example(answer=None),
+)
+async def logout(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[None]:
+    """The access token's, or without one the cookie's, which goes too."""
+    headers = cast("Scope", request.scope)["headers"]
+    if auth.brings_key(headers):
+        caller = request.app.state.authenticate(auth.key_of(headers))
+        auth.check(caller, PERSON)
+        await sessions.logout(services, caller)
+    else:
+        await sessions.logout_by_refresh(services, cookie_api.token_of(request))
+    return cookie_api.signed_out(request)
 
 
 @post(
@@ -157,7 +187,7 @@ async def list_sessions(
     cursor: CursorText = None,
 ) -> Response[Page[Session]]:
     below = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 1 << 62
-    rows = await service.sessions(services, caller, below=below, limit=limit + 1)
+    rows = await sessions.page(services, caller, below=below, limit=limit + 1)
     found = pagination.page(
         rows,
         limit=limit,
@@ -175,24 +205,24 @@ async def list_sessions(
     opt=example(answer={"revoked": 2}),
 )
 async def revoke_sessions(services: NamedDependency[Services], caller: NamedDependency[Caller]) -> RevokedAnswer:
-    return RevokedAnswer(await service.revoke_others(services, caller))
+    return RevokedAnswer(await sessions.revoke_others(services, caller))
 
 
 @delete("/v1/auth/sessions/{session_id:str}", summary="End a session", tags=_TAGS, opt=example(answer=None))
 async def revoke_session(
     session_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> None:
-    await service.revoke_session(services, caller, session_id)
+    await sessions.revoke_by_id(services, caller, session_id)
 
 
-def _client(request: Request[Any, Any, Any]) -> tuple[str, str]:
-    """The address that limits count by, and the program's name for itself."""
-    return request.scope["state"]["exchange"].address, request.headers.get("user-agent", "")
+def _client(request: Request[Any, Any, Any]) -> Client:
+    return Client(request.scope["state"]["exchange"].address, request.headers.get("user-agent", ""))
 
 
-def _secret(tokens: Tokens, status: int = 200) -> Response[Tokens]:
-    """No cache on the way keeps it."""
-    return Response(tokens, status_code=status, headers={"cache-control": "no-store"})
+def _refuse_login_by_others(request: Request[Any, Any, Any], *, in_cookie: bool) -> None:
+    """Nobody is signed in as somebody else by a page that they visit. Raises Forbidden."""
+    if in_cookie:
+        browsers.refuse_other_pages(request)
 
 
 ROUTES = [

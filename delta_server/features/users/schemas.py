@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from delta_server.core import ids, passwords, times
 from delta_server.core.emails import MAX_CHARACTERS
@@ -30,15 +31,21 @@ class FirstOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
     password: Password
     name: Annotated[str, documented(maxLength=MAX_NAME)] = ""
+    cookie: bool = False
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`cookie` asks for the refresh token in a cookie, which no script of a page can read."""
+
     email: Email
     password: GivenPassword
+    cookie: bool = False
 
 
 class RefreshToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    refresh_token: Token
+    """Without `refresh_token`, the cookie's is meant."""
+
+    refresh_token: Token | UnsetType = UNSET
 
 
 class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,13 +75,14 @@ class MeAnswer(msgspec.Struct, frozen=True):
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """`access_token` is valid for `expires_in` seconds; `refresh_token` gets the next pair, once."""
+    """`access_token` is valid for `expires_in` seconds; `refresh_token` gets the next pair, once. It is not there when
+    it is in a cookie."""
 
     access_token: str
     token_type: Literal["Bearer"]
     expires_in: int
-    refresh_token: str
     user: User
+    refresh_token: str | UnsetType = UNSET
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -1,38 +1,25 @@
-"""People who sign in: passwords, sessions, tokens, and what each may do where.
-
-A login begins a session. Its access token (core/access_tokens.py) is valid for minutes, its refresh token gets the next
-pair, once: a token that is used again later than a lost answer explains was copied, and ends the session.
-"""
+"""People who sign in: the first owner, passwords, and what each may do where."""
 
 import hmac
 import os
-from functools import partial
 
 from delta_server.core import access_tokens, emails, ids, names, passwords, scopes
-from delta_server.core.access_tokens import Claims
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthorized
+from delta_server.core.errors import Conflict, Forbidden, NotFound, Unauthorized
 from delta_server.features.accounts import service as accounts
-from delta_server.features.users import schemas, store
+from delta_server.features.users import password_checks, sessions, store
 from delta_server.features.users.failures import Failures
 from delta_server.features.users.hashing import Hashing as Hashing
 from delta_server.features.users.schemas import FirstOwner, PasswordChange, PasswordReset, Tokens
-from delta_server.features.users.store import Refresh, Session
+from delta_server.features.users.sessions import Client
 from delta_server.features.users.store import User as User
 from delta_server.features.users.tokens import Signer as Signer
-from delta_server.features.users.tokens import digest, new_refresh, next_refresh, prepare
+from delta_server.features.users.tokens import digest
 from delta_server.services import Services
-from delta_server.storage.database import Tx, frees_space
+from delta_server.storage.database import Tx
 
-SESSION_MS = 30 * 24 * 3_600_000
-"""A session that is not refreshed for so long is over."""
-GRACE_MS = 30_000
-"""A refresh token is good once more for so long, for its answer may have been lost."""
-REMEMBERED = 100
-"""Refresh tokens of a session that are known to have been used."""
 SETUP_MS, RESET_MS = 30 * 60_000, 24 * 3_600_000
 ROLES = ("owner", "admin", "member")
-_CLIENT_CHARACTERS = 200
 _WRONG = "the e-mail address or the password is wrong"
 
 
@@ -94,23 +81,19 @@ def needs_setup(svc: Services) -> bool:
     return not svc.db.peek(store.any_user)
 
 
-async def set_up(svc: Services, first: FirstOwner, address: str, client: str) -> Tokens:
+async def set_up(svc: Services, first: FirstOwner, client: Client) -> Tokens:
     """Make the first owner, and sign in. Raises Invalid, Conflict when there are users, Forbidden for the token."""
     email, name = _checked(first.email, first.name, first.password)
     printed = svc.state(StartToken).is_good(first.token, svc.clock.now_ms())
     svc.db.peek(_check_set_up, first.token, printed)  # who has no token costs no hash
     hash = await svc.state(Hashing).hashed(svc, first.password)
-    await prepare(svc)
-    refresh = new_refresh()
 
-    def write(tx: Tx) -> tuple[User, bytes]:
+    def owner(tx: Tx) -> User:
         _check_set_up(tx, first.token, printed)
         store.delete_link(tx, None, digest(first.token))
-        user = store.insert(tx, accounts.default_account(tx), email=email, name=name, role="owner", password=hash)
-        return user, _begin(tx, user, refresh, address, client)
+        return store.insert(tx, accounts.default_account(tx), email=email, name=name, role="owner", password=hash)
 
-    user, session = await svc.db.write(write)
-    return _tokens(svc, user, session, refresh)
+    return await sessions.begin(svc, owner, client)
 
 
 def _check_set_up(tx: Tx, token: str, printed: bool) -> None:
@@ -130,128 +113,28 @@ def add(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> Us
     return store.insert(tx, accounts.default_account(tx), email=email, name=name, role=role, password=password)
 
 
-# Sessions
+# Signing in
 
 
-async def login(svc: Services, email: str, password: str, address: str, client: str) -> Tokens:
+async def login(svc: Services, email: str, password: str, client: Client) -> Tokens:
     """Begin a session. Raises Unauthorized, alike and after as long for an unknown user and a wrong password, and
     RateLimited after many failures for the user or from the address."""
     email = emails.normal(email)
-    counted = (f"user {email[: emails.MAX_CHARACTERS]}", f"address {address}")
+    counted = (f"user {email[: emails.MAX_CHARACTERS]}", f"address {client.address}")
     user = svc.db.peek(store.by_email, email)
-    if not await _matches(svc, user, password, counted) or user is None or user.disabled_at is not None:
-        svc.state(Failures).add(counted, svc.clock.now_ms())
+    if not await password_checks.matches(svc, user, password, counted) or user is None or user.disabled_at is not None:
+        password_checks.fail(svc, counted)
         raise Unauthorized(_WRONG)
     svc.state(Failures).forget(counted[0])
-    refresh = new_refresh()
-    session = await svc.db.write(_begin_again, user, refresh, address, client)
-    return _tokens(svc, user, session, refresh)
+    return await sessions.begin(svc, lambda tx: _same(tx, user), client)
 
 
-async def _matches(svc: Services, user: User | None, password: str, counted: tuple[str, ...]) -> bool:
-    """Raises RateLimited when one of `counted` has failed too often, before the password is compared."""
-    check = partial(_check_failures, svc, counted)
-    check()
-    return await svc.state(Hashing).matches(svc, user.password if user else None, password, check=check)
-
-
-def _check_failures(svc: Services, counted: tuple[str, ...]) -> None:
-    if (wait_ms := svc.state(Failures).wait_ms(counted, svc.clock.now_ms())) > 0:
-        raise RateLimited("too many wrong passwords: wait before the next try", retry_after_s=-(-wait_ms // 1000))
-
-
-def _begin_again(tx: Tx, user: User, refresh: str, address: str, client: str) -> bytes:
+def _same(tx: Tx, user: User) -> User:
     """The user may have been disabled, or the password changed, while it was compared. Raises Unauthorized."""
     now = store.by_id(tx, user.account, user.id)
     if now is None or now.disabled_at is not None or now.password != user.password:
         raise Unauthorized(_WRONG)
-    return _begin(tx, user, refresh, address, client)
-
-
-def _begin(tx: Tx, user: User, refresh: str, address: str, client: str) -> bytes:
-    session, uid = store.insert_session(
-        tx, user.id, expires_at=tx.now_ms + SESSION_MS, address=address, client=client[:_CLIENT_CHARACTERS]
-    )
-    store.insert_refresh(tx, session, digest(refresh))
-    return uid
-
-
-async def refresh(svc: Services, token: str) -> Tokens:
-    """The next pair of tokens. Raises Unauthorized; for a token that was used before, the session is over."""
-    svc.db.peek(_known, token)  # who has none costs no write
-    new = next_refresh(Signer.of(svc).key, token)
-    found = await svc.db.write(_rotate, token, new)
-    if found is None:
-        svc.live.check_access()
-        raise Unauthorized("this refresh token was used before, so its session has been ended: sign in again")
-    user, session = found
-    return _tokens(svc, user, session, new)
-
-
-def _rotate(tx: Tx, token: str, new: str) -> tuple[User, bytes] | None:
-    """None when the token was used before, and its session is revoked. Raises Unauthorized."""
-    known = _known(tx, token)
-    uid = store.session_uid(tx, known.user, known.session)
-    if known.replaced_at is None:
-        store.replace_refresh(tx, known.session, digest(token), keep=REMEMBERED)
-        store.insert_refresh(tx, known.session, digest(new))
-    elif not 0 <= tx.now_ms - known.replaced_at <= GRACE_MS or _is_used(tx, new):
-        store.revoke_session(tx, known.user, uid)
-        return None
-    store.use_session(tx, known.user, known.session, expires_at=tx.now_ms + SESSION_MS)
-    user = store.by_id(tx, accounts.default_account(tx), known.user)
-    assert user is not None, "a session's user is there"
-    return user, uid
-
-
-def _known(tx: Tx, token: str) -> Refresh:
-    """Raises Unauthorized."""
-    known = store.refresh(tx, digest(token))
-    if known is None:
-        raise Unauthorized("the refresh token is not known, or its session is over: sign in again")
-    return known
-
-
-def _is_used(tx: Tx, token: str) -> bool:
-    known = store.refresh(tx, digest(token))
-    return known is None or known.replaced_at is not None
-
-
-async def sessions(svc: Services, caller: Caller, *, below: int, limit: int) -> list[Session]:
-    return await svc.db.read(store.sessions, _user_of(caller), below=below, limit=limit)
-
-
-async def logout(svc: Services, caller: Caller) -> None:
-    """End the caller's session."""
-    assert caller.session is not None
-    uid = svc.db.peek(store.session_uid, _user_of(caller), caller.session)
-    await svc.db.write(revoke, _user_of(caller), uid)
-    svc.live.check_access()
-
-
-async def revoke_session(svc: Services, caller: Caller, text: str) -> None:
-    """Raises NotFound for a session that is not the caller's, or over."""
-    uid = ids.try_parse(text)
-    if uid is None or not await svc.db.write(revoke, _user_of(caller), uid):
-        raise NotFound("there is no such session: GET /v1/auth/sessions lists yours")
-    svc.live.check_access()
-
-
-@frees_space
-def revoke(tx: Tx, user: int, uid: bytes) -> int:
-    return store.revoke_session(tx, user, uid)
-
-
-async def revoke_others(svc: Services, caller: Caller) -> int:
-    """End all of the caller's sessions but this one; how many."""
-    ended = await svc.db.write(_revoke_others, _user_of(caller), caller.session)
-    svc.live.check_access()
-    return ended
-
-
-@frees_space
-def _revoke_others(tx: Tx, user: int, session: int | None) -> int:
-    return store.revoke_sessions(tx, user, but=session)
+    return now
 
 
 # Passwords
@@ -261,10 +144,7 @@ async def change_password(svc: Services, caller: Caller, change: PasswordChange)
     """All other sessions end. Raises Invalid for the new password, Unauthorized for the current one, RateLimited."""
     user = me(svc, caller)
     passwords.check(change.new_password, user.email, field="new_password")
-    counted = (f"user {user.email}",)
-    if not await _matches(svc, user, change.current_password, counted):
-        svc.state(Failures).add(counted, svc.clock.now_ms())
-        raise Invalid("current_password is wrong", field="current_password")
+    await password_checks.require(svc, user, change.current_password, field="current_password")
     hash = await svc.state(Hashing).hashed(svc, change.new_password)
 
     def write(tx: Tx) -> None:
@@ -321,7 +201,7 @@ def find(tx: Tx, account: int, text: str) -> User:
 
 
 def me(svc: Services, caller: Caller) -> User:
-    found = svc.db.peek(store.by_id, caller.account, _user_of(caller))
+    found = svc.db.peek(store.by_id, caller.account, sessions.user_of(caller))
     assert found is not None, "the caller's user is there"
     return found
 
@@ -368,23 +248,7 @@ def _keep_an_owner(tx: Tx, user: User) -> None:
         raise Conflict(f"{user.email} is the last owner: make another one first")
 
 
-def sweep(tx: Tx, limit: int) -> int:
-    """Delete up to `limit` sessions that ended a week ago."""
-    return store.delete_ended(tx, tx.now_ms - 7 * 24 * 3_600_000, limit)
-
-
 def _checked(email: str, name: str, password: str) -> tuple[str, str]:
     email = emails.check(email)
     passwords.check(password, email)
     return email, names.check(name) if name else ""
-
-
-def _user_of(caller: Caller) -> int:
-    assert caller.user is not None, "the gate lets only people through to these routes"
-    return caller.user
-
-
-def _tokens(svc: Services, user: User, session: bytes, refresh: str) -> Tokens:
-    claims = Claims(ids.text(user.uid), ids.text(session))
-    access = access_tokens.make(Signer.of(svc).key, claims, svc.clock.now_ms())
-    return Tokens(access, "Bearer", access_tokens.LIFE_S, refresh, schemas.user(user))

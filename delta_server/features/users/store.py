@@ -157,10 +157,11 @@ def sessions(tx: Tx, user: int, *, below: int, limit: int) -> list[Session]:
     return [Session(*row) for row in rows]
 
 
-def session_uid(tx: Tx, user: int, session: int) -> bytes:
-    row = tx.one("SELECT uid FROM session WHERE user = ? AND id = ?", user, session)
+def began(tx: Tx, user: int, session: int) -> tuple[bytes, int]:
+    """The session's uid, and when it began."""
+    row = tx.one("SELECT uid, created_at FROM session WHERE user = ? AND id = ?", user, session)
     assert row is not None
-    return bytes(row[0])
+    return bytes(row[0]), int(row[1])
 
 
 def use_session(tx: Tx, user: int, session: int, *, expires_at: int) -> None:

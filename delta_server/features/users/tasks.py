@@ -3,14 +3,14 @@
 import asyncio
 
 from delta_server.core import access_tokens
-from delta_server.features.users import service, tokens
+from delta_server.features.users import service, sessions, tokens
 from delta_server.services import Services
 
 _AT_ONCE = 1000
 
 
 async def sweep(svc: Services) -> None:
-    while await svc.db.write(service.sweep, _AT_ONCE) == _AT_ONCE:
+    while await svc.db.write(sessions.sweep, _AT_ONCE) == _AT_ONCE:
         pass
 
 

@@ -26,11 +26,18 @@ def load_key(svc: Services) -> bytes:
     return key_file.load(svc.config.storage.data_dir, access_tokens.KEY_BYTES)
 
 
+class _Prepared:
+    done = False
+
+
 async def prepare(svc: Services) -> None:
     """On a thread, what the first to sign in would hold everybody up for on the loop. Not where nobody signs in: the
     library takes 16 MB. Raises Unavailable."""
-    await load_signer(svc)
-    await asyncio.to_thread(access_tokens.import_library)
+    prepared = svc.state(_Prepared)
+    if not prepared.done:
+        await load_signer(svc)
+        await asyncio.to_thread(access_tokens.import_library)
+        prepared.done = True
 
 
 async def load_signer(svc: Services) -> None:

@@ -11,7 +11,8 @@ from joserfc.jwk import OctKey
 from delta_server.app import Application
 from delta_server.features.users import service, tasks
 from delta_server.features.users.failures import FREE
-from delta_server.features.users.service import GRACE_MS, SESSION_MS, SETUP_MS
+from delta_server.features.users.service import SETUP_MS
+from delta_server.features.users.sessions import DAY_MS, GRACE_MS
 from delta_server.services import Services
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
@@ -166,7 +167,25 @@ async def test_sessions_end(app: Application, client: httpx.AsyncClient, clock: 
     assert answer.status_code == 401
     assert "/v1/auth/refresh" in answer.json()["message"]
     tokens = await _refreshed(client, tokens)
-    clock.advance(SESSION_MS)
+    clock.advance(app.services.config.auth.idle_days * DAY_MS)
+    over = await client.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    assert over.status_code == 401
+
+
+async def test_sessions_end_however_much_they_are_used(
+    app: Application, client: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    await add(app, "ada@example.com")
+    tokens = await login(client, "ada@example.com")
+    auth = app.services.config.auth
+    for _ in range(auth.session_days - 1):
+        clock.advance(DAY_MS)
+        tokens = await _refreshed(client, tokens)
+    clock.advance(DAY_MS - 1)
+    tokens = await _refreshed(client, tokens)
+    assert (await client.get(ME, headers=bearer(tokens["access_token"]))).status_code == 200
+    clock.advance(1)
+    assert (await client.get(ME, headers=bearer(tokens["access_token"]))).status_code == 401
     over = await client.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     assert over.status_code == 401
 
