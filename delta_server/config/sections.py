@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from delta_server.core.option_types import MIB, Count, Port, Seconds, Size, WholeDays
+from delta_server.core.option_types import MIB, Count, PerMinute, Port, Seconds, Size, WholeDays
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.events.options import Events
 from delta_server.storage.sqlite.options import Storage
@@ -36,6 +36,13 @@ class Auth(msgspec.Struct, frozen=True):
     session_days: WholeDays = 90
 
 
+class RateLimits(msgspec.Struct, frozen=True):
+    ingest_per_minute: PerMinute = 300_000
+    query_per_minute: PerMinute = 120_000
+    auth_per_minute: PerMinute = 300
+    unauthorized_per_minute: PerMinute = 3_000
+
+
 class Log(msgspec.Struct, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
@@ -44,6 +51,7 @@ class Log(msgspec.Struct, frozen=True):
 class Config(msgspec.Struct, frozen=True):
     server: Server = Server()
     limits: Limits = Limits()
+    rate_limits: RateLimits = RateLimits()
     storage: Storage = Storage()
     packs: Packs = Packs()
     events: Events = Events()

@@ -46,6 +46,7 @@ _UNITS = {
     "_seconds": {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400},
     "_days": {"": 1, "d": 1, "w": 7},
 }
+_RATE = "_per_minute"
 _AMOUNT = re.compile(r"(\d{1,15}) ?([A-Za-z]*)")
 _PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
@@ -82,6 +83,8 @@ def _from_text(option: Option, text: str) -> Any:
 
 
 def _amount(name: str, text: str) -> int:
+    if name.endswith(_RATE) and text.strip().lower() in _FALSE:
+        return 0
     match = _AMOUNT.fullmatch(text.strip())
     if match is None:
         raise ValueError
@@ -117,6 +120,8 @@ def expected(option: Option) -> str:
     """What a value of the option looks like, in words."""
     kind = type_info(option.type)
     if isinstance(kind, IntType):
+        if option.name.endswith(_RATE):
+            return f'a whole number from 1 to {kind.le}, or 0 or "off"'
         units = " or ".join(f'"2{unit}"' for unit in list(_units(option.name))[2:4])
         range_ = f"a whole number from {kind.ge} to {kind.le}"
         return f"{range_} (or a string such as {units})" if units else range_

@@ -85,7 +85,7 @@ class Unavailable(DeltaError):
 
 
 class RateLimited(DeltaError):
-    """The caller requests more at once than it may; it may try again after `retry_after_s`."""
+    """The caller requests more, at once or a minute, than it may; it may try again after `retry_after_s`."""
 
     code, status = "RATE_LIMIT", 429
 

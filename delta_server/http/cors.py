@@ -12,7 +12,10 @@ from delta_server.http.asgi import Headers, Scope
 
 SAME_ORIGIN: Headers = [(b"cross-origin-resource-policy", b"same-origin")]
 _CLOSED: Headers = [(b"cross-origin-resource-policy", b"cross-origin"), (b"vary", b"origin")]
-_EXPOSED = (b"access-control-expose-headers", b"Retry-After, X-Request-Id")
+_EXPOSED = (
+    b"access-control-expose-headers",
+    b"Retry-After, X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset",
+)
 _OPEN: Headers = [*_CLOSED, (b"access-control-allow-origin", b"*"), _EXPOSED]
 
 _HEADERS = (

@@ -70,6 +70,8 @@ It takes in events, each exactly once, and answers questions about them.
 Send a key as `Authorization: Bearer KEY` or as `x-api-key: KEY`. `x-tenant-id: PROJECT` (id or name) may stand beside
 it: it must be the project of a project's key, and says which project is meant with an account's key, as `?project_id=`
 does. Failed requests are answered with `application/problem+json` (RFC 9457).
+Requests a minute are limited: answers carry `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (in
+seconds), 429 has `Retry-After`.
 Names may be written in camelCase too: `pageSize` is `page_size`. In queries `endpoint` is `endpoint_id`, `from_time`
 and `startTime` are `from`, `to_time` and `endTime` are `to`, and each the other way round. `/api/...` and `/api/v1/...`
 are other names of `/v1/...`."""

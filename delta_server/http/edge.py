@@ -15,7 +15,7 @@ import uuid_utils
 
 from delta_server.config.sections import Config
 from delta_server.core.errors import BadRequest
-from delta_server.http import errors
+from delta_server.http import errors, rate_limits
 from delta_server.http.address import UNKNOWN, Client, resolver
 from delta_server.http.asgi import App, Headers, Receive, Scope, Send
 from delta_server.http.errors import UriTooLong
@@ -23,8 +23,10 @@ from delta_server.http.exchange import Budgets, Exchange
 from delta_server.http.inflight import MemoryBudget
 from delta_server.http.metrics import Metrics
 from delta_server.http.paths import routing_path
+from delta_server.http.rate_limits import RateLimits
 from delta_server.http.server import ABORT, BODY_PENDING, TAKEN
 from delta_server.storage.database import Clock
+from delta_server.storage.limiter_memory import MemoryLimiter
 from delta_server.storage.sqlite.transaction import shutting_down
 
 log = structlog.get_logger("delta.access")
@@ -49,6 +51,7 @@ class Edge:
         self.budgets = _budgets(config)
         self._clock = clock
         self._metrics = metrics
+        self._rate_limits = RateLimits(config.rate_limits, MemoryLimiter(), clock, metrics)
         self._client = resolver(config.server.trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +113,12 @@ class Edge:
 
     def _inner(self, outer: Scope, exchange: Exchange) -> Scope:
         """The scope Litestar sees. A copy: uvicorn reads the method of its own when it writes the answer."""
-        given = {"request_id": exchange.request_id, "clock": self._clock, "exchange": exchange}
+        given = {
+            "request_id": exchange.request_id,
+            "clock": self._clock,
+            "exchange": exchange,
+            rate_limits.STATE: self._rate_limits,
+        }
         state: dict[str, Any] = {**outer.get("state", {}), **given}
         path = _canonical(routing_path(outer["raw_path"]) if outer.get("raw_path") else outer["path"])
         scope = {**outer, "path": path, "state": state}

@@ -18,6 +18,7 @@ from zstandard import ZstdError
 from delta_server.core import times
 from delta_server.core.errors import BadRequest, DatabaseFailed, DeltaError, FieldError, Invalid, TooLarge
 from delta_server.core.events import otlp_protobuf
+from delta_server.http import rate_limits
 from delta_server.http.validation import plain_message
 
 log = structlog.get_logger("delta.http")
@@ -222,6 +223,7 @@ def _encode(problem: Problem) -> bytes:
 def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar's exception handler for everything."""
     state = request.scope["state"]
+    error = rate_limits.instead_of(error, state)
     answer = failure(error, request_id=state["request_id"], now_ms=state["clock"].now_ms())
     state["exchange"].code = answer.code
     headers = {name: value for name, value in answer.headers.items() if name != "content-type"}

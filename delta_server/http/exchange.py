@@ -90,6 +90,8 @@ class Exchange:
         self.bytes_out = 0
         self.origin_headers = cors.SAME_ORIGIN
         """Which sites may have the answer; the gate widens it (cors.py)."""
+        self.rate_headers: Headers = []
+        """What is left of the caller's rate limit (rate_limits.py)."""
         self.is_head = method == "HEAD"
         """Only how the answer begins is wanted; handlers see a GET."""
         self._headers = headers
@@ -252,6 +254,7 @@ class Exchange:
             *start["headers"],
             *_ALWAYS,
             *self.origin_headers,
+            *self.rate_headers,
             (b"x-request-id", self.request_id.encode()),
         ]
         if self.longest_retry_s is not None:

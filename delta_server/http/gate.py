@@ -14,7 +14,7 @@ from litestar.routes import HTTPRoute
 
 from delta_server.core.caller import Caller
 from delta_server.core.errors import BadRequest, FieldError, Forbidden, Invalid
-from delta_server.http import auth, cors, ingest_auth
+from delta_server.http import auth, cors, ingest_auth, rate_limits
 from delta_server.http.aliases import other_names
 from delta_server.http.asgi import Scope
 from delta_server.http.auth import Authenticate
@@ -112,12 +112,15 @@ class Gate:
             scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
 
     def _authenticated_caller(self, scope: Scope, route: Route) -> Caller | None:
-        """The caller; None where the route is public or the key may be in the body. Raises Unauthorized, Forbidden."""
+        """The caller; None where the route is public or the key may be in the body. Raises Unauthorized, Forbidden,
+        RateLimited."""
         access = route.access
         if access.scope == "ingest":
             key = ingest_auth.key_of(scope["headers"], scope["query_string"])
             return None if key is None else ingest_auth.sign_in(scope, self._authenticate, key)
         if access.public:
+            if access.rate_class is not None:
+                rate_limits.count(scope, access.rate_class)
             return None
         named = [*auth.tenants_of(scope["headers"]), *_project_in(scope["query_string"], route)]
         key = auth.key_of(scope["headers"])
@@ -128,6 +131,8 @@ class Gate:
             with suppress(Forbidden):  # the handler says that there is no such project
                 caller, again = within(), within
         scope["state"][auth.AUTHENTICATE], scope["user"] = again, caller
+        if access.rate_class is not None:
+            rate_limits.count(scope, access.rate_class, caller)
         auth.check(caller, access)
         return caller
 

@@ -11,6 +11,8 @@ import msgspec
 from delta_server.core import scopes
 
 Body = Literal["typed", "document", "events"]
+RateClass = Literal["ingest", "query", "auth"]
+"""What requests count as where their number is limited: bringing data, everything else, signing in."""
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -18,7 +20,8 @@ class Access(msgspec.Struct, frozen=True):
     is a project's or an account's. Public asks for none, a `person` route for the access token of whoever signed in.
 
     `cross_origin` routes answer browsers on other sites (cors.py). `body` is what the request may bring: a small typed
-    body, documents, or events; each has its own limit of size.
+    body, documents, or events; each has its own limit of size. `rate_class` None is for what is never limited, and for
+    handlers that find the key.
     """
 
     scope: Literal["read", "write", "admin", "ingest"] = "read"
@@ -26,6 +29,7 @@ class Access(msgspec.Struct, frozen=True):
     public: bool = False
     cross_origin: bool = False
     body: Body = "typed"
+    rate_class: RateClass | None = "query"
     family: str = ""
 
     @property
@@ -43,18 +47,19 @@ class UnguardedRoute(RuntimeError):
     """A route is in no feature's table of guards, or asks for a scope that there is none of."""
 
 
-PUBLIC = Access(public=True)
+PUBLIC = Access(public=True, rate_class=None)
+SIGN_IN = Access(public=True, rate_class="auth")
 READ = Access("read")
 ADMIN = Access("admin")
 ANY = Access("read", keys="any")
 ANY_ADMIN = Access("admin", keys="any")
-WRITE_DOCUMENT = Access("write", body="document")
-SERVER = Access("read", keys="account", family="metrics")
-"""What is about all projects."""
+WRITE_DOCUMENT = Access("write", body="document", rate_class="ingest")
+SERVER = Access("read", keys="account", family="metrics", rate_class=None)
+"""What is about all projects, for whoever watches the server: it answers as long as it can."""
 PERSON = Access("read", keys="person")
-INGEST = Access("ingest", cross_origin=True, body="events", family="events")
+INGEST = Access("ingest", cross_origin=True, body="events", family="events", rate_class="ingest")
 """Takes keys in many places, the body among them: its handlers ask `ingest_auth.caller_of` who sends."""
-KEY_IN_PATH = Access(public=True, cross_origin=True)
+KEY_IN_PATH = Access(public=True, cross_origin=True, rate_class=None)
 """For browser clients' settings: the handler checks the write key in the path by `ingest_auth.caller_in_path`."""
 
 Guards = Mapping[tuple[str, str], Access]

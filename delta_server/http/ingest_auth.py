@@ -14,7 +14,7 @@ from litestar import Request
 from delta_server.core import access_tokens, secrets
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Forbidden, Unauthorized
-from delta_server.http import auth, cors
+from delta_server.http import auth, cors, rate_limits
 from delta_server.http.asgi import Headers, Scope
 from delta_server.http.auth import Authenticate
 from delta_server.http.guards import INGEST
@@ -60,9 +60,11 @@ def key_in(request: Request[Any, Any, Any]) -> str | None:
 
 
 def sign_in(scope: Scope, authenticate: Authenticate, key: str) -> Caller:
-    """Sets `scope["user"]`. Raises Unauthorized, and Forbidden for keys and sites that may not send events."""
+    """Sets `scope["user"]`. Raises Unauthorized, RateLimited, and Forbidden for keys and sites that may not send
+    events."""
     caller = authenticate(key, auth.tenants_of(scope["headers"]))
     cors.admit(scope, caller)
+    rate_limits.count(scope, "ingest", caller)
     auth.check(caller, INGEST)
     scope["user"] = caller
     return caller

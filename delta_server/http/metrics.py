@@ -39,6 +39,9 @@ class Metrics:
         self._bytes = Counter(
             "delta_http_bytes", "Bytes of bodies, as they were on the wire.", ["direction"], registry=self.registry
         )
+        self.refused = Counter(
+            "delta_http_rate_limited", "Requests answered 429 by a rate limit.", ["limit"], registry=self.registry
+        )
         self.in_flight = Gauge("delta_http_requests_in_flight", "Requests being answered now.", registry=self.registry)
         self._bytes_in, self._bytes_out = self._bytes.labels("in"), self._bytes.labels("out")
 

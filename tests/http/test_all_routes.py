@@ -45,6 +45,12 @@ PUBLIC = {
 SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
+NEVER_LIMITED = {
+    *(("GET", path) for path in ("/", "/docs", "/docs/openapi.json", "/docs/{}", "/healthz", "/v1/health")),
+    *(("GET", path) for path in ("/healthz/details", "/metrics")),
+}
+
+
 def routes(app: Application) -> list[tuple[str, str, HTTPRouteHandler]]:
     """(method, path template, handler) of all routes but OPTIONS."""
     return [
@@ -59,6 +65,15 @@ def routes(app: Application) -> list[tuple[str, str, HTTPRouteHandler]]:
 def url(template: str) -> str:
     """One that is answered at once: an open stream would never end."""
     return re.sub(r"\{[^}]*\}", SOME_ID, template) + ("?topics=none" if template == "/v1/stream" else "")
+
+
+def test_every_route_is_limited_but_health_and_files() -> None:
+    free = {route for route, access in GUARDS.items() if access.rate_class is None}
+    free -= {
+        route for route, access in GUARDS.items() if access.public and access.cross_origin
+    }  # ingest_auth.py counts those
+    assert free == NEVER_LIMITED
+    assert {access.rate_class for access in GUARDS.values() if access.scope == "ingest"} == {"ingest"}
 
 
 async def test_every_route_wants_a_key(app: Application, client: httpx.AsyncClient) -> None:

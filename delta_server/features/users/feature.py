@@ -2,7 +2,7 @@
 
 from delta_server.features.users import api, commands, schemas, tasks
 from delta_server.http.feature import Feature
-from delta_server.http.guards import PERSON, PUBLIC
+from delta_server.http.guards import PERSON, SIGN_IN
 from delta_server.tasks.periodic import Periodic
 
 FEATURE = Feature(
@@ -10,12 +10,12 @@ FEATURE = Feature(
     routes=api.ROUTES,
     fields=schemas.FIELDS,
     guards={
-        ("GET", "/v1/setup"): PUBLIC,
-        ("POST", "/v1/setup"): PUBLIC,
-        ("POST", "/v1/auth/login"): PUBLIC,
-        ("POST", "/v1/auth/refresh"): PUBLIC,
-        ("POST", "/v1/auth/reset-password"): PUBLIC,
-        ("POST", "/v1/auth/logout"): PUBLIC,  # by the access token or the cookie: the handler looks
+        ("GET", "/v1/setup"): SIGN_IN,
+        ("POST", "/v1/setup"): SIGN_IN,
+        ("POST", "/v1/auth/login"): SIGN_IN,
+        ("POST", "/v1/auth/refresh"): SIGN_IN,
+        ("POST", "/v1/auth/reset-password"): SIGN_IN,
+        ("POST", "/v1/auth/logout"): SIGN_IN,  # by the access token or the cookie: the handler looks
         ("POST", "/v1/auth/change-password"): PERSON,
         ("GET", "/v1/auth/me"): PERSON,
         ("GET", "/v1/auth/sessions"): PERSON,
