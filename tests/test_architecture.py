@@ -35,6 +35,7 @@ NAMED_BY_OTHERS = {
         "features/projects": "content endpoint frame pack snapshot",
         "storage/events": "project",
     },
+    "lists of keys tell of who made them": {"features/accounts": "member user"},
     "an endpoint is shown with the time of its newest snapshot": {"features/endpoints": "snapshot"},
     "lists join snapshots, contents and their deltas, in the order of one index": {
         "storage/contents": "endpoint snapshot",

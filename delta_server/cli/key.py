@@ -1,19 +1,30 @@
-"""`key create`, `key list`, `key revoke`."""
+"""`key create`, `key list`, `key revoke`, `key rotate`."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import click
+import msgspec
 
 from delta_server.cli import running
 from delta_server.cli.options import with_config, with_database
 from delta_server.config.sections import Config
 from delta_server.features.accounts import service as accounts
 from delta_server.features.accounts.schemas import ApiKey
-from delta_server.features.projects.commands import KeyId, NewKey
-from delta_server.tasks.commands import NoArguments
+from delta_server.features.projects.commands import (
+    KeyId,
+    KeyRotation,
+    KeysBelow,
+    ListedKeys,
+    MadeKey,
+    NewKey,
+    RotatedKey,
+)
 
-_HEADER = ("ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE", "ORIGINS")
+_HEADER = ("ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE", "ORIGINS", "BY")
 
 
-@click.group(help="Create, list and revoke API keys.")
+@click.group(help="Create, list, rotate and revoke API keys.")
 def key() -> None:
     pass
 
@@ -33,10 +44,15 @@ def key() -> None:
     "scopes",
     multiple=True,
     type=click.Choice(accounts.SCOPES),
-    help="What it may do; admin implies write, write implies read.  [default: write; admin with --account]",
+    metavar="SCOPE",
+    help="What it may do, such as read, write, admin or snapshots:read; may be repeated.  [default: write; admin with"
+    " --account and for the very first key]",
 )
 @click.option("--name", default="", help="A note to tell it from others.")
-@click.option("--expires", help="Time until the key expires, such as 90d.  [default: for ever]")
+@click.option(
+    "--expires-in", "--expires", "expires", help="Time until the key expires, such as 90d.  [default: for ever]"
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, with the key in it.")
 @with_config
 def create(
     config: Config,
@@ -47,28 +63,62 @@ def create(
     scopes: tuple[str, ...],
     name: str,
     expires: str | None,
+    as_json: bool,
 ) -> None:
     _check_options(project=project, kind=kind, origins=origins, account=account, scopes=scopes)
-    wanted = scopes or (("admin",) if account else ("write",))
+    wanted = ("admin",) if account and not scopes else scopes
     sites = (origins or ("*",)) if kind == "write" else None
-    click.echo(running.run(config, "key create", NewKey(project, wanted, sites, name, expires)))
+    made: MadeKey = running.run(config, "key create", NewKey(project, wanted, sites, name, expires))
+    click.echo(_json(made) if as_json else made.key)
     if kind == "write":
         click.echo("It can only send events, so it may stand in web pages. It is not shown again.", err=True)
     else:
-        click.echo("Keep it safe: it is not shown again. Send it as  Authorization: Bearer KEY", err=True)
+        may = ", ".join(made.api_key.scopes)
+        click.echo(
+            f"Its scope: {may}. Keep it safe: it is not shown again. Send it as  Authorization: Bearer KEY", err=True
+        )
 
 
 @key.command("list", help="List all keys, the newest first. The keys themselves are not stored and not shown.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_database
-def list_(config: Config) -> None:
-    keys: list[ApiKey] = running.run(config, "key list", NoArguments())
-    if not keys:
+def list_(config: Config, as_json: bool) -> None:
+    if as_json:
+        for key in _keys(config):
+            click.echo(_json(key))
+        return
+    rows = [_HEADER, *(_key_row(key) for key in _keys(config))]
+    if len(rows) == 1:
         click.echo("There are no keys yet: make one with  delta-server key create --project NAME", err=True)
         return
-    rows = [_HEADER, *(_key_row(key) for key in keys)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _keys(config: Config) -> Iterator[ApiKey]:
+    below: int | None = None
+    while True:
+        page: ListedKeys = running.run(config, "key list", KeysBelow(below))
+        yield from page.keys
+        below = page.below
+        if below is None:
+            return
+
+
+@key.command(help="Make a key that takes another's place, by its ID from `key list`, and print it.")
+@click.argument("public_id")
+@click.option(
+    "--overlap", default="24h", show_default=True, help="How long the old key is still valid; 0s for not at all."
+)
+@click.option("--expires-in", "expires", help="Time until the new key expires.  [default: as long as the old one had]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, with the key in it.")
+@with_database
+def rotate(config: Config, public_id: str, overlap: str, expires: str | None, as_json: bool) -> None:
+    rotated: RotatedKey = running.run(config, "key rotate", KeyRotation(public_id, overlap, expires))
+    click.echo(_json(rotated) if as_json else rotated.key)
+    until = _time(rotated.replaced.expires_at)
+    click.echo(f"The old key is valid until {until}. The new one is not shown again: keep it safe.", err=True)
 
 
 @key.command(help="Make a key useless at once, by its ID from `key list`.")
@@ -103,7 +153,20 @@ def _key_row(key: ApiKey) -> tuple[str, ...]:
         _time(key.last_used_at),
         key.state,
         " ".join(key.origins) or "-",
+        _maker(key),
     )
+
+
+def _maker(key: ApiKey) -> str:
+    made_by = key.created_by
+    if made_by is None:
+        return "-"
+    who = made_by.email or made_by.id or "somebody"
+    return who if made_by.state in (None, "active") else f"{who} ({made_by.state})"
+
+
+def _json(shown: Any) -> str:
+    return msgspec.json.encode(shown).decode()
 
 
 def _time(time: str | None) -> str:

@@ -1,5 +1,6 @@
 """The key commands: in this process through click, and once as a process of its own."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from delta_server.cli.main import cli
+from delta_server.features.projects import commands
 from delta_server.storage.sqlite.directory_lock import DirectoryLock
 
 KEY = re.compile(r"dk_(proj|user|write)_([0-9A-Za-z]{11})_[0-9A-Za-z]{49}")
@@ -36,7 +38,7 @@ def run(*words: str) -> Result:
         (["create", "--project", ""], 1, "name is empty"),
         (["create", "--project", "a\nb"], 1, "U+000A"),
         (["create", "--project", "a", "--scope", "root"], 2, "root"),
-        (["create", "--project", "a", "--expires", "soon"], 1, "--expires must be a length of time"),
+        (["create", "--project", "a", "--expires", "soon"], 1, "--expires-in must be a length of time"),
         (["create", "--project", "a", "--expires", "999999999d"], 1, "before the year 10000"),
         (["create", "--project", "a", "--name", "a\x1b[2J"], 1, "U+001B"),
         (["create", "--project", "a", "--kind", "root"], 2, "root"),
@@ -47,6 +49,10 @@ def run(*words: str) -> Result:
         (["create", "--project", "a", "--kind", "write", "--origin", "a.example"], 1, "is not an origin"),
         (["create", "--project", "a", "--kind", "write", "--expires", "999999999d"], 1, "before the year 10000"),
         (["revoke"], 2, "PUBLIC_ID"),
+        (["rotate"], 2, "PUBLIC_ID"),
+        (["create", "--project", "a", "--scope", "ingest"], 2, "ingest"),
+        (["create", "--project", "a", "--scope", "sql:write"], 2, "sql:write"),
+        (["create", "--project", "a", "--expires-in", "0d"], 1, "--expires-in must be a length of time"),
         (["destroy"], 2, "No such command"),
     ],
 )
@@ -57,7 +63,7 @@ def test_refusals(data_dir: Path, words: list[str], code: int, says: str) -> Non
     assert "Traceback" not in refused.output
 
 
-@pytest.mark.parametrize("words", [["list"], ["revoke", "00000000000"]])
+@pytest.mark.parametrize("words", [["list"], ["revoke", "00000000000"], ["rotate", "00000000000"]])
 def test_no_database_is_made_where_there_is_none(data_dir: Path, words: list[str]) -> None:
     refused = run(*words)
     assert (refused.exit_code, refused.stdout) == (1, "")
@@ -106,15 +112,60 @@ def test_keys_are_listed_and_revoked(data_dir: Path) -> None:
     assert run("revoke", ids[1]).stdout == f"Revoked {ids[1]}.\n"
     assert run("revoke", ids[1]).exit_code == 1
     header, *rows = [re.split(r"  +", line) for line in run("list").stdout.splitlines()]
-    assert header == ["ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE", "ORIGINS"]
+    assert header == ["ID", "FOR", "SCOPES", "NAME", "CREATED", "EXPIRES", "LAST USED", "STATE", "ORIGINS", "BY"]
     shown = [(row[0], row[1], row[2], row[3], row[5] == "-", row[7], row[8]) for row in rows]
     assert shown == [
         (ids[4], "shop", "ingest", "-", True, "active", "http://a https://b"),
         (ids[3], "shop", "ingest", "-", True, "active", "*"),
         (ids[2], "(account)", "admin", "-", True, "active", "-"),
         (ids[1], "shop", "read,admin", "-", True, "revoked", "-"),
-        (ids[0], "shop", "write", "collector", False, "active", "-"),
+        (ids[0], "shop", "admin", "collector", False, "active", "-"),
     ]
+
+
+def test_the_first_key_may_do_everything_and_others_what_they_are_given(data_dir: Path) -> None:
+    first = run("create", "--project", "shop")
+    assert "scope: admin" in first.stderr
+    run("create", "--project", "shop")
+    run("create", "--project", "shop", "--scope", "events:write", "--scope", "snapshots:read", "--expires-in", "30d")
+    shown = [json.loads(line) for line in run("list", "--json").stdout.splitlines()]
+    assert [key["scopes"] for key in shown] == [["snapshots:read", "events:write"], ["write"], ["admin"]]
+    assert [key["expires_at"] is None for key in shown] == [False, True, True]
+    assert [key["created_by"] for key in shown] == [None] * 3
+    assert shown[2]["last_four"] == first.stdout.strip()[-4:]
+    made = json.loads(run("create", "--project", "new", "--name", "ci", "--json").stdout)
+    assert KEY.fullmatch(made["key"])
+    assert (made["api_key"]["name"], made["api_key"]["scopes"]) == ("ci", ["write"])
+
+
+def test_a_rotated_key_is_valid_until_the_overlap_is_over(data_dir: Path) -> None:
+    old = key_id(run("create", "--project", "shop", "--scope", "read", "--name", "ci"))
+    refused = run("rotate", old, "--overlap", "soon")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    rotated = run("rotate", old)
+    assert "old key is valid until 20" in rotated.stderr
+    new = key_id(rotated)
+    again = run("rotate", old)
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert new in again.stderr
+    answer = json.loads(run("rotate", new, "--overlap", "0s", "--expires-in", "1d", "--json").stdout)
+    assert KEY.fullmatch(answer["key"])
+    shown = {key["id"]: key for key in map(json.loads, run("list", "--json").stdout.splitlines())}
+    last = answer["api_key"]["id"]
+    assert [shown[id]["state"] for id in (old, new, last)] == ["active", "expired", "active"]
+    assert [shown[id]["replaced_by"] for id in (old, new, last)] == [new, last, None]
+    assert {(key["name"], *key["scopes"]) for key in shown.values()} == {("ci", "read")}
+    assert shown[last]["expires_at"] is not None
+
+
+def test_long_lists_come_in_parts(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(5):
+        run("create", "--project", "shop")
+    whole = run("list", "--json").stdout
+    for at_once in (1, 2, 5, 6):
+        monkeypatch.setattr(commands, "LISTED_AT_ONCE", at_once)
+        assert run("list", "--json").stdout == whole
+    assert len(whole.splitlines()) == 5
 
 
 def test_a_directory_that_another_command_holds_is_left_alone(data_dir: Path) -> None:

@@ -14,6 +14,7 @@ FEATURE = Feature(
         ("POST", "/v1/auth/api-keys"): ANY_ADMIN,
         ("GET", "/v1/auth/api-keys"): ANY_ADMIN,
         ("DELETE", "/v1/auth/api-keys/{}"): ANY_ADMIN,
+        ("POST", "/v1/auth/api-keys/{}/rotate"): ANY_ADMIN,
     },
     path_parameters={"key_id": "The key's id, the part between the second and third underscore"},
     tables=["account", "api_key"],

@@ -22,7 +22,8 @@ class StoredKey(msgspec.Struct, frozen=True):
 
 
 class ListedKey(msgspec.Struct, frozen=True):
-    """A key as people see it: nothing in it helps to use it. `project` is the project's uid."""
+    """A key as people see it: nothing in it helps to use it. `project` is the project's uid. What is known of who made
+    it: a user (whose uid and address are None once deleted), another key's public id, or neither."""
 
     id: int
     public_id: str
@@ -33,15 +34,37 @@ class ListedKey(msgspec.Struct, frozen=True):
     created_at: int
     expires_at: int | None
     revoked_at: int | None
+    first_used_at: int | None
     last_used_at: int | None
     origins: str
+    last_four: str | None
+    replaced_by: str | None
+    made_by_key: str | None
+    made_by_user: int | None
+    user_uid: bytes | None
+    user_email: str | None
+    user_is_disabled: bool
+    user_is_member: bool
+    """Whether the user may still see what the key is for."""
+
+
+class Maker(msgspec.Struct, frozen=True):
+    """Who makes a key: a user's row, or another key's public id; neither for a command."""
+
+    user: int | None = None
+    key: str | None = None
 
 
 _LISTED = (
     "SELECT api_key.id, api_key.public_id, project.uid, project.name, api_key.name, api_key.scopes,"
-    " api_key.created_at, api_key.expires_at, api_key.revoked_at, api_key.last_used_at, api_key.origins"
-    " FROM api_key LEFT JOIN project ON project.id = api_key.project"
+    " api_key.created_at, api_key.expires_at, api_key.revoked_at, api_key.first_used_at, api_key.last_used_at,"
+    " api_key.origins, api_key.last_four, api_key.replaced_by, api_key.made_by_key, api_key.made_by_user,"
+    " user.uid, user.email, user.disabled_at IS NOT NULL, coalesce(user.role <> 'member', 0) OR EXISTS"
+    " (SELECT 1 FROM member WHERE member.project = api_key.project AND member.user = user.id)"
+    " FROM api_key LEFT JOIN project ON project.id = api_key.project LEFT JOIN user ON user.id = api_key.made_by_user"
 )
+_ADMIN = "revoked_at IS NULL AND instr(' ' || scopes || ' ', ' admin ') > 0"
+"""As the index api_key_admin has it."""
 
 
 def account_named(tx: Tx, name: str) -> int | None:
@@ -64,10 +87,12 @@ def insert_key(
     scopes: str,
     expires_at: int | None,
     origins: str,
+    last_four: str,
+    maker: Maker,
 ) -> int:
     return tx.insert(
-        "INSERT INTO api_key (public_id, secret_hash, account, project, name, scopes, created_at, expires_at, origins)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO api_key (public_id, secret_hash, account, project, name, scopes, created_at, expires_at, origins,"
+        " last_four, made_by_user, made_by_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         public_id,
         secret_hash,
         account,
@@ -77,6 +102,9 @@ def insert_key(
         tx.now_ms,
         expires_at,
         origins,
+        last_four,
+        maker.user,
+        maker.key,
     )
 
 
@@ -90,6 +118,10 @@ def key(tx: Tx, public_id: str) -> StoredKey | None:
     return StoredKey(*row) if row else None
 
 
+def any_key(tx: Tx, account: int) -> bool:
+    return tx.one("SELECT 1 FROM api_key WHERE account = ? LIMIT 1", account) is not None
+
+
 def listed(tx: Tx, account: int, public_id: str) -> ListedKey | None:
     row = tx.one(f"{_LISTED} WHERE api_key.account = ? AND api_key.public_id = ?", account, public_id)
     return ListedKey(*row) if row else None
@@ -97,16 +129,21 @@ def listed(tx: Tx, account: int, public_id: str) -> ListedKey | None:
 
 def page(tx: Tx, account: int, project: int | None, *, below: int, limit: int) -> list[ListedKey]:
     """The newest first, rows below `below`; those of one project, or with None all of the account and its projects."""
-    rows = tx.all(
-        f"{_LISTED} WHERE api_key.account = ? AND (? IS NULL OR api_key.project = ?) AND api_key.id < ?"
-        " ORDER BY api_key.id DESC LIMIT ?",
-        account,
-        project,
-        project,
-        below,
-        limit,
+    if project is None:
+        sql = f"{_LISTED} WHERE api_key.account = ? AND api_key.id < ? ORDER BY api_key.id DESC LIMIT ?"
+        return [ListedKey(*row) for row in tx.all(sql, account, below, limit)]
+    # `+`: along the index of the project, in which ids are in order.
+    sql = (
+        f"{_LISTED} WHERE +api_key.account = ? AND api_key.project = ? AND api_key.id < ?"
+        " ORDER BY api_key.id DESC LIMIT ?"
     )
-    return [ListedKey(*row) for row in rows]
+    return [ListedKey(*row) for row in tx.all(sql, account, project, below, limit)]
+
+
+def replace(tx: Tx, account: int, key: int, *, by: str, expires_at: int | None) -> None:
+    tx.run(
+        "UPDATE api_key SET replaced_by = ?, expires_at = ? WHERE account = ? AND id = ?", by, expires_at, account, key
+    )
 
 
 def project_is_there(tx: Tx, project: int) -> bool:
@@ -135,16 +172,14 @@ def revoke(tx: Tx, account: int, project: int | None, public_id: str) -> int:
 
 def is_last_admin(tx: Tx, account: int, project: int | None, public_id: str, *, until_ms: int) -> bool:
     """Whether the key is an active one with the scope admin, of the project or with None of the account itself, and no
-    other of the same that is good until `until_ms` at least."""
-    found = tx.all(
-        "SELECT public_id, expires_at FROM api_key WHERE account = ? AND project IS ? AND revoked_at IS NULL"
-        " AND ' ' || scopes || ' ' LIKE '% admin %' AND (expires_at IS NULL OR expires_at > ?)",
-        account,
-        project,
-        tx.now_ms,
-    )
-    return any(id == public_id for id, _ in found) and not any(
-        id != public_id and (ends is None or ends >= until_ms) for id, ends in found
+    other of the same that is valid until `until_ms` at least. Reads three rows of an index, however many there are."""
+    owned = f"SELECT 1 FROM api_key WHERE account = ? AND project IS ? AND {_ADMIN}"
+    own = f"SELECT 1 FROM api_key WHERE account = ? AND project IS ? AND +{_ADMIN} AND public_id = ?"
+    if not tx.one(f"{own} AND (expires_at IS NULL OR expires_at > ?)", account, project, public_id, tx.now_ms):
+        return False
+    return not any(
+        tx.one(f"{owned} AND {valid} AND public_id <> ? LIMIT 1", account, project, *until, public_id)
+        for valid, until in (("expires_at IS NULL", ()), ("expires_at >= ?", (until_ms,)))
     )
 
 
@@ -152,10 +187,13 @@ def revoke_keys_of(tx: Tx, project: int) -> int:
     return tx.run("UPDATE api_key SET revoked_at = ? WHERE project = ? AND revoked_at IS NULL", tx.now_ms, project)
 
 
-def delete_keys_of(tx: Tx, project: int) -> int:
-    return tx.run("DELETE FROM api_key WHERE project = ?", project)
+def delete_keys_of(tx: Tx, project: int, limit: int) -> bool:
+    """Whether there were any."""
+    sql = "DELETE FROM api_key WHERE id IN (SELECT id FROM api_key WHERE project = ? LIMIT ?)"
+    return tx.run(sql, project, limit) > 0
 
 
 def write_last_uses(tx: Tx, used_at: dict[int, int]) -> None:
-    """`used_at`: by key row, when it was last used."""
-    tx.many("UPDATE api_key SET last_used_at = ? WHERE id = ?", [(at, key) for key, at in used_at.items()])
+    """`used_at`: by key row, when it was last used; the first that is written is its first use."""
+    sql = "UPDATE api_key SET last_used_at = ?, first_used_at = coalesce(first_used_at, ?) WHERE id = ?"
+    tx.many(sql, [(at, at, key) for key, at in used_at.items()])

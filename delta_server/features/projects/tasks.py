@@ -26,9 +26,8 @@ async def remove_deleted(svc: Services) -> None:
 @frees_space
 def _delete_some(tx: Tx, project: int, owned: Sequence[DeleteSome]) -> bool:
     """False when nothing is left."""
-    if any(delete(tx, project, ROWS_AT_ONCE) for delete in owned):
+    if any(delete(tx, project, ROWS_AT_ONCE) for delete in (*owned, accounts.delete_keys_of)):
         return True
-    accounts.delete_keys_of(tx, project)
     store.remove_members(tx, project)
     store.remove(tx, project)
     return False

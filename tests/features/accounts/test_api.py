@@ -17,6 +17,10 @@ def new(title: str, body: Any, *, says: str = "", field: str | None = None) -> R
     return Row(title, "POST", KEYS, 400, body=body, says=says, field=field)
 
 
+def rotation(title: str, body: Any, *, says: str = "", field: str | None = None) -> Row:
+    return Row(title, "POST", f"{KEYS}/{{project_id}}/rotate", 400, body=body, says=says, field=field)
+
+
 REFUSED = [
     Row("list without a key", "GET", KEYS, 401, key=None),
     Row("make without a key", "POST", KEYS, 401, key=None, body={}),
@@ -59,8 +63,33 @@ REFUSED = [
     new("its id chosen", {"id": "00000000000"}, field="id"),
     new("its secret chosen", {"key": "dk_proj_x"}, field="key"),
     new("its account chosen", {"account": 1}, field="account"),
-    Row("its own last admin key", "DELETE", f"{KEYS}/{{project_id}}", 409, says="?even_if_last=true"),
+    Row("its own last admin key", "DELETE", f"{KEYS}/{{project_id}}", 409, says="?force=true"),
     Row("the account's last admin key", "DELETE", f"{KEYS}/{{account_id}}", 409, key="account", says="of the account"),
+    Row("forced otherwise", "DELETE", f"{KEYS}/{{project_id}}?force=2", 400, field="force"),
+    Row("rotate without a key", "POST", f"{KEYS}/{{project_id}}/rotate", 401, key=None, body={}),
+    Row("rotate with a write key", "POST", f"{KEYS}/{{project_id}}/rotate", 403, key="write", body={}),
+    Row("rotate with a public key", "POST", f"{KEYS}/{{project_id}}/rotate", 403, key="ingest", body={}),
+    Row("rotate another's", "POST", f"{KEYS}/{{project_id}}/rotate", 404, key="other", body={}),
+    Row("rotate the account's", "POST", f"{KEYS}/{{account_id}}/rotate", 404, body={}),
+    Row("rotate what is not there", "POST", f"{KEYS}/00000000000/rotate", 404, body={}),
+    Row("rotate nonsense", "POST", f"{KEYS}/%00%2F/rotate", 404, body={}),
+    Row("rotate a revoked one", "POST", f"{KEYS}/{{revoked_id}}/rotate", 409, body={}, says="active"),
+    Row("rotate an expired one", "POST", f"{KEYS}/{{expired_id}}/rotate", 409, body={}, says="active"),
+    rotation("an overlap that is none", {"overlap": "soon"}, field="overlap"),
+    rotation("an overlap that is a number", {"overlap": 5}, field="overlap"),
+    rotation("an overlap for ever", {"overlap": "999999999d"}, field="overlap", says="at most 30d"),
+    rotation("a negative overlap", {"overlap": "-1h"}, field="overlap"),
+    rotation("rotated into the past", {"expires_at": "2020-01-01"}, field="expires_at"),
+    rotation("two ends", {"expires_at": "2030-01-01", "expires_in": "1d"}, field="expires_in"),
+    rotation("its scopes chosen", {"scopes": ["admin"]}, field="scopes"),
+    rotation("a list", [], says="object"),
+    new("no length of time", {"expires_in": "soon"}, field="expires_in"),
+    new("a length of nothing", {"expires_in": "0d"}, field="expires_in"),
+    new("an endless time", {"expires_in": "999999999d"}, field="expires_in"),
+    new("two ends", {"expires_in": "1d", "expires_at": "2030-01-01"}, field="expires_in"),
+    new("a project in two ways", {"project": "mine", "project_id": "mine"}, field="project"),
+    new("who made it chosen", {"created_by": "me"}, field="created_by"),
+    Row("make for no such name, said shortly", "POST", KEYS, 404, key="account", body={"project": "nobody"}),
     Row("said otherwise", "DELETE", f"{KEYS}/{{project_id}}?even_if_last=perhaps", 400, field="even_if_last"),
     Row("a broken cursor", "GET", f"{KEYS}?cursor=x", 400, says="cursor"),
 ]
@@ -69,7 +98,7 @@ REFUSED = [
 @pytest.mark.parametrize("row", REFUSED, ids=str)
 async def test_refusals_change_nothing(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
     before = await listed(client, keys)
-    for name in ("project", "account"):
+    for name in ("project", "account", "revoked", "expired"):
         row = msgspec.structs.replace(row, path=row.path.replace(f"{{{name}_id}}", id_of(getattr(keys, name))))
     await check(client, keys, row)
     assert await listed(client, keys) == before
@@ -97,6 +126,7 @@ async def test_a_made_key_works_until_it_is_revoked(client: httpx.AsyncClient, k
     made = await check(client, keys, Row("", "POST", KEYS, 201, key="account", body=body))
     shown = {
         "id": secrets.parse(made["key"]).public_id,
+        "last_four": made["key"][-4:],
         "kind": "project",
         "project_id": project["id"],
         "project": "new",
@@ -106,7 +136,10 @@ async def test_a_made_key_works_until_it_is_revoked(client: httpx.AsyncClient, k
         "created_at": "2026-01-01T00:00:00.002Z",
         "expires_at": "2026-02-01T00:00:00.000Z",
         "revoked_at": None,
+        "first_used_at": None,
         "last_used_at": None,
+        "created_by": {"kind": "key", "id": id_of(keys.account), "email": None, "state": None},
+        "replaced_by": None,
         "state": "active",
     }
     assert made["api_key"] == shown == (await listed(client, keys, "account"))[0]
@@ -216,8 +249,9 @@ async def test_somebody_can_make_keys_afterwards(
     await check(client, keys, Row("", "DELETE", f"{KEYS}/{id_of(getattr(keys, by))}", status, key=by))
 
 
+@pytest.mark.parametrize("force", ["force", "evenIfLast"])
 async def test_a_key_that_has_expired_or_is_revoked_is_no_other(
-    client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+    client: httpx.AsyncClient, keys: Keys, clock: FakeClock, force: str
 ) -> None:
     mine = Row("", "DELETE", f"{KEYS}/{id_of(keys.project)}", 409)
     await made_by(client, keys, "project", scopes=["admin"], expires_at="2026-01-03")
@@ -225,7 +259,7 @@ async def test_a_key_that_has_expired_or_is_revoked_is_no_other(
     await check(client, keys, Row("", "DELETE", f"{KEYS}/{gone}", 204))
     clock.advance(2 * 86_400_000)
     await check(client, keys, mine)
-    last = Row("", "DELETE", f"{KEYS}/{id_of(keys.project)}?evenIfLast=true", 204)
+    last = Row("", "DELETE", f"{KEYS}/{id_of(keys.project)}?{force}=true", 204)
     await check(client, keys, last)
 
 

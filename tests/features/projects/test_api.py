@@ -226,7 +226,7 @@ async def test_a_deleted_projects_row_goes_once_it_is_empty(
     await db.write(lambda tx: tx.run("DELETE FROM endpoint"))  # as the sweep of contents does in the end
     await tasks.remove_deleted(app.services)
     assert await db.read(lambda tx: tx.all("SELECT name FROM project")) == [("other",)]
-    assert {key.project for key in await db.write(lambda tx: accounts.list_keys(tx, 1))} == {"other", None}
+    assert {key.project for _, key in await db.write(lambda tx: accounts.list_keys(tx, 1))} == {"other", None}
 
 
 async def test_ensure_makes_a_project_once(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
@@ -252,8 +252,8 @@ async def test_deleting_reads_no_other_projects_rows(services: Services, monkeyp
 
     monkeypatch.setattr(SqliteTx, "_execute", noting)
     db = services.db
-    for step in (accounts.revoke_keys_of, accounts.delete_keys_of):
-        await db.write(step, 1)
+    await db.write(accounts.revoke_keys_of, 1)
+    await db.write(accounts.delete_keys_of, 1, 10)
     await db.write(store.mark_deleted, 1, 1)
     await db.read(store.deleted_and_empty, 10)
     plans = {sql: await db.write(_plan, sql, params) for sql, params in list(ran.items()) if "project" in sql}

@@ -8,6 +8,7 @@ import httpx
 from delta_server.app import Application
 from delta_server.core import passwords
 from delta_server.features.users import service as users
+from delta_server.features.users import tokens
 
 PASSWORD = "correct horse battery"
 HASH = passwords.hashed(PASSWORD, os.urandom(passwords.SALT_BYTES))
@@ -15,6 +16,7 @@ AGENT = {"user-agent": "tests/1.0"}
 
 
 async def add(app: Application, email: str, role: str = "member") -> None:
+    await tokens.prepare(app.services)  # as every way to add people does
     await app.services.db.write(users.add, email=email, name="", role=role, password=HASH)
 
 
