@@ -1,4 +1,4 @@
-"""`user add`, `list`, `role`, `disable`, `enable`, `reset-link`; `setup-link`."""
+"""`user add`, `list`, `role`, `disable`, `enable`, `reset-link`, `reset-totp`; `setup-link`."""
 
 import json
 import sys
@@ -72,6 +72,15 @@ def enable(config: Config, email: str) -> None:
 def reset_link(config: Config, email: str) -> None:
     click.echo(running.run(config, "user reset-link", Named(email)))
     click.echo('Send it as  POST /v1/auth/reset-password {"token": ..., "new_password": ...}', err=True)
+
+
+@user.command("reset-totp", help="Take a person's second factor away: for who has lost the app and the recovery codes.")
+@click.argument("email")
+@with_database
+def reset_totp(config: Config, email: str) -> None:
+    if not running.run(config, "user reset-totp", Named(email)):
+        raise DeltaError(f"{email} has no second factor")
+    click.echo(f"{email} signs in with the password alone now.")
 
 
 @click.command("setup-link", help="Print a token that makes the first owner, once, within half an hour.")

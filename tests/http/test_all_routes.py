@@ -38,6 +38,7 @@ PUBLIC = {
     ("GET", "/v1/setup"),
     ("POST", "/v1/setup"),
     ("POST", "/v1/auth/login"),
+    ("POST", "/v1/auth/login/totp"),
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/logout"),  # by an access token or the cookie; 401 without either
     ("POST", "/v1/auth/reset-password"),

@@ -9,8 +9,9 @@ from msgspec import UNSET
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
-from delta_server.features.users import cookie_api, schemas, service, sessions
+from delta_server.features.users import cookie_api, schemas, service, sessions, totp_api
 from delta_server.features.users.schemas import (
+    CodeWanted,
     FirstOwner,
     Login,
     MeAnswer,
@@ -22,8 +23,7 @@ from delta_server.features.users.schemas import (
     Setup,
     Tokens,
 )
-from delta_server.features.users.sessions import Client
-from delta_server.http import auth, browsers, pagination
+from delta_server.http import auth, pagination
 from delta_server.http.asgi import Scope
 from delta_server.http.docs import example
 from delta_server.http.guards import PERSON
@@ -39,6 +39,7 @@ _USER = {
     "role": "owner",
     "created_at": "2026-05-01T12:00:00.000Z",
 }
+_ME = {"user": _USER, "second_factor": True, "recovery_codes_left": 10}
 _TOKENS = {
     "access_token": "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9...",
     "token_type": "Bearer",
@@ -78,8 +79,8 @@ async def needs_setup(services: NamedDependency[Services]) -> Setup:
 async def set_up(
     request: Request[Any, Any, Any], data: JSONBody[FirstOwner], services: NamedDependency[Services]
 ) -> Response[Tokens]:
-    _refuse_login_by_others(request, in_cookie=data.cookie)
-    tokens = await service.set_up(services, data, _client(request))
+    cookie_api.refuse_login_by_others(request, in_cookie=data.cookie)
+    tokens = await service.set_up(services, data, cookie_api.client(request))
     return cookie_api.answer(request, services, tokens, in_cookie=data.cookie, status=201)
 
 
@@ -92,11 +93,12 @@ async def set_up(
 )
 async def login(
     request: Request[Any, Any, Any], data: JSONBody[Login], services: NamedDependency[Services]
-) -> Response[Tokens]:
+) -> Response[Tokens | CodeWanted]:
     """After five failures for a user, or from an address, each next try waits, a minute at most: 429 with
-    Retry-After. With `"cookie": true` the refresh token comes in a cookie that only /v1/auth is sent."""
-    _refuse_login_by_others(request, in_cookie=data.cookie)
-    tokens = await service.login(services, data.email, data.password, _client(request))
+    Retry-After. With `"cookie": true` the refresh token comes in a cookie that only /v1/auth is sent. Whoever has a
+    second factor is answered `mfa_required`, and goes on at /v1/auth/login/totp."""
+    cookie_api.refuse_login_by_others(request, in_cookie=data.cookie)
+    tokens = await service.login(services, data.email, data.password, cookie_api.client(request))
     return cookie_api.answer(request, services, tokens, in_cookie=data.cookie)
 
 
@@ -168,9 +170,10 @@ async def reset_password(data: JSONBody[PasswordReset], services: NamedDependenc
     await service.reset_password(services, data)
 
 
-@get("/v1/auth/me", summary="Tell who is signed in", tags=_TAGS, opt=example(answer={"user": _USER}))
+@get("/v1/auth/me", summary="Tell who is signed in", tags=_TAGS, opt=example(answer=_ME))
 async def me(services: NamedDependency[Services], caller: NamedDependency[Caller]) -> MeAnswer:
-    return MeAnswer(schemas.user(service.me(services, caller)))
+    user, second_factor, left = service.me_and_factor(services, caller)
+    return MeAnswer(schemas.user(user), second_factor, left)
 
 
 @get(
@@ -215,16 +218,6 @@ async def revoke_session(
     await sessions.revoke_by_id(services, caller, session_id)
 
 
-def _client(request: Request[Any, Any, Any]) -> Client:
-    return Client(request.scope["state"]["exchange"].address, request.headers.get("user-agent", ""))
-
-
-def _refuse_login_by_others(request: Request[Any, Any, Any], *, in_cookie: bool) -> None:
-    """Nobody is signed in as somebody else by a page that they visit. Raises Forbidden."""
-    if in_cookie:
-        browsers.refuse_other_pages(request)
-
-
 ROUTES = [
     needs_setup,
     set_up,
@@ -237,4 +230,5 @@ ROUTES = [
     list_sessions,
     revoke_sessions,
     revoke_session,
+    *totp_api.ROUTES,
 ]

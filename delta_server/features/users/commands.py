@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from delta_server.core import emails, names, passwords
-from delta_server.features.users import service, tokens
+from delta_server.features.users import second_factor, service, tokens
 from delta_server.features.users.store import User
 from delta_server.services import Services
 from delta_server.tasks.commands import Command, NoArguments, Progress
@@ -76,6 +76,11 @@ async def _reset_link(svc: Services, named: Named, _: Progress) -> str:
     return token
 
 
+async def _reset_totp(svc: Services, named: Named, _: Progress) -> bool:
+    """Whether there was a second factor."""
+    return await svc.db.write(lambda tx: second_factor.remove(tx, service.named(tx, named.email)))
+
+
 async def _setup_link(svc: Services, __: NoArguments, _: Progress) -> str | None:
     token = os.urandom(24).hex()
     return token if await svc.db.write(service.add_setup_link, token) else None
@@ -88,5 +93,6 @@ COMMANDS: dict[str, Command] = {
     "user disable": Command(Named, Any, _disable),
     "user enable": Command(Named, Any, _enable),
     "user reset-link": Command(Named, str, _reset_link),
+    "user reset-totp": Command(Named, bool, _reset_totp),
     "setup-link": Command(NoArguments, str | None, _setup_link),
 }

@@ -3,7 +3,7 @@
 It is `__Secure-` where the browser came by TLS; `__Host-` would send it everywhere.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
@@ -12,10 +12,12 @@ from msgspec import UNSET, structs
 
 from delta_server.core.errors import Unauthorized
 from delta_server.features.users.schemas import Tokens
+from delta_server.features.users.sessions import Client
 from delta_server.http import browsers
 from delta_server.http.browsers import Connection
 from delta_server.services import Services
 
+T = TypeVar("T")
 _SECURE, _PLAIN = "__Secure-delta_refresh", "delta_refresh"
 _NONE_SENT = "send a refresh_token in the body, or the cookie of a login with cookie"
 
@@ -44,14 +46,24 @@ def _sent(connection: Connection) -> str | None:
 
 
 def answer(
-    request: Request[Any, Any, Any], services: Services, tokens: Tokens, *, in_cookie: bool, status: int = 200
-) -> Response[Tokens]:
+    request: Request[Any, Any, Any], services: Services, tokens: T, *, in_cookie: bool, status: int = 200
+) -> Response[T]:
     """No cache on the way keeps it."""
     cookies = []
-    if in_cookie and tokens.refresh_token is not UNSET:
+    if in_cookie and isinstance(tokens, Tokens) and tokens.refresh_token is not UNSET:
         cookies = [_cookie(request, tokens.refresh_token, max_age=services.config.auth.idle_days * 86_400)]
         tokens = structs.replace(tokens, refresh_token=UNSET)
     return Response(tokens, status_code=status, headers={"cache-control": "no-store"}, cookies=cookies)
+
+
+def client(request: Request[Any, Any, Any]) -> Client:
+    return Client(request.scope["state"]["exchange"].address, request.headers.get("user-agent", ""))
+
+
+def refuse_login_by_others(request: Request[Any, Any, Any], *, in_cookie: bool) -> None:
+    """Nobody is signed in as somebody else by a page that they visit. Raises Forbidden."""
+    if in_cookie:
+        browsers.refuse_other_pages(request)
 
 
 def signed_out(request: Request[Any, Any, Any]) -> Response[None]:

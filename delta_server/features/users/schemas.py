@@ -15,6 +15,8 @@ Email = Annotated[str, documented(maxLength=MAX_CHARACTERS)]
 Password = Annotated[str, documented(minLength=passwords.FEWEST, maxLength=passwords.MOST)]
 GivenPassword = Annotated[str, documented(maxLength=passwords.MOST)]
 Token = Annotated[str, documented(maxLength=200)]
+Code = Annotated[str, documented(maxLength=64)]
+"""Of the app, or a recovery code."""
 InstanceRole = Literal["owner", "admin", "member"]
 
 
@@ -72,6 +74,46 @@ class User(msgspec.Struct, frozen=True):
 
 class MeAnswer(msgspec.Struct, frozen=True):
     user: User
+    second_factor: bool
+    recovery_codes_left: int
+
+
+class CodeWanted(msgspec.Struct, frozen=True):
+    """The password was right; `mfa_token` and a code begin the session, within `expires_in` seconds."""
+
+    mfa_token: str
+    expires_in: int
+    mfa_required: Literal[True] = True
+
+
+class CodeLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    mfa_token: Token
+    code: Code
+    cookie: bool = False
+
+
+class OwnPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    password: GivenPassword
+
+
+class GivenCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    code: Code
+
+
+class PasswordAndCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    password: GivenPassword
+    code: Code
+
+
+class Enrolment(msgspec.Struct, frozen=True):
+    """`uri` is what an authenticator app reads from a QR code, `secret` what is typed into one instead."""
+
+    secret: str
+    uri: str
+
+
+class RecoveryCodes(msgspec.Struct, frozen=True):
+    recovery_codes: list[str]
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -125,6 +167,14 @@ FIELDS = {
     "User.email": "The address they sign in with",
     "User.role": "What they may do in the instance",
     "MeAnswer.user": "Who is signed in",
+    "MeAnswer.second_factor": "Whether logins want a code of an authenticator app",
+    "MeAnswer.recovery_codes_left": "How many recovery codes have not been used",
+    "CodeWanted.mfa_required": "Always true: the password was right, and a code is wanted",
+    "CodeWanted.mfa_token": "What POST /v1/auth/login/totp takes beside the code",
+    "CodeWanted.expires_in": "Seconds for which the token is valid",
+    "Enrolment.secret": "The secret in Base32, for apps that cannot scan",
+    "Enrolment.uri": "The otpauth address, to be shown as a QR code",
+    "RecoveryCodes.recovery_codes": "Each takes the place of a code once; they are shown this once",
     "Tokens.access_token": "What is sent as Authorization: Bearer",
     "Tokens.token_type": "How it is sent",
     "Tokens.expires_in": "Seconds for which the access token is good",

@@ -7,10 +7,10 @@ from delta_server.core import access_tokens, emails, ids, names, passwords, scop
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, NotFound, Unauthorized
 from delta_server.features.accounts import service as accounts
-from delta_server.features.users import password_checks, sessions, store
+from delta_server.features.users import password_checks, second_factor, sessions, store
 from delta_server.features.users.failures import Failures
 from delta_server.features.users.hashing import Hashing as Hashing
-from delta_server.features.users.schemas import FirstOwner, PasswordChange, PasswordReset, Tokens
+from delta_server.features.users.schemas import CodeWanted, FirstOwner, PasswordChange, PasswordReset, Tokens
 from delta_server.features.users.sessions import Client
 from delta_server.features.users.store import User as User
 from delta_server.features.users.tokens import Signer as Signer
@@ -116,9 +116,9 @@ def add(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> Us
 # Signing in
 
 
-async def login(svc: Services, email: str, password: str, client: Client) -> Tokens:
-    """Begin a session. Raises Unauthorized, alike and after as long for an unknown user and a wrong password, and
-    RateLimited after many failures for the user or from the address."""
+async def login(svc: Services, email: str, password: str, client: Client) -> Tokens | CodeWanted:
+    """Begin a session, or ask for a code of the second factor. Raises Unauthorized, alike and after as long for an
+    unknown user and a wrong password, and RateLimited after many failures for the user or from the address."""
     email = emails.normal(email)
     counted = (f"user {email[: emails.MAX_CHARACTERS]}", f"address {client.address}")
     user = svc.db.peek(store.by_email, email)
@@ -126,6 +126,8 @@ async def login(svc: Services, email: str, password: str, client: Client) -> Tok
         password_checks.fail(svc, counted)
         raise Unauthorized(_WRONG)
     svc.state(Failures).forget(counted[0])
+    if (wanted := second_factor.wanted(svc, user)) is not None:
+        return wanted
     return await sessions.begin(svc, lambda tx: _same(tx, user), client)
 
 
@@ -204,6 +206,12 @@ def me(svc: Services, caller: Caller) -> User:
     found = svc.db.peek(store.by_id, caller.account, sessions.user_of(caller))
     assert found is not None, "the caller's user is there"
     return found
+
+
+def me_and_factor(svc: Services, caller: Caller) -> tuple[User, bool, int]:
+    """Who is signed in, whether they have a second factor, and how many recovery codes are left."""
+    user = me(svc, caller)
+    return user, svc.db.peek(second_factor.is_on, user.id), svc.db.peek(store.count_recovery_codes, user.id)
 
 
 # By command

@@ -1,5 +1,7 @@
 """People, their sessions and links. The tenant is the account: e-mail addresses are unique in all of the server."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from delta_server.storage.database import Row, Tx
@@ -43,6 +45,14 @@ class Refresh(msgspec.Struct, frozen=True):
     session: int
     user: int
     replaced_at: int | None
+
+
+class SecondFactor(msgspec.Struct, frozen=True):
+    """`secret` is sealed. It counts once it is confirmed."""
+
+    secret: bytes
+    confirmed_at: int | None
+    last_step: int
 
 
 _USER = "id, uid, account, email, name, role, password, created_at, disabled_at"
@@ -223,6 +233,55 @@ def replace_refresh(tx: Tx, session: int, hash: bytes, *, keep: int) -> None:
         session,
         keep,
     )
+
+
+# Second factors
+
+
+def second_factor(tx: Tx, user: int) -> SecondFactor | None:
+    row = tx.one("SELECT secret, confirmed_at, last_step FROM second_factor WHERE user = ?", user)
+    return SecondFactor(*row) if row else None
+
+
+def set_second_factor(tx: Tx, user: int, secret: bytes) -> None:
+    """One that is to be confirmed."""
+    tx.run("DELETE FROM second_factor WHERE user = ?", user)
+    tx.run(
+        "INSERT INTO second_factor (user, secret, created_at, last_step) VALUES (?, ?, ?, -1)", user, secret, tx.now_ms
+    )
+
+
+def confirm_second_factor(tx: Tx, user: int, *, step: int) -> None:
+    tx.run("UPDATE second_factor SET confirmed_at = ?, last_step = ? WHERE user = ?", tx.now_ms, step, user)
+
+
+def use_step(tx: Tx, user: int, step: int) -> int:
+    """0 when that step's code, or a later one, was used before."""
+    return tx.run("UPDATE second_factor SET last_step = ? WHERE user = ? AND last_step < ?", step, user, step)
+
+
+def delete_second_factor(tx: Tx, user: int) -> int:
+    tx.run("DELETE FROM recovery_code WHERE user = ?", user)
+    return tx.run("DELETE FROM second_factor WHERE user = ?", user)
+
+
+def replace_recovery_codes(tx: Tx, user: int, hashes: Sequence[bytes]) -> None:
+    tx.run("DELETE FROM recovery_code WHERE user = ?", user)
+    tx.many("INSERT INTO recovery_code (user, hash) VALUES (?, ?)", [(user, hash) for hash in hashes])
+
+
+def has_recovery_code(tx: Tx, user: int, hash: bytes) -> bool:
+    return tx.one("SELECT 1 FROM recovery_code WHERE user = ? AND hash = ?", user, hash) is not None
+
+
+def use_recovery_code(tx: Tx, user: int, hash: bytes) -> int:
+    return tx.run("DELETE FROM recovery_code WHERE user = ? AND hash = ?", user, hash)
+
+
+def count_recovery_codes(tx: Tx, user: int) -> int:
+    row = tx.one("SELECT count(*) FROM recovery_code WHERE user = ?", user)
+    assert row is not None
+    return int(row[0])
 
 
 # Links

@@ -3,9 +3,12 @@
 import asyncio
 import hmac
 import os
+import re
+from collections.abc import Callable
 from hashlib import sha256
 
 from delta_server.core import access_tokens
+from delta_server.features.users.store import User
 from delta_server.services import Services
 from delta_server.storage import key_file
 
@@ -44,6 +47,29 @@ async def load_signer(svc: Services) -> None:
     """Raises Unavailable."""
     key = await asyncio.to_thread(load_key, svc)
     svc.state(Signer, lambda: Signer(key))
+
+
+def for_code(key: bytes, user: User, *, expires_at: int) -> str:
+    """What a right password is answered with where a code is wanted too. It says nothing to whom it is not sent, and
+    another password ends it."""
+    said = f"{user.uid.hex()}_{expires_at:x}"
+    return f"dm_{said}_{_mac_of(key, user, said)}"
+
+
+def user_of(key: bytes, text: str, find: Callable[[bytes], User | None], *, now_ms: int) -> User | None:
+    """Whose token of `for_code` it is, None when it is nobody's or has expired."""
+    match = _FOR_CODE.fullmatch(text)
+    user = None if match is None else find(bytes.fromhex(match[1]))
+    if match is None or user is None or int(match[2], 16) <= now_ms:
+        return None
+    return user if hmac.compare_digest(match[3], _mac_of(key, user, f"{match[1]}_{match[2]}")) else None
+
+
+_FOR_CODE = re.compile(r"dm_([0-9a-f]{32})_([0-9a-f]{1,12})_([0-9a-f]{64})")
+
+
+def _mac_of(key: bytes, user: User, said: str) -> str:
+    return hmac.digest(key, f"code {said} {user.password}".encode(), "sha256").hex()
 
 
 def new_refresh() -> str:
