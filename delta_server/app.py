@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -16,6 +15,7 @@ from delta_server.core.caller import Caller
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.core.query import time_buckets
 from delta_server.features.accounts import feature as accounts
+from delta_server.features.audit import feature as audit
 from delta_server.features.backups import feature as backups
 from delta_server.features.contents import feature as contents
 from delta_server.features.deltas import feature as deltas
@@ -58,6 +58,7 @@ from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
+from delta_server.storage.system_clock import SystemClock
 from delta_server.tasks import commands, jobs
 from delta_server.tasks.live import OpenStreams
 from delta_server.tasks.loops import Supervisor
@@ -105,6 +106,7 @@ SERVER = Feature(
 
 FEATURES = [
     SERVER,
+    audit.FEATURE,
     accounts.FEATURE,
     users.FEATURE,
     projects.FEATURE,
@@ -146,11 +148,6 @@ def sql_views_of(features: Sequence[Feature]) -> dict[str, View]:
 
 def companions_of(features: Sequence[Feature]) -> dict[type[Any], StoreCompanion]:
     return {kind: store for feature in features for kind, store in feature.event_companions.items()}
-
-
-class SystemClock:
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
 
 
 class Application:

@@ -32,6 +32,7 @@ TABLES_OF_STORAGE = {
 NAMED_BY_OTHERS = {
     "what hangs on a project or an account is counted and deleted with it": {
         "features/accounts": "project",
+        "features/audit": "project",
         "features/projects": "content endpoint frame pack snapshot",
         "storage/events": "project",
     },
@@ -57,7 +58,8 @@ WITHOUT_TENANT = {
         "users": "any_user by_email signed_in refresh link",
     },
     "background work for all tenants": {
-        "accounts": "write_last_uses",
+        "accounts": "unused write_last_uses",
+        "audit": "accounts not_begun",
         "contents": "endpoints_with_loose_frames with_packs with_dead newest_frame with_frames_after endpoints count",
         "deltas": "queue_length requeue retry_failed waiting",
         "endpoints": "deleted",

@@ -21,6 +21,7 @@ COMMANDS = {
     "user": ("delta_server.cli.user:user", "Add, list and change the people who sign in."),
     "setup-link": ("delta_server.cli.user:setup_link", "Print a token that makes the first owner."),
     "key": ("delta_server.cli.key:key", "Create, list and revoke API keys."),
+    "audit": ("delta_server.cli.audit:audit", "Show who did what, when, from where."),
     "pack": ("delta_server.cli.contents:pack", "Pack stored contents now, as the background would."),
     "verify": ("delta_server.cli.contents:verify", "Read all that is stored and check every hash."),
     "backup": ("delta_server.cli.backup:backup", "Write all that is stored to one file, while the server runs."),

@@ -6,6 +6,8 @@ from typing import Any
 from delta_server import app
 from delta_server.cli import counting
 from delta_server.config.sections import Config
+from delta_server.core.actor import COMMAND_LINE
+from delta_server.storage.database import ACTING
 from delta_server.storage.sqlite.directory_lock import InUse
 from delta_server.tasks import commands
 
@@ -15,6 +17,7 @@ def run(config: Config, name: str, arguments: Any, *, doing: str = "") -> Any:
     command = app.COMMANDS[name]
 
     async def here(progress: commands.Progress) -> Any:
+        ACTING.set(COMMAND_LINE)
         async with app.open_services(config) as services:
             return await command.run(services, arguments, progress)
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from delta_server.core.option_types import MIB, Count, PerMinute, Port, Seconds, Size, WholeDays
+from delta_server.core.option_types import MIB, Count, Days, PerMinute, Port, Seconds, Size, WholeDays
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.events.options import Events
 from delta_server.storage.sqlite.options import Storage
@@ -43,6 +43,10 @@ class RateLimits(msgspec.Struct, frozen=True):
     unauthorized_per_minute: PerMinute = 3_000
 
 
+class Audit(msgspec.Struct, frozen=True):
+    retention_days: Days = 365
+
+
 class Log(msgspec.Struct, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
@@ -56,4 +60,5 @@ class Config(msgspec.Struct, frozen=True):
     packs: Packs = Packs()
     events: Events = Events()
     auth: Auth = Auth()
+    audit: Audit = Audit()
     log: Log = Log()

@@ -30,6 +30,11 @@ class Caller(msgspec.Struct, frozen=True):
     session: int | None = None
     is_member: bool = False
 
+    @property
+    def actor(self) -> str:
+        """As the audit log names it; `key_id` of people begins with `user` already."""
+        return self.key_id if self.user is not None else f"key {self.key_id}"
+
     def may(self, scope: str) -> bool:
         """Whether the key has `scope`, or one that implies it."""
         return scope in self.scopes

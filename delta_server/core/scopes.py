@@ -34,6 +34,7 @@ Single: TypeAlias = Literal[
     "projects:admin",
     "metrics:read",
     "backups:admin",
+    "audit:admin",
 ]
 """Those that routes ask for: a new family adds its verbs here."""
 Scope: TypeAlias = Literal[Union, Single]

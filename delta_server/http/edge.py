@@ -14,6 +14,7 @@ import structlog
 import uuid_utils
 
 from delta_server.config.sections import Config
+from delta_server.core.actor import NOBODY, Actor
 from delta_server.core.errors import BadRequest
 from delta_server.http import errors, rate_limits
 from delta_server.http.address import UNKNOWN, Client, resolver
@@ -25,7 +26,7 @@ from delta_server.http.metrics import Metrics
 from delta_server.http.paths import routing_path
 from delta_server.http.rate_limits import RateLimits
 from delta_server.http.server import ABORT, BODY_PENDING, TAKEN
-from delta_server.storage.database import Clock
+from delta_server.storage.database import ACTING, Clock
 from delta_server.storage.limiter_memory import MemoryLimiter
 from delta_server.storage.sqlite.transaction import shutting_down
 
@@ -67,6 +68,7 @@ class Edge:
         headers = _first_values(outer["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
         client = self._client_of(outer)
+        ACTING.set(Actor(NOBODY, client.address, request_id))  # a request has a task of its own, and so a context
         exchange = Exchange(
             outer["method"],
             headers,

@@ -22,6 +22,7 @@ from delta_server.http.exchange import BodyLimit, Exchange
 from delta_server.http.guards import KEY_IN_PATH, PUBLIC, Access, Body, Guards, UnguardedRoute
 from delta_server.http.paths import segment_text
 from delta_server.http.validation import choose_message, did_you_mean
+from delta_server.storage.database import ACTING
 
 _MAX_PARAMETERS = 100
 
@@ -104,6 +105,7 @@ class Gate:
         exchange: Exchange = scope["state"]["exchange"]
         exchange.limit_body(self._body_limits[route.access.body])
         if (caller := self._authenticated_caller(scope, route)) is not None:
+            ACTING.set(ACTING.get().named(caller.actor))
             exchange.charge_to(caller.key_id if caller.project is None else f"project {caller.project}")
         if not route.access.cross_origin:  # clients of other products, and proxies before them, add what they like
             scope["query_string"] = checked_query(scope["query_string"], route)

@@ -6,14 +6,21 @@ values, as events do (eventlog.py).
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import msgspec
+
+from delta_server.core.actor import SERVER, Actor
 
 Row: TypeAlias = tuple[Any, ...]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+
+ACTING: ContextVar[Actor] = ContextVar("acting", default=SERVER)
+"""For whom this task writes: the edge and the gate set it, a write is handed it as `Tx.actor`. A variable of the
+context, as the alternative is an argument of each function between a route and the line that records a change."""
 
 _FREEING: set[object] = set()
 
@@ -39,9 +46,10 @@ class Threads(Protocol):
 
 
 class Tx(Protocol):
-    """One transaction, used on one thread only. `now_ms` is fixed when it begins."""
+    """One transaction, used on one thread only. `now_ms` is fixed when it begins, `actor` is whose call it is."""
 
     now_ms: int
+    actor: Actor
 
     def one(self, sql: str, *params: Any) -> Row | None:
         """The first row, None without any."""
@@ -58,6 +66,9 @@ class Tx(Protocol):
 
     def new_id(self) -> bytes:
         """A fresh UUIDv7 whose time is `now_ms`, as 16 bytes."""
+
+    def sign(self, purpose: str, data: bytes) -> bytes:
+        """As `ServerKey.sign` (key_file.py), whose key is not in the database. Raises Unavailable."""
 
 
 class DatabaseStats(msgspec.Struct, frozen=True):

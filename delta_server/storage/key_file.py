@@ -1,10 +1,12 @@
 """The server's own secret: random bytes in a file of the data directory that only its user can read."""
 
+import hmac
 import os
 import threading
 from contextlib import suppress
 from pathlib import Path
 
+from delta_server.core.access_tokens import KEY_BYTES
 from delta_server.core.errors import Unavailable
 
 NAME = "delta.key"
@@ -28,6 +30,25 @@ def load(data_dir: Path, size: int) -> bytes:
     if len(key) != size:
         raise Unavailable(f"{NAME} in the data directory is damaged: delete it, and everybody signs in again")
     return key
+
+
+class ServerKey:
+    """Signs what is in the database, so that it can be shown to be this server's. Read when it is first needed."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._key: bytes | None = None
+
+    def sign(self, purpose: str, data: bytes) -> bytes:
+        """HMAC-SHA-256 by a key that is derived for the purpose. Raises Unavailable."""
+        if self._key is None:
+            self._key = load(self._data_dir, KEY_BYTES)
+        return hmac.digest(hmac.digest(self._key, f"purpose {purpose}".encode(), "sha256"), data, "sha256")
+
+
+def is_there(data_dir: Path) -> bool:
+    """Whether `load` would find the key, and not make one."""
+    return (data_dir / NAME).exists()
 
 
 def _make(path: Path, key: bytes) -> None:

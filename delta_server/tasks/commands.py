@@ -21,7 +21,9 @@ from typing import Any
 import msgspec
 import structlog
 
+from delta_server.core.actor import COMMAND_LINE
 from delta_server.core.errors import DeltaError, Invalid
+from delta_server.storage.database import ACTING
 
 NAME = "delta.sock"
 Progress = Callable[[int, int], None]
@@ -133,6 +135,7 @@ async def _answer(commands: Mapping[str, Command], services: Any, line: bytes, w
         if (command := commands.get(request.command)) is None:
             raise Invalid(f"this server knows no command {request.command}: is it of the same version?")
         arguments = msgspec.json.decode(request.arguments, type=command.arguments)
+        ACTING.set(COMMAND_LINE)
         log.info("command", command=request.command)
         result = await command.run(services, arguments, report)
         _write(writer, _Line(result=msgspec.Raw(msgspec.json.encode(result))))

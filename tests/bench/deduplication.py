@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from delta_server.app import SystemClock
 from delta_server.core.event_storage.key_run import KEY_BYTES, KeyFilter, KeyProbes, build
 from delta_server.storage.database import Tx
 from delta_server.storage.events.ingest import key_runs
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.storage.sqlite.options import Storage
+from delta_server.storage.system_clock import SystemClock
 from tests.bench.table import Row, bench
 from tests.bench.turns import ROUNDS, compared, sized
 

@@ -26,7 +26,7 @@ SPAN = ["2025-12-01", "2026-02-01"]
 GUARDS = guards_of(FEATURES)
 ELSEWHERE = {
     ("POST", "/v1/projects"), ("POST", "/v1/endpoints"), ("POST", "/v1/auth/api-keys"), ("GET", "/v1/backup"),
-    ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"),
+    ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/v1/audit"),
     ("GET", "/healthz/details"), ("GET", "/metrics"),
     *(route for route, access in GUARDS.items() if access.keys == "person"),
     ("PUT", "/v1/projects/{}/members/{}"), ("DELETE", "/v1/projects/{}/members/{}"),

@@ -12,6 +12,7 @@ from delta_server.core.secrets import Kind
 from delta_server.features.accounts import schemas, store
 from delta_server.features.accounts.schemas import KeyAnswer, NewKey, Rotation, RotationAnswer
 from delta_server.features.accounts.store import ListedKey, Maker
+from delta_server.features.audit import service as audit
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
@@ -103,6 +104,8 @@ def _insert(
         last_four=text[-4:],
         maker=maker,
     )
+    detail = {"scopes": list(scopes), "expires_at": None if expires_at is None else times.format(expires_at)}
+    audit.record(tx, account, "key.create", project=project, target=f"key {key.public_id}", name=name, detail=detail)
 
 
 def check_project(tx: Tx, project: int) -> None:
@@ -189,7 +192,11 @@ def replace(
         maker=maker,
     )
     until = min(tx.now_ms + overlap_ms, times.LATEST_MS if old.expires_at is None else old.expires_at)
-    store.replace(tx, account, old.id, by=secrets.parse(text).public_id, expires_at=until)
+    made = secrets.parse(text).public_id
+    store.replace(tx, account, old.id, by=made, expires_at=until)
+    detail = {"replaced_by": f"key {made}", "expires_at": times.format(until)}
+    target = f"key {old.public_id}"
+    audit.record(tx, account, "key.rotate", project=project, target=target, name=old.name, detail=detail)
     return text, until
 
 

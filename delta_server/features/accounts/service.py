@@ -8,7 +8,8 @@ import os
 
 import msgspec
 
-from delta_server.core import secrets
+from delta_server.core import secrets, times
+from delta_server.core.actor import Actor
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, NotFound, Unauthorized
 from delta_server.core.scopes import opened
@@ -23,8 +24,9 @@ from delta_server.features.accounts.schemas import NewKey, Rotation
 from delta_server.features.accounts.store import StoredKey
 from delta_server.features.accounts.store import delete_keys_of as delete_keys_of
 from delta_server.features.accounts.store import revoke_keys_of as revoke_keys_of
+from delta_server.features.audit import service as audit
 from delta_server.services import Services
-from delta_server.storage.database import Tx, frees_space
+from delta_server.storage.database import ACTING, Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
 EXPIRES_SOON_MS = 3_600_000
@@ -36,7 +38,11 @@ class LastUses(dict[int, int]):
     """By API key's row, when it was last used, until the next of the periodic writes."""
 
 
-_NOBODY = StoredKey(0, 0, None, bytes(32), "", None, None, "[]")
+class FirstUses(dict[int, tuple[Actor, int]]):
+    """By API key's row, who used it for the first time and when, until that is on record."""
+
+
+_NOBODY = StoredKey(0, 0, None, bytes(32), "", None, None, "[]", None)
 
 
 def authenticate(svc: Services, key_text: str) -> Caller:
@@ -55,6 +61,8 @@ def authenticate(svc: Services, key_text: str) -> Caller:
     if key.expires_at is not None and key.expires_at <= now_ms:
         raise Unauthorized("the API key has expired: use another one")
     svc.state(LastUses)[key.id] = now_ms
+    if key.last_used_at is None and key.id not in svc.state(FirstUses):
+        svc.state(FirstUses)[key.id] = ACTING.get().named(f"key {sent.public_id}"), now_ms
     return Caller(
         account=key.account,
         project=key.project,
@@ -124,7 +132,17 @@ def shown(tx: Tx, account: int, public_id: str) -> ApiKey:
 def default_account(tx: Tx) -> int:
     """The account everything belongs to until there are users."""
     found = store.account_named(tx, store.DEFAULT_ACCOUNT)
-    return store.insert_account(tx, store.DEFAULT_ACCOUNT) if found is None else found
+    if found is not None:
+        return found
+    made = store.insert_account(tx, store.DEFAULT_ACCOUNT)
+    audit.record(tx, made, "account.create", name=store.DEFAULT_ACCOUNT)
+    return made
+
+
+async def note_command(svc: Services, name: str) -> None:
+    """Put a command of the command line on record that changes nothing a caller sees."""
+    if (account := svc.db.peek(find_default_account)) is not None:
+        await audit.note(svc, account, "command.run", target=name)
 
 
 def find_default_account(tx: Tx) -> int | None:
@@ -140,11 +158,25 @@ def list_keys(
     return [(row.id, schemas.api_key(row, tx.now_ms)) for row in rows]
 
 
+def record_first_uses(tx: Tx, uses: dict[int, tuple[Actor, int]]) -> None:
+    """Each once: with it the key is known to have been used."""
+    for key, (actor, at) in uses.items():
+        if found := store.unused(tx, key):
+            account, project, name = found
+            detail = {"used_at": times.format(at)}
+            audit.record(
+                tx, account, "key.first_use", project=project, target=actor.name, name=name, detail=detail, actor=actor
+            )
+    store.write_last_uses(tx, {key: at for key, (_, at) in uses.items()})
+
+
 @frees_space
 def revoke_key(tx: Tx, account: int, project: int | None, public_id: str) -> None:
     """A project's caller reaches that project's keys only. Raises NotFound."""
-    if not store.revoke(tx, account, project, public_id):
+    key = store.key(tx, public_id)
+    if key is None or not store.revoke(tx, account, project, public_id):
         raise NotFound("there is no such key to revoke: it may have been revoked before")
+    audit.record(tx, account, "key.revoke", project=key.project, target=f"key {public_id}")
 
 
 @frees_space

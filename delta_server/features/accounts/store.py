@@ -19,6 +19,7 @@ class StoredKey(msgspec.Struct, frozen=True):
     revoked_at: int | None
     origins: str
     """JSON: a write key's; empty for all others."""
+    last_used_at: int | None
 
 
 class ListedKey(msgspec.Struct, frozen=True):
@@ -111,7 +112,7 @@ def insert_key(
 def key(tx: Tx, public_id: str) -> StoredKey | None:
     """The only look-up without a tenant: it is what finds the tenant."""
     row = tx.one(
-        "SELECT id, account, project, secret_hash, scopes, expires_at, revoked_at, origins"
+        "SELECT id, account, project, secret_hash, scopes, expires_at, revoked_at, origins, last_used_at"
         " FROM api_key WHERE public_id = ?",
         public_id,
     )
@@ -191,6 +192,12 @@ def delete_keys_of(tx: Tx, project: int, limit: int) -> bool:
     """Whether there were any."""
     sql = "DELETE FROM api_key WHERE id IN (SELECT id FROM api_key WHERE project = ? LIMIT ?)"
     return tx.run(sql, project, limit) > 0
+
+
+def unused(tx: Tx, key: int) -> tuple[int, int | None, str] | None:
+    """Account, project and name of a key, unless it is known to have been used."""
+    row = tx.one("SELECT account, project, name FROM api_key WHERE id = ? AND last_used_at IS NULL", key)
+    return None if row is None else (row[0], row[1], row[2])
 
 
 def write_last_uses(tx: Tx, used_at: dict[int, int]) -> None:

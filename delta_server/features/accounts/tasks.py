@@ -3,15 +3,18 @@
 from itertools import islice
 
 from delta_server.features.accounts import store
-from delta_server.features.accounts.service import LastUses
+from delta_server.features.accounts.service import FirstUses, LastUses, record_first_uses
 from delta_server.services import Services
 
 _AT_ONCE = 2000
 """Keys in one write: some milliseconds during which other writes wait."""
+_FIRST_AT_ONCE = 100
+"""As many first uses, each of which is an entry of the audit log."""
 
 
 async def write_last_uses(svc: Services) -> None:
     """Note when keys were last used: once a period, all at a time, away from the requests that used them."""
+    await _write_first_uses(svc)
     used_at = dict(svc.state(LastUses))
     svc.state(LastUses).clear()
     try:
@@ -22,3 +25,11 @@ async def write_last_uses(svc: Services) -> None:
     except BaseException:
         svc.state(LastUses).update(used_at | svc.state(LastUses))
         raise
+
+
+async def _write_first_uses(svc: Services) -> None:
+    first = svc.state(FirstUses)
+    while some := dict(islice(first.items(), _FIRST_AT_ONCE)):
+        await svc.db.write(record_first_uses, some)
+        for key in some:
+            del first[key]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
+from delta_server.features.audit import service as audit
 from delta_server.services import Services
 from delta_server.storage.backup_stream import BackupStream
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
@@ -16,8 +17,9 @@ async def delete_unfinished(svc: Services) -> None:
     stream(svc).delete_unfinished()
 
 
-async def begun(svc: Services) -> AsyncGenerator[bytes, None]:
+async def begun(svc: Services, account: int) -> AsyncGenerator[bytes, None]:
     """The file's pieces, the first of which is there: what can go wrong mostly has by then. Raises Unavailable."""
+    await audit.note(svc, account, "backup.download")
     pieces = stream(svc).pieces()
     try:
         first = await anext(pieces)

@@ -12,6 +12,7 @@ from delta_server.core.diff import diff_settings
 from delta_server.core.diff.diff_settings import DiffSettings
 from delta_server.core.errors import Conflict, Forbidden, NotFound
 from delta_server.features.accounts import service as accounts
+from delta_server.features.audit import service as audit
 from delta_server.features.endpoints import schemas, store
 from delta_server.features.endpoints.schemas import (
     DiffChange,
@@ -205,7 +206,21 @@ def _update_endpoint(
         store.update_diff(tx, project, before.id, diff)
     after = _find_shown(tx, project, ids.text(before.uid))
     _tell(tx, "endpoint.updated", after.endpoint)
+    changed = [
+        field for field in ("name", "description", "diff", "retention") if _differ(before, after.endpoint, field)
+    ]
+    audit.record_in(
+        tx, project, "endpoint.update", target=_target(before), name=before.name, detail={"changed": changed}
+    )
     return shown, after
+
+
+def _differ(before: Endpoint, after: Endpoint, field: str) -> bool:
+    return bool(getattr(before, field) != getattr(after, field))
+
+
+def _target(endpoint: Endpoint) -> str:
+    return f"endpoint {ids.text(endpoint.uid)}"
 
 
 def _tell(tx: Tx, kind: str, endpoint: Endpoint) -> None:
@@ -235,6 +250,7 @@ def _delete_endpoint(tx: Tx, project: int, text: str) -> None:
     found = _found(tx, project, text)
     store.mark_deleted(tx, project, found.id)
     _tell(tx, "endpoint.deleted", found)
+    audit.record_in(tx, project, "endpoint.delete", target=_target(found), name=found.name)
 
 
 def _free_name(tx: Tx, project: int, text: str) -> str:

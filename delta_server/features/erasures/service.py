@@ -8,6 +8,7 @@ from delta_server.core import ids
 from delta_server.core.caller import Caller
 from delta_server.core.errors import NotFound
 from delta_server.core.events.persons import PersonIds
+from delta_server.features.audit import service as audit
 from delta_server.features.erasures import store
 from delta_server.features.erasures.store import Erasure
 from delta_server.features.profiles import service as profiles
@@ -72,6 +73,7 @@ def request_erasure(tx: Tx, project: int, caller: Caller, name: str, *, as_user:
         before = ids_of(job)
         users, anonymous = {*before.users, *person.ids.users}, {*before.anonymous, *person.ids.anonymous}
         jobs.set_arguments(tx, project, uid, _arguments(PersonIds(tuple(sorted(users)), tuple(sorted(anonymous)))))
+    audit.record_in(tx, project, "erasure.request", target=f"erasure {ids.text(uid)}")
     requested = find(tx, project, uid)
     assert requested is not None
     return requested

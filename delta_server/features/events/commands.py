@@ -31,6 +31,7 @@ async def _stats(svc: Services, chosen: Chosen, progress: Progress) -> list[tupl
 
 async def _seal(svc: Services, chosen: Chosen, progress: Progress) -> int:
     """How many events were sealed or written again. Raises NotFound."""
+    await accounts.note_command(svc, "events seal")
     return sum(
         [await svc.event_maintenance.run_maintenance(id, seal=True) async for _, id in _each(svc, chosen, progress)]
     )
@@ -38,6 +39,7 @@ async def _seal(svc: Services, chosen: Chosen, progress: Progress) -> int:
 
 async def _compact(svc: Services, chosen: Chosen, progress: Progress) -> list[tuple[str, Merged]]:
     """By name of the project. Raises NotFound."""
+    await accounts.note_command(svc, "events compact")
     done = []
     async for name, id in _each(svc, chosen, progress):
         before = await svc.event_maintenance.stats(id)

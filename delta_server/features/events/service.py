@@ -14,11 +14,12 @@ from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
 from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.events.event_batch import Parsed
 from delta_server.core.events.event_time import Arrival
+from delta_server.features.audit import service as audit
 from delta_server.features.events import store
 from delta_server.features.events.schemas import NewRetention, NewRollups, RefusedShown, StatsShown, Taken
 from delta_server.features.profiles import service as profiles
 from delta_server.services import APART_BYTES, Services
-from delta_server.storage.database import Threads
+from delta_server.storage.database import Threads, Tx
 
 log = structlog.get_logger("delta.events")
 
@@ -134,8 +135,13 @@ async def set_retention(svc: Services, project: int, new: NewRetention) -> Event
         raise Invalid(f"at most {_MOST_TYPES} event types can have a retention of their own", field="types")
     rollups = msgspec.to_builtins(new.rollups or NewRollups())
     kept = EventRetention(new.days, new.types or {}, {name: days for name, days in rollups.items() if days is not None})
-    await svc.db.write(store.put_retention, project, msgspec.json.encode(kept).decode())
+    await svc.db.write(_set_retention, project, kept)
     return kept
+
+
+def _set_retention(tx: Tx, project: int, kept: EventRetention) -> None:
+    store.put_retention(tx, project, msgspec.json.encode(kept).decode())
+    audit.record_in(tx, project, "event.retention", detail={"days": kept.days})
 
 
 async def stats(svc: Services, project: int) -> StatsShown:

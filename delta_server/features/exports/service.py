@@ -15,6 +15,7 @@ from delta_server.core.events.event_json import EventJson, to_json
 from delta_server.core.query import result_rows
 from delta_server.core.query.aggregates import AggregateQuery
 from delta_server.core.query.plan import Aggregate, Listing
+from delta_server.features.audit import service as audit
 from delta_server.features.exports.schemas import EVENT_COLUMNS, Format
 from delta_server.services import Services
 
@@ -25,6 +26,7 @@ async def events(
     svc: Services, project: int, listing: Listing, form: Format, *, escape_formulas: bool = True
 ) -> AsyncGenerator[bytes, None]:
     """The file's pieces. Raises Invalid, TooCostly, Unavailable (too many exports at once)."""
+    await audit.note_in(svc, project, "event.export", target=form)
     if form == "parquet":
         return await _with_first_pieces(svc.event_reader.export_parquet(project, listing))
     stream = svc.event_reader.stream_query(project, listing)
@@ -40,6 +42,7 @@ async def aggregated(
     svc: Services, project: int, query: AggregateQuery, form: Format, *, escape_formulas: bool = True
 ) -> AsyncGenerator[bytes, None]:
     """As `events`, of all rows of the query."""
+    await audit.note_in(svc, project, "event.export", target=f"aggregated {form}")
     plan = msgspec.structs.replace(query.plan, limit=None, skip=0)
     if form == "parquet":
         return await _with_first_pieces(svc.event_reader.export_parquet(project, plan))

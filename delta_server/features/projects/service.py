@@ -12,6 +12,7 @@ from delta_server.core import access_tokens, ids, names, scopes
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, NotFound
 from delta_server.features.accounts import service as accounts
+from delta_server.features.audit import service as audit
 from delta_server.features.projects import schemas, store
 from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange, ProjectRole
 from delta_server.features.projects.store import Member, Project, Usage
@@ -95,6 +96,9 @@ def _set_member(tx: Tx, caller: Caller, text: str, named: str, role: ProjectRole
             " or somebody who has those"
         )
     store.set_role(tx, project.id, user.id, role)
+    audit.record_in(
+        tx, project.id, "member.set", target=f"user {ids.text(user.uid)}", name=user.email, detail={"role": role}
+    )
     member = store.member(tx, project.id, user.id)
     assert member is not None
     return member, user
@@ -106,6 +110,7 @@ def _remove_member(tx: Tx, caller: Caller, text: str, named: str) -> None:
     user = users.find(tx, caller.account, named)
     if not store.remove_member(tx, project.id, user.id):
         raise NotFound(f"{user.email} is not a member of the project")
+    audit.record_in(tx, project.id, "member.remove", target=f"user {ids.text(user.uid)}", name=user.email)
 
 
 def find(tx: Tx, caller: Caller, text: str) -> Project:
@@ -153,7 +158,17 @@ def _is_seen(tx: Tx, caller: Caller, project: int) -> bool:
 def ensure(tx: Tx, account: int, name: str) -> Project:
     """The account's project of that name, made when absent. Raises Invalid for the name."""
     name = names.check(name)
-    return store.by_name(tx, account, name) or store.insert_project(tx, account, name=name, description="")
+    return store.by_name(tx, account, name) or _insert(tx, account, name, "")
+
+
+def _insert(tx: Tx, account: int, name: str, description: str) -> Project:
+    made = store.insert_project(tx, account, name=name, description=description)
+    audit.record_in(tx, made.id, "project.create", target=_target(made), name=name)
+    return made
+
+
+def _target(project: Project) -> str:
+    return f"project {ids.text(project.uid)}"
 
 
 def all_of(tx: Tx, account: int) -> list[Project]:
@@ -170,7 +185,7 @@ def _create_project(tx: Tx, caller: Caller, new: NewProject, idempotency_key: Id
     if answer := idempotency_key.replay(tx):
         return answer
     name = _free_name(tx, caller.account, new.name)
-    project = store.insert_project(tx, caller.account, name=name, description=names.check_description(new.description))
+    project = _insert(tx, caller.account, name, names.check_description(new.description))
     return idempotency_key.record(tx, 201, msgspec.json.encode(ProjectAnswer(schemas.project(project))))
 
 
@@ -194,6 +209,8 @@ def _update_project(tx: Tx, caller: Caller, text: str, change: ProjectChange) ->
     if (name, description) == (project.name, project.description):
         return project
     store.update_project(tx, caller.account, project.id, name=name, description=description)
+    detail = {"before": project.name} if name != project.name else {}
+    audit.record_in(tx, project.id, "project.update", target=_target(project), name=name, detail=detail)
     return msgspec.structs.replace(project, name=name, description=description, updated_at=tx.now_ms)
 
 
@@ -201,7 +218,8 @@ def _update_project(tx: Tx, caller: Caller, text: str, change: ProjectChange) ->
 def _delete_project(tx: Tx, caller: Caller, text: str) -> None:
     project = find(tx, caller, text)
     store.mark_deleted(tx, caller.account, project.id)
-    accounts.revoke_keys_of(tx, project.id)
+    detail = {"keys_revoked": accounts.revoke_keys_of(tx, project.id)}
+    audit.record_in(tx, project.id, "project.delete", target=_target(project), name=project.name, detail=detail)
 
 
 def _refuse_renaming(caller: Caller) -> None:

@@ -10,6 +10,8 @@ from delta_server.core import times
 from delta_server.core.errors import NotFound
 from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.ids import parse as parse_id
+from delta_server.core.ids import text as id_text
+from delta_server.features.audit import service as audit
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -128,3 +130,4 @@ def _delete_row(tx: Tx, project: int, uid: bytes) -> None:
     if snapshot is None:
         raise NotFound("no such snapshot in this project")
     timeline.remove(tx, snapshot.endpoint, snapshot.id, snapshot.content)
+    audit.record_in(tx, project, "snapshot.delete", target=f"snapshot {id_text(uid)}")

@@ -18,6 +18,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 import apsw
 
 from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing
+from delta_server.storage.key_file import ServerKey
 from delta_server.storage.sqlite.connection import Tuning, check_library, close_writer, open_writer
 from delta_server.storage.sqlite.directory_lock import DataDirRefused, DirectoryLock, refuse_network, unusable
 from delta_server.storage.sqlite.disk_reserve import DiskReserve
@@ -73,7 +74,12 @@ class SqliteDatabase:
             opened.callback(self._readers.close)
             self._wal_limit.add_reader(lambda: self._readers.release(HELD_S))
             self._writer = Writer(
-                connection, clock, tuning, reserve=reserve, between=partial(_look_after_log, upkeep, self._wal_limit)
+                connection,
+                clock,
+                tuning,
+                key=ServerKey(storage.data_dir),
+                reserve=reserve,
+                between=partial(_look_after_log, upkeep, self._wal_limit),
             )
             opened.callback(self._writer.close)
             self._opened = opened.pop_all()

@@ -7,19 +7,26 @@ from typing import Any, NoReturn
 
 import apsw
 
+from delta_server.core.actor import SERVER, Actor
 from delta_server.core.errors import DatabaseFailed, Unavailable
 from delta_server.storage.database import Row
+from delta_server.storage.key_file import ServerKey
 from delta_server.storage.sqlite.disk_reserve import disk_full_error
 
 
 class SqliteTx:
     """One call's view of a transaction that the writer or a reader has begun."""
 
-    __slots__ = ("_connection", "_made", "now_ms")
+    __slots__ = ("_connection", "_key", "_made", "actor", "now_ms")
 
-    def __init__(self, connection: apsw.Connection, now_ms: int) -> None:
+    def __init__(
+        self, connection: apsw.Connection, now_ms: int, *, actor: Actor = SERVER, key: ServerKey | None = None
+    ) -> None:
+        """`key` is the writer's; reads sign nothing."""
         self._connection = connection
+        self._key = key
         self._made = 0
+        self.actor = actor
         self.now_ms = now_ms
 
     def one(self, sql: str, *params: Any) -> Row | None:
@@ -53,6 +60,11 @@ class SqliteTx:
         random = os.urandom(8)
         head = (self.now_ms << 16 | 0x7000 | count).to_bytes(8)
         return head + bytes((0x80 | random[0] & 0x3F,)) + random[1:]
+
+    def sign(self, purpose: str, data: bytes) -> bytes:
+        if self._key is None:
+            raise Unavailable("this transaction has no key to sign with")
+        return self._key.sign(purpose, data)
 
     def _execute(self, sql: str, params: tuple[Any, ...]) -> apsw.Cursor:
         return self._connection.execute(sql, params)

@@ -24,7 +24,8 @@ from typing import Any
 import apsw
 
 from delta_server.core.errors import DeltaError, Unavailable
-from delta_server.storage.database import Clock
+from delta_server.storage.database import ACTING, Clock
+from delta_server.storage.key_file import ServerKey
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.disk_reserve import DiskReserve, log_fits
 from delta_server.storage.sqlite.transaction import SqliteTx, shutting_down, translate
@@ -37,11 +38,12 @@ Work = Callable[[SqliteTx], Any]
 
 
 class _Call:
-    __slots__ = ("error", "frees", "future", "loop", "name", "result", "work")
+    __slots__ = ("actor", "error", "frees", "future", "loop", "name", "result", "work")
 
     def __init__(self, work: Work, name: str, *, frees: bool) -> None:
         self.work = work
         self.name = name
+        self.actor = ACTING.get()
         self.frees = frees
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
@@ -67,11 +69,13 @@ class Writer:
         clock: Clock,
         tuning: Tuning,
         *,
+        key: ServerKey,
         reserve: DiskReserve,
         between: Callable[[], object],
     ) -> None:
         """`between` is called between transactions."""
         self._connection = connection
+        self._key = key
         self._reserve = reserve
         self._between = between
         self._clock = clock
@@ -192,7 +196,8 @@ class Writer:
         try:
             if not call.frees:
                 self._reserve.check(self._connection)
-            call.result = call.work(SqliteTx(self._connection, self._clock.now_ms()))
+            tx = SqliteTx(self._connection, self._clock.now_ms(), actor=call.actor, key=self._key)
+            call.result = call.work(tx)
         except BaseException as error:
             if not self._connection.in_transaction or isinstance(error, apsw.FullError):
                 raise  # SQLite undid everything, mostly: disk full, I/O error, out of memory

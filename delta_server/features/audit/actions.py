@@ -1,0 +1,40 @@
+"""What is recorded, by its name in the log; docs/operating.md tells of each."""
+
+from typing import Literal, TypeAlias
+
+Action: TypeAlias = Literal[
+    "account.create",
+    "audit.begin",
+    "audit.expire",
+    "audit.export",
+    "audit.key_change",
+    "backup.download",
+    "command.run",
+    "endpoint.delete",
+    "endpoint.update",
+    "erasure.request",
+    "event.export",
+    "event.retention",
+    "key.create",
+    "key.first_use",
+    "key.revoke",
+    "key.rotate",
+    "login",
+    "logout",
+    "member.remove",
+    "member.set",
+    "password.change",
+    "password.reset",
+    "project.create",
+    "project.delete",
+    "project.update",
+    "session.revoke",
+    "snapshot.delete",
+    "sql.run",
+    "user.create",
+    "user.disable",
+    "user.enable",
+    "user.reset_link",
+    "user.role",
+]
+Outcome: TypeAlias = Literal["ok", "failed"]
