@@ -33,15 +33,16 @@ from delta_server.features.queries import feature as queries
 from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
+from delta_server.features.usage import feature as usage
+from delta_server.features.usage import service as usage_service
 from delta_server.features.users import feature as users
 from delta_server.http import asgi, docs, errors, field_descriptions, health, idempotency
-from delta_server.http.body import MAX_TYPED_BYTES, JsonRequest
+from delta_server.http.body import JsonRequest, body_limits
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge
-from delta_server.http.exchange import BodyLimit
 from delta_server.http.feature import Feature
 from delta_server.http.gate import Gate
-from delta_server.http.guards import Body, Guards, of_family
+from delta_server.http.guards import Guards, of_family
 from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
 from delta_server.services import Cascade, Services
@@ -110,6 +111,7 @@ FEATURES = [
     accounts.FEATURE,
     users.FEATURE,
     projects.FEATURE,
+    usage.FEATURE,
     endpoints.FEATURE,
     contents.FEATURE,
     fields.FEATURE,
@@ -226,7 +228,7 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
             services.fair_cpu.callers.note(caller.project)
         return caller
 
-    gate = Gate(authenticate, guards=guards, body_limits=_body_limits(config), opened=opened)
+    gate = Gate(authenticate, guards=guards, body_limits=body_limits(config), opened=opened)
     litestar = Litestar(
         routes,
         dependencies=DEPENDENCIES,
@@ -259,14 +261,6 @@ def _vitals(services: Services, supervisor: Supervisor, edge: Edge, features: Se
     return Vitals(services, supervisor.states, queues, dependencies=health_by(services, features), budgets=budgets)
 
 
-def _body_limits(config: Config) -> dict[Body, BodyLimit]:
-    return {
-        "typed": BodyLimit(MAX_TYPED_BYTES),
-        "document": BodyLimit(config.limits.request_bytes, "limits.request_bytes"),
-        "events": BodyLimit(config.events.request_bytes, "events.request_bytes"),
-    }
-
-
 @asynccontextmanager
 async def open_services(
     config: Config,
@@ -296,6 +290,7 @@ async def open_services(
             spare_cpu=spare_cpu,
             views=sql_views_of(features),
             companions=companions_of(features),
+            admit=usage_service.admission(config.plans),
             callers=fair_cpu.callers,
         )
         opened.push_async_callback(eventlog.close)

@@ -33,7 +33,8 @@ NAMED_BY_OTHERS = {
     "what hangs on a project or an account is counted and deleted with it": {
         "features/accounts": "project",
         "features/audit": "project",
-        "features/projects": "content endpoint frame pack snapshot",
+        "features/projects": "endpoint",
+        "features/usage": "content endpoint event_block frame pack profile project rollup segment snapshot",
         "storage/events": "project",
     },
     "lists of keys tell of who made them": {"features/accounts": "member user"},
@@ -66,6 +67,7 @@ WITHOUT_TENANT = {
         "profiles": "projects_waiting old_aliases",
         "fields": "compact find_single_times",
         "projects": "deleted_and_empty ids",
+        "usage": "expire_days release_keys roll_up to_count to_note",
         "snapshots": "with_retention",
         "users": "delete_ended",
     },

@@ -4,9 +4,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from delta_server.config.load import BadConfig, Given, load, shown
+from delta_server.config.plans import PLAN_ROWS, SHIPPED, Plan
 from delta_server.config.sections import Config
 from delta_server.config.values import OPTIONS, Option, expected
 
@@ -40,6 +42,15 @@ BAD_FILES = [
     ("[server]\nport = true", "server.port", "line 2", "got true"),
     ("[limits]\nrequest_bytes = 4096", "limits.document_bytes", "line 2", "more than limits.request_bytes"),
     ("port = 1", "port", "line 1", "unknown option"),
+    ("[plans.free]\nendpoints = -1", "plans.free.endpoints", "line 2", '"unlimited" or a whole number from 0'),
+    ("[plans.free]\nendpoints = true", "plans.free.endpoints", "line 2", "got true"),
+    ("[plans.free]\nendpoints = 'ten'", "plans.free.endpoints", "line 2", "got 'ten'"),
+    ("[plans.free]\nendpoints = 1.5", "plans.free.endpoints", "line 2", "got 1.5"),
+    ("[plans.free]\nstorage_bytes = '1 apple'", "plans.free.storage_bytes", "line 2", "2mib"),
+    ("[plans.free]\nendpiont = 1", "plans.free.endpiont", "line 2", "unknown option"),
+    ("[plans.NoName]\nendpoints = 1", "plans.NoName.endpoints", "line 2", "unknown option"),
+    ("[plans]\nfree = 3", "plans.free", "line 2", "unknown option"),
+    ("[plans]\ndefault = 'gold'", "plans.default", "line 2", "expected one of free, pro, enterprise, got 'gold'"),
 ]
 
 
@@ -186,8 +197,12 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_example_has_every_option_with_its_default_and_a_sentence() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    listed = {f"{section}.{name}" for section, values in tomllib.loads(text).items() for name in values}
+    tree = tomllib.loads(text)
+    listed = {f"{section}.{name}" for section, values in tree.items() for name in values if name not in SHIPPED}
     assert listed == set(OPTIONS)
+    assert {name: tuple(rows) for name, rows in tree["plans"].items() if name in SHIPPED} == dict.fromkeys(
+        SHIPPED, PLAN_ROWS
+    )
     assert load(file=EXAMPLE, environ={}).config == Config()
     lines = text.splitlines()
     bare = [line for before, line in itertools.pairwise(lines) if " = " in line and not before.startswith("# ")]
@@ -209,3 +224,16 @@ def test_every_option_is_used(option: str) -> None:
     used = re.compile(rf"\.{option.split('.')[1]}\b")
     sources = [path for path in PACKAGE.rglob("*.py") if path.parent.name != "config"]
     assert any(used.search(path.read_text(encoding="utf-8")) for path in sources)
+
+
+def test_a_plan_keeps_the_rows_that_are_not_given_and_one_of_another_name_has_no_others(tmp_path: Path) -> None:
+    text = "[plans]\ndefault = 'gold'\n[plans.free]\nstorage_bytes = '2GB'\n[plans.gold]\nendpoints = 7\n"
+    text += "polls = 'Unlimited'\n"
+    plans = load(file=written(tmp_path, text), environ={}).config.plans
+    assert plans.named("free") == msgspec.structs.replace(SHIPPED["free"], storage_bytes=2_000_000_000)
+    assert plans.named("gold") == Plan(endpoints=7) == plans.named("one that was there before")
+    assert plans.named("pro") == SHIPPED["pro"]
+    inline = written(tmp_path, "plans = {gold = {endpoints = 7}}\nplans.default = 'gold'")
+    assert load(environ={"DELTA_PLANS_DEFAULT": "pro"}).config.plans.default == "pro"
+    with pytest.raises(BadConfig):
+        load(file=inline, environ={})

@@ -14,8 +14,19 @@ from typing import Any
 
 import msgspec
 
+from delta_server.config import plans
 from delta_server.config.sections import Config
-from delta_server.config.values import OPTIONS, Because, as_toml, convert, expected, got
+from delta_server.config.values import (
+    OPTIONS,
+    Because,
+    as_toml,
+    convert,
+    expected,
+    expected_plan_row,
+    got,
+    plan_row,
+    plan_row_as_toml,
+)
 from delta_server.core.errors import DeltaError
 
 
@@ -56,7 +67,8 @@ def load(
     config = _build(given, problems)
     if problems:
         raise BadConfig("\n".join(problems))
-    return Loaded(config, {name: given[name].source if name in given else "default" for name in OPTIONS})
+    names = [*OPTIONS, *(name for name, _ in plans.rows_of(config.plans))]
+    return Loaded(config, {name: _source(given, name) for name in names})
 
 
 def shown(loaded: Loaded) -> list[tuple[str, str, str]]:
@@ -67,12 +79,16 @@ def shown(loaded: Loaded) -> list[tuple[str, str, str]]:
         value = getattr(getattr(loaded.config, section), name)
         text = '"***"' if option.secret and value else as_toml(value)
         rows.append((option.name, text, loaded.sources[option.name]))
+    for name, limit in plans.rows_of(loaded.config.plans):
+        rows.append((name, plan_row_as_toml(limit), loaded.sources[name]))
     return rows
 
 
 def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
     sections: dict[str, dict[str, Any]] = {field.name: {} for field in msgspec.structs.fields(Config)}
     for name, (value, source) in ((name, (item.value, item.source)) for name, item in given.items()):
+        if name not in OPTIONS:
+            continue  # a row of a plan
         option = OPTIONS[name]
         section, field = name.split(".")
         try:
@@ -81,8 +97,14 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
             what = "something else" if option.secret else got(value)
             why = f": {error}" if isinstance(error, Because) else ""
             problems.append(f"{name} ({source}): expected {expected(option)}, got {what}{why}")
+    sections["plans"]["tables"] = plans.with_rows(_plan_rows(given, problems))
     built = {field.name: field.type(**sections[field.name]) for field in msgspec.structs.fields(Config)}
     config = Config(**built)
+    if config.plans.default not in config.plans.tables:
+        problems.append(
+            f"plans.default ({_source(given, 'plans.default')}): expected one of {', '.join(config.plans.tables)},"
+            f" got {got(config.plans.default)}"
+        )
     if config.limits.document_bytes > config.limits.request_bytes:
         sizes = [
             f"limits.{name} ({_source(given, f'limits.{name}')}) = {getattr(config.limits, name)}"
@@ -90,6 +112,18 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
         ]
         problems.append(" is more than ".join(sizes) + ": no request could bring such a document")
     return config
+
+
+def _plan_rows(given: Mapping[str, Given], problems: list[str]) -> dict[str, int | None]:
+    rows: dict[str, int | None] = {}
+    for name, item in given.items():
+        if name in OPTIONS:
+            continue
+        try:
+            rows[name] = plan_row(name, item.value)
+        except ValueError:
+            problems.append(f"{name} ({item.source}): expected {expected_plan_row(name)}, got {got(item.value)}")
+    return rows
 
 
 def _source(given: Mapping[str, Given], name: str) -> str:
@@ -143,9 +177,10 @@ def _from_file(path: Path | None, problems: list[str]) -> dict[str, Given]:
         return {}
     lines, given = _lines(text), dict[str, Given]()
     for name, value in _flatten(tree):
-        line = lines.get(name) or lines.get(name.split(".")[0])  # server = {port = 1}: the line of `server`
+        # server = {port = 1}: the line of `server`
+        line = lines.get(name) or lines.get(name.rpartition(".")[0]) or lines.get(name.split(".")[0])
         source = f"{path} line {line}" if line else str(path)
-        if name in OPTIONS:
+        if name in OPTIONS or plans.is_option(name):
             given[name] = Given(value, source)
         else:
             problems.append(f"{name} ({source}): unknown option{_closest(name, OPTIONS)}")
@@ -158,10 +193,18 @@ def _flatten(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if section not in sections or not isinstance(values, dict):
             yield section, values
         else:
-            yield from ((f"{section}.{name}", value) for name, value in values.items())
+            yield from _flatten_section(section, values)
 
 
-_LINE = re.compile(r"""\s*(?:\[\s*["']?(?P<section>[\w-]+)["']?\s*\]|(?P<key>[\w"'. -]+?)\s*=)""")
+def _flatten_section(section: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if section == "plans" and isinstance(value, dict) and name != "default":
+            yield from ((f"plans.{name}.{row}", limit) for row, limit in value.items())
+        else:
+            yield f"{section}.{name}", value
+
+
+_LINE = re.compile(r"""\s*(?:\[\s*["']?(?P<section>[\w.-]+)["']?\s*\]|(?P<key>[\w"'. -]+?)\s*=)""")
 
 
 def _lines(text: str) -> dict[str, int]:

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from delta_server.config.plans import Plans
 from delta_server.core.option_types import MIB, Count, Days, PerMinute, Port, Seconds, Size, WholeDays
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.events.options import Events
@@ -61,4 +62,5 @@ class Config(msgspec.Struct, frozen=True):
     events: Events = Events()
     auth: Auth = Auth()
     audit: Audit = Audit()
+    plans: Plans = Plans()
     log: Log = Log()

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.inspect import BoolType, IntType, LiteralType, VarTupleType, type_info
 
+from delta_server.config import plans
 from delta_server.config.sections import Config
 from delta_server.core.option_types import GIB, KIB, MIB
 
@@ -33,6 +34,8 @@ class Because(ValueError):
 def _options() -> Iterator[Option]:
     for section in msgspec.structs.fields(Config):
         for field in msgspec.structs.fields(section.type):
+            if field.type == plans.Plans.__annotations__["tables"]:
+                continue  # each of their rows is an option: plan_row
             # msgspec keeps `extra` of Annotated[..., Meta(extra={"secret": True})] in the type's metadata.
             extra = [meta.extra or {} for meta in getattr(field.type, "__metadata__", ()) if isinstance(meta, Meta)]
             secret = any(part.get("secret") for part in extra)
@@ -47,6 +50,8 @@ _UNITS = {
     "_days": {"": 1, "d": 1, "w": 7},
 }
 _RATE = "_per_minute"
+_UNLIMITED = "unlimited"
+"""Of a row of a plan."""
 _AMOUNT = re.compile(r"(\d{1,15}) ?([A-Za-z]*)")
 _PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
@@ -66,6 +71,28 @@ def convert(option: Option, value: Any) -> Any:
     if option.name == "server.public_url" and converted and not _PUBLIC_URL.fullmatch(converted):
         raise Because("write the whole address without a query, such as https://delta.example.com")
     return converted
+
+
+def plan_row(name: str, value: Any) -> int | None:
+    """A TOML value of `plans.NAME.ROW`. Raises ValueError."""
+    if isinstance(value, str):
+        if value.strip().lower() == _UNLIMITED:
+            return None
+        value = _amount(name, value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= plans.MOST:
+        raise ValueError
+    return value
+
+
+def expected_plan_row(name: str) -> str:
+    units = " or ".join(f'"2{unit}"' for unit in list(_units(name))[2:4])
+    return f'"{_UNLIMITED}" or a whole number from 0 to {plans.MOST}' + (
+        f" (or a string such as {units})" if units else ""
+    )
+
+
+def plan_row_as_toml(value: int | None) -> str:
+    return as_toml(_UNLIMITED if value is None else value)
 
 
 def _from_text(option: Option, text: str) -> Any:

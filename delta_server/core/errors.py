@@ -94,6 +94,28 @@ class RateLimited(DeltaError):
         self.retry_after_s = retry_after_s
 
 
+class Quota(msgspec.Struct, frozen=True):
+    """What a project has of one row of its plan. `use` is None where it is not counted yet, `limit` None without any;
+    `resets_at` is a time where the count begins again by itself."""
+
+    name: str
+    use: int | None
+    limit: int | None
+    resets_at: str | None
+
+
+class QuotaExceeded(DeltaError):
+    """The project would have more than its plan allows; nothing was changed. 429 where waiting helps, else 402."""
+
+    code, status = "QUOTA_EXCEEDED", 402
+
+    def __init__(self, message: str, quota: Quota, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.quota = quota
+        self.retry_after_s = retry_after_s
+        self.status = 402 if retry_after_s is None else 429
+
+
 class DatabaseFailed(DeltaError):
     """Stored data could not be read or did not match its checksum."""
 

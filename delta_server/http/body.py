@@ -14,10 +14,13 @@ import msgspec
 from litestar import Request
 from litestar.datastructures import URL, State
 
+from delta_server.config.sections import Config
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Invalid, NotAcceptable, TooLarge
 from delta_server.core.json import json_text
 from delta_server.http import aliases
+from delta_server.http.exchange import BodyLimit
+from delta_server.http.guards import Body
 from delta_server.http.validation import invalid
 from delta_server.services import Services
 
@@ -119,3 +122,12 @@ def _object(pairs: list[tuple[str, Any]]) -> None:
         if name in seen:
             raise Invalid(f"{name[:100]} is given twice", field=name[:100])
         seen.add(name)
+
+
+def body_limits(config: Config) -> dict[Body, BodyLimit]:
+    """How large the bodies of each kind of route may be."""
+    return {
+        "typed": BodyLimit(MAX_TYPED_BYTES),
+        "document": BodyLimit(config.limits.request_bytes, "limits.request_bytes"),
+        "events": BodyLimit(config.events.request_bytes, "events.request_bytes"),
+    }

@@ -13,10 +13,20 @@ from litestar.exceptions import (
     NotFoundException,
     ValidationException,
 )
+from msgspec import UNSET, UnsetType
 from zstandard import ZstdError
 
 from delta_server.core import times
-from delta_server.core.errors import BadRequest, DatabaseFailed, DeltaError, FieldError, Invalid, TooLarge
+from delta_server.core.errors import (
+    BadRequest,
+    DatabaseFailed,
+    DeltaError,
+    FieldError,
+    Invalid,
+    Quota,
+    QuotaExceeded,
+    TooLarge,
+)
 from delta_server.core.events import otlp_protobuf
 from delta_server.http import rate_limits
 from delta_server.http.validation import plain_message
@@ -34,6 +44,7 @@ TITLES = {
     "NOT_FOUND": "Not found",
     "CONFLICT": "Conflict",
     "RATE_LIMIT": "Too many requests",
+    "QUOTA_EXCEEDED": "Quota exceeded",
     "PAYLOAD_TOO_LARGE": "Payload too large",
     "DATABASE_ERROR": "Database unavailable",
     "EXTERNAL_SERVICE_ERROR": "External service failed",
@@ -53,7 +64,8 @@ _CODE_OF_STATUS = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 409:
 
 class Problem(msgspec.Struct, frozen=True):
     """The body of every failed request (`application/problem+json`). `error`, `statusCode` and `requestId` are `title`,
-    `status` and `request_id` under the names other servers' clients look for."""
+    `status` and `request_id` under the names other servers' clients look for. `quota` is there where a plan's limit is
+    what refuses."""
 
     type: str
     title: str
@@ -67,6 +79,7 @@ class Problem(msgspec.Struct, frozen=True):
     error: str
     status_code: int = msgspec.field(name="statusCode")
     also_request_id: str = msgspec.field(name="requestId")
+    quota: Quota | UnsetType = UNSET
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -121,6 +134,7 @@ def failure(error: Exception, *, request_id: str, now_ms: int) -> Failure:
         error=title,
         status_code=known.status,
         also_request_id=request_id,
+        quota=known.quota if isinstance(known, QuotaExceeded) else UNSET,
     )
     return Failure(known.status, known.code, headers, _encode(problem))
 

@@ -16,6 +16,7 @@ FIELDS = {
     "took_ms": "Milliseconds that the answer took",
     "FieldError.field": "Path of the wrong value in the body, or the parameter's name",
     "FieldError.message": "What is wrong with it",
+    "Problem.quota": "What of the project's plan is used up, where that is why",
     "Problem.type": "URN of the kind of problem",
     "Problem.title": "The kind of problem in words",
     "Problem.status": "The HTTP status",

@@ -12,8 +12,14 @@ from delta_server.storage.database import Tx
 
 StoreCompanion: TypeAlias = Callable[[Tx, int, Any, Any], None]
 """(tx, project, companion, outcome): what `append_events` or `erase_person` did in the same transaction."""
+AdmitEvents: TypeAlias = Callable[[Tx, int, int, int], None]
+"""(tx, project, events, size_bytes): raises QuotaExceeded where the project may not store so many."""
 Companions: TypeAlias = Mapping[type[Any], StoreCompanion]
 NO_COMPANIONS: Companions = MappingProxyType({})
+
+
+def admit_all(tx: Tx, project: int, events: int, size_bytes: int) -> None:
+    pass
 
 
 def store_companion(tx: Tx, companions: Companions, project: int, companion: object | None, outcome: object) -> None:

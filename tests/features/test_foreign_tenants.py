@@ -111,6 +111,7 @@ COUNTED = [
 BY_ID = [
     get("/v1/projects/{project}"),
     get("/v1/projects/{project}/usage"),
+    get("/v1/projects/{project}/usage/history"),
     get("/v1/projects/{project}/members"),
     get("/v1/snapshots/{snapshot}"),
     get("/v1/snapshots/{snapshot}/data"),

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from delta_server.config.plans import Plans
 from delta_server.core import ids, names
 from delta_server.core.caller import NEEDS_PROJECT, Caller
 from delta_server.core.diff import diff_settings
@@ -27,6 +28,8 @@ from delta_server.features.endpoints.store import content_deltas as content_delt
 from delta_server.features.endpoints.store import lives_are_whole as lives_are_whole
 from delta_server.features.endpoints.store import settings_version as settings_version
 from delta_server.features.projects import service as projects
+from delta_server.features.usage import service as usage
+from delta_server.features.usage.service import ONE_ENDPOINT, Allowance
 from delta_server.services import Services
 from delta_server.storage import outbox
 from delta_server.storage.database import Tx, frees_space
@@ -73,16 +76,20 @@ def find(tx: Tx, project: int, text: str) -> EndpointRef:
     return _ref(_found(tx, project, text))
 
 
-def ensure(tx: Tx, project: int, text: str) -> EndpointRef:
+def ensure(tx: Tx, project: int, text: str, allowance: Allowance | None = None) -> EndpointRef:
     """The endpoint by id or name, made with default settings when no endpoint has the name.
 
-    For write transactions. Raises NotFound for an unknown id, Invalid for what cannot be a name.
+    For write transactions. What requests make asks the project's `allowance`, what commands make nobody. Raises
+    NotFound for an unknown id, Invalid for what cannot be a name, QuotaExceeded.
     """
     found = _look_up(tx, project, text)
     if found is not None:
         return _ref(found)
     accounts.check_project(tx, project)
-    made = store.insert_endpoint(tx, project, name=_name(text))
+    name = _name(text)
+    if allowance is not None:
+        allowance.take(ONE_ENDPOINT)
+    made = store.insert_endpoint(tx, project, name=name)
     _tell(tx, "endpoint.created", made)
     return _ref(made)
 
@@ -97,8 +104,8 @@ async def create_endpoint(
     svc: Services, caller: Caller, new: NewEndpoint, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     """Raises Invalid for the name or the settings, Conflict when the project has an endpoint of that name, Forbidden
-    for another project than the key's, and for an account's key without any."""
-    answer, project = await svc.db.write(_create_endpoint, caller, new, idempotency_key)
+    for another project than the key's, and for an account's key without any, QuotaExceeded."""
+    answer, project = await svc.db.write(_create_endpoint, caller, new, svc.config.plans, idempotency_key)
     if project is not None:
         svc.topics.wake("happenings", project)
     return answer
@@ -163,7 +170,7 @@ def _not_found() -> NotFound:
 
 
 def _create_endpoint(
-    tx: Tx, caller: Caller, new: NewEndpoint, idempotency_key: IdempotencyKey
+    tx: Tx, caller: Caller, new: NewEndpoint, plans: Plans, idempotency_key: IdempotencyKey
 ) -> tuple[StoredResponse, int | None]:
     """The answer, and the project in which something was made."""
     if answer := idempotency_key.replay(tx):
@@ -172,10 +179,12 @@ def _create_endpoint(
     if project is None:
         raise Forbidden(NEEDS_PROJECT)
     accounts.check_project(tx, project)
+    name = _free_name(tx, project, new.name)
+    usage.allowance(tx, plans, project).take(ONE_ENDPOINT)
     made = store.insert_endpoint(
         tx,
         project,
-        name=_free_name(tx, project, new.name),
+        name=name,
         description=names.check_description(new.description),
         diff=_diff_text(new.diff or DiffSettings()),
         retention=_encode(new.retention or Retention()).decode(),

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from delta_server.core import times
-from delta_server.core.errors import BadRequest, DeltaError, Invalid, TooLarge
+from delta_server.core.errors import BadRequest, DeltaError, Invalid, QuotaExceeded, TooLarge
 from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.events.event_batch import Parsed
 from delta_server.core.events.event_time import Arrival
@@ -70,7 +70,7 @@ async def append_events(
     svc: Services, project: int, body: bytes, read: Callable[[bytes, Arrival], Parsed], *, key: str = ""
 ) -> Taken:
     """Store the events that `read` finds in `body`, sent with the key of the id `key`. Raises what it raises, and
-    Unavailable: then none is stored."""
+    Unavailable, QuotaExceeded: then none is stored."""
     arrival = Arrival(svc.clock.now_ms(), svc.config.events.event_bytes)
     try:
         found = (
@@ -86,7 +86,11 @@ async def append_events(
     if not found.events:
         return Taken(0, 0, found.rejected)
     news = await _pack_profile_updates(svc, project, body, found) if found.profile_updates else None
-    duplicates = await svc.event_writer.append_events(project, found.events, news)
+    try:
+        duplicates = await svc.event_writer.append_events(project, found.events, news)
+    except QuotaExceeded as error:
+        _count_refused(svc, project, key, {error.code: 1}, error.message)
+        raise
     svc.topics.wake("events", project)
     if found.profile_updates:
         await _apply_profile_updates(svc, project)

@@ -18,7 +18,6 @@ from delta_server.features.projects.schemas import (
     Project,
     ProjectAnswer,
     ProjectChange,
-    UsageAnswer,
 )
 from delta_server.http import idempotency, pagination
 from delta_server.http.docs import example
@@ -34,6 +33,7 @@ _EXAMPLE = {
     "description": "prices of our suppliers",
     "created_at": "2026-05-01T12:00:00.000Z",
     "updated_at": "2026-05-01T12:00:00.000Z",
+    "plan": "enterprise",
 }
 _MEMBER = {
     "user_id": "01890a5d-ac96-774b-bcce-b302099a8059",
@@ -42,7 +42,6 @@ _MEMBER = {
     "role": "editor",
     "since": "2026-05-01T12:00:00.000Z",
 }
-_USAGE = {"endpoints": 12, "snapshots": 48211, "contents": 3127, "raw_bytes": 406001223, "stored_bytes": 1402113}
 
 
 @post(
@@ -92,18 +91,6 @@ async def get_project(
     project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> ProjectAnswer:
     return ProjectAnswer(schemas.project(service.get_project(services, caller, project_id)))
-
-
-@get(
-    "/v1/projects/{project_id:str}/usage",
-    summary="Tell what a project keeps",
-    tags=_TAGS,
-    opt=example(answer={"usage": _USAGE}),
-)
-async def get_usage(
-    project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
-) -> UsageAnswer:
-    return UsageAnswer(await service.usage(services, caller, project_id))
 
 
 @patch(
@@ -182,7 +169,6 @@ ROUTES = [
     create_project,
     list_projects,
     get_project,
-    get_usage,
     update_project,
     delete_project,
     list_members,

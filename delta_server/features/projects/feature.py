@@ -13,7 +13,6 @@ FEATURE = Feature(
         ("POST", "/v1/projects"): Access("write", keys="account"),
         ("GET", "/v1/projects"): ANY,
         ("GET", "/v1/projects/{}"): ANY,
-        ("GET", "/v1/projects/{}/usage"): ANY,
         ("PATCH", "/v1/projects/{}"): ANY_ADMIN,
         ("DELETE", "/v1/projects/{}"): ANY_ADMIN,
         ("GET", "/v1/projects/{}/members"): Access("read", keys="any", family="members"),

@@ -8,7 +8,6 @@ from msgspec import UNSET, UnsetType
 from delta_server.core import ids, times
 from delta_server.core.names import Description, Name
 from delta_server.features.projects import store
-from delta_server.features.projects.store import Usage
 from delta_server.features.users.service import User
 
 
@@ -22,6 +21,7 @@ class ProjectChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
+    plan: str | UnsetType = UNSET
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -30,14 +30,11 @@ class Project(msgspec.Struct, frozen=True):
     description: str
     created_at: str
     updated_at: str
+    plan: str
 
 
 class ProjectAnswer(msgspec.Struct, frozen=True):
     project: Project
-
-
-class UsageAnswer(msgspec.Struct, frozen=True):
-    usage: Usage
 
 
 ProjectRole = Literal["viewer", "editor", "admin"]
@@ -77,6 +74,7 @@ def project(row: store.Project) -> Project:
         description=row.description,
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
+        plan=row.plan,
     )
 
 
@@ -87,11 +85,6 @@ FIELDS = {
     "Member.since": "When they were added",
     "MemberAnswer.member": "The member",
     "Project.id": "Id of the project",
+    "Project.plan": "The plan that limits what it may store",
     "ProjectAnswer.project": "The project",
-    "UsageAnswer.usage": "What the project stores",
-    "Usage.endpoints": "How many endpoints it has",
-    "Usage.snapshots": "How many snapshots it has",
-    "Usage.contents": "How many different documents it has, equal ones in a row counted idempotency_key",
-    "Usage.raw_bytes": "Size of the documents as they were sent",
-    "Usage.stored_bytes": "Size that they take in the database",
 }

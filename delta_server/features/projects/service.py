@@ -8,14 +8,16 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
+from delta_server.config.plans import UNLIMITED, Plans
 from delta_server.core import access_tokens, ids, names, scopes
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Conflict, Forbidden, NotFound
+from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound
+from delta_server.core.nearest import quoted
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
 from delta_server.features.projects import schemas, store
 from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange, ProjectRole
-from delta_server.features.projects.store import Member, Project, Usage
+from delta_server.features.projects.store import Member, Project
 from delta_server.features.users import service as users
 from delta_server.features.users.service import User
 from delta_server.services import Services
@@ -30,7 +32,7 @@ async def create_project(
     svc: Services, caller: Caller, new: NewProject, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     """Raises Invalid for the name, Conflict when the account has a project of that name."""
-    return await svc.db.write(_create_project, caller, new, idempotency_key)
+    return await svc.db.write(_create_project, caller, new, svc.config.plans, idempotency_key)
 
 
 def get_project(svc: Services, caller: Caller, text: str) -> Project:
@@ -44,20 +46,15 @@ async def list_projects(svc: Services, caller: Caller, *, prefix: str, after: st
 
 
 async def update_project(svc: Services, caller: Caller, text: str, change: ProjectChange) -> Project:
-    """Raises NotFound, Invalid, Forbidden for a new name by a project's key, Conflict when it is taken."""
-    return await svc.db.write(_update_project, caller, text, change)
+    """Raises NotFound, Invalid, Forbidden for a new name or plan by a project's key and for a plan by a member of the
+    instance, Conflict when the name is taken."""
+    return await svc.db.write(_update_project, caller, text, change, svc.config.plans)
 
 
 async def delete_project(svc: Services, caller: Caller, text: str) -> None:
     """From now on neither the project nor anything in it is found, and its keys are revoked. Raises NotFound."""
     await svc.db.write(_delete_project, caller, text)
     svc.live.check_access()
-
-
-async def usage(svc: Services, caller: Caller, text: str) -> Usage:
-    """Raises NotFound."""
-    project = get_project(svc, caller, text)
-    return await svc.db.read(store.usage, project.id)
 
 
 # Members
@@ -158,11 +155,11 @@ def _is_seen(tx: Tx, caller: Caller, project: int) -> bool:
 def ensure(tx: Tx, account: int, name: str) -> Project:
     """The account's project of that name, made when absent. Raises Invalid for the name."""
     name = names.check(name)
-    return store.by_name(tx, account, name) or _insert(tx, account, name, "")
+    return store.by_name(tx, account, name) or _insert(tx, account, name, "", UNLIMITED)
 
 
-def _insert(tx: Tx, account: int, name: str, description: str) -> Project:
-    made = store.insert_project(tx, account, name=name, description=description)
+def _insert(tx: Tx, account: int, name: str, description: str, plan: str) -> Project:
+    made = store.insert_project(tx, account, name=name, description=description, plan=plan)
     audit.record_in(tx, made.id, "project.create", target=_target(made), name=name)
     return made
 
@@ -181,11 +178,14 @@ def ids_of_all(tx: Tx) -> list[int]:
     return store.ids(tx)
 
 
-def _create_project(tx: Tx, caller: Caller, new: NewProject, idempotency_key: IdempotencyKey) -> StoredResponse:
+def _create_project(
+    tx: Tx, caller: Caller, new: NewProject, plans: Plans, idempotency_key: IdempotencyKey
+) -> StoredResponse:
     if answer := idempotency_key.replay(tx):
         return answer
     name = _free_name(tx, caller.account, new.name)
-    project = _insert(tx, caller.account, name, names.check_description(new.description))
+    description = names.check_description(new.description)
+    project = _insert(tx, caller.account, name, description, _first_plan(tx, caller, plans))
     return idempotency_key.record(tx, 201, msgspec.json.encode(ProjectAnswer(schemas.project(project))))
 
 
@@ -198,7 +198,7 @@ def _list_page(tx: Tx, caller: Caller, span: tuple[str, str], limit: int) -> lis
     return [own] if own and span[0] <= own.name < span[1] else []
 
 
-def _update_project(tx: Tx, caller: Caller, text: str, change: ProjectChange) -> Project:
+def _update_project(tx: Tx, caller: Caller, text: str, change: ProjectChange, plans: Plans) -> Project:
     project = find(tx, caller, text)
     name, description = project.name, project.description
     if change.name is not UNSET and names.check(change.name) != name:
@@ -206,6 +206,9 @@ def _update_project(tx: Tx, caller: Caller, text: str, change: ProjectChange) ->
         name = _free_name(tx, caller.account, change.name)
     if change.description is not UNSET:
         description = names.check_description(change.description or "")
+    if change.plan is not UNSET and change.plan != project.plan:
+        _refuse_changing_plan(caller)
+        project = set_plan(tx, caller.account, project, change.plan, plans)
     if (name, description) == (project.name, project.description):
         return project
     store.update_project(tx, caller.account, project.id, name=name, description=description)
@@ -226,6 +229,28 @@ def _refuse_renaming(caller: Caller) -> None:
     """A project's key would learn by it which names the account's other projects have. Raises Forbidden."""
     if caller.project is not None and not caller.chosen:
         raise Forbidden("only an account's key may rename a project")
+
+
+def _refuse_changing_plan(caller: Caller) -> None:
+    """A project's own key would lift the limits that are there for it. Raises Forbidden."""
+    if caller.is_member or (caller.project is not None and not caller.chosen and caller.user is None):
+        raise Forbidden("only an owner or admin of the instance, or an account's key, may change a project's plan")
+
+
+def set_plan(tx: Tx, account: int, project: Project, plan: str, plans: Plans) -> Project:
+    """Raises Invalid for one that there is not."""
+    if plan not in plans.tables:
+        raise Invalid(f"there is no plan {quoted(plan)}: it is one of {', '.join(plans.tables)}", field="plan")
+    store.set_plan(tx, account, project.id, plan)
+    detail = {"plan": plan, "plan_before": project.plan}
+    audit.record_in(tx, project.id, "project.update", target=_target(project), name=project.name, detail=detail)
+    return msgspec.structs.replace(project, plan=plan, updated_at=tx.now_ms)
+
+
+def _first_plan(tx: Tx, caller: Caller, plans: Plans) -> str:
+    """What the instance's owner makes, or a key of theirs, is unlimited."""
+    user = None if caller.user is None else users.by_id(tx, caller.account, caller.user)
+    return UNLIMITED if user is None or user.role == "owner" else plans.default
 
 
 def _free_name(tx: Tx, account: int, text: str) -> str:

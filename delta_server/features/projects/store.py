@@ -14,6 +14,7 @@ class Project(msgspec.Struct, frozen=True):
     description: str
     created_at: int
     updated_at: int
+    plan: str
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -22,17 +23,7 @@ class Member(msgspec.Struct, frozen=True):
     created_at: int
 
 
-class Usage(msgspec.Struct, frozen=True):
-    """What a project keeps. `raw_bytes` is the size of its contents decoded, `stored_bytes` what they take."""
-
-    endpoints: int
-    snapshots: int
-    contents: int
-    raw_bytes: int
-    stored_bytes: int
-
-
-_COLUMNS = "id, uid, name, description, created_at, updated_at"
+_COLUMNS = "id, uid, name, description, created_at, updated_at, plan"
 
 
 def by_id(tx: Tx, account: int, project: int) -> Project | None:
@@ -104,18 +95,20 @@ def remove_members(tx: Tx, project: int) -> None:
     tx.run("DELETE FROM member WHERE project = ?", project)
 
 
-def insert_project(tx: Tx, account: int, *, name: str, description: str) -> Project:
+def insert_project(tx: Tx, account: int, *, name: str, description: str, plan: str) -> Project:
     uid = tx.new_id()
     project = tx.insert(
-        "INSERT INTO project (uid, account, name, description, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO project (uid, account, name, description, created_at, updated_at, plan)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         uid,
         account,
         name,
         description,
         tx.now_ms,
         tx.now_ms,
+        plan,
     )
-    return Project(project, uid, name, description, tx.now_ms, tx.now_ms)
+    return Project(project, uid, name, description, tx.now_ms, tx.now_ms, plan)
 
 
 def update_project(tx: Tx, account: int, project: int, *, name: str, description: str) -> None:
@@ -124,6 +117,16 @@ def update_project(tx: Tx, account: int, project: int, *, name: str, description
         " WHERE account = ? AND id = ? AND deleted_at IS NULL",
         name,
         description,
+        tx.now_ms,
+        account,
+        project,
+    )
+
+
+def set_plan(tx: Tx, account: int, project: int, plan: str) -> None:
+    tx.run(
+        "UPDATE project SET plan = ?, updated_at = ? WHERE account = ? AND id = ? AND deleted_at IS NULL",
+        plan,
         tx.now_ms,
         account,
         project,
@@ -160,24 +163,5 @@ def remove(tx: Tx, project: int) -> None:
     tx.run("DELETE FROM project WHERE project.id = ? AND deleted_at IS NOT NULL", project)
 
 
-def usage(tx: Tx, project: int) -> Usage:
-    """Counted, not kept: a million snapshots and contents are counted in 80 ms along their indexes, and the bytes add
-    up over packs (each of hundreds of contents) and the few unpacked frames, never over contents (500 ms)."""
-    row = tx.one(
-        "WITH mine AS MATERIALIZED (SELECT id FROM endpoint WHERE project = ? AND deleted_at IS NULL)"
-        " SELECT (SELECT count(*) FROM mine),"
-        " (SELECT count(*) FROM snapshot WHERE endpoint IN mine),"
-        " (SELECT count(*) FROM content WHERE dead = 0 AND endpoint IN mine),"
-        " (SELECT coalesce(sum(size), 0) FROM pack WHERE endpoint IN mine)"
-        " + (SELECT coalesce(sum(size), 0) FROM frame WHERE endpoint IN mine)"
-        " - (SELECT coalesce(sum(size), 0) FROM content WHERE dead = 1 AND endpoint IN mine),"
-        " (SELECT coalesce(sum(length(anchor) + length(data) + length(members)), 0) FROM pack WHERE endpoint IN mine)"
-        " + (SELECT coalesce(sum(length(data)), 0) FROM frame WHERE endpoint IN mine)",
-        project,
-    )
-    assert row is not None
-    return Usage(*row)
-
-
-def _project(row: tuple[int, bytes, str, str, int, int] | None) -> Project | None:
+def _project(row: tuple[int, bytes, str, str, int, int, str] | None) -> Project | None:
     return Project(*row) if row else None

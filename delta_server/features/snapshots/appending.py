@@ -1,10 +1,11 @@
 """Appending what one request brings, all or none, while no other request appends to its endpoints."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import msgspec
 
+from delta_server.config.plans import Plans
 from delta_server.core import times
 from delta_server.core.errors import Conflict
 from delta_server.features.deltas.service import Delta
@@ -22,6 +23,8 @@ from delta_server.features.snapshots.timeline import (
     TailSnapshot,
     TimelineChanged,
 )
+from delta_server.features.usage import service as usage
+from delta_server.features.usage.service import Needs
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.contents.contents import Base, Content, Frame
@@ -74,8 +77,10 @@ async def create_exclusively(
     project: int,
     new_snapshots: Sequence[NewSnapshot],
     hashes: Sequence[bytes],
+    plans: Plans | None,
     idempotency_key: IdempotencyKey,
 ) -> CreatedSnapshots:
+    """`plans` None: the project's is not asked for."""
     lost = 0
     while lost < ATTEMPTS:
         async with svc.state(EndpointLocks).hold(_lock_key(project, new) for new in new_snapshots):
@@ -87,7 +92,9 @@ async def create_exclusively(
                 continue  # with the locks of those endpoints
             entries = await _plan(svc, new_snapshots, hashes)
             try:
-                appended = await svc.db.write(_insert_snapshots, project, new_snapshots, entries, idempotency_key)
+                appended = await svc.db.write(
+                    _insert_snapshots, project, new_snapshots, entries, plans, idempotency_key
+                )
             except TimelineChanged:
                 lost += 1
                 continue
@@ -217,6 +224,7 @@ def _insert_snapshots(
     project: int,
     new_snapshots: Sequence[NewSnapshot],
     entries: Sequence[PlannedEntry],
+    plans: Plans | None,
     idempotency_key: IdempotencyKey,
 ) -> CreatedSnapshots:
     if appended := replayed(tx, idempotency_key):
@@ -225,9 +233,13 @@ def _insert_snapshots(
         new.endpoint.id: new.endpoint for new in new_snapshots if isinstance(new.endpoint, EndpointRef)
     }.values():
         endpoints.confirm(tx, known)
+    left = None if plans is None else usage.allowance(tx, plans, project)
+    if left is not None:
+        left.take(needs_of(entries))
+        usage.add_snapshots(tx, project, len(entries))
     names = {new.endpoint for new in new_snapshots if isinstance(new.endpoint, str)}
     created = {name for name in names if endpoints.find_or_name(tx, project, name) == name}
-    created_endpoints = {name: endpoints.ensure(tx, project, name) for name in names}
+    created_endpoints = {name: endpoints.ensure(tx, project, name, left) for name in names}
     stored: dict[int, StoredAnswer] = {}
     placed: dict[int, tuple[int, int]] = {}
     for number in sorted(range(len(new_snapshots)), key=lambda n: entries[n].captured_at):
@@ -242,6 +254,18 @@ def _insert_snapshots(
     in_order = [stored[number] for number in range(len(new_snapshots))]
     record_answer(tx, idempotency_key, in_order)
     return CreatedSnapshots(in_order, [placed[number] for number in range(len(new_snapshots))])
+
+
+def needs_of(entries: Iterable[PlannedEntry | TailSnapshot]) -> Needs:
+    """What they take of a plan."""
+    stored = [
+        usage.SNAPSHOT_BYTES
+        + len((entry.source or "").encode())
+        + len((entry.metadata or "").encode())
+        + (0 if entry.frame is None else len(entry.frame.data))
+        for entry in entries
+    ]
+    return Needs(snapshots=len(stored), storage_bytes=sum(stored))
 
 
 def replayed(tx: Tx, idempotency_key: IdempotencyKey) -> CreatedSnapshots | None:

@@ -172,7 +172,7 @@ async def _store(svc: Services, endpoint: EndpointRef, versions: Sequence[Versio
     for start in range(0, len(versions), APPENDED_AT_ONCE):
         part = versions[start : start + APPENDED_AT_ONCE]
         new_snapshots = [_new(endpoint, version) for version in part]
-        await service.create_snapshots(svc, endpoint.project, new_snapshots, IdempotencyKey.none())
+        await service.create_snapshots(svc, endpoint.project, new_snapshots, IdempotencyKey.none(), limited=False)
 
 
 def _new(endpoint: EndpointRef | str, version: Version) -> NewSnapshot:

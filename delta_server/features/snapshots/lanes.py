@@ -10,14 +10,23 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeAlias
 
+from delta_server.config.plans import Plans
 from delta_server.core.errors import Conflict, DeltaError
 from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import timeline
-from delta_server.features.snapshots.appending import ATTEMPTS, CreatedSnapshots, record_answer, replayed, stored_answer
+from delta_server.features.snapshots.appending import (
+    ATTEMPTS,
+    CreatedSnapshots,
+    needs_of,
+    record_answer,
+    replayed,
+    stored_answer,
+)
 from delta_server.features.snapshots.incoming import NewSnapshot, check
 from delta_server.features.snapshots.timeline import EndpointLocks, TailSnapshot, TimelineChanged, TimelineTail
+from delta_server.features.usage import service as usage
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.contents.contents import Base
@@ -103,7 +112,8 @@ async def _append_round(
     lasts = [each for each in planned if isinstance(each, TailSnapshot)]
     if not fresh:
         return []
-    written = await svc.db.write(_insert_round, endpoint, [(item.new, item.idempotency_key) for item in fresh], lasts)
+    requests = [(item.new, item.idempotency_key) for item in fresh]
+    written = await svc.db.write(_insert_round, endpoint, requests, lasts, svc.config.plans)
     again = []
     for number, (item, result) in enumerate(zip(fresh, written, strict=True)):
         if not isinstance(result, TimelineChanged):
@@ -205,17 +215,25 @@ def _encode_all(
 
 
 def _insert_round(
-    tx: Tx, endpoint: EndpointRef, requests: Sequence[tuple[NewSnapshot, IdempotencyKey]], lasts: Sequence[TailSnapshot]
+    tx: Tx,
+    endpoint: EndpointRef,
+    requests: Sequence[tuple[NewSnapshot, IdempotencyKey]],
+    lasts: Sequence[TailSnapshot],
+    plans: Plans,
 ) -> list[CreatedSnapshots | Exception]:
     """One refused has written nothing; those behind it that are based on it are Moved."""
     endpoints.confirm(tx, endpoint)
     tail = timeline.tail(tx, endpoint.id)
+    left, added = usage.allowance(tx, plans, endpoint.project), 0
     results: list[CreatedSnapshots | Exception] = []
     for (new, idempotency_key), last in zip(requests, lasts, strict=True):
         try:
             appended = replayed(tx, idempotency_key)
             if appended is None:
+                left.check(needs := needs_of([last]))
                 placed, tail = timeline.insert_last(tx, endpoint.id, tail, last)
+                left.take(needs)
+                added += 1
                 appended = CreatedSnapshots(
                     [stored_answer(new, last, placed, endpoint)], [(endpoint.id, placed.content)]
                 )
@@ -223,4 +241,5 @@ def _insert_round(
             results.append(appended)
         except (DeltaError, TimelineChanged) as error:
             results.append(error)
+    usage.add_snapshots(tx, endpoint.project, added)
     return results

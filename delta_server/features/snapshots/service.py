@@ -6,6 +6,7 @@ from itertools import islice
 
 import msgspec
 
+from delta_server.config.plans import Plans
 from delta_server.core import times
 from delta_server.core.errors import NotFound
 from delta_server.core.history.timeline_span import TimelineSpan
@@ -45,10 +46,12 @@ async def create_snapshots(
     idempotency_key: IdempotencyKey,
     *,
     with_deltas: bool = False,
+    limited: bool = True,
 ) -> CreatedSnapshots:
-    """Store `news` all or none, in the order of their times. Raises Conflict after three lost races."""
+    """Store `news` all or none, in the order of their times. Those of commands are not `limited` by the project's plan,
+    and not counted among those of the hour. Raises QuotaExceeded, Conflict after three lost races."""
     with svc.foreground.waiting(project):
-        appended = await _create(svc, project, news, idempotency_key)
+        appended = await _create(svc, project, news, svc.config.plans if limited else None, idempotency_key)
     if appended.created:
         svc.topics.wake("happenings", project)
     try:
@@ -61,7 +64,7 @@ async def create_snapshots(
 
 
 async def _create(
-    svc: Services, project: int, news: Sequence[NewSnapshot], idempotency_key: IdempotencyKey
+    svc: Services, project: int, news: Sequence[NewSnapshot], plans: Plans | None, idempotency_key: IdempotencyKey
 ) -> CreatedSnapshots:
     endpoint = news[0].endpoint
     goes_last = len(news) == 1 and news[0].is_latest and isinstance(endpoint, EndpointRef)
@@ -70,7 +73,7 @@ async def _create(
     hashes = await svc.cpu(check_all, news, svc.config.limits.document_bytes, svc.clock.now_ms())
     if goes_last:
         return await lanes.append_last(svc, project, news[0], hashes[0], idempotency_key)
-    return await appending.create_exclusively(svc, project, news, hashes, idempotency_key)
+    return await appending.create_exclusively(svc, project, news, hashes, plans, idempotency_key)
 
 
 def get_snapshot(svc: Services, project: int, snapshot_id: str, endpoint: str | None = None) -> Snapshot:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from delta_server.core.events.event import Event
 from delta_server.core.events.persons import PersonIds
 from delta_server.core.query.plan import Aggregate, Listing, Plan, Sql
-from delta_server.storage.companions import NO_COMPANIONS, Companions
+from delta_server.storage.companions import NO_COMPANIONS, AdmitEvents, Companions, admit_all
 from delta_server.storage.database import Clock, Database, Threads, Tx, frees_space
 from delta_server.storage.eventlog import EventStats, EventsVerified, Positions, QueryResult
 from delta_server.storage.events.duckdb.engine import Engine
@@ -57,6 +57,7 @@ class EmbeddedEventLog:
         last_seq: int,
         views: Mapping[str, View],
         companions: Companions = NO_COMPANIONS,
+        admit: AdmitEvents = admit_all,
         callers: Callers | None = None,
         spill: Path | None = None,
     ) -> None:
@@ -64,7 +65,7 @@ class EmbeddedEventLog:
         self._clock = clock
         self._spare_cpu = spare_cpu
         self._dedup = dedup
-        self._appending = Appender(db, clock, cpu, dedup, last_seq, companions)
+        self._appending = Appender(db, clock, cpu, dedup, last_seq, companions, admit)
         database = config.storage.data_dir / DATABASE_NAME
         self._engine = Engine(database, config.events, spill=spill, callers=callers)
         self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1, views=views, callers=callers)
@@ -93,10 +94,12 @@ class EmbeddedEventLog:
         spare_cpu: Threads,
         views: Mapping[str, View] = NO_VIEWS,
         companions: Companions = NO_COMPANIONS,
+        admit: AdmitEvents = admit_all,
         callers: Callers | None = None,
     ) -> Self:
         """`cpu` is for what a write waits for, `spare_cpu` for what may take long; `views` are what SQL sees beside the
-        events, `companions` what may be stored with them, `callers` all of the server's. Raises Unavailable."""
+        events, `companions` what may be stored with them; `admit` says whether a project may store so many, and
+        `callers` are all of the server's. Raises Unavailable."""
         dedup = DedupIndex(config.events.dedup_days * DAY_MS)
         await parts.drop_left(db)
         await dedup.load(db)
@@ -111,6 +114,7 @@ class EmbeddedEventLog:
             last_seq=last_seq,
             views=views,
             companions=companions,
+            admit=admit,
             callers=callers,
         )
 

@@ -107,6 +107,7 @@ async def test_a_project_is_made_and_found_by_id_and_name(client: httpx.AsyncCli
         "description": "two\nlines",
         "created_at": "2026-01-01T00:00:00.002Z",
         "updated_at": "2026-01-01T00:00:00.002Z",
+        "plan": "enterprise",
     }
     for text in (
         made["id"],

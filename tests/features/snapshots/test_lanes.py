@@ -70,9 +70,11 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     append = lanes._insert_round
 
-    def noting(tx: Tx, endpoint: EndpointRef, requests: Sequence[Any], lasts: Sequence[TailSnapshot]) -> Any:
+    def noting(
+        tx: Tx, endpoint: EndpointRef, requests: Sequence[Any], lasts: Sequence[TailSnapshot], *more: Any
+    ) -> Any:
         found.append(len(lasts))
-        return append(tx, endpoint, requests, lasts)
+        return append(tx, endpoint, requests, lasts, *more)
 
     monkeypatch.setattr(lanes, "_insert_round", noting)
     return found
@@ -246,7 +248,7 @@ async def test_after_so_many_lost_races_it_is_a_conflict(
 ) -> None:
     tries: list[int] = []
 
-    def moved(tx: Tx, endpoint: EndpointRef, requests: Sequence[Any], lasts: Sequence[TailSnapshot]) -> Any:
+    def moved(tx: Tx, endpoint: EndpointRef, requests: Any, lasts: Sequence[TailSnapshot], *more: Any) -> Any:
         tries.append(len(lasts))
         return [TimelineChanged()] * len(lasts)
 

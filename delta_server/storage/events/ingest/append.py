@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from delta_server.core.errors import NotFound, Unavailable
+from delta_server.core.errors import NotFound, QuotaExceeded, Unavailable
 from delta_server.core.events.event import Event
-from delta_server.storage.companions import NO_COMPANIONS, Companions, store_companion
+from delta_server.storage.companions import NO_COMPANIONS, AdmitEvents, Companions, admit_all, store_companion
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.blocks import Block
@@ -95,6 +95,7 @@ class Appender:
         dedup: DedupIndex,
         last_seq: int,
         companions: Companions = NO_COMPANIONS,
+        admit: AdmitEvents = admit_all,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -103,6 +104,7 @@ class Appender:
         self._last_seq = last_seq
         self._turns = Turns()
         self._companions = companions
+        self._admit = admit
         self._deleted: set[int] = set()
         self._waiting: dict[int, deque[AppendRequest]] = {}  # by project; there while a task works on it
         self._tasks: set[asyncio.Task[None]] = set()
@@ -171,6 +173,8 @@ class Appender:
             turn.end()
         try:
             return await self._db.write(self._insert_block, project, seq, requests, events, encoded)
+        except QuotaExceeded:  # before anything was noted of them
+            raise
         except Exception:  # not when the caller is gone: then it may well be stored
             keys = encoded[0] if encoded else blocks.keys_of(project, events)
             self._dedup.mark_uncertain({seq: b"".join(key for key in keys if key is not None)})
@@ -195,6 +199,7 @@ class Appender:
         excluded = duplicates | block.repeated
         if len(excluded) < len(events):
             fresh = blocks.encode(seq, events, keys, excluded) if duplicates else block
+            self._admit(tx, project, fresh.count, len(fresh.events) + sum(map(len, fresh.keys)))
             blocks.insert_block(tx, project, fresh)
             self._dedup.add_block(fresh.keys, seq)
         return self._duplicates_by_request(tx, project, requests, excluded)
