@@ -3,6 +3,7 @@
 from functools import partial
 
 from delta_server.core.errors import Invalid, RateLimited
+from delta_server.features.users import trail
 from delta_server.features.users.failures import Failures
 from delta_server.features.users.hashing import Hashing
 from delta_server.features.users.store import User
@@ -21,6 +22,7 @@ async def require(svc: Services, user: User, password: str, *, field: str) -> No
     counted = (f"user {user.email}",)
     if not await matches(svc, user, password, counted):
         fail(svc, counted)
+        await trail.note_failure(svc, "password.check", user, user.email)
         raise Invalid(f"{field} is wrong", field=field)
 
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from delta_server.core import one_time_codes as codes
 from delta_server.core import sealing
-from delta_server.core.errors import Conflict, Invalid, Unauthorized
+from delta_server.core.errors import Conflict, Invalid, RateLimited, Unauthorized
 from delta_server.core.sealing import Unreadable
 from delta_server.features.accounts import service as accounts
-from delta_server.features.users import password_checks, sessions, store, tokens
+from delta_server.features.users import password_checks, sessions, store, tokens, trail
 from delta_server.features.users.failures import Failures
 from delta_server.features.users.schemas import CodeWanted, Enrolment, RecoveryCodes, Tokens
 from delta_server.features.users.sessions import Client
@@ -71,6 +71,7 @@ async def confirm(svc: Services, user: User, code: str) -> RecoveryCodes:
             raise Conflict("the second factor was changed at the same time: begin again by POST /v1/auth/totp")
         store.confirm_second_factor(tx, user.id, step=step)
         _replace_recovery_codes(tx, user, fresh)
+        trail.record(tx, user, "second_factor.enable")
 
     await svc.db.write(write)
     return RecoveryCodes(fresh)
@@ -85,6 +86,7 @@ async def renew_recovery_codes(svc: Services, user: User, password: str, code: s
     def write(tx: Tx) -> None:
         claim(tx)
         _replace_recovery_codes(tx, user, fresh)
+        trail.record(tx, user, "second_factor.renew_codes")
 
     await svc.db.write(write)
     return RecoveryCodes(fresh)
@@ -104,7 +106,10 @@ async def disable(svc: Services, user: User, password: str, code: str) -> None:
 
 def remove(tx: Tx, user: User) -> bool:
     """Whether there was one."""
-    return store.delete_second_factor(tx, user.id) > 0
+    removed = store.delete_second_factor(tx, user.id) > 0
+    if removed:
+        trail.record(tx, user, "second_factor.disable")
+    return removed
 
 
 def wanted(svc: Services, user: User) -> CodeWanted | None:
@@ -121,7 +126,11 @@ async def login(svc: Services, token: str, code: str, client: Client) -> Tokens:
     user = tokens.user_of(Signer.of(svc).key, token, lambda uid: svc.db.peek(_find, uid), now_ms=svc.clock.now_ms())
     if user is None:
         raise Unauthorized(_OLD)
-    claim = _proof(svc, user, code, (_counted(user), f"address {client.address}"), wrong=Unauthorized(_WRONG))
+    try:
+        claim = _proof(svc, user, code, (_counted(user), f"address {client.address}"), wrong=Unauthorized(_WRONG))
+    except (Unauthorized, RateLimited):
+        await trail.note_failure(svc, "login", user, user.email)
+        raise
 
     def signed_in(tx: Tx) -> User:
         now = store.by_id(tx, user.account, user.id)

@@ -5,9 +5,9 @@ import os
 
 from delta_server.core import access_tokens, emails, ids, names, passwords, scopes
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Conflict, Forbidden, NotFound, Unauthorized
+from delta_server.core.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthorized
 from delta_server.features.accounts import service as accounts
-from delta_server.features.users import password_checks, second_factor, sessions, store
+from delta_server.features.users import password_checks, second_factor, sessions, store, trail
 from delta_server.features.users.failures import Failures
 from delta_server.features.users.hashing import Hashing as Hashing
 from delta_server.features.users.schemas import CodeWanted, FirstOwner, PasswordChange, PasswordReset, Tokens
@@ -91,7 +91,7 @@ async def set_up(svc: Services, first: FirstOwner, client: Client) -> Tokens:
     def owner(tx: Tx) -> User:
         _check_set_up(tx, first.token, printed)
         store.delete_link(tx, None, digest(first.token))
-        return store.insert(tx, accounts.default_account(tx), email=email, name=name, role="owner", password=hash)
+        return _insert(tx, email=email, name=name, role="owner", password=hash)
 
     return await sessions.begin(svc, owner, client)
 
@@ -110,7 +110,13 @@ def add(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> Us
     """`password` is hashed. Raises Conflict for an address that is taken."""
     if store.by_email(tx, email) is not None:
         raise Conflict(f"there is a user {email} already", field="email")
-    return store.insert(tx, accounts.default_account(tx), email=email, name=name, role=role, password=password)
+    return _insert(tx, email=email, name=name, role=role, password=password)
+
+
+def _insert(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> User:
+    user = store.insert(tx, accounts.default_account(tx), email=email, name=name, role=role, password=password)
+    trail.record(tx, user, "user.create", {"role": role})
+    return user
 
 
 # Signing in
@@ -122,8 +128,14 @@ async def login(svc: Services, email: str, password: str, client: Client) -> Tok
     email = emails.normal(email)
     counted = (f"user {email[: emails.MAX_CHARACTERS]}", f"address {client.address}")
     user = svc.db.peek(store.by_email, email)
-    if not await password_checks.matches(svc, user, password, counted) or user is None or user.disabled_at is not None:
+    try:
+        is_right = await password_checks.matches(svc, user, password, counted)
+    except RateLimited:
+        await trail.note_failure(svc, "login", user, email)
+        raise
+    if not is_right or user is None or user.disabled_at is not None:
         password_checks.fail(svc, counted)
+        await trail.note_failure(svc, "login", user, email)
         raise Unauthorized(_WRONG)
     svc.state(Failures).forget(counted[0])
     if (wanted := second_factor.wanted(svc, user)) is not None:
@@ -154,6 +166,7 @@ async def change_password(svc: Services, caller: Caller, change: PasswordChange)
         if now is None or now.password != user.password or now.disabled_at is not None:
             raise Unauthorized("the password was changed in the meantime: sign in again")
         _set_password(tx, user, hash, but=caller.session)
+        trail.record(tx, user, "password.change")
 
     await svc.db.write(write)
     svc.live.check_access()
@@ -168,6 +181,7 @@ async def reset_password(svc: Services, reset: PasswordReset) -> None:
     def write(tx: Tx) -> None:
         owner = _owner_of_link(tx, reset.token)
         _set_password(tx, owner, hash)
+        trail.record(tx, owner, "password.reset", by_self=True)
         store.delete_link(tx, owner.id, digest(reset.token))
 
     await svc.db.write(write)
@@ -234,6 +248,7 @@ def set_role(tx: Tx, user: User, role: str) -> None:
     if role != "owner":
         _keep_an_owner(tx, user)
     store.set_role(tx, user.account, user.id, role)
+    trail.record(tx, user, "user.role", {"role": role, "before": user.role})
 
 
 def disable(tx: Tx, user: User) -> None:
@@ -241,14 +256,17 @@ def disable(tx: Tx, user: User) -> None:
     _keep_an_owner(tx, user)
     store.set_disabled(tx, user.account, user.id, disabled=True)
     store.revoke_sessions(tx, user.id)
+    trail.record(tx, user, "user.disable")
 
 
 def enable(tx: Tx, user: User) -> None:
     store.set_disabled(tx, user.account, user.id, disabled=False)
+    trail.record(tx, user, "user.enable")
 
 
 def add_reset_link(tx: Tx, user: User, token: str) -> None:
     store.insert_link(tx, user.id, digest(token), expires_at=tx.now_ms + RESET_MS)
+    trail.record(tx, user, "user.reset_link")
 
 
 def _keep_an_owner(tx: Tx, user: User) -> None:

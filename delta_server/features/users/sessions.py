@@ -4,7 +4,8 @@ A session's access token (core/access_tokens.py) is valid for minutes, its refre
 token that is used again later than a lost answer explains was copied, and ends the session.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,8 @@ from delta_server.core.access_tokens import Claims
 from delta_server.core.caller import Caller
 from delta_server.core.errors import NotFound, Unauthorized
 from delta_server.features.accounts import service as accounts
-from delta_server.features.users import schemas, store
+from delta_server.features.audit.service import Action
+from delta_server.features.users import schemas, store, trail
 from delta_server.features.users.schemas import Tokens
 from delta_server.features.users.store import Refresh, Session, User
 from delta_server.features.users.tokens import Signer, digest, new_refresh, next_refresh, prepare
@@ -49,6 +51,7 @@ async def begin(svc: Services, user_in: Callable[[Tx], User], client: Client) ->
         program = client.program[:_CLIENT_CHARACTERS]
         session, uid = store.insert_session(tx, user.id, expires_at=expires_at, address=client.address, client=program)
         store.insert_refresh(tx, session, digest(refresh))
+        trail.record(tx, user, "login", by_self=True)
         return user, uid
 
     user, session = await svc.db.write(write)
@@ -87,6 +90,7 @@ def _rotate(svc: Services, tx: Tx, token: str, new: str) -> tuple[User, bytes] |
         store.insert_refresh(tx, known.session, digest(new))
     elif not 0 <= tx.now_ms - known.replaced_at <= GRACE_MS or _is_used(tx, new):
         store.revoke_session(tx, known.user, uid)
+        _record(tx, known.user, "session.revoke", {"reason": "a refresh token was used twice"})
         return None
     expires_at = _ends(svc, began_at=began_at, now_ms=tx.now_ms)
     store.use_session(tx, known.user, known.session, expires_at=expires_at)
@@ -117,7 +121,7 @@ async def logout(svc: Services, caller: Caller) -> None:
     """End the caller's session."""
     assert caller.session is not None
     uid, _ = svc.db.peek(store.began, user_of(caller), caller.session)
-    await svc.db.write(revoke, user_of(caller), uid)
+    await svc.db.write(revoke, user_of(caller), uid, "logout")
     svc.live.check_access()
 
 
@@ -126,21 +130,30 @@ async def logout_by_refresh(svc: Services, token: str) -> None:
     stay signed in because another tab was faster."""
     if (known := svc.db.peek(store.refresh, digest(token))) is not None:
         uid, _ = svc.db.peek(store.began, known.user, known.session)
-        await svc.db.write(revoke, known.user, uid)
+        await svc.db.write(revoke, known.user, uid, "logout")
         svc.live.check_access()
 
 
 async def revoke_by_id(svc: Services, caller: Caller, text: str) -> None:
     """Raises NotFound for a session that is not the caller's, or over."""
     uid = ids.try_parse(text)
-    if uid is None or not await svc.db.write(revoke, user_of(caller), uid):
+    if uid is None or not await svc.db.write(revoke, user_of(caller), uid, "session.revoke"):
         raise NotFound("there is no such session: GET /v1/auth/sessions lists yours")
     svc.live.check_access()
 
 
 @frees_space
-def revoke(tx: Tx, user: int, uid: bytes) -> int:
-    return store.revoke_session(tx, user, uid)
+def revoke(tx: Tx, user: int, uid: bytes, action: Action) -> int:
+    ended = store.revoke_session(tx, user, uid)
+    if ended:
+        _record(tx, user, action, {"session": ids.text(uid)})
+    return ended
+
+
+def _record(tx: Tx, user: int, action: Action, detail: Mapping[str, Any]) -> None:
+    """Who logs out may have shown no more than the refresh token."""
+    if (found := store.by_id(tx, accounts.default_account(tx), user)) is not None:
+        trail.record(tx, found, action, detail, by_self=action == "logout")
 
 
 async def revoke_others(svc: Services, caller: Caller) -> int:
@@ -152,7 +165,9 @@ async def revoke_others(svc: Services, caller: Caller) -> int:
 
 @frees_space
 def _revoke_others(tx: Tx, user: int, session: int | None) -> int:
-    return store.revoke_sessions(tx, user, but=session)
+    ended = store.revoke_sessions(tx, user, but=session)
+    _record(tx, user, "session.revoke", {"sessions": ended})
+    return ended
 
 
 def sweep(tx: Tx, limit: int) -> int:
