@@ -18,6 +18,7 @@ demo: $(VENV)/.run ## See Delta at work on a small real history, then use it (PO
 	@$(BIN)/delta-server demo $(if $(PORT),--port $(PORT))
 
 run: $(VENV)/.run ## Run the server (PORT=8080; data in ./delta-data, options in ./delta.toml if it is there)
+	@$(BIN)/delta-server key list > /dev/null 2>&1 || $(BIN)/delta-server key create --project default --scope admin --name first
 	@$(BIN)/delta-server serve $(if $(PORT),--port $(PORT))
 
 install: $(VENV)/.run ## Install what Delta needs into .venv, and nothing else

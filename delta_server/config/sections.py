@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from delta_server.config.plans import Plans
-from delta_server.core.option_types import MIB, Count, Days, PerMinute, Port, Seconds, Size, WholeDays
+from delta_server.core.option_types import MIB, Count, Days, PerMinute, Port, Seconds, Secret, Size, WholeDays
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.events.options import Events
 from delta_server.storage.sqlite.options import Storage
@@ -37,6 +37,12 @@ class Auth(msgspec.Struct, frozen=True):
     session_days: WholeDays = 90
 
 
+class Admin(msgspec.Struct, frozen=True):
+    email: str = ""
+    password: Secret = ""
+    key_file: str = ""
+
+
 class RateLimits(msgspec.Struct, frozen=True):
     ingest_per_minute: PerMinute = 300_000
     query_per_minute: PerMinute = 120_000
@@ -63,4 +69,5 @@ class Config(msgspec.Struct, frozen=True):
     auth: Auth = Auth()
     audit: Audit = Audit()
     plans: Plans = Plans()
+    admin: Admin = Admin()
     log: Log = Log()

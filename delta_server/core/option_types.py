@@ -10,6 +10,8 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 Size = Annotated[int, Meta(ge=KIB, le=TIB)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 Days = Annotated[int, Meta(ge=0, le=36_500)]
+Secret = Annotated[str, Meta(extra={"secret": True})]
+"""Never printed."""
 WholeDays = Annotated[int, Meta(ge=1, le=3_650)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 PerMinute = Annotated[int, Meta(ge=0, le=60_000_000)]

@@ -47,6 +47,20 @@ def add_key(
     return text
 
 
+def admit_key(tx: Tx, account: int, text: str, *, name: str) -> bool:
+    """Make the account's key of this text valid, for everything; whether it was not there. One that was revoked stays
+    so. Raises Unauthorized for what is no key, Invalid for one of another kind or whose id is another's."""
+    key = secrets.parse(text)
+    if key.kind is not Kind.ACCOUNT:
+        raise Invalid("the key must be an account's, which begins with dk_user_")
+    if (known := store.key(tx, key.public_id)) is not None:
+        if known.secret_hash != key.secret_hash:
+            raise Invalid("there is another key with this id")
+        return False
+    _insert(tx, account, None, text=text, scopes=("admin",), name=name, expires_at=None, sites=(), maker=_COMMAND)
+    return True
+
+
 def add_write_key(
     tx: Tx,
     account: int,

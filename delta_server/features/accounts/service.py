@@ -18,6 +18,7 @@ from delta_server.features.accounts import making, schemas, store
 from delta_server.features.accounts.making import SCOPES as SCOPES
 from delta_server.features.accounts.making import add_key as add_key
 from delta_server.features.accounts.making import add_write_key as add_write_key
+from delta_server.features.accounts.making import admit_key as admit_key
 from delta_server.features.accounts.making import check_project as check_project
 from delta_server.features.accounts.schemas import ApiKey as ApiKey
 from delta_server.features.accounts.schemas import NewKey, Rotation

@@ -3,7 +3,7 @@
 import asyncio
 
 from delta_server.core import access_tokens
-from delta_server.features.users import service, sessions, tokens
+from delta_server.features.users import first_access, service, sessions, tokens
 from delta_server.services import Services
 
 _AT_ONCE = 1000
@@ -15,7 +15,8 @@ async def sweep(svc: Services) -> None:
 
 
 async def prepare(svc: Services) -> None:
-    """As `tokens.prepare`, but the start does not wait for the library."""
+    """First access as it is configured. Then as `tokens.prepare`, but the start does not wait for the library."""
+    await first_access.make(svc)
     if not service.needs_setup(svc):
         await tokens.load_signer(svc)
         asyncio.get_running_loop().run_in_executor(None, access_tokens.import_library)
