@@ -30,6 +30,7 @@ ELSEWHERE = {
     ("GET", "/healthz/details"), ("GET", "/metrics"),
     *(route for route, access in GUARDS.items() if access.keys == "person"),
     ("PUT", "/v1/projects/{}/members/{}"), ("DELETE", "/v1/projects/{}/members/{}"),
+    ("POST", "/v1/projects/{}/transfer"),
 }  # fmt: skip
 """What makes things, is an account's or a person's, or has a test of its own; routes that take events, and those open
 to all, too."""
@@ -131,6 +132,7 @@ BY_ID = [
     Ask("PATCH", "/v1/projects/{project}", {"description": "mine"}),
     Ask("DELETE", "/v1/snapshots/{snapshot}"),
     Ask("DELETE", "/v1/endpoints/{endpoint}"),
+    Ask("POST", "/v1/auth/api-keys/{key}/rotate"),
     Ask("DELETE", "/v1/auth/api-keys/{key}"),
     Ask("DELETE", "/v1/projects/{project}"),
 ]

@@ -28,6 +28,7 @@ Action: TypeAlias = Literal[
     "password.reset",
     "project.create",
     "project.delete",
+    "project.transfer",
     "project.update",
     "second_factor.disable",
     "second_factor.enable",

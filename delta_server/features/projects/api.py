@@ -14,7 +14,9 @@ from delta_server.features.projects.schemas import (
     MemberAnswer,
     MemberRole,
     Members,
+    NewOwner,
     NewProject,
+    OwnerAnswer,
     Project,
     ProjectAnswer,
     ProjectChange,
@@ -42,6 +44,8 @@ _MEMBER = {
     "role": "editor",
     "since": "2026-05-01T12:00:00.000Z",
 }
+
+_OWNER = {"user_id": "01890a5d-ac96-774b-bcce-b302099a8059", "email": "bo@example.com", "name": "Bo"}
 
 
 @post(
@@ -124,14 +128,16 @@ async def delete_project(
     "/v1/projects/{project_id:str}/members",
     summary="List a project's members",
     tags=_TAGS,
-    opt=example(answer={"data": [_MEMBER]}),
+    opt=example(answer={"data": [_MEMBER], "owner": _OWNER}),
 )
 async def list_members(
     project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> Members:
     """Owners and admins of the instance see every project and are not listed."""
-    found = await service.members(services, caller, project_id)
-    return Members([schemas.member(row, user) for row, user in found])
+    found, owner = await service.members(services, caller, project_id)
+    return Members(
+        [schemas.member(row, user) for row, user in found], owner=None if owner is None else schemas.owner(owner)
+    )
 
 
 @put(
@@ -165,7 +171,27 @@ async def remove_member(
     await service.remove_member(services, caller, project_id, user_id)
 
 
+@post(
+    "/v1/projects/{project_id:str}/transfer",
+    summary="Give a project to another user",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request={"owner": "bo@example.com"}, answer={"owner": _OWNER}),
+)
+async def transfer_project(
+    project_id: FromPath[str],
+    data: JSONBody[NewOwner],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+) -> OwnerAnswer:
+    """For its owner, owners and admins of the instance, and account keys. The new owner becomes an admin of the
+    project, the one before stays a member."""
+    user = await service.transfer_project(services, caller, project_id, data.owner)
+    return OwnerAnswer(schemas.owner(user))
+
+
 ROUTES = [
+    transfer_project,
     create_project,
     list_projects,
     get_project,

@@ -15,6 +15,7 @@ FEATURE = Feature(
         ("GET", "/v1/projects/{}"): ANY,
         ("PATCH", "/v1/projects/{}"): ANY_ADMIN,
         ("DELETE", "/v1/projects/{}"): ANY_ADMIN,
+        ("POST", "/v1/projects/{}/transfer"): ANY_ADMIN,
         ("GET", "/v1/projects/{}/members"): Access("read", keys="any", family="members"),
         ("PUT", "/v1/projects/{}/members/{}"): Access("admin", keys="any", family="members"),
         ("DELETE", "/v1/projects/{}/members/{}"): Access("admin", keys="any", family="members"),

@@ -58,8 +58,31 @@ class MemberAnswer(msgspec.Struct, frozen=True):
     member: Member
 
 
+class Owner(msgspec.Struct, frozen=True):
+    user_id: str
+    email: str
+    name: str
+
+
+class OwnerAnswer(msgspec.Struct, frozen=True):
+    owner: Owner
+
+
+class NewOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`owner` is a user's id or e-mail address."""
+
+    owner: str
+
+
 class Members(msgspec.Struct, frozen=True):
+    """`owner` is null where the account alone owns the project."""
+
     data: list[Member]
+    owner: Owner | None
+
+
+def owner(user: User) -> Owner:
+    return Owner(ids.text(user.uid), user.email, user.name)
 
 
 def member(row: store.Member, user: User) -> Member:
@@ -84,6 +107,11 @@ FIELDS = {
     "Member.role": "What they may do in the project",
     "Member.since": "When they were added",
     "MemberAnswer.member": "The member",
+    "Members.owner": "Whose project it is; null for the account's alone",
+    "OwnerAnswer.owner": "Whose project it is now",
+    "Owner.user_id": "Id of the user",
+    "Owner.email": "Their e-mail address",
+    "Owner.name": "Their name",
     "Project.id": "Id of the project",
     "Project.plan": "The plan that limits what it may store",
     "ProjectAnswer.project": "The project",

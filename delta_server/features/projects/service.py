@@ -15,7 +15,7 @@ from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound
 from delta_server.core.nearest import quoted
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
-from delta_server.features.projects import schemas, store
+from delta_server.features.projects import owners, schemas, store
 from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange, ProjectRole
 from delta_server.features.projects.store import Member, Project
 from delta_server.features.users import service as users
@@ -46,8 +46,8 @@ async def list_projects(svc: Services, caller: Caller, *, prefix: str, after: st
 
 
 async def update_project(svc: Services, caller: Caller, text: str, change: ProjectChange) -> Project:
-    """Raises NotFound, Invalid, Forbidden for a new name or plan by a project's key and for a plan by a member of the
-    instance, Conflict when the name is taken."""
+    """Raises NotFound, Invalid, Forbidden for a new plan by a project's key or a member of the instance, Conflict when
+    the name is taken."""
     return await svc.db.write(_update_project, caller, text, change, svc.config.plans)
 
 
@@ -60,8 +60,8 @@ async def delete_project(svc: Services, caller: Caller, text: str) -> None:
 # Members
 
 
-async def members(svc: Services, caller: Caller, text: str) -> list[tuple[Member, User]]:
-    """In the order they came. Raises NotFound for the project."""
+async def members(svc: Services, caller: Caller, text: str) -> tuple[list[tuple[Member, User]], User | None]:
+    """In the order they came, and the owner. Raises NotFound for the project."""
     return await svc.db.read(_members, caller, text)
 
 
@@ -78,10 +78,26 @@ async def remove_member(svc: Services, caller: Caller, text: str, user: str) -> 
     svc.live.check_access()
 
 
-def _members(tx: Tx, caller: Caller, text: str) -> list[tuple[Member, User]]:
+async def transfer_project(svc: Services, caller: Caller, text: str, user: str) -> User:
+    """Raises NotFound for the project and the user, Forbidden, Conflict."""
+    new = await svc.db.write(_transfer_project, caller, text, user)
+    svc.live.check_access()
+    return new
+
+
+def _transfer_project(tx: Tx, caller: Caller, text: str, user: str) -> User:
+    project = find(tx, caller, text)
+    owner = owners.transfer(tx, caller, project, user)
+    detail = {"owner": ids.text(owner.uid)}
+    audit.record_in(tx, project.id, "project.transfer", target=_target(project), name=project.name, detail=detail)
+    return owner
+
+
+def _members(tx: Tx, caller: Caller, text: str) -> tuple[list[tuple[Member, User]], User | None]:
     project = find(tx, caller, text)
     rows = store.members(tx, project.id)
-    return [(row, user) for row in rows if (user := users.by_id(tx, caller.account, row.user))]
+    found = [(row, user) for row in rows if (user := users.by_id(tx, caller.account, row.user))]
+    return found, owners.owner(tx, caller.account, project.id)
 
 
 def _set_member(tx: Tx, caller: Caller, text: str, named: str, role: ProjectRole) -> tuple[Member, User]:
@@ -92,6 +108,8 @@ def _set_member(tx: Tx, caller: Caller, text: str, named: str, role: ProjectRole
             f"nobody gives more than they have, and this lacks {', '.join(scopes.in_order(missing))}: a role with less,"
             " or somebody who has those"
         )
+    if role != "admin":
+        owners.refuse_owner(tx, caller.account, project.id, user)
     store.set_role(tx, project.id, user.id, role)
     audit.record_in(
         tx, project.id, "member.set", target=f"user {ids.text(user.uid)}", name=user.email, detail={"role": role}
@@ -105,6 +123,7 @@ def _set_member(tx: Tx, caller: Caller, text: str, named: str, role: ProjectRole
 def _remove_member(tx: Tx, caller: Caller, text: str, named: str) -> None:
     project = find(tx, caller, text)
     user = users.find(tx, caller.account, named)
+    owners.refuse_owner(tx, caller.account, project.id, user)
     if not store.remove_member(tx, project.id, user.id):
         raise NotFound(f"{user.email} is not a member of the project")
     audit.record_in(tx, project.id, "member.remove", target=f"user {ids.text(user.uid)}", name=user.email)
@@ -186,6 +205,8 @@ def _create_project(
     name = _free_name(tx, caller.account, new.name)
     description = names.check_description(new.description)
     project = _insert(tx, caller.account, name, description, _first_plan(tx, caller, plans))
+    if caller.user is not None:
+        store.set_owner(tx, caller.account, project.id, caller.user)
     return idempotency_key.record(tx, 201, msgspec.json.encode(ProjectAnswer(schemas.project(project))))
 
 
@@ -202,7 +223,6 @@ def _update_project(tx: Tx, caller: Caller, text: str, change: ProjectChange, pl
     project = find(tx, caller, text)
     name, description = project.name, project.description
     if change.name is not UNSET and names.check(change.name) != name:
-        _refuse_renaming(caller)
         name = _free_name(tx, caller.account, change.name)
     if change.description is not UNSET:
         description = names.check_description(change.description or "")
@@ -223,12 +243,6 @@ def _delete_project(tx: Tx, caller: Caller, text: str) -> None:
     store.mark_deleted(tx, caller.account, project.id)
     detail = {"keys_revoked": accounts.revoke_keys_of(tx, project.id)}
     audit.record_in(tx, project.id, "project.delete", target=_target(project), name=project.name, detail=detail)
-
-
-def _refuse_renaming(caller: Caller) -> None:
-    """A project's key would learn by it which names the account's other projects have. Raises Forbidden."""
-    if caller.project is not None and not caller.chosen:
-        raise Forbidden("only an account's key may rename a project")
 
 
 def _refuse_changing_plan(caller: Caller) -> None:

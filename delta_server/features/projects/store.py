@@ -91,6 +91,22 @@ def remove_member(tx: Tx, project: int, user: int) -> int:
     return tx.run("DELETE FROM member WHERE project = ? AND user = ?", project, user)
 
 
+def owner(tx: Tx, account: int, project: int) -> int | None:
+    """The row of the user who owns it."""
+    row = tx.one("SELECT owner FROM project WHERE account = ? AND id = ? AND deleted_at IS NULL", account, project)
+    return row[0] if row else None
+
+
+def set_owner(tx: Tx, account: int, project: int, user: int) -> None:
+    tx.run(
+        "UPDATE project SET owner = ?, updated_at = ? WHERE account = ? AND id = ? AND deleted_at IS NULL",
+        user,
+        tx.now_ms,
+        account,
+        project,
+    )
+
+
 def remove_members(tx: Tx, project: int) -> None:
     tx.run("DELETE FROM member WHERE project = ?", project)
 

@@ -85,8 +85,17 @@ REFUSED = [
         body={"name": "other"},
         field="name",
     ),
-    Row("rename to a taken name by a project's key", "PATCH", "/v1/projects/mine", 403, body={"name": "other"}),
-    Row("rename to a free name by a project's key", "PATCH", "/v1/projects/mine", 403, body={"name": "free"}),
+    Row("rename to a taken name by its own key", "PATCH", "/v1/projects/mine", 409, body={"name": "other"}),
+    Row("rename with a write key", "PATCH", "/v1/projects/mine", 403, key="write", body={"name": "free"}),
+    Row("its owner chosen", "PATCH", "/v1/projects/mine", 400, body={"owner_id": NOBODY}, field="owner_id"),
+    Row("its id chosen, later", "PATCH", "/v1/projects/mine", 400, body={"id": NOBODY}, field="id"),
+    Row("transfer without a key", "POST", "/v1/projects/mine/transfer", 401, key=None, body={"owner": "a@b.c"}),
+    Row("transfer with its own key", "POST", "/v1/projects/mine/transfer", 403, body={"owner": "a@b.c"}),
+    Row("transfer with a write key", "POST", "/v1/projects/mine/transfer", 403, key="write", body={"owner": "a@b.c"}),
+    Row("transfer another's", "POST", "/v1/projects/mine/transfer", 404, key="other", body={"owner": "a@b.c"}),
+    Row("transfer what is not there", "POST", "/v1/projects/no/transfer", 404, key="account", body={"owner": "a@b.c"}),
+    Row("transfer to nobody", "POST", "/v1/projects/mine/transfer", 404, key="account", body={"owner": "a@b.c"}),
+    Row("transfer to nothing", "POST", "/v1/projects/mine/transfer", 400, key="account", body={}, field="owner"),
 ]
 
 
@@ -149,6 +158,12 @@ async def test_a_change_leaves_the_rest(client: httpx.AsyncClient, keys: Keys, c
         row = Row("", "PATCH", f"/v1/projects/{before['id']}", 200, key="account", body=change)
         assert (await check(client, keys, row))["project"] == before | wanted
     await check(client, keys, Row("", "GET", "/v1/projects/mine", 404))
+
+
+async def test_a_project_s_own_admin_key_renames_it(client: httpx.AsyncClient, keys: Keys) -> None:
+    await check(client, keys, Row("", "PATCH", "/v1/projects/mine", 200, body={"name": "ours"}))
+    await check(client, keys, Row("", "GET", "/v1/projects/ours", 200, key="read"))
+    assert [project["name"] for project in await listed(client, keys)] == ["other", "ours"]
 
 
 async def test_lists_go_on_where_the_page_before_ended(client: httpx.AsyncClient, keys: Keys) -> None:

@@ -1,0 +1,48 @@
+"""Whose project it is: whoever made it, until they or an admin of the instance give it to somebody else. What a key
+made belongs to the account alone. An owner stays an admin of the project, and transfers it before they leave."""
+
+from delta_server.core.caller import Caller
+from delta_server.core.errors import Conflict, Forbidden
+from delta_server.features.projects import store
+from delta_server.features.projects.store import Project
+from delta_server.features.users import service as users
+from delta_server.features.users.service import User
+from delta_server.storage.database import Tx
+
+
+def owner(tx: Tx, account: int, project: int) -> User | None:
+    """None where the account alone owns it, or where the user has been deleted."""
+    user = store.owner(tx, account, project)
+    return None if user is None else users.by_id(tx, account, user)
+
+
+def transfer(tx: Tx, caller: Caller, project: Project, named: str) -> User:
+    """`named` is an id or an e-mail address. Raises Forbidden, NotFound for the user, Conflict for a disabled one."""
+    _refuse_others(tx, caller, project)
+    user = users.find(tx, caller.account, named)
+    if user.disabled_at is not None:
+        raise Conflict(f"{user.email} is disabled and cannot own a project", field="owner")
+    store.set_owner(tx, caller.account, project.id, user.id)
+    if user.role == "member":  # others see all projects anyway
+        store.set_role(tx, project.id, user.id, "admin")
+    return user
+
+
+def _refuse_others(tx: Tx, caller: Caller, project: Project) -> None:
+    if caller.user is None:
+        may = caller.project is None or caller.chosen
+    else:
+        may = not caller.is_member or store.owner(tx, caller.account, project.id) == caller.user
+    if not may:
+        raise Forbidden(
+            "only the project's owner, an owner or admin of the instance, or an account's key, may transfer a project"
+        )
+
+
+def refuse_owner(tx: Tx, account: int, project: int, user: User) -> None:
+    """For what would leave the project's owner without a say in it. Raises Conflict."""
+    if store.owner(tx, account, project) == user.id:
+        raise Conflict(
+            f"{user.email} owns the project: transfer it first, by POST /v1/projects/{{project_id}}/transfer",
+            field="user_id",
+        )
