@@ -90,7 +90,8 @@ class Connection:
         address = urlsplit(url)
         self._socket = socket.create_connection((address.hostname, address.port), timeout=120)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._head = f"Host: {address.netloc}\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+        credential = f"Authorization: Bearer {key}\r\n" if key else ""
+        self._head = f"Host: {address.netloc}\r\n{credential}Content-Type: application/json\r\n"
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,92 @@
+"""What it costs to know who asks and how often: the limiter by itself, and requests with a key or an access token."""
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from delta_server.core.rates import Rate
+from delta_server.storage.limiter_memory import MemoryLimiter
+from tests.bench.load import Connection
+from tests.bench.table import Row, bench
+from tests.bench.turns import compared, in_turn, sized
+from tests.server_process import FROM_SOURCE, environment, run, serving
+
+CHECKS = sized(200_000, 200)
+ADDRESSES = sized(1_000_000, 1_000)
+REQUESTS = sized(400, 5)
+ROUNDS = sized(9, 2)
+RATE = Rate(300_000)
+START_MS = 1_767_225_600_000
+PASSWORD = "correct horse battery"
+
+
+@bench("limits: one check")
+def check() -> Iterator[Row]:
+    limiter = MemoryLimiter()
+    who = ("ingest", 1, "203.0.113.9", "9mXk2VbTq0a")
+    yield Row("a check of a caller who is known", _check_us([who] * CHECKS, limiter), "us", bar=5, bar_on="ours")
+    many = [("ingest", 1, f"2001:db8:{n >> 16:x}:{n & 0xFFFF:x}::/64", "9mXk2VbTq0a") for n in range(CHECKS)]
+    yield Row("a check of a caller who is new", _check_us(many, limiter), "us", bar=5, bar_on="ours")
+
+
+def _check_us(callers: list[tuple[str, int, str, str]], limiter: MemoryLimiter) -> float:
+    """Of the processor's time."""
+    started = time.process_time()
+    for number, who in enumerate(callers):
+        limiter.take(who, RATE, START_MS + number)
+    return (time.process_time() - started) / len(callers) * 1e6
+
+
+@bench("limits: memory of a million addresses")
+def memory() -> Row:
+    """All come at once, so that none of their times has passed."""
+    limiter, before = MemoryLimiter(), _resident_bytes()
+    for number in range(ADDRESSES):
+        limiter.take(("unauthorized", f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::/64"), RATE, START_MS)
+    taken = _resident_bytes() - before
+    return Row(f"memory of {ADDRESSES:,} addresses", taken / 1e6, "MB", bar=100, bar_on="ours")
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+@bench("limits: a GET with a key or an access token")
+def authenticated() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+        add = [*FROM_SOURCE, "user", "add", "ada@example.com", "--role", "owner"]
+        subprocess.run(add, cwd=directory, env=environment(), input=f"{PASSWORD}\n", text=True, check=True)
+        with serving(directory, DELTA_LOG_LEVEL="warning") as server, Connection(server.url, "") as nobody:
+            login = json.dumps({"email": "ada@example.com", "password": PASSWORD}).encode()
+            token = json.loads(nobody.post("/v1/auth/login", login, wanted=200))["access_token"]
+            for what, credential, bar in (("a key", key, 1.4), ("an access token", token, 1.5)):
+                with Connection(server.url, credential) as caller:
+                    target = f"/v1/projects/{json.loads(caller.get('/v1/projects'))['data'][0]['id']}"
+                    rounds = in_turn(
+                        partial(_get_ms, caller, target), partial(_get_ms, nobody, "/v1/health"), rounds=ROUNDS
+                    )
+                yield compared(
+                    f"GET /v1/projects/ID with {what}",
+                    "ms",
+                    rounds,
+                    "GET /v1/health with none",
+                    bar=bar,
+                    note=f"one connection, medians of {REQUESTS} requests",
+                )
+
+
+def _get_ms(connection: Connection, target: str) -> float:
+    """The median of some requests, one after the other."""
+    took = []
+    for _ in range(REQUESTS):
+        started = time.perf_counter()
+        connection.get(target)
+        took.append(time.perf_counter() - started)
+    return median(took) * 1e3
