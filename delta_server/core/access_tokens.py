@@ -5,6 +5,7 @@
 The session is looked up at every request, so a token is refused as soon as its session is revoked.
 """
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +17,8 @@ LIFE_S = 15 * 60
 _SKEW_S = 5
 """Clocks of one machine differ by less."""
 _MOST_CHARACTERS = 1000
+_KNOWN = 2000
+"""Tokens that are known to be good: 2 MB at most."""
 
 
 class _Payload(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -53,6 +56,19 @@ def make(key: bytes, claims: Claims, now_ms: int) -> str:
 
 def read(key: bytes, text: str, now_ms: int) -> Claims:
     """Raises Unauthorized for whatever `make` did not make with this key, and for what has expired."""
+    claims = _payload(key, text)
+    now = now_ms // 1000
+    if max(claims.iat, claims.nbf) > now + _SKEW_S:
+        raise Unauthorized("the access token is not valid yet: the clock of this server was set back")
+    if claims.exp <= now:
+        raise Unauthorized("the access token has expired: get another one by POST /v1/auth/refresh")
+    return Claims(claims.sub, claims.sid)
+
+
+@lru_cache(_KNOWN)
+def _payload(key: bytes, text: str) -> _Payload:
+    """What `make` signed, whenever it was. A token comes with every request of its quarter of an hour, and its
+    signature is checked once; those that are refused raise, and are not kept."""
     from joserfc import jwt
     from joserfc.errors import JoseError
 
@@ -60,15 +76,9 @@ def read(key: bytes, text: str, now_ms: int) -> Claims:
         raise Unauthorized(_WRONG)
     try:
         token = jwt.decode(text, _key(key), algorithms=["HS256"])
-        claims = msgspec.convert(token.claims, _Payload)
+        return msgspec.convert(token.claims, _Payload)
     except (JoseError, msgspec.ValidationError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Unauthorized(_WRONG) from None
-    now = now_ms // 1000
-    if max(claims.iat, claims.nbf) > now + _SKEW_S:
-        raise Unauthorized("the access token is not valid yet: the clock of this server was set back")
-    if claims.exp <= now:
-        raise Unauthorized("the access token has expired: get another one by POST /v1/auth/refresh")
-    return Claims(claims.sub, claims.sid)
 
 
 _WRONG = "this is not an access token of this server: sign in again by POST /v1/auth/login"

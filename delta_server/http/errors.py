@@ -2,7 +2,7 @@
 
 import re
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -29,6 +29,7 @@ from delta_server.core.errors import (
 )
 from delta_server.core.events import otlp_protobuf
 from delta_server.http import rate_limits
+from delta_server.http.asgi import Scope
 from delta_server.http.validation import plain_message
 
 log = structlog.get_logger("delta.http")
@@ -237,7 +238,7 @@ def _encode(problem: Problem) -> bytes:
 def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar's exception handler for everything."""
     state = request.scope["state"]
-    error = rate_limits.instead_of(error, state)
+    error = rate_limits.instead_of(error, cast("Scope", request.scope))
     answer = failure(error, request_id=state["request_id"], now_ms=state["clock"].now_ms())
     state["exchange"].code = answer.code
     headers = {name: value for name, value in answer.headers.items() if name != "content-type"}

@@ -12,6 +12,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
+from delta_server.core import access_tokens
 from delta_server.core.caller import Caller
 from delta_server.core.errors import BadRequest, FieldError, Forbidden, Invalid
 from delta_server.http import auth, cors, ingest_auth, rate_limits
@@ -127,11 +128,13 @@ class Gate:
         named = [*auth.tenants_of(scope["headers"]), *_project_in(scope["query_string"], route)]
         key = auth.key_of(scope["headers"])
         again = partial(self._authenticate, key, named)
-        caller = again()
-        if caller.user is not None and caller.project is None and auth.PROJECT in scope["path_params"]:
+        caller = None
+        if not named and auth.PROJECT in scope["path_params"] and access_tokens.is_one(key):
             within = partial(self._authenticate, key, [segment_text(str(scope["path_params"][auth.PROJECT]))])
             with suppress(Forbidden):  # the handler says that there is no such project
                 caller, again = within(), within
+        if caller is None:
+            caller = again()
         scope["state"][auth.AUTHENTICATE], scope["user"] = again, caller
         if access.rate_class is not None:
             rate_limits.count(scope, access.rate_class, caller)

@@ -3,16 +3,16 @@
 Requests count by class (`Access.rate_class`), project, client address and key or user; by class and address where
 nobody is known. The gate counts before the body is read, ingest_auth.py as soon as it knows the key.
 
-What is answered 401 counts for its address, whichever route it was: guesses end in 429. A good key never meets that:
-behind a proxy that is not trusted all clients have one address, and one's wrong key must not keep the others out.
+What is answered 401, or 403 before there is a caller (another's project, a wrong link), counts for its address,
+whichever route it was: guesses end in 429. A good key never meets that: behind a proxy that is not trusted all clients
+have one address, and one's wrong key must not keep the others out.
 """
 
 from collections.abc import Hashable
-from typing import Any
 
 from delta_server.config import sections
 from delta_server.core.caller import Caller
-from delta_server.core.errors import RateLimited, Unauthorized
+from delta_server.core.errors import Forbidden, RateLimited, Unauthorized
 from delta_server.core.rates import Rate, Verdict
 from delta_server.http.asgi import Headers, Scope
 from delta_server.http.guards import RateClass
@@ -68,12 +68,13 @@ def count(scope: Scope, rate_class: RateClass, caller: Caller | None = None) -> 
         )
 
 
-def instead_of(error: Exception, state: dict[str, Any]) -> Exception:
-    """What a failed request is answered with: RateLimited for a 401 too many from its address, else `error`."""
-    if not isinstance(error, Unauthorized):
+def instead_of(error: Exception, scope: Scope) -> Exception:
+    """What a failed request is answered with: RateLimited for a refusal too many from its address, else `error`."""
+    is_guess = isinstance(error, Unauthorized) or (isinstance(error, Forbidden) and "user" not in scope)
+    if not is_guess:
         return error
-    exchange = state["exchange"]
-    verdict = state[STATE].take(_UNAUTHORIZED, (exchange.address,))
+    exchange = scope["state"]["exchange"]
+    verdict = scope["state"][STATE].take(_UNAUTHORIZED, (exchange.address,))
     if verdict is None or verdict.allowed:
         return error
     exchange.rate_headers = _headers(verdict)

@@ -279,6 +279,31 @@ async def test_guesses_at_keys_count_for_their_address(
         assert (await client.request(method, path, headers=headers, json=json)).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "json"),
+    [
+        ("GET", "/v1/endpoints", {"x-tenant-id": "other"}, None),
+        ("GET", "/v1/endpoints?project_id=nowhere", {}, None),
+        ("POST", "/v1/track", {"x-tenant-id": "other"}, EVENT),
+    ],
+)
+async def test_guesses_at_projects_of_others_end_too(
+    app: Application, keys: Keys, method: str, path: str, headers: dict[str, str], json: Any
+) -> None:
+    async with at(app, key=keys.project) as client:
+        answers = [await client.request(method, path, headers=headers, json=json) for _ in range(LIMIT + 1)]
+        assert [answer.status_code for answer in answers] == [403] * LIMIT + [429]
+        assert (await client.get("/v1/endpoints")).status_code == 200
+
+
+async def test_guesses_at_links_end_too(app: Application) -> None:
+    async with at(app) as client, at(app, OTHER_PEER) as other:
+        body = {"token": "0" * 48, "new_password": "long enough it is"}
+        answers = [await client.post("/v1/auth/reset-password", json=body) for _ in range(LIMIT + 1)]
+        assert [answer.status_code for answer in answers] == [403] * LIMIT + [429]
+        assert (await other.post("/v1/auth/reset-password", json=body)).status_code == 403
+
+
 async def test_guesses_at_refresh_tokens_end_too(app: Application) -> None:
     async with at(app) as client:
         answers = [await client.post("/v1/auth/refresh", json={"refresh_token": "dr_0"}) for _ in range(LIMIT + 1)]
