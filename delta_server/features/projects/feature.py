@@ -1,6 +1,6 @@
 """Projects: account keys manage them, a project's key sees and changes its own."""
 
-from delta_server.features.projects import api, commands, schemas, tasks
+from delta_server.features.projects import api, commands, project_commands, schemas, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ANY, ANY_ADMIN, Access
 from delta_server.tasks.periodic import Periodic
@@ -25,7 +25,7 @@ FEATURE = Feature(
         "user_id": "A user's id or e-mail address",
     },
     tables=["project", "member"],
-    commands=commands.COMMANDS,
+    commands={**commands.COMMANDS, **project_commands.COMMANDS},
     periodic=[Periodic("remove deleted projects", tasks.remove_deleted, every_s=60)],
     make_room=tasks.remove_deleted,
 )

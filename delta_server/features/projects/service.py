@@ -32,7 +32,7 @@ async def create_project(
     svc: Services, caller: Caller, new: NewProject, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     """Raises Invalid for the name, Conflict when the account has a project of that name."""
-    return await svc.db.write(_create_project, caller, new, svc.config.plans, idempotency_key)
+    return await svc.db.write(create_in, caller, new, svc.config.plans, idempotency_key)
 
 
 def get_project(svc: Services, caller: Caller, text: str) -> Project:
@@ -48,7 +48,7 @@ async def list_projects(svc: Services, caller: Caller, *, prefix: str, after: st
 async def update_project(svc: Services, caller: Caller, text: str, change: ProjectChange) -> Project:
     """Raises NotFound, Invalid, Forbidden for a new plan by a project's key or a member of the instance, Conflict when
     the name is taken."""
-    return await svc.db.write(_update_project, caller, text, change, svc.config.plans)
+    return await svc.db.write(update_in, caller, text, change, svc.config.plans)
 
 
 async def delete_project(svc: Services, caller: Caller, text: str) -> None:
@@ -187,6 +187,11 @@ def _target(project: Project) -> str:
     return f"project {ids.text(project.uid)}"
 
 
+def page(tx: Tx, account: int, span: tuple[str, str], limit: int) -> list[Project]:
+    """Projects of an account by name, those in the half-open `span`."""
+    return store.page(tx, account, names=span, limit=limit)
+
+
 def all_of(tx: Tx, account: int) -> list[Project]:
     """All projects of an account, by name."""
     return store.page(tx, account, names=names.page_range("", None), limit=-1)
@@ -197,9 +202,7 @@ def ids_of_all(tx: Tx) -> list[int]:
     return store.ids(tx)
 
 
-def _create_project(
-    tx: Tx, caller: Caller, new: NewProject, plans: Plans, idempotency_key: IdempotencyKey
-) -> StoredResponse:
+def create_in(tx: Tx, caller: Caller, new: NewProject, plans: Plans, idempotency_key: IdempotencyKey) -> StoredResponse:
     if answer := idempotency_key.replay(tx):
         return answer
     name = _free_name(tx, caller.account, new.name)
@@ -219,7 +222,7 @@ def _list_page(tx: Tx, caller: Caller, span: tuple[str, str], limit: int) -> lis
     return [own] if own and span[0] <= own.name < span[1] else []
 
 
-def _update_project(tx: Tx, caller: Caller, text: str, change: ProjectChange, plans: Plans) -> Project:
+def update_in(tx: Tx, caller: Caller, text: str, change: ProjectChange, plans: Plans) -> Project:
     project = find(tx, caller, text)
     name, description = project.name, project.description
     if change.name is not UNSET and names.check(change.name) != name:

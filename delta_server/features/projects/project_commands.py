@@ -1,0 +1,154 @@
+"""`project ...` of the command line: whoever may open the data directory may do everything."""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from delta_server.core import ids, names, scopes
+from delta_server.core.caller import Caller
+from delta_server.core.errors import Invalid
+from delta_server.features.accounts import service as accounts
+from delta_server.features.projects import schemas, service
+from delta_server.features.projects.schemas import NewProject, ProjectChange, ProjectRole
+from delta_server.features.projects.store import Project
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+from delta_server.storage.idempotency import IdempotencyKey
+from delta_server.tasks.commands import Command, Progress
+
+LISTED_AT_ONCE = 1000
+"""Projects in one answer: a list of all would hold the server up."""
+
+
+class After(msgspec.Struct, frozen=True):
+    """Projects whose names come after this one."""
+
+    name: str | None
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A project by id or name."""
+
+    project: str
+
+
+class NewProjectNamed(msgspec.Struct, frozen=True):
+    """`plan` None is the one that everything has which is made on the machine of the server."""
+
+    name: str
+    description: str
+    plan: str | None
+
+
+class Renamed(msgspec.Struct, frozen=True):
+    project: str
+    name: str
+
+
+class PlanChange(msgspec.Struct, frozen=True):
+    project: str
+    plan: str
+
+
+class MemberChange(msgspec.Struct, frozen=True):
+    """`role` None removes the member."""
+
+    project: str
+    email: str
+    role: ProjectRole | None
+
+
+class ListedProject(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    plan: str
+    description: str
+    created_at: str
+
+
+class ListedMember(msgspec.Struct, frozen=True):
+    email: str
+    name: str
+    role: str
+    since: str
+
+
+def _listed(project: Project) -> ListedProject:
+    shown = schemas.project(project)
+    return ListedProject(shown.id, shown.name, shown.plan, shown.description, shown.created_at)
+
+
+def _operator(tx: Tx) -> Caller:
+    account = accounts.default_account(tx)
+    return Caller(account, None, scopes.opened("admin"), "command line")
+
+
+async def _list(svc: Services, after: After, _: Progress) -> list[ListedProject]:
+    return await svc.db.read(_page, after.name)
+
+
+def _page(tx: Tx, after: str | None) -> list[ListedProject]:
+    account = accounts.find_default_account(tx)
+    found = [] if account is None else service.page(tx, account, names.page_range("", after), LISTED_AT_ONCE)
+    return [_listed(project) for project in found]
+
+
+async def _create(svc: Services, new: NewProjectNamed, _: Progress) -> ListedProject:
+    """Raises Invalid, Conflict."""
+    return await svc.db.write(_make, svc, new)
+
+
+def _make(tx: Tx, svc: Services, new: NewProjectNamed) -> ListedProject:
+    wanted = NewProject(new.name, new.description)
+    service.create_in(tx, _operator(tx), wanted, svc.config.plans, IdempotencyKey.none())
+    change = ProjectChange(plan=UNSET if new.plan is None else new.plan)
+    return _listed(service.update_in(tx, _operator(tx), new.name, change, svc.config.plans))
+
+
+async def _rename(svc: Services, change: Renamed, _: Progress) -> ListedProject:
+    """Raises NotFound, Invalid, Conflict."""
+    return await svc.db.write(_change, svc, change.project, ProjectChange(name=change.name))
+
+
+async def _plan(svc: Services, change: PlanChange, _: Progress) -> ListedProject:
+    """Raises NotFound, Invalid."""
+    return await svc.db.write(_change, svc, change.project, ProjectChange(plan=change.plan))
+
+
+def _change(tx: Tx, svc: Services, project: str, change: ProjectChange) -> ListedProject:
+    return _listed(service.update_in(tx, _operator(tx), project, change, svc.config.plans))
+
+
+async def _delete(svc: Services, named: Named, _: Progress) -> None:
+    """Raises NotFound."""
+    await service.delete_project(svc, await svc.db.write(_operator), named.project)
+
+
+async def _members(svc: Services, named: Named, _: Progress) -> list[ListedMember]:
+    """Raises NotFound."""
+    found, _owner = await service.members(svc, await svc.db.write(_operator), named.project)
+    shown = [schemas.member(row, user) for row, user in found]
+    return [ListedMember(each.email, each.name, each.role, each.since) for each in shown]
+
+
+async def _set_member(svc: Services, change: MemberChange, _: Progress) -> None:
+    """Raises NotFound."""
+    operator = await svc.db.write(_operator)
+    if ids.try_parse(change.email) is not None:
+        raise Invalid("name the member by e-mail address", field="email")
+    if change.role is None:
+        await service.remove_member(svc, operator, change.project, change.email)
+    else:
+        await service.set_member(svc, operator, change.project, change.email, change.role)
+
+
+COMMANDS: dict[str, Command] = {
+    "project list": Command(After, list[ListedProject], _list),
+    "project create": Command(NewProjectNamed, ListedProject, _create),
+    "project rename": Command(Renamed, ListedProject, _rename),
+    "project plan": Command(PlanChange, ListedProject, _plan),
+    "project delete": Command(Named, Any, _delete),
+    "project members": Command(Named, list[ListedMember], _members),
+    "project set-member": Command(MemberChange, Any, _set_member),
+}
