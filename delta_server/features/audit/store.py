@@ -59,13 +59,17 @@ def insert(tx: Tx, account: int, entry: Entry, hash: bytes) -> None:
 
 
 def page(tx: Tx, account: int, filters: Filters, *, before: tuple[int, int] | None = None, limit: int) -> list[Row]:
-    """The newest first, those before the time and number `before`."""
-    wanted = {"actor": filters.actor, "action": filters.action, "target": filters.target}
+    """The newest first, those before the time and number `before`.
+
+    The index is that of the filter which mostly leaves fewest rows: the planner, who knows averages alone, would read
+    the whole log for an actor who did little."""
+    wanted = {"target": filters.target, "actor": filters.actor, "action": filters.action}
     equal = [(name, value) for name, value in wanted.items() if value is not None]
     equal += [("project", project) for project in filters.projects]
     conditions = "".join(f" AND {name} = ?" for name, _ in equal)
+    index = f"audit_{equal[0][0] if equal else 'at'}"
     rows = tx.all(
-        f"SELECT {_COLUMNS}, hash FROM audit WHERE account = ?{conditions} AND at >= ? AND at < ?"
+        f"SELECT {_COLUMNS}, hash FROM audit INDEXED BY {index} WHERE account = ?{conditions} AND at >= ? AND at < ?"
         " AND (at, seq) < (?, ?) ORDER BY at DESC, seq DESC LIMIT ?",
         account,
         *(value for _, value in equal),
