@@ -10,7 +10,7 @@ import structlog
 from delta_server.core import emails, passwords, secrets
 from delta_server.core.errors import DeltaError, Invalid
 from delta_server.features.accounts import service as accounts
-from delta_server.features.users import store
+from delta_server.features.users import store, trail
 from delta_server.features.users.hashing import Hashing
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -48,7 +48,8 @@ async def _first_owner(svc: Services, email: str, password: str) -> None:
 
 
 def _insert_owner(tx: Tx, account: int, email: str, hash: str) -> None:
-    store.insert(tx, account, email=email, name="", role="owner", password=hash)
+    user = store.insert(tx, account, email=email, name="", role="owner", password=hash)
+    trail.record(tx, user, "user.create", {"role": "owner"})
 
 
 async def _first_key(svc: Services, path: Path) -> None:
