@@ -133,7 +133,7 @@ async def delete_project(
 async def list_members(
     project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> Members:
-    """Owners and admins of the instance see every project and are not listed."""
+    """Owners and admins of the instance see every project, and are listed where they are members or own it."""
     found, owner = await service.members(services, caller, project_id)
     return Members(
         [schemas.member(row, user) for row, user in found], owner=None if owner is None else schemas.owner(owner)

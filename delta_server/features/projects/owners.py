@@ -22,10 +22,14 @@ def transfer(tx: Tx, caller: Caller, project: Project, named: str) -> User:
     user = users.find(tx, caller.account, named)
     if user.disabled_at is not None:
         raise Conflict(f"{user.email} is disabled and cannot own a project", field="owner")
-    store.set_owner(tx, caller.account, project.id, user.id)
-    if user.role == "member":  # others see all projects anyway
-        store.set_role(tx, project.id, user.id, "admin")
+    give(tx, caller.account, project.id, user.id)
     return user
+
+
+def give(tx: Tx, account: int, project: int, user: int) -> None:
+    """The owner is an admin of the project whatever becomes of their role in the instance."""
+    store.set_owner(tx, account, project, user)
+    store.set_role(tx, project, user, "admin")
 
 
 def _refuse_others(tx: Tx, caller: Caller, project: Project) -> None:

@@ -209,7 +209,7 @@ def create_in(tx: Tx, caller: Caller, new: NewProject, plans: Plans, idempotency
     description = names.check_description(new.description)
     project = _insert(tx, caller.account, name, description, _first_plan(tx, caller, plans))
     if caller.user is not None:
-        store.set_owner(tx, caller.account, project.id, caller.user)
+        owners.give(tx, caller.account, project.id, caller.user)
     return idempotency_key.record(tx, 201, msgspec.json.encode(ProjectAnswer(schemas.project(project))))
 
 

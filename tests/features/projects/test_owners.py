@@ -74,3 +74,16 @@ async def test_an_owner_is_not_put_out_of_the_project(app: Application, client: 
     await transfer(client, keys.account, BO)
     assert (await client.delete(path, headers=headers)).status_code == 204
     assert await members(client, keys) == (BO, {BO: "admin"})
+
+
+async def test_an_owner_keeps_the_project_without_a_role_in_the_instance(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    await add(app, BO, "owner")
+    token = await signed_in(app, client, ADA, "admin")
+    await client.post("/v1/projects", json={"name": "hers"}, headers=bearer(token))
+    await app.services.db.write(lambda tx: users.set_role(tx, users.named(tx, ADA), "member"))
+    assert await members(client, keys, "hers") == (ADA, {ADA: "admin"})
+    listed = (await client.get("/v1/projects", headers=bearer(token))).json()["data"]
+    assert [project["name"] for project in listed] == ["hers"]
+    assert (await transfer(client, token, BO, "hers")).status_code == 200
