@@ -37,6 +37,7 @@ Action: TypeAlias = Literal[
     "snapshot.delete",
     "sql.run",
     "user.create",
+    "user.delete",
     "user.disable",
     "user.enable",
     "user.reset_link",

@@ -9,8 +9,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
-from delta_server.features.projects import schemas, service
+from delta_server.features.projects import leaving, schemas, service
 from delta_server.features.projects.schemas import (
+    LeavingPassword,
     MemberAnswer,
     MemberRole,
     Members,
@@ -190,7 +191,22 @@ async def transfer_project(
     return OwnerAnswer(schemas.owner(user))
 
 
+@delete(
+    "/v1/auth/me",
+    summary="Delete one's own account",
+    tags=["People"],
+    status_code=204,
+    opt=example(request={"password": "correct horse battery"}, answer=None),
+)
+async def delete_own_account(
+    data: JSONBody[LeavingPassword], services: NamedDependency[Services], caller: NamedDependency[Caller]
+) -> None:
+    """With all sessions and memberships. The last owner of the instance cannot, nor who owns projects: 409."""
+    await leaving.delete_own_account(services, caller, data.password)
+
+
 ROUTES = [
+    delete_own_account,
     transfer_project,
     create_project,
     list_projects,

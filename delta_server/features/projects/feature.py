@@ -2,7 +2,7 @@
 
 from delta_server.features.projects import api, commands, project_commands, schemas, tasks
 from delta_server.http.feature import Feature
-from delta_server.http.guards import ANY, ANY_ADMIN, Access
+from delta_server.http.guards import ANY, ANY_ADMIN, PERSON, Access
 from delta_server.tasks.periodic import Periodic
 
 FEATURE = Feature(
@@ -10,6 +10,7 @@ FEATURE = Feature(
     routes=api.ROUTES,
     fields=schemas.FIELDS,
     guards={
+        ("DELETE", "/v1/auth/me"): PERSON,
         ("POST", "/v1/projects"): Access("write", keys="account"),
         ("GET", "/v1/projects"): ANY,
         ("GET", "/v1/projects/{}"): ANY,

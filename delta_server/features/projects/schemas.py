@@ -1,14 +1,19 @@
 """Projects on the wire."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from delta_server.core import ids, times
+from delta_server.core import ids, passwords, times
+from delta_server.core.json_schema import documented
 from delta_server.core.names import Description, Name
 from delta_server.features.projects import store
 from delta_server.features.users.service import User
+
+
+class LeavingPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    password: Annotated[str, documented(maxLength=passwords.MOST)]
 
 
 class NewProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

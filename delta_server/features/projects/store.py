@@ -91,6 +91,22 @@ def remove_member(tx: Tx, project: int, user: int) -> int:
     return tx.run("DELETE FROM member WHERE project = ? AND user = ?", project, user)
 
 
+def remove_memberships(tx: Tx, user: int) -> None:
+    """In all projects."""
+    tx.run("DELETE FROM member WHERE user = ?", user)
+
+
+def names_owned(tx: Tx, account: int, user: int, *, limit: int) -> list[str]:
+    """Of projects that the user owns."""
+    rows = tx.all(
+        "SELECT name FROM project WHERE account = ? AND owner = ? AND deleted_at IS NULL ORDER BY name LIMIT ?",
+        account,
+        user,
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
 def owner(tx: Tx, account: int, project: int) -> int | None:
     """The row of the user who owns it."""
     row = tx.one("SELECT owner FROM project WHERE account = ? AND id = ? AND deleted_at IS NULL", account, project)

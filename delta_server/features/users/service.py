@@ -228,6 +228,22 @@ def me_and_factor(svc: Services, caller: Caller) -> tuple[User, bool, int]:
     return user, svc.db.peek(second_factor.is_on, user.id), svc.db.peek(store.count_recovery_codes, user.id)
 
 
+async def confirmed(svc: Services, caller: Caller, password: str) -> User:
+    """Who is signed in, and has given the password again. Raises Invalid, RateLimited."""
+    user = me(svc, caller)
+    await password_checks.require(svc, user, password, field="password")
+    return user
+
+
+def delete(tx: Tx, user: User) -> None:
+    """With sessions, links and the second factor; whose rows elsewhere name the user deletes those first. Raises
+    Conflict for the last owner."""
+    user = store.by_id(tx, user.account, user.id) or user  # the role may have changed
+    _keep_an_owner(tx, user)
+    trail.record(tx, user, "user.delete")
+    store.delete_user(tx, user.account, user.id)
+
+
 # By command
 
 

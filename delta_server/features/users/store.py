@@ -113,6 +113,15 @@ def set_disabled(tx: Tx, account: int, user: int, *, disabled: bool) -> None:
     tx.run("UPDATE user SET disabled_at = ?, updated_at = ? WHERE account = ? AND id = ?", at, tx.now_ms, account, user)
 
 
+def delete_user(tx: Tx, account: int, user: int) -> None:
+    """With all that belongs to them."""
+    delete_second_factor(tx, user)
+    tx.run("DELETE FROM refresh_token WHERE session IN (SELECT id FROM session WHERE user = ?)", user)
+    tx.run("DELETE FROM session WHERE user = ?", user)
+    tx.run("DELETE FROM login_link WHERE user = ?", user)
+    tx.run("DELETE FROM user WHERE account = ? AND id = ?", account, user)
+
+
 def other_owners(tx: Tx, account: int, user: int) -> int:
     """How many owners who can sign in there are beside this one."""
     row = tx.one(
