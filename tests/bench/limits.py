@@ -5,13 +5,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 from delta_server.core.rates import Rate
 from delta_server.storage.limiter_memory import MemoryLimiter
-from tests.bench.load import Connection
+from tests.bench import load
+from tests.bench.load import Connection, Send
 from tests.bench.table import Row, bench
 from tests.bench.turns import compared, in_turn, sized
 from tests.server_process import FROM_SOURCE, environment, run, serving
@@ -20,9 +22,12 @@ CHECKS = sized(200_000, 200)
 ADDRESSES = sized(1_000_000, 1_000)
 REQUESTS = sized(400, 5)
 ROUNDS = sized(9, 2)
+CONNECTIONS, EACH = sized(32, 2), sized(100, 2)
+TRACK_ROUNDS = sized(7, 1)
 RATE = Rate(300_000)
 START_MS = 1_767_225_600_000
 PASSWORD = "correct horse battery"
+_OFF = {f"DELTA_RATE_LIMITS_{name}_PER_MINUTE": "off" for name in ("INGEST", "QUERY", "AUTH", "UNAUTHORIZED")}
 
 
 @bench("limits: one check")
@@ -80,6 +85,40 @@ def authenticated() -> Iterator[Row]:
                     bar=bar,
                     note=f"one connection, medians of {REQUESTS} requests",
                 )
+
+
+@bench("limits: POST /v1/track with limits and without")
+def track() -> Row:
+    """By the processor's time of the server: that of the clients, and of everybody else, is not in it."""
+    rounds = in_turn(_tracked_us, partial(_tracked_us, **_OFF), rounds=TRACK_ROUNDS)
+    note = f"{CONNECTIONS} connections, {EACH} requests each, processor's time of the server for one"
+    return compared("a single event with rate limits", "us", rounds, "all limits off", bar=1.05, note=note)
+
+
+def _tracked_us(**env: str) -> float:
+    work = [[(0, b'{"event": "seen", "userId": "u%d"}' % number)] * EACH for number in range(CONNECTIONS)]
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+        with serving(directory, DELTA_LOG_LEVEL="warning", **env) as server:
+            before = _processor_ns(server.process.pid)
+            load.run(partial(_tracker, server.url, key), work)
+            return (_processor_ns(server.process.pid) - before) / (CONNECTIONS * EACH) / 1e3
+
+
+@contextmanager
+def _tracker(url: str, key: str) -> Iterator[Send]:
+    with Connection(url, key) as connection:
+        yield lambda _, body: _accepted(connection.post("/v1/track", body, wanted=200))
+
+
+def _accepted(answer: bytes) -> None:
+    assert b'"accepted":1' in answer, answer
+
+
+def _processor_ns(pid: int) -> int:
+    """Of all threads of a process."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
 
 
 def _get_ms(connection: Connection, target: str) -> float:
