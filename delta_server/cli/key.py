@@ -123,10 +123,11 @@ def rotate(config: Config, public_id: str, overlap: str, expires: str | None, as
 
 @key.command(help="Make a key useless at once, by its ID from `key list`.")
 @click.argument("public_id")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, the key's record.")
 @with_database
-def revoke(config: Config, public_id: str) -> None:
-    running.run(config, "key revoke", KeyId(public_id))
-    click.echo(f"Revoked {public_id}.")
+def revoke(config: Config, public_id: str, as_json: bool) -> None:
+    revoked: ApiKey = running.run(config, "key revoke", KeyId(public_id))
+    click.echo(_json(revoked) if as_json else f"Revoked {public_id}.")
 
 
 def _check_options(

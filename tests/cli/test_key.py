@@ -156,6 +156,8 @@ def test_a_rotated_key_is_valid_until_the_overlap_is_over(data_dir: Path) -> Non
     assert [shown[id]["replaced_by"] for id in (old, new, last)] == [new, last, None]
     assert {(key["name"], *key["scopes"]) for key in shown.values()} == {("ci", "read")}
     assert shown[last]["expires_at"] is not None
+    revoked = json.loads(run("revoke", last, "--json").stdout)
+    assert (revoked["id"], revoked["state"]) == (last, "revoked")
 
 
 def test_long_lists_come_in_parts(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

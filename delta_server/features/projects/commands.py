@@ -1,7 +1,6 @@
 """`key ...` of the command line: here, because a key's project is made when it is not there."""
 
 import os
-from typing import Any
 
 import msgspec
 
@@ -118,20 +117,23 @@ def _rotate_key(tx: Tx, rotation: KeyRotation, lasts_ms: int | None, randomness:
     return RotatedKey(_shown(tx, account, text), text, replaced)
 
 
-async def _revoke(svc: Services, key: KeyId, _: Progress) -> None:
+async def _revoke(svc: Services, key: KeyId, _: Progress) -> ApiKey:
     """Raises NotFound."""
-    await svc.db.write(_revoke_key, key.id)
+    revoked = await svc.db.write(_revoke_key, key.id)
     svc.live.check_access()
+    return revoked
 
 
 @frees_space
-def _revoke_key(tx: Tx, id: str) -> None:
-    accounts.revoke_key(tx, accounts.default_account(tx), None, id)
+def _revoke_key(tx: Tx, id: str) -> ApiKey:
+    account = accounts.default_account(tx)
+    accounts.revoke_key(tx, account, None, id)
+    return accounts.shown(tx, account, id)
 
 
 COMMANDS: dict[str, Command] = {
     "key create": Command(NewKey, MadeKey, _create),
     "key list": Command(KeysBelow, ListedKeys, _list),
     "key rotate": Command(KeyRotation, RotatedKey, _rotate),
-    "key revoke": Command(KeyId, Any, _revoke),
+    "key revoke": Command(KeyId, ApiKey, _revoke),
 }

@@ -73,9 +73,11 @@ async def test_without_an_overlap_the_old_key_ends_at_once(client: httpx.AsyncCl
         assert (await works(client, old), await works(client, new)) == (False, True)
 
 
-async def test_without_a_body(client: httpx.AsyncClient, keys: Keys) -> None:
+@pytest.mark.parametrize("content_type", [{}, {"content-type": "application/json"}], ids=str)
+async def test_without_a_body(client: httpx.AsyncClient, keys: Keys, content_type: dict[str, str]) -> None:
     old = await made(client, keys.project)
-    answer = await client.post(f"{KEYS}/{id_of(old)}/rotate", headers=bearer(keys.project))
+    headers = bearer(keys.project) | content_type
+    answer = await client.post(f"{KEYS}/{id_of(old)}/rotate", headers=headers)
     assert answer.status_code == 201, answer.text
     assert answer.headers["location"] == f"{KEYS}/{answer.json()['api_key']['id']}"
 
