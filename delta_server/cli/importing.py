@@ -18,6 +18,7 @@ from delta_server.cli import counting, histories
 from delta_server.cli.git_history import GitHistory, git_path
 from delta_server.cli.options import with_config
 from delta_server.config.sections import Config
+from delta_server.core.actor import COMMAND_LINE
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
@@ -25,7 +26,7 @@ from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import commits
 from delta_server.features.snapshots.importing import Imported, Version, import_versions
 from delta_server.services import Services
-from delta_server.storage.database import Tx
+from delta_server.storage.database import ACTING, Tx
 
 OnProgress = Callable[[int], None]
 
@@ -150,6 +151,7 @@ async def _import(
     config: Config, project: str | None, endpoint: str, source: Source, stored: Callable[[Imported], None]
 ) -> str:
     """The project's name."""
+    ACTING.set(COMMAND_LINE)
     async with app.open_services(config) as services:
         owner, name = await services.db.write(_ensure_project, project)
         await run(services, owner, endpoint, source, stored)

@@ -5,7 +5,8 @@ from typing import Any, Literal
 import msgspec
 
 from delta_server.core import times
-from delta_server.core.audit_chain import Row
+from delta_server.core.audit_chain import Entry, Row
+from delta_server.core.errors import DatabaseFailed
 
 Form = Literal["json", "csv", "ndjson"]
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
@@ -31,6 +32,7 @@ COLUMNS = AuditEntry.__struct_fields__
 
 
 def entry(row: Row) -> AuditEntry:
+    """Raises DatabaseFailed for one that somebody else wrote."""
     one = row.entry
     return AuditEntry(
         seq=one.seq,
@@ -44,9 +46,16 @@ def entry(row: Row) -> AuditEntry:
         name=one.name,
         outcome=one.outcome,
         repeats=one.repeats,
-        detail=msgspec.json.decode(one.detail),
+        detail=_detail(one),
         hash=row.hash.hex(),
     )
+
+
+def _detail(entry: Entry) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(entry.detail, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        raise DatabaseFailed(f"row {entry.seq} of the audit log is damaged: see `delta-server verify`") from None
 
 
 EXAMPLE = {

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from delta_server.core.audit_chain import Entry, Head, Row
+from delta_server.core.errors import NotFound
 from delta_server.storage.database import Tx
 
 
@@ -25,9 +26,10 @@ _NEWEST = (1 << 62, 1 << 62)
 
 
 def tenant_of(tx: Tx, project: int) -> tuple[int, bytes]:
-    """The account of a project, which may be a deleted one, and the project's uid."""
+    """The account of a project, which may be a deleted one, and the project's uid. Raises NotFound."""
     row = tx.one("SELECT account, uid FROM project WHERE project.id = ?", project)
-    assert row is not None, "what is recorded of a project happens while its row is there"
+    if row is None:
+        raise NotFound("the project has been deleted")
     return row[0], row[1]
 
 

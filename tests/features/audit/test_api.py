@@ -11,6 +11,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.core import secrets
+from delta_server.core.errors import NotFound
 from delta_server.features.accounts import tasks as accounts_tasks
 from delta_server.features.audit import service as audit
 from tests.conftest import Keys, bearer
@@ -240,3 +241,21 @@ async def test_files_hold_all_rows(client: httpx.AsyncClient, keys: Keys) -> Non
     rows = list(csv.DictReader(io.StringIO(table.text)))
     assert [row["hash"] for row in rows] == [row["hash"] for row in every]
     assert "'=cmd()" in {row["name"] for row in rows}
+
+
+@pytest.mark.parametrize("detail", ["", "{", "[]", "7"])
+async def test_an_entry_that_somebody_else_wrote_is_reported_as_damage(
+    app: Application, client: httpx.AsyncClient, keys: Keys, detail: str
+) -> None:
+    await app.services.db.write(lambda tx: tx.run("UPDATE audit SET detail = ? WHERE seq = 2", detail))
+    answer = await client.get("/v1/audit", headers=bearer(keys.account))
+    assert (answer.status_code, answer.json()["code"]) == (500, "DATABASE_ERROR")
+    assert "row 2 of the audit log is damaged" in answer.json()["message"]
+
+
+async def test_a_project_that_is_gone_is_not_found(app: Application) -> None:
+    """A request may wait until its project is deleted and swept."""
+    with pytest.raises(NotFound, match="deleted"):
+        await audit.note_in(app.services, 4711, "sql.run")
+    with pytest.raises(NotFound, match="deleted"):
+        await app.services.db.write(audit.record_in, 4711, "endpoint.delete")
