@@ -57,6 +57,8 @@ WRITE_DOCUMENT = Access("write", body="document", rate_class="ingest")
 SERVER = Access("read", keys="account", family="metrics", rate_class=None)
 """What is about all projects, for whoever watches the server: it answers as long as it can."""
 PERSON = Access("read", keys="person")
+PERSON_WITH_PASSWORD = Access("read", keys="person", rate_class="auth")
+"""What compares a password or a code of whoever signed in."""
 INGEST = Access("ingest", cross_origin=True, body="events", family="events", rate_class="ingest")
 """Takes keys in many places, the body among them: its handlers ask `ingest_auth.caller_of` who sends."""
 KEY_IN_PATH = Access(public=True, cross_origin=True, rate_class=None)

@@ -154,6 +154,17 @@ def _login(email: str) -> dict[str, str]:
     return {"email": email, "password": "correct horse battery"}
 
 
+async def test_guesses_at_the_password_of_a_session_count_as_signing_in(app: Application) -> None:
+    async with client_of(app) as client:
+        headers = bearer(await signed_in(app, client, "ada@example.com", "owner"))
+        change = {"current_password": "not this one at all", "new_password": "staple horse battery"}
+        answers = [
+            await client.post("/v1/auth/change-password", json=change, headers=headers) for _ in range(LIMIT + 1)
+        ]
+        assert [answer.status_code for answer in answers] == [400] * LIMIT + [429]
+        assert (await client.get("/v1/auth/me", headers=headers)).status_code == 200
+
+
 async def test_a_refused_request_changes_nothing_and_is_not_read(app: Application, keys: Keys) -> None:
     read = []
 

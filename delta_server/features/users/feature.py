@@ -2,7 +2,7 @@
 
 from delta_server.features.users import api, commands, schemas, tasks
 from delta_server.http.feature import Feature
-from delta_server.http.guards import PERSON, SIGN_IN
+from delta_server.http.guards import PERSON, PERSON_WITH_PASSWORD, SIGN_IN
 from delta_server.tasks.periodic import Periodic
 
 FEATURE = Feature(
@@ -17,11 +17,11 @@ FEATURE = Feature(
         ("POST", "/v1/auth/refresh"): SIGN_IN,
         ("POST", "/v1/auth/reset-password"): SIGN_IN,
         ("POST", "/v1/auth/logout"): SIGN_IN,  # by the access token or the cookie: the handler looks
-        ("POST", "/v1/auth/change-password"): PERSON,
-        ("POST", "/v1/auth/totp"): PERSON,
-        ("POST", "/v1/auth/totp/confirm"): PERSON,
-        ("POST", "/v1/auth/totp/recovery-codes"): PERSON,
-        ("POST", "/v1/auth/totp/disable"): PERSON,
+        ("POST", "/v1/auth/change-password"): PERSON_WITH_PASSWORD,
+        ("POST", "/v1/auth/totp"): PERSON_WITH_PASSWORD,
+        ("POST", "/v1/auth/totp/confirm"): PERSON_WITH_PASSWORD,
+        ("POST", "/v1/auth/totp/recovery-codes"): PERSON_WITH_PASSWORD,
+        ("POST", "/v1/auth/totp/disable"): PERSON_WITH_PASSWORD,
         ("GET", "/v1/auth/me"): PERSON,
         ("GET", "/v1/auth/sessions"): PERSON,
         ("DELETE", "/v1/auth/sessions"): PERSON,
