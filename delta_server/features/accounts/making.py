@@ -246,7 +246,7 @@ def _scopes_of(new: NewKey) -> tuple[str, ...]:
 
 def _refuse_more_than_its_own(caller: Caller, scopes: Iterable[str]) -> None:
     """Raises Forbidden."""
-    if missing := opened(" ".join(scopes)) - caller.scopes:
+    if missing := [scope for scope in scopes if not opened(scope) <= caller.scopes]:
         raise Forbidden(
             f"a key makes none that may do more than itself, and this one lacks {', '.join(in_order(missing))}:"
             " leave those out of scopes, or use a key that has them"

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import httpx
@@ -5,6 +6,7 @@ import msgspec
 import pytest
 
 from delta_server.core import secrets
+from delta_server.core.scopes import opened
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
@@ -305,7 +307,10 @@ async def test_a_key_makes_none_that_may_do_more(
     assert answer.status_code == status, answer.text
     if status == 403:
         assert await listed(client, keys, by) == before
-        assert "may do more than itself" in answer.json()["message"]
+        asked = set(body.get("scopes", ["write"]))
+        lacking = re.search(r"this one lacks ([a-z:, ]+): leave", answer.json()["message"])
+        assert lacking is not None
+        assert set(lacking[1].split(", ")) == asked - set(has) - opened(" ".join(has))
 
 
 @pytest.mark.parametrize(
