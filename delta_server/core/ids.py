@@ -28,6 +28,11 @@ def text(uid: bytes) -> str:
     return str(UUID(bytes=uid))
 
 
+def first_at(time_ms: int) -> bytes:
+    """What is not before any UUIDv7 that was made earlier, nor after any made later."""
+    return time_ms.to_bytes(6) + bytes(10)
+
+
 def time_ms(uid: bytes) -> int:
     """The creation time in a UUIDv7: its first 48 bits are milliseconds since the epoch (RFC 9562, 5.7)."""
     return int.from_bytes(uid[:6])
