@@ -8,7 +8,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
+
+import msgspec
 
 from delta_server.core.errors import NotFound, QuotaExceeded, Unavailable
 from delta_server.core.events.event import Event
@@ -16,7 +17,7 @@ from delta_server.storage.companions import NO_COMPANIONS, AdmitEvents, Companio
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.blocks import Block
-from delta_server.storage.events.ingest.dedup_index import DedupIndex
+from delta_server.storage.events.ingest.dedup_index import DedupIndex, LookedUp, indexes_of
 
 SMALL_REQUEST_EVENTS = 32
 """So many events are encoded in the transaction itself: at 2.5 us each that is less than handing them to a thread."""
@@ -24,8 +25,19 @@ BATCH_EVENTS = 1024
 """A write of gathered calls takes no further ones from so many events on."""
 
 
-Encoded: TypeAlias = tuple[list[bytes | None], Block]
-"""A key or None for each of the events, and their block."""
+LOOKED_UP_EVENTS = 512
+"""From so many on, those that are stored already are looked for before the transaction: ten thousand would hold it for
+80 ms."""
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """A key or None for each of the events; the indexes of those whose message id came earlier in the same call; what
+    is known of those stored already; and the block of the others, None where none is left."""
+
+    keys: list[bytes | None]
+    repeated: frozenset[int]
+    looked_up: LookedUp | None
+    block: Block | None
 
 
 class AppendRequest:
@@ -165,9 +177,7 @@ class Appender:
         )
         seq, turn = self._next_seq(), self._turns.take(project)
         try:
-            encoded = (
-                await self._cpu(_encode_block, project, seq, events) if len(events) > SMALL_REQUEST_EVENTS else None
-            )
+            encoded = await self._encode(project, seq, events) if len(events) > SMALL_REQUEST_EVENTS else None
             await turn.come()
         finally:
             turn.end()
@@ -176,9 +186,16 @@ class Appender:
         except QuotaExceeded:  # before anything was noted of them
             raise
         except Exception:  # not when the caller is gone: then it may well be stored
-            keys = encoded[0] if encoded else blocks.keys_of(project, events)
+            keys = encoded.keys if encoded else blocks.keys_of(project, events)
             self._dedup.mark_uncertain({seq: b"".join(key for key in keys if key is not None)})
             raise
+
+    async def _encode(self, project: int, seq: int, events: Sequence[Event]) -> Encoded:
+        if len(events) < LOOKED_UP_EVENTS:
+            return await self._cpu(_encode_block, seq, events, blocks.keys_of(project, events), None)
+        keys = await self._cpu(blocks.keys_of, project, events)
+        looked_up = await self._db.read(self._dedup.look_up, keys)
+        return await self._cpu(_encode_block, seq, events, keys, looked_up)
 
     def _insert_block(
         self,
@@ -194,14 +211,15 @@ class Appender:
             raise NotFound("the project has been deleted")
         if not events:
             return self._duplicates_by_request(tx, project, requests, frozenset())
-        keys, block = encoded or _encode_block(project, seq, events)
-        duplicates = self._dedup.find_duplicates(tx, keys)
-        excluded = duplicates | block.repeated
+        done = encoded or _encode_block(seq, events, blocks.keys_of(project, events), None)
+        excluded = self._dedup.find_duplicates(tx, done.keys, done.looked_up) | done.repeated
         if len(excluded) < len(events):
-            fresh = blocks.encode(seq, events, keys, excluded) if duplicates else block
-            self._admit(tx, project, fresh.count, len(fresh.events) + sum(map(len, fresh.keys)))
-            blocks.insert_block(tx, project, fresh)
-            self._dedup.add_block(fresh.keys, seq)
+            block = done.block
+            if block is None or block.excluded != excluded:
+                block = blocks.encode(seq, events, done.keys, excluded)
+            self._admit(tx, project, block.count, len(block.events) + sum(map(len, block.keys)))
+            blocks.insert_block(tx, project, block)
+            self._dedup.add_block(block.keys, seq)
         return self._duplicates_by_request(tx, project, requests, excluded)
 
     def _duplicates_by_request(
@@ -222,9 +240,12 @@ class Appender:
         return self._last_seq
 
 
-def _encode_block(project: int, seq: int, events: Sequence[Event]) -> Encoded:
-    keys = blocks.keys_of(project, events)
-    return keys, blocks.encode(seq, events, keys, blocks.repeated(keys))
+def _encode_block(seq: int, events: Sequence[Event], keys: list[bytes | None], looked_up: LookedUp | None) -> Encoded:
+    repeated = blocks.repeated(keys)
+    stored = frozenset[bytes]().union(*looked_up.found.values()) if looked_up else frozenset[bytes]()
+    excluded = repeated | indexes_of(keys, stored)
+    block = blocks.encode(seq, events, keys, excluded) if len(excluded) < len(events) else None
+    return Encoded(keys, repeated, looked_up, block)
 
 
 def _take_batch(waiting: deque[AppendRequest]) -> list[AppendRequest]:

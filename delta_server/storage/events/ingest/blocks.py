@@ -35,7 +35,7 @@ _compressors: list[zstandard.ZstdCompressor] = []
 
 class Block(msgspec.Struct, frozen=True):
     """Events ready to be stored. `keys` are those of its events that have a message id; `raw_bytes` is the size of the
-    lines. `repeated` are the indexes of events whose message id came earlier in the same call: they are left out."""
+    lines. `excluded` are the indexes of events that are left out."""
 
     seq: int
     count: int
@@ -45,7 +45,7 @@ class Block(msgspec.Struct, frozen=True):
     raw_bytes: int
     events: bytes
     keys: list[bytes]
-    repeated: frozenset[int] = frozenset()
+    excluded: frozenset[int] = frozenset()
 
 
 def keys_of(project: int, events: Sequence[Event]) -> list[bytes | None]:
@@ -88,7 +88,7 @@ def encode(seq: int, events: Sequence[Event], keys: Sequence[bytes | None], excl
         raw_bytes=len(raw),
         events=_compress(raw),
         keys=[key for key in keys if key is not None],
-        repeated=excluded,
+        excluded=excluded,
     )
 
 

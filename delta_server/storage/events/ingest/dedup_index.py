@@ -46,6 +46,14 @@ class LoadedRun(msgspec.Struct, frozen=True):
     filter: KeyFilter
 
 
+class LookedUp(msgspec.Struct, frozen=True):
+    """What the runs were found to have of some keys before these are stored: `found` by each run that was looked
+    through. A run does not change; it may be gone."""
+
+    probes: KeyProbes
+    found: Mapping[int, frozenset[bytes]]
+
+
 class DedupIndex:
     """The keys of all projects. `kept_ms` is how long an event's id is known after it came in, at least; once sealed up
     to an eighth longer, and by what it waited to be sealed."""
@@ -92,11 +100,25 @@ class DedupIndex:
             first += PAGES_PER_READ
         return filter.blob()
 
-    def find_duplicates(self, tx: Tx, keys: Sequence[bytes | None]) -> frozenset[int]:
+    def look_up(self, tx: Tx, keys: Sequence[bytes | None]) -> LookedUp:
+        """Many keys in all runs, in a read: ten thousand that are there take 80 ms. On any thread."""
+        probes = KeyProbes([key for key in keys if key is not None])
+        living = [(id, run) for id, run in self._living_runs(tx) if key_runs.is_whole(tx, id)]
+        return LookedUp(probes, {id: frozenset(_found_in(tx, id, run, probes)) for id, run in living})
+
+    def find_duplicates(
+        self, tx: Tx, keys: Sequence[bytes | None], looked_up: LookedUp | None = None
+    ) -> frozenset[int]:
         """The indexes of those of `keys` whose event is stored already, and not too long ago."""
-        past = tx.now_ms - self.kept_ms
-        found = self._find_in_blocks(tx, keys, past) | self._find_in_runs(tx, keys, past)
-        return frozenset(index for index, key in enumerate(keys) if key in found) if found else frozenset()
+        found = self._find_in_blocks(tx, keys, self._past(tx)) | self._find_in_runs(tx, keys, looked_up)
+        return indexes_of(keys, found)
+
+    def _past(self, tx: Tx) -> int:
+        return tx.now_ms - self.kept_ms
+
+    def _living_runs(self, tx: Tx) -> list[tuple[int, LoadedRun]]:
+        past = self._past(tx)
+        return [(id, run) for id, run in list(self._runs.items()) if run.newest_at >= past]
 
     def add_block(self, keys: Iterable[bytes], seq: int) -> None:
         """The block `seq` with these keys is being stored by this transaction."""
@@ -162,13 +184,28 @@ class DedupIndex:
                 found.add(key)
         return found
 
-    def _find_in_runs(self, tx: Tx, keys: Sequence[bytes | None], past: int) -> set[bytes]:
-        living = [(id, run) for id, run in self._runs.items() if run.newest_at >= past]
+    def _find_in_runs(self, tx: Tx, keys: Sequence[bytes | None], looked_up: LookedUp | None) -> set[bytes]:
+        """Those that were looked up count while their run is there: when it was merged, its keys are in one that was
+        not looked through."""
+        living = self._living_runs(tx)
+        if looked_up is None:
+            looked_up = LookedUp(KeyProbes([key for key in keys if key is not None] if living else []), {})
         found: set[bytes] = set()
-        probes = KeyProbes([key for key in keys if key is not None] if living else [])
         for id, run in living:
-            found |= {key for key, first, end in run.filter.maybe(probes) if key_runs.has(tx, id, key, first, end)}
+            known = looked_up.found.get(id)
+            if known is None:
+                found |= _found_in(tx, id, run, looked_up.probes)
+            elif known and key_runs.is_whole(tx, id):
+                found |= known
         return found
+
+
+def indexes_of(keys: Sequence[bytes | None], found: Collection[bytes]) -> frozenset[int]:
+    return frozenset(index for index, key in enumerate(keys) if key in found) if found else frozenset()
+
+
+def _found_in(tx: Tx, id: int, run: LoadedRun, probes: KeyProbes) -> set[bytes]:
+    return {key for key, first, end in run.filter.maybe(probes) if key_runs.has(tx, id, key, first, end)}
 
 
 def _add_pages(tx: Tx, filter: KeyFilterBuilder, run: int, first: int) -> bool:

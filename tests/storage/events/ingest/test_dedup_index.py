@@ -1,6 +1,7 @@
 """The whole life of a key: waiting, sealed, merged, past its time; across starts and undone writes."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from delta_server.core.errors import Conflict
 from delta_server.core.event_storage import key_run
 from delta_server.storage.database import Database, Tx
-from delta_server.storage.events.ingest import blocks, dedup_index, key_runs
+from delta_server.storage.events.ingest import append, blocks, dedup_index, key_runs
 from delta_server.storage.events.ingest.append import Appender
 from delta_server.storage.events.ingest.dedup_index import DedupIndex, SealedKeys, collect_keys
 from delta_server.storage.events.ingest.key_merging import KeyMaintenance
@@ -276,6 +277,69 @@ async def test_a_damaged_filter_is_made_anew(tmp_path: Path, clock: FakeClock, c
         assert found == frozenset(range(100))
 
 
+# Looked up before the transaction
+
+
+@pytest.mark.parametrize("share", [1, 0.5, 0])
+async def test_of_large_calls_no_page_is_read_in_the_transaction(
+    keys: Keys, project: int, monkeypatch: pytest.MonkeyPatch, share: float
+):
+    """Ten thousand that are there held the writer for 80 ms."""
+    count = append.LOOKED_UP_EVENTS
+    await keys.append(project, list(range(count)))
+    await keys.seal(project)
+    read_by, has = [], key_runs.has
+    encoded_by, encode = [], blocks.encode
+
+    def noted(*args: Any) -> bool:
+        read_by.append(threading.current_thread().name)
+        return has(*args)
+
+    def noted_encode(*args: Any) -> blocks.Block:
+        encoded_by.append(threading.current_thread().name)
+        return encode(*args)
+
+    monkeypatch.setattr(key_runs, "has", noted)
+    monkeypatch.setattr(blocks, "encode", noted_encode)
+    first = round(count * (1 - share))
+    new = await keys.append(project, list(range(first, first + count)))
+    assert new == set(range(count, first + count))
+    assert len(read_by) >= count * share
+    assert "delta-writer" not in {*read_by, *encoded_by}
+
+
+BETWEEN = ["nothing", "merged", "expired", "sealed", "stored", "lost"]
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+async def test_what_changes_behind_the_look_counts(keys: Keys, project: int, clock: FakeClock, between: str):
+    """Keys 0 to 99 are in one run, 100 to 199 in another, and 200 to 299 wait, when 0 to 399 are looked up."""
+    for first in (0, 100):
+        await keys.append(project, list(range(first, first + 100)))
+        await keys.seal(project)
+    await keys.append(project, list(range(200, 300)))
+    wanted = [key_run.key(project, str(n)) for n in range(400)]
+    looked_up = await keys.db.read(keys.seen.look_up, wanted)
+    if between == "merged":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(key_run, "TIER_RUNS", 2)
+            await keys.tend()
+        assert keys.runs() == [200]
+    elif between == "expired":
+        clock.advance(2 * KEPT_MS)
+        await keys.tend()
+    elif between == "sealed":
+        await keys.seal(project)
+    elif between == "stored":
+        await keys.append(project, list(range(300, 400)))
+    elif between == "lost":
+        await keys.db.write(lambda tx: tx.run("DELETE FROM event_block"))
+    known = {"expired": 0, "stored": 400, "lost": 200}.get(between, 300)
+    found = await keys.db.write(lambda tx: keys.seen.find_duplicates(tx, wanted, looked_up))
+    assert found == frozenset(range(known))
+    assert found == await keys.db.write(lambda tx: keys.seen.find_duplicates(tx, wanted))
+
+
 class Model:
     """When each id was last stored; what must be a duplicate, and what must not."""
 
@@ -295,7 +359,10 @@ class Model:
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_any_order_of_what_happens_to_keys(tmp_path: Path, clock: FakeClock, seed: int):
+async def test_any_order_of_what_happens_to_keys(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, seed: int
+):
+    monkeypatch.setattr(append, "LOOKED_UP_EVENTS", (40, 10_000)[seed % 2])
     rng, model = Random(seed), Model(clock)
     projects: list[int] = []
     for start in range(4):
