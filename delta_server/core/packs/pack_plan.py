@@ -17,6 +17,8 @@ import msgspec
 MAX_CHAIN = 32
 """Anchors decoded at most to read a pack, some 0.1 ms each for a document of 130 kB: then one stands alone."""
 
+STORED_WEIGHT = 3
+
 KEYFRAME_EVERY = 8
 """Of contents too large for packs, every eighth frame stands alone."""
 
@@ -31,6 +33,12 @@ class PackBounds(msgspec.Struct, frozen=True):
     size_bytes: int
     contents: int
     large_bytes: int
+
+
+def weight(size: int, stored: int) -> int:
+    """What a content or a pack counts for in a pack: its bytes, or STORED_WEIGHT times those it takes where it does not
+    compress: a pack is written at once, 2 ms a MB, which all other writes wait for."""
+    return max(size, STORED_WEIGHT * stored)
 
 
 def is_large(size: int, bounds: PackBounds) -> bool:

@@ -27,6 +27,7 @@ from delta_server.features.deltas.store import delete_some as delete_some
 from delta_server.features.deltas.store import heads as heads
 from delta_server.features.deltas.store import queue_length as queue_length
 from delta_server.features.deltas.summaries import compare_first_changes, compare_in_format, keys_found
+from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
 from delta_server.storage.contents import contents
@@ -41,8 +42,6 @@ MOST_CHANGES, CHANGES_BYTES = 100, 256 << 10
 """Of one delta in a list."""
 PAGE_BYTES, PAGE_S = 8 << 20, 2.0
 """A page of deltas with their changes ends past either, once it has one delta."""
-NOW_MS = 10_000
-"""A time so little before now was now when it was asked for."""
 
 
 # Stored deltas
@@ -118,14 +117,6 @@ async def changes_since(
     return await _compare(svc, (before, after), None, format)
 
 
-def moment(svc: Services, endpoint: EndpointRef, time_ms: int) -> int:
-    """Up to when snapshots are in force at a time. What came in while the clock was ahead, and what follows it, has
-    times that are still to come: it is in force now all the same."""
-    now_ms = svc.clock.now_ms()
-    is_now = time_ms >= now_ms - NOW_MS
-    return times.LATEST_MS if is_now and svc.db.peek(store.came_ahead, endpoint.id, now_ms) else time_ms
-
-
 def _end(
     svc: Services, project: int, endpoint: EndpointRef | None, snapshot_id: str | None, time: str | None, side: str
 ) -> End:
@@ -142,7 +133,7 @@ def _end(
         raise Invalid("give from_snapshot_id or from_time", field="from_snapshot_id")
     now_ms = svc.clock.now_ms()
     at = times.LATEST_MS if time is None else times.parse_moment(time, field=f"{side}_time", now_ms=now_ms)
-    end = svc.db.peek(store.end_at, project, endpoint.id, moment(svc, endpoint, at))
+    end = svc.db.peek(store.end_at, project, endpoint.id, endpoints.moment(svc, endpoint, at))
     if end is None:
         raise NotFound(f"{endpoint.name} has no snapshot at or before {time}")
     return end

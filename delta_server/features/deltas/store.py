@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from delta_server.core import ids
 from delta_server.core.arrays import key_cache
 from delta_server.core.arrays.key_cache import Votes
 from delta_server.core.diff.diff_settings import Fields
@@ -30,8 +29,6 @@ MOST_ATTEMPTS = 2
 """A delta whose computing did not end so often, with the whole server most likely, has failed."""
 
 AT_ONCE = 16
-
-MOST_AHEAD = 1000
 
 DELTA_ROWS = ChecksummedTable(
     "delta",
@@ -331,16 +328,6 @@ def end_at(tx: Tx, project: int, endpoint: int, time_ms: int) -> End | None:
     """The last snapshot captured at or before `time_ms`."""
     sql = f"{_ENDS} AND e.id = ? AND s.captured_at <= ? ORDER BY s.captured_at DESC, s.id DESC LIMIT 1"
     return _end(tx.one(sql, project, endpoint, time_ms))
-
-
-def came_ahead(tx: Tx, endpoint: int, now_ms: int) -> bool:
-    """Whether the endpoint has a snapshot that came in later than now: the clock was ahead then. Of very many that
-    callers dated ahead, only the first are looked at."""
-    sql = (
-        "SELECT 1 FROM (SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at > ? ORDER BY captured_at LIMIT ?)"
-        " WHERE uid >= ? LIMIT 1"
-    )
-    return tx.one(sql, endpoint, now_ms, MOST_AHEAD, ids.first_at(now_ms + 1)) is not None
 
 
 def ends_of_delta(tx: Tx, project: int, uid: bytes) -> tuple[End, End] | None:

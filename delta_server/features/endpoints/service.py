@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from delta_server.config.plans import Plans
-from delta_server.core import ids, names
+from delta_server.core import ids, names, times
 from delta_server.core.caller import NEEDS_PROJECT, Caller
 from delta_server.core.diff import diff_settings
 from delta_server.core.diff.diff_settings import DiffSettings
@@ -36,6 +36,9 @@ from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
 T = TypeVar("T", DiffSettings, Retention)
+
+NOW_MS = 10_000
+"""A time so little before now was now when it was asked for."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -278,3 +281,11 @@ def _ref(row: Endpoint) -> EndpointRef:
 def _settings(diff: str, retention: str) -> tuple[DiffSettings, Retention]:
     """Decoded once for all endpoints with the same settings; most have none."""
     return msgspec.json.decode(diff, type=DiffSettings), msgspec.json.decode(retention, type=Retention)
+
+
+def moment(svc: Services, endpoint: EndpointRef, time_ms: int) -> int:
+    """Up to when snapshots are in force at a time. What came in while the clock was ahead, and what follows it, has
+    times that are still to come: it is in force now all the same."""
+    now_ms = svc.clock.now_ms()
+    is_now = time_ms >= now_ms - NOW_MS
+    return times.LATEST_MS if is_now and svc.db.peek(store.came_ahead, endpoint.id, now_ms) else time_ms

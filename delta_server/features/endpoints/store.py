@@ -2,8 +2,10 @@
 
 import msgspec
 
-from delta_server.core import times
+from delta_server.core import ids, times
 from delta_server.storage.database import Row, Tx
+
+_MOST_AHEAD = 1000
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -148,3 +150,13 @@ def remove(tx: Tx, endpoint: int) -> None:
 
 def _endpoint(row: Row | None) -> Endpoint | None:
     return Endpoint(*row) if row else None
+
+
+def came_ahead(tx: Tx, endpoint: int, now_ms: int) -> bool:
+    """Whether the endpoint has a snapshot that came in later than now: the clock was ahead then. Of very many that
+    callers dated ahead, only the first are looked at."""
+    sql = (
+        "SELECT 1 FROM (SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at > ? ORDER BY captured_at LIMIT ?)"
+        " WHERE uid >= ? LIMIT 1"
+    )
+    return tx.one(sql, endpoint, now_ms, _MOST_AHEAD, ids.first_at(now_ms + 1)) is not None

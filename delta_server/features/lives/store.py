@@ -160,14 +160,16 @@ def replace(tx: Tx, endpoint: int, run: Stored | None, folded: list[Stored], run
 
 
 def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
-    """Delete up to `limit` rows of a deleted endpoint; False when none is left."""
-    return bool(
+    """Delete up to `limit` rows of a deleted endpoint, of a run a tenth; False when none is left."""
+    return any(
         tx.run(
             "DELETE FROM life WHERE (endpoint, run, captured_at) IN"
-            " (SELECT endpoint, run, captured_at FROM life WHERE endpoint = ? LIMIT ?)",
+            " (SELECT endpoint, run, captured_at FROM life WHERE endpoint = ? AND run = ? LIMIT ?)",
             endpoint,
-            limit,
+            run,
+            most,
         )
+        for run, most in ((_DELTA, limit), (_RUN, -(-limit // 10)))
     )
 
 

@@ -1,14 +1,16 @@
 """What projects do in the background."""
 
+import time
 from collections.abc import Sequence
 
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import store
 from delta_server.services import DeleteSome, Services
 from delta_server.storage.database import Tx, frees_space
+from delta_server.storage.slices import SliceSize
 
-ROWS_AT_ONCE = 2000
-"""One write deletes this many rows at most: some milliseconds during which other writes wait."""
+FIRST_ROWS, ROWS_AT_ONCE = 200, 2000
+"""One write deletes this many rows at first and at most: some milliseconds during which other writes wait."""
 
 _AT_ONCE = 100
 
@@ -19,15 +21,17 @@ async def remove_deleted(svc: Services) -> None:
     while projects := await svc.db.read(store.deleted_and_empty, _AT_ONCE):
         for project in projects:
             await svc.delete_elsewhere("project", project, ROWS_AT_ONCE)
-            while await svc.db.write(_delete_some, project, owned):
-                pass
+            size = SliceSize(FIRST_ROWS, most=ROWS_AT_ONCE)
+            while (took_s := await svc.db.write(_delete_some, project, owned, size.now)) is not None:
+                size.took(took_s)
 
 
 @frees_space
-def _delete_some(tx: Tx, project: int, owned: Sequence[DeleteSome]) -> bool:
-    """False when nothing is left."""
-    if any(delete(tx, project, ROWS_AT_ONCE) for delete in (*owned, accounts.delete_keys_of)):
-        return True
+def _delete_some(tx: Tx, project: int, owned: Sequence[DeleteSome], limit: int) -> float | None:
+    """The seconds it took; None when nothing is left."""
+    began_s = time.monotonic()
+    if any(delete(tx, project, limit) for delete in (*owned, accounts.delete_keys_of)):
+        return time.monotonic() - began_s
     store.remove_members(tx, project)
     store.remove(tx, project)
-    return False
+    return None

@@ -88,7 +88,7 @@ def get_snapshot(svc: Services, project: int, snapshot_id: str, endpoint: str | 
 
 def snapshot_at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int) -> Snapshot:
     """The snapshot in force at `time_ms`. Raises NotFound."""
-    snapshot = svc.db.peek(store.snapshot_at, project, endpoint.id, deltas.moment(svc, endpoint, time_ms))
+    snapshot = svc.db.peek(store.snapshot_at, project, endpoint.id, endpoints.moment(svc, endpoint, time_ms))
     if snapshot is None:
         when = "yet" if time_ms >= times.LATEST_MS else f"at or before {times.format(time_ms)}"
         raise NotFound(f"{endpoint.name} has no snapshot {when}")

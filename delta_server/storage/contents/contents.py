@@ -19,13 +19,13 @@ from delta_server.storage.contents.maintenance import sweep
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.contents.packing import Batch, add_batch, batch_is_full, encode_batch, pack_bounds
 from delta_server.storage.contents.reading import read, read_run
+from delta_server.storage.contents.row_sizes import delete_some
 from delta_server.storage.contents.rows import Base, Content, Frame
 from delta_server.storage.contents.store import (
     add,
     after,
     before,
     content_at,
-    delete_some,
     follow,
     frame_depth,
     get,

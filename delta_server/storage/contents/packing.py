@@ -15,7 +15,7 @@ from delta_server.core.errors import Conflict, DatabaseFailed
 from delta_server.core.packs import codec, pack_format, pack_plan
 from delta_server.core.packs.pack_format import Packed
 from delta_server.core.packs.pack_plan import STORED, BatchPart, PackBounds, Predecessor
-from delta_server.storage.contents import reading
+from delta_server.storage.contents import reading, row_sizes
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.contents.options import Packs
@@ -195,13 +195,17 @@ async def pack_loose(store: ContentStore, endpoint: int, *, everything: bool = F
     """
     bounds = pack_bounds(store.packs)
     loose = await store.db.read(sql.loose_frames, endpoint, size_limit=bounds.large_bytes)
+    frames = await store.db.read(row_sizes.frame_sizes, endpoint)
+    weights = {content.id: pack_plan.weight(content.size, frames.get(content.id, 0)) for content in loose}
     made, errors = 0, ErrorCollector()
     groups = pack_plan.groups if everything else pack_plan.full_groups
-    while runs := groups([content.size for content in loose], bounds):
+    while runs := groups([weights[content.id] for content in loose], bounds):
         group = loose[: runs[0].stop]
         bodies = await _readable(store, endpoint, group, errors)
         if len(bodies) == len(group):
-            made += await _pack_frames(store, endpoint, group, list(bodies.values()), always=len(group) < len(loose))
+            weight = sum(weights[content.id] for content in group)
+            is_whole = len(group) < len(loose) or pack_plan.is_full(weight, len(group), bounds)
+            made += await _pack_frames(store, endpoint, group, list(bodies.values()), always=is_whole)
             loose = loose[len(group) :]
         else:
             loose = [content for content in group if content.id in bodies] + loose[len(group) :]
@@ -233,7 +237,8 @@ async def _readable(
 async def _pack_frames(
     store: ContentStore, endpoint: int, contents: list[Content], bodies: list[bytes], *, always: bool
 ) -> bool:
-    """False when they are the last, do not fill a pack, and would take more room in one than they do as frames."""
+    """False when they would take more room in one than they do as frames; `always`: they are not the last, or fill
+    one."""
     bounds = pack_bounds(store.packs)
     ids = [content.id for content in contents]
     sizes = [content.size for content in contents]
@@ -244,8 +249,7 @@ async def _pack_frames(
     if base_body is None:
         base, pack_chain = None, 0
     packed = await store.spare_cpu(pack_format.encode, base_body, bodies, level=store.packs.pack_level)
-    keep = always or pack_plan.is_full(sum(sizes), len(sizes), bounds)
-    if not keep and len(packed.anchor + packed.data) >= await store.db.read(sql.frame_bytes, endpoint, ids):
+    if not always and len(packed.anchor + packed.data) >= await store.db.read(sql.frame_bytes, endpoint, ids):
         return False
     now_ms = store.clock.now_ms()
     new = NewPack(contents[0].captured_at, False, _id(base), pack_chain, sizes, now_ms, packed)
@@ -270,7 +274,9 @@ async def merge_packs(store: ContentStore, endpoint: int, *, created_before: int
     Raises Stale, and in the end DatabaseFailed when there are damaged ones among them.
     """
     packs = await store.db.read(sql.packs, endpoint, created_before=created_before)
-    runs = pack_plan.merges([(pack.size, pack.contents) for pack in packs], deep_bounds(store.packs))
+    stored = await store.db.read(row_sizes.pack_sizes, endpoint)
+    weights = [(pack_plan.weight(pack.size, stored.get(pack.id, 0)), pack.contents) for pack in packs]
+    runs = pack_plan.merges(weights, deep_bounds(store.packs))
     errors = ErrorCollector()
     for run in runs:
         merged = packs[run.start : run.stop]

@@ -344,26 +344,6 @@ def frame_ids(tx: Tx, endpoint: int) -> list[int]:
     return _ids(tx, "SELECT content FROM frame WHERE endpoint = ? ORDER BY content", endpoint)
 
 
-# What is to be deleted
-
-
-def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
-    """Delete up to `limit` rows of a deleted endpoint; False when none is left. Living contents go in order of time.
-
-    Contents go before what they are stored in: a request that still reads finds them gone rather than damaged.
-    """
-    return any(
-        tx.run(sql, endpoint, limit)
-        for sql in (
-            "DELETE FROM content WHERE id IN"
-            " (SELECT id FROM content WHERE endpoint = ? AND dead = 0 ORDER BY captured_at, id LIMIT ?)",
-            "DELETE FROM content WHERE id IN (SELECT id FROM content WHERE endpoint = ? AND dead = 1 LIMIT ?)",
-            "DELETE FROM frame WHERE content IN (SELECT content FROM frame WHERE endpoint = ? LIMIT ?)",
-            "DELETE FROM pack WHERE id IN (SELECT id FROM pack WHERE endpoint = ? LIMIT ?)",
-        )
-    )
-
-
 def _ids(tx: Tx, sql: str, *params: int) -> list[int]:
     return [row[0] for row in tx.all(sql, *params)]
 

@@ -19,6 +19,7 @@ import apsw
 
 from delta_server.storage.database import Clock, DatabaseStats, Tx, is_freeing
 from delta_server.storage.key_file import ServerKey
+from delta_server.storage.slices import SliceSize
 from delta_server.storage.sqlite.connection import Tuning, check_library, close_writer, open_writer
 from delta_server.storage.sqlite.directory_lock import DataDirRefused, DirectoryLock, refuse_network, unusable
 from delta_server.storage.sqlite.disk_reserve import DiskReserve
@@ -137,9 +138,11 @@ class SqliteDatabase:
 
     async def vacuum(self, pages: int) -> int:
         freed = 0
+        size = SliceSize(SLICE_PAGES, most=4 * SLICE_PAGES)
         while freed < pages:
-            wanted = min(SLICE_PAGES, pages - freed)
-            given = await self.write(vacuum_slice, wanted)
+            wanted = min(size.now, pages - freed)
+            given, took_s = await self.write(vacuum_slice, wanted)
+            size.took(took_s)
             freed += given
             if given < wanted:
                 break

@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 
 from delta_server.core import times
-from delta_server.core.packs import pack_format
+from delta_server.core.packs import pack_format, pack_plan
 from delta_server.features.endpoints import tasks as endpoints_tasks
-from delta_server.storage.contents import contents, maintenance, packing, verification
+from delta_server.storage import slices
+from delta_server.storage.contents import contents, maintenance, packing, row_sizes, verification
 from delta_server.storage.contents import store as sql
 from delta_server.storage.contents.contents import ContentStore
 from delta_server.storage.contents.options import Packs
@@ -52,6 +53,49 @@ async def filled(store: ContentStore, endpoint: int, number: int) -> dict[int, b
 
 
 # Packing and merging
+
+
+async def test_no_pack_of_what_does_not_compress_is_written_at_once(tmp_path: Path) -> None:
+    """The writer takes 2 ms a MB: a pack of 24 MiB that stay as long as they are would hold it for 50 ms."""
+    chance = random.Random(3)
+    packs = Packs(pack_bytes=60_000, pack_contents=200, deep_bytes=120_000, deep_contents=800, deep_after_days=7)
+    clock = FakeClock()
+    async with opened(tmp_path, packs=packs, clock=clock) as store:
+        endpoint = await new_endpoint(store)
+        wanted: dict[int, bytes] = {}
+        for at in range(120):
+            body = b'"%s"' % chance.randbytes(1000).hex().encode() if at % 40 > 5 else HISTORY[at]
+            wanted[await append(store, endpoint, at, body)] = body
+        await maintenance.pack(store)
+        clock.advance(30 * times.DAY_MS)
+        await maintenance.merge(store)
+        sizes = await store.db.read(row_sizes.pack_sizes, endpoint)
+        assert len(sizes) >= 3
+        assert max(sizes.values()) < 1.1 * packs.deep_bytes / pack_plan.STORED_WEIGHT
+        await all_readable(store, endpoint, wanted)
+
+
+async def test_a_deleted_endpoint_goes_a_slice_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(tmp_path) as store:
+        endpoint, other = await new_endpoint(store), await new_endpoint(store, "other")
+        await filled(store, endpoint, 60)
+        await maintenance.pack(store)
+        wanted = await filled(store, other, 30)
+        frames = await store.db.read(row_sizes.frame_sizes, endpoint)
+        packs = await store.db.read(row_sizes.pack_sizes, endpoint)
+        largest = max(*frames.values(), *packs.values())
+        monkeypatch.setattr(slices.first_within, "__defaults__", (2 * largest,))
+        left = sum(frames.values()) + sum(packs.values())
+        writes = 0
+        while await store.db.write(contents.delete_some, endpoint, 1000):
+            sizes = [await store.db.read(of, endpoint) for of in (row_sizes.frame_sizes, row_sizes.pack_sizes)]
+            now = sum(sum(of.values()) for of in sizes)
+            assert left - now <= 2 * largest
+            left, writes = now, writes + 1
+        assert left == 0
+        assert writes > 3
+        got = [content async for content in contents.read_run(fresh_cache(store, 1), other, list(wanted))]
+        assert got == list(wanted.items())
 
 
 async def test_nothing_is_packed_below_the_bounds(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Large files in parts: 4 MB are inserted in 10 ms, which all other writes wait for, 64 MB in a quarter of a second.
+"""Large files in parts: 4 MB are inserted in 10 ms, which all other writes wait for, 64 MB in a quarter of a second. So
+are many that are stored together: of those only the smallest stay whole, 4 MB in all.
 
 The parts are stored first, each in a transaction of its own. The one that stores the segment or rollup takes them over;
 until then they are marked as waiting, and go when that does not happen, at the latest at the next start.
@@ -7,6 +8,7 @@ until then they are marked as waiting, and go when that does not happen, at the 
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -58,16 +60,21 @@ async def stored(db: Database, every: Sequence[New]) -> AsyncIterator[list[New]]
     """With the large files stored. Those that are not taken over within the block go."""
     files: list[Stored] = []
     try:
-        done: list[New] = []
-        for new in every:
-            if len(new.parquet) > PART_BYTES:
-                await _store(db, new.parquet, files)
-                new = msgspec.structs.replace(new, parquet=b"", file=files[-1])
-            done.append(new)
+        done = list(every)
+        for index in _too_much(every):
+            await _store(db, every[index].parquet, files)
+            done[index] = msgspec.structs.replace(every[index], parquet=b"", file=files[-1])
         yield done
     finally:
         for file in files:
             await db.write(_drop_waiting, file.file, file.waiting)
+
+
+def _too_much(every: Sequence[WithFile]) -> list[int]:
+    """The indexes of those that are more than PART_BYTES together with all smaller ones."""
+    order = sorted(range(len(every)), key=lambda index: len(every[index].parquet))
+    together = accumulate(len(every[index].parquet) for index in order)
+    return sorted(index for index, total in zip(order, together, strict=True) if total > PART_BYTES)
 
 
 async def _store(db: Database, data: bytes, files: list[Stored]) -> None:
