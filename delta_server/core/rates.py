@@ -34,10 +34,12 @@ def take(rate: Rate, arrival_ns: int, now_ns: int) -> Verdict:
     """One request at `now_ns` of somebody of whom `arrival_ns` was kept; 0 stands for who is new.
 
     What was kept never lies further ahead than a minute's requests, unless the clock was set back or the limit was
-    another one: nobody waits for that.
+    another one: nobody waits for that. Further than two minutes ahead it says nothing of now.
     """
     each_ns = MINUTE_NS // rate.limit
     most_ns = now_ns + each_ns * rate.limit
+    if arrival_ns > now_ns + 2 * MINUTE_NS:
+        arrival_ns = 0
     arrival_ns = min(max(arrival_ns, now_ns), most_ns)
     taken_ns = arrival_ns + each_ns
     if taken_ns > most_ns:

@@ -16,7 +16,13 @@ from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.sqlite import disk_reserve
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
-from delta_server.storage.sqlite.disk_reserve import LEAST_BYTES, MARGIN_BYTES, RESERVE_NAME
+from delta_server.storage.sqlite.disk_reserve import (
+    FREE_SHARE,
+    LEAST_BYTES,
+    MARGIN_BYTES,
+    RESERVE_NAME,
+    SMALLEST_BYTES,
+)
 from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import FAST, opened
 
@@ -125,12 +131,39 @@ async def test_a_start_on_a_full_disk(tmp_path: Path, disk: SmallDisk, free: int
         assert await db.read(_count) == 49
 
 
-async def test_on_a_disk_that_is_nearly_full_no_reserve_is_taken(tmp_path: Path, disk: SmallDisk) -> None:
-    disk.free = MARGIN_BYTES - 1
+SCARCE = FREE_SHARE * SMALLEST_BYTES
+
+
+async def test_on_a_disk_that_is_nearly_full_the_reserve_is_small(tmp_path: Path, disk: SmallDisk) -> None:
+    disk.free = SCARCE
     async with opened(tmp_path, tuning=disk.tuning) as db:
         await db.write(_make)
-        assert not disk.reserve.exists()
+        assert disk.reserve.stat().st_size == SMALLEST_BYTES
         assert not db.stats().disk_full
+        disk.free = 0
+        with pytest.raises(Unavailable, match="nothing was stored"):
+            await db.write(_put)
+        await db.write(_delete, 1)
+        assert await db.read(_count) == 49
+
+
+@pytest.mark.parametrize("free", [LEAST_BYTES, SCARCE - 1])
+async def test_without_room_for_a_reserve_only_deletes_are_taken(tmp_path: Path, disk: SmallDisk, free: int) -> None:
+    """Else ordinary writes would take what deletes need."""
+    async with opened(tmp_path, tuning=disk.tuning) as db:
+        await db.write(_make)
+    disk.reserve.unlink()
+    disk.free = free
+    async with opened(tmp_path, tuning=disk.tuning) as db:
+        assert db.stats().disk_full
+        assert not disk.reserve.exists()
+        with pytest.raises(Unavailable, match="only deletes are taken until 4 MB are free"):
+            await db.write(_put)
+        await db.write(_delete, 1)
+        disk.free = RESERVE + MARGIN_BYTES
+        await db.write(_put)
+        assert disk.reserve.exists()
+        assert (await db.read(_count), db.stats().disk_full) == (50, False)
 
 
 def test_a_reserve_is_a_small_part_of_a_small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,8 @@ from delta_server.core.errors import Unavailable
 RESERVE_NAME = "delta.reserve"
 FREE_SHARE = 4
 """Of what is free when it is taken the reserve is a quarter at most."""
+SMALLEST_BYTES = 256 << 10
+"""A delete takes some 100 kB. Where there is no room for a reserve of this size only deletes are taken."""
 LEAST_BYTES = 64 << 10
 """What SQLite needs to open a database, and a bit."""
 _INDEX_SHARE = 128
@@ -35,7 +37,7 @@ class DiskReserve:
     """Used by the thread that opens and closes the database, and by the writer's between those."""
 
     def __init__(self, data_dir: Path, reserve_bytes: int, *, log_bytes: int = 0) -> None:
-        """Gives the reserve up when there is no room to open a database; takes it where there is."""
+        """Gives the reserve up when there is no room to open a database; takes it where there is room for it."""
         self._path = data_dir / RESERVE_NAME
         self._reserve_bytes = reserve_bytes
         self._given_up = 0
@@ -45,8 +47,10 @@ class DiskReserve:
         if self._path.exists():
             if self._free() < LEAST_BYTES + log_bytes // _INDEX_SHARE:
                 self.release()
-        elif self._free() >= MARGIN_BYTES:
-            self._create(min(reserve_bytes, self._free() // FREE_SHARE))
+        elif self._free() < FREE_SHARE * SMALLEST_BYTES or not self._create(
+            min(reserve_bytes, self._free() // FREE_SHARE)
+        ):
+            self._given_up = min(reserve_bytes, MARGIN_BYTES // FREE_SHARE)  # what others wrote, deletes would miss
 
     @property
     def is_released(self) -> bool:

@@ -1,10 +1,13 @@
 """Runs of deduplication keys: the SQL of key_run and key_page."""
 
+import logging
 from collections.abc import Sequence
 
 from delta_server.core.event_storage.key_run import KEY_BYTES, BuiltRun, KeyFilterBuilder, KeyRun, find
 from delta_server.core.packs import codec
 from delta_server.storage.database import Tx, frees_space
+
+log = logging.getLogger(__name__)
 
 PAGE_KEYS = 400
 """4000 bytes: with their row's header they fill a page of 4096 bytes, or two of 2048."""
@@ -118,23 +121,32 @@ def is_whole(tx: Tx, run: int) -> bool:
 
 
 def has(tx: Tx, run: int, key: bytes, first: int, end: int) -> bool:
-    """Whether the run holds `key` among its keys from the rank `first` and before `end`."""
-    return any(
-        find(keys, key)
-        for (keys,) in tx.all(
-            "SELECT keys FROM key_page WHERE id BETWEEN ? AND ?",
-            _page(run, first // PAGE_KEYS),
-            _page(run, (end - 1) // PAGE_KEYS),
-        )
+    """Whether the run holds `key` among its keys from the rank `first` and before `end`. Of a damaged page that is not
+    known for certain."""
+    rows = tx.all(
+        "SELECT id, keys, hash FROM key_page WHERE id BETWEEN ? AND ?",
+        _page(run, first // PAGE_KEYS),
+        _page(run, (end - 1) // PAGE_KEYS),
     )
+    return any(find(_reported(*row), key) for row in rows)
+
+
+def _reported(id: int, keys: bytes, hash: bytes | None) -> bytes:
+    """The keys of a page, whose damage is logged."""
+    if hash is not None and codec.digest(keys) != hash:
+        run, page = id >> _NUMBER_BITS, id & MOST_PAGES - 1
+        log.error("page %d of deduplication run %d is damaged: events sent again may count twice", page, run)
+    return keys
 
 
 def keys(tx: Tx, run: int, first: int, count: int) -> bytes:
     """The keys of up to `count` pages from the page with the number `first` on."""
     rows = tx.all(
-        "SELECT keys FROM key_page WHERE id >= ? AND id < ? ORDER BY id", _page(run, first), _page(run, first + count)
+        "SELECT id, keys, hash FROM key_page WHERE id >= ? AND id < ? ORDER BY id",
+        _page(run, first),
+        _page(run, first + count),
     )
-    return b"".join([row[0] for row in rows])
+    return b"".join([_reported(*row) for row in rows])
 
 
 def _page(run: int, number: int) -> int:
