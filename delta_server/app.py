@@ -25,6 +25,7 @@ from delta_server.features.events import feature as events
 from delta_server.features.exports import feature as exports
 from delta_server.features.fields import feature as fields
 from delta_server.features.history import feature as history
+from delta_server.features.invitations import feature as invitations
 from delta_server.features.lives import feature as lives
 from delta_server.features.profiles import feature as profiles
 from delta_server.features.projects import feature as projects
@@ -111,6 +112,7 @@ FEATURES = [
     accounts.FEATURE,
     users.FEATURE,
     projects.FEATURE,
+    invitations.FEATURE,
     usage.FEATURE,
     endpoints.FEATURE,
     contents.FEATURE,

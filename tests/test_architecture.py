@@ -57,6 +57,7 @@ WITHOUT_TENANT = {
     "finds the tenant": {
         "accounts": "account_named insert_account key",
         "users": "any_user by_email signed_in refresh link",
+        "invitations": "by_hash",
     },
     "background work for all tenants": {
         "accounts": "unused write_last_uses",
@@ -70,6 +71,7 @@ WITHOUT_TENANT = {
         "usage": "expire_days release_keys roll_up to_count to_note",
         "snapshots": "with_retention",
         "users": "delete_ended",
+        "invitations": "delete_expired",
     },
     "by a row that was found with its tenant": {
         "deltas": "row to_listed",

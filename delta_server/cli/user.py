@@ -1,21 +1,28 @@
-"""`user add`, `list`, `role`, `disable`, `enable`, `reset-link`, `reset-totp`; `setup-link`."""
+"""`user add`, `invite`, `list`, `role`, `disable`, `enable`, `reset-link`, `reset-totp`; `setup-link`."""
 
 import json
 import sys
+from typing import Any
 
 import click
+import msgspec
 
 from delta_server.cli import running
 from delta_server.cli.options import with_config, with_database
 from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.errors import DeltaError
+from delta_server.core.links import link
+from delta_server.features.invitations.commands import Invite
+from delta_server.features.invitations.schemas import InvitationAnswer
 from delta_server.features.users import service as users
 from delta_server.features.users.commands import ListedUser, Named, NewUser, RoleChange
 from delta_server.tasks.commands import NoArguments
 
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
-@click.group(help="Add, list and change the people who sign in.")
+
+@click.group(help="Add, invite, list and change the people who sign in.")
 def user() -> None:
     pass
 
@@ -24,10 +31,31 @@ def user() -> None:
 @click.argument("email")
 @click.option("--role", type=click.Choice(users.ROLES), default="member", help="What they may do.  [default: member]")
 @click.option("--name", default="", help="Their name.")
+@_json
 @with_config
-def add(config: Config, email: str, role: str, name: str) -> None:
+def add(config: Config, email: str, role: str, name: str, as_json: bool) -> None:
     email = running.run(config, "user add", NewUser(email, role, name, _password()))
-    click.echo(f"Added {email}, {role}.")
+    _say(as_json, f"Added {email}, {role}.", email=email, role=role)
+
+
+@user.command(help="Invite somebody: prints the token, or a link with it, that makes them a user, once.")
+@click.argument("email")
+@click.option("--role", help="owner, admin or member; viewer, editor or admin of a project.  [default: member; viewer]")
+@click.option("--project", help="The project that they shall be a member of.")
+@click.option("--expires-in", default="7d", show_default=True, help="How long the invitation is valid, at most 90d.")
+@_json
+@with_database
+def invite(config: Config, email: str, role: str | None, project: str | None, expires_in: str, as_json: bool) -> None:
+    wanted = role or ("member" if project is None else "viewer")
+    made: InvitationAnswer = running.run(config, "user invite", Invite(email, project, wanted, expires_in))
+    if as_json:
+        click.echo(msgspec.json.encode(made).decode())
+        return
+    click.echo(made.link or made.token)
+    if made.link is None:
+        click.echo(
+            'They send it as  POST /v1/invitations/accept {"token": ..., "password": ..., "name": ...}', err=True
+        )
 
 
 @user.command("list", help="List all people.")
@@ -44,53 +72,67 @@ def list_(config: Config, as_json: bool) -> None:
 @user.command(help="Change what a person may do: owner, admin or member of the instance.")
 @click.argument("email")
 @click.argument("role", type=click.Choice(users.ROLES))
+@_json
 @with_database
-def role(config: Config, email: str, role: str) -> None:
+def role(config: Config, email: str, role: str, as_json: bool) -> None:
     running.run(config, "user role", RoleChange(email, role))
-    click.echo(f"{email} is {role} now.")
+    _say(as_json, f"{email} is {role} now.", email=email, role=role)
 
 
 @user.command(help="Keep a person out, and end their sessions.")
 @click.argument("email")
+@_json
 @with_database
-def disable(config: Config, email: str) -> None:
+def disable(config: Config, email: str, as_json: bool) -> None:
     running.run(config, "user disable", Named(email))
-    click.echo(f"{email} cannot sign in any more.")
+    _say(as_json, f"{email} cannot sign in any more.", email=email, state="disabled")
 
 
 @user.command(help="Let a person in again.")
 @click.argument("email")
+@_json
 @with_database
-def enable(config: Config, email: str) -> None:
+def enable(config: Config, email: str, as_json: bool) -> None:
     running.run(config, "user enable", Named(email))
-    click.echo(f"{email} can sign in again.")
+    _say(as_json, f"{email} can sign in again.", email=email, state="active")
 
 
 @user.command("reset-link", help="Print a token that sets a person's password, once, within a day.")
 @click.argument("email")
+@_json
 @with_database
-def reset_link(config: Config, email: str) -> None:
-    click.echo(running.run(config, "user reset-link", Named(email)))
-    click.echo('Send it as  POST /v1/auth/reset-password {"token": ..., "new_password": ...}', err=True)
+def reset_link(config: Config, email: str, as_json: bool) -> None:
+    token = running.run(config, "user reset-link", Named(email))
+    address = link(config.server.public_url, "reset", token)
+    _say(as_json, address or token, email=email, token=token, link=address)
+    if address is None and not as_json:
+        click.echo('Send it as  POST /v1/auth/reset-password {"token": ..., "new_password": ...}', err=True)
 
 
 @user.command("reset-totp", help="Take a person's second factor away: for who has lost the app and the recovery codes.")
 @click.argument("email")
+@_json
 @with_database
-def reset_totp(config: Config, email: str) -> None:
+def reset_totp(config: Config, email: str, as_json: bool) -> None:
     if not running.run(config, "user reset-totp", Named(email)):
         raise DeltaError(f"{email} has no second factor")
-    click.echo(f"{email} signs in with the password alone now.")
+    _say(as_json, f"{email} signs in with the password alone now.", email=email, second_factor=False)
 
 
 @click.command("setup-link", help="Print a token that makes the first owner, once, within half an hour.")
+@_json
 @with_config
-def setup_link(config: Config) -> None:
+def setup_link(config: Config, as_json: bool) -> None:
     token = running.run(config, "setup-link", NoArguments())
     if token is None:
         raise DeltaError("there are users already: `delta-server user list` shows them")
-    click.echo(token)
-    click.echo('Send it as  POST /v1/setup {"token": ..., "email": ..., "password": ...}', err=True)
+    _say(as_json, token, token=token)
+    if not as_json:
+        click.echo('Send it as  POST /v1/setup {"token": ..., "email": ..., "password": ...}', err=True)
+
+
+def _say(as_json: bool, text: str, **found: Any) -> None:
+    click.echo(json.dumps(found) if as_json else text)
 
 
 def _password() -> str:

@@ -33,6 +33,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Auth(msgspec.Struct, frozen=True):
+    registration: Literal["closed", "invite", "open"] = "closed"
     idle_days: WholeDays = 30
     session_days: WholeDays = 90
 

@@ -25,6 +25,10 @@ REFUSED = [
     (("user", "enable", "ada@example.com"), None, "no user ada@example.com"),
     (("user", "reset-link", "ada@example.com"), None, "no user ada@example.com"),
     (("setup-link",), None, "there are users already"),
+    (("user", "invite", "ada"), None, "e-mail address"),
+    (("user", "invite", "ada@example.com", "--role", "viewer"), None, "--role must be one of owner, admin, member"),
+    (("user", "invite", "ada@example.com", "--expires-in", "1y"), None, "expires_in"),
+    (("user", "invite", "ada@example.com", "--project", "none"), None, "no project"),
 ]
 
 
@@ -60,3 +64,38 @@ def test_users_are_added_and_changed(tmp_path: Path) -> None:
     code, output = run(tmp_path, "user", "reset-link", "bo@example.com")
     assert code == 0
     assert len(output.split()[0]) == 48
+
+
+def test_people_are_invited(data_dir: Path) -> None:
+    code, output = run(data_dir, "user", "invite", "Bo@Example.com", "--role", "admin")
+    assert code == 0
+    assert output.startswith("di_")
+    assert run(data_dir, "key", "create", "--project", "shop")[0] == 0
+    code, output = run(data_dir, "user", "invite", "bo@example.com", "--project", "shop", "--json")
+    assert code == 0
+    made = json.loads(output)
+    shown = made["invitation"]
+    assert (shown["email"], shown["role"], shown["project"], shown["invited_by"]) == (
+        *("bo@example.com", "viewer", "shop"),
+        None,
+    )
+    assert (made["token"][:3], made["link"]) == ("di_", None)
+
+
+def test_answers_are_json_when_asked_for(tmp_path: Path) -> None:
+    def said(*args: str, input: str | None = None) -> object:
+        code, output = run(tmp_path, *args, "--json", input=input)
+        assert code == 0, output
+        return json.loads(output)
+
+    assert said("user", "add", "ada@example.com", "--role", "owner", input=PASSWORD) == {
+        "email": "ada@example.com",
+        "role": "owner",
+    }
+    assert run(tmp_path, "user", "add", "bo@example.com", input=PASSWORD)[0] == 0
+    assert said("user", "role", "bo@example.com", "admin") == {"email": "bo@example.com", "role": "admin"}
+    assert said("user", "disable", "bo@example.com") == {"email": "bo@example.com", "state": "disabled"}
+    assert said("user", "enable", "bo@example.com") == {"email": "bo@example.com", "state": "active"}
+    link = said("user", "reset-link", "bo@example.com")
+    assert isinstance(link, dict)
+    assert (link["email"], len(link["token"]), link["link"]) == ("bo@example.com", 48, None)

@@ -29,6 +29,7 @@ ELSEWHERE = {
     ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/v1/audit"),
     ("GET", "/healthz/details"), ("GET", "/metrics"),
     *(route for route, access in GUARDS.items() if access.keys == "person"),
+    ("POST", "/v1/invitations"), ("GET", "/v1/invitations"), ("DELETE", "/v1/invitations/{}"),
     ("PUT", "/v1/projects/{}/members/{}"), ("DELETE", "/v1/projects/{}/members/{}"),
     ("POST", "/v1/projects/{}/transfer"),
 }  # fmt: skip
@@ -114,6 +115,9 @@ BY_ID = [
     get("/v1/projects/{project}/usage"),
     get("/v1/projects/{project}/usage/history"),
     get("/v1/projects/{project}/members"),
+    get("/v1/projects/{project}/invitations"),
+    Ask("POST", "/v1/projects/{project}/invitations", {"email": "bo@example.com"}),
+    Ask("DELETE", "/v1/projects/{project}/invitations/{invitation}"),
     get("/v1/snapshots/{snapshot}"),
     get("/v1/snapshots/{snapshot}/data"),
     get("/v1/snapshots?endpoint_id={endpoint}"),
@@ -183,6 +187,10 @@ class Tenants:
         await self.send(name, Ask("PUT", "/v1/events/retention", {"types": {mark: 5}}))
         erasure = (await self.send(name, Ask("DELETE", f"/v1/users/nobody-of-{name}"))).json()["erasure"]
         key = (await self.send(name, post("/v1/auth/api-keys", scopes=["admin"]))).json()
+        invite = Ask(
+            "POST", f"/v1/projects/{'mine' if name == 'project' else 'other'}/invitations", {"email": "ann@example.com"}
+        )
+        invitation = (await self.send(name, invite)).json()["invitation"]
         await self.erased(name, erasure["id"])
         [project] = (await self.send(name, get("/v1/projects"))).json()["data"]
         self.ids[name] = {
@@ -194,6 +202,7 @@ class Tenants:
             "delta": stored[-1]["delta"]["id"],
             "erasure": erasure["id"],
             "key": key["api_key"]["id"],
+            "invitation": invitation["id"],
         }
 
     async def erased(self, name: str, id: str) -> None:

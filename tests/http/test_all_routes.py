@@ -37,6 +37,8 @@ PUBLIC = {
     ("GET", "/docs/{}"),
     ("GET", "/v1/setup"),
     ("POST", "/v1/setup"),
+    ("POST", "/v1/auth/register"),
+    ("POST", "/v1/invitations/accept"),  # by an access token or a password
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/totp"),
     ("POST", "/v1/auth/refresh"),

@@ -33,6 +33,7 @@ from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 EXPIRES_SOON_MS = 3_600_000
 """A key that expires within the hour is not one to be left with."""
 _NEWEST = 1 << 62
+_MOST_ROTATIONS = 1000
 
 
 class LastUses(dict[int, int]):
@@ -123,6 +124,19 @@ def rotate(
         expires_at=None if lasts_ms is None else tx.now_ms + lasts_ms,
     )
     return text, shown(tx, account, public_id)
+
+
+def scopes_now(tx: Tx, account: int, project: int | None, public_id: str) -> frozenset[str]:
+    """What a key may do in the project, with None in the account, or the one that took its place; nothing for a key
+    that is revoked or has expired."""
+    for _ in range(_MOST_ROTATIONS):
+        key, listed = store.key(tx, public_id), store.listed(tx, account, public_id)
+        if key is None or listed is None or key.revoked_at is not None or key.project not in (None, project):
+            return frozenset()
+        if listed.replaced_by is None:
+            return frozenset() if key.expires_at is not None and key.expires_at <= tx.now_ms else opened(key.scopes)
+        public_id = listed.replaced_by
+    return frozenset()
 
 
 def shown(tx: Tx, account: int, public_id: str) -> ApiKey:

@@ -15,6 +15,9 @@ Action: TypeAlias = Literal[
     "erasure.request",
     "event.export",
     "event.retention",
+    "invitation.accept",
+    "invitation.create",
+    "invitation.revoke",
     "key.create",
     "key.first_use",
     "key.revoke",
@@ -40,6 +43,7 @@ Action: TypeAlias = Literal[
     "user.delete",
     "user.disable",
     "user.enable",
+    "user.register_again",
     "user.reset_link",
     "user.role",
 ]

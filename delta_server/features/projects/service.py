@@ -10,13 +10,15 @@ from msgspec import UNSET
 
 from delta_server.config.plans import UNLIMITED, Plans
 from delta_server.core import access_tokens, ids, names, scopes
+from delta_server.core.actor import Actor
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound
 from delta_server.core.nearest import quoted
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
 from delta_server.features.projects import owners, schemas, store
-from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange, ProjectRole
+from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange
+from delta_server.features.projects.schemas import ProjectRole as ProjectRole
 from delta_server.features.projects.store import Member, Project
 from delta_server.features.users import service as users
 from delta_server.features.users.service import User
@@ -103,11 +105,7 @@ def _members(tx: Tx, caller: Caller, text: str) -> tuple[list[tuple[Member, User
 def _set_member(tx: Tx, caller: Caller, text: str, named: str, role: ProjectRole) -> tuple[Member, User]:
     project = find(tx, caller, text)
     user = users.find(tx, caller.account, named)
-    if missing := SCOPES_OF[role] - caller.scopes:
-        raise Forbidden(
-            f"nobody gives more than they have, and this lacks {', '.join(scopes.in_order(missing))}: a role with less,"
-            " or somebody who has those"
-        )
+    refuse_more_than_own(caller, role)
     if role != "admin":
         owners.refuse_owner(tx, caller.account, project.id, user)
     store.set_role(tx, project.id, user.id, role)
@@ -117,6 +115,38 @@ def _set_member(tx: Tx, caller: Caller, text: str, named: str, role: ProjectRole
     member = store.member(tx, project.id, user.id)
     assert member is not None
     return member, user
+
+
+def refuse_more_than_own(caller: Caller, role: ProjectRole) -> None:
+    """For who gives a role. Raises Forbidden."""
+    if missing := SCOPES_OF[role] - caller.scopes:
+        raise Forbidden(
+            f"nobody gives more than they have, and this lacks {', '.join(scopes.in_order(missing))}: a role with less,"
+            " or somebody who has those"
+        )
+
+
+def role_of(tx: Tx, project: int, user: int) -> str | None:
+    """The role of a member, None for who is not one."""
+    found = store.member(tx, project, user)
+    return None if found is None else found.role
+
+
+def admit(tx: Tx, account: int, project: int, user: User, role: str, actor: Actor) -> str:
+    """Make somebody a member, who keeps a role that may do more; the role they have now."""
+    before = role_of(tx, project, user.id)
+    if before is not None and SCOPES_OF[before] >= SCOPES_OF[role]:
+        return before
+    store.set_role(tx, project, user.id, role)
+    target = f"user {ids.text(user.uid)}"
+    detail = {"role": role}
+    audit.record(tx, account, "member.set", project=project, target=target, name=user.email, detail=detail, actor=actor)
+    return role
+
+
+def by_id(tx: Tx, account: int, project: int) -> Project | None:
+    """None for a deleted one."""
+    return store.by_id(tx, account, project)
 
 
 @frees_space
@@ -138,6 +168,14 @@ def find(tx: Tx, caller: Caller, text: str) -> Project:
         found = store.by_uid(tx, caller.account, uid)
     if found is None or caller.project not in (None, found.id) or not _is_seen(tx, caller, found.id):
         raise NotFound("there is no such project: GET /v1/projects lists those this key sees")
+    return found
+
+
+def named(tx: Tx, account: int, text: str) -> Project:
+    """By name, for commands. Raises NotFound."""
+    found = store.by_name(tx, account, names.normal(text))
+    if found is None:
+        raise NotFound(f"there is no project {quoted(text)}")
     return found
 
 

@@ -1,17 +1,18 @@
 """People who sign in, and their sessions."""
 
-from delta_server.features.users import api, commands, schemas, tasks
+from delta_server.features.users import api, commands, registration_api, schemas, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import PERSON, PERSON_WITH_PASSWORD, SIGN_IN
 from delta_server.tasks.periodic import Periodic
 
 FEATURE = Feature(
     name="users",
-    routes=api.ROUTES,
+    routes=[*api.ROUTES, *registration_api.ROUTES],
     fields=schemas.FIELDS,
     guards={
         ("GET", "/v1/setup"): SIGN_IN,
         ("POST", "/v1/setup"): SIGN_IN,
+        ("POST", "/v1/auth/register"): SIGN_IN,
         ("POST", "/v1/auth/login"): SIGN_IN,
         ("POST", "/v1/auth/login/totp"): SIGN_IN,
         ("POST", "/v1/auth/refresh"): SIGN_IN,

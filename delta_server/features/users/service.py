@@ -7,10 +7,13 @@ from delta_server.core import access_tokens, emails, ids, names, passwords, scop
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, NotFound, RateLimited, Unauthorized
 from delta_server.features.accounts import service as accounts
-from delta_server.features.users import password_checks, second_factor, sessions, store, trail
+from delta_server.features.users import joining, password_checks, second_factor, sessions, store, trail
 from delta_server.features.users.failures import Failures
 from delta_server.features.users.hashing import Hashing as Hashing
+from delta_server.features.users.joining import Join as Join
+from delta_server.features.users.joining import by_password as by_password
 from delta_server.features.users.schemas import CodeWanted, FirstOwner, PasswordChange, PasswordReset, Tokens
+from delta_server.features.users.schemas import InstanceRole as InstanceRole
 from delta_server.features.users.sessions import Client
 from delta_server.features.users.store import User as User
 from delta_server.features.users.tokens import Signer as Signer
@@ -91,7 +94,7 @@ async def set_up(svc: Services, first: FirstOwner, client: Client) -> Tokens:
     def owner(tx: Tx) -> User:
         _check_set_up(tx, first.token, printed)
         store.delete_link(tx, None, digest(first.token))
-        return _insert(tx, email=email, name=name, role="owner", password=hash)
+        return joining.make(tx, email=email, name=name, role="owner", password=hash, by_self=False)
 
     return await sessions.begin(svc, owner, client)
 
@@ -110,13 +113,7 @@ def add(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> Us
     """`password` is hashed. Raises Conflict for an address that is taken."""
     if store.by_email(tx, email) is not None:
         raise Conflict(f"there is a user {email} already", field="email")
-    return _insert(tx, email=email, name=name, role=role, password=password)
-
-
-def _insert(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> User:
-    user = store.insert(tx, accounts.default_account(tx), email=email, name=name, role=role, password=password)
-    trail.record(tx, user, "user.create", {"role": role})
-    return user
+    return joining.make(tx, email=email, name=name, role=role, password=password, by_self=False)
 
 
 # Signing in
@@ -212,8 +209,13 @@ def find(tx: Tx, account: int, text: str) -> User:
     uid = ids.try_parse(text)
     found = store.by_email(tx, emails.normal(text)) if uid is None else store.by_uid(tx, account, uid)
     if found is None:
-        raise NotFound("there is no such user: give an id or the e-mail address of one who was added")
+        raise NotFound("there is no such user: give an id or the e-mail address of one who was added, or invite them")
     return found
+
+
+def outranks(role: str, other: str) -> bool:
+    """Whether the role in the instance may do more than the other."""
+    return ROLES.index(role) < ROLES.index(other)
 
 
 def me(svc: Services, caller: Caller) -> User:

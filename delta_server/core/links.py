@@ -1,0 +1,13 @@
+"""Links that people follow out of mails and messages: to the server's page for them, with the token behind `#`, which
+browsers send to nobody. Their address is the configured one alone: a request's Host is whoever's who sent it."""
+
+from typing import Literal, TypeAlias
+
+Purpose: TypeAlias = Literal["invitation", "confirm", "reset"]
+
+PAGE = "/link"
+
+
+def link(public_url: str, purpose: Purpose, token: str) -> str | None:
+    """None where the server does not know its address (server.public_url)."""
+    return f"{public_url.rstrip('/')}{PAGE}#{purpose}={token}" if public_url else None
