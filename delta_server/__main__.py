@@ -10,6 +10,10 @@ def main() -> None:
         from delta_server.storage.events.sql import worker
 
         worker.main()
+    elif sys.argv[1:2] == ["event-query-worker"]:  # started by storage/events/query/processes.py
+        from delta_server.storage.events.query import worker as query_worker
+
+        query_worker.main(*sys.argv[2:])
     elif sys.argv[1:] == ["pure-worker"]:  # started by tasks/processes.py
         from delta_server.tasks import pure_worker
 

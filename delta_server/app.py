@@ -52,7 +52,7 @@ from delta_server.storage import outbox
 from delta_server.storage.cache import Cache
 from delta_server.storage.companions import StoreCompanion
 from delta_server.storage.contents.content_store import ContentStore
-from delta_server.storage.database import Clock, Database, Threads
+from delta_server.storage.database import Clock, Database
 from delta_server.storage.events.duckdb.instance import import_engine
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.keyed_locks import KeyedLocks
@@ -65,8 +65,8 @@ from delta_server.tasks import commands, jobs
 from delta_server.tasks.live import OpenStreams
 from delta_server.tasks.loops import Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
-from delta_server.tasks.processes import ProcessPool
-from delta_server.tasks.threads import FairThreadPool, OneAtATime, ThreadPool
+from delta_server.tasks.pools import Pools
+from delta_server.tasks.threads import OneAtATime
 from delta_server.tasks.topics import Topics
 
 _TRIMMED_AT_ONCE = 2000
@@ -273,54 +273,48 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Everything handlers, tasks and commands are handed, without HTTP and without background loops."""
     clock = clock or SystemClock()
-    cores = os.cpu_count() or 2
     async with AsyncExitStack() as opened:
         db = SqliteDatabase.open(config.storage, clock, tuning=tuning)
         opened.push_async_callback(db.close)
-        cpu, spare_cpu = ThreadPool(min(8, cores + 1), "cpu"), ThreadPool(min(8, cores), "spare-cpu")
-        opened.push_async_callback(cpu.close)
-        opened.push_async_callback(spare_cpu.close)
-        fair_cpu = FairThreadPool(min(8, cores + 1), "fair-cpu", seconds=config.limits.answer_seconds)
-        opened.push_async_callback(fair_cpu.close)
-        processes = ProcessPool(min(8, cores + 1))
-        opened.push_async_callback(processes.close)
+        pools = Pools.start(os.cpu_count() or 2, answer_s=config.limits.answer_seconds)
+        opened.push_async_callback(pools.close)
         eventlog = await EmbeddedEventLog.open(
             config,
             db,
             clock,
-            cpu=cpu,
-            spare_cpu=spare_cpu,
+            cpu=pools.cpu,
+            spare_cpu=pools.spare_cpu,
             views=sql_views_of(features),
             companions=companions_of(features),
             admit=usage_service.admission(config.plans),
-            callers=fair_cpu.callers,
+            callers=pools.fair_cpu.callers,
         )
         opened.push_async_callback(eventlog.close)
-        yield _services(config, db, clock, (cpu, spare_cpu, fair_cpu, processes), eventlog, features)
+        yield _services(config, db, clock, pools, eventlog, features)
 
 
 def _services(
     config: Config,
     db: Database,
     clock: Clock,
-    threads: tuple[Threads, Threads, FairThreadPool, Threads],
+    pools: Pools,
     eventlog: EmbeddedEventLog,
     features: Sequence[Feature],
 ) -> Services:
-    cpu, spare_cpu, fair_cpu, processes = threads
     topics = Topics()
     cache = Cache(config.storage.cache_bytes)
     return Services(
         config=config,
         db=db,
         clock=clock,
-        cpu=cpu,
-        one_cpu=OneAtATime(cpu, seconds=config.limits.request_seconds, callers=fair_cpu.callers),
-        spare_cpu=spare_cpu,
-        fair_cpu=fair_cpu,
-        processes=processes,
+        cpu=pools.cpu,
+        large_cpu=pools.large_cpu,
+        one_cpu=OneAtATime(pools.large_cpu, seconds=config.limits.request_seconds, callers=pools.fair_cpu.callers),
+        spare_cpu=pools.spare_cpu,
+        fair_cpu=pools.fair_cpu,
+        processes=pools.processes,
         cache=cache,
-        contents=ContentStore(db, cache, config.packs, clock, cpu, spare_cpu),
+        contents=ContentStore(db, cache, config.packs, clock, pools.cpu, pools.spare_cpu),
         event_writer=eventlog,
         event_reader=eventlog,
         event_maintenance=eventlog,
@@ -339,15 +333,11 @@ async def open_for_reading(config: Config, clock: Clock | None = None) -> AsyncI
         database = config.storage.data_dir / DATABASE_NAME
         db = ReadOnlyDatabase(database, config.storage, clock, Tuning())
         opened.push_async_callback(db.close)
-        cpu = ThreadPool(2, "cpu")
-        opened.push_async_callback(cpu.close)
-        eventlog = EmbeddedEventLog.for_reading(config, db, clock, cpu=cpu)
+        pools = Pools.start_few(answer_s=config.limits.answer_seconds)
+        opened.push_async_callback(pools.close)
+        eventlog = EmbeddedEventLog.for_reading(config, db, clock, cpu=pools.cpu)
         opened.push_async_callback(eventlog.close)
-        fair_cpu = FairThreadPool(2, "fair-cpu", seconds=config.limits.answer_seconds)
-        opened.push_async_callback(fair_cpu.close)
-        processes = ProcessPool(2)
-        opened.push_async_callback(processes.close)
-        yield _services(config, db, clock, (cpu, cpu, fair_cpu, processes), eventlog, FEATURES)
+        yield _services(config, db, clock, pools, eventlog, FEATURES)
 
 
 @asynccontextmanager

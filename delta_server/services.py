@@ -41,8 +41,10 @@ class Services(msgspec.Struct, frozen=True):
     clock: Clock
     cpu: Threads
     """For what a write waits for, and for steps about as short as that: checking, encoding, reading a content."""
+    large_cpu: Threads
+    """As `cpu`, for steps on so much that a small one would notice: see `cpu_beside`."""
     one_cpu: OneAtATime
-    """As `cpu`, for what large requests take in Python."""
+    """As `large_cpu`, for what large requests take in Python."""
     spare_cpu: Threads
     """For what may take long and what nobody waits for: deltas behind the writes, packing. It never keeps a write
     waiting for a thread. Within a turn of `fair_cpu` it is that turn's thread."""
@@ -83,6 +85,11 @@ class Services(msgspec.Struct, frozen=True):
             if cascade.of == owner and cascade.delete_elsewhere is not None:
                 while await cascade.delete_elsewhere(self, id, limit):
                     pass
+
+    def cpu_beside(self, size_bytes: int) -> Threads:
+        """As `cpu`; while several projects call, a step on so many bytes neither takes the threads of the others' small
+        ones nor their core."""
+        return self.large_cpu if size_bytes >= APART_BYTES and self.fair_cpu.callers.count() > 1 else self.cpu
 
     def cpu_for(self, size_bytes: int) -> Threads:
         """Where documents of so many bytes together are compared."""

@@ -10,6 +10,7 @@ import pytest
 
 from delta_server import app as delta_app
 from delta_server.config.sections import Config
+from delta_server.services import APART_BYTES, Services
 from tests.conftest import Keys, bearer, client_of, make_keys, started
 from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import FAST, FakeClock
@@ -24,6 +25,14 @@ async def test_when_keys_were_last_used_outlives_a_shutdown(config: Config, cloc
         used = {key["project"]: key["last_used_at"] for key in await _list(client, keys.account)}
     assert used[None] == "2026-01-01T00:00:00.002Z"
     assert used["other"] is None
+
+
+def test_large_steps_leave_the_threads_to_small_ones_while_others_call(services: Services) -> None:
+    chosen = []
+    for project in (1, 2):
+        services.fair_cpu.callers.note(project)
+        chosen.append([services.cpu_beside(size) for size in (APART_BYTES - 1, APART_BYTES)])
+    assert chosen == [[services.cpu, services.cpu], [services.cpu, services.large_cpu]]
 
 
 async def _list(client: httpx.AsyncClient, key: str) -> list[dict[str, str | None]]:

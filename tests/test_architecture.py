@@ -248,13 +248,14 @@ def test_features_have_the_names_of_their_folders_and_share_nothing() -> None:
 def test_what_one_feature_needs_alone_is_no_member_of_the_services() -> None:
     """`services.state` keeps that. Members are what storage gives, and what two features share."""
     homes: dict[str, set[str]] = {
-        name: set() for name in (*Services.__struct_fields__, "cpu_for", "owned_by", "delete_elsewhere")
+        name: set() for name in (*Services.__struct_fields__, "cpu_for", "cpu_beside", "owned_by", "delete_elsewhere")
     }
     for path in FILES:
         for node in ast.walk(TREES[path]):
             if isinstance(node, ast.Attribute) and re.search(r"\b_?(svc|services)$", ast.unparse(node.value)):
                 homes.setdefault(node.attr, set()).add(_home(path))
     homes["processes"] |= homes["cpu_for"]
+    homes["large_cpu"] |= homes["cpu_beside"]
     homes["cascades"] |= homes["owned_by"] | homes["delete_elsewhere"]
     members = [name for name in Services.__struct_fields__ if name[0] != "_" and name not in PORTS]
     alone = {name: homes[name] for name in members if len(homes[name]) < 2}

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
 from asyncio.streams import FlowControlMixin
 from contextlib import suppress
@@ -11,6 +12,10 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import IO, Self
+
+EXIT_DEADLINE = 3
+"""Exit code of a process that ended itself because what it computed did not hear that its time was over."""
+_POLL_S = 1.0
 
 
 def program() -> list[str]:
@@ -31,6 +36,27 @@ def begin() -> None:
     cores out by session first (sched_autogroup), and by priority (priority.py) only within one."""
     if sys.platform != "win32":
         os.setpgid(0, 0)
+
+
+def end_with_parent() -> None:
+    """End when the server is gone, which stdin tells only between calls. Where a process that lost its parent gets
+    another, as everywhere but on Windows."""
+    Thread(target=_poll_parent, args=[os.getppid()], daemon=True).start()
+
+
+def _poll_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_S)
+    os._exit(1)
+
+
+def resident_bytes() -> int:
+    """The memory that this process holds now; 0 where the system does not tell it as Linux does."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Child:

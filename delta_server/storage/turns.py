@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from delta_server.core.errors import RateLimited, Unavailable
 from delta_server.storage.recent_use import RecentUse
@@ -32,9 +32,12 @@ class Callers:
         self._called_at.move_to_end(project)
 
     def count(self) -> int:
+        return len(self.lately())
+
+    def lately(self) -> Set[int]:
         while self._called_at and next(iter(self._called_at.values())) < self._now_s() - LATELY_S:
             self._called_at.popitem(last=False)
-        return len(self._called_at)
+        return self._called_at.keys()
 
 
 class Turns:
@@ -92,10 +95,11 @@ class Turns:
         callers = max(self._callers.count(), self._all_callers.count())
         return callers > 1 and self._use.is_more_than_share(project, sharers=callers)
 
-    def give_back(self, project: int) -> None:
+    def give_back(self, project: int, *, may_rest: bool = True) -> None:
+        """`may_rest`: what ran in the place slowed what others do elsewhere."""
         used_s = self._now_s() - self._began_at[project].popleft()
         self._use.add(project, max(0.0, used_s - self._short_s))
-        if used_s > self._short_s and self.is_behind(project):
+        if may_rest and used_s > self._short_s and self.is_behind(project):
             asyncio.get_running_loop().call_later(min(PAUSES * used_s, LONGEST_PAUSE_S), self._free, project)
         else:
             self._free(project)
@@ -111,8 +115,9 @@ class Turns:
         self._give()
 
     def _share(self) -> int:
-        """How many places one project may have now."""
-        return max(1, min(self._places - 1, self._places // max(1, self._callers.count())))
+        """How many places one project may have now. Who waits for one calls, however long ago it came."""
+        sharers = {*self._callers.lately(), *self._taken, *self._waiting}
+        return max(1, min(self._places - 1, self._places // max(1, len(sharers))))
 
     def _has_place(self, project: int) -> bool:
         return self._taken.total() < self._places and self._taken[project] < self._share()

@@ -7,11 +7,8 @@ big-endian), a pickle and the large bytes that stand outside of it (PEP 574), so
 import os
 import pickle
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any
 
 from delta_server.core.errors import DeltaError, TooCostly
@@ -25,7 +22,6 @@ RECYCLE_BYTES = 64 << 20
 MIN_MEMORY_BYTES = 256 << 20
 MAX_TIMES = 16
 """The memory that a call may take, in sizes of what it is given: a comparison needs 12 of the larger document."""
-_POLL_S = 1.0
 TOO_LARGE = "this takes more memory than it may: ask for less, for example a part of the document"
 
 
@@ -33,22 +29,14 @@ def main() -> None:
     """Serve calls until stdin ends."""
     child.begin()
     lower_priority()
-    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
+    child.end_with_parent()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may come out
     while (call := receive(arriving)) is not None:
         failed, value = _call_result(*call)
         del call
-        send(leaving, failed, _should_recycle(), value)
+        send(leaving, failed, child.resident_bytes() > RECYCLE_BYTES, value)
         del value
-
-
-def _end_with(server: int) -> None:
-    """End when the server is gone, which stdin tells only between calls. Where a process that lost its parent gets
-    another, as everywhere but on Windows."""
-    while os.getppid() == server:
-        time.sleep(_POLL_S)
-    os._exit(1)
 
 
 def _call_result(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bool, Any]:
@@ -80,15 +68,6 @@ def _portable(error: Exception) -> Exception:
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
-
-
-def _should_recycle() -> bool:
-    """By the memory that it holds now, where the system tells it as Linux does."""
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    except OSError:
-        return False
-    return int(pages) * os.sysconf("SC_PAGE_SIZE") > RECYCLE_BYTES
 
 
 def send(stream: IO[bytes], *values: Any) -> None:

@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from delta_server.core.errors import TooCostly
 from delta_server.storage.database import Threads
+from delta_server.storage.priority import WITH_LOCK, lower_priority
 from delta_server.storage.sqlite.transaction import shutting_down
 from delta_server.storage.turns import Callers, Turns
 
@@ -78,8 +79,10 @@ def _raise_in_thread(thread: int, error: type[BaseException] | None) -> None:
 class ThreadPool:
     """A few threads of its own. Used on the event loop."""
 
-    def __init__(self, threads: int, name: str) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    def __init__(self, threads: int, name: str, *, behind: bool = False) -> None:
+        """`behind`: the threads leave a core to those of requests when there are too few."""
+        initializer = partial(lower_priority, WITH_LOCK) if behind else None
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=initializer)
         self._calls: set[_Call] = set()
 
     async def __call__(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -51,6 +51,39 @@ async def test_while_others_call_too_a_project_has_its_share(monkeypatch: pytest
     places.give_back(1)
 
 
+async def test_who_has_waited_for_long_still_calls() -> None:
+    now = [0.0]
+    places = Turns(4, now_s=lambda: now[0])
+    await places.take(1, seconds=0)
+    waiting = [asking(places, 1) for _ in range(3)]
+    await settle()
+    assert sum(task.done() for task in waiting) == 2  # one place is left to the first call of another
+    now[0] += 2 * turns.LATELY_S
+    await places.take(2, seconds=0)
+    more = asking(places, 2)
+    places.give_back(1)
+    await settle()
+    assert more.done()
+    assert sum(task.done() for task in waiting) == 2
+    for task in waiting:
+        task.cancel()
+
+
+async def test_a_place_whose_work_held_nobody_up_does_not_rest() -> None:
+    now = [0.0]
+    places = Turns(3, now_s=lambda: now[0])
+    await places.take(2, seconds=0)
+    now[0] += 0.01
+    places.give_back(2)
+    await places.take(1, seconds=0)
+    next_one = asking(places, 1)
+    now[0] += turns.SHORT_S * 2
+    places.give_back(1, may_rest=False)
+    await settle()
+    assert next_one.done()
+    assert places.is_behind(1)
+
+
 @pytest.mark.parametrize(
     ("used_s", "others_s", "rests"),
     [

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 import random
+import sys
 import threading
 import time
 import weakref
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from delta_server.core.errors import TooCostly, Unavailable
+from delta_server.storage.priority import WITH_LOCK
 from delta_server.tasks.threads import FairThreadPool, OneAtATime, ThreadPool
 
 WAIT_S = 60
@@ -148,6 +151,15 @@ async def test_a_time_out_within_a_turn_is_not_the_turn_s() -> None:
         async with cpu.turn(1):
             raise TimeoutError
     await cpu.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a priority is a thread's on Linux only")
+async def test_threads_for_what_nobody_waits_for_go_behind_the_others() -> None:
+    pools = [ThreadPool(1, "test"), ThreadPool(1, "test", behind=True)]
+    found = [await pool(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) for pool in pools]
+    assert found == [os.getpriority(os.PRIO_PROCESS, 0), max(WITH_LOCK, found[0])]
+    for pool in pools:
+        await pool.close()
 
 
 async def test_one_project_leaves_a_thread_to_the_others() -> None:

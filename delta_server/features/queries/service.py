@@ -18,6 +18,8 @@ UNIQUE_ERROR = 0.016
 QUANTILE_ERROR = 0.01
 """Of the estimates in rollups: HyperLogLog with 4,096 registers, logarithmic buckets."""
 
+ROW_BYTES = 64
+"""Of an answer, about."""
 _CURSOR = "query"
 _MOST_SKIPPED = 10_000_000
 
@@ -81,7 +83,8 @@ async def run_query(svc: Services, project: int, query: AggregateQuery, tag: byt
     if cached is not None:
         return msgspec.msgpack.decode(cached, type=QueryAnswer)
     answers = [await svc.event_reader.run_query(project, plan) for plan in _plans(query)]
-    found = await svc.cpu(_combine_answers, query, answers)
+    cpu = svc.cpu_beside(ROW_BYTES * sum(len(one.rows) for one in answers))
+    found = await cpu(_combine_answers, query, answers)
     if tag is not None:
         svc.cache.put(key, msgspec.msgpack.encode(found))
     return found

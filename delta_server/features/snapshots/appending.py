@@ -139,7 +139,8 @@ async def _plan(svc: Services, new_snapshots: Sequence[NewSnapshot], hashes: Seq
         base = None
         if previous is not None and previous.hash != lane[0].hash:
             base = await contents.base_of(svc.contents, endpoint, previous, depth, size)
-        entries |= await svc.cpu(_encode_timeline, lane, base, splits, svc.contents.packs)
+        cpu = svc.cpu_beside(sum(len(item.new.body) for item in lane))
+        entries |= await cpu(_encode_timeline, lane, base, splits, svc.contents.packs)
     return [entries[n] for n in range(len(new_snapshots))]
 
 

@@ -171,14 +171,15 @@ async def _plan(
     limit_bytes, now_ms = svc.config.limits.document_bytes, svc.clock.now_ms()
     documents: list[_Document] = [(item.new, item.hash) for item in items]
     head, base = tail.head, None
+    cpu = svc.cpu_beside(sum(len(item.new.body) for item in items))
     if head is not None and (body := contents.cached(svc.contents, endpoint, head.id)) is not None:
         base = Base(head.id, body, depth)
     elif head is not None and documents:
-        documents = await svc.cpu(_check_all, documents, limit_bytes, now_ms)
+        documents = await cpu(_check_all, documents, limit_bytes, now_ms)
         sizes = [len(new.body) for new, hash in documents if isinstance(hash, bytes) and hash != head.hash]
         if sizes:
             base = await contents.base_of(svc.contents, endpoint, head, depth, sizes[0])
-    return await svc.cpu(_encode_all, documents, tail, base, svc.contents.packs, limit_bytes, now_ms)
+    return await cpu(_encode_all, documents, tail, base, svc.contents.packs, limit_bytes, now_ms)
 
 
 def _check_all(documents: Sequence[_Document], limit_bytes: int, now_ms: int) -> list[_Document]:

@@ -70,7 +70,8 @@ async def _create(
     goes_last = len(news) == 1 and news[0].is_latest and isinstance(endpoint, EndpointRef)
     if goes_last and len(news[0].body) <= CHECKED_TOGETHER_BYTES:
         return await lanes.append_last(svc, project, news[0], None, idempotency_key)
-    hashes = await svc.cpu(check_all, news, svc.config.limits.document_bytes, svc.clock.now_ms())
+    cpu = svc.cpu_beside(sum(len(new.body) for new in news))
+    hashes = await cpu(check_all, news, svc.config.limits.document_bytes, svc.clock.now_ms())
     if goes_last:
         return await lanes.append_last(svc, project, news[0], hashes[0], idempotency_key)
     return await appending.create_exclusively(svc, project, news, hashes, plans, idempotency_key)

@@ -24,7 +24,9 @@ from delta_server.storage.events.ingest.dedup_index import DAY_MS, DedupIndex
 from delta_server.storage.events.ingest.key_merging import KeyMaintenance
 from delta_server.storage.events.options import LogOptions
 from delta_server.storage.events.query import funnels
-from delta_server.storage.events.query.answers import QueryRunner
+from delta_server.storage.events.query.answers import Answers
+from delta_server.storage.events.query.processes import QueryProcesses
+from delta_server.storage.events.query.runner import QueryRunner
 from delta_server.storage.events.rollups import cover
 from delta_server.storage.events.rollups.rollup import ProjectRollups
 from delta_server.storage.events.scheduler import MaintenanceScheduler
@@ -70,7 +72,13 @@ class EmbeddedEventLog:
         self._engine = Engine(database, config.events, spill=spill, callers=callers)
         self._sql = SqlProcesses(database, config.events, cores=os.cpu_count() or 1, views=views, callers=callers)
         db.on_wal_pressure(self._release)
-        self._answering = QueryRunner(db, self._engine, funnels.COMPILERS, cover.compile_from_rollups)
+        self._processes = (
+            None
+            if callers is None
+            else QueryProcesses(database, config.events, cores=os.cpu_count() or 1, callers=callers, cpu=cpu)
+        )
+        answers = Answers(funnels.COMPILERS, cover.compile_from_rollups)
+        self._answering = QueryRunner(db, self._engine, answers, self._processes)
         self._scheduler = MaintenanceScheduler(
             db,
             self._engine,
@@ -182,10 +190,14 @@ class EmbeddedEventLog:
     def _release(self) -> None:
         self._engine.release(HELD_S)
         self._sql.release(HELD_S)
+        if self._processes is not None:
+            self._processes.release(HELD_S)
 
     async def close(self) -> None:
         await self._appending.close()
         await self._sql.close()
+        if self._processes is not None:
+            await self._processes.close()
         await self._engine.close()
 
 

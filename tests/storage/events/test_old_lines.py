@@ -11,8 +11,9 @@ from delta_server.core.query import filters, metrics
 from delta_server.core.query.plan import Aggregate, Listing
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.query import answers
-from delta_server.storage.events.query.answers import QueryRunner
+from delta_server.storage.events.query.answers import Answers
 from delta_server.storage.events.query.read_view import ALWAYS
+from delta_server.storage.events.query.runner import QueryRunner
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, seal
 from tests.storage.opened import START_MS
@@ -37,7 +38,7 @@ async def test_old_and_new_lines_are_read_together(db: SqliteDatabase, engine: E
     await db.write(put_block, project, NEW)
     if sealed:
         await seal(db, engine, project)
-    log = QueryRunner(db, engine, {}, answers.compile_aggregate)
+    log = QueryRunner(db, engine, Answers({}, answers.compile_aggregate))
     found = await log.run_query(project, Listing(ALWAYS, ascending=True))
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     assert [(row["event_type"], row["data"] is None) for row in rows] == [("old", False), ("old", True), ("new", False)]

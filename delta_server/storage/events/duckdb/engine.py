@@ -14,16 +14,16 @@ anything else.
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from delta_server.core.errors import DeltaError, RateLimited, TooCostly, Unavailable
-from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, translated
+from delta_server.storage.events.duckdb.failures import NoMemory, held_too_long, too_long, translated
 from delta_server.storage.events.duckdb.instance import Instance, QuerySession
 from delta_server.storage.events.duckdb.shares import InstancePool, mark_shared
 from delta_server.storage.events.options import Events
@@ -35,6 +35,10 @@ from delta_server.storage.turns import Callers, Turns
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Apart: TypeAlias = Callable[[bool], Awaitable[T] | None]
+"""What may answer a query outside of the server: called when its turn has come, with whether others go first. None when
+it does not."""
+
 MAX_QUERIES = 3
 """Queries that run at once; each uses all of DuckDB's threads, more would only share them and the memory."""
 MAX_STREAMS = 8
@@ -44,6 +48,10 @@ MAX_STREAM_S = 3 * 3600
 MAINTENANCE_THREADS = 2
 """Threads of the background: new events are sealed while old ones are merged."""
 _RETRY_S = 0.05
+
+
+class _NeedsAllMemory(Exception):
+    """A query is to be run again, alone."""
 
 
 class _Job:
@@ -145,19 +153,42 @@ class Engine:
         self._jobs: set[_Job] = set()
         self._streams: Counter[int] = Counter()
 
-    async def run(self, project: int, work: Callable[[QuerySession], T]) -> T:
-        """`work`'s result. Raises TooCostly past the deadline or the memory limit, Invalid for what SQL cannot convert
-        or match, Unavailable when no thread became free, RateLimited when too much of the project waits."""
+    async def run(self, project: int, work: Callable[[QuerySession], T], apart: Apart[T] | None = None) -> T:
+        """`work`'s result, or that of `apart`, which answers elsewhere what it can. Raises TooCostly past the deadline
+        or the memory limit, Invalid for what SQL cannot convert or match, Unavailable when no thread became free,
+        RateLimited when too much of the project waits."""
         await self._turns.take(project, seconds=self._seconds)
         if not self._instances.needs_all_memory(project):
-            job = self._job(project)
+            is_behind = self._turns.is_behind(project)
+            answer = None if apart is None else apart(is_behind)
             try:
-                return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
-            except NoMemory:
-                if self._instances.had_all_memory(job):
-                    raise
+                if answer is None:
+                    return await self._run_shared(project, work)
+                return await self._run_apart(project, answer, may_rest=not is_behind)
+            except _NeedsAllMemory:
+                pass
             await self._turns.take(project, seconds=self._seconds, has_begun=True)
         return await self._run_alone(project, work)
+
+    async def _run_shared(self, project: int, work: Callable[[QuerySession], T]) -> T:
+        """In the place that was taken. Raises _NeedsAllMemory when there was too little memory beside others."""
+        job = self._job(project)
+        try:
+            return await self._answer(job, self._submit_query(project, job.whole, work), self._seconds)
+        except NoMemory:
+            if self._instances.had_all_memory(job):
+                raise
+            raise _NeedsAllMemory from None
+
+    async def _run_apart(self, project: int, answer: Awaitable[T], *, may_rest: bool) -> T:
+        """As `_run_shared`, elsewhere."""
+        try:
+            return await answer
+        except NoMemory:
+            raise _NeedsAllMemory from None
+        finally:
+            self._turns.give_back(project, may_rest=may_rest)
+            self._instances.ended()
 
     async def _run_alone(self, project: int, work: Callable[[QuerySession], T]) -> T:
         """In the place that was taken, once no other query needs the memory."""
@@ -291,7 +322,7 @@ class Engine:
             if waiting.cancelled():
                 raise shutting_down()
             return waiting.result()
-        reason = _too_long(seconds) if future.running() else Unavailable("too many queries wait: try again later")
+        reason = too_long(seconds or 0) if future.running() else Unavailable("too many queries wait: try again later")
         self._abandon(job, future, waiting, reason)
         raise reason
 
@@ -321,12 +352,6 @@ def _consume_exception(ended: asyncio.Future[Any]) -> None:
     """An exception that is never retrieved would be logged."""
     if not ended.cancelled():
         ended.exception()
-
-
-def _too_long(seconds: int | None) -> TooCostly:
-    return TooCostly(
-        f"the query ran longer than events.query_seconds ({seconds} s): ask for a shorter time range or less detail"
-    )
 
 
 def _too_long_a_stream() -> TooCostly:

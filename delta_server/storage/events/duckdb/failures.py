@@ -47,6 +47,12 @@ def damaged(what: str, id: int, why: str = _BYTES, *, between: tuple[int, int] |
     return DatabaseFailed(f"the {what} {id} of events is damaged: {why}{of}; run delta-server verify for the rest")
 
 
+def too_long(seconds: float) -> TooCostly:
+    return TooCostly(
+        f"the query ran longer than events.query_seconds ({seconds:g} s): ask for a shorter time range or less detail"
+    )
+
+
 def held_too_long() -> Unavailable:
     return Unavailable("so much was written while this was read that it had to end: try again", retry_after_s=5)
 

@@ -29,7 +29,7 @@ PARQUET = (
 class QuerySession:
     """What work is handed; used by one thread at a time."""
 
-    def __init__(self, read_views: ReadViews, project: int, instance: Any, files: Any, spill: Path) -> None:
+    def __init__(self, read_views: ReadViews, project: int, instance: Any, files: Any, spill: Path | None) -> None:
         self._state = ExitStack()
         self._open = partial(read_views.open, project)
         self.read_view = self._state.enter_context(self._open())
@@ -89,6 +89,7 @@ class QuerySession:
     @contextmanager
     def scratch(self) -> Iterator[BinaryIO]:
         """A file without a name, where DuckDB's own are: gone at the end of the block, or of the process."""
+        assert self._spill is not None
         self._spill.mkdir(mode=0o700, exist_ok=True)
         with tempfile.TemporaryFile(dir=self._spill) as file:
             yield file
@@ -130,7 +131,8 @@ def import_engine() -> None:
 class Instance:
     """DuckDB itself, made when it is first used: that takes 0.2 s and 30 MB."""
 
-    def __init__(self, read_views: ReadViews, *, memory_bytes: int, threads: int, spill: Path) -> None:
+    def __init__(self, read_views: ReadViews, *, memory_bytes: int, threads: int, spill: Path | None) -> None:
+        """What does not fit in memory goes into the directory `spill`; without one it raises."""
         self._spill = spill
         self._memory_bytes = memory_bytes
         self._threads = threads
@@ -141,32 +143,39 @@ class Instance:
 
     def open(self, project: int, opened: ExitStack) -> QuerySession:
         """A session that `opened` closes. Blocks; raises apsw.Error."""
-        with self._lock:
-            if self._connection is None:
-                self._start()
+        self.start()
         session = QuerySession(self._read_views, project, self._connection, self._files, self._spill)
         opened.callback(session.close)
         return session
+
+    def start(self) -> None:
+        """Unless it has been: the first session would wait for it."""
+        with self._lock:
+            if self._connection is None:
+                self._start()
 
     def close(self) -> None:
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
-                shutil.rmtree(self._spill, ignore_errors=True)
+                if self._spill is not None:
+                    shutil.rmtree(self._spill, ignore_errors=True)
 
     def _start(self) -> None:
         import duckdb
 
         from delta_server.storage.events.duckdb.virtual_files import PROTOCOLS, EventFiles
 
-        shutil.rmtree(self._spill, ignore_errors=True)
-        with suppress(OSError):  # a disk that is full, where only what spills is refused
-            self._spill.mkdir(mode=0o700)
+        if self._spill is not None:
+            shutil.rmtree(self._spill, ignore_errors=True)
+            with suppress(OSError):  # a disk that is full, where only what spills is refused
+                self._spill.mkdir(mode=0o700)
         config: dict[str, str | bool | int | float | list[str]] = {
             "threads": self._threads,
             "memory_limit": f"{self._memory_bytes}B",
-            "temp_directory": str(self._spill),
+            "temp_directory": str(self._spill or ""),
             "preserve_insertion_order": False,  # what needs an order says so; the rest may run in parallel
+            "allocator_background_threads": True,  # give memory back to the system seconds after a query
             "enable_external_file_cache": False,  # no path is read twice: each holds its query's token
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

@@ -1,22 +1,20 @@
 """Answers to plans: each is compiled to SQL over one state of the project's events, and run by the engine."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from delta_server.core.query.plan import Aggregate, Listing, Plan, Span, Sql
-from delta_server.storage.database import Database, Row, Tx
+from delta_server.core.query.plan import Aggregate, Listing, Plan, Span
+from delta_server.storage.database import Row, Tx
 from delta_server.storage.eventlog import QueryResult
-from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.ingest.blocks import INDEX_BITS
 from delta_server.storage.events.query import compile, parquet, person_joins, relation
 from delta_server.storage.events.query.person_joins import LinksBaseCache
-from delta_server.storage.events.query.read_view import ALWAYS, Block, ReadView, Segment
+from delta_server.storage.events.query.read_view import Block, ReadView, Segment
 from delta_server.storage.events.query.relation import Params
 from delta_server.storage.events.query.scan_windows import EventDensity, scan_windows
 
@@ -64,37 +62,18 @@ def compile_aggregate(read_view: ReadView, plan: Aggregate) -> Compiled:
     return Compiled(compile.columns(plan), sql, params.values, scanned=source.scanned, read=read)
 
 
-class QueryRunner:
-    """What EventReader promises; see there."""
+class Answers:
+    """From a session to a plan's answer."""
 
-    def __init__(self, db: Database, engine: Engine, compilers: dict[type, Compiler], cover: AggregateCompiler) -> None:
+    def __init__(
+        self, compilers: Mapping[type, Compiler], cover: AggregateCompiler, bases: LinksBaseCache | None = None
+    ) -> None:
         """`compilers` are for the plans other than Aggregate and Listing."""
-        self._db = db
-        self._engine = engine
         self._compilers = compilers
         self._cover = cover
-        self._bases = LinksBaseCache()
+        self._bases = bases or LinksBaseCache()
 
-    async def run_query(self, project: int, plan: Plan) -> QueryResult:
-        return await self._engine.run(project, lambda session: self._answer(session, plan))
-
-    async def stream_query(self, project: int, plan: Plan) -> AsyncGenerator[list[Row], None]:
-        async with aclosing(self._engine.stream(project, lambda session: self._stream_rows(session, plan))) as batches:
-            async for batch in batches:
-                yield batch
-
-    async def export_parquet(self, project: int, plan: Listing | Aggregate) -> AsyncGenerator[bytes, None]:
-        async with aclosing(
-            self._engine.stream(project, lambda session: self._stream_parquet(session, plan))
-        ) as pieces:
-            async for piece in pieces:
-                yield piece
-
-    async def version(self, project: int, plan: Plan) -> bytes:
-        span = ALWAYS if isinstance(plan, Sql) else plan.span
-        return await self._db.read(version, project, span, users=person_joins.depends_on_links(plan))
-
-    def _answer(self, session: QuerySession, plan: Plan) -> QueryResult:
+    def answer(self, session: QuerySession, plan: Plan) -> QueryResult:
         plan = self._resolve_persons(session, plan)
         if isinstance(plan, Listing):
             scan = _ListingScan(session, plan)
@@ -115,7 +94,7 @@ class QueryRunner:
             merging=waiting,
         )
 
-    def _stream_rows(self, session: QuerySession, plan: Plan) -> Iterator[list[Row]]:
+    def stream_rows(self, session: QuerySession, plan: Plan) -> Iterator[list[Row]]:
         """A state of the database is held while DuckDB reads, and not while the answer is written out."""
         attached = self._resolve_persons(session, plan)
         if isinstance(attached, Listing):
@@ -131,7 +110,7 @@ class QueryRunner:
         yield compiled.read(first)
         yield from map(compiled.read, rows)
 
-    def _stream_parquet(self, session: QuerySession, plan: Listing | Aggregate) -> Iterator[bytes]:
+    def stream_parquet(self, session: QuerySession, plan: Listing | Aggregate) -> Iterator[bytes]:
         plan = self._resolve_persons(session, plan)
         if isinstance(plan, Listing):
             return parquet.pieces(session, parquet.listing(session.read_view, plan))

@@ -57,7 +57,8 @@ class LinksBase(msgspec.Struct, frozen=True):
 class LinksBaseCache:
     """The newest base of each project that had many links, those used last. For any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = BASES_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._bases: OrderedDict[int, LinksBase] = OrderedDict()
 
@@ -74,7 +75,7 @@ class LinksBaseCache:
         with self._lock:
             self._bases[project] = base
             self._bases.move_to_end(project)
-            while sum(len(each.parquet) for each in self._bases.values()) > BASES_BYTES:
+            while sum(len(each.parquet) for each in self._bases.values()) > self._most_bytes:
                 self._bases.popitem(last=False)
 
 

@@ -6,7 +6,7 @@ bounds the memory, and the server ends what runs too long. The process opens the
 gets a DuckDB of its own, with settings locked and nothing to open but the files of its project's state (sql/check.py
 stands before that). It exits when stdin ends.
 
-A frame is its length in 4 bytes, big-endian, and MessagePack.
+Its frames (events/workers.py) hold MessagePack.
 """
 
 import os
@@ -15,12 +15,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
-from delta_server.storage import child
+from delta_server.storage import child, frames
 from delta_server.storage.events.duckdb import failures
 from delta_server.storage.events.query.read_connections import ReadViews
 from delta_server.storage.events.query.read_view import ReadView
@@ -31,8 +31,6 @@ from delta_server.storage.sqlite.connection import Tuning
 
 ARGUMENT = "query-worker"
 """What the program is called with to be this."""
-EXIT_DEADLINE = 3
-"""Exit code of a process that ended itself because DuckDB did not hear the interrupt."""
 MAX_ANSWER_BYTES = 16 << 20
 
 
@@ -55,8 +53,7 @@ class SqlRequest(msgspec.Struct, frozen=True):
 
 class SqlResponse(msgspec.Struct, frozen=True):
     """`rows` is a JSON array of objects. With `refused`, nothing else: a message, and whether the SQL is wrong or what
-    is stored is damaged (else it was too costly). `worn`: the process has kept much of the memory it took and should
-    answer nothing more."""
+    is stored is damaged (else it was too costly)."""
 
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
@@ -66,7 +63,6 @@ class SqlResponse(msgspec.Struct, frozen=True):
     refused: str | None = None
     invalid: bool = False
     damaged: bool = False
-    worn: bool = False
 
 
 def main() -> None:
@@ -75,17 +71,18 @@ def main() -> None:
     lower_priority()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may come out
-    setup = _read(arriving, WorkerSetup)
-    if setup is None:
+    first = frames.read(arriving)
+    if first is None:
         return
+    setup = msgspec.msgpack.decode(first, type=WorkerSetup)
     worker = Worker(setup)
     at_first = _data_bytes()
     _limit_memory(at_first + 2 * setup.memory_bytes)
-    _write(leaving, SqlResponse())  # ready
-    while (request := _read(arriving, SqlRequest)) is not None:
-        answered = worker.answer(request)
+    frames.write(leaving, b"")  # ready
+    while (request := frames.read(arriving)) is not None:
+        answered = worker.answer(msgspec.msgpack.decode(request, type=SqlRequest))
         worn = _data_bytes() > at_first + setup.memory_bytes // 2
-        _write(leaving, msgspec.structs.replace(answered, worn=worn))
+        frames.write(leaving, bytes([worn]) + msgspec.msgpack.encode(answered))
 
 
 def _data_bytes() -> int:
@@ -189,7 +186,7 @@ class Worker:
         """Interrupt at the deadline, and end the process when that is not heard: nobody may be there to do it."""
         timers = [
             threading.Timer(self._setup.seconds, connection.interrupt),
-            threading.Timer(self._setup.seconds + 1, os._exit, (EXIT_DEADLINE,)),
+            threading.Timer(self._setup.seconds + 1, os._exit, (child.EXIT_DEADLINE,)),
         ]
         for timer in timers:
             timer.daemon = True
@@ -203,7 +200,7 @@ class Worker:
     def _refused(self, error: Exception) -> SqlResponse:
         match error:
             case self._duckdb.InterruptException():
-                return SqlResponse(refused=too_long(self._setup.seconds))
+                return SqlResponse(refused=failures.too_long(self._setup.seconds).message)
             case self._duckdb.OutOfMemoryException():
                 return SqlResponse(refused=_TOO_LARGE)
             case self._duckdb.PermissionException():
@@ -240,12 +237,6 @@ _TOO_LARGE = (
 )
 
 
-def too_long(seconds: float) -> str:
-    return (
-        f"the query ran longer than events.query_seconds ({seconds:g} s): ask for a shorter time range or less detail"
-    )
-
-
 def _answer(connection: Any, request: SqlRequest, scanned: int) -> SqlResponse:
     text, params = check.bare(request.text), list(request.params)
     described = connection.execute(f"SELECT * FROM ({text}\n) LIMIT 0", params).description
@@ -273,17 +264,3 @@ def _rows(connection: Any, limit: int, columns: Sequence[str], own: Sequence[boo
                 return b"[" + b",".join(lines) + b"]", True
             lines.append(line)
     return b"[" + b",".join(lines) + b"]", False
-
-
-def _read(stream: BinaryIO, kind: type[Any]) -> Any:
-    """The next frame, None at the end."""
-    head = stream.read(4)
-    if len(head) < 4:
-        return None
-    return msgspec.msgpack.decode(stream.read(int.from_bytes(head)), type=kind)
-
-
-def _write(stream: BinaryIO, frame: Any) -> None:
-    packed = msgspec.msgpack.encode(frame)
-    stream.write(len(packed).to_bytes(4) + packed)
-    stream.flush()

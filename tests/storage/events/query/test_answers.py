@@ -38,8 +38,9 @@ from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.query import answers, compile
-from delta_server.storage.events.query.answers import QueryRunner
+from delta_server.storage.events.query.answers import Answers
 from delta_server.storage.events.query.read_view import ALWAYS
+from delta_server.storage.events.query.runner import QueryRunner
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from tests.often import FUZZ
 from tests.storage.events import evaluate
@@ -189,7 +190,7 @@ class Asked:
     def __init__(self, db: SqliteDatabase, engine: Engine) -> None:
         self.db = db
         self.engine = engine
-        self.answering = QueryRunner(db, engine, {}, answers.compile_aggregate)
+        self.answering = QueryRunner(db, engine, Answers({}, answers.compile_aggregate))
         self.count = 0
 
     async def project_with(self, stored: Sequence[Event], *, sealed: int, blocks: int) -> int:

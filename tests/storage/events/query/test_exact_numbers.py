@@ -13,8 +13,9 @@ from delta_server.core.query import filters, metrics
 from delta_server.core.query.plan import Aggregate, Field, Metric, Order
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.query import answers
-from delta_server.storage.events.query.answers import QueryRunner
+from delta_server.storage.events.query.answers import Answers
 from delta_server.storage.events.query.read_view import ALWAYS
+from delta_server.storage.events.query.runner import QueryRunner
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from tests.storage.events.stored import make_project, put_block, seal
 from tests.storage.opened import START_MS
@@ -29,7 +30,7 @@ class Stored:
 
     def __init__(self, db: SqliteDatabase, engine: Engine) -> None:
         self._db, self._engine = db, engine
-        self._log = QueryRunner(db, engine, {}, answers.compile_aggregate)
+        self._log = QueryRunner(db, engine, Answers({}, answers.compile_aggregate))
         self._projects = 0
 
     async def put(self, texts: list[str]) -> int:
@@ -175,7 +176,7 @@ async def test_large_sums_are_in_order(stored: Stored, db: SqliteDatabase, engin
     project = await stored.put([str((1 << 60) + n) for n in (1, 0, 3, 2)])
     order = (Order("max_data.x", True),)
     plan = Aggregate(ALWAYS, (metrics.parse("max_data.x", at=""),), (X,), None, (), order)
-    answer = await QueryRunner(db, engine, {}, answers.compile_aggregate).run_query(project, plan)
+    answer = await QueryRunner(db, engine, Answers({}, answers.compile_aggregate)).run_query(project, plan)
     assert [row[1] for row in answer.rows] == [(1 << 60) + n for n in (3, 2, 1, 0)]
 
 

@@ -84,9 +84,8 @@ def test_bases_of_another_state_are_not_taken() -> None:
     assert bases.find(2, person_joins.LinksVersion(9, 0)) is None
 
 
-def test_bases_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(person_joins, "BASES_BYTES", 2)
-    bases, now = person_joins.LinksBaseCache(), person_joins.LinksVersion(1, 0)
+def test_bases_in_memory_are_bounded() -> None:
+    bases, now = person_joins.LinksBaseCache(most_bytes=2), person_joins.LinksVersion(1, 0)
     for project in (1, 2):
         bases.put(project, person_joins.LinksBase(1, 1, b"x"))
     assert bases.find(1, now)

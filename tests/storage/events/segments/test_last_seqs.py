@@ -11,8 +11,9 @@ from delta_server.core.events.persons import PersonIds
 from delta_server.core.query.plan import Listing
 from delta_server.storage.events.duckdb.instance import QuerySession
 from delta_server.storage.events.query import answers
-from delta_server.storage.events.query.answers import QueryRunner
+from delta_server.storage.events.query.answers import Answers
 from delta_server.storage.events.query.read_view import ALWAYS
+from delta_server.storage.events.query.runner import QueryRunner
 from delta_server.storage.events.segments import expire
 from tests.storage.events.kept import OPTIONS, Kept, kept, made
 from tests.storage.opened import START_MS
@@ -49,7 +50,7 @@ async def told(log: Kept) -> dict[int, int | None]:
 
 async def asked(log: Kept, after_seq: int, project: int | None = None) -> tuple[list[int], int]:
     """(seqs, ascending; how many events the files have that were opened)."""
-    answering = QueryRunner(log.db, log.engine, {}, answers.compile_aggregate)
+    answering = QueryRunner(log.db, log.engine, Answers({}, answers.compile_aggregate))
     found = await answering.run_query(project or log.project, Listing(ALWAYS, after_seq=after_seq))
     return sorted(row[0] for row in found.rows), found.scanned
 

@@ -569,7 +569,7 @@ async def test_a_question_given_up_ends_its_process(
 
 async def test_a_process_that_was_ended_while_it_rested(sql: SqlProcesses, project: int) -> None:
     assert await ask(sql, project, "SELECT 1") == [[1]]
-    process = sql._idle[0]._process
+    process = sql._workers._idle[0]._process
     assert process is not None
     process.kill()
     await process.wait()
@@ -583,7 +583,7 @@ async def test_a_process_has_nothing_of_the_servers_environment(
     monkeypatch.setenv("DELTA_SECRET", "1")
     monkeypatch.setenv("_PYI_ARCHIVE_FILE", "/one-file")
     await ask(sql, project, "SELECT 1")
-    process = sql._idle[0]._process
+    process = sql._workers._idle[0]._process
     assert process is not None
     environment = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
     assert {line.partition(b"=")[0] for line in environment if line} == {b"PYTHONPATH", b"_PYI_ARCHIVE_FILE"}

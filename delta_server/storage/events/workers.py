@@ -1,0 +1,211 @@
+"""Processes that answer callers, one question at a time: started when they are needed, kept for the next question for a
+while, ended at the deadline, when their caller leaves, and when they have grown.
+
+The first frame to a process is its setup, which it answers with an empty one once it is ready; then questions and
+answers follow each other. The first byte of an answer says whether the process is worn: it has kept much of the memory
+it took, and answers nothing more.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from delta_server.core.errors import DeltaError, TooCostly, Unavailable
+from delta_server.storage import frames
+from delta_server.storage.child import EXIT_DEADLINE, Child
+from delta_server.storage.events.duckdb.failures import held_too_long, too_long
+from delta_server.storage.sqlite.transaction import shutting_down
+
+log = structlog.get_logger("delta.workers")
+
+_GRACE_S = 2.0
+"""How much later than the deadline a process that does not end by itself is ended."""
+_START_S = 30.0
+
+
+class Workers:
+    """Of one kind: all are started with the same arguments and setup. Used on the event loop."""
+
+    def __init__(
+        self, *arguments: str, setup: bytes, seconds: float, idle_s: float, max_questions: int | None = None
+    ) -> None:
+        """`seconds` is the deadline of a question; after `max_questions` a process is ended, and without questions for
+        `idle_s`."""
+        self._arguments = arguments
+        self._setup = setup
+        self._seconds = seconds
+        self._idle_s = idle_s
+        self._max_questions = max_questions
+        self._idle: list[_WorkerProcess] = []
+        self._busy: set[_WorkerProcess] = set()
+        self._starting: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def is_ready(self) -> bool:
+        """A question would find a process that runs."""
+        self._idle = [worker for worker in self._idle if worker.alive]
+        return bool(self._idle)
+
+    def prepare(self) -> None:
+        """Start a process for the next question, unless one is being started."""
+        if self._starting is None and not self._closed:
+            self._starting = asyncio.ensure_future(self._start_idle())
+
+    async def ask(self, question: bytes) -> bytes:
+        """The answer. Raises TooCostly past the deadline or the memory limit, Unavailable when no process starts or
+        this one was ended so that the log can be shortened."""
+        if self._closed:
+            raise shutting_down()
+        worker = next((worker for worker in self._take_idle() if worker.alive), None) or self._new()
+        self._busy.add(worker)
+        try:
+            async with worker:
+                answer = await worker.ask(question)
+        finally:
+            self._busy.discard(worker)
+        worn = answer[0] or worker.questions == self._max_questions
+        if self._closed or worn:
+            await worker.end()
+        else:
+            worker.park(self._idle, self._idle_s)
+        return answer[1:]
+
+    def release(self, held_s: float) -> None:
+        """End what has held a state of the database for longer than that."""
+        for worker in self._busy:
+            worker.release(held_s)
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._starting is not None:
+            self._starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._starting
+        for worker in [*self._idle, *self._busy]:
+            await worker.end()
+        self._idle.clear()
+
+    def _new(self) -> "_WorkerProcess":
+        return _WorkerProcess(self._arguments, self._setup, self._seconds)
+
+    async def _start_idle(self) -> None:
+        try:
+            worker = self._new()
+            async with worker:
+                await worker.start()
+            worker.park(self._idle, self._idle_s)
+        except (DeltaError, OSError) as error:
+            log.warning("a process for queries does not start", reason=str(error))
+        finally:
+            self._starting = None
+
+    def _take_idle(self) -> Iterator["_WorkerProcess"]:
+        """The idle ones, the last used first, each of them removed."""
+        while self._idle:
+            yield self._idle.pop()
+
+
+class _WorkerProcess:
+    """One process. Leaving its block by an exception ends it."""
+
+    def __init__(self, arguments: tuple[str, ...], setup: bytes, seconds: float) -> None:
+        self._arguments = arguments
+        self._setup = setup
+        self._seconds = seconds
+        self._process: Child | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self._asked_s: float | None = None
+        self._released = False
+        self.questions = 0
+
+    @property
+    def alive(self) -> bool:
+        """Nobody has ended the process meanwhile: the system does when memory is short."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> None:
+        """Raises Unavailable."""
+        self._process = await Child.start(*self._arguments, asked=True)
+        try:
+            async with asyncio.timeout(_START_S):
+                await self._exchange(self._setup)
+        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
+            log.error("a process does not start", arguments=self._arguments, exc_info=error)
+            raise Unavailable("queries cannot be run now: try again later", retry_after_s=30) from None
+
+    async def ask(self, question: bytes) -> bytes:
+        self.questions += 1
+        if self._resting is not None:
+            self._resting.cancel()
+        if self._process is None:
+            await self.start()
+        self._asked_s = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self._seconds + _GRACE_S):
+                return await self._exchange(question)
+        except TimeoutError:
+            raise too_long(self._seconds) from None
+        except (asyncio.IncompleteReadError, ConnectionError, RuntimeError):  # uvloop's word for a closed pipe
+            raise await self._exit_error() from None
+
+    def release(self, held_s: float) -> None:
+        """End the process when its question has taken longer than that."""
+        if self.alive and self._asked_s is not None and asyncio.get_running_loop().time() - self._asked_s > held_s:
+            assert self._process is not None
+            self._released = True
+            self._process.kill()
+
+    def park(self, idle: "list[_WorkerProcess]", seconds: float) -> None:
+        """Wait among the others for the next question, for a while."""
+        self._asked_s = None
+        idle.append(self)
+
+        def leave() -> None:
+            if self in idle:
+                idle.remove(self)
+                if self._process is not None and self._process.stdin is not None:
+                    self._process.stdin.close()  # the end of its stdin ends it
+
+        self._resting = asyncio.get_running_loop().call_later(seconds, leave)
+
+    async def end(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+        if self._process is not None:
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.wait()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            await asyncio.shield(self.end())
+
+    async def _exchange(self, payload: bytes) -> bytes:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(frames.packed(payload))
+        await self._process.stdin.drain()
+        size = int.from_bytes(await self._process.stdout.readexactly(frames.LENGTH_BYTES))
+        return await self._process.stdout.readexactly(size)
+
+    async def _exit_error(self) -> DeltaError:
+        assert self._process is not None
+        code = await self._process.wait()
+        if self._released:
+            return held_too_long()
+        log.warning("a query ended its process", exit_code=code)
+        if code == EXIT_DEADLINE:
+            return too_long(self._seconds)
+        if code == 1:  # a traceback is on stderr
+            return DeltaError("something went wrong in the server; its log has more")
+        return TooCostly("the query took more memory or more time than it may: ask for less")

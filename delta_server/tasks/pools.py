@@ -1,0 +1,41 @@
+"""All threads and processes for pure work."""
+
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+import msgspec
+
+from delta_server.tasks.processes import ProcessPool
+from delta_server.tasks.threads import FairThreadPool, ThreadPool
+
+
+class Pools(msgspec.Struct, frozen=True):
+    """services.py tells what each is for."""
+
+    cpu: ThreadPool
+    large_cpu: ThreadPool
+    spare_cpu: ThreadPool
+    fair_cpu: FairThreadPool
+    processes: ProcessPool
+
+    @classmethod
+    def start(cls, cores: int, *, answer_s: float) -> Self:
+        most = min(8, cores + 1)
+        return cls(
+            cpu=ThreadPool(most, "cpu"),
+            large_cpu=ThreadPool(most, "large-cpu", behind=True),
+            spare_cpu=ThreadPool(min(8, cores), "spare-cpu", behind=True),
+            fair_cpu=FairThreadPool(most, "fair-cpu", seconds=answer_s),
+            processes=ProcessPool(most),
+        )
+
+    @classmethod
+    def start_few(cls, *, answer_s: float) -> Self:
+        """For a command that reads."""
+        cpu = ThreadPool(2, "cpu")
+        return cls(cpu, cpu, cpu, FairThreadPool(2, "fair-cpu", seconds=answer_s), ProcessPool(2))
+
+    async def close(self) -> None:
+        closing: list[Callable[[], Awaitable[None]]] = [self.processes.close, self.fair_cpu.close]
+        for close in (*closing, self.spare_cpu.close, self.large_cpu.close, self.cpu.close):
+            await close()
