@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 SLICE_S = 0.01
-SLICE_BYTES = 32 << 20
-"""Deleted in some ms: SQLite looks at each page."""
+SLICE_BYTES = 16 << 20
+"""Deleted in 10 ms: SQLite looks at each page, and what counts a project's storage reads each row."""
 
 
 class SliceSize:

@@ -16,6 +16,9 @@ from typing import Any
 import httpx
 import msgspec
 
+from delta_server import app as delta_app
+from delta_server.config.sections import Config
+from delta_server.storage.sqlite.options import Storage
 from tests.crash.killing import WITHIN_S, Enough, chance, kill_after, run_and_kill
 from tests.crash.test_kill import client_of
 from tests.server_process import Server, run, serving
@@ -121,6 +124,19 @@ def test_each_event_counts_once_however_often_the_server_is_killed(tmp_path: Pat
     assert int(became[1]) > 1, told
     with serving(tmp_path, **SMALL) as server:
         asyncio.run(check(server, key, load))
+        server.stop()
+    asyncio.run(check_stored(tmp_path / "delta-data", load))
+
+
+async def check_stored(data_dir: Path, load: Load) -> None:
+    async with delta_app.open_services(Config(storage=Storage(data_dir=data_dir))) as services:
+        assert await services.db.check() == []
+        [(project,)] = await services.db.read(lambda tx: tx.all("SELECT id FROM project"))
+        stats = await services.event_maintenance.stats(project)
+        assert stats.waiting_events + stats.sealed_events == load.numbers
+        assert stats.segments > 0, "nothing was sealed: the test lost its point"
+        verified = await services.event_maintenance.verify(project, lambda done, of: None)
+        assert (verified.broken, verified.events) == ([], load.numbers)
 
 
 async def resend(server: Server, key: str, load: Load) -> None:
