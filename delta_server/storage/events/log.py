@@ -22,6 +22,7 @@ from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.append import Appender
 from delta_server.storage.events.ingest.dedup_index import DAY_MS, DedupIndex
 from delta_server.storage.events.ingest.key_merging import KeyMaintenance
+from delta_server.storage.events.maintenance.scheduler import MaintenanceScheduler
 from delta_server.storage.events.options import LogOptions
 from delta_server.storage.events.query import funnels
 from delta_server.storage.events.query.answers import Answers
@@ -29,7 +30,6 @@ from delta_server.storage.events.query.processes import QueryProcesses
 from delta_server.storage.events.query.runner import QueryRunner
 from delta_server.storage.events.rollups import cover
 from delta_server.storage.events.rollups.rollup import ProjectRollups
-from delta_server.storage.events.scheduler import MaintenanceScheduler
 from delta_server.storage.events.segments import catalog, parts
 from delta_server.storage.events.sql.runner import SqlProcesses
 from delta_server.storage.events.verify import Verifier

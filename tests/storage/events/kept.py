@@ -20,10 +20,10 @@ from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.append import Appender
 from delta_server.storage.events.ingest.dedup_index import DedupIndex
 from delta_server.storage.events.ingest.key_merging import KeyMaintenance
+from delta_server.storage.events.maintenance.scheduler import MaintenanceScheduler
 from delta_server.storage.events.options import Events
 from delta_server.storage.events.query import relation
 from delta_server.storage.events.query.read_view import ALWAYS
-from delta_server.storage.events.scheduler import MaintenanceScheduler
 from delta_server.storage.events.segments import catalog
 from delta_server.storage.events.segments.erase import TimeRanges
 from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase

@@ -17,10 +17,10 @@ from delta_server.core.event_storage.rollup_plan import LAYERS, WIDTHS, RollupSt
 from delta_server.core.event_storage.segment_plan import EventRetention
 from delta_server.core.times import DAY_MS
 from delta_server.storage.database import Clock, Database, Tx
-from delta_server.storage.events.damage import ErrorCollector
 from delta_server.storage.events.duckdb.engine import Engine
+from delta_server.storage.events.maintenance.damage import ErrorCollector
+from delta_server.storage.events.maintenance.pauses import LONGEST_MS, Pauses
 from delta_server.storage.events.options import Events
-from delta_server.storage.events.pauses import LONGEST_MS, Pauses
 from delta_server.storage.events.query.person_joins import LinksBaseCache
 from delta_server.storage.events.rollups import rollup_catalog, rollup_files
 from delta_server.storage.events.rollups.rollup_catalog import NewRollup, Unrolled
@@ -40,7 +40,7 @@ of a month reads one file instead of thirty. At most once in as long a late even
 
 
 class ProjectRollups:
-    """What storage/events/scheduler.py asks of rollups, of all projects."""
+    """What storage/events/maintenance/scheduler.py asks of rollups, of all projects."""
 
     def __init__(self, db: Database, engine: Engine, options: Events, clock: Clock) -> None:
         self._db = db

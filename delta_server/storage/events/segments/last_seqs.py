@@ -3,9 +3,9 @@
 from functools import partial
 
 from delta_server.storage.database import Database
-from delta_server.storage.events.damage import ErrorCollector
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.instance import QuerySession
+from delta_server.storage.events.maintenance.damage import ErrorCollector
 from delta_server.storage.events.segments import catalog, segment_file
 
 

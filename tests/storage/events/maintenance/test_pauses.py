@@ -1,6 +1,6 @@
 """A clock that is set does not make a pause longer than it may be."""
 
-from delta_server.storage.events.pauses import LONGEST_MS, Pauses
+from delta_server.storage.events.maintenance.pauses import LONGEST_MS, Pauses
 
 NOW = 1_767_225_600_000
 

@@ -17,14 +17,14 @@ from delta_server.core.events.persons import PersonIds
 from delta_server.storage.companions import NO_COMPANIONS, Companions, store_companion
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import ErasedSegment
-from delta_server.storage.events.damage import ErrorCollector
 from delta_server.storage.events.duckdb.engine import Engine
 from delta_server.storage.events.duckdb.failures import damaged
 from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.ingest.dedup_index import DedupIndex, collect_keys
 from delta_server.storage.events.ingest.key_merging import KeyMaintenance
+from delta_server.storage.events.maintenance.damage import ErrorCollector
+from delta_server.storage.events.maintenance.pauses import Pauses
 from delta_server.storage.events.options import Events
-from delta_server.storage.events.pauses import Pauses
 from delta_server.storage.events.segments import catalog, compact, erase, expire, parts, seal
 from delta_server.storage.events.segments.erase import TimeRanges
 from delta_server.storage.events.segments.last_seqs import LastSeqs
