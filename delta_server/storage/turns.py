@@ -90,6 +90,10 @@ class Turns:
                 raise Unavailable("too many queries wait: try again later", retry_after_s=2) from None
             raise
 
+    def have_others_called(self, project: int) -> bool:
+        """Here or elsewhere, lately."""
+        return bool((self._callers.lately() | self._all_callers.lately()) - {project})
+
     def is_behind(self, project: int) -> bool:
         """Others call, and have used less for what takes long."""
         callers = max(self._callers.count(), self._all_callers.count())

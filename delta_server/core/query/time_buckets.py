@@ -144,6 +144,8 @@ def _suggested_interval(span: Span) -> str:
 
 def offsets(of: tzinfo, span: Span) -> tuple[tuple[int, int], ...]:
     """(until_ms, offset_ms) of a zone along `span`, ascending; the last is until the end of time."""
+    if of is UTC:
+        return ((LATEST_MS + 1, 0),)
     at, end = _within(span.start_ms), _within(span.end_ms)
     years = (changes for year in range(_year(at), _year(end) + 1) for changes in _changes(of, year))
     found = tuple(change for change in years if at < change[0] <= end)

@@ -64,9 +64,8 @@ async def run_query(
     1,000 rows come unless `limit` says otherwise; go on with `cursor` and the same question."""
     started = time.perf_counter()
     here = service.position_of(services, data.cursor)
-    query = await services.cpu(aggregates.parse, data, now_ms=here.now_ms, skip=here.skip)
-    service.check_position(query, here)
-    tag = await service.tag(services, project, query)
+    query = await service.parse(services, data, here, size_bytes=len(await request.body()))
+    tag = await service.tag(services, project, query, here)
     found = await while_connected(request, service.run_query(services, project, query, tag))
     return Result(msgspec.Raw(found.rows), _meta(query, here, found, started), query.given)
 
@@ -212,11 +211,15 @@ async def _answer_table(
     within = filters.week(here.now_ms)
     if interval is not None:
         await services.cpu(time_buckets.parse, interval, filters.zone, within, at="interval")
-    query = await services.cpu(
-        aggregates.parse, given, now_ms=here.now_ms, skip=here.skip, where=filters.where, within=within
+    query = await service.parse(
+        services,
+        given,
+        here,
+        size_bytes=len(request.scope["query_string"]),
+        where=filters.where,
+        within=within,
     )
-    service.check_position(query, here)
-    tag = await service.tag(services, project, query)
+    tag = await service.tag(services, project, query, here)
     named = None if tag is None else "W/" + conditional.etag(tag)  # weak: took_ms is another each time
     if named is not None and (unchanged := conditional.not_modified(request, named)):
         return unchanged

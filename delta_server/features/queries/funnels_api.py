@@ -36,8 +36,9 @@ async def get_funnel(
     """How many persons did 2 to 8 steps in this order within `window` of the first; `groupBy` splits them by a
     field of their first step. A person counts once, by the attempt that got furthest."""
     started = time.perf_counter()
-    question = funnels.funnel(data, now_ms=services.clock.now_ms())
-    found = await while_connected(request, funnels_service.funnel(services, project, question))
+    asked_ms = services.clock.now_ms()
+    question = funnels.funnel(data, now_ms=asked_ms)
+    found = await while_connected(request, funnels_service.funnel(services, project, question, asked_ms=asked_ms))
     return FunnelResult(msgspec.Raw(found.rows), _meta(found, started), question.given)
 
 
@@ -58,8 +59,9 @@ async def get_retention(
     counted in each of the `periods` after it in which they did `again`. Left out, `start` and `again` are any event.
     With `firstEver`, who did `start` before the range already is left out."""
     started = time.perf_counter()
-    question = await services.cpu(funnels.retention, data, now_ms=services.clock.now_ms())
-    found = await while_connected(request, funnels_service.retention(services, project, question))
+    asked_ms = services.clock.now_ms()
+    question = await services.cpu(funnels.retention, data, now_ms=asked_ms)
+    found = await while_connected(request, funnels_service.retention(services, project, question, asked_ms=asked_ms))
     return RetentionResult(msgspec.Raw(found.rows), _meta(found, started), question.given)
 
 
@@ -79,8 +81,9 @@ async def get_paths(
     """The values of `by` in the events that follow each `start` (or come before it), `depth` steps on, as long as no
     two are further apart than `gap`. Without `start`: from the first event after such a gap. `limit` moves a step."""
     started = time.perf_counter()
-    question = funnels.paths(data, now_ms=services.clock.now_ms())
-    found = await while_connected(request, funnels_service.paths(services, project, question))
+    asked_ms = services.clock.now_ms()
+    question = funnels.paths(data, now_ms=asked_ms)
+    found = await while_connected(request, funnels_service.paths(services, project, question, asked_ms=asked_ms))
     return PathsResult(msgspec.Raw(found.rows), _meta(found, started), question.given)
 
 

@@ -29,27 +29,45 @@ _COUNTED: dict[type, tuple[str, ...]] = {Funnel: ("users",), Retention: ("users"
 """The columns of an answer that count."""
 
 
-async def funnel(svc: Services, project: int, question: BehaviourQuery[Funnel, FunnelRequest]) -> FunnelAnswer:
-    """Raises Invalid for what cannot be answered, TooCostly past the deadline or the memory limit."""
-    return await _run_query(svc, project, question, lambda answer: funnels.funnel_rows(question, answer.rows))
+async def funnel(
+    svc: Services, project: int, question: BehaviourQuery[Funnel, FunnelRequest], *, asked_ms: int
+) -> FunnelAnswer:
+    """Of a question that came at `asked_ms`. Raises Invalid for what cannot be answered, TooCostly past the deadline or
+    the memory limit."""
+    return await _run_query(
+        svc, project, question, lambda answer: funnels.funnel_rows(question, answer.rows), asked_ms=asked_ms
+    )
 
 
-async def retention(svc: Services, project: int, question: BehaviourQuery[Retention, RetentionRequest]) -> FunnelAnswer:
+async def retention(
+    svc: Services, project: int, question: BehaviourQuery[Retention, RetentionRequest], *, asked_ms: int
+) -> FunnelAnswer:
     """Raises as `funnel`."""
-    return await _run_query(svc, project, question, lambda answer: funnels.retention_rows(question, answer.rows))
+    return await _run_query(
+        svc, project, question, lambda answer: funnels.retention_rows(question, answer.rows), asked_ms=asked_ms
+    )
 
 
-async def paths(svc: Services, project: int, question: BehaviourQuery[Paths, PathsRequest]) -> FunnelAnswer:
+async def paths(
+    svc: Services, project: int, question: BehaviourQuery[Paths, PathsRequest], *, asked_ms: int
+) -> FunnelAnswer:
     """Raises as `funnel`."""
-    return await _run_query(svc, project, question, lambda answer: funnels.paths_rows(question, answer.rows))
+    return await _run_query(
+        svc, project, question, lambda answer: funnels.paths_rows(question, answer.rows), asked_ms=asked_ms
+    )
 
 
 async def _run_query(
-    svc: Services, project: int, question: BehaviourQuery[Any, Any], shape: Callable[[QueryResult], JsonRows]
+    svc: Services,
+    project: int,
+    question: BehaviourQuery[Any, Any],
+    shape: Callable[[QueryResult], JsonRows],
+    *,
+    asked_ms: int,
 ) -> FunnelAnswer:
     plan = question.plan
     key = None
-    if plan.span.end_ms <= svc.clock.now_ms():  # events still come into an open range
+    if plan.span.end_ms < asked_ms:  # events still come into an open range
         parts = (
             msgspec.json.encode((project, plan, question.given.timezone)),  # msgpack has no numbers past 64 bits
             await svc.event_reader.version(project, plan),

@@ -1,6 +1,7 @@
 """Questions about events, answered: from the cache while nothing has changed, else from the event log."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -8,9 +9,9 @@ import xxhash
 
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import BadRequest, Invalid
-from delta_server.core.query import result_rows, time_buckets
-from delta_server.core.query.aggregates import MAX_ROWS, AggregateQuery
-from delta_server.core.query.plan import Aggregate, Listing
+from delta_server.core.query import aggregates, result_rows, time_buckets
+from delta_server.core.query.aggregates import MAX_ROWS, AggregateQuery, AggregateRequest
+from delta_server.core.query.plan import Aggregate, Filter, Listing, Span
 from delta_server.services import Services
 from delta_server.storage.eventlog import QueryResult
 
@@ -20,6 +21,9 @@ QUANTILE_ERROR = 0.01
 
 ROW_BYTES = 64
 """Of an answer, about."""
+ON_THE_LOOP_BYTES = 1 << 10
+"""What is read on the event loop, in 0.1 ms: a thread that others wait for too costs a small question more."""
+SHORT_VALUES = 64
 _CURSOR = "query"
 _MOST_SKIPPED = 10_000_000
 
@@ -67,9 +71,26 @@ def check_position(query: AggregateQuery, here: Position) -> None:
         raise BadRequest("the cursor was given for another query: send the same with it", field="cursor")
 
 
-async def tag(svc: Services, project: int, query: AggregateQuery) -> bytes | None:
-    """Names the answer as long as it stays the same; None while its range is still open."""
-    if query.plan.span.end_ms >= svc.clock.now_ms():
+async def parse(
+    svc: Services,
+    given: AggregateRequest,
+    here: Position,
+    *,
+    size_bytes: int,
+    where: Filter | None = None,
+    within: Span | None = None,
+) -> AggregateQuery:
+    """As `aggregates.parse`, of a request of `size_bytes`. Raises Invalid, BadRequest for another question's cursor."""
+    is_quick = size_bytes <= ON_THE_LOOP_BYTES and given.timezone == "UTC"
+    read = partial(aggregates.parse, given, now_ms=here.now_ms, skip=here.skip, where=where, within=within)
+    query = read() if is_quick else await svc.cpu(read)
+    check_position(query, here)
+    return query
+
+
+async def tag(svc: Services, project: int, query: AggregateQuery, here: Position) -> bytes | None:
+    """Names the answer as long as it stays the same; None when its range was still open at the question."""
+    if query.plan.span.end_ms >= here.now_ms:
         return None
     parts = [_digest(query), msgspec.msgpack.encode((project, query.plan.limit, query.plan.skip))]
     parts += [await svc.event_reader.version(project, plan) for plan in _plans(query)]
@@ -83,8 +104,11 @@ async def run_query(svc: Services, project: int, query: AggregateQuery, tag: byt
     if cached is not None:
         return msgspec.msgpack.decode(cached, type=QueryAnswer)
     answers = [await svc.event_reader.run_query(project, plan) for plan in _plans(query)]
-    cpu = svc.cpu_beside(ROW_BYTES * sum(len(one.rows) for one in answers))
-    found = await cpu(_combine_answers, query, answers)
+    if _is_short(query, answers):
+        found = _combine_answers(query, answers)
+    else:
+        cpu = svc.cpu_beside(ROW_BYTES * sum(len(one.rows) for one in answers))
+        found = await cpu(_combine_answers, query, answers)
     if tag is not None:
         svc.cache.put(key, msgspec.msgpack.encode(found))
     return found
@@ -108,6 +132,13 @@ def _plans(query: AggregateQuery) -> list[Aggregate]:
     if query.previous is None:
         return [first]
     return [first, msgspec.structs.replace(query.previous, limit=MAX_ROWS + 1)]
+
+
+def _is_short(query: AggregateQuery, answers: Sequence[QueryResult]) -> bool:
+    """What is written on the event loop: a few values, which may be 32 kB long each."""
+    if query.fill or query.previous or len(answers[0].rows) > SHORT_VALUES:
+        return False
+    return len(answers[0].rows) * len(answers[0].columns) <= SHORT_VALUES
 
 
 def _combine_answers(query: AggregateQuery, answers: Sequence[QueryResult]) -> QueryAnswer:

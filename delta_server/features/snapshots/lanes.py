@@ -39,6 +39,9 @@ from delta_server.tasks.lanes import BatchQueues, QueuedItem
 _Document: TypeAlias = tuple[NewSnapshot, bytes | Exception | None]
 """And its hash, None while it is not known, or why it may not be stored."""
 
+ON_THE_LOOP_BYTES = 4 << 10
+"""What is checked and encoded on the event loop, in 0.1 ms: a thread that others wait for too costs a small document
+more."""
 ROUND_SNAPSHOTS = 64
 ROUND_BYTES = 4 << 20
 """What goes together at most: a round is one call of the writer, which all others wait for."""
@@ -171,7 +174,8 @@ async def _plan(
     limit_bytes, now_ms = svc.config.limits.document_bytes, svc.clock.now_ms()
     documents: list[_Document] = [(item.new, item.hash) for item in items]
     head, base = tail.head, None
-    cpu = svc.cpu_beside(sum(len(item.new.body) for item in items))
+    size_bytes = sum(len(item.new.body) for item in items)
+    cpu = svc.cpu_beside(size_bytes)
     if head is not None and (body := contents.cached(svc.contents, endpoint, head.id)) is not None:
         base = Base(head.id, body, depth)
     elif head is not None and documents:
@@ -179,6 +183,8 @@ async def _plan(
         sizes = [len(new.body) for new, hash in documents if isinstance(hash, bytes) and hash != head.hash]
         if sizes:
             base = await contents.base_of(svc.contents, endpoint, head, depth, sizes[0])
+    if size_bytes <= ON_THE_LOOP_BYTES and (base is None or len(base.body) <= ON_THE_LOOP_BYTES):
+        return _encode_all(documents, tail, base, svc.contents.packs, limit_bytes, now_ms)
     return await cpu(_encode_all, documents, tail, base, svc.contents.packs, limit_bytes, now_ms)
 
 

@@ -26,11 +26,16 @@ class Watched:
     def __init__(self, log: EventReader) -> None:
         self.log = log
         self.queries = 0
+        self.versions = 0
         self.held = False
         self.begun, self.cancelled = asyncio.Event(), asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.log, name)
+
+    async def version(self, project: int, plan: Plan) -> bytes:
+        self.versions += 1
+        return await self.log.version(project, plan)
 
     async def run_query(self, project: int, plan: Plan) -> QueryResult:
         self.queries += 1
@@ -107,6 +112,27 @@ async def test_open_ranges_are_asked_each_time(client: httpx.AsyncClient, keys: 
         assert log.queries == before + 2
     answer = await client.get("/v1/events/analytics", headers=bearer(keys.read))
     assert "etag" not in answer.headers
+
+
+class Ticking(FakeClock):
+    def now_ms(self) -> int:
+        self.advance(1)
+        return super().now_ms()
+
+
+async def test_ranges_until_now_are_open_though_the_clock_goes_on(
+    app: Application, client: httpx.AsyncClient, keys: Keys, log: Watched
+) -> None:
+    app.litestar.state.services = msgspec.structs.replace(app.litestar.state.services, clock=Ticking())
+    headers = bearer(keys.read)
+    assert (await client.post("/v1/query", json={}, headers=headers)).status_code == 200
+    assert (await client.post("/v1/query/funnel", json={"steps": ["a", "b"]}, headers=headers)).status_code == 200
+    answer = await client.get("/v1/events/aggregated", headers=headers)
+    assert answer.status_code == 200
+    assert "etag" not in answer.headers
+    assert (log.queries, log.versions) == (3, 0)
+    assert (await client.get(TABLE, headers=headers)).headers["etag"]
+    assert log.versions == 2
 
 
 async def test_pages_stay_in_the_range_of_the_first(

@@ -22,7 +22,7 @@ from delta_server.storage.events.workers import Workers
 from delta_server.storage.turns import Callers
 
 IDLE_S = 120.0
-MEMORY = {BEHIND: 3 / 8, AHEAD: 1 / 4}
+MEMORY = {BEHIND: 1 / 4, AHEAD: 1 / 4}
 """Of the memory for queries. What needs more is answered in the server, alone."""
 
 

@@ -349,17 +349,29 @@ async def test_a_stream_gives_batches_as_they_are_asked_for(engine: Engine, proj
 
 
 async def test_too_many_streams_are_refused(engine: Engine, project: int):
-    """One project may have half of those that may be open."""
-    half = engine_module.MAX_STREAMS // 2
-    streams = [engine.stream(of, numbers) for of in [project, project + 1] for _ in range(half)]
-    for stream in streams[:half]:
+    """Who calls alone may have half of those that may be open."""
+    most = engine_module.MAX_STREAMS
+    streams = [engine.stream(project, numbers) for _ in range(most // 2)]
+    for stream in streams:
         await anext(stream)
     with pytest.raises(RateLimited, match="of this project are running"):
         await anext(engine.stream(project, numbers))
-    for stream in streams[half:]:
+    others = [engine.stream(project + 1 + n // 2, numbers) for n in range(most // 2)]
+    for stream in others:
         await anext(stream)
     with pytest.raises(Unavailable, match="exports are running"):
-        await anext(engine.stream(project + 2, numbers))
+        await anext(engine.stream(project + 9, numbers))
+    for stream in (*streams, *others):
+        await stream.aclose()
+
+
+async def test_while_others_call_a_project_may_have_a_quarter_of_the_streams(engine: Engine, project: int):
+    await engine.run(project + 1, lambda session: None)
+    streams = [engine.stream(project, numbers) for _ in range(engine_module.MAX_STREAMS // 4)]
+    for stream in streams:
+        await anext(stream)
+    with pytest.raises(RateLimited, match="2 exports of this project are running"):
+        await anext(engine.stream(project, numbers))
     for stream in streams:
         await stream.aclose()
 
