@@ -1,6 +1,8 @@
 import itertools
 import re
 import tomllib
+from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,15 @@ BAD_FILES = [
     ("[server]\nport = true", "server.port", "line 2", "got true"),
     ("[limits]\nrequest_bytes = 4096", "limits.document_bytes", "line 2", "more than limits.request_bytes"),
     ("port = 1", "port", "line 1", "unknown option"),
+    ("[auth.trusted_header]\nheadr = 'X'", "auth.trusted_header.headr", "line 2", "auth.trusted_header.header?"),
+    ("[auth.trusted_headr]\nheader = 'X'", "auth.trusted_headr", "line 1", "unknown option"),
+    ("[auth]\ntrusted_header = 'X'", "auth.trusted_header", "line 2", "unknown option"),
+    ("[auth.trusted_header]\nheader = 'a b'", "auth.trusted_header.header", "line 2", "letters, digits and -"),
+    ("[auth.trusted_header]\nheader = 'Remote-Email'", "auth.trusted_header.header", "line 2", "trusted_proxies"),
+    (
+        "[server]\ntrusted_proxies = ['::1']\n[auth]\nregistration = 'open'\ntrusted_header.header = 'Remote-Email'",
+        *("auth.trusted_header.header", "line 5", "anybody could register"),
+    ),
     ("[plans.free]\nendpoints = -1", "plans.free.endpoints", "line 2", '"unlimited" or a whole number from 0'),
     ("[plans.free]\nendpoints = true", "plans.free.endpoints", "line 2", "got true"),
     ("[plans.free]\nendpoints = 'ten'", "plans.free.endpoints", "line 2", "got 'ten'"),
@@ -123,6 +134,7 @@ VALUES: list[tuple[str, str, Any]] = [
     ("DELTA_SERVER_TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
     ("DELTA_SERVER_TRUSTED_PROXIES", "", ()),
     ("DELTA_DATA_DIR", "/var/lib/delta", Path("/var/lib/delta")),
+    ("DELTA_AUTH_TRUSTED_HEADER_AUTO_CREATE", "yes", True),
 ]
 
 
@@ -130,8 +142,7 @@ VALUES: list[tuple[str, str, Any]] = [
 def test_values_are_read_from_text(variable: str, text: str, value: Any) -> None:
     loaded = load(environ={variable: text})
     name = next(name for name, source in loaded.sources.items() if source == variable)
-    section, field = name.split(".")
-    assert getattr(getattr(loaded.config, section), field) == value
+    assert attrgetter(name)(loaded.config) == value
 
 
 def test_a_value_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
@@ -195,11 +206,18 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in repr(shown(loaded))
 
 
+def names_of(tree: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from names_of(value, f"{prefix}{name}.") if name not in SHIPPED else ()
+        else:
+            yield f"{prefix}{name}"
+
+
 def test_the_example_has_every_option_with_its_default_and_a_sentence() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     tree = tomllib.loads(text)
-    listed = {f"{section}.{name}" for section, values in tree.items() for name in values if name not in SHIPPED}
-    assert listed == set(OPTIONS)
+    assert set(names_of(tree)) == set(OPTIONS)
     assert {name: tuple(rows) for name, rows in tree["plans"].items() if name in SHIPPED} == dict.fromkeys(
         SHIPPED, PLAN_ROWS
     )
@@ -221,7 +239,7 @@ def test_what_is_shown_can_be_loaded_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_is_used(option: str) -> None:
-    used = re.compile(rf"\.{option.split('.')[1]}\b")
+    used = re.compile(rf"\.{option.rpartition('.')[2]}\b")
     sources = [path for path in PACKAGE.rglob("*.py") if path.parent.name != "config"]
     assert any(used.search(path.read_text(encoding="utf-8")) for path in sources)
 

@@ -9,21 +9,24 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from delta_server.config import plans
+from delta_server.config import plans, sign_in
 from delta_server.config.sections import Config
 from delta_server.config.values import (
     OPTIONS,
+    SECTIONS,
     Because,
     as_toml,
     convert,
     expected,
     expected_plan_row,
     got,
+    is_section,
     plan_row,
     plan_row_as_toml,
 )
@@ -75,8 +78,7 @@ def shown(loaded: Loaded) -> list[tuple[str, str, str]]:
     """(option, value as TOML, source) of every option, secrets masked."""
     rows = []
     for option in OPTIONS.values():
-        section, name = option.name.split(".")
-        value = getattr(getattr(loaded.config, section), name)
+        value = attrgetter(option.name)(loaded.config)
         text = '"***"' if option.secret and value else as_toml(value)
         rows.append((option.name, text, loaded.sources[option.name]))
     for name, limit in plans.rows_of(loaded.config.plans):
@@ -85,21 +87,25 @@ def shown(loaded: Loaded) -> list[tuple[str, str, str]]:
 
 
 def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
-    sections: dict[str, dict[str, Any]] = {field.name: {} for field in msgspec.structs.fields(Config)}
+    values: dict[str, Any] = {}
     for name, (value, source) in ((name, (item.value, item.source)) for name, item in given.items()):
         if name not in OPTIONS:
             continue  # a row of a plan
         option = OPTIONS[name]
-        section, field = name.split(".")
         try:
-            sections[section][field] = convert(option, value)
+            values[name] = convert(option, value)
         except (msgspec.ValidationError, ValueError) as error:
             what = "something else" if option.secret else got(value)
             why = f": {error}" if isinstance(error, Because) else ""
             problems.append(f"{name} ({source}): expected {expected(option)}, got {what}{why}")
-    sections["plans"]["tables"] = plans.with_rows(_plan_rows(given, problems))
-    built = {field.name: field.type(**sections[field.name]) for field in msgspec.structs.fields(Config)}
-    config = Config(**built)
+    values["plans.tables"] = plans.with_rows(_plan_rows(given, problems))
+    config: Config = _section(Config, values)
+    contradictions = sign_in.problems(
+        config.auth.trusted_header,
+        registration=config.auth.registration,
+        trusted_proxies=config.server.trusted_proxies,
+    )
+    problems += (f"{name} ({_source(given, name)}): {what}" for name, what in contradictions)
     if config.plans.default not in config.plans.tables:
         problems.append(
             f"plans.default ({_source(given, 'plans.default')}): expected one of {', '.join(config.plans.tables)},"
@@ -112,6 +118,18 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
         ]
         problems.append(" is more than ".join(sizes) + ": no request could bring such a document")
     return config
+
+
+def _section(kind: type[Any], values: Mapping[str, Any], prefix: str = "") -> Any:
+    """A section with the sections in it; `values` are by the full names of options."""
+    found = {}
+    for field in msgspec.structs.fields(kind):
+        name = f"{prefix}{field.name}"
+        if is_section(field.type):
+            found[field.name] = _section(field.type, values, f"{name}.")
+        elif name in values:
+            found[field.name] = values[name]
+    return kind(**found)
 
 
 def _plan_rows(given: Mapping[str, Given], problems: list[str]) -> dict[str, int | None]:
@@ -200,6 +218,8 @@ def _flatten_section(section: str, values: Mapping[str, Any]) -> Iterator[tuple[
     for name, value in values.items():
         if section == "plans" and isinstance(value, dict) and name != "default":
             yield from ((f"plans.{name}.{row}", limit) for row, limit in value.items())
+        elif isinstance(value, dict) and f"{section}.{name}" in SECTIONS:
+            yield from _flatten_section(f"{section}.{name}", value)
         else:
             yield f"{section}.{name}", value
 

@@ -11,7 +11,7 @@ from msgspec.inspect import BoolType, IntType, LiteralType, VarTupleType, type_i
 
 from delta_server.config import plans
 from delta_server.config.sections import Config
-from delta_server.core.option_types import GIB, KIB, MIB
+from delta_server.core.option_types import GIB, KIB, MIB, HeaderName
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -31,18 +31,26 @@ class Because(ValueError):
     """A value that is not allowed, with the reason for people."""
 
 
-def _options() -> Iterator[Option]:
-    for section in msgspec.structs.fields(Config):
-        for field in msgspec.structs.fields(section.type):
-            if field.type == plans.Plans.__annotations__["tables"]:
-                continue  # each of their rows is an option: plan_row
-            # msgspec keeps `extra` of Annotated[..., Meta(extra={"secret": True})] in the type's metadata.
-            extra = [meta.extra or {} for meta in getattr(field.type, "__metadata__", ()) if isinstance(meta, Meta)]
-            secret = any(part.get("secret") for part in extra)
-            yield Option(f"{section.name}.{field.name}", field.type, field.default, secret)
+def is_section(kind: Any) -> bool:
+    """Whether a field's type is a section, which may stand in another one."""
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-OPTIONS = {option.name: option for option in _options()}
+def _options(section: type[msgspec.Struct], prefix: str = "") -> Iterator[Option]:
+    for field in msgspec.structs.fields(section):
+        if is_section(field.type):
+            yield from _options(field.type, f"{prefix}{field.name}.")
+            continue
+        if field.type == plans.Plans.__annotations__["tables"]:
+            continue  # each of their rows is an option: plan_row
+        # msgspec keeps `extra` of Annotated[..., Meta(extra={"secret": True})] in the type's metadata.
+        extra = [meta.extra or {} for meta in getattr(field.type, "__metadata__", ()) if isinstance(meta, Meta)]
+        secret = any(part.get("secret") for part in extra)
+        yield Option(f"{prefix}{field.name}", field.type, field.default, secret)
+
+
+OPTIONS = {option.name: option for option in _options(Config)}
+SECTIONS = frozenset(name.rpartition(".")[0] for name in OPTIONS)
 
 _UNITS = {
     "_bytes": {"": 1, "b": 1, "mb": 10**6, "mib": MIB, "kb": 10**3, "kib": KIB, "gb": 10**9, "gib": GIB},
@@ -158,6 +166,8 @@ def expected(option: Option) -> str:
         return "one of " + ", ".join(sorted(map(str, kind.values)))
     if isinstance(kind, VarTupleType):
         return "a list of networks such as 10.0.0.0/8"
+    if option.type is HeaderName:
+        return "the name of a header: letters, digits and -"
     return "a path" if option.type is Path else "a string"
 
 

@@ -5,7 +5,8 @@ import re
 from delta_server.core.errors import Invalid
 
 MAX_CHARACTERS = 254
-_FORM = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]{1,64}@[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]+\.[^\s@.]{2,}")
+_NOT = r"\s@<>(),;:\\\"\[\]\x00-\x1f\x7f\ufffd"
+_FORM = re.compile(rf"[^{_NOT}]{{1,64}}@[^{_NOT}]+\.[^{_NOT}.]{{2,}}")
 
 
 def normal(text: str) -> str:

@@ -93,10 +93,15 @@ def _server(connection: Connection) -> Server:
     return services.config.server
 
 
+def from_trusted_proxy(connection: Connection) -> bool:
+    """Whether what a proxy adds to the request is believed: the peer is one of server.trusted_proxies."""
+    peer = connection.scope.get("client")
+    return peer is not None and is_trusted(_server(connection).trusted_proxies, peer[0])
+
+
 def _forwarded(connection: Connection, name: bytes) -> str | None:
     """What the first of the proxies says, if the last one is trusted."""
-    peer = connection.scope.get("client")
-    if not peer or not is_trusted(_server(connection).trusted_proxies, peer[0]):
+    if not from_trusted_proxy(connection):
         return None
     value = _header(connection.scope, name)
     return None if value is None else value.split(",")[0].strip().lower()

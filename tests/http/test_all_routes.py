@@ -41,6 +41,8 @@ PUBLIC = {
     ("POST", "/v1/invitations/accept"),  # by an access token or a password
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/totp"),
+    ("GET", "/v1/auth/methods"),
+    ("POST", "/v1/auth/login/header"),  # of a trusted proxy; 403 where none is configured
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/logout"),  # by an access token or the cookie; 401 without either
     ("POST", "/v1/auth/reset-password"),

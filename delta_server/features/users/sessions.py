@@ -37,9 +37,12 @@ class Client(msgspec.Struct, frozen=True):
     program: str
 
 
-async def begin(svc: Services, user_in: Callable[[Tx], User], client: Client) -> Tokens:
+async def begin(
+    svc: Services, user_in: Callable[[Tx], User], client: Client, detail: Mapping[str, Any] | None = None
+) -> Tokens:
     """Sign in the user that `user_in` returns, in the transaction of the session: it makes or looks up the user, and
-    raises for who may not sign in, so that nothing has changed in between. Raises Unauthorized for a disabled one."""
+    raises for who may not sign in, so that nothing has changed in between. `detail` is for the record. Raises
+    Unauthorized for a disabled one."""
     await prepare(svc)
     refresh = new_refresh()
 
@@ -51,7 +54,7 @@ async def begin(svc: Services, user_in: Callable[[Tx], User], client: Client) ->
         program = client.program[:_CLIENT_CHARACTERS]
         session, uid = store.insert_session(tx, user.id, expires_at=expires_at, address=client.address, client=program)
         store.insert_refresh(tx, session, digest(refresh))
-        trail.record(tx, user, "login", by_self=True)
+        trail.record(tx, user, "login", detail, by_self=True)
         return user, uid
 
     user, session = await svc.db.write(write)
