@@ -99,6 +99,25 @@ def test_verify_names_what_is_broken(filled: Path, sql: str, named: str) -> None
     assert "delta-server verify" not in result.output
 
 
+SCHEMA = {
+    "a column": ("outbox", "'kind'", "'kinf'", "the table outbox is not as it was made"),
+    "a column that is read": ("delta", "'similarity'", "'similaritz'", "the table delta is not as it was made"),
+    "an index": ("content_time", "'captured_at'", "'size'", "the index content_time is not as it was made"),
+}
+
+
+@pytest.mark.parametrize(("name", "before", "after", "told"), SCHEMA.values(), ids=list(SCHEMA))
+def test_a_schema_that_has_changed_is_damage(filled: Path, name: str, before: str, after: str, told: str) -> None:
+    change(
+        filled,
+        f"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, {before}, {after})"
+        f" WHERE name = '{name}'",
+    )
+    result = run("verify")
+    assert result.exit_code == 1, result.output
+    assert f"the database file is damaged: {told}" in result.stderr
+
+
 def test_a_text_that_cannot_be_read_is_damage(filled: Path) -> None:
     change(filled, "UPDATE snapshot SET source = CAST(x'61f228' AS TEXT) WHERE id = 3")
     result = run("verify")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -11,6 +12,7 @@ import apsw
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.sqlite.connection import Tuning, close_writer, open_writer
 from delta_server.storage.sqlite.disk_reserve import disk_full_error, log_fits
+from delta_server.storage.sqlite.migrate import packaged
 from delta_server.storage.sqlite.transaction import raise_translated
 
 SLICE_PAGES = 128
@@ -100,8 +102,11 @@ class Maintenance:
 
 
 def faults(connection: apsw.Connection) -> list[str]:
-    """What is wrong with the file: pages, rows, indexes against their tables, references between tables, and texts."""
+    """What is wrong with the file: its schema, pages, rows, indexes against their tables, references between tables,
+    and texts."""
     try:
+        if changed := _changed_schema(connection):  # nothing else can be asked for certain
+            return changed
         rows = connection.execute(f"PRAGMA integrity_check({MAX_FAULTS})").fetchall()
         lost = list(islice(connection.execute("PRAGMA foreign_key_check"), MAX_FAULTS))
         garbled = [column for column in connection.execute(_TEXTS).fetchall() if not _is_utf8(connection, *column)]
@@ -112,6 +117,24 @@ def faults(connection: apsw.Connection) -> list[str]:
     found = [line for row in rows if row[0] != "ok" for line in str(row[0]).splitlines()]
     found += [f"row {row} of {table} refers to a row of {to} that is not there" for table, row, to, _ in lost]
     return found + [f"a {column} of {table} is not UTF-8" for table, column in garbled]
+
+
+def _changed_schema(connection: apsw.Connection) -> list[str]:
+    """What of the schema is not as the migrations have made it."""
+    with closing(apsw.Connection(":memory:")) as whole:
+        for migration in packaged():
+            whole.execute(migration.sql)
+        wanted = _schema(whole)
+    there = _schema(connection)
+    changed = [name for name, sql in wanted.items() if there.get(name) != sql]
+    more = [f"and {len(changed) - MAX_FAULTS} more"] if len(changed) > MAX_FAULTS else []
+    return [f"the {name} is not as it was made" for name in changed[:MAX_FAULTS]] + more
+
+
+def _schema(connection: apsw.Connection) -> dict[str, str]:
+    """The statements that made it, each by its kind and name."""
+    rows = connection.execute("SELECT type || ' ' || name, hex(sql) FROM sqlite_schema WHERE sql IS NOT NULL")
+    return {str(name): str(sql) for name, sql in rows}
 
 
 _TEXTS = """SELECT sqlite_schema.name, columns.name FROM sqlite_schema, pragma_table_info(sqlite_schema.name) AS columns
