@@ -17,7 +17,7 @@ Authenticate: TypeAlias = Callable[[str, Sequence[str]], Caller]
 """A key's text, and the projects named beside it (ids or names), to its Caller; short, on the event loop. Raises
 Unauthorized for unknown, revoked and expired keys, Forbidden for a project that is not the key's, there or not."""
 
-AUTHENTICATE = "authenticate"
+ADMIT = "admit"
 """In a scope's state: does again what let the request in."""
 TENANT = b"x-tenant-id"
 PROJECT = "project_id"
@@ -82,10 +82,24 @@ def check(caller: Caller, access: Access) -> None:
     caller.require(access.needs)
 
 
+def admit(authenticate: Callable[[], Caller], access: Access) -> Caller:
+    """Raises Unauthorized, Forbidden."""
+    caller = authenticate()
+    check(caller, access)
+    return caller
+
+
+def refuse_changed(admit: Callable[[], Caller], before: Caller) -> None:
+    """For a request whose body came when the caller was known: whoever keeps it back for as long as they like does not
+    keep what they could do then. Raises Unauthorized, Forbidden."""
+    if admit() != before:
+        raise Forbidden("what you may do was changed while the body of this request came: send it again")
+
+
 def is_still_allowed(request: Request[Any, Any, Any]) -> bool:
-    """Whether the request's key would be let in now, to the project it names: for answers that take long."""
+    """Whether the request would be let in now, to the project it names: for answers that take long."""
     try:
-        request.scope["state"][AUTHENTICATE]()
+        request.scope["state"][ADMIT]()
     except (Unauthorized, Forbidden, Unavailable):  # Unavailable: the server is going down
         return False
     return True

@@ -111,6 +111,7 @@ class Exchange:
         """The largest `Retry-After` that clients of this route wait for."""
         self.code: str | None = None
         """The error code of a failed request."""
+        self._check_after_body: Callable[[], None] | None = None
         self._deadline: float | None = None
         self._body_ended = False
         self._start: Message | None = None
@@ -128,12 +129,19 @@ class Exchange:
         """Set what the route takes, encoded and decoded."""
         self._body_limit = limit
 
+    def check_after_body(self, check: Callable[[], None]) -> None:
+        """`check` may refuse the request when its body is there; where that came with the headers, it need not ask."""
+        self._check_after_body = check
+
     async def receive(self) -> Message:
-        """The decoded body's next piece. Raises TooLarge, Unavailable, RequestTimeout, BadRequest, NotAcceptable."""
+        """The decoded body's next piece. Raises TooLarge, Unavailable, RequestTimeout, BadRequest, NotAcceptable, and
+        what `check_after_body` does."""
         if self._body_ended or self._start is not None:
             return await self._receive()  # only a disconnect is of interest now
         if self._deadline is None:
             self._refuse_declared_size()
+            if not self._body_pending():
+                self._check_after_body = None
             self._deadline = asyncio.get_running_loop().time() + self._limits.request_seconds
         encoding = encodings.request_encoding(self._headers.get(b"content-encoding", b""))
         return await self._next() if encoding is None else await self._decoded(encoding)
@@ -160,6 +168,8 @@ class Exchange:
             raise self._too_large()
         self._share.take(len(message.get("body", b"")))
         self._body_ended = not message.get("more_body", False)
+        if self._body_ended and self._check_after_body is not None:
+            self._check_after_body()
         return message
 
     async def _decoded(self, encoding: str) -> Message:

@@ -135,10 +135,12 @@ class Gate:
                 caller, again = within(), within
         if caller is None:
             caller = again()
-        scope["state"][auth.AUTHENTICATE], scope["user"] = again, caller
+        admit = partial(auth.admit, again, access)
+        scope["state"][auth.ADMIT], scope["user"] = admit, caller
         if access.rate_class is not None:
             rate_limits.count(scope, access.rate_class, caller)
         auth.check(caller, access)
+        scope["state"]["exchange"].check_after_body(partial(auth.refuse_changed, admit, caller))
         return caller
 
 

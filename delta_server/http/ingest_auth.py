@@ -6,6 +6,7 @@ two of these places.
 """
 
 import binascii
+from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -62,11 +63,14 @@ def key_in(request: Request[Any, Any, Any]) -> str | None:
 def sign_in(scope: Scope, authenticate: Authenticate, key: str) -> Caller:
     """Sets `scope["user"]`. Raises Unauthorized, RateLimited, and Forbidden for keys and sites that may not send
     events."""
-    caller = authenticate(key, auth.tenants_of(scope["headers"]))
+    again = partial(authenticate, key, auth.tenants_of(scope["headers"]))
+    caller = again()
     cors.admit(scope, caller)
     rate_limits.count(scope, "ingest", caller)
     auth.check(caller, INGEST)
     scope["user"] = caller
+    admit = partial(auth.admit, again, INGEST)
+    scope["state"]["exchange"].check_after_body(partial(auth.refuse_changed, admit, caller))
     return caller
 
 

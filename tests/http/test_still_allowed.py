@@ -10,6 +10,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.http import auth, leaving
 from tests.conftest import Keys, bearer
+from tests.features.users.people import signed_in
 from tests.http.test_server import Served, served
 from tests.storage.opened import FakeClock
 
@@ -40,13 +41,13 @@ async def request_of(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch,
     seen: list[Any] = []
 
     async def while_connected(request: Any, work: Any) -> Any:
-        seen.append(request.scope["state"][auth.AUTHENTICATE])
+        seen.append(request.scope["state"][auth.ADMIT])
         return await work
 
     monkeypatch.setattr("delta_server.features.exports.api.while_connected", while_connected)
     answer = await client.get("/v1/export/events", **options)
     assert answer.status_code == 200, answer.text
-    return SimpleNamespace(scope={"state": {auth.AUTHENTICATE: seen[0]}})
+    return SimpleNamespace(scope={"state": {auth.ADMIT: seen[0]}})
 
 
 async def test_a_key_that_is_revoked(client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,3 +92,22 @@ async def test_an_accounts_key_whose_project_is_deleted(
     gone = await client.delete(f"/v1/projects/{project}", headers=bearer(keys.account))
     assert gone.status_code == 204, gone.text
     assert not auth.is_still_allowed(request)
+
+
+async def test_a_member_who_loses_a_role(
+    app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bo, path = await signed_in(app, client, "bo@example.com"), "/v1/projects/mine/members/bo@example.com"
+    seen: list[Any] = []
+
+    def while_allowed(request: Any, pieces: Any) -> Any:
+        seen.append(request)
+        return pieces
+
+    monkeypatch.setattr("delta_server.features.audit.api.while_allowed", while_allowed)
+    await client.put(path, json={"role": "admin"}, headers=bearer(keys.account))
+    log = await client.get("/v1/audit?format=csv", headers={**bearer(bo), "x-tenant-id": "mine"})
+    assert log.status_code == 200, log.text
+    assert auth.is_still_allowed(seen[0])
+    await client.put(path, json={"role": "viewer"}, headers=bearer(keys.account))
+    assert not auth.is_still_allowed(seen[0])
