@@ -7,7 +7,7 @@ sent, and are written in pieces, so that a slow reader costs their bytes once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -269,12 +269,12 @@ class Exchange:
         ]
         if self.longest_retry_s is not None:
             headers = [_shortened_retry(header, self.longest_retry_s) for header in headers]
-        present = {name.lower() for name, _ in headers}
-        if b"cache-control" not in present:
+        sent = {name.lower(): value for name, value in headers}
+        if b"cache-control" not in sent:
             headers.append((b"cache-control", b"no-store"))
         if self._body_pending():
             headers.append((b"connection", b"close"))  # server.py drops what still comes
-        if self.status == 304 or _is_compressible(headers):
+        if self.status == 304 or _is_compressible(sent):
             headers.append((b"vary", b"accept-encoding"))
             headers, body = await self._encoded(headers, body, more=more)
         await self._send_start(start, headers)
@@ -302,15 +302,11 @@ class Exchange:
         return headers, body
 
 
-def _is_compressible(headers: Headers) -> bool:
+def _is_compressible(headers: Mapping[bytes, bytes]) -> bool:
     """Whether the answer is one of those that may be compressed. Server-sent events are not: they must not wait."""
-    kind = b""
-    for name, value in headers:
-        name = name.lower()
-        if name == b"content-encoding":
-            return False
-        if name == b"content-type":
-            kind = value.lower()
+    if b"content-encoding" in headers:
+        return False
+    kind = headers.get(b"content-type", b"").lower()
     return kind.startswith(_COMPRESSIBLE) and not kind.startswith(b"text/event-stream")
 
 

@@ -1,4 +1,8 @@
-"""The guard of every route: query parameters are known ones, the key may do this. Runs before the body is read."""
+"""The guard of every route: query parameters are known ones, the key may do this. Runs before the body is read.
+
+It is Litestar's `before_request`: each of its `guards` is handed a copy of the handler, which takes as long as all that
+is done here.
+"""
 
 from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
@@ -8,8 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from litestar import Litestar, Request, Response
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from delta_server.core import access_tokens
@@ -69,20 +72,13 @@ class Gate:
             if not isinstance(route, HTTPRoute):
                 raise UnguardedRoute(f"{route.path} is not an HTTP route")
             for method, (handler, model) in route.route_handler_map.items():
+                before: object = handler.resolve_before_request()
+                if before is not self:
+                    raise UnguardedRoute(f"{method} {route.path} has a before_request of its own instead of the gate")
                 access = self._access(method, bare(route.path_format))
                 self._routes[method, route.path_format] = _route(
                     access, handler, model.expected_query_params, model.sequence_query_parameter_names
                 )
-
-    async def options(self, request: Request[Any, Any, Any]) -> Response[None] | None:
-        """Answers OPTIONS as Allow of a 405 would. Litestar's own answer knows one handler of each path only."""
-        if request.method != "OPTIONS":
-            return None
-        path = request.scope["path_template"]
-        found = {method: route for (method, other), route in self._routes.items() if other == path}
-        allow = ", ".join(sorted(with_head(found.keys())))
-        shared = cors.preflight(allow) if found["OPTIONS"].access.cross_origin else {}
-        return Response(None, status_code=204, headers={"allow": allow, **shared})
 
     def _access(self, method: str, path: str) -> Access:
         # OPTIONS is Litestar's own: it tells the methods, as Allow does in any 405.
@@ -96,13 +92,15 @@ class Gate:
             raise UnguardedRoute(f"{method} {path} is missing from its feature's guards")
         return access
 
-    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        scope = cast("Scope", connection.scope)
+    async def __call__(self, request: Request[Any, Any, Any]) -> Response[None] | None:
+        """The answer to OPTIONS; None lets the request in. Raises for all others."""
+        scope = cast("Scope", request.scope)
         route = self._routes[scope["method"], scope["path_template"]]
         if route.access.cross_origin:
             cors.begin(scope)
         if scope["method"] == "OPTIONS":
-            return  # whatever the query: browsers ask before a request for the very URL of the request
+            # Whatever the query: browsers ask before a request for the very URL of the request.
+            return self._options(scope["path_template"])
         exchange: Exchange = scope["state"]["exchange"]
         exchange.limit_body(self._body_limits[route.access.body])
         if (caller := self._authenticated_caller(scope, route)) is not None:
@@ -113,6 +111,14 @@ class Gate:
         if any("%" in str(value) for value in scope["path_params"].values()):
             # A new dict: the router caches the one it made.
             scope["path_params"] = {name: segment_text(value) for name, value in scope["path_params"].items()}
+        return None
+
+    def _options(self, path: str) -> Response[None]:
+        """As Allow of a 405 would say it. Litestar's own answer knows one handler of each path only."""
+        found = {method: route for (method, other), route in self._routes.items() if other == path}
+        allow = ", ".join(sorted(with_head(found.keys())))
+        shared = cors.preflight(allow) if found["OPTIONS"].access.cross_origin else {}
+        return Response(None, status_code=204, headers={"allow": allow, **shared})
 
     def _authenticated_caller(self, scope: Scope, route: Route) -> Caller | None:
         """The caller; None where the route is public or the key may be in the body. Raises Unauthorized, Forbidden,

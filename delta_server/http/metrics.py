@@ -44,10 +44,17 @@ class Metrics:
         )
         self.in_flight = Gauge("delta_http_requests_in_flight", "Requests being answered now.", registry=self.registry)
         self._bytes_in, self._bytes_out = self._bytes.labels("in"), self._bytes.labels("out")
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        """What `labels` would find under a lock. As many as there are series, which routes and statuses bound."""
 
     def observe(self, method: str, route: str, *, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        found = self._series.get((method, route, status))
+        if found is None:
+            found = self._requests.labels(method, route, str(status)), self._seconds.labels(method, route)
+            self._series[method, route, status] = found
+        requests, took = found
+        requests.inc()
+        took.observe(seconds)
         self._bytes_in.inc(bytes_in)
         self._bytes_out.inc(bytes_out)
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from litestar import get
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.routes import HTTPRoute
@@ -206,6 +206,20 @@ def test_a_route_without_a_guard_stops_the_start(config: Config) -> None:
 
     with pytest.raises(UnguardedRoute, match=r"GET /v1/forgotten/\{\}"):
         delta_app.routed(config, [*FEATURES, Feature(name="forgetful", routes=[forgotten])])
+
+
+def test_a_route_that_would_skip_the_gate_stops_the_start(config: Config) -> None:
+    async def nothing(request: Request[Any, Any, Any]) -> None:
+        """Litestar asks the innermost of such functions only."""
+
+    @get("/v1/sneaky", sync_to_thread=False, before_request=nothing)
+    def sneaky() -> str:
+        return ""
+
+    with pytest.raises(UnguardedRoute, match="GET /v1/sneaky"):
+        delta_app.routed(
+            config, [*FEATURES, Feature(name="endpoints", routes=[sneaky], guards={("GET", "/v1/sneaky"): READ})]
+        )
 
 
 async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
