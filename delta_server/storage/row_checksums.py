@@ -30,10 +30,13 @@ class ChecksummedTable(msgspec.Struct, frozen=True):
     key: tuple[str, ...]
     covered: tuple[str, ...]
     check: Callable[..., object] = lambda *covered: None
+    has_text: bool = False
 
     def checksum(self, *covered: Any) -> int:
         """Of the values of `covered`, in that order."""
-        return zlib.crc32(_encode(tuple([v.encode() if isinstance(v, str) else v for v in covered]))) - _HALF
+        if self.has_text:  # as its bytes: a damaged one may not be UTF-8
+            covered = tuple([value.encode() if isinstance(value, str) else value for value in covered])
+        return zlib.crc32(_encode(covered)) - _HALF
 
     def is_damaged(self, checksum: int | None, *covered: Any) -> bool:
         return checksum is not None and checksum != self.checksum(*covered)

@@ -281,7 +281,7 @@ def test_of_old_rows_is_found_what_cannot_be_read(data_dir: Path, name: str, col
 
 
 def test_any_byte_and_any_value_counts() -> None:
-    table = ChecksummedTable("t", key=("a",), covered=("a", "b", "c"))
+    table = ChecksummedTable("t", key=("a",), covered=("a", "b", "c"), has_text=True)
     rows: Sequence[tuple[Any, ...]] = [
         (1, b"x", None), (2, b"x", None), (1, b"y", None), (1, b"x", b""), (1, b"", b"x"), (1, None, b"x"), (1, 2, 3),
     ]  # fmt: skip

@@ -13,8 +13,12 @@ from delta_server.storage.row_checksums import ChecksummedTable
 Kind: TypeAlias = Literal["user", "group"]
 
 
-PROFILE_ROWS = ChecksummedTable("profile", key=("id",), covered=("project", "kind", "name", "traits", "told_at"))
-WAITING_ROWS = ChecksummedTable("person_change", key=("id",), covered=("project", "calls", "changes", "duplicates"))
+PROFILE_ROWS = ChecksummedTable(
+    "profile", key=("id",), covered=("project", "kind", "name", "traits", "told_at"), has_text=True
+)
+WAITING_ROWS = ChecksummedTable(
+    "person_change", key=("id",), covered=("project", "calls", "changes", "duplicates"), has_text=True
+)
 
 
 class Profile(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from delta_server.storage.row_checksums import ChecksummedTable
 MAX_TIME_PROBES = 1000
 
 
-SNAPSHOT_ROWS = ChecksummedTable("snapshot", key=("id",), covered=("uid", "source", "metadata"))
+SNAPSHOT_ROWS = ChecksummedTable("snapshot", key=("id",), covered=("uid", "source", "metadata"), has_text=True)
 """All else is in an index too, with which the check of the file compares it, or is other rows' to tell."""
 
 

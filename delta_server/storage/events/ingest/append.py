@@ -25,7 +25,7 @@ BATCH_EVENTS = 1024
 """A write of gathered calls takes no further ones from so many events on."""
 
 
-LOOKED_UP_EVENTS = 512
+LOOKED_UP_EVENTS = 2048
 """From so many on, those that are stored already are looked for before the transaction: ten thousand would hold it for
 80 ms."""
 

@@ -48,9 +48,9 @@ class LoadedRun(msgspec.Struct, frozen=True):
 
 class LookedUp(msgspec.Struct, frozen=True):
     """What the runs were found to have of some keys before these are stored: `found` by each run that was looked
-    through. A run does not change; it may be gone."""
+    through. A run does not change; it may be gone. `probes` are for others, None as long as there is no run."""
 
-    probes: KeyProbes
+    probes: KeyProbes | None
     found: Mapping[int, frozenset[bytes]]
 
 
@@ -102,8 +102,10 @@ class DedupIndex:
 
     def look_up(self, tx: Tx, keys: Sequence[bytes | None]) -> LookedUp:
         """Many keys in all runs, in a read: ten thousand that are there take 80 ms. On any thread."""
-        probes = KeyProbes([key for key in keys if key is not None])
         living = [(id, run) for id, run in self._living_runs(tx) if key_runs.is_whole(tx, id)]
+        if not living:
+            return LookedUp(None, {})
+        probes = KeyProbes([key for key in keys if key is not None])
         return LookedUp(probes, {id: frozenset(_found_in(tx, id, run, probes)) for id, run in living})
 
     def find_duplicates(
@@ -187,14 +189,13 @@ class DedupIndex:
     def _find_in_runs(self, tx: Tx, keys: Sequence[bytes | None], looked_up: LookedUp | None) -> set[bytes]:
         """Those that were looked up count while their run is there: when it was merged, its keys are in one that was
         not looked through."""
-        living = self._living_runs(tx)
-        if looked_up is None:
-            looked_up = LookedUp(KeyProbes([key for key in keys if key is not None] if living else []), {})
+        probes, known_of = (looked_up.probes, looked_up.found) if looked_up else (None, {})
         found: set[bytes] = set()
-        for id, run in living:
-            known = looked_up.found.get(id)
+        for id, run in self._living_runs(tx):
+            known = known_of.get(id)
             if known is None:
-                found |= _found_in(tx, id, run, looked_up.probes)
+                probes = probes or KeyProbes([key for key in keys if key is not None])
+                found |= _found_in(tx, id, run, probes)
             elif known and key_runs.is_whole(tx, id):
                 found |= known
         return found
