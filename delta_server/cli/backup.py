@@ -31,7 +31,7 @@ def backup(config: Config, file: Path, overwrite: bool) -> None:
     click.echo(f"{file}: {done.backup_bytes / 1e6:.1f} MB, a database of {done.database_bytes / 1e6:.1f} MB, verified")
 
 
-@click.command(help="Make the backup in FILE the database of the data directory. Stop the server first.")
+@click.command(help="Make the backup in FILE the database of the data directory, whose server must be stopped.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--overwrite", is_flag=True, help="Replace the database that is there.")
 @with_config

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from delta_server import app
-from delta_server.cli.importing import DEFAULT_PROJECT
 from delta_server.config.sections import Config
 from delta_server.core.errors import DeltaError, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.projects import service as projects
+from delta_server.features.snapshots.commands import DEFAULT_PROJECT
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 

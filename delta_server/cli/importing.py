@@ -11,7 +11,7 @@ from types import FrameType
 
 import click
 import msgspec
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from delta_server import app
 from delta_server.cli import counting, histories
@@ -20,13 +20,14 @@ from delta_server.cli.options import with_config
 from delta_server.config.sections import Config
 from delta_server.core.actor import COMMAND_LINE
 from delta_server.core.errors import DeltaError
-from delta_server.features.accounts import service as accounts
 from delta_server.features.deltas import service as deltas
-from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import commits
+from delta_server.features.snapshots.commands import Done, Into, ensure_project, parts
 from delta_server.features.snapshots.importing import Imported, Version, import_versions
 from delta_server.services import Services
-from delta_server.storage.database import ACTING, Tx
+from delta_server.storage.database import ACTING
+from delta_server.storage.sqlite.directory_lock import InUse
+from delta_server.tasks import commands
 
 OnProgress = Callable[[int], None]
 
@@ -41,7 +42,6 @@ class Source(msgspec.Struct, frozen=True):
 
 
 INTERRUPTED = 130
-DEFAULT_PROJECT = "default"
 
 HELP = """Load a recorded history. What is there already is skipped: after a failure, run it again.
 
@@ -70,10 +70,12 @@ def import_(config: Config, project: str | None, endpoint: str, *, git: bool, ar
     if len(arguments) != (2 if git else 1):
         raise click.UsageError("give one FILE, one DIRECTORY, or --git REPOSITORY PATH")
     source = from_git(Path(arguments[0]), arguments[1]) if git else from_file(Path(arguments[0]))
+    git_ends = source.git is not None and source.git.ends_with_the_file
+    into = Into(project, endpoint, source.git is not None, git_ends)
     counts: list[Imported] = [Imported()]
     try:
         with _interruptible():
-            named = asyncio.run(_import(config, project, endpoint, source, counts.append))
+            named = _import(config, into, source, counts.append)
     except DeltaError as error:
         raise DeltaError(f"{error.message}\n{_kept(counts[-1])}") from error
     except KeyboardInterrupt:
@@ -147,25 +149,35 @@ def from_git(repository: Path, path: str) -> Source:
     return Source(len(history.versions), history.read, history)
 
 
-async def _import(
-    config: Config, project: str | None, endpoint: str, source: Source, stored: Callable[[Imported], None]
-) -> str:
-    """The project's name."""
+def _import(config: Config, into: Into, source: Source, stored: Callable[[Imported], None]) -> str:
+    """The project's name. The running server stores it, without one this process."""
+    try:
+        return asyncio.run(_import_here(config, into, source, stored))
+    except InUse as error:
+        try:
+            return _import_there(config, into, source, stored)
+        except OSError:  # not a server's: another command holds the directory
+            raise error from None
+
+
+async def _import_here(config: Config, into: Into, source: Source, stored: Callable[[Imported], None]) -> str:
     ACTING.set(COMMAND_LINE)
     async with app.open_services(config) as services:
-        owner, name = await services.db.write(_ensure_project, project)
-        await run(services, owner, endpoint, source, stored)
+        owner, name = await services.db.write(ensure_project, into.project)
+        await run(services, owner, into.endpoint, source, stored)
         return name
 
 
-def _ensure_project(tx: Tx, name: str | None) -> tuple[int, str]:
-    account = accounts.default_account(tx)
-    if name is None:
-        there = sorted(project.name for project in projects.all_of(tx, account))
-        if len(there) > 1 and DEFAULT_PROJECT not in there:
-            raise DeltaError(f"there are several projects; say which with --project: {', '.join(there)}")
-        name = there[0] if len(there) == 1 else DEFAULT_PROJECT
-    return projects.ensure(tx, account, name).id, name
+def _import_there(config: Config, into: Into, source: Source, stored: Callable[[Imported], None]) -> str:
+    """Its deltas are computed behind it, as those of all snapshots that a server takes."""
+    with counting.progress() as progress:
+        bar, on_progress = _bar(progress, source, stored)
+        versions = source.read(lambda position: progress.update(bar, completed=position))
+        line = None if source.git is None else source.git.line()
+        sent = parts(versions, line)
+        done: Done = commands.ask(config.storage.data_dir, "import", app.COMMANDS["import"], into, on_progress, sent)
+    stored(done.imported)
+    return done.project
 
 
 async def run(
@@ -177,26 +189,26 @@ async def run(
 ) -> None:
     """Import with a progress bar, and compute the deltas. `stored` gets the counts after each commit."""
     with counting.progress() as progress:
-        bar = progress.add_task("importing", total=source.total, counts="")
-
-        def on_progress(done: Imported) -> None:
-            stored(done)
-            progress.update(bar, counts=f"{done.stored} stored, {done.skipped} skipped")
-
+        bar, on_progress = _bar(progress, source, stored)
         read = source.read(lambda position: progress.update(bar, completed=position))
-        if source.git is not None:
-            read = await _in_line(services, project, endpoint, source.git, read)
+        if (git := source.git) is not None:
+            ends = git.ends_with_the_file
+            read = await commits.placed(services, project, endpoint, read, git.line(), ends_with_the_file=ends)
         await import_versions(services, project, endpoint, read, on_progress)
         await _compute_deltas(services, progress)
 
 
-async def _in_line(
-    services: Services, project: int, endpoint: str, git: GitHistory, versions: Iterator[Version]
-) -> Iterator[Version]:
-    there = await commits.imported_commits(services, project, endpoint)
-    beside = there.newest_beside(git.line()) if there.commits else 0
-    now_ms = services.clock.now_ms()
-    return commits.in_line(versions, there, beside=beside, now_ms=now_ms, ends_with_the_file=git.ends_with_the_file)
+def _bar(
+    progress: Progress, source: Source, stored: Callable[[Imported], None]
+) -> tuple[TaskID, Callable[[Imported], None]]:
+    """And what to call with the counts after each commit."""
+    bar = progress.add_task("importing", total=source.total, counts="")
+
+    def on_progress(done: Imported) -> None:
+        stored(done)
+        progress.update(bar, counts=f"{done.stored} stored, {done.skipped} skipped")
+
+    return bar, on_progress
 
 
 async def _compute_deltas(services: Services, progress: Progress) -> None:

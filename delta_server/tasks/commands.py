@@ -6,6 +6,8 @@ A connection is one command: a line of JSON each way, and a line for each step o
     {"progress": [3, 12]}
     {"result": ...} or {"error": "what to do"}
 
+Behind the line of some commands come parts (`feeding.py`), such as the versions of an import.
+
 The socket's mode is 0600: whoever may open it may read the database as well.
 """
 
@@ -13,7 +15,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import structlog
 from delta_server.core.actor import COMMAND_LINE
 from delta_server.core.errors import DeltaError, Invalid
 from delta_server.storage.database import ACTING
+from delta_server.tasks import feeding
 
 NAME = "delta.sock"
 Progress = Callable[[int, int], None]
@@ -45,11 +48,14 @@ class NoArguments(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """`run` takes the services, `arguments` and a function to report progress to; it returns a `result`."""
+    """`run` takes the services, `arguments` and a function to report progress to; it returns a `result`. Of one that is
+    `fed` it takes a `feeding.Feed` too. `progress` are the arguments of the function for progress."""
 
     arguments: type[Any]
     result: Any
-    run: Callable[[Any, Any, Progress], Awaitable[Any]]
+    run: Callable[..., Awaitable[Any]]
+    progress: Any = tuple[int, int]
+    fed: bool = False
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -58,9 +64,9 @@ class _Request(msgspec.Struct, frozen=True):
 
 
 class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    progress: tuple[int, int] | None = None
+    progress: msgspec.Raw = msgspec.Raw(b"")
     result: msgspec.Raw = msgspec.Raw(b"")
-    """Empty when there is none yet."""
+    """Both empty when there is none."""
     error: str | None = None
 
 
@@ -85,7 +91,7 @@ async def serving(data_dir: Path, commands: Mapping[str, Command], services: Any
             line = await _line_of(reader)
             waiting.discard(task)
             with _noted(task, running):
-                await _answer(commands, services, line, writer)
+                await _answer(commands, services, line, reader, writer)
         writer.close()
 
     server = await asyncio.start_unix_server(answer, sock=listener, limit=_LINE_BYTES)
@@ -125,10 +131,16 @@ async def _line_of(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-async def _answer(commands: Mapping[str, Command], services: Any, line: bytes, writer: asyncio.StreamWriter) -> None:
-    def report(done: int, of: int) -> None:
+async def _answer(
+    commands: Mapping[str, Command],
+    services: Any,
+    line: bytes,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> None:
+    def report(*values: Any) -> None:
         if writer.transport.get_write_buffer_size() < _UNREAD_BYTES:  # whoever asked may have stopped reading
-            _write(writer, _Line(progress=(done, of)))
+            _write(writer, _Line(progress=msgspec.Raw(msgspec.json.encode(values))))
 
     try:
         request = msgspec.json.decode(line, type=_Request)
@@ -137,12 +149,19 @@ async def _answer(commands: Mapping[str, Command], services: Any, line: bytes, w
         arguments = msgspec.json.decode(request.arguments, type=command.arguments)
         ACTING.set(COMMAND_LINE)
         log.info("command", command=request.command)
-        result = await command.run(services, arguments, report)
+        if command.fed:
+            async with feeding.feed(reader) as feed:
+                result = await command.run(services, arguments, report, feed)
+        else:
+            result = await command.run(services, arguments, report)
         _write(writer, _Line(result=msgspec.Raw(msgspec.json.encode(result))))
     except DeltaError as error:
         _write(writer, _Line(error=error.message))
     except (msgspec.DecodeError, ValueError) as error:
         _write(writer, _Line(error=f"this is not a command: {error}"))
+    except ConnectionError:
+        log.info("a command was broken off by whoever asked")
+        raise
     except asyncio.CancelledError:
         _write(writer, _Line(error="the server is stopping, and has broken the command off: try again without it"))
         raise
@@ -161,23 +180,43 @@ def _write(writer: asyncio.StreamWriter, line: _Line) -> None:
     writer.write(msgspec.json.encode(fields) + b"\n")
 
 
-def ask(data_dir: Path, name: str, command: Command, arguments: Any, progress: Progress) -> Any:
-    """Have the running server carry out a command. Raises DeltaError as it does, and OSError when none listens."""
+def ask(
+    data_dir: Path,
+    name: str,
+    command: Command,
+    arguments: Any,
+    progress: Callable[..., None],
+    parts: Iterable[feeding.Part] = (),
+) -> Any:
+    """Have the running server carry out a command. `parts` are sent as fast as it takes them.
+
+    Raises DeltaError as it does, and OSError when none listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         with _short(data_dir) as path:
             connection.connect(path)
         request = {"command": name, "arguments": arguments}
         with suppress(ConnectionError):  # it ended: not the same as none that listens
             connection.sendall(msgspec.json.encode(request) + b"\n")
-            for text in connection.makefile("rb"):
-                line = msgspec.json.decode(text, type=_Line)
-                if line.progress is not None:
-                    progress(*line.progress)
-                elif line.error is not None:
-                    raise DeltaError(line.error)
-                elif bytes(line.result):
-                    return msgspec.json.decode(line.result, type=command.result)
-    raise DeltaError("the server ended before it answered: see its log, then try again")
+            if command.fed:
+                return feeding.send(connection, parts, lambda: _result(connection, command, progress))
+            return _result(connection, command, progress)
+    raise _ended()
+
+
+def _result(connection: socket.socket, command: Command, progress: Callable[..., None]) -> Any:
+    for text in connection.makefile("rb"):
+        line = msgspec.json.decode(text, type=_Line)
+        if bytes(line.progress):
+            progress(*msgspec.json.decode(line.progress, type=command.progress))
+        elif line.error is not None:
+            raise DeltaError(line.error)
+        elif bytes(line.result):
+            return msgspec.json.decode(line.result, type=command.result)
+    raise _ended()
+
+
+def _ended() -> DeltaError:
+    return DeltaError("the server ended before it answered: see its log, then try again")
 
 
 def _listener(data_dir: Path) -> socket.socket:

@@ -1,13 +1,18 @@
 """Commands beside a running server: it carries them out."""
 
 import json
+import signal
 import stat
+import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
 
+from tests.cli.imports import line, second
+from tests.cli.test_git_history import Repository
 from tests.conftest import bearer
-from tests.server_process import run, serving
+from tests.server_process import FROM_SOURCE, environment, run, serving
 
 
 def test_everyday_commands_do_not_need_the_server_stopped(tmp_path: Path) -> None:
@@ -55,3 +60,68 @@ def test_a_socket_of_a_server_that_was_killed_is_replaced(tmp_path: Path) -> Non
     assert run(tmp_path, "key", "list").returncode == 0  # without a server
     with serving(tmp_path):
         assert run(tmp_path, "key", "create", "--project", "shop").returncode == 0
+
+
+def test_an_import_beside_a_server_is_that_without_one(tmp_path: Path) -> None:
+    """A file, standard input with broken lines, and the versions of a file in git; each twice."""
+    lines = [line(second(n), json.dumps({"n": n, "filler": "x" * 1000})) for n in range(3000)]
+    lines[1000] = line(second(1000), "no JSON")
+    (tmp_path / "history.ndjson").write_bytes(b"".join(lines))
+    (tmp_path / "broken.ndjson").write_bytes(b"".join(lines[:40]) + b"{")
+    repository = Repository(tmp_path / "repository")
+    for at in (10, 30, 20):
+        repository.commit(at, {"a.json": b"[%d]" % at})
+    orders = [
+        ("file", "history.ndjson"),
+        ("git", "--git", "repository", "a.json"),
+        ("dated", "dated"),
+        ("broken", "broken.ndjson"),
+    ]
+    (tmp_path / "dated").mkdir()
+    (tmp_path / "dated" / "2026-05-01.json").write_bytes(b"[1]")
+    told: dict[str, list[tuple[int, str, str]]] = {}
+    for where in ("with", "without"):
+        directory = tmp_path / where
+        directory.mkdir()
+        for name in ("history.ndjson", "broken.ndjson", "repository", "dated"):
+            (directory / name).symlink_to(tmp_path / name)
+        with serving(directory) if where == "with" else nullcontext():
+            done = [
+                run(directory, "import", "--endpoint", endpoint, *arguments, check=False)
+                for endpoint, *arguments in orders * 2
+            ]
+        told[where] = [(each.returncode, each.stdout, _sentences(each.stderr)) for each in done]
+        exported = [run(directory, "export", "--endpoint", endpoint, "-").stdout for endpoint, *_ in orders]
+        told[where] += [(0, text, "") for text in exported]
+    assert told["with"] == told["without"]
+    assert told["with"][0][1].startswith("file: 2999 versions stored, 0 were there already, 1 refused")
+    assert told["with"][4][1].startswith("file: 0 versions stored, 2999 were there already, 1 refused")
+    assert "40 versions were stored and are kept" in told["with"][3][2]
+
+
+def _sentences(errors: str) -> str:
+    """Without what is logged of slow writes."""
+    return "".join(line for line in errors.splitlines(keepends=True) if not line.startswith("slow write"))
+
+
+def test_an_import_beside_a_server_that_is_interrupted_goes_on_when_it_is_run_again(tmp_path: Path) -> None:
+    lines = [line(second(n), json.dumps({"n": n})) for n in range(6000)]
+    (tmp_path / "history.ndjson").write_bytes(b"".join(lines))
+    with serving(tmp_path) as server:
+        command = [*FROM_SOURCE, "import", "--endpoint", "e", "-"]
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as importing:
+            assert importing.stdin is not None
+            assert importing.stderr is not None
+            importing.stdin.write(b"".join(lines[:5000]))
+            importing.stdin.flush()
+            while run(tmp_path, "show", "e", check=False).returncode:
+                pass  # until the first batch is stored
+            importing.send_signal(signal.SIGINT)
+            assert "run the same command again" in importing.stderr.read().decode()
+            assert importing.wait() == 130
+        again = run(tmp_path, "import", "--endpoint", "e", "history.ndjson").stdout.replace(",", "").split()
+        assert int(again[1]) + int(again[4]) == 6000
+        assert int(again[4]) > 0
+        assert "Traceback" not in server.stop()

@@ -128,9 +128,11 @@ async def test_progress_that_nobody_reads_is_not_kept(tmp_path: Path) -> None:
     writers: list[asyncio.StreamWriter] = []
     answered = commands._answer
 
-    async def noting(known: Any, services: Any, line: bytes, writer: asyncio.StreamWriter) -> None:
+    async def noting(
+        known: Any, services: Any, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         writers.append(writer)
-        await answered(known, services, line, writer)
+        await answered(known, services, line, reader, writer)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(commands, "_answer", noting)

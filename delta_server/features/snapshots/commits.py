@@ -7,7 +7,7 @@ history was rewritten, what was stored of commits that are not on the line any m
 it: the last snapshot is the line's last version.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -71,11 +71,30 @@ def _placed(version: Version, at: int) -> Version:
     return version._replace(captured_at=at, metadata=msgspec.json.encode(metadata).decode())
 
 
-async def imported_commits(svc: Services, project: int, name: str) -> ImportedCommits:
-    """What the endpoint has; it is made when absent."""
+async def placed(
+    svc: Services,
+    project: int,
+    name: str,
+    versions: Iterable[Version],
+    line: Collection[str],
+    *,
+    ends_with_the_file: bool,
+) -> Iterator[Version]:
+    """As `in_line`, in the endpoint of that name; `line` has all its commits."""
+    there = await _imported_commits(svc, project, name)
+    beside = await svc.spare_cpu(there.newest_beside, line) if there.commits else 0
+    now_ms = svc.clock.now_ms()
+    return in_line(versions, there, beside=beside, now_ms=now_ms, ends_with_the_file=ends_with_the_file)
+
+
+async def _imported_commits(svc: Services, project: int, name: str) -> ImportedCommits:
+    """What the endpoint has; it is made when absent. All its metadata is read."""
     endpoint = await svc.db.write(endpoints.ensure, project, name)
     svc.topics.wake("happenings", project)
-    rows = await svc.db.read(store.with_metadata, endpoint.id)
+    return await svc.spare_cpu(_imported, await svc.db.read(store.with_metadata, endpoint.id))
+
+
+def _imported(rows: Sequence[tuple[int, bytes, str | None]]) -> ImportedCommits:
     commits = {
         (described.commit, digest): at
         for at, digest, metadata in rows

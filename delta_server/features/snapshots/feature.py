@@ -1,6 +1,6 @@
 """Snapshots: documents as they were at a time."""
 
-from delta_server.features.snapshots import api, schemas, service, store, tasks, views
+from delta_server.features.snapshots import api, commands, schemas, service, store, tasks, views
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, WRITE_DOCUMENT
 from delta_server.services import Cascade
@@ -23,6 +23,7 @@ FEATURE = Feature(
     path_parameters={"snapshot_id": "A snapshot's id"},
     tables=["snapshot"],
     checksummed=[store.SNAPSHOT_ROWS],
+    commands=commands.COMMANDS,
     sql_views={"snapshots": views.SNAPSHOTS},
     cascades=[Cascade("endpoint", lambda _: service.delete_some)],
     periodic=[Periodic("apply retention", tasks.apply_retention, every_s=3600)],

@@ -1,6 +1,8 @@
 """Recorded histories: many versions of one document at once, packed as they come in where they only add to the end."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from operator import attrgetter
 from typing import NamedTuple
@@ -72,16 +74,26 @@ class _Tail(msgspec.Struct, frozen=True):
 
 
 async def import_versions(
-    svc: Services, project: int, name: str, versions: Iterable[Version], on_progress: Callable[[Imported], None]
+    svc: Services,
+    project: int,
+    name: str,
+    versions: Iterable[Version],
+    on_progress: Callable[[Imported], None],
+    *,
+    thread: Executor | None = None,
 ) -> Imported:
     """Store a recorded history, oldest version first. What is there already is skipped, so it can be run again.
 
-    `on_progress` is called after each batch with the counts so far. Raises Conflict when others write the same
-    endpoint, and the DeltaError that reading `versions` ends with, once what came before is stored."""
+    `on_progress` is called after each batch with the counts so far. Versions are read by `thread`, in batches that hold
+    up no others; without it by this one, in larger ones, which is for processes of their own. Raises Conflict when
+    others write the same endpoint, and the DeltaError that reading `versions` ends with, once what came before is
+    stored."""
     endpoint = await svc.db.write(endpoints.ensure, project, name)
     svc.topics.wake("happenings", project)
     done = Imported()
-    for batch in _batches(svc, _spread_times(versions)):
+    most = None if thread is None else svc.contents.packs.pack_contents
+    batches = _batches(svc, _spread_times(versions), most)
+    while batch := await _next(batches, thread):
         captured = [version.captured_at for version in batch]
         known = await svc.db.read(store.content_hashes, endpoint.id, min(captured), max(captured) + MAX_TIME_PROBES)
         found = await svc.cpu(_sort_batch, svc, batch, known)
@@ -96,6 +108,13 @@ async def import_versions(
         )
         on_progress(done)
     return done
+
+
+async def _next(batches: Iterator[list[Version]], thread: Executor | None) -> list[Version]:
+    """Empty at the end."""
+    if thread is None:
+        return next(batches, [])
+    return await asyncio.get_running_loop().run_in_executor(thread, next, batches, [])
 
 
 def _spread_times(versions: Iterable[Version]) -> Iterator[Version]:
@@ -114,8 +133,10 @@ def _spread_times(versions: Iterable[Version]) -> Iterator[Version]:
         yield version._replace(captured_at=last)
 
 
-def _batches(svc: Services, versions: Iterable[Version]) -> Iterator[list[Version]]:
-    """As many as make the best packs, or as came in some seconds; what came before an error comes before it here."""
+def _batches(svc: Services, versions: Iterable[Version], most: int | None) -> Iterator[list[Version]]:
+    """As many as make the best packs, or as came in some seconds; what came before an error comes before it here.
+
+    At most `most` where others write too: they wait while a batch is written."""
     batch: list[Version] = []
     size = 0
     began = svc.clock.now_ms()
@@ -123,7 +144,8 @@ def _batches(svc: Services, versions: Iterable[Version]) -> Iterator[list[Versio
         for version in versions:
             batch.append(version)
             size += len(version.body)
-            if contents.batch_is_full(svc.contents, size, len(batch)) or svc.clock.now_ms() - began > BATCH_MS:
+            full = len(batch) == most or contents.batch_is_full(svc.contents, size, len(batch))
+            if full or svc.clock.now_ms() - began > BATCH_MS:
                 yield batch
                 batch, size, began = [], 0, svc.clock.now_ms()
     except DeltaError:
