@@ -31,6 +31,7 @@ from delta_server.features.profiles import feature as profiles
 from delta_server.features.projects import feature as projects
 from delta_server.features.projects import service as projects_service
 from delta_server.features.queries import feature as queries
+from delta_server.features.registrations import feature as registrations
 from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
@@ -111,6 +112,7 @@ FEATURES = [
     audit.FEATURE,
     accounts.FEATURE,
     users.FEATURE,
+    registrations.FEATURE,
     projects.FEATURE,
     invitations.FEATURE,
     usage.FEATURE,

@@ -1,6 +1,6 @@
 """People who sign in, and their sessions."""
 
-from delta_server.features.users import api, commands, registration_api, schemas, tasks
+from delta_server.features.users import api, commands, schemas, tasks
 from delta_server.features.users.sso import api as sso_api
 from delta_server.features.users.sso import schemas as sso_schemas
 from delta_server.http.feature import Feature
@@ -9,12 +9,11 @@ from delta_server.tasks.periodic import Periodic
 
 FEATURE = Feature(
     name="users",
-    routes=[*api.ROUTES, *registration_api.ROUTES, *sso_api.ROUTES],
+    routes=[*api.ROUTES, *sso_api.ROUTES],
     fields=schemas.FIELDS | sso_schemas.FIELDS,
     guards={
         ("GET", "/v1/setup"): SIGN_IN,
         ("POST", "/v1/setup"): SIGN_IN,
-        ("POST", "/v1/auth/register"): SIGN_IN,
         ("POST", "/v1/auth/login"): SIGN_IN,
         ("POST", "/v1/auth/login/totp"): SIGN_IN,
         ("GET", "/v1/auth/methods"): SIGN_IN,

@@ -27,7 +27,7 @@ async def by_password(svc: Services, email: str, password: str, name: str, *, ad
         known = user
         return lambda tx, _: _same(tx, known)
     hash = await svc.state(Hashing).hashed(svc, password)
-    return lambda tx, role: insert(tx, email=email, name=name, role=role, password=hash)
+    return lambda tx, role: join(tx, email=email, name=name, role=role, password=hash)
 
 
 async def _require(svc: Services, user: User, password: str, address: str) -> None:
@@ -48,11 +48,16 @@ def _same(tx: Tx, user: User) -> User:
     return now
 
 
-def insert(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> User:
+def join(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> User:
     """Raises Conflict for an address that somebody has taken meanwhile."""
     if store.by_email(tx, email) is not None:
         raise Conflict("the account was changed at the same time: try again")
     return make(tx, email=email, name=name, role=role, password=password)
+
+
+def note_registered_again(tx: Tx, user: User) -> None:
+    """Somebody gave the user's address where accounts are made."""
+    trail.record(tx, user, "user.register_again")
 
 
 def make(tx: Tx, *, email: str, name: str, role: str, password: str | None, by_self: bool = True) -> User:

@@ -44,18 +44,6 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cookie: bool = False
 
 
-class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    email: Email
-    password: Password
-    name: Annotated[str, documented(maxLength=MAX_NAME)] = ""
-
-
-class Registered(msgspec.Struct, frozen=True):
-    """Alike for an address that is taken."""
-
-    email: str
-
-
 class RefreshToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Without `refresh_token`, the cookie's is meant."""
 
@@ -175,7 +163,6 @@ def session(row: store.Session, current: int | None) -> Session:
 
 FIELDS = {
     "Setup.needed": "Whether the server has no user yet",
-    "Registered.email": "The address, as it is kept",
     "User.id": "The user's id",
     "User.email": "The address they sign in with",
     "User.role": "What they may do in the instance",

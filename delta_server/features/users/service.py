@@ -12,6 +12,8 @@ from delta_server.features.users.failures import Failures
 from delta_server.features.users.hashing import Hashing as Hashing
 from delta_server.features.users.joining import Join as Join
 from delta_server.features.users.joining import by_password as by_password
+from delta_server.features.users.joining import join as join
+from delta_server.features.users.joining import note_registered_again as note_registered_again
 from delta_server.features.users.schemas import CodeWanted, FirstOwner, PasswordChange, PasswordReset, Tokens
 from delta_server.features.users.schemas import InstanceRole as InstanceRole
 from delta_server.features.users.sessions import Client
@@ -202,6 +204,11 @@ def _set_password(tx: Tx, user: User, hash: str, but: int | None = None) -> None
 
 def by_id(tx: Tx, account: int, user: int) -> User | None:
     return store.by_id(tx, account, user)
+
+
+def by_email(tx: Tx, email: str) -> User | None:
+    """By the normal form of the address."""
+    return store.by_email(tx, email)
 
 
 def find(tx: Tx, account: int, text: str) -> User:

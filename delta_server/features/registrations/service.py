@@ -2,9 +2,8 @@
 
 from delta_server.core import emails, names, passwords
 from delta_server.core.errors import Conflict, Forbidden
-from delta_server.features.users import joining, store, trail
-from delta_server.features.users.hashing import Hashing
-from delta_server.features.users.schemas import Registered, Registration
+from delta_server.features.registrations.schemas import Registered, Registration
+from delta_server.features.users import service as users
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -20,19 +19,19 @@ async def register(svc: Services, new: Registration) -> Registered:
     Raises Forbidden where registration is not open, Conflict before there is an owner, Invalid."""
     if (refused := _REFUSED.get(svc.config.auth.registration)) is not None:
         raise Forbidden(refused)
-    if not svc.db.peek(store.any_user):
+    if users.needs_setup(svc):
         raise Conflict("this server has no owner yet: set it up first, by the link that it prints at its start")
     email = emails.check(new.email)
     passwords.check(new.password, email)
     name = names.check(new.name) if new.name else ""
-    hash = await svc.state(Hashing).hashed(svc, new.password)
+    hash = await svc.state(users.Hashing).hashed(svc, new.password)
 
     def write(tx: Tx) -> None:
-        taken = store.by_email(tx, email)
+        taken = users.by_email(tx, email)
         if taken is None:
-            joining.make(tx, email=email, name=name, role="member", password=hash)
+            users.join(tx, email=email, name=name, role="member", password=hash)
         else:
-            trail.record(tx, taken, "user.register_again")
+            users.note_registered_again(tx, taken)
 
     await svc.db.write(write)
     return Registered(email)

@@ -4,8 +4,8 @@ from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from delta_server.features.users import registration
-from delta_server.features.users.schemas import Registered, Registration
+from delta_server.features.registrations import service
+from delta_server.features.registrations.schemas import Registered, Registration
 from delta_server.http.docs import example
 from delta_server.services import Services
 
@@ -25,7 +25,7 @@ _TAGS = ["People"]
 async def register(data: JSONBody[Registration], services: NamedDependency[Services]) -> Registered:
     """Where `auth.registration` is `open`; 403 says what to do elsewhere. An address that is taken is answered alike,
     and nothing changes. Then sign in."""
-    return await registration.register(services, data)
+    return await service.register(services, data)
 
 
 ROUTES = [register]
