@@ -15,6 +15,7 @@ import msgspec
 
 ROOT = Path(__file__).parent.parent
 FROM_SOURCE = (sys.executable, "-m", "delta_server")
+_RESIDENT = re.compile(r"Rss(Anon|File|Shmem):\s+(\d+) kB")
 BINARY = (str(ROOT / "dist" / "delta-server"),)
 
 
@@ -32,13 +33,22 @@ class Server(msgspec.Struct):
         return errors
 
     def memory_bytes(self) -> int:
-        """Memory of the process and its children (a one-file executable is two); what several use counts once. A child
-        that has not begun its own program is left out: it would count as much as its parent, whose memory it has."""
-        own = _began_at(self.process.pid)
-        children = [child for child in _children(self.process.pid) if _began_at(child) != own]
-        group = [self.process.pid, *children]
-        told = [_read(Path(f"/proc/{pid}/smaps_rollup")) for pid in group]
+        """Memory of the process and its children (a one-file executable is two); what several use counts once."""
+        told = [_read(Path(f"/proc/{pid}/smaps_rollup")) for pid in self._processes()]
         return sum(int(found[1]) << 10 for text in told if (found := re.search(r"\nPss: +(\d+) kB", text)))
+
+    def resident_bytes(self) -> int:
+        """As `memory_bytes` but for the libraries, of which the largest process' count: by counters, in 20 us. That
+        walks through all pages, which keeps a core from the server for 25 ms when they are 600 MB."""
+        told = [dict(_RESIDENT.findall(_read(Path(f"/proc/{pid}/status")))) for pid in self._processes()]
+        own = sum(int(found.get("Anon", 0)) + int(found.get("Shmem", 0)) for found in told)
+        return (own + max(int(found.get("File", 0)) for found in told)) << 10
+
+    def _processes(self) -> list[int]:
+        """This one and its children. A child that has not begun its own program is left out: it would count as much as
+        its parent, whose memory it has."""
+        own = _began_at(self.process.pid)
+        return [self.process.pid, *(child for child in _children(self.process.pid) if _began_at(child) != own)]
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -18,9 +18,9 @@ wait, so it must not wait behind those that compute without it."""
 
 
 _SLICE_NS = 100_000_000
-"""What steps back asks for the longest slices there are: then whatever wakes up takes its core at once (EEVDF, since
-Linux 6.12). Otherwise it computes until the clock ticks next, up to 4 ms, and a request waits for a core some ten
-times."""
+"""What computes without the lock asks for the longest slices there are: then whatever wakes up takes its core at once
+(EEVDF, since Linux 6.12). Otherwise it computes until the clock ticks next, up to 4 ms, and a request waits for a core
+some ten times."""
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 """Number of the system call, which neither Python nor older C libraries have."""
 _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
@@ -38,7 +38,7 @@ def lower_priority(nice: int = NICENESS) -> None:
         nice = max(nice, os.getpriority(os.PRIO_PROCESS, thread))  # of a server that runs behind others itself
         os.setpriority(os.PRIO_PROCESS, thread, nice)
         number = _SCHED_SETATTR.get(os.uname().machine)
-        if number is not None:  # where it is refused, as in some containers, the priority alone counts
+        if number is not None and nice >= NICENESS:  # where it is refused, as in some containers, that alone counts
             wanted = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, nice, 0, _SLICE_NS, 0, 0)
             ctypes.CDLL(None).syscall(number, thread, wanted, 0)
 

@@ -25,6 +25,8 @@ log = structlog.get_logger("delta.workers")
 _GRACE_S = 2.0
 """How much later than the deadline a process that does not end by itself is ended."""
 _START_S = 30.0
+RETRY_S = 30.0
+"""After so long it is tried again to start a process that did not start."""
 
 
 class Workers:
@@ -43,6 +45,7 @@ class Workers:
         self._idle: list[_WorkerProcess] = []
         self._busy: set[_WorkerProcess] = set()
         self._starting: asyncio.Task[None] | None = None
+        self._tries_again_s = 0.0
         self._closed = False
 
     @property
@@ -52,8 +55,9 @@ class Workers:
         return bool(self._idle)
 
     def prepare(self) -> None:
-        """Start a process for the next question, unless one is being started."""
-        if self._starting is None and not self._closed:
+        """Start a process for the next question, unless one is being started, or just could not be."""
+        is_time = asyncio.get_running_loop().time() >= self._tries_again_s
+        if self._starting is None and is_time and not self._closed:
             self._starting = asyncio.ensure_future(self._start_idle())
 
     async def ask(self, question: bytes) -> bytes:
@@ -100,6 +104,7 @@ class Workers:
                 await worker.start()
             worker.park(self._idle, self._idle_s)
         except (DeltaError, OSError) as error:
+            self._tries_again_s = asyncio.get_running_loop().time() + RETRY_S
             log.warning("a process for queries does not start", reason=str(error))
         finally:
             self._starting = None
@@ -134,7 +139,7 @@ class _WorkerProcess:
         try:
             async with asyncio.timeout(_START_S):
                 await self._exchange(self._setup)
-        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
+        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, RuntimeError) as error:
             log.error("a process does not start", arguments=self._arguments, exc_info=error)
             raise Unavailable("queries cannot be run now: try again later", retry_after_s=30) from None
 

@@ -43,7 +43,7 @@ MAX_QUERIES = 3
 """Queries that run at once; each uses all of DuckDB's threads, more would only share them and the memory."""
 MAX_STREAMS = 8
 """Streams that may be open, half of them one project's, a quarter while others call: each holds sorted rows in memory,
-of 130,000 events 50 MB."""
+of 65,000 events 25 MB."""
 MAX_STREAM_S = 3 * 3600
 """The longest time of a stream, however steadily it is read."""
 MAINTENANCE_THREADS = 2

@@ -18,7 +18,7 @@ from delta_server.storage.events.query.read_view import Block, ReadView, Segment
 from delta_server.storage.events.query.relation import Params
 from delta_server.storage.events.query.scan_windows import EventDensity, scan_windows
 
-STREAM_EVENTS = 131_072
+STREAM_EVENTS = 65_536
 """Events a listing sorts at once when it is streamed: what it holds in memory."""
 _FIRST_EVENTS = 16_384
 _GROWTH = 16
@@ -29,7 +29,7 @@ _POSITIONS_PER_FETCH = 1_024
 WIDE_BYTES = 2_048
 """Where events are longer than that on average, their places are searched first: DuckDB would sort 16,384 whole ones
 for a page of 10, and find no room for it from 30 KB each on."""
-SORTED_BYTES = 64 << 20
+SORTED_BYTES = 32 << 20
 """Of the events that are sorted at once when they are streamed, about."""
 
 

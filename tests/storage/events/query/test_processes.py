@@ -243,13 +243,17 @@ async def test_a_process_that_does_not_start_is_done_without(
     db: SqliteDatabase, engine: Engine, apart: QueryProcesses, here: QueryRunner, filled: int,
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    async def refused(*_: Any, **__: Any) -> Child:
+    tried = []
+
+    async def refused(*arguments: str, **_: Any) -> Child:
+        tried.append(arguments)
         raise OSError("no more processes")
 
     monkeypatch.setattr(Child, "start", refused)
     runner = QueryRunner(db, engine, here._answers, apart)
-    for _ in range(2):
+    for _ in range(3):
         assert (await runner.run_query(filled, PLANS["a count"])).rows == [(1_502,)]
+    assert len(tried) == 1
 
 
 async def test_nothing_is_asked_once_it_is_closed(there: QueryRunner, apart: QueryProcesses, filled: int) -> None:
