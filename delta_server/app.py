@@ -27,6 +27,7 @@ from delta_server.features.fields import feature as fields
 from delta_server.features.history import feature as history
 from delta_server.features.invitations import feature as invitations
 from delta_server.features.lives import feature as lives
+from delta_server.features.mails import feature as mails
 from delta_server.features.profiles import feature as profiles
 from delta_server.features.projects import feature as projects
 from delta_server.features.projects import service as projects_service
@@ -38,7 +39,7 @@ from delta_server.features.stream import feature as stream
 from delta_server.features.usage import feature as usage
 from delta_server.features.usage import service as usage_service
 from delta_server.features.users import feature as users
-from delta_server.http import asgi, docs, errors, field_descriptions, health, idempotency
+from delta_server.http import asgi, docs, errors, field_descriptions, health, idempotency, link_page
 from delta_server.http.body import JsonRequest, body_limits
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge
@@ -90,8 +91,8 @@ async def _trim_outbox(services: Services) -> None:
 
 SERVER = Feature(
     name="server",
-    routes=[*health.ROUTES, *docs.ROUTES],
-    guards={**health.GUARDS, **docs.GUARDS},
+    routes=[*health.ROUTES, *docs.ROUTES, *link_page.ROUTES],
+    guards={**health.GUARDS, **docs.GUARDS, **link_page.GUARDS},
     fields=field_descriptions.FIELDS,
     periodic=[
         Periodic("update planner statistics", _optimize, every_s=3600),
@@ -111,6 +112,7 @@ FEATURES = [
     SERVER,
     audit.FEATURE,
     accounts.FEATURE,
+    mails.FEATURE,
     users.FEATURE,
     registrations.FEATURE,
     projects.FEATURE,

@@ -255,3 +255,39 @@ def test_a_plan_keeps_the_rows_that_are_not_given_and_one_of_another_name_has_no
     assert load(environ={"DELTA_PLANS_DEFAULT": "pro"}).config.plans.default == "pro"
     with pytest.raises(BadConfig):
         load(file=inline, environ={})
+
+
+SMTP = {
+    "DELTA_SERVER_PUBLIC_URL": "https://delta.example.com",
+    "DELTA_SMTP_HOST": "mail.example.com",
+    "DELTA_SMTP_FROM_ADDRESS": "delta@example.com",
+}
+BAD_MAIL = [
+    ({"DELTA_SERVER_PUBLIC_URL": ""}, "server.public_url", "links in mails begin with it"),
+    ({"DELTA_SMTP_FROM_ADDRESS": ""}, "smtp.from_address", "delta@example.com"),
+    ({"DELTA_SMTP_FROM_ADDRESS": "delta@example.com\nBcc: eve@b.example"}, "smtp.from_address", "delta@example.com"),
+    ({"DELTA_SMTP_USERNAME": "delta"}, "smtp.username", "smtp.password"),
+    ({"DELTA_SMTP_PASSWORD": "secret-word"}, "smtp.username", "smtp.password"),
+    ({"DELTA_SMTP_TLS": "perhaps"}, "smtp.tls", "one of none, starttls, tls"),
+    (
+        {"DELTA_SMTP_TLS": "none", "DELTA_SMTP_USERNAME": "delta", "DELTA_SMTP_PASSWORD": "secret-word"},
+        "smtp.tls",
+        "for all to read",
+    ),
+]
+
+
+@pytest.mark.parametrize(("environ", "name", "says"), BAD_MAIL)
+def test_options_of_mail_fit_together(environ: dict[str, str], name: str, says: str) -> None:
+    with pytest.raises(BadConfig) as caught:
+        load(environ=SMTP | environ)
+    assert caught.value.message.startswith(name)
+    assert says in caught.value.message
+    assert "secret-word" not in caught.value.message
+
+
+def test_the_password_of_the_mail_server_may_stand_in_a_file(tmp_path: Path) -> None:
+    found = load(environ=SMTP | {"DELTA_SMTP_USERNAME": "delta", "DELTA_SMTP_PASSWORD_FILE": "/run/secrets/mail"})
+    assert found.config.smtp.password_file == "/run/secrets/mail"
+    found = load(environ=SMTP | {"DELTA_SMTP_USERNAME": "delta", "DELTA_SMTP_PASSWORD": "secret-word"})
+    assert ("smtp.password", '"***"', "DELTA_SMTP_PASSWORD") in shown(found)

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from delta_server.config import plans, sign_in
+from delta_server.config import mail_checks, plans, sign_in
 from delta_server.config.sections import Config
 from delta_server.config.values import (
     OPTIONS,
@@ -117,6 +117,7 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
             for name in ("document_bytes", "request_bytes")
         ]
         problems.append(" is more than ".join(sizes) + ": no request could bring such a document")
+    problems += mail_checks.problems(config)
     return config
 
 
@@ -244,9 +245,12 @@ def _lines(text: str) -> dict[str, int]:
 
 
 def _closest(name: str, known: Mapping[str, Any]) -> str:
+    """The first that has all words of the name, as DELTA_SERVER_PORT has those of DELTA_PORT, or the most similar."""
     from difflib import get_close_matches
 
-    found = get_close_matches(name, known, n=1, cutoff=0.7)
+    words = set(name.split("_"))
+    found = [one for one in known if len(words) > 1 and words <= set(one.split("_"))]
+    found = found or get_close_matches(name, known, n=1, cutoff=0.7)
     return f"; did you mean {found[0]}?" if found else "; config.example.toml lists them all"
 
 

@@ -9,6 +9,7 @@ from delta_server.config.sign_in import TrustedHeader
 from delta_server.core.option_types import MIB, Count, Days, PerMinute, Port, Seconds, Secret, Size, WholeDays
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.events.options import Events
+from delta_server.storage.mail.options import Smtp
 from delta_server.storage.sqlite.options import Storage
 
 
@@ -70,6 +71,7 @@ class Config(msgspec.Struct, frozen=True):
     packs: Packs = Packs()
     events: Events = Events()
     auth: Auth = Auth()
+    smtp: Smtp = Smtp()
     audit: Audit = Audit()
     plans: Plans = Plans()
     admin: Admin = Admin()

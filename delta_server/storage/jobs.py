@@ -15,8 +15,12 @@ import msgspec
 from delta_server.storage.database import Tx, frees_space
 
 LEASE_MS = 60_000
+NO_PROJECT = 0
+"""In the place of the project, for jobs that belong to none."""
 KEPT_MS = 7 * 86_400_000
 """How long a job that has ended is kept."""
+BEFORE_ALL = -1
+"""Less than any project's number."""
 _JITTER = 0.2
 
 State: TypeAlias = Literal["waiting", "running", "done", "failed", "dead", "cancelled"]
@@ -124,9 +128,11 @@ def next_due(tx: Tx, kind: str, retry: Retry, *, after: int) -> Due | None:
     """
     due = f"{_FIRST_OF_PROJECTS} SELECT project, at FROM first WHERE at <= ?3 OR at > ?4 LIMIT 1"
     latest = tx.now_ms + retry.longest_ms()
-    row = tx.one(due, kind, after, tx.now_ms, latest) or tx.one(due, kind, 0, tx.now_ms, latest)
+    row = tx.one(due, kind, after, tx.now_ms, latest) or tx.one(due, kind, BEFORE_ALL, tx.now_ms, latest)
     is_due = row is not None
-    row = row or tx.one(f"{_FIRST_OF_PROJECTS} SELECT project, min(at) FROM first HAVING min(at) NOTNULL", kind, 0)
+    row = row or tx.one(
+        f"{_FIRST_OF_PROJECTS} SELECT project, min(at) FROM first HAVING min(at) NOTNULL", kind, BEFORE_ALL
+    )
     if row is None:
         return None
     project, at = row

@@ -63,7 +63,7 @@ def as_loop(kind: JobKind[S]) -> Loop[S]:
 
 async def run_due(svc: S, kind: JobKind[S]) -> int | None:
     """Do all jobs that are due, the projects in turn; when the next will be due, None when there is none."""
-    after = 0
+    after = jobs.BEFORE_ALL
     while due := await svc.db.read(jobs.next_due, kind.name, kind.retry, after=after):
         if not due.is_due:
             return due.at

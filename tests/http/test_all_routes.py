@@ -35,9 +35,13 @@ PUBLIC = {
     ("GET", "/docs"),
     ("GET", "/docs/openapi.json"),
     ("GET", "/docs/{}"),
+    ("GET", "/link"),
+    ("GET", "/link/{}"),
     ("GET", "/v1/setup"),
     ("POST", "/v1/setup"),
     ("POST", "/v1/auth/register"),
+    ("POST", "/v1/auth/confirm-email"),
+    ("POST", "/v1/auth/forgot-password"),
     ("POST", "/v1/invitations/accept"),  # by an access token or a password
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/totp"),
@@ -51,6 +55,8 @@ SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 NEVER_LIMITED = {
+    ("GET", "/link"),
+    ("GET", "/link/{}"),
     *(("GET", path) for path in ("/", "/docs", "/docs/openapi.json", "/docs/{}", "/healthz", "/v1/health")),
     *(("GET", path) for path in ("/healthz/details", "/metrics")),
 }

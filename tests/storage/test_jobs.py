@@ -282,6 +282,14 @@ class TestTurns:
             order.append(after := job.project)
         assert order == [1, 2, 3, 1, 1, 1]
 
+    async def test_jobs_of_no_project_have_their_turn(self, db: Database) -> None:
+        for project in (jobs.NO_PROJECT, 1, jobs.NO_PROJECT):
+            await enqueue(db, project)
+        order, after = [], jobs.BEFORE_ALL
+        while job := await claim(db, after=after):
+            order.append(after := job.project)
+        assert order == [jobs.NO_PROJECT, 1, jobs.NO_PROJECT]
+
     async def test_within_a_project_the_oldest_is_first(self, db: Database, clock: FakeClock) -> None:
         ids = []
         for _ in range(4):

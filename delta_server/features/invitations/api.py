@@ -41,7 +41,11 @@ _EXAMPLE = {
     "accepted_at": None,
 }
 _TO_INSTANCE = {**_EXAMPLE, "role": "member", "project_id": None, "project": None}
-_SHOWN_ONCE = {"token": "di_5d41402abc4b2a76...", "link": "https://delta.example.com/link#invitation=di_5d41402abc..."}
+_SHOWN_ONCE = {
+    "token": "di_5d41402abc4b2a76...",
+    "link": "https://delta.example.com/link#invitation=di_5d41402abc...",
+    "mailed": True,
+}
 
 
 @post(

@@ -5,7 +5,6 @@ from typing import get_args
 import msgspec
 
 from delta_server.core.errors import Invalid
-from delta_server.core.links import link
 from delta_server.features.invitations import service
 from delta_server.features.invitations.schemas import (
     InvitationAnswer,
@@ -29,8 +28,7 @@ class Invite(msgspec.Struct, frozen=True):
 
 async def _invite(svc: Services, invite: Invite, _: Progress) -> InvitationAnswer:
     """Raises Invalid, NotFound, Conflict."""
-    shown, token = await svc.db.write(service.invite_by_command, invite.project, _new(invite))
-    return InvitationAnswer(shown, token, link(svc.config.server.public_url, "invitation", token))
+    return await service.invite_by_command(svc, invite.project, _new(invite))
 
 
 def _new(invite: Invite) -> NewInvitation | NewInstanceInvitation:

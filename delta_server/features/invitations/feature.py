@@ -26,6 +26,7 @@ FEATURE = Feature(
     path_parameters={"invitation_id": "The invitation's id"},
     tables=["invitation"],
     commands=commands.COMMANDS,
+    jobs=[tasks.JOB],
     cascades=[Cascade("project", lambda _: service.delete_some)],
     periodic=[Periodic("delete old invitations", tasks.sweep, every_s=3600)],
 )

@@ -64,6 +64,7 @@ class InvitationAnswer(msgspec.Struct, frozen=True):
     invitation: Invitation
     token: str | None
     link: str | None
+    mailed: bool
 
 
 class AcceptedAnswer(msgspec.Struct, frozen=True):
@@ -118,6 +119,7 @@ FIELDS = {
     "InvitationAnswer.invitation": "The record of the invitation",
     "InvitationAnswer.token": "What accepts it, shown once; null when the request is repeated",
     "InvitationAnswer.link": "A link with the token; null where server.public_url is not set",
+    "InvitationAnswer.mailed": "Whether it is mailed to the address too",
     "AcceptedAnswer.email": "Who accepted: sign in with this address",
     "AcceptedAnswer.project_id": "The project's id; null for the instance",
     "AcceptedAnswer.project": "The project's name; null for the instance",

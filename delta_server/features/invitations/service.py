@@ -5,13 +5,15 @@ and nothing any more once they have lost it. Nobody learns by inviting whether a
 """
 
 from hashlib import sha256
+from typing import Generic, TypeVar
 
 import msgspec
 
-from delta_server.core import emails, ids, times
+from delta_server.core import emails, ids, mails, times
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound
 from delta_server.core.links import link
+from delta_server.core.mails import Mail
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
 from delta_server.features.invitations import schemas, store
@@ -24,14 +26,21 @@ from delta_server.features.invitations.schemas import (
     Place,
 )
 from delta_server.features.invitations.store import Invitation
+from delta_server.features.mails import service as mailing
 from delta_server.features.projects import service as projects
 from delta_server.features.projects.service import SCOPES_OF
 from delta_server.features.users import service as users
 from delta_server.features.users.service import User
 from delta_server.services import Services
+from delta_server.storage import jobs
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
+from delta_server.storage.jobs import NO_PROJECT
 
+N = TypeVar("N", bound=NewInvitation | NewInstanceInvitation)
+
+JOB = "invitation mail"
+"""The kind of its jobs; their arguments are a `MailArguments`."""
 LONGEST_MS = 90 * times.DAY_MS
 KEPT_MS = 30 * times.DAY_MS
 """How long one is listed after it has expired."""
@@ -52,33 +61,54 @@ async def invite(
 ) -> StoredResponse:
     """Into a project. Raises NotFound for it, Invalid, Forbidden for a role with more than the caller has, Conflict
     when too many are open."""
-    return await svc.db.write(_invite, caller, project, new, svc.config.server.public_url, idempotency_key)
+    wanted = _wanted(svc, new)
+    answer = await svc.db.write(_invite, caller, project, wanted, idempotency_key)
+    svc.topics.wake("jobs")
+    return answer
 
 
 async def invite_to_instance(
     svc: Services, caller: Caller, new: NewInstanceInvitation, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     """Raises Invalid, Forbidden for a role above the caller's, Conflict when too many are open."""
-    return await svc.db.write(_invite_to_instance, caller, new, svc.config.server.public_url, idempotency_key)
+    wanted = _wanted(svc, new)
+    answer = await svc.db.write(_invite_to_instance, caller, wanted, idempotency_key)
+    svc.topics.wake("jobs")
+    return answer
+
+
+class Wanted(msgspec.Struct, Generic[N], frozen=True):
+    """An invitation as it is asked for; `is_mailed` unless the address had too many mails."""
+
+    new: N
+    public_url: str
+    is_mailed: bool
+
+
+def _wanted(svc: Services, new: N) -> Wanted[N]:
+    is_mailed = mailing.are_sent(svc) and mailing.may_be_sent_to(svc, emails.normal(new.email))
+    return Wanted(new, svc.config.server.public_url, is_mailed)
 
 
 def _invite(
-    tx: Tx, caller: Caller, text: str, new: NewInvitation, public_url: str, idempotency_key: IdempotencyKey
+    tx: Tx, caller: Caller, text: str, wanted: Wanted[NewInvitation], idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     if answer := idempotency_key.replay(tx):
         return answer
     project = projects.find(tx, caller, text)
-    projects.refuse_more_than_own(caller, new.role)
-    return _answer(tx, _insert(tx, caller.account, caller, project.id, new), public_url, idempotency_key)
+    projects.refuse_more_than_own(caller, wanted.new.role)
+    row, token = _insert(tx, caller.account, caller, project.id, wanted)
+    return _answer(tx, row, token, wanted, idempotency_key)
 
 
 def _invite_to_instance(
-    tx: Tx, caller: Caller, new: NewInstanceInvitation, public_url: str, idempotency_key: IdempotencyKey
+    tx: Tx, caller: Caller, wanted: Wanted[NewInstanceInvitation], idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     if answer := idempotency_key.replay(tx):
         return answer
-    _refuse_higher_role(tx, caller, new.role)
-    return _answer(tx, _insert(tx, caller.account, caller, None, new), public_url, idempotency_key)
+    _refuse_higher_role(tx, caller, wanted.new.role)
+    row, token = _insert(tx, caller.account, caller, None, wanted)
+    return _answer(tx, row, token, wanted, idempotency_key)
 
 
 def _refuse_higher_role(tx: Tx, caller: Caller, role: str) -> None:
@@ -93,9 +123,10 @@ def _refuse_higher_role(tx: Tx, caller: Caller, role: str) -> None:
 
 
 def _insert(
-    tx: Tx, account: int, caller: Caller | None, project: int | None, new: NewInvitation | NewInstanceInvitation
+    tx: Tx, account: int, caller: Caller | None, project: int | None, wanted: Wanted[N]
 ) -> tuple[Invitation, str]:
     """The invitation, which takes the place of an open one for the same address, and its token."""
+    new = wanted.new
     email = emails.check(new.email)
     lasts_ms = times.parse_length(new.expires_in, field="expires_in")
     if lasts_ms > LONGEST_MS:
@@ -119,6 +150,9 @@ def _insert(
     )
     detail = {"role": new.role, "expires_at": times.format(made.expires_at)}
     audit.record(tx, account, "invitation.create", project=project, target=_target(uid), name=email, detail=detail)
+    if wanted.is_mailed:
+        arguments = msgspec.json.encode(MailArguments(account, project, ids.text(uid))).decode()
+        jobs.enqueue(tx, NO_PROJECT if project is None else project, JOB, arguments)
     return made, token
 
 
@@ -136,13 +170,18 @@ def _target(uid: bytes) -> str:
     return f"invitation {ids.text(uid)}"
 
 
-def _answer(tx: Tx, made: tuple[Invitation, str], public_url: str, idempotency_key: IdempotencyKey) -> StoredResponse:
+def _answer(tx: Tx, row: Invitation, token: str, wanted: Wanted[N], idempotency_key: IdempotencyKey) -> StoredResponse:
     """What is kept for a repeated request lacks the token."""
-    row, token = made
-    shown = InvitationAnswer(_shown(tx, row), token=None, link=None)
-    answer = idempotency_key.record(tx, 201, msgspec.json.encode(shown))
-    full = msgspec.structs.replace(shown, token=token, link=link(public_url, "invitation", token))
+    full = _full(tx, row, token, wanted)
+    kept = msgspec.structs.replace(full, token=None, link=None)
+    answer = idempotency_key.record(tx, 201, msgspec.json.encode(kept))
     return msgspec.structs.replace(answer, body=msgspec.json.encode(full))
+
+
+def _full(tx: Tx, row: Invitation, token: str, wanted: Wanted[N]) -> InvitationAnswer:
+    return InvitationAnswer(
+        _shown(tx, row), token=token, link=link(wanted.public_url, "invitation", token), mailed=wanted.is_mailed
+    )
 
 
 def _shown(tx: Tx, row: Invitation) -> schemas.Invitation:
@@ -299,14 +338,48 @@ def _user_may_give(tx: Tx, invitation: Invitation, inviter: int) -> bool:
     return invitation.project is not None and projects.role_of(tx, invitation.project, inviter) == "admin"
 
 
-# By command
+# By command and by mail
 
 
-def invite_by_command(
-    tx: Tx, project: str | None, new: NewInvitation | NewInstanceInvitation
-) -> tuple[schemas.Invitation, str]:
-    """The invitation and its token. Raises Invalid, NotFound for the project, Conflict."""
+async def invite_by_command(
+    svc: Services, project: str | None, new: NewInvitation | NewInstanceInvitation
+) -> InvitationAnswer:
+    """Raises Invalid, NotFound for the project, Conflict."""
+    answer = await svc.db.write(_invite_by_command, project, _wanted(svc, new))
+    svc.topics.wake("jobs")
+    return answer
+
+
+def _invite_by_command(tx: Tx, project: str | None, wanted: Wanted[N]) -> InvitationAnswer:
     account = accounts.default_account(tx)
-    found = None if project is None else projects.named(tx, account, project)
-    row, token = _insert(tx, account, None, None if found is None else found.id, new)
-    return _shown(tx, row), token
+    found = None if project is None else projects.named(tx, account, project).id
+    row, token = _insert(tx, account, None, found, wanted)
+    return _full(tx, row, token, wanted)
+
+
+class MailArguments(msgspec.Struct, frozen=True):
+    """Of a job; `invitation` is the id."""
+
+    account: int
+    project: int | None
+    invitation: str
+
+
+def compose(tx: Tx, arguments: MailArguments, public_url: str) -> Mail | None:
+    """None when it can no longer be accepted."""
+    uid = ids.parse(arguments.invitation, "invitation")
+    row = store.by_uid(tx, arguments.account, arguments.project, uid)
+    address = link(public_url, "invitation", token_of(tx, uid))
+    if row is None or address is None or not _may_still_give(tx, row):
+        return None
+    shown = _shown(tx, row)
+    inviter = shown.invited_by if row.made_by_user is not None else None
+    return mails.invitation(
+        row.email,
+        address,
+        inviter=inviter,
+        project=shown.project,
+        role=row.role,
+        expires_at=row.expires_at,
+        server=public_url,
+    )

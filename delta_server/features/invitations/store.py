@@ -66,6 +66,15 @@ def by_hash(tx: Tx, hash: bytes) -> Invitation | None:
     return _invitation(tx.one(sql, hash, tx.now_ms))
 
 
+def by_uid(tx: Tx, account: int, project: int | None, uid: bytes) -> Invitation | None:
+    """As `by_hash`, by its id."""
+    sql = (
+        f"SELECT {_COLUMNS} FROM invitation WHERE account = ? AND project IS ? AND uid = ? AND {_OPEN}"
+        " AND expires_at > ?"
+    )
+    return _invitation(tx.one(sql, account, project, uid, tx.now_ms))
+
+
 def page(tx: Tx, account: int, project: int | None, *, below: int, limit: int) -> list[Invitation]:
     """The newest first, rows below `below`."""
     rows = tx.all(

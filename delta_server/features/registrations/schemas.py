@@ -16,13 +16,27 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, documented(maxLength=MAX_NAME)] = ""
 
 
+class Confirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`token` is the mailed link's; `password` the one that was chosen, so that nobody confirms what another began."""
+
+    token: Annotated[str, documented(maxLength=200)]
+    password: Annotated[str, documented(maxLength=passwords.MOST)]
+
+
 class Registered(msgspec.Struct, frozen=True):
     """Alike for an address that is taken."""
 
+    email: str
+    confirmation: bool
+
+
+class Confirmed(msgspec.Struct, frozen=True):
     email: str
 
 
 FIELDS = {
     "Registered.email": "The address, as it is kept",
+    "Registered.confirmation": "Whether a link is mailed that must be followed first",
+    "Confirmed.email": "The address that one signs in with now",
 }
 """What the API's description says of the fields of answers."""

@@ -9,10 +9,12 @@ from msgspec import UNSET
 
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
-from delta_server.features.users import cookie_api, schemas, service, sessions, totp_api
+from delta_server.features.users import cookie_api, forgotten, schemas, service, sessions, totp_api
 from delta_server.features.users.schemas import (
     CodeWanted,
     FirstOwner,
+    Forgotten,
+    ForgottenAnswer,
     Login,
     MeAnswer,
     PasswordChange,
@@ -158,6 +160,23 @@ async def change_password(
 
 
 @post(
+    "/v1/auth/forgot-password",
+    summary="Have a link mailed that sets another password",
+    tags=_TAGS,
+    status_code=202,
+    opt=example(
+        request={"email": "ada@example.com"},
+        answer={"message": "if the address has an account, a link to set another password is on its way"},
+    ),
+)
+async def forgot_password(
+    request: Request[Any, Any, Any], data: JSONBody[Forgotten], services: NamedDependency[Services]
+) -> ForgottenAnswer:
+    """The same, and as fast, whether the address has an account or not."""
+    return await forgotten.request_link(services, data, address=cookie_api.client(request).address)
+
+
+@post(
     "/v1/auth/reset-password",
     summary="Set a password by a link, and end all sessions",
     tags=_TAGS,
@@ -225,6 +244,7 @@ ROUTES = [
     refresh,
     logout,
     change_password,
+    forgot_password,
     reset_password,
     me,
     list_sessions,

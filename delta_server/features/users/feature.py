@@ -1,6 +1,6 @@
 """People who sign in, and their sessions."""
 
-from delta_server.features.users import api, commands, schemas, tasks
+from delta_server.features.users import api, commands, forgotten, schemas, tasks
 from delta_server.features.users.sso import api as sso_api
 from delta_server.features.users.sso import schemas as sso_schemas
 from delta_server.http.feature import Feature
@@ -19,6 +19,7 @@ FEATURE = Feature(
         ("GET", "/v1/auth/methods"): SIGN_IN,
         ("POST", "/v1/auth/login/header"): SIGN_IN,
         ("POST", "/v1/auth/refresh"): SIGN_IN,
+        ("POST", "/v1/auth/forgot-password"): SIGN_IN,
         ("POST", "/v1/auth/reset-password"): SIGN_IN,
         ("POST", "/v1/auth/logout"): SIGN_IN,  # by the access token or the cookie: the handler looks
         ("POST", "/v1/auth/change-password"): PERSON_WITH_PASSWORD,
@@ -34,6 +35,7 @@ FEATURE = Feature(
     path_parameters={"session_id": "The session's id"},
     tables=["user", "session", "refresh_token", "login_link", "second_factor", "recovery_code"],
     commands=commands.COMMANDS,
+    jobs=[forgotten.JOB],
     periodic=[Periodic("delete ended sessions", tasks.sweep, every_s=3600)],
     at_start=tasks.prepare,
 )

@@ -55,6 +55,16 @@ class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new_password: Password
 
 
+class Forgotten(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    email: Email
+
+
+class ForgottenAnswer(msgspec.Struct, frozen=True):
+    """Alike for every address."""
+
+    message: str
+
+
 class PasswordReset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`token` is from the link of `delta-server user reset-link`."""
 
@@ -163,6 +173,7 @@ def session(row: store.Session, current: int | None) -> Session:
 
 FIELDS = {
     "Setup.needed": "Whether the server has no user yet",
+    "ForgottenAnswer.message": "What happens next",
     "User.id": "The user's id",
     "User.email": "The address they sign in with",
     "User.role": "What they may do in the instance",

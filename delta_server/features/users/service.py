@@ -2,6 +2,7 @@
 
 import hmac
 import os
+from functools import partial
 
 from delta_server.core import access_tokens, emails, ids, names, passwords, scopes
 from delta_server.core.caller import Caller
@@ -181,7 +182,6 @@ async def reset_password(svc: Services, reset: PasswordReset) -> None:
         owner = _owner_of_link(tx, reset.token)
         _set_password(tx, owner, hash)
         trail.record(tx, owner, "password.reset", by_self=True)
-        store.delete_link(tx, owner.id, digest(reset.token))
 
     await svc.db.write(write)
     svc.live.check_access()
@@ -199,6 +199,7 @@ def _owner_of_link(tx: Tx, token: str) -> User:
 
 def _set_password(tx: Tx, user: User, hash: str, but: int | None = None) -> None:
     store.set_password(tx, user.account, user.id, hash)
+    store.delete_links(tx, user.id)
     store.revoke_sessions(tx, user.id, but=but)
 
 
@@ -209,6 +210,16 @@ def by_id(tx: Tx, account: int, user: int) -> User | None:
 def by_email(tx: Tx, email: str) -> User | None:
     """By the normal form of the address."""
     return store.by_email(tx, email)
+
+
+async def matches(svc: Services, hash: str, password: str, counted: tuple[str, ...]) -> bool:
+    """A password that is not a user's yet. Raises RateLimited when one of `counted` has failed too often."""
+    check = partial(password_checks.check_failures, svc, counted)
+    check()
+    is_right = await svc.state(Hashing).matches(svc, hash, password, check=check)
+    if not is_right:
+        password_checks.fail(svc, counted)
+    return is_right
 
 
 def find(tx: Tx, account: int, text: str) -> User:

@@ -314,6 +314,11 @@ def link(tx: Tx, hash: bytes) -> tuple[int | None] | None:
     return None if row is None else (row[0],)
 
 
+def delete_links(tx: Tx, user: int) -> None:
+    """All of a user's."""
+    tx.run("DELETE FROM login_link WHERE user = ?", user)
+
+
 def delete_link(tx: Tx, user: int | None, hash: bytes) -> None:
     tx.run("DELETE FROM login_link WHERE user IS ? AND hash = ?", user, hash)
 

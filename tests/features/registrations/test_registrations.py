@@ -66,7 +66,7 @@ async def test_nobody_registers_before_the_owner(client: httpx.AsyncClient) -> N
 async def test_open_registration_makes_a_member(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
     await add(app, "ada@example.com", "owner")
     answer = await client.post(REGISTER, json=BO)
-    assert (answer.status_code, answer.json()) == (202, {"email": "bo@example.com"})
+    assert (answer.status_code, answer.json()) == (202, {"email": "bo@example.com", "confirmation": False})
     session = await login(client, "bo@example.com")
     assert (session["user"]["name"], session["user"]["role"]) == ("Bo", "member")
     listed = await client.get("/v1/projects", headers=bearer(session["access_token"]))
@@ -79,7 +79,7 @@ async def test_an_address_that_is_taken_is_answered_alike_and_stays_whose_it_was
     await add(app, "ada@example.com", "owner")
     for email in ("ada@example.com", "ADA@EXAMPLE.COM "):
         answer = await client.post(REGISTER, json={"email": email, "password": "staple horse battery", "name": "Eve"})
-        assert (answer.status_code, answer.json()) == (202, {"email": "ada@example.com"})
+        assert (answer.status_code, answer.json()) == (202, {"email": "ada@example.com", "confirmation": False})
     user = (await login(client, "ada@example.com"))["user"]
     assert (user["name"], user["role"]) == ("", "owner")
     rows = (await client.get("/v1/audit?action=user.register_again", headers=bearer(keys.account))).json()["data"]

@@ -1,0 +1,68 @@
+"""The mails that people are sent: plain text, in plain English. Addresses and names in them are as `emails.check` and
+`names.check` leave them, without line breaks. What a stranger typed is in none of them."""
+
+import msgspec
+
+from delta_server.core import times
+
+_LONGEST_NAME = 100
+
+
+class Mail(msgspec.Struct, frozen=True):
+    to: str
+    subject: str
+    text: str
+
+
+def invitation(
+    to: str, link: str, *, inviter: str | None, project: str | None, role: str, expires_at: int, server: str
+) -> Mail:
+    who = inviter or "The administrator"
+    where = f'the project "{_short(project)}"' if project is not None else "this server"
+    return Mail(
+        to,
+        f"An invitation to Delta at {server}",
+        f"{who} invites you to {where} on the Delta server {server}, as {role}.\n\n"
+        f"To accept, open this link before {_time(expires_at)}:\n\n{link}\n\n"
+        "It is valid once. If you do not know what this is about, ignore this mail: nothing happens.\n",
+    )
+
+
+def confirmation(to: str, link: str, *, expires_at: int, server: str) -> Mail:
+    return Mail(
+        to,
+        f"Confirm your address for Delta at {server}",
+        f"Somebody, probably you, made an account with this address on the Delta server {server}.\n\n"
+        f"To confirm it, open this link before {_time(expires_at)}, and give the password that was chosen:\n\n"
+        f"{link}\n\n"
+        "If it was not you, ignore this mail: without the confirmation there is no account.\n",
+    )
+
+
+def registered_again(to: str, *, server: str) -> Mail:
+    return Mail(
+        to,
+        f"You have an account for Delta at {server}",
+        f"Somebody, probably you, tried to make an account with this address on the Delta server {server}.\n\n"
+        "You have one already, and nothing about it was changed. If you do not know the password any more, ask for a"
+        " new one where you sign in.\n\n"
+        "If it was not you, there is nothing to do: who tried was not shown that you have an account.\n",
+    )
+
+
+def reset(to: str, link: str, *, expires_at: int, server: str) -> Mail:
+    return Mail(
+        to,
+        f"A new password for Delta at {server}",
+        f"Somebody, probably you, asked for a new password for this address on the Delta server {server}.\n\n"
+        f"To choose one, open this link before {_time(expires_at)}:\n\n{link}\n\n"
+        "It is valid once, and ends all sessions. If it was not you, ignore this mail: the password stays as it is.\n",
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+
+
+def _time(time_ms: int) -> str:
+    return f"{times.format(time_ms)[:16].replace('T', ' ')} UTC"
