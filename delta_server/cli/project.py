@@ -12,8 +12,10 @@ from delta_server.features.projects.project_commands import (
     LISTED_AT_ONCE,
     After,
     ListedMember,
+    ListedMembers,
     ListedProject,
     MemberChange,
+    MembersBehind,
     Named,
     NewProjectNamed,
     PlanChange,
@@ -82,8 +84,7 @@ def members(config: Config, name: str, set_: tuple[str, str] | None, remove: str
         running.run(config, "project set-member", change)
     if remove is not None:
         running.run(config, "project set-member", MemberChange(name, remove, None))
-    found: list[ListedMember] = running.run(config, "project members", Named(name))
-    for each in found:
+    for each in _members(config, name):
         _echo(each, f"{each.email}  {each.role}  {each.since[:10]}  {each.name}".rstrip(), as_json)
 
 
@@ -96,6 +97,16 @@ def delete(config: Config, name: str, yes: bool) -> None:
         click.confirm(f"Delete the project {name} with all that is in it, and revoke its keys?", abort=True)
     running.run(config, "project delete", Named(name))
     click.echo(f"Deleted {name}.", err=True)
+
+
+def _members(config: Config, name: str) -> Iterator[ListedMember]:
+    after = None
+    while True:
+        found: ListedMembers = running.run(config, "project members", MembersBehind(name, after))
+        yield from found.members
+        after = found.after
+        if after is None:
+            return
 
 
 def _all(config: Config) -> Iterator[ListedProject]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from delta_server.core.links import link
 from delta_server.features.invitations.commands import Invite
 from delta_server.features.invitations.schemas import InvitationAnswer
 from delta_server.features.users import service as users
-from delta_server.features.users.commands import ListedUser, Named, NewUser, RoleChange
+from delta_server.features.users.commands import LISTED_AT_ONCE, ListedUser, Named, NewUser, RoleChange, UsersBehind
 from delta_server.tasks.commands import NoArguments
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -62,11 +63,20 @@ def invite(config: Config, email: str, role: str | None, project: str | None, ex
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_database
 def list_(config: Config, as_json: bool) -> None:
-    found: list[ListedUser] = running.run(config, "user list", NoArguments())
-    for each in found:
+    for each in _all(config):
         row = {"email": each.email, "name": each.name, "role": each.role, "state": each.state}
         row["created_at"] = times.format(each.created_at)
         click.echo(json.dumps(row) if as_json else f"{each.email}  {each.role}  {each.state}  {each.name}".rstrip())
+
+
+def _all(config: Config) -> Iterator[ListedUser]:
+    after = ""
+    while True:
+        found: list[ListedUser] = running.run(config, "user list", UsersBehind(after))
+        yield from found
+        if len(found) < LISTED_AT_ONCE:
+            return
+        after = found[-1].email
 
 
 @user.command(help="Change what a person may do: owner, admin or member of the instance.")

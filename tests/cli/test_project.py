@@ -90,6 +90,16 @@ def test_members_are_added_changed_and_removed(tmp_path: Path) -> None:
     assert run(tmp_path, "members", "shop", "--remove", "bo@example.com") == (0, "")
 
 
+def test_members_are_listed_however_many_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project_commands, "LISTED_AT_ONCE", 2)
+    assert run(tmp_path, "create", "shop")[0] == 0
+    for name in ("ada", "bo", "cy"):
+        user = ["user", "add", f"{name}@example.com", "--data-dir", str(tmp_path)]
+        assert CliRunner().invoke(cli, user, input="correct horse battery\n").exit_code == 0
+        rows = run(tmp_path, "members", "shop", "--set", f"{name}@example.com", "viewer", "--json")[1].splitlines()
+    assert [json.loads(row)["email"] for row in rows] == ["ada@example.com", "bo@example.com", "cy@example.com"]
+
+
 def test_a_running_server_holds_another_plan_at_once_and_stops_those_who_use_a_deleted_project(tmp_path: Path) -> None:
     command = server_process.run
     with server_process.serving(tmp_path) as server, httpx.Client(base_url=server.url) as client:

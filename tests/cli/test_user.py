@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from delta_server.cli import user as user_cli
 from delta_server.cli.main import cli
+from delta_server.features.users import commands
 
 PASSWORD = "correct horse battery\n"
 
@@ -46,6 +48,16 @@ def test_refusals_change_nothing(data_dir: Path, args: tuple[str, ...], input: s
     assert code != 0
     assert says in output
     assert run(data_dir, "user", "list", "--json") == before
+
+
+def test_all_users_are_listed_however_many_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (commands, user_cli):
+        monkeypatch.setattr(module, "LISTED_AT_ONCE", 2)
+    names = ("ada", "bo", "cy", "dan")
+    for count, name in enumerate(names, start=1):
+        assert run(tmp_path, "user", "add", f"{name}@example.com", input=PASSWORD)[0] == 0
+        rows = [json.loads(line) for line in run(tmp_path, "user", "list", "--json")[1].splitlines()]
+        assert [row["email"] for row in rows] == [f"{each}@example.com" for each in names[:count]]
 
 
 def test_users_are_added_and_changed(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, Pa
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 
-_LIST = "projects"
+_LIST, _MEMBERS = "projects", "members"
 _TAGS = ["Projects"]
 _EXAMPLE = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -129,16 +129,27 @@ async def delete_project(
     "/v1/projects/{project_id:str}/members",
     summary="List a project's members",
     tags=_TAGS,
-    opt=example(answer={"data": [_MEMBER], "owner": _OWNER}),
+    opt=example(answer={"data": [_MEMBER], "owner": _OWNER, "has_more": False, "next_cursor": None}),
 )
 async def list_members(
-    project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
-) -> Members:
+    request: Request[Any, Any, Any],
+    project_id: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    limit: Limit = pagination.DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Response[Members]:
     """Owners and admins of the instance see every project, and are listed where they are members or own it."""
-    found, owner = await service.members(services, caller, project_id)
-    return Members(
-        [schemas.member(row, user) for row, user in found], owner=None if owner is None else schemas.owner(owner)
+    after = decode_cursor(_MEMBERS, cursor, tuple[int, int]) if cursor else service.FIRST_MEMBER
+    rows, owner = await service.members(services, caller, project_id, after=after, limit=limit + 1)
+    found = pagination.page(
+        rows,
+        limit=limit,
+        item=lambda row: schemas.member(*row),
+        cursor=lambda row: encode_cursor(_MEMBERS, row[0].created_at, row[0].user),
     )
+    owned_by = None if owner is None else schemas.owner(owner)
+    return pagination.respond(request, Members(found.data, owned_by, found.has_more, found.next_cursor))
 
 
 @put(

@@ -18,7 +18,7 @@ from delta_server.storage.idempotency import IdempotencyKey
 from delta_server.tasks.commands import Command, Progress
 
 LISTED_AT_ONCE = 1000
-"""Projects in one answer: a list of all would hold the server up."""
+"""Projects, or members of one, in an answer: a list of all would hold the server up."""
 
 
 class After(msgspec.Struct, frozen=True):
@@ -31,6 +31,13 @@ class Named(msgspec.Struct, frozen=True):
     """A project by id or name."""
 
     project: str
+
+
+class MembersBehind(msgspec.Struct, frozen=True):
+    """The members of a project by id or name, those behind the time and user row `after`; None begins."""
+
+    project: str
+    after: tuple[int, int] | None
 
 
 class NewProjectNamed(msgspec.Struct, frozen=True):
@@ -72,6 +79,13 @@ class ListedMember(msgspec.Struct, frozen=True):
     name: str
     role: str
     since: str
+
+
+class ListedMembers(msgspec.Struct, frozen=True):
+    """`after` asks for those that follow, None when there are none."""
+
+    members: list[ListedMember]
+    after: tuple[int, int] | None
 
 
 def _listed(project: Project) -> ListedProject:
@@ -125,11 +139,16 @@ async def _delete(svc: Services, named: Named, _: Progress) -> None:
     await service.delete_project(svc, await svc.db.write(_operator), named.project)
 
 
-async def _members(svc: Services, named: Named, _: Progress) -> list[ListedMember]:
+async def _members(svc: Services, wanted: MembersBehind, _: Progress) -> ListedMembers:
     """Raises NotFound."""
-    found, _owner = await service.members(svc, await svc.db.write(_operator), named.project)
+    operator, after = await svc.db.write(_operator), wanted.after or service.FIRST_MEMBER
+    found, _owner = await service.members(svc, operator, wanted.project, after=after, limit=LISTED_AT_ONCE)
     shown = [schemas.member(row, user) for row, user in found]
-    return [ListedMember(each.email, each.name, each.role, each.since) for each in shown]
+    last = found[-1][0] if len(found) == LISTED_AT_ONCE else None
+    return ListedMembers(
+        [ListedMember(each.email, each.name, each.role, each.since) for each in shown],
+        None if last is None else (last.created_at, last.user),
+    )
 
 
 async def _set_member(svc: Services, change: MemberChange, _: Progress) -> None:
@@ -149,6 +168,6 @@ COMMANDS: dict[str, Command] = {
     "project rename": Command(Renamed, ListedProject, _rename),
     "project plan": Command(PlanChange, ListedProject, _plan),
     "project delete": Command(Named, Any, _delete),
-    "project members": Command(Named, list[ListedMember], _members),
+    "project members": Command(MembersBehind, ListedMembers, _members),
     "project set-member": Command(MemberChange, Any, _set_member),
 }

@@ -80,10 +80,12 @@ class NewOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Members(msgspec.Struct, frozen=True):
-    """`owner` is null where the account alone owns the project."""
+    """A page of them, in the order they came. `owner` is null where the account alone owns the project."""
 
     data: list[Member]
     owner: Owner | None
+    has_more: bool
+    next_cursor: str | None
 
 
 def owner(user: User) -> Owner:

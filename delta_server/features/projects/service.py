@@ -62,9 +62,15 @@ async def delete_project(svc: Services, caller: Caller, text: str) -> None:
 # Members
 
 
-async def members(svc: Services, caller: Caller, text: str) -> tuple[list[tuple[Member, User]], User | None]:
-    """In the order they came, and the owner. Raises NotFound for the project."""
-    return await svc.db.read(_members, caller, text)
+FIRST_MEMBER = (-1, -1)
+
+
+async def members(
+    svc: Services, caller: Caller, text: str, *, after: tuple[int, int] = FIRST_MEMBER, limit: int
+) -> tuple[list[tuple[Member, User]], User | None]:
+    """In the order they came, those behind the time and user row `after`; and the owner. Raises NotFound for the
+    project."""
+    return await svc.db.read(_members, caller, text, after, limit)
 
 
 async def set_member(svc: Services, caller: Caller, text: str, user: str, role: ProjectRole) -> tuple[Member, User]:
@@ -95,9 +101,11 @@ def _transfer_project(tx: Tx, caller: Caller, text: str, user: str) -> User:
     return owner
 
 
-def _members(tx: Tx, caller: Caller, text: str) -> tuple[list[tuple[Member, User]], User | None]:
+def _members(
+    tx: Tx, caller: Caller, text: str, after: tuple[int, int], limit: int
+) -> tuple[list[tuple[Member, User]], User | None]:
     project = find(tx, caller, text)
-    rows = store.members(tx, project.id)
+    rows = store.members(tx, project.id, after=after, limit=limit)
     found = [(row, user) for row in rows if (user := users.by_id(tx, caller.account, row.user))]
     return found, owners.owner(tx, caller.account, project.id)
 

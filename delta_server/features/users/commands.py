@@ -11,6 +11,9 @@ from delta_server.features.users.store import User
 from delta_server.services import Services
 from delta_server.tasks.commands import Command, NoArguments, Progress
 
+LISTED_AT_ONCE = 1000
+"""Users in one answer: a list of all would hold the server up."""
+
 
 class NewUser(msgspec.Struct, frozen=True):
     email: str
@@ -20,6 +23,12 @@ class NewUser(msgspec.Struct, frozen=True):
 
 
 class Named(msgspec.Struct, frozen=True):
+    email: str
+
+
+class UsersBehind(msgspec.Struct, frozen=True):
+    """Those whose e-mail addresses come after this one."""
+
     email: str
 
 
@@ -47,8 +56,9 @@ async def _add(svc: Services, new: NewUser, _: Progress) -> str:
     return email
 
 
-async def _list(svc: Services, __: NoArguments, _: Progress) -> list[ListedUser]:
-    return [_listed(user) for user in await svc.db.write(service.all_users)]
+async def _list(svc: Services, behind: UsersBehind, _: Progress) -> list[ListedUser]:
+    found = await svc.db.read(service.page, after=behind.email, limit=LISTED_AT_ONCE)
+    return [_listed(user) for user in found]
 
 
 def _listed(user: User) -> ListedUser:
@@ -88,7 +98,7 @@ async def _setup_link(svc: Services, __: NoArguments, _: Progress) -> str | None
 
 COMMANDS: dict[str, Command] = {
     "user add": Command(NewUser, str, _add),
-    "user list": Command(NoArguments, list[ListedUser], _list),
+    "user list": Command(UsersBehind, list[ListedUser], _list),
     "user role": Command(RoleChange, Any, _role),
     "user disable": Command(Named, Any, _disable),
     "user enable": Command(Named, Any, _enable),

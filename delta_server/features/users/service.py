@@ -275,8 +275,10 @@ def named(tx: Tx, email: str) -> User:
     return user
 
 
-def all_users(tx: Tx) -> list[User]:
-    return store.all_of(tx, accounts.default_account(tx), after="", limit=-1)
+def page(tx: Tx, *, after: str, limit: int) -> list[User]:
+    """By e-mail address, those behind `after`."""
+    account = accounts.find_default_account(tx)
+    return [] if account is None else store.all_of(tx, account, after=after, limit=limit)
 
 
 def set_role(tx: Tx, user: User, role: str) -> None:
