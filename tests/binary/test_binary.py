@@ -75,6 +75,29 @@ def test_events_in_and_questions_about_them(tmp_path: Path) -> None:
     assert "1" in run(tmp_path, "events", "stats", command=BINARY).stdout
 
 
+def test_while_several_projects_call_their_queries_run_in_a_process_of_it(tmp_path: Path) -> None:
+    keys = [
+        run(tmp_path, "key", "create", "--project", name, command=BINARY).stdout.split()[0] for name in ("one", "two")
+    ]
+    with serving(tmp_path, command=BINARY) as server:
+        for key in keys:
+            ask(server, key, "/v1/events", b'{"eventType":"signup","userId":"ann"}')
+        [program] = children(server.process.pid)
+        answered_since = 0
+        for _ in range(2_000):
+            counted = [msgspec.json.decode(ask(server, key, "/v1/query", b"{}"))["rows"][0]["count"] for key in keys]
+            assert counted == [1, 1]
+            answered_since += any(_answers_queries(child) for child in children(program))
+            if answered_since == 50:
+                break
+        assert answered_since == 50
+        server.stop()
+
+
+def _answers_queries(process: int) -> bool:
+    return b"event-query-worker" in Path(f"/proc/{process}/cmdline").read_bytes()
+
+
 def test_people_sign_in(tmp_path: Path) -> None:
     """The libraries of passwords and tokens are in the executable, and it takes commands while it runs."""
     with serving(tmp_path, command=BINARY) as server:
