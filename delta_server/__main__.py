@@ -6,6 +6,10 @@ import sys
 
 def main() -> None:
     multiprocessing.freeze_support()  # first: a child process of the frozen executable must not start a second server
+    if sys.argv[1:] in (["query-worker"], ["pure-worker"], ["event-query-worker", "behind"]):
+        from delta_server.storage.priority import lower_priority
+
+        lower_priority()  # before the imports, which take as long as many a question
     if sys.argv[1:] == ["query-worker"]:  # started by storage/events/sql/runner.py
         from delta_server.storage.events.sql import worker
 
@@ -13,7 +17,7 @@ def main() -> None:
     elif sys.argv[1:2] == ["event-query-worker"]:  # started by storage/events/query/processes.py
         from delta_server.storage.events.query import worker as query_worker
 
-        query_worker.main(*sys.argv[2:])
+        query_worker.main()
     elif sys.argv[1:] == ["pure-worker"]:  # started by tasks/processes.py
         from delta_server.tasks import pure_worker
 

@@ -13,7 +13,6 @@ from typing import IO, Any
 
 from delta_server.core.errors import DeltaError, TooCostly
 from delta_server.storage import child
-from delta_server.storage.priority import lower_priority
 
 ARGUMENT = "pure-worker"
 """What the program is called with to be this."""
@@ -28,7 +27,6 @@ TOO_LARGE = "this takes more memory than it may: ask for less, for example a par
 def main() -> None:
     """Serve calls until stdin ends."""
     child.begin()
-    lower_priority()
     child.end_with_parent()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may come out

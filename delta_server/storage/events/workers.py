@@ -25,6 +25,8 @@ log = structlog.get_logger("delta.workers")
 _GRACE_S = 2.0
 """How much later than the deadline a process that does not end by itself is ended."""
 _START_S = 30.0
+LEFT_S = 0.5
+"""What takes no longer is let finish when its caller leaves: a new process costs as much."""
 RETRY_S = 30.0
 """After so long it is tried again to start a process that did not start."""
 
@@ -68,15 +70,16 @@ class Workers:
         worker = next((worker for worker in self._take_idle() if worker.alive), None) or self._new()
         self._busy.add(worker)
         try:
-            async with worker:
-                answer = await worker.ask(question)
+            answer = await worker.ask(question)
+            await self._keep(worker, answer)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._leave(worker))
+            raise
+        except BaseException:
+            await asyncio.shield(worker.end())
+            raise
         finally:
             self._busy.discard(worker)
-        worn = answer[0] or worker.questions == self._max_questions
-        if self._closed or worn:
-            await worker.end()
-        else:
-            worker.park(self._idle, self._idle_s)
         return answer[1:]
 
     def release(self, held_s: float) -> None:
@@ -93,6 +96,22 @@ class Workers:
         for worker in [*self._idle, *self._busy]:
             await worker.end()
         self._idle.clear()
+
+    async def _keep(self, worker: "_WorkerProcess", answer: bytes) -> None:
+        """For the next question, unless its last answer says otherwise."""
+        worn = answer[0] or worker.questions == self._max_questions
+        if self._closed or worn:
+            await worker.end()
+        else:
+            worker.park(self._idle, self._idle_s)
+
+    async def _leave(self, worker: "_WorkerProcess") -> None:
+        """Its caller has left."""
+        answer = await worker.finished(LEFT_S)
+        if answer is None:
+            await worker.end()
+        else:
+            await self._keep(worker, answer)
 
     def _new(self) -> "_WorkerProcess":
         return _WorkerProcess(self._arguments, self._setup, self._seconds)
@@ -124,6 +143,7 @@ class _WorkerProcess:
         self._seconds = seconds
         self._process: Child | None = None
         self._resting: asyncio.TimerHandle | None = None
+        self._exchanging: asyncio.Future[bytes] | None = None
         self._asked_s: float | None = None
         self._released = False
         self.questions = 0
@@ -150,13 +170,24 @@ class _WorkerProcess:
         if self._process is None:
             await self.start()
         self._asked_s = asyncio.get_running_loop().time()
+        self._exchanging = asyncio.ensure_future(self._exchange(question))
+        self._exchanging.add_done_callback(_consume_exception)
         try:
             async with asyncio.timeout(self._seconds + _GRACE_S):
-                return await self._exchange(question)
+                return await asyncio.shield(self._exchanging)
         except TimeoutError:
             raise too_long(self._seconds) from None
         except (asyncio.IncompleteReadError, ConnectionError, RuntimeError):  # uvloop's word for a closed pipe
             raise await self._exit_error() from None
+
+    async def finished(self, seconds: float) -> bytes | None:
+        """The answer that nobody waits for any more; None when it does not come in time."""
+        if self._exchanging is None:
+            return None
+        await asyncio.wait({self._exchanging}, timeout=seconds)
+        if not self._exchanging.done() or self._exchanging.exception() is not None:
+            return None
+        return self._exchanging.result()
 
     def release(self, held_s: float) -> None:
         """End the process when its question has taken longer than that."""
@@ -167,7 +198,7 @@ class _WorkerProcess:
 
     def park(self, idle: "list[_WorkerProcess]", seconds: float) -> None:
         """Wait among the others for the next question, for a while."""
-        self._asked_s = None
+        self._asked_s = self._exchanging = None
         idle.append(self)
 
         def leave() -> None:
@@ -214,3 +245,9 @@ class _WorkerProcess:
         if code == 1:  # a traceback is on stderr
             return DeltaError("something went wrong in the server; its log has more")
         return TooCostly("the query took more memory or more time than it may: ask for less")
+
+
+def _consume_exception(ended: asyncio.Future[bytes]) -> None:
+    """An exception that is never retrieved would be logged."""
+    if not ended.cancelled():
+        ended.exception()

@@ -22,7 +22,6 @@ from delta_server.storage.events.query.answers import Answers
 from delta_server.storage.events.query.person_joins import LinksBaseCache
 from delta_server.storage.events.query.read_connections import ReadViews
 from delta_server.storage.events.rollups import cover
-from delta_server.storage.priority import lower_priority
 from delta_server.storage.sqlite.connection import Tuning
 
 ARGUMENT = "event-query-worker"
@@ -49,11 +48,9 @@ class QueryQuestion(msgspec.Struct, frozen=True):
     plan: Plan
 
 
-def main(priority: str) -> None:
-    """Answer until stdin ends."""
+def main() -> None:
+    """Answer until stdin ends. Its priority is set already (__main__.py)."""
     child.begin()
-    if priority == BEHIND:
-        lower_priority()
     child.end_with_parent()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may come out

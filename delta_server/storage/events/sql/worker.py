@@ -25,7 +25,6 @@ from delta_server.storage.events.duckdb import failures
 from delta_server.storage.events.query.read_connections import ReadViews
 from delta_server.storage.events.query.read_view import ReadView
 from delta_server.storage.events.sql import check, describe, json_values, views
-from delta_server.storage.priority import lower_priority
 from delta_server.storage.sql_view import View
 from delta_server.storage.sqlite.connection import Tuning
 
@@ -68,7 +67,6 @@ class SqlResponse(msgspec.Struct, frozen=True):
 def main() -> None:
     """Serve requests until stdin ends."""
     child.begin()
-    lower_priority()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing but frames may come out
     first = frames.read(arriving)

@@ -195,17 +195,22 @@ async def test_what_needs_more_memory_is_answered_in_the_server(
 
 
 @pytest.mark.parametrize("kind", [AHEAD, BEHIND])
-async def test_a_question_given_up_ends_its_process(apart: QueryProcesses, filled: int, kind: str) -> None:
+@pytest.mark.parametrize(("left_s", "is_kept"), [(workers.LEFT_S * 60, True), (0, False)])
+async def test_a_question_given_up_ends_its_process_unless_it_is_answered_soon(
+    apart: QueryProcesses, filled: int, kind: str, left_s: float, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "LEFT_S", left_s)
     process = await ready(apart, kind)
     answer = apart.answering(filled, PLANS["a funnel"])
     assert answer is not None
     asking = asyncio.ensure_future(answer(kind == BEHIND))  # type: ignore[arg-type]
-    await asyncio.sleep(0)
+    while process._exchanging is None:
+        await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert not process.alive
-    assert not apart._workers[kind].is_ready
+    assert process.alive is is_kept
+    assert apart._workers[kind].is_ready is is_kept
 
 
 async def test_a_question_past_the_deadline_ends_its_process(
