@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -57,10 +57,19 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(
-    directory: Path, *arguments: str, command: Sequence[str] = FROM_SOURCE, check: bool = True
+    directory: Path,
+    *arguments: str,
+    command: Sequence[str] = FROM_SOURCE,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [*command, *arguments], cwd=directory, env=environment(), capture_output=True, text=True, timeout=120
+        [*command, *arguments],
+        cwd=directory,
+        env=environment(**(env or {})),
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert not check or done.returncode == 0, done.stderr
     return done

@@ -1,10 +1,14 @@
-"""What it costs to know who asks and how often: the limiter by itself, and requests with a key or an access token."""
+"""What it costs to know who asks and how often: the limiter by itself, and requests with a key or an access token.
+
+DELTA_BENCH_BASE is the directory of another build, with its .venv, that a row has beside this one.
+"""
 
 import json
+import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,10 +17,10 @@ from statistics import median
 from delta_server.core.rates import Rate
 from delta_server.storage.limiter_memory import MemoryLimiter
 from tests.bench import load
-from tests.bench.load import Connection, Send
-from tests.bench.table import Row, bench
+from tests.bench.load import Connection, Load, Send
+from tests.bench.table import Row, Skip, bench
 from tests.bench.turns import compared, in_turn, sized
-from tests.server_process import FROM_SOURCE, environment, run, serving
+from tests.server_process import FROM_SOURCE, ROOT, environment, run, serving
 
 CHECKS = sized(200_000, 200)
 ADDRESSES = sized(1_000_000, 1_000)
@@ -27,6 +31,7 @@ TRACK_ROUNDS = sized(7, 1)
 RATE = Rate(300_000)
 START_MS = 1_767_225_600_000
 PASSWORD = "correct horse battery"
+_ALL_ON: Mapping[str, str] = {}
 _OFF = {f"DELTA_RATE_LIMITS_{name}_PER_MINUTE": "off" for name in ("INGEST", "QUERY", "AUTH", "UNAUTHORIZED")}
 
 
@@ -90,20 +95,37 @@ def authenticated() -> Iterator[Row]:
 @bench("limits: POST /v1/track with limits and without")
 def track() -> Row:
     """By the processor's time of the server: that of the clients, and of everybody else, is not in it."""
-    rounds = in_turn(_tracked_us, partial(_tracked_us, **_OFF), rounds=TRACK_ROUNDS)
+    rounds = in_turn(lambda: _tracked()[1], lambda: _tracked(env=_OFF)[1], rounds=TRACK_ROUNDS)
     note = f"{CONNECTIONS} connections, {EACH} requests each, processor's time of the server for one"
     return compared("a single event with rate limits", "us", rounds, "all limits off", bar=1.05, note=note)
 
 
-def _tracked_us(**env: str) -> float:
+@bench("limits: POST /v1/track beside another build")
+def track_beside() -> Iterator[Row]:
+    """Limits, counters of plans and the audit log are on, as they are at first."""
+    base = os.environ.get("DELTA_BENCH_BASE")
+    if base is None:
+        raise Skip("DELTA_BENCH_BASE names no other build")
+    rounds = in_turn(_tracked, partial(_tracked, Path(base)), rounds=TRACK_ROUNDS)
+    note = f"{CONNECTIONS} connections, {EACH} requests each"
+    rates = [(ours.per_second, theirs.per_second) for (ours, _), (theirs, _) in rounds]
+    yield compared("single events", "/s", rates, base, bar=0.95, at_least=True, note=note)
+    took = [(ours, theirs) for (_, ours), (_, theirs) in rounds]
+    yield compared("  processor's time of the server for one", "us", took, base, bar=1.05)
+
+
+def _tracked(build: Path = ROOT, env: Mapping[str, str] = _ALL_ON) -> tuple[Load, float]:
+    """The load, and the time of the processor that the server took for each request, in us."""
     work = [[(0, b'{"event": "seen", "userId": "u%d"}' % number)] * EACH for number in range(CONNECTIONS)]
+    command = FROM_SOURCE if build == ROOT else (str(build / ".venv/bin/python"), *FROM_SOURCE[1:])
+    env = {"DELTA_LOG_LEVEL": "warning", "PYTHONPATH": str(build), **env}
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        key = run(directory, "key", "create", "--project", "bench").stdout.strip()
-        with serving(directory, DELTA_LOG_LEVEL="warning", **env) as server:
+        key = run(directory, "key", "create", "--project", "bench", command=command, env=env).stdout.strip()
+        with serving(directory, command=command, **env) as server:
             before = _processor_ns(server.process.pid)
-            load.run(partial(_tracker, server.url, key), work)
-            return (_processor_ns(server.process.pid) - before) / (CONNECTIONS * EACH) / 1e3
+            took = load.run(partial(_tracker, server.url, key), work)
+            return took, (_processor_ns(server.process.pid) - before) / (CONNECTIONS * EACH) / 1e3
 
 
 @contextmanager
