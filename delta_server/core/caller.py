@@ -29,6 +29,8 @@ class Caller(msgspec.Struct, frozen=True):
     user: int | None = None
     session: int | None = None
     is_member: bool = False
+    is_newcomer: bool = False
+    """A member where everybody may register, and so have projects of their own."""
 
     @property
     def actor(self) -> str:

@@ -76,6 +76,8 @@ def check(caller: Caller, access: Access) -> None:
     if access.keys == "project" and caller.project is None:
         raise Forbidden(NEEDS_PROJECT)
     if access.keys == "account" and caller.is_member:
+        if access.newcomers and caller.is_newcomer:
+            return
         raise Forbidden("this needs an owner or an admin of the instance")
     if access.keys == "account" and caller.project is not None and not caller.chosen:
         raise Forbidden("this needs an account key; a project's key stays within its project")

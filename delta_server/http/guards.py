@@ -21,7 +21,8 @@ class Access(msgspec.Struct, frozen=True):
 
     `cross_origin` routes answer browsers on other sites (cors.py). `body` is what the request may bring: a small typed
     body, documents, or events; each has its own limit of size. `rate_class` None is for what is never limited, and for
-    handlers that find the key.
+    handlers that find the key. `newcomers` lets members of the instance use an `account` route where everybody may
+    register.
     """
 
     scope: Literal["read", "write", "admin", "ingest"] = "read"
@@ -31,6 +32,7 @@ class Access(msgspec.Struct, frozen=True):
     body: Body = "typed"
     rate_class: RateClass | None = "query"
     family: str = ""
+    newcomers: bool = False
 
     @property
     def needs(self) -> str:

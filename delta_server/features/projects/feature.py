@@ -11,7 +11,7 @@ FEATURE = Feature(
     fields=schemas.FIELDS,
     guards={
         ("DELETE", "/v1/auth/me"): PERSON,
-        ("POST", "/v1/projects"): Access("write", keys="account"),
+        ("POST", "/v1/projects"): Access("write", keys="account", newcomers=True),
         ("GET", "/v1/projects"): ANY,
         ("GET", "/v1/projects/{}"): ANY,
         ("PATCH", "/v1/projects/{}"): ANY_ADMIN,

@@ -9,6 +9,9 @@ from delta_server.features.users import service as users
 from delta_server.features.users.service import User
 from delta_server.storage.database import Tx
 
+MOST_OWNED = 10
+"""Projects that a member of the instance makes."""
+
 
 def owner(tx: Tx, account: int, project: int) -> User | None:
     """None where the account alone owns it, or where the user has been deleted."""
@@ -24,6 +27,14 @@ def transfer(tx: Tx, caller: Caller, project: Project, named: str) -> User:
         raise Conflict(f"{user.email} is disabled and cannot own a project", field="owner")
     give(tx, caller.account, project.id, user.id)
     return user
+
+
+def refuse_many(tx: Tx, caller: Caller) -> None:
+    """Plans limit a project each: a member has no more of them. Raises Conflict."""
+    if not caller.is_member or caller.user is None:
+        return
+    if len(store.names_owned(tx, caller.account, caller.user, limit=MOST_OWNED)) >= MOST_OWNED:
+        raise Conflict(f"a member owns at most {MOST_OWNED} projects: delete one, or transfer it")
 
 
 def give(tx: Tx, account: int, project: int, user: int) -> None:

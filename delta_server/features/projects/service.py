@@ -33,7 +33,8 @@ SCOPES_OF = {"viewer": scopes.opened("read"), "editor": scopes.opened("write"), 
 async def create_project(
     svc: Services, caller: Caller, new: NewProject, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
-    """Raises Invalid for the name, Conflict when the account has a project of that name."""
+    """Raises Invalid for the name, Conflict when the account has a project of that name, or a member as many as they
+    may."""
     return await svc.db.write(create_in, caller, new, svc.config.plans, idempotency_key)
 
 
@@ -251,6 +252,7 @@ def ids_of_all(tx: Tx) -> list[int]:
 def create_in(tx: Tx, caller: Caller, new: NewProject, plans: Plans, idempotency_key: IdempotencyKey) -> StoredResponse:
     if answer := idempotency_key.replay(tx):
         return answer
+    owners.refuse_many(tx, caller)
     name = _free_name(tx, caller.account, new.name)
     description = names.check_description(new.description)
     project = _insert(tx, caller.account, name, description, _first_plan(tx, caller, plans))

@@ -48,6 +48,7 @@ def speak_for(svc: Services, token: str) -> Caller:
         user=found.user,
         session=found.session,
         is_member=is_member,
+        is_newcomer=is_member and svc.config.auth.registration == "open",
     )
 
 

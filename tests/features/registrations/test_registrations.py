@@ -6,6 +6,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.config.sections import Auth, Config
+from delta_server.features.projects import owners
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.features.users.people import PASSWORD, add, login
@@ -63,14 +64,44 @@ async def test_nobody_registers_before_the_owner(client: httpx.AsyncClient) -> N
     assert (await client.get("/v1/setup")).json() == {"needed": True}
 
 
-async def test_open_registration_makes_a_member(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+@pytest.mark.parametrize("path", [REGISTER, "/api/v1/auth/register", "/api/auth/register"])
+async def test_open_registration_makes_a_member(
+    app: Application, client: httpx.AsyncClient, keys: Keys, path: str
+) -> None:
     await add(app, "ada@example.com", "owner")
-    answer = await client.post(REGISTER, json=BO)
+    answer = await client.post(path, json=BO)
     assert (answer.status_code, answer.json()) == (202, {"email": "bo@example.com", "confirmation": False})
     session = await login(client, "bo@example.com")
     assert (session["user"]["name"], session["user"]["role"]) == ("Bo", "member")
     listed = await client.get("/v1/projects", headers=bearer(session["access_token"]))
     assert listed.json()["data"] == []
+
+
+async def test_members_have_projects_of_their_own(
+    app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add(app, "ada@example.com", "owner")
+    await client.post(REGISTER, json=BO)
+    headers = bearer((await login(client, "bo@example.com"))["access_token"])
+    monkeypatch.setattr(owners, "MOST_OWNED", 2)
+    for name in ("one", "two"):
+        answer = await client.post("/v1/projects", json={"name": name}, headers=headers)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["project"]["plan"] == "free"
+    answer = await client.post("/v1/projects", json={"name": "three"}, headers=headers)
+    assert (answer.status_code, "at most 2" in answer.json()["message"]) == (409, True)
+    listed = (await client.get("/v1/projects", headers=headers)).json()["data"]
+    assert [project["name"] for project in listed] == ["one", "two"]
+    body = {"endpoint": "prices", "data": {"n": 1}}
+    for name, status in (("one", 201), ("mine", 403)):
+        answer = await client.post("/v1/snapshots", json=body, headers=headers | {"x-tenant-id": name})
+        assert answer.status_code == status, answer.text
+    assert (await client.get("/v1/projects/mine", headers=headers)).status_code == 404
+    for method, path in (("GET", "/v1/invitations"), ("GET", "/metrics"), ("GET", "/v1/backup")):
+        assert (await client.request(method, path, headers=headers)).status_code == 403
+    deleted = await client.delete("/v1/projects/two", headers=headers)
+    assert deleted.status_code == 204
+    assert (await client.post("/v1/projects", json={"name": "three"}, headers=headers)).status_code == 201
 
 
 async def test_an_address_that_is_taken_is_answered_alike_and_stays_whose_it_was(
