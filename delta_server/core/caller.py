@@ -5,8 +5,11 @@ import msgspec
 from delta_server.core import scopes
 from delta_server.core.errors import Forbidden
 
-NEEDS_PROJECT = (
+_NEEDS_PROJECT = (
     "this needs a project's key, or an account's key with the project's id or name in x-tenant-id or ?project_id="
+)
+_NAME_PROJECT = (
+    "this is about a project: name one, by its id or name, in x-tenant-id or ?project_id=; GET /v1/projects lists yours"
 )
 
 
@@ -37,6 +40,10 @@ class Caller(msgspec.Struct, frozen=True):
         """As the audit log names it; `key_id` of people begins with `user` already."""
         return self.key_id if self.user is not None else f"key {self.key_id}"
 
+    def without_project(self) -> Forbidden:
+        """What a request is refused with that is about a project and names none."""
+        return Forbidden(_NEEDS_PROJECT if self.user is None else _NAME_PROJECT)
+
     def may(self, scope: str) -> bool:
         """Whether the key has `scope`, or one that implies it."""
         return scope in self.scopes
@@ -52,7 +59,7 @@ class Caller(msgspec.Struct, frozen=True):
                 f" with an admin key, `delta-server key create --scope {scope}` on the machine of the server"
             )
         if self.project is None:
-            raise Forbidden(NEEDS_PROJECT)
+            raise self.without_project()
         raise Forbidden(
             f"your role in the project lacks the scope {scope}, a part of {wider}: an admin of the project can change"
             " it by PUT /v1/projects/{project_id}/members/{user_id}"

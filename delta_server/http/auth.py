@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from litestar import Request
 
-from delta_server.core.caller import NEEDS_PROJECT, Caller
+from delta_server.core.caller import Caller
 from delta_server.core.errors import Forbidden, Unauthorized, Unavailable
 from delta_server.http.asgi import Headers
 from delta_server.http.guards import Access
@@ -74,7 +74,7 @@ def check(caller: Caller, access: Access) -> None:
             raise Forbidden("this is about a person who signed in: send the access token of POST /v1/auth/login")
         return
     if access.keys == "project" and caller.project is None:
-        raise Forbidden(NEEDS_PROJECT)
+        raise caller.without_project()
     if access.keys == "account" and caller.is_member:
         if access.newcomers and caller.is_newcomer:
             return

@@ -10,8 +10,7 @@ from litestar import Request
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 
-from delta_server.core.caller import NEEDS_PROJECT, Caller
-from delta_server.core.errors import Forbidden
+from delta_server.core.caller import Caller
 from delta_server.http import idempotency
 from delta_server.http.event_filters import event_filters
 from delta_server.http.health import Vitals
@@ -45,10 +44,10 @@ async def _once(request: Request[Any, Any, Any], caller: NamedDependency[Caller]
 
 
 def _project(request: Request[Any, Any, Any], idempotency_key: NamedDependency[IdempotencyKey]) -> int:
-    project: int | None = request.user.project
-    if project is None:
-        raise Forbidden(NEEDS_PROJECT)
-    return project
+    caller: Caller = request.user
+    if caller.project is None:
+        raise caller.without_project()
+    return caller.project
 
 
 DEPENDENCIES = {

@@ -1,7 +1,4 @@
-"""Accounts and API keys: who calls, and what they may do.
-
-Users, passwords and plans will live here too; until then there is one account, made when first needed.
-"""
+"""Accounts and API keys: who calls, and what they may do. There is one account, made when it is first needed."""
 
 import hmac
 import os

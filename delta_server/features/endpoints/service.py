@@ -8,10 +8,10 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.config.plans import Plans
 from delta_server.core import ids, names, times
-from delta_server.core.caller import NEEDS_PROJECT, Caller
+from delta_server.core.caller import Caller
 from delta_server.core.diff import diff_settings
 from delta_server.core.diff.diff_settings import DiffSettings
-from delta_server.core.errors import Conflict, Forbidden, NotFound
+from delta_server.core.errors import Conflict, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
 from delta_server.features.endpoints import schemas, store
@@ -180,7 +180,7 @@ def _create_endpoint(
         return answer, None
     project = (caller if new.project_id is None else projects.narrowed(tx, caller, new.project_id)).project
     if project is None:
-        raise Forbidden(NEEDS_PROJECT)
+        raise caller.without_project()
     accounts.check_project(tx, project)
     name = _free_name(tx, project, new.name)
     usage.allowance(tx, plans, project).take(ONE_ENDPOINT)

@@ -205,7 +205,8 @@ def narrowed(tx: Tx, caller: Caller, text: str) -> Caller:
     try:
         project = find(tx, caller, text)
     except NotFound:
-        raise Forbidden("the project is not one of this key's: GET /v1/projects lists those") from None
+        whose = "this key's" if caller.user is None else "yours"
+        raise Forbidden(f"the project is not one of {whose}: GET /v1/projects lists those") from None
     opened = caller.scopes
     if caller.user is not None and caller.is_member and (member := store.member(tx, project.id, caller.user)):
         opened = SCOPES_OF[member.role]

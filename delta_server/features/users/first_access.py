@@ -10,10 +10,9 @@ import structlog
 from delta_server.core import emails, passwords, secrets
 from delta_server.core.errors import DeltaError, Invalid
 from delta_server.features.accounts import service as accounts
-from delta_server.features.users import store, trail
+from delta_server.features.users import joining, store
 from delta_server.features.users.hashing import Hashing
 from delta_server.services import Services
-from delta_server.storage.database import Tx
 
 KEY_NAME = "admin.key_file"
 
@@ -42,14 +41,8 @@ async def _first_owner(svc: Services, email: str, password: str) -> None:
     except Invalid as error:
         raise BadAdmin(f"{error.message} (DELTA_ADMIN_EMAIL, and DELTA_ADMIN_PASSWORD or its _FILE)") from None
     hash = await svc.state(Hashing).hashed(svc, password)
-    account = await svc.db.write(accounts.default_account)
-    await svc.db.write(_insert_owner, account, email, hash)
+    await svc.db.write(lambda tx: joining.make(tx, email=email, name="", role="owner", password=hash, by_self=False))
     log.info("made the first owner", email=email)
-
-
-def _insert_owner(tx: Tx, account: int, email: str, hash: str) -> None:
-    user = store.insert(tx, account, email=email, name="", role="owner", password=hash)
-    trail.record(tx, user, "user.create", {"role": "owner"})
 
 
 async def _first_key(svc: Services, path: Path) -> None:

@@ -42,8 +42,8 @@ async def _require(svc: Services, user: User, password: str, address: str) -> No
 
 
 def _same(tx: Tx, user: User) -> User:
-    now = store.by_id(tx, user.account, user.id)
-    if now is None or now.disabled_at is not None or now.password != user.password:
+    now = store.unchanged(tx, user)
+    if now is None:
         raise Conflict("the account was changed at the same time: try again")
     return now
 

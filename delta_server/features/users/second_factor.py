@@ -133,8 +133,8 @@ async def login(svc: Services, token: str, code: str, client: Client) -> Tokens:
         raise
 
     def signed_in(tx: Tx) -> User:
-        now = store.by_id(tx, user.account, user.id)
-        if now is None or now.disabled_at is not None or now.password != user.password:
+        now = store.unchanged(tx, user)
+        if now is None:
             raise Unauthorized(_OLD)
         claim(tx)
         return now

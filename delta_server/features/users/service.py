@@ -145,10 +145,12 @@ async def login(svc: Services, email: str, password: str, client: Client) -> Tok
 
 
 def _same(tx: Tx, user: User) -> User:
-    """The user may have been disabled, or the password changed, while it was compared. Raises Unauthorized."""
-    now = store.by_id(tx, user.account, user.id)
-    if now is None or now.disabled_at is not None or now.password != user.password:
+    """What the password was compared for may have changed meanwhile. Raises Unauthorized."""
+    now = store.unchanged(tx, user)
+    if now is None:
         raise Unauthorized(_WRONG)
+    if second_factor.is_on(tx, user.id):
+        raise Unauthorized("a second factor was added at the same time: sign in again")
     return now
 
 
@@ -163,8 +165,7 @@ async def change_password(svc: Services, caller: Caller, change: PasswordChange)
     hash = await svc.state(Hashing).hashed(svc, change.new_password)
 
     def write(tx: Tx) -> None:
-        now = store.by_id(tx, user.account, user.id)
-        if now is None or now.password != user.password or now.disabled_at is not None:
+        if store.unchanged(tx, user) is None:
             raise Unauthorized("the password was changed in the meantime: sign in again")
         _set_password(tx, user, hash, but=caller.session)
         trail.record(tx, user, "password.change")

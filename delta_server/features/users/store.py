@@ -75,6 +75,12 @@ def by_uid(tx: Tx, account: int, uid: bytes) -> User | None:
     return _user(tx.one(f"SELECT {_USER} FROM user WHERE account = ? AND uid = ?", account, uid))
 
 
+def unchanged(tx: Tx, user: User) -> User | None:
+    """The user now; None who has been disabled or deleted, or has another password, since they showed it."""
+    now = by_id(tx, user.account, user.id)
+    return now if now is not None and now.disabled_at is None and now.password == user.password else None
+
+
 def all_of(tx: Tx, account: int, *, after: str, limit: int) -> list[User]:
     """By e-mail address, those behind `after`."""
     sql = f"SELECT {_USER} FROM user WHERE account = ? AND email > ? ORDER BY email LIMIT ?"

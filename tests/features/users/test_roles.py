@@ -48,6 +48,20 @@ async def test_members_may_what_their_role_says(
     assert await _status(client, token, ("GET", "/v1/auth/api-keys", None), None) == 403
 
 
+async def test_a_refusal_speaks_to_people_of_what_they_have(
+    app: Application, client: httpx.AsyncClient, keys: Keys
+) -> None:
+    token = await signed_in(app, client, "ada@example.com", "owner")
+    for key, without, another in (
+        (token, "this is about a project: name one", "not one of yours"),
+        (keys.account, "an account's key with the project's id", "not one of this key's"),
+    ):
+        answer = await client.get("/v1/endpoints", headers=bearer(key))
+        assert (answer.status_code, without in answer.json()["message"]) == (403, True)
+        answer = await client.get("/v1/endpoints", headers=bearer(key) | {"x-tenant-id": "nowhere"})
+        assert (answer.status_code, another in answer.json()["message"]) == (403, True)
+
+
 @pytest.mark.parametrize("role", ["owner", "admin"])
 async def test_owners_and_admins_see_all_projects(
     app: Application, client: httpx.AsyncClient, keys: Keys, role: str

@@ -191,6 +191,16 @@ async def test_who_was_disabled_is_out(app: Application, ada: Ada) -> None:
     assert (await ada.login(ada.code(), token)).status_code == 401
 
 
+async def test_one_that_comes_during_a_login_is_asked_for(ada: Ada, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password was compared, and no code wanted, before it was confirmed."""
+    monkeypatch.setattr(second_factor, "wanted", lambda *_: None)
+    answer = await ada.client.post("/v1/auth/login", json=ADA)
+    assert (answer.status_code, answer.json()["message"]) == (
+        401,
+        "a second factor was added at the same time: sign in again",
+    )
+
+
 async def test_guesses_wait_and_a_right_password_makes_none_free(ada: Ada) -> None:
     token = await ada.password()
     answers = await asyncio.gather(*(ada.login(ada.wrong(), token) for _ in range(20)))
