@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from delta_server import __version__
 from delta_server.cli import serve
 from delta_server.cli.main import COMMANDS, cli
+from delta_server.config.plans import Plans, rows_of
 from delta_server.config.sections import Config
 from delta_server.config.values import OPTIONS
 from delta_server.core.errors import DeltaError
@@ -53,7 +54,7 @@ def test_config_show_tells_values_and_their_sources(runner: CliRunner) -> None:
     result = runner.invoke(cli, ["config", "show", "--data-dir", "here"], env={"DELTA_SERVER_PORT": "81"})
     assert result.exit_code == 0
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert [line[0] for line in lines] == list(OPTIONS)
+    assert [line[0] for line in lines] == [*OPTIONS, *(name for name, _ in rows_of(Plans()))]
     assert ["server.port", "=", "81", "#", "DELTA_SERVER_PORT"] in lines
     assert ["storage.data_dir", "=", '"here"', "#", "--data-dir"] in lines
     assert ["log.level", "=", '"info"', "#", "default"] in lines
