@@ -17,7 +17,20 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 ORDER = [
-    *("core", "storage", "config", "log_output", "logging", "tasks", "services", "http", "features", "app", "cli"),
+    *(
+        "core",
+        "storage",
+        "config",
+        "log_output",
+        "logging",
+        "egress",
+        "tasks",
+        "services",
+        "http",
+        "features",
+        "app",
+        "cli",
+    ),
     "__main__",
 ]
 FEATURES = [feature.name for feature in app.FEATURES if feature is not app.SERVER]

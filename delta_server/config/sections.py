@@ -54,6 +54,10 @@ class RateLimits(msgspec.Struct, frozen=True):
     unauthorized_per_minute: PerMinute = 3_000
 
 
+class Egress(msgspec.Struct, frozen=True):
+    allow_cidrs: tuple[str, ...] = ()
+
+
 class Audit(msgspec.Struct, frozen=True):
     retention_days: Days = 365
 
@@ -72,6 +76,7 @@ class Config(msgspec.Struct, frozen=True):
     events: Events = Events()
     auth: Auth = Auth()
     smtp: Smtp = Smtp()
+    egress: Egress = Egress()
     audit: Audit = Audit()
     plans: Plans = Plans()
     admin: Admin = Admin()

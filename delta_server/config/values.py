@@ -57,6 +57,7 @@ _UNITS = {
     "_seconds": {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400},
     "_days": {"": 1, "d": 1, "w": 7},
 }
+_NETWORKS = frozenset({"server.trusted_proxies", "egress.allow_cidrs"})
 _RATE = "_per_minute"
 _UNLIMITED = "unlimited"
 """Of a row of a plan."""
@@ -74,7 +75,7 @@ def convert(option: Option, value: Any) -> Any:
             raise ValueError
         return Path(value).expanduser()
     converted = msgspec.convert(value, option.type)
-    if option.name == "server.trusted_proxies":
+    if option.name in _NETWORKS:
         _check_networks(converted)
     if option.name == "server.public_url" and converted and not _PUBLIC_URL.fullmatch(converted):
         raise Because("write the whole address without a query, such as https://delta.example.com")
@@ -165,7 +166,7 @@ def expected(option: Option) -> str:
     if isinstance(kind, LiteralType):
         return "one of " + ", ".join(sorted(map(str, kind.values)))
     if isinstance(kind, VarTupleType):
-        return "a list of networks such as 10.0.0.0/8"
+        return "a list of networks such as 10.0.0.0/8" if option.name in _NETWORKS else "a list of strings"
     if option.type is HeaderName:
         return "the name of a header: letters, digits and -"
     return "a path" if option.type is Path else "a string"

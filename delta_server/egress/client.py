@@ -1,0 +1,198 @@
+"""Requests to other servers, guarded: by address, in time and in size.
+
+A name is resolved once, every answer must be allowed (`core/destinations.py`), and one of them is what is connected to:
+whoever answers for the name cannot change it in between. The name stays the one that TLS checks. A redirect is a new
+request, with the same checks. Proxies of the environment are not asked: they would connect to what is refused here.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urljoin
+
+import h11
+import msgspec
+
+from delta_server import __version__
+from delta_server.config.sections import Egress as Options
+from delta_server.core import destinations
+from delta_server.core.destinations import Url
+
+Reason = Literal["address", "blocked", "dns", "connection", "tls", "timeout", "protocol", "too large", "redirect"]
+_HEAD_BYTES = 32 << 10
+_READ_BYTES = 64 << 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Of Debian, Fedora, openSUSE, Alpine: an executable that was built on one looks there on another."""
+
+
+class RequestFailed(Exception):
+    """No answer. `reason` is for anybody; the text names addresses, and is for the log."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """Of a request with all its redirects, and of one answer with its head."""
+
+    seconds: float = 10
+    size_bytes: int = 1 << 20
+    redirects: int = 3
+
+
+class Answer(msgspec.Struct, frozen=True):
+    status: int
+    headers: Mapping[str, str]
+    """By names in lower case; of one that comes twice the last."""
+    body: bytes
+
+
+class Client:
+    """Each request has a connection of its own: they are few."""
+
+    def __init__(self, options: Options, bounds: Bounds | None = None) -> None:
+        self._opened = [ip_network(text) for text in options.allow_cidrs]
+        self._bounds = bounds or Bounds()
+        self._tls: ssl.SSLContext | None = None
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Raises RequestFailed."""
+        return await self._within_time("GET", url, headers or {}, b"")
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """A redirect is an answer like others. Raises RequestFailed."""
+        return await self._within_time("POST", url, headers, body)
+
+    async def _within_time(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        try:
+            async with asyncio.timeout(self._bounds.seconds):
+                return await self._follow(method, url, headers, body)
+        except TimeoutError:
+            raise RequestFailed("timeout", f"{url} took longer than {self._bounds.seconds} s") from None
+
+    async def _follow(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        target = _parsed(url)
+        for _ in range(self._bounds.redirects + 1):
+            answer = await self._once(method, target, headers, body)
+            if method != "GET" or answer.status not in _REDIRECTS or "location" not in answer.headers:
+                return answer
+            before, url = target, urljoin(url, answer.headers["location"])
+            target = _parsed(url)
+            if before.scheme == "https" and target.scheme == "http":
+                raise RequestFailed("redirect", f"{before.authority} redirects to {url}, without TLS")
+            if before.origin != target.origin:
+                headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+        raise RequestFailed("redirect", f"more than {self._bounds.redirects} redirects, the last to {url}")
+
+    async def _once(self, method: str, target: Url, headers: Mapping[str, str], body: bytes) -> Answer:
+        reader, writer = await self._connect(target)
+        connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
+        try:
+            request = h11.Request(method=method, target=target.target, headers=_head(target, headers, body))
+            parts = [request, h11.Data(data=body), h11.EndOfMessage()] if body else [request, h11.EndOfMessage()]
+            for part in parts:
+                writer.write(connection.send(part) or b"")
+            await writer.drain()
+            return await self._read(connection, reader)
+        except (h11.LocalProtocolError, h11.RemoteProtocolError) as error:
+            raise RequestFailed("protocol", f"{target.authority}: {error}") from None
+        except ssl.SSLError as error:
+            raise RequestFailed("tls", f"{target.authority}: {error}") from None
+        except OSError as error:
+            raise RequestFailed("connection", f"{target.authority}: {error}") from None
+        finally:
+            writer.transport.abort()  # who does not close the connection does not hold us up
+
+    async def _read(self, connection: h11.Connection, reader: asyncio.StreamReader) -> Answer:
+        head: h11.Response | None = None
+        parts: list[bytes] = []
+        left = self._bounds.size_bytes
+        while True:
+            event = connection.next_event()
+            if event is h11.NEED_DATA:
+                data = await reader.read(_READ_BYTES)
+                left -= len(data)
+                if left < 0:
+                    raise RequestFailed("too large", f"an answer of more than {self._bounds.size_bytes} bytes")
+                connection.receive_data(data)
+            elif isinstance(event, h11.Response):
+                head = event
+            elif isinstance(event, h11.Data):
+                parts.append(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage) and head is not None:
+                return _answer(head, b"".join(parts))
+            elif not isinstance(event, h11.InformationalResponse):
+                raise RequestFailed("protocol", "the connection was closed without an answer")
+
+    async def _connect(self, target: Url) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        tls = await self._context() if target.scheme == "https" else None
+        failure: Exception | None = None
+        for address in await self._addresses(target):
+            try:
+                return await asyncio.open_connection(
+                    address, target.port, ssl=tls, server_hostname=target.host if tls else None
+                )
+            except ssl.SSLError as error:
+                raise RequestFailed("tls", f"{target.authority}: {error}") from None
+            except OSError as error:
+                failure = error
+        raise RequestFailed("connection", f"{target.authority}: {failure}")
+
+    async def _addresses(self, target: Url) -> Sequence[str]:
+        """All that the name stands for. Raises RequestFailed when there is none, or one that is not allowed."""
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise RequestFailed("dns", f"{target.host}: {error}") from None
+        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+        for address in addresses:
+            if not destinations.is_allowed(address, self._opened):
+                raise RequestFailed("blocked", f"{target.host} is {address}, which egress.allow_cidrs does not open")
+        return addresses
+
+    async def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(_system_tls)  # reads all certificates of the system
+        return self._tls
+
+
+def _parsed(url: str) -> Url:
+    target = destinations.parse(url)
+    if target is None:
+        raise RequestFailed("address", f"{url[:200]!r} is not an address to send a request to")
+    return target
+
+
+def _head(target: Url, headers: Mapping[str, str], body: bytes) -> list[tuple[str, str]]:
+    """Without compression: what arrives is then as large as it is counted."""
+    own = {"host": target.authority, "user-agent": f"delta-server/{__version__}", "accept-encoding": "identity"}
+    own |= {"connection": "close"} | ({"content-length": str(len(body))} if body else {})
+    return [*own.items(), *headers.items()]
+
+
+def _answer(head: h11.Response, body: bytes) -> Answer:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise RequestFailed("protocol", "the answer is compressed, which was not asked for")
+    return Answer(head.status_code, headers, body)
+
+
+def _system_tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if not any((paths.cafile, paths.capath)):
+        file = next((name for name in _CERTIFICATES if Path(name).exists()), None)
+        if file is not None:
+            context.load_verify_locations(file)
+    return context
