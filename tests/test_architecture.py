@@ -70,6 +70,7 @@ WITHOUT_TENANT = {
     "finds the tenant": {
         "accounts": "account_named insert_account key",
         "users": "any_user by_email signed_in refresh link",
+        "sso": "user_of",
         "invitations": "by_hash",
         "registrations": "by_hash",
     },

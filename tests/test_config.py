@@ -53,6 +53,31 @@ BAD_FILES = [
         "[server]\ntrusted_proxies = ['::1']\n[auth]\nregistration = 'open'\ntrusted_header.header = 'Remote-Email'",
         *("auth.trusted_header.header", "line 5", "anybody could register"),
     ),
+    ("[auth.oidc]\nissuer = 'https://idp.example'", "auth.oidc.client_id", "default", "what the provider calls"),
+    ("[auth.oidc]\nscopes = 7", "auth.oidc.scopes", "line 2", "a list of strings"),
+    ("[auth.oidc]\nclient_secret = 7", "auth.oidc.client_secret", "line 2", "got something else"),
+    *(
+        (
+            f"[server]\npublic_url = 'https://d.example'\n[auth.oidc]\nclient_id = 'x'\nissuer = '{issuer}'",
+            *("auth.oidc.issuer", "line 5", "https address"),
+        )
+        for issuer in (
+            "idp.example",
+            "http://idp.example",
+            "https://u@idp.example",
+            "https://idp.example?x",
+            "file:///x",
+        )
+    ),
+    (
+        "[auth.oidc]\nclient_id = 'x'\nissuer = 'https://idp.example'",
+        *("server.public_url", "default", "address that people's browsers use"),
+    ),
+    (
+        "[server]\npublic_url = 'https://d.example'\n[auth.oidc]\nclient_id = 'x'\nissuer = 'https://idp.example'\n"
+        "scopes = ['email']",
+        *("auth.oidc.scopes", "line 6", "expected openid"),
+    ),
     ("[plans.free]\nendpoints = -1", "plans.free.endpoints", "line 2", '"unlimited" or a whole number from 0'),
     ("[plans.free]\nendpoints = true", "plans.free.endpoints", "line 2", "got true"),
     ("[plans.free]\nendpoints = 'ten'", "plans.free.endpoints", "line 2", "got 'ten'"),
@@ -73,7 +98,7 @@ def test_a_wrong_option_is_named_with_its_line_and_what_was_expected(
         load(file=written(tmp_path, text), environ={})
     message = caught.value.message
     assert message.startswith(f"{name} (")
-    assert f"delta.toml {line}" in message
+    assert ("(default)" if line == "default" else f"delta.toml {line}") in message
     assert told in message
 
 

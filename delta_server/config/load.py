@@ -102,8 +102,11 @@ def _build(given: Mapping[str, Given], problems: list[str]) -> Config:
     config: Config = _section(Config, values)
     contradictions = sign_in.problems(
         config.auth.trusted_header,
+        config.auth.oidc,
         registration=config.auth.registration,
+        mails=bool(config.smtp.host),
         trusted_proxies=config.server.trusted_proxies,
+        public_url=config.server.public_url,
     )
     problems += (f"{name} ({_source(given, name)}): {what}" for name, what in contradictions)
     if config.plans.default not in config.plans.tables:

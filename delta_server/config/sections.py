@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from delta_server.config.plans import Plans
-from delta_server.config.sign_in import TrustedHeader
+from delta_server.config.sign_in import Oidc, TrustedHeader
 from delta_server.core.option_types import MIB, Count, Days, PerMinute, Port, Seconds, Secret, Size, WholeDays
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.events.options import Events
@@ -38,6 +38,7 @@ class Auth(msgspec.Struct, frozen=True):
     registration: Literal["closed", "invite", "open"] = "closed"
     idle_days: WholeDays = 30
     session_days: WholeDays = 90
+    oidc: Oidc = Oidc()
     trusted_header: TrustedHeader = TrustedHeader()
 
 

@@ -84,6 +84,12 @@ class Unavailable(DeltaError):
         self.retry_after_s = retry_after_s
 
 
+class ExternalFailed(DeltaError):
+    """Another server, which this needs, does not answer or not as it should."""
+
+    code, status = "EXTERNAL_SERVICE_ERROR", 502
+
+
 class RateLimited(DeltaError):
     """The caller requests more, at once or a minute, than it may; it may try again after `retry_after_s`."""
 

@@ -46,6 +46,8 @@ PUBLIC = {
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/totp"),
     ("GET", "/v1/auth/methods"),
+    ("GET", "/v1/auth/oidc/login"),
+    ("GET", "/v1/auth/oidc/callback"),  # by the cookie of the login; 404 where there is no provider
     ("POST", "/v1/auth/login/header"),  # of a trusted proxy; 403 where none is configured
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/logout"),  # by an access token or the cookie; 401 without either

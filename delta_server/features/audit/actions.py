@@ -18,6 +18,8 @@ Action: TypeAlias = Literal[
     "invitation.accept",
     "invitation.create",
     "invitation.revoke",
+    "identity.link",
+    "identity.unlink",
     "key.create",
     "key.first_use",
     "key.revoke",

@@ -51,9 +51,15 @@ def answer(
     """No cache on the way keeps it."""
     cookies = []
     if in_cookie and isinstance(tokens, Tokens) and tokens.refresh_token is not UNSET:
-        cookies = [_cookie(request, tokens.refresh_token, max_age=services.config.auth.idle_days * 86_400)]
+        cookies = [of_session(request, services, tokens)]
         tokens = structs.replace(tokens, refresh_token=UNSET)
     return Response(tokens, status_code=status, headers={"cache-control": "no-store"}, cookies=cookies)
+
+
+def of_session(request: Request[Any, Any, Any], services: Services, tokens: Tokens) -> Cookie:
+    """The cookie of a session that has begun."""
+    assert tokens.refresh_token is not UNSET
+    return _cookie(request, tokens.refresh_token, max_age=services.config.auth.idle_days * 86_400)
 
 
 def client(request: Request[Any, Any, Any]) -> Client:

@@ -122,6 +122,7 @@ def set_disabled(tx: Tx, account: int, user: int, *, disabled: bool) -> None:
 def delete_user(tx: Tx, account: int, user: int) -> None:
     """With all that belongs to them."""
     delete_second_factor(tx, user)
+    tx.run("DELETE FROM identity WHERE user = ?", user)
     tx.run("DELETE FROM refresh_token WHERE session IN (SELECT id FROM session WHERE user = ?)", user)
     tx.run("DELETE FROM session WHERE user = ?", user)
     tx.run("DELETE FROM login_link WHERE user = ?", user)

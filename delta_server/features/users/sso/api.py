@@ -9,8 +9,8 @@ from litestar.params import JSONBody
 
 from delta_server.features.users import cookie_api
 from delta_server.features.users.schemas import Tokens
-from delta_server.features.users.sso import trusted_header
-from delta_server.features.users.sso.schemas import HeaderLogin, Methods
+from delta_server.features.users.sso import oidc, oidc_api, trusted_header
+from delta_server.features.users.sso.schemas import HeaderLogin, Methods, OidcMethod
 from delta_server.http import browsers
 from delta_server.http.asgi import Scope
 from delta_server.http.browsers import Connection
@@ -37,7 +37,14 @@ _TOKENS = {
     "/v1/auth/methods",
     summary="Tell how people sign in",
     tags=_TAGS,
-    opt=example(answer={"password": True, "registration": "closed", "header": False}),
+    opt=example(
+        answer={
+            "password": True,
+            "registration": "closed",
+            "header": False,
+            "oidc": {"name": "Authentik", "login": "/v1/auth/oidc/login"},
+        }
+    ),
 )
 async def methods(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Methods:
     """For the page where they do."""
@@ -45,6 +52,9 @@ async def methods(request: Request[Any, Any, Any], services: NamedDependency[Ser
         password=True,
         registration=services.config.auth.registration,
         header=trusted_header.is_on(services, from_trusted_proxy=browsers.from_trusted_proxy(request)),
+        oidc=OidcMethod(services.config.auth.oidc.name, oidc_api.path(request, "login"))
+        if oidc.is_on(services)
+        else None,
     )
 
 
@@ -82,4 +92,4 @@ def _values(request: Request[Any, Any, Any], header: str) -> list[str]:
     return [value.decode("utf-8", "replace") for key, value in headers if key == name]
 
 
-ROUTES = [methods, login_by_header]
+ROUTES = [methods, login_by_header, *oidc_api.ROUTES]
