@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,15 @@ from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config.sections import Config, Log
 from delta_server.core import secrets
+from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects
 from delta_server.http.feature import Feature
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.options import Storage
-from tests import event_loop
+from tests import event_loop, secret_sweep
+from tests.secret_sweep import SWEEP
 from tests.storage.opened import FAST, FakeClock, begin
 
 # A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again.
@@ -49,8 +51,10 @@ structlog.configure(
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
         structlog.processors.KeyValueRenderer(),
+        SWEEP.log_line,
     ]
 )
+secret_sweep.install()
 
 
 def pytest_collection_finish() -> None:
@@ -62,6 +66,19 @@ def pytest_collection_finish() -> None:
 def pytest_sessionfinish() -> None:
     """DuckDB's binding tells of leaks where garbage is still frozen at the end."""
     gc.unfreeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def secrets_of_module() -> None:
+    SWEEP.begin_module()
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_secrets() -> Iterator[None]:
+    """Fails the test that used a secret which stands in a log, the audit log or a failed request's answer."""
+    SWEEP.begin()
+    yield
+    SWEEP.check()
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -161,9 +178,16 @@ async def started(application: Application) -> AsyncIterator[Application]:
         if task.done():
             await task
         yield application
+        note_audit_log(application)
     finally:
         stop.set()
         await asyncio.wait({task})
+
+
+def note_audit_log(application: Application) -> None:
+    with suppress(DeltaError):  # of a test that has damaged the database
+        for row in application.services.db.peek(lambda tx: tx.all("SELECT * FROM audit")):
+            SWEEP.write("the audit log", repr(row))
 
 
 def client_of(application: Application) -> httpx.AsyncClient:

@@ -13,6 +13,8 @@ from urllib.request import urlopen
 
 import msgspec
 
+from tests.secret_sweep import SWEEP
+
 ROOT = Path(__file__).parent.parent
 FROM_SOURCE = (sys.executable, "-m", "delta_server")
 _RESIDENT = re.compile(r"Rss(Anon|File|Shmem):\s+(\d+) kB")
@@ -72,6 +74,8 @@ def run(
         timeout=120,
     )
     assert not check or done.returncode == 0, done.stderr
+    SWEEP.use_keys_in(done.stdout)
+    SWEEP.write(f"what {arguments} reported", done.stderr)
     return done
 
 
@@ -98,7 +102,9 @@ def serving(directory: Path, *, command: Sequence[str] = FROM_SOURCE, **env: str
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, 9)
         process.kill()
-        process.communicate()
+        logged = process.communicate()[1]
+    SWEEP.write("the log of a server", logged)
+    SWEEP.check()
 
 
 def _wait_until_healthy(url: str) -> None:
