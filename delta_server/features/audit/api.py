@@ -76,7 +76,10 @@ async def list_entries(
 async def _file(
     request: Request[Any, Any, Any], services: Services, caller: Caller, filters: Filters, form: Form
 ) -> Stream:
-    await service.note(services, caller.account, "audit.export")
+    if caller.project is None:
+        await service.note(services, caller.account, "audit.export")
+    else:
+        await service.note_in(services, caller.project, "audit.export")
     pieces = _pieces(services, caller.account, filters, form)
     headers = {"content-type": schemas.MEDIA_TYPES[form], "content-disposition": f'attachment; filename="audit.{form}"'}
     return Stream(while_allowed(request, pieces), headers=headers)

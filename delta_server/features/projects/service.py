@@ -26,7 +26,8 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
-SCOPES_OF = {"viewer": scopes.opened("read"), "editor": scopes.opened("write"), "admin": scopes.opened("admin")}
+_UNION_OF = {"viewer": "read", "editor": "write", "admin": "admin"}
+SCOPES_OF = {role: scopes.opened(union) for role, union in _UNION_OF.items()}
 """What members of a project may do in it, by their role."""
 
 
@@ -128,10 +129,10 @@ def _set_member(tx: Tx, caller: Caller, text: str, named: str, role: ProjectRole
 
 def refuse_more_than_own(caller: Caller, role: ProjectRole) -> None:
     """For who gives a role. Raises Forbidden."""
-    if missing := SCOPES_OF[role] - caller.scopes:
+    if not SCOPES_OF[role] <= caller.scopes:
         raise Forbidden(
-            f"nobody gives more than they have, and this lacks {', '.join(scopes.in_order(missing))}: a role with less,"
-            " or somebody who has those"
+            f"nobody gives more than they have: to give the role {role} takes the scope {_UNION_OF[role]}, which"
+            " an admin of the project has"
         )
 
 

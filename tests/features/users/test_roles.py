@@ -100,3 +100,6 @@ async def test_nobody_gives_a_role_that_may_do_more(app: Application, client: ht
     for role, status in (("admin", 403), ("editor", 403), ("viewer", 200)):
         answer = await client.put(path, json={"role": role}, headers=bearer(key))
         assert answer.status_code == status, answer.text
+        if status == 403:
+            wanted = {"admin": "admin", "editor": "write"}[role]
+            assert f"takes the scope {wanted}, which an admin of the project has" in answer.json()["message"]
