@@ -165,7 +165,7 @@ def _watching(server: Server, directory: Path) -> Iterator[Watched]:
                     watched.failures.append(repr(error))
                     return
                 watched.health_ms.append((time.perf_counter() - began) * 1e3)
-                if len(watched.health_ms) % 5 == 0:
+                if len(watched.health_ms) % 20 == 0:  # once a second
                     watched.memory_bytes = max(watched.memory_bytes, server.resident_bytes())
                 watched.log_bytes = max(watched.log_bytes, log.stat().st_size)
                 watched.files = max(watched.files, _files(server))
