@@ -9,6 +9,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from delta_server.app import Application
+from delta_server.core import passwords
 from delta_server.features.users import service, tasks
 from delta_server.features.users.failures import FREE
 from delta_server.features.users.service import SETUP_MS
@@ -16,7 +17,7 @@ from delta_server.features.users.sessions import DAY_MS, GRACE_MS
 from delta_server.services import Services
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
-from tests.features.users.people import PASSWORD, add, login, signed_in
+from tests.features.users.people import HASH, PASSWORD, add, login, signed_in
 from tests.storage.opened import FakeClock
 
 ADA = {"email": "Ada@Example.com", "password": PASSWORD}
@@ -93,6 +94,26 @@ async def test_unknown_users_and_wrong_passwords_look_alike(app: Application, cl
         assert answer.status_code == 401
         answers.append({**answer.json(), "request_id": "", "requestId": "", "timestamp": ""})
     assert answers[0] == answers[1] == answers[2]
+
+
+@pytest.mark.parametrize(("email", "password"), [("ada", "wrong"), ("nobody", "wrong"), ("gone", PASSWORD)])
+async def test_every_failed_login_hashes_once(
+    app: Application, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, email: str, password: str
+) -> None:
+    """Nobody learns by the time it takes whether there is such a user."""
+    await add(app, "ada@example.com")
+    await add(app, "gone@example.com")
+    await app.services.db.write(lambda tx: service.disable(tx, service.named(tx, "gone@example.com")))
+    hashed, matches = [], passwords.matches
+
+    def counted(hash: str, password: str) -> bool:
+        hashed.append(hash.split("$")[:4])  # the algorithm and what it costs
+        return matches(hash, password)
+
+    monkeypatch.setattr(passwords, "matches", counted)
+    body = {"email": f"{email}@example.com", "password": password}
+    assert (await client.post("/v1/auth/login", json=body)).status_code == 401
+    assert hashed == [HASH.split("$")[:4]]
 
 
 async def test_a_disabled_user_cannot_sign_in(app: Application, client: httpx.AsyncClient) -> None:
@@ -354,6 +375,7 @@ HS = {"alg": "HS256"}
 FORGED: dict[str, Any] = {
     "an unknown session": {},
     "another key": {"key": b"another key of thirty-two bytes!"},
+    "a key of zeros": {"key": bytes(32)},
     "another audience": {"aud": "other"},
     "another issuer": {"iss": "other"},
     "no audience": {"aud": None},
