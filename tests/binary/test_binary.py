@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import msgspec
@@ -106,6 +107,21 @@ def test_people_sign_in(tmp_path: Path) -> None:
         made = msgspec.json.decode(ask(server, "", "/v1/setup", msgspec.json.encode(owner)))
         me = msgspec.json.decode(ask(server, made["access_token"], "/v1/auth/me"))
         assert me["user"]["email"] == "ada@example.com"
+        server.stop()
+
+
+def test_it_asks_an_identity_provider(tmp_path: Path) -> None:
+    """One that has no address: what asks it, and says so, is in the executable."""
+    env = {
+        "DELTA_SERVER_PUBLIC_URL": "https://delta.invalid",
+        "DELTA_AUTH_OIDC_ISSUER": "https://idp.invalid",
+        "DELTA_AUTH_OIDC_CLIENT_ID": "delta",
+    }
+    with serving(tmp_path, command=BINARY, **env) as server:
+        with pytest.raises(HTTPError) as failed:
+            urlopen(f"{server.url}/v1/auth/oidc/login", timeout=30)
+        assert failed.value.code == 502
+        assert "(dns)" in msgspec.json.decode(failed.value.read())["message"]
         server.stop()
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from delta_server.config.sections import Egress
+from delta_server.egress import client
 from delta_server.egress.client import Bounds, Client, RequestFailed
 
 LOCAL = Egress(allow_cidrs=("127.0.0.0/8",))
@@ -220,3 +221,18 @@ def _certificate(folder: Path) -> Path:
         + certificate.public_bytes(serialization.Encoding.PEM)
     )
     return path
+
+
+async def test_the_name_is_what_tls_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though an address is what is connected to."""
+    path = _certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    trusting = ssl.create_default_context(cafile=str(path))
+    monkeypatch.setattr(client, "_system_tls", lambda: trusting)
+    async with answering(OK, ssl=context) as canary:
+        assert (await Client(LOCAL).get(f"https://localhost:{canary.port}/")).body == b"ok"
+        with pytest.raises(RequestFailed) as failed:
+            await Client(LOCAL).get(f"https://127.0.0.1:{canary.port}/")
+    assert failed.value.reason == "tls"
+    assert len(canary.requests) == 1

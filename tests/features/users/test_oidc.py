@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey, RSAKey
 from delta_server.app import Application
 from delta_server.config.sections import Config, Egress
 from delta_server.config.sign_in import Oidc
+from delta_server.egress.client import Bounds
 from delta_server.egress.client import Client as EgressClient
 from delta_server.features.users import service as users
 from delta_server.features.users.sso import provider
@@ -490,6 +491,19 @@ async def test_a_provider_in_a_network_that_is_not_opened(
     answer = await browser.begin()
     assert (answer.status_code, "blocked" in answer.json()["message"]) == (502, True)
     assert idp.asked == []
+
+
+@pytest.mark.parametrize("path", [WELL_KNOWN, "/token", "/jwks"])
+async def test_a_provider_that_takes_its_time(
+    app: Application, browser: Browser, idp: IdentityProvider, owner: str, path: str
+) -> None:
+    impatient = provider.Provider(app.services, EgressClient(app.services.config.egress, Bounds(seconds=0.3)))
+    app.services.state(provider.Provider, lambda: impatient)
+    idp.instead = {path: 1.0}
+    answer = await browser.begin()
+    if path != WELL_KNOWN:
+        answer = await browser.back(await browser.at_provider())
+    assert (answer.status_code, "timeout" in answer.json()["message"]) == (502, True)
 
 
 # Whom it signs in
