@@ -227,9 +227,9 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
     ]
     opened = {("GET", "/metrics")} if config.server.metrics_public else set()
 
-    def authenticate(key: str, named: Sequence[str] = ()) -> Caller:
+    def authenticate(key: str, named: Sequence[str] = (), *, deleted: bool = False) -> Caller:
         services: Services = litestar.state.services
-        caller = projects_service.caller_within(services, key, named)
+        caller = projects_service.caller_within(services, key, named, deleted=deleted)
         if caller.project is not None:
             services.fair_cpu.callers.note(caller.project)
         return caller

@@ -98,7 +98,7 @@ async def _verify(config: Config) -> tuple[list[str], VerifyResult, RowsVerified
 
 def _projects(tx: Tx) -> list[tuple[int, str]]:
     account = accounts.find_default_account(tx)
-    return [] if account is None else [(project.id, project.name) for project in projects.all_of(tx, account)]
+    return [] if account is None else projects.stored(tx, account)
 
 
 def _add(events: EventsVerified, found: EventsVerified, named: str) -> None:

@@ -20,7 +20,7 @@ COMMANDS = {
     "blame": ("delta_server.cli.reading:blame", "Tell since when each value of a document is what it is."),
     "user": ("delta_server.cli.user:user", "Add, invite, list and change the people who sign in."),
     "setup-link": ("delta_server.cli.user:setup_link", "Print a token that makes the first owner."),
-    "project": ("delta_server.cli.project:project", "List, create, rename and delete projects; plans, members."),
+    "project": ("delta_server.cli.project:project", "List, create, rename, delete, restore projects; plans, members."),
     "key": ("delta_server.cli.key:key", "Create, list and revoke API keys."),
     "audit": ("delta_server.cli.audit:audit", "Show who did what, when, from where."),
     "pack": ("delta_server.cli.contents:pack", "Pack stored contents now, as the background would."),

@@ -1,6 +1,6 @@
 """Who makes a request. How a key becomes a Caller is a function that app.py hands in; this layer knows no feature."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from litestar import Request
@@ -13,9 +13,10 @@ from delta_server.http.guards import Access
 _HOW_TO_SEND_KEY = "send a key as Authorization: Bearer KEY or as x-api-key: KEY"
 
 
-Authenticate: TypeAlias = Callable[[str, Sequence[str]], Caller]
-"""A key's text, and the projects named beside it (ids or names), to its Caller; short, on the event loop. Raises
-Unauthorized for unknown, revoked and expired keys, Forbidden for a project that is not the key's, there or not."""
+Authenticate: TypeAlias = Callable[..., Caller]
+"""A key's text, and the projects named beside it (ids or names), to its Caller; short, on the event loop. With
+`deleted` those may lie in the bin. Raises Unauthorized for unknown, revoked and expired keys, Forbidden for a project
+that is not the key's, there or not, and for a key whose own project lies in the bin."""
 
 ADMIT = "admit"
 """In a scope's state: does again what let the request in."""

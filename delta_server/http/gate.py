@@ -133,10 +133,11 @@ class Gate:
             return None
         named = [*auth.tenants_of(scope["headers"]), *_project_in(scope["query_string"], route)]
         key = auth.key_of(scope["headers"])
-        again = partial(self._authenticate, key, named)
+        authenticate = partial(self._authenticate, deleted=True) if access.deleted else self._authenticate
+        again = partial(authenticate, key, named)
         caller = None
         if not named and auth.PROJECT in scope["path_params"] and access_tokens.is_one(key):
-            within = partial(self._authenticate, key, [segment_text(str(scope["path_params"][auth.PROJECT]))])
+            within = partial(authenticate, key, [segment_text(str(scope["path_params"][auth.PROJECT]))])
             with suppress(Forbidden):  # the handler says that there is no such project
                 caller, again = within(), within
         if caller is None:

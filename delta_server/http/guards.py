@@ -33,6 +33,8 @@ class Access(msgspec.Struct, frozen=True):
     rate_class: RateClass | None = "query"
     family: str = ""
     newcomers: bool = False
+    deleted: bool = False
+    """The project in the path may lie in the bin."""
 
     @property
     def needs(self) -> str:

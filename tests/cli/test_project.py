@@ -8,6 +8,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from delta_server.cli import asking
 from delta_server.cli import project as project_cli
 from delta_server.cli.main import cli
 from delta_server.features.projects import project_commands
@@ -20,8 +21,8 @@ def run(data_dir: Path, *args: str, input: str | None = None) -> tuple[int, str]
     return done.exit_code, done.output
 
 
-def listed(data_dir: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in run(data_dir, "list", "--json")[1].splitlines()]
+def listed(data_dir: Path, *options: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run(data_dir, "list", "--json", *options)[1].splitlines()]
 
 
 REFUSED = [
@@ -39,7 +40,11 @@ REFUSED = [
     (("members", "shop", "--remove", "bo@example.com"), "no such user"),
     (("members", "shop", "--remove", "a", "--set", "b", "admin"), "either --set or --remove"),
     (("delete", "nowhere", "--yes"), "no such project"),
-    (("delete", "shop"), "Aborted"),
+    (("delete", "shop"), "no terminal to ask on: say --yes"),
+    (("delete", "shop", "--purge"), "no terminal to ask on: say --yes"),
+    (("restore", "shop"), "no such project in the bin"),
+    (("restore", "nowhere"), "no such project in the bin"),
+    (("transfer", "shop", "bo@example.com"), "no such user"),
 ]
 
 
@@ -74,10 +79,34 @@ def test_projects_are_made_changed_and_deleted(tmp_path: Path, monkeypatch: pyte
         ("b", "enterprise"),
         ("store", "pro"),
     ]
+    assert run(tmp_path, "delete", "a")[0] == 2
+    monkeypatch.setattr(asking, "is_terminal", lambda: True)
     assert run(tmp_path, "delete", "a", input="n\n")[0] == 1
     assert run(tmp_path, "delete", "a", input="y\n")[0] == 0
-    assert run(tmp_path, "delete", "b", "--yes")[0] == 0
-    assert [each["name"] for each in listed(tmp_path)] == ["store"]
+    for name in ("b", "store"):
+        deleted = json.loads(run(tmp_path, "delete", name, "--yes", "--json")[1])
+        assert (deleted["name"], "purge_at" in deleted) == (name, True)
+    assert listed(tmp_path) == []
+    assert [each["name"] for each in listed(tmp_path, "--deleted")] == ["store", "b", "a"]
+    assert run(tmp_path, "create", "b")[0] == 0
+    code, refused = run(tmp_path, "restore", "b")
+    assert (code, "?name=" in refused) == (1, True)
+    restored = json.loads(run(tmp_path, "restore", "b", "--name", "c", "--json")[1])
+    assert (restored["name"], "purge_at" in restored) == ("c", False)
+    assert run(tmp_path, "restore", made["id"])[0] == 0
+    assert run(tmp_path, "delete", "a", "--purge", "--yes")[0] == 0
+    assert run(tmp_path, "restore", "a")[0] == 1
+    assert [each["name"] for each in listed(tmp_path)] == ["b", "c", "store"]
+    assert listed(tmp_path, "--deleted") == []
+
+
+def test_a_project_is_transferred(tmp_path: Path) -> None:
+    assert run(tmp_path, "create", "shop")[0] == 0
+    user = ["user", "add", "bo@example.com", "--name", "Bo", "--data-dir", str(tmp_path)]
+    assert CliRunner().invoke(cli, user, input="correct horse battery\n").exit_code == 0
+    assert run(tmp_path, "transfer", "shop", "nobody@example.com")[0] == 1
+    assert run(tmp_path, "transfer", "shop", "bo@example.com") == (0, "shop is owned by bo@example.com now.\n")
+    assert json.loads(run(tmp_path, "members", "shop", "--json")[1])["role"] == "admin"
 
 
 def test_members_are_added_changed_and_removed(tmp_path: Path) -> None:
@@ -113,5 +142,12 @@ def test_a_running_server_holds_another_plan_at_once_and_stops_those_who_use_a_d
         refused = command(tmp_path, "project", "plan", "shop", "gold", check=False)
         assert (refused.returncode, "there is no plan" in refused.stderr) == (1, True)
         assert [json.loads(command(tmp_path, "project", "list", "--json").stdout)["name"]] == ["shop"]
+        event = {"eventType": "bought", "userId": "u1"}
+        assert client.post("/v1/events", json=event, headers=key).is_success
         command(tmp_path, "project", "delete", "shop", "--yes")
+        assert "\n1 events in" in command(tmp_path, "verify").stdout  # what may come back is verified
+        assert client.get("/v1/endpoints", headers=key).status_code == 403
+        command(tmp_path, "project", "restore", "shop")
+        assert len(client.get("/v1/endpoints", headers=key).json()["data"]) == 6
+        command(tmp_path, "project", "delete", "shop", "--yes", "--purge")
         assert client.get("/v1/endpoints", headers=key).status_code == 401

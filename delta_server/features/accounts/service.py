@@ -5,10 +5,10 @@ import os
 
 import msgspec
 
-from delta_server.core import secrets, times
+from delta_server.core import ids, secrets, times
 from delta_server.core.actor import Actor
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Conflict, NotFound, Unauthorized
+from delta_server.core.errors import Conflict, Forbidden, NotFound, Unauthorized
 from delta_server.core.scopes import opened
 from delta_server.core.secrets import Kind
 from delta_server.features.accounts import making, schemas, store
@@ -21,7 +21,6 @@ from delta_server.features.accounts.schemas import ApiKey as ApiKey
 from delta_server.features.accounts.schemas import NewKey, Rotation
 from delta_server.features.accounts.store import StoredKey
 from delta_server.features.accounts.store import delete_keys_of as delete_keys_of
-from delta_server.features.accounts.store import revoke_keys_of as revoke_keys_of
 from delta_server.features.audit import service as audit
 from delta_server.services import Services
 from delta_server.storage.database import ACTING, Tx, frees_space
@@ -59,6 +58,8 @@ def authenticate(svc: Services, key_text: str) -> Caller:
     now_ms = svc.clock.now_ms()
     if key.expires_at is not None and key.expires_at <= now_ms:
         raise Unauthorized("the API key has expired: use another one")
+    if key.project_deleted_at is not None:
+        raise _of_deleted_project(key, now_ms)
     svc.state(LastUses)[key.id] = now_ms
     if key.last_used_at is None and key.id not in svc.state(FirstUses):
         svc.state(FirstUses)[key.id] = ACTING.get().named(f"key {sent.public_id}"), now_ms
@@ -68,6 +69,16 @@ def authenticate(svc: Services, key_text: str) -> Caller:
         scopes=opened(key.scopes),
         key_id=sent.public_id,
         origins=tuple(msgspec.json.decode(key.origins)) if sent.kind is Kind.WRITE else None,
+    )
+
+
+def _of_deleted_project(key: StoredKey, now_ms: int) -> Forbidden | Unauthorized:
+    """While the project may be restored its keys are refused and stay: they are valid again with it."""
+    if key.project_id is None or key.project_purge_at is None or key.project_purge_at <= now_ms:
+        return Unauthorized("the API key's project has been deleted: use another key")
+    return Forbidden(
+        f"the key's project was deleted, and lies in the bin until {times.format(key.project_purge_at)}: an"
+        f" account's key or an admin restores it by POST /v1/projects/{ids.text(key.project_id)}/restore"
     )
 
 

@@ -20,6 +20,9 @@ class StoredKey(msgspec.Struct, frozen=True):
     origins: str
     """JSON: a write key's; empty for all others."""
     last_used_at: int | None
+    project_id: bytes | None = None
+    project_deleted_at: int | None = None
+    project_purge_at: int | None = None
 
 
 class ListedKey(msgspec.Struct, frozen=True):
@@ -112,8 +115,9 @@ def insert_key(
 def key(tx: Tx, public_id: str) -> StoredKey | None:
     """The only look-up without a tenant: it is what finds the tenant."""
     row = tx.one(
-        "SELECT id, account, project, secret_hash, scopes, expires_at, revoked_at, origins, last_used_at"
-        " FROM api_key WHERE public_id = ?",
+        "SELECT api_key.id, api_key.account, api_key.project, secret_hash, scopes, expires_at, revoked_at, origins,"
+        " last_used_at, project.uid, project.deleted_at, project.purge_at"
+        " FROM api_key LEFT JOIN project ON project.id = api_key.project WHERE public_id = ?",
         public_id,
     )
     return StoredKey(*row) if row else None
@@ -131,7 +135,10 @@ def listed(tx: Tx, account: int, public_id: str) -> ListedKey | None:
 def page(tx: Tx, account: int, project: int | None, *, below: int, limit: int) -> list[ListedKey]:
     """The newest first, rows below `below`; those of one project, or with None all of the account and its projects."""
     if project is None:
-        sql = f"{_LISTED} WHERE api_key.account = ? AND api_key.id < ? ORDER BY api_key.id DESC LIMIT ?"
+        sql = (
+            f"{_LISTED} WHERE api_key.account = ? AND api_key.id < ? AND project.deleted_at IS NULL"
+            " ORDER BY api_key.id DESC LIMIT ?"
+        )
         return [ListedKey(*row) for row in tx.all(sql, account, below, limit)]
     # `+`: along the index of the project, in which ids are in order.
     sql = (
@@ -182,10 +189,6 @@ def is_last_admin(tx: Tx, account: int, project: int | None, public_id: str, *, 
         tx.one(f"{owned} AND {valid} AND public_id <> ? LIMIT 1", account, project, *until, public_id)
         for valid, until in (("expires_at IS NULL", ()), ("expires_at >= ?", (until_ms,)))
     )
-
-
-def revoke_keys_of(tx: Tx, project: int) -> int:
-    return tx.run("UPDATE api_key SET revoked_at = ? WHERE project = ? AND revoked_at IS NULL", tx.now_ms, project)
 
 
 def delete_keys_of(tx: Tx, project: int, limit: int) -> bool:

@@ -12,13 +12,14 @@ from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.features.endpoints import service
 from delta_server.features.endpoints.schemas import Endpoint, EndpointAnswer, EndpointChange, NewEndpoint
+from delta_server.features.endpoints.store import EndpointWithHead
 from delta_server.http import idempotency, pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 
-_LIST = "endpoints"
+_LIST, _BIN = "endpoints", "deleted endpoints"
 _TAGS = ["Endpoints"]
 _NEW = {
     "name": "GET /prices",
@@ -64,14 +65,21 @@ async def list_endpoints(
     services: NamedDependency[Services],
     project: NamedDependency[int],
     name_prefix: Annotated[str, QueryParameter(description="Only endpoints whose name begins so")] = "",
+    deleted: Annotated[bool, QueryParameter(description="Those in the bin, what was deleted last first")] = False,
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
     page: PageNumber = None,
     page_size: PageSize = None,
 ) -> Response[Page[Endpoint]]:
-    after = decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
     size = page_size or limit
     skip = pagination.rows_to_skip(page, size, cursor)
+    if deleted:
+        before = decode_cursor(_BIN, cursor, tuple[int, int]) if cursor else None
+        in_bin = await service.list_deleted(services, project, prefix=name_prefix, before=before, limit=skip + size + 1)
+        return pagination.respond(
+            request, pagination.page(in_bin[skip:], limit=size, item=service.view, cursor=_bin_cursor)
+        )
+    after = decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
     rows = await service.list_endpoints(services, project, prefix=name_prefix, after=after, limit=skip + size + 1)
     found = pagination.page(
         rows[skip:],
@@ -118,9 +126,35 @@ async def update_endpoint(
     opt=example(answer=None),
 )
 async def delete_endpoint(
-    endpoint: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
+    endpoint: FromPath[str],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    purge: Annotated[bool, QueryParameter(description="For good, also what lies in the bin")] = False,
 ) -> None:
-    await service.delete_endpoint(services, project, endpoint)
+    """It lies in the bin for `storage.bin_days` and can be restored until then; its name is free at once."""
+    await service.delete_endpoint(services, project, endpoint, purge=purge)
 
 
-ROUTES = [create_endpoint, list_endpoints, get_endpoint, update_endpoint, delete_endpoint]
+@post(
+    "/v1/endpoints/{endpoint:str}/restore",
+    summary="Restore a deleted endpoint",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(answer={"endpoint": _EXAMPLE}),
+)
+async def restore_endpoint(
+    endpoint: FromPath[str],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    name: Annotated[str | None, QueryParameter(description="Another name, where its own is taken by now")] = None,
+) -> EndpointAnswer:
+    """With all its history. Where several in the bin have the name, it takes the id."""
+    return EndpointAnswer(service.view(await service.restore_endpoint(services, project, endpoint, name)))
+
+
+def _bin_cursor(row: EndpointWithHead) -> str:
+    assert row.endpoint.binned is not None
+    return encode_cursor(_BIN, row.endpoint.binned.deleted_at, row.endpoint.id)
+
+
+ROUTES = [create_endpoint, list_endpoints, get_endpoint, update_endpoint, delete_endpoint, restore_endpoint]

@@ -18,11 +18,12 @@ FEATURE = Feature(
         ("GET", "/v1/endpoints/{}"): READ,
         ("PATCH", "/v1/endpoints/{}"): Access("write"),  # admin where the retention changes
         ("DELETE", "/v1/endpoints/{}"): ADMIN,
+        ("POST", "/v1/endpoints/{}/restore"): ADMIN,
     },
     path_parameters={"endpoint": "An endpoint's id or name; / in a name is written %2F"},
     tables=["endpoint"],
     commands=commands.COMMANDS,
-    periodic=[Periodic("remove deleted endpoints", tasks.remove_deleted, every_s=600)],
+    periodic=[Periodic("remove deleted endpoints", tasks.remove_deleted, every_s=60)],
     # No project has the number 0: this reads what is to be read for nobody.
     health=lambda services: Dependency("snapshot_store", partial(services.db.peek, service.find_or_name, 0, "none")),
     make_room=tasks.remove_deleted,

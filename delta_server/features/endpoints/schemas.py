@@ -79,6 +79,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     last_captured_at: str | None
     created_at: str
     updated_at: str
+    deleted_at: str | UnsetType = UNSET
+    purge_at: str | UnsetType = UNSET
 
 
 class EndpointAnswer(msgspec.Struct, frozen=True):
@@ -97,6 +99,8 @@ def endpoint(shown: store.EndpointWithHead, diff: DiffSettings, retention: Reten
         last_captured_at=None if shown.last_captured_at is None else times.format(shown.last_captured_at),
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
+        deleted_at=UNSET if row.binned is None else times.format(row.binned.deleted_at),
+        purge_at=UNSET if row.binned is None else times.format(row.binned.purge_at),
     )
 
 
@@ -107,6 +111,8 @@ FIELDS = {
     "diff_version": "Grows with each change of `diff`",
     "Endpoint.retention": "Which snapshots are kept",
     "Endpoint.last_captured_at": "When its latest snapshot was captured",
+    "Endpoint.deleted_at": "When it was deleted; only of what lies in the bin",
+    "Endpoint.purge_at": "Until when it can be restored; only of what lies in the bin",
     "DiffShown.array_keys": "Fields that identify an element, by path of the array",
     "DiffShown.ignore": "Patterns of what is left out of comparison",
     "DiffShown.tolerance": "By how much numbers may differ and be equal: for all, or by path",

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.config.plans import Plans
 from delta_server.core import ids, names, times
+from delta_server.core.binned import purge_at
 from delta_server.core.caller import Caller
 from delta_server.core.diff import diff_settings
 from delta_server.core.diff.diff_settings import DiffSettings
@@ -85,10 +86,10 @@ def ensure(tx: Tx, project: int, text: str, allowance: Allowance | None = None) 
     For write transactions. What requests make asks the project's `allowance`, what commands make nobody. Raises
     NotFound for an unknown id, Invalid for what cannot be a name, QuotaExceeded.
     """
+    accounts.check_project(tx, project)
     found = _look_up(tx, project, text)
     if found is not None:
         return _ref(found)
-    accounts.check_project(tx, project)
     name = _name(text)
     if allowance is not None:
         allowance.take(ONE_ENDPOINT)
@@ -98,7 +99,8 @@ def ensure(tx: Tx, project: int, text: str, allowance: Allowance | None = None) 
 
 
 def confirm(tx: Tx, endpoint: EndpointRef) -> None:
-    """For writes below an endpoint resolved earlier: raises NotFound when it has been deleted since."""
+    """For writes below an endpoint resolved earlier: raises NotFound when it or its project has been deleted since."""
+    accounts.check_project(tx, endpoint.project)
     if not store.exists(tx, endpoint.project, endpoint.id):
         raise _not_found()
 
@@ -119,6 +121,15 @@ def get_endpoint(svc: Services, project: int, text: str) -> EndpointWithHead:
     return svc.db.peek(_find_shown, project, text)
 
 
+async def list_deleted(
+    svc: Services, project: int, *, prefix: str, before: tuple[int, int] | None, limit: int
+) -> list[EndpointWithHead]:
+    """Those in the bin, what was deleted last first, before (deleted_at, row)."""
+    return await svc.db.read(
+        store.bin_page, project, names=names.page_range(prefix, None), before=before or (1 << 62, 0), limit=limit
+    )
+
+
 async def list_endpoints(
     svc: Services, project: int, *, prefix: str, after: str | None, limit: int
 ) -> list[EndpointWithHead]:
@@ -135,10 +146,20 @@ async def update_endpoint(svc: Services, project: int, text: str, change: Endpoi
     return after
 
 
-async def delete_endpoint(svc: Services, project: int, text: str) -> None:
-    """From now on it is not found and its name is free; its data is swept in the background. Raises NotFound."""
-    await svc.db.write(_delete_endpoint, project, text)
+async def delete_endpoint(svc: Services, project: int, text: str, *, purge: bool = False) -> None:
+    """From now on it is not found and its name is free. With `purge`, which takes what lies in the bin too, it cannot
+    be restored, and its data is swept in the background. Raises NotFound, Conflict as `restore_endpoint`."""
+    await svc.db.write(_delete_endpoint, project, text, days=svc.config.storage.bin_days, purge=purge)
     svc.topics.wake("happenings", project)
+
+
+async def restore_endpoint(svc: Services, project: int, text: str, name: str | None) -> EndpointWithHead:
+    """Take it out of the bin, as it was, under another name where `name` says one. Raises NotFound, Invalid,
+    QuotaExceeded, and Conflict for a name that is taken by now or that several in the bin have."""
+    restored = await svc.db.write(_restore_endpoint, project, text, name, svc.config.plans)
+    svc.topics.wake("contents")
+    svc.topics.wake("happenings", project)
+    return restored
 
 
 def view(shown: EndpointWithHead) -> schemas.Endpoint:
@@ -258,11 +279,61 @@ def _diff_text(settings: DiffSettings) -> str:
 
 
 @frees_space
-def _delete_endpoint(tx: Tx, project: int, text: str) -> None:
-    found = _found(tx, project, text)
-    store.mark_deleted(tx, project, found.id)
+def _delete_endpoint(tx: Tx, project: int, text: str, *, days: int, purge: bool) -> None:
+    found = _look_up(tx, project, text)
+    if found is None:
+        if not purge:
+            raise _not_found()
+        _purge(tx, _in_bin(tx, project, text))
+        return
+    until_ms = purge_at(tx.now_ms, days, at_once=purge)
+    store.mark_deleted(tx, project, found.id, purge_at=until_ms)
     _tell(tx, "endpoint.deleted", found)
-    audit.record_in(tx, project, "endpoint.delete", target=_target(found), name=found.name)
+    detail = {"restorable_until": None if until_ms is None else times.format(until_ms)}
+    audit.record_in(tx, project, "endpoint.delete", target=_target(found), name=found.name, detail=detail)
+
+
+@frees_space
+def purge_due(tx: Tx, limit: int) -> None:
+    """Those whose time in the bin has ended."""
+    for endpoint in store.due(tx, limit):
+        _purge(tx, endpoint)
+
+
+def _purge(tx: Tx, endpoint: Endpoint) -> None:
+    store.purge(tx, endpoint.project, endpoint.id)
+    audit.record_in(tx, endpoint.project, "endpoint.purge", target=_target(endpoint), name=endpoint.name)
+
+
+def _in_bin(tx: Tx, project: int, text: str) -> Endpoint:
+    """By id, or by a name that no other in the bin has. Raises NotFound, Conflict."""
+    uid = ids.try_parse(text)
+    if uid is None:
+        found = store.binned_by_name(tx, project, names.normal(text))
+    else:
+        found = [one] if (one := store.binned_by_uid(tx, project, uid)) else []
+    if not found:
+        raise NotFound("there is no such endpoint in the bin: GET /v1/endpoints?deleted=true lists them")
+    if len(found) > 1:
+        raise Conflict("several endpoints of this name lie in the bin: say which by its id", field="endpoint")
+    return found[0]
+
+
+def _restore_endpoint(tx: Tx, project: int, text: str, name: str | None, plans: Plans) -> EndpointWithHead:
+    accounts.check_project(tx, project)
+    found = _in_bin(tx, project, text)
+    wanted = found.name if name is None else names.check(name)
+    if store.by_name(tx, project, wanted):
+        raise Conflict(
+            f"there is an endpoint named {wanted} by now: restore this one under another name, by ?name=", field="name"
+        )
+    usage.allowance(tx, plans, project).take(ONE_ENDPOINT)
+    store.restore(tx, project, found.id, name=wanted)
+    restored = _find_shown(tx, project, ids.text(found.uid))
+    _tell(tx, "endpoint.restored", restored.endpoint)
+    detail = {"restored_as": wanted}
+    audit.record_in(tx, project, "endpoint.restore", target=_target(found), name=found.name, detail=detail)
+    return restored
 
 
 def _free_name(tx: Tx, project: int, text: str) -> str:

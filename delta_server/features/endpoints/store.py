@@ -3,6 +3,7 @@
 import msgspec
 
 from delta_server.core import ids, times
+from delta_server.core.binned import Binned
 from delta_server.storage.database import Row, Tx
 
 _MOST_AHEAD = 1000
@@ -21,6 +22,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     diff_version: int
     created_at: int
     updated_at: int
+    binned: Binned | None = None
 
 
 class EndpointWithHead(msgspec.Struct, frozen=True):
@@ -80,10 +82,8 @@ def insert_endpoint(
 
 
 def exists(tx: Tx, project: int, endpoint: int) -> bool:
-    return (
-        tx.one("SELECT 1 FROM endpoint WHERE project = ? AND id = ? AND deleted_at IS NULL", project, endpoint)
-        is not None
-    )
+    sql = "SELECT 1 FROM endpoint WHERE project = ? AND id = ? AND deleted_at IS NULL"
+    return tx.one(sql, project, endpoint) is not None
 
 
 def update_endpoint(tx: Tx, project: int, endpoint: int, *, name: str, description: str, retention: str) -> None:
@@ -129,23 +129,95 @@ def lives_are_whole(tx: Tx, endpoint: int) -> bool:
     return bool(row and row[0])
 
 
-def mark_deleted(tx: Tx, project: int, endpoint: int) -> int:
-    return tx.run(
-        "UPDATE endpoint SET deleted_at = ? WHERE project = ? AND id = ? AND deleted_at IS NULL",
+# The bin
+
+_IN_BIN = "deleted_at IS NOT NULL AND purge_at > ?"
+
+
+def bin_page(
+    tx: Tx, project: int, *, names: tuple[str, str], before: tuple[int, int], limit: int
+) -> list[EndpointWithHead]:
+    """What was deleted last first, before (deleted_at, id)."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS}, deleted_at, purge_at,"
+        " (SELECT max(captured_at) FROM snapshot WHERE snapshot.endpoint = endpoint.id)"
+        f" FROM endpoint WHERE project = ? AND {_IN_BIN} AND (deleted_at, id) < (?, ?) AND name >= ? AND name < ?"
+        " ORDER BY deleted_at DESC, id DESC LIMIT ?",
+        project,
+        tx.now_ms,
+        *before,
+        *names,
+        limit,
+    )
+    return [EndpointWithHead(_binned(row[:-1]), row[-1]) for row in rows]
+
+
+def binned_by_uid(tx: Tx, project: int, uid: bytes) -> Endpoint | None:
+    sql = f"SELECT {_COLUMNS}, deleted_at, purge_at FROM endpoint WHERE project = ? AND uid = ? AND {_IN_BIN}"
+    row = tx.one(sql, project, uid, tx.now_ms)
+    return _binned(row) if row else None
+
+
+def binned_by_name(tx: Tx, project: int, name: str) -> list[Endpoint]:
+    """Two at most: which of them is meant, a name does not say."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS}, deleted_at, purge_at FROM endpoint WHERE project = ? AND {_IN_BIN} AND name = ? LIMIT 2",
+        project,
+        tx.now_ms,
+        name,
+    )
+    return [_binned(row) for row in rows]
+
+
+def mark_deleted(tx: Tx, project: int, endpoint: int, *, purge_at: int | None) -> None:
+    """Without a `purge_at` it is being removed, else it lies in the bin until then."""
+    tx.run(
+        "UPDATE endpoint SET deleted_at = ?, purge_at = ? WHERE project = ? AND id = ? AND deleted_at IS NULL",
+        tx.now_ms,
+        purge_at,
+        project,
+        endpoint,
+    )
+
+
+def restore(tx: Tx, project: int, endpoint: int, *, name: str) -> None:
+    tx.run(
+        "UPDATE endpoint SET updated_at = iif(name = ?1, updated_at, ?2), name = ?1, deleted_at = NULL, purge_at = NULL"
+        f" WHERE project = ?3 AND id = ?4 AND {_IN_BIN.replace('?', '?2')}",
+        name,
         tx.now_ms,
         project,
         endpoint,
     )
 
 
-def deleted(tx: Tx) -> list[int]:
-    """Endpoints that are marked deleted and still have their row."""
-    return [row[0] for row in tx.all("SELECT id FROM endpoint WHERE deleted_at IS NOT NULL")]
+def purge(tx: Tx, project: int, endpoint: int) -> None:
+    """From now on what is in the bin is being removed."""
+    tx.run(
+        "UPDATE endpoint SET purge_at = NULL WHERE project = ? AND id = ? AND deleted_at IS NOT NULL", project, endpoint
+    )
+
+
+def due(tx: Tx, limit: int) -> list[Endpoint]:
+    """Of all projects, those whose time in the bin has ended."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM endpoint WHERE deleted_at IS NOT NULL AND purge_at <= ? LIMIT ?", tx.now_ms, limit
+    )
+    return [Endpoint(*row) for row in rows]
+
+
+def _binned(row: Row) -> Endpoint:
+    return msgspec.structs.replace(Endpoint(*row[:-2]), binned=Binned(*row[-2:]))
+
+
+def being_removed(tx: Tx) -> list[int]:
+    """Endpoints that cannot be restored any more and still have their row."""
+    return [row[0] for row in tx.all("SELECT id FROM endpoint WHERE deleted_at IS NOT NULL AND purge_at IS NULL")]
 
 
 def remove(tx: Tx, endpoint: int) -> None:
     """The row of a deleted endpoint that owns nothing any more."""
-    tx.run("DELETE FROM endpoint WHERE endpoint.id = ? AND deleted_at IS NOT NULL", endpoint)
+    tx.run("DELETE FROM endpoint WHERE endpoint.id = ? AND deleted_at IS NOT NULL AND purge_at IS NULL", endpoint)
 
 
 def _endpoint(row: Row | None) -> Endpoint | None:

@@ -22,13 +22,14 @@ from delta_server.features.projects.schemas import (
     ProjectAnswer,
     ProjectChange,
 )
+from delta_server.features.projects.store import Project as Row
 from delta_server.http import idempotency, pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 
-_LIST, _MEMBERS = "projects", "members"
+_LIST, _MEMBERS, _BIN = "projects", "members", "deleted projects"
 _TAGS = ["Projects"]
 _EXAMPLE = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -76,14 +77,21 @@ async def list_projects(
     services: NamedDependency[Services],
     caller: NamedDependency[Caller],
     name_prefix: Annotated[str, QueryParameter(description="Only projects whose name begins so")] = "",
+    deleted: Annotated[bool, QueryParameter(description="Those in the bin, what was deleted last first")] = False,
     limit: Limit = pagination.DEFAULT_LIMIT,
     cursor: CursorText = None,
     page: PageNumber = None,
     page_size: PageSize = None,
 ) -> Response[Page[Project]]:
-    after = decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
     size = page_size or limit
     skip = pagination.rows_to_skip(page, size, cursor)
+    if deleted:
+        before = decode_cursor(_BIN, cursor, tuple[int, int]) if cursor else None
+        in_bin = await service.list_deleted(services, caller, prefix=name_prefix, before=before, limit=skip + size + 1)
+        return pagination.respond(
+            request, pagination.page(in_bin[skip:], limit=size, item=schemas.project, cursor=_bin_cursor)
+        )
+    after = decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
     rows = await service.list_projects(services, caller, prefix=name_prefix, after=after, limit=skip + size + 1)
     found = pagination.page(
         rows[skip:], limit=size, item=schemas.project, cursor=lambda row: encode_cursor(_LIST, row.name)
@@ -115,14 +123,42 @@ async def update_project(
 
 @delete(
     "/v1/projects/{project_id:str}",
-    summary="Delete a project with all that is in it, and revoke its keys",
+    summary="Delete a project with all that is in it",
     tags=_TAGS,
     opt=example(answer=None),
 )
 async def delete_project(
-    project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
+    project_id: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    purge: Annotated[bool, QueryParameter(description="For good, also what lies in the bin")] = False,
 ) -> None:
-    await service.delete_project(services, caller, project_id)
+    """It lies in the bin for `storage.bin_days` and can be restored until then. Meanwhile its keys are refused; its
+    name is free at once."""
+    await service.delete_project(services, caller, project_id, purge=purge)
+
+
+@post(
+    "/v1/projects/{project_id:str}/restore",
+    summary="Restore a deleted project",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(answer={"project": _EXAMPLE}),
+)
+async def restore_project(
+    project_id: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    name: Annotated[str | None, QueryParameter(description="Another name, where its own is taken by now")] = None,
+) -> ProjectAnswer:
+    """With all that was in it, its members and its keys. Its own keys are refused until then: it takes an account's, or
+    an admin who signed in."""
+    return ProjectAnswer(schemas.project(await service.restore_project(services, caller, project_id, name)))
+
+
+def _bin_cursor(row: Row) -> str:
+    assert row.binned is not None
+    return encode_cursor(_BIN, row.binned.deleted_at, row.id)
 
 
 @get(
@@ -224,6 +260,7 @@ ROUTES = [
     get_project,
     update_project,
     delete_project,
+    restore_project,
     list_members,
     set_member,
     remove_member,

@@ -5,6 +5,8 @@ from delta_server.http.feature import Feature
 from delta_server.http.guards import ANY, ANY_ADMIN, PERSON, Access
 from delta_server.tasks.periodic import Periodic
 
+_ADMIN_OF_DELETED = Access("admin", keys="any", deleted=True)
+
 FEATURE = Feature(
     name="projects",
     routes=api.ROUTES,
@@ -15,7 +17,8 @@ FEATURE = Feature(
         ("GET", "/v1/projects"): ANY,
         ("GET", "/v1/projects/{}"): ANY,
         ("PATCH", "/v1/projects/{}"): ANY_ADMIN,
-        ("DELETE", "/v1/projects/{}"): ANY_ADMIN,
+        ("DELETE", "/v1/projects/{}"): _ADMIN_OF_DELETED,
+        ("POST", "/v1/projects/{}/restore"): _ADMIN_OF_DELETED,
         ("POST", "/v1/projects/{}/transfer"): ANY_ADMIN,
         ("GET", "/v1/projects/{}/members"): Access("read", keys="any", family="members"),
         ("PUT", "/v1/projects/{}/members/{}"): Access("admin", keys="any", family="members"),

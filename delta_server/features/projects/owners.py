@@ -33,8 +33,13 @@ def refuse_many(tx: Tx, caller: Caller) -> None:
     """Plans limit a project each: a member has no more of them. Raises Conflict."""
     if not caller.is_member or caller.user is None:
         return
-    if len(store.names_owned(tx, caller.account, caller.user, limit=MOST_OWNED)) >= MOST_OWNED:
-        raise Conflict(f"a member owns at most {MOST_OWNED} projects: delete one, or transfer it")
+    there = len(store.names_owned(tx, caller.account, caller.user, limit=MOST_OWNED))
+    in_bin = store.count_owned_in_bin(tx, caller.account, caller.user)
+    if there + in_bin >= MOST_OWNED:
+        raise Conflict(
+            f"a member owns at most {MOST_OWNED} projects, those in the bin among them: delete one with ?purge=true, or"
+            " transfer it"
+        )
 
 
 def give(tx: Tx, account: int, project: int, user: int) -> None:

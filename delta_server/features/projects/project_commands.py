@@ -27,12 +27,6 @@ class After(msgspec.Struct, frozen=True):
     name: str | None
 
 
-class Named(msgspec.Struct, frozen=True):
-    """A project by id or name."""
-
-    project: str
-
-
 class MembersBehind(msgspec.Struct, frozen=True):
     """The members of a project by id or name, those behind the time and user row `after`; None begins."""
 
@@ -66,12 +60,51 @@ class MemberChange(msgspec.Struct, frozen=True):
     role: ProjectRole | None
 
 
-class ListedProject(msgspec.Struct, frozen=True):
+class Before(msgspec.Struct, frozen=True):
+    """Where the list of the bin goes on, (deleted_at, row); None begins it."""
+
+    row: tuple[int, int] | None
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    project: str
+    purge: bool
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """`name` None is the name it had."""
+
+    project: str
+    name: str | None
+
+
+class Transferred(msgspec.Struct, frozen=True):
+    project: str
+    email: str
+
+
+class NewProjectOwner(msgspec.Struct, frozen=True):
+    email: str
+    name: str
+
+
+class ListedProject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`purge_at` is of what lies in the bin."""
+
     id: str
     name: str
     plan: str
     description: str
     created_at: str
+    deleted_at: str | None = None
+    purge_at: str | None = None
+
+
+class ListedBin(msgspec.Struct, frozen=True):
+    """`before` asks for those that follow, None when there are none."""
+
+    projects: list[ListedProject]
+    before: tuple[int, int] | None
 
 
 class ListedMember(msgspec.Struct, frozen=True):
@@ -90,7 +123,15 @@ class ListedMembers(msgspec.Struct, frozen=True):
 
 def _listed(project: Project) -> ListedProject:
     shown = schemas.project(project)
-    return ListedProject(shown.id, shown.name, shown.plan, shown.description, shown.created_at)
+    return ListedProject(
+        shown.id,
+        shown.name,
+        shown.plan,
+        shown.description,
+        shown.created_at,
+        shown.deleted_at or None,
+        shown.purge_at or None,
+    )
 
 
 def _operator(tx: Tx) -> Caller:
@@ -134,9 +175,34 @@ def _change(tx: Tx, svc: Services, project: str, change: ProjectChange) -> Liste
     return _listed(service.update_in(tx, _operator(tx), project, change, svc.config.plans))
 
 
-async def _delete(svc: Services, named: Named, _: Progress) -> None:
-    """Raises NotFound."""
-    await service.delete_project(svc, await svc.db.write(_operator), named.project)
+async def _list_deleted(svc: Services, before: Before, _: Progress) -> ListedBin:
+    operator = await svc.db.write(_operator)
+    found = await service.list_deleted(svc, operator, prefix="", before=before.row, limit=LISTED_AT_ONCE)
+    last = found[-1] if len(found) == LISTED_AT_ONCE else None
+    binned = None if last is None else last.binned
+    return ListedBin(
+        [_listed(project) for project in found],
+        None if last is None or binned is None else (binned.deleted_at, last.id),
+    )
+
+
+async def _delete(svc: Services, deleted: Deleted, _: Progress) -> ListedProject:
+    """Raises NotFound, Conflict."""
+    operator = await svc.db.write(_operator)
+    return _listed(await service.delete_project(svc, operator, deleted.project, purge=deleted.purge))
+
+
+async def _restore(svc: Services, restored: Restored, _: Progress) -> ListedProject:
+    """Raises NotFound, Conflict, Invalid."""
+    operator = await svc.db.write(_operator)
+    return _listed(await service.restore_project(svc, operator, restored.project, restored.name))
+
+
+async def _transfer(svc: Services, transferred: Transferred, _: Progress) -> NewProjectOwner:
+    """Raises NotFound, Conflict."""
+    operator = await svc.db.write(_operator)
+    owner = await service.transfer_project(svc, operator, transferred.project, transferred.email)
+    return NewProjectOwner(owner.email, owner.name)
 
 
 async def _members(svc: Services, wanted: MembersBehind, _: Progress) -> ListedMembers:
@@ -167,7 +233,10 @@ COMMANDS: dict[str, Command] = {
     "project create": Command(NewProjectNamed, ListedProject, _create),
     "project rename": Command(Renamed, ListedProject, _rename),
     "project plan": Command(PlanChange, ListedProject, _plan),
-    "project delete": Command(Named, Any, _delete),
+    "project list-deleted": Command(Before, ListedBin, _list_deleted),
+    "project delete": Command(Deleted, ListedProject, _delete),
+    "project restore": Command(Restored, ListedProject, _restore),
+    "project transfer": Command(Transferred, NewProjectOwner, _transfer),
     "project members": Command(MembersBehind, ListedMembers, _members),
     "project set-member": Command(MemberChange, Any, _set_member),
 }

@@ -36,6 +36,8 @@ class Project(msgspec.Struct, frozen=True):
     created_at: str
     updated_at: str
     plan: str
+    deleted_at: str | UnsetType = UNSET
+    purge_at: str | UnsetType = UNSET
 
 
 class ProjectAnswer(msgspec.Struct, frozen=True):
@@ -105,6 +107,8 @@ def project(row: store.Project) -> Project:
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
         plan=row.plan,
+        deleted_at=UNSET if row.binned is None else times.format(row.binned.deleted_at),
+        purge_at=UNSET if row.binned is None else times.format(row.binned.purge_at),
     )
 
 
@@ -121,5 +125,7 @@ FIELDS = {
     "Owner.name": "Their name",
     "Project.id": "Id of the project",
     "Project.plan": "The plan that limits what it may store",
+    "Project.deleted_at": "When it was deleted; only of what lies in the bin",
+    "Project.purge_at": "Until when it can be restored; only of what lies in the bin",
     "ProjectAnswer.project": "The project",
 }

@@ -16,7 +16,7 @@ from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound
 from delta_server.core.nearest import quoted
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
-from delta_server.features.projects import owners, schemas, store
+from delta_server.features.projects import binned, owners, schemas, store
 from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange
 from delta_server.features.projects.schemas import ProjectRole as ProjectRole
 from delta_server.features.projects.store import Member, Project
@@ -55,10 +55,27 @@ async def update_project(svc: Services, caller: Caller, text: str, change: Proje
     return await svc.db.write(update_in, caller, text, change, svc.config.plans)
 
 
-async def delete_project(svc: Services, caller: Caller, text: str) -> None:
-    """From now on neither the project nor anything in it is found, and its keys are revoked. Raises NotFound."""
-    await svc.db.write(_delete_project, caller, text)
+async def list_deleted(
+    svc: Services, caller: Caller, *, prefix: str, before: tuple[int, int] | None, limit: int
+) -> list[Project]:
+    """Those in the bin, what was deleted last first, before (deleted_at, row)."""
+    return await svc.db.read(binned.page, caller, names.page_range(prefix, None), before or (1 << 62, 0), limit)
+
+
+async def delete_project(svc: Services, caller: Caller, text: str, *, purge: bool = False) -> Project:
+    """From now on neither the project nor anything in it is found, and its keys are refused. With `purge`, which takes
+    what lies in the bin too, it cannot be restored. Raises NotFound, Conflict as `restore_project`."""
+    deleted = await svc.db.write(_delete_project, caller, text, days=svc.config.storage.bin_days, purge=purge)
     svc.live.check_access()
+    return deleted
+
+
+async def restore_project(svc: Services, caller: Caller, text: str, name: str | None) -> Project:
+    """Take it out of the bin, as it was, under another name where `name` says one. Raises NotFound, Invalid, and
+    Conflict for a name that is taken by now or that several in the bin have."""
+    restored = await svc.db.write(binned.restore, caller, text, name)
+    svc.topics.wake("contents")
+    return restored
 
 
 # Members
@@ -189,23 +206,24 @@ def named(tx: Tx, account: int, text: str) -> Project:
     return found
 
 
-def caller_within(svc: Services, key: str, named: Sequence[str]) -> Caller:
-    """Whose key or access token it is, within the projects that the request names beside it. Raises Unauthorized,
-    Forbidden."""
+def caller_within(svc: Services, key: str, named: Sequence[str], *, deleted: bool = False) -> Caller:
+    """Whose key or access token it is, within the projects that the request names beside it; with `deleted` those may
+    lie in the bin. Raises Unauthorized, Forbidden."""
     caller = users.speak_for(svc, key) if access_tokens.is_one(key) else accounts.authenticate(svc, key)
     for project in named:
-        caller = svc.db.peek(narrowed, caller, project)
+        caller = svc.db.peek(narrowed, caller, project, deleted=deleted)
     return caller
 
 
-def narrowed(tx: Tx, caller: Caller, text: str) -> Caller:
-    """The caller within the project of that id or name, which for a project's key can only be its own.
+def narrowed(tx: Tx, caller: Caller, text: str, *, deleted: bool = False) -> Caller:
+    """The caller within the project of that id or name, which for a project's key can only be its own; with `deleted`
+    it may lie in the bin.
 
     Raises Forbidden for any other, whether there is one or not: nobody learns by it what others have.
     """
     try:
-        project = find(tx, caller, text)
-    except NotFound:
+        project = _find_there_or_deleted(tx, caller, text) if deleted else find(tx, caller, text)
+    except (NotFound, Conflict):
         whose = "this key's" if caller.user is None else "yours"
         raise Forbidden(f"the project is not one of {whose}: GET /v1/projects lists those") from None
     opened = caller.scopes
@@ -213,6 +231,13 @@ def narrowed(tx: Tx, caller: Caller, text: str) -> Caller:
         opened = SCOPES_OF[member.role]
     chosen = caller.chosen or caller.project is None
     return msgspec.structs.replace(caller, project=project.id, scopes=opened, chosen=chosen)
+
+
+def _find_there_or_deleted(tx: Tx, caller: Caller, text: str) -> Project:
+    try:
+        return find(tx, caller, text)
+    except NotFound:
+        return binned.find(tx, caller, text)
 
 
 def _is_seen(tx: Tx, caller: Caller, project: int) -> bool:
@@ -244,6 +269,11 @@ def page(tx: Tx, account: int, span: tuple[str, str], limit: int) -> list[Projec
 def all_of(tx: Tx, account: int) -> list[Project]:
     """All projects of an account, by name."""
     return store.page(tx, account, names=names.page_range("", None), limit=-1)
+
+
+def stored(tx: Tx, account: int) -> list[tuple[int, str]]:
+    """(id, name) of all projects of an account, those in the bin too: what is verified."""
+    return store.stored(tx, account)
 
 
 def ids_of_all(tx: Tx) -> list[int]:
@@ -291,11 +321,14 @@ def update_in(tx: Tx, caller: Caller, text: str, change: ProjectChange, plans: P
 
 
 @frees_space
-def _delete_project(tx: Tx, caller: Caller, text: str) -> None:
-    project = find(tx, caller, text)
-    store.mark_deleted(tx, caller.account, project.id)
-    detail = {"keys_revoked": accounts.revoke_keys_of(tx, project.id)}
-    audit.record_in(tx, project.id, "project.delete", target=_target(project), name=project.name, detail=detail)
+def _delete_project(tx: Tx, caller: Caller, text: str, *, days: int, purge: bool) -> Project:
+    try:
+        project = find(tx, caller, text)
+    except NotFound:
+        if not purge:
+            raise
+        return binned.purge(tx, caller, binned.find(tx, caller, text))
+    return binned.delete(tx, caller, project, days=days, purge=purge)
 
 
 def _refuse_changing_plan(caller: Caller) -> None:

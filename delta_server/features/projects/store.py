@@ -1,8 +1,10 @@
-"""Projects. The tenant here is the account; a deleted project is found by nobody and its row goes when it is empty."""
+"""Projects. The tenant here is the account. A deleted project is found by nobody: it lies in the bin until `purge_at`;
+where it has none it is being removed, and its row goes when it is empty."""
 
 import msgspec
 
-from delta_server.storage.database import Tx
+from delta_server.core.binned import Binned
+from delta_server.storage.database import Row, Tx
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -15,6 +17,7 @@ class Project(msgspec.Struct, frozen=True):
     created_at: int
     updated_at: int
     plan: str
+    binned: Binned | None = None
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -176,14 +179,115 @@ def set_plan(tx: Tx, account: int, project: int, plan: str) -> None:
     )
 
 
-def mark_deleted(tx: Tx, account: int, project: int) -> int:
-    """The project and its endpoints disappear at once; their data is swept in the background."""
-    tx.run("UPDATE endpoint SET deleted_at = ? WHERE project = ? AND deleted_at IS NULL", tx.now_ms, project)
-    return tx.run(
-        "UPDATE project SET deleted_at = ? WHERE account = ? AND id = ? AND deleted_at IS NULL",
+# The bin
+
+_IN_BIN = "deleted_at IS NOT NULL AND purge_at > ?"
+
+
+def bin_page(
+    tx: Tx, account: int, *, user: int | None, names: tuple[str, str], before: tuple[int, int], limit: int
+) -> list[Project]:
+    """What was deleted last first, before (deleted_at, id); with `user` of the projects that they are a member of."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS}, deleted_at, purge_at FROM project WHERE account = ?1 AND {_IN_BIN.replace('?', '?2')}"
+        " AND (deleted_at, id) < (?3, ?4) AND name >= ?5 AND name < ?6"
+        " AND (?7 IS NULL OR id IN (SELECT project FROM member WHERE user = ?7))"
+        " ORDER BY deleted_at DESC, id DESC LIMIT ?8",
+        account,
+        tx.now_ms,
+        *before,
+        *names,
+        user,
+        limit,
+    )
+    return [_binned(row) for row in rows]
+
+
+def binned_by_uid(tx: Tx, account: int, uid: bytes) -> Project | None:
+    sql = f"SELECT {_COLUMNS}, deleted_at, purge_at FROM project WHERE account = ? AND uid = ? AND {_IN_BIN}"
+    row = tx.one(sql, account, uid, tx.now_ms)
+    return _binned(row) if row else None
+
+
+def binned_by_name(tx: Tx, account: int, name: str) -> list[Project]:
+    """Two at most: which of them is meant, a name does not say."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS}, deleted_at, purge_at FROM project WHERE account = ? AND {_IN_BIN} AND name = ? LIMIT 2",
+        account,
+        tx.now_ms,
+        name,
+    )
+    return [_binned(row) for row in rows]
+
+
+def count_owned_in_bin(tx: Tx, account: int, user: int) -> int:
+    row = tx.one(
+        f"SELECT count(*) FROM project WHERE account = ? AND owner = ? AND {_IN_BIN}", account, user, tx.now_ms
+    )
+    return int(row[0]) if row else 0
+
+
+def mark_deleted(tx: Tx, account: int, project: int, *, purge_at: int | None) -> None:
+    """It disappears at once, with all that is in it, of which no row changes."""
+    tx.run(
+        "UPDATE project SET deleted_at = ?, purge_at = ? WHERE account = ? AND id = ? AND deleted_at IS NULL",
+        tx.now_ms,
+        purge_at,
+        account,
+        project,
+    )
+
+
+def restore(tx: Tx, account: int, project: int, *, name: str) -> None:
+    tx.run(
+        f"UPDATE project SET updated_at = iif(name = ?1, updated_at, ?2), name = ?1, deleted_at = NULL, purge_at = NULL"
+        f" WHERE account = ?3 AND id = ?4 AND {_IN_BIN.replace('?', '?2')}",
+        name,
         tx.now_ms,
         account,
         project,
+    )
+
+
+def purge(tx: Tx, account: int, project: int) -> None:
+    """From now on what is in the bin is being removed."""
+    tx.run(
+        "UPDATE project SET purge_at = NULL WHERE account = ? AND id = ? AND deleted_at IS NOT NULL", account, project
+    )
+
+
+def due(tx: Tx, limit: int) -> list[tuple[int, Project]]:
+    """The account and the project of those whose time in the bin has ended."""
+    rows = tx.all(
+        f"SELECT account, {_COLUMNS} FROM project WHERE deleted_at IS NOT NULL AND purge_at <= ? LIMIT ?",
+        tx.now_ms,
+        limit,
+    )
+    return [(row[0], Project(*row[1:])) for row in rows]
+
+
+def _binned(row: Row) -> Project:
+    return msgspec.structs.replace(Project(*row[:-2]), binned=Binned(*row[-2:]))
+
+
+def stored(tx: Tx, account: int) -> list[tuple[int, str]]:
+    """(id, name) of those that are there or lie in the bin."""
+    is_stored = "deleted_at IS NULL OR purge_at IS NOT NULL"
+    rows = tx.all(f"SELECT id, name FROM project WHERE account = ? AND ({is_stored}) ORDER BY name, id", account)
+    return [(row[0], row[1]) for row in rows]
+
+
+# What is being removed
+
+
+def remove_endpoints(tx: Tx, project: int, limit: int) -> int:
+    """Those of a project that is being removed are too: how many of them were not yet."""
+    return tx.run(
+        "UPDATE endpoint SET deleted_at = coalesce(deleted_at, ?), purge_at = NULL WHERE id IN (SELECT id FROM endpoint"
+        " WHERE project = ? AND (deleted_at IS NULL OR purge_at IS NOT NULL) LIMIT ?)",
+        tx.now_ms,
+        project,
+        limit,
     )
 
 
@@ -192,10 +296,21 @@ def ids(tx: Tx) -> list[int]:
     return [row[0] for row in tx.all("SELECT id FROM project WHERE deleted_at IS NULL ORDER BY id")]
 
 
-def deleted_and_empty(tx: Tx, limit: int) -> list[int]:
-    """Deleted projects of all accounts whose endpoints have been swept."""
+def being_removed(tx: Tx, limit: int) -> list[int]:
+    """Of all accounts, those with endpoints that are not being removed yet."""
     rows = tx.all(
-        "SELECT id FROM project WHERE deleted_at IS NOT NULL"
+        "SELECT id FROM project WHERE deleted_at IS NOT NULL AND purge_at IS NULL AND EXISTS (SELECT 1 FROM endpoint"
+        " WHERE endpoint.project = project.id AND (endpoint.deleted_at IS NULL OR endpoint.purge_at IS NOT NULL))"
+        " LIMIT ?",
+        limit,
+    )
+    return [row[0] for row in rows]
+
+
+def removed_and_empty(tx: Tx, limit: int) -> list[int]:
+    """Projects of all accounts that are being removed and whose endpoints have been swept."""
+    rows = tx.all(
+        "SELECT id FROM project WHERE deleted_at IS NOT NULL AND purge_at IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM endpoint WHERE endpoint.project = project.id) LIMIT ?",
         limit,
     )
@@ -203,7 +318,7 @@ def deleted_and_empty(tx: Tx, limit: int) -> list[int]:
 
 
 def remove(tx: Tx, project: int) -> None:
-    tx.run("DELETE FROM project WHERE project.id = ? AND deleted_at IS NOT NULL", project)
+    tx.run("DELETE FROM project WHERE project.id = ? AND deleted_at IS NOT NULL AND purge_at IS NULL", project)
 
 
 def _project(row: tuple[int, bytes, str, str, int, int, str] | None) -> Project | None:

@@ -190,7 +190,7 @@ async def test_a_project_that_is_deleted_takes_its_erasures_and_their_jobs_along
 ) -> None:
     await client.delete("/v1/users/ann", headers=bearer(keys.project))
     await client.delete("/v1/users/bob", headers=bearer(keys.other))
-    assert (await client.delete("/v1/projects/mine", headers=bearer(keys.account))).status_code == 204
+    assert (await client.delete("/v1/projects/mine?purge=true", headers=bearer(keys.account))).status_code == 204
     await project_tasks.remove_deleted(app.services)
     counts = "SELECT (SELECT count(*) FROM job), (SELECT count(*) FROM erasure)"
     assert await app.services.db.read(lambda tx: tx.all(counts)) == [(1, 1)]

@@ -109,7 +109,7 @@ async def test_a_deleted_projects_events_go_and_others_stay(
         await svc.event_maintenance.run_maintenance(project, seal=True)
         await svc.event_writer.append_events(project, made(5, first=100))
     await check(client, keys, put("", 200, {"days": 3}))
-    await check(client, keys, Row("", "DELETE", "/v1/projects/mine", 204))
+    await check(client, keys, Row("", "DELETE", "/v1/projects/mine?purge=true", 204))
     assert await svc.event_maintenance.run_maintenance(seal=True) == 5, "nobody works on what is deleted"
     await projects_tasks.remove_deleted(svc)
     tables = ["event_block", "segment", "event_settings"]
@@ -128,7 +128,7 @@ async def test_nothing_comes_into_a_project_that_is_being_deleted(
     svc = app.services
     mine = await svc.db.read(_project, "mine")
     await svc.event_writer.append_events(mine, made(5))
-    await check(client, keys, Row("", "DELETE", "/v1/projects/mine", 204))
+    await check(client, keys, Row("", "DELETE", "/v1/projects/mine?purge=true", 204))
     delete_some, refused = svc.event_maintenance.delete_batch, 0
 
     async def late(project: int, limit: int) -> bool:

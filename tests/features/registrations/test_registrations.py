@@ -99,7 +99,7 @@ async def test_members_have_projects_of_their_own(
     assert (await client.get("/v1/projects/mine", headers=headers)).status_code == 404
     for method, path in (("GET", "/v1/invitations"), ("GET", "/metrics"), ("GET", "/v1/backup")):
         assert (await client.request(method, path, headers=headers)).status_code == 403
-    deleted = await client.delete("/v1/projects/two", headers=headers)
+    deleted = await client.delete("/v1/projects/two?purge=true", headers=headers)
     assert deleted.status_code == 204
     assert (await client.post("/v1/projects", json={"name": "three"}, headers=headers)).status_code == 201
 
