@@ -1,6 +1,7 @@
 """Invitations into projects (/v1/projects/{project_id}/invitations) and into the instance (/v1/invitations)."""
 
 from typing import Any, cast
+from urllib.parse import quote
 
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
@@ -68,7 +69,7 @@ async def invite(
     """With an account or without, the answer is the same. An open invitation for the same address is revoked. The role
     is at most one's own; who loses it, or may not invite any more, loses the open invitations too."""
     answer = await service.invite(services, caller, project_id, data, idempotency_key)
-    return idempotency.respond(answer, f"/v1/projects/{project_id}/invitations")
+    return idempotency.respond(answer, f"/v1/projects/{quote(project_id, safe='')}/invitations")  # a name may be any
 
 
 @post(

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -313,6 +314,17 @@ async def test_a_repeated_request_makes_one_invitation_and_shows_the_token_once(
     assert again.headers["idempotency-replayed"] == "true"
     assert again.json() == {**first.json(), "token": None, "link": None}
     assert len((await client.get(HERE, headers=bearer(keys.project))).json()["data"]) == 1
+
+
+@pytest.mark.parametrize("name", ["\N{SPOUTING WHALE}", "a/b", "prices \u00e4"])
+async def test_projects_are_named_in_any_script(client: httpx.AsyncClient, keys: Keys, name: str) -> None:
+    await client.patch("/v1/projects/mine", json={"name": name}, headers=bearer(keys.account))
+    path = f"/v1/projects/{quote(name, safe='')}/invitations"
+    answer = await client.post(path, json=NEW, headers=bearer(keys.project))
+    assert answer.status_code == 201, answer.text
+    made = answer.headers["location"]
+    assert made == f"{path}/{answer.json()['invitation']['id']}"
+    assert (await client.delete(made, headers=bearer(keys.project))).status_code == 204
 
 
 async def test_lists_have_pages(client: httpx.AsyncClient, keys: Keys) -> None:
