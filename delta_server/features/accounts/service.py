@@ -59,7 +59,7 @@ def authenticate(svc: Services, key_text: str) -> Caller:
     if key.expires_at is not None and key.expires_at <= now_ms:
         raise Unauthorized("the API key has expired: use another one")
     if key.project_deleted_at is not None:
-        raise _of_deleted_project(key, now_ms)
+        raise _of_deleted_project(svc.db.peek(store.project_in_bin, key.project))
     svc.state(LastUses)[key.id] = now_ms
     if key.last_used_at is None and key.id not in svc.state(FirstUses):
         svc.state(FirstUses)[key.id] = ACTING.get().named(f"key {sent.public_id}"), now_ms
@@ -72,13 +72,14 @@ def authenticate(svc: Services, key_text: str) -> Caller:
     )
 
 
-def _of_deleted_project(key: StoredKey, now_ms: int) -> Forbidden | Unauthorized:
+def _of_deleted_project(in_bin: tuple[bytes, int] | None) -> Forbidden | Unauthorized:
     """While the project may be restored its keys are refused and stay: they are valid again with it."""
-    if key.project_id is None or key.project_purge_at is None or key.project_purge_at <= now_ms:
+    if in_bin is None:
         return Unauthorized("the API key's project has been deleted: use another key")
+    uid, purge_at = in_bin
     return Forbidden(
-        f"the key's project was deleted, and lies in the bin until {times.format(key.project_purge_at)}: an"
-        f" account's key or an admin restores it by POST /v1/projects/{ids.text(key.project_id)}/restore"
+        f"the key's project was deleted, and lies in the bin until {times.format(purge_at)}: an account's key or an"
+        f" admin restores it by POST /v1/projects/{ids.text(uid)}/restore"
     )
 
 

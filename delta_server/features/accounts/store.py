@@ -20,9 +20,7 @@ class StoredKey(msgspec.Struct, frozen=True):
     origins: str
     """JSON: a write key's; empty for all others."""
     last_used_at: int | None
-    project_id: bytes | None = None
     project_deleted_at: int | None = None
-    project_purge_at: int | None = None
 
 
 class ListedKey(msgspec.Struct, frozen=True):
@@ -115,12 +113,18 @@ def insert_key(
 def key(tx: Tx, public_id: str) -> StoredKey | None:
     """The only look-up without a tenant: it is what finds the tenant."""
     row = tx.one(
-        "SELECT api_key.id, api_key.account, api_key.project, secret_hash, scopes, expires_at, revoked_at, origins,"
-        " last_used_at, project.uid, project.deleted_at, project.purge_at"
-        " FROM api_key LEFT JOIN project ON project.id = api_key.project WHERE public_id = ?",
+        # A join would take twice as long, and this is read at every request.
+        "SELECT id, account, project, secret_hash, scopes, expires_at, revoked_at, origins, last_used_at,"
+        " (SELECT deleted_at FROM project WHERE project.id = api_key.project) FROM api_key WHERE public_id = ?",
         public_id,
     )
     return StoredKey(*row) if row else None
+
+
+def project_in_bin(tx: Tx, project: int | None) -> tuple[bytes, int] | None:
+    """Its uid, and until when it lies in the bin; None where it does not."""
+    row = tx.one("SELECT uid, purge_at FROM project WHERE project.id = ? AND purge_at > ?", project, tx.now_ms)
+    return (row[0], row[1]) if row else None
 
 
 def any_key(tx: Tx, account: int) -> bool:
