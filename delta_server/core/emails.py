@@ -17,6 +17,13 @@ def normal(text: str) -> str:
 def check(text: str, *, field: str = "email") -> str:
     """The normal form. Raises Invalid for what is no address; whether mail arrives there only mail can tell."""
     email = normal(text)
-    if len(email) > MAX_CHARACTERS or not _FORM.fullmatch(email):
+    is_plain = email.isprintable() and "=?" not in email  # which mail programs would decode (RFC 2047)
+    if len(email) > MAX_CHARACTERS or not _FORM.fullmatch(email) or not is_plain or _becomes_another(text):
         raise Invalid(f"{field} must be an e-mail address like ada@example.com", field=field)
     return email
+
+
+def _becomes_another(text: str) -> bool:
+    """Whether letters past ASCII turn into some of it without regard to case, as ß, the sign of kelvin and ligatures
+    do: mail goes to another mailbox than that of the form which is stored."""
+    return any(not letter.isascii() and any(map(str.isascii, letter.casefold())) for letter in text)

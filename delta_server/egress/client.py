@@ -6,6 +6,7 @@ request, with the same checks. Proxies of the environment are not asked: they wo
 """
 
 import asyncio
+import itertools
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from delta_server.core.destinations import Url
 Reason = Literal["address", "blocked", "dns", "connection", "tls", "timeout", "protocol", "too large", "redirect"]
 _HEAD_BYTES = 32 << 10
 _READ_BYTES = 64 << 10
+_EVENTS_AT_ONCE = 100
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -87,7 +89,7 @@ class Client:
             answer = await self._once(method, target, headers, body)
             if method != "GET" or answer.status not in _REDIRECTS or "location" not in answer.headers:
                 return answer
-            before, url = target, urljoin(url, answer.headers["location"])
+            before, url = target, _joined(url, answer.headers["location"])
             target = _parsed(url)
             if before.scheme == "https" and target.scheme == "http":
                 raise RequestFailed("redirect", f"{before.authority} redirects to {url}, without TLS")
@@ -105,7 +107,7 @@ class Client:
                 writer.write(connection.send(part) or b"")
             await writer.drain()
             return await self._read(connection, reader)
-        except (h11.LocalProtocolError, h11.RemoteProtocolError) as error:
+        except (h11.LocalProtocolError, h11.RemoteProtocolError, UnicodeEncodeError) as error:
             raise RequestFailed("protocol", f"{target.authority}: {error}") from None
         except ssl.SSLError as error:
             raise RequestFailed("tls", f"{target.authority}: {error}") from None
@@ -118,8 +120,10 @@ class Client:
         head: h11.Response | None = None
         parts: list[bytes] = []
         left = self._bounds.size_bytes
-        while True:
+        for events in itertools.count(1):
             event = connection.next_event()
+            if events % _EVENTS_AT_ONCE == 0:  # a body in chunks of one byte is an event for each
+                await asyncio.sleep(0)
             if event is h11.NEED_DATA:
                 data = await reader.read(_READ_BYTES)
                 left -= len(data)
@@ -133,7 +137,8 @@ class Client:
             elif isinstance(event, h11.EndOfMessage) and head is not None:
                 return _answer(head, b"".join(parts))
             elif not isinstance(event, h11.InformationalResponse):
-                raise RequestFailed("protocol", "the connection was closed without an answer")
+                break
+        raise RequestFailed("protocol", "the connection was closed without an answer")
 
     async def _connect(self, target: Url) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         tls = await self._context() if target.scheme == "https" else None
@@ -172,6 +177,13 @@ def _parsed(url: str) -> Url:
     if target is None:
         raise RequestFailed("address", f"{url[:200]!r} is not an address to send a request to")
     return target
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:  # brackets around what is no IPv6 address
+        raise RequestFailed("address", f"{location[:200]!r} is not an address to be sent on to") from None
 
 
 def _head(target: Url, headers: Mapping[str, str], body: bytes) -> list[tuple[str, str]]:

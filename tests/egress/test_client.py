@@ -132,6 +132,8 @@ REDIRECTS = [
     ("http://[fd00::1]/", "blocked"),
     ("file:///etc/passwd", "address"),
     ("http://user@127.0.0.1/", "address"),
+    ("http://[", "address"),
+    ("//[x]/", "address"),
     ("/", "redirect"),
 ]
 
@@ -150,6 +152,15 @@ async def test_another_server_does_not_get_the_credentials() -> None:
         assert (await Client(LOCAL).get(canary.url, {"Authorization": "Bearer x"})).body == b"ok"
     assert b"Bearer x" in canary.requests[0]
     assert b"Bearer" not in other.requests[0]
+
+
+@pytest.mark.parametrize("value", ["Bearer \u00e9", "Bearer a\r\nx: y"])
+async def test_a_header_that_cannot_be_sent(value: str) -> None:
+    """A provider's access token is whatever it says."""
+    async with answering(OK) as canary:
+        with pytest.raises(RequestFailed) as failed:
+            await Client(LOCAL).get(canary.url, {"authorization": value})
+    assert (failed.value.reason, canary.requests) == ("protocol", [])
 
 
 async def test_a_request_with_a_body_is_not_sent_elsewhere() -> None:

@@ -54,11 +54,12 @@ async def _send(svc: Services, job: Job) -> None:
 
 
 def _compose(tx: Tx, email: str, token: str, public_url: str) -> Mail | None:
-    """None where the address has no account that could sign in. Each attempt has a link of its own: one that was mailed
-    and used must not become valid again."""
+    """None where the address has no account that signs in by a password: who comes by the identity provider or the
+    proxy gets no way around it so, only by an admin's link. Each attempt has a link of its own: one that was mailed and
+    used must not become valid again."""
     user = store.by_email(tx, email)
     address = link(public_url, "reset", token)
-    if user is None or user.disabled_at is not None or address is None:
+    if user is None or user.password is None or user.disabled_at is not None or address is None:
         return None
     expires_at = tx.now_ms + LASTS_MS
     store.insert_link(tx, user.id, tokens.digest(token), expires_at=expires_at)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -178,6 +179,19 @@ async def test_a_forgotten_password_is_set_by_the_mailed_link(
     mail = (await mailbox.received(2))[1]
     clock.advance(forgotten.LASTS_MS)
     await post(client, RESET, {"token": mail.token, "new_password": PASSWORD}, 403)
+
+
+async def test_who_has_no_password_is_mailed_no_link_to_set_one(
+    app: Application, client: httpx.AsyncClient, keys: Keys, mailbox: MailServer
+) -> None:
+    """They come by the identity provider or the proxy, which may let them in no more."""
+    await app.services.db.write(partial(users.add, email=BO, name="Bo", role="member", password=None))
+    await add(app, "ada@example.com")
+    await post(client, FORGOT, {"email": BO}, 202)
+    await done(app)
+    await post(client, FORGOT, {"email": "ada@example.com"}, 202)
+    [mail] = await mailbox.received(1)
+    assert mail.recipients == ["ada@example.com"]
 
 
 async def test_another_password_ends_links_that_were_mailed(

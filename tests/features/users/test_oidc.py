@@ -541,6 +541,36 @@ async def test_who_has_no_verified_address_is_not_made(
     assert answer.status_code == 403, answer.text
 
 
+ADDRESS = "ada@example.com"
+
+
+@pytest.mark.parametrize(
+    ("token", "userinfo", "status"),
+    [
+        ({"email_verified": True}, {"email": ADDRESS, "email_verified": False}, 403),
+        ({"email_verified": True}, {"email": ADDRESS}, 403),
+        ({"email": ADDRESS}, {"email_verified": True}, 403),
+        ({"email": ADDRESS}, {"email": ADDRESS, "email_verified": True}, 302),
+        ({"email": "bo@example.com"}, {"email": ADDRESS, "email_verified": True}, 302),
+        ({"email_verified": False}, {"email": ADDRESS, "email_verified": True}, 302),
+    ],
+)
+async def test_an_address_goes_with_what_is_said_of_it_at_the_same_place(
+    client: httpx.AsyncClient,
+    browser: Browser,
+    idp: IdentityProvider,
+    owner: str,
+    token: dict[str, Any],
+    userinfo: dict[str, Any],
+    status: int,
+) -> None:
+    idp.person, idp.userinfo = {"sub": "ada-1", **token}, {"sub": "ada-1", **userinfo}
+    answer = await browser.whole()
+    assert answer.status_code == status, answer.text
+    if status == 302:
+        assert (await who(client, answer))["email"] == ADDRESS
+
+
 async def test_odd_names_and_groups_count_as_none(
     client: httpx.AsyncClient, browser: Browser, idp: IdentityProvider, owner: str
 ) -> None:

@@ -29,6 +29,7 @@ _AGAIN_MS = 30_000
 _FAILED_MS = 5_000
 """For how long who did not answer is not asked again."""
 _AT_ONCE = 50
+_OF_ADDRESS = ("email", "email_verified")
 
 log = structlog.get_logger("delta.sso")
 
@@ -154,7 +155,7 @@ class Provider:
 
     async def _with_more(self, document: Document, granted: _Granted, claims: dict[str, Any]) -> dict[str, Any]:
         """Some providers tell the address and the groups at their userinfo endpoint only."""
-        wanted = {"email", "email_verified"} | ({self._options.groups_claim} if _by_groups(self._options) else set())
+        wanted = set(_OF_ADDRESS) | ({self._options.groups_claim} if _by_groups(self._options) else set())
         url = document.userinfo_endpoint
         if wanted <= claims.keys() or url is None or granted.access_token is None:
             return claims
@@ -163,9 +164,7 @@ class Provider:
         more = _decoded(answer, url, dict[str, Any])
         if more.get("sub") != claims["sub"]:
             raise Unauthorized("the identity provider says two things about who signed in")
-        if "email" in more and "email_verified" not in claims:  # an address goes with what is said of it
-            claims = {name: value for name, value in claims.items() if name != "email"}
-        return {**more, **claims}
+        return _joined(claims, more)
 
     async def _fetch_document(self) -> Document:
         issuer = self._options.issuer
@@ -190,6 +189,14 @@ class Provider:
         except RequestFailed as error:
             log.warning("the identity provider did not answer", url=url, reason=error.reason, error=str(error))
             raise ExternalFailed(f"the identity provider did not answer ({error.reason}): try again later") from None
+
+
+def _joined(claims: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """What the token says counts more. An address goes with what is said of it at the same place."""
+    is_from_more = "email" in more and not claims.keys() >= set(_OF_ADDRESS)
+    dropped = claims if is_from_more else more
+    kept = {name: value for name, value in dropped.items() if name not in _OF_ADDRESS}
+    return {**more, **kept} if is_from_more else {**kept, **claims}
 
 
 def _by_groups(options: Oidc) -> bool:
