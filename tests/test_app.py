@@ -61,7 +61,7 @@ async def test_on_a_full_disk_what_was_deleted_is_swept_at_once(
 ) -> None:
     db = app.services.db
     await client.post("/v1/snapshots?endpoint=prices", json={"EUR": 1}, headers=bearer(keys.project))
-    await client.delete("/v1/endpoints/prices", headers=bearer(keys.project))
+    await client.delete("/v1/endpoints/prices?purge=true", headers=bearer(keys.project))
     stats = db.stats()
     for disk_full, left in ((False, 1), (True, 0)):
         monkeypatch.setattr(db, "stats", partial(msgspec.structs.replace, stats, disk_full=disk_full))

@@ -163,17 +163,21 @@ async def test_bodies_that_need_no_preflight_are_refused(
 
 @pytest.mark.parametrize("name", TEXTS)
 async def test_hostile_texts(app: Application, client: httpx.AsyncClient, keys: Keys, world: World, name: str) -> None:
-    """In every path parameter, every query parameter and every value of every example."""
+    """In every path parameter, and in every query parameter and every value of every example of each third route: all
+    routes with DELTA_FUZZ."""
     text = TEXTS[name]
     segment = quote(text, safe="") if len(text) < 2000 else "a" * 2000
+    first = list(TEXTS).index(name)
     with no_failure():
-        for method, template, handler in routes(app):
+        for number, (method, template, handler) in enumerate(routes(app), first):
             headers = {**bearer(keys.project), **JSON}
             example = (handler.opt.get("example") or {}).get("request")
             path = world.url(method, template)
             if "{" in template:
                 answer = await client.request(method, _fill(template, segment), json=example, headers=headers)
                 assert answer.status_code < 500, (method, template, answer.text)
+            if FUZZ == 1 and number % 3:
+                continue
             for parameter in _query_parameters(app, method, template):
                 answer = await client.request(
                     method, path, params={parameter: text[:2000]}, json=example, headers=headers
