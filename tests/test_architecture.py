@@ -77,7 +77,8 @@ WITHOUT_TENANT = {
     "background work for all tenants": {
         "accounts": "unused write_last_uses",
         "audit": "accounts not_begun",
-        "contents": "endpoints_with_loose_frames with_packs with_dead newest_frame with_frames_after endpoints count",
+        "contents": "endpoints_with_loose_frames with_packs with_dead newest_frame with_frames_after endpoints count"
+        " kept_endpoints",
         "deltas": "queue_length requeue retry_failed waiting",
         "endpoints": "being_removed due",
         "profiles": "projects_waiting old_aliases",

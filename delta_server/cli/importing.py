@@ -41,7 +41,8 @@ class Source(msgspec.Struct, frozen=True):
     git: GitHistory | None = None
 
 
-INTERRUPTED = 130
+SIGNALLED = 128
+"""What is added to a signal's number in the exit code of what it ended, as shells do."""
 
 HELP = """Load a recorded history. What is there already is skipped: after a failure, run it again.
 
@@ -78,9 +79,9 @@ def import_(config: Config, project: str | None, endpoint: str, *, git: bool, ar
             named = _import(config, into, source, counts.append)
     except DeltaError as error:
         raise DeltaError(f"{error.message}\n{_kept(counts[-1])}") from error
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. {_kept(counts[-1])}", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(SIGNALLED + next(iter(interrupt.args), signal.SIGINT))
     _report(named, endpoint, counts[-1])
     if source.git is not None:
         for sentence in (*source.git.notes, *source.git.left_out):
@@ -110,16 +111,17 @@ def _kept(done: Imported) -> str:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends reads that wait for more, too: asyncio's own handler only asks the event loop, which stands still."""
-    before = signal.signal(signal.SIGINT, _interrupt)
+    """Ctrl-C and SIGTERM end reads that wait for more, too: asyncio's own handler only asks the event loop to."""
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def from_file(path: Path) -> Source:

@@ -172,6 +172,9 @@ async def _answer(
 
 
 def _write(writer: asyncio.StreamWriter, line: _Line) -> None:
+    """Raises ConnectionError when whoever asked is gone: uvloop's own is a RuntimeError."""
+    if writer.transport.is_closing():
+        raise ConnectionResetError("the connection is closed")
     fields = {
         name: value
         for name, value in msgspec.structs.asdict(line).items()

@@ -207,6 +207,17 @@ def test_a_broken_line_is_named(here: Path, what: str, broken: bytes, says: str)
     assert "`" not in message or "missing" in message
 
 
+def _refuse(place: str) -> Version:
+    raise Invalid(f"{place} is not JSON")
+
+
+async def test_a_history_without_a_version_that_can_be_read_makes_no_endpoint(services: Services) -> None:
+    project = await services.db.write(project_id, "p")
+    with pytest.raises(Invalid):
+        await import_versions(services, project, "made", map(_refuse, ["line 1"]), lambda done: None)
+    assert services.db.peek(lambda tx: tx.one("SELECT 1 FROM endpoint WHERE name = 'made'")) is None
+
+
 def test_a_byte_order_mark_before_the_first_line_is_none_of_it(here: Path) -> None:
     (here / "history.ndjson").write_bytes(b"\xef\xbb\xbf" + line(second(0), "0") + line(second(1), "1"))
     assert counts(imported("history.ndjson")) == (2, 0, 0)
@@ -237,16 +248,17 @@ def test_standard_input_and_pipes(here: Path) -> None:
     assert len(stored()) == 30
 
 
-def test_ctrl_c_tells_what_was_kept(here: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_import_tells_what_was_kept(here: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "delta_server", "import", "--endpoint", "e", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
         assert process.stdin is not None
         assert process.stderr is not None
         process.stdin.write(b"".join(history(5000)))  # more than a pipe holds: once it is written, it is being read
         process.stdin.flush()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         told = process.stderr.read().decode()
-        assert process.wait(timeout=20) == 130
+        assert process.wait(timeout=20) == 128 + number
     assert re.search(r"Interrupted. \d+ versions were stored and are kept", told)
     assert "run the same command again" in told
     assert "Traceback" not in told

@@ -208,3 +208,24 @@ async def test_a_server_that_stops_leaves_no_command_behind(tmp_path: Path, monk
         writer.close()
     await asyncio.sleep(0)
     assert failures == []
+
+
+async def test_a_command_whose_asker_is_gone_is_broken_off(tmp_path: Path) -> None:
+    ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+
+    async def tell(_: int, count: Count, progress: Progress) -> None:
+        try:
+            for done in range(count.to):
+                progress(done, count.to)
+                await asyncio.sleep(0)
+        except Exception as error:
+            ended.set_result(error)
+            raise
+        ended.set_result(None)
+
+    async with commands.serving(tmp_path, {"tell": Command(Count, Any, tell)}, 0):
+        _, writer = await asyncio.open_unix_connection(tmp_path / NAME)
+        writer.write(b'{"command": "tell", "arguments": {"to": 1000}}\n')
+        await writer.drain()
+        writer.transport.abort()
+        assert isinstance(await ended, ConnectionError)

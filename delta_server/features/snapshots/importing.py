@@ -88,12 +88,14 @@ async def import_versions(
     up no others; without it by this one, in larger ones, which is for processes of their own. Raises Conflict when
     others write the same endpoint, and the DeltaError that reading `versions` ends with, once what came before is
     stored."""
-    endpoint = await svc.db.write(endpoints.ensure, project, name)
-    svc.topics.wake("happenings", project)
+    endpoint: EndpointRef | None = None
     done = Imported()
     most = None if thread is None else svc.contents.packs.pack_contents
     batches = _batches(svc, _spread_times(versions), most)
     while batch := await _next(batches, thread):
+        if endpoint is None:  # not before: a history that cannot be read leaves no empty endpoint
+            endpoint = await svc.db.write(endpoints.ensure, project, name)
+            svc.topics.wake("happenings", project)
         captured = [version.captured_at for version in batch]
         known = await svc.db.read(store.content_hashes, endpoint.id, min(captured), max(captured) + MAX_TIME_PROBES)
         found = await svc.cpu(_sort_batch, svc, batch, known)

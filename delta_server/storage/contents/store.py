@@ -322,7 +322,8 @@ def packs_with_dead(tx: Tx, endpoint: int) -> list[int]:
 
 
 def is_living(tx: Tx, endpoint: int) -> bool:
-    return tx.one("SELECT 1 FROM endpoint WHERE id = ? AND deleted_at IS NULL", endpoint) is not None
+    """Whether it is not being removed. One that lies in the bin is not: it can be restored."""
+    return tx.one(f"SELECT 1 FROM endpoint WHERE id = ? AND {_IS_KEPT}", endpoint) is not None
 
 
 def endpoints(tx: Tx) -> list[int]:
@@ -330,6 +331,14 @@ def endpoints(tx: Tx) -> list[int]:
 
 
 # What is to be verified
+
+
+_IS_KEPT = "(deleted_at IS NULL OR purge_at IS NOT NULL)"
+
+
+def kept_endpoints(tx: Tx) -> list[int]:
+    """Those in the bin, too."""
+    return _ids(tx, f"SELECT id FROM endpoint WHERE {_IS_KEPT} ORDER BY id")
 
 
 def count(tx: Tx) -> int:

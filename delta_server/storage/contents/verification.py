@@ -74,7 +74,7 @@ async def verify(store: ContentStore, progress: Callable[[int, int], None] = lam
     store = msgspec.structs.replace(store, cache=Cache(store.cache.limit_bytes))
     verified = VerifyResult()
     total = await store.db.read(sql.count)
-    for endpoint in await store.db.read(sql.endpoints):
+    for endpoint in await store.db.read(sql.kept_endpoints):
         broken = await _verify_endpoint(store, endpoint, verified, lambda: progress(verified.contents, total))
         living = not broken or await store.db.read(sql.is_living, endpoint)
         verified.broken += broken if living else ()

@@ -207,3 +207,15 @@ async def test_packs_of_one_frame_are_read_and_merged_into_such_of_several(
 
 def tables(tx: Tx) -> list[int]:
     return [row[0] for row in tx.all("SELECT frames IS NOT NULL FROM pack ORDER BY id")]
+
+
+@pytest.mark.parametrize(("purge_at", "is_told"), [(2, True), (None, False)], ids=["in the bin", "being removed"])
+async def test_verify_reads_what_can_be_restored(tmp_path: Path, purge_at: int | None, is_told: bool) -> None:
+    async with opened(tmp_path) as store:
+        endpoint = await new_endpoint(store)
+        ids = await filled(store, endpoint, 0, 3)
+        delete = "UPDATE endpoint SET deleted_at = 1, purge_at = ? WHERE id = ?"
+        await store.db.write(lambda tx: tx.run(delete, purge_at, endpoint))
+        store = await spoil(store, ids[1])
+        found = await verification.verify(store)
+        assert (found.contents, f"content {ids[1]}" in " ".join(found.broken)) == (3 if is_told else 0, is_told)
