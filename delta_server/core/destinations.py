@@ -27,7 +27,8 @@ _SPECIAL: tuple[Network, ...] = (
 _METADATA: frozenset[Address] = frozenset(
     ip_address(text)
     for text in (
-        *("169.254.169.254", "169.254.170.2", "fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+        *("169.254.169.254", "169.254.170.2", "169.254.170.23", "169.254.42.42", "fd00:ec2::254", "fd00:ec2::23"),
+        *("fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
     )
 )
 """Of cloud providers: they give credentials to whoever asks from the machine. The last one is a public address."""

@@ -83,7 +83,8 @@ async def until_killed(server: Server, inviters: list[Inviter], enough: Enough, 
 
 async def test_who_accepted_can_sign_in_and_no_mail_is_lost(tmp_path: Path) -> None:
     rng, enough = chance(), Enough()
-    key = run(tmp_path, "key", "create", "--project", "shop", "--scope", "admin").stdout.strip()
+    run(tmp_path, "key", "create", "--project", "shop", "--scope", "admin")  # makes the project
+    key = run(tmp_path, "key", "create", "--account", "--scope", "admin").stdout.strip()
     owner = [sys.executable, "-m", "delta_server", "user", "add", "ada@example.com", "--role", "owner"]
     subprocess.run(owner, cwd=tmp_path, env=environment(), input=PASSWORD, text=True, check=True, capture_output=True)
     inviters = [Inviter(number, key, enough) for number in range(INVITERS)]

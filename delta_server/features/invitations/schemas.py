@@ -59,7 +59,7 @@ class Invitation(msgspec.Struct, frozen=True):
 
 class InvitationAnswer(msgspec.Struct, frozen=True):
     """`token` and `link` are shown this once, and null when the request is repeated; `link` where the server knows its
-    address (server.public_url)."""
+    address (server.public_url). Where mails are sent, members of the instance and keys of projects see neither."""
 
     invitation: Invitation
     token: str | None
@@ -117,8 +117,8 @@ FIELDS = {
     "Invitation.expires_at": "Until when it can be accepted",
     "Invitation.accepted_at": "When it was accepted",
     "InvitationAnswer.invitation": "The record of the invitation",
-    "InvitationAnswer.token": "What accepts it, shown once; null when the request is repeated",
-    "InvitationAnswer.link": "A link with the token; null where server.public_url is not set",
+    "InvitationAnswer.token": "What accepts it, shown once; null when the request is repeated, or only the mail has it",
+    "InvitationAnswer.link": "A link with the token; null where that is, or server.public_url is not set",
     "InvitationAnswer.mailed": "Whether it is mailed to the address too",
     "AcceptedAnswer.email": "Who accepted: sign in with this address",
     "AcceptedAnswer.project_id": "The project's id; null for the instance",

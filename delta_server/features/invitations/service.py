@@ -11,12 +11,12 @@ import msgspec
 
 from delta_server.core import emails, ids, mails, times
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound
+from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited
 from delta_server.core.links import link
 from delta_server.core.mails import Mail
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
-from delta_server.features.invitations import schemas, store
+from delta_server.features.invitations import rights, schemas, store
 from delta_server.features.invitations.schemas import (
     Acceptance,
     AcceptedAnswer,
@@ -46,7 +46,6 @@ KEPT_MS = 30 * times.DAY_MS
 """How long one is listed after it has expired."""
 MOST_OPEN = 1000
 """Of a project, or of the instance."""
-_SCOPE = "members:admin"
 _NO_MORE = (
     "the invitation is wrong, was used or revoked, has expired, or whoever made it may not invite any more: ask for"
     " another one"
@@ -60,8 +59,8 @@ async def invite(
     svc: Services, caller: Caller, project: str, new: NewInvitation, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     """Into a project. Raises NotFound for it, Invalid, Forbidden for a role with more than the caller has, Conflict
-    when too many are open."""
-    wanted = _wanted(svc, new)
+    when too many are open, RateLimited when too many were mailed."""
+    wanted = _wanted(svc, new, caller)
     answer = await svc.db.write(_invite, caller, project, wanted, idempotency_key)
     svc.topics.wake("jobs")
     return answer
@@ -71,23 +70,33 @@ async def invite_to_instance(
     svc: Services, caller: Caller, new: NewInstanceInvitation, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     """Raises Invalid, Forbidden for a role above the caller's, Conflict when too many are open."""
-    wanted = _wanted(svc, new)
+    wanted = _wanted(svc, new, caller)
     answer = await svc.db.write(_invite_to_instance, caller, wanted, idempotency_key)
     svc.topics.wake("jobs")
     return answer
 
 
 class Wanted(msgspec.Struct, Generic[N], frozen=True):
-    """An invitation as it is asked for; `is_mailed` unless the address had too many mails."""
+    """An invitation as it is asked for; `is_mailed` unless too many were. Who does not vouch for the address
+    (`shows_token` false) does not learn what accepts it where mails are sent: only who reads its mails does."""
 
     new: N
     public_url: str
     is_mailed: bool
+    shows_token: bool
 
 
-def _wanted(svc: Services, new: N) -> Wanted[N]:
-    is_mailed = mailing.are_sent(svc) and mailing.may_be_sent_to(svc, emails.normal(new.email))
-    return Wanted(new, svc.config.server.public_url, is_mailed)
+def _wanted(svc: Services, new: N, caller: Caller | None) -> Wanted[N]:
+    are_sent = mailing.are_sent(svc)
+    vouches = caller is None or rights.vouches(caller)
+    is_mailed = are_sent and (caller is None or vouches or mailing.may_be_sent_by(svc, _sender(caller)))
+    is_mailed = is_mailed and mailing.may_be_sent_to(svc, emails.normal(new.email))
+    return Wanted(new, svc.config.server.public_url, is_mailed, shows_token=vouches or not are_sent)
+
+
+def _sender(caller: Caller) -> str:
+    """Whose mails are counted together: more keys of a project send no more."""
+    return f"project {caller.project}" if caller.user is None else f"user {caller.user}"
 
 
 def _invite(
@@ -97,6 +106,11 @@ def _invite(
         return answer
     project = projects.find(tx, caller, text)
     projects.refuse_more_than_own(caller, wanted.new.role)
+    if not wanted.is_mailed and not wanted.shows_token:  # an invitation that reaches nobody
+        raise RateLimited(
+            "too many invitations were mailed, to this address or by you: try again later",
+            retry_after_s=mailing.AGAIN_S,
+        )
     row, token = _insert(tx, caller.account, caller, project.id, wanted)
     return _answer(tx, row, token, wanted, idempotency_key)
 
@@ -179,9 +193,10 @@ def _answer(tx: Tx, row: Invitation, token: str, wanted: Wanted[N], idempotency_
 
 
 def _full(tx: Tx, row: Invitation, token: str, wanted: Wanted[N]) -> InvitationAnswer:
-    return InvitationAnswer(
+    full = InvitationAnswer(
         _shown(tx, row), token=token, link=link(wanted.public_url, "invitation", token), mailed=wanted.is_mailed
     )
+    return full if wanted.shows_token else msgspec.structs.replace(full, token=None, link=None)
 
 
 def _shown(tx: Tx, row: Invitation) -> schemas.Invitation:
@@ -264,6 +279,12 @@ async def _joining(
             raise Invalid(
                 "sign in and send the access token, or choose a password and a name for a new account", field="password"
             )
+        if (svc.config.auth.oidc.issuer or svc.config.auth.trusted_header.header) and not svc.db.peek(
+            rights.vouched, invitation
+        ):
+            raise Forbidden(
+                "whoever invited does not vouch for the address: sign in first, then accept with the access token"
+            )
         return await users.by_password(svc, invitation.email, acceptance.password, acceptance.name, address=address)
     user = users.me(svc, caller)
     if user.email != invitation.email:
@@ -309,33 +330,9 @@ def _admit(tx: Tx, invitation: Invitation, join: users.Join) -> AcceptedAnswer:
 def _acceptable(tx: Tx, token: str) -> Invitation:
     """Raises Forbidden."""
     found = store.by_hash(tx, _digest(token))
-    if found is None or not _may_still_give(tx, found):
+    if found is None or not rights.may_still_give(tx, found):
         raise Forbidden(_NO_MORE)
     return found
-
-
-def _may_still_give(tx: Tx, invitation: Invitation) -> bool:
-    """Whether whoever made the invitation could make it now, and what it is into is still there."""
-    account, project = invitation.account, invitation.project
-    if project is not None and projects.by_id(tx, account, project) is None:
-        return False
-    if invitation.made_by_user is not None:
-        return _user_may_give(tx, invitation, invitation.made_by_user)
-    if invitation.made_by_key is None:
-        return True
-    held = accounts.scopes_now(tx, account, project, invitation.made_by_key)
-    if project is not None:
-        return _SCOPE in held and SCOPES_OF[invitation.role] <= held
-    return _SCOPE in held and (invitation.role == "member" or SCOPES_OF["admin"] <= held)
-
-
-def _user_may_give(tx: Tx, invitation: Invitation, inviter: int) -> bool:
-    user = users.by_id(tx, invitation.account, inviter)
-    if user is None or user.disabled_at is not None:
-        return False
-    if user.role != "member":
-        return invitation.project is not None or not users.outranks(invitation.role, user.role)
-    return invitation.project is not None and projects.role_of(tx, invitation.project, inviter) == "admin"
 
 
 # By command and by mail
@@ -345,7 +342,7 @@ async def invite_by_command(
     svc: Services, project: str | None, new: NewInvitation | NewInstanceInvitation
 ) -> InvitationAnswer:
     """Raises Invalid, NotFound for the project, Conflict."""
-    answer = await svc.db.write(_invite_by_command, project, _wanted(svc, new))
+    answer = await svc.db.write(_invite_by_command, project, _wanted(svc, new, None))
     svc.topics.wake("jobs")
     return answer
 
@@ -370,7 +367,7 @@ def compose(tx: Tx, arguments: MailArguments, public_url: str) -> Mail | None:
     uid = ids.parse(arguments.invitation, "invitation")
     row = store.by_uid(tx, arguments.account, arguments.project, uid)
     address = link(public_url, "invitation", token_of(tx, uid))
-    if row is None or address is None or not _may_still_give(tx, row):
+    if row is None or address is None or not rights.may_still_give(tx, row):
         return None
     shown = _shown(tx, row)
     inviter = shown.invited_by if row.made_by_user is not None else None

@@ -20,7 +20,9 @@ RETRY = Retry(delays_s=(15.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0))
 TO_ADDRESS = Rate(5)
 """Mails an hour to one address that strangers asked for."""
 FROM_CLIENT = Rate(60)
-"""Mails an hour that are asked for from one address of the network."""
+"""Mails an hour that are asked for from one address of the network, or by one member or the keys of one project."""
+AGAIN_S = 720
+"""After so long an address can be sent one more."""
 _HOUR_IN_MINUTES = 60
 _PLACES = 1 << 16
 
@@ -51,6 +53,11 @@ def check_client(svc: Services, address: str) -> None:
 def may_be_sent_to(svc: Services, email: str) -> bool:
     """Count one more mail to the address; False when it got too many, whoever asked, and whether it is anybody's."""
     return svc.state(_Limits).limiter.take(("to", email), TO_ADDRESS, _slow_ms(svc)).allowed
+
+
+def may_be_sent_by(svc: Services, who: str) -> bool:
+    """Count one more mail to whomever they like; False when there were too many."""
+    return svc.state(_Limits).limiter.take(("by", who), FROM_CLIENT, _slow_ms(svc)).allowed
 
 
 def _slow_ms(svc: Services) -> int:

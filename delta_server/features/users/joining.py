@@ -15,17 +15,19 @@ from delta_server.storage.database import Tx
 Join = Callable[[Tx, str], User]
 """(tx, role): the user, who is made with that role in the instance if they are new."""
 
+_CHANGED = "the account was changed at the same time: try again"
+
 
 async def by_password(svc: Services, email: str, password: str, name: str, *, address: str) -> Join:
-    """The user with this address, of whom the password must be, or a new one with it: alike, and after as long, so that
-    nobody learns which it was without the password. Raises Invalid, Unauthorized, RateLimited."""
+    """The user with this address, of whom the password must be, or a new one with it, after as long. Which it was
+    shows by the answer: only for whom the address or an admin vouches. Raises Invalid, Unauthorized, RateLimited."""
     passwords.check(password, email)
     name = names.check(name) if name else ""
     user = svc.db.peek(store.by_email, email)
     if user is not None:
         await _require(svc, user, password, address)
         known = user
-        return lambda tx, _: _same(tx, known)
+        return lambda tx, _: second_factor.by_password(tx, known, changed=Conflict(_CHANGED))
     hash = await svc.state(Hashing).hashed(svc, password)
     return lambda tx, role: join(tx, email=email, name=name, role=role, password=hash)
 
@@ -41,17 +43,10 @@ async def _require(svc: Services, user: User, password: str, address: str) -> No
         raise Unauthorized("a code is wanted too: sign in first, then accept with the access token")
 
 
-def _same(tx: Tx, user: User) -> User:
-    now = store.unchanged(tx, user)
-    if now is None:
-        raise Conflict("the account was changed at the same time: try again")
-    return now
-
-
 def join(tx: Tx, *, email: str, name: str, role: str, password: str | None) -> User:
     """Raises Conflict for an address that somebody has taken meanwhile."""
     if store.by_email(tx, email) is not None:
-        raise Conflict("the account was changed at the same time: try again")
+        raise Conflict(_CHANGED)
     return make(tx, email=email, name=name, role=role, password=password)
 
 

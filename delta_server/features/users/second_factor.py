@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from delta_server.core import one_time_codes as codes
 from delta_server.core import sealing
-from delta_server.core.errors import Conflict, Invalid, RateLimited, Unauthorized
+from delta_server.core.errors import Conflict, DeltaError, Invalid, RateLimited, Unauthorized
 from delta_server.core.sealing import Unreadable
 from delta_server.features.accounts import service as accounts
 from delta_server.features.users import password_checks, sessions, store, tokens, trail
@@ -118,6 +118,16 @@ def wanted(svc: Services, user: User) -> CodeWanted | None:
         return None
     token = tokens.for_code(Signer.of(svc).key, user, expires_at=svc.clock.now_ms() + LOGIN_MS)
     return CodeWanted(token, LOGIN_MS // 1000)
+
+
+def by_password(tx: Tx, user: User, *, changed: DeltaError) -> User:
+    """The user now: what the password was compared for may have changed meanwhile. Raises `changed`, Unauthorized."""
+    now = store.unchanged(tx, user)
+    if now is None:
+        raise changed
+    if is_on(tx, user.id):
+        raise Unauthorized("a second factor was added at the same time: sign in again")
+    return now
 
 
 async def login(svc: Services, token: str, code: str, client: Client) -> Tokens:

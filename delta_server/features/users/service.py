@@ -141,17 +141,9 @@ async def login(svc: Services, email: str, password: str, client: Client) -> Tok
     svc.state(Failures).forget(counted[0])
     if (wanted := second_factor.wanted(svc, user)) is not None:
         return wanted
-    return await sessions.begin(svc, lambda tx: _same(tx, user), client)
-
-
-def _same(tx: Tx, user: User) -> User:
-    """What the password was compared for may have changed meanwhile. Raises Unauthorized."""
-    now = store.unchanged(tx, user)
-    if now is None:
-        raise Unauthorized(_WRONG)
-    if second_factor.is_on(tx, user.id):
-        raise Unauthorized("a second factor was added at the same time: sign in again")
-    return now
+    return await sessions.begin(
+        svc, lambda tx: second_factor.by_password(tx, user, changed=Unauthorized(_WRONG)), client
+    )
 
 
 # Passwords

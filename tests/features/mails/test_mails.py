@@ -11,6 +11,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.config.sections import Auth, Config, Server
+from delta_server.core.rates import Rate
 from delta_server.features.invitations import tasks as invitations
 from delta_server.features.mails import service as mails
 from delta_server.features.registrations import service as registrations
@@ -81,6 +82,47 @@ async def test_an_invitation_is_mailed_and_accepted(
     assert made["link"] == f"https://delta.example.com/base/link#invitation={made['token']}", "never of the Host"
     accepted = await post(client, "/v1/invitations/accept", {"token": mail.token, "password": PASSWORD}, 200)
     assert accepted["role"] == "editor"
+
+
+async def test_a_members_invitation_is_known_to_who_reads_its_mail_only(
+    app: Application, client: httpx.AsyncClient, keys: Keys, mailbox: MailServer
+) -> None:
+    await add(app, "ada@example.com", "owner")
+    await add(app, "eve@example.com")
+    eve = (await login(client, "eve@example.com"))["access_token"]
+    await post(client, "/v1/projects", {"name": "eve's"}, 201, **bearer(eve))
+    path = "/v1/projects/eve's/invitations"
+    for _ in range(5):
+        made = await post(client, path, {"email": BO}, 201, **bearer(eve))
+        assert (made["mailed"], made["token"], made["link"]) == (True, None, None)
+    refused = await post(client, path, {"email": BO}, 429, **bearer(eve))
+    assert "di_" not in str(refused), "no more than a mail says when there are too many"
+    made = await post(client, "/v1/projects/mine/invitations", {"email": "cy@example.com"}, 201, **bearer(keys.project))
+    assert (made["mailed"], made["token"], made["link"]) == (True, None, None)
+    named = bearer(keys.account) | {"x-tenant-id": "mine"}
+    made = await post(client, "/v1/projects/mine/invitations", {"email": "di@example.com"}, 201, **named)
+    assert made["token"], "an account's key vouches for the address"
+    await mailbox.heard("QUIT")
+
+
+async def test_a_member_or_a_projects_keys_mail_few_invitations_an_hour(
+    app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where registration is open they may be anybody."""
+    monkeypatch.setattr(mails, "FROM_CLIENT", Rate(2))
+    await add(app, "ada@example.com", "owner")
+    await add(app, BO)
+    ada, bo = [(await login(client, email))["access_token"] for email in ("ada@example.com", BO)]
+    await post(client, "/v1/projects", {"name": "bo's"}, 201, **bearer(bo))
+
+    async def statuses(key: str, project: str) -> list[int]:
+        path = f"/v1/projects/{project}/invitations"
+        bodies = [{"email": f"{number}@example.com"} for number in range(4)]
+        return [(await client.post(path, json=body, headers=bearer(key))).status_code for body in bodies]
+
+    assert await statuses(bo, "bo's") == [201, 201, 429, 429]
+    assert await statuses(keys.project, "mine") == [201, 201, 429, 429]
+    assert (await statuses(ada, "mine")) == [201] * 4
 
 
 async def test_an_invitation_that_was_revoked_is_not_mailed(
