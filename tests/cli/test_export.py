@@ -92,7 +92,6 @@ async def test_what_is_exported_and_imported_is_the_same(services: Services, mad
     assert sorted(version.body for version in versions) == sorted(body for _, body, *_ in made)
     done = await import_versions(services, other, name, versions, lambda done: None)
     assert (done.stored, done.refused) == (len(made), 0)
-    await services.db.write(endpoints.ensure, other, name)  # of a history without versions there is none
     await exporting.write(services, endpoints.resolve(services, other, name), EVERYTHING, again)
     assert again.getvalue() == first.getvalue()
 

@@ -88,14 +88,13 @@ async def import_versions(
     up no others; without it by this one, in larger ones, which is for processes of their own. Raises Conflict when
     others write the same endpoint, and the DeltaError that reading `versions` ends with, once what came before is
     stored."""
-    endpoint: EndpointRef | None = None
     done = Imported()
     most = None if thread is None else svc.contents.packs.pack_contents
     batches = _batches(svc, _spread_times(versions), most)
-    while batch := await _next(batches, thread):
-        if endpoint is None:  # not before: a history that cannot be read leaves no empty endpoint
-            endpoint = await svc.db.write(endpoints.ensure, project, name)
-            svc.topics.wake("happenings", project)
+    batch = await _next(batches, thread)  # first: a history that cannot be read leaves no empty endpoint
+    endpoint = await svc.db.write(endpoints.ensure, project, name)
+    svc.topics.wake("happenings", project)
+    while batch:
         captured = [version.captured_at for version in batch]
         known = await svc.db.read(store.content_hashes, endpoint.id, min(captured), max(captured) + MAX_TIME_PROBES)
         found = await svc.cpu(_sort_batch, svc, batch, known)
@@ -109,6 +108,7 @@ async def import_versions(
             reasons=(*done.reasons, *found.reasons)[:MAX_REASONS],
         )
         on_progress(done)
+        batch = await _next(batches, thread)
     return done
 
 
