@@ -13,9 +13,9 @@ from delta_server import logging
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     root = standard.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, structlogs = root.handlers[:], root.level, structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**structlogs)  # the secret sweep of all other tests listens there
     root.handlers[:] = handlers
     root.setLevel(level)
 

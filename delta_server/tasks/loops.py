@@ -16,6 +16,7 @@ FIRST_BACKOFF_S = 1.0
 MAX_BACKOFF_S = 60.0
 HEALTHY_AFTER_S = 60.0
 """A loop that ran this long before failing starts again at the first backoff."""
+CANCEL_AGAIN_S = 1.0
 
 log = structlog.get_logger()
 
@@ -57,10 +58,13 @@ class Supervisor:
         return list(self._states)
 
     async def stop(self) -> None:
-        """Cancel all loops and wait until they are gone."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancel all loops and wait until they are gone: again and again, for Python 3.11's asyncio.wait_for, which
+        libraries use, forgets a cancellation that comes together with what it waits for."""
+        left = set(self._tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
         for state in self._states:
             state.running = False
 

@@ -1,7 +1,9 @@
 import asyncio
 
+import pytest
 from structlog.testing import capture_logs
 
+from delta_server.tasks import loops
 from delta_server.tasks.loops import MAX_BACKOFF_S, Loop, Supervisor, backoff_s
 from delta_server.tasks.periodic import FIRST_RUN_S, Periodic, as_loop
 
@@ -108,3 +110,27 @@ async def test_periodic_work_runs_soon_after_the_start_then_every_period() -> No
 def test_the_backoff_is_bounded() -> None:
     assert backoff_s(1) == 1
     assert backoff_s(10_000) == MAX_BACKOFF_S
+
+
+async def test_a_loop_that_forgets_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As asyncio.wait_for of Python 3.11 does when what it waits for comes at the same moment."""
+    monkeypatch.setattr(loops, "CANCEL_AGAIN_S", 0.0)
+    began = asyncio.Event()
+    forgotten = 0
+
+    async def forget(_services: str) -> None:
+        nonlocal forgotten
+        began.set()
+        while forgotten < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                forgotten += 1
+        await asyncio.Event().wait()
+
+    supervisor = Supervisor(lambda: 0)
+    supervisor.start([Loop("forgetful", forget)], "the services")
+    await began.wait()
+    await supervisor.stop()
+    assert forgotten == 3
+    assert not supervisor.states()[0].running

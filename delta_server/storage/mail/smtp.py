@@ -3,6 +3,7 @@ sent only. With `starttls` and `tls` nothing is said before the connection is en
 
 import asyncio
 import ssl
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr, localtime, make_msgid
@@ -43,14 +44,26 @@ async def send(options: Smtp, mail: Mail) -> None:
         local_hostname="localhost",  # else the resolver is asked for it, on the event loop
     )
     try:
-        async with asyncio.timeout(4 * TIMEOUT_S), client:
+        async with asyncio.timeout(4 * TIMEOUT_S):
+            await client.connect()
             if options.username:
                 await client.login(options.username, password)
             await client.send_message(_message(options, mail), sender=options.from_address, recipients=[mail.to])
+            await _quit(client)
     except aiosmtplib.SMTPException as error:
         raise _failure(error) from None
     except (OSError, TimeoutError) as error:
         raise MailFailed(f"the mail server {options.host} cannot be reached: {_reason(error)}") from None
+    finally:
+        client.close()  # as a context manager it would wait for the answer to QUIT when the server is going down
+
+
+async def _quit(client: "aiosmtplib.SMTP") -> None:
+    """Say goodbye: the mail is taken, whatever is answered."""
+    import aiosmtplib
+
+    with suppress(aiosmtplib.SMTPException):
+        await client.quit()
 
 
 def _prepared(options: Smtp) -> tuple[str, ssl.SSLContext | None]:
