@@ -26,6 +26,7 @@ MAX_KEY_FIELDS = 3
 MAX_KEY_DEPTH = 8
 KeyFields = Annotated[list[str], documented(minItems=1, maxItems=MAX_KEY_FIELDS, uniqueItems=True)]
 Tolerance = Annotated[float, documented(minimum=0)]
+LabelField = Annotated[str, documented(minLength=1)]
 _RESERVED_IN_KEY_FIELDS = frozenset('[]=,"\\')
 
 
@@ -37,12 +38,14 @@ class DiffSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     `ignore`: places left out of comparison; a `**` stands for any number of steps (`/**/updated_at`).
     `tolerance`: numbers that differ by no more than this are equal; one number for all, or per path.
     `order`: per path of an array, `strict` (the default: a moved element is a change) or `set` (order means nothing).
+    `labels`: per path of an array or map, the field that people know its records by; it changes no comparison.
     """
 
     array_keys: dict[str, KeyFields] = {}
     ignore: list[Annotated[str, documented(minLength=1)]] = []
     tolerance: dict[str, Tolerance] | Tolerance = 0.0
     order: dict[str, Order] = {}
+    labels: dict[str, LabelField] = {}
 
 
 DEFAULT = DiffSettings()
@@ -56,6 +59,7 @@ def validate(settings: DiffSettings, *, field: str = "diff") -> None:
         *[e for i, pattern in enumerate(settings.ignore) for e in _ignore_errors(pattern, f"{field}.ignore[{i}]")],
         *_tolerance_errors(settings.tolerance, f"{field}.tolerance"),
         *[e for pattern in settings.order for e in _pattern_errors(pattern, f"{field}.order")],
+        *_label_errors(settings.labels, f"{field}.labels"),
     ]
     if errors:
         raise Invalid(f"the diff settings are not valid: {errors[0].message}", errors=errors)
@@ -63,7 +67,8 @@ def validate(settings: DiffSettings, *, field: str = "diff") -> None:
 
 def _count_errors(settings: DiffSettings, field: str) -> list[FieldError]:
     tolerances = len(settings.tolerance) if isinstance(settings.tolerance, dict) else 0
-    count = len(settings.array_keys) + len(settings.ignore) + len(settings.order) + tolerances
+    by_path = len(settings.array_keys) + len(settings.order) + len(settings.labels)
+    count = by_path + len(settings.ignore) + tolerances
     if count <= MAX_PATTERNS:
         return []
     return [FieldError(field, f"{count} patterns are too many: at most {MAX_PATTERNS} are allowed")]
@@ -98,16 +103,22 @@ def _key_errors(array_keys: dict[str, list[str]], field: str) -> list[FieldError
             errors.append(FieldError(place, "names the same field twice"))
         elif any(other.startswith(key + "/") for key in keys for other in keys):
             errors.append(FieldError(place, "names a field and one inside it: an element cannot have both"))
-        errors += [FieldError(place, f"{key!r}: {reason}") for key in keys if (reason := _bad_key_field(key))]
+        errors += [FieldError(place, f"{key!r}: {reason}") for key in keys if (reason := _bad_field(key, "key"))]
     return errors
 
 
-def _bad_key_field(key: str) -> str | None:
+def _label_errors(labels: dict[str, str], field: str) -> list[FieldError]:
+    errors = [error for pattern in labels for error in _pattern_errors(pattern, field)]
+    wrong = {pattern: reason for pattern, label in labels.items() if (reason := _bad_field(label, "label"))}
+    return errors + [FieldError(f"{field}[{pattern!r}]", f"{labels[pattern]!r}: {wrong[pattern]}") for pattern in wrong]
+
+
+def _bad_field(key: str, what: str) -> str | None:
     names = key.split("/")
     if not all(names) or not key.isprintable() or len(names) > MAX_KEY_DEPTH:
-        return "a key field is a name such as id, or a nested one such as properties/code"
+        return f"a {what} field is a name such as id, or a nested one such as properties/code"
     if _RESERVED_IN_KEY_FIELDS & set(key):
-        return 'a key field cannot contain any of [ ] = , " \\'
+        return f'a {what} field cannot contain any of [ ] = , " \\'
     try:
         pointer.unescape(key)
     except Invalid as error:

@@ -24,13 +24,19 @@ _TAGS = ["Endpoints"]
 _NEW = {
     "name": "GET /prices",
     "description": "the supplier's price list",
-    "diff": {"array_keys": {"/items": ["sku"]}, "ignore": ["/generated_at"]},
+    "diff": {"array_keys": {"/items": ["sku"]}, "ignore": ["/generated_at"], "labels": {"/items": "name"}},
     "retention": {"keep_days": 365, "keep_last": 100},
 }
 _EXAMPLE = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",
     **_NEW,
-    "diff": {"array_keys": {"/items": ["sku"]}, "ignore": ["/generated_at"], "tolerance": 0, "order": {}},
+    "diff": {
+        "array_keys": {"/items": ["sku"]},
+        "ignore": ["/generated_at"],
+        "tolerance": 0,
+        "order": {},
+        "labels": {"/items": "name"},
+    },
     "diff_version": 1,
     "last_captured_at": "2026-05-02T08:00:00.000Z",
     "created_at": "2026-05-01T12:00:00.000Z",

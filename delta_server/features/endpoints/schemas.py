@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from delta_server.core import ids, times
-from delta_server.core.diff.diff_settings import DiffSettings, KeyFields, Order, Tolerance
+from delta_server.core.diff.diff_settings import DiffSettings, KeyFields, LabelField, Order, Tolerance
 from delta_server.core.names import Description, Name
 from delta_server.features.endpoints import store
 
@@ -37,6 +37,7 @@ class DiffChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ignore: list[str] | UnsetType | None = UNSET
     tolerance: dict[str, Tolerance] | Tolerance | UnsetType | None = UNSET
     order: dict[str, Order] | UnsetType | None = UNSET
+    labels: dict[str, LabelField] | UnsetType | None = UNSET
 
 
 class RetentionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +61,7 @@ class DiffShown(msgspec.Struct, frozen=True):
     ignore: list[str]
     tolerance: dict[str, float] | float
     order: dict[str, Order]
+    labels: dict[str, str]
 
 
 class RetentionShown(msgspec.Struct, frozen=True):
@@ -68,7 +70,8 @@ class RetentionShown(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """`last_captured_at` is when its latest snapshot was captured. `diff_version` grows with each change of `diff`."""
+    """`last_captured_at` is when its latest snapshot was captured. `diff_version` grows with each change of how
+    documents are compared: all of `diff` but `labels`."""
 
     id: str
     name: str
@@ -108,7 +111,7 @@ FIELDS = {
     "Endpoint.id": "Id of the endpoint",
     "EndpointAnswer.endpoint": "The endpoint",
     "Endpoint.diff": "How its documents are compared",
-    "diff_version": "Grows with each change of `diff`",
+    "diff_version": "Grows with each change of `diff` but of its `labels`, which change no comparison",
     "Endpoint.retention": "Which snapshots are kept",
     "Endpoint.last_captured_at": "When its latest snapshot was captured",
     "Endpoint.deleted_at": "When it was deleted; only of what lies in the bin",
@@ -117,6 +120,7 @@ FIELDS = {
     "DiffShown.ignore": "Patterns of what is left out of comparison",
     "DiffShown.tolerance": "By how much numbers may differ and be equal: for all, or by path",
     "DiffShown.order": "`strict` or `set`, by path of the array",
+    "DiffShown.labels": "The field that people know a record by, by path of the array or map",
     "RetentionShown.keep_days": "Snapshots younger than so many days are kept; null sets no rule",
     "RetentionShown.keep_last": "So many of the latest snapshots are kept; null sets no rule",
 }

@@ -236,7 +236,7 @@ def _update_endpoint(
         return shown, shown
     store.update_endpoint(tx, project, before.id, name=name, description=description, retention=retention)
     if diff != before.diff:
-        store.update_diff(tx, project, before.id, diff)
+        store.update_diff(tx, project, before.id, diff, recompute=_compared_by(diff) != _compared_by(before.diff))
     after = _find_shown(tx, project, ids.text(before.uid))
     _tell(tx, "endpoint.updated", after.endpoint)
     changed = [
@@ -270,6 +270,11 @@ def _merged(before: str, change: DiffChange | RetentionChange | UnsetType | None
     if change is not UNSET:
         settings |= msgspec.to_builtins(change)  # leaves out what is unset
     return msgspec.convert({name: value for name, value in settings.items() if value is not None}, kind)
+
+
+def _compared_by(diff: str) -> DiffSettings:
+    """Settings without those that change no comparison."""
+    return msgspec.structs.replace(msgspec.json.decode(diff, type=DiffSettings), labels={})
 
 
 def _diff_text(settings: DiffSettings) -> str:

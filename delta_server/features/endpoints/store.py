@@ -99,13 +99,14 @@ def update_endpoint(tx: Tx, project: int, endpoint: int, *, name: str, descripti
     )
 
 
-def update_diff(tx: Tx, project: int, endpoint: int, diff: str) -> None:
-    """New settings are a new version of them, and all deltas of the endpoint are to be computed again."""
+def update_diff(tx: Tx, project: int, endpoint: int, diff: str, *, recompute: bool) -> None:
+    """With `recompute` the settings are a new version of them, and all deltas of the endpoint are to be computed
+    again."""
+    version = ", diff_version = diff_version + 1, recompute_before = ?" if recompute else ""
     tx.run(
-        "UPDATE endpoint SET diff = ?, diff_version = diff_version + 1, recompute_before = ?"
-        " WHERE project = ? AND id = ? AND deleted_at IS NULL",
+        f"UPDATE endpoint SET diff = ?{version} WHERE project = ? AND id = ? AND deleted_at IS NULL",
         diff,
-        times.LATEST_MS + 1,
+        *([times.LATEST_MS + 1] if recompute else []),
         project,
         endpoint,
     )

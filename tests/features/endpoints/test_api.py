@@ -10,8 +10,14 @@ from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
 
 NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
-DEFAULT_DIFF = {"array_keys": {}, "ignore": [], "tolerance": 0, "order": {}}
-DIFF = {"array_keys": {"/items": ["sku"]}, "ignore": ["/at"], "tolerance": 0.5, "order": {"/tags": "set"}}
+DEFAULT_DIFF = {"array_keys": {}, "ignore": [], "tolerance": 0, "order": {}, "labels": {}}
+DIFF = {
+    "array_keys": {"/items": ["sku"]},
+    "ignore": ["/at"],
+    "tolerance": 0.5,
+    "order": {"/tags": "set"},
+    "labels": {"/items": "name"},
+}
 
 
 def new(title: str, body: Any, *, says: str = "", field: str | None = None) -> Row:
@@ -75,6 +81,8 @@ REFUSED = [
     new("a pattern that ignores all", {"name": "a", "diff": {"ignore": [""]}}, field="diff.ignore[0]"),
     new("too many patterns", {"name": "a", "diff": {"ignore": [f"/{n}" for n in range(1000)]}}, field="diff"),
     new("a tolerance below 0", {"name": "a", "diff": {"tolerance": -1}}, field="diff.tolerance"),
+    new("a label by an index", {"name": "a", "diff": {"labels": {"/a": "b[0]"}}}, field="diff.labels['/a']"),
+    new("labels of no path", {"name": "a", "diff": {"labels": {"a": "b"}}}, field="diff.labels"),
     new("an unknown order", {"name": "a", "diff": {"order": {"/a": "random"}}}),
     new("a text for days", {"name": "a", "retention": {"keep_days": "30"}}, field="retention.keep_days"),
     new("no days", {"name": "a", "retention": {"keep_days": 0}}, field="retention.keep_days"),
@@ -209,6 +217,7 @@ PATCHES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"diff": {"tolerance": {"/a": 1}}},
         {"diff": DIFF | {"tolerance": {"/a": 1}}, "diff_version": 2},
     ),
+    ("labels, which change no comparison", {"diff": {"labels": {"": "n"}}}, {"diff": DIFF | {"labels": {"": "n"}}}),
     ("all diff settings away", {"diff": None}, {"diff": DEFAULT_DIFF, "diff_version": 2}),
     ("another rule", {"retention": {"keep_last": 9}}, {"retention": {"keep_days": 30, "keep_last": 9}}),
     ("one rule away", {"retention": {"keep_days": None}}, {"retention": {"keep_days": None, "keep_last": None}}),
