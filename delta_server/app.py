@@ -97,7 +97,7 @@ SERVER = Feature(
     periodic=[
         Periodic("update planner statistics", _optimize, every_s=3600),
         Periodic("delete jobs that ended", jobs.delete_ended, every_s=3600),
-        Periodic("trim the outbox", _trim_outbox, every_s=3600),
+        Periodic("trim the outbox", _trim_outbox, every_s=600),
         Periodic("delete expired idempotency keys", idempotency.forget, every_s=3600),
     ],
     cascades=[

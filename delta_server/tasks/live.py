@@ -8,7 +8,6 @@ from typing import Any
 
 from delta_server.core.errors import Unavailable
 from delta_server.tasks.shared import RequestCoalescer
-from delta_server.tasks.signals import Signal
 from delta_server.tasks.topics import Topic, Topics
 
 CLOSE_GRACE_S = 0.3
@@ -48,15 +47,13 @@ class OpenStreams:
             raise Unavailable("too many streams of this project are open: close one", retry_after_s=30)
 
     @contextmanager
-    def reading(
-        self, project: int, abort: Callable[[], None] | None = None, *, topic: Topic = "events"
-    ) -> Iterator[Signal]:
-        """Count as an open stream of the project, whose `topic` is given; `abort` closes the stream's connection."""
+    def reading(self, project: int, abort: Callable[[], None] | None = None) -> Iterator[None]:
+        """Count as an open stream of the project; `abort` closes the stream's connection."""
         self.open_of[project] += 1
         aborts = set() if abort is None else {abort}
         self._aborts |= aborts
         try:
-            yield self._topics.signal(topic, project)
+            yield
         finally:
             self.open_of -= Counter({project: 1})
             self._aborts -= aborts

@@ -68,7 +68,7 @@ WRITES: list[tuple[tuple[str, ...], str, int]] = [
     (COMPACT, "segments.compact.replace", 0),
     (COMPACT, "key_runs.put_pages", 0),
     (COMPACT, "dedup_index.DedupIndex._forget_batch", 0),
-    (SERVE, "deltas.store.store_results", 2),
+    (SERVE, "deltas.computing._store_part", 2),
     (SERVE, "lives.store.replace", 0),
     (SERVE, "segments.erase._replace_segment", 1),
     (SERVE, "sqlite.maintenance.vacuum_slice", 0),

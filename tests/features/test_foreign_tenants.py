@@ -15,6 +15,8 @@ from delta_server.app import FEATURES, Application, guards_of
 from delta_server.features.endpoints import tasks as endpoints_tasks
 from delta_server.features.projects import tasks as projects_tasks
 from delta_server.features.stream import service as stream
+from delta_server.features.stream.events import WantedEvents
+from delta_server.features.stream.happenings import WantedHappenings
 from delta_server.features.stream.service import Wanted
 from delta_server.http.gate import bare
 from tests.conftest import Keys, bearer
@@ -275,17 +277,20 @@ async def test_a_stranger_changes_nothing_by_name(tenants: Tenants, owner: str, 
 
 
 @pytest.mark.parametrize(("first", "second"), BOTH_WAYS)
-async def test_a_stream_has_its_projects_events_alone(tenants: Tenants, first: str, second: str) -> None:
+async def test_a_stream_has_what_happens_in_its_project_alone(tenants: Tenants, first: str, second: str) -> None:
     svc = tenants.app.services
     numbers = {"project": 1, "other": 2}
+    wanted = Wanted(WantedEvents(), WantedHappenings(frozenset(stream.HAPPENING_TOPICS)))
     streams = {
-        name: stream.events(svc, numbers[name], Wanted(), 0, is_allowed=lambda: True) for name in (first, second)
+        name: stream.follow(svc, numbers[name], wanted, (0, 0), is_allowed=lambda: True) for name in (first, second)
     }
     for name in (first, second):
-        await tenants.send(name, post("/v1/track", event="seen", userId="ann", properties={"of": f"mark-of-{name}"}))
+        await tenants.send(name, post("/v1/track", event="seen", userId="ann", properties={"of": f"event-of-{name}"}))
+        for n in range(2):
+            await tenants.send(name, post(f"/v1/snapshots?endpoint=snapshot-of-{name}&include=delta", n=n))
     for name, stranger in BOTH_WAYS:
         text = ""
-        while f"mark-of-{name}" not in text:
+        while not all(part in text for part in (f"event-of-{name}", f"snapshot-of-{name}", "delta.created")):
             text += (await anext(streams[name])).decode()
-        assert f"mark-of-{stranger}" not in text
+        assert f"-of-{stranger}" not in text
         await streams[name].aclose()

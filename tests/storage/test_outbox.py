@@ -139,6 +139,20 @@ class TestTrimming:
         assert await db.write(outbox.trim, 10)
         assert (await kinds(db), await db.read(outbox.trimmed)) == ([], 3)
 
+    async def test_the_newest_alone_stay_but_for_what_is_not_read(
+        self, db: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(outbox, "MOST_KEPT", 2)
+        await db.write(outbox.subscribe, "hooks")
+        await write(db, *"abcde")
+        await db.write(outbox.advance, "hooks", 2)
+        assert await db.write(outbox.trim, 10)
+        assert await kinds(db) == ["c", "d", "e"]
+        await db.write(outbox.advance, "hooks", 5)
+        assert await db.write(outbox.trim, 10)
+        assert not await db.write(outbox.trim, 10)
+        assert await kinds(db) == ["d", "e"]
+
     async def test_nobody_waits_for_a_consumer_that_left(self, db: Database, clock: FakeClock) -> None:
         await db.write(outbox.subscribe, "hooks")
         await write(db, "a")

@@ -11,7 +11,7 @@ import structlog
 from delta_server.core.arrays import key_cache
 from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys
 from delta_server.core.errors import DatabaseFailed, NotFound, RateLimited, TooCostly, Unavailable
-from delta_server.features.deltas import store
+from delta_server.features.deltas import happenings, store
 from delta_server.features.deltas.rows import Computed, Job, Summary
 from delta_server.features.deltas.summaries import summarise_all
 from delta_server.features.lives import service as life_index
@@ -71,7 +71,8 @@ async def compute_some(
     for endpoint in endpoints:
         try:
             if jobs := await svc.db.read(store.queue, endpoint, share):
-                on_progress(await _store_results(svc, endpoint, await _compute(svc, endpoint, jobs, yield_to=project)))
+                computed = await _compute(svc, endpoint, jobs, yield_to=project)
+                on_progress(await _store_results(svc, project, endpoint, computed))
         except Unavailable as error:
             logger.warning("deltas put off", endpoint=endpoint, reason=error.message)
             put_off.append(error)
@@ -88,7 +89,7 @@ async def compute_now(svc: Services, project: int, snapshots: Sequence[bytes]) -
             svc = msgspec.structs.replace(svc, spare_cpu=thread)
             while jobs := await svc.db.read(_read_jobs, project, snapshots):
                 of_one = [job for job in jobs if job.endpoint == jobs[0].endpoint][:QUEUE_PAGE]
-                await _store_results(svc, jobs[0].endpoint, await _compute(svc, jobs[0].endpoint, of_one))
+                await _store_results(svc, project, of_one[0].endpoint, await _compute(svc, of_one[0].endpoint, of_one))
 
 
 def _read_jobs(tx: Tx, project: int, snapshots: Sequence[bytes]) -> list[Job]:
@@ -245,10 +246,17 @@ async def _attempt(svc: Services, job: Job) -> AsyncIterator[None]:
         raise
 
 
-async def _store_results(svc: Services, endpoint: int, done: Sequence[Computed]) -> int:
+async def _store_results(svc: Services, project: int, endpoint: int, done: Sequence[Computed]) -> int:
     """How many left the queue."""
-    left = sum([await svc.db.write(store.store_results, endpoint, part) for part in _parts(done)])
+    left = sum([await svc.db.write(_store_part, project, endpoint, part) for part in _parts(done)])
+    svc.topics.wake("happenings", project)
     await life_index.merge_into_runs(svc, endpoint)
+    return left
+
+
+def _store_part(tx: Tx, project: int, endpoint: int, part: Sequence[Computed]) -> int:
+    left, new = store.store_results(tx, endpoint, part)
+    happenings.created(tx, project, new)
     return left
 
 

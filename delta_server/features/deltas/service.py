@@ -13,6 +13,8 @@ from delta_server.features.deltas import schemas, store
 from delta_server.features.deltas.computing import compute_now
 from delta_server.features.deltas.computing import compute_queued as compute_queued
 from delta_server.features.deltas.computing import compute_some as compute_some
+from delta_server.features.deltas.happenings import CREATED as CREATED
+from delta_server.features.deltas.happenings import describe as describe
 from delta_server.features.deltas.listing import DeltaFilter as DeltaFilter
 from delta_server.features.deltas.listing import DeltaPage as DeltaPage
 from delta_server.features.deltas.listing import filter_of as filter_of

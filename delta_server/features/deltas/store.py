@@ -151,11 +151,9 @@ def requeue(tx: Tx, limit: int) -> bool:
     return True
 
 
-def store_results(tx: Tx, endpoint: int, done: Sequence[Computed]) -> int:
-    """Store what came of an endpoint's jobs and take them off the queue; of how many.
-
-    Nothing is changed for those around whose content the timeline has changed since they were read.
-    """
+def store_results(tx: Tx, endpoint: int, done: Sequence[Computed]) -> tuple[int, list[int]]:
+    """Store what came of an endpoint's jobs and take them off the queue; of how many, and the contents whose deltas are
+    new. Nothing is changed for those around whose content the timeline has changed since they were read."""
     valid = [computed for computed in done if _is_valid(tx, computed.job)]
     gone = {at: counts for computed in valid for at, counts in _delete_delta(tx, endpoint, computed.job.content)}
     summaries = [(computed.job, computed.summary) for computed in valid if computed.summary is not None]
@@ -167,7 +165,7 @@ def store_results(tx: Tx, endpoint: int, done: Sequence[Computed]) -> int:
     for job, summary in summaries:
         _insert(tx, job, summary, counted[job.captured_at])
     lives.put(tx, endpoint, {c.job.captured_at: c.summary.lives if c.summary else b"" for c in valid})
-    return len(valid)
+    return len(valid), [job.content for job, _ in summaries if job.captured_at not in gone]
 
 
 def _is_valid(tx: Tx, job: Job) -> bool:

@@ -56,6 +56,13 @@ class EndpointRef(msgspec.Struct, frozen=True):
     retention: Retention
 
 
+class NamedEndpoint(msgspec.Struct, frozen=True):
+    """What followers of a project hear of one."""
+
+    id: str
+    name: str
+
+
 def resolve(svc: Services, project: int, text: str) -> EndpointRef:
     """The endpoint by id or name. Raises NotFound, for another tenant's too."""
     return svc.db.peek(find, project, text)
@@ -258,7 +265,7 @@ def _target(endpoint: Endpoint) -> str:
 
 def _tell(tx: Tx, kind: str, endpoint: Endpoint) -> None:
     """Write it to the outbox; who follows the project is woken when it is committed."""
-    body = {"endpoint": {"id": ids.text(endpoint.uid), "name": endpoint.name}}
+    body = {"endpoint": NamedEndpoint(ids.text(endpoint.uid), endpoint.name)}
     outbox.write(tx, endpoint.project, kind, msgspec.json.encode(body).decode())
 
 

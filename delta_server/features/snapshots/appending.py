@@ -11,7 +11,7 @@ from delta_server.core.errors import Conflict
 from delta_server.features.deltas.service import Delta
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.snapshots import schemas, store, timeline
+from delta_server.features.snapshots import happenings, schemas, store, timeline
 from delta_server.features.snapshots.incoming import NewSnapshot
 from delta_server.features.snapshots.schemas import StoredAnswer
 from delta_server.features.snapshots.store import Snapshot as Row
@@ -51,11 +51,6 @@ class CreatedSnapshots(msgspec.Struct, frozen=True):
     @property
     def ids(self) -> list[str]:
         return [snapshot.id for snapshot in self.snapshots]
-
-    @property
-    def created(self) -> bool:
-        """Whether an endpoint was made for one of them."""
-        return any(snapshot.endpoint_created for snapshot in self.snapshots)
 
 
 class _PlannedSnapshot(msgspec.Struct, frozen=True):
@@ -243,6 +238,7 @@ def _insert_snapshots(
     created_endpoints = {name: endpoints.ensure(tx, project, name, left) for name in names}
     stored: dict[int, StoredAnswer] = {}
     placed: dict[int, tuple[int, int]] = {}
+    rows: list[int] = []
     for number in sorted(range(len(new_snapshots)), key=lambda n: entries[n].captured_at):
         new, entry = new_snapshots[number], entries[number]
         endpoint = new.endpoint if isinstance(new.endpoint, EndpointRef) else created_endpoints[new.endpoint]
@@ -252,6 +248,8 @@ def _insert_snapshots(
             new, entry, at, endpoint, created=isinstance(new.endpoint, str) and new.endpoint in created
         )
         placed[number] = endpoint.id, at.content
+        rows.append(at.id)
+    happenings.created(tx, project, rows)
     in_order = [stored[number] for number in range(len(new_snapshots))]
     record_answer(tx, idempotency_key, in_order)
     return CreatedSnapshots(in_order, [placed[number] for number in range(len(new_snapshots))])

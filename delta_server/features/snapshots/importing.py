@@ -13,7 +13,7 @@ from delta_server.core.errors import BadRequest, Conflict, DeltaError, Invalid, 
 from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.snapshots import service, store
+from delta_server.features.snapshots import happenings, service, store
 from delta_server.features.snapshots.appending import ATTEMPTS
 from delta_server.features.snapshots.incoming import NewSnapshot
 from delta_server.features.snapshots.store import MAX_TIME_PROBES
@@ -215,6 +215,7 @@ async def _store_at_end(svc: Services, endpoint: EndpointRef, versions: Sequence
             with suppress(TimelineChanged):
                 await svc.db.write(_append_tail, endpoint, tail)
                 svc.topics.wake("contents")
+                svc.topics.wake("happenings", endpoint.project)
                 return True
     raise Conflict("the endpoint is being written to by others; run the import again, it resumes where it stopped")
 
@@ -245,6 +246,9 @@ def _append_tail(tx: Tx, endpoint: EndpointRef, tail: _Tail) -> None:
     added = contents.add_batch(tx, endpoint.id, tail.batch) if tail.batch is not None else []
     if added is None:
         raise TimelineChanged
+    rows: list[int] = []
     for version, number in zip(tail.versions, tail.contents, strict=True):
         content = head.id if number is None and head is not None else added[number or 0]
-        store.insert_snapshot(tx, endpoint.id, version.captured_at, content, version.source, version.metadata)
+        row, _ = store.insert_snapshot(tx, endpoint.id, version.captured_at, content, version.source, version.metadata)
+        rows.append(row)
+    happenings.created(tx, endpoint.project, rows)

@@ -15,7 +15,7 @@ from delta_server.core.errors import Conflict, DeltaError
 from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.snapshots import timeline
+from delta_server.features.snapshots import happenings, timeline
 from delta_server.features.snapshots.appending import (
     ATTEMPTS,
     CreatedSnapshots,
@@ -231,7 +231,8 @@ def _insert_round(
     """One refused has written nothing; those behind it that are based on it are Moved."""
     endpoints.confirm(tx, endpoint)
     tail = timeline.tail(tx, endpoint.id)
-    left, added = usage.allowance(tx, plans, endpoint.project), 0
+    left = usage.allowance(tx, plans, endpoint.project)
+    added: list[int] = []
     results: list[CreatedSnapshots | Exception] = []
     for (new, idempotency_key), last in zip(requests, lasts, strict=True):
         try:
@@ -240,7 +241,7 @@ def _insert_round(
                 left.check(needs := needs_of([last]))
                 placed, tail = timeline.insert_last(tx, endpoint.id, tail, last)
                 left.take(needs)
-                added += 1
+                added.append(placed.id)
                 appended = CreatedSnapshots(
                     [stored_answer(new, last, placed, endpoint)], [(endpoint.id, placed.content)]
                 )
@@ -248,5 +249,6 @@ def _insert_round(
             results.append(appended)
         except (DeltaError, TimelineChanged) as error:
             results.append(error)
-    usage.add_snapshots(tx, endpoint.project, added)
+    usage.add_snapshots(tx, endpoint.project, len(added))
+    happenings.created(tx, endpoint.project, added)
     return results

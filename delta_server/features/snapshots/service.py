@@ -18,6 +18,8 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import appending, lanes, store, timeline
 from delta_server.features.snapshots.appending import CreatedSnapshots as CreatedSnapshots
+from delta_server.features.snapshots.happenings import CREATED as CREATED
+from delta_server.features.snapshots.happenings import describe as describe
 from delta_server.features.snapshots.incoming import MAX_AHEAD_MS as MAX_AHEAD_MS
 from delta_server.features.snapshots.incoming import NewSnapshot as NewSnapshot
 from delta_server.features.snapshots.incoming import check as check
@@ -52,7 +54,7 @@ async def create_snapshots(
     and not counted among those of the hour. Raises QuotaExceeded, Conflict after three lost races."""
     with svc.foreground.waiting(project):
         appended = await _create(svc, project, news, svc.config.plans if limited else None, idempotency_key)
-    if appended.created:
+    if not appended.replayed:
         svc.topics.wake("happenings", project)
     try:
         if not with_deltas:

@@ -1,6 +1,6 @@
 """Snapshot rows. No two snapshots of an endpoint have the same `captured_at`, so times alone order its timeline."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -81,6 +81,13 @@ def by_uid(tx: Tx, project: int, uid: bytes) -> Snapshot | None:
 def snapshot_at(tx: Tx, project: int, endpoint: int, time_ms: int) -> Snapshot | None:
     """The endpoint's last snapshot captured at or before `time_ms`."""
     return _snapshot(tx.one(_AT, project, endpoint, time_ms))
+
+
+def by_rows(tx: Tx, project: int, rows: Sequence[int]) -> list[Snapshot]:
+    """Those of `rows` that are there, in their order."""
+    found = tx.all(f"{_ALL} {_OF_PROJECT} AND s.id IN ({', '.join('?' * len(rows))})", project, *rows)
+    by_id = {snapshot.id: snapshot for snapshot in map(from_row, found)}
+    return [by_id[row] for row in rows if row in by_id]
 
 
 def heads(tx: Tx, project: int, span: TimelineSpan) -> list[tuple[int, int]]:

@@ -1,16 +1,19 @@
 """/v1/stream: what happens now, as server-sent events."""
 
-from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from delta_server.core import ids
 from delta_server.core.errors import Invalid
+from delta_server.features.endpoints import service as endpoints
 from delta_server.features.stream import service
+from delta_server.features.stream.events import WantedEvents
+from delta_server.features.stream.happenings import WantedHappenings
 from delta_server.features.stream.service import Wanted
 from delta_server.http.auth import is_still_allowed
 from delta_server.http.docs import example
@@ -19,6 +22,7 @@ from delta_server.http.server import ABORT
 from delta_server.services import Services
 
 _EXAMPLE = """retry: 2000
+id: 29408519404765184
 
 id: 29408519404765185
 event: event
@@ -26,12 +30,16 @@ data: {"messageId":"m-1","eventType":"signup","timestamp":"2026-05-01T12:00:00.0
 """
 
 _SEVERAL = "Only these; several with commas"
-_TOPICS = "What to follow: events, or endpoints as they are created, updated and deleted"
+_TOPICS = (
+    "What to follow: `events` as they come in, `snapshots` and `deltas` as they are created, `endpoints` as they are "
+    "created, updated, deleted and restored; several with commas. Without it: events"
+)
+_ENDPOINTS = "Only what happens to these, by id or name; repeated for several. Not for events"
 
 
 @get(
     "/v1/stream",
-    summary="Follow events or endpoints as they come, as server-sent events",
+    summary="Follow events, snapshots, deltas and endpoints as they come, as server-sent events",
     tags=["Events"],
     opt=example(answer=_EXAMPLE, media_type="text/event-stream"),
     media_type="text/event-stream",
@@ -40,27 +48,46 @@ async def stream(
     request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     project: NamedDependency[int],
-    topics: Annotated[Literal["events", "endpoints"], QueryParameter(description=_TOPICS)] = "events",
+    topics: Annotated[list[str] | None, QueryParameter(description=_TOPICS)] = None,
     event_type: Annotated[list[str] | None, QueryParameter(name="eventType", description=_SEVERAL)] = None,
     source: Annotated[list[str] | None, QueryParameter(description=_SEVERAL)] = None,
+    endpoint_id: Annotated[list[str] | None, QueryParameter(description=_ENDPOINTS)] = None,
 ) -> Stream:
-    """Each has an id: a client that comes back with Last-Event-ID gets what it missed. Every 15 seconds without news
-    bring a comment. `event: gap` says that more was missed than is sent again, `event: end` that the key is no longer
-    valid."""
+    """`event:` says what it is: `event`, `snapshot.created`, `delta.created`, `endpoint.created` and so on. They have
+    ids: a client that comes back with Last-Event-ID and the same topics gets what it missed, a few of it perhaps again.
+    Every 15 seconds without news bring a comment. `event: gap` says that more was missed than is sent again, and
+    `event: end` that the key is no longer valid."""
     services.live.check_room(project)
-    last = service.parse_last_id(request.headers.get("last-event-id", ""))
+    asked = frozenset(split(topics or ("events",)))
+    if not asked or not asked <= set(service.TOPICS):
+        raise Invalid(f"topics must be some of {', '.join(service.TOPICS)}", field="topics")
+    wanted = Wanted(
+        _events(asked, event_type=event_type, source=source), _happenings(services, project, asked, endpoint_id)
+    )
+    last = service.parse_last_id(request.headers.get("last-event-id", ""), wanted.sources)
     allowed, abort = partial(is_still_allowed, request), request.scope["state"].get(ABORT)
-    if topics == "endpoints":
-        if event_type or source:
-            raise Invalid("eventType and source choose events", field="eventType" if event_type else "source")
-        return _answer(service.endpoints(services, project, last, is_allowed=allowed, abort=abort))
-    wanted = Wanted(frozenset(split(event_type or ())), frozenset(split(source or ())))
-    return _answer(service.events(services, project, wanted, last, is_allowed=allowed, abort=abort))
-
-
-def _answer(pieces: AsyncGenerator[bytes, None]) -> Stream:
+    pieces = service.follow(services, project, wanted, last, is_allowed=allowed, abort=abort)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return Stream(pieces, media_type="text/event-stream", headers=headers)
+
+
+def _events(topics: frozenset[str], *, event_type: list[str] | None, source: list[str] | None) -> WantedEvents | None:
+    if "events" in topics:
+        return WantedEvents(frozenset(split(event_type or ())), frozenset(split(source or ())))
+    if event_type or source:
+        raise Invalid("eventType and source choose events", field="eventType" if event_type else "source")
+    return None
+
+
+def _happenings(
+    services: Services, project: int, topics: frozenset[str], endpoint_ids: list[str] | None
+) -> WantedHappenings | None:
+    if topics == {"events"}:
+        if endpoint_ids:
+            raise Invalid("endpoint_id chooses among snapshots, deltas and endpoints", field="endpoint_id")
+        return None
+    found = [endpoints.resolve(services, project, text) for text in endpoint_ids or ()]
+    return WantedHappenings(topics - {"events"}, frozenset(ids.text(endpoint.uid) for endpoint in found))
 
 
 ROUTES = [stream]

@@ -1,4 +1,4 @@
-"""Events as they come in."""
+"""What happens in a project, as it happens."""
 
 from delta_server.features.stream import api
 from delta_server.http.feature import Feature

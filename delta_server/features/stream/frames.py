@@ -1,16 +1,17 @@
-"""Events, and what the outbox tells, as frames of a stream of server-sent events: pure, for a process of its own."""
+"""What streams send, as frames of server-sent events: pure, for a process of its own. The line with the id is added
+when a frame is sent, as it tells where all that a stream follows has got to."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import msgspec
 
 from delta_server.core import times
 from delta_server.core.events.event_json import EventJson, of_lines
-from delta_server.storage.outbox import Happening
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):
-    """One event as it is sent, and what streams choose by."""
+    """One event, and what streams choose by."""
 
     seq: int
     event_type: str
@@ -18,22 +19,43 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     sent: bytes
 
 
+class HappeningFrame(msgspec.Struct, frozen=True):
+    """One thing that happened. Several have the seq of the one happening that tells of them."""
+
+    seq: int
+    topic: str
+    endpoint: str
+    sent: bytes
+
+
+Step: TypeAlias = Sequence[Frame | HappeningFrame] | bytes
+"""What a source has to send next: frames, or a notice as it is; an empty notice when there is no news."""
+
+
+class _OfEndpoint(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+class _Happened(msgspec.Struct, frozen=True):
+    endpoint: _OfEndpoint = _OfEndpoint()
+
+
+_decode = msgspec.json.Decoder(_Happened).decode
+
+
 def framed(events: Sequence[tuple[int, EventJson]]) -> list[Frame]:
     """Frames of (seq, event)."""
     return [
-        Frame(
-            seq,
-            event.event_type,
-            event.source,
-            b"id: %d\nevent: event\ndata: %b\n\n" % (seq, msgspec.json.encode(event)),
-        )
+        Frame(seq, event.event_type, event.source, b"event: event\ndata: %b\n\n" % msgspec.json.encode(event))
         for seq, event in events
     ]
 
 
-def of_happening(happening: Happening) -> bytes:
-    data = b'{"at":"%b",%b' % (times.format(happening.at).encode(), happening.body[1:].encode())
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (happening.seq, happening.kind.encode(), data)
+def of_happening(seq: int, kind: str, at_ms: int, body: bytes) -> HappeningFrame:
+    """`body` is a JSON object with members."""
+    data = b'{"at":"%b",%b' % (times.format(at_ms).encode(), body[1:])
+    sent = b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
+    return HappeningFrame(seq, f"{kind.partition('.')[0]}s", _decode(body).endpoint.id, sent)
 
 
 def frames_of(lines: bytes) -> list[Frame]:

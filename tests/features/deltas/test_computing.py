@@ -319,7 +319,7 @@ async def test_a_content_deleted_while_its_delta_is_computed(
     good = store.store_results
     deleted: list[Any] = []
 
-    def late(tx: Any, of: int, done: Any) -> int:
+    def late(tx: Any, of: int, done: Any) -> tuple[int, list[int]]:
         if not deleted:
             deleted.append(done)
             snapshots._delete_row(tx, endpoint.project, parse_id(ids[1]))

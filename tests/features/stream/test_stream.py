@@ -10,7 +10,8 @@ import pytest
 from delta_server.app import Application
 from delta_server.core.errors import TooCostly, Unavailable
 from delta_server.core.query.plan import Plan
-from delta_server.features.stream import service
+from delta_server.features.stream import events, service
+from delta_server.features.stream.events import WantedEvents
 from delta_server.features.stream.service import Wanted
 from delta_server.storage.eventlog import QueryResult
 from tests.conftest import Keys, bearer
@@ -27,9 +28,15 @@ REFUSED = [
 class Reader:
     """A client of one stream, read from the service as the response would."""
 
-    def __init__(self, app: Application, *, last: int | None = None, wanted: Wanted | None = None) -> None:
+    def __init__(self, app: Application, *, last: int | None = None, wanted: WantedEvents | None = None) -> None:
         self.is_allowed = True
-        self.pieces = service.events(app.services, 1, wanted or Wanted(), last, is_allowed=lambda: self.is_allowed)
+        self.pieces = service.follow(
+            app.services,
+            1,
+            Wanted(events=wanted or WantedEvents()),
+            None if last is None else (last,),
+            is_allowed=lambda: self.is_allowed,
+        )
         self.last_id = 0
 
     async def next(self) -> list[Any]:
@@ -51,8 +58,8 @@ class Reader:
 
 
 async def send(client: httpx.AsyncClient, keys: Keys, *types: str, key: str = "project") -> None:
-    events = [{"eventType": name, "source": "web", "data": {"n": 1.50}} for name in types]
-    answer = await client.post("/v1/events/batch", json=events, headers=bearer(getattr(keys, key)))
+    sent = [{"eventType": name, "source": "web", "data": {"n": 1.50}} for name in types]
+    answer = await client.post("/v1/events/batch", json=sent, headers=bearer(getattr(keys, key)))
     assert answer.json()["accepted"] == len(types)
 
 
@@ -69,9 +76,15 @@ async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None
     await check(client, keys, row)
 
 
-async def test_a_wrong_last_event_id(client: httpx.AsyncClient, keys: Keys) -> None:
-    answer = await client.get("/v1/stream", headers={**bearer(keys.project), "last-event-id": "abc"})
-    assert answer.status_code == 400
+@pytest.mark.parametrize(
+    ("topics", "last"),
+    [("events", "abc"), ("events", "1-2"), ("deltas", "1-2"), ("events,deltas", "1"), ("events,deltas", "1-"),
+     ("events,deltas", "1-2-3"), ("events", "9" * 20)],
+)  # fmt: skip
+async def test_a_wrong_last_event_id(client: httpx.AsyncClient, keys: Keys, topics: str, last: str) -> None:
+    headers = {**bearer(keys.project), "last-event-id": last}
+    answer = await client.get(f"/v1/stream?topics={topics}", headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "Last-Event-ID")
 
 
 async def test_events_come_as_they_are_stored(client: httpx.AsyncClient, keys: Keys, reader: Reader) -> None:
@@ -94,7 +107,7 @@ async def test_numbers_come_as_they_were_sent(client: httpx.AsyncClient, keys: K
 
 
 async def test_only_what_is_wanted(client: httpx.AsyncClient, keys: Keys, app: Application) -> None:
-    reader = Reader(app, wanted=Wanted(types=frozenset({"b"}), sources=frozenset({"web"})))
+    reader = Reader(app, wanted=WantedEvents(types=frozenset({"b"}), sources=frozenset({"web"})))
     await anext(reader.pieces)
     task = asyncio.create_task(reader.next())
     await asyncio.sleep(0)
@@ -151,7 +164,7 @@ async def test_who_comes_back_with_an_id_from_elsewhere_gets_what_is_new(
 ) -> None:
     await send(client, keys, "a")
     await app.services.event_maintenance.run_maintenance(seal=True)
-    again = Reader(app, last=service.parse_last_id("9" * 19))
+    again = Reader(app, last=int("9" * 19))
     assert b"retry" in await anext(again.pieces)
     waiting = asyncio.create_task(again.next())
     await asyncio.sleep(0)
@@ -175,7 +188,7 @@ async def test_who_falls_behind_sealing_misses_nothing(
 async def test_who_wants_little_is_read_on_for_from_where_it_was(
     client: httpx.AsyncClient, keys: Keys, app: Application
 ) -> None:
-    reader = Reader(app, wanted=Wanted(types=frozenset({"b"})))
+    reader = Reader(app, wanted=WantedEvents(types=frozenset({"b"})))
     await anext(reader.pieces)
     opened = answers(app)
     for _ in range(3):
@@ -190,8 +203,8 @@ async def test_who_comes_back_to_what_waits_goes_on_inside_of_its_block(
     client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However much it is: nothing of it is asked for by a query, and a few blocks are in memory at a time."""
-    monkeypatch.setattr(service, "MISSED_AT_MOST", 0)
-    monkeypatch.setattr(service, "BYTES_AT_ONCE", 1)
+    monkeypatch.setattr(events, "MISSED_AT_MOST", 0)
+    monkeypatch.setattr(events, "BYTES_AT_ONCE", 1)
     monkeypatch.setattr(service, "PIECE_BYTES", 1)
     first = Reader(app)
     await anext(first.pieces)
@@ -205,7 +218,7 @@ async def test_who_comes_back_to_what_waits_goes_on_inside_of_its_block(
 async def test_too_much_missed_is_a_gap(
     client: httpx.AsyncClient, keys: Keys, app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "MISSED_AT_MOST", 2)
+    monkeypatch.setattr(events, "MISSED_AT_MOST", 2)
     await send(client, keys, "a", "b", "c")
     reader = Reader(app, last=0)
     assert await reader.next() == ["gap"]

@@ -1,0 +1,112 @@
+"""The events of a project, followed block by block as they are stored. Where a block has been sealed before a stream
+got to it, what it missed is queried from files with newer events alone; when that is too much a gap is reported."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence, Set
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from delta_server.core import times
+from delta_server.core.errors import RateLimited, TooCostly, Unavailable
+from delta_server.core.events.event_json import to_json
+from delta_server.core.query.plan import AllOf, Condition, Field, Filter, Listing, Span
+from delta_server.features.stream.frames import Frame, Step, framed, frames_of
+from delta_server.services import Services
+from delta_server.storage.eventlog import Positions
+
+MISSED_AT_MOST = 2_000
+"""Sealed events that are sent again to a client that comes back: they are all in memory then."""
+BLOCKS_AT_ONCE = 16
+BYTES_AT_ONCE = 256 << 10
+ON_THE_LOOP_BYTES = 16 << 10
+"""What is decoded on the event loop, in 0.3 ms at most."""
+
+GAP = b'event: gap\ndata: {"message": "events were missed: GET /v1/events/raw has them"}\n\n'
+
+_ALL_TIME = Span(times.EARLIEST_MS, times.LATEST_MS + 1)
+
+
+class WantedEvents(msgspec.Struct, frozen=True):
+    """Which events a client wants to hear of; empty is all."""
+
+    types: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+
+    def holds(self, frame: Frame) -> bool:
+        return (not self.types or frame.event_type in self.types) and (not self.sources or frame.source in self.sources)
+
+    def filters(self) -> list[Filter]:
+        fields = {"event_type": self.types, "source": self.sources}
+        return [Condition("is", Field(name, name, "text"), tuple(sorted(of))) for name, of in fields.items() if of]
+
+
+class Events:
+    """Followed from now on, or from behind the event `last`, which is where it has got to at first."""
+
+    def __init__(self, svc: Services, project: int, wanted: WantedEvents, last: int | None) -> None:
+        self._svc = svc
+        self._project = project
+        self._wanted = wanted
+        self._reach = svc.event_reader.positions(project, last)
+        self._comes_back = last is not None
+        self.last = self._reach.seq if last is None else min(last, self._reach.seq)  # a larger one is not of this log
+
+    async def frames(self, is_open: Callable[[], bool], heartbeat_s: float) -> AsyncGenerator[Step, None]:
+        """As `Happenings.frames`."""
+        svc, project, wanted, reach = self._svc, self._project, self._wanted, self._reach
+        topic = svc.topics.signal("events", project)
+        repeated: Set[int] = frozenset()
+        block, behind, last = reach.newest, self._comes_back, self.last
+        if reach.resume is not None:
+            behind, (block, repeated) = False, reach.resume
+        while is_open():
+            heard = topic.count
+            reach, blocks = await svc.live.shared.get(
+                (project, block, svc.event_reader.positions(project)), partial(_since, svc, project, block)
+            )
+            if behind or block < reach.sealed:
+                missed = await svc.live.shared.get(
+                    (project, wanted, last, reach), partial(_missed, svc, project, wanted, last), keep=False
+                )
+                yield GAP if missed is None else missed
+                behind, block, repeated = False, reach.newest, {frame.seq for frame in missed or ()}
+                last = max([reach.seq, *repeated])
+                continue
+            for number, frames in blocks:
+                block = number
+                last = max([last, *(frame.seq for frame in frames)])
+                yield [frame for frame in frames if frame.seq not in repeated and wanted.holds(frame)]
+            if not blocks and not await topic.wait(heartbeat_s, since=heard):
+                yield b""
+
+
+async def _since(svc: Services, project: int, block: int) -> tuple[Positions, list[tuple[int, list[Frame]]]]:
+    """How far there is what, and the blocks after `block`, some of them. All streams of a project read the same ones
+    at about the same time."""
+    reach, rows = await svc.event_reader.read_blocks(project, block, limit=BLOCKS_AT_ONCE, size_bytes=BYTES_AT_ONCE)
+    return reach, [(number, await _frames(svc, lines)) for number, lines in rows]
+
+
+async def _missed(svc: Services, project: int, wanted: WantedEvents, last: int) -> list[Frame] | None:
+    """What was stored after `last`; None when that is too much."""
+    where = AllOf(tuple(wanted.filters()))
+    listing = Listing(_ALL_TIME, where, ascending=True, limit=MISSED_AT_MOST + 1, after_seq=last)
+    try:
+        answer = await svc.event_reader.run_query(project, listing)
+    except (TooCostly, RateLimited, Unavailable):  # raised, the client would come back in two seconds, for the same
+        return None
+    if len(answer.rows) > MISSED_AT_MOST:
+        return None
+    return await svc.spare_cpu(_of_rows, answer.columns, answer.rows)
+
+
+def _of_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> list[Frame]:
+    rows = [dict(zip(columns, row, strict=True)) for row in found]
+    return framed([(row["seq"], to_json(row)) for row in sorted(rows, key=lambda row: int(row["seq"]))])
+
+
+async def _frames(svc: Services, lines: bytes) -> list[Frame]:
+    if len(lines) <= ON_THE_LOOP_BYTES:
+        return frames_of(lines)
+    return await svc.cpu_for(len(lines))(frames_of, lines)
