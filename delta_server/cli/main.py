@@ -29,6 +29,7 @@ COMMANDS = {
     "restore": ("delta_server.cli.backup:restore", "Make a backup the database of a data directory."),
     "events": ("delta_server.cli.events:events", "Count, seal and merge stored events."),
     "config": ("delta_server.cli.config:config", "Show the configuration."),
+    "openapi": ("delta_server.cli.openapi:openapi", "Print the API's description, for generators of clients."),
     "version": ("delta_server.cli.config:version", "Print the version."),
 }
 """Command -> where its function is, and its line in the help."""

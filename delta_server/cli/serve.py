@@ -211,8 +211,8 @@ def _listening(config: Config, built: app.Application, url: str) -> str:
     if config.server.docs:
         lines.append(f"API documentation: {url}/docs")
     if (token := users.setup_token(built.services)) is not None:
-        lines.append(f"Nobody can sign in yet. Within 30 minutes, POST {url}/v1/setup makes the first owner, with")
-        lines.append(f'  {{"token": "{token}", "email": ..., "password": ...}}')
+        at = config.server.public_url.rstrip("/") or url
+        lines.append(f"Nobody can sign in yet. Open this within 30 minutes to make the first owner: {at}/setup#{token}")
     return "\n".join(lines)
 
 

@@ -77,15 +77,16 @@ def own_origins(connection: Connection) -> set[str]:
 def schemes(connection: Connection) -> tuple[str, ...]:
     """What the browser's address may begin with: both where nobody says which, as TLS may end before us."""
     server = _server(connection)
-    said = server.public_url.partition(":")[0] or _forwarded(connection, b"x-forwarded-proto")
+    said = (server.public_url.partition(":")[0] or _forwarded(connection, b"x-forwarded-proto") or "").lower()
     if said in ("http", "https"):
         return (said,)
     return ("https",) if connection.scope["scheme"] == "https" else ("http", "https")
 
 
 def base_path(connection: Connection) -> str:
-    """The path that a proxy puts us under."""
-    return urlsplit(_server(connection).public_url).path.rstrip("/")
+    """The path that a proxy puts us under, as the configuration says it or a trusted proxy's X-Forwarded-Prefix."""
+    said = urlsplit(_server(connection).public_url).path or _forwarded(connection, b"x-forwarded-prefix") or ""
+    return said.rstrip("/") if said.startswith("/") and not said.startswith("//") else ""
 
 
 def _server(connection: Connection) -> Server:
@@ -104,7 +105,7 @@ def _forwarded(connection: Connection, name: bytes) -> str | None:
     if not from_trusted_proxy(connection):
         return None
     value = _header(connection.scope, name)
-    return None if value is None else value.split(",")[0].strip().lower()
+    return None if value is None else value.split(",")[0].strip()
 
 
 def _header(scope: Scope | Any, name: bytes) -> str | None:

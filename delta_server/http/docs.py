@@ -216,12 +216,6 @@ def _complete(operation: dict[str, Any], given: dict[str, Any], access: Access |
     }
 
 
-@get("/", include_in_schema=False)
-async def redirect_to_docs() -> Response[bytes]:
-    """Who opens the server's address finds the documentation. Relative: a proxy may put us under a path."""
-    return Response(b"", status_code=302, headers={"location": "docs"})
-
-
 @get("/docs", include_in_schema=False)
 async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
     if request.scope["raw_path"].endswith(b"/"):  # the page's URLs are relative, for servers behind a path
@@ -271,9 +265,8 @@ def _read(name: str) -> bytes:
     raise NotFound("the documentation's page is not part of this installation; /docs/openapi.json is")
 
 
-ROUTES = [redirect_to_docs, page, openapi, asset]
+ROUTES = [page, openapi, asset]
 GUARDS: Guards = {
-    ("GET", "/"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/docs/openapi.json"): PUBLIC,
     ("GET", "/docs/{}"): PUBLIC,

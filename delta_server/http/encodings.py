@@ -112,8 +112,8 @@ def compress(body: bytes, encoding: str) -> bytes:
 
 
 @lru_cache(256)
-def answer_encoding(accept: bytes) -> str | None:
-    """`zstd`, `gzip` or None, whichever Accept-Encoding likes best (RFC 9110 12.5.3); zstd on a draw."""
+def answer_encoding(accept: bytes, offered: tuple[str, ...] = ("zstd", "gzip")) -> str | None:
+    """The one of `offered` that Accept-Encoding likes best (RFC 9110 12.5.3), the first on a draw; None for none."""
     if len(accept) > _LONGEST_ACCEPT:
         return None
     weights: dict[str, float] = {}
@@ -121,7 +121,7 @@ def answer_encoding(accept: bytes) -> str | None:
         name, _, parameters = part.partition(";")
         weights[name.strip()] = _quality(parameters)
     rest = weights.get("*", 0.0)
-    best = max(("zstd", "gzip"), key=lambda name: weights.get(name, rest))
+    best = max(offered, key=lambda name: weights.get(name, rest))
     return best if weights.get(best, rest) > 0 else None
 
 

@@ -35,9 +35,9 @@ CSP = (
 )
 _ALWAYS: Headers = [
     (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", CSP),
     (b"referrer-policy", b"no-referrer"),
 ]
+_POLICY = b"content-security-policy"
 _COMPRESSIBLE = (
     b"application/json",
     b"application/problem+json",
@@ -270,6 +270,8 @@ class Exchange:
         if self.longest_retry_s is not None:
             headers = [_shortened_retry(header, self.longest_retry_s) for header in headers]
         sent = {name.lower(): value for name, value in headers}
+        if _POLICY not in sent:  # the dashboard has a stricter one
+            headers.append((_POLICY, CSP))
         if b"cache-control" not in sent:
             headers.append((b"cache-control", b"no-store"))
         if self._body_pending():

@@ -19,6 +19,7 @@ from delta_server.core import secrets
 from delta_server.core.scopes import ALL, SINGLES, UNIONS
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects
+from delta_server.http import static
 from delta_server.http.feature import Feature
 from delta_server.http.gate import bare
 from delta_server.http.guards import READ, UnguardedRoute
@@ -31,12 +32,10 @@ GUARDS = delta_app.guards_of(FEATURES)
 PUBLIC = {
     ("GET", "/healthz"),
     ("GET", "/v1/health"),
-    ("GET", "/"),
     ("GET", "/docs"),
     ("GET", "/docs/openapi.json"),
     ("GET", "/docs/{}"),
-    ("GET", "/link"),
-    ("GET", "/link/{}"),
+    *static.GUARDS,
     ("GET", "/v1/setup"),
     ("POST", "/v1/setup"),
     ("POST", "/v1/auth/register"),
@@ -57,9 +56,8 @@ SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 NEVER_LIMITED = {
-    ("GET", "/link"),
-    ("GET", "/link/{}"),
-    *(("GET", path) for path in ("/", "/docs", "/docs/openapi.json", "/docs/{}", "/healthz", "/v1/health")),
+    *static.GUARDS,
+    *(("GET", path) for path in ("/docs", "/docs/openapi.json", "/docs/{}", "/healthz", "/v1/health")),
     *(("GET", path) for path in ("/healthz/details", "/metrics")),
 }
 

@@ -1,0 +1,172 @@
+"""The dashboard: the files that `make web` builds from web/, at `/`.
+
+One page stands for all of its addresses. Its other files have relative URLs, and a `<base>` says what they are relative
+to: the path that a proxy puts us under where that is known, else as many `../` as the address is deep. Files under
+`assets/` have a hash of their content in their name and are kept for ever. The build has compressed them all.
+"""
+
+import re
+from functools import lru_cache
+from hashlib import sha256
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response, get
+from litestar.params import FromPath
+
+from delta_server.core.errors import NotFound
+from delta_server.http import browsers, conditional, encodings
+from delta_server.http.gate import PREFIXES, bare
+from delta_server.http.guards import PUBLIC, Guards
+
+PACKAGED = Path(__file__).parent.parent / "web"
+"""Where packages and the executable carry the build."""
+BUILT = PACKAGED.parent.parent / "web" / "dist"
+"""Where it is in a checkout."""
+INDEX = "index.html"
+
+CSP = (
+    "default-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "frame-src 'none'; manifest-src 'none'; media-src 'none'"
+)
+"""No `unsafe-inline`, no `data:`: what a stored document says is never more than text."""
+_HEADERS = {
+    "content-security-policy": CSP,
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "x-frame-options": "DENY",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"
+_BASE = b'<base href="/">'
+_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+"""The smaller one first."""
+_NOT_BUILT = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Delta</title>
+<h1>Delta is running, without its dashboard</h1>
+<p>This installation was made from sources whose dashboard was not built: run <code>make web</code> in the checkout, and
+load this page again. The API is there: see <a href="docs">its documentation</a>.</p>
+</html>
+"""
+_ANY = {PREFIXES: ("",)}
+"""The state of a view is in its query, which only the page reads."""
+
+
+class Asset(msgspec.Struct, frozen=True):
+    """`encoded` has the file's compressed forms by the name of the encoding."""
+
+    content: bytes
+    media_type: str
+    tag: str
+    encoded: dict[str, bytes]
+
+
+def _page(request: Request[Any, Any, Any]) -> Response[Any]:
+    files = _files()
+    if files is None:
+        return Response(_NOT_BUILT, status_code=503, media_type=MediaType.HTML)
+    return _respond(request, _index(files[INDEX].content, base_of(request)), "no-cache")
+
+
+@get("/", include_in_schema=False, opt=_ANY)
+async def home(request: Request[Any, Any, Any]) -> Response[Any]:
+    return _page(request)
+
+
+@get(
+    ["/account", "/forgot", "/instance", "/link", "/projects", "/register", "/setup", "/signin"],
+    include_in_schema=False,
+    opt=_ANY,
+)
+async def top_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    return _page(request)
+
+
+@get(
+    ["/instance/{rest:path}", "/invite/{rest:path}", "/p/{rest:path}", "/reset/{rest:path}"],
+    include_in_schema=False,
+    opt=_ANY,
+)
+async def deep_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    return _page(request)
+
+
+@get("/assets/{name:str}", include_in_schema=False)
+async def asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[Any]:
+    return _respond(request, _file(f"assets/{name}"), _FOR_EVER)
+
+
+@get(["/icon.svg", "/theme.js"], include_in_schema=False)
+async def fixed(request: Request[Any, Any, Any]) -> Response[Any]:
+    return _respond(request, _file(request.scope["path"].strip("/")), "no-cache")
+
+
+def base_of(request: Request[Any, Any, Any]) -> str:
+    """What the page's URLs are relative to, as `<base>` says it."""
+    if prefix := browsers.base_path(request):
+        return f"{prefix}/"
+    depth = request.scope["raw_path"].partition(b"?")[0].count(b"/") - 1
+    return "../" * depth or "./"
+
+
+def _file(name: str) -> Asset:
+    found = (_files() or {}).get(name)
+    if found is None:
+        raise NotFound("there is no such file in the dashboard")
+    return found
+
+
+def _files() -> dict[str, Asset] | None:
+    """All files of the build by their path in it, None where there is none. Nothing else is ever read, whatever a
+    request names. A build that is made anew while the server runs is seen by its index."""
+    for directory in (PACKAGED, BUILT):
+        try:
+            return _read(directory, (directory / INDEX).stat().st_mtime_ns)
+        except FileNotFoundError:
+            continue
+    return None
+
+
+@lru_cache(1)
+def _read(directory: Path, _changed_ns: int) -> dict[str, Asset]:
+    contents = {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*.*")}
+    suffixes = tuple(suffix for _, suffix in _ENCODINGS)
+    return {
+        name: Asset(
+            content=content,
+            media_type=guess_type(name)[0] or "application/octet-stream",
+            tag=f'"{sha256(content).hexdigest()[:32]}"',
+            encoded={encoding: contents[name + suffix] for encoding, suffix in _ENCODINGS if name + suffix in contents},
+        )
+        for name, content in contents.items()
+        if not name.endswith(suffixes)
+    }
+
+
+@lru_cache(64)
+def _index(page: bytes, base: str) -> Asset:
+    content = page.replace(_BASE, b'<base href="%b">' % _escaped(base).encode(), 1)
+    return Asset(content, "text/html; charset=utf-8", f'"{sha256(content).hexdigest()[:32]}"', {})
+
+
+def _escaped(path: str) -> str:
+    return re.sub(r'[&"<>]', lambda found: f"&#{ord(found[0])};", path)
+
+
+def _respond(request: Request[Any, Any, Any], found: Asset, caching: str) -> Response[Any]:
+    headers = {**_HEADERS, "etag": found.tag, "cache-control": caching}
+    if conditional.matches(request.headers.get("if-none-match"), found.tag):
+        return Response(None, status_code=304, headers=headers)
+    accepted = request.headers.get("accept-encoding", "").encode("latin-1")
+    encoding = encodings.answer_encoding(accepted, tuple(found.encoded)) if found.encoded else None
+    if encoding is None:
+        return Response(found.content, media_type=found.media_type, headers=headers)
+    coded = {**headers, "content-encoding": encoding, "vary": "accept-encoding"}
+    return Response(found.encoded[encoding], media_type=found.media_type, headers=coded)
+
+
+ROUTES = [home, top_page, deep_page, asset, fixed]
+GUARDS: Guards = {("GET", bare(path)): PUBLIC for route in ROUTES for path in route.paths}

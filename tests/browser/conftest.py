@@ -1,0 +1,155 @@
+"""Tests of the dashboard in a real browser: Chromium by Playwright, against a real server in a process of its own.
+
+One browser serves the whole session, one server each module. A `Visit` is a window that fails its test when anything
+leaves the server's origin, when the page logs an error, or when its Content-Security-Policy refuses something.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, sync_playwright
+
+from tests import histories, server_process
+from tests.server_process import ROOT, Server
+
+EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
+PROJECT = "seismology"
+WIDE, NARROW = (1440, 900), (390, 844)
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+_CHROMIUM = [os.environ.get("DELTA_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
+_ENDED_SESSION = re.compile(r"the server responded with a status of (401|403)")
+
+
+def chromium() -> str:
+    """The browser's program; tests fail where there is none, for skipped ones prove nothing."""
+    found = next((path for name in _CHROMIUM if name and (path := shutil.which(name))), None)
+    assert found is not None, "these tests want Chromium: apt install chromium, or say where it is by DELTA_CHROMIUM"
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def seeded(directory: Path) -> Path:
+    """`directory` with the recorded earthquakes of a week, in two hundred versions."""
+    history = str(histories.PACKAGED / "usgs-quakes.ndjson.zst")
+    server_process.run(directory, "import", "--project", PROJECT, "--endpoint", "quakes", history)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def server(seeded: Path) -> Iterator[Server]:
+    """A server with `seeded` data and an owner."""
+    with server_process.serving(seeded, DELTA_ADMIN_EMAIL=EMAIL, DELTA_ADMIN_PASSWORD=PASSWORD) as running:
+        yield running
+
+
+class Visit(msgspec.Struct):
+    """A window at a server. `go` takes an address below it. `expected` are errors that the test causes on purpose."""
+
+    page: Page
+    context: BrowserContext
+    url: str
+    refused: list[str]
+    errors: list[str]
+    expected: re.Pattern[str] | None = None
+
+    def go(self, path: str) -> Page:
+        self.page.goto(self.url + path)
+        return self.page
+
+    def sign_in(self, email: str = EMAIL, password: str = PASSWORD) -> None:
+        """By the API, as the page itself does: the cookie is the whole session."""
+        answer = self.context.request.post(
+            f"{self.url}/v1/auth/login",
+            data={"email": email, "password": password, "cookie": True},
+            headers={"origin": self.url},
+        )
+        assert answer.ok, answer.text()
+
+    def check(self) -> None:
+        found = [text for text in self.errors if self.expected is None or not self.expected.search(text)]
+        assert not self.refused, f"requests left the origin: {self.refused}"
+        assert not found, f"the page complained: {found}"
+
+    def axe(self) -> None:
+        """Fails for what axe-core calls serious or critical."""
+        self.page.evaluate(AXE.read_text())
+        result = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        serious = [
+            (each["id"], [node["html"][:200] for node in each["nodes"][:3]])
+            for each in result["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert not serious, serious
+
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Open]:
+    """`visit(server, dark=False, size=WIDE)` opens a window; all are checked and closed at the end."""
+    visits: list[Visit] = []
+    with ExitStack() as stack:
+
+        def opened(server: Server | str, *, dark: bool = False, size: tuple[int, int] = WIDE) -> Visit:
+            url = server if isinstance(server, str) else server.url
+            context = browser.new_context(
+                viewport={"width": size[0], "height": size[1]},
+                color_scheme="dark" if dark else "light",
+                locale="en-GB",
+                timezone_id="UTC",
+                reduced_motion="reduce",
+                has_touch=size == NARROW,
+                is_mobile=size == NARROW,
+            )
+            context.set_default_timeout(20_000)
+            stack.callback(context.close)
+            made = Visit(context.new_page(), context, url, [], [])
+            _watch(made)
+            visits.append(made)
+            return made
+
+        yield opened
+        for each in visits:
+            each.check()
+
+
+def _watch(visit: Visit) -> None:
+    def guard(route: Route) -> None:
+        if route.request.url.startswith((visit.url, "blob:")):
+            route.continue_()
+        else:
+            visit.refused.append(route.request.url)
+            route.abort()
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and not _is_ordinary(visit, message):
+            visit.errors.append(f"{message.text} ({message.location})")
+
+    visit.context.route("**/*", guard)
+    visit.page.on("console", note)
+    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
+
+
+def _is_ordinary(visit: Visit, message: ConsoleMessage) -> bool:
+    """Chromium logs each 401: a page that asks whether somebody is signed in is told so by one."""
+    return bool(_ENDED_SESSION.search(message.text)) and "/v1/auth/refresh" in str(message.location)

@@ -1,0 +1,47 @@
+"""Setting up, signing in, and coming back to where one was."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import server_process
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, Open
+from tests.server_process import Server
+
+
+@pytest.mark.parametrize(("dark", "size"), [(False, (1440, 900)), (True, NARROW)])
+def test_signing_in_comes_back_to_the_address(server: Server, visit: Open, dark: bool, size: tuple[int, int]) -> None:
+    window = visit(server, dark=dark, size=size)
+    window.expected = re.compile(r"status of 401")
+    page = window.go("/account")
+    expect(page).to_have_url(re.compile(r"/signin\?next=%2Faccount$"))
+    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_label("Password").fill("a wrong password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("password")
+    window.axe()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(server.url + "/account")
+
+
+def test_the_printed_link_makes_the_first_owner(tmp_path: Path, visit: Open) -> None:
+    with server_process.serving(tmp_path) as server:
+        token = server_process.run(tmp_path, "setup-link").stdout.strip()
+        window = visit(server)
+        page = window.go("/")
+        expect(page).to_have_url(server.url + "/setup")
+        expect(page.get_by_label("Setup token")).to_be_visible()
+        window.axe()
+        page.get_by_label("Setup token").fill(token)
+        page.get_by_label("E-mail address").fill(EMAIL)
+        page.get_by_label("Password").fill("short")
+        page.get_by_role("button", name="Make the account").click()
+        expect(page).to_have_url(server.url + "/setup")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Make the account").click()
+        expect(page).not_to_have_url(re.compile("/setup"))
+        page.reload()  # the session is in the cookie
+        expect(page.get_by_role("banner")).to_be_visible()

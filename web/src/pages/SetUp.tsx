@@ -1,0 +1,81 @@
+import { get, post } from "../api.ts";
+import { Failure } from "../parts/Failure.tsx";
+import { Field, Form, Submit, text } from "../parts/Form.tsx";
+import { Gate } from "../parts/Gate.tsx";
+import { Loading } from "../parts/Loading.tsx";
+import { useLoad } from "../state/load.ts";
+import { address, go, href } from "../state/location.ts";
+import { begin, tellTabs } from "../state/session.ts";
+
+/** Makes the first owner. The token is behind `#` of the address that the server printed: browsers send that nowhere. */
+export default function SetUp() {
+  const needed = useLoad((signal) => get("/v1/setup", { open: true, signal }), []);
+  const token = /^#(?:token=)?([\w-]+)$/.exec(address.value.hash)?.[1] ?? "";
+  const send = async (data: FormData) => {
+    const [email, password, name] = [text(data, "email"), text(data, "password"), text(data, "name").trim()];
+    const body = { token: text(data, "token").trim() || token, email, password, name, cookie: true };
+    begin(await post("/v1/setup", { open: true, body }));
+    tellTabs();
+    go("/", { replace: true });
+  };
+  if (needed.error) {
+    return (
+      <Gate title="Welcome to Delta">
+        <Failure tried="Asking the server" error={needed.error} retry={needed.again} />
+      </Gate>
+    );
+  }
+  if (!needed.data) return <Loading />;
+  if (!needed.data.needed) {
+    return (
+      <Gate title="Delta is set up" lead="Its first owner is there already.">
+        <a class="btn primary" href={href("/signin")}>
+          Sign in
+        </a>
+      </Gate>
+    );
+  }
+  return (
+    <Gate title="Welcome to Delta" lead="Make the account of the owner: who may do everything, and invites the others.">
+      <Form send={send} tried="Making the account">
+        {(form) => (
+          <>
+            {token ? null : (
+              <Field
+                form={form}
+                label="Setup token"
+                name="token"
+                required
+                autocomplete="off"
+                spellcheck={false}
+                hint="The server printed it when it started; delta-server setup-link prints another."
+              />
+            )}
+            <Field
+              form={form}
+              label="E-mail address"
+              name="email"
+              type="email"
+              autocomplete="username"
+              required
+              autofocus
+            />
+            <Field form={form} label="Your name" name="name" autocomplete="name" maxLength={200} />
+            <Field
+              form={form}
+              label="Password"
+              name="password"
+              type="password"
+              autocomplete="new-password"
+              minLength={10}
+              maxLength={256}
+              required
+              hint="Ten characters or more."
+            />
+            <Submit form={form}>Make the account</Submit>
+          </>
+        )}
+      </Form>
+    </Gate>
+  );
+}

@@ -1,0 +1,20 @@
+import { defineConfig } from "vitest/config";
+import { budget } from "./tools/budget.ts";
+import { precompress } from "./tools/precompress.ts";
+
+const server = process.env.DELTA_URL ?? "http://127.0.0.1:8080";
+
+export default defineConfig({
+  base: "./",
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  plugins: [budget(80_000), precompress()],
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0, // the Content-Security-Policy has no data:
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  worker: { format: "es" },
+  server: { proxy: { "/v1": { target: server, changeOrigin: false }, "/docs": server } },
+  test: { include: ["src/**/*.test.ts", "src/**/*.test.tsx"] },
+});
