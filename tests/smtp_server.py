@@ -34,12 +34,13 @@ class Received(msgspec.Struct, frozen=True):
 
 class MailServer:
     """`answers` are given in the place of its own, one at a time, by verb: `{"RCPT": ["550 no such user"]}`; an empty
-    one hangs up."""
+    one hangs up. To verbs in `silent` it says nothing."""
 
     def __init__(self, *, context: ssl.SSLContext | None = None, logins: dict[str, str] | None = None) -> None:
         self.mails: list[Received] = []
         self.said: list[str] = []
         self.answers: dict[str, list[str]] = {}
+        self.silent: set[str] = set()
         self.port = 0
         self._context = context
         self._logins = logins
@@ -70,6 +71,8 @@ class MailServer:
             async with self._changed:
                 self.said.append(line.strip())
                 self._changed.notify_all()
+            if verb in self.silent:
+                continue
             if given := self.answers.get(verb):
                 answer = given.pop(0)
                 if not answer:

@@ -1,5 +1,6 @@
 """Mail over a real connection to a small server."""
 
+import asyncio
 import datetime
 import ssl
 from collections.abc import AsyncIterator
@@ -94,6 +95,18 @@ async def test_a_server_that_is_not_there() -> None:
         gone = options(server)
     with pytest.raises(MailFailed, match=r"cannot be reached|could not be used"):
         await smtp.send(gone, MAIL)
+
+
+async def test_a_mail_that_is_broken_off_waits_for_no_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "TIMEOUT_S", 3600)
+    async with plain() as server:
+        server.silent = {"MAIL", "QUIT"}
+        sending = asyncio.create_task(smtp.send(options(server), MAIL))
+        await server.heard("MAIL")
+        sending.cancel()
+        done, _ = await asyncio.wait([sending], timeout=30)
+    assert done
+    assert sending.cancelled()
 
 
 async def test_a_mail_arrives_as_it_was_written() -> None:
