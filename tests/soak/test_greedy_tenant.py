@@ -109,7 +109,9 @@ class Neighbour:
         match number % len(KINDS):
             case 0:
                 connection.post(
-                    "/v1/query", _json({"metrics": ["count"], "groupBy": ["eventType"], "limit": number}), wanted=200
+                    "/v1/query",
+                    _json({"metrics": ["count"], "groupBy": ["eventType"], "limit": number % 10_000 + 1}),
+                    wanted=200,
                 )
             case 1:
                 document = _json({"n": number, "items": list(range(300))})
