@@ -1,6 +1,6 @@
 // The only file that fetches. Requests are typed by their path, from the server's own OpenAPI document.
 import { Problem, problemOf, UNREACHABLE } from "./problem.ts";
-import { reached, unreachable } from "./state/connection.ts";
+import { askBy, reached, unreachable } from "./state/connection.ts";
 import { accessToken, ended, renew } from "./state/session.ts";
 import type { components, paths } from "./types.gen.ts";
 
@@ -112,6 +112,8 @@ async function send(method: string, address: string, sent: Loose, token: string 
     throw broken(error, sent.signal);
   }
 }
+
+askBy(() => get("/healthz", { open: true }));
 
 /** What a fetch throws, as a Problem; an abort stays what it is. */
 function broken(error: unknown, signal: AbortSignal | undefined): unknown {

@@ -6,6 +6,7 @@ import { Loading } from "./parts/Loading.tsx";
 import { NotFound } from "./parts/NotFound.tsx";
 import { Shell } from "./parts/Shell.tsx";
 import { SignInAgain } from "./parts/SignInAgain.tsx";
+import { Toasts } from "./parts/Toasts.tsx";
 import { has, load, type PageProps } from "./routes.ts";
 import { announced } from "./state/announce.ts";
 import { address, go } from "./state/location.ts";
@@ -35,6 +36,7 @@ function Inside() {
       <Shell>
         <View />
       </Shell>
+      <Toasts />
       {session.value === "ended" ? <SignInAgain /> : null}
     </>
   );

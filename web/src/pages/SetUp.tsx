@@ -1,6 +1,6 @@
 import { get, post } from "../api.ts";
 import { Failure } from "../parts/Failure.tsx";
-import { Field, Form, Submit, text } from "../parts/Form.tsx";
+import { Field, Form, NewPassword, Submit, text } from "../parts/Form.tsx";
 import { Gate } from "../parts/Gate.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import { useLoad } from "../state/load.ts";
@@ -61,17 +61,7 @@ export default function SetUp() {
               autofocus
             />
             <Field form={form} label="Your name" name="name" autocomplete="name" maxLength={200} />
-            <Field
-              form={form}
-              label="Password"
-              name="password"
-              type="password"
-              autocomplete="new-password"
-              minLength={10}
-              maxLength={256}
-              required
-              hint="Ten characters or more."
-            />
+            <NewPassword form={form} />
             <Submit form={form}>Make the account</Submit>
           </>
         )}

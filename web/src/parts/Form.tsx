@@ -71,12 +71,17 @@ interface InputProps {
   defaultValue?: string;
   disabled?: boolean;
   inputMode?: "text" | "numeric" | "decimal";
+  max?: number;
   maxLength?: number;
+  min?: number;
   minLength?: number;
+  onInput?: (event: TargetedEvent<HTMLInputElement>) => void;
   pattern?: string;
   placeholder?: string;
   required?: boolean;
   spellcheck?: boolean;
+  step?: number;
+  value?: string;
 }
 
 /** A labelled input; `hint` stands under it, and the server's word in its place where it refused the value. */
@@ -121,4 +126,32 @@ export function Submit({ form, children }: { form: FormState; children: Componen
 export function text(data: FormData, name: string): string {
   const value = data.get(name);
   return typeof value === "string" ? value : "";
+}
+
+/** A password that is being chosen, by the server's rules for them. */
+export function NewPassword({
+  form,
+  name = "password",
+  label = "Password",
+  autofocus = false,
+}: {
+  form: FormState;
+  name?: string;
+  label?: string;
+  autofocus?: boolean;
+}) {
+  return (
+    <Field
+      form={form}
+      label={label}
+      name={name}
+      type="password"
+      autocomplete="new-password"
+      minLength={10}
+      maxLength={256}
+      required
+      autofocus={autofocus}
+      hint="Ten characters or more."
+    />
+  );
 }

@@ -1,4 +1,6 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
+import { Problem, UNREACHABLE } from "../problem.ts";
+import { isReachable } from "./connection.ts";
 
 export interface Loaded<T> {
   /** The newest answer; stays while another one is fetched, so that nothing jumps. */
@@ -25,6 +27,11 @@ export function useLoad<T>(fetched: (signal: AbortSignal) => Promise<T>, by: rea
     );
     return () => control.abort();
   }, [...by, turn]);
+  const lost = state.error instanceof Problem && state.error.code === UNREACHABLE;
+  const reachable = isReachable.value;
+  useEffect(() => {
+    if (lost && reachable) setTurn((before) => before + 1); // the server is back
+  }, [lost, reachable]);
   const again = useCallback(() => setTurn((before) => before + 1), []);
   return { ...state, again };
 }

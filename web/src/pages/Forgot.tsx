@@ -1,0 +1,50 @@
+import { useState } from "preact/hooks";
+import { post } from "../api.ts";
+import { Field, Form, Submit, text } from "../parts/Form.tsx";
+import { Gate } from "../parts/Gate.tsx";
+import { href } from "../state/location.ts";
+
+export default function Forgot() {
+  const [sent, setSent] = useState(false);
+  const send = async (data: FormData) => {
+    await post("/v1/auth/forgot-password", { open: true, body: { email: text(data, "email") } });
+    setSent(true);
+  };
+  if (sent) {
+    return (
+      <Gate
+        title="Look into your mail"
+        lead="If the address has an account here, a link to set another password is on its way. It is good for an hour."
+      >
+        <a href={href("/signin")}>Back to the sign-in</a>
+      </Gate>
+    );
+  }
+  return (
+    <Gate
+      title="Forgot the password?"
+      lead="A link to set another one is mailed to you. Where this server sends no mail, whoever runs it prints one: delta-server user reset-link."
+    >
+      <Form send={send} tried="Asking for a link">
+        {(form) => (
+          <>
+            <Field
+              form={form}
+              label="E-mail address"
+              name="email"
+              type="email"
+              autocomplete="username"
+              required
+              autofocus
+            />
+            <div class="bar">
+              <Submit form={form}>Send a link</Submit>
+              <span class="grow" />
+              <a href={href("/signin")}>Back to the sign-in</a>
+            </div>
+          </>
+        )}
+      </Form>
+    </Gate>
+  );
+}

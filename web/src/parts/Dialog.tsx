@@ -1,0 +1,35 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+
+interface DialogProps {
+  title: string;
+  lead?: ComponentChildren;
+  close: () => void;
+  children: ComponentChildren;
+}
+
+/** Above the dimmed page; Escape closes it, and the focus goes back to where it came from. */
+export function Dialog({ title, lead, close, children }: DialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const before = document.activeElement;
+    const shown = dialog.current;
+    shown?.showModal();
+    return () => {
+      shown?.close();
+      if (before instanceof HTMLElement) before.focus();
+    };
+  }, []);
+  const cancel = (event: Event) => {
+    event.preventDefault();
+    close();
+  };
+  return (
+    <dialog ref={dialog} class="dialog" aria-labelledby={id} onCancel={cancel}>
+      <h2 id={id}>{title}</h2>
+      {lead ? <p class="lead">{lead}</p> : null}
+      {children}
+    </dialog>
+  );
+}

@@ -1,0 +1,25 @@
+import { describe, expect, it } from "vitest";
+import { match } from "./routes.ts";
+
+describe("match", () => {
+  const cases: [string, string | null, Record<string, string>][] = [
+    ["/", "Home", {}],
+    ["/signin", "SignIn", {}],
+    ["/signin/", "SignIn", {}],
+    ["/p/demo", "Overview", { project: "demo" }],
+    ["/p/demo/e/GET%20%2Fprices", "Document", { project: "demo", endpoint: "GET /prices" }],
+    ["/p/%F0%9F%8C%8B/e/quakes/compare", "Compare", { project: "🌋", endpoint: "quakes" }],
+    ["/p/demo/settings/keys", "Keys", { project: "demo" }],
+    ["/p", null, {}],
+    ["/p//e/quakes", null, {}],
+    ["/p/%E0%A4%A", null, {}],
+    ["/P/demo", null, {}],
+    ["/p/demo/e/quakes/changes/more", null, {}],
+    ["/v1/projects", null, {}],
+  ];
+  it.each(cases)("%s", (path, page, params) => {
+    const found = match(path);
+    expect(found?.route.page ?? null).toBe(page);
+    expect(found?.params ?? {}).toEqual(params);
+  });
+});

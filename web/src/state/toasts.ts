@@ -1,0 +1,27 @@
+import { signal } from "@preact/signals";
+import { announce } from "./announce.ts";
+
+export interface Toast {
+  id: number;
+  text: string;
+  act?: { name: string; run: () => Promise<unknown> };
+}
+
+export const toasts = signal<readonly Toast[]>([]);
+
+/** Long enough to take something back. */
+const SHOWN_MS = 10_000;
+let last = 0;
+
+/** Says that something was done, and how it is undone. */
+export function toast(text: string, act?: Toast["act"]): void {
+  last += 1;
+  const id = last;
+  toasts.value = [...toasts.value, { id, text, ...(act ? { act } : {}) }];
+  announce(act ? `${text}. ${act.name} is offered for ten seconds.` : text);
+  setTimeout(() => dismiss(id), SHOWN_MS);
+}
+
+export function dismiss(id: number): void {
+  toasts.value = toasts.value.filter((each) => each.id !== id);
+}
