@@ -28,6 +28,7 @@ from delta_server.features.history import feature as history
 from delta_server.features.invitations import feature as invitations
 from delta_server.features.lives import feature as lives
 from delta_server.features.mails import feature as mails
+from delta_server.features.previews import feature as previews
 from delta_server.features.profiles import feature as profiles
 from delta_server.features.projects import feature as projects
 from delta_server.features.projects import service as projects_service
@@ -125,6 +126,7 @@ FEATURES = [
     deltas.FEATURE,
     snapshots.FEATURE,
     history.FEATURE,
+    previews.FEATURE,
     profiles.FEATURE,
     events.FEATURE,
     queries.FEATURE,

@@ -55,7 +55,9 @@ class Ask(msgspec.Struct, frozen=True):
 
     def of(self, ids: dict[str, str]) -> "Ask":
         """With one tenant's ids in the places of their names."""
-        body = {name: value.format(**ids) for name, value in self.body.items()} if self.body else None
+        body = self.body and {
+            name: value.format(**ids) if isinstance(value, str) else value for name, value in self.body.items()
+        }
         return Ask(self.method, self.path.format(**ids), body)
 
 
@@ -133,6 +135,7 @@ BY_ID = [
     get("/v1/endpoints/{endpoint}/fields"),
     get("/v1/endpoints/{endpoint}/blame"),
     get("/v1/endpoints/{endpoint}/stats"),
+    Ask("POST", "/v1/endpoints/{endpoint}/preview", {"retention": {"keep_last": 1}}),
     get("/v1/erasures/{erasure}"),
     Ask("PATCH", "/v1/endpoints/{endpoint}", {"description": "mine"}),
     Ask("PATCH", "/v1/projects/{project}", {"description": "mine"}),

@@ -29,6 +29,8 @@ from delta_server.features.deltas.store import delete_some as delete_some
 from delta_server.features.deltas.store import heads as heads
 from delta_server.features.deltas.store import queue_length as queue_length
 from delta_server.features.deltas.summaries import compare_first_changes, compare_in_format, keys_found
+from delta_server.features.deltas.trying import TriedDelta as TriedDelta
+from delta_server.features.deltas.trying import try_settings as try_settings
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services

@@ -109,6 +109,21 @@ def compare_first_changes(
     return surrogates.restore(written), complete
 
 
+def compare_all(
+    sides: Iterable[tuple[bytes, bytes]], settings: DiffSettings, known: KnownKeys
+) -> list[tuple[str, dict[str, int]] | None]:
+    """(kind, changes by field pattern) of each; None of what cannot be compared."""
+    found: list[tuple[str, dict[str, int]] | None] = []
+    for before, after in sides:
+        try:
+            summary = to_summary(diff(before, after, settings, known), settings)
+        except Exception:
+            found.append(None)
+        else:
+            found.append((summary.kind, {field.pattern: field.changes for field in summary.fields}))
+    return found
+
+
 def keys_found(before: bytes, after: bytes, settings: DiffSettings) -> KnownKeys:
     """The keys of arrays that comparing the two finds."""
     return tuple(sorted(diff(before, after, settings).found_keys.items()))

@@ -16,14 +16,10 @@ from delta_server.core.errors import Conflict, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
 from delta_server.features.endpoints import schemas, store
-from delta_server.features.endpoints.schemas import (
-    DiffChange,
-    EndpointAnswer,
-    EndpointChange,
-    NewEndpoint,
-    RetentionChange,
-)
+from delta_server.features.endpoints.schemas import DiffChange as DiffChange
+from delta_server.features.endpoints.schemas import EndpointAnswer, EndpointChange, NewEndpoint
 from delta_server.features.endpoints.schemas import Retention as Retention
+from delta_server.features.endpoints.schemas import RetentionChange as RetentionChange
 from delta_server.features.endpoints.store import Endpoint, EndpointWithHead
 from delta_server.features.endpoints.store import content_deltas as content_deltas
 from delta_server.features.endpoints.store import lives_are_whole as lives_are_whole
@@ -282,6 +278,17 @@ def _merged(before: str, change: DiffChange | RetentionChange | UnsetType | None
 def _compared_by(diff: str) -> DiffSettings:
     """Settings without those that change no comparison."""
     return msgspec.structs.replace(msgspec.json.decode(diff, type=DiffSettings), labels={})
+
+
+def changed_diff(endpoint: EndpointRef, change: DiffChange | UnsetType | None) -> DiffSettings:
+    """The endpoint's settings with those of the change put in. Raises Invalid, naming every wrong part."""
+    settings = _merged(_encode(endpoint.diff).decode(), change, DiffSettings)
+    diff_settings.validate(settings)
+    return settings
+
+
+def changed_retention(endpoint: EndpointRef, change: RetentionChange | UnsetType | None) -> Retention:
+    return _merged(_encode(endpoint.retention).decode(), change, Retention)
 
 
 def _diff_text(settings: DiffSettings) -> str:

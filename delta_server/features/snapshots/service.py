@@ -27,10 +27,12 @@ from delta_server.features.snapshots.incoming import check_all
 from delta_server.features.snapshots.incoming import new_snapshots as new_snapshots
 from delta_server.features.snapshots.store import Extent as Extent
 from delta_server.features.snapshots.store import Snapshot as Snapshot
+from delta_server.features.snapshots.store import before as before
 from delta_server.features.snapshots.store import by_bucket as by_bucket
 from delta_server.features.snapshots.store import delete_some as delete_some
 from delta_server.features.snapshots.store import extent as extent
 from delta_server.features.snapshots.store import first_at as first_at
+from delta_server.features.snapshots.tasks import retention_cutoff as retention_cutoff
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx, frees_space

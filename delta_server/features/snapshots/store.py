@@ -199,6 +199,21 @@ def with_metadata(tx: Tx, endpoint: int) -> list[Row]:
     )
 
 
+def before(tx: Tx, endpoint: int, before_ms: int) -> tuple[int, int]:
+    """How many snapshots were captured before `before_ms`, and the bytes of documents that no later one has."""
+    row = tx.one(
+        """SELECT (SELECT count(*) FROM snapshot WHERE endpoint = ?1 AND captured_at < ?2),
+             (SELECT coalesce(sum(size), 0) FROM content WHERE endpoint = ?1 AND dead = 0 AND captured_at < ?2)
+             - coalesce((SELECT c.size FROM snapshot s JOIN content c ON c.id = s.content
+                         WHERE s.endpoint = ?1 AND s.captured_at >= ?2 AND c.captured_at < ?2
+                         ORDER BY s.captured_at LIMIT 1), 0)""",
+        endpoint,
+        before_ms,
+    )
+    assert row is not None
+    return row[0], row[1]
+
+
 def oldest(tx: Tx, endpoint: int, before_ms: int, limit: int) -> list[Row]:
     """(id, captured_at, content) of the oldest snapshots before `before_ms`."""
     return tx.all(
