@@ -1,0 +1,70 @@
+// How the values of a change stand in its line: in pieces with what differs marked, and what is said behind them.
+
+import type { Row } from "./lines.ts";
+import { difference, distance, timeOf } from "./numbers.ts";
+import { cutToLine, escaped, type Piece, type Sign, side, type TextRun } from "./words.ts";
+
+const LINE = 160;
+const QUOTE: Piece = { sign: "=", text: '"' };
+
+export type Kind = "str" | "num" | "lit";
+
+export function kindOf(text: string): Kind {
+  if (text.startsWith('"')) return "str";
+  return /^[-\d]/.test(text) ? "num" : "lit";
+}
+
+/** One side of a change in a line: a changed text with its words marked, anything else marked whole. */
+export function sideOf(row: Row, sign: "-" | "+"): Piece[] {
+  const text = sign === "-" ? row.old : row.new;
+  if (text === undefined) return [];
+  return row.text ? quoted(side(row.text, sign)) : cutToLine([{ sign, text }], LINE);
+}
+
+/** Both sides in one line: the words of a text in each other, other values one behind the other. */
+export function inlineOf(row: Row): Piece[] {
+  if (row.text) return quoted(row.text.map(([sign, text]: TextRun) => ({ sign, text })));
+  const [old, now] = [sideOf(row, "-"), sideOf(row, "+")];
+  return old.length > 0 && now.length > 0 ? [...old, { sign: "=", text: " → " }, ...now] : [...old, ...now];
+}
+
+function quoted(pieces: Piece[]): Piece[] {
+  const written = pieces.map(({ sign, text }: { sign: Sign; text: string }) => ({ sign, text: escaped(text) }));
+  return [QUOTE, ...cutToLine(written, LINE), QUOTE];
+}
+
+/** What stands in grey behind the two values: the time that a number means, how far it is, by how much a number grew. */
+export function hintsOf(row: Row, reading: (ms: number) => string): { old: string; new: string } {
+  const [old, now] = [row.old ?? "", row.new ?? ""];
+  const [from, to] = [timeOf(row.field, old), timeOf(row.field, now)];
+  if (from === null && to === null) return { old: "", new: difference(old, now) ?? "" };
+  const far = from !== null && to !== null ? distance(from, to) : "";
+  const shown = (ms: number | null, text: string) => (ms === null || text.startsWith('"') ? "" : reading(ms));
+  return { old: shown(from, old), new: [shown(to, now), far].filter(Boolean).join("  ") };
+}
+
+/** A path in a record as people read it: what leads to the last step, and that. */
+export function stepsOf(at: string): { lead: string; last: string } {
+  const path = at.startsWith("/") ? at.slice(1) : at;
+  const cut = path.lastIndexOf("/") + 1;
+  return { lead: readable(path.slice(0, cut)), last: readable(path.slice(cut)) };
+}
+
+function readable(path: string): string {
+  return path.replaceAll("~1", "/").replaceAll("~0", "~");
+}
+
+// A field's chip: within the array it is in, what leads to its last step, and that; elements as a whole are "records".
+export function chipName(pattern: string): { lead: string; last: string } {
+  const steps = pattern.split("/").slice(1);
+  const star = steps.indexOf("*");
+  if (star >= 0 && star === steps.length - 1) return { lead: "", last: star === 0 ? "elements" : "records" };
+  const inside = star >= 0 ? steps.slice(star + 1) : steps;
+  return {
+    lead: inside
+      .slice(0, -1)
+      .map((step) => `${readable(step)}/`)
+      .join(""),
+    last: readable(inside.at(-1) ?? "document"),
+  };
+}
