@@ -105,7 +105,7 @@ def diff(
     async def work(svc: Services, of: EndpointRef) -> None:
         after = _snapshot(svc, of, to, "--to")
         before = await _version_before(svc, of, after) if from_ is None else _snapshot(svc, of, from_, "--from")
-        wanted = Comparison(ids.text(before.uid), ids.text(after.uid), format="changes")
+        wanted = Comparison(from_snapshot_id=ids.text(before.uid), to_snapshot_id=ids.text(after.uid), format="changes")
         found = await deltas.compare(svc, of.project, wanted, of)
         if as_json:
             _json_line(found)

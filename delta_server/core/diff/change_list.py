@@ -1,7 +1,6 @@
 """Writes a difference as a list of changes for people: keyed paths, old and new values, text differences."""
 
-from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
 
@@ -10,10 +9,11 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core.diff import text_diff
 from delta_server.core.diff.diff_settings import Fields
+from delta_server.core.diff.key_steps import KeySteps
 from delta_server.core.diff.summary import DiffSummary, member_pattern
 from delta_server.core.diff.text_diff import TextRun
 from delta_server.core.diff.tree import ArrayDiff, Edit, Node, ObjectDiff
-from delta_server.core.json import columns, pointer, slices
+from delta_server.core.json import pointer, slices
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +107,7 @@ def _in_elements(
     node: ArrayDiff, at: _Location, keys: dict[str, Fields | None]
 ) -> Iterator[tuple[Node | Change, _Location]]:
     fields = keys.get(at.pattern)
-    name = _KeySteps(node, fields) if fields else None
+    name = KeySteps(node, fields) if fields else None
     for i, edit in node.removed:
         yield edit, _element(at, i, i, bytes(node.before[i]), name)
     for j, edit in node.added:
@@ -120,28 +120,7 @@ def _in_elements(
         yield below, _element(at, i, j, bytes(node.before[i]), name)
 
 
-class _KeySteps:
-    """The steps by key of an array's elements: of those whose key no other element has, in either version."""
-
-    def __init__(self, node: ArrayDiff, fields: Fields) -> None:
-        self.fields = fields
-        self._paths = pointer.key_paths(fields)
-        self._repeated: set[Hashable] = set()
-        for elements in (node.before, node.after):
-            column = columns.partial(elements, self._paths)
-            if len(set(column)) < len(column):
-                self._repeated.update(key for key, count in Counter(column).items() if count > 1)
-
-    def of(self, element: bytes) -> tuple[str | None, dict[str, msgspec.Raw]]:
-        """Its step, None where it has none of its own, and its key."""
-        if self._repeated and columns.partial([msgspec.Raw(element)], self._paths)[0] in self._repeated:
-            return None, {}
-        values = [pointer.field_of(element, field) for field in self.fields]
-        key = {field: msgspec.Raw(value or b"null") for field, value in zip(self.fields, values, strict=True)}
-        return pointer.step_of(self.fields, values), key
-
-
-def _element(at: _Location, i: int, j: int, raw: bytes, name: _KeySteps | None) -> _Location:
+def _element(at: _Location, i: int, j: int, raw: bytes, name: KeySteps | None) -> _Location:
     step, key = name.of(raw) if name else (None, {})
     own = key if step else at.key
     return _Location(f"{at.path}/{step or j}", at.pattern + "/*", f"{at.before}/{i}", f"{at.after}/{j}", own)

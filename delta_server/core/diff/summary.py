@@ -136,6 +136,11 @@ class DiffSummary:
         return {pattern: node.key for pattern, node in self._arrays if node.key is not None and not node.is_configured}
 
     @cached_property
+    def configured_keys(self) -> set[str]:
+        """Patterns of the changed arrays whose elements were matched by a key of the settings."""
+        return {pattern for pattern, node in self._arrays if node.key is not None and node.is_configured}
+
+    @cached_property
     def notes(self) -> list[Note]:
         """Each pattern's first note."""
         found = {pattern: edit.note for pattern, edit in reversed(self._edits) if edit.note is not None}

@@ -9,9 +9,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core import ids
+from delta_server.core.diff.row_table import OPS
 from delta_server.core.errors import Invalid, NotFound
 from delta_server.features.deltas import schemas, service
-from delta_server.features.deltas.schemas import Comparison, Delta, Format
+from delta_server.features.deltas.schemas import Comparison, Delta, Format, FormatOrRows, RowOptions
 from delta_server.features.endpoints import service as endpoints
 from delta_server.http import pagination, spans
 from delta_server.http.auth import PROJECT
@@ -23,7 +24,16 @@ from delta_server.services import Services
 _TAGS = ["Deltas"]
 _LIST = "deltas"
 
-FormatText: TypeAlias = Annotated[Format, QueryParameter(description="How `diff` is written")]
+FormatText: TypeAlias = Annotated[
+    FormatOrRows, QueryParameter(description="How `diff` is written; `rows` has windows of rows in its place")
+]
+_ROWS_START = "With format=rows, as all that follows: the first row, of those that the filter leaves; default 0"
+_ROWS_COUNT = "How many rows, default 500; fewer come where they are large"
+_OPS = "Only rows of these kinds: add, remove, replace, move; several with commas"
+_FIELDS = "Only rows of fields that this pattern means; may come more than once"
+_SOUGHT = "Only rows with this text in their path, label or values, whatever its case"
+_LIMIT = "Characters of a value, default 400"
+_TEXT_FROM = "Words of texts are compared from so many bytes on; default 0"
 _PATTERN = (
     "What changed: a place such as /rates/EUR or /items/sku=A7/price, or a pattern such as /items/*/price, where * "
     "is any one step and ** any number of them: changes at it and under it"
@@ -118,12 +128,34 @@ async def get_delta(
         str | None, QueryParameter(description="Id or name; 404 when the delta is not one of this endpoint")
     ] = None,
     format: FormatText = _PATCH,
+    start: Annotated[int | None, QueryParameter(ge=0, le=1 << 40, description=_ROWS_START)] = None,
+    count: Annotated[int | None, QueryParameter(ge=1, le=schemas.MOST_ROWS, description=_ROWS_COUNT)] = None,
+    ops: Annotated[str | None, QueryParameter(description=_OPS)] = None,
+    fields: Annotated[list[str] | None, QueryParameter(description=_FIELDS)] = None,
+    q: Annotated[str | None, QueryParameter(description=_SOUGHT)] = None,
+    value_limit: Annotated[
+        int | None, QueryParameter(ge=schemas.FEWEST_CHARACTERS, le=schemas.MOST_CHARACTERS, description=_LIMIT)
+    ] = None,
+    text_from: Annotated[int | None, QueryParameter(ge=0, le=schemas.MOST_TEXT, description=_TEXT_FROM)] = None,
 ) -> Delta:
+    """With `format=rows` the answer is a window of the changes, grouped by records, and what there is in all."""
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
-    delta = await run_in_turn(request, services, project, lambda svc: service.get_delta(svc, project, delta_id, format))
+    given = {"start": start, "count": count, "fields": fields, "q": q}
+    given |= {"ops": _ops(ops), "value_limit": value_limit, "text_from": text_from}
+    options = RowOptions(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    delta = await run_in_turn(
+        request, services, project, lambda svc: service.get_delta(svc, project, delta_id, format, options)
+    )
     if endpoint is not None and ids.text(endpoint.uid) != delta.endpoint_id:
         raise NotFound(f"no such delta of the endpoint {endpoint.name}: it is one of another endpoint")
     return delta
+
+
+def _ops(text: str | None) -> list[str] | None:
+    wanted = None if text is None else text.split(",")
+    if unknown := [op for op in wanted or () if op not in OPS]:
+        raise Invalid(f"ops must be some of {', '.join(OPS)}, not {unknown[0]!r}", field="ops")
+    return wanted
 
 
 @post(

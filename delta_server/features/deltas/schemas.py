@@ -1,22 +1,60 @@
 """Deltas on the wire."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from delta_server.core import ids, times
 from delta_server.core.diff.compare import DiffSettings
+from delta_server.core.diff.record_rows import RowOp
+from delta_server.core.diff.row_table import KEPT_BYTES, KEPT_TEXT_BYTES
+from delta_server.core.diff.row_windows import ChangeRow, Window
 from delta_server.features.deltas.rows import Summary
 
 Format = Literal["json-patch", "merge-patch", "changes"]
+FormatOrRows = Literal["json-patch", "merge-patch", "changes", "rows"]
+
+MOST_ROWS = 2000
+FEWEST_CHARACTERS, MOST_CHARACTERS = 16, KEPT_BYTES
+MOST_TEXT = KEPT_TEXT_BYTES
+DEFAULT_WINDOW = Window(start=0, count=500, value_limit=400, text_from=0)
+
+Start = Annotated[int, Meta(ge=0, le=1 << 40)]
+Count = Annotated[int, Meta(ge=1, le=MOST_ROWS)]
+ValueLimit = Annotated[int, Meta(ge=FEWEST_CHARACTERS, le=MOST_CHARACTERS)]
+TextFrom = Annotated[int, Meta(ge=0, le=MOST_TEXT)]
 
 
 class FieldChanges(msgspec.Struct, frozen=True):
-    """How many values changed under one field pattern, `*` standing for any element."""
+    """How many values changed under one field pattern, `*` standing for any element; with format=rows the rows of each
+    kind too, and moved elements are changes."""
 
     path: str
     changes: int
+    added: int | UnsetType = UNSET
+    removed: int | UnsetType = UNSET
+    replaced: int | UnsetType = UNSET
+    moved: int | UnsetType = UNSET
+
+
+class KeyUsed(msgspec.Struct, frozen=True):
+    """The fields that identify the records of an array, and where that comes from."""
+
+    fields: list[str]
+    from_: Literal["found", "settings"] = msgspec.field(name="from")
+
+
+class RowOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows, and how much of each."""
+
+    start: Start | UnsetType = UNSET
+    count: Count | UnsetType = UNSET
+    ops: list[RowOp] | UnsetType = UNSET
+    fields: list[str] | UnsetType = UNSET
+    q: str | UnsetType = UNSET
+    value_limit: ValueLimit | UnsetType = UNSET
+    text_from: TextFrom | UnsetType = UNSET
 
 
 class FieldOfMost(msgspec.Struct, frozen=True):
@@ -43,6 +81,10 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     value was too large to be compared in detail, or a pattern of the settings met nothing. `changes` are operations in
     the format `changes`, where a list was requested them: the first 100 of each delta, and 256 kB of them;
     `changes_complete` tells whether these are all.
+
+    With the format `rows`: `total` rows, of which the filter leaves `matched`, of `records` records, on `lines` lines
+    with the records' heads. `rail` is in base64 a byte for each thousandth of the lines, in which bits say what begins
+    there: 1 added, 2 removed, 4 replaced, 8 moved. `rows` are those of the window.
     """
 
     id: str | UnsetType = UNSET
@@ -60,16 +102,23 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[FieldChanges]
     schema_changes: list[FieldOfMost]
     notes: list[Note]
-    format: Format | UnsetType = UNSET
+    format: FormatOrRows | UnsetType = UNSET
     diff: msgspec.Raw | UnsetType = UNSET
     changes: msgspec.Raw | UnsetType = UNSET
     changes_complete: bool | UnsetType = UNSET
+    total: int | UnsetType = UNSET
+    matched: int | UnsetType = UNSET
+    records: int | UnsetType = UNSET
+    lines: int | UnsetType = UNSET
+    keys: dict[str, KeyUsed] | UnsetType = UNSET
+    rail: str | UnsetType = UNSET
+    rows: list[ChangeRow] | UnsetType = UNSET
 
 
-class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Comparison(RowOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Two snapshots by id, or two times of one endpoint (`to_time` absent: now).
 
-    `diff` takes the place of the endpoint's settings.
+    `diff` takes the place of the endpoint's settings. All from `start` on is for the format `rows`.
     """
 
     from_snapshot_id: str | None = None
@@ -77,7 +126,7 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoint_id: str | None = None
     from_time: str | None = None
     to_time: str | None = None
-    format: Format = "json-patch"
+    format: FormatOrRows = "json-patch"
     diff: DiffSettings | None = None
 
 
@@ -101,6 +150,34 @@ EXAMPLE: dict[str, Any] = {
 EXAMPLE_WITH_DIFF: dict[str, Any] = EXAMPLE | {
     "format": "json-patch",
     "diff": [{"op": "replace", "path": "/prices/EUR", "value": 1.0834}],
+}
+EXAMPLE_ROWS: dict[str, Any] = EXAMPLE | {
+    "fields": [{"path": "/items/*/price", "changes": 1, "added": 0, "removed": 0, "replaced": 1, "moved": 0}],
+    "format": "rows",
+    "total": 1,
+    "matched": 1,
+    "records": 1,
+    "lines": 2,
+    "keys": {"/items": {"fields": ["sku"], "from": "found"}},
+    "rail": "AAAA",
+    "rows": [
+        {
+            "n": 0,
+            "line": 1,
+            "group": 0,
+            "op": "replace",
+            "field": "/items/*/price",
+            "record": "/items/[sku=A7]",
+            "at": "price",
+            "cut": False,
+            "label": "Ash table",
+            "key": {"sku": "A7"},
+            "before": 3,
+            "after": 3,
+            "old": 129,
+            "new": 119.5,
+        }
+    ],
 }
 EXAMPLE_COMPARISON: dict[str, Any] = {
     "from_snapshot_id": "01985f0c-3e55-7b01-8f00-0a1b2c3d4e5f",
@@ -153,6 +230,44 @@ FIELDS = {
     "Delta.diff": "The operations, in the format asked for",
     "Delta.changes": "The first operations, where a list was asked for them by `include=changes`",
     "Delta.changes_complete": "Whether `changes` are all",
+    "Delta.total": "Rows in all",
+    "Delta.matched": "Rows that the filter leaves",
+    "Delta.records": "Records that have some of these rows",
+    "Delta.lines": "Lines of these rows, with a head for each record",
+    "Delta.keys": "By pattern of an array, the key its records were matched and named by",
+    "Delta.rail": "Base64: a byte for each thousandth of the lines; 1 added, 2 removed, 4 replaced, 8 moved",
+    "Delta.rows": "The rows of the window",
+    "KeyUsed.fields": "The fields of the key",
+    "KeyUsed.from": "`found`, or `settings`",
+    "ChangeRow.n": "The row's number among all rows of the comparison",
+    "ChangeRow.line": "Its line among those that the filter leaves; a record that moved is said by the head's line",
+    "ChangeRow.group": "Number of its record among all of the comparison",
+    "ChangeRow.op": "`add`, `remove`, `replace` or `move`",
+    "ChangeRow.field": "The field pattern",
+    "ChangeRow.record": "Path of the record, by key where it has one; empty for the document",
+    "ChangeRow.at": "The place in the record; empty for the record itself",
+    "ChangeRow.label": "What people call the record",
+    "ChangeRow.key": "The fields of its key, with their values",
+    "ChangeRow.before": "Place in its array before, of the record, or of another element that came, went or moved",
+    "ChangeRow.after": "The same after",
+    "ChangeRow.old": "The value before, as it is written",
+    "ChangeRow.new": "The value after; of a moved element that is no record too",
+    "ChangeRow.old_text": "The number before as it is written, where a double would round it",
+    "ChangeRow.new_text": "The number after, likewise",
+    "ChangeRow.leaves": "How many leaf values an object or array has",
+    "ChangeRow.text": "Of two texts: runs kept `=`, removed `-`, added `+`; `…` counts characters that are left out",
+    "ChangeRow.cut": "Whether a value is longer than shown: GET /v1/snapshots/{id}/value has all of it",
+    "Comparison.start": "The first row, of those that the filter leaves",
+    "Comparison.count": "How many rows; fewer come where they are large",
+    "Comparison.ops": "Only rows of these kinds",
+    "Comparison.fields": "Only rows of fields that one of these patterns means",
+    "Comparison.q": "Only rows with this text in their path, label or values, whatever its case",
+    "Comparison.value_limit": "Characters of a value",
+    "Comparison.text_from": "Words of texts are compared from so many bytes on",
+    "FieldChanges.added": "Rows that add a value; with format=rows",
+    "FieldChanges.removed": "Rows that remove one",
+    "FieldChanges.replaced": "Rows that replace one",
+    "FieldChanges.moved": "Rows that move an element",
     "FieldChanges.path": "The field pattern; `*` stands for any element",
     "FieldChanges.changes": "How many values changed under it",
     "FieldOfMost.op": "`add` or `remove`",

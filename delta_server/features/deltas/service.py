@@ -1,15 +1,18 @@
 """What changed: deltas computed behind the writes, lists of them, comparisons of any two snapshots."""
 
+import base64
 import time
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
 from delta_server.core import ids, times
 from delta_server.core.arrays import key_cache
 from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys, validate
+from delta_server.core.diff.row_windows import ChangeRow
 from delta_server.core.errors import DatabaseFailed, Invalid, NotFound
-from delta_server.features.deltas import schemas, store
+from delta_server.features.deltas import row_windows, schemas, store
 from delta_server.features.deltas.computing import compute_now
 from delta_server.features.deltas.computing import compute_queued as compute_queued
 from delta_server.features.deltas.computing import compute_some as compute_some
@@ -20,9 +23,18 @@ from delta_server.features.deltas.listing import DeltaPage as DeltaPage
 from delta_server.features.deltas.listing import filter_of as filter_of
 from delta_server.features.deltas.listing import page as page
 from delta_server.features.deltas.listing import view
+from delta_server.features.deltas.row_windows import Pair, RowWindow
 from delta_server.features.deltas.rows import TYPES as TYPES
-from delta_server.features.deltas.rows import End
-from delta_server.features.deltas.schemas import Comparison, Format
+from delta_server.features.deltas.rows import End, Summary
+from delta_server.features.deltas.schemas import (
+    Comparison,
+    FieldChanges,
+    Format,
+    FormatOrRows,
+    KeyUsed,
+    Note,
+    RowOptions,
+)
 from delta_server.features.deltas.schemas import Delta as Delta
 from delta_server.features.deltas.store import delete_deltas as delete_deltas
 from delta_server.features.deltas.store import delete_some as delete_some
@@ -36,6 +48,8 @@ from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx
+
+ALL_ROWS = RowOptions()
 
 MAX_PEEKED = 4
 """So many snapshots are looked at on the event loop; more of them on a reader's thread."""
@@ -66,13 +80,15 @@ def _by_snapshots(tx: Tx, project: int, uids: Sequence[bytes]) -> list[Delta | N
     return [None if row is None else view(tx, row, read) for row in rows]
 
 
-async def get_delta(svc: Services, project: int, delta_id: str, format: Format) -> Delta:
-    """One delta with its operations, computed afresh with the endpoint's present settings. Raises NotFound."""
+async def get_delta(
+    svc: Services, project: int, delta_id: str, format: FormatOrRows, options: RowOptions = ALL_ROWS
+) -> Delta:
+    """One delta with its operations, computed afresh with the endpoint's present settings. Raises NotFound, Invalid."""
     uid = ids.parse(delta_id, "delta")
     ends = svc.db.peek(store.ends_of_delta, project, uid)
     if ends is None:
         raise NotFound("no such delta in this project: a delta has the id of the snapshot it leads to")
-    delta = await _compare(svc, ends, None, format)
+    delta = await _compare(svc, project, ends, None, format, options)
     return msgspec.structs.replace(delta, id=delta.to_snapshot_id)
 
 
@@ -108,7 +124,7 @@ async def compare(svc: Services, project: int, wanted: Comparison, endpoint: End
     after = _end(svc, project, endpoint, wanted.to_snapshot_id, wanted.to_time, "to")
     if before.endpoint != after.endpoint:
         raise Invalid("the two snapshots belong to different endpoints", field="to_snapshot_id")
-    return await _compare(svc, (before, after), wanted.diff, wanted.format)
+    return await _compare(svc, project, (before, after), wanted.diff, wanted.format, wanted)
 
 
 async def changes_since(
@@ -118,7 +134,7 @@ async def changes_since(
     before = _end(svc, project, endpoint, snapshot_id, None, "since_snapshot")
     after = svc.db.peek(store.end_at, project, before.endpoint, times.LATEST_MS)
     assert after is not None, "there is at least the requested snapshot"
-    return await _compare(svc, (before, after), None, format)
+    return await _compare(svc, project, (before, after), None, format)
 
 
 def _end(
@@ -143,15 +159,72 @@ def _end(
     return end
 
 
-async def _compare(svc: Services, ends: tuple[End, End], settings: DiffSettings | None, format: Format) -> Delta:
-    before, after = ends
+async def _compare(
+    svc: Services,
+    project: int,
+    ends: tuple[End, End],
+    settings: DiffSettings | None,
+    format: FormatOrRows,
+    options: RowOptions = ALL_ROWS,
+) -> Delta:
+    wanted, window = row_windows.options(options, is_rows=format == "rows")
+    if format == "rows":
+        pair = await _pair(svc, project, ends, settings)
+        compared = row_windows.cached(svc, pair) or await row_windows.compare(svc, pair)
+        return _with_rows(ends, await row_windows.read_window(svc, pair, compared, wanted, window))
     settings, first, second, known = await _sides(svc, ends, settings)
     cpu = svc.cpu_for(len(first) + len(second))
     summary, operations = await cpu(compare_in_format, first, second, settings, known, format)
-    delta = schemas.delta(
+    return msgspec.structs.replace(_delta(ends, summary), format=format, diff=msgspec.Raw(operations))
+
+
+def _delta(ends: tuple[End, End], summary: Summary) -> Delta:
+    before, after = ends
+    return schemas.delta(
         summary, endpoint=after.endpoint_uid, ends=(before.uid, after.uid), captured_at=after.captured_at, stored=False
     )
-    return msgspec.structs.replace(delta, format=format, diff=msgspec.Raw(operations))
+
+
+async def _pair(svc: Services, project: int, ends: tuple[End, End], settings: DiffSettings | None) -> Pair:
+    """With the documents, unless they were compared lately with keys that are remembered."""
+    known = known_keys(svc, ends[1].endpoint)
+    chosen = settings or msgspec.json.decode(ends[1].diff, type=DiffSettings)
+    pair = Pair(project, ends, chosen, known, None)
+    if row_windows.cached(svc, pair) is not None:
+        return pair
+    chosen, first, second, learned = await _sides(svc, ends, settings)
+    return msgspec.structs.replace(pair, bodies=(first, second), learned=learned)
+
+
+def _with_rows(ends: tuple[End, End], found: RowWindow) -> Delta:
+    table, left = found.compared.table, found.matched
+    delta = _delta(ends, found.compared.summary)
+    return msgspec.structs.replace(
+        delta,
+        format="rows",
+        fields=[
+            FieldChanges(
+                one.path,
+                one.added + one.removed + one.replaced + one.moved,
+                one.added,
+                one.removed,
+                one.replaced,
+                one.moved,
+            )
+            for one in table.counts
+        ],
+        notes=delta.notes + [Note(note.path, note.message) for note in table.notes],
+        total=len(table),
+        matched=len(left),
+        records=left.records,
+        lines=left.line_count,
+        keys={
+            pattern: KeyUsed(fields, "settings" if is_configured else "found")
+            for pattern, (fields, is_configured) in table.keys.items()
+        },
+        rail=base64.b64encode(left.rail).decode(),
+        rows=cast("list[ChangeRow]", msgspec.Raw(found.rows)),  # as they were written beside the event loop
+    )
 
 
 async def _sides(

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from delta_server.core.diff import unmet_patterns
+from delta_server.core.diff import record_rows, row_table, unmet_patterns
 from delta_server.core.diff.change_list import encode, encode_first
 from delta_server.core.diff.compare import DEFAULT, DiffSettings, DiffSummary, KnownKeys, diff
 from delta_server.core.diff.json_patch import json_patch, merge_patch
+from delta_server.core.diff.row_table import RowTable
 from delta_server.core.history import lives
 from delta_server.core.json import surrogates
 from delta_server.features.deltas.rows import TYPES, FieldCount, Note, SchemaChange, Summary
@@ -99,6 +100,17 @@ def compare_in_format(
     else:
         written = json_patch(difference)
     return to_summary(difference, settings), surrogates.restore(written)
+
+
+def compare_as_rows(before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys) -> tuple[Summary, RowTable]:
+    """(summary, all rows)."""
+    difference = diff(before, after, settings, known)
+    unfolded = difference.has_maps and len(difference.places) <= MAX_SINGLE_FIELDS
+    configured = difference.configured_keys
+    keys = {pattern: (fields, pattern in configured) for pattern, fields in difference.array_keys.items()}
+    return to_summary(difference, settings), row_table.build(
+        record_rows.grouped(difference, settings, unfolded=unfolded), keys
+    )
 
 
 def compare_first_changes(

@@ -13,11 +13,19 @@ from delta_server.core import times
 from delta_server.core.errors import Invalid
 from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
-from delta_server.features.snapshots import schemas, service
-from delta_server.features.snapshots.schemas import AllStored, ReceivedSnapshot, Snapshot, SnapshotWithData, Stored
+from delta_server.features.snapshots import schemas, service, values
+from delta_server.features.snapshots.schemas import (
+    AllStored,
+    ReceivedSnapshot,
+    Snapshot,
+    SnapshotWithData,
+    Stored,
+    Value,
+)
 from delta_server.features.snapshots.store import Snapshot as Row
 from delta_server.http import body, conditional, idempotency, pagination, spans
 from delta_server.http.docs import example
+from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
@@ -166,6 +174,26 @@ async def get_data(
 
 
 @get(
+    "/v1/snapshots/{snapshot_id:str}/value",
+    summary="Get one value of a snapshot's document",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_VALUE),
+)
+async def get_value(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    snapshot_id: FromPath[str],
+    path: Annotated[str, QueryParameter(description="A place such as /items/[sku=A7]/name or /items/0")] = "",
+    endpoint_id: OfEndpoint = None,
+) -> Value:
+    """As it is written there, up to 8 MiB: what is cut in the rows of a comparison, whole."""
+    row = service.get_snapshot(services, project, snapshot_id, endpoint_id)
+    found = await run_in_turn(request, services, project, lambda svc: values.value_at(svc, row, path))
+    return Value(snapshot_id, path, found.pointer, found.kind, len(found.raw), msgspec.Raw(found.raw))
+
+
+@get(
     "/v1/snapshots/latest/{endpoint:str}",
     summary="Get an endpoint's latest snapshot",
     tags=_TAGS,
@@ -232,6 +260,7 @@ ROUTES = [
     list_snapshots,
     get_snapshot,
     get_data,
+    get_value,
     get_latest,
     get_at,
     delete_snapshot,

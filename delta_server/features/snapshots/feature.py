@@ -16,6 +16,7 @@ FEATURE = Feature(
         ("GET", "/v1/snapshots"): READ,
         ("GET", "/v1/snapshots/{}"): READ,
         ("GET", "/v1/snapshots/{}/data"): READ,
+        ("GET", "/v1/snapshots/{}/value"): READ,
         ("DELETE", "/v1/snapshots/{}"): ADMIN,
         ("GET", "/v1/snapshots/latest/{}"): READ,
         ("GET", "/v1/snapshots/at/{}"): READ,

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from delta_server.core import ids, times
 from delta_server.core.errors import Invalid
 from delta_server.core.json import json_text, surrogates
+from delta_server.core.json.slices import Kind
 from delta_server.features.deltas.service import Delta
 from delta_server.features.snapshots import store
 from delta_server.http import aliases
@@ -89,6 +90,17 @@ class SnapshotWithData(msgspec.Struct, frozen=True):
     data: msgspec.Raw
 
 
+class Value(msgspec.Struct, frozen=True):
+    """One value of a document, as it is written there. `path` is as asked for, `pointer` its place by index."""
+
+    snapshot_id: str
+    path: str
+    pointer: str
+    kind: Kind
+    size_bytes: int
+    value: msgspec.Raw
+
+
 EXAMPLE_DOCUMENT: dict[str, Any] = {"prices": {"EUR": 1.0834}}
 EXAMPLE_ENVELOPE: dict[str, Any] = {
     "endpoint_id": "GET /prices",
@@ -108,6 +120,14 @@ EXAMPLE_SNAPSHOT: dict[str, Any] = {
     "metadata": {"region": "eu"},
 }
 EXAMPLE_STORED: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "delta": None}
+EXAMPLE_VALUE: dict[str, Any] = {
+    "snapshot_id": "01985f0c-3f1a-7cc2-9a52-2f3b7f0c9d11",
+    "path": "/prices/EUR",
+    "pointer": "/prices/EUR",
+    "kind": "number",
+    "size_bytes": 6,
+    "value": 1.0834,
+}
 EXAMPLE_WITH_DATA: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "data": EXAMPLE_DOCUMENT}
 
 
@@ -184,5 +204,11 @@ FIELDS = {
     "Stored.snapshot": "The snapshot",
     "Stored.delta": "What changed since the snapshot before, with `include=delta` and when there is one",
     "endpoint_created": "True when the request made the endpoint, as a mistyped name does; else absent",
+    "Value.snapshot_id": "Id of the snapshot",
+    "Value.path": "The path asked for",
+    "Value.pointer": "JSON Pointer of the place in this snapshot",
+    "Value.kind": "Its JSON type",
+    "Value.size_bytes": "Size of the value as it is written",
+    "Value.value": "The value, as it is written",
     "AllStored.data": "One for each snapshot of the request, in its order",
 }

@@ -9,6 +9,7 @@ import jsonpatch
 import msgspec
 import pytest
 
+from delta_server.features.deltas import row_windows
 from delta_server.features.deltas import service as deltas
 from tests.conftest import Keys
 from tests.features.rows import Row, check
@@ -114,6 +115,21 @@ REFUSED = [
     compare("a pattern that is none", {**IDS, "diff": {"ignore": ["at"]}}, field="diff.ignore[0]"),
     compare("a tolerance below 0", {**IDS, "diff": {"tolerance": -1}}, field="diff.tolerance"),
     compare("too many patterns", {**IDS, "diff": {"ignore": [f"/{n}" for n in range(1000)]}}, field="diff"),
+    compare("a window of another format", {**IDS, "start": 5}, field="start", says="format=rows"),
+    compare("a window of no rows", {**IDS, "format": "rows", "count": 0}, field="count"),
+    compare("a window of all rows", {**IDS, "format": "rows", "count": 10**6}, field="count"),
+    compare("a row before the first", {**IDS, "format": "rows", "start": -1}, field="start"),
+    compare("an unknown kind of rows", {**IDS, "format": "rows", "ops": ["change"]}, field="ops[0]"),
+    compare("rows of a field that is none", {**IDS, "format": "rows", "fields": ["at"]}, field="fields"),
+    compare("rows of fields that multiply", {**IDS, "format": "rows", "fields": ["/**" * 5]}, field="fields"),
+    compare("rows of too many fields", {**IDS, "format": "rows", "fields": ["/a"] * 101}, field="fields"),
+    compare("rows with a long text", {**IDS, "format": "rows", "q": "x" * 201}, field="q"),
+    compare("values of nothing", {**IDS, "format": "rows", "value_limit": 0}, field="value_limit"),
+    Row("rows of a kind that is none", "GET", f"{LIST}/<10>?format=rows&ops=add,change", 400, field="ops"),
+    Row("rows of a path that is none", "GET", f"{LIST}/<10>?format=rows&fields=at", 400, field="fields"),
+    Row("a filter of another format", "GET", f"{LIST}/<10>?q=x", 400, field="q"),
+    Row("rows since", "GET", f"{LIST}?since_snapshot=<0>&format=rows", 400, field="format"),
+    Row("another's rows", "GET", f"{LIST}/<10>?format=rows", 404, key="other"),
     compare("steps that multiply", {**IDS, "diff": {"ignore": ["/**" * 20]}}, field="diff.ignore[0]"),
     compare("keys of a wrong type", {**IDS, "diff": {"array_keys": {"/fires": "UniqueId"}}}),
     Row("compare by 1e400", "POST", COMPARE, 400, raw=b'{"diff":{"tolerance":1e400}}'),
@@ -372,3 +388,48 @@ async def test_a_mistyped_pattern_is_noted(shots: Shots) -> None:
     assert compared["notes"] == notes
     compared = await shots.send("POST", COMPARE, json=sides | {"diff": {"ignore": ["/at"]}}, status=200)
     assert compared["notes"] == []
+
+
+async def test_rows_of_a_delta_and_of_a_comparison(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    sixty = await shots.get(f"{LIST}/{fires[60]['id']}", format="rows")
+    assert (sixty["id"], sixty["format"], sixty["changes_count"]) == (fires[60]["id"], "rows", 3)
+    assert (sixty["total"], sixty["matched"], sixty["records"], sixty["lines"]) == (3, 3, 2, 6)
+    assert sixty["keys"] == {"/fires": {"fields": ["UniqueId"], "from": "found"}}
+    assert [(row["record"], row["at"], row.get("label")) for row in sixty["rows"]] == [
+        ("", "years/2024", None),
+        ("/fires/[UniqueId=a]", "Acres", "Ash"),
+        ("/fires/[UniqueId=c]", "Acres", "Cedar"),
+    ]
+    assert sixty["fields"] == [
+        {"path": path, "changes": n, "added": 0, "removed": 0, "replaced": n, "moved": 0}
+        for path, n in (("/fires/*/Acres", 2), ("/years/2024", 1))
+    ]
+    ends = {"from_snapshot_id": fires[50]["id"], "to_snapshot_id": fires[60]["id"]}
+    compared = await shots.send("POST", COMPARE, json={**ends, "format": "rows"})
+    assert compared == {name: value for name, value in sixty.items() if name != "id"}
+    one = await shots.get(
+        f"{LIST}/{fires[60]['id']}", format="rows", ops="replace,add", fields="/fires/*/Acres", q="ash"
+    )
+    body = {**ends, "format": "rows", "ops": ["replace", "add"], "fields": ["/fires/*/Acres"], "q": "Ash"}
+    filtered = await shots.send("POST", COMPARE, json=body)
+    assert filtered == {name: value for name, value in one.items() if name != "id"}
+    assert (filtered["total"], filtered["matched"], [row["n"] for row in filtered["rows"]]) == (3, 1, [1])
+    later = await shots.get(f"{LIST}/{fires[60]['id']}", format="rows", start=2, count=5, value_limit=16, text_from=0)
+    assert later["rows"] == sixty["rows"][2:]
+    settings = {"labels": {"/fires": "UniqueId"}, "array_keys": {"/fires": ["Name"]}}
+    named = await shots.send("POST", COMPARE, json={**ends, "format": "rows", "diff": settings})
+    assert named["keys"] == {"/fires": {"fields": ["Name"], "from": "settings"}}
+    assert [row["label"] for row in named["rows"] if "label" in row] == ["a", "c"]
+    same = await shots.send("POST", COMPARE, json=ends | {"to_snapshot_id": fires[50]["id"], "format": "rows"})
+    assert (same["kind"], same["total"], same["lines"], same["rows"]) == ("none", 0, 0, [])
+
+
+async def test_a_pair_is_compared_once(
+    shots: Shots, fires: dict[int, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"from_snapshot_id": fires[0]["id"], "to_snapshot_id": fires[60]["id"], "format": "rows"}
+    first = await shots.send("POST", COMPARE, json=body)
+    monkeypatch.setattr(row_windows, "compare_as_rows", None)
+    assert await shots.send("POST", COMPARE, json=body) == first
+    assert (await shots.send("POST", COMPARE, json=body | {"start": 1}))["rows"] == first["rows"][1:]
+    assert (await shots.send("POST", COMPARE, json=body | {"q": "ash"}))["total"] == first["total"]
