@@ -1,0 +1,113 @@
+"""The document page: travelling in time, finding, and where values come from."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import NARROW, PROJECT, Open
+from tests.server_process import Server
+
+AT = "2025-05-22T05:03:08.000Z"
+DOCUMENT = f"/p/{PROJECT}/e/quakes"
+
+
+def _opened(server: Server, visit: Open, address: str = f"{DOCUMENT}?at={AT}", **window: object) -> Page:
+    page_window = visit(server, **window)
+    page_window.sign_in()
+    page = page_window.go(address)
+    expect(page.get_by_role("treegrid")).to_be_visible()
+    expect(page.locator(".row").first).to_be_visible()
+    return page
+
+
+def _number(page: Page, number: int) -> None:
+    expect(page.locator(".pos")).to_contain_text(f"version {number} of 200")
+
+
+def test_keys_travel_from_change_to_change_and_the_address_tells_where(server: Server, visit: Open) -> None:
+    page = _opened(server, visit)
+    _number(page, 137)
+    expect(page.locator(".moment")).to_contain_text("Thu 22 May 2025")
+    count = page.locator(".row", has_text="count")
+    expect(count).to_contain_text("132")
+    expect(count).to_contain_text("was 131")
+    expect(page.get_by_label("What this version changed")).to_contain_text("6.2")
+    page.keyboard.press("]")
+    _number(page, 138)
+    expect(count).to_contain_text("133")
+    for _ in range(2):
+        page.keyboard.press("[")
+    _number(page, 136)
+    expect(page).to_have_url(re.compile("at=2025-05-22T04"))
+    page.go_back()
+    _number(page, 137)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("Home")
+    _number(page, 1)
+    expect(page.get_by_label("What this version changed")).to_contain_text("nothing before it")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", re.compile(r"version \d+ of 200"))
+    page.keyboard.press(".")
+    _number(page, 200)
+    expect(page).not_to_have_url(re.compile("at="))
+
+
+def test_a_link_opens_the_same_view_anywhere(server: Server, visit: Open) -> None:
+    page = _opened(server, visit, f"{DOCUMENT}?at={AT}&path=/metadata/count&panel=history&tz=Asia/Kolkata")
+    _number(page, 137)
+    expect(page.locator(".moment")).to_contain_text("10:33:08")
+    panel = page.get_by_role("dialog", name="History of /metadata/count")
+    expect(panel).to_contain_text("148 times")
+    expect(panel.locator("li[aria-current]")).to_contain_text("132")
+    panel.press("ArrowLeft")
+    _number(page, 136)
+    expect(panel.locator("li[aria-current]")).to_contain_text("131")
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(page.get_by_role("treegrid")).to_be_focused()
+
+
+def test_a_moment_is_typed(server: Server, visit: Open) -> None:
+    page = _opened(server, visit)
+    page.locator(".moment").click()
+    picker = page.get_by_role("dialog", name="Choose a moment")
+    field = picker.get_by_role("textbox")
+    field.fill("not a time")
+    expect(picker.get_by_role("status")).to_contain_text("Not understood")
+    field.fill("2025-05-20 12:00")
+    expect(picker.get_by_role("status")).to_contain_text("Tue 20 May")
+    field.press("Enter")
+    expect(page.locator(".moment")).to_contain_text("Tue 20 May 2025")
+    page.locator(".moment").click()
+    page.get_by_role("textbox", name="Time").fill("2020-01-01")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing was kept yet")).to_be_visible()
+    page.get_by_role("button", name="The first version").click()
+    _number(page, 1)
+
+
+def test_search_finds_in_folded_branches_and_the_exact_text_is_the_stored_one(server: Server, visit: Open) -> None:
+    page = _opened(server, visit)
+    page.get_by_placeholder("Search keys and values in this version").fill("south sandwich")
+    expect(page.locator(".filter .count")).to_contain_text(re.compile(r"of \d+"))
+    expect(page.locator(".row.focus mark")).to_have_text("South Sandwich")
+    expect(page).to_have_url(re.compile("find=south"))
+    page.get_by_role("radio", name="Exact text").click()
+    expect(page.locator(".tree.text")).to_contain_text('"count":132')
+    expect(page.locator(".tree.text mark.changed").first).to_be_visible()
+    page.get_by_role("radio", name="Changed").click()
+    expect(page.locator(".row.fold").first).to_contain_text("unchanged")
+
+
+def test_on_a_phone_the_tree_lies_above_the_timeline(server: Server, visit: Open) -> None:
+    window = visit(server, dark=True, size=NARROW)
+    window.sign_in()
+    page = window.go(f"{DOCUMENT}?at={AT}")
+    expect(page.locator(".row", has_text="count").first).to_contain_text("132")
+    tree, timeline = page.get_by_role("treegrid").bounding_box(), page.get_by_role("slider").bounding_box()
+    assert tree is not None
+    assert timeline is not None
+    assert tree["y"] < timeline["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]
+    page.get_by_role("button", name="Next change", exact=True).click()
+    expect(page.locator(".row", has_text="count").first).to_contain_text("133")

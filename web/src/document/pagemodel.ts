@@ -1,0 +1,276 @@
+/** What the document page does: follows the address, and changes it when somebody goes elsewhere. */
+
+import { computed, signal } from "@preact/signals";
+
+import { announce } from "../state/announce";
+import { at as addressOf, setQuery } from "../state/location";
+import type { Bar, Span } from "../time/bars";
+import { moment as said } from "../time/clock";
+import type { Moment } from "../time/moments";
+import { zone } from "../time/zone";
+import { HistoryState } from "./historystate";
+import { pattern, pointer } from "./paths";
+import { Player } from "./player";
+import { search } from "./reader";
+import type { Source } from "./requests";
+import * as ask from "./requests";
+import { SinceLoader } from "./since";
+import type { Show } from "./treemodel";
+import { DocumentView } from "./view";
+
+const REPLACE_MS = 100;
+const SEARCH_MS = 60;
+
+export class PageModel {
+  readonly zone = zone;
+  readonly view: DocumentView;
+  readonly player: Player;
+  readonly history: HistoryState;
+  readonly since: SinceLoader;
+  readonly noisy = signal<ReadonlySet<string>>(new Set());
+  readonly ignored = signal<readonly string[]>([]);
+  /** The pattern that is about to be ignored. */
+  readonly ignoring = signal<string | null>(null);
+  /** The row whose value is shown whole; -1 of none. */
+  readonly wholeRow = signal(-1);
+  /** Two marked moments. */
+  readonly range = signal<Span | null>(null);
+  readonly marks = { a: signal<number | null>(null), b: signal<number | null>(null) };
+  readonly whole = computed<Span>(() => this.view.line.value?.whole ?? { fromMs: 0, toMs: Date.now() });
+  readonly span = computed<Span>(() => this.view.zoom.value ?? this.whole.value);
+  private asked: string | null | undefined;
+  private wantedPath: string | null = null;
+  private replaceTimer: ReturnType<typeof setTimeout> | undefined;
+  private searchTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(readonly source: Source) {
+    this.view = new DocumentView(source);
+    this.player = new Player(
+      this.view,
+      (moment, dragging) => this.go(moment, dragging),
+      () => this.settle(),
+    );
+    this.history = new HistoryState(source, () => this.whole.peek());
+    this.since = new SinceLoader({
+      blame: (path, left) => ask.blame(source, this.view.version.peek()?.id ?? "", path, left),
+      values: async (path, left) => (await ask.historyOf(source, path, left)).values,
+    });
+  }
+
+  get tree() {
+    return this.view.tree;
+  }
+
+  begin(): void {
+    const { signal: left } = this.view;
+    const quiet = (): void => undefined; // what stands beside the document may be missing; the document itself is not quiet
+    void this.view.loadLine().catch(quiet);
+    ask.noisyFields(this.source, left).then((fields) => (this.noisy.value = fields), quiet);
+    ask.endpointOf(this.source, left).then((endpoint) => (this.ignored.value = endpoint.diff.ignore), quiet);
+  }
+
+  leave(): void {
+    this.player.stop();
+    this.since.stop();
+    this.history.close();
+    clearTimeout(this.replaceTimer);
+    clearTimeout(this.searchTimer);
+    this.view.leave();
+  }
+
+  /** The address says what is shown. */
+  follow(query: URLSearchParams): void {
+    const show = query.get("show");
+    this.tree.show.value = show === "changed" || show === "text" ? show : "all";
+    this.view.zoom.value = spanOf(query.get("range"));
+    this.find(query.get("find") ?? "", false);
+    const at = query.get("at");
+    this.wantedPath = query.get("path");
+    if (at !== this.asked) {
+      this.asked = at;
+      void this.view.show(momentOf(at)).then(() => this.restore(query));
+    } else this.restore(query);
+  }
+
+  /** Focuses the path of the address, once its document is there. */
+  private restore(query: URLSearchParams): void {
+    const path = this.wantedPath;
+    const opened = this.tree.opened.peek();
+    if (path === null || !opened) return;
+    this.wantedPath = null;
+    const node = opened.places.resolve(path);
+    if (node >= 0 && this.tree.path() !== path) this.tree.reveal(node);
+    if (query.get("panel") === "history") void this.history.open(path);
+    else this.history.close();
+  }
+
+  /** Goes to a moment: an entry in the browser's history for each, but for what is dragged or played through. */
+  async go(moment: Moment, dragging = false): Promise<void> {
+    const shown = this.view.show(moment);
+    await shown;
+    const version = this.view.version.peek();
+    const at = moment.kind === "latest" ? null : version ? new Date(version.ms).toISOString() : this.asked;
+    this.asked = at ?? null;
+    clearTimeout(this.replaceTimer);
+    if (dragging) this.replaceTimer = setTimeout(() => setQuery({ at }, { replace: true }), REPLACE_MS);
+    else setQuery({ at });
+    if (!this.player.playing.peek()) this.say();
+  }
+
+  goTo(ms: number, dragging = false): void {
+    void this.go({ kind: "time", ms }, dragging);
+  }
+
+  /** The moment that playing has come to becomes an entry. */
+  private settle(): void {
+    const version = this.view.version.peek();
+    if (version && this.asked !== null) setQuery({ at: new Date(version.ms).toISOString() });
+    this.say();
+  }
+
+  private say(): void {
+    announce(this.spoken());
+  }
+
+  spoken(): string {
+    const version = this.view.version.value;
+    const place = this.view.place.value;
+    const counts = this.tree.opened.value?.marks.counts.get(0);
+    if (!version) return "";
+    const changes = counts ? counts.added + counts.removed + counts.changed + counts.moved : 0;
+    const number = place ? `, version ${place.number} of ${place.of}` : "";
+    return `${said(version.ms, this.zone.value)}${number}, ${changes} change${changes === 1 ? "" : "s"}`;
+  }
+
+  showAs(show: Show): void {
+    setQuery({ show: show === "all" ? null : show });
+  }
+
+  zoomTo(span: Span | null): void {
+    setQuery(
+      { range: span ? `${new Date(span.fromMs).toISOString()}..${new Date(span.toMs).toISOString()}` : null },
+      { replace: true },
+    );
+  }
+
+  /** Searches as somebody types; the address follows once they rest. */
+  find(text: string, typed = true): void {
+    if (text === this.tree.query.peek() && (this.tree.hits.peek() !== null || text === "")) return;
+    this.tree.query.value = text;
+    clearTimeout(this.searchTimer);
+    if (text === "") this.tree.hits.value = null;
+    this.searchTimer = setTimeout(() => void this.search(text, typed), typed ? SEARCH_MS : 0);
+  }
+
+  private async search(text: string, typed: boolean): Promise<void> {
+    if (typed) setQuery({ find: text }, { replace: true });
+    const opened = this.tree.opened.peek();
+    if (!opened || text === "") return;
+    const hits = await search(opened.id, text).catch(() => null);
+    if (this.tree.query.peek() !== text || this.tree.opened.peek()?.id !== opened.id || !hits) return;
+    this.tree.hits.value = hits;
+    if (typed && hits.nodes.length > 0) this.tree.hit(1);
+  }
+
+  /** What was found is another version's. */
+  searchAgain(): void {
+    const text = this.tree.query.peek();
+    if (text !== "") void this.search(text, false);
+  }
+
+  openHistory(row: number): void {
+    const path = this.tree.path(row);
+    if (path === null) return;
+    this.tree.go(row, this.tree.cell.peek());
+    setQuery({ path, panel: "history" });
+  }
+
+  closeHistory(): void {
+    setQuery({ panel: null });
+    this.history.close();
+  }
+
+  askToIgnore(pattern: string | null): void {
+    this.ignoring.value = pattern;
+  }
+
+  toggleWhole(row: number): void {
+    this.wholeRow.value = this.wholeRow.peek() === row ? -1 : row;
+  }
+
+  /** Escape closes what lies on top. */
+  closeTop(): void {
+    if (this.wholeRow.peek() >= 0) this.wholeRow.value = -1;
+    else this.closeHistory();
+  }
+
+  /** The field pattern of a row, for what concerns all records. */
+  pattern(row = this.tree.focus.peek()): string | null {
+    const opened = this.tree.opened.peek();
+    const node = this.tree.node(row);
+    return opened && node > 0 ? pattern(opened.doc, node) : null;
+  }
+
+  pointer(row = this.tree.focus.peek()): string | null {
+    const opened = this.tree.opened.peek();
+    const node = this.tree.node(row);
+    return opened && node >= 0 ? pointer(opened.doc, node) : null;
+  }
+
+  async ignore(pattern: string): Promise<void> {
+    const before = this.ignored.peek();
+    await this.setIgnored([...before, pattern]);
+    this.ignoring.value = null;
+  }
+
+  async setIgnored(ignore: readonly string[]): Promise<void> {
+    const endpoint = await ask.saveIgnored(this.source, [...ignore]);
+    this.ignored.value = endpoint.diff.ignore;
+    this.view.forgetChanges();
+    await Promise.all([this.view.loadLine(), this.view.again()]);
+  }
+
+  numberOf(id: string): number | null {
+    const line = this.view.line.value;
+    if (!line || line.bucketMs !== null) return null;
+    const at = line.bars.findIndex((bar: Bar) => bar.id === id);
+    return at < 0 ? null : at + 1;
+  }
+
+  link(section: string, query: Record<string, string | null>): string {
+    const asked = new URLSearchParams(
+      Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== null),
+    );
+    const text = asked.toString();
+    return (
+      addressOf("p", this.source.project, "e", this.source.endpoint, ...(section ? [section] : [])) +
+      (text ? `?${text}` : "")
+    );
+  }
+
+  /** The marked moments, or the version before and this one. */
+  compareLink(): string {
+    const iso = (ms: number | null | undefined): string | null => (ms == null ? null : new Date(ms).toISOString());
+    const { a, b } = this.marks;
+    const previous = this.view.place.value?.previous ?? null;
+    return this.link("compare", { a: iso(a.value) ?? previous, b: iso(b.value) ?? iso(this.view.version.value?.ms) });
+  }
+
+  readonly size = (bytes: number): string => {
+    const units = ["B", "kB", "MB", "GB"];
+    const power = bytes < 1000 ? 0 : Math.min(3, Math.floor(Math.log10(bytes) / 3));
+    return `${(bytes / 1000 ** power).toLocaleString(undefined, { maximumFractionDigits: power === 0 ? 0 : 1 })} ${units[power]}`;
+  };
+}
+
+function momentOf(at: string | null): Moment {
+  if (at === null) return { kind: "latest" };
+  const ms = Date.parse(at);
+  if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(at)) return { kind: "snapshot", id: at };
+  return Number.isNaN(ms) ? { kind: "latest" } : { kind: "time", ms };
+}
+
+function spanOf(range: string | null): Span | null {
+  const [fromMs, toMs] = (range ?? "").split("..").map((text) => Date.parse(text)) as [number, number];
+  return fromMs < toMs ? { fromMs, toMs } : null;
+}

@@ -1,0 +1,52 @@
+import { untracked, useSignalEffect } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+
+import "../document/document.css";
+import { DocumentPane } from "../document/DocumentPane";
+import { Download } from "../document/Download";
+import { PageModel } from "../document/pagemodel";
+import { TimelineSlider } from "../document/TimelineSlider";
+import { Transport } from "../document/Transport";
+import { useKeys } from "../document/useKeys";
+import { EndpointHead } from "../parts/EndpointHead";
+import { Icon } from "../parts/Icon";
+import type { PageProps } from "../routes";
+import { href, query } from "../state/location";
+
+/** The document at a moment: the timeline above, the tree and what this version changed under it. */
+export default function Document({ params }: PageProps) {
+  const { project = "", endpoint = "" } = params;
+  const model = useMemo(() => new PageModel({ project, endpoint }), [project, endpoint]);
+  useEffect(() => {
+    model.begin();
+    return () => model.leave();
+  }, [model]);
+  useSignalEffect(() => {
+    const asked = query.value;
+    untracked(() => model.follow(asked));
+  });
+  useKeys(model);
+  const { view } = model;
+  return (
+    <main id="main" class="wrap app">
+      <EndpointHead project={project} endpoint={endpoint} section="document">
+        <a class="btn" href={href(model.compareLink())}>
+          <Icon name="compare" />
+          Compare
+        </a>
+        <Download source={view.source} version={view.version.value} seen={view.zoom.value} />
+      </EndpointHead>
+      <section class="time" aria-label="Timeline">
+        <Transport
+          view={view}
+          player={model.player}
+          zone={model.zone.value}
+          size={model.size}
+          onPick={(moment) => void model.go(moment)}
+        />
+        <TimelineSlider model={model} />
+      </section>
+      <DocumentPane model={model} />
+    </main>
+  );
+}

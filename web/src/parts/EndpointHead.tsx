@@ -1,0 +1,49 @@
+import type { ComponentChildren, VNode } from "preact";
+
+import { has } from "../routes";
+import { at, href } from "../state/location";
+
+const TABS = [
+  ["document", "Document", "Document", []],
+  ["changes", "Changes", "Changes", ["changes"]],
+  ["fields", "Fields", "Fields", ["fields"]],
+  ["charts", "Charts", "Charts", ["charts"]],
+  ["versions", "Versions", "Versions", ["versions"]],
+  ["settings", "Settings", "EndpointSettings", ["settings"]],
+] as const;
+
+export interface EndpointHeadProps {
+  project: string;
+  endpoint: string;
+  section: string;
+  /** Numbers that stand beside the names of tabs. */
+  counts?: Partial<Record<string, number>>;
+  /** The page's own buttons. */
+  children?: ComponentChildren;
+}
+
+/** Which endpoint this is, its pages, and what can be done here. */
+export function EndpointHead({ project, endpoint, section, counts = {}, children }: EndpointHeadProps): VNode {
+  return (
+    <div class="head">
+      <h1>
+        <a href={href(at("p", project))}>Endpoints</a>
+        <span aria-hidden="true">/</span>
+        {endpoint}
+      </h1>
+      <nav class="tabs" aria-label="Endpoint">
+        {TABS.filter(([, , page]) => has(page)).map(([name, label, , path]) => (
+          <a
+            key={name}
+            href={href(at("p", project, "e", endpoint, ...path))}
+            aria-current={name === section ? "page" : undefined}
+          >
+            {label}
+            {counts[name] !== undefined && <span>{counts[name]?.toLocaleString()}</span>}
+          </a>
+        ))}
+      </nav>
+      <div class="acts">{children}</div>
+    </div>
+  );
+}

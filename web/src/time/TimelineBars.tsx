@@ -1,0 +1,158 @@
+// biome-ignore-all lint/a11y/noSvgWithoutTitle: within a drawing that is hidden from screen readers; the slider says it
+import type { VNode } from "preact";
+
+import {
+  BASE,
+  type Bar,
+  fraction,
+  gaps,
+  HEIGHT,
+  type Piece,
+  pieces,
+  type Scale,
+  type Span,
+  scaleOf,
+  type Tick,
+  ticks,
+} from "./bars";
+import { tickText } from "./clock";
+
+/** What is drawn behind the needle. Widths and places are in percent, so that nothing is measured. */
+export interface BarsProps {
+  bars: readonly Bar[];
+  span: Span;
+  zone: string;
+  /** Of buckets their length; of versions null. */
+  bucketMs: number | null;
+  /** Bars that a chosen field did not change in are faded. */
+  fades?: (bar: Bar) => boolean;
+  /** A chosen stretch. */
+  range?: Span | null;
+}
+
+const CLASSES: Record<Piece["kind"], string> = {
+  added: "t-added",
+  changed: "t-changed",
+  moved: "t-moved",
+  removed: "t-removed",
+};
+const NARROWEST = 0.12;
+const WIDEST = 0.34;
+
+export function TimelineBars(props: BarsProps): VNode {
+  const { bars, span, range } = props;
+  const scale = scaleOf(bars);
+  const width = barWidth(props);
+  return (
+    <>
+      {range && <Range span={span} range={range} />}
+      {ticks(span, props.zone).map((tick) => (
+        <TickLine key={tick.ms} tick={tick} span={span} zone={props.zone} />
+      ))}
+      {bars.map((bar) => (
+        <OneBar
+          key={bar.id}
+          bar={bar}
+          x={fraction(span, bar.ms) * 100}
+          width={width}
+          scale={scale}
+          faded={props.fades?.(bar) ?? false}
+        />
+      ))}
+      <line class="base" x1="0" x2="100%" y1={BASE} y2={BASE} />
+      {gaps(bars, span).map((gap) => (
+        <line
+          key={gap.fromMs}
+          class="gap"
+          x1={percent(fraction(span, gap.fromMs))}
+          x2={percent(fraction(span, gap.toMs))}
+          y1={BASE}
+          y2={BASE}
+        />
+      ))}
+    </>
+  );
+}
+
+function barWidth({ bars, span, bucketMs }: BarsProps): number {
+  if (bucketMs !== null) return Math.max(NARROWEST, (bucketMs / (span.toMs - span.fromMs)) * 100 * 0.82);
+  return Math.max(NARROWEST, Math.min(WIDEST, 68 / Math.max(1, bars.length)));
+}
+
+function Range({ span, range }: { span: Span; range: Span }): VNode {
+  const from = fraction(span, range.fromMs);
+  return (
+    <rect
+      class="range"
+      x={percent(from)}
+      width={percent(Math.max(0, fraction(span, range.toMs) - from))}
+      y="0"
+      height={HEIGHT}
+    />
+  );
+}
+
+function TickLine({ tick, span, zone }: { tick: Tick; span: Span; zone: string }): VNode {
+  const x = percent(fraction(span, tick.ms));
+  const { lead, text } = tickText(tick, zone);
+  return (
+    <>
+      <line class="grid" x1={x} x2={x} y1="0" y2={HEIGHT} />
+      <svg x={x} y="0" overflow="visible">
+        <text class={tick.odd ? "dl odd" : "dl"} x="6" y="90">
+          {lead && <tspan class="wd">{lead} </tspan>}
+          {text}
+        </text>
+      </svg>
+    </>
+  );
+}
+
+interface OneBarProps {
+  bar: Bar;
+  x: number;
+  width: number;
+  scale: Scale;
+  faded: boolean;
+}
+
+function OneBar({ bar, x, width, scale, faded }: OneBarProps): VNode | null {
+  if (x < -1 || x > 101) return null;
+  const at = `${x.toFixed(2)}%`;
+  const { parts, cutUp, cutDown } = pieces(bar, scale);
+  if (parts.length === 0) {
+    return bar.kind === "none" ? null : (
+      <rect class="tick" x={at} width={`${width.toFixed(2)}%`} y={BASE - 4} height="3.4" />
+    );
+  }
+  return (
+    <>
+      {parts.map((part) => (
+        <rect
+          key={part.kind}
+          class={faded ? "off" : CLASSES[part.kind]}
+          x={at}
+          width={`${width.toFixed(2)}%`}
+          y={part.y.toFixed(1)}
+          height={part.height.toFixed(1)}
+        />
+      ))}
+      {cutUp && <CutNumber x={at} y={5} value={bar.added + bar.replaced + bar.moved} />}
+      {cutDown && <CutNumber x={at} y={HEIGHT + 5} value={bar.removed} />}
+    </>
+  );
+}
+
+function CutNumber({ x, y, value }: { x: string; y: number; value: number }): VNode {
+  return (
+    <svg x={x} y="0" overflow="visible">
+      <text class="cut" x="1" y={y}>
+        {value.toLocaleString()}
+      </text>
+    </svg>
+  );
+}
+
+function percent(part: number): string {
+  return `${(part * 100).toFixed(2)}%`;
+}
