@@ -25,6 +25,7 @@ from delta_server.features.events import feature as events
 from delta_server.features.exports import feature as exports
 from delta_server.features.fields import feature as fields
 from delta_server.features.history import feature as history
+from delta_server.features.instance import feature as instance
 from delta_server.features.invitations import feature as invitations
 from delta_server.features.lives import feature as lives
 from delta_server.features.mails import feature as mails
@@ -135,6 +136,7 @@ FEATURES = [
     exports.FEATURE,
     stream.FEATURE,
     backups.FEATURE,
+    instance.FEATURE,
 ]
 """Each may use the services of those before it."""
 

@@ -76,14 +76,16 @@ def load(
 
 def shown(loaded: Loaded) -> list[tuple[str, str, str]]:
     """(option, value as TOML, source) of every option, secrets masked."""
-    rows = []
+    return [(name, text, loaded.sources[name]) for name, text, _ in values(loaded.config)]
+
+
+def values(config: Config) -> Iterator[tuple[str, str, bool]]:
+    """(option, value as TOML, whether it is secret) of every option; of secrets only whether they are set."""
     for option in OPTIONS.values():
-        value = attrgetter(option.name)(loaded.config)
-        text = '"***"' if option.secret and value else as_toml(value)
-        rows.append((option.name, text, loaded.sources[option.name]))
-    for name, limit in plans.rows_of(loaded.config.plans):
-        rows.append((name, plan_row_as_toml(limit), loaded.sources[name]))
-    return rows
+        value = attrgetter(option.name)(config)
+        yield option.name, '"***"' if option.secret and value else as_toml(value), option.secret
+    for name, limit in plans.rows_of(config.plans):
+        yield name, plan_row_as_toml(limit), False
 
 
 def _build(given: Mapping[str, Given], problems: list[str]) -> Config:

@@ -33,6 +33,7 @@ Single: TypeAlias = Literal[
     "projects:write",
     "projects:admin",
     "metrics:read",
+    "instance:admin",
     "backups:admin",
     "audit:admin",
 ]

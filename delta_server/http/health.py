@@ -217,7 +217,7 @@ _DATABASE_METRICS = (
 
 _STATES = {"snapshot_store": "healthy", "event_store": "healthy", "user_store": "healthy", "rate_limiter": "healthy"}
 _SUMMARY = {"status": "healthy", "dependencies": _STATES, "timestamp": "2026-05-01T12:00:00.000Z"}
-_HEALTH: dict[str, Any] = {
+EXAMPLE: dict[str, Any] = {
     "status": "healthy",
     "dependencies": _STATES,
     "reasons": [],
@@ -290,7 +290,7 @@ def _may_see_details(request: Request[Any, Any, Any]) -> bool:
     "/healthz/details",
     summary="Health in detail: database, queues, disk, background loops",
     tags=["Health"],
-    opt=example(answer=_HEALTH),
+    opt=example(answer=EXAMPLE),
 )
 async def details(vitals: NamedDependency[Vitals]) -> Response[Health]:
     """For account keys: it is about all projects."""

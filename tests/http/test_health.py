@@ -66,7 +66,7 @@ async def test_details(client: httpx.AsyncClient, keys: Keys, monkeypatch: pytes
     assert health["database"]["database_bytes"] > 0
     assert health["database"]["writes_waiting"] in (0, 1)  # a background loop may be writing
     assert health["disk_free_bytes"] > 0
-    assert list(health["queues"]) == list(health_routes._HEALTH["queues"]) == ["deltas_pending"]
+    assert list(health["queues"]) == list(health_routes.EXAMPLE["queues"]) == ["deltas_pending"]
     assert sorted(loop["name"] for loop in health["loops"]) == LOOPS
     assert all(loop["running"] for loop in health["loops"])
 
