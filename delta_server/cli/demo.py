@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from delta_server import app
-from delta_server.cli import importing, plot, serve
+from delta_server.cli import demo_feed, importing, plot, serve
 from delta_server.cli.options import with_file
 from delta_server.config.load import Loaded
 from delta_server.config.sections import Config
@@ -24,6 +24,7 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import service as history
 from delta_server.features.projects import service as projects
+from delta_server.features.users import service as users
 from delta_server.services import Services
 from delta_server.storage.contents import maintenance
 from delta_server.storage.database import Tx
@@ -45,17 +46,17 @@ def demo(loaded: Loaded) -> None:
         tempfile.TemporaryDirectory(prefix="delta-demo-") as directory,
     ):
         config = replace(loaded.config, storage=replace(loaded.config.storage, data_dir=Path(directory)))
-        key = asyncio.run(_prepare(config))
-        serve.run(config, listener, greeting=lambda url: _next_steps(url, key))
+        project, key = asyncio.run(_prepare(config))
+        features = [*app.FEATURES, demo_feed.feature(project, _history())]
+        serve.run(config, listener, greeting=lambda services, url: _next_steps(services, url, key), features=features)
 
 
-async def _prepare(config: Config) -> str:
-    """Import the history and describe it; returns a key that may read and write."""
+async def _prepare(config: Config) -> tuple[int, str]:
+    """Import the history and describe it; returns the project, and a key that may read and write."""
     async with app.open_services(config) as services:
         project, key = await services.db.write(_make_project, os.urandom(secrets.RANDOM_BYTES))
         click.echo("A week of the U.S. Geological Survey's earthquake feed (magnitude 4 and above), hour by hour:\n")
-        with as_file(files("delta_server") / "data" / HISTORY) as path:
-            await importing.run(services, project, ENDPOINT, importing.from_file(path))
+        await importing.run(services, project, ENDPOINT, _history())
         await maintenance.pack_everything(services.contents)
         endpoint = endpoints.resolve(services, project, ENDPOINT)
         for lines in (
@@ -65,7 +66,11 @@ async def _prepare(config: Config) -> str:
             await _plot(services, endpoint),
         ):
             click.echo("\n".join([*lines, ""]))
-        return key
+        return project, key
+
+
+def _history() -> importing.Source:
+    return importing.from_file(Path(str(files("delta_server") / "data" / HISTORY)))
 
 
 def _make_project(tx: Tx, randomness: bytes) -> tuple[int, str]:
@@ -122,10 +127,14 @@ async def _plot(services: Services, endpoint: EndpointRef) -> list[str]:
     ]
 
 
-def _next_steps(url: str, key: str) -> str:
+def _next_steps(services: Services, url: str, key: str) -> str:
     bearer = f'-H "Authorization: Bearer {key}"'
-    return f"""Delta is running at {url} (documentation: {url}/docs). Its data goes when it stops (Ctrl-C).
-Key: {key}
+    return f"""Delta is running, and its data goes when it stops (Ctrl-C). Open this, which signs you in, once:
+
+  {url}/setup#demo={users.setup_token(services)}
+
+The same week runs on as the endpoint {demo_feed.ENDPOINT}, an hour every {demo_feed.EVERY_S} seconds.
+Documentation of the API: {url}/docs. A key: {key}
 
 Try:
   curl {bearer} '{url}/v1/deltas?endpoint_id=quakes&limit=1'

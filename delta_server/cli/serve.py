@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from errno import EADDRINUSE
 from functools import partial
@@ -25,7 +25,9 @@ from delta_server.cli.options import with_config
 from delta_server.config.sections import Config
 from delta_server.core.errors import DeltaError
 from delta_server.features.users import service as users
+from delta_server.http.feature import Feature
 from delta_server.http.server import most_connections, uvicorn_config
+from delta_server.services import Services
 
 SWITCH_S = 0.0005
 """After so long a thread that computes gives the interpreter's lock to one that waits for it. A request needs the lock
@@ -55,15 +57,21 @@ def serve(config: Config) -> None:
         run(config, listener)
 
 
-def run(config: Config, listener: socket.socket, greeting: Callable[[str], str] | None = None) -> None:
-    """Serve until a signal; `greeting` makes of the URL what is printed once it listens.
+def run(
+    config: Config,
+    listener: socket.socket,
+    greeting: Callable[[Services, str], str] | None = None,
+    features: Sequence[Feature] = app.FEATURES,
+) -> None:
+    """Serve until a signal; `greeting` makes of the running services and the URL what is printed once it listens.
 
     Raises DeltaError when the application refuses to start.
     """
     logging.configure(config.log.level, config.log.format)
     sys.setswitchinterval(SWITCH_S)
     _give_back_large()
-    built = app.build(config)
+    built = app.build(config, features=features)
+    greet = greeting or partial(_listening, config)
     application = _Application(built)
     server = _Server(
         uvicorn_config(
@@ -71,7 +79,7 @@ def run(config: Config, listener: socket.socket, greeting: Callable[[str], str] 
             connections=most_connections(config.limits.connections),
             shutdown_seconds=max(1, config.server.shutdown_seconds - CLOSING_SECONDS),
         ),
-        greeting or partial(_listening, config, built),
+        lambda url: greet(built.services, url),
         built.stop_streams,
         shutdown_seconds=config.server.shutdown_seconds,
     )
@@ -206,11 +214,11 @@ def notify(state: str) -> None:
         channel.sendall(state.encode())
 
 
-def _listening(config: Config, built: app.Application, url: str) -> str:
+def _listening(config: Config, services: Services, url: str) -> str:
     lines = [f"Delta {__version__} listens at {url}  (data in {_shown(config.storage.data_dir)}; Ctrl-C stops it)"]
     if config.server.docs:
         lines.append(f"API documentation: {url}/docs")
-    if (token := users.setup_token(built.services)) is not None:
+    if (token := users.setup_token(services)) is not None:
         at = config.server.public_url.rstrip("/") or url
         lines.append(f"Nobody can sign in yet. Open this within 30 minutes to make the first owner: {at}/setup#{token}")
     return "\n".join(lines)

@@ -47,6 +47,8 @@ def test_key_import_serve_read_back_restart_verify(tmp_path: Path) -> None:
         posted = msgspec.json.decode(ask(server, key, "/v1/snapshots?endpoint=mine", document))["snapshot"]["id"]
         deltas = msgspec.json.decode(ask(server, key, "/v1/deltas?endpoint_id=quakes&limit=1"))
         assert deltas["data"]
+        [script] = re.findall(rb'src="\./(assets/[\w.-]+\.js)"', ask(server, key, "/p/demo/e/quakes"))
+        assert len(ask(server, key, f"/{script.decode()}")) > 10_000
         assert b"swagger" in ask(server, key, "/docs")
         assert len(ask(server, key, "/docs/swagger-ui-bundle.js")) > 1_000_000
         server.stop()

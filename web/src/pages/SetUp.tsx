@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import { get, post } from "../api.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Field, Form, NewPassword, Submit, text } from "../parts/Form.tsx";
@@ -7,8 +8,12 @@ import { useLoad } from "../state/load.ts";
 import { address, go, href } from "../state/location.ts";
 import { begin, tellTabs } from "../state/session.ts";
 
+/** The demo's link, `#demo=TOKEN`, makes its owner and signs in without a question. */
+const DEMO = /^#demo=(\w+)$/;
+
 /** Makes the first owner. The token is behind `#` of the address that the server printed: browsers send that nowhere. */
 export default function SetUp() {
+  const [demo] = useState(() => DEMO.exec(address.peek().hash)?.[1]);
   const needed = useLoad((signal) => get("/v1/setup", { open: true, signal }), []);
   const token = /^#(?:token=)?([\w-]+)$/.exec(address.value.hash)?.[1] ?? "";
   const send = async (data: FormData) => {
@@ -35,6 +40,7 @@ export default function SetUp() {
       </Gate>
     );
   }
+  if (demo !== undefined) return <Demo token={demo} />;
   return (
     <Gate title="Welcome to Delta" lead="Make the account of the owner: who may do everything, and invites the others.">
       <Form send={send} tried="Making the account">
@@ -66,6 +72,22 @@ export default function SetUp() {
           </>
         )}
       </Form>
+    </Gate>
+  );
+}
+
+/** Nobody chooses a password for what is gone when the demo stops: it is random, and the session is all there is. */
+function Demo({ token }: { token: string }) {
+  const made = useLoad(async () => {
+    const password = crypto.getRandomValues(new Uint32Array(6)).join("-");
+    const body = { token, email: "you@example.com", name: "You", password, cookie: true };
+    begin(await post("/v1/setup", { open: true, body }));
+    go("/", { replace: true });
+  }, [token]);
+  if (!made.error) return <Loading />;
+  return (
+    <Gate title="This link does not open the demo">
+      <Failure tried="Signing in" error={made.error} />
     </Gate>
   );
 }
