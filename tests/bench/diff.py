@@ -34,7 +34,9 @@ PEER_MB = 2048
 Pairs = list[tuple[bytes, bytes]]
 
 
-class _Peer(msgspec.Struct):
+class Peer(msgspec.Struct):
+    """What a script in node/ prints."""
+
     seconds: list[float]
     bytes: int
     operations: int
@@ -71,7 +73,7 @@ def consecutive_python() -> Iterator[Row]:
 
 @bench("diff: one change in 5 MB")
 def one_change() -> Iterator[Row]:
-    records = _records()
+    records = records_of_5_mb()
     before = msgspec.json.encode(records)
     changed = [*records[:7], {**records[7], "amount": 1}, *records[8:]]
     middle = [*records[:9_000], {**records[9_000], "amount": 1}, *records[9_001:]]
@@ -152,7 +154,7 @@ def _jsondiffpatch(node: str, pair: tuple[bytes, bytes]) -> tuple[float, str]:
         run = subprocess.run([node, f"--max-old-space-size={PEER_MB}", NODE / "arrays.js", path], capture_output=True)
         if run.returncode:
             return time.perf_counter() - started, f"the peer ran out of {PEER_MB} MB"
-    peer = msgspec.json.decode(run.stdout, type=_Peer)
+    peer = msgspec.json.decode(run.stdout, type=Peer)
     return peer.seconds[0], f"the peer {peer.operations} removed or added"
 
 
@@ -165,7 +167,7 @@ def _beside_decode(name: str, before: bytes, after: bytes, size: str) -> Row:
     return Row(name, ours, "ms", peer, "msgspec.json.decode of both", bar=0.8, note=f"{size}, 1 operation")
 
 
-def _records() -> list[dict[str, object]]:
+def records_of_5_mb() -> list[dict[str, object]]:
     chance = random.Random(7)
     return [
         {
@@ -213,16 +215,16 @@ def _typical_us(rounds: list[list[float]]) -> float:
     return sum(typical) / len(typical) * 1e6
 
 
-def _ours(pairs: Pairs) -> _Peer:
+def _ours(pairs: Pairs) -> Peer:
     written: list[bytes] = []
     seconds = _seconds(lambda before, after: written.append(_operations(before, after)), pairs)
     operations = sum([len(msgspec.json.decode(patch, type=list[msgspec.Raw])) for patch in written])
-    return _Peer(seconds, sum(map(len, written)), operations)
+    return Peer(seconds, sum(map(len, written)), operations)
 
 
-def _fast_json_patch(node: str, path: Path) -> _Peer:
+def _fast_json_patch(node: str, path: Path) -> Peer:
     run = subprocess.run([node, NODE / "diff.js", path], check=True, capture_output=True)
-    return msgspec.json.decode(run.stdout, type=_Peer)
+    return msgspec.json.decode(run.stdout, type=Peer)
 
 
 def _stretch(versions: list[bytes]) -> list[bytes]:
