@@ -9,7 +9,8 @@ import msgspec
 import structlog
 
 from delta_server.core.arrays import key_cache
-from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys
+from delta_server.core.arrays.key_cache import Votes
+from delta_server.core.diff.diff_settings import DiffSettings, Fields, KnownKeys
 from delta_server.core.errors import DatabaseFailed, NotFound, RateLimited, TooCostly, Unavailable
 from delta_server.features.deltas import happenings, store
 from delta_server.features.deltas.rows import Computed, Job, Summary
@@ -102,13 +103,38 @@ async def _compute(svc: Services, endpoint: int, jobs: Sequence[Job], *, yield_t
     callers pass, those of project `yield_to` above all."""
     votes = svc.db.peek(store.votes, endpoint)
     done = await _compute_run(svc, endpoint, jobs, key_cache.known(votes), yield_to=yield_to)
-    found = [computed.summary.found_keys for computed in done if computed.summary and computed.summary.found_keys]
-    new = votes
-    for keys in found:
-        new = key_cache.add_votes(new, keys)
+    new, found = _with_votes_of(votes, done)
+    if not votes and (odd := _compared_otherwise(done, key_cache.known(new))):
+        again = await _compute_run(svc, endpoint, odd, key_cache.known(new), yield_to=yield_to)
+        by_content = {computed.job.content: computed for computed in again}
+        done = [by_content.get(computed.job.content, computed) for computed in done]
+        new, found = _with_votes_of(votes, done)
     if new is not votes:
         await svc.db.write(store.vote, endpoint, found)
     return done
+
+
+def _with_votes_of(votes: Votes, done: Sequence[Computed]) -> tuple[Votes, list[Mapping[str, Fields]]]:
+    """The votes with those of some deltas, and the keys that these found."""
+    found = [computed.summary.found_keys for computed in done if computed.summary and computed.summary.found_keys]
+    for keys in found:
+        votes = key_cache.add_votes(votes, keys)
+    return votes, found
+
+
+def _compared_otherwise(done: Sequence[Computed], known: KnownKeys) -> list[Job]:
+    """The first deltas of an endpoint knew no keys: those in which the elements of an array were matched in another way
+    than in most. Between moments far apart that joins what is not the same."""
+    return [
+        computed.job
+        for computed in done
+        if (summary := computed.summary) is not None
+        and any(
+            summary.found_keys.get(pattern) != fields
+            and any(field.pattern.startswith(f"{pattern}/*") for field in summary.fields)
+            for pattern, fields in known
+        )
+    ]
 
 
 async def _compute_run(

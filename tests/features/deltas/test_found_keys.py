@@ -10,6 +10,7 @@ from delta_server.features.deltas import service, store
 from delta_server.features.deltas.schemas import Comparison, Delta
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.services import Services
+from tests import histories
 from tests.features.history import timelines
 from tests.features.history.timelines import Version, compute, endpoint_named, fill
 
@@ -62,6 +63,57 @@ async def test_the_next_delta_after_a_long_gap_knows_the_key(services: Services)
     [listed] = await service.deltas_of(services, endpoint.project, [bytes.fromhex(late.replace("-", ""))])
     assert listed is not None
     assert (listed.removed, listed.added, listed.fields) == (found.removed, found.added, found.fields)
+
+
+@pytest.mark.parametrize("at", [0, 3, 7])
+async def test_the_first_deltas_of_all_know_the_key_that_most_of_them_found(services: Services, at: int) -> None:
+    """One long gap among versions that are computed together, wherever in them it is."""
+    endpoint = await endpoint_named(services, "quakes")
+    begins = [n if n <= at else n + 18 for n in range(9)]
+    ids = await fill(services, endpoint, [Version(n + 1, feed(begin)) for n, begin in enumerate(begins)])
+    await compute(services)
+    assert service.known_keys(services, endpoint.id) == (("/f", ("properties/url",)),)
+    uids = [bytes.fromhex(id.replace("-", "")) for id in ids[1:]]
+    stored = await service.deltas_of(services, endpoint.project, uids)
+    counts = [(one.removed, one.added, one.replaced) for one in stored if one is not None]
+    assert counts == [(9, 9, 0) if n == at else (1, 1, 0) for n in range(8)]
+
+
+@pytest.mark.parametrize("name", histories.names())
+async def test_far_moments_of_real_histories_join_no_two_records(services: Services, name: str) -> None:
+    """Ten versions of each, so that those between which the keys were found are far apart already."""
+    pattern, key = KEYS[name]
+    versions = histories.versions(name)
+    chosen = versions[:: max(1, len(versions) // 10)]
+    endpoint = await endpoint_named(services, name)
+    ids = await fill(services, endpoint, [Version(n + 1, body) for n, body in enumerate(chosen)])
+    await compute(services)
+    for first, last in ((0, len(ids) - 1), (1, len(ids) // 2), (len(ids) - 2, 2)):
+        wanted = Comparison(from_snapshot_id=ids[first], to_snapshot_id=ids[last], format="rows", count=2000)
+        found = await service.compare(services, endpoint.project, wanted, endpoint)
+        before, after = ({_value(record, key) for record in _records(chosen[n], pattern)} for n in (first, last))
+        wanted_counts = (len(before - after), len(after - before))
+        assert [(one.removed, one.added) for one in found.fields if one.path == f"{pattern}/*"] == [wanted_counts]
+
+
+KEYS = {
+    "ausgrid-planned": ("", "WebId"),
+    "ca-fires": ("/Incidents", "UniqueId"),
+    "hn-domain": ("", "id"),
+    "usgs-quakes": ("/features", "properties/url"),
+}
+
+
+def _records(body: bytes, pattern: str) -> list[Any]:
+    document = json.loads(body)
+    found: list[Any] = document[pattern[1:]] if pattern else document
+    return found
+
+
+def _value(record: Any, key: str) -> Any:
+    for name in key.split("/"):
+        record = record[name]
+    return record
 
 
 async def test_a_real_history_joins_no_two_earthquakes(services: Services) -> None:
