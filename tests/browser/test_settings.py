@@ -1,0 +1,121 @@
+"""Keys, members, usage, the audit log, projects and the page that waits for the first snapshot."""
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import EMAIL, NARROW, PROJECT, Open
+from tests.server_process import Server
+
+HOSTILE = '"><img src=x onerror="document.title=1"></script>'
+
+
+def _send(server: Server, key: str, endpoint: str) -> int:
+    sent = httpx.post(
+        f"{server.url}/v1/snapshots",
+        params={"endpoint": endpoint},
+        json={"temperature": 21.5},
+        headers={"authorization": f"Bearer {key}"},
+    )
+    return sent.status_code
+
+
+def _make_key(page: Page, name: str) -> str:
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Make the key").click()
+    secret = page.get_by_role("dialog").locator(".secret code").inner_text()
+    page.get_by_role("button", name="Done").click()
+    return secret
+
+
+def test_a_key_is_made_used_rotated_and_revoked(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/settings/keys")
+    key = _make_key(page, HOSTILE)
+    row = page.get_by_role("row").filter(has_text=HOSTILE)
+    expect(row).to_be_visible()
+    assert _send(server, key, "weather") == 201
+
+    row.get_by_role("button", name="Rotate").click()
+    page.get_by_label("The old key stays valid").select_option("0s")
+    page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
+    other = page.get_by_role("dialog").locator(".secret code").inner_text()
+    page.get_by_role("button", name="Done").click()
+    assert (_send(server, key, "weather"), _send(server, other, "weather")) == (401, 201)
+
+    page.get_by_role("row").filter(has_text=other[-4:]).get_by_role("button", name="Revoke").click()
+    revoke = page.get_by_role("dialog").get_by_role("button", name="Revoke")
+    expect(revoke).to_be_disabled()
+    page.get_by_label("Type its name").fill(HOSTILE)
+    revoke.click()
+    expect(page.get_by_role("row").filter(has_text=other[-4:])).to_contain_text("revoked")
+    assert _send(server, other, "weather") == 401
+    window.axe()
+    assert page.title() != "1"
+
+
+def test_the_page_that_waits_says_what_came(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/connect")
+    page.get_by_role("button", name="Make a key").click()
+    key = page.locator(".secret code").inner_text()
+    expect(page.locator("pre").first).to_contain_text(key)
+    expect(page.get_by_text("Waiting for the first snapshot or event")).to_be_visible()
+    assert _send(server, key, "tides") == 201
+    page.get_by_role("link", name="tides").wait_for()
+    window.axe()
+
+
+def test_members_come_and_go_and_come_back(server: Server, visit: Open) -> None:
+    window = visit(server, dark=True, size=NARROW)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/settings/members")
+    page.get_by_role("button", name="Invite").click()
+    page.get_by_label("E-mail address").fill("bo@example.com")
+    page.get_by_role("dialog").get_by_role("button", name="Invite").click()
+    assert "/invite/" in page.get_by_role("dialog").locator(".secret code").inner_text()
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("row").filter(has_text="bo@example.com")).to_contain_text("pending")
+    window.axe()
+
+
+def test_a_project_is_made_renamed_deleted_and_restored(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    page = window.go("/projects")
+    page.get_by_role("button", name="New project").click()
+    page.get_by_label("Name").fill("tides & <b>storms</b>")
+    page.get_by_role("button", name="Make the project").click()
+    page.wait_for_url("**/p/tides*")
+    page = window.go("/p/tides%20%26%20%3Cb%3Estorms%3C%2Fb%3E/settings")
+    page.get_by_label("Name").fill("storms")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/p/storms/settings")
+    page.get_by_role("button", name="Delete the project").click()
+    page.get_by_label("Type its name").fill("storms")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_url("**/p/storms")
+    assert [name for name in ("storms",) if _has_project(window.go("/projects"), name)] == ["storms"]
+
+
+def _has_project(page: Page, name: str) -> bool:
+    page.get_by_role("row").filter(has_text=name).wait_for()
+    return True
+
+
+def test_usage_and_the_audit_log_are_read_without_complaint(server: Server, visit: Open) -> None:
+    window = visit(server, size=NARROW)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/settings/usage")
+    expect(page.get_by_text("versions kept")).to_be_visible()
+    window.axe()
+    page = window.go(f"/p/{PROJECT}/settings/audit?action=audit.export")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    assert download.value.path().read_text().startswith("seq,at,actor,")
+    page.reload()
+    expect(page.get_by_role("row").filter(has_text="audit, export")).to_contain_text(EMAIL)
+    window.axe()

@@ -1,0 +1,39 @@
+import { KeyMaker, Lines, useKey } from "../connect/Lines.tsx";
+import type { Language } from "../connect/lines.ts";
+import { LANGUAGES } from "../connect/lines.ts";
+import { Waiting } from "../connect/Waiting.tsx";
+import type { PageProps } from "../routes.ts";
+import "../settings/settings.css";
+
+const ALL = Object.keys(LANGUAGES) as Language[];
+
+/** How programs send what they have, and whether it has come. */
+export default function Connect({ params }: PageProps) {
+  const project = params.project as string;
+  const made = useKey(project);
+  return (
+    <main id="main" class="wrap settings connect">
+      <div class="head">
+        <h1>Connect</h1>
+      </div>
+      <ol class="steps-list">
+        <li>
+          <h2>A key</h2>
+          <p class="quiet">It says who sends. Others are made and revoked in the settings.</p>
+          <KeyMaker made={made} />
+        </li>
+        <li>
+          <h2>Send something</h2>
+          <p class="quiet">
+            A snapshot is a JSON document as it is now. An endpoint that is not there yet is made by the first one.
+          </p>
+          <Lines project={project} made={made} languages={ALL} />
+        </li>
+        <li>
+          <h2>See it come</h2>
+          <Waiting project={project} />
+        </li>
+      </ol>
+    </main>
+  );
+}

@@ -1,0 +1,123 @@
+import { useState } from "preact/hooks";
+import { get, put, remove, type Schemas } from "../api.ts";
+import { Ago } from "../parts/Ago.tsx";
+import { Failure } from "../parts/Failure.tsx";
+import { Invitations } from "../people/Invitations.tsx";
+import { Invite } from "../people/Invite.tsx";
+import { PROJECT_ROLES, type ProjectRole } from "../people/roles.ts";
+import type { PageProps } from "../routes.ts";
+import { Part, ProjectFrame } from "../settings/Frame.tsx";
+import { Table } from "../settings/Table.tsx";
+import { usePages } from "../state/pages.ts";
+import { toast } from "../state/toasts.ts";
+
+type Member = Schemas["Member"];
+
+const COLUMNS = [{ title: "Member" }, { title: "Role" }, { title: "Since" }, { title: "Actions", hidden: true }];
+
+export default function Members({ params }: PageProps) {
+  const project = params.project as string;
+  const [owner, setOwner] = useState<string | null>(null);
+  const [inviting, setInviting] = useState(false);
+  const [invited, setInvited] = useState(0);
+  const [error, setError] = useState<unknown>(null);
+  const pages = usePages<Member>(
+    async (cursor, signal) => {
+      const query = { limit: 100, ...(cursor ? { cursor } : {}) };
+      const page = await get("/v1/projects/{project_id}/members", { path: { project_id: project }, query, signal });
+      setOwner(page.owner?.user_id ?? null);
+      return page;
+    },
+    [project],
+  );
+  const changed = async (work: Promise<unknown>) => {
+    setError(null);
+    await work.catch(setError);
+    pages.again();
+  };
+  const set = (id: string, role: ProjectRole) =>
+    changed(
+      put("/v1/projects/{project_id}/members/{user_id}", {
+        path: { project_id: project, user_id: id },
+        body: { role },
+      }),
+    );
+  const take = async (member: Member) => {
+    const path = { project_id: project, user_id: member.user_id };
+    await changed(
+      remove("/v1/projects/{project_id}/members/{user_id}", { path }).then(() =>
+        toast(`${member.email} is no member any more`, { name: "Undo", run: () => set(member.user_id, member.role) }),
+      ),
+    );
+  };
+  const invite = (
+    <button class="btn primary" type="button" onClick={() => setInviting(true)}>
+      Invite
+    </button>
+  );
+  return (
+    <ProjectFrame project={project}>
+      <Part title="Members" lead="Viewers read, editors add, admins delete and say who else may." acts={invite}>
+        {error ? <Failure tried="Changing the members" error={error} /> : null}
+        <Table
+          name="Members"
+          pages={pages}
+          columns={COLUMNS}
+          keyOf={(member) => member.user_id}
+          row={(member) => <Row member={member} isOwner={member.user_id === owner} set={set} take={take} />}
+          empty={<p>Nobody is a member: owners and admins of the instance see the project all the same.</p>}
+        />
+      </Part>
+      <Invitations project={project} turn={invited} />
+      {inviting ? (
+        <Invite project={project} close={() => setInviting(false)} made={() => setInvited(invited + 1)} />
+      ) : null}
+    </ProjectFrame>
+  );
+}
+
+interface RowProps {
+  member: Member;
+  isOwner: boolean;
+  set: (id: string, role: ProjectRole) => Promise<void>;
+  take: (member: Member) => Promise<void>;
+}
+
+function Row({ member, isOwner, set, take }: RowProps) {
+  return (
+    <>
+      <th scope="row">
+        <b>{member.name || member.email}</b>
+        {member.name ? <small>{member.email}</small> : null}
+      </th>
+      <td>
+        {isOwner ? (
+          "Owner"
+        ) : (
+          <select
+            class="pick"
+            aria-label={`Role of ${member.email}`}
+            value={member.role}
+            onChange={(event) => void set(member.user_id, event.currentTarget.value as ProjectRole)}
+          >
+            {PROJECT_ROLES.map((role) => (
+              <option key={role} value={role}>
+                {role}
+              </option>
+            ))}
+          </select>
+        )}
+      </td>
+      <td>
+        <Ago at={member.since} />
+      </td>
+      <td class="row-acts">
+        {isOwner ? null : (
+          <button class="btn" type="button" onClick={() => void take(member)}>
+            Remove
+          </button>
+        )}
+      </td>
+    </>
+  );
+}

@@ -1,0 +1,157 @@
+import { useState } from "preact/hooks";
+import { get, patch, post, remove, type Schemas } from "../api.ts";
+import { bytes, counted } from "../numbers.ts";
+import { Destroy } from "../parts/Destroy.tsx";
+import { Failure } from "../parts/Failure.tsx";
+import { Field, Form, Submit, text } from "../parts/Form.tsx";
+import { Loading } from "../parts/Loading.tsx";
+import type { PageProps } from "../routes.ts";
+import { Part, ProjectFrame } from "../settings/Frame.tsx";
+import { useLoad } from "../state/load.ts";
+import { at, go } from "../state/location.ts";
+import { toast } from "../state/toasts.ts";
+
+type Project = Schemas["Project"];
+
+export default function ProjectSettings({ params }: PageProps) {
+  const name = params.project as string;
+  const { data, error, again } = useLoad(
+    (signal) => get("/v1/projects/{project_id}", { path: { project_id: name }, signal }),
+    [name],
+  );
+  return (
+    <ProjectFrame project={name}>
+      {error ? <Failure tried="Loading the project" error={error} retry={again} /> : null}
+      {!data && !error ? <Loading /> : null}
+      {data ? (
+        <>
+          <General project={data.project} />
+          <Transfer project={data.project} />
+          <Danger project={data.project} />
+        </>
+      ) : null}
+    </ProjectFrame>
+  );
+}
+
+function General({ project }: { project: Project }) {
+  const send = async (data: FormData) => {
+    const body = { name: text(data, "name").trim(), description: text(data, "description").trim() };
+    const changed = await patch("/v1/projects/{project_id}", { path: { project_id: project.id }, body });
+    toast("Saved");
+    go(at("p", changed.project.name, "settings"), { replace: true });
+  };
+  return (
+    <Part title="General" lead={`The plan is ${project.plan}.`}>
+      <Form send={send} tried="Saving">
+        {(form) => (
+          <>
+            <Field
+              form={form}
+              label="Name"
+              name="name"
+              required
+              maxLength={200}
+              defaultValue={project.name}
+              hint="Links carry it: others have to be sent new ones."
+            />
+            <Field
+              form={form}
+              label="Description"
+              name="description"
+              maxLength={2000}
+              defaultValue={project.description}
+            />
+            <div class="acts">
+              <Submit form={form}>Save</Submit>
+            </div>
+          </>
+        )}
+      </Form>
+    </Part>
+  );
+}
+
+function Transfer({ project }: { project: Project }) {
+  const path = { project_id: project.id };
+  const { data, again } = useLoad(
+    (signal) => get("/v1/projects/{project_id}/members", { path, query: { limit: 1 }, signal }),
+    [project.id],
+  );
+  const send = async (form: FormData) => {
+    const { owner } = await post("/v1/projects/{project_id}/transfer", {
+      path,
+      body: { owner: text(form, "owner").trim() },
+    });
+    toast(`The project is ${owner.email}'s now`);
+    again();
+  };
+  return (
+    <Part title="Owner" lead={data ? `It belongs to ${data.owner?.email ?? "the instance"}.` : undefined}>
+      <Form send={send} tried="Transferring">
+        {(form) => (
+          <>
+            <Field
+              form={form}
+              label="Give it to"
+              name="owner"
+              type="email"
+              required
+              autocomplete="off"
+              placeholder="bo@example.com"
+              hint="Somebody who has an account here; they become an admin of it."
+            />
+            <div class="acts">
+              <button class="btn" type="submit" aria-disabled={form.busy}>
+                Transfer
+              </button>
+            </div>
+          </>
+        )}
+      </Form>
+    </Part>
+  );
+}
+
+function Danger({ project }: { project: Project }) {
+  const [open, setOpen] = useState(false);
+  const path = { project_id: project.id };
+  const usage = useLoad((signal) => get("/v1/projects/{project_id}/usage", { path, signal }), [project.id]);
+  const kept = usage.data?.usage;
+  const run = async () => {
+    await remove("/v1/projects/{project_id}", { path });
+    const restore = async () => {
+      await post("/v1/projects/{project_id}/restore", { path });
+      go(at("p", project.name));
+    };
+    toast(`${project.name} lies in the bin`, { name: "Undo", run: restore });
+    go("/projects");
+  };
+  const what = kept
+    ? `${counted(kept.endpoints, "endpoint")}, ${counted(kept.snapshots, "version")}, ${bytes(kept.stored_bytes)}`
+    : "All";
+  return (
+    <Part
+      title="Delete"
+      lead="It lies in the bin for a while, from which it can be restored. Its keys are refused meanwhile."
+      id="danger"
+    >
+      <div class="acts">
+        <button class="btn danger" type="button" onClick={() => setOpen(true)}>
+          Delete the project
+        </button>
+      </div>
+      {open ? (
+        <Destroy
+          title={`Delete ${project.name}`}
+          lead={`${what} would go into the bin.`}
+          label="Type its name"
+          name={project.name}
+          action="Delete"
+          run={run}
+          close={() => setOpen(false)}
+        />
+      ) : null}
+    </Part>
+  );
+}
