@@ -1,5 +1,7 @@
 """Keys, members, usage, the audit log, projects and the page that waits for the first snapshot."""
 
+import re
+
 import httpx
 from playwright.sync_api import Page, expect
 
@@ -118,4 +120,21 @@ def test_usage_and_the_audit_log_are_read_without_complaint(server: Server, visi
     assert download.value.path().read_text().startswith("seq,at,actor,")
     page.reload()
     expect(page.get_by_role("row").filter(has_text="audit, export")).to_contain_text(EMAIL)
+    window.axe()
+
+
+def test_rules_are_tried_saved_and_taken_back(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/e/quakes/settings")
+    page.get_by_label("Ignored places").fill("/metadata/generated")
+    expect(page.get_by_text("Would have silenced")).to_be_visible()
+    page.get_by_role("region", name="Comparison").get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_label("Ignored places")).to_have_value("")
+    window.expected = re.compile("status of 422|status of 400")
+    page.get_by_label("Ignored places").fill("no pattern")
+    expect(page.get_by_role("alert")).to_contain_text("diff.ignore[0]")
+    page.get_by_label("Keep the latest").fill("10")
+    expect(page.get_by_text("190 versions")).to_be_visible()
     window.axe()

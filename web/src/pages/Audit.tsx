@@ -11,6 +11,7 @@ import { saveAnswer } from "../state/download.ts";
 import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
 import { usePages } from "../state/pages.ts";
+import { person } from "../state/session.ts";
 
 const COLUMNS = [{ title: "When" }, { title: "What" }, { title: "To" }, { title: "Who" }, { title: "More" }];
 
@@ -72,7 +73,9 @@ function useNames(project: string): ReadonlyMap<string, string> {
         get("/v1/projects/{project_id}/members", { path, query: { limit: 1000 }, signal }),
         get("/v1/auth/api-keys", { in: project, query: { limit: 1000 }, signal }).catch(() => null),
       ]);
+      const me = person.value;
       return new Map([
+        ...(me ? [[`user ${me.id}`, me.email] as const] : []),
         ...members.data.map((member) => [`user ${member.user_id}`, member.email] as const),
         ...(keys?.data ?? []).map((key) => [`key ${key.id}`, `key ${key.name || `…${key.last_four}`}`] as const),
       ]);

@@ -10,7 +10,7 @@ export function AccountMenu() {
   const name = who.name || who.email;
   const runs = who.role !== "member";
   return (
-    <Menu class="who" name={`Account of ${name}`} button={initials(name)}>
+    <Menu class="who" name={`${initials(name)}: account of ${name}`} button={initials(name)}>
       <p class="popup-head">
         <b>{name}</b>
         <small>{who.email}</small>

@@ -26,7 +26,12 @@ export function Shell({ children }: { children: ComponentChildren }) {
         {project.value === undefined ? (
           <span class="grow" />
         ) : (
-          <button class="find" type="button" onClick={() => (searching.value = true)}>
+          <button
+            class="find"
+            type="button"
+            aria-label="Find an endpoint or field /"
+            onClick={() => (searching.value = true)}
+          >
             <Icon name="search" />
             <span>Find an endpoint or field</span>
             <kbd>/</kbd>

@@ -1,0 +1,55 @@
+import { Icon } from "../parts/Icon.tsx";
+import type { Pair } from "./draft.ts";
+
+interface PairsProps {
+  label: string;
+  hint: string;
+  pairs: readonly Pair[];
+  pathExample: string;
+  valueExample: string;
+  valueName: string;
+  change: (pairs: readonly Pair[]) => void;
+}
+
+/** Rows of a path and what holds there, the last one empty for the next. */
+export function PairsField({ label, hint, pairs, pathExample, valueExample, valueName, change }: PairsProps) {
+  const shown = [...pairs, { path: "", value: "" }];
+  const set = (i: number, pair: Pair) =>
+    change(shown.map((each, k) => (k === i ? pair : each)).filter(({ path, value }) => path !== "" || value !== ""));
+  return (
+    <fieldset class="field pairs">
+      <legend>{label}</legend>
+      {shown.map((pair, i) => (
+        <div key={i}>
+          <input
+            aria-label={`${label}: path ${i + 1}`}
+            value={pair.path}
+            placeholder={pathExample}
+            spellcheck={false}
+            onInput={(event) => set(i, { ...pair, path: event.currentTarget.value })}
+          />
+          <input
+            aria-label={`${label}: ${valueName} ${i + 1}`}
+            value={pair.value}
+            placeholder={valueExample}
+            spellcheck={false}
+            onInput={(event) => set(i, { ...pair, value: event.currentTarget.value })}
+          />
+          {i < pairs.length ? (
+            <button
+              class="icon"
+              type="button"
+              aria-label="Take the row out"
+              onClick={() => change(pairs.filter((_, k) => k !== i))}
+            >
+              <Icon name="close" />
+            </button>
+          ) : (
+            <span />
+          )}
+        </div>
+      ))}
+      <small>{hint}</small>
+    </fieldset>
+  );
+}
