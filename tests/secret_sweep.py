@@ -54,11 +54,13 @@ class Sweep:
         self._written.append((where, text))
 
     def leaks(self) -> list[str]:
-        """Where a secret stands, and its beginning."""
+        """Where a secret stands, and its beginning. Nearly always nowhere, which one search in all texts tells."""
+        everything = "\0".join(text for _, text in self._written)
+        found = [secret for secret in self._used if secret in everything]
         return [
             f"{secret[:12]}... in {where}: {text[max(0, text.index(secret) - 200) :][:600]}"
             for where, text in self._written
-            for secret in self._used
+            for secret in found
             if secret in text
         ]
 

@@ -1,4 +1,4 @@
-"""Run the benches and print one table: `python -m tests.bench [PATTERN]`. Exits 1 when a bar is missed.
+"""Run the benches and print one table: `python -m tests.bench [PATTERN ...]`. Exits 1 when a bar is missed.
 
 Every module beside this one is imported; each row prints as soon as it is measured. A ratio of rounds taken in turn
 is their median, with the lowest and the highest behind it; the load is the machine's over the last minute. With
@@ -26,11 +26,11 @@ def load() -> None:
             importlib.import_module(f"tests.bench.{path.stem}")
 
 
-def main(pattern: str) -> int:
+def main(*patterns: str) -> int:
     load()
-    chosen = {title: bench for title, bench in BENCHES.items() if _matches(title, pattern)}
+    chosen = {title: bench for title, bench in BENCHES.items() if any(_matches(title, each) for each in patterns)}
     if not chosen:
-        print(f"no bench is called {pattern!r}; there are:", *BENCHES, sep="\n  ")
+        print(f"no bench is called {' or '.join(patterns)}; there are:", *BENCHES, sep="\n  ")
         return 2
     print(_COLUMNS.format("row", "ours", "peer", "ratio", "bar", "", "note"))
     rows = [row for title, bench in chosen.items() for row in _run(title, bench)]
@@ -79,4 +79,4 @@ def _number(value: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))
+    sys.exit(main(*sys.argv[1:] or [""]))

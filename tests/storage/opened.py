@@ -17,9 +17,9 @@ from delta_server.storage.sqlite.options import Storage
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
-FAST = Tuning(synchronous="OFF", reserve_bytes=0, peek_s=60)
-"""Saves the syncs and the space: for tests that do not pull the plug. On a busy machine a read may stand still for a
-second, which is no reason to give it up."""
+FAST = Tuning(synchronous="OFF", reserve_bytes=0, peek_s=60, rests_small=False)
+"""Saves the syncs, the space, and writing the file anew at each start and end (5 ms each): for tests that do not pull
+the plug. On a busy machine a read may stand still for a second, which is no reason to give it up."""
 
 
 class FakeClock:

@@ -64,20 +64,21 @@ def page(tx: Tx, account: int, filters: Filters, *, before: tuple[int, int] | No
     """The newest first, those before the time and number `before`.
 
     The index is that of the filter which mostly leaves fewest rows: the planner, who knows averages alone, would read
-    the whole log for an actor who did little."""
+    the whole log for an actor who did little. It would also do so were there two upper bounds of the time, as soon as
+    it knows that there is one account."""
     wanted = {"target": filters.target, "actor": filters.actor, "action": filters.action}
     equal = [(name, value) for name, value in wanted.items() if value is not None]
     equal += [("project", project) for project in filters.projects]
     conditions = "".join(f" AND {name} = ?" for name, _ in equal)
     index = f"audit_{equal[0][0] if equal else 'at'}"
+    newest = min(before or _NEWEST, (filters.to_ms, 0))
     rows = tx.all(
-        f"SELECT {_COLUMNS}, hash FROM audit INDEXED BY {index} WHERE account = ?{conditions} AND at >= ? AND at < ?"
+        f"SELECT {_COLUMNS}, hash FROM audit INDEXED BY {index} WHERE account = ?{conditions} AND at >= ?"
         " AND (at, seq) < (?, ?) ORDER BY at DESC, seq DESC LIMIT ?",
         account,
         *(value for _, value in equal),
         filters.from_ms,
-        filters.to_ms,
-        *(before or _NEWEST),
+        *newest,
         limit,
     )
     return [_row(row) for row in rows]

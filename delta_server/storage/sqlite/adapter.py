@@ -63,7 +63,8 @@ class SqliteDatabase:
             migrate(connection, packaged(), backups=storage.data_dir / "backups", now_ms=clock.now_ms())
             begun.unlink(missing_ok=True)
             grow_pages(connection, tuning.page_size)
-            opened.callback(shrink_pages, connection)
+            if tuning.rests_small:
+                opened.callback(shrink_pages, connection)
             self._maintenance = Maintenance(self._path, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(self._maintenance.close)
             self._wal_limit = WalLimit(log_path, self._maintenance, wal_bytes=storage.wal_bytes)

@@ -32,6 +32,8 @@ class Tuning(msgspec.Struct, frozen=True):
     """What only tests and measurements change; the server runs with the defaults."""
 
     page_size: int = PAGE_SIZE
+    rests_small: bool = True
+    """A small database is closed with the smallest pages (page_size.py)."""
     synchronous: str = "FULL"
     vfs: str | None = None
     busy_ms: int = BUSY_MS

@@ -6,6 +6,7 @@ is; rewriting rows is background work. Before an existing database is changed it
 
 import logging
 import os
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -30,6 +31,7 @@ class Migration(msgspec.Struct, frozen=True):
     sql: str
 
 
+@cache
 def packaged() -> tuple[Migration, ...]:
     """The migrations that this program carries, in order."""
     return load(resources.files("delta_server.storage.sqlite").joinpath("migrations"))

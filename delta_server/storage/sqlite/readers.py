@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import apsw
@@ -52,12 +53,12 @@ class Reader:
 
 
 class ReaderPool:
+    """Each reader is opened when it is first needed, which takes 0.5 ms: SQLite reads the schema anew."""
+
     def __init__(self, path: Path, clock: Clock, tuning: Tuning, *, readers: int, read_s: float) -> None:
         self._read_s = read_s
+        self._open = partial(Reader, path, clock, tuning)
         self._idle: SimpleQueue[Reader] = SimpleQueue()
-        self._all = [Reader(path, clock, tuning) for _ in range(readers)]
-        for reader in self._all:
-            self._idle.put(reader)
         self._threads = ThreadPoolExecutor(readers, thread_name_prefix="delta-reader")
         self._running: dict[Deadline, float] = {}
         """Of the reads that run, when they began."""
@@ -88,14 +89,25 @@ class ReaderPool:
     def close(self) -> None:
         """Finish the reads that were asked for, then close. Blocks until then."""
         self._threads.shutdown(wait=True)
-        for reader in self._all:
-            reader.close()
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
 
     def _run(self, work: Callable[[ReadTx], T], deadline: Deadline) -> T:
-        reader = self._idle.get()  # there are as many readers as threads, so one is always idle
+        reader = self._reader()
         self._running[deadline] = time.monotonic()
         try:
             return reader.run(work, deadline)
         finally:
             del self._running[deadline]
             self._idle.put(reader)
+
+    def _reader(self) -> Reader:
+        """One that is idle or new: there are never more than threads. Raises as `Reader.run` does."""
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            pass
+        try:
+            return self._open()
+        except apsw.Error as error:
+            raise_translated(error)

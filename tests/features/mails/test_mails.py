@@ -64,6 +64,8 @@ async def done(app: Application) -> None:
     """All mails that are due are sent: by the loops or by this."""
     for kind in (tasks.JOB, forgotten.JOB, invitations.JOB):
         await run_due(app.services, kind)
+    while "running" in await _states(app):  # those that a loop has begun
+        pass
 
 
 async def test_an_invitation_is_mailed_and_accepted(

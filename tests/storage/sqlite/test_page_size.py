@@ -2,18 +2,22 @@
 
 import shutil
 from collections import namedtuple
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 import pytest
 
 from delta_server.storage.database import Database, Tx
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
 from delta_server.storage.sqlite.connection import PAGE_SIZE, open_writer
 from delta_server.storage.sqlite.page_size import COMPACT_PAGE_SIZE, MAX_GROW_BYTES, MIN_FREE_BYTES, SMALL_BYTES
-from tests.storage.opened import FAST, opened
+from tests.storage.opened import FAST
+from tests.storage.opened import opened as opened_with
 
+opened = partial(opened_with, tuning=msgspec.structs.replace(FAST, rests_small=True))
 EMPTY_BYTES = 96_000
 SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
 CREATE = "CREATE TABLE item (id INTEGER PRIMARY KEY, data BLOB)"
