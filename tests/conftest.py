@@ -19,12 +19,13 @@ import hypothesis
 import msgspec
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from litestar import Litestar
 
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config.sections import Config, Log
-from delta_server.core import secrets
+from delta_server.core import passwords, secrets
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
 from delta_server.features.projects import service as projects
@@ -55,6 +56,11 @@ structlog.configure(
     ]
 )
 secret_sweep.install()
+
+# 0.1 ms instead of 21; tests/core/test_passwords.py sees to what the server's own take.
+SERVERS_HASHER, SERVERS_NOBODYS = passwords._HASHER, passwords.NOBODYS
+passwords._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+passwords.NOBODYS = passwords._HASHER.hash("", salt=bytes(passwords.SALT_BYTES))
 
 
 def pytest_collection_finish() -> None:
