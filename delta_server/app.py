@@ -15,6 +15,7 @@ from delta_server.core.caller import Caller
 from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.core.query import time_buckets
 from delta_server.features.accounts import feature as accounts
+from delta_server.features.activity import feature as activity
 from delta_server.features.audit import feature as audit
 from delta_server.features.backups import feature as backups
 from delta_server.features.contents import feature as contents
@@ -29,6 +30,7 @@ from delta_server.features.instance import feature as instance
 from delta_server.features.invitations import feature as invitations
 from delta_server.features.lives import feature as lives
 from delta_server.features.mails import feature as mails
+from delta_server.features.overview import feature as overview
 from delta_server.features.previews import feature as previews
 from delta_server.features.profiles import feature as profiles
 from delta_server.features.projects import feature as projects
@@ -124,10 +126,12 @@ FEATURES = [
     contents.FEATURE,
     fields.FEATURE,
     lives.FEATURE,
+    activity.FEATURE,
     deltas.FEATURE,
     snapshots.FEATURE,
     history.FEATURE,
     previews.FEATURE,
+    overview.FEATURE,
     profiles.FEATURE,
     events.FEATURE,
     queries.FEATURE,

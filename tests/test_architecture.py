@@ -80,7 +80,7 @@ WITHOUT_TENANT = {
         "contents": "endpoints_with_loose_frames with_packs with_dead newest_frame with_frames_after endpoints count"
         " kept_endpoints",
         "deltas": "queue_length requeue retry_failed waiting",
-        "endpoints": "being_removed due",
+        "endpoints": "being_removed due next_uncounted",
         "profiles": "projects_waiting old_aliases",
         "fields": "compact find_single_times",
         "projects": "being_removed removed_and_empty due ids",

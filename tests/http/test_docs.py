@@ -57,7 +57,7 @@ async def test_names_of_schemas_are_those_of_classes(client: httpx.AsyncClient) 
     document = (await client.get("/docs/openapi.json")).json()
     schemas = document["components"]["schemas"]
     assert [name for name in schemas if not re.fullmatch(r"([A-Z][a-z]+)+", name)] == []
-    assert {"ApiKeyPage", "SnapshotPage"} <= schemas.keys()
+    assert {"ApiKeyPage", "ListedSnapshotPage"} <= schemas.keys()
     said = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
     assert len(said) > 50
     assert said <= schemas.keys()
@@ -72,7 +72,7 @@ async def test_fields_of_answers_are_described(client: httpx.AsyncClient) -> Non
     while waiting:
         reached |= waiting
         waiting = _schemas([schemas[name] for name in waiting]) - reached
-    assert {"Delta", "Problem", "SnapshotPage", "Health"} <= reached
+    assert {"Delta", "Problem", "ListedSnapshotPage", "Health"} <= reached
     fields = {
         f"{name}.{field}": each for name in reached for field, each in schemas[name].get("properties", {}).items()
     }

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from delta_server.core.diff.diff_settings import Fields
+from delta_server.core.history.activity import Counts, of_delta
 from delta_server.features.fields.service import FieldCount as FieldCount
 
 KINDS = ("content", "reorder", "format", "ignored")
@@ -47,6 +48,10 @@ class Summary(msgspec.Struct, frozen=True):
     @property
     def changes_count(self) -> int:
         return self.added + self.removed + self.replaced + self.moved
+
+    @property
+    def counts(self) -> Counts:
+        return of_delta(KINDS.index(self.kind), (self.added, self.removed, self.replaced, self.moved))
 
 
 class Job(msgspec.Struct, frozen=True):

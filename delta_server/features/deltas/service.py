@@ -16,6 +16,14 @@ from delta_server.features.deltas import row_windows, schemas, store
 from delta_server.features.deltas.computing import compute_now
 from delta_server.features.deltas.computing import compute_queued as compute_queued
 from delta_server.features.deltas.computing import compute_some as compute_some
+from delta_server.features.deltas.counts.store import CountedDelta as CountedDelta
+from delta_server.features.deltas.counts.store import Version as Version
+from delta_server.features.deltas.counts.store import counted as counted
+from delta_server.features.deltas.counts.store import counts_between as counts_between
+from delta_server.features.deltas.counts.store import first_change as first_change
+from delta_server.features.deltas.counts.store import last_change as last_change
+from delta_server.features.deltas.counts.store import versions as versions
+from delta_server.features.deltas.counts.store import versions_at as versions_at
 from delta_server.features.deltas.happenings import CREATED as CREATED
 from delta_server.features.deltas.happenings import describe as describe
 from delta_server.features.deltas.listing import DeltaFilter as DeltaFilter
@@ -69,11 +77,12 @@ async def deltas_of(svc: Services, project: int, snapshots: Sequence[bytes]) -> 
     """The deltas that lead to `snapshots`, which do not wait their turn in the queue. None where there is none."""
     await compute_now(svc, project, snapshots)
     if len(snapshots) <= MAX_PEEKED:
-        return svc.db.peek(_by_snapshots, project, snapshots)
-    return await svc.db.read(_by_snapshots, project, snapshots)
+        return svc.db.peek(stored_deltas, project, snapshots)
+    return await svc.db.read(stored_deltas, project, snapshots)
 
 
-def _by_snapshots(tx: Tx, project: int, uids: Sequence[bytes]) -> list[Delta | None]:
+def stored_deltas(tx: Tx, project: int, uids: Sequence[bytes]) -> list[Delta | None]:
+    """The deltas that lead to snapshots, None where there is none, or not yet."""
     contents = [store.content_begun_by(tx, project, uid) for uid in uids]
     rows = [None if content is None else store.row(tx, content) for content in contents]
     read = store.ReadCache()

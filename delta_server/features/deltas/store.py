@@ -11,7 +11,9 @@ import msgspec
 from delta_server.core.arrays import key_cache
 from delta_server.core.arrays.key_cache import Votes
 from delta_server.core.diff.diff_settings import Fields
+from delta_server.core.history.activity import of_delta
 from delta_server.core.history.timeline_span import TimelineSpan
+from delta_server.features.activity import service as activity
 from delta_server.features.deltas import changed_fields
 from delta_server.features.deltas.changed_fields import ChangedFields
 from delta_server.features.deltas.rows import KINDS, Computed, End, FieldCount, Job, Listed, Summary
@@ -165,6 +167,7 @@ def store_results(tx: Tx, endpoint: int, done: Sequence[Computed]) -> tuple[int,
     for job, summary in summaries:
         _insert(tx, job, summary, counted[job.captured_at])
     lives.put(tx, endpoint, {c.job.captured_at: c.summary.lives if c.summary else b"" for c in valid})
+    activity.count_deltas(tx, endpoint, {job.captured_at: summary.counts for job, summary in summaries})
     return len(valid), [job.content for job, _ in summaries if job.captured_at not in gone]
 
 
@@ -206,17 +209,18 @@ def delete_deltas(tx: Tx, endpoint: int, *contents: int) -> None:
 def _delete_delta(tx: Tx, endpoint: int, content: int) -> list[tuple[int, dict[int, int]]]:
     """Remove a delta; when it was and what it counted, field id -> changes. Nothing when there is none."""
     row = tx.one(
-        """SELECT c.captured_at, d.kind, d.fields FROM delta d JOIN content c ON c.id = d.content
-           WHERE d.content = ? AND c.endpoint = ?""",
+        """SELECT c.captured_at, d.kind, d.added, d.removed, d.replaced, d.moved, d.fields
+           FROM delta d JOIN content c ON c.id = d.content WHERE d.content = ? AND c.endpoint = ?""",
         content,
         endpoint,
     )
     if row is None:
         return []
-    captured_at, kind, blob = row
+    captured_at, kind, *edits, blob = row
     flat = changed_fields.decoded(blob).ids_and_counts
     tx.run("DELETE FROM delta WHERE content = ?", content)
     lives.put(tx, endpoint, {captured_at: b""})
+    activity.count_deltas(tx, endpoint, {captured_at: of_delta(kind, edits).minus()})
     if KINDS[kind] == "content":
         tx.run("UPDATE endpoint SET content_deltas = content_deltas - 1 WHERE id = ?", endpoint)
     return [(captured_at, dict(zip(flat[::2], flat[1::2], strict=True)))]

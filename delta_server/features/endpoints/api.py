@@ -1,47 +1,22 @@
 """/v1/endpoints: by id or name; in a path the slash of a name is written %2F."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, Response, delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET
 
 from delta_server.core.caller import Caller
-from delta_server.core.cursors import decode_cursor, encode_cursor
-from delta_server.features.endpoints import service
-from delta_server.features.endpoints.schemas import Endpoint, EndpointAnswer, EndpointChange, NewEndpoint
-from delta_server.features.endpoints.store import EndpointWithHead
-from delta_server.http import idempotency, pagination
+from delta_server.features.endpoints import schemas, service
+from delta_server.features.endpoints.schemas import EndpointAnswer, EndpointChange, NewEndpoint
+from delta_server.http import idempotency
 from delta_server.http.docs import example
-from delta_server.http.pagination import CursorText, Limit, Page, PageNumber, PageSize
 from delta_server.services import Services
 from delta_server.storage.idempotency import IdempotencyKey
 
-_LIST, _BIN = "endpoints", "deleted endpoints"
 _TAGS = ["Endpoints"]
-_NEW = {
-    "name": "GET /prices",
-    "description": "the supplier's price list",
-    "diff": {"array_keys": {"/items": ["sku"]}, "ignore": ["/generated_at"], "labels": {"/items": "name"}},
-    "retention": {"keep_days": 365, "keep_last": 100},
-}
-_EXAMPLE = {
-    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
-    **_NEW,
-    "diff": {
-        "array_keys": {"/items": ["sku"]},
-        "ignore": ["/generated_at"],
-        "tolerance": 0,
-        "order": {},
-        "labels": {"/items": "name"},
-    },
-    "diff_version": 1,
-    "last_captured_at": "2026-05-02T08:00:00.000Z",
-    "created_at": "2026-05-01T12:00:00.000Z",
-    "updated_at": "2026-05-01T12:00:00.000Z",
-}
 
 
 @post(
@@ -49,7 +24,7 @@ _EXAMPLE = {
     summary="Make an endpoint",
     tags=_TAGS,
     responses={201: ResponseSpec(EndpointAnswer, generate_examples=False)},
-    opt=example(request=_NEW, answer={"endpoint": _EXAMPLE}),
+    opt=example(request=schemas.EXAMPLE_NEW, answer={"endpoint": schemas.EXAMPLE}),
 )
 async def create_endpoint(
     data: JSONBody[NewEndpoint],
@@ -61,42 +36,11 @@ async def create_endpoint(
 
 
 @get(
-    "/v1/endpoints",
-    summary="List endpoints by name",
+    "/v1/endpoints/{endpoint:str}",
+    summary="Get an endpoint",
     tags=_TAGS,
-    opt=example(answer={"data": [_EXAMPLE], "has_more": False, "next_cursor": None}),
+    opt=example(answer={"endpoint": schemas.EXAMPLE}),
 )
-async def list_endpoints(
-    request: Request[Any, Any, Any],
-    services: NamedDependency[Services],
-    project: NamedDependency[int],
-    name_prefix: Annotated[str, QueryParameter(description="Only endpoints whose name begins so")] = "",
-    deleted: Annotated[bool, QueryParameter(description="Those in the bin, what was deleted last first")] = False,
-    limit: Limit = pagination.DEFAULT_LIMIT,
-    cursor: CursorText = None,
-    page: PageNumber = None,
-    page_size: PageSize = None,
-) -> Response[Page[Endpoint]]:
-    size = page_size or limit
-    skip = pagination.rows_to_skip(page, size, cursor)
-    if deleted:
-        before = decode_cursor(_BIN, cursor, tuple[int, int]) if cursor else None
-        in_bin = await service.list_deleted(services, project, prefix=name_prefix, before=before, limit=skip + size + 1)
-        return pagination.respond(
-            request, pagination.page(in_bin[skip:], limit=size, item=service.view, cursor=_bin_cursor)
-        )
-    after = decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else None
-    rows = await service.list_endpoints(services, project, prefix=name_prefix, after=after, limit=skip + size + 1)
-    found = pagination.page(
-        rows[skip:],
-        limit=size,
-        item=service.view,
-        cursor=lambda row: encode_cursor(_LIST, row.endpoint.name),
-    )
-    return pagination.respond(request, found)
-
-
-@get("/v1/endpoints/{endpoint:str}", summary="Get an endpoint", tags=_TAGS, opt=example(answer={"endpoint": _EXAMPLE}))
 async def get_endpoint(
     endpoint: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
 ) -> EndpointAnswer:
@@ -109,7 +53,7 @@ async def get_endpoint(
     tags=_TAGS,
     opt=example(
         request={"diff": {"ignore": ["/generated_at"], "tolerance": None}, "retention": None},
-        answer={"endpoint": _EXAMPLE},
+        answer={"endpoint": schemas.EXAMPLE},
     ),
 )
 async def update_endpoint(
@@ -146,7 +90,7 @@ async def delete_endpoint(
     summary="Restore a deleted endpoint",
     tags=_TAGS,
     status_code=200,
-    opt=example(answer={"endpoint": _EXAMPLE}),
+    opt=example(answer={"endpoint": schemas.EXAMPLE}),
 )
 async def restore_endpoint(
     endpoint: FromPath[str],
@@ -158,9 +102,4 @@ async def restore_endpoint(
     return EndpointAnswer(service.view(await service.restore_endpoint(services, project, endpoint, name)))
 
 
-def _bin_cursor(row: EndpointWithHead) -> str:
-    assert row.endpoint.binned is not None
-    return encode_cursor(_BIN, row.endpoint.binned.deleted_at, row.endpoint.id)
-
-
-ROUTES = [create_endpoint, list_endpoints, get_endpoint, update_endpoint, delete_endpoint, restore_endpoint]
+ROUTES = [create_endpoint, get_endpoint, update_endpoint, delete_endpoint, restore_endpoint]

@@ -14,7 +14,6 @@ FEATURE = Feature(
     fields=schemas.FIELDS,
     guards={
         ("POST", "/v1/endpoints"): Access("write", keys="any"),  # the project may stand in the body
-        ("GET", "/v1/endpoints"): READ,
         ("GET", "/v1/endpoints/{}"): READ,
         ("PATCH", "/v1/endpoints/{}"): Access("write"),  # admin where the retention changes
         ("DELETE", "/v1/endpoints/{}"): ADMIN,

@@ -1,6 +1,6 @@
 """Endpoints on the wire, and their settings."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -106,6 +106,28 @@ def endpoint(shown: store.EndpointWithHead, diff: DiffSettings, retention: Reten
         purge_at=UNSET if row.binned is None else times.format(row.binned.purge_at),
     )
 
+
+EXAMPLE_NEW: dict[str, Any] = {
+    "name": "GET /prices",
+    "description": "the supplier's price list",
+    "diff": {"array_keys": {"/items": ["sku"]}, "ignore": ["/generated_at"], "labels": {"/items": "name"}},
+    "retention": {"keep_days": 365, "keep_last": 100},
+}
+EXAMPLE: dict[str, Any] = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    **EXAMPLE_NEW,
+    "diff": {
+        "array_keys": {"/items": ["sku"]},
+        "ignore": ["/generated_at"],
+        "tolerance": 0,
+        "order": {},
+        "labels": {"/items": "name"},
+    },
+    "diff_version": 1,
+    "last_captured_at": "2026-05-02T08:00:00.000Z",
+    "created_at": "2026-05-01T12:00:00.000Z",
+    "updated_at": "2026-05-01T12:00:00.000Z",
+}
 
 FIELDS = {
     "Endpoint.id": "Id of the endpoint",

@@ -1,7 +1,7 @@
 """Endpoints: the documents a project tracks. Wherever an endpoint is named, its id and its name both work."""
 
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -16,14 +16,21 @@ from delta_server.core.errors import Conflict, NotFound
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
 from delta_server.features.endpoints import schemas, store
+from delta_server.features.endpoints.schemas import EXAMPLE as EXAMPLE
+from delta_server.features.endpoints.schemas import FIELDS as FIELDS
 from delta_server.features.endpoints.schemas import DiffChange as DiffChange
 from delta_server.features.endpoints.schemas import EndpointAnswer, EndpointChange, NewEndpoint
 from delta_server.features.endpoints.schemas import Retention as Retention
 from delta_server.features.endpoints.schemas import RetentionChange as RetentionChange
-from delta_server.features.endpoints.store import Endpoint, EndpointWithHead
+from delta_server.features.endpoints.store import Endpoint
+from delta_server.features.endpoints.store import EndpointWithHead as EndpointWithHead
 from delta_server.features.endpoints.store import content_deltas as content_deltas
+from delta_server.features.endpoints.store import counted_from as counted_from
+from delta_server.features.endpoints.store import is_counted as is_counted
 from delta_server.features.endpoints.store import lives_are_whole as lives_are_whole
+from delta_server.features.endpoints.store import next_uncounted as next_uncounted
 from delta_server.features.endpoints.store import settings_version as settings_version
+from delta_server.features.endpoints.store import uncounted_before as uncounted_before
 from delta_server.features.projects import service as projects
 from delta_server.features.usage import service as usage
 from delta_server.features.usage.service import ONE_ENDPOINT, Allowance
@@ -33,6 +40,9 @@ from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
 T = TypeVar("T", DiffSettings, Retention)
+
+EndpointView: TypeAlias = schemas.Endpoint
+"""An endpoint as it is on the wire."""
 
 NOW_MS = 10_000
 """A time so little before now was now when it was asked for."""
@@ -133,11 +143,14 @@ async def list_deleted(
     )
 
 
-async def list_endpoints(
-    svc: Services, project: int, *, prefix: str, after: str | None, limit: int
-) -> list[EndpointWithHead]:
+def page(tx: Tx, project: int, *, prefix: str, after: str | None, limit: int) -> list[EndpointWithHead]:
     """By name, those that begin with `prefix`, after the name `after`."""
-    return await svc.db.read(store.page, project, names=names.page_range(prefix, after), limit=limit)
+    return store.page(tx, project, names=names.page_range(prefix, after), limit=limit)
+
+
+def all_of_project(tx: Tx, project: int, prefix: str = "") -> list[EndpointWithHead]:
+    """As `page`, all of them."""
+    return page(tx, project, prefix=prefix, after=None, limit=-1)
 
 
 async def update_endpoint(svc: Services, project: int, text: str, change: EndpointChange) -> EndpointWithHead:
@@ -165,7 +178,7 @@ async def restore_endpoint(svc: Services, project: int, text: str, name: str | N
     return restored
 
 
-def view(shown: EndpointWithHead) -> schemas.Endpoint:
+def view(shown: EndpointWithHead) -> EndpointView:
     """As it is on the wire."""
     return schemas.endpoint(shown, *_settings(shown.endpoint.diff, shown.endpoint.retention))
 

@@ -68,7 +68,7 @@ def insert_endpoint(
     uid = tx.new_id()
     endpoint = tx.insert(
         "INSERT INTO endpoint (uid, project, name, description, diff, retention, diff_version, created_at, updated_at,"
-        " reindex_before) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, NULL)",
+        " reindex_before, uncounted_before) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, NULL, NULL)",
         uid,
         project,
         name,
@@ -128,6 +128,29 @@ def lives_are_whole(tx: Tx, endpoint: int) -> bool:
     """Whether all deltas that are computed are in the record index."""
     row = tx.one("SELECT reindex_before IS NULL FROM endpoint WHERE id = ?", endpoint)
     return bool(row and row[0])
+
+
+def uncounted_before(tx: Tx, endpoint: int) -> int:
+    """What was captured before it is still to be counted by day; earlier than any time where nothing is."""
+    row = tx.one("SELECT uncounted_before FROM endpoint WHERE id = ?", endpoint)
+    return times.EARLIEST_MS if row is None or row[0] is None else int(row[0])
+
+
+def is_counted(tx: Tx, endpoint: int) -> bool:
+    """Whether all is counted by day."""
+    row = tx.one("SELECT uncounted_before IS NULL FROM endpoint WHERE id = ?", endpoint)
+    return bool(row and row[0])
+
+
+def next_uncounted(tx: Tx) -> int | None:
+    """Of all projects, an endpoint of which something is still to be counted by day."""
+    row = tx.one("SELECT id FROM endpoint WHERE uncounted_before IS NOT NULL AND deleted_at IS NULL LIMIT 1")
+    return row[0] if row else None
+
+
+def counted_from(tx: Tx, endpoint: int, time_ms: int | None) -> None:
+    """From that time on all is counted; None: all is."""
+    tx.run("UPDATE endpoint SET uncounted_before = ? WHERE id = ?", time_ms, endpoint)
 
 
 # The bin

@@ -1,5 +1,6 @@
 """/v1/snapshots: documents in, the exact bytes out."""
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -8,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid
@@ -16,8 +18,8 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.snapshots import schemas, service, values
 from delta_server.features.snapshots.schemas import (
     AllStored,
+    ListedSnapshot,
     ReceivedSnapshot,
-    Snapshot,
     SnapshotWithData,
     Stored,
     Value,
@@ -33,6 +35,9 @@ from delta_server.storage.idempotency import IdempotencyKey
 _TAGS = ["Snapshots"]
 _JSON = "application/json"
 _LIST = "snapshots"
+_DEFAULTS = {"from": None, "to": None, "order": "desc", "changed_only": "false", "cursor": None}
+_AROUND = "A snapshot's id, or a time, a date or an age with `endpoint_id`: those around it"
+_LIST_INCLUDE = "`delta`: what each changed since the one before, where that is computed"
 
 Include: TypeAlias = Annotated[
     Literal["delta"] | None, QueryParameter(description="`delta`: wait for what changed since the snapshot before")
@@ -40,6 +45,14 @@ Include: TypeAlias = Annotated[
 EndpointParameter: TypeAlias = Annotated[
     str | None, QueryParameter(description="Id or name: the whole body is the document. Without it: an envelope")
 ]
+IncludeParts: TypeAlias = Annotated[
+    str | None,
+    QueryParameter(
+        description="`place`: its number and the snapshots beside it; `delta`: what changed since the one before; "
+        "both with a comma between"
+    ),
+]
+WithData: TypeAlias = Annotated[bool, QueryParameter(name="data", description="false leaves the document out")]
 OfEndpoint: TypeAlias = Annotated[
     str | None, QueryParameter(description="Id or name; 404 when the snapshot is not one of this endpoint")
 ]
@@ -129,23 +142,45 @@ async def list_snapshots(
     to: spans.To = None,
     order: spans.Order = "desc",
     changed_only: Annotated[bool, QueryParameter(description="Leave out those equal to the one before")] = False,
+    around: Annotated[str | None, QueryParameter(description=_AROUND)] = None,
+    include: Annotated[Literal["delta"] | None, QueryParameter(description=_LIST_INCLUDE)] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
-) -> Response[Page[Snapshot]]:
+) -> Response[Page[ListedSnapshot]]:
+    """With `around` the answer is the `limit` snapshots around one, newest first, and has no next page."""
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
+    if around is not None:
+        _check_around(request.query_params.multi_items())
+        rows = await service.list_around(services, project, endpoint, around, limit=limit)
+        return Response(Page(await _listed(services, project, rows, include), False, None))
     span = spans.parse_span(_LIST, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     rows = await service.list_snapshots(services, project, endpoint, span, limit=limit + 1, changed_only=changed_only)
     found = pagination.page(
-        rows, limit=limit, item=schemas.snapshot, cursor=lambda row: spans.cursor_at(_LIST, order, row.position)
+        rows, limit=limit, item=lambda row: row, cursor=lambda row: spans.cursor_at(_LIST, order, row.position)
     )
-    return pagination.respond(request, found)
+    listed = await _listed(services, project, found.data, include)
+    return pagination.respond(request, Page(listed, found.has_more, found.next_cursor))
+
+
+def _check_around(given: Iterable[tuple[str, str]]) -> None:
+    """Raise Invalid for an option that would have no effect. Its default may stand there."""
+    for name, value in given:
+        if name in _DEFAULTS and value != _DEFAULTS[name]:
+            raise Invalid(f"{name} is for the list; with around go endpoint_id, include and limit", field=name)
+
+
+async def _listed(services: Services, project: int, rows: Sequence[Row], include: str | None) -> list[ListedSnapshot]:
+    if include is None:
+        return list(map(schemas.listed, rows))
+    return list(map(schemas.listed, rows, await service.stored_deltas(services, project, rows)))
 
 
 @get(
     "/v1/snapshots/{snapshot_id:str}",
     summary="Get a snapshot with its document",
     tags=_TAGS,
-    opt=example(answer=schemas.EXAMPLE_WITH_DATA),
+    responses={200: ResponseSpec(SnapshotWithData, generate_examples=False)},
+    opt=example(answer=schemas.EXAMPLE_WITH_PLACE),
 )
 async def get_snapshot(
     request: Request[Any, Any, Any],
@@ -153,8 +188,11 @@ async def get_snapshot(
     project: NamedDependency[int],
     snapshot_id: FromPath[str],
     endpoint_id: OfEndpoint = None,
+    include: IncludeParts = None,
+    with_data: WithData = True,
 ) -> Response[Any]:
-    return await _with_data(request, services, service.get_snapshot(services, project, snapshot_id, endpoint_id))
+    row = service.get_snapshot(services, project, snapshot_id, endpoint_id)
+    return await _with_parts(request, services, project, row, include, with_data=with_data)
 
 
 @get(
@@ -204,9 +242,11 @@ async def get_latest(
     services: NamedDependency[Services],
     project: NamedDependency[int],
     endpoint: FromPath[str],
+    include: IncludeParts = None,
+    with_data: WithData = True,
 ) -> Response[Any]:
     row = service.snapshot_at(services, project, endpoints.resolve(services, project, endpoint), times.LATEST_MS)
-    return await _with_data(request, services, row)
+    return await _with_parts(request, services, project, row, include, with_data=with_data)
 
 
 @get(
@@ -221,10 +261,12 @@ async def get_at(
     project: NamedDependency[int],
     endpoint: FromPath[str],
     time: Annotated[str, QueryParameter(description="A time, a date, or an age such as 24h")],
+    include: IncludeParts = None,
+    with_data: WithData = True,
 ) -> Response[Any]:
     time_ms = times.parse_moment(time, field="time", now_ms=services.clock.now_ms())
     row = service.snapshot_at(services, project, endpoints.resolve(services, project, endpoint), time_ms)
-    return await _with_data(request, services, row)
+    return await _with_parts(request, services, project, row, include, with_data=with_data)
 
 
 @delete("/v1/snapshots/{snapshot_id:str}", summary="Delete a snapshot", tags=_TAGS, opt=example(answer=None))
@@ -237,12 +279,27 @@ async def delete_snapshot(
     await service.delete_snapshot(services, project, snapshot_id, endpoint_id)
 
 
-async def _with_data(request: Request[Any, Any, Any], services: Services, row: Row) -> Response[Any]:
-    shown = schemas.snapshot(row)
-    tag = conditional.etag(codec.digest(msgspec.json.encode(shown)))  # its endpoint's name, for one, may change
+_PARTS = ("place", "delta")
+
+
+async def _with_parts(
+    request: Request[Any, Any, Any], services: Services, project: int, row: Row, include: str | None, *, with_data: bool
+) -> Response[Any]:
+    """The snapshot, its document unless that is left out, and what `include` names. Raises Invalid."""
+    wanted = [] if include is None else include.split(",")
+    if not set(wanted) <= set(_PARTS):
+        raise Invalid(f"include must be {' or '.join(_PARTS)}, or both with a comma between", field="include")
+    answer = SnapshotWithData(
+        schemas.snapshot(row),
+        place=schemas.place(await service.place_of(services, row)) if "place" in wanted else UNSET,
+        delta=await service.delta_of(services, project, row) if "delta" in wanted else UNSET,
+    )
+    # its endpoint's name, for one, may change, and so may its place
+    tag = conditional.etag(codec.digest(msgspec.json.encode(answer)))
     if unchanged := conditional.not_modified(request, tag):
         return unchanged
-    answer = SnapshotWithData(shown, msgspec.Raw(await service.read_document(services, row)))
+    if with_data:
+        answer = replace(answer, data=msgspec.Raw(await service.read_document(services, row)))
     return Response(answer, headers=conditional.headers(tag))
 
 

@@ -12,7 +12,7 @@ from delta_server.core.errors import Invalid
 from delta_server.core.json import json_text, surrogates
 from delta_server.core.json.slices import Kind
 from delta_server.features.deltas.service import Delta
-from delta_server.features.snapshots import store
+from delta_server.features.snapshots import places, store
 from delta_server.http import aliases
 from delta_server.http.validation import invalid
 
@@ -85,9 +85,31 @@ class AllStored(msgspec.Struct, frozen=True):
     data: list[Stored]
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a snapshot stands among those of its endpoint: `number` is 1 for the oldest of `of`. The others are ids of
+    snapshots: just before and after it, and the nearest that brought a change of the kind `content`; null at an end."""
+
+    number: int
+    of: int
+    previous: str | None
+    next: str | None
+    previous_change: str | None
+    next_change: str | None
+
+
 class SnapshotWithData(msgspec.Struct, frozen=True):
+    """`place` and `delta` are there where `include` asks for them; `delta` is null where there is none."""
+
     snapshot: Snapshot
-    data: msgspec.Raw
+    data: msgspec.Raw | UnsetType = UNSET
+    place: Place | UnsetType = UNSET
+    delta: Delta | UnsetType | None = UNSET
+
+
+class ListedSnapshot(Snapshot, frozen=True):
+    """`delta` is what changed since the snapshot before, with `include=delta`; null where there is none, or not yet."""
+
+    delta: Delta | UnsetType | None = UNSET
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -129,6 +151,16 @@ EXAMPLE_VALUE: dict[str, Any] = {
     "value": 1.0834,
 }
 EXAMPLE_WITH_DATA: dict[str, Any] = {"snapshot": EXAMPLE_SNAPSHOT, "data": EXAMPLE_DOCUMENT}
+EXAMPLE_WITH_PLACE: dict[str, Any] = EXAMPLE_WITH_DATA | {
+    "place": {
+        "number": 137,
+        "of": 200,
+        "previous": "01985f0c-3e55-7b01-8f00-0a1b2c3d4e5f",
+        "next": None,
+        "previous_change": "01985f0c-3e55-7b01-8f00-0a1b2c3d4e5f",
+        "next_change": None,
+    }
+}
 
 
 def decode_one(body: bytes) -> ReceivedSnapshot:
@@ -186,6 +218,16 @@ def snapshot(row: store.Snapshot) -> Snapshot:
     )
 
 
+def listed(row: store.Snapshot, delta: Delta | UnsetType | None = UNSET) -> ListedSnapshot:
+    """Raises DatabaseFailed."""
+    return ListedSnapshot(**msgspec.structs.asdict(snapshot(row)), delta=delta)
+
+
+def place(found: places.Place) -> Place:
+    beside = (found.previous, found.next, found.previous_change, found.next_change)
+    return Place(found.number, found.of, *(None if uid is None else ids.text(uid) for uid in beside))
+
+
 def without_created_flag(kept: StoredAnswer) -> Snapshot:
     return Snapshot(*msgspec.structs.astuple(kept)[:-1])
 
@@ -201,6 +243,17 @@ FIELDS = {
     "unchanged": "Whether the document equals the one before it",
     "Snapshot.source": "Where it came from, as its sender said",
     "Snapshot.metadata": "What its sender added",
+    "Place.number": "1 for the endpoint's oldest snapshot",
+    "Place.of": "How many snapshots the endpoint has",
+    "Place.previous": "Id of the snapshot just before",
+    "Place.next": "Id of the snapshot just after",
+    "Place.previous_change": "Id of the nearest snapshot before with a delta of the kind `content`",
+    "Place.next_change": "Id of the nearest snapshot after with a delta of the kind `content`",
+    "SnapshotWithData.snapshot": "The snapshot",
+    "SnapshotWithData.data": "The document; absent with `data=false`",
+    "SnapshotWithData.place": "Where it stands among the endpoint's snapshots, with `include=place`",
+    "SnapshotWithData.delta": "What changed since the snapshot before, with `include=delta`; null where there is none",
+    "ListedSnapshot.delta": "What changed since the snapshot before, with `include=delta`; null where there is none",
     "Stored.snapshot": "The snapshot",
     "Stored.delta": "What changed since the snapshot before, with `include=delta` and when there is one",
     "endpoint_created": "True when the request made the endpoint, as a mistyped name does; else absent",
@@ -211,4 +264,7 @@ FIELDS = {
     "Value.size_bytes": "Size of the value as it is written",
     "Value.value": "The value, as it is written",
     "AllStored.data": "One for each snapshot of the request, in its order",
+}
+FIELDS |= {
+    text.replace("Snapshot.", "ListedSnapshot."): said for text, said in FIELDS.items() if text.startswith("Snapshot.")
 }

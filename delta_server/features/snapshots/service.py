@@ -8,15 +8,16 @@ import msgspec
 
 from delta_server.config.plans import Plans
 from delta_server.core import times
-from delta_server.core.errors import NotFound
+from delta_server.core.errors import Invalid, NotFound
 from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.ids import parse as parse_id
 from delta_server.core.ids import text as id_text
+from delta_server.core.ids import try_parse as try_parse_id
 from delta_server.features.audit import service as audit
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.snapshots import appending, lanes, store, timeline
+from delta_server.features.snapshots import appending, lanes, places, store, timeline
 from delta_server.features.snapshots.appending import CreatedSnapshots as CreatedSnapshots
 from delta_server.features.snapshots.happenings import CREATED as CREATED
 from delta_server.features.snapshots.happenings import describe as describe
@@ -25,13 +26,18 @@ from delta_server.features.snapshots.incoming import NewSnapshot as NewSnapshot
 from delta_server.features.snapshots.incoming import check as check
 from delta_server.features.snapshots.incoming import check_all
 from delta_server.features.snapshots.incoming import new_snapshots as new_snapshots
+from delta_server.features.snapshots.places import Place as Place
 from delta_server.features.snapshots.store import Extent as Extent
 from delta_server.features.snapshots.store import Snapshot as Snapshot
 from delta_server.features.snapshots.store import before as before
 from delta_server.features.snapshots.store import by_bucket as by_bucket
 from delta_server.features.snapshots.store import delete_some as delete_some
+from delta_server.features.snapshots.store import ends as ends
 from delta_server.features.snapshots.store import extent as extent
 from delta_server.features.snapshots.store import first_at as first_at
+from delta_server.features.snapshots.store import newest_size as newest_size
+from delta_server.features.snapshots.store import times_before as times_before
+from delta_server.features.snapshots.store import uid_before as uid_before
 from delta_server.features.snapshots.tasks import retention_cutoff as retention_cutoff
 from delta_server.services import Services
 from delta_server.storage.contents import contents
@@ -98,6 +104,34 @@ def snapshot_at(svc: Services, project: int, endpoint: EndpointRef, time_ms: int
         when = "yet" if time_ms >= times.LATEST_MS else f"at or before {times.format(time_ms)}"
         raise NotFound(f"{endpoint.name} has no snapshot {when}")
     return snapshot
+
+
+async def place_of(svc: Services, snapshot: Snapshot) -> Place:
+    """Where it stands among the snapshots of its endpoint."""
+    return await svc.db.read(places.place, snapshot.endpoint, snapshot.captured_at)
+
+
+async def delta_of(svc: Services, project: int, snapshot: Snapshot) -> deltas.Delta | None:
+    """What changed since the snapshot before; computed now where it waits for that."""
+    return (await deltas.deltas_of(svc, project, [snapshot.uid]))[0]
+
+
+async def list_around(
+    svc: Services, project: int, endpoint: EndpointRef | None, around: str, *, limit: int
+) -> list[Snapshot]:
+    """Up to `limit` snapshots around one by its id, or around a time of `endpoint`. Raises NotFound, Invalid."""
+    if try_parse_id(around) is not None:
+        snapshot = get_snapshot(svc, project, around, None if endpoint is None else id_text(endpoint.uid))
+        return await svc.db.read(places.around, project, snapshot.endpoint, snapshot.captured_at, limit)
+    if endpoint is None:
+        raise Invalid("around a time goes with endpoint_id; a snapshot is known by its id", field="endpoint_id")
+    at = times.parse_moment(around, field="around", now_ms=svc.clock.now_ms())
+    return await svc.db.read(places.around, project, endpoint.id, endpoints.moment(svc, endpoint, at), limit)
+
+
+async def stored_deltas(svc: Services, project: int, found: Sequence[Snapshot]) -> list[deltas.Delta | None]:
+    """What each changed since the snapshot before, where that is computed."""
+    return await svc.db.read(deltas.stored_deltas, project, [snapshot.uid for snapshot in found])
 
 
 async def read_document(svc: Services, snapshot: Snapshot) -> bytes:

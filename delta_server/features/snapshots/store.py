@@ -6,6 +6,7 @@ import msgspec
 
 from delta_server.core.errors import Conflict
 from delta_server.core.history.timeline_span import Position, TimelineSpan
+from delta_server.features.activity import service as activity
 from delta_server.storage import paging as walks
 from delta_server.storage.database import Row, Tx
 from delta_server.storage.row_checksums import ChecksummedTable
@@ -128,11 +129,13 @@ def insert_snapshot(
         metadata,
         SNAPSHOT_ROWS.checksum(uid, source, metadata) if has_text else None,
     )
+    activity.count_snapshots(tx, endpoint, {captured_at: 1})
     return row, uid
 
 
 def delete(tx: Tx, snapshot: int) -> None:
-    tx.run("DELETE FROM snapshot WHERE id = ?", snapshot)
+    for endpoint, captured_at in tx.all("DELETE FROM snapshot WHERE id = ? RETURNING endpoint, captured_at", snapshot):
+        activity.count_snapshots(tx, endpoint, {captured_at: -1})
 
 
 def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
@@ -229,6 +232,58 @@ def first_at(tx: Tx, endpoint: int, captured_at: int) -> bytes | None:
     """The id of the snapshot captured then: the one in which the content of that time first appeared."""
     row = tx.one("SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at = ?", endpoint, captured_at)
     return None if row is None else bytes(row[0])
+
+
+def uid_before(tx: Tx, endpoint: int, at: int) -> bytes | None:
+    """The id of the last snapshot captured before a time."""
+    sql = "SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at < ? ORDER BY captured_at DESC LIMIT 1"
+    row = tx.one(sql, endpoint, at)
+    return None if row is None else bytes(row[0])
+
+
+def uid_after(tx: Tx, endpoint: int, at: int) -> bytes | None:
+    """The id of the first snapshot captured after a time."""
+    sql = "SELECT uid FROM snapshot WHERE endpoint = ? AND captured_at > ? ORDER BY captured_at LIMIT 1"
+    row = tx.one(sql, endpoint, at)
+    return None if row is None else bytes(row[0])
+
+
+def count_between(tx: Tx, endpoint: int, first: int, last: int) -> int:
+    """Both ends count. Runs along an index."""
+    sql = "SELECT count(*) FROM snapshot WHERE endpoint = ? AND captured_at BETWEEN ? AND ?"
+    row = tx.one(sql, endpoint, first, last)
+    return int(row[0]) if row else 0
+
+
+def ends(tx: Tx, endpoint: int) -> tuple[int, int] | None:
+    """When the first and the last snapshot were captured, None without any."""
+    row = tx.one(
+        """SELECT (SELECT min(captured_at) FROM snapshot WHERE endpoint = ?1),
+             (SELECT max(captured_at) FROM snapshot WHERE endpoint = ?1)""",
+        endpoint,
+    )
+    return None if row is None or row[0] is None else (row[0], row[1])
+
+
+def newest_size(tx: Tx, endpoint: int) -> int | None:
+    """Of the latest document."""
+    row = tx.one(
+        "SELECT c.size FROM snapshot s JOIN content c ON c.id = s.content WHERE s.endpoint = ?"
+        " ORDER BY s.captured_at DESC LIMIT 1",
+        endpoint,
+    )
+    return None if row is None else int(row[0])
+
+
+def times_before(tx: Tx, endpoint: int, before_ms: int, limit: int) -> list[int]:
+    """Of up to `limit` snapshots captured before a time, newest first."""
+    rows = tx.all(
+        "SELECT captured_at FROM snapshot WHERE endpoint = ? AND captured_at < ? ORDER BY captured_at DESC LIMIT ?",
+        endpoint,
+        before_ms,
+        limit,
+    )
+    return [row[0] for row in rows]
 
 
 def by_bucket(tx: Tx, endpoint: int, *, origin_ms: int, interval_ms: int, first: int, end: int) -> dict[int, int]:

@@ -17,6 +17,7 @@ from delta_server.core.errors import Quota, QuotaExceeded
 from delta_server.features.projects import service as projects
 from delta_server.features.usage import store
 from delta_server.features.usage.store import Counters, Occupied, Usage, UsedHour
+from delta_server.features.usage.store import of_endpoint as of_endpoint
 from delta_server.services import Services
 from delta_server.storage.companions import AdmitEvents
 from delta_server.storage.database import Tx

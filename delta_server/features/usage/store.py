@@ -76,6 +76,12 @@ def counters(tx: Tx, project: int) -> Counters | None:
     return Counters(Usage(*row[:5]), Occupied(*row[5:9]), row[9], row[10], row[11] > 0)
 
 
+def of_endpoint(tx: Tx, endpoint: int) -> tuple[int, int, int] | None:
+    """Its snapshots, the bytes of its contents decoded and those they take; None while nothing counts."""
+    row = tx.one("SELECT snapshots, raw_bytes, stored_bytes FROM endpoint_use WHERE endpoint = ?", endpoint)
+    return None if row is None else (row[0], row[1], row[2])
+
+
 def add_snapshots(tx: Tx, project: int, count: int) -> None:
     """To those of this hour."""
     hour = plan_windows.hour(tx.now_ms)

@@ -1,0 +1,83 @@
+"""What a dashboard opens with: endpoints with what happened to them, and timelines."""
+
+import msgspec
+
+from delta_server.core.caller import Caller
+from delta_server.core.cursors import encode_cursor
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.endpoints.service import EndpointRef, EndpointWithHead
+from delta_server.features.overview import summaries, timelines
+from delta_server.features.overview.summaries import Place as Place
+from delta_server.features.overview.summaries import Sort as Sort
+from delta_server.features.overview.summaries import Spark as Spark
+from delta_server.features.overview.summaries import spark_of as spark_of
+from delta_server.features.overview.timelines import Timeline
+from delta_server.features.projects import service as projects
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a list of endpoints: `after` is a name, or a place in another order. `skip` counts from there."""
+
+    prefix: str
+    sort: Sort
+    after: str | Place | None
+    skip: int
+    limit: int
+    spark: Spark | None
+
+
+class EncodedEndpoints(msgspec.Struct, frozen=True):
+    data: bytes
+    next_cursor: str | None
+
+
+def list_name(sort: Sort) -> str:
+    """Each order is a list of its own to cursors."""
+    return "endpoints" if sort == "name" else f"endpoints by {sort}"
+
+
+async def list_endpoints(svc: Services, project: int, wanted: Wanted) -> EncodedEndpoints:
+    return await svc.db.read(_list_endpoints, project, wanted)
+
+
+def _list_endpoints(tx: Tx, project: int, wanted: Wanted) -> EncodedEndpoints:
+    rows = _rows(tx, project, wanted)[wanted.skip :]
+    shown = rows[: wanted.limit]
+    if wanted.spark is None:
+        data = msgspec.json.encode([endpoints.view(one) for _, one in shown])
+    else:
+        data = msgspec.json.encode([summaries.summary(tx, one, wanted.spark) for _, one in shown])
+    more = len(rows) > wanted.limit
+    return EncodedEndpoints(data, encode_cursor(list_name(wanted.sort), *shown[-1][0]) if more else None)
+
+
+def _rows(tx: Tx, project: int, wanted: Wanted) -> list[tuple[tuple[str] | Place, EndpointWithHead]]:
+    """One more than are wanted, with what their cursors hold."""
+    most = wanted.skip + wanted.limit + 1
+    if wanted.sort == "name":
+        after = wanted.after if isinstance(wanted.after, str) else None
+        page = endpoints.page(tx, project, prefix=wanted.prefix, after=after, limit=most)
+        return [((one.endpoint.name,), one) for one in page]
+    place = None if isinstance(wanted.after, str) else wanted.after
+    return list(summaries.sorted_page(tx, project, wanted.prefix, wanted.sort, place, most))
+
+
+async def endpoint_timeline(
+    svc: Services, endpoint: EndpointRef, from_ms: int | None, to_ms: int | None, most: int
+) -> Timeline:
+    return await svc.db.read(timelines.of_endpoint, endpoint.id, from_ms, to_ms, most)
+
+
+async def project_timeline(
+    svc: Services, caller: Caller, text: str, from_ms: int | None, to_ms: int, most: int
+) -> Timeline:
+    """Of all its endpoints together. Raises NotFound."""
+    project = projects.get_project(svc, caller, text)
+    return await svc.db.read(_project_timeline, project.id, from_ms, to_ms, most)
+
+
+def _project_timeline(tx: Tx, project: int, from_ms: int | None, to_ms: int, most: int) -> Timeline:
+    rows = [one.endpoint.id for one in endpoints.all_of_project(tx, project)]
+    return timelines.of_project(tx, rows, from_ms, to_ms, most)
