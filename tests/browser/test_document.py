@@ -111,3 +111,20 @@ def test_on_a_phone_the_tree_lies_above_the_timeline(server: Server, visit: Open
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]
     page.get_by_role("button", name="Next change", exact=True).click()
     expect(page.locator(".row", has_text="count").first).to_contain_text("133")
+
+
+def test_a_noisy_field_is_ignored_with_what_it_silences_and_back(server: Server, visit: Open) -> None:
+    page = _opened(server, visit)
+    changes = page.get_by_label("What this version changed")
+    expect(changes).to_contain_text("M 6.2 - 61 km NNE of Eloúnda, Greece")
+    expect(changes).to_contain_text("metadata/generated")
+    page.locator(".row", has_text="generated").click()
+    page.keyboard.press("i")
+    sheet = page.get_by_role("dialog", name="Ignore /metadata/generated")
+    expect(sheet).to_contain_text("Silences 0 of 199 changes")
+    expect(sheet).to_contain_text("199 of 984 changed values")
+    sheet.get_by_role("button", name="Ignore this field").click()
+    expect(page.get_by_text("/metadata/generated is ignored", exact=True)).to_be_visible()
+    expect(changes).not_to_contain_text("metadata/generated")
+    page.get_by_role("button", name="Undo").click()
+    expect(changes).to_contain_text("metadata/generated")

@@ -28,7 +28,7 @@ const MOST = 400;
 export function Changes(props: ChangesProps): VNode {
   const { opened, otherwise } = props;
   const list = useRef<HTMLUListElement>(null);
-  const counts = opened.marks.counts.get(0);
+  const counts = opened.totals;
   const walk = (step: 1 | -1): void => {
     const all = [...(list.current?.querySelectorAll<HTMLElement>("button.go") ?? [])];
     const next = all[Math.max(0, Math.min(all.length - 1, all.indexOf(document.activeElement as HTMLElement) + step))];
@@ -111,8 +111,8 @@ function OneGroup(props: ChangesProps & { group: Group; shown: number[] }): VNod
   );
 }
 
-function Whole({ row, opened, onGo }: ChangesProps & { row: Row }): VNode {
-  const values = row.node >= 0 && row.op === "add" ? leaves(opened, row.node) : 0;
+function Whole({ row, onGo }: ChangesProps & { row: Row }): VNode {
+  const values = row.leaves ?? 1;
   const text =
     row.op === "remove"
       ? "gone"
@@ -126,12 +126,6 @@ function Whole({ row, opened, onGo }: ChangesProps & { row: Row }): VNode {
       </button>
     </li>
   );
-}
-
-function leaves({ doc }: Opened, node: number): number {
-  let count = 0;
-  for (let at = node; at < (doc.next[node] as number); at += 1) if (doc.next[at] === at + 1) count += 1;
-  return count;
 }
 
 function Line({ row, noisy, zone, shownMs, onGo }: ChangesProps & { row: Row }): VNode {

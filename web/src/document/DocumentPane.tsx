@@ -41,9 +41,9 @@ export function DocumentPane({ model }: { model: PageModel }): VNode {
             source={model.source}
             pattern={model.ignoring.value}
             ignored={model.ignored.value}
-            zone={model.zone.value}
+            timeOf={(id) => model.timeOf(id)}
             onIgnore={(pattern) => model.ignore(pattern)}
-            onGo={(ms) => model.goTo(ms)}
+            onGo={(id) => void model.go({ kind: "snapshot", id })}
             onClose={() => (model.ignoring.value = null)}
           />
         )}

@@ -2,7 +2,6 @@ import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Failure } from "../parts/Failure";
-import { moment } from "../time/clock";
 import { type Preview, type Source, tryDiff } from "./requests";
 
 export interface IgnoreProps {
@@ -10,16 +9,17 @@ export interface IgnoreProps {
   /** Of the field, and what is ignored already. */
   pattern: string;
   ignored: readonly string[];
-  zone: string;
+  /** How the time of a version is written. */
+  timeOf: (id: string) => string;
   onIgnore: (pattern: string) => Promise<void>;
-  onGo: (ms: number) => void;
+  onGo: (id: string) => void;
   onClose: () => void;
 }
 
 const SHOWN = 6;
 
 /** Which changes a rule would silence, before it is made: nothing is hidden without a word. */
-export function Ignore({ source, pattern, ignored, zone, onIgnore, onGo, onClose }: IgnoreProps): VNode {
+export function Ignore({ source, pattern, ignored, timeOf, onIgnore, onGo, onClose }: IgnoreProps): VNode {
   const box = useRef<HTMLDivElement>(null);
   const [preview, setPreview] = useState<Preview | null>(null);
   const [error, setError] = useState<unknown>(null);
@@ -58,21 +58,20 @@ export function Ignore({ source, pattern, ignored, zone, onIgnore, onGo, onClose
       {preview && (
         <>
           <p>
-            It silences <b>{preview.silenced.toLocaleString()}</b> of {preview.of.toLocaleString()} changes: versions in
-            which nothing else changed. The stored documents keep it.
+            Silences <b>{preview.silenced.toLocaleString()}</b> of {preview.of.toLocaleString()} changes, those in which
+            nothing else changed, and leaves out {(preview.changes - preview.changes_left).toLocaleString()} of{" "}
+            {preview.changes.toLocaleString()} changed values. The stored documents keep all of them.
           </p>
           <ul>
-            {preview.snapshots.slice(0, SHOWN).map((version) => (
-              <li key={version.id}>
-                <button type="button" onClick={() => onGo(Date.parse(version.captured_at))}>
-                  {moment(Date.parse(version.captured_at), zone)}
+            {preview.snapshots.slice(0, SHOWN).map((id) => (
+              <li key={id}>
+                <button type="button" onClick={() => onGo(id)}>
+                  {timeOf(id)}
                 </button>
               </li>
             ))}
           </ul>
-          {preview.snapshots.length > SHOWN && (
-            <p class="quiet">and {(preview.silenced - SHOWN).toLocaleString()} more</p>
-          )}
+          {preview.silenced > SHOWN && <p class="quiet">and {(preview.silenced - SHOWN).toLocaleString()} more</p>}
         </>
       )}
       <footer>

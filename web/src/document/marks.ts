@@ -4,7 +4,7 @@
  */
 
 import { children, memberName, rawText, unquoted } from "./nodes";
-import { type Keys, parted, steps } from "./paths";
+import { type Keys, parted } from "./paths";
 import { Places } from "./places";
 import { Kind, type Scan } from "./scan";
 
@@ -19,13 +19,15 @@ export interface Row {
   label: string | null;
   /** The place within the record, or in the document. */
   at: string;
-  /** The record's places in its list, in the version before and in this one. */
+  /** Places in a list, of the record or of another element that came, went or moved. */
   before: number | null;
   after: number | null;
   /** Values as the documents write them. */
   old: string | null;
   new: string | null;
   text: Run[] | null;
+  /** How many values an object or a list has. */
+  leaves: number | null;
   cut: boolean;
   /** The changed node, or that of the list or map out of which something is gone. */
   node: number;
@@ -69,6 +71,8 @@ export interface Marks {
 
 /** What of a delta is said about it as a whole. */
 export interface Head {
+  /** Of the whole delta. */
+  totals: Counts | null;
   kind: string | null;
   similarity: number | null;
   keys: Keys;
@@ -92,52 +96,39 @@ export function head(answer: Scan): Head {
   }
   const similarity = text("/similarity_score");
   const kind = text("/kind");
-  return { kind: kind && unquoted(kind), similarity: similarity === null ? null : Number(similarity), keys };
+  const number = (name: string): number => Number(text(`/${name}`) ?? 0);
+  const totals = {
+    added: number("added"),
+    removed: number("removed"),
+    changed: number("replaced"),
+    moved: number("moved"),
+  };
+  return { totals, kind: kind && unquoted(kind), similarity: similarity === null ? null : Number(similarity), keys };
 }
 
 export function noMarks(): Marks {
   return { rows: [], total: 0, byNode: new Map(), moves: new Map(), counts: new Map(), ghosts: [], groups: [] };
 }
 
-export function marks(places: Places, answer: Scan): Marks {
+/** `answers` are the windows of one delta, in order. */
+export function marks(places: Places, answers: readonly Scan[]): Marks {
   const found = noMarks();
-  const read = new Places(answer);
-  const total = read.resolve("/total");
-  const rows = read.resolve("/rows");
-  const changes = read.resolve("/diff");
-  for (const node of rows < 0 ? [] : children(answer, rows)) found.rows.push(readRow(answer, node));
-  for (const node of changes < 0 ? [] : children(answer, changes)) found.rows.push(readChange(answer, node));
-  found.total = total >= 0 ? Number(rawText(answer, total)) : found.rows.length;
+  for (const answer of answers) {
+    const read = new Places(answer);
+    const total = read.resolve("/total");
+    if (total >= 0) found.total = Number(rawText(answer, total));
+    const rows = read.resolve("/rows");
+    for (const node of rows < 0 ? [] : children(answer, rows)) found.rows.push(readRow(answer, node));
+  }
   for (const [i, row] of found.rows.entries()) lay(places, found, row, i);
   placeGhosts(places, found);
   found.groups = grouped(found.rows, places);
   return found;
 }
 
-/** A change as a row: within the innermost record of its key path. */
-function readChange(answer: Scan, node: number): Row {
-  const row = readRow(answer, node);
-  const given = new Map(
-    [...children(answer, node)].map((child) => [memberName(answer, child), rawText(answer, child)]),
-  );
-  const path = unquoted(given.get("path") ?? '""');
-  const all = steps(path) ?? [];
-  const record = all.findLastIndex((step) => step.by !== null);
-  const end = record < 0 ? 0 : (all[record + 1]?.slash ?? path.length);
-  const place = (name: string): number | null => {
-    const index = given.has(name) ? unquoted(given.get(name) as string).split("/")[record + 1] : undefined;
-    return record < 0 || index === undefined ? null : Number(index);
-  };
-  const field =
-    path.slice(0, 0) + all.map((step) => `/${step.by || /^\d+$/.test(step.name) ? "*" : step.name}`).join("");
-  return {
-    ...row,
-    field,
-    record: record < 0 ? null : path.slice(0, end),
-    at: path.slice(end).replace(/^\//, ""),
-    before: place("before"),
-    after: place("after"),
-  };
+/** What is left out of a long text is a run of its own, with its length. */
+function readRun([sign, text]: [string, string | number]): Run {
+  return sign === "…" ? ["=", " … "] : [sign as Run[0], String(text)];
 }
 
 function readRow(answer: Scan, node: number): Row {
@@ -158,14 +149,15 @@ function readRow(answer: Scan, node: number): Row {
   return {
     op: (text("op") ?? "replace") as Op,
     field: text("field") ?? "",
-    record: text("record"),
+    record: text("record") || null,
     label: text("label"),
     at: text("at") ?? "",
     before: number("before"),
     after: number("after"),
     old: raw("old"),
     new: raw("new"),
-    text: runs === null || runs === "null" ? null : (JSON.parse(runs) as Run[]),
+    text: runs === null ? null : (JSON.parse(runs) as [string, string | number][]).map(readRun),
+    leaves: number("leaves"),
     cut: raw("cut") === "true",
     node: -1,
   };
@@ -194,12 +186,10 @@ function lay(places: Places, found: Marks, row: Row, i: number): void {
   );
 }
 
-/** The record a row is in; of one that is gone its list. */
+/** The record a row is in; of one that is gone what it was in. */
 function recordNode(places: Places, row: Row, gone: boolean): number {
   if (row.record === null) return 0;
-  const list = places.resolve(parted(row.record).above);
-  if (gone || list < 0) return list;
-  return row.after === null ? places.resolve(row.record) : places.element(list, row.after);
+  return places.resolve(gone ? parted(row.record).above : row.record);
 }
 
 function count(doc: Scan, found: Marks, from: number, what: keyof Counts): void {
@@ -235,7 +225,7 @@ function placeGhosts(places: Places, found: Marks): void {
 }
 
 function oldPlace(row: Row, ghost: Ghost): number {
-  return row.at === "" ? (row.before ?? 0) : Number(ghost.name) || 0;
+  return row.before ?? (Number(ghost.name) || 0);
 }
 
 function grouped(rows: readonly Row[], places: Places): Group[] {

@@ -25,12 +25,12 @@ const answer = read(
     '{"n":0,"op":"remove","field":"/items/*","record":"/items/[id=b]","label":"B","at":"","before":1,"old":{"id":"b"}},' +
     '{"n":1,"op":"move","field":"/items/*","record":"/items/[id=d]","label":"D","at":"","before":5,"after":2},' +
     '{"n":2,"op":"replace","field":"/items/*/n","record":"/items/[id=d]","label":"D","at":"n","before":5,"after":2,"old":3.99999999999999999999,"new":4},' +
-    '{"n":3,"op":"add","field":"/items/*","record":"/items/[id=e]","label":null,"at":"","after":3,"new":{"id":"e"}},' +
-    '{"n":4,"op":"replace","field":"/meta/count","record":null,"label":null,"at":"meta/count","old":4,"new":3,"text":[["=","a"],["+","b"]]},' +
-    '{"n":5,"op":"remove","field":"/meta/gone","record":null,"label":null,"at":"meta/gone","old":true}]}',
+    '{"n":3,"op":"add","field":"/items/*","record":"/items/[id=e]","at":"","after":3,"new":{"id":"e"}},' +
+    '{"n":4,"op":"replace","field":"/meta/count","record":"","at":"meta/count","old":4,"new":3,"text":[["=","a"],["+","b"]]},' +
+    '{"n":5,"op":"remove","field":"/meta/gone","record":"","at":"meta/gone","old":true}]}',
 );
 const places = new Places(doc);
-const found = marks(places, answer);
+const found = marks(places, [answer]);
 
 function names(outline: Outline): string[] {
   return outline.rows.map((row) => {

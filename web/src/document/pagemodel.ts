@@ -4,10 +4,11 @@ import { computed, signal } from "@preact/signals";
 
 import { announce } from "../state/announce";
 import { at as addressOf, setQuery } from "../state/location";
+import { toast } from "../state/toasts";
+import { zone } from "../state/zone";
 import type { Bar, Span } from "../time/bars";
 import { moment as said } from "../time/clock";
 import type { Moment } from "../time/moments";
-import { zone } from "../time/zone";
 import { HistoryState } from "./historystate";
 import { pattern, pointer } from "./paths";
 import { Player } from "./player";
@@ -221,6 +222,7 @@ export class PageModel {
     const before = this.ignored.peek();
     await this.setIgnored([...before, pattern]);
     this.ignoring.value = null;
+    toast(`${pattern} is ignored`, { name: "Undo", run: () => this.setIgnored(before) });
   }
 
   async setIgnored(ignore: readonly string[]): Promise<void> {
@@ -235,6 +237,11 @@ export class PageModel {
     if (!line || line.bucketMs !== null) return null;
     const at = line.bars.findIndex((bar: Bar) => bar.id === id);
     return at < 0 ? null : at + 1;
+  }
+
+  timeOf(id: string): string {
+    const bar = this.view.line.peek()?.bars.find((each) => each.id === id);
+    return bar ? said(bar.ms, this.zone.peek()) : id;
   }
 
   link(section: string, query: Record<string, string | null>): string {

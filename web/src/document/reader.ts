@@ -45,8 +45,8 @@ export async function read(id: string, bytes: ArrayBuffer): Promise<Scan> {
   return ((await put({ do: "read", id, bytes }, [bytes])) as { doc: Scan }).doc;
 }
 
-export async function mark(id: string, answer: ArrayBuffer): Promise<{ marks: Marks; head: Head }> {
-  return (await put({ do: "mark", id, answer }, [answer])) as { marks: Marks; head: Head };
+export async function mark(id: string, answers: ArrayBuffer[]): Promise<{ marks: Marks; head: Head }> {
+  return (await put({ do: "mark", id, answers }, answers)) as { marks: Marks; head: Head };
 }
 
 export async function search(id: string, text: string): Promise<{ nodes: Int32Array; total: number }> {

@@ -25,12 +25,7 @@ export interface Version {
   bytes: number | null;
 }
 
-/** What new settings would have silenced. */
-export interface Preview {
-  silenced: number;
-  of: number;
-  snapshots: { id: string; captured_at: string }[];
-}
+export type Preview = Schemas["DiffPreview"];
 
 function version(row: Schemas["Snapshot"]): Version {
   return { id: row.id, ms: Date.parse(row.captured_at), bytes: row.size_bytes };
@@ -155,12 +150,30 @@ async function pages<T>(get: (cursor: string | undefined) => Promise<Page<T>>): 
   return found;
 }
 
-/** The rows of a version's delta, in one window; null of the first version. */
-export async function deltaRows({ project }: Source, id: string): Promise<ArrayBuffer | null> {
-  const query = { format: "changes" } as const;
-  const answer = await raw("/v1/deltas/{delta_id}", { in: project, path: { delta_id: id }, query }).catch(absent);
-  return answer ? answer.arrayBuffer() : null;
+const WINDOW = 1000;
+const MOST_WINDOWS = 4;
+
+/** The rows of a version's delta, in windows; null of the first version. */
+export async function deltaRows({ project }: Source, id: string): Promise<ArrayBuffer[] | null> {
+  const found: ArrayBuffer[] = [];
+  for (let start = 0; start < WINDOW * MOST_WINDOWS; start += WINDOW) {
+    const query = { format: "rows", start, count: WINDOW } as const;
+    const answer = await raw("/v1/deltas/{delta_id}", { in: project, path: { delta_id: id }, query }).catch(absent);
+    if (!answer) return null;
+    const bytes = await answer.arrayBuffer();
+    found.push(bytes);
+    if (totalOf(bytes) <= start + WINDOW) break;
+  }
+  return found;
 }
+
+/** How many rows there are, from the head of an answer: its rows are not read here. */
+function totalOf(bytes: ArrayBuffer): number {
+  const head = new TextDecoder().decode(new Uint8Array(bytes, 0, Math.min(bytes.byteLength, HEAD_BYTES)));
+  return Number(/"format":"rows","total":(\d+)/.exec(head)?.[1] ?? 0);
+}
+
+const HEAD_BYTES = 1 << 20;
 
 function absent(error: unknown): null {
   if (error instanceof Problem && error.status === 404) return null;
@@ -214,10 +227,9 @@ export async function noisyFields({ project, endpoint }: Source, signal: AbortSi
 }
 
 export async function tryDiff({ project, endpoint }: Source, diff: object, signal: AbortSignal): Promise<Preview> {
-  return (await post(
-    "/v1/endpoints/{endpoint}/preview" as never,
-    { in: project, path: { endpoint }, body: { diff, last: 200 }, signal } as never,
-  )) as Preview;
+  const body = { diff, last: 200 };
+  const answer = await post("/v1/endpoints/{endpoint}/preview", { in: project, path: { endpoint }, body, signal });
+  return answer as Preview;
 }
 
 export async function saveIgnored({ project, endpoint }: Source, ignore: string[]): Promise<Schemas["Endpoint"]> {

@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
 
+import { isTyping } from "../state/keys";
 import { go } from "../state/location";
 import { copied } from "./copying";
 import type { PageModel } from "./pagemodel";
@@ -11,7 +12,7 @@ export function useKeys(model: PageModel): void {
     const keys = keysOf(model);
     const press = (event: KeyboardEvent): void => {
       const act = keys[event.key];
-      if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
+      if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isBusy(event)) return;
       event.preventDefault();
       act();
     };
@@ -20,13 +21,9 @@ export function useKeys(model: PageModel): void {
   }, [model]);
 }
 
-function isTyping({ target }: KeyboardEvent): boolean {
-  return (
-    target instanceof HTMLElement &&
-    (target.isContentEditable ||
-      /^(?:input|textarea|select)$/i.test(target.tagName) ||
-      target.closest("[role=menu],[role=dialog]:not(.history)") !== null)
-  );
+/** Sheets have buttons of their own; the panel of a history lets the page's keys through. */
+function isBusy({ target }: KeyboardEvent): boolean {
+  return isTyping(target) || (target instanceof Element && target.closest("[role=dialog]:not(.history)") !== null);
 }
 
 function keysOf(model: PageModel): Record<string, () => void> {

@@ -60,9 +60,9 @@ export class DocumentView {
     },
     drop,
   );
-  private readonly changes = new Kept<ArrayBuffer | null>(MOST_BYTES / 4, async (id) => {
+  private readonly changes = new Kept<ArrayBuffer[] | null>(MOST_BYTES / 4, async (id) => {
     const bytes = this.isUnchanged(id) ? null : await ask.deltaRows(this.source, id);
-    return { value: bytes, bytes: bytes?.byteLength ?? 1 };
+    return { value: bytes, bytes: bytes?.reduce((sum, each) => sum + each.byteLength, 0) ?? 1 };
   });
 
   constructor(readonly source: Source) {}
@@ -161,7 +161,10 @@ export class DocumentView {
     const [doc, rows] = await Promise.all([this.documents.get(id), this.changes.get(id)]);
     const made = opened(id, doc);
     if (rows === null) return { ...made, labels: this.labels.known };
-    const { marks, head } = await mark(id, rows.slice(0));
+    const { marks, head } = await mark(
+      id,
+      rows.map((each) => each.slice(0)),
+    );
     this.labels.learn(doc, marks);
     return { ...made, ...head, marks, labels: this.labels.known };
   }

@@ -7,7 +7,7 @@ import { BrokenText, type Scan, scan } from "./scan";
 
 export type Request =
   | { ask: number; do: "read"; id: string; bytes: ArrayBuffer }
-  | { ask: number; do: "mark"; id: string; answer: ArrayBuffer }
+  | { ask: number; do: "mark"; id: string; answers: ArrayBuffer[] }
   | { ask: number; do: "find"; id: string; text: string }
   | { do: "drop"; id: string };
 
@@ -29,8 +29,8 @@ function answer(request: Exclude<Request, { do: "drop" }>): Reply {
   const places = documents.get(request.id);
   if (!places) return { ask, broken: "the document is no longer in memory" };
   if (request.do === "find") return { ask, ...find(places.doc, request.text) };
-  const delta = scan(new Uint8Array(request.answer));
-  return { ask, marks: marks(places, delta), head: head(delta) };
+  const windows = request.answers.map((bytes) => scan(new Uint8Array(bytes)));
+  return { ask, marks: marks(places, windows), head: head(windows[0] as Scan) };
 }
 
 self.onmessage = ({ data }: MessageEvent<Request>) => {

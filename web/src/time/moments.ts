@@ -3,6 +3,8 @@
  * Times without a zone are the reader's; what is looked at now gives the day to a time alone.
  */
 
+import { formatOf } from "./zone";
+
 export type Moment =
   | { kind: "latest" }
   | { kind: "time"; ms: number }
@@ -108,25 +110,6 @@ function at(day: Day, clock: (string | undefined)[], zone: string): number | nul
   const ms = Number((clock[3] ?? "0").padEnd(3, "0"));
   if (day.month < 1 || day.month > 12 || day.day > 31 || hour > 23 || minute > 59 || second > 59) return null;
   return zonedMs(Date.UTC(day.year, day.month - 1, day.day, hour, minute, second, ms), zone);
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-function formatOf(zone: string): Intl.DateTimeFormat {
-  let format = formats.get(zone);
-  if (!format) {
-    const digits = {
-      year: "numeric",
-      month: "numeric",
-      day: "numeric",
-      hour: "numeric",
-      minute: "numeric",
-      second: "numeric",
-    } as const;
-    format = new Intl.DateTimeFormat("en-US", { ...digits, timeZone: zone, hourCycle: "h23", era: "short" });
-    formats.set(zone, format);
-  }
-  return format;
 }
 
 /** What the clock on the wall shows, as if it were UTC. */
