@@ -40,6 +40,7 @@ from delta_server.features.registrations import feature as registrations
 from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
+from delta_server.features.trees import feature as trees
 from delta_server.features.usage import feature as usage
 from delta_server.features.usage import service as usage_service
 from delta_server.features.users import feature as users
@@ -132,6 +133,7 @@ FEATURES = [
     history.FEATURE,
     previews.FEATURE,
     overview.FEATURE,
+    trees.FEATURE,
     profiles.FEATURE,
     events.FEATURE,
     queries.FEATURE,

@@ -132,6 +132,8 @@ BY_ID = [
     get("/v1/snapshots?around={snapshot}"),
     get("/v1/snapshots/{snapshot}/data"),
     get("/v1/snapshots/{snapshot}/value?path=/of"),
+    get("/v1/snapshots/{snapshot}/tree"),
+    get("/v1/snapshots/{snapshot}/find?q=of"),
     get("/v1/snapshots?endpoint_id={endpoint}"),
     get("/v1/snapshots/latest/{endpoint}"),
     get("/v1/deltas/{delta}"),

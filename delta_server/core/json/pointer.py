@@ -16,7 +16,7 @@ has members. So a step by key keeps the rest of its path, which is read as RFC 6
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -251,17 +251,17 @@ def _element(raw: bytes, step: Step) -> bytes | None:
     if raw[:1] != b"[":
         return None
     if isinstance(step, KeyStep):
-        return _element_by_key(raw, step)
+        return element_by_key((raw,), step)
     elements = slices.elements(raw)
     if not _INDEX.fullmatch(step) or int(step) >= len(elements):
         return None
     return bytes(elements[int(step)])
 
 
-def _element_by_key(array: bytes, step: KeyStep) -> bytes | None:
-    """The first element that has the values as typed, else the first that has them as strings."""
+def element_by_key(arrays: Iterable[bytes], step: KeyStep) -> bytes | None:
+    """The first element of one of the arrays that has the values as typed, else the first that has them as strings."""
     as_string = None
-    for raw in _candidates(array, step):
+    for raw in (raw for array in arrays for raw in _candidates(array, step)):
         wanted = zip(step.fields, step.values, step.quoted, strict=True)
         match = [_value_matches(field_of(raw, field), value, quoted) for field, value, quoted in wanted]
         if all(m == 2 for m in match):
