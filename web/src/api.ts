@@ -56,6 +56,10 @@ export const remove = <P extends PathsWith<"delete">>(path: P, sent: Sent<Operat
 export const raw = <P extends PathsWith<"get">>(path: P, sent: Sent<Operation<P, "get">> = {}) =>
   request("GET", path, sent as Loose);
 
+/** The same of a question that is too long for an address. */
+export const rawPost = <P extends PathsWith<"post">>(path: P, sent: Sent<Operation<P, "post">> = {}) =>
+  request("POST", path, sent as Loose);
+
 /** A route's address below the base, with its parameters in it. */
 export function url(path: string, sent: Pick<Loose, "in" | "path" | "query"> = {}): string {
   const named = (sent.path ?? {}) as Record<string, string>;

@@ -1,9 +1,11 @@
 // biome-ignore-all lint/a11y/useSemanticElements: a treegrid of which a part is drawn can be no table
 // biome-ignore-all lint/a11y/useFocusableInteractive: one row at a time is in the tab order, cells are reached from it
 import type { JSX } from "preact";
+import { counted } from "../numbers.ts";
 import { Icon } from "../parts/Icon.tsx";
+import { Marked } from "../parts/Marked.tsx";
 import type { Op } from "./filters.ts";
-import { idOf, type Line, placeOf, type Row } from "./lines.ts";
+import { idOf, isWhole, type Line, type Row } from "./lines.ts";
 import type { Placed } from "./model.ts";
 import { hintsOf, inlineOf, kindOf, sideOf, stepsOf } from "./values.ts";
 import { cutToLine, type Piece } from "./words.ts";
@@ -99,8 +101,8 @@ function Glyph({ op }: { op: Op | null }): JSX.Element {
 }
 
 function Head({ row, folded, count, view }: { row: Row; folded: boolean; count: number; view: RowView }): JSX.Element {
-  const [from, to] = [placeOf(row.before), placeOf(row.after)];
-  const moved = row.op === "move" && row.at === "" && from !== null && to !== null;
+  const { before: from, after: to } = row;
+  const moved = row.op === "move" && isWhole(row);
   const href = moved ? view.placeInA(row) : null;
   const badge = (
     <>
@@ -109,7 +111,7 @@ function Head({ row, folded, count, view }: { row: Row; folded: boolean; count: 
   );
   return (
     <>
-      <Glyph op={row.record === undefined ? null : moved ? "move" : "replace"} />
+      <Glyph op={row.record === "" ? null : moved ? "move" : "replace"} />
       <span role="rowheader" class="rt">
         {count > 0 ? <Icon name={folded ? "right" : "down"} /> : <span class="ic-gap" />}
         <Named row={row} />
@@ -130,8 +132,8 @@ function Head({ row, folded, count, view }: { row: Row; folded: boolean; count: 
 }
 
 function Named({ row }: { row: Row }): JSX.Element {
-  if (row.record === undefined) return <span class="label">document</span>;
-  const id = idOf(row.record);
+  if (row.record === "") return <span class="label">document</span>;
+  const id = idOf(row);
   return (
     <>
       <span class="label">{row.label ?? id}</span>
@@ -141,11 +143,12 @@ function Named({ row }: { row: Row }): JSX.Element {
 }
 
 function Whole({ row, open }: { row: Row; open: boolean }): JSX.Element {
-  const place = placeOf(row.op === "remove" ? row.before : row.after);
+  const place = row.op === "remove" ? row.before : row.after;
+  const told = [row.leaves ? counted(row.leaves, "value") : "", place === undefined ? "" : `place ${place}`];
   const fill = (
     <span role="gridcell" class="cell fill">
       <Named row={row} />
-      <span class="meta">{place === null ? "" : `place ${place}`}</span>
+      <span class="meta">{told.filter(Boolean).join(", ")}</span>
     </span>
   );
   const absent = (
@@ -193,13 +196,13 @@ function Change({ row, view }: { row: Row; view: RowView }): JSX.Element {
 }
 
 function movedText(row: Row): Piece[] {
-  return [{ sign: "=", text: `place ${placeOf(row.before) ?? "?"} → ${placeOf(row.after) ?? "?"}` }];
+  return [{ sign: "=", text: `place ${row.before ?? "?"} → ${row.after ?? "?"}` }];
 }
 
 function Cell({ row, sign, hint }: { row: Row; sign: "-" | "+"; hint: string }): JSX.Element {
   const text = sign === "-" ? row.old : row.new;
   const at = sign === "-" ? "o" : "n";
-  const place = placeOf(sign === "-" ? row.before : row.after);
+  const place = sign === "-" ? row.before : row.after;
   if (row.op === "move") {
     return (
       <span role="gridcell" class={`cell ${at}`}>
@@ -225,10 +228,7 @@ function Cell({ row, sign, hint }: { row: Row; sign: "-" | "+"; hint: string }):
 export function Pieces({ pieces }: { pieces: Piece[] }): JSX.Element {
   return (
     <span class="tx">
-      {pieces.map(({ sign, text }, i) => {
-        if (sign === "-") return <del key={i}>{text}</del>;
-        return sign === "+" ? <ins key={i}>{text}</ins> : text;
-      })}
+      <Marked pieces={pieces} />
     </span>
   );
 }

@@ -10,9 +10,11 @@ export interface Heights {
 interface Counts {
   heads: number;
   changes: number;
+  /** Lines without anything folded or opened. */
+  plain: number;
 }
 
-/** Windows that are not known yet are taken to have as many heads as the others, or what is left of `heads`. */
+/** Windows that are not known yet are taken to have what the known ones leave of `lines`. */
 export class Geometry {
   private readonly known = new Map<number, Counts>();
   private tops: number[] | null = null;
@@ -22,8 +24,8 @@ export class Geometry {
     private readonly total: number,
     private readonly size: number,
     private heights: Heights,
-    /** How many heads there are in all, where the server tells. */
-    private readonly heads: number | null,
+    /** With nothing folded or opened. */
+    private readonly allLines: number,
   ) {}
 
   get windows(): number {
@@ -38,7 +40,8 @@ export class Geometry {
   /** Tells what a window turned out to hold. Whether that changes anything. */
   set(window: number, counts: Counts): boolean {
     const before = this.known.get(window);
-    if (before?.heads === counts.heads && before.changes === counts.changes) return false;
+    if (before?.heads === counts.heads && before.changes === counts.changes && before.plain === counts.plain)
+      return false;
     this.known.set(window, counts);
     this.tops = null;
     return true;
@@ -97,14 +100,15 @@ export class Geometry {
     return tops;
   }
 
+  /** Of windows that are not known: lines beside those of their rows. */
   private headsPerRow(): number {
-    let heads = 0;
+    let lines = 0;
     let rows = 0;
     for (const [window, counts] of this.known) {
-      heads += counts.heads;
+      lines += counts.plain;
       rows += this.rowsOf(window);
     }
-    if (this.heads !== null) return Math.max(0, this.heads - heads) / Math.max(1, this.total - rows);
-    return rows > 0 ? heads / rows : 0;
+    const left = this.total - rows;
+    return left > 0 ? Math.max(0, this.allLines - lines - left) / left : 0;
   }
 }

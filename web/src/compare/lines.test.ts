@@ -1,26 +1,26 @@
 import { describe, expect, it } from "vitest";
-import { idOf, linesOf, placeOf, type Row } from "./lines.ts";
+import { idOf, linesOf, pathOf, type Row } from "./lines.ts";
 
 const A = "/features/[code=a]";
 const B = "/features/[code=b]";
 let n = 0;
-const row = (op: Row["op"], record: string | undefined, at: string): Row => ({
+const row = (op: Row["op"], record: string, at: string): Row => ({
   n: n++,
   op,
   field: at,
-  ...(record ? { record } : {}),
+  record,
   at,
 });
 const shown = (rows: Row[], folded: string[] = [], previous?: Row) =>
   linesOf({ rows, previous }, { folded: new Set(folded), opened: new Map(), all: false }).map(
-    (line) => `${line.kind} ${line.row.record ?? "document"} ${line.kind === "head" ? line.count : line.row.at}`,
+    (line) => `${line.kind} ${line.row.record || "document"} ${line.kind === "head" ? line.count : line.row.at}`,
   );
 
 describe("linesOf", () => {
   it.each<[string, Row[], string[], Row | undefined, string[]]>([
     [
       "the document's own changes have a head",
-      [row("replace", undefined, "/count")],
+      [row("replace", "", "/count")],
       [],
       undefined,
       ["head document 1", "change document /count"],
@@ -79,7 +79,7 @@ describe("linesOf", () => {
 });
 
 it("has what did not change under each head, where it is wanted", () => {
-  const rows = [row("replace", undefined, "/count"), row("replace", A, "mag"), row("add", B, "")];
+  const rows = [row("replace", "", "/count"), row("replace", A, "mag"), row("add", B, "")];
   const of = (opened: Parameters<typeof linesOf>[1]["opened"]) =>
     linesOf({ rows, previous: undefined }, { folded: new Set(), opened, all: true }).map((line) => line.kind);
   expect(of(new Map())).toEqual(["head", "change", "head", "rest", "change", "whole"]);
@@ -88,18 +88,19 @@ it("has what did not change under each head, where it is wanted", () => {
 });
 
 it.each([
-  ["/features/[properties/code=7000q0bb]", "7000q0bb"],
-  ['/counties/[FIPS=6,County="Alpine, CA"]', "6, Alpine, CA"],
-  ["/items/sku=A7", "A7"],
-  ["/items/3", "3"],
-])("%s is known as %s", (record, id) => {
-  expect(idOf(record)).toBe(id);
+  [{ record: "/features/[properties/code=7000q0bb]", key: { "properties/code": "7000q0bb" } }, "7000q0bb"],
+  [{ record: "/counties/[FIPS=6,County=Alpine]", key: { FIPS: 6, County: "Alpine" } }, "6, Alpine"],
+  [{ record: "/rates/EUR~1USD" }, "EUR/USD"],
+  [{ record: "/items/3" }, "3"],
+])("%j is known as %s", (row, id) => {
+  expect(idOf(row)).toBe(id);
 });
 
 it.each([
-  ["/features/12", 12],
-  ["/features/x", null],
-  [undefined, null],
-])("the place of %s is %s", (path, place) => {
-  expect(placeOf(path)).toBe(place);
+  ["", "count", "/count"],
+  ["", "/count", "/count"],
+  [A, "mag", `${A}/mag`],
+  [A, "", A],
+])("the path of %j and %j", (record, at, path) => {
+  expect(pathOf(row("replace", record, at))).toBe(path);
 });

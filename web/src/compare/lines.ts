@@ -10,11 +10,16 @@ export interface Row {
   n: number;
   op: Op;
   field: string;
-  record?: string;
+  /** The record's path; "" is the document beside all records. */
+  record: string;
   label?: string;
+  key?: Record<string, unknown>;
   at: string;
-  before?: string;
-  after?: string;
+  /** Places in an array, from 0. */
+  before?: number;
+  after?: number;
+  /** How many values an object or array has. */
+  leaves?: number;
   old?: string;
   new?: string;
   text?: TextRun[];
@@ -46,31 +51,26 @@ export interface Shown {
 
 /** By what the opened part of a line's record is known. */
 export function keyOf(line: Pick<Line, "kind" | "row">): string {
-  return `${line.kind === "rest" ? "rest" : "whole"} ${recordOf(line.row)}`;
+  return `${line.kind === "rest" ? "rest" : "whole"} ${line.row.record}`;
 }
 
 /** The path of a change in the document. */
 export function pathOf(row: Row): string {
   const at = row.at === "" || row.at.startsWith("/") ? row.at : `/${row.at}`;
-  return recordOf(row) + at;
-}
-
-/** The record that a change belongs to; "" is the document beside all records. */
-export function recordOf(row: Row): string {
-  return row.record ?? "";
+  return row.record + at;
 }
 
 /** Whether the row is a record as a whole: new, gone, replaced or moved, and so a head by itself. */
 export function isWhole(row: Row): boolean {
-  return row.record !== undefined && row.at === "";
+  return row.record !== "" && row.at === "";
 }
 
 /** The lines of one window. A group that began in an earlier window has its head there. */
 export function linesOf(loaded: Loaded<Row>, shown: Shown): Line[] {
   const lines: Line[] = [];
-  let group = loaded.previous ? recordOf(loaded.previous) : null;
+  let group = loaded.previous ? loaded.previous.record : null;
   for (const [i, row] of loaded.rows.entries()) {
-    const record = recordOf(row);
+    const record = row.record;
     const begins = record !== group;
     group = record;
     if (isWhole(row) && row.op !== "move") {
@@ -79,17 +79,18 @@ export function linesOf(loaded: Loaded<Row>, shown: Shown): Line[] {
     }
     const isFolded = shown.folded.has(record);
     if (begins) lines.push(head(loaded.rows, i, isFolded));
-    if (begins && shown.all && !isFolded && row.record !== undefined) lines.push(...rest(row, shown.opened));
+    if (begins && shown.all && !isFolded && row.record !== "") lines.push(...rest(row, shown.opened));
     if (!isFolded && !isWhole(row)) lines.push({ kind: "change", key: `${row.n}`, row });
   }
   return lines;
 }
 
+/** With how many changes it has, as far as its window tells. */
 function head(rows: Row[], at: number, folded: boolean): Line {
   const row = rows[at] as Row;
   let end = at;
   let count = 0;
-  while (end < rows.length && recordOf(rows[end] as Row) === recordOf(row)) {
+  while (end < rows.length && (rows[end] as Row).record === row.record) {
     if (!isWhole(rows[end] as Row)) count += 1;
     end += 1;
   }
@@ -113,19 +114,12 @@ function values(row: Row, { leaves, complete }: Inside, letter: string): Line[] 
   return complete ? lines : [...lines, { kind: "more", key: `${row.n}${letter}m`, row, count: leaves.length }];
 }
 
-const LAST_KEY = /\[([^\]]*)\]$|\/([^/[=]+)=([^/]*)$/;
-
-/** What identifies a record, for people: of `/features/[properties/code=7000q0bb]` it is `7000q0bb`. */
-export function idOf(record: string): string {
-  const found = LAST_KEY.exec(record);
-  if (!found) return record.slice(record.lastIndexOf("/") + 1);
-  if (found[3] !== undefined) return found[3];
-  const pairs = (found[1] ?? "").match(/=("(?:[^"\\]|\\.)*"|[^,]*)/g) ?? [];
-  return pairs.map((pair) => (pair[1] === '"' ? String(JSON.parse(pair.slice(1))) : pair.slice(1))).join(", ");
-}
-
-/** An index of an array as a place that people count by: the last step of a pointer. */
-export function placeOf(path: string | undefined): number | null {
-  const step = path?.slice(path.lastIndexOf("/") + 1) ?? "";
-  return /^\d+$/.test(step) ? Number(step) : null;
+/** What identifies a record, for people: the values of its key, else the last step of its path. */
+export function idOf({ record, key }: Pick<Row, "record" | "key">): string {
+  const values = Object.values(key ?? {});
+  if (values.length > 0) return values.map(String).join(", ");
+  return record
+    .slice(record.lastIndexOf("/") + 1)
+    .replaceAll("~1", "/")
+    .replaceAll("~0", "~");
 }

@@ -21,7 +21,7 @@ function ledgerOf(total: number) {
   const load = async (start: number, count: number) =>
     Array.from({ length: Math.min(count, total - start) }, (_, i) => rowAt(start + i));
   const first = Array.from({ length: Math.min(WINDOW, total) }, (_, i) => rowAt(i));
-  return new Ledger({ total, heads: total / 4, first, load }, SAME);
+  return new Ledger({ total, lines: (total / 4) * 5, first, load }, SAME);
 }
 
 async function loaded(ledger: Ledger, window: number) {

@@ -23,9 +23,9 @@ export interface Cursor {
 }
 
 export interface LedgerSource {
-  /** How many rows there are with the filter of the moment, and of how many heads, where that is told. */
+  /** How many rows there are with the filter of the moment, and on how many lines with the heads of records. */
   total: number;
-  heads: number | null;
+  lines: number;
   first: Row[];
   load: (start: number, count: number, signal: AbortSignal) => Promise<Row[]>;
 }
@@ -34,6 +34,8 @@ interface Made extends Shown {
   loaded: Loaded<Row>;
   lines: Line[];
 }
+
+const PLAIN: Shown = { folded: new Set(), opened: new Map(), all: false };
 
 function isSame(a: Shown, b: Shown): boolean {
   return a.folded === b.folded && a.opened === b.opened && a.all === b.all;
@@ -58,7 +60,7 @@ export class Ledger {
     private heights: Heights,
   ) {
     this.total = source.total;
-    this.geometry = new Geometry(source.total, WINDOW, heights, source.heads);
+    this.geometry = new Geometry(source.total, WINDOW, heights, source.lines);
     this.windows = new Windows<Row>({
       size: WINDOW,
       most: MOST_WINDOWS,
@@ -89,7 +91,8 @@ export class Ledger {
     const lines = linesOf(loaded, shown);
     this.made.set(window, { loaded, ...shown, lines });
     const changes = lines.filter((line) => line.kind === "change").length;
-    this.geometry.set(window, { heads: lines.length - changes, changes });
+    const plain = linesOf(loaded, PLAIN).length;
+    this.geometry.set(window, { heads: lines.length - changes, changes, plain });
     return lines;
   }
 
@@ -188,15 +191,20 @@ export class Ledger {
     this.version.value += 1;
   }
 
-  /** The line of a row, once its window is here. */
-  cursorAt(n: number): Cursor | null {
-    const window = Math.floor(n / WINDOW);
-    const loaded = this.windows.at(window);
-    const row = loaded?.rows[n % WINDOW];
+  /** The line of a row by its place among those that are listed, once its window is here. */
+  cursorAt(place: number): Cursor | null {
+    const window = Math.floor(place / WINDOW);
+    const row = this.windows.at(window)?.rows[place % WINDOW];
     if (!row) return null;
     const lines = this.lines(window) ?? [];
     const line = lines.find((one) => one.row === row && one.kind !== "head") ?? lines.find((one) => one.row === row);
     return line ? { window, key: line.key } : null;
+  }
+
+  /** The rows of the window that a row is in. */
+  rowsNear(row: Row): Row[] {
+    for (const { loaded } of this.made.values()) if (loaded.rows.includes(row)) return loaded.rows;
+    return [row];
   }
 
   fold(record: string, folded: boolean): void {

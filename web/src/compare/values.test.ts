@@ -6,6 +6,7 @@ const change = (old: string | undefined, now: string | undefined, more: Partial<
   n: 0,
   op: "replace",
   field: "/x",
+  record: "",
   at: "x",
   ...(old === undefined ? {} : { old }),
   ...(now === undefined ? {} : { new: now }),

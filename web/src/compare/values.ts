@@ -2,7 +2,7 @@
 
 import type { Row } from "./lines.ts";
 import { difference, distance, timeOf } from "./numbers.ts";
-import { cutToLine, escaped, type Piece, type Sign, side, type TextRun } from "./words.ts";
+import { cutToLine, escaped, type Piece, pieceOf, type Sign, side } from "./words.ts";
 
 const LINE = 160;
 const QUOTE: Piece = { sign: "=", text: '"' };
@@ -23,7 +23,7 @@ export function sideOf(row: Row, sign: "-" | "+"): Piece[] {
 
 /** Both sides in one line: the words of a text in each other, other values one behind the other. */
 export function inlineOf(row: Row): Piece[] {
-  if (row.text) return quoted(row.text.map(([sign, text]: TextRun) => ({ sign, text })));
+  if (row.text) return quoted(row.text.map(pieceOf));
   const [old, now] = [sideOf(row, "-"), sideOf(row, "+")];
   return old.length > 0 && now.length > 0 ? [...old, { sign: "=", text: " → " }, ...now] : [...old, ...now];
 }

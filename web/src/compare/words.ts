@@ -1,16 +1,24 @@
 // A changed text as two sides with its words marked, and a side cut to a line around what changed.
 
 export type Sign = "=" | "-" | "+";
-export type TextRun = [sign: Sign, text: string];
+/** Of `…` so many characters were left out by the server. */
+export type TextRun = [sign: Sign | "…", text: string];
 
 export interface Piece {
   sign: Sign;
   text: string;
 }
 
+const CUT: Piece = { sign: "=", text: "…" };
+
 /** What of the runs stands in the old (`-`) or the new (`+`) text. */
 export function side(runs: TextRun[], sign: "-" | "+"): Piece[] {
-  return runs.filter(([own]) => own === "=" || own === sign).map(([own, text]) => ({ sign: own, text }));
+  const other = sign === "-" ? "+" : "-";
+  return runs.filter(([own]) => own !== other).map(pieceOf);
+}
+
+export function pieceOf([sign, text]: TextRun): Piece {
+  return sign === "…" ? CUT : { sign, text };
 }
 
 /** As a JSON string is written, without its quotes: a line break does not break the line. */
@@ -19,7 +27,6 @@ export function escaped(text: string): string {
 }
 
 const BEFORE = 24;
-const CUT: Piece = { sign: "=", text: "…" };
 
 /** The pieces in at most `most` characters, of which the first that changed is seen: what is left out becomes "…". */
 export function cutToLine(pieces: Piece[], most: number): Piece[] {

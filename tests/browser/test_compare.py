@@ -1,0 +1,117 @@
+"""Comparing two moments, and the lists of an endpoint's changes, versions and fields."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import NARROW, PROJECT, Open, Visit
+from tests.server_process import Server
+
+ENDPOINT = f"/p/{PROJECT}/e/quakes"
+COMPARED = f"{ENDPOINT}/compare?a=2025-05-21T01:31:00Z&b=2025-05-22T04:06:00Z"
+
+
+def _open(server: Server, visit: Open, address: str, **window: object) -> tuple[Visit, Page]:
+    opened = visit(server, **window)
+    opened.sign_in()
+    return opened, opened.go(address)
+
+
+def test_a_comparison_is_filtered_walked_and_shared(server: Server, visit: Open) -> None:
+    window, page = _open(server, visit, COMPARED)
+    summary = page.get_by_label("Summary")
+    expect(summary).to_contain_text("69 changes in 46 records")
+    grid = page.get_by_role("treegrid")
+    expect(grid).to_contain_text("metadata/count")
+    assert int(grid.get_attribute("aria-rowcount") or 0) > 69, "heads of records are rows too"
+    window.axe()
+
+    page.get_by_role("button", name="21 added").click(modifiers=["Alt"])
+    expect(summary).to_contain_text("21 of 69 changes")
+    expect(page).to_have_url(re.compile("ops=add"))
+    page.go_back()
+    page.locator(".fchip", has_text="mag").click()
+    expect(summary).to_contain_text("3 of 69 changes")
+    page.reload()
+    expect(summary).to_contain_text("3 of 69 changes")
+    expect(grid.locator(".rc")).to_have_count(3)
+
+    page.get_by_role("radio", name="Inline").click()
+    expect(page).to_have_url(re.compile("view=inline"))
+    expect(grid.locator(".rc").first).to_contain_text("→")
+    grid.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".cr.focus")).to_have_attribute("aria-level", "2")
+    page.keyboard.press(" ")
+    expect(page.get_by_label(re.compile("Values of"))).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/e/quakes\?at=.*path="))
+
+
+def test_moments_are_stepped_swapped_and_typed(server: Server, visit: Open) -> None:
+    _, page = _open(server, visit, COMPARED)
+    expect(page.locator(".mom.b")).to_contain_text("version 136")
+    page.get_by_role("button", name="B one change later").click()
+    expect(page.locator(".mom.b")).to_contain_text("version 137")
+    page.get_by_role("button", name="Swap A and B").click()
+    expect(page.locator(".mom.a")).to_contain_text("version 137")
+    page.get_by_title("Choose A").click()
+    page.get_by_role("button", name="The first version").click()
+    expect(page.locator(".mom.a")).to_contain_text("version 1 ")
+    page.get_by_title("Choose A").click()
+    page.get_by_label(re.compile(r"^Time \(UTC\)")).first.fill("2025-05-21 01:31")
+    page.keyboard.press("Enter")
+    expect(page.locator(".mom.b")).to_contain_text("version 112")
+    page.goto(page.url.split("?")[0] + "?a=2025-05-21T01:31:00Z&b=2025-05-21T01:31:00Z")
+    expect(page.locator("main")).to_contain_text("the same, byte for byte")
+
+
+def test_a_new_record_opens_and_the_narrow_form_has_all_of_it(server: Server, visit: Open) -> None:
+    window, page = _open(server, visit, COMPARED, dark=True, size=NARROW)
+    row = page.locator(".rr.added").first
+    row.click()
+    expect(page.locator(".rv").first).to_be_visible()
+    expect(page.locator(".rv", has_text="mag").first).to_contain_text("6.1")
+    window.axe()
+
+
+def test_versions_are_marked_to_be_compared(server: Server, visit: Open) -> None:
+    window, page = _open(server, visit, f"{ENDPOINT}/versions")
+    expect(page.locator("tbody tr[data-row]").first).to_be_visible()
+    window.axe()
+    page.locator("tr[data-row] [data-open]").first.focus()
+    page.keyboard.press("X")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("c")
+    expect(page).to_have_url(re.compile(r"/compare\?a="))
+    expect(page.get_by_label("Summary")).to_contain_text("4 changes")
+
+
+def test_changes_are_listed_by_day_and_lead_to_the_document(server: Server, visit: Open) -> None:
+    window, page = _open(server, visit, f"{ENDPOINT}/changes?min=8")
+    expect(page.locator(".item").first).to_be_visible()
+    expect(page.locator(".item li").first).to_be_visible()
+    window.axe()
+    page.get_by_label("Field or place").fill("/nowhere")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("No version passes the filter")
+    page.get_by_role("button", name="All changes").click()
+    page.locator("[data-open]").first.focus()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/e/quakes\?at="))
+
+
+def test_a_field_is_tried_saved_and_taken_back(server: Server, visit: Open) -> None:
+    window, page = _open(server, visit, f"{ENDPOINT}/fields?q=metadata")
+    page.get_by_role("button", name="Ignore /metadata/generated").click()
+    expect(page.locator("main").get_by_role("status")).to_contain_text(
+        re.compile(r"would have silenced \d+ of \d+ changes")
+    )
+    expect(page).to_have_url(re.compile("try="))
+    window.axe()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".trial-box")).to_contain_text("Ignored: /metadata/generated")
+    page.get_by_role("button", name="Undo the last change").click()
+    expect(page.locator(".trial-box")).to_contain_text("Nothing is ignored")

@@ -1,0 +1,84 @@
+// What happens to a line of the ledger that somebody clicks, or presses a key on.
+
+import { announce } from "../state/announce.ts";
+import { at, go } from "../state/location.ts";
+import { type Pair, type Place, valueAt } from "./data.ts";
+import { leaves } from "./exact.ts";
+import type { Act } from "./input.ts";
+import { isWhole, keyOf, type Line, pathOf, type Row } from "./lines.ts";
+import type { Ledger } from "./model.ts";
+
+/** So many values of a record are shown in the ledger; the document has the rest. */
+const MOST_VALUES = 300;
+
+interface Acting {
+  place: Place;
+  pair: Pair;
+  ledger: Ledger;
+  peek: (row: Row) => void;
+}
+
+export function actOf({ place, pair, ledger, peek }: Acting): Act {
+  return (line, what) => {
+    if (what === "document") go(documentAt(place, pair, line.row));
+    else if (what === "whole") peek(line.row);
+    else if (what === "path") void copy(pathOf(line.row), "Path copied");
+    else if (what === "value") void copyValue(place, pair, line);
+    else if (line.kind === "head") ledger.fold(line.row.record, !line.folded);
+    else if (line.kind === "whole" || line.kind === "rest") void toggle(place, pair, ledger, line);
+  };
+}
+
+/** The document where a change is seen: at B, or at A for what is gone. */
+export function documentAt({ project, endpoint }: Place, { a, b }: Pair, row: Row): string {
+  const query = new URLSearchParams({ at: row.op === "remove" ? a : b, path: pathOf(row) });
+  return `${at("p", project, "e", endpoint)}?${query}`;
+}
+
+async function toggle(place: Place, pair: Pair, ledger: Ledger, line: Line): Promise<void> {
+  if (ledger.opened.value.has(keyOf(line))) {
+    ledger.open(line, null);
+    return;
+  }
+  const { row } = line;
+  const snapshot = row.op === "remove" ? pair.a : pair.b;
+  const own = row.op === "remove" ? row.old : row.new;
+  const told = line.kind === "whole" && !row.cut && own !== undefined;
+  try {
+    const text = told ? own : await valueAt(place, snapshot, row.record);
+    const inside = leaves(text, MOST_VALUES);
+    const changed = line.kind === "rest" ? changedIn(ledger, row) : null;
+    ledger.open(
+      line,
+      changed ? { ...inside, leaves: inside.leaves.filter(({ path }) => !isUnder(path, changed)) } : inside,
+    );
+  } catch {
+    announce("The values did not come. Try again.");
+  }
+}
+
+/** The places that changed in the row's record, as far as its window has them. */
+function changedIn(ledger: Ledger, row: Row): string[] {
+  const own = ledger.rowsNear(row).filter((other) => other.record === row.record && !isWhole(other));
+  return own.map((other) => other.at);
+}
+
+function isUnder(path: string, places: string[]): boolean {
+  return places.some((place) => path === place || path.startsWith(`${place}/`));
+}
+
+async function copyValue(place: Place, pair: Pair, line: Line): Promise<void> {
+  const { row } = line;
+  const snapshot = row.op === "remove" ? pair.a : pair.b;
+  const own = line.kind === "value" ? line.leaf.text : row.cut ? undefined : (row.new ?? row.old);
+  await copy(own ?? (await valueAt(place, snapshot, pathOf(row))), "Value copied");
+}
+
+async function copy(text: string, said: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    announce(said);
+  } catch {
+    announce("The browser does not allow to copy.");
+  }
+}
