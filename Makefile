@@ -8,6 +8,7 @@ SOURCES := $(shell find delta_server -type f -not -name '*.pyc')
 WEB := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name types.gen.ts)
 NODE_20 := $(shell node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2> /dev/null && command -v npm)
 NPM := $(if $(NODE_20),npm,PATH="$(CURDIR)/$(VENV)/node:$$PATH" npm) --prefix web --silent
+WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4))) # one more: tests wait for servers and disks
 
 unexport PYTHONDONTWRITEBYTECODE # compiled modules are kept, whatever the shell says: all that starts begins sooner
 
@@ -30,7 +31,7 @@ web: web/dist/index.html ## Build the dashboard into web/dist
 
 test: check web/dist/index.html ## Check, then run the whole test suite (ARGS="tests/core -k name" picks some)
 	@$(NPM) test
-	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --maxprocesses 4 --dist worksteal)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist worksteal)
 
 check: $(VENV)/.dev web/node_modules/.made ## Lint, formatting, types
 	@$(BIN)/ruff check .

@@ -94,6 +94,7 @@ async def world(app: Application, client: httpx.AsyncClient, keys: Keys) -> Worl
             "group": "acme",
             "erasure_id": SOME_ID,
             "name": "start.js",
+            "rest": "mine",
         }
     )
 
