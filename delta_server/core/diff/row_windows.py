@@ -26,6 +26,7 @@ COMPARED_BYTES = 1 << 20
 
 T = TypeVar("T")
 
+_FILLED = 7  # tenths of a line that its mark takes on the rail: neighbours stay apart
 _CONTEXT = 60  # characters of equal text that stay beside a change where a text is cut
 
 _encode = msgspec.json.Encoder().encode
@@ -46,7 +47,7 @@ class RowFilter(msgspec.Struct, frozen=True, array_like=True):
 
 class Matched(msgspec.Struct, frozen=True):
     """The numbers of the rows that a filter leaves, and their lines; `records` that have some of them. `rail` has a
-    byte for each thousandth of all lines: which kinds begin there, a bit each in the order of OPS."""
+    byte for each thousandth of all lines: which kinds are there, a bit each in the order of OPS."""
 
     rows: bytes
     lines: bytes
@@ -167,7 +168,10 @@ def _rail(table: RowTable, rows: Sequence[int], lines: Sequence[int], count: int
     rail = bytearray(RAIL)
     for n, line in zip(rows, lines, strict=True):
         kind = table.kinds[n]
-        rail[line * RAIL // count] |= 1 << (OPS.index("move") if kind == MOVED_RECORD else kind)
+        bit = 1 << (OPS.index("move") if kind == MOVED_RECORD else kind)
+        begin = line * RAIL // count
+        for place in range(begin, max(begin + 1, (line * RAIL + _FILLED * RAIL // 10) // count)):
+            rail[place] |= bit
     return bytes(rail)
 
 

@@ -83,7 +83,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     `changes_complete` tells whether these are all.
 
     With the format `rows`: `total` rows, of which the filter leaves `matched`, of `records` records, on `lines` lines
-    with the records' heads. `rail` is in base64 a byte for each thousandth of the lines, in which bits say what begins
+    with the records' heads. `rail` is in base64 a byte for each thousandth of the lines, in which bits say what is
     there: 1 added, 2 removed, 4 replaced, 8 moved. `rows` are those of the window.
     """
 
