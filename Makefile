@@ -12,7 +12,7 @@ WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cor
 
 unexport PYTHONDONTWRITEBYTECODE # compiled modules are kept, whatever the shell says: all that starts begins sooner
 
-.PHONY: help demo run install web test check soak mutants bench build test-binary lock clean
+.PHONY: help demo run install web test check soak mutants bench build test-binary screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -52,6 +52,9 @@ build: dist/delta-server ## Make the executable dist/delta-server
 
 test-binary: dist/delta-server ## Start the executable in an empty directory and use it
 	@$(BIN)/python -m pytest tests/binary
+
+screenshots: $(VENV)/.dev web/dist/index.html ## Pictures of all pages, light and dark, wide and narrow, in build/screenshots
+	@$(BIN)/python -m tests.browser.screenshots
 
 lock: ## Write the lock files anew from pyproject.toml
 	@$(PYTHON) -m venv build/lock

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, sync_playwright
 
 from tests import histories, server_process
 from tests.server_process import ROOT, Server
@@ -70,6 +70,8 @@ class Visit(msgspec.Struct):
     refused: list[str]
     errors: list[str]
     expected: re.Pattern[str] | None = None
+    asked: list[Request] = []
+    """Requests that are not answered yet, but for the stream, which never is."""
 
     def go(self, path: str) -> Page:
         self.page.goto(self.url + path)
@@ -83,6 +85,16 @@ class Visit(msgspec.Struct):
             headers={"origin": self.url},
         )
         assert answer.ok, answer.text()
+
+    def settle(self, path: str) -> Page:
+        """Go there, and wait until all that the page asked for has come and is drawn."""
+        page = self.go(path)
+        page.locator("main").first.wait_for()
+        quiet = 0
+        while quiet < 3:
+            page.wait_for_timeout(30)
+            quiet = 0 if self.asked else quiet + 1
+        return page
 
     def check(self) -> None:
         found = [text for text in self.errors if self.expected is None or not self.expected.search(text)]
@@ -112,25 +124,31 @@ def visit(browser: Browser) -> Iterator[Open]:
 
         def opened(server: Server | str, *, dark: bool = False, size: tuple[int, int] = WIDE) -> Visit:
             url = server if isinstance(server, str) else server.url
-            context = browser.new_context(
-                viewport={"width": size[0], "height": size[1]},
-                color_scheme="dark" if dark else "light",
-                locale="en-GB",
-                timezone_id="UTC",
-                reduced_motion="reduce",
-                has_touch=size == NARROW,
-                is_mobile=size == NARROW,
-            )
-            context.set_default_timeout(20_000)
-            stack.callback(context.close)
-            made = Visit(context.new_page(), context, url, [], [])
-            _watch(made)
+            made = window_of(browser, url, dark=dark, size=size)
+            stack.callback(made.context.close)
             visits.append(made)
             return made
 
         yield opened
         for each in visits:
             each.check()
+
+
+def window_of(browser: Browser, url: str, *, dark: bool = False, size: tuple[int, int] = WIDE) -> Visit:
+    """A window that is watched, and that somebody has to check and close."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if dark else "light",
+        locale="en-GB",
+        timezone_id="UTC",
+        reduced_motion="reduce",
+        has_touch=size == NARROW,
+        is_mobile=size == NARROW,
+    )
+    context.set_default_timeout(20_000)
+    made = Visit(context.new_page(), context, url, [], [])
+    _watch(made)
+    return made
 
 
 def _watch(visit: Visit) -> None:
@@ -146,6 +164,18 @@ def _watch(visit: Visit) -> None:
             visit.errors.append(f"{message.text} ({message.location})")
 
     visit.context.route("**/*", guard)
+
+    def begun(request: Request) -> None:
+        if "/v1/stream" not in request.url:
+            visit.asked.append(request)
+
+    def over(request: Request) -> None:
+        if request in visit.asked:
+            visit.asked.remove(request)
+
+    visit.page.on("request", begun)
+    visit.page.on("requestfinished", over)
+    visit.page.on("requestfailed", over)
     visit.page.on("console", note)
     visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
 

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import { post, remove, type Schemas } from "../api.ts";
 import { Field, Form, NewPassword, Submit, text } from "../parts/Form.tsx";
 import { signOut } from "../state/session.ts";
+import { Zone } from "./Zone.tsx";
 
 export function Profile({ user }: { user: Schemas["User"] }) {
   return (
@@ -13,6 +14,7 @@ export function Profile({ user }: { user: Schemas["User"] }) {
         <dt>Role here</dt>
         <dd>{user.role}</dd>
       </dl>
+      <Zone />
     </section>
   );
 }

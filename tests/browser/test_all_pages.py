@@ -1,0 +1,82 @@
+"""Every page there is: nothing that is stored runs, nothing leaves the origin, and all can use it."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests import server_process
+from tests.browser import pages
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WIDE, Open
+from tests.server_process import Server
+
+RUNS = "window.ran = (window.ran || 0) + 1"
+HOSTILE = [
+    f"<img src=x onerror='{RUNS}'>",
+    f"</script><script>{RUNS}</script>",
+    f"javascript:{RUNS}",
+    "\u202e'\"><svg/onload=1>",
+]
+
+
+def name(kind: str, number: int) -> str:
+    return f"{kind} {HOSTILE[number % len(HOSTILE)]}"
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose every name, key and value would like to be a script."""
+    directory = tmp_path_factory.mktemp("hostile")
+    env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD}
+    with server_process.serving(directory, **env) as server, httpx.Client(base_url=server.url) as client:
+        told = client.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD}).json()
+        client.headers["authorization"] = f"Bearer {told['access_token']}"
+        project = {"name": name("project", 0), "description": HOSTILE[1]}
+        made = client.post("/v1/projects", json=project)
+        assert made.status_code == 201, made.text
+        inside = {"project_id": made.json()["project"]["id"]}
+        for number in range(3):
+            record = {key: f"{value} {number}" for key, value in zip("abcd", HOSTILE, strict=True)}
+            document = {
+                HOSTILE[0]: [{"id": HOSTILE[1], **record}],
+                HOSTILE[1]: HOSTILE[2],
+                HOSTILE[3]: {"title": HOSTILE[0]},
+            }
+            body = {
+                "endpoint": name("endpoint", 1),
+                "data": document,
+                "source": HOSTILE[0],
+                "metadata": {HOSTILE[1]: HOSTILE[0]},
+            }
+            answer = client.post("/v1/snapshots", json=body, params=inside)
+            assert answer.status_code == 201, answer.text
+        key = {"name": HOSTILE[0], "scopes": ["read"], **inside}
+        assert client.post("/v1/auth/api-keys", json=key).status_code == 201
+        yield server
+
+
+def test_nothing_that_is_stored_runs(hostile: Server, visit: Open) -> None:
+    window = visit(hostile)
+    window.sign_in()
+    window.page.on("dialog", lambda dialog: window.errors.append(dialog.message))
+    for path in pages.inside(name("project", 0), name("endpoint", 1)).values():
+        window.settle(path)
+        assert window.page.evaluate("window.ran") is None, path
+        assert not window.page.locator("a[href^='javascript:'], main img, main script").count(), path
+
+
+@pytest.mark.parametrize(("dark", "size"), [(False, WIDE), (True, NARROW)])
+def test_all_can_use_every_page(server: Server, visit: Open, dark: bool, size: tuple[int, int]) -> None:
+    window = visit(server, dark=dark, size=size)
+    window.sign_in()
+    found = []
+    for page, path in pages.inside(PROJECT, "quakes").items():
+        window.settle(path)
+        try:
+            window.axe()
+        except AssertionError as error:
+            found.append(f"{page}: {error}")
+        wide = window.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if wide > 0:
+            found.append(f"{page}: is {wide} px wider than the window")
+    assert not found, "\n".join(found)

@@ -1,0 +1,77 @@
+"""What happens under an open page: its session ends, its server goes away."""
+
+import re
+
+import httpx
+from playwright.sync_api import expect
+
+from tests.browser.conftest import EMAIL, PASSWORD, Open
+from tests.server_process import Server
+
+
+def end_all_sessions(server: Server) -> None:
+    with httpx.Client(base_url=server.url) as client:
+        told = client.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD}).json()
+        bearer = {"authorization": f"Bearer {told['access_token']}"}
+        assert client.delete("/v1/auth/sessions", headers=bearer).json()["revoked"] >= 1
+
+
+def test_a_session_that_ends_asks_to_sign_in_and_goes_on(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.expected = re.compile(r"status of 401")
+    window.sign_in()
+    page = window.go("/account")
+    expect(page.get_by_text("this one")).to_be_visible()
+    end_all_sessions(server)
+    page.get_by_role("button", name="Sign out here").wait_for()
+    page.get_by_label("Present password").fill(PASSWORD)
+    page.get_by_label("New password").fill(PASSWORD + "!")
+    page.get_by_role("button", name="Change the password").click()
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    expect(dialog.get_by_label("E-mail address")).to_have_value(EMAIL)
+    window.axe()
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in", exact=True).click()
+    expect(dialog).to_have_count(0)
+    expect(page).to_have_url(f"{server.url}/account")
+    expect(page.get_by_text("your other sessions have ended")).to_be_visible()  # the request was repeated
+    page.get_by_label("Present password").fill(PASSWORD + "!")
+    page.get_by_label("New password").fill(PASSWORD)  # as the other tests know it
+    page.get_by_role("button", name="Change the password").click()
+    expect(page.get_by_label("Present password")).to_have_value("")
+
+
+def test_a_server_that_is_gone_is_told_and_comes_back(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.expected = re.compile("ERR_INTERNET_DISCONNECTED|status of 401")
+    window.sign_in()
+    window.page.clock.install()
+    page = window.go("/account")
+    expect(page.get_by_text("this one")).to_be_visible()
+    window.context.set_offline(True)
+    page.get_by_label("Present password").fill(PASSWORD)
+    page.get_by_label("New password").fill("another long password")
+    page.get_by_role("button", name="Change the password").click()
+    expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+    page.clock.fast_forward(11_000)
+    strip = page.get_by_text("No answer since")
+    expect(strip).to_be_visible()
+    expect(page.get_by_text("this one")).to_be_visible()  # what was there can still be read
+    window.context.set_offline(False)
+    page.get_by_role("button", name="Try now").click()
+    expect(strip).to_have_count(0)
+
+
+def test_signing_out_ends_it_in_every_tab(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.expected = re.compile(r"status of 401")
+    window.sign_in()
+    page = window.go("/account")
+    other = window.context.new_page()
+    other.goto(f"{server.url}/account")
+    expect(other.get_by_text("this one")).to_be_visible()
+    page.get_by_role("button", name="Account of").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page).to_have_url(re.compile("/signin"))
+    expect(other.get_by_role("dialog", name="Your session has ended")).to_be_visible()
+    assert not [cookie for cookie in window.context.cookies() if cookie["value"]]
