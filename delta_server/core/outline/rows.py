@@ -18,10 +18,13 @@ from delta_server.core.json import columns, pointer, short_values, slices, surro
 from delta_server.core.json.slices import Kind
 from delta_server.core.outline import places
 from delta_server.core.outline.places import Place
+from delta_server.core.packs import codec
 
 TEXT_BYTES = 400
 """Of a scalar in a row; a longer one is cut."""
 MOST_REMOVED = 100
+DECODED_BYTES = 1 << 16
+"""Values up to here are decoded to see whether they are equal."""
 
 By = Literal["name", "key", "index"]
 _Old = bytes | UnsetType | None
@@ -146,11 +149,21 @@ def _marks(raw: bytes, old: bytes | None) -> TreeMarks:
     """`old` None: it was not there."""
     if old is None:
         return TreeMarks("add")
-    if same_value(old, raw):
+    if _are_same(old, raw):
         return TreeMarks()
     if old[0] in _CONTAINERS and old[0] == raw[0]:
         return TreeMarks("inside")
     return TreeMarks("replace", UNSET if old[0] in _CONTAINERS else _text(short_values.shortened(old, TEXT_BYTES)))
+
+
+def _are_same(old: bytes, raw: bytes) -> bool:
+    """By value; of what is long, whether the same stands there but for whitespace."""
+    if max(len(old), len(raw)) <= DECODED_BYTES:
+        return same_value(old, raw)
+    if old == raw or old[0] != raw[0]:
+        return old == raw
+    first, second = (codec.digest(slices.minified(each)) for each in (old, raw))  # one is in memory at a time
+    return first == second
 
 
 class _Matched:
