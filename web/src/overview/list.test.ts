@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { type Listed, quietMs, shown, totals } from "./list.ts";
+
+const HOUR = 3_600_000;
+
+function listed(name: string, more: Partial<Listed> = {}): Listed {
+  return {
+    id: name,
+    name,
+    description: "",
+    lastMs: 10 * HOUR,
+    firstMs: 0,
+    versions: 11,
+    changes: 5,
+    rawBytes: 1000,
+    storedBytes: 100,
+    documentBytes: 90,
+    lastDelta: null,
+    lastChangeMs: 10 * HOUR,
+    spark: [],
+    ...more,
+  };
+}
+
+const ALL = [
+  listed("prices", { lastChangeMs: 2, storedBytes: 30, description: "Shop of Éva" }),
+  listed("<img onerror>", { lastChangeMs: 3, storedBytes: 20 }),
+  listed("quakes", { lastChangeMs: 1, storedBytes: 40, description: "USGS feed" }),
+  listed("empty", { lastChangeMs: null, lastMs: null, firstMs: null, versions: 0, storedBytes: 0 }),
+];
+
+const names = (sought: string, sort: "changed" | "name" | "size") => shown(ALL, sought, sort).map(({ name }) => name);
+
+test("they are sorted by their last change, name or size", () => {
+  expect(names("", "changed")).toEqual(["<img onerror>", "prices", "quakes", "empty"]);
+  expect(names("", "name")).toEqual(["<img onerror>", "empty", "prices", "quakes"]);
+  expect(names("", "size")).toEqual(["quakes", "prices", "<img onerror>", "empty"]);
+});
+
+test.each([
+  ["QUAK", ["quakes"]],
+  ["feed usgs", ["quakes"]],
+  ["éva", ["prices"]],
+  ["(", []],
+  ["  ", ["<img onerror>", "prices", "quakes", "empty"]],
+])("filtered by %j", (sought, found) => expect(names(sought, "changed")).toEqual(found));
+
+test("quiet is three times the usual gap, of endpoints with a history", () => {
+  const usual = listed("a");
+  expect(quietMs(usual, 12.9 * HOUR)).toBeNull();
+  expect(quietMs(usual, 15 * HOUR)).toBe(5 * HOUR);
+  expect(quietMs(listed("a", { versions: 3 }), 99 * HOUR)).toBeNull();
+  expect(quietMs(listed("a", { firstMs: 10 * HOUR }), 99 * HOUR)).toBeNull();
+  expect(quietMs(listed("a", { lastMs: null }), 99 * HOUR)).toBeNull();
+});
+
+test("sums are of all endpoints", () => {
+  expect(totals(ALL)).toEqual({ endpoints: 4, versions: 33, changes: 20, rawBytes: 4000, storedBytes: 90 });
+  expect(totals([])).toEqual({ endpoints: 0, versions: 0, changes: 0, rawBytes: 0, storedBytes: 0 });
+});

@@ -1,0 +1,142 @@
+/** What the overview asks of the server, as it is drawn. */
+
+import { get, raw } from "../api.ts";
+import { parseKeeping } from "../compare/exact.ts";
+import type { Row } from "../compare/lines.ts";
+import type { Bar, Span } from "../time/bars.ts";
+import type { Item } from "./feed.ts";
+import type { Listed } from "./list.ts";
+import { lastDelta } from "./live.ts";
+import type { Grid } from "./pulse.ts";
+import { inRecord } from "./rowtext.ts";
+
+/** So many buckets have the small bars of a row: of 9 days each is of 3 hours. */
+export const SPARK = 72;
+const ROWS = 3;
+const LATELY = 20;
+
+type Page = Awaited<ReturnType<typeof page>>;
+type Endpoint = Page["data"][number];
+
+const HOUR = 3_600_000;
+
+/** What the small bars show: whole hours, up to the one that runs. */
+export function sparkSpan(nowMs: number): Span {
+  const toMs = Math.ceil((nowMs + 1) / HOUR) * HOUR;
+  return { fromMs: toMs - SPARK * 3 * HOUR, toMs };
+}
+
+function page(project: string, cursor: string | null, signal: AbortSignal) {
+  const { fromMs, toMs } = sparkSpan(Date.now());
+  const query = {
+    include: "summary",
+    spark: SPARK,
+    from: at(fromMs),
+    to: at(toMs),
+    limit: 1000,
+    ...(cursor === null ? {} : { cursor }),
+  } as const;
+  return get("/v1/endpoints", { in: project, query, signal });
+}
+
+/** All of them: one request for each thousand. */
+export async function loadEndpoints(project: string, signal: AbortSignal): Promise<Listed[]> {
+  const found: Listed[] = [];
+  for (let cursor: string | null = null; ; ) {
+    const part: Page = await page(project, cursor, signal);
+    found.push(...part.data.map(listed));
+    if (!part.has_more || !part.next_cursor) return found;
+    cursor = part.next_cursor;
+  }
+}
+
+function listed(one: Endpoint): Listed {
+  return {
+    id: one.id,
+    name: one.name,
+    description: one.description,
+    lastMs: time(one.last_captured_at),
+    firstMs: time(one.first_captured_at),
+    versions: one.versions ?? 0,
+    changes: one.changes ?? 0,
+    rawBytes: one.raw_bytes ?? 0,
+    storedBytes: one.stored_bytes ?? 0,
+    documentBytes: one.size_bytes ?? null,
+    lastDelta: one.last_delta ? lastDelta(one.last_delta) : null,
+    lastChangeMs: time(one.last_delta?.captured_at),
+    spark: (one.spark ?? []) as Listed["spark"],
+  };
+}
+
+export async function loadPulse(project: string, grid: Grid, signal: AbortSignal): Promise<Bar[]> {
+  const buckets = Math.round((grid.toMs - grid.fromMs) / grid.bucketMs);
+  const query = { from: at(grid.fromMs), to: at(grid.toMs), buckets };
+  const answer = await get("/v1/projects/{project_id}/timeline", { path: { project_id: project }, query, signal });
+  return answer.data.map((bar) => ({
+    ms: Date.parse(bar.time),
+    id: bar.time,
+    kind: "content",
+    versions: bar.versions,
+    added: bar.added,
+    removed: bar.removed,
+    replaced: bar.replaced,
+    moved: bar.moved,
+  }));
+}
+
+interface WireDelta {
+  id: string;
+  endpoint_id: string;
+  from_snapshot_id: string;
+  to_snapshot_id: string;
+  captured_at: string;
+  kind: string;
+  changes_count: number;
+  changes?: WireChange[];
+}
+
+interface WireChange {
+  op: Row["op"];
+  path: string;
+  old?: string;
+  new?: string;
+}
+
+const VALUES: ReadonlySet<string> = new Set(["old", "new"]);
+
+/** The newest deltas with their first rows; of one endpoint or of a stretch where these are given. */
+export async function loadLately(
+  project: string,
+  narrow: { endpoint: string | null; span: Span | null },
+  names: ReadonlyMap<string, string>,
+  signal: AbortSignal,
+): Promise<Item[]> {
+  const query = {
+    include: "changes" as const,
+    limit: LATELY,
+    ...(narrow.endpoint === null ? {} : { endpoint_id: narrow.endpoint }),
+    ...(narrow.span === null ? {} : { from: at(narrow.span.fromMs), to: at(narrow.span.toMs - 1) }),
+  };
+  const answer = await raw("/v1/deltas", { in: project, query, signal });
+  const { data } = parseKeeping(await answer.text(), VALUES) as { data: WireDelta[] };
+  return data.map((delta) => ({
+    id: delta.id,
+    endpoint: names.get(delta.endpoint_id) ?? delta.endpoint_id,
+    atMs: Date.parse(delta.captured_at),
+    fromId: delta.from_snapshot_id,
+    toId: delta.to_snapshot_id,
+    kind: delta.kind,
+    changes: delta.changes_count,
+    rows: (delta.changes ?? [])
+      .slice(0, ROWS)
+      .map((change, n) => ({ ...change, n, field: change.path, ...inRecord(change.path) })),
+  }));
+}
+
+function at(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function time(text: string | null | undefined): number | null {
+  return text ? Date.parse(text) : null;
+}

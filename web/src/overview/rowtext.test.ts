@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { inRecord, pathText, valueText } from "./rowtext.ts";
+
+test.each([
+  ["/metadata/count", "metadata/count"],
+  ["properties/mag", "properties/mag"],
+  ["/a~1b/~0c", "a/b/~c"],
+  ["", ""],
+])("the path %j", (at, text) => expect(pathText(at)).toBe(text));
+
+test.each([
+  [undefined, ""],
+  ["139", "139"],
+  ["12345678901234567890.50", "12345678901234567890.50"],
+  ['"open"', "open"],
+  ['"a\\nb"', "a b"],
+  ['"<img src=x onerror=alert(1)>"', "<img src=x onerror=alert(1)>"],
+  ['"cut within', '"cut within'],
+  ["null", "null"],
+])("the value %j", (json, text) => expect(valueText(json)).toBe(text));
+
+test("a long text is cut between letters, not within one", () => {
+  const text = valueText(JSON.stringify("🦊".repeat(100)));
+  expect([...text]).toHaveLength(32);
+  expect(text.endsWith("🦊…")).toBe(true);
+});
+
+test.each([
+  ["/metadata/count", "", "", "/metadata/count"],
+  [
+    '/features/[properties/url="https://x.org/us7000q0pq"]',
+    '/features/[properties/url="https://x.org/us7000q0pq"]',
+    "us7000q0pq",
+    "",
+  ],
+  ['/f/[id="a]\\"b"]/properties/mag', '/f/[id="a]\\"b"]', 'a]\\"b', "properties/mag"],
+  ["/a/[id=5]/b/[n=7]/c", "/a/[id=5]/b/[n=7]", "n=7", "c"],
+])("the record of %s", (path, record, label, at) => expect(inRecord(path)).toEqual({ record, label, at }));

@@ -1,0 +1,125 @@
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLoad } from "../state/load.ts";
+import { query } from "../state/location.ts";
+import { now } from "../state/now.ts";
+import { type Told, useStream } from "../state/stream.ts";
+import type { Bar, Span } from "../time/bars.ts";
+import { arrived, EMPTY, type Feed, released } from "./feed.ts";
+import type { Listed } from "./list.ts";
+import { type News, pulseWithNews, type ToldDelta, type ToldSnapshot, withNews } from "./live.ts";
+import { loadEndpoints, loadLately, loadPulse, sparkSpan } from "./load.ts";
+import { gridOf, spanOf } from "./pulse.ts";
+
+/** News is worked in once a second, however much comes. */
+const SECOND = 1000;
+const FEED_MS = 2000;
+const AFRESH_MS = 600_000;
+
+/** All that the overview shows, fetched once and kept up with by the stream. */
+export function useOverview(project: string) {
+  const chosen = spanOf(query.value.get("hour"));
+  const only = query.value.get("feed") || null;
+  const turn = Math.floor(now.value / AFRESH_MS); // the bars' buckets move with time
+  const fetched = useLoad((signal) => loadEndpoints(project, signal), [project, turn]);
+  const endpoints = useKept<Listed[]>(fetched.data);
+  const firstMs = useMemo(() => first(fetched.data), [fetched.data]);
+  const range = query.value.get("range");
+  const hour = Math.floor(now.value / 3_600_000);
+  const grid = useMemo(() => gridOf(range, Date.now(), firstMs), [range, firstMs, hour]);
+  const pulse = useLoad((signal) => loadPulse(project, grid, signal), [project, grid, turn]);
+  const bars = useKept<readonly Bar[]>(pulse.data);
+  const feed = useFeed(project, endpoints.value, only, chosen);
+  const news = useNews(project);
+  useEffect(() => {
+    if (news === null) return;
+    const { fromMs, toMs } = sparkSpan(Date.now());
+    const next = endpoints.value ? withNews(endpoints.value, news, fromMs, toMs) : null;
+    if (next) endpoints.set(next);
+    else fetched.again();
+    bars.set(pulseWithNews(bars.value ?? [], grid, news.deltas));
+    if (news.deltas.length > 0) feed.stir();
+  }, [news]);
+  return {
+    endpoints: { data: endpoints.value, error: fetched.error, again: fetched.again },
+    bars: { data: bars.value ?? [], error: pulse.error, again: pulse.again },
+    feed,
+    grid,
+    chosen,
+    only,
+  };
+}
+
+/** What was fetched, until news is worked into it. */
+function useKept<T>(fetched: T | undefined): { value: T | undefined; set: (value: T) => void } {
+  const [kept, setKept] = useState<{ of: T | undefined; value: T | undefined }>({ of: undefined, value: undefined });
+  const value = kept.of === fetched ? kept.value : fetched;
+  return { value, set: (next) => setKept({ of: fetched, value: next }) };
+}
+
+function first(all: readonly Listed[] | undefined): number | null {
+  const times = (all ?? []).map((one) => one.firstMs).filter((ms) => ms !== null);
+  return times.length > 0 ? times.reduce((a, b) => Math.min(a, b)) : null;
+}
+
+/** What the stream told within a second; null while it told nothing. */
+function useNews(project: string): News | null {
+  const [news, setNews] = useState<News | null>(null);
+  const gathered = useRef(nothing());
+  useEffect(() => () => clearTimeout(gathered.current.timer), []);
+  useStream(project, ["snapshots", "deltas", "endpoints"], ({ event, data }: Told) => {
+    const own = gathered.current;
+    if (event === "snapshot.created") own.snapshots.push(data as ToldSnapshot);
+    else if (event === "delta.created") own.deltas.push(data as ToldDelta);
+    else own.afresh = true;
+    own.timer ||= window.setTimeout(() => {
+      setNews(own);
+      gathered.current = nothing();
+    }, SECOND);
+  });
+  return news;
+}
+
+function nothing() {
+  return { snapshots: [] as ToldSnapshot[], deltas: [] as ToldDelta[], afresh: false, timer: 0 };
+}
+
+/** Lately: asked for anew when deltas came, at most every two seconds; news waits while somebody reads. */
+function useFeed(project: string, endpoints: readonly Listed[] | undefined, only: string | null, span: Span | null) {
+  const [feed, setFeed] = useState<Feed>(EMPTY);
+  const [stirred, setStirred] = useState(0);
+  const reading = useRef(false);
+  const timer = useRef(0);
+  const names = useRef<ReadonlyMap<string, string>>(new Map());
+  names.current = useMemo(() => new Map((endpoints ?? []).map((one) => [one.id, one.name])), [endpoints]);
+  const known = endpoints !== undefined;
+  const narrow = JSON.stringify([project, only, span]);
+  const shownFor = useRef(narrow);
+  const loaded = useLoad(
+    async (signal) => (known ? loadLately(project, { endpoint: only, span }, names.current, signal) : undefined),
+    [narrow, known, stirred],
+  );
+  useEffect(() => {
+    if (!loaded.data) return;
+    const same = shownFor.current === narrow;
+    shownFor.current = narrow;
+    setFeed((was) => arrived(same ? was : EMPTY, loaded.data ?? [], same && reading.current && was.items.length > 0));
+  }, [loaded.data]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return {
+    data: feed,
+    error: loaded.error,
+    again: loaded.again,
+    busy: loaded.busy || !known,
+    stir: () => {
+      timer.current ||= window.setTimeout(() => {
+        timer.current = 0;
+        setStirred((was) => was + 1);
+      }, FEED_MS);
+    },
+    setReading: (is: boolean) => {
+      reading.current = is;
+      if (!is) setFeed(released);
+    },
+    release: () => setFeed(released),
+  };
+}

@@ -1,0 +1,160 @@
+import { useMemo, useState } from "preact/hooks";
+import { EndpointBin } from "../overview/EndpointBin.tsx";
+import { EndpointList } from "../overview/EndpointList.tsx";
+import { Figures } from "../overview/Figures.tsx";
+import { FirstDocument } from "../overview/FirstDocument.tsx";
+import { Lately } from "../overview/Lately.tsx";
+import { isSort, SORTS, type Sort, shown } from "../overview/list.ts";
+import { sparkSpan } from "../overview/load.ts";
+import { NewEndpoint } from "../overview/NewEndpoint.tsx";
+import { Pulse } from "../overview/Pulse.tsx";
+import { RANGES, type Range, spanText, USUAL } from "../overview/pulse.ts";
+import { useOverview } from "../overview/useOverview.ts";
+import { Failure } from "../parts/Failure.tsx";
+import { Icon } from "../parts/Icon.tsx";
+import { Loading } from "../parts/Loading.tsx";
+import type { PageProps } from "../routes.ts";
+import { query, setQuery } from "../state/location.ts";
+import { now } from "../state/now.ts";
+import { zone } from "../state/zone.ts";
+import { clock, moment } from "../time/clock.ts";
+import "../overview/overview.css";
+
+const SPARK_OVER = "9 days";
+
+export default function Overview({ params }: PageProps) {
+  const project = params.project as string;
+  const view = useOverview(project);
+  const { endpoints, grid, chosen } = view;
+  if (endpoints.error && !endpoints.data) {
+    return (
+      <main id="main" class="wrap">
+        <Failure tried="Loading the endpoints" error={endpoints.error} retry={endpoints.again} />
+      </main>
+    );
+  }
+  if (!endpoints.data) return <Loading />;
+  if (endpoints.data.length === 0) {
+    return (
+      <main id="main" class="wrap">
+        <FirstDocument project={project} />
+        <EndpointBin project={project} changed={endpoints.again} />
+      </main>
+    );
+  }
+  const range = query.value.get("range");
+  const named = range === null ? USUAL : range in RANGES ? (range as Range) : null;
+  return (
+    <main id="main" class="wrap">
+      <Figures endpoints={endpoints.data} />
+      <Pulse
+        grid={grid}
+        bars={view.bars.data}
+        error={view.bars.error}
+        retry={view.bars.again}
+        zone={zone.value}
+        range={named}
+        chosen={chosen}
+        onRange={(name) => setQuery({ range: name === USUAL ? null : name, hour: null })}
+        onZoom={(span) => setQuery({ range: spanText(span), hour: null })}
+        onChoose={(span) => setQuery({ hour: span === null ? null : spanText(span) })}
+      />
+      <div class="cols">
+        <div>
+          <Endpoints project={project} view={view} />
+          <EndpointBin project={project} changed={endpoints.again} />
+        </div>
+        <Lately
+          project={project}
+          feed={view.feed.data}
+          error={view.feed.error}
+          retry={view.feed.again}
+          busy={view.feed.busy}
+          zone={zone.value}
+          narrowed={narrowedText(view)}
+          onAll={() => setQuery({ hour: null, feed: null })}
+          onReading={view.feed.setReading}
+          onRelease={view.feed.release}
+        />
+      </div>
+    </main>
+  );
+}
+
+function narrowedText({ chosen, only }: ReturnType<typeof useOverview>): string | null {
+  const when = chosen ? `${moment(chosen.fromMs, zone.value)} to ${clock(chosen.toMs, zone.value)}` : "";
+  return [only ?? "", when].filter(Boolean).join(", ") || null;
+}
+
+function Endpoints({ project, view }: { project: string; view: ReturnType<typeof useOverview> }) {
+  const [making, setMaking] = useState(false);
+  const asked = query.value;
+  const sought = asked.get("q") ?? "";
+  const sort: Sort = isSort(asked.get("sort") ?? undefined) ? (asked.get("sort") as Sort) : "changed";
+  const all = view.endpoints.data ?? [];
+  const found = useMemo(() => shown(all, sought, sort), [all, sought, sort]);
+  const nowMs = now.value;
+  return (
+    <section class="list" aria-labelledby="h-eps">
+      <div class="bar">
+        <h1 id="h-eps">Endpoints</h1>
+        <label class="filter">
+          <Icon name="search" />
+          <span class="sr">Filter endpoints</span>
+          <input
+            type="search"
+            placeholder="Filter"
+            value={sought}
+            onInput={(event) => setQuery({ q: event.currentTarget.value }, { replace: true })}
+          />
+        </label>
+        <label class="pick">
+          <span class="sr">Sort by</span>
+          <select
+            value={sort}
+            onChange={(event) =>
+              setQuery({ sort: event.currentTarget.value === "changed" ? null : event.currentTarget.value })
+            }
+          >
+            {Object.entries(SORTS).map(([name, text]) => (
+              <option key={name} value={name}>
+                {text}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button class="btn primary" type="button" onClick={() => setMaking(true)}>
+          New endpoint
+        </button>
+      </div>
+      {found.length > 0 ? (
+        <EndpointList
+          project={project}
+          endpoints={found}
+          nowMs={nowMs}
+          spark={{ ...sparkSpan(nowMs), over: SPARK_OVER }}
+        />
+      ) : (
+        <p class="none">
+          No endpoint has “{sought}” in its name or description.{" "}
+          <button class="btn" type="button" onClick={() => setQuery({ q: null })}>
+            Show all
+          </button>
+        </p>
+      )}
+      <p class="legend">
+        <span>
+          <i class="k-up" />
+          added, changed and moved
+        </span>
+        <span>
+          <i class="k-dn" />
+          removed
+        </span>
+        <span class="grow" />
+        <span>Times in {zone.value.replaceAll("_", " ")}</span>
+      </p>
+      {making ? <NewEndpoint project={project} close={() => setMaking(false)} /> : null}
+    </section>
+  );
+}
