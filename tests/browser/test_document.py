@@ -1,10 +1,11 @@
 """The document page: travelling in time, finding, and where values come from."""
 
 import re
+from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, expect
 
-from tests.browser.conftest import NARROW, PROJECT, Open
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open, Visit
 from tests.server_process import Server
 
 AT = "2025-05-22T05:03:08.000Z"
@@ -128,3 +129,31 @@ def test_a_noisy_field_is_ignored_with_what_it_silences_and_back(server: Server,
     expect(changes).not_to_contain_text("metadata/generated")
     page.get_by_role("button", name="Undo").click()
     expect(changes).to_contain_text("metadata/generated")
+
+
+def test_what_arrives_is_seen_at_once_and_a_pinned_moment_stays(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    post = _poster(window)
+    assert post("/v1/endpoints", {"name": "gauge"}).ok
+    page = window.go(f"/p/{PROJECT}/e/gauge")
+    expect(page.get_by_text("Waiting for the first version of gauge")).to_be_visible()
+    assert post("/v1/snapshots?endpoint=gauge", {"level": 1.50}).ok
+    expect(page.locator(".row", has_text="level")).to_contain_text("1.5")
+    assert post("/v1/snapshots?endpoint=gauge", {"level": 1.75}).ok
+    expect(page.locator(".row", has_text="level")).to_contain_text("was 1.5")
+    page.keyboard.press("[")
+    expect(page.locator(".pos")).to_contain_text("version 1 of 2")
+    assert post("/v1/snapshots?endpoint=gauge", {"level": 2}).ok
+    expect(page.get_by_role("button", name="2 newer versions")).to_be_visible()
+    expect(page.locator(".row", has_text="level")).to_contain_text("1.5")
+    page.get_by_role("button", name="2 newer versions").click()
+    expect(page.locator(".row", has_text="level")).to_contain_text("was 1.75")
+
+
+def _poster(window: Visit) -> Callable[[str, object], APIResponse]:
+    """Sends as the person who is signed in, within the project."""
+    login = {"email": EMAIL, "password": PASSWORD}
+    token = window.context.request.post(f"{window.url}/v1/auth/login", data=login).json()["access_token"]
+    headers = {"authorization": f"Bearer {token}", "x-tenant-id": PROJECT}
+    return lambda path, data: window.context.request.post(window.url + path, data=data, headers=headers)

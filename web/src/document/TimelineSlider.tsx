@@ -7,7 +7,7 @@ import type { PageModel } from "./pagemodel";
 /** The timeline with the needle, and its own keys: arrows a change, Shift ten, Alt a version of any kind. */
 export function TimelineSlider({ model }: { model: PageModel }): VNode {
   const { view, player } = model;
-  const line = view.line.value;
+  const line = view.detail.value ?? view.line.value;
   const version = view.version.value;
   const place = view.place.value;
   const keys = (event: KeyboardEvent): void => {

@@ -17,6 +17,7 @@ export interface TransportProps {
   zone: string;
   size: (bytes: number) => string;
   onPick: (moment: Moment) => void;
+  onZoom: (span: Span | null) => void;
 }
 
 const RANGES: [name: string, hours: number][] = [
@@ -26,7 +27,7 @@ const RANGES: [name: string, hours: number][] = [
 ];
 
 /** The moment with what steps it, and the stretch of time that is seen. */
-export function Transport({ view, player, zone, size, onPick }: TransportProps): VNode {
+export function Transport({ view, player, zone, size, onPick, onZoom }: TransportProps): VNode {
   const [picking, setPicking] = useState(false);
   const version = view.version.value;
   const shownMs = version?.ms ?? Date.now();
@@ -62,7 +63,7 @@ export function Transport({ view, player, zone, size, onPick }: TransportProps):
         )}
       </div>
       <Position view={view} size={size} onLatest={() => onPick({ kind: "latest" })} />
-      <Ranges view={view} />
+      <Ranges view={view} onZoom={onZoom} />
     </div>
   );
 }
@@ -124,14 +125,14 @@ function Position({
   );
 }
 
-function Ranges({ view }: { view: DocumentView }): VNode | null {
+function Ranges({ view, onZoom }: { view: DocumentView; onZoom: (span: Span | null) => void }): VNode | null {
   const whole = view.line.value?.whole;
   if (!whole) return null;
   const zoom = view.zoom.value;
   const length = whole.toMs - whole.fromMs;
   const fitting = RANGES.filter(([, hours]) => hours * 36e5 < length);
   const choose = (hours: number): void => {
-    view.zoom.value = around(whole, view.version.value?.ms ?? whole.toMs, hours * 36e5);
+    onZoom(around(whole, view.version.value?.ms ?? whole.toMs, hours * 36e5));
   };
   const isOne = (hours: number): boolean => zoom !== null && Math.abs(zoom.toMs - zoom.fromMs - hours * 36e5) < 1000;
   return (
@@ -141,7 +142,7 @@ function Ranges({ view }: { view: DocumentView }): VNode | null {
           {name}
         </button>
       ))}
-      <button type="button" role="radio" aria-checked={zoom === null} onClick={() => (view.zoom.value = null)}>
+      <button type="button" role="radio" aria-checked={zoom === null} onClick={() => onZoom(null)}>
         All
       </button>
     </div>

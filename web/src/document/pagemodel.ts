@@ -4,6 +4,7 @@ import { computed, signal } from "@preact/signals";
 
 import { announce } from "../state/announce";
 import { at as addressOf, setQuery } from "../state/location";
+import type { Told } from "../state/stream";
 import { toast } from "../state/toasts";
 import { zone } from "../state/zone";
 import type { Bar, Span } from "../time/bars";
@@ -21,6 +22,7 @@ import { DocumentView } from "./view";
 
 const REPLACE_MS = 100;
 const SEARCH_MS = 60;
+const NEWS_MS = 300;
 
 export class PageModel {
   readonly zone = zone;
@@ -40,8 +42,10 @@ export class PageModel {
   readonly whole = computed<Span>(() => this.view.line.value?.whole ?? { fromMs: 0, toMs: Date.now() });
   readonly span = computed<Span>(() => this.view.zoom.value ?? this.whole.value);
   private asked: string | null | undefined;
+  private askedRange: string | null = null;
   private wantedPath: string | null = null;
   private replaceTimer: ReturnType<typeof setTimeout> | undefined;
+  private newsTimer: ReturnType<typeof setTimeout> | undefined;
   private searchTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly source: Source) {
@@ -76,14 +80,34 @@ export class PageModel {
     this.history.close();
     clearTimeout(this.replaceTimer);
     clearTimeout(this.searchTimer);
+    clearTimeout(this.newsTimer);
     this.view.leave();
+  }
+
+  /** Something was stored or compared: the line grows, and who follows the latest version goes along. */
+  heard({ event, data }: Told): void {
+    const { endpoint, delta } = (data ?? {}) as { endpoint?: { name: string; id: string }; delta?: { id: string } };
+    const { endpoint: own } = this.source;
+    if (event !== "gap" && endpoint?.name !== own && endpoint?.id !== own) return;
+    if (event === "delta.created" && delta) void this.view.changed(delta.id);
+    this.newsTimer ??= setTimeout(() => void this.catchUp(), NEWS_MS);
+  }
+
+  private async catchUp(): Promise<void> {
+    this.newsTimer = undefined;
+    try {
+      await this.view.loadLine();
+      if (!this.view.isPinned.peek()) await this.view.again();
+    } catch {
+      // The next news, or the reader's own step, asks again.
+    }
   }
 
   /** The address says what is shown. */
   follow(query: URLSearchParams): void {
     const show = query.get("show");
     this.tree.show.value = show === "changed" || show === "text" ? show : "all";
-    this.view.zoom.value = spanOf(query.get("range"));
+    this.zoomAs(query.get("range"));
     this.find(query.get("find") ?? "", false);
     const at = query.get("at");
     this.wantedPath = query.get("path");
@@ -91,6 +115,13 @@ export class PageModel {
       this.asked = at;
       void this.view.show(momentOf(at)).then(() => this.restore(query));
     } else this.restore(query);
+  }
+
+  private zoomAs(range: string | null): void {
+    if (range === this.askedRange) return;
+    this.askedRange = range;
+    this.view.zoom.value = spanOf(range);
+    void this.view.loadDetail();
   }
 
   /** Focuses the path of the address, once its document is there. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Bar } from "../time/bars";
 import { stepped } from "./player";
 
-const kinds = ["none", "content", "format", "content", "reorder", "content"];
+const kinds = ["first", "content", "format", "content", "reorder", "content"];
 const bars = kinds.map(
   (kind, i): Bar => ({ ms: i * 10, id: `v${i}`, kind, versions: 1, added: 0, removed: 0, replaced: 0, moved: 0 }),
 );

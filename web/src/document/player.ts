@@ -9,6 +9,9 @@ import type { DocumentView } from "./view";
 const PER_SECOND = 4;
 const SPEEDS = [1, 2, 5];
 
+/** Kinds of versions at which a step stops; what a version changed may not be computed yet. */
+const CHANGES = new Set(["content", "pending", "first"]);
+
 export class Player {
   readonly playing = signal(false);
   readonly speed = signal(1);
@@ -79,7 +82,7 @@ export class Player {
 
 /** The bar so many changes away; the last or first there is where there are fewer. */
 export function stepped(bars: readonly Bar[], ms: number, count: number, any: boolean): Bar | null {
-  const counts = (bar: Bar): boolean => any || bar.kind === "content" || bar === bars[0];
+  const counts = (bar: Bar): boolean => any || CHANGES.has(bar.kind);
   const at = count > 0 ? firstFrom(bars, ms + 1) : firstFrom(bars, ms) - 1;
   const step = Math.sign(count);
   let left = Math.abs(count);

@@ -63,18 +63,10 @@ export async function documentBytes({ project }: Source, id: string): Promise<Ar
 }
 
 /** null where there is no such snapshot. */
-export async function versionById(
-  { project, endpoint }: Source,
-  id: string,
-  signal: AbortSignal,
-): Promise<Version | null> {
-  const query = { endpoint_id: endpoint };
-  const found = await get("/v1/snapshots/{snapshot_id}", {
-    in: project,
-    path: { snapshot_id: id },
-    query,
-    signal,
-  }).catch(absent);
+export async function versionById({ project, endpoint }: Source, id: string, signal: AbortSignal) {
+  const query = { endpoint_id: endpoint, data: false };
+  const sent = { in: project, path: { snapshot_id: id }, query, signal };
+  const found = await get("/v1/snapshots/{snapshot_id}", sent).catch(absent);
   return found ? version((found as { snapshot: Schemas["Snapshot"] }).snapshot) : null;
 }
 
@@ -96,58 +88,27 @@ export async function versionAfter(
   return row ? version(row) : null;
 }
 
-/** Its place among all versions is known where the timeline has a bar of each. */
-export async function placeOf(_source: Source, _id: string, _signal: AbortSignal): Promise<Place | null> {
-  return null;
+export async function placeOf({ project }: Source, id: string, signal: AbortSignal): Promise<Place | null> {
+  const sent = { in: project, path: { snapshot_id: id }, query: { include: "place", data: false }, signal };
+  const { place } = (await get("/v1/snapshots/{snapshot_id}", sent)) as { place: Schemas["Place"] };
+  const { number, of, previous, next } = place;
+  return { number, of, previous, next, previousChange: place.previous_change, nextChange: place.next_change };
 }
 
-const MOST_PAGES = 5;
+const MOST_BARS = 400;
 
-/** All of the timeline: each version, and what it changed. */
-export async function timeline({ project, endpoint }: Source, signal: AbortSignal): Promise<Line> {
-  const [snapshots, deltas] = await Promise.all([
-    pages((cursor) =>
-      get("/v1/snapshots", { in: project, query: { endpoint_id: endpoint, limit: 1000, cursor }, signal }),
-    ),
-    pages(
-      async (cursor) =>
-        (await get("/v1/deltas", {
-          in: project,
-          query: { endpoint_id: endpoint, kind: "all", limit: 1000, cursor },
-          signal,
-        })) as Page<Schemas["Delta"]>,
-    ),
-  ]);
-  const changes = new Map(deltas.map((delta) => [delta.to_snapshot_id, delta]));
-  const bars = snapshots.reverse().map((row): Bar => {
-    const delta = changes.get(row.id);
-    const counts = {
-      added: delta?.added ?? 0,
-      removed: delta?.removed ?? 0,
-      replaced: delta?.replaced ?? 0,
-      moved: delta?.moved ?? 0,
-    };
-    return { ms: Date.parse(row.captured_at), id: row.id, kind: delta?.kind ?? "none", versions: 1, ...counts };
+/** The timeline, or a stretch of it: a bar a version, or a stretch of time where there are too many. */
+export async function timeline({ project, endpoint }: Source, signal: AbortSignal, span?: Span): Promise<Line> {
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  const query = { buckets: MOST_BARS, ...(span ? { from: iso(span.fromMs), to: iso(span.toMs + 1) } : {}) };
+  const sent = { in: project, path: { endpoint }, query, signal };
+  const found = await get("/v1/endpoints/{endpoint}/timeline", sent);
+  const bars = found.data.map(({ time, snapshot_id, kind, ...counts }): Bar => {
+    return { ...counts, ms: Date.parse(time), id: snapshot_id ?? time, kind: kind ?? "content" };
   });
-  const whole = bars.length > 0 ? { fromMs: (bars[0] as Bar).ms, toMs: (bars.at(-1) as Bar).ms } : null;
-  return { bars, bucketMs: null, whole };
-}
-
-interface Page<T> {
-  data: T[];
-  next_cursor: string | null;
-}
-
-async function pages<T>(get: (cursor: string | undefined) => Promise<Page<T>>): Promise<T[]> {
-  const found: T[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const answer = await get(cursor);
-    found.push(...answer.data);
-    if (answer.next_cursor === null) break;
-    cursor = answer.next_cursor;
-  }
-  return found;
+  const [first, last] = [found.first_captured_at, found.last_captured_at];
+  const whole = first && last ? { fromMs: Date.parse(first), toMs: Date.parse(last) } : null;
+  return { bars, bucketMs: found.interval_ms, whole };
 }
 
 const WINDOW = 1000;

@@ -87,7 +87,7 @@ export async function placeOf(
 ): Promise<Place | null> {
   const at = isByVersion(line) ? line.bars.findIndex(({ id }) => id === version.id) : -1;
   if (!isByVersion(line) || at < 0) return ask.placeOf(source, version.id, signal);
-  const isChange = ({ kind }: Bar): boolean => kind === "content";
+  const isChange = ({ kind }: Bar): boolean => kind === "content" || kind === "pending";
   return {
     number: at + 1,
     of: line.bars.length,

@@ -35,6 +35,8 @@ const NODE_BYTES = 27;
 export class DocumentView {
   readonly tree = new TreeModel();
   readonly line = signal<Line | null>(null);
+  /** Of a stretch that is zoomed into, where the whole line is too coarse for it. */
+  readonly detail = signal<Line | null>(null);
   readonly state = signal<State>({ kind: "loading" });
   readonly version = signal<Version | null>(null);
   readonly place = signal<Place | null>(null);
@@ -48,6 +50,7 @@ export class DocumentView {
   );
   private readonly labels = new LabelFields();
   private readonly leaving = new AbortController();
+  private lined: Promise<unknown> = Promise.resolve();
   private turn = 0;
   private moment: Moment = { kind: "latest" };
   private large = false;
@@ -61,6 +64,7 @@ export class DocumentView {
     drop,
   );
   private readonly changes = new Kept<ArrayBuffer[] | null>(MOST_BYTES / 4, async (id) => {
+    await this.lined; // it says which versions have no delta
     const bytes = this.isUnchanged(id) ? null : await ask.deltaRows(this.source, id);
     return { value: bytes, bytes: bytes?.reduce((sum, each) => sum + each.byteLength, 0) ?? 1 };
   });
@@ -114,9 +118,29 @@ export class DocumentView {
   }
 
   async loadLine(): Promise<void> {
-    this.line.value = await ask.timeline(this.source, this.signal);
+    const asked = ask.timeline(this.source, this.signal);
+    this.lined = asked.catch(() => undefined);
+    this.line.value = await asked;
     const version = this.version.peek();
     if (version) await this.findPlace(version, () => this.version.peek()?.id !== version.id);
+    await this.loadDetail();
+  }
+
+  /** What is zoomed into is seen by finer stretches, or version by version. */
+  async loadDetail(): Promise<void> {
+    const [line, zoom] = [this.line.peek(), this.zoom.peek()];
+    if (!zoom || !line || line.bucketMs === null) {
+      this.detail.value = null;
+      return;
+    }
+    const detail = await ask.timeline(this.source, this.signal, zoom).catch(() => null);
+    if (this.zoom.peek() === zoom) this.detail.value = detail;
+  }
+
+  /** What this version changed has been computed, maybe after somebody asked for it. */
+  async changed(id: string): Promise<void> {
+    this.changes.forget(id);
+    if (this.version.peek()?.id === id) await this.again();
   }
 
   private async findPlace(version: Version, isLate: () => boolean): Promise<void> {
@@ -172,7 +196,9 @@ export class DocumentView {
   /** The first version, and those equal to the one before, have no delta. */
   private isUnchanged(id: string): boolean {
     const line = this.line.peek();
-    return line?.bucketMs === null && line.bars.find((bar) => bar.id === id)?.kind === "none";
+    if (line?.bucketMs !== null) return false;
+    const at = line.bars.findIndex((bar) => bar.id === id);
+    return at === 0 || line.bars[at]?.kind === "unchanged";
   }
 
   private fetchAhead({ id }: Version): void {

@@ -12,6 +12,9 @@ import { EndpointHead } from "../parts/EndpointHead";
 import { Icon } from "../parts/Icon";
 import type { PageProps } from "../routes";
 import { href, query } from "../state/location";
+import { type Topic, useStream } from "../state/stream";
+
+const TOPICS: readonly Topic[] = ["snapshots", "deltas"];
 
 /** The document at a moment: the timeline above, the tree and what this version changed under it. */
 export default function Document({ params }: PageProps) {
@@ -26,10 +29,16 @@ export default function Document({ params }: PageProps) {
     untracked(() => model.follow(asked));
   });
   useKeys(model);
+  useStream(project, TOPICS, (told) => model.heard(told));
   const { view } = model;
   return (
     <main id="main" class="wrap app">
-      <EndpointHead project={project} endpoint={endpoint} section="document">
+      <EndpointHead
+        project={project}
+        endpoint={endpoint}
+        section="document"
+        counts={{ versions: view.place.value?.of }}
+      >
         <a class="btn" href={href(model.compareLink())}>
           <Icon name="compare" />
           Compare
@@ -43,6 +52,7 @@ export default function Document({ params }: PageProps) {
           zone={model.zone.value}
           size={model.size}
           onPick={(moment) => void model.go(moment)}
+          onZoom={(span) => model.zoomTo(span)}
         />
         <TimelineSlider model={model} />
       </section>

@@ -17,7 +17,7 @@ export interface EndpointHeadProps {
   endpoint: string;
   section: string;
   /** Numbers that stand beside the names of tabs. */
-  counts?: Partial<Record<string, number>>;
+  counts?: Partial<Record<string, number | undefined>>;
   /** The page's own buttons. */
   children?: ComponentChildren;
 }

@@ -36,6 +36,8 @@ const CLASSES: Record<Piece["kind"], string> = {
   moved: "t-moved",
   removed: "t-removed",
 };
+/** Versions in which no value changed: a short grey tick. */
+const QUIET = new Set(["reorder", "format", "ignored"]);
 const NARROWEST = 0.12;
 const WIDEST = 0.34;
 
@@ -121,7 +123,7 @@ function OneBar({ bar, x, width, scale, faded }: OneBarProps): VNode | null {
   const at = `${x.toFixed(2)}%`;
   const { parts, cutUp, cutDown } = pieces(bar, scale);
   if (parts.length === 0) {
-    return bar.kind === "none" ? null : (
+    return !QUIET.has(bar.kind) ? null : (
       <rect class="tick" x={at} width={`${width.toFixed(2)}%`} y={BASE - 4} height="3.4" />
     );
   }
