@@ -30,6 +30,7 @@ ELSEWHERE = {
     ("POST", "/v1/projects"), ("POST", "/v1/endpoints"), ("POST", "/v1/auth/api-keys"), ("GET", "/v1/backup"),
     ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/v1/audit"),
     ("GET", "/healthz/details"), ("GET", "/metrics"), ("GET", "/v1/instance"),
+    ("GET", "/v1/instance/users"), ("PATCH", "/v1/instance/users/{}"),
     *(route for route, access in GUARDS.items() if access.keys == "person"),
     ("POST", "/v1/invitations"), ("GET", "/v1/invitations"), ("DELETE", "/v1/invitations/{}"),
     ("PUT", "/v1/projects/{}/members/{}"), ("DELETE", "/v1/projects/{}/members/{}"),

@@ -1,7 +1,12 @@
 """The instance on the wire."""
 
+from typing import Literal
+
 import msgspec
 
+from delta_server.core import ids, times
+from delta_server.features.instance.people import KnownUser
+from delta_server.features.users.service import InstanceRole
 from delta_server.http.health import Health
 
 
@@ -33,7 +38,64 @@ class Instance(msgspec.Struct, frozen=True):
     config: list[ConfigValue]
 
 
+class InstanceUser(msgspec.Struct, frozen=True):
+    """`last_seen_at` is when they last used a session that is kept, null without one."""
+
+    id: str
+    email: str
+    name: str
+    role: InstanceRole
+    state: Literal["active", "disabled"]
+    second_factor: bool
+    created_at: str
+    last_seen_at: str | None
+
+
+class InstanceUserAnswer(msgspec.Struct, frozen=True):
+    user: InstanceUser
+
+
+class InstanceUserChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is absent stays."""
+
+    role: InstanceRole | None = None
+    disabled: bool | None = None
+
+
+def user(known: KnownUser) -> InstanceUser:
+    row = known.user
+    return InstanceUser(
+        id=ids.text(row.uid),
+        email=row.email,
+        name=row.name,
+        role=msgspec.convert(row.role, InstanceRole),
+        state="active" if row.disabled_at is None else "disabled",
+        second_factor=known.has_second_factor,
+        created_at=times.format(row.created_at),
+        last_seen_at=None if known.last_seen_at is None else times.format(known.last_seen_at),
+    )
+
+
+EXAMPLE_USER = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "email": "ada@example.com",
+    "name": "Ada",
+    "role": "admin",
+    "state": "active",
+    "second_factor": True,
+    "created_at": "2026-05-01T12:00:00.000Z",
+    "last_seen_at": "2026-05-02T08:00:00.000Z",
+}
+
 FIELDS = {
+    "InstanceUser.id": "Id of the user",
+    "InstanceUser.email": "The address they sign in with",
+    "InstanceUser.name": "Their name",
+    "InstanceUser.role": "What they may do in the instance",
+    "InstanceUser.state": "Whether they may sign in",
+    "InstanceUser.second_factor": "Whether a login asks them for a code, too",
+    "InstanceUser.last_seen_at": "When they last used a session that is kept; null without one",
+    "InstanceUserAnswer.user": "The user",
     "DirectoryPart.name": "`database`, `log` (what is not in it yet), `reserve` (for a full disk), `backups`, `other`",
     "DirectoryPart.bytes": "What it occupies",
     "ConfigValue.name": "The option; a row of a plan is `plans.NAME.ROW`",

@@ -19,6 +19,8 @@ from delta_server.features.users.schemas import CodeWanted, FirstOwner, Password
 from delta_server.features.users.schemas import InstanceRole as InstanceRole
 from delta_server.features.users.sessions import Client
 from delta_server.features.users.store import User as User
+from delta_server.features.users.store import all_of as all_of
+from delta_server.features.users.store import last_seen as last_seen
 from delta_server.features.users.tokens import Signer as Signer
 from delta_server.features.users.tokens import digest
 from delta_server.services import Services
@@ -223,6 +225,11 @@ def find(tx: Tx, account: int, text: str) -> User:
     if found is None:
         raise NotFound("there is no such user: give an id or the e-mail address of one who was added, or invite them")
     return found
+
+
+def has_second_factor(tx: Tx, user: int) -> bool:
+    found = store.second_factor(tx, user)
+    return found is not None and found.confirmed_at is not None
 
 
 def outranks(role: str, other: str) -> bool:

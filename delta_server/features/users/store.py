@@ -87,6 +87,17 @@ def all_of(tx: Tx, account: int, *, after: str, limit: int) -> list[User]:
     return [User(*row) for row in tx.all(sql, account, after, limit)]
 
 
+def last_seen(tx: Tx, account: int, users: Sequence[int]) -> dict[int, int]:
+    """When each of them last used a session that is kept."""
+    rows = tx.all(
+        "SELECT session.user, max(last_used_at) FROM session JOIN user ON user.id = session.user"
+        f" WHERE account = ? AND session.user IN ({', '.join('?' * len(users))}) GROUP BY session.user",
+        account,
+        *users,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def insert(tx: Tx, account: int, *, email: str, name: str, role: str, password: str | None) -> User:
     uid = tx.new_id()
     user = tx.insert(
