@@ -4,7 +4,7 @@ import { count, counted } from "../numbers.ts";
 import { type Filter, isFiltered, OPS, type Op, showsOp, toggleField, toggleOp } from "./filters.ts";
 import { WORDS } from "./LedgerRow.tsx";
 import { span } from "./numbers.ts";
-import { chipName } from "./values.ts";
+import { chipName, inSeveralArrays } from "./values.ts";
 
 export interface FieldCount {
   path: string;
@@ -89,6 +89,7 @@ const MOST_CHIPS = 40;
 export function FieldChips({ fields, total, isNoise, filter, set }: FieldChipsProps): JSX.Element {
   const shown = fields.filter((field, i) => i < MOST_CHIPS || filter.fields.includes(field.path));
   const left = fields.length - shown.length;
+  const several = inSeveralArrays(fields.map(({ path }) => path));
   return (
     <div class="fields" role="group" aria-label="Filter by field">
       <button
@@ -100,7 +101,7 @@ export function FieldChips({ fields, total, isNoise, filter, set }: FieldChipsPr
         All fields<b>{count(total)}</b>
       </button>
       {shown.map(({ path, changes }) => {
-        const { lead, last } = chipName(path);
+        const { lead, last } = chipName(path, several);
         const noise = isNoise(path);
         return (
           <button

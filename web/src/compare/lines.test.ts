@@ -91,6 +91,7 @@ it.each([
   [{ record: "/features/[properties/code=7000q0bb]", key: { "properties/code": "7000q0bb" } }, "7000q0bb"],
   [{ record: "/counties/[FIPS=6,County=Alpine]", key: { FIPS: 6, County: "Alpine" } }, "6, Alpine"],
   [{ record: "/rates/EUR~1USD" }, "EUR/USD"],
+  [{ record: "/features/[url=x]", key: { url: "https://example.org/events/us7000q0bm" } }, "us7000q0bm"],
   [{ record: "/items/3" }, "3"],
 ])("%j is known as %s", (row, id) => {
   expect(idOf(row)).toBe(id);

@@ -1,5 +1,6 @@
 // The lines of the ledger: a head for each record, its changes under it, the values of a new or gone one when opened.
 
+import { lastPart } from "../addresses.ts";
 import type { Leaf } from "./exact.ts";
 import type { Op } from "./filters.ts";
 import type { Loaded } from "./windows.ts";
@@ -117,7 +118,7 @@ function values(row: Row, { leaves, complete }: Inside, letter: string): Line[] 
 /** What identifies a record, for people: the values of its key, else the last step of its path. */
 export function idOf({ record, key }: Pick<Row, "record" | "key">): string {
   const values = Object.values(key ?? {});
-  if (values.length > 0) return values.map(String).join(", ");
+  if (values.length > 0) return values.map((value) => lastPart(String(value))).join(", ");
   return record
     .slice(record.lastIndexOf("/") + 1)
     .replaceAll("~1", "/")

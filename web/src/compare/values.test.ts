@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Row } from "./lines.ts";
-import { chipName, hintsOf, inlineOf, kindOf, sideOf, stepsOf } from "./values.ts";
+import { chipName, hintsOf, inlineOf, inSeveralArrays, kindOf, sideOf, stepsOf } from "./values.ts";
 
 const change = (old: string | undefined, now: string | undefined, more: Partial<Row> = {}): Row => ({
   n: 0,
@@ -65,6 +65,14 @@ it.each([
   ["", "", "document"],
 ])("names the field %s", (pattern, lead, last) => {
   expect(chipName(pattern)).toEqual({ lead, last });
+});
+
+it("names the array too where there are several", () => {
+  expect(chipName("/data/Incidents/*", true)).toEqual({ lead: "Incidents/", last: "records" });
+  expect(chipName("/Incidents/*/at/day", true)).toEqual({ lead: "Incidents/at/", last: "day" });
+  expect(chipName("/count", true)).toEqual({ lead: "", last: "count" });
+  expect(inSeveralArrays(["/a/*/x", "/a/*", "/count"])).toBe(false);
+  expect(inSeveralArrays(["/a/*/x", "/b/*"])).toBe(true);
 });
 
 it.each([

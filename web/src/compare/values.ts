@@ -54,17 +54,23 @@ function readable(path: string): string {
   return path.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
-// A field's chip: within the array it is in, what leads to its last step, and that; elements as a whole are "records".
-export function chipName(pattern: string): { lead: string; last: string } {
+/**
+ * A field's chip: within the array it is in, what leads to its last step, and that; elements as a whole are "records".
+ * `named`: the array is named too, as there are several.
+ */
+export function chipName(pattern: string, named = false): { lead: string; last: string } {
   const steps = pattern.split("/").slice(1);
   const star = steps.indexOf("*");
-  if (star >= 0 && star === steps.length - 1) return { lead: "", last: star === 0 ? "elements" : "records" };
-  const inside = star >= 0 ? steps.slice(star + 1) : steps;
+  const array = named && star > 0 ? [steps[star - 1] as string] : [];
+  const isElement = star >= 0 && star === steps.length - 1;
+  const inside = isElement ? [] : star >= 0 ? steps.slice(star + 1) : steps;
   return {
-    lead: inside
-      .slice(0, -1)
-      .map((step) => `${readable(step)}/`)
-      .join(""),
-    last: readable(inside.at(-1) ?? "document"),
+    lead: [...array, ...inside.slice(0, -1)].map((step) => `${readable(step)}/`).join(""),
+    last: isElement ? (star === 0 ? "elements" : "records") : readable(inside.at(-1) ?? "document"),
   };
+}
+
+/** Whether fields are of several arrays, so that a field's name alone does not say which is meant. */
+export function inSeveralArrays(patterns: string[]): boolean {
+  return new Set(patterns.filter((one) => one.includes("/*")).map((one) => one.slice(0, one.indexOf("/*")))).size > 1;
 }

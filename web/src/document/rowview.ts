@@ -1,5 +1,6 @@
 /** What a row of the tree says, as values: drawing it is TreeRow's. */
 
+import { lastPart } from "../addresses";
 import { difference, distance, timeOf } from "../compare/numbers";
 import { cutToLine, escaped, type Piece, side } from "../compare/words";
 import type { Counts, Ghost, Row } from "./marks";
@@ -148,8 +149,7 @@ export function idOf(opened: Opened, node: number): string | null {
   return fields
     .map((field) => {
       const { text, cut } = headText(doc, fieldOf(doc, node, field), 160);
-      const said = text.startsWith('"') && !cut ? unquoted(text) : text;
-      return /^https?:\/\/\S+\/[^/\s]+$/.test(said) ? said.slice(said.lastIndexOf("/") + 1) : said;
+      return lastPart(text.startsWith('"') && !cut ? unquoted(text) : text);
     })
     .join(", ");
 }
