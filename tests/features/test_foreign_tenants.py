@@ -145,6 +145,7 @@ BY_ID = [
     get("/v1/endpoints/{endpoint}/history?path=/of"),
     get("/v1/endpoints/{endpoint}/fields"),
     get("/v1/endpoints/{endpoint}/blame"),
+    get("/v1/endpoints/{endpoint}/series?path=/of"),
     get("/v1/endpoints/{endpoint}/stats"),
     Ask("POST", "/v1/endpoints/{endpoint}/preview", {"retention": {"keep_last": 1}}),
     get("/v1/endpoints/{endpoint}/timeline"),

@@ -6,7 +6,7 @@ for record in search.records: for group in ...: search.see(record, group.place, 
 """
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from delta_server.core.history import records
@@ -85,7 +85,7 @@ class _TrackedItem:
 
 
 class LeafSearch:
-    """`last`: by leaf, the last time at which it changed for certain."""
+    """`last`: by leaf, the last time at which it changed for certain; `changes`: how often it did."""
 
     def __init__(self, base: Target, leaves: Mapping[int, LeafPlace]) -> None:
         self._at: dict[bytes, dict[str, dict[str | None, _TrackedItem]]] = defaultdict(dict)
@@ -96,6 +96,7 @@ class LeafSearch:
             for point in self._points_of(leaf):
                 self._item(point).leaves.append(number)
         self.last: dict[int, int] = {}
+        self.changes: Counter[int] = Counter()
         self._perhaps: list[tuple[Sequence[int], list[int]]] = []
 
     @property
@@ -159,6 +160,7 @@ class LeafSearch:
     def _mark_certain(self, item: _TrackedItem, times: Sequence[int]) -> None:
         at = times[-1]
         for leaf in item.leaves:
+            self.changes[leaf] += len(times)
             if self.last.get(leaf, at) <= at:
                 self.last[leaf] = at
 

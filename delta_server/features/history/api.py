@@ -2,19 +2,21 @@
 
 import zlib
 from functools import partial
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from litestar import Request, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import ids, times
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import BadRequest
+from delta_server.core.history import series
 from delta_server.core.json import pointer
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.history import schemas, service
-from delta_server.features.history.schemas import Blame, Field, History, Stats
+from delta_server.features.history.schemas import Blame, Field, History, Series, Stats
 from delta_server.features.history.service import Resume
 from delta_server.http import pagination, spans
 from delta_server.http.docs import example
@@ -31,6 +33,7 @@ _PATH = (
     "a JSON Pointer such as /items/0/price, or with a key in place of an index: /items/sku=A7/price, or in brackets, "
     "as answers have it: /items/[sku=A7]/price"
 )
+_TOTALS = "`totals`: of the first page `total`, `min`, `max` and `share` also where more rows follow"
 Path: TypeAlias = Annotated[str, QueryParameter(description=f"Of the value: {_PATH}")]
 
 
@@ -49,6 +52,7 @@ async def get_history(
     from_: spans.From = None,
     to: spans.To = None,
     order: spans.Order = "asc",
+    include: Annotated[Literal["totals"] | None, QueryParameter(description=_TOTALS)] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[History]:
@@ -57,12 +61,47 @@ async def get_history(
     of = endpoints.resolve(services, project, endpoint)
     span = spans.parse_span(_HISTORY, from_=from_, to=to, order=order, cursor=cursor, now_ms=services.clock.now_ms())
     found = await run_in_turn(
-        request, services, project, lambda svc: service.get_history(svc, of, path, span, limit=limit)
+        request,
+        services,
+        project,
+        lambda svc: service.get_history(svc, of, path, span, limit=limit, with_totals=include == "totals"),
     )
     if not found.changes and cursor is None:
         pointer.refuse_unlikely(path)
     next_cursor = None if found.next is None else spans.cursor_at(_HISTORY, order, found.next)
-    return pagination.respond(request, History(path, found.changes, next_cursor is not None, next_cursor))
+    return pagination.respond(request, schemas.history(path, found.changes, next_cursor, found.totals))
+
+
+@get(
+    "/v1/endpoints/{endpoint:str}/series",
+    summary="Get the numbers of a field along time, record by record",
+    tags=_TAGS,
+    responses={200: ResponseSpec(Series, generate_examples=False)},
+    opt=example(answer=schemas.EXAMPLE_SERIES),
+)
+async def get_series(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    endpoint: FromPath[str],
+    path: Annotated[str, QueryParameter(description=f"Of the number, with * for any record: {_PATH}")],
+    from_: spans.From = None,
+    to: spans.To = None,
+    points: Annotated[int, QueryParameter(ge=2, le=5_000, description="How many times at most")] = 500,
+    records: Annotated[int, QueryParameter(ge=1, le=1_000, description="How many records at most")] = 200,
+) -> Response[bytes]:
+    """The versions in which a number may have changed, from the first on. Of more than `points` of them, neighbours
+    become two, with the least and the greatest number of each record: no extreme is lost."""
+    of, wanted = endpoints.resolve(services, project, endpoint), series.parse(path)
+    span = spans.parse_span("series", from_=from_, to=to, order="desc", cursor=None, now_ms=services.clock.now_ms())
+
+    async def encoded(svc: Services) -> bytes:
+        found = await service.get_series(svc, of, wanted, span, points=points, records=records)
+        if not found.lines and not wanted.is_of_records:
+            pointer.refuse_unlikely(path)
+        return await svc.spare_cpu(schemas.series, path, found)
+
+    return Response(await run_in_turn(request, services, project, encoded), media_type=MediaType.JSON)
 
 
 @get(
@@ -167,4 +206,4 @@ def _resume(path: str, cursor: str | None) -> Resume | None:
     return Resume(content, first, count, left, (at, row))
 
 
-ROUTES = [get_history, list_fields, get_blame, get_stats]
+ROUTES = [get_history, get_series, list_fields, get_blame, get_stats]

@@ -10,6 +10,7 @@ from itertools import islice
 
 import msgspec
 import structlog
+from msgspec import UNSET
 
 from delta_server.core import ids, times
 from delta_server.core.diff.diff_settings import KnownKeys
@@ -68,6 +69,8 @@ class BackwardSearch(msgspec.Struct, frozen=True):
     search: BlameSearch
     after: Position
     deadline: Deadline
+    changes: dict[int, int] = {}
+    """By leaf, how often it changed for certain, as the record index has it."""
 
 
 FoundLeaves = tuple[dict[int, store.WalkedContent], Position | None]
@@ -109,7 +112,8 @@ async def blame(
         svc, endpoint, backward, leaves, await svc.spare_cpu(records.reached, body, steps)
     )
     uids = await svc.db.read(walks.first_snapshots, endpoint.id, list(found_at.values()))
-    found = [_leaf(path, leaves[n], found_at[n], uids) for n in sorted(found_at)]
+    changes = {} if resume.left else backward.changes  # later pages do not see what was since
+    found = [_leaf(path, leaves[n], found_at[n], uids, changes.get(n)) for n in sorted(found_at)]
     next: Resume | None = None
     if stopped is not None:
         next = Resume(content, leaves[0].spot(), len(leaves), _bits(search.leaves, len(leaves)), stopped)
@@ -162,16 +166,18 @@ async def _search_back(
         last = await svc.spare_cpu(LeafSearch, base, wanted)
         plan = await svc.db.read(_plan, backward, last)
         if plan is not None:
+            backward.changes.update(last.changes)
             return await _search_by_index(svc, backward, plan)
     return await _search_by_walking(svc, backward)
 
 
-def _leaf(path: str, leaf: LeafPlace, at: store.WalkedContent, uids: dict[int, bytes]) -> Leaf:
+def _leaf(path: str, leaf: LeafPlace, at: store.WalkedContent, uids: dict[int, bytes], changes: int | None) -> Leaf:
     return Leaf(
         path + leaf.path(),
         msgspec.Raw(surrogates.restore(leaf.raw)),
         ids.text(uids[at.content]),
         times.format(at.captured_at),
+        changes or UNSET,
     )
 
 

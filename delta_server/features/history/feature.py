@@ -11,6 +11,7 @@ FEATURE = Feature(
     fields=schemas.FIELDS,
     guards={
         ("GET", "/v1/endpoints/{}/history"): READ,
+        ("GET", "/v1/endpoints/{}/series"): READ,
         ("GET", "/v1/endpoints/{}/fields"): READ,
         ("GET", "/v1/endpoints/{}/blame"): READ,
         ("GET", "/v1/endpoints/{}/stats"): READ,

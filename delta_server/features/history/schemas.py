@@ -4,8 +4,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from delta_server.core import ids, times
+from delta_server.core.json import surrogates
 from delta_server.features.deltas.service import TYPES
 from delta_server.features.fields.service import Field as FieldRow
+from delta_server.features.history.series import Series as SeriesFound
 from delta_server.features.history.store import StorageTotals
 from delta_server.features.snapshots.service import Extent
 
@@ -22,12 +24,58 @@ class Change(msgspec.Struct, frozen=True):
 
 class History(msgspec.Struct, frozen=True):
     """With `has_more` and few rows the search was stopped for its length: go on with `next_cursor`. Only the last page
-    may be empty."""
+    may be empty.
+
+    `total` to `share` are of all rows within `from` and `to`: how many, the least and the greatest number among their
+    values, and (without a range) in which share of the endpoint's deltas the value changed. They are null where they
+    are not known: where more rows follow and `include=totals` does not ask for them, or where these take too long."""
 
     path: str
     data: list[Change]
     has_more: bool
     next_cursor: str | None
+    total: int | None
+    min: msgspec.Raw | None
+    max: msgspec.Raw | None
+    share: float | None
+
+
+class HistoryTotals(msgspec.Struct, frozen=True):
+    """Of all rows of a history, as History has them."""
+
+    rows: int
+    least: bytes | None
+    greatest: bytes | None
+    share: float | None
+
+
+class SeriesLine(msgspec.Struct, frozen=True):
+    """The numbers of one record, null where it has none; `record` and `label` are null for a path without `*`."""
+
+    record: str | None
+    label: str | None
+    values: list[float | None]
+
+
+class Series(msgspec.Struct, frozen=True):
+    """A number of `values` holds from its place in `times` until the next. `left_off` records are left out, those that
+    changed least. `exact` is false where not all versions in which a number may have changed were read."""
+
+    path: str
+    times: list[str]
+    series: list[SeriesLine]
+    left_off: int
+    exact: bool
+
+
+class EncodedSeries(msgspec.Struct, frozen=True):
+    """A Series whose numbers are those of the documents, as written there."""
+
+    path: str
+    times: list[str]
+    series: msgspec.Raw
+    left_off: int
+    exact: bool
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -42,12 +90,14 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Leaf(msgspec.Struct, frozen=True):
-    """`snapshot_id` is the snapshot since which the leaf has had its value."""
+    """`snapshot_id` is the snapshot since which the leaf has had its value. It changed `changes` times at least:
+    so often the record index has it for certain; absent where that does not tell."""
 
     path: str
     value: msgspec.Raw
     snapshot_id: str
     captured_at: str
+    changes: int | UnsetType = UNSET
 
 
 class Blame(msgspec.Struct, frozen=True):
@@ -92,6 +142,28 @@ class Stats(msgspec.Struct, frozen=True):
     buckets: list[Bucket]
 
 
+def history(path: str, changes: list[Change], next_cursor: str | None, totals: HistoryTotals | None) -> History:
+    known = totals or HistoryTotals(0, None, None, None)
+    least, greatest = (None if raw is None else msgspec.Raw(raw) for raw in (known.least, known.greatest))
+    rows = None if totals is None else totals.rows
+    return History(path, changes, next_cursor is not None, next_cursor, rows, least, greatest, known.share)
+
+
+def series(path: str, found: SeriesFound) -> bytes:
+    """As JSON; to be encoded beside the event loop."""
+    lines = [
+        {
+            "record": line.record or None,
+            "label": line.label,
+            "values": [None if value is None else msgspec.Raw(value) for value in line.values],
+        }
+        for line in found.lines
+    ]
+    encoded = surrogates.restore(msgspec.json.encode(lines))
+    times_of = list(map(times.format, found.times))
+    return msgspec.json.encode(EncodedSeries(path, times_of, msgspec.Raw(encoded), found.left_off, found.is_exact))
+
+
 def field(row: FieldRow, content_deltas: int) -> Field:
     return Field(
         path=row.pattern,
@@ -132,6 +204,10 @@ EXAMPLE_HISTORY = {
     ],
     "has_more": True,
     "next_cursor": _NEXT,
+    "total": 2,
+    "min": 12.50,
+    "max": 12.50,
+    "share": 0.04,
 }
 EXAMPLE_FIELDS = {
     "data": [
@@ -155,6 +231,13 @@ EXAMPLE_BLAME = {
     "has_more": False,
     "next_cursor": None,
 }
+EXAMPLE_SERIES = {
+    "path": "/items/*/price",
+    "times": ["2026-05-01T12:00:00.000Z", "2026-05-02T08:00:00.000Z"],
+    "series": [{"record": "/items/[sku=A7]", "label": "Lamp", "values": [12.5, 13.0]}],
+    "left_off": 0,
+    "exact": True,
+}
 EXAMPLE_STATS = {
     "totals": {
         "snapshots": 1440,
@@ -177,15 +260,28 @@ FIELDS = {
     "Change.value": "The value from this snapshot on; absent where the field is gone",
     "Change.exists": "False where the field is gone; else absent",
     "History.path": "The path that was asked for",
+    "History.total": "How many rows there are within `from` and `to`; null where that is not known",
+    "History.min": "The least number among all their values, as written; null without any, or where it is not known",
+    "History.max": "The greatest number among all their values, as written",
+    "History.share": "In which share of the endpoint's deltas the value changed; null within a range",
     "Field.path": "The field pattern; `*` stands for any element",
     "Field.changes": "How many of its values changed, over all deltas",
     "Field.last_changed_at": "When it last changed",
     "Field.last_snapshot_id": "The snapshot with its last change",
     "Field.types": "JSON types that its values had",
     "Field.share_of_deltas": "In how many of the endpoint's deltas it changed, from 0 to 1",
+    "Series.path": "The path that was asked for",
+    "Series.times": "From when each column of numbers holds",
+    "Series.series": "A line for each record, those that changed most first",
+    "Series.left_off": "How many records are left out",
+    "Series.exact": "False where not all versions in which a number may have changed were read",
+    "SeriesLine.record": "The record's path, by its key where it has one; null for a path without `*`",
+    "SeriesLine.label": "The text that people know the record by",
+    "SeriesLine.values": "A number for each of `times`, as the documents write it; null where there is none",
     "Leaf.path": "Path of the leaf value",
     "Leaf.value": "The value",
     "Leaf.snapshot_id": "The snapshot since which it has had its value",
+    "Leaf.changes": "How often it changed at least; absent where the record index does not tell",
     "Leaf.captured_at": "When that was captured",
     "Blame.path": "The path that was asked for",
     "Blame.snapshot_id": "The snapshot whose leaves these are",

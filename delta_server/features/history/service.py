@@ -1,6 +1,6 @@
 """What the values of an endpoint's fields were and since when, which fields change, how much there is."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
@@ -9,7 +9,7 @@ from delta_server.core.errors import Invalid
 from delta_server.core.history import timeline_buckets
 from delta_server.core.history.blame import same_value
 from delta_server.core.history.timeline_span import Position, TimelineSpan
-from delta_server.core.json import pointer, surrogates
+from delta_server.core.json import pointer, slices, surrogates
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.fields import service as field_index
@@ -18,9 +18,10 @@ from delta_server.features.history import walk as walks
 from delta_server.features.history.blaming import Blamed as Blamed
 from delta_server.features.history.blaming import Resume as Resume
 from delta_server.features.history.blaming import blame as blame
-from delta_server.features.history.schemas import Bucket, Change, Stats
+from delta_server.features.history.schemas import Bucket, Change, HistoryTotals, Stats
+from delta_server.features.history.series import get_series as get_series
 from delta_server.features.history.store import storage_totals as storage_totals
-from delta_server.features.history.walk import WalkVersion
+from delta_server.features.history.walk import HistoryWalk, WalkVersion
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -36,32 +37,87 @@ class HistoryPage(msgspec.Struct, frozen=True):
 
     changes: list[Change]
     next: Position | None
+    totals: HistoryTotals | None = None
 
 
 # The history of a field
 
 
 async def get_history(
-    svc: Services, endpoint: EndpointRef, path: str, span: TimelineSpan, *, limit: int, use_index: bool = True
+    svc: Services,
+    endpoint: EndpointRef,
+    path: str,
+    span: TimelineSpan,
+    *,
+    limit: int,
+    use_index: bool = True,
+    with_totals: bool = False,
 ) -> HistoryPage:
-    """Up to `limit` changes of the value at `path` along `span`: at least one, or `next` is None.
+    """Up to `limit` changes of the value at `path` along `span`: at least one, or `next` is None. Totals are there
+    where the page is the whole history, or with `with_totals` where there is time for them.
 
     Raises Invalid for an invalid path, Conflict.
     """
-    walk = walks.walk(endpoint, pointer.parse(path), use_index=use_index)
-    deadline, visits = walks.Deadline(), walks.FIRST_VISITS
-    found: list[WalkVersion] = []
-    size = 0
-    while True:
-        versions, next = await walks.read(svc, walk, span, visits=visits)
-        for version in await svc.spare_cpu(_changed, versions):
+    search = _HistorySearch(svc, walks.walk(endpoint, pointer.parse(path), use_index=use_index), span)
+    page: list[WalkVersion] = []
+    next: Position | None = None
+    size, is_full = 0, False
+    async for versions, following in search.steps():
+        for version in versions:
             size += len(version.value or b"")
-            if found and (len(found) == limit or size > ANSWER_BYTES):
-                return HistoryPage(await _changes(svc, endpoint, found), found[-1].at.position)
-            found.append(version)
-        if next is None or (found and deadline.passed):
-            return HistoryPage(await _changes(svc, endpoint, found), next)
-        span, visits = span.past(next), min(4 * visits, walks.MOST_VISITS)
+            is_full = is_full or bool(page and (len(page) == limit or size > ANSWER_BYTES))
+            if is_full and not with_totals:
+                return HistoryPage(await _changes(svc, endpoint, page), page[-1].at.position)
+            if not is_full:
+                page.append(version)
+        next = page[-1].at.position if is_full else following
+    totals = await svc.db.read(_totals, endpoint.id, search) if search.is_whole and span.after is None else None
+    return HistoryPage(await _changes(svc, endpoint, page), next, totals)
+
+
+class _HistorySearch:
+    """Walks along a history until its deadline has passed and something is found. Keeps what totals are made of."""
+
+    def __init__(self, svc: Services, walk: HistoryWalk, span: TimelineSpan) -> None:
+        self._svc, self._walk, self.span = svc, walk, span
+        self.is_whole = False
+        self.rows = 0
+        self.oldest_ms = times.LATEST_MS
+        self.least: bytes | None = None
+        self.greatest: bytes | None = None
+
+    async def steps(self) -> AsyncIterator[tuple[list[WalkVersion], Position | None]]:
+        """The next versions in which the value changed, and where to go on, None at the end."""
+        span, visits, deadline = self.span, walks.FIRST_VISITS, walks.Deadline()
+        while True:
+            versions, next = await walks.read(self._svc, self._walk, span, visits=visits)
+            changed = await self._svc.spare_cpu(self._changed, versions)
+            self.is_whole = next is None
+            yield changed, next
+            if next is None or (self.rows and deadline.passed):
+                return
+            span, visits = span.past(next), min(4 * visits, walks.MOST_VISITS)
+
+    def _changed(self, versions: Sequence[WalkVersion]) -> list[WalkVersion]:
+        changed = _changed(versions)
+        self.rows += len(changed)
+        for version in changed:
+            self.oldest_ms = min(self.oldest_ms, version.at.captured_at)
+            if version.value is not None and slices.kind(version.value) == "number":
+                if self.least is None or float(version.value) < float(self.least):
+                    self.least = version.value
+                if self.greatest is None or float(version.value) > float(self.greatest):
+                    self.greatest = version.value
+        return changed
+
+
+def _totals(tx: Tx, endpoint: int, search: _HistorySearch) -> HistoryTotals:
+    ends = snapshots.ends(tx, endpoint)
+    was_there = search.rows and ends is not None and search.oldest_ms == ends[0]  # from the first version on
+    deltas = endpoints.content_deltas(tx, endpoint)
+    of_all = deltas and search.span == TimelineSpan(descending=search.span.descending)
+    share = round(min(1.0, (search.rows - bool(was_there)) / deltas), 6) if of_all else None
+    return HistoryTotals(search.rows, search.least, search.greatest, share)
 
 
 def _changed(versions: Sequence[WalkVersion]) -> list[WalkVersion]:

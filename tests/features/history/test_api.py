@@ -54,6 +54,7 @@ REFUSED = [
     ask("history without a path", "history", field="path"),
     ask("an unknown parameter", "history", "path=/at&color=red", field="color"),
     ask("no unknown parameter of fields", "fields", "path=/at", field="path"),
+    ask("nothing to include", "history", "path=/at&include=all", field="include"),
     ask("no order", "history", "path=/at&order=up", field="order"),
     ask("no time", "history", "path=/at&from=soon", field="from"),
     ask("an absurd time", "history", "path=/at&to=99999-01-01", field="to"),
@@ -142,7 +143,16 @@ async def test_odd_paths_are_paths_with_nothing_there(
     client: httpx.AsyncClient, keys: Keys, prices: EndpointRef, text: str
 ) -> None:
     found = await get(client, keys, "prices/history", path=text)
-    assert found == {"path": text, "data": [], "has_more": False, "next_cursor": None}
+    assert found == {
+        "path": text,
+        "data": [],
+        "has_more": False,
+        "next_cursor": None,
+        "total": 0,
+        "min": None,
+        "max": None,
+        "share": 0.0,
+    }
     answer = await client.get("/v1/endpoints/prices/blame", params={"path": text}, headers=bearer(keys.read))
     assert answer.status_code == 404
 
@@ -162,14 +172,39 @@ async def test_history(client: httpx.AsyncClient, keys: Keys, prices: EndpointRe
         ],
         "has_more": False,
         "next_cursor": None,
+        "total": 4,
+        "min": 12.5,
+        "max": 13,
+        "share": 0.75,
     }
+    totals = ("total", "min", "max", "share")
     newest = await get(client, keys, "prices/history", path=A7, order="desc", limit=1)
     assert [row["snapshot_id"] for row in newest["data"]] == [ids[4]]
     assert newest["has_more"]
     recent = await get(client, keys, "prices/history", path=A7, **{"from": "80h"})
     assert [row["snapshot_id"] for row in recent["data"]] == [ids[3], ids[4]]
+    assert [newest[name] for name in totals] == [None] * 4
+    assert [recent[name] for name in totals] == [2, 13, 13, None], "a share of all deltas is not one of some"
+    for order in ("asc", "desc"):
+        first = await get(client, keys, "prices/history", path=A7, order=order, limit=1, include="totals")
+        assert len(first["data"]) == 1
+        assert [first[name] for name in totals] == [4, 12.5, 13, 0.75]
+        second = {"cursor": first["next_cursor"], "include": "totals", "order": order, "limit": 2}
+        page = await get(client, keys, "prices/history", path=A7, **second)
+        assert (len(page["data"]), page["has_more"], page["total"]) == (2, True, None)
     by_id = await get(client, keys, f"{ids_text(prices.uid)}/history", path="/items/0/sku")
     assert [row["value"] for row in by_id["data"]] == ["A7", "B1"]
+
+
+async def test_blame_tells_how_often_a_leaf_changed(client: httpx.AsyncClient, keys: Keys, prices: EndpointRef) -> None:
+    found = await get(client, keys, "prices/blame")
+    assert {leaf["path"]: leaf.get("changes") for leaf in found["data"]} == {
+        "/at": 4,
+        "/items/[sku=B1]/price": 1,
+        "/items/[sku=B1]/sku": None,
+        A7: 2,
+        "/items/[sku=A7]/sku": 1,
+    }
 
 
 async def test_a_key_needs_no_brackets(client: httpx.AsyncClient, keys: Keys, prices: EndpointRef) -> None:
