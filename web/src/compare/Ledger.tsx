@@ -11,8 +11,9 @@ import { Rail } from "./Rail.tsx";
 import { drawnHeight, type View } from "./scroll.ts";
 
 const OVERSCAN = 200;
-/** So long the scroll rests before rows are asked for. */
-const CALM_MS = 40;
+/** While one scrolls rows are asked for this often, and so far ahead in pixels. */
+const EVERY_MS = 60;
+const AHEAD = 2600;
 
 interface LedgerProps {
   model: Model;
@@ -35,10 +36,7 @@ export function Ledger({ model, view, screen, rail, titles, act }: LedgerProps):
   if (kept && !placed.some(({ line }) => line.key === kept.line.key)) placed.push(kept);
   const height = model.geometry.height;
 
-  useEffect(() => {
-    const timer = setTimeout(() => model.want(top, bottom), CALM_MS);
-    return () => clearTimeout(timer);
-  }, [model, top, bottom, version]);
+  useWanted(model, top, bottom, version);
 
   const first = placed[0];
   return (
@@ -75,6 +73,23 @@ export function Ledger({ model, view, screen, rail, titles, act }: LedgerProps):
       />
     </section>
   );
+}
+
+function useWanted(model: Model, top: number, bottom: number, version: number): void {
+  const asked = useRef(0);
+  useEffect(() => {
+    const ask = () => {
+      asked.current = performance.now();
+      model.want(Math.max(0, top - AHEAD), bottom + AHEAD);
+    };
+    const left = asked.current + EVERY_MS - performance.now();
+    if (left <= 0) {
+      ask();
+      return;
+    }
+    const timer = setTimeout(ask, left);
+    return () => clearTimeout(timer);
+  }, [model, top, bottom, version]);
 }
 
 function Titles({ titles, inline }: { titles: { a: string; b: string }; inline: boolean }): JSX.Element {

@@ -11,11 +11,12 @@ const SAID: Record<FieldState, string> = { shown: "Ignore", tried: "Trying", ign
 export interface FieldRowProps {
   field: Field;
   state: FieldState;
+  spark: number[] | undefined;
   links: { document: string | null; changes: string; chart: string | null };
   toggle: () => void;
 }
 
-export function FieldRow({ field, state, links, toggle }: FieldRowProps) {
+export function FieldRow({ field, state, spark, links, toggle }: FieldRowProps) {
   const { lead, last: name } = chipName(field.path);
   const share = field.share_of_deltas;
   const when = field.last_changed_at && <Ago at={field.last_changed_at} />;
@@ -37,6 +38,7 @@ export function FieldRow({ field, state, links, toggle }: FieldRowProps) {
         </svg>
         <small>{percent(share)}</small>
       </td>
+      <td class="spc">{spark && <Spark bars={spark} />}</td>
       <td class="when">{when && (links.document ? <a href={href(links.document)}>{when}</a> : when)}</td>
       <td class="types">
         {field.types.join(", ")}
@@ -62,5 +64,19 @@ export function FieldRow({ field, state, links, toggle }: FieldRowProps) {
         </button>
       </td>
     </tr>
+  );
+}
+
+const HEIGHT = 18;
+
+function Spark({ bars }: { bars: number[] }) {
+  const most = Math.max(1, ...bars);
+  return (
+    <svg class="spark" viewBox={`0 0 ${bars.length * 3} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+      {bars.map((count, i) => {
+        const height = count === 0 ? 0 : Math.max(1.5, (count / most) * HEIGHT);
+        return height > 0 && <rect key={i} x={i * 3} width="2.2" y={HEIGHT - height} height={height} />;
+      })}
+    </svg>
   );
 }

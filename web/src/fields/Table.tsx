@@ -16,10 +16,11 @@ interface FieldTableProps {
   sort: Sort;
   stateOf: (path: string) => FieldState;
   toggle: (path: string) => void;
+  sparks: Map<string, number[]> | undefined;
   more: (() => void) | null;
 }
 
-export function FieldTable({ place, fields, done, sought, sort, stateOf, toggle, more }: FieldTableProps) {
+export function FieldTable({ place, fields, done, sought, sort, stateOf, toggle, sparks, more }: FieldTableProps) {
   const body = useRef<HTMLTableSectionElement>(null);
   if (done && fields.length === 0) return <None sought={sought} />;
   const head = (own: Sort, name: string) => (
@@ -37,6 +38,9 @@ export function FieldTable({ place, fields, done, sought, sort, stateOf, toggle,
             {head("name", "")}
             {head("changes", "n")}
             <th scope="col">Share</th>
+            <th scope="col" class="spc">
+              Lately
+            </th>
             {head("last", "when")}
             <th scope="col">Types</th>
             <th scope="col">
@@ -50,6 +54,7 @@ export function FieldTable({ place, fields, done, sought, sort, stateOf, toggle,
               key={field.path}
               field={field}
               state={stateOf(field.path)}
+              spark={sparks?.get(field.path)}
               links={linksOf(place, field)}
               toggle={() => toggle(field.path)}
             />

@@ -2,6 +2,7 @@
 
 import { get, patch, post, type Schemas } from "../api.ts";
 import type { Place } from "../compare/data.ts";
+import { type Dated, sparksOf } from "./sparks.ts";
 
 export type Field = Schemas["Field"];
 export type Preview = Schemas["DiffPreview"];
@@ -26,6 +27,14 @@ export async function fieldPage(
     signal,
   });
   return { fields: page.data, cursor: page.next_cursor ?? null };
+}
+
+const LATELY = 300;
+
+/** The last deltas with what they changed, which tells when each field did. */
+export async function lately({ project, endpoint }: Place, signal: AbortSignal): Promise<Map<string, number[]>> {
+  const page = await get("/v1/deltas", { in: project, query: { endpoint_id: endpoint, limit: LATELY }, signal });
+  return sparksOf((page as { data: Dated[] }).data);
 }
 
 const LAST = 200;

@@ -8,6 +8,7 @@ import { Head } from "../compare/Head.tsx";
 import { lastLooked, looked } from "../compare/looked.ts";
 import { type End, Moments } from "../compare/Moments.tsx";
 import { presetsOf } from "../compare/presets.ts";
+import { useCompareKeys } from "../compare/useCompareKeys.ts";
 import { useComparison } from "../compare/useComparison.ts";
 import { type Line, timeline } from "../document/requests.ts";
 import { Failure } from "../parts/Failure.tsx";
@@ -32,6 +33,7 @@ export default function Compare({ params }: PageProps) {
   );
   const compared = useComparison(place, pair, filter);
   const error = ends.error ?? compared.error;
+  useCompareKeys(ends.data);
   return (
     <main id="main" class="wrap app compare">
       <Head

@@ -3,7 +3,7 @@ import "../style/lists.css";
 import { useMemo } from "preact/hooks";
 import { endpointOf } from "../compare/data.ts";
 import { timeline } from "../document/requests.ts";
-import { fieldPage } from "../fields/data.ts";
+import { fieldPage, lately } from "../fields/data.ts";
 import { covers, setTried, tried } from "../fields/ignoring.ts";
 import { FieldTable, type Sort } from "../fields/Table.tsx";
 import { Trial } from "../fields/Trial.tsx";
@@ -28,6 +28,7 @@ export default function Fields({ params }: PageProps) {
   const own = useLoad((signal) => endpointOf(place, signal), [place]);
   const history = useLoad((signal) => timeline(place, signal), [place]);
   const found = usePages((cursor, signal) => fieldPage(place, sought, cursor, signal), [place, sought]);
+  const sparks = useLoad((signal) => lately(place, signal), [place]);
   const ignored = own.data?.diff.ignore ?? [];
   const toggle = (path: string, rule: string | undefined) => {
     if (trying.includes(path)) tryRules(trying.filter((other) => other !== path));
@@ -85,6 +86,7 @@ export default function Fields({ params }: PageProps) {
                 ignored.find((rule) => covers(rule, path)),
               )
             }
+            sparks={sparks.data}
             more={found.more}
           />
         )}

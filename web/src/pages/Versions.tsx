@@ -2,7 +2,6 @@ import "../style/lists.css";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Place } from "../compare/data.ts";
 import { useView } from "../compare/scroll.ts";
-import { heightsOf } from "../compare/useComparison.ts";
 import { count } from "../numbers.ts";
 import { EndpointHead } from "../parts/EndpointHead.tsx";
 import { Failure } from "../parts/Failure.tsx";
@@ -135,7 +134,7 @@ interface ListProps {
 function List({ place, versions, usual, marks, setMarks, more }: ListProps) {
   const body = useRef<HTMLTableSectionElement>(null);
   const screen = useView();
-  const height = screen.narrow ? 58 : heightsOf(screen).head + 4;
+  const height = screen.narrow ? 58 : screen.coarse ? 36 : 30;
   const { first, end } = useSlice(body, versions.length, height, more);
   const base = at("p", place.project, "e", place.endpoint);
   const pressed = (event: KeyboardEvent) => {

@@ -1,0 +1,30 @@
+import { useEffect } from "preact/hooks";
+import { isTyping } from "../state/keys.ts";
+import { query, setQuery } from "../state/location.ts";
+import type { Ends } from "./ends.ts";
+
+/** The keys of the page itself, wherever the focus is: layout, B one change on or back, the chips. */
+export function useCompareKeys(ends: Ends | undefined): void {
+  useEffect(() => {
+    const step = (ms: number | null | undefined) => {
+      if (typeof ms === "number") setQuery({ b: new Date(ms).toISOString() });
+    };
+    const acts: Record<string, () => void> = {
+      v: () => setQuery({ view: query.value.get("view") === "inline" ? null : "inline" }),
+      o: () => setQuery({ all: query.value.get("all") === "1" ? null : "1" }),
+      f: () => document.querySelector<HTMLElement>(".chips.big button, .fields button")?.focus(),
+      "[": () => step(ends?.b.previousChange),
+      "]": () => step(ends?.b.nextChange),
+      ".": () => setQuery({ b: null }),
+    };
+    const pressed = (event: KeyboardEvent) => {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      const act = acts[event.key];
+      if (!act) return;
+      event.preventDefault();
+      act();
+    };
+    document.addEventListener("keydown", pressed);
+    return () => document.removeEventListener("keydown", pressed);
+  }, [ends]);
+}
