@@ -1,15 +1,15 @@
 import { useSignalEffect } from "@preact/signals";
 import type { ComponentType } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Failure } from "./parts/Failure.tsx";
 import { Loading } from "./parts/Loading.tsx";
 import { NotFound } from "./parts/NotFound.tsx";
 import { Shell } from "./parts/Shell.tsx";
 import { SignInAgain } from "./parts/SignInAgain.tsx";
 import { Toasts } from "./parts/Toasts.tsx";
-import { has, load, type PageProps } from "./routes.ts";
-import { announced } from "./state/announce.ts";
-import { address, go } from "./state/location.ts";
+import { has, load, type PageProps, titleOf } from "./routes.ts";
+import { announce, announced } from "./state/announce.ts";
+import { address, go, reveal } from "./state/location.ts";
 import { matched } from "./state/project.ts";
 import { session } from "./state/session.ts";
 
@@ -19,9 +19,9 @@ export function App() {
   const open = found?.route.open ?? false;
   return (
     <>
-      <a class="skip" href="#main">
+      <button class="skip" type="button" onClick={() => reveal("main")}>
         Skip to content
-      </a>
+      </button>
       {open ? <View /> : session.value === "in" || session.value === "ended" ? <Inside /> : <Loading />}
       <div class="sr" role="status" aria-live="polite">
         {announced.value}
@@ -69,8 +69,31 @@ function View() {
       current = false;
     };
   }, [name, turn]);
+  useTitle(found && shown?.name === name ? titleOf(found) : null);
   if (!found || !has(found.route.page)) return <NotFound />;
   if (error) return <Failure tried="Loading the page" error={error} retry={() => setTurn(turn + 1)} />;
   if (!shown || shown.name !== name) return <Loading />;
   return <shown.Page params={found.params} />;
+}
+
+/** Names the window after what it shows. Who went there hears it, and has the focus in it rather than on a link that is gone. */
+function useTitle(title: string | null): void {
+  const before = useRef<string | null>(null);
+  useEffect(() => {
+    if (title === null) return;
+    document.title = `${title} · Delta`;
+    if (before.current !== null && before.current !== title) {
+      announce(title);
+      const held = document.activeElement;
+      if (held === null || held === document.body) focusMain();
+    }
+    before.current = title;
+  }, [title]);
+}
+
+function focusMain(): void {
+  const main = document.getElementById("main");
+  if (!main) return;
+  main.tabIndex = -1;
+  main.focus({ preventScroll: true });
 }

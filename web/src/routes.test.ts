@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { match } from "./routes.ts";
+import { match, titleOf } from "./routes.ts";
 
 describe("match", () => {
   const cases: [string, string | null, Record<string, string>][] = [
@@ -22,4 +22,14 @@ describe("match", () => {
     expect(found?.route.page ?? null).toBe(page);
     expect(found?.params ?? {}).toEqual(params);
   });
+});
+
+it.each([
+  ["/account", "Account"],
+  ["/signin", "Sign in"],
+  ["/p/demo/settings/keys", "Keys · demo"],
+  ["/p/demo/e/quakes/settings", "Endpoint settings · quakes · demo"],
+])("titleOf %s", (path, title) => {
+  const found = match(path);
+  expect(found && titleOf(found)).toBe(title);
 });

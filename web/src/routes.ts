@@ -51,6 +51,13 @@ export interface Match {
   params: Params;
 }
 
+/** What a page is called: "Changes · quakes · seismology". */
+export function titleOf({ route, params }: Match): string {
+  const words = route.page.replace(/(?<=[a-z])(?=[A-Z])/g, " ");
+  const page = words[0] + words.slice(1).toLowerCase();
+  return [page, params.endpoint, params.project].filter(Boolean).join(" · ");
+}
+
 /** The route of a path, or null where there is none. */
 export function match(path: string): Match | null {
   const asked = path.replace(/(?<=.)\/+$/, "").split("/");

@@ -64,6 +64,7 @@ export function listen(): () => void {
     if (to === null) return;
     event.preventDefault();
     go(to);
+    if (to.includes("#")) reveal(to.slice(to.indexOf("#") + 1));
   };
   const back = () => {
     current.value = read();
@@ -83,10 +84,20 @@ function followed(event: MouseEvent): string | null {
   const link = (event.target as Element | null)?.closest?.("a[href]");
   if (!(link instanceof HTMLAnchorElement)) return null;
   if (link.target || link.hasAttribute("download") || link.origin !== location.origin) return null;
+  const written = link.getAttribute("href") ?? "";
+  if (written.startsWith("#")) return current.peek().path + current.peek().search + written; // <base> means another page
   const below = link.pathname.startsWith(BASE) ? `/${link.pathname.slice(BASE.length)}` : null;
   if (below === null || /^\/(v1|docs|api)(\/|$)/.test(below)) return null;
-  if (link.getAttribute("href")?.startsWith("#")) return null;
   return below + link.search + link.hash;
+}
+
+/** Brings a part of the page into view, and the focus with it. */
+export function reveal(id: string): void {
+  const part = document.getElementById(id);
+  if (!part) return;
+  if (part.tabIndex < 0) part.tabIndex = -1;
+  part.focus();
+  part.scrollIntoView({ block: "start" });
 }
 
 function read(): Address {
