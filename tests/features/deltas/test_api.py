@@ -1,5 +1,6 @@
 """Lists of deltas, one delta, comparisons: what is refused, and what is answered."""
 
+import asyncio
 import json
 from itertools import pairwise
 from typing import Any
@@ -9,7 +10,8 @@ import jsonpatch
 import msgspec
 import pytest
 
-from delta_server.features.deltas import row_windows
+from delta_server import services
+from delta_server.features.deltas import row_windows, summaries
 from delta_server.features.deltas import service as deltas
 from tests.conftest import Keys
 from tests.features.rows import Row, check
@@ -433,3 +435,30 @@ async def test_a_pair_is_compared_once(
     assert await shots.send("POST", COMPARE, json=body) == first
     assert (await shots.send("POST", COMPARE, json=body | {"start": 1}))["rows"] == first["rows"][1:]
     assert (await shots.send("POST", COMPARE, json=body | {"q": "ash"}))["total"] == first["total"]
+
+
+async def test_windows_of_many_rows_make_all_of_them(shots: Shots, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for at once, they are computed once; beside the event loop, which the tests watch."""
+    for step in (0, 1):
+        body = json.dumps([{"id": n, "name": f"Record {n}", "v": n + step} for n in range(3000)])
+        last = await shots.put(body.encode(), "many", captured_at=second(step), include="delta")
+    computed = []
+    compare_once = summaries.compare_as_rows
+
+    def counted(*given: Any) -> Any:
+        computed.append(1)
+        return compare_once(*given)
+
+    monkeypatch.setattr(row_windows, "compare_as_rows", counted)
+    monkeypatch.setattr(services, "APART_BYTES", 1 << 30)  # or it is not this process that counts
+    answers = await asyncio.gather(
+        *[shots.get(f"{LIST}/{last['id']}", format="rows", start=start, count=1000) for start in (0, 1000, 2000)]
+    )
+    assert len(computed) == 1
+    found = [row for answer in answers for row in answer["rows"]]
+    assert [(row["n"], row["line"], row["label"], row["new"]) for row in found] == [
+        (n, 2 * n + 1, f"Record {n}", n + 1) for n in range(3000)
+    ]
+    assert {(answer["total"], answer["matched"], answer["lines"], answer["rail"]) for answer in answers} == {
+        (3000, 3000, 6000, answers[0]["rail"])
+    }
