@@ -7,6 +7,7 @@ import { moment } from "../time/clock";
 import { Changes } from "./Changes";
 import { HistoryPop } from "./HistoryPop";
 import { Ignore } from "./Ignore";
+import { PiecesView } from "./PiecesView";
 import type { PageModel } from "./pagemodel";
 import { RowMenu } from "./RowMenu";
 import { rowHeight } from "./rowheight";
@@ -98,6 +99,9 @@ function Body({
   const state = view.state.value;
   const opened = tree.opened.value;
   const since = useSince(model);
+  if (state.kind === "large" && view.version.value) {
+    return <PiecesView model={model} version={view.version.value} label={label} />;
+  }
   if (state.kind !== "shown" && state.kind !== "loading") {
     return (
       <States

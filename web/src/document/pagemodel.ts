@@ -57,7 +57,7 @@ export class PageModel {
     );
     this.history = new HistoryState(source, () => this.whole.peek());
     this.since = new SinceLoader({
-      blame: (path, left) => ask.blame(source, this.view.version.peek()?.id ?? "", path, left),
+      blame: (snapshot, path, left) => ask.blame(source, snapshot, path, left),
       values: async (path, left) => (await ask.historyOf(source, path, left)).values,
     });
   }
@@ -215,6 +215,12 @@ export class PageModel {
     if (path === null) return;
     this.tree.go(row, this.tree.cell.peek());
     setQuery({ path, panel: "history" });
+  }
+
+  /** Of a place in a document that the browser does not have. */
+  historyAt(path: string): void {
+    setQuery({ path, panel: "history" });
+    void this.history.open(path);
   }
 
   closeHistory(): void {

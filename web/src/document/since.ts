@@ -42,7 +42,7 @@ export interface Kept {
 
 /** What the loader asks: a blame of a branch, and the values that a place had. */
 export interface Questions {
-  blame: (path: string, signal: AbortSignal) => Promise<BlamedLeaf[]>;
+  blame: (snapshot: string, path: string, signal: AbortSignal) => Promise<BlamedLeaf[]>;
   values: (path: string, signal: AbortSignal) => Promise<readonly ValueTime[]>;
 }
 
@@ -116,7 +116,7 @@ export class SinceLoader {
         const branch = this.branch(opened, node);
         if (this.asked.has(branch)) continue;
         this.asked.add(branch);
-        const found = await this.questions.blame(keyPath(opened.doc, branch, opened.keys), left);
+        const found = await this.questions.blame(opened.id, keyPath(opened.doc, branch, opened.keys), left);
         if (left.aborted) return;
         for (const leaf of found) this.leaves.set(opened.places.resolve(leaf.path), leaf);
         this.known.value += 1;
