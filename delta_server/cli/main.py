@@ -1,5 +1,6 @@
 """The command line. Commands are imported when they are run, so that `delta-server --help` stays quick."""
 
+import gc
 import importlib
 
 import click
@@ -46,6 +47,7 @@ class Commands(click.Group):
             return None
         module, _, function = COMMANDS[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), function)
+        gc.enable()  # as it was before `delta_server.__main__`
         return command
 
     def resolve_command(

@@ -70,6 +70,7 @@ def run(
     logging.configure(config.log.level, config.log.format)
     sys.setswitchinterval(SWITCH_S)
     _give_back_large()
+    gc.disable()  # nothing of what is made for the start is garbage: see _Server.startup
     built = app.build(config, features=features)
     greet = greeting or partial(_listening, config)
     application = _Application(built)
@@ -161,6 +162,7 @@ class _Server(uvicorn.Server):
         gc.collect()
         gc.freeze()  # what stays for ever is not looked through again: 23 ms each time, and all threads wait
         gc.set_threshold(*GC_THRESHOLDS)
+        gc.enable()
         address = (sockets or [])[0].getsockname()
         url = f"http://[{address[0]}]:{address[1]}" if ":" in address[0] else f"http://{address[0]}:{address[1]}"
         click.echo(self._greeting(url))
