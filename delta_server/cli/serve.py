@@ -61,17 +61,18 @@ def run(
     config: Config,
     listener: socket.socket,
     greeting: Callable[[Services, str], str] | None = None,
-    features: Sequence[Feature] = app.FEATURES,
+    features: Sequence[Feature] | None = None,
 ) -> None:
     """Serve until a signal; `greeting` makes of the running services and the URL what is printed once it listens.
 
-    Raises DeltaError when the application refuses to start.
+    `features` are all without any: as a default they would outlive what DuckDB's binding counts at the end. Raises
+    DeltaError when the application refuses to start.
     """
     logging.configure(config.log.level, config.log.format)
     sys.setswitchinterval(SWITCH_S)
     _give_back_large()
     gc.disable()  # nothing of what is made for the start is garbage: see _Server.startup
-    built = app.build(config, features=features)
+    built = app.build(config, features=features or app.FEATURES)
     greet = greeting or partial(_listening, config)
     application = _Application(built)
     server = _Server(
