@@ -5,7 +5,7 @@ import { moment, reading } from "../time/clock.ts";
 import { actOf, documentAt } from "./acts.ts";
 import { type DiffSettings, type Place, wholeOf } from "./data.ts";
 import type { Ends } from "./ends.ts";
-import { EVERYTHING, type Filter, setFilter } from "./filters.ts";
+import { EVERYTHING, type Filter, filterOf, setFilter } from "./filters.ts";
 import { KeyMenu } from "./KeyMenu.tsx";
 import { Ledger } from "./Ledger.tsx";
 import type { RowView } from "./LedgerRow.tsx";
@@ -26,13 +26,15 @@ interface BodyProps {
 
 /** What changed between the two: the summary, the chips, the ledger. */
 export function Body({ place, ends, compared, setTrial }: BodyProps) {
-  const { comparison, pair, filter } = compared;
+  const { comparison, pair } = compared;
   const screen = useView();
   const ledger = useLedger(place, compared, screen);
   const [peeked, setPeeked] = useState<Row | null>(null);
   const fields = useFields(place);
   const { isNoise } = fields;
   const asked = query.value;
+  // Of the address, not of the rows that are shown while others are on their way: a quick second click adds to the first.
+  const filter = useMemo(() => filterOf(asked), [asked]);
   const all = asked.get("all") === "1";
   useEffect(() => ledger?.showAll(all), [ledger, all]);
   const act = useMemo(() => ledger && actOf({ place, pair, ledger, peek: setPeeked }), [place, pair, ledger]);

@@ -6,7 +6,6 @@ import { parseKeeping } from "./exact.ts";
 import type { Filter, Op } from "./filters.ts";
 import type { ArrayKey } from "./KeyMenu.tsx";
 import { pathOf, type Row } from "./lines.ts";
-import type { End } from "./Moments.tsx";
 
 export type DiffSettings = Schemas["DiffShown"];
 
@@ -93,29 +92,32 @@ export async function versionAt(place: Place, moment: Moment, signal: AbortSigna
   return page.data[0] ?? null;
 }
 
-/** A version as an end of the comparison, with the changes on either side of it. */
-export async function endOf(place: Place, snapshot: Snapshot, signal: AbortSignal): Promise<End> {
-  const ms = Date.parse(snapshot.captured_at);
-  const near = async (query: { to?: string; from?: string; order: "asc" | "desc"; limit: number }) => {
-    const page = await get("/v1/deltas", {
-      in: place.project,
-      query: { endpoint_id: place.endpoint, ...query },
-      signal,
-    });
-    return (page as { data: { captured_at: string }[] }).data[0];
-  };
-  const [before, after] = await Promise.all([
-    near({ to: new Date(ms + 1).toISOString(), order: "desc", limit: 1 }),
-    near({ from: new Date(ms + 1).toISOString(), order: "asc", limit: 1 }),
+export interface Neighbours {
+  previousChange: number | null;
+  nextChange: number | null;
+}
+
+/** The changes on either side of a version: a time just before the last one up to it, and that of the next. */
+export async function neighboursOf(place: Place, ms: number, signal: AbortSignal): Promise<Neighbours> {
+  const after = new Date(ms + 1).toISOString();
+  const [before, next] = await Promise.all([
+    changeNear(place, { to: after, order: "desc" }, signal),
+    changeNear(place, { from: after, order: "asc" }, signal),
   ]);
-  return {
-    id: snapshot.id,
-    ms,
-    bytes: snapshot.size_bytes,
-    number: null,
-    previousChange: before ? Date.parse(before.captured_at) - 1 : null,
-    nextChange: after ? Date.parse(after.captured_at) : null,
-  };
+  return { previousChange: before === null ? null : before - 1, nextChange: next };
+}
+
+interface Near {
+  to?: string;
+  from?: string;
+  order: "asc" | "desc";
+}
+
+/** When the first change of a list was; null where there is none. */
+export async function changeNear(place: Place, near: Near, signal: AbortSignal): Promise<number | null> {
+  const query = { endpoint_id: place.endpoint, limit: 1, ...near };
+  const page = (await get("/v1/deltas", { in: place.project, query, signal })) as { data: { captured_at: string }[] };
+  return page.data[0] ? Date.parse(page.data[0].captured_at) : null;
 }
 
 /** Fields that change in more than half of all deltas, and the scalar fields of each array's elements. */

@@ -3,7 +3,7 @@
 import { useMemo } from "preact/hooks";
 import { type Loaded, useLoad } from "../state/load.ts";
 import type { Moment } from "../time/moments.ts";
-import { endOf, type Place, type Snapshot, versionAt } from "./data.ts";
+import { changeNear, neighboursOf, type Place, type Snapshot, versionAt } from "./data.ts";
 import type { End } from "./Moments.tsx";
 
 export interface Ends {
@@ -35,15 +35,36 @@ export function useEnds(place: Place, a: string | null, b: string | null): Loade
 }
 
 async function loadEnds(place: Place, a: string | null, b: string | null, signal: AbortSignal): Promise<Ends> {
-  const later = found(await versionAt(place, momentOf(b), signal), "B");
-  const ofA = a ? versionAt(place, momentOf(a), signal) : null;
-  const [endB, own] = await Promise.all([endOf(place, later, signal), ofA]);
-  const before = endB.previousChange;
-  const earlier = own ?? (a || before === null ? null : await versionAt(place, { kind: "time", ms: before }, signal));
-  return { a: await endOf(place, found(earlier, "A"), signal), b: endB };
+  const until = momentOf(b);
+  const known = until.kind === "latest" ? {} : until.kind === "time" ? { to: iso(until.ms + 1) } : null;
+  const [latest, own, quick] = await Promise.all([
+    versionAt(place, until, signal),
+    a ? versionAt(place, momentOf(a), signal) : null,
+    a || !known ? null : changeNear(place, { ...known, order: "desc" }, signal),
+  ]);
+  const later = endOf(latest, "B");
+  if (a) return { a: endOf(own, "A"), b: later };
+  const change = known ? quick : await changeNear(place, { to: iso(later.ms + 1), order: "desc" }, signal);
+  const earlier = change === null ? null : await versionAt(place, { kind: "time", ms: change - 1 }, signal);
+  return { a: endOf(earlier, "A"), b: later };
 }
 
-function found(snapshot: Snapshot | null, name: string): Snapshot {
+function endOf(snapshot: Snapshot | null, name: string): End {
   if (!snapshot) throw new NoVersion(`there is no version as early as ${name}`);
-  return snapshot;
+  const { id, captured_at, size_bytes: bytes } = snapshot;
+  return { id, ms: Date.parse(captured_at), bytes, number: null, previousChange: null, nextChange: null };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** The same ends with the changes beside them, which come later: the comparison does not wait for these. */
+export function useNeighbours(place: Place, ends: Ends | undefined): Ends | undefined {
+  const load = (signal: AbortSignal) =>
+    ends
+      ? Promise.all([neighboursOf(place, ends.a.ms, signal), neighboursOf(place, ends.b.ms, signal)])
+      : Promise.resolve(null);
+  const { data } = useLoad(load, [place, ends]);
+  return useMemo(() => ends && { a: { ...ends.a, ...data?.[0] }, b: { ...ends.b, ...data?.[1] } }, [ends, data]);
 }

@@ -2,7 +2,7 @@ import "../style/ledger.css";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Body } from "../compare/Body.tsx";
 import type { DiffSettings, Place } from "../compare/data.ts";
-import { type Ends, NoVersion, textOf, useEnds } from "../compare/ends.ts";
+import { type Ends, NoVersion, textOf, useEnds, useNeighbours } from "../compare/ends.ts";
 import { filterOf } from "../compare/filters.ts";
 import { Head } from "../compare/Head.tsx";
 import { lastLooked, looked } from "../compare/looked.ts";
@@ -33,7 +33,8 @@ export default function Compare({ params }: PageProps) {
   );
   const compared = useComparison(place, pair, filter);
   const error = ends.error ?? compared.error;
-  useCompareKeys(ends.data);
+  const placed = useNeighbours(place, ends.data);
+  useCompareKeys(placed);
   return (
     <main id="main" class="wrap app compare">
       <Head
@@ -44,7 +45,7 @@ export default function Compare({ params }: PageProps) {
         all={asked.get("all") === "1"}
         setAll={(all) => setQuery({ all: all ? "1" : null })}
       />
-      <MomentsLine place={place} ends={ends.data} />
+      <MomentsLine place={place} ends={placed} />
       {error ? (
         <Failed error={error} again={ends.error ? ends.again : compared.again} />
       ) : compared.data && ends.data ? (
