@@ -138,3 +138,18 @@ def test_rules_are_tried_saved_and_taken_back(server: Server, visit: Open) -> No
     page.get_by_label("Keep the latest").fill("10")
     expect(page.get_by_text("190 versions")).to_be_visible()
     window.axe()
+
+
+def test_the_instance_and_its_people(server: Server, visit: Open) -> None:
+    window = visit(server, dark=True)
+    window.sign_in()
+    page = window.go("/instance/users")
+    expect(page.get_by_role("row").filter(has_text=EMAIL)).to_contain_text("owner")
+    window.axe()
+    page = window.go("/instance")
+    page.get_by_text("Background loops").click()
+    expect(page.get_by_role("row").filter(has_text="compute deltas")).to_contain_text("runs")
+    page.get_by_text(re.compile(r"^\d+ options$")).click()
+    page.get_by_placeholder("Filter").fill("storage.bin_days")
+    expect(page.get_by_role("row").filter(has_text="storage.bin_days")).to_contain_text("7")
+    window.axe()

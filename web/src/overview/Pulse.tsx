@@ -143,7 +143,7 @@ function Line(props: LineProps) {
       onPointerLeave={() => onHover(null)}
       onKeyDown={(event) => onKey(event, props, at, buckets)}
     >
-      <svg ref={box} class="tl" width="100%" height="98" aria-hidden="true">
+      <svg ref={box} class="tl" width="100%" height="98" overflow="visible" aria-hidden="true">
         {chosen && <Chosen grid={grid} chosen={chosen} />}
         <TimelineBars bars={bars} span={grid} zone={zone} bucketMs={grid.bucketMs} range={range} />
       </svg>

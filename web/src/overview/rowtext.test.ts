@@ -34,5 +34,6 @@ test.each([
     "",
   ],
   ['/f/[id="a]\\"b"]/properties/mag', '/f/[id="a]\\"b"]', 'a]\\"b', "properties/mag"],
+  ["/f/[u=https://x.org/e/us70]/mag", "/f/[u=https://x.org/e/us70]", "us70", "mag"],
   ["/a/[id=5]/b/[n=7]/c", "/a/[id=5]/b/[n=7]", "n=7", "c"],
 ])("the record of %s", (path, record, label, at) => expect(inRecord(path)).toEqual({ record, label, at }));

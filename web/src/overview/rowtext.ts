@@ -8,15 +8,16 @@ export function pathText(at: string): string {
 }
 
 const RECORD = /^(.*\/\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])(?:\/(.*))?$/s;
-const KEY_TEXT = /="((?:[^"\\]|\\.)*)"\]$/s;
+const KEY_TEXT = /=(?:"((?:[^"\\]|\\.)*)"|([^[\]",]*))\]$/s;
 
 /** A key path's record, what people may know it by, and the place in it; without a record all of it is the place. */
 export function inRecord(path: string): { record: string; label: string; at: string } {
   const [, record = "", at = ""] = RECORD.exec(path) ?? [];
   if (record === "") return { record, label: "", at: path };
-  const key = KEY_TEXT.exec(record)?.[1];
-  const label =
-    key === undefined ? record.slice(record.lastIndexOf("[") + 1, -1) : (key.split("/").findLast(Boolean) ?? key);
+  const [, quoted, plain] = KEY_TEXT.exec(record) ?? [];
+  const key = quoted ?? plain ?? "";
+  const isName = /\D/.test(key); // a number alone says nothing: "n=7"
+  const label = isName ? (key.split("/").findLast(Boolean) ?? key) : record.slice(record.lastIndexOf("[") + 1, -1);
   return { record, label: valueText(JSON.stringify(label)), at };
 }
 

@@ -10,6 +10,7 @@ import { NewEndpoint } from "../overview/NewEndpoint.tsx";
 import { Pulse } from "../overview/Pulse.tsx";
 import { RANGES, type Range, spanText, USUAL } from "../overview/pulse.ts";
 import { useOverview } from "../overview/useOverview.ts";
+import { useRowKeys } from "../overview/useRowKeys.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
 import { Loading } from "../parts/Loading.tsx";
@@ -25,6 +26,7 @@ const SPARK_OVER = "9 days";
 export default function Overview({ params }: PageProps) {
   const project = params.project as string;
   const view = useOverview(project);
+  useRowKeys();
   const { endpoints, grid, chosen } = view;
   if (endpoints.error && !endpoints.data) {
     return (
