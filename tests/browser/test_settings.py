@@ -147,7 +147,7 @@ def test_the_instance_and_its_people(server: Server, visit: Open) -> None:
     expect(page.get_by_role("row").filter(has_text=EMAIL)).to_contain_text("owner")
     window.axe()
     page = window.go("/instance")
-    page.get_by_text("Background loops").click()
+    page.get_by_text("Background loops", exact=True).click()
     expect(page.get_by_role("row").filter(has_text="compute deltas")).to_contain_text("runs")
     page.get_by_text(re.compile(r"^\d+ options$")).click()
     page.get_by_placeholder("Filter").fill("storage.bin_days")

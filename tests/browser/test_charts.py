@@ -1,0 +1,36 @@
+"""Numbers over time, drawn and as a table."""
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import PROJECT, Open
+from tests.server_process import Server
+
+
+def test_numbers_are_drawn_read_and_taken_out(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/e/quakes/charts")
+    expect(page.get_by_role("button", name="metadata/count")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".plot canvas")).to_be_visible()
+    window.axe()
+    box = page.locator(".plot .u-over")
+    box.hover()
+    expect(page.locator(".plot figcaption")).to_contain_text("metadata/count 1")
+    page.get_by_role("radio", name="Table").click()
+    expect(page.get_by_role("row").nth(100)).to_be_attached()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0] == "time,field,record,label,value"
+    assert lines[1].split(",")[1] == "/metadata/count"
+    page.get_by_role("radio", name="Steps").click()
+    box.click(position={"x": 300, "y": 60})
+    page.wait_for_url("**/e/quakes?at=**")
+
+
+def test_many_records_are_a_band(server: Server, visit: Open) -> None:
+    window = visit(server, dark=True)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/e/quakes/charts?f=%2Ffeatures%2F*%2Fproperties%2Fmag")
+    expect(page.get_by_text("with the median and the quartiles around it")).to_be_visible()
+    window.axe()

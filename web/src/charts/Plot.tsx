@@ -1,0 +1,149 @@
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { theme } from "../state/theme.ts";
+import { clock, moment, plainDay } from "../time/clock.ts";
+import { MANY, nearestLine, type Plot, quartiles } from "./model.ts";
+
+export interface PlotProps {
+  plot: Plot;
+  step: boolean;
+  zone: string;
+  /** Plots with one name share their cursor. */
+  sync: string;
+  onGo: (ms: number) => void;
+  onZoom: (fromMs: number, toMs: number) => void;
+}
+
+const HEIGHT = 220;
+/** In this order, each with its own dash, since colour alone says nothing to some. */
+const DASHES = [[], [8, 3], [2, 3], [8, 3, 2, 3], [12, 4], [4, 4]];
+
+/** One plot of one unit. A click goes to the moment, a drag zooms. */
+export function PlotView(props: PlotProps) {
+  const { plot, step, zone } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const told = useRef<HTMLParagraphElement>(null);
+  const handlers = useRef(props);
+  handlers.current = props;
+  const look = theme.value;
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const say = (text: string) => {
+      if (told.current) told.current.textContent = text;
+    };
+    const made = new uPlot(optionsOf(element, handlers, say), dataOf(plot), element);
+    const fit = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
+    fit.observe(element);
+    return () => {
+      fit.disconnect();
+      made.destroy();
+    };
+  }, [plot, step, zone, look]);
+  return (
+    <figure class="plot">
+      <figcaption>
+        <b>{plot.unit}</b>
+        <p ref={told} class="quiet" />
+      </figcaption>
+      <div ref={box} class="plot-box" />
+    </figure>
+  );
+}
+
+function dataOf(plot: Plot): uPlot.AlignedData {
+  const times = plot.timesMs.map((ms) => ms / 1000);
+  const lines = plot.lines.map((line) => [...line.values]);
+  if (plot.lines.length <= MANY) return [times, ...lines];
+  const { low, middle, high } = quartiles(plot);
+  return [times, ...lines, low, high, middle]; // the median last: the band is filled when its edge is drawn
+}
+
+function optionsOf(element: HTMLElement, props: { current: PlotProps }, say: (text: string) => void): uPlot.Options {
+  const { plot, step, zone, sync } = props.current;
+  const colour = (name: string) => getComputedStyle(element).getPropertyValue(name).trim();
+  const many = plot.lines.length > MANY;
+  const paths = step ? uPlot.paths.stepped?.({ align: 1 }) : uPlot.paths.linear?.();
+  const axis = {
+    stroke: colour("--ink-3"),
+    grid: { stroke: colour("--line"), width: 1 },
+    ticks: { show: false },
+    font: "11px system-ui",
+  };
+  const drawn = { ...(paths ? { paths } : {}), points: { show: plot.timesMs.length === 1 } };
+  const lines = plot.lines.map((line, i) => ({
+    ...drawn,
+    label: line.name,
+    spanGaps: false,
+    stroke: many ? colour("--line-strong") : colour(`--series-${(i % 6) + 1}`),
+    width: many ? 0.7 : 1.4,
+    dash: many ? [] : (DASHES[i % DASHES.length] ?? []),
+  }));
+  const band = many ? bandOf(drawn, colour) : [];
+  const first = plot.lines.length + 1;
+  return {
+    width: element.clientWidth,
+    height: HEIGHT,
+    legend: { show: false },
+    tzDate: (s) => uPlot.tzDate(new Date(s * 1000), zone),
+    cursor: {
+      sync: { key: sync },
+      drag: { x: true, y: false, setScale: false },
+      points: { show: !many },
+      bind: { dblclick: () => null },
+    },
+    series: [{}, ...lines, ...band],
+    ...(many ? { bands: [{ series: [first + 1, first], fill: colour("--hover") }] } : {}),
+    axes: [
+      {
+        ...axis,
+        size: 30,
+        values: (_plot, splits, _axis, _space, every) => splits.map((s) => tick(s * 1000, every, zone)),
+      },
+      { ...axis, size: 64 },
+    ],
+    hooks: {
+      setCursor: [(u) => say(reading(u, plot, zone))],
+      setSelect: [(u) => selected(u, props.current)],
+      ready: [(u) => clicks(u, props)],
+    },
+  } as uPlot.Options;
+}
+
+function bandOf(drawn: object, colour: (name: string) => string): object[] {
+  const edge = { ...drawn, stroke: colour("--ink-3"), width: 0.8, dash: [3, 3] };
+  return [edge, edge, { ...drawn, stroke: colour("--ink"), width: 1.6 }];
+}
+
+function tick(ms: number, everyS: number, zone: string): string {
+  return everyS >= 86_400 ? plainDay(ms, zone) : clock(ms, zone) === "00:00" ? plainDay(ms, zone) : clock(ms, zone);
+}
+
+/** What stands under the pointer: the moment, and the line that is nearest to it. */
+function reading(u: uPlot, plot: Plot, zone: string): string {
+  const at = u.cursor.idx;
+  if (at === null || at === undefined) return "";
+  const when = moment((plot.timesMs[at] ?? 0) as number, zone);
+  const line = plot.lines[nearestLine(plot, at, u.posToVal(u.cursor.top ?? 0, "y"))];
+  return line ? `${when}: ${line.name} ${line.values[at]}` : when;
+}
+
+function selected(u: uPlot, props: PlotProps): void {
+  const { left, width } = u.select;
+  if (width < 4) return;
+  props.onZoom(u.posToVal(left, "x") * 1000, u.posToVal(left + width, "x") * 1000);
+  u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+}
+
+function clicks(u: uPlot, props: { current: PlotProps }): void {
+  let downX = 0;
+  u.over.addEventListener("mousedown", (event) => {
+    downX = event.clientX;
+  });
+  u.over.addEventListener("click", (event) => {
+    const at = u.cursor.idx;
+    const ms = at === null || at === undefined ? undefined : props.current.plot.timesMs[at];
+    if (ms !== undefined && Math.abs(event.clientX - downX) < 4) props.current.onGo(ms);
+  });
+}
