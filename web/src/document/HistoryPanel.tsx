@@ -127,7 +127,8 @@ function shorter(text: string, most: number): string {
 
 export function percent(share: number): string {
   const hundred = share * 100;
-  return `${hundred > 99.5 && hundred < 100 ? "99.9" : hundred < 1 ? hundred.toFixed(1) : Math.round(hundred)}\u2009%`;
+  const exact = hundred < 1 || (hundred >= 99 && hundred < 100); // what is nearly all is not all
+  return `${exact ? (Math.floor(hundred * 10) / 10).toFixed(1) : Math.round(hundred)}\u2009%`;
 }
 
 const WIDE = 328;
