@@ -40,6 +40,13 @@ describe("Kept", () => {
     expect(dropped).toEqual(["a"]);
   });
 
+  it("keeps what is in use", async () => {
+    const { cache, dropped } = kept(25);
+    cache.held = "a";
+    for (const key of ["a", "b", "c"]) await cache.get(key);
+    expect(dropped).toEqual(["b"]);
+  });
+
   it("asks again after a failure", async () => {
     const { cache } = kept(100);
     await expect(cache.get("bad")).rejects.toThrow("no answer");

@@ -8,6 +8,8 @@ interface Entry<T> {
 export class Kept<T> {
   private readonly entries = new Map<string, Entry<T>>();
   private bytes = 0;
+  /** What is in use, and is not dropped for others. */
+  held: string | null = null;
 
   constructor(
     private readonly most: number,
@@ -62,7 +64,7 @@ export class Kept<T> {
   private shrink(newest: string): void {
     for (const [key, entry] of this.entries) {
       if (this.bytes <= this.most) return;
-      if (key !== newest && entry.bytes > 0) this.forget(key);
+      if (key !== newest && key !== this.held && entry.bytes > 0) this.forget(key);
     }
   }
 }

@@ -100,6 +100,7 @@ export class DocumentView {
         return;
       }
       this.version.value = found.version;
+      this.documents.held = found.version.id;
       void this.findPlace(found.version, isLate);
       await this.open(found.version, isLate);
       if (!isLate()) this.fetchAhead(found.version);
