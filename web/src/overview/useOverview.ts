@@ -22,8 +22,9 @@ export function useOverview(project: string) {
   const turn = Math.floor(now.value / AFRESH_MS); // the bars' buckets move with time
   const fetched = useLoad((signal) => loadEndpoints(project, signal), [project, turn]);
   const endpoints = useKept<Listed[]>(fetched.data);
-  const firstMs = useMemo(() => first(fetched.data), [fetched.data]);
   const range = query.value.get("range");
+  // Other ranges do not begin with the history: for them the pulse does not wait for the list, and is asked for once.
+  const firstMs = useMemo(() => (range === "all" ? first(fetched.data) : null), [range, fetched.data]);
   const hour = Math.floor(now.value / 3_600_000);
   const grid = useMemo(() => gridOf(range, Date.now(), firstMs), [range, firstMs, hour]);
   const pulse = useLoad((signal) => loadPulse(project, grid, signal), [project, grid, turn]);
