@@ -113,8 +113,8 @@ async def test_titles_that_fit(
     [
         ("/v1/deltas?order=up", "order must be asc or desc, not 'up'"),
         ("/v1/deltas?since_snapshot=x&format=xml", "format must be json-patch or merge-patch or changes, not 'xml'"),
-        ("/v1/snapshots?change=x", "unknown query parameter change; this route knows changed_only"),
-        ("/v1/snapshots?changed=x", "unknown query parameter changed (changed_only?); this route knows changed_only"),
+        ("/v1/snapshots?change=x", "unknown query parameter change; this route knows around, changed_only,"),
+        ("/v1/snapshots?changed=x", "unknown query parameter changed (changed_only?); this route knows around,"),
         ("/v1/snapshots?from=soon", "or a date like 2026-05-01, or an age like 24h or 7d"),
         ("/v1/endpoints/none", "GET /v1/endpoints lists them"),
         ("/v1/nowhere", "write / within a name as %2F"),

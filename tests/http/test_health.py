@@ -26,6 +26,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "checkpoint the write-ahead log",
     "compact the field index",
     "compute deltas",
+    "count activity by day",
     "count what projects store",
     "cut off old audit rows",
     "delete ended sessions",

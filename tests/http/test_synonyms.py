@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.conftest import Keys, bearer
+from tests.conftest import bearer
 from tests.http.requested import Made
 
 
@@ -122,9 +121,3 @@ async def test_what_is_gone_is_told_from_null(made: Made) -> None:
     found = (await made.call("GET", "/v1/endpoints/e/history?path=/a", x_api_key=made.keys.project)).json()["data"]
     rows = [{name: row[name] for name in ("value", "exists") if name in row} for row in found]
     assert rows == [{"value": 1}, {"value": None}, {"exists": False}, {"value": 2}]
-
-
-async def test_the_address_alone_leads_to_the_documentation(client: httpx.AsyncClient, keys: Keys) -> None:
-    answer = await client.get("/", headers={"accept": "text/html"})
-    assert (answer.status_code, answer.headers["location"]) == (302, "docs")
-    assert (await client.get("/", follow_redirects=True)).headers["content-type"].startswith("text/html")
