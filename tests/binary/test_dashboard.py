@@ -1,0 +1,84 @@
+"""A person's whole way through the dashboard of the executable, from an empty directory."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import EMAIL, PASSWORD, Open
+from tests.server_process import BINARY, Server, run, serving
+
+pytestmark = pytest.mark.skipif(not Path(BINARY[0]).exists(), reason="make build makes it")
+
+PRICES = [
+    {"asked": 1, "prices": [{"sku": "A1", "price": 10.5}, {"sku": "B2", "price": 7}]},
+    {"asked": 2, "prices": [{"sku": "A1", "price": 10.5}, {"sku": "B2", "price": 8}]},
+    {"asked": 3, "prices": [{"sku": "A1", "price": 11.25}, {"sku": "B2", "price": 8}]},
+]
+
+
+def set_up(page: Page, server: Server, directory: Path, command: tuple[str, ...]) -> None:
+    token = run(directory, "setup-link", command=command).stdout.strip()
+    page.goto(f"{server.url}/setup#{token}")
+    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Make the account").click()
+    expect(page).to_have_url(f"{server.url}/projects")
+
+
+def make_key(page: Page, server: Server) -> str:
+    page.get_by_role("button", name="New project").first.click()
+    page.get_by_label("Name").fill("shop")
+    page.get_by_role("button", name="Make the project").click()
+    expect(page).to_have_url(re.compile("/p/shop"))
+    page.goto(f"{server.url}/p/shop/settings/keys")
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill("sender")
+    page.get_by_role("button", name="Make the key").click()
+    key = page.locator("dialog code").inner_text()
+    page.get_by_role("button", name="Done").click()
+    return key
+
+
+def test_from_an_empty_directory_to_signing_out(tmp_path: Path, visit: Open, command: tuple[str, ...] = BINARY) -> None:
+    with serving(tmp_path, command=command) as server:
+        window = visit(server)
+        window.expected = re.compile(r"status of 401")
+        page = window.page
+        set_up(page, server, tmp_path, command)
+        key = make_key(page, server)
+        bearer = {"authorization": f"Bearer {key}"}
+        for document in PRICES:
+            sent = httpx.post(f"{server.url}/v1/snapshots?endpoint=prices", json=document, headers=bearer)
+            assert sent.status_code == 201, sent.text
+
+        window.settle("/p/shop/e/prices")  # the document now, and what its last version changed
+        expect(page.get_by_text("3 of 3")).to_be_visible()
+        expect(page.get_by_role("treegrid")).to_contain_text("11.25")
+        page.keyboard.press("[")  # back in time
+        expect(page.get_by_text("2 of 3")).to_be_visible()
+        expect(page.get_by_role("treegrid")).not_to_contain_text("11.25")
+
+        page.get_by_role("link", name="Compare").first.click()
+        expect(page).to_have_url(re.compile("/compare"))
+        expect(page.get_by_role("row", name=re.compile("price 7 8"))).to_be_visible()
+
+        window.settle("/p/shop/e/prices/fields")
+        page.get_by_role("button", name=re.compile("Ignore.*asked")).click()
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("button", name=re.compile("Ignore.*asked", re.I))).to_have_count(1)
+
+        window.settle("/p/shop/settings/keys")
+        page.get_by_role("row", name=re.compile("sender")).get_by_role("button", name="Revoke").click()
+        page.get_by_label("Type its name").fill("sender")
+        page.locator("dialog").get_by_role("button", name=re.compile("Revoke")).click()
+        expect(page.locator("dialog")).to_have_count(0)
+        refused = httpx.post(f"{server.url}/v1/snapshots?endpoint=prices", json=PRICES[0], headers=bearer)
+        assert refused.status_code == 401
+
+        page.get_by_role("button", name="account of").click()
+        page.get_by_role("menuitem", name="Sign out").click()
+        expect(page).to_have_url(re.compile("/signin"))
+        server.stop()
