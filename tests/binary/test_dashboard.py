@@ -19,8 +19,8 @@ PRICES = [
 ]
 
 
-def set_up(page: Page, server: Server, directory: Path, command: tuple[str, ...]) -> None:
-    token = run(directory, "setup-link", command=command).stdout.strip()
+def set_up(page: Page, server: Server, directory: Path) -> None:
+    token = run(directory, "setup-link", command=BINARY).stdout.strip()
     page.goto(f"{server.url}/setup#{token}")
     page.get_by_label("E-mail address").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
@@ -42,12 +42,12 @@ def make_key(page: Page, server: Server) -> str:
     return key
 
 
-def test_from_an_empty_directory_to_signing_out(tmp_path: Path, visit: Open, command: tuple[str, ...] = BINARY) -> None:
-    with serving(tmp_path, command=command) as server:
+def test_from_an_empty_directory_to_signing_out(tmp_path: Path, visit: Open) -> None:
+    with serving(tmp_path, command=BINARY) as server:
         window = visit(server)
         window.expected = re.compile(r"status of 401")
         page = window.page
-        set_up(page, server, tmp_path, command)
+        set_up(page, server, tmp_path)
         key = make_key(page, server)
         bearer = {"authorization": f"Bearer {key}"}
         for document in PRICES:
