@@ -4,7 +4,7 @@ import { at, href } from "../state/location.ts";
 import "../settings/settings.css";
 
 /** A project without endpoints: a key, a line to send with it, and a dot that becomes the first row. */
-export function FirstDocument({ project }: { project: string }) {
+export default function FirstDocument({ project }: { project: string }) {
   const made = useKey(project);
   return (
     <div class="settings connect first">

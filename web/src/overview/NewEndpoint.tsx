@@ -3,7 +3,7 @@ import { Dialog } from "../parts/Dialog.tsx";
 import { Field, Form, Submit, text } from "../parts/Form.tsx";
 import { at, go } from "../state/location.ts";
 
-export function NewEndpoint({ project, close }: { project: string; close: () => void }) {
+export default function NewEndpoint({ project, close }: { project: string; close: () => void }) {
   const send = async (data: FormData) => {
     const body = {
       name: text(data, "name").trim(),

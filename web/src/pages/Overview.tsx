@@ -2,17 +2,16 @@ import { useMemo, useState } from "preact/hooks";
 import { EndpointBin } from "../overview/EndpointBin.tsx";
 import { EndpointList } from "../overview/EndpointList.tsx";
 import { Figures } from "../overview/Figures.tsx";
-import { FirstDocument } from "../overview/FirstDocument.tsx";
 import { Lately } from "../overview/Lately.tsx";
 import { isSort, SORTS, type Sort, shown } from "../overview/list.ts";
 import { sparkSpan } from "../overview/load.ts";
-import { NewEndpoint } from "../overview/NewEndpoint.tsx";
 import { Pulse } from "../overview/Pulse.tsx";
 import { RANGES, type Range, spanText, USUAL } from "../overview/pulse.ts";
 import { useOverview } from "../overview/useOverview.ts";
 import { useRowKeys } from "../overview/useRowKeys.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
+import { Later } from "../parts/Later.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import type { PageProps } from "../routes.ts";
 import { query, setQuery } from "../state/location.ts";
@@ -21,6 +20,8 @@ import { zone } from "../state/zone.ts";
 import { clock, moment } from "../time/clock.ts";
 import "../overview/overview.css";
 
+const firstDocument = () => import("../overview/FirstDocument.tsx");
+const newEndpoint = () => import("../overview/NewEndpoint.tsx");
 const SPARK_OVER = "9 days";
 
 export default function Overview({ params }: PageProps) {
@@ -39,7 +40,7 @@ export default function Overview({ params }: PageProps) {
   if (endpoints.data.length === 0) {
     return (
       <main id="main" class="wrap">
-        <FirstDocument project={project} />
+        <Later from={firstDocument} props={{ project }} />
         <EndpointBin project={project} changed={endpoints.again} />
       </main>
     );
@@ -156,7 +157,7 @@ function Endpoints({ project, view }: { project: string; view: ReturnType<typeof
         <span class="grow" />
         <span>Times in {zone.value.replaceAll("_", " ")}</span>
       </p>
-      {making ? <NewEndpoint project={project} close={() => setMaking(false)} /> : null}
+      {making ? <Later from={newEndpoint} props={{ project, close: () => setMaking(false) }} /> : null}
     </section>
   );
 }
