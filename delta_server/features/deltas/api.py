@@ -1,8 +1,9 @@
 """/v1/deltas: what changed, and between which snapshots."""
 
+import re
 from collections.abc import Iterable
 from functools import partial
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
@@ -39,7 +40,11 @@ _PATTERN = (
     "is any one step and ** any number of them: changes at it and under it"
 )
 _BESIDE_SINCE = frozenset({"since_snapshot", "format", "endpoint_id", PROJECT})
-_INCLUDE = "`changes`: the old and new values too, the first 100 changes of each delta"
+_INCLUDE = (
+    "`changes`: the old and new values too, the first 100 changes of each delta; `first:3`: the first 3 rows (1 to 20) "
+    "of each, as the format `rows` has them"
+)
+_FIRST = re.compile(r"first:([1-9]|1[0-9]|20)")
 _PATCH: Format = "json-patch"
 _DEFAULTS = {
     "kind": "content", "min_changes": "0", "order": "desc", "limit": str(DEFAULT_LIMIT), "format": _PATCH,
@@ -63,15 +68,15 @@ async def list_deltas(
     from_: spans.From = None,
     to: spans.To = None,
     order: spans.Order = "desc",
-    include: Annotated[Literal["changes"] | None, QueryParameter(description=_INCLUDE)] = None,
+    include: Annotated[str | None, QueryParameter(description=_INCLUDE)] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
     since_snapshot: Annotated[str | None, QueryParameter(description="Compare this snapshot with the latest")] = None,
     format: Annotated[Format | None, QueryParameter(description="How `diff` is written; default json-patch")] = None,
 ) -> Response[Any]:
     """With `since_snapshot` the answer is one comparison: what changed since then. `format` goes with it, and
-    `endpoint_id` may; everything else is about the list. With `include=changes` a page that would be large, or take
-    long, has fewer than `limit` deltas: go on with `next_cursor`."""
+    `endpoint_id` may; everything else is about the list. With `include` a page that would be large, or take long, has
+    fewer than `limit` deltas: go on with `next_cursor`."""
     _check_together(request.query_params.multi_items())
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
     if since_snapshot is not None:
@@ -87,14 +92,25 @@ async def list_deltas(
     filter = service.filter_of(kind=kind, min_changes=min_changes, path=path)
     list = partial(service.page, project=project, endpoint=endpoint, span=span, limit=limit, filter=filter)
 
+    first = _rows_of(include)
+
     async def page(svc: Services) -> service.DeltaPage:
         found = await list(svc)
-        return found if include is None else await service.with_changes(svc, project, found)
+        return found if include is None else await service.with_changes(svc, project, found, first=first)
 
     searches = path is not None or include is not None
     found = await (run_in_turn(request, services, project, page) if searches else page(services))
     next_cursor = None if found.next is None else spans.cursor_at(_LIST, order, found.next)
     return pagination.respond(request, Page(found.deltas, next_cursor is not None, next_cursor))
+
+
+def _rows_of(include: str | None) -> int | None:
+    """How many rows of each delta are wanted, None where its changes are or nothing. Raises Invalid."""
+    if include is None or include == "changes":
+        return None
+    if match := _FIRST.fullmatch(include):
+        return int(match[1])
+    raise Invalid("include must be changes, or first:N with N from 1 to 20", field="include")
 
 
 def _check_together(given: Iterable[tuple[str, str]]) -> None:

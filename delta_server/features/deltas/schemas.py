@@ -106,6 +106,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     diff: msgspec.Raw | UnsetType = UNSET
     changes: msgspec.Raw | UnsetType = UNSET
     changes_complete: bool | UnsetType = UNSET
+    first: list[ChangeRow] | UnsetType = UNSET
     total: int | UnsetType = UNSET
     matched: int | UnsetType = UNSET
     records: int | UnsetType = UNSET
@@ -229,6 +230,7 @@ FIELDS = {
     "Delta.format": "The format of `diff`",
     "Delta.diff": "The operations, in the format asked for",
     "Delta.changes": "The first operations, where a list was asked for them by `include=changes`",
+    "Delta.first": "The first rows of the format `rows`, where a list was asked for them by `include=first:N`",
     "Delta.changes_complete": "Whether `changes` are all",
     "Delta.total": "Rows in all",
     "Delta.matched": "Rows that the filter leaves",

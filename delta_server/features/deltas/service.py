@@ -101,25 +101,39 @@ async def get_delta(
     return msgspec.structs.replace(delta, id=delta.to_snapshot_id)
 
 
-async def with_changes(svc: Services, project: int, found: DeltaPage) -> DeltaPage:
-    """The page with the changes of each delta, computed afresh with the endpoint's present settings; less of it where
-    it would be large, or take long. A delta that is deleted meanwhile is left out."""
+async def with_changes(svc: Services, project: int, found: DeltaPage, *, first: int | None = None) -> DeltaPage:
+    """The page with the changes of each delta, or its `first` rows, computed afresh with the endpoint's present
+    settings; less of it where it would be large, or take long. A delta that is deleted meanwhile is left out."""
     ends_at, size = time.monotonic() + PAGE_S, 0
     deltas: list[Delta] = []
     for delta, position in zip(found.deltas, found.positions, strict=True):
         ends = svc.db.peek(store.ends_of_delta, project, ids.parse(delta.to_snapshot_id))
         if ends is None:
             continue
-        settings, first, second, known = await _sides(svc, ends, None)
-        cpu = svc.cpu_for(len(first) + len(second))
-        changes, complete = await cpu(
-            compare_first_changes, first, second, settings, known, MOST_CHANGES, CHANGES_BYTES
-        )
-        deltas.append(msgspec.structs.replace(delta, changes=msgspec.Raw(changes), changes_complete=complete))
+        if first is None:
+            changes, complete = await _first_changes(svc, ends)
+            deltas.append(msgspec.structs.replace(delta, changes=msgspec.Raw(changes), changes_complete=complete))
+        else:
+            changes = await _first_rows(svc, project, ends, first)
+            deltas.append(msgspec.structs.replace(delta, first=cast("list[ChangeRow]", msgspec.Raw(changes))))
         size += len(changes)
         if (size >= PAGE_BYTES or time.monotonic() >= ends_at) and position != found.positions[-1]:
             return DeltaPage(deltas, position, [])
     return DeltaPage(deltas, found.next, [])
+
+
+async def _first_changes(svc: Services, ends: tuple[End, End]) -> tuple[bytes, bool]:
+    settings, before, after, known = await _sides(svc, ends, None)
+    cpu = svc.cpu_for(len(before) + len(after))
+    return await cpu(compare_first_changes, before, after, settings, known, MOST_CHANGES, CHANGES_BYTES)
+
+
+async def _first_rows(svc: Services, project: int, ends: tuple[End, End], count: int) -> bytes:
+    pair = await _pair(svc, project, ends, None)
+    compared = row_windows.cached(svc, pair) or await row_windows.compare(svc, pair)
+    wanted, window = row_windows.options(ALL_ROWS, is_rows=True)
+    found = await row_windows.read_window(svc, pair, compared, wanted, msgspec.structs.replace(window, count=count))
+    return found.rows
 
 
 # Comparisons

@@ -11,6 +11,7 @@ import msgspec
 
 from delta_server.core.errors import BadRequest, Conflict, DeltaError, Invalid, TooLarge
 from delta_server.core.packs import codec
+from delta_server.features.activity import service as activity
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import happenings, service, store
@@ -251,4 +252,5 @@ def _append_tail(tx: Tx, endpoint: EndpointRef, tail: _Tail) -> None:
         content = head.id if number is None and head is not None else added[number or 0]
         row, _ = store.insert_snapshot(tx, endpoint.id, version.captured_at, content, version.source, version.metadata)
         rows.append(row)
+    activity.count_snapshots(tx, endpoint.id, {version.captured_at: 1 for version in tail.versions})
     happenings.created(tx, endpoint.project, rows)

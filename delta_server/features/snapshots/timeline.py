@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from delta_server.core.times import EARLIEST_MS, LATEST_MS
+from delta_server.features.activity import service as activity
 from delta_server.features.deltas import service as deltas
 from delta_server.features.snapshots import store
 from delta_server.storage.contents import contents
@@ -115,6 +116,7 @@ def insert_entry(tx: Tx, endpoint: int, entry: PlannedEntry, base: int | None) -
     unchanged = before is not None and before.hash == entry.hash
     content = before.id if before is not None and unchanged else _begin_run(tx, endpoint, entry, base, before)
     row, uid = store.insert_snapshot(tx, endpoint, entry.captured_at, content, entry.source, entry.metadata)
+    activity.count_snapshots(tx, endpoint, {entry.captured_at: 1})
     return PlacedSnapshot(row, uid, content, unchanged)
 
 
@@ -160,6 +162,7 @@ def insert_last(tx: Tx, endpoint: int, tail: TimelineTail, last: TailSnapshot) -
         head = contents.add_last(tx, endpoint, last.captured_at, last.frame, head)
     assert head is not None, "a snapshot without a frame is equal to the one before it"
     row, uid = store.insert_snapshot(tx, endpoint, last.captured_at, head.id, last.source, last.metadata)
+    activity.count_snapshots(tx, endpoint, {last.captured_at: 1})
     return PlacedSnapshot(row, uid, head.id, last.frame is None), TimelineTail(last.captured_at, head)
 
 

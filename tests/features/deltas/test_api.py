@@ -89,6 +89,10 @@ REFUSED = [
     Row("a format of a list", "GET", f"{LIST}?format=changes", 400, field="format", says="since_snapshot"),
     Row("since and a kind", "GET", f"{LIST}?since_snapshot=<0>&kind=ignored", 400, field="kind"),
     Row("a list that includes something else", "GET", f"{LIST}?include=diff", 400, field="include", says="changes"),
+    *[
+        Row(f"no include {text}", "GET", f"{LIST}?include={text}", 400, field="include")
+        for text in ("rows", "first", "first:0", "first:21", "first:3,changes")
+    ],
     Row("since and what to include", "GET", f"{LIST}?since_snapshot=<0>&include=changes", 400, field="include"),
     Row("since and a path", "GET", f"{LIST}?since_snapshot=<0>&path=/fires", 400, field="path"),
     Row("since and a limit", "GET", f"{LIST}?since_snapshot=<0>&limit=5&format=changes", 400, field="limit"),
@@ -272,6 +276,16 @@ async def test_a_list_with_old_and_new_values(shots: Shots, fires: dict[int, dic
                 alone = await shots.get(f"{LIST}/{one['id']}", format="changes")
                 assert (one.pop("changes"), one.pop("changes_complete")) == (alone["diff"], True)
             assert found == plain
+
+
+async def test_a_list_with_first_rows(shots: Shots, fires: dict[int, dict[str, Any]]) -> None:
+    plain = await shots.walk(LIST)
+    for count in (1, 3, 20):
+        found = await shots.walk(LIST, include=f"first:{count}", limit=2)
+        for one in found:
+            alone = await shots.get(f"{LIST}/{one['id']}", format="rows", count=count)
+            assert one.pop("first") == alone["rows"] != []
+        assert found == plain
 
 
 async def test_a_list_with_values_is_bounded(shots: Shots, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,8 @@ from delta_server.features.endpoints.schemas import DiffChange, EndpointChange
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.overview import tasks
 from delta_server.features.snapshots import service as snapshots
+from delta_server.features.snapshots.importing import Version as Imported
+from delta_server.features.snapshots.importing import import_versions
 from delta_server.services import Services
 from delta_server.storage.database import Row, Tx
 from tests.features.history import timelines
@@ -79,6 +81,15 @@ async def test_counts_are_right_whatever_comes_and_goes(services: Services) -> N
 async def ignore(services: Services, endpoint: EndpointRef, pattern: str) -> None:
     change = EndpointChange(diff=DiffChange(ignore=[pattern]))
     await endpoints.update_endpoint(services, endpoint.project, "prices", change)
+
+
+async def test_imported_versions_are_counted(services: Services) -> None:
+    endpoint = await timelines.endpoint_named(services, "prices")
+    versions = [Imported(version.captured_at, version.body) for version in sorted(history(random.Random(13), 60))]
+    await import_versions(services, endpoint.project, "prices", versions, lambda done: None)
+    await timelines.compute(services)
+    assert sum(row[2] for row in services.db.peek(kept)) == 60
+    assert services.db.peek(kept) == services.db.peek(scanned)
 
 
 async def test_an_old_directory_is_counted_behind_the_requests(services: Services) -> None:
