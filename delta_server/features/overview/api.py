@@ -1,5 +1,6 @@
 """GET /v1/endpoints, and the timelines of endpoints and projects."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,6 +20,7 @@ from delta_server.features.overview.schemas import EncodedPage, EndpointPage, Ti
 from delta_server.features.overview.service import Place, Sort, Spark, Wanted
 from delta_server.http import pagination, spans
 from delta_server.http.docs import example
+from delta_server.http.leaving import run_in_turn
 from delta_server.http.pagination import CursorText, Limit, PageNumber, PageSize
 from delta_server.services import Services
 
@@ -28,6 +30,7 @@ _SPARK = "With `include=summary`: so many buckets of whole hours, one each unles
 _SORT = "By name, by last change or by size kept; the latest and the largest first"
 _SINCE = "With `include=summary`, where sparks begin: a time, a date, or an age such as 9d"
 _UNTIL = "With `include=summary`, where sparks end; default now"
+_FIELD = "Only where this changed: a field pattern such as /items/*/price, or a path such as /items/[sku=A7]/price"
 _MOST_MARKS, _MOST_SPARKS = 2_000, 400
 
 Buckets = Annotated[
@@ -117,18 +120,25 @@ def _bin_cursor(row: EndpointWithHead) -> str:
     opt=example(answer=schemas.EXAMPLE_TIMELINE),
 )
 async def get_timeline(
+    request: Request[Any, Any, Any],
     services: NamedDependency[Services],
     project: NamedDependency[int],
     endpoint: FromPath[str],
     from_: spans.From = None,
     to: spans.To = None,
     buckets: Buckets = 400,
+    field: Annotated[str | None, QueryParameter(description=_FIELD)] = None,
 ) -> Timeline:
     """A row for each version while there are no more than `buckets`; else for each of so many equal stretches of time,
-    of whole hours or days where they are that long. Without a range: all there is."""
+    of whole hours or days where they are that long. Without a range: all there is. With `field` the same rows, but only
+    those in which it changed; `versions` counts these, and edits are still all of the version or bucket."""
     of = endpoints.resolve(services, project, endpoint)
     from_ms, to_ms = _range(services, from_, to)
-    return schemas.timeline(await service.endpoint_timeline(services, of, from_ms, to_ms, buckets))
+    found = await service.endpoint_timeline(services, of, from_ms, to_ms, buckets)
+    if field is None:
+        return schemas.timeline(found)
+    work = partial(service.field_timeline, endpoint=of, field=field, found=found)
+    return schemas.timeline(await run_in_turn(request, services, project, work))
 
 
 @get(

@@ -37,6 +37,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     first_captured_at: str | None
     last_captured_at: str | None
     data: list[TimelineMark]
+    complete: bool
 
 
 class LastDelta(msgspec.Struct, frozen=True):
@@ -98,6 +99,7 @@ def timeline(found: timelines.Timeline) -> Timeline:
         first_captured_at=None if first is None else times.format(first),
         last_captured_at=None if last is None else times.format(last),
         data=[_mark(mark) for mark in found.marks],
+        complete=found.is_complete,
     )
 
 
@@ -124,6 +126,7 @@ EXAMPLE_TIMELINE: dict[str, Any] = {
     "first_captured_at": _TIME,
     "last_captured_at": "2026-05-02T12:00:00.000Z",
     "data": [{"time": _TIME, "snapshot_id": _SNAPSHOT, "kind": "content", "versions": 1, **_EDITS}],
+    "complete": True,
 }
 EXAMPLE_PROJECT_TIMELINE = EXAMPLE_TIMELINE | {
     "unit": "bucket",
@@ -140,6 +143,7 @@ FIELDS = {
     "Timeline.first_captured_at": "When the first version of all was captured",
     "Timeline.last_captured_at": "When the last version of all was captured",
     "Timeline.data": "In order of time; buckets in which there is nothing are left out",
+    "Timeline.complete": "False where finding the changes of a field took too long: older ones may be missing",
     "TimelineMark.time": "When the version was captured, or the bucket begins",
     "TimelineMark.snapshot_id": "The version, or the last one in the bucket; null in a project's timeline",
     "TimelineMark.kind": (

@@ -2,10 +2,17 @@
 
 import msgspec
 
+from delta_server.core import times
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import encode_cursor
+from delta_server.core.errors import Invalid
+from delta_server.core.history import path_filter
+from delta_server.core.history.path_filter import PathFilter
+from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef, EndpointWithHead
+from delta_server.features.fields import service as field_index
+from delta_server.features.history import service as history
 from delta_server.features.overview import summaries, timelines
 from delta_server.features.overview.summaries import Place as Place
 from delta_server.features.overview.summaries import Sort as Sort
@@ -15,6 +22,9 @@ from delta_server.features.overview.timelines import Timeline
 from delta_server.features.projects import service as projects
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+
+MOST_CHANGES = 20_000
+"""Of one value in a timeline."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +78,32 @@ async def endpoint_timeline(
     svc: Services, endpoint: EndpointRef, from_ms: int | None, to_ms: int | None, most: int
 ) -> Timeline:
     return await svc.db.read(timelines.of_endpoint, endpoint.id, from_ms, to_ms, most)
+
+
+async def field_timeline(svc: Services, endpoint: EndpointRef, field: str, found: Timeline) -> Timeline:
+    """Of a timeline the marks at which a field changed: a pattern by the field index, a place by its history, which may
+    take so long that only the newest changes are found. Raises Invalid."""
+    try:
+        wanted = path_filter.parse(field)
+        span = TimelineSpan(found.from_ms, found.to_ms)
+        if wanted.steps is None:
+            times_of, is_complete = await svc.db.read(_times_of_pattern, endpoint.id, wanted, span), True
+        else:
+            page = await history.get_history(svc, endpoint, field, span, limit=MOST_CHANGES)
+            times_of = [times.parse(change.captured_at, field="field") for change in page.changes]
+            is_complete = page.next is None
+    except Invalid as error:
+        raise Invalid(error.message, field="field") from None
+    return timelines.only_at(found, times_of, is_complete=is_complete)
+
+
+def _times_of_pattern(tx: Tx, endpoint: int, wanted: PathFilter, span: TimelineSpan) -> list[int]:
+    of = [
+        field
+        for field, pattern in field_index.all_fields(tx, endpoint)
+        if path_filter.covers(wanted, pattern, folded=False)
+    ]
+    return list(field_index.along(tx, endpoint, of, span))
 
 
 async def project_timeline(

@@ -5,6 +5,7 @@ whole hours or days, whose counts are kept (features/activity), or shorter ones,
 counted. So nothing grows with the size of documents, and little with the number of versions.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -40,6 +41,7 @@ class Timeline(msgspec.Struct, frozen=True):
     to_ms: int
     ends: tuple[int, int] | None
     marks: list[Mark]
+    is_complete: bool = True
 
 
 class Buckets(msgspec.Struct, frozen=True):
@@ -93,6 +95,15 @@ def of_endpoint(tx: Tx, endpoint: int, from_ms: int | None, to_ms: int | None, m
 def mark_of(version: Version) -> Mark:
     edits = version.added, version.removed, version.replaced, version.moved
     return Mark(version.captured_at, version.uid, version.kind, 1, edits)
+
+
+def only_at(found: Timeline, times: Iterable[int], *, is_complete: bool) -> Timeline:
+    """The marks at some times alone; the `versions` of a bucket are those."""
+    width = found.interval_ms or 1
+    counts = Counter((at - found.from_ms) // width for at in times)
+    at_mark = [(mark, counts[(mark.time - found.from_ms) // width]) for mark in found.marks]
+    marks = [msgspec.structs.replace(mark, versions=count) for mark, count in at_mark if count]
+    return msgspec.structs.replace(found, marks=marks, is_complete=is_complete)
 
 
 def _counted(tx: Tx, endpoint: int, first: int, end: int, most: int) -> tuple[Buckets, dict[int, Counts]]:

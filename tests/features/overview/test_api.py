@@ -30,6 +30,8 @@ REFUSED = [
     get("no summaries for who may not read snapshots", "/v1/endpoints?include=summary", 403, key="ingest"),
     get("no time", f"{LINE}?from=soon", field="from"),
     get("from after to", f"{LINE}?from=2026-01-02&to=2026-01-01", field="from"),
+    get("no field", f"{LINE}?field=n", field="field"),
+    get("no pattern", f"{LINE}?field=/*/[id=1]", field="field"),
     get("no buckets", f"{LINE}?buckets=0", field="buckets"),
     get("too many buckets", f"{LINE}?buckets=2001", field="buckets"),
     get("an unknown option", f"{LINE}?interval=1h", field="interval"),
@@ -111,6 +113,30 @@ async def test_a_timeline(
     assert [row["snapshot_id"] for row in some["data"]] == stored[10:20]
     assert (some["first_captured_at"], some["last_captured_at"]) == (each["data"][0]["time"], each["data"][-1]["time"])
     assert (await ask(client, keys, f"{LINE}?from=2010-01-01&to=2011-01-01"))["data"] == []
+
+
+async def test_a_timeline_of_one_field(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    bodies = [{"n": n // 4, "at": n, "items": [{"id": 1, "v": n // 3}, {"id": 2, "v": n // 6}]} for n in range(40)]
+    versions = [Version(FIRST + n * HOUR, json.dumps(body).encode()) for n, body in enumerate(bodies)]
+    stored = await filled(app, "prices", versions)
+    every = dict(enumerate((await ask(client, keys, LINE))["data"]))
+    for field, changed in (
+        ("/n", [0, *range(4, 40, 4)]),
+        ("/items/*/v", list(range(3, 40, 3))),
+        ("/items/[id=2]/v", [0, *range(6, 40, 6)]),
+        ("/nothing", []),
+        ("/items/*/none", []),
+    ):
+        found = await ask(client, keys, f"{LINE}?field={field}")
+        assert (found["unit"], found["complete"]) == ("version", True)
+        assert found["data"] == [every[n] for n in changed], field
+        buckets = await ask(client, keys, f"{LINE}?field={field}&buckets=10")
+        assert sum(row["versions"] for row in buckets["data"]) == len(changed)
+        whole = {row["time"]: row for row in (await ask(client, keys, f"{LINE}?buckets=10"))["data"]}
+        assert [row | {"versions": 0} for row in buckets["data"]] == [
+            whole[row["time"]] | {"versions": 0} for row in buckets["data"]
+        ]
+    assert len(stored) == 40
 
 
 async def test_places_and_what_is_around(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
