@@ -36,9 +36,9 @@ def test_keys_travel_from_change_to_change_and_the_address_tells_where(server: S
     page.keyboard.press("]")
     _number(page, 138)
     expect(count).to_contain_text("133")
-    for _ in range(2):
+    for number in (137, 136):  # a version that is passed before it is shown makes no entry in the browser's history
         page.keyboard.press("[")
-    _number(page, 136)
+        _number(page, number)
     expect(page).to_have_url(re.compile("at=2025-05-22T04"))
     page.go_back()
     _number(page, 137)

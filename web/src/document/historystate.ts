@@ -23,7 +23,7 @@ export class HistoryState {
     try {
       const found = await historyOf(this.source, path, left);
       if (left.aborted) return;
-      const changes = found.total ?? Math.max(0, found.values.length - 1);
+      const changes = Math.max(0, (found.total ?? found.values.length) - 1); // the first is where it begins
       this.shown.value = { path, values: found.values, changes, share: found.share, ...this.whole(), loading: false };
     } catch (error) {
       if (!left.aborted) this.error.value = error;
