@@ -29,6 +29,11 @@ describe("problemOf", () => {
     expect(found).toMatchObject({ status: 502, code: "HTTP_502", fields: [] });
     expect(found.message).toContain("502");
   });
+  it("leaves out which route would tell more", async () => {
+    const told = { detail: "there is no such endpoint: GET /v1/endpoints lists them", code: "NOT_FOUND" };
+    const found = await problemOf(new Response(JSON.stringify(told), { status: 404, headers: json }));
+    expect(found.message).toBe("there is no such endpoint");
+  });
   it("tells how long to wait", async () => {
     const found = await problemOf(new Response("", { status: 429, headers: { "retry-after": "7" } }));
     expect(found.retryAfterS).toBe(7);

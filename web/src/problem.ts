@@ -22,6 +22,9 @@ export class Problem extends Error {
 
 export const UNREACHABLE = "UNREACHABLE";
 
+/** What tells a program where to look: a person has links for that. */
+const ROUTE_HINT = /: (?:GET|POST|PUT|PATCH|DELETE) \/.*$/s;
+
 /** The problem that an answer tells of; one of our making where a proxy answered in the server's place. */
 export async function problemOf(answer: Response): Promise<Problem> {
   const wait = Number.parseInt(answer.headers.get("retry-after") ?? "", 10);
@@ -33,7 +36,8 @@ export async function problemOf(answer: Response): Promise<Problem> {
   } catch {
     // Not whole, or not JSON: the status says what there is to say.
   }
-  const detail = typeof told.detail === "string" ? told.detail : `the server answered ${answer.status}`;
+  const detail =
+    typeof told.detail === "string" ? told.detail.replace(ROUTE_HINT, "") : `the server answered ${answer.status}`;
   const code = typeof told.code === "string" ? told.code : `HTTP_${answer.status}`;
   const fields = Array.isArray(told.errors) ? (told.errors as FieldProblem[]) : [];
   return new Problem(answer.status, code, detail, requestId, fields, retryAfterS);

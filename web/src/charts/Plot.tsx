@@ -2,7 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { theme } from "../state/theme.ts";
-import { clock, moment, plainDay } from "../time/clock.ts";
+import { clock, exactClock, moment, plainDay } from "../time/clock.ts";
 import { MANY, nearestLine, type Plot, quartiles } from "./model.ts";
 
 export interface PlotProps {
@@ -99,7 +99,7 @@ function optionsOf(element: HTMLElement, props: { current: PlotProps }, say: (te
       {
         ...axis,
         size: 30,
-        values: (_plot, splits, _axis, _space, every) => splits.map((s) => tick(s * 1000, every, zone)),
+        values: (_plot, splits, _axis, _space, every) => labels(splits, every, zone),
       },
       { ...axis, size: 64 },
     ],
@@ -116,7 +116,14 @@ function bandOf(drawn: object, colour: (name: string) => string): object[] {
   return [edge, edge, { ...drawn, stroke: colour("--ink"), width: 1.6 }];
 }
 
+/** Those that would say the same as the one before say nothing: several within one second. */
+function labels(splits: number[], everyS: number, zone: string): string[] {
+  const texts = splits.map((second) => tick(second * 1000, everyS, zone));
+  return texts.map((text, i) => (text === texts[i - 1] ? "" : text));
+}
+
 function tick(ms: number, everyS: number, zone: string): string {
+  if (everyS < 60) return exactClock(ms, zone);
   return everyS >= 86_400 ? plainDay(ms, zone) : clock(ms, zone) === "00:00" ? plainDay(ms, zone) : clock(ms, zone);
 }
 

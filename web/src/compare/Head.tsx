@@ -20,7 +20,9 @@ export function Head({ place, pair, layout, setLayout, all, setAll }: HeadProps)
       <h1>
         <a href={href(at("p", place.project))}>Endpoints</a>
         <span aria-hidden="true">/</span>
-        <a href={href(at("p", place.project, "e", place.endpoint))}>{place.endpoint}</a>
+        <a href={href(at("p", place.project, "e", place.endpoint))} title={place.endpoint}>
+          <bdi>{place.endpoint}</bdi>
+        </a>
         <span aria-hidden="true">/</span>Compare
       </h1>
       <div class="acts">

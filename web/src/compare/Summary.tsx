@@ -113,7 +113,7 @@ export function FieldChips({ fields, total, isNoise, filter, set }: FieldChipsPr
             onClick={(event) => set(toggleField(filter, path, event.altKey))}
           >
             {lead && <i>{lead}</i>}
-            {last}
+            <span>{last}</span>
             <b>{count(changes)}</b>
           </button>
         );

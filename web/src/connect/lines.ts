@@ -62,6 +62,7 @@ function commandLines({ project }: Place): string {
   return `delta-server import --project ${quoted(project)} --endpoint ${ENDPOINT} --git ./repository data/weather.json`;
 }
 
-function quoted(text: string): string {
+/** A word of a shell's line, whatever is in it: names are what others wrote. */
+export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

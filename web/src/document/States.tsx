@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 
+import { quoted } from "../connect/lines";
 import { Failure } from "../parts/Failure";
 import { longDay, moment } from "../time/clock";
 import { copied } from "./copying";
@@ -68,7 +69,7 @@ export function States({ state, endpoint, project, zone, onGo, onStep, onRetry }
 
 function Empty({ endpoint, project }: { endpoint: string; project: string }): VNode {
   const address = new URL(`v1/snapshots?endpoint=${encodeURIComponent(endpoint)}`, document.baseURI).href;
-  const line = `curl -X POST '${address}' \\\n  -H 'Authorization: Bearer YOUR_KEY' -H 'Content-Type: application/json' \\\n  -d '{"hello": "world"}'`;
+  const line = `curl -X POST ${quoted(address)} \\\n  -H 'Authorization: Bearer YOUR_KEY' -H 'Content-Type: application/json' \\\n  -d '{"hello": "world"}'`;
   return (
     <div class="nothing waiting">
       <p>

@@ -31,6 +31,7 @@ export default function Document({ params }: PageProps) {
   useKeys(model);
   useStream(project, TOPICS, (told) => model.heard(told));
   const { view } = model;
+  const isMissing = view.state.value.kind === "failed" && view.line.value === null;
   return (
     <main id="main" class="wrap app">
       <EndpointHead
@@ -45,17 +46,19 @@ export default function Document({ params }: PageProps) {
         </a>
         <Download source={view.source} version={view.version.value} seen={view.zoom.value} />
       </EndpointHead>
-      <section class="time" aria-label="Timeline">
-        <Transport
-          view={view}
-          player={model.player}
-          zone={model.zone.value}
-          size={model.size}
-          onPick={(moment) => void model.go(moment)}
-          onZoom={(span) => model.zoomTo(span)}
-        />
-        <TimelineSlider model={model} />
-      </section>
+      {!isMissing && (
+        <section class="time" aria-label="Timeline">
+          <Transport
+            view={view}
+            player={model.player}
+            zone={model.zone.value}
+            size={model.size}
+            onPick={(moment) => void model.go(moment)}
+            onZoom={(span) => model.zoomTo(span)}
+          />
+          <TimelineSlider model={model} />
+        </section>
+      )}
       <DocumentPane model={model} />
     </main>
   );

@@ -29,7 +29,7 @@ export function EndpointHead({ project, endpoint, section, counts = {}, children
       <h1>
         <a href={href(at("p", project))}>Endpoints</a>
         <span aria-hidden="true">/</span>
-        {endpoint}
+        <bdi title={endpoint}>{endpoint}</bdi>
       </h1>
       <nav class="tabs" aria-label="Endpoint">
         {TABS.filter(([, , page]) => has(page)).map(([name, label, , path]) => (

@@ -7,7 +7,7 @@ export function Failure({ tried, error, retry }: { tried: string; error: unknown
   return (
     <div class="failure" role="alert">
       <p>
-        <b>{tried} failed.</b> {problem ? problem.message : String(error)}
+        <b>{tried} failed:</b> {problem ? problem.message : String(error)}
       </p>
       {problem?.requestId ? (
         <p class="quiet">
