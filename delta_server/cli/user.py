@@ -17,9 +17,18 @@ from delta_server.core.links import link
 from delta_server.features.invitations.commands import Invite
 from delta_server.features.invitations.schemas import InvitationAnswer
 from delta_server.features.users import service as users
-from delta_server.features.users.commands import LISTED_AT_ONCE, ListedUser, Named, NewUser, RoleChange, UsersBehind
+from delta_server.features.users.commands import (
+    LISTED_AT_ONCE,
+    Disabling,
+    ListedUser,
+    Named,
+    NewUser,
+    RoleChange,
+    UsersBehind,
+)
 from delta_server.tasks.commands import NoArguments
 
+_force = click.option("--force", is_flag=True, help="Though the instance has no other owner.")
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
 
@@ -82,19 +91,21 @@ def _all(config: Config) -> Iterator[ListedUser]:
 @user.command(help="Change what a person may do: owner, admin or member of the instance.")
 @click.argument("email")
 @click.argument("role", type=click.Choice(users.ROLES))
+@_force
 @_json
 @with_database
-def role(config: Config, email: str, role: str, as_json: bool) -> None:
-    running.run(config, "user role", RoleChange(email, role))
+def role(config: Config, email: str, role: str, force: bool, as_json: bool) -> None:
+    running.run(config, "user role", RoleChange(email, role, force))
     _say(as_json, f"{email} is {role} now.", email=email, role=role)
 
 
 @user.command(help="Keep a person out, and end their sessions.")
 @click.argument("email")
+@_force
 @_json
 @with_database
-def disable(config: Config, email: str, as_json: bool) -> None:
-    running.run(config, "user disable", Named(email))
+def disable(config: Config, email: str, force: bool, as_json: bool) -> None:
+    running.run(config, "user disable", Disabling(email, force))
     _say(as_json, f"{email} cannot sign in any more.", email=email, state="disabled")
 
 

@@ -71,6 +71,8 @@ def test_users_are_added_and_changed(tmp_path: Path) -> None:
         ("ada@example.com", "owner", "active"),
         ("bo@example.com", "admin", "disabled"),
     ]
+    assert run(tmp_path, "user", "role", "ada@example.com", "member", "--force")[0] == 0
+    assert run(tmp_path, "user", "role", "ada@example.com", "owner")[0] == 0
     assert run(tmp_path, "user", "enable", "bo@example.com")[0] == 0
     assert "bo@example.com  admin  active  Bo" in run(tmp_path, "user", "list")[1]
     code, output = run(tmp_path, "user", "reset-link", "bo@example.com")

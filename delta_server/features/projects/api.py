@@ -246,10 +246,14 @@ async def transfer_project(
     opt=example(request={"password": "correct horse battery"}, answer=None),
 )
 async def delete_own_account(
-    data: JSONBody[LeavingPassword], services: NamedDependency[Services], caller: NamedDependency[Caller]
+    data: JSONBody[LeavingPassword],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    force: Annotated[bool, QueryParameter(description="Leave though the instance has no other owner")] = False,
 ) -> None:
-    """With all sessions and memberships. The last owner of the instance cannot, nor who owns projects: 409."""
-    await leaving.delete_own_account(services, caller, data.password)
+    """With all sessions and memberships. Who owns projects cannot, nor the last owner of the instance unless `force`
+    says so: 409. Then only a command on the server's machine makes an owner."""
+    await leaving.delete_own_account(services, caller, data.password, force=force)
 
 
 ROUTES = [

@@ -33,8 +33,18 @@ class UsersBehind(msgspec.Struct, frozen=True):
 
 
 class RoleChange(msgspec.Struct, frozen=True):
+    """With `force` of the last owner, too."""
+
     email: str
     role: str
+    force: bool = False
+
+
+class Disabling(msgspec.Struct, frozen=True):
+    """With `force` of the last owner, too."""
+
+    email: str
+    force: bool = False
 
 
 class ListedUser(msgspec.Struct, frozen=True):
@@ -67,12 +77,14 @@ def _listed(user: User) -> ListedUser:
 
 
 async def _role(svc: Services, change: RoleChange, _: Progress) -> None:
-    await svc.db.write(lambda tx: service.set_role(tx, service.named(tx, change.email), change.role))
+    await svc.db.write(
+        lambda tx: service.set_role(tx, service.named(tx, change.email), change.role, force=change.force)
+    )
     svc.live.check_access()
 
 
-async def _disable(svc: Services, named: Named, _: Progress) -> None:
-    await svc.db.write(lambda tx: service.disable(tx, service.named(tx, named.email)))
+async def _disable(svc: Services, one: Disabling, _: Progress) -> None:
+    await svc.db.write(lambda tx: service.disable(tx, service.named(tx, one.email), force=one.force))
     svc.live.check_access()
 
 
@@ -100,7 +112,7 @@ COMMANDS: dict[str, Command] = {
     "user add": Command(NewUser, str, _add),
     "user list": Command(UsersBehind, list[ListedUser], _list),
     "user role": Command(RoleChange, Any, _role),
-    "user disable": Command(Named, Any, _disable),
+    "user disable": Command(Disabling, Any, _disable),
     "user enable": Command(Named, Any, _enable),
     "user reset-link": Command(Named, str, _reset_link),
     "user reset-totp": Command(Named, bool, _reset_totp),

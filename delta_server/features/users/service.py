@@ -256,11 +256,12 @@ async def confirmed(svc: Services, caller: Caller, password: str) -> User:
     return user
 
 
-def delete(tx: Tx, user: User) -> None:
+def delete(tx: Tx, user: User, *, force: bool) -> None:
     """With sessions, links and the second factor; whose rows elsewhere name the user deletes those first. Raises
-    Conflict for the last owner."""
+    Conflict for the last owner without `force`."""
     user = store.by_id(tx, user.account, user.id) or user  # the role may have changed
-    _keep_an_owner(tx, user)
+    if not force:
+        _keep_an_owner(tx, user)
     trail.record(tx, user, "user.delete")
     store.delete_user(tx, user.account, user.id)
 
@@ -282,17 +283,18 @@ def page(tx: Tx, *, after: str, limit: int) -> list[User]:
     return [] if account is None else store.all_of(tx, account, after=after, limit=limit)
 
 
-def set_role(tx: Tx, user: User, role: str) -> None:
-    """Raises Conflict for the last owner."""
-    if role != "owner":
+def set_role(tx: Tx, user: User, role: str, *, force: bool = False) -> None:
+    """Raises Conflict for the last owner without `force`."""
+    if role != "owner" and not force:
         _keep_an_owner(tx, user)
     store.set_role(tx, user.account, user.id, role)
     trail.record(tx, user, "user.role", {"role": role, "before": user.role})
 
 
-def disable(tx: Tx, user: User) -> None:
-    """All sessions end. Raises Conflict for the last owner."""
-    _keep_an_owner(tx, user)
+def disable(tx: Tx, user: User, *, force: bool = False) -> None:
+    """All sessions end. Raises Conflict for the last owner without `force`."""
+    if not force:
+        _keep_an_owner(tx, user)
     store.set_disabled(tx, user.account, user.id, disabled=True)
     store.revoke_sessions(tx, user.id)
     trail.record(tx, user, "user.disable")
@@ -310,7 +312,10 @@ def add_reset_link(tx: Tx, user: User, token: str) -> None:
 
 def _keep_an_owner(tx: Tx, user: User) -> None:
     if user.role == "owner" and store.other_owners(tx, user.account, user.id) == 0:
-        raise Conflict(f"{user.email} is the last owner: make another one first")
+        raise Conflict(
+            f"{user.email} is the last owner: make another one first. To be left without any, say ?force=true when"
+            " leaving, or --force to `delta-server user role` and `user disable`"
+        )
 
 
 def _checked(email: str, name: str, password: str) -> tuple[str, str]:

@@ -11,8 +11,8 @@ ME = "/v1/auth/me"
 TABLES = ("member", "user", "session", "refresh_token", "login_link", "second_factor", "recovery_code")
 
 
-async def leave(client: httpx.AsyncClient, token: str, password: str = PASSWORD) -> httpx.Response:
-    return await client.request("DELETE", ME, json={"password": password}, headers=bearer(token))
+async def leave(client: httpx.AsyncClient, token: str, query: str = "", password: str = PASSWORD) -> httpx.Response:
+    return await client.request("DELETE", f"{ME}{query}", json={"password": password}, headers=bearer(token))
 
 
 def _counts(tx: Tx) -> dict[str, int]:
@@ -24,7 +24,7 @@ async def test_refusals(app: Application, client: httpx.AsyncClient, keys: Keys)
     before = await app.services.db.read(_counts)
     assert (await client.request("DELETE", ME, json={"password": PASSWORD})).status_code == 401
     assert (await leave(client, keys.account)).status_code == 403
-    assert (await leave(client, token, "wrong")).status_code == 400
+    assert (await leave(client, token, password="wrong")).status_code == 400
     assert (await client.delete(ME, headers=bearer(token))).status_code == 400
     more = {"password": PASSWORD, "email": "bo@example.com"}
     assert (await client.request("DELETE", ME, json=more, headers=bearer(token))).status_code == 400
@@ -54,6 +54,14 @@ async def test_the_last_owner_stays(app: Application, client: httpx.AsyncClient)
     assert (await leave(client, first)).status_code == 409
     await signed_in(app, client, "bo@example.com", "owner")
     assert (await leave(client, first)).status_code == 204
+
+
+async def test_the_last_owner_leaves_when_that_is_said(app: Application, client: httpx.AsyncClient) -> None:
+    first = await signed_in(app, client, "ada@example.com", "owner")
+    await signed_in(app, client, "bo@example.com")
+    assert "?force=true" in (await leave(client, first)).json()["message"]
+    assert (await leave(client, first, "?force=true")).status_code == 204
+    assert (await leave(client, first, "?force=true")).status_code == 401
 
 
 async def test_who_owns_a_project_gives_it_away_first(app: Application, client: httpx.AsyncClient) -> None:

@@ -591,7 +591,7 @@ async def test_a_deleted_user_is_a_stranger_again(
     app: Application, client: httpx.AsyncClient, browser: Browser, idp: IdentityProvider, owner: str
 ) -> None:
     first = await who(client, await browser.whole())
-    await app.services.db.write(lambda tx: users.delete(tx, users.named(tx, "ada@example.com")))
+    await app.services.db.write(lambda tx: users.delete(tx, users.named(tx, "ada@example.com"), force=False))
     assert (await who(client, await browser.whole()))["id"] != first["id"]
 
 
