@@ -13,10 +13,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect, sync_playwright
 
 from tests import histories, server_process
 from tests.server_process import ROOT, Server
+
+WAIT_MS = 30_000
+"""A busy machine takes its time. What fails, fails that late."""
+expect.set_options(timeout=WAIT_MS)
 
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 PROJECT = "seismology"
@@ -145,7 +149,7 @@ def window_of(browser: Browser, url: str, *, dark: bool = False, size: tuple[int
         has_touch=size == NARROW,
         is_mobile=size == NARROW,
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAIT_MS)
     made = Visit(context.new_page(), context, url, [], [])
     _watch(made)
     return made

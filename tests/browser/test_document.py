@@ -36,10 +36,10 @@ def test_keys_travel_from_change_to_change_and_the_address_tells_where(server: S
     page.keyboard.press("]")
     _number(page, 138)
     expect(count).to_contain_text("133")
-    for number in (137, 136):  # a version that is passed before it is shown makes no entry in the browser's history
+    for number, at in ((137, "05"), (136, "04")):  # one that is passed before it is shown makes no entry
         page.keyboard.press("[")
         _number(page, number)
-    expect(page).to_have_url(re.compile("at=2025-05-22T04"))
+        expect(page).to_have_url(re.compile(f"at=2025-05-22T{at}"))
     page.go_back()
     _number(page, 137)
     page.get_by_role("slider").focus()

@@ -190,7 +190,11 @@ async def test_it_is_never_answered(data_dir: Path, filled: Path, name: str, col
             assert answer.json()["type"] == "urn:delta:problem:damaged-data", (question, answer.text)
             assert named in answer.json()["message"] or "UTF-8" in answer.json()["message"], (question, answer.text)
         else:
-            assert answer.json() == before[question].json(), question
+            told, whole = answer.json(), before[question].json()
+            if question.endswith("/blame") and not any("changes" in leaf for leaf in told["data"]):
+                for leaf in whole["data"]:
+                    leaf.pop("changes", None)  # a count that the damaged index would have told is left out
+            assert told == whole, question
 
 
 async def answers(data_dir: Path) -> dict[str, httpx.Response]:

@@ -44,6 +44,7 @@ export class PageModel {
   private asked: string | null | undefined;
   private askedRange: string | null = null;
   private wantedPath: string | null = null;
+  private steps = 0;
   private replaceTimer: ReturnType<typeof setTimeout> | undefined;
   private newsTimer: ReturnType<typeof setTimeout> | undefined;
   private searchTimer: ReturnType<typeof setTimeout> | undefined;
@@ -138,8 +139,9 @@ export class PageModel {
 
   /** Goes to a moment: an entry in the browser's history for each, but for what is dragged or played through. */
   async go(moment: Moment, dragging = false): Promise<void> {
-    const shown = this.view.show(moment);
-    await shown;
+    const step = ++this.steps;
+    await this.view.show(moment);
+    if (step !== this.steps) return; // passed before it was shown: the one that followed makes the entry
     const version = this.view.version.peek();
     const at = moment.kind === "latest" ? null : version ? new Date(version.ms).toISOString() : this.asked;
     this.asked = at ?? null;
