@@ -129,7 +129,9 @@ def test_rules_are_tried_saved_and_taken_back(server: Server, visit: Open) -> No
     page = window.go(f"/p/{PROJECT}/e/quakes/settings")
     page.get_by_label("Ignored places").fill("/metadata/generated")
     expect(page.get_by_text("Would have silenced")).to_be_visible()
-    page.get_by_role("region", name="Comparison").get_by_role("button", name="Save").click()
+    rules = page.get_by_role("region", name="Comparison")
+    rules.get_by_role("button", name="Save").click()
+    expect(rules.get_by_role("button", name="Undo")).to_have_count(0)  # of what is not saved yet
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_label("Ignored places")).to_have_value("")
     window.expected = re.compile("status of 422|status of 400")

@@ -9,7 +9,7 @@ import pytest
 from delta_server.app import COMMANDS, Application
 from delta_server.core.actor import COMMAND_LINE
 from delta_server.features.audit import service as audit
-from delta_server.features.users.commands import Named, NewUser, RoleChange
+from delta_server.features.users.commands import Disabling, Named, NewUser, RoleChange
 from delta_server.storage.database import ACTING
 from tests.conftest import Keys, bearer
 from tests.features.audit.trail import entries, verified
@@ -103,7 +103,7 @@ async def test_commands_are_the_command_lines(app: Application, client: httpx.As
         ("user add", NewUser(ADA, "owner", "", PASSWORD)),
         ("user add", NewUser("bo@example.com", "member", "", PASSWORD)),
         ("user role", RoleChange("bo@example.com", "admin")),
-        ("user disable", Named("bo@example.com")),
+        ("user disable", Disabling("bo@example.com")),
         ("user enable", Named("bo@example.com")),
         ("user reset-link", Named("bo@example.com")),
     ]:
