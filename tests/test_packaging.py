@@ -75,3 +75,16 @@ def test_the_container_s_options_are_delta_s() -> None:
     assert {name for name in re.findall(r"(\w+)=", line) if name != "PATH"} <= known
     assert "127.0.0.1:8080/" not in text  # the health check follows the option
     assert re.search(r"^USER \d+:\d+$", text, re.M)
+
+
+LOCKS = [
+    *PACKAGING.glob("*.lock"),
+    *(ROOT / name / "package-lock.json" for name in ("web", "tests/bench/node", "tests/clients/node")),
+]
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lock_files_have_hashes_and_no_address(path: Path) -> None:
+    text = path.read_text()
+    assert "sha512-" in text or "--hash=sha256:" in text
+    assert "://" not in text
