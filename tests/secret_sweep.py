@@ -110,9 +110,9 @@ SWEEP = Sweep()
 def install() -> None:
     """From now on clients and the standard library's log are listened to."""
     logging.getLogger().addHandler(_LogHandler())
-    httpx.AsyncClient.send = _awaited(httpx.AsyncClient.send)  # type: ignore[method-assign]
-    httpx.Client.send = _called(httpx.Client.send, _of_httpx)  # type: ignore[method-assign]
-    requests.Session.send = _called(requests.Session.send, _of_requests)  # type: ignore[method-assign]
+    httpx.AsyncClient.send = _awaited(httpx.AsyncClient.send)  # type: ignore[method-assign]  # there is no hook for every client
+    httpx.Client.send = _called(httpx.Client.send, _of_httpx)  # type: ignore[method-assign]  # as above
+    requests.Session.send = _called(requests.Session.send, _of_requests)  # type: ignore[method-assign]  # as above
 
 
 def _awaited(send: Callable[..., Any]) -> Callable[..., Any]:

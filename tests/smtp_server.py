@@ -54,7 +54,7 @@ class MailServer:
 
     async def heard(self, verb: str, count: int = 1) -> None:
         async with self._changed:
-            enough = lambda: sum(line.startswith(verb) for line in self.said) >= count  # noqa: E731
+            enough = lambda: sum(line.startswith(verb) for line in self.said) >= count  # noqa: E731 - a condition of one line
             await asyncio.wait_for(self._changed.wait_for(enough), 30)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

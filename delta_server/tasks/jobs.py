@@ -107,7 +107,7 @@ async def _run(svc: S, kind: JobKind[S], job: Job) -> None:
 async def _fail(svc: S, kind: JobKind[S], job: Job, reason: str) -> None:
     """Without a record, on a full disk perhaps, the lease runs out."""
     try:
-        await svc.db.write(jobs.fail, job, reason, kind.retry, random.random())  # noqa: S311
+        await svc.db.write(jobs.fail, job, reason, kind.retry, random.random())  # noqa: S311 - a delay that is spread, no secret
     except (DeltaError, LeaseLost) as error:
         log.error("the failure of a job could not be recorded", kind=kind.name, project=job.project, reason=str(error))
 

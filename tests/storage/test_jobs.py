@@ -185,7 +185,7 @@ class TestOneJob:
             await enqueue(db)
             seen = await due(db)
             assert seen is not None
-            await db.write(end, 1, seen.id if end is jobs.cancel else 10)  # type: ignore[arg-type]
+            await db.write(end, 1, seen.id if end is jobs.cancel else 10)  # type: ignore[arg-type]  # one of several functions, whose arguments differ
             assert await db.write(jobs.claim, seen, RETRY) is None
 
     async def test_what_ended_goes_after_a_week_and_what_is_open_stays(self, db: Database, clock: FakeClock) -> None:
@@ -319,7 +319,7 @@ class TestTurns:
                 now_ms = tx.now_ms
                 one = staticmethod(explain)
 
-            jobs.next_due(Explained(), KIND, RETRY, after=0)  # type: ignore[arg-type]
+            jobs.next_due(Explained(), KIND, RETRY, after=0)  # type: ignore[arg-type]  # a stand-in that only explains
             return found
 
         await enqueue(db)

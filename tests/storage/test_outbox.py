@@ -52,7 +52,7 @@ class TestRefusals:
     @pytest.mark.parametrize("fn", [outbox.subscribe, outbox.unsubscribe])
     async def test_a_consumer_has_a_name(self, db: Database, fn: object) -> None:
         with pytest.raises(ValueError, match="name"):
-            await db.write(fn, "")  # type: ignore[arg-type]
+            await db.write(fn, "")  # type: ignore[arg-type]  # one of several functions, whose arguments differ
         with pytest.raises(ValueError, match="name"):
             await db.write(outbox.advance, "", 7)
 

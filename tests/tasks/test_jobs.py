@@ -141,7 +141,7 @@ async def test_the_lease_is_renewed_while_a_job_runs_until_it_is_lost(
 
     def noting(tx: object, job: Job) -> None:
         try:
-            renew(tx, job)  # type: ignore[arg-type]
+            renew(tx, job)  # type: ignore[arg-type]  # a stand-in without a transaction
         except LeaseLost:
             loop.call_soon_threadsafe(renewed.set)
             raise

@@ -158,7 +158,7 @@ async def get_delta(
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
     given = {"start": start, "count": count, "fields": fields, "q": q}
     given |= {"ops": _ops(ops), "value_limit": value_limit, "text_from": text_from}
-    options = RowOptions(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    options = RowOptions(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # each has its field's type, which a dict cannot say
     delta = await run_in_turn(
         request, services, project, lambda svc: service.get_delta(svc, project, delta_id, format, options)
     )

@@ -68,7 +68,7 @@ async def _quit(client: "aiosmtplib.SMTP") -> None:
 
 def _prepared(options: Smtp) -> tuple[str, ssl.SSLContext | None]:
     """On a thread: files are read, and the library is imported."""
-    import aiosmtplib  # noqa: F401
+    import aiosmtplib  # noqa: F401 - for its effect: the next import of it takes no time
 
     try:
         password = Path(options.password_file).read_text(encoding="utf-8").strip() if options.password_file else ""

@@ -115,7 +115,7 @@ def test_only_whitespace_changed(items: int) -> None:
     document = {"items": list(range(items))}
     [row] = rows.level(
         json.dumps(document, indent=1).encode(), json.dumps(document).encode(), "", DiffSettings(), (), 0, 9
-    ).rows  # type: ignore[union-attr]
+    ).rows  # type: ignore[union-attr]  # of an array, which has rows
     assert row.marks == TreeMarks()
 
 

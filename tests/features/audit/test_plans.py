@@ -55,7 +55,7 @@ async def test_rows_come_in_the_order_of_an_index(
         return execute(tx, sql, params)
 
     monkeypatch.setattr(SqliteTx, "_execute", noting)
-    filters = Filters(0, 1 << 50, **{name: WANTED[name] for name in names})  # type: ignore[arg-type]
+    filters = Filters(0, 1 << 50, **{name: WANTED[name] for name in names})  # type: ignore[arg-type]  # each has its field's type, which a dict cannot say
     for before in (None, (1 << 49, 5)):
         await services.db.read(store.page, account, filters, before=before, limit=10)
         sql, params = ran[-1]

@@ -84,9 +84,9 @@ def test_secrets_show_neither_themselves_nor_their_length(config: Config) -> Non
 
 def _with(struct: msgspec.Struct, sections: list[str], field: str, value: str) -> Config:
     if not sections:
-        return msgspec.structs.replace(struct, **{field: value})  # type: ignore[return-value]
+        return msgspec.structs.replace(struct, **{field: value})  # type: ignore[return-value]  # replace loses the type of what it is given
     inner = _with(getattr(struct, sections[0]), sections[1:], field, value)
-    return msgspec.structs.replace(struct, **{sections[0]: inner})  # type: ignore[return-value]
+    return msgspec.structs.replace(struct, **{sections[0]: inner})  # type: ignore[return-value]  # as above
 
 
 def test_what_is_not_there_occupies_nothing(tmp_path: Path) -> None:

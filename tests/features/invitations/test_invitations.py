@@ -150,7 +150,7 @@ async def test_who_has_an_account_needs_its_password(app: Application, client: h
         await accept(client, token, status=401, password=OTHER_PASSWORD)
     waits = await client.post(ACCEPT, json={"token": token, "password": OTHER_PASSWORD})
     assert waits.status_code == 429, "guesses by invitation are guesses at a login"
-    app.services.clock.advance(60_000)  # type: ignore[attr-defined]
+    app.services.clock.advance(60_000)  # type: ignore[attr-defined]  # the tests' own clock
     assert (await accept(client, token))["email"] == BO
     user = (await login(client, BO))["user"]
     assert user["name"] == ""

@@ -294,7 +294,7 @@ async def test_what_does_not_hear_the_first_stop_is_stopped_again(engine: Engine
                 stop(reason)
                 heard.set()
 
-        session.stop = hear  # type: ignore[method-assign]
+        session.stop = hear  # type: ignore[method-assign]  # to hear when it is called
         loop.call_soon_threadsafe(begun.set)
         heard.wait(WAIT_S)
         session.rows("SELECT 1")

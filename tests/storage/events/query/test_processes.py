@@ -203,7 +203,7 @@ async def test_a_question_given_up_ends_its_process_unless_it_is_answered_soon(
     process = await ready(apart, kind)
     answer = apart.answering(filled, PLANS["a funnel"])
     assert answer is not None
-    asking = asyncio.ensure_future(answer(kind == BEHIND))  # type: ignore[arg-type]
+    asking = asyncio.ensure_future(answer(kind == BEHIND))  # type: ignore[arg-type]  # an awaitable of either kind
     while process._exchanging is None:
         await asyncio.sleep(0)
     asking.cancel()
@@ -282,5 +282,5 @@ def test_a_mistake_of_ours_is_logged_and_told_as_one(
 ) -> None:
     worker = Worker(QuerySetup(str(tmp_path / DATABASE_NAME), 64 * MIB, 1))
     with pytest.raises(RuntimeError, match="TypeError"):
-        processes._result(worker.answer(QueryQuestion(project, object())))  # type: ignore[arg-type]
+        processes._result(worker.answer(QueryQuestion(project, object())))  # type: ignore[arg-type]  # no plan, on purpose
     assert "Traceback" in capsys.readouterr().err
