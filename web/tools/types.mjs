@@ -6,5 +6,11 @@ import openapiTS, { astToString } from "openapi-typescript";
 const server = process.env.DELTA_SERVER ?? new URL("../../.venv/bin/delta-server", import.meta.url).pathname;
 const target = new URL("../src/types.gen.ts", import.meta.url);
 const described = JSON.parse(execFileSync(server, ["openapi"], { maxBuffer: 64 << 20 }).toString());
-const text = `/* Made by tools/types.mjs. */\n${astToString(await openapiTS(described, { defaultNonNullable: false }))}`;
+// Types are gone when the page runs: lists that it offers whole are taken from the document as values.
+const { parameters } = described.paths["/v1/audit"].get;
+const actions = parameters.find(({ name }) => name === "action").schema.enum.toSorted();
+const text = `/* Made by tools/types.mjs. */
+${astToString(await openapiTS(described, { defaultNonNullable: false }))}
+export const ACTIONS = ${JSON.stringify(actions)} as const;
+`;
 if (!existsSync(target) || readFileSync(target, "utf8") !== text) writeFileSync(target, text);

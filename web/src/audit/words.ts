@@ -1,11 +1,8 @@
 /** What was done, in words. */
 
 import type { Schemas } from "../api.ts";
-import type { paths } from "../types.gen.ts";
 
 export type Entry = Schemas["AuditEntry"];
-type Asked = NonNullable<paths["/v1/audit"]["get"]["parameters"]["query"]>;
-export type Action = NonNullable<Asked["action"]>;
 
 /** "key.first_use" as "key, first use" */
 export function actionText(action: string): string {
@@ -27,55 +24,3 @@ export function detailText(detail: unknown): string {
     )
     .join(", ");
 }
-
-export const ACTIONS = [
-  "account.create",
-  "audit.begin",
-  "audit.expire",
-  "audit.export",
-  "audit.key_change",
-  "backup.download",
-  "command.run",
-  "endpoint.delete",
-  "endpoint.purge",
-  "endpoint.restore",
-  "endpoint.update",
-  "erasure.request",
-  "event.export",
-  "event.retention",
-  "identity.link",
-  "identity.unlink",
-  "invitation.accept",
-  "invitation.create",
-  "invitation.revoke",
-  "key.create",
-  "key.first_use",
-  "key.revoke",
-  "key.rotate",
-  "login",
-  "logout",
-  "member.remove",
-  "member.set",
-  "password.change",
-  "password.check",
-  "password.reset",
-  "project.create",
-  "project.delete",
-  "project.purge",
-  "project.restore",
-  "project.transfer",
-  "project.update",
-  "second_factor.disable",
-  "second_factor.enable",
-  "second_factor.renew_codes",
-  "session.revoke",
-  "snapshot.delete",
-  "sql.run",
-  "user.create",
-  "user.delete",
-  "user.disable",
-  "user.enable",
-  "user.register_again",
-  "user.reset_link",
-  "user.role",
-] as const satisfies readonly Action[];

@@ -37,8 +37,13 @@ export const PRESETS: readonly Preset[] = [
   { id: "admin", name: "Everything", hint: "Also deletes, exposes and makes other keys", scopes: ["admin"] },
 ];
 
-/** What each scope opens, of those that a key of a project may have. */
-export const SCOPES: Readonly<Partial<Record<Scope, string>>> = {
+/** Those that stand for several, which are chosen as a preset. */
+type Union = "read" | "write" | "admin" | "ingest";
+/** Those that open nothing of a project. */
+type OfInstance = "instance:admin" | "backups:admin" | "metrics:read" | "projects:write";
+
+/** What each scope opens, of those that a key of a project may have: one that the server adds is missed by the compiler. */
+export const SCOPES: Readonly<Record<Exclude<Scope, Union | OfInstance>, string>> = {
   "snapshots:read": "Snapshots, deltas, comparisons, histories, fields",
   "snapshots:write": "Sending snapshots",
   "snapshots:admin": "Deleting snapshots",

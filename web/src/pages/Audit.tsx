@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { get, raw } from "../api.ts";
-import { ACTIONS, type Action, actionText, actorParts, detailText, type Entry } from "../audit/words.ts";
+import { actionText, actorParts, detailText, type Entry } from "../audit/words.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
@@ -12,12 +12,13 @@ import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
 import { usePages } from "../state/pages.ts";
 import { person } from "../state/session.ts";
+import { ACTIONS } from "../types.gen.ts";
 
 const COLUMNS = [{ title: "When" }, { title: "What" }, { title: "To" }, { title: "Who" }, { title: "More" }];
 
 /** The filters as they stand in the address. */
 interface Filters {
-  action?: Action;
+  action?: (typeof ACTIONS)[number];
   actor?: string;
   from?: string;
   to?: string;
