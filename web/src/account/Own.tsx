@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { post, remove, type Schemas } from "../api.ts";
-import { Field, Form, NewPassword, Submit, text } from "../parts/Form.tsx";
+import { NewPassword, OwnPassword } from "../parts/Credentials.tsx";
+import { Field, Form, Submit, text } from "../parts/Form.tsx";
 import { signOut } from "../state/session.ts";
 import { Zone } from "./Zone.tsx";
 
@@ -35,14 +36,7 @@ export function Password() {
       <Form key={turn} send={send} tried="Changing the password">
         {(form) => (
           <>
-            <Field
-              form={form}
-              label="Present password"
-              name="current_password"
-              type="password"
-              autocomplete="current-password"
-              required
-            />
+            <OwnPassword form={form} name="current_password" label="Present password" />
             <NewPassword form={form} name="new_password" label="New password" />
             <Submit form={form}>Change the password</Submit>
           </>
@@ -77,14 +71,7 @@ export function Leaving({ email }: { email: string }) {
                 autocomplete="off"
                 onInput={(event) => setTyped(event.currentTarget.value)}
               />
-              <Field
-                form={form}
-                label="Password"
-                name="password"
-                type="password"
-                autocomplete="current-password"
-                required
-              />
+              <OwnPassword form={form} />
               <div class="bar">
                 <button class="btn danger" type="submit" disabled={typed.trim() !== email || form.busy}>
                   Delete my account

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { post, type Schemas } from "../api.ts";
+import { OwnPassword } from "../parts/Credentials.tsx";
 import { Field, Form, type FormState, Submit, text } from "../parts/Form.tsx";
 import { Qr } from "./Qr.tsx";
 
@@ -74,7 +75,7 @@ function Begin({ back, next }: Move<Schemas["Enrolment"]>) {
     <Form send={send} tried="Beginning">
       {(form) => (
         <>
-          <OwnPassword form={form} />
+          <OwnPassword form={form} autofocus />
           <Acts form={form} name="Go on" back={back} />
         </>
       )}
@@ -136,7 +137,7 @@ function Again({ back, next }: Move<readonly string[]>) {
     <Form send={send} tried="Making codes">
       {(form) => (
         <>
-          <OwnPassword form={form} />
+          <OwnPassword form={form} autofocus />
           <Code form={form} />
           <Acts form={form} name="Make new codes" back={back} />
         </>
@@ -154,26 +155,12 @@ function End({ back, next }: Move<void>) {
     <Form send={send} tried="Turning it off">
       {(form) => (
         <>
-          <OwnPassword form={form} />
+          <OwnPassword form={form} autofocus />
           <Code form={form} />
           <Acts form={form} name="Turn it off" back={back} />
         </>
       )}
     </Form>
-  );
-}
-
-function OwnPassword({ form }: { form: FormState }) {
-  return (
-    <Field
-      form={form}
-      label="Password"
-      name="password"
-      type="password"
-      autocomplete="current-password"
-      required
-      autofocus
-    />
   );
 }
 

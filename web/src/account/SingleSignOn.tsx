@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { get, post, remove } from "../api.ts";
-import { Field, Form, Submit, text } from "../parts/Form.tsx";
+import { OwnPassword } from "../parts/Credentials.tsx";
+import { Form, Submit, text } from "../parts/Form.tsx";
 import { useLoad } from "../state/load.ts";
 
 /** Links the account to the identity provider, and ends that. */
@@ -23,14 +24,7 @@ export function SingleSignOn() {
       <Form send={link} tried="Linking">
         {(form) => (
           <>
-            <Field
-              form={form}
-              label="Password"
-              name="password"
-              type="password"
-              autocomplete="current-password"
-              required
-            />
+            <OwnPassword form={form} />
             <Submit form={form}>Link to {data.oidc?.name}</Submit>
           </>
         )}

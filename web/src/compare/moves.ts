@@ -1,7 +1,7 @@
 import type { RefObject } from "preact";
 import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Cursor, Ledger, Placed } from "./model.ts";
-import { drawnTopOf, type Seen, scrollerOf, seenOf } from "./scroll.ts";
+import { drawnTopOf, type Seen, scrollerOf, seenOf, watchScroller } from "./scroll.ts";
 
 interface Frame {
   scroller: HTMLElement;
@@ -43,17 +43,7 @@ export function useMoves(body: RefObject<HTMLElement | null>, model: Ledger, see
     [body, model, read],
   );
   useLayoutEffect(() => {
-    if (!body.current) return;
-    const { scroller } = frameOf(body.current);
-    const target = scroller === document.documentElement ? window : scroller;
-    const sizes = new ResizeObserver(read);
-    sizes.observe(scroller);
-    target.addEventListener("scroll", read, { passive: true });
-    read();
-    return () => {
-      sizes.disconnect();
-      target.removeEventListener("scroll", read);
-    };
+    if (body.current) return watchScroller(scrollerOf(body.current), read);
   }, [body, read, narrow]);
 
   const version = model.version.value;

@@ -40,6 +40,19 @@ export function scrollerOf(element: HTMLElement): HTMLElement {
   return document.documentElement;
 }
 
+/** Calls `read` now and whenever what is seen in a scroller moves or changes its size, until the answer is called. */
+export function watchScroller(scroller: HTMLElement, read: () => void): () => void {
+  const target = scroller === document.documentElement ? window : scroller;
+  const sizes = new ResizeObserver(read);
+  sizes.observe(scroller);
+  target.addEventListener("scroll", read, { passive: true });
+  read();
+  return () => {
+    sizes.disconnect();
+    target.removeEventListener("scroll", read);
+  };
+}
+
 export interface View {
   narrow: boolean;
   coarse: boolean;

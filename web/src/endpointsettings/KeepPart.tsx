@@ -1,11 +1,11 @@
-import { useEffect, useState } from "preact/hooks";
-import { patch, post, type Schemas } from "../api.ts";
+import { useState } from "preact/hooks";
+import { patch, type Schemas } from "../api.ts";
 import { bytes, counted } from "../numbers.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Field, Form, Submit } from "../parts/Form.tsx";
 import { Part } from "../settings/Frame.tsx";
-import { useLoad } from "../state/load.ts";
 import { toast } from "../state/toasts.ts";
+import { usePreview } from "./usePreview.ts";
 
 interface KeepProps {
   project: string;
@@ -14,8 +14,6 @@ interface KeepProps {
 }
 
 type Retention = Schemas["RetentionShown"];
-
-const TYPING_MS = 500;
 
 /** Which versions are kept, with what would go at once. */
 export function KeepPart({ project, endpoint, changed }: KeepProps) {
@@ -104,19 +102,7 @@ function WouldGo({
   endpoint: Schemas["Endpoint"];
   retention: Retention;
 }) {
-  const text = JSON.stringify(retention);
-  const [asked, setAsked] = useState(text);
-  useEffect(() => {
-    const timer = setTimeout(() => setAsked(text), TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [text]);
-  const tried = useLoad(
-    (signal) => {
-      const body = { retention: JSON.parse(asked) } as Schemas["PreviewRequest"];
-      return post("/v1/endpoints/{endpoint}/preview", { in: project, path: { endpoint: endpoint.id }, body, signal });
-    },
-    [project, endpoint.id, asked],
-  );
+  const tried = usePreview(project, endpoint.id, { retention });
   if (tried.error) return <Failure tried="Counting what would go" error={tried.error} retry={tried.again} />;
   const gone = tried.data as Schemas["RetentionPreview"] | undefined;
   if (!gone) return <p class="verdict quiet">Counting what would go …</p>;

@@ -1,15 +1,15 @@
-import { useEffect, useState } from "preact/hooks";
-import { patch, post, type Schemas } from "../api.ts";
+import { useState } from "preact/hooks";
+import { patch, type Schemas } from "../api.ts";
 import { count } from "../numbers.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Segments } from "../parts/Segments.tsx";
 import { Problem } from "../problem.ts";
 import { Part } from "../settings/Frame.tsx";
-import { useLoad } from "../state/load.ts";
 import { at, href } from "../state/location.ts";
 import { toast } from "../state/toasts.ts";
 import { draftOf, jsonOf, type Rules, rulesOf, rulesOfJson } from "./draft.ts";
 import { RulesForm } from "./RulesForm.tsx";
+import { usePreview } from "./usePreview.ts";
 
 interface RulesProps {
   project: string;
@@ -17,7 +17,6 @@ interface RulesProps {
   changed: () => void;
 }
 
-const TYPING_MS = 500;
 const LAST = 200;
 const MOST_SHOWN = 6;
 
@@ -114,19 +113,7 @@ function Refused({ error }: { error: unknown }) {
 
 /** What the edited rules would have silenced, a moment after the last key. */
 function Verdict({ project, endpoint, rules }: { project: string; endpoint: Schemas["Endpoint"]; rules: Rules }) {
-  const text = JSON.stringify(rules);
-  const [asked, setAsked] = useState(text);
-  useEffect(() => {
-    const timer = setTimeout(() => setAsked(text), TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [text]);
-  const tried = useLoad(
-    (signal) => {
-      const body = { diff: JSON.parse(asked), last: LAST } as Schemas["PreviewRequest"];
-      return post("/v1/endpoints/{endpoint}/preview", { in: project, path: { endpoint: endpoint.id }, body, signal });
-    },
-    [project, endpoint.id, asked],
-  );
+  const tried = usePreview(project, endpoint.id, { diff: rules, last: LAST });
   if (tried.error) return <Refused error={tried.error} />;
   const verdict = tried.data as Schemas["DiffPreview"] | undefined;
   if (!verdict) return <p class="verdict quiet">Trying it on the last {LAST} versions …</p>;

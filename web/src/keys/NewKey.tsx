@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { post, type Schemas } from "../api.ts";
 import { Dialog } from "../parts/Dialog.tsx";
-import { Field, Form, type FormState, Submit, text } from "../parts/Form.tsx";
+import { Choice, Field, Form, type FormState, SubmitOrCancel, text } from "../parts/Form.tsx";
 import { keyBody, LIVES, PRESETS, SCOPES, type Scope } from "./scopes.ts";
 
 interface NewKeyProps {
@@ -43,22 +43,10 @@ export function NewKey({ project, made, close }: NewKeyProps) {
               ))}
             </fieldset>
             {preset === "custom" ? <Scopes form={form} /> : null}
-            <div class="field">
-              <label for="expires_in">Expires</label>
-              <select id="expires_in" name="expires_in">
-                {Object.entries(LIVES).map(([value, name]) => (
-                  <option key={value} value={value}>
-                    {name}
-                  </option>
-                ))}
-              </select>
-            </div>
-            <div class="acts">
-              <button class="btn" type="button" onClick={close}>
-                Cancel
-              </button>
-              <Submit form={form}>Make the key</Submit>
-            </div>
+            <Choice label="Expires" name="expires_in" options={Object.entries(LIVES)} />
+            <SubmitOrCancel form={form} close={close}>
+              Make the key
+            </SubmitOrCancel>
           </>
         )}
       </Form>

@@ -1,14 +1,12 @@
 import { post, type Schemas } from "../api.ts";
 import { Dialog } from "../parts/Dialog.tsx";
-import { Field, Form, Submit, text } from "../parts/Form.tsx";
+import { Form, SubmitOrCancel } from "../parts/Form.tsx";
+import { NamedFields, namedOf } from "../settings/Named.tsx";
 import { at, go } from "../state/location.ts";
 
 export default function NewEndpoint({ project, close }: { project: string; close: () => void }) {
   const send = async (data: FormData) => {
-    const body = {
-      name: text(data, "name").trim(),
-      description: text(data, "description").trim(),
-    } as Schemas["NewEndpoint"];
+    const body = namedOf(data) as Schemas["NewEndpoint"];
     const { endpoint } = await post("/v1/endpoints", { in: project, body });
     go(at("p", project, "e", endpoint.name));
   };
@@ -21,14 +19,10 @@ export default function NewEndpoint({ project, close }: { project: string; close
       <Form send={send} tried="Making the endpoint">
         {(form) => (
           <>
-            <Field form={form} label="Name" name="name" required maxLength={200} autofocus placeholder="weather" />
-            <Field form={form} label="Description" name="description" maxLength={2000} />
-            <div class="acts">
-              <button class="btn" type="button" onClick={close}>
-                Cancel
-              </button>
-              <Submit form={form}>Make the endpoint</Submit>
-            </div>
+            <NamedFields form={form} autofocus placeholder="weather" />
+            <SubmitOrCancel form={form} close={close}>
+              Make the endpoint
+            </SubmitOrCancel>
           </>
         )}
       </Form>

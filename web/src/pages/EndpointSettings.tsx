@@ -4,13 +4,11 @@ import { KeepPart } from "../endpointsettings/KeepPart.tsx";
 import { RulesPart } from "../endpointsettings/RulesPart.tsx";
 import { EndpointHead } from "../parts/EndpointHead.tsx";
 import { Failure } from "../parts/Failure.tsx";
-import { Field, Form, Submit, text } from "../parts/Form.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import type { PageProps } from "../routes.ts";
-import { Part } from "../settings/Frame.tsx";
+import { GeneralPart, type Named } from "../settings/Named.tsx";
 import { useLoad } from "../state/load.ts";
-import { at, go } from "../state/location.ts";
-import { toast } from "../state/toasts.ts";
+import { at } from "../state/location.ts";
 
 export default function EndpointSettings({ params }: PageProps) {
   const [project, name] = [params.project as string, params.endpoint as string];
@@ -37,39 +35,15 @@ export default function EndpointSettings({ params }: PageProps) {
 }
 
 function General({ project, endpoint }: { project: string; endpoint: Schemas["Endpoint"] }) {
-  const send = async (data: FormData) => {
-    const body = { name: text(data, "name").trim(), description: text(data, "description").trim() };
+  const save = async (body: Named) => {
     const answer = await patch("/v1/endpoints/{endpoint}", { in: project, path: { endpoint: endpoint.id }, body });
-    toast("Saved");
-    go(at("p", project, "e", answer.endpoint.name, "settings"), { replace: true });
+    return at("p", project, "e", answer.endpoint.name, "settings");
   };
   return (
-    <Part title="General">
-      <Form send={send} tried="Saving">
-        {(form) => (
-          <>
-            <Field
-              form={form}
-              label="Name"
-              name="name"
-              required
-              maxLength={200}
-              defaultValue={endpoint.name}
-              hint="Programs that send snapshots by name make another endpoint under the old one."
-            />
-            <Field
-              form={form}
-              label="Description"
-              name="description"
-              maxLength={2000}
-              defaultValue={endpoint.description}
-            />
-            <div class="acts">
-              <Submit form={form}>Save</Submit>
-            </div>
-          </>
-        )}
-      </Form>
-    </Part>
+    <GeneralPart
+      value={endpoint}
+      hint="Programs that send snapshots by name make another endpoint under the old one."
+      save={save}
+    />
   );
 }

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { post } from "../api.ts";
-import { Field, Form, Submit, text } from "../parts/Form.tsx";
+import { Email } from "../parts/Credentials.tsx";
+import { Form, Submit, text } from "../parts/Form.tsx";
 import { Gate } from "../parts/Gate.tsx";
 import { href } from "../state/location.ts";
 
@@ -28,15 +29,7 @@ export default function Forgot() {
       <Form send={send} tried="Asking for a link">
         {(form) => (
           <>
-            <Field
-              form={form}
-              label="E-mail address"
-              name="email"
-              type="email"
-              autocomplete="username"
-              required
-              autofocus
-            />
+            <Email form={form} />
             <div class="bar">
               <Submit form={form}>Send a link</Submit>
               <span class="grow" />

@@ -6,7 +6,7 @@ import { scopesText } from "../keys/scopes.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { Destroy } from "../parts/Destroy.tsx";
 import { Dialog } from "../parts/Dialog.tsx";
-import { Form, Submit, text } from "../parts/Form.tsx";
+import { Choice, Form, SubmitOrCancel, text } from "../parts/Form.tsx";
 import { Problem } from "../problem.ts";
 import type { PageProps } from "../routes.ts";
 import { Part, ProjectFrame } from "../settings/Frame.tsx";
@@ -169,22 +169,10 @@ function Rotate({ project, item, made, close }: RotateProps) {
       <Form send={send} tried="Rotating the key">
         {(form) => (
           <>
-            <div class="field">
-              <label for="overlap">The old key stays valid</label>
-              <select id="overlap" name="overlap">
-                {Object.entries(OVERLAPS).map(([value, name]) => (
-                  <option key={value} value={value}>
-                    {name}
-                  </option>
-                ))}
-              </select>
-            </div>
-            <div class="acts">
-              <button class="btn" type="button" onClick={close}>
-                Cancel
-              </button>
-              <Submit form={form}>Rotate</Submit>
-            </div>
+            <Choice label="The old key stays valid" name="overlap" options={Object.entries(OVERLAPS)} />
+            <SubmitOrCancel form={form} close={close}>
+              Rotate
+            </SubmitOrCancel>
           </>
         )}
       </Form>

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { post } from "../api.ts";
-import { Field, Form, NewPassword, Submit, text } from "../parts/Form.tsx";
+import { NewPassword, OwnPassword } from "../parts/Credentials.tsx";
+import { Field, Form, Submit, text } from "../parts/Form.tsx";
 import { Gate } from "../parts/Gate.tsx";
 import type { PageProps } from "../routes.ts";
 import { address, at, go, href } from "../state/location.ts";
@@ -98,15 +99,7 @@ function Confirm({ token, done }: Step) {
       <Form send={send} tried="Confirming">
         {(form) => (
           <>
-            <Field
-              form={form}
-              label="Password"
-              name="password"
-              type="password"
-              autocomplete="current-password"
-              required
-              autofocus
-            />
+            <OwnPassword form={form} autofocus />
             <Submit form={form}>Confirm</Submit>
           </>
         )}

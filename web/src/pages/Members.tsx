@@ -4,6 +4,7 @@ import { Ago } from "../parts/Ago.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Invitations } from "../people/Invitations.tsx";
 import { Invite } from "../people/Invite.tsx";
+import { RolePick } from "../people/RolePick.tsx";
 import { PROJECT_ROLES, type ProjectRole } from "../people/roles.ts";
 import type { PageProps } from "../routes.ts";
 import { Part, ProjectFrame } from "../settings/Frame.tsx";
@@ -94,18 +95,12 @@ function Row({ member, isOwner, set, take }: RowProps) {
         {isOwner ? (
           "Owner"
         ) : (
-          <select
-            class="pick"
-            aria-label={`Role of ${member.email}`}
-            value={member.role}
-            onChange={(event) => void set(member.user_id, event.currentTarget.value as ProjectRole)}
-          >
-            {PROJECT_ROLES.map((role) => (
-              <option key={role} value={role}>
-                {role}
-              </option>
-            ))}
-          </select>
+          <RolePick
+            email={member.email}
+            role={member.role}
+            roles={PROJECT_ROLES}
+            change={(role) => void set(member.user_id, role)}
+          />
         )}
       </td>
       <td>

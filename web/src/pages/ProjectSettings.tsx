@@ -1,14 +1,14 @@
-import { useState } from "preact/hooks";
 import { get, patch, post, remove, type Schemas } from "../api.ts";
 import { bytes, counted } from "../numbers.ts";
-import { Destroy } from "../parts/Destroy.tsx";
 import { Failure } from "../parts/Failure.tsx";
-import { Field, Form, Submit, text } from "../parts/Form.tsx";
+import { Field, Form, text } from "../parts/Form.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import type { PageProps } from "../routes.ts";
+import { DeletePart } from "../settings/DeletePart.tsx";
 import { Part, ProjectFrame } from "../settings/Frame.tsx";
+import { GeneralPart, type Named } from "../settings/Named.tsx";
 import { useLoad } from "../state/load.ts";
-import { at, go } from "../state/location.ts";
+import { at } from "../state/location.ts";
 import { toast } from "../state/toasts.ts";
 
 type Project = Schemas["Project"];
@@ -35,40 +35,17 @@ export default function ProjectSettings({ params }: PageProps) {
 }
 
 function General({ project }: { project: Project }) {
-  const send = async (data: FormData) => {
-    const body = { name: text(data, "name").trim(), description: text(data, "description").trim() };
+  const save = async (body: Named) => {
     const changed = await patch("/v1/projects/{project_id}", { path: { project_id: project.id }, body });
-    toast("Saved");
-    go(at("p", changed.project.name, "settings"), { replace: true });
+    return at("p", changed.project.name, "settings");
   };
   return (
-    <Part title="General" lead={`The plan is ${project.plan}.`}>
-      <Form send={send} tried="Saving">
-        {(form) => (
-          <>
-            <Field
-              form={form}
-              label="Name"
-              name="name"
-              required
-              maxLength={200}
-              defaultValue={project.name}
-              hint="Links carry it: others have to be sent new ones."
-            />
-            <Field
-              form={form}
-              label="Description"
-              name="description"
-              maxLength={2000}
-              defaultValue={project.description}
-            />
-            <div class="acts">
-              <Submit form={form}>Save</Submit>
-            </div>
-          </>
-        )}
-      </Form>
-    </Part>
+    <GeneralPart
+      value={project}
+      lead={`The plan is ${project.plan}.`}
+      hint="Links carry it: others have to be sent new ones."
+      save={save}
+    />
   );
 }
 
@@ -114,44 +91,22 @@ function Transfer({ project }: { project: Project }) {
 }
 
 function Danger({ project }: { project: Project }) {
-  const [open, setOpen] = useState(false);
   const path = { project_id: project.id };
   const usage = useLoad((signal) => get("/v1/projects/{project_id}/usage", { path, signal }), [project.id]);
   const kept = usage.data?.usage;
-  const run = async () => {
-    await remove("/v1/projects/{project_id}", { path });
-    const restore = async () => {
-      await post("/v1/projects/{project_id}/restore", { path });
-      go(at("p", project.name));
-    };
-    toast(`${project.name} lies in the bin`, { name: "Undo", run: restore });
-    go("/projects");
-  };
   const what = kept
     ? `${counted(kept.endpoints, "endpoint")}, ${counted(kept.snapshots, "version")}, ${bytes(kept.stored_bytes)}`
     : "All";
   return (
-    <Part
-      title="Delete"
+    <DeletePart
+      kind="project"
+      name={project.name}
       lead="It lies in the bin for a while, from which it can be restored. Its keys are refused meanwhile."
-      id="danger"
-    >
-      <div class="acts">
-        <button class="btn danger" type="button" onClick={() => setOpen(true)}>
-          Delete the project
-        </button>
-      </div>
-      {open ? (
-        <Destroy
-          title={`Delete ${project.name}`}
-          lead={`${what} would go into the bin.`}
-          label="Type its name"
-          name={project.name}
-          action="Delete"
-          run={run}
-          close={() => setOpen(false)}
-        />
-      ) : null}
-    </Part>
+      what={what}
+      remove={() => remove("/v1/projects/{project_id}", { path })}
+      restore={() => post("/v1/projects/{project_id}/restore", { path })}
+      own={at("p", project.name)}
+      list="/projects"
+    />
   );
 }

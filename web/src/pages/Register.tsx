@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { post, type Schemas } from "../api.ts";
-import { Field, Form, NewPassword, Submit, text } from "../parts/Form.tsx";
+import { NewAccount } from "../parts/Credentials.tsx";
+import { Form, Submit, text } from "../parts/Form.tsx";
 import { Gate } from "../parts/Gate.tsx";
 import { href } from "../state/location.ts";
 
@@ -28,17 +29,7 @@ export default function Register() {
       <Form send={send} tried="Making the account">
         {(form) => (
           <>
-            <Field
-              form={form}
-              label="E-mail address"
-              name="email"
-              type="email"
-              autocomplete="username"
-              required
-              autofocus
-            />
-            <Field form={form} label="Your name" name="name" autocomplete="name" maxLength={200} />
-            <NewPassword form={form} />
+            <NewAccount form={form} />
             <div class="bar">
               <Submit form={form}>Make the account</Submit>
               <span class="grow" />

@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import { get, post } from "../api.ts";
+import { NewAccount } from "../parts/Credentials.tsx";
 import { Failure } from "../parts/Failure.tsx";
-import { Field, Form, NewPassword, Submit, text } from "../parts/Form.tsx";
+import { Field, Form, Submit, text } from "../parts/Form.tsx";
 import { Gate } from "../parts/Gate.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import { useLoad } from "../state/load.ts";
@@ -57,17 +58,7 @@ export default function SetUp() {
                 hint="The server printed it when it started; delta-server setup-link prints another."
               />
             )}
-            <Field
-              form={form}
-              label="E-mail address"
-              name="email"
-              type="email"
-              autocomplete="username"
-              required
-              autofocus
-            />
-            <Field form={form} label="Your name" name="name" autocomplete="name" maxLength={200} />
-            <NewPassword form={form} />
+            <NewAccount form={form} />
             <Submit form={form}>Make the account</Submit>
           </>
         )}

@@ -4,6 +4,7 @@ import { Ago } from "../parts/Ago.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Invitations } from "../people/Invitations.tsx";
 import { Invite } from "../people/Invite.tsx";
+import { RolePick } from "../people/RolePick.tsx";
 import { INSTANCE_ROLES, type InstanceRole } from "../people/roles.ts";
 import { InstanceFrame, Part } from "../settings/Frame.tsx";
 import { Table } from "../settings/Table.tsx";
@@ -96,19 +97,13 @@ function Row({ user, change }: RowProps) {
         {user.name ? <small>{user.email}</small> : null}
       </th>
       <td>
-        <select
-          class="pick"
-          aria-label={`Role of ${user.email}`}
-          value={user.role}
+        <RolePick
+          email={user.email}
+          role={user.role}
+          roles={INSTANCE_ROLES}
+          change={(role) => void setRole(role)}
           disabled={user.id === person.value?.id}
-          onChange={(event) => void setRole(event.currentTarget.value as InstanceRole)}
-        >
-          {INSTANCE_ROLES.map((role) => (
-            <option key={role} value={role}>
-              {role}
-            </option>
-          ))}
-        </select>
+        />
       </td>
       <td>{user.second_factor ? "yes" : <span class="quiet">no</span>}</td>
       <td>{user.last_seen_at ? <Ago at={user.last_seen_at} /> : <span class="quiet">never</span>}</td>

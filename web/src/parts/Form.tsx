@@ -128,30 +128,47 @@ export function text(data: FormData, name: string): string {
   return typeof value === "string" ? value : "";
 }
 
-/** A password that is being chosen, by the server's rules for them. */
-export function NewPassword({
+/** A labelled choice: each option's value and what it says. */
+export function Choice({
+  label,
+  name,
+  options,
+}: {
+  label: string;
+  name: string;
+  options: readonly (readonly [value: string, text: string])[];
+}) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <select id={id} name={name}>
+        {options.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
+/** The end of a form in a dialog. */
+export function SubmitOrCancel({
   form,
-  name = "password",
-  label = "Password",
-  autofocus = false,
+  close,
+  children,
 }: {
   form: FormState;
-  name?: string;
-  label?: string;
-  autofocus?: boolean;
+  close: () => void;
+  children: ComponentChildren;
 }) {
   return (
-    <Field
-      form={form}
-      label={label}
-      name={name}
-      type="password"
-      autocomplete="new-password"
-      minLength={10}
-      maxLength={256}
-      required
-      autofocus={autofocus}
-      hint="Ten characters or more."
-    />
+    <div class="acts">
+      <button class="btn" type="button" onClick={close}>
+        Cancel
+      </button>
+      <Submit form={form}>{children}</Submit>
+    </div>
   );
 }

@@ -3,6 +3,7 @@ import { get, post, type Schemas } from "../api.ts";
 import { useLoad } from "../state/load.ts";
 import { address, href } from "../state/location.ts";
 import { begin, tellTabs } from "../state/session.ts";
+import { Email, OwnPassword } from "./Credentials.tsx";
 import { Field, Form, Submit, text } from "./Form.tsx";
 
 /** Everything by which somebody signs in: password, second factor or recovery code, single sign-on, a proxy's word. */
@@ -38,25 +39,8 @@ function Password({
       <Form send={send} tried="Signing in">
         {(form) => (
           <>
-            <Field
-              form={form}
-              label="E-mail address"
-              name="email"
-              type="email"
-              autocomplete="username"
-              required
-              defaultValue={email ?? ""}
-              autofocus={!email}
-            />
-            <Field
-              form={form}
-              label="Password"
-              name="password"
-              type="password"
-              autocomplete="current-password"
-              required
-              autofocus={Boolean(email)}
-            />
+            <Email form={form} value={email} autofocus={!email} />
+            <OwnPassword form={form} autofocus={Boolean(email)} />
             <div class="bar">
               <Submit form={form}>Sign in</Submit>
               <span class="grow" />

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { post, type Schemas } from "../api.ts";
 import { ShownOnce } from "../keys/ShownOnce.tsx";
 import { Dialog } from "../parts/Dialog.tsx";
-import { Field, Form, Submit, text } from "../parts/Form.tsx";
+import { Choice, Field, Form, SubmitOrCancel, text } from "../parts/Form.tsx";
 import { at, BASE } from "../state/location.ts";
 import { INSTANCE_ROLES, type InstanceRole, PROJECT_ROLES, type ProjectRole } from "./roles.ts";
 
@@ -35,28 +35,17 @@ export function Invite({ project, made, close }: InviteProps) {
     );
     made();
   };
+  const roles = project === null ? INSTANCE_ROLES : PROJECT_ROLES;
   return (
     <Dialog title="Invite somebody" lead="The invitation is for one address, for seven days." close={close}>
       <Form send={send} tried="Inviting">
         {(form) => (
           <>
             <Field form={form} label="E-mail address" name="email" type="email" required autofocus autocomplete="off" />
-            <div class="field">
-              <label for="role">Role</label>
-              <select id="role" name="role">
-                {(project === null ? INSTANCE_ROLES : PROJECT_ROLES).map((role) => (
-                  <option key={role} value={role}>
-                    {role}
-                  </option>
-                ))}
-              </select>
-            </div>
-            <div class="acts">
-              <button class="btn" type="button" onClick={close}>
-                Cancel
-              </button>
-              <Submit form={form}>Invite</Submit>
-            </div>
+            <Choice label="Role" name="role" options={roles.map((role) => [role, role])} />
+            <SubmitOrCancel form={form} close={close}>
+              Invite
+            </SubmitOrCancel>
           </>
         )}
       </Form>

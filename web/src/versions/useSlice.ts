@@ -1,6 +1,6 @@
 import type { RefObject } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
-import { scrollerOf } from "../compare/scroll.ts";
+import { scrollerOf, watchScroller } from "../compare/scroll.ts";
 
 export interface Slice {
   first: number;
@@ -22,21 +22,13 @@ export function useSlice(
     const element = list.current;
     if (!element) return;
     const scroller = scrollerOf(element);
-    const target = scroller === document.documentElement ? window : scroller;
     const read = () => {
       const edge = scroller === document.documentElement ? 0 : scroller.getBoundingClientRect().top;
       const next = sliceOf(edge - element.getBoundingClientRect().top, scroller.clientHeight, count, height);
       setSlice((before) => (before.first === next.first && before.end === next.end ? before : next));
       if (near && next.end >= count - OVERSCAN) near();
     };
-    const sizes = new ResizeObserver(read);
-    sizes.observe(scroller);
-    target.addEventListener("scroll", read, { passive: true });
-    read();
-    return () => {
-      sizes.disconnect();
-      target.removeEventListener("scroll", read);
-    };
+    return watchScroller(scroller, read);
   }, [list, count, height, near]);
   return slice;
 }
