@@ -12,7 +12,7 @@ from itertools import islice
 import msgspec
 
 from delta_server.core.arrays.key_names import ADDRESS, can_be_key, likeness
-from delta_server.core.diff.diff_settings import DiffSettings, Fields, advance, from_place
+from delta_server.core.diff.diff_settings import DiffSettings, Fields, matcher
 from delta_server.core.json import pointer, slices
 from delta_server.core.json.pieces import LazyElements
 
@@ -38,7 +38,9 @@ class Labels:
     """The labels of the records of one document, by the pattern of the array or map they stand in."""
 
     def __init__(self, settings: DiffSettings) -> None:
-        self._configured = [(pointer.parse_pattern(pattern), field) for pattern, field in settings.labels.items()]
+        self._configured = [
+            (matcher(pointer.parse_pattern(pattern)), field) for pattern, field in settings.labels.items()
+        ]
         self._fields: dict[str, str | None] = {}
 
     def field(self, pattern: str, records: Elements, key: Fields | None = None) -> str | None:
@@ -46,7 +48,7 @@ class Labels:
         `pattern` came."""
         if pattern not in self._fields:
             steps = pointer.parse_pattern(pattern)
-            configured = next((field for wanted, field in self._configured if _meets(wanted, steps)), None)
+            configured = next((field for means, field in self._configured if means(steps)), None)
             self._fields[pattern] = configured or found(records, key)
         return self._fields[pattern]
 
@@ -78,14 +80,6 @@ def found(records: Elements, key: Fields | None = None) -> str | None:
         ):
             return path
     return None
-
-
-def _meets(wanted: tuple[str, ...], steps: tuple[str, ...]) -> bool:
-    """Whether a pattern of the settings is that of an array or map."""
-    places = from_place(wanted, 0)
-    for step in steps:
-        places = {place for at in places for place in advance(wanted, at, step)}
-    return len(wanted) in places
 
 
 def _likeness(path: str) -> int:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from delta_server.core.diff import text_diff
-from delta_server.core.diff.diff_settings import advance, from_place
+from delta_server.core.diff.diff_settings import matcher
 from delta_server.core.diff.record_rows import RowOp
 from delta_server.core.diff.row_table import INDEX, MOVED_RECORD, OPS, RowTable, StoredRecord, StoredRow
 from delta_server.core.diff.text_diff import TextRun
@@ -99,8 +99,7 @@ def matched(table: RowTable, wanted: RowFilter) -> Matched:
         kinds = ops | ({MOVED_RECORD} if "move" in wanted.ops else set())
         rows = [n for n, kind in enumerate(table.kinds) if kind in kinds]
     if wanted.fields:
-        patterns = list(map(pointer.parse_pattern, wanted.fields))
-        meant = bytes(any(_means(pattern, field) for pattern in patterns) for field in table.fields)
+        meant = _meant(table.fields, wanted.fields)
         field_of = table.indexes(table.field_of)
         rows = [n for n in rows if meant[field_of[n]]]
     if wanted.q:
@@ -108,12 +107,10 @@ def matched(table: RowTable, wanted: RowFilter) -> Matched:
     return _on_lines(table, rows)
 
 
-def _means(pattern: tuple[str, ...], field: str) -> bool:
-    steps = pointer.parse_pattern(field)
-    places = from_place(pattern, 0)
-    for step in steps:
-        places = {place for at in places for place in advance(pattern, at, step)}
-    return pattern == steps or len(pattern) in places
+def _meant(fields: Sequence[str], patterns: Sequence[str]) -> bytes:
+    """Of each field whether one of the patterns means it."""
+    matchers = [matcher(pointer.parse_pattern(pattern)) for pattern in patterns]
+    return bytes(any(means(steps) for means in matchers) for steps in map(pointer.parse_pattern, fields))
 
 
 def _with_text(table: RowTable, rows: Sequence[int], text: str) -> list[int]:

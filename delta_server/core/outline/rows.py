@@ -4,6 +4,7 @@ What changed is found place by place: members by name, elements by key where one
 as many. That costs a pass over the two values at the level and no comparison of the documents.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import islice
 from typing import Literal
@@ -122,7 +123,8 @@ def _records(place: Place, found: Sequence[bytes]) -> list[str | None]:
     if place.raw[0] != slices.OPEN_ARRAY:
         return [None] * len(found)
     steps = [places.record_of(place, raw) for raw in found]
-    return [step if step is None or steps.count(step) == 1 else None for step in steps]
+    counts = Counter(steps)
+    return [step if counts[step] == 1 else None for step in steps]
 
 
 def _row(key: str | int, record: str | None, raw: bytes, labelled: _Labelled, old: _Old) -> TreeRow:

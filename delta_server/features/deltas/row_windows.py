@@ -114,7 +114,8 @@ async def read_window(
     cache, key = svc.state(RowCache), (pair.key, wanted)
     found = cache.matched.get(pair.project, key)
     if found is None:
-        cpu = svc.cpu_for(len(compared.table.rows)) if wanted.q else svc.spare_cpu
+        looked_at = len(compared.table.rows) if wanted.q else len(wanted.fields) * len(compared.table.fields)
+        cpu = svc.cpu_for(looked_at)
         found = await cpu(matched, compared.table, wanted)
         cache.matched.put(pair.project, key, found, found.size_bytes)
     return RowWindow(compared, found, await svc.spare_cpu(written, compared.table, found, window))

@@ -8,6 +8,7 @@ import msgspec
 from delta_server.config.plans import Plans
 from delta_server.core import times
 from delta_server.core.errors import Conflict
+from delta_server.features.activity import service as activity
 from delta_server.features.deltas.service import Delta
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -239,6 +240,7 @@ def _insert_snapshots(
     stored: dict[int, StoredAnswer] = {}
     placed: dict[int, tuple[int, int]] = {}
     rows: list[int] = []
+    counted: dict[int, dict[int, int]] = {}
     for number in sorted(range(len(new_snapshots)), key=lambda n: entries[n].captured_at):
         new, entry = new_snapshots[number], entries[number]
         endpoint = new.endpoint if isinstance(new.endpoint, EndpointRef) else created_endpoints[new.endpoint]
@@ -249,6 +251,9 @@ def _insert_snapshots(
         )
         placed[number] = endpoint.id, at.content
         rows.append(at.id)
+        counted.setdefault(endpoint.id, {})[entry.captured_at] = 1
+    for id, by_time in counted.items():
+        activity.count_snapshots(tx, id, by_time)
     happenings.created(tx, project, rows)
     in_order = [stored[number] for number in range(len(new_snapshots))]
     record_answer(tx, idempotency_key, in_order)

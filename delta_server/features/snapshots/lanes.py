@@ -13,6 +13,7 @@ from typing import TypeAlias
 from delta_server.config.plans import Plans
 from delta_server.core.errors import Conflict, DeltaError
 from delta_server.core.packs import codec
+from delta_server.features.activity import service as activity
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.snapshots import happenings, timeline
@@ -232,7 +233,7 @@ def _insert_round(
     endpoints.confirm(tx, endpoint)
     tail = timeline.tail(tx, endpoint.id)
     left = usage.allowance(tx, plans, endpoint.project)
-    added: list[int] = []
+    added: dict[int, int] = {}  # rows by time
     results: list[CreatedSnapshots | Exception] = []
     for (new, idempotency_key), last in zip(requests, lasts, strict=True):
         try:
@@ -241,7 +242,7 @@ def _insert_round(
                 left.check(needs := needs_of([last]))
                 placed, tail = timeline.insert_last(tx, endpoint.id, tail, last)
                 left.take(needs)
-                added.append(placed.id)
+                added[last.captured_at] = placed.id
                 appended = CreatedSnapshots(
                     [stored_answer(new, last, placed, endpoint)], [(endpoint.id, placed.content)]
                 )
@@ -250,5 +251,6 @@ def _insert_round(
         except (DeltaError, TimelineChanged) as error:
             results.append(error)
     usage.add_snapshots(tx, endpoint.project, len(added))
-    happenings.created(tx, endpoint.project, added)
+    activity.count_snapshots(tx, endpoint.id, dict.fromkeys(added, 1))
+    happenings.created(tx, endpoint.project, list(added.values()))
     return results

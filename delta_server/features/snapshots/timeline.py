@@ -16,7 +16,6 @@ import msgspec
 from msgspec.structs import replace
 
 from delta_server.core.times import EARLIEST_MS, LATEST_MS
-from delta_server.features.activity import service as activity
 from delta_server.features.deltas import service as deltas
 from delta_server.features.snapshots import store
 from delta_server.storage.contents import contents
@@ -106,7 +105,7 @@ def _rest_of_run(tx: Tx, endpoint: int, run: Content, at: int, after: Content | 
 
 
 def insert_entry(tx: Tx, endpoint: int, entry: PlannedEntry, base: int | None) -> PlacedSnapshot:
-    """Insert the snapshot. Raises Moved.
+    """Insert the snapshot, which its caller counts (features/activity), many at once. Raises Moved.
 
     `base` is the content that the entry `entry.based_on` got.
     """
@@ -116,7 +115,6 @@ def insert_entry(tx: Tx, endpoint: int, entry: PlannedEntry, base: int | None) -
     unchanged = before is not None and before.hash == entry.hash
     content = before.id if before is not None and unchanged else _begin_run(tx, endpoint, entry, base, before)
     row, uid = store.insert_snapshot(tx, endpoint, entry.captured_at, content, entry.source, entry.metadata)
-    activity.count_snapshots(tx, endpoint, {entry.captured_at: 1})
     return PlacedSnapshot(row, uid, content, unchanged)
 
 
@@ -153,8 +151,8 @@ def tail(tx: Tx, endpoint: int) -> TimelineTail:
 
 
 def insert_last(tx: Tx, endpoint: int, tail: TimelineTail, last: TailSnapshot) -> tuple[PlacedSnapshot, TimelineTail]:
-    """Insert a snapshot after the endpoint's `tail`, and what it ends with then. Raises Moved, with nothing written,
-    when it was made for another one."""
+    """Insert a snapshot after the endpoint's `tail`, and what it ends with then. Its caller counts it, as those of
+    `insert_entry`. Raises Moved, with nothing written, when it was made for another one."""
     if last.captured_at <= tail.newest or last.before != tail.hash:
         raise TimelineChanged
     head = tail.head
@@ -162,7 +160,6 @@ def insert_last(tx: Tx, endpoint: int, tail: TimelineTail, last: TailSnapshot) -
         head = contents.add_last(tx, endpoint, last.captured_at, last.frame, head)
     assert head is not None, "a snapshot without a frame is equal to the one before it"
     row, uid = store.insert_snapshot(tx, endpoint, last.captured_at, head.id, last.source, last.metadata)
-    activity.count_snapshots(tx, endpoint, {last.captured_at: 1})
     return PlacedSnapshot(row, uid, head.id, last.frame is None), TimelineTail(last.captured_at, head)
 
 

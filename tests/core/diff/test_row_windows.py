@@ -76,6 +76,7 @@ FILTERS: list[tuple[str, RowFilter, list[int], int, int]] = [
     ("a field", RowFilter(fields=("/items/*/v",)), [3], 2, 1),
     ("records as such", RowFilter(fields=("/items/*",)), [1, 2, 4], 3, 3),
     ("fields of any depth", RowFilter(fields=("/items/**",)), [1, 2, 3, 4, 5, 6], 8, 5),
+    ("names at any depth", RowFilter(fields=("/**/xy/**", "/nope", "/**/w")), [5, 6], 4, 2),
     ("a field and a kind", RowFilter(ops=("replace",), fields=("/items/**", "/at")), [0, 3, 6], 6, 2),
     ("a label", RowFilter(q="THE B"), [3], 2, 1),
     ("a value", RowFilter(q="the n"), [2], 1, 1),
