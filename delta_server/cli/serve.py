@@ -24,6 +24,7 @@ from delta_server import __version__, app, logging
 from delta_server.cli.options import with_config
 from delta_server.config.sections import Config
 from delta_server.core.errors import DeltaError
+from delta_server.core.links import first_owner_link
 from delta_server.features.users import service as users
 from delta_server.http.feature import Feature
 from delta_server.http.server import most_connections, uvicorn_config
@@ -222,8 +223,8 @@ def _listening(config: Config, services: Services, url: str) -> str:
     if config.server.docs:
         lines.append(f"API documentation: {url}/docs")
     if (token := users.setup_token(services)) is not None:
-        at = config.server.public_url.rstrip("/") or url
-        lines.append(f"Nobody can sign in yet. Open this within 30 minutes to make the first owner: {at}/setup#{token}")
+        at = first_owner_link(config.server.public_url or url, token)
+        lines.append(f"Nobody can sign in yet. Open this within 30 minutes to make the first owner: {at}")
     return "\n".join(lines)
 
 

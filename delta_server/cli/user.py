@@ -13,7 +13,7 @@ from delta_server.cli.options import with_config, with_database
 from delta_server.config.sections import Config
 from delta_server.core import times
 from delta_server.core.errors import DeltaError
-from delta_server.core.links import link
+from delta_server.core.links import PAGE, first_owner_link, link
 from delta_server.features.invitations.commands import Invite
 from delta_server.features.invitations.schemas import InvitationAnswer
 from delta_server.features.users import service as users
@@ -63,9 +63,7 @@ def invite(config: Config, email: str, role: str | None, project: str | None, ex
         return
     click.echo(made.link or made.token)
     if made.link is None:
-        click.echo(
-            'They send it as  POST /v1/invitations/accept {"token": ..., "password": ..., "name": ...}', err=True
-        )
+        _tell_page(f"{PAGE}#invitation=", "/v1/invitations/accept", '"password": ..., "name": ...')
 
 
 @user.command("list", help="List all people.")
@@ -118,7 +116,7 @@ def enable(config: Config, email: str, as_json: bool) -> None:
     _say(as_json, f"{email} can sign in again.", email=email, state="active")
 
 
-@user.command("reset-link", help="Print a token that sets a person's password, once, within a day.")
+@user.command("reset-link", help="Print a token, or a link with it, that sets a person's password, once, within a day.")
 @click.argument("email")
 @_json
 @with_database
@@ -127,7 +125,7 @@ def reset_link(config: Config, email: str, as_json: bool) -> None:
     address = link(config.server.public_url, "reset", token)
     _say(as_json, address or token, email=email, token=token, link=address)
     if address is None and not as_json:
-        click.echo('Send it as  POST /v1/auth/reset-password {"token": ..., "new_password": ...}', err=True)
+        _tell_page(f"{PAGE}#reset=", "/v1/auth/reset-password", '"new_password": ...')
 
 
 @user.command("reset-totp", help="Take a person's second factor away: for who has lost the app and the recovery codes.")
@@ -140,16 +138,26 @@ def reset_totp(config: Config, email: str, as_json: bool) -> None:
     _say(as_json, f"{email} signs in with the password alone now.", email=email, second_factor=False)
 
 
-@click.command("setup-link", help="Print a token that makes the first owner, once, within half an hour.")
+@click.command("setup-link", help="Print a token, or a link with it, that makes the first owner, within half an hour.")
 @_json
 @with_config
 def setup_link(config: Config, as_json: bool) -> None:
     token = running.run(config, "setup-link", NoArguments())
     if token is None:
         raise DeltaError("there are users already: `delta-server user list` shows them")
-    _say(as_json, token, token=token)
-    if not as_json:
-        click.echo('Send it as  POST /v1/setup {"token": ..., "email": ..., "password": ...}', err=True)
+    address = first_owner_link(config.server.public_url, token) if config.server.public_url else None
+    _say(as_json, address or token, token=token, link=address)
+    if address is None and not as_json:
+        _tell_page("/setup#", "/v1/setup", '"email": ..., "password": ...')
+
+
+def _tell_page(page: str, route: str, besides: str) -> None:
+    """What a token is for where the server does not know the address at which browsers find it."""
+    click.echo(
+        f"Open {page}TOKEN at the server's address (with server.public_url this prints the whole link), or send it as"
+        f'  POST {route} {{"token": ..., {besides}}}',
+        err=True,
+    )
 
 
 def _say(as_json: bool, text: str, **found: Any) -> None:

@@ -11,3 +11,8 @@ PAGE = "/link"
 def link(public_url: str, purpose: Purpose, token: str) -> str | None:
     """None where the server does not know its address (server.public_url)."""
     return f"{public_url.rstrip('/')}{PAGE}#{purpose}={token}" if public_url else None
+
+
+def first_owner_link(address: str, token: str) -> str:
+    """To the page that makes the first owner, of the server at `address`."""
+    return f"{address.rstrip('/')}/setup#{token}"

@@ -45,3 +45,20 @@ def test_the_printed_link_makes_the_first_owner(tmp_path: Path, visit: Open) -> 
         expect(page).not_to_have_url(re.compile("/setup"))
         page.reload()  # the session is in the cookie
         expect(page.get_by_role("banner")).to_be_visible()
+
+
+def test_a_forgotten_password_is_set_by_a_link_of_the_command_line(
+    server: Server, directory: Path, visit: Open
+) -> None:
+    """No mail is sent here, and the page says so."""
+    window = visit(server)
+    page = window.go("/forgot")
+    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_role("button", name="Send a link").click()
+    expect(page.get_by_role("heading", name="This server sends no mail")).to_be_visible()
+    token = server_process.run(directory, "user", "reset-link", EMAIL).stdout.strip()
+    page = window.go(f"/link#reset={token}")
+    page.get_by_label("New password").fill(PASSWORD)
+    page.get_by_role("button", name="Set the password").click()
+    expect(page.get_by_role("heading", name="Your password is set")).to_be_visible()
+    window.sign_in()

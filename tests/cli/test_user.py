@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,25 @@ def test_people_are_invited(data_dir: Path) -> None:
         None,
     )
     assert (made["token"][:3], made["link"]) == ("di_", None)
+
+
+LINKS = [(("setup-link",), "/setup#"), (("user", "invite", "bo@example.com"), "/link#invitation=")]
+LINKS += [(("user", "reset-link", "ada@example.com"), "/link#reset=")]
+
+
+@pytest.mark.parametrize(("args", "page"), LINKS, ids=lambda value: " ".join(value))
+def test_tokens_say_the_page_that_they_are_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], page: str
+) -> None:
+    if args != ("setup-link",):
+        assert run(tmp_path, "user", "add", "ada@example.com", input=PASSWORD)[0] == 0
+    token, said = run(tmp_path, *args)[1].split("\n", 1)
+    assert f"{page}TOKEN at the server's address" in said
+    assert token not in said
+    monkeypatch.setenv("DELTA_SERVER_PUBLIC_URL", "https://delta.example.com/base/")
+    assert re.fullmatch(rf"https://delta\.example\.com/base{page}\w{{48,}}\n", run(tmp_path, *args)[1])
+    as_json = json.loads(run(tmp_path, *args, "--json")[1])
+    assert as_json["link"] == f"https://delta.example.com/base{page}{as_json['token']}"
 
 
 def test_answers_are_json_when_asked_for(tmp_path: Path) -> None:

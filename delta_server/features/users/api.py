@@ -166,7 +166,10 @@ async def change_password(
     status_code=202,
     opt=example(
         request={"email": "ada@example.com"},
-        answer={"message": "if the address has an account, a link to set another password is on its way"},
+        answer={
+            "message": "if the address has an account, a link to set another password is on its way",
+            "mailed": True,
+        },
     ),
 )
 async def forgot_password(

@@ -33,12 +33,12 @@ async def request_link(svc: Services, forgotten: Forgotten, *, address: str) -> 
     """Raises Invalid for what is not an address, RateLimited for many from where the request comes from."""
     email = emails.check(forgotten.email)
     if not mailing.are_sent(svc):
-        return ForgottenAnswer(_NOT_MAILED)
+        return ForgottenAnswer(_NOT_MAILED, mailed=False)
     mailing.check_client(svc, address)
     if mailing.may_be_sent_to(svc, email):
         await svc.db.write(_enqueue, email)
         svc.topics.wake("jobs")
-    return ForgottenAnswer(_MAILED)
+    return ForgottenAnswer(_MAILED, mailed=True)
 
 
 def _enqueue(tx: Tx, email: str) -> None:

@@ -63,6 +63,7 @@ class ForgottenAnswer(msgspec.Struct, frozen=True):
     """Alike for every address."""
 
     message: str
+    mailed: bool
 
 
 class PasswordReset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,6 +175,7 @@ def session(row: store.Session, current: int | None) -> Session:
 FIELDS = {
     "Setup.needed": "Whether the server has no user yet",
     "ForgottenAnswer.message": "What happens next",
+    "ForgottenAnswer.mailed": "Whether this server sends mails at all, whatever the address",
     "User.id": "The user's id",
     "User.email": "The address they sign in with",
     "User.role": "What they may do in the instance",

@@ -368,5 +368,6 @@ async def test_without_a_mail_server_nothing_is_stored(
     await add(app, BO)
     answers = [await post(client, FORGOT, {"email": email}, 202) for email in (BO, "nobody@example.com")]
     assert answers[0] == answers[1]
+    assert answers[0]["mailed"] is False
     assert "delta-server user reset-link" in answers[0]["message"]
     assert await _states(app) == []

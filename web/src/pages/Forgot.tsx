@@ -1,21 +1,24 @@
 import { useState } from "preact/hooks";
-import { post } from "../api.ts";
+import { post, type Schemas } from "../api.ts";
 import { Email } from "../parts/Credentials.tsx";
 import { Form, Submit, text } from "../parts/Form.tsx";
 import { Gate } from "../parts/Gate.tsx";
 import { href } from "../state/location.ts";
 
 export default function Forgot() {
-  const [sent, setSent] = useState(false);
+  const [sent, setSent] = useState<Schemas["ForgottenAnswer"] | null>(null);
   const send = async (data: FormData) => {
-    await post("/v1/auth/forgot-password", { open: true, body: { email: text(data, "email") } });
-    setSent(true);
+    setSent(await post("/v1/auth/forgot-password", { open: true, body: { email: text(data, "email") } }));
   };
   if (sent) {
     return (
       <Gate
-        title="Look into your mail"
-        lead="If the address has an account here, a link to set another password is on its way. It is good for an hour."
+        title={sent.mailed ? "Look into your mail" : "This server sends no mail"}
+        lead={
+          sent.mailed
+            ? "If the address has an account here, a link to set another password is on its way. It is good for an hour."
+            : "Ask whoever runs it for a link to set another password: delta-server user reset-link prints one."
+        }
       >
         <a href={href("/signin")}>Back to the sign-in</a>
       </Gate>
