@@ -4,6 +4,7 @@ import asyncio
 import os
 import tempfile
 from importlib.resources import files
+from ipaddress import ip_address
 from pathlib import Path
 
 import click
@@ -48,7 +49,7 @@ def demo(loaded: Loaded) -> None:
         config = replace(loaded.config, storage=replace(loaded.config.storage, data_dir=Path(directory)))
         project, key = asyncio.run(_prepare(config))
         features = [*app.FEATURES, demo_feed.feature(project, _history())]
-        serve.run(config, listener, greeting=lambda services, url: _next_steps(services, url, key), features=features)
+        serve.run(config, listener, greeting=lambda svc, url: _next_steps(svc, url, key), features=features)
 
 
 async def _prepare(config: Config) -> tuple[int, str]:
@@ -127,12 +128,26 @@ async def _plot(services: Services, endpoint: EndpointRef) -> list[str]:
     ]
 
 
+def _reach(host: str) -> str:
+    """What to say where other machines reach the demo, whose link and key whoever has them may use."""
+    try:
+        is_local = ip_address(host).is_loopback
+    except ValueError:
+        is_local = host == "localhost"
+    if is_local:
+        return ""
+    return f"""
+Other machines reach {host}: whoever has the link or the key owns this demo, and both travel unencrypted. Without --host
+only this machine does.
+"""
+
+
 def _next_steps(services: Services, url: str, key: str) -> str:
     bearer = f'-H "Authorization: Bearer {key}"'
     return f"""Delta is running, and its data goes when it stops (Ctrl-C). Open this, which signs you in, once:
 
   {url}/setup#demo={users.setup_token(services)}
-
+{_reach(services.config.server.host)}
 The same week runs on as the endpoint {demo_feed.ENDPOINT}, an hour every {demo_feed.EVERY_S} seconds.
 Documentation of the API: {url}/docs. A key: {key}
 

@@ -5,11 +5,13 @@ to: the path that a proxy puts us under where that is known, else as many `../` 
 `assets/` have a hash of their content in their name and are kept for ever. The build has compressed them all.
 """
 
+import asyncio
 import re
 from functools import lru_cache
 from hashlib import sha256
 from mimetypes import guess_type
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -64,8 +66,8 @@ class Asset(msgspec.Struct, frozen=True):
     encoded: dict[str, bytes]
 
 
-def _page(request: Request[Any, Any, Any]) -> Response[Any]:
-    files = _files()
+async def _page(request: Request[Any, Any, Any]) -> Response[Any]:
+    files = await _files()
     if files is None:
         return Response(_NOT_BUILT, status_code=503, media_type=MediaType.HTML)
     return _respond(request, _index(files[INDEX].content, base_of(request)), "no-cache")
@@ -73,7 +75,7 @@ def _page(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @get("/", include_in_schema=False, opt=_ANY)
 async def home(request: Request[Any, Any, Any]) -> Response[Any]:
-    return _page(request)
+    return await _page(request)
 
 
 @get(
@@ -82,7 +84,7 @@ async def home(request: Request[Any, Any, Any]) -> Response[Any]:
     opt=_ANY,
 )
 async def top_page(request: Request[Any, Any, Any]) -> Response[Any]:
-    return _page(request)
+    return await _page(request)
 
 
 @get(
@@ -91,17 +93,17 @@ async def top_page(request: Request[Any, Any, Any]) -> Response[Any]:
     opt=_ANY,
 )
 async def deep_page(request: Request[Any, Any, Any]) -> Response[Any]:
-    return _page(request)
+    return await _page(request)
 
 
 @get("/assets/{name:str}", include_in_schema=False)
 async def asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[Any]:
-    return _respond(request, _file(f"assets/{name}"), _FOR_EVER)
+    return _respond(request, await _file(f"assets/{name}"), _FOR_EVER)
 
 
 @get(["/icon.svg", "/theme.js"], include_in_schema=False)
 async def fixed(request: Request[Any, Any, Any]) -> Response[Any]:
-    return _respond(request, _file(request.scope["path"].strip("/")), "no-cache")
+    return _respond(request, await _file(request.scope["path"].strip("/")), "no-cache")
 
 
 def base_of(request: Request[Any, Any, Any]) -> str:
@@ -112,22 +114,31 @@ def base_of(request: Request[Any, Any, Any]) -> str:
     return "../" * depth or "./"
 
 
-def _file(name: str) -> Asset:
-    found = (_files() or {}).get(name)
+async def _file(name: str) -> Asset:
+    found = (await _files() or {}).get(name)
     if found is None:
         raise NotFound("there is no such file in the dashboard")
     return found
 
 
-def _files() -> dict[str, Asset] | None:
+async def _files() -> dict[str, Asset] | None:
     """All files of the build by their path in it, None where there is none. Nothing else is ever read, whatever a
     request names. A build that is made anew while the server runs is seen by its index."""
+    return await asyncio.to_thread(_built)
+
+
+def _built() -> dict[str, Asset] | None:
     for directory in (PACKAGED, BUILT):
         try:
-            return _read(directory, (directory / INDEX).stat().st_mtime_ns)
+            changed_ns = (directory / INDEX).stat().st_mtime_ns
         except FileNotFoundError:
             continue
+        with _reading:  # a browser asks for a dozen at once: the first of them reads for all
+            return _read(directory, changed_ns)
     return None
+
+
+_reading = Lock()
 
 
 @lru_cache(1)
