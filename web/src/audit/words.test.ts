@@ -5,6 +5,7 @@ test("entries are told in words", () => {
   expect([actionText("key.first_use"), actionText("login")]).toEqual(["key, first use", "login"]);
   expect(actorParts("user 01a2 b")).toEqual(["user", "01a2 b"]);
   expect(actorParts("server")).toEqual(["server", ""]);
+  expect(actorParts("command line")).toEqual(["command line", ""]);
 });
 
 test.each([

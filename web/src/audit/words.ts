@@ -9,10 +9,10 @@ export function actionText(action: string): string {
   return action.replace(".", ", ").replaceAll("_", " ");
 }
 
-/** "user 01a2..." as ["user", "01a2..."]; the server itself, and commands, have no id. */
+/** "user 01a2..." as ["user", "01a2..."]; the server itself, and the command line, have no id. */
 export function actorParts(actor: string): [kind: string, id: string] {
-  const space = actor.indexOf(" ");
-  return space < 0 ? [actor, ""] : [actor.slice(0, space), actor.slice(space + 1)];
+  const [, kind, id] = /^(user|key) (.+)$/.exec(actor) ?? [];
+  return kind && id ? [kind, id] : [actor, ""];
 }
 
 /** Details in one line: "role: viewer, before: editor". */

@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 
 import { Loading } from "../parts/Loading";
+import { href } from "../state/location";
 import { moment } from "../time/clock";
 import { Changes } from "./Changes";
 import { HistoryPop } from "./HistoryPop";
@@ -66,6 +67,18 @@ export function DocumentPane({ model }: { model: PageModel }): VNode {
   );
 }
 
+/** Of very many changes the first are fetched and marked: the others are counted, and one click away. */
+function Partly({ model }: { model: PageModel }): VNode | null {
+  const marks = model.tree.opened.value?.marks;
+  if (!marks || marks.rows.length === 0 || marks.rows.length >= marks.total) return null;
+  return (
+    <p class="partly quiet">
+      The first {marks.rows.length.toLocaleString()} of {marks.total.toLocaleString()} changes are marked.{" "}
+      <a href={href(model.compareLink())}>Compare shows all</a>
+    </p>
+  );
+}
+
 /** What is said where nothing is listed. */
 function otherwise({ view, tree }: PageModel): VNode | null {
   const opened = tree.opened.value;
@@ -119,6 +132,7 @@ function Body({
   if (tree.show.value === "text") return <TextView opened={opened} rowHeight={20} label={label} />;
   return (
     <>
+      <Partly model={model} />
       <Tree
         model={tree}
         label={label}

@@ -1,7 +1,7 @@
 import { useRef } from "preact/hooks";
 import type { Place } from "../compare/data.ts";
 import { at, setQuery } from "../state/location.ts";
-import { moveBetweenRows } from "../versions/rows.ts";
+import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import type { Field } from "./data.ts";
 import { FieldRow, type FieldState } from "./Row.tsx";
 
@@ -22,6 +22,7 @@ interface FieldTableProps {
 
 export function FieldTable({ place, fields, done, sought, sort, stateOf, toggle, sparks, more }: FieldTableProps) {
   const body = useRef<HTMLTableSectionElement>(null);
+  useWayToRows(body);
   if (done && fields.length === 0) return <None sought={sought} />;
   const head = (own: Sort, name: string) => (
     <th scope="col" class={name} aria-sort={sort === own ? (own === "name" ? "ascending" : "descending") : undefined}>

@@ -10,6 +10,8 @@ import { bucketAt, dragged, type Grid, RANGES, type Range, title } from "./pulse
 export interface PulseProps {
   grid: Grid;
   bars: readonly Bar[];
+  /** Nothing changed in the whole stretch. */
+  isQuiet: boolean;
   error: unknown;
   retry: () => void;
   zone: string;
@@ -36,12 +38,27 @@ export function Pulse(props: PulseProps) {
         {told ? <Reading bar={barIn(bars, told)} span={told} zone={zone} /> : <Legend />}
         <Segments label="Range" options={RANGES} value={props.range} choose={props.onRange} />
       </div>
+      {props.isQuiet ? <Quiet {...props} /> : null}
       {props.error ? (
         <Failure tried="Counting the changes" error={props.error} retry={props.retry} />
       ) : (
         <Line {...props} hovered={hovered} onHover={setHovered} />
       )}
     </section>
+  );
+}
+
+/** An empty line tells little: what it means, and where the changes are. */
+function Quiet({ range, onRange }: PulseProps) {
+  return (
+    <p class="quiet still">
+      Nothing changed in this stretch.{" "}
+      {range === "all" ? null : (
+        <button class="btn ghost" type="button" onClick={() => onRange("all")}>
+          Show all of the past
+        </button>
+      )}
+    </p>
   );
 }
 

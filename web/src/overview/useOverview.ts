@@ -42,7 +42,7 @@ export function useOverview(project: string) {
   }, [news]);
   return {
     endpoints: { data: endpoints.value, error: fetched.error, again: fetched.again },
-    bars: { data: bars.value ?? [], error: pulse.error, again: pulse.again },
+    bars: { data: bars.value, error: pulse.error, again: pulse.again },
     feed,
     grid,
     chosen,

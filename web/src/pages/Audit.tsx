@@ -165,7 +165,7 @@ function Row({ entry, names }: { entry: Entry; names: ReadonlyMap<string, string
       <td>
         {names.get(entry.actor) ?? kind}
         <small>
-          {names.has(entry.actor) ? "" : <code>{id} </code>}
+          {names.has(entry.actor) || id === "" ? "" : <code>{id} </code>}
           {entry.address}
         </small>
       </td>

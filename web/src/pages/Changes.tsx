@@ -13,7 +13,7 @@ import type { PageProps } from "../routes.ts";
 import { at, href, query } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { longDay } from "../time/clock.ts";
-import { moveBetweenRows } from "../versions/rows.ts";
+import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import { usePages } from "../versions/usePages.ts";
 
 /** What changed, day by day: fields, the first changes of each version, and a link to the document then. */
@@ -29,6 +29,7 @@ export default function Changes({ params }: PageProps) {
   );
   const changes = found.pages.flatMap((page) => page.changes);
   const list = useRef<HTMLDivElement>(null);
+  useWayToRows(list);
   return (
     <main id="main" class="wrap app changes-page">
       <EndpointHead project={place.project} endpoint={place.endpoint} section="changes" />

@@ -96,7 +96,11 @@ export default function Charts({ params }: PageProps) {
           <PlotNote plot={plot} />
         </div>
       ))}
-      {!series.busy && !fields.busy && plots.every((plot) => plot.lines.length === 0) ? (
+      {!series.busy &&
+      !fields.busy &&
+      !series.error &&
+      !fields.error &&
+      plots.every((plot) => plot.lines.length === 0) ? (
         <p class="none">
           {numeric.length === 0
             ? "No field of this document has numbers that changed yet."

@@ -46,7 +46,7 @@ export default function Document({ params }: PageProps) {
         </a>
         <Download source={view.source} version={view.version.value} seen={view.zoom.value} />
       </EndpointHead>
-      {!isMissing && (
+      {!isMissing && view.state.value.kind !== "empty" && (
         <section class="time" aria-label="Timeline">
           <Transport
             view={view}

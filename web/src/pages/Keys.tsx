@@ -99,13 +99,17 @@ function Row({ item, open }: { item: Key; open: (what: Open) => void }) {
           <code>…{item.last_four ?? "????"}</code>
         </small>
       </th>
-      <td title={item.scopes.join(", ")}>{scopesText(item.scopes)}</td>
-      <td>
+      <td data-name="May" title={item.scopes.join(", ")}>
+        {scopesText(item.scopes)}
+      </td>
+      <td data-name="Made">
         <Ago at={item.created_at} />
         {item.created_by?.email ? <small>{maker(item)}</small> : null}
       </td>
-      <td>{item.last_used_at ? <Ago at={item.last_used_at} /> : <span class="quiet">never</span>}</td>
-      <td>
+      <td data-name="Last used">
+        {item.last_used_at ? <Ago at={item.last_used_at} /> : <span class="quiet">never</span>}
+      </td>
+      <td data-name={active ? "Expires" : undefined}>
         <Ends item={item} />
       </td>
       <td class="row-acts">

@@ -103,7 +103,7 @@ function Row({ member, isOwner, set, take }: RowProps) {
           />
         )}
       </td>
-      <td>
+      <td data-name="Since">
         <Ago at={member.since} />
       </td>
       <td class="row-acts">

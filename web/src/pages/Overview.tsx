@@ -52,7 +52,8 @@ export default function Overview({ params }: PageProps) {
       <Figures endpoints={endpoints.data} />
       <Pulse
         grid={grid}
-        bars={view.bars.data}
+        bars={view.bars.data ?? []}
+        isQuiet={view.bars.data?.length === 0}
         error={view.bars.error}
         retry={view.bars.again}
         zone={zone.value}

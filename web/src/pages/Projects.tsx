@@ -58,8 +58,8 @@ function Row({ project }: { project: Project }) {
         </a>
         {project.description ? <small>{project.description}</small> : null}
       </th>
-      <td>{project.plan}</td>
-      <td>
+      <td data-name="Plan">{project.plan}</td>
+      <td data-name="Made">
         <Ago at={project.created_at} />
       </td>
       <td class="row-acts">

@@ -105,9 +105,11 @@ function Row({ user, change }: RowProps) {
           disabled={user.id === person.value?.id}
         />
       </td>
-      <td>{user.second_factor ? "yes" : <span class="quiet">no</span>}</td>
-      <td>{user.last_seen_at ? <Ago at={user.last_seen_at} /> : <span class="quiet">never</span>}</td>
-      <td>
+      <td data-name="Second factor">{user.second_factor ? "yes" : <span class="quiet">no</span>}</td>
+      <td data-name="Last seen">
+        {user.last_seen_at ? <Ago at={user.last_seen_at} /> : <span class="quiet">never</span>}
+      </td>
+      <td data-name="Made">
         <Ago at={user.created_at} />
       </td>
       <td class="row-acts">

@@ -11,7 +11,7 @@ import type { PageProps } from "../routes.ts";
 import { at, href, query, setQuery } from "../state/location.ts";
 import { allVersions, versionPage } from "../versions/data.ts";
 import { VersionRow } from "../versions/Row.tsx";
-import { moveBetweenRows } from "../versions/rows.ts";
+import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import { usePages } from "../versions/usePages.ts";
 import { useSlice } from "../versions/useSlice.ts";
 import { type Marks, marked, usualGap, type Version, type VersionKind } from "../versions/versions.ts";
@@ -133,6 +133,7 @@ interface ListProps {
 
 function List({ place, versions, usual, marks, setMarks, more }: ListProps) {
   const body = useRef<HTMLTableSectionElement>(null);
+  useWayToRows(body);
   const screen = useView();
   const height = screen.narrow ? 58 : screen.coarse ? 36 : 30;
   const { first, end } = useSlice(body, versions.length, height, more);

@@ -2,6 +2,7 @@ import type { ComponentChildren, VNode } from "preact";
 
 import { has } from "../routes";
 import { at, href } from "../state/location";
+import { Tabs } from "./Tabs.tsx";
 
 const TABS = [
   ["document", "Document", "Document", []],
@@ -31,7 +32,7 @@ export function EndpointHead({ project, endpoint, section, counts = {}, children
         <span aria-hidden="true">/</span>
         <bdi title={endpoint}>{endpoint}</bdi>
       </h1>
-      <nav class="tabs" aria-label="Endpoint">
+      <Tabs label="Endpoint" current={section}>
         {TABS.filter(([, , page]) => has(page)).map(([name, label, , path]) => (
           <a
             key={name}
@@ -42,7 +43,7 @@ export function EndpointHead({ project, endpoint, section, counts = {}, children
             {counts[name] !== undefined && <span>{counts[name]?.toLocaleString()}</span>}
           </a>
         ))}
-      </nav>
+      </Tabs>
       <div class="acts">{children}</div>
     </div>
   );

@@ -72,7 +72,7 @@ function Row({ one, revoke }: { one: Invitation; revoke: () => void }) {
         </small>
       </th>
       <td>{one.role}</td>
-      <td>{one.invited_by ?? <span class="quiet">a command</span>}</td>
+      <td data-name="By">{one.invited_by ?? <span class="quiet">a command</span>}</td>
       <td>
         {one.state}
         {one.state === "pending" ? (

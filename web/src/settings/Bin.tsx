@@ -73,8 +73,8 @@ function Row({ one, restore, purge }: { one: Deleted; restore: () => void; purge
       <th scope="row">
         <b>{one.name}</b>
       </th>
-      <td>{one.deleted_at ? <Ago at={one.deleted_at} /> : null}</td>
-      <td>{one.purge_at ? <Ago at={one.purge_at} /> : null}</td>
+      <td data-name="Deleted">{one.deleted_at ? <Ago at={one.deleted_at} /> : null}</td>
+      <td data-name="Gone for good">{one.purge_at ? <Ago at={one.purge_at} /> : null}</td>
       <td class="row-acts">
         <button class="btn" type="button" onClick={restore}>
           Restore

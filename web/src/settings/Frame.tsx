@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { Tabs } from "../parts/Tabs.tsx";
 import { has } from "../routes.ts";
 import { at, href, path } from "../state/location.ts";
 import "./settings.css";
@@ -46,7 +47,7 @@ function Frame({ title, tabs, children }: { title: string; tabs: readonly Tab[];
     <main id="main" class="wrap settings">
       <div class="head">
         <h1>{title}</h1>
-        <nav class="tabs" aria-label={title}>
+        <Tabs label={title} current={path.value}>
           {tabs
             .filter((tab) => has(tab.page))
             .map((tab) => (
@@ -54,7 +55,7 @@ function Frame({ title, tabs, children }: { title: string; tabs: readonly Tab[];
                 {tab.name}
               </a>
             ))}
-        </nav>
+        </Tabs>
       </div>
       {children}
     </main>

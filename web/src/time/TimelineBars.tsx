@@ -38,6 +38,9 @@ const CLASSES: Record<Piece["kind"], string> = {
 };
 /** Versions in which no value changed: a short grey tick. */
 const QUIET = new Set(["reorder", "format", "ignored"]);
+/** From here on a label would stand beyond the end of the line: of a narrow one, and of any. */
+const TIGHT = 0.86;
+const NO_ROOM = 0.94;
 const NARROWEST = 0.12;
 const WIDEST = 0.34;
 
@@ -95,17 +98,20 @@ function Range({ span, range }: { span: Span; range: Span }): VNode {
 }
 
 function TickLine({ tick, span, zone }: { tick: Tick; span: Span; zone: string }): VNode {
-  const x = percent(fraction(span, tick.ms));
+  const part = fraction(span, tick.ms);
+  const x = percent(part);
   const { lead, text } = tickText(tick, zone);
   return (
     <>
       <line class="grid" x1={x} x2={x} y1="0" y2={HEIGHT} />
-      <svg x={x} y="0" overflow="visible">
-        <text class={tick.odd ? "dl odd" : "dl"} x="6" y="90">
-          {lead && <tspan class="wd">{lead} </tspan>}
-          {text}
-        </text>
-      </svg>
+      {part < NO_ROOM && (
+        <svg x={x} y="0" overflow="visible">
+          <text class={["dl", tick.odd && "odd", part > TIGHT && "tight"].filter(Boolean).join(" ")} x="6" y="90">
+            {lead && <tspan class="wd">{lead} </tspan>}
+            {text}
+          </text>
+        </svg>
+      )}
     </>
   );
 }
