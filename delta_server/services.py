@@ -11,6 +11,7 @@ from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database, Threads, Tx
 from delta_server.storage.eventlog import EventMaintenance, EventReader, EventWriter
 from delta_server.storage.keyed_locks import KeyedLocks
+from delta_server.storage.vault import Vault
 from delta_server.tasks.live import OpenStreams
 from delta_server.tasks.signals import WaitingCallers
 from delta_server.tasks.threads import FairThreadPool, OneAtATime
@@ -74,6 +75,11 @@ class Services(msgspec.Struct, frozen=True):
         if found is None:
             found = self._states[kind] = kind() if make is None else make()
         return cast("S", found)
+
+    @property
+    def vault(self) -> Vault:
+        """Seals the secrets that features keep. Taken on the event loop; used anywhere."""
+        return self.state(Vault, lambda: Vault(self.config.storage.data_dir))
 
     def owned_by(self, owner: Literal["endpoint", "project"]) -> list[DeleteSome]:
         owned = [cascade.delete_some for cascade in self.cascades if cascade.of == owner]
