@@ -86,6 +86,11 @@ class DiffSummary:
         """The patterns of all edits, in which every member of a map has its own."""
         return set() if self.root is None else {single for _, single, _ in _unfolded_patterns(self.root, "", "")}
 
+    @cached_property
+    def replaced_at(self) -> Counter[str]:
+        """Field pattern -> values that both documents have, and that differ."""
+        return Counter(pattern for pattern, edit in self._edits if edit.old is not None and edit.new is not None)
+
     def single_fields(self) -> list[UnfoldedField]:
         """As `fields`, where every member of a map has its own pattern; but not where a schema change counts once."""
         schema = {change.path for change in self.schema_changes}
