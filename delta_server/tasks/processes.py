@@ -25,6 +25,8 @@ log = structlog.get_logger("delta.processes")
 
 IDLE_S = 60.0
 """After so long without work a process ends; starting one takes 0.1 s."""
+MOST_IDLE = 1
+"""That wait for work: each holds 30 to 60 MB."""
 
 
 class ProcessPool:
@@ -83,7 +85,7 @@ class ProcessPool:
         return _PooledProcess()
 
     def _forget(self, process: "_PooledProcess") -> None:
-        if process.usable and not self._closed:
+        if process.usable and not self._closed and len(self._idle) < MOST_IDLE:
             process.park(self._idle, self._forget)
             return
         process.kill()

@@ -166,6 +166,21 @@ async def test_an_idle_process_that_the_system_ended_is_not_asked(processes: Pro
     assert await processes(_same, 7) == 7
 
 
+def _meet(pipe: Path, mode: str) -> int:
+    """Opening either end waits for the other."""
+    with pipe.open(mode):
+        return os.getpid()
+
+
+async def test_one_process_waits_for_work_and_the_others_end(processes: ProcessPool, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    pids = set(await asyncio.gather(processes(_meet, pipe, "r"), processes(_meet, pipe, "w")))
+    kept = await processes(os.getpid)
+    (other,) = pids - {kept}
+    await _until_gone(other)
+
+
 async def _until_gone(pid: int) -> None:
     until = time.monotonic() + 60  # only a process that lives on waits this long
     while time.monotonic() < until:
