@@ -31,6 +31,8 @@ from delta_server.features.invitations import feature as invitations
 from delta_server.features.lives import feature as lives
 from delta_server.features.mails import feature as mails
 from delta_server.features.overview import feature as overview
+from delta_server.features.polling import feature as polling
+from delta_server.features.polls import feature as polls
 from delta_server.features.previews import feature as previews
 from delta_server.features.profiles import feature as profiles
 from delta_server.features.projects import feature as projects
@@ -68,7 +70,7 @@ from delta_server.storage.sqlite.adapter import DATABASE_NAME, SqliteDatabase
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.read_only import ReadOnlyDatabase
 from delta_server.storage.system_clock import SystemClock
-from delta_server.tasks import commands, jobs
+from delta_server.tasks import commands, jobs, upkeep
 from delta_server.tasks.live import OpenStreams
 from delta_server.tasks.loops import Supervisor
 from delta_server.tasks.periodic import Periodic, as_loop
@@ -76,22 +78,7 @@ from delta_server.tasks.pools import Pools
 from delta_server.tasks.threads import OneAtATime
 from delta_server.tasks.topics import Topics
 
-_TRIMMED_AT_ONCE = 2000
-
 log = structlog.get_logger("delta.app")
-
-
-async def _checkpoint(services: Services) -> None:
-    await services.db.checkpoint()
-
-
-async def _optimize(services: Services) -> None:
-    await services.db.optimize()
-
-
-async def _trim_outbox(services: Services) -> None:
-    while await services.db.write(outbox.trim, _TRIMMED_AT_ONCE):
-        pass
 
 
 SERVER = Feature(
@@ -100,9 +87,9 @@ SERVER = Feature(
     guards={**health.GUARDS, **docs.GUARDS, **static.GUARDS},
     fields=field_descriptions.FIELDS,
     periodic=[
-        Periodic("update planner statistics", _optimize, every_s=3600),
+        Periodic("update planner statistics", upkeep.optimize, every_s=3600),
         Periodic("delete jobs that ended", jobs.delete_ended, every_s=3600),
-        Periodic("trim the outbox", _trim_outbox, every_s=600),
+        Periodic("trim the outbox", upkeep.trim_outbox, every_s=600),
         Periodic("delete expired idempotency keys", idempotency.forget, every_s=3600),
     ],
     cascades=[
@@ -122,6 +109,7 @@ FEATURES = [
     registrations.FEATURE,
     projects.FEATURE,
     invitations.FEATURE,
+    polling.FEATURE,
     usage.FEATURE,
     endpoints.FEATURE,
     contents.FEATURE,
@@ -130,6 +118,7 @@ FEATURES = [
     activity.FEATURE,
     deltas.FEATURE,
     snapshots.FEATURE,
+    polls.FEATURE,
     history.FEATURE,
     previews.FEATURE,
     overview.FEATURE,
@@ -365,7 +354,9 @@ async def _background(services: Services, features: Sequence[Feature]) -> AsyncI
     periodic = [
         *(each for feature in features for each in feature.periodic),
         Periodic("make room on a full disk", partial(_make_room, features=features), every_s=10),
-        Periodic("checkpoint the write-ahead log", _checkpoint, every_s=services.config.storage.checkpoint_seconds),
+        Periodic(
+            "checkpoint the write-ahead log", upkeep.checkpoint, every_s=services.config.storage.checkpoint_seconds
+        ),
     ]
     loops = [loop for feature in features for loop in feature.loops]
     loops += [jobs.as_loop(kind) for feature in features for kind in feature.jobs]

@@ -81,6 +81,8 @@ WITHOUT_TENANT = {
         " kept_endpoints",
         "deltas": "queue_length requeue retry_failed waiting",
         "endpoints": "being_removed due next_uncounted",
+        "polling": "due next_due due_later",
+        "polls": "next_endpoint",
         "profiles": "projects_waiting old_aliases",
         "fields": "compact find_single_times",
         "projects": "being_removed removed_and_empty due ids",

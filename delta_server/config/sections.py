@@ -59,6 +59,12 @@ class Egress(msgspec.Struct, frozen=True):
     allow_cidrs: tuple[str, ...] = ()
 
 
+class Polling(msgspec.Struct, frozen=True):
+    concurrent: Count = 32
+    document_bytes: Size = 16 * MIB
+    record_days: WholeDays = 14
+
+
 class Audit(msgspec.Struct, frozen=True):
     retention_days: Days = 365
 
@@ -78,6 +84,7 @@ class Config(msgspec.Struct, frozen=True):
     auth: Auth = Auth()
     smtp: Smtp = Smtp()
     egress: Egress = Egress()
+    polling: Polling = Polling()
     audit: Audit = Audit()
     plans: Plans = Plans()
     admin: Admin = Admin()

@@ -21,13 +21,21 @@ import msgspec
 from delta_server import __version__
 from delta_server.config.sections import Egress as Options
 from delta_server.core import destinations
+from delta_server.core.decompression import Undecodable
 from delta_server.core.destinations import Url
+from delta_server.egress.answers import ACCEPT_ENCODING, TooLarge, decoded, encodings_of, headers_of
+from delta_server.egress.answers import Answer as Answer
+from delta_server.egress.steps import Steps
 
-Reason = Literal["address", "blocked", "dns", "connection", "tls", "timeout", "protocol", "too large", "redirect"]
+Reason = Literal[
+    "address", "blocked", "dns", "connection", "tls", "timeout", "protocol", "encoding", "too large", "redirect"
+]
 _HEAD_BYTES = 32 << 10
 _READ_BYTES = 64 << 10
 _EVENTS_AT_ONCE = 100
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FOR_ANYBODY = frozenset({"accept", "accept-language", "user-agent", "if-none-match", "if-modified-since"})
+"""Headers that another server is sent too where a redirect leads to one."""
 _CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -46,18 +54,20 @@ class RequestFailed(Exception):
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """Of a request with all its redirects, and of one answer with its head."""
+    """Of a request with all its redirects, and of one answer with its head. `decoded_bytes` is what its body may be
+    when it comes compressed; None asks for none that does."""
 
     seconds: float = 10
     size_bytes: int = 1 << 20
     redirects: int = 3
+    decoded_bytes: int | None = None
 
 
-class Answer(msgspec.Struct, frozen=True):
-    status: int
-    headers: Mapping[str, str]
-    """By names in lower case; of one that comes twice the last."""
-    body: bytes
+class Request(msgspec.Struct, frozen=True):
+    method: str
+    url: str
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
 
 
 class Client:
@@ -70,43 +80,50 @@ class Client:
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Raises RequestFailed."""
-        return await self._within_time("GET", url, headers or {}, b"")
+        return await self.send(Request("GET", url, headers or {}))
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """A redirect is an answer like others. Raises RequestFailed."""
-        return await self._within_time("POST", url, headers, body)
+        return await self.send(Request("POST", url, headers, body))
 
-    async def _within_time(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def send(self, request: Request, bounds: Bounds | None = None, steps: Steps | None = None) -> Answer:
+        """Redirects of a GET alone are followed. `bounds` are the client's where none are given. Raises
+        RequestFailed; `steps` then has those that ended."""
+        bounds = bounds or self._bounds
         try:
-            async with asyncio.timeout(self._bounds.seconds):
-                return await self._follow(method, url, headers, body)
+            async with asyncio.timeout(bounds.seconds):
+                return await self._follow(request, bounds, steps or Steps())
         except TimeoutError:
-            raise RequestFailed("timeout", f"{url} took longer than {self._bounds.seconds} s") from None
+            raise RequestFailed("timeout", f"{request.url} took longer than {bounds.seconds} s") from None
 
-    async def _follow(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _follow(self, request: Request, bounds: Bounds, steps: Steps) -> Answer:
+        url, headers = request.url, request.headers
         target = _parsed(url)
-        for _ in range(self._bounds.redirects + 1):
-            answer = await self._once(method, target, headers, body)
-            if method != "GET" or answer.status not in _REDIRECTS or "location" not in answer.headers:
-                return answer
+        for _ in range(bounds.redirects + 1):
+            answer = await self._once(request.method, target, headers, request.body, bounds, steps)
+            if request.method != "GET" or answer.status not in _REDIRECTS or "location" not in answer.headers:
+                return msgspec.structs.replace(answer, url=url)
             before, url = target, _joined(url, answer.headers["location"])
             target = _parsed(url)
             if before.scheme == "https" and target.scheme == "http":
                 raise RequestFailed("redirect", f"{before.authority} redirects to {url}, without TLS")
             if before.origin != target.origin:
-                headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-        raise RequestFailed("redirect", f"more than {self._bounds.redirects} redirects, the last to {url}")
+                headers = {name: value for name, value in headers.items() if name.lower() in _FOR_ANYBODY}
+        raise RequestFailed("redirect", f"more than {bounds.redirects} redirects, the last to {url}")
 
-    async def _once(self, method: str, target: Url, headers: Mapping[str, str], body: bytes) -> Answer:
-        reader, writer = await self._connect(target)
+    async def _once(
+        self, method: str, target: Url, headers: Mapping[str, str], body: bytes, bounds: Bounds, steps: Steps
+    ) -> Answer:
+        reader, writer = await self._connect(target, steps)
         connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
         try:
-            request = h11.Request(method=method, target=target.target, headers=_head(target, headers, body))
+            head = _head(target, headers, body, compressed=bounds.decoded_bytes is not None)
+            request = h11.Request(method=method, target=target.target, headers=head)
             parts = [request, h11.Data(data=body), h11.EndOfMessage()] if body else [request, h11.EndOfMessage()]
             for part in parts:
                 writer.write(connection.send(part) or b"")
             await writer.drain()
-            return await self._read(connection, reader)
+            return await self._read(connection, reader, bounds, steps)
         except (h11.LocalProtocolError, h11.RemoteProtocolError, UnicodeEncodeError) as error:
             raise RequestFailed("protocol", f"{target.authority}: {error}") from None
         except ssl.SSLError as error:
@@ -116,10 +133,12 @@ class Client:
         finally:
             writer.transport.abort()  # who does not close the connection does not hold us up
 
-    async def _read(self, connection: h11.Connection, reader: asyncio.StreamReader) -> Answer:
+    async def _read(
+        self, connection: h11.Connection, reader: asyncio.StreamReader, bounds: Bounds, steps: Steps
+    ) -> Answer:
         head: h11.Response | None = None
         parts: list[bytes] = []
-        left = self._bounds.size_bytes
+        left = bounds.size_bytes
         for events in itertools.count(1):
             event = connection.next_event()
             if events % _EVENTS_AT_ONCE == 0:  # a body in chunks of one byte is an event for each
@@ -128,26 +147,32 @@ class Client:
                 data = await reader.read(_READ_BYTES)
                 left -= len(data)
                 if left < 0:
-                    raise RequestFailed("too large", f"an answer of more than {self._bounds.size_bytes} bytes")
+                    raise RequestFailed("too large", f"an answer of more than {bounds.size_bytes} bytes")
                 connection.receive_data(data)
             elif isinstance(event, h11.Response):
                 head = event
+                steps.mark("wait")
             elif isinstance(event, h11.Data):
                 parts.append(bytes(event.data))
             elif isinstance(event, h11.EndOfMessage) and head is not None:
-                return _answer(head, b"".join(parts))
+                steps.mark("read")
+                return await _answer(head, b"".join(parts), bounds)
             elif not isinstance(event, h11.InformationalResponse):
                 break
         raise RequestFailed("protocol", "the connection was closed without an answer")
 
-    async def _connect(self, target: Url) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, target: Url, steps: Steps) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         tls = await self._context() if target.scheme == "https" else None
         failure: Exception | None = None
-        for address in await self._addresses(target):
+        addresses = await self._addresses(target)
+        steps.mark("resolve")
+        for address in addresses:
             try:
-                return await asyncio.open_connection(
+                opened = await asyncio.open_connection(
                     address, target.port, ssl=tls, server_hostname=target.host if tls else None
                 )
+                steps.mark("connect")
+                return opened
             except ssl.SSLError as error:
                 raise RequestFailed("tls", f"{target.authority}: {error}") from None
             except OSError as error:
@@ -186,18 +211,27 @@ def _joined(url: str, location: str) -> str:
         raise RequestFailed("address", f"{location[:200]!r} is not an address to be sent on to") from None
 
 
-def _head(target: Url, headers: Mapping[str, str], body: bytes) -> list[tuple[str, str]]:
-    """Without compression: what arrives is then as large as it is counted."""
-    own = {"host": target.authority, "user-agent": f"delta-server/{__version__}", "accept-encoding": "identity"}
-    own |= {"connection": "close"} | ({"content-length": str(len(body))} if body else {})
-    return [*own.items(), *headers.items()]
+def _head(target: Url, headers: Mapping[str, str], body: bytes, *, compressed: bool) -> list[tuple[str, str]]:
+    """Not `compressed`: what arrives is then as large as it is counted."""
+    own = {"host": target.authority, "user-agent": f"delta-server/{__version__}"}
+    own |= {"accept-encoding": ACCEPT_ENCODING if compressed else "identity", "connection": "close"}
+    own |= {"content-length": str(len(body))} if body else {}
+    given = {name.lower() for name in headers}
+    return [*((name, value) for name, value in own.items() if name not in given), *headers.items()]
 
 
-def _answer(head: h11.Response, body: bytes) -> Answer:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-    if headers.get("content-encoding", "identity").lower() != "identity":
+async def _answer(head: h11.Response, body: bytes, bounds: Bounds) -> Answer:
+    headers = headers_of(head.headers)
+    encodings = encodings_of(headers)
+    if encodings and bounds.decoded_bytes is None:
         raise RequestFailed("protocol", "the answer is compressed, which was not asked for")
-    return Answer(head.status_code, headers, body)
+    try:
+        content = await decoded(body, encodings, bounds.decoded_bytes or 0) if body else body
+    except Undecodable as error:
+        raise RequestFailed("encoding", f"the body {error}") from None
+    except TooLarge as error:
+        raise RequestFailed("too large", f"the answer has {error}") from None
+    return Answer(head.status_code, headers, content, len(body))
 
 
 def _system_tls() -> ssl.SSLContext:

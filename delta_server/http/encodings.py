@@ -5,21 +5,16 @@ given up with no more than a few MiB of it in memory.
 """
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
 import zstandard
 
+from delta_server.core.decompression import DECODERS, Undecodable
 from delta_server.core.errors import BadRequest, NotAcceptable, TooLarge
 
-WINDOW_BYTES = 8 << 20
-"""The largest zstd window a request may use: what RFC 8878 3.1.1.1.2 recommends decoders to support."""
-
 _KEPT_BYTES = 8 << 20
-_GZIP_SLICE = 64 << 10
-_ZSTD_SLICE = 512
-"""Input handed to zstd at a time: 4 bytes of it can make 128 KiB, so 16 MiB at most appear between two checks."""
 
 _LONGEST_ACCEPT = 1 << 10
 """Some 60 bytes are usual; 60,000 would keep the event loop for 10 ms."""
@@ -45,52 +40,21 @@ def decode(body: bytes, encoding: str, *, limit: int, reserve: Callable[[int], N
     A body larger than a few MiB is first decoded only to be counted: a bomb never fills memory up to the limit, and
     `reserve` gets the size, and may raise, before it is taken.
     """
-    pieces = _gunzip if encoding == "gzip" else _unzstd
+    pieces = DECODERS[encoding]
     size, kept = 0, []
-    for piece in pieces(body):
-        size += len(piece)
-        if size > limit:
-            raise TooLarge(f"the body is larger than {limit} bytes once decoded")
-        if size <= _KEPT_BYTES:
-            kept.append(piece)
-        else:
-            kept.clear()
+    try:
+        for piece in pieces(body):
+            size += len(piece)
+            if size > limit:
+                raise TooLarge(f"the body is larger than {limit} bytes once decoded")
+            if size <= _KEPT_BYTES:
+                kept.append(piece)
+            else:
+                kept.clear()
+    except Undecodable as error:
+        raise BadRequest(f"the body {error}") from None
     reserve(size)
     return b"".join(kept if size <= _KEPT_BYTES else pieces(body))
-
-
-def _gunzip(body: bytes) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(wbits=31)
-    try:
-        for start in range(0, len(body), _GZIP_SLICE):
-            waiting = body[start : start + _GZIP_SLICE]
-            while waiting:
-                if decoder.eof:  # RFC 1952 2.2: a gzip file is one or more members
-                    decoder = zlib.decompressobj(wbits=31)
-                yield decoder.decompress(waiting, 1 << 20)
-                waiting = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-    except zlib.error:
-        raise BadRequest("the body is not valid gzip") from None
-    if not decoder.eof:
-        yield decoder.flush()
-        raise BadRequest("the gzip body ends too early")
-
-
-def _unzstd(body: bytes) -> Iterator[bytes]:
-    context = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
-    decoder = context.decompressobj()
-    try:
-        for start in range(0, len(body), _ZSTD_SLICE):
-            waiting = body[start : start + _ZSTD_SLICE]
-            while waiting:
-                if decoder.eof:  # RFC 8878 3: one or more frames
-                    decoder = context.decompressobj()
-                yield decoder.decompress(waiting)
-                waiting = decoder.unused_data if decoder.eof else b""
-    except zstandard.ZstdError:
-        raise BadRequest(f"the body is not valid zstd with a window of at most {WINDOW_BYTES} bytes") from None
-    if not decoder.eof:
-        raise BadRequest("the zstd body ends too early")
 
 
 class Compressor(Protocol):

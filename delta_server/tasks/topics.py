@@ -5,9 +5,9 @@ from weakref import WeakValueDictionary
 
 from delta_server.tasks.signals import Signal
 
-Topic = Literal["contents", "events", "happenings", "jobs"]
+Topic = Literal["contents", "events", "happenings", "jobs", "polls"]
 """`contents` were added or removed, so deltas are to be computed; `events` came in; `happenings` were written to the
-outbox; `jobs` were asked for."""
+outbox; `jobs` were asked for; `polls` may be due earlier than before."""
 
 EVERY_PROJECT = 0
 """No project has this number: the topic of those who look at all projects."""

@@ -148,6 +148,9 @@ BY_ID = [
     get("/v1/endpoints/{endpoint}/series?path=/of"),
     get("/v1/endpoints/{endpoint}/stats"),
     Ask("POST", "/v1/endpoints/{endpoint}/preview", {"retention": {"keep_last": 1}}),
+    get("/v1/endpoints/{endpoint}/polls"),
+    get("/v1/endpoints/{endpoint}/polls/summary"),
+    Ask("POST", "/v1/endpoints/{endpoint}/poll"),
     get("/v1/endpoints/{endpoint}/timeline"),
     get("/v1/erasures/{erasure}"),
     Ask("PATCH", "/v1/endpoints/{endpoint}", {"description": "mine"}),
@@ -192,6 +195,8 @@ class Tenants:
             (await self.send(name, post(f"{path}{n}Z", of=f"{mark}-{n}", **{mark: n}))).json() for n in range(amount)
         ]
         await self.send(name, post("/v1/endpoints", name=mark))
+        polling = {"url": f"http://127.0.0.1:9/{mark}", "interval": "5m", "enabled": False}
+        await self.send(name, Ask("PATCH", "/v1/endpoints/prices", {"polling": polling}))
         users = ["ann", *(f"user-{n}-of-{name}" for n in range(amount - 1))]
         seen = [{"eventType": kind, "userId": user, "source": mark} for user in users for kind in ("seen", "bought")]
         await self.send(name, Ask("POST", "/v1/events/batch", seen))

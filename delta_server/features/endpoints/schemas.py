@@ -8,7 +8,10 @@ from msgspec import UNSET, Meta, UnsetType
 from delta_server.core import ids, times
 from delta_server.core.diff.diff_settings import DiffSettings, KeyFields, LabelField, Order, Tolerance
 from delta_server.core.names import Description, Name
+from delta_server.core.polling.settings import PollingChange
 from delta_server.features.endpoints import store
+from delta_server.features.polling import service as polling
+from delta_server.features.polling.service import PollingShown
 
 KeepDays: TypeAlias = Annotated[int, Meta(ge=1, le=36_500)]
 KeepLast: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000_000)]
@@ -23,13 +26,14 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`project_id` is a project's id or name: with a project's key its own, which may be left out; with an account's
-    key it says for which project the endpoint is."""
+    key it says for which project the endpoint is. With `polling` it is polled from now on."""
 
     name: Name
     project_id: str | None = None
     description: Description = ""
     diff: DiffSettings | None = None
     retention: Retention | None = None
+    polling: PollingChange | None = None
 
 
 class DiffChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,12 +50,14 @@ class RetentionChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is absent stays; null is the default again. In `diff` and `retention` the same holds for each setting."""
+    """What is absent stays; null is the default again. In `diff`, `retention` and `polling` the same holds for each
+    setting. A secret of `polling` may stand there as `***`, which keeps it."""
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
     diff: DiffChange | UnsetType | None = UNSET
     retention: RetentionChange | UnsetType | None = UNSET
+    polling: PollingChange | UnsetType | None = UNSET
 
 
 class DiffShown(msgspec.Struct, frozen=True):
@@ -70,8 +76,8 @@ class RetentionShown(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """`last_captured_at` is when its latest snapshot was captured. `diff_version` grows with each change of how
-    documents are compared: all of `diff` but `labels`."""
+    """`last_captured_at` is when its latest snapshot was captured, `polling` how it is polled. `diff_version` grows
+    with each change of how documents are compared: all of `diff` but `labels`."""
 
     id: str
     name: str
@@ -82,6 +88,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     last_captured_at: str | None
     created_at: str
     updated_at: str
+    polling: PollingShown | UnsetType = UNSET
     deleted_at: str | UnsetType = UNSET
     purge_at: str | UnsetType = UNSET
 
@@ -102,6 +109,7 @@ def endpoint(shown: store.EndpointWithHead, diff: DiffSettings, retention: Reten
         last_captured_at=None if shown.last_captured_at is None else times.format(shown.last_captured_at),
         created_at=times.format(row.created_at),
         updated_at=times.format(row.updated_at),
+        polling=UNSET if shown.polling is None else shown.polling,
         deleted_at=UNSET if row.binned is None else times.format(row.binned.deleted_at),
         purge_at=UNSET if row.binned is None else times.format(row.binned.purge_at),
     )
@@ -112,6 +120,7 @@ EXAMPLE_NEW: dict[str, Any] = {
     "description": "the supplier's price list",
     "diff": {"array_keys": {"/items": ["sku"]}, "ignore": ["/generated_at"], "labels": {"/items": "name"}},
     "retention": {"keep_days": 365, "keep_last": 100},
+    "polling": polling.EXAMPLE_SETTINGS,
 }
 EXAMPLE: dict[str, Any] = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -127,6 +136,7 @@ EXAMPLE: dict[str, Any] = {
     "last_captured_at": "2026-05-02T08:00:00.000Z",
     "created_at": "2026-05-01T12:00:00.000Z",
     "updated_at": "2026-05-01T12:00:00.000Z",
+    "polling": polling.EXAMPLE,
 }
 
 FIELDS = {
@@ -136,6 +146,7 @@ FIELDS = {
     "diff_version": "Grows with each change of `diff` but of its `labels`, which change no comparison",
     "Endpoint.retention": "Which snapshots are kept",
     "Endpoint.last_captured_at": "When its latest snapshot was captured",
+    "Endpoint.polling": "How it is polled; only of what is",
     "Endpoint.deleted_at": "When it was deleted; only of what lies in the bin",
     "Endpoint.purge_at": "Until when it can be restored; only of what lies in the bin",
     "DiffShown.array_keys": "Fields that identify an element, by path of the array",

@@ -1,7 +1,8 @@
 """Endpoints: the documents a project tracks. Wherever an endpoint is named, its id and its name both work."""
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,9 +14,10 @@ from delta_server.core.caller import Caller
 from delta_server.core.diff import diff_settings
 from delta_server.core.diff.diff_settings import DiffSettings
 from delta_server.core.errors import Conflict, NotFound
+from delta_server.core.polling.settings import PollingChange
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
-from delta_server.features.endpoints import schemas, store
+from delta_server.features.endpoints import schemas, settings, store
 from delta_server.features.endpoints.schemas import EXAMPLE as EXAMPLE
 from delta_server.features.endpoints.schemas import FIELDS as FIELDS
 from delta_server.features.endpoints.schemas import DiffChange as DiffChange
@@ -31,6 +33,7 @@ from delta_server.features.endpoints.store import lives_are_whole as lives_are_w
 from delta_server.features.endpoints.store import next_uncounted as next_uncounted
 from delta_server.features.endpoints.store import settings_version as settings_version
 from delta_server.features.endpoints.store import uncounted_before as uncounted_before
+from delta_server.features.polling import service as polling
 from delta_server.features.projects import service as projects
 from delta_server.features.usage import service as usage
 from delta_server.features.usage.service import ONE_ENDPOINT, Allowance
@@ -38,16 +41,13 @@ from delta_server.services import Services
 from delta_server.storage import outbox
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
-
-T = TypeVar("T", DiffSettings, Retention)
+from delta_server.storage.vault import Vault
 
 EndpointView: TypeAlias = schemas.Endpoint
 """An endpoint as it is on the wire."""
 
 NOW_MS = 10_000
 """A time so little before now was now when it was asked for."""
-
-_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class EndpointRef(msgspec.Struct, frozen=True):
@@ -123,9 +123,10 @@ async def create_endpoint(
 ) -> StoredResponse:
     """Raises Invalid for the name or the settings, Conflict when the project has an endpoint of that name, Forbidden
     for another project than the key's, and for an account's key without any, QuotaExceeded."""
-    answer, project = await svc.db.write(_create_endpoint, caller, new, svc.config.plans, idempotency_key)
+    answer, project = await svc.db.write(_create_endpoint, caller, new, svc.config.plans, svc.vault, idempotency_key)
     if project is not None:
         svc.topics.wake("happenings", project)
+        svc.topics.wake("polls")
     return answer
 
 
@@ -154,11 +155,12 @@ def all_of_project(tx: Tx, project: int, prefix: str = "") -> list[EndpointWithH
 
 
 async def update_endpoint(svc: Services, project: int, text: str, change: EndpointChange) -> EndpointWithHead:
-    """Raises NotFound, Invalid, and Conflict when the new name is taken."""
-    before, after = await svc.db.write(_update_endpoint, project, text, change)
+    """Raises NotFound, Invalid, Conflict when the new name is taken, QuotaExceeded for one more that is polled."""
+    before, after = await svc.db.write(_update_endpoint, project, text, change, svc.config.plans, svc.vault)
     if before.endpoint.diff_version != after.endpoint.diff_version:
         svc.topics.wake("contents")
     svc.topics.wake("happenings", project)
+    svc.topics.wake("polls")
     return after
 
 
@@ -175,6 +177,7 @@ async def restore_endpoint(svc: Services, project: int, text: str, name: str | N
     restored = await svc.db.write(_restore_endpoint, project, text, name, svc.config.plans)
     svc.topics.wake("contents")
     svc.topics.wake("happenings", project)
+    svc.topics.wake("polls")
     return restored
 
 
@@ -201,8 +204,14 @@ def _name(text: str) -> str:
     return names.check(text, field="endpoint")
 
 
+def with_polling(tx: Tx, project: int, shown: Sequence[EndpointWithHead]) -> list[EndpointWithHead]:
+    """Each with how it is polled, where it is."""
+    polled = polling.shown(tx, project, [one.endpoint.id for one in shown])
+    return [msgspec.structs.replace(one, polling=polled.get(one.endpoint.id)) for one in shown]
+
+
 def _find_shown(tx: Tx, project: int, text: str) -> EndpointWithHead:
-    return store.with_head(tx, _found(tx, project, text))
+    return with_polling(tx, project, [store.with_head(tx, _found(tx, project, text))])[0]
 
 
 def _not_found() -> NotFound:
@@ -210,7 +219,7 @@ def _not_found() -> NotFound:
 
 
 def _create_endpoint(
-    tx: Tx, caller: Caller, new: NewEndpoint, plans: Plans, idempotency_key: IdempotencyKey
+    tx: Tx, caller: Caller, new: NewEndpoint, plans: Plans, vault: Vault, idempotency_key: IdempotencyKey
 ) -> tuple[StoredResponse, int | None]:
     """The answer, and the project in which something was made."""
     if answer := idempotency_key.replay(tx):
@@ -226,17 +235,27 @@ def _create_endpoint(
         project,
         name=name,
         description=names.check_description(new.description),
-        diff=_diff_text(new.diff or DiffSettings()),
-        retention=_encode(new.retention or Retention()).decode(),
+        diff=settings.diff_text(new.diff or DiffSettings()),
+        retention=settings.encoded(new.retention or Retention()).decode(),
     )
     _tell(tx, "endpoint.created", made)
-    return idempotency_key.record(
-        tx, 201, msgspec.json.encode(EndpointAnswer(view(EndpointWithHead(made, None))))
-    ), project
+    if new.polling is not None:
+        _change_polling(tx, made, new.polling, plans, vault)
+    [shown] = with_polling(tx, project, [EndpointWithHead(made, None)])
+    return idempotency_key.record(tx, 201, msgspec.json.encode(EndpointAnswer(view(shown)))), project
+
+
+def _change_polling(tx: Tx, endpoint: Endpoint, wanted: PollingChange | None, plans: Plans, vault: Vault) -> bool:
+    """Whether that made a difference. Raises Invalid, QuotaExceeded."""
+    was_active = polling.is_active(tx, endpoint.id)
+    is_changed = polling.change(tx, endpoint.project, endpoint.id, endpoint.uid, wanted, vault)
+    if not was_active and polling.is_active(tx, endpoint.id):
+        usage.check_polls(tx, plans, endpoint.project)
+    return is_changed
 
 
 def _update_endpoint(
-    tx: Tx, project: int, text: str, change: EndpointChange
+    tx: Tx, project: int, text: str, change: EndpointChange, plans: Plans, vault: Vault
 ) -> tuple[EndpointWithHead, EndpointWithHead]:
     """The endpoint before and after."""
     shown = _find_shown(tx, project, text)
@@ -246,18 +265,23 @@ def _update_endpoint(
         name = _free_name(tx, project, change.name)
     if change.description is not UNSET:
         description = names.check_description(change.description or "")
-    diff = _diff_text(_merged(before.diff, change.diff, DiffSettings))
-    retention = _encode(_merged(before.retention, change.retention, Retention)).decode()
-    if (name, description, diff, retention) == (before.name, before.description, before.diff, before.retention):
+    diff = settings.diff_text(settings.merged(before.diff, change.diff, DiffSettings))
+    retention = settings.encoded(settings.merged(before.retention, change.retention, Retention)).decode()
+    polls_otherwise = change.polling is not UNSET and _change_polling(tx, before, change.polling, plans, vault)
+    stays = (name, description, diff, retention) == (before.name, before.description, before.diff, before.retention)
+    if stays and not polls_otherwise:
         return shown, shown
     store.update_endpoint(tx, project, before.id, name=name, description=description, retention=retention)
     if diff != before.diff:
-        store.update_diff(tx, project, before.id, diff, recompute=_compared_by(diff) != _compared_by(before.diff))
+        store.update_diff(
+            tx, project, before.id, diff, recompute=settings.compared_by(diff) != settings.compared_by(before.diff)
+        )
     after = _find_shown(tx, project, ids.text(before.uid))
     _tell(tx, "endpoint.updated", after.endpoint)
     changed = [
         field for field in ("name", "description", "diff", "retention") if _differ(before, after.endpoint, field)
     ]
+    changed += ["polling"] if polls_otherwise else []
     audit.record_in(
         tx, project, "endpoint.update", target=_target(before), name=before.name, detail={"changed": changed}
     )
@@ -278,36 +302,15 @@ def _tell(tx: Tx, kind: str, endpoint: Endpoint) -> None:
     outbox.write(tx, endpoint.project, kind, msgspec.json.encode(body).decode())
 
 
-def _merged(before: str, change: DiffChange | RetentionChange | UnsetType | None, kind: type[T]) -> T:
-    """The stored settings with those of the change put in; null takes one out."""
-    if change is None:
-        return kind()
-    settings = msgspec.json.decode(before, type=dict[str, Any])
-    if change is not UNSET:
-        settings |= msgspec.to_builtins(change)  # leaves out what is unset
-    return msgspec.convert({name: value for name, value in settings.items() if value is not None}, kind)
-
-
-def _compared_by(diff: str) -> DiffSettings:
-    """Settings without those that change no comparison."""
-    return msgspec.structs.replace(msgspec.json.decode(diff, type=DiffSettings), labels={})
-
-
 def changed_diff(endpoint: EndpointRef, change: DiffChange | UnsetType | None) -> DiffSettings:
     """The endpoint's settings with those of the change put in. Raises Invalid, naming every wrong part."""
-    settings = _merged(_encode(endpoint.diff).decode(), change, DiffSettings)
-    diff_settings.validate(settings)
-    return settings
+    found = settings.merged(settings.encoded(endpoint.diff).decode(), change, DiffSettings)
+    diff_settings.validate(found)
+    return found
 
 
 def changed_retention(endpoint: EndpointRef, change: RetentionChange | UnsetType | None) -> Retention:
-    return _merged(_encode(endpoint.retention).decode(), change, Retention)
-
-
-def _diff_text(settings: DiffSettings) -> str:
-    """Raises Invalid, naming every wrong part."""
-    diff_settings.validate(settings)
-    return _encode(settings).decode()
+    return settings.merged(settings.encoded(endpoint.retention).decode(), change, Retention)
 
 
 @frees_space
@@ -320,6 +323,7 @@ def _delete_endpoint(tx: Tx, project: int, text: str, *, days: int, purge: bool)
         return
     until_ms = purge_at(tx.now_ms, days, at_once=purge)
     store.mark_deleted(tx, project, found.id, purge_at=until_ms)
+    polling.suspend(tx, found.id)
     _tell(tx, "endpoint.deleted", found)
     detail = {"restorable_until": None if until_ms is None else times.format(until_ms)}
     audit.record_in(tx, project, "endpoint.delete", target=_target(found), name=found.name, detail=detail)
@@ -361,6 +365,8 @@ def _restore_endpoint(tx: Tx, project: int, text: str, name: str | None, plans: 
         )
     usage.allowance(tx, plans, project).take(ONE_ENDPOINT)
     store.restore(tx, project, found.id, name=wanted)
+    polling.resume(tx, found.id)
+    usage.check_polls(tx, plans, project)
     restored = _find_shown(tx, project, ids.text(found.uid))
     _tell(tx, "endpoint.restored", restored.endpoint)
     detail = {"restored_as": wanted}

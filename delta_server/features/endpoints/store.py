@@ -4,6 +4,7 @@ import msgspec
 
 from delta_server.core import ids, times
 from delta_server.core.binned import Binned
+from delta_server.features.polling.service import PollingShown
 from delta_server.storage.database import Row, Tx
 
 _MOST_AHEAD = 1000
@@ -26,10 +27,12 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 class EndpointWithHead(msgspec.Struct, frozen=True):
-    """An endpoint and when its latest snapshot was captured, None without any: only for answers about the endpoint."""
+    """An endpoint, when its latest snapshot was captured, None without any, and how it is polled: only for answers
+    about the endpoint."""
 
     endpoint: Endpoint
     last_captured_at: int | None
+    polling: PollingShown | None = None
 
 
 _COLUMNS = "id, uid, project, name, description, diff, retention, diff_version, created_at, updated_at"

@@ -55,10 +55,11 @@ async def list_endpoints(svc: Services, project: int, wanted: Wanted) -> Encoded
 def _list_endpoints(tx: Tx, project: int, wanted: Wanted) -> EncodedEndpoints:
     rows = _rows(tx, project, wanted)[wanted.skip :]
     shown = rows[: wanted.limit]
+    polled = endpoints.with_polling(tx, project, [one for _, one in shown])
     if wanted.spark is None:
-        data = msgspec.json.encode([endpoints.view(one) for _, one in shown])
+        data = msgspec.json.encode([endpoints.view(one) for one in polled])
     else:
-        data = msgspec.json.encode([summaries.summary(tx, one, wanted.spark) for _, one in shown])
+        data = msgspec.json.encode([summaries.summary(tx, one, wanted.spark) for one in polled])
     more = len(rows) > wanted.limit
     return EncodedEndpoints(data, encode_cursor(list_name(wanted.sort), *shown[-1][0]) if more else None)
 

@@ -5,7 +5,6 @@ hold however many ask at once. What waits for the next hour or month is 429 with
 or something to be deleted, is 402. Reading and deleting ask nobody.
 """
 
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -14,6 +13,7 @@ from delta_server.config.plans import PLAN_ROWS, UNLIMITED, Plan, Plans
 from delta_server.core import plan_windows, times
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Quota, QuotaExceeded
+from delta_server.features.polling import service as polling
 from delta_server.features.projects import service as projects
 from delta_server.features.usage import store
 from delta_server.features.usage.store import Counters, Occupied, Usage, UsedHour
@@ -31,10 +31,12 @@ _WORDS = {
     "storage_bytes": "bytes of storage",
     "endpoints": "endpoints",
     "events_per_month": "events a month",
+    "polls": "endpoints that are polled",
 }
 _DELETE_OR_GROW = {
     "storage_bytes": "delete some of it, or have the project's plan changed",
     "endpoints": "delete one, or have the project's plan changed",
+    "polls": "switch polling off for one, or have the project's plan changed",
 }
 
 
@@ -99,6 +101,14 @@ def add_snapshots(tx: Tx, project: int, count: int) -> None:
         store.add_snapshots(tx, project, count)
 
 
+def check_polls(tx: Tx, plans: Plans, project: int) -> None:
+    """Raises QuotaExceeded when more endpoints are polled than the plan allows."""
+    name = store.plan_of(tx, project) or UNLIMITED
+    limit, used = plans.named(name).polls, polling.count(tx, project)
+    if limit is not None and used > limit:
+        raise _exceeded(name, "polls", used - 1, 1, limit, tx.now_ms)
+
+
 def admission(plans: Plans) -> AdmitEvents:
     """For the event log, which asks in the transaction that stores the events."""
 
@@ -113,7 +123,7 @@ async def usage_now(svc: Services, caller: Caller, text: str) -> UsageNow:
     project = projects.get_project(svc, caller, text)
     plan = svc.config.plans.named(project.plan)
     counters = svc.db.peek(store.counters, project.id)
-    used: Mapping[str, int] = {} if counters is None else _used(counters)
+    used = {"polls": svc.db.peek(polling.count, project.id)} | ({} if counters is None else _used(counters))
     now_ms = svc.clock.now_ms()
     quotas = [Quota(row, used.get(row), getattr(plan, row), _resets_at(row, now_ms)) for row in PLAN_ROWS]
     if counters is None or not counters.is_counted:

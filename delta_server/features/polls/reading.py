@@ -1,0 +1,127 @@
+"""An answer as the document that it stands for, whole where it comes in pages. Small ones beside many others, large
+ones beside few."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+
+from delta_server.core import paging
+from delta_server.core.polling import outcome
+from delta_server.core.polling.outcome import NOT_MODIFIED, How, PollFailed, Read
+from delta_server.core.polling.settings import PollingSettings
+from delta_server.egress.client import Answer
+from delta_server.egress.steps import Steps
+from delta_server.features.polls.fetching import SMALL_BYTES, Fetcher
+from delta_server.services import Services
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LARGE_AT_ONCE = 2
+READ_S = 20.0
+PAGES_S = 300.0
+ON_THE_LOOP_BYTES = 2 << 10
+"""What is read on the event loop, in 0.1 ms, where nothing is computed of it."""
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """`read` is None where nothing is new. Of pages the answer is the last one, and `received_bytes` that of all."""
+
+    answer: Answer
+    read: Read | None
+    received_bytes: int
+    is_large: bool
+    pages: int = 1
+
+
+class _LargeAnswers:
+    """Only so many are in memory at a time."""
+
+    def __init__(self) -> None:
+        self.places = asyncio.Semaphore(LARGE_AT_ONCE)
+
+
+async def fetch(
+    svc: Services, settings: PollingSettings, conditions: Mapping[str, str], steps: Steps, *, large: bool
+) -> Fetched:
+    """What the source answers. What turns out to be `large` is asked for again. Raises PollFailed."""
+    limit = svc.config.polling.document_bytes
+    if not large:
+        try:
+            return await _fetch(svc, settings, conditions, steps, most_bytes=min(SMALL_BYTES, limit))
+        except PollFailed as error:
+            if error.error_class != "too_large" or limit <= SMALL_BYTES:
+                raise
+    async with svc.state(_LargeAnswers).places:
+        found = await _fetch(svc, settings, conditions, steps, most_bytes=limit)
+    return msgspec.structs.replace(found, is_large=True)
+
+
+async def _fetch(
+    svc: Services, settings: PollingSettings, conditions: Mapping[str, str], steps: Steps, *, most_bytes: int
+) -> Fetched:
+    how = outcome.how_of(settings, most_bytes)
+    if settings.paging is not None:
+        return await _all_pages(svc, settings, how, steps)
+    answer = await Fetcher.of(svc).fetch(settings, conditions, steps, most_bytes=most_bytes)
+    if answer.status == NOT_MODIFIED and conditions:
+        return Fetched(answer, None, answer.received_bytes, is_large=False)
+    outcome.check_status(settings, answer.status, answer.headers, svc.clock.now_ms())
+    try:
+        content_type = answer.headers.get("content-type", "")
+        if len(answer.body) <= ON_THE_LOOP_BYTES and not how.computes and answer.body[:1] in (b"{", b"["):
+            read = outcome.read(answer.body, content_type, answer.url, how)
+        else:
+            read = await _computed(svc, len(answer.body), outcome.read, answer.body, content_type, answer.url, how)
+    except PollFailed as error:
+        error.status = answer.status
+        raise
+    finally:
+        steps.mark("parse")
+    return Fetched(answer, read, answer.received_bytes, is_large=False)
+
+
+async def _all_pages(svc: Services, settings: PollingSettings, how: How, steps: Steps) -> Fetched:
+    try:
+        async with asyncio.timeout(PAGES_S):
+            return await _gathered(svc, settings, how, steps)
+    except TimeoutError:
+        raise PollFailed("timeout", f"the pages were not gathered within {PAGES_S:g} s: ask for larger ones") from None
+
+
+async def _gathered(svc: Services, settings: PollingSettings, how: How, steps: Steps) -> Fetched:
+    """Every page within what is left of the size that all may have."""
+    assert how.paging is not None
+    asked, pages = [paging.first_url(how.paging, settings.url)], []
+    received = size = 0
+    while True:
+        each = msgspec.structs.replace(settings, url=asked[-1])
+        answer = await Fetcher.of(svc).fetch(each, {}, steps, most_bytes=how.most_bytes - size)
+        outcome.check_status(settings, answer.status, answer.headers, svc.clock.now_ms())
+        received += answer.received_bytes
+        read = outcome.read_page
+        more: dict[str, Any] = {"url": asked[-1], "link_header": answer.headers.get("link", ""), "asked": asked}
+        content_type = answer.headers.get("content-type", "")
+        page, read_as, page_bytes = await _computed(svc, len(answer.body), read, answer.body, content_type, how, **more)
+        steps.mark("parse")
+        pages.append(page)
+        size += page_bytes
+        if size >= how.most_bytes:
+            raise PollFailed("too_large", "all pages together are larger than polling.document_bytes")
+        if page.next_url is None:
+            break
+        asked.append(page.next_url)
+    whole = await _computed(svc, size, outcome.read_pages, pages, read_as, how)
+    steps.mark("parse")
+    return Fetched(answer, whole, received, is_large=False, pages=len(pages))
+
+
+async def _computed(svc: Services, size: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`fn`'s result, away from the event loop. Raises PollFailed when it takes too long, and as `fn` does."""
+    try:
+        async with asyncio.timeout(READ_S):
+            return await svc.cpu_for(size)(fn, *args, **kwargs)
+    except TimeoutError:
+        raise PollFailed("transform", f"the answer was not read within {READ_S:g} s: make transform simpler") from None

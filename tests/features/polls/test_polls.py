@@ -1,0 +1,292 @@
+"""Endpoints polled: what is stored, what is on record, when the next poll is."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from delta_server.core import times
+from delta_server.features.endpoints import service as endpoints
+from delta_server.features.polls import tasks
+from delta_server.features.polls.running import RunningPolls
+from delta_server.features.snapshots import service as snapshots
+from delta_server.services import Services
+from tests.features.polls import polled as p
+from tests.features.polls.source import Answer, json, source
+from tests.storage.opened import FakeClock
+
+MINUTE = 60_000
+
+
+async def test_a_source_is_stored_when_it_changes(services: Services, clock: FakeClock) -> None:
+    async with source(json(b'{"price": 1}')) as api:
+        endpoint = await p.polled(services, api.url)
+        await p.run_due(services)
+        due_at = p.row(services, endpoint).due_at
+        assert due_at is not None
+        assert clock.time_ms + 150_000 <= due_at <= clock.time_ms + 450_000
+        await p.run_due(services)
+        assert len(api.asked) == 1  # it is not due
+
+        clock.time_ms = due_at
+        await p.run_due(services)
+        api.always(json(b'{"price": 2}'))
+        clock.advance(5 * MINUTE)
+        await p.run_due(services)
+    assert await p.documents(services, endpoint) == [b'{"price": 1}', b'{"price": 2}']
+    rows = await p.record(services, endpoint)
+    assert [(row.status, row.error_class, row.changed, row.size_bytes) for row in rows] == [
+        (200, None, True, 12),
+        (200, None, False, 12),
+        (200, None, True, 12),
+    ]
+    assert rows[1].snapshot is None
+    head = snapshots.snapshot_at(services, endpoint.project, endpoint, times.LATEST_MS)
+    assert (head.uid, head.source) == (rows[2].snapshot, "poll")
+    assert '"connect"' in rows[0].steps
+    assert '"store"' in rows[0].steps
+
+
+async def test_a_304_costs_no_row_and_no_body(services: Services) -> None:
+    def say(asked) -> Answer:
+        if asked.headers.get("if-none-match") == '"v1"':
+            return Answer(status=304, headers={"etag": '"v1"'})
+        return json(b"[1]", etag='"v1"', last_modified="Fri, 01 May 2026 00:00:00 GMT")
+
+    async with source(say) as api:
+        endpoint = await p.polled(services, api.url)
+        assert (await p.poll(services, endpoint)).status == 200
+        unchanged = await p.poll(services, endpoint)
+        assert (unchanged.status, unchanged.changed, unchanged.size_bytes) == (304, False, 0)
+        assert api.asked[1].headers["if-modified-since"] == "Fri, 01 May 2026 00:00:00 GMT"
+        # What somebody else has stored since is not what the source has: it is asked for its document again
+        new = snapshots.NewSnapshot(endpoint, b"[2]", services.clock.now_ms(), is_latest=True)
+        await snapshots.create_snapshots(services, endpoint.project, [new], p.IdempotencyKey.none())
+        assert (await p.poll(services, endpoint)).status == 200
+        # So it is when the settings have changed
+        await p.changed(services, endpoint, transform="[0]")
+        assert (await p.poll(services, endpoint)).status == 200
+    assert await p.documents(services, endpoint) == [b"[1]", b"[2]", b"[1]", b"1"]
+
+
+async def test_a_304_that_nobody_asked_for_is_a_failure(services: Services) -> None:
+    async with source(Answer(status=304)) as api:
+        row = await p.poll(services, await p.polled(services, api.url))
+    assert (row.status, row.error_class) == (304, "status")
+
+
+async def test_what_is_sent(services: Services) -> None:
+    async with source(json(b"{}")) as api:
+        endpoint = await p.polled(
+            services,
+            f"{api.url}?token=k1",
+            method="POST",
+            headers={"X-Tenant": "k2", "user-agent": "mine"},
+            body={"query": "{ a }"},
+            auth={"type": "basic", "username": "me", "password": "k3"},
+        )
+        await p.poll(services, endpoint)
+    asked = api.asked[0]
+    assert (asked.method, asked.path, asked.body) == ("POST", "/data?token=k1", b'{"query":"{ a }"}')
+    sent = {name: asked.headers[name] for name in ("x-tenant", "user-agent", "content-type", "authorization")}
+    assert sent == {
+        "x-tenant": "k2",
+        "user-agent": "mine",
+        "content-type": "application/json",
+        "authorization": "Basic bWU6azM=",
+    }
+    # Of all that, the database has nothing to read
+    stored = p.row(services, endpoint)
+    assert not any(secret in repr(stored) for secret in ("k1", "k2", "k3"))
+    shown = endpoints.view(endpoints.get_endpoint(services, endpoint.project, endpoint.name))
+    assert not any(secret in repr(shown) for secret in ("k1", "k2", "k3"))
+
+
+async def test_signing_in_by_client_credentials(services: Services, clock: FakeClock) -> None:
+    granted: list[str] = []
+
+    def token(asked) -> Answer:
+        if "authorization" in asked.headers:  # this one reads the body alone
+            return Answer(b'{"error": "invalid_client"}', status=401)
+        assert b"client_secret=s3" in asked.body
+        granted.append(f"t{len(granted)}")
+        return json(f'{{"access_token": "{granted[-1]}", "expires_in": 600}}'.encode())
+
+    def say(asked) -> Answer:
+        return json(b"{}") if asked.headers.get("authorization") == f"Bearer {granted[-1]}" else Answer(status=401)
+
+    async with source(token) as provider, source(say) as api:
+        auth = {"type": "oauth2", "token_url": provider.url, "client_id": "me", "client_secret": "s3"}
+        endpoint = await p.polled(services, api.url, auth=auth)
+        for _ in range(2):
+            assert (await p.poll(services, endpoint)).error_class is None
+        assert granted == ["t0"]
+        granted.append("revoked")  # the source takes the old one no more
+        assert (await p.poll(services, endpoint)).error_class is None
+        clock.advance(11 * MINUTE)
+        assert (await p.poll(services, endpoint)).error_class is None
+        provider.always(Answer(status=500))
+        clock.advance(11 * MINUTE)
+        failed = await p.poll(services, endpoint)
+    assert (failed.error_class, failed.detail) == ("auth", "no access token: token_url answered with the status 500")
+
+
+async def test_what_is_expected_and_what_is_kept(services: Services) -> None:
+    async with source(json(b'{"ok": true, "items": [{"id": 1, "at": 5}]}')) as api:
+        endpoint = await p.polled(services, api.url, transform="items[].id", expect={"expression": "ok"})
+        assert (await p.poll(services, endpoint)).changed
+        cases: list[tuple[dict[str, Any], str, int]] = [
+            ({"expect": {"status": [204]}}, "expect", 200),
+            ({"expect": {"content_type": "text/*"}}, "expect", 200),
+            ({"expect": {"expression": "items[?id > `1`]"}}, "expect", 200),
+            ({"expect": None, "transform": "sum(items)"}, "transform", 200),
+        ]
+        for change, error_class, status in cases:
+            await p.changed(services, endpoint, **change)
+            row = await p.poll(services, endpoint)
+            wanted = "status" if "status" in str(change) else error_class
+            assert (row.error_class, row.status) == (wanted, status), change
+    assert await p.documents(services, endpoint) == [b"[1]"]
+
+
+async def test_failures_are_told_of_once_and_so_is_their_end(services: Services, clock: FakeClock) -> None:
+    async with source(Answer(status=500)) as api:
+        endpoint = await p.polled(services, api.url, retries=1)
+        for _ in range(4):
+            await p.run_due(services)
+            due_at = p.row(services, endpoint).due_at
+            assert due_at is not None
+            clock.time_ms = due_at
+        told = await p.happened(services, endpoint)
+        assert [kind for kind, _ in told] == ["poll.failed"]
+        body = told[0][1]
+        assert body["endpoint"]["name"] == "prices"
+        assert (body["poll"]["class"], body["poll"]["failures"], body["poll"]["state"]) == ("status", 2, "backing_off")
+        api.always(json(b"{}"))
+        await p.run_due(services)
+    assert [kind for kind, _ in await p.happened(services, endpoint)] == ["poll.failed", "poll.recovered"]
+
+
+async def test_after_a_day_of_failures_it_is_paused_until_somebody_looks(services: Services, clock: FakeClock) -> None:
+    async with source(Answer(status=500)) as api:
+        endpoint = await p.polled(services, api.url)
+        began = clock.time_ms
+        while (due_at := p.row(services, endpoint).due_at) is not None:
+            clock.time_ms = due_at
+            await p.run_due(services)
+        assert times.DAY_MS <= clock.time_ms - began < times.DAY_MS + 2 * 3_600_000
+        assert len(api.asked) < 45
+        assert [body["poll"]["state"] for _, body in await p.happened(services, endpoint)] == ["backing_off", "paused"]
+
+        def state() -> str:
+            shown = endpoints.view(endpoints.get_endpoint(services, endpoint.project, "prices")).polling
+            assert shown
+            return shown.state
+
+        assert state() == "paused"
+        await p.changed(services, endpoint, enabled=True)
+        assert (state(), p.row(services, endpoint).due_at) == ("on", clock.time_ms)
+
+
+@pytest.mark.parametrize(("status", "waits"), [(429, True), (503, True), (500, False)])
+async def test_retry_after(services: Services, clock: FakeClock, status: int, waits: bool) -> None:
+    async with source(Answer(status=status, headers={"retry-after": "7200"})) as api:
+        endpoint = await p.polled(services, api.url)
+        await p.run_due(services)
+    due_at = p.row(services, endpoint).due_at
+    assert due_at is not None
+    assert due_at - clock.time_ms == (7_200_000 if waits else 5_000)
+
+
+async def test_a_host_is_asked_by_one_at_a_time_and_who_asks_twice_is_answered_once(services: Services) -> None:
+    async with source(json(b"{}")) as api:
+        every = [await p.polled(services, f"{api.url}/{number}", f"e{number}") for number in range(5)]
+        api.let_go.clear()
+        asking = [asyncio.create_task(p.poll(services, every[0])) for _ in range(3)]
+        await RunningPolls.of(services).begin_due()
+        while not api.asked:
+            await asyncio.sleep(0)
+        api.let_go.set()
+        rows = await asyncio.gather(*asking)
+        await RunningPolls.of(services).ended()
+    assert len({row.at for row in rows}) == 1
+    assert (len(api.asked), api.most_at_once) == (5, 1)
+
+
+async def test_what_is_deleted_or_off_is_not_polled(services: Services) -> None:
+    async with source(json(b"{}")) as api:
+        endpoint = await p.polled(services, api.url)
+        await p.changed(services, endpoint, enabled=False)
+        await p.run_due(services)
+        await p.changed(services, endpoint, enabled=True)
+        await endpoints.delete_endpoint(services, endpoint.project, "prices")
+        await p.run_due(services)
+        assert api.asked == []
+        await endpoints.restore_endpoint(services, endpoint.project, "prices", None)
+        await p.run_due(services)
+        assert len(api.asked) == 1
+        # Switched off it may be polled by hand, and stays off
+        await p.changed(services, endpoint, enabled=False)
+        assert (await p.poll(services, endpoint)).error_class is None
+        assert p.row(services, endpoint).due_at is None
+
+
+async def test_a_change_during_a_poll_counts(services: Services, clock: FakeClock) -> None:
+    async with source(json(b"{}")) as api:
+        endpoint = await p.polled(services, api.url)
+        api.let_go.clear()
+        await RunningPolls.of(services).begin_due()
+        while not api.asked:
+            await asyncio.sleep(0)
+        await p.changed(services, endpoint, interval="1h")
+        api.let_go.set()
+        await RunningPolls.of(services).ended()
+    assert p.row(services, endpoint).due_at == clock.time_ms  # with the new settings, at once
+    assert len(await p.record(services, endpoint)) == 1
+
+
+async def test_a_clock_set_back_and_a_long_downtime(services: Services, clock: FakeClock) -> None:
+    async with source(json(b"{}")) as api:
+        endpoint = await p.polled(services, api.url)
+        await p.run_due(services)
+        clock.advance(30 * times.DAY_MS)
+        await p.run_due(services)
+        assert len(api.asked) == 2  # once, for all that was missed
+        clock.advance(-20 * times.DAY_MS)
+        await tasks.reschedule(services)
+        due_at = p.row(services, endpoint).due_at
+        assert due_at is not None
+        assert clock.time_ms < due_at <= clock.time_ms + 5 * MINUTE
+
+
+async def test_without_the_key_of_the_secrets_it_fails_and_says_so(services: Services) -> None:
+    async with source(json(b"{}")) as api:
+        endpoint = await p.polled(services, api.url, auth={"type": "bearer", "token": "k"})
+        await services.db.write(lambda tx: tx.run("UPDATE polling SET secrets = zeroblob(60)"))
+        row = await p.poll(services, endpoint)
+        assert (row.error_class, api.asked) == ("auth", [])
+        await p.changed(services, endpoint, auth={"type": "bearer", "token": "k"})
+        assert (await p.poll(services, endpoint)).error_class is None
+
+
+async def test_records_are_kept_for_their_time(services: Services, clock: FakeClock) -> None:
+    async with source(json(b"{}")) as api:
+        endpoint = await p.polled(services, api.url)
+        await p.poll(services, endpoint)
+        clock.advance(13 * times.DAY_MS)
+        await p.poll(services, endpoint)
+        await tasks.expire(services)
+        assert len(await p.record(services, endpoint)) == 2
+        clock.advance(times.DAY_MS + 1)
+        await tasks.expire(services)
+    assert len(await p.record(services, endpoint)) == 1
+
+
+async def test_the_loop(services: Services) -> None:
+    async with source(json(b"{}")) as api:
+        await p.polled(services, api.url)
+        loop = asyncio.create_task(tasks.poll_due(services))
+        while not api.asked:
+            await asyncio.sleep(0.001)
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)

@@ -1,0 +1,157 @@
+"""What sources answer: other formats, pages, compression, and what is no answer at all."""
+
+import gzip
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import brotli
+import msgspec
+import pytest
+import zstandard
+
+from delta_server.features.polls.fetching import SMALL_BYTES
+from delta_server.services import Services
+from tests.features.polls import polled as p
+from tests.features.polls.source import Answer, Asked, json, source
+
+RSS = '<rss version="2.0"><channel><title>t</title>{}</channel></rss>'
+ITEM = "<item><title>one</title><guid>1</guid></item>"
+DOCUMENT = msgspec.json.encode({"items": [{"id": n, "name": f"item {n}"} for n in range(50)]})
+
+READ: list[tuple[str, Answer, str]] = [
+    ("CSV", Answer(b"a,b\n1,2\n", headers={"content-type": "text/csv"}), "[0].b"),
+    ("one item of a feed", Answer(RSS.format(ITEM).encode(), headers={"content-type": "text/xml"}), "items[0].title"),
+    ("NDJSON", Answer(b'{"a":1}\n{"a":2}\n', headers={"content-type": "application/x-ndjson"}), "[1].a"),
+    ("YAML", Answer(b"a: 1\n", headers={"content-type": "application/yaml"}), "a"),
+    ("Latin-1", Answer('{"a": "é"}'.encode("latin-1"), headers={"content-type": "text/json; charset=latin1"}), "a"),
+    ("a byte order mark", Answer(b'\xef\xbb\xbf{"a": 1}'), "a"),
+    ("UTF-16", Answer('{"a": 1}'.encode("utf-16")), "a"),
+    ("no content type", Answer(b'{"a": 1}', headers={}), "a"),
+    ("JSON that says it is text", Answer(b'{"a": 1}', headers={"content-type": "text/html"}), "a"),
+]
+
+
+@pytest.mark.parametrize(("title", "answer", "part"), READ, ids=[row[0] for row in READ])
+async def test_formats_and_character_sets(services: Services, title: str, answer: Answer, part: str) -> None:
+    async with source(answer) as api:
+        endpoint = await p.polled(services, api.url, transform=part)
+        assert (await p.poll(services, endpoint)).error_class is None
+    [stored] = await p.documents(services, endpoint)
+    assert msgspec.json.decode(stored) in (1, 2, "2", "one", "é")
+
+
+ENCODED: list[tuple[str, str, Callable[[bytes], bytes]]] = [
+    ("gzip", "gzip", gzip.compress),
+    ("two members of gzip", "x-gzip", lambda body: gzip.compress(body[:99]) + gzip.compress(body[99:])),
+    ("deflate", "deflate", zlib.compress),
+    ("zstd", "zstd", zstandard.compress),
+    ("two frames of zstd", "zstd", lambda body: zstandard.compress(body[:99]) + zstandard.compress(body[99:])),
+    ("Brotli", "br", brotli.compress),
+    ("one in the other", "gzip, br", lambda body: brotli.compress(gzip.compress(body))),
+]
+
+
+@pytest.mark.parametrize(("title", "name", "encode"), ENCODED, ids=[row[0] for row in ENCODED])
+async def test_compression(services: Services, title: str, name: str, encode: Callable[[bytes], bytes]) -> None:
+    async with source(json(encode(DOCUMENT), content_encoding=name)) as api:
+        endpoint = await p.polled(services, api.url)
+        row = await p.poll(services, endpoint)
+    assert (row.error_class, row.size_bytes) == (None, len(encode(DOCUMENT)))
+    assert await p.documents(services, endpoint) == [DOCUMENT]
+    assert "br" in api.asked[0].headers["accept-encoding"]
+
+
+BOMB = b" " * (64 << 20)
+"""As a body of JSON: four times of what is taken."""
+GROWING = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+NO_ANSWER: list[tuple[str, Answer, str]] = [
+    ("a page", Answer(b"<!doctype html><html>", headers={"content-type": "text/html"}), "decode"),
+    ("garbage", Answer(b"\x00\xff\xfe garbage", headers={"content-type": "application/json"}), "decode"),
+    ("half a document", Answer(b'{"a": '), "decode"),
+    ("nothing", Answer(b""), "decode"),
+    ("NaN", Answer(b'{"a": NaN}'), "decode"),
+    ("depth", Answer(b"[" * 100_000), "decode"),
+    ("gzip that ends too early", json(gzip.compress(DOCUMENT)[:-9], content_encoding="gzip"), "decode"),
+    ("zstd that ends too early", json(zstandard.compress(DOCUMENT)[:-3], content_encoding="zstd"), "decode"),
+    ("Brotli that ends too early", json(brotli.compress(DOCUMENT)[:-3], content_encoding="br"), "decode"),
+    ("no gzip", json(DOCUMENT, content_encoding="gzip"), "decode"),
+    ("an unknown encoding", json(DOCUMENT, content_encoding="lzma"), "decode"),
+    ("a bomb of gzip", json(gzip.compress(BOMB, 1), content_encoding="gzip"), "too_large"),
+    ("a bomb of zstd", json(zstandard.compress(BOMB), content_encoding="zstd"), "too_large"),
+    ("a bomb of Brotli", json(brotli.compress(BOMB, quality=1), content_encoding="br"), "too_large"),
+    ("a bomb in a bomb", json(gzip.compress(gzip.compress(BOMB, 1)), content_encoding="gzip, gzip"), "too_large"),
+    ("YAML that grows", Answer(GROWING.encode(), headers={"content-type": "text/yaml"}), "decode"),
+    ("a huge length", Answer(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{}"), "connect"),
+    ("no HTTP", Answer(raw=b"SSH-2.0-OpenSSH\r\n"), "connect"),
+    ("closed at once", Answer(raw=b""), "connect"),
+    ("redirected to metadata", Answer(status=302, headers={"location": "http://169.254.169.254/latest/"}), "egress"),
+    ("redirected to a network of its own", Answer(status=301, headers={"location": "http://10.0.0.1/"}), "egress"),
+    ("redirected to a file", Answer(status=302, headers={"location": "file:///etc/passwd"}), "egress"),
+    ("redirected round and round", Answer(status=302, headers={"location": "/data"}), "status"),
+    ("a redirect to nowhere", Answer(status=302, headers={}), "status"),
+    ("no content", Answer(status=204), "decode"),
+    ("gone", Answer(status=410), "status"),
+]
+
+
+@pytest.mark.parametrize(("title", "answer", "error_class"), NO_ANSWER, ids=[row[0] for row in NO_ANSWER])
+async def test_what_is_no_answer(services: Services, title: str, answer: Answer, error_class: str) -> None:
+    async with source(answer) as api:
+        endpoint = await p.polled(services, api.url)
+        row = await p.poll(services, endpoint)
+    assert row.error_class == error_class, row.detail
+    assert row.detail is not None
+    assert "127.0.0.1" not in row.detail
+    assert await p.documents(services, endpoint) == []
+
+
+async def test_a_body_without_an_end_and_one_that_never_comes(services: Services) -> None:
+    endless = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n[" + b"1," * (9 << 20)
+    async with source(Answer(raw=endless)) as api:
+        endpoint = await p.polled(services, api.url, retries=0)
+        assert (await p.poll(services, endpoint)).error_class == "too_large"
+        api.let_go.clear()
+        await p.changed(services, endpoint, timeout="1s")
+        assert (await p.poll(services, endpoint)).error_class == "timeout"
+
+
+async def test_a_large_answer_is_asked_for_beside_few_and_then_at_once(services: Services) -> None:
+    large = b'{"a": "' + b"x" * SMALL_BYTES + b'"}'
+    async with source(lambda asked: json(large, etag=f'"{len(asked.path)}"')) as api:
+        endpoint = await p.polled(services, api.url)
+        assert (await p.poll(services, endpoint)).changed
+        assert len(api.asked) == 2
+        assert not (await p.poll(services, endpoint)).changed
+        assert len(api.asked) == 3
+        await p.changed(services, endpoint, transform="sum(a)")  # fails in another process
+        row = await p.poll(services, endpoint)
+    assert (row.error_class, row.status) == ("transform", 200)
+
+
+def page(asked: Asked, last: int = 3) -> tuple[int, list[dict[str, int]]]:
+    number = int(asked.path.partition("page=")[2] or "1")
+    return number, [{"id": number * 10 + n} for n in range(2)] if number <= last else []
+
+
+async def test_pages_are_gathered_whole_or_not_at_all(services: Services) -> None:
+    def by_link(asked: Asked) -> Answer:
+        number, items = page(asked)
+        headers = {"link": f'</data?page={number + 1}>; rel="next"'} if number < 3 else {}
+        return Answer(msgspec.json.encode(items), headers={"content-type": "application/json", **headers})
+
+    paging: dict[str, Any] = {"by": "link"}
+    async with source(by_link) as api:
+        endpoint = await p.polled(services, api.url, paging=paging, transform="[].id")
+        assert (await p.poll(services, endpoint)).changed
+        assert await p.documents(services, endpoint) == [b"[10,11,20,21,30,31]"]
+        await p.changed(services, endpoint, paging=paging | {"max_pages": 2})
+        assert (await p.poll(services, endpoint)).error_class == "decode"
+        await p.changed(services, endpoint, paging={"by": "number", "parameter": "page"})
+        api.say = lambda asked: json(msgspec.json.encode(page(asked)[1]))
+        assert not (await p.poll(services, endpoint)).changed
+        api.say = lambda asked: Answer(b"[]", headers={"link": '<http://127.0.0.2:1/>; rel="next"'})
+        await p.changed(services, endpoint, paging=paging)
+        elsewhere = await p.poll(services, endpoint)
+    assert elsewhere.error_class == "decode"
+    assert "another server" in (elsewhere.detail or "")
