@@ -46,6 +46,7 @@ from delta_server.features.trees import feature as trees
 from delta_server.features.usage import feature as usage
 from delta_server.features.usage import service as usage_service
 from delta_server.features.users import feature as users
+from delta_server.features.webhooks import feature as webhooks
 from delta_server.http import asgi, docs, errors, field_descriptions, health, idempotency, static
 from delta_server.http.body import JsonRequest, body_limits
 from delta_server.http.dependencies import DEPENDENCIES
@@ -130,6 +131,7 @@ FEATURES = [
     erasures.FEATURE,
     exports.FEATURE,
     stream.FEATURE,
+    webhooks.FEATURE,
     backups.FEATURE,
     instance.FEATURE,
 ]

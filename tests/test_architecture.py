@@ -64,7 +64,7 @@ NAMED_BY_OTHERS = {
     "retention is a setting of the store of events": {"features/events": "event_settings"},
 }
 """Tables that SQL names outside their owner's. No row may be added: ask the owner's service instead."""
-TENANTS = {"account", "project", "endpoint", "user", "session"}
+TENANTS = {"account", "project", "endpoint", "user", "session", "webhook"}
 """What a store function's second parameter may be: an integer id that its caller has been checked to own."""
 WITHOUT_TENANT = {
     "finds the tenant": {
@@ -73,6 +73,7 @@ WITHOUT_TENANT = {
         "sso": "user_of",
         "invitations": "by_hash",
         "registrations": "by_hash",
+        "webhooks": "webhook_of",
     },
     "background work for all tenants": {
         "accounts": "unused write_last_uses",
@@ -91,6 +92,7 @@ WITHOUT_TENANT = {
         "users": "delete_ended",
         "invitations": "delete_expired",
         "registrations": "delete_expired",
+        "webhooks": "all_on any_webhook with_open with_deliveries with_counts time_at_or_after newest add",
     },
     "by a row that was found with its tenant": {
         "deltas": "row to_listed",

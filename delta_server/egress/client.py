@@ -1,18 +1,11 @@
-"""Requests to other servers, guarded: by address, in time and in size.
-
-A name is resolved once, every answer must be allowed (`core/destinations.py`), and one of them is what is connected to:
-whoever answers for the name cannot change it in between. The name stays the one that TLS checks. A redirect is a new
-request, with the same checks. Proxies of the environment are not asked: they would connect to what is refused here.
+"""Requests to other servers, guarded: by address (dialing.py), in time and in size. A redirect is a new request, with
+the same checks.
 """
 
 import asyncio
 import itertools
-import socket
 import ssl
-from collections.abc import Mapping, Sequence
-from ipaddress import ip_network
-from pathlib import Path
-from typing import Literal
+from collections.abc import Mapping
 from urllib.parse import urljoin
 
 import h11
@@ -20,37 +13,21 @@ import msgspec
 
 from delta_server import __version__
 from delta_server.config.sections import Egress as Options
-from delta_server.core import destinations
 from delta_server.core.decompression import Undecodable
 from delta_server.core.destinations import Url
 from delta_server.egress.answers import ACCEPT_ENCODING, TooLarge, decoded, encodings_of, headers_of
 from delta_server.egress.answers import Answer as Answer
+from delta_server.egress.dialing import Dialer, parsed
+from delta_server.egress.dialing import Reason as Reason
+from delta_server.egress.dialing import RequestFailed as RequestFailed
 from delta_server.egress.steps import Steps
 
-Reason = Literal[
-    "address", "blocked", "dns", "connection", "tls", "timeout", "protocol", "encoding", "too large", "redirect"
-]
 _HEAD_BYTES = 32 << 10
 _READ_BYTES = 64 << 10
 _EVENTS_AT_ONCE = 100
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_ANYBODY = frozenset({"accept", "accept-language", "user-agent", "if-none-match", "if-modified-since"})
 """Headers that another server is sent too where a redirect leads to one."""
-_CERTIFICATES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-"""Of Debian, Fedora, openSUSE, Alpine: an executable that was built on one looks there on another."""
-
-
-class RequestFailed(Exception):
-    """No answer. `reason` is for anybody; the text names addresses, and is for the log."""
-
-    def __init__(self, reason: Reason, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -74,9 +51,8 @@ class Client:
     """Each request has a connection of its own: they are few."""
 
     def __init__(self, options: Options, bounds: Bounds | None = None) -> None:
-        self._opened = [ip_network(text) for text in options.allow_cidrs]
+        self._dialer = Dialer(options)
         self._bounds = bounds or Bounds()
-        self._tls: ssl.SSLContext | None = None
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Raises RequestFailed."""
@@ -98,13 +74,13 @@ class Client:
 
     async def _follow(self, request: Request, bounds: Bounds, steps: Steps) -> Answer:
         url, headers = request.url, request.headers
-        target = _parsed(url)
+        target = parsed(url)
         for _ in range(bounds.redirects + 1):
             answer = await self._once(request.method, target, headers, request.body, bounds, steps)
             if request.method != "GET" or answer.status not in _REDIRECTS or "location" not in answer.headers:
                 return msgspec.structs.replace(answer, url=url)
             before, url = target, _joined(url, answer.headers["location"])
-            target = _parsed(url)
+            target = parsed(url)
             if before.scheme == "https" and target.scheme == "http":
                 raise RequestFailed("redirect", f"{before.authority} redirects to {url}, without TLS")
             if before.origin != target.origin:
@@ -162,46 +138,11 @@ class Client:
         raise RequestFailed("protocol", "the connection was closed without an answer")
 
     async def _connect(self, target: Url, steps: Steps) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        tls = await self._context() if target.scheme == "https" else None
-        failure: Exception | None = None
-        addresses = await self._addresses(target)
-        steps.mark("resolve")
-        for address in addresses:
-            try:
-                opened = await asyncio.open_connection(
-                    address, target.port, ssl=tls, server_hostname=target.host if tls else None
-                )
-                steps.mark("connect")
-                return opened
-            except ssl.SSLError as error:
-                raise RequestFailed("tls", f"{target.authority}: {error}") from None
-            except OSError as error:
-                failure = error
-        raise RequestFailed("connection", f"{target.authority}: {failure}")
-
-    async def _addresses(self, target: Url) -> Sequence[str]:
-        """All that the name stands for. Raises RequestFailed when there is none, or one that is not allowed."""
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise RequestFailed("dns", f"{target.host}: {error}") from None
-        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-        for address in addresses:
-            if not destinations.is_allowed(address, self._opened):
-                raise RequestFailed("blocked", f"{target.host} is {address}, which egress.allow_cidrs does not open")
-        return addresses
-
-    async def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = await asyncio.to_thread(_system_tls)  # reads all certificates of the system
-        return self._tls
-
-
-def _parsed(url: str) -> Url:
-    target = destinations.parse(url)
-    if target is None:
-        raise RequestFailed("address", f"{url[:200]!r} is not an address to send a request to")
-    return target
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport, _ = await self._dialer.dial(target, lambda: protocol, steps)
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 def _joined(url: str, location: str) -> str:
@@ -232,13 +173,3 @@ async def _answer(head: h11.Response, body: bytes, bounds: Bounds) -> Answer:
     except TooLarge as error:
         raise RequestFailed("too large", f"the answer has {error}") from None
     return Answer(head.status_code, headers, content, len(body))
-
-
-def _system_tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    paths = ssl.get_default_verify_paths()
-    if not any((paths.cafile, paths.capath)):
-        file = next((name for name in _CERTIFICATES if Path(name).exists()), None)
-        if file is not None:
-            context.load_verify_locations(file)
-    return context

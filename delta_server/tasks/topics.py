@@ -24,9 +24,11 @@ class Topics:
         return self._signals.setdefault((topic, project), Signal())
 
     def wake(self, topic: Topic, project: int = EVERY_PROJECT) -> None:
-        """After the commit, never before: whoever wakes looks into the database."""
-        if (signal := self._signals.get((topic, project))) is not None:
-            signal.notify()
+        """After the commit, never before: whoever wakes looks into the database. Those who look at all projects are
+        woken too."""
+        for key in {(topic, project), (topic, EVERY_PROJECT)}:
+            if (signal := self._signals.get(key)) is not None:
+                signal.notify()
 
     def wake_all(self, topic: Topic) -> None:
         """Those who wait for any project's."""

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from delta_server.config.sections import Egress
-from delta_server.egress import client
+from delta_server.egress import dialing
 from delta_server.egress.client import Bounds, Client, RequestFailed
 
 LOCAL = Egress(allow_cidrs=("127.0.0.0/8",))
@@ -240,7 +240,7 @@ async def test_the_name_is_what_tls_checks(tmp_path: Path, monkeypatch: pytest.M
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(path)
     trusting = ssl.create_default_context(cafile=str(path))
-    monkeypatch.setattr(client, "_system_tls", lambda: trusting)
+    monkeypatch.setattr(dialing, "_system_tls", lambda: trusting)
     async with answering(OK, ssl=context) as canary:
         assert (await Client(LOCAL).get(f"https://localhost:{canary.port}/")).body == b"ok"
         with pytest.raises(RequestFailed) as failed:

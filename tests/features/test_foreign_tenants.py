@@ -32,6 +32,7 @@ ELSEWHERE = {
     ("GET", "/healthz/details"), ("GET", "/metrics"), ("GET", "/v1/instance"),
     ("GET", "/v1/instance/users"), ("PATCH", "/v1/instance/users/{}"),
     *(route for route, access in GUARDS.items() if access.keys == "person"),
+    *(route for route in GUARDS if route[1].startswith("/v1/webhooks")),
     ("POST", "/v1/invitations"), ("GET", "/v1/invitations"), ("DELETE", "/v1/invitations/{}"),
     ("PUT", "/v1/projects/{}/members/{}"), ("DELETE", "/v1/projects/{}/members/{}"),
     ("POST", "/v1/projects/{}/transfer"), ("POST", "/v1/projects/{}/restore"), ("POST", "/v1/endpoints/{}/restore"),

@@ -52,5 +52,12 @@ Action: TypeAlias = Literal[
     "user.register_again",
     "user.reset_link",
     "user.role",
+    "webhook.create",
+    "webhook.delete",
+    "webhook.disable",
+    "webhook.recover",
+    "webhook.redeliver",
+    "webhook.rotate_secret",
+    "webhook.update",
 ]
 Outcome: TypeAlias = Literal["ok", "failed"]

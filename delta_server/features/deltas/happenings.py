@@ -8,7 +8,7 @@ import msgspec
 from delta_server.core import ids, times
 from delta_server.core.errors import NotFound
 from delta_server.features.deltas import store
-from delta_server.features.deltas.rows import KINDS
+from delta_server.features.deltas.rows import KINDS, FieldCount
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import NamedEndpoint
 from delta_server.storage import outbox
@@ -46,7 +46,22 @@ def describe(tx: Tx, project: int, contents: Sequence[int]) -> list[DeltaCreated
     return list(_described(tx, project, contents))
 
 
+def describe_with_fields(
+    tx: Tx, project: int, contents: Sequence[int]
+) -> list[tuple[DeltaCreated, Sequence[FieldCount]]]:
+    """As `describe`, with the fields that each changes and how often."""
+    read = store.ReadCache()
+    return [
+        (described, store.to_listed(tx, row, read).summary.fields)
+        for described, row in _described_rows(tx, project, contents)
+    ]
+
+
 def _described(tx: Tx, project: int, contents: Sequence[int]) -> Iterator[DeltaCreated]:
+    return (described for described, _ in _described_rows(tx, project, contents))
+
+
+def _described_rows(tx: Tx, project: int, contents: Sequence[int]) -> Iterator[tuple[DeltaCreated, Row]]:
     names: dict[bytes, str | None] = {}
     for content in contents:
         row = store.row(tx, content)
@@ -58,7 +73,7 @@ def _described(tx: Tx, project: int, contents: Sequence[int]) -> Iterator[DeltaC
         if uid not in names:
             names[uid] = _name(tx, project, uid)
         if (name := names[uid]) is not None:
-            yield DeltaCreated(NamedEndpoint(ids.text(uid), name), _delta(row, ends))
+            yield DeltaCreated(NamedEndpoint(ids.text(uid), name), _delta(row, ends)), row
 
 
 def _name(tx: Tx, project: int, uid: bytes) -> str | None:

@@ -26,6 +26,7 @@ from delta_server.features.deltas.counts.store import versions as versions
 from delta_server.features.deltas.counts.store import versions_at as versions_at
 from delta_server.features.deltas.happenings import CREATED as CREATED
 from delta_server.features.deltas.happenings import describe as describe
+from delta_server.features.deltas.happenings import describe_with_fields as describe_with_fields
 from delta_server.features.deltas.listing import DeltaFilter as DeltaFilter
 from delta_server.features.deltas.listing import DeltaPage as DeltaPage
 from delta_server.features.deltas.listing import filter_of as filter_of

@@ -1,0 +1,259 @@
+"""Webhooks of a project: making, changing and turning them off. What is sent to them is in fanout.py and sending.py."""
+
+import os
+from collections.abc import Callable
+from ipaddress import ip_network
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from delta_server.core import ids, names, times
+from delta_server.core.caller import Caller
+from delta_server.core.errors import Conflict, Invalid, NotFound
+from delta_server.core.webhooks import filters, kinds, masking, settings, signing
+from delta_server.core.webhooks.filters import Filter
+from delta_server.core.webhooks.schedule import RETRIES_S
+from delta_server.features.accounts import service as accounts
+from delta_server.features.audit import service as audit
+from delta_server.features.webhooks import rights, schemas, store, subscriptions, targets
+from delta_server.features.webhooks.schemas import (
+    NewWebhook,
+    RotatedSecret,
+    SecretRotation,
+    Settings,
+    WebhookChange,
+    WebhookCreated,
+)
+from delta_server.features.webhooks.store import Webhook
+from delta_server.features.webhooks.targets import Secret, Target
+from delta_server.services import Services
+from delta_server.storage import outbox
+from delta_server.storage.database import Tx
+from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+MOST_OF_PROJECT = 50
+LONGEST_OVERLAP_MS = 30 * times.DAY_MS
+BY_REQUEST = "request"
+
+
+async def create_webhook(
+    svc: Services, caller: Caller, project: int, new: NewWebhook, idempotency_key: IdempotencyKey
+) -> StoredResponse:
+    """Raises Invalid, Conflict where the project has MOST_OF_PROJECT."""
+    checked = _settings(svc, new)
+    secret = new.secret and signing.check_secret(new.secret)
+    secret = secret or signing.secret_text(os.urandom(signing.SECRET_BYTES))
+    target = Target(new.url, settings.check_headers(new.headers), (Secret(secret),))
+    vault = await targets.prepare(svc)
+
+    def write(tx: Tx) -> StoredResponse:
+        if answer := idempotency_key.replay(tx):
+            return answer
+        accounts.check_project(tx, project)
+        if len(store.of_project(tx, project)) >= MOST_OF_PROJECT:
+            raise Conflict(f"the project has {MOST_OF_PROJECT} webhooks, which are as many as it may: delete one")
+        user, key = rights.owner_of(caller)
+        uid = tx.new_id()
+        store.insert(
+            tx,
+            project,
+            uid,
+            account=caller.account,
+            settings=_text(checked),
+            target=targets.seal(vault, uid, target),
+            user=user,
+            key=key,
+            off_because=None if new.enabled else BY_REQUEST,
+        )
+        subscriptions.begin(tx)
+        made = _found(tx, project, uid)
+        _record(tx, made, "webhook.create", {"host": schemas.webhook(made).host, "events": checked.events})
+        shown = WebhookCreated(schemas.webhook(made), None)
+        return _answer(idempotency_key.record(tx, 201, msgspec.json.encode(shown)), shown, secret)
+
+    answer = await svc.db.write(write)
+    subscriptions.changed(svc)
+    return answer
+
+
+async def list_webhooks(svc: Services, project: int) -> list[Webhook]:
+    return await svc.db.read(store.of_project, project)
+
+
+def get_webhook(svc: Services, project: int, text: str) -> Webhook:
+    """Raises NotFound."""
+    return svc.db.peek(find, project, text)
+
+
+def find(tx: Tx, project: int, text: str) -> Webhook:
+    """As `get_webhook`, within a transaction."""
+    return _found(tx, project, ids.parse(text, "webhook"))
+
+
+async def update_webhook(svc: Services, caller: Caller, project: int, text: str, change: WebhookChange) -> Webhook:
+    """Whoever changes it answers for it from now on. Raises NotFound, Invalid, Unavailable where its target cannot be
+    read and is not set anew."""
+    vault = await targets.prepare(svc)
+
+    def write(tx: Tx) -> Webhook:
+        before = find(tx, project, text)
+        checked, target = _changed(svc, before, targets.unseal(vault, before.uid, before.target), change)
+        user, key = rights.owner_of(caller)
+        is_on = before.off_because is None if change.enabled is UNSET else change.enabled
+        begins = is_on and before.off_because is not None
+        store.update(
+            tx,
+            before.id,
+            settings=_text(checked),
+            target=targets.seal(vault, before.uid, target),
+            user=user,
+            key=key,
+            off_because=None if is_on else before.off_because or BY_REQUEST,
+            failing_since=None if begins else before.failing_since,
+        )
+        after = _found(tx, project, before.uid)
+        changed = [name for name in change.__struct_fields__ if getattr(change, name) is not UNSET]
+        _record(tx, after, "webhook.update", {"changed": changed})
+        return after
+
+    after = await svc.db.write(write)
+    subscriptions.changed(svc)
+    return after
+
+
+async def delete_webhook(svc: Services, project: int, text: str) -> None:
+    """What waits for it is not sent any more. Raises NotFound."""
+
+    def write(tx: Tx) -> None:
+        found = find(tx, project, text)
+        store.delete(tx, found.id)
+        _record(tx, found, "webhook.delete", {})
+        if not store.any_webhook(tx):
+            subscriptions.end(tx)
+
+    await svc.db.write(write)
+    subscriptions.changed(svc)
+
+
+async def rotate_secret(
+    svc: Services, project: int, text: str, rotation: SecretRotation, idempotency_key: IdempotencyKey
+) -> StoredResponse:
+    """The old secret signs beside the new one until the overlap ends. Raises NotFound, Invalid, Unavailable."""
+    overlap_ms = 0 if rotation.overlap == "0s" else times.parse_length(rotation.overlap, field="overlap")
+    if overlap_ms > LONGEST_OVERLAP_MS:
+        raise Invalid("overlap must be at most 30d", field="overlap")
+    secret = rotation.secret and signing.check_secret(rotation.secret)
+    secret = secret or signing.secret_text(os.urandom(signing.SECRET_BYTES))
+    vault = await targets.prepare(svc)
+
+    def write(tx: Tx) -> StoredResponse:
+        if answer := idempotency_key.replay(tx):
+            return answer
+        found = find(tx, project, text)
+        target = targets.unseal(vault, found.uid, found.target)
+        if target is None:
+            raise targets.unreadable()
+        until_ms = tx.now_ms + overlap_ms
+        old = Secret(target.secrets[0].text, until_ms)  # of two rotations in one overlap only the last old one stays
+        rotated = msgspec.structs.replace(target, secrets=(Secret(secret), old))
+        store.set_target(tx, found.id, targets.seal(vault, found.uid, rotated))
+        _record(tx, found, "webhook.rotate_secret", {"old_expires_at": times.format(until_ms)})
+        shown = RotatedSecret(schemas.webhook(_found(tx, project, found.uid)), None, times.format(until_ms))
+        return _answer(idempotency_key.record(tx, 201, msgspec.json.encode(shown)), shown, secret)
+
+    answer = await svc.db.write(write)
+    subscriptions.changed(svc)
+    return answer
+
+
+def turn_off(tx: Tx, webhook: Webhook, because: str) -> None:
+    """By the server itself, and said so to who hears of it."""
+    if store.turn_off(tx, webhook.id, because):
+        _record(tx, webhook, "webhook.disable", {"reason": because})
+        body = {"webhook": {"id": ids.text(webhook.uid), "name": schemas.settings_of(webhook).name, "reason": because}}
+        outbox.write(tx, webhook.project, "webhook.disabled", msgspec.json.encode(body).decode())
+
+
+def delete_some(tx: Tx, project: int, limit: int) -> bool:
+    """Delete up to `limit` rows of a deleted project; False when there are none."""
+    found = store.of_project(tx, project)
+    if not found:
+        return False
+    webhook = found[0].id
+    if store.delete_up_to(tx, webhook, 1 << 62, limit) < limit:
+        store.delete_counts(tx, webhook, 1 << 62)
+        store.delete(tx, webhook)
+        if not store.any_webhook(tx):
+            subscriptions.end(tx)
+    return True
+
+
+def _found(tx: Tx, project: int, uid: bytes) -> Webhook:
+    found = store.find(tx, project, uid)
+    if found is None:
+        raise NotFound("there is no such webhook: GET /v1/webhooks lists them")
+    return found
+
+
+def _settings(svc: Services, new: NewWebhook) -> Settings:
+    return Settings(
+        name=names.check(new.name),
+        place=masking.place(_url(svc, new.url)),
+        events=kinds.check(new.events),
+        filter=filters.check(new.filter),
+        format=new.format,
+        headers=sorted(settings.check_headers(new.headers)),
+        retries_s=RETRIES_S if new.retry_schedule is None else settings.retries_s(new.retry_schedule),
+        timeout_s=settings.timeout_s(new.timeout),
+    )
+
+
+def _url(svc: Services, url: str) -> str:
+    return settings.check_url(url, [ip_network(text) for text in svc.config.egress.allow_cidrs])
+
+
+def _changed(svc: Services, before: Webhook, target: Target | None, change: WebhookChange) -> tuple[Settings, Target]:
+    old = schemas.settings_of(before)
+    if target is None:
+        if change.url is UNSET:
+            raise targets.unreadable()
+        target = Target("", {}, (Secret(signing.secret_text(os.urandom(signing.SECRET_BYTES))),))
+    url = target.url if change.url is UNSET else _url(svc, change.url)
+    headers = _put(change.headers, target.headers, {}, settings.check_headers)
+    checked = Settings(
+        name=old.name if change.name is UNSET else names.check(change.name),
+        place=masking.place(url),
+        events=_put(change.events, old.events, old.events, kinds.check),
+        filter=_put(change.filter, old.filter, Filter(), filters.check),
+        format=old.format if change.format is UNSET else change.format,
+        headers=sorted(headers),
+        retries_s=_put(change.retry_schedule, old.retries_s, RETRIES_S, settings.retries_s),
+        timeout_s=_put(change.timeout, old.timeout_s, settings.TIMEOUT_S, settings.timeout_s),
+    )
+    return checked, msgspec.structs.replace(target, url=url, headers=headers)
+
+
+def _put(change: V | UnsetType | None, old: T, default: T, check: Callable[[V], T]) -> T:
+    """What is absent stays, null is the default again."""
+    if isinstance(change, UnsetType):
+        return old
+    return default if change is None else check(change)
+
+
+def _record(tx: Tx, webhook: Webhook, action: audit.Action, detail: dict[str, object]) -> None:
+    name = schemas.settings_of(webhook).name
+    audit.record_in(tx, webhook.project, action, target=f"webhook {ids.text(webhook.uid)}", name=name, detail=detail)
+
+
+def _text(checked: Settings) -> str:
+    return msgspec.json.encode(checked).decode()
+
+
+def _answer(kept: StoredResponse, shown: WebhookCreated | RotatedSecret, secret: str) -> StoredResponse:
+    """What is kept for a repeated request has no secret in it."""
+    body = msgspec.json.encode(msgspec.structs.replace(shown, secret=secret))
+    return msgspec.structs.replace(kept, body=body)
