@@ -26,6 +26,18 @@ EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 PROJECT = "seismology"
 WIDE, NARROW = (1440, 900), (390, 844)
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+LOOKS = """() => {
+    const names = ["position", "display", "color", "background-color", "border-top-width", "padding", "font-size"]
+    const found = {}
+    for (const each of document.querySelectorAll("main, main :not(svg *)")) {
+        const style = getComputedStyle(each)
+        const where = `${each.parentElement.getAttribute("class")} > ${each.tagName}.${each.getAttribute("class")}`
+        found[where] ??= []
+        const seen = names.map((name) => `${name}: ${style.getPropertyValue(name)}`).join("; ")
+        if (!found[where].includes(seen)) found[where].push(seen)
+    }
+    return found
+}"""
 _CHROMIUM = [os.environ.get("DELTA_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
 _ENDED_SESSION = re.compile(r"the server responded with a status of (401|403)")
 
@@ -94,11 +106,27 @@ class Visit(msgspec.Struct):
         """Go there, and wait until all that the page asked for has come and is drawn."""
         page = self.go(path)
         page.locator("main").first.wait_for()
+        self._wait_until_quiet()
+        return page
+
+    def follow(self, path: str) -> Page:
+        """As `settle`, but as a link of the page does: nothing is loaded anew."""
+        self.page.evaluate(
+            "(to) => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')) }", path
+        )
+        self._wait_until_quiet()
+        return self.page
+
+    def _wait_until_quiet(self) -> None:
         quiet = 0
         while quiet < 3:
-            page.wait_for_timeout(30)
+            self.page.wait_for_timeout(30)
             quiet = 0 if self.asked else quiet + 1
-        return page
+
+    def looks(self) -> dict[str, list[str]]:
+        """How the page's elements are drawn, by their class and their parent's."""
+        found: dict[str, list[str]] = self.page.evaluate(LOOKS)
+        return found
 
     def check(self) -> None:
         found = [text for text in self.errors if self.expected is None or not self.expected.search(text)]

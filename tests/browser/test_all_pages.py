@@ -65,13 +65,16 @@ def test_nothing_that_is_stored_runs(hostile: Server, visit: Open) -> None:
         assert not window.page.locator("a[href^='javascript:'], main img, main script").count(), path
 
 
-@pytest.mark.parametrize(("dark", "size"), [(False, WIDE), (True, NARROW)])
-def test_all_can_use_every_page(server: Server, visit: Open, dark: bool, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("dark", "size", "again"), [(False, WIDE, True), (True, NARROW, False)])
+def test_all_can_use_every_page(server: Server, visit: Open, dark: bool, size: tuple[int, int], again: bool) -> None:
     window = visit(server, dark=dark, size=size)
     window.sign_in()
     found = []
-    for page, path in pages.inside(PROJECT, "quakes").items():
+    places = pages.inside(PROJECT, "quakes")
+    looks = {}
+    for page, path in places.items():
         window.settle(path)
+        looks[page] = window.looks()
         try:
             window.axe()
         except AssertionError as error:
@@ -79,4 +82,19 @@ def test_all_can_use_every_page(server: Server, visit: Open, dark: bool, size: t
         wide = window.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if wide > 0:
             found.append(f"{page}: is {wide} px wider than the window")
+    if again:
+        for path in places.values():
+            window.follow(path)  # from here on the styles of all pages are there
+        for page, path in places.items():
+            window.follow(path)
+            found += changed(page, looks[page], window.looks())
     assert not found, "\n".join(found)
+
+
+def changed(page: str, before: dict[str, list[str]], now: dict[str, list[str]]) -> list[str]:
+    """What is drawn otherwise after other pages were seen: their styles meant something else by the same name."""
+    return [
+        f"{page}: {where} was {before[where]} and is {now[where]}"
+        for where in before.keys() & now.keys()
+        if set(before[where]) != set(now[where])
+    ]

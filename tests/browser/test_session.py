@@ -1,10 +1,12 @@
 """What happens under an open page: its session ends, its server goes away."""
 
 import re
+from pathlib import Path
 
 import httpx
 from playwright.sync_api import expect
 
+from tests import server_process
 from tests.browser.conftest import EMAIL, PASSWORD, Open
 from tests.server_process import Server
 
@@ -62,6 +64,44 @@ def test_a_server_that_is_gone_is_told_and_comes_back(server: Server, visit: Ope
     window.context.set_offline(False)
     page.clock.fast_forward(60_000)
     expect(strip).to_have_count(0)
+
+
+def test_a_server_that_is_killed_and_started_again_goes_on_under_the_page(tmp_path: Path, visit: Open) -> None:
+    env = {"DELTA_ADMIN_EMAIL": EMAIL, "DELTA_ADMIN_PASSWORD": PASSWORD}
+    with server_process.serving(tmp_path, **env) as first:
+        window = visit(first)
+        window.expected = re.compile("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET")
+        window.sign_in()
+        send_snapshot(first, 1)
+        window.page.clock.install()
+        page = window.go("/p/prices")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        first.process.kill()  # as kill -9 does
+        first.process.wait()
+        expect(page.get_by_text("Reconnecting")).to_be_visible()
+        page.clock.fast_forward(11_000)
+        expect(page.get_by_text("No answer since")).to_be_visible()
+        expect(page.get_by_role("link", name="eur")).to_be_visible()  # what was there can still be read
+    port = int(first.url.rpartition(":")[2])
+    with server_process.serving(tmp_path, port=port, **env) as second:
+        page.clock.fast_forward(60_000)
+        expect(page.get_by_text("No answer since")).to_have_count(0)
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        send_snapshot(second, 2)
+        expect(page.locator("main").get_by_text("1 → 2").first).to_be_visible()  # the news come again, unasked
+        expect(page).to_have_url(f"{second.url}/p/prices")
+        page.goto("about:blank")  # before the server goes for good
+
+
+def send_snapshot(server: Server, rate: int) -> None:
+    with httpx.Client(base_url=server.url) as client:
+        told = client.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD}).json()
+        client.headers["authorization"] = f"Bearer {told['access_token']}"
+        client.post("/v1/projects", json={"name": "prices"})  # refused the second time: it is there
+        sent = client.post(
+            "/v1/snapshots", json={"endpoint": "eur", "data": {"rate": rate}}, params={"project_id": "prices"}
+        )
+        assert sent.status_code == 201, sent.text
 
 
 def test_signing_out_ends_it_in_every_tab(server: Server, visit: Open) -> None:

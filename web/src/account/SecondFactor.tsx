@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { post, type Schemas } from "../api.ts";
+import { Copy } from "../parts/Copy.tsx";
 import { OwnPassword } from "../parts/Credentials.tsx";
 import { Field, Form, type FormState, Submit, text } from "../parts/Form.tsx";
 import { Qr } from "./Qr.tsx";
@@ -93,9 +94,9 @@ function Confirm({ enrolment, back, next }: Move<readonly string[]> & { enrolmen
           <p>Scan this with your authenticator app, or type the secret into it. Then give the code that it shows.</p>
           <Qr text={enrolment.uri} label="QR code for an authenticator app" />
           <p>
-            Secret: <code class="secret">{enrolment.secret.replace(/(.{4})(?=.)/g, "$1 ")}</code>
+            Secret: <code class="totp">{enrolment.secret.replace(/(.{4})(?=.)/g, "$1 ")}</code>
           </p>
-          <Code form={form} />
+          <Code form={form} autofocus />
           <Acts form={form} name="Turn it on" back={back} />
         </>
       )}
@@ -117,9 +118,7 @@ function Shown({ codes, done }: { codes: readonly string[]; done: () => void }) 
         ))}
       </ul>
       <div class="bar">
-        <button class="btn" type="button" onClick={() => void navigator.clipboard?.writeText(codes.join("\n"))}>
-          Copy
-        </button>
+        <Copy text={codes.join("\n")} what="codes" />
         <button class="btn primary" type="button" onClick={done}>
           I have kept them
         </button>
@@ -164,7 +163,7 @@ function End({ back, next }: Move<void>) {
   );
 }
 
-function Code({ form }: { form: FormState }) {
+function Code({ form, autofocus = false }: { form: FormState; autofocus?: boolean }) {
   return (
     <Field
       form={form}
@@ -174,6 +173,7 @@ function Code({ form }: { form: FormState }) {
       autocomplete="one-time-code"
       required
       maxLength={64}
+      autofocus={autofocus}
     />
   );
 }

@@ -40,10 +40,17 @@ export function Sessions() {
   );
 }
 
+/** So many are shown unasked: what else there is about the account stands below. */
+const FIRST = 5;
+
 function List({ sessions, end }: { sessions: readonly Schemas["Session"][]; end: (id: string) => void }) {
+  const [all, setAll] = useState(false);
+  const own = sessions.filter((session) => session.current);
+  const others = sessions.filter((session) => !session.current);
+  const shown = [...own, ...others].slice(0, all ? sessions.length : FIRST);
   return (
     <ul class="lines">
-      {sessions.map((session) => (
+      {shown.map((session) => (
         <li key={session.id}>
           <div>
             <b>{client(session.client)}</b>
@@ -65,6 +72,13 @@ function List({ sessions, end }: { sessions: readonly Schemas["Session"][]; end:
           )}
         </li>
       ))}
+      {shown.length < sessions.length ? (
+        <li>
+          <button class="btn ghost" type="button" onClick={() => setAll(true)}>
+            Show all {sessions.length}
+          </button>
+        </li>
+      ) : null}
     </ul>
   );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { actionText, actorParts, detailText } from "./words.ts";
+import { actionText, actorParts, detailText, type Entry, withNamed } from "./words.ts";
 
 test("entries are told in words", () => {
   expect([actionText("key.first_use"), actionText("login")]).toEqual(["key, first use", "login"]);
@@ -13,3 +13,21 @@ test.each([
   [{ role: "viewer", scopes: ["read"], was_last: true }, 'role: viewer, scopes: ["read"], was last: true'],
   [null, ""],
 ])("details %j", (detail, text) => expect(detailText(detail)).toBe(text));
+
+const entry = (target: string, name: string) => ({ target, name }) as Entry;
+
+test("who is known by no list is named by the entries about them", () => {
+  const known = new Map([["user 1", "ada@example.com"]]);
+  const names = withNamed(known, [
+    entry("user 1", "ada@old.example"),
+    entry("user 2", "bo@example.com"),
+    entry("key 3", "web shop"),
+    entry("key 4", ""),
+    entry("project 5", "shop"),
+  ]);
+  expect([...names].sort()).toEqual([
+    ["key 3", "key web shop"],
+    ["user 1", "ada@example.com"],
+    ["user 2", "bo@example.com"],
+  ]);
+});

@@ -3,6 +3,8 @@
 import type { Schemas } from "../api.ts";
 
 export type Entry = Schemas["AuditEntry"];
+/** "user 01a2..." and "key 9mXk..." by the name that people know. */
+export type Names = ReadonlyMap<string, string>;
 
 /** "key.first_use" as "key, first use" */
 export function actionText(action: string): string {
@@ -23,4 +25,13 @@ export function detailText(detail: unknown): string {
       ([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "string" ? value : JSON.stringify(value)}`,
     )
     .join(", ");
+}
+
+/** `known`, and those whom the entries themselves name: who was removed or deleted stands there as it was. */
+export function withNamed(known: Names, entries: readonly Entry[]): Names {
+  const told = entries.filter(({ name, target }) => name !== "" && /^(user|key) /.test(target));
+  return new Map([
+    ...told.map(({ name, target }) => [target, target.startsWith("key ") ? `key ${name}` : name] as const),
+    ...known,
+  ]);
 }

@@ -1,6 +1,7 @@
 import { count } from "../numbers.ts";
 import { exactClock, shortDay } from "../time/clock.ts";
 import type { Plot } from "./model.ts";
+import "../settings/table.css";
 
 const MOST_ROWS = 500;
 const MOST_LINES = 40;

@@ -32,7 +32,7 @@ export function Waiting({ project }: { project: string }) {
     return (
       <p class="waiting">
         <i aria-hidden="true" />
-        Waiting for the first snapshot or event
+        Waiting for a snapshot or event
       </p>
     );
   }

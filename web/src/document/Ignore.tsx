@@ -44,7 +44,7 @@ export function Ignore({ source, pattern, ignored, timeOf, onIgnore, onGo, onClo
   return (
     <div
       ref={box}
-      class="sheet ignore"
+      class="drawer"
       role="dialog"
       aria-label={`Ignore ${pattern}`}
       tabIndex={-1}

@@ -33,6 +33,7 @@ export function SearchBar({ model }: { model: PageModel }): VNode {
         <span class="sr">Search the document</span>
         <input
           id="find"
+          data-search
           value={query}
           placeholder="Search keys and values in this version"
           autocomplete="off"

@@ -2,6 +2,7 @@ import { useEffect } from "preact/hooks";
 
 import { isTyping } from "../state/keys";
 import { go } from "../state/location";
+import { toFilter } from "../versions/rows";
 import { copied } from "./copying";
 import type { PageModel } from "./pagemodel";
 import { copyValue } from "./rowitems";
@@ -11,6 +12,7 @@ export function useKeys(model: PageModel): void {
   useEffect(() => {
     const keys = keysOf(model);
     const press = (event: KeyboardEvent): void => {
+      if (event.key === "f" && !event.defaultPrevented && !isBusy(event)) toFilter(event);
       const act = keys[event.key];
       if (!act || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isBusy(event)) return;
       event.preventDefault();

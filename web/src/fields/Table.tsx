@@ -1,5 +1,6 @@
 import { useRef } from "preact/hooks";
 import type { Place } from "../compare/data.ts";
+import { NothingChanged } from "../parts/NothingChanged.tsx";
 import { at, setQuery } from "../state/location.ts";
 import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import type { Field } from "./data.ts";
@@ -23,7 +24,7 @@ interface FieldTableProps {
 export function FieldTable({ place, fields, done, sought, sort, stateOf, toggle, sparks, more }: FieldTableProps) {
   const body = useRef<HTMLTableSectionElement>(null);
   useWayToRows(body);
-  if (done && fields.length === 0) return <None sought={sought} />;
+  if (done && fields.length === 0) return <None place={place} sought={sought} />;
   const head = (own: Sort, name: string) => (
     <th scope="col" class={name} aria-sort={sort === own ? (own === "name" ? "ascending" : "descending") : undefined}>
       <button type="button" onClick={() => setQuery({ sort: own === "changes" ? null : own })}>
@@ -73,9 +74,14 @@ export function FieldTable({ place, fields, done, sought, sort, stateOf, toggle,
   );
 }
 
-function None({ sought }: { sought: string }) {
+function None({ place, sought }: { place: Place; sought: string }) {
   if (!sought)
-    return <p class="none">No field has changed yet: the first two versions that differ show theirs here.</p>;
+    return (
+      <NothingChanged
+        {...place}
+        says="No field has changed yet: the first two versions that differ show theirs here."
+      />
+    );
   return (
     <p class="none">
       No field that changes holds “{sought}”.{" "}

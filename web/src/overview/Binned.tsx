@@ -1,7 +1,6 @@
 import { get, post, remove, type Schemas } from "../api.ts";
 import { Bin } from "../settings/Bin.tsx";
 import { usePages } from "../state/pages.ts";
-import "../settings/settings.css";
 
 type Endpoint = Schemas["Endpoint"];
 

@@ -1,13 +1,13 @@
 import { KeyMaker, Lines, useKey } from "../connect/Lines.tsx";
 import { Waiting } from "../connect/Waiting.tsx";
 import { at, href } from "../state/location.ts";
-import "../settings/settings.css";
+import "../connect/connect.css";
 
 /** A project without endpoints: a key, a line to send with it, and a dot that becomes the first row. */
 export default function FirstDocument({ project }: { project: string }) {
   const made = useKey(project);
   return (
-    <div class="settings connect first">
+    <div class="connect first">
       <div class="head">
         <h1>Nothing has come yet</h1>
       </div>

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { get, raw } from "../api.ts";
-import { actionText, actorParts, detailText, type Entry } from "../audit/words.ts";
+import { useNames } from "../audit/names.ts";
+import { actionText, actorParts, detailText, type Entry, type Names, withNamed } from "../audit/words.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
@@ -8,10 +9,8 @@ import type { PageProps } from "../routes.ts";
 import { Part, ProjectFrame } from "../settings/Frame.tsx";
 import { Table } from "../settings/Table.tsx";
 import { saveAnswer } from "../state/download.ts";
-import { useLoad } from "../state/load.ts";
-import { query, setQuery } from "../state/location.ts";
+import { address, href, query, setQuery, withQuery } from "../state/location.ts";
 import { usePages } from "../state/pages.ts";
-import { person } from "../state/session.ts";
 import { ACTIONS } from "../types.gen.ts";
 
 const COLUMNS = [{ title: "When" }, { title: "What" }, { title: "To" }, { title: "Who" }, { title: "More" }];
@@ -38,12 +37,13 @@ function filtersOf(asked: URLSearchParams): Filters {
 export default function Audit({ params }: PageProps) {
   const project = params.project as string;
   const filters = filtersOf(query.value);
-  const names = useNames(project);
+  const known = useNames(project);
   const pages = usePages<Entry>(
     (cursor, signal) =>
       get("/v1/audit", { in: project, query: { ...filters, limit: 100, ...(cursor ? { cursor } : {}) }, signal }),
     [project, query.value.toString()],
   );
+  const names = withNamed(known.all, pages.data ?? []);
   return (
     <ProjectFrame project={project}>
       <Part
@@ -51,43 +51,35 @@ export default function Audit({ params }: PageProps) {
         lead="Who did what, when, from where. Entries are signed and follow each other without a gap."
         acts={<Downloads project={project} filters={filters} />}
       >
-        <FilterBar names={names} />
+        <FilterBar choices={known.own} names={names} />
         <Table
           name="Entries"
           pages={pages}
           columns={COLUMNS}
           keyOf={(entry) => String(entry.seq)}
           row={(entry) => <Row entry={entry} names={names} />}
-          empty={<p>{query.value.size > 0 ? "Nothing of that kind was done." : "Nothing was done yet."}</p>}
+          empty={<None />}
         />
       </Part>
     </ProjectFrame>
   );
 }
 
-/** Whom the ids of entries stand for, as far as they are members and keys of the project now. */
-function useNames(project: string): ReadonlyMap<string, string> {
-  const { data } = useLoad(
-    async (signal) => {
-      const path = { project_id: project };
-      const [members, keys] = await Promise.all([
-        get("/v1/projects/{project_id}/members", { path, query: { limit: 1000 }, signal }),
-        get("/v1/auth/api-keys", { in: project, query: { limit: 1000 }, signal }).catch(() => null),
-      ]);
-      const me = person.value;
-      return new Map([
-        ...(me ? [[`user ${me.id}`, me.email] as const] : []),
-        ...members.data.map((member) => [`user ${member.user_id}`, member.email] as const),
-        ...(keys?.data ?? []).map((key) => [`key ${key.id}`, `key ${key.name || `…${key.last_four}`}`] as const),
-      ]);
-    },
-    [project],
+function None() {
+  if (query.value.size === 0) return <p>Nothing was done yet.</p>;
+  return (
+    <>
+      <p>Nothing of that kind was done.</p>
+      <button class="btn" type="button" onClick={() => setQuery({ action: null, actor: null, from: null, to: null })}>
+        Show everything
+      </button>
+    </>
   );
-  return data ?? new Map();
 }
 
-function FilterBar({ names }: { names: ReadonlyMap<string, string> }) {
+function FilterBar({ choices, names }: { choices: Names; names: Names }) {
   const asked = query.value;
+  const actor = asked.get("actor") ?? "";
   const change = (name: string) => (event: Event) =>
     setQuery({ [name]: (event.currentTarget as HTMLInputElement | HTMLSelectElement).value });
   return (
@@ -100,13 +92,14 @@ function FilterBar({ names }: { names: ReadonlyMap<string, string> }) {
           </option>
         ))}
       </select>
-      <select class="pick" aria-label="Who did it" value={asked.get("actor") ?? ""} onChange={change("actor")}>
+      <select class="pick" aria-label="Who did it" value={actor} onChange={change("actor")}>
         <option value="">Everybody</option>
-        {[...names].map(([actor, name]) => (
-          <option key={actor} value={actor}>
+        {[...choices].map(([each, name]) => (
+          <option key={each} value={each}>
             {name}
           </option>
         ))}
+        {actor !== "" && !choices.has(actor) ? <option value={actor}>{names.get(actor) ?? actor}</option> : null}
       </select>
       <label class="pick">
         from
@@ -144,8 +137,9 @@ function Downloads({ project, filters }: { project: string; filters: Filters }) 
   );
 }
 
-function Row({ entry, names }: { entry: Entry; names: ReadonlyMap<string, string> }) {
+function Row({ entry, names }: { entry: Entry; names: Names }) {
   const [kind, id] = actorParts(entry.actor);
+  const name = names.get(entry.actor);
   return (
     <>
       <td>
@@ -163,9 +157,11 @@ function Row({ entry, names }: { entry: Entry; names: ReadonlyMap<string, string
         </small>
       </td>
       <td>
-        {names.get(entry.actor) ?? kind}
+        <a href={href(withQuery(address.value, { actor: entry.actor }))} title={`All that ${entry.actor} did`}>
+          {name ?? kind}
+        </a>
         <small>
-          {names.has(entry.actor) || id === "" ? "" : <code>{id} </code>}
+          {name || id === "" ? "" : <code>{id} </code>}
           {entry.address}
         </small>
       </td>

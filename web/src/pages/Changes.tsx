@@ -1,4 +1,5 @@
 import "../style/lists.css";
+import "../changes/changes.css";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { changePage } from "../changes/data.ts";
 import { byDay, isFiltered, type Wanted, wantedOf } from "../changes/days.ts";
@@ -9,8 +10,9 @@ import { counted } from "../numbers.ts";
 import { EndpointHead } from "../parts/EndpointHead.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
+import { NothingChanged } from "../parts/NothingChanged.tsx";
 import type { PageProps } from "../routes.ts";
-import { at, href, query } from "../state/location.ts";
+import { query } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { longDay } from "../time/clock.ts";
 import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
@@ -93,11 +95,6 @@ function None({ place, wanted }: { place: Place; wanted: Wanted }) {
     );
   }
   return (
-    <div class="none">
-      <p>Nothing has changed yet: the first two versions that differ show what did.</p>
-      <a class="btn" href={href(at("p", place.project, "e", place.endpoint, "versions"))}>
-        See the versions
-      </a>
-    </div>
+    <NothingChanged {...place} says="Nothing has changed yet: the first two versions that differ show what did." />
   );
 }

@@ -12,6 +12,7 @@ import { EndpointHead } from "../parts/EndpointHead.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
 import { Loading } from "../parts/Loading.tsx";
+import { NothingChanged } from "../parts/NothingChanged.tsx";
 import { Segments } from "../parts/Segments.tsx";
 import type { PageProps } from "../routes.ts";
 import { saveText } from "../state/download.ts";
@@ -101,11 +102,15 @@ export default function Charts({ params }: PageProps) {
       !series.error &&
       !fields.error &&
       plots.every((plot) => plot.lines.length === 0) ? (
-        <p class="none">
-          {numeric.length === 0
-            ? "No field of this document has numbers that changed yet."
-            : "No numbers there: choose a field above."}
-        </p>
+        numeric.length === 0 ? (
+          <NothingChanged
+            project={project}
+            endpoint={endpoint}
+            says="No number of this document has changed yet: fields whose numbers change are drawn here."
+          />
+        ) : (
+          <p class="none">No numbers there: choose a field above.</p>
+        )
       ) : null}
     </main>
   );

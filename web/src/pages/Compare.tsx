@@ -13,6 +13,7 @@ import { useComparison } from "../compare/useComparison.ts";
 import { type Line, timeline } from "../document/requests.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
+import { NothingChanged } from "../parts/NothingChanged.tsx";
 import type { PageProps } from "../routes.ts";
 import { useLoad } from "../state/load.ts";
 import { query, setQuery } from "../state/location.ts";
@@ -47,7 +48,7 @@ export default function Compare({ params }: PageProps) {
       />
       <MomentsLine place={place} ends={placed} />
       {error ? (
-        <Failed error={error} again={ends.error ? ends.again : compared.again} />
+        <Failed place={place} error={error} again={ends.error ? ends.again : compared.again} />
       ) : compared.data && ends.data ? (
         <Body place={place} ends={ends.data} compared={compared.data} setTrial={setTrial} />
       ) : (
@@ -58,8 +59,12 @@ export default function Compare({ params }: PageProps) {
   );
 }
 
-function Failed({ error, again }: { error: unknown; again: () => void }) {
+function Failed({ place, error, again }: { place: Place; error: unknown; again: () => void }) {
   if (!(error instanceof NoVersion)) return <Failure tried="Comparing" error={error} retry={again} />;
+  if (!query.value.has("a") && !query.value.has("b")) {
+    const says = "Nothing has changed yet: the first two versions that differ are compared here.";
+    return <NothingChanged {...place} says={says} box="ledger empty" />;
+  }
   return (
     <div class="ledger empty">
       <p>There is nothing to compare with: {error.message}.</p>

@@ -4,6 +4,7 @@ import { LANGUAGES } from "../connect/lines.ts";
 import { Waiting } from "../connect/Waiting.tsx";
 import type { PageProps } from "../routes.ts";
 import "../settings/settings.css";
+import "../connect/connect.css";
 
 const ALL = Object.keys(LANGUAGES) as Language[];
 

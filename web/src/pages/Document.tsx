@@ -2,6 +2,8 @@ import { untracked, useSignalEffect } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 
 import "../document/document.css";
+import "../document/panels.css";
+import "../time/moment.css";
 import { DocumentPane } from "../document/DocumentPane";
 import { Download } from "../document/Download";
 import { PageModel } from "../document/pagemodel";

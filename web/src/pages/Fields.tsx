@@ -1,5 +1,6 @@
 import "../style/ledger.css";
 import "../style/lists.css";
+import "../fields/fields.css";
 import { useMemo } from "preact/hooks";
 import { endpointOf } from "../compare/data.ts";
 import { timeline } from "../document/requests.ts";

@@ -5,6 +5,12 @@ import { Form, Submit, text } from "../parts/Form.tsx";
 import { Gate } from "../parts/Gate.tsx";
 import { href } from "../state/location.ts";
 
+const RESET_BY_COMMAND = (
+  <>
+    Ask whoever runs it for a link to set another password: <code>delta-server user reset-link</code> prints one.
+  </>
+);
+
 export default function Forgot() {
   const [sent, setSent] = useState<Schemas["ForgottenAnswer"] | null>(null);
   const send = async (data: FormData) => {
@@ -17,17 +23,19 @@ export default function Forgot() {
         lead={
           sent.mailed
             ? "If the address has an account here, a link to set another password is on its way. It is good for an hour."
-            : "Ask whoever runs it for a link to set another password: delta-server user reset-link prints one."
+            : RESET_BY_COMMAND
         }
       >
-        <a href={href("/signin")}>Back to the sign-in</a>
+        <a class="btn" href={href("/signin")}>
+          Back to the sign-in
+        </a>
       </Gate>
     );
   }
   return (
     <Gate
       title="Forgot the password?"
-      lead="A link to set another one is mailed to you. Where this server sends no mail, whoever runs it prints one: delta-server user reset-link."
+      lead="A link to set another one is mailed to you, where this server sends mails."
     >
       <Form send={send} tried="Asking for a link">
         {(form) => (

@@ -7,6 +7,8 @@ import { Loading } from "../parts/Loading.tsx";
 import { InstanceFrame, Part } from "../settings/Frame.tsx";
 import { useLoad } from "../state/load.ts";
 import { now } from "../state/now.ts";
+import "../settings/table.css";
+import "../usage/usage.css";
 
 type Answer = Schemas["Instance"];
 
@@ -43,7 +45,7 @@ function Server({ answer }: { answer: Answer }) {
         <div>
           <b>{health.status}</b>
           <span>
-            up since <Ago at={answer.started_at} />
+            started <Ago at={answer.started_at} />
           </span>
         </div>
         <div>

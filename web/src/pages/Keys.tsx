@@ -59,8 +59,14 @@ export default function Keys({ params }: PageProps) {
           pages={pages}
           columns={COLUMNS}
           keyOf={(key) => key.id}
+          textOf={(key) => `${key.name} ${key.last_four ?? ""} ${key.created_by?.email ?? ""}`}
           row={(key) => <Row item={key} open={setOpen} />}
-          empty={<p>No key yet. A program needs one to send snapshots and events, or to read them.</p>}
+          empty={
+            <>
+              <p>No key yet. A program needs one to send snapshots and events, or to read them.</p>
+              {add}
+            </>
+          }
         />
       </Part>
       {open?.what === "new" ? (

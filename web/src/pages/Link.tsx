@@ -16,7 +16,9 @@ export default function Link({ params }: PageProps) {
   if (!asked) {
     return (
       <Gate title="This link is not complete" lead="Copy the whole of it from the mail, up to its last character.">
-        <a href={href("/")}>To the sign-in</a>
+        <a class="btn" href={href("/")}>
+          To the sign-in
+        </a>
       </Gate>
     );
   }

@@ -65,11 +65,17 @@ export default function Members({ params }: PageProps) {
           pages={pages}
           columns={COLUMNS}
           keyOf={(member) => member.user_id}
+          textOf={(member) => `${member.name} ${member.email}`}
           row={(member) => <Row member={member} isOwner={member.user_id === owner} set={set} take={take} />}
-          empty={<p>Nobody is a member: owners and admins of the instance see the project all the same.</p>}
+          empty={
+            <>
+              <p>Nobody is a member: owners and admins of the instance see the project all the same.</p>
+              {invite}
+            </>
+          }
         />
       </Part>
-      <Invitations project={project} turn={invited} />
+      <Invitations project={project} turn={invited} invite={invite} />
       {inviting ? (
         <Invite project={project} close={() => setInviting(false)} made={() => setInvited(invited + 1)} />
       ) : null}

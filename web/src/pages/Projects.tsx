@@ -34,6 +34,7 @@ export default function Projects() {
           pages={pages}
           columns={COLUMNS}
           keyOf={(one) => one.id}
+          textOf={(one) => `${one.name} ${one.description}`}
           row={(one) => <Row project={one} />}
           empty={
             <>
@@ -53,7 +54,7 @@ function Row({ project }: { project: Project }) {
   return (
     <>
       <th scope="row">
-        <a href={href(at("p", project.name))}>
+        <a href={href(at("p", project.name))} data-open>
           <b>{project.name}</b>
         </a>
         {project.description ? <small>{project.description}</small> : null}

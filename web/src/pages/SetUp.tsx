@@ -53,12 +53,13 @@ export default function SetUp() {
                 label="Setup token"
                 name="token"
                 required
+                autofocus
                 autocomplete="off"
                 spellcheck={false}
                 hint="The server printed it when it started; delta-server setup-link prints another."
               />
             )}
-            <NewAccount form={form} />
+            <NewAccount form={form} autofocus={token !== ""} />
             <Submit form={form}>Make the account</Submit>
           </>
         )}

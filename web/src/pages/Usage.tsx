@@ -7,10 +7,12 @@ import { Segments } from "../parts/Segments.tsx";
 import type { PageProps } from "../routes.ts";
 import { Part, ProjectFrame } from "../settings/Frame.tsx";
 import { useLoad } from "../state/load.ts";
-import { query, setQuery } from "../state/location.ts";
+import { at, href, query, setQuery } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { type Interval, limitOf, MEASURES, SHOWN, usageBars } from "../usage/history.ts";
 import { UsageBars } from "../usage/UsageBars.tsx";
+import "../settings/table.css";
+import "../usage/usage.css";
 
 type Answer = Schemas["UsageAnswer"];
 type Quota = Schemas["Quota"];
@@ -42,7 +44,7 @@ export default function Usage({ params }: PageProps) {
         }
       >
         {past.error ? <Failure tried="Asking for past usage" error={past.error} retry={past.again} /> : null}
-        {past.data ? (
+        {past.data && past.data.data.length > 0 ? (
           <div class="charts">
             {MEASURES.map((measure) => (
               <UsageBars
@@ -55,6 +57,14 @@ export default function Usage({ params }: PageProps) {
                 text={measure.id === "storage_bytes" ? bytes : count}
               />
             ))}
+          </div>
+        ) : null}
+        {past.data?.data.length === 0 ? (
+          <div class="sheet none">
+            <p>Nothing was sent in this time.</p>
+            <a class="btn" href={href(at("p", project, "connect"))}>
+              Send something
+            </a>
           </div>
         ) : null}
         {past.data && past.data.data.length > 0 ? <Rows rows={past.data.data} interval={interval} /> : null}
@@ -122,10 +132,14 @@ function QuotaRow({ quota }: { quota: Quota }) {
   return (
     <li class={share >= 0.9 ? "full" : undefined}>
       <span>{NAMES[quota.name]}</span>
-      <svg class="ratio" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
-        <rect class="all" width="100" height="4" />
-        <rect class="part" width={share * 100} height="4" />
-      </svg>
+      {quota.limit === null ? (
+        <span />
+      ) : (
+        <svg class="ratio" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+          <rect class="all" width="100" height="4" />
+          <rect class="part" width={share * 100} height="4" />
+        </svg>
+      )}
       <b>{text(use)}</b>
       <span class="quiet">
         {quota.limit === null ? "no limit" : `of ${text(quota.limit)}, ${percent(share)}`}

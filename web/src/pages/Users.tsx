@@ -63,11 +63,12 @@ export default function Users() {
           pages={pages}
           columns={COLUMNS}
           keyOf={(user) => user.id}
+          textOf={(user) => `${user.name} ${user.email}`}
           row={(user) => <Row user={user} change={change} />}
           empty={<p>Nobody is here.</p>}
         />
       </Part>
-      <Invitations project={null} turn={invited} />
+      <Invitations project={null} turn={invited} invite={invite} />
       {inviting ? (
         <Invite project={null} close={() => setInviting(false)} made={() => setInvited(invited + 1)} />
       ) : null}

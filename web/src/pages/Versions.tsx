@@ -1,4 +1,5 @@
 import "../style/lists.css";
+import "../versions/versions.css";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Place } from "../compare/data.ts";
 import { useView } from "../compare/scroll.ts";
@@ -53,7 +54,7 @@ export default function Versions({ params }: PageProps) {
         {found.error ? <Failure tried="Loading the versions" error={found.error} retry={found.again} /> : null}
         {!found.busy && all.length === 0 && !found.error ? (
           <None place={place} />
-        ) : (
+        ) : found.error && all.length === 0 ? null : (
           <List
             place={place}
             versions={shown}

@@ -78,10 +78,10 @@ export function NewPassword({
 }
 
 /** What an account is made of. */
-export function NewAccount({ form }: { form: FormState }) {
+export function NewAccount({ form, autofocus = true }: { form: FormState; autofocus?: boolean }) {
   return (
     <>
-      <Email form={form} />
+      <Email form={form} autofocus={autofocus} />
       <Field form={form} label="Your name" name="name" autocomplete="name" maxLength={200} />
       <NewPassword form={form} />
     </>

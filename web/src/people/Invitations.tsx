@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { get, remove, type Schemas } from "../api.ts";
 import { Ago } from "../parts/Ago.tsx";
@@ -16,8 +17,17 @@ const COLUMNS = [
   { title: "Actions", hidden: true },
 ];
 
-/** Who is invited, and who was within 30 days. `project` null: into the instance. Another `turn` fetches anew. */
-export function Invitations({ project, turn }: { project: string | null; turn: number }) {
+interface InvitationsProps {
+  /** null: into the instance. */
+  project: string | null;
+  /** Another one fetches anew. */
+  turn: number;
+  /** The button that invites. */
+  invite: ComponentChildren;
+}
+
+/** Who is invited, and who was within 30 days. */
+export function Invitations({ project, turn, invite }: InvitationsProps) {
   const [revoked, setRevoked] = useState<Invitation | null>(null);
   const pages = usePages<Invitation>(
     (cursor, signal) => {
@@ -45,7 +55,12 @@ export function Invitations({ project, turn }: { project: string | null; turn: n
         columns={COLUMNS}
         keyOf={(one) => one.id}
         row={(one) => <Row one={one} revoke={() => setRevoked(one)} />}
-        empty={<p>Nobody is invited at present.</p>}
+        empty={
+          <>
+            <p>Nobody is invited at present.</p>
+            {invite}
+          </>
+        }
       />
       {revoked ? (
         <Destroy

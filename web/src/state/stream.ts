@@ -1,5 +1,5 @@
 import { useEffect, useRef } from "preact/hooks";
-import { raw } from "../api.ts";
+import { Problem, raw } from "../api.ts";
 import { nextTry, retry, stream } from "./connection.ts";
 import { SseReader } from "./sse.ts";
 
@@ -50,13 +50,22 @@ async function keepOn(
         waitMs = SOONEST_MS;
         heard(told);
       });
-    } catch {
+    } catch (error) {
+      if (!ended.aborted && isRefusal(error)) {
+        stream.value = "off";
+        return;
+      }
       // A break, whatever it was: the next try says whether it lasts.
     }
     if (ended.aborted) return;
     if (hidden.aborted) continue;
     await wait(waitMs, ended);
   }
+}
+
+/** The project is not there, or not the reader's: it is not asked for over and over. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Problem && (error.status === 403 || error.status === 404);
 }
 
 async function read(

@@ -44,7 +44,7 @@ export function UsageBars({ name, bars, limit, interval, zone, text }: BarsProps
         <line class="base" x1="0" x2="100%" y1={HEIGHT} y2={HEIGHT} />
       </svg>
       <p class="ends quiet">
-        <span>{plainDay(bars[0]?.ms ?? 0, zone)}</span>
+        <span>{plainDay(bars[0]?.ms ?? 0, interval === "day" ? "UTC" : zone)}</span>
         <span>now</span>
       </p>
     </figure>
