@@ -80,11 +80,11 @@ def run(
 
 
 @contextlib.contextmanager
-def serving(directory: Path, *, command: Sequence[str] = FROM_SOURCE, port: int = 0, **env: str) -> Iterator[Server]:
-    """A server on a port, a free one by itself, with its data under `directory`; killed at the end if it still runs."""
+def serving(directory: Path, *, command: Sequence[str] = FROM_SOURCE, **env: str) -> Iterator[Server]:
+    """A server on a free port, or that of DELTA_SERVER_PORT, with its data under `directory`; killed at the end if it still runs."""
     began = time.perf_counter()
     process = subprocess.Popen(
-        [*command, "serve", "--port", str(port)],
+        [*command, "serve", "--port", env.get("DELTA_SERVER_PORT", "0")],
         cwd=directory,
         env=environment(**env),
         stdout=subprocess.PIPE,

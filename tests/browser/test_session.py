@@ -82,8 +82,8 @@ def test_a_server_that_is_killed_and_started_again_goes_on_under_the_page(tmp_pa
         page.clock.fast_forward(11_000)
         expect(page.get_by_text("No answer since")).to_be_visible()
         expect(page.get_by_role("link", name="eur")).to_be_visible()  # what was there can still be read
-    port = int(first.url.rpartition(":")[2])
-    with server_process.serving(tmp_path, port=port, **env) as second:
+    port = first.url.rpartition(":")[2]
+    with server_process.serving(tmp_path, DELTA_SERVER_PORT=port, **env) as second:
         page.clock.fast_forward(60_000)
         expect(page.get_by_text("No answer since")).to_have_count(0)
         expect(page.get_by_text("Live", exact=True)).to_be_visible()

@@ -5,7 +5,7 @@ import re
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import EMAIL, NARROW, PROJECT, Open
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open
 from tests.server_process import Server
 
 HOSTILE = '"><img src=x onerror="document.title=1"></script>'
@@ -81,6 +81,28 @@ def test_members_come_and_go_and_come_back(server: Server, visit: Open) -> None:
     page.get_by_role("button", name="Done").click()
     expect(page.get_by_role("row").filter(has_text="bo@example.com")).to_contain_text("pending")
     window.axe()
+
+
+def test_who_may_read_alone_is_offered_no_more(server: Server, visit: Open) -> None:
+    with httpx.Client(base_url=server.url) as client:
+        told = client.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD}).json()
+        asked = {"email": "vi@example.com", "role": "viewer"}
+        bearer = {"authorization": f"Bearer {told['access_token']}"}
+        made = client.post(f"/v1/projects/{PROJECT}/invitations", json=asked, headers=bearer).json()
+        accepted = {"token": made["token"], "password": PASSWORD, "name": "Vi"}
+        assert client.post("/v1/invitations/accept", json=accepted).is_success
+    window = visit(server)
+    window.sign_in("vi@example.com", PASSWORD)
+    page = window.settle(f"/p/{PROJECT}/e/quakes/settings")
+    expect(page.get_by_text("You may read this.").first).to_be_visible()
+    expect(page.get_by_role("button", name="Save").first).to_be_disabled()
+    page = window.follow(f"/p/{PROJECT}/settings/members")
+    expect(page.get_by_role("row").filter(has_text="vi@example.com")).to_contain_text("viewer")
+    expect(page.get_by_role("link", name="Usage")).to_be_visible()
+    for refused in ("Audit log", "Invite", "Remove"):
+        expect(page.get_by_text(refused, exact=True)).to_have_count(0)
+    page = window.follow(f"/p/{PROJECT}")
+    expect(page.get_by_text("New endpoint")).to_have_count(0)
 
 
 def test_a_project_is_made_renamed_deleted_and_restored(server: Server, visit: Open) -> None:

@@ -29,10 +29,13 @@ describe("problemOf", () => {
     expect(found).toMatchObject({ status: 502, code: "HTTP_502", fields: [] });
     expect(found.message).toContain("502");
   });
-  it("leaves out which route would tell more", async () => {
-    const told = { detail: "there is no such endpoint: GET /v1/endpoints lists them", code: "NOT_FOUND" };
+  it.each([
+    ["there is no such endpoint", ": GET /v1/endpoints lists them"],
+    ["an admin can change it", " by PUT /v1/projects/{project_id}/members/{user_id}"],
+  ])("leaves out which route would tell more: %s", async (says, hint) => {
+    const told = { detail: says + hint, code: "NOT_FOUND" };
     const found = await problemOf(new Response(JSON.stringify(told), { status: 404, headers: json }));
-    expect(found.message).toBe("there is no such endpoint");
+    expect(found.message).toBe(says);
   });
   it("tells how long to wait", async () => {
     const found = await problemOf(new Response("", { status: 429, headers: { "retry-after": "7" } }));

@@ -23,7 +23,7 @@ export class Problem extends Error {
 export const UNREACHABLE = "UNREACHABLE";
 
 /** What tells a program where to look: a person has links for that. */
-const ROUTE_HINT = /: (?:GET|POST|PUT|PATCH|DELETE) \/.*$/s;
+const ROUTE_HINT = /(?::| by) (?:GET|POST|PUT|PATCH|DELETE) \/.*$/s;
 
 /** The problem that an answer tells of; one of our making where a proxy answered in the server's place. */
 export async function problemOf(answer: Response): Promise<Problem> {

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from delta_server.core import scopes
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.features.projects import leaving, schemas, service
@@ -99,11 +100,17 @@ async def list_projects(
     return pagination.respond(request, found)
 
 
-@get("/v1/projects/{project_id:str}", summary="Get a project", tags=_TAGS, opt=example(answer={"project": _EXAMPLE}))
+@get(
+    "/v1/projects/{project_id:str}",
+    summary="Get a project",
+    tags=_TAGS,
+    opt=example(answer={"project": _EXAMPLE, "scopes": scopes.in_order(scopes.opened("read"))}),
+)
 async def get_project(
     project_id: FromPath[str], services: NamedDependency[Services], caller: NamedDependency[Caller]
 ) -> ProjectAnswer:
-    return ProjectAnswer(schemas.project(service.get_project(services, caller, project_id)))
+    project = schemas.project(service.get_project(services, caller, project_id))
+    return ProjectAnswer(project, scopes.in_order(caller.scopes))
 
 
 @patch(

@@ -42,6 +42,7 @@ class Project(msgspec.Struct, frozen=True):
 
 class ProjectAnswer(msgspec.Struct, frozen=True):
     project: Project
+    scopes: list[str] | UnsetType = UNSET
 
 
 ProjectRole = Literal["viewer", "editor", "admin"]
@@ -128,4 +129,5 @@ FIELDS = {
     "Project.deleted_at": "When it was deleted; only of what lies in the bin",
     "Project.purge_at": "Until when it can be restored; only of what lies in the bin",
     "ProjectAnswer.project": "The project",
+    "ProjectAnswer.scopes": "What the caller may do in it; only where one project is asked for",
 }

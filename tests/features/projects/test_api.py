@@ -163,7 +163,8 @@ async def test_a_change_leaves_the_rest(client: httpx.AsyncClient, keys: Keys, c
 
 async def test_a_project_s_own_admin_key_renames_it(client: httpx.AsyncClient, keys: Keys) -> None:
     await check(client, keys, Row("", "PATCH", "/v1/projects/mine", 200, body={"name": "ours"}))
-    await check(client, keys, Row("", "GET", "/v1/projects/ours", 200, key="read"))
+    ours = await check(client, keys, Row("", "GET", "/v1/projects/ours", 200, key="read"))
+    assert [scope in ours["scopes"] for scope in ("read", "snapshots:read", "snapshots:write")] == [True, True, False]
     assert [project["name"] for project in await listed(client, keys)] == ["other", "ours"]
 
 

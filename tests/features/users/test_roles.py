@@ -40,7 +40,10 @@ async def test_members_may_what_their_role_says(
         assert await _status(client, token, what, "other") == 403
         assert await _status(client, token, what, None) == 403
     assert (await client.get("/v1/projects/other", headers=bearer(token))).status_code == 404
-    assert (await client.get("/v1/projects/mine", headers=bearer(token))).status_code == (200 if may else 404)
+    mine = await client.get("/v1/projects/mine", headers=bearer(token))
+    assert mine.status_code == (200 if may else 404)
+    told = [scope in mine.json().get("scopes", []) for scope in ("snapshots:read", "snapshots:write", "members:admin")]
+    assert told == ["r" in may, "w" in may, "a" in may]
     listed = (await client.get("/v1/projects", headers=bearer(token))).json()["data"]
     assert [project["name"] for project in listed] == (["mine"] if may else [])
     assert await _status(client, token, ("POST", "/v1/projects", {"name": "new"}), None) == 403

@@ -3,6 +3,7 @@ import { post, type Schemas } from "../api.ts";
 import { Copy } from "../parts/Copy.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Segments } from "../parts/Segments.tsx";
+import { may } from "../state/may.ts";
 import { eventLines, KEY, LANGUAGES, type Language, type Place, snapshotLines } from "./lines.ts";
 
 /** A key that is made on the spot; it is gone with the page. */
@@ -27,6 +28,13 @@ export function useKey(project: string) {
 export type MadeKey = ReturnType<typeof useKey>;
 
 export function KeyMaker({ made }: { made: MadeKey }) {
+  if (!may("keys:admin")) {
+    return (
+      <p class="quiet">
+        An admin of the project makes keys. Put yours in place of <code>{KEY}</code>.
+      </p>
+    );
+  }
   if (made.error) return <Failure tried="Making a key" error={made.error} retry={() => void made.make()} />;
   if (made.key === null) {
     return (

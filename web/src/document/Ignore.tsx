@@ -2,6 +2,7 @@ import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Failure } from "../parts/Failure";
+import { may } from "../state/may";
 import { type Preview, type Source, tryDiff } from "./requests";
 
 export interface IgnoreProps {
@@ -75,9 +76,13 @@ export function Ignore({ source, pattern, ignored, timeOf, onIgnore, onGo, onClo
         </>
       )}
       <footer>
-        <button class="btn primary" type="button" disabled={saving} onClick={ignore}>
-          Ignore this field
-        </button>
+        {may("endpoints:write") ? (
+          <button class="btn primary" type="button" disabled={saving} onClick={ignore}>
+            Ignore this field
+          </button>
+        ) : (
+          <span class="quiet">An editor of the project can ignore it.</span>
+        )}
         <button class="btn ghost" type="button" onClick={onClose}>
           Cancel
         </button>

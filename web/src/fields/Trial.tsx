@@ -6,6 +6,7 @@ import { count } from "../numbers.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { announce } from "../state/announce.ts";
 import { useLoad } from "../state/load.ts";
+import { may } from "../state/may.ts";
 import { zone } from "../state/zone.ts";
 import { previewOf, saveIgnored } from "./data.ts";
 import { withTried } from "./ignoring.ts";
@@ -64,7 +65,10 @@ export function Trial({ place, ignored, trying, history, saved }: TrialProps) {
           />
         )}
         <span class="grow" />
-        {trying.length > 0 && (
+        {trying.length > 0 && !may("endpoints:write") && (
+          <span class="quiet">An editor of the project can save it.</span>
+        )}
+        {trying.length > 0 && may("endpoints:write") && (
           <button type="button" class="btn primary" onClick={() => void store(rules, ignored, "Saved")}>
             Save
           </button>
@@ -121,7 +125,14 @@ function Standing({ ignored, drop }: { ignored: string[]; drop: (rule: string) =
     <p>
       Ignored:{" "}
       {ignored.map((rule) => (
-        <button key={rule} type="button" class="fchip nz" title="Ignore no longer" onClick={() => drop(rule)}>
+        <button
+          key={rule}
+          type="button"
+          class="fchip nz"
+          title="Ignore no longer"
+          disabled={!may("endpoints:write")}
+          onClick={() => drop(rule)}
+        >
           {rule} <span aria-hidden="true">×</span>
           <span class="sr">: ignore no longer</span>
         </button>

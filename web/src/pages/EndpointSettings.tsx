@@ -5,10 +5,12 @@ import { RulesPart } from "../endpointsettings/RulesPart.tsx";
 import { EndpointHead } from "../parts/EndpointHead.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
+import { Locked } from "../parts/Locked.tsx";
 import type { PageProps } from "../routes.ts";
 import { GeneralPart, type Named } from "../settings/Named.tsx";
 import { useLoad } from "../state/load.ts";
 import { at } from "../state/location.ts";
+import { may } from "../state/may.ts";
 
 export default function EndpointSettings({ params }: PageProps) {
   const [project, name] = [params.project as string, params.endpoint as string];
@@ -24,10 +26,14 @@ export default function EndpointSettings({ params }: PageProps) {
       {!endpoint && !error ? <Loading /> : null}
       {endpoint ? (
         <>
-          <General project={project} endpoint={endpoint} />
-          <RulesPart key={endpoint.id} project={project} endpoint={endpoint} changed={again} />
-          <KeepPart key={endpoint.updated_at} project={project} endpoint={endpoint} changed={again} />
-          <DangerPart project={project} endpoint={endpoint} />
+          <Locked scope="endpoints:write" by="An editor or admin of the project">
+            <General project={project} endpoint={endpoint} />
+            <RulesPart key={endpoint.id} project={project} endpoint={endpoint} changed={again} />
+          </Locked>
+          <Locked scope="endpoints:admin" by="An admin of the project">
+            <KeepPart key={endpoint.updated_at} project={project} endpoint={endpoint} changed={again} />
+          </Locked>
+          {may("endpoints:admin") ? <DangerPart project={project} endpoint={endpoint} /> : null}
         </>
       ) : null}
     </main>

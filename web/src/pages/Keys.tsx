@@ -52,7 +52,7 @@ export default function Keys({ params }: PageProps) {
       <Part
         title="Keys"
         lead="Programs sign their requests with them. A key is shown once, when it is made."
-        acts={add}
+        acts={pages.data && pages.data.length > 0 ? add : null}
       >
         <Table
           name="Keys"

@@ -9,6 +9,7 @@ import { PROJECT_ROLES, type ProjectRole } from "../people/roles.ts";
 import type { PageProps } from "../routes.ts";
 import { Part, ProjectFrame } from "../settings/Frame.tsx";
 import { Table } from "../settings/Table.tsx";
+import { may } from "../state/may.ts";
 import { usePages } from "../state/pages.ts";
 import { toast } from "../state/toasts.ts";
 
@@ -51,14 +52,19 @@ export default function Members({ params }: PageProps) {
       ),
     );
   };
-  const invite = (
+  const mayChange = may("members:admin");
+  const invite = mayChange ? (
     <button class="btn primary" type="button" onClick={() => setInviting(true)}>
       Invite
     </button>
-  );
+  ) : null;
   return (
     <ProjectFrame project={project}>
-      <Part title="Members" lead="Viewers read, editors add, admins delete and say who else may." acts={invite}>
+      <Part
+        title="Members"
+        lead="Viewers read, editors add, admins delete and say who else may."
+        acts={pages.data?.length === 0 ? null : invite}
+      >
         {error ? <Failure tried="Changing the members" error={error} /> : null}
         <Table
           name="Members"
@@ -66,7 +72,15 @@ export default function Members({ params }: PageProps) {
           columns={COLUMNS}
           keyOf={(member) => member.user_id}
           textOf={(member) => `${member.name} ${member.email}`}
-          row={(member) => <Row member={member} isOwner={member.user_id === owner} set={set} take={take} />}
+          row={(member) => (
+            <Row
+              member={member}
+              isFixed={!mayChange || member.user_id === owner}
+              isOwner={member.user_id === owner}
+              set={set}
+              take={take}
+            />
+          )}
           empty={
             <>
               <p>Nobody is a member: owners and admins of the instance see the project all the same.</p>
@@ -75,7 +89,7 @@ export default function Members({ params }: PageProps) {
           }
         />
       </Part>
-      <Invitations project={project} turn={invited} invite={invite} />
+      {mayChange ? <Invitations project={project} turn={invited} /> : null}
       {inviting ? (
         <Invite project={project} close={() => setInviting(false)} made={() => setInvited(invited + 1)} />
       ) : null}
@@ -86,11 +100,13 @@ export default function Members({ params }: PageProps) {
 interface RowProps {
   member: Member;
   isOwner: boolean;
+  /** The reader may not change it: nobody may the owner. */
+  isFixed: boolean;
   set: (id: string, role: ProjectRole) => Promise<void>;
   take: (member: Member) => Promise<void>;
 }
 
-function Row({ member, isOwner, set, take }: RowProps) {
+function Row({ member, isOwner, isFixed, set, take }: RowProps) {
   return (
     <>
       <th scope="row">
@@ -98,8 +114,12 @@ function Row({ member, isOwner, set, take }: RowProps) {
         {member.name ? <small>{member.email}</small> : null}
       </th>
       <td>
-        {isOwner ? (
-          "Owner"
+        {isFixed ? (
+          isOwner ? (
+            "owner"
+          ) : (
+            member.role
+          )
         ) : (
           <RolePick
             email={member.email}
@@ -113,7 +133,7 @@ function Row({ member, isOwner, set, take }: RowProps) {
         <Ago at={member.since} />
       </td>
       <td class="row-acts">
-        {isOwner ? null : (
+        {isFixed ? null : (
           <button class="btn" type="button" onClick={() => void take(member)}>
             Remove
           </button>

@@ -15,6 +15,7 @@ import { Later } from "../parts/Later.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import type { PageProps } from "../routes.ts";
 import { query, setQuery } from "../state/location.ts";
+import { may } from "../state/may.ts";
 import { now } from "../state/now.ts";
 import { zone } from "../state/zone.ts";
 import { clock, moment } from "../time/clock.ts";
@@ -41,7 +42,7 @@ export default function Overview({ params }: PageProps) {
     return (
       <main id="main" class="wrap">
         <Later from={firstDocument} props={{ project }} />
-        <EndpointBin project={project} changed={endpoints.again} />
+        {may("endpoints:admin") ? <EndpointBin project={project} changed={endpoints.again} /> : null}
       </main>
     );
   }
@@ -66,7 +67,7 @@ export default function Overview({ params }: PageProps) {
       <div class="cols">
         <div>
           <Endpoints project={project} view={view} />
-          <EndpointBin project={project} changed={endpoints.again} />
+          {may("endpoints:admin") ? <EndpointBin project={project} changed={endpoints.again} /> : null}
         </div>
         <Lately
           project={project}
@@ -127,9 +128,11 @@ function Endpoints({ project, view }: { project: string; view: ReturnType<typeof
             ))}
           </select>
         </label>
-        <button class="btn primary" type="button" onClick={() => setMaking(true)}>
-          New endpoint
-        </button>
+        {may("endpoints:write") ? (
+          <button class="btn primary" type="button" onClick={() => setMaking(true)}>
+            New endpoint
+          </button>
+        ) : null}
       </div>
       {found.length > 0 ? (
         <EndpointList

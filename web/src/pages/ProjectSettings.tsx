@@ -3,12 +3,14 @@ import { bytes, counted } from "../numbers.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Field, Form, text } from "../parts/Form.tsx";
 import { Loading } from "../parts/Loading.tsx";
+import { Locked } from "../parts/Locked.tsx";
 import type { PageProps } from "../routes.ts";
 import { DeletePart } from "../settings/DeletePart.tsx";
 import { Part, ProjectFrame } from "../settings/Frame.tsx";
 import { GeneralPart, type Named } from "../settings/Named.tsx";
 import { useLoad } from "../state/load.ts";
 import { at } from "../state/location.ts";
+import { may } from "../state/may.ts";
 import { toast } from "../state/toasts.ts";
 
 type Project = Schemas["Project"];
@@ -25,9 +27,15 @@ export default function ProjectSettings({ params }: PageProps) {
       {!data && !error ? <Loading /> : null}
       {data ? (
         <>
-          <General project={data.project} />
-          <Transfer project={data.project} />
-          <Danger project={data.project} />
+          <Locked scope="projects:admin" by="An admin of the project">
+            <General project={data.project} />
+          </Locked>
+          {may("projects:admin") ? (
+            <>
+              <Transfer project={data.project} />
+              <Danger project={data.project} />
+            </>
+          ) : null}
         </>
       ) : null}
     </ProjectFrame>

@@ -7,8 +7,10 @@ import { Bin } from "../settings/Bin.tsx";
 import { InstanceFrame, Part } from "../settings/Frame.tsx";
 import { NamedFields, namedOf } from "../settings/Named.tsx";
 import { Table } from "../settings/Table.tsx";
+import { useLoad } from "../state/load.ts";
 import { at, go, href } from "../state/location.ts";
 import { usePages } from "../state/pages.ts";
+import { person } from "../state/session.ts";
 
 type Project = Schemas["Project"];
 
@@ -21,11 +23,12 @@ export default function Projects() {
     (cursor, signal) => get("/v1/projects", { query: { limit: 100, ...(cursor ? { cursor } : {}) }, signal }),
     [turn],
   );
-  const add = (
+  const mayMake = useMayMake();
+  const add = mayMake ? (
     <button class="btn primary" type="button" onClick={() => setMaking(true)}>
       New project
     </button>
-  );
+  ) : null;
   return (
     <InstanceFrame>
       <Part title="Projects" lead="Each has its own endpoints, keys and members." acts={add}>
@@ -38,7 +41,11 @@ export default function Projects() {
           row={(one) => <Row project={one} />}
           empty={
             <>
-              <p>No project yet. Make one, then send the first document.</p>
+              <p>
+                {mayMake
+                  ? "No project yet. Make one, then send the first document."
+                  : "You are in no project yet: an admin of one, or who runs this server, can add you."}
+              </p>
               {add}
             </>
           }
@@ -48,6 +55,12 @@ export default function Projects() {
       {making ? <NewProject close={() => setMaking(false)} /> : null}
     </InstanceFrame>
   );
+}
+
+/** Members of the instance have projects of their own where everybody may register. */
+function useMayMake(): boolean {
+  const { data } = useLoad((signal) => get("/v1/auth/methods", { open: true, signal }), []);
+  return person.value?.role !== "member" || data?.registration === "open";
 }
 
 function Row({ project }: { project: Project }) {

@@ -68,7 +68,7 @@ export default function Users() {
           empty={<p>Nobody is here.</p>}
         />
       </Part>
-      <Invitations project={null} turn={invited} invite={invite} />
+      <Invitations project={null} turn={invited} />
       {inviting ? (
         <Invite project={null} close={() => setInviting(false)} made={() => setInvited(invited + 1)} />
       ) : null}

@@ -1,4 +1,3 @@
-import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { get, remove, type Schemas } from "../api.ts";
 import { Ago } from "../parts/Ago.tsx";
@@ -22,12 +21,10 @@ interface InvitationsProps {
   project: string | null;
   /** Another one fetches anew. */
   turn: number;
-  /** The button that invites. */
-  invite: ComponentChildren;
 }
 
 /** Who is invited, and who was within 30 days. */
-export function Invitations({ project, turn, invite }: InvitationsProps) {
+export function Invitations({ project, turn }: InvitationsProps) {
   const [revoked, setRevoked] = useState<Invitation | null>(null);
   const pages = usePages<Invitation>(
     (cursor, signal) => {
@@ -55,12 +52,7 @@ export function Invitations({ project, turn, invite }: InvitationsProps) {
         columns={COLUMNS}
         keyOf={(one) => one.id}
         row={(one) => <Row one={one} revoke={() => setRevoked(one)} />}
-        empty={
-          <>
-            <p>Nobody is invited at present.</p>
-            {invite}
-          </>
-        }
+        empty={<p>Nobody is invited at present.</p>}
       />
       {revoked ? (
         <Destroy

@@ -2,6 +2,8 @@ import type { ComponentChildren } from "preact";
 import { Tabs } from "../parts/Tabs.tsx";
 import { has } from "../routes.ts";
 import { at, href, path } from "../state/location.ts";
+import { may } from "../state/may.ts";
+import { person } from "../state/session.ts";
 import "./settings.css";
 
 export interface Tab {
@@ -12,15 +14,19 @@ export interface Tab {
 
 const TABS = [
   ["General", "ProjectSettings", []],
-  ["Keys", "Keys", ["keys"]],
+  ["Keys", "Keys", ["keys"], "keys:admin"],
   ["Members", "Members", ["members"]],
   ["Usage", "Usage", ["usage"]],
-  ["Audit log", "Audit", ["audit"]],
+  ["Audit log", "Audit", ["audit"], "audit:admin"],
 ] as const;
 
 /** The pages of a project's settings, with their tabs. */
 export function ProjectFrame({ project, children }: { project: string; children: ComponentChildren }) {
-  const tabs = TABS.map(([name, page, steps]) => ({ name, page, to: at("p", project, "settings", ...steps) }));
+  const tabs = TABS.filter(([, , , scope]) => scope === undefined || may(scope)).map(([name, page, steps]) => ({
+    name,
+    page,
+    to: at("p", project, "settings", ...steps),
+  }));
   return (
     <Frame title="Settings" tabs={tabs}>
       {children}
@@ -30,13 +36,14 @@ export function ProjectFrame({ project, children }: { project: string; children:
 
 /** The pages about the whole server. */
 export function InstanceFrame({ children }: { children: ComponentChildren }) {
+  const runs = person.value?.role !== "member";
   const tabs = [
     { name: "Projects", page: "Projects", to: "/projects" },
     { name: "Users", page: "Users", to: "/instance/users" },
     { name: "Server", page: "Instance", to: "/instance" },
   ];
   return (
-    <Frame title="Instance" tabs={tabs}>
+    <Frame title={runs ? "Instance" : "Your projects"} tabs={runs ? tabs : []}>
       {children}
     </Frame>
   );
