@@ -81,7 +81,8 @@ def run(
 
 @contextlib.contextmanager
 def serving(directory: Path, *, command: Sequence[str] = FROM_SOURCE, **env: str) -> Iterator[Server]:
-    """A server on a free port, or that of DELTA_SERVER_PORT, with its data under `directory`; killed at the end if it still runs."""
+    """A server on a free port, or on DELTA_SERVER_PORT, with its data under `directory`; killed at the end if it still
+    runs."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [*command, "serve", "--port", env.get("DELTA_SERVER_PORT", "0")],

@@ -132,9 +132,7 @@ function QuotaRow({ quota }: { quota: Quota }) {
   return (
     <li class={share >= 0.9 ? "full" : undefined}>
       <span>{NAMES[quota.name]}</span>
-      {quota.limit === null ? (
-        <span />
-      ) : (
+      {quota.limit === null ? null : (
         <svg class="ratio" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
           <rect class="all" width="100" height="4" />
           <rect class="part" width={share * 100} height="4" />
