@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from delta_server.services import Services
 
 PACKAGE = Path(__file__).parent.parent / "delta_server"
 FILES = sorted(PACKAGE.rglob("*.py"))
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 ORDER = [
     *(
@@ -123,13 +123,19 @@ SQL = re.compile(
 )
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    """Parsed when a test first wants it: each of the run's processes reads this file, and one runs most of its tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _name(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
 def _imports(path: Path) -> Iterator[tuple[str, int]]:
     """(dotted module, line) of every import; `from package import module` counts as package.module too."""
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -145,7 +151,7 @@ def _own_imports(path: Path) -> Iterator[tuple[list[str], str]]:
 
 
 def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(TREES[path]) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
@@ -217,7 +223,7 @@ SQL_FILES = {"store.py", "views.py"}
 
 def test_sql_lives_in_stores_and_storage() -> None:
     elsewhere = [path for path in FILES if not _name(path).startswith("storage/") and path.name not in SQL_FILES]
-    assert [(_name(path), text) for path in elsewhere for text in _texts(TREES[path]) if SQL.match(text)] == []
+    assert [(_name(path), text) for path in elsewhere for text in _texts(_tree(path)) if SQL.match(text)] == []
 
 
 def _home(path: Path) -> str:
@@ -229,7 +235,7 @@ def _named_tables(path: Path) -> set[str]:
     """Tables that statements in the file name, by the words before them."""
     words = "|".join(OWNERS)
     listed = re.compile(rf"\b(?:FROM(?: \w+(?: \w+)?,)*|JOIN|INTO|UPDATE)\s+({words})\b")
-    return {table for text in _texts(TREES[path]) for table in listed.findall(text)}
+    return {table for text in _texts(_tree(path)) for table in listed.findall(text)}
 
 
 OWNERS = {
@@ -272,7 +278,7 @@ def test_what_one_feature_needs_alone_is_no_member_of_the_services() -> None:
         name: set() for name in (*Services.__struct_fields__, "cpu_for", "cpu_beside", "owned_by", "delete_elsewhere")
     }
     for path in FILES:
-        for node in ast.walk(TREES[path]):
+        for node in ast.walk(_tree(path)):
             if isinstance(node, ast.Attribute) and re.search(r"\b_?(svc|services)$", ast.unparse(node.value)):
                 homes.setdefault(node.attr, set()).add(_home(path))
     homes["processes"] |= homes["cpu_for"]
@@ -285,7 +291,7 @@ def test_what_one_feature_needs_alone_is_no_member_of_the_services() -> None:
 
 def test_the_ports_of_events_are_narrow_and_speak_values() -> None:
     """No more than six methods each, and no transaction of SQLite's: another store has none."""
-    tree = TREES[PACKAGE / "storage" / "eventlog.py"]
+    tree = _tree(PACKAGE / "storage" / "eventlog.py")
     ports = [
         node for node in tree.body if isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases)
     ]
@@ -299,7 +305,7 @@ def test_the_ports_of_events_are_narrow_and_speak_values() -> None:
 def test_store_functions_name_their_tenant_and_ask_for_it() -> None:
     wrong, free = [], set()
     for path in (path for path in FILES if path.name == "store.py"):
-        for function in (node for node in TREES[path].body if isinstance(node, ast.FunctionDef)):
+        for function in (node for node in _tree(path).body if isinstance(node, ast.FunctionDef)):
             place = f"{path.parent.name}:{function.name}"
             names = [argument.arg for argument in function.args.args]
             if "tx" not in names or function.name.startswith("_"):
@@ -331,7 +337,7 @@ def test_the_environment_is_read_in_config_only() -> None:
         f"{_name(path)}:{node.lineno}"
         for path in FILES
         if _name(path) not in allowed
-        for node in ast.walk(TREES[path])
+        for node in ast.walk(_tree(path))
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     ]
     assert readers == []

@@ -31,7 +31,7 @@ from tests.bench import event_data
 from tests.bench.load import Connection
 from tests.bench.table import Row, bench
 from tests.bench.turns import compared, in_turn, sized
-from tests.server_process import Server, run, serving
+from tests.server_process import Server, create_key, run, serving
 
 COUNTS = sized({"1M": 1_000_000, "10M": 10_000_000}, {"1M": 2_000, "10M": 4_000})
 DAYS = sized(30, 3)
@@ -173,7 +173,7 @@ def event(row: tuple[Any, ...]) -> Event:
 
 
 def _measured(directory: Path, count: int, end_ms: int) -> Measured:
-    key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+    key = create_key(directory, "bench")
     plain = _duckdb(directory, count, end_ms)
     with serving(directory, DELTA_LOG_LEVEL="warning") as server, Connection(server.url, key) as connection:
         with _watched(server) as seen:

@@ -21,7 +21,7 @@ from delta_server.storage.sqlite.options import Storage
 from tests.bench.load import Connection
 from tests.bench.table import Row, bench
 from tests.bench.turns import compared, in_turn, sized
-from tests.server_process import FROM_SOURCE, Server, environment, run, serving
+from tests.server_process import FROM_SOURCE, Server, create_key, environment, serving
 
 STORED_BYTES = sized(1 << 30, 4 << 20)
 SEGMENT_BYTES = sized(4 << 20, 1 << 20)
@@ -42,7 +42,7 @@ def beside_events() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         asyncio.run(_fill(directory / "delta-data"))
-        key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+        key = create_key(directory, "bench")
         size = (directory / "delta-data" / "delta.db").stat().st_size
         with serving(directory, DELTA_LOG_LEVEL="error") as server:
             send = _Sender(server, key)

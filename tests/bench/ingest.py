@@ -18,7 +18,7 @@ from tests.bench import event_data, load
 from tests.bench.load import Connection, Load, Send, Work
 from tests.bench.table import Row, bench
 from tests.bench.turns import sized
-from tests.server_process import Server, run, serving
+from tests.server_process import Server, create_key, run, serving
 
 ROUNDS = sized(3, 1)
 CONNECTIONS = sized(8, 2)
@@ -153,7 +153,7 @@ def _asking(server: Server, key: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _ready(directory: Path) -> Iterator[tuple[Server, str]]:
     """A server with an empty database, and a key."""
-    key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+    key = create_key(directory, "bench")
     with serving(directory, DELTA_LOG_LEVEL="warning") as server:
         yield server, key
 

@@ -20,7 +20,7 @@ from tests.bench import load
 from tests.bench.load import Connection, Load, Send
 from tests.bench.table import Row, Skip, bench
 from tests.bench.turns import compared, in_turn, sized
-from tests.server_process import FROM_SOURCE, ROOT, environment, run, serving
+from tests.server_process import FROM_SOURCE, ROOT, create_key, environment, run, serving
 
 CHECKS = sized(200_000, 200)
 ADDRESSES = sized(1_000_000, 1_000)
@@ -70,7 +70,7 @@ def _resident_bytes() -> int:
 def authenticated() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+        key = create_key(directory, "bench")
         add = [*FROM_SOURCE, "user", "add", "ada@example.com", "--role", "owner"]
         subprocess.run(add, cwd=directory, env=environment(), input=f"{PASSWORD}\n", text=True, check=True)
         with serving(directory, DELTA_LOG_LEVEL="warning") as server, Connection(server.url, "") as nobody:

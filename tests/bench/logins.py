@@ -22,7 +22,7 @@ from tests.bench.load import Connection, Send
 from tests.bench.table import Row, bench
 from tests.bench.turns import sized
 from tests.features.users.people import HASH, PASSWORD
-from tests.server_process import Server, run, serving
+from tests.server_process import Server, create_key, serving
 
 PEOPLE = sized(200, 3)
 WATCH_S = 0.01
@@ -32,7 +32,7 @@ WATCH_S = 0.01
 def logins() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+        key = create_key(directory, "bench")
         asyncio.run(_add_people(directory / "delta-data"))
         env = {"DELTA_RATE_LIMITS_AUTH_PER_MINUTE": "off", "DELTA_LOG_LEVEL": "warning"}
         with serving(directory, **env) as server, ThreadPoolExecutor(2) as threads:

@@ -20,7 +20,7 @@ from tests.bench import analytics, event_data
 from tests.bench.load import Connection
 from tests.bench.table import Row, bench
 from tests.bench.turns import sized
-from tests.server_process import run, serving
+from tests.server_process import create_key, serving
 
 EVENTS, MERGED = sized((10_000_000, 200_000), (3_000, 100))
 DAYS = sized(30, 3)
@@ -38,7 +38,7 @@ def merges() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         directory, end_ms = Path(name), time.time_ns() // 1_000_000 // DAY_MS * DAY_MS
         asyncio.run(_fill(directory / "delta-data", end_ms))
-        key = run(directory, "key", "create", "--project", "bench").stdout.strip()
+        key = create_key(directory, "bench")
         before, users_before = _asked(directory, key, end_ms)
         began = time.perf_counter()
         asyncio.run(_merge(directory / "delta-data"))

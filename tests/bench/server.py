@@ -17,7 +17,7 @@ from tests.bench import load, postgres
 from tests.bench.load import Connection, Load, Work
 from tests.bench.table import Row, Skip, bench
 from tests.bench.turns import compared, in_turn, sized
-from tests.server_process import Server, run, serving
+from tests.server_process import Server, create_key, serving
 
 ROUNDS = sized(5, 1)
 CONNECTIONS = sized(8, 2)
@@ -98,8 +98,8 @@ def _insert(address: str | None, work: Sequence[Work]) -> Load | None:
 @contextlib.contextmanager
 def _ready(directory: Path) -> Iterator[tuple[Server, str, str]]:
     """A server with an empty database, a project's key and the account's."""
-    key = run(directory, "key", "create", "--project", "bench").stdout.strip()
-    account = run(directory, "key", "create", "--account").stdout.strip()
+    key = create_key(directory, "bench")
+    account = create_key(directory, None)
     with serving(directory, DELTA_LOG_LEVEL="warning") as server:
         yield server, key, account
 

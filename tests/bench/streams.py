@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from tests.bench.load import Connection
 from tests.bench.table import Row, bench
 from tests.bench.turns import compared, in_turn, sized
-from tests.server_process import Server, run, serving
+from tests.server_process import Server, create_key, serving
 
 STREAMS = sized(100, 4)
 EVENTS = sized(1_000, 10)
@@ -26,7 +26,7 @@ def idle() -> Iterator[Row]:
     are allowed."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        key, other = (run(directory, "key", "create", "--project", of).stdout.strip() for of in ("sends", "listens"))
+        key, other = (create_key(directory, of) for of in ("sends", "listens"))
         allowed = str(4 * STREAMS)
         with (
             serving(directory, DELTA_LOG_LEVEL="warning", DELTA_LIMITS_STREAMS=allowed) as server,

@@ -12,7 +12,7 @@ import pytest
 
 from delta_server.cli import serve
 from delta_server.core.errors import DeltaError
-from tests.server_process import run, serving
+from tests.server_process import create_key, run, serving
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -75,7 +75,7 @@ def test_nobody_waits_for_whoever_reads_the_log(tmp_path: Path) -> None:
 def test_a_stop_behind_a_query_says_nothing(tmp_path: Path) -> None:
     """DuckDB 2.0's binding tells of leaks at the end of a program that froze its garbage while they were there, as this
     one does at its start (findings/duckdb-gc-freeze.sh)."""
-    key = run(tmp_path, "key", "create", "--project", "home").stdout.strip()
+    key = create_key(tmp_path, "home")
     command = [sys.executable, "-c", "import duckdb; from delta_server.__main__ import main; main()"]
     with serving(tmp_path, command=command, DELTA_LOG_LEVEL="error") as server:
         head = {"Authorization": f"Bearer {key}"}

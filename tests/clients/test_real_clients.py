@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.server_process import run, serving
+from tests.server_process import create_key, serving
 
 HERE = Path(__file__).parent
 NODE = HERE / "node"
@@ -41,8 +41,8 @@ class Delta:
 @pytest.fixture(scope="module")
 def delta(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delta]:
     directory = tmp_path_factory.mktemp("clients")
-    key = run(directory, "key", "create", "--project", "shop").stdout.strip()
-    write_key = run(directory, "key", "create", "--project", "shop", "--kind", "write").stdout.strip()
+    key = create_key(directory, "shop")
+    write_key = create_key(directory, "shop", write=True)
     with serving(directory, DELTA_LOG_LEVEL="warning") as server:
         yield Delta(server.url, write_key, key)
 

@@ -21,7 +21,7 @@ from delta_server.config.sections import Config
 from delta_server.storage.sqlite.options import Storage
 from tests.crash.killing import WITHIN_S, Enough, chance, kill_after, run_and_kill
 from tests.crash.test_kill import client_of
-from tests.server_process import Server, run, serving
+from tests.server_process import Server, create_key, run, serving
 
 ROUNDS = 5
 CONNECTIONS = 8
@@ -107,7 +107,7 @@ async def until_killed(server: Server, key: str, load: Load) -> None:
 
 
 def test_each_event_counts_once_however_often_the_server_is_killed(tmp_path: Path) -> None:
-    key = run(tmp_path, "key", "create", "--project", "p").stdout.strip()
+    key = create_key(tmp_path, "p")
     load = Load(chance())
     for number in range(ROUNDS):
         with serving(tmp_path, **SMALL) as server:

@@ -25,7 +25,7 @@ from delta_server.storage.contents import contents, verification
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.options import Storage
 from tests.crash.killing import WITHIN_S, Enough, chance, kill_after, run_and_kill
-from tests.server_process import Server, run, serving
+from tests.server_process import Server, create_key, serving
 
 ROUNDS = 10
 CONNECTIONS = 8
@@ -124,8 +124,8 @@ async def until_quiet(server: Server, key: str, load: Load) -> None:
 
 @pytest.mark.parametrize("endpoints", [pytest.param(1, id="all to one endpoint"), 4])
 def test_a_killed_server_has_all_it_acknowledged(tmp_path: Path, endpoints: int) -> None:
-    run(tmp_path, "key", "create", "--project", "p")
-    key = run(tmp_path, "key", "create", "--account").stdout.strip()  # sees the queues of the whole server
+    create_key(tmp_path, "p")
+    key = create_key(tmp_path, None)  # sees the queues of the whole server
     load, rng = Load(endpoints), chance()
     for number in range(ROUNDS if endpoints > 1 else ROUNDS // 2):
         with serving(tmp_path, **ENVIRON) as server:

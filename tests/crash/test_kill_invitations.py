@@ -13,7 +13,7 @@ import msgspec
 
 from tests.crash.killing import Enough, chance, kill_after
 from tests.features.users.people import PASSWORD
-from tests.server_process import Server, environment, run, serving
+from tests.server_process import Server, create_key, environment, serving
 from tests.smtp_server import MailServer, running
 
 ROUNDS = 4
@@ -83,8 +83,8 @@ async def until_killed(server: Server, inviters: list[Inviter], enough: Enough, 
 
 async def test_who_accepted_can_sign_in_and_no_mail_is_lost(tmp_path: Path) -> None:
     rng, enough = chance(), Enough()
-    run(tmp_path, "key", "create", "--project", "shop", "--scope", "admin")  # makes the project
-    key = run(tmp_path, "key", "create", "--account", "--scope", "admin").stdout.strip()
+    create_key(tmp_path, "shop")  # makes the project
+    key = create_key(tmp_path, None)
     owner = [sys.executable, "-m", "delta_server", "user", "add", "ada@example.com", "--role", "owner"]
     subprocess.run(owner, cwd=tmp_path, env=environment(), input=PASSWORD, text=True, check=True, capture_output=True)
     inviters = [Inviter(number, key, enough) for number in range(INVITERS)]

@@ -13,7 +13,7 @@ import httpx
 from delta_server.core import secrets
 from tests.conftest import bearer
 from tests.crash.killing import Enough, chance, kill_after
-from tests.server_process import Server, run, serving
+from tests.server_process import Server, create_key, serving
 
 ROUNDS = 4
 WORKERS = 4
@@ -86,7 +86,7 @@ async def until_killed(server: Server, holders: list[Holder], enough: Enough, rn
 
 def test_keys_that_were_answered_work_and_revoked_ones_never_do(tmp_path: Path) -> None:
     rng, enough = chance(), Enough()
-    admin = run(tmp_path, "key", "create", "--project", "mine", "--scope", "admin").stdout.strip()
+    admin = create_key(tmp_path, "mine")
     holders = [Holder(admin, rng, enough) for _ in range(WORKERS)]
     for _ in range(ROUNDS):
         with serving(tmp_path, DELTA_LOG_LEVEL="error", **ENVIRON) as server:

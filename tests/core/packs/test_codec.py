@@ -25,7 +25,16 @@ def declaring(size: int, blocks: bytes) -> bytes:
 
 
 LAST_RAW_3 = ((3 << 3) | 1).to_bytes(3, "little") + b"abc"
-BOMB = zstandard.ZstdCompressor(level=19).compress(bytes(1 << 30))
+BLOCK = 128 << 10
+
+
+def repeated(count: int) -> bytes:
+    """So many largest blocks of one zero byte repeated, the last of which says that it is."""
+    head = (BLOCK << 3) | (1 << 1)
+    return (head.to_bytes(3, "little") + b"\0") * (count - 1) + (head | 1).to_bytes(3, "little") + b"\0"
+
+
+BOMB = declaring(1 << 30, repeated((1 << 30) // BLOCK))
 
 DAMAGED = {
     "empty": b"",

@@ -19,8 +19,6 @@ from tests.storage.opened import START_MS
 
 pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
-polars = pytest.importorskip("polars")
-pandas = pytest.importorskip("pandas")
 
 EVENTS, COUNTS = "/v1/export/events", "/v1/export/aggregated"
 
@@ -40,6 +38,17 @@ STORED: dict[str, tuple[list[Made], int]] = {
     "sealed, everything missing": ([EMPTY], 1),
     "many, sealed": (made(300), 300),
 }
+
+
+@pytest.fixture
+def polars() -> Any:
+    """Half a second to import, which the process without these tests saves."""
+    return pytest.importorskip("polars")
+
+
+@pytest.fixture
+def pandas() -> Any:
+    return pytest.importorskip("pandas")
 
 
 async def fetch(client: httpx.AsyncClient, keys: Keys, path: str, name: str, **query: Any) -> bytes:
@@ -85,7 +94,7 @@ async def test_one_schema_all_optional(
 
 
 async def test_each_reader_puts_them_together(
-    app: Application, client: httpx.AsyncClient, keys: Keys, tmp_path: Path
+    app: Application, client: httpx.AsyncClient, keys: Keys, tmp_path: Path, polars: Any, pandas: Any
 ) -> None:
     before_after = [
         data for name, data in (await files(app, client, keys, EVENTS)).items() if name in {"waiting", "sealed"}
@@ -118,7 +127,9 @@ async def test_each_reader_puts_them_together(
         assert connection.execute(sql).fetchall() == [(10, 4, "VARCHAR")]
 
 
-async def test_csv_in_pandas_is_what_was_sent(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+async def test_csv_in_pandas_is_what_was_sent(
+    app: Application, client: httpx.AsyncClient, keys: Keys, pandas: Any
+) -> None:
     odd = ["+49 30 123", "-12.5", "@x", "=1+1", 'a "b", c\nd', "é\t", "'quoted"]
     await store(app, [FULL | {"source": text, "messageId": text} for text in odd], sealed=3)
     answer = await client.get(EVENTS, params={"formulas": "keep"}, headers=bearer(keys.read))

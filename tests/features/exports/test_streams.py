@@ -23,7 +23,7 @@ from delta_server.storage.events.duckdb.engine import MAX_STREAMS
 from delta_server.storage.events.log import EmbeddedEventLog
 from tests.conftest import Keys
 from tests.features.queries.made import project
-from tests.server_process import run, serving
+from tests.server_process import create_key, serving
 from tests.storage.opened import START_MS
 
 COUNT, BATCH = 200_000, 10_000
@@ -80,8 +80,7 @@ async def test_what_is_given_up_makes_room(app: Application, keys: Keys) -> None
 
 def test_over_a_socket(tmp_path: Path) -> None:
     """200,000 events through a real server: memory, a client that goes, a server that ends in the middle."""
-    made = run(tmp_path, "key", "create", "--project", "mine").stdout.split()
-    key = next(word for word in made if word.startswith("dk_"))
+    key = create_key(tmp_path, "mine")
     with serving(tmp_path) as server:
         _fill_over_http(server.url, key)
         _get(server.url, key, "csv&userId=u1").read()
