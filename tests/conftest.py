@@ -18,6 +18,7 @@ import httpx
 import hypothesis
 import msgspec
 import pytest
+import pytest_asyncio
 import structlog
 from argon2 import PasswordHasher
 from litestar import Litestar
@@ -34,11 +35,12 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.options import Storage
 from tests import event_loop, secret_sweep
+from tests.often import FUZZ
 from tests.secret_sweep import SWEEP
 from tests.storage.opened import FAST, FakeClock, begin
 
-# A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again.
-hypothesis.settings.register_profile("delta", deadline=None, print_blob=True)
+# A deadline is a wall clock's, which a busy machine misses; a failure prints what runs it again. Each run tries others.
+hypothesis.settings.register_profile("delta", deadline=None, print_blob=True, max_examples=60 * FUZZ)
 hypothesis.settings.load_profile("delta")
 
 
@@ -151,6 +153,39 @@ async def client(app: Application) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def keys(app: Application, clock: FakeClock) -> Keys:
     return await make_keys(app.services, clock)
+
+
+# One server for all tests of a module that change nothing which the next of them sees, as refusals do: a case of a
+# table takes 2 ms then instead of 30. Such tests are marked `shared`, for they run on the module's event loop.
+
+shared = pytest.mark.asyncio(loop_scope="module")
+shared_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def shared_clock() -> FakeClock:
+    return FakeClock()
+
+
+@shared_fixture
+async def shared_app(
+    tmp_path_factory: pytest.TempPathFactory, shared_clock: FakeClock, secrets_of_module: None
+) -> AsyncIterator[Application]:
+    config = Config(storage=Storage(data_dir=tmp_path_factory.mktemp("shared") / "data"), log=Log(level="error"))
+    async with started(built(config, shared_clock)) as application:
+        yield application
+    SWEEP.check()
+
+
+@shared_fixture
+async def shared_client(shared_app: Application) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(shared_app) as opened:
+        yield opened
+
+
+@shared_fixture
+async def shared_keys(shared_app: Application, shared_clock: FakeClock) -> Keys:
+    return await make_keys(shared_app.services, shared_clock)
 
 
 _routed: dict[str, Litestar] = {}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -90,7 +91,7 @@ def run(
 
 def create_key(directory: Path, project: str | None, *, scopes: Sequence[str] = ("admin",), write: bool = False) -> str:
     """As `key create` in a directory where no server runs, without the half second that a command takes to begin: the
-    account's key where `project` is None, a public one with `write`. Not within an event loop."""
+    account's key where `project` is None, a public one with `write`."""
 
     async def made() -> str:
         storage = Storage(data_dir=directory / "delta-data")
@@ -100,7 +101,8 @@ def create_key(directory: Path, project: str | None, *, scopes: Sequence[str] = 
         finally:
             await db.close()
 
-    key = asyncio.run(made())
+    with ThreadPoolExecutor(1) as thread:  # an event loop may be running here
+        key = thread.submit(asyncio.run, made()).result()
     SWEEP.use_keys_in(key)
     return key
 

@@ -125,7 +125,7 @@ SQL = re.compile(
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    """Parsed when a test first wants it: each of the run's processes reads this file, and one runs most of its tests."""
+    """Parsed when a test first wants it, for each process of a run reads this file, and few of its tests."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 

@@ -31,7 +31,7 @@ from tests.bench import event_data
 from tests.bench.load import Connection
 from tests.bench.table import Row, bench
 from tests.bench.turns import compared, in_turn, sized
-from tests.server_process import Server, create_key, run, serving
+from tests.server_process import Server, create_key, serving
 
 COUNTS = sized({"1M": 1_000_000, "10M": 10_000_000}, {"1M": 2_000, "10M": 4_000})
 DAYS = sized(30, 3)

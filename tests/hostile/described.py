@@ -1,17 +1,8 @@
-"""Requests that schemathesis makes out of the API's description, to the real server: what fits it and what does not.
+"""What tests/hostile/test_described.py asks: apart, for schemathesis takes a second to import."""
 
-No answer is a failure of the server, each is as it is described, and what the description rules out is refused. Each
-operation is asked for by whom it is for: a project's key, an account's, or an owner who has signed in. The requests are
-the same each time; DELTA_FUZZ=10 makes ten times as many.
-"""
-
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import hypothesis
-import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase
@@ -25,7 +16,6 @@ from delta_server.http.gate import bare
 from tests.conftest import bearer
 from tests.features.users.people import PASSWORD
 from tests.often import FUZZ
-from tests.server_process import FROM_SOURCE, environment, run, serving
 
 EXAMPLES = 5 * FUZZ
 CHECKS = [
@@ -44,10 +34,6 @@ LEFT_OUT = {
     ("get", "/v1/backup"): "is large",
 }
 GUARDS = delta_app.guards_of(delta_app.FEATURES)
-OWNER = "ada@example.com"
-PARTS = 4
-"""The operations in so many tests: they run beside each other."""
-
 once_each = hypothesis.settings(
     max_examples=EXAMPLES,
     derandomize=True,
@@ -61,10 +47,11 @@ once_each = hypothesis.settings(
 class World:
     """A server with something of everything in it, and its description without what would end the requests early."""
 
-    def __init__(self, url: str, key: str, account: str) -> None:
+    def __init__(self, url: str, key: str, account: str, owner: str) -> None:
         self.url = url
+        self.owner = owner
         self.session = _session(key)
-        login = self.session.post(f"{url}/v1/auth/login", json={"email": OWNER, "password": PASSWORD}, timeout=30)
+        login = self.session.post(f"{url}/v1/auth/login", json={"email": owner, "password": PASSWORD}, timeout=30)
         person = _session(login.json()["access_token"])
         self._callers = {"project": self.session, "account": _session(account), "any": person, "person": person}
         self.ids = self._fill()
@@ -88,7 +75,7 @@ class World:
         snapshot = made["snapshot"]["id"]
         events = {"user": "u", "group": "acme"}
         documents = {"endpoint": "prices", "snapshot_id": snapshot, "delta_id": snapshot}
-        return events | documents | {"project_id": "mine", "user_id": OWNER, "key_id": spare["api_key"]["id"]}
+        return events | documents | {"project_id": "mine", "user_id": self.owner, "key_id": spare["api_key"]["id"]}
 
     def _post(self, path: str, body: Any) -> Any:
         answer = self.session.post(self.url + path, json=body, timeout=30)
@@ -115,35 +102,19 @@ def _session(credential: str) -> requests.Session:
     return session
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    directory = tmp_path_factory.mktemp("described")
-    key = run(directory, "key", "create", "--project", "mine", "--scope", "admin").stdout.strip()
-    account = run(directory, "key", "create", "--account", "--scope", "admin").stdout.strip()
-    _add_owner(directory)
-    with serving(directory, DELTA_LOG_LEVEL="error", DELTA_RATE_LIMITS_AUTH_PER_MINUTE="off") as server:
-        yield World(server.url, key, account)
-        server.stop()
-
-
-def _add_owner(directory: Path) -> None:
-    add = [*FROM_SOURCE, "user", "add", OWNER, "--role", "owner"]
-    subprocess.run(
-        add, cwd=directory, env=environment(), input=PASSWORD, text=True, check=True, stdout=subprocess.DEVNULL
-    )
-
-
-@pytest.mark.parametrize("part", range(PARTS))
-def test_answers_are_as_described(world: World, part: int) -> None:
-    failures: dict[str, str] = {}
-    for operation in world.operations()[part::PARTS]:
+def failures(world: World, operations: list[APIOperation]) -> dict[str, str]:
+    found = {}
+    for operation in operations:
         for mode in GenerationMode:
             if failure := _first_failure(world, operation, mode):
-                failures[f"{operation.method.upper()} {operation.path} {mode.value}"] = failure
-    assert failures == {}
+                found[f"{operation.method.upper()} {operation.path} {mode.value}"] = failure
+    return found
 
 
 def _first_failure(world: World, operation: APIOperation, mode: GenerationMode) -> str | None:
+    if mode is GenerationMode.NEGATIVE and FUZZ == 1 and _takes_everything(operation.definition.raw):
+        return None
+
     @once_each
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Case) -> None:
@@ -159,3 +130,14 @@ def _first_failure(world: World, operation: APIOperation, mode: GenerationMode) 
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None
+
+
+def _takes_everything(operation: dict[str, Any]) -> bool:
+    """Whether nothing that is sent could be wrong: a body of any kind, and free texts in the path alone. To find that
+    out takes schemathesis 459 tries; with DELTA_FUZZ it has them."""
+    bodies = operation.get("requestBody", {}).get("content", {}).values()
+    parameters = operation.get("parameters", [])
+    return not any(body.get("schema") for body in bodies) and all(
+        one["in"] == "path" and one["schema"].keys() <= {"type", "description"} and one["schema"]["type"] == "string"
+        for one in parameters
+    )

@@ -8,121 +8,31 @@ the same each time; DELTA_FUZZ=10 makes ten times as many.
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import hypothesis
 import pytest
-import requests
-import schemathesis
-from hypothesis import HealthCheck, Phase
-from schemathesis import APIOperation, Case, GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi import checks
 
-from delta_server import app as delta_app
-from delta_server.http.gate import bare
-from tests.conftest import bearer
 from tests.features.users.people import PASSWORD
-from tests.often import FUZZ
-from tests.server_process import FROM_SOURCE, environment, run, serving
+from tests.server_process import FROM_SOURCE, create_key, environment, serving
 
-EXAMPLES = 5 * FUZZ
-CHECKS = [
-    not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_headers_conformance,
-    checks.response_schema_conformance,
-    checks.negative_data_rejection,
-]
-LEFT_OUT = {
-    ("delete", "/v1/projects/{project_id}"): "the others need it",
-    ("delete", "/v1/auth/api-keys/{key_id}"): "and its key",
-    ("delete", "/v1/auth/sessions"): "and the session",
-    ("get", "/v1/stream"): "never ends",
-    ("get", "/v1/backup"): "is large",
-}
-GUARDS = delta_app.guards_of(delta_app.FEATURES)
+if TYPE_CHECKING:
+    from tests.hostile.described import World
+
 OWNER = "ada@example.com"
 PARTS = 4
 """The operations in so many tests: they run beside each other."""
 
-once_each = hypothesis.settings(
-    max_examples=EXAMPLES,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-
-
-class World:
-    """A server with something of everything in it, and its description without what would end the requests early."""
-
-    def __init__(self, url: str, key: str, account: str) -> None:
-        self.url = url
-        self.session = _session(key)
-        login = self.session.post(f"{url}/v1/auth/login", json={"email": OWNER, "password": PASSWORD}, timeout=30)
-        person = _session(login.json()["access_token"])
-        self._callers = {"project": self.session, "account": _session(account), "any": person, "person": person}
-        self.ids = self._fill()
-        document = requests.get(f"{url}/docs/openapi.json", timeout=30).json()
-        for path, operations in document["paths"].items():
-            for method, operation in operations.items():
-                self._prepare(method, path, operation)
-        self.schema = schemathesis.openapi.from_dict(document)
-
-    def caller(self, operation: APIOperation) -> requests.Session:
-        return self._callers[GUARDS[operation.method.upper(), bare(operation.path)].keys]
-
-    def _fill(self) -> dict[str, str]:
-        for price in (1, 2, 3):
-            document = {"items": [{"id": n, "price": n * price, "name": "é"} for n in range(9)]}
-            made = self._post("/v1/snapshots?endpoint=prices", document)
-        who = {"userId": "u", "context": {}}
-        calls = [{"type": "track", "event": "bought", "properties": {"total": n}, **who} for n in range(20)]
-        self._post("/v1/batch", {"batch": [*calls, {"type": "group", "groupId": "acme", "traits": {"a": 1}, **who}]})
-        spare = self._post("/v1/auth/api-keys", {"name": "spare", "scopes": ["read"]})
-        snapshot = made["snapshot"]["id"]
-        events = {"user": "u", "group": "acme"}
-        documents = {"endpoint": "prices", "snapshot_id": snapshot, "delta_id": snapshot}
-        return events | documents | {"project_id": "mine", "user_id": OWNER, "key_id": spare["api_key"]["id"]}
-
-    def _post(self, path: str, body: Any) -> Any:
-        answer = self.session.post(self.url + path, json=body, timeout=30)
-        assert answer.ok, answer.text
-        return answer.json()
-
-    def _prepare(self, method: str, path: str, operation: dict[str, Any]) -> None:
-        operation.pop("security", None)  # the key stands in a header
-        kept = [one for one in operation.get("parameters", []) if one["name"] != "project_id" or one["in"] == "path"]
-        for parameter in kept:
-            if method != "delete" and parameter["name"] in self.ids and parameter["in"] == "path":
-                parameter["schema"]["enum"] = [self.ids[parameter["name"]], "another"]
-        operation["parameters"] = kept
-
-    def operations(self) -> list[APIOperation]:
-        found = [each.ok() for each in self.schema.get_all_operations() if isinstance(each, Ok)]
-        assert len(found) > 80
-        return [each for each in found if (each.method.lower(), each.path) not in LEFT_OUT]
-
-
-def _session(credential: str) -> requests.Session:
-    session = requests.Session()
-    session.headers.update(bearer(credential))
-    return session
-
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator["World"]:
+    from tests.hostile.described import World
+
     directory = tmp_path_factory.mktemp("described")
-    key = run(directory, "key", "create", "--project", "mine", "--scope", "admin").stdout.strip()
-    account = run(directory, "key", "create", "--account", "--scope", "admin").stdout.strip()
+    key = create_key(directory, "mine")
+    account = create_key(directory, None)
     _add_owner(directory)
     with serving(directory, DELTA_LOG_LEVEL="error", DELTA_RATE_LIMITS_AUTH_PER_MINUTE="off") as server:
-        yield World(server.url, key, account)
+        yield World(server.url, key, account, OWNER)
         server.stop()
 
 
@@ -134,28 +44,7 @@ def _add_owner(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_answers_are_as_described(world: World, part: int) -> None:
-    failures: dict[str, str] = {}
-    for operation in world.operations()[part::PARTS]:
-        for mode in GenerationMode:
-            if failure := _first_failure(world, operation, mode):
-                failures[f"{operation.method.upper()} {operation.path} {mode.value}"] = failure
-    assert failures == {}
+def test_answers_are_as_described(world: "World", part: int) -> None:
+    from tests.hostile.described import failures
 
-
-def _first_failure(world: World, operation: APIOperation, mode: GenerationMode) -> str | None:
-    @once_each
-    @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
-    def ask(case: Case) -> None:
-        answer = case.call(base_url=world.url, session=world.caller(operation), timeout=30)
-        case.validate_response(answer, checks=CHECKS)
-
-    try:
-        ask()
-    except hypothesis.errors.Unsatisfiable:  # nothing could be wrong with it
-        return None
-    except BaseExceptionGroup as group:
-        return "\n".join(map(str, group.exceptions))
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return None
+    assert failures(world, world.operations()[part::PARTS]) == {}

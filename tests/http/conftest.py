@@ -7,7 +7,7 @@ import pytest
 from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config.sections import Config, Limits
-from tests.conftest import Keys, bearer, built, client_of, make_keys, started
+from tests.conftest import Keys, bearer, built, client_of, make_keys, shared_fixture, started
 from tests.http import requested, sample
 from tests.http.requested import Made
 from tests.storage.opened import FakeClock
@@ -37,6 +37,11 @@ async def sample_client(sample_app: Application, sample_keys: Keys) -> AsyncIter
     async with client_of(sample_app) as client:
         client.headers.update(bearer(sample_keys.project))
         yield client
+
+
+@shared_fixture
+async def shared_made(shared_client: httpx.AsyncClient, shared_keys: Keys) -> Made:
+    return await requested.make(shared_client, shared_keys)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from delta_server.core import secrets
 from delta_server.core.errors import Unauthorized
 from delta_server.features.accounts import service as accounts
 from delta_server.http.ingest_auth import key_of
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.storage.opened import FakeClock
 
 TRACK = "/v1/track"
@@ -122,17 +122,20 @@ SECRET = ["project", "read", "write", "account", "revoked", "expired"]
         "/v1/projects/{}x/settings",
     ],
 )
+@shared
 async def test_secret_keys_in_an_address(
-    client: httpx.AsyncClient, keys: Keys, app: Application, key: str, path: str
+    shared_client: httpx.AsyncClient, shared_keys: Keys, shared_app: Application, key: str, path: str
 ) -> None:
     """Whatever stands beside them, and whether they are good or not: nobody is to get used to it."""
     method = "GET" if "settings" in path or "source" in path else "POST"
-    for headers in ({}, bearer(keys.ingest)):
-        answer = await client.request(method, path.format(getattr(keys, key)), headers=headers, json=EVENT)
+    for headers in ({}, bearer(shared_keys.ingest)):
+        answer = await shared_client.request(
+            method, path.format(getattr(shared_keys, key)), headers=headers, json=EVENT
+        )
         assert answer.status_code == 403, answer.text
         assert "only a write key may stand in an address" in answer.json()["message"]
         assert "dk_" not in answer.text
-    assert await app.services.db.read(lambda tx: tx.one("SELECT count(*) FROM event_block")) == (0,)
+    assert await shared_app.services.db.read(lambda tx: tx.one("SELECT count(*) FROM event_block")) == (0,)
 
 
 async def test_a_header_wins_over_the_body(client: httpx.AsyncClient, keys: Keys, app: Application) -> None:

@@ -8,6 +8,7 @@ import httpx
 import msgspec
 import pytest
 
+from tests.conftest import shared
 from tests.http.requested import EVENT, NOBODY, OTHER_EVENT, PREFIXES, Made
 
 # Whose project it is
@@ -200,11 +201,14 @@ REFUSED: list[tuple[str, str, Any, dict[str, str], int]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "headers", "status"), REFUSED, ids=lambda part: str(part)[:60])
-async def test_refusals(made: Made, method: str, path: str, body: Any, headers: Mapping[str, str], status: int) -> None:
-    known = {"<project>": made.keys.project, "<other_key>": made.keys.other}
+@shared
+async def test_refusals(
+    shared_made: Made, method: str, path: str, body: Any, headers: Mapping[str, str], status: int
+) -> None:
+    known = {"<project>": shared_made.keys.project, "<other_key>": shared_made.keys.other}
     sent = {name: known.get(value, value) for name, value in headers.items()}
     for prefix in PREFIXES:
-        answer = await made.call(method, prefix + path, body, x_request_id="r-17", **sent)
+        answer = await shared_made.call(method, prefix + path, body, x_request_id="r-17", **sent)
         problem = answer.json()
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
         assert problem["statusCode"] == problem["status"] == status

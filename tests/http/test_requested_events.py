@@ -5,7 +5,17 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.conftest import shared
 from tests.http.requested import EVENT, OTHER_EVENT, PREFIXES, RANGE, Made
+
+pytestmark = shared
+
+
+@pytest.fixture(scope="module")
+def made(shared_made: Made) -> Made:
+    """Nothing here changes anything."""
+    return shared_made
+
 
 METRICS = (
     *("count", "unique_sources", "unique_users", "unique_sessions", "avg_duration", "min_duration", "max_duration"),

@@ -7,7 +7,7 @@ import pytest
 
 from delta_server.core import secrets
 from delta_server.core.scopes import opened
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
 
@@ -98,12 +98,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals_change_nothing(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    before = await listed(client, keys)
+@shared
+async def test_refusals_change_nothing(shared_client: httpx.AsyncClient, shared_keys: Keys, row: Row) -> None:
+    before = await listed(shared_client, shared_keys)
     for name in ("project", "account", "revoked", "expired"):
-        row = msgspec.structs.replace(row, path=row.path.replace(f"{{{name}_id}}", id_of(getattr(keys, name))))
-    await check(client, keys, row)
-    assert await listed(client, keys) == before
+        row = msgspec.structs.replace(row, path=row.path.replace(f"{{{name}_id}}", id_of(getattr(shared_keys, name))))
+    await check(shared_client, shared_keys, row)
+    assert await listed(shared_client, shared_keys) == before
 
 
 async def test_a_projects_key_reaches_its_projects_keys_alone(client: httpx.AsyncClient, keys: Keys) -> None:

@@ -13,7 +13,7 @@ import pytest
 from delta_server import services
 from delta_server.features.deltas import row_windows, summaries
 from delta_server.features.deltas import service as deltas
-from tests.conftest import Keys
+from tests.conftest import Keys, shared, shared_fixture
 from tests.features.rows import Row, check
 from tests.features.snapshots.shots import NOBODY, Shots, second
 
@@ -43,6 +43,15 @@ def shots(client: httpx.AsyncClient, keys: Keys) -> Shots:
 
 @pytest.fixture
 async def fires(shots: Shots) -> dict[int, dict[str, Any]]:
+    return await fires_of(shots)
+
+
+@shared_fixture
+async def shared_fires(shared_client: httpx.AsyncClient, shared_keys: Keys) -> dict[int, dict[str, Any]]:
+    return await fires_of(Shots(shared_client, shared_keys))
+
+
+async def fires_of(shots: Shots) -> dict[int, dict[str, Any]]:
     """The snapshots of "fires", by second; all their deltas are computed. "other" has one delta of its own."""
     await shots.send("POST", "/v1/endpoints", json={"name": "fires", "diff": {"ignore": ["/at"]}}, status=201)
     found = {}
@@ -145,19 +154,22 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
+@shared
 async def test_refusals(
-    shots: Shots, client: httpx.AsyncClient, keys: Keys, fires: dict[int, dict[str, Any]], row: Row
+    shared_client: httpx.AsyncClient, shared_keys: Keys, shared_fires: dict[int, dict[str, Any]], row: Row
 ) -> None:
-    ids = {f"<{moment}>": one["id"] for moment, one in fires.items()} | {"<e>": fires[0]["endpoint_id"]}
+    ids = {f"<{moment}>": one["id"] for moment, one in shared_fires.items()} | {"<e>": shared_fires[0]["endpoint_id"]}
     if "<other>" in repr(row.body):
-        ids["<other>"] = (await shots.get("/v1/snapshots/latest/other"))["snapshot"]["id"]
+        ids["<other>"] = (await Shots(shared_client, shared_keys).get("/v1/snapshots/latest/other"))["snapshot"]["id"]
     body = {
         name: ids.get(value, value) if isinstance(value, str) else value for name, value in (row.body or {}).items()
     }
     path = row.path
     for name, id in ids.items():
         path = path.replace(name, id)
-    await check(client, keys, msgspec.structs.replace(row, path=path, body=body if row.body is not None else None))
+    await check(
+        shared_client, shared_keys, msgspec.structs.replace(row, path=path, body=body if row.body is not None else None)
+    )
 
 
 KEYED = "/fires/[UniqueId=a]/Acres"

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from delta_server.app import Application
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared, shared_fixture
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
 
@@ -111,6 +111,15 @@ REFUSED = [
 
 @pytest.fixture
 async def users(client: httpx.AsyncClient, keys: Keys) -> dict[str, Any]:
+    return await users_of(client, keys)
+
+
+@shared_fixture
+async def shared_users(shared_client: httpx.AsyncClient, shared_keys: Keys) -> dict[str, Any]:
+    return await users_of(shared_client, shared_keys)
+
+
+async def users_of(client: httpx.AsyncClient, keys: Keys) -> dict[str, Any]:
     """The first tenant's endpoint "users"; it has "prices" too."""
     await check(client, keys, Row("", "POST", "/v1/endpoints", 201, body={"name": "prices"}))
     body = {"name": "users", "description": "all", "diff": DIFF, "retention": {"keep_days": 30}}
@@ -119,10 +128,13 @@ async def users(client: httpx.AsyncClient, keys: Keys) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals_change_nothing(client: httpx.AsyncClient, keys: Keys, users: dict[str, Any], row: Row) -> None:
-    before = await listed(client, keys)
-    await check(client, keys, row)
-    assert await listed(client, keys) == before
+@shared
+async def test_refusals_change_nothing(
+    shared_client: httpx.AsyncClient, shared_keys: Keys, shared_users: dict[str, Any], row: Row
+) -> None:
+    before = await listed(shared_client, shared_keys)
+    await check(shared_client, shared_keys, row)
+    assert await listed(shared_client, shared_keys) == before
 
 
 async def test_an_endpoint_with_all_its_settings(users: dict[str, Any]) -> None:

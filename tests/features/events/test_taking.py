@@ -18,7 +18,7 @@ from delta_server.core.errors import Unavailable
 from delta_server.core.events.event_batch import Parsed
 from delta_server.core.events.event_time import Arrival
 from delta_server.features.events import service
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 
 NOW = "2026-01-01T00:00:00.000Z"
@@ -106,10 +106,15 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals_store_nothing(app: Application, client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    row = msgspec.structs.replace(row, path=row.path.format(read=keys.read), says=row.says.replace("32 KiB", "32768"))
-    await check(client, keys, row)
-    assert await stored(app) == []
+@shared
+async def test_refusals_store_nothing(
+    shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys, row: Row
+) -> None:
+    row = msgspec.structs.replace(
+        row, path=row.path.format(read=shared_keys.read), says=row.says.replace("32 KiB", "32768")
+    )
+    await check(shared_client, shared_keys, row)
+    assert await stored(shared_app) == []
 
 
 CALL = {"type": "track", "event": "a", "userId": "u", "messageId": "m1", "eventType": "a", "groupId": "g"}

@@ -12,7 +12,7 @@ from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.schemas import EndpointChange
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.history import walk
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared, shared_fixture
 from tests.features.history import timelines
 from tests.features.history.timelines import Version
 from tests.features.rows import Row, check
@@ -117,6 +117,15 @@ HARMLESS = [
 
 @pytest.fixture
 async def prices(app: Application, keys: Keys) -> EndpointRef:
+    return await prices_of(app)
+
+
+@shared_fixture
+async def shared_prices(shared_app: Application, shared_keys: Keys) -> EndpointRef:
+    return await prices_of(shared_app)
+
+
+async def prices_of(app: Application) -> EndpointRef:
     """Five documents, one a day, the last before the clock's time; all deltas computed."""
     endpoint = await timelines.endpoint_named(app.services, "prices")
     first = START_MS - (len(DOCUMENTS) + 1) * DAY
@@ -134,15 +143,19 @@ async def get(client: httpx.AsyncClient, keys: Keys, path: str, /, **params: Any
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refused(client: httpx.AsyncClient, keys: Keys, prices: EndpointRef, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refused(
+    shared_client: httpx.AsyncClient, shared_keys: Keys, shared_prices: EndpointRef, row: Row
+) -> None:
+    await check(shared_client, shared_keys, row)
 
 
 @pytest.mark.parametrize("text", HARMLESS)
+@shared
 async def test_odd_paths_are_paths_with_nothing_there(
-    client: httpx.AsyncClient, keys: Keys, prices: EndpointRef, text: str
+    shared_client: httpx.AsyncClient, shared_keys: Keys, shared_prices: EndpointRef, text: str
 ) -> None:
-    found = await get(client, keys, "prices/history", path=text)
+    found = await get(shared_client, shared_keys, "prices/history", path=text)
     assert found == {
         "path": text,
         "data": [],
@@ -153,7 +166,9 @@ async def test_odd_paths_are_paths_with_nothing_there(
         "max": None,
         "share": 0.0,
     }
-    answer = await client.get("/v1/endpoints/prices/blame", params={"path": text}, headers=bearer(keys.read))
+    answer = await shared_client.get(
+        "/v1/endpoints/prices/blame", params={"path": text}, headers=bearer(shared_keys.read)
+    )
     assert answer.status_code == 404
 
 

@@ -20,6 +20,7 @@ from delta_server.storage.contents import maintenance
 from tests.features.history import timelines
 from tests.features.history.randomly import SETTINGS, random_versions
 from tests.features.history.timelines import ABSENT, Version, at, comparable
+from tests.often import seeds
 
 Told = dict[str, tuple[Any, int]]
 """By path, a leaf's value and since when it has it."""
@@ -111,7 +112,7 @@ async def test_a_key_is_found_where_none_is_set(services: Services) -> None:
     assert paths[-1].endswith("/id")
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(6))
 async def test_random_histories_back_dated_and_cut(services: Services, seed: int) -> None:
     rng = random.Random(seed)
     settings = SETTINGS[seed % len(SETTINGS)]

@@ -16,6 +16,7 @@ from delta_server.storage.contents import maintenance
 from tests.features.history import timelines
 from tests.features.history.randomly import SETTINGS, random_versions
 from tests.features.history.timelines import ABSENT, Version, at, comparable, history_of
+from tests.often import seeds
 
 UP, DOWN = TimelineSpan(descending=False), TimelineSpan(descending=True)
 
@@ -177,7 +178,7 @@ PATHS: list[tuple[str, tuple[Any, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(6))
 async def test_random_histories_back_dated_and_cut(services: Services, seed: int) -> None:
     rng = random.Random(seed)
     endpoint = await timelines.endpoint_named(services, "e", SETTINGS[seed % len(SETTINGS)])

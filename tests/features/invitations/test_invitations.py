@@ -15,7 +15,7 @@ from delta_server.features.invitations import service, tasks
 from delta_server.features.invitations.schemas import NewInstanceInvitation
 from delta_server.features.users import service as users
 from delta_server.services import Services
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.features.users.people import PASSWORD, add, login, signed_in
 from tests.storage.opened import FakeClock
@@ -60,10 +60,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals_change_nothing(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refusals_change_nothing(shared_client: httpx.AsyncClient, shared_keys: Keys, row: Row) -> None:
+    await check(shared_client, shared_keys, row)
     for path in (HERE, EVERYWHERE):
-        assert (await client.get(path, headers=bearer(keys.account))).json()["data"] == []
+        assert (await shared_client.get(path, headers=bearer(shared_keys.account))).json()["data"] == []
 
 
 async def invited(client: httpx.AsyncClient, key: str, path: str = HERE, **new: Any) -> dict[str, Any]:

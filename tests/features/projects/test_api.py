@@ -12,7 +12,7 @@ from delta_server.features.projects import store, tasks
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.transaction import SqliteTx
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.storage.opened import FakeClock
 
@@ -101,10 +101,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals_change_nothing(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    before = await listed(client, keys)
-    await check(client, keys, row)
-    assert await listed(client, keys) == before
+@shared
+async def test_refusals_change_nothing(shared_client: httpx.AsyncClient, shared_keys: Keys, row: Row) -> None:
+    before = await listed(shared_client, shared_keys)
+    await check(shared_client, shared_keys, row)
+    assert await listed(shared_client, shared_keys) == before
 
 
 @pytest.mark.parametrize("name", ["shop", "GET /prices", "..a", "價格", "מחירים", "🐋", "50 %", "x" * 200])

@@ -35,6 +35,7 @@ from delta_server.storage.events.query.read_view import ALWAYS
 from delta_server.storage.events.rollups import cover, rollup, rollup_cells
 from delta_server.storage.events.segments import segment_file
 from delta_server.storage.sqlite.adapter import DATABASE_NAME
+from tests.often import FUZZ
 from tests.storage.events import model_plans
 from tests.storage.events.model import Model, row, same
 from tests.storage.events.model_log import Failing, Running
@@ -397,7 +398,7 @@ def _hashable(found: Sequence[Any]) -> tuple[Any, ...]:
 
 TestHistory = History.TestCase
 TestHistory.settings = settings(
-    max_examples=EXAMPLES or 10,
+    max_examples=EXAMPLES or 6 * FUZZ,
     stateful_step_count=STEPS,
     derandomize=not EXAMPLES,
     deadline=None,

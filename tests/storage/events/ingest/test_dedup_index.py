@@ -19,6 +19,7 @@ from delta_server.storage.events.ingest.dedup_index import DedupIndex, SealedKey
 from delta_server.storage.events.ingest.key_merging import KeyMaintenance
 from delta_server.storage.sqlite.adapter import SqliteDatabase
 from delta_server.tasks.threads import ThreadPool
+from tests.often import seeds
 from tests.storage.events.log_events import DAY_MS, events
 from tests.storage.events.stored import make_project
 from tests.storage.opened import FakeClock, opened
@@ -358,7 +359,7 @@ class Model:
                 assert at >= now - KEPT_MS - STRETCH_MS, "taken for a duplicate although its first is not there"
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(6))
 async def test_any_order_of_what_happens_to_keys(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, seed: int
 ):
