@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": ("delta_server.cli.serve:serve", "Run the server."),
     "demo": ("delta_server.cli.demo:demo", "Show Delta at work on a small real history, then serve it."),
     "import": ("delta_server.cli.importing:import_", "Load a recorded history: NDJSON, or a file's versions in git."),
+    "track": ("delta_server.cli.track:track", "Poll an address from now on, and keep every version."),
     "export": ("delta_server.cli.export:export", "Write an endpoint's history as the NDJSON that import reads."),
     "log": ("delta_server.cli.reading:log", "List what changed in an endpoint, with old and new values."),
     "show": ("delta_server.cli.reading:show", "Print a document: the latest, or as of a time."),

@@ -131,6 +131,11 @@ def validators(headers: Mapping[str, str], *, hash: bytes, large: bool) -> Sourc
     )
 
 
+def may_be_conditional(settings: PollingSettings) -> bool:
+    """Of pages the first may be unchanged, and others not."""
+    return settings.method == "GET" and settings.paging is None
+
+
 def conditions(source: Source) -> dict[str, str]:
     """Headers of a conditional request."""
     found = {"if-none-match": source.etag, "if-modified-since": source.last_modified}

@@ -21,7 +21,8 @@ from delta_server.features.endpoints import schemas, settings, store
 from delta_server.features.endpoints.schemas import EXAMPLE as EXAMPLE
 from delta_server.features.endpoints.schemas import FIELDS as FIELDS
 from delta_server.features.endpoints.schemas import DiffChange as DiffChange
-from delta_server.features.endpoints.schemas import EndpointAnswer, EndpointChange, NewEndpoint
+from delta_server.features.endpoints.schemas import EndpointAnswer, NewEndpoint
+from delta_server.features.endpoints.schemas import EndpointChange as EndpointChange
 from delta_server.features.endpoints.schemas import Retention as Retention
 from delta_server.features.endpoints.schemas import RetentionChange as RetentionChange
 from delta_server.features.endpoints.store import Endpoint
@@ -273,9 +274,8 @@ def _update_endpoint(
         return shown, shown
     store.update_endpoint(tx, project, before.id, name=name, description=description, retention=retention)
     if diff != before.diff:
-        store.update_diff(
-            tx, project, before.id, diff, recompute=settings.compared_by(diff) != settings.compared_by(before.diff)
-        )
+        is_recomputed = settings.compared_by(diff) != settings.compared_by(before.diff)
+        store.update_diff(tx, project, before.id, diff, recompute=is_recomputed)
     after = _find_shown(tx, project, ids.text(before.uid))
     _tell(tx, "endpoint.updated", after.endpoint)
     changed = [

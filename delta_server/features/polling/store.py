@@ -104,6 +104,12 @@ def delete_some(tx: Tx, endpoint: int, _limit: int) -> bool:
     return delete(tx, endpoint)
 
 
+def asking(tx: Tx, project: int, url: str) -> list[bytes]:
+    """Endpoints that ask this address, which is masked: their ids on the wire."""
+    sql = "SELECT uid FROM polling WHERE project = ? AND json_extract(settings, '$.url') = ? LIMIT 10"
+    return [row[0] for row in tx.all(sql, project, url)]
+
+
 # Of all projects
 
 

@@ -1,19 +1,28 @@
-"""/v1/endpoints/{}/poll and polls: asking a source now, and what came of asking."""
+"""/v1/endpoints/{}/poll and polls: asking a source now, and what came of asking; /v1/endpoints/preview: trying it."""
 
 from typing import Annotated, Any, get_args
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from delta_server.core import times
 from delta_server.core.errors import Invalid
-from delta_server.core.polling.outcome import ErrorClass
+from delta_server.core.polling.outcome import ErrorClass, PollFailed
+from delta_server.egress.steps import Steps
 from delta_server.features.endpoints import service as endpoints
-from delta_server.features.polls import schemas, service
-from delta_server.features.polls.schemas import Poll, PollAnswer, PollsSummary
+from delta_server.features.polls import previewing, schemas, service
+from delta_server.features.polls.schemas import (
+    Poll,
+    PollAnswer,
+    PollingPreview,
+    PollingPreviewFailed,
+    PollingTrial,
+    PollsSummary,
+)
 from delta_server.http import pagination, spans
 from delta_server.http.docs import example
+from delta_server.http.leaving import while_connected
 from delta_server.http.pagination import DEFAULT_LIMIT, CursorText, Limit, Page
 from delta_server.services import Services
 
@@ -97,6 +106,32 @@ async def get_summary(
     )
 
 
+@post(
+    "/v1/endpoints/preview",
+    summary="Try how a source would be polled",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request=schemas.EXAMPLE_TRIAL, answer=schemas.EXAMPLE_PREVIEW),
+)
+async def try_polling(
+    request: Request[Any, Any, Any],
+    data: JSONBody[PollingTrial],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+) -> PollingPreview | PollingPreviewFailed:
+    """What would be stored, in what format it comes, and which fields look like noise: they differ between two answers
+    that are a second apart. Nothing is stored. A source that fails is an answer too, with `ok` false."""
+    steps = Steps()
+    try:
+        found = await while_connected(
+            request,
+            previewing.preview(services, project, data.polling, data.endpoint, steps, tries=data.tries),
+        )
+    except PollFailed as error:
+        return schemas.preview_failed(error, steps.ms)
+    return schemas.preview(found, steps.ms)
+
+
 def _time(time_ms: int | None) -> str | None:
     return None if time_ms is None else times.format(time_ms)
 
@@ -113,4 +148,4 @@ def _classes(text: str | None) -> list[str] | None:
     return chosen
 
 
-ROUTES = [poll_now, list_polls, get_summary]
+ROUTES = [poll_now, list_polls, get_summary, try_polling]

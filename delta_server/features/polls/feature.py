@@ -1,6 +1,6 @@
 """Endpoints polled: by their schedule, and when somebody asks."""
 
-from delta_server.features.polls import api, schemas, store, tasks
+from delta_server.features.polls import api, commands, schemas, store, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ, Access
 from delta_server.services import Cascade
@@ -14,10 +14,12 @@ FEATURE = Feature(
     fields=schemas.FIELDS,
     guards={
         ("POST", "/v1/endpoints/{}/poll"): Access("write"),
+        ("POST", "/v1/endpoints/preview"): Access("write"),
         ("GET", "/v1/endpoints/{}/polls"): READ,
         ("GET", "/v1/endpoints/{}/polls/summary"): READ,
     },
     tables=["poll"],
+    commands=commands.COMMANDS,
     cascades=[Cascade("endpoint", lambda _: store.delete_some)],
     loops=[Loop("poll endpoints", tasks.poll_due)],
     periodic=[Periodic("expire records of polls", tasks.expire, every_s=3600)],

@@ -94,7 +94,7 @@ async def _ask(svc: Services, endpoint: EndpointRef, row: Polled, source: Source
     """Raises PollFailed."""
     settings = _settings(svc, row)
     head = _head_hash(svc, endpoint)
-    is_known = settings.method == "GET" and settings.paging is None and head is not None and source.hash == head.hex()
+    is_known = outcome.may_be_conditional(settings) and head is not None and source.hash == head.hex()
     conditions = outcome.conditions(source) if is_known else {}
     fetched = await reading.fetch(svc, settings, conditions, steps, large=source.large)
     status, received_bytes, read = fetched.answer.status, fetched.received_bytes, fetched.read

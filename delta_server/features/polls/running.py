@@ -32,11 +32,15 @@ class RunningPolls:
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: dict[int, float] = {}
         self.wakes_at_ms = 0
-        """When the loop looks next."""
+        """When the loop looks next; 0 while there is none."""
 
     @classmethod
     def of(cls, svc: Services) -> "RunningPolls":
         return svc.state(cls, lambda: cls(svc))
+
+    @property
+    def is_looping(self) -> bool:
+        return self.wakes_at_ms > 0
 
     async def poll_now(self, poll: WaitingPoll) -> Ended | None:
         """The outcome of the poll that runs or waits, or of one that is begun. It goes on when nobody waits any

@@ -1,12 +1,18 @@
 """Polls on the wire."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from delta_server.core import ids, times
-from delta_server.core.polling.outcome import ErrorClass
+from delta_server.core.noise import FieldNoise
+from delta_server.core.polling.outcome import ErrorClass, PollFailed
 from delta_server.core.polling.schedule import State
+from delta_server.core.polling.settings import PollingChange
+from delta_server.core.polling.trial import SHOWN_BYTES
+from delta_server.features.polls.previewing import Conditional, Preview
 from delta_server.features.polls.store import Bucket, PollRow
 
 
@@ -72,6 +78,94 @@ def bucket(found: Bucket) -> PollBucket:
     return PollBucket(times.format(found.at), found.ok, found.failed, found.changed, found.ms)
 
 
+class PollingTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`polling` as it would be sent to change an endpoint, without a schedule; `endpoint`, an id or a name, is the one
+    whose secrets `***` in it stands for."""
+
+    polling: PollingChange
+    endpoint: str | None = None
+    tries: Annotated[int, Meta(ge=1, le=3)] = 2
+
+
+class TriedField(msgspec.Struct, frozen=True):
+    """`differs` of its `of` values were others in the second answer."""
+
+    pattern: str
+    differs: int
+    of: int
+    bytes: int
+    noise: bool
+
+
+class SuggestedEndpoint(msgspec.Struct, frozen=True):
+    name: str
+    interval: str
+
+
+class PollingPreview(msgspec.Struct, frozen=True):
+    """`source` is the answer as JSON, `result` what would be stored; null where they are larger than 2 MiB."""
+
+    ok: Literal[True]
+    steps: list[PollStep]
+    status: int
+    read_as: str
+    bytes: int
+    pages: int
+    conditional: Conditional
+    source: msgspec.Raw | None
+    source_bytes: int
+    result: msgspec.Raw | None
+    result_bytes: int
+    fields: list[TriedField]
+    source_fields: list[TriedField] | None
+    keys: dict[str, list[str]]
+    suggested: SuggestedEndpoint
+    tracked_by: str | None
+
+
+class PollingPreviewFailed(msgspec.Struct, frozen=True, rename={"error_class": "class"}):
+    ok: Literal[False]
+    error_class: ErrorClass
+    detail: str
+    status: int | None
+    steps: list[PollStep]
+
+
+def steps_of(ms_by_step: Mapping[str, float]) -> list[PollStep]:
+    return [PollStep(step, round(ms, 1)) for step, ms in ms_by_step.items()]
+
+
+def preview(found: Preview, steps: Mapping[str, float]) -> PollingPreview:
+    answer, read = found.fetched.answer, found.fetched.read
+    assert read is not None, "nothing was asked for on a condition"
+    return PollingPreview(
+        ok=True,
+        steps=steps_of(steps),
+        status=answer.status,
+        read_as=read.read_as,
+        bytes=found.fetched.received_bytes,
+        pages=found.fetched.pages,
+        conditional=found.conditional,
+        source=msgspec.Raw(read.source) if len(read.source) <= SHOWN_BYTES else None,
+        source_bytes=len(read.source),
+        result=msgspec.Raw(read.result) if len(read.result) <= SHOWN_BYTES else None,
+        result_bytes=len(read.result),
+        fields=_tried(found.judged.fields),
+        source_fields=None if found.judged.source_fields is None else _tried(found.judged.source_fields),
+        keys=found.judged.keys,
+        suggested=SuggestedEndpoint(found.suggested.name, found.suggested.interval),
+        tracked_by=found.tracked_by,
+    )
+
+
+def preview_failed(error: PollFailed, steps: Mapping[str, float]) -> PollingPreviewFailed:
+    return PollingPreviewFailed(False, error.error_class, error.detail, error.status, steps_of(steps))
+
+
+def _tried(fields: Sequence[FieldNoise]) -> list[TriedField]:
+    return [TriedField(*msgspec.structs.astuple(field)) for field in fields]
+
+
 EXAMPLE: dict[str, Any] = {
     "id": "1777708800000",
     "time": "2026-05-02T08:00:00.000Z",
@@ -90,6 +184,25 @@ EXAMPLE_SUMMARY: dict[str, Any] = {
     "classes": {"timeout": 6},
     "data": [{"time": "2026-05-02T08:00:00.000Z", "ok": 1, "failed": 0, "changed": 1, "ms": 41}],
 }
+EXAMPLE_TRIAL: dict[str, Any] = {"polling": {"url": "https://api.example.com/prices"}, "tries": 2}
+EXAMPLE_PREVIEW: dict[str, Any] = {
+    "ok": True,
+    "steps": [{"step": "resolve", "ms": 1.2}, {"step": "connect", "ms": 12.0}, {"step": "wait", "ms": 25.4}],
+    "status": 200,
+    "read_as": "json",
+    "bytes": 61,
+    "pages": 1,
+    "conditional": "etag",
+    "source": {"at": 1777708801, "items": [{"sku": "A1", "price": 3}]},
+    "source_bytes": 61,
+    "result": {"at": 1777708801, "items": [{"sku": "A1", "price": 3}]},
+    "result_bytes": 61,
+    "fields": [{"pattern": "/at", "differs": 1, "of": 1, "bytes": 16, "noise": True}],
+    "source_fields": None,
+    "keys": {"/items": ["sku"]},
+    "suggested": {"name": "api.example.com/prices", "interval": "5m"},
+    "tracked_by": None,
+}
 
 FIELDS = {
     "Poll.id": "Its number among the endpoint's polls",
@@ -102,6 +215,34 @@ FIELDS = {
     "Poll.detail": "What was wrong, in words",
     "Poll.snapshot_id": "The snapshot that was stored",
     "Poll.steps": "What took how long: resolve, connect, wait, read, parse, store",
+    "PollingPreview.ok": "Whether there is a document",
+    "PollingPreview.steps": "What took how long in the first try",
+    "PollingPreview.status": "The status of the answer",
+    "PollingPreview.read_as": "The format it was in",
+    "PollingPreview.bytes": "The size of its body as it came, of all pages",
+    "PollingPreview.pages": "How many pages were gathered",
+    "PollingPreview.conditional": "What makes later requests conditional: an unchanged source then costs a 304",
+    "PollingPreview.source": "The last answer as JSON; null where it is larger than 2 MiB",
+    "PollingPreview.source_bytes": "Its size as JSON",
+    "PollingPreview.result": "What would be stored: what `transform` makes of it; null where it is larger than 2 MiB",
+    "PollingPreview.result_bytes": "Its size",
+    "PollingPreview.fields": "Fields of the result, those that differ between tries first",
+    "PollingPreview.source_fields": "As `fields`, of the whole answer; null without a `transform`",
+    "PollingPreview.keys": "Fields that identify the elements of arrays of the result, by the array's pattern",
+    "PollingPreview.suggested": "What could be chosen",
+    "PollingPreview.tracked_by": "The endpoint that asks this address already; null for none",
+    "TriedField.pattern": "The field pattern",
+    "TriedField.differs": "How many of its values were others in the last answer than in the first",
+    "TriedField.of": "How many values it has",
+    "TriedField.bytes": "About what they take, with their names",
+    "TriedField.noise": "Whether it is suggested to be ignored: it changes by itself",
+    "SuggestedEndpoint.name": "A name, made of the address",
+    "SuggestedEndpoint.interval": "An interval, by how long the answer says it is fresh",
+    "PollingPreviewFailed.ok": "Whether there is a document",
+    "PollingPreviewFailed.class": "What was wrong, as of polls",
+    "PollingPreviewFailed.detail": "What was wrong, in words",
+    "PollingPreviewFailed.status": "The status of the answer; null where there was none",
+    "PollingPreviewFailed.steps": "What took how long until then",
     "PollStep.step": "Its name",
     "PollStep.ms": "Milliseconds",
     "PollAnswer.poll": "The poll; null when it has not ended in time, and goes on",

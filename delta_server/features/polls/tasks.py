@@ -36,6 +36,7 @@ async def poll_due(svc: Services) -> None:
             running.wakes_at_ms = now_ms + round(wait_s * 1000)
             await changed.wait(wait_s, since=seen)
     finally:
+        running.wakes_at_ms = 0
         await running.close()
 
 

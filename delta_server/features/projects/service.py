@@ -12,7 +12,7 @@ from delta_server.config.plans import UNLIMITED, Plans
 from delta_server.core import access_tokens, ids, names, scopes
 from delta_server.core.actor import Actor
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Conflict, Forbidden, Invalid, NotFound
+from delta_server.core.errors import Conflict, DeltaError, Forbidden, Invalid, NotFound
 from delta_server.core.nearest import quoted
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
@@ -81,6 +81,7 @@ async def restore_project(svc: Services, caller: Caller, text: str, name: str | 
 # Members
 
 
+DEFAULT_PROJECT = "default"
 FIRST_MEMBER = (-1, -1)
 
 
@@ -249,6 +250,18 @@ def ensure(tx: Tx, account: int, name: str) -> Project:
     """The account's project of that name, made when absent. Raises Invalid for the name."""
     name = names.check(name)
     return store.by_name(tx, account, name) or _insert(tx, account, name, "", UNLIMITED)
+
+
+def ensure_project(tx: Tx, name: str | None) -> tuple[int, str]:
+    """The project that a command is about, made when absent, and its name. Raises DeltaError where it is not clear
+    which."""
+    account = accounts.default_account(tx)
+    if name is None:
+        there = sorted(project.name for project in all_of(tx, account))
+        if len(there) > 1 and DEFAULT_PROJECT not in there:
+            raise DeltaError(f"there are several projects; say which with --project: {', '.join(there)}")
+        name = there[0] if len(there) == 1 else DEFAULT_PROJECT
+    return ensure(tx, account, name).id, name
 
 
 def _insert(tx: Tx, account: int, name: str, description: str, plan: str) -> Project:

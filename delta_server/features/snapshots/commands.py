@@ -4,17 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from delta_server.core.errors import DeltaError, Invalid
-from delta_server.features.accounts import service as accounts
-from delta_server.features.projects import service as projects
+from delta_server.core.errors import Invalid
+from delta_server.features.projects.service import DEFAULT_PROJECT as DEFAULT_PROJECT
+from delta_server.features.projects.service import ensure_project as ensure_project
 from delta_server.features.snapshots import commits
 from delta_server.features.snapshots.importing import Imported, Version, import_versions
 from delta_server.services import Services
-from delta_server.storage.database import Tx
 from delta_server.tasks.commands import Command
 from delta_server.tasks.feeding import Feed, Part
-
-DEFAULT_PROJECT = "default"
 
 
 class Into(msgspec.Struct, frozen=True):
@@ -32,17 +29,6 @@ class Done(msgspec.Struct, frozen=True):
 
     project: str
     imported: Imported
-
-
-def ensure_project(tx: Tx, name: str | None) -> tuple[int, str]:
-    """The project to import to and its name. Raises DeltaError where it is not clear which."""
-    account = accounts.default_account(tx)
-    if name is None:
-        there = sorted(project.name for project in projects.all_of(tx, account))
-        if len(there) > 1 and DEFAULT_PROJECT not in there:
-            raise DeltaError(f"there are several projects; say which with --project: {', '.join(there)}")
-        name = there[0] if len(there) == 1 else DEFAULT_PROJECT
-    return projects.ensure(tx, account, name).id, name
 
 
 def parts(versions: Iterable[Version], line: Iterable[str] | None) -> Iterator[Part]:
