@@ -26,6 +26,7 @@ from delta_server.features.events import feature as events
 from delta_server.features.exports import feature as exports
 from delta_server.features.fields import feature as fields
 from delta_server.features.history import feature as history
+from delta_server.features.inbound_webhooks import feature as inbound_webhooks
 from delta_server.features.instance import feature as instance
 from delta_server.features.invitations import feature as invitations
 from delta_server.features.lives import feature as lives
@@ -129,6 +130,7 @@ FEATURES = [
     queries.FEATURE,
     sql.FEATURE,
     erasures.FEATURE,
+    inbound_webhooks.FEATURE,
     exports.FEATURE,
     stream.FEATURE,
     webhooks.FEATURE,

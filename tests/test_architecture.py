@@ -72,6 +72,7 @@ WITHOUT_TENANT = {
         "users": "any_user by_email signed_in refresh link",
         "sso": "user_of",
         "invitations": "by_hash",
+        "inbound_webhooks": "by_token",
         "registrations": "by_hash",
         "webhooks": "webhook_of",
     },

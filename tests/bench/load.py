@@ -4,7 +4,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Self
@@ -86,12 +86,13 @@ def _lane(send: Send, work: Work) -> list[float]:
 class Connection:
     """HTTP/1.1 over one socket, without the client's own work being measured."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, headers: Mapping[str, str] = {}) -> None:
         address = urlsplit(url)
         self._socket = socket.create_connection((address.hostname, address.port), timeout=120)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         credential = f"Authorization: Bearer {key}\r\n" if key else ""
-        self._head = f"Host: {address.netloc}\r\n{credential}Content-Type: application/json\r\n"
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._head = f"Host: {address.netloc}\r\n{credential}{more}Content-Type: application/json\r\n"
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +101,10 @@ class Connection:
         self._socket.close()
 
     def post(self, target: str, body: bytes, *, wanted: int = 201) -> bytes:
-        status, answer = self._exchange("POST", target, body)
+        return self.send("POST", target, body, wanted=wanted)
+
+    def send(self, method: str, target: str, body: bytes, *, wanted: int = 200) -> bytes:
+        status, answer = self._exchange(method, target, body)
         assert status == wanted, (status, answer)
         return answer
 

@@ -51,6 +51,7 @@ PUBLIC = {
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/logout"),  # by an access token or the cookie; 401 without either
     ("POST", "/v1/auth/reset-password"),
+    ("POST", "/v1/webhooks/{}/{}/{}"),  # by the token in the path; 404 without
 }
 SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 

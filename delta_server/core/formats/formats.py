@@ -59,7 +59,7 @@ def _json(body: bytes, content_type: str) -> bytes:
 
 def _checked(document: bytes, what: str) -> None:
     try:
-        json_text.check(document, what)
+        json_text.check_document(document, what)
     except NotReadable:
         raise
     except BadRequest as error:

@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from delta_server.core.errors import BadRequest
+from delta_server.core.json import surrogates
 
 T = TypeVar("T")
 
@@ -42,6 +43,16 @@ def check(document: bytes, what: str = "the document") -> None:
     read(document, _decode_raw, what)
     if deeper_than(MAX_DEPTH, document):
         raise _too_deep(what)
+
+
+def check_document(document: bytes, what: str = "the document") -> None:
+    """As `check`; what may be stored may have halves of surrogate pairs, which JavaScript leaves (surrogates.py)."""
+    try:
+        check(document, what)
+    except BadRequest:
+        if (readable := surrogates.hide(document)) == document:
+            raise
+        check(readable, what)
 
 
 def read(document: bytes, decode: Callable[[bytes], T], what: str = "the document") -> T:

@@ -20,6 +20,7 @@ from delta_server.features.projects import binned, owners, schemas, store
 from delta_server.features.projects.schemas import NewProject, ProjectAnswer, ProjectChange
 from delta_server.features.projects.schemas import ProjectRole as ProjectRole
 from delta_server.features.projects.store import Member, Project
+from delta_server.features.projects.store import by_row as by_row
 from delta_server.features.users import service as users
 from delta_server.features.users.service import User
 from delta_server.services import Services
@@ -197,6 +198,12 @@ def find(tx: Tx, caller: Caller, text: str) -> Project:
     if found is None or caller.project not in (None, found.id) or not _is_seen(tx, caller, found.id):
         raise NotFound("there is no such project: GET /v1/projects lists those this key sees")
     return found
+
+
+def is_named(project: Project, text: str) -> bool:
+    """Whether `text` is its id or its name."""
+    uid = ids.try_parse(text)
+    return project.name == names.normal(text) if uid is None else project.uid == uid
 
 
 def named(tx: Tx, account: int, text: str) -> Project:

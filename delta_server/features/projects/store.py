@@ -46,6 +46,11 @@ def by_id(tx: Tx, account: int, project: int) -> Project | None:
     return _project(tx.one(sql, account, project))
 
 
+def by_row(tx: Tx, project: int) -> Project | None:
+    """For who knows only the row."""
+    return _project(tx.one(f"SELECT {_COLUMNS} FROM project WHERE project.id = ? AND deleted_at IS NULL", project))
+
+
 def by_uid(tx: Tx, account: int, uid: bytes) -> Project | None:
     sql = f"SELECT {_COLUMNS} FROM project WHERE account = ? AND uid = ? AND deleted_at IS NULL"
     return _project(tx.one(sql, account, uid))

@@ -7,7 +7,7 @@ import msgspec
 
 from delta_server.core import times
 from delta_server.core.errors import BadRequest, Invalid, NotFound, TooLarge
-from delta_server.core.json import json_text, surrogates
+from delta_server.core.json import json_text
 from delta_server.core.packs import codec
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
@@ -68,7 +68,7 @@ def check(new: NewSnapshot, limit_bytes: int, now_ms: int) -> None:
     if len(new.body) > limit_bytes:
         raise TooLarge(f"the document has {len(new.body)} bytes, more than limits.document_bytes = {limit_bytes}")
     if not new.checked:
-        _check_document(new.body)
+        json_text.check_document(new.body)
     if not EARLIEST_CAPTURE_MS <= new.captured_at <= now_ms + MAX_AHEAD_MS:
         raise Invalid(
             f"captured_at must lie between {times.format(EARLIEST_CAPTURE_MS)} and a day from now; "
@@ -81,15 +81,6 @@ def check(new: NewSnapshot, limit_bytes: int, now_ms: int) -> None:
         raise Invalid("source contains the character U+0000, which is not allowed", field="source")
     if new.metadata is not None:
         _check_metadata(new.metadata)
-
-
-def _check_document(body: bytes) -> None:
-    try:
-        json_text.check(body)
-    except BadRequest:
-        if (readable := surrogates.hide(body)) == body:
-            raise
-        json_text.check(readable)
 
 
 def _check_metadata(metadata: str) -> None:

@@ -42,6 +42,7 @@ EVENT = {
     [
         (b' {"a": 1.10 }\n', "application/json", "", "json", b'{"a": 1.10 }'),
         (b"[1e400]", "", "", "json", b"[1e400]"),
+        (b'["\\ud83d"]', "", "", "json", b'["\\ud83d"]'),
         (b'"a"', "text/plain", "", "json", b'"a"'),
         (b"12", "", "", "json", b"12"),
         (b'{"a":1}', "text/html; charset=utf-8", "", "json", b'{"a":1}'),
