@@ -19,7 +19,9 @@ _KEPT_BYTES = 8 << 20
 _LONGEST_ACCEPT = 1 << 10
 """Some 60 bytes are usual; 60,000 would keep the event loop for 10 ms."""
 _GZIP_LEVEL = 4
-_ZSTD_LEVEL = 3
+_ZSTD_LEVEL = 1
+"""Level 3 makes recorded documents 0 to 1.5 % smaller in a quarter more time, and long lists of the API 17 % larger:
+rows that differ by ids and numbers."""
 
 
 def request_encoding(header: bytes) -> str | None:

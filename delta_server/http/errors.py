@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 import structlog
-from litestar import Request, Response
+from litestar import MediaType, Request, Response
 from litestar.exceptions import (
     HTTPException,
     MethodNotAllowedException,
@@ -28,7 +28,7 @@ from delta_server.core.errors import (
     TooLarge,
 )
 from delta_server.core.events import otlp_protobuf
-from delta_server.http import rate_limits
+from delta_server.http import pages, rate_limits
 from delta_server.http.asgi import Scope
 from delta_server.http.validation import plain_message
 
@@ -246,4 +246,7 @@ def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
     if kind in otlp_protobuf.MEDIA_TYPES:  # OTLP's exporters, which are answered in their own form
         status = otlp_protobuf.status(answer.status, translate(error).message)
         return Response(status, status_code=answer.status, media_type=kind, headers=headers)
+    if pages.is_wanted(request):
+        page = pages.of_failure(request, answer.status, translate(error).message).encode(errors="replace")
+        return Response(page, status_code=answer.status, media_type=MediaType.HTML, headers=headers | pages.HEADERS)
     return Response(answer.body, status_code=answer.status, media_type=PROBLEM_JSON, headers=headers)

@@ -31,6 +31,8 @@ from tests.bench.turns import sized
 
 ROUNDS = sized(3, 1)
 ABSENT = "absent"
+BENCH = "bench"
+"""The project of what a bench stores."""
 
 
 class _Field(msgspec.Struct, frozen=True):
@@ -91,7 +93,7 @@ def _element(field: _Field, body: bytes) -> str:
 
 async def fill(svc: Services, name: str, history: list[Version]) -> EndpointRef:
     def make(tx: Tx) -> int:
-        return projects.ensure(tx, accounts.default_account(tx), "bench").id
+        return projects.ensure(tx, accounts.default_account(tx), BENCH).id
 
     project = await svc.db.write(make)
     await import_versions(svc, project, name, history, lambda done: None)

@@ -105,11 +105,7 @@ async def _long(svc: Services, now_ms: int) -> tuple[int, list[Row]]:
 
 
 async def _summaries(svc: Services, project: int, now_ms: int) -> list[Row]:
-    for number in range(ENDPOINTS):
-        made = [Version(now_ms - (EACH - n) * 11 * HOUR, b'{"n":%d}' % (number + n)) for n in range(EACH)]
-        await import_versions(svc, project, f"endpoint {number}", made, lambda done: None)
-    while await deltas.compute_queued(svc):
-        pass
+    await fill_endpoints(svc, project, now_ms)
     spark = service.spark_of(None, now_ms, 72)
 
     def asked(sort: service.Sort) -> Callable[[], Awaitable[bytes]]:
@@ -125,6 +121,16 @@ async def _summaries(svc: Services, project: int, now_ms: int) -> list[Row]:
             note=f"{size:.0f} kB with 72 bars each"),
         Row("  last changed first", await _ms(asked("changed")), "ms", bar=250, bar_on="ours"),
     ]  # fmt: skip
+
+
+async def fill_endpoints(svc: Services, project: int, now_ms: int) -> None:
+    """`ENDPOINTS` of them, which changed `EACH` times at most: each at times of its own within the last days."""
+    for number in range(ENDPOINTS):
+        ends_ms = now_ms - number * 7 % 600 * MINUTE
+        made = [Version(ends_ms - (EACH - n) * 11 * HOUR, b'{"n":%d}' % (number + n)) for n in range(EACH)]
+        await import_versions(svc, project, f"endpoint {number}", made, lambda done: None)
+    while await deltas.compute_queued(svc):
+        pass
 
 
 async def _ms(ask: Callable[[], Awaitable[bytes]]) -> float:

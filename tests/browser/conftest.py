@@ -86,6 +86,8 @@ class Visit(msgspec.Struct):
     refused: list[str]
     errors: list[str]
     expected: re.Pattern[str] | None = None
+    others: tuple[str, ...] = ()
+    """Other servers that the test goes to on purpose."""
     asked: list[Request] = []
     """Requests that are not answered yet, but for the stream, which never is."""
 
@@ -185,7 +187,7 @@ def window_of(browser: Browser, url: str, *, dark: bool = False, size: tuple[int
 
 def _watch(visit: Visit) -> None:
     def guard(route: Route) -> None:
-        if route.request.url.startswith((visit.url, "blob:")):
+        if route.request.url.startswith((visit.url, "blob:", *visit.others)):
             route.continue_()
         else:
             visit.refused.append(route.request.url)

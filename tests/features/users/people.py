@@ -1,9 +1,12 @@
 """People of the tests, who sign in over HTTP."""
 
 import os
+from base64 import b32decode
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from delta_server.app import Application
 from delta_server.core import passwords
@@ -32,3 +35,8 @@ async def signed_in(app: Application, client: httpx.AsyncClient, email: str, rol
     await add(app, email, role)
     token: str = (await login(client, email))["access_token"]
     return token
+
+
+def app_code(secret: str, now_ms: int) -> str:
+    """Of a second factor, as an authenticator app computes it."""
+    return TOTP(b32decode(secret), 6, SHA1(), 30).generate(now_ms // 1000).decode()

@@ -163,6 +163,24 @@ async def test_a_stranger_becomes_a_member_and_comes_back_as_the_same(
     ] * 2
 
 
+async def test_browsers_are_told_of_failures_by_a_page(browser: Browser, idp: IdentityProvider, owner: str) -> None:
+    await browser.begin()
+    query = await browser.at_provider() | {"state": "<img src=x>"}
+    for accept, kind in (("text/html,*/*;q=0.8", "text/html"), ("*/*", "application/problem+json")):
+        browser.client.headers["accept"] = accept
+        answer = await browser.back(query)
+        assert answer.status_code == 403
+        assert answer.headers["content-type"].startswith(kind)
+        assert answer.headers["cache-control"] == "no-store"
+        assert "<img" not in answer.text
+    browser.client.headers["accept"] = "text/html"
+    page = await browser.client.get(CALLBACK)
+    assert 'href="../../../signin"' in page.text
+    assert page.headers["x-request-id"] in page.text
+    assert "script" not in page.headers["content-security-policy"]
+    assert (await browser.client.get(METHODS, params={"x": "1"})).headers["content-type"] != "text/html"
+
+
 async def test_the_cookies(browser: Browser, idp: IdentityProvider, owner: str) -> None:
     begun = cookies(await browser.begin())["delta_oidc"]
     assert (begun["httponly"], begun["samesite"], begun["path"]) == (True, "lax", "/v1/auth/oidc")

@@ -6,8 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from delta_server.app import Application
 from delta_server.features.users import second_factor, service
@@ -15,7 +13,7 @@ from delta_server.features.users.failures import FREE
 from delta_server.features.users.tokens import Signer
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
-from tests.features.users.people import PASSWORD, signed_in
+from tests.features.users.people import PASSWORD, app_code, signed_in
 from tests.storage.opened import FakeClock
 
 ADA = {"email": "ada@example.com", "password": PASSWORD}
@@ -24,9 +22,7 @@ STEP_MS = 30_000
 
 
 def code_of(secret: str, clock: FakeClock, steps: int = 0) -> str:
-    """As an app computes it."""
-    sha1 = SHA1()
-    return TOTP(b32decode(secret), 6, sha1, 30).generate((clock.now_ms() + steps * STEP_MS) // 1000).decode()
+    return app_code(secret, clock.now_ms() + steps * STEP_MS)
 
 
 class Ada:

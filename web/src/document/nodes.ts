@@ -70,22 +70,42 @@ export function lineage(doc: Scan, node: number): number[] {
   return found.reverse();
 }
 
-/** The child `name` of a map: of several the last, which is the one that counts. */
-export function member(doc: Scan, node: number, name: string): number {
-  const plain = encoder.encode(name);
+/** A name as many maps are asked for it. */
+export interface Sought {
+  name: string;
+  bytes: Uint8Array;
+  /** No text spells it without escapes. */
+  isEscaped: boolean;
+}
+
+export function sought(name: string): Sought {
+  const bytes = encoder.encode(name);
+  return { name, bytes, isEscaped: bytes.includes(BACKSLASH) || bytes.includes(QUOTE) };
+}
+
+/** The child of that name of a map: of several the last, which is the one that counts. */
+export function member(doc: Scan, node: number, name: string | Sought): number {
+  if (!isContainer(doc, node)) return -1;
+  const wanted = typeof name === "string" ? sought(name) : name;
+  const end = doc.next[node] as number;
   let found = -1;
-  for (const child of children(doc, node)) if (named(doc, child, plain, name)) found = child;
+  for (let child = node + 1; child < end; child = doc.next[child] as number)
+    if (named(doc, child, wanted)) found = child;
   return found;
 }
 
-function named(doc: Scan, child: number, plain: Uint8Array, name: string): boolean {
-  const { bytes } = doc;
+function named(doc: Scan, child: number, { name, bytes, isEscaped }: Sought): boolean {
   const from = (doc.key[child] as number) + 1;
-  for (let i = 0; i < plain.length; i += 1) {
-    if (bytes[from + i] !== plain[i])
-      return bytes.subarray(from, keyEnd(doc, child)).includes(BACKSLASH) && memberName(doc, child) === name;
+  for (let i = 0; i < bytes.length; i += 1) {
+    if (doc.bytes[from + i] !== bytes[i]) return hasEscape(doc.bytes, from) && memberName(doc, child) === name;
   }
-  return bytes[from + plain.length] === QUOTE && !plain.includes(BACKSLASH) && !plain.includes(QUOTE);
+  return doc.bytes[from + bytes.length] === QUOTE && !isEscaped;
+}
+
+function hasEscape(bytes: Uint8Array, from: number): boolean {
+  let at = from;
+  while (bytes[at] !== QUOTE && bytes[at] !== BACKSLASH) at += 1;
+  return bytes[at] === BACKSLASH;
 }
 
 export function isRoot(doc: Scan, node: number): boolean {

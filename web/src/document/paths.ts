@@ -3,7 +3,7 @@
  * The rules of a step by key are those of docs/deltas.md, "Paths".
  */
 
-import { indexOf, isMember, lineage, member, memberName, rawText, unquoted } from "./nodes";
+import { indexOf, isMember, lineage, member, memberName, rawText, type Sought, sought, unquoted } from "./nodes";
 import { Kind, type Scan } from "./scan";
 
 /** The key fields of lists, by the pattern of the list: `/features` -> `["properties/url"]`. */
@@ -88,8 +88,17 @@ function keyValue(quoted: string): string {
 
 /** The node at a field of an element (`id`, `properties/code`), -1 where it is absent. */
 export function fieldOf(doc: Scan, element: number, field: string): number {
+  return fieldAt(doc, element, soughtField(field));
+}
+
+/** A field as many elements are asked for it. */
+export function soughtField(field: string): Sought[] {
+  return field.split("/").map((name) => sought(unescapeName(name)));
+}
+
+export function fieldAt(doc: Scan, element: number, field: readonly Sought[]): number {
   let at = element;
-  for (const name of field.split("/").map(unescapeName)) {
+  for (const name of field) {
     if (doc.kind[at] !== Kind.Map) return -1;
     at = member(doc, at, name);
     if (at < 0) return -1;

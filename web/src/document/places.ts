@@ -1,11 +1,14 @@
 /** From paths to nodes, quickly for many: what is found in long lists and large maps is kept for the next path. */
 
-import { children, member, memberName, rawText, unquoted } from "./nodes";
-import { fieldOf, type KeyStep, type Step, steps } from "./paths";
+import { children, isContainer, member, memberName, rawText, unquoted } from "./nodes";
+import { fieldAt, type KeyStep, type Step, soughtField, steps } from "./paths";
 import { Kind, type Scan } from "./scan";
 
 const INDEX = /^(?:0|[1-9][0-9]{0,8})$/;
 const FEW = 16;
+const NEW_LINE = 0x0a;
+const COMMA = 0x2c;
+const decoder = new TextDecoder();
 
 export class Places {
   private readonly elements = new Map<number, Int32Array>();
@@ -75,11 +78,7 @@ export class Places {
     const index = `${list} ${by.fields.join(",")}`;
     let known = this.keyed.get(index);
     if (!known) {
-      known = new Map();
-      for (const at of children(this.doc, list)) {
-        const key = by.fields.map((field) => this.said(at, field)).join(",");
-        if (!known.has(key)) known.set(key, at);
-      }
+      known = byKey(this.doc, this.elementsOf(list), by.fields);
       this.keyed.set(index, known);
     }
     for (const values of spellings(by.values)) {
@@ -88,14 +87,51 @@ export class Places {
     }
     return -1;
   }
+}
 
-  /** A key's value as one text: texts in quotes, all else as it is written. */
-  private said(element: number, field: string): string {
-    const at = fieldOf(this.doc, element, field);
-    if (at < 0) return "";
-    const text = rawText(this.doc, at);
-    return this.doc.kind[at] === Kind.Text ? JSON.stringify(unquoted(text)) : text;
-  }
+/** Elements by the text of their key: texts in quotes, all else as it is written. Of several with one key the first. */
+function byKey(doc: Scan, elements: Int32Array, fields: readonly string[]): Map<string, number> {
+  const found = new Map<string, number>();
+  keysOf(doc, elements, fields).forEach((key, i) => {
+    if (!found.has(key)) found.set(key, elements[i] as number);
+  });
+  return found;
+}
+
+/** Decoded all at once: a decoder that is called for each of 20,000 keys takes longer than the document's scan. */
+function keysOf(doc: Scan, elements: Int32Array, fields: readonly string[]): string[] {
+  const wanted = fields.map(soughtField);
+  const nodes = new Int32Array(elements.length * fields.length);
+  let room = nodes.length;
+  elements.forEach((element, i) => {
+    wanted.forEach((field, j) => {
+      const at = fieldAt(doc, element, field);
+      const isScalar = at >= 0 && !isContainer(doc, at);
+      nodes[i * fields.length + j] = isScalar ? at : -1;
+      if (isScalar) room += (doc.end[at] as number) - (doc.start[at] as number);
+    });
+  });
+  const text = new Uint8Array(room);
+  let to = 0;
+  nodes.forEach((node, i) => {
+    for (let from = doc.start[node] ?? 0, end = doc.end[node] ?? 0; from < end; from += 1)
+      text[to++] = doc.bytes[from] as number;
+    text[to++] = (i + 1) % fields.length === 0 ? NEW_LINE : COMMA; // no scalar goes over a line
+  });
+  const keys = decoder.decode(text).split("\n");
+  keys.pop();
+  return keys.map((key, i) =>
+    key.includes("\\") ? spelled(doc, nodes.subarray(i * fields.length, (i + 1) * fields.length)) : key,
+  );
+}
+
+/** The key of an element in whose texts there are escapes. */
+function spelled(doc: Scan, nodes: Int32Array): string {
+  const said = (at: number): string => {
+    const text = at < 0 ? "" : rawText(doc, at);
+    return doc.kind[at] === Kind.Text ? JSON.stringify(unquoted(text)) : text;
+  };
+  return [...nodes].map(said).join(",");
 }
 
 /** An unquoted value means the number it spells where an element has that, else the text. */

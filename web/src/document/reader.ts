@@ -32,6 +32,11 @@ function theWorker(): Worker {
   return made;
 }
 
+/** Starts the worker before there is something to read. */
+export function prepare(): void {
+  theWorker();
+}
+
 function put(question: Question, transfer: Transferable[] = []): Promise<Reply> {
   asked += 1;
   const ask = asked;

@@ -31,6 +31,8 @@ const LARGE = 8 << 20;
 /** So long a document waits for its changes, so that it is drawn once. */
 const PATIENCE_MS = 150;
 const NODE_BYTES = 27;
+/** So much, with its arrays, is read within a few milliseconds. */
+const QUICK_BYTES = 2 << 20;
 
 export class DocumentView {
   readonly tree = new TreeModel();
@@ -59,7 +61,7 @@ export class DocumentView {
     MOST_BYTES,
     async (id) => {
       const doc = await read(id, await ask.documentBytes(this.source, id));
-      return { value: doc, bytes: doc.bytes.length + doc.count * NODE_BYTES };
+      return { value: doc, bytes: sizeOf(doc) };
     },
     drop,
   );
@@ -103,7 +105,7 @@ export class DocumentView {
       this.documents.held = found.version.id;
       void this.findPlace(found.version, isLate);
       await this.open(found.version, isLate);
-      if (!isLate()) this.fetchAhead(found.version);
+      if (!isLate()) void this.fetchAhead(found.version, isLate);
     } catch (error) {
       if (!isLate()) this.state.value = { kind: "failed", error };
     }
@@ -202,13 +204,25 @@ export class DocumentView {
     return at === 0 || line.bars[at]?.kind === "unchanged";
   }
 
-  private fetchAhead({ id }: Version): void {
-    if (this.large) return;
-    for (const next of neighbours(this.line.peek(), this.place.peek(), id)) {
-      if (!this.documents.has(next)) this.documents.get(next).catch(() => undefined);
-      if (!this.changes.has(next)) this.changes.get(next).catch(() => undefined);
+  /**
+   * Fetches the neighbours that have room beside what is shown. Large ones one after the other, so that a search waits in
+   * the worker for one of them at most.
+   */
+  private async fetchAhead({ id }: Version, isLate: () => boolean): Promise<void> {
+    const shown = this.tree.opened.peek();
+    if (this.large || shown?.id !== id) return;
+    const bytes = sizeOf(shown.doc);
+    const room = Math.floor(MOST_BYTES / bytes) - 1;
+    for (const next of neighbours(this.line.peek(), this.place.peek(), id).slice(0, room)) {
+      const fetched = Promise.all([this.documents.get(next), this.changes.get(next)]).catch(() => undefined);
+      if (bytes > QUICK_BYTES) await fetched;
+      if (isLate()) return;
     }
   }
+}
+
+function sizeOf(doc: Scan): number {
+  return doc.bytes.length + doc.count * NODE_BYTES;
 }
 
 function later(ms: number): Promise<null> {

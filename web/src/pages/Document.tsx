@@ -7,6 +7,7 @@ import "../time/moment.css";
 import { DocumentPane } from "../document/DocumentPane";
 import { Download } from "../document/Download";
 import { PageModel } from "../document/pagemodel";
+import { prepare } from "../document/reader";
 import { TimelineSlider } from "../document/TimelineSlider";
 import { Transport } from "../document/Transport";
 import { useKeys } from "../document/useKeys";
@@ -15,6 +16,8 @@ import { Icon } from "../parts/Icon";
 import type { PageProps } from "../routes";
 import { href, query } from "../state/location";
 import { type Topic, useStream } from "../state/stream";
+
+prepare(); // while the session is asked for
 
 const TOPICS: readonly Topic[] = ["snapshots", "deltas"];
 

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { get, put, remove, type Schemas } from "../api.ts";
 import { Ago } from "../parts/Ago.tsx";
+import { Destroy } from "../parts/Destroy.tsx";
 import { Failure } from "../parts/Failure.tsx";
 import { Invitations } from "../people/Invitations.tsx";
 import { Invite } from "../people/Invite.tsx";
@@ -9,8 +10,10 @@ import { PROJECT_ROLES, type ProjectRole } from "../people/roles.ts";
 import type { PageProps } from "../routes.ts";
 import { Part, ProjectFrame } from "../settings/Frame.tsx";
 import { Table } from "../settings/Table.tsx";
+import { go } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { usePages } from "../state/pages.ts";
+import { person } from "../state/session.ts";
 import { toast } from "../state/toasts.ts";
 
 type Member = Schemas["Member"];
@@ -19,6 +22,8 @@ const COLUMNS = [{ title: "Member" }, { title: "Role" }, { title: "Since" }, { t
 
 export default function Members({ params }: PageProps) {
   const project = params.project as string;
+  const own = person.value?.id;
+  const [leaving, setLeaving] = useState(false);
   const [owner, setOwner] = useState<string | null>(null);
   const [inviting, setInviting] = useState(false);
   const [invited, setInvited] = useState(0);
@@ -52,6 +57,10 @@ export default function Members({ params }: PageProps) {
       ),
     );
   };
+  const leave = async () => {
+    await remove("/v1/projects/{project_id}/members/{user_id}", { path: { project_id: project, user_id: own ?? "" } });
+    go("/projects", { replace: true });
+  };
   const mayChange = may("members:admin");
   const invite = mayChange ? (
     <button class="btn primary" type="button" onClick={() => setInviting(true)}>
@@ -79,6 +88,7 @@ export default function Members({ params }: PageProps) {
               isOwner={member.user_id === owner}
               set={set}
               take={take}
+              leave={member.user_id === own ? () => setLeaving(true) : null}
             />
           )}
           empty={
@@ -93,6 +103,17 @@ export default function Members({ params }: PageProps) {
       {inviting ? (
         <Invite project={project} close={() => setInviting(false)} made={() => setInvited(invited + 1)} />
       ) : null}
+      {leaving ? (
+        <Destroy
+          title="Leave the project"
+          lead="You see nothing of it any more, until somebody makes you a member again."
+          name={project}
+          label="Type its name"
+          action="Leave"
+          run={leave}
+          close={() => setLeaving(false)}
+        />
+      ) : null}
     </ProjectFrame>
   );
 }
@@ -104,9 +125,11 @@ interface RowProps {
   isFixed: boolean;
   set: (id: string, role: ProjectRole) => Promise<void>;
   take: (member: Member) => Promise<void>;
+  /** Of one's own row. */
+  leave: (() => void) | null;
 }
 
-function Row({ member, isOwner, isFixed, set, take }: RowProps) {
+function Row({ member, isOwner, isFixed, set, take, leave }: RowProps) {
   return (
     <>
       <th scope="row">
@@ -134,8 +157,8 @@ function Row({ member, isOwner, isFixed, set, take }: RowProps) {
       </td>
       <td class="row-acts">
         {isFixed ? null : (
-          <button class="btn" type="button" onClick={() => void take(member)}>
-            Remove
+          <button class="btn" type="button" onClick={leave ?? (() => void take(member))}>
+            {leave ? "Leave" : "Remove"}
           </button>
         )}
       </td>

@@ -18,7 +18,9 @@ export function Invite({ project, made, close }: InviteProps) {
   const [answer, setAnswer] = useState<Schemas["InvitationAnswer"] | null>(null);
   if (answer?.token) {
     const link = answer.link ?? `${location.origin}${BASE}${at("invite", answer.token).slice(1)}`;
-    const lead = `Send ${answer.invitation.email} this link. It works once and is shown this once.`;
+    const { email } = answer.invitation;
+    const way = answer.mailed ? `A mail with this link is on its way to ${email}.` : `Send ${email} this link.`;
+    const lead = `${way} It works once and is shown this once.`;
     return <ShownOnce title="The invitation" lead={lead} secret={link} close={close} />;
   }
   if (answer) return <Mailed email={answer.invitation.email} close={close} />;

@@ -18,6 +18,7 @@ from delta_server.features.users.sso.schemas import Link, LinkBegun
 from delta_server.http import browsers
 from delta_server.http.docs import example
 from delta_server.http.gate import PREFIXES
+from delta_server.http.pages import FOR_PEOPLE
 from delta_server.services import Services
 
 _TAGS = ["People"]
@@ -30,10 +31,15 @@ _ONCE = ("state", "code", "error", "iss")
 
 
 @get(
-    "/v1/auth/oidc/login", summary="Go to the identity provider", tags=_TAGS, status_code=302, opt=example(answer=None)
+    "/v1/auth/oidc/login",
+    summary="Go to the identity provider",
+    tags=_TAGS,
+    status_code=302,
+    opt=example(answer=None) | {FOR_PEOPLE: True},
 )
 async def login(request: Request[Any, Any, Any], services: NamedDependency[Services], next: Then = "/") -> Redirect:
-    """For browsers: a link of the login page. A `next` that names another server counts as `/`."""
+    """For browsers: a link of the login page. A `next` that names another server counts as `/`. A failure here, and on
+    the way back, is answered as a page where `Accept` has text/html."""
     begun = await oidc.begin(services, next)
     return _redirect(begun.location, _begun_cookie(request, begun))
 
@@ -43,7 +49,7 @@ async def login(request: Request[Any, Any, Any], services: NamedDependency[Servi
     summary="Come back from the identity provider",
     tags=_TAGS,
     status_code=302,
-    opt=example(answer=None) | {PREFIXES: ("",)},
+    opt=example(answer=None) | {PREFIXES: ("",), FOR_PEOPLE: True},
 )
 async def callback(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Redirect:
     """What the provider is to be configured with. `state` must be that of the login that this browser began; then the
