@@ -68,6 +68,15 @@ def test_the_image_copies_what_is_let_in_and_nothing_else() -> None:
     assert {"**/*.key", "**/delta.toml"} <= set(lines)
 
 
+def test_the_image_describes_the_server_before_it_builds_the_dashboard() -> None:
+    """The page has lists out of the server's description: without it the build stops, and no test builds the image."""
+    text = (PACKAGING / "Dockerfile").read_text()
+    places = [text.index(step) for step in ("delta-server openapi", "npm run types", "vite build", "delta_server/web")]
+    assert places == sorted(places)
+    named = set(re.findall(r"process\.env\.(\w+)", (ROOT / "web" / "tools" / "types.mjs").read_text()))
+    assert set(re.findall(r"(\w+)=/openapi\.json", text)) <= named
+
+
 def test_the_container_s_options_are_delta_s() -> None:
     text = (PACKAGING / "Dockerfile").read_text()
     known = {option.environment for option in OPTIONS.values()} | {"DELTA_DATA_DIR"}

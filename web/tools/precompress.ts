@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
@@ -16,6 +16,7 @@ export function precompress(): Plugin {
       directory = join(config.root, config.build.outDir);
     },
     closeBundle() {
+      if (!existsSync(directory)) return; // the build failed before: it says why
       for (const path of filesIn(directory)) {
         const content = readFileSync(path);
         if (!TEXT.test(path) || content.length < SMALLEST) continue;
