@@ -1,9 +1,13 @@
 """Setting up, signing in, and coming back to where one was."""
 
 import re
+import time
+from base64 import b32decode
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from playwright.sync_api import expect
 
 from tests import server_process
@@ -62,3 +66,41 @@ def test_a_forgotten_password_is_set_by_a_link_of_the_command_line(
     page.get_by_role("button", name="Set the password").click()
     expect(page.get_by_role("heading", name="Your password is set")).to_be_visible()
     window.sign_in()
+
+
+def test_a_second_factor_is_added_used_and_ended_by_keys_alone(server: Server, visit: Open) -> None:
+    """Nothing is clicked: each step has the focus where people go on typing."""
+    window = visit(server, size=NARROW)
+    window.sign_in()
+    page = window.go("/account")
+    page.get_by_role("button", name="Add a second factor").press("Enter")
+    expect(page.get_by_role("textbox", name="Password", exact=True)).to_be_focused()
+    page.keyboard.type(PASSWORD + "\n")
+    expect(page.get_by_role("textbox", name="Code")).to_be_focused()
+    page.keyboard.type(code_now(page.locator("code.totp").inner_text().replace(" ", "")) + "\n")
+    expect(page.get_by_text("Keep these recovery codes.")).to_be_visible()
+    window.axe()
+    codes = page.locator(".codes code").all_inner_texts()
+    window.context.clear_cookies()
+    page = window.go("/signin")
+    expect(page.get_by_label("E-mail address")).to_be_focused()
+    page.keyboard.type(EMAIL)
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD + "\n")
+    expect(page.get_by_label("Code")).to_be_focused()
+    page.get_by_role("button", name="Use a recovery code").press("Enter")
+    expect(page.get_by_label("Recovery code")).to_be_focused()
+    page.keyboard.type(codes[0] + "\n")
+    expect(page).not_to_have_url(re.compile("/signin"))
+    page = window.go("/account")
+    page.get_by_role("button", name="Turn it off").press("Enter")
+    expect(page.get_by_role("textbox", name="Password", exact=True)).to_be_focused()
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Tab")
+    page.keyboard.type(codes[1] + "\n")
+    expect(page.get_by_role("button", name="Add a second factor")).to_be_visible()
+
+
+def code_now(secret: str) -> str:
+    """As an authenticator app computes it."""
+    return TOTP(b32decode(secret), 6, SHA1(), 30).generate(int(time.time())).decode()

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bytes, count, counted, percent } from "./numbers.ts";
+import { bytes, count, counted, percent, short } from "./numbers.ts";
 
 const plain = (text: string) => text.replaceAll("\u00a0", " ");
 
@@ -25,6 +25,12 @@ test.each([
   [1, "100 %"],
   [0.0000041, "0.00041 %"],
 ])("a share of %d", (value, text) => expect(plain(percent(value))).toBe(text));
+
+test.each([
+  ["-12.345", "-12.345"],
+  ["1748124112000", "1.748T"],
+  ["0.00012345678", "0.0001235"],
+])("%s where there is little room", (text, shown) => expect(short(text)).toBe(shown));
 
 test("counts carry their word", () => {
   expect(count(1100)).toBe("1,100");

@@ -16,6 +16,13 @@ export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
+const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 4 });
+
+/** A number as it is written, or rounded where that is longer than seven characters: "1.748T" of 1748124112000. */
+export function short(text: string): string {
+  return text.length <= 7 ? text : compact.format(Number(text));
+}
+
 /** "211 B", "53.1 kB", "24.8 MB"; from 100 of a unit on without a fraction, which would be noise. */
 export function bytes(value: number): string {
   let size = value;

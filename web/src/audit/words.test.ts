@@ -10,7 +10,10 @@ test("entries are told in words", () => {
 
 test.each([
   [{}, ""],
-  [{ role: "viewer", scopes: ["read"], was_last: true }, 'role: viewer, scopes: ["read"], was last: true'],
+  [
+    { role: "viewer", scopes: ["read", "ingest"], was_last: true, expires_at: null },
+    "role: viewer, scopes: read ingest, was last: true",
+  ],
   [null, ""],
 ])("details %j", (detail, text) => expect(detailText(detail)).toBe(text));
 

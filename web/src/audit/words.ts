@@ -17,14 +17,18 @@ export function actorParts(actor: string): [kind: string, id: string] {
   return kind && id ? [kind, id] : [actor, ""];
 }
 
-/** Details in one line: "role: viewer, before: editor". */
+/** Details in one line: "role: viewer, before: editor"; what is not there is not told. */
 export function detailText(detail: unknown): string {
   if (typeof detail !== "object" || detail === null) return "";
   return Object.entries(detail)
-    .map(
-      ([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "string" ? value : JSON.stringify(value)}`,
-    )
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name.replaceAll("_", " ")}: ${valueText(value)}`)
     .join(", ");
+}
+
+function valueText(value: unknown): string {
+  if (Array.isArray(value)) return value.map(valueText).join(" ");
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** `known`, and those whom the entries themselves name: who was removed or deleted stands there as it was. */

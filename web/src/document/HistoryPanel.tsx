@@ -2,6 +2,7 @@ import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
 import { difference, timeOf } from "../compare/numbers";
+import { short } from "../numbers";
 import { Icon } from "../parts/Icon";
 import { moment, plainDay, reading, roughly } from "../time/clock";
 import { copied } from "./copying";
@@ -165,10 +166,10 @@ function Line({ history, shownMs, zone, onGo }: HistoryPanelProps): VNode | null
         <line class="at" x1={x(shownMs)} x2={x(shownMs)} y1="0" y2="72" />
         {value !== null && <circle class="pt" cx={x(shownMs)} cy={y(value)} r="3.6" />}
         <text x="334" y="6">
-          {history.values[numbers.indexOf(high)]?.text}
+          {short(history.values[numbers.indexOf(high)]?.text ?? "")}
         </text>
         <text x="334" y={TALL + 5}>
-          {history.values[numbers.indexOf(low)]?.text}
+          {short(history.values[numbers.indexOf(low)]?.text ?? "")}
         </text>
         <text class="x" x="0" y="86">
           {plainDay(times[0] as number, zone)}

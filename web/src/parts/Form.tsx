@@ -1,5 +1,5 @@
 import type { ComponentChildren, TargetedEvent } from "preact";
-import { useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { Problem } from "../problem.ts";
 
 export interface FormState {
@@ -95,10 +95,15 @@ export function Field({
   const id = useId();
   const error = form.of(name);
   const note = error ?? hint;
+  const box = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (input.autofocus) box.current?.focus(); // browsers heed the attribute once a page, whatever comes later
+  }, [input.autofocus]);
   return (
     <div class="field">
       <label for={id}>{label}</label>
       <input
+        ref={box}
         {...(input as object)}
         id={id}
         name={name}
