@@ -33,6 +33,7 @@ from delta_server.features.projects import service as projects
 from delta_server.http.feature import Feature
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
 from tests import event_loop, secret_sweep
 from tests.often import FUZZ
@@ -191,13 +192,15 @@ async def shared_keys(shared_app: Application, shared_clock: FakeClock) -> Keys:
 _routed: dict[str, Litestar] = {}
 
 
-def built(config: Config, clock: FakeClock, features: Sequence[Feature] = delta_app.FEATURES) -> Application:
+def built(
+    config: Config, clock: FakeClock, features: Sequence[Feature] = delta_app.FEATURES, *, tuning: Tuning = FAST
+) -> Application:
     """The application of `config`, on the routes that the last test with such a config made: 0.1 s of two thousand."""
     begin(config.storage.data_dir)
     alike = repr((msgspec.structs.replace(config, storage=Storage()), [feature.name for feature in features]))
     if alike not in _routed:
         _routed[alike] = delta_app.routed(config, features)
-    return delta_app.build(config, clock=clock, tuning=FAST, features=features, litestar=_routed[alike])
+    return delta_app.build(config, clock=clock, tuning=tuning, features=features, litestar=_routed[alike])
 
 
 @asynccontextmanager

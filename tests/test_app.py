@@ -10,8 +10,10 @@ import pytest
 
 from delta_server import app as delta_app
 from delta_server.config.sections import Config
+from delta_server.features.deltas import service as deltas
 from delta_server.services import APART_BYTES, Services
-from tests.conftest import Keys, bearer, client_of, make_keys, started
+from delta_server.storage.sqlite.adapter import DATABASE_NAME
+from tests.conftest import Keys, bearer, built, client_of, make_keys, started
 from tests.storage.failing_disk import Disk, FailingVfs
 from tests.storage.opened import FAST, FakeClock
 
@@ -39,6 +41,34 @@ async def _list(client: httpx.AsyncClient, key: str) -> list[dict[str, str | Non
     answer = await client.get("/v1/auth/api-keys", headers=bearer(key))
     found: list[dict[str, str | None]] = answer.json()["data"]
     return found
+
+
+async def test_a_small_history_takes_little_on_disk(config: Config, clock: FakeClock) -> None:
+    """Whatever tables there are: those without rows are not in the file of a server that does not run."""
+    tuning = msgspec.structs.replace(FAST, rests_small=True)
+    file = config.storage.data_dir / DATABASE_NAME
+    async with started(built(config, clock, tuning=tuning)):
+        pass
+    assert file.stat().st_size < 16_000
+    async with started(built(config, clock, tuning=tuning)) as app, client_of(app) as client:
+        keys = await make_keys(app.services, clock)
+        clock.advance(3_600_000)
+        for feature in delta_app.FEATURES:
+            for each in feature.periodic:
+                await each.run(app.services)
+        assert (await client.get("/v1/snapshots", headers=bearer(keys.project))).json()["data"] == []
+    assert file.stat().st_size < 48_000
+    for body in ({"EUR": 1}, {"EUR": 2}):
+        async with started(built(config, clock, tuning=tuning)) as app, client_of(app) as client:
+            sent = await client.post("/v1/snapshots?endpoint=prices", json=body, headers=bearer(keys.project))
+            assert sent.status_code == 201
+            await deltas.compute_queued(app.services)
+            listed = await client.get("/v1/snapshots", headers=bearer(keys.project))
+            assert len(listed.json()["data"]) == body["EUR"]
+            for feature in delta_app.FEATURES:
+                for each in feature.periodic:
+                    await each.run(app.services)
+        assert file.stat().st_size < 64_000
 
 
 async def test_it_starts_and_answers_reads_on_a_full_disk(config: Config, clock: FakeClock) -> None:

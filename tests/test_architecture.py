@@ -40,6 +40,7 @@ TABLES_OF_STORAGE = {
     "storage/idempotency": "once",
     "storage/jobs": "job",
     "storage/outbox": "outbox outbox_cursor",
+    "storage/sqlite": "absent",
 }
 """Tables of no feature, by the folder or module whose SQL names them."""
 NAMED_BY_OTHERS = {

@@ -20,8 +20,9 @@ import zstandard
 from delta_server.core.errors import DeltaError
 from delta_server.storage.sqlite.connection import APPLICATION_ID, Tuning, open_writer
 from delta_server.storage.sqlite.directory_lock import new_or_used
-from delta_server.storage.sqlite.migrate import packaged, sync_path
+from delta_server.storage.sqlite.migrate import sync_path
 from delta_server.storage.sqlite.online_copy import LiveCopy
+from delta_server.storage.sqlite.schema import packaged
 
 BytesProgress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""

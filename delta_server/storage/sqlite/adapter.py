@@ -24,10 +24,11 @@ from delta_server.storage.sqlite.connection import Tuning, check_library, close_
 from delta_server.storage.sqlite.directory_lock import DataDirRefused, DirectoryLock, refuse_network, unusable
 from delta_server.storage.sqlite.disk_reserve import DiskReserve
 from delta_server.storage.sqlite.maintenance import SLICE_PAGES, Maintenance, file_bytes, optimize, vacuum_slice
-from delta_server.storage.sqlite.migrate import migrate, packaged, sync_path
+from delta_server.storage.sqlite.migrate import migrate, sync_path
 from delta_server.storage.sqlite.options import Storage
-from delta_server.storage.sqlite.page_size import grow_pages, shrink_pages
+from delta_server.storage.sqlite.page_size import grow_pages, shrink
 from delta_server.storage.sqlite.readers import Reader, ReaderPool
+from delta_server.storage.sqlite.schema import packaged
 from delta_server.storage.sqlite.transaction import Deadline, raise_translated
 from delta_server.storage.sqlite.wal_limit import HELD_S, WalLimit
 from delta_server.storage.sqlite.wal_maintenance import WalMaintenance
@@ -60,11 +61,19 @@ class SqliteDatabase:
             begun = _create(self._path, tuning)
             connection = open_writer(self._path, tuning)
             opened.callback(close_writer, connection)  # the last to close: it empties the write-ahead log
-            migrate(connection, packaged(), backups=storage.data_dir / "backups", now_ms=clock.now_ms())
+            bring_up_to_date = partial(
+                migrate, connection, packaged(), backups=storage.data_dir / "backups", now_ms=clock.now_ms()
+            )
+            try:
+                bring_up_to_date()
+            except apsw.FullError:
+                if not reserve.release():
+                    raise
+                bring_up_to_date()
             begun.unlink(missing_ok=True)
             grow_pages(connection, tuning.page_size)
             if tuning.rests_small:
-                opened.callback(shrink_pages, connection)
+                opened.callback(shrink, connection)
             self._maintenance = Maintenance(self._path, tuning, wal_bytes=storage.wal_bytes)
             opened.callback(self._maintenance.close)
             self._wal_limit = WalLimit(log_path, self._maintenance, wal_bytes=storage.wal_bytes)

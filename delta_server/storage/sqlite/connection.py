@@ -95,15 +95,16 @@ def close_writer(connection: apsw.Connection) -> None:
     connection.close()
 
 
-def open_reader(path: Path, tuning: Tuning) -> apsw.Connection:
-    """A read-only connection to an existing database."""
-    connection = _open(path, tuning, apsw.SQLITE_OPEN_READONLY)
+def open_reader(path: Path, tuning: Tuning, *, statements: int = STATEMENTS) -> apsw.Connection:
+    """A read-only connection to an existing database, which keeps so many prepared statements. See `open_whole_reader`
+    in absent_tables.py too."""
+    connection = _open(path, tuning, apsw.SQLITE_OPEN_READONLY, statements)
     connection.pragma("cache_size", -tuning.reader_cache_kib)
     return connection
 
 
-def _open(path: Path, tuning: Tuning, flags: int) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags, tuning.vfs, statementcachesize=STATEMENTS)
+def _open(path: Path, tuning: Tuning, flags: int, statements: int = STATEMENTS) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags, tuning.vfs, statementcachesize=statements)
     connection.set_busy_timeout(tuning.busy_ms)
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
     connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -10,9 +9,10 @@ from threading import Lock
 import apsw
 
 from delta_server.storage.database import Tx, frees_space
+from delta_server.storage.sqlite.absent_tables import absent_tables
 from delta_server.storage.sqlite.connection import Tuning, close_writer, open_writer
 from delta_server.storage.sqlite.disk_reserve import disk_full_error, log_fits
-from delta_server.storage.sqlite.migrate import packaged
+from delta_server.storage.sqlite.schema import packaged, read_schema, schema_of
 from delta_server.storage.sqlite.transaction import raise_translated
 
 SLICE_PAGES = 128
@@ -121,20 +121,10 @@ def faults(connection: apsw.Connection) -> list[str]:
 
 def _changed_schema(connection: apsw.Connection) -> list[str]:
     """What of the schema is not as the migrations have made it."""
-    with closing(apsw.Connection(":memory:")) as whole:
-        for migration in packaged():
-            whole.execute(migration.sql)
-        wanted = _schema(whole)
-    there = _schema(connection)
-    changed = [name for name, sql in wanted.items() if there.get(name) != sql]
+    there, absent = set(read_schema(connection)), absent_tables(connection)
+    changed = [each.name for each in schema_of(packaged()) if each not in there and each.table not in absent]
     more = [f"and {len(changed) - MAX_FAULTS} more"] if len(changed) > MAX_FAULTS else []
     return [f"the {name} is not as it was made" for name in changed[:MAX_FAULTS]] + more
-
-
-def _schema(connection: apsw.Connection) -> dict[str, str]:
-    """The statements that made it, each by its kind and name."""
-    rows = connection.execute("SELECT type || ' ' || name, hex(sql) FROM sqlite_schema WHERE sql IS NOT NULL")
-    return {str(name): str(sql) for name, sql in rows}
 
 
 _TEXTS = """SELECT sqlite_schema.name, columns.name FROM sqlite_schema, pragma_table_info(sqlite_schema.name) AS columns

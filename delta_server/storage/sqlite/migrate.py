@@ -6,17 +6,15 @@ is; rewriting rows is background work. Before an existing database is changed it
 
 import logging
 import os
-from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import apsw
-import msgspec
 
 from delta_server.core import times
 from delta_server.core.errors import DeltaError
+from delta_server.storage.sqlite.absent_tables import make_absent_tables
 from delta_server.storage.sqlite.connection import APPLICATION_ID
+from delta_server.storage.sqlite.schema import Migration
 
 log = logging.getLogger(__name__)
 
@@ -25,35 +23,16 @@ class MigrationRefused(DeltaError):
     """The database cannot be brought to this program's schema; the message says why and what to do."""
 
 
-class Migration(msgspec.Struct, frozen=True):
-    number: int
-    name: str
-    sql: str
-
-
-@cache
-def packaged() -> tuple[Migration, ...]:
-    """The migrations that this program carries, in order."""
-    return load(resources.files("delta_server.storage.sqlite").joinpath("migrations"))
-
-
-def load(folder: Traversable) -> tuple[Migration, ...]:
-    """The files `NNNN_name.sql` of `folder`, which are numbered from 1 without a gap."""
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    found = tuple(Migration(int(file.name[:4]), file.name, file.read_text(encoding="utf-8")) for file in files)
-    if [migration.number for migration in found] != list(range(1, len(found) + 1)):
-        raise ValueError(f"migrations are not numbered 1, 2, 3, ...: {[migration.name for migration in found]}")
-    return found
-
-
 def migrate(connection: apsw.Connection, migrations: tuple[Migration, ...], *, backups: Path, now_ms: int) -> None:
-    """Run what is missing. Raises MigrationRefused for a database that is newer, not Delta's, or cannot be migrated."""
+    """Make the tables that are absent, then run what is missing. Raises MigrationRefused for a database that is newer,
+    not Delta's, or cannot be migrated; FullError where there is no room for those tables."""
     current = _version(connection)
     if current > len(migrations):
         raise MigrationRefused(
             f"the database has schema {current}, made by a newer Delta; this one knows schemas up to "
             f"{len(migrations)}: start the newer version, or restore a backup made by this one"
         )
+    make_absent_tables(connection, migrations[:current])
     missing = migrations[current:]
     copy = copy_database(connection, backups, version=current, now_ms=now_ms) if current and missing else None
     for migration in missing:

@@ -1,16 +1,20 @@
-"""A small database is closed with small pages.
+"""A small database is closed with small pages, and without its empty tables (absent_tables.py).
 
-Every table and every index takes a page of its own, empty or not: with the pages that a server works with an empty
-database has 150 kB. So when it is closed a small one is rewritten with the smallest pages there are, and when it is
-opened again with those to work with: some ms each. Nobody else may have it open meanwhile, for SQLite changes the
-size of pages only outside of WAL mode; then, or where there is no room, it stays as it is.
+Every table and every index takes a page of its own, empty or not: with all of them, and pages as a server works with,
+an empty database has 260 kB. So when it is closed a small one is rewritten with the smallest pages there are, and when
+it is opened again with those to work with: some ms each. Nobody else may have it open meanwhile, for SQLite changes the
+size of pages only outside of WAL mode, and who reads does not expect that tables go; then, or where there is no room,
+it stays as it is.
 """
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
+
+from delta_server.storage.sqlite.absent_tables import drop_empty_tables
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +27,10 @@ MAX_GROW_BYTES = 16 << 20
 """What is larger when it is opened, as it has grown while its pages could not be changed, stays as it is."""
 
 
-def shrink_pages(connection: apsw.Connection) -> None:
+def shrink(connection: apsw.Connection) -> None:
     """For the last connection, before it is closed."""
-    if connection.pragma("page_size") > COMPACT_PAGE_SIZE and _database_bytes(connection) <= SMALL_BYTES:
-        _rewrite(connection, COMPACT_PAGE_SIZE)
+    if _database_bytes(connection) <= SMALL_BYTES:
+        _rewrite(connection, COMPACT_PAGE_SIZE, drop_empty_tables)
 
 
 def grow_pages(connection: apsw.Connection, page_size: int) -> None:
@@ -46,14 +50,19 @@ def _has_room(connection: apsw.Connection) -> bool:
     return shutil.disk_usage(Path(connection.filename).parent).free >= 8 * _database_bytes(connection) + MIN_FREE_BYTES
 
 
-def _rewrite(connection: apsw.Connection, page_size: int) -> None:
-    """All or nothing, whenever it is interrupted."""
+def _rewrite(
+    connection: apsw.Connection, page_size: int, before: Callable[[apsw.Connection], object] | None = None
+) -> None:
+    """All or nothing, whenever it is interrupted; `before` is called first, when nobody else has the file open."""
     if not _has_room(connection):
         return
     busy_ms, temp_store = connection.pragma("busy_timeout"), connection.pragma("temp_store")
     connection.set_busy_timeout(0)
     try:
+        connection.pragma("locking_mode", "EXCLUSIVE")  # also between the steps
         connection.pragma("journal_mode", "DELETE")
+        if before:
+            before(connection)
         connection.pragma("temp_store", "MEMORY")
         connection.pragma("page_size", page_size)
         connection.execute("VACUUM")
@@ -64,4 +73,5 @@ def _rewrite(connection: apsw.Connection, page_size: int) -> None:
     finally:
         connection.pragma("temp_store", temp_store)
         connection.set_busy_timeout(busy_ms)
+        connection.pragma("locking_mode", "NORMAL")
         connection.pragma("journal_mode", "WAL")

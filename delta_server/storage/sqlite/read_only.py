@@ -14,9 +14,9 @@ from delta_server.core.errors import DatabaseFailed, DeltaError, Unavailable
 from delta_server.storage.database import Clock, DatabaseStats, Tx
 from delta_server.storage.sqlite.connection import APPLICATION_ID, Tuning, check_library, open_reader
 from delta_server.storage.sqlite.maintenance import faults, file_bytes
-from delta_server.storage.sqlite.migrate import packaged
 from delta_server.storage.sqlite.options import Storage
 from delta_server.storage.sqlite.readers import Reader, ReaderPool
+from delta_server.storage.sqlite.schema import packaged
 from delta_server.storage.sqlite.transaction import Deadline, raise_translated
 
 P = ParamSpec("P")

@@ -12,7 +12,8 @@ from typing import TypeVar
 import apsw
 
 from delta_server.storage.database import Clock
-from delta_server.storage.sqlite.connection import Tuning, open_reader
+from delta_server.storage.sqlite.absent_tables import has_absent_tables, look_at_schema, open_whole_reader
+from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.transaction import Deadline, ReadTx, raise_translated, shutting_down
 
 T = TypeVar("T")
@@ -25,7 +26,8 @@ class Reader:
     """One read-only connection, used by one thread at a time."""
 
     def __init__(self, path: Path, clock: Clock, tuning: Tuning) -> None:
-        self._connection = open_reader(path, tuning)
+        self._connection = open_whole_reader(path, tuning)
+        self._looks_at_schema = has_absent_tables(self._connection)
         self._clock = clock
         self._deadline = Deadline(0)
         self._connection.set_progress_handler(self._passed, _PROGRESS_STEPS)
@@ -36,6 +38,8 @@ class Reader:
         try:
             self._connection.execute("BEGIN")
             try:
+                if self._looks_at_schema:
+                    look_at_schema(self._connection)
                 return work(ReadTx(self._connection, self._clock.now_ms(), deadline))
             finally:
                 if self._connection.in_transaction:

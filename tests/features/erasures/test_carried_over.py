@@ -5,8 +5,9 @@ from delta_server.core import ids
 from delta_server.core.events.persons import PersonIds
 from delta_server.features.erasures import service, tasks
 from delta_server.storage import jobs
-from delta_server.storage.sqlite import migrate
 from delta_server.storage.sqlite.connection import open_writer
+from delta_server.storage.sqlite.migrate import migrate
+from delta_server.storage.sqlite.schema import packaged
 from delta_server.tasks.jobs import run_due
 from tests import event_loop
 from tests.conftest import bearer, client_of, make_keys, started
@@ -25,8 +26,8 @@ def _old(config: Config) -> None:
     """A database as it was made before jobs, with an erasure in each state."""
     config.storage.data_dir.mkdir(exist_ok=True)
     connection = open_writer(config.storage.data_dir / "delta.db", FAST)
-    before = tuple(each for each in migrate.packaged() if each.number < _number())
-    migrate.migrate(connection, before, backups=config.storage.data_dir / "backups", now_ms=START_MS)
+    before = tuple(each for each in packaged() if each.number < _number())
+    migrate(connection, before, backups=config.storage.data_dir / "backups", now_ms=START_MS)
     connection.execute(
         "INSERT INTO account (id, uid, name, created_at) VALUES (1, x'01', 'default', 0);"
         "INSERT INTO project (id, uid, account, name, description, created_at, updated_at)"
@@ -46,7 +47,7 @@ def _old(config: Config) -> None:
 
 
 def _number() -> int:
-    return next(each.number for each in migrate.packaged() if each.name.endswith("_jobs.sql"))
+    return next(each.number for each in packaged() if each.name.endswith("_jobs.sql"))
 
 
 async def test_open_erasures_go_on_and_done_ones_stay_as_they_were(

@@ -19,7 +19,7 @@ from delta_server.features.usage import store, tasks
 from delta_server.services import Services
 from delta_server.storage.contents import maintenance
 from delta_server.storage.database import Tx
-from delta_server.storage.sqlite import migrate
+from delta_server.storage.sqlite import schema
 from delta_server.storage.sqlite.connection import Tuning
 from tests.conftest import Keys, bearer, built, client_of, make_keys, started
 from tests.features.rows import Row, check
@@ -191,7 +191,7 @@ def without_counters(path: Path) -> None:
     for kind, name in objects:
         connection.execute(f"DROP {kind} IF EXISTS {name}")
     connection.execute("ALTER TABLE project DROP COLUMN plan")
-    connection.execute(next(each.sql for each in migrate.packaged() if each.name.endswith("usage.sql")))
+    connection.execute(next(each.sql for each in schema.packaged() if each.name.endswith("usage.sql")))
     connection.close()
 
 

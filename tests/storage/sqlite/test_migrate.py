@@ -9,7 +9,8 @@ import pytest
 
 from delta_server.core.errors import DatabaseFailed
 from delta_server.storage.sqlite.connection import APPLICATION_ID, open_writer
-from delta_server.storage.sqlite.migrate import Migration, MigrationRefused, load, migrate, packaged
+from delta_server.storage.sqlite.migrate import MigrationRefused, migrate
+from delta_server.storage.sqlite.schema import Migration, load, packaged
 from tests.storage.opened import FAST, START_MS, opened
 
 ONE = Migration(1, "0001_core.sql", "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1), (2);")

@@ -18,7 +18,7 @@ from tests.storage.opened import FAST
 from tests.storage.opened import opened as opened_with
 
 opened = partial(opened_with, tuning=msgspec.structs.replace(FAST, rests_small=True))
-EMPTY_BYTES = 96_000
+EMPTY_BYTES = 16_000
 SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
 CREATE = "CREATE TABLE item (id INTEGER PRIMARY KEY, data BLOB)"
 
@@ -103,7 +103,7 @@ async def test_one_that_grew_on_small_pages_keeps_them(tmp_path: Path):
         assert (await state(db))[0] == COMPACT_PAGE_SIZE
 
 
-async def test_an_empty_database_takes_less_than_96_kb(tmp_path: Path):
+async def test_an_empty_database_takes_less_than_16_kb(tmp_path: Path):
     for _ in range(3):
         async with opened(tmp_path) as db:
             await db.write(lambda tx: tx.run("INSERT INTO account (uid, name, created_at) VALUES (x'01', 'a', 1)"))

@@ -8,7 +8,8 @@ from pathlib import Path
 import apsw
 
 from delta_server.storage.events.query.read_view import ReadCache, ReadView
-from delta_server.storage.sqlite.connection import Tuning, open_reader
+from delta_server.storage.sqlite.absent_tables import open_whole_reader
+from delta_server.storage.sqlite.connection import Tuning
 
 MAX_IDLE = 4
 """Connections kept open between queries."""
@@ -60,7 +61,7 @@ class ReadViews:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return open_reader(self._path, self._tuning)
+        return open_whole_reader(self._path, self._tuning)
 
     def _release(self, connection: apsw.Connection, *, whole: bool) -> None:
         with self._lock:
