@@ -57,7 +57,8 @@ def absent_tables(connection: apsw.Connection) -> frozenset[str]:
     """Their names; none of a database from before there was a list of them."""
     if not connection.execute("SELECT 1 FROM main.sqlite_schema WHERE name = ?", (_LIST,)).get:
         return frozenset()
-    return frozenset(name for (name,) in connection.execute("SELECT name FROM main.absent"))
+    names = connection.execute("SELECT CAST(name AS BLOB) FROM main.absent")
+    return frozenset(bytes(name).decode(errors="replace") for (name,) in names)  # also of a damaged file
 
 
 def open_whole_reader(path: Path, tuning: Tuning) -> apsw.Connection:

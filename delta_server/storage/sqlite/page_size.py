@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 COMPACT_PAGE_SIZE = 512
 SMALL_BYTES = 1 << 20
-"""What is larger when it is closed stays as it is."""
+"""What is larger when it is closed stays as it is. The page that each table and each index has at least does not
+count, or the more tables there are the fewer databases were small."""
 MIN_FREE_BYTES = 1 << 20
 """What must be free on the disk beside what is rewritten, and its journal."""
 MAX_GROW_BYTES = 16 << 20
@@ -29,7 +30,7 @@ MAX_GROW_BYTES = 16 << 20
 
 def shrink(connection: apsw.Connection) -> None:
     """For the last connection, before it is closed."""
-    if _database_bytes(connection) <= SMALL_BYTES:
+    if _is_small(connection):
         _rewrite(connection, COMPACT_PAGE_SIZE, drop_empty_tables)
 
 
@@ -40,6 +41,11 @@ def grow_pages(connection: apsw.Connection, page_size: int) -> None:
         and _database_bytes(connection) <= MAX_GROW_BYTES
     ):
         _rewrite(connection, page_size)
+
+
+def _is_small(connection: apsw.Connection) -> bool:
+    first_pages = connection.execute("SELECT count(*) FROM sqlite_schema WHERE rootpage > 0").get
+    return int(connection.pragma("page_count") - first_pages) * int(connection.pragma("page_size")) <= SMALL_BYTES
 
 
 def _database_bytes(connection: apsw.Connection) -> int:
