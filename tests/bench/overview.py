@@ -92,7 +92,7 @@ async def _long(svc: Services, now_ms: int) -> tuple[int, list[Row]]:
 
     async def numbers() -> bytes:
         path = series.parse("/n")
-        await history.get_series(svc, endpoint, path, TimelineSpan(), points=500, records=1)
+        await history.get_series(svc, endpoint, path, TimelineSpan(), history.Size(points=500, records=1))
         return b""
 
     of = f"of {VERSIONS:,} versions"

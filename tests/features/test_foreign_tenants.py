@@ -137,6 +137,7 @@ BY_ID = [
     get("/v1/snapshots/{snapshot}/value?path=/of"),
     get("/v1/snapshots/{snapshot}/tree"),
     get("/v1/snapshots/{snapshot}/find?q=of"),
+    get("/v1/snapshots/{snapshot}/records"),
     get("/v1/snapshots?endpoint_id={endpoint}"),
     get("/v1/snapshots/latest/{endpoint}"),
     get("/v1/deltas/{delta}"),

@@ -18,6 +18,8 @@ from delta_server.core.json import short_values, slices
 OPS: tuple[RowOp, ...] = ("add", "remove", "replace", "move")
 MOVED_RECORD = len(OPS)
 """Among the kinds of rows: a record that moved, which its head says; else a kind is the place in OPS."""
+SAME = MOVED_RECORD + 1
+"""Or what did not change."""
 
 MOST_ROWS = 250_000
 MOST_FIELDS = 1024
@@ -62,7 +64,7 @@ class StoredRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class RowTable(msgspec.Struct, frozen=True):
     """`kinds`, `field_of`, `record_of`, `row_ends`: of each row; `lone`, `record_ends`: of each record. A lone record
-    has one row, which adds or removes it."""
+    has one row, which adds or removes it or says that it is the same."""
 
     kinds: bytes
     field_of: bytes
@@ -80,6 +82,11 @@ class RowTable(msgspec.Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.kinds)
+
+    @property
+    def unchanged(self) -> int:
+        """How many rows say what is the same."""
+        return self.kinds.count(SAME)
 
     @property
     def size_bytes(self) -> int:
@@ -131,7 +138,9 @@ class _Making:
         """False once there are too many."""
         number = len(self._lone)
         only = group.rows[0]
-        is_lone = len(group.rows) == 1 and bool(group.record.path) and not only.at and only.op in ("add", "remove")
+        is_lone = (
+            len(group.rows) == 1 and bool(group.record.path) and not only.at and only.op in ("add", "remove", "same")
+        )
         self._lone.append(is_lone)
         self._records += _encode_row(_stored_record(group.record))
         self._record_ends.append(len(self._records))
@@ -139,10 +148,13 @@ class _Making:
             if len(self._kinds) == MOST_ROWS:
                 self._is_cut = True
                 return False
-            op = OPS.index(row.op)
-            self._kinds.append(MOVED_RECORD if row.op == "move" and not row.at else op)
             self._field_of.append(self._numbers.setdefault(row.field, len(self._numbers)))
-            self._fields.setdefault(row.field, [0] * len(OPS))[op] += 1
+            if row.op == "same":
+                self._kinds.append(SAME)
+            else:
+                op = OPS.index(row.op)
+                self._kinds.append(MOVED_RECORD if row.op == "move" and not row.at else op)
+                self._fields.setdefault(row.field, [0] * len(OPS))[op] += 1
             self._record_of.append(number)
             self._rows += _encode_row(_stored(row))
             self._row_ends.append(len(self._rows))

@@ -13,8 +13,8 @@ from msgspec import UNSET, UnsetType
 
 from delta_server.core.diff import text_diff
 from delta_server.core.diff.diff_settings import matcher
-from delta_server.core.diff.record_rows import RowOp
-from delta_server.core.diff.row_table import INDEX, MOVED_RECORD, OPS, RowTable, StoredRecord, StoredRow
+from delta_server.core.diff.record_rows import RowKind, RowOp
+from delta_server.core.diff.row_table import INDEX, MOVED_RECORD, OPS, SAME, RowTable, StoredRecord, StoredRow
 from delta_server.core.diff.text_diff import TextRun
 from delta_server.core.json import pointer, short_values, slices, surrogates
 
@@ -46,14 +46,16 @@ class RowFilter(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Matched(msgspec.Struct, frozen=True):
-    """The numbers of the rows that a filter leaves, and their lines; `records` that have some of them. `rail` has a
-    byte for each thousandth of all lines: which kinds are there, a bit each in the order of OPS."""
+    """The numbers of the rows that a filter leaves, and their lines; `records` that have changes among them. `rail` has
+    a byte for each thousandth of all lines: which kinds are there, a bit each in the order of OPS. `unchanged` of the
+    rows say what is the same."""
 
     rows: bytes
     lines: bytes
     line_count: int
     records: int
     rail: bytes
+    unchanged: int = 0
 
     def __len__(self) -> int:
         return len(self.rows) // array(INDEX).itemsize
@@ -64,8 +66,8 @@ class Matched(msgspec.Struct, frozen=True):
 
 
 class ChangeRow(msgspec.Struct, frozen=True, gc=False):
-    """One change. `n` is its number among all rows, `line` its place among the filtered ones with their heads, `group`
-    that of its record among all.
+    """One change, or what is the `same`. `n` is its number among all rows, `line` its place among the filtered ones
+    with their heads, `group` that of its record among all.
 
     `record` is the path of the record, `` for the document, and `at` the place in it. `before` and `after` are places
     in an array. `old_text` and `new_text` are of numbers that doubles would round.
@@ -74,7 +76,7 @@ class ChangeRow(msgspec.Struct, frozen=True, gc=False):
     n: int
     line: int
     group: int
-    op: RowOp
+    op: RowKind
     field: str
     record: str
     at: str
@@ -145,26 +147,35 @@ def _on_lines(table: RowTable, rows: Sequence[int]) -> Matched:
     record_of, kinds, lone = table.indexes(table.record_of), table.kinds, table.lone
     lines = array(INDEX)
     line, head, number = 0, 0, -1
-    records = 0
+    changed: set[int] = set()
     for n in rows:
         if record_of[n] != number:
             number, head = record_of[n], line
             line += 0 if lone[number] else 1
-            records += 1
+        if kinds[n] != SAME:
+            changed.add(number)
         if kinds[n] == MOVED_RECORD:
             lines.append(head)
         else:
             lines.append(line)
             line += 1
-    has_document = bool(rows) and not table.record(record_of[rows[0]]).path
-    return Matched(array(INDEX, rows).tobytes(), lines.tobytes(), line, records - has_document,
-                   _rail(table, rows, lines, line))  # fmt: skip
+    has_document = 0 in changed and not table.record(0).path
+    return Matched(
+        rows=array(INDEX, rows).tobytes(),
+        lines=lines.tobytes(),
+        line_count=line,
+        records=len(changed) - has_document,
+        rail=_rail(table, rows, lines, line),
+        unchanged=sum(1 for n in rows if kinds[n] == SAME) if SAME in kinds else 0,
+    )
 
 
 def _rail(table: RowTable, rows: Sequence[int], lines: Sequence[int], count: int) -> bytes:
     rail = bytearray(RAIL)
     for n, line in zip(rows, lines, strict=True):
         kind = table.kinds[n]
+        if kind == SAME:
+            continue
         bit = 1 << (OPS.index("move") if kind == MOVED_RECORD else kind)
         begin = line * RAIL // count
         for place in range(begin, max(begin + 1, (line * RAIL + _FILLED * RAIL // 10) // count)):
@@ -213,7 +224,7 @@ class _WindowWriter:
             n=number,
             line=line,
             group=group,
-            op="move" if kind == MOVED_RECORD else OPS[kind],
+            op="same" if kind == SAME else "move" if kind == MOVED_RECORD else OPS[kind],
             field=table.fields[self._field_of[number]],
             record=record.path,
             at=row.at,

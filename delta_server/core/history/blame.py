@@ -274,6 +274,21 @@ class BlameSearch:
         self.leaves.difference_update(gone)
         return gone
 
+    def values_in(self, raw: bytes | None) -> dict[int, bytes | None]:
+        """By leaf that is searched for, its slice in a version whose slice at the root is `raw`; None where it is not
+        there."""
+        found: dict[int, bytes | None] = {}
+        beside: list[tuple[_SearchNode, bytes | None]] = [] if self._root is None else [(self._root, raw)]
+        while beside:
+            node, there = beside.pop()
+            if node.leaf is not None:
+                found[node.leaf] = there
+            elif there is None:
+                found |= {leaf.leaf: None for leaf in self._under(node) if leaf.leaf is not None}
+            else:
+                beside += _elements_beside(node, there) if node.fields else _members_beside(node, there)
+        return found
+
     def _under(self, node: _SearchNode | None) -> Iterator[_SearchNode]:
         stack = [] if node is None else [node]
         while stack:

@@ -128,12 +128,24 @@ def pattern_of(path: str) -> str:
     )
 
 
-def table(readings: Sequence[Reading], names: Mapping[str, str | None], most: int) -> tuple[list[Line], int]:
-    """The lines of up to `most` records, those that changed most first, and how many are left out."""
+def records_of(paths: Sequence[str]) -> frozenset[str]:
+    """The paths of records as readings have them, steps by key in brackets. Raises Invalid."""
+    if any(ANY in path.split("/") for path in paths):
+        raise Invalid("a record is named by its key or index, as in /items/[sku=A7]", field="record")
+    return frozenset(map(pointer.in_brackets, paths))
+
+
+def table(
+    readings: Sequence[Reading], names: Mapping[str, str | None], most: int, only: frozenset[str] = frozenset()
+) -> tuple[list[Line], int]:
+    """The lines of up to `most` records, those that changed most first, and how many are left out: of all, or of
+    those that `only` names."""
     changes: dict[str, int] = {}
     last: dict[str, bytes] = {}
     for reading in readings:
         for record, value in reading.items():
+            if only and record not in only:
+                continue
             changes[record] = changes.get(record, 0) + (last.get(record) != value)
         last.update(reading)
     newest = readings[-1] if readings else {}

@@ -123,6 +123,11 @@ def text_of(step: Step) -> str:
     return f"[{unescape(step.tail.partition('/')[0])}]"
 
 
+def in_brackets(path: str) -> str:
+    """The path as answers write it, its steps by key in brackets. Raises Invalid."""
+    return "".join(f"/{text_of(step)}" for step in parse(path))
+
+
 def is_bracketed(step: KeyStep) -> bool:
     return step.tail.startswith("[")
 

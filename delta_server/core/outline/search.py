@@ -69,10 +69,44 @@ def _find(document: bytes, q: str, settings: DiffSettings, known: KnownKeys, sta
     return TextSearch(of, complete=not search.is_cut_short, rows=rows)
 
 
-class _Search:
-    def __init__(self, q: str, settings: DiffSettings) -> None:
+class Sought:
+    """A text that is sought, and what it passes over."""
+
+    def __init__(self, q: str) -> None:
         self._q = q.lower()
         self._plain, self._escaped = _pattern(q, escapes=False), _pattern(q, escapes=True)
+
+    def is_in(self, text: str) -> bool:
+        return self._q in text.lower()
+
+    def may_be_in(self, raw: bytes | msgspec.Raw) -> bool:
+        """Whether JSON may have it in a name or value, by its bytes."""
+        text = bytes(raw)
+        return (self._escaped if b"\\" in text else self._plain).search(text) is not None
+
+    def promising(self, raw: bytes) -> Iterator[tuple[int, Run]]:
+        """(number of its first element, run) of the runs in which it may be, and the first one."""
+        if len(raw) < pieces.LARGE_BYTES:
+            yield from ((0, run) for run in places.runs(raw))
+            return
+        first = 0
+        for (begin, end), split in pieces.cuts(raw):
+            run: Run = raw[begin:end] if split is None else split
+            if not first or self.may_be_in(raw[begin:end]):
+                yield first, run
+            first += places.length(run)
+
+    def around(self, raw: bytes) -> bytes:
+        """The part of a long string around the first hit, as a JSON string."""
+        text = _decode(raw)
+        at = max(0, text.lower().find(self._q))
+        begin, end = max(0, at - AROUND), at + len(self._q) + AROUND
+        return _encode(f"{'…' if begin else ''}{text[begin:end]}{'…' if end < len(text) else ''}")
+
+
+class _Search:
+    def __init__(self, q: str, settings: DiffSettings) -> None:
+        self._sought = Sought(q)
         self._labels = labels.Labels(settings)
         self._read = 0
         self.is_cut_short = False
@@ -81,7 +115,7 @@ class _Search:
         """Those at a value and in it; `at` is its JSON Pointer."""
         raw = place.raw
         if raw[0] not in _CONTAINERS:
-            if self._q in _as_text(raw).lower():
+            if self._sought.is_in(as_text(raw)):
                 yield self._hit(place, at, label, "value")
             return
         self._read += len(raw)
@@ -89,7 +123,7 @@ class _Search:
             self.is_cut_short = True
             return
         field: str | None = None
-        for first, run in self._promising(raw):
+        for first, run in self._sought.promising(raw):
             if not isinstance(run, bytes) and not first:
                 records = list(run.values() if isinstance(run, dict) else run)[: 4 * labels.SAMPLE]
                 field = self._labels.field(place.pattern, records, place.key_fields)
@@ -100,8 +134,8 @@ class _Search:
     ) -> Iterator[TextHit]:
         if isinstance(run, dict):
             for name, value in run.items():
-                in_name = self._q in name.lower()
-                if not (in_name or self._may_hold(value)):
+                in_name = self._sought.is_in(name)
+                if not (in_name or self._sought.may_be_in(value)):
                     continue
                 below, step = place.member(name, bytes(value)), f"{at}/{pointer.escape(name)}"
                 of_it = self._label(below.raw, field) or label
@@ -111,26 +145,10 @@ class _Search:
                     yield from self.hits(below, step, of_it)
             return
         for n, value in enumerate(places.elements(run), first):
-            if self._may_hold(value):
+            if self._sought.may_be_in(value):
                 raw = bytes(value)
                 below = place.element(places.record_of(place, raw) or str(n), raw)
                 yield from self.hits(below, f"{at}/{n}", self._label(raw, field) or label)
-
-    def _promising(self, raw: bytes) -> Iterator[tuple[int, Run]]:
-        """(number of its first element, run) of the runs in which the text may be, and the first one."""
-        if len(raw) < pieces.LARGE_BYTES:
-            yield from ((0, run) for run in places.runs(raw))
-            return
-        first = 0
-        for (begin, end), split in pieces.cuts(raw):
-            run: Run = raw[begin:end] if split is None else split
-            if not first or self._may_hold(raw[begin:end]):
-                yield first, run
-            first += places.length(run)
-
-    def _may_hold(self, raw: bytes | msgspec.Raw) -> bool:
-        text = bytes(raw)
-        return (self._escaped if b"\\" in text else self._plain).search(text) is not None
 
     def _label(self, raw: bytes, field: str | None) -> str | None:
         return labels.of(raw, field) if field is not None and raw[0] == slices.OPEN_OBJECT else None
@@ -141,19 +159,12 @@ class _Search:
             shown = short_values.shortened(raw, TEXT_BYTES)
             cut = shown is not raw
             if cut and found_in == "value" and raw[0] == slices.QUOTE:
-                shown = self._around(raw)
+                shown = self._sought.around(raw)
             text = surrogates.restore(shown).decode()
         return TextHit(place.path, at, found_in, label, slices.kind(raw), text, cut)
 
-    def _around(self, raw: bytes) -> bytes:
-        """The part of a long string around the first hit, as a JSON string."""
-        text = _decode(raw)
-        at = max(0, text.lower().find(self._q))
-        begin, end = max(0, at - AROUND), at + len(self._q) + AROUND
-        return _encode(f"{'…' if begin else ''}{text[begin:end]}{'…' if end < len(text) else ''}")
 
-
-def _as_text(raw: bytes) -> str:
+def as_text(raw: bytes) -> str:
     return _decode(raw) if raw[0] == slices.QUOTE else raw.decode()
 
 

@@ -34,6 +34,8 @@ _OPS = "Only rows of these kinds: add, remove, replace, move; several with comma
 _FIELDS = "Only rows of fields that this pattern means; may come more than once"
 _SOUGHT = "Only rows with this text in their path, label or values, whatever its case"
 _LIMIT = "Characters of a value, default 400"
+_ROW = "A path: `place` has where its row stands, else the row around, under or beside it"
+_UNCHANGED = "With rows of the records and of the document's members that did not change"
 _TEXT_FROM = "Words of texts are compared from so many bytes on; default 0"
 _PATTERN = (
     "What changed: a place such as /rates/EUR or /items/sku=A7/price, or a pattern such as /items/*/price, where * "
@@ -153,11 +155,14 @@ async def get_delta(
         int | None, QueryParameter(ge=schemas.FEWEST_CHARACTERS, le=schemas.MOST_CHARACTERS, description=_LIMIT)
     ] = None,
     text_from: Annotated[int | None, QueryParameter(ge=0, le=schemas.MOST_TEXT, description=_TEXT_FROM)] = None,
+    row: Annotated[str | None, QueryParameter(description=_ROW)] = None,
+    unchanged: Annotated[bool | None, QueryParameter(description=_UNCHANGED)] = None,
 ) -> Delta:
     """With `format=rows` the answer is a window of the changes, grouped by records, and what there is in all."""
     endpoint = endpoints.resolve(services, project, endpoint_id) if endpoint_id is not None else None
     given = {"start": start, "count": count, "fields": fields, "q": q}
     given |= {"ops": _ops(ops), "value_limit": value_limit, "text_from": text_from}
+    given |= {"row": row, "unchanged": unchanged}
     options = RowOptions(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # each has its field's type, which a dict cannot say
     delta = await run_in_turn(
         request, services, project, lambda svc: service.get_delta(svc, project, delta_id, format, options)

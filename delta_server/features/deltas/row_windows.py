@@ -4,9 +4,10 @@
 from collections.abc import Hashable
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from delta_server.core.diff.diff_settings import MAX_ANY_STEPS, DiffSettings, KnownKeys
+from delta_server.core.diff.row_places import place_of
 from delta_server.core.diff.row_table import RowTable
 from delta_server.core.diff.row_windows import Matched, RowFilter, Window, matched, written
 from delta_server.core.errors import Invalid
@@ -29,11 +30,21 @@ class ComparedRows(msgspec.Struct, frozen=True):
 
 
 class RowWindow(msgspec.Struct, frozen=True):
-    """`rows` is a JSON array of ChangeRow."""
+    """`rows` is a JSON array of ChangeRow; `place` is that of the row asked for, UNSET where none was."""
 
     compared: ComparedRows
     matched: Matched
     rows: bytes
+    place: int | UnsetType | None = UNSET
+
+
+class RowsWanted(msgspec.Struct, frozen=True):
+    """`row`: a path whose place among the rows is sought. `unchanged`: with rows of what is the same."""
+
+    filter: RowFilter
+    window: Window
+    row: str | None
+    unchanged: bool
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -43,6 +54,7 @@ class Pair(msgspec.Struct, frozen=True):
     ends: tuple[End, End]
     settings: DiffSettings
     known: KnownKeys
+    unchanged: bool = False
     bodies: tuple[bytes, bytes] | None = None
     """None while they are not read."""
     learned: KnownKeys = ()
@@ -51,7 +63,7 @@ class Pair(msgspec.Struct, frozen=True):
     @property
     def key(self) -> Hashable:
         before, after = self.ends
-        return before.content, after.content, msgspec.json.encode(self.settings), self.known
+        return before.content, after.content, msgspec.json.encode(self.settings), self.known, self.unchanged
 
 
 class RowCache:
@@ -63,7 +75,7 @@ class RowCache:
         self.locks = KeyedLocks()
 
 
-def options(given: RowOptions, *, is_rows: bool) -> tuple[RowFilter, Window]:
+def options(given: RowOptions, *, is_rows: bool) -> RowsWanted:
     """Raises Invalid for what is out of bounds, and for what has no effect on another format."""
     chosen = {name: value for name in RowOptions.__struct_fields__ if (value := getattr(given, name)) is not UNSET}
     if not is_rows and chosen:
@@ -71,10 +83,19 @@ def options(given: RowOptions, *, is_rows: bool) -> tuple[RowFilter, Window]:
         raise Invalid(f"{name} goes with format=rows", field=name)
     fields, sought = tuple(chosen.pop("fields", ())), chosen.pop("q", "")
     wanted = RowFilter(tuple(dict.fromkeys(chosen.pop("ops", ()))), fields, sought)
+    row, unchanged = chosen.pop("row", None), chosen.pop("unchanged", False)
     _check_fields(fields)
     if len(sought) > MOST_SOUGHT:
         raise Invalid(f"at most {MOST_SOUGHT} characters are sought", field="q")
-    return wanted, msgspec.structs.replace(DEFAULT_WINDOW, **chosen)
+    window = msgspec.structs.replace(DEFAULT_WINDOW, **chosen)
+    return RowsWanted(wanted, window, None if row is None else _row(row), unchanged)
+
+
+def _row(path: str) -> str:
+    try:
+        return pointer.in_brackets(path)
+    except Invalid as error:
+        raise Invalid(error.message, field="row") from None
 
 
 def _check_fields(fields: tuple[str, ...]) -> None:
@@ -101,21 +122,22 @@ async def compare(svc: Services, pair: Pair) -> ComparedRows:
             return found
         assert pair.bodies is not None, "they are read before"
         cpu = svc.cpu_for(sum(map(len, pair.bodies)))
-        summary, table = await cpu(compare_as_rows, *pair.bodies, pair.settings, pair.learned)
+        summary, table = await cpu(compare_as_rows, *pair.bodies, pair.settings, pair.learned, pair.unchanged)
         found = ComparedRows(summary, table)
         cache.compared.put(pair.project, pair.key, found, table.size_bytes)
         return found
 
 
-async def read_window(
-    svc: Services, pair: Pair, compared: ComparedRows, wanted: RowFilter, window: Window
-) -> RowWindow:
-    """A window of the rows that `wanted` leaves."""
-    cache, key = svc.state(RowCache), (pair.key, wanted)
+async def read_window(svc: Services, pair: Pair, compared: ComparedRows, wanted: RowsWanted) -> RowWindow:
+    """A window of the rows that the filter leaves."""
+    cache, key = svc.state(RowCache), (pair.key, wanted.filter)
     found = cache.matched.get(pair.project, key)
+    table, filter = compared.table, wanted.filter
     if found is None:
-        looked_at = len(compared.table.rows) if wanted.q else len(wanted.fields) * len(compared.table.fields)
-        cpu = svc.cpu_for(looked_at)
-        found = await cpu(matched, compared.table, wanted)
+        looked_at = len(table.rows) if filter.q else len(filter.fields) * len(table.fields)
+        found = await svc.cpu_for(looked_at)(matched, table, filter)
         cache.matched.put(pair.project, key, found, found.size_bytes)
-    return RowWindow(compared, found, await svc.spare_cpu(written, compared.table, found, window))
+    rows = await svc.spare_cpu(written, table, found, wanted.window)
+    if wanted.row is None:
+        return RowWindow(compared, found, rows)
+    return RowWindow(compared, found, rows, await svc.cpu_for(len(table.rows))(place_of, table, found, wanted.row))

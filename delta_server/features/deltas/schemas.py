@@ -55,6 +55,8 @@ class RowOptions(msgspec.Struct, frozen=True, kw_only=True):
     q: str | UnsetType = UNSET
     value_limit: ValueLimit | UnsetType = UNSET
     text_from: TextFrom | UnsetType = UNSET
+    row: str | UnsetType = UNSET
+    unchanged: bool | UnsetType = UNSET
 
 
 class FieldOfMost(msgspec.Struct, frozen=True):
@@ -83,8 +85,10 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     `changes_complete` tells whether these are all.
 
     With the format `rows`: `total` rows, of which the filter leaves `matched`, of `records` records, on `lines` lines
-    with the records' heads. `rail` is in base64 a byte for each thousandth of the lines, in which bits say what is
-    there: 1 added, 2 removed, 4 replaced, 8 moved. `rows` are those of the window.
+    with the records' heads. With `unchanged` so many rows of what is the `same` are listed too, which count in `lines`
+    and in nothing else. `place` is where the row that was asked for stands. `rail` is in base64 a byte for each
+    thousandth of the lines, in which bits say what is there: 1 added, 2 removed, 4 replaced, 8 moved. `rows` are those
+    of the window.
     """
 
     id: str | UnsetType = UNSET
@@ -111,6 +115,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     matched: int | UnsetType = UNSET
     records: int | UnsetType = UNSET
     lines: int | UnsetType = UNSET
+    unchanged: int | UnsetType = UNSET
+    place: int | UnsetType | None = UNSET
     keys: dict[str, KeyUsed] | UnsetType = UNSET
     rail: str | UnsetType = UNSET
     rows: list[ChangeRow] | UnsetType = UNSET
@@ -236,6 +242,8 @@ FIELDS = {
     "Delta.matched": "Rows that the filter leaves",
     "Delta.records": "Records that have some of these rows",
     "Delta.lines": "Lines of these rows, with a head for each record",
+    "Delta.unchanged": "Rows of what is the same, of those that the filter leaves; with `unchanged`",
+    "Delta.place": "Where the `row` asked for stands among the rows, from 0; null where the filter leaves none there",
     "Delta.keys": "By pattern of an array, the key its records were matched and named by",
     "Delta.rail": "Base64: a byte for each thousandth of the lines; 1 added, 2 removed, 4 replaced, 8 moved",
     "Delta.rows": "The rows of the window",
@@ -244,7 +252,7 @@ FIELDS = {
     "ChangeRow.n": "The row's number among all rows of the comparison",
     "ChangeRow.line": "Its line among those that the filter leaves; a record that moved is said by the head's line",
     "ChangeRow.group": "Number of its record among all of the comparison",
-    "ChangeRow.op": "`add`, `remove`, `replace` or `move`",
+    "ChangeRow.op": "`add`, `remove`, `replace` or `move`; `same` for what did not change, with `unchanged`",
     "ChangeRow.field": "The field pattern",
     "ChangeRow.record": "Path of the record, by key where it has one; empty for the document",
     "ChangeRow.at": "The place in the record; empty for the record itself",
@@ -266,6 +274,8 @@ FIELDS = {
     "Comparison.q": "Only rows with this text in their path, label or values, whatever its case",
     "Comparison.value_limit": "Characters of a value",
     "Comparison.text_from": "Words of texts are compared from so many bytes on",
+    "Comparison.row": "A path: `place` has where its row stands",
+    "Comparison.unchanged": "With rows of the records and of the document's members that did not change",
     "FieldChanges.added": "Rows that add a value; with format=rows",
     "FieldChanges.removed": "Rows that remove one",
     "FieldChanges.replaced": "Rows that replace one",

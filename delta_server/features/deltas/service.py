@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import msgspec
+from msgspec import UNSET
 
 from delta_server.core import ids, times
 from delta_server.core.arrays import key_cache
@@ -32,7 +33,7 @@ from delta_server.features.deltas.listing import DeltaPage as DeltaPage
 from delta_server.features.deltas.listing import filter_of as filter_of
 from delta_server.features.deltas.listing import page as page
 from delta_server.features.deltas.listing import view
-from delta_server.features.deltas.row_windows import Pair, RowWindow
+from delta_server.features.deltas.row_windows import Pair, RowsWanted, RowWindow
 from delta_server.features.deltas.rows import TYPES as TYPES
 from delta_server.features.deltas.rows import End, Summary
 from delta_server.features.deltas.schemas import (
@@ -132,9 +133,8 @@ async def _first_changes(svc: Services, ends: tuple[End, End]) -> tuple[bytes, b
 async def _first_rows(svc: Services, project: int, ends: tuple[End, End], count: int) -> bytes:
     pair = await _pair(svc, project, ends, None)
     compared = row_windows.cached(svc, pair) or await row_windows.compare(svc, pair)
-    wanted, window = row_windows.options(ALL_ROWS, is_rows=True)
-    found = await row_windows.read_window(svc, pair, compared, wanted, msgspec.structs.replace(window, count=count))
-    return found.rows
+    wanted = row_windows.options(RowOptions(count=count), is_rows=True)
+    return (await row_windows.read_window(svc, pair, compared, wanted)).rows
 
 
 # Comparisons
@@ -191,11 +191,11 @@ async def _compare(
     format: FormatOrRows,
     options: RowOptions = ALL_ROWS,
 ) -> Delta:
-    wanted, window = row_windows.options(options, is_rows=format == "rows")
+    wanted = row_windows.options(options, is_rows=format == "rows")
     if format == "rows":
-        pair = await _pair(svc, project, ends, settings)
+        pair = await _pair(svc, project, ends, settings, unchanged=wanted.unchanged)
         compared = row_windows.cached(svc, pair) or await row_windows.compare(svc, pair)
-        return _with_rows(ends, await row_windows.read_window(svc, pair, compared, wanted, window))
+        return _with_rows(ends, await row_windows.read_window(svc, pair, compared, wanted), wanted)
     settings, first, second, known = await _sides(svc, ends, settings)
     cpu = svc.cpu_for(len(first) + len(second))
     summary, operations = await cpu(compare_in_format, first, second, settings, known, format)
@@ -209,18 +209,20 @@ def _delta(ends: tuple[End, End], summary: Summary) -> Delta:
     )
 
 
-async def _pair(svc: Services, project: int, ends: tuple[End, End], settings: DiffSettings | None) -> Pair:
+async def _pair(
+    svc: Services, project: int, ends: tuple[End, End], settings: DiffSettings | None, *, unchanged: bool = False
+) -> Pair:
     """With the documents, unless they were compared lately with keys that are remembered."""
     known = known_keys(svc, ends[1].endpoint)
     chosen = settings or msgspec.json.decode(ends[1].diff, type=DiffSettings)
-    pair = Pair(project, ends, chosen, known, None)
+    pair = Pair(project, ends, chosen, known, unchanged)
     if row_windows.cached(svc, pair) is not None:
         return pair
     chosen, first, second, learned = await _sides(svc, ends, settings)
     return msgspec.structs.replace(pair, bodies=(first, second), learned=learned)
 
 
-def _with_rows(ends: tuple[End, End], found: RowWindow) -> Delta:
+def _with_rows(ends: tuple[End, End], found: RowWindow, wanted: RowsWanted) -> Delta:
     table, left = found.compared.table, found.matched
     delta = _delta(ends, found.compared.summary)
     return msgspec.structs.replace(
@@ -238,8 +240,10 @@ def _with_rows(ends: tuple[End, End], found: RowWindow) -> Delta:
             for one in table.counts
         ],
         notes=delta.notes + [Note(note.path, note.message) for note in table.notes],
-        total=len(table),
-        matched=len(left),
+        total=len(table) - table.unchanged,
+        matched=len(left) - left.unchanged,
+        unchanged=left.unchanged if wanted.unchanged else UNSET,
+        place=found.place,
         records=left.records,
         lines=left.line_count,
         keys={

@@ -102,14 +102,16 @@ def compare_in_format(
     return to_summary(difference, settings), surrogates.restore(written)
 
 
-def compare_as_rows(before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys) -> tuple[Summary, RowTable]:
-    """(summary, all rows)."""
+def compare_as_rows(
+    before: bytes, after: bytes, settings: DiffSettings, known: KnownKeys, unchanged: bool = False
+) -> tuple[Summary, RowTable]:
+    """(summary, all rows, with `unchanged` those of what is the same too)."""
     difference = diff(before, after, settings, known)
     unfolded = difference.has_maps and len(difference.places) <= MAX_SINGLE_FIELDS
     configured = difference.configured_keys
     keys = {pattern: (fields, pattern in configured) for pattern, fields in difference.array_keys.items()}
     return to_summary(difference, settings), row_table.build(
-        record_rows.grouped(difference, settings, unfolded=unfolded), keys
+        record_rows.grouped(difference, settings, unfolded=unfolded, unchanged=unchanged), keys
     )
 
 

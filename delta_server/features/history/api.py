@@ -11,7 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from delta_server.core import ids, times
 from delta_server.core.cursors import decode_cursor, encode_cursor
-from delta_server.core.errors import BadRequest
+from delta_server.core.errors import BadRequest, Invalid
 from delta_server.core.history import series
 from delta_server.core.json import pointer
 from delta_server.features.endpoints import service as endpoints
@@ -34,6 +34,9 @@ _PATH = (
     "as answers have it: /items/[sku=A7]/price"
 )
 _TOTALS = "`totals`: of the first page `total`, `min`, `max` and `share` also where more rows follow"
+_PREVIOUS = "`previous`: what each leaf was before too; of a page with very many versions, of those that changed last"
+_MOST_NAMED = 50
+_RECORD = f"Only this record, by its path; may come more than once, up to {_MOST_NAMED} times"
 Path: TypeAlias = Annotated[str, QueryParameter(description=f"Of the value: {_PATH}")]
 
 
@@ -89,14 +92,16 @@ async def get_series(
     to: spans.To = None,
     points: Annotated[int, QueryParameter(ge=2, le=5_000, description="How many times at most")] = 500,
     records: Annotated[int, QueryParameter(ge=1, le=1_000, description="How many records at most")] = 200,
+    record: Annotated[list[str] | None, QueryParameter(max_items=_MOST_NAMED, description=_RECORD)] = None,
 ) -> Response[bytes]:
     """The versions in which a number may have changed, from the first on. Of more than `points` of them, neighbours
     become two, with the least and the greatest number of each record: no extreme is lost."""
     of, wanted = endpoints.resolve(services, project, endpoint), series.parse(path)
+    size = service.Size(points, records, _records(record or []))
     span = spans.parse_span("series", from_=from_, to=to, order="desc", cursor=None, now_ms=services.clock.now_ms())
 
     async def encoded(svc: Services) -> bytes:
-        found = await service.get_series(svc, of, wanted, span, points=points, records=records)
+        found = await service.get_series(svc, of, wanted, span, size)
         if not found.lines and not wanted.is_of_records:
             pointer.refuse_unlikely(path)
         return await svc.spare_cpu(schemas.series, path, found)
@@ -146,6 +151,7 @@ async def get_blame(
     path: Annotated[str, QueryParameter(description=f"Leaves at and under it; all without it: {_PATH}")] = "",
     snapshot: Annotated[str | None, QueryParameter(description="Id of the snapshot to look at; default latest")] = None,
     time: Annotated[str | None, QueryParameter(description="Look at the snapshot in force then")] = None,
+    include: Annotated[Literal["previous"] | None, QueryParameter(description=_PREVIOUS)] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
 ) -> Response[Blame]:
@@ -161,6 +167,7 @@ async def get_blame(
         snapshot_id=snapshot,
         time_ms=time_ms,
         resume=_resume(path, cursor),
+        with_previous=include == "previous",
     )
     found = await run_in_turn(request, services, project, blame)
     more = None if found.next is None else _blame_cursor(path, found.next)
@@ -188,6 +195,13 @@ async def get_stats(
     from_ms = None if from_ is None else times.parse_moment(from_, field="from", now_ms=now_ms)
     to_ms = None if to is None else times.parse_moment(to, field="to", now_ms=now_ms)
     return await service.get_stats(services, of, interval=interval, from_ms=from_ms, to_ms=to_ms)
+
+
+def _records(paths: list[str]) -> frozenset[str]:
+    try:
+        return series.records_of(paths)
+    except Invalid as error:
+        raise Invalid(error.message, field="record") from None
 
 
 def _blame_cursor(path: str, resume: Resume) -> str:

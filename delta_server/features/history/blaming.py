@@ -10,7 +10,7 @@ from itertools import islice
 
 import msgspec
 import structlog
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from delta_server.core import ids, times
 from delta_server.core.diff.diff_settings import KnownKeys
@@ -25,9 +25,9 @@ from delta_server.core.json import pointer, surrogates
 from delta_server.core.json.pointer import Step
 from delta_server.features.deltas import service as deltas
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.history import store
+from delta_server.features.history import previous_values, store
 from delta_server.features.history import walk as walks
-from delta_server.features.history.schemas import Leaf
+from delta_server.features.history.schemas import Leaf, PreviousValue
 from delta_server.features.history.walk import Deadline, HistoryWalk, WalkVersion
 from delta_server.features.lives import service as life_index
 from delta_server.features.snapshots import service as snapshots
@@ -86,8 +86,10 @@ async def blame(
     snapshot_id: str | None = None,
     time_ms: int | None = None,
     resume: Resume | None = None,
+    with_previous: bool = False,
 ) -> Blamed:
-    """For up to `limit` leaves at and under `path`, the snapshot since which each has its value.
+    """For up to `limit` leaves at and under `path`, the snapshot since which each has its value; what it was before
+    too, as far as that is read in time.
 
     Looked at is a snapshot by id, the one in force at `time_ms`, or the latest. Raises Invalid, NotFound, Conflict.
     """
@@ -113,7 +115,12 @@ async def blame(
     )
     uids = await svc.db.read(walks.first_snapshots, endpoint.id, list(found_at.values()))
     changes = {} if resume.left else backward.changes  # later pages do not see what was since
-    found = [_leaf(path, leaves[n], found_at[n], uids, changes.get(n)) for n in sorted(found_at)]
+    previous: dict[int, PreviousValue | None] = {}
+    if with_previous:
+        previous = await previous_values.read(svc, backward.walk, leaves, found_at)
+    found = [
+        _leaf(path, leaves[n], found_at[n], uids, changes.get(n), previous.get(n, UNSET)) for n in sorted(found_at)
+    ]
     next: Resume | None = None
     if stopped is not None:
         next = Resume(content, leaves[0].spot(), len(leaves), _bits(search.leaves, len(leaves)), stopped)
@@ -171,13 +178,21 @@ async def _search_back(
     return await _search_by_walking(svc, backward)
 
 
-def _leaf(path: str, leaf: LeafPlace, at: store.WalkedContent, uids: dict[int, bytes], changes: int | None) -> Leaf:
+def _leaf(
+    path: str,
+    leaf: LeafPlace,
+    at: store.WalkedContent,
+    uids: dict[int, bytes],
+    changes: int | None,
+    previous: PreviousValue | UnsetType | None,
+) -> Leaf:
     return Leaf(
         path + leaf.path(),
         msgspec.Raw(surrogates.restore(leaf.raw)),
         ids.text(uids[at.content]),
         times.format(at.captured_at),
         changes or UNSET,
+        previous,
     )
 
 

@@ -89,15 +89,28 @@ class Field(msgspec.Struct, frozen=True):
     share_of_deltas: float
 
 
+class PreviousValue(msgspec.Struct, frozen=True):
+    """What a leaf was before it got its value: `value`, cut to some 400 bytes where `cut` is true. Where it was not
+    there `value` is absent, and `exists` is there and false. `snapshot_id` is a snapshot of that version."""
+
+    snapshot_id: str
+    captured_at: str
+    value: msgspec.Raw | UnsetType = UNSET
+    cut: bool | UnsetType = UNSET
+    exists: bool | UnsetType = UNSET
+
+
 class Leaf(msgspec.Struct, frozen=True):
     """`snapshot_id` is the snapshot since which the leaf has had its value. It changed `changes` times at least:
-    so often the record index has it for certain; absent where that does not tell."""
+    so often the record index has it for certain; absent where that does not tell. `previous` is there where it was
+    asked for and read; null where no version came before."""
 
     path: str
     value: msgspec.Raw
     snapshot_id: str
     captured_at: str
     changes: int | UnsetType = UNSET
+    previous: PreviousValue | UnsetType | None = UNSET
 
 
 class Blame(msgspec.Struct, frozen=True):
@@ -223,10 +236,15 @@ EXAMPLE_FIELDS = {
     "has_more": False,
     "next_cursor": None,
 }
+_PREVIOUS = {
+    "snapshot_id": "01890a5d-ac96-774b-bcce-b302099a8056",
+    "captured_at": "2026-04-30T12:00:00.000Z",
+    "value": 11.90,
+}
 EXAMPLE_BLAME = {
     "path": "/items/[sku=A7]",
     **_WHEN,
-    "data": [{"path": "/items/[sku=A7]/price", "value": 12.50, **_WHEN}],
+    "data": [{"path": "/items/[sku=A7]/price", "value": 12.50, **_WHEN, "previous": _PREVIOUS}],
     "complete": True,
     "has_more": False,
     "next_cursor": None,
@@ -283,6 +301,12 @@ FIELDS = {
     "Leaf.snapshot_id": "The snapshot since which it has had its value",
     "Leaf.changes": "How often it changed at least; absent where the record index does not tell",
     "Leaf.captured_at": "When that was captured",
+    "Leaf.previous": "What it was before, with `include=previous`; null where no version came before",
+    "PreviousValue.snapshot_id": "A snapshot of the version before the one that gave the leaf its value",
+    "PreviousValue.captured_at": "When that was captured",
+    "PreviousValue.value": "The value then, cut where it is long; absent where it was not there",
+    "PreviousValue.cut": "True where the value is longer: GET /v1/snapshots/{snapshot_id}/value has all of it",
+    "PreviousValue.exists": "False where the leaf was not there",
     "Blame.path": "The path that was asked for",
     "Blame.snapshot_id": "The snapshot whose leaves these are",
     "Blame.captured_at": "When that was captured",

@@ -51,19 +51,26 @@ class Reads(msgspec.Struct, frozen=True):
     is_exact: bool
 
 
-async def get_series(
-    svc: Services, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan, *, points: int, records: int
-) -> Series:
-    """Up to `points` columns and `records` lines. Raises Conflict when contents vanish meanwhile."""
+class Size(msgspec.Struct, frozen=True):
+    """Up to `points` columns and `records` lines, those of `only` where it names any."""
+
+    points: int
+    records: int
+    only: frozenset[str] = frozenset()
+
+
+async def get_series(svc: Services, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan, size: Size) -> Series:
+    """Raises Conflict when contents vanish meanwhile."""
     reads = await svc.db.read(_reads, endpoint, path, span)
     reader = Reader(path, endpoint.diff, deltas.known_keys(svc, endpoint.id))
     readings = await _readings(svc, endpoint.id, reads.contents, reader)
-    return await svc.spare_cpu(_series, reads, readings, reader, points, min(records, MOST_CELLS // points))
+    return await svc.spare_cpu(_series, reads, readings, reader, size)
 
 
-def _series(reads: Reads, readings: list[Reading], reader: Reader, points: int, records: int) -> Series:
-    table, left_off = lines.table(readings, reader.labels, records)
-    times, thin = lines.thinned(reads.times, table, points)
+def _series(reads: Reads, readings: list[Reading], reader: Reader, size: Size) -> Series:
+    most = min(size.records, MOST_CELLS // size.points)
+    table, left_off = lines.table(readings, reader.labels, most, size.only)
+    times, thin = lines.thinned(reads.times, table, size.points)
     return Series(times, thin, left_off, reads.is_exact)
 
 

@@ -16,7 +16,7 @@ AFTER_ALL = LATEST_MS + 1
 
 class Place(msgspec.Struct, frozen=True):
     """`number` is 1 for the oldest of `of` snapshots; the ids are those of the snapshots just before and after it, and
-    of the nearest ones that brought a change of the kind `content`."""
+    of the nearest ones that brought a change of the kind `content`, with when these were captured."""
 
     number: int
     of: int
@@ -24,19 +24,25 @@ class Place(msgspec.Struct, frozen=True):
     next: bytes | None
     previous_change: bytes | None
     next_change: bytes | None
+    previous_change_at: int | None
+    next_change_at: int | None
 
 
 def place(tx: Tx, endpoint: int, at: int) -> Place:
     """Of the snapshot captured at `at`. Whole days are counted already: only its own day's are counted here."""
     is_whole = activity.is_whole(tx, endpoint)
     day = day_of(at) if is_whole else day_of(EARLIEST_MS)
+    before = _change_before(tx, endpoint, at, is_whole=is_whole)
+    after = _change_after(tx, endpoint, at, is_whole=is_whole)
     return Place(
         activity.snapshots_before(tx, endpoint, day) + store.count_between(tx, endpoint, day * DAY_MS, at),
         _count(tx, endpoint, is_whole=is_whole),
         store.uid_before(tx, endpoint, at),
         store.uid_after(tx, endpoint, at),
-        _first_at(tx, endpoint, _change_before(tx, endpoint, at, is_whole=is_whole)),
-        _first_at(tx, endpoint, _change_after(tx, endpoint, at, is_whole=is_whole)),
+        _first_at(tx, endpoint, before),
+        _first_at(tx, endpoint, after),
+        before,
+        after,
     )
 
 

@@ -87,7 +87,8 @@ class AllStored(msgspec.Struct, frozen=True):
 
 class Place(msgspec.Struct, frozen=True):
     """Where a snapshot stands among those of its endpoint: `number` is 1 for the oldest of `of`. The others are ids of
-    snapshots: just before and after it, and the nearest that brought a change of the kind `content`; null at an end."""
+    snapshots: just before and after it, and the nearest that brought a change of the kind `content`, with when these
+    were captured; null at an end."""
 
     number: int
     of: int
@@ -95,6 +96,8 @@ class Place(msgspec.Struct, frozen=True):
     next: str | None
     previous_change: str | None
     next_change: str | None
+    previous_change_at: str | None
+    next_change_at: str | None
 
 
 class SnapshotWithData(msgspec.Struct, frozen=True):
@@ -159,6 +162,8 @@ EXAMPLE_WITH_PLACE: dict[str, Any] = EXAMPLE_WITH_DATA | {
         "next": None,
         "previous_change": "01985f0c-3e55-7b01-8f00-0a1b2c3d4e5f",
         "next_change": None,
+        "previous_change_at": "2026-05-01T11:00:00.000Z",
+        "next_change_at": None,
     }
 }
 
@@ -225,7 +230,13 @@ def listed(row: store.Snapshot, delta: Delta | UnsetType | None = UNSET) -> List
 
 def place(found: places.Place) -> Place:
     beside = (found.previous, found.next, found.previous_change, found.next_change)
-    return Place(found.number, found.of, *(None if uid is None else ids.text(uid) for uid in beside))
+    changes = (found.previous_change_at, found.next_change_at)
+    return Place(
+        found.number,
+        found.of,
+        *(None if uid is None else ids.text(uid) for uid in beside),
+        *(None if at is None else times.format(at) for at in changes),
+    )
 
 
 def without_created_flag(kept: StoredAnswer) -> Snapshot:
@@ -249,6 +260,8 @@ FIELDS = {
     "Place.next": "Id of the snapshot just after",
     "Place.previous_change": "Id of the nearest snapshot before with a delta of the kind `content`",
     "Place.next_change": "Id of the nearest snapshot after with a delta of the kind `content`",
+    "Place.previous_change_at": "When that was captured",
+    "Place.next_change_at": "When that was captured",
     "SnapshotWithData.snapshot": "The snapshot",
     "SnapshotWithData.data": "The document; absent with `data=false`",
     "SnapshotWithData.place": "Where it stands among the endpoint's snapshots, with `include=place`",

@@ -1,4 +1,4 @@
-"""/v1/snapshots/{id}/tree and /find: documents that are too large to be read whole."""
+"""/v1/snapshots/{id}/tree, /find and /records: documents that are too large to be read whole."""
 
 from typing import Annotated, Any, TypeAlias
 
@@ -6,6 +6,7 @@ from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from delta_server.core.outline.record_search import RecordSearch
 from delta_server.core.outline.rows import TreeLevel
 from delta_server.core.outline.search import TextSearch
 from delta_server.features.snapshots import service as snapshots
@@ -69,4 +70,32 @@ async def find(
     )
 
 
-ROUTES = [get_level, find]
+@get(
+    "/v1/snapshots/{snapshot_id:str}/records",
+    summary="Find records of a snapshot's document by key or label",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_RECORDS),
+)
+async def find_records(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    snapshot_id: FromPath[str],
+    q: Annotated[
+        str, QueryParameter(max_length=200, description="A part of its key or label, in any case; all without it")
+    ] = "",
+    path: Annotated[str, QueryParameter(description="Only records there, as of one array: /items")] = "",
+    start: Start = 0,
+    count: Count = 100,
+) -> RecordSearch:
+    """In the document's order, a record before those in it. At most 10,000 are counted."""
+    snapshot = snapshots.get_snapshot(services, project, snapshot_id)
+    return await run_in_turn(
+        request,
+        services,
+        project,
+        lambda svc: service.find_records(svc, project, snapshot, q, path, start=start, count=count),
+    )
+
+
+ROUTES = [get_level, find, find_records]

@@ -9,5 +9,9 @@ FEATURE = Feature(
     family="snapshots",
     routes=api.ROUTES,
     fields=schemas.FIELDS,
-    guards={("GET", "/v1/snapshots/{}/tree"): READ, ("GET", "/v1/snapshots/{}/find"): READ},
+    guards={
+        ("GET", "/v1/snapshots/{}/tree"): READ,
+        ("GET", "/v1/snapshots/{}/find"): READ,
+        ("GET", "/v1/snapshots/{}/records"): READ,
+    },
 )

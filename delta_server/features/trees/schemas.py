@@ -29,6 +29,12 @@ FIELDS = {
     "TextHit.kind": "JSON type of the value there",
     "TextHit.text": "A scalar as it is written; of a long text what stands around the hit; null of an object or array",
     "TextHit.cut": "Whether the text was cut",
+    "RecordSearch.of": "How many records there are; at least so many when it is not `complete`",
+    "RecordSearch.complete": "False when there are more than are counted, or all of it is too much to look at",
+    "RecordSearch.rows": "Those that were asked for, in the document's order",
+    "RecordHit.path": "The record, by its key where it has one",
+    "RecordHit.label": "What people call it; null without one",
+    "RecordHit.key": "The values of its key; of a member of a map its name",
 }
 
 EXAMPLE_TREE = {
@@ -66,4 +72,9 @@ EXAMPLE_FOUND = {
             "cut": False,
         }
     ],
+}
+EXAMPLE_RECORDS = {
+    "of": 1,
+    "complete": True,
+    "rows": [{"path": "/features/[id=7000q0pq]", "label": "M 6.2 - 61 km NNE Elounda", "key": ["7000q0pq"]}],
 }

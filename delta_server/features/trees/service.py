@@ -5,7 +5,8 @@ from delta_server.core import ids
 from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys
 from delta_server.core.errors import DatabaseFailed, NotFound
 from delta_server.core.json import pointer
-from delta_server.core.outline import rows, search
+from delta_server.core.outline import record_search, rows, search
+from delta_server.core.outline.record_search import RecordSearch
 from delta_server.core.outline.rows import TreeLevel
 from delta_server.core.outline.search import TextSearch
 from delta_server.features.deltas import service as deltas
@@ -35,6 +36,20 @@ async def find(svc: Services, project: int, snapshot: Snapshot, q: str, *, start
     settings, known = _settings(svc, project, snapshot)
     body = await snapshots.read_document(svc, snapshot)
     return await svc.cpu_for(len(body))(search.find, body, q, settings, known, start, count)
+
+
+async def find_records(
+    svc: Services, project: int, snapshot: Snapshot, q: str, path: str, *, start: int, count: int
+) -> RecordSearch:
+    """Raises Invalid, NotFound."""
+    pointer.parse(path)
+    settings, known = _settings(svc, project, snapshot)
+    body = await snapshots.read_document(svc, snapshot)
+    found = await svc.cpu_for(len(body))(record_search.find, body, q, path, settings, known, start, count)
+    if found is None:
+        pointer.refuse_unlikely(path)
+        raise NotFound(f"there is nothing at {path} in that snapshot")
+    return found
 
 
 def _settings(svc: Services, project: int, snapshot: Snapshot) -> tuple[DiffSettings, KnownKeys]:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from delta_server.core.diff import record_rows, row_table, row_windows
+from delta_server.core.diff import record_rows, row_places, row_table, row_windows
 from delta_server.core.diff.change_list import changes
 from delta_server.core.diff.compare import DEFAULT, DiffSettings, diff
 from delta_server.core.diff.row_table import MOVED_RECORD, RowTable
@@ -15,12 +15,15 @@ from delta_server.core.diff.row_windows import RowFilter, Window, matched, writt
 from tests.core.documents import pairs
 
 NO_FILTER = RowFilter()
+IGNORING = DiffSettings(ignore=["/ignored"])
 ALL = Window(start=0, count=10_000, value_limit=400, text_from=0)
 
 
-def table(before: Any, after: Any, settings: DiffSettings = DEFAULT) -> RowTable:
+def table(before: Any, after: Any, settings: DiffSettings = DEFAULT, *, unchanged: bool = False) -> RowTable:
     old, new = (side if isinstance(side, bytes) else json.dumps(side).encode() for side in (before, after))
-    return row_table.build(record_rows.grouped(diff(old, new, settings), settings, unfolded=False), {})
+    difference = diff(old, new, settings)
+    groups = record_rows.grouped(difference, settings, unfolded=False, unchanged=unchanged)
+    return row_table.build(groups, {})
 
 
 def rows(made: RowTable, wanted: RowFilter = NO_FILTER, window: Window = ALL) -> list[dict[str, Any]]:
@@ -103,6 +106,83 @@ def test_filters(what: str, wanted: RowFilter, numbers: list[int], lines: int, r
         assert left.rail[at + 850 // lines] == 0
     for start in range(len(numbers) + 1):
         assert rows(made, wanted, Window(start, 2, 400, 0)) == found[start : start + 2]
+
+
+def test_what_is_the_same_stands_between_what_changed() -> None:
+    before: dict[str, Any] = {
+        "at": 1,
+        "kind": "list",
+        "items": BEFORE["items"],
+        "few": [{"id": 1}, {"id": 2}],
+        "ignored": 1,
+    }
+    items = AFTER["items"]
+    assert isinstance(items, list)
+    after = {**before, "at": 2, "items": [*items, item("f")], "ignored": 2}
+    plain = table(before, after, IGNORING)
+    made = table(before, after, IGNORING, unchanged=True)
+    found = rows(made)
+    assert [(r["op"], r["record"], r["at"], r.get("before"), r.get("after"), r["line"]) for r in found] == [
+        ("replace", "", "at", None, None, 1),
+        ("same", "", "kind", None, None, 2),
+        ("same", "", "few", None, None, 3),
+        ("remove", "/items/[id=a]", "", 0, None, 4),
+        ("add", "/items/[id=n]", "", None, 0, 5),
+        ("replace", "/items/[id=b]", "v", 1, 1, 7),
+        ("move", "/items/[id=e]", "", 4, 2, 8),
+        ("add", "/items/[id=e]", "w", 4, 2, 9),
+        ("replace", "/items/[id=c]", "xy/1", 2, 3, 11),
+        ("same", "/items/[id=d]", "", 3, 4, 12),
+        ("add", "/items/[id=f]", "", None, 5, 13),
+    ]
+    same = [row for row in found if row["op"] == "same"]
+    assert [(row.get("label"), row.get("new")) for row in same] == [
+        (None, "list"), (None, [{"id": 1}, {"id": 2}]), ("The d", None),
+    ]  # fmt: skip
+    left = matched(made, RowFilter())
+    assert (len(left), left.unchanged, left.records, left.line_count) == (11, 3, 6, 14)
+    assert made.counts == plain.counts, "what is the same is no change of a field"
+    at = 12 * 1000 // 14
+    assert set(left.rail[at : at + 700 // 14]) == {0}
+    assert [row["op"] for row in rows(made, RowFilter(ops=("add",)))] == ["add"] * 3
+    assert [row["record"] for row in rows(made, RowFilter(q="the d"))] == ["/items/[id=d]"]
+
+
+def test_members_of_a_map_that_are_the_same_are_records() -> None:
+    old = {"m": {str(n): {"name": f"The {n}", "v": 1} for n in range(80)}}
+    new = {"m": {str(n): {"name": f"The {n}", "v": 1 if n > 69 else 2} for n in range(80)}}
+    same = [row for row in rows(table(old, new, unchanged=True)) if row["op"] == "same"]
+    assert [(row["record"], row["label"], row["at"]) for row in same] == [
+        (f"/m/{n}", f"The {n}", "") for n in range(70, 80)
+    ]
+
+
+def test_places_in_an_array_without_order_are_not_told_of_what_is_the_same() -> None:
+    unordered = DiffSettings(order={"": "set"})
+    [changed, same] = rows(table([item("a"), item("b", v=1)], [item("b", v=2), item("a")], unordered, unchanged=True))
+    assert (changed["op"], same["op"], same["record"], same.get("before")) == ("replace", "same", "/[id=a]", None)
+
+
+PLACES: list[tuple[str, RowFilter, str | None]] = [
+    ("/at", NO_FILTER, "/at"),
+    ("/items/[id=b]/v", NO_FILTER, "/items/[id=b]/v"),
+    ("/items/[id=c]/xy", NO_FILTER, "/items/[id=c]/xy/1"),
+    ("/items/[id=n]/name", NO_FILTER, "/items/[id=n]"),
+    ("/items/[id=b]", NO_FILTER, "/items/[id=b]/v"),
+    ("/items/[id=b]/name", NO_FILTER, "/items/[id=b]/v"),
+    ("/items/[id=d]", NO_FILTER, None),
+    ("/items/[id=b]/v", RowFilter(ops=("add",)), None),
+    ("/items", NO_FILTER, "/items/[id=a]"),
+    ("/nothing", NO_FILTER, None),
+]
+
+
+@pytest.mark.parametrize(("path", "wanted", "row"), PLACES)
+def test_where_a_path_stands(path: str, wanted: RowFilter, row: str | None) -> None:
+    made = table(BEFORE, AFTER)
+    place = row_places.place_of(made, matched(made, wanted), path)
+    found = None if place is None else rows(made, wanted, Window(place, 1, 400, 0))[0]
+    assert (None if found is None else f"{found['record']}/{found['at']}".removesuffix("/")) == row
 
 
 RECORDS: list[tuple[str, Any, Any, list[tuple[str, str, str]]]] = [

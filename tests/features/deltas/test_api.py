@@ -140,6 +140,10 @@ REFUSED = [
     compare("rows of too many fields", {**IDS, "format": "rows", "fields": ["/a"] * 101}, field="fields"),
     compare("rows with a long text", {**IDS, "format": "rows", "q": "x" * 201}, field="q"),
     compare("values of nothing", {**IDS, "format": "rows", "value_limit": 0}, field="value_limit"),
+    compare("a row of another format", {**IDS, "row": "/at"}, field="row", says="format=rows"),
+    compare("a row that is no path", {**IDS, "format": "rows", "row": "at"}, field="row"),
+    compare("what is the same, maybe", {**IDS, "format": "rows", "unchanged": "yes"}, field="unchanged"),
+    Row("a row that is no path", "GET", f"{LIST}/<10>?format=rows&row=at", 400, field="row"),
     Row("rows of a kind that is none", "GET", f"{LIST}/<10>?format=rows&ops=add,change", 400, field="ops"),
     Row("rows of a path that is none", "GET", f"{LIST}/<10>?format=rows&fields=at", 400, field="fields"),
     Row("a filter of another format", "GET", f"{LIST}/<10>?q=x", 400, field="q"),
@@ -444,6 +448,16 @@ async def test_rows_of_a_delta_and_of_a_comparison(shots: Shots, fires: dict[int
     assert (filtered["total"], filtered["matched"], [row["n"] for row in filtered["rows"]]) == (3, 1, [1])
     later = await shots.get(f"{LIST}/{fires[60]['id']}", format="rows", start=2, count=5, value_limit=16, text_from=0)
     assert later["rows"] == sixty["rows"][2:]
+    whole = await shots.get(f"{LIST}/{fires[60]['id']}", format="rows", unchanged=True, row="/fires/UniqueId=c/Name")
+    posted = {**ends, "format": "rows", "unchanged": True, "row": "/fires/[UniqueId=c]/Name"}
+    assert await shots.send("POST", COMPARE, json=posted) == {name: of for name, of in whole.items() if name != "id"}
+    assert (whole["total"], whole["matched"], whole["records"]) == (3, 3, 2)
+    changed = [row for row in whole["rows"] if row["op"] != "same"]
+    assert [(row["record"], row["at"]) for row in changed] == [(row["record"], row["at"]) for row in sixty["rows"]]
+    assert whole["unchanged"] == len(whole["rows"]) - 3
+    assert whole["rows"][whole["place"]]["record"] == "/fires/[UniqueId=c]"
+    near = await shots.send("POST", COMPARE, json=posted | {"diff": {"tolerance": {"/fires/*/Acres": 1e9}}})
+    assert ("same", "fires") in [(row["op"], row["at"]) for row in near["rows"]]
     settings = {"labels": {"/fires": "UniqueId"}, "array_keys": {"/fires": ["Name"]}}
     named = await shots.send("POST", COMPARE, json={**ends, "format": "rows", "diff": settings})
     assert named["keys"] == {"/fires": {"fields": ["Name"], "from": "settings"}}

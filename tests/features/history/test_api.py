@@ -84,6 +84,7 @@ REFUSED = [
     ask("interval 0", "stats", "interval=0h", field="interval"),
     ask("too many buckets", "stats", "interval=1s", says="take 1h", field="interval"),
     ask("far too many buckets", "stats", "interval=1ms&from=0001-01-01&to=9999-12-31", says="buckets, at most 1000"),
+    ask("nothing to include in a blame", "blame", "include=totals", field="include"),
     ask("a snapshot and a time", "blame", f"snapshot={NOBODY}&time=24h", field="time"),
     ask("no time of blame", "blame", "time=never", field="time"),
     ask("no such snapshot", "blame", f"snapshot={NOBODY}", status=404),

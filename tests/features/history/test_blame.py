@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import UNSET
 
 from delta_server.core import times
 from delta_server.core.errors import NotFound
 from delta_server.core.json import pointer
 from delta_server.features.endpoints.service import EndpointRef
-from delta_server.features.history import service, walk
+from delta_server.features.history import previous_values, service, walk
+from delta_server.features.history.schemas import PreviousValue
 from delta_server.features.history.service import Resume
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
@@ -136,6 +138,7 @@ async def check(services: Services, endpoint: EndpointRef, ids: dict[Version, st
     rising = sorted(ids)
     assert same(await told(services, endpoint), wanted(rising, key))
     assert same(await told(services, endpoint, limit=3), wanted(rising, key))
+    await check_previous(services, endpoint, rising, key)
     for path in ("/items", "/map", "/count"):
         expected = wanted(rising, key, path)
         if expected:
@@ -144,6 +147,67 @@ async def check(services: Services, endpoint: EndpointRef, ids: dict[Version, st
         before = rising[: number + 1]
         assert same(await told(services, endpoint, snapshot_id=ids[rising[number]]), wanted(before, key))
         assert same(await told(services, endpoint, time_ms=rising[number].captured_at + 1), wanted(before, key))
+
+
+async def check_previous(services: Services, endpoint: EndpointRef, rising: list[Version], key: str) -> None:
+    """Against the version before the one since which a leaf has its value, decoded."""
+    documents = [timelines.decoded(version.body) for version in rising]
+    place_of = {version.captured_at: place for place, version in enumerate(rising)}
+    steps_of = {path: steps for path, steps, _ in leaves_of(documents[-1], key)}
+    found = await service.blame(services, endpoint, "", limit=1000, with_previous=True)
+    for leaf in found.leaves:
+        since = place_of[times.parse(leaf.captured_at, field="at")]
+        if not since:
+            assert leaf.previous is None
+            continue
+        assert isinstance(leaf.previous, PreviousValue)
+        before = at(*steps_of[leaf.path])(documents[since - 1])
+        if before is ABSENT:
+            assert (leaf.previous.exists, leaf.previous.value) == (False, UNSET)
+        else:
+            assert isinstance(leaf.previous.value, msgspec.Raw)
+            is_same = comparable(timelines.decoded(bytes(leaf.previous.value))) == comparable(before)
+            assert is_same or leaf.previous.cut is True, leaf.path
+
+
+@pytest.mark.parametrize(("body", "before"), [
+    (b'"%b"' % (b"x" * 5000), (b'"%b"' % (b"x" * 400), True)),
+    (rb'"half \ud83d"', (rb'"half \ud83d"', UNSET)),
+    (b"1.0", (b"1.0", UNSET)),
+])  # fmt: skip
+async def test_what_was_before_is_as_it_was_written_and_bounded(
+    services: Services, body: bytes, before: tuple[bytes, object]
+) -> None:
+    endpoint = await timelines.endpoint_named(services, "e")
+    bodies = [b'{"a":%b,"b":1}' % body, b'{"a":7,"b":1,"c":[]}']
+    ids = await timelines.fill(services, endpoint, [Version(1000 * (n + 1), each) for n, each in enumerate(bodies)])
+    for path in ("", "/a"):
+        found = await service.blame(services, endpoint, path, limit=9, with_previous=True)
+        previous = {leaf.path: leaf.previous for leaf in found.leaves}
+        assert isinstance(previous["/a"], PreviousValue)
+        assert (previous["/a"].snapshot_id, previous["/a"].captured_at) == (ids[0], "1970-01-01T00:00:01.000Z")
+        assert isinstance(previous["/a"].value, msgspec.Raw)
+        assert (bytes(previous["/a"].value), previous["/a"].cut) == before
+        assert previous.get("/b") is None
+        if not path:
+            assert previous["/c"] == PreviousValue(ids[0], "1970-01-01T00:00:01.000Z", exists=False)
+
+
+async def test_of_very_many_versions_those_of_the_newest_changes_are_read(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = await timelines.endpoint_named(services, "e")
+    bodies = [b"{%b}" % b",".join(b'"f%d":%d' % (f, min(f, n)) for f in range(9)) for n in range(9)]
+    await timelines.fill(services, endpoint, [Version(1000 * (n + 1), body) for n, body in enumerate(bodies)])
+    monkeypatch.setattr(previous_values, "MOST_READ", 3)
+    found = await service.blame(services, endpoint, "", limit=9, with_previous=True)
+    told = {leaf.path for leaf in found.leaves if leaf.previous is not UNSET}
+    assert told == {"/f6", "/f7", "/f8"}
+    monkeypatch.setattr(previous_values, "READ_BYTES", 1)
+    found = await service.blame(services, endpoint, "", limit=9, with_previous=True)
+    assert [leaf.path for leaf in found.leaves if leaf.previous is not UNSET] == ["/f8"]
+    alone = await service.blame(services, endpoint, "/f1", limit=9, with_previous=True)
+    assert isinstance(alone.leaves[0].previous, PreviousValue)
 
 
 async def test_a_value_that_came_back_is_blamed_on_its_return(services: Services) -> None:

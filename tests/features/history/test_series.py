@@ -29,6 +29,9 @@ REFUSED = [
     Row("too many of them", "GET", f"{LINE}?path=/*/*/*", 400, field="path"),
     Row("no points", "GET", f"{LINE}?path={MAG}&points=1", 400, field="points"),
     Row("too many records", "GET", f"{LINE}?path={MAG}&records=1001", 400, field="records"),
+    Row("a record that is no path", "GET", f"{LINE}?path={MAG}&record=us1", 400, field="record"),
+    Row("records that are a pattern", "GET", f"{LINE}?path={MAG}&record=/features/*", 400, field="record"),
+    Row("too many by name", "GET", f"{LINE}?path={MAG}{'&record=/a' * 51}", 400, field="record"),
     Row("no time", "GET", f"{LINE}?path={MAG}&from=soon", 400, field="from"),
 ]
 
@@ -81,6 +84,11 @@ async def test_numbers_are_those_of_the_documents(
 
     some = await ask(client, keys, f"path={MAG}&records=5")
     assert (some["series"], some["left_off"]) == (found["series"][:5], len(lines) - 5)
+    *_, first, last = lines
+    named = await ask(client, keys, f"path={MAG}&record={first}&record={last.replace('[', '').replace(']', '')}")
+    assert (named["times"], named["left_off"]) == (found["times"], 0)
+    assert {line["record"]: line for line in named["series"]} == {one: lines[one] for one in (first, last)}
+    assert (await ask(client, keys, f"path={MAG}&record=/features/[id=none]"))["series"] == []
     count = await ask(client, keys, "path=/metadata/count")
     assert [(line["record"], line["label"]) for line in count["series"]] == [(None, None)]
     for version in quakes:

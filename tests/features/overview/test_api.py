@@ -149,14 +149,18 @@ async def test_places_and_what_is_around(app: Application, client: httpx.AsyncCl
             await app.services.db.write(as_before)
         for n, id in enumerate(stored):
             found = await ask(client, keys, f"/v1/snapshots/{id}?include=place&data=false")
+            before = next((k for k in reversed(changes) if k < n), None)
+            after = next((k for k in changes if k > n), None)
             assert "data" not in found
             assert found["place"] == {
                 "number": n + 1,
                 "of": 30,
                 "previous": stored[n - 1] if n else None,
                 "next": stored[n + 1] if n < 29 else None,
-                "previous_change": next((stored[k] for k in reversed(changes) if k < n), None),
-                "next_change": next((stored[k] for k in changes if k > n), None),
+                "previous_change": None if before is None else stored[before],
+                "next_change": None if after is None else stored[after],
+                "previous_change_at": None if before is None else format(times[before]),
+                "next_change_at": None if after is None else format(times[after]),
             }
     latest = await ask(client, keys, "/v1/snapshots/latest/prices?include=place,delta")
     assert latest["data"] == json.loads(document(29))

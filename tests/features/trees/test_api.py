@@ -35,22 +35,36 @@ async def get(client: httpx.AsyncClient, keys: Keys, path: str) -> dict[str, Any
 
 
 async def test_refusals(client: httpx.AsyncClient, keys: Keys, ids: list[str]) -> None:
-    tree, find = f"/v1/snapshots/{ids[0]}/tree", f"/v1/snapshots/{ids[0]}/find"
+    tree, find, records = (f"/v1/snapshots/{ids[0]}/{name}" for name in ("tree", "find", "records"))
     for row in [
-        *(Row("no key", "GET", url, 401, key=None) for url in (tree, f"{find}?q=a")),
-        *(Row("a write key", "GET", url, 403, key="ingest") for url in (tree, f"{find}?q=a")),
-        *(Row("another tenant's", "GET", url, 404, key="other") for url in (tree, f"{find}?q=a")),
+        *(Row("no key", "GET", url, 401, key=None) for url in (tree, f"{find}?q=a", records)),
+        *(Row("a write key", "GET", url, 403, key="ingest") for url in (tree, f"{find}?q=a", records)),
+        *(Row("another tenant's", "GET", url, 404, key="other") for url in (tree, f"{find}?q=a", records)),
         Row("no such snapshot", "GET", f"/v1/snapshots/{NOWHERE}/tree", 404),
         Row("no such snapshot", "GET", f"/v1/snapshots/{NOWHERE}/find?q=a", 404),
+        Row("no such snapshot", "GET", f"/v1/snapshots/{NOWHERE}/records", 404),
+        *(Row("nothing there", "GET", f"{records}?path={path}", 404) for path in ("/nothing", "/items/[id=77]/x")),
+        Row("not a path", "GET", f"{records}?path=items", 400, field="path"),
+        Row("a pattern", "GET", f"{records}?path=/items/*", 400, field="path"),
+        Row("a long text", "GET", f"{records}?q={'a' * 201}", 400, field="q"),
         Row("nothing there", "GET", f"{tree}?path=/nothing", 404, says="/nothing"),
         Row("not a path", "GET", f"{tree}?path=items", 400, field="path"),
         Row("a pattern", "GET", f"{tree}?path=/items/*/v", 400, field="path"),
         Row("no text", "GET", find, 400, field="q"),
         Row("an empty text", "GET", f"{find}?q=", 400, field="q"),
         Row("a long text", "GET", f"{find}?q={'a' * 201}", 400, field="q"),
-        *(Row("a start", "GET", f"{url}start=-1", 400, field="start") for url in (f"{tree}?", f"{find}?q=a&")),
-        *(Row("no rows", "GET", f"{url}count=0", 400, field="count") for url in (f"{tree}?", f"{find}?q=a&")),
-        *(Row("too many", "GET", f"{url}count=1001", 400, field="count") for url in (f"{tree}?", f"{find}?q=a&")),
+        *(
+            Row("a start", "GET", f"{url}start=-1", 400, field="start")
+            for url in (f"{tree}?", f"{find}?q=a&", f"{records}?")
+        ),
+        *(
+            Row("no rows", "GET", f"{url}count=0", 400, field="count")
+            for url in (f"{tree}?", f"{find}?q=a&", f"{records}?")
+        ),
+        *(
+            Row("too many", "GET", f"{url}count=1001", 400, field="count")
+            for url in (f"{tree}?", f"{find}?q=a&", f"{records}?")
+        ),
     ]:
         await check(client, keys, row)
 
@@ -81,3 +95,15 @@ async def test_nothing_is_marked_in_the_first_version_nor_in_one_that_repeats_an
     for id, compared in ((ids[0], None), (ids[2], "name")):
         found = await get(client, keys, f"{id}/tree")
         assert (found["compared"], [row["marks"] for row in found["rows"]]) == (compared, [{}, {}, {}])
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_records_by_key_or_label(
+    client: httpx.AsyncClient, keys: Keys, ids: list[str], apart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "APART_BYTES", 1 if apart else 1 << 40)
+    found = await get(client, keys, f"{ids[1]}/records?q=NUMBER+4&start=1&count=2")
+    assert (found["of"], found["complete"]) == (11, True)
+    assert found["rows"][0] == {"path": "/items/[id=40]", "label": "Station number 40", "key": ["40"]}
+    every = await get(client, keys, f"{ids[1]}/records?path=/items&count=3")
+    assert (every["of"], [row["key"] for row in every["rows"]]) == (50, [["0"], ["1"], ["2"]])

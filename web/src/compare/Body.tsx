@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useMemo, useState } from "preact/hooks";
 import { address, at, go, href, query } from "../state/location.ts";
 import { zone } from "../state/zone.ts";
 import { moment, reading } from "../time/clock.ts";
@@ -14,7 +14,7 @@ import { Peek } from "./Peek.tsx";
 import { Said } from "./Said.tsx";
 import { FieldChips, Summary } from "./Summary.tsx";
 import { useView } from "./scroll.ts";
-import { type Compared, useLedger } from "./useComparison.ts";
+import { type Compared, listed, useLedger } from "./useComparison.ts";
 import { useFields, useKeySettings } from "./useSettings.ts";
 
 interface BodyProps {
@@ -35,8 +35,6 @@ export function Body({ place, ends, compared, setTrial }: BodyProps) {
   const asked = query.value;
   // Of the address, not of the rows that are shown while others are on their way: a quick second click adds to the first.
   const filter = useMemo(() => filterOf(asked), [asked]);
-  const all = asked.get("all") === "1";
-  useEffect(() => ledger?.showAll(all), [ledger, all]);
   const act = useMemo(() => ledger && actOf({ place, pair, ledger, peek: setPeeked }), [place, pair, ledger]);
   const titles = { a: `A · ${moment(ends.a.ms, zone.value)}`, b: `B · ${moment(ends.b.ms, zone.value)}` };
   const whole = useCallback((row: Row, signal: AbortSignal) => wholeOf(place, pair, row, signal), [place, pair]);
@@ -47,7 +45,7 @@ export function Body({ place, ends, compared, setTrial }: BodyProps) {
     placeInA: (row) => href(documentAt(place, { ...pair, b: pair.a }, row)),
   };
   const settings = useKeySettings(place, comparison.keys, fields, pair.diff, setTrial);
-  const nothing = comparison.matched === 0;
+  const nothing = listed(comparison) === 0;
   return (
     <>
       <Summary
@@ -59,6 +57,7 @@ export function Body({ place, ends, compared, setTrial }: BodyProps) {
         }}
         total={comparison.total}
         matched={comparison.matched}
+        unchanged={comparison.unchanged ?? 0}
         records={comparison.records ?? null}
         apart={ends.b.ms - ends.a.ms}
         similarity={comparison.similarity_score}
@@ -94,6 +93,7 @@ export function Body({ place, ends, compared, setTrial }: BodyProps) {
 function setFiltered(filter: Filter): void {
   const asked = new URLSearchParams(address.value.search);
   setFilter(asked, filter);
+  asked.delete("row");
   const text = asked.toString();
   go(address.value.path + (text ? `?${text}` : ""));
 }

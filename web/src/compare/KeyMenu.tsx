@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Icon } from "../parts/Icon.tsx";
+import { href } from "../state/location.ts";
 import { Pop } from "./Pop.tsx";
 
 /** By which fields the elements of an array are matched, and whether that is set or was found. */
@@ -18,6 +19,8 @@ interface KeyMenuProps {
   attempt: (array: string, fields: string[]) => void;
   drop: () => void;
   save: (() => void) | null;
+  /** Where the endpoint's key is set, with a preview of what that would change. */
+  setting: (array: string, fields: readonly string[]) => string;
 }
 
 export function KeyMenu(props: KeyMenuProps): JSX.Element | null {
@@ -83,9 +86,14 @@ function OneKey({ array, own, props }: { array: string; own: ArrayKey; props: Ke
           <option key={field} value={field} />
         ))}
       </datalist>
-      <button type="submit" class="btn" disabled={fields.join() === own.fields.join()}>
-        Try
-      </button>
+      <span class="two">
+        <button type="submit" class="btn" disabled={fields.join() === own.fields.join()}>
+          Try
+        </button>
+        <a class="btn ghost" href={href(props.setting(array, fields))}>
+          Set, with a preview
+        </a>
+      </span>
     </form>
   );
 }

@@ -9,6 +9,7 @@ import type { Ledger as Model } from "./model.ts";
 import { useMoves } from "./moves.ts";
 import { Rail } from "./Rail.tsx";
 import { drawnHeight, type View } from "./scroll.ts";
+import { useAddressedRow } from "./useAddressedRow.ts";
 
 const OVERSCAN = 200;
 /** While one scrolls rows are asked for this often, and so far ahead in pixels. */
@@ -32,11 +33,12 @@ export function Ledger({ model, view, screen, rail, titles, act }: LedgerProps):
   const { top, bottom, shift } = seen.value;
   const placed = model.between(top - OVERSCAN, bottom + OVERSCAN);
   const cursor = model.cursor.value;
-  const kept = cursor ? model.placeOf(cursor) : null;
+  const kept = cursor ? model.placedAt(cursor) : null;
   if (kept && !placed.some(({ line }) => line.key === kept.line.key)) placed.push(kept);
   const height = model.geometry.height;
 
   useWanted(model, top, bottom, version);
+  useAddressedRow(body, model, cursorTo);
 
   const first = placed[0];
   return (

@@ -4,8 +4,7 @@ import type { JSX } from "preact";
 import { counted } from "../numbers.ts";
 import { Icon } from "../parts/Icon.tsx";
 import { Marked } from "../parts/Marked.tsx";
-import type { Op } from "./filters.ts";
-import { idOf, isWhole, type Line, type Row } from "./lines.ts";
+import { idOf, isWhole, type Line, type Row, type RowOp } from "./lines.ts";
 import type { Placed } from "./model.ts";
 import { hintsOf, inlineOf, kindOf, sideOf, stepsOf } from "./values.ts";
 import { cutToLine, type Piece } from "./words.ts";
@@ -19,11 +18,12 @@ export interface RowView {
   placeInA: (row: Row) => string | null;
 }
 
-export const WORDS: Record<Op, { glyph: string; name: string; kind: string }> = {
+export const WORDS: Record<RowOp, { glyph: string; name: string; kind: string }> = {
   add: { glyph: "+", name: "added", kind: "added" },
   remove: { glyph: "−", name: "removed", kind: "removed" },
   replace: { glyph: "~", name: "changed", kind: "changed" },
   move: { glyph: "↕", name: "moved", kind: "moved" },
+  same: { glyph: "", name: "unchanged", kind: "still" },
 };
 
 interface LedgerRowProps {
@@ -66,7 +66,7 @@ function classOf(line: Line, view: RowView): string {
     case "whole":
       return `rr ${kind}`;
     case "change":
-      return `rc${view.isNoise(line.row.field) ? " noisy" : ""}${view.layout === "inline" ? " one" : ""}`;
+      return `rc${kind === "still" ? " still" : view.isNoise(line.row.field) ? " noisy" : ""}${view.layout === "inline" ? " one" : ""}`;
     default:
       return `rv ${kind}`;
   }
@@ -89,7 +89,7 @@ function Cells({ line, view }: { line: Line; view: RowView }): JSX.Element {
   }
 }
 
-function Glyph({ op }: { op: Op | null }): JSX.Element {
+function Glyph({ op }: { op: RowOp | null }): JSX.Element {
   if (!op) return <span role="gridcell" class="g" />;
   const { glyph, name, kind } = WORDS[op];
   return (
@@ -142,6 +142,14 @@ function Named({ row }: { row: Row }): JSX.Element {
   );
 }
 
+const WHOLE: Record<RowOp, string> = {
+  add: "new record",
+  remove: "record gone",
+  replace: "record replaced",
+  move: "record moved",
+  same: "unchanged",
+};
+
 function Whole({ row, open }: { row: Row; open: boolean }): JSX.Element {
   const place = row.op === "remove" ? row.before : row.after;
   const told = [row.leaves ? counted(row.leaves, "value") : "", place === undefined ? "" : `place ${place}`];
@@ -156,7 +164,7 @@ function Whole({ row, open }: { row: Row; open: boolean }): JSX.Element {
       <span class="sr">absent</span>
     </span>
   );
-  const said = { add: "new record", remove: "record gone", replace: "record replaced", move: "record moved" }[row.op];
+  const said = WHOLE[row.op];
   return (
     <>
       <Glyph op={row.op} />

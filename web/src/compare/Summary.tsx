@@ -15,6 +15,8 @@ interface SummaryProps {
   counts: Record<Op, number>;
   total: number;
   matched: number;
+  /** Listed beside what changed. */
+  unchanged: number;
   records: number | null;
   /** Milliseconds between the two moments. */
   apart: number;
@@ -29,6 +31,7 @@ export function Summary({
   counts,
   total,
   matched,
+  unchanged,
   records,
   apart,
   similarity,
@@ -46,6 +49,7 @@ export function Summary({
           {counted(total, "change")}
         </b>
         {records !== null && records > 0 && ` in ${counted(records, "record")}`}
+        {unchanged > 0 && <span class="quiet">, {count(unchanged)} unchanged listed too</span>}
         {apart !== 0 && <span class="quiet"> over {span(apart)}</span>}
       </p>
       <span class="chips big" role="group" aria-label="Filter by kind">

@@ -1,11 +1,11 @@
 // What happens to a line of the ledger that somebody clicks, or presses a key on.
 
 import { announce } from "../state/announce.ts";
-import { at, go } from "../state/location.ts";
+import { at, go, setQuery } from "../state/location.ts";
 import { type Pair, type Place, valueAt } from "./data.ts";
 import { leaves } from "./exact.ts";
 import type { Act } from "./input.ts";
-import { isWhole, keyOf, type Line, pathOf, type Row } from "./lines.ts";
+import { isWhole, keyOf, type Line, pathOf, pathOfLine, type Row } from "./lines.ts";
 import type { Ledger } from "./model.ts";
 
 /** So many values of a record are shown in the ledger; the document has the rest. */
@@ -20,8 +20,10 @@ interface Acting {
 
 export function actOf({ place, pair, ledger, peek }: Acting): Act {
   return (line, what) => {
-    if (what === "document") go(documentAt(place, pair, line.row));
-    else if (what === "whole") peek(line.row);
+    if (what === "document") {
+      setQuery({ row: pathOfLine(line) }, { replace: true }); // where one comes back to
+      go(documentAt(place, pair, line.row));
+    } else if (what === "whole") peek(line.row);
     else if (what === "path") void copy(pathOf(line.row), "Path copied");
     else if (what === "value") void copyValue(place, pair, line);
     else if (line.kind === "head") ledger.fold(line.row.record, !line.folded);

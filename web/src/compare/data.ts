@@ -39,6 +39,10 @@ export interface Comparison {
   keys: Record<string, ArrayKey>;
   rail: string;
   rows: Row[];
+  /** Rows beside the matched ones, of what did not change. */
+  unchanged?: number;
+  /** Where the row that was sought stands; null where it is not among them. */
+  place?: number | null;
 }
 
 export interface Pair {
@@ -48,6 +52,15 @@ export interface Pair {
   diff: DiffSettings | null;
 }
 
+export interface RowWindow {
+  start: number;
+  count: number;
+  /** Lists what did not change too. */
+  unchanged: boolean;
+  /** A path whose place is sought. */
+  row?: string;
+}
+
 const KEPT = new Set(["old", "new"]);
 const VALUE_LIMIT = 400;
 
@@ -55,7 +68,7 @@ export async function rows(
   { project }: Place,
   { a, b, diff }: Pair,
   filter: Filter,
-  window: { start: number; count: number },
+  { unchanged, ...window }: RowWindow,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const answer = await rawPost("/v1/deltas/compare", {
@@ -66,6 +79,7 @@ export async function rows(
       format: "rows",
       ...window,
       value_limit: VALUE_LIMIT,
+      ...(unchanged ? { unchanged } : {}),
       ...(filter.ops.length > 0 ? { ops: [...filter.ops] as Op[] } : {}),
       ...(filter.fields.length > 0 ? { fields: [...filter.fields] } : {}),
       ...(filter.find ? { q: filter.find } : {}),
@@ -73,7 +87,13 @@ export async function rows(
     },
     signal,
   });
-  return parseKeeping(await answer.text(), KEPT) as Comparison;
+  const found = parseKeeping(await answer.text(), KEPT) as Comparison;
+  return unchanged ? { ...found, rows: found.rows.map(onBothSides) } : found;
+}
+
+/** What did not change comes once, and stands on either side. */
+function onBothSides(row: Row): Row {
+  return row.op === "same" && row.new !== undefined ? { ...row, old: row.new } : row;
 }
 
 export type Snapshot = Schemas["Snapshot"];

@@ -19,7 +19,7 @@ const STEPS: Record<string, number> = {
 export function pressed(event: KeyboardEvent, model: Ledger, act: Act, go: (cursor: Cursor) => void): void {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const cursor = model.cursor.value;
-  const place = cursor && model.placeOf(cursor);
+  const place = cursor && model.placedAt(cursor);
   if (!cursor || !place) return;
   const step = STEPS[event.key];
   if (step !== undefined) go(model.beside(cursor, step));
@@ -78,7 +78,7 @@ export function clicked(event: MouseEvent, model: Ledger, act: Act): void {
   if (!row) return;
   const cursor = { window: Number(row.dataset.window), key: row.dataset.line ?? "" };
   model.cursor.value = cursor;
-  const place = model.placeOf(cursor);
+  const place = model.placedAt(cursor);
   if (place && (place.line.kind === "head" || place.line.kind === "whole" || place.line.kind === "rest"))
     act(place.line, "toggle");
   else if (place && event.detail === 2) act(place.line, "whole");

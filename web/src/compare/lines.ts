@@ -6,10 +6,13 @@ import type { Op } from "./filters.ts";
 import type { Loaded } from "./windows.ts";
 import type { TextRun } from "./words.ts";
 
+/** `same`: what did not change. */
+export type RowOp = Op | "same";
+
 /** A change as the API gives it; `old` and `new` are JSON text. */
 export interface Row {
   n: number;
-  op: Op;
+  op: RowOp;
   field: string;
   /** The record's path; "" is the document beside all records. */
   record: string;
@@ -61,6 +64,14 @@ export function pathOf(row: Row): string {
   return row.record + at;
 }
 
+/** What a line is about: a value, a record, or the document. */
+export function pathOfLine(line: Line): string {
+  const { record } = line.row;
+  if (line.kind === "change") return pathOf(line.row);
+  if (line.kind !== "value") return record;
+  return `${record}/${line.leaf.path.replace(/^\//, "")}`.replace(/\/$/, "");
+}
+
 /** Whether the row is a record as a whole: new, gone, replaced or moved, and so a head by itself. */
 export function isWhole(row: Row): boolean {
   return row.record !== "" && row.at === "";
@@ -92,7 +103,7 @@ function head(rows: Row[], at: number, folded: boolean): Line {
   let end = at;
   let count = 0;
   while (end < rows.length && (rows[end] as Row).record === row.record) {
-    if (!isWhole(rows[end] as Row)) count += 1;
+    if (!isWhole(rows[end] as Row) && (rows[end] as Row).op !== "same") count += 1;
     end += 1;
   }
   return { kind: "head", key: `${row.n}h`, row, folded, count };

@@ -21,7 +21,7 @@ function ledgerOf(total: number) {
   const load = async (start: number, count: number) =>
     Array.from({ length: Math.min(count, total - start) }, (_, i) => rowAt(start + i));
   const first = Array.from({ length: Math.min(WINDOW, total) }, (_, i) => rowAt(i));
-  return new Ledger({ total, lines: (total / 4) * 5, first, load }, SAME);
+  return new Ledger({ total, lines: (total / 4) * 5, first, load, placeOf: async (path) => Number(path) }, SAME, false);
 }
 
 async function loaded(ledger: Ledger, window: number) {
@@ -76,7 +76,7 @@ describe("Ledger", () => {
   it("finds the line of a row", () => {
     const ledger = ledgerOf(8);
     expect(ledger.cursorAt(5)).toEqual({ window: 0, key: "5" });
-    expect(ledger.placeOf({ window: 0, key: "5" })?.top).toBe(7 * 26);
+    expect(ledger.placedAt({ window: 0, key: "5" })?.top).toBe(7 * 26);
     expect(ledger.cursorAt(500)).toBe(null);
   });
 });

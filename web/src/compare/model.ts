@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { Geometry, type Heights } from "./geometry.ts";
-import { type Inside, keyOf, type Line, linesOf, type Opened, type Row, type Shown } from "./lines.ts";
+import { type Inside, keyOf, type Line, linesOf, type Opened, pathOfLine, type Row, type Shown } from "./lines.ts";
 import { type Loaded, Windows } from "./windows.ts";
 
 export const WINDOW = 200;
@@ -28,6 +28,8 @@ export interface LedgerSource {
   lines: number;
   first: Row[];
   load: (start: number, count: number, signal: AbortSignal) => Promise<Row[]>;
+  /** Where the row at a path stands among all; null where none is there. */
+  placeOf: (path: string, signal: AbortSignal) => Promise<number | null>;
 }
 
 interface Made extends Shown {
@@ -49,16 +51,19 @@ export class Ledger {
   readonly version = signal(0);
   readonly folded = signal<ReadonlySet<string>>(new Set());
   readonly opened = signal<Opened>(new Map());
-  readonly all = signal(false);
   readonly cursor = signal<Cursor | null>(null);
   readonly windows: Windows<Row>;
   private readonly made = new Map<number, Made>();
-  private sought: { window: number; go: (cursor: Cursor) => void } | null = null;
+  readonly placeOf: LedgerSource["placeOf"];
+  private sought: { window: number; row: number | null; go: (cursor: Cursor) => void } | null = null;
 
   constructor(
     source: LedgerSource,
     private heights: Heights,
+    /** With what did not change in a record, folded under its head. */
+    private readonly all: boolean,
   ) {
+    this.placeOf = source.placeOf;
     this.total = source.total;
     this.geometry = new Geometry(source.total, WINDOW, heights, source.lines);
     this.windows = new Windows<Row>({
@@ -86,7 +91,7 @@ export class Ledger {
       return null;
     }
     const before = this.made.get(window);
-    const shown = { folded: this.folded.value, opened: this.opened.value, all: this.all.value };
+    const shown = { folded: this.folded.value, opened: this.opened.value, all: this.all };
     if (before?.loaded === loaded && isSame(before, shown)) return before.lines;
     const lines = linesOf(loaded, shown);
     this.made.set(window, { loaded, ...shown, lines });
@@ -128,7 +133,7 @@ export class Ledger {
   }
 
   /** Where the cursor's line stands; null where its window is not here. */
-  placeOf(cursor: Cursor): Placed | null {
+  placedAt(cursor: Cursor): Placed | null {
     const lines = this.lines(cursor.window) ?? [];
     let top = this.geometry.top(cursor.window);
     for (const [i, line] of lines.entries()) {
@@ -167,7 +172,7 @@ export class Ledger {
   /** The head of the record that a line belongs to, as far up as windows are here. */
   headOf(cursor: Cursor): Cursor {
     for (let at = cursor; ; ) {
-      const kind = this.placeOf(at)?.line.kind;
+      const kind = this.placedAt(at)?.line.kind;
       const before = this.beside(at, -1);
       if (kind === "head" || kind === "whole" || before.key === at.key) return at;
       at = before;
@@ -176,8 +181,25 @@ export class Ledger {
 
   /** Loads a window, then goes to its last line. */
   seek(window: number, go: (cursor: Cursor) => void): void {
-    this.sought = { window, go };
+    this.sought = { window, row: null, go };
     this.windows.want(window, window);
+  }
+
+  /** Goes to the line of a row by its place, whose window may have to come first. */
+  seekRow(row: number, go: (cursor: Cursor) => void): void {
+    const there = this.cursorAt(row);
+    if (there) go(there);
+    else {
+      const window = Math.floor(row / WINDOW);
+      this.sought = { window, row, go };
+      this.windows.want(window, window);
+    }
+  }
+
+  /** The path in the document of the line that a cursor is at. */
+  pathAt(cursor: Cursor): string | null {
+    const line = this.placedAt(cursor)?.line;
+    return line ? pathOfLine(line) : null;
   }
 
   private arrived(window: number): void {
@@ -186,7 +208,8 @@ export class Ledger {
     if (sought?.window === window) {
       this.sought = null;
       const last = lines?.at(-1);
-      if (last) sought.go({ window, key: last.key });
+      const there = sought.row === null ? last && { window, key: last.key } : this.cursorAt(sought.row);
+      if (there) sought.go(there);
     }
     this.version.value += 1;
   }
@@ -197,7 +220,8 @@ export class Ledger {
     const row = this.windows.at(window)?.rows[place % WINDOW];
     if (!row) return null;
     const lines = this.lines(window) ?? [];
-    const line = lines.find((one) => one.row === row && one.kind !== "head") ?? lines.find((one) => one.row === row);
+    const own = lines.filter((one) => one.row === row);
+    const line = own.find((one) => one.kind !== "head" && one.kind !== "rest") ?? own[0];
     return line ? { window, key: line.key } : null;
   }
 
@@ -220,12 +244,6 @@ export class Ledger {
     if (inside) next.set(keyOf(line), inside);
     else next.delete(keyOf(line));
     this.opened.value = next;
-    this.remake();
-  }
-
-  showAll(all: boolean): void {
-    if (this.all.value === all) return;
-    this.all.value = all;
     this.remake();
   }
 

@@ -62,10 +62,10 @@ export function useMoves(body: RefObject<HTMLElement | null>, model: Ledger, see
   });
 
   const cursorTo = useCallback(
-    (cursor: Cursor) => {
+    (cursor: Cursor, takesFocus = true) => {
       model.cursor.value = cursor;
-      focus.current = true;
-      const place = model.placeOf(cursor);
+      focus.current = takesFocus;
+      const place = model.placedAt(cursor);
       if (place) show(place, seen.value, go);
       redraw((count) => count + 1);
     },

@@ -10,20 +10,32 @@ export function heightsOf({ narrow, coarse }: View): { head: number; change: num
   return { head: row, change: narrow ? 72 : row };
 }
 
+/** How many rows the ledger has. */
+export function listed({ matched, unchanged = 0 }: Comparison): number {
+  return matched + unchanged;
+}
+
 export interface Compared {
   comparison: Comparison;
   pair: Pair;
   filter: Filter;
+  /** With what did not change. */
+  all: boolean;
 }
 
 /** The comparison with the rows that pass the filter; while another one comes the one before stays. */
-export function useComparison(place: Place, pair: Pair | null, filter: Filter): Loaded<Compared | null> {
+export function useComparison(
+  place: Place,
+  pair: Pair | null,
+  filter: Filter,
+  all: boolean,
+): Loaded<Compared | null> {
   const load = async (signal: AbortSignal): Promise<Compared | null> => {
     if (!pair) return null;
-    const comparison = await rows(place, pair, filter, { start: 0, count: WINDOW }, signal);
-    return { comparison, pair, filter };
+    const comparison = await rows(place, pair, filter, { start: 0, count: WINDOW, unchanged: all }, signal);
+    return { comparison, pair, filter, all };
   };
-  return useLoad(load, [place.project, place.endpoint, JSON.stringify(pair), JSON.stringify(filter)]);
+  return useLoad(load, [place.project, place.endpoint, JSON.stringify([pair, filter, all])]);
 }
 
 /** The ledger of a comparison, with its windows loaded as they are seen. */
@@ -31,11 +43,20 @@ export function useLedger(place: Place, compared: Compared | null, screen: View)
   const { project, endpoint } = place;
   const ledger = useMemo(() => {
     if (!compared) return null;
-    const { comparison, pair, filter } = compared;
-    const load = async (start: number, count: number, signal: AbortSignal) =>
-      (await rows({ project, endpoint }, pair, filter, { start, count }, signal)).rows;
-    const source = { total: comparison.matched, lines: comparison.lines, first: comparison.rows, load };
-    return new Ledger(source, heightsOf(screen));
+    const { comparison, pair, filter, all } = compared;
+    const ask = (window: { start: number; count: number; row?: string }, signal: AbortSignal) =>
+      rows({ project, endpoint }, pair, filter, { ...window, unchanged: all }, signal);
+    return new Ledger(
+      {
+        total: listed(comparison),
+        lines: comparison.lines,
+        first: comparison.rows,
+        load: async (start, count, signal) => (await ask({ start, count }, signal)).rows,
+        placeOf: async (row, signal) => (await ask({ start: 0, count: 1, row }, signal)).place ?? null,
+      },
+      heightsOf(screen),
+      all,
+    );
   }, [compared, project, endpoint]);
   useEffect(() => ledger?.setHeights(heightsOf(screen)), [ledger, screen]);
   useEffect(() => () => ledger?.close(), [ledger]);

@@ -1,4 +1,5 @@
 import { useCallback, useMemo } from "preact/hooks";
+import { keySetting } from "../addresses.ts";
 import { announce } from "../state/announce.ts";
 import { useLoad } from "../state/load.ts";
 import { type DiffSettings, endpointOf, fieldsOf, type Place, saveKeys } from "./data.ts";
@@ -64,6 +65,7 @@ export function useKeySettings(
     attempt,
     drop: () => setTried(null),
     save: trial ? () => void save() : null,
+    setting: (array: string, fields: readonly string[]) => keySetting(place.project, place.endpoint, array, fields),
     ignoreNothing: settings ? () => setTried({ ...settings, ignore: [], tolerance: 0 }) : null,
   };
 }

@@ -18,12 +18,13 @@ export function kindOf(text: string): Kind {
 export function sideOf(row: Row, sign: "-" | "+"): Piece[] {
   const text = sign === "-" ? row.old : row.new;
   if (text === undefined) return [];
-  return row.text ? quoted(side(row.text, sign)) : cutToLine([{ sign, text }], LINE);
+  return row.text ? quoted(side(row.text, sign)) : cutToLine([{ sign: row.op === "same" ? "=" : sign, text }], LINE);
 }
 
 /** Both sides in one line: the words of a text in each other, other values one behind the other. */
 export function inlineOf(row: Row): Piece[] {
   if (row.text) return quoted(row.text.map(pieceOf));
+  if (row.op === "same") return sideOf(row, "+");
   const [old, now] = [sideOf(row, "-"), sideOf(row, "+")];
   return old.length > 0 && now.length > 0 ? [...old, { sign: "=", text: " → " }, ...now] : [...old, ...now];
 }
@@ -40,6 +41,7 @@ export function hintsOf(row: Row, reading: (ms: number) => string): { old: strin
   if (from === null && to === null) return { old: "", new: difference(old, now) ?? "" };
   const far = from !== null && to !== null ? distance(from, to) : "";
   const shown = (ms: number | null, text: string) => (ms === null || text.startsWith('"') ? "" : reading(ms));
+  if (row.op === "same") return { old: shown(from, old), new: shown(to, now) };
   return { old: shown(from, old), new: [shown(to, now), far].filter(Boolean).join("  ") };
 }
 

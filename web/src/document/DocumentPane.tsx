@@ -2,6 +2,7 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 
+import { keySetting } from "../addresses";
 import { Loading } from "../parts/Loading";
 import { href } from "../state/location";
 import { moment } from "../time/clock";
@@ -149,6 +150,7 @@ function Body({
             tree.go(row);
             onMenu(row, event.clientX, event.clientY);
           },
+          keySetting: (array, fields) => keySetting(model.source.project, model.source.endpoint, array, fields),
           seen: (nodes) => model.since.seen(nodes),
         }}
       />

@@ -12,6 +12,8 @@ import { stepLine } from "./since";
 
 export interface HistoryPanelProps {
   history: ValueHistory;
+  /** What the value was before, as it is known while the history is on its way. */
+  was: string;
   /** The moment that is looked at, and the stretch that is kept. */
   shownMs: number;
   zone: string;
@@ -73,7 +75,7 @@ export function HistoryPanel(props: HistoryPanelProps): VNode {
           <Icon name="close" />
         </button>
       </header>
-      <Headline history={history} at={at} shownMs={shownMs} zone={zone} />
+      <Headline history={history} was={props.was} at={at} shownMs={shownMs} zone={zone} />
       {history.loading ? <div class="hl blank" /> : <Line {...props} />}
       <List {...props} at={at} />
       <Foot {...props} />
@@ -83,11 +85,13 @@ export function HistoryPanel(props: HistoryPanelProps): VNode {
 
 function Headline({
   history,
+  was,
   at,
   shownMs,
   zone,
 }: {
   history: ValueHistory;
+  was: string;
   at: number;
   shownMs: number;
   zone: string;
@@ -100,7 +104,7 @@ function Headline({
       <b class={now?.text && now.text.length > 18 ? "long" : ""}>{said(now)}</b>
       <span>
         {ms !== null && !now?.text?.startsWith('"') && `${reading(ms, zone, shownMs)} · `}
-        {before && `was ${shorter(said(before), 28)} · `}
+        {before ? `was ${shorter(said(before), 28)} · ` : history.loading && was && `${shorter(was, 32)} · `}
         {history.changes > 0 ? (
           <>
             changed <b>{history.changes === 1 ? "once" : `${history.changes.toLocaleString()} times`}</b> in{" "}

@@ -6,6 +6,7 @@ import { HistoryPanel } from "./HistoryPanel";
 import { isContainer } from "./nodes";
 import type { PageModel } from "./pagemodel";
 import { Kind } from "./scan";
+import { wasOf } from "./since";
 
 /** The history of the focused value beside its row; a sheet on narrow screens. */
 export function HistoryPop({ model }: { model: PageModel }): VNode | null {
@@ -33,6 +34,7 @@ export function HistoryPop({ model }: { model: PageModel }): VNode | null {
   return (
     <HistoryPanel
       history={shown}
+      was={since ? wasOf(since) : ""}
       shownMs={version?.ms ?? 0}
       zone={model.zone.value}
       numberOfVersion={(id) => model.numberOf(id)}
@@ -47,7 +49,7 @@ export function HistoryPop({ model }: { model: PageModel }): VNode | null {
         compare: version
           ? href(
               model.link("compare", {
-                a: since?.previous ?? view.place.value?.previous ?? null,
+                a: since?.previous?.snapshot_id ?? view.place.value?.previous ?? null,
                 b: new Date(version.ms).toISOString(),
                 row: shown.path,
               }),

@@ -4,6 +4,7 @@
 import type { VNode } from "preact";
 import { Icon } from "../parts/Icon";
 import { Marked } from "../parts/Marked.tsx";
+import { href } from "../state/location";
 import { reading } from "../time/clock";
 import { Chips } from "./Chips";
 import type { Glyph, RowView } from "./rowview";
@@ -31,6 +32,8 @@ export interface RowActions {
   focus: (index: number) => void;
   history: (index: number) => void;
   menu: (index: number, event: MouseEvent) => void;
+  /** Where the key of an array is set. */
+  keySetting: (array: string, fields: readonly string[]) => string;
 }
 
 const GLYPHS: Record<Exclude<Glyph, null>, string> = { added: "+", removed: "−", changed: "~", moved: "↕" };
@@ -121,10 +124,10 @@ function Name({ view, query }: { view: RowView; query: string }): VNode {
   );
 }
 
-function Value({ view, zone, nowMs, query }: TreeRowProps): VNode {
+function Value({ view, zone, nowMs, query, on }: TreeRowProps): VNode {
   return (
     <>
-      {view.meta && <Meta meta={view.meta} />}
+      {view.meta && <Meta meta={view.meta} setting={on.keySetting} />}
       {view.counts && <Chips counts={view.counts} />}
       {view.movedFrom !== null && view.movedTo !== null && (
         <span class="mv">
@@ -154,7 +157,12 @@ function Value({ view, zone, nowMs, query }: TreeRowProps): VNode {
   );
 }
 
-function Meta({ meta }: { meta: NonNullable<RowView["meta"]> }): VNode {
+interface MetaProps {
+  meta: NonNullable<RowView["meta"]>;
+  setting: RowActions["keySetting"];
+}
+
+function Meta({ meta, setting }: MetaProps): VNode {
   return (
     <span class="meta">
       {meta.count.toLocaleString()} {meta.noun}
@@ -162,7 +170,9 @@ function Meta({ meta }: { meta: NonNullable<RowView["meta"]> }): VNode {
       {meta.by && (
         <>
           {" by "}
-          <code>{meta.by.join(", ")}</code>
+          <a href={href(setting(meta.array, meta.by))} tabIndex={-1} title="Set by which fields records are told apart">
+            <code>{meta.by.join(", ")}</code>
+          </a>
         </>
       )}
     </span>
@@ -208,7 +218,7 @@ function SinceCells(props: TreeRowProps): VNode {
         )}
       </span>
       <span role="gridcell" class={cellClass("", props, 3)} id={`row-${index}-3`}>
-        <span class="since" title={since?.exact}>
+        <span class="since" title={since ? [since.exact, since.was].filter(Boolean).join(", ") : undefined}>
           {since && <i class={`age-${since.age}`} />}
           {since?.text}
         </span>

@@ -1,6 +1,7 @@
 /** What the document page asks of the server. Answers with values of documents stay bytes: their numbers are not rounded. */
 
 import { get, Problem, patch, post, raw, type Schemas } from "../api";
+import { parseKeeping } from "../compare/exact";
 import type { Bar, Span } from "../time/bars";
 import { readHistory } from "./history";
 import type { BlamedLeaf } from "./since";
@@ -141,6 +142,8 @@ function absent(error: unknown): null {
   throw error;
 }
 
+const VALUES: ReadonlySet<string> = new Set(["value"]);
+
 export async function blame(
   { project, endpoint }: Source,
   snapshot: string,
@@ -150,11 +153,12 @@ export async function blame(
   const found: BlamedLeaf[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < 4; page += 1) {
-    const query = { path, snapshot, limit: 1000, cursor };
-    const answer = await get("/v1/endpoints/{endpoint}/blame", { in: project, path: { endpoint }, query, signal });
-    found.push(...answer.data);
-    if (answer.next_cursor === null) break;
-    cursor = answer.next_cursor;
+    const query = { path, snapshot, include: "previous", limit: 1000, cursor } as const;
+    const answer = await raw("/v1/endpoints/{endpoint}/blame", { in: project, path: { endpoint }, query, signal });
+    const read = parseKeeping(await answer.text(), VALUES) as { data: BlamedLeaf[]; next_cursor: string | null };
+    found.push(...read.data);
+    if (read.next_cursor === null) break;
+    cursor = read.next_cursor;
   }
   return found;
 }

@@ -15,7 +15,7 @@ export function rowItems(model: PageModel, row: number): MenuItem[] {
   const pattern = model.pattern(row);
   const leaf = model.since.leaf(node);
   const compare = leaf
-    ? { a: leaf.previous ?? view.place.peek()?.previous ?? null, b: leaf.snapshot_id, row: path }
+    ? { a: leaf.previous?.snapshot_id ?? view.place.peek()?.previous ?? null, b: leaf.snapshot_id, row: path }
     : null;
   return [
     { name: "Copy the value", keys: "Y", act: () => copyValue(model, row) },

@@ -41,6 +41,8 @@ export interface Meta {
   count: number;
   noun: string;
   by: readonly string[] | null;
+  /** Pattern of the array, where its records have a key. */
+  array: string;
 }
 
 /** Characters of a value in a row. */
@@ -127,9 +129,10 @@ function metaOf(opened: Opened, node: number, isRecord: boolean): Meta | null {
   const { doc, keys } = opened;
   const count = doc.size[node] as number;
   if (doc.kind[node] === Kind.Map)
-    return isRecord && opened.labels.size > 0 ? null : { count, noun: "member", by: null };
-  const by = keys.get(pattern(doc, node)) ?? null;
-  return { count, noun: by ? "record" : "element", by };
+    return isRecord && opened.labels.size > 0 ? null : { count, noun: "member", by: null, array: "" };
+  const array = pattern(doc, node);
+  const by = keys.get(array) ?? null;
+  return { count, noun: by ? "record" : "element", by, array };
 }
 
 export function labelOf(opened: Opened, node: number): string | null {

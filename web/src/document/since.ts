@@ -19,6 +19,8 @@ export interface Since {
   age: 0 | 1 | 2 | 3 | 4;
   text: string;
   exact: string;
+  /** What the value was before, in words; empty where that is not known. */
+  was: string;
   /** The path of a sparkline, of numbers that changed often. */
   line: string | null;
 }
@@ -30,7 +32,16 @@ export interface BlamedLeaf {
   snapshot_id: string;
   captured_at: string;
   changes?: number;
-  previous?: string | null;
+  /** What it was before; null where no version came before, absent where the server did not look. */
+  previous?: PreviousValue | null;
+}
+
+export interface PreviousValue {
+  snapshot_id: string;
+  captured_at: string;
+  /** As its document writes it, cut where it is long; absent where it was not there. */
+  value?: string;
+  cut?: boolean;
 }
 
 export interface Kept {
@@ -48,6 +59,9 @@ export interface Questions {
 
 /** A sparkline says something from so many changes on. */
 const MANY = 8;
+
+/** Of a former value where there is little room. */
+const MOST_LETTERS = 60;
 
 const LARGEST_BRANCH = 600;
 const REST_MS = 220;
@@ -169,7 +183,16 @@ export function sinceOf(leaf: BlamedLeaf, kept: Kept, line: string | null): Sinc
   const sameDay = dayStart(ms, kept.zone) === dayStart(kept.shownMs, kept.zone);
   const text =
     age === 0 ? "this version" : age === 4 ? "the start" : sameDay ? clockOf(ms, kept.zone) : plainDay(ms, kept.zone);
-  return { changes: leaf.changes ?? 0, age, text, exact: moment(ms, kept.zone), line };
+  return { changes: leaf.changes ?? 0, age, text, exact: moment(ms, kept.zone), was: wasOf(leaf), line };
+}
+
+/** "was 131"; "not there before"; nothing of what has stood from the start. */
+export function wasOf({ previous }: BlamedLeaf): string {
+  if (!previous) return "";
+  if (previous.value === undefined) return "not there before";
+  const letters = [...previous.value];
+  const isLong = letters.length > MOST_LETTERS || previous.cut === true;
+  return `was ${letters.slice(0, MOST_LETTERS).join("")}${isLong ? "…" : ""}`;
 }
 
 function ageOf(leaf: BlamedLeaf, ms: number, kept: Kept): Since["age"] {

@@ -2,8 +2,15 @@ import { useId } from "preact/hooks";
 import type { Draft } from "./draft.ts";
 import { PairsField } from "./PairsField.tsx";
 
+interface RulesFormProps {
+  draft: Draft;
+  change: (draft: Draft) => void;
+  /** The array whose key somebody came to set; null where for nothing of that kind. */
+  keyOf: string | null;
+}
+
 /** The rules of comparison, each with what it means. */
-export function RulesForm({ draft, change }: { draft: Draft; change: (draft: Draft) => void }) {
+export function RulesForm({ draft, change, keyOf }: RulesFormProps) {
   const set = (part: Partial<Draft>) => change({ ...draft, ...part });
   return (
     <div class="form">
@@ -22,6 +29,7 @@ export function RulesForm({ draft, change }: { draft: Draft; change: (draft: Dra
         valueExample="properties/url"
         valueName="fields"
         change={(keys) => set({ keys })}
+        begin={keyOf}
       />
       <PairsField
         label="Labels of records"

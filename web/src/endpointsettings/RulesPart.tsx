@@ -5,9 +5,9 @@ import { Failure } from "../parts/Failure.tsx";
 import { Segments } from "../parts/Segments.tsx";
 import { Problem } from "../problem.ts";
 import { Part } from "../settings/Frame.tsx";
-import { at, href } from "../state/location.ts";
+import { at, href, query } from "../state/location.ts";
 import { toast } from "../state/toasts.ts";
-import { draftOf, jsonOf, type Rules, rulesOf, rulesOfJson } from "./draft.ts";
+import { draftOf, jsonOf, type Rules, rulesOf, rulesOfJson, withKey } from "./draft.ts";
 import { RulesForm } from "./RulesForm.tsx";
 import { usePreview } from "./usePreview.ts";
 
@@ -23,7 +23,7 @@ const MOST_SHOWN = 6;
 /** How documents are compared, as a form or as JSON, tried on the last versions before it is saved. */
 export function RulesPart({ project, endpoint, changed }: RulesProps) {
   const [form, setForm] = useState<"form" | "json">("form");
-  const [draft, setDraft] = useState(() => draftOf(endpoint.diff));
+  const [draft, setDraft] = useState(() => proposed(endpoint.diff));
   const [json, setJson] = useState(() => jsonOf(endpoint.diff));
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
@@ -61,7 +61,7 @@ export function RulesPart({ project, endpoint, changed }: RulesProps) {
       acts={<Segments label="Show as" options={SHAPES} value={form} choose={turn} />}
     >
       {form === "form" ? (
-        <RulesForm draft={draft} change={setDraft} />
+        <RulesForm draft={draft} change={setDraft} keyOf={query.value.get("key")} />
       ) : (
         <textarea
           class="mono json"
@@ -92,6 +92,12 @@ export function RulesPart({ project, endpoint, changed }: RulesProps) {
       ) : null}
     </Part>
   );
+}
+
+/** The rules as they are, with the key that the address proposes. */
+function proposed(stored: Rules) {
+  const key = query.peek().get("key");
+  return key === null ? draftOf(stored) : withKey(draftOf(stored), key, query.peek().get("fields") ?? "");
 }
 
 const SHAPES = { form: "Form", json: "JSON" } as const;

@@ -62,6 +62,13 @@ export function rulesOf(draft: Draft): Rules {
   };
 }
 
+/** The draft with a key of an array, as a link proposes one; that of an array which has one stays where none is named. */
+export function withKey(draft: Draft, path: string, fields: string): Draft {
+  const known = draft.keys.some((key) => key.path === path);
+  if (!known) return { ...draft, keys: [...draft.keys, { path, value: fields }] };
+  return fields === "" ? draft : { ...draft, keys: draft.keys.map((key) => (key.path === path ? { path, value: fields } : key)) };
+}
+
 function inOrder(rules: Rules, wanted: "set" | "strict"): string[] {
   return Object.entries(rules.order).flatMap(([path, order]) => (order === wanted ? [path] : []));
 }

@@ -1,12 +1,16 @@
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { Row } from "../compare/lines.ts";
 import { count } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
 import { Failure } from "../parts/Failure.tsx";
+import { Icon } from "../parts/Icon.tsx";
+import { Later } from "../parts/Later.tsx";
 import { at, href } from "../state/location.ts";
 import { clock, shortDay } from "../time/clock.ts";
 import { type Feed, type Item, minutes, quietWords } from "./feed.ts";
 import { pathText, valueText } from "./rowtext.ts";
+
+const picker = () => import("./FeedPicker.tsx");
 
 interface LatelyProps {
   project: string;
@@ -18,6 +22,10 @@ interface LatelyProps {
   /** Which stretch or endpoints it is narrowed to, in words; null where it shows all. */
   narrowed: string | null;
   onAll: () => void;
+  endpoints: readonly { name: string }[];
+  /** The endpoints it is narrowed to; empty of all. */
+  only: readonly string[];
+  onOnly: (names: readonly string[]) => void;
   /** Whether somebody reads: news waits meanwhile. */
   onReading: (reading: boolean) => void;
   onRelease: () => void;
@@ -53,6 +61,7 @@ export function Lately(props: LatelyProps) {
             <span class="sr">: show all again</span>
           </button>
         )}
+        {props.endpoints.length > 1 ? <Which {...props} /> : null}
       </div>
       {props.error ? <Failure tried="Looking for changes" error={props.error} retry={props.retry} /> : null}
       {minutes(feed.items).map(({ atMs, items }) => (
@@ -75,6 +84,32 @@ export function Lately(props: LatelyProps) {
         <p class="quiet none">{props.narrowed === null ? "No changes yet." : "No changes there."}</p>
       ) : null}
     </section>
+  );
+}
+
+/** Which endpoints it is narrowed to; the list of them is fetched once somebody opens it. */
+function Which({ endpoints, only, onOnly }: LatelyProps) {
+  const [open, setOpen] = useState(false);
+  const place = useRef<HTMLDivElement>(null);
+  const close = () => {
+    setOpen(false);
+    place.current?.querySelector("button")?.focus();
+  };
+  return (
+    <div class="which" ref={place}>
+      <button
+        class="btn ghost"
+        type="button"
+        aria-haspopup="dialog"
+        aria-expanded={open}
+        onClick={() => setOpen(!open)}
+      >
+        Endpoints <Icon name="down" />
+      </button>
+      {open ? (
+        <Later from={picker} props={{ names: endpoints.map((one) => one.name), chosen: only, choose: onOnly, close }} />
+      ) : null}
+    </div>
   );
 }
 
@@ -105,6 +140,7 @@ const GLYPHS: Record<Row["op"], [glyph: string, kind: string]> = {
   remove: ["−", "removed"],
   replace: ["~", "changed"],
   move: ["↕", "moved"],
+  same: ["", "unchanged"],
 };
 
 function Line({ row }: { row: Row }) {

@@ -2,6 +2,28 @@
 
 import type { Row } from "../compare/lines.ts";
 
+/** So many endpoints can be followed apart: each is a request. */
+export const MOST_FOLLOWED = 8;
+
+/** The endpoints that an address narrows the list to, all where it names none: `quakes,prices`. */
+export function feedOf(text: string | null): readonly string[] {
+  const names = (text ?? "").split(",").map(decoded).filter(Boolean);
+  return [...new Set(names)].slice(0, MOST_FOLLOWED);
+}
+
+/** As it stands in an address; null of all. */
+export function feedText(names: readonly string[]): string | null {
+  return names.length > 0 ? names.map(encodeURIComponent).join(",") : null;
+}
+
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // a percent sign that encodes nothing
+  }
+}
+
 export interface Item {
   id: string;
   endpoint: string;

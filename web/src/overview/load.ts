@@ -8,7 +8,7 @@ import type { Item } from "./feed.ts";
 import type { Listed } from "./list.ts";
 import { lastDelta } from "./live.ts";
 import type { Grid } from "./pulse.ts";
-import { inRecord } from "./rowtext.ts";
+import { keyText } from "./rowtext.ts";
 
 /** So many buckets have the small bars of a row: of 9 days each is of 3 hours. */
 export const SPARK = 72;
@@ -92,34 +92,22 @@ interface WireDelta {
   captured_at: string;
   kind: string;
   changes_count: number;
-  changes?: WireChange[];
-}
-
-interface WireChange {
-  op: Row["op"];
-  path: string;
-  old?: string;
-  new?: string;
+  first?: Row[];
 }
 
 const VALUES: ReadonlySet<string> = new Set(["old", "new"]);
 
-/** The newest deltas with their first rows; of one endpoint or of a stretch where these are given. */
+/** The newest deltas with their first rows; of some endpoints or of a stretch where these are given. */
 export async function loadLately(
   project: string,
-  narrow: { endpoint: string | null; span: Span | null },
+  narrow: { endpoints: readonly string[]; span: Span | null },
   names: ReadonlyMap<string, string>,
   signal: AbortSignal,
 ): Promise<Item[]> {
-  const query = {
-    include: "changes" as const,
-    limit: LATELY,
-    ...(narrow.endpoint === null ? {} : { endpoint_id: narrow.endpoint }),
-    ...(narrow.span === null ? {} : { from: at(narrow.span.fromMs), to: at(narrow.span.toMs - 1) }),
-  };
-  const answer = await raw("/v1/deltas", { in: project, query, signal });
-  const { data } = parseKeeping(await answer.text(), VALUES) as { data: WireDelta[] };
-  return data.map((delta) => ({
+  const of = (endpoint: string | null) => newest(project, endpoint, narrow.span, signal);
+  const lists = await Promise.all(narrow.endpoints.length > 0 ? narrow.endpoints.map(of) : [of(null)]);
+  const data = lists.flat().sort((a, b) => Date.parse(b.captured_at) - Date.parse(a.captured_at));
+  return data.slice(0, LATELY).map((delta) => ({
     id: delta.id,
     endpoint: names.get(delta.endpoint_id) ?? delta.endpoint_id,
     atMs: Date.parse(delta.captured_at),
@@ -127,10 +115,29 @@ export async function loadLately(
     toId: delta.to_snapshot_id,
     kind: delta.kind,
     changes: delta.changes_count,
-    rows: (delta.changes ?? [])
-      .slice(0, ROWS)
-      .map((change, n) => ({ ...change, n, field: change.path, ...inRecord(change.path) })),
+    rows: (delta.first ?? []).map(named),
   }));
+}
+
+async function newest(
+  project: string,
+  endpoint: string | null,
+  span: Span | null,
+  signal: AbortSignal,
+): Promise<WireDelta[]> {
+  const query = {
+    include: `first:${ROWS}`,
+    limit: LATELY,
+    ...(endpoint === null ? {} : { endpoint_id: endpoint }),
+    ...(span === null ? {} : { from: at(span.fromMs), to: at(span.toMs - 1) }),
+  };
+  const answer = await raw("/v1/deltas", { in: project, query, signal });
+  return (parseKeeping(await answer.text(), VALUES) as { data: WireDelta[] }).data;
+}
+
+/** With what people may know the record by, where it has no label. */
+function named(row: Row): Row {
+  return row.record === "" || row.label ? row : { ...row, label: keyText(row.record) };
 }
 
 function at(ms: number): string {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inRecord, pathText, valueText } from "./rowtext.ts";
+import { keyText, pathText, valueText } from "./rowtext.ts";
 
 test.each([
   ["/metadata/count", "metadata/count"],
@@ -26,14 +26,11 @@ test("a long text is cut between letters, not within one", () => {
 });
 
 test.each([
-  ["/metadata/count", "", "", "/metadata/count"],
-  [
-    '/features/[properties/url="https://x.org/us7000q0pq"]',
-    '/features/[properties/url="https://x.org/us7000q0pq"]',
-    "us7000q0pq",
-    "",
-  ],
-  ['/f/[id="a]\\"b"]/properties/mag', '/f/[id="a]\\"b"]', 'a]\\"b', "properties/mag"],
-  ["/f/[u=https://x.org/e/us70]/mag", "/f/[u=https://x.org/e/us70]", "us70", "mag"],
-  ["/a/[id=5]/b/[n=7]/c", "/a/[id=5]/b/[n=7]", "n=7", "c"],
-])("the record of %s", (path, record, label, at) => expect(inRecord(path)).toEqual({ record, label, at }));
+  ['/features/[properties/url="https://x.org/us7000q0pq"]', "us7000q0pq"],
+  ['/f/[id="a]\\"b"]', 'a]\\"b'],
+  ["/f/[u=https://x.org/e/us70]", "us70"],
+  ["/a/[id=5]/b/[n=7]", "n=7"],
+  ["/a/[id=x,n=7]", "id=x,n=7"],
+  ["/rates/EUR~1USD", "EUR/USD"],
+  ["/items/12", "12"],
+])("the record %s is called %s", (record, text) => expect(keyText(record)).toBe(text));

@@ -7,18 +7,16 @@ export function pathText(at: string): string {
   return at.replace(/^\//, "").replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
-const RECORD = /^(.*\/\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])(?:\/(.*))?$/s;
 const KEY_TEXT = /=(?:"((?:[^"\\]|\\.)*)"|([^[\]",]*))\]$/s;
 
-/** A key path's record, what people may know it by, and the place in it; without a record all of it is the place. */
-export function inRecord(path: string): { record: string; label: string; at: string } {
-  const [, record = "", at = ""] = RECORD.exec(path) ?? [];
-  if (record === "") return { record, label: "", at: path };
+/** What people may know a record by that has no label: the value of its key, or the last step of its path. */
+export function keyText(record: string): string {
   const [, quoted, plain] = KEY_TEXT.exec(record) ?? [];
-  const key = quoted ?? plain ?? "";
+  const key = quoted ?? plain;
+  if (key === undefined) return valueText(JSON.stringify(pathText(record.slice(record.lastIndexOf("/") + 1))));
   const isName = /\D/.test(key); // a number alone says nothing: "n=7"
-  const label = isName ? (key.split("/").findLast(Boolean) ?? key) : record.slice(record.lastIndexOf("[") + 1, -1);
-  return { record, label: valueText(JSON.stringify(label)), at };
+  const text = isName ? (key.split("/").findLast(Boolean) ?? key) : record.slice(record.lastIndexOf("[") + 1, -1);
+  return valueText(JSON.stringify(text));
 }
 
 /** A value's own JSON text without the quotes of a text, cut where it is long. */

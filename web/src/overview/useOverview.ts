@@ -4,7 +4,7 @@ import { query } from "../state/location.ts";
 import { now } from "../state/now.ts";
 import { type Told, useStream } from "../state/stream.ts";
 import type { Bar, Span } from "../time/bars.ts";
-import { arrived, EMPTY, type Feed, released } from "./feed.ts";
+import { arrived, EMPTY, type Feed, feedOf, released } from "./feed.ts";
 import type { Listed } from "./list.ts";
 import { type News, pulseWithNews, type ToldDelta, type ToldSnapshot, withNews } from "./live.ts";
 import { loadEndpoints, loadLately, loadPulse, sparkSpan } from "./load.ts";
@@ -18,7 +18,8 @@ const AFRESH_MS = 600_000;
 /** All that the overview shows, fetched once and kept up with by the stream. */
 export function useOverview(project: string) {
   const chosen = spanOf(query.value.get("hour"));
-  const only = query.value.get("feed") || null;
+  const feedText = query.value.get("feed");
+  const only = useMemo(() => feedOf(feedText), [feedText]);
   const turn = Math.floor(now.value / AFRESH_MS); // the bars' buckets move with time
   const fetched = useLoad((signal) => loadEndpoints(project, signal), [project, turn]);
   const endpoints = useKept<Listed[]>(fetched.data);
@@ -85,7 +86,7 @@ function nothing() {
 }
 
 /** Lately: asked for anew when deltas came, at most every two seconds; news waits while somebody reads. */
-function useFeed(project: string, endpoints: readonly Listed[] | undefined, only: string | null, span: Span | null) {
+function useFeed(project: string, endpoints: readonly Listed[] | undefined, only: readonly string[], span: Span | null) {
   const [feed, setFeed] = useState<Feed>(EMPTY);
   const [stirred, setStirred] = useState(0);
   const reading = useRef(false);
@@ -96,7 +97,7 @@ function useFeed(project: string, endpoints: readonly Listed[] | undefined, only
   const narrow = JSON.stringify([project, only, span]);
   const shownFor = useRef(narrow);
   const loaded = useLoad(
-    async (signal) => (known ? loadLately(project, { endpoint: only, span }, names.current, signal) : undefined),
+    async (signal) => (known ? loadLately(project, { endpoints: only, span }, names.current, signal) : undefined),
     [narrow, known, stirred],
   );
   useEffect(() => {

@@ -32,7 +32,8 @@ export default function Compare({ params }: PageProps) {
     () => (ends.data ? { a: ends.data.a.id, b: ends.data.b.id, diff: trial } : null),
     [ends.data, trial],
   );
-  const compared = useComparison(place, pair, filter);
+  const all = asked.get("all") === "1";
+  const compared = useComparison(place, pair, filter, all);
   const error = ends.error ?? compared.error;
   const placed = useNeighbours(place, ends.data);
   useCompareKeys(placed);
@@ -43,7 +44,7 @@ export default function Compare({ params }: PageProps) {
         pair={pair}
         layout={asked.get("view") === "inline" ? "inline" : "side"}
         setLayout={(layout) => setQuery({ view: layout === "inline" ? "inline" : null })}
-        all={asked.get("all") === "1"}
+        all={all}
         setAll={(all) => setQuery({ all: all ? "1" : null })}
       />
       <MomentsLine place={place} ends={placed} />

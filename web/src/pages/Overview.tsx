@@ -1,6 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { EndpointBin } from "../overview/EndpointBin.tsx";
 import { EndpointList } from "../overview/EndpointList.tsx";
+import { feedText } from "../overview/feed.ts";
 import { Figures } from "../overview/Figures.tsx";
 import { Lately } from "../overview/Lately.tsx";
 import { isSort, SORTS, type Sort, shown } from "../overview/list.ts";
@@ -77,6 +78,9 @@ export default function Overview({ params }: PageProps) {
           busy={view.feed.busy}
           zone={zone.value}
           narrowed={narrowedText(view)}
+          endpoints={endpoints.data}
+          only={view.only}
+          onOnly={(names) => setQuery({ feed: feedText(names) })}
           onAll={() => setQuery({ hour: null, feed: null })}
           onReading={view.feed.setReading}
           onRelease={view.feed.release}
@@ -88,7 +92,8 @@ export default function Overview({ params }: PageProps) {
 
 function narrowedText({ chosen, only }: ReturnType<typeof useOverview>): string | null {
   const when = chosen ? `${moment(chosen.fromMs, zone.value)} to ${clock(chosen.toMs, zone.value)}` : "";
-  return [only ?? "", when].filter(Boolean).join(", ") || null;
+  const who = only.length > 3 ? `${only.length} endpoints` : only.join(", ");
+  return [who, when].filter(Boolean).join(", ") || null;
 }
 
 function Endpoints({ project, view }: { project: string; view: ReturnType<typeof useOverview> }) {
