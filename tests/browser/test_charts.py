@@ -1,5 +1,7 @@
 """Numbers over time, drawn and as a table."""
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PROJECT, Open
@@ -33,4 +35,15 @@ def test_many_records_are_a_band(server: Server, visit: Open) -> None:
     window.sign_in()
     page = window.go(f"/p/{PROJECT}/e/quakes/charts?f=%2Ffeatures%2F*%2Fproperties%2Fmag")
     expect(page.get_by_text("with the median and the quartiles around it")).to_be_visible()
+    page.locator(".plot .u-over").hover()
+    expect(page.locator(".plot .dark path")).to_have_attribute("d", re.compile("^M"))
+    page.get_by_title("Which records are drawn").click()
+    picker = page.get_by_role("dialog", name="Which records are drawn")
+    picker.get_by_role("searchbox").fill("sandger")
+    picker.get_by_role("checkbox", name=re.compile("Sandger")).check()
+    expect(page).to_have_url(re.compile("records=.*us7000q1a9"))
     window.axe()
+    page.reload()
+    expect(page.get_by_title("Which records are drawn")).to_contain_text("One record")
+    page.locator(".plot .u-over").hover(position={"x": 1260, "y": 90})
+    expect(page.locator(".plot figcaption")).to_contain_text("Sandgerði")

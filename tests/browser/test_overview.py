@@ -1,6 +1,7 @@
 """The overview: what is kept, the pulse, endpoints and what happened lately, as it happens."""
 
 import json
+import re
 
 import httpx
 from playwright.sync_api import Page, expect
@@ -50,6 +51,14 @@ def test_what_comes_is_seen_without_a_reload(server: Server, visit: Open) -> Non
     expect(page.locator(".feed .item").first).to_contain_text("</script>")
     expect(page.get_by_role("row").filter(has_text=HOSTILE)).to_contain_text("2")
 
+    page.get_by_role("button", name="Endpoints").click()
+    page.get_by_role("checkbox", name="quakes").check()
+    expect(page).to_have_url(re.compile("feed=quakes"))
+    expect(page.locator(".feed .item").first).to_contain_text("quakes")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="show all again").click()
+    expect(page.locator(".feed .item").first).to_contain_text("</script>")
+
     page.locator(".feed h2").hover()
     _send(server, key, HOSTILE, {"sky": "clear"})
     page.get_by_role("button", name="1 new").wait_for()
@@ -70,7 +79,7 @@ def test_the_pulse_and_the_filter_stand_in_the_address(server: Server, visit: Op
     expect(page.get_by_role("button", name="show all again")).to_be_visible()
     page.go_back()
     expect(page.get_by_role("button", name="show all again")).to_be_hidden()
-    page.get_by_placeholder("Filter").fill("nothing of that name")
+    page.get_by_placeholder("Filter", exact=True).first.fill("nothing of that name")
     page.get_by_role("button", name="Show all").click()
     expect(page.get_by_role("link", name="quakes", exact=True)).to_be_visible()
     window.axe()

@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { theme } from "../state/theme.ts";
 import { clock, exactClock, moment, plainDay } from "../time/clock.ts";
+import { DarkLine } from "./darkline.ts";
 import { MANY, nearestLine, type Plot, quartiles } from "./model.ts";
 
 export interface PlotProps {
@@ -33,7 +34,9 @@ export function PlotView(props: PlotProps) {
     const say = (text: string) => {
       if (told.current) told.current.textContent = text;
     };
-    const made = new uPlot(optionsOf(element, handlers, say), dataOf(plot), element);
+    const dark = new DarkLine(plot, step);
+    const made = new uPlot(optionsOf(element, handlers, { say, dark }), dataOf(plot), element);
+    dark.begin(made);
     const fit = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     fit.observe(element);
     return () => {
@@ -60,7 +63,12 @@ function dataOf(plot: Plot): uPlot.AlignedData {
   return [times, ...lines, low, high, middle]; // the median last: the band is filled when its edge is drawn
 }
 
-function optionsOf(element: HTMLElement, props: { current: PlotProps }, say: (text: string) => void): uPlot.Options {
+interface Hovering {
+  say: (text: string) => void;
+  dark: DarkLine;
+}
+
+function optionsOf(element: HTMLElement, props: { current: PlotProps }, hovering: Hovering): uPlot.Options {
   const { plot, step, zone, sync } = props.current;
   const colour = (name: string) => getComputedStyle(element).getPropertyValue(name).trim();
   const many = plot.lines.length > MANY;
@@ -104,7 +112,8 @@ function optionsOf(element: HTMLElement, props: { current: PlotProps }, say: (te
       { ...axis, size: 64 },
     ],
     hooks: {
-      setCursor: [(u) => say(reading(u, plot, zone))],
+      setCursor: [(u) => hovered(u, plot, zone, hovering)],
+      draw: [() => hovering.dark.redraw()],
       setSelect: [(u) => selected(u, props.current)],
       ready: [(u) => clicks(u, props)],
     },
@@ -127,13 +136,19 @@ function tick(ms: number, everyS: number, zone: string): string {
   return everyS >= 86_400 ? plainDay(ms, zone) : clock(ms, zone) === "00:00" ? plainDay(ms, zone) : clock(ms, zone);
 }
 
-/** What stands under the pointer: the moment, and the line that is nearest to it. */
-function reading(u: uPlot, plot: Plot, zone: string): string {
+/** Says what stands under the pointer, the moment and the line that is nearest to it, and draws that line dark. */
+function hovered(u: uPlot, plot: Plot, zone: string, { say, dark }: Hovering): void {
   const at = u.cursor.idx;
-  if (at === null || at === undefined) return "";
+  if (at === null || at === undefined) {
+    dark.show(-1);
+    say("");
+    return;
+  }
   const when = moment((plot.timesMs[at] ?? 0) as number, zone);
-  const line = plot.lines[nearestLine(plot, at, u.posToVal(u.cursor.top ?? 0, "y"))];
-  return line ? `${when}: ${line.name} ${line.values[at]}` : when;
+  const nearest = nearestLine(plot, at, u.posToVal(u.cursor.top ?? 0, "y"));
+  const line = plot.lines[nearest];
+  dark.show(plot.lines.length > 1 ? nearest : -1);
+  say(line ? `${when}: ${line.name} ${line.values[at]}` : when);
 }
 
 function selected(u: uPlot, props: PlotProps): void {

@@ -49,8 +49,8 @@ export function Summary({
           {counted(total, "change")}
         </b>
         {records !== null && records > 0 && ` in ${counted(records, "record")}`}
-        {unchanged > 0 && <span class="quiet">, {count(unchanged)} unchanged listed too</span>}
         {apart !== 0 && <span class="quiet"> over {span(apart)}</span>}
+        {unchanged > 0 && <span class="quiet">, and {count(unchanged)} unchanged</span>}
       </p>
       <span class="chips big" role="group" aria-label="Filter by kind">
         {present.map((op) => (

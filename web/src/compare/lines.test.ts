@@ -26,6 +26,13 @@ describe("linesOf", () => {
       ["head document 1", "change document /count"],
     ],
     [
+      "what did not change counts nowhere",
+      [row("same", "", "/type"), row("replace", "", "/count"), row("same", A, "")],
+      [],
+      undefined,
+      ["head document 1", "change document /type", "change document /count", `whole ${A} `],
+    ],
+    [
       "each record once",
       [row("replace", A, "mag"), row("replace", A, "place"), row("add", B, "")],
       [],

@@ -53,6 +53,19 @@ describe("Ledger", () => {
     expect(placed[0]?.number).toBe(50 * 250 + 1);
   });
 
+  it("goes to a row whose window has to come first", async () => {
+    const ledger = ledgerOf(1000);
+    const went: unknown[] = [];
+    ledger.seekRow(3, (cursor) => went.push(cursor));
+    ledger.seekRow(402, (cursor) => went.push(cursor));
+    expect(went).toEqual([{ window: 0, key: "3" }]);
+    for (let i = 0; i < 4; i += 1) await Promise.resolve();
+    expect(went[1]).toEqual({ window: 2, key: "402" });
+    expect(ledger.pathAt({ window: 2, key: "402" })).toBe("/items/[id=100]/x2");
+    expect(ledger.pathAt({ window: 0, key: "0h" })).toBe("/items/[id=0]");
+    ledger.close();
+  });
+
   it("moves its cursor over the edge of a window", async () => {
     const ledger = ledgerOf(1000);
     await loaded(ledger, 1);

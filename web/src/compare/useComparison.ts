@@ -24,12 +24,7 @@ export interface Compared {
 }
 
 /** The comparison with the rows that pass the filter; while another one comes the one before stays. */
-export function useComparison(
-  place: Place,
-  pair: Pair | null,
-  filter: Filter,
-  all: boolean,
-): Loaded<Compared | null> {
+export function useComparison(place: Place, pair: Pair | null, filter: Filter, all: boolean): Loaded<Compared | null> {
   const load = async (signal: AbortSignal): Promise<Compared | null> => {
     if (!pair) return null;
     const comparison = await rows(place, pair, filter, { start: 0, count: WINDOW, unchanged: all }, signal);

@@ -1,5 +1,5 @@
 import { useCallback, useMemo } from "preact/hooks";
-import { keySetting } from "../addresses.ts";
+import { keySetting } from "../endpointsettings/keysetting.ts";
 import { announce } from "../state/announce.ts";
 import { useLoad } from "../state/load.ts";
 import { type DiffSettings, endpointOf, fieldsOf, type Place, saveKeys } from "./data.ts";

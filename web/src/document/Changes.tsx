@@ -19,6 +19,8 @@ export interface ChangesProps {
   shownMs: number;
   /** What stands there instead of changes, as "nothing before it". */
   otherwise: VNode | null;
+  /** The changes before and after it. */
+  beside: VNode | null;
   onGo: (row: Row) => void;
 }
 
@@ -49,6 +51,7 @@ export function Changes(props: ChangesProps): VNode {
           <Icon name="right" />
         </button>
       </div>
+      {props.beside}
       {otherwise ?? (
         <ul ref={list} class="sum">
           {opened.marks.groups.map((group) => {

@@ -2,10 +2,11 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 
-import { keySetting } from "../addresses";
+import { keySetting } from "../endpointsettings/keysetting";
 import { Loading } from "../parts/Loading";
 import { href } from "../state/location";
 import { moment } from "../time/clock";
+import { Besides } from "./Besides";
 import { Changes } from "./Changes";
 import { HistoryPop } from "./HistoryPop";
 import { Ignore } from "./Ignore";
@@ -37,6 +38,7 @@ export function DocumentPane({ model }: { model: PageModel }): VNode {
     <div class="split">
       <section class="doc" aria-label="The document at this moment">
         <SearchBar model={model} />
+        <Besides model={model} slim />
         <Body model={model} label={label} onMenu={(row, x, y) => (menu.value = { row, x, y })} />
         <HistoryPop model={model} />
         {model.ignoring.value !== null && (
@@ -61,6 +63,7 @@ export function DocumentPane({ model }: { model: PageModel }): VNode {
           zone={model.zone.value}
           shownMs={version?.ms ?? 0}
           otherwise={otherwise(model)}
+          beside={<Besides model={model} />}
           onGo={(row) => tree.reveal(row.node)}
         />
       )}

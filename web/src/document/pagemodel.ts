@@ -2,6 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 
+import { lastLooked, looked } from "../compare/looked";
 import { announce } from "../state/announce";
 import { at as addressOf, setQuery } from "../state/location";
 import type { Told } from "../state/stream";
@@ -39,6 +40,8 @@ export class PageModel {
   /** Two marked moments. */
   readonly range = signal<Span | null>(null);
   readonly marks = { a: signal<number | null>(null), b: signal<number | null>(null) };
+  /** The newest version that this browser had seen before this visit, by its time. */
+  readonly looked: string | null;
   readonly whole = computed<Span>(() => this.view.line.value?.whole ?? { fromMs: 0, toMs: Date.now() });
   readonly span = computed<Span>(() => this.view.zoom.value ?? this.whole.value);
   private asked: string | null | undefined;
@@ -50,6 +53,7 @@ export class PageModel {
   private searchTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly source: Source) {
+    this.looked = lastLooked(source.project, source.endpoint);
     this.view = new DocumentView(source);
     this.player = new Player(
       this.view,
@@ -70,9 +74,16 @@ export class PageModel {
   begin(): void {
     const { signal: left } = this.view;
     const quiet = (): void => undefined; // what stands beside the document may be missing; the document itself is not quiet
-    void this.view.loadLine().catch(quiet);
+    void this.view.loadLine().then(() => this.remember(), quiet);
     ask.noisyFields(this.source, left).then((fields) => (this.noisy.value = fields), quiet);
     ask.endpointOf(this.source, left).then((endpoint) => (this.ignored.value = endpoint.diff.ignore), quiet);
+  }
+
+  /** What is there now has been seen: the line shows all of it, whatever moment is looked at. */
+  private remember(): void {
+    const newest = this.view.line.peek()?.whole?.toMs;
+    const { project, endpoint } = this.source;
+    if (newest !== undefined) looked(project, endpoint, new Date(newest).toISOString());
   }
 
   leave(): void {
@@ -98,6 +109,7 @@ export class PageModel {
     this.newsTimer = undefined;
     try {
       await this.view.loadLine();
+      this.remember();
       if (!this.view.isPinned.peek()) await this.view.again();
     } catch {
       // The next news, or the reader's own step, asks again.

@@ -73,8 +73,8 @@ export class Player {
       return bar && bar.id !== version.id ? { kind: "time", ms: bar.ms } : null;
     }
     const place = this.view.place.peek();
-    const on = any ? place?.next : place?.nextChange;
-    const back = any ? place?.previous : place?.previousChange;
+    const on = any ? place?.next : place?.nextChange?.id;
+    const back = any ? place?.previous : place?.previousChange?.id;
     const id = count > 0 ? on : back;
     return id ? { kind: "snapshot", id } : null;
   }

@@ -93,7 +93,12 @@ export async function placeOf({ project }: Source, id: string, signal: AbortSign
   const sent = { in: project, path: { snapshot_id: id }, query: { include: "place", data: false }, signal };
   const { place } = (await get("/v1/snapshots/{snapshot_id}", sent)) as { place: Schemas["Place"] };
   const { number, of, previous, next } = place;
-  return { number, of, previous, next, previousChange: place.previous_change, nextChange: place.next_change };
+  const previousChange = beside(place.previous_change, place.previous_change_at);
+  return { number, of, previous, next, previousChange, nextChange: beside(place.next_change, place.next_change_at) };
+}
+
+function beside(id: string | null, at: string | null): Place["nextChange"] {
+  return id === null || at === null ? null : { id, ms: Date.parse(at) };
 }
 
 const MOST_BARS = 400;

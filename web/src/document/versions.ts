@@ -10,8 +10,14 @@ export interface Place {
   of: number;
   previous: string | null;
   next: string | null;
-  previousChange: string | null;
-  nextChange: string | null;
+  previousChange: Beside | null;
+  nextChange: Beside | null;
+}
+
+/** A version beside another. */
+export interface Beside {
+  id: string;
+  ms: number;
 }
 
 export type Found =
@@ -93,8 +99,8 @@ export async function placeOf(
     of: line.bars.length,
     previous: line.bars[at - 1]?.id ?? null,
     next: line.bars[at + 1]?.id ?? null,
-    previousChange: line.bars.slice(0, at).findLast(isChange)?.id ?? (at > 0 ? (line.bars[0] as Bar).id : null),
-    nextChange: line.bars.slice(at + 1).find(isChange)?.id ?? null,
+    previousChange: line.bars.slice(0, at).findLast(isChange) ?? (at > 0 ? (line.bars[0] as Bar) : null),
+    nextChange: line.bars.slice(at + 1).find(isChange) ?? null,
   };
 }
 

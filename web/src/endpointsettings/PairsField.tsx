@@ -19,7 +19,8 @@ export function PairsField({ label, hint, pairs, pathExample, valueExample, valu
   const field = useRef<HTMLFieldSetElement>(null);
   useEffect(() => {
     if (begin === undefined || begin === null) return;
-    const row = field.current?.querySelectorAll<HTMLInputElement>("[data-value]")[pairs.findIndex((pair) => pair.path === begin)];
+    const row =
+      field.current?.querySelectorAll<HTMLInputElement>("[data-value]")[pairs.findIndex((pair) => pair.path === begin)];
     row?.focus({ preventScroll: true });
     row?.scrollIntoView({ block: "center" });
   }, [begin]);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { draftOf, jsonOf, type Rules, rulesOf, rulesOfJson } from "./draft.ts";
+import { draftOf, jsonOf, type Rules, rulesOf, rulesOfJson, withKey } from "./draft.ts";
 
 const NONE: Rules = { ignore: [], array_keys: {}, labels: {}, tolerance: 0, order: {} };
 
@@ -45,3 +45,18 @@ test.each(["[]", "null", "1", "{"])("JSON %s is no rules", (text) => expect(type
 
 test("JSON may leave out what is as usual", () =>
   expect(rulesOfJson('{"ignore":["/a"]}')).toEqual({ ...NONE, ignore: ["/a"] }));
+
+test.each([
+  ["/features", "id", [{ path: "/features", value: "id" }]],
+  ["/a", "code", [{ path: "/a", value: "code" }]],
+  ["/a", "", [{ path: "/a", value: "sku" }]],
+])("a link proposes the key of %s", (path, fields, keys) => {
+  const rules: Rules = {
+    ignore: [],
+    array_keys: path === "/a" ? { "/a": ["sku"] } : {},
+    labels: {},
+    tolerance: 0,
+    order: {},
+  };
+  expect(withKey(draftOf(rules), path, fields).keys).toEqual(keys);
+});

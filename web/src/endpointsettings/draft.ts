@@ -66,7 +66,9 @@ export function rulesOf(draft: Draft): Rules {
 export function withKey(draft: Draft, path: string, fields: string): Draft {
   const known = draft.keys.some((key) => key.path === path);
   if (!known) return { ...draft, keys: [...draft.keys, { path, value: fields }] };
-  return fields === "" ? draft : { ...draft, keys: draft.keys.map((key) => (key.path === path ? { path, value: fields } : key)) };
+  return fields === ""
+    ? draft
+    : { ...draft, keys: draft.keys.map((key) => (key.path === path ? { path, value: fields } : key)) };
 }
 
 function inOrder(rules: Rules, wanted: "set" | "strict"): string[] {

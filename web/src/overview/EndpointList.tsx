@@ -1,4 +1,5 @@
 import { useRef } from "preact/hooks";
+import { lastLooked } from "../compare/looked.ts";
 import { Chips } from "../document/Chips.tsx";
 import { bytes, count } from "../numbers.ts";
 import { Ago } from "../parts/Ago.tsx";
@@ -68,15 +69,16 @@ function Room({ pixels }: { pixels: number }) {
 function EndpointRow({ project, one, nowMs, spark, index }: ListProps & { one: Listed; index: number }) {
   const base = at("p", project, "e", one.name);
   return (
-    <tr aria-rowindex={index}>
+    <tr aria-rowindex={index} data-row>
       <th scope="row">
-        <a href={href(base)} data-row>
+        <a href={href(base)} data-open>
           {one.name}
         </a>
         {one.description ? <small>{one.description}</small> : null}
       </th>
       <td class="when">
         <LastChange one={one} base={base} nowMs={nowMs} />
+        <Unseen project={project} one={one} base={base} />
       </td>
       <td class="act">
         <SparkLink one={one} base={base} spark={spark} />
@@ -107,6 +109,17 @@ function LastChange({ one, base, nowMs }: { one: Listed; base: string; nowMs: nu
       ) : null}
       {quiet === null ? null : <small>quiet for {roughly(quiet)}</small>}
     </>
+  );
+}
+
+/** What changed since this browser was at the endpoint last. */
+function Unseen({ project, one, base }: { project: string; one: Listed; base: string }) {
+  const since = lastLooked(project, one.name);
+  if (since === null || one.lastChangeMs === null || one.lastChangeMs <= Date.parse(since)) return null;
+  return (
+    <a class="unseen" href={href(`${base}/compare?${new URLSearchParams({ a: since })}`)}>
+      since I last looked
+    </a>
   );
 }
 

@@ -29,7 +29,6 @@ export default function FeedPicker({ names, chosen, choose, close }: FeedPickerP
   const toggle = (name: string) =>
     choose(chosen.includes(name) ? chosen.filter((other) => other !== name) : [...chosen, name]);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: Escape closes it from anywhere in it
     <div
       ref={box}
       class="feed-picker"

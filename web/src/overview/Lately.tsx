@@ -36,7 +36,8 @@ export function Lately(props: LatelyProps) {
   const { feed, zone } = props;
   const section = useRef<HTMLElement>(null);
   const leave = (event: FocusEvent) => {
-    if (!section.current?.contains(event.relatedTarget as Node | null)) props.onReading(false);
+    const inside = section.current?.contains(event.relatedTarget as Node | null) || section.current?.matches(":hover");
+    if (!inside) props.onReading(false);
   };
   return (
     <section
@@ -96,7 +97,7 @@ function Which({ endpoints, only, onOnly }: LatelyProps) {
     place.current?.querySelector("button")?.focus();
   };
   return (
-    <div class="which" ref={place}>
+    <div class="feed-which" ref={place}>
       <button
         class="btn ghost"
         type="button"

@@ -1,5 +1,16 @@
 import { expect, test } from "vitest";
-import { arrived, EMPTY, type Item, MOST, minutes, quietWords, released } from "./feed.ts";
+import {
+  arrived,
+  EMPTY,
+  feedOf,
+  feedText,
+  type Item,
+  MOST,
+  MOST_FOLLOWED,
+  minutes,
+  quietWords,
+  released,
+} from "./feed.ts";
 
 const item = (id: string, atMs: number): Item => ({
   id,
@@ -47,4 +58,19 @@ test("items are told by minute", () => {
 test("deltas without content say why", () => {
   expect(quietWords("format")).toBe("only how it is written");
   expect(quietWords("of a later server")).toBe("nothing that is compared");
+});
+
+test.each([
+  [null, []],
+  ["", []],
+  ["quakes", ["quakes"]],
+  ["quakes,prices,quakes", ["quakes", "prices"]],
+  ["a%2Cb,50%", ["a,b", "50%"]],
+])("the endpoints of %j", (text, names) => expect(feedOf(text)).toEqual(names));
+
+test("endpoints of an address come back as they were", () => {
+  const names = ["a,b", "50%", "<img>"];
+  expect(feedOf(feedText(names))).toEqual(names);
+  expect(feedText([])).toBeNull();
+  expect(feedOf("abcdefghijkl".split("").join(","))).toHaveLength(MOST_FOLLOWED);
 });

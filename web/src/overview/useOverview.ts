@@ -86,7 +86,12 @@ function nothing() {
 }
 
 /** Lately: asked for anew when deltas came, at most every two seconds; news waits while somebody reads. */
-function useFeed(project: string, endpoints: readonly Listed[] | undefined, only: readonly string[], span: Span | null) {
+function useFeed(
+  project: string,
+  endpoints: readonly Listed[] | undefined,
+  only: readonly string[],
+  span: Span | null,
+) {
   const [feed, setFeed] = useState<Feed>(EMPTY);
   const [stirred, setStirred] = useState(0);
   const reading = useRef(false);

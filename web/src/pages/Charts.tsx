@@ -4,6 +4,7 @@ import { FieldChips } from "../charts/FieldChips.tsx";
 import { loadSeries } from "../charts/load.ts";
 import { MANY, type Plot, plotsOf } from "../charts/model.ts";
 import { PlotView } from "../charts/Plot.tsx";
+import { RecordsPick } from "../charts/RecordsPick.tsx";
 import { SeriesTable } from "../charts/SeriesTable.tsx";
 import { csv } from "../csv.ts";
 import { count } from "../numbers.ts";
@@ -57,6 +58,7 @@ export default function Charts({ params }: PageProps) {
       ),
     [project, endpoint, shown.join("\n"), records, asked.get("range")],
   );
+  const array = arrayOf(shown);
   const plots = useMemo(() => plotsOf(series.data ?? []), [series.data]);
   const base = at("p", project, "e", endpoint);
   return (
@@ -74,6 +76,15 @@ export default function Charts({ params }: PageProps) {
         </button>
       </EndpointHead>
       <FieldChips fields={numeric} shown={shown} change={(next) => setFields(next)} />
+      {array === null ? null : (
+        <RecordsPick
+          project={project}
+          endpoint={endpoint}
+          array={array}
+          chosen={only}
+          choose={(next) => setQuery({ records: next.map(encodeURIComponent).join(",") })}
+        />
+      )}
       {span || only.length > 0 ? <Narrowed records={only.length} zoomed={span !== null} /> : null}
       {fields.error ? <Failure tried="Looking for fields" error={fields.error} retry={fields.again} /> : null}
       {series.error ? <Failure tried="Loading the numbers" error={series.error} retry={series.again} /> : null}
@@ -121,6 +132,15 @@ function usual(found: readonly { path: string; share_of_deltas: number }[]): str
   const single = found.filter((field) => !field.path.includes("*"));
   const first = single.find((field) => field.share_of_deltas < EACH) ?? single[0] ?? found[0];
   return first ? [first.path] : [];
+}
+
+/** The array or map whose records all of the fields are of; null where they are of several, or of none. */
+function arrayOf(patterns: readonly string[]): string | null {
+  const arrays = new Set(
+    patterns.map((pattern) => (pattern.includes("/*") ? pattern.slice(0, pattern.lastIndexOf("/*")) : null)),
+  );
+  const [array = null] = arrays;
+  return arrays.size === 1 && array !== null && !array.includes("/*") ? array : null;
 }
 
 /** One `f` a field in the address. */

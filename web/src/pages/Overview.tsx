@@ -1,8 +1,8 @@
 import { useMemo, useState } from "preact/hooks";
 import { EndpointBin } from "../overview/EndpointBin.tsx";
 import { EndpointList } from "../overview/EndpointList.tsx";
-import { feedText } from "../overview/feed.ts";
 import { Figures } from "../overview/Figures.tsx";
+import { feedText } from "../overview/feed.ts";
 import { Lately } from "../overview/Lately.tsx";
 import { isSort, SORTS, type Sort, shown } from "../overview/list.ts";
 import { sparkSpan } from "../overview/load.ts";

@@ -172,9 +172,10 @@ function List({ place, versions, usual, marks, setMarks, more }: ListProps) {
         </thead>
         <tbody ref={body} onKeyDown={pressed}>
           <Gap height={first * height} />
-          {versions.slice(first, end).map((version) => (
+          {versions.slice(first, end).map((version, i) => (
             <VersionRow
               key={version.id}
+              index={first + i + 2}
               version={version}
               mark={marks.a === version.id ? "a" : marks.b === version.id ? "b" : null}
               isLong={version.gapMs !== null && usual > 0 && version.gapMs > LONG * usual}

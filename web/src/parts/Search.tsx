@@ -1,30 +1,38 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { lastPart } from "../addresses.ts";
 import { get } from "../api.ts";
 import { searching } from "../state/keys.ts";
 import { useLoad } from "../state/load.ts";
-import { at, go, href } from "../state/location.ts";
+import { at, go, href, query } from "../state/location.ts";
+import { usePaused } from "../state/paused.ts";
 import { matched } from "../state/project.ts";
 import { Dialog } from "./Dialog.tsx";
 import { Failure } from "./Failure.tsx";
 import { Icon } from "./Icon.tsx";
 
 interface Hit {
-  kind: "endpoint" | "field";
+  kind: "endpoint" | "record" | "field";
   name: string;
   more: string;
   to: string;
 }
 
 const MOST = 8;
-const PAUSE_MS = 120;
 
-/** `/`: endpoints by the beginning of their name, and fields of the endpoint that is open by any part of theirs. */
+/** `/`: endpoints by the beginning of their name; of the endpoint that is open its records by any part of their key or
+ * label, as they are at the moment that is looked at, and its fields by any part of their path. */
 export function Search({ project }: { project: string }) {
   const [typed, setTyped] = useState("");
   const [chosen, setChosen] = useState(0);
   const asked = usePaused(typed.trim());
   const endpoint = matched.value?.params.endpoint;
-  const found = useLoad((signal) => search(project, endpoint, asked, signal), [project, endpoint, asked]);
+  const at = query.value.get("at");
+  const opened = useLoad((signal) => versionOf(project, endpoint, at, signal), [project, endpoint, at]);
+  const version = opened.data ?? null;
+  const found = useLoad(
+    (signal) => search({ project, endpoint, version, at }, asked, signal),
+    [project, endpoint, version, at, asked],
+  );
   const hits = found.data ?? [];
   const place = Math.min(chosen, hits.length - 1);
   const close = () => {
@@ -55,7 +63,7 @@ export function Search({ project }: { project: string }) {
           aria-expanded="true"
           aria-controls="hits"
           aria-activedescendant={hits.length > 0 ? `hit-${place}` : undefined}
-          placeholder={endpoint === undefined ? "An endpoint" : `An endpoint, or a field of ${endpoint}`}
+          placeholder={endpoint === undefined ? "An endpoint" : `An endpoint, or a record or field of ${endpoint}`}
           onInput={(event) => setTyped(event.currentTarget.value)}
           onKeyDown={press}
         />
@@ -82,16 +90,32 @@ export function Search({ project }: { project: string }) {
   );
 }
 
+interface Where {
+  project: string;
+  endpoint: string | undefined;
+  /** The snapshot whose records are searched; null where there is none, or it is not known yet. */
+  version: string | null;
+  at: string | null;
+}
+
 async function search(
-  project: string,
-  endpoint: string | undefined,
+  { project, endpoint, version, at: moment }: Where,
   asked: string,
   signal: AbortSignal,
 ): Promise<Hit[]> {
   const prefix = asked ? { name_prefix: asked } : {};
-  const [endpoints, fields] = await Promise.all([
+  const inside = endpoint !== undefined && asked !== "";
+  const [endpoints, records, fields] = await Promise.all([
     get("/v1/endpoints", { in: project, query: { limit: MOST, ...prefix }, signal }),
-    endpoint !== undefined && asked
+    inside && version !== null
+      ? get("/v1/snapshots/{snapshot_id}/records", {
+          in: project,
+          path: { snapshot_id: version },
+          query: { q: asked, count: MOST },
+          signal,
+        })
+      : null,
+    inside
       ? get("/v1/endpoints/{endpoint}/fields", {
           in: project,
           path: { endpoint },
@@ -100,6 +124,7 @@ async function search(
         })
       : null,
   ]);
+  const base = at("p", project, "e", endpoint ?? "");
   return [
     ...endpoints.data.map(
       (each): Hit => ({
@@ -109,23 +134,37 @@ async function search(
         to: at("p", project, "e", each.name),
       }),
     ),
+    ...(records?.rows ?? []).map((each): Hit => {
+      const key = each.key.map(lastPart).join(", ");
+      return {
+        kind: "record",
+        name: each.label ?? (key || each.path),
+        more: each.label !== null && key !== each.label && key ? `record ${key}` : "record",
+        to: `${base}?${new URLSearchParams({ ...(moment === null ? {} : { at: moment }), path: each.path })}`,
+      };
+    }),
     ...(fields?.data ?? []).map(
       (each): Hit => ({
         kind: "field",
         name: each.path,
         more: `field of ${endpoint}, changed ${each.changes} times`,
-        to: `${at("p", project, "e", endpoint ?? "", "changes")}?field=${encodeURIComponent(each.path)}`,
+        to: `${base}/changes?field=${encodeURIComponent(each.path)}`,
       }),
     ),
   ];
 }
 
-/** What was typed, once nothing more has been for a moment. */
-function usePaused(text: string): string {
-  const [paused, setPaused] = useState(text);
-  useEffect(() => {
-    const timer = setTimeout(() => setPaused(text), PAUSE_MS);
-    return () => clearTimeout(timer);
-  }, [text]);
-  return paused;
+/** The version that is looked at: of the address's moment, else the latest; null where there is none. */
+async function versionOf(
+  project: string,
+  endpoint: string | undefined,
+  moment: string | null,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (endpoint === undefined) return null;
+  const ms = Date.parse(moment ?? "");
+  if (moment !== null && Number.isNaN(ms)) return moment;
+  const to = moment === null ? {} : { to: new Date(ms + 1).toISOString() };
+  const page = await get("/v1/snapshots", { in: project, query: { endpoint_id: endpoint, limit: 1, ...to }, signal });
+  return page.data[0]?.id ?? null;
 }

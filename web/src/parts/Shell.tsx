@@ -29,11 +29,11 @@ export function Shell({ children }: { children: ComponentChildren }) {
           <button
             class="find"
             type="button"
-            aria-label="Find an endpoint or field /"
+            aria-label="Find an endpoint, record or field /"
             onClick={() => (searching.value = true)}
           >
             <Icon name="search" />
-            <span>Find an endpoint or field</span>
+            <span>Find an endpoint, record or field</span>
             <kbd>/</kbd>
           </button>
         )}

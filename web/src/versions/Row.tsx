@@ -14,13 +14,16 @@ export interface VersionRowProps {
   isLong: boolean;
   document: string;
   toggle: (letter: "a" | "b") => void;
+  /** Of all rows; the head is 1. */
+  index: number;
 }
 
-export function VersionRow({ version, mark, isLong, document, toggle }: VersionRowProps) {
+export function VersionRow({ version, mark, isLong, document, toggle, index }: VersionRowProps) {
   const { ms, gapMs, grownBytes } = version;
   return (
     <tr
       data-row
+      aria-rowindex={index}
       data-id={version.id}
       aria-current={mark ? "true" : undefined}
       class={version.kind === "content" ? "" : "no-change"}

@@ -2,6 +2,7 @@
 
 import type { RefObject } from "preact";
 import { useEffect } from "preact/hooks";
+import { scrollerOf } from "../compare/scroll.ts";
 import { isTyping } from "../state/keys.ts";
 
 /** `j` and `k` come to the rows from wherever the focus is, `f` to what filters them; arrows only move within them:
@@ -29,7 +30,8 @@ export function toFilter(event: KeyboardEvent): void {
   input.focus();
 }
 
-/** Rows are marked by `data-row`; what Enter follows in them by `data-open`, without which they are focused themselves. */
+/** Rows are marked by `data-row`; what Enter follows in them by `data-open`, without which they are focused themselves.
+ * Those of a list of which only a part is drawn have an `aria-rowindex`: the next one is brought into view first. */
 export function moveBetweenRows(event: KeyboardEvent, body: HTMLElement | null): void {
   if (!body || event.ctrlKey || event.metaKey || event.altKey) return;
   const target = event.target as HTMLElement;
@@ -38,11 +40,59 @@ export function moveBetweenRows(event: KeyboardEvent, body: HTMLElement | null):
   if (step === undefined) return;
   const rows = [...body.querySelectorAll<HTMLElement>("[data-row]")];
   const at = rows.findIndex((row) => row.contains(target));
-  const next = rows[Math.max(0, Math.min(rows.length - 1, at + step))];
-  const link = next?.querySelector<HTMLElement>("[data-open]") ?? next;
-  if (!link) return;
+  const isPartly = rows.some((row) => indexOf(row) !== null);
+  const moved = isPartly ? moveByIndex(body, rows, at, step) : enter(rows[within(at + step, 0, rows.length - 1)]);
+  if (!moved) return;
   event.preventDefault();
   event.stopPropagation();
-  link.focus();
-  next?.scrollIntoView({ block: "nearest" });
+}
+
+/** Where somebody was in a list whose rows went while they scrolled. */
+const lastIn = new WeakMap<HTMLElement, number>();
+const FIRST = 2; // the head is row 1
+
+function moveByIndex(body: HTMLElement, rows: readonly HTMLElement[], at: number, step: number): boolean {
+  const here = indexOf(rows[at]) ?? lastIn.get(body) ?? FIRST - 1;
+  const count = Number(body.closest("[aria-rowcount]")?.getAttribute("aria-rowcount") ?? 0);
+  const index = within(here + step, FIRST, count);
+  lastIn.set(body, index);
+  const drawn = rows.find((row) => indexOf(row) === index);
+  if (drawn) return enter(drawn);
+  const [first] = rows;
+  if (!first) return false;
+  const from = first.getBoundingClientRect();
+  const scroller = scrollerOf(body);
+  const away = (index - (indexOf(first) as number)) * from.height;
+  const edge = scroller === document.documentElement ? 0 : scroller.getBoundingClientRect().top;
+  scroller.scrollBy(0, from.top + away - edge - scroller.clientHeight / 2);
+  whenDrawn(body, index, FRAMES);
+  return true;
+}
+
+/** A list is drawn anew in the frame after it was scrolled, or in one of the next. */
+const FRAMES = 10;
+
+function whenDrawn(body: HTMLElement, index: number, frames: number): void {
+  requestAnimationFrame(() => {
+    if (lastIn.get(body) !== index) return; // another key came meanwhile
+    const drawn = body.querySelector<HTMLElement>(`[data-row][aria-rowindex="${index}"]`);
+    if (drawn) enter(drawn);
+    else if (frames > 0) whenDrawn(body, index, frames - 1);
+  });
+}
+
+function enter(row: HTMLElement | undefined): boolean {
+  if (!row) return false;
+  (row.querySelector<HTMLElement>("[data-open]") ?? row).focus();
+  row.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+function indexOf(row: HTMLElement | undefined): number | null {
+  const text = row?.getAttribute("aria-rowindex");
+  return text ? Number(text) : null;
+}
+
+function within(value: number, least: number, most: number): number {
+  return Math.max(least, Math.min(most, value));
 }
