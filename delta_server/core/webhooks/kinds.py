@@ -15,6 +15,9 @@ Kind: TypeAlias = Literal[
     "endpoint.updated",
     "endpoint.deleted",
     "endpoint.restored",
+    "poll.failed",
+    "poll.recovered",
+    "quota.exceeded",
     "webhook.disabled",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)

@@ -24,6 +24,8 @@ def excerpt(body: bytes, secrets: Iterable[str]) -> str:
 
 def place(url: str) -> str:
     """Scheme, host, and the path where it is one plain word: with many receivers the rest of it is the secret."""
+    if not url:
+        return ""
     parts = urlsplit(url)
     origin = f"{parts.scheme}://{parts.netloc}"
     if not parts.query and _PLAIN.fullmatch(parts.path):

@@ -18,9 +18,12 @@ FailureClass: TypeAlias = Literal[
     "redirect",
     "status",
     "gone",
+    "mail",
+    "template",
 ]
 """What went wrong, without the text: a receiver's address and answer would tell whoever may list deliveries what is in
-a network they cannot see. `status` is an answer that is not 2xx, `gone` 410."""
+a network they cannot see. `status` is an answer that is not 2xx, `gone` 410, `mail` one that was not taken, `template`
+a body that is too large."""
 
 RETRIES_S: tuple[int, ...] = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """After each failure: ten attempts in three days, as Standard Webhooks proposes."""

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from delta_server.core.caller import Caller
 from delta_server.features.endpoints import schemas, service
 from delta_server.features.endpoints.schemas import EndpointAnswer, EndpointChange, NewEndpoint
+from delta_server.features.usage import service as usage
 from delta_server.http import idempotency
 from delta_server.http.docs import example
 from delta_server.services import Services
@@ -32,7 +33,9 @@ async def create_endpoint(
     caller: NamedDependency[Caller],
     idempotency_key: NamedDependency[IdempotencyKey],
 ) -> Response[bytes]:
-    return idempotency.respond(await service.create_endpoint(services, caller, data, idempotency_key), "/v1/endpoints")
+    async with usage.reporting_exceeded(services, caller.project):
+        answer = await service.create_endpoint(services, caller, data, idempotency_key)
+    return idempotency.respond(answer, "/v1/endpoints")
 
 
 @get(

@@ -18,6 +18,7 @@ from delta_server.features.audit import service as audit
 from delta_server.features.events import store
 from delta_server.features.events.schemas import NewRetention, NewRollups, RefusedShown, StatsShown, Taken
 from delta_server.features.profiles import service as profiles
+from delta_server.features.usage import service as usage
 from delta_server.services import APART_BYTES, Services
 from delta_server.storage.database import Threads, Tx
 
@@ -87,7 +88,8 @@ async def append_events(
         return Taken(0, 0, found.rejected)
     news = await _pack_profile_updates(svc, project, body, found) if found.profile_updates else None
     try:
-        duplicates = await svc.event_writer.append_events(project, found.events, news)
+        async with usage.reporting_exceeded(svc, project):
+            duplicates = await svc.event_writer.append_events(project, found.events, news)
     except QuotaExceeded as error:
         _count_refused(svc, project, key, {error.code: 1}, error.message)
         raise

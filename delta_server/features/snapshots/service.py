@@ -39,6 +39,7 @@ from delta_server.features.snapshots.store import newest_size as newest_size
 from delta_server.features.snapshots.store import times_before as times_before
 from delta_server.features.snapshots.store import uid_before as uid_before
 from delta_server.features.snapshots.tasks import retention_cutoff as retention_cutoff
+from delta_server.features.usage import service as usage
 from delta_server.services import Services
 from delta_server.storage.contents import contents
 from delta_server.storage.database import Tx, frees_space
@@ -61,7 +62,8 @@ async def create_snapshots(
     """Store `news` all or none, in the order of their times. Those of commands are not `limited` by the project's plan,
     and not counted among those of the hour. Raises QuotaExceeded, Conflict after three lost races."""
     with svc.foreground.waiting(project):
-        appended = await _create(svc, project, news, svc.config.plans if limited else None, idempotency_key)
+        async with usage.reporting_exceeded(svc, project):
+            appended = await _create(svc, project, news, svc.config.plans if limited else None, idempotency_key)
     if not appended.replayed:
         svc.topics.wake("happenings", project)
     try:

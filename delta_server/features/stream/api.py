@@ -32,14 +32,15 @@ data: {"messageId":"m-1","eventType":"signup","timestamp":"2026-05-01T12:00:00.0
 _SEVERAL = "Only these; several with commas"
 _TOPICS = (
     "What to follow: `events` as they come in, `snapshots` and `deltas` as they are created, `endpoints` as they are "
-    "created, updated, deleted and restored; several with commas. Without it: events"
+    "created, updated, deleted and restored, `polls` that fail and recover, `quotas` that are exceeded, `webhooks` "
+    "that are turned off; several with commas. Without it: events"
 )
 _ENDPOINTS = "Only what happens to these, by id or name; repeated for several. Not for events"
 
 
 @get(
     "/v1/stream",
-    summary="Follow events, snapshots, deltas and endpoints as they come, as server-sent events",
+    summary="Follow events, snapshots, deltas and what else happens, as server-sent events",
     tags=["Events"],
     opt=example(answer=_EXAMPLE, media_type="text/event-stream"),
     media_type="text/event-stream",
@@ -84,7 +85,7 @@ def _happenings(
 ) -> WantedHappenings | None:
     if topics == {"events"}:
         if endpoint_ids:
-            raise Invalid("endpoint_id chooses among snapshots, deltas and endpoints", field="endpoint_id")
+            raise Invalid("endpoint_id chooses among what is about endpoints, and events are not", field="endpoint_id")
         return None
     found = [endpoints.resolve(services, project, text) for text in endpoint_ids or ()]
     return WantedHappenings(topics - {"events"}, frozenset(ids.text(endpoint.uid) for endpoint in found))

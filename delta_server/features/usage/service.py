@@ -16,6 +16,7 @@ from delta_server.core.errors import Quota, QuotaExceeded
 from delta_server.features.polling import service as polling
 from delta_server.features.projects import service as projects
 from delta_server.features.usage import store
+from delta_server.features.usage.happenings import reporting_exceeded as reporting_exceeded
 from delta_server.features.usage.store import Counters, Occupied, Usage, UsedHour
 from delta_server.features.usage.store import of_endpoint as of_endpoint
 from delta_server.services import Services

@@ -26,7 +26,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def holds_up(self) -> bool:
         """Whether what comes behind it waits for the next attempt."""
-        return self.failure is not None and schedule.holds_up(self.status)
+        return self.failure not in (None, "template") and schedule.holds_up(self.status)
 
 
 class Sent(msgspec.Struct, frozen=True):

@@ -23,9 +23,10 @@ LOOK_AGAIN_S = 60.0
 HAPPENINGS_AT_ONCE = 64
 ROWS_AT_ONCE = 500
 """In one write: 10 ms."""
-YIELD_FACTOR = 12
-"""While callers wait, so many times as long as a part took: they keep nine tenths of the server."""
-MOST_PAUSE_S = 1.0
+YIELD_FACTOR = 25
+"""While callers wait, so many times as long as a part took: with the deliveries that follow, they keep nine tenths of
+the server."""
+MOST_PAUSE_S = 2.0
 TRIMMED_EVERY = 5_000
 """Deliveries to one webhook, after which the oldest beyond its share go."""
 

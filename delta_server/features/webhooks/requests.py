@@ -1,12 +1,13 @@
 """The request that a delivery is."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 import msgspec
 
-from delta_server.core import times
-from delta_server.core.webhooks import messages, signing
-from delta_server.features.webhooks.schemas import Format, Settings
+from delta_server.core.webhooks import formats, messages, signing
+from delta_server.core.webhooks.formats import Destination, Outgoing
+from delta_server.features.webhooks.schemas import Settings
 from delta_server.features.webhooks.store import Delivery
 from delta_server.features.webhooks.targets import Target
 
@@ -20,15 +21,32 @@ class OutgoingRequest(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def build(settings: Settings, target: Target, delivery: Delivery, *, now_ms: int) -> OutgoingRequest:
-    """As it is sent now: the id and the body are those of every attempt, time and signature this one's."""
+class Place(msgspec.Struct, frozen=True):
+    """Where people look at what happened: nowhere where the server does not know its address."""
+
+    public_url: str = ""
+    project: str = ""
+
+
+class _Named(msgspec.Struct, frozen=True):
+    endpoint: dict[str, str] = {}
+
+
+def message_of(delivery: Delivery, place: Place) -> Outgoing:
     id = messages.id_of(delivery.id, delivery.at)
-    content_type, body = _body(settings.format, delivery, id)
-    headers = {"content-type": content_type, **target.headers}
-    headers |= signing.headers(target.valid_secrets(now_ms), id, now_ms // 1000, body)
+    return Outgoing(id, delivery.kind, delivery.at, delivery.body.encode(), delivery.is_test, _link(delivery, place))
+
+
+def build(settings: Settings, target: Target, delivery: Delivery, place: Place, *, now_ms: int) -> OutgoingRequest:
+    """As it is sent now: the id and the body are those of every attempt, time and signature this one's. Raises Invalid
+    for a template whose body is too large."""
+    message = message_of(delivery, place)
+    rendered = formats.render(Destination(settings.format, target.url, settings.to, settings.template), message)
+    headers = {"content-type": rendered.content_type, **target.headers}
+    headers |= signing.headers(target.valid_secrets(now_ms), message.id, now_ms // 1000, rendered.body)
     if delivery.is_test:
         headers[TEST_HEADER] = "true"
-    return OutgoingRequest("POST", target.url, headers, body)
+    return OutgoingRequest(rendered.method, rendered.url, headers, rendered.body)
 
 
 def shown(request: OutgoingRequest, own: Sequence[str]) -> dict[str, str]:
@@ -38,40 +56,9 @@ def shown(request: OutgoingRequest, own: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _body(format: Format, delivery: Delivery, id: str) -> tuple[str, bytes]:
-    if format == "cloudevents":
-        return "application/cloudevents+json", _cloud_event(delivery, id)
-    data = delivery.body.encode()
-    return "application/json", messages.body(delivery.kind, delivery.at, data, test=delivery.is_test)
-
-
-class _CloudEvent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """CloudEvents 1.0.2, structured mode."""
-
-    id: str
-    source: str
-    type: str
-    time: str
-    data: msgspec.Raw
-    subject: str | None = None
-    test: bool = False
-    specversion: str = msgspec.field(default_factory=lambda: "1.0")
-    datacontenttype: str = msgspec.field(default_factory=lambda: "application/json")
-
-
-class _Named(msgspec.Struct, frozen=True):
-    endpoint: dict[str, str] = {}
-
-
-def _cloud_event(delivery: Delivery, id: str) -> bytes:
-    endpoint = msgspec.json.decode(delivery.body, type=_Named).endpoint.get("id")
-    event = _CloudEvent(
-        id=id,
-        source="/v1/endpoints" if endpoint is None else f"/v1/endpoints/{endpoint}",
-        type=f"delta.{delivery.kind}",
-        time=times.format(delivery.at),
-        data=msgspec.Raw(delivery.body.encode()),
-        subject=endpoint,
-        test=delivery.is_test,
-    )
-    return msgspec.json.encode(event)
+def _link(delivery: Delivery, place: Place) -> str | None:
+    if not place.public_url or delivery.is_test:
+        return None
+    page = f"{place.public_url.rstrip('/')}/p/{quote(place.project, safe='')}"
+    endpoint = msgspec.json.decode(delivery.body, type=_Named).endpoint.get("name")
+    return page if endpoint is None else f"{page}/e/{quote(endpoint, safe='')}"

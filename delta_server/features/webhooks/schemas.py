@@ -8,29 +8,34 @@ from msgspec import UNSET, UnsetType
 from delta_server.core import ids, times
 from delta_server.core.json_schema import documented
 from delta_server.core.names import Name
-from delta_server.core.webhooks import kinds, schedule
+from delta_server.core.webhooks import kinds, schedule, templates
 from delta_server.core.webhooks.filters import Filter
+from delta_server.core.webhooks.formats import Format
 from delta_server.core.webhooks.settings import TIMEOUT_S, length_text
 from delta_server.features.webhooks import store
 
-Format: TypeAlias = Literal["delta", "cloudevents"]
 State: TypeAlias = Literal["on", "failing", "off"]
 Url: TypeAlias = Annotated[str, documented(maxLength=4000, format="uri")]
 Length: TypeAlias = Annotated[str, documented(maxLength=20)]
 Patterns: TypeAlias = Annotated[list[str], documented(minItems=1, maxItems=kinds.MOST_PATTERNS)]
 Headers: TypeAlias = dict[str, str]
+To: TypeAlias = Annotated[str, documented(maxLength=300)]
+Template: TypeAlias = Annotated[str, documented(maxLength=templates.MAX_CHARS)]
 Delays: TypeAlias = Annotated[list[Length], documented(maxItems=schedule.MOST_RETRIES)]
 
 
 class NewWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`events` are types, or wildcards as `delta.*` and `*`. Without a `secret` one is made; without a
-    `retry_schedule` it is the usual one, over three days."""
+    `retry_schedule` it is the usual one, over three days. `to` is the chat id of telegram, the room of matrix, the
+    address of email, which alone has no `url`; `template` the body of the format template."""
 
     name: Name
-    url: Url
     events: Patterns
+    url: Url = ""
     filter: Filter = Filter()
     format: Format = "delta"
+    to: To | None = None
+    template: Template | None = None
     headers: Headers = {}
     secret: Annotated[str, documented(maxLength=100)] | None = None
     retry_schedule: Delays | None = None
@@ -46,6 +51,8 @@ class WebhookChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events: Patterns | UnsetType = UNSET
     filter: Filter | UnsetType | None = UNSET
     format: Format | UnsetType = UNSET
+    to: To | UnsetType | None = UNSET
+    template: Template | UnsetType | None = UNSET
     headers: Headers | UnsetType | None = UNSET
     retry_schedule: Delays | UnsetType | None = UNSET
     timeout: Length | UnsetType | None = UNSET
@@ -77,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Their names."""
     retries_s: tuple[int, ...]
     timeout_s: float
+    to: str | None = None
+    template: str | None = None
 
 
 class Webhook(msgspec.Struct, frozen=True):
@@ -87,6 +96,8 @@ class Webhook(msgspec.Struct, frozen=True):
     events: list[str]
     filter: Filter
     format: Format
+    to: str | None
+    template: str | None
     headers: dict[str, str]
     retry_schedule: list[str]
     timeout: str
@@ -142,6 +153,8 @@ def webhook(row: store.Webhook) -> Webhook:
         events=settings.events,
         filter=settings.filter,
         format=settings.format,
+        to=settings.to,
+        template=settings.template,
         headers=dict.fromkeys(settings.headers, "***"),
         retry_schedule=[length_text(delay_s) for delay_s in settings.retries_s],
         timeout=length_text(settings.timeout_s),
@@ -177,6 +190,8 @@ EXAMPLE: dict[str, Any] = {
     **EXAMPLE_NEW,
     "host": "ingest.example.net",
     "format": "delta",
+    "to": None,
+    "template": None,
     "headers": {},
     "retry_schedule": ["5s", "5m", "30m", "2h", "5h", "10h", "14h", "20h", "24h"],
     "timeout": "15s",
@@ -196,6 +211,8 @@ FIELDS = {
     "Webhook.events": "Types that it is sent: `delta.*` is all of a family, `*` all but those sent to who names them",
     "Webhook.filter": "Which of them",
     "Webhook.format": "In whose words",
+    "Webhook.to": "The chat, room or mail address that it goes to, with the formats that have one",
+    "Webhook.template": "The body, with the format template",
     "Webhook.headers": "Names of headers that are sent along; values are never shown",
     "Webhook.retry_schedule": "How long to wait after each failure, 20 % more or less",
     "Webhook.timeout": "How long an attempt may take",

@@ -11,8 +11,9 @@ from msgspec import UNSET, UnsetType
 from delta_server.core import ids, names, times
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Invalid, NotFound
-from delta_server.core.webhooks import filters, kinds, masking, settings, signing
+from delta_server.core.webhooks import filters, formats, kinds, masking, settings, signing
 from delta_server.core.webhooks.filters import Filter
+from delta_server.core.webhooks.formats import Destination
 from delta_server.core.webhooks.schedule import RETRIES_S
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
@@ -48,12 +49,14 @@ async def create_webhook(
     secret = new.secret and signing.check_secret(new.secret)
     secret = secret or signing.secret_text(os.urandom(signing.SECRET_BYTES))
     target = Target(new.url, settings.check_headers(new.headers), (Secret(secret),))
+    _check_format(checked, target)
     vault = await targets.prepare(svc)
 
     def write(tx: Tx) -> StoredResponse:
         if answer := idempotency_key.replay(tx):
             return answer
         accounts.check_project(tx, project)
+        rights.check_recipient(tx, checked)
         if len(store.of_project(tx, project)) >= MOST_OF_PROJECT:
             raise Conflict(f"the project has {MOST_OF_PROJECT} webhooks, which are as many as it may: delete one")
         user, key = rights.owner_of(caller)
@@ -102,6 +105,7 @@ async def update_webhook(svc: Services, caller: Caller, project: int, text: str,
     def write(tx: Tx) -> Webhook:
         before = find(tx, project, text)
         checked, target = _changed(svc, before, targets.unseal(vault, before.uid, before.target), change)
+        rights.check_recipient(tx, checked)
         user, key = rights.owner_of(caller)
         is_on = before.off_because is None if change.enabled is UNSET else change.enabled
         begins = is_on and before.off_because is not None
@@ -206,6 +210,8 @@ def _settings(svc: Services, new: NewWebhook) -> Settings:
         events=kinds.check(new.events),
         filter=filters.check(new.filter),
         format=new.format,
+        to=new.to,
+        template=new.template,
         headers=sorted(settings.check_headers(new.headers)),
         retries_s=RETRIES_S if new.retry_schedule is None else settings.retries_s(new.retry_schedule),
         timeout_s=settings.timeout_s(new.timeout),
@@ -213,6 +219,8 @@ def _settings(svc: Services, new: NewWebhook) -> Settings:
 
 
 def _url(svc: Services, url: str) -> str:
+    if not url:  # whether it needs one, its format says
+        return url
     return settings.check_url(url, [ip_network(text) for text in svc.config.egress.allow_cidrs])
 
 
@@ -230,11 +238,19 @@ def _changed(svc: Services, before: Webhook, target: Target | None, change: Webh
         events=_put(change.events, old.events, old.events, kinds.check),
         filter=_put(change.filter, old.filter, Filter(), filters.check),
         format=old.format if change.format is UNSET else change.format,
+        to=old.to if change.to is UNSET else change.to,
+        template=old.template if change.template is UNSET else change.template,
         headers=sorted(headers),
         retries_s=_put(change.retry_schedule, old.retries_s, RETRIES_S, settings.retries_s),
         timeout_s=_put(change.timeout, old.timeout_s, settings.TIMEOUT_S, settings.timeout_s),
     )
-    return checked, msgspec.structs.replace(target, url=url, headers=headers)
+    target = msgspec.structs.replace(target, url=url, headers=headers)
+    _check_format(checked, target)
+    return checked, target
+
+
+def _check_format(checked: Settings, target: Target) -> None:
+    formats.check(Destination(checked.format, target.url, checked.to, checked.template), target.headers)
 
 
 def _put(change: V | UnsetType | None, old: T, default: T, check: Callable[[V], T]) -> T:

@@ -1,0 +1,89 @@
+"""Happenings in words, for people who read them in a chat, on a phone or in a mail: a title and some lines, as text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+MOST_FIELDS = 8
+_LONGEST_NAME = 120
+_COUNTS = (("added", "+{} added"), ("removed", "-{} removed"), ("replaced", "~{} changed"), ("moved", "{} moved"))
+
+
+class Words(msgspec.Struct, frozen=True):
+    """`title` is one line."""
+
+    title: str
+    lines: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        return "\n".join([self.title, *self.lines])
+
+
+def of(kind: str, data: Mapping[str, Any], *, test: bool = False) -> Words:
+    """`data` is decoded JSON; what is missing in it is left out."""
+    words = _of(kind, data)
+    return msgspec.structs.replace(words, title=f"Test: {words.title}") if test else words
+
+
+def _of(kind: str, data: Mapping[str, Any]) -> Words:
+    family, _, what = kind.partition(".")
+    name = _named(data, "endpoint")
+    if family == "delta":
+        return Words(f"{name} changed", _of_delta(data))
+    if family == "field":
+        fields = data.get("fields") or [{}]
+        more = f" and {len(fields) - 1} more" if len(fields) > 1 else ""
+        return Words(f"{name}: {fields[0].get('path', 'a field')}{more} changed", _of_delta(data))
+    if kind == "snapshot.created":
+        return Words(f"{name}: a new snapshot, {_size(data.get('snapshot', {}).get('size_bytes'))}")
+    if kind == "snapshot.unchanged":
+        return Words(f"{name}: a snapshot, nothing changed")
+    if family == "endpoint":
+        return Words(f"{name} was {what}")
+    if family == "poll":
+        return Words(f"{name}: polls {'work again' if what == 'recovered' else 'fail'}", _of_poll(data))
+    if kind == "webhook.disabled":
+        return Words(f"The webhook {_named(data, 'webhook')} was turned off", _reason(data.get("webhook")))
+    about = f"{name}: " if "endpoint" in data else ""
+    said = data.get("message") or f"{family} {what}"
+    return Words(f"{about}{_line(str(said))}", _reason(data.get(family)))
+
+
+def _of_delta(data: Mapping[str, Any]) -> list[str]:
+    delta = data.get("delta") or {}
+    counts = [text.format(delta[name]) for name, text in _COUNTS if delta.get(name)]
+    lines = [", ".join(counts)] if counts else []
+    fields = data.get("fields") or []
+    lines += [f"{field.get('path')} ({field.get('changes')})" for field in fields[:MOST_FIELDS]]
+    left = max(data.get("fields_count") or 0, len(fields)) - len(fields[:MOST_FIELDS])
+    return [*lines, f"and {left} fields more"] if left > 0 else lines
+
+
+def _of_poll(data: Mapping[str, Any]) -> list[str]:
+    poll = data.get("poll") or {}
+    said = [str(poll[name]) for name in ("class", "status", "detail") if poll.get(name)]
+    return [_line(": ".join(said))] if said else []
+
+
+def _named(data: Mapping[str, Any], what: str) -> str:
+    named = data.get(what)
+    name = named.get("name") if isinstance(named, dict) else None
+    return _line(str(name)) if name else f"an {what}" if what[0] in "aeiou" else f"a {what}"
+
+
+def _reason(about: object) -> list[str]:
+    reason = about.get("reason") if isinstance(about, dict) else None
+    return [_line(str(reason))] if reason else []
+
+
+def _line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
+
+
+def _size(size_bytes: object) -> str:
+    if not isinstance(size_bytes, int):
+        return "of some size"
+    return f"{size_bytes} B" if size_bytes < 1000 else f"{size_bytes / 1000:.1f} kB"
