@@ -9,7 +9,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -159,8 +159,14 @@ async def keys(app: Application, clock: FakeClock) -> Keys:
 # One server for all tests of a module that change nothing which the next of them sees, as refusals do: a case of a
 # table takes 2 ms then instead of 30. Such tests are marked `shared`, for they run on the module's event loop.
 
-shared = pytest.mark.asyncio(loop_scope="module")
+SHARED = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("loop_guard")]
 shared_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
+
+
+def shared(test: Callable[..., Any]) -> Callable[..., Any]:
+    for mark in SHARED:
+        test = mark(test)
+    return test
 
 
 @pytest.fixture(scope="module")
@@ -172,10 +178,16 @@ def shared_clock() -> FakeClock:
 async def shared_app(
     tmp_path_factory: pytest.TempPathFactory, shared_clock: FakeClock, secrets_of_module: None
 ) -> AsyncIterator[Application]:
-    config = Config(storage=Storage(data_dir=tmp_path_factory.mktemp("shared") / "data"), log=Log(level="error"))
-    async with started(built(config, shared_clock)) as application:
+    async with started_in(tmp_path_factory.mktemp("shared"), shared_clock) as application:
         yield application
     SWEEP.check()
+
+
+@asynccontextmanager
+async def started_in(folder: Path, clock: FakeClock) -> AsyncIterator[Application]:
+    config = Config(storage=Storage(data_dir=folder / "data"), log=Log(level="error"))
+    async with started(built(config, clock)) as application:
+        yield application
 
 
 @shared_fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.cli.imports import line, second
+from tests.cli.imports import line, second, sentences
 from tests.cli.test_git_history import Repository
 from tests.conftest import bearer
 from tests.server_process import FROM_SOURCE, environment, run, serving
@@ -91,18 +91,13 @@ def test_an_import_beside_a_server_is_that_without_one(tmp_path: Path) -> None:
                 run(directory, "import", "--endpoint", endpoint, *arguments, check=False)
                 for endpoint, *arguments in orders
             ]
-        told[where] = [(each.returncode, each.stdout, _sentences(each.stderr)) for each in done]
+        told[where] = [(each.returncode, each.stdout, sentences(each.stderr)) for each in done]
         exported = [run(directory, "export", "--endpoint", endpoint, "-").stdout for endpoint, *_ in orders[:3]]
         told[where] += [(0, text, "") for text in exported]
     assert told["with"] == told["without"]
     assert told["with"][0][1].startswith("file: 2999 versions stored, 0 were there already, 1 refused")
     assert told["with"][4][1].startswith("file: 0 versions stored, 2999 were there already, 1 refused")
     assert "40 versions were stored and are kept" in told["with"][3][2]
-
-
-def _sentences(errors: str) -> str:
-    """Without what is logged of slow writes."""
-    return "".join(line for line in errors.splitlines(keepends=True) if not line.startswith("slow write"))
 
 
 def test_an_import_beside_a_server_that_is_interrupted_goes_on_when_it_is_run_again(tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ from delta_server.config.sections import Config
 from delta_server.storage.sqlite.options import Storage
 from tests.crash.killing import WITHIN_S, Enough, chance, kill_after, run_and_kill
 from tests.crash.test_kill import client_of
+from tests.often import FUZZ
 from tests.server_process import Server, create_key, run, serving
 
-ROUNDS = 5
+ROUNDS = 4 * FUZZ
 CONNECTIONS = 8
 WRITES = 6
 """That compaction has done at most when it is killed."""

@@ -25,9 +25,10 @@ from delta_server.storage.contents import contents, verification
 from delta_server.storage.database import Tx
 from delta_server.storage.sqlite.options import Storage
 from tests.crash.killing import WITHIN_S, Enough, chance, kill_after, run_and_kill
+from tests.often import FUZZ
 from tests.server_process import Server, create_key, serving
 
-ROUNDS = 10
+ROUNDS = 6 * FUZZ
 CONNECTIONS = 8
 TWICE = 0.1
 """Of the requests, so many are sent twice at once, under one idempotency key."""

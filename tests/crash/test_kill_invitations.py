@@ -13,10 +13,11 @@ import msgspec
 
 from tests.crash.killing import Enough, chance, kill_after
 from tests.features.users.people import PASSWORD
+from tests.often import FUZZ
 from tests.server_process import Server, create_key, environment, serving
 from tests.smtp_server import MailServer, running
 
-ROUNDS = 4
+ROUNDS = 3 * FUZZ
 INVITERS = 3
 
 

@@ -13,9 +13,10 @@ import httpx
 from delta_server.core import secrets
 from tests.conftest import bearer
 from tests.crash.killing import Enough, chance, kill_after
+from tests.often import FUZZ
 from tests.server_process import Server, create_key, serving
 
-ROUNDS = 4
+ROUNDS = 3 * FUZZ
 WORKERS = 4
 ENVIRON = {f"DELTA_RATE_LIMITS_{name}_PER_MINUTE": "off" for name in ("QUERY", "AUTH", "UNAUTHORIZED")}
 KEYS = "/v1/auth/api-keys"

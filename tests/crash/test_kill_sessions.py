@@ -15,9 +15,10 @@ import msgspec
 
 from tests.crash.killing import Enough, chance, kill_after
 from tests.features.users.people import PASSWORD
+from tests.often import FUZZ
 from tests.server_process import Server, environment, serving
 
-ROUNDS = 5
+ROUNDS = 3 * FUZZ
 PEOPLE = 4
 ENVIRON = {"DELTA_LOG_LEVEL": "error", "DELTA_RATE_LIMITS_AUTH_PER_MINUTE": "off"}
 

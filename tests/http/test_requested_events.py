@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.conftest import shared
+from tests.conftest import SHARED
 from tests.http.requested import EVENT, OTHER_EVENT, PREFIXES, RANGE, Made
 
-pytestmark = shared
+pytestmark = SHARED
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Answers over HTTP equal what a plain list gives, whether events wait, are sealed, or some of each."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from statistics import quantiles
 from typing import Any
@@ -9,25 +9,47 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+import pytest_asyncio
 
-from delta_server.app import Application
 from delta_server.core import times
-from tests.conftest import Keys, bearer
+from tests.conftest import SHARED, Keys, bearer, client_of, make_keys, started_in
 from tests.features.queries.made import DAY, FIRST, HOUR, Made, counts, made, store
-from tests.storage.opened import START_MS
+from tests.storage.opened import START_MS, FakeClock
 
 EVENTS = made()
 ALL = [times.format(FIRST), times.format(START_MS)]
 Ask = Callable[..., Any]
 
 
-@pytest.fixture(params=[0, 250, 400], ids=["waiting", "some sealed", "sealed"])
-async def stored(app: Application, request: pytest.FixtureRequest) -> None:
-    await store(app, EVENTS, sealed=request.param)
+pytestmark = SHARED
 
 
-@pytest.fixture
-def ask(client: httpx.AsyncClient, keys: Keys, stored: None) -> Ask:
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=[0, 250, 400], ids=["waiting", "some sealed", "sealed"]
+)
+async def stored(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[httpx.AsyncClient, Keys]]:
+    """Who may ask a server with the events. Nothing here changes anything."""
+    clock = FakeClock()
+    async with started_in(tmp_path_factory.mktemp("stored"), clock) as app, client_of(app) as client:
+        keys = await make_keys(app.services, clock)
+        await store(app, EVENTS, sealed=request.param)
+        yield client, keys
+
+
+@pytest.fixture(scope="module")
+def client(stored: tuple[httpx.AsyncClient, Keys]) -> httpx.AsyncClient:
+    return stored[0]
+
+
+@pytest.fixture(scope="module")
+def keys(stored: tuple[httpx.AsyncClient, Keys]) -> Keys:
+    return stored[1]
+
+
+@pytest.fixture(scope="module")
+def ask(client: httpx.AsyncClient, keys: Keys) -> Ask:
     async def asking(path: str = "/v1/query", body: Any = None, **query: Any) -> Any:
         method = "GET" if body is None else "POST"
         target = f"{path}?{urlencode(query, doseq=True)}"
@@ -114,7 +136,7 @@ async def test_pages_of_events(ask: Ask, order: str) -> None:
     assert second["data"] == everything[17:34]
 
 
-async def test_a_page_by_number_links_to_the_next(client: httpx.AsyncClient, keys: Keys, stored: None) -> None:
+async def test_a_page_by_number_links_to_the_next(client: httpx.AsyncClient, keys: Keys) -> None:
     first = await client.get("/v1/events/raw?page=2&pageSize=17", headers=bearer(keys.read))
     target = first.headers["link"].partition(">")[0].removeprefix("<")
     next_one = await client.get(target, headers=bearer(keys.read))
@@ -268,7 +290,7 @@ async def test_groups_as_parameters(ask: Ask) -> None:
     assert listed == sorted(listed, reverse=True)
 
 
-async def test_another_tenant_sees_nothing(client: httpx.AsyncClient, keys: Keys, stored: None) -> None:
+async def test_another_tenant_sees_nothing(client: httpx.AsyncClient, keys: Keys) -> None:
     headers = bearer(keys.other)
     assert (await client.get("/v1/events/raw", headers=headers)).json()["data"] == []
     assert (await client.post("/v1/query", headers=headers, json={"range": ALL})).json()["rows"] == [{"count": 0}]

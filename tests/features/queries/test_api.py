@@ -3,7 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 
 GETS = ["/v1/events/raw", "/v1/events/aggregated", "/v1/events/analytics"]
@@ -74,8 +74,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refused(shared_client: httpx.AsyncClient, shared_keys: Keys, row: Row) -> None:
+    await check(shared_client, shared_keys, row)
 
 
 async def test_nothing_is_there(client: httpx.AsyncClient, keys: Keys) -> None:

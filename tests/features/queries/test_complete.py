@@ -7,7 +7,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.core import times
-from tests.conftest import Keys, bearer
+from tests.conftest import SHARED, Keys, bearer, shared_fixture
 from tests.features.queries.made import DAY, FIRST, made, store
 from tests.storage.opened import START_MS
 
@@ -19,15 +19,24 @@ SINCE = "2025-12-28T00:00:01Z"
 WHOLE = [times.format(FIRST), times.format(FIRST + 12 * DAY)]
 
 
-@pytest.fixture
-async def headers(app: Application, client: httpx.AsyncClient, keys: Keys) -> dict[str, str]:
+pytestmark = SHARED
+
+
+@pytest.fixture(scope="module")
+def client(shared_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Nothing here changes anything."""
+    return shared_client
+
+
+@shared_fixture
+async def headers(shared_app: Application, client: httpx.AsyncClient, shared_keys: Keys) -> dict[str, str]:
     """Events of four days are left, and rollups of all."""
-    await store(app, EVENTS, sealed=200)
-    await app.services.event_maintenance.run_maintenance(seal=True, compact=True)
-    kept = await client.put("/v1/events/retention", json={"days": KEPT}, headers=bearer(keys.project))
+    await store(shared_app, EVENTS, sealed=200)
+    await shared_app.services.event_maintenance.run_maintenance(seal=True, compact=True)
+    kept = await client.put("/v1/events/retention", json={"days": KEPT}, headers=bearer(shared_keys.project))
     assert kept.status_code == 200
-    await app.services.event_maintenance.run_maintenance(compact=True)
-    return bearer(keys.project)
+    await shared_app.services.event_maintenance.run_maintenance(compact=True)
+    return bearer(shared_keys.project)
 
 
 def seconds(answer: httpx.Response) -> dict[str, str]:

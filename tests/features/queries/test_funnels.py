@@ -10,7 +10,7 @@ from delta_server.app import Application
 from delta_server.core import times
 from delta_server.core.query import time_buckets
 from delta_server.core.query.plan import Span
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.queries.made import DAY, FIRST, Made, made, store
 from tests.features.rows import Row, check
 from tests.storage.events import behaviour_reference as plain
@@ -75,8 +75,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refused(shared_client: httpx.AsyncClient, shared_keys: Keys, row: Row) -> None:
+    await check(shared_client, shared_keys, row)
 
 
 EVENTS = made()
