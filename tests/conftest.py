@@ -66,6 +66,14 @@ passwords._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 passwords.NOBODYS = passwords._HASHER.hash("", salt=bytes(passwords.SALT_BYTES))
 
 
+LONG = ("tests/test_bench.py", "tests/storage/events/test_model.py", "tests/hostile/test_described.py", "tests/crash/")
+"""Tests of ten seconds and more: begun last, one would keep the other workers waiting for its end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 def pytest_collection_finish() -> None:
     """What stays until the end is not looked through again and again: a third of the time of small tests."""
     gc.collect()
