@@ -25,7 +25,7 @@ from litestar import Litestar
 
 from delta_server import app as delta_app
 from delta_server.app import Application
-from delta_server.config.sections import Config, Log
+from delta_server.config.sections import Admin, Config, Log
 from delta_server.core import passwords, secrets
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
@@ -33,6 +33,7 @@ from delta_server.features.projects import service as projects
 from delta_server.http.feature import Feature
 from delta_server.services import Services
 from delta_server.storage.database import Tx
+from delta_server.storage.mail.options import Smtp
 from delta_server.storage.sqlite.connection import Tuning
 from delta_server.storage.sqlite.options import Storage
 from tests import event_loop, secret_sweep
@@ -209,24 +210,29 @@ async def shared_keys(shared_app: Application, shared_clock: FakeClock) -> Keys:
     return await make_keys(shared_app.services, shared_clock)
 
 
-_routed: dict[str, Litestar] = {}
+_routed: dict[str, list[Litestar]] = {}
+_running: set[int] = set()
 
 
 def built(
     config: Config, clock: FakeClock, features: Sequence[Feature] = delta_app.FEATURES, *, tuning: Tuning = FAST
 ) -> Application:
-    """The application of `config`, on the routes that the last test with such a config made: 0.1 s of two thousand."""
+    """The application of `config`, on routes that a test before with such a config has made: 0.1 s of two thousand."""
     begin(config.storage.data_dir)
-    alike = repr((msgspec.structs.replace(config, storage=Storage()), [feature.name for feature in features]))
-    if alike not in _routed:
-        _routed[alike] = delta_app.routed(config, features)
-    return delta_app.build(config, clock=clock, tuning=tuning, features=features, litestar=_routed[alike])
+    of_routes = msgspec.structs.replace(config, storage=Storage(), admin=Admin(), smtp=Smtp())
+    made = _routed.setdefault(repr((of_routes, [feature.name for feature in features])), [])
+    litestar = next((each for each in made if id(each) not in _running), None)
+    if litestar is None:
+        made.append(litestar := delta_app.routed(config, features))
+    return delta_app.build(config, clock=clock, tuning=tuning, features=features, litestar=litestar)
 
 
 @asynccontextmanager
 async def started(application: Application) -> AsyncIterator[Application]:
     """Its lifespan in a task of its own: Litestar wants to end it in the task that began it, fixtures do not."""
     ready, stop = asyncio.Event(), asyncio.Event()
+    routes = id(application.litestar)
+    _running.add(routes)
 
     async def live() -> None:
         async with application.litestar.lifespan():
@@ -246,6 +252,7 @@ async def started(application: Application) -> AsyncIterator[Application]:
     finally:
         stop.set()
         await asyncio.wait({task})
+        _running.discard(routes)
 
 
 def note_audit_log(application: Application) -> None:

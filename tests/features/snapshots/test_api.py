@@ -12,7 +12,7 @@ from delta_server import app as delta_app
 from delta_server.app import Application
 from delta_server.config.sections import Config, Limits, Log
 from delta_server.storage.sqlite.options import Storage
-from tests.conftest import Keys, client_of, make_keys, started
+from tests.conftest import Keys, client_of, make_keys, shared, shared_fixture, started
 from tests.features.rows import Row, check
 from tests.features.snapshots.shots import JSON, NOBODY, Shots, batch, envelope, rows
 from tests.hostile.inputs import BROKEN_JSON, HALVES, ODD_JSON
@@ -191,19 +191,30 @@ async def prices(shots: Shots) -> dict[str, Any]:
     return await shots.put(b'{"EUR": 1.0834}', "prices", captured_at="2025-12-31T00:00:00Z")
 
 
+@shared_fixture
+async def shared_prices(shared_client: httpx.AsyncClient, shared_keys: Keys) -> dict[str, Any]:
+    shots = Shots(shared_client, shared_keys)
+    return await shots.put(b'{"EUR": 1.0834}', "prices", captured_at="2025-12-31T00:00:00Z")
+
+
 @pytest.mark.parametrize("row", REFUSED, ids=str)
+@shared
 async def test_refusals_store_nothing(
-    app: Application, client: httpx.AsyncClient, keys: Keys, prices: dict[str, Any], row: Row
+    shared_app: Application,
+    shared_client: httpx.AsyncClient,
+    shared_keys: Keys,
+    shared_prices: dict[str, Any],
+    row: Row,
 ) -> None:
-    before = await rows(app)
-    ids = {"<id>": prices["id"], "<endpoint>": prices["endpoint_id"]}
+    before = await rows(shared_app)
+    ids = {"<id>": shared_prices["id"], "<endpoint>": shared_prices["endpoint_id"]}
     path, body = row.path, row.body
     for name, id in ids.items():
         path = path.replace(name, id)
         if isinstance(body, dict) and body.get("endpoint_id") == name:
             body = {**body, "endpoint_id": id}
-    await check(client, keys, msgspec.structs.replace(row, path=path, body=body))
-    assert await rows(app) == before
+    await check(shared_client, shared_keys, msgspec.structs.replace(row, path=path, body=body))
+    assert await rows(shared_app) == before
 
 
 @pytest.mark.parametrize("name", sorted(BROKEN_JSON.keys() - HALVES))

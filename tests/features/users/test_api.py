@@ -15,7 +15,7 @@ from delta_server.features.users.failures import FREE
 from delta_server.features.users.service import SETUP_MS
 from delta_server.features.users.sessions import DAY_MS, GRACE_MS
 from delta_server.services import Services
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.features.users.people import HASH, PASSWORD, add, login, signed_in
 from tests.storage.opened import FakeClock
@@ -51,9 +51,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
-    assert (await client.get("/v1/setup")).json() == {"needed": True}
+@shared
+async def test_refusals(shared_client: httpx.AsyncClient, shared_keys: Keys, row: Row) -> None:
+    await check(shared_client, shared_keys, row)
+    assert (await shared_client.get("/v1/setup")).json() == {"needed": True}
 
 
 async def test_the_first_owner_is_made_once(app: Application, client: httpx.AsyncClient, clock: FakeClock) -> None:

@@ -11,7 +11,7 @@ from delta_server.app import Application
 from delta_server.features.users import second_factor, service
 from delta_server.features.users.failures import FREE
 from delta_server.features.users.tokens import Signer
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.features.users.people import PASSWORD, app_code, signed_in
 from tests.storage.opened import FakeClock
@@ -92,8 +92,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("row", REFUSED, ids=str)
-async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
-    await check(client, keys, row)
+@shared
+async def test_refusals(shared_client: httpx.AsyncClient, shared_keys: Keys, row: Row) -> None:
+    await check(shared_client, shared_keys, row)
 
 
 async def test_a_login_wants_a_code(ada: Ada) -> None:
