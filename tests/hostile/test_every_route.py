@@ -14,6 +14,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from delta_server.app import FEATURES, Application, guards_of
+from delta_server.features.webhooks.schemas import EXAMPLE_NEW as WEBHOOK
 from delta_server.http.gate import bare
 from delta_server.storage.database import Tx
 from tests.conftest import Keys, bearer
@@ -66,7 +67,8 @@ SWEEP.leave_out(*TEXTS.values())
 
 @pytest.fixture
 async def world(app: Application, client: httpx.AsyncClient, keys: Keys) -> World:
-    """An endpoint with three snapshots and the deltas between them, a user and a group. Streams end at once."""
+    """An endpoint with three snapshots and the deltas between them, a user, a group and a webhook. Streams end
+    at once."""
     app.stop_streams()
     headers = bearer(keys.project)
     for call in ({"type": "identify"}, {"type": "group", "groupId": "acme"}):
@@ -85,8 +87,12 @@ async def world(app: Application, client: httpx.AsyncClient, keys: Keys) -> Worl
     )
     project = (await client.get("/v1/projects", headers=headers)).json()["data"][0]
     key = (await client.get("/v1/auth/api-keys", headers=headers)).json()["data"][0]
+    hook = await client.post("/v1/webhooks", json=WEBHOOK, headers=headers)
+    assert hook.status_code == 201, hook.text
     return World(
         {
+            "webhook_id": hook.json()["webhook"]["id"],
+            "delivery_id": SOME_ID,
             "endpoint": snapshot["endpoint_id"],
             "snapshot": snapshot["id"],
             "snapshot_id": snapshot["id"],
