@@ -139,15 +139,15 @@ def file_system(path: Path, mountinfo: list[str]) -> str:
 
     A line is `id parent major:minor root mount-point options [tags] - type source options` (proc(5)).
     """
+    depths = {str(above): len(above.parts) for above in (path, *path.parents)}
     best, kind = -1, ""
     for line in mountinfo:
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
         if len(fields) < 5 or not after:
             continue
-        mount = Path(_unescape(fields[4]))
-        depth = len(mount.parts)
-        if depth >= best and path.is_relative_to(mount):  # of two mounts on one place the later covers the earlier
+        depth = depths.get(_unescape(fields[4]), -2)
+        if depth >= best:  # of two mounts on one place the later covers the earlier
             best, kind = depth, after.split(" ", 1)[0]
     return kind
 
