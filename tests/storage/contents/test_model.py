@@ -13,6 +13,7 @@ from delta_server.storage.contents import contents, maintenance, verification
 from delta_server.storage.contents.contents import ContentStore
 from delta_server.storage.contents.options import Packs
 from delta_server.storage.database import Tx
+from tests.often import seeds
 from tests.storage.contents.opened import (
     append,
     append_batch,
@@ -159,7 +160,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("packs", [TINY, LARGE], ids=["many packs", "large documents"])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", seeds(3))
 async def test_any_order_of_steps(tmp_path: Path, packs: Packs, seed: int) -> None:
     clock = FakeClock()
     async with opened(tmp_path, packs=packs, clock=clock) as store:
