@@ -20,13 +20,13 @@ class Pools(msgspec.Struct, frozen=True):
 
     @classmethod
     def start(cls, cores: int, *, answer_s: float) -> Self:
-        most = min(8, cores + 1)
+        threads = min(8, cores + 1)
         return cls(
-            cpu=ThreadPool(most, "cpu"),
-            large_cpu=ThreadPool(most, "large-cpu", behind=True),
+            cpu=ThreadPool(threads, "cpu"),
+            large_cpu=ThreadPool(threads, "large-cpu", behind=True),
             spare_cpu=ThreadPool(min(8, cores), "spare-cpu", behind=True),
-            fair_cpu=FairThreadPool(most, "fair-cpu", seconds=answer_s),
-            processes=ProcessPool(most),
+            fair_cpu=FairThreadPool(threads, "fair-cpu", seconds=answer_s),
+            processes=ProcessPool(threads),
         )
 
     @classmethod

@@ -132,14 +132,14 @@ class _Comparison:
 
     def _split(self, old: bytes, new: bytes) -> tuple[Array | None, Array | None]:
         """The elements of two large arrays, None where they are too many."""
-        most = self.edit_budget // ELEMENT
+        edits = self.edit_budget // ELEMENT
         try:
-            if lists := equal_ends.split(old, new, most):
+            if lists := equal_ends.split(old, new, edits):
                 return lists
         except equal_ends.TooMany:
             return None, None
         at_once = pieces.fit_at_once(old, new, self.edit_budget)
-        return pieces.elements(old, most, at_once=at_once), pieces.elements(new, most, at_once=at_once)
+        return pieces.elements(old, edits, at_once=at_once), pieces.elements(new, edits, at_once=at_once)
 
     def _compare_large_objects(self, old: bytes, new: bytes, at: Rules | None, depth: int) -> Node | None:
         if few := large_members.split(old, new, most_elements=self.edit_budget // ELEMENT - self.listed):
@@ -148,12 +148,12 @@ class _Comparison:
             node = self._compare_objects((old, new), *few, at, depth)
             self.listed -= listed
             return node
-        most = self.edit_budget // MEMBER
+        edits = self.edit_budget // MEMBER
         with suppress(equal_ends.TooMany):
-            if many := equal_ends.split_members(old, new, most):
+            if many := equal_ends.split_members(old, new, edits):
                 return self._compare_objects((old, new), *many, at, depth)
         at_once = pieces.fit_at_once(old, new, self.edit_budget)
-        before, after = pieces.members(old, most, at_once=at_once), pieces.members(new, most, at_once=at_once)
+        before, after = pieces.members(old, edits, at_once=at_once), pieces.members(new, edits, at_once=at_once)
         if before is not None and after is not None:
             return self._compare_objects((old, new), before, after, at, depth)
         del before, after

@@ -93,14 +93,14 @@ def fit_at_once(old: bytes, new: bytes, room: int) -> bool:
     at both ends they are counted once."""
     if max(len(old), len(new)) > MAX_AT_ONCE:
         return False
-    most = room // SPLIT
-    if len(old) + len(new) <= 2 * most:  # none has fewer than two bytes, with its comma
+    limit = room // SPLIT
+    if len(old) + len(new) <= 2 * limit:  # none has fewer than two bytes, with its comma
         return True
     commas = old.count(b",")
-    if commas >= most:
+    if commas >= limit:
         return False
     head, tail = equal_ends(old, new)
-    return commas + new.count(b",", head, len(new) - tail) < most
+    return commas + new.count(b",", head, len(new) - tail) < limit
 
 
 def equal_ends(old: bytes, new: bytes) -> tuple[int, int]:

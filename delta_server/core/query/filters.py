@@ -136,9 +136,9 @@ class _Parser:
             value = _value(field, operation, values, self._now_ms, f"{at}[2]")
             found = Condition(cast("Operation", operation), field, (value,))
         else:
-            most = 1 if operation in _ORDERED else MAX_TEXTS if operation in _OF_TEXT else MAX_VALUES
-            if not 1 <= len(values) <= most:
-                takes = "exactly one value" if most == 1 else f"1 to {most} values"
+            limit = 1 if operation in _ORDERED else MAX_TEXTS if operation in _OF_TEXT else MAX_VALUES
+            if not 1 <= len(values) <= limit:
+                takes = "exactly one value" if limit == 1 else f"1 to {limit} values"
                 raise Invalid(f"{at}[2] has {len(values)} values: {operation} takes {takes}", field=f"{at}[2]")
             found = condition(operation, field, values, now_ms=self._now_ms, at=f"{at}[2]")
         self._weigh(found, f"{at}[2]")

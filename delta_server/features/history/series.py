@@ -121,10 +121,10 @@ def _filter(path: SeriesPath) -> PathFilter:
 def _evenly(passed: Sequence[WalkedContent], wanted: Sequence[int]) -> list[int]:
     """All of them, or as many as may be read, the first and the last among them."""
     size = sum(passed[number].size for number in wanted)
-    most = max(2, min(MOST_READ, len(wanted) if size <= READ_BYTES else len(wanted) * READ_BYTES // size))
-    if len(wanted) <= most:
+    points = max(2, min(MOST_READ, len(wanted) if size <= READ_BYTES else len(wanted) * READ_BYTES // size))
+    if len(wanted) <= points:
         return list(wanted)
-    return [wanted[(len(wanted) - 1) * number // (most - 1)] for number in range(most)]
+    return [wanted[(len(wanted) - 1) * number // (points - 1)] for number in range(points)]
 
 
 async def _readings(svc: Services, endpoint: int, wanted: Sequence[int], reader: Reader) -> list[Reading]:

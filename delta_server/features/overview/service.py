@@ -66,13 +66,13 @@ def _list_endpoints(tx: Tx, project: int, wanted: Wanted) -> EncodedEndpoints:
 
 def _rows(tx: Tx, project: int, wanted: Wanted) -> list[tuple[tuple[str] | Place, EndpointWithHead]]:
     """One more than are wanted, with what their cursors hold."""
-    most = wanted.skip + wanted.limit + 1
+    needed = wanted.skip + wanted.limit + 1
     if wanted.sort == "name":
         after = wanted.after if isinstance(wanted.after, str) else None
-        page = endpoints.page(tx, project, prefix=wanted.prefix, after=after, limit=most)
+        page = endpoints.page(tx, project, prefix=wanted.prefix, after=after, limit=needed)
         return [((one.endpoint.name,), one) for one in page]
     place = None if isinstance(wanted.after, str) else wanted.after
-    return list(summaries.sorted_page(tx, project, wanted.prefix, wanted.sort, place, most))
+    return list(summaries.sorted_page(tx, project, wanted.prefix, wanted.sort, place, needed))
 
 
 async def endpoint_timeline(

@@ -53,11 +53,11 @@ class WalLimit:
         """For the writer, between its transactions: when the log is past one and a half times its bound, wait until it
         is short again. Nothing is written meanwhile."""
         log_bytes = file_bytes(self._path)
-        most = min(self._wal_bytes, (log_bytes + shutil.disk_usage(self._path.parent).free) // SHARE)
-        if log_bytes <= most * 3 // 2 or time.monotonic() < self._rests_until:
+        limit_bytes = min(self._wal_bytes, (log_bytes + shutil.disk_usage(self._path.parent).free) // SHARE)
+        if log_bytes <= limit_bytes * 3 // 2 or time.monotonic() < self._rests_until:
             return
         until_s = time.monotonic() + MAX_WAIT_S
-        while not self._is_short(most):
+        while not self._is_short(limit_bytes):
             if time.monotonic() > until_s:
                 log.warning("the write-ahead log is %d bytes long, and is being read", file_bytes(self._path))
                 self._rests_until = time.monotonic() + COOLDOWN_S

@@ -215,10 +215,10 @@ class Engine:
         is not read to its end."""
         if self._streams.total() >= MAX_STREAMS:
             raise Unavailable(f"{MAX_STREAMS} exports are running: try again when one has ended", retry_after_s=10)
-        most = MAX_STREAMS // (4 if self._turns.have_others_called(project) else 2)
-        if self._streams[project] >= most:
+        allowed = MAX_STREAMS // (4 if self._turns.have_others_called(project) else 2)
+        if self._streams[project] >= allowed:
             raise RateLimited(
-                f"{most} exports of this project are running: try again when one has ended",
+                f"{allowed} exports of this project are running: try again when one has ended",
                 retry_after_s=10,
             )
         self._streams[project] += 1

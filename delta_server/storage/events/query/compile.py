@@ -44,8 +44,8 @@ def aggregate(plan: Aggregate, source: str, params: Params) -> str:
         f" GROUP BY {', '.join(keys)}" if keys else ""
     )
     beside = (f"{sql} AS x{n}" for n, sql in zip(_exact(plan), parts, strict=True))
-    shown = ", ".join([*keys, *(f"{sql} AS m{n}" for n, sql in enumerate(metrics)), *beside])
-    return filtered_rows(plan, f"SELECT {shown} FROM ({rows})", params, parts=_exact(plan))
+    selected = ", ".join([*keys, *(f"{sql} AS m{n}" for n, sql in enumerate(metrics)), *beside])
+    return filtered_rows(plan, f"SELECT {selected} FROM ({rows})", params, parts=_exact(plan))
 
 
 def _exact(plan: Aggregate) -> list[int]:
@@ -95,9 +95,9 @@ def listing(
     """Rows of LISTED, or of PLACE, in the plan's order, from those `after`; `limit` and `skip` are given instead of the
     plan's."""
     direction = "ASC" if plan.ascending else "DESC"
-    shown = _LISTED if columns == LISTED else ", ".join(columns)
+    selected = _LISTED if columns == LISTED else ", ".join(columns)
     return (
-        f"SELECT {shown} FROM {source} WHERE {_listing_where(plan, params)}"
+        f"SELECT {selected} FROM {source} WHERE {_listing_where(plan, params)}"
         f" ORDER BY time_ms {direction}, seq {direction}{_page(limit, skip)}"
     )
 
@@ -151,8 +151,8 @@ def _offset(interval: Interval, span: Span) -> str:
 
 def _select_events(plan: Aggregate, source: str, values: MetricColumns, params: Params) -> str:
     keys = [f"{key_expression(each, plan.span, values.json)} AS k{n}" for n, each in enumerate(plan.keys)]
-    shown = ", ".join([*keys, *values.events]) or "1 AS one"
-    rows = f"SELECT {shown} FROM {values.json.around(source, filters.condition(plan.where, params))}"
+    selected = ", ".join([*keys, *values.events]) or "1 AS one"
+    rows = f"SELECT {selected} FROM {values.json.around(source, filters.condition(plan.where, params))}"
     for n, each in enumerate(plan.keys):
         if isinstance(each, Field) and each.kind == "list":
             rows = f"SELECT * REPLACE (unnest(k{n}) AS k{n}) FROM ({rows})"

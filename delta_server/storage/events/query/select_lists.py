@@ -99,11 +99,11 @@ class MetricColumns:
         return f"{found}[{shares.index(share) + 1}]"
 
     def _mode(self, field: Field) -> str:
-        shown = self._shown(field)
+        column_sql = self._shown(field)
         if field.kind == "list":
-            counts = f"list_aggregate(flatten({self._group(f'list({shown})')}), 'histogram')"
+            counts = f"list_aggregate(flatten({self._group(f'list({column_sql})')}), 'histogram')"
         else:
-            counts = self._group(f"histogram({shown})")
+            counts = self._group(f"histogram({column_sql})")
         # One pass: what stands inside a lambda is computed for each entry, and there may be a million.
         ranked = f"list_transform(map_entries({counts}), lambda each: {{'r': -each.value::BIGINT, 'v': each.key}})"
         return f"list_min({ranked}).v"
@@ -155,8 +155,8 @@ class JsonColumns:
             return "person"
         if not field.path:
             return filters.plain(field, self._params)
-        shown = self._column(0, field, "shown", lambda: filters.plain(field, self._params))
-        return exact_numbers.canonical_text(shown, filters.kind(field, self._params))
+        column_sql = self._column(0, field, "shown", lambda: filters.plain(field, self._params))
+        return exact_numbers.canonical_text(column_sql, filters.kind(field, self._params))
 
     def number(self, field: Field) -> str:
         """The field as a number, NULL when it is none."""

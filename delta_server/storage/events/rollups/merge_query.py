@@ -52,8 +52,8 @@ class _MergeQuery:
 
     def sql(self) -> str:
         groups = " UNION ALL BY NAME ".join(self._groups())
-        shown = [*self._keys, *(f"{self._metric(metric)} AS m{n}" for n, metric in enumerate(self._plan.metrics))]
-        return f"{self._raw()}SELECT {', '.join(shown)} FROM ({groups}){self._by()}"
+        selected = [*self._keys, *(f"{self._metric(metric)} AS m{n}" for n, metric in enumerate(self._plan.metrics))]
+        return f"{self._raw()}SELECT {', '.join(selected)} FROM ({groups}){self._by()}"
 
     def _by(self, *more: str) -> str:
         keys = [*self._keys, *more]
@@ -65,15 +65,15 @@ class _MergeQuery:
     def _raw(self) -> str:
         if self._events is None:
             return ""
-        shown = [*self._made, "duration", "event_type AS event_type_name", "source AS source_name"]
+        selected = [*self._made, "duration", "event_type AS event_type_name", "source AS source_name"]
         sets = (_SETS[column] for column in self._counted if column in _SETS)
-        shown += [f"{person} AS {name}" for name, person in sets]
-        return f"WITH raw AS MATERIALIZED (SELECT {', '.join(shown)} FROM {self._events} WHERE {self._where}) "
+        selected += [f"{person} AS {name}" for name, person in sets]
+        return f"WITH raw AS MATERIALIZED (SELECT {', '.join(selected)} FROM {self._events} WHERE {self._where}) "
 
     def _of_cells(self, *columns: str) -> str:
         """SELECT of the keys and these columns."""
-        shown = ", ".join([*self._made, *columns])
-        return " UNION ALL ".join(f"SELECT {shown} FROM {cells} WHERE {self._where}" for cells in self._cells)
+        selected = ", ".join([*self._made, *columns])
+        return " UNION ALL ".join(f"SELECT {selected} FROM {cells} WHERE {self._where}" for cells in self._cells)
 
     def _with_raw(self, cells: str, raw: str) -> str:
         return f"({cells} UNION ALL {raw})" if self._events else f"({cells})"
@@ -130,8 +130,10 @@ class _MergeQuery:
         several = f"SELECT {self._listed(merged)} FROM ({counts}){self._by()}"
         total = f"list_sum(list_transform(hist, lambda entry: {sketches.count_of('entry')}))"
         placed = f"SELECT *, {total} - 1 AS last FROM ({one} UNION ALL {several}) WHERE len(hist) > 0"
-        shown = (f"{self._value(share)} AS q{n}" for n, share in enumerate(self._shares))
-        return f"SELECT * FROM (WITH of_hist AS MATERIALIZED ({groups}) SELECT {self._listed(*shown)} FROM ({placed}))"
+        selected = (f"{self._value(share)} AS q{n}" for n, share in enumerate(self._shares))
+        return (
+            f"SELECT * FROM (WITH of_hist AS MATERIALIZED ({groups}) SELECT {self._listed(*selected)} FROM ({placed}))"
+        )
 
     def _value(self, share: float) -> str:
         place = f"({share!r}::DOUBLE * last)"

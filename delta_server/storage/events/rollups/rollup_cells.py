@@ -85,9 +85,9 @@ def merge_cells(cells: str, step_ms: int, *, part: int | None = None) -> str:
     part before, into `part`."""
     kept = ("event_type", "NULL::VARCHAR") if part == 1 else ("NULL::VARCHAR", "NULL::VARCHAR")
     event_type, source = kept if part else ("event_type", "source")
-    shown = "part" if part is None else f"{part}::UTINYINT"
+    part_sql = "part" if part is None else f"{part}::UTINYINT"
     return (
-        f"SELECT {shown} AS part, {begin('time_ms', step_ms)} AS time_ms, {event_type} AS event_type,"
+        f"SELECT {part_sql} AS part, {begin('time_ms', step_ms)} AS time_ms, {event_type} AS event_type,"
         f" {source} AS source, {_SUMS} FROM {cells} GROUP BY 1, 2, 3, 4"
     )
 

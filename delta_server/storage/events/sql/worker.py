@@ -240,8 +240,10 @@ def _answer(connection: Any, request: SqlRequest, scanned: int) -> SqlResponse:
     described = connection.execute(f"SELECT * FROM ({text}\n) LIMIT 0", params).description
     columns, types = tuple(part[0] for part in described), [part[1] for part in described]
     names = [f"c{n}" for n in range(len(columns))]
-    shown = ", ".join(json_values.shown(name, kind) for name, kind in zip(names, types, strict=True))
-    connection.execute(f"SELECT {shown} FROM ({text}\n) AS q({', '.join(names)}) LIMIT {request.limit + 1:d}", params)
+    selected = ", ".join(json_values.shown(name, kind) for name, kind in zip(names, types, strict=True))
+    connection.execute(
+        f"SELECT {selected} FROM ({text}\n) AS q({', '.join(names)}) LIMIT {request.limit + 1:d}", params
+    )
     rows, truncated = _rows(connection, request.limit, columns, [json_values.is_nested(kind) for kind in types])
     return SqlResponse(columns, tuple(map(str, types)), rows, truncated, scanned)
 
