@@ -15,13 +15,14 @@ Kind: TypeAlias = Literal[
     "endpoint.updated",
     "endpoint.deleted",
     "endpoint.restored",
+    "event.created",
     "poll.failed",
     "poll.recovered",
     "quota.exceeded",
     "webhook.disabled",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
-OPT_IN = frozenset({"snapshot.unchanged", "delta.significant", "field.changed"})
+OPT_IN = frozenset({"snapshot.unchanged", "event.created", "delta.significant", "field.changed"})
 """Sent to those alone who name them, for no wildcard stands for them: they are very many, or say what `delta.created`
 says already, to who wants to hear of values only, or of fields."""
 TEST = "webhook.test"

@@ -1,5 +1,6 @@
 """Happenings in words, for people who read them in a chat, on a phone or in a mail: a title and some lines, as text."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,9 @@ def _of(kind: str, data: Mapping[str, Any]) -> Words:
         return Words(f"{name}: a snapshot, nothing changed")
     if family == "endpoint":
         return Words(f"{name} was {what}")
+    if kind == "event.created":
+        count = data.get("count", 0)
+        return Words(f"{count} event{'s' if count != 1 else ''} came in", _of_events(data))
     if family == "poll":
         return Words(f"{name}: polls {'work again' if what == 'recovered' else 'fail'}", _of_poll(data))
     if kind == "webhook.disabled":
@@ -59,6 +63,12 @@ def _of_delta(data: Mapping[str, Any]) -> list[str]:
     lines += [f"{field.get('path')} ({field.get('changes')})" for field in fields[:MOST_FIELDS]]
     left = max(data.get("fields_count") or 0, len(fields)) - len(fields[:MOST_FIELDS])
     return [*lines, f"and {left} fields more"] if left > 0 else lines
+
+
+def _of_events(data: Mapping[str, Any]) -> list[str]:
+    """Types, the most frequent first."""
+    counts = Counter(_line(str(event.get("eventType"))) for event in data.get("events") or ())
+    return [f"{kind} ({count})" for kind, count in counts.most_common(MOST_FIELDS)]
 
 
 def _of_poll(data: Mapping[str, Any]) -> list[str]:

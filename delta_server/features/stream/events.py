@@ -11,7 +11,7 @@ from delta_server.core import times
 from delta_server.core.errors import RateLimited, TooCostly, Unavailable
 from delta_server.core.events.event_json import to_json
 from delta_server.core.query.plan import AllOf, Condition, Field, Filter, Listing, Span
-from delta_server.features.stream.frames import Frame, Step, framed, frames_of
+from delta_server.features.stream.frames import EventFrame, Step, framed, frames_of
 from delta_server.services import Services
 from delta_server.storage.eventlog import Positions
 
@@ -33,7 +33,7 @@ class WantedEvents(msgspec.Struct, frozen=True):
     types: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
 
-    def holds(self, frame: Frame) -> bool:
+    def holds(self, frame: EventFrame) -> bool:
         return (not self.types or frame.event_type in self.types) and (not self.sources or frame.source in self.sources)
 
     def filters(self) -> list[Filter]:
@@ -81,14 +81,14 @@ class Events:
                 yield b""
 
 
-async def _since(svc: Services, project: int, block: int) -> tuple[Positions, list[tuple[int, list[Frame]]]]:
+async def _since(svc: Services, project: int, block: int) -> tuple[Positions, list[tuple[int, list[EventFrame]]]]:
     """How far there is what, and the blocks after `block`, some of them. All streams of a project read the same ones
     at about the same time."""
     reach, rows = await svc.event_reader.read_blocks(project, block, limit=BLOCKS_AT_ONCE, size_bytes=BYTES_AT_ONCE)
     return reach, [(number, await _frames(svc, lines)) for number, lines in rows]
 
 
-async def _missed(svc: Services, project: int, wanted: WantedEvents, last: int) -> list[Frame] | None:
+async def _missed(svc: Services, project: int, wanted: WantedEvents, last: int) -> list[EventFrame] | None:
     """What was stored after `last`; None when that is too much."""
     where = AllOf(tuple(wanted.filters()))
     listing = Listing(_ALL_TIME, where, ascending=True, limit=MISSED_AT_MOST + 1, after_seq=last)
@@ -101,12 +101,12 @@ async def _missed(svc: Services, project: int, wanted: WantedEvents, last: int) 
     return await svc.spare_cpu(_of_rows, answer.columns, answer.rows)
 
 
-def _of_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> list[Frame]:
+def _of_rows(columns: Sequence[str], found: Sequence[Sequence[Any]]) -> list[EventFrame]:
     rows = [dict(zip(columns, row, strict=True)) for row in found]
     return framed([(row["seq"], to_json(row)) for row in sorted(rows, key=lambda row: int(row["seq"]))])
 
 
-async def _frames(svc: Services, lines: bytes) -> list[Frame]:
+async def _frames(svc: Services, lines: bytes) -> list[EventFrame]:
     if len(lines) <= ON_THE_LOOP_BYTES:
         return frames_of(lines)
     return await svc.cpu_for(len(lines))(frames_of, lines)

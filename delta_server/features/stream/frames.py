@@ -10,7 +10,7 @@ from delta_server.core import times
 from delta_server.core.events.event_json import EventJson, of_lines
 
 
-class Frame(msgspec.Struct, frozen=True, array_like=True):
+class EventFrame(msgspec.Struct, frozen=True, array_like=True):
     """One event, and what streams choose by."""
 
     seq: int
@@ -28,7 +28,7 @@ class HappeningFrame(msgspec.Struct, frozen=True):
     sent: bytes
 
 
-Step: TypeAlias = Sequence[Frame | HappeningFrame] | bytes
+Step: TypeAlias = Sequence[EventFrame | HappeningFrame] | bytes
 """What a source has to send next: frames, or a notice as it is; an empty notice when there is no news."""
 
 
@@ -43,12 +43,17 @@ class _Happened(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(_Happened).decode
 
 
-def framed(events: Sequence[tuple[int, EventJson]]) -> list[Frame]:
+def framed(events: Sequence[tuple[int, EventJson]]) -> list[EventFrame]:
     """Frames of (seq, event)."""
     return [
-        Frame(seq, event.event_type, event.source, b"event: event\ndata: %b\n\n" % msgspec.json.encode(event))
+        EventFrame(seq, event.event_type, event.source, b"event: event\ndata: %b\n\n" % msgspec.json.encode(event))
         for seq, event in events
     ]
+
+
+def event_json(frame: EventFrame) -> bytes:
+    """The event in a frame."""
+    return frame.sent.partition(b"data: ")[2].rstrip(b"\n")
 
 
 def of_happening(seq: int, kind: str, at_ms: int, body: bytes) -> HappeningFrame:
@@ -58,6 +63,6 @@ def of_happening(seq: int, kind: str, at_ms: int, body: bytes) -> HappeningFrame
     return HappeningFrame(seq, f"{kind.partition('.')[0]}s", _decode(body).endpoint.id, sent)
 
 
-def frames_of(lines: bytes) -> list[Frame]:
+def frames_of(lines: bytes) -> list[EventFrame]:
     """Frames of the lines of a hot block."""
     return framed(of_lines(lines))

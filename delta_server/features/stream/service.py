@@ -14,8 +14,11 @@ from typing import Protocol
 import msgspec
 
 from delta_server.core.errors import Invalid
-from delta_server.features.stream.events import Events, WantedEvents
-from delta_server.features.stream.frames import Frame, HappeningFrame, Step
+from delta_server.features.stream.events import Events as Events
+from delta_server.features.stream.events import WantedEvents as WantedEvents
+from delta_server.features.stream.frames import EventFrame as EventFrame
+from delta_server.features.stream.frames import HappeningFrame, Step
+from delta_server.features.stream.frames import event_json as event_json
 from delta_server.features.stream.happenings import Happenings, WantedHappenings
 from delta_server.services import Services
 
@@ -123,7 +126,7 @@ def _id(reached: Sequence[int]) -> bytes:
     return "-".join(map(str, reached)).encode()
 
 
-def _pieces(frames: Sequence[Frame | HappeningFrame], reached: list[int], number: int) -> Iterator[bytes]:
+def _pieces(frames: Sequence[EventFrame | HappeningFrame], reached: list[int], number: int) -> Iterator[bytes]:
     """Of about PIECE_BYTES: what the client has not read yet lies in the connection's buffer besides. `reached` goes on
     with what is sent."""
     piece = bytearray()

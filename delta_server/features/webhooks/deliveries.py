@@ -244,6 +244,8 @@ def _sample(kind: str) -> dict[str, object]:
         counts = {"changes_count": 1, "added": 0, "removed": 0, "replaced": 1, "moved": 0, "similarity_score": 0.98}
         fields = {"fields": [{"path": "/items/*/price", "changes": 1}], "fields_count": 1}
         return about | {"delta": {**ends, "kind": "content", **counts}, **fields}
+    if family == "event":
+        return {"events": [{"eventType": "page_view", "timestamp": _SAMPLE_TIME, "messageId": "m-1"}], "count": 1}
     return about if family == "endpoint" else {"message": "this is a test"}
 
 

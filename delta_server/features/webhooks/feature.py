@@ -4,6 +4,7 @@ from delta_server.features.webhooks import (
     api,
     deliveries_api,
     delivery_schemas,
+    event_batches,
     expiring,
     fanout,
     schemas,
@@ -38,6 +39,10 @@ FEATURE = Feature(
     fields={**schemas.FIELDS, **delivery_schemas.FIELDS},
     tables=["webhook", "delivery", "webhook_hour"],
     cascades=[Cascade("project", lambda _: service.delete_some)],
-    loops=[Loop("fan out to webhooks", fanout.fan_out), Loop("send webhooks", sending.send)],
+    loops=[
+        Loop("fan out to webhooks", fanout.fan_out),
+        Loop("fan out events to webhooks", event_batches.follow),
+        Loop("send webhooks", sending.send),
+    ],
     periodic=[Periodic("expire deliveries", expiring.expire, every_s=3600)],
 )

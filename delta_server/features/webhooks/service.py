@@ -119,6 +119,8 @@ async def update_webhook(svc: Services, caller: Caller, project: int, text: str,
             off_because=None if is_on else before.off_because or BY_REQUEST,
             failing_since=None if begins else before.failing_since,
         )
+        if begins:  # what happened while it was off is not kept for it
+            store.move_event_seq(tx, before.id, store.event_seq(tx, before.id), None)
         after = _found(tx, project, before.uid)
         changed = [name for name in change.__struct_fields__ if getattr(change, name) is not UNSET]
         _record(tx, after, "webhook.update", {"changed": changed})

@@ -154,6 +154,17 @@ def update(
     )
 
 
+def event_seq(tx: Tx, webhook: int) -> int | None:
+    """Up to which event it has been sent them; None: none yet."""
+    row = tx.one("SELECT event_seq FROM webhook WHERE id = ?", webhook)
+    return row[0] if row else None
+
+
+def move_event_seq(tx: Tx, webhook: int, before: int | None, seq: int | None) -> bool:
+    """Whether it was `before`."""
+    return tx.run("UPDATE webhook SET event_seq = ? WHERE id = ? AND event_seq IS ?", seq, webhook, before) > 0
+
+
 def set_target(tx: Tx, webhook: int, target: bytes) -> None:
     tx.run("UPDATE webhook SET target = ?, updated_at = ? WHERE id = ?", target, tx.now_ms, webhook)
 

@@ -92,6 +92,11 @@ SAID = [
     ),
     ("webhook.disabled", {"webhook": {"name": "w", "reason": "gone"}}, "The webhook w was turned off\ngone"),
     ("quota.exceeded", {"quota": {}, "message": "the plan allows 5"}, "the plan allows 5"),
+    (
+        "event.created",
+        {"count": 3, "events": [{"eventType": "a"}, {"eventType": "b"}, {"eventType": "b"}]},
+        "3 events came in\nb (2)\na (1)",
+    ),
     ("webhook.test", {"message": "this is a test"}, "this is a test"),
 ]
 
