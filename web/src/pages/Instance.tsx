@@ -120,8 +120,12 @@ function Health({ answer }: { answer: Answer }) {
                 <tr key={loop.name}>
                   <th scope="row">{loop.name}</th>
                   <td class={loop.running ? undefined : "wrong"}>{loop.running ? "runs" : "stands still"}</td>
-                  <td class="n">{count(loop.failures)}</td>
-                  <td>{loop.last_failed_at ? <Ago at={loop.last_failed_at} /> : ""}</td>
+                  <td class="n" data-name="Failures">
+                    {count(loop.failures)}
+                  </td>
+                  <td data-name={loop.last_failed_at ? "Last" : undefined}>
+                    {loop.last_failed_at ? <Ago at={loop.last_failed_at} /> : ""}
+                  </td>
                 </tr>
               ))}
             </tbody>

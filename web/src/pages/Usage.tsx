@@ -175,9 +175,15 @@ function Rows({ rows, interval }: { rows: readonly Schemas["UsageRow"][]; interv
             {rows.map((row) => (
               <tr key={row.start}>
                 <th scope="row">{row.start.slice(0, interval === "day" ? 10 : 16).replace("T", " ")}</th>
-                <td class="n">{count(row.snapshots)}</td>
-                <td class="n">{count(row.events)}</td>
-                <td class="n">{row.storage_bytes === null ? "" : bytes(row.storage_bytes)}</td>
+                <td class="n" data-name="Snapshots">
+                  {count(row.snapshots)}
+                </td>
+                <td class="n" data-name="Events">
+                  {count(row.events)}
+                </td>
+                <td class="n" data-name={row.storage_bytes === null ? undefined : "Storage"}>
+                  {row.storage_bytes === null ? "" : bytes(row.storage_bytes)}
+                </td>
               </tr>
             ))}
           </tbody>

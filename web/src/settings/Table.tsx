@@ -34,6 +34,11 @@ export function Table<T>({ name, pages, columns, row, keyOf, empty, textOf }: Ta
   useEffect(() => {
     if (sought && more && !busy && !error) next(); // what is sought may be among the rest
   }, [sought, more, busy, error, next]);
+  const keys = (event: KeyboardEvent) => {
+    const last = body.current?.lastElementChild?.contains(event.target as Node);
+    if (last && more && (event.key === "j" || event.key === "ArrowDown")) next(); // the next key goes on among them
+    moveBetweenRows(event, body.current);
+  };
   const isLong = data !== undefined && (data.length > FEW || more);
   return (
     <>
@@ -51,7 +56,7 @@ export function Table<T>({ name, pages, columns, row, keyOf, empty, textOf }: Ta
                 ))}
               </tr>
             </thead>
-            <tbody ref={body} onKeyDown={(event) => moveBetweenRows(event, body.current)}>
+            <tbody ref={body} onKeyDown={keys}>
               {shown.map((item) => (
                 <tr key={keyOf(item)} data-row tabIndex={-1}>
                   {row(item)}

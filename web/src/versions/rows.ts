@@ -10,6 +10,7 @@ import { isTyping } from "../state/keys.ts";
 export function useWayToRows(body: RefObject<HTMLElement | null>): void {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
+      if (event.key === "Escape") leaveFilter(event.target);
       if (event.defaultPrevented || isTyping(event.target)) return;
       if (event.key === "f") toFilter(event);
       if (event.key !== "j" && event.key !== "k") return;
@@ -28,6 +29,11 @@ export function toFilter(event: KeyboardEvent): void {
   if (!input || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault(); // the letter is not typed into it
   input.focus();
+}
+
+/** A filter that is empty lets the keys go on among the rows; from another, Escape takes what stands in it first. */
+function leaveFilter(target: EventTarget | null): void {
+  if (target instanceof HTMLInputElement && "search" in target.dataset && target.value === "") target.blur();
 }
 
 /** Rows are marked by `data-row`; what Enter follows in them by `data-open`, without which they are focused themselves.
