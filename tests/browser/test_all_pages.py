@@ -92,9 +92,10 @@ def test_all_can_use_every_page(server: Server, visit: Open, dark: bool, size: t
 
 
 def changed(page: str, before: dict[str, list[str]], now: dict[str, list[str]]) -> list[str]:
-    """What is drawn otherwise after other pages were seen: their styles meant something else by the same name."""
+    """What is drawn otherwise after other pages were seen: their styles meant something else by the same name. More of
+    what was there, or less, is news that came meanwhile."""
     return [
         f"{page}: {where} was {before[where]} and is {now[where]}"
         for where in before.keys() & now.keys()
-        if set(before[where]) != set(now[where])
+        if set(before[where]) - set(now[where]) and set(now[where]) - set(before[where])
     ]
