@@ -24,6 +24,7 @@ from delta_server.features.endpoints import feature as endpoints
 from delta_server.features.erasures import feature as erasures
 from delta_server.features.events import feature as events
 from delta_server.features.exports import feature as exports
+from delta_server.features.feeds import feature as feeds
 from delta_server.features.fields import feature as fields
 from delta_server.features.history import feature as history
 from delta_server.features.inbound_webhooks import feature as inbound_webhooks
@@ -131,6 +132,7 @@ FEATURES = [
     sql.FEATURE,
     erasures.FEATURE,
     inbound_webhooks.FEATURE,
+    feeds.FEATURE,
     exports.FEATURE,
     stream.FEATURE,
     webhooks.FEATURE,

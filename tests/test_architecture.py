@@ -74,6 +74,7 @@ WITHOUT_TENANT = {
         "sso": "user_of",
         "invitations": "by_hash",
         "inbound_webhooks": "by_token",
+        "feeds": "by_token",
         "registrations": "by_hash",
         "webhooks": "webhook_of",
     },

@@ -28,6 +28,7 @@ SPAN = ["2025-12-01", "2026-02-01"]
 GUARDS = guards_of(FEATURES)
 ELSEWHERE = {
     ("POST", "/v1/projects"), ("POST", "/v1/endpoints"), ("POST", "/v1/auth/api-keys"), ("GET", "/v1/backup"),
+    ("POST", "/v1/feeds"),
     ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/v1/audit"),
     ("GET", "/healthz/details"), ("GET", "/metrics"), ("GET", "/v1/instance"),
     ("GET", "/v1/instance/users"), ("PATCH", "/v1/instance/users/{}"),
@@ -104,6 +105,7 @@ SHOWN = [
     get("/v1/groups"),
     get("/v1/groups/acme"),
     get("/v1/erasures"),
+    get("/v1/feeds"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
     get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
 ]
@@ -159,6 +161,8 @@ BY_ID = [
     get("/v1/endpoints/{endpoint}/inbound-webhook"),
     Ask("POST", "/v1/endpoints/{endpoint}/inbound-webhook/rotate", {"overlap": "1h"}),
     Ask("DELETE", "/v1/endpoints/{endpoint}/inbound-webhook"),
+    Ask("POST", "/v1/feeds/{feed}/rotate", {"overlap": "1h"}),
+    Ask("DELETE", "/v1/feeds/{feed}"),
     get("/v1/erasures/{erasure}"),
     Ask("PATCH", "/v1/endpoints/{endpoint}", {"description": "mine"}),
     Ask("PATCH", "/v1/projects/{project}", {"description": "mine"}),
@@ -217,6 +221,7 @@ class Tenants:
         await self.send(name, Ask("PUT", "/v1/events/retention", {"types": {mark: 5}}))
         erasure = (await self.send(name, Ask("DELETE", f"/v1/users/nobody-of-{name}"))).json()["erasure"]
         key = (await self.send(name, post("/v1/auth/api-keys", scopes=["admin"]))).json()
+        feed = (await self.send(name, post("/v1/feeds", endpoint_id="prices"))).json()["feed"]
         invite = Ask(
             "POST", f"/v1/projects/{'mine' if name == 'project' else 'other'}/invitations", {"email": "ann@example.com"}
         )
@@ -231,6 +236,7 @@ class Tenants:
             "snapshot": stored[0]["snapshot"]["id"],
             "delta": stored[-1]["delta"]["id"],
             "erasure": erasure["id"],
+            "feed": feed["id"],
             "key": key["api_key"]["id"],
             "invitation": invitation["id"],
         }

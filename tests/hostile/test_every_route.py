@@ -85,6 +85,7 @@ async def world(app: Application, client: httpx.AsyncClient, keys: Keys) -> Worl
     inbound = await client.put(
         f"/v1/endpoints/{made.json()['snapshot']['endpoint_id']}/inbound-webhook", json={}, headers=headers
     )
+    feed = await client.post("/v1/feeds", json={}, headers=headers)
     project = (await client.get("/v1/projects", headers=headers)).json()["data"][0]
     key = (await client.get("/v1/auth/api-keys", headers=headers)).json()["data"][0]
     hook = await client.post("/v1/webhooks", json=WEBHOOK, headers=headers)
@@ -108,6 +109,8 @@ async def world(app: Application, client: httpx.AsyncClient, keys: Keys) -> Worl
             "name": "start.js",
             "rest": "mine",
             "token": inbound.json()["token"],
+            "feed_id": feed.json()["feed"]["id"],
+            "feed_token": feed.json()["token"],
         }
     )
 

@@ -52,6 +52,8 @@ PUBLIC = {
     ("POST", "/v1/auth/logout"),  # by an access token or the cookie; 401 without either
     ("POST", "/v1/auth/reset-password"),
     ("POST", "/v1/webhooks/{}/{}/{}"),  # by the token in the path; 404 without
+    ("GET", "/v1/feeds/{}/atom.xml"),  # likewise
+    ("GET", "/v1/feeds/{}/feed.json"),
 }
 SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 

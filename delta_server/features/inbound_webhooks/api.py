@@ -60,12 +60,12 @@ async def get_webhook(
 )
 async def rotate(
     endpoint: FromPath[str],
-    data: JSONBody[TokenRotation | None],
+    data: JSONBody[TokenRotation],
     services: NamedDependency[Services],
     project: NamedDependency[int],
 ) -> InboundWebhookAnswer:
     """The token before is taken for as long as `overlap`, a day by default: until then the sender uses either."""
-    return await service.rotate(services, project, endpoint, (data or TokenRotation()).overlap)
+    return await service.rotate(services, project, endpoint, data.overlap)
 
 
 @delete(

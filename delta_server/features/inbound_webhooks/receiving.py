@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from delta_server.core import ids
+from delta_server.core import ids, secret_addresses
 from delta_server.core.errors import DeltaError, Invalid, NotFound, Unavailable
 from delta_server.core.events import native_event
 from delta_server.core.inbound import deliveries
@@ -40,7 +40,7 @@ class Target(msgspec.Struct, frozen=True):
 
 def find(svc: Services, project: str, endpoint: str, token: str) -> Target:
     """Raises NotFound, the same for a wrong token as for a wrong project: what is looked for is the token's hash."""
-    return svc.db.peek(_find, service.hash_of(token), project, endpoint)
+    return svc.db.peek(_find, secret_addresses.digest(token), project, endpoint)
 
 
 def confirm(svc: Services, project: str, endpoint: str, token: str) -> None:

@@ -10,6 +10,7 @@ from delta_server.core.expressions.expression import MAX_CHARS
 from delta_server.core.inbound.deliveries import Settings
 from delta_server.core.inbound.signatures import MOST_SECRET, Scheme, Verification
 from delta_server.core.json_schema import documented
+from delta_server.core.secret_addresses import DEFAULT_OVERLAP
 from delta_server.features.inbound_webhooks import store
 
 Text = Annotated[str, documented(maxLength=MAX_CHARS)]
@@ -33,7 +34,7 @@ class SetInboundWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 class TokenRotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`overlap` is for how long the token before is taken, `0m` for not at all, 30d at most."""
 
-    overlap: Annotated[str, documented(maxLength=20)] = "24h"
+    overlap: Annotated[str, documented(maxLength=20)] = DEFAULT_OVERLAP
 
 
 class VerificationShown(msgspec.Struct, frozen=True):

@@ -1,13 +1,12 @@
 """Inbound webhooks: their settings, the token that takes deliveries, the sender's secrets."""
 
 import os
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 
-from delta_server.core import ids, times
-from delta_server.core.errors import Invalid, NotFound
+from delta_server.core import ids, secret_addresses, times
+from delta_server.core.errors import NotFound
 from delta_server.core.inbound import deliveries, signatures
 from delta_server.core.inbound.deliveries import Settings
 from delta_server.core.inbound.signatures import Verification
@@ -24,10 +23,6 @@ from delta_server.services import Services
 from delta_server.storage.database import Tx, frees_space
 from delta_server.storage.vault import Vault
 
-PREFIX = "dk_hook_"
-"""Begins as all our keys do: logs of servers and finders of leaked secrets know it by that (http/edge.py)."""
-TOKEN_BYTES = 32
-LONGEST_OVERLAP_MS = 30 * times.DAY_MS
 SECRET_OVERLAP_MS = times.DAY_MS
 _NONE = "the endpoint has no inbound webhook: PUT /v1/endpoints/{endpoint}/inbound-webhook makes one"
 
@@ -59,15 +54,10 @@ def secrets_of(vault: Vault, row: Webhook, now_ms: int) -> list[str]:
     return _decode_secrets(vault.unseal(row.secrets, bound_to=_bound(row.endpoint))).valid(now_ms)
 
 
-def hash_of(token: str) -> bytes:
-    """Of 256 bits that nobody can guess: a slow hash would protect them no better."""
-    return sha256(token.encode(errors="replace")).digest()
-
-
 async def set_webhook(svc: Services, project: int, text: str, wanted: SetInboundWebhook) -> InboundWebhookAnswer:
     """Raises NotFound, Invalid."""
     token = _new_token()
-    row, endpoint, is_new = await svc.db.write(_set, project, text, wanted, svc.vault, hash_of(token))
+    row, endpoint, is_new = await svc.db.write(_set, project, text, wanted, svc.vault, secret_addresses.digest(token))
     return _answer(svc, endpoint, row, token if is_new else None)
 
 
@@ -82,11 +72,9 @@ def get_webhook(svc: Services, project: int, text: str) -> InboundWebhookAnswer:
 
 async def rotate(svc: Services, project: int, text: str, overlap: str) -> InboundWebhookAnswer:
     """A new token; the one before is taken for as long as `overlap`. Raises NotFound, Invalid."""
-    overlap_ms = 0 if overlap in ("0", "0s", "0m") else times.parse_length(overlap, field="overlap")
-    if overlap_ms > LONGEST_OVERLAP_MS:
-        raise Invalid("overlap must be at most 30d", field="overlap")
+    overlap_ms = secret_addresses.overlap_ms(overlap)
     token = _new_token()
-    row, endpoint = await svc.db.write(_rotate, project, text, hash_of(token), overlap_ms)
+    row, endpoint = await svc.db.write(_rotate, project, text, secret_addresses.digest(token), overlap_ms)
     return _answer(svc, endpoint, row, token)
 
 
@@ -171,7 +159,7 @@ def _bound(endpoint: int) -> str:
 
 
 def _new_token() -> str:
-    return PREFIX + os.urandom(TOKEN_BYTES).hex()
+    return secret_addresses.token("hook", os.urandom(secret_addresses.RANDOM_BYTES))
 
 
 def _answer(svc: Services, endpoint: EndpointRef, row: Webhook, token: str | None) -> InboundWebhookAnswer:
