@@ -1,7 +1,7 @@
 """A small database is closed with small pages, and without its empty tables (absent_tables.py).
 
 Every table and every index takes a page of its own, empty or not: with all of them, and pages as a server works with,
-an empty database has 260 kB. So when it is closed a small one is rewritten with the smallest pages there are, and when
+an empty database has 300 kB. So when it is closed a small one is rewritten with the smallest pages there are, and when
 it is opened again with those to work with: some ms each. Nobody else may have it open meanwhile, for SQLite changes the
 size of pages only outside of WAL mode, and who reads does not expect that tables go; then, or where there is no room,
 it stays as it is.
