@@ -89,6 +89,10 @@ def test_moments_are_stepped_swapped_and_typed(server: Server, visit: Open) -> N
 
 def test_a_new_record_opens_and_the_narrow_form_has_all_of_it(server: Server, visit: Open) -> None:
     window, page = _open(server, visit, COMPARED, dark=True, size=NARROW)
+    page.get_by_role("button", name="Unchanged too").click()
+    expect(page.locator(".rc.still").first).to_contain_text("metadata/url")
+    page.get_by_role("button", name="Unchanged too").click()
+    expect(page.locator(".still")).to_have_count(0)
     row = page.locator(".rr.added").first
     row.click()
     expect(page.locator(".rv").first).to_be_visible()
@@ -101,6 +105,17 @@ def test_versions_are_marked_to_be_compared(server: Server, visit: Open) -> None
     expect(page.locator("tbody tr[data-row]").first).to_be_visible()
     window.axe()
     page.locator("tr[data-row] [data-open]").first.focus()
+    for _ in range(50):  # behind the rows that are drawn at first
+        page.keyboard.press("j")
+    expect(page.locator("tr[aria-rowindex='52'] [data-open]")).to_be_focused()
+    page.locator(".tree").hover()
+    page.mouse.wheel(0, 9000)
+    expect(page.locator("tr[aria-rowindex='52']")).to_have_count(0)
+    page.keyboard.press("j")
+    expect(page.locator("tr[aria-rowindex='53'] [data-open]")).to_be_focused()
+    page.locator(".tree").hover()
+    page.mouse.wheel(0, -9000)
+    page.locator("tr[aria-rowindex='2'] [data-open]").focus()
     page.keyboard.press("X")
     page.keyboard.press("j")
     page.keyboard.press("x")

@@ -73,6 +73,7 @@ export function Body({ place, ends, compared, setTrial }: BodyProps) {
           isNoise={isNoise}
           filter={filter}
           set={setFiltered}
+          all={asked.get("all") === "1"}
         />
       )}
       <Said

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/a11y/useSemanticElements: chips in a row are no fieldset to look at
 import type { JSX } from "preact";
 import { count, counted } from "../numbers.ts";
+import { setQuery } from "../state/location.ts";
 import { type Filter, isFiltered, OPS, type Op, showsOp, toggleField, toggleOp } from "./filters.ts";
 import { WORDS } from "./LedgerRow.tsx";
 import { span } from "./numbers.ts";
@@ -86,11 +87,13 @@ interface FieldChipsProps {
   isNoise: (field: string) => boolean;
   filter: Filter;
   set: (filter: Filter) => void;
+  /** With what did not change: on a narrow screen this stands here. */
+  all: boolean;
 }
 
 const MOST_CHIPS = 40;
 
-export function FieldChips({ fields, total, isNoise, filter, set }: FieldChipsProps): JSX.Element {
+export function FieldChips({ fields, total, isNoise, filter, set, all }: FieldChipsProps): JSX.Element {
   const shown = fields.filter((field, i) => i < MOST_CHIPS || filter.fields.includes(field.path));
   const left = fields.length - shown.length;
   const several = inSeveralArrays(fields.map(({ path }) => path));
@@ -122,6 +125,14 @@ export function FieldChips({ fields, total, isNoise, filter, set }: FieldChipsPr
           </button>
         );
       })}
+      <button
+        type="button"
+        class="fchip unchanged-too"
+        aria-pressed={all}
+        onClick={() => setQuery({ all: all ? null : "1" })}
+      >
+        Unchanged too
+      </button>
       {left > 0 && <span class="quiet">and {count(left)} more fields</span>}
     </div>
   );
