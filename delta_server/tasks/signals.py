@@ -45,6 +45,7 @@ class WaitingCallers:
     def __init__(self) -> None:
         self._busy: Counter[int] = Counter()
         self._changed = Signal()
+        self._last_s = float("-inf")
 
     @contextmanager
     def waiting(self, project: int) -> Iterator[None]:
@@ -55,6 +56,7 @@ class WaitingCallers:
             self._busy[project] -= 1
             if not self._busy[project]:
                 del self._busy[project]
+                self._last_s = asyncio.get_running_loop().time()
                 self._changed.notify()
 
     async def yield_to_callers(self, project: int, *, own_s: float, others_s: float) -> None:
@@ -64,4 +66,17 @@ class WaitingCallers:
         while self._busy:
             most_s = own_s if project in self._busy else others_s
             if (left_s := began + most_s - loop.time()) <= 0 or not await self._changed.wait(left_s):
+                return
+
+    async def yield_until_quiet(self, *, quiet_s: float, most_s: float) -> None:
+        """Wait until no caller has waited for `quiet_s`, at most `most_s`: those who send one request after the other
+        are between two of them for moments."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + most_s
+        while (left_s := until - loop.time()) > 0:
+            if self._busy:
+                await self._changed.wait(left_s)
+            elif (noisy_s := self._last_s + quiet_s - loop.time()) > 0:
+                await asyncio.sleep(min(noisy_s, left_s))
+            else:
                 return

@@ -75,3 +75,16 @@ async def test_it_waits_for_its_own_callers_and_for_others_each_for_their_time(
         done, _ = await asyncio.wait({passing}, timeout=0.05 if waits else 30)
         assert (passing in done) is not waits
     await asyncio.wait_for(passing, 30)
+
+
+async def test_between_two_requests_of_a_caller_it_is_not_quiet() -> None:
+    foreground = WaitingCallers()
+    await foreground.yield_until_quiet(quiet_s=60.0, most_s=60.0)  # nobody has called yet
+    with foreground.waiting(1):
+        passing = asyncio.create_task(foreground.yield_until_quiet(quiet_s=60.0, most_s=60.0))
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not passing.done()
+    passing.cancel()
+    await foreground.yield_until_quiet(quiet_s=60.0, most_s=0.001)  # it waits no longer than that
+    await foreground.yield_until_quiet(quiet_s=0.0, most_s=60.0)

@@ -55,7 +55,7 @@ CHECKED_EVERY_S = 1.0
 LOOK_AGAIN_S = 60.0
 AFTER_ALL_MS = 1000 * MOST_RETRY_AFTER_S * 2
 """A time further ahead was given by a clock that has been set back since: it is due."""
-YIELD_S = 0.02
+YIELD_S, QUIET_S = 0.02, 0.05
 """While callers wait, a delivery begins so often at most, one of all webhooks: they keep nine tenths of the server."""
 _BEFORE_ALL_LANES = -(1 << 63)
 
@@ -203,7 +203,7 @@ class Channel:
                 slots = self._shared.probes if self._failures else self._shared.slots
                 async with slots.held(opened.row.project):
                     async with self._shared.turn:
-                        await self._svc.foreground.yield_to_callers(0, own_s=YIELD_S, others_s=YIELD_S)
+                        await self._svc.foreground.yield_until_quiet(quiet_s=QUIET_S, most_s=YIELD_S)
                     if await self._check() != "ok":
                         break
                     attempt = await self._attempt(opened, delivery)

@@ -26,7 +26,7 @@ ROWS_AT_ONCE = 500
 YIELD_FACTOR = 25
 """While callers wait, so many times as long as a part took: with the deliveries that follow, they keep nine tenths of
 the server."""
-MOST_PAUSE_S = 2.0
+MOST_PAUSE_S, QUIET_S = 2.0, 0.05
 TRIMMED_EVERY = 5_000
 """Deliveries to one webhook, after which the oldest beyond its share go."""
 
@@ -67,7 +67,7 @@ async def fan_out_some(svc: Services) -> bool:
         svc.state(Senders).wake(row.webhook for row in rows)
         await _trim(svc, rows)
     pause_s = min(MOST_PAUSE_S, YIELD_FACTOR * (time.monotonic() - began_s))
-    await svc.foreground.yield_to_callers(0, own_s=pause_s, others_s=pause_s)
+    await svc.foreground.yield_until_quiet(quiet_s=QUIET_S, most_s=pause_s)
     return True
 
 
