@@ -26,7 +26,7 @@ def cluster(directory: Path) -> Iterator[str]:
     versions = sorted(_PROGRAMS.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if not versions:
         raise Skip("PostgreSQL is not installed")
-    data, port = directory / "cluster", _free_port()
+    data, port = directory / "cluster", free_port()
     data.mkdir()
     _let_in(directory, data)
     control = str(versions[-1].with_name("pg_ctl"))
@@ -56,7 +56,7 @@ def _run(*command: str) -> None:
     subprocess.run(command, check=True, user=_owner(), cwd="/", stdin=quiet, stdout=quiet, stderr=quiet)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -16,7 +16,7 @@ from delta_server.core.formats import formats
 from delta_server.core.formats.formats import Converted, Format, NotReadable
 from delta_server.core.packs import codec
 from delta_server.core.paging import Page, Paging
-from delta_server.core.polling.settings import Expect, PollingSettings
+from delta_server.core.polling.settings import MASK, Expect, PollingSettings, values_of
 
 ErrorClass = Literal[
     "egress",
@@ -39,10 +39,11 @@ NOT_MODIFIED = 304
 _ASKS_TO_WAIT = frozenset({429, 503})
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _EXCERPT = 200
+_EXCERPT_BYTES = 1000
 
 
 class PollFailed(Exception):
-    """`detail` is for whoever polls: it names no address."""
+    """`detail` is for whoever polls: it names no address. `excerpt` is the begin of what was answered."""
 
     def __init__(
         self, error_class: ErrorClass, detail: str, *, status: int | None = None, retry_after_ms: int | None = None
@@ -52,6 +53,8 @@ class PollFailed(Exception):
         self.detail = detail
         self.status = status
         self.retry_after_ms = retry_after_ms
+        self.received_bytes = 0
+        self.excerpt: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process may raise it."""
@@ -110,6 +113,15 @@ def check_status(settings: PollingSettings, status: int, headers: Mapping[str, s
     )
 
 
+def excerpt(settings: PollingSettings, body: bytes) -> str | None:
+    """The begin of an answer that was none, as text; a secret that it repeats is masked."""
+    text = body[: _EXCERPT_BYTES * 2].decode(errors="replace")
+    for secret in sorted(values_of(settings), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    kept = "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in text[:_EXCERPT_BYTES])
+    return kept or None
+
+
 def retry_after_ms(headers: Mapping[str, str], now_ms: int) -> int | None:
     """Of seconds or a date (RFC 9110, 10.2.3)."""
     text = headers.get("retry-after", "").strip()
@@ -150,7 +162,7 @@ def read(body: bytes, content_type: str, url: str, how: How) -> Read:
 
 
 def read_page(
-    body: bytes, content_type: str, how: How, *, url: str, link_header: str, asked: Sequence[str]
+    body: bytes, content_type: str, how: How, url: str, link_header: str, asked: Sequence[str]
 ) -> tuple[Page, Format, int]:
     """A page of `how.paging`, its format and its size as JSON. Raises PollFailed."""
     assert how.paging is not None

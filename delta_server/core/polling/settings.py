@@ -6,6 +6,7 @@ values of parameters in the address whose names say so (`?api_key=`).
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -36,12 +37,19 @@ _SECRET_NAME = re.compile(
     r"(?:.*[_.-])?(?:api_?key|app_?id|key|token|secret|password|passwd|pwd|sig|signature|auth|credentials?)",
     re.IGNORECASE,
 )
+_SHORTEST_MASKED = 3
+"""A shorter one stands in a text by chance."""
 _PARAMETER = re.compile(r"(?<=[?&])([^=&]+)=([^&]+)")
 
 
 class Basic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="basic"):
     username: Text
     password: Text = MASK
+
+    @property
+    def pair(self) -> str:
+        """As it is sent (RFC 7617)."""
+        return b64encode(f"{self.username}:{self.password}".encode()).decode()
 
 
 class Bearer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="bearer"):
@@ -243,6 +251,17 @@ def secrets_of(settings: PollingSettings) -> Secrets | None:
         auth=_secret(settings.auth),
     )
     return None if found == Secrets() else found
+
+
+def values_of(settings: PollingSettings) -> set[str]:
+    """All that is secret in them, as it may come back in an answer."""
+    values = {value for name, value in settings.headers.items() if name.lower() not in PLAIN_HEADERS}
+    values |= {value for name, value in _PARAMETER.findall(settings.url) if _SECRET_NAME.fullmatch(name)}
+    if (secret := _secret(settings.auth)) is not None:
+        values.add(secret)
+    if isinstance(settings.auth, Basic):
+        values.add(settings.auth.pair)
+    return {value for value in values if len(value) >= _SHORTEST_MASKED}
 
 
 def with_secrets(settings: PollingSettings, secrets: Secrets) -> PollingSettings:

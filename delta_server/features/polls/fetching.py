@@ -1,6 +1,5 @@
 """One request to a source, with its signing in, and what was wrong with it in words that name no address."""
 
-from base64 import b64encode
 from collections.abc import Mapping
 
 from delta_server.core import times
@@ -82,7 +81,7 @@ class Fetcher:
     async def _signing_in(self, settings: PollingSettings) -> dict[str, str]:
         auth = settings.auth
         if isinstance(auth, Basic):
-            return {"authorization": f"Basic {b64encode(f'{auth.username}:{auth.password}'.encode()).decode()}"}
+            return {"authorization": f"Basic {auth.pair}"}
         if isinstance(auth, Bearer):
             return {"authorization": f"Bearer {auth.token}"}
         if isinstance(auth, ByHeader):

@@ -72,12 +72,13 @@ async def poll(svc: Services, endpoint_id: int) -> Ended | None:
         at=began_ms,
         status=found.status if found else failure.status if failure else None,
         ms=round((time.monotonic() - began_s) * 1000),
-        size_bytes=found.received_bytes if found else 0,
+        size_bytes=found.received_bytes if found else failure.received_bytes if failure else 0,
         changed=found is not None and found.snapshot is not None,
         error_class=None if failure is None else failure.error_class,
         snapshot=None if found is None else found.snapshot,
         steps=msgspec.json.encode([(step, round(ms, 1)) for step, ms in steps.ms.items()]).decode(),
         detail=None if failure is None else failure.detail,
+        excerpt=None if failure is None else failure.excerpt,
     )
     verdict = _verdict(row, record, failure)
     try:

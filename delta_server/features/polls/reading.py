@@ -2,12 +2,15 @@
 ones beside few."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
 from delta_server.core import paging
+from delta_server.core.formats.formats import Format
+from delta_server.core.paging import Page
 from delta_server.core.polling import outcome
 from delta_server.core.polling.outcome import NOT_MODIFIED, How, PollFailed, Read
 from delta_server.core.polling.settings import PollingSettings
@@ -20,6 +23,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LARGE_AT_ONCE = 2
+_SURELY_SMALL_BYTES = SMALL_BYTES * 9 // 10
+"""With its head, an answer of so many bytes is taken beside many others."""
 READ_S = 20.0
 PAGES_S = 300.0
 ON_THE_LOOP_BYTES = 2 << 10
@@ -32,8 +37,12 @@ class Fetched(msgspec.Struct, frozen=True):
     answer: Answer
     read: Read | None
     received_bytes: int
-    is_large: bool
     pages: int = 1
+
+    @property
+    def is_large(self) -> bool:
+        """More than is taken beside many others: it is asked for beside few at once the next time."""
+        return max(self.received_bytes, 0 if self.read is None else len(self.read.source)) > _SURELY_SMALL_BYTES
 
 
 class _LargeAnswers:
@@ -55,8 +64,7 @@ async def fetch(
             if error.error_class != "too_large" or limit <= SMALL_BYTES:
                 raise
     async with svc.state(_LargeAnswers).places:
-        found = await _fetch(svc, settings, conditions, steps, most_bytes=limit)
-    return msgspec.structs.replace(found, is_large=True)
+        return await _fetch(svc, settings, conditions, steps, most_bytes=limit)
 
 
 async def _fetch(
@@ -67,20 +75,28 @@ async def _fetch(
         return await _all_pages(svc, settings, how, steps)
     answer = await Fetcher.of(svc).fetch(settings, conditions, steps, most_bytes=most_bytes)
     if answer.status == NOT_MODIFIED and conditions:
-        return Fetched(answer, None, answer.received_bytes, is_large=False)
-    outcome.check_status(settings, answer.status, answer.headers, svc.clock.now_ms())
-    try:
+        return Fetched(answer, None, answer.received_bytes)
+    with _noting(settings, answer, steps):
+        outcome.check_status(settings, answer.status, answer.headers, svc.clock.now_ms())
         content_type = answer.headers.get("content-type", "")
         if len(answer.body) <= ON_THE_LOOP_BYTES and not how.computes and answer.body[:1] in (b"{", b"["):
             read = outcome.read(answer.body, content_type, answer.url, how)
         else:
             read = await _computed(svc, len(answer.body), outcome.read, answer.body, content_type, answer.url, how)
+    return Fetched(answer, read, answer.received_bytes)
+
+
+@contextmanager
+def _noting(settings: PollingSettings, answer: Answer, steps: Steps) -> Iterator[None]:
+    """Reads an answer; what is wrong with it is raised with what it was."""
+    try:
+        yield
     except PollFailed as error:
-        error.status = answer.status
+        error.status, error.received_bytes = answer.status, answer.received_bytes
+        error.excerpt = outcome.excerpt(settings, answer.body)
         raise
     finally:
         steps.mark("parse")
-    return Fetched(answer, read, answer.received_bytes, is_large=False)
 
 
 async def _all_pages(svc: Services, settings: PollingSettings, how: How, steps: Steps) -> Fetched:
@@ -99,13 +115,10 @@ async def _gathered(svc: Services, settings: PollingSettings, how: How, steps: S
     while True:
         each = msgspec.structs.replace(settings, url=asked[-1])
         answer = await Fetcher.of(svc).fetch(each, {}, steps, most_bytes=how.most_bytes - size)
-        outcome.check_status(settings, answer.status, answer.headers, svc.clock.now_ms())
         received += answer.received_bytes
-        read = outcome.read_page
-        more: dict[str, Any] = {"url": asked[-1], "link_header": answer.headers.get("link", ""), "asked": asked}
-        content_type = answer.headers.get("content-type", "")
-        page, read_as, page_bytes = await _computed(svc, len(answer.body), read, answer.body, content_type, how, **more)
-        steps.mark("parse")
+        with _noting(settings, answer, steps):
+            outcome.check_status(settings, answer.status, answer.headers, svc.clock.now_ms())
+            page, read_as, page_bytes = await _page(svc, how, answer, asked)
         pages.append(page)
         size += page_bytes
         if size >= how.most_bytes:
@@ -115,7 +128,12 @@ async def _gathered(svc: Services, settings: PollingSettings, how: How, steps: S
         asked.append(page.next_url)
     whole = await _computed(svc, size, outcome.read_pages, pages, read_as, how)
     steps.mark("parse")
-    return Fetched(answer, whole, received, is_large=False, pages=len(pages))
+    return Fetched(answer, whole, received, len(pages))
+
+
+async def _page(svc: Services, how: How, answer: Answer, asked: list[str]) -> tuple[Page, Format, int]:
+    more = (answer.headers.get("content-type", ""), how, asked[-1], answer.headers.get("link", ""), asked)
+    return await _computed(svc, len(answer.body), outcome.read_page, answer.body, *more)
 
 
 async def _computed(svc: Services, size: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -30,6 +30,7 @@ class Poll(msgspec.Struct, frozen=True, rename={"error_class": "class"}):
     changed: bool
     error_class: ErrorClass | None
     detail: str | None
+    excerpt: str | None
     snapshot_id: str | None
     steps: list[PollStep]
 
@@ -69,6 +70,7 @@ def poll(row: PollRow) -> Poll:
         changed=row.changed,
         error_class=None if row.error_class is None else msgspec.convert(row.error_class, ErrorClass),
         detail=row.detail,
+        excerpt=row.excerpt,
         snapshot_id=None if row.snapshot is None else ids.text(row.snapshot),
         steps=[PollStep(*step) for step in msgspec.json.decode(row.steps, type=list[tuple[str, float]])],
     )
@@ -127,6 +129,7 @@ class PollingPreviewFailed(msgspec.Struct, frozen=True, rename={"error_class": "
     ok: Literal[False]
     error_class: ErrorClass
     detail: str
+    excerpt: str | None
     status: int | None
     steps: list[PollStep]
 
@@ -159,7 +162,7 @@ def preview(found: Preview, steps: Mapping[str, float]) -> PollingPreview:
 
 
 def preview_failed(error: PollFailed, steps: Mapping[str, float]) -> PollingPreviewFailed:
-    return PollingPreviewFailed(False, error.error_class, error.detail, error.status, steps_of(steps))
+    return PollingPreviewFailed(False, error.error_class, error.detail, error.excerpt, error.status, steps_of(steps))
 
 
 def _tried(fields: Sequence[FieldNoise]) -> list[TriedField]:
@@ -175,6 +178,7 @@ EXAMPLE: dict[str, Any] = {
     "changed": True,
     "class": None,
     "detail": None,
+    "excerpt": None,
     "snapshot_id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "steps": [{"step": "resolve", "ms": 1.2}, {"step": "connect", "ms": 12.0}, {"step": "wait", "ms": 25.4}],
 }
@@ -209,10 +213,11 @@ FIELDS = {
     "Poll.time": "When it began",
     "Poll.status": "The status of the answer; null where there was none",
     "Poll.ms": "How long it took, what was computed and stored included",
-    "Poll.bytes": "The size of the answer's body as it came, compressed or not; 0 for a failure",
+    "Poll.bytes": "The size of the answer's body as it came, compressed or not; 0 without one",
     "Poll.changed": "Whether a snapshot was stored: what is equal to the latest one is not stored again",
     "Poll.class": "What was wrong; null for nothing",
     "Poll.detail": "What was wrong, in words",
+    "Poll.excerpt": "The begin of what was answered, where that was wrong; secrets in it are masked",
     "Poll.snapshot_id": "The snapshot that was stored",
     "Poll.steps": "What took how long: resolve, connect, wait, read, parse, store",
     "PollingPreview.ok": "Whether there is a document",
@@ -241,6 +246,7 @@ FIELDS = {
     "PollingPreviewFailed.ok": "Whether there is a document",
     "PollingPreviewFailed.class": "What was wrong, as of polls",
     "PollingPreviewFailed.detail": "What was wrong, in words",
+    "PollingPreviewFailed.excerpt": "The begin of what was answered; secrets in it are masked",
     "PollingPreviewFailed.status": "The status of the answer; null where there was none",
     "PollingPreviewFailed.steps": "What took how long until then",
     "PollStep.step": "Its name",

@@ -10,7 +10,7 @@ from delta_server.storage.database import Row, Tx, frees_space
 
 class PollRow(msgspec.Struct, frozen=True):
     """`error_class` is None where nothing was wrong, `snapshot` the id of what was stored, `steps` JSON of what took
-    how long."""
+    how long, `excerpt` the begin of an answer that was none."""
 
     at: int
     status: int | None
@@ -21,6 +21,7 @@ class PollRow(msgspec.Struct, frozen=True):
     snapshot: bytes | None
     steps: str
     detail: str | None
+    excerpt: str | None = None
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -33,7 +34,7 @@ class Bucket(msgspec.Struct, frozen=True):
     ms: int
 
 
-_COLUMNS = "at, status, ms, bytes, changed, class, snapshot, steps, detail"
+_COLUMNS = "at, status, ms, bytes, changed, class, snapshot, steps, detail, excerpt"
 
 
 def insert(tx: Tx, endpoint: int, row: PollRow) -> PollRow:
@@ -43,7 +44,7 @@ def insert(tx: Tx, endpoint: int, row: PollRow) -> PollRow:
         at += 1
     kept = msgspec.structs.replace(row, at=at)
     tx.run(
-        f"INSERT INTO poll (endpoint, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO poll (endpoint, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         endpoint,
         *msgspec.structs.astuple(kept),
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from delta_server.core import times
+from delta_server.core import plan_windows, times
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.polls import tasks
 from delta_server.features.polls.running import RunningPolls
@@ -280,6 +280,40 @@ async def test_records_are_kept_for_their_time(services: Services, clock: FakeCl
         clock.advance(times.DAY_MS + 1)
         await tasks.expire(services)
     assert len(await p.record(services, endpoint)) == 1
+
+
+async def test_a_plan_that_is_used_up_is_a_failure_that_waits(services: Services, clock: FakeClock) -> None:
+    async with source(json(b"[1]")) as api:
+        endpoint = await p.polled(services, api.url, retries=0)
+        await services.db.write(lambda tx: tx.run("UPDATE project SET plan = 'free'"))
+        await services.db.write(
+            lambda tx: tx.run("UPDATE project_use SET hour = ?, hour_snapshots = 100", plan_windows.hour(tx.now_ms))
+        )
+        await p.run_due(services)
+        [row] = await p.record(services, endpoint)
+        assert (row.error_class, row.status) == ("quota", 200)
+        due_at = p.row(services, endpoint).due_at
+        assert due_at is not None
+        assert due_at >= plan_windows.hour(clock.time_ms) + plan_windows.HOUR_MS
+        clock.time_ms = due_at
+        await p.run_due(services)
+    assert await p.documents(services, endpoint) == [b"[1]"]
+
+
+async def test_what_lies_in_the_bin_with_its_project_is_looked_at_by_the_hour(
+    services: Services, clock: FakeClock
+) -> None:
+    async with source(json(b"{}")) as api:
+        endpoint = await p.polled(services, api.url)
+        day_later = clock.time_ms + times.DAY_MS
+        bin_sql = "UPDATE project SET deleted_at = ?, purge_at = ? WHERE id = ?"
+        await services.db.write(lambda tx: tx.run(bin_sql, clock.time_ms, day_later, endpoint.project))
+        await p.run_due(services)
+        assert (api.asked, p.row(services, endpoint).due_at) == ([], clock.time_ms + 60 * MINUTE)
+        await services.db.write(lambda tx: tx.run(bin_sql, None, None, endpoint.project))
+        clock.advance(60 * MINUTE)
+        await p.run_due(services)
+        assert len(api.asked) == 1
 
 
 async def test_the_loop(services: Services) -> None:

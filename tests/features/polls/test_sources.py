@@ -124,6 +124,11 @@ async def test_a_large_answer_is_asked_for_beside_few_and_then_at_once(services:
         assert len(api.asked) == 2
         assert not (await p.poll(services, endpoint)).changed
         assert len(api.asked) == 3
+        api.always(json(b'{"a": "small again"}'))
+        assert (await p.poll(services, endpoint)).changed
+        api.say = lambda asked: json(large)
+        assert (await p.poll(services, endpoint)).changed
+        assert len(api.asked) == 6
         await p.changed(services, endpoint, transform="sum(a)")  # fails in another process
         row = await p.poll(services, endpoint)
     assert (row.error_class, row.status) == ("transform", 200)
@@ -155,3 +160,21 @@ async def test_pages_are_gathered_whole_or_not_at_all(services: Services) -> Non
         elsewhere = await p.poll(services, endpoint)
     assert elsewhere.error_class == "decode"
     assert "another server" in (elsewhere.detail or "")
+
+
+async def test_a_failure_keeps_the_begin_of_the_answer_without_secrets_that_it_repeats(services: Services) -> None:
+    def echo(asked: Asked) -> Answer:
+        said = f"bad key {asked.headers['x-key']}, {asked.headers['authorization']} at {asked.path}\x00\x1b[2J"
+        return Answer(said.encode() + b"x" * 5000, status=401)
+
+    async with source(echo) as api:
+        endpoint = await p.polled(
+            services,
+            f"{api.url}?token=k111",
+            headers={"X-Key": "k222"},
+            auth={"type": "basic", "username": "me", "password": "k333"},
+        )
+        row = await p.poll(services, endpoint)
+    assert row.excerpt is not None
+    assert row.excerpt.startswith("bad key ***, Basic *** at /data?token=***\ufffd\ufffd[2J")
+    assert (len(row.excerpt), row.size_bytes > 5000) == (1000, True)
