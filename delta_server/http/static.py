@@ -41,6 +41,8 @@ _HEADERS = {
     "x-frame-options": "DENY",
 }
 _FOR_EVER = "public, max-age=31536000, immutable"
+_FOR_AN_HOUR = "public, max-age=3600"
+"""The icon, which Chromium wants anew at each address that a page takes, so at each step of a slider."""
 _BASE = b'<base href="/">'
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 """The smaller one first."""
@@ -103,7 +105,8 @@ async def asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Respons
 
 @get(["/icon.svg", "/theme.js"], include_in_schema=False)
 async def fixed(request: Request[Any, Any, Any]) -> Response[Any]:
-    return _respond(request, await _file(request.scope["path"].strip("/")), "no-cache")
+    name = request.scope["path"].strip("/")
+    return _respond(request, await _file(name), _FOR_AN_HOUR if name == "icon.svg" else "no-cache")
 
 
 def base_of(request: Request[Any, Any, Any]) -> str:

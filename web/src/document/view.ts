@@ -56,6 +56,7 @@ export class DocumentView {
   private turn = 0;
   private moment: Moment = { kind: "latest" };
   private large = false;
+  private way: -1 | 0 | 1 = 0;
 
   private readonly documents = new Kept<Scan>(
     MOST_BYTES,
@@ -101,6 +102,7 @@ export class DocumentView {
               : { kind: "empty" };
         return;
       }
+      this.way = wayTo(this.version.peek(), found.version);
       this.version.value = found.version;
       this.documents.held = found.version.id;
       void this.findPlace(found.version, isLate);
@@ -213,12 +215,16 @@ export class DocumentView {
     if (this.large || shown?.id !== id) return;
     const bytes = sizeOf(shown.doc);
     const room = Math.floor(MOST_BYTES / bytes) - 1;
-    for (const next of neighbours(this.line.peek(), this.place.peek(), id).slice(0, room)) {
+    for (const next of neighbours(this.line.peek(), this.place.peek(), id, this.way).slice(0, room)) {
       const fetched = Promise.all([this.documents.get(next), this.changes.get(next)]).catch(() => undefined);
       if (bytes > QUICK_BYTES) await fetched;
       if (isLate()) return;
     }
   }
+}
+
+function wayTo(before: Version | null, next: Version): -1 | 0 | 1 {
+  return before ? (Math.sign(next.ms - before.ms) as -1 | 0 | 1) : 0;
 }
 
 function sizeOf(doc: Scan): number {

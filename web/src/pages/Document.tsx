@@ -25,14 +25,14 @@ const TOPICS: readonly Topic[] = ["snapshots", "deltas"];
 export default function Document({ params }: PageProps) {
   const { project = "", endpoint = "" } = params;
   const model = useMemo(() => new PageModel({ project, endpoint }), [project, endpoint]);
-  useEffect(() => {
-    model.begin();
-    return () => model.leave();
-  }, [model]);
   useSignalEffect(() => {
     const asked = query.value;
     untracked(() => model.follow(asked));
   });
+  useEffect(() => {
+    model.begin();
+    return () => model.leave();
+  }, [model]);
   useKeys(model);
   useStream(project, TOPICS, (told) => model.heard(told));
   const { view } = model;
