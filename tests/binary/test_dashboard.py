@@ -5,18 +5,34 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import EMAIL, PASSWORD, Open
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, WIDE, Open
 from tests.server_process import BINARY, Server, run, serving
 
 pytestmark = pytest.mark.skipif(not Path(BINARY[0]).exists(), reason="make build makes it")
 
+_LIGHTNESS = """() => {
+  const [red, green, blue] = getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/g).map(Number);
+  return (red + green + blue) / 765;
+}"""
 PRICES = [
     {"asked": 1, "prices": [{"sku": "A1", "price": 10.5}, {"sku": "B2", "price": 7}]},
     {"asked": 2, "prices": [{"sku": "A1", "price": 10.5}, {"sku": "B2", "price": 8}]},
     {"asked": 3, "prices": [{"sku": "A1", "price": 11.25}, {"sku": "B2", "price": 8}]},
 ]
+
+
+def look(page: Page, *seen: Locator) -> None:
+    """In light and dark, wide and narrow: what matters is seen, and nothing is wider than the window."""
+    for dark in (True, False):
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        for width, height in (NARROW, WIDE):
+            page.set_viewport_size({"width": width, "height": height})
+            for each in seen:
+                expect(each).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert (page.evaluate(_LIGHTNESS) < 0.5) is dark
 
 
 def set_up(page: Page, server: Server, directory: Path) -> None:
@@ -57,6 +73,7 @@ def test_from_an_empty_directory_to_signing_out(tmp_path: Path, visit: Open) -> 
         window.settle("/p/shop/e/prices")  # the document now, and what its last version changed
         expect(page.get_by_text("3 of 3")).to_be_visible()
         expect(page.get_by_role("treegrid")).to_contain_text("11.25")
+        look(page, page.get_by_role("treegrid"), page.get_by_role("slider"))
         page.keyboard.press("[")  # back in time
         expect(page.get_by_text("2 of 3")).to_be_visible()
         expect(page.get_by_role("treegrid")).not_to_contain_text("11.25")
@@ -64,11 +81,23 @@ def test_from_an_empty_directory_to_signing_out(tmp_path: Path, visit: Open) -> 
         page.get_by_role("link", name="Compare").first.click()
         expect(page).to_have_url(re.compile("/compare"))
         expect(page.get_by_role("row", name=re.compile("price 7 8"))).to_be_visible()
+        look(page, page.get_by_role("treegrid"))
 
         window.settle("/p/shop/e/prices/fields")
         page.get_by_role("button", name=re.compile("Ignore.*asked")).click()
+        look(page, page.get_by_role("button", name="Save"))
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_role("button", name=re.compile("Ignore.*asked", re.I))).to_have_count(1)
+        expect(page.get_by_role("button", name="Ignored /asked")).to_be_disabled()
+        page.get_by_role("row", name=re.compile("price")).get_by_role("link", name="chart").click()
+        expect(page).to_have_url(re.compile(r"/e/prices/charts\?f=%2Fprices%2F\*%2Fprice"))
+        look(page, page.locator(".plot canvas").first)
+        page.get_by_role("radio", name="Table").click()
+        for number in ("10.5", "11.25"):
+            expect(page.get_by_role("cell", name=number, exact=True).first).to_be_visible()
+
+        window.settle("/p/shop/e/prices")  # what is ignored is no change any more
+        expect(page.get_by_label("What this version changed")).to_contain_text("11.25")
+        expect(page.get_by_label("What this version changed")).not_to_contain_text("asked")
 
         window.settle("/p/shop/settings/keys")
         page.get_by_role("row", name=re.compile("sender")).get_by_role("button", name="Revoke").click()

@@ -21,6 +21,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (directory / "assets").mkdir(parents=True)
     (directory / "index.html").write_bytes(PAGE)
     (directory / "theme.js").write_bytes(b"1")
+    (directory / "icon.svg").write_bytes(b"<svg/>")
     (directory / "assets" / "main-1a2b.js").write_bytes(SCRIPT)
     (directory / "assets" / "main-1a2b.js.gz").write_bytes(gzip.compress(SCRIPT))
     (tmp_path / "delta.key").write_bytes(b"secret")
@@ -75,6 +76,13 @@ async def test_one_page_stands_for_all_addresses(client: httpx.AsyncClient, path
     assert "frame-ancestors 'none'" in policy[0]
     again = await client.get(path, headers={"if-none-match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(("path", "kept"), [("/theme.js", "no-cache"), ("/icon.svg", "public, max-age=3600")])
+async def test_files_of_fixed_names_are_kept_for_as_long_as_they_may_be_old(
+    client: httpx.AsyncClient, path: str, kept: str
+) -> None:
+    assert (await client.get(path)).headers["cache-control"] == kept
 
 
 async def test_assets_are_kept_for_ever_and_sent_as_the_build_compressed_them(client: httpx.AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 import { type Bar, firstFrom } from "../time/bars";
 import type { Moment } from "../time/moments";
+import { isByVersion } from "./ahead";
 import type { Line, Source, Version } from "./requests";
 import * as ask from "./requests";
 
@@ -25,11 +26,6 @@ export type Found =
   | { is: "before"; first: Version }
   | { is: "gone"; id: string }
   | { is: "empty" };
-
-/** Whether each bar is a version: then most questions answer themselves. */
-function isByVersion(line: Line | null): line is Line & { bucketMs: null } {
-  return line !== null && line.bucketMs === null;
-}
 
 export async function findVersion(
   source: Source,
@@ -102,17 +98,4 @@ export async function placeOf(
     previousChange: line.bars.slice(0, at).findLast(isChange) ?? (at > 0 ? (line.bars[0] as Bar) : null),
     nextChange: line.bars.slice(at + 1).find(isChange) ?? null,
   };
-}
-
-const AHEAD = 6;
-
-/**
- * The ids of the neighbours that are fetched ahead, the likeliest first: two each way, and of who goes one way (1 or -1)
- * so many that a step each 40 ms finds its document there.
- */
-export function neighbours(line: Line | null, place: Place | null, id: string, way: -1 | 0 | 1): string[] {
-  if (!isByVersion(line)) return [place?.next, place?.previous].filter((each): each is string => !!each);
-  const at = line.bars.findIndex((bar) => bar.id === id);
-  const steps = way === 0 ? [1, -1, 2, -2] : [...Array.from({ length: AHEAD }, (_, i) => (i + 1) * way), -way];
-  return steps.flatMap((step) => line.bars[at + step]?.id ?? []);
 }

@@ -4,6 +4,7 @@ import { computed, signal } from "@preact/signals";
 
 import type { Span } from "../time/bars";
 import type { Moment } from "../time/moments";
+import { neighbours } from "./ahead";
 import { Kept } from "./kept";
 import { LabelFields } from "./labels";
 import { type Opened, opened } from "./opened";
@@ -12,7 +13,7 @@ import type { Line, Source, Version } from "./requests";
 import * as ask from "./requests";
 import type { Scan } from "./scan";
 import { TreeModel } from "./treemodel";
-import { findVersion, neighbours, type Place, placeOf } from "./versions";
+import { findVersion, type Place, placeOf } from "./versions";
 
 export type State =
   | { kind: "loading" }
