@@ -145,16 +145,18 @@ function OneBar({ bar, x, width, scale, faded }: OneBarProps): VNode | null {
           height={part.height.toFixed(1)}
         />
       ))}
-      {cutUp && <CutNumber x={at} y={5} value={bar.added + bar.replaced + bar.moved} />}
-      {cutDown && <CutNumber x={at} y={HEIGHT + 5} value={bar.removed} />}
+      {cutUp && <CutNumber x={x} y={5} value={bar.added + bar.replaced + bar.moved} />}
+      {cutDown && <CutNumber x={x} y={HEIGHT + 5} value={bar.removed} />}
     </>
   );
 }
 
-function CutNumber({ x, y, value }: { x: string; y: number; value: number }): VNode {
+/** Beside its bar: before it where the line ends soon. */
+function CutNumber({ x, y, value }: { x: number; y: number; value: number }): VNode {
+  const before = x > NO_ROOM * 100;
   return (
-    <svg x={x} y="0" overflow="visible">
-      <text class="cut" x="1" y={y}>
+    <svg x={`${x.toFixed(2)}%`} y="0" overflow="visible">
+      <text class="cut" x={before ? -2 : 1} y={y} text-anchor={before ? "end" : "start"}>
         {value.toLocaleString()}
       </text>
     </svg>
