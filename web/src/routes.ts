@@ -32,6 +32,7 @@ export const ROUTES: readonly Route[] = [
   { pattern: "/p/:project", page: "Overview", section: "overview" },
   { pattern: "/p/:project/events", page: "Events", section: "events" },
   { pattern: "/p/:project/connect", page: "Connect", section: "connect" },
+  { pattern: "/p/:project/connect/webhooks", page: "Webhooks", section: "connect" },
   { pattern: "/p/:project/settings", page: "ProjectSettings", section: "settings" },
   { pattern: "/p/:project/settings/keys", page: "Keys", section: "settings" },
   { pattern: "/p/:project/settings/members", page: "Members", section: "settings" },

@@ -6,18 +6,21 @@ export function ShownOnce({
   title,
   lead,
   secret,
+  what = "key",
   close,
 }: {
   title: string;
   lead: string;
   secret: string;
+  /** What is copied. */
+  what?: string;
   close: () => void;
 }) {
   return (
     <Dialog title={title} lead={lead} close={close}>
       <div class="secret">
         <code>{secret}</code>
-        <Copy text={secret} what="key" />
+        <Copy text={secret} what={what} />
       </div>
       <div class="acts">
         <button class="btn primary" type="button" onClick={close}>

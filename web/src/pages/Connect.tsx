@@ -1,3 +1,4 @@
+import { ConnectHead } from "../connect/Head.tsx";
 import { KeyMaker, Lines, useKey } from "../connect/Lines.tsx";
 import type { Language } from "../connect/lines.ts";
 import { LANGUAGES } from "../connect/lines.ts";
@@ -14,9 +15,7 @@ export default function Connect({ params }: PageProps) {
   const made = useKey(project);
   return (
     <main id="main" class="wrap settings connect">
-      <div class="head">
-        <h1>Connect</h1>
-      </div>
+      <ConnectHead project={project} />
       <ol class="steps-list">
         <li>
           <h2>A key</h2>

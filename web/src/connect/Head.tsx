@@ -1,0 +1,29 @@
+import type { ComponentChildren } from "preact";
+import { Tabs } from "../parts/Tabs.tsx";
+import { has } from "../routes.ts";
+import { at, href, path } from "../state/location.ts";
+
+const TABS = [
+  ["Ways in", "Connect", []],
+  ["Webhooks", "Webhooks", ["webhooks"]],
+] as const;
+
+/** Over the pages about what comes in and what goes out. */
+export function ConnectHead({ project, children }: { project: string; children?: ComponentChildren }) {
+  return (
+    <div class="head">
+      <h1>Connect</h1>
+      <Tabs label="Connect" current={path.value}>
+        {TABS.filter(([, page]) => has(page)).map(([name, , steps]) => {
+          const to = at("p", project, "connect", ...steps);
+          return (
+            <a key={to} href={href(to)} aria-current={path.value === to ? "page" : undefined}>
+              {name}
+            </a>
+          );
+        })}
+      </Tabs>
+      {children ? <div class="acts">{children}</div> : null}
+    </div>
+  );
+}
