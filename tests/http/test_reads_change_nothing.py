@@ -25,7 +25,7 @@ def state(tx: Tx) -> dict[str, str]:
     for (table,) in tables:
         if table not in RECORDED:
             columns = [row[0] for row in tx.all(f"SELECT name FROM pragma_table_info('{table}')") if row[0] not in USES]
-            rows = tx.all(f"SELECT {', '.join(map(_quoted, columns))} FROM {table} ORDER BY 1, 2")
+            rows = tx.all(f"SELECT {', '.join(map(_quoted, columns))} FROM {table}")
             hashes[table] = sha256(repr(sorted(map(repr, rows))).encode()).hexdigest()
     return hashes
 
