@@ -87,7 +87,7 @@ def test_from_an_empty_directory_to_signing_out(tmp_path: Path, visit: Open) -> 
         page.get_by_role("button", name=re.compile("Ignore.*asked")).click()
         look(page, page.get_by_role("button", name="Save"))
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_role("button", name="Ignored /asked")).to_be_disabled()
+        expect(page.get_by_role("button", name="/asked : ignore no longer")).to_be_visible()
         page.get_by_role("row", name=re.compile("price")).get_by_role("link", name="chart").click()
         expect(page).to_have_url(re.compile(r"/e/prices/charts\?f=%2Fprices%2F\*%2Fprice"))
         look(page, page.locator(".plot canvas").first)
