@@ -42,7 +42,7 @@ def _loaded(at: Browsing) -> tuple[float, float]:
     page = at.window()
     received = _received(page)
     at.open(page, "", project=BENCH)
-    took = painted_s(page, "a[data-row]")
+    took = painted_s(page, "tr[data-row]")
     page.wait_for_selector(".feed .item")  # what is beside the list counts too
     page.context.close()
     return took, sum(received) / 1e3

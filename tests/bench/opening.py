@@ -86,7 +86,7 @@ def _open(at: Browsing, opened: list[Opened]) -> float:
     """Whoever opens it has been at the dashboard before, but not at this endpoint. Until the changes are there too."""
     page = at.window()
     at.open(page, "")
-    page.wait_for_selector("a[data-row]")
+    page.wait_for_selector("tr[data-row]")
     at.open(page, f"/e/large?at={at_of(AT)}")
     painted, marked = painted_s(page, ".tree .row"), painted_s(page, ".tree .chip")
     opened.append((painted, page.evaluate(_SEARCH, "number 377") / 1e3))

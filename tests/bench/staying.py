@@ -32,7 +32,7 @@ def staying() -> Iterator[Row]:
         page = at.window()
         page.clock.install(time=began)
         at.open(page, "")
-        page.wait_for_selector("a[data-row]")
+        page.wait_for_selector("tr[data-row]")
         devtools = page.context.new_cdp_session(page)
         measured = []
         for number in range(ROUNDS):

@@ -208,6 +208,7 @@ class Tenants:
         await self.send(name, post("/v1/endpoints", name=mark))
         polling = {"url": f"http://127.0.0.1:9/{mark}", "interval": "5m", "enabled": False}
         await self.send(name, Ask("PATCH", "/v1/endpoints/prices", {"polling": polling}))
+        await self.send(name, Ask("PUT", "/v1/endpoints/prices/inbound-webhook", {"transform": "data"}))
         users = ["ann", *(f"user-{n}-of-{name}" for n in range(amount - 1))]
         seen = [{"eventType": kind, "userId": user, "source": mark} for user in users for kind in ("seen", "bought")]
         await self.send(name, Ask("POST", "/v1/events/batch", seen))
