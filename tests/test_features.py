@@ -92,4 +92,6 @@ async def test_steps_that_fail_hold_up_neither_start_nor_end(config: Config, clo
 async def test_rows_that_point_at_others_go_before_those(config: Config, clock: FakeClock) -> None:
     async with delta_app.open_services(config, clock, tuning=FAST) as services:
         order = [one.__module__.split(".")[2] for one in services.owned_by("endpoint")]
-    assert order == ["snapshots", "deltas", "activity", "contents", "usage"]
+    assert order == [
+        "feeds", "inbound_webhooks", "polls", "snapshots", "deltas", "activity", "contents", "usage", "polling",
+    ]  # fmt: skip

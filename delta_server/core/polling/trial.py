@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -10,6 +11,7 @@ from delta_server.core.arrays import array_keys
 from delta_server.core.json import pointer, slices
 from delta_server.core.noise import FieldNoise
 
+Conditional: TypeAlias = Literal["etag", "last_modified", "none"]
 SHOWN_BYTES = 2 << 20
 """Of a document that is answered whole."""
 _LONGEST_JUDGED = 8 << 20

@@ -11,7 +11,7 @@ from delta_server.core.errors import Invalid
 from delta_server.core.polling.outcome import ErrorClass, PollFailed
 from delta_server.egress.steps import Steps
 from delta_server.features.endpoints import service as endpoints
-from delta_server.features.polls import previewing, schemas, service
+from delta_server.features.polls import schemas, service
 from delta_server.features.polls.schemas import (
     Poll,
     PollAnswer,
@@ -121,6 +121,8 @@ async def try_polling(
 ) -> PollingPreview | PollingPreviewFailed:
     """What would be stored, in what format it comes, and which fields look like noise: they differ between two answers
     that are a second apart. Nothing is stored. A source that fails is an answer too, with `ok` false."""
+    from delta_server.features.polls import previewing  # not before, as in running.py
+
     steps = Steps()
     try:
         found = await while_connected(

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Literal
 
 import msgspec
 
@@ -12,7 +11,7 @@ from delta_server.core.polling import checks, outcome, trial
 from delta_server.core.polling import settings as polling_settings
 from delta_server.core.polling.outcome import PollFailed, Source
 from delta_server.core.polling.settings import PollingChange, PollingSettings
-from delta_server.core.polling.trial import Judged, Suggested
+from delta_server.core.polling.trial import Conditional, Judged, Suggested
 from delta_server.core.sealing import Unreadable
 from delta_server.egress.steps import Steps
 from delta_server.features.endpoints import service as endpoints
@@ -22,8 +21,6 @@ from delta_server.features.polls.reading import Fetched
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.turns import Turns
-
-Conditional = Literal["etag", "last_modified", "none"]
 
 AT_ONCE = 8
 PAUSE_S = 1.1

@@ -2,16 +2,18 @@
 
 import asyncio
 from contextvars import Context
+from typing import TYPE_CHECKING
 
 import structlog
 
 from delta_server.core.errors import DeltaError
 from delta_server.core.polling.queue import PollQueue, WaitingPoll
 from delta_server.features.polling import service as polling
-from delta_server.features.polls import one_poll
-from delta_server.features.polls.one_poll import Ended
 from delta_server.services import Services
 from delta_server.storage.sqlite.transaction import shutting_down
+
+if TYPE_CHECKING:
+    from delta_server.features.polls.one_poll import Ended
 
 READ_AT_ONCE = 1_000
 WAITING_FOR_A_HOST = 20
@@ -42,7 +44,7 @@ class RunningPolls:
     def is_looping(self) -> bool:
         return self.wakes_at_ms > 0
 
-    async def poll_now(self, poll: WaitingPoll) -> Ended | None:
+    async def poll_now(self, poll: WaitingPoll) -> "Ended | None":
         """The outcome of the poll that runs or waits, or of one that is begun. It goes on when nobody waits any
         more."""
         result = self._results.get(poll.endpoint)
@@ -92,6 +94,9 @@ class RunningPolls:
             task.add_done_callback(self._tasks.discard)
 
     async def _run(self, poll: WaitingPoll) -> None:
+        # Not before: a server that polls nothing does without the client and the formats.
+        from delta_server.features.polls import one_poll
+
         ended: Ended | Exception | None = None
         try:
             ended = await one_poll.poll(self._svc, poll.endpoint)
@@ -103,11 +108,11 @@ class RunningPolls:
         finally:
             self._queue.end(poll)
         self._answer(poll.endpoint, ended)
-        if isinstance(ended, Ended) and ended.due_at is not None and ended.due_at < self.wakes_at_ms:
+        if isinstance(ended, one_poll.Ended) and ended.due_at is not None and ended.due_at < self.wakes_at_ms:
             self._svc.topics.wake("polls")
         self._begin()
 
-    def _answer(self, endpoint: int, ended: Ended | Exception | None) -> None:
+    def _answer(self, endpoint: int, ended: "Ended | Exception | None") -> None:
         result = self._results.pop(endpoint, None)
         if result is None or result.done():
             return

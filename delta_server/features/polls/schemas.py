@@ -1,7 +1,7 @@
 """Polls on the wire."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -11,9 +11,11 @@ from delta_server.core.noise import FieldNoise
 from delta_server.core.polling.outcome import ErrorClass, PollFailed
 from delta_server.core.polling.schedule import State
 from delta_server.core.polling.settings import PollingChange
-from delta_server.core.polling.trial import SHOWN_BYTES
-from delta_server.features.polls.previewing import Conditional, Preview
+from delta_server.core.polling.trial import SHOWN_BYTES, Conditional
 from delta_server.features.polls.store import Bucket, PollRow
+
+if TYPE_CHECKING:
+    from delta_server.features.polls.previewing import Preview
 
 
 class PollStep(msgspec.Struct, frozen=True):
@@ -138,7 +140,7 @@ def steps_of(ms_by_step: Mapping[str, float]) -> list[PollStep]:
     return [PollStep(step, round(ms, 1)) for step, ms in ms_by_step.items()]
 
 
-def preview(found: Preview, steps: Mapping[str, float]) -> PollingPreview:
+def preview(found: "Preview", steps: Mapping[str, float]) -> PollingPreview:
     answer, read = found.fetched.answer, found.fetched.read
     assert read is not None, "nothing was asked for on a condition"
     return PollingPreview(

@@ -408,8 +408,8 @@ async def test_a_damaged_block_is_told_with_its_times(engine: Engine, db: Sqlite
 
 
 async def test_queries_of_who_has_had_more_than_its_share_run_behind_those_of_the_others(engine: Engine, project: int):
-    def where(_: QuerySession) -> tuple[str, int]:
-        name, _, _number = threading.current_thread().name.rpartition("_")
+    def where(_session: QuerySession) -> tuple[str, int]:
+        name, _, _ = threading.current_thread().name.rpartition("_")
         return name, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     first = await engine.run(project, where)
