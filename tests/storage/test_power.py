@@ -192,22 +192,19 @@ async def test_a_power_cut_loses_no_acknowledged_write(tmp_path: Path, seed: int
     assert await cut_again_and_again(tmp_path, seed, SMALL, cuts=22) == Findings(cuts=22)
 
 
-@pytest.mark.parametrize("synchronous", ["NORMAL", "OFF"])
-async def test_the_cuts_would_find_a_commit_that_is_not_synced(tmp_path: Path, synchronous: str):
+@pytest.mark.parametrize(("synchronous", "finds"), [("NORMAL", "lost"), ("OFF", "damaged")])
+async def test_the_cuts_would_find_a_commit_that_is_not_synced(tmp_path: Path, synchronous: str, finds: str):
     # Pages of 512 bytes: a database that goes to rest when it is closed is synced by that.
     careless = msgspec.structs.replace(SMALL, synchronous=synchronous, page_size=COMPACT_PAGE_SIZE)
-    findings = Findings()
-    for seed in range(5):
+    for seed in range(20):  # how many one seed finds depends on the threads: none, now and then
         folder = tmp_path / f"{synchronous}-{seed}"
         folder.mkdir()
         found = await cut_again_and_again(folder, seed, careless, cuts=5)
-        findings.lost += found.lost
-        findings.damaged += found.damaged
-    if synchronous == "NORMAL":
-        assert findings.lost >= 5
-        assert findings.damaged == 0
-    else:
-        assert findings.damaged > 0
+        if synchronous == "NORMAL":
+            assert found.damaged == 0
+        if getattr(found, finds):
+            return
+    pytest.fail("no cut found what was not synced")
 
 
 class Trouble:
