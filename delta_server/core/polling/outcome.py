@@ -161,6 +161,12 @@ def read(body: bytes, content_type: str, url: str, how: How) -> Read:
     return _finished(found.document, found.read_as, how)
 
 
+def read_again(source: bytes, read_as: Format, content_type: str, how: How) -> Read:
+    """What was read before, by another `transform` or `expect`. Raises PollFailed."""
+    _check_type(how.expect, content_type)
+    return _finished(source, read_as, how)
+
+
 def read_page(
     body: bytes, content_type: str, how: How, url: str, link_header: str, asked: Sequence[str]
 ) -> tuple[Page, Format, int]:

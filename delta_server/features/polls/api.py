@@ -127,7 +127,9 @@ async def try_polling(
     try:
         found = await while_connected(
             request,
-            previewing.preview(services, project, data.polling, data.endpoint, steps, tries=data.tries),
+            previewing.preview(
+                services, project, data.polling, data.endpoint, steps, tries=data.tries, reuse=data.reuse
+            ),
         )
     except PollFailed as error:
         return schemas.preview_failed(error, steps.ms)

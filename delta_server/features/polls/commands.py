@@ -50,7 +50,7 @@ async def _track(svc: Services, wanted: Track, _: Progress) -> Tracked:
     settings = polling_settings.changed(None, change)
     checks.validate(settings)
     project, project_name = await svc.db.write(projects.ensure_project, wanted.project)
-    name = wanted.endpoint or trial.suggested(polling_settings.masked_url(settings.url), {}).name
+    name = wanted.endpoint or trial.name_of(polling_settings.masked_url(settings.url))
     endpoint = await svc.db.write(endpoints.ensure, project, name)
     if svc.db.peek(polling.find, endpoint.id) is not None:
         raise Conflict(f"{name} is polled already: give another name with --endpoint")

@@ -82,7 +82,7 @@ async def _fetch(
         if len(answer.body) <= ON_THE_LOOP_BYTES and not how.computes and answer.body[:1] in (b"{", b"["):
             read = outcome.read(answer.body, content_type, answer.url, how)
         else:
-            read = await _computed(svc, len(answer.body), outcome.read, answer.body, content_type, answer.url, how)
+            read = await computed(svc, len(answer.body), outcome.read, answer.body, content_type, answer.url, how)
     return Fetched(answer, read, answer.received_bytes)
 
 
@@ -126,17 +126,17 @@ async def _gathered(svc: Services, settings: PollingSettings, how: How, steps: S
         if page.next_url is None:
             break
         asked.append(page.next_url)
-    whole = await _computed(svc, size, outcome.read_pages, pages, read_as, how)
+    whole = await computed(svc, size, outcome.read_pages, pages, read_as, how)
     steps.mark("parse")
     return Fetched(answer, whole, received, len(pages))
 
 
 async def _page(svc: Services, how: How, answer: Answer, asked: list[str]) -> tuple[Page, Format, int]:
     more = (answer.headers.get("content-type", ""), how, asked[-1], answer.headers.get("link", ""), asked)
-    return await _computed(svc, len(answer.body), outcome.read_page, answer.body, *more)
+    return await computed(svc, len(answer.body), outcome.read_page, answer.body, *more)
 
 
-async def _computed(svc: Services, size: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def computed(svc: Services, size: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """`fn`'s result, away from the event loop. Raises PollFailed when it takes too long, and as `fn` does."""
     try:
         async with asyncio.timeout(READ_S):

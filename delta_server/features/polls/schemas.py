@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from delta_server.core import ids, times
 from delta_server.core.noise import FieldNoise
+from delta_server.core.paging import Paging
 from delta_server.core.polling.outcome import ErrorClass, PollFailed
 from delta_server.core.polling.schedule import State
 from delta_server.core.polling.settings import PollingChange
@@ -84,10 +85,12 @@ def bucket(found: Bucket) -> PollBucket:
 
 class PollingTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`polling` as it would be sent to change an endpoint, without a schedule; `endpoint`, an id or a name, is the one
-    whose secrets `***` in it stands for."""
+    whose secrets `***` in it stands for. With `reuse` what the source answered within the last ten minutes does, when
+    all but `transform`, `expect` and the schedule is as it was: it is not asked again."""
 
     polling: PollingChange
     endpoint: str | None = None
+    reuse: bool = False
     tries: Annotated[int, Meta(ge=1, le=3)] = 2
 
 
@@ -104,6 +107,7 @@ class TriedField(msgspec.Struct, frozen=True):
 class SuggestedEndpoint(msgspec.Struct, frozen=True):
     name: str
     interval: str
+    paging: Paging | None
 
 
 class PollingPreview(msgspec.Struct, frozen=True):
@@ -112,6 +116,7 @@ class PollingPreview(msgspec.Struct, frozen=True):
     ok: Literal[True]
     steps: list[PollStep]
     status: int
+    content_type: str
     read_as: str
     bytes: int
     pages: int
@@ -141,16 +146,16 @@ def steps_of(ms_by_step: Mapping[str, float]) -> list[PollStep]:
 
 
 def preview(found: "Preview", steps: Mapping[str, float]) -> PollingPreview:
-    answer, read = found.fetched.answer, found.fetched.read
-    assert read is not None, "nothing was asked for on a condition"
+    tried, read = found.tried, found.read
     return PollingPreview(
         ok=True,
         steps=steps_of(steps),
-        status=answer.status,
+        status=tried.status,
+        content_type=tried.content_type,
         read_as=read.read_as,
-        bytes=found.fetched.received_bytes,
-        pages=found.fetched.pages,
-        conditional=found.conditional,
+        bytes=tried.received_bytes,
+        pages=tried.pages,
+        conditional=tried.conditional,
         source=msgspec.Raw(read.source) if len(read.source) <= SHOWN_BYTES else None,
         source_bytes=len(read.source),
         result=msgspec.Raw(read.result) if len(read.result) <= SHOWN_BYTES else None,
@@ -158,7 +163,7 @@ def preview(found: "Preview", steps: Mapping[str, float]) -> PollingPreview:
         fields=_tried(found.judged.fields),
         source_fields=None if found.judged.source_fields is None else _tried(found.judged.source_fields),
         keys=found.judged.keys,
-        suggested=SuggestedEndpoint(found.suggested.name, found.suggested.interval),
+        suggested=SuggestedEndpoint(*msgspec.structs.astuple(tried.suggested)),
         tracked_by=found.tracked_by,
     )
 
@@ -195,6 +200,7 @@ EXAMPLE_PREVIEW: dict[str, Any] = {
     "ok": True,
     "steps": [{"step": "resolve", "ms": 1.2}, {"step": "connect", "ms": 12.0}, {"step": "wait", "ms": 25.4}],
     "status": 200,
+    "content_type": "application/json",
     "read_as": "json",
     "bytes": 61,
     "pages": 1,
@@ -206,7 +212,7 @@ EXAMPLE_PREVIEW: dict[str, Any] = {
     "fields": [{"pattern": "/at", "differs": 1, "of": 1, "bytes": 16, "noise": True}],
     "source_fields": None,
     "keys": {"/items": ["sku"]},
-    "suggested": {"name": "api.example.com/prices", "interval": "5m"},
+    "suggested": {"name": "api.example.com/prices", "interval": "5m", "paging": None},
     "tracked_by": None,
 }
 
@@ -223,8 +229,9 @@ FIELDS = {
     "Poll.snapshot_id": "The snapshot that was stored",
     "Poll.steps": "What took how long: resolve, connect, wait, read, parse, store",
     "PollingPreview.ok": "Whether there is a document",
-    "PollingPreview.steps": "What took how long in the first try",
+    "PollingPreview.steps": "What took how long in the first try; nothing where the source was not asked again",
     "PollingPreview.status": "The status of the answer",
+    "PollingPreview.content_type": "The answer's header Content-Type",
     "PollingPreview.read_as": "The format it was in",
     "PollingPreview.bytes": "The size of its body as it came, of all pages",
     "PollingPreview.pages": "How many pages were gathered",
@@ -245,6 +252,7 @@ FIELDS = {
     "TriedField.noise": "Whether it is suggested to be ignored: it changes by itself",
     "SuggestedEndpoint.name": "A name, made of the address",
     "SuggestedEndpoint.interval": "An interval, by how long the answer says it is fresh",
+    "SuggestedEndpoint.paging": "How more pages of it are found; null where the answer names none",
     "PollingPreviewFailed.ok": "Whether there is a document",
     "PollingPreviewFailed.class": "What was wrong, as of polls",
     "PollingPreviewFailed.detail": "What was wrong, in words",

@@ -4,8 +4,10 @@ from itertools import count
 
 import httpx
 import pytest
+from msgspec import to_builtins
 
 from delta_server.app import Application
+from delta_server.core.polling.trial import paging_of
 from delta_server.features.polls import previewing
 from tests.conftest import Keys, bearer
 from tests.features.polls.source import Answer, Asked, json, source
@@ -59,7 +61,7 @@ async def test_a_source_tried_twice(app: Application, client: httpx.AsyncClient,
         assert found["fields"][0] == {"pattern": "/generated", "differs": 1, "of": 1, "bytes": 14, "noise": True}
         assert [field["noise"] for field in found["fields"][1:]] == [False, False]
         assert found["keys"] == {"/items": ["sku"]}
-        assert found["suggested"] == {"name": "127.0.0.1/data", "interval": "1h"}
+        assert found["suggested"] == {"name": "127.0.0.1/data", "interval": "1h", "paging": None}
         assert (found["source_fields"], found["tracked_by"], len(api.asked)) == (None, None, 2)
         assert {"resolve", "connect", "wait", "read", "parse"} == {step["step"] for step in found["steps"]}
 
@@ -99,3 +101,51 @@ async def test_with_the_secrets_of_an_endpoint(client: httpx.AsyncClient, keys: 
             await check(client, keys, trial("", body, 400, field="polling.headers"))
             await check(client, keys, trial("", body, 404, key="other"))
             assert other.asked == []
+
+
+async def test_another_expression_does_not_ask_again(client: httpx.AsyncClient, keys: Keys) -> None:
+    numbers = count(1)
+    async with source(lambda _: json(b'{"at": %d, "items": [{"n": 1}]}' % next(numbers))) as api:
+
+        async def tried(key: str = "project", **polling: object) -> dict[str, object]:
+            body = {"polling": {"url": api.url, **polling}, "reuse": True}
+            found: dict[str, object] = await check(client, keys, trial("", body, 200, key=key))
+            return found
+
+        assert (await tried())["result"] == {"at": 2, "items": [{"n": 1}]}
+        kept = await tried(transform="{at: at}")
+        assert (kept["source"], kept["result"], kept["steps"]) == ({"at": 2, "items": [{"n": 1}]}, {"at": 2}, [])
+        assert kept["fields"] == [{"pattern": "/at", "differs": 1, "of": 1, "bytes": 7, "noise": True}]
+        failed = await tried(expect={"content_type": "text/*"})
+        assert (failed["ok"], failed["class"]) == (False, "expect")
+        assert (await tried(expect={"status": [204]}))["class"] == "status"
+        assert (await tried(transform="items", expect={"expression": "at > `0`"}))["result"] == [{"n": 1}]
+        assert len(api.asked) == 2
+        # Another request is another question, and so is another project's
+        await tried(headers={"X-A": "b"})
+        assert len(api.asked) == 4
+        await tried(key="other")
+        assert len(api.asked) == 6
+
+
+PAGED = [
+    ('<https://a.example/?page=2>; rel="next"', b"[1]", {"by": "link"}),
+    ('<https://a.example/?page=2>; rel="next"', b'{"n": [], "rows of": [1, 2]}', {"by": "link", "items": '"rows of"'}),
+    ('<https://a.example/?page=2>; rel="last"', b"[1]", None),
+    ('<https://a.example/?page=2>; rel="next"', b"1", None),
+    ("", b'{"next": "https://a.example/2", "results": [1]}', {"by": "cursor", "items": "results", "cursor": "next"}),
+    ("", b'{"next": null, "results": [1]}', None),
+    ("", b'{"next": "tomorrow", "results": [1]}', None),
+    (
+        "",
+        b'{"nextPageToken": "x1", "files": [1]}',
+        {"by": "cursor", "items": "files", "cursor": "nextPageToken", "parameter": "pageToken"},
+    ),
+    ("", b'{"nextPageToken": "x1"}', None),
+]
+
+
+@pytest.mark.parametrize(("link", "body", "expected"), PAGED)
+def test_more_pages_are_found(link: str, body: bytes, expected: dict[str, str] | None) -> None:
+    found = paging_of(body, link)
+    assert (None if found is None else to_builtins(found)) == expected
