@@ -13,6 +13,7 @@ from delta_server.features.activity.store import Day as Day
 from delta_server.features.activity.store import days as days
 from delta_server.features.activity.store import first_day as first_day
 from delta_server.features.activity.store import first_with_content as first_with_content
+from delta_server.features.activity.store import last_days_with_content as last_days_with_content
 from delta_server.features.activity.store import last_with_content as last_with_content
 from delta_server.features.activity.store import snapshots_before as snapshots_before
 from delta_server.features.activity.store import snapshots_by_days as snapshots_by_days

@@ -1,10 +1,12 @@
 """Counts of what happened to endpoints by day: kept with the rows they count, filled in the background for those from
 before there were counts."""
 
+from collections.abc import Iterator, Sequence
+
 import msgspec
 
 from delta_server.core.history import activity
-from delta_server.core.history.activity import Counts, Hours, Tally
+from delta_server.core.history.activity import Hours, Tally
 from delta_server.storage.database import Tx
 
 _SUMS = "content, reorder, format, ignored, added, removed, replaced, moved"
@@ -69,23 +71,36 @@ def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
 # Reading
 
 
-def days(tx: Tx, endpoint: int, first: int, last: int) -> list[Day]:
-    """Those from `first` to `last` inclusive, with their hours."""
+def days(tx: Tx, endpoints: Sequence[int], first: int, last: int) -> Iterator[tuple[int, Day]]:
+    """By endpoint those from `first` to `last` inclusive, with their hours."""
     rows = tx.all(
-        "SELECT day, hours FROM activity WHERE endpoint = ? AND day BETWEEN ? AND ? ORDER BY day",
-        endpoint,
+        "SELECT endpoint, day, hours FROM activity WHERE endpoint IN (SELECT value FROM json_each(?))"
+        " AND day BETWEEN ? AND ? ORDER BY endpoint, day",
+        msgspec.json.encode(endpoints).decode(),
         first,
         last,
     )
-    return [Day(day, _hours(blob)) for day, blob in rows]
+    for endpoint, day, blob in rows:
+        yield endpoint, Day(day, _hours(blob))
 
 
-def sums_by_days(tx: Tx, endpoint: int, first: int, last: int, *, origin: int, each: int) -> dict[int, Counts]:
-    """By number of `each` days from the day `origin` on, the counts of those from `first` to `last` inclusive."""
+def sums_by_days(
+    tx: Tx, endpoints: Sequence[int], first: int, last: int, *, origin: int, each: int
+) -> Iterator[tuple[int, int, Sequence[int]]]:
+    """By endpoint and number of `each` days from the day `origin` on, the counts (as in `Counts`) of those from `first`
+    to `last` inclusive."""
     sums = ", ".join(f"sum({name})" for name in _SUMS.split(", "))
-    sql = f"SELECT (day - ?) / ? AS bucket, {sums} FROM activity WHERE endpoint = ? AND day BETWEEN ? AND ?"
-    rows = tx.all(f"{sql} GROUP BY bucket", origin, each, endpoint, first, last)
-    return {row[0]: Counts(*row[1:]) for row in rows}
+    rows = tx.all(
+        f"SELECT endpoint, (day - ?) / ? AS bucket, {sums} FROM activity"
+        " WHERE endpoint IN (SELECT value FROM json_each(?)) AND day BETWEEN ? AND ? GROUP BY endpoint, bucket",
+        origin,
+        each,
+        msgspec.json.encode(endpoints).decode(),
+        first,
+        last,
+    )
+    for endpoint, bucket, *counts in rows:
+        yield endpoint, bucket, counts
 
 
 def snapshots_by_days(tx: Tx, endpoint: int, first: int, last: int, *, origin: int, each: int) -> dict[int, int]:
@@ -107,6 +122,16 @@ def last_with_content(tx: Tx, endpoint: int, day: int) -> int | None:
     """The last day up to `day` that has a delta of the kind `content`."""
     row = tx.one("SELECT max(day) FROM activity WHERE endpoint = ? AND day <= ? AND content > 0", endpoint, day)
     return row[0] if row else None
+
+
+def last_days_with_content(tx: Tx, endpoints: Sequence[int]) -> dict[int, int]:
+    """Of each that has any, its last day with a delta of the kind `content`."""
+    rows = tx.all(
+        """SELECT value, (SELECT day FROM activity WHERE endpoint = value AND content > 0 ORDER BY day DESC LIMIT 1)
+        FROM json_each(?)""",
+        msgspec.json.encode(endpoints).decode(),
+    )
+    return {endpoint: day for endpoint, day in rows if day is not None}
 
 
 def first_with_content(tx: Tx, endpoint: int, day: int) -> int | None:

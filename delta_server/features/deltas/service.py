@@ -23,6 +23,7 @@ from delta_server.features.deltas.counts.store import counted as counted
 from delta_server.features.deltas.counts.store import counts_between as counts_between
 from delta_server.features.deltas.counts.store import first_change as first_change
 from delta_server.features.deltas.counts.store import last_change as last_change
+from delta_server.features.deltas.counts.store import last_changes as last_changes
 from delta_server.features.deltas.counts.store import versions as versions
 from delta_server.features.deltas.counts.store import versions_at as versions_at
 from delta_server.features.deltas.happenings import CREATED as CREATED

@@ -28,6 +28,7 @@ from delta_server.features.endpoints.schemas import RetentionChange as Retention
 from delta_server.features.endpoints.store import Endpoint
 from delta_server.features.endpoints.store import EndpointWithHead as EndpointWithHead
 from delta_server.features.endpoints.store import content_deltas as content_deltas
+from delta_server.features.endpoints.store import counted_deltas as counted_deltas
 from delta_server.features.endpoints.store import counted_from as counted_from
 from delta_server.features.endpoints.store import is_counted as is_counted
 from delta_server.features.endpoints.store import lives_are_whole as lives_are_whole

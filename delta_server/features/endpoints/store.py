@@ -1,5 +1,7 @@
 """Endpoints. `diff` and `retention` are JSON of what differs from the defaults, so defaults may improve."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from delta_server.core import ids, times
@@ -143,6 +145,16 @@ def is_counted(tx: Tx, endpoint: int) -> bool:
     """Whether all is counted by day."""
     row = tx.one("SELECT uncounted_before IS NULL FROM endpoint WHERE id = ?", endpoint)
     return bool(row and row[0])
+
+
+def counted_deltas(tx: Tx, endpoints: Sequence[int]) -> dict[int, tuple[int, bool]]:
+    """Of each its deltas of the kind `content`, and whether all is counted by day."""
+    rows = tx.all(
+        "SELECT id, content_deltas, uncounted_before IS NULL FROM endpoint"
+        " WHERE id IN (SELECT value FROM json_each(?))",
+        msgspec.json.encode(endpoints).decode(),
+    )
+    return {row[0]: (row[1], bool(row[2])) for row in rows}
 
 
 def next_uncounted(tx: Tx) -> int | None:

@@ -59,7 +59,7 @@ def _list_endpoints(tx: Tx, project: int, wanted: Wanted) -> EncodedEndpoints:
     if wanted.spark is None:
         data = msgspec.json.encode([endpoints.view(one) for one in polled])
     else:
-        data = msgspec.json.encode([summaries.summary(tx, one, wanted.spark) for one in polled])
+        data = msgspec.json.encode(summaries.summarize(tx, polled, wanted.spark))
     more = len(rows) > wanted.limit
     return EncodedEndpoints(data, encode_cursor(list_name(wanted.sort), *shown[-1][0]) if more else None)
 

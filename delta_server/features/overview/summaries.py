@@ -1,15 +1,16 @@
-"""Summaries of endpoints: what each has and what happened to it lately, from counters and single look-ups."""
+"""Summaries of endpoints: what each has and what happened to it lately, from counters and look-ups."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from delta_server.core import times
-from delta_server.core.history.activity import HOUR_MS, day_of
+from delta_server.core.history.activity import HOUR_MS
 from delta_server.core.times import DAY_MS, EARLIEST_MS, LATEST_MS
 from delta_server.features.activity import service as activity
 from delta_server.features.deltas import service as deltas
+from delta_server.features.deltas.service import CountedDelta
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointWithHead
 from delta_server.features.overview import schemas, timelines
@@ -20,6 +21,7 @@ from delta_server.features.usage import service as usage
 from delta_server.storage.database import Tx
 
 Sort = Literal["name", "changed", "size"]
+_UNUSED = (0, 0, 0)
 Place: TypeAlias = tuple[int, int]
 """Where an endpoint stands in a list that is not by name: what it is sorted by, and its row."""
 
@@ -47,10 +49,9 @@ def sorted_page(
     tx: Tx, project: int, prefix: str, by: Sort, after: Place | None, limit: int
 ) -> list[tuple[Place, EndpointWithHead]]:
     """Up to `limit` of those whose name begins with `prefix`, after a place: most first, those alike by age."""
-    value: Callable[[Tx, int], int] = _changed_at if by == "changed" else _stored_bytes
-    every = [
-        ((value(tx, one.endpoint.id), one.endpoint.id), one) for one in endpoints.all_of_project(tx, project, prefix)
-    ]
+    found = endpoints.all_of_project(tx, project, prefix)
+    value = _changed_at(tx, found) if by == "changed" else _stored_bytes(tx, found)
+    every = [((value[one.endpoint.id], one.endpoint.id), one) for one in found]
     every.sort(key=_most_first)
     if after is not None:
         every = [one for one in every if _most_first(one) > (-after[0], after[1])]
@@ -62,45 +63,68 @@ def _most_first(one: tuple[Place, EndpointWithHead]) -> Place:
     return -value, row
 
 
-def _changed_at(tx: Tx, endpoint: int) -> int:
-    at = _last_change(tx, endpoint)
-    return EARLIEST_MS - 1 if at is None else at
+def _changed_at(tx: Tx, found: Sequence[EndpointWithHead]) -> dict[int, int]:
+    rows = [one.endpoint.id for one in found]
+    changed = _last_changes(tx, endpoints.counted_deltas(tx, rows))
+    return {row: changed.get(row, EARLIEST_MS - 1) for row in rows}
 
 
-def _stored_bytes(tx: Tx, endpoint: int) -> int:
-    used = usage.of_endpoint(tx, endpoint)
-    return 0 if used is None else used[2]
+def _stored_bytes(tx: Tx, found: Sequence[EndpointWithHead]) -> dict[int, int]:
+    rows = [one.endpoint.id for one in found]
+    used = usage.of_endpoints(tx, rows)
+    return {row: used.get(row, _UNUSED)[2] for row in rows}
 
 
-def _last_change(tx: Tx, endpoint: int) -> int | None:
-    """When: of the last day that has one, where days are counted."""
-    if not activity.is_whole(tx, endpoint):
-        return deltas.last_change(tx, endpoint, EARLIEST_MS, LATEST_MS)
-    day = activity.last_with_content(tx, endpoint, day_of(LATEST_MS))
-    return None if day is None else deltas.last_change(tx, endpoint, day * DAY_MS, (day + 1) * DAY_MS - 1)
+def _last_changes(tx: Tx, counted: Mapping[int, tuple[int, bool]]) -> dict[int, int]:
+    """When, by endpoint: of the last day that has one, where days are counted."""
+    days = activity.last_days_with_content(tx, [row for row, (_, is_whole) in counted.items() if is_whole])
+    stretches = [(row, day * DAY_MS, (day + 1) * DAY_MS - 1) for row, day in days.items()]
+    stretches += [(row, EARLIEST_MS, LATEST_MS) for row, (_, is_whole) in counted.items() if not is_whole]
+    return deltas.last_changes(tx, stretches)
 
 
-def summary(tx: Tx, one: EndpointWithHead, spark: Spark) -> EndpointSummary:
-    endpoint = one.endpoint.id
-    versions, raw_bytes, stored_bytes = usage.of_endpoint(tx, endpoint) or (0, 0, 0)
-    changed_at = _last_change(tx, endpoint)
-    last = None if changed_at is None else deltas.counted(tx, endpoint, changed_at)
-    ends = snapshots.ends(tx, endpoint)
+def summarize(tx: Tx, found: Sequence[EndpointWithHead], spark: Spark) -> list[EndpointSummary]:
+    """Of all of them, with one statement for each thing to look up."""
+    rows = [one.endpoint.id for one in found]
+    used, counted = usage.of_endpoints(tx, rows), endpoints.counted_deltas(tx, rows)
+    last, extents = deltas.counted(tx, _last_changes(tx, counted)), snapshots.extents(tx, rows)
+    sparks = _sparks(tx, rows, spark)
+    return [
+        _summary(one, used.get(row, _UNUSED), counted[row][0], extents.get(row), last.get(row), sparks[row])
+        for row, one in zip(rows, found, strict=True)
+    ]
+
+
+def _summary(
+    one: EndpointWithHead,
+    used: tuple[int, int, int],
+    changes: int,
+    extent: tuple[int, int, int] | None,
+    last: CountedDelta | None,
+    spark: list[tuple[int, int]],
+) -> EndpointSummary:
+    versions, raw_bytes, stored_bytes = used
     return EndpointSummary(
         *msgspec.structs.astuple(endpoints.view(one)),
         versions=versions,
-        changes=endpoints.content_deltas(tx, endpoint),
+        changes=changes,
         raw_bytes=raw_bytes,
         stored_bytes=stored_bytes,
-        size_bytes=snapshots.newest_size(tx, endpoint),
-        first_captured_at=None if ends is None else times.format(ends[0]),
+        size_bytes=None if extent is None else extent[2],
+        first_captured_at=None if extent is None else times.format(extent[0]),
         last_delta=None if last is None else schemas.last_delta(last),
-        spark=_spark(tx, endpoint, spark),
+        spark=spark,
     )
 
 
-def _spark(tx: Tx, endpoint: int, spark: Spark) -> list[tuple[int, int]]:
-    found = [(0, 0)] * spark.count
-    for number, counts in timelines.summed(tx, [endpoint], spark.buckets).items():
-        found[number] = counts.added + counts.replaced + counts.moved, counts.removed
+def _sparks(tx: Tx, rows: Sequence[int], spark: Spark) -> dict[int, list[tuple[int, int]]]:
+    sums = timelines.summed_each(tx, rows, spark.buckets)
+    nothing = [(0, 0)] * spark.count
+    found = {}
+    for row in rows:
+        counts = sums.get(row)
+        bars = nothing if counts is None else nothing.copy()
+        for number, each in (counts or {}).items():
+            bars[number] = each.added + each.replaced + each.moved, each.removed
+        found[row] = bars
     return found

@@ -5,8 +5,8 @@ whole hours or days, whose counts are kept (features/activity), or shorter ones,
 counted. So nothing grows with the size of documents, and little with the number of versions.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -120,19 +120,33 @@ def _counted(tx: Tx, endpoint: int, first: int, end: int, most: int) -> tuple[Bu
     return buckets, summed(tx, [endpoint], buckets)
 
 
-def summed(tx: Tx, endpoints: Iterable[int], buckets: Buckets) -> dict[int, Counts]:
+def summed(tx: Tx, endpoints: Sequence[int], buckets: Buckets) -> dict[int, Counts]:
     """By bucket of whole hours or days, the counts of these endpoints together."""
     tally = Tally()
+    _add_counts(tx, endpoints, buckets, lambda _: tally)
+    return _within(tally, buckets)
+
+
+def summed_each(tx: Tx, endpoints: Sequence[int], buckets: Buckets) -> dict[int, dict[int, Counts]]:
+    """As `summed`, of each of them in which something happened."""
+    tallies: defaultdict[int, Tally] = defaultdict(Tally)
+    _add_counts(tx, endpoints, buckets, tallies.__getitem__)
+    return {endpoint: _within(tally, buckets) for endpoint, tally in tallies.items()}
+
+
+def _add_counts(tx: Tx, endpoints: Sequence[int], buckets: Buckets, tally_of: Callable[[int], Tally]) -> None:
     first, last = buckets.days
-    for endpoint in endpoints:
-        if buckets.is_of_days:
-            sums = activity.sums_by_days(tx, endpoint, first, last, origin=first, each=buckets.interval_ms // DAY_MS)
-            for number, counts in sums.items():
-                tally.add(number, msgspec.structs.astuple(counts))
-        else:
-            origin, each = buckets.origin_ms // HOUR_MS, buckets.interval_ms // HOUR_MS
-            for day in activity.days(tx, endpoint, first, last):
-                tally.add_hours(day.hours, day.day, origin=origin, each=each)
+    if buckets.is_of_days:
+        each = buckets.interval_ms // DAY_MS
+        for endpoint, number, counts in activity.sums_by_days(tx, endpoints, first, last, origin=first, each=each):
+            tally_of(endpoint).add(number, counts)
+    else:
+        origin, each = buckets.origin_ms // HOUR_MS, buckets.interval_ms // HOUR_MS
+        for endpoint, day in activity.days(tx, endpoints, first, last):
+            tally_of(endpoint).add_hours(day.hours, day.day, origin=origin, each=each)
+
+
+def _within(tally: Tally, buckets: Buckets) -> dict[int, Counts]:
     most = buckets.number(buckets.end_ms - 1)
     return {number: counts for number, counts in tally.counts().items() if 0 <= number <= most}
 

@@ -34,8 +34,8 @@ from delta_server.features.snapshots.store import by_bucket as by_bucket
 from delta_server.features.snapshots.store import delete_some as delete_some
 from delta_server.features.snapshots.store import ends as ends
 from delta_server.features.snapshots.store import extent as extent
+from delta_server.features.snapshots.store import extents as extents
 from delta_server.features.snapshots.store import first_at as first_at
-from delta_server.features.snapshots.store import newest_size as newest_size
 from delta_server.features.snapshots.store import times_before as times_before
 from delta_server.features.snapshots.store import uid_before as uid_before
 from delta_server.features.snapshots.tasks import retention_cutoff as retention_cutoff

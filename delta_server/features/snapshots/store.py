@@ -264,14 +264,18 @@ def ends(tx: Tx, endpoint: int) -> tuple[int, int] | None:
     return None if row is None or row[0] is None else (row[0], row[1])
 
 
-def newest_size(tx: Tx, endpoint: int) -> int | None:
-    """Of the latest document."""
-    row = tx.one(
-        "SELECT c.size FROM snapshot s JOIN content c ON c.id = s.content WHERE s.endpoint = ?"
-        " ORDER BY s.captured_at DESC LIMIT 1",
-        endpoint,
+def extents(tx: Tx, endpoints: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+    """Of each with snapshots when the first and the last were captured, and the size of the latest document."""
+    rows = tx.all(
+        """WITH ends AS MATERIALIZED (
+          SELECT value AS endpoint, (SELECT min(captured_at) FROM snapshot WHERE endpoint = value) AS first,
+            (SELECT max(captured_at) FROM snapshot WHERE endpoint = value) AS last FROM json_each(?))
+        SELECT ends.endpoint, ends.first, ends.last, c.size FROM ends
+        CROSS JOIN snapshot s ON s.endpoint = ends.endpoint AND s.captured_at = ends.last
+        JOIN content c ON c.id = s.content""",
+        msgspec.json.encode(endpoints).decode(),
     )
-    return None if row is None else int(row[0])
+    return {row[0]: row[1:] for row in rows}
 
 
 def times_before(tx: Tx, endpoint: int, before_ms: int, limit: int) -> list[int]:

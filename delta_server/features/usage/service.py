@@ -19,6 +19,7 @@ from delta_server.features.usage import store
 from delta_server.features.usage.happenings import reporting_exceeded as reporting_exceeded
 from delta_server.features.usage.store import Counters, Occupied, Usage, UsedHour
 from delta_server.features.usage.store import of_endpoint as of_endpoint
+from delta_server.features.usage.store import of_endpoints as of_endpoints
 from delta_server.services import Services
 from delta_server.storage.companions import AdmitEvents
 from delta_server.storage.database import Tx

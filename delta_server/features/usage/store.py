@@ -78,8 +78,17 @@ def counters(tx: Tx, project: int) -> Counters | None:
 
 def of_endpoint(tx: Tx, endpoint: int) -> tuple[int, int, int] | None:
     """Its snapshots, the bytes of its contents decoded and those they take; None while nothing counts."""
-    row = tx.one("SELECT snapshots, raw_bytes, stored_bytes FROM endpoint_use WHERE endpoint = ?", endpoint)
-    return None if row is None else (row[0], row[1], row[2])
+    return of_endpoints(tx, [endpoint]).get(endpoint)
+
+
+def of_endpoints(tx: Tx, endpoints: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+    """Of each for which something counts, as `of_endpoint`."""
+    rows = tx.all(
+        "SELECT endpoint, snapshots, raw_bytes, stored_bytes FROM endpoint_use"
+        " WHERE endpoint IN (SELECT value FROM json_each(?))",
+        msgspec.json.encode(endpoints).decode(),
+    )
+    return {row[0]: row[1:] for row in rows}
 
 
 def add_snapshots(tx: Tx, project: int, count: int) -> None:

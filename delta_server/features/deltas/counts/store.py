@@ -1,5 +1,7 @@
 """What versions changed, in numbers: no fields and no documents are read."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from delta_server.core.history.activity import Counts, of_delta
@@ -93,13 +95,27 @@ def first_change(tx: Tx, endpoint: int, first_ms: int, last_ms: int) -> int | No
     return row[0] if row else None
 
 
-def counted(tx: Tx, endpoint: int, captured_at: int) -> CountedDelta | None:
-    """The delta to the content captured then, with the snapshot just before it."""
-    row = tx.one(
-        f"""SELECT s.uid, {EDITS},
-              (SELECT uid FROM snapshot WHERE endpoint = ?1 AND captured_at < ?2 ORDER BY captured_at DESC LIMIT 1)
-            FROM snapshot s JOIN delta d ON d.content = s.content WHERE s.endpoint = ?1 AND s.captured_at = ?2""",
-        endpoint,
-        captured_at,
+def last_changes(tx: Tx, stretches: Sequence[tuple[int, int, int]]) -> dict[int, int]:
+    """As `last_change`, of each endpoint that has any; `stretches` are endpoints with both ends."""
+    last = _CHANGES.replace("?", "asked.{}").format("endpoint", "first", "last")
+    rows = tx.all(
+        f"""WITH asked AS MATERIALIZED (
+              SELECT value ->> 0 AS endpoint, value ->> 1 AS first, value ->> 2 AS last FROM json_each(?))
+            SELECT asked.endpoint, ({last} DESC LIMIT 1) FROM asked""",
+        msgspec.json.encode(stretches).decode(),
     )
-    return None if row is None else CountedDelta(endpoint, captured_at, row[5] or b"", row[0], *row[1:5])
+    return {endpoint: at for endpoint, at in rows if at is not None}
+
+
+def counted(tx: Tx, captured: Mapping[int, int]) -> dict[int, CountedDelta]:
+    """By endpoint the delta to the content captured at a time, with the snapshot just before it."""
+    rows = tx.all(
+        f"""WITH asked AS MATERIALIZED (SELECT value ->> 0 AS endpoint, value ->> 1 AS at FROM json_each(?))
+            SELECT s.endpoint, s.captured_at, s.uid, {EDITS},
+              (SELECT uid FROM snapshot WHERE endpoint = s.endpoint AND captured_at < s.captured_at
+               ORDER BY captured_at DESC LIMIT 1)
+            FROM asked CROSS JOIN snapshot s ON s.endpoint = asked.endpoint AND s.captured_at = asked.at
+            JOIN delta d ON d.content = s.content""",
+        msgspec.json.encode(list(captured.items())).decode(),
+    )
+    return {row[0]: CountedDelta(row[0], row[1], row[7] or b"", row[2], *row[3:7]) for row in rows}
