@@ -39,8 +39,9 @@ Say = Callable[[Asked], Answer]
 
 
 class Source:
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, address: str) -> None:
         self.say = say
+        self.address = address
         self.asked: list[Asked] = []
         self.at_once = self.most_at_once = 0
         self.port = 0
@@ -49,7 +50,7 @@ class Source:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/data"
+        return f"http://{self.address}:{self.port}/data"
 
     def always(self, answer: Answer) -> None:
         self.say = lambda _: answer
@@ -79,9 +80,9 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 
 
 @asynccontextmanager
-async def source(say: Say | Answer) -> AsyncIterator[Source]:
-    made = Source((lambda _: say) if isinstance(say, Answer) else say)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+async def source(say: Say | Answer, address: str = "127.0.0.1") -> AsyncIterator[Source]:
+    made = Source((lambda _: say) if isinstance(say, Answer) else say, address)
+    server = await asyncio.start_server(made.serve, address, 0)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made

@@ -178,3 +178,13 @@ async def test_a_failure_keeps_the_begin_of_the_answer_without_secrets_that_it_r
     assert row.excerpt is not None
     assert row.excerpt.startswith("bad key ***, Basic *** at /data?token=***\ufffd\ufffd[2J")
     assert (len(row.excerpt), row.size_bytes > 5000) == (1000, True)
+
+
+async def test_a_redirect_gets_neither_headers_nor_credentials(services: Services) -> None:
+    """Another port is another server."""
+    headers, auth = {"X-Api-Key": "k", "Cookie": "c=1"}, {"type": "bearer", "token": "t"}
+    async with source(Answer()) as other, source(Answer(status=302, headers={"location": other.url})) as api:
+        endpoint = await p.polled(services, api.url, headers=headers, auth=auth)
+        assert (await p.poll(services, endpoint)).error_class is None
+    assert api.asked[0].headers["x-api-key"] == "k"
+    assert not {"x-api-key", "cookie", "authorization"} & other.asked[0].headers.keys()
