@@ -66,6 +66,8 @@ class Services(msgspec.Struct, frozen=True):
     """Snapshots that callers wait for."""
     cascades: Sequence[Cascade] = ()
     """Of all features: rows that point at others go before those."""
+    revivals: Sequence[Callable[[Tx, int], None]] = ()
+    """Of all features: what is done in the transaction that takes a project out of the bin."""
 
     _states: dict[type[Any], Any] = msgspec.field(default_factory=dict)
 

@@ -94,9 +94,11 @@ def _pause_ms(settings: PollingSettings, failures: int) -> int:
 
 def after_jump(settings: PollingSettings, standing: Standing, due_at: int, now_ms: int, seed: int) -> int:
     """When it is due after the clock was set back: no later than a clock that was right would have it."""
-    if standing.failures:
-        return min(due_at, now_ms + LONGEST_PAUSE_MS)
-    return min(due_at, regular(settings, now_ms, seed))
+    latest = now_ms + LONGEST_PAUSE_MS if standing.failures else regular(settings, now_ms, seed)
+    waits_until = standing.waits_until or 0
+    if waits_until <= now_ms + LONGEST_RETRY_AFTER_MS:
+        latest = max(latest, waits_until)
+    return min(due_at, latest)
 
 
 def state_of(settings: PollingSettings, standing: Standing, now_ms: int) -> State:

@@ -9,5 +9,6 @@ FEATURE = Feature(
     fields=schemas.FIELDS,
     tables=["polling"],
     cascades=[Cascade("endpoint", lambda _: store.delete_some)],
+    revive=store.set_due,
 )
 """No routes of its own."""

@@ -22,6 +22,7 @@ from delta_server.features.polling.store import due as due
 from delta_server.features.polling.store import due_later as due_later
 from delta_server.features.polling.store import end_poll as end_poll
 from delta_server.features.polling.store import find as find
+from delta_server.features.polling.store import hold_host as hold_host
 from delta_server.features.polling.store import next_due as next_due
 from delta_server.features.polling.store import postpone as postpone
 from delta_server.storage.database import Tx

@@ -95,6 +95,27 @@ def set_active(tx: Tx, endpoint: int, due_at: int | None, *, active: bool) -> No
     tx.run("UPDATE polling SET active = ?, due_at = ? WHERE endpoint = ?", int(active), due_at, endpoint)
 
 
+def set_due(tx: Tx, project: int) -> None:
+    """All that is polled is due now, but what its source wants left alone."""
+    tx.run(
+        "UPDATE polling SET due_at = max(?, coalesce(standing ->> '$.waits_until', 0)) WHERE project = ?"
+        " AND due_at IS NOT NULL",
+        tx.now_ms,
+        project,
+    )
+
+
+def hold_host(tx: Tx, project: int, host: str, until_ms: int) -> None:
+    """Nothing else of it is asked before then."""
+    tx.run(
+        "UPDATE polling SET due_at = ?3, standing = json_set(standing, '$.waits_until', ?3) WHERE project = ?1"
+        " AND host = ?2 AND due_at < ?3",
+        project,
+        host,
+        until_ms,
+    )
+
+
 def delete(tx: Tx, endpoint: int) -> bool:
     return bool(tx.run("DELETE FROM polling WHERE endpoint = ?", endpoint))
 

@@ -50,11 +50,14 @@ class _Found(msgspec.Struct, frozen=True):
     snapshot: bytes | None = None
 
 
-async def poll(svc: Services, endpoint_id: int) -> Ended | None:
-    """None where there is nothing to poll any more. What goes wrong at the source is on record, not raised."""
+async def poll(svc: Services, endpoint_id: int, *, asked_for: bool) -> Ended | None:
+    """None where there is nothing to poll any more, or nobody `asked_for` it and it is not due any more. What goes
+    wrong at the source is on record, not raised."""
     row = svc.db.peek(polling.find, endpoint_id)
     if row is None:
         return None
+    if not asked_for and (row.due_at is None or row.due_at > svc.clock.now_ms()):
+        return None  # while it waited, its host asked to be left alone, or it was switched off
     try:
         endpoint = svc.db.peek(endpoints.find, row.project, ids.text(row.uid))
         svc.db.peek(endpoints.confirm, endpoint)
@@ -162,6 +165,8 @@ def _end(tx: Tx, endpoint: EndpointRef, row: Polled, record: PollRow, verdict: V
         standing=standing,
         source=msgspec.json.encode(source).decode(),
     )
+    if verdict.standing.waits_until is not None:
+        polling.hold_host(tx, row.project, row.host, verdict.standing.waits_until)
     if not is_current:  # its settings were changed meanwhile, and it is due at once
         return Ended(kept, tx.now_ms)
     happenings.write(tx, endpoint, kept, verdict)

@@ -99,7 +99,7 @@ class RunningPolls:
 
         ended: Ended | Exception | None = None
         try:
-            ended = await one_poll.poll(self._svc, poll.endpoint)
+            ended = await one_poll.poll(self._svc, poll.endpoint, asked_for=poll.endpoint in self._results)
         except Exception as error:
             reason = {"reason": error.message} if isinstance(error, DeltaError) else {"exc_info": error}
             log.error("the outcome of a poll could not be recorded", endpoint=poll.endpoint, **reason)

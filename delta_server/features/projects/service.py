@@ -74,8 +74,16 @@ async def delete_project(svc: Services, caller: Caller, text: str, *, purge: boo
 async def restore_project(svc: Services, caller: Caller, text: str, name: str | None) -> Project:
     """Take it out of the bin, as it was, under another name where `name` says one. Raises NotFound, Invalid, and
     Conflict for a name that is taken by now or that several in the bin have."""
-    restored = await svc.db.write(binned.restore, caller, text, name)
+
+    def write(tx: Tx) -> Project:
+        found = binned.restore(tx, caller, text, name)
+        for revive in svc.revivals:
+            revive(tx, found.id)
+        return found
+
+    restored = await svc.db.write(write)
     svc.topics.wake("contents")
+    svc.topics.wake("polls")
     return restored
 
 

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from delta_server.core import plan_windows, times
+from delta_server.core.caller import Caller
+from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.polls import tasks
 from delta_server.features.polls.running import RunningPolls
+from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services
 from tests.features.polls import polled as p
@@ -196,6 +199,30 @@ async def test_retry_after(services: Services, clock: FakeClock, status: int, wa
     due_at = p.row(services, endpoint).due_at
     assert due_at is not None
     assert due_at - clock.time_ms == (7_200_000 if waits else 5_000)
+    await tasks.reschedule(services)  # as at each start
+    assert p.row(services, endpoint).due_at == due_at
+
+
+async def test_who_asks_to_wait_is_left_alone_by_all_endpoints_of_the_project(
+    services: Services, clock: FakeClock
+) -> None:
+    async with source(Answer(status=429, headers={"retry-after": "7200"})) as api:
+        names = ["a", "b", "off"]
+        first, second, off = [await p.polled(services, f"{api.url}/{name}", name) for name in names]
+        await p.changed(services, off, enabled=False)
+        await p.run_due(services)
+        assert len(api.asked) == 1  # the second one waited for its turn, and then for the source
+        until = clock.time_ms + 7_200_000
+        await tasks.reschedule(services)
+        assert [p.row(services, each).due_at for each in (first, second, off)] == [until, until, None]
+        shown = endpoints.view(endpoints.get_endpoint(services, second.project, "b")).polling
+        assert shown
+        assert shown.state == "waiting"
+        api.always(json(b"{}"))
+        assert (await p.poll(services, second)).error_class is None  # by hand it is asked all the same
+        clock.time_ms = until
+        await p.run_due(services)
+    assert [asked.path for asked in api.asked[-1:]] == ["/data/a"]
 
 
 async def test_a_host_is_asked_by_one_at_a_time_and_who_asks_twice_is_answered_once(services: Services) -> None:
@@ -300,18 +327,17 @@ async def test_a_plan_that_is_used_up_is_a_failure_that_waits(services: Services
     assert await p.documents(services, endpoint) == [b"[1]"]
 
 
-async def test_what_lies_in_the_bin_with_its_project_is_looked_at_by_the_hour(
+async def test_what_lies_in_the_bin_with_its_project_is_not_polled_until_it_is_restored(
     services: Services, clock: FakeClock
 ) -> None:
     async with source(json(b"{}")) as api:
         endpoint = await p.polled(services, api.url)
-        day_later = clock.time_ms + times.DAY_MS
-        bin_sql = "UPDATE project SET deleted_at = ?, purge_at = ? WHERE id = ?"
-        await services.db.write(lambda tx: tx.run(bin_sql, clock.time_ms, day_later, endpoint.project))
+        account = await services.db.write(accounts.default_account)
+        operator = Caller(account, None, frozenset({"admin"}), "operator")
+        await projects.delete_project(services, operator, "mine")
         await p.run_due(services)
         assert (api.asked, p.row(services, endpoint).due_at) == ([], clock.time_ms + 60 * MINUTE)
-        await services.db.write(lambda tx: tx.run(bin_sql, None, None, endpoint.project))
-        clock.advance(60 * MINUTE)
+        await projects.restore_project(services, operator, "mine", None)
         await p.run_due(services)
         assert len(api.asked) == 1
 
