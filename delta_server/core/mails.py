@@ -60,6 +60,25 @@ def reset(to: str, link: str, *, expires_at: int, server: str) -> Mail:
     )
 
 
+_OFF_BECAUSE = {
+    "failing": "nothing has arrived there for five days",
+    "gone": "its receiver answered that it is gone for good (410)",
+    "rights": "who made it, or last changed it, may not have webhooks of the project any more",
+}
+
+
+def webhook_turned_off(to: str, *, name: str, project: str, because: str, page: str | None) -> Mail:
+    at = f" there:\n\n{page}\n" if page else ", on the project's page Connect.\n"
+    which = f'the webhook "{_short(name)}" of the project "{_short(project)}"'
+    return Mail(
+        to,
+        f"The webhook {_short(name)} was turned off",
+        f"Delta turned off {which}: {_OFF_BECAUSE[because]}.\n\n"
+        "What waited for it is kept, and sent when it is turned on again; what happens until then is not kept.\n\n"
+        f"When its receiver is there again, turn it on{at}",
+    )
+
+
 def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
 

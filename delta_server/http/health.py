@@ -236,7 +236,7 @@ EXAMPLE: dict[str, Any] = {
         "last_commit_failed": False,
         "disk_full": False,
     },
-    "queues": {"deltas_pending": 0},
+    "queues": {"deltas_pending": 0, "webhook_deliveries_open": 0},
     "disk_free_bytes": 50000000000,
     "cache_bytes": 1048576,
     "loops": [{"name": "compute deltas", "running": True, "failures": 0, "last_failed_at": None}],

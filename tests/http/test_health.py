@@ -41,6 +41,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "mail invitations",
     "mail links for forgotten passwords",
     "mail registrations",
+    "mail that webhooks were turned off",
     "make room on a full disk",
     "merge old packs",
     "note what projects occupy",
@@ -73,7 +74,9 @@ async def test_details(client: httpx.AsyncClient, keys: Keys, monkeypatch: pytes
     assert health["database"]["database_bytes"] > 0
     assert health["database"]["writes_waiting"] in (0, 1)  # a background loop may be writing
     assert health["disk_free_bytes"] > 0
-    assert list(health["queues"]) == list(health_routes.EXAMPLE["queues"]) == ["deltas_pending"]
+    assert (
+        list(health["queues"]) == list(health_routes.EXAMPLE["queues"]) == ["deltas_pending", "webhook_deliveries_open"]
+    )
     assert sorted(loop["name"] for loop in health["loops"]) == LOOPS
     assert all(loop["running"] for loop in health["loops"])
 
@@ -217,6 +220,7 @@ async def test_metrics(client: httpx.AsyncClient, keys: Keys) -> None:
     assert "delta_database_database_bytes " in answer.text
     assert "delta_loops_down 0.0" in answer.text
     assert "delta_deltas_pending 0.0" in answer.text
+    assert "delta_webhook_deliveries_open 0.0" in answer.text
     assert "python_gc" not in answer.text
 
 

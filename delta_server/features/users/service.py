@@ -203,6 +203,11 @@ def by_id(tx: Tx, account: int, user: int) -> User | None:
     return store.by_id(tx, account, user)
 
 
+def first_owner(tx: Tx, account: int) -> User | None:
+    """Of the instance: who was there first."""
+    return store.first_owner(tx, account)
+
+
 def by_email(tx: Tx, email: str) -> User | None:
     """By the normal form of the address."""
     return store.by_email(tx, email)

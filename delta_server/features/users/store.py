@@ -71,6 +71,12 @@ def by_id(tx: Tx, account: int, user: int) -> User | None:
     return _user(tx.one(f"SELECT {_USER} FROM user WHERE account = ? AND id = ?", account, user))
 
 
+def first_owner(tx: Tx, account: int) -> User | None:
+    """Of the instance: who has been one for longest."""
+    sql = f"SELECT {_USER} FROM user WHERE account = ? AND role = 'owner' AND disabled_at IS NULL ORDER BY id LIMIT 1"
+    return _user(tx.one(sql, account))
+
+
 def by_uid(tx: Tx, account: int, uid: bytes) -> User | None:
     return _user(tx.one(f"SELECT {_USER} FROM user WHERE account = ? AND uid = ?", account, uid))
 

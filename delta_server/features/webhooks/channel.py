@@ -274,6 +274,7 @@ class Channel:
             await self._svc.db.write(service.turn_off, row, "rights")
             subscriptions.changed(self._svc)
             self._svc.topics.wake("happenings", row.project)
+            self._svc.topics.wake("jobs")
         if row is None or row.off_because is not None or verdict != "ok":
             self._open = None
             return "off"

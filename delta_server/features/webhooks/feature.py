@@ -7,9 +7,11 @@ from delta_server.features.webhooks import (
     event_batches,
     expiring,
     fanout,
+    notices,
     schemas,
     sending,
     service,
+    store,
 )
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
@@ -44,5 +46,7 @@ FEATURE = Feature(
         Loop("fan out events to webhooks", event_batches.follow),
         Loop("send webhooks", sending.send),
     ],
+    jobs=[notices.JOB],
+    queues={"webhook_deliveries_open": store.count_open},
     periodic=[Periodic("expire deliveries", expiring.expire, every_s=3600)],
 )

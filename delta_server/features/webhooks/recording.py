@@ -56,6 +56,7 @@ class Recorder:
             for project in turned_off:
                 subscriptions.changed(self._svc)
                 self._svc.topics.wake("happenings", project)
+                self._svc.topics.wake("jobs")
 
 
 def _record(tx: Tx, done: Sequence[Sent]) -> set[int]:

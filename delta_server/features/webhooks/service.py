@@ -29,7 +29,7 @@ from delta_server.features.webhooks.schemas import (
 from delta_server.features.webhooks.store import Webhook
 from delta_server.features.webhooks.targets import Secret, Target
 from delta_server.services import Services
-from delta_server.storage import outbox
+from delta_server.storage import jobs, outbox
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
 
@@ -39,6 +39,14 @@ V = TypeVar("V")
 MOST_OF_PROJECT = 50
 LONGEST_OVERLAP_MS = 30 * times.DAY_MS
 BY_REQUEST = "request"
+TURNED_OFF_JOB = "webhook off mail"
+
+
+class TurnedOff(msgspec.Struct, frozen=True):
+    """Which row, and why."""
+
+    webhook: int
+    because: str
 
 
 async def create_webhook(
@@ -177,8 +185,10 @@ async def rotate_secret(
 
 
 def turn_off(tx: Tx, webhook: Webhook, because: str) -> None:
-    """By the server itself, and said so to who hears of it."""
+    """By the server itself, and said so to who hears of it; `jobs` are to be woken, who mails it."""
     if store.turn_off(tx, webhook.id, because):
+        arguments = msgspec.json.encode(TurnedOff(webhook.id, because)).decode()
+        jobs.enqueue(tx, webhook.project, TURNED_OFF_JOB, arguments)
         _record(tx, webhook, "webhook.disable", {"reason": because})
         body = {"webhook": {"id": ids.text(webhook.uid), "name": schemas.settings_of(webhook).name, "reason": because}}
         outbox.write(tx, webhook.project, "webhook.disabled", msgspec.json.encode(body).decode())

@@ -129,3 +129,21 @@ async def test_who_hears_of_nothing_costs_no_row(client: httpx.AsyncClient, keys
             await client.post("/v1/endpoints", json={"name": name}, headers=bearer(keys.project))
         assert [each.name for each in await other.wait_for(1)] == ["endpoint.created b"]
         assert len(await deliveries(client, keys)) == 1
+
+
+async def test_who_answers_for_a_webhook_is_mailed_that_it_was_turned_off(
+    app: Application, client: httpx.AsyncClient, keys: Keys, receiver: Receiver, mailbox: MailServer
+) -> None:
+    """And the owner, where that is a key."""
+    await people.add(app, "owner@example.com", "owner")
+    person = bearer(await people.signed_in(app, client, "ann@example.com", "admin")) | {"x-tenant-id": "mine"}
+    receiver.behave = lambda _: b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n"
+    new = {"name": "hers", "url": receiver.url, "events": ["endpoint.created"]}
+    assert (await client.post("/v1/webhooks", json=new, headers=person)).status_code == 201
+    await make(client, keys.project, name="a key's", url=receiver.url, events=["endpoint.created"])
+    await client.post("/v1/endpoints", json={"name": "a"}, headers=bearer(keys.project))
+    mails = sorted(await mailbox.received(2), key=lambda mail: mail.recipients)
+    assert [mail.recipients for mail in mails] == [["ann@example.com"], ["owner@example.com"]]
+    assert mails[0].message["Subject"] == "The webhook hers was turned off"
+    assert "gone for good (410)" in mails[0].text
+    assert f"{PUBLIC}/p/mine/connect/webhooks" in mails[0].text
