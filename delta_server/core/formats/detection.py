@@ -30,8 +30,9 @@ _ENDINGS: "dict[str, Format]" = {
     "ical": "icalendar",
 }  # fmt: skip
 _HEAD_BYTES = 1 << 16
-_HTML = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
-_FEED_ROOT = re.compile(r"(?:\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>)*<(?:\w+:)?(?:rss|feed|rdf)[\s>]", re.I | re.S)
+_HTML = re.compile(r"\s*+(?><!--.*?-->\s*+)*+<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_FEED_ROOT = re.compile(r"(?>\s|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>)*+<(?:\w+:)?(?:rss|feed|rdf)[\s>]", re.I | re.S)
+"""Both never go back: there are a million ways to read twenty comments as fewer, longer ones."""
 _JSON_SCALAR = re.compile(r'\s*(?:"|-?[0-9]|true\b|false\b|null\b)')
 _BY_BEGIN = {"xml", "feed", "icalendar"}
 

@@ -5,7 +5,7 @@ JSON itself stays byte for byte. What the others become, their modules say: `csv
 type says; where that says nothing (`text/plain`, none) or says what the body is not, the body itself does.
 
 To convert takes up to seconds for what is large or made to be slow, in Python: callers do it in another process, which
-they can end (`services.cpu_for`), or on a thread for what is small.
+they can end (`services.cpu_for`), or on a thread for what is small and no feed.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from delta_server.core.formats import charsets, csv_rows, detection
 from delta_server.core.formats.bounds import NotReadable
 from delta_server.core.json import json_text
 
-__all__ = ["Converted", "Format", "NotReadable", "convert"]
+__all__ = ["Converted", "Format", "NotReadable", "convert", "may_be_feed"]
 
 Format = Literal["json", "ndjson", "csv", "yaml", "toml", "xml", "feed", "icalendar", "text"]
 NAMES: tuple[Format, ...] = get_args(Format)
@@ -28,6 +28,15 @@ NAMES: tuple[Format, ...] = get_args(Format)
 MAX_BYTES = 64 << 20
 _RECORD_SEPARATOR = b"\x1e"
 _check_line = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+_BEFORE_MARKUP = b"\xef\xbb\xbf\xfe\xff\x00 \t\r\n\x1e"
+"""What may stand before the first `<`: byte order marks, the zeros of wide characters, space."""
+
+
+def may_be_feed(body: bytes, read_as: Format | None = None) -> bool:
+    """Feeds are read by patterns that go back, where a few kilobytes can take minutes and let nothing else run."""
+    return read_as == "feed" or (read_as is None and body.lstrip(_BEFORE_MARKUP).startswith(b"<"))
 
 
 class Converted(msgspec.Struct, frozen=True):

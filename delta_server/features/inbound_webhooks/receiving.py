@@ -1,13 +1,15 @@
 """A delivery: whose it is, who sent it, and what it becomes."""
 
+import asyncio
 import hashlib
 from typing import Literal
 
 import msgspec
 
 from delta_server.core import ids, secret_addresses
-from delta_server.core.errors import DeltaError, Invalid, NotFound, Unavailable
+from delta_server.core.errors import DeltaError, Invalid, NotFound, TooCostly, Unavailable
 from delta_server.core.events import native_event
+from delta_server.core.formats import formats
 from delta_server.core.inbound import deliveries
 from delta_server.core.inbound.deliveries import Delivery, Settings
 from delta_server.core.inbound.signatures import Headers
@@ -28,6 +30,7 @@ from delta_server.storage.idempotency import IdempotencyKey
 from delta_server.storage.vault import Vault
 
 SOURCE = "webhook"
+READ_S = 20.0
 EVENT_TYPE = "webhook"
 """Of events whose sender says none."""
 _UNKNOWN = "there is no such webhook, or its token has been replaced: see the endpoint's settings"
@@ -88,11 +91,17 @@ async def _receive(
 ) -> DeliveryReceived | str:
     now_ms, limit, row = svc.clock.now_ms(), svc.config.limits.document_bytes, target.webhook
     settings, sent = service.settings_of(row), dict(headers)
-    if len(body) < APART_BYTES:
+    if len(body) < APART_BYTES and not formats.may_be_feed(body):
         delivery = await svc.cpu(_read, svc.vault, row, settings, sent, body, now_ms, limit)
-    else:  # to read other formats takes long then, a transform too
+    else:  # to read other formats may take long then, a transform too
         secrets = await svc.cpu(_secrets, svc.vault, row, now_ms)
-        delivery = await svc.processes(deliveries.receive, settings, secrets, sent, body, now_ms, limit)
+        try:
+            async with asyncio.timeout(READ_S):
+                delivery = await svc.processes(deliveries.receive, settings, secrets, sent, body, now_ms, limit)
+        except TimeoutError:
+            raise TooCostly(
+                f"the body was not read within {READ_S:g} s: send less, or make transform simpler"
+            ) from None
     if delivery.challenge is not None:
         return delivery.challenge
     if delivery.is_ping:

@@ -123,7 +123,8 @@ async def _made_of(svc: Services, project: int, settings: PollingSettings, found
     how = outcome.how_of(settings, svc.config.polling.document_bytes)
     outcome.check_status(settings, found.status, {}, svc.clock.now_ms())
     more = found.read_as, found.content_type, how
-    first, last = [await reading.computed(svc, len(each), outcome.read_again, each, *more) for each in sources]
+    cpu = svc.cpu_for(max(map(len, sources)))
+    first, last = [await reading.computed(cpu, outcome.read_again, each, *more) for each in sources]
     return await _judged(svc, project, settings, found, first, last)
 
 

@@ -9,6 +9,8 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from delta_server.core import paging
+from delta_server.core.errors import TooCostly
+from delta_server.core.formats import formats
 from delta_server.core.formats.formats import Format
 from delta_server.core.paging import Page
 from delta_server.core.polling import outcome
@@ -18,6 +20,7 @@ from delta_server.egress.client import Answer
 from delta_server.egress.steps import Steps
 from delta_server.features.polls.fetching import SMALL_BYTES, Fetcher
 from delta_server.services import Services
+from delta_server.storage.database import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,7 +85,8 @@ async def _fetch(
         if len(answer.body) <= ON_THE_LOOP_BYTES and not how.computes and answer.body[:1] in (b"{", b"["):
             read = outcome.read(answer.body, content_type, answer.url, how)
         else:
-            read = await computed(svc, len(answer.body), outcome.read, answer.body, content_type, answer.url, how)
+            cpu = _cpu(svc, answer.body, how)
+            read = await computed(cpu, outcome.read, answer.body, content_type, answer.url, how)
     return Fetched(answer, read, answer.received_bytes)
 
 
@@ -126,20 +130,26 @@ async def _gathered(svc: Services, settings: PollingSettings, how: How, steps: S
         if page.next_url is None:
             break
         asked.append(page.next_url)
-    whole = await computed(svc, size, outcome.read_pages, pages, read_as, how)
+    whole = await computed(svc.cpu_for(size), outcome.read_pages, pages, read_as, how)
     steps.mark("parse")
     return Fetched(answer, whole, received, len(pages))
 
 
 async def _page(svc: Services, how: How, answer: Answer, asked: list[str]) -> tuple[Page, Format, int]:
     more = (answer.headers.get("content-type", ""), how, asked[-1], answer.headers.get("link", ""), asked)
-    return await computed(svc, len(answer.body), outcome.read_page, answer.body, *more)
+    return await computed(_cpu(svc, answer.body, how), outcome.read_page, answer.body, *more)
 
 
-async def computed(svc: Services, size: int, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """`fn`'s result, away from the event loop. Raises PollFailed when it takes too long, and as `fn` does."""
+def _cpu(svc: Services, body: bytes, how: How) -> Threads:
+    return svc.processes if formats.may_be_feed(body, how.read_as) else svc.cpu_for(len(body))
+
+
+async def computed(cpu: Threads, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`fn`'s result. Raises PollFailed when it takes too long, and as `fn` does."""
     try:
         async with asyncio.timeout(READ_S):
-            return await svc.cpu_for(size)(fn, *args, **kwargs)
+            return await cpu(fn, *args, **kwargs)
+    except TooCostly as error:  # its process has died of it
+        raise PollFailed("decode", error.message) from None
     except TimeoutError:
         raise PollFailed("transform", f"the answer was not read within {READ_S:g} s: make transform simpler") from None

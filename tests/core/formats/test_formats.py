@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delta_server.core.formats import bounds
-from delta_server.core.formats.formats import NAMES, NotReadable, convert
+from delta_server.core.formats.formats import NAMES, NotReadable, convert, may_be_feed
 
 RSS = """<?xml version="1.0"?><rss version="2.0" xmlns:g="http://www.georss.org/georss"
 xmlns:i="http://www.itunes.com/dtds/podcast-1.0.dtd"><channel><title>News</title>
@@ -106,6 +106,33 @@ def test_feeds_have_one_shape_whatever_they_have(items: int) -> None:
             "_extensions": {"itunes_duration": "9", "where": {"type": "Point", "coordinates": [2, 1]}},
             "attachments": [{"url": "https://example.com/a.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 12}],
         }  # fmt: skip
+
+
+BROKEN_FEED = "<rss version='2.0'><channel><item>{}</item></channel></rss>"
+
+
+@pytest.mark.parametrize(
+    ("body", "read_as"),
+    [
+        ("<!---->" * 5000 + "<a/>", "xml"),
+        ("<?a ?>" * 5000 + "<rss version='2.0'><channel/></rss>", "feed"),
+        (BROKEN_FEED.format("<author>" + "a." * 100_000 + "</author>"), "feed"),
+        (BROKEN_FEED.format("<pubDate>" + "1-" * 100_000 + "</pubDate>"), "feed"),
+    ],
+)
+def test_what_is_made_to_be_read_for_ever_is_read_at_once(body: str, read_as: str) -> None:
+    """Each would take minutes by a pattern that goes back."""
+    assert convert(body.encode(), "application/xml").read_as == read_as
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "iso-2022-jp"]
+)
+def test_what_may_be_a_feed_is_known_by_its_begin(encoding: str) -> None:
+    assert may_be_feed("\n <rss>".encode(encoding))
+    assert may_be_feed(b"", "feed")
+    assert not any(may_be_feed(text.encode(encoding)) for text in ('{"a": "<"}', "a,b\n<,>", ""))
+    assert not may_be_feed(b"<rss>", "text")
 
 
 def test_feeds_are_found_whatever_their_media_type_says() -> None:

@@ -1,5 +1,6 @@
 """What sources answer: other formats, pages, compression, and what is no answer at all."""
 
+import asyncio
 import gzip
 import zlib
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 import zstandard
 
+from delta_server.features.polls import reading
 from delta_server.features.polls.fetching import SMALL_BYTES
 from delta_server.services import Services
 from tests.features.polls import polled as p
@@ -39,6 +41,24 @@ async def test_formats_and_character_sets(services: Services, title: str, answer
         assert (await p.poll(services, endpoint)).error_class is None
     [stored] = await p.documents(services, endpoint)
     assert msgspec.json.decode(stored) in (1, 2, "2", "one", "é")
+
+
+async def test_a_feed_is_read_in_a_process_that_can_be_ended(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small it is: what reads feeds has patterns that go back."""
+
+    async def never(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(reading, "READ_S", 0.05)
+    svc = msgspec.structs.replace(services, processes=never, _states={})
+    async with source(READ[1][1]) as api:
+        row = await p.poll(svc, await p.polled(svc, api.url))
+        assert (row.error_class, row.detail) == (
+            "transform",
+            "the answer was not read within 0.05 s: make transform simpler",
+        )
 
 
 ENCODED: list[tuple[str, str, Callable[[bytes], bytes]]] = [
