@@ -1,10 +1,11 @@
-"""What idle streams of one project cost another project that sends events."""
+"""What idle streams of one project cost another project that sends events, and how soon many hear of what happens."""
 
 import contextlib
+import selectors
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,9 @@ from tests.server_process import Server, create_key, serving
 STREAMS = sized(100, 4)
 EVENTS = sized(1_000, 10)
 ROUNDS = sized(9, 1)
+CLIENTS = sized(1_000, 5)
+HAPPENINGS = sized(10, 2)
+REACHED_S, MEMORY_MB = 1.0, 150.0
 EVENT = b'{"eventType":"page_view","userId":"user-7","data":{"path":"/pricing"}}'
 
 
@@ -46,6 +50,46 @@ def idle() -> Iterator[Row]:
         )
 
 
+@bench("streams: a happening and 1,000 clients")
+def reaching() -> Iterator[Row]:
+    """Clients of one project, each with a connection of its own."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as opened:
+        key = create_key(Path(name), "listens")
+        environment = {"DELTA_LOG_LEVEL": "warning", "DELTA_LIMITS_STREAMS": str(2 * CLIENTS)}
+        server = opened.enter_context(serving(Path(name), **environment))
+        with Connection(server.url, key) as before:
+            _post(before, 0)
+        without = server.memory_bytes()
+        clients = [opened.enter_context(_stream(server.url, key)) for _ in range(CLIENTS)]
+        connection = opened.enter_context(Connection(server.url, key))
+        took_s = sorted(_reached(connection, clients, number) for number in range(1, HAPPENINGS + 1))
+        memory = (server.memory_bytes() - without) / 1e6
+    note = f"the slowest of {HAPPENINGS} snapshots; {took_s[len(took_s) // 2]:.2f} s half of the times"
+    yield Row(f"streams: a happening reaches {CLIENTS:,} clients", took_s[-1], "s", bar=REACHED_S, note=note)
+    yield Row(f"streams: memory for {CLIENTS:,} clients", memory, "MB", bar=MEMORY_MB, note="after those")
+
+
+def _reached(connection: Connection, clients: Sequence[socket.socket], number: int) -> float:
+    """Seconds from asking to store a snapshot until every client has heard of it."""
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            selector.register(client, selectors.EVENT_READ, bytearray())
+        began = time.perf_counter()
+        _post(connection, number)
+        while selector.get_map():
+            ready = selector.select(timeout=30)
+            assert ready, f"{len(selector.get_map())} clients heard nothing"
+            for at, _ in ready:
+                at.data.extend(at.fileobj.recv(1 << 16))  # type: ignore[union-attr]  # a socket
+                if b"snapshot.created" in at.data and at.data.endswith(b"\n\n"):
+                    selector.unregister(at.fileobj)
+        return time.perf_counter() - began
+
+
+def _post(connection: Connection, number: int) -> None:
+    connection.post("/v1/snapshots?endpoint=watched", b'{"n":%d}' % number)
+
+
 def _beside(server: Server, connection: Connection, key: str) -> tuple[float, float]:
     with contextlib.ExitStack() as opened:
         for _ in range(STREAMS):
@@ -68,7 +112,7 @@ def _cpu_ms(server: Server) -> float:
 
 
 @contextlib.contextmanager
-def _stream(url: str, key: str) -> Iterator[None]:
+def _stream(url: str, key: str) -> Iterator[socket.socket]:
     """An open stream that has answered."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
@@ -78,4 +122,4 @@ def _stream(url: str, key: str) -> Iterator[None]:
         while b"retry: " not in received:
             received += connection.recv(1 << 16)
             assert received.startswith(b"HTTP/1.1 200"), received
-        yield
+        yield connection

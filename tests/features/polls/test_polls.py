@@ -286,6 +286,39 @@ async def test_a_clock_set_back_and_a_long_downtime(services: Services, clock: F
         assert clock.time_ms < due_at <= clock.time_ms + 5 * MINUTE
 
 
+BERLIN = [
+    (
+        "30 2 * * *",
+        "2026-03-28T00:00",
+        "2026-03-30T12:00",
+        ["28T01:30", "29T01:00", "30T00:30"],
+    ),  # missing on the 29th
+    ("30 2 * * *", "2026-10-24T00:00", "2026-10-26T12:00", ["24T00:30", "25T00:30", "26T01:30"]),  # and comes twice
+    ("30 * * * *", "2026-10-24T23:59", "2026-10-25T02:00", ["25T00:30", "25T01:30"]),
+    ("*/20 2 * * *", "2026-03-29T00:00", "2026-03-30T00:25", ["30T00:00", "30T00:20"]),
+]
+
+
+@pytest.mark.parametrize(("fields", "start", "end", "expected"), BERLIN)
+async def test_when_clocks_change(
+    services: Services, clock: FakeClock, fields: str, start: str, end: str, expected: list[str]
+) -> None:
+    clock.time_ms = times.parse(f"{start}Z", field="")
+    async with source(json(b"{}")) as api:
+        endpoint = await p.polled(services, api.url, interval=None, cron=fields, timezone="Europe/Berlin")
+        await p.run_due(services)
+        while (due_at := p.row(services, endpoint).due_at) is not None and due_at <= times.parse(f"{end}Z", field=""):
+            clock.time_ms = due_at
+            await tasks.reschedule(services)
+            await p.run_due(services)
+        assert [times.format(row.at)[8:16] for row in (await p.record(services, endpoint))[1:]] == expected
+        clock.advance(3 * times.DAY_MS)  # the server was down: what was missed is polled once
+        await tasks.reschedule(services)
+        await p.run_due(services)
+        await p.run_due(services)
+        assert len(await p.record(services, endpoint)) == len(expected) + 2
+
+
 async def test_without_the_key_of_the_secrets_it_fails_and_says_so(services: Services) -> None:
     async with source(json(b"{}")) as api:
         endpoint = await p.polled(services, api.url, auth={"type": "bearer", "token": "k"})
