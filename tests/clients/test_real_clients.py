@@ -31,9 +31,10 @@ class Delta:
         found = self.ask("/v1/query", {"metrics": metrics, "groupBy": ["eventType"], "range": "24h"})
         return {row["eventType"]: {name: row[name] for name in metrics} for row in found["rows"]}
 
-    def ask(self, path: str, body: Any = None) -> Any:
+    def ask(self, path: str, body: Any = None, *, method: str | None = None) -> Any:
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
-        request = Request(self.url + path, json.dumps(body).encode() if body else None, headers)
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.url + path, data, headers, method=method)
         with urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
@@ -47,9 +48,10 @@ def delta(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delta]:
         yield Delta(server.url, write_key, key)
 
 
-def send(*command: str) -> None:
+def send(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=NODE)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def each_once(counts: dict[str, dict[str, int]], *types: str) -> None:
@@ -65,7 +67,9 @@ def test_the_python_clients_of_segment_rudderstack_and_cloudevents(delta: Delta)
     assert user["events"]["by_type"] == {"Segment Python": COUNT, "identify": 1}
 
 
-def test_the_node_clients_of_segment_rudderstack_and_opentelemetry(delta: Delta) -> None:
+@pytest.fixture(scope="module")
+def node() -> str:
+    """With the packages of `node/`."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("Node is not installed")
@@ -73,6 +77,33 @@ def test_the_node_clients_of_segment_rudderstack_and_opentelemetry(delta: Delta)
         install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         done = subprocess.run(install, cwd=NODE, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+    return node
+
+
+def test_the_node_clients_of_segment_rudderstack_and_opentelemetry(delta: Delta, node: str) -> None:
     send(node, "send.js", delta.url, delta.write_key, str(COUNT))
     each_once(delta.counts(), "Segment Node", "Rudder Node", "otlp.node")
     assert delta.ask("/v1/users/segment-node")["user"]["traits"] == {"plan": "pro"}
+
+
+SECRETS = {
+    "github": "a-secret-of-github",
+    "stripe": "whsec_of_stripe",
+    "standard": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
+    "svix": "whsec_ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoM=",
+}
+
+
+def test_deliveries_signed_by_octokit_stripe_standardwebhooks_and_svix(delta: Delta, node: str) -> None:
+    senders = []
+    for scheme, secret in SECRETS.items():
+        delta.ask("/v1/endpoints", {"name": f"from-{scheme}"})
+        verify = {"scheme": "standard" if scheme == "svix" else scheme, "secret": secret}
+        path = f"/v1/endpoints/from-{scheme}/inbound-webhook"
+        made = delta.ask(path, {"verify": verify}, method="PUT")
+        senders.append({"scheme": scheme, "url": delta.url + made["url"], "secret": secret})
+    statuses = json.loads(send(node, "deliver.js", json.dumps(senders)))
+    assert statuses == {scheme: [200, 200, 401] for scheme in SECRETS}
+    for scheme in SECRETS:
+        stored = delta.ask(f"/v1/snapshots?endpoint_id=from-{scheme}")["data"]
+        assert len(stored) == 1, scheme
