@@ -330,7 +330,6 @@ def _services(
         topics=topics,
         live=OpenStreams(config.limits.streams, topics),
         cascades=[cascade for feature in reversed(features) for cascade in feature.cascades],
-        revivals=[feature.revive for feature in features if feature.revive is not None],
     )
 
 

@@ -29,11 +29,13 @@ DeleteSome = Callable[[Tx, int, int], bool]
 
 class Cascade(msgspec.Struct, frozen=True):
     """What deletes a feature's rows when the endpoint or the project is deleted that they belong to; `delete_elsewhere`
-    (services, owner, limit) what it owns behind a port, which goes first, in transactions of its own."""
+    (services, owner, limit) what it owns behind a port, which goes first, in transactions of its own. `revive` runs in
+    the transaction that takes the project out of the bin."""
 
     of: Literal["endpoint", "project"]
     delete_some: Callable[["Services"], DeleteSome] | None = None
     delete_elsewhere: Callable[["Services", int, int], Awaitable[bool]] | None = None
+    revive: Callable[[Tx, int], None] | None = None
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -66,8 +68,6 @@ class Services(msgspec.Struct, frozen=True):
     """Snapshots that callers wait for."""
     cascades: Sequence[Cascade] = ()
     """Of all features: rows that point at others go before those."""
-    revivals: Sequence[Callable[[Tx, int], None]] = ()
-    """Of all features: what is done in the transaction that takes a project out of the bin."""
 
     _states: dict[type[Any], Any] = msgspec.field(default_factory=dict)
 

@@ -39,8 +39,6 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     sql_views: Mapping[str, View] = {}
     """What SQL of callers sees of them."""
     cascades: Sequence[Cascade] = ()
-    revive: Callable[[Tx, int], None] | None = None
-    """Runs in the transaction that takes a project out of the bin."""
     event_companions: Companions = {}
     """How what this feature stores in the transaction of events is stored, by its type."""
     loops: Sequence[Loop[Services]] = ()

@@ -8,7 +8,6 @@ FEATURE = Feature(
     name="polling",
     fields=schemas.FIELDS,
     tables=["polling"],
-    cascades=[Cascade("endpoint", lambda _: store.delete_some)],
-    revive=store.set_due,
+    cascades=[Cascade("endpoint", lambda _: store.delete_some), Cascade("project", revive=store.set_due)],
 )
 """No routes of its own."""

@@ -77,8 +77,9 @@ async def restore_project(svc: Services, caller: Caller, text: str, name: str | 
 
     def write(tx: Tx) -> Project:
         found = binned.restore(tx, caller, text, name)
-        for revive in svc.revivals:
-            revive(tx, found.id)
+        for cascade in svc.cascades:
+            if cascade.of == "project" and cascade.revive is not None:
+                cascade.revive(tx, found.id)
         return found
 
     restored = await svc.db.write(write)
@@ -184,6 +185,11 @@ def admit(tx: Tx, account: int, project: int, user: User, role: str, actor: Acto
 def by_id(tx: Tx, account: int, project: int) -> Project | None:
     """None for a deleted one."""
     return store.by_id(tx, account, project)
+
+
+def owner(tx: Tx, account: int, project: int) -> User | None:
+    """None where the account alone owns it."""
+    return owners.owner(tx, account, project)
 
 
 @frees_space

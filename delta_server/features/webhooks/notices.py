@@ -7,7 +7,6 @@ import msgspec
 from delta_server.core import mails
 from delta_server.core.mails import Mail
 from delta_server.features.mails import service as mailing
-from delta_server.features.projects import owners
 from delta_server.features.projects import service as projects
 from delta_server.features.users import service as users
 from delta_server.features.users.service import User
@@ -29,7 +28,7 @@ async def send(svc: Services, job: Job) -> None:
 
 
 def _compose(tx: Tx, off: service.TurnedOff, public_url: str) -> Mail | None:
-    """None where it is on again, was deleted with its project, or nobody is there to be told."""
+    """None where it is on again, was deleted with its project, or nobody is there to read it."""
     webhook = store.by_row(tx, off.webhook)
     project = None if webhook is None else projects.by_id(tx, webhook.account, webhook.project)
     if webhook is None or project is None or webhook.off_because != off.because:
@@ -46,7 +45,7 @@ def _recipient(tx: Tx, webhook: Webhook) -> User | None:
     made_by = None if webhook.made_by_user is None else users.by_id(tx, webhook.account, webhook.made_by_user)
     asked = [
         None if webhook.off_because == "rights" else made_by,
-        owners.owner(tx, webhook.account, webhook.project),
+        projects.owner(tx, webhook.account, webhook.project),
         users.first_owner(tx, webhook.account),
     ]
     return next((user for user in asked if user is not None and user.disabled_at is None), None)
