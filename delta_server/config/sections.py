@@ -59,6 +59,10 @@ class Egress(msgspec.Struct, frozen=True):
     allow_cidrs: tuple[str, ...] = ()
 
 
+class Webhooks(msgspec.Struct, frozen=True):
+    apprise: bool = False
+
+
 class Polling(msgspec.Struct, frozen=True):
     concurrent: Count = 32
     document_bytes: Size = 16 * MIB
@@ -85,6 +89,7 @@ class Config(msgspec.Struct, frozen=True):
     smtp: Smtp = Smtp()
     egress: Egress = Egress()
     polling: Polling = Polling()
+    webhooks: Webhooks = Webhooks()
     audit: Audit = Audit()
     plans: Plans = Plans()
     admin: Admin = Admin()

@@ -4,6 +4,7 @@ slack, discord, teams   to the address of an incoming webhook, its secret; slack
 ntfy                    to https://SERVER/TOPIC
 gotify                  to https://SERVER/message, the token in the header x-gotify-key
 telegram                to https://api.telegram.org/botTOKEN/sendMessage, `to` a chat id
+apprise                 to whatever Apprise reads, `discord://ID/TOKEN` (egress/by_apprise.py)
 matrix                  to https://HOMESERVER, `to` a room id, the access token in the header authorization
 """
 
@@ -19,7 +20,18 @@ from delta_server.core.errors import Invalid
 from delta_server.core.webhooks import messages, templates, words
 
 Format: TypeAlias = Literal[
-    "delta", "cloudevents", "slack", "discord", "teams", "ntfy", "gotify", "telegram", "matrix", "email", "template"
+    "delta",
+    "cloudevents",
+    "slack",
+    "discord",
+    "teams",
+    "ntfy",
+    "gotify",
+    "telegram",
+    "matrix",
+    "email",
+    "template",
+    "apprise",
 ]
 _TO = {
     "telegram": (re.compile(r"-?[0-9]{1,20}|@[A-Za-z0-9_]{4,40}"), "a chat id, or @ and the name of a channel"),
@@ -83,7 +95,7 @@ def check(destination: Destination, headers: Mapping[str, str]) -> None:
 
 
 def render(destination: Destination, message: Outgoing) -> Rendered:
-    """Not for email, which is not sent by HTTP."""
+    """Not for email and apprise, which are not sent by Delta's HTTP."""
     return _FORMATS[destination.format](destination, message)
 
 

@@ -27,6 +27,8 @@ def place(url: str) -> str:
     if not url:
         return ""
     parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):  # of Apprise: all of it may be a token
+        return f"{parts.scheme}://..."
     origin = f"{parts.scheme}://{parts.netloc}"
     if not parts.query and _PLAIN.fullmatch(parts.path):
         return f"{origin}{parts.path}"

@@ -19,6 +19,7 @@ FailureClass: TypeAlias = Literal[
     "status",
     "gone",
     "mail",
+    "apprise",
     "template",
 ]
 """What went wrong, without the text: a receiver's address and answer would tell whoever may list deliveries what is in

@@ -25,6 +25,7 @@ from delta_server.egress.kept_alive import Connections
 from delta_server.features.webhooks import (
     attempts,
     mailing,
+    notifying,
     requests,
     rights,
     schemas,
@@ -227,6 +228,9 @@ class Channel:
         try:
             if opened.settings.format == "email":
                 failure = await mailing.send(self._svc, opened.row.project, opened.settings, delivery, opened.place)
+                return Attempt(began_ms, took_ms(), failure=failure)
+            if opened.settings.format == "apprise":
+                failure = await notifying.send(self._svc, opened.settings, opened.target, delivery, opened.place)
                 return Attempt(began_ms, took_ms(), failure=failure)
             build = partial(requests.build, opened.settings, opened.target, delivery, opened.place, now_ms=began_ms)
             request = await self._svc.cpu(build) if opened.settings.format == "template" else build()

@@ -82,7 +82,7 @@ async def get_delivery(
     settings = schemas.settings_of(found.webhook)
     target = targets.unseal(await targets.prepare(services), found.webhook.uid, found.webhook.target)
     sent = None
-    if target is not None and settings.format != "email":
+    if target is not None and settings.format not in ("email", "apprise"):
         with suppress(Invalid):  # a template whose body is too large
             build = partial(requests.build, now_ms=services.clock.now_ms())
             sent = await services.cpu(build, settings, target, found.delivery, Place())

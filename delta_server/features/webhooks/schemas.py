@@ -142,6 +142,11 @@ def settings_of(row: store.Webhook) -> Settings:
     return msgspec.json.decode(row.settings, type=Settings)
 
 
+def _host(settings: Settings) -> str:
+    service, _, rest = settings.place.partition("://")
+    return service if settings.format == "apprise" else rest.partition("/")[0]
+
+
 def webhook(row: store.Webhook) -> Webhook:
     settings = settings_of(row)
     failing = None if row.failing_since is None else times.format(row.failing_since)
@@ -149,7 +154,7 @@ def webhook(row: store.Webhook) -> Webhook:
         id=ids.text(row.uid),
         name=settings.name,
         url=settings.place,
-        host=settings.place.partition("//")[2].partition("/")[0],
+        host=_host(settings),
         events=settings.events,
         filter=settings.filter,
         format=settings.format,
@@ -207,7 +212,7 @@ SHOWN_ONCE = "whsec_..."
 FIELDS = {
     "Webhook.id": "Id of the webhook",
     "Webhook.url": "Where it sends to, up to the first step of the path: the rest of an address may be a secret",
-    "Webhook.host": "Host and port of it",
+    "Webhook.host": "Host and port of it; with the format apprise the name of the service",
     "Webhook.events": "Types that it is sent: `delta.*` is all of a family, `*` all but those sent to who names them",
     "Webhook.filter": "Which of them",
     "Webhook.format": "In whose words",

@@ -13,11 +13,11 @@ from delta_server.core.caller import Caller
 from delta_server.core.errors import Conflict, Invalid, NotFound
 from delta_server.core.webhooks import filters, formats, kinds, masking, settings, signing
 from delta_server.core.webhooks.filters import Filter
-from delta_server.core.webhooks.formats import Destination
+from delta_server.core.webhooks.formats import Destination, Format
 from delta_server.core.webhooks.schedule import RETRIES_S
 from delta_server.features.accounts import service as accounts
 from delta_server.features.audit import service as audit
-from delta_server.features.webhooks import rights, schemas, store, subscriptions, targets
+from delta_server.features.webhooks import notifying, rights, schemas, store, subscriptions, targets
 from delta_server.features.webhooks.schemas import (
     NewWebhook,
     RotatedSecret,
@@ -32,6 +32,7 @@ from delta_server.services import Services
 from delta_server.storage import jobs, outbox
 from delta_server.storage.database import Tx
 from delta_server.storage.idempotency import IdempotencyKey, StoredResponse
+from delta_server.storage.vault import Vault
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -53,6 +54,8 @@ async def create_webhook(
     svc: Services, caller: Caller, project: int, new: NewWebhook, idempotency_key: IdempotencyKey
 ) -> StoredResponse:
     """Raises Invalid, Conflict where the project has MOST_OF_PROJECT."""
+    if new.format == "apprise":
+        await notifying.check(svc, new.url)
     checked = _settings(svc, new)
     secret = new.secret and signing.check_secret(new.secret)
     secret = secret or signing.secret_text(os.urandom(signing.SECRET_BYTES))
@@ -109,6 +112,7 @@ async def update_webhook(svc: Services, caller: Caller, project: int, text: str,
     """Whoever changes it answers for it from now on. Raises NotFound, Invalid, Unavailable where its target cannot be
     read and is not set anew."""
     vault = await targets.prepare(svc)
+    await _check_apprise(svc, vault, project, text, change)
 
     def write(tx: Tx) -> Webhook:
         before = find(tx, project, text)
@@ -218,7 +222,7 @@ def _found(tx: Tx, project: int, uid: bytes) -> Webhook:
 def _settings(svc: Services, new: NewWebhook) -> Settings:
     return Settings(
         name=names.check(new.name),
-        place=masking.place(_url(svc, new.url)),
+        place=masking.place(_url(svc, new.url, new.format)),
         events=kinds.check(new.events),
         filter=filters.check(new.filter),
         format=new.format,
@@ -230,8 +234,18 @@ def _settings(svc: Services, new: NewWebhook) -> Settings:
     )
 
 
-def _url(svc: Services, url: str) -> str:
-    if not url:  # whether it needs one, its format says
+async def _check_apprise(svc: Services, vault: Vault, project: int, text: str, change: WebhookChange) -> None:
+    """Raises NotFound, Invalid."""
+    before = get_webhook(svc, project, text)
+    format = schemas.settings_of(before).format if change.format is UNSET else change.format
+    if format == "apprise" and not (change.format is UNSET and change.url is UNSET):
+        target = targets.unseal(vault, before.uid, before.target)
+        old = "" if target is None else target.url
+        await notifying.check(svc, old if change.url is UNSET else change.url)
+
+
+def _url(svc: Services, url: str, format: Format) -> str:
+    if not url or format == "apprise":  # whether it needs one, its format says; what Apprise reads is checked by it
         return url
     return settings.check_url(url, [ip_network(text) for text in svc.config.egress.allow_cidrs])
 
@@ -242,14 +256,17 @@ def _changed(svc: Services, before: Webhook, target: Target | None, change: Webh
         if change.url is UNSET:
             raise targets.unreadable()
         target = Target("", {}, (Secret(signing.secret_text(os.urandom(signing.SECRET_BYTES))),))
-    url = target.url if change.url is UNSET else _url(svc, change.url)
+    format = old.format if change.format is UNSET else change.format
+    url = target.url if change.url is UNSET else change.url
+    if change.url is not UNSET or change.format is not UNSET:
+        _url(svc, url, format)
     headers = _put(change.headers, target.headers, {}, settings.check_headers)
     checked = Settings(
         name=old.name if change.name is UNSET else names.check(change.name),
         place=masking.place(url),
         events=_put(change.events, old.events, old.events, kinds.check),
         filter=_put(change.filter, old.filter, Filter(), filters.check),
-        format=old.format if change.format is UNSET else change.format,
+        format=format,
         to=old.to if change.to is UNSET else change.to,
         template=old.template if change.template is UNSET else change.template,
         headers=sorted(headers),

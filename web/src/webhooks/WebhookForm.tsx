@@ -18,6 +18,7 @@ const FORMATS: Record<Format, [name: string, address: string]> = {
   telegram: ["Telegram", "https://api.telegram.org/botTOKEN/sendMessage"],
   matrix: ["Matrix", "Of the home server."],
   email: ["E-mail", ""],
+  apprise: ["Apprise", "Such as discord://ID/TOKEN, where the server's operator has turned it on."],
   template: ["A text of your own", "Where the text is sent to."],
 };
 const TO: Partial<Record<Format, string>> = {
