@@ -394,8 +394,7 @@ def _settings(diff: str, retention: str) -> tuple[DiffSettings, Retention]:
 
 
 def moment(svc: Services, endpoint: EndpointRef, time_ms: int) -> int:
-    """Up to when snapshots are in force at a time. What came in while the clock was ahead, and what follows it, has
-    times that are still to come: it is in force now all the same."""
+    """Up to when snapshots are in force at a time. What came while the clock was ahead is in force now all the same."""
     now_ms = svc.clock.now_ms()
     is_now = time_ms >= now_ms - NOW_MS
     return times.LATEST_MS if is_now and svc.db.peek(store.came_ahead, endpoint.id, now_ms) else time_ms
