@@ -31,6 +31,7 @@ export const ROUTES: readonly Route[] = [
   { pattern: "/instance/users", page: "Users" },
   { pattern: "/p/:project", page: "Overview", section: "overview" },
   { pattern: "/p/:project/events", page: "Events", section: "events" },
+  { pattern: "/p/:project/track", page: "Track", section: "overview" },
   { pattern: "/p/:project/connect", page: "Connect", section: "connect" },
   { pattern: "/p/:project/connect/webhooks", page: "Webhooks", section: "connect" },
   { pattern: "/p/:project/settings", page: "ProjectSettings", section: "settings" },

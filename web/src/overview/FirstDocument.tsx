@@ -1,6 +1,7 @@
 import { KeyMaker, Lines, useKey } from "../connect/Lines.tsx";
 import { Waiting } from "../connect/Waiting.tsx";
 import { at, href } from "../state/location.ts";
+import { may } from "../state/may.ts";
 import "../connect/connect.css";
 
 /** A project without endpoints: a key, a line to send with it, and a dot that becomes the first row. */
@@ -11,6 +12,15 @@ export default function FirstDocument({ project }: { project: string }) {
       <div class="head">
         <h1>Nothing has come yet</h1>
       </div>
+      {may("endpoints:write") ? (
+        <p class="track-first">
+          Something that has an address, any API, feed or file, is asked for by Delta itself.{" "}
+          <a class="btn primary" href={href(at("p", project, "track"))}>
+            Track something
+          </a>
+        </p>
+      ) : null}
+      <p class="quiet">Or a program sends what it has:</p>
       <ol class="steps-list">
         <li>
           <h2>Make a key</h2>

@@ -4,6 +4,8 @@ import type { Language } from "../connect/lines.ts";
 import { LANGUAGES } from "../connect/lines.ts";
 import { Waiting } from "../connect/Waiting.tsx";
 import type { PageProps } from "../routes.ts";
+import { at, href } from "../state/location.ts";
+import { may } from "../state/may.ts";
 import "../settings/settings.css";
 import "../connect/connect.css";
 
@@ -15,7 +17,13 @@ export default function Connect({ params }: PageProps) {
   const made = useKey(project);
   return (
     <main id="main" class="wrap settings connect">
-      <ConnectHead project={project} />
+      <ConnectHead project={project}>
+        {may("endpoints:write") ? (
+          <a class="btn primary" href={href(at("p", project, "track"))}>
+            Track an address
+          </a>
+        ) : null}
+      </ConnectHead>
       <ol class="steps-list">
         <li>
           <h2>A key</h2>

@@ -15,7 +15,7 @@ import { Icon } from "../parts/Icon.tsx";
 import { Later } from "../parts/Later.tsx";
 import { Loading } from "../parts/Loading.tsx";
 import type { PageProps } from "../routes.ts";
-import { query, setQuery } from "../state/location.ts";
+import { at, href, query, setQuery } from "../state/location.ts";
 import { may } from "../state/may.ts";
 import { now } from "../state/now.ts";
 import { zone } from "../state/zone.ts";
@@ -134,9 +134,14 @@ function Endpoints({ project, view }: { project: string; view: ReturnType<typeof
           </select>
         </label>
         {may("endpoints:write") ? (
-          <button class="btn primary" type="button" onClick={() => setMaking(true)}>
-            New endpoint
-          </button>
+          <>
+            <button class="btn" type="button" onClick={() => setMaking(true)}>
+              New endpoint
+            </button>
+            <a class="btn primary" href={href(at("p", project, "track"))}>
+              Track something
+            </a>
+          </>
         ) : null}
       </div>
       {found.length > 0 ? (

@@ -27,6 +27,7 @@ export const KEYS: readonly Key[] = [
   { keys: "g o", does: "Overview", where: "go to", act: () => inProject() },
   { keys: "g e", does: "Endpoints", where: "go to", act: () => inProject() },
   { keys: "g n", does: "Connect", where: "go to", act: () => inProject("connect") },
+  { keys: "g t", does: "Track something", where: "go to", act: () => inProject("track") },
   { keys: "g d", does: "Document", where: "go to", act: () => inEndpoint() },
   { keys: "g c", does: "Changes", where: "go to", act: () => inEndpoint("changes") },
   { keys: "g f", does: "Fields", where: "go to", act: () => inEndpoint("fields") },
