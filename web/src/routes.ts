@@ -44,6 +44,7 @@ export const ROUTES: readonly Route[] = [
   { pattern: `${ENDPOINT}/fields`, page: "Fields", section: "fields" },
   { pattern: `${ENDPOINT}/charts`, page: "Charts", section: "charts" },
   { pattern: `${ENDPOINT}/versions`, page: "Versions", section: "versions" },
+  { pattern: `${ENDPOINT}/polls`, page: "Polls", section: "polls" },
   { pattern: `${ENDPOINT}/compare`, page: "Compare", section: "compare" },
   { pattern: `${ENDPOINT}/settings`, page: "EndpointSettings", section: "settings" },
 ];

@@ -10,6 +10,7 @@ const TABS = [
   ["fields", "Fields", "Fields", ["fields"]],
   ["charts", "Charts", "Charts", ["charts"]],
   ["versions", "Versions", "Versions", ["versions"]],
+  ["polls", "Polls", "Polls", ["polls"]],
   ["settings", "Settings", "EndpointSettings", ["settings"]],
 ] as const;
 

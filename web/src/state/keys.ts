@@ -33,6 +33,7 @@ export const KEYS: readonly Key[] = [
   { keys: "g f", does: "Fields", where: "go to", act: () => inEndpoint("fields") },
   { keys: "g h", does: "Charts", where: "go to", act: () => inEndpoint("charts") },
   { keys: "g v", does: "Versions", where: "go to", act: () => inEndpoint("versions") },
+  { keys: "g p", does: "Polls", where: "go to", act: () => inEndpoint("polls") },
   { keys: "g s", does: "Settings", where: "go to", act: settings },
   { keys: "[ ]", does: "Previous, next change", where: "document" },
   { keys: "{ }", does: "Previous, next version of any kind", where: "document" },

@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { answered, barsOf, folded, outcome, type Poll } from "./polls.ts";
+
+function poll(id: number, part: Partial<Poll> = {}): Poll {
+  const time = new Date(id).toISOString();
+  const none = { status: 200, ms: 5, bytes: 0, changed: false, class: null, detail: null, excerpt: null };
+  return { id: String(id), time, snapshot_id: null, steps: [], ...none, ...part };
+}
+
+test.each<[Partial<Poll>, string, string]>([
+  [{ class: "timeout", status: null }, "failed", "no answer in time"],
+  [{ changed: true }, "ok", "changed"],
+  [{ status: 304 }, "", "unchanged, said the source"],
+  [{}, "", "unchanged"],
+])("%j", (part, shape, text) => expect(outcome(poll(1, part))).toEqual({ shape, text }));
+
+test("unchanged polls in a row are one line", () => {
+  const polls = [9, 8, 7, 6, 5]
+    .map((id) => poll(id))
+    .concat(poll(4, { changed: true }), poll(3), poll(2, { class: "dns" }));
+  const shown = (open: string[]) =>
+    folded(polls, new Set(open)).map((line) => (line.fold ? line.polls.length : line.poll.id));
+  expect(shown([])).toEqual([5, "4", "3", "2"]);
+  expect(shown(["9"])).toEqual(["9", "8", "7", "6", "5", "4", "3", "2"]);
+  expect(folded([], new Set())).toEqual([]);
+});
+
+test("bars stand where they were, as high as they took", () => {
+  const data = [0, 50, 100].map((ms, i) => ({
+    time: new Date(ms).toISOString(),
+    ok: 1,
+    failed: i === 1 ? 1 : 0,
+    changed: 0,
+    ms: 10 * i,
+  }));
+  expect(barsOf(data, 0, 100).map(({ x, height, failed }) => [x, height, failed])).toEqual([
+    [0, 0.06, false],
+    [0.5, 1, true],
+    [1, 1, false],
+  ]);
+  expect(answered(data)).toBe(0.75);
+  expect(answered([])).toBeNull();
+});
