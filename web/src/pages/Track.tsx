@@ -76,6 +76,8 @@ function Tracking({ project, endpoint }: { project: string; endpoint: Schemas["E
   const [shown, show] = useState<"source" | "kept">("source");
   const [signing, sign] = useState(false);
   const { trial, made, ask } = useTrial({ project, endpoint: endpoint?.name ?? null }, draft);
+  const [name, setName] = useState(endpoint?.name ?? null);
+  const [ignored, setIgnored] = useState<ReadonlySet<string>>(() => new Set(endpoint?.diff.ignore ?? []));
   const asked = useRef<string | null>(null);
   const change = (part: Partial<Draft>) => setDraft((was) => ({ ...was, ...part }));
   const askNow = async (part: Partial<Source> = {}) => {
@@ -83,10 +85,15 @@ function Tracking({ project, endpoint }: { project: string; endpoint: Schemas["E
     // What was meant for one server is not sent to another.
     const own = isOther && endpoint === null ? { headers: [], auth: null, body: "", paging: null } : {};
     const source = { ...draft.source, ...own, ...part };
-    change({ source, ...(isOther && endpoint === null ? { transform: null } : {}) });
+    const isElsewhere = asked.current !== null && pathOf(source.url) !== pathOf(asked.current);
+    if (isElsewhere && endpoint === null) {
+      change({ source, transform: null });
+      setName(null);
+      setIgnored(new Set());
+    } else change({ source });
     if (source.url.trim() === "") return;
     asked.current = source.url;
-    history.replaceState({ ...history.state, tried: source.url }, "");
+    history.replaceState({ ...history.state, tried: shareable(source.url) }, "");
     show("source");
     const next = await ask(source);
     if (next.state === "failed" && next.failed.status === 401) sign(true);
@@ -124,13 +131,16 @@ function Tracking({ project, endpoint }: { project: string; endpoint: Schemas["E
       ) : null}
       {trial.state === "tried" ? (
         <TriedSource
-          key={trial.atMs}
           project={project}
           endpoint={endpoint}
           draft={draft}
           tried={trial}
           made={made}
           shown={shown}
+          name={name ?? trial.told.suggested.name}
+          rename={setName}
+          ignored={ignored}
+          ignore={setIgnored}
           change={change}
           ask={(part) => void askNow(part)}
         />
@@ -141,4 +151,9 @@ function Tracking({ project, endpoint }: { project: string; endpoint: Schemas["E
 
 function origin(url: string): string {
   return URL.parse(url)?.origin ?? url;
+}
+
+function pathOf(url: string): string {
+  const parsed = URL.parse(url);
+  return parsed === null ? url : parsed.origin + parsed.pathname;
 }

@@ -55,7 +55,7 @@ async function made(project: string, name: string, polling: Schemas["PollingChan
   const { endpoint } = await post("/v1/endpoints", { in: project, body });
   const { poll } = await post("/v1/endpoints/{endpoint}/poll", { in: project, path: { endpoint: endpoint.id } });
   if (poll?.class) toast(`It is tracked, but its first poll failed: ${poll.detail}`);
-  go(at("p", project, "e", endpoint.name));
+  go(at("p", project, "e", endpoint.name, ...(poll?.class ? ["polls"] : [])));
 }
 
 async function changed(

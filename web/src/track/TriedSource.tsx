@@ -23,16 +23,19 @@ interface TriedProps {
   tried: Answered;
   made: Made;
   shown: "source" | "kept";
+  name: string;
+  rename: (name: string) => void;
+  /** Patterns of noise. */
+  ignored: ReadonlySet<string>;
+  ignore: (patterns: ReadonlySet<string>) => void;
   change: (draft: Partial<Draft>) => void;
   ask: (source?: Partial<Source>) => void;
 }
 
 /** A source that answered: its tree, in which clicks say what is kept, and the plan beside it. */
 export function TriedSource(props: TriedProps) {
-  const { project, endpoint, draft, tried, made, shown, change, ask } = props;
+  const { project, endpoint, draft, tried, made, shown, name, ignored, change, ask } = props;
   const { told, doc, shape } = tried;
-  const [ignored, setIgnored] = useState<ReadonlySet<string>>(() => new Set(endpoint?.diff.ignore ?? []));
-  const [name, setName] = useState(endpoint?.name ?? told.suggested.name);
   const { transform } = draft;
   const keep = useMemo(() => keepOf(transform, shape), [transform, shape]);
   const choose = (next: Keep | undefined) => change({ transform: next === undefined ? "" : written(next) });
@@ -49,7 +52,7 @@ export function TriedSource(props: TriedProps) {
   const ignore = (patterns: readonly string[], on: boolean) => {
     const next = new Set(ignored);
     for (const pattern of patterns) on ? next.add(pattern) : next.delete(pattern);
-    setIgnored(next);
+    props.ignore(next);
   };
   return (
     <>
@@ -78,7 +81,7 @@ export function TriedSource(props: TriedProps) {
           ignore={ignore}
           where={(list, where) => keep !== null && choose(withConditions(keep, shape, list, where))}
           again={() => ask()}
-          name={endpoint === null ? <Name name={name} suggested={told.suggested.name} change={setName} /> : null}
+          name={endpoint === null ? <Name name={name} suggested={told.suggested.name} change={props.rename} /> : null}
           foot={
             <Save
               project={project}

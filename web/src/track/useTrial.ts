@@ -14,6 +14,8 @@ export type Failed = Schemas["PollingPreviewFailed"];
 
 export interface Answered {
   told: Tried;
+  /** What was asked, and how. */
+  source: Source;
   /** null where it is too large to be shown. */
   doc: Scan | null;
   shape: Shape;
@@ -54,7 +56,7 @@ export function useTrial({ project, endpoint }: Place, draft: Draft) {
     control.current = own;
     setTrial({ state: "trying" });
     setMade(NOTHING);
-    const next = await answer({ polling: asked(source), endpoint }, project, own.signal);
+    const next = await answer({ polling: asked(source), endpoint }, project, source, own.signal);
     if (!own.signal.aborted) setTrial(next);
     return next;
   };
@@ -72,7 +74,8 @@ export function useTrial({ project, endpoint }: Place, draft: Draft) {
     setMade((was) => ({ ...was, busy: true }));
     const own = new AbortController();
     const timer = setTimeout(async () => {
-      const next = await answer({ polling: judged(draft), endpoint, reuse: true }, project, own.signal, "result");
+      const polling = judged({ ...draft, source: tried.source });
+      const next = await answer({ polling, endpoint, reuse: true }, project, tried.source, own.signal, "result");
       if (!own.signal.aborted) setMade(madeOf(next));
     }, STILL_MS);
     return () => {
@@ -97,6 +100,7 @@ export function said(error: unknown): string {
 async function answer(
   body: Schemas["PollingTrial"],
   project: string,
+  source: Source,
   signal: AbortSignal,
   shown: "source" | "result" = "source",
 ): Promise<Trial> {
@@ -107,7 +111,7 @@ async function answer(
     const atMs = Date.now();
     if (!told.ok) return { state: "failed", failed: told as Failed, atMs };
     const doc = await partOf(bytes, shown);
-    return { state: "tried", told: told as Tried, doc, shape: doc ? shapeOf(doc) : { kind: "value" }, atMs };
+    return { state: "tried", told: told as Tried, source, doc, shape: doc ? shapeOf(doc) : { kind: "value" }, atMs };
   } catch (error) {
     return { state: "refused", error };
   }
