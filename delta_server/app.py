@@ -66,6 +66,7 @@ from delta_server.storage.companions import StoreCompanion
 from delta_server.storage.contents.content_store import ContentStore
 from delta_server.storage.database import Clock, Database
 from delta_server.storage.events.duckdb.instance import import_engine
+from delta_server.storage.events.ingest import blocks
 from delta_server.storage.events.log import EmbeddedEventLog
 from delta_server.storage.keyed_locks import KeyedLocks
 from delta_server.storage.sql_view import View
@@ -213,7 +214,8 @@ def build(
             async with _background(services, features) as supervisor:
                 app.state.vitals = vitals = _vitals(services, supervisor, edge, features)
                 metrics.watch(vitals.readings)
-                asyncio.get_running_loop().run_in_executor(None, import_engine)
+                if await services.db.read(blocks.last_seq):
+                    asyncio.get_running_loop().run_in_executor(None, import_engine)
                 async with commands.serving(config.storage.data_dir, COMMANDS, services):
                     yield
             await _at_end(services, features)

@@ -1,5 +1,6 @@
 """Features declare all they are. docs/architecture.md is followed to the letter: its feature is added and answers."""
 
+import asyncio
 import importlib
 import re
 from pathlib import Path
@@ -13,7 +14,7 @@ from delta_server.config.sections import Config
 from delta_server.core.errors import Unavailable
 from delta_server.http.feature import Feature, Step
 from delta_server.services import Services
-from tests.conftest import Keys, bearer, client_of, make_keys, started
+from tests.conftest import Keys, bearer, built, client_of, make_keys, started
 from tests.storage.opened import FAST, FakeClock
 
 PAGE = (Path(__file__).parent.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -95,3 +96,17 @@ async def test_rows_that_point_at_others_go_before_those(config: Config, clock: 
     assert order == [
         "feeds", "inbound_webhooks", "polls", "snapshots", "deltas", "activity", "contents", "usage", "polling",
     ]  # fmt: skip
+
+
+async def test_the_engine_of_queries_is_imported_at_start_where_there_are_events(
+    config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported, loop = asyncio.Event(), asyncio.get_running_loop()
+    monkeypatch.setattr(delta_app, "import_engine", lambda: loop.call_soon_threadsafe(imported.set))
+    async with started(built(config, clock)) as app, client_of(app) as client:
+        key = (await make_keys(app.services, clock)).project
+        sent = await client.post("/v1/events", json={"eventType": "signup", "userId": "ann"}, headers=bearer(key))
+        assert sent.is_success
+    assert not imported.is_set()
+    async with started(built(config, clock)):
+        await asyncio.wait_for(imported.wait(), 60)

@@ -18,6 +18,7 @@ from tests.server_process import create_key, run, serving
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_where_it_listens_answers_and_stops_well(tmp_path: Path, stop: signal.Signals) -> None:
     with serving(tmp_path) as server:
+        assert "duckdb" not in Path(f"/proc/{server.process.pid}/maps").read_text(), "15 MB for events it has not"
         server.process.send_signal(stop)
         _, errors = server.process.communicate(timeout=20)
         assert server.process.returncode == 0

@@ -17,7 +17,6 @@ from delta_server.egress.client import Bounds
 from delta_server.egress.client import Client as EgressClient
 from delta_server.features.users import service as users
 from delta_server.features.users.sso import provider
-from delta_server.services import Services
 from tests.conftest import bearer
 from tests.features.users.identity_provider import ADA, CLIENT, SECRET, IdentityProvider, free_port, running
 from tests.features.users.people import PASSWORD, add, login, signed_in
@@ -835,15 +834,3 @@ class TestProvidersThatDoNotSay:
     ) -> None:
         idp.person = {"sub": "ada-1", "email": "ada@example.com"} | said
         assert (await browser.whole()).status_code == status
-
-
-async def test_where_nobody_signs_in_so_it_takes_no_memory(services: Services) -> None:
-    """The provider's part is imported when it is first needed."""
-    import subprocess
-    import sys
-
-    script = (
-        "import sys, delta_server.app; print([m for m in sys.modules if m in ('h11', 'delta_server.egress.client')])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

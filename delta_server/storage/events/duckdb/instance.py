@@ -122,7 +122,8 @@ class QuerySession:
 
 
 def import_engine() -> None:
-    """On any thread. A part of it holds the interpreter's lock for 30 ms: better before the first query."""
+    """On any thread. A part of it holds the interpreter's lock for 30 ms: better before the first query, where there is
+    something to query. It takes 15 MB."""
     import duckdb  # noqa: F401 - for its effect: the next import of it takes no time
 
     import delta_server.storage.events.duckdb.virtual_files  # noqa: F401 - for its effect, as above
