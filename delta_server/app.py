@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import structlog
 from litestar import Litestar
+from litestar.exceptions import NotFoundException
 
 from delta_server.config.sections import Config
 from delta_server.core.caller import Caller
@@ -245,7 +246,7 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
     litestar = Litestar(
         routes,
         dependencies=DEPENDENCIES,
-        exception_handlers={Exception: errors.to_response},
+        exception_handlers={Exception: errors.to_response, NotFoundException: static.not_found},
         before_request=gate,
         lifespan=[lambda app: app.state.running(app)],
         logging_config=None,

@@ -7,6 +7,7 @@ to: the path that a proxy puts us under where that is known, else as many `../` 
 
 import asyncio
 import re
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from mimetypes import guess_type
@@ -16,10 +17,11 @@ from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, get
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from delta_server.core.errors import NotFound
-from delta_server.http import browsers, conditional, encodings
+from delta_server.http import browsers, conditional, encodings, errors
 from delta_server.http.gate import PREFIXES, bare
 from delta_server.http.guards import PUBLIC, Guards
 
@@ -107,6 +109,27 @@ async def asset(name: FromPath[str], request: Request[Any, Any, Any]) -> Respons
 async def fixed(request: Request[Any, Any, Any]) -> Response[Any]:
     name = request.scope["path"].strip("/")
     return _respond(request, await _file(name), _FOR_AN_HOUR if name == "icon.svg" else "no-cache")
+
+
+def not_found(request: Request[Any, Any, Any], error: NotFoundException) -> Response[Any]:
+    """Where no route is: the dashboard, which says so, for who typed the address into a browser. The failure as all
+    others have it."""
+    answer = errors.to_response(request, error)
+    is_page = "text/html" in request.headers.get("accept", "") and not request.scope["path"].startswith("/v1/")
+    index = _index_alone() if is_page and request.method == "GET" and answer.status_code == 404 else None
+    if index is None:
+        return answer
+    page = _index(index, base_of(request))
+    headers = {**_HEADERS, "cache-control": "no-store"}
+    return Response(page.content, status_code=404, media_type=MediaType.HTML, headers=headers)
+
+
+def _index_alone() -> bytes | None:
+    """2 kB, on the event loop: all files are not read for an address that is none."""
+    for directory in (PACKAGED, BUILT):
+        with suppress(FileNotFoundError):
+            return (directory / INDEX).read_bytes()
+    return None
 
 
 def base_of(request: Request[Any, Any, Any]) -> str:

@@ -47,3 +47,18 @@ def test_many_records_are_a_band(server: Server, visit: Open) -> None:
     expect(page.get_by_title("Which records are drawn")).to_contain_text("One record")
     page.locator(".plot .u-over").hover(position={"x": 1260, "y": 90})
     expect(page.locator(".plot figcaption")).to_contain_text("Sandgerði")
+
+
+def test_a_chosen_record_that_is_gone_is_marked(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    gone = "%2Ffeatures%2F%5Bid%3Dgone%5D"
+    page = window.go(f"/p/{PROJECT}/e/quakes/charts?f=%2Ffeatures%2F*%2Fproperties%2Fmag&records={gone}")
+    page.get_by_title("Which records are drawn").click()
+    picker = page.get_by_role("dialog", name="Which records are drawn")
+    marked = picker.get_by_role("checkbox", name=re.compile("not in the latest version"))
+    expect(marked).to_be_checked()
+    window.axe()
+    marked.uncheck()
+    expect(marked).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("records="))

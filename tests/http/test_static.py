@@ -50,6 +50,38 @@ async def test_nothing_else_is_reachable(client: httpx.AsyncClient, path: str) -
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("path", ["/nothere", "/p", "/a/b/c?d=1"])
+async def test_who_types_an_address_that_is_none_sees_the_dashboard_say_so(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    answer = await client.get(path, headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert f'<base href="{"../" * (path.count("/") - 1) or "./"}">' in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-security-policy"] == static.CSP
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "accept"),
+    [("GET", "/nothere", "*/*"), ("GET", "/nothere", "application/json"), ("GET", "/v1/nothere", "text/html"),
+     ("POST", "/nothere", "text/html"), ("GET", "/assets/none.js", "text/html")],
+)  # fmt: skip
+async def test_all_others_are_told_as_programs_are(
+    client: httpx.AsyncClient, method: str, path: str, accept: str
+) -> None:
+    answer = await client.request(method, path, headers={"accept": accept})
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
+async def test_without_a_build_nobody_sees_it(
+    client: httpx.AsyncClient, build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(static, "BUILT", build)
+    (build / "index.html").unlink()
+    answer = await client.get("/nothere", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
+
+
 ADDRESSES = {
     "/": "./",
     "/signin": "./",

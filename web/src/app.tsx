@@ -22,7 +22,13 @@ export function App() {
       <button class="skip" type="button" onClick={() => reveal("main")}>
         Skip to content
       </button>
-      {open ? <View /> : session.value === "in" || session.value === "ended" ? <Inside /> : <Loading />}
+      {open || (!found && session.value === "out") ? (
+        <View />
+      ) : session.value === "in" || session.value === "ended" ? (
+        <Inside />
+      ) : (
+        <Loading />
+      )}
       <div class="sr" role="status" aria-live="polite">
         {announced.value}
       </div>
@@ -44,7 +50,7 @@ function Inside() {
 
 /** Who opens an address without a session signs in first, and comes back to it. */
 function sendToSignIn(): void {
-  if (session.value !== "out" || matched.value?.route.open) return;
+  if (session.value !== "out" || !matched.value || matched.value.route.open) return;
   const { path, search, hash } = address.value;
   const next = path === "/" ? "" : `?next=${encodeURIComponent(path + search + hash)}`;
   go(`/signin${next}`, { replace: true });

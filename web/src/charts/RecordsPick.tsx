@@ -7,6 +7,7 @@ import { parted } from "../document/paths.ts";
 import { count } from "../numbers.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Icon } from "../parts/Icon.tsx";
+import { Problem } from "../problem.ts";
 import { useLoad } from "../state/load.ts";
 import { usePaused } from "../state/paused.ts";
 
@@ -45,7 +46,8 @@ export function RecordsPick(props: PickProps) {
   );
 }
 
-function Found({ project, endpoint, array, chosen, choose }: PickProps) {
+function Found(props: PickProps) {
+  const { project, endpoint, array, chosen, choose } = props;
   const [typed, setTyped] = useState("");
   const sought = usePaused(typed);
   const version = useLoad(
@@ -64,6 +66,7 @@ function Found({ project, endpoint, array, chosen, choose }: PickProps) {
     },
     [project, id, array, sought],
   );
+  const gone = useGone(props, id);
   const own = (found.data?.rows ?? []).filter((hit) => parted(hit.path).above === array);
   const known = new Map(own.map((hit) => [hit.path, hit]));
   const shown = [...chosen.map((path) => known.get(path) ?? { path, label: null, key: [] }), ...own];
@@ -88,7 +91,7 @@ function Found({ project, endpoint, array, chosen, choose }: PickProps) {
                 disabled={chosen.length >= MOST && !chosen.includes(hit.path)}
                 onChange={() => toggle(hit.path)}
               />
-              <Named hit={hit} />
+              <Named hit={hit} gone={gone.has(hit.path)} />
             </label>
           </li>
         ))}
@@ -108,13 +111,35 @@ function Found({ project, endpoint, array, chosen, choose }: PickProps) {
   );
 }
 
-function Named({ hit }: { hit: Pick<Schemas["RecordHit"], "path" | "label" | "key"> }) {
+/** Those chosen that the latest version no longer has: they came with the address, and only go from here. */
+function useGone({ project, chosen }: PickProps, id: string | null): ReadonlySet<string> {
+  const looked = useLoad(
+    async (signal) => {
+      if (id === null) return [];
+      const isGone = async (path: string) => {
+        try {
+          const query = { path, count: 1 };
+          await get("/v1/snapshots/{snapshot_id}/records", { in: project, path: { snapshot_id: id }, query, signal });
+          return [];
+        } catch (error) {
+          if (error instanceof Problem && error.status === 404) return [path];
+          throw error;
+        }
+      };
+      return (await Promise.all(chosen.map(isGone))).flat();
+    },
+    [project, id, chosen.join("\n")],
+  );
+  return new Set(looked.data);
+}
+
+function Named({ hit, gone }: { hit: Pick<Schemas["RecordHit"], "path" | "label" | "key">; gone: boolean }) {
   const key = hit.key.map(lastPart).join(", ");
   const name = hit.label ?? (key || parted(hit.path).name);
   return (
     <>
-      <bdi>{name}</bdi>
-      {key && key !== name ? <small>{key}</small> : null}
+      <bdi class={gone ? "quiet" : undefined}>{name}</bdi>
+      {gone ? <small>not in the latest version</small> : key && key !== name ? <small>{key}</small> : null}
     </>
   );
 }

@@ -39,6 +39,7 @@ export const KEYS: readonly Key[] = [
   { keys: "{ }", does: "Previous, next version of any kind", where: "document" },
   { keys: ".", does: "The latest version", where: "document" },
   { keys: "p", does: "Play", where: "document" },
+  { keys: "+", does: "Play faster", where: "document" },
   { keys: "h", does: "History of the value", where: "document" },
   { keys: "i", does: "Ignore the field", where: "document" },
   { keys: "y Y", does: "Copy the path, the value", where: "document" },
@@ -48,6 +49,15 @@ export const KEYS: readonly Key[] = [
   { keys: "o", does: "All, or what changed", where: "document" },
   { keys: "Space", does: "A long text as a whole", where: "document" },
   { keys: "v", does: "Side by side, or inline", where: "compare" },
+  { keys: "[ ]", does: "B to the change before, after it", where: "compare" },
+  { keys: ".", does: "B to the latest version", where: "compare" },
+  { keys: "o", does: "All, or what changed", where: "compare" },
+  { keys: "→ ←", does: "Open, close a record; along a row", where: "compare" },
+  { keys: "Home End", does: "First, last row", where: "compare" },
+  { keys: "PgDn PgUp", does: "20 rows down, up", where: "compare" },
+  { keys: "Space", does: "A text as a whole, a record's rows", where: "compare" },
+  { keys: "Enter", does: "The document at that place", where: "compare" },
+  { keys: "y Y", does: "Copy the path, the value", where: "compare" },
 ];
 
 /** After a `g` the second key is waited for so long. */
