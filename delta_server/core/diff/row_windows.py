@@ -16,6 +16,7 @@ from delta_server.core.diff.diff_settings import matcher
 from delta_server.core.diff.record_rows import RowKind, RowOp
 from delta_server.core.diff.row_table import INDEX, MOVED_RECORD, OPS, SAME, RowTable, StoredRecord, StoredRow
 from delta_server.core.diff.text_diff import TextRun
+from delta_server.core.folding import fold
 from delta_server.core.json import pointer, short_values, slices, surrogates
 
 RAIL = 1000
@@ -105,7 +106,7 @@ def matched(table: RowTable, wanted: RowFilter) -> Matched:
         field_of = table.indexes(table.field_of)
         rows = [n for n in rows if meant[field_of[n]]]
     if wanted.q:
-        rows = _with_text(table, rows, wanted.q.casefold())
+        rows = _with_text(table, rows, fold(wanted.q))
     return _on_lines(table, rows)
 
 
@@ -117,22 +118,20 @@ def _meant(fields: Sequence[str], patterns: Sequence[str]) -> bytes:
 
 def _with_text(table: RowTable, rows: Sequence[int], text: str) -> list[int]:
     record_of, field_of = table.indexes(table.record_of), table.indexes(table.field_of)
-    in_fields = [text in field.casefold() for field in table.fields]
+    in_fields = [text in fold(field) for field in table.fields]
     number, in_record, found = -1, False, []
     for n in rows:
         if record_of[n] != number:
             number = record_of[n]
             record = table.record(number)
-            in_record = text in f"{record.path}\n{record.label or ''}".casefold()
+            in_record = text in fold(f"{record.path}\n{record.label or ''}")
         if in_record or in_fields[field_of[n]] or _has_text(table.row(n), text):
             found.append(n)
     return found
 
 
 def _has_text(row: StoredRow, text: str) -> bool:
-    return text in row.at.casefold() or any(
-        text in _readable(raw).casefold() for raw in (row.old, row.new) if raw is not None
-    )
+    return text in fold(row.at) or any(text in fold(_readable(raw)) for raw in (row.old, row.new) if raw is not None)
 
 
 def _readable(raw: bytes) -> str:

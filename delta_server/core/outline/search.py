@@ -1,15 +1,15 @@
 """Finds a text in the names and values of a document, in its order.
 
 Most of a document is passed over as bytes: only what may hold the text is split, down to the scalars in which it is
-compared as text. Case does not count.
+compared as text. Neither case nor accents count.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 
+from delta_server.core import folding
 from delta_server.core.diff import labels
 from delta_server.core.diff.diff_settings import DiffSettings, KnownKeys, rules
 from delta_server.core.json import pieces, pointer, short_values, slices, surrogates
@@ -25,7 +25,6 @@ MOST_READ_BYTES = 1 << 30
 AROUND = 120  # characters shown before and behind a hit in a long text
 
 _CONTAINERS = (slices.OPEN_OBJECT, slices.OPEN_ARRAY)
-_SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "/": "\\/", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _decode = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -69,20 +68,8 @@ def _find(document: bytes, q: str, settings: DiffSettings, known: KnownKeys, sta
     return TextSearch(of, complete=not search.is_cut_short, rows=rows)
 
 
-class Sought:
+class Sought(folding.FoldedText):
     """A text that is sought, and what it passes over."""
-
-    def __init__(self, q: str) -> None:
-        self._q = q.lower()
-        self._plain, self._escaped = _pattern(q, escapes=False), _pattern(q, escapes=True)
-
-    def is_in(self, text: str) -> bool:
-        return self._q in text.lower()
-
-    def may_be_in(self, raw: bytes | msgspec.Raw) -> bool:
-        """Whether JSON may have it in a name or value, by its bytes."""
-        text = bytes(raw)
-        return (self._escaped if b"\\" in text else self._plain).search(text) is not None
 
     def promising(self, raw: bytes) -> Iterator[tuple[int, Run]]:
         """(number of its first element, run) of the runs in which it may be, and the first one."""
@@ -99,8 +86,8 @@ class Sought:
     def around(self, raw: bytes) -> bytes:
         """The part of a long string around the first hit, as a JSON string."""
         text = _decode(raw)
-        at = max(0, text.lower().find(self._q))
-        begin, end = max(0, at - AROUND), at + len(self._q) + AROUND
+        at = max(0, folding.find(text, self.folded))
+        begin, end = max(0, at - AROUND), at + len(self.folded) + AROUND
         return _encode(f"{'…' if begin else ''}{text[begin:end]}{'…' if end < len(text) else ''}")
 
 
@@ -166,26 +153,3 @@ class _Search:
 
 def as_text(raw: bytes) -> str:
     return _decode(raw) if raw[0] == slices.QUOTE else raw.decode()
-
-
-def _pattern(q: str, *, escapes: bool) -> re.Pattern[bytes]:
-    """What finds all of a text in JSON that has it, and little more. Without `escapes`, where no backslash is."""
-    return re.compile(b"".join(_character(character, escapes=escapes) for character in q))
-
-
-def _character(character: str, *, escapes: bool) -> bytes:
-    variants = {one for one in (character, character.lower(), character.upper()) if len(one) == 1}
-    written = {re.escape(variant.encode()) for variant in variants}
-    if escapes:
-        written |= {_escape(variant) for variant in variants}
-        written |= {re.escape(_SHORT_ESCAPES[one].encode()) for one in variants if one in _SHORT_ESCAPES}
-    if len(written) == 1:
-        return written.pop()
-    return b"(?:" + b"|".join(sorted(written)) + b")"
-
-
-def _escape(character: str) -> bytes:
-    """`\\u00e9`, whatever the case of its digits; two of them past U+FFFF."""
-    units = character.encode("utf-16-be")
-    digits = ["".join(f"[{d}{d.upper()}]" if d.isalpha() else d for d in units[n : n + 2].hex()) for n in (0, 2)]
-    return "".join(rf"\\u{unit}" for unit in digits if unit).encode()

@@ -32,7 +32,7 @@ _ROWS_START = "With format=rows, as all that follows: the first row, of those th
 _ROWS_COUNT = "How many rows, default 500; fewer come where they are large"
 _OPS = "Only rows of these kinds: add, remove, replace, move; several with commas"
 _FIELDS = "Only rows of fields that this pattern means; may come more than once"
-_SOUGHT = "Only rows with this text in their path, label or values, whatever its case"
+_SOUGHT = "Only rows with this text in their path, label or values, whatever its case and accents"
 _LIMIT = "Characters of a value, default 400"
 _ROW = "A path: `place` has where its row stands, else the row around, under or beside it"
 _UNCHANGED = "With rows of the records and of the document's members that did not change"

@@ -271,7 +271,7 @@ FIELDS = {
     "Comparison.count": "How many rows; fewer come where they are large",
     "Comparison.ops": "Only rows of these kinds",
     "Comparison.fields": "Only rows of fields that one of these patterns means",
-    "Comparison.q": "Only rows with this text in their path, label or values, whatever its case",
+    "Comparison.q": "Only rows with this text in their path, label or values, whatever its case and accents",
     "Comparison.value_limit": "Characters of a value",
     "Comparison.text_from": "Words of texts are compared from so many bytes on",
     "Comparison.row": "A path: `place` has where its row stands",

@@ -46,6 +46,7 @@ FIRST = ("/items/[id=us70]", "Elounda in Greece", ["us70"])
         ("crete", "", []),
         ("elounda", "/items/1", []),
         ("left", "/items/[id=us70]", [("/items/[id=us70]/parts/[n=1]", "Left elounda", ["1"])]),
+        ("ELOÚNDA", "", [FIRST, ("/items/[id=us70]/parts/[n=1]", "Left elounda", ["1"])]),
         ("hill 69", "", [("/stations/station-69", "Hill 69", ["station-69"])]),
         ("station-69", "/stations", [("/stations/station-69", "Hill 69", ["station-69"])]),
     ],

@@ -1,9 +1,10 @@
 """A text in the names and values of a document: what looking at each value says."""
 
 import json
+import unicodedata
 from collections.abc import Iterator
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -65,6 +66,27 @@ def test_escapes_and_case(document: bytes, q: str) -> None:
     assert find(document, q).of == 1
 
 
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize(
+    ("text", "q"),
+    [("Eloúnda", "elounda"), ("Elounda", "ELOÚNDA"), ("Nguyễn", "nguyen"), ("ΝΆΞΟΣ", "νάξος"), ("Malmø", "malmo"),
+     ("İstanbul", "istanbul"), ("Ёлка", "елка"), ("in 東京が", "東京が"), ("ß", "ß"), ("a\\ñ", "\\n")],
+)  # fmt: skip
+def test_accents_do_not_count(text: str, q: str, form: Literal["NFC", "NFD"], ascii_only: bool) -> None:
+    wanted = unicodedata.normalize(form, text) if text != "in 東京が" else text
+    assert find(json.dumps([wanted, "else"], ensure_ascii=ascii_only).encode(), q).of == 1
+
+
+def test_other_letters_do() -> None:
+    assert find(["か", "e", "日", "Eloxnda"], "が").of == find(["か", "Eloxnda"], "elounda").of == 0
+
+
+def test_what_stands_around_a_hit_with_accents_before_it() -> None:
+    [hit] = find(["e\u0301" * 1000 + "needlé" + "y" * 1000], "needle").rows
+    assert "needlé" in json.loads(hit.text or "")
+
+
 def test_what_stands_around_a_hit_in_a_long_text() -> None:
     [hit] = find(["x" * 1000 + " needle " + "y" * 1000], "needle").rows
     assert hit.cut
@@ -85,11 +107,15 @@ def test_what_is_deep_and_large_everywhere_ends_the_search(monkeypatch: pytest.M
     assert not find(b"[" * 100 + b'"a"' + b"]" * 100, "a").complete
 
 
+def plain(text: str) -> str:
+    return "".join(one for one in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(one))
+
+
 def everywhere(value: Any, q: str, at: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for name, below in value.items():
             place = f"{at}/{name}"
-            if q in name.lower():
+            if q in plain(name):
                 yield place
                 if isinstance(below, dict | list):
                     yield from everywhere(below, q, place)
@@ -98,7 +124,7 @@ def everywhere(value: Any, q: str, at: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for n, below in enumerate(value):
             yield from everywhere(below, q, f"{at}/{n}")
-    elif q in (value.lower() if isinstance(value, str) else json.dumps(value)):
+    elif q in (plain(value) if isinstance(value, str) else json.dumps(value)):
         yield at
 
 
@@ -106,7 +132,7 @@ def everywhere(value: Any, q: str, at: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("ascii_only", [False, True])
 def test_all_of_them_in_order_in_pieces_too(seed: int, ascii_only: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = Random(seed)
-    letters = 'abAB12é"\\,]} \n/'
+    letters = 'abAB12éeÉ"\\,]} \n/'
 
     def text() -> str:
         return "".join(chance.choices(letters, k=chance.randrange(6)))
@@ -123,4 +149,4 @@ def test_all_of_them_in_order_in_pieces_too(seed: int, ascii_only: bool, monkeyp
     monkeypatch.setattr(pieces, "LARGE_BYTES", chance.choice([64, 1 << 19]))
     monkeypatch.setattr(pieces, "CHUNK_BYTES", 256)
     for q in ("a", "1", "é", "ab", '"', "\\", "true", "b2", " ", "m7"):
-        assert [hit.pointer for hit in find(raw, q).rows] == list(everywhere(document, q))[:1000], q
+        assert [hit.pointer for hit in find(raw, q).rows] == list(everywhere(document, plain(q)))[:1000], q

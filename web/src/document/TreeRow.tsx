@@ -2,6 +2,7 @@
 // biome-ignore-all lint/a11y/useSemanticElements: rows stand where they are scrolled to, which no table's do
 // biome-ignore-all lint/a11y/useKeyWithClickEvents: the treegrid hears the keys
 import type { VNode } from "preact";
+import { placeOf } from "../folding";
 import { Icon } from "../parts/Icon";
 import { Marked } from "../parts/Marked.tsx";
 import { href } from "../state/location";
@@ -181,13 +182,13 @@ function Meta({ meta, setting }: MetaProps): VNode {
 
 /** A text with what was searched for marked in it. */
 function Found({ text, query }: { text: string; query: string }): VNode {
-  const at = query ? text.toLowerCase().indexOf(query.toLowerCase()) : -1;
-  if (at < 0) return <>{text}</>;
+  const place = placeOf(text, query);
+  if (!place) return <>{text}</>;
   return (
     <>
-      {text.slice(0, at)}
-      <mark>{text.slice(at, at + query.length)}</mark>
-      {text.slice(at + query.length)}
+      {text.slice(0, place[0])}
+      <mark>{text.slice(...place)}</mark>
+      {text.slice(place[1])}
     </>
   );
 }

@@ -1,5 +1,6 @@
-/** Search over the bytes of a scanned document: names and values that hold a text, whatever its case. */
+/** Search over the bytes of a scanned document: names and values that hold a text, whatever its case and accents. */
 
+import { fold } from "../folding";
 import { isMember, keyEnd, unquoted } from "./nodes";
 import { Kind, type Scan } from "./scan";
 
@@ -25,7 +26,7 @@ export function find(doc: Scan, text: string, most = 100_000): { nodes: Int32Arr
 }
 
 function matcher(doc: Scan, text: string): (node: number) => boolean {
-  const sought = text.toLowerCase();
+  const sought = fold(text);
   const plain = encoder.encode(sought);
   const ascii = plain.every((byte) => byte < 0x80) && !/["\\]/.test(sought);
   const inText = ascii
@@ -40,21 +41,21 @@ function matcher(doc: Scan, text: string): (node: number) => boolean {
   };
 }
 
-/** Where there is an escape what it stands for counts. */
+/** Where there is an escape or an accent what it stands for counts. */
 function asciiIn(bytes: Uint8Array, plain: Uint8Array, from: number, to: number): boolean {
   const first = plain[0] as number;
   const last = to - plain.length;
-  let escaped = false;
+  let coded = false;
   for (let at = from; at < to; at += 1) {
     const byte = bytes[at] as number;
-    if (byte === BACKSLASH) escaped = true;
+    if (byte === BACKSLASH || byte >= 0x80) coded = true;
     if (at > last || FOLD[byte] !== first) continue;
     let same = 1;
     while (same < plain.length && FOLD[bytes[at + same] as number] === plain[same]) same += 1;
     if (same === plain.length)
-      return !escaped && !bytes.subarray(from, to).includes(BACKSLASH) ? true : decodedHas(bytes, plain, from, to);
+      return !coded && !bytes.subarray(from, to).includes(BACKSLASH) ? true : decodedHas(bytes, plain, from, to);
   }
-  return escaped && decodedHas(bytes, plain, from, to);
+  return coded && decodedHas(bytes, plain, from, to);
 }
 
 function decodedHas(bytes: Uint8Array, plain: Uint8Array, from: number, to: number): boolean {
@@ -62,5 +63,5 @@ function decodedHas(bytes: Uint8Array, plain: Uint8Array, from: number, to: numb
 }
 
 function read(bytes: Uint8Array, from: number, to: number): string {
-  return unquoted(`"${decoder.decode(bytes.subarray(from, to))}"`).toLowerCase();
+  return fold(unquoted(`"${decoder.decode(bytes.subarray(from, to))}"`));
 }

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { fold } from "../folding.ts";
 import { count } from "../numbers.ts";
 import { MOST_FOLLOWED } from "./feed.ts";
 
@@ -23,7 +24,7 @@ export default function FeedPicker({ names, chosen, choose, close }: FeedPickerP
     document.addEventListener("pointerdown", away);
     return () => document.removeEventListener("pointerdown", away);
   }, []);
-  const found = names.filter((name) => name.toLowerCase().includes(sought.toLowerCase()));
+  const found = names.filter((name) => fold(name).includes(fold(sought)));
   const shown = [...chosen, ...found.filter((name) => !chosen.includes(name))].slice(0, MOST_SHOWN);
   const left = new Set([...chosen, ...found]).size - shown.length;
   const toggle = (name: string) =>

@@ -1,5 +1,6 @@
 /** The list of endpoints: what is shown of it, in which order, and which are quieter than usual. All in memory. */
 
+import { fold } from "../folding.ts";
 import type { Bucket } from "./spark.ts";
 
 export interface LastDelta {
@@ -45,9 +46,9 @@ const BY: Record<Sort, (a: Listed, b: Listed) => number> = {
 
 /** Those whose name or description has every word of `sought`. */
 export function shown(all: readonly Listed[], sought: string, sort: Sort): Listed[] {
-  const words = sought.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = fold(sought).split(/\s+/).filter(Boolean);
   const found = all.filter(({ name, description }) => {
-    const text = `${name} ${description}`.toLowerCase();
+    const text = fold(`${name} ${description}`);
     return words.every((word) => text.includes(word));
   });
   return found.sort((a, b) => BY[sort](a, b) || byName(a.name, b.name));

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { fold } from "../folding.ts";
 import { count } from "../numbers.ts";
 import { Failure } from "../parts/Failure.tsx";
 import { Loading } from "../parts/Loading.tsx";
@@ -27,8 +28,8 @@ const FEW = 12;
 /** A list that comes in pages: what it waits for, what failed, what to do where it is empty, and more of it. */
 export function Table<T>({ name, pages, columns, row, keyOf, empty, textOf }: TableProps<T>) {
   const { data, error, busy, more, next, again } = pages;
-  const sought = textOf ? (query.value.get("q") ?? "").trim().toLowerCase() : "";
-  const shown = sought && textOf ? data?.filter((item) => textOf(item).toLowerCase().includes(sought)) : data;
+  const sought = textOf ? fold((query.value.get("q") ?? "").trim()) : "";
+  const shown = sought && textOf ? data?.filter((item) => fold(textOf(item)).includes(sought)) : data;
   const body = useRef<HTMLTableSectionElement>(null);
   useWayToRows(body);
   useEffect(() => {
