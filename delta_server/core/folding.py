@@ -9,7 +9,7 @@ import msgspec
 _ACCENTS = range(0x300, 0x370)
 _COMPOSED = range(0xC0, 0x2130)
 """Where letters stand that are others with an accent: Latin, Greek, Cyrillic."""
-_STROKES = {"ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d", "Đ": "d", "ħ": "h", "Ħ": "h", "ı": "i", "ς": "σ"}
+_STROKES = dict(zip("øØłŁđĐðÐħĦıς", "oOlLdDdDhHiσ", strict=True))
 """Letters that are read as others, though Unicode does not take them apart."""
 _NOTHING = rb"(?!)"
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "/": "\\/", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -57,6 +57,12 @@ def test_a_comparison_is_filtered_walked_and_shared(server: Server, visit: Open)
     expect(page.locator(".verdict")).to_contain_text("Would have silenced")
     page.go_back()
 
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys).to_contain_text("B to the latest version")
+    expect(keys).to_contain_text("The document at that place")
+    keys.get_by_role("button", name="Close").click()
+
     page.get_by_role("radio", name="Inline").click()
     expect(page).to_have_url(re.compile("view=inline"))
     expect(grid.locator(".rc").first).to_contain_text("→")

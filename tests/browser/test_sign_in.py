@@ -31,6 +31,19 @@ def test_signing_in_comes_back_to_the_address(server: Server, visit: Open, dark:
     expect(page).to_have_url(server.url + "/account")
 
 
+def test_an_address_that_is_none_says_so_with_and_without_a_session(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.expected = re.compile("404")
+    page = window.go("/nothere")
+    expect(page.get_by_role("heading")).to_have_text("There is no such page")
+    window.axe()
+    window.sign_in()
+    page = window.go("/p/x/no/such/page")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    page.get_by_role("link", name="To the overview", exact=True).click()
+    page.wait_for_url("**/p/**")
+
+
 def test_the_printed_link_makes_the_first_owner(tmp_path: Path, visit: Open) -> None:
     with server_process.serving(tmp_path) as server:
         token = server_process.run(tmp_path, "setup-link").stdout.strip()

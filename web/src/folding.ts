@@ -1,14 +1,17 @@
 /** Text as it is sought: neither case nor accents count, as in core/folding.py. */
 
-const READ_AS: Record<string, string> = { ø: "o", ł: "l", đ: "d", ħ: "h", ı: "i", ς: "σ" };
-// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+const READ_AS: Record<string, string> = { ø: "o", ł: "l", đ: "d", ð: "d", ħ: "h", ı: "i", ς: "σ" };
 const ASCII = /^[\0-\x7f]*$/;
 
 /** What is compared of a text. */
 export function fold(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase();
-  const plain = text.normalize("NFD").replace(/[\u0300-\u036f]/g, "").normalize("NFC").toLowerCase();
-  return plain.replace(/[øłđħıς]/g, (letter) => READ_AS[letter] as string);
+  const plain = text
+    .normalize("NFD")
+    .replace(/[\u0300-\u036f]/g, "")
+    .normalize("NFC")
+    .toLowerCase();
+  return plain.replace(/[øłđðħıς]/g, (letter) => READ_AS[letter] as string);
 }
 
 /** From where to where `text` has what is sought. */
