@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable
 
 from delta_server.core import one_time_codes as codes
-from delta_server.core import sealing
 from delta_server.core.errors import Conflict, DeltaError, Invalid, RateLimited, Unauthorized
 from delta_server.core.sealing import Unreadable
 from delta_server.features.accounts import service as accounts
@@ -40,8 +39,7 @@ async def enrol(svc: Services, user: User, password: str) -> Enrolment:
     await password_checks.require(svc, user, password, field="password")
     await tokens.prepare(svc)
     secret = os.urandom(codes.SECRET_BYTES)
-    nonce = os.urandom(sealing.NONCE_BYTES)
-    sealed = sealing.seal(Signer.of(svc).key, nonce, secret, bound_to=_bound_to(user))
+    sealed = svc.vault.seal(secret, bound_to=_bound_to(user))
 
     def write(tx: Tx) -> None:
         if is_on(tx, user.id):
@@ -185,7 +183,7 @@ def _proof(
 def _step(svc: Services, user: User, factor: SecondFactor, code: str) -> int | None:
     """None, too, for a secret that another `delta.key` sealed: recovery codes work without."""
     try:
-        secret = sealing.unseal(Signer.of(svc).key, factor.secret, bound_to=_bound_to(user))
+        secret = svc.vault.unseal(factor.secret, bound_to=_bound_to(user))
     except Unreadable:
         return None
     return codes.matching_step(secret, code, svc.clock.now_ms(), after=factor.last_step)

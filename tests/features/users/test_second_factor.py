@@ -10,7 +10,6 @@ import pytest
 from delta_server.app import Application
 from delta_server.features.users import second_factor, service
 from delta_server.features.users.failures import FREE
-from delta_server.features.users.tokens import Signer
 from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.features.users.people import PASSWORD, app_code, signed_in
@@ -237,7 +236,7 @@ async def test_other_recovery_codes_take_the_place_of_the_old(ada: Ada) -> None:
 
 
 async def test_without_the_key_that_sealed_it_recovery_codes_work(app: Application, ada: Ada) -> None:
-    app.services.state(Signer).key = bytes(32)
+    app.services.vault._key = bytes(32)
     assert (await ada.login(ada.code())).status_code == 401
     assert (await ada.login(ada.recovery[0])).status_code == 200
 

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from delta_server.core import local_paths, oauth_errors, sealing
+from delta_server.core import local_paths, oauth_errors
 from delta_server.core.caller import Caller
 from delta_server.core.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
 from delta_server.core.sealing import Unreadable
@@ -30,7 +30,6 @@ from delta_server.features.users.sso import people
 from delta_server.features.users.sso import store as identities
 from delta_server.features.users.sso.people import Person
 from delta_server.features.users.store import User
-from delta_server.features.users.tokens import Signer
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -208,9 +207,7 @@ def _random() -> str:
 
 
 def _sealed(svc: Services, flow: Flow) -> str:
-    nonce = os.urandom(sealing.NONCE_BYTES)
-    sealed = sealing.seal(Signer.of(svc).key, nonce, msgspec.json.encode(flow), bound_to=_BOUND_TO)
-    return urlsafe_b64encode(sealed).decode()
+    return urlsafe_b64encode(svc.vault.seal(msgspec.json.encode(flow), bound_to=_BOUND_TO)).decode()
 
 
 def _flow(svc: Services, cookie: str | None) -> Flow:
@@ -219,7 +216,7 @@ def _flow(svc: Services, cookie: str | None) -> Flow:
         raise Forbidden(f"this browser has begun no login here, or its cookie is gone: {_AGAIN}")
     try:
         sealed = urlsafe_b64decode(cookie.encode("ascii"))
-        flow = msgspec.json.decode(sealing.unseal(Signer.of(svc).key, sealed, bound_to=_BOUND_TO), type=Flow)
+        flow = msgspec.json.decode(svc.vault.unseal(sealed, bound_to=_BOUND_TO), type=Flow)
     except (Unreadable, ValueError, msgspec.MsgspecError):
         raise Forbidden(f"the cookie of this login is not one of this server: {_AGAIN}") from None
     if flow.expires_ms <= svc.clock.now_ms():
