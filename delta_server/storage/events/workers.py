@@ -15,7 +15,7 @@ from typing import Self
 import structlog
 
 from delta_server.core.errors import DeltaError, TooCostly, Unavailable
-from delta_server.storage import frames
+from delta_server.storage import process_messages
 from delta_server.storage.child import EXIT_DEADLINE, Child
 from delta_server.storage.events.duckdb.failures import held_too_long, too_long
 from delta_server.storage.sqlite.transaction import shutting_down
@@ -229,9 +229,9 @@ class _WorkerProcess:
     async def _exchange(self, payload: bytes) -> bytes:
         assert self._process is not None
         assert self._process.stdin is not None
-        self._process.stdin.write(frames.packed(payload))
+        self._process.stdin.write(process_messages.packed(payload))
         await self._process.stdin.drain()
-        size = int.from_bytes(await self._process.stdout.readexactly(frames.LENGTH_BYTES))
+        size = int.from_bytes(await self._process.stdout.readexactly(process_messages.LENGTH_BYTES))
         return await self._process.stdout.readexactly(size)
 
     async def _exit_error(self) -> DeltaError:

@@ -13,7 +13,7 @@ import msgspec
 
 from delta_server.core.errors import DeltaError
 from delta_server.core.query.plan import Plan
-from delta_server.storage import child, frames
+from delta_server.storage import child, process_messages
 from delta_server.storage.eventlog import QueryResult
 from delta_server.storage.events.duckdb.failures import translated
 from delta_server.storage.events.duckdb.instance import Instance
@@ -53,18 +53,18 @@ def main() -> None:
     child.begin()
     child.end_with_parent()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nothing but frames may come out
-    first = frames.read(arriving)
+    os.dup2(2, 1)  # nothing but messages may come out
+    first = process_messages.read(arriving)
     if first is None:
         return
     setup = msgspec.msgpack.decode(first, type=QuerySetup)
     worker = Worker(setup)
-    frames.write(leaving, b"")  # ready
+    process_messages.write(leaving, b"")  # ready
     at_first = child.resident_bytes()
-    while (question := frames.read(arriving)) is not None:
+    while (question := process_messages.read(arriving)) is not None:
         answer = worker.answer(pickle.loads(question))  # noqa: S301 - the server's
         worn = child.resident_bytes() > at_first + WORN_BYTES
-        frames.write(leaving, bytes([worn]) + answer)
+        process_messages.write(leaving, bytes([worn]) + answer)
 
 
 class Worker:

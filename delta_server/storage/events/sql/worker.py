@@ -6,7 +6,7 @@ bounds the memory, and the server ends what runs too long. The process opens the
 gets a DuckDB of its own, with settings locked and nothing to open but the files of its project's state (sql/check.py
 stands before that). It exits when stdin ends.
 
-Its frames (events/workers.py) hold MessagePack.
+Its messages (events/workers.py) hold MessagePack.
 """
 
 import os
@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from delta_server.core.errors import DatabaseFailed, DeltaError, Invalid
-from delta_server.storage import child, frames
+from delta_server.storage import child, process_messages
 from delta_server.storage.events.duckdb import failures
 from delta_server.storage.events.query.read_connections import ReadViews
 from delta_server.storage.events.query.read_view import ReadView
@@ -68,19 +68,19 @@ def main() -> None:
     """Serve requests until stdin ends."""
     child.begin()
     arriving, leaving = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nothing but frames may come out
-    first = frames.read(arriving)
+    os.dup2(2, 1)  # nothing but messages may come out
+    first = process_messages.read(arriving)
     if first is None:
         return
     setup = msgspec.msgpack.decode(first, type=WorkerSetup)
     worker = Worker(setup)
     at_first = _data_bytes()
     _limit_memory(at_first + 2 * setup.memory_bytes)
-    frames.write(leaving, b"")  # ready
-    while (request := frames.read(arriving)) is not None:
+    process_messages.write(leaving, b"")  # ready
+    while (request := process_messages.read(arriving)) is not None:
         answered = worker.answer(msgspec.msgpack.decode(request, type=SqlRequest))
         worn = _data_bytes() > at_first + setup.memory_bytes // 2
-        frames.write(leaving, bytes([worn]) + msgspec.msgpack.encode(answered))
+        process_messages.write(leaving, bytes([worn]) + msgspec.msgpack.encode(answered))
 
 
 def _data_bytes() -> int:
