@@ -30,7 +30,7 @@ from delta_server.storage.events.query.processes import QueryProcesses
 from delta_server.storage.events.query.runner import QueryRunner
 from delta_server.storage.events.rollups import cover
 from delta_server.storage.events.rollups.rollup import ProjectRollups
-from delta_server.storage.events.segments import catalog, parts
+from delta_server.storage.events.segments import catalog, delete_project, parts
 from delta_server.storage.events.sql.runner import SqlProcesses
 from delta_server.storage.events.verify import Verifier
 from delta_server.storage.sql_view import View
@@ -185,7 +185,7 @@ class EmbeddedEventLog:
         if keys := blocks.delete_first(tx, project, min(limit, _BLOCKS_AT_ONCE)):
             self._dedup.mark_uncertain(keys)
             return True
-        return catalog.delete_batch(tx, project, limit)
+        return delete_project.delete_some(tx, project, limit)
 
     def _release(self) -> None:
         self._engine.release(HELD_S)

@@ -9,7 +9,7 @@ import pytest
 from delta_server.core.errors import DatabaseFailed
 from delta_server.core.events.persons import PersonIds
 from delta_server.storage.database import Tx
-from delta_server.storage.events.segments import catalog, compact, parts
+from delta_server.storage.events.segments import catalog, compact, delete_project, parts
 from delta_server.storage.sqlite.transaction import SqliteTx
 from tests.storage.events.kept import Kept, kept, made
 
@@ -120,7 +120,7 @@ async def test_parts_go_with_their_segment(log: Kept) -> None:
     assert await sizes(log) == before
     await log.db.write(catalog.delete, log.project, ids)
     assert (await log.events(log.other)).total() == 100
-    while await log.db.write(catalog.delete_batch, log.other, 100):
+    while await log.db.write(delete_project.delete_some, log.other, 100):
         pass
     assert await sizes(log) == []
 
