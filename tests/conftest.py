@@ -29,6 +29,7 @@ from delta_server.config.sections import Admin, Config, Log
 from delta_server.core import passwords, secrets
 from delta_server.core.errors import DeltaError
 from delta_server.features.accounts import service as accounts
+from delta_server.features.accounts import store as account_rows
 from delta_server.features.projects import service as projects
 from delta_server.http.feature import Feature
 from delta_server.services import Services
@@ -210,6 +211,12 @@ async def shared_keys(shared_app: Application, shared_clock: FakeClock) -> Keys:
     return await make_keys(shared_app.services, shared_clock)
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_keys(shared_app: Application, shared_clock: FakeClock) -> Keys:
+    """As `shared_keys`, of an account that only this test has: for tests that change what only their tenant sees."""
+    return await make_keys(shared_app.services, shared_clock, account=f"of {os.urandom(8).hex()}")
+
+
 _routed: dict[str, list[Litestar]] = {}
 _running: set[int] = set()
 
@@ -279,14 +286,15 @@ def bearer(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-async def make_keys(services: Services, clock: FakeClock) -> Keys:
-    made = await services.db.write(_make_keys)
+async def make_keys(services: Services, clock: FakeClock, *, account: str | None = None) -> Keys:
+    """Of the account that a server has, or of a new one."""
+    made = await services.db.write(_make_keys, account)
     clock.advance(2)  # past the end of the expired one
     return made
 
 
-def _make_keys(tx: Tx) -> Keys:
-    account = accounts.default_account(tx)
+def _make_keys(tx: Tx, named: str | None) -> Keys:
+    account = accounts.default_account(tx) if named is None else account_rows.insert_account(tx, named)
     mine, other = projects.ensure(tx, account, "mine").id, projects.ensure(tx, account, "other").id
 
     def key(project: int | None, scopes: Sequence[str], expires_at: int | None = None) -> str:

@@ -3,11 +3,9 @@
 import hashlib
 import hmac
 import time
-from typing import Any
+from importlib import import_module
 
 import pytest
-from standardwebhooks.webhooks import Webhook as StandardWebhook
-from svix.webhooks import Webhook as SvixWebhook
 
 from delta_server.core.errors import Invalid
 from delta_server.core.webhooks import signing
@@ -35,13 +33,14 @@ def test_vectors(secret: str, id: str, at: int, body: bytes, wanted: str) -> Non
     assert signing.headers([secret], id, at, body)["webhook-signature"] == wanted
 
 
-@pytest.mark.parametrize("library", [StandardWebhook, SvixWebhook])
+@pytest.mark.parametrize("library", ["standardwebhooks", "svix"])
 @pytest.mark.parametrize("secret", [FIRST, SECOND])
-def test_libraries_verify_with_either_secret_while_it_rotates(library: Any, secret: str) -> None:
+def test_libraries_verify_with_either_secret_while_it_rotates(library: str, secret: str) -> None:
+    webhook = import_module(f"{library}.webhooks").Webhook(secret)
     headers = signing.headers([SECOND, FIRST], "m1", int(time.time()), BODY)
-    library(secret).verify(BODY, headers)
+    webhook.verify(BODY, headers)
     with pytest.raises(Exception, match=r"(?i)signature"):
-        library(secret).verify(BODY + b" ", headers)
+        webhook.verify(BODY + b" ", headers)
 
 
 def test_the_plain_header_is_as_githubs() -> None:

@@ -18,6 +18,7 @@ from delta_server.services import Services
 from delta_server.storage.contents import maintenance
 from tests.features.history import test_blame, test_history, timelines
 from tests.features.history.timelines import Version
+from tests.often import seeds
 
 DOWN = test_history.DOWN
 KEYS: list[Any] = [1, 2, 3, 4, "a", "b"]
@@ -150,7 +151,7 @@ async def told_or_nothing(services: Services, endpoint: EndpointRef, path: str =
     return {at: (timelines.comparable(value), since) for at, (value, since) in told.items()}
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", seeds(5))
 async def test_lives_are_those_that_reading_shows(
     services: Services, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
