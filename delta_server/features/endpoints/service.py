@@ -95,6 +95,12 @@ def find(tx: Tx, project: int, text: str) -> EndpointRef:
     return _ref(_found(tx, project, text))
 
 
+def by_row(tx: Tx, project: int, endpoint: int) -> EndpointRef | None:
+    """None where it lies in the bin."""
+    found = store.by_row(tx, project, endpoint)
+    return None if found is None else _ref(found)
+
+
 def ensure(tx: Tx, project: int, text: str, allowance: Allowance | None = None) -> EndpointRef:
     """The endpoint by id or name, made with default settings when no endpoint has the name.
 

@@ -50,6 +50,11 @@ def by_name(tx: Tx, project: int, name: str) -> Endpoint | None:
     return _endpoint(tx.one(sql, project, name))
 
 
+def by_row(tx: Tx, project: int, endpoint: int) -> Endpoint | None:
+    sql = f"SELECT {_COLUMNS} FROM endpoint WHERE project = ? AND id = ? AND deleted_at IS NULL"
+    return _endpoint(tx.one(sql, project, endpoint))
+
+
 def page(tx: Tx, project: int, *, names: tuple[str, str], limit: int) -> list[EndpointWithHead]:
     """By name, those in the half-open range `names`."""
     rows = tx.all(

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal, cast
 
-from litestar import Request, delete, get, post, put
+from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.features.inbound_webhooks import receiving, schemas, service
 from delta_server.features.inbound_webhooks.schemas import (
     DeliveryReceived,
@@ -13,13 +14,16 @@ from delta_server.features.inbound_webhooks.schemas import (
     SetInboundWebhook,
     TokenRotation,
 )
+from delta_server.http import pagination
 from delta_server.http.asgi import Scope
 from delta_server.http.docs import example
 from delta_server.http.exchange import Exchange
+from delta_server.http.pagination import CursorText, Limit, Page
 from delta_server.services import Services
 from delta_server.storage.database import ACTING
 
 _TAGS = ["Inbound webhooks"]
+_LIST = "inbound webhooks"
 
 
 @put(
@@ -49,6 +53,27 @@ async def get_webhook(
     endpoint: FromPath[str], services: NamedDependency[Services], project: NamedDependency[int]
 ) -> InboundWebhookAnswer:
     return service.get_webhook(services, project, endpoint)
+
+
+@get(
+    "/v1/inbound-webhooks",
+    summary="List a project's inbound webhooks, that of the newest endpoint first",
+    tags=_TAGS,
+    opt=example(answer={"data": [schemas.EXAMPLE], "has_more": False, "next_cursor": None}),
+)
+async def list_webhooks(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    limit: Limit = pagination.DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Response[Page[schemas.InboundWebhook]]:
+    """Those whose endpoint lies in the bin are left out, so that a page may have fewer than `limit`."""
+    below = decode_cursor(_LIST, cursor, tuple[int])[0] if cursor else 1 << 62
+    rows = await service.list_webhooks(services, project, below=below, limit=limit + 1)
+    found = pagination.page(rows, limit=limit, item=lambda row: row[1], cursor=lambda row: encode_cursor(_LIST, row[0]))
+    shown = [webhook for webhook in found.data if webhook is not None]
+    return pagination.respond(request, Page(shown, found.has_more, found.next_cursor))
 
 
 @post(
@@ -113,4 +138,4 @@ async def receive(
     return {"challenge": answer} if isinstance(answer, str) else answer
 
 
-ROUTES = [set_webhook, get_webhook, rotate, delete_webhook, receive]
+ROUTES = [set_webhook, get_webhook, list_webhooks, rotate, delete_webhook, receive]

@@ -11,6 +11,7 @@ FEATURE = Feature(
     routes=api.ROUTES,
     fields=schemas.FIELDS,
     guards={
+        ("GET", "/v1/inbound-webhooks"): ADMIN,
         ("GET", "/v1/endpoints/{}/inbound-webhook"): ADMIN,
         ("PUT", "/v1/endpoints/{}/inbound-webhook"): ADMIN,
         ("POST", "/v1/endpoints/{}/inbound-webhook/rotate"): ADMIN,

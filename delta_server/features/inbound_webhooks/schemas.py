@@ -51,6 +51,7 @@ class InboundWebhook(msgspec.Struct, frozen=True):
     """Counts are since the server started."""
 
     endpoint_id: str
+    endpoint: str
     enabled: bool
     verify: VerificationShown
     transform: str
@@ -101,6 +102,7 @@ def old_token_until(row: store.Webhook, now_ms: int) -> str | None:
 EXAMPLE_SET = {"verify": {"scheme": "github", "secret": "a-long-random-secret"}, "transform": "repository"}
 EXAMPLE = {
     "endpoint_id": "01890a5d-ac96-774b-bcce-b302099a8060",
+    "endpoint": "repo",
     "enabled": True,
     "verify": {
         "scheme": "github",
@@ -137,6 +139,7 @@ FIELDS = {
     "VerificationShown.id_header": "The header that tells deliveries apart; empty for the scheme's own",
     "VerificationShown.has_secret": "Whether the sender's secret is kept; it is never shown",
     "InboundWebhook.endpoint_id": "The endpoint whose snapshots the deliveries become",
+    "InboundWebhook.endpoint": "Its name",
     "InboundWebhook.enabled": "Whether deliveries are taken; all are answered 404 where not",
     "InboundWebhook.verify": "How deliveries prove who sent them",
     "InboundWebhook.transform": "JMESPath: what of the body is stored; empty for the whole body",

@@ -70,6 +70,14 @@ def get_webhook(svc: Services, project: int, text: str) -> InboundWebhookAnswer:
     return _answer(svc, endpoint, row, None)
 
 
+async def list_webhooks(
+    svc: Services, project: int, *, below: int, limit: int
+) -> list[tuple[int, InboundWebhook | None]]:
+    """With their endpoints' rows, the newest endpoint first; None for those whose endpoint lies in the bin."""
+    found = await svc.db.read(_page, project, below, limit)
+    return [(row.endpoint, None if endpoint is None else _shown(svc, endpoint, row)) for row, endpoint in found]
+
+
 async def rotate(svc: Services, project: int, text: str, overlap: str) -> InboundWebhookAnswer:
     """A new token; the one before is taken for as long as `overlap`. Raises NotFound, Invalid."""
     overlap_ms = secret_addresses.overlap_ms(overlap)
@@ -82,6 +90,11 @@ async def delete_webhook(svc: Services, project: int, text: str) -> None:
     """From now on its token is unknown. Raises NotFound."""
     endpoint = await svc.db.write(_delete, project, text)
     svc.state(Receipts).forget(endpoint)
+
+
+def _page(tx: Tx, project: int, below: int, limit: int) -> list[tuple[Webhook, EndpointRef | None]]:
+    rows = store.page(tx, project, below=below, limit=limit)
+    return [(row, endpoints.by_row(tx, project, row.endpoint)) for row in rows]
 
 
 def _set(
@@ -177,6 +190,7 @@ def _shown(svc: Services, endpoint: EndpointRef, row: Webhook) -> InboundWebhook
     settings, receipt = settings_of(row), svc.state(Receipts).of(endpoint.id)
     return InboundWebhook(
         endpoint_id=ids.text(endpoint.uid),
+        endpoint=endpoint.name,
         enabled=settings.enabled,
         verify=schemas.shown_verification(settings, has_secret=row.secrets is not None),
         transform=settings.transform,

@@ -30,6 +30,12 @@ def of_endpoint(tx: Tx, endpoint: int) -> Webhook | None:
     return _webhook(tx.one(f"SELECT {_COLUMNS} FROM inbound_webhook WHERE endpoint = ?", endpoint))
 
 
+def page(tx: Tx, project: int, *, below: int, limit: int) -> list[Webhook]:
+    """Those of the endpoints that were made last first, rows of endpoints below `below`."""
+    sql = f"SELECT {_COLUMNS} FROM inbound_webhook WHERE project = ? AND endpoint < ? ORDER BY endpoint DESC LIMIT ?"
+    return [Webhook(*row) for row in tx.all(sql, project, below, limit)]
+
+
 def insert(tx: Tx, project: int, endpoint: int, *, token_hash: bytes, settings: str, secrets: bytes | None) -> None:
     tx.run(
         "INSERT INTO inbound_webhook (endpoint, project, token_hash, settings, secrets, created_at, updated_at)"

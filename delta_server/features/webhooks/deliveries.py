@@ -62,6 +62,13 @@ class FoundPage(msgspec.Struct, frozen=True):
     next: int | None
 
 
+class Timeline(msgspec.Struct, frozen=True):
+    """How many arrived and how many attempts failed, by the hour from `from_ms` on."""
+
+    from_ms: int
+    counts: list[tuple[int, int]]
+
+
 class _About(msgspec.Struct, frozen=True):
     endpoint: dict[str, str] = {}
 
@@ -143,6 +150,11 @@ def health(tx: Tx, webhook: Webhook, spark: int) -> Health:
     return Health(len(due), min(due)[0] if due else None, [(arrived, failed) for arrived, failed in buckets])
 
 
+async def timeline(svc: Services, project: int, webhook: str | None, hours: int) -> Timeline:
+    """Raises NotFound for the webhook."""
+    return await svc.db.read(_timeline, project, webhook, hours)
+
+
 async def healths(svc: Services, webhooks: Sequence[Webhook], spark: int) -> list[Health]:
     return await svc.db.read(_healths, webhooks, spark)
 
@@ -151,9 +163,24 @@ def _healths(tx: Tx, webhooks: Sequence[Webhook], spark: int) -> list[Health]:
     return [health(tx, webhook, spark) for webhook in webhooks]
 
 
+def _timeline(tx: Tx, project: int, webhook: str | None, hours: int) -> Timeline:
+    first = tx.now_ms // store.HOUR_MS - hours + 1
+    counts = [[0, 0] for _ in range(hours)]
+    for each in _webhooks_of(tx, project, webhook):
+        for at, arrived, failed in store.counts(tx, each.id, first):
+            count = counts[min(hours - 1, at - first)]  # a clock that was set back has counted hours to come
+            count[0] += arrived
+            count[1] += failed
+    return Timeline(first * store.HOUR_MS, [(arrived, failed) for arrived, failed in counts])
+
+
+def _webhooks_of(tx: Tx, project: int, webhook: str | None) -> list[Webhook]:
+    """All, or the one that is asked for. Raises NotFound."""
+    return store.of_project(tx, project) if webhook is None else [service.find(tx, project, webhook)]
+
+
 def _page_of(tx: Tx, project: int, webhook: str | None, filters: Filters, before: int, limit: int) -> FoundPage:
-    webhooks = store.of_project(tx, project) if webhook is None else [service.find(tx, project, webhook)]
-    walks = [_walk(tx, each, before, limit) for each in webhooks]
+    walks = [_walk(tx, each, before, limit) for each in _webhooks_of(tx, project, webhook)]
     rows = merge(*walks, key=lambda found: found.delivery.id, reverse=True)
     page: list[Found] = []
     last = before

@@ -8,14 +8,16 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from delta_server.core import times
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import Invalid
-from delta_server.features.webhooks import deliveries, delivery_schemas, requests, schemas, targets
+from delta_server.features.webhooks import deliveries, delivery_schemas, expiring, requests, schemas, store, targets
 from delta_server.features.webhooks.deliveries import NEWEST, Filters
 from delta_server.features.webhooks.delivery_schemas import (
     DeliveryAnswer,
     DeliveryDetailAnswer,
     DeliveryItem,
+    DeliveryTimeline,
     ListedState,
 )
 from delta_server.features.webhooks.requests import Place
@@ -70,6 +72,25 @@ async def list_deliveries(
 
 
 @get(
+    "/v1/webhooks/timeline",
+    summary="Count deliveries by the hour",
+    tags=_TAGS,
+    opt=example(answer=delivery_schemas.EXAMPLE_TIMELINE),
+)
+async def timeline(
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    webhook: Annotated[str | None, QueryParameter(description="Only to this webhook, by its id")] = None,
+    hours: Annotated[
+        int, QueryParameter(ge=1, le=expiring.COUNTED_HOURS, description="How many hours, up to this one")
+    ] = 168,
+) -> DeliveryTimeline:
+    """How many arrived and how many attempts failed, each by when it did; tests count too."""
+    found = await deliveries.timeline(services, project, webhook, hours)
+    return DeliveryTimeline(times.format(found.from_ms), store.HOUR_MS, found.counts)
+
+
+@get(
     "/v1/webhooks/deliveries/{delivery_id:str}",
     summary="Get a delivery with its attempts and its request",
     tags=_TAGS,
@@ -103,4 +124,4 @@ async def redeliver(
     return DeliveryAnswer(delivery_schemas.item(await deliveries.redeliver(services, project, delivery_id)))
 
 
-ROUTES = [list_deliveries, get_delivery, redeliver]
+ROUTES = [list_deliveries, timeline, get_delivery, redeliver]

@@ -90,6 +90,12 @@ class DeliveryDetail(msgspec.Struct, frozen=True):
     request: RequestShown | None
 
 
+class DeliveryTimeline(msgspec.Struct, frozen=True, rename={"begin": "from"}):
+    begin: str
+    bucket_ms: int
+    data: list[tuple[int, int]]
+
+
 class DeliveryAnswer(msgspec.Struct, frozen=True):
     delivery: DeliveryItem
 
@@ -231,7 +237,12 @@ _OF_BOTH = {
     "test": "Whether POST /v1/webhooks/{webhook_id}/test made it",
     "cause": "What it is about, where that can be looked at",
 }
+EXAMPLE_TIMELINE = {"from": "2026-05-01T10:00:00.000Z", "bucket_ms": 3_600_000, "data": [[4, 0], [6, 2], [5, 0]]}
+
 FIELDS = {
+    "DeliveryTimeline.from": "When the first hour begins",
+    "DeliveryTimeline.bucket_ms": "How long each stretch is: an hour",
+    "DeliveryTimeline.data": "Of each hour, how many deliveries arrived and how many attempts failed; now is the last",
     **{f"DeliveryItem.{name}": said for name, said in _OF_BOTH.items()},
     **{f"DeliveryDetail.{name}": said for name, said in _OF_BOTH.items()},
     "DeliveryItem.attempts": "One letter each, the first first: `x` failed, `o` arrived",

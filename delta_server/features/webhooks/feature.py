@@ -34,6 +34,7 @@ FEATURE = Feature(
         ("POST", "/v1/webhooks/{}/test"): _WRITE,
         ("POST", "/v1/webhooks/{}/recover"): _WRITE,
         ("GET", "/v1/webhooks/deliveries"): READ,
+        ("GET", "/v1/webhooks/timeline"): READ,
         ("GET", "/v1/webhooks/deliveries/{}"): READ,
         ("POST", "/v1/webhooks/deliveries/{}/redeliver"): _WRITE,
     },

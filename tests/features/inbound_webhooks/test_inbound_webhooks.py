@@ -29,6 +29,8 @@ REFUSED = [
     Row("none yet", "GET", PATH, 404, says="PUT"),
     Row("none to rotate", "POST", f"{PATH}/rotate", 404, body={}),
     Row("none to delete", "DELETE", PATH, 404),
+    Row("a list without the scope", "GET", "/v1/inbound-webhooks", 403, key="write", says="endpoints:admin"),
+    Row("a list from nowhere", "GET", "/v1/inbound-webhooks?cursor=x", 400),
     Row("no such endpoint", "PUT", "/v1/endpoints/nowhere/inbound-webhook", 404, body={}),
     Row("unknown field", "PUT", PATH, 400, body={"verfy": {}}),
     Row("unknown scheme", "PUT", PATH, 400, body={"verify": {"scheme": "gitlab"}}, field="verify.scheme"),
@@ -242,3 +244,22 @@ async def test_names_and_ids_both_name_it(hook: Hook, client: httpx.AsyncClient)
     made = await hook.set()
     assert (await client.post(f"/v1/webhooks/mine/repo/{made['token']}", json={})).status_code == 200
     assert (await client.post(f"/api/webhooks/mine/repo/{made['token']}", json={})).status_code == 200
+
+
+async def test_those_of_a_project_are_listed(hook: Hook, client: httpx.AsyncClient, keys: Keys) -> None:
+    async def listed(query: str = "", key: str = keys.project) -> Any:
+        answer = await client.get(f"/v1/inbound-webhooks{query}", headers=bearer(key))
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        return [each["endpoint"] for each in found["data"]], found["next_cursor"]
+
+    await hook.set(**GITHUB)
+    for name in ("shop", "gone"):
+        assert (await client.post("/v1/endpoints", json={"name": name}, headers=hook.headers)).status_code == 201
+        await client.put(f"/v1/endpoints/{name}/inbound-webhook", json={}, headers=hook.headers)
+    assert await listed() == (["gone", "shop", "repo"], None)
+    await client.delete("/v1/endpoints/gone", headers=hook.headers)
+    assert await listed(key=keys.other) == ([], None)
+    names, cursor = await listed("?limit=2")
+    assert names == ["shop"]  # and that of an endpoint in the bin, which is not told
+    assert await listed(f"?limit=2&cursor={cursor}") == (["repo"], None)

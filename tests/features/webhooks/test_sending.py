@@ -380,3 +380,21 @@ async def test_the_order_of_an_endpoint_is_kept_on_several_connections(
     for endpoint in "abc":
         assert order_of(received, endpoint) == sorted(order_of(received, endpoint))
     assert receiver.connections < 10
+
+
+async def test_deliveries_are_counted_by_the_hour(
+    app: Application, client: httpx.AsyncClient, keys: Keys, receiver: Receiver, clock: FakeClock
+) -> None:
+    async def counted(query: str = "", key: str = keys.read) -> list[list[int]]:
+        found = (await client.get(f"/v1/webhooks/timeline?hours=3{query}", headers=bearer(key))).json()
+        assert found["bucket_ms"] == 3_600_000
+        return list(found["data"])
+
+    receiver.next_answers([answer(503)])
+    made = await make(client, keys.project, url=receiver.url, events=["endpoint.*"], retry_schedule=["1h"])
+    await client.post("/v1/endpoints", json={"name": "a"}, headers=bearer(keys.project))
+    await until(client, keys, "failed")
+    pass_time(app, clock, 2 * 3600)
+    await until(client, keys, "delivered")
+    assert await counted() == await counted(f"&webhook={made['webhook']['id']}") == [[0, 1], [0, 0], [1, 0]]
+    assert await counted(key=keys.other) == [[0, 0]] * 3

@@ -52,6 +52,8 @@ REFUSED = [
     Row("none to rotate", "POST", f"{SOME}/rotate-secret", 404, body={}),
     Row("a long overlap", "POST", f"{SOME}/rotate-secret", 400, body={"overlap": "31d"}, field="overlap"),
     Row("none to recover", "POST", f"{SOME}/recover", 404, body={"since": "1d"}),
+    Row("a timeline of nothing", "GET", "/v1/webhooks/timeline?hours=0", 400, field="hours"),
+    Row("a timeline of none", "GET", f"/v1/webhooks/timeline?webhook={SOME.rpartition('/')[2]}", 404),
     Row("spark alone", "GET", "/v1/webhooks?spark=3", 400, field="spark"),
     Row("no delivery", "GET", "/v1/webhooks/deliveries/01890a5d-ac96-774b-bcce-b302099a8057", 404),
     Row("deliveries of none", "GET", "/v1/webhooks/deliveries?webhook=01890a5d-ac96-774b-bcce-b302099a8057", 404),

@@ -5,7 +5,9 @@ import { at, href, path } from "../state/location.ts";
 
 const TABS = [
   ["Ways in", "Connect", []],
+  ["From services", "Inbound", ["inbound"]],
   ["Webhooks", "Webhooks", ["webhooks"]],
+  ["Feeds", "Feeds", ["feeds"]],
 ] as const;
 
 /** Over the pages about what comes in and what goes out. */

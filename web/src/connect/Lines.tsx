@@ -84,7 +84,7 @@ export function Lines({
   );
 }
 
-function CodeBlock({ title, text }: { title: string; text: string }) {
+export function CodeBlock({ title, text }: { title: string; text: string }) {
   return (
     <section class="code-block" aria-label={title}>
       <header>

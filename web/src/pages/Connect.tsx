@@ -36,6 +36,10 @@ export default function Connect({ params }: PageProps) {
             A snapshot is a JSON document as it is now. An endpoint that is not there yet is made by the first one.
           </p>
           <Lines project={project} made={made} languages={ALL} />
+          <p class="quiet">
+            A service that sends webhooks, such as GitHub or Stripe, gets{" "}
+            <a href={href(at("p", project, "connect", "inbound"))}>an address of its own</a>.
+          </p>
         </li>
         <li>
           <h2>See it come</h2>
