@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import server_process
-from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open
+from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, WAIT_MS, Open
 from tests.server_process import Server
 
 CONNECT = f"/p/{PROJECT}/connect"
@@ -24,6 +24,9 @@ def server(seeded: Path) -> Iterator[Server]:
         yield running
 
 
+CLIENT = httpx.Client(timeout=WAIT_MS / 1000)
+
+
 def shown_address(page: Page) -> str:
     return page.get_by_role("dialog").locator(".secret code").first.inner_text()
 
@@ -31,7 +34,7 @@ def shown_address(page: Page) -> str:
 def deliver(url: str, secret: str, body: bytes) -> int:
     signed = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {"x-hub-signature-256": signed, "x-github-event": "push", "content-type": "application/json"}
-    return httpx.post(url, content=body, headers=headers).status_code
+    return CLIENT.post(url, content=body, headers=headers).status_code
 
 
 def test_a_service_gets_an_address_that_is_replaced_and_deleted(server: Server, visit: Open) -> None:
@@ -91,12 +94,12 @@ def test_a_sender_that_shows_its_secret_later_waits_for_it(server: Server, visit
     page.get_by_label("Sender").select_option("stripe")
     page.get_by_role("button", name="Make the address").click()
     address = shown_address(page)
-    assert httpx.post(address, json={}).status_code == 404  # nothing is taken that nobody signed
+    assert CLIENT.post(address, json={}).status_code == 404  # nothing is taken that nobody signed
     page.get_by_label("Its secret").fill("whsec_abc")
     window.axe()
     page.get_by_role("button", name="Save the secret").click()
     expect(page.get_by_role("row", name=HOSTILE)).to_contain_text("Stripe")
-    assert httpx.post(address, json={}).status_code == 401
+    assert CLIENT.post(address, json={}).status_code == 401
 
 
 def test_a_feed_is_read_replaced_and_deleted(server: Server, visit: Open) -> None:
@@ -114,8 +117,8 @@ def test_a_feed_is_read_replaced_and_deleted(server: Server, visit: Open) -> Non
     json = page.get_by_role("region", name="JSON Feed").locator("code").inner_text()
     window.axe()
     page.get_by_role("button", name="Done").click()
-    assert "quakes" in httpx.get(atom).text
-    assert httpx.get(json).json()["items"]
+    assert "quakes" in CLIENT.get(atom).text
+    assert CLIENT.get(json).json()["items"]
 
     row = page.get_by_role("row", name="quakes")
     row.get_by_role("button", name="New address").click()
@@ -123,9 +126,9 @@ def test_a_feed_is_read_replaced_and_deleted(server: Server, visit: Open) -> Non
     new = shown_address(page)
     page.get_by_role("button", name="Done").click()
     expect(row).to_contain_text("ends in")
-    assert [httpx.get(url).status_code for url in (atom, new)] == [200, 200]
+    assert [CLIENT.get(url).status_code for url in (atom, new)] == [200, 200]
     row.get_by_role("button", name="Delete").click()
     page.get_by_label("Type the endpoint’s name").fill("quakes")
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("No feed yet")).to_be_visible()
-    assert [httpx.get(url).status_code for url in (atom, new)] == [404, 404]
+    assert [CLIENT.get(url).status_code for url in (atom, new)] == [404, 404]

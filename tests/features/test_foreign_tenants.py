@@ -106,6 +106,7 @@ SHOWN = [
     get("/v1/groups/acme"),
     get("/v1/erasures"),
     get("/v1/feeds"),
+    get("/v1/inbound-webhooks"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
     get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
 ]
