@@ -87,6 +87,15 @@ def test_one_is_made_tested_sent_again_turned_off_and_deleted(server: Server, vi
     panel.get_by_role("radio", name="curl").click()
     expect(panel.locator("pre")).to_contain_text(f"curl -X POST '{receiver.url}'")
 
+    hours = page.get_by_role("slider", name="Hour whose deliveries are listed")
+    hours.press("End")
+    expect(hours).to_have_attribute("aria-valuetext", re.compile("1 arrived, 1 attempt failed"))
+    expect(page.get_by_role("img", name="arrived late")).to_be_visible()
+    hours.press("ArrowLeft")
+    expect(page.locator(".pos")).to_contain_text("0 arrived")
+    hours.press("Escape")
+    expect(hours).to_have_attribute("aria-valuetext", "the latest")
+
     page.get_by_role("button", name="Turn off").click()
     expect(page.get_by_text("desk is off. It was turned off.")).to_be_visible()
     page.get_by_role("button", name="Recover…").click()

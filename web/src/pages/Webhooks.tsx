@@ -16,10 +16,12 @@ import { usePages } from "../state/pages.ts";
 import { toast } from "../state/toasts.ts";
 import { Deliveries, STATES, shownOf } from "../webhooks/Deliveries.tsx";
 import { DeliveryPanel } from "../webhooks/DeliveryPanel.tsx";
+import { DeliveryTimeline } from "../webhooks/DeliveryTimeline.tsx";
 import { DeleteWebhook, Recover, RotateSecret } from "../webhooks/dialogs.tsx";
 import { Side } from "../webhooks/Side.tsx";
 import { WebhookForm } from "../webhooks/WebhookForm.tsx";
 import type { Delivery, DeliveryDetail, Webhook } from "../webhooks/words.ts";
+import "../connect/trio.css";
 import "../webhooks/webhooks.css";
 
 type Open =
@@ -44,8 +46,8 @@ export default function Webhooks({ params }: PageProps) {
   );
   const pages = usePages<Delivery>(
     (cursor, signal) =>
-      get("/v1/webhooks/deliveries", { in: project, query: { ...deliveryQuery(asked), cursor }, signal }),
-    [project, ...["hook", "state", "type", "q"].map((name) => asked.get(name))],
+      get("/v1/webhooks/deliveries", { in: project, query: { ...deliveryQuery(asked, cursor) }, signal }),
+    [project, ...["hook", "state", "type", "q", "at"].map((name) => asked.get(name))],
   );
   const again = () => [setTurn((was) => was + 1), pages.again()];
   const isMoving = pages.data?.some(({ state }) => state === "waiting" || state === "failed") ?? false;
@@ -67,7 +69,7 @@ export default function Webhooks({ params }: PageProps) {
   };
   const canChange = may("webhooks:admin");
   return (
-    <main id="main" class="wrap app webhooks-page">
+    <main id="main" class="wrap app trio-page webhooks-page">
       <ConnectHead project={project}>
         {chosen ? <Acts webhook={chosen} open={setOpen} test={acts.test} pause={acts.enable} /> : null}
         {canChange ? (
@@ -79,6 +81,7 @@ export default function Webhooks({ params }: PageProps) {
       {webhooks.error ? <Failure tried="Loading the webhooks" error={webhooks.error} retry={webhooks.again} /> : null}
       {!webhooks.data && !webhooks.error ? <Loading /> : null}
       {webhooks.data && all.length === 0 ? <None canChange={canChange} /> : null}
+      {all.length > 0 ? <DeliveryTimeline project={project} hook={hook} turn={turn} /> : null}
       {all.length > 0 ? (
         <div class={opened ? "trio" : "trio two"}>
           <section class="step" aria-label="Webhooks">
@@ -108,9 +111,10 @@ export default function Webhooks({ params }: PageProps) {
   );
 }
 
-function deliveryQuery(asked: URLSearchParams) {
+function deliveryQuery(asked: URLSearchParams, cursor: string | undefined) {
   const [webhook, type, q] = ["hook", "type", "q"].map((name) => asked.get(name) || undefined);
-  return { webhook, type, q, state: STATES[shownOf(asked.get("state"))], limit: 50 };
+  const around = cursor === undefined ? (asked.get("at") ?? undefined) : undefined;
+  return { webhook, type, q, around, cursor, state: STATES[shownOf(asked.get("state"))], limit: 50 };
 }
 
 function useActs(project: string, again: () => void) {

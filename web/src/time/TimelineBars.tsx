@@ -97,7 +97,7 @@ function Range({ span, range }: { span: Span; range: Span }): VNode {
   );
 }
 
-function TickLine({ tick, span, zone }: { tick: Tick; span: Span; zone: string }): VNode {
+export function TickLine({ tick, span, zone }: { tick: Tick; span: Span; zone: string }): VNode {
   const part = fraction(span, tick.ms);
   const x = percent(part);
   const { lead, text } = tickText(tick, zone);
