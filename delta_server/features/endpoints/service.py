@@ -1,7 +1,6 @@
 """Endpoints: the documents a project tracks. Wherever an endpoint is named, its id and its name both work."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -191,7 +190,7 @@ async def restore_endpoint(svc: Services, project: int, text: str, name: str | N
 
 def view(shown: EndpointWithHead) -> EndpointView:
     """As it is on the wire."""
-    return schemas.endpoint(shown, *_settings(shown.endpoint.diff, shown.endpoint.retention))
+    return schemas.endpoint(shown, *settings.decoded(shown.endpoint.diff, shown.endpoint.retention))
 
 
 def _look_up(tx: Tx, project: int, text: str) -> Endpoint | None:
@@ -389,14 +388,8 @@ def _free_name(tx: Tx, project: int, text: str) -> str:
 
 
 def _ref(row: Endpoint) -> EndpointRef:
-    diff, retention = _settings(row.diff, row.retention)
+    diff, retention = settings.decoded(row.diff, row.retention)
     return EndpointRef(row.id, row.uid, row.project, row.name, diff, row.diff_version, retention)
-
-
-@lru_cache(maxsize=256)
-def _settings(diff: str, retention: str) -> tuple[DiffSettings, Retention]:
-    """Decoded once for all endpoints with the same settings; most have none."""
-    return msgspec.json.decode(diff, type=DiffSettings), msgspec.json.decode(retention, type=Retention)
 
 
 def moment(svc: Services, endpoint: EndpointRef, time_ms: int) -> int:

@@ -1,5 +1,6 @@
 """Settings of endpoints: changes put in, and texts as they are stored."""
 
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,3 +34,9 @@ def diff_text(settings: DiffSettings) -> str:
     """Raises Invalid, naming every wrong part."""
     diff_settings.validate(settings)
     return encoded(settings).decode()
+
+
+@lru_cache(maxsize=256)
+def decoded(diff: str, retention: str) -> tuple[DiffSettings, Retention]:
+    """Once for all endpoints with the same settings; most have none."""
+    return msgspec.json.decode(diff, type=DiffSettings), msgspec.json.decode(retention, type=Retention)
