@@ -1,2 +1,0 @@
--- A project's inbound webhooks are listed.
-CREATE INDEX inbound_webhook_project ON inbound_webhook (project, endpoint);
