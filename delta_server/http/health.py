@@ -310,7 +310,7 @@ def _http_status(found: Health) -> int:
     opt=example(answer='delta_http_requests_total{method="GET",route="/v1/snapshots",status="200"} 12.0\n'),
 )
 async def prometheus(metrics: NamedDependency[Metrics]) -> Response[bytes]:
-    return Response(metrics.text(), media_type=CONTENT_TYPE)
+    return Response(await metrics.text(), media_type=CONTENT_TYPE)
 
 
 ROUTES = [healthz, health, details, prometheus]

@@ -16,11 +16,11 @@ import pytest
 from delta_server.app import Application
 from delta_server.core.query import time_buckets
 from delta_server.http.body import MAX_TYPED_BYTES
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.event_loop import MOST_MS, Guard, of_the_server
-from tests.hostile.test_every_route import JSON, World, body_routes, no_failure, world
+from tests.hostile.test_every_route import JSON, World, body_routes, made_world, no_failure, shared_world
 
-__all__ = ["world"]
+__all__ = ["made_world", "shared_world"]
 
 
 @pytest.fixture
@@ -78,19 +78,21 @@ async def asked(guard: Guard, ask: Callable[[], Awaitable[httpx.Response]]) -> h
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", LARGE)
+@shared
 async def test_large_bodies(
-    app: Application,
-    client: httpx.AsyncClient,
-    keys: Keys,
-    world: World,
+    shared_app: Application,
+    shared_client: httpx.AsyncClient,
+    shared_keys: Keys,
+    shared_world: World,
     loop_guard: Guard,
     kind: str,
     size: str,
 ) -> None:
+    client, keys, world = shared_client, shared_keys, shared_world
     body = LARGE[kind](SIZES[size])
     headers = {**bearer(keys.project), **JSON}
     with no_failure():
-        for method, template in body_routes(app):
+        for method, template in body_routes(shared_app):
             url = world.url(method, template) + "?endpoint=large"
             answer = await asked(loop_guard, partial(client.request, method, url, content=body, headers=headers))
             assert answer.status_code < 500, (method, template, answer.text)
@@ -128,7 +130,11 @@ READ_HEADERS = (
 
 
 @pytest.mark.parametrize("kind", LARGE_HEADS)
-async def test_large_heads(client: httpx.AsyncClient, keys: Keys, world: World, loop_guard: Guard, kind: str) -> None:
+@shared
+async def test_large_heads(
+    shared_client: httpx.AsyncClient, shared_keys: Keys, shared_world: World, loop_guard: Guard, kind: str
+) -> None:
+    client, keys, world = shared_client, shared_keys, shared_world
     with no_failure():
         for method, path in (
             ("GET", f"/v1/snapshots/{world.ids['snapshot']}/data"),
@@ -144,6 +150,17 @@ async def test_large_heads(client: httpx.AsyncClient, keys: Keys, world: World, 
                 sent += [(name, LARGE_HEADS[kind].decode())]
                 answer = await asked(loop_guard, partial(client.request, method, path, content=body, headers=sent))
                 assert answer.status_code < 500, (method, path, name, answer.text)
+
+
+@shared
+async def test_metrics_of_many_series(
+    shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys, loop_guard: Guard
+) -> None:
+    metrics = shared_app.litestar.state.metrics
+    for number in range(500):
+        metrics.observe("GET", f"/v1/{number}", status=200, seconds=0.01, bytes_in=0, bytes_out=9)
+    answer = await asked(loop_guard, partial(shared_client.get, "/metrics", headers=bearer(shared_keys.account)))
+    assert answer.text.count("delta_http_request_seconds_bucket") > 500
 
 
 ALL_TIME = ("1900-01-02", "2099-12-30")
