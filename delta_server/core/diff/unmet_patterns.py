@@ -7,7 +7,7 @@ import msgspec
 
 from delta_server.core.diff.diff_settings import DiffSettings, advance, from_place
 from delta_server.core.diff.summary import Note
-from delta_server.core.json import pointer, surrogates
+from delta_server.core.json import pointer, slices, surrogates
 
 MOST_BYTES = 512 << 10
 """Nothing is said of larger documents: both are decoded for this."""
@@ -23,7 +23,7 @@ def notes(settings: DiffSettings, before: bytes, after: bytes) -> list[Note]:
     search = _Search()
     for document in (after, before):
         if looked_for:
-            value = msgspec.json.decode(surrogates.hide(document))
+            value = slices.shape(surrogates.hide(document))
             looked_for = [wanted for wanted in looked_for if not search.meets(value, wanted)]
     return [Note(wanted.pattern, wanted.message) for wanted in sorted(looked_for, key=lambda wanted: wanted.pattern)]
 

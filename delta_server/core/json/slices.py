@@ -5,7 +5,7 @@ A slice has no whitespace around it. Nothing here builds the values under a leve
 
 import re
 from decimal import Context, Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -138,9 +138,16 @@ def canonical(raw: bytes) -> bytes:
         return msgspec.json.encode(_decode_string(raw)) if b"\\" in raw else raw
     if first not in (OPEN_OBJECT, OPEN_ARRAY):
         return canonical_number(raw) if kind(raw) == "number" else raw
-    if _LONG_INTEGER.search(raw):
-        raw = _TOKEN.sub(_with_exponent, raw)
-    return msgspec.json.encode(_decode_value(raw), order="sorted")
+    return msgspec.json.encode(_decode_value(_with_exponents(raw)), order="sorted")
+
+
+def shape(raw: bytes) -> Any:
+    """The value decoded, for whom its numbers are of no matter: no number is too large."""
+    return _decode_shape(_with_exponents(raw))
+
+
+def _with_exponents(raw: bytes) -> bytes:
+    return _TOKEN.sub(_with_exponent, raw) if _LONG_INTEGER.search(raw) else raw
 
 
 def _with_exponent(token: re.Match[bytes]) -> bytes:
@@ -154,3 +161,4 @@ def _number(text: str) -> msgspec.Raw:
 
 
 _decode_value = msgspec.json.Decoder(float_hook=_number).decode
+_decode_shape = msgspec.json.Decoder(float_hook=str).decode

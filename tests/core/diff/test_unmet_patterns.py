@@ -51,6 +51,15 @@ def test_a_pattern_that_meets_nothing_is_told(pattern: str) -> None:
     assert told({"tolerance": {pattern: 1}}, before=[]) == [(pattern, f"the pattern of tolerance {said}")]
 
 
+@pytest.mark.parametrize(
+    "number", [b"1e400", b"-" + b"9" * 5000, b"9" * 5000 + b".5"], ids=["float", "integer", "both"]
+)
+def test_no_number_is_too_large(number: bytes) -> None:
+    settings = msgspec.convert({"ignore": ["/a/*", "/b"]}, DiffSettings)
+    notes = unmet_patterns.notes(settings, b'{"a":[%b]}' % number, b"[%b]" % number)
+    assert [note.path for note in notes] == ["/b"]
+
+
 @pytest.mark.parametrize("pattern", ["", "/items/*", "/items/*/sku", "/empty/map", "/lists"])
 def test_a_key_or_an_order_wants_an_array(pattern: str) -> None:
     said = "meets no array in either document"
