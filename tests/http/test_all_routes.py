@@ -24,7 +24,7 @@ from delta_server.http.feature import Feature
 from delta_server.http.gate import bare
 from delta_server.http.guards import READ, UnguardedRoute
 from delta_server.storage.database import Tx
-from tests.conftest import Keys, bearer
+from tests.conftest import Keys, bearer, shared
 from tests.features.users.people import signed_in
 from tests.storage.opened import FakeClock
 
@@ -90,10 +90,14 @@ def test_every_route_is_limited_but_health_and_files() -> None:
     assert {access.rate_class for access in GUARDS.values() if access.scope == "ingest"} == {"ingest"}
 
 
-async def test_every_route_wants_a_key(app: Application, client: httpx.AsyncClient) -> None:
+@shared
+async def test_every_route_wants_a_key(
+    shared_app: Application, shared_client: httpx.AsyncClient, shared_clock: FakeClock
+) -> None:
+    shared_clock.advance(60_000)  # a minute later, for who may call so often in each
     opened = set()
-    for method, template, _ in routes(app):
-        answer = await client.request(method, url(template))
+    for method, template, _ in routes(shared_app):
+        answer = await shared_client.request(method, url(template))
         if answer.status_code != 401 or (method, bare(template)) in PUBLIC:
             opened.add((method, bare(template)))
             continue
@@ -103,29 +107,37 @@ async def test_every_route_wants_a_key(app: Application, client: httpx.AsyncClie
 
 
 @pytest.mark.parametrize("kind", ["revoked", "expired", "unknown", "garbage", "empty"])
-async def test_keys_that_are_no_good(app: Application, client: httpx.AsyncClient, keys: Keys, kind: str) -> None:
+@shared
+async def test_keys_that_are_no_good(
+    shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys, kind: str, shared_clock: FakeClock
+) -> None:
+    shared_clock.advance(60_000)  # a minute later, for who may call so often in each
     key = {
-        "revoked": keys.revoked,
-        "expired": keys.expired,
-        "unknown": keys.project[:-8] + "00000000",
+        "revoked": shared_keys.revoked,
+        "expired": shared_keys.expired,
+        "unknown": shared_keys.project[:-8] + "00000000",
         "garbage": "\u00e9",
         "empty": "",
     }[kind]
     headers = {b"authorization": b"Bearer " + key.encode()}
-    for method, template, _ in routes(app):
+    for method, template, _ in routes(shared_app):
         if (method, bare(template)) not in PUBLIC:
-            assert (await client.request(method, url(template), headers=headers)).status_code == 401
+            assert (await shared_client.request(method, url(template), headers=headers)).status_code == 401
 
 
 @pytest.mark.parametrize("scope", ALL)
-async def test_scopes(app: Application, client: httpx.AsyncClient, keys: Keys, scope: str) -> None:
+@shared
+async def test_scopes(
+    shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys, scope: str, shared_clock: FakeClock
+) -> None:
     """A key without the scope is refused before anything else is looked at, and told which; one with it never is."""
-    key = await of_scope(app, "mine", scope)
-    for method, template, _ in routes(app):
+    shared_clock.advance(60_000)  # a minute later, for who may call so often in each
+    key = await of_scope(shared_app, "mine", scope)
+    for method, template, _ in routes(shared_app):
         access = GUARDS[method, bare(template)]
         if access.public:
             continue
-        answer = await client.request(method, url(template), headers=bearer(key))
+        answer = await shared_client.request(method, url(template), headers=bearer(key))
         lacks = access.takes_scope and access.needs not in UNIONS.get(scope, {scope})
         refused = lacks or access.keys in ("account", "person")
         assert (answer.status_code == 403) == refused, (method, template, scope, answer.text)
@@ -134,12 +146,16 @@ async def test_scopes(app: Application, client: httpx.AsyncClient, keys: Keys, s
 
 
 @pytest.mark.parametrize("scope", [scope for scope in ALL if scope != "ingest"])
-async def test_scopes_of_account_keys(app: Application, client: httpx.AsyncClient, keys: Keys, scope: str) -> None:
-    key = await of_scope(app, None, scope)
-    for method, template, _ in routes(app):
+@shared
+async def test_scopes_of_account_keys(
+    shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys, scope: str, shared_clock: FakeClock
+) -> None:
+    shared_clock.advance(60_000)  # a minute later, for who may call so often in each
+    key = await of_scope(shared_app, None, scope)
+    for method, template, _ in routes(shared_app):
         access = GUARDS[method, bare(template)]
         if access.keys == "account":
-            answer = await client.request(method, url(template), headers=bearer(key))
+            answer = await shared_client.request(method, url(template), headers=bearer(key))
             refused = access.needs not in UNIONS.get(scope, {scope})
             assert (answer.status_code == 403) == refused, (method, template, scope, answer.text)
 
@@ -160,10 +176,14 @@ def test_every_scope_opens_a_route_and_every_route_asks_for_one() -> None:
     assert {access.needs for access in GUARDS.values() if access.takes_scope} == set(SINGLES)
 
 
-async def test_account_keys_stay_out_of_projects(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
-    for method, template, _ in routes(app):
+@shared
+async def test_account_keys_stay_out_of_projects(
+    shared_app: Application, shared_client: httpx.AsyncClient, shared_keys: Keys, shared_clock: FakeClock
+) -> None:
+    shared_clock.advance(60_000)  # a minute later, for who may call so often in each
+    for method, template, _ in routes(shared_app):
         if not GUARDS[method, bare(template)].public:
-            answer = await client.request(method, url(template), headers=bearer(keys.account))
+            answer = await shared_client.request(method, url(template), headers=bearer(shared_keys.account))
             wanted = GUARDS[method, bare(template)].keys in ("project", "person")
             assert (answer.status_code == 403) == wanted, (method, template)
 

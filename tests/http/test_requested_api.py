@@ -41,10 +41,12 @@ NOT_MINE = ["<other>", "other", NOBODY, "nowhere", "", "mine,other", "Mine", "..
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS, ids=CALL_IDS)
+@shared
 async def test_the_name_of_another_project_beside_a_key_is_refused(
-    made: Made, method: str, path: str, body: Any
+    shared_made: Made, method: str, path: str, body: Any
 ) -> None:
     """In the same words, whether there is such a project or not."""
+    made = shared_made
     said = set()
     for project in NOT_MINE:
         answer = await made.call(method, f"/v1{path}", body, x_api_key=made.keys.project, x_tenant_id=project)
@@ -93,7 +95,9 @@ async def test_a_key_comes_in_every_form(made: Made, method: str, path: str, bod
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS, ids=CALL_IDS)
-async def test_an_account_key_says_which_project_is_meant(made: Made, method: str, path: str, body: Any) -> None:
+@shared
+async def test_an_account_key_says_which_project_is_meant(shared_made: Made, method: str, path: str, body: Any) -> None:
+    made = shared_made
     if not path.startswith(("/projects", "/auth")):
         answer = await made.call(method, f"/v1{path}", body, x_api_key=made.keys.account)
         assert (answer.status_code, "project's key" in answer.json()["message"]) == (403, True)
@@ -278,10 +282,24 @@ ANSWERED: list[tuple[str, str, Any, Check]] = [
 ]  # fmt: skip
 
 
+READ = [row for row in ANSWERED if row[0] == "GET" and row[1] != "/health"]  # degraded where the clock stands for long
+
+
+@pytest.mark.parametrize(("method", "path", "body", "check"), READ, ids=[path for _, path, _, _ in READ])
+@shared
+async def test_what_is_read(shared_made: Made, method: str, path: str, body: Any, check: Check) -> None:
+    for prefix in PREFIXES:
+        await answers(shared_made, method, prefix + path, body, check)
+
+
 @pytest.mark.parametrize("prefix", PREFIXES)
-@pytest.mark.parametrize(("method", "path", "body", "check"), ANSWERED, ids=[f"{m} {p}" for m, p, _, _ in ANSWERED])
-async def test_answers(made: Made, prefix: str, method: str, path: str, body: Any, check: Check) -> None:
-    answer = await made.call(method, prefix + path, body, x_api_key=made.keys.project)
+@pytest.mark.parametrize(("method", "path", "body", "check"), [row for row in ANSWERED if row not in READ])
+async def test_what_is_answered(made: Made, prefix: str, method: str, path: str, body: Any, check: Check) -> None:
+    await answers(made, method, prefix + path, body, check)
+
+
+async def answers(made: Made, method: str, path: str, body: Any, check: Check) -> None:
+    answer = await made.call(method, path, body, x_api_key=made.keys.project)
     assert answer.is_success, answer.text
     text = answer.text.replace(made.last_snapshot, "<last_snapshot>")
     assert check(msgspec.json.decode(text)), answer.text

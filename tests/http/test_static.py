@@ -10,6 +10,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.http import static
+from tests.conftest import shared
 
 PAGE = b'<!doctype html><base href="/"><script src="theme.js"></script>'
 SCRIPT = b"let delta = 1;" * 100
@@ -44,8 +45,9 @@ NOT_THERE = [
 
 
 @pytest.mark.parametrize("path", NOT_THERE)
-async def test_nothing_else_is_reachable(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(path)
+@shared
+async def test_nothing_else_is_reachable(shared_client: httpx.AsyncClient, path: str) -> None:
+    answer = await shared_client.get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -94,8 +96,9 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize(("path", "base"), ADDRESSES.items())
-async def test_one_page_stands_for_all_addresses(client: httpx.AsyncClient, path: str, base: str) -> None:
-    answer = await client.get(path)
+@shared
+async def test_one_page_stands_for_all_addresses(shared_client: httpx.AsyncClient, path: str, base: str) -> None:
+    answer = await shared_client.get(path)
     assert answer.status_code == 200
     assert f'<base href="{base}">' in answer.text
     assert answer.headers["cache-control"] == "no-cache"
@@ -106,15 +109,16 @@ async def test_one_page_stands_for_all_addresses(client: httpx.AsyncClient, path
     assert "data:" not in policy[0]
     assert policy[0].startswith("default-src 'self'")
     assert "frame-ancestors 'none'" in policy[0]
-    again = await client.get(path, headers={"if-none-match": answer.headers["etag"]})
+    again = await shared_client.get(path, headers={"if-none-match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
 @pytest.mark.parametrize(("path", "kept"), [("/theme.js", "no-cache"), ("/icon.svg", "public, max-age=3600")])
+@shared
 async def test_files_of_fixed_names_are_kept_for_as_long_as_they_may_be_old(
-    client: httpx.AsyncClient, path: str, kept: str
+    shared_client: httpx.AsyncClient, path: str, kept: str
 ) -> None:
-    assert (await client.get(path)).headers["cache-control"] == kept
+    assert (await shared_client.get(path)).headers["cache-control"] == kept
 
 
 async def test_assets_are_kept_for_ever_and_sent_as_the_build_compressed_them(client: httpx.AsyncClient) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import bearer
+from tests.conftest import bearer, shared
 from tests.http.requested import Made
 
 
@@ -33,8 +33,9 @@ from tests.http.requested import Made
         "/v1/snapshots/<first_snapshot>?endpoint=users",
     ],
 )
-async def test_names_in_queries(made: Made, path: str) -> None:
-    answer = await made.call("GET", path, x_api_key=made.keys.project)
+@shared
+async def test_names_in_queries(shared_made: Made, path: str) -> None:
+    answer = await shared_made.call("GET", path, x_api_key=shared_made.keys.project)
     assert answer.status_code == 200, answer.text
     found = answer.json()
     assert found if isinstance(found, list) else found.get("data", True)
@@ -52,8 +53,9 @@ async def test_names_in_queries(made: Made, path: str) -> None:
         "/v1/snapshots?endpoint[]=users",
     ],
 )
-async def test_a_thing_has_one_value(made: Made, path: str) -> None:
-    answer = await made.call("GET", path, x_api_key=made.keys.project)
+@shared
+async def test_a_thing_has_one_value(shared_made: Made, path: str) -> None:
+    answer = await shared_made.call("GET", path, x_api_key=shared_made.keys.project)
     assert (answer.status_code, answer.json()["code"]) == (400, "VALIDATION_ERROR")
 
 
@@ -80,10 +82,11 @@ async def test_names_in_bodies(made: Made) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/snapshots?from=", "/v1/snapshots/at/users?time=", "/v1/events/raw?startTime="])
-async def test_a_zone_whose_plus_was_lost(made: Made, path: str) -> None:
-    lost = await made.call("GET", path + "2026-01-01T00:00:00+01:00", x_api_key=made.keys.project)
+@shared
+async def test_a_zone_whose_plus_was_lost(shared_made: Made, path: str) -> None:
+    lost = await shared_made.call("GET", path + "2026-01-01T00:00:00+01:00", x_api_key=shared_made.keys.project)
     assert (lost.status_code, "written %2B" in lost.json()["message"]) == (400, True)
-    kept = await made.call("GET", path + "2026-01-01T01:00:00.002%2B01:00", x_api_key=made.keys.project)
+    kept = await shared_made.call("GET", path + "2026-01-01T01:00:00.002%2B01:00", x_api_key=shared_made.keys.project)
     assert kept.status_code == 200
 
 

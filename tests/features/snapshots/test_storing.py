@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from delta_server.app import Application
 from tests.conftest import Keys
 from tests.features.snapshots.shots import JSON, Shots, batch, envelope, path_of, rows, second
+from tests.often import FUZZ
 from tests.storage.opened import FakeClock
 
 ONE = "/v1/snapshots"
@@ -47,7 +48,7 @@ def _container(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 DOCUMENTS = st.recursive(_SCALAR | st.sampled_from(["[]", "{ }", "[\n]"]), _container, max_leaves=12).map(str.encode)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30 * FUZZ, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=DOCUMENTS, before=_SPACE, after=_SPACE)
 async def test_documents_come_out_as_they_went_in(shots: Shots, document: bytes, before: str, after: str) -> None:
     whole = before.encode() + document + after.encode()

@@ -23,6 +23,7 @@ from delta_server.storage.contents.options import Packs
 from delta_server.storage.sqlite.options import Storage
 from tests.conftest import client_of, make_keys, started
 from tests.features.snapshots.shots import JSON, Shots, batch, envelope, second
+from tests.often import seeds
 from tests.storage.opened import FAST, FakeClock
 
 NAMES = ("a", "b", "c")
@@ -115,7 +116,7 @@ async def app(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Application]:
         yield application
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(1))
 async def test_all_at_once(app: Application, clock: FakeClock, seed: int) -> None:
     async with client_of(app) as client:
         shots = Shots(client, await make_keys(app.services, clock))

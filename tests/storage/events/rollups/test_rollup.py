@@ -30,7 +30,7 @@ from tests.storage.events import evaluate
 from tests.storage.events.stored import make_project
 from tests.storage.opened import START_MS, FakeClock, opened
 
-STEP, FIRST_STEP, LAST_STEP = (5, 11, 5) if FUZZ == 1 else (2, 4, 2)
+STEP, FIRST_STEP, LAST_STEP = (13, 23, 13) if FUZZ == 1 else (2, 4, 2)
 """One plan of so many is asked where all would take long. There are 4 spans, 7 keys and 3 filters: steps that share no
 divisor with these meet all of them."""
 
