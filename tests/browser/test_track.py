@@ -137,6 +137,10 @@ def test_from_an_address_to_its_endpoint(server: Server, visit: Open, api: Sourc
     page.wait_for_url(f"**/p/{PROJECT}/e/quakes-strong")
     expect(page.get_by_role("treegrid")).to_contain_text("6.1")
 
+    page = window.go(f"/p/{PROJECT}/track?url={url}")
+    page.get_by_role("button", name="Try", exact=True).click()
+    expect(page.get_by_text("quakes-strong asks this address already.")).to_be_visible()
+
     # How it is polled is changed on the same page
     page = window.go(f"/p/{PROJECT}/track?endpoint=quakes-strong")
     plan = page.get_by_role("region", name="What is kept")

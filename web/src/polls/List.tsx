@@ -8,7 +8,7 @@ import { zone } from "../state/zone.ts";
 import { exactClock, longDay } from "../time/clock.ts";
 import { moveBetweenRows, useWayToRows } from "../versions/rows.ts";
 import { took } from "../webhooks/words.ts";
-import { folded, outcome, type Poll } from "./polls.ts";
+import { CLASSES, folded, outcome, type Poll } from "./polls.ts";
 
 /** The polls, the newest first; those in a row that found nothing new are one line. */
 export function List({ pages, open }: { pages: Pages<Poll>; open: string | null }) {
@@ -21,6 +21,9 @@ export function List({ pages, open }: { pages: Pages<Poll>; open: string | null 
   if (pages.data.length === 0) {
     return <p class="none">{isFiltered ? "No poll is like that." : "It was not polled yet: the first one is due."}</p>;
   }
+  const lines = query.value.has("class")
+    ? pages.data.map((poll) => ({ fold: false as const, poll }))
+    : folded(pages.data, unfolded);
   let day = "";
   return (
     <>
@@ -42,7 +45,7 @@ export function List({ pages, open }: { pages: Pages<Poll>; open: string | null 
           </tr>
         </thead>
         <tbody ref={body} onKeyDown={(event) => moveBetweenRows(event, body.current)}>
-          {folded(pages.data, unfolded).flatMap((line) => {
+          {lines.flatMap((line) => {
             const first = line.fold ? (line.polls[0] as Poll) : line.poll;
             const own = longDay(Date.parse(first.time), zone.value);
             const head = own === day ? [] : [<Day key={own} name={own} />];
@@ -98,15 +101,17 @@ function Row({ poll, isOpen }: { poll: Poll; isOpen: boolean }) {
 }
 
 function Fold({ polls, unfold }: { polls: readonly Poll[]; unfold: () => void }) {
+  const failure = polls[0]?.class ?? null;
   const clock = (poll: Poll | undefined) => (poll ? exactClock(Date.parse(poll.time), zone.value) : "");
   return (
     <tr class="fold-r">
       <td class="stc">
-        <span class="st" aria-hidden="true" />
+        <span class={failure === null ? "st" : "st failed"} aria-hidden="true" />
       </td>
       <td colSpan={5}>
         <button type="button" class="btn ghost" onClick={unfold}>
-          {polls.length} unchanged, {clock(polls.at(-1))} to {clock(polls[0])}
+          {polls.length} {failure === null ? "unchanged" : `failed, ${CLASSES[failure]}`}, {clock(polls.at(-1))} to{" "}
+          {clock(polls[0])}
         </button>
       </td>
     </tr>

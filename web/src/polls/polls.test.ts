@@ -14,7 +14,7 @@ test.each<[Partial<Poll>, string, string]>([
   [{}, "", "unchanged"],
 ])("%j", (part, shape, text) => expect(outcome(poll(1, part))).toEqual({ shape, text }));
 
-test("unchanged polls in a row are one line", () => {
+test("polls in a row that are alike are one line", () => {
   const polls = [9, 8, 7, 6, 5]
     .map((id) => poll(id))
     .concat(poll(4, { changed: true }), poll(3), poll(2, { class: "dns" }));
@@ -22,6 +22,10 @@ test("unchanged polls in a row are one line", () => {
     folded(polls, new Set(open)).map((line) => (line.fold ? line.polls.length : line.poll.id));
   expect(shown([])).toEqual([5, "4", "3", "2"]);
   expect(shown(["9"])).toEqual(["9", "8", "7", "6", "5", "4", "3", "2"]);
+  const failures = [9, 8, 7, 6].map((id) => poll(id, { class: "dns" }));
+  expect(folded([...failures, poll(5, { class: "tls" })], new Set()).map(({ fold }) => fold)).toEqual([true, false]);
+  const changes = [9, 8, 7, 6].map((id) => poll(id, { changed: true }));
+  expect(folded(changes, new Set()).every(({ fold }) => !fold)).toBe(true);
   expect(folded([], new Set())).toEqual([]);
 });
 

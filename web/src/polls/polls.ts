@@ -33,23 +33,25 @@ export type Line = { fold: false; poll: Poll } | { fold: true; polls: readonly P
 
 const FEWEST_FOLDED = 4;
 
-/** Polls in a row that were unchanged are one line, unless they are few or `open`: that of their newest. */
+/** What polls in a row have to have in common to be one line; null of those that stand for themselves. */
+function kindOf(poll: Poll): string | null {
+  return poll.class ?? (poll.changed ? null : "unchanged");
+}
+
+/** Polls in a row that found nothing new, or failed alike, are one line, unless they are few or `open`: that of their newest. */
 export function folded(polls: readonly Poll[], open: ReadonlySet<string>): Line[] {
   const lines: Line[] = [];
   let run: Poll[] = [];
   const end = () => {
     const first = run[0];
-    if (first !== undefined && run.length >= FEWEST_FOLDED && !open.has(first.id))
+    if (first && kindOf(first) !== null && run.length >= FEWEST_FOLDED && !open.has(first.id)) {
       lines.push({ fold: true, polls: run });
-    else lines.push(...run.map((poll) => ({ fold: false as const, poll })));
+    } else lines.push(...run.map((poll) => ({ fold: false as const, poll })));
     run = [];
   };
   for (const poll of polls) {
-    if (poll.class === null && !poll.changed) run.push(poll);
-    else {
-      end();
-      lines.push({ fold: false, poll });
-    }
+    if (run[0] && kindOf(run[0]) !== kindOf(poll)) end();
+    run.push(poll);
   }
   end();
   return lines;
