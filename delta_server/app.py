@@ -17,6 +17,7 @@ from delta_server.core.errors import DeltaError, Unavailable
 from delta_server.core.query import time_buckets
 from delta_server.features.accounts import feature as accounts
 from delta_server.features.activity import feature as activity
+from delta_server.features.alerts import feature as alerts
 from delta_server.features.audit import feature as audit
 from delta_server.features.backups import feature as backups
 from delta_server.features.contents import feature as contents
@@ -138,6 +139,7 @@ FEATURES = [
     exports.FEATURE,
     stream.FEATURE,
     webhooks.FEATURE,
+    alerts.FEATURE,
     backups.FEATURE,
     instance.FEATURE,
 ]

@@ -69,6 +69,10 @@ class Polling(msgspec.Struct, frozen=True):
     record_days: WholeDays = 14
 
 
+class Alerts(msgspec.Struct, frozen=True):
+    retention_days: Days = 90
+
+
 class Audit(msgspec.Struct, frozen=True):
     retention_days: Days = 365
 
@@ -90,6 +94,7 @@ class Config(msgspec.Struct, frozen=True):
     egress: Egress = Egress()
     polling: Polling = Polling()
     webhooks: Webhooks = Webhooks()
+    alerts: Alerts = Alerts()
     audit: Audit = Audit()
     plans: Plans = Plans()
     admin: Admin = Admin()

@@ -28,7 +28,7 @@ SPAN = ["2025-12-01", "2026-02-01"]
 GUARDS = guards_of(FEATURES)
 ELSEWHERE = {
     ("POST", "/v1/projects"), ("POST", "/v1/endpoints"), ("POST", "/v1/auth/api-keys"), ("GET", "/v1/backup"),
-    ("POST", "/v1/feeds"),
+    ("POST", "/v1/feeds"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
     ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/v1/audit"),
     ("GET", "/healthz/details"), ("GET", "/metrics"), ("GET", "/v1/instance"),
     ("GET", "/v1/instance/users"), ("PATCH", "/v1/instance/users/{}"),
@@ -41,6 +41,9 @@ ELSEWHERE = {
 }  # fmt: skip
 """What makes things, is an account's or a person's, or has a test of its own; routes that take events, and those open
 to all, too."""
+
+
+RULE: dict[str, Any] = {"kind": "threshold", "path": "/a", "op": "gt", "value": 1}
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -59,10 +62,19 @@ class Ask(msgspec.Struct, frozen=True):
 
     def of(self, ids: dict[str, str]) -> "Ask":
         """With one tenant's ids in the places of their names."""
-        body = self.body and {
-            name: value.format(**ids) if isinstance(value, str) else value for name, value in self.body.items()
-        }
+        body = self.body and _filled(self.body, ids)
         return Ask(self.method, self.path.format(**ids), body)
+
+
+def _filled(body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    return {
+        name: value.format(**ids)
+        if isinstance(value, str)
+        else _filled(value, ids)
+        if isinstance(value, dict)
+        else value
+        for name, value in body.items()
+    }
 
 
 def get(path: str) -> Ask:
@@ -107,6 +119,7 @@ SHOWN = [
     get("/v1/erasures"),
     get("/v1/feeds"),
     get("/v1/inbound-webhooks"),
+    get("/v1/alerts/rules"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
     get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
 ]
@@ -164,6 +177,11 @@ BY_ID = [
     Ask("DELETE", "/v1/endpoints/{endpoint}/inbound-webhook"),
     Ask("POST", "/v1/feeds/{feed}/rotate", {"overlap": "1h"}),
     Ask("DELETE", "/v1/feeds/{feed}"),
+    get("/v1/alerts/rules/{rule}"),
+    get("/v1/alerts?rule={rule}"),
+    Ask("PATCH", "/v1/alerts/rules/{rule}", {"value": 2}),
+    Ask("POST", "/v1/alerts/try", {"rule": {**RULE, "endpoint": "{endpoint}"}}),
+    Ask("DELETE", "/v1/alerts/rules/{rule}"),
     get("/v1/erasures/{erasure}"),
     Ask("PATCH", "/v1/endpoints/{endpoint}", {"description": "mine"}),
     Ask("PATCH", "/v1/projects/{project}", {"description": "mine"}),
@@ -224,6 +242,8 @@ class Tenants:
         erasure = (await self.send(name, Ask("DELETE", f"/v1/users/nobody-of-{name}"))).json()["erasure"]
         key = (await self.send(name, post("/v1/auth/api-keys", scopes=["admin"]))).json()
         feed = (await self.send(name, post("/v1/feeds", endpoint_id="prices"))).json()["feed"]
+        make_rule = Ask("POST", "/v1/alerts/rules", {"name": mark, "endpoint": "prices", **RULE})
+        rule = (await self.send(name, make_rule)).json()["rule"]
         invite = Ask(
             "POST", f"/v1/projects/{'mine' if name == 'project' else 'other'}/invitations", {"email": "ann@example.com"}
         )
@@ -239,6 +259,7 @@ class Tenants:
             "delta": stored[-1]["delta"]["id"],
             "erasure": erasure["id"],
             "feed": feed["id"],
+            "rule": rule["id"],
             "key": key["api_key"]["id"],
             "invitation": invitation["id"],
         }

@@ -53,10 +53,14 @@ def parse(path: str) -> SeriesPath:
 
 
 class Reader:
-    """Reads versions in the order of time. `labels` are those of the records in the last version that had them."""
+    """Reads versions in the order of time. `labels` are those of the records in the last version that had them. With
+    `of_any_kind` other values are read like numbers."""
 
-    def __init__(self, path: SeriesPath, settings: DiffSettings, known: KnownKeys) -> None:
+    def __init__(
+        self, path: SeriesPath, settings: DiffSettings, known: KnownKeys, *, of_any_kind: bool = False
+    ) -> None:
         self._steps, self._rules = path.steps, rules(settings, known)
+        self._of_any_kind = of_any_kind
         self._labels = Labels(settings)
         self.labels: dict[str, str | None] = {}
 
@@ -65,7 +69,7 @@ class Reader:
 
     def _reading(self, body: bytes, *, again: bool) -> Reading:
         found: Reading = {}
-        _Collector(self._labels, self.labels, found, again).collect(
+        _Collector(self._labels, self.labels, found, again, self._of_any_kind).collect(
             surrogates.hide(body).strip(slices.WHITESPACE), self._steps, self._rules, ("", "")
         )
         return found
@@ -78,14 +82,15 @@ class _Collector(msgspec.Struct, frozen=True):
     labels: dict[str, str | None]
     found: Reading
     again: bool
+    of_any_kind: bool
 
     def collect(self, raw: bytes, steps: tuple[Step, ...], at: Rules | None, where: tuple[str, str]) -> None:
         """`where` is the record around, as a path by keys, and the path from there."""
         record, place = where
         if ANY not in steps:
             found = pointer.resolve(raw, steps)
-            if found is not None and slices.kind(value := bytes(found)) == "number":
-                self.found[record] = value
+            if found is not None and (self.of_any_kind or slices.kind(bytes(found)) == "number"):
+                self.found[record] = bytes(found)
             return
         step, *left = steps
         if step == ANY:

@@ -50,6 +50,8 @@ class Subject(msgspec.Struct, frozen=True):
     endpoint_id: str = ""
     endpoint_name: str = ""
     change: Change | None = None
+    tell: Sequence[str] | None = None
+    """Of alerts: the ids of the webhooks that alone hear of it; of an empty one all do."""
 
 
 def check(filter: Filter) -> Filter:

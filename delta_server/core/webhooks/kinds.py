@@ -18,6 +18,9 @@ Kind: TypeAlias = Literal[
     "event.created",
     "poll.failed",
     "poll.recovered",
+    "alert.raised",
+    "alert.cleared",
+    "alert.digest",
     "quota.exceeded",
     "webhook.disabled",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 MOST_FIELDS = 8
+MOST_LINES = 30
 _LONGEST_NAME = 120
 _COUNTS = (("added", "+{} added"), ("removed", "-{} removed"), ("replaced", "~{} changed"), ("moved", "{} moved"))
 
@@ -48,6 +49,8 @@ def _of(kind: str, data: Mapping[str, Any]) -> Words:
         return Words(f"{count} event{'s' if count != 1 else ''} came in", _of_events(data))
     if family == "poll":
         return Words(f"{name}: polls {'work again' if what == 'recovered' else 'fail'}", _of_poll(data))
+    if family == "alert":
+        return _of_alert(what, data)
     if kind == "webhook.disabled":
         return Words(f"The webhook {_named(data, 'webhook')} was turned off", _reason(data.get("webhook")))
     about = f"{name}: " if "endpoint" in data else ""
@@ -75,6 +78,20 @@ def _of_poll(data: Mapping[str, Any]) -> list[str]:
     poll = data.get("poll") or {}
     said = [str(poll[name]) for name in ("class", "status", "detail") if poll.get(name)]
     return [_line(": ".join(said))] if said else []
+
+
+def _of_alert(what: str, data: Mapping[str, Any]) -> Words:
+    if what == "digest":
+        digest = data.get("digest") or {}
+        count, lines = digest.get("count", 0), digest.get("lines") or []
+        shown = [_line(str(line.get("text"))) for line in lines[:MOST_LINES]]
+        more = [f"and {count - len(shown)} more"] if count > len(shown) else []
+        return Words(f"{count} alert{'s' if count != 1 else ''}", [*shown, *more])
+    alert = data.get("alert") or {}
+    rule = alert.get("rule") or "An alert"
+    said = [_line(str(alert["text"]))] if alert.get("text") else []
+    where = [_named(data, "endpoint")] if data.get("endpoint") else []
+    return Words(_line(f"{rule} {'is over' if what == 'cleared' else 'was raised'}"), [*said, *where])
 
 
 def _named(data: Mapping[str, Any], what: str) -> str:

@@ -4,6 +4,9 @@ from typing import Literal, TypeAlias
 
 Action: TypeAlias = Literal[
     "account.create",
+    "alert_rule.create",
+    "alert_rule.delete",
+    "alert_rule.update",
     "audit.begin",
     "audit.expire",
     "audit.export",

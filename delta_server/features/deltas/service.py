@@ -17,6 +17,8 @@ from delta_server.features.deltas import row_windows, schemas, store
 from delta_server.features.deltas.computing import compute_now
 from delta_server.features.deltas.computing import compute_queued as compute_queued
 from delta_server.features.deltas.computing import compute_some as compute_some
+from delta_server.features.deltas.counting import DeltaCounts as DeltaCounts
+from delta_server.features.deltas.counting import counts_along as counts_along
 from delta_server.features.deltas.counts.store import CountedDelta as CountedDelta
 from delta_server.features.deltas.counts.store import Version as Version
 from delta_server.features.deltas.counts.store import counted as counted

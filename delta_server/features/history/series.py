@@ -83,7 +83,7 @@ def _reads(tx: Tx, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan) 
         if before is not None and (not passed or before.id != passed[0].content):
             passed.insert(0, WalkedContent(before.captured_at, before.id, before.size, sure=True))
             times.insert(0, span.from_ms)
-    changed = _changed_at(tx, endpoint, path, passed)
+    changed = changed_at(tx, endpoint, path, passed)
     wanted = [
         number
         for number, each in enumerate(passed)
@@ -97,7 +97,7 @@ def _reads(tx: Tx, endpoint: EndpointRef, path: SeriesPath, span: TimelineSpan) 
     )
 
 
-def _changed_at(tx: Tx, endpoint: EndpointRef, path: SeriesPath, passed: Sequence[WalkedContent]) -> set[int] | None:
+def changed_at(tx: Tx, endpoint: EndpointRef, path: SeriesPath, passed: Sequence[WalkedContent]) -> set[int] | None:
     """When the field index has changes that may be of the path; None where it does not tell."""
     is_told = path_index.is_indexed(path.steps, endpoint.diff)
     if not passed or not is_told or endpoints.settings_version(tx, endpoint.id) != endpoint.diff_version:

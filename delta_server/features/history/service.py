@@ -22,6 +22,11 @@ from delta_server.features.history.schemas import Bucket, Change, HistoryTotals,
 from delta_server.features.history.series import Size as Size
 from delta_server.features.history.series import get_series as get_series
 from delta_server.features.history.store import storage_totals as storage_totals
+from delta_server.features.history.versions import PathVersion as PathVersion
+from delta_server.features.history.versions import Stretch as Stretch
+from delta_server.features.history.versions import newest_versions as newest_versions
+from delta_server.features.history.versions import read_versions as read_versions
+from delta_server.features.history.versions import versions_after as versions_after
 from delta_server.features.history.walk import HistoryWalk, WalkVersion
 from delta_server.features.snapshots import service as snapshots
 from delta_server.services import Services

@@ -25,7 +25,7 @@ from delta_server.services import Services
 HEARTBEAT_S = 15.0
 PIECE_BYTES = 64 << 10
 
-HAPPENING_TOPICS = ("snapshots", "deltas", "endpoints", "polls", "quotas", "webhooks")
+HAPPENING_TOPICS = ("snapshots", "deltas", "endpoints", "polls", "alerts", "quotas", "webhooks")
 TOPICS = ("events", *HAPPENING_TOPICS)
 
 _HEARTBEAT = b": nothing new\n\n"

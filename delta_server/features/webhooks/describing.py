@@ -1,7 +1,7 @@
 """What there is to say of happenings. One in the outbox may be several messages: it holds the numbers of rows that were
 written together, and a delta is one for those who hear of deltas, of significant ones, or of fields."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -25,6 +25,7 @@ _encode = msgspec.json.encode
 
 class _OfEndpoint(msgspec.Struct, frozen=True):
     endpoint: NamedEndpoint | None = None
+    tell: Sequence[str] | None = None
 
 
 def messages_of(tx: Tx, happening: Happening) -> Iterator[Message]:
@@ -46,7 +47,8 @@ def messages_of(tx: Tx, happening: Happening) -> Iterator[Message]:
                     yield msgspec.structs.replace(message, kind="field.changed")
     elif happening.kind in kinds.KINDS:
         body = happening.body.encode()
-        yield Message(happening.kind, at, body, _subject(msgspec.json.decode(body, type=_OfEndpoint).endpoint))
+        of = msgspec.json.decode(body, type=_OfEndpoint)
+        yield Message(happening.kind, at, body, msgspec.structs.replace(_subject(of.endpoint), tell=of.tell))
 
 
 def data_for(message: Message, filter: Filter) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from delta_server.core.webhooks import filters, kinds, messages
+from delta_server.core.webhooks import filters, messages
 from delta_server.features.webhooks import describing, expiring, store
 from delta_server.features.webhooks.sending import Senders
 from delta_server.features.webhooks.store import NewDelivery
@@ -97,7 +97,7 @@ def _read_part(tx: Tx, by_project: Mapping[int, Sequence[Subscription]]) -> Part
             for message in describing.messages_of(tx, happening):
                 lane = _lane(message.subject.endpoint_id)
                 for each in subscribed:
-                    if kinds.is_one_of(message.kind, each.events) and filters.takes(each.filter, message.subject):
+                    if each.hears(message.kind, message.subject):
                         data = describing.data_for(message, each.filter).decode()
                         rows.append(NewDelivery(each.webhook, lane, message.kind, message.at_ms, data))
                         conditions.append(each.filter.condition)
@@ -108,6 +108,8 @@ def _read_part(tx: Tx, by_project: Mapping[int, Sequence[Subscription]]) -> Part
 def _may_hear(subscription: Subscription, kind: str) -> bool:
     """Of what is in the outbox as `kind` and may be sent as another of its family."""
     family = kind.partition(".")[0]
+    if family == "alert":
+        return True
     said_by = {family, "field"} if family == "delta" else {family}
     return any(pattern == "*" or pattern.partition(".")[0] in said_by for pattern in subscription.events)
 

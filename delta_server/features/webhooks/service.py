@@ -1,7 +1,7 @@
 """Webhooks of a project: making, changing and turning them off. What is sent to them is in fanout.py and sending.py."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from typing import TypeVar
 
@@ -106,6 +106,21 @@ def get_webhook(svc: Services, project: int, text: str) -> Webhook:
 def find(tx: Tx, project: int, text: str) -> Webhook:
     """As `get_webhook`, within a transaction."""
     return _found(tx, project, ids.parse(text, "webhook"))
+
+
+def ids_of(tx: Tx, project: int, texts: Sequence[str], *, field: str) -> tuple[str, ...]:
+    """Of webhooks by id or name, each once. Raises Invalid for one that is not there, or whose name several have."""
+    if not texts:
+        return ()
+    found = [(ids.text(row.uid), schemas.settings_of(row).name) for row in store.of_project(tx, project)]
+    chosen: list[str] = []
+    for at, text in enumerate(texts):
+        meant = [uid for uid, name in found if text in (uid, name)]
+        if len(meant) != 1:
+            said = "several webhooks have the name: say which by its id" if meant else "there is no such webhook"
+            raise Invalid(f"{said}; GET /v1/webhooks lists them", field=f"{field}[{at}]")
+        chosen += meant
+    return tuple(dict.fromkeys(chosen))
 
 
 async def update_webhook(svc: Services, caller: Caller, project: int, text: str, change: WebhookChange) -> Webhook:

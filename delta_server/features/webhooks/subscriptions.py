@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from delta_server.core.webhooks.filters import Filter
+from delta_server.core import ids
+from delta_server.core.webhooks import filters, kinds
+from delta_server.core.webhooks.filters import Filter, Subject
 from delta_server.features.webhooks import schemas, store
 from delta_server.services import Services
 from delta_server.storage import outbox
@@ -20,8 +22,15 @@ CONSUMER = "webhooks"
 
 class Subscription(msgspec.Struct, frozen=True):
     webhook: int
+    uid: str
     events: Sequence[str]
     filter: Filter
+
+    def hears(self, kind: str, subject: Subject) -> bool:
+        """An alert that names its webhooks reaches these, whatever else they hear of."""
+        if subject.tell:
+            return self.uid in subject.tell
+        return kinds.is_one_of(kind, self.events) and filters.takes(self.filter, subject)
 
 
 class Subscriptions:
@@ -43,7 +52,7 @@ def _read_all(tx: Tx) -> Mapping[int, Sequence[Subscription]]:
     found: dict[int, list[Subscription]] = defaultdict(list)
     for webhook in store.all_on(tx):
         settings = schemas.settings_of(webhook)
-        found[webhook.project].append(Subscription(webhook.id, settings.events, settings.filter))
+        found[webhook.project].append(Subscription(webhook.id, ids.text(webhook.uid), settings.events, settings.filter))
     return found
 
 

@@ -91,6 +91,21 @@ SAID = [
         "a: polls fail\nstatus: 503",
     ),
     ("webhook.disabled", {"webhook": {"name": "w", "reason": "gone"}}, "The webhook w was turned off\ngone"),
+    (
+        "alert.raised",
+        {"endpoint": {"name": "quakes"}, "alert": {"rule": "many", "text": "140, over 137"}},
+        "many was raised\n140, over 137\nquakes",
+    ),
+    (
+        "alert.cleared",
+        {"endpoint": None, "alert": {"rule": "many", "text": "140, over 137"}},
+        "many is over\n140, over 137",
+    ),
+    (
+        "alert.digest",
+        {"digest": {"count": 2, "lines": [{"text": "many: 140, over 137"}]}},
+        "2 alerts\nmany: 140, over 137\nand 1 more",
+    ),
     ("quota.exceeded", {"quota": {}, "message": "the plan allows 5"}, "the plan allows 5"),
     (
         "event.created",

@@ -22,6 +22,9 @@ export const KINDS: Record<Kind, string> = {
   "event.created": "Events came, in batches",
   "poll.failed": "A source does not answer as it should",
   "poll.recovered": "It answers again",
+  "alert.raised": "A rule raised an alert",
+  "alert.cleared": "An alert is over",
+  "alert.digest": "Alerts of an hour or a day, together",
   "quota.exceeded": "A quota of the plan was reached",
   "webhook.disabled": "A webhook was turned off by the server",
 };

@@ -1,0 +1,162 @@
+"""Versions judged as they come in."""
+
+import random
+from typing import Any
+
+import httpx
+import pytest
+
+from delta_server.app import Application
+from delta_server.core import times
+from delta_server.features.alerts import judging
+from tests.conftest import Keys, bearer
+from tests.features.alerts.alerting import OVER, RULES, Alerting, at
+from tests.often import seeds
+from tests.storage.opened import FakeClock
+
+
+@pytest.fixture
+def alerting(app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> Alerting:
+    return Alerting(app, client, keys, clock)
+
+
+async def test_a_threshold_raises_and_clears(alerting: Alerting) -> None:
+    await alerting.count(100)
+    rule = await alerting.make(in_a_row=2, clear={"value": 136, "in_a_row": 2})
+    ids = await alerting.count(138, 139, 141, 136, 135)
+    [alert] = await alerting.alerts()
+    assert (alert["state"], alert["raised_at"], alert["value"], alert["most"]) == ("raised", at(3), 139, 141)
+    assert (alert["snapshot_id"], alert["text"], alert["sent"]) == (ids[1], "139, over 137", "now")
+    shown = (await alerting.get(f"{RULES}/{rule}"))["rule"]
+    assert (shown["state"], shown["since"], shown["last_value"], shown["judged_at"]) == ("raised", at(3), 135, at(6))
+    assert (await alerting.get("/v1/alerts?state=raised"))["raised"] == 1
+    ids = await alerting.count(134)
+    [alert] = await alerting.alerts(state="cleared", rule=rule)
+    assert (alert["cleared_at"], alert["cleared_snapshot_id"], alert["most"]) == (at(7), ids[0], 141)
+    said = await alerting.said()
+    assert [(kind, body["endpoint"]["name"], body["alert"]["text"]) for kind, body in said] == [
+        ("alert.raised", "quakes", "139, over 137"),
+        ("alert.cleared", "quakes", "139, over 137"),
+    ]
+    assert (await alerting.get(f"{RULES}/{rule}"))["rule"]["state"] == "quiet"
+
+
+async def test_what_holds_when_the_rule_is_made_raises_and_what_happened_before_does_not(alerting: Alerting) -> None:
+    await alerting.count(1, 140)
+    await alerting.make(name="over")
+    await alerting.make(name="change", kind="change", op=None, value=50)
+    assert [(alert["rule"], alert["raised_at"]) for alert in await alerting.alerts()] == [("over", at(2))]
+
+
+async def test_a_changed_condition_begins_anew(alerting: Alerting) -> None:
+    await alerting.count(140)
+    rule = await alerting.make()
+    assert len(await alerting.alerts(state="raised")) == 1
+    assert (await alerting.change(rule, name="more"))["raised"] == 1
+    assert (await alerting.change(rule, value=150))["raised"] == 0
+    assert await alerting.alerts(state="raised") == []
+    await alerting.change(rule, value=130)
+    [old, new] = await alerting.alerts()
+    assert (old["state"], new["state"], new["text"]) == ("cleared", "raised", "140, over 130")
+
+
+async def test_what_comes_late_is_listed_and_nobody_hears_of_it(alerting: Alerting) -> None:
+    await alerting.count(1)
+    await alerting.make()
+    alerting.minute += 3 * 1440
+    alerting.clock.time_ms += 3 * times.DAY_MS
+    path = f"/v1/snapshots?endpoint=quakes&captured_at={at(60)}"
+    await alerting.client.post(path, json={"count": 150}, headers=bearer(alerting.keys.project))
+    assert [(alert["raised_at"], alert["sent"]) for alert in await alerting.alerts()] == [(at(60), "late")]
+    earlier = f"/v1/snapshots?endpoint=quakes&captured_at={at(30)}"
+    await alerting.client.post(earlier, json={"count": 151}, headers=bearer(alerting.keys.project))
+    await alerting.count(1)
+    assert [alert["state"] for alert in await alerting.alerts()] == ["cleared"]
+    assert await alerting.said() == []
+
+
+async def test_other_projects_hear_and_see_nothing(alerting: Alerting) -> None:
+    await alerting.count(1)
+    await alerting.make()
+    other = bearer(alerting.keys.other)
+    await alerting.client.post("/v1/snapshots?endpoint=quakes", json={"count": 500}, headers=other)
+    assert await alerting.alerts() == []
+    await alerting.count(140)
+    assert len(await alerting.alerts()) == 1
+    found = (await alerting.client.get("/v1/alerts", headers=other)).json()
+    assert (found["data"], found["raised"]) == ([], 0)
+    assert (await alerting.client.get("/v1/alerts/digest", headers=other)).json() == {"at": None, "lines": []}
+
+
+async def test_a_high_knows_the_history_before_the_rule(alerting: Alerting) -> None:
+    await alerting.count(5, 9, 3)
+    rule = await alerting.make(kind="high", op=None, value=None)
+    await alerting.count(8, 9, 10, 7)
+    assert [(alert["raised_at"], alert["cleared_at"]) for alert in await alerting.alerts()] == [(at(6), at(7))]
+    await alerting.change(rule, kind="low")
+    await alerting.count(4, 2)
+    assert [alert["raised_at"] for alert in await alerting.alerts(state="raised")] == [at(9)]
+
+
+def random_documents(random: random.Random) -> list[Any]:
+    """With records that come and go, and numbers around the limits of RULES_TRIED."""
+    documents: list[Any] = []
+    for _ in range(25):
+        there = [id for id in "abcd" if random.random() < 0.7]
+        records = [{"id": id, "mag": random.choice([5, 6, 7]), "title": f"quake {id}"} for id in there]
+        random.shuffle(records)
+        count = random.choice([134, 136, 137, 138, 140, None, "many"])
+        documents.append({"count": count, "note": random.random(), "features": records})
+    return documents
+
+
+RULES_TRIED: list[dict[str, Any]] = [
+    {"in_a_row": 2, "clear": {"value": 136, "in_a_row": 2}},
+    {"op": "lte", "value": 136},
+    {"kind": "change", "op": None, "value": 1.5},
+    {"kind": "high", "op": None, "value": None},
+    {"kind": "low", "path": "/features/*/mag", "op": None, "value": None},
+    {"kind": "appears", "path": "/features/*", "op": None, "value": None, "in_a_row": 2},
+    {"kind": "disappears", "path": "/features/[id=a]", "op": None, "value": None},
+    {"kind": "matches", "path": "", "op": None, "value": None, "expression": "length(features) > `2`"},
+    {"kind": "places", "path": None, "op": None, "value": 3},
+    {"kind": "similarity", "path": None, "op": None, "value": 0.4},
+    {"path": "/features/*/mag", "op": "gte", "value": 6, "in_a_row": 2, "clear": {"in_a_row": 2}},
+]
+
+
+@pytest.mark.parametrize("seed", seeds(2))
+async def test_a_trial_says_what_the_background_raises(alerting: Alerting, seed: int) -> None:
+    keys = {"diff": {"array_keys": {"/features": ["id"]}}}
+    await alerting.client.post("/v1/endpoints", json={"name": "quakes", **keys}, headers=bearer(alerting.keys.project))
+    made = [await alerting.make(**rule) for rule in RULES_TRIED]
+    await alerting.store(random_documents(random.Random(seed)))
+    fired = 0
+    for rule, changed in zip(made, RULES_TRIED, strict=True):
+        body = {name: value for name, value in {**OVER, **changed}.items() if value is not None}
+        tried = await alerting.tried(body)
+        raised = await alerting.alerts(rule=rule)
+        found = [(alert["raised_at"], alert["cleared_at"], *_shown(alert)) for alert in raised]
+        assert found == [(one["from"], one["to"], *_shown(one)) for one in tried["fired"]], changed
+        fired += tried["fired_count"]
+    assert fired > 20
+
+
+def _shown(alert: dict[str, Any]) -> list[Any]:
+    return [alert[name] for name in ("value", "most", "snapshot_id", "record", "label")]
+
+
+async def test_a_crash_before_the_place_is_written_raises_nothing_twice(
+    alerting: Alerting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged again from the outbox: each rule's own place is behind what it judged."""
+    await alerting.count(1)
+    await alerting.make()
+    await alerting.count(140)
+    assert len(await alerting.alerts()) == 1
+    services = alerting.app.services
+    endpoint = (await alerting.get("/v1/endpoints/quakes"))["endpoint"]["id"]
+    for _ in range(2):
+        await judging.judge_endpoint(services, 1, endpoint)
+    assert len(await alerting.alerts()) == 1
+    assert len(await alerting.said()) == 1
