@@ -6,6 +6,7 @@ are raised or on their way there, up to MOST_RAISED and MOST_WATCHED of them.
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -17,6 +18,8 @@ from delta_server.core.json import short_values, slices
 
 MOST_RAISED, MOST_WATCHED = 100, 1000
 """Records of one rule at a time. Those beyond are raised when others have cleared, if they still are to be."""
+MOST_MATCHED = 1000
+"""Records of a version that an expression is asked about: three seconds at worst."""
 VALUE_BYTES = 400
 MATCH_STEPS = 2_000
 _MATCHES_CACHED = 10_000
@@ -106,7 +109,8 @@ class Judge:
             there = there - before if version.before is not None else set()
         elif self._rule.kind == "disappears":
             there = before - there
-        return [*self.memory.standings, *sorted(there - self.memory.standings.keys())]
+        others = sorted(there - self.memory.standings.keys())
+        return [*self.memory.standings, *(others[:MOST_MATCHED] if self._rule.kind == "matches" else others)]
 
     def _judged(self, standing: Standing, record: str, version: Version) -> _Judged:
         rule, now = self._rule, version.reading.get(record)
@@ -168,7 +172,8 @@ def measure(rule: Rule, version: Version) -> float | None:
     if rule.kind in ("appears", "disappears"):
         return float(bool(version.reading))
     if rule.kind == "matches":
-        return float(any(matches(rule.expression or "", raw) for raw in version.reading.values()))
+        some = islice(version.reading.values(), MOST_MATCHED)
+        return float(any(matches(rule.expression or "", raw) for raw in some))
     numbers = [number for raw in version.reading.values() if (number := _number(raw)) is not None]
     return (min if rule.lowers else max)(numbers, default=None)
 

@@ -6,8 +6,8 @@ _LONGEST_VALUE = 80
 
 
 def alert_text(kind: Kind, record: str, label: str | None, value: str | None, limit: str) -> str:
-    """`value` is JSON, None where there is none to say; of silence the limit says it all."""
-    if kind == "silence":
+    """`value` is JSON, None where there is none to say; of silence, and of what appears, the limit says it all."""
+    if kind in ("silence", "appears"):
         value = None
     shown = [] if value is None else [value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}..."]
     said = ", ".join([*shown, limit])

@@ -5,13 +5,15 @@ there: what it raises, what is said of that, its memory and its place are one co
 none is raised twice.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import structlog
 
 from delta_server.core.alerts import rules
 from delta_server.core.alerts.judging import Judge, Version, measure
-from delta_server.core.errors import Conflict, NotFound
+from delta_server.core.errors import Conflict, DeltaError, NotFound, Unavailable
 from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.features.alerts import raising, schemas, store, trying, watching
 from delta_server.features.alerts.raising import Finding, Judged
@@ -32,6 +34,11 @@ from delta_server.storage.outbox import Happening
 LOOK_AGAIN_S = 60.0
 HAPPENINGS_AT_ONCE = 64
 DELTAS_AT_ONCE = 500
+YIELD_FACTOR, MOST_PAUSE_S, QUIET_S = 4, 1.0, 0.05
+"""While callers store, it pauses for so many times as long as it took, or until they are quiet."""
+MOST_TRIES = 3
+
+log = structlog.get_logger("delta.alerts")
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -65,7 +72,8 @@ async def follow(svc: Services) -> None:
 
 
 async def judge_some(svc: Services) -> bool:
-    """False when nothing more is there to read."""
+    """False when nothing more is there to read. Callers who store are let pass."""
+    began_s = time.monotonic()
     projects = await svc.state(Watched).projects(svc)
     if not projects:
         return False
@@ -76,23 +84,41 @@ async def judge_some(svc: Services) -> bool:
     for project, uid in of:
         await judge_endpoint(svc, project, uid)
     await svc.db.write(outbox.advance, CONSUMER, seq)
+    pause_s = min(MOST_PAUSE_S, YIELD_FACTOR * (time.monotonic() - began_s))
+    await svc.foreground.yield_until_quiet(quiet_s=QUIET_S, most_s=pause_s)
     return True
 
 
 async def judge_endpoint(svc: Services, project: int, uid: str) -> None:
-    """All versions that its rules have not judged."""
+    """All versions that its rules have not judged. What cannot be read is passed over."""
+    tries = 0
     while True:
         try:
             plan = await svc.db.read(_plan, project, uid)
-            if plan.is_empty:
-                return
-            judged = await _of_versions(svc, plan) + await svc.spare_cpu(_of_deltas, plan)
         except NotFound:  # deleted meanwhile
             return
-        except Conflict:  # rewritten while it was read
-            continue
+        if plan.is_empty:
+            return
+        try:
+            judged = await _of_versions(svc, plan) + await svc.spare_cpu(_of_deltas, plan)
+        except Unavailable:
+            raise
+        except DeltaError as error:  # rewritten while it was read, or damaged
+            tries += 1
+            if isinstance(error, Conflict) and tries < MOST_TRIES:
+                continue
+            log.warning("versions are not judged", endpoint=uid, reason=error.message)
+            judged = _passed_over(plan)
+        tries = 0
         if await svc.db.write(raising.write, plan.endpoint, judged):
             svc.topics.wake("happenings", project)
+
+
+def _passed_over(plan: Plan) -> list[Judged]:
+    """As if there were nothing to find in them."""
+    last = plan.stretch.passed[-1].position if plan.stretch.passed else None
+    of_paths = [Judged(row, schemas.memory_of(row), max(last, row.position), []) for row in plan.of_paths if last]
+    return of_paths + _of_deltas(plan)
 
 
 def _read_part(tx: Tx, projects: frozenset[int]) -> tuple[int, Sequence[tuple[int, str]]] | None:

@@ -45,7 +45,7 @@ async def create_rule(
     checking.check_reads(caller, new.kind)
     rule, name = checking.checked(new, svc.clock.now_ms()), names.check(new.name)
     muted_until = _muted_until(svc, new.muted_until)
-    memory = await _memory(svc, project, new.endpoint, rule)
+    memory = await _seed(svc, project, new.endpoint, rule)
 
     def write(tx: Tx) -> StoredResponse:
         if answer := idempotency_key.replay(tx):
@@ -89,7 +89,9 @@ async def update_rule(svc: Services, caller: Caller, project: int, text: str, ch
     """Raises NotFound, Invalid, Forbidden."""
     muted_until = None if change.muted_until is UNSET else _muted_until(svc, change.muted_until)
     now = svc.db.peek(find, project, text)
-    memory = await _memory(svc, project, _id(now), _changed(schemas.settings_of(now), change))
+    wanted = _changed(schemas.settings_of(now), change)
+    begins = wanted.condition != schemas.settings_of(now).condition
+    memory = await _seed(svc, project, _id(now), wanted) if begins else Memory()
 
     def write(tx: Tx) -> AlertRule:
         before = find(tx, project, text)
@@ -231,7 +233,7 @@ def _muted_until(svc: Services, text: str | None) -> int | None:
     return at_ms
 
 
-async def _memory(svc: Services, project: int, endpoint: str | None, rule: Rule) -> Memory:
+async def _seed(svc: Services, project: int, endpoint: str | None, rule: Rule) -> Memory:
     """Raises NotFound."""
     return Memory() if endpoint is None else await trying.seed(svc, endpoints.resolve(svc, project, endpoint), rule)
 

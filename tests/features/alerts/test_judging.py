@@ -1,15 +1,19 @@
 """Versions judged as they come in."""
 
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from delta_server.app import Application
+from delta_server.config.sections import Config
 from delta_server.core import times
+from delta_server.core.errors import DatabaseFailed, Unavailable
 from delta_server.features.alerts import judging
-from tests.conftest import Keys, bearer
+from delta_server.features.history import service as history
+from tests.conftest import Keys, bearer, built, client_of, make_keys, started
 from tests.features.alerts.alerting import OVER, RULES, Alerting, at
 from tests.often import seeds
 from tests.storage.opened import FakeClock
@@ -144,6 +148,47 @@ async def test_a_trial_says_what_the_background_raises(alerting: Alerting, seed:
 
 def _shown(alert: dict[str, Any]) -> list[Any]:
     return [alert[name] for name in ("value", "most", "snapshot_id", "record", "label")]
+
+
+async def test_versions_that_were_not_judged_at_the_end_are_after_the_next_start(
+    config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(built(config, clock)) as app, client_of(app) as client:
+        keys = await make_keys(app.services, clock)
+        alerting = Alerting(app, client, keys, clock)
+        await alerting.count(1)
+        await alerting.make()
+        await alerting.settle()
+        with monkeypatch.context() as patched:
+            patched.setattr(judging, "judge_endpoint", _unavailable)
+            await alerting.count(140, 1, 141)
+    async with started(built(config, clock)) as app, client_of(app) as client:
+        again = Alerting(app, client, keys, clock)
+        clock.time_ms += 10 * 60_000
+        assert [alert["raised_at"] for alert in await again.alerts()] == [at(2), at(4)]
+        assert [kind for kind, _ in await again.said()] == ["alert.raised", "alert.cleared", "alert.raised"]
+
+
+async def _unavailable(*_: object) -> None:
+    raise Unavailable("not now")
+
+
+async def test_a_damaged_version_is_passed_over(alerting: Alerting, monkeypatch: pytest.MonkeyPatch) -> None:
+    await alerting.count(1)
+    await alerting.make()
+    await alerting.settle()
+    with monkeypatch.context() as patched:
+        patched.setattr(history, "read_versions", _damaged)
+        await alerting.count(140)
+        assert await alerting.alerts() == []
+    await alerting.count(141)
+    assert [alert["raised_at"] for alert in await alerting.alerts()] == [at(3)]
+
+
+async def _damaged(*given: object) -> AsyncIterator[None]:
+    if given:
+        raise DatabaseFailed("a pack is damaged")
+    yield
 
 
 async def test_a_crash_before_the_place_is_written_raises_nothing_twice(
