@@ -60,7 +60,7 @@ def reaching() -> Iterator[Row]:
         with Connection(server.url, key) as before:
             _post(before, 0)
         without = server.memory_bytes()
-        clients = [opened.enter_context(_stream(server.url, key)) for _ in range(CLIENTS)]
+        clients = [opened.enter_context(_stream(server.url, key, "?topics=snapshots")) for _ in range(CLIENTS)]
         connection = opened.enter_context(Connection(server.url, key))
         took_s = sorted(_reached(connection, clients, number) for number in range(1, HAPPENINGS + 1))
         memory = (server.memory_bytes() - without) / 1e6
@@ -81,7 +81,7 @@ def _reached(connection: Connection, clients: Sequence[socket.socket], number: i
             assert ready, f"{len(selector.get_map())} clients heard nothing"
             for at, _ in ready:
                 at.data.extend(at.fileobj.recv(1 << 16))  # type: ignore[union-attr]  # a socket
-                if b"snapshot.created" in at.data and at.data.endswith(b"\n\n"):
+                if b"snapshot.created" in at.data and at.data.endswith(b"\n\n\r\n"):
                     selector.unregister(at.fileobj)
         return time.perf_counter() - began
 
@@ -112,11 +112,11 @@ def _cpu_ms(server: Server) -> float:
 
 
 @contextlib.contextmanager
-def _stream(url: str, key: str) -> Iterator[socket.socket]:
+def _stream(url: str, key: str, query: str = "") -> Iterator[socket.socket]:
     """An open stream that has answered."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
-        head = f"GET /v1/stream HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {key}\r\n\r\n"
+        head = f"GET /v1/stream{query} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {key}\r\n\r\n"
         connection.sendall(head.encode())
         received = b""
         while b"retry: " not in received:
