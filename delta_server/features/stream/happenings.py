@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -12,6 +14,7 @@ from delta_server.services import Services
 from delta_server.storage import outbox
 from delta_server.storage.database import Tx
 from delta_server.storage.outbox import Happening
+from delta_server.tasks.signals import Signal
 
 HAPPENINGS_AT_ONCE = 50
 """Each may be about `outbox.ROWS_AT_ONCE` rows."""
@@ -26,6 +29,9 @@ _BY_ROWS: Mapping[str, Callable[[Tx, int, Sequence[int]], Sequence[msgspec.Struc
     deltas.CREATED: deltas.describe,
 }
 """Kinds whose happenings hold rows, and what looks these up."""
+
+
+_Look: TypeAlias = tuple[list[Happening], int, int]
 
 
 class WantedHappenings(msgspec.Struct, frozen=True):
@@ -51,10 +57,10 @@ class Happenings:
     async def frames(self, is_open: Callable[[], bool], heartbeat_s: float) -> AsyncGenerator[Step, None]:
         """What is to be sent, while it `is_open`; an empty notice after `heartbeat_s` without news."""
         svc, project, after = self._svc, self._project, self.last
-        topic = svc.topics.signal("happenings", project)
+        topic, looks = svc.topics.signal("happenings", project), svc.state(_Looks)
         while is_open():
             heard = topic.count
-            found, newest, trimmed = svc.db.peek(_read_outbox, project, after)
+            found, newest, trimmed = looks.look(svc, project, after, topic)
             if after < trimmed:
                 yield GAP
             if found:
@@ -66,10 +72,30 @@ class Happenings:
                 continue
             after = max(after, newest)
             if not await topic.wait(heartbeat_s, since=heard):
+                looks.forget(topic)
                 yield b""
 
 
-def _read_outbox(tx: Tx, project: int, after: int) -> tuple[list[Happening], int, int]:
+class _Looks:
+    """The last look into the outbox for each signal that streams wait for: those that it wakes together, and that have
+    got equally far, see the same. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._last: WeakKeyDictionary[Signal, tuple[int, int, _Look]] = WeakKeyDictionary()
+
+    def look(self, svc: Services, project: int, after: int, topic: Signal) -> _Look:
+        last = self._last.get(topic)
+        if last is not None and last[:2] == (after, topic.count):
+            return last[2]
+        found = svc.db.peek(_read_outbox, project, after)
+        self._last[topic] = after, topic.count, found
+        return found
+
+    def forget(self, topic: Signal) -> None:
+        self._last.pop(topic, None)
+
+
+def _read_outbox(tx: Tx, project: int, after: int) -> _Look:
     """What follows, the newest there is of all projects, and up to where they are gone."""
     return outbox.read_of(tx, project, after, HAPPENINGS_AT_ONCE), outbox.newest(tx), outbox.trimmed(tx)
 

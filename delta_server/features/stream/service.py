@@ -9,6 +9,7 @@ comes back may hear of a few things again, and misses none.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 import msgspec
@@ -102,6 +103,11 @@ def _sources(svc: Services, project: int, wanted: Wanted, last: Sequence[int] | 
 
 async def _merged(sources: Sequence[AsyncGenerator[Step, None]]) -> AsyncGenerator[tuple[int, Step], None]:
     """(number of the source, what it has to send) as they come, until one ends; each is read on when that was sent."""
+    if len(sources) == 1:  # without tasks, which take as long as all the rest
+        async with aclosing(sources[0]) as only:
+            async for step in only:
+                yield 0, step
+        return
     waiting = {asyncio.ensure_future(anext(source)): number for number, source in enumerate(sources)}
     try:
         while True:
