@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from delta_server.core.arrays import array_keys, subsequences
 from delta_server.core.diff.compare import diff
+from tests.often import FUZZ
 
 
 def key(rows: list[Any]) -> tuple[str, ...] | None:
@@ -71,7 +72,7 @@ def test_a_key_that_is_lost_in_one_version_is_done_without() -> None:
     assert _diff(before, after).array_keys.get("") != ["id"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=50 * FUZZ)
 @given(st.lists(st.integers(0, 30), max_size=12))
 def test_a_longest_increasing_subsequence(values: list[int]) -> None:
     places = subsequences.increasing(values)
@@ -84,7 +85,7 @@ def test_a_longest_increasing_subsequence(values: list[int]) -> None:
     assert len(places) == max(longest, default=0)
 
 
-@settings(max_examples=200)
+@settings(max_examples=50 * FUZZ)
 @given(st.text("abc", max_size=12), st.text("abc", max_size=12))
 def test_a_longest_common_subsequence(a: str, b: str) -> None:
     pairs = subsequences.common(a, b)

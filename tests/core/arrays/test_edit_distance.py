@@ -14,6 +14,7 @@ from delta_server.core.arrays import bit_parallel, edit_distance, subsequences
 from delta_server.core.arrays.subsequences import Pair
 from delta_server.core.diff.compare import DiffSettings, DiffSummary, diff
 from delta_server.core.diff.json_patch import json_patch
+from tests.often import FUZZ
 
 FEW = st.one_of(st.text("ab", max_size=14), st.text("abc", max_size=14), st.text("abcdef", max_size=14))
 
@@ -49,14 +50,14 @@ def _edits(pairs: list[Pair], a: Any, b: Any) -> int:
     return edits
 
 
-@settings(max_examples=500)
+@settings(max_examples=125 * FUZZ)
 @given(FEW, FEW)
 def test_as_few_edits_as_can_be(a: str, b: str) -> None:
     assert _edits(edit_distance.kept_pairs(a, b), a, b) == _distance(a, b)
     assert _edits(bit_parallel.fewest_edits(a, b), a, b) == _distance(a, b)
 
 
-@settings(max_examples=500)
+@settings(max_examples=125 * FUZZ)
 @given(FEW, FEW)
 def test_as_many_common_elements_as_can_be(a: str, b: str) -> None:
     pairs = bit_parallel.longest_common(a, b)
@@ -64,7 +65,7 @@ def test_as_many_common_elements_as_can_be(a: str, b: str) -> None:
     assert len(pairs) == _longest_common(a, b)
 
 
-@settings(max_examples=300)
+@settings(max_examples=75 * FUZZ)
 @given(FEW, FEW)
 def test_every_way_to_align_is_right_where_it_need_not_be_the_best(a: str, b: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -81,7 +82,7 @@ def test_every_way_to_align_is_right_where_it_need_not_be_the_best(a: str, b: st
             assert _distance(a, b) <= _edits(edit_distance.kept_pairs(a, b), a, b) <= by_place
 
 
-@settings(max_examples=300)
+@settings(max_examples=75 * FUZZ)
 @given(st.text("abcdezzzzz", max_size=30), st.text("abcdezzzzz", max_size=30))
 def test_common_elements_when_there_are_too_many_matches(a: str, b: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -133,17 +134,15 @@ def _diff(before: Any, after: Any) -> DiffSummary:
     return found
 
 
-@pytest.mark.parametrize(("name", "kind"), KINDS)
 @pytest.mark.parametrize("make", [_random_bits, _formula, _outages])
 @pytest.mark.parametrize("length", [30, 150, 168, 288, 720, 1440, 5000])
-def test_a_window_that_slides(
-    name: str, kind: Callable[[int], Any], make: Callable[[int], list[int]], length: int
-) -> None:
-    values = [kind(on) for on in make(length + 7)]
-    for by in (1, 2, 7) if length > 30 else (1, 2):
-        found = _diff({"beats": values[:length]}, {"beats": values[by : length + by]})
-        assert (found.removed, found.added, found.moved) == (by, by, 0), (name, by)
-        assert found.kind == "content"
+def test_a_window_that_slides(make: Callable[[int], list[int]], length: int) -> None:
+    for name, kind in KINDS:
+        values = [kind(on) for on in make(length + 7)]
+        for by in (1, 2, 7) if length > 30 else (1, 2):
+            found = _diff({"beats": values[:length]}, {"beats": values[by : length + by]})
+            assert (found.removed, found.added, found.moved) == (by, by, 0), (name, by)
+            assert found.kind == "content"
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
@@ -244,7 +243,7 @@ def test_values_repeat_in_the_sense_of_the_settings(
     assert diff(make(values, 1), make(values, 2), chosen).kind == "ignored", name
 
 
-@settings(max_examples=300)
+@settings(max_examples=75 * FUZZ)
 @given(st.lists(st.integers(0, 2), max_size=14), st.lists(st.integers(0, 2), max_size=14), st.sampled_from(KINDS))
 def test_no_more_edits_than_by_a_longest_common_subsequence(
     a: list[int], b: list[int], kind: tuple[str, Callable[[int], Any]]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from delta_server.core.arrays import equal_ends
 from delta_server.core.json import pieces, slices
 from tests.core import documents
+from tests.often import FUZZ
 
 RECORDS = [{"id": i, "in": [{"id": i, "x": "},{"}, {"y": [1]}], "s": "a,]"} for i in range(40)]
 KINDS: dict[str, list[Any]] = {
@@ -85,7 +86,7 @@ def test_more_than_asked_for_are_not_split(monkeypatch: pytest.MonkeyPatch, kind
     assert found(new, old, len(KINDS[kind])) is None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100 * FUZZ, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.integers(0, 12))
 def test_any_two_arrays(chance: Random, stretch: int, most: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
@@ -98,7 +99,7 @@ def test_any_two_arrays(chance: Random, stretch: int, most: int) -> None:
         assert lists is None or max(map(len, lists)) <= most
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=75 * FUZZ, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.integers(0, 12))
 def test_any_two_objects(chance: Random, stretch: int, most: int) -> None:
     with pytest.MonkeyPatch.context() as patched:

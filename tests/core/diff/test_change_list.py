@@ -11,6 +11,7 @@ from delta_server.core.diff.change_list import changes, encode, encode_first
 from delta_server.core.diff.compare import diff
 from delta_server.core.json import pointer
 from tests.core.documents import pairs, same
+from tests.often import FUZZ
 
 
 def shown(before: Any, after: Any) -> list[dict[str, Any]]:
@@ -58,7 +59,7 @@ def test_the_first_of_them(pair: tuple[bytes, bytes], most: int, size_bytes: int
         assert len(text) + len(bytes(every[len(some)])) >= size_bytes
 
 
-@settings(max_examples=200)
+@settings(max_examples=50 * FUZZ)
 @given(pairs())
 def test_old_and_new_are_what_the_documents_have(pair: tuple[bytes, bytes]) -> None:
     before, after = pair

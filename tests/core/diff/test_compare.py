@@ -14,6 +14,7 @@ from delta_server.core.diff.compare import DiffSettings, SchemaChange, diff
 from delta_server.core.diff.json_patch import json_patch
 from delta_server.core.json import pointer
 from tests.core.documents import pairs, same
+from tests.often import FUZZ
 
 
 def operations(before: Any, after: Any, chosen: DiffSettings | None = None) -> list[dict[str, Any]]:
@@ -26,7 +27,7 @@ def _bytes(document: Any) -> bytes:
     return document if isinstance(document, bytes) else json.dumps(document).encode()
 
 
-@settings(max_examples=400)
+@settings(max_examples=100 * FUZZ)
 @given(pairs())
 def test_the_operations_make_the_new_document_of_the_old(pair: tuple[bytes, bytes]) -> None:
     before, after = pair
@@ -37,13 +38,13 @@ def test_the_operations_make_the_new_document_of_the_old(pair: tuple[bytes, byte
     assert found.changes_count == found.added + found.removed + found.replaced + found.moved
 
 
-@settings(max_examples=200)
+@settings(max_examples=50 * FUZZ)
 @given(st.lists(st.integers(0, 5), max_size=14), st.lists(st.integers(0, 5), max_size=14))
 def test_arrays_of_repeated_values(before: list[int], after: list[int]) -> None:
     assert jsonpatch.apply_patch(before, operations(before, after)) == after
 
 
-@settings(max_examples=200)
+@settings(max_examples=50 * FUZZ)
 @given(st.permutations(range(12)), st.permutations(range(12)), st.integers(0, 12), st.integers(0, 12))
 def test_keyed_records_in_any_order(old: list[int], new: list[int], cut_old: int, cut_new: int) -> None:
     before = [{"id": i, "at": f"t{i}"} for i in old[cut_old:]]

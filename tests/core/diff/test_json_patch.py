@@ -12,6 +12,7 @@ from delta_server.core.diff.compare import DiffSettings, diff
 from delta_server.core.diff.json_patch import json_patch, merge_patch
 from delta_server.core.errors import Invalid
 from tests.core.documents import pairs, same
+from tests.often import FUZZ
 
 
 def merged(target: Any, patch: Any) -> Any:
@@ -73,7 +74,7 @@ def test_a_merge_patch_leaves_out_what_is_ignored() -> None:
     assert patch == b'{"rows":[{"v":1}]}'
 
 
-@settings(max_examples=300)
+@settings(max_examples=75 * FUZZ)
 @given(pairs())
 def test_a_merge_patch_makes_the_new_document(pair: tuple[bytes, bytes]) -> None:
     before, after = pair
@@ -85,7 +86,7 @@ def test_a_merge_patch_makes_the_new_document(pair: tuple[bytes, bytes]) -> None
     assert same(merged(json.loads(before), json.loads(patch)), json.loads(after))
 
 
-@settings(max_examples=300)
+@settings(max_examples=75 * FUZZ)
 @given(st.permutations(range(14)), st.permutations(range(14)), st.integers(0, 9), st.integers(0, 9))
 def test_moves_with_removals_and_additions(old: list[int], new: list[int], cut_old: int, cut_new: int) -> None:
     pad = "x" * 120  # moves must be cheaper than one replace of the array

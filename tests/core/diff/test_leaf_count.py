@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from delta_server.core.json import json_text, slices
 from tests.core import documents
+from tests.often import FUZZ
 
 
 def leaves(value: Any) -> int:
@@ -41,7 +42,7 @@ def test_the_leaves_of_a_long_value(
         assert slices.leaf_count(text.encode()) == leaves(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50 * FUZZ, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(4, 90), st.integers(0, 4))
 def test_any_value(chance: Random, stretch: int, few_escapes: int) -> None:
     with pytest.MonkeyPatch.context() as patched:

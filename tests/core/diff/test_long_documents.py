@@ -15,6 +15,7 @@ from delta_server.core.diff.compare import IN_PIECES, TOO_MUCH, DiffSettings
 from delta_server.core.diff.json_patch import json_patch, merge_patch
 from delta_server.core.json import pieces, slices
 from tests.core.documents import pairs, same
+from tests.often import FUZZ
 
 ROOM = 100_000
 COUNT = ROOM // compare.ELEMENT + 100
@@ -198,7 +199,7 @@ def test_members_of_one_name_in_a_long_object() -> None:
     assert json.loads(json_patch(compare.diff(before, after))) == [{"op": "replace", "path": "/a", "value": 1}]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=75 * FUZZ, deadline=None)
 @given(pairs(), st.sampled_from([0, 500, 1500, 4000, 20_000]), st.integers(1, 40))
 def test_any_documents_with_little_room(pair: tuple[bytes, bytes], edit_budget: int, stretch: int) -> None:
     with pytest.MonkeyPatch.context() as patched:

@@ -17,6 +17,7 @@ from delta_server.core.diff.compare import DiffSettings, DiffSummary, diff
 from delta_server.core.diff.diff_settings import KnownKeys, rules
 from delta_server.core.diff.json_patch import json_patch
 from tests.core.documents import changed, text, value
+from tests.often import FUZZ
 
 NONE = DiffSettings()
 
@@ -371,7 +372,7 @@ def _hostile(chance: random.Random) -> list[Any]:
     return records
 
 
-@settings(max_examples=400)
+@settings(max_examples=100 * FUZZ)
 @given(st.integers(0, 2**32), st.sampled_from(CHOSEN), st.sampled_from(KNOWN))
 def test_what_is_left_after_the_operations_is_no_difference(seed: int, chosen: DiffSettings, known: KnownKeys) -> None:
     chance = random.Random(seed)

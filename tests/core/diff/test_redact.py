@@ -15,6 +15,7 @@ from delta_server.core.diff.redact import redacted
 from delta_server.core.errors import Invalid
 from delta_server.core.json import pieces
 from tests.core import documents
+from tests.often import FUZZ
 
 VALUE = {"rows": [{"id": i, "at": i, "in": {"at": 1, "x": [i, {"at": 2}]}} for i in range(20)], "at": 3, "n": [1, 2]}
 PATTERNS: list[tuple[list[str], Any]] = [
@@ -44,7 +45,7 @@ def test_what_is_left(ignored: list[str], left: Any, indent: int | None) -> None
     assert (found is raw) == (left == VALUE)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50 * FUZZ, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 40))
 def test_any_value(chance: Random, stretch: int) -> None:
     text = documents.text(chance, documents.value(chance))

@@ -13,6 +13,7 @@ from delta_server.core.diff.compare import DEFAULT, DiffSettings, diff
 from delta_server.core.diff.row_table import MOVED_RECORD, RowTable
 from delta_server.core.diff.row_windows import RowFilter, Window, matched, written
 from tests.core.documents import pairs
+from tests.often import FUZZ
 
 NO_FILTER = RowFilter()
 IGNORING = DiffSettings(ignore=["/ignored"])
@@ -283,7 +284,7 @@ def test_too_many_rows_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (len(made), [note.message for note in made.notes]) == (3, [row_table.TOO_MANY])
 
 
-@settings(max_examples=200)
+@settings(max_examples=50 * FUZZ)
 @given(pairs())
 def test_the_same_edits_as_the_list_of_changes(pair: tuple[bytes, bytes]) -> None:
     made = table(*pair)

@@ -16,6 +16,7 @@ from delta_server.core.diff.change_list import changes
 from delta_server.core.diff.compare import diff
 from delta_server.core.diff.text_diff import TextRun
 from delta_server.core.diff.text_tokens import tokens
+from tests.often import FUZZ
 
 WORDS = "The fire is 20 percent contained and crews work on the line towards the north of the valley, day and night."
 
@@ -94,7 +95,7 @@ def test_tokens(name: str, text: str, found: list[str]) -> None:
     assert tokens(text) == found, name
 
 
-@settings(max_examples=300)
+@settings(max_examples=75 * FUZZ)
 @given(st.text())
 def test_tokens_make_the_text(text: str) -> None:
     assert "".join(tokens(text)) == text
@@ -108,7 +109,7 @@ def test_short_texts_are_shown_whole() -> None:
 ALPHABET = st.text('ab ,\n"\\é汉กั😀👍🏽\u200d\u0301', max_size=60)
 
 
-@settings(max_examples=300)
+@settings(max_examples=75 * FUZZ)
 @given(ALPHABET, ALPHABET, ALPHABET, ALPHABET)
 def test_runs_make_both_texts(head: str, old: str, new: str, tail: str) -> None:
     before, after = head + old + tail, head + new + tail

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from delta_server.core.json import pieces, slices
 from delta_server.core.json.pieces import LazyElements
 from tests.core import documents
+from tests.often import FUZZ
 
 ELEMENTS = [
     ("digits", "1,2,3,4,5,6,7,8"),
@@ -39,7 +40,7 @@ def test_the_elements_are_those_of_a_whole_split(monkeypatch: pytest.MonkeyPatch
             assert [value for part in found.between(begin, end) for value in part] == whole[begin:end]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=75 * FUZZ, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 def test_any_array_and_object(chance: Random, stretch: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
@@ -93,7 +94,7 @@ def test_what_may_be_split_at_once(monkeypatch: pytest.MonkeyPatch, old: bytes, 
         assert pieces.fit_at_once(old, new, 4 * pieces.SPLIT) is fits
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=75 * FUZZ, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 40))
 def test_elements_at_equal_ends_are_equal(chance: Random, stretch: int) -> None:
     with pytest.MonkeyPatch.context() as patched:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from delta_server.core.errors import Invalid
 from delta_server.core.json import pointer
 from delta_server.core.json.pointer import KeyStep
+from tests.often import FUZZ
 
 REFUSED = [
     "a",
@@ -80,7 +81,7 @@ def test_parsed(path: str, steps: tuple[Any, ...]) -> None:
 STEPS = st.lists(st.tuples(st.text("ab/~ =", min_size=1), st.text('ab/~=],"1 é')), min_size=1, max_size=2)
 
 
-@settings(max_examples=300)
+@settings(max_examples=75 * FUZZ)
 @given(STEPS)
 def test_a_step_by_key_without_brackets_is_the_same(parts: list[tuple[str, str]]) -> None:
     fields = [pointer.escape(field) for field, _ in parts]
