@@ -102,6 +102,7 @@ SERVER = Feature(
         Cascade("project", lambda _: job_rows.delete_some),
         Cascade("project", lambda _: outbox.delete_some),
     ],
+    checksummed=[job_rows.ROWS, outbox.ROWS],
     at_start=jobs.release_all,
 )
 """What belongs to no feature."""

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from delta_server.storage.database import Tx, frees_space
+from delta_server.storage.row_checksums import ChecksummedTable
 
 LEASE_MS = 60_000
 NO_PROJECT = 0
@@ -22,6 +23,13 @@ KEPT_MS = 7 * 86_400_000
 BEFORE_ALL = -1
 """Less than any project's number."""
 _JITTER = 0.2
+ROWS = ChecksummedTable(
+    "job",
+    key=("project", "id"),
+    covered=("arguments",),
+    check=lambda arguments: msgspec.json.decode(arguments or b"null"),
+    has_checksum=False,
+)
 
 State: TypeAlias = Literal["waiting", "running", "done", "failed", "dead", "cancelled"]
 

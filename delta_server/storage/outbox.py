@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from delta_server.storage.database import Tx, frees_space
+from delta_server.storage.row_checksums import ChecksummedTable
 
 KEPT_MS = 86_400_000
 LONGEST_MS = 7 * 86_400_000
@@ -37,6 +38,7 @@ class Happening(msgspec.Struct, frozen=True):
 
 
 _COLUMNS = "seq, project, kind, at, body"
+ROWS = ChecksummedTable("outbox", key=("seq",), covered=("body",), check=msgspec.json.decode, has_checksum=False)
 
 
 def write(tx: Tx, project: int, kind: str, body: str) -> int:

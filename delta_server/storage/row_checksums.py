@@ -24,13 +24,14 @@ _HALF = 1 << 31
 
 class ChecksummedTable(msgspec.Struct, frozen=True):
     """`key` is the primary key, `covered` the columns that the checksum is of. `check` is given a row's covered values
-    and raises for what cannot be what was stored."""
+    and raises for what cannot be what was stored; it is all there is where a table has no checksum."""
 
     name: str
     key: tuple[str, ...]
     covered: tuple[str, ...]
     check: Callable[..., object] = lambda *covered: None
     has_text: bool = False
+    has_checksum: bool = True
 
     def checksum(self, *covered: Any) -> int:
         """Of the values of `covered`, in that order."""
@@ -83,8 +84,9 @@ def _rows_after(tx: Tx, table: ChecksummedTable, after: Row) -> list[Row]:
     key = ", ".join(table.key)
     where = f"WHERE ({key}) > ({', '.join('?' * len(after))})" if after else ""
     covered = ", ".join(f"iif(typeof({name}) = 'text', CAST({name} AS BLOB), {name})" for name in table.covered)
+    checksum = "checksum" if table.has_checksum else "NULL"
     return tx.all(
-        f"SELECT {key}, checksum, {covered} FROM {table.name} {where} ORDER BY {key} LIMIT ?", *after, ROWS_AT_ONCE
+        f"SELECT {key}, {checksum}, {covered} FROM {table.name} {where} ORDER BY {key} LIMIT ?", *after, ROWS_AT_ONCE
     )
 
 

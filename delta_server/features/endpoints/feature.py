@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from delta_server.features.endpoints import api, commands, schemas, service, tasks
+from delta_server.features.endpoints import api, commands, schemas, service, settings, tasks
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.http.health import Dependency
@@ -21,6 +21,7 @@ FEATURE = Feature(
     },
     path_parameters={"endpoint": "An endpoint's id or name; / in a name is written %2F"},
     tables=["endpoint"],
+    checksummed=[settings.ROWS],
     commands=commands.COMMANDS,
     periodic=[Periodic("remove deleted endpoints", tasks.remove_deleted, every_s=60)],
     # No project has the number 0: this reads what is to be read for nobody.

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from delta_server.core.diff import diff_settings
 from delta_server.core.diff.diff_settings import DiffSettings
 from delta_server.features.endpoints.schemas import DiffChange, Retention, RetentionChange
+from delta_server.storage.row_checksums import ChecksummedTable
 
 T = TypeVar("T", DiffSettings, Retention)
 
@@ -40,3 +41,10 @@ def diff_text(settings: DiffSettings) -> str:
 def decoded(diff: str, retention: str) -> tuple[DiffSettings, Retention]:
     """Once for all endpoints with the same settings; most have none."""
     return msgspec.json.decode(diff, type=DiffSettings), msgspec.json.decode(retention, type=Retention)
+
+
+def _check(diff: bytes, retention: bytes) -> None:
+    decoded(diff.decode(), retention.decode())
+
+
+ROWS = ChecksummedTable("endpoint", key=("id",), covered=("diff", "retention"), check=_check, has_checksum=False)
