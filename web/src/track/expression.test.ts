@@ -88,6 +88,9 @@ test("names that two places would have are told apart", () => {
   expect(one(written(keep as Keep))).toBe("{ n: a.n, b_n: b.n, a_n: a_n }");
   expect(nameAt(keep as Keep, ["b", "n"])).toBe("b_n");
   expect(nameAt(keep as Keep, ["b"])).toBeNull();
+  const nameless = shapeOf(scan(new TextEncoder().encode('[{"": 1, "a": 2}]')));
+  const first = toggled(undefined, nameless, [EACH, ""]) as Keep;
+  expect([[EACH, ""], [EACH], []].map((place) => nameAt(first, place))).toEqual(["", null, null]);
 });
 
 test("a list as the whole document", () => {

@@ -89,6 +89,7 @@ export function read(text: string, shape: Shape): Keep | null {
 /** Where the expression puts a kept place, for what is said of it: its name in its record or in the document. */
 export function nameAt(keep: Keep, place: readonly string[]): string | null {
   const cut = place.lastIndexOf(EACH);
+  if (cut === place.length - 1) return null; // an element, or the document
   let at: Keep | undefined = keep;
   for (const step of place.slice(0, cut + 1)) {
     if (typeof at !== "object") return null;
