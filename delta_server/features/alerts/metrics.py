@@ -9,7 +9,7 @@ import msgspec
 from delta_server.core import times
 from delta_server.core.alerts import usual
 from delta_server.core.alerts.judging import Version
-from delta_server.core.alerts.rules import Rule
+from delta_server.core.alerts.rules import DEVIATIONS, Rule
 from delta_server.core.alerts.trial import Timed
 from delta_server.core.errors import Invalid
 from delta_server.core.query.aggregates import AggregateRequest
@@ -78,7 +78,7 @@ async def steps(svc: Services, project: int, rule: Rule, from_ms: int, to_ms: in
     hours = [(at, values.get(at, (None, None))[1]) for at in range(begin_ms, end_ms, step_ms)]
     ranges: Sequence[tuple[float, float] | None] = [None] * len(hours)
     if rule.kind == "usual":
-        ranges = await svc.spare_cpu(usual.usual_ranges, hours, rule.value or 3.0, _query(rule).timezone)
+        ranges = await svc.spare_cpu(usual.usual_ranges, hours, rule.value or DEVIATIONS, _query(rule).timezone)
     return Steps(
         [
             Timed(at + step_ms, Version(_reading(values.get(at)), usual=expected))

@@ -59,6 +59,8 @@ REFUSED = [
     refused("no time zone", "quiet.timezone", quiet={"from": "22:00", "to": "07:00", "timezone": "Paris"}),
     refused("a digest at no time", "digest.at", digest={"every": "daily", "at": "24:00"}),
     refused("no such webhook", "tell[0]", tell=["desk"]),
+    refused("a rule of 20 kB", "query", kind="metric", endpoint=None, path=None,
+        query={"metrics": ["count"], "filters": [["is", "source", ["x" * 20_000]]]}),
     refused("muted for ever", "muted_until", muted_until="2126-01-01T00:00:00Z"),
     refused("events of an endpoint", "endpoint", kind="metric", path=None, query={"metrics": ["count"]}),
     Row("a trial back to front", "POST", TRY, 400, body={"rule": OVER, "from": "1h", "to": "2h"}, field="from"),

@@ -11,6 +11,7 @@ from delta_server.config.sections import Config, Egress, Log
 from delta_server.core import times
 from delta_server.features.alerts import expiring
 from delta_server.features.alerts.watching import CONSUMER
+from delta_server.features.endpoints import tasks as endpoint_tasks
 from delta_server.storage import outbox
 from delta_server.storage.sqlite.options import Storage
 from tests.conftest import Keys, bearer
@@ -124,6 +125,17 @@ async def test_alerts_that_cleared_are_kept_for_some_days(alerting: Alerting) ->
     alerting.clock.advance(91 * times.DAY_MS)
     await expiring.expire(alerting.app.services)
     assert [alert["state"] for alert in await alerting.alerts()] == ["raised"]
+
+
+async def test_rules_and_alerts_go_with_an_endpoint_that_is_purged(alerting: Alerting) -> None:
+    await alerting.make(quiet=NIGHT)
+    await alerting.count(140)
+    assert len(await alerting.alerts()) == 1
+    await alerting.client.delete("/v1/endpoints/quakes?purge=true", headers=bearer(alerting.keys.project))
+    await endpoint_tasks.remove_deleted(alerting.app.services)
+    for path in (RULES, "/v1/alerts"):
+        assert (await alerting.get(path))["data"] == []
+    assert await alerting.get("/v1/alerts/digest") == {"at": None, "lines": []}
 
 
 async def test_the_last_rule_takes_its_place_in_the_outbox_along(alerting: Alerting) -> None:
