@@ -173,7 +173,8 @@ def test_what_may_be_wrong_with_a_source(server: Server, visit: Open, api: Sourc
     expect(page.get_by_role("alert")).to_contain_text(RUNS)
     ask(page, f"{api.url}/list.csv?api_key=k2")
     expect(page.get_by_role("treegrid")).to_contain_text("40 records by city")
-    expect(page.locator("p.pos")).to_contain_text("200 text/csv")
+    expect(page.locator("p.pos", has_text="200 text/csv")).to_be_visible()
+    expect(page.get_by_role("radio", name="What is kept")).to_be_visible()
     assert "k2" not in page.url
     window.axe()
     page.get_by_role("button", name="The plan").click()
