@@ -4,10 +4,11 @@ import { has } from "../routes.ts";
 import { at, href, path } from "../state/location.ts";
 
 const TABS = [
-  ["Ways in", "Connect", []],
-  ["From services", "Inbound", ["inbound"]],
-  ["Webhooks", "Webhooks", ["webhooks"]],
-  ["Feeds", "Feeds", ["feeds"]],
+  ["Ways in", "Connect", ["connect"]],
+  ["From services", "Inbound", ["connect", "inbound"]],
+  ["Webhooks", "Webhooks", ["connect", "webhooks"]],
+  ["Alerts", "Alerts", ["alerts"]],
+  ["Feeds", "Feeds", ["connect", "feeds"]],
 ] as const;
 
 /** Over the pages about what comes in and what goes out. */
@@ -17,7 +18,7 @@ export function ConnectHead({ project, children }: { project: string; children?:
       <h1>Connect</h1>
       <Tabs label="Connect" current={path.value}>
         {TABS.filter(([, page]) => has(page)).map(([name, , steps]) => {
-          const to = at("p", project, "connect", ...steps);
+          const to = at("p", project, ...steps);
           return (
             <a key={to} href={href(to)} aria-current={path.value === to ? "page" : undefined}>
               {name}

@@ -1,6 +1,6 @@
 /** What can be done with a row of the tree. */
 
-import { href } from "../state/location";
+import { at, href } from "../state/location";
 import { copied } from "./copying";
 import { isContainer, rawText, unquoted } from "./nodes";
 import type { PageModel } from "./pagemodel";
@@ -26,8 +26,22 @@ export function rowItems(model: PageModel, row: number): MenuItem[] {
     ...(isContainer(opened.doc, node) ? [] : [{ name: "History", keys: "h", act: () => model.openHistory(row) }]),
     ...(pattern ? [{ name: "Chart this field", href: href(model.link("charts", { f: path })) }] : []),
     ...(pattern ? [{ name: "Ignore this field", keys: "i", act: () => (model.ignoring.value = pattern) }] : []),
+    {
+      name: "Alert me about this",
+      href: alertLink(model, path, isContainer(opened.doc, node) ? "" : rawText(opened.doc, node)),
+    },
     ...(compare ? [{ name: "Compare from when it last changed", href: href(model.link("compare", compare)) }] : []),
   ];
+}
+
+/** A new rule about the value: of a number that it rises over what it is, of all else that it is gone. */
+function alertLink({ source: { project, endpoint } }: PageModel, path: string, text: string): string {
+  const value = Number(text);
+  const isNumber = /^-?\d/.test(text) && Number.isFinite(value);
+  const draft = isNumber
+    ? { kind: "threshold", endpoint, path, op: "gt", value }
+    : { kind: "disappears", endpoint, path };
+  return href(`${at("p", project, "alerts")}?${new URLSearchParams({ rule: "new", draft: JSON.stringify(draft) })}`);
 }
 
 /** Texts as they read, all else as the document writes it. */

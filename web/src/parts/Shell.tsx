@@ -5,6 +5,7 @@ import { href } from "../state/location.ts";
 import { project } from "../state/project.ts";
 import { switchTheme } from "../state/theme.ts";
 import { AccountMenu } from "./AccountMenu.tsx";
+import { BellPlace } from "./BellPlace.tsx";
 import { Icon, Logo } from "./Icon.tsx";
 import { KeyHelp } from "./KeyHelp.tsx";
 import { Live, Offline } from "./Live.tsx";
@@ -38,6 +39,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
           </button>
         )}
         <Live />
+        {project.value === undefined ? null : <BellPlace project={project.value} />}
         <button class="icon" type="button" aria-label="Switch between light and dark" onClick={switchTheme}>
           <Icon name="theme" />
         </button>

@@ -20,6 +20,7 @@ export const searching = signal(false);
 export const KEYS: readonly Key[] = [
   { keys: "?", does: "Show these keys", where: "everywhere", act: () => show(help) },
   { keys: "/", does: "Search", where: "everywhere", act: () => show(searching) },
+  { keys: "b", does: "What needs you", where: "everywhere", act: ring },
   { keys: "t", does: "Switch between light and dark", where: "everywhere", act: switchTheme },
   { keys: "Esc", does: "Close what lies on top", where: "everywhere" },
   { keys: "j k", does: "Next, previous row", where: "everywhere" },
@@ -28,6 +29,7 @@ export const KEYS: readonly Key[] = [
   { keys: "g e", does: "Endpoints", where: "go to", act: () => inProject() },
   { keys: "g n", does: "Connect", where: "go to", act: () => inProject("connect") },
   { keys: "g t", does: "Track something", where: "go to", act: () => inProject("track") },
+  { keys: "g a", does: "Alerts", where: "go to", act: () => inProject("alerts") },
   { keys: "g d", does: "Document", where: "go to", act: () => inEndpoint() },
   { keys: "g c", does: "Changes", where: "go to", act: () => inEndpoint("changes") },
   { keys: "g f", does: "Fields", where: "go to", act: () => inEndpoint("fields") },
@@ -100,6 +102,10 @@ export function isTyping(target: EventTarget | null): boolean {
 
 function show(layer: { value: boolean }): void {
   layer.value = true;
+}
+
+function ring(): void {
+  document.querySelector<HTMLElement>(".bell")?.click();
 }
 
 function inProject(...rest: string[]): void {

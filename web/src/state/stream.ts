@@ -1,6 +1,7 @@
+import { type Signal, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Problem, raw } from "../api.ts";
-import { nextTry, retry, stream } from "./connection.ts";
+import { type Connection, nextTry, retry, stream } from "./connection.ts";
 import { SseReader } from "./sse.ts";
 
 /** One thing that the server told: `snapshot.created`, `delta.created`, `event`, `gap`. */
@@ -9,28 +10,46 @@ export interface Told {
   data: unknown;
 }
 
-export type Topic = "snapshots" | "deltas" | "endpoints" | "events";
+export type Topic = "snapshots" | "deltas" | "endpoints" | "events" | "polls" | "quotas" | "webhooks" | "alerts";
+
+/** Where a stream says how it stands. */
+interface Dot {
+  stream: Signal<Connection>;
+  nextTry: Signal<number>;
+  retry: Signal<(() => void) | null>;
+}
+
+const DOT: Dot = { stream, nextTry, retry };
 
 const SOONEST_MS = 1000;
 const LATEST_MS = 30_000;
 
-/** Follows a project while the page is seen; `heard` is called for each thing that happens. */
-export function useStream(project: string, topics: readonly Topic[], heard: (told: Told) => void): void {
+/** Follows a project while the page is seen; `heard` is called for each thing that happens. One that goes along with
+ * every page, `isAside`, is none that the dot in the bar tells of. */
+export function useStream(
+  project: string,
+  topics: readonly Topic[],
+  heard: (told: Told) => void,
+  { isAside = false } = {},
+): void {
   const handler = useRef(heard);
   handler.current = heard;
   const wanted = topics.join(",");
-  useEffect(() => follow(project, wanted, (told) => handler.current(told)), [project, wanted]);
+  useEffect(() => {
+    const dot = isAside ? { stream: signal<Connection>("off"), nextTry: signal(0), retry: signal(null) } : DOT;
+    return follow(project, wanted, dot, (told) => handler.current(told));
+  }, [project, wanted, isAside]);
 }
 
 /** Goes on where it was after each break, later each time, at once when the reader asks. Returns what ends it. */
-function follow(project: string, topics: string, heard: (told: Told) => void): () => void {
+function follow(project: string, topics: string, dot: Dot, heard: (told: Told) => void): () => void {
   const ended = new AbortController();
   const reader = new SseReader();
-  void keepOn(project, topics, reader, heard, ended.signal);
+  void keepOn(project, topics, reader, dot, heard, ended.signal);
   return () => {
     ended.abort();
-    stream.value = "off";
-    retry.value = null;
+    dot.stream.value = "off";
+    dot.retry.value = null;
   };
 }
 
@@ -38,28 +57,29 @@ async function keepOn(
   project: string,
   topics: string,
   reader: SseReader,
+  dot: Dot,
   heard: (told: Told) => void,
   ended: AbortSignal,
 ): Promise<void> {
   for (let waitMs = SOONEST_MS; !ended.aborted; waitMs = Math.min(LATEST_MS, waitMs * 2)) {
-    await seen(ended);
+    await seen(dot, ended);
     const hidden = whenHidden(ended);
     try {
-      stream.value = "connecting";
-      await read(project, topics, reader, hidden, (told) => {
+      dot.stream.value = "connecting";
+      await read(project, topics, reader, dot, hidden, (told) => {
         waitMs = SOONEST_MS;
         heard(told);
       });
     } catch (error) {
       if (!ended.aborted && isRefusal(error)) {
-        stream.value = "off";
+        dot.stream.value = "off";
         return;
       }
       // A break, whatever it was: the next try says whether it lasts.
     }
     if (ended.aborted) return;
     if (hidden.aborted) continue;
-    await wait(waitMs, ended);
+    await wait(dot, waitMs, ended);
   }
 }
 
@@ -72,6 +92,7 @@ async function read(
   project: string,
   topics: string,
   reader: SseReader,
+  dot: Dot,
   signal: AbortSignal,
   heard: (told: Told) => void,
 ): Promise<void> {
@@ -79,8 +100,8 @@ async function read(
   if (reader.lastId) headers["last-event-id"] = reader.lastId;
   const answer = await raw("/v1/stream", { in: project, query: { topics: [topics] }, headers, signal });
   const bytes = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
-  stream.value = "live";
-  nextTry.value = 0;
+  dot.stream.value = "live";
+  dot.nextTry.value = 0;
   for (let part = await bytes?.read(); part && !part.done; part = await bytes?.read()) {
     for (const sent of reader.push(part.value)) heard({ event: sent.event, data: JSON.parse(sent.data) });
   }
@@ -96,9 +117,9 @@ function whenHidden(ended: AbortSignal): AbortSignal {
   return AbortSignal.any([ended, control.signal]);
 }
 
-function seen(ended: AbortSignal): Promise<void> {
+function seen(dot: Dot, ended: AbortSignal): Promise<void> {
   if (document.visibilityState === "visible") return Promise.resolve();
-  stream.value = "off";
+  dot.stream.value = "off";
   return new Promise((resolve) => {
     const look = () => document.visibilityState === "visible" && done();
     const done = () => {
@@ -110,16 +131,16 @@ function seen(ended: AbortSignal): Promise<void> {
   });
 }
 
-function wait(ms: number, ended: AbortSignal): Promise<void> {
-  stream.value = "waiting";
-  nextTry.value = Date.now() + ms;
+function wait(dot: Dot, ms: number, ended: AbortSignal): Promise<void> {
+  dot.stream.value = "waiting";
+  dot.nextTry.value = Date.now() + ms;
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);
-    retry.value = done;
+    dot.retry.value = done;
     ended.addEventListener("abort", done, { once: true });
     function done(): void {
       clearTimeout(timer);
-      retry.value = null;
+      dot.retry.value = null;
       resolve();
     }
   });

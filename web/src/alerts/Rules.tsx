@@ -1,0 +1,94 @@
+import { useState } from "preact/hooks";
+import { get } from "../api.ts";
+import { counted } from "../numbers.ts";
+import { Ago } from "../parts/Ago.tsx";
+import { Dialog } from "../parts/Dialog.tsx";
+import { useLoad } from "../state/load.ts";
+import { address, href, withQuery } from "../state/location.ts";
+import { now } from "../state/now.ts";
+import { zone } from "../state/zone.ts";
+import { moment, roughly } from "../time/clock.ts";
+import type { Rule } from "./rule.ts";
+
+const SHAPES = { raised: "failed", quiet: "", muted: "muted" } as const;
+
+/** The rules, each with its state, and what the next digest says. */
+export function Rules({
+  project,
+  rules,
+  chosen,
+  turn,
+}: {
+  project: string;
+  rules: readonly Rule[];
+  chosen: string | null;
+  turn: number;
+}) {
+  return (
+    <>
+      <ul class="side">
+        {rules.map((rule) => (
+          <li key={rule.id} aria-current={rule.id === chosen ? "true" : undefined}>
+            <a href={href(withQuery(address.value, { rule: rule.id, draft: null, at: null }))}>
+              <span class={`st ${SHAPES[rule.state]}`} role="img" aria-label={rule.state} />
+              <b>{rule.name}</b>
+              <span class="ago">{stateText(rule)}</span>
+              <small>
+                {rule.endpoint ?? (rule.endpoint_id === null ? "events" : "in the bin")} ·{" "}
+                {rule.path ? `${rule.path} ` : ""}
+                {rule.limit}
+              </small>
+            </a>
+          </li>
+        ))}
+      </ul>
+      <DigestNote project={project} turn={turn} />
+    </>
+  );
+}
+
+function stateText(rule: Rule): string {
+  if (rule.state === "muted" && rule.muted_until)
+    return `muted for ${roughly(Date.parse(rule.muted_until) - now.value)}`;
+  if (rule.state === "raised" && rule.since) return `for ${roughly(now.value - Date.parse(rule.since))}`;
+  return rule.state;
+}
+
+function DigestNote({ project, turn }: { project: string; turn: number }) {
+  const [open, setOpen] = useState(false);
+  const { data } = useLoad((signal) => get("/v1/alerts/digest", { in: project, signal }), [project, turn]);
+  if (!data || data.at === null || data.lines.length === 0) return null;
+  const held = data.lines.filter((line) => line.held).length;
+  return (
+    <div class="note-b">
+      <p>
+        What is told <b>{moment(Date.parse(data.at), zone.value)}</b> has {counted(data.lines.length, "line")} so far
+        {held > 0 ? `, ${held} from quiet hours` : ""}.
+      </p>
+      <p class="bar">
+        <button class="btn" type="button" onClick={() => setOpen(true)}>
+          Read it now
+        </button>
+      </p>
+      {open ? (
+        <Dialog title="What is told next" close={() => setOpen(false)}>
+          <ul class="digest">
+            {data.lines.map((line) => (
+              <li key={`${line.alert_id} ${line.what}`}>
+                {line.text}{" "}
+                <small class="quiet">
+                  {line.what}, told <Ago at={line.at} />
+                </small>
+              </li>
+            ))}
+          </ul>
+          <div class="acts">
+            <button class="btn primary" type="button" onClick={() => setOpen(false)}>
+              Done
+            </button>
+          </div>
+        </Dialog>
+      ) : null}
+    </div>
+  );
+}

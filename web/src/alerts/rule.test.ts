@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import {
+  changeOf,
+  type Draft,
+  draftOf,
+  KINDS,
+  type Kind,
+  limitText,
+  normal,
+  type Rule,
+  readDraft,
+  same,
+  withKind,
+  withValue,
+} from "./rule.ts";
+
+const DRAFT: Draft = { kind: "threshold", endpoint: "quakes", path: "/metadata/count", op: "gt", value: 137 };
+
+test("a saved rule is edited as what it says, and no more", () => {
+  const rule = { ...DRAFT, id: "1", name: "n", in_a_row: 1, clear: null, tell: [], quiet: null, limit: "over 137" };
+  expect(draftOf(rule as unknown as Rule)).toEqual(DRAFT);
+  expect(same(DRAFT, { ...DRAFT, tell: [], in_a_row: 1 })).toBe(true);
+});
+
+test.each(Object.keys(KINDS) as Kind[])("%s has what it needs, and nothing of the kind before", (kind) => {
+  const found = withKind({ ...DRAFT, in_a_row: 2, name: "n" }, kind);
+  const own = Object.keys(found).filter((name) => !["kind", "name"].includes(name));
+  expect(KINDS[kind].parts).toEqual(expect.arrayContaining(own));
+  for (const part of KINDS[kind].parts)
+    if (!["in_a_row", "clear", "of"].includes(part)) expect(own.concat("endpoint")).toContain(part);
+  expect(limitText(found)).not.toContain("undefined");
+});
+
+test("what clears moves along with the limit", () => {
+  expect(withValue({ ...DRAFT, clear: { value: 136, in_a_row: 2 } }, 139).clear).toEqual({ value: 138, in_a_row: 2 });
+  expect(withValue(DRAFT, 1).clear).toBeUndefined();
+});
+
+test("an address may hold anything", () => {
+  expect(readDraft(JSON.stringify(DRAFT))).toEqual(DRAFT);
+  for (const text of [null, "", "{", "[]", "7", '{"kind":"toString"}', '{"kind":"rain"}'])
+    expect(readDraft(text)).toBeNull();
+});
+
+test("a change says what was taken away", () => {
+  expect(changeOf(normal(DRAFT), "n")).toMatchObject({ name: "n", clear: null, quiet: null, tell: [], in_a_row: 1 });
+  expect(changeOf(DRAFT, "n")).not.toHaveProperty("endpoint");
+});
