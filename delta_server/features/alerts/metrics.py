@@ -23,16 +23,6 @@ GRACE_MS = 60_000
 MOST_STEPS = 2_000
 
 
-class Steps(msgspec.Struct, frozen=True):
-    """`usual` is there for rules that judge by it."""
-
-    timed: Sequence[Timed]
-
-    @property
-    def usual(self) -> list[tuple[float, float] | None]:
-        return [each.version.usual for each in self.timed]
-
-
 def length_ms(rule: Rule) -> int:
     return usual.HOUR_MS if rule.kind == "usual" else times.parse_length(str(_query(rule).range), field="query.range")
 
@@ -65,27 +55,25 @@ def due_at(rule: Rule, judged_ms: int) -> int:
     return judged_ms + length_ms(rule) + GRACE_MS
 
 
-async def steps(svc: Services, project: int, rule: Rule, from_ms: int, to_ms: int) -> Steps:
+async def steps(svc: Services, project: int, rule: Rule, from_ms: int, to_ms: int) -> list[Timed]:
     """Those that begin at `from_ms` or later and are over by `to_ms`, the newest MOST_STEPS. Raises TooCostly, Invalid
     for a query that cannot be answered."""
     step_ms = length_ms(rule)
     end_ms = _floor(to_ms, step_ms)
     first_ms = max(-_floor(-from_ms, step_ms), end_ms - MOST_STEPS * step_ms)
     if first_ms >= end_ms:
-        return Steps([])
+        return []
     begin_ms = first_ms - usual.WINDOW_MS - usual.HOUR_MS if rule.kind == "usual" else first_ms
     values = await _values(svc, project, rule, begin_ms, end_ms)
     hours = [(at, values.get(at, (None, None))[1]) for at in range(begin_ms, end_ms, step_ms)]
     ranges: Sequence[tuple[float, float] | None] = [None] * len(hours)
     if rule.kind == "usual":
         ranges = await svc.spare_cpu(usual.usual_ranges, hours, rule.value or DEVIATIONS, _query(rule).timezone)
-    return Steps(
-        [
-            Timed(at + step_ms, Version(_reading(values.get(at)), usual=expected))
-            for (at, _), expected in zip(hours, ranges, strict=True)
-            if at >= first_ms
-        ]
-    )
+    return [
+        Timed(at + step_ms, Version(_reading(values.get(at)), usual=expected))
+        for (at, _), expected in zip(hours, ranges, strict=True)
+        if at >= first_ms
+    ]
 
 
 async def _values(

@@ -51,7 +51,7 @@ async def create_rule(
         if answer := idempotency_key.replay(tx):
             return answer
         accounts.check_project(tx, project)
-        endpoint = endpoint_of(tx, project, new.endpoint, rule)
+        endpoint = None if new.endpoint is None else endpoints.find(tx, project, new.endpoint)
         _check_room(tx, project, endpoint)
         row = store.insert_rule(
             tx,
@@ -163,11 +163,6 @@ def find(tx: Tx, project: int, text: str) -> RuleRow:
     if found is None:
         raise NotFound("there is no such rule: GET /v1/alerts/rules lists them")
     return found
-
-
-def endpoint_of(tx: Tx, project: int, text: str | None, rule: Rule) -> EndpointRef | None:
-    """None for rules about events. Raises NotFound."""
-    return None if text is None else endpoints.find(tx, project, text)
 
 
 def delete_of_endpoint(tx: Tx, endpoint: int, limit: int) -> bool:

@@ -53,7 +53,7 @@ async def _judge(svc: Services, row: RuleRow) -> bool:
         end_ms = metrics.last_end(rule, svc.clock.now_ms())
         found = await metrics.steps(svc, row.project, rule, row.judged_at, end_ms)
         judged_ms = max(row.judged_at, end_ms)
-        judged = _judged(row, rule, found.timed, (judged_ms, 0))
+        judged = _judged(row, rule, found, (judged_ms, 0))
         return await svc.db.write(_write, None, judged, metrics.due_at(rule, judged_ms))
     return await svc.db.write(_write_silence, row, rule)
 

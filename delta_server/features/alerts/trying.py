@@ -157,11 +157,11 @@ async def _on_events(svc: Services, project: int, rule: Rule, span: TimelineSpan
     others = [Trial(rules.with_value(rule, value), most=0) for value in sweep]
     own = Trial(rule, most=MOST_FIRED)
     for trial in (own, *others):
-        trial.feed(found.timed)
+        trial.feed(found)
     step_ms = metrics.length_ms(rule)
-    is_complete = len(found.timed) >= (end_ms - from_ms) // step_ms
+    is_complete = len(found) >= (end_ms - from_ms) // step_ms
     tried = _tried(svc, span, own, others, {}, is_complete=is_complete)
-    usual = found.usual if rule.kind == "usual" else None
+    usual = [each.version.usual for each in found] if rule.kind == "usual" else None
     return msgspec.structs.replace(tried, usual=usual, until_ms=own.times[-1] if own.times else end_ms)
 
 

@@ -1,11 +1,15 @@
 """Rules of alerts: what is refused, how they are made and changed, and tried on recorded history."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from delta_server.core import times
+from delta_server.core.alerts import rules
+from delta_server.features.alerts.feature import FEATURE
 from tests.conftest import Keys, bearer, shared
 from tests.features.rows import Row, check
 from tests.storage.opened import START_MS, FakeClock
@@ -225,3 +229,14 @@ async def test_rules_go_with_their_endpoint(client: httpx.AsyncClient, keys: Key
     assert (await client.get(path, headers=bearer(keys.read))).json()["rule"]["endpoint"] is None
     await client.post("/v1/endpoints/quakes/restore", headers=bearer(keys.project))
     assert (await client.get(path, headers=bearer(keys.read))).json()["rule"]["endpoint"] == "quakes"
+
+
+def test_the_page_has_all_routes_and_kinds() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    listed = {
+        (m, re.sub(r"{\w+}", "{}", path)) for m, path in re.findall(r"`(POST|GET|PATCH|DELETE) (/v1/[^`?]+)`", text)
+    }
+    assert listed == set(FEATURE.guards)
+    table = text.split("## Kinds")[1].split("## ")[0]
+    kinds = [kind for row in re.findall(r"^\| (`.+?) \|", table, re.M) for kind in re.findall(r"`(\w+)`", row)]
+    assert kinds == ["kind", *rules.KINDS]
