@@ -15,6 +15,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from delta_server.app import FEATURES, Application, guards_of
+from delta_server.features.alerts.schemas import EXAMPLE_NEW as ALERT
 from delta_server.features.webhooks.schemas import EXAMPLE_NEW as WEBHOOK
 from delta_server.http.gate import bare
 from delta_server.storage.database import Tx
@@ -114,10 +115,13 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
     key = (await client.get("/v1/auth/api-keys", headers=headers)).json()["data"][0]
     hook = await client.post("/v1/webhooks", json=WEBHOOK, headers=headers)
     assert hook.status_code == 201, hook.text
+    rule = await client.post("/v1/alerts/rules", json={**ALERT, "endpoint": snapshot["endpoint_id"]}, headers=headers)
+    assert rule.status_code == 201, rule.text
     return World(
         {
             "webhook_id": hook.json()["webhook"]["id"],
             "delivery_id": SOME_ID,
+            "rule_id": rule.json()["rule"]["id"],
             "endpoint": snapshot["endpoint_id"],
             "snapshot": snapshot["id"],
             "snapshot_id": snapshot["id"],
