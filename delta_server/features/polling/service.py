@@ -25,6 +25,7 @@ from delta_server.features.polling.store import find as find
 from delta_server.features.polling.store import hold_host as hold_host
 from delta_server.features.polling.store import next_due as next_due
 from delta_server.features.polling.store import postpone as postpone
+from delta_server.features.polling.store import that_failed as that_failed
 from delta_server.storage.database import Tx
 from delta_server.storage.vault import Vault
 

@@ -48,6 +48,12 @@ def of_project(tx: Tx, project: int, endpoints: Sequence[int]) -> list[Polled]:
     return [Polled(*row) for row in rows]
 
 
+def that_failed(tx: Tx, project: int) -> list[Polled]:
+    """Those whose last poll failed, or which are paused since."""
+    rows = tx.all(f"SELECT {_COLUMNS} FROM polling WHERE project = ? AND active AND standing <> '{{}}'", project)
+    return [Polled(*row) for row in rows]
+
+
 def count(tx: Tx, project: int) -> int:
     """How many count for the plan."""
     row = tx.one("SELECT count(*) FROM polling WHERE project = ? AND active", project)

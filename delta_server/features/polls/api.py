@@ -13,6 +13,7 @@ from delta_server.egress.steps import Steps
 from delta_server.features.endpoints import service as endpoints
 from delta_server.features.polls import schemas, service
 from delta_server.features.polls.schemas import (
+    FailingEndpoints,
     Poll,
     PollAnswer,
     PollingPreview,
@@ -106,6 +107,19 @@ async def get_summary(
     )
 
 
+@get(
+    "/v1/polls/failing",
+    summary="List endpoints whose source does not answer",
+    tags=_TAGS,
+    opt=example(answer={"data": [schemas.EXAMPLE_FAILING], "has_more": False}),
+)
+async def list_failing(
+    services: NamedDependency[Services], project: NamedDependency[int], limit: Limit = DEFAULT_LIMIT
+) -> FailingEndpoints:
+    """What failed once and is tried again at once is none of them; what was turned off on purpose neither."""
+    return schemas.failing(await service.list_failing(services, project, limit + 1), limit)
+
+
 @post(
     "/v1/endpoints/preview",
     summary="Try how a source would be polled",
@@ -152,4 +166,4 @@ def _classes(text: str | None) -> list[str] | None:
     return chosen
 
 
-ROUTES = [poll_now, list_polls, get_summary, try_polling]
+ROUTES = [poll_now, list_polls, get_summary, list_failing, try_polling]

@@ -17,6 +17,7 @@ FEATURE = Feature(
         ("POST", "/v1/endpoints/preview"): Access("write"),
         ("GET", "/v1/endpoints/{}/polls"): READ,
         ("GET", "/v1/endpoints/{}/polls/summary"): READ,
+        ("GET", "/v1/polls/failing"): READ,
     },
     tables=["poll"],
     commands=commands.COMMANDS,

@@ -17,6 +17,7 @@ from delta_server.features.polls.store import Bucket, PollRow
 
 if TYPE_CHECKING:
     from delta_server.features.polls.previewing import Preview
+    from delta_server.features.polls.service import Failing
 
 
 class PollStep(msgspec.Struct, frozen=True):
@@ -61,6 +62,26 @@ class PollsSummary(msgspec.Struct, frozen=True):
     state: State
     classes: dict[str, int]
     data: list[PollBucket]
+
+
+class FailingEndpoint(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    state: State
+    failing_since: str
+
+
+class FailingEndpoints(msgspec.Struct, frozen=True):
+    data: list[FailingEndpoint]
+    has_more: bool
+
+
+def failing(found: "Sequence[Failing]", limit: int) -> FailingEndpoints:
+    shown = [
+        FailingEndpoint(ids.text(one.endpoint.uid), one.endpoint.name, one.state, times.format(one.since_ms))
+        for one in found[:limit]
+    ]
+    return FailingEndpoints(shown, len(found) > limit)
 
 
 def poll(row: PollRow) -> Poll:
@@ -195,6 +216,12 @@ EXAMPLE_SUMMARY: dict[str, Any] = {
     "classes": {"timeout": 6},
     "data": [{"time": "2026-05-02T08:00:00.000Z", "ok": 1, "failed": 0, "changed": 1, "ms": 41}],
 }
+EXAMPLE_FAILING: dict[str, Any] = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "name": "prices",
+    "state": "backing_off",
+    "failing_since": "2026-05-02T08:00:00.000Z",
+}
 EXAMPLE_TRIAL: dict[str, Any] = {"polling": {"url": "https://api.example.com/prices"}, "tries": 2}
 EXAMPLE_PREVIEW: dict[str, Any] = {
     "ok": True,
@@ -217,6 +244,12 @@ EXAMPLE_PREVIEW: dict[str, Any] = {
 }
 
 FIELDS = {
+    "FailingEndpoint.id": "The endpoint's id",
+    "FailingEndpoint.name": "Its name",
+    "FailingEndpoint.state": "`backing_off`: its source is asked less and less often; `paused`: not any more",
+    "FailingEndpoint.failing_since": "When the first of these polls failed",
+    "FailingEndpoints.data": "Those that fail longest first",
+    "FailingEndpoints.has_more": "Whether there are more",
     "Poll.id": "Its number among the endpoint's polls",
     "Poll.time": "When it began",
     "Poll.status": "The status of the answer; null where there was none",

@@ -9,6 +9,7 @@ from delta_server.core.errors import Conflict
 from delta_server.core.history.timeline_span import TimelineSpan
 from delta_server.core.polling.queue import WaitingPoll
 from delta_server.core.polling.schedule import State, state_of
+from delta_server.features.endpoints import service as endpoints
 from delta_server.features.endpoints.service import EndpointRef
 from delta_server.features.polling import service as polling
 from delta_server.features.polls import store
@@ -28,6 +29,12 @@ class Now(msgspec.Struct, frozen=True):
 
     state: State
     due_at: int | None
+
+
+class Failing(msgspec.Struct, frozen=True):
+    endpoint: EndpointRef
+    state: State
+    since_ms: int
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -78,6 +85,22 @@ def _summary(tx: Tx, endpoint: EndpointRef, now: Now, span: tuple[int, int], mos
     width_ms = 1 if is_few else -(-(span[1] - span[0]) // most)
     found = store.buckets(tx, endpoint.id, span, width_ms)
     return Summary(now, store.classes(tx, endpoint.id, span), found)
+
+
+async def list_failing(svc: Services, project: int, limit: int) -> list[Failing]:
+    """Up to `limit` endpoints whose source does not answer, retries included; those that fail longest first."""
+    return await svc.db.read(_failing, project, limit)
+
+
+def _failing(tx: Tx, project: int, limit: int) -> list[Failing]:
+    found = []
+    for row in polling.that_failed(tx, project):
+        standing = polling.standing_of(row)
+        state = state_of(polling.masked_settings(row), standing, tx.now_ms)
+        if state in ("paused", "backing_off") and standing.failing_since is not None:
+            found.append((standing.failing_since, row.endpoint, state))
+    named = ((endpoints.by_row(tx, project, row), state, since) for since, row, state in sorted(found)[:limit])
+    return [Failing(endpoint, state, since) for endpoint, state, since in named if endpoint is not None]
 
 
 def _now(svc: Services, endpoint: EndpointRef) -> Now:

@@ -39,7 +39,6 @@ class Cause(msgspec.Struct, frozen=True):
     delta_id: str | None
     snapshot_id: str | None
     counts: EditCounts | None
-    label: str | None
 
 
 class DeliveryItem(msgspec.Struct, frozen=True):
@@ -153,8 +152,8 @@ def _shared(found: Found) -> dict[str, Any]:
 def _cause(about: _Body) -> Cause | None:
     if about.delta is not None:
         of = about.delta
-        return Cause(of.id, None, EditCounts(of.added, of.removed, of.replaced, of.moved), None)
-    return None if about.snapshot is None else Cause(None, about.snapshot.id, None, None)
+        return Cause(of.id, None, EditCounts(of.added, of.removed, of.replaced, of.moved))
+    return None if about.snapshot is None else Cause(None, about.snapshot.id, None)
 
 
 def _attempts(found: Found) -> list[AttemptItem]:
@@ -190,7 +189,6 @@ EXAMPLE: dict[str, Any] = {
         "delta_id": "01890a5d-ac96-774b-bcce-b302099a8058",
         "snapshot_id": None,
         "counts": {"added": 1, "removed": 0, "replaced": 11, "moved": 0},
-        "label": None,
     },
     "attempts": "xo",
 }
@@ -253,7 +251,6 @@ FIELDS = {
     "Cause.delta_id": "The delta",
     "Cause.snapshot_id": "The snapshot",
     "Cause.counts": "The delta's edits",
-    "Cause.label": "What people know the record by that changed",
     "EditCounts.added": "Values added",
     "EditCounts.removed": "Values removed",
     "EditCounts.replaced": "Values replaced",

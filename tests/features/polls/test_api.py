@@ -65,6 +65,7 @@ async def test_what_is_shown(app: Application, client: httpx.AsyncClient, keys: 
     assert (shown["state"], shown["next_at"], shown["retries"], shown["timeout"]) == ("off", None, 2, "30s")
     listed = await check(client, keys, Row("", "GET", "/v1/endpoints?include=summary", 200))
     assert [one.get("polling") for one in listed["data"]] == [None, shown]
+    assert await check(client, keys, Row("", "GET", "/v1/polls/failing", 200)) == {"data": [], "has_more": False}
     # What was shown may be sent back, changes nothing and is no entry of the audit log
     entries = app.services.db.peek(lambda tx: tx.one("SELECT count(*) FROM audit"))
     settings = {name: shown[name] for name in ("url", "headers", "auth", "interval", "enabled")}

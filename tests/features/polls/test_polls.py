@@ -9,7 +9,7 @@ from delta_server.core import plan_windows, times
 from delta_server.core.caller import Caller
 from delta_server.features.accounts import service as accounts
 from delta_server.features.endpoints import service as endpoints
-from delta_server.features.polls import tasks
+from delta_server.features.polls import service, tasks
 from delta_server.features.polls.running import RunningPolls
 from delta_server.features.projects import service as projects
 from delta_server.features.snapshots import service as snapshots
@@ -155,11 +155,14 @@ async def test_what_is_expected_and_what_is_kept(services: Services) -> None:
 async def test_failures_are_told_of_once_and_so_is_their_end(services: Services, clock: FakeClock) -> None:
     async with source(Answer(status=500)) as api:
         endpoint = await p.polled(services, api.url, retries=1)
+        failing = []
         for _ in range(4):
             await p.run_due(services)
+            failing.append([one.state for one in await service.list_failing(services, endpoint.project, 5)])
             due_at = p.row(services, endpoint).due_at
             assert due_at is not None
             clock.time_ms = due_at
+        assert failing == [[], ["backing_off"], ["backing_off"], ["backing_off"]]
         told = await p.happened(services, endpoint)
         assert [kind for kind, _ in told] == ["poll.failed"]
         body = told[0][1]
@@ -168,6 +171,7 @@ async def test_failures_are_told_of_once_and_so_is_their_end(services: Services,
         api.always(json(b"{}"))
         await p.run_due(services)
     assert [kind for kind, _ in await p.happened(services, endpoint)] == ["poll.failed", "poll.recovered"]
+    assert await service.list_failing(services, endpoint.project, 5) == []
 
 
 async def test_after_a_day_of_failures_it_is_paused_until_somebody_looks(services: Services, clock: FakeClock) -> None:
@@ -187,6 +191,9 @@ async def test_after_a_day_of_failures_it_is_paused_until_somebody_looks(service
             return shown.state
 
         assert state() == "paused"
+        [failing] = await service.list_failing(services, endpoint.project, 5)
+        assert (failing.endpoint.name, failing.state, failing.since_ms) == ("prices", "paused", began)
+        assert await service.list_failing(services, await p.project(services, "another"), 5) == []
         await p.changed(services, endpoint, enabled=True)
         assert (state(), p.row(services, endpoint).due_at) == ("on", clock.time_ms)
 

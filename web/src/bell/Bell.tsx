@@ -99,11 +99,11 @@ async function asked(project: string, signal: AbortSignal): Promise<Found> {
   const sent = { in: project, signal };
   const or = <T,>(isAllowed: boolean, fetched: () => Promise<T>): Promise<T | undefined> =>
     isAllowed ? fetched().catch(() => undefined) : Promise.resolve(undefined);
-  const [alerts, webhooks, endpoints, usage] = await Promise.all([
+  const [alerts, webhooks, polls, usage] = await Promise.all([
     or(may("alerts:read"), () => get("/v1/alerts", { ...sent, query: { state: "raised", limit: MOST + 1 } })),
     or(may("webhooks:read"), () => get("/v1/webhooks", sent)),
-    or(may("endpoints:read"), () => get("/v1/endpoints", { ...sent, query: { limit: 1000 } })),
+    or(may("endpoints:read"), () => get("/v1/polls/failing", { ...sent, query: { limit: 100 } })),
     or(may("projects:read"), () => get("/v1/projects/{project_id}/usage", { path: { project_id: project }, signal })),
   ]);
-  return { alerts: alerts?.data, webhooks: webhooks?.data, endpoints: endpoints?.data, quotas: usage?.quotas };
+  return { alerts: alerts?.data, webhooks: webhooks?.data, polls: polls?.data, quotas: usage?.quotas };
 }

@@ -2,16 +2,12 @@ import { expect, test } from "vitest";
 import { type Found, troublesOf } from "./troubles.ts";
 
 const WEBHOOK = { id: "w", name: "desk", state: "on", disabled_reason: null, failing_since: null };
-const endpoint = (state: string) => ({
-  id: "e",
-  name: "a/b",
-  polling: { state, failing_since: "2026-01-01T00:00:00Z" },
-});
+const poll = (state: string) => ({ id: "e", name: "a/b", state, failing_since: "2026-01-01T00:00:00Z" });
 
 test.each([
   ["an alert", { alerts: [{ id: "1", rule: "n", rule_id: "r", text: "140", raised_at: "x" }] }, "alerts rule=r"],
-  ["a paused poll", { endpoints: [endpoint("paused")] }, "e a/b polls"],
-  ["a failing poll", { endpoints: [endpoint("backing_off")] }, "e a/b polls"],
+  ["a paused poll", { polls: [poll("paused")] }, "e a/b polls"],
+  ["a failing poll", { polls: [poll("backing_off")] }, "e a/b polls"],
   ["a failing webhook", { webhooks: [{ ...WEBHOOK, state: "failing" }] }, "connect webhooks hook=w"],
   [
     "one off by the server",
@@ -27,7 +23,6 @@ test.each([
 
 test("what is as somebody wants it is none", () => {
   const found = {
-    endpoints: [endpoint("on"), endpoint("off"), { id: "f", name: "f", polling: null }],
     webhooks: [WEBHOOK, { ...WEBHOOK, state: "off", disabled_reason: "request" }],
     quotas: [
       { name: "a", use: 5, limit: null },

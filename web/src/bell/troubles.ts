@@ -18,7 +18,7 @@ export interface Trouble {
 export interface Found {
   alerts?: readonly Pick<Schemas["Alert"], "id" | "rule" | "rule_id" | "text" | "raised_at">[];
   webhooks?: readonly Pick<Schemas["Webhook"], "id" | "name" | "state" | "disabled_reason" | "failing_since">[];
-  endpoints?: readonly Pick<Schemas["EndpointSummary"], "id" | "name" | "polling">[];
+  polls?: readonly Schemas["FailingEndpoint"][];
   quotas?: readonly Pick<Schemas["Quota"], "name" | "use" | "limit">[];
 }
 
@@ -34,20 +34,14 @@ export function troublesOf(project: string, found: Found): Trouble[] {
       path: ["p", project, "alerts"],
       asked: { rule: alert.rule_id },
     })),
-    ...(found.endpoints ?? []).flatMap(({ id, name, polling }) =>
-      polling?.state === "paused" || polling?.state === "backing_off"
-        ? [
-            {
-              key: `poll ${id}`,
-              kind: "Poll" as const,
-              name,
-              text: polling.state === "paused" ? "paused after a day of failures" : "its source does not answer",
-              since: polling.failing_since,
-              path: ["p", project, "e", name, "polls"],
-            },
-          ]
-        : [],
-    ),
+    ...(found.polls ?? []).map(({ id, name, state, failing_since }) => ({
+      key: `poll ${id}`,
+      kind: "Poll" as const,
+      name,
+      text: state === "paused" ? "paused after a day of failures" : "its source does not answer",
+      since: failing_since,
+      path: ["p", project, "e", name, "polls"],
+    })),
     ...(found.webhooks ?? []).flatMap((webhook) => {
       const isOff =
         webhook.state === "off" && webhook.disabled_reason !== null && webhook.disabled_reason !== "request";
