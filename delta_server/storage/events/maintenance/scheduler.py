@@ -114,7 +114,7 @@ class MaintenanceScheduler:
         Raises as `seal` does.
         """
         sealed = await self.seal(project, everything=everything)
-        due = [each for each in await self._db.read(catalog.with_segments) if project in (None, each)]
+        due = [each for each in await self._db.read(catalog.with_files) if project in (None, each)]
         maintained = sum([await self._isolated(project, self._maintain(each, compacting), each) for each in due])
         await self._keys.run(self._clock.now_ms())
         return sealed + maintained

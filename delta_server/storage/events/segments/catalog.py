@@ -76,11 +76,12 @@ def positions(tx: Tx, project: int) -> Positions:
 # Segments
 
 
-def with_segments(tx: Tx) -> list[int]:
-    """Projects that are not deleted."""
+def with_files(tx: Tx) -> list[int]:
+    """Projects that are not deleted, with segments or, where their events have expired, rollups."""
     rows = tx.all(
         "SELECT id FROM project WHERE deleted_at IS NULL"
-        " AND EXISTS (SELECT 1 FROM segment WHERE segment.project = project.id)"
+        " AND (EXISTS (SELECT 1 FROM segment WHERE segment.project = project.id)"
+        " OR EXISTS (SELECT 1 FROM rollup WHERE rollup.project = project.id))"
     )
     return [row[0] for row in rows]
 

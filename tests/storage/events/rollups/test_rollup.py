@@ -378,6 +378,20 @@ async def test_rollups_outlive_the_events(rolled: Rolled) -> None:
     await rolled.check([kept])
 
 
+@of_any_cells
+async def test_rollups_are_maintained_where_no_event_is_left(rolled: Rolled) -> None:
+    await rolled.append(made(1, 50))
+    await rolled.roll()
+    await rolled.keep(EventRetention(days=1))
+    rolled.clock.time_ms = START + 5 * DAY_MS
+    await rolled.log.run_maintenance(rolled.project)
+    assert await rolled.db.read(catalog.list_segments, rolled.project) == []
+    assert await rolled.files(60_000) != {}
+    await rolled.keep(EventRetention(days=1, rollups={"1m": 1}))
+    await rolled.log.run_maintenance(rolled.project)
+    assert await rolled.files(60_000) == {}
+
+
 async def test_an_erasure_after_retention_spares_what_cannot_be_computed_again(rolled: Rolled) -> None:
     await rolled.append(made(1, 400))
     await rolled.roll()
