@@ -5,7 +5,7 @@ for commands that only read (sqlite/read_only.py). What could stand on another s
 values, as events do (eventlog.py).
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
@@ -14,6 +14,8 @@ import msgspec
 from delta_server.core.actor import SERVER, Actor
 
 Row: TypeAlias = tuple[Any, ...]
+LISTED = "(SELECT value FROM json_each(?))"
+"""What `listed` gives, in SQL. A parameter for each would be too many some day."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -23,6 +25,11 @@ ACTING: ContextVar[Actor] = ContextVar("acting", default=SERVER)
 context, as the alternative is an argument of each function between a route and the line that records a change."""
 
 _FREEING: set[object] = set()
+
+
+def listed(values: Sequence[object]) -> str:
+    """Numbers, texts, or rows of them, for one parameter of a statement."""
+    return msgspec.json.encode(values).decode()
 
 
 def frees_space(fn: Callable[P, T]) -> Callable[P, T]:

@@ -7,7 +7,7 @@ import msgspec
 
 from delta_server.core.history import activity
 from delta_server.core.history.activity import Hours, Tally
-from delta_server.storage.database import Tx
+from delta_server.storage.database import LISTED, Tx, listed
 
 _SUMS = "content, reorder, format, ignored, added, removed, replaced, moved"
 
@@ -74,9 +74,9 @@ def delete_some(tx: Tx, endpoint: int, limit: int) -> bool:
 def days(tx: Tx, endpoints: Sequence[int], first: int, last: int) -> Iterator[tuple[int, Day]]:
     """By endpoint those from `first` to `last` inclusive, with their hours."""
     rows = tx.all(
-        "SELECT endpoint, day, hours FROM activity WHERE endpoint IN (SELECT value FROM json_each(?))"
+        f"SELECT endpoint, day, hours FROM activity WHERE endpoint IN {LISTED}"
         " AND day BETWEEN ? AND ? ORDER BY endpoint, day",
-        msgspec.json.encode(endpoints).decode(),
+        listed(endpoints),
         first,
         last,
     )
@@ -92,10 +92,10 @@ def sums_by_days(
     sums = ", ".join(f"sum({name})" for name in _SUMS.split(", "))
     rows = tx.all(
         f"SELECT endpoint, (day - ?) / ? AS bucket, {sums} FROM activity"
-        " WHERE endpoint IN (SELECT value FROM json_each(?)) AND day BETWEEN ? AND ? GROUP BY endpoint, bucket",
+        f" WHERE endpoint IN {LISTED} AND day BETWEEN ? AND ? GROUP BY endpoint, bucket",
         origin,
         each,
-        msgspec.json.encode(endpoints).decode(),
+        listed(endpoints),
         first,
         last,
     )
@@ -129,7 +129,7 @@ def last_days_with_content(tx: Tx, endpoints: Sequence[int]) -> dict[int, int]:
     rows = tx.all(
         """SELECT value, (SELECT day FROM activity WHERE endpoint = value AND content > 0 ORDER BY day DESC LIMIT 1)
         FROM json_each(?)""",
-        msgspec.json.encode(endpoints).decode(),
+        listed(endpoints),
     )
     return {endpoint: day for endpoint, day in rows if day is not None}
 

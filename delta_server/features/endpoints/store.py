@@ -7,7 +7,7 @@ import msgspec
 from delta_server.core import ids, times
 from delta_server.core.binned import Binned
 from delta_server.features.polling.service import PollingShown
-from delta_server.storage.database import Row, Tx
+from delta_server.storage.database import LISTED, Row, Tx, listed
 
 _MOST_AHEAD = 1000
 
@@ -155,9 +155,8 @@ def is_counted(tx: Tx, endpoint: int) -> bool:
 def counted_deltas(tx: Tx, endpoints: Sequence[int]) -> dict[int, tuple[int, bool]]:
     """Of each its deltas of the kind `content`, and whether all is counted by day."""
     rows = tx.all(
-        "SELECT id, content_deltas, uncounted_before IS NULL FROM endpoint"
-        " WHERE id IN (SELECT value FROM json_each(?))",
-        msgspec.json.encode(endpoints).decode(),
+        f"SELECT id, content_deltas, uncounted_before IS NULL FROM endpoint WHERE id IN {LISTED}",
+        listed(endpoints),
     )
     return {row[0]: (row[1], bool(row[2])) for row in rows}
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from delta_server.storage.database import Row, Tx
+from delta_server.storage.database import LISTED, Row, Tx, listed
 
 
 class Polled(msgspec.Struct, frozen=True):
@@ -41,9 +41,9 @@ def of_project(tx: Tx, project: int, endpoints: Sequence[int]) -> list[Polled]:
     if tx.one("SELECT 1 FROM polling WHERE project = ? LIMIT 1", project) is None:
         return []
     rows = tx.all(
-        f"SELECT {_COLUMNS} FROM polling WHERE project = ? AND endpoint IN (SELECT value FROM json_each(?))",
+        f"SELECT {_COLUMNS} FROM polling WHERE project = ? AND endpoint IN {LISTED}",
         project,
-        msgspec.json.encode(endpoints).decode(),
+        listed(endpoints),
     )
     return [Polled(*row) for row in rows]
 
@@ -144,9 +144,9 @@ def due(tx: Tx, now_ms: int, without_hosts: Sequence[str], limit: int) -> list[D
     """What was to be polled by now, the longest overdue first."""
     rows = tx.all(
         "SELECT endpoint, project, host, due_at FROM polling WHERE due_at <= ?"
-        " AND host NOT IN (SELECT value FROM json_each(?)) ORDER BY due_at LIMIT ?",
+        f" AND host NOT IN {LISTED} ORDER BY due_at LIMIT ?",
         now_ms,
-        msgspec.json.encode(without_hosts).decode(),
+        listed(without_hosts),
         limit,
     )
     return [Due(*row) for row in rows]

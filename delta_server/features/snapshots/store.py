@@ -8,7 +8,7 @@ from delta_server.core.errors import Conflict
 from delta_server.core.history.timeline_span import Position, TimelineSpan
 from delta_server.features.activity import service as activity
 from delta_server.storage import paging as walks
-from delta_server.storage.database import Row, Tx
+from delta_server.storage.database import Row, Tx, listed
 from delta_server.storage.row_checksums import ChecksummedTable
 
 MAX_TIME_PROBES = 1000
@@ -273,7 +273,7 @@ def extents(tx: Tx, endpoints: Sequence[int]) -> dict[int, tuple[int, int, int]]
         SELECT ends.endpoint, ends.first, ends.last, c.size FROM ends
         CROSS JOIN snapshot s ON s.endpoint = ends.endpoint AND s.captured_at = ends.last
         JOIN content c ON c.id = s.content""",
-        msgspec.json.encode(endpoints).decode(),
+        listed(endpoints),
     )
     return {row[0]: row[1:] for row in rows}
 

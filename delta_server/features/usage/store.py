@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from delta_server.core import plan_windows, times
-from delta_server.storage.database import Tx
+from delta_server.storage.database import LISTED, Tx, listed
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -84,9 +84,8 @@ def of_endpoint(tx: Tx, endpoint: int) -> tuple[int, int, int] | None:
 def of_endpoints(tx: Tx, endpoints: Sequence[int]) -> dict[int, tuple[int, int, int]]:
     """Of each for which something counts, as `of_endpoint`."""
     rows = tx.all(
-        "SELECT endpoint, snapshots, raw_bytes, stored_bytes FROM endpoint_use"
-        " WHERE endpoint IN (SELECT value FROM json_each(?))",
-        msgspec.json.encode(endpoints).decode(),
+        f"SELECT endpoint, snapshots, raw_bytes, stored_bytes FROM endpoint_use WHERE endpoint IN {LISTED}",
+        listed(endpoints),
     )
     return {row[0]: row[1:] for row in rows}
 

@@ -1,8 +1,7 @@
 """What frames and packs take, and the deletion of an endpoint's: no more at once than other writes can wait for."""
 
 from delta_server.storage import slices
-from delta_server.storage.contents.rows import LISTED, listed
-from delta_server.storage.database import Tx
+from delta_server.storage.database import LISTED, Tx, listed
 
 _FRAMES, _PACKS = ("frame", "content", "length(data)"), ("pack", "id", "length(anchor) + length(data)")
 """Tables of large rows, their ids, and what they take: SQLite knows that without reading it."""

@@ -1,17 +1,8 @@
 """What the store keeps of a content, of a frame and of a pack."""
 
-from collections.abc import Sequence
-
 import msgspec
 
 from delta_server.core.packs.pack_format import Packed
-
-LISTED = "(SELECT value FROM json_each(?))"
-"""What `listed` gives, in SQL. A parameter for each id would be too many some day."""
-
-
-def listed(ids: Sequence[int]) -> str:
-    return msgspec.json.encode(ids).decode()
 
 
 class Content(msgspec.Struct, frozen=True):

@@ -7,8 +7,8 @@ import msgspec
 
 from delta_server.core.history.timeline_span import Position
 from delta_server.core.packs import pack_format, pack_plan
-from delta_server.storage.contents.rows import LISTED, Content, Frame, NewPack, Pack, StoredFrame, Version, listed
-from delta_server.storage.database import Row, Tx
+from delta_server.storage.contents.rows import Content, Frame, NewPack, Pack, StoredFrame, Version
+from delta_server.storage.database import LISTED, Row, Tx, listed
 
 COLUMNS = "id, endpoint, captured_at, size, hash, pack, position, dead"
 _PACK_COLUMNS = "id, endpoint, captured_at, deep, base, chain, contents, size, created_at, members"

@@ -6,7 +6,7 @@ import msgspec
 
 from delta_server.core.history.activity import Counts, of_delta
 from delta_server.features.deltas.rows import KINDS
-from delta_server.storage.database import Row, Tx
+from delta_server.storage.database import Row, Tx, listed
 
 EDITS = "d.added, d.removed, d.replaced, d.moved"
 
@@ -102,7 +102,7 @@ def last_changes(tx: Tx, stretches: Sequence[tuple[int, int, int]]) -> dict[int,
         f"""WITH asked AS MATERIALIZED (
               SELECT value ->> 0 AS endpoint, value ->> 1 AS first, value ->> 2 AS last FROM json_each(?))
             SELECT asked.endpoint, ({last} DESC LIMIT 1) FROM asked""",
-        msgspec.json.encode(stretches).decode(),
+        listed(stretches),
     )
     return {endpoint: at for endpoint, at in rows if at is not None}
 
@@ -116,6 +116,6 @@ def counted(tx: Tx, captured: Mapping[int, int]) -> dict[int, CountedDelta]:
                ORDER BY captured_at DESC LIMIT 1)
             FROM asked CROSS JOIN snapshot s ON s.endpoint = asked.endpoint AND s.captured_at = asked.at
             JOIN delta d ON d.content = s.content""",
-        msgspec.json.encode(list(captured.items())).decode(),
+        listed(list(captured.items())),
     )
     return {row[0]: CountedDelta(row[0], row[1], row[7] or b"", row[2], *row[3:7]) for row in rows}
