@@ -37,7 +37,7 @@ ELSEWHERE = {
     ("POST", "/v1/invitations"), ("GET", "/v1/invitations"), ("DELETE", "/v1/invitations/{}"),
     ("PUT", "/v1/projects/{}/members/{}"), ("DELETE", "/v1/projects/{}/members/{}"),
     ("POST", "/v1/projects/{}/transfer"), ("POST", "/v1/projects/{}/restore"), ("POST", "/v1/endpoints/{}/restore"),
-    ("POST", "/v1/endpoints/preview"),
+    ("POST", "/v1/endpoints/preview"), ("GET", "/v1/polls/failing"),
 }  # fmt: skip
 """What makes things, is an account's or a person's, or has a test of its own; routes that take events, and those open
 to all, too."""
