@@ -1,9 +1,8 @@
 """Webhooks and their deliveries, against a receiver that fails first."""
 
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ from playwright.sync_api import expect
 
 from tests import server_process
 from tests.browser.conftest import EMAIL, NARROW, PASSWORD, PROJECT, Open
+from tests.browser.source import listening
 from tests.server_process import Server
 
 
@@ -39,14 +39,9 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.url = f"http://127.0.0.1:{listening.server_port}/hook"
-    thread = threading.Thread(target=listening.serve_forever)
-    thread.start()
-    yield told
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
+    with listening(Handler) as url:
+        told.url = f"{url}/hook"
+        yield told
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 import "../style/lists.css";
+import "../style/panel.css";
 import "../settings/settings.css";
 import { useEffect, useState } from "preact/hooks";
 import { DeleteRule, Mute, NameRule } from "../alerts/dialogs.tsx";
@@ -61,7 +62,7 @@ export default function Alerts({ params }: PageProps) {
     close();
   };
   return (
-    <main id="main" class="wrap app trio-page alerts-page">
+    <main id="main" class="panel-page wrap app trio-page alerts-page">
       <ConnectHead project={project}>
         {canChange && rules.length > 0 ? (
           <button class="btn" type="button" onClick={() => setOpen("mute all")}>

@@ -1,4 +1,5 @@
 import "../style/lists.css";
+import "../style/panel.css";
 import { useEffect, useState } from "preact/hooks";
 import { get, patch, post, type Schemas } from "../api.ts";
 import { percent } from "../numbers.ts";
@@ -40,7 +41,7 @@ export default function Polls({ params }: PageProps) {
   const polling = data?.endpoint.polling;
   const track = `${at("p", project, "track")}?endpoint=${encodeURIComponent(endpoint)}`;
   return (
-    <main id="main" class="wrap app polls-page">
+    <main id="main" class="panel-page wrap app polls-page">
       <EndpointHead project={project} endpoint={endpoint} section="polls">
         {polling && may("endpoints:write") ? (
           <a class="btn" href={href(track)}>

@@ -1,4 +1,5 @@
 import "../style/lists.css";
+import "../style/panel.css";
 import "../settings/settings.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, type Schemas } from "../api.ts";
@@ -30,7 +31,7 @@ export default function Track({ params }: PageProps) {
   );
   const known = data?.endpoint ?? null;
   return (
-    <main id="main" class="wrap app track-page">
+    <main id="main" class="panel-page wrap app track-page">
       <div class="head">
         <h1>
           <a href={href(at("p", project))}>Endpoints</a>

@@ -1,4 +1,5 @@
 import "../style/lists.css";
+import "../style/panel.css";
 import "../settings/settings.css";
 import { useEffect, useState } from "preact/hooks";
 import { get, patch, post } from "../api.ts";
@@ -69,7 +70,7 @@ export default function Webhooks({ params }: PageProps) {
   };
   const canChange = may("webhooks:admin");
   return (
-    <main id="main" class="wrap app trio-page webhooks-page">
+    <main id="main" class="panel-page wrap app trio-page webhooks-page">
       <ConnectHead project={project}>
         {chosen ? <Acts webhook={chosen} open={setOpen} test={acts.test} pause={acts.enable} /> : null}
         {canChange ? (
