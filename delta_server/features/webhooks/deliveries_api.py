@@ -16,6 +16,7 @@ from delta_server.features.webhooks.deliveries import NEWEST, Filters
 from delta_server.features.webhooks.delivery_schemas import (
     DeliveryAnswer,
     DeliveryDetailAnswer,
+    DeliveryHour,
     DeliveryItem,
     DeliveryTimeline,
     ListedState,
@@ -87,7 +88,9 @@ async def timeline(
 ) -> DeliveryTimeline:
     """How many arrived and how many attempts failed, each by when it did; tests count too."""
     found = await deliveries.timeline(services, project, webhook, hours)
-    return DeliveryTimeline(times.format(found.from_ms), store.HOUR_MS, found.counts)
+    return DeliveryTimeline(
+        times.format(found.from_ms), store.HOUR_MS, [DeliveryHour(*counts) for counts in found.counts]
+    )
 
 
 @get(

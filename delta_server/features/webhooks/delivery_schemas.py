@@ -89,10 +89,15 @@ class DeliveryDetail(msgspec.Struct, frozen=True):
     request: RequestShown | None
 
 
+class DeliveryHour(msgspec.Struct, frozen=True):
+    arrived: int
+    failed: int
+
+
 class DeliveryTimeline(msgspec.Struct, frozen=True, rename={"begin": "from"}):
     begin: str
     bucket_ms: int
-    data: list[tuple[int, int]]
+    data: list[DeliveryHour]
 
 
 class DeliveryAnswer(msgspec.Struct, frozen=True):
@@ -235,12 +240,18 @@ _OF_BOTH = {
     "test": "Whether POST /v1/webhooks/{webhook_id}/test made it",
     "cause": "What it is about, where that can be looked at",
 }
-EXAMPLE_TIMELINE = {"from": "2026-05-01T10:00:00.000Z", "bucket_ms": 3_600_000, "data": [[4, 0], [6, 2], [5, 0]]}
+EXAMPLE_TIMELINE = {
+    "from": "2026-05-01T10:00:00.000Z",
+    "bucket_ms": 3_600_000,
+    "data": [{"arrived": 4, "failed": 0}, {"arrived": 6, "failed": 2}],
+}
 
 FIELDS = {
     "DeliveryTimeline.from": "When the first hour begins",
     "DeliveryTimeline.bucket_ms": "How long each stretch is: an hour",
-    "DeliveryTimeline.data": "Of each hour, how many deliveries arrived and how many attempts failed; now is the last",
+    "DeliveryTimeline.data": "One for each hour; that of now is the last",
+    "DeliveryHour.arrived": "How many deliveries arrived in it",
+    "DeliveryHour.failed": "How many attempts failed in it",
     **{f"DeliveryItem.{name}": said for name, said in _OF_BOTH.items()},
     **{f"DeliveryDetail.{name}": said for name, said in _OF_BOTH.items()},
     "DeliveryItem.attempts": "One letter each, the first first: `x` failed, `o` arrived",

@@ -388,7 +388,7 @@ async def test_deliveries_are_counted_by_the_hour(
     async def counted(query: str = "", key: str = keys.read) -> list[list[int]]:
         found = (await client.get(f"/v1/webhooks/timeline?hours=3{query}", headers=bearer(key))).json()
         assert found["bucket_ms"] == 3_600_000
-        return list(found["data"])
+        return [[hour["arrived"], hour["failed"]] for hour in found["data"]]
 
     receiver.next_answers([answer(503)])
     made = await make(client, keys.project, url=receiver.url, events=["endpoint.*"], retry_schedule=["1h"])

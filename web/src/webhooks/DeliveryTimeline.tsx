@@ -36,7 +36,8 @@ export function DeliveryTimeline({ project, hook, turn }: { project: string; hoo
 }
 
 function Line({ timeline, range }: { timeline: Schemas["DeliveryTimeline"]; range: Range }) {
-  const { data: counts, bucket_ms: bucketMs } = timeline;
+  const { bucket_ms: bucketMs } = timeline;
+  const counts = useMemo(() => timeline.data.map(({ arrived, failed }) => [arrived, failed]), [timeline]);
   const fromMs = Date.parse(timeline.from);
   const span = { fromMs, toMs: fromMs + counts.length * bucketMs };
   const asked = Date.parse(query.value.get("at") ?? "");
