@@ -20,8 +20,10 @@ from delta_server.features.activity import feature as activity
 from delta_server.features.alerts import feature as alerts
 from delta_server.features.audit import feature as audit
 from delta_server.features.backups import feature as backups
+from delta_server.features.conflicts import feature as conflicts
 from delta_server.features.contents import feature as contents
 from delta_server.features.deltas import feature as deltas
+from delta_server.features.devices import feature as devices
 from delta_server.features.endpoints import feature as endpoints
 from delta_server.features.erasures import feature as erasures
 from delta_server.features.events import feature as events
@@ -46,12 +48,13 @@ from delta_server.features.registrations import feature as registrations
 from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
+from delta_server.features.sync import feature as sync
 from delta_server.features.trees import feature as trees
 from delta_server.features.usage import feature as usage
 from delta_server.features.usage import service as usage_service
 from delta_server.features.users import feature as users
 from delta_server.features.webhooks import feature as webhooks
-from delta_server.http import asgi, docs, errors, field_descriptions, health, idempotency, static
+from delta_server.http import asgi, docs, errors, static
 from delta_server.http.body import JsonRequest, body_limits
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge
@@ -60,9 +63,8 @@ from delta_server.http.gate import Gate
 from delta_server.http.guards import Guards, of_family
 from delta_server.http.health import Dependency, Vitals
 from delta_server.http.metrics import Metrics
-from delta_server.services import Cascade, Services
-from delta_server.storage import jobs as job_rows
-from delta_server.storage import outbox
+from delta_server.http.server_feature import SERVER
+from delta_server.services import Services
 from delta_server.storage.cache import Cache
 from delta_server.storage.companions import StoreCompanion
 from delta_server.storage.contents.content_store import ContentStore
@@ -86,26 +88,6 @@ from delta_server.tasks.topics import Topics
 
 log = structlog.get_logger("delta.app")
 
-
-SERVER = Feature(
-    name="server",
-    routes=[*health.ROUTES, *docs.ROUTES, *static.ROUTES],
-    guards={**health.GUARDS, **docs.GUARDS, **static.GUARDS},
-    fields=field_descriptions.FIELDS,
-    periodic=[
-        Periodic("update planner statistics", upkeep.optimize, every_s=3600),
-        Periodic("delete jobs that ended", jobs.delete_ended, every_s=3600),
-        Periodic("trim the outbox", upkeep.trim_outbox, every_s=600),
-        Periodic("delete expired idempotency keys", idempotency.forget, every_s=3600),
-    ],
-    cascades=[
-        Cascade("project", lambda _: job_rows.delete_some),
-        Cascade("project", lambda _: outbox.delete_some),
-    ],
-    checksummed=[job_rows.ROWS, outbox.ROWS],
-    at_start=jobs.release_all,
-)
-"""What belongs to no feature."""
 
 FEATURES = [
     SERVER,
@@ -141,6 +123,9 @@ FEATURES = [
     stream.FEATURE,
     webhooks.FEATURE,
     alerts.FEATURE,
+    conflicts.FEATURE,
+    devices.FEATURE,
+    sync.FEATURE,
     backups.FEATURE,
     instance.FEATURE,
 ]

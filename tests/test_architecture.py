@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from delta_server import app
+from delta_server.http.server_feature import SERVER
 from delta_server.services import Services
 
 PACKAGE = Path(__file__).parent.parent / "delta_server"
@@ -31,7 +32,7 @@ ORDER = [
     ),
     "__main__",
 ]
-FEATURES = [feature.name for feature in app.FEATURES if feature is not app.SERVER]
+FEATURES = [feature.name for feature in app.FEATURES if feature is not SERVER]
 TABLES_OF_STORAGE = {
     "storage/contents": "content frame pack",
     "storage/events": "event_block event_settings segment segment_data file_part key_run key_page rollup rollup_data",
@@ -63,9 +64,10 @@ NAMED_BY_OTHERS = {
     "retention is a setting of the store of events": {"features/events": "event_settings"},
 }
 """Tables that SQL names outside their owner's. No row may be added: ask the owner's service instead."""
-TENANTS = {"account", "project", "endpoint", "endpoints", "user", "session", "webhook"}
+TENANTS = {"account", "project", "endpoint", "endpoints", "user", "session", "webhook", "space", "collection", "device"}
 """What a store function's second parameter may be: integer ids that its caller has been checked to own."""
 WITHOUT_TENANT = {
+    "of the whole instance": {"sync": "epoch set_epoch"},
     "finds the tenant": {
         "accounts": "account_named insert_account key",
         "users": "any_user by_email signed_in refresh link",
@@ -78,6 +80,7 @@ WITHOUT_TENANT = {
     },
     "background work for all tenants": {
         "accounts": "unused write_last_uses",
+        "devices": "delete_batches",
         "alerts": "projects_with_rules due_rules due_notices delete_cleared_before",
         "audit": "accounts not_begun",
         "contents": "endpoints_with_loose_frames with_packs with_dead newest_frame with_frames_after endpoints count"

@@ -69,6 +69,17 @@ class Polling(msgspec.Struct, frozen=True):
     record_days: WholeDays = 14
 
 
+class Sync(msgspec.Struct, frozen=True):
+    record_bytes: Size = MIB
+    records: Count = 1_000_000
+    space_bytes: Size = 1024 * MIB
+    devices: Count = 100
+    pushes_per_minute: PerMinute = 20
+    pulls_per_minute: PerMinute = 30
+    tombstone_days: WholeDays = 90
+    history_days: WholeDays = 30
+
+
 class Alerts(msgspec.Struct, frozen=True):
     retention_days: Days = 90
 
@@ -95,6 +106,7 @@ class Config(msgspec.Struct, frozen=True):
     polling: Polling = Polling()
     webhooks: Webhooks = Webhooks()
     alerts: Alerts = Alerts()
+    sync: Sync = Sync()
     audit: Audit = Audit()
     plans: Plans = Plans()
     admin: Admin = Admin()

@@ -1,6 +1,7 @@
 """The coded errors every layer raises where the fact is known; `http/errors.py` turns them into answers once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,8 @@ class DeltaError(Exception):
 
     code = "INTERNAL_ERROR"
     status = 500
+    members: Mapping[str, Any] = {}
+    """What the answer says beside the message, for programs (RFC 9457 3.2)."""
 
     def __init__(self, message: str, *, field: str | None = None, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(message)
@@ -62,6 +65,25 @@ class KeyReused(Conflict):
     """An Idempotency-Key came again with another request."""
 
     status = 422
+
+
+class Refused(Conflict):
+    """What was asked for conflicts with what is there; `members` tell a program how."""
+
+    def __init__(self, message: str, *, code: str = "CONFLICT", members: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.code = code
+        self.members = members
+
+
+class ResyncRequired(DeltaError):
+    """A device has been away for too long, or a backup was restored: what it has must be compared with all there is."""
+
+    code, status = "RESYNC_REQUIRED", 410
+
+    def __init__(self, message: str, *, begin_at: str) -> None:
+        super().__init__(message)
+        self.members = {"resync": begin_at}
 
 
 class TooLarge(DeltaError):

@@ -30,6 +30,8 @@ Single: TypeAlias = Literal[
     "webhooks:read",
     "webhooks:write",
     "webhooks:admin",
+    "sync:read",
+    "sync:write",
     "erasures:read",
     "erasures:admin",
     "keys:admin",

@@ -44,6 +44,8 @@ TITLES = {
     "FORBIDDEN": "Forbidden",
     "NOT_FOUND": "Not found",
     "CONFLICT": "Conflict",
+    "MASS_DELETE": "Many deletions at once",
+    "RESYNC_REQUIRED": "Resync required",
     "RATE_LIMIT": "Too many requests",
     "QUOTA_EXCEEDED": "Quota exceeded",
     "PAYLOAD_TOO_LARGE": "Payload too large",
@@ -137,7 +139,10 @@ def failure(error: Exception, *, request_id: str, now_ms: int) -> Failure:
         also_request_id=request_id,
         quota=known.quota if isinstance(known, QuotaExceeded) else UNSET,
     )
-    return Failure(known.status, known.code, headers, _encode(problem))
+    body = _encode(problem)
+    if known.members:
+        body = body[:-1] + b"," + msgspec.json.encode(known.members)[1:]
+    return Failure(known.status, known.code, headers, body)
 
 
 def _kind(known: DeltaError) -> tuple[str, str]:

@@ -29,6 +29,7 @@ GUARDS = guards_of(FEATURES)
 ELSEWHERE = {
     ("POST", "/v1/projects"), ("POST", "/v1/endpoints"), ("POST", "/v1/auth/api-keys"), ("GET", "/v1/backup"),
     ("POST", "/v1/feeds"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
+    ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"),
     ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/v1/audit"),
     ("GET", "/healthz/details"), ("GET", "/metrics"), ("GET", "/v1/instance"),
     ("GET", "/v1/instance/users"), ("PATCH", "/v1/instance/users/{}"),
@@ -120,6 +121,8 @@ SHOWN = [
     get("/v1/feeds"),
     get("/v1/inbound-webhooks"),
     get("/v1/alerts/rules"),
+    get("/v1/sync/{data_type}/delta"),
+    get("/v1/sync/{data_type}/deleted"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
     get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
 ]
@@ -244,6 +247,10 @@ class Tenants:
         feed = (await self.send(name, post("/v1/feeds", endpoint_id="prices"))).json()["feed"]
         make_rule = Ask("POST", "/v1/alerts/rules", {"name": mark, "endpoint": "prices", **RULE})
         rule = (await self.send(name, make_rule)).json()["rule"]
+        note = {"change_id": "1", "record_id": mark, "operation": "insert", "data": mark}
+        gone = [{**note, "change_id": "2", "record_id": f"{mark}-2"}]
+        gone += [{"change_id": "3", "record_id": f"{mark}-2", "operation": "delete"}]
+        await self.send(name, post("/v1/sync/notes/delta", device_id="phone", batch_id="1", changes=[note, *gone]))
         invite = Ask(
             "POST", f"/v1/projects/{'mine' if name == 'project' else 'other'}/invitations", {"email": "ann@example.com"}
         )
@@ -252,6 +259,7 @@ class Tenants:
         [project] = (await self.send(name, get("/v1/projects"))).json()["data"]
         self.ids[name] = {
             "mark": mark,
+            "data_type": "notes",
             "anonymous": f"anonymous-of-{name}",
             "project": project["id"],
             "endpoint": stored[0]["snapshot"]["endpoint_id"],

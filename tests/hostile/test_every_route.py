@@ -117,8 +117,12 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
     assert hook.status_code == 201, hook.text
     rule = await client.post("/v1/alerts/rules", json={**ALERT, "endpoint": snapshot["endpoint_id"]}, headers=headers)
     assert rule.status_code == 201, rule.text
+    note = {"change_id": "c", "record_id": "note", "operation": "insert", "data": {"text": "Milk"}}
+    pushed = {"device_id": "phone", "batch_id": "b", "changes": [note]}
+    assert (await client.post("/v1/sync/notes/delta", json=pushed, headers=headers)).status_code == 200
     return World(
         {
+            "data_type": "notes",
             "webhook_id": hook.json()["webhook"]["id"],
             "delivery_id": SOME_ID,
             "rule_id": rule.json()["rule"]["id"],

@@ -1,0 +1,112 @@
+"""A pushed change, checked and reduced to bytes: what can be said of it without looking at what is stored."""
+
+import binascii
+from base64 import b64decode
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from delta_server.core import times
+from delta_server.core.errors import DeltaError, Invalid
+from delta_server.core.json import surrogates
+from delta_server.core.json_schema import documented
+from delta_server.core.sync.digest import checksum_of
+from delta_server.core.sync.judging import DELETED, ENCRYPTED, JSON
+
+MAX_CHANGES = 1000
+MAX_AHEAD_MS = 5 * 60_000
+"""A device's clock may be so far ahead: what it says beyond that is cut to it."""
+ABSENT = msgspec.Raw(b"")
+
+Named = Annotated[str, Meta(min_length=1, max_length=200)]
+RecordId = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class SentChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`data` is any JSON and is kept as it stands, `encrypted` base64 of whatever the device made of it; an update may
+    send `patch`, JSON Patch operations on `base_version`, instead. `checksum` is the SHA-256, in hex, of the bytes
+    sent."""
+
+    change_id: Named
+    record_id: RecordId
+    operation: Literal["insert", "update", "delete"]
+    data: msgspec.Raw = ABSENT
+    encrypted: str | None = None
+    patch: msgspec.Raw = ABSENT
+    checksum: Annotated[str, documented(maxLength=64)] | None = None
+    base_version: Annotated[int, Meta(ge=0, le=1 << 62)] | None = None
+    updated_at: Annotated[str, documented(maxLength=40)] | None = None
+
+
+class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`atomic`: all of it or nothing; `per_record`: what can be. `confirm` is what an answer MASS_DELETE gave."""
+
+    device_id: Named
+    batch_id: Named
+    changes: Annotated[list[SentChange], Meta(min_length=1, max_length=MAX_CHANGES)]
+    mode: Literal["atomic", "per_record"] = "atomic"
+    confirm: Annotated[str, documented(maxLength=100)] | None = None
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """`refusal` is why it cannot be stored at all; `patch` is still to be applied to `base`."""
+
+    change_id: str
+    record_id: str
+    kind: int
+    content: bytes | None = None
+    checksum: bytes | None = None
+    base: int | None = None
+    updated_at: int | None = None
+    patch: bytes | None = None
+    refusal: tuple[str, str] | None = None
+
+
+def prepare(sent: SentChange, now_ms: int, limit_bytes: int) -> Prepared:
+    """What is wrong with it is its `refusal`, a code and a sentence."""
+    try:
+        return _prepared(sent, now_ms, limit_bytes)
+    except DeltaError as error:
+        return Prepared(sent.change_id, sent.record_id, JSON, refusal=(error.code, error.message))
+
+
+def _prepared(sent: SentChange, now_ms: int, limit_bytes: int) -> Prepared:
+    at = (
+        None
+        if sent.updated_at is None
+        else min(times.parse(sent.updated_at, field="updated_at"), now_ms + MAX_AHEAD_MS)
+    )
+    kind, content = _content(sent)
+    checksum = None if content is None else checksum_of(content)
+    if content is not None and len(content) > limit_bytes:
+        raise Invalid(f"the record has {len(content)} bytes, more than sync.record_bytes = {limit_bytes}", field="data")
+    if sent.checksum is not None and (checksum is None or sent.checksum.lower() != checksum.hex()):
+        raise Invalid("checksum is not the SHA-256 of what was sent, in hex: send it again", field="checksum")
+    if sent.patch is ABSENT:
+        return Prepared(sent.change_id, sent.record_id, kind, content, checksum, sent.base_version, at)
+    return Prepared(sent.change_id, sent.record_id, JSON, base=sent.base_version, updated_at=at, patch=content)
+
+
+def _content(sent: SentChange) -> tuple[int, bytes | None]:
+    """The bytes that were sent, and of what kind the record is then. Raises Invalid."""
+    given = [name for name in ("data", "patch") if getattr(sent, name) is not ABSENT]
+    given += [] if sent.encrypted is None else ["encrypted"]
+    if sent.operation == "delete":
+        if given:
+            raise Invalid(f"a delete has no {given[0]}", field=given[0])
+        return DELETED, None
+    if len(given) != 1:
+        raise Invalid("give one of data, encrypted and patch", field="data")
+    if sent.encrypted is not None:
+        return ENCRYPTED, _decoded(sent.encrypted)
+    if sent.patch is not ABSENT and (sent.operation == "insert" or not sent.base_version):
+        raise Invalid("a patch is an update, of the version in base_version", field="patch")
+    return JSON, surrogates.restore(bytes(sent.data if sent.patch is ABSENT else sent.patch))
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Invalid("encrypted must be base64, with padding (RFC 4648 4)", field="encrypted") from None

@@ -1,0 +1,65 @@
+"""What happens to conflicts of a data type, and those that wait for a choice."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from delta_server.storage.database import LISTED, Tx, listed
+
+
+class NewConflict(msgspec.Struct, frozen=True):
+    """What a device pushed, made on the version `base`, where the version `server` was there already."""
+
+    record_id: str
+    change_id: str
+    kind: int
+    content: bytes | None
+    checksum: bytes | None
+    base: int | None
+    server: int
+    updated_at: int | None
+
+
+def insert_conflict(tx: Tx, space: int, collection: int, device: int, new: NewConflict) -> bytes:
+    """Its uid."""
+    uid = tx.new_id()
+    tx.run(
+        "INSERT INTO sync_conflict (uid, space, collection, record_id, device, change_id, kind, content,"
+        " checksum, base, server, updated_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        uid,
+        space,
+        collection,
+        new.record_id,
+        device,
+        new.change_id,
+        new.kind,
+        new.content,
+        new.checksum,
+        new.base,
+        new.server,
+        new.updated_at,
+        tx.now_ms,
+    )
+    return uid
+
+
+def waiting_conflicts(tx: Tx, device: int, change_ids: Sequence[str]) -> dict[str, tuple[bytes, int]]:
+    """Of those that came before and wait, their uids and the versions they met."""
+    sql = f"SELECT change_id, uid, server FROM sync_conflict WHERE device = ? AND change_id IN {LISTED}"
+    return {change_id: (uid, server) for change_id, uid, server in tx.all(sql, device, listed(change_ids))}
+
+
+def conflicts_of(tx: Tx, project: int, data_type: str) -> tuple[str, str | None]:
+    """What happens to conflicts of a data type, and its JSON Schema."""
+    row = tx.one("SELECT conflicts, schema FROM sync_type WHERE project = ? AND name = ?", project, data_type)
+    return ("last_write", None) if row is None else (row[0], row[1])
+
+
+def delete_types(tx: Tx, project: int) -> bool:
+    return tx.run("DELETE FROM sync_type WHERE project = ?", project) > 0
+
+
+def delete_some(tx: Tx, space: int, limit: int) -> bool:
+    """Delete up to `limit` of a space; False when none is left."""
+    sql = "DELETE FROM sync_conflict WHERE id IN (SELECT id FROM sync_conflict WHERE space = ? LIMIT ?)"
+    return tx.run(sql, space, limit) > 0

@@ -1,0 +1,147 @@
+"""/v1/sync: devices push what they changed, and pull what others did."""
+
+from typing import Annotated, Any, TypeAlias
+
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter
+
+from delta_server.core.caller import Caller
+from delta_server.core.errors import Invalid
+from delta_server.core.sync import changes
+from delta_server.features.sync import pulling, pushing, schemas, spaces
+from delta_server.features.sync.pulling import View, Wanted
+from delta_server.features.sync.schemas import PullPage, PushAnswer, SyncConfig
+from delta_server.features.sync.spaces import Whose
+from delta_server.http import body
+from delta_server.http.docs import example
+from delta_server.services import Services
+
+_TAGS = ["Sync"]
+_JSON = "application/json"
+_MAX_TYPE = 100
+
+CursorOf: TypeAlias = Annotated[str | None, QueryParameter(description="next_cursor of the page before, or kept")]
+Since: TypeAlias = Annotated[
+    str | None, QueryParameter(description="Instead of a cursor: what changed from this time on; second best")
+]
+PageLimit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=pulling.MAX_PAGE, description="How many records at most")]
+Offset: TypeAlias = Annotated[int, QueryParameter(ge=0, description="With `since`: so many records are skipped")]
+OwnDevice: TypeAlias = Annotated[
+    str | None, QueryParameter(description="Who asks: the cursor it brings is remembered as how far it is")
+]
+Excluded: TypeAlias = Annotated[str | None, QueryParameter(description="Changes that this device pushed are left out")]
+
+
+def whose(request: Request[Any, Any, Any], caller: Caller, project: int) -> Whose:
+    return spaces.whose(caller, project, request.headers.get(spaces.USER_HEADER))
+
+
+def checked_type(data_type: str) -> str:
+    """Raises Invalid."""
+    if not 1 <= len(data_type) <= _MAX_TYPE or "\0" in data_type:
+        raise Invalid(f"a data type has 1 to {_MAX_TYPE} characters", field="data_type")
+    return data_type
+
+
+@post(
+    "/v1/sync/{data_type:str}/delta",
+    summary="Push changes",
+    tags=_TAGS,
+    status_code=200,
+    responses={200: ResponseSpec(PushAnswer, generate_examples=False)},
+    opt=example(request=schemas.EXAMPLE_PUSH, answer=schemas.EXAMPLE_PUSHED, media_type=_JSON),
+)
+async def push(
+    request: Request[Any, Any, Any],
+    data_type: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+) -> PushAnswer:
+    """1 to 1,000 changes of a device, all or none unless `mode` is `per_record`. The same batch again is answered the
+    same, and a change that came before, in whatever batch, is a duplicate."""
+    sent = await body.document(request)
+    return await pushing.push(services, whose(request, caller, project), checked_type(data_type), sent)
+
+
+@get("/v1/sync/{data_type:str}/delta", summary="Pull changes", tags=_TAGS, opt=example(answer=schemas.EXAMPLE_PAGE))
+async def pull(
+    request: Request[Any, Any, Any],
+    data_type: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    cursor: CursorOf = None,
+    since: Since = None,
+    limit: PageLimit = 1000,
+    offset: Offset = 0,
+    exclude_device: Excluded = None,
+    device_id: OwnDevice = None,
+    view: Annotated[
+        View | None,
+        QueryParameter(description="`ordered`: one list; `split`: `changes` and `deleted`, as with `since`"),
+    ] = None,
+) -> PullPage:
+    """Records that changed after the cursor, each once with its newest version, in the order of the changes; without a
+    cursor all records. Keep `next_cursor` once the page is stored. 410 RESYNC_REQUIRED: pull without a cursor and drop
+    what is not in it."""
+    wanted = Wanted(
+        cursor=cursor,
+        since=since,
+        limit=limit,
+        offset=offset,
+        exclude_device=exclude_device,
+        device_id=device_id,
+        view=view,
+    )
+    return await pulling.pull(services, whose(request, caller, project), checked_type(data_type), wanted)
+
+
+@get(
+    "/v1/sync/{data_type:str}/deleted",
+    summary="List what was deleted",
+    tags=_TAGS,
+    opt=example(answer={**schemas.EXAMPLE_PAGE, "changes": [], "counts": {"upserts": 0, "deletions": 0}}),
+)
+async def list_deleted(
+    request: Request[Any, Any, Any],
+    data_type: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    cursor: CursorOf = None,
+    since: Since = None,
+    limit: PageLimit = 1000,
+    offset: Offset = 0,
+) -> PullPage:
+    """The deletions alone, as long as they are remembered (`sync.tombstone_days`), with cursors of their own."""
+    wanted = Wanted(cursor=cursor, since=since, limit=limit, offset=offset, deletions_only=True)
+    return await pulling.pull(services, whose(request, caller, project), checked_type(data_type), wanted)
+
+
+@get(
+    "/v1/sync/config",
+    summary="What a device may do",
+    tags=_TAGS,
+    sync_to_thread=False,
+    opt=example(answer=schemas.EXAMPLE_CONFIG),
+)
+def get_config(services: NamedDependency[Services], project: NamedDependency[int]) -> SyncConfig:
+    options = services.config.sync
+    return SyncConfig(
+        max_changes=changes.MAX_CHANGES,
+        max_page=pulling.MAX_PAGE,
+        record_bytes=options.record_bytes,
+        pushes_per_minute=options.pushes_per_minute,
+        pulls_per_minute=options.pulls_per_minute,
+        records=options.records,
+        bytes=options.space_bytes,
+        devices=options.devices,
+        tombstone_days=options.tombstone_days,
+        history_days=options.history_days,
+    )
+
+
+ROUTES = [push, pull, list_deleted, get_config]

@@ -1,0 +1,156 @@
+"""Pages of what changed, by the order of the space.
+
+A cursor names an epoch, a collection, the number up to which a device has everything, and where its window ends: the
+first page freezes that, so that a record which changes while pages are read comes once, with its newest version, in
+this window or the next. Nothing that is committed later has a lower number.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET
+
+from delta_server.core import times
+from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.errors import Invalid, ResyncRequired
+from delta_server.features.devices import service as devices
+from delta_server.features.sync import schemas, spaces, store
+from delta_server.features.sync.schemas import PullCounts, PullPage
+from delta_server.features.sync.spaces import Known, State, Whose
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+CURSORS = "sync"
+MAX_PAGE = 10_000
+MOST_SKIPPED = 100_000
+_FEW = 100
+"""Records of which a page is made on the event loop, in half a millisecond at most."""
+
+View = Literal["ordered", "split"]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A device has all up to `after`; the window ends at `until`, which is 0 when it is still to be frozen."""
+
+    after: int
+    until: int
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    cursor: str | None = None
+    since: str | None = None
+    limit: int = 1000
+    offset: int = 0
+    exclude_device: str | None = None
+    device_id: str | None = None
+    view: View | None = None
+    deletions_only: bool = False
+
+
+class Found(msgspec.Struct, frozen=True):
+    """`device_ids` by their rows."""
+
+    rows: list[store.Change]
+    device_ids: Mapping[int, str]
+
+
+async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> PullPage:
+    """Raises BadRequest, Invalid, ResyncRequired."""
+    spaces.count_pull(svc, whose)
+    if wanted.cursor is not None and (wanted.since is not None or wanted.offset):
+        raise Invalid("cursor goes without since and offset: it knows its place", field="cursor")
+    if wanted.offset > MOST_SKIPPED:
+        raise Invalid(f"offset is at most {MOST_SKIPPED}: go on with next_cursor", field="offset")
+    state = svc.state(Known).get(svc, whose, data_type)
+    place = _place(svc, state, data_type, wanted)
+    if state.space is None or state.collection is None or place.after >= state.collection.seq:
+        return _page(state, place, wanted, Found([], {}))
+    space, collection = state.space, state.collection
+    until = place.until or space.seq
+    place = Place(place.after, until)
+    read = store.tombstones_after if wanted.deletions_only else store.heads_after
+
+    def found(tx: Tx) -> Found:
+        after = place.after
+        if wanted.offset:
+            after = store.skip(tx, collection.id, after, until, wanted.offset)
+        rows = read(tx, space.id, collection.id, after, until, wanted.limit + 1)
+        return Found(rows, devices.device_ids(tx, space.id))
+
+    page = await svc.db.read(found)
+    if len(page.rows) <= _FEW:
+        return _page(state, place, wanted, page)
+    return await svc.spare_cpu(_page, state, place, wanted, page)
+
+
+def _place(svc: Services, state: State, data_type: str, wanted: Wanted) -> Place:
+    if wanted.cursor is not None:
+        place = _of_cursor(state, data_type, wanted)
+    elif wanted.since is not None:
+        place = Place(_of_time(svc, state, times.parse(wanted.since, field="since")), 0)
+    else:
+        return Place(0, 0)
+    if state.collection is not None and 0 < place.after < state.collection.horizon:
+        raise resync(data_type, "deletions from before then are not remembered any more")
+    return place
+
+
+def _of_cursor(state: State, data_type: str, wanted: Wanted) -> Place:
+    found = decode_cursor(_list_of(wanted), wanted.cursor or "", tuple[bytes, int, int, int, int])
+    epoch, space, collection, after, until = found
+    if not after:  # nothing was there yet
+        return Place(0, 0)
+    if epoch != state.epoch or (state.space is not None and space not in (0, state.space.id)):
+        raise resync(data_type, "the cursor is of another state of the server: a backup was restored")
+    newest = 0 if state.space is None else state.space.seq
+    known = 0 if state.collection is None else state.collection.id
+    if collection not in (0, known) or not 0 <= after <= newest or not 0 <= until <= newest:
+        raise resync(data_type, "the cursor is of records that are not here")
+    return Place(after, until)
+
+
+def resync(data_type: str, why: str) -> ResyncRequired:
+    return ResyncRequired(
+        f"{why}: pull without a cursor, and drop what is not in it", begin_at=f"/v1/sync/{data_type}/delta"
+    )
+
+
+def _of_time(svc: Services, state: State, at_ms: int) -> int:
+    """The number before the first change of then or later."""
+    if state.space is None or at_ms > state.space.changed_at:
+        return 0 if state.space is None else state.space.seq
+    return svc.db.peek(store.first_since, state.space.id, at_ms, state.space.seq)
+
+
+def _page(state: State, place: Place, wanted: Wanted, found: Found) -> PullPage:
+    newest = 0 if state.space is None else state.space.seq
+    until = place.until or newest
+    has_more = len(found.rows) > wanted.limit
+    rows = found.rows[: wanted.limit]
+    reached = rows[-1].seq if has_more else until
+    own = wanted.exclude_device if place.after else None  # who begins has nothing, of its own neither
+    records = [schemas.record(row, found.device_ids) for row in rows]
+    records = records if own is None else [record for record in records if record.device_id != own]
+    is_split = (wanted.view or ("ordered" if wanted.since is None else "split")) == "split"
+    deleted = [record for record in records if record.operation == "delete"]
+    return PullPage(
+        [record for record in records if record.operation != "delete"] if is_split else records,
+        has_more,
+        cursor(state, reached, until if has_more else 0, list_name=_list_of(wanted)),
+        until,
+        PullCounts(len(records) - len(deleted), len(deleted)),
+        next_offset=(wanted.offset + len(rows) if has_more else None) if wanted.since is not None else UNSET,
+        deleted=deleted if is_split else UNSET,
+    )
+
+
+def _list_of(wanted: Wanted) -> str:
+    """What cursors are of: one of deletions alone knows nothing of the other changes."""
+    return "sync deletions" if wanted.deletions_only else CURSORS
+
+
+def cursor(state: State, after: int, until: int, *, list_name: str = CURSORS) -> str:
+    space = 0 if state.space is None else state.space.id
+    collection = 0 if state.collection is None else state.collection.id
+    return encode_cursor(list_name, state.epoch, space, collection, after, until)

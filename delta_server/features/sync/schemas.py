@@ -1,0 +1,224 @@
+"""Sync on the wire: batches in, pages out."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from delta_server.core import times
+from delta_server.core.json import json_text, surrogates
+from delta_server.core.sync.changes import Batch
+from delta_server.core.sync.judging import DELETED, ENCRYPTED, Status
+from delta_server.features.sync import store
+from delta_server.http import aliases
+from delta_server.http.validation import invalid
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A version of a record: `data`, or `encrypted` as pushed. A deletion has neither, one of long ago no time."""
+
+    record_id: str
+    operation: Literal["upsert", "delete"]
+    version: int
+    changed_at: str | UnsetType = UNSET
+    data: msgspec.Raw | UnsetType = UNSET
+    encrypted: bytes | UnsetType = UNSET
+    checksum: str | UnsetType = UNSET
+    updated_at: str | UnsetType = UNSET
+    device_id: str | UnsetType = UNSET
+
+
+class ChangeResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a change. `version` is the record's, `overwrote` a version that the device did not know and that
+    is replaced, `server` what a conflict met, `conflict_id` where it waits for a choice."""
+
+    change_id: str
+    record_id: str
+    status: Status
+    version: int | None
+    overwrote: int | UnsetType = UNSET
+    server: Record | UnsetType = UNSET
+    conflict_id: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+
+
+class PushCounts(msgspec.Struct, frozen=True):
+    applied: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: int = 0
+
+
+class PushAnswer(msgspec.Struct, frozen=True):
+    """`version` is the newest of the space: that of this batch's last change, or a later one when it came before."""
+
+    results: Sequence[ChangeResult]
+    counts: PushCounts
+    version: int
+
+
+class PullCounts(msgspec.Struct, frozen=True):
+    upserts: int
+    deletions: int
+
+
+class PullPage(msgspec.Struct, frozen=True):
+    """`until` is the newest version that the pages together bring; `next_cursor` begins behind this page, or behind
+    `until` after the last. `deleted` is there with view=split alone."""
+
+    changes: Sequence[Record]
+    has_more: bool
+    next_cursor: str
+    until: int
+    counts: PullCounts
+    next_offset: int | UnsetType | None = UNSET
+    deleted: Sequence[Record] | UnsetType = UNSET
+
+
+class SyncConfig(msgspec.Struct, frozen=True):
+    """What a device may do."""
+
+    max_changes: int
+    max_page: int
+    record_bytes: int
+    pushes_per_minute: int
+    pulls_per_minute: int
+    records: int
+    bytes: int
+    devices: int
+    tombstone_days: int
+    history_days: int
+
+
+_decode_batch = msgspec.json.Decoder(Batch).decode
+
+
+def batch(body: bytes) -> Batch:
+    """Raises BadRequest, Invalid."""
+    body = surrogates.hide(body)
+    json_text.check(body, "the body")
+    with suppress(msgspec.ValidationError):  # names in camelCase are rare: look for them only now
+        return _decode_batch(body)
+    try:
+        return _decode_batch(aliases.snake_body(body, Batch))
+    except msgspec.ValidationError as error:
+        raise invalid(error, Batch) from None
+
+
+def record(change: store.Change, device_ids: Mapping[int, str]) -> Record:
+    is_encrypted = change.kind == ENCRYPTED
+    content = change.content or b""
+    return Record(
+        record_id=change.record_id,
+        operation="delete" if change.kind == DELETED else "upsert",
+        version=change.seq,
+        changed_at=times.format(change.changed_at),
+        data=UNSET if change.kind else msgspec.Raw(content),
+        encrypted=content if is_encrypted else UNSET,
+        checksum=UNSET if change.checksum is None else change.checksum.hex(),
+        updated_at=UNSET if change.updated_at is None else times.format(change.updated_at),
+        device_id=UNSET if change.device is None else device_ids.get(change.device, UNSET),
+    )
+
+
+def counts(results: Sequence[ChangeResult]) -> PushCounts:
+    by_status: dict[str, int] = {}
+    for result in results:
+        by_status[result.status] = by_status.get(result.status, 0) + 1
+    return PushCounts(**by_status)
+
+
+EXAMPLE_PUSH = {
+    "device_id": "phone-1",
+    "batch_id": "b-42",
+    "changes": [
+        {"change_id": "c-7", "record_id": "note-1", "operation": "update", "data": {"text": "Milk"}, "base_version": 3}
+    ],
+}
+EXAMPLE_PUSHED = {
+    "results": [{"change_id": "c-7", "record_id": "note-1", "status": "applied", "version": 4}],
+    "counts": {"applied": 1, "duplicate": 0, "conflict": 0, "rejected": 0},
+    "version": 4,
+}
+_EXAMPLE_RECORD = {
+    "record_id": "note-1",
+    "operation": "upsert",
+    "version": 4,
+    "changed_at": "2026-05-01T12:00:00.000Z",
+    "data": {"text": "Milk"},
+    "checksum": "6b2f1a9c0d3e4f5a6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c",
+    "device_id": "phone-1",
+}
+EXAMPLE_PAGE = {
+    "changes": [_EXAMPLE_RECORD],
+    "has_more": False,
+    "next_cursor": "k1pWQpSkc3luYw",
+    "until": 4,
+    "counts": {"upserts": 1, "deletions": 0},
+}
+EXAMPLE_CONFIG = {
+    "max_changes": 1000,
+    "max_page": 10_000,
+    "record_bytes": 1_048_576,
+    "pushes_per_minute": 20,
+    "pulls_per_minute": 30,
+    "records": 1_000_000,
+    "bytes": 1_073_741_824,
+    "devices": 100,
+    "tombstone_days": 90,
+    "history_days": 30,
+}
+
+FIELDS = {
+    "Record.record_id": "The device's own id of the record",
+    "Record.operation": "`upsert`, or `delete` for a deletion",
+    "Record.version": "The number of its newest change, in the order of the space; a change made on it has it as "
+    "`base_version`",
+    "Record.changed_at": "When the server took it; absent for a deletion of long ago",
+    "Record.data": "The record as it was pushed, byte for byte",
+    "Record.encrypted": "The same of an encrypted one, in base64",
+    "Record.checksum": "SHA-256 of its bytes, in hex",
+    "Record.updated_at": "When the device says it changed; never decides",
+    "Record.device_id": "The device that pushed it; absent for what the server itself changed",
+    "ChangeResult.change_id": "The change",
+    "ChangeResult.record_id": "Its record",
+    "ChangeResult.status": "`applied`; `duplicate`: it came before, or the record is like that already; `conflict`; "
+    "`rejected`: it cannot be stored",
+    "ChangeResult.version": "The record's version now; null where there is none",
+    "ChangeResult.overwrote": "The version that it replaced without the device knowing of it",
+    "ChangeResult.server": "What a conflict met",
+    "ChangeResult.conflict_id": "Under which it waits for a choice",
+    "ChangeResult.code": "Why it was rejected, for programs",
+    "ChangeResult.message": "Why it was rejected, or is a conflict",
+    "PushAnswer.results": "One for each change, in their order",
+    "PushAnswer.counts": "How many of each status",
+    "PushAnswer.version": "The newest number of the space",
+    "PushCounts.applied": "How many were applied",
+    "PushCounts.duplicate": "How many came before, or changed nothing",
+    "PushCounts.conflict": "How many conflict",
+    "PushCounts.rejected": "How many cannot be stored",
+    "PullPage.changes": "In the order of the changes; a page may be shorter than `limit`, even empty, with more to "
+    "come",
+    "PullPage.has_more": "Whether `next_cursor` brings more now",
+    "PullPage.next_cursor": "Where the next page begins: keep it when the page is stored",
+    "PullPage.until": "The newest number that the pages of this window bring",
+    "PullPage.counts": "What is on the page",
+    "PullPage.next_offset": "With `since`, the next page by `offset`; null on the last",
+    "PullPage.deleted": "With view=split, the deletions",
+    "PullCounts.upserts": "Records that came or changed",
+    "PullCounts.deletions": "Records that were deleted",
+    "SyncConfig.max_changes": "Changes in a batch at most",
+    "SyncConfig.max_page": "Records on a page at most",
+    "SyncConfig.record_bytes": "Bytes of a record at most",
+    "SyncConfig.pushes_per_minute": "Pushes a minute; 0 without limit",
+    "SyncConfig.pulls_per_minute": "Pulls a minute; 0 without limit",
+    "SyncConfig.records": "Records of a space at most",
+    "SyncConfig.bytes": "Bytes of a space at most",
+    "SyncConfig.devices": "Devices of a space at most",
+    "SyncConfig.tombstone_days": "For how long deletions are kept",
+    "SyncConfig.history_days": "For how long older versions are kept",
+}
+"""What the API's description says of the fields of answers."""

@@ -1,0 +1,113 @@
+"""Whose records a request is about, how often it may ask, and what is known of a space without reading it again."""
+
+import os
+
+import msgspec
+
+from delta_server.core.caller import Caller
+from delta_server.core.errors import Invalid, RateLimited
+from delta_server.core.rates import Rate
+from delta_server.features.sync import store
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+from delta_server.storage.limiter_memory import MemoryLimiter
+
+USER_HEADER = "x-sync-user"
+MAX_OWNER = 200
+_EPOCH_BYTES = 8
+_PLACES = 100_000
+_KNOWN = 10_000
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """`owner` names the space in its project: a person's id, or what a key says in x-sync-user. `session` is there for
+    a person."""
+
+    project: int
+    owner: str
+    session: int | None = None
+
+
+class State(msgspec.Struct, frozen=True):
+    """Of one data type in one space: what answers a pull with nothing new."""
+
+    epoch: bytes
+    space: store.Space | None
+    collection: store.Collection | None
+
+
+class Known:
+    """States by space and data type, of those asked for last. Used on the event loop only; who writes forgets."""
+
+    def __init__(self) -> None:
+        self._states: dict[Whose, dict[str, State]] = {}
+        self.limiter = MemoryLimiter(_PLACES)
+
+    def get(self, svc: Services, whose: Whose, data_type: str) -> State:
+        whose = msgspec.structs.replace(whose, session=None)
+        by_type = self._states.get(whose)
+        if by_type is None:
+            if len(self._states) >= _KNOWN:
+                del self._states[next(iter(self._states))]
+            by_type = self._states[whose] = {}
+        found = by_type.get(data_type)
+        if found is None:
+            found = svc.db.peek(_state, whose, data_type)
+            if found.collection is not None:  # any name may be asked for
+                by_type[data_type] = found
+        return found
+
+    def forget(self, whose: Whose) -> None:
+        """After a commit."""
+        self._states.pop(msgspec.structs.replace(whose, session=None), None)
+
+    def forget_all(self) -> None:
+        self._states.clear()
+
+
+def _state(tx: Tx, whose: Whose, data_type: str) -> State:
+    space = store.space(tx, whose.project, whose.owner)
+    found = None if space is None else store.collection(tx, space.id, data_type)
+    return State(store.epoch(tx) or b"", space, found)
+
+
+def whose(caller: Caller, project: int, named: str | None) -> Whose:
+    """Raises Invalid."""
+    if caller.user is not None:
+        if named is not None:
+            raise Invalid(f"{USER_HEADER} goes with a project's key: who signed in has a space of their own")
+        return Whose(project, caller.key_id.removeprefix("user "), caller.session)
+    if named is not None and not 1 <= len(named) <= MAX_OWNER:
+        raise Invalid(f"{USER_HEADER} must have 1 to {MAX_OWNER} characters", field=USER_HEADER)
+    return Whose(project, named or "")
+
+
+def ensure_epoch(tx: Tx) -> bytes:
+    """The instance's; it is another one after a backup was restored."""
+    found = store.epoch(tx)
+    if found is None:
+        found = os.urandom(_EPOCH_BYTES)
+        store.set_epoch(tx, found)
+    return found
+
+
+def count_push(svc: Services, whose: Whose) -> None:
+    """Raises RateLimited."""
+    _count(svc, whose, "pushes", svc.config.sync.pushes_per_minute)
+
+
+def count_pull(svc: Services, whose: Whose) -> None:
+    """Raises RateLimited."""
+    _count(svc, whose, "pulls", svc.config.sync.pulls_per_minute)
+
+
+def _count(svc: Services, whose: Whose, what: str, per_minute: int) -> None:
+    if not per_minute:
+        return
+    limiter = svc.state(Known).limiter
+    verdict = limiter.take((what, whose.project, whose.owner), Rate(per_minute), svc.clock.now_ms())
+    if not verdict.allowed:
+        raise RateLimited(
+            f"more than {per_minute} {what} a minute (sync.{what}_per_minute): wait before the next",
+            retry_after_s=verdict.retry_after_s,
+        )

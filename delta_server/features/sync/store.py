@@ -1,0 +1,364 @@
+"""Spaces, collections, and the changes in them."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from delta_server.core.sync.judging import DELETED, Head
+from delta_server.storage.database import LISTED, Row, Tx, frees_space, listed
+
+
+class Space(msgspec.Struct, frozen=True):
+    """`seq` is that of its newest change, of whatever data type."""
+
+    id: int
+    seq: int
+    changed_at: int
+    records: int
+    size_bytes: int
+
+
+class Collection(msgspec.Struct, frozen=True):
+    id: int
+    data_type: str
+    seq: int
+    horizon: int
+    records: int
+    tombstones: int
+    size_bytes: int
+    digest: bytes
+    day: int
+    day_deleted: int
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One version of a record."""
+
+    seq: int
+    record_id: str
+    kind: int
+    content: bytes | None
+    checksum: bytes | None
+    device: int | None
+    previous: int | None
+    updated_at: int | None
+    changed_at: int
+
+
+class NewChange(msgspec.Struct, frozen=True):
+    """A version to be stored; `replaces` is the head it takes the place of, None without any."""
+
+    seq: int
+    record_id: str
+    kind: int
+    content: bytes | None
+    checksum: bytes | None
+    change_id: str
+    replaces: int | None
+    updated_at: int | None
+    superseded_by: int | None = None
+
+
+_SPACE = "id, seq, changed_at, records, size_bytes"
+_COLLECTION = "id, data_type, seq, horizon, records, tombstones, size_bytes, digest, day, day_deleted"
+_CHANGE = "seq, record_id, kind, content, checksum, device, previous, updated_at, changed_at"
+
+
+# Spaces and their epoch
+
+
+def epoch(tx: Tx) -> bytes | None:
+    row = tx.one("SELECT epoch FROM sync_epoch WHERE id = 1")
+    return None if row is None else row[0]
+
+
+def set_epoch(tx: Tx, epoch: bytes) -> None:
+    tx.run("INSERT INTO sync_epoch (id, epoch) VALUES (1, ?) ON CONFLICT DO UPDATE SET epoch = excluded.epoch", epoch)
+
+
+def space(tx: Tx, project: int, owner: str) -> Space | None:
+    row = tx.one(f"SELECT {_SPACE} FROM sync_space WHERE project = ? AND owner = ?", project, owner)
+    return None if row is None else Space(*row)
+
+
+def insert_space(tx: Tx, project: int, owner: str) -> Space:
+    id = tx.insert(
+        "INSERT INTO sync_space (project, owner, seq, changed_at, created_at) VALUES (?, ?, 0, ?, ?)",
+        project,
+        owner,
+        tx.now_ms,
+        tx.now_ms,
+    )
+    return Space(id, 0, tx.now_ms, 0, 0)
+
+
+def update_space(tx: Tx, space: int, after: Space) -> None:
+    tx.run(
+        "UPDATE sync_space AS space SET seq = ?, changed_at = ?, records = ?, size_bytes = ? WHERE space.id = ?",
+        after.seq,
+        after.changed_at,
+        after.records,
+        after.size_bytes,
+        space,
+    )
+
+
+# Collections
+
+
+def collection(tx: Tx, space: int, data_type: str) -> Collection | None:
+    sql = f"SELECT {_COLLECTION} FROM sync_collection WHERE space = ? AND data_type = ?"
+    row = tx.one(sql, space, data_type)
+    return None if row is None else Collection(*row)
+
+
+def collections(tx: Tx, space: int) -> list[Collection]:
+    sql = f"SELECT {_COLLECTION} FROM sync_collection WHERE space = ? ORDER BY data_type"
+    return [Collection(*row) for row in tx.all(sql, space)]
+
+
+def insert_collection(tx: Tx, space: int, data_type: str, digest: bytes) -> Collection:
+    sql = "INSERT INTO sync_collection (space, data_type, seq, digest) VALUES (?, ?, 0, ?)"
+    return Collection(tx.insert(sql, space, data_type, digest), data_type, 0, 0, 0, 0, 0, digest, 0, 0)
+
+
+def update_collection(tx: Tx, space: int, after: Collection) -> None:
+    tx.run(
+        "UPDATE sync_collection SET seq = ?, records = ?, tombstones = ?, size_bytes = ?, digest = ?, day = ?,"
+        " day_deleted = ? WHERE space = ? AND id = ?",
+        after.seq,
+        after.records,
+        after.tombstones,
+        after.size_bytes,
+        after.digest,
+        after.day,
+        after.day_deleted,
+        space,
+        after.id,
+    )
+
+
+# Changes
+
+
+def known_changes(tx: Tx, device: int, change_ids: Sequence[str]) -> dict[str, int]:
+    """Of those that came before, the versions they made."""
+    sql = f"SELECT change_id, seq FROM sync_change WHERE device = ? AND change_id IN {LISTED}"
+    return dict(tx.all(sql, device, listed(change_ids)))
+
+
+def heads(tx: Tx, collection: int, record_ids: Sequence[str]) -> dict[str, tuple[Head, int]]:
+    """The newest versions of those that have any, with the size of their content."""
+    rows = tx.all(
+        "SELECT record_id, seq, kind, checksum, coalesce(length(content), 0) FROM json_each(?)"
+        " CROSS JOIN sync_change ON collection = ? AND record_id = value AND superseded_by IS NULL",
+        listed(record_ids),
+        collection,
+    )
+    return {record_id: (Head(seq, kind, checksum), size) for record_id, seq, kind, checksum, size in rows}
+
+
+def graves(tx: Tx, collection: int, id_hashes: Iterable[bytes]) -> dict[bytes, int]:
+    """Of those whose tombstones were purged, the versions of their deletions."""
+    found = {}
+    for id_hash in id_hashes:
+        row = tx.one("SELECT seq FROM sync_grave WHERE collection = ? AND id_hash = ?", collection, id_hash)
+        if row is not None:
+            found[id_hash] = row[0]
+    return found
+
+
+def insert_changes(
+    tx: Tx, space: int, collection: int, device: int | None, changes: Sequence[NewChange], at: int
+) -> None:
+    """In the order of their numbers; `at` is when. What they replace is no head any more."""
+    tx.many(
+        "UPDATE sync_change SET superseded_by = ? WHERE space = ? AND seq = ?",
+        [(new.seq, space, new.replaces) for new in changes if new.replaces is not None],
+    )
+    tx.many(
+        "INSERT INTO sync_change (space, seq, collection, record_id, kind, content, checksum, device, change_id,"
+        " previous, superseded_by, updated_at, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [_row(space, collection, device, new, at) for new in changes],
+    )
+
+
+def _row(space: int, collection: int, device: int | None, new: NewChange, at: int) -> Row:
+    return (
+        space,
+        new.seq,
+        collection,
+        new.record_id,
+        new.kind,
+        new.content,
+        new.checksum,
+        device,
+        new.change_id,
+        new.replaces,
+        new.superseded_by,
+        new.updated_at,
+        at,
+    )
+
+
+def delete_grave(tx: Tx, collection: int, id_hash: bytes) -> None:
+    """Its record is back."""
+    tx.run("DELETE FROM sync_grave WHERE collection = ? AND id_hash = ?", collection, id_hash)
+
+
+def heads_after(tx: Tx, space: int, collection: int, after: int, until: int, limit: int) -> list[Change]:
+    """Newest versions with sequence numbers above `after` and up to `until`, in order."""
+    rows = tx.all(
+        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL AND seq > ?"
+        " AND seq <= ? ORDER BY seq LIMIT ?",
+        space,
+        collection,
+        after,
+        until,
+        limit,
+    )
+    return [Change(*row) for row in rows]
+
+
+def tombstones_after(tx: Tx, space: int, collection: int, after: int, until: int, limit: int) -> list[Change]:
+    """As `heads_after`, deletions alone."""
+    rows = tx.all(
+        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL"
+        f" AND kind = {DELETED} AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+        space,
+        collection,
+        after,
+        until,
+        limit,
+    )
+    return [Change(*row) for row in rows]
+
+
+def skip(tx: Tx, collection: int, after: int, until: int, count: int) -> int:
+    """The sequence number of the `count`th newest version above `after`; `until` when there are not so many."""
+    row = tx.one(
+        "SELECT seq FROM sync_change WHERE collection = ? AND superseded_by IS NULL AND seq > ? AND seq <= ?"
+        " ORDER BY seq LIMIT 1 OFFSET ?",
+        collection,
+        after,
+        until,
+        count - 1,
+    )
+    return until if row is None else row[0]
+
+
+def head(tx: Tx, space: int, collection: int, record_id: str) -> Change | None:
+    row = tx.one(
+        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND record_id = ?"
+        " AND superseded_by IS NULL",
+        space,
+        collection,
+        record_id,
+    )
+    return None if row is None else Change(*row)
+
+
+def version(tx: Tx, space: int, collection: int, seq: int) -> Change | None:
+    row = tx.one(
+        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND seq = ? AND collection = ?", space, seq, collection
+    )
+    return None if row is None else Change(*row)
+
+
+def first_since(tx: Tx, space: int, at: int, seq: int) -> int:
+    """The sequence number before the first change of a time or later; `seq` is the space's newest.
+
+    Times never go back within a space, so bisecting the sequence finds it in 40 looks at most."""
+    low, high = 0, seq
+    while low < high:
+        middle = (low + high + 1) // 2
+        row = tx.one(
+            "SELECT seq, changed_at FROM sync_change WHERE space = ? AND seq <= ? ORDER BY seq DESC LIMIT 1",
+            space,
+            middle,
+        )
+        if row is None or row[1] < at:
+            low = middle
+        else:
+            high = row[0] - 1
+    return low
+
+
+# Expiring, deleting
+
+
+def spaces_after(tx: Tx, space: int, limit: int) -> list[tuple[int, int]]:
+    """Ids and sequence numbers of the next spaces."""
+    return tx.all("SELECT id, seq FROM sync_space AS space WHERE space.id > ? ORDER BY id LIMIT ?", space, limit)
+
+
+@frees_space
+def delete_superseded(tx: Tx, space: int, until: int, limit: int) -> int:
+    """Versions that were replaced by those up to `until`; how many it was."""
+    return tx.run(
+        "DELETE FROM sync_change WHERE space = ? AND seq IN (SELECT seq FROM sync_change WHERE space = ?"
+        " AND superseded_by IS NOT NULL AND superseded_by <= ? LIMIT ?)",
+        space,
+        space,
+        until,
+        limit,
+    )
+
+
+def old_tombstones(tx: Tx, space: int, collection: int, until: int, limit: int) -> list[tuple[int, str]]:
+    """Sequence numbers and records of deletions up to `until`, in order."""
+    rows = tx.all(
+        f"SELECT seq, record_id FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL"
+        f" AND kind = {DELETED} AND seq <= ? ORDER BY seq LIMIT ?",
+        space,
+        collection,
+        until,
+        limit,
+    )
+    return [(seq, record_id) for seq, record_id in rows]
+
+
+def still_tombstones(tx: Tx, space: int, seqs: Sequence[int]) -> set[int]:
+    sql = f"SELECT seq FROM sync_change WHERE space = ? AND seq IN {LISTED} AND superseded_by IS NULL"
+    return {row[0] for row in tx.all(sql, space, listed(seqs))}
+
+
+def bury(tx: Tx, space: int, collection: int, deleted: Sequence[tuple[int, bytes]]) -> None:
+    """Forget tombstones but for the hashes of their records' ids, given with their numbers, in order."""
+    tx.many(
+        "INSERT INTO sync_grave (collection, id_hash, seq) VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET seq = excluded.seq",
+        [(collection, id_hash, seq) for seq, id_hash in deleted],
+    )
+    tx.many("DELETE FROM sync_change WHERE space = ? AND seq = ?", [(space, seq) for seq, _ in deleted])
+    tx.run(
+        "UPDATE sync_collection SET horizon = ?, tombstones = tombstones - ? WHERE space = ? AND id = ?",
+        deleted[-1][0],
+        len(deleted),
+        space,
+        collection,
+    )
+
+
+def any_space(tx: Tx, project: int) -> int | None:
+    row = tx.one("SELECT id FROM sync_space WHERE project = ? LIMIT 1", project)
+    return None if row is None else row[0]
+
+
+def delete_some_changes(tx: Tx, space: int, limit: int) -> bool:
+    """Delete up to `limit` of what is in a space; False when nothing is left."""
+    for sql in (
+        "DELETE FROM sync_change WHERE space = ?1 AND seq IN"
+        " (SELECT seq FROM sync_change WHERE space = ?1 ORDER BY seq LIMIT ?2)",
+        "DELETE FROM sync_grave WHERE (collection, id_hash) IN (SELECT g.collection, g.id_hash FROM sync_grave g"
+        " JOIN sync_collection c ON c.id = g.collection WHERE c.space = ?1 LIMIT ?2)",
+    ):
+        if tx.run(sql, space, limit):
+            return True
+    return False
+
+
+def delete_space(tx: Tx, space: int) -> None:
+    """It is empty."""
+    tx.run("DELETE FROM sync_collection WHERE space = ?", space)
+    tx.run("DELETE FROM sync_space AS space WHERE space.id = ?", space)

@@ -1,0 +1,228 @@
+"""Changes of one collection, within one transaction: judged by what is there, numbered, and stored at the end."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from delta_server.core import ids, times
+from delta_server.core.errors import Quota, QuotaExceeded
+from delta_server.core.sync import digest, judging
+from delta_server.core.sync.changes import Prepared
+from delta_server.core.sync.judging import DELETED, Conflicts, Head, Pushed, Verdict
+from delta_server.features.conflicts import service as conflicts
+from delta_server.features.conflicts.service import NewConflict
+from delta_server.features.devices import service as devices
+from delta_server.features.sync import schemas, store
+from delta_server.features.sync.schemas import ChangeResult, Record
+from delta_server.features.sync.store import Collection, NewChange, Space
+from delta_server.storage.database import Tx
+
+
+class Limits(msgspec.Struct, frozen=True):
+    records: int
+    bytes: int
+    devices: int
+
+
+class Writing:
+    """`device` is None for what the server itself changes. Nothing is stored before `finish`, but for conflicts that
+    are kept."""
+
+    def __init__(self, tx: Tx, space: Space, collection: Collection, device: int | None) -> None:
+        self._tx = tx
+        self._space = space
+        self._collection = collection
+        self._device = device
+        self._seq = space.seq
+        self._heads: dict[str, tuple[Head, int]] = {}
+        self._buried: dict[str, bytes] = {}
+        self._new: dict[int, NewChange] = {}
+        self._digest = int.from_bytes(collection.digest)
+        self.records = collection.records
+        self.bytes = collection.size_bytes
+        self.tombstones = collection.tombstones
+        self.deleted = 0
+
+    def judge(self, changes: Sequence[Prepared], policy: Conflicts) -> list[ChangeResult]:
+        """What becomes of each; what is applied is numbered."""
+        self.look(sorted({change.record_id for change in changes}))
+        change_ids = [change.change_id for change in changes]
+        known: dict[str, int] = {}
+        waiting: dict[str, tuple[bytes, int]] = {}
+        if self._device is not None:
+            known = store.known_changes(self._tx, self._device, change_ids)
+            waiting = conflicts.waiting_conflicts(self._tx, self._device, change_ids)
+        results = []
+        for change in changes:
+            if change.change_id in known:
+                result = _result(change, Verdict("duplicate", known[change.change_id]))
+            elif change.change_id in waiting:
+                result = self._conflict(change, *waiting[change.change_id])
+            else:
+                result = self._judged(change, policy)
+            if result.status == "applied":
+                known[change.change_id] = self._seq
+            results.append(result)
+        return results
+
+    def look(self, record_ids: Sequence[str]) -> None:
+        """Read the newest versions of records, before anything is said of them."""
+        self._heads |= store.heads(self._tx, self._collection.id, record_ids)
+        if not self._collection.horizon:
+            return
+        unknown = {digest.id_hash(record_id): record_id for record_id in record_ids if record_id not in self._heads}
+        for id_hash, seq in store.graves(self._tx, self._collection.id, unknown).items():
+            self._heads[unknown[id_hash]] = (Head(seq, DELETED), 0)
+            self._buried[unknown[id_hash]] = id_hash
+
+    def _judged(self, change: Prepared, policy: Conflicts) -> ChangeResult:
+        if change.refusal is not None:
+            code, message = change.refusal
+            return ChangeResult(change.change_id, change.record_id, "rejected", None, code=code, message=message)
+        head, _ = self._heads.get(change.record_id, (None, 0))
+        verdict = judging.judge(Pushed(change.kind, change.checksum, change.base), head, policy)
+        if verdict.status == "applied":
+            version = self.apply(change)
+            return _result(change, replace(verdict, version=version), head if verdict.overwrites else None)
+        if verdict.status == "conflict":
+            uid = self._keep(change, head) if verdict.is_kept and head is not None else None
+            return self._conflict(change, uid, head.seq if head else None, verdict.reason)
+        return _result(change, verdict)
+
+    def apply(self, change: Prepared) -> int:
+        """The change's number."""
+        self._seq += 1
+        before, size_before = self._heads.get(change.record_id, (None, 0))
+        replaces = None if before is None or change.record_id in self._buried else before.seq
+        size = len(change.content or b"")
+        self._count(change, before, size - size_before)
+        if replaces in self._new:
+            self._new[replaces] = replace(self._new[replaces], superseded_by=self._seq)
+        self._new[self._seq] = NewChange(
+            self._seq,
+            change.record_id,
+            change.kind,
+            change.content,
+            change.checksum,
+            change.change_id,
+            replaces,
+            change.updated_at,
+        )
+        self._heads[change.record_id] = (Head(self._seq, change.kind, change.checksum), size)
+        if change.record_id in self._buried:
+            store.delete_grave(self._tx, self._collection.id, self._buried.pop(change.record_id))
+        return self._seq
+
+    def _count(self, change: Prepared, before: Head | None, more_bytes: int) -> None:
+        self.bytes += more_bytes
+        if before is not None and before.kind != DELETED:
+            self.records -= 1
+            self._mix(change.record_id, before.checksum)
+        if before is not None and before.kind == DELETED and change.record_id not in self._buried:
+            self.tombstones -= 1
+        if change.kind == DELETED:
+            self.tombstones += 1
+            self.deleted += 1
+        else:
+            self.records += 1
+            self._mix(change.record_id, change.checksum)
+
+    def _mix(self, record_id: str, checksum: bytes | None) -> None:
+        self._digest ^= int.from_bytes(digest.of_record(record_id, checksum or b""))
+
+    def _keep(self, change: Prepared, head: Head) -> bytes:
+        assert self._device is not None
+        kept = NewConflict(
+            change.record_id,
+            change.change_id,
+            change.kind,
+            change.content,
+            change.checksum,
+            change.base,
+            head.seq,
+            change.updated_at,
+        )
+        return conflicts.insert_conflict(self._tx, self._space.id, self._collection.id, self._device, kept)
+
+    def _conflict(self, change: Prepared, uid: bytes | None, server: int | None, reason: str = "") -> ChangeResult:
+        return ChangeResult(
+            change.change_id,
+            change.record_id,
+            "conflict",
+            server,
+            server=UNSET if server is None else self._record(change.record_id, server),
+            conflict_id=UNSET if uid is None else ids.text(uid),
+            message=reason or UNSET,
+        )
+
+    def _record(self, record_id: str, seq: int) -> Record:
+        new = self._new.get(seq)
+        found = store.version(self._tx, self._space.id, self._collection.id, seq) if new is None else None
+        if found is not None:
+            return schemas.record(found, devices.device_ids(self._tx, self._space.id))
+        if new is not None:
+            at = max(self._tx.now_ms, self._space.changed_at)
+            change = store.Change(seq, record_id, new.kind, new.content, new.checksum, None, None, new.updated_at, at)
+            return schemas.record(change, {})
+        return Record(record_id, "delete", seq, UNSET)
+
+    def is_mass_deletion(self) -> bool:
+        deleted = self._collection.day_deleted if self._day() == self._collection.day else 0
+        return judging.is_mass_deletion(self._collection.records, deleted, self.deleted)
+
+    def _day(self) -> int:
+        return self._tx.now_ms // times.DAY_MS
+
+    def finish(self, limits: Limits) -> Space:
+        """Store all that was applied; the space as it is then. Raises QuotaExceeded."""
+        if not self._new:
+            return self._space
+        before, collection = self._space, self._collection
+        space = Space(
+            before.id,
+            self._seq,
+            max(self._tx.now_ms, before.changed_at),
+            before.records + self.records - collection.records,
+            before.size_bytes + self.bytes - collection.size_bytes,
+        )
+        _require_room(before, space, limits)
+        store.insert_changes(
+            self._tx, space.id, collection.id, self._device, list(self._new.values()), space.changed_at
+        )
+        store.update_space(self._tx, space.id, space)
+        after = replace(
+            collection,
+            seq=self._seq,
+            records=self.records,
+            tombstones=self.tombstones,
+            size_bytes=self.bytes,
+            digest=self._digest.to_bytes(16),
+            day=self._day(),
+            day_deleted=self.deleted + (collection.day_deleted if self._day() == collection.day else 0),
+        )
+        store.update_collection(self._tx, space.id, after)
+        return space
+
+
+def _result(change: Prepared, verdict: Verdict, overwritten: Head | None = None) -> ChangeResult:
+    return ChangeResult(
+        change.change_id,
+        change.record_id,
+        verdict.status,
+        verdict.version,
+        overwrote=UNSET if overwritten is None else overwritten.seq,
+    )
+
+
+def _require_room(before: Space, after: Space, limits: Limits) -> None:
+    for what, used, use, limit, option in (
+        ("records", before.records, after.records, limits.records, "records"),
+        ("bytes", before.size_bytes, after.size_bytes, limits.bytes, "space_bytes"),
+    ):
+        if use > limit and use > used:
+            raise QuotaExceeded(
+                f"a space may have {limit} {what} (sync.{option}), and {used} are used: delete what is not needed",
+                Quota(f"sync.{option}", used, limit, None),
+            )

@@ -1,0 +1,222 @@
+"""Devices push and pull: refusals, retries, conflicts, deletions, pages."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from delta_server.core.sync.digest import checksum_of
+from tests.conftest import Keys, bearer
+from tests.features.rows import Row, check
+
+NOTES = "/v1/sync/notes/delta"
+
+
+def change(number: int, record: str, data: Any = None, **more: Any) -> dict[str, Any]:
+    """An update; a deletion without data."""
+    what = {"operation": "delete"} if data is None else {"operation": "update", "data": data}
+    return {"change_id": f"c{number}", "record_id": record, **what, **more}
+
+
+def batch(device: str, number: int, *changes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"device_id": device, "batch_id": f"b{number}", "changes": list(changes), **more}
+
+
+ONE = batch("phone", 1, change(1, "r1", {"n": 1}))
+
+
+def refused(title: str, field: str, body: dict[str, Any]) -> Row:
+    return Row(title, "POST", NOTES, 400, body=body, field=field)
+
+
+ROWS = [
+    Row("no key", "POST", NOTES, 401, key=None, body=ONE),
+    Row("without the scope", "POST", NOTES, 403, key="read", body=ONE, says="sync:write"),
+    Row("no data type", "POST", f"/v1/sync/{'x' * 101}/delta", 400, body=ONE, field="data_type"),
+    Row("unknown field", "POST", NOTES, 400, body={**ONE, "colour": 1}),
+    refused("no changes", "changes", batch("phone", 1)),
+    refused("no device", "device_id", {**ONE, "device_id": ""}),
+    refused("no such operation", "changes[0].operation", batch("a", 1, change(1, "r", 1, operation="merge"))),
+    refused("a delete with data", "changes[0]", batch("a", 1, change(1, "r", 1, operation="delete"))),
+    refused("an update of nothing", "changes[0]", batch("a", 1, change(1, "r", operation="update"))),
+    refused("both", "changes[0]", batch("a", 1, change(1, "r", 1, encrypted="aGk="))),
+    refused("no base64", "changes[0]", batch("a", 1, change(1, "r", operation="update", encrypted="a-b"))),
+    refused("another checksum", "changes[0]", batch("a", 1, change(1, "r", 1, checksum="00"))),
+    refused("no time", "changes[0]", batch("a", 1, change(1, "r", 1, updated_at="soon"))),
+    refused("too large", "changes[0]", batch("a", 1, change(1, "r", "x" * (1 << 20)))),
+    refused("a patch of nothing", "changes[0]", batch("a", 1, change(1, "r", operation="update", patch=[]))),
+    Row("no cursor", "GET", f"{NOTES}?cursor=x", 400, field="cursor"),
+    Row("cursor and since", "GET", f"{NOTES}?cursor=x&since=2026-05-01T00:00:00Z", 400, field="cursor"),
+    Row("no time to pull from", "GET", f"{NOTES}?since=soon", 400, field="since"),
+    Row("a page of nothing", "GET", f"{NOTES}?limit=0", 400, field="limit"),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
+async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
+    await check(client, keys, row)
+    assert (await pull(client, keys))["changes"] == []
+
+
+async def push(client: httpx.AsyncClient, keys: Keys, body: dict[str, Any], status: int = 200) -> dict[str, Any]:
+    answer = await client.post(NOTES, json=body, headers=bearer(keys.write))
+    assert answer.status_code == status, answer.text
+    return dict(answer.json())
+
+
+async def pull(client: httpx.AsyncClient, keys: Keys, query: str = "", status: int = 200) -> dict[str, Any]:
+    answer = await client.get(f"{NOTES}?{query}", headers=bearer(keys.read))
+    assert answer.status_code == status, answer.text
+    return dict(answer.json())
+
+
+async def everything(client: httpx.AsyncClient, keys: Keys, limit: int, cursor: str = "") -> list[Any]:
+    """What all pages bring, behind a cursor."""
+    found: list[Any] = []
+    while True:
+        page = await pull(client, keys, f"limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
+        assert len(page["changes"]) <= limit
+        found += page["changes"]
+        cursor = page["next_cursor"]
+        if not page["has_more"]:
+            return found
+
+
+def statuses(answer: dict[str, Any]) -> list[tuple[str, int | None]]:
+    return [(result["status"], result["version"]) for result in answer["results"]]
+
+
+async def test_records_come_back_byte_for_byte_in_the_order_of_their_changes(
+    client: httpx.AsyncClient, keys: Keys
+) -> None:
+    raw = b'{"n": 37.787619999999997,  "t":"\\u00e9\\ud83d"}'
+    body = (
+        b'{"device_id":"phone","batch_id":"b","changes":[{"change_id":"1","record_id":"r1","operation":"insert","data":'
+        + raw
+        + b'},{"change_id":"2","record_id":"r2","operation":"insert","encrypted":"AAECAw=="},'
+        b'{"change_id":"3","record_id":"r3","operation":"insert","data":null,"updated_at":"2036-01-01T00:00:00Z"}]}'
+    )
+    headers = {**bearer(keys.write), "content-type": "application/json"}
+    answer = await client.post(NOTES, content=body, headers=headers)
+    assert statuses(answer.json()) == [("applied", 1), ("applied", 2), ("applied", 3)]
+    found = await client.get(NOTES, headers=bearer(keys.read))
+    assert raw in found.content
+    first, second, third = found.json()["changes"]
+    assert (first["record_id"], first["version"], first["checksum"]) == ("r1", 1, checksum_of(raw).hex())
+    assert (second["encrypted"], second["checksum"]) == ("AAECAw==", checksum_of(b"\0\1\2\3").hex())
+    assert third["data"] is None
+    assert third["updated_at"] < "2027", "a clock far ahead is cut"
+    assert {record["device_id"] for record in (first, second, third)} == {"phone"}
+
+
+async def test_a_batch_that_comes_again_is_answered_the_same(client: httpx.AsyncClient, keys: Keys) -> None:
+    sent = batch("phone", 1, change(1, "r1", 1), change(2, "r1", 2), change(3, "r2", 1))
+    first = await push(client, keys, sent)
+    assert statuses(first) == [("applied", 1), ("applied", 2), ("applied", 3)]
+    await push(client, keys, batch("tablet", 1, change(1, "r1", 9)))
+    assert statuses(await push(client, keys, sent)) == statuses(first)
+    assert [record["data"] for record in (await pull(client, keys))["changes"]] == [1, 9]
+    again = await push(client, keys, batch("phone", 1, change(1, "r1", 7)), 422)
+    assert again["code"] == "CONFLICT"
+    cut = await push(client, keys, batch("phone", 2, change(2, "r1", 2), change(4, "r2", 2)))
+    assert statuses(cut) == [("duplicate", 2), ("applied", 5)]
+    assert [record["data"] for record in (await pull(client, keys))["changes"]] == [9, 2], "cut anew, nothing is undone"
+
+
+async def test_deleted_records_stay_deleted(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1), change(2, "r2", 1)))
+    gone = await push(client, keys, batch("tablet", 1, change(1, "r1"), change(2, "never")))
+    assert statuses(gone) == [("applied", 3), ("duplicate", None)]
+    stale = batch("phone", 2, change(3, "r1", 2, base_version=1), change(4, "r3", 1))
+    refused = await push(client, keys, stale, 409)
+    assert refused["results"][0]["server"]["operation"] == "delete"
+    assert len((await pull(client, keys))["changes"]) == 2, "all or none"
+    some = await push(client, keys, {**stale, "mode": "per_record"})
+    assert statuses(some) == [("conflict", 3), ("applied", 4)]
+    back = await push(client, keys, batch("phone", 3, change(5, "r1", 2, base_version=3)))
+    assert statuses(back) == [("applied", 5)]
+    deleted = (await client.get("/v1/sync/notes/deleted", headers=bearer(keys.read))).json()
+    assert deleted["changes"] == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+async def test_pages_bring_each_record_once_with_its_newest_version(
+    client: httpx.AsyncClient, keys: Keys, limit: int
+) -> None:
+    await push(client, keys, batch("phone", 1, *[change(i, f"r{i % 6}", i) for i in range(12)]))
+    await push(client, keys, batch("phone", 2, change(20, "r3"), change(21, "x", 1)))
+    found = [(record["record_id"], record["version"]) for record in await everything(client, keys, limit)]
+    assert found == [("r0", 7), ("r1", 8), ("r2", 9), ("r4", 11), ("r5", 12), ("r3", 13), ("x", 14)]
+
+
+async def test_what_changes_while_pages_are_read_comes_in_the_next_window(
+    client: httpx.AsyncClient, keys: Keys
+) -> None:
+    await push(client, keys, batch("phone", 1, *[change(i, f"r{i}", 0) for i in range(4)]))
+    first = await pull(client, keys, "limit=2")
+    await push(client, keys, batch("phone", 2, change(10, "r0", 1), change(11, "r3", 1)))
+    second = await pull(client, keys, f"limit=2&cursor={first['next_cursor']}")
+    assert [(record["record_id"], second["until"]) for record in second["changes"]] == [("r2", 4)]
+    third = await pull(client, keys, f"limit=2&cursor={second['next_cursor']}")
+    assert [record["record_id"] for record in third["changes"]] == ["r0", "r3"]
+    assert (await pull(client, keys, f"cursor={third['next_cursor']}"))["changes"] == []
+
+
+async def test_own_changes_can_be_left_out(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
+    begin = await pull(client, keys, "exclude_device=phone")
+    assert len(begin["changes"]) == 1, "who begins has nothing"
+    await push(client, keys, batch("phone", 2, change(2, "r2", 1)))
+    await push(client, keys, batch("tablet", 1, change(1, "r3", 1)))
+    found = await pull(client, keys, f"exclude_device=phone&cursor={begin['next_cursor']}")
+    assert [record["record_id"] for record in found["changes"]] == ["r3"]
+
+
+async def test_very_many_deletions_want_a_confirmation(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, *[change(i, f"r{i}", i) for i in range(90)]))
+    many = batch("phone", 2, *[change(100 + i, f"r{i}") for i in range(60)])
+    asked = await push(client, keys, many, 409)
+    assert asked["code"] == "MASS_DELETE"
+    await push(client, keys, {**many, "confirm": "yes"}, 409)
+    assert (await push(client, keys, {**many, "confirm": asked["confirm"]}))["counts"]["applied"] == 60
+
+
+async def test_each_names_their_own_space(client: httpx.AsyncClient, keys: Keys) -> None:
+    for person in ("ann", "bob"):
+        headers = {**bearer(keys.write), "x-sync-user": person}
+        body = batch("phone", 1, change(1, "r1", person))
+        assert (await client.post(NOTES, json=body, headers=headers)).json()["version"] == 1
+    mine = await client.get(NOTES, headers={**bearer(keys.read), "x-sync-user": "ann"})
+    assert [record["data"] for record in mine.json()["changes"]] == ["ann"]
+    assert (await pull(client, keys))["changes"] == []
+    others = await client.get(NOTES, headers={**bearer(keys.other), "x-sync-user": "ann"})
+    assert others.json()["changes"] == []
+
+
+async def test_cursors_of_elsewhere_ask_for_a_resync(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
+    cursor = (await pull(client, keys))["next_cursor"]
+    answer = await client.get(f"{NOTES}?cursor={cursor}", headers={**bearer(keys.read), "x-sync-user": "somebody"})
+    assert (answer.status_code, answer.json()["code"], answer.json()["resync"]) == (410, "RESYNC_REQUIRED", NOTES)
+
+
+async def test_times_find_their_place(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1), change(2, "r2", 1), change(3, "r1")))
+    page = await pull(client, keys, "since=2020-01-01T00:00:00Z&limit=1")
+    assert ([record["record_id"] for record in page["changes"]], page["deleted"], page["next_offset"]) == (
+        ["r2"],
+        [],
+        1,
+    )
+    rest = await pull(client, keys, "since=2020-01-01T00:00:00Z&limit=1&offset=1")
+    assert (rest["changes"], [record["record_id"] for record in rest["deleted"]]) == ([], ["r1"])
+    assert rest["next_offset"] is None
+    assert (await pull(client, keys, "since=2099-01-01T00:00:00Z"))["changes"] == []
+
+
+async def test_how_often_is_limited(client: httpx.AsyncClient, keys: Keys) -> None:
+    for number in range(20):
+        await push(client, keys, batch("phone", number, change(number, "r1", number)))
+    refused = await push(client, keys, batch("phone", 99, change(99, "r1", 99)), 429)
+    assert "sync.pushes_per_minute" in refused["message"]
+    assert (await pull(client, keys))["changes"][0]["data"] == 19
