@@ -58,8 +58,7 @@ class Ask(msgspec.Struct, frozen=True):
     @property
     def route(self) -> tuple[str, str]:
         """Which of GUARDS it is: names stand in the places of path parameters."""
-        steps = self.path.partition("?")[0].replace("prices", "{}").replace("ann", "{}").replace("acme", "{}")
-        return self.method, bare(steps)
+        return self.method, bare(re.sub("prices|ann|acme|memos", "{}", self.path.partition("?")[0]))
 
     def of(self, ids: dict[str, str]) -> "Ask":
         """With one tenant's ids in the places of their names."""
@@ -121,8 +120,8 @@ SHOWN = [
     get("/v1/feeds"),
     get("/v1/inbound-webhooks"),
     get("/v1/alerts/rules"),
-    get("/v1/sync/{data_type}/delta"),
-    get("/v1/sync/{data_type}/deleted"),
+    get("/v1/sync/memos/delta"),
+    get("/v1/sync/memos/deleted"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
     get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
 ]
@@ -250,7 +249,7 @@ class Tenants:
         note = {"change_id": "1", "record_id": mark, "operation": "insert", "data": mark}
         gone = [{**note, "change_id": "2", "record_id": f"{mark}-2"}]
         gone += [{"change_id": "3", "record_id": f"{mark}-2", "operation": "delete"}]
-        await self.send(name, post("/v1/sync/notes/delta", device_id="phone", batch_id="1", changes=[note, *gone]))
+        await self.send(name, post("/v1/sync/memos/delta", device_id="phone", batch_id="1", changes=[note, *gone]))
         invite = Ask(
             "POST", f"/v1/projects/{'mine' if name == 'project' else 'other'}/invitations", {"email": "ann@example.com"}
         )
@@ -259,7 +258,6 @@ class Tenants:
         [project] = (await self.send(name, get("/v1/projects"))).json()["data"]
         self.ids[name] = {
             "mark": mark,
-            "data_type": "notes",
             "anonymous": f"anonymous-of-{name}",
             "project": project["id"],
             "endpoint": stored[0]["snapshot"]["endpoint_id"],
