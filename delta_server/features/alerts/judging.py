@@ -5,12 +5,14 @@ there: what it raises, what is said of that, its memory and its place are one co
 none is raised twice.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
 
+from delta_server.core import ids
 from delta_server.core.alerts import rules
 from delta_server.core.alerts.judging import Judge, Version, measure
 from delta_server.core.errors import Conflict, DeltaError, NotFound, Unavailable
@@ -37,6 +39,8 @@ DELTAS_AT_ONCE = 500
 YIELD_FACTOR, MOST_PAUSE_S, QUIET_S = 4, 1.0, 0.05
 """While callers store, it pauses for so many times as long as it took, or until they are quiet."""
 MOST_TRIES = 3
+PROJECTS_AT_ONCE = 2
+"""One project whose versions take minutes keeps no other waiting."""
 
 log = structlog.get_logger("delta.alerts")
 
@@ -62,6 +66,40 @@ class Step(msgspec.Struct, frozen=True):
     version: Version
 
 
+class Waiting:
+    """Endpoints that may have versions to judge, by project. In memory alone: rules have their places, so at the start
+    all endpoints with rules are looked at. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self._of: dict[int, dict[str, None]] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._of
+
+    def add(self, project: int, endpoint: str) -> None:
+        self._of.setdefault(project, {})[endpoint] = None
+
+    def next_turn(self) -> list[tuple[int, str]]:
+        """An endpoint of each of the projects whose turn it is."""
+        turn = []
+        for project in list(self._of)[:PROJECTS_AT_ONCE]:
+            waiting = self._of[project] = self._of.pop(project)  # to the end
+            turn.append((project, next(iter(waiting))))
+        return turn
+
+    def put_back(self, project: int, endpoint: str) -> None:
+        """It has more to judge, behind the project's others."""
+        waiting = self._of[project]
+        waiting[endpoint] = waiting.pop(endpoint)
+
+    def end(self, project: int, endpoint: str) -> None:
+        del self._of[project][endpoint]
+        if not self._of[project]:
+            del self._of[project]
+
+
 async def follow(svc: Services) -> None:
     """For ever."""
     happened = svc.topics.signal("happenings")
@@ -72,46 +110,70 @@ async def follow(svc: Services) -> None:
 
 
 async def judge_some(svc: Services) -> bool:
-    """False when nothing more is there to read. Callers who store are let pass."""
+    """A part of one endpoint of each of several projects. False when nothing more is there to judge. Callers who store
+    are let pass."""
     began_s = time.monotonic()
     projects = await svc.state(Watched).projects(svc)
     if not projects:
         return False
-    found = await svc.db.read(_read_part, projects)
-    if found is None:
-        return False
-    seq, of = found
-    for project, uid in of:
-        await judge_endpoint(svc, project, uid)
-    await svc.db.write(outbox.advance, CONSUMER, seq)
+    waiting = svc.state(Waiting)
+    heard = await _hear(svc, waiting, projects)
+    turn = waiting.next_turn()
+    if not turn:
+        return heard
+    await asyncio.gather(*(_take_turn(svc, waiting, project, uid) for project, uid in turn))
     pause_s = min(MOST_PAUSE_S, YIELD_FACTOR * (time.monotonic() - began_s))
     await svc.foreground.yield_until_quiet(quiet_s=QUIET_S, most_s=pause_s)
     return True
 
 
-async def judge_endpoint(svc: Services, project: int, uid: str) -> None:
-    """All versions that its rules have not judged. What cannot be read is passed over."""
-    tries = 0
-    while True:
+async def _hear(svc: Services, waiting: Waiting, projects: frozenset[int]) -> bool:
+    """Whether anything happened. What it is about waits."""
+    if not waiting.has_begun:
+        for project, endpoint in await svc.db.read(store.endpoints_with_rules):
+            waiting.add(project, ids.text(endpoint))
+        waiting.has_begun = True
+    found = await svc.db.read(_read_part, projects)
+    if found is None:
+        return False
+    seq, of = found
+    for project, uid in of:
+        waiting.add(project, uid)
+    await svc.db.write(outbox.advance, CONSUMER, seq)
+    return True
+
+
+async def _take_turn(svc: Services, waiting: Waiting, project: int, uid: str) -> None:
+    if await judge_part(svc, project, uid):
+        waiting.put_back(project, uid)
+    else:
+        waiting.end(project, uid)
+
+
+async def judge_part(svc: Services, project: int, uid: str) -> bool:
+    """Some of the versions that an endpoint's rules have not judged; whether there were any. What cannot be read is
+    passed over."""
+    for tries in range(1, MOST_TRIES + 1):
         try:
             plan = await svc.db.read(_plan, project, uid)
         except NotFound:  # deleted meanwhile
-            return
+            return False
         if plan.is_empty:
-            return
+            return False
         try:
             judged = await _of_versions(svc, plan) + await svc.spare_cpu(_of_deltas, plan)
+            break
         except Unavailable:
             raise
         except DeltaError as error:  # rewritten while it was read, or damaged
-            tries += 1
             if isinstance(error, Conflict) and tries < MOST_TRIES:
                 continue
             log.warning("versions are not judged", endpoint=uid, reason=error.message)
             judged = _passed_over(plan)
-        tries = 0
-        if await svc.db.write(raising.write, plan.endpoint, judged):
-            svc.topics.wake("happenings", project)
+            break
+    if await svc.db.write(raising.write, plan.endpoint, judged):
+        svc.topics.wake("happenings", project)
+    return True
 
 
 def _passed_over(plan: Plan) -> list[Judged]:

@@ -163,6 +163,12 @@ def projects_with_rules(tx: Tx) -> frozenset[int]:
     return frozenset(row[0] for row in tx.all("SELECT DISTINCT project FROM alert_rule WHERE endpoint IS NOT NULL"))
 
 
+def endpoints_with_rules(tx: Tx) -> list[tuple[int, bytes]]:
+    """Projects and uids of those that are there."""
+    sql = "SELECT DISTINCT project, endpoint_uid FROM alert_rule WHERE endpoint IS NOT NULL"
+    return [(project, uid) for project, uid in tx.all(sql)]
+
+
 def move_rule(tx: Tx, project: int, rule: int, *, memory: str, judged: tuple[int, int]) -> None:
     sql = "UPDATE alert_rule SET memory = ?, judged_at = ?, judged_content = ? WHERE project = ? AND id = ?"
     tx.run(sql, memory, *judged, project, rule)

@@ -10,6 +10,7 @@ import msgspec
 from delta_server.app import Application
 from delta_server.core import times
 from delta_server.features.alerts import sending
+from delta_server.features.alerts.judging import Waiting
 from delta_server.features.alerts.watching import CONSUMER
 from delta_server.features.deltas import service as deltas
 from delta_server.storage import outbox
@@ -82,7 +83,7 @@ class Alerting:
 
     async def settle(self) -> None:
         svc = self.app.services
-        while svc.db.peek(_is_behind):
+        while svc.db.peek(_is_behind) or not svc.state(Waiting).is_empty:
             await asyncio.sleep(0.001)
 
     async def said(self) -> list[tuple[str, Any]]:

@@ -160,7 +160,7 @@ async def test_versions_that_were_not_judged_at_the_end_are_after_the_next_start
         await alerting.make()
         await alerting.settle()
         with monkeypatch.context() as patched:
-            patched.setattr(judging, "judge_endpoint", _unavailable)
+            patched.setattr(judging, "judge_part", _unavailable)
             await alerting.count(140, 1, 141)
     async with started(built(config, clock)) as app, client_of(app) as client:
         again = Alerting(app, client, keys, clock)
@@ -194,7 +194,7 @@ async def _damaged(*given: object) -> AsyncIterator[None]:
 async def test_a_crash_before_the_place_is_written_raises_nothing_twice(
     alerting: Alerting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Judged again from the outbox: each rule's own place is behind what it judged."""
+    """Each rule's own place is behind what it judged."""
     await alerting.count(1)
     await alerting.make()
     await alerting.count(140)
@@ -202,6 +202,22 @@ async def test_a_crash_before_the_place_is_written_raises_nothing_twice(
     services = alerting.app.services
     endpoint = (await alerting.get("/v1/endpoints/quakes"))["endpoint"]["id"]
     for _ in range(2):
-        await judging.judge_endpoint(services, 1, endpoint)
+        assert not await judging.judge_part(services, 1, endpoint)
     assert len(await alerting.alerts()) == 1
     assert len(await alerting.said()) == 1
+
+
+async def test_projects_take_turns_a_part_of_an_endpoint_each() -> None:
+    waiting = judging.Waiting()
+    for project, endpoint in ((1, "a"), (1, "b"), (2, "c"), (3, "d")):
+        waiting.add(project, endpoint)
+    turns = []
+    while turn := waiting.next_turn():
+        turns.append(turn)
+        for project, endpoint in turn:
+            if (project, endpoint) == (1, "a") and len(turns) < 4:
+                waiting.put_back(project, endpoint)
+            else:
+                waiting.end(project, endpoint)
+    assert turns == [[(1, "a"), (2, "c")], [(3, "d"), (1, "b")], [(1, "a")], [(1, "a")]]
+    assert waiting.is_empty
