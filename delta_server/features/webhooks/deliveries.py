@@ -8,7 +8,7 @@ import msgspec
 
 from delta_server.core import ids, times
 from delta_server.core.errors import Conflict, Invalid, NotFound
-from delta_server.core.webhooks import kinds, messages
+from delta_server.core.webhooks import kinds, messages, samples
 from delta_server.features.audit import service as audit
 from delta_server.features.webhooks import attempts, service, store
 from delta_server.features.webhooks.schemas import Health
@@ -25,8 +25,6 @@ WAITING_AT_MOST = 10_000
 SPARK_HOURS = 4
 _PAGE = 100
 _RESTARTED_AT_ONCE = 500
-_SAMPLE_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
-_SAMPLE_TIME = "2026-05-01T12:00:00.000Z"
 
 
 class Filters(msgspec.Struct, frozen=True):
@@ -252,28 +250,10 @@ def _restart(tx: Tx, webhook: int, numbers: Sequence[int]) -> None:
 def _add_test(tx: Tx, project: int, text: str, kind: str) -> Found:
     webhook = service.find(tx, project, text)
     _refuse_off(webhook)
-    number = store.add_test(tx, webhook.id, kind, msgspec.json.encode(_sample(kind)).decode())
+    number = store.add_test(tx, webhook.id, kind, msgspec.json.encode(samples.sample(kind)).decode())
     delivery = store.delivery(tx, webhook.id, number)
     assert delivery is not None
     return Found(webhook, delivery)
-
-
-def _sample(kind: str) -> dict[str, object]:
-    """As a real one, about nothing."""
-    about: dict[str, object] = {"endpoint": {"id": _SAMPLE_ID, "name": "a test"}}
-    family = kind.partition(".")[0]
-    if family == "snapshot":
-        times_of = dict.fromkeys(("captured_at", "received_at"), _SAMPLE_TIME)
-        more = {"size_bytes": 2, "unchanged": kind == "snapshot.unchanged", "source": "test"}
-        return about | {"snapshot": {"id": _SAMPLE_ID, **times_of, **more}}
-    if family in ("delta", "field"):
-        ends = dict.fromkeys(("id", "from_snapshot_id", "to_snapshot_id"), _SAMPLE_ID) | {"captured_at": _SAMPLE_TIME}
-        counts = {"changes_count": 1, "added": 0, "removed": 0, "replaced": 1, "moved": 0, "similarity_score": 0.98}
-        fields = {"fields": [{"path": "/items/*/price", "changes": 1}], "fields_count": 1}
-        return about | {"delta": {**ends, "kind": "content", **counts}, **fields}
-    if family == "event":
-        return {"events": [{"eventType": "page_view", "timestamp": _SAMPLE_TIME, "messageId": "m-1"}], "count": 1}
-    return about if family == "endpoint" else {"message": "this is a test"}
 
 
 def _record(tx: Tx, webhook: Webhook, action: audit.Action, detail: dict[str, object]) -> None:
