@@ -38,4 +38,4 @@ def _bury(tx: Tx, space: int, collection: int, deleted: Sequence[tuple[int, byte
     """Those that are still there: a record may have come back meanwhile."""
     still = store.still_tombstones(tx, space, [seq for seq, _ in deleted])
     if left := [(seq, id_hash) for seq, id_hash in deleted if seq in still]:
-        store.bury(tx, space, collection, left)
+        store.bury(tx, space, collection, left, still[left[-1][0]])

@@ -31,10 +31,16 @@ View = Literal["ordered", "split"]
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A device has all up to `after`; the window ends at `until`, which is 0 when it is still to be frozen."""
+    """A device has all up to `after`; the window ends at `until`, which is 0 when it is still to be frozen. With
+    `is_whole` it began with nothing, so that it need not hear of what was deleted before."""
 
     after: int
     until: int
+    is_whole: bool = False
+
+
+_BEGIN = Place(0, 0, is_whole=True)
+_FORGOTTEN = "deletions from before then are not remembered any more"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,11 +74,13 @@ async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> P
         return _page(state, place, wanted, Found([], {}))
     space, collection = state.space, state.collection
     until = place.until or space.seq
-    place = Place(place.after, until)
+    place = Place(place.after, until, place.is_whole)
     read = store.tombstones_after if wanted.deletions_only else store.heads_after
 
     def found(tx: Tx) -> Found:
         after = place.after
+        if store.horizon(tx, space.id, collection.id) > (until if place.is_whole else after):
+            raise resync(data_type, _FORGOTTEN)
         if wanted.offset:
             after = store.skip(tx, collection.id, after, until, wanted.offset)
         rows = read(tx, space.id, collection.id, after, until, wanted.limit + 1)
@@ -86,28 +94,24 @@ async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> P
 
 def _place(svc: Services, state: State, data_type: str, wanted: Wanted) -> Place:
     if wanted.cursor is not None:
-        place = _of_cursor(state, data_type, wanted)
-    elif wanted.since is not None:
-        place = Place(_of_time(svc, state, times.parse(wanted.since, field="since")), 0)
-    else:
-        return Place(0, 0)
-    if state.collection is not None and 0 < place.after < state.collection.horizon:
-        raise resync(data_type, "deletions from before then are not remembered any more")
-    return place
+        return _of_cursor(state, data_type, wanted)
+    if wanted.since is not None:
+        return _of_time(svc, state, data_type, times.parse(wanted.since, field="since"))
+    return _BEGIN
 
 
 def _of_cursor(state: State, data_type: str, wanted: Wanted) -> Place:
-    found = decode_cursor(_list_of(wanted), wanted.cursor or "", tuple[bytes, int, int, int, int])
-    epoch, space, collection, after, until = found
+    found = decode_cursor(_list_of(wanted), wanted.cursor or "", tuple[bytes, int, int, int, int, bool])
+    epoch, space, collection, after, until, is_whole = found
     if not after:  # nothing was there yet
-        return Place(0, 0)
+        return _BEGIN
     if epoch != state.epoch or (state.space is not None and space not in (0, state.space.id)):
         raise resync(data_type, "the cursor is of another state of the server: a backup was restored")
     newest = 0 if state.space is None else state.space.seq
     known = 0 if state.collection is None else state.collection.id
     if collection not in (0, known) or not 0 <= after <= newest or not 0 <= until <= newest:
         raise resync(data_type, "the cursor is of records that are not here")
-    return Place(after, until)
+    return Place(after, until, is_whole)
 
 
 def resync(data_type: str, why: str) -> ResyncRequired:
@@ -116,11 +120,17 @@ def resync(data_type: str, why: str) -> ResyncRequired:
     )
 
 
-def _of_time(svc: Services, state: State, at_ms: int) -> int:
-    """The number before the first change of then or later."""
-    if state.space is None or at_ms > state.space.changed_at:
-        return 0 if state.space is None else state.space.seq
-    return svc.db.peek(store.first_since, state.space.id, at_ms, state.space.seq)
+def _of_time(svc: Services, state: State, data_type: str, at_ms: int) -> Place:
+    """Behind the last change before then."""
+    space, collection = state.space, state.collection
+    if space is None or at_ms <= space.created_at:
+        return _BEGIN
+    if at_ms > space.changed_at:
+        return Place(space.seq, 0)
+    if collection is not None and at_ms <= collection.horizon_at:
+        raise resync(data_type, _FORGOTTEN)
+    after = svc.db.peek(store.first_since, space.id, at_ms, space.seq)
+    return Place(max(after, 0 if collection is None else collection.horizon), 0)
 
 
 def _page(state: State, place: Place, wanted: Wanted, found: Found) -> PullPage:
@@ -129,7 +139,7 @@ def _page(state: State, place: Place, wanted: Wanted, found: Found) -> PullPage:
     has_more = len(found.rows) > wanted.limit
     rows = found.rows[: wanted.limit]
     reached = rows[-1].seq if has_more else until
-    own = wanted.exclude_device if place.after else None  # who begins has nothing, of its own neither
+    own = None if place.is_whole else wanted.exclude_device  # who begins has nothing, of its own neither
     records = [schemas.record(row, found.device_ids) for row in rows]
     records = records if own is None else [record for record in records if record.device_id != own]
     is_split = (wanted.view or ("ordered" if wanted.since is None else "split")) == "split"
@@ -137,7 +147,9 @@ def _page(state: State, place: Place, wanted: Wanted, found: Found) -> PullPage:
     return PullPage(
         [record for record in records if record.operation != "delete"] if is_split else records,
         has_more,
-        cursor(state, reached, until if has_more else 0, list_name=_list_of(wanted)),
+        cursor(
+            state, reached, until if has_more else 0, is_whole=place.is_whole and has_more, list_name=_list_of(wanted)
+        ),
         until,
         PullCounts(len(records) - len(deleted), len(deleted)),
         next_offset=(wanted.offset + len(rows) if has_more else None) if wanted.since is not None else UNSET,
@@ -150,7 +162,7 @@ def _list_of(wanted: Wanted) -> str:
     return "sync deletions" if wanted.deletions_only else CURSORS
 
 
-def cursor(state: State, after: int, until: int, *, list_name: str = CURSORS) -> str:
+def cursor(state: State, after: int, until: int, *, is_whole: bool = False, list_name: str = CURSORS) -> str:
     space = 0 if state.space is None else state.space.id
     collection = 0 if state.collection is None else state.collection.id
-    return encode_cursor(list_name, state.epoch, space, collection, after, until)
+    return encode_cursor(list_name, state.epoch, space, collection, after, until, is_whole)

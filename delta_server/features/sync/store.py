@@ -14,6 +14,7 @@ class Space(msgspec.Struct, frozen=True):
     id: int
     seq: int
     changed_at: int
+    created_at: int
     records: int
     size_bytes: int
 
@@ -23,6 +24,7 @@ class Collection(msgspec.Struct, frozen=True):
     data_type: str
     seq: int
     horizon: int
+    horizon_at: int
     records: int
     tombstones: int
     size_bytes: int
@@ -59,8 +61,8 @@ class NewChange(msgspec.Struct, frozen=True):
     superseded_by: int | None = None
 
 
-_SPACE = "id, seq, changed_at, records, size_bytes"
-_COLLECTION = "id, data_type, seq, horizon, records, tombstones, size_bytes, digest, day, day_deleted"
+_SPACE = "id, seq, changed_at, created_at, records, size_bytes"
+_COLLECTION = "id, data_type, seq, horizon, horizon_at, records, tombstones, size_bytes, digest, day, day_deleted"
 _CHANGE = "seq, record_id, kind, content, checksum, device, previous, updated_at, changed_at"
 
 
@@ -89,7 +91,7 @@ def insert_space(tx: Tx, project: int, owner: str) -> Space:
         tx.now_ms,
         tx.now_ms,
     )
-    return Space(id, 0, tx.now_ms, 0, 0)
+    return Space(id, 0, tx.now_ms, tx.now_ms, 0, 0)
 
 
 def update_space(tx: Tx, space: int, after: Space) -> None:
@@ -119,7 +121,7 @@ def collections(tx: Tx, space: int) -> list[Collection]:
 
 def insert_collection(tx: Tx, space: int, data_type: str, digest: bytes) -> Collection:
     sql = "INSERT INTO sync_collection (space, data_type, seq, digest) VALUES (?, ?, 0, ?)"
-    return Collection(tx.insert(sql, space, data_type, digest), data_type, 0, 0, 0, 0, 0, digest, 0, 0)
+    return Collection(tx.insert(sql, space, data_type, digest), data_type, 0, 0, 0, 0, 0, 0, digest, 0, 0)
 
 
 def update_collection(tx: Tx, space: int, after: Collection) -> None:
@@ -136,6 +138,11 @@ def update_collection(tx: Tx, space: int, after: Collection) -> None:
         space,
         after.id,
     )
+
+
+def horizon(tx: Tx, space: int, collection: int) -> int:
+    row = tx.one("SELECT horizon FROM sync_collection WHERE space = ? AND id = ?", space, collection)
+    return 0 if row is None else row[0]
 
 
 # Changes
@@ -318,13 +325,15 @@ def old_tombstones(tx: Tx, space: int, collection: int, until: int, limit: int) 
     return [(seq, record_id) for seq, record_id in rows]
 
 
-def still_tombstones(tx: Tx, space: int, seqs: Sequence[int]) -> set[int]:
-    sql = f"SELECT seq FROM sync_change WHERE space = ? AND seq IN {LISTED} AND superseded_by IS NULL"
-    return {row[0] for row in tx.all(sql, space, listed(seqs))}
+def still_tombstones(tx: Tx, space: int, seqs: Sequence[int]) -> dict[int, int]:
+    """When they were made, by their numbers."""
+    sql = f"SELECT seq, changed_at FROM sync_change WHERE space = ? AND seq IN {LISTED} AND superseded_by IS NULL"
+    return dict(tx.all(sql, space, listed(seqs)))
 
 
-def bury(tx: Tx, space: int, collection: int, deleted: Sequence[tuple[int, bytes]]) -> None:
-    """Forget tombstones but for the hashes of their records' ids, given with their numbers, in order."""
+def bury(tx: Tx, space: int, collection: int, deleted: Sequence[tuple[int, bytes]], newest_at: int) -> None:
+    """Forget tombstones but for the hashes of their records' ids, given with their numbers, in order; the newest is of
+    `newest_at`."""
     tx.many(
         "INSERT INTO sync_grave (collection, id_hash, seq) VALUES (?, ?, ?)"
         " ON CONFLICT DO UPDATE SET seq = excluded.seq",
@@ -332,8 +341,10 @@ def bury(tx: Tx, space: int, collection: int, deleted: Sequence[tuple[int, bytes
     )
     tx.many("DELETE FROM sync_change WHERE space = ? AND seq = ?", [(space, seq) for seq, _ in deleted])
     tx.run(
-        "UPDATE sync_collection SET horizon = ?, tombstones = tombstones - ? WHERE space = ? AND id = ?",
+        "UPDATE sync_collection SET horizon = ?, horizon_at = ?, tombstones = tombstones - ? WHERE space = ?"
+        " AND id = ?",
         deleted[-1][0],
+        newest_at,
         len(deleted),
         space,
         collection,

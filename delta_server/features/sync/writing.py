@@ -184,6 +184,7 @@ class Writing:
             before.id,
             self._seq,
             max(self._tx.now_ms, before.changed_at),
+            before.created_at,
             before.records + self.records - collection.records,
             before.size_bytes + self.bytes - collection.size_bytes,
         )

@@ -7,13 +7,14 @@ CREATE TABLE sync_space (
   size_bytes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX sync_space_owner ON sync_space (project, owner);
--- The records of one data type in one space. `horizon` is the sequence number of the newest tombstone that was purged.
+-- The records of one data type in one space. `horizon` is the sequence number of the newest tombstone that was purged,
+-- `horizon_at` its time.
 -- `day` counts days since 1970; `day_deleted` records were deleted that day. `digest` is the exclusive or of
 -- what core/sync/digest.py makes of each living record.
 CREATE TABLE sync_collection (
   id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES sync_space,
-  data_type TEXT NOT NULL, seq INTEGER NOT NULL, horizon INTEGER NOT NULL DEFAULT 0, records INTEGER NOT NULL DEFAULT 0,
-  tombstones INTEGER NOT NULL DEFAULT 0, size_bytes INTEGER NOT NULL DEFAULT 0, digest BLOB NOT NULL,
+  data_type TEXT NOT NULL, seq INTEGER NOT NULL, horizon INTEGER NOT NULL DEFAULT 0,
+  horizon_at INTEGER NOT NULL DEFAULT 0, records INTEGER NOT NULL DEFAULT 0, tombstones INTEGER NOT NULL DEFAULT 0, size_bytes INTEGER NOT NULL DEFAULT 0, digest BLOB NOT NULL,
   day INTEGER NOT NULL DEFAULT 0, day_deleted INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX sync_collection_type ON sync_collection (space, data_type);
