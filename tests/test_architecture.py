@@ -64,7 +64,8 @@ NAMED_BY_OTHERS = {
     "retention is a setting of the store of events": {"features/events": "event_settings"},
 }
 """Tables that SQL names outside their owner's. No row may be added: ask the owner's service instead."""
-TENANTS = {"account", "project", "endpoint", "endpoints", "user", "session", "webhook", "space", "collection", "device"}
+TENANTS = {"account", "project", "endpoint", "endpoints", "user", "session", "webhook", "space", "collection"}
+TENANTS |= {"device", "devices"}
 """What a store function's second parameter may be: integer ids that its caller has been checked to own."""
 WITHOUT_TENANT = {
     "of the whole instance": {"sync": "epoch set_epoch"},

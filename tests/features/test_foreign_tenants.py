@@ -122,6 +122,7 @@ SHOWN = [
     get("/v1/alerts/rules"),
     get("/v1/sync/memos/delta"),
     get("/v1/sync/memos/deleted"),
+    get("/v1/devices"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
     get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
 ]
@@ -185,6 +186,8 @@ BY_ID = [
     Ask("POST", "/v1/alerts/try", {"rule": {**RULE, "endpoint": "{endpoint}"}}),
     Ask("DELETE", "/v1/alerts/rules/{rule}"),
     get("/v1/erasures/{erasure}"),
+    Ask("PATCH", "/v1/devices/{device}", {"name": "mine"}),
+    Ask("DELETE", "/v1/devices/{device}"),
     Ask("PATCH", "/v1/endpoints/{endpoint}", {"description": "mine"}),
     Ask("PATCH", "/v1/projects/{project}", {"description": "mine"}),
     Ask("DELETE", "/v1/snapshots/{snapshot}"),
@@ -249,7 +252,8 @@ class Tenants:
         note = {"change_id": "1", "record_id": mark, "operation": "insert", "data": mark}
         gone = [{**note, "change_id": "2", "record_id": f"{mark}-2"}]
         gone += [{"change_id": "3", "record_id": f"{mark}-2", "operation": "delete"}]
-        await self.send(name, post("/v1/sync/memos/delta", device_id="phone", batch_id="1", changes=[note, *gone]))
+        await self.send(name, post("/v1/sync/memos/delta", device_id=mark, batch_id="1", changes=[note, *gone]))
+        [device] = (await self.send(name, get("/v1/devices"))).json()["data"]
         invite = Ask(
             "POST", f"/v1/projects/{'mine' if name == 'project' else 'other'}/invitations", {"email": "ann@example.com"}
         )
@@ -267,6 +271,7 @@ class Tenants:
             "feed": feed["id"],
             "rule": rule["id"],
             "key": key["api_key"]["id"],
+            "device": device["id"],
             "invitation": invitation["id"],
         }
 

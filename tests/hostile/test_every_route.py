@@ -120,9 +120,11 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
     note = {"change_id": "c", "record_id": "note", "operation": "insert", "data": {"text": "Milk"}}
     pushed = {"device_id": "phone", "batch_id": "b", "changes": [note]}
     assert (await client.post("/v1/sync/notes/delta", json=pushed, headers=headers)).status_code == 200
+    [device] = (await client.get("/v1/devices", headers=headers)).json()["data"]
     return World(
         {
             "data_type": "notes",
+            "device_id": device["id"],
             "webhook_id": hook.json()["webhook"]["id"],
             "delivery_id": SOME_ID,
             "rule_id": rule.json()["rule"]["id"],

@@ -67,6 +67,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "trim the outbox",
     "update planner statistics",
     "update profiles",
+    "write how far devices are",
 ]
 
 

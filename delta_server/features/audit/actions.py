@@ -13,6 +13,7 @@ Action: TypeAlias = Literal[
     "audit.key_change",
     "backup.download",
     "command.run",
+    "device.remove",
     "endpoint.delete",
     "endpoint.purge",
     "endpoint.restore",

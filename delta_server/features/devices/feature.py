@@ -1,7 +1,7 @@
 """Devices that sync."""
 
 from delta_server.core import times
-from delta_server.features.devices import store
+from delta_server.features.devices import positions, store
 from delta_server.http.feature import Feature
 from delta_server.services import Services
 from delta_server.tasks.periodic import Periodic
@@ -20,5 +20,9 @@ FEATURE = Feature(
     name="devices",
     family="sync",
     tables=["sync_device", "sync_position", "sync_batch"],
-    periodic=[Periodic("forget answers to synced batches", _forget_batches, every_s=3600)],
+    periodic=[
+        Periodic("forget answers to synced batches", _forget_batches, every_s=3600),
+        Periodic("write how far devices are", positions.write_positions, every_s=20),
+    ],
+    at_end=positions.write_positions,
 )

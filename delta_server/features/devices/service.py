@@ -2,14 +2,23 @@
 
 register(tx, space, device_id, session, most)   # its row, made when it is new
 batch(tx, device, batch_id)                      # what a batch was answered before
+Positions.of(svc).note(...)                       # a pull tells how far it is
 """
 
 from delta_server.core.errors import Quota, QuotaExceeded
 from delta_server.features.devices import store
+from delta_server.features.devices.positions import Place as Place
+from delta_server.features.devices.positions import Positions as Positions
+from delta_server.features.devices.store import Device as Device
 from delta_server.features.devices.store import batch as batch
+from delta_server.features.devices.store import by_uid as by_uid
 from delta_server.features.devices.store import delete_some as delete_some
 from delta_server.features.devices.store import device_ids as device_ids
+from delta_server.features.devices.store import devices as devices
 from delta_server.features.devices.store import insert_batch as insert_batch
+from delta_server.features.devices.store import name_device as name_device
+from delta_server.features.devices.store import positions as positions
+from delta_server.features.devices.store import remove_device as remove_device
 from delta_server.storage.database import Tx
 
 

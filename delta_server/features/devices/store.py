@@ -1,12 +1,15 @@
 """Devices that sync, how far they are, and what their batches were answered."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from delta_server.storage.database import Tx, frees_space
+from delta_server.storage.database import LISTED, Tx, frees_space, listed
 
 
 class Device(msgspec.Struct, frozen=True):
     id: int
+    uid: bytes
     device_id: str
     name: str | None
     session: int | None
@@ -15,7 +18,7 @@ class Device(msgspec.Struct, frozen=True):
     removed_at: int | None
 
 
-_DEVICE = "id, device_id, name, session, made_at, seen_at, removed_at"
+_DEVICE = "id, uid, device_id, name, session, made_at, seen_at, removed_at"
 
 
 def device(tx: Tx, space: int, device_id: str) -> Device | None:
@@ -23,9 +26,15 @@ def device(tx: Tx, space: int, device_id: str) -> Device | None:
     return None if row is None else Device(*row)
 
 
-def devices(tx: Tx, space: int) -> list[Device]:
-    sql = f"SELECT {_DEVICE} FROM sync_device WHERE space = ? AND removed_at IS NULL ORDER BY id"
-    return [Device(*row) for row in tx.all(sql, space)]
+def devices(tx: Tx, space: int, *, above: int, limit: int) -> list[Device]:
+    """Those that were not removed, with rows above `above`."""
+    sql = f"SELECT {_DEVICE} FROM sync_device WHERE space = ? AND removed_at IS NULL AND id > ? ORDER BY id LIMIT ?"
+    return [Device(*row) for row in tx.all(sql, space, above, limit)]
+
+
+def by_uid(tx: Tx, space: int, uid: bytes) -> Device | None:
+    row = tx.one(f"SELECT {_DEVICE} FROM sync_device WHERE space = ? AND uid = ? AND removed_at IS NULL", space, uid)
+    return None if row is None else Device(*row)
 
 
 def device_ids(tx: Tx, space: int) -> dict[int, str]:
@@ -40,7 +49,8 @@ def count_devices(tx: Tx, space: int) -> int:
 
 def insert_device(tx: Tx, space: int, device_id: str, session: int | None) -> int:
     return tx.insert(
-        "INSERT INTO sync_device (space, device_id, session, made_at, seen_at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO sync_device (uid, space, device_id, session, made_at, seen_at) VALUES (?, ?, ?, ?, ?, ?)",
+        tx.new_id(),
         space,
         device_id,
         session,
@@ -57,6 +67,43 @@ def see_device(tx: Tx, space: int, device: int, session: int | None) -> None:
         session,
         space,
         device,
+    )
+
+
+def name_device(tx: Tx, space: int, device: int, name: str | None) -> None:
+    tx.run("UPDATE sync_device SET name = ? WHERE space = ? AND id = ?", name, space, device)
+
+
+def remove_device(tx: Tx, space: int, device: int) -> None:
+    """Its row stays, for what it changed; where it was in each collection goes."""
+    tx.run("UPDATE sync_device SET removed_at = ?, session = NULL WHERE space = ? AND id = ?", tx.now_ms, space, device)
+    tx.run("DELETE FROM sync_position WHERE device = ?", device)
+
+
+def positions(tx: Tx, devices: Sequence[int]) -> list[tuple[int, int, int, int]]:
+    """Of each device the collections it pulled, up to which number and when."""
+    sql = f"SELECT device, collection, seq, pulled_at FROM sync_position WHERE device IN {LISTED}"
+    return tx.all(sql, listed(devices))
+
+
+def put_position(tx: Tx, space: int, device_id: str, collection: int, seq: int, at: int) -> None:
+    """How far a device is. One that never pushed, or was removed, is not known."""
+    found = device(tx, space, device_id)
+    if found is None or found.removed_at is not None:
+        return
+    tx.run(
+        "INSERT INTO sync_position (device, collection, seq, pulled_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET seq = excluded.seq, pulled_at = excluded.pulled_at",
+        found.id,
+        collection,
+        seq,
+        at,
+    )
+    tx.run(
+        "UPDATE sync_device SET seen_at = max(seen_at, ?) WHERE space = ? AND id = ?",
+        at,
+        space,
+        found.id,
     )
 
 

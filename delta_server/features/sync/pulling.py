@@ -15,6 +15,7 @@ from delta_server.core import times
 from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import Invalid, ResyncRequired
 from delta_server.features.devices import service as devices
+from delta_server.features.devices.service import Positions
 from delta_server.features.sync import schemas, spaces, store
 from delta_server.features.sync.schemas import PullCounts, PullPage
 from delta_server.features.sync.spaces import Known, State, Whose
@@ -70,6 +71,7 @@ async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> P
         raise Invalid(f"offset is at most {MOST_SKIPPED}: go on with next_cursor", field="offset")
     state = svc.state(Known).get(svc, whose, data_type)
     place = _place(svc, state, data_type, wanted)
+    _remember(svc, state, place, wanted)
     if state.space is None or state.collection is None or place.after >= state.collection.seq:
         return _page(state, place, wanted, Found([], {}))
     space, collection = state.space, state.collection
@@ -90,6 +92,14 @@ async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> P
     if len(page.rows) <= _FEW:
         return _page(state, place, wanted, page)
     return await svc.spare_cpu(_page, state, place, wanted, page)
+
+
+def _remember(svc: Services, state: State, place: Place, wanted: Wanted) -> None:
+    """What a device brings is what it has: a page that got lost does not count."""
+    if wanted.device_id is None or wanted.since is not None or state.space is None or state.collection is None:
+        return
+    at = devices.Place(state.space.id, wanted.device_id, state.collection.id)
+    Positions.of(svc).note(at, place.after, svc.clock.now_ms())
 
 
 def _place(svc: Services, state: State, data_type: str, wanted: Wanted) -> Place:

@@ -18,6 +18,7 @@ from delta_server.features.users.joining import note_registered_again as note_re
 from delta_server.features.users.schemas import CodeWanted, FirstOwner, PasswordChange, PasswordReset, Tokens
 from delta_server.features.users.schemas import InstanceRole as InstanceRole
 from delta_server.features.users.sessions import Client
+from delta_server.features.users.sessions import end_session as end_session
 from delta_server.features.users.store import User as User
 from delta_server.features.users.store import all_of as all_of
 from delta_server.features.users.store import last_seen as last_seen

@@ -153,6 +153,13 @@ def revoke(tx: Tx, user: int, uid: bytes, action: Action) -> int:
     return ended
 
 
+def end_session(tx: Tx, session: int, owner: str) -> int:
+    """End a session if it is that of the person with the id `owner`; 0 when it is over."""
+    uid = ids.try_parse(owner)
+    found = None if uid is None else store.session_of(tx, session, uid)
+    return 0 if found is None else revoke(tx, *found, "session.revoke")
+
+
 def _record(tx: Tx, user: int, action: Action, detail: Mapping[str, Any]) -> None:
     """Who logs out may have shown no more than the refresh token."""
     if (found := store.by_id(tx, accounts.default_account(tx), user)) is not None:

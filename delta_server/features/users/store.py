@@ -207,6 +207,17 @@ def began(tx: Tx, user: int, session: int) -> tuple[bytes, int]:
     return bytes(row[0]), int(row[1])
 
 
+def session_of(tx: Tx, session: int, owner: bytes) -> tuple[int, bytes] | None:
+    """The user and the uid of a session, if it is `owner`'s."""
+    row = tx.one(
+        "SELECT session.user, session.uid FROM session JOIN user ON user.id = session.user"
+        " WHERE session.id = ? AND user.uid = ?",
+        session,
+        owner,
+    )
+    return None if row is None else (row[0], row[1])
+
+
 def use_session(tx: Tx, user: int, session: int, *, expires_at: int) -> None:
     tx.run(
         "UPDATE session SET last_used_at = ?, expires_at = ? WHERE user = ? AND id = ?",

@@ -27,7 +27,7 @@ CREATE TABLE sync_change (
   PRIMARY KEY (space, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX sync_change_head ON sync_change (collection, record_id) WHERE superseded_by IS NULL;
-CREATE INDEX sync_change_order ON sync_change (collection, seq) WHERE superseded_by IS NULL;
+CREATE INDEX sync_change_order ON sync_change (collection, seq, device) WHERE superseded_by IS NULL;
 CREATE INDEX sync_change_tombstones ON sync_change (collection, seq) WHERE superseded_by IS NULL AND kind = 2;
 CREATE UNIQUE INDEX sync_change_once ON sync_change (device, change_id) WHERE device IS NOT NULL;
 CREATE INDEX sync_change_superseded ON sync_change (space, superseded_by) WHERE superseded_by IS NOT NULL;
@@ -38,9 +38,10 @@ CREATE TABLE sync_grave (
 ) STRICT, WITHOUT ROWID;
 -- `device_id` is what the device calls itself, `session` who it was last signed in as.
 CREATE TABLE sync_device (
-  id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES sync_space, device_id TEXT NOT NULL, name TEXT,
-  session INTEGER, made_at INTEGER NOT NULL, seen_at INTEGER NOT NULL, removed_at INTEGER
+  id INTEGER PRIMARY KEY, uid BLOB NOT NULL, space INTEGER NOT NULL REFERENCES sync_space, device_id TEXT NOT NULL,
+  name TEXT, session INTEGER, made_at INTEGER NOT NULL, seen_at INTEGER NOT NULL, removed_at INTEGER
 ) STRICT;
+CREATE UNIQUE INDEX sync_device_uid ON sync_device (uid);
 CREATE UNIQUE INDEX sync_device_id ON sync_device (space, device_id);
 -- How far a device has pulled each collection.
 CREATE TABLE sync_position (

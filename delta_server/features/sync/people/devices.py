@@ -1,0 +1,114 @@
+"""A person's devices: how far each is, what it is called, and that it is not used any more."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from delta_server.core import ids
+from delta_server.core.errors import NotFound
+from delta_server.features.audit import service as audit
+from delta_server.features.devices import service as devices
+from delta_server.features.devices.service import Device, Positions
+from delta_server.features.sync import store
+from delta_server.features.sync.people import store as people_store
+from delta_server.features.sync.people.devices_schemas import State
+from delta_server.features.sync.spaces import Whose
+from delta_server.features.users import service as users
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+MOST_COUNTED = 1000
+
+
+class Position(msgspec.Struct, frozen=True):
+    """How far a device is in one data type."""
+
+    data_type: str
+    seq: int
+    pulled_at: int
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A device with how far it is; `changes` and `since` (when the first came) are what it has not pulled."""
+
+    device: Device
+    state: State
+    changes: int | None
+    since: int | None
+    positions: Sequence[Position]
+
+
+def _page(tx: Tx, whose: Whose, *, above: int, limit: int) -> list[Seen]:
+    space = store.space(tx, whose.project, whose.owner)
+    if space is None:
+        return []
+    found = devices.devices(tx, space.id, above=above, limit=limit)
+    collections = {collection.id: collection for collection in store.collections(tx, space.id)}
+    positions: dict[int, dict[int, tuple[int, int]]] = {}
+    for device, collection, seq, at in devices.positions(tx, [device.id for device in found]):
+        positions.setdefault(device, {})[collection] = seq, at
+    return [_seen(tx, space.id, collections, device, positions.get(device.id, {})) for device in found]
+
+
+def _seen(
+    tx: Tx,
+    space: int,
+    collections: Mapping[int, store.Collection],
+    device: Device,
+    positions: Mapping[int, tuple[int, int]],
+) -> Seen:
+    known = [Position(collections[id].data_type, seq, at) for id, (seq, at) in positions.items()]
+    if not known:
+        return Seen(device, "unknown", None, None, [])
+    changes, since, is_lost = 0, None, False
+    for id, (seq, _) in positions.items():
+        is_lost = is_lost or people_store.needs_resync(collections[id], seq)
+        if changes >= MOST_COUNTED or seq >= collections[id].seq:
+            continue
+        more, first = people_store.lag(tx, space, id, device.id, seq, MOST_COUNTED - changes)
+        changes += more
+        since = first if since is None or (first is not None and first < since) else since
+    state: State = "resync" if is_lost else "behind" if changes else "ok"
+    return Seen(device, state, changes, since, known)
+
+
+async def list_devices(svc: Services, whose: Whose, *, above: int, limit: int) -> list[Seen]:
+    return await svc.db.read(_page, whose, above=above, limit=limit)
+
+
+async def rename(svc: Services, whose: Whose, id: str, name: str | None) -> Seen:
+    """Raises NotFound."""
+
+    def write(tx: Tx) -> Seen:
+        space, device = _find(tx, whose, id)
+        devices.name_device(tx, space, device.id, name)
+        [seen] = _page(tx, whose, above=device.id - 1, limit=1)
+        return seen
+
+    return await svc.db.write(write)
+
+
+async def remove(svc: Services, whose: Whose, id: str) -> None:
+    """The session that it was last signed in with ends. Raises NotFound."""
+    space, device_id = await svc.db.write(_remove, whose, id)
+    Positions.of(svc).forget(space, device_id)
+    svc.live.check_access()
+
+
+def _remove(tx: Tx, whose: Whose, id: str) -> tuple[int, str]:
+    space, device = _find(tx, whose, id)
+    ended = 0 if device.session is None else users.end_session(tx, device.session, whose.owner)
+    devices.remove_device(tx, space, device.id)
+    detail = {"space": whose.owner, "sessions": ended}
+    audit.record_in(tx, whose.project, "device.remove", target=f"device {id}", name=device.device_id, detail=detail)
+    return space, device.device_id
+
+
+def _find(tx: Tx, whose: Whose, id: str) -> tuple[int, Device]:
+    """The space and the device. Raises NotFound."""
+    space = store.space(tx, whose.project, whose.owner)
+    uid = ids.try_parse(id)
+    found = None if space is None or uid is None else devices.by_uid(tx, space.id, uid)
+    if space is None or found is None:
+        raise NotFound("there is no such device: GET /v1/devices lists those of the space, with their ids")
+    return space.id, found

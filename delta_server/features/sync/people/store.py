@@ -1,0 +1,23 @@
+"""What people see of spaces."""
+
+from delta_server.features.sync.store import Collection
+from delta_server.storage.database import Tx
+
+
+def lag(tx: Tx, space: int, collection: int, device: int, after: int, most: int) -> tuple[int, int | None]:
+    """How many records others changed since `after`, of the next `most`, and when the first of them did."""
+    count, first = tx.one(
+        "SELECT count(*), min(seq) FROM (SELECT seq, device FROM sync_change WHERE collection = ?"
+        " AND superseded_by IS NULL AND seq > ? ORDER BY seq LIMIT ?) WHERE device IS NOT ?",
+        collection,
+        after,
+        most,
+        device,
+    ) or (0, None)
+    row = first and tx.one("SELECT changed_at FROM sync_change WHERE space = ? AND seq = ?", space, first)
+    return count, row[0] if row else None
+
+
+def needs_resync(collection: Collection, after: int) -> bool:
+    """Whether deletions are forgotten that who has everything up to `after` never heard of."""
+    return 0 < after < collection.horizon

@@ -1,0 +1,121 @@
+"""People see their devices, how far each is, and remove those that are gone."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from delta_server.app import Application
+from delta_server.features.devices.positions import write_positions
+from delta_server.features.sync.expiring import expire
+from tests.conftest import Keys, bearer
+from tests.features.rows import Row, check
+from tests.features.sync.test_push_pull import batch, change, pull, push
+from tests.features.users.people import signed_in
+from tests.storage.opened import FakeClock
+
+DEVICES = "/v1/devices"
+UNKNOWN = f"{DEVICES}/01890a5d-ac96-774b-bcce-b302099a8057"
+
+ROWS = [
+    Row("no key", "GET", DEVICES, 401, key=None),
+    Row("no key to remove", "DELETE", UNKNOWN, 401, key=None),
+    Row("without the scope", "PATCH", UNKNOWN, 403, key="read", body={"name": "a"}, says="sync:write"),
+    Row("without the scope to remove", "DELETE", UNKNOWN, 403, key="read", says="sync:write"),
+    Row("not there", "DELETE", UNKNOWN, 404),
+    Row("no id", "PATCH", f"{DEVICES}/phone", 404, body={"name": "a"}),
+    Row("no name", "PATCH", UNKNOWN, 400, body={"name": ""}, field="name"),
+    Row("a long name", "PATCH", UNKNOWN, 400, body={"name": "a" * 201}, field="name"),
+    Row("no such cursor", "GET", f"{DEVICES}?cursor=x", 400, field="cursor"),
+    Row("nobody yet", "GET", DEVICES, 200),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
+    await check(client, keys, row)
+
+
+async def devices(client: httpx.AsyncClient, key: str, query: str = "") -> list[dict[str, Any]]:
+    answer = await client.get(f"{DEVICES}?{query}", headers=bearer(key))
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["data"])
+
+
+async def test_how_far_each_is(app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock) -> None:
+    await push(client, keys, batch("phone", 1, *[change(i, f"r{i}", i) for i in range(5)]))
+    cursor = (await pull(client, keys))["next_cursor"]
+    clock.advance(60_000)
+    await push(client, keys, batch("tablet", 1, change(1, "r1", 9), change(2, "r2", 9)))
+    clock.advance(30_000)
+    assert [device["state"] for device in await devices(client, keys.read)] == ["unknown", "unknown"]
+    for name in ("phone", "tablet", "stranger"):
+        await pull(client, keys, f"device_id={name}&cursor={cursor}")
+    assert {device["lag"] for device in await devices(client, keys.read)} == {None}, "written for many together"
+    await write_positions(app.services)
+    phone, tablet = await devices(client, keys.read)
+    assert (phone["state"], phone["lag"]) == ("behind", {"changes": 2, "seconds": 30})
+    assert (tablet["state"], tablet["lag"]) == ("ok", {"changes": 0, "seconds": 0}), "its own are no news to it"
+    assert [(at["data_type"], at["version"]) for at in phone["positions"]] == [("notes", 5)]
+    page = await pull(client, keys, f"device_id=phone&cursor={cursor}")
+    await write_positions(app.services)
+    assert (await devices(client, keys.read))[0]["state"] == "behind", "a page that may be lost does not count"
+    await pull(client, keys, f"device_id=phone&cursor={page['next_cursor']}")
+    await write_positions(app.services)
+    assert (await devices(client, keys.read))[0]["state"] == "ok"
+    first = (await client.get(f"{DEVICES}?limit=1", headers=bearer(keys.read))).json()
+    assert ([device["device_id"] for device in first["data"]], first["has_more"]) == (["phone"], True)
+    rest = await devices(client, keys.read, f"cursor={first['next_cursor']}")
+    assert [device["device_id"] for device in rest] == ["tablet"]
+
+
+async def test_one_behind_forgotten_deletions_is_to_begin_anew(
+    app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
+    cursor = (await pull(client, keys))["next_cursor"]
+    await pull(client, keys, f"device_id=phone&cursor={cursor}")
+    await write_positions(app.services)
+    await push(client, keys, batch("tablet", 1, change(1, "r1")))
+    clock.advance(91 * 86_400_000)
+    await push(client, keys, batch("tablet", 2, change(2, "r2", 1)))
+    await expire(app.services)
+    [phone, _] = await devices(client, keys.read)
+    assert (phone["state"], phone["lag"]["changes"]) == ("resync", 1)
+
+
+async def test_named_and_removed(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
+    [phone] = await devices(client, keys.read)
+    path = f"{DEVICES}/{phone['id']}"
+    named = await client.patch(path, json={"name": "Ann's"}, headers=bearer(keys.write))
+    assert (named.status_code, named.json()["device"]["name"]) == (200, "Ann's")
+    assert (await client.delete(path, headers=bearer(keys.write))).status_code == 204
+    assert await devices(client, keys.read) == []
+    assert (await client.delete(path, headers=bearer(keys.write))).status_code == 404
+    await pull(client, keys, "device_id=phone")
+    await write_positions(app.services)
+    assert await devices(client, keys.read) == []
+    assert (await pull(client, keys))["changes"][0]["device_id"] == "phone", "what it pushed stays"
+    await push(client, keys, batch("phone", 2, change(2, "r1", 2)))
+    [again] = await devices(client, keys.read)
+    assert (again["id"], again["state"]) == (phone["id"], "unknown")
+    log = (await client.get("/v1/audit?action=device.remove", headers=bearer(keys.account))).json()["data"]
+    assert [(entry["name"], entry["target"]) for entry in log] == [("phone", f"device {phone['id']}")]
+
+
+async def test_who_removes_a_device_signs_it_out(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+    phone = await signed_in(app, client, "ann@example.com", role="owner")
+    login = {"email": "ann@example.com", "password": "correct horse battery"}
+    browser = (await client.post("/v1/auth/login", json=login)).json()["access_token"]
+    mine = {"x-tenant-id": "mine"}
+    body = batch("phone", 1, change(1, "r1", 1))
+    pushed = await client.post("/v1/sync/notes/delta", json=body, headers={**bearer(phone), **mine})
+    assert pushed.status_code == 200, pushed.text
+    assert await devices(client, keys.read) == [], "of the project's space"
+    found = await client.get(DEVICES, headers={**bearer(browser), **mine})
+    [device] = found.json()["data"]
+    gone = await client.delete(f"{DEVICES}/{device['id']}", headers={**bearer(browser), **mine})
+    assert gone.status_code == 204, gone.text
+    assert (await client.get(DEVICES, headers={**bearer(phone), **mine})).status_code == 401
+    assert (await client.get(DEVICES, headers={**bearer(browser), **mine})).json()["data"] == []
