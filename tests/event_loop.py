@@ -34,7 +34,7 @@ class Guard:
 
     # The escapes below: asyncio's handles have no public hook around a callback.
     @contextmanager
-    def watching(self) -> Iterator["Guard"]:
+    def watching(self, most_ms: float = MOST_MS) -> Iterator["Guard"]:
         run = asyncio.Handle._run
 
         def timed(handle: asyncio.Handle) -> None:
@@ -46,7 +46,7 @@ class Guard:
             began = time.thread_time()
             run(handle)
             taken = time.thread_time() - began - (self._collected_s - collected)
-            if taken > MOST_MS / 1e3:
+            if taken > most_ms / 1e3:
                 self.too_long.append((round(taken * 1e3, 1), f"{place} -> {_place(what)}", _slowness()))
 
         asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]  # as said above
