@@ -14,7 +14,7 @@ CLOSE_GRACE_S = 0.3
 """How long answers may take to end when the server goes down. A client that does not read keeps its answer from it."""
 PROJECT_SHARE = 32
 """Steps of streams that are kept for those that come to them next; each is of some hundred kB."""
-FOLLOWED: tuple[Topic, ...] = ("events", "happenings")
+FOLLOWED: tuple[Topic, ...] = ("events", "happenings", "sync")
 """What streams may wait for."""
 
 

@@ -29,7 +29,7 @@ GUARDS = guards_of(FEATURES)
 ELSEWHERE = {
     ("POST", "/v1/projects"), ("POST", "/v1/endpoints"), ("POST", "/v1/auth/api-keys"), ("GET", "/v1/backup"),
     ("POST", "/v1/feeds"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
-    ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"),
+    ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"), ("GET", "/v1/sync/stream"),
     ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/v1/audit"),
     ("GET", "/healthz/details"), ("GET", "/metrics"), ("GET", "/v1/instance"),
     ("GET", "/v1/instance/users"), ("PATCH", "/v1/instance/users/{}"),

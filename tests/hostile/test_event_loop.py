@@ -140,6 +140,7 @@ async def test_large_heads(
             ("GET", f"/v1/snapshots/{world.ids['snapshot']}/data"),
             ("GET", "/v1/export/events"),
             ("GET", "/v1/stream"),
+            ("GET", "/v1/sync/stream"),
             ("POST", "/v1/snapshots?endpoint=large"),
             ("POST", "/v1/events"),
         ):

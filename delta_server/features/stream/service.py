@@ -29,8 +29,8 @@ PIECE_BYTES = 64 << 10
 HAPPENING_TOPICS = ("snapshots", "deltas", "endpoints", "polls", "alerts", "quotas", "webhooks")
 TOPICS = ("events", *HAPPENING_TOPICS)
 
-_HEARTBEAT = b": nothing new\n\n"
-_END = b'event: end\ndata: {"message": "the key was revoked or has expired"}\n\n'
+HEARTBEAT = b": nothing new\n\n"
+END = b'event: end\ndata: {"message": "the key was revoked or has expired"}\n\n'
 
 
 class _Source(Protocol):
@@ -82,14 +82,14 @@ async def follow(
         try:
             async for number, step in merged:
                 if isinstance(step, bytes):
-                    yield step or _HEARTBEAT
+                    yield step or HEARTBEAT
                     continue
                 for piece in _pieces(step, reached, number):
                     yield piece
         finally:
             await merged.aclose()
         if not svc.live.stopping:
-            yield _END
+            yield END
 
 
 def _sources(svc: Services, project: int, wanted: Wanted, last: Sequence[int] | None) -> list[_Source]:

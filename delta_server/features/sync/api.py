@@ -1,21 +1,25 @@
 """/v1/sync: devices push what they changed, and pull what others did."""
 
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
+from litestar.response import Stream
 
 from delta_server.core.caller import Caller
 from delta_server.core.errors import Invalid
 from delta_server.core.sync import changes
-from delta_server.features.sync import pulling, pushing, schemas, spaces
+from delta_server.features.sync import news, pulling, pushing, schemas, spaces
 from delta_server.features.sync.pulling import View, Wanted
 from delta_server.features.sync.schemas import PullPage, PushAnswer, SyncConfig
 from delta_server.features.sync.spaces import Whose
 from delta_server.http import body
+from delta_server.http.auth import is_still_allowed
 from delta_server.http.docs import example
+from delta_server.http.server import ABORT
 from delta_server.services import Services
 
 _TAGS = ["Sync"]
@@ -144,4 +148,43 @@ def get_config(services: NamedDependency[Services], project: NamedDependency[int
     )
 
 
-ROUTES = [push, pull, list_deleted, get_config]
+@get(
+    "/v1/sync/stream",
+    summary="Hear that there is something to pull, as server-sent events",
+    tags=_TAGS,
+    opt=example(answer=schemas.EXAMPLE_NEWS, media_type="text/event-stream"),
+    media_type="text/event-stream",
+)
+async def stream(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    data_type: Annotated[str | None, QueryParameter(description="Only this one")] = None,
+) -> Stream:
+    """`event: news` says that a data type has changes up to `version`: pull when that is above the `until` of the last
+    pull. At first of all data types, then of those that change; a client that comes back with Last-Event-ID hears
+    what it missed. `event: end` says that the key is no longer valid."""
+    services.live.check_room(project)
+    of = None if data_type is None else checked_type(data_type)
+    return followed(request, services, whose(request, caller, project), of, news.of_news)
+
+
+def followed(
+    request: Request[Any, Any, Any], services: Services, of: Whose, data_type: str | None, render: news.Render
+) -> Stream:
+    """Raises Invalid."""
+    pieces = news.follow(
+        services,
+        of,
+        news.parse_last_id(request.headers.get("last-event-id", "")),
+        is_allowed=partial(is_still_allowed, request),
+        abort=request.scope["state"].get(ABORT),
+        data_type=data_type,
+        render=render,
+    )
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return Stream(pieces, media_type="text/event-stream", headers=headers)
+
+
+ROUTES = [push, pull, list_deleted, get_config, stream]

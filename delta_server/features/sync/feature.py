@@ -21,6 +21,7 @@ FEATURE = Feature(
         ("GET", "/v1/devices"): READ,
         ("PATCH", "/v1/devices/{}"): _WRITE,
         ("DELETE", "/v1/devices/{}"): _WRITE,
+        ("GET", "/v1/sync/stream"): READ,
     },
     path_parameters={
         "data_type": "What the records are, such as `notes`: any name of up to 100 characters",

@@ -15,7 +15,7 @@ from delta_server.features.conflicts import service as conflicts
 from delta_server.features.devices import service as devices
 from delta_server.features.sync import schemas, spaces, store
 from delta_server.features.sync.schemas import ChangeResult, PushAnswer
-from delta_server.features.sync.spaces import Known, Whose
+from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.writing import Limits, Writing
 from delta_server.services import Services
 from delta_server.storage.database import Tx
@@ -42,7 +42,7 @@ async def push(svc: Services, whose: Whose, data_type: str, body: bytes) -> Push
     try:
         return await svc.db.write(_push, whose, incoming, limits)
     finally:
-        svc.state(Known).forget(whose)
+        spaces.tell(svc, whose)
 
 
 def _incoming(body: bytes, data_type: str, now_ms: int, limit_bytes: int) -> Incoming:

@@ -159,6 +159,12 @@ EXAMPLE_PAGE = {
     "until": 4,
     "counts": {"upserts": 1, "deletions": 0},
 }
+EXAMPLE_NEWS = """retry: 2000
+
+id: 9f86d081884c7d65-42
+event: news
+data: {"data_type":"notes","version":42}
+"""
 EXAMPLE_CONFIG = {
     "max_changes": 1000,
     "max_page": 10_000,

@@ -11,7 +11,9 @@ from delta_server.features.sync import store
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 from delta_server.storage.limiter_memory import MemoryLimiter
+from delta_server.tasks.topics import Topic
 
+NEWS: Topic = "sync"
 USER_HEADER = "x-sync-user"
 MAX_OWNER = 200
 _EPOCH_BYTES = 8
@@ -80,6 +82,12 @@ def whose(caller: Caller, project: int, named: str | None) -> Whose:
     if named is not None and not 1 <= len(named) <= MAX_OWNER:
         raise Invalid(f"{USER_HEADER} must have 1 to {MAX_OWNER} characters", field=USER_HEADER)
     return Whose(project, named or "")
+
+
+def tell(svc: Services, whose: Whose) -> None:
+    """After a commit that changed records of a space: nothing older is shown, and who follows it looks."""
+    svc.state(Known).forget(whose)
+    svc.topics.wake(NEWS, (whose.project, whose.owner))
 
 
 def ensure_epoch(tx: Tx) -> bytes:

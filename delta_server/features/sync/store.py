@@ -119,6 +119,12 @@ def collections(tx: Tx, space: int) -> list[Collection]:
     return [Collection(*row) for row in tx.all(sql, space)]
 
 
+def news(tx: Tx, space: int, after: int, limit: int) -> list[tuple[str, int]]:
+    """Data types with changes above `after`, and their newest numbers, in the order of these."""
+    sql = "SELECT data_type, seq FROM sync_collection WHERE space = ? AND seq > ? ORDER BY seq LIMIT ?"
+    return tx.all(sql, space, after, limit)
+
+
 def insert_collection(tx: Tx, space: int, data_type: str, digest: bytes) -> Collection:
     sql = "INSERT INTO sync_collection (space, data_type, seq, digest) VALUES (?, ?, 0, ?)"
     return Collection(tx.insert(sql, space, data_type, digest), data_type, 0, 0, 0, 0, 0, 0, digest, 0, 0)
