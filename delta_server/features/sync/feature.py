@@ -1,6 +1,6 @@
 """Sync: records that devices keep offline, in one order per person."""
 
-from delta_server.features.sync import api, deleting, expiring, schemas
+from delta_server.features.sync import api, deleting, epochs, expiring, schemas
 from delta_server.features.sync.people import devices_api, devices_schemas
 from delta_server.http.feature import Feature
 from delta_server.http.guards import READ, Access
@@ -35,6 +35,8 @@ FEATURE = Feature(
         "sync_change",
         "sync_grave",
     ],
+    at_start=epochs.begin,
+    at_end=epochs.mark,
     cascades=[Cascade("project", lambda _: deleting.delete_of_project)],
     periodic=[Periodic("expire synced records", expiring.expire, every_s=3600)],
 )

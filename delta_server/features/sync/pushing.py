@@ -13,7 +13,7 @@ from delta_server.core.sync.changes import Batch, Prepared
 from delta_server.core.sync.judging import Conflicts, Status
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import schemas, spaces, store
+from delta_server.features.sync import epochs, schemas, spaces, store
 from delta_server.features.sync.schemas import ChangeResult, PushAnswer
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.writing import Limits, Writing
@@ -40,9 +40,11 @@ async def push(svc: Services, whose: Whose, data_type: str, body: bytes) -> Push
     incoming = await svc.cpu_beside(len(body))(_incoming, body, data_type, svc.clock.now_ms(), options.record_bytes)
     limits = Limits(options.records, options.space_bytes, options.devices)
     try:
-        return await svc.db.write(_push, whose, incoming, limits)
+        answer = await svc.db.write(_push, whose, incoming, limits)
     finally:
         spaces.tell(svc, whose)
+    await epochs.mark_in_time(svc)
+    return answer
 
 
 def _incoming(body: bytes, data_type: str, now_ms: int, limit_bytes: int) -> Incoming:

@@ -16,7 +16,7 @@ from delta_server.tasks.topics import Topic
 NEWS: Topic = "sync"
 USER_HEADER = "x-sync-user"
 MAX_OWNER = 200
-_EPOCH_BYTES = 8
+EPOCH_BYTES = 8
 _PLACES = 100_000
 _KNOWN = 10_000
 
@@ -90,13 +90,9 @@ def tell(svc: Services, whose: Whose) -> None:
     svc.topics.wake(NEWS, (whose.project, whose.owner))
 
 
-def ensure_epoch(tx: Tx) -> bytes:
-    """The instance's; it is another one after a backup was restored."""
-    found = store.epoch(tx)
-    if found is None:
-        found = os.urandom(_EPOCH_BYTES)
-        store.set_epoch(tx, found)
-    return found
+def ensure_epoch(tx: Tx) -> None:
+    if store.epoch(tx) is None:
+        store.set_epoch(tx, os.urandom(EPOCH_BYTES))
 
 
 def count_push(svc: Services, whose: Whose) -> None:

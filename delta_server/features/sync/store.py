@@ -78,6 +78,16 @@ def set_epoch(tx: Tx, epoch: bytes) -> None:
     tx.run("INSERT INTO sync_epoch (id, epoch) VALUES (1, ?) ON CONFLICT DO UPDATE SET epoch = excluded.epoch", epoch)
 
 
+def writes(tx: Tx) -> int:
+    row = tx.one("SELECT writes FROM sync_epoch WHERE id = 1")
+    return 0 if row is None else row[0]
+
+
+def skip_numbers(tx: Tx, count: int) -> None:
+    """In all spaces."""
+    tx.run("UPDATE sync_space SET seq = seq + ?", count)
+
+
 def space(tx: Tx, project: int, owner: str) -> Space | None:
     row = tx.one(f"SELECT {_SPACE} FROM sync_space WHERE project = ? AND owner = ?", project, owner)
     return None if row is None else Space(*row)
@@ -95,6 +105,7 @@ def insert_space(tx: Tx, project: int, owner: str) -> Space:
 
 
 def update_space(tx: Tx, space: int, after: Space) -> None:
+    tx.run("UPDATE sync_epoch SET writes = writes + 1 WHERE id = 1")
     tx.run(
         "UPDATE sync_space AS space SET seq = ?, changed_at = ?, records = ?, size_bytes = ? WHERE space.id = ?",
         after.seq,

@@ -73,7 +73,8 @@ async def test_forgotten_records_only_come_back_by_the_number_of_their_deletion(
 
 async def test_who_begins_gets_its_own_records_on_every_page(client: httpx.AsyncClient, keys: Keys) -> None:
     await push(client, keys, batch("phone", 1, *[change(i, f"r{i}", i) for i in range(5)]))
-    answer, found = {"has_more": True, "next_cursor": ""}, []
+    answer: dict[str, Any] = {"has_more": True, "next_cursor": ""}
+    found: list[str] = []
     while answer["has_more"]:
         cursor = f"&cursor={answer['next_cursor']}" if answer["next_cursor"] else ""
         answer = await pull(client, keys, f"limit=2&exclude_device=phone{cursor}")

@@ -1,6 +1,9 @@
 -- One sequence of changes for each space: a person of a project, or what a key names. `changed_at` is that of the newest
--- change and never goes back. `epoch` becomes another one when a backup is restored.
-CREATE TABLE sync_epoch (id INTEGER PRIMARY KEY CHECK (id = 1), epoch BLOB NOT NULL) STRICT;
+-- change and never goes back. `epoch` becomes another one when a backup is restored; `writes` counts what
+-- was pushed.
+CREATE TABLE sync_epoch (
+  id INTEGER PRIMARY KEY CHECK (id = 1), epoch BLOB NOT NULL, writes INTEGER NOT NULL DEFAULT 0
+) STRICT;
 CREATE TABLE sync_space (
   id INTEGER PRIMARY KEY, project INTEGER NOT NULL REFERENCES project, owner TEXT NOT NULL, seq INTEGER NOT NULL,
   changed_at INTEGER NOT NULL, created_at INTEGER NOT NULL, records INTEGER NOT NULL DEFAULT 0,

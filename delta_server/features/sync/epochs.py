@@ -1,0 +1,72 @@
+"""The epoch of all numbers here: it changes when the database was put back from an older copy, however that was done.
+
+Changes that the copy lacks were answered already, and their numbers would be given again. So at each start the database
+is compared with the mark beside it: behind it, or without any, a new epoch begins. Cursors of the one before ask for a
+resync then, and numbers go on from so far ahead that no version which a device holds is that of another change.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import structlog
+
+from delta_server.features.sync import store
+from delta_server.features.sync.spaces import EPOCH_BYTES
+from delta_server.services import Services
+from delta_server.storage import high_water
+from delta_server.storage.database import Tx
+from delta_server.storage.high_water import Mark
+
+log = structlog.get_logger("delta.sync")
+
+MARK_NAME = "sync.mark"
+MARK_EVERY_MS = 5000
+
+
+class Marked:
+    """When the mark was written last."""
+
+    at_ms = 0
+
+
+def begin_another(tx: Tx) -> None:
+    store.set_epoch(tx, os.urandom(EPOCH_BYTES))
+    store.skip_numbers(tx, (1 << 20) + (int.from_bytes(os.urandom(4)) >> 2))
+
+
+async def begin(svc: Services) -> None:
+    """At each start."""
+    found = svc.db.peek(_mark)
+    if found is None:
+        return
+    kept = await asyncio.to_thread(high_water.read, _path(svc))
+    if kept is None or kept.epoch != found.epoch or kept.writes > found.writes:
+        log.warning("the database was put back from a copy: devices that sync are asked for a resync")
+        await svc.db.write(begin_another)
+    await mark(svc)
+
+
+async def mark_in_time(svc: Services) -> None:
+    """After a write."""
+    if svc.clock.now_ms() - svc.state(Marked).at_ms >= MARK_EVERY_MS:
+        await mark(svc)
+
+
+async def mark(svc: Services) -> None:
+    svc.state(Marked).at_ms = svc.clock.now_ms()
+    found = svc.db.peek(_mark)
+    if found is not None:
+        try:
+            await asyncio.to_thread(high_water.write, _path(svc), found)
+        except OSError as error:
+            log.warning("the mark of sync cannot be written", reason=str(error))
+
+
+def _mark(tx: Tx) -> Mark | None:
+    found = store.epoch(tx)
+    return None if found is None else Mark(found.hex(), store.writes(tx))
+
+
+def _path(svc: Services) -> Path:
+    return svc.config.storage.data_dir / MARK_NAME
