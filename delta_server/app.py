@@ -49,6 +49,7 @@ from delta_server.features.snapshots import feature as snapshots
 from delta_server.features.sql import feature as sql
 from delta_server.features.stream import feature as stream
 from delta_server.features.sync import feature as sync
+from delta_server.features.sync_clients import feature as sync_clients
 from delta_server.features.trees import feature as trees
 from delta_server.features.usage import feature as usage
 from delta_server.features.usage import service as usage_service
@@ -126,6 +127,7 @@ FEATURES = [
     conflicts.FEATURE,
     devices.FEATURE,
     sync.FEATURE,
+    sync_clients.FEATURE,
     backups.FEATURE,
     instance.FEATURE,
 ]

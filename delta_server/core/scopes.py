@@ -32,7 +32,6 @@ Single: TypeAlias = Literal[
     "webhooks:admin",
     "sync:read",
     "sync:write",
-    "sync:admin",
     "erasures:read",
     "erasures:admin",
     "keys:admin",

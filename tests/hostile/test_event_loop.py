@@ -141,6 +141,8 @@ async def test_large_heads(
             ("GET", "/v1/export/events"),
             ("GET", "/v1/stream"),
             ("GET", "/v1/sync/stream"),
+            ("POST", "/v1/sync/notes/rxdb/push"),
+            ("POST", "/v1/sync/watermelon/push"),
             ("POST", "/v1/snapshots?endpoint=large"),
             ("POST", "/v1/events"),
         ):

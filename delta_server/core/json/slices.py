@@ -5,6 +5,7 @@ A slice has no whitespace around it. Nothing here builds the values under a leve
 
 import re
 from decimal import Context, Decimal
+from math import isinf
 from typing import Any, Literal
 
 import msgspec
@@ -31,6 +32,7 @@ _MOST_INDENTED = 1 << 14  # bytes
 _LARGEST_EXPANDED = 40  # digits: whole numbers up to here are written out, 1e999999999 is not
 _LARGEST_EXPONENT = 999_999_999_999_999_999  # of the decimal module
 _LONG_INTEGER = re.compile(rb"[0-9]{%d}" % (_LARGEST_EXPANDED + 1))
+_UNSAFE_INTEGER = re.compile(rb"[0-9]{16}|-0")
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?[0-9][0-9.eE+-]*+', re.DOTALL)
 _decode_string = msgspec.json.Decoder(str).decode
 
@@ -141,6 +143,28 @@ def canonical(raw: bytes) -> bytes:
     return msgspec.json.encode(_decode_value(_with_exponents(raw)), order="sorted")
 
 
+def as_doubles(raw: bytes) -> bytes:
+    """As `canonical`, for readers who take numbers for doubles, as JavaScript does: what they cannot tell apart is
+    equal, and a number too large for them is null."""
+    first = raw[0]
+    if first == QUOTE or (first not in (OPEN_OBJECT, OPEN_ARRAY) and kind(raw) != "number"):
+        return canonical(raw)
+    exact = _TOKEN.sub(_as_float, raw) if _UNSAFE_INTEGER.search(raw) else raw
+    return msgspec.json.encode(_decode_double(exact), order="sorted")
+
+
+def _as_float(token: re.Match[bytes]) -> bytes:
+    text = token[0]
+    return text + b"e0" if text.lstrip(b"-").isdigit() else text
+
+
+def _double(text: str) -> msgspec.Raw:
+    value = float(text)
+    if isinf(value):
+        return msgspec.Raw(b"null")
+    return msgspec.Raw((str(int(value)) if value.is_integer() else repr(value)).encode())
+
+
 def shape(raw: bytes) -> Any:
     """The value decoded, for whom its numbers are of no matter: no number is too large."""
     return _decode_shape(_with_exponents(raw))
@@ -161,4 +185,5 @@ def _number(text: str) -> msgspec.Raw:
 
 
 _decode_value = msgspec.json.Decoder(float_hook=_number).decode
+_decode_double = msgspec.json.Decoder(float_hook=_double).decode
 _decode_shape = msgspec.json.Decoder(float_hook=str).decode

@@ -79,13 +79,26 @@ def _prepared(sent: SentChange, now_ms: int, limit_bytes: int) -> Prepared:
     )
     kind, content = _content(sent)
     checksum = None if content is None else checksum_of(content)
-    if content is not None and len(content) > limit_bytes:
-        raise Invalid(f"the record has {len(content)} bytes, more than sync.record_bytes = {limit_bytes}", field="data")
+    if content is not None:
+        _require_size(content, limit_bytes)
     if sent.checksum is not None and (checksum is None or sent.checksum.lower() != checksum.hex()):
         raise Invalid("checksum is not the SHA-256 of what was sent, in hex: send it again", field="checksum")
     if sent.patch is ABSENT:
         return Prepared(sent.change_id, sent.record_id, kind, content, checksum, sent.base_version, at)
     return Prepared(sent.change_id, sent.record_id, JSON, base=sent.base_version, updated_at=at, patch=content)
+
+
+def made(change_id: str, record_id: str, content: bytes | None, base: int | None, limit_bytes: int) -> Prepared:
+    """A change of a client that speaks another protocol; without `content` a deletion. Raises Invalid."""
+    if content is None:
+        return Prepared(change_id, record_id, DELETED, base=base)
+    _require_size(content, limit_bytes)
+    return Prepared(change_id, record_id, JSON, content, checksum_of(content), base)
+
+
+def _require_size(content: bytes, limit_bytes: int) -> None:
+    if len(content) > limit_bytes:
+        raise Invalid(f"the record has {len(content)} bytes, more than sync.record_bytes = {limit_bytes}", field="data")
 
 
 def _content(sent: SentChange) -> tuple[int, bytes | None]:

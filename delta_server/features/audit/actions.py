@@ -56,7 +56,6 @@ Action: TypeAlias = Literal[
     "session.revoke",
     "snapshot.delete",
     "sql.run",
-    "sync_type.update",
     "user.create",
     "user.delete",
     "user.disable",

@@ -1,6 +1,5 @@
 """/v1/stream: what happens now, as server-sent events."""
 
-from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, get
@@ -15,10 +14,9 @@ from delta_server.features.stream import service
 from delta_server.features.stream.events import WantedEvents
 from delta_server.features.stream.happenings import WantedHappenings
 from delta_server.features.stream.service import Wanted
-from delta_server.http.auth import is_still_allowed
+from delta_server.http import event_streams
 from delta_server.http.docs import example
 from delta_server.http.event_filters import split
-from delta_server.http.server import ABORT
 from delta_server.services import Services
 
 _EXAMPLE = """retry: 2000
@@ -66,10 +64,9 @@ async def stream(
         _events(asked, event_type=event_type, source=source), _happenings(services, project, asked, endpoint_id)
     )
     last = service.parse_last_id(request.headers.get("last-event-id", ""), wanted.sources)
-    allowed, abort = partial(is_still_allowed, request), request.scope["state"].get(ABORT)
-    pieces = service.follow(services, project, wanted, last, is_allowed=allowed, abort=abort)
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return Stream(pieces, media_type="text/event-stream", headers=headers)
+    client = event_streams.client_of(request)
+    pieces = service.follow(services, project, wanted, last, is_allowed=client.is_allowed, abort=client.abort)
+    return event_streams.answer(pieces)
 
 
 def _events(topics: frozenset[str], *, event_type: list[str] | None, source: list[str] | None) -> WantedEvents | None:

@@ -1,6 +1,5 @@
 """/v1/sync: devices push what they changed, and pull what others did."""
 
-from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from litestar import Request, get, post
@@ -10,21 +9,17 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Invalid
 from delta_server.core.sync import changes
 from delta_server.features.sync import news, pulling, pushing, schemas, spaces
 from delta_server.features.sync.pulling import View, Wanted
 from delta_server.features.sync.schemas import PullPage, PushAnswer, SyncConfig
 from delta_server.features.sync.spaces import Whose
-from delta_server.http import body
-from delta_server.http.auth import is_still_allowed
+from delta_server.http import body, event_streams
 from delta_server.http.docs import example
-from delta_server.http.server import ABORT
 from delta_server.services import Services
 
 _TAGS = ["Sync"]
 _JSON = "application/json"
-_MAX_TYPE = 100
 
 CursorOf: TypeAlias = Annotated[str | None, QueryParameter(description="next_cursor of the page before, or kept")]
 Since: TypeAlias = Annotated[
@@ -40,13 +35,6 @@ Excluded: TypeAlias = Annotated[str | None, QueryParameter(description="Changes 
 
 def whose(request: Request[Any, Any, Any], caller: Caller, project: int) -> Whose:
     return spaces.whose(caller, project, request.headers.get(spaces.USER_HEADER))
-
-
-def checked_type(data_type: str) -> str:
-    """Raises Invalid."""
-    if not 1 <= len(data_type) <= _MAX_TYPE or "\0" in data_type:
-        raise Invalid(f"a data type has 1 to {_MAX_TYPE} characters", field="data_type")
-    return data_type
 
 
 @post(
@@ -67,7 +55,7 @@ async def push(
     """1 to 1,000 changes of a device, all or none unless `mode` is `per_record`. The same batch again is answered the
     same, and a change that came before, in whatever batch, is a duplicate."""
     sent = await body.document(request)
-    return await pushing.push(services, whose(request, caller, project), checked_type(data_type), sent)
+    return await pushing.push(services, whose(request, caller, project), spaces.checked_type(data_type), sent)
 
 
 @get("/v1/sync/{data_type:str}/delta", summary="Pull changes", tags=_TAGS, opt=example(answer=schemas.EXAMPLE_PAGE))
@@ -100,7 +88,7 @@ async def pull(
         device_id=device_id,
         view=view,
     )
-    return await pulling.pull(services, whose(request, caller, project), checked_type(data_type), wanted)
+    return await pulling.pull(services, whose(request, caller, project), spaces.checked_type(data_type), wanted)
 
 
 @get(
@@ -122,7 +110,7 @@ async def list_deleted(
 ) -> PullPage:
     """The deletions alone, as long as they are remembered (`sync.tombstone_days`), with cursors of their own."""
     wanted = Wanted(cursor=cursor, since=since, limit=limit, offset=offset, deletions_only=True)
-    return await pulling.pull(services, whose(request, caller, project), checked_type(data_type), wanted)
+    return await pulling.pull(services, whose(request, caller, project), spaces.checked_type(data_type), wanted)
 
 
 @get(
@@ -166,25 +154,18 @@ async def stream(
     pull. At first of all data types, then of those that change; a client that comes back with Last-Event-ID hears
     what it missed. `event: end` says that the key is no longer valid."""
     services.live.check_room(project)
-    of = None if data_type is None else checked_type(data_type)
-    return followed(request, services, whose(request, caller, project), of, news.of_news)
-
-
-def followed(
-    request: Request[Any, Any, Any], services: Services, of: Whose, data_type: str | None, render: news.Render
-) -> Stream:
-    """Raises Invalid."""
+    of = None if data_type is None else spaces.checked_type(data_type)
+    heard = news.parse_last_id(request.headers.get("last-event-id", ""))
+    client = event_streams.client_of(request)
     pieces = news.follow(
         services,
-        of,
-        news.parse_last_id(request.headers.get("last-event-id", "")),
-        is_allowed=partial(is_still_allowed, request),
-        abort=request.scope["state"].get(ABORT),
-        data_type=data_type,
-        render=render,
+        whose(request, caller, project),
+        heard,
+        is_allowed=client.is_allowed,
+        abort=client.abort,
+        data_type=of,
     )
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return Stream(pieces, media_type="text/event-stream", headers=headers)
+    return event_streams.answer(pieces)
 
 
 ROUTES = [push, pull, list_deleted, get_config, stream]

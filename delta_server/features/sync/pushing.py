@@ -1,6 +1,6 @@
 """A batch of changes, stored in one transaction: judged one after the other, numbered in the order of the space."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import cast
 
@@ -13,7 +13,7 @@ from delta_server.core.sync.changes import Batch, Prepared
 from delta_server.core.sync.judging import Conflicts, Status
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import checking, epochs, schemas, spaces, store
+from delta_server.features.sync import epochs, schemas, spaces, store
 from delta_server.features.sync.schemas import ChangeResult, PushAnswer
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.writing import Limits, Writing
@@ -38,7 +38,6 @@ async def push(svc: Services, whose: Whose, data_type: str, body: bytes) -> Push
     options = svc.config.sync
     spaces.count_push(svc, whose)
     incoming = await svc.cpu_beside(len(body))(_incoming, body, data_type, svc.clock.now_ms(), options.record_bytes)
-    incoming = replace(incoming, changes=await checking.checked(svc, whose.project, data_type, incoming.changes))
     limits = Limits(options.records, options.space_bytes, options.devices)
     try:
         answer = await svc.db.write(_push, whose, incoming, limits)
@@ -81,10 +80,53 @@ def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> PushAnswe
     results = writing.judge(incoming.changes, cast("Conflicts", policy))
     if incoming.is_atomic:
         _require_all(results)
-    _guard(tx, writing, incoming)
+    _guard(tx, writing, incoming.data_type, incoming.request, incoming.confirm)
     space = writing.finish(limits)
     devices.insert_batch(tx, device, incoming.batch_id, incoming.request, _compact(results))
     return PushAnswer(results, schemas.counts(results), space.seq)
+
+
+class Translated(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client of another protocol changed, by data type, made on the versions that it was compared with.
+    `request` is its request's hash; `again` are deleted records whose deletion its client is to hear of once more."""
+
+    changes: Mapping[str, Sequence[Prepared]]
+    request: bytes
+    device_id: str | None = None
+    confirm: str | None = None
+    is_atomic: bool = False
+    again: Mapping[str, Sequence[str]] = {}
+
+
+async def apply(svc: Services, whose: Whose, translated: Translated) -> dict[str, list[ChangeResult]]:
+    """What became of the changes of each type, all in one transaction; whatever has changed since is a conflict. Raises
+    Invalid, Refused, QuotaExceeded; then nothing was changed."""
+    options = svc.config.sync
+    limits = Limits(options.records, options.space_bytes, options.devices)
+    try:
+        return await svc.db.write(_apply, whose, translated, limits)
+    finally:
+        spaces.tell(svc, whose)
+
+
+def _apply(tx: Tx, whose: Whose, translated: Translated, limits: Limits) -> dict[str, list[ChangeResult]]:
+    spaces.ensure_epoch(tx)
+    space = store.space(tx, whose.project, whose.owner) or store.insert_space(tx, whose.project, whose.owner)
+    device = None
+    if translated.device_id is not None:
+        device = devices.register(tx, space.id, translated.device_id, whose.session, limits.devices)
+    results = {}
+    for data_type, sent in translated.changes.items():
+        found = store.collection(tx, space.id, data_type)
+        collection = found or store.insert_collection(tx, space.id, data_type, digest.EMPTY)
+        writing = Writing(tx, space, collection, device)
+        results[data_type] = writing.judge(sent, "reject")
+        if translated.is_atomic:
+            _require_all(results[data_type])
+        writing.delete_again(translated.again.get(data_type, ()))
+        _guard(tx, writing, data_type, translated.request, translated.confirm)
+        space = writing.finish(limits)
+    return results
 
 
 def _require_all(results: Sequence[ChangeResult]) -> None:
@@ -102,14 +144,14 @@ def _require_all(results: Sequence[ChangeResult]) -> None:
         )
 
 
-def _guard(tx: Tx, writing: "Writing", incoming: Incoming) -> None:
+def _guard(tx: Tx, writing: Writing, data_type: str, request: bytes, confirm: str | None) -> None:
     """Raise Refused for very many deletions that are not confirmed."""
     if not writing.is_mass_deletion():
         return
-    token = tx.sign("sync deletions", incoming.request).hex()[:32]
-    if incoming.confirm != token:
+    token = tx.sign("sync deletions", request).hex()[:32]
+    if confirm != token:
         raise Refused(
-            f"this would delete {writing.deleted} records of {incoming.data_type}, more than half of them in a day: if"
+            f"this would delete {writing.deleted} records of {data_type}, more than half of them in a day: if"
             " that is meant, send the batch again with the `confirm` of this answer",
             code="MASS_DELETE",
             members={"confirm": token, "deletions": writing.deleted},

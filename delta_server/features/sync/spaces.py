@@ -19,6 +19,7 @@ MAX_OWNER = 200
 EPOCH_BYTES = 8
 _PLACES = 100_000
 _KNOWN = 10_000
+_MAX_TYPE = 100
 
 
 class Whose(msgspec.Struct, frozen=True):
@@ -82,6 +83,13 @@ def whose(caller: Caller, project: int, named: str | None) -> Whose:
     if named is not None and not 1 <= len(named) <= MAX_OWNER:
         raise Invalid(f"{USER_HEADER} must have 1 to {MAX_OWNER} characters", field=USER_HEADER)
     return Whose(project, named or "")
+
+
+def checked_type(data_type: str) -> str:
+    """Raises Invalid."""
+    if not 1 <= len(data_type) <= _MAX_TYPE or "\0" in data_type:
+        raise Invalid(f"a data type has 1 to {_MAX_TYPE} characters", field="data_type")
+    return data_type
 
 
 def tell(svc: Services, whose: Whose) -> None:

@@ -115,6 +115,15 @@ class Writing:
             store.delete_grave(self._tx, self._collection.id, self._buried.pop(change.record_id))
         return self._seq
 
+    def delete_again(self, record_ids: Sequence[str]) -> None:
+        """Number the deletions of what is deleted anew, so that whoever pulls hears of them once more."""
+        self.look([record_id for record_id in record_ids if record_id not in self._heads])
+        for record_id in record_ids:
+            head, _ = self._heads.get(record_id, (None, 0))
+            if head is not None and head.kind == DELETED:
+                self.apply(Prepared("", record_id, DELETED))
+                self.deleted -= 1
+
     def _count(self, change: Prepared, before: Head | None, more_bytes: int) -> None:
         self.bytes += more_bytes
         if before is not None and before.kind != DELETED:

@@ -1,7 +1,6 @@
 """A person's devices: how far each is, what it is called, and that it is not used any more."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
 import msgspec
 
@@ -39,21 +38,16 @@ class Seen(msgspec.Struct, frozen=True):
     positions: Sequence[Position]
 
 
-Waiting: TypeAlias = Mapping[tuple[str, int], tuple[int, int]]
-"""How far devices are by what is not written yet (Positions.of_space)."""
-
-
-def _page(tx: Tx, space: int, waiting: Waiting, *, above: int, limit: int) -> list[Seen]:
-    found = devices.devices(tx, space, above=above, limit=limit)
-    collections = {collection.id: collection for collection in store.collections(tx, space)}
+def _page(tx: Tx, whose: Whose, *, above: int, limit: int) -> list[Seen]:
+    space = store.space(tx, whose.project, whose.owner)
+    if space is None:
+        return []
+    found = devices.devices(tx, space.id, above=above, limit=limit)
+    collections = {collection.id: collection for collection in store.collections(tx, space.id)}
     positions: dict[int, dict[int, tuple[int, int]]] = {}
     for device, collection, seq, at in devices.positions(tx, [device.id for device in found]):
         positions.setdefault(device, {})[collection] = seq, at
-    rows = {device.device_id: device.id for device in found}
-    for (device_id, collection), noted in waiting.items():
-        if device_id in rows:
-            positions.setdefault(rows[device_id], {})[collection] = noted
-    return [_seen(tx, space, collections, device, positions.get(device.id, {})) for device in found]
+    return [_seen(tx, space.id, collections, device, positions.get(device.id, {})) for device in found]
 
 
 def _seen(
@@ -79,25 +73,19 @@ def _seen(
 
 
 async def list_devices(svc: Services, whose: Whose, *, above: int, limit: int) -> list[Seen]:
-    space = svc.db.peek(store.space, whose.project, whose.owner)
-    if space is None:
-        return []
-    waiting = Positions.of(svc).of_space(space.id)
-    return await svc.db.read(_page, space.id, waiting, above=above, limit=limit)
+    return await svc.db.read(_page, whose, above=above, limit=limit)
 
 
 async def rename(svc: Services, whose: Whose, id: str, name: str | None) -> Seen:
     """Raises NotFound."""
 
-    def write(tx: Tx) -> tuple[int, int]:
+    def write(tx: Tx) -> Seen:
         space, device = _find(tx, whose, id)
         devices.name_device(tx, space, device.id, name)
-        return space, device.id
+        [seen] = _page(tx, whose, above=device.id - 1, limit=1)
+        return seen
 
-    space, device = await svc.db.write(write)
-    waiting = Positions.of(svc).of_space(space)
-    [seen] = await svc.db.read(_page, space, waiting, above=device - 1, limit=1)
-    return seen
+    return await svc.db.write(write)
 
 
 async def remove(svc: Services, whose: Whose, id: str) -> None:

@@ -1,0 +1,43 @@
+"""Records as they are, and as they were when a number was the newest."""
+
+from collections.abc import Sequence
+
+from delta_server.core.sync.documents import Stored
+from delta_server.features.sync.store import Change
+from delta_server.storage.database import Tx, listed
+
+_CHANGE = "seq, record_id, kind, content, checksum, device, previous, updated_at, changed_at"
+
+
+def stored(tx: Tx, collection: int, record_ids: Sequence[str]) -> dict[str, Stored]:
+    """The newest versions of those that have any."""
+    sql = (
+        "SELECT record_id, seq, kind, content FROM json_each(?)"
+        " CROSS JOIN sync_change ON collection = ? AND record_id = value AND superseded_by IS NULL"
+    )
+    rows = tx.all(sql, listed(record_ids), collection)
+    return {record_id: Stored(seq, kind, content) for record_id, seq, kind, content in rows}
+
+
+def versions_at(tx: Tx, space: int, collection: int, until: int, after: int, limit: int) -> list[Change]:
+    """Of the records as they were when `until` was the newest number, those with versions above `after`, in order."""
+    still = tx.all(
+        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL AND seq > ?"
+        " AND seq <= ? ORDER BY seq LIMIT ?",
+        space,
+        collection,
+        after,
+        until,
+        limit,
+    )
+    since = tx.all(
+        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND superseded_by > ? AND collection = ? AND seq > ?"
+        " AND seq <= ? ORDER BY seq LIMIT ?",
+        space,
+        until,
+        collection,
+        after,
+        until,
+        limit,
+    )
+    return [Change(*row) for row in sorted([*still, *since])[:limit]]

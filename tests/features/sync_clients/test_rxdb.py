@@ -1,0 +1,222 @@
+"""RxDB's pushes and pulls as recorded from the real client, and what of them could lose a record."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from delta_server.app import Application
+from delta_server.core import times
+from delta_server.features.sync import expiring
+from tests.conftest import Keys, bearer
+from tests.features.rows import Row, check
+from tests.storage.opened import FakeClock
+
+PULL, PUSH, STREAM = (f"/v1/sync/notes/rxdb/{what}" for what in ("pull", "push", "stream"))
+
+
+def doc(record: str, text: str | None = None, **more: Any) -> dict[str, Any]:
+    """Without text a deleted one."""
+    return {"id": record, **({} if text is None else {"text": text}), "_deleted": text is None, **more}
+
+
+def row(new: dict[str, Any], assumed: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"newDocumentState": new, **({} if assumed is None else {"assumedMasterState": assumed})}
+
+
+REFUSED = [
+    Row("no key", "GET", PULL, 401, key=None),
+    Row("push without the scope", "POST", PUSH, 403, key="read", body=[], says="sync:write"),
+    Row("no data type", "GET", f"/v1/sync/{'x' * 101}/rxdb/pull", 400, field="data_type"),
+    Row("no cursor", "GET", f"{PULL}?cursor=x", 400, field="cursor"),
+    Row("no rows", "POST", PUSH, 400, body={"changes": []}),
+    Row("a row of nothing", "POST", PUSH, 400, body=[{}], field="[0].newDocumentState"),
+    Row("no id", "POST", PUSH, 400, body=[row({"text": "a"})], field="[0].newDocumentState.id"),
+    Row("a number for an id", "POST", PUSH, 400, body=[row({"id": 7})], field="[0].newDocumentState.id"),
+    Row("another primary key", "POST", f"{PUSH}?primary=key", 400, body=[row(doc("a", "b"))]),
+    Row("too many", "POST", PUSH, 400, body=[row(doc(f"r{i}", "")) for i in range(1001)]),
+    Row("too large", "POST", PUSH, 400, body=[row(doc("a", "x" * (1 << 20)))], field="data"),
+    Row("no stream without a key", "GET", STREAM, 401, key=None),
+]
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=str)
+async def test_refusals(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
+    await check(client, keys, row)
+    assert await pull(client, keys) == []
+
+
+async def push(client: httpx.AsyncClient, keys: Keys, *rows: dict[str, Any], query: str = "") -> list[Any]:
+    answer = await client.post(PUSH + query, json=rows, headers=bearer(keys.write))
+    assert answer.status_code == 200, answer.text
+    return list(answer.json())
+
+
+async def page(client: httpx.AsyncClient, keys: Keys, query: str = "") -> dict[str, Any]:
+    answer = await client.get(f"{PULL}?{query}", headers=bearer(keys.read))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def pull(client: httpx.AsyncClient, keys: Keys, query: str = "") -> list[Any]:
+    return list((await page(client, keys, query))["documents"])
+
+
+async def plain(client: httpx.AsyncClient, keys: Keys, number: int, record: str, **what: Any) -> None:
+    """A device without RxDB changes a record."""
+    change = {"change_id": f"c{number}", "record_id": record, "operation": "update", **what}
+    body = {"device_id": "phone", "batch_id": f"b{number}", "changes": [change]}
+    answer = await client.post("/v1/sync/notes/delta", json=body, headers=bearer(keys.write))
+    assert answer.status_code == 200, answer.text
+
+
+async def test_what_was_recorded_of_two_clients(client: httpx.AsyncClient, keys: Keys) -> None:
+    hello, from_b, gone = doc("n1", "hello"), doc("n1", "fromB"), doc("n1", "fromB", _deleted=True)
+    assert await push(client, keys, row({**hello, "_rev": "1-a", "_meta": {"lwt": 1}, "_attachments": {}})) == []
+    assert await pull(client, keys) == [hello]
+    assert await push(client, keys, row(from_b, hello)) == []
+    assert await push(client, keys, row(doc("n1", "late"), hello)) == [from_b]
+    assert await push(client, keys, row(gone, {**from_b, "_rev": "2-b"})) == []
+    assert await pull(client, keys) == [doc("n1")]
+
+
+async def test_pages_end_with_a_checkpoint_of_one_member(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, *[row(doc(f"n{i}", "a")) for i in range(5)])
+    cursor = ""
+    found: list[Any] = []
+    sizes: list[int] = []
+    while len(sizes) < 9 and (not sizes or sizes[-1] == 2):
+        answer = await page(client, keys, f"limit=2&cursor={cursor}")
+        assert list(answer["checkpoint"]) == ["cursor"]
+        found, cursor = found + answer["documents"], answer["checkpoint"]["cursor"]
+        sizes.append(len(answer["documents"]))
+    assert (sizes, [each["id"] for each in found]) == ([2, 2, 1], [f"n{i}" for i in range(5)])
+    assert await pull(client, keys, f"cursor={cursor}") == []
+
+
+@pytest.mark.parametrize(
+    ("there", "sent", "answer"),
+    [
+        pytest.param(None, row(doc("r")), [], id="deleted before it was ever pushed"),
+        pytest.param(None, row(doc("r", "b"), doc("r", "a")), [], id="what the server lost with a backup comes back"),
+        pytest.param("a", row(doc("r", "a")), [], id="a new replication pushes what is there"),
+        pytest.param("a", row(doc("r", "b")), [doc("r", "a")], id="as new, but another text"),
+        pytest.param("a", row(doc("r")), [doc("r", "a")], id="deleted without having known it"),
+        pytest.param("a", row(doc("r", "b"), doc("r", "a")), [], id="on what is there"),
+        pytest.param("a", row(doc("r", "b", n=1), doc("r", "a", n=1)), [doc("r", "a")], id="on something else"),
+        pytest.param("a", row(doc("r", "b"), doc("r", "x")), [doc("r", "a")], id="on something older"),
+        pytest.param("a", row(doc("r", "a"), doc("r", "x")), [], id="a lost answer, sent again"),
+        pytest.param("", row(doc("r", "b")), [doc("r")], id="as new, though it was deleted"),
+        pytest.param("", row(doc("r", "b"), doc("r", "a")), [doc("r")], id="an edit of what was deleted"),
+        pytest.param("", row(doc("r"), doc("r", "a")), [], id="deleted twice"),
+        pytest.param("", row(doc("r", "b"), doc("r")), [], id="made again by who knows that it was deleted"),
+    ],
+)
+@pytest.mark.parametrize("forgotten", [False, True], ids=["", "after the deletion was forgotten"])
+async def test_rows(
+    app: Application,
+    client: httpx.AsyncClient,
+    keys: Keys,
+    clock: FakeClock,
+    there: str | None,
+    sent: dict[str, Any],
+    answer: list[Any],
+    *,
+    forgotten: bool,
+) -> None:
+    """`there` is the text of the record, empty for one that was deleted."""
+    if there is not None:
+        await push(client, keys, row(doc("r", there or "a")))
+    if there == "":
+        await push(client, keys, row(doc("r"), doc("r", "a")))
+        if forgotten:
+            clock.advance(91 * times.DAY_MS)
+            await expiring.expire(app.services)
+    assert await push(client, keys, sent) == answer
+    now = [each for each in await pull(client, keys) if not each["_deleted"]]
+    text = sent["newDocumentState"].get("text") if not answer else there
+    assert [each["text"] for each in now] == ([text] if text else [])
+
+
+async def test_on_off_and_on_again_is_three_changes(client: httpx.AsyncClient, keys: Keys) -> None:
+    """The first and the last push are the same bytes: an answer kept by them would lose the last."""
+    on, off = doc("r", "on"), doc("r", "off")
+    await push(client, keys, row(off))
+    for new, old in ((on, off), (off, on), (on, off)):
+        assert await push(client, keys, row(new, old)) == []
+        assert await pull(client, keys) == [new]
+
+
+async def test_numbers_as_javascript_writes_them(client: httpx.AsyncClient, keys: Keys) -> None:
+    raw = b'[{"newDocumentState":{"id":"r","n":37.787619999999997,"big":12345678901234567890,"one":1.0,"h":"\\ud83d"}}]'
+    headers = {**bearer(keys.write), "content-type": "application/json"}
+    assert (await client.post(PUSH, content=raw, headers=headers)).json() == []
+    stored = (await client.get(PULL, headers=bearer(keys.read))).content
+    assert b'"n":37.787619999999997,"big":12345678901234567890,"one":1.0,"h":"\\ud83d"' in stored
+    assumed = b'{"h":"\\ud83d","one":1,"big":12345678901234567000,"n":37.78762,"id":"r","_deleted":false}'
+    edit = b'[{"newDocumentState":{"id":"r","n":1},"assumedMasterState":%b}]'
+    wrong = edit % assumed.replace(b'"one":1,', b'"one":true,')
+    assert len((await client.post(PUSH, content=wrong, headers=headers)).json()) == 1, "true is not 1"
+    assert (await client.post(PUSH, content=edit % assumed, headers=headers)).json() == []
+
+
+async def test_what_is_no_object_is_shown_as_one(client: httpx.AsyncClient, keys: Keys) -> None:
+    await plain(client, keys, 1, "list", data=[1, 2])
+    await plain(client, keys, 2, "sealed", encrypted="AAEC")
+    await plain(client, keys, 3, "bare", data={"text": "a", "_rev": "x", "id": 7})
+    shown = [
+        {"id": "list", "value": [1, 2], "_deleted": False},
+        {"id": "sealed", "encrypted": "AAEC", "_deleted": False},
+        doc("bare", "a"),
+    ]
+    found = await pull(client, keys)
+    assert found == shown
+    assert await push(client, keys, *[row(each) for each in found]) == []
+    assert len(await pull(client, keys, "limit=100")) == 3
+    assert await push(client, keys, row(doc("bare", "b"), doc("bare", "a"))) == []
+
+
+async def test_the_key_may_have_another_name(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, row({"key": "r", "id": 1, "_deleted": False}), query="?primary=key")
+    assert await pull(client, keys, "primary=key") == [{"key": "r", "id": 1, "_deleted": False}]
+
+
+async def test_very_many_deletions_want_a_confirmation(client: httpx.AsyncClient, keys: Keys) -> None:
+    notes = [doc(f"n{i}", "a") for i in range(80)]
+    await push(client, keys, *map(row, notes))
+    gone = [row({**note, "_deleted": True}, note) for note in notes]
+    answer = await client.post(PUSH, json=gone, headers=bearer(keys.write))
+    assert (answer.status_code, answer.json()["code"]) == (409, "MASS_DELETE")
+    assert len(await pull(client, keys)) == 80
+    assert await push(client, keys, *gone, query=f"?confirm={answer.json()['confirm']}") == []
+    assert {each["_deleted"] for each in await pull(client, keys)} == {True}
+
+
+async def test_behind_the_horizon_it_is_an_error_and_no_empty_page(
+    app: Application, client: httpx.AsyncClient, keys: Keys, clock: FakeClock
+) -> None:
+    """RxDB drops the checkpoint of an empty page, and would never hear of a new one."""
+    await push(client, keys, row(doc("a", "a")), row(doc("b", "b")))
+    cursor = (await page(client, keys))["checkpoint"]["cursor"]
+    await push(client, keys, row(doc("a"), doc("a", "a")))
+    clock.advance(91 * times.DAY_MS)
+    await expiring.expire(app.services)
+    answer = await client.get(f"{PULL}?cursor={cursor}", headers=bearer(keys.read))
+    assert (answer.status_code, answer.json()["code"]) == (410, "RESYNC_REQUIRED")
+    assert await pull(client, keys) == [doc("b", "b")]
+
+
+async def test_pushes_and_pulls_are_counted(client: httpx.AsyncClient, keys: Keys) -> None:
+    for number in range(20):
+        await push(client, keys, row(doc(f"r{number}", "a")))
+    assert (await client.post(PUSH, json=[], headers=bearer(keys.write))).status_code == 429
+    for _ in range(30):
+        await pull(client, keys)
+    assert (await client.get(PULL, headers=bearer(keys.read))).status_code == 429
+
+
+async def test_a_device_is_known_by_what_it_pushes(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, row(doc("r", "a")), query="?device_id=tab-1")
+    found = (await client.get("/v1/devices", headers=bearer(keys.read))).json()["data"]
+    assert [json.dumps(each).count("tab-1") > 0 for each in found] == [True]
