@@ -60,6 +60,7 @@ def _seen(
     known = [Position(collections[id].data_type, seq, at) for id, (seq, at) in positions.items()]
     if not known:
         return Seen(device, "unknown", None, None, [])
+    device = msgspec.structs.replace(device, seen_at=max(device.seen_at, *(at for _, at in positions.values())))
     changes, since, is_lost = 0, None, False
     for id, (seq, _) in positions.items():
         is_lost = is_lost or people_store.needs_resync(collections[id], seq)
