@@ -341,7 +341,7 @@ def test_one_sqlite_library() -> None:
 def test_a_server_does_without_what_few_use() -> None:
     """Each is imported when it is first needed: together they took a quarter of an idle server's memory."""
     banned = {"duckdb", "fsspec", "h11", "rich", "pygments", "joserfc", "cryptography", "feedparser", "icalendar"}
-    banned |= {"aiosmtplib", "brotli", "delta_server.egress.client"}
+    banned |= {"jsonschema_rs", "aiosmtplib", "brotli", "delta_server.egress.client"}
     script = (
         "import sys\nfrom delta_server.cli import main\nmain.cli.get_command(None, 'serve')\n"
         f"print({banned} & set(sys.modules))"

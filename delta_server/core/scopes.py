@@ -32,6 +32,7 @@ Single: TypeAlias = Literal[
     "webhooks:admin",
     "sync:read",
     "sync:write",
+    "sync:admin",
     "erasures:read",
     "erasures:admin",
     "keys:admin",

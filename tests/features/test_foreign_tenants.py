@@ -30,6 +30,7 @@ ELSEWHERE = {
     ("POST", "/v1/projects"), ("POST", "/v1/endpoints"), ("POST", "/v1/auth/api-keys"), ("GET", "/v1/backup"),
     ("POST", "/v1/feeds"), ("POST", "/v1/alerts/rules"), ("GET", "/v1/alerts/digest"),
     ("POST", "/v1/sync/{}/delta"), ("GET", "/v1/sync/config"), ("GET", "/v1/sync/stream"),
+    ("PUT", "/v1/sync/types/{}"),
     ("POST", "/v1/sync/{}/rxdb/push"), ("GET", "/v1/sync/{}/rxdb/stream"), ("POST", "/v1/sync/watermelon/push"),
     ("POST", "/v1/snapshots"), ("POST", "/v1/snapshots/batch"), ("GET", "/v1/stream"), ("GET", "/v1/audit"),
     ("GET", "/healthz/details"), ("GET", "/metrics"), ("GET", "/v1/instance"),
@@ -127,6 +128,7 @@ SHOWN = [
     get("/v1/sync/watermelon/pull"),
     post("/v1/sync/watermelon/pull"),
     get("/v1/devices"),
+    get("/v1/sync/types"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
     get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
 ]
@@ -257,6 +259,7 @@ class Tenants:
         gone = [{**note, "change_id": "2", "record_id": f"{mark}-2"}]
         gone += [{"change_id": "3", "record_id": f"{mark}-2", "operation": "delete"}]
         await self.send(name, post("/v1/sync/memos/delta", device_id=mark, batch_id="1", changes=[note, *gone]))
+        await self.send(name, Ask("PUT", "/v1/sync/types/memos", {"schema": {"title": mark}}))
         [device] = (await self.send(name, get("/v1/devices"))).json()["data"]
         invite = Ask(
             "POST", f"/v1/projects/{'mine' if name == 'project' else 'other'}/invitations", {"email": "ann@example.com"}

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 import msgspec
 
+from delta_server.core.sync.judging import Conflicts
 from delta_server.storage.database import LISTED, Tx, listed
+
+
+class DataType(msgspec.Struct, frozen=True):
+    """How a project keeps a data type. `schema` is JSON Schema, as text."""
+
+    name: str
+    conflicts: Conflicts
+    schema: str | None
+    updated_at: int
 
 
 class NewConflict(msgspec.Struct, frozen=True):
@@ -53,6 +63,43 @@ def conflicts_of(tx: Tx, project: int, data_type: str) -> tuple[str, str | None]
     """What happens to conflicts of a data type, and its JSON Schema."""
     row = tx.one("SELECT conflicts, schema FROM sync_type WHERE project = ? AND name = ?", project, data_type)
     return ("last_write", None) if row is None else (row[0], row[1])
+
+
+def schema_of(tx: Tx, project: int, data_type: str) -> str | None:
+    row = tx.one("SELECT schema FROM sync_type WHERE project = ? AND name = ?", project, data_type)
+    return None if row is None else row[0]
+
+
+_TYPE = "name, conflicts, schema, updated_at"
+
+
+def data_type(tx: Tx, project: int, name: str) -> DataType | None:
+    row = tx.one(f"SELECT {_TYPE} FROM sync_type WHERE project = ? AND name = ?", project, name)
+    return None if row is None else DataType(*row)
+
+
+def types(tx: Tx, project: int, above: str, limit: int) -> list[DataType]:
+    """By name, from the first behind `above`."""
+    sql = f"SELECT {_TYPE} FROM sync_type WHERE project = ? AND name > ? ORDER BY name LIMIT ?"
+    return [DataType(*row) for row in tx.all(sql, project, above, limit)]
+
+
+def count_types(tx: Tx, project: int) -> int:
+    row = tx.one("SELECT count(*) FROM sync_type WHERE project = ?", project)
+    return row[0] if row else 0
+
+
+def put_type(tx: Tx, project: int, new: DataType) -> None:
+    tx.run(
+        "INSERT INTO sync_type (project, name, conflicts, schema, updated_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (project, name) DO UPDATE SET conflicts = excluded.conflicts, schema = excluded.schema,"
+        " updated_at = excluded.updated_at",
+        project,
+        new.name,
+        new.conflicts,
+        new.schema,
+        new.updated_at,
+    )
 
 
 def delete_types(tx: Tx, project: int) -> bool:

@@ -39,6 +39,12 @@ class Positions:
         for place in [place for place in self._waiting if (place.space, place.device_id) == (space, device_id)]:
             del self._waiting[place]
 
+    def of_space(self, space: int) -> dict[tuple[str, int], tuple[int, int]]:
+        """What waits of one space, by device and collection."""
+        return {
+            (place.device_id, place.collection): noted for place, noted in self._waiting.items() if place.space == space
+        }
+
     def take(self) -> list[tuple[Place, int, int]]:
         """What is to be written, and is not kept any more."""
         taken = [(place, seq, at) for place, (seq, at) in list(self._waiting.items())[:_ROWS_AT_ONCE]]

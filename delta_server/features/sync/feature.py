@@ -1,9 +1,9 @@
 """Sync: records that devices keep offline, in one order per person."""
 
 from delta_server.features.sync import api, deleting, epochs, expiring, schemas
-from delta_server.features.sync.people import devices_api, devices_schemas
+from delta_server.features.sync.people import devices_api, devices_schemas, types_api, types_schemas
 from delta_server.http.feature import Feature
-from delta_server.http.guards import READ, Access
+from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.services import Cascade
 from delta_server.tasks.periodic import Periodic
 
@@ -12,13 +12,15 @@ _PUSH = Access("write", body="document", rate_class="ingest")
 
 FEATURE = Feature(
     name="sync",
-    routes=[*api.ROUTES, *devices_api.ROUTES],
+    routes=[*api.ROUTES, *devices_api.ROUTES, *types_api.ROUTES],
     guards={
         ("POST", "/v1/sync/{}/delta"): _PUSH,
         ("GET", "/v1/sync/{}/delta"): READ,
         ("GET", "/v1/sync/{}/deleted"): READ,
         ("GET", "/v1/sync/config"): READ,
         ("GET", "/v1/devices"): READ,
+        ("GET", "/v1/sync/types"): READ,
+        ("PUT", "/v1/sync/types/{}"): ADMIN,
         ("PATCH", "/v1/devices/{}"): _WRITE,
         ("DELETE", "/v1/devices/{}"): _WRITE,
         ("GET", "/v1/sync/stream"): READ,
@@ -27,7 +29,7 @@ FEATURE = Feature(
         "data_type": "What the records are, such as `notes`: any name of up to 100 characters",
         "device_id": "The id that the list of devices gives",
     },
-    fields={**schemas.FIELDS, **devices_schemas.FIELDS},
+    fields={**schemas.FIELDS, **devices_schemas.FIELDS, **types_schemas.FIELDS},
     tables=[
         "sync_epoch",
         "sync_space",

@@ -61,9 +61,9 @@ class NewChange(msgspec.Struct, frozen=True):
     superseded_by: int | None = None
 
 
-_SPACE = "id, seq, changed_at, created_at, records, size_bytes"
-_COLLECTION = "id, data_type, seq, horizon, horizon_at, records, tombstones, size_bytes, digest, day, day_deleted"
-_CHANGE = "seq, record_id, kind, content, checksum, device, previous, updated_at, changed_at"
+SPACE = "id, seq, changed_at, created_at, records, size_bytes"
+COLLECTION = "id, data_type, seq, horizon, horizon_at, records, tombstones, size_bytes, digest, day, day_deleted"
+CHANGE = "seq, record_id, kind, content, checksum, device, previous, updated_at, changed_at"
 
 
 # Spaces and their epoch
@@ -89,7 +89,7 @@ def skip_numbers(tx: Tx, count: int) -> None:
 
 
 def space(tx: Tx, project: int, owner: str) -> Space | None:
-    row = tx.one(f"SELECT {_SPACE} FROM sync_space WHERE project = ? AND owner = ?", project, owner)
+    row = tx.one(f"SELECT {SPACE} FROM sync_space WHERE project = ? AND owner = ?", project, owner)
     return None if row is None else Space(*row)
 
 
@@ -120,13 +120,13 @@ def update_space(tx: Tx, space: int, after: Space) -> None:
 
 
 def collection(tx: Tx, space: int, data_type: str) -> Collection | None:
-    sql = f"SELECT {_COLLECTION} FROM sync_collection WHERE space = ? AND data_type = ?"
+    sql = f"SELECT {COLLECTION} FROM sync_collection WHERE space = ? AND data_type = ?"
     row = tx.one(sql, space, data_type)
     return None if row is None else Collection(*row)
 
 
 def collections(tx: Tx, space: int) -> list[Collection]:
-    sql = f"SELECT {_COLLECTION} FROM sync_collection WHERE space = ? ORDER BY data_type"
+    sql = f"SELECT {COLLECTION} FROM sync_collection WHERE space = ? ORDER BY data_type"
     return [Collection(*row) for row in tx.all(sql, space)]
 
 
@@ -233,7 +233,7 @@ def delete_grave(tx: Tx, collection: int, id_hash: bytes) -> None:
 def heads_after(tx: Tx, space: int, collection: int, after: int, until: int, limit: int) -> list[Change]:
     """Newest versions with sequence numbers above `after` and up to `until`, in order."""
     rows = tx.all(
-        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL AND seq > ?"
+        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL AND seq > ?"
         " AND seq <= ? ORDER BY seq LIMIT ?",
         space,
         collection,
@@ -247,7 +247,7 @@ def heads_after(tx: Tx, space: int, collection: int, after: int, until: int, lim
 def tombstones_after(tx: Tx, space: int, collection: int, after: int, until: int, limit: int) -> list[Change]:
     """As `heads_after`, deletions alone."""
     rows = tx.all(
-        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL"
+        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL"
         f" AND kind = {DELETED} AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
         space,
         collection,
@@ -273,7 +273,7 @@ def skip(tx: Tx, collection: int, after: int, until: int, count: int) -> int:
 
 def head(tx: Tx, space: int, collection: int, record_id: str) -> Change | None:
     row = tx.one(
-        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND record_id = ?"
+        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND record_id = ?"
         " AND superseded_by IS NULL",
         space,
         collection,
@@ -284,7 +284,7 @@ def head(tx: Tx, space: int, collection: int, record_id: str) -> Change | None:
 
 def version(tx: Tx, space: int, collection: int, seq: int) -> Change | None:
     row = tx.one(
-        f"SELECT {_CHANGE} FROM sync_change WHERE space = ? AND seq = ? AND collection = ?", space, seq, collection
+        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND seq = ? AND collection = ?", space, seq, collection
     )
     return None if row is None else Change(*row)
 

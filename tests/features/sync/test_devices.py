@@ -51,9 +51,10 @@ async def test_how_far_each_is(app: Application, client: httpx.AsyncClient, keys
     assert [device["state"] for device in await devices(client, keys.read)] == ["unknown", "unknown"]
     for name in ("phone", "tablet", "stranger"):
         await pull(client, keys, f"device_id={name}&cursor={cursor}")
-    assert {device["lag"] for device in await devices(client, keys.read)} == {None}, "written for many together"
+    before = await devices(client, keys.read)
     await write_positions(app.services)
     phone, tablet = await devices(client, keys.read)
+    assert before == [phone, tablet], "written for many together, and seen at once"
     assert (phone["state"], phone["lag"]) == ("behind", {"changes": 2, "seconds": 30})
     assert (tablet["state"], tablet["lag"]) == ("ok", {"changes": 0, "seconds": 0}), "its own are no news to it"
     assert [(at["data_type"], at["version"]) for at in phone["positions"]] == [("notes", 5)]

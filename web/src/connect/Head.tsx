@@ -9,6 +9,7 @@ const TABS = [
   ["Webhooks", "Webhooks", ["connect", "webhooks"]],
   ["Alerts", "Alerts", ["alerts"]],
   ["Feeds", "Feeds", ["connect", "feeds"]],
+  ["Devices", "Devices", ["devices"]],
 ] as const;
 
 /** Over the pages about what comes in and what goes out. */

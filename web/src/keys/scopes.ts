@@ -59,6 +59,8 @@ export const SCOPES: Readonly<Record<Exclude<Scope, Union | OfInstance>, string>
   "alerts:read": "Alerts and their rules",
   "alerts:write": "Making, changing and muting rules of alerts",
   "alerts:admin": "Deleting rules of alerts",
+  "sync:read": "Pulling synced records, devices",
+  "sync:write": "Pushing synced records, removing devices",
   "webhooks:read": "Webhooks and their deliveries",
   "webhooks:write": "Testing webhooks, sending again",
   "webhooks:admin": "Making, changing and deleting webhooks",

@@ -1,6 +1,7 @@
 """A person's devices: how far each is, what it is called, and that it is not used any more."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -38,16 +39,21 @@ class Seen(msgspec.Struct, frozen=True):
     positions: Sequence[Position]
 
 
-def _page(tx: Tx, whose: Whose, *, above: int, limit: int) -> list[Seen]:
-    space = store.space(tx, whose.project, whose.owner)
-    if space is None:
-        return []
-    found = devices.devices(tx, space.id, above=above, limit=limit)
-    collections = {collection.id: collection for collection in store.collections(tx, space.id)}
+Waiting: TypeAlias = Mapping[tuple[str, int], tuple[int, int]]
+"""How far devices are by what is not written yet (Positions.of_space)."""
+
+
+def _page(tx: Tx, space: int, waiting: Waiting, *, above: int, limit: int) -> list[Seen]:
+    found = devices.devices(tx, space, above=above, limit=limit)
+    collections = {collection.id: collection for collection in store.collections(tx, space)}
     positions: dict[int, dict[int, tuple[int, int]]] = {}
     for device, collection, seq, at in devices.positions(tx, [device.id for device in found]):
         positions.setdefault(device, {})[collection] = seq, at
-    return [_seen(tx, space.id, collections, device, positions.get(device.id, {})) for device in found]
+    rows = {device.device_id: device.id for device in found}
+    for (device_id, collection), noted in waiting.items():
+        if device_id in rows:
+            positions.setdefault(rows[device_id], {})[collection] = noted
+    return [_seen(tx, space, collections, device, positions.get(device.id, {})) for device in found]
 
 
 def _seen(
@@ -74,19 +80,25 @@ def _seen(
 
 
 async def list_devices(svc: Services, whose: Whose, *, above: int, limit: int) -> list[Seen]:
-    return await svc.db.read(_page, whose, above=above, limit=limit)
+    space = svc.db.peek(store.space, whose.project, whose.owner)
+    if space is None:
+        return []
+    waiting = Positions.of(svc).of_space(space.id)
+    return await svc.db.read(_page, space.id, waiting, above=above, limit=limit)
 
 
 async def rename(svc: Services, whose: Whose, id: str, name: str | None) -> Seen:
     """Raises NotFound."""
 
-    def write(tx: Tx) -> Seen:
+    def write(tx: Tx) -> tuple[int, int]:
         space, device = _find(tx, whose, id)
         devices.name_device(tx, space, device.id, name)
-        [seen] = _page(tx, whose, above=device.id - 1, limit=1)
-        return seen
+        return space, device.id
 
-    return await svc.db.write(write)
+    space, device = await svc.db.write(write)
+    waiting = Positions.of(svc).of_space(space)
+    [seen] = await svc.db.read(_page, space, waiting, above=device - 1, limit=1)
+    return seen
 
 
 async def remove(svc: Services, whose: Whose, id: str) -> None:

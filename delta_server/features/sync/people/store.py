@@ -1,6 +1,6 @@
 """What people see of spaces."""
 
-from delta_server.features.sync.store import Collection
+from delta_server.features.sync.store import COLLECTION, Collection
 from delta_server.storage.database import Tx
 
 
@@ -16,6 +16,12 @@ def lag(tx: Tx, space: int, collection: int, device: int, after: int, most: int)
     ) or (0, None)
     row = first and tx.one("SELECT changed_at FROM sync_change WHERE space = ? AND seq = ?", space, first)
     return count, row[0] if row else None
+
+
+def collections(tx: Tx, space: int, above: str, limit: int) -> list[Collection]:
+    """By data type, from the first behind `above`."""
+    sql = f"SELECT {COLLECTION} FROM sync_collection WHERE space = ? AND data_type > ? ORDER BY data_type LIMIT ?"
+    return [Collection(*row) for row in tx.all(sql, space, above, limit)]
 
 
 def needs_resync(collection: Collection, after: int) -> bool:

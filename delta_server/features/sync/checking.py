@@ -1,0 +1,35 @@
+"""Records against the JSON Schema of their data type, before the one writer sees them."""
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from delta_server.core.errors import TooCostly
+from delta_server.core.sync import record_schema
+from delta_server.core.sync.changes import Prepared
+from delta_server.core.sync.judging import JSON
+from delta_server.features.conflicts import service as conflicts
+from delta_server.services import Services
+
+CODE = "SCHEMA_MISMATCH"
+MOST_S = 20.0
+
+
+async def checked(svc: Services, project: int, data_type: str, changes: Sequence[Prepared]) -> Sequence[Prepared]:
+    """The changes, those that do not fit with a refusal. What is encrypted is not looked at. Raises TooCostly."""
+    schema = svc.db.peek(conflicts.schema_of, project, data_type)
+    if schema is None:
+        return changes
+    contents = [change.content if change.kind == JSON and change.refusal is None else None for change in changes]
+    is_quick = record_schema.is_quick(schema, [len(content or b"") for content in contents])
+    try:
+        found = await asyncio.wait_for(
+            (svc.cpu if is_quick else svc.processes)(record_schema.refusals, schema, contents), MOST_S
+        )
+    except TimeoutError:
+        raise TooCostly("checking these records against their schema takes too long: push fewer at once") from None
+    return [
+        change if said is None else replace(change, refusal=(CODE, f"the record does not fit its schema: {said}"))
+        for change, said in zip(changes, found, strict=True)
+    ]

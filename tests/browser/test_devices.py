@@ -1,0 +1,65 @@
+"""The page of devices: who is behind, names, removal."""
+
+from typing import Any
+
+import httpx
+from playwright.sync_api import expect
+
+from tests.browser.conftest import NARROW, PROJECT, Open
+from tests.browser.test_alerts import signed_in
+from tests.server_process import Server
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+NOTES = "/v1/sync/notes/delta"
+
+
+def push(client: httpx.Client, device: str, batch: str, **notes: Any) -> None:
+    changes = [
+        {"change_id": f"{batch}-{record}", "record_id": record, "operation": "update", "data": data}
+        for record, data in notes.items()
+    ]
+    answer = client.post(NOTES, json={"device_id": device, "batch_id": batch, "changes": changes})
+    assert answer.status_code == 200, answer.text
+
+
+def pulled(client: httpx.Client, device: str) -> None:
+    """It has all there is, and says so by the cursor of its next pull."""
+    cursor = client.get(NOTES, params={"project_id": PROJECT, "device_id": device}).json()["next_cursor"]
+    client.get(NOTES, params={"project_id": PROJECT, "device_id": device, "cursor": cursor})
+
+
+def test_devices_are_seen_named_and_removed(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    page = window.go(f"/p/{PROJECT}/devices")
+    expect(page.get_by_text("No device yet")).to_be_visible()
+    client = signed_in(server)
+    push(client, "phone", "1", a={"title": "A"}, b={"title": "B"})
+    push(client, HOSTILE, "1", c={"title": "C"})
+    pulled(client, "phone")
+    pulled(client, HOSTILE)
+    push(client, "phone", "2", a={"title": "A2"})
+    page = window.go(f"/p/{PROJECT}/devices")
+    devices = page.get_by_role("region", name="Devices").get_by_role("listitem")
+    expect(devices).to_have_count(2)
+    expect(devices.first).to_contain_text("1 change behind")
+    expect(devices.last).to_contain_text("up to date")
+    window.axe()
+    devices.last.get_by_role("button", name="Name").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Ann’s phone")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(devices.last).to_contain_text("Ann’s phone")
+    devices.first.get_by_role("button", name="Remove").click()
+    page.get_by_label("The device’s name").fill(HOSTILE)
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(devices).to_have_count(1)
+
+
+def test_on_a_phone_in_the_dark(server: Server, visit: Open) -> None:
+    window = visit(server, dark=True, size=NARROW)
+    window.sign_in()
+    client = signed_in(server)
+    push(client, "tablet", "9", z={"title": "Z"})
+    page = window.go(f"/p/{PROJECT}/devices")
+    expect(page.get_by_text("tablet")).to_be_visible()
+    window.axe()

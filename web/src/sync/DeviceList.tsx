@@ -1,0 +1,105 @@
+import { useState } from "preact/hooks";
+import { patch, remove } from "../api.ts";
+import { Ago } from "../parts/Ago.tsx";
+import { Destroy } from "../parts/Destroy.tsx";
+import { Dialog } from "../parts/Dialog.tsx";
+import { Field, Form, SubmitOrCancel, text } from "../parts/Form.tsx";
+import { may } from "../state/may.ts";
+import { toast } from "../state/toasts.ts";
+import { byLag, type Device, lagText, nameOf, SHAPES } from "./words.ts";
+
+interface DeviceListProps {
+  project: string;
+  devices: readonly Device[];
+  again: () => void;
+}
+
+type Open = { what: "name" | "remove"; device: Device } | null;
+
+/** Devices by how far they are behind, to be named and removed. */
+export function DeviceList({ project, devices, again }: DeviceListProps) {
+  const [open, setOpen] = useState<Open>(null);
+  const canChange = may("sync:write");
+  const close = () => setOpen(null);
+  const done = () => {
+    close();
+    again();
+  };
+  return (
+    <>
+      <ul class="device-list">
+        {byLag(devices).map((device) => (
+          <li key={device.id}>
+            <span class={`st ${SHAPES[device.state]}`} role="img" aria-label={device.state} />
+            <div>
+              <b>{nameOf(device)}</b>
+              <small>{lagText(device)}</small>
+              <small>
+                last seen <Ago at={device.last_seen} />
+                {device.name ? ` · ${device.device_id}` : null}
+              </small>
+              {canChange ? (
+                <div class="device-acts">
+                  <button class="btn ghost" type="button" onClick={() => setOpen({ what: "name", device })}>
+                    Name
+                  </button>
+                  <button class="btn ghost" type="button" onClick={() => setOpen({ what: "remove", device })}>
+                    Remove
+                  </button>
+                </div>
+              ) : null}
+            </div>
+          </li>
+        ))}
+      </ul>
+      {open?.what === "name" ? <Name project={project} device={open.device} done={done} close={close} /> : null}
+      {open?.what === "remove" ? (
+        <Destroy
+          title={`Remove ${nameOf(open.device)}`}
+          lead="It is signed out and no longer counts. Its records stay; when it pushes again it is back."
+          name={nameOf(open.device)}
+          label="The device’s name"
+          action="Remove"
+          run={async () => {
+            await remove("/v1/devices/{device_id}", { in: project, path: { device_id: open.device.id } });
+            toast(`Removed: ${nameOf(open.device)}`);
+            done();
+          }}
+          close={close}
+        />
+      ) : null}
+    </>
+  );
+}
+
+interface NameProps {
+  project: string;
+  device: Device;
+  done: () => void;
+  close: () => void;
+}
+
+function Name({ project, device, done, close }: NameProps) {
+  const send = async (data: FormData) => {
+    await patch("/v1/devices/{device_id}", {
+      in: project,
+      path: { device_id: device.id },
+      body: { name: text(data, "name") || null },
+    });
+    done();
+  };
+  return (
+    <Dialog title={`Name ${nameOf(device)}`} lead={`It calls itself ${device.device_id}.`} close={close}>
+      <Form send={send} tried="Naming the device">
+        {(form) => (
+          <>
+            <Field form={form} label="Name" name="name" autocomplete="off" value={device.name ?? ""} />
+            <SubmitOrCancel form={form} close={close}>
+              Save
+            </SubmitOrCancel>
+          </>
+        )}
+      </Form>
+    </Dialog>
+  );
+}
