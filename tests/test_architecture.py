@@ -82,6 +82,7 @@ WITHOUT_TENANT = {
     "background work for all tenants": {
         "accounts": "unused write_last_uses",
         "devices": "delete_batches",
+        "conflicts": "delete_resolved",
         "alerts": "projects_with_rules endpoints_with_rules due_rules due_notices delete_cleared_before",
         "audit": "accounts not_begun",
         "contents": "endpoints_with_loose_frames with_packs with_dead newest_frame with_frames_after endpoints count"

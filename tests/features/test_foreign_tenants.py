@@ -129,6 +129,7 @@ SHOWN = [
     post("/v1/sync/watermelon/pull"),
     get("/v1/devices"),
     get("/v1/sync/types"),
+    get("/v1/sync/conflicts"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
     get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
 ]
@@ -192,6 +193,7 @@ BY_ID = [
     Ask("POST", "/v1/alerts/try", {"rule": {**RULE, "endpoint": "{endpoint}"}}),
     Ask("DELETE", "/v1/alerts/rules/{rule}"),
     get("/v1/erasures/{erasure}"),
+    Ask("POST", "/v1/sync/conflicts/{conflict}", {"take": "device", "server_version": 1}),
     Ask("PATCH", "/v1/devices/{device}", {"name": "mine"}),
     Ask("DELETE", "/v1/devices/{device}"),
     Ask("PATCH", "/v1/endpoints/{endpoint}", {"description": "mine"}),
@@ -259,7 +261,10 @@ class Tenants:
         gone = [{**note, "change_id": "2", "record_id": f"{mark}-2"}]
         gone += [{"change_id": "3", "record_id": f"{mark}-2", "operation": "delete"}]
         await self.send(name, post("/v1/sync/memos/delta", device_id=mark, batch_id="1", changes=[note, *gone]))
-        await self.send(name, Ask("PUT", "/v1/sync/types/memos", {"schema": {"title": mark}}))
+        await self.send(name, Ask("PUT", "/v1/sync/types/memos", {"schema": {"title": mark}, "conflicts": "manual"}))
+        other = [{**note, "change_id": "4", "operation": "update", "data": [mark]}]
+        conflict = post("/v1/sync/memos/delta", device_id=mark, batch_id="2", mode="per_record", changes=other)
+        [met] = (await self.send(name, conflict)).json()["results"]
         [device] = (await self.send(name, get("/v1/devices"))).json()["data"]
         invite = Ask(
             "POST", f"/v1/projects/{'mine' if name == 'project' else 'other'}/invitations", {"email": "ann@example.com"}
@@ -279,6 +284,7 @@ class Tenants:
             "rule": rule["id"],
             "key": key["api_key"]["id"],
             "device": device["id"],
+            "conflict": met["conflict_id"],
             "invitation": invitation["id"],
         }
 

@@ -125,6 +125,7 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
         {
             "data_type": "notes",
             "device_id": device["id"],
+            "conflict_id": SOME_ID,
             "webhook_id": hook.json()["webhook"]["id"],
             "delivery_id": SOME_ID,
             "rule_id": rule.json()["rule"]["id"],

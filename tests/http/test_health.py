@@ -41,6 +41,7 @@ LOOPS = [  # all there are: one that is no longer started would not be missed ot
     "fan out events to webhooks",
     "fan out to webhooks",
     "forget answers to synced batches",
+    "forget resolved conflicts",
     "judge alerts",
     "judge alerts of time",
     "mail invitations",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from delta_server.core.sync.judging import Conflicts
-from delta_server.storage.database import LISTED, Tx, listed
+from delta_server.storage.database import LISTED, Tx, frees_space, listed
 
 
 class DataType(msgspec.Struct, frozen=True):
@@ -53,10 +53,75 @@ def insert_conflict(tx: Tx, space: int, collection: int, device: int, new: NewCo
     return uid
 
 
-def waiting_conflicts(tx: Tx, device: int, change_ids: Sequence[str]) -> dict[str, tuple[bytes, int]]:
-    """Of those that came before and wait, their uids and the versions they met."""
-    sql = f"SELECT change_id, uid, server FROM sync_conflict WHERE device = ? AND change_id IN {LISTED}"
-    return {change_id: (uid, server) for change_id, uid, server in tx.all(sql, device, listed(change_ids))}
+class KnownConflict(msgspec.Struct, frozen=True):
+    """`server` is the version that it met, `version` the record's when a choice was made."""
+
+    uid: bytes
+    server: int
+    version: int | None
+
+
+def known_conflicts(tx: Tx, device: int, change_ids: Sequence[str]) -> dict[str, KnownConflict]:
+    """Of changes that came before and were conflicts."""
+    sql = f"SELECT change_id, uid, server, version FROM sync_conflict WHERE device = ? AND change_id IN {LISTED}"
+    return {change_id: KnownConflict(*row) for change_id, *row in tx.all(sql, device, listed(change_ids))}
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """One that waits for a choice."""
+
+    id: int
+    uid: bytes
+    collection: int
+    record_id: str
+    device: int
+    change_id: str
+    kind: int
+    content: bytes | None
+    checksum: bytes | None
+    base: int | None
+    updated_at: int | None
+    created_at: int
+
+
+_CONFLICT = "id, uid, collection, record_id, device, change_id, kind, content, checksum, base, updated_at, created_at"
+
+
+def count_waiting(tx: Tx, space: int) -> int:
+    row = tx.one("SELECT count(*) FROM sync_conflict WHERE space = ? AND version IS NULL", space)
+    return row[0] if row else 0
+
+
+def next_conflict(tx: Tx, space: int, above: int) -> Conflict | None:
+    """The first that waits, behind the row `above`."""
+    sql = f"SELECT {_CONFLICT} FROM sync_conflict WHERE space = ? AND version IS NULL AND id > ? ORDER BY id LIMIT 1"
+    row = tx.one(sql, space, above)
+    return None if row is None else Conflict(*row)
+
+
+def conflict(tx: Tx, space: int, uid: bytes) -> Conflict | None:
+    row = tx.one(f"SELECT {_CONFLICT} FROM sync_conflict WHERE space = ? AND uid = ? AND version IS NULL", space, uid)
+    return None if row is None else Conflict(*row)
+
+
+def resolve(tx: Tx, space: int, conflict: int, version: int) -> None:
+    """It is known for a while, for its device may push the change again."""
+    tx.run(
+        "UPDATE sync_conflict SET version = ?, resolved_at = ?, content = NULL WHERE space = ? AND id = ?",
+        version,
+        tx.now_ms,
+        space,
+        conflict,
+    )
+
+
+@frees_space
+def delete_resolved(tx: Tx, before: int, limit: int) -> int:
+    return tx.run(
+        "DELETE FROM sync_conflict WHERE id IN (SELECT id FROM sync_conflict WHERE resolved_at < ? LIMIT ?)",
+        before,
+        limit,
+    )
 
 
 def conflicts_of(tx: Tx, project: int, data_type: str) -> tuple[str, str | None]:

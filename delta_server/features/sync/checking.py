@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from delta_server.core.errors import TooCostly
+from delta_server.core.errors import Invalid, TooCostly
 from delta_server.core.sync import record_schema
 from delta_server.core.sync.changes import Prepared
 from delta_server.core.sync.judging import JSON
@@ -14,6 +14,16 @@ from delta_server.services import Services
 
 CODE = "SCHEMA_MISMATCH"
 MOST_S = 20.0
+
+
+async def one(svc: Services, project: int, data_type: str, new: Prepared) -> Prepared:
+    """Raises Invalid when it does not fit, or is too large."""
+    if len(new.content or b"") > svc.config.sync.record_bytes:
+        raise Invalid(f"a record has at most sync.record_bytes = {svc.config.sync.record_bytes} bytes", field="data")
+    [found] = await checked(svc, project, data_type, [new])
+    if found.refusal is not None:
+        raise Invalid(found.refusal[1], field="data")
+    return found
 
 
 async def checked(svc: Services, project: int, data_type: str, changes: Sequence[Prepared]) -> Sequence[Prepared]:

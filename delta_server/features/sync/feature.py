@@ -1,7 +1,14 @@
 """Sync: records that devices keep offline, in one order per person."""
 
 from delta_server.features.sync import api, deleting, epochs, expiring, schemas
-from delta_server.features.sync.people import devices_api, devices_schemas, types_api, types_schemas
+from delta_server.features.sync.people import (
+    conflicts_api,
+    conflicts_schemas,
+    devices_api,
+    devices_schemas,
+    types_api,
+    types_schemas,
+)
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.services import Cascade
@@ -12,7 +19,7 @@ _PUSH = Access("write", body="document", rate_class="ingest")
 
 FEATURE = Feature(
     name="sync",
-    routes=[*api.ROUTES, *devices_api.ROUTES, *types_api.ROUTES],
+    routes=[*api.ROUTES, *conflicts_api.ROUTES, *devices_api.ROUTES, *types_api.ROUTES],
     guards={
         ("POST", "/v1/sync/{}/delta"): _PUSH,
         ("GET", "/v1/sync/{}/delta"): READ,
@@ -20,6 +27,8 @@ FEATURE = Feature(
         ("GET", "/v1/sync/config"): READ,
         ("GET", "/v1/devices"): READ,
         ("GET", "/v1/sync/types"): READ,
+        ("GET", "/v1/sync/conflicts"): READ,
+        ("POST", "/v1/sync/conflicts/{}"): Access("write", body="document"),
         ("PUT", "/v1/sync/types/{}"): ADMIN,
         ("PATCH", "/v1/devices/{}"): _WRITE,
         ("DELETE", "/v1/devices/{}"): _WRITE,
@@ -27,9 +36,10 @@ FEATURE = Feature(
     },
     path_parameters={
         "data_type": "What the records are, such as `notes`: any name of up to 100 characters",
+        "conflict_id": "The id that the list of conflicts gives",
         "device_id": "The id that the list of devices gives",
     },
-    fields={**schemas.FIELDS, **devices_schemas.FIELDS, **types_schemas.FIELDS},
+    fields={**schemas.FIELDS, **conflicts_schemas.FIELDS, **devices_schemas.FIELDS, **types_schemas.FIELDS},
     tables=[
         "sync_epoch",
         "sync_space",

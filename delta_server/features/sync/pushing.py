@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import cast
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from delta_server.core.errors import FieldError, Invalid, KeyReused, Refused
@@ -136,7 +137,7 @@ def _require_all(results: Sequence[ChangeResult]) -> None:
     if refused:
         errors = [FieldError(f"changes[{number}]", str(result.message)) for number, result in refused]
         raise Invalid(f"{len(refused)} of the changes cannot be stored, so none was: mend them", errors=errors)
-    met = [result for result in results if result.status == "conflict"]
+    met = [replace(result, conflict_id=UNSET) for result in results if result.status == "conflict"]
     if met:
         raise Refused(
             f"{len(met)} of the changes conflict with what is there, so none was stored: pull, merge and push"

@@ -143,7 +143,7 @@ EXAMPLE_PUSHED = {
     "counts": {"applied": 1, "duplicate": 0, "conflict": 0, "rejected": 0},
     "version": 4,
 }
-_EXAMPLE_RECORD = {
+EXAMPLE_RECORD = {
     "record_id": "note-1",
     "operation": "upsert",
     "version": 4,
@@ -153,7 +153,7 @@ _EXAMPLE_RECORD = {
     "device_id": "phone-1",
 }
 EXAMPLE_PAGE = {
-    "changes": [_EXAMPLE_RECORD],
+    "changes": [EXAMPLE_RECORD],
     "has_more": False,
     "next_cursor": "k1pWQpSkc3luYw",
     "until": 4,

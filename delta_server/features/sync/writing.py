@@ -19,6 +19,9 @@ from delta_server.features.sync.schemas import ChangeResult, Record
 from delta_server.features.sync.store import Collection, NewChange, Space
 from delta_server.storage.database import Tx
 
+MOST_WAITING = 1000
+"""Conflicts of a space that wait for a choice."""
+
 
 class Limits(msgspec.Struct, frozen=True):
     records: int
@@ -39,6 +42,7 @@ class Writing:
         self._heads: dict[str, tuple[Head, int]] = {}
         self._buried: dict[str, bytes] = {}
         self._new: dict[int, NewChange] = {}
+        self._waiting: int | None = None
         self._digest = int.from_bytes(collection.digest)
         self.records = collection.records
         self.bytes = collection.size_bytes
@@ -50,22 +54,31 @@ class Writing:
         self.look(sorted({change.record_id for change in changes}))
         change_ids = [change.change_id for change in changes]
         known: dict[str, int] = {}
-        waiting: dict[str, tuple[bytes, int]] = {}
+        met: dict[str, conflicts.KnownConflict] = {}
         if self._device is not None:
             known = store.known_changes(self._tx, self._device, change_ids)
-            waiting = conflicts.waiting_conflicts(self._tx, self._device, change_ids)
+            met = conflicts.known_conflicts(self._tx, self._device, change_ids)
         results = []
         for change in changes:
             if change.change_id in known:
                 result = _result(change, Verdict("duplicate", known[change.change_id]))
-            elif change.change_id in waiting:
-                result = self._conflict(change, *waiting[change.change_id])
+            elif change.change_id in met:
+                result = self._met_before(change, met[change.change_id])
             else:
                 result = self._judged(change, policy)
             if result.status == "applied":
                 known[change.change_id] = self._seq
             results.append(result)
         return results
+
+    def _met_before(self, change: Prepared, conflict: conflicts.KnownConflict) -> ChangeResult:
+        if conflict.version is not None:
+            return _result(change, Verdict("duplicate", conflict.version))
+        return self._conflict(change, conflict.uid, conflict.server)
+
+    def head(self, record_id: str) -> Head | None:
+        """Of one that was looked at."""
+        return self._heads.get(record_id, (None, 0))[0]
 
     def look(self, record_ids: Sequence[str]) -> None:
         """Read the newest versions of records, before anything is said of them."""
@@ -143,6 +156,14 @@ class Writing:
 
     def _keep(self, change: Prepared, head: Head) -> bytes:
         assert self._device is not None
+        if self._waiting is None:
+            self._waiting = conflicts.count_waiting(self._tx, self._space.id)
+        if self._waiting >= MOST_WAITING:
+            raise QuotaExceeded(
+                f"{MOST_WAITING} conflicts wait for a choice in this space: make some at /v1/sync/conflicts",
+                Quota("sync.conflicts", self._waiting, MOST_WAITING, None),
+            )
+        self._waiting += 1
         kept = NewConflict(
             change.record_id,
             change.change_id,
@@ -161,12 +182,12 @@ class Writing:
             change.record_id,
             "conflict",
             server,
-            server=UNSET if server is None else self._record(change.record_id, server),
+            server=UNSET if server is None else self.record(change.record_id, server),
             conflict_id=UNSET if uid is None else ids.text(uid),
             message=reason or UNSET,
         )
 
-    def _record(self, record_id: str, seq: int) -> Record:
+    def record(self, record_id: str, seq: int) -> Record:
         new = self._new.get(seq)
         found = store.version(self._tx, self._space.id, self._collection.id, seq) if new is None else None
         if found is not None:

@@ -24,6 +24,11 @@ def collections(tx: Tx, space: int, above: str, limit: int) -> list[Collection]:
     return [Collection(*row) for row in tx.all(sql, space, above, limit)]
 
 
+def collection_of(tx: Tx, space: int, collection: int) -> Collection | None:
+    row = tx.one(f"SELECT {COLLECTION} FROM sync_collection WHERE space = ? AND id = ?", space, collection)
+    return None if row is None else Collection(*row)
+
+
 def needs_resync(collection: Collection, after: int) -> bool:
     """Whether deletions are forgotten that who has everything up to `after` never heard of."""
     return 0 < after < collection.horizon

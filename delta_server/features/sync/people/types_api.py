@@ -10,7 +10,8 @@ from litestar.params import FromPath, JSONBody
 from delta_server.core import times
 from delta_server.core.caller import Caller
 from delta_server.core.cursors import decode_cursor, encode_cursor
-from delta_server.features.sync.api import checked_type, whose
+from delta_server.features.sync import spaces
+from delta_server.features.sync.api import whose
 from delta_server.features.sync.people import types, types_schemas
 from delta_server.features.sync.people.types import TypeSeen
 from delta_server.features.sync.people.types_schemas import SyncType, TypeAnswer, TypeChange
@@ -60,7 +61,7 @@ async def put_type(
 ) -> TypeAnswer:
     """For all spaces of the project, from now on. Records that are there already are not looked at; encrypted ones
     never are."""
-    seen = await types.put_type(services, whose(request, caller, project), checked_type(data_type), data)
+    seen = await types.put_type(services, whose(request, caller, project), spaces.checked_type(data_type), data)
     return TypeAnswer(_type(seen))
 
 

@@ -64,13 +64,15 @@ CREATE TABLE sync_type (
 ) STRICT;
 CREATE UNIQUE INDEX sync_type_name ON sync_type (project, name);
 -- What a device pushed to a record that another had changed, kept until somebody chooses. `base` is the version it knew,
--- `server` the one it met.
+-- `server` the one it met. `version` is the record's after a choice was made, NULL while it waits.
 CREATE TABLE sync_conflict (
   id INTEGER PRIMARY KEY, uid BLOB NOT NULL, space INTEGER NOT NULL REFERENCES sync_space,
   collection INTEGER NOT NULL REFERENCES sync_collection, record_id TEXT NOT NULL, device INTEGER NOT NULL,
   change_id TEXT NOT NULL, kind INTEGER NOT NULL, content BLOB, checksum BLOB, base INTEGER, server INTEGER NOT NULL,
-  updated_at INTEGER, created_at INTEGER NOT NULL
+  updated_at INTEGER, created_at INTEGER NOT NULL, version INTEGER, resolved_at INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX sync_conflict_uid ON sync_conflict (uid);
 CREATE INDEX sync_conflict_space ON sync_conflict (space, id);
+CREATE INDEX sync_conflict_waiting ON sync_conflict (space, id) WHERE version IS NULL;
+CREATE INDEX sync_conflict_resolved ON sync_conflict (resolved_at) WHERE resolved_at IS NOT NULL;
 CREATE UNIQUE INDEX sync_conflict_once ON sync_conflict (device, change_id);

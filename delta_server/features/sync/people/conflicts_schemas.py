@@ -1,0 +1,99 @@
+"""Conflicts that wait for a choice, on the wire."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from delta_server.core.errors import Invalid
+from delta_server.core.json import json_text, surrogates
+from delta_server.features.sync.schemas import EXAMPLE_RECORD, Record
+from delta_server.http.validation import invalid
+
+_ABSENT = msgspec.Raw(b"")
+
+
+class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`server` keeps what is there, `device` takes what the device pushed, `merge` takes `data`. `server_version` is
+    the version of `server` that was looked at."""
+
+    take: Literal["server", "device", "merge"]
+    server_version: Annotated[int, Meta(ge=1, le=1 << 62)]
+    data: msgspec.Raw = _ABSENT
+
+    @property
+    def merged(self) -> bytes | None:
+        return None if self.data is _ABSENT else surrogates.restore(bytes(self.data))
+
+
+class MergeProposal(msgspec.Struct, frozen=True):
+    """Each field from the side that touched it; `open` are those that both did, with the server's value meanwhile."""
+
+    data: msgspec.Raw
+    open: Sequence[str]
+
+
+class SyncConflict(msgspec.Struct, frozen=True):
+    """`theirs` is what the device pushed, `base` the version it was made on, `server` what the record is now."""
+
+    id: str
+    data_type: str
+    record_id: str
+    device: str | None
+    created_at: str
+    base: Record | None
+    server: Record | None
+    theirs: Record
+    merge: MergeProposal | None
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    version: int
+
+
+_decode_choice = msgspec.json.Decoder(Choice).decode
+
+
+def choice(body: bytes) -> Choice:
+    """Raises BadRequest, Invalid."""
+    body = surrogates.hide(body)
+    json_text.check(body, "the body")
+    try:
+        found = _decode_choice(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error, Choice) from None
+    if (found.take == "merge") is (found.merged is None):
+        raise Invalid("data goes with take=merge, and is what the record is to be", field="data")
+    return found
+
+
+EXAMPLE_CHOICE = {"take": "merge", "data": {"title": "Milk and bread", "done": True}, "server_version": 4}
+EXAMPLE_CHOSEN = {"version": 5}
+EXAMPLE = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8071",
+    "data_type": "notes",
+    "record_id": "note-1",
+    "device": "phone-1",
+    "created_at": "2026-05-01T12:00:00.000Z",
+    "base": {**EXAMPLE_RECORD, "version": 3, "data": {"title": "Milk", "done": False}},
+    "server": {**EXAMPLE_RECORD, "data": {"title": "Milk, eggs", "done": True}},
+    "theirs": {**EXAMPLE_RECORD, "version": 3, "data": {"title": "Milk, bread", "done": False}},
+    "merge": {"data": {"title": "Milk, eggs", "done": True}, "open": ["/title"]},
+}
+
+FIELDS = {
+    "MergeProposal.data": "The record as it would be",
+    "MergeProposal.open": "JSON Pointers of the places where somebody must choose",
+    "SyncConflict.id": "The conflict's id",
+    "SyncConflict.data_type": "The data type",
+    "SyncConflict.record_id": "The record",
+    "SyncConflict.device": "The device that pushed the change",
+    "SyncConflict.created_at": "When it did",
+    "SyncConflict.base": "The version that the change was made on; null where it is not known any more",
+    "SyncConflict.server": "The record as it is now; null where it is not there",
+    "SyncConflict.theirs": "What the device pushed; its `version` is that of `base`, 0 without one",
+    "SyncConflict.merge": "A proposal; null where a side is deleted or encrypted, or the base is not known",
+    "Chosen.version": "The record's version after the choice",
+}
+"""What the API's description says of the fields of answers."""

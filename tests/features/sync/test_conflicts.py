@@ -1,0 +1,152 @@
+"""Two devices changed a record: both versions wait until somebody chooses."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Keys, bearer
+from tests.features.rows import Row, check
+from tests.features.sync.test_push_pull import batch, change, pull, push
+
+CONFLICTS = "/v1/sync/conflicts"
+UNKNOWN = f"{CONFLICTS}/01890a5d-ac96-774b-bcce-b302099a8057"
+SERVER = {"take": "server", "server_version": 1}
+
+ROWS = [
+    Row("no key", "POST", UNKNOWN, 401, key=None, body=SERVER),
+    Row("without the scope", "POST", UNKNOWN, 403, key="read", body=SERVER, says="sync:write"),
+    Row("not there", "POST", UNKNOWN, 404, body=SERVER),
+    Row("not there, merged", "POST", UNKNOWN, 404, body={**SERVER, "take": "merge", "data": 1}),
+    Row("no id", "POST", f"{CONFLICTS}/x", 404, body=SERVER),
+    Row("no such side", "POST", UNKNOWN, 400, body={**SERVER, "take": "mine"}, field="take"),
+    Row("no version", "POST", UNKNOWN, 400, body={"take": "server"}),
+    Row("merged with nothing", "POST", UNKNOWN, 400, body={**SERVER, "take": "merge"}, field="data"),
+    Row("data for nothing", "POST", UNKNOWN, 400, body={**SERVER, "data": 1}, field="data"),
+    Row("no such cursor", "GET", f"{CONFLICTS}?cursor=x", 400, field="cursor"),
+    Row("a page of very many", "GET", f"{CONFLICTS}?limit=101", 400, field="limit"),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+async def test_refused(client: httpx.AsyncClient, keys: Keys, row: Row) -> None:
+    await check(client, keys, row)
+
+
+async def disagree(client: httpx.AsyncClient, keys: Keys, **more: Any) -> dict[str, Any]:
+    """A conflict of note r1: base at version 1, the server at 2."""
+    put = await client.put("/v1/sync/types/notes", json={"conflicts": "manual"}, headers=bearer(keys.project))
+    assert put.status_code == 200, put.text
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"title": "Milk", "done": False, "n": 1})))
+    await push(client, keys, batch("phone", 2, change(2, "r1", {"title": "A", "done": True, "n": 1}, base_version=1)))
+    sent = change(1, "r1", {"title": "B", "done": False, "n": 2}, base_version=1, **more)
+    answer = await push(client, keys, batch("tablet", 1, sent, mode="per_record"))
+    [result] = answer["results"]
+    assert result["status"] == "conflict"
+    [found] = await waiting(client, keys)
+    assert found["id"] == result["conflict_id"]
+    return found
+
+
+async def waiting(client: httpx.AsyncClient, keys: Keys, query: str = "") -> list[dict[str, Any]]:
+    answer = await client.get(f"{CONFLICTS}?{query}", headers=bearer(keys.read))
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["data"])
+
+
+async def choose(
+    client: httpx.AsyncClient, keys: Keys, conflict: dict[str, Any], status: int = 200, **choice: Any
+) -> dict[str, Any]:
+    choice.setdefault("server_version", conflict["server"]["version"])
+    answer = await client.post(f"{CONFLICTS}/{conflict['id']}", json=choice, headers=bearer(keys.write))
+    assert answer.status_code == status, answer.text
+    return dict(answer.json())
+
+
+async def test_both_sides_and_a_proposal(client: httpx.AsyncClient, keys: Keys) -> None:
+    found = await disagree(client, keys)
+    assert (found["data_type"], found["record_id"], found["device"]) == ("notes", "r1", "tablet")
+    assert [found[side]["data"]["title"] for side in ("base", "server", "theirs")] == ["Milk", "A", "B"]
+    assert found["merge"] == {"data": {"title": "A", "done": True, "n": 2}, "open": ["/title"]}
+    assert await waiting(client, keys, "type=art") == []
+    assert len(await waiting(client, keys, "type=notes")) == 1
+    assert (await pull(client, keys))["changes"][0]["version"] == 2, "nothing changed yet"
+
+
+@pytest.mark.parametrize(
+    ("choice", "version", "title"),
+    [
+        ({"take": "server"}, 2, "A"),
+        ({"take": "device"}, 3, "B"),
+        ({"take": "merge", "data": {"title": "A B"}}, 3, "A B"),
+        ({"take": "merge", "data": {"title": "A", "done": True, "n": 1}}, 2, "A"),
+    ],
+)
+async def test_a_choice_is_made_once(
+    client: httpx.AsyncClient, keys: Keys, choice: dict[str, Any], version: int, title: str
+) -> None:
+    found = await disagree(client, keys)
+    cursor = (await pull(client, keys))["next_cursor"]
+    assert await choose(client, keys, found, **choice) == {"version": version}
+    assert await waiting(client, keys) == []
+    await choose(client, keys, found, 404, **choice)
+    assert (await pull(client, keys))["changes"][0]["data"]["title"] == title
+    news = (await pull(client, keys, f"cursor={cursor}&exclude_device=tablet"))["changes"]
+    assert len(news) == version - 2, "its device pulls it too"
+    again = change(1, "r1", {"title": "B", "done": False, "n": 2}, base_version=1)
+    answer = await push(client, keys, batch("tablet", 2, again, mode="per_record"))
+    assert [(each["status"], each["version"]) for each in answer["results"]] == [("duplicate", version)]
+    assert await waiting(client, keys) == []
+
+
+async def test_one_that_waits_is_met_again(client: httpx.AsyncClient, keys: Keys) -> None:
+    found = await disagree(client, keys)
+    again = change(1, "r1", {"title": "B", "done": False, "n": 2}, base_version=1)
+    answer = await push(client, keys, batch("tablet", 2, again, mode="per_record"))
+    assert answer["results"][0]["conflict_id"] == found["id"]
+    refused = await push(client, keys, batch("tablet", 3, change(2, "r1", {"n": 7}, base_version=1)), 409)
+    assert "conflict_id" not in refused["results"][0], "nothing of a batch that is refused is kept"
+    assert len(await waiting(client, keys)) == 1
+
+
+async def test_the_record_moved_on(client: httpx.AsyncClient, keys: Keys) -> None:
+    found = await disagree(client, keys)
+    await push(client, keys, batch("phone", 3, change(3, "r1", {"title": "C", "done": True, "n": 1}, base_version=2)))
+    met = await choose(client, keys, found, 409, take="device")
+    assert (met["server"]["version"], met["server"]["data"]["title"]) == (3, "C")
+    [shown] = await waiting(client, keys)
+    assert shown["server"]["data"]["title"] == "C"
+    assert await choose(client, keys, shown, take="device") == {"version": 4}
+
+
+async def test_a_record_that_was_deleted_since(client: httpx.AsyncClient, keys: Keys) -> None:
+    await disagree(client, keys)
+    await push(client, keys, batch("phone", 3, change(3, "r1", base_version=2)))
+    [found] = await waiting(client, keys)
+    assert (found["server"]["operation"], found["merge"]) == ("delete", None)
+    assert await choose(client, keys, found, take="device") == {"version": 4}
+    assert (await pull(client, keys))["changes"][0]["data"]["title"] == "B"
+
+
+async def test_a_merge_fits_the_schema(client: httpx.AsyncClient, keys: Keys) -> None:
+    found = await disagree(client, keys)
+    schema = {"properties": {"title": {"type": "string"}}}
+    await client.put("/v1/sync/types/notes", json={"schema": schema}, headers=bearer(keys.project))
+    refused = await choose(client, keys, found, 400, take="merge", data={"title": 7})
+    assert "at /title" in refused["message"]
+    too_large = await choose(client, keys, found, 400, take="merge", data={"title": "a" * (1 << 20)})
+    assert "sync.record_bytes" in too_large["message"]
+
+
+async def test_pages(client: httpx.AsyncClient, keys: Keys) -> None:
+    await disagree(client, keys)
+    more = [change(10 + i, "r1", {"n": 10 + i}, base_version=1) for i in range(4)]
+    await push(client, keys, batch("tablet", 2, *more, mode="per_record"))
+    found, cursor = [], ""
+    while True:
+        page = (await client.get(f"{CONFLICTS}?limit=2{cursor}", headers=bearer(keys.read))).json()
+        found += [each["theirs"]["data"]["n"] for each in page["data"]]
+        if not page["has_more"]:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert found == [2, 10, 11, 12, 13]
