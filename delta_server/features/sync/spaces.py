@@ -75,10 +75,10 @@ def _state(tx: Tx, whose: Whose, data_type: str) -> State:
 
 
 def whose(caller: Caller, project: int, named: str | None) -> Whose:
-    """Raises Invalid."""
-    if caller.user is not None:
-        if named is not None:
-            raise Invalid(f"{USER_HEADER} goes with a project's key: who signed in has a space of their own")
+    """Who signed in has a space of their own; admins and keys may name another. Raises Invalid, Forbidden."""
+    if caller.user is not None and named is not None:
+        caller.require("sync:admin")
+    elif caller.user is not None:
         return Whose(project, caller.key_id.removeprefix("user "), caller.session)
     if named is not None and not 1 <= len(named) <= MAX_OWNER:
         raise Invalid(f"{USER_HEADER} must have 1 to {MAX_OWNER} characters", field=USER_HEADER)

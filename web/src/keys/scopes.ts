@@ -61,6 +61,7 @@ export const SCOPES: Readonly<Record<Exclude<Scope, Union | OfInstance>, string>
   "alerts:admin": "Deleting rules of alerts",
   "sync:read": "Pulling synced records, devices",
   "sync:write": "Pushing synced records, removing devices",
+  "sync:admin": "What happens to conflicts, schemas of records, everybody’s spaces",
   "webhooks:read": "Webhooks and their deliveries",
   "webhooks:write": "Testing webhooks, sending again",
   "webhooks:admin": "Making, changing and deleting webhooks",
