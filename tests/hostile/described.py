@@ -17,7 +17,7 @@ from tests.conftest import bearer
 from tests.features.users.people import PASSWORD
 from tests.often import FUZZ
 
-EXAMPLES = 5 * FUZZ
+EXAMPLES = 3 * FUZZ
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
