@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from delta_server.core.event_storage import segment_plan
 from delta_server.core.event_storage.segment_plan import OTHER_TYPES, SegmentBounds, SegmentInfo
 from delta_server.core.times import DAY_MS
+from tests.often import FUZZ
 
 BOUNDS = SegmentBounds(events=1000, stored_bytes=100_000)
 NOW = 20_000 * DAY_MS
@@ -24,7 +25,7 @@ def segment(
 @st.composite
 def segments(draw: st.DrawFn) -> list[SegmentInfo]:
     found = []
-    for number in range(draw(st.integers(0, 40))):
+    for number in range(draw(st.integers(0, 12 if FUZZ == 1 else 40))):
         types = draw(st.dictionaries(st.sampled_from(["a", "b", "c", OTHER_TYPES]), st.integers(1, 400), min_size=1))
         at = draw(st.integers(NOW - 100 * DAY_MS, NOW))
         events, last = sum(types.values()), at + draw(st.integers(0, 40 * DAY_MS))
