@@ -3,6 +3,7 @@
 Every route of every feature stands in one of the tables here, or among those that are tried ELSEWHERE.
 """
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -290,7 +291,7 @@ class Tenants:
 
     async def erased(self, name: str, id: str) -> None:
         while (await self.send(name, get(f"/v1/erasures/{id}"))).json()["erasure"]["state"] != "done":
-            pass
+            await asyncio.sleep(0.01)
 
     async def shown(self, name: str) -> dict[str, Any]:
         """What each of SHOWN answers, without what differs from call to call."""

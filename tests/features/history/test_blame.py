@@ -114,7 +114,7 @@ async def test_a_key_is_found_where_none_is_set(services: Services) -> None:
     assert paths[-1].endswith("/id")
 
 
-@pytest.mark.parametrize("seed", seeds(6))
+@pytest.mark.parametrize("seed", seeds(4))
 async def test_random_histories_back_dated_and_cut(services: Services, seed: int) -> None:
     rng = random.Random(seed)
     settings = SETTINGS[seed % len(SETTINGS)]

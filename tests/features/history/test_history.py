@@ -178,7 +178,7 @@ PATHS: list[tuple[str, tuple[Any, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", seeds(6))
+@pytest.mark.parametrize("seed", seeds(4))
 async def test_random_histories_back_dated_and_cut(services: Services, seed: int) -> None:
     rng = random.Random(seed)
     endpoint = await timelines.endpoint_named(services, "e", SETTINGS[seed % len(SETTINGS)])

@@ -151,7 +151,7 @@ async def told_or_nothing(services: Services, endpoint: EndpointRef, path: str =
     return {at: (timelines.comparable(value), since) for at, (value, since) in told.items()}
 
 
-@pytest.mark.parametrize("seed", seeds(5))
+@pytest.mark.parametrize("seed", seeds(3))
 async def test_lives_are_those_that_reading_shows(
     services: Services, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -235,6 +235,7 @@ async def test_before_the_epoch(rolled: Rolled) -> None:
     await rolled.check([Aggregate(span, METRICS, keys) for keys in KEYS.values()])
 
 
+@of_any_cells
 async def test_a_late_event_touches_the_files_of_its_time_alone(rolled: Rolled) -> None:
     await rolled.append(made(1, 400))
     await rolled.roll_up()
@@ -296,6 +297,7 @@ STRETCHES = {day // 30 for day in range(START // DAY_MS, START // DAY_MS + 3)}
 """Of the files of hours."""
 
 
+@of_any_cells
 async def test_quiet_files_become_one_whether_or_not_anything_comes_in(rolled: Rolled) -> None:
     await rolled.append(made(1, 300))
     await rolled.roll_up()
@@ -324,6 +326,7 @@ async def test_what_may_be_added_to_stays_as_it_is(rolled: Rolled) -> None:
     assert len(after) == 1 + 16
 
 
+@of_any_cells
 async def test_all_that_are_over_are_merged_when_it_is_asked_for(rolled: Rolled) -> None:
     await rolled.append(made(1, 300))
     await rolled.roll()
