@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from delta_server.core import times
 from delta_server.core.errors import DeltaError, Invalid
-from delta_server.core.json import surrogates
+from delta_server.core.json import patching, surrogates
 from delta_server.core.json_schema import documented
 from delta_server.core.sync.digest import checksum_of
 from delta_server.core.sync.judging import DELETED, ENCRYPTED, JSON
@@ -50,7 +50,7 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """`refusal` is why it cannot be stored at all; `patch` is still to be applied to `base`."""
+    """`refusal` is why it cannot be stored at all; `patch` is still to be applied to `base` (`patched`)."""
 
     change_id: str
     record_id: str
@@ -61,6 +61,8 @@ class Prepared(msgspec.Struct, frozen=True):
     updated_at: int | None = None
     patch: bytes | None = None
     refusal: tuple[str, str] | None = None
+    lacks_base: bool = False
+    """There is no such version to patch."""
 
 
 def prepare(sent: SentChange, now_ms: int, limit_bytes: int) -> Prepared:
@@ -86,6 +88,17 @@ def _prepared(sent: SentChange, now_ms: int, limit_bytes: int) -> Prepared:
     if sent.patch is ABSENT:
         return Prepared(sent.change_id, sent.record_id, kind, content, checksum, sent.base_version, at)
     return Prepared(sent.change_id, sent.record_id, JSON, base=sent.base_version, updated_at=at, patch=content)
+
+
+def patched(change: Prepared, before: bytes, limit_bytes: int, budget: patching.Budget) -> Prepared:
+    """The change as a whole record, of the content that `base` had."""
+    assert change.patch is not None
+    try:
+        content = patching.patched(before, change.patch, budget)
+        _require_size(content, limit_bytes)
+    except Invalid as error:
+        return msgspec.structs.replace(change, patch=None, refusal=(error.code, error.message))
+    return msgspec.structs.replace(change, patch=None, content=content, checksum=checksum_of(content))
 
 
 def made(change_id: str, record_id: str, content: bytes | None, base: int | None, limit_bytes: int) -> Prepared:

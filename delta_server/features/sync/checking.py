@@ -16,6 +16,13 @@ CODE = "SCHEMA_MISMATCH"
 MOST_S = 20.0
 
 
+def require(changes: Sequence[Prepared]) -> None:
+    """For clients that know no refusal of single changes. Raises Invalid for the first of them."""
+    for change in changes:
+        if change.refusal is not None:
+            raise Invalid(f"{change.record_id}: {change.refusal[1]}")
+
+
 async def one(svc: Services, project: int, data_type: str, new: Prepared) -> Prepared:
     """Raises Invalid when it does not fit, or is too large."""
     if len(new.content or b"") > svc.config.sync.record_bytes:

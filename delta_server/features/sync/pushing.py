@@ -14,7 +14,7 @@ from delta_server.core.sync.changes import Batch, Prepared
 from delta_server.core.sync.judging import Conflicts, Status
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import checking, epochs, schemas, spaces, store
+from delta_server.features.sync import checking, epochs, patches, schemas, spaces, store
 from delta_server.features.sync.schemas import ChangeResult, PushAnswer
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.writing import Limits, Writing
@@ -39,7 +39,8 @@ async def push(svc: Services, whose: Whose, data_type: str, body: bytes) -> Push
     options = svc.config.sync
     spaces.count_push(svc, whose)
     incoming = await svc.cpu_beside(len(body))(_incoming, body, data_type, svc.clock.now_ms(), options.record_bytes)
-    incoming = replace(incoming, changes=await checking.checked(svc, whose.project, data_type, incoming.changes))
+    whole = await patches.made_whole(svc, whose, data_type, incoming.changes)
+    incoming = replace(incoming, changes=await checking.checked(svc, whose.project, data_type, whole))
     limits = Limits(options.records, options.space_bytes, options.devices)
     try:
         answer = await svc.db.write(_push, whose, incoming, limits)
@@ -105,6 +106,8 @@ async def apply(svc: Services, whose: Whose, translated: Translated) -> dict[str
     Invalid, Refused, QuotaExceeded; then nothing was changed."""
     options = svc.config.sync
     limits = Limits(options.records, options.space_bytes, options.devices)
+    for data_type, sent in translated.changes.items():
+        checking.require(await checking.checked(svc, whose.project, data_type, sent))
     try:
         return await svc.db.write(_apply, whose, translated, limits)
     finally:

@@ -19,6 +19,7 @@ from delta_server.features.sync.schemas import ChangeResult, Record
 from delta_server.features.sync.store import Collection, NewChange, Space
 from delta_server.storage.database import Tx
 
+UNPATCHED = "the version that the patch was made on is not here, or cannot be patched: send `data` instead"
 MOST_WAITING = 1000
 """Conflicts of a space that wait for a choice."""
 
@@ -95,6 +96,8 @@ class Writing:
             code, message = change.refusal
             return ChangeResult(change.change_id, change.record_id, "rejected", None, code=code, message=message)
         head, _ = self._heads.get(change.record_id, (None, 0))
+        if change.lacks_base:
+            return self._conflict(change, None, head.seq if head else None, UNPATCHED)
         verdict = judging.judge(Pushed(change.kind, change.checksum, change.base), head, policy)
         if verdict.status == "applied":
             version = self.apply(change)

@@ -1,0 +1,59 @@
+"""Changes that came as JSON Patch, made whole before the one writer sees them."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from delta_server.core.json.patching import Budget
+from delta_server.core.sync import changes
+from delta_server.core.sync.changes import Prepared
+from delta_server.core.sync.judging import JSON
+from delta_server.features.sync import store
+from delta_server.features.sync.spaces import Whose
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+MOST_BYTES = 32 << 20
+"""Of the versions that one batch patches, and of what its patches handle."""
+_TOO_MANY = ("VALIDATION_ERROR", "the records that this batch patches are too large together: push fewer at once")
+
+
+async def made_whole(svc: Services, whose: Whose, data_type: str, sent: Sequence[Prepared]) -> Sequence[Prepared]:
+    wanted = {change.base: change.record_id for change in sent if change.patch is not None and change.base is not None}
+    if not wanted:
+        return sent
+    before = await svc.db.read(_contents, whose, data_type, wanted)
+    size = sum(len(content or b"") for content in before.values())
+    return await svc.cpu_beside(size)(_patched, sent, before, svc.config.sync.record_bytes)
+
+
+def _contents(tx: Tx, whose: Whose, data_type: str, wanted: Mapping[int, str]) -> dict[int, bytes | None]:
+    """Of those that are there; None when it would be too much."""
+    space = store.space(tx, whose.project, whose.owner)
+    collection = None if space is None else store.collection(tx, space.id, data_type)
+    found: dict[int, bytes | None] = {}
+    left = MOST_BYTES
+    if space is None or collection is None:
+        return found
+    for seq, record_id in wanted.items():
+        version = store.version(tx, space.id, collection.id, seq) if left > 0 else None
+        if left <= 0:
+            found[seq] = None
+        elif version is not None and version.record_id == record_id and version.kind == JSON:
+            found[seq] = version.content
+            left -= len(version.content or b"")
+    return found
+
+
+def _patched(sent: Sequence[Prepared], before: Mapping[int, bytes | None], limit_bytes: int) -> list[Prepared]:
+    budget = Budget(MOST_BYTES)
+    return [change if change.patch is None else _whole(change, before, limit_bytes, budget) for change in sent]
+
+
+def _whole(change: Prepared, before: Mapping[int, bytes | None], limit_bytes: int, budget: Budget) -> Prepared:
+    if change.base is None or change.base not in before:
+        return replace(change, patch=None, lacks_base=True)
+    content = before[change.base]
+    if content is None:
+        return replace(change, patch=None, refusal=_TOO_MANY)
+    return changes.patched(change, content, limit_bytes, budget)

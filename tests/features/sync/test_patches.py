@@ -1,0 +1,59 @@
+"""An update of one field sends a JSON Patch instead of the record."""
+
+from typing import Any
+
+import httpx
+
+from delta_server.core.sync.digest import checksum_of
+from tests.conftest import Keys, bearer
+from tests.features.sync.test_push_pull import batch, change, pull, push
+
+
+def patch(number: int, record: str, base: int, *operations: dict[str, Any], **more: Any) -> dict[str, Any]:
+    what = {"operation": "update", "patch": list(operations), "base_version": base}
+    return {"change_id": f"c{number}", "record_id": record, **what, **more}
+
+
+DONE = {"op": "replace", "path": "/done", "value": True}
+
+
+async def test_a_patch_makes_the_whole_record(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"done": False, "text": "x" * 5000})))
+    sent = batch("phone", 2, patch(2, "r1", 1, DONE))
+    assert (await push(client, keys, sent))["results"][0]["version"] == 2
+    [record] = (await pull(client, keys))["changes"]
+    assert record["data"] == {"done": True, "text": "x" * 5000}
+    assert record["checksum"] == checksum_of(b'{"done":true,"text":"%b"}' % (b"x" * 5000)).hex()
+    assert (await push(client, keys, sent))["results"][0]["version"] == 2, "its answer may get lost"
+    same = await push(client, keys, batch("tablet", 1, patch(1, "r1", 1, DONE)))
+    assert same["results"][0]["status"] == "duplicate", "both did the same"
+
+
+async def test_what_cannot_be_patched(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"done": False}), change(2, "r2", 1), change(3, "r2")))
+    await push(client, keys, batch("phone", 2, change(4, "r3", operation="insert", encrypted="aGk=")))
+    sent = [
+        patch(10, "r1", 99, DONE),
+        patch(11, "r1", 2, DONE),
+        patch(12, "r2", 3, DONE),
+        patch(13, "r3", 4, DONE),
+        patch(14, "new", 1, DONE),
+        patch(15, "r1", 1, {"op": "test", "path": "/done", "value": 7}),
+        patch(16, "r1", 1, {"op": "add", "path": "/text", "value": "x" * (1 << 20)}),
+        patch(17, "r1", 1, DONE),
+    ]
+    refused = await push(client, keys, batch("tablet", 1, *sent[:5]), 409)
+    assert [result["status"] for result in refused["results"]] == ["conflict"] * 5
+    assert refused["results"][0]["server"]["data"] == {"done": False}
+    some = await push(client, keys, batch("tablet", 2, *sent, mode="per_record"))
+    assert [each["status"] for each in some["results"]] == ["conflict"] * 5 + ["rejected"] * 2 + ["applied"]
+    assert "operation 0 (test) fails" in some["results"][5]["message"]
+    assert "sync.record_bytes" in some["results"][6]["message"]
+
+
+async def test_a_patched_record_fits_its_schema(client: httpx.AsyncClient, keys: Keys) -> None:
+    schema = {"properties": {"done": {"type": "boolean"}}}
+    await client.put("/v1/sync/types/notes", json={"schema": schema}, headers=bearer(keys.project))
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"done": False})))
+    refused = await push(client, keys, batch("phone", 2, patch(2, "r1", 1, {**DONE, "value": 1})), 400)
+    assert "at /done" in refused["errors"][0]["message"]
