@@ -66,3 +66,21 @@ def test_nothing_of_either_is_lost_silently(base: Any, server: Any, device: Any)
         assert json.loads(found.data) == device
     if device == base:
         assert json.loads(found.data) == server
+
+
+def test_every_place_that_differs_is_named_with_who_changed_it() -> None:
+    base = b'{"a": 1, "b": {"c": 1, "d": 2}, "e": [1], "f": 0, "g": 5}'
+    server = b'{"a": 2, "b": {"c": 9, "d": 2}, "e": [1], "f": 7, "g": 5}'
+    device = b'{"a": 3, "b": {"c": 1, "d": 8}, "e": [1, 2], "f": 7}'
+    found = {
+        field.path: (field.by, field.is_open, field.base, field.server, field.device)
+        for field in merge(base, server, device).fields
+    }
+    assert found == {
+        "/a": ("both", True, b"1", b"2", b"3"),
+        "/b/c": ("server", False, b"1", b"9", b"1"),
+        "/b/d": ("device", False, b"2", b"2", b"8"),
+        "/e": ("device", False, b"[1]", b"[1]", b"[1,2]"),
+        "/f": ("both", False, b"0", b"7", b"7"),
+        "/g": ("device", False, b"5", b"5", None),
+    }

@@ -67,7 +67,18 @@ async def test_both_sides_and_a_proposal(client: httpx.AsyncClient, keys: Keys) 
     found = await disagree(client, keys)
     assert (found["data_type"], found["record_id"], found["device"]) == ("notes", "r1", "tablet")
     assert [found[side]["data"]["title"] for side in ("base", "server", "theirs")] == ["Milk", "A", "B"]
-    assert found["merge"] == {"data": {"title": "A", "done": True, "n": 2}, "open": ["/title"]}
+    merge = found["merge"]
+    assert (merge["data"], merge["open"]) == ({"title": "A", "done": True, "n": 2}, ["/title"])
+    assert merge["fields"][0] == {
+        "path": "/title",
+        "by": "both",
+        "open": True,
+        "base": "Milk",
+        "server": "A",
+        "device": "B",
+    }
+    assert {field["by"] for field in merge["fields"][1:]} == {"server", "device"}
+    assert merge["fields_count"] == 3
     assert await waiting(client, keys, "type=art") == []
     assert len(await waiting(client, keys, "type=notes")) == 1
     assert (await pull(client, keys))["changes"][0]["version"] == 2, "nothing changed yet"

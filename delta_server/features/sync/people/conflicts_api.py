@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -16,7 +15,7 @@ from delta_server.features.sync import schemas
 from delta_server.features.sync.api import whose
 from delta_server.features.sync.people import conflicts, conflicts_schemas
 from delta_server.features.sync.people.conflicts import Found, Pair
-from delta_server.features.sync.people.conflicts_schemas import Chosen, MergeProposal, SyncConflict
+from delta_server.features.sync.people.conflicts_schemas import Chosen, SyncConflict
 from delta_server.http import body, pagination
 from delta_server.http.docs import example
 from delta_server.http.pagination import CursorText, Page
@@ -90,7 +89,7 @@ def _conflict(pair: Pair, merge: Merge | None, found: Found) -> SyncConflict:
         base,
         server,
         schemas.record(conflicts.pushed(conflict), found.device_ids),
-        None if merge is None else MergeProposal(msgspec.Raw(merge.data), merge.open),
+        None if merge is None else conflicts_schemas.proposal(merge),
     )
 
 

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from delta_server.core.errors import Invalid
 from delta_server.core.json import json_text, surrogates
+from delta_server.core.sync.merging import By, Field, Merge
 from delta_server.features.sync.schemas import EXAMPLE_RECORD, Record
 from delta_server.http.validation import invalid
 
+MOST_FIELDS = 200
 _ABSENT = msgspec.Raw(b"")
 
 
@@ -27,11 +29,24 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None if self.data is _ABSENT else surrogates.restore(bytes(self.data))
 
 
+class MergeField(msgspec.Struct, frozen=True):
+    """A place that differs. A version that has none there has no member here."""
+
+    path: str
+    by: By
+    open: bool
+    base: msgspec.Raw | UnsetType = UNSET
+    server: msgspec.Raw | UnsetType = UNSET
+    device: msgspec.Raw | UnsetType = UNSET
+
+
 class MergeProposal(msgspec.Struct, frozen=True):
     """Each field from the side that touched it; `open` are those that both did, with the server's value meanwhile."""
 
     data: msgspec.Raw
     open: Sequence[str]
+    fields: Sequence[MergeField]
+    fields_count: int
 
 
 class SyncConflict(msgspec.Struct, frozen=True):
@@ -50,6 +65,19 @@ class SyncConflict(msgspec.Struct, frozen=True):
 
 class Chosen(msgspec.Struct, frozen=True):
     version: int
+
+
+def proposal(merge: Merge) -> MergeProposal:
+    """The open fields before the others, MOST_FIELDS of them."""
+    fields = sorted(merge.fields, key=lambda field: not field.is_open)[:MOST_FIELDS]
+    return MergeProposal(msgspec.Raw(merge.data), merge.open, [_field(field) for field in fields], len(merge.fields))
+
+
+def _field(field: Field) -> MergeField:
+    base, server, device = (
+        UNSET if value is None else msgspec.Raw(value) for value in (field.base, field.server, field.device)
+    )
+    return MergeField(field.path, field.by, field.is_open, base, server, device)
 
 
 _decode_choice = msgspec.json.Decoder(Choice).decode
@@ -79,12 +107,35 @@ EXAMPLE = {
     "base": {**EXAMPLE_RECORD, "version": 3, "data": {"title": "Milk", "done": False}},
     "server": {**EXAMPLE_RECORD, "data": {"title": "Milk, eggs", "done": True}},
     "theirs": {**EXAMPLE_RECORD, "version": 3, "data": {"title": "Milk, bread", "done": False}},
-    "merge": {"data": {"title": "Milk, eggs", "done": True}, "open": ["/title"]},
+    "merge": {
+        "data": {"title": "Milk, eggs", "done": True},
+        "open": ["/title"],
+        "fields": [
+            {
+                "path": "/title",
+                "by": "both",
+                "open": True,
+                "base": "Milk",
+                "server": "Milk, eggs",
+                "device": "Milk, bread",
+            },
+            {"path": "/done", "by": "server", "open": False, "base": False, "server": True, "device": False},
+        ],
+        "fields_count": 2,
+    },
 }
 
 FIELDS = {
     "MergeProposal.data": "The record as it would be",
     "MergeProposal.open": "JSON Pointers of the places where somebody must choose",
+    "MergeProposal.fields": "What differs, where somebody must choose before the rest; 200 at most",
+    "MergeProposal.fields_count": "How many places differ",
+    "MergeField.path": "The place, as a JSON Pointer",
+    "MergeField.by": "Who changed it: `server`, `device` or `both`",
+    "MergeField.open": "Whether somebody must choose",
+    "MergeField.base": "Its value in `base`; absent where there is none",
+    "MergeField.server": "In `server`",
+    "MergeField.device": "In `theirs`",
     "SyncConflict.id": "The conflict's id",
     "SyncConflict.data_type": "The data type",
     "SyncConflict.record_id": "The record",
