@@ -2,7 +2,6 @@
 sent is there, once."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.clients.conftest import NODE
 from tests.server_process import create_key, serving
 
 HERE = Path(__file__).parent
-NODE = HERE / "node"
 COUNT = 40
 
 
@@ -65,19 +64,6 @@ def test_the_python_clients_of_segment_rudderstack_and_cloudevents(delta: Delta)
     user = delta.ask("/v1/users/segment-python")["user"]
     assert user["traits"] == {"plan": "pro"}
     assert user["events"]["by_type"] == {"Segment Python": COUNT, "identify": 1}
-
-
-@pytest.fixture(scope="module")
-def node() -> str:
-    """With the packages of `node/`."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("Node is not installed")
-    if not (NODE / "node_modules").exists():
-        install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(install, cwd=NODE, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    return node
 
 
 def test_the_node_clients_of_segment_rudderstack_and_opentelemetry(delta: Delta, node: str) -> None:
