@@ -109,9 +109,11 @@ async def apply(svc: Services, whose: Whose, translated: Translated) -> dict[str
     for data_type, sent in translated.changes.items():
         checking.require(await checking.checked(svc, whose.project, data_type, sent))
     try:
-        return await svc.db.write(_apply, whose, translated, limits)
+        results = await svc.db.write(_apply, whose, translated, limits)
     finally:
         spaces.tell(svc, whose)
+    await epochs.mark_in_time(svc)
+    return results
 
 
 def _apply(tx: Tx, whose: Whose, translated: Translated, limits: Limits) -> dict[str, list[ChangeResult]]:

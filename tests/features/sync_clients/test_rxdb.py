@@ -220,3 +220,14 @@ async def test_a_device_is_known_by_what_it_pushes(client: httpx.AsyncClient, ke
     await push(client, keys, row(doc("r", "a")), query="?device_id=tab-1")
     found = (await client.get("/v1/devices", headers=bearer(keys.read))).json()["data"]
     assert [json.dumps(each).count("tab-1") > 0 for each in found] == [True]
+
+
+async def test_what_does_not_fit_the_schema_is_refused(client: httpx.AsyncClient, keys: Keys) -> None:
+    settings = {"schema": {"type": "object", "properties": {"text": {"type": "string"}}}}
+    answer = await client.put("/v1/sync/types/notes", json=settings, headers=bearer(keys.project))
+    assert answer.status_code == 200, answer.text
+    wrong = [row(doc("a", "b")), row({"id": "c", "text": 1})]
+    refused = await client.post(PUSH, json=wrong, headers=bearer(keys.write))
+    assert (refused.status_code, "does not fit" in refused.text) == (400, True)
+    assert await pull(client, keys) == []
+    assert await push(client, keys, wrong[0]) == []
