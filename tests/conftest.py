@@ -74,7 +74,13 @@ passwords._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 passwords.NOBODYS = passwords._HASHER.hash("", salt=bytes(passwords.SALT_BYTES))
 
 
-LONG = ("tests/test_bench.py", "tests/storage/events/test_model.py", "tests/hostile/test_described.py", "tests/crash/")
+LONG = (
+    "tests/test_bench.py",
+    "tests/storage/events/test_model.py",
+    "tests/features/sync/test_model.py",
+    "tests/hostile/test_described.py",
+    "tests/crash/",
+)
 """Tests of ten seconds and more: begun last, one would keep the other workers waiting for its end."""
 
 

@@ -68,7 +68,7 @@ TENANTS = {"account", "project", "endpoint", "endpoints", "user", "session", "we
 TENANTS |= {"device", "devices"}
 """What a store function's second parameter may be: integer ids that its caller has been checked to own."""
 WITHOUT_TENANT = {
-    "of the whole instance": {"sync": "epoch set_epoch writes skip_numbers"},
+    "of the whole instance": {"sync": "epoch set_epoch counts skip_numbers"},
     "finds the tenant": {
         "accounts": "account_named insert_account key",
         "users": "any_user by_email signed_in refresh link",

@@ -38,10 +38,10 @@ def begin_another(tx: Tx) -> None:
 async def begin(svc: Services) -> None:
     """At each start."""
     found = svc.db.peek(_mark)
-    if found is None:
-        return
     kept = await asyncio.to_thread(high_water.read, _path(svc))
-    if kept is None or kept.epoch != found.epoch or kept.writes > found.writes:
+    if found is None and kept is None:
+        return
+    if found is None or kept is None or kept.epoch != found.epoch or kept.writes > found.writes:
         log.warning("the database was put back from a copy: devices that sync are asked for a resync")
         await svc.db.write(begin_another)
     await mark(svc)
@@ -65,7 +65,7 @@ async def mark(svc: Services) -> None:
 
 def _mark(tx: Tx) -> Mark | None:
     found = store.epoch(tx)
-    return None if found is None else Mark(found.hex(), store.writes(tx))
+    return None if found is None else Mark(found.hex(), store.counts(tx)[0])
 
 
 def _path(svc: Services) -> Path:

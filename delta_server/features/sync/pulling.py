@@ -117,9 +117,8 @@ def _of_cursor(state: State, data_type: str, wanted: Wanted) -> Place:
         return _BEGIN
     if epoch != state.epoch or (state.space is not None and space not in (0, state.space.id)):
         raise resync(data_type, "the cursor is of another state of the server: a backup was restored")
-    newest = 0 if state.space is None else state.space.seq
     known = 0 if state.collection is None else state.collection.id
-    if collection not in (0, known) or not 0 <= after <= newest or not 0 <= until <= newest:
+    if collection not in (0, known) or not 0 <= after <= state.newest or not 0 <= until <= state.newest:
         raise resync(data_type, "the cursor is of records that are not here")
     return Place(after, until, is_whole)
 
@@ -144,8 +143,7 @@ def _of_time(svc: Services, state: State, data_type: str, at_ms: int) -> Place:
 
 
 def _page(state: State, place: Place, wanted: Wanted, found: Found) -> PullPage:
-    newest = 0 if state.space is None else state.space.seq
-    until = place.until or newest
+    until = place.until or state.newest
     has_more = len(found.rows) > wanted.limit
     rows = found.rows[: wanted.limit]
     reached = rows[-1].seq if has_more else until

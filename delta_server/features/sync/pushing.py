@@ -82,7 +82,7 @@ def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> PushAnswe
     policy, _ = conflicts.conflicts_of(tx, whose.project, incoming.data_type)
     results = writing.judge(incoming.changes, cast("Conflicts", policy))
     if incoming.is_atomic:
-        _require_all(results)
+        _require_all(results, space.seq)
     _guard(tx, writing, incoming.data_type, incoming.request, incoming.confirm)
     space = writing.finish(limits)
     devices.insert_batch(tx, device, incoming.batch_id, incoming.request, _compact(results))
@@ -129,26 +129,34 @@ def _apply(tx: Tx, whose: Whose, translated: Translated, limits: Limits) -> dict
         writing = Writing(tx, space, collection, device)
         results[data_type] = writing.judge(sent, "reject")
         if translated.is_atomic:
-            _require_all(results[data_type])
+            _require_all(results[data_type], space.seq)
         writing.delete_again(translated.again.get(data_type, ()))
         _guard(tx, writing, data_type, translated.request, translated.confirm)
         space = writing.finish(limits)
     return results
 
 
-def _require_all(results: Sequence[ChangeResult]) -> None:
-    """Raise Invalid or Refused unless all were applied, or before."""
+def _require_all(results: Sequence[ChangeResult], newest: int) -> None:
+    """Raise Invalid or Refused unless all were applied, or before; `newest` is the space's number without them."""
     refused = [(number, result) for number, result in enumerate(results) if result.status == "rejected"]
     if refused:
         errors = [FieldError(f"changes[{number}]", str(result.message)) for number, result in refused]
         raise Invalid(f"{len(refused)} of the changes cannot be stored, so none was: mend them", errors=errors)
-    met = [replace(result, conflict_id=UNSET) for result in results if result.status == "conflict"]
+    met = [_without_its_own(result, newest) for result in results if result.status == "conflict"]
     if met:
         raise Refused(
             f"{len(met)} of the changes conflict with what is there, so none was stored: pull, merge and push"
             " again, or push with mode per_record",
             members={"results": met},
         )
+
+
+def _without_its_own(conflict: ChangeResult, newest: int) -> ChangeResult:
+    """Nothing of what is undone: neither where it waits, nor a version that another change of the batch would make."""
+    if conflict.version is None or conflict.version <= newest:
+        return replace(conflict, conflict_id=UNSET)
+    said = "another change of this batch comes before it"
+    return replace(conflict, conflict_id=UNSET, version=None, server=UNSET, message=said)
 
 
 def _guard(tx: Tx, writing: Writing, data_type: str, request: bytes, confirm: str | None) -> None:
@@ -170,7 +178,7 @@ def _compact(results: Sequence[ChangeResult]) -> bytes:
 
 
 def _kept(result: ChangeResult) -> tuple[Status, int | None, bytes | None]:
-    usual = result.status in ("applied", "duplicate") and result.overwrote is msgspec.UNSET
+    usual = result.status in ("applied", "duplicate") and result.overwrote is UNSET
     return result.status, result.version, None if usual else msgspec.json.encode(result)
 
 

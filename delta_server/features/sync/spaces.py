@@ -32,9 +32,10 @@ class Whose(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """Of one data type in one space: what answers a pull with nothing new."""
+    """Of one data type in one space: what answers a pull with nothing new. `newest` is the space's newest number."""
 
     epoch: bytes
+    newest: int
     space: store.Space | None
     collection: store.Collection | None
 
@@ -71,7 +72,7 @@ class Known:
 def _state(tx: Tx, whose: Whose, data_type: str) -> State:
     space = store.space(tx, whose.project, whose.owner)
     found = None if space is None else store.collection(tx, space.id, data_type)
-    return State(store.epoch(tx) or b"", space, found)
+    return State(store.epoch(tx) or b"", store.counts(tx)[1] if space is None else space.seq, space, found)
 
 
 def whose(caller: Caller, project: int, named: str | None) -> Whose:

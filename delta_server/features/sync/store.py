@@ -78,13 +78,15 @@ def set_epoch(tx: Tx, epoch: bytes) -> None:
     tx.run("INSERT INTO sync_epoch (id, epoch) VALUES (1, ?) ON CONFLICT DO UPDATE SET epoch = excluded.epoch", epoch)
 
 
-def writes(tx: Tx) -> int:
-    row = tx.one("SELECT writes FROM sync_epoch WHERE id = 1")
-    return 0 if row is None else row[0]
+def counts(tx: Tx) -> tuple[int, int]:
+    """How often something was written, and behind which number a new space begins."""
+    row = tx.one("SELECT writes, skipped FROM sync_epoch WHERE id = 1")
+    return (0, 0) if row is None else (row[0], row[1])
 
 
 def skip_numbers(tx: Tx, count: int) -> None:
-    """In all spaces."""
+    """In all spaces, and in those to come."""
+    tx.run("UPDATE sync_epoch SET skipped = skipped + ? WHERE id = 1", count)
     tx.run("UPDATE sync_space SET seq = seq + ?", count)
 
 
@@ -94,14 +96,16 @@ def space(tx: Tx, project: int, owner: str) -> Space | None:
 
 
 def insert_space(tx: Tx, project: int, owner: str) -> Space:
+    _, first = counts(tx)
     id = tx.insert(
-        "INSERT INTO sync_space (project, owner, seq, changed_at, created_at) VALUES (?, ?, 0, ?, ?)",
+        "INSERT INTO sync_space (project, owner, seq, changed_at, created_at) VALUES (?, ?, ?, ?, ?)",
         project,
         owner,
+        first,
         tx.now_ms,
         tx.now_ms,
     )
-    return Space(id, 0, tx.now_ms, tx.now_ms, 0, 0)
+    return Space(id, first, tx.now_ms, tx.now_ms, 0, 0)
 
 
 def update_space(tx: Tx, space: int, after: Space) -> None:

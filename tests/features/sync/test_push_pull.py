@@ -139,6 +139,13 @@ async def test_deleted_records_stay_deleted(client: httpx.AsyncClient, keys: Key
     assert deleted["changes"] == []
 
 
+async def test_a_refused_batch_names_no_version_of_its_own(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
+    refused = await push(client, keys, batch("phone", 2, change(2, "r1"), change(3, "r1", 2)), 409)
+    (result,) = refused["results"]
+    assert (result["change_id"], result["version"], "server" in result) == ("c3", None, False)
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
 async def test_pages_bring_each_record_once_with_its_newest_version(
     client: httpx.AsyncClient, keys: Keys, limit: int

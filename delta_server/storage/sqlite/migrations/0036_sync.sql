@@ -1,8 +1,9 @@
 -- One sequence of changes for each space: a person of a project, or what a key names. `changed_at` is that of the newest
 -- change and never goes back. `epoch` becomes another one when a backup is restored; `writes` counts what
--- was pushed.
+-- was pushed, and `skipped` are the numbers left out since.
 CREATE TABLE sync_epoch (
-  id INTEGER PRIMARY KEY CHECK (id = 1), epoch BLOB NOT NULL, writes INTEGER NOT NULL DEFAULT 0
+  id INTEGER PRIMARY KEY CHECK (id = 1), epoch BLOB NOT NULL, writes INTEGER NOT NULL DEFAULT 0,
+  skipped INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE sync_space (
   id INTEGER PRIMARY KEY, project INTEGER NOT NULL REFERENCES project, owner TEXT NOT NULL, seq INTEGER NOT NULL,

@@ -1,0 +1,313 @@
+"""Devices and a server in any order of everything that may happen to them: nothing is lost, nothing rises again.
+
+Replicas edit, push and pull; answers are lost, come twice or late, batches are cut in two, clocks are wrong, what
+is old is forgotten, the server ends and starts, backups are put back. What the server answers is held against a plain
+list of what it took (shadow.py). DELTA_FUZZ=20 tries as much more.
+"""
+
+import asyncio
+import copy
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from delta_server.app import Application
+from delta_server.config.sections import Config, Log, RateLimits, Sync
+from delta_server.core import times
+from delta_server.features.devices import feature as devices
+from delta_server.features.sync import feature as sync
+from delta_server.storage import backup
+from delta_server.storage.database import Tx
+from delta_server.storage.sqlite.adapter import DATABASE_NAME
+from delta_server.storage.sqlite.options import Storage
+from tests.conftest import bearer, built, client_of, make_keys, started
+from tests.features.sync.replica import Edit, Replica, content_of
+from tests.features.sync.shadow import Shadow
+from tests.often import FUZZ
+from tests.storage.opened import FakeClock
+
+USER, OTHER = "ann", "bob"
+NOTES = "/v1/sync/notes/delta"
+WITHOUT_LIMITS = RateLimits(ingest_per_minute=0, query_per_minute=0, auth_per_minute=0, unauthorized_per_minute=0)
+
+which = st.integers(0, 4)
+record_ids = st.sampled_from(["r1", "r2", "r3", "r4"])
+contents = st.one_of(st.integers(0, 9).map(str), st.none(), st.binary(max_size=3))
+limits = st.sampled_from([1, 2, 3, 100])
+sizes = st.sampled_from([1, 2, 100])
+modes = st.sampled_from(["atomic", "per_record"])
+fates = st.sampled_from(["answered", "answered", "answered", "twice", "late", "answer lost", "request lost"])
+
+
+class Devices(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = tempfile.TemporaryDirectory()
+        self.runner = asyncio.Runner()
+        self.clock = FakeClock()
+        self.key = ""
+        self.opened = AsyncExitStack()
+        self.app: Application
+        self.client: httpx.AsyncClient
+        self.late: list[tuple[Replica, str, list[Edit], list[Any]]] = []
+        self.marks: list[tuple[str, int, int]] = []
+        self.copy: tuple[Shadow, dict[str, Any], int] | None = None
+        self.others: dict[str, Any] = {}
+        self.modes: dict[str, str] = {}
+        self.epoch = self.epochs = 0
+        self.run(self.start())
+
+    def run(self, work: Any) -> Any:
+        return self.runner.run(work)
+
+    @property
+    def data(self) -> Path:
+        return Path(self.directory.name) / "data"
+
+    async def start(self) -> None:
+        config = Config(
+            storage=Storage(data_dir=self.data),
+            log=Log(level="error"),
+            rate_limits=WITHOUT_LIMITS,
+            sync=Sync(pushes_per_minute=0, pulls_per_minute=0),
+        )
+        self.app = await self.opened.enter_async_context(started(built(config, self.clock)))
+        self.client = await self.opened.enter_async_context(client_of(self.app))
+        self.key = self.key or (await make_keys(self.app.services, self.clock)).project
+
+    @initialize(count=st.integers(2, 4), policy=st.sampled_from(["last_write", "last_write", "reject"]))
+    def begin(self, count: int, policy: str) -> None:
+        self.replicas = [Replica(f"device {number}", leaves_out_own=number % 2 == 0) for number in range(count)]
+        self.shadow = Shadow(policy)
+        self.run(self.app.services.db.write(_set_policy, policy))
+
+    def teardown(self) -> None:
+        if hasattr(self, "shadow"):
+            self.everyone_syncs()
+        self.run(self.opened.aclose())
+        self.runner.close()
+        self.directory.cleanup()
+
+    # What happens
+
+    @rule(which=which, record_id=record_ids, content=contents, knows=st.booleans(), days=st.sampled_from([-1, 0, 1]))
+    def edit(self, which: int, record_id: str, content: str | bytes | None, knows: bool, days: int) -> None:
+        at = times.format(self.clock.now_ms() + days * times.DAY_MS)
+        self.of(which).edit(record_id, content, at, knows=knows)
+
+    @rule(which=which, edits=st.lists(st.tuples(record_ids, contents), min_size=1, max_size=4), mode=modes, fate=fates)
+    def edit_and_push(self, which: int, edits: list[Any], mode: str, fate: str) -> None:
+        for number, (record_id, content) in enumerate(edits):
+            self.edit(which, record_id, content, number < 2, 0)
+        self.push(which, 100, mode, fate)
+
+    @rule(which=which, most=sizes, mode=modes, fate=fates)
+    def push(self, which: int, most: int, mode: str, fate: str) -> None:
+        replica = self.of(which)
+        if batch_id := replica.next_batch(most):
+            self.send(replica, batch_id, mode, fate)
+
+    @rule(which=which, is_cut=st.booleans(), mode=modes, fate=fates)
+    def push_again(self, which: int, is_cut: bool, mode: str, fate: str) -> None:
+        replica = self.of(which)
+        for batch_id in sorted(replica.unanswered)[:1]:
+            for part in replica.cut(batch_id) if is_cut else [batch_id]:
+                self.send(replica, part, mode, fate)
+
+    @precondition(lambda self: self.late)
+    @rule(which=which)
+    def hear_late(self, which: int) -> None:
+        replica, batch_id, edits, results = self.late.pop(which % len(self.late))
+        replica.answered(batch_id, edits, results)
+
+    @rule(which=which, limit=limits)
+    def pull_a_page(self, which: int, limit: int) -> None:
+        self.pull(self.of(which), limit)
+
+    @rule(version=st.integers(1, 9), data_type=st.sampled_from(["tags", "lists"]))
+    def push_elsewhere(self, version: int, data_type: str) -> None:
+        body = {"device_id": "elsewhere", "batch_id": times.format(self.clock.now_ms()) + str(self.shadow.newest)}
+        body["changes"] = [{"change_id": body["batch_id"], "record_id": "t", "operation": "update", "data": None}]  # type: ignore[assignment]
+        body["changes"][0]["data"] = [self.shadow.newest, self.epoch, version]  # type: ignore[index]
+        answer = self.ask("POST", NOTES.replace("notes", data_type), json=body).json()
+        if answer["counts"]["applied"]:
+            self.shadow.elsewhere(answer["version"])
+
+    @rule(content=st.integers(0, 9))
+    def push_for_another_person(self, content: int) -> None:
+        body = {"device_id": "device 0", "batch_id": f"{self.shadow.writes} {self.epoch} {content}"}
+        change = {"change_id": body["batch_id"], "record_id": body["batch_id"], "operation": "update", "data": content}
+        answer = self.ask("POST", NOTES, user=OTHER, json={**body, "changes": [change]}).json()
+        self.shadow.writes += answer["counts"]["applied"]
+        if answer["counts"]["applied"]:
+            self.others[body["batch_id"]] = content
+
+    @rule(ms=st.sampled_from([1, times.DAY_MS, 31 * times.DAY_MS, 91 * times.DAY_MS]), is_expired=st.booleans())
+    def time_passes(self, ms: int, is_expired: bool) -> None:
+        self.clock.advance(ms)
+        if is_expired:
+            for periodic in [*devices.FEATURE.periodic, *sync.FEATURE.periodic]:
+                self.run(periodic.run(self.app.services))
+            self.shadow.expire(self.clock.now_ms())
+
+    @rule()
+    def server_starts_anew(self) -> None:
+        self.run(self.opened.aclose())
+        self.run(self.start())
+
+    @rule()
+    def back_up(self) -> None:
+        target = Path(self.directory.name) / "copy.zst"
+        backup.back_up(self.data / DATABASE_NAME, target, progress=_nothing, overwrite=True)
+        self.copy = copy.deepcopy((self.shadow, self.others, self.epoch))
+
+    @precondition(lambda self: self.copy)
+    @rule()
+    def restore(self) -> None:
+        assert self.copy is not None
+        self.run(self.opened.aclose())
+        source = Path(self.directory.name) / "copy.zst"
+        backup.restore(source, self.data, DATABASE_NAME, progress=_nothing, overwrite=True)
+        writes, epoch = self.shadow.writes, self.epoch
+        self.shadow, self.others, self.epoch = copy.deepcopy(self.copy)
+        if writes > self.shadow.writes or epoch != self.epoch:
+            self.shadow.has_skipped = True
+            self.epochs += 1
+            self.epoch = self.epochs
+        self.run(self.start())
+
+    @rule(which=which)
+    def device_is_removed(self, which: int) -> None:
+        self.ask("DELETE", f"/v1/devices/{self.of(which).device_id}", (204, 404))
+
+    # What must hold
+
+    @precondition(lambda self: self.marks)
+    @rule(which=which, limit=limits)
+    def the_difference_is_exact(self, which: int, limit: int) -> None:
+        cursor, version, epoch = self.marks[which % len(self.marks)]
+        found = self.everything(cursor, limit)
+        if version and (epoch != self.epoch or version < self.shadow.horizon):
+            assert found is None, "a gap is said"
+        else:
+            assert found == self.shadow.after(version)
+
+    @rule(limit=limits)
+    def all_there_is_is_exact(self, limit: int) -> None:
+        found = self.everything("", limit)
+        assert found == self.shadow.after(0)
+
+    @rule()
+    def everyone_syncs(self) -> None:
+        for replica in [*self.replicas, *self.replicas]:
+            for late in [late for late in self.late if late[0] is replica]:
+                self.late.remove(late)
+                replica.answered(late[1], late[2], late[3])
+            for _ in range(len(replica.outbox) + 1):
+                replica.next_batch(100)
+                for batch_id in sorted(replica.unanswered):
+                    self.send(replica, batch_id, "per_record", "answered")
+            while self.pull(replica, 2):
+                pass
+            assert not replica.outbox
+        for replica in self.replicas:
+            assert replica.living() == self.shadow.living()
+        assert self.run(self.app.services.db.read(_digest)) in (self.shadow.digest(), None)
+        theirs = self.ask("GET", NOTES, user=OTHER).json()["changes"]
+        assert {record["record_id"]: record["data"] for record in theirs} == self.others
+
+    # How
+
+    def of(self, which: int) -> Replica:
+        return self.replicas[which % len(self.replicas)]
+
+    def ask(self, method: str, path: str, statuses: tuple[int, ...] = (200,), user: str = USER, **more: Any) -> Any:
+        headers = {**bearer(self.key), "x-sync-user": user}
+        answer = self.run(self.client.request(method, path, headers=headers, **more))
+        assert answer.status_code in statuses, answer.text
+        return answer
+
+    def send(self, replica: Replica, batch_id: str, mode: str, fate: str) -> None:
+        if fate == "request lost":
+            return
+        edits, mode = replica.unanswered[batch_id], self.modes.setdefault(batch_id, mode)
+        changes = [edit.wire() for edit in edits]
+        body = {"device_id": replica.device_id, "batch_id": batch_id, "mode": mode, "changes": changes}
+        for _ in range(1 + (fate == "twice")):
+            answer = self.ask("POST", NOTES, (200, 409), json=body)
+            results = answer.json()["results"]
+            if answer.status_code == 409:
+                self.shadow.refused(edits, results, self.clock.now_ms())
+            else:
+                self.shadow.answered(replica.device_id, batch_id, edits, answer.json(), self.clock.now_ms())
+            if fate == "late":
+                self.late.append((replica, batch_id, edits, results))
+            elif fate != "answer lost":
+                replica.answered(batch_id, edits, results)
+
+    def pull(self, replica: Replica, limit: int) -> bool:
+        """Whether there is more."""
+        answer = self.ask("GET", NOTES, (200, 410), params=replica.query(limit))
+        page = answer.json()
+        if answer.status_code == 410:
+            assert replica.cursor
+            assert page["code"] == "RESYNC_REQUIRED"
+            replica.resync()
+            return True
+        replica.pulled(page)
+        if not page["has_more"]:
+            self.marks.append((page["next_cursor"], page["until"], self.epoch))
+        return bool(page["has_more"])
+
+    def everything(self, cursor: str, limit: int) -> list[Any] | None:
+        """What all pages bring; None when a resync is asked for."""
+        found: list[Any] = []
+        while True:
+            params = {"limit": limit, **({"cursor": cursor} if cursor else {})}
+            answer = self.ask("GET", NOTES, (200, 410), params=params)
+            if answer.status_code == 410:
+                return None
+            page = answer.json()
+            assert len(page["changes"]) <= limit
+            found += [(record["record_id"], record["version"], content_of(record)) for record in page["changes"]]
+            cursor = page["next_cursor"]
+            if not page["has_more"]:
+                return found
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+def _set_policy(tx: Tx, policy: str) -> None:
+    tx.run(
+        "INSERT INTO sync_type (project, name, conflicts, updated_at) SELECT id, 'notes', ?, 0 FROM project"
+        " WHERE name = 'mine'",
+        policy,
+    )
+
+
+def _digest(tx: Tx) -> bytes | None:
+    row = tx.one(
+        "SELECT c.digest FROM sync_collection c JOIN sync_space s ON s.id = c.space"
+        " WHERE s.owner = ? AND c.data_type = 'notes'",
+        USER,
+    )
+    return None if row is None else row[0]
+
+
+TestDevices = Devices.TestCase
+TestDevices.settings = settings(
+    max_examples=12 * FUZZ,
+    stateful_step_count=30,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
