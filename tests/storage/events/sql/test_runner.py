@@ -39,8 +39,14 @@ def some(first_seq: int, kind: str, count: int = 3, *, user: str = "u") -> list[
 
 
 @pytest.fixture
-async def sql(db: SqliteDatabase, tmp_path: Path) -> AsyncIterator[SqlProcesses]:
-    options = Events(query_memory_bytes=256 * MIB, query_seconds=2)
+def seconds() -> int:
+    """More than any question here takes on a busy machine."""
+    return 60
+
+
+@pytest.fixture
+async def sql(db: SqliteDatabase, tmp_path: Path, seconds: int) -> AsyncIterator[SqlProcesses]:
+    options = Events(query_memory_bytes=256 * MIB, query_seconds=seconds)
     processes = SqlProcesses(tmp_path / DATABASE_NAME, options, cores=2, views=sql_views_of(FEATURES))
     yield processes
     await processes.close()
@@ -377,12 +383,21 @@ async def test_what_looks_odd_and_is_harmless(sql: SqlProcesses, project: int, o
         assert rows == [] if text.startswith("TABLE") else rows[0][0] == value, text
 
 
+@pytest.mark.parametrize("seconds", [1])
 async def test_what_takes_too_much_ends(sql: SqlProcesses, project: int, other: int) -> None:
     """By the deadline or by its memory, and the next question is answered."""
     for text in COSTLY:
         with pytest.raises(TooCostly):
             await sql.run_query(project, Sql(text, 10))
-        assert await ask(sql, project, "SELECT count(*) FROM events") == [[5]]
+        assert await answer_of_next(sql, project) == [[5]]
+
+
+async def answer_of_next(sql: SqlProcesses, project: int) -> list[list[Any]]:
+    """On a busy machine even that may take a second, now and then: not each time."""
+    for _ in range(5):
+        with suppress(TooCostly):
+            return await ask(sql, project, "SELECT count(*) FROM events")
+    raise AssertionError("nothing is answered any more")
 
 
 async def test_only_the_projects_own(sql: SqlProcesses, project: int, other: int) -> None:
