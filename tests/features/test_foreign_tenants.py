@@ -131,6 +131,8 @@ SHOWN = [
     get("/v1/devices"),
     get("/v1/sync/types"),
     get("/v1/sync/conflicts"),
+    get("/v1/sync/spaces"),
+    get("/v1/sync/memos/records"),
     *(get(f"/v1/export/events?format={form}") for form in ("csv", "json", "ndjson")),
     get("/v1/export/aggregated?groupBy=source&format=csv&startTime=2025-12-01&endTime=2026-02-01"),
 ]
@@ -194,6 +196,9 @@ BY_ID = [
     Ask("POST", "/v1/alerts/try", {"rule": {**RULE, "endpoint": "{endpoint}"}}),
     Ask("DELETE", "/v1/alerts/rules/{rule}"),
     get("/v1/erasures/{erasure}"),
+    get("/v1/sync/memos/records/{mark}"),
+    get("/v1/sync/memos/records/{mark}/history"),
+    Ask("POST", "/v1/sync/memos/records/{mark}/restore", {"version": 1}),
     Ask("POST", "/v1/sync/conflicts/{conflict}", {"take": "device", "server_version": 1}),
     Ask("PATCH", "/v1/devices/{device}", {"name": "mine"}),
     Ask("DELETE", "/v1/devices/{device}"),

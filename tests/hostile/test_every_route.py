@@ -121,6 +121,7 @@ async def make_world(app: Application, client: httpx.AsyncClient, keys: Keys) ->
             "data_type": "notes",
             "device_id": device["id"],
             "conflict_id": SOME_ID,
+            "record_id": "note",
             "webhook_id": hook.json()["webhook"]["id"],
             "delivery_id": SOME_ID,
             "rule_id": rule.json()["rule"]["id"],

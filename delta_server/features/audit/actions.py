@@ -56,6 +56,7 @@ Action: TypeAlias = Literal[
     "session.revoke",
     "snapshot.delete",
     "sql.run",
+    "sync_record.restore",
     "sync_type.update",
     "user.create",
     "user.delete",

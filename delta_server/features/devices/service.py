@@ -12,6 +12,7 @@ from delta_server.features.devices.positions import Positions as Positions
 from delta_server.features.devices.store import Device as Device
 from delta_server.features.devices.store import batch as batch
 from delta_server.features.devices.store import by_uid as by_uid
+from delta_server.features.devices.store import count_devices as count_devices
 from delta_server.features.devices.store import delete_some as delete_some
 from delta_server.features.devices.store import device_ids as device_ids
 from delta_server.features.devices.store import devices as devices

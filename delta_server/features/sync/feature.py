@@ -6,6 +6,8 @@ from delta_server.features.sync.people import (
     conflicts_schemas,
     devices_api,
     devices_schemas,
+    records_api,
+    records_schemas,
     types_api,
     types_schemas,
 )
@@ -19,7 +21,7 @@ _PUSH = Access("write", body="document", rate_class="ingest")
 
 FEATURE = Feature(
     name="sync",
-    routes=[*api.ROUTES, *conflicts_api.ROUTES, *devices_api.ROUTES, *types_api.ROUTES],
+    routes=[*api.ROUTES, *conflicts_api.ROUTES, *devices_api.ROUTES, *records_api.ROUTES, *types_api.ROUTES],
     guards={
         ("POST", "/v1/sync/{}/delta"): _PUSH,
         ("GET", "/v1/sync/{}/delta"): READ,
@@ -27,6 +29,11 @@ FEATURE = Feature(
         ("GET", "/v1/sync/config"): READ,
         ("GET", "/v1/devices"): READ,
         ("GET", "/v1/sync/types"): READ,
+        ("GET", "/v1/sync/spaces"): ADMIN,
+        ("GET", "/v1/sync/{}/records"): READ,
+        ("GET", "/v1/sync/{}/records/{}"): READ,
+        ("GET", "/v1/sync/{}/records/{}/history"): READ,
+        ("POST", "/v1/sync/{}/records/{}/restore"): _WRITE,
         ("GET", "/v1/sync/conflicts"): READ,
         ("POST", "/v1/sync/conflicts/{}"): Access("write", body="document"),
         ("PUT", "/v1/sync/types/{}"): ADMIN,
@@ -36,10 +43,17 @@ FEATURE = Feature(
     },
     path_parameters={
         "data_type": "What the records are, such as `notes`: any name of up to 100 characters",
+        "record_id": "The device's own id of the record",
         "conflict_id": "The id that the list of conflicts gives",
         "device_id": "The id that the list of devices gives",
     },
-    fields={**schemas.FIELDS, **conflicts_schemas.FIELDS, **devices_schemas.FIELDS, **types_schemas.FIELDS},
+    fields={
+        **schemas.FIELDS,
+        **conflicts_schemas.FIELDS,
+        **devices_schemas.FIELDS,
+        **records_schemas.FIELDS,
+        **types_schemas.FIELDS,
+    },
     tables=[
         "sync_epoch",
         "sync_space",

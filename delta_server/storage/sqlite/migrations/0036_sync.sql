@@ -11,6 +11,7 @@ CREATE TABLE sync_space (
   size_bytes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX sync_space_owner ON sync_space (project, owner);
+CREATE INDEX sync_space_changed ON sync_space (project, changed_at, id);
 -- The records of one data type in one space. `horizon` is the sequence number of the newest tombstone that was purged,
 -- `horizon_at` its time.
 -- `day` counts days since 1970; `day_deleted` records were deleted that day. `digest` is the exclusive or of

@@ -1,0 +1,165 @@
+"""/v1/sync/{data_type}/records and /v1/sync/spaces: what is there, what was, and putting it back."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from delta_server.core import times
+from delta_server.core.caller import Caller
+from delta_server.core.cursors import decode_cursor, encode_cursor
+from delta_server.core.sync.judging import DELETED
+from delta_server.features.sync import schemas, spaces
+from delta_server.features.sync.api import whose
+from delta_server.features.sync.people import records, records_schemas
+from delta_server.features.sync.people.records import SpaceSeen
+from delta_server.features.sync.people.records_schemas import RecordRestore, Restored, SyncSpace
+from delta_server.features.sync.schemas import EXAMPLE_RECORD, Record
+from delta_server.http import pagination
+from delta_server.http.docs import example
+from delta_server.http.pagination import CursorText, Limit, Page
+from delta_server.services import Services
+
+_TAGS = ["Sync"]
+_LIST, _HISTORY, _SPACES = "sync records", "sync history", "sync spaces"
+_RECORDS = {200: ResponseSpec(Page[Record], generate_examples=False)}
+_EXAMPLE = {"data": [EXAMPLE_RECORD], "has_more": False, "next_cursor": None}
+
+
+@get(
+    "/v1/sync/{data_type:str}/records",
+    summary="List records",
+    tags=_TAGS,
+    responses=_RECORDS,
+    opt=example(answer=_EXAMPLE),
+)
+async def list_records(
+    request: Request[Any, Any, Any],
+    data_type: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    prefix: Annotated[str, QueryParameter(max_length=256, description="Those whose ids begin so")] = "",
+    limit: Limit = pagination.DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Response[Page[Record]]:
+    """By id. A page may be shorter than `limit`, even empty, with more to come."""
+    above = decode_cursor(_LIST, cursor, tuple[str])[0] if cursor else ""
+    space, of = whose(request, caller, project), spaces.checked_type(data_type)
+    page = await records.list_records(services, space, of, prefix, above=above, limit=limit)
+    data = [schemas.record(change, page.device_ids) for change in page.found if change.kind != DELETED]
+    more = None if page.last is None else encode_cursor(_LIST, page.last.record_id)
+    return pagination.respond(request, Page(data, more is not None, more))
+
+
+@get(
+    "/v1/sync/{data_type:str}/records/{record_id:str}",
+    summary="Read a record",
+    tags=_TAGS,
+    responses={200: ResponseSpec(Record, generate_examples=False)},
+    opt=example(answer=EXAMPLE_RECORD),
+)
+async def read_record(
+    request: Request[Any, Any, Any],
+    data_type: FromPath[str],
+    record_id: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+) -> Record:
+    """Its newest version; of one that was deleted the deletion, as long as it is remembered."""
+    space = whose(request, caller, project)
+    page = await records.record(services, space, spaces.checked_type(data_type), record_id)
+    return schemas.record(page.found[0], page.device_ids)
+
+
+@get(
+    "/v1/sync/{data_type:str}/records/{record_id:str}/history",
+    summary="List the versions of a record",
+    tags=_TAGS,
+    responses=_RECORDS,
+    opt=example(answer=_EXAMPLE),
+)
+async def read_history(
+    request: Request[Any, Any, Any],
+    data_type: FromPath[str],
+    record_id: FromPath[str],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+    limit: Limit = pagination.DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Response[Page[Record]]:
+    """The newest first, back for `sync.history_days`. A page may be shorter than `limit`, with more to come."""
+    below = decode_cursor(_HISTORY, cursor, tuple[int])[0] if cursor else None
+    space, of = whose(request, caller, project), spaces.checked_type(data_type)
+    page = await records.history(services, space, of, record_id, below=below, limit=limit)
+    data = [schemas.record(change, page.device_ids) for change in page.found]
+    more = None if page.last is None else encode_cursor(_HISTORY, page.last.seq)
+    return pagination.respond(request, Page(data, more is not None, more))
+
+
+@post(
+    "/v1/sync/{data_type:str}/records/{record_id:str}/restore",
+    summary="Restore a version of a record",
+    tags=_TAGS,
+    status_code=200,
+    opt=example(request={"version": 3}, answer={"version": 5}),
+)
+async def restore_record(
+    request: Request[Any, Any, Any],
+    data_type: FromPath[str],
+    record_id: FromPath[str],
+    data: JSONBody[RecordRestore],
+    services: NamedDependency[Services],
+    caller: NamedDependency[Caller],
+    project: NamedDependency[int],
+) -> Restored:
+    """As a new change, which all devices pull; a deleted record comes back."""
+    space, of = whose(request, caller, project), spaces.checked_type(data_type)
+    return Restored(await records.restore(services, space, of, record_id, data.version))
+
+
+@get(
+    "/v1/sync/spaces",
+    summary="List spaces",
+    tags=_TAGS,
+    opt=example(answer={"data": [records_schemas.EXAMPLE_SPACE], "has_more": False, "next_cursor": None}),
+)
+async def list_spaces(
+    request: Request[Any, Any, Any],
+    services: NamedDependency[Services],
+    project: NamedDependency[int],
+    q: Annotated[str, QueryParameter(max_length=200, description="Those whose owners have this in them")] = "",
+    limit: Limit = pagination.DEFAULT_LIMIT,
+    cursor: CursorText = None,
+) -> Response[Page[SyncSpace]]:
+    """All of the project, those that changed last first."""
+    before = decode_cursor(_SPACES, cursor, tuple[int, int]) if cursor else (1 << 62, 0)
+    rows = await records.list_spaces(services, project, q, before=before, limit=limit + 1)
+    found = pagination.page(
+        rows,
+        limit=limit,
+        item=_space,
+        cursor=lambda seen: encode_cursor(_SPACES, seen.row.changed_at, seen.row.id),
+    )
+    return pagination.respond(request, found)
+
+
+def _space(seen: SpaceSeen) -> SyncSpace:
+    row = seen.row
+    return SyncSpace(
+        row.owner,
+        row.seq,
+        row.records,
+        row.size_bytes,
+        seen.devices,
+        seen.conflicts,
+        times.format(row.changed_at),
+        times.format(row.created_at),
+    )
+
+
+ROUTES = [list_records, read_record, read_history, restore_record, list_spaces]
