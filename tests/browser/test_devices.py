@@ -63,3 +63,44 @@ def test_on_a_phone_in_the_dark(server: Server, visit: Open) -> None:
     page = window.go(f"/p/{PROJECT}/devices")
     expect(page.get_by_text("tablet")).to_be_visible()
     window.axe()
+
+
+def disagree(client: httpx.Client) -> None:
+    """The phone and the desk change one record of `tasks`, whose conflicts wait for a choice."""
+    path = "/v1/sync/tasks/delta"
+    assert client.put("/v1/sync/types/tasks", json={"conflicts": "manual"}).status_code == 200
+    base = {"title": "Milk", "done": False, "tags": ["a"]}
+    for device, batch, version, data in (
+        ("desk", "1", None, base),
+        ("desk", "2", 1, {**base, "title": "Milk, eggs", "done": True}),
+        ("phone", "3", 1, {**base, "title": HOSTILE, "tags": ["a", "b"]}),
+    ):
+        listed = client.get(path, params={"project_id": PROJECT}).json()["changes"]
+        known = None if version is None else FIRST.setdefault("version", listed[0]["version"] if listed else 1)
+        change = {"change_id": batch, "record_id": "t1", "operation": "update", "data": data, "base_version": known}
+        body = {"device_id": device, "batch_id": f"tasks-{batch}", "mode": "per_record", "changes": [change]}
+        answer = client.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+
+
+FIRST: dict[str, int] = {}
+
+
+def test_a_conflict_is_merged_place_by_place(server: Server, visit: Open) -> None:
+    window = visit(server)
+    window.sign_in()
+    client = signed_in(server)
+    disagree(client)
+    page = window.go(f"/p/{PROJECT}/devices")
+    conflicts = page.get_by_role("region", name="Conflicts")
+    expect(conflicts.get_by_role("heading", name="1 conflict")).to_be_visible()
+    expect(conflicts.get_by_role("row", name="/done")).to_contain_text("true")
+    merge = conflicts.get_by_role("button", name="Take the merged")
+    expect(merge).to_be_disabled()
+    window.axe()
+    conflicts.get_by_role("button", name=HOSTILE).click()
+    expect(conflicts.get_by_text("all chosen")).to_be_visible()
+    merge.click()
+    expect(conflicts.get_by_role("heading", name="No conflicts")).to_be_visible()
+    [record] = client.get("/v1/sync/tasks/delta", params={"project_id": PROJECT}).json()["changes"]
+    assert record["data"] == {"title": HOSTILE, "done": True, "tags": ["a", "b"]}
