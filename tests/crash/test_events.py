@@ -24,7 +24,7 @@ from tests.crash.test_kill import client_of
 from tests.often import FUZZ
 from tests.server_process import Server, create_key, run, serving
 
-ROUNDS = 4 * FUZZ
+ROUNDS = 3 * FUZZ
 CONNECTIONS = 8
 WRITES = 6
 """That compaction has done at most when it is killed."""

@@ -28,7 +28,7 @@ from tests.crash.killing import WITHIN_S, Enough, chance, kill_after, run_and_ki
 from tests.often import FUZZ
 from tests.server_process import Server, create_key, serving
 
-ROUNDS = 6 * FUZZ
+ROUNDS = 4 * FUZZ
 CONNECTIONS = 8
 TWICE = 0.1
 """Of the requests, so many are sent twice at once, under one idempotency key."""
@@ -120,7 +120,7 @@ async def until_quiet(server: Server, key: str, load: Load) -> None:
         for sent in load.unanswered:
             await load.send(client, sent)
         while any((await client.get("/healthz/details")).json()["queues"].values()):
-            pass
+            await asyncio.sleep(0.05)  # or the asking would keep the server from it
 
 
 @pytest.mark.parametrize("endpoints", [pytest.param(1, id="all to one endpoint"), 4])
@@ -131,7 +131,7 @@ def test_a_killed_server_has_all_it_acknowledged(tmp_path: Path, endpoints: int)
     for number in range(ROUNDS if endpoints > 1 else ROUNDS // 2):
         with serving(tmp_path, **ENVIRON) as server:
             asyncio.run(until_killed(server, key, load, rng))
-        if number % 3 == 2:
+        if number % 2:
             run_and_kill(tmp_path, "pack", writes=rng.randrange(WRITES), **PACKING)  # as the server does now and then
     with serving(tmp_path, **ENVIRON) as server:
         asyncio.run(until_quiet(server, key, load))
