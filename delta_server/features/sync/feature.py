@@ -11,6 +11,7 @@ from delta_server.features.sync.people import (
     types_api,
     types_schemas,
 )
+from delta_server.features.sync.states import full_api, full_schemas
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.services import Cascade
@@ -21,7 +22,14 @@ _PUSH = Access("write", body="document", rate_class="ingest")
 
 FEATURE = Feature(
     name="sync",
-    routes=[*api.ROUTES, *conflicts_api.ROUTES, *devices_api.ROUTES, *records_api.ROUTES, *types_api.ROUTES],
+    routes=[
+        *api.ROUTES,
+        *conflicts_api.ROUTES,
+        *devices_api.ROUTES,
+        *records_api.ROUTES,
+        *types_api.ROUTES,
+        *full_api.ROUTES,
+    ],
     guards={
         ("POST", "/v1/sync/{}/delta"): _PUSH,
         ("GET", "/v1/sync/{}/delta"): READ,
@@ -40,6 +48,9 @@ FEATURE = Feature(
         ("PATCH", "/v1/devices/{}"): _WRITE,
         ("DELETE", "/v1/devices/{}"): _WRITE,
         ("GET", "/v1/sync/stream"): READ,
+        ("GET", "/v1/sync/status"): READ,
+        ("POST", "/v1/sync/digest"): READ,
+        ("GET", "/v1/sync/download"): READ,
     },
     path_parameters={
         "data_type": "What the records are, such as `notes`: any name of up to 100 characters",
@@ -49,6 +60,7 @@ FEATURE = Feature(
     },
     fields={
         **schemas.FIELDS,
+        **full_schemas.FIELDS,
         **conflicts_schemas.FIELDS,
         **devices_schemas.FIELDS,
         **records_schemas.FIELDS,

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 import msgspec
 
 from delta_server.core.errors import ResyncRequired
-from delta_server.features.sync import store
-from delta_server.features.sync.spaces import Whose
+from delta_server.features.sync import pulling, store
+from delta_server.features.sync.spaces import State, Whose
 from delta_server.features.sync.states import store as states
 from delta_server.features.sync.store import Change, Collection
 from delta_server.services import Services
@@ -24,6 +24,12 @@ class Frozen(msgspec.Struct, frozen=True):
     space: int
     until: int
     collections: list[Collection]
+
+
+def cursor_of(frozen: Frozen, collection: Collection) -> str:
+    """Where who has all of it goes on to pull."""
+    space = store.Space(frozen.space, frozen.until, 0, 0, 0, 0)
+    return pulling.cursor(State(frozen.epoch, frozen.until, space, collection), frozen.until, 0)
 
 
 async def freeze(svc: Services, whose: Whose) -> Frozen:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from delta_server.core.sync.documents import Stored
+from delta_server.core.sync.judging import DELETED
 from delta_server.features.sync.store import Change
 from delta_server.storage.database import Tx, listed
 
@@ -41,3 +42,43 @@ def versions_at(tx: Tx, space: int, collection: int, until: int, after: int, lim
         limit,
     )
     return [Change(*row) for row in sorted([*still, *since])[:limit]]
+
+
+def living_at(tx: Tx, space: int, until: int, after: int, limit: int) -> list[tuple[int, Change]]:
+    """Of all collections the records that lived when `until` was the newest number, with versions above `after`, in
+    order."""
+    rows = tx.all(
+        f"SELECT collection, {_CHANGE} FROM sync_change WHERE space = ? AND seq > ? AND seq <= ? AND kind <> {DELETED}"
+        " AND (superseded_by IS NULL OR superseded_by > ?) ORDER BY seq LIMIT ?",
+        space,
+        after,
+        until,
+        until,
+        limit,
+    )
+    return [(row[0], Change(*row[1:])) for row in rows]
+
+
+def sums_at(tx: Tx, space: int, until: int, after: int, limit: int) -> list[tuple[int, int, str, bytes]]:
+    """As `living_at`: collections, versions, records' ids, checksums."""
+    return tx.all(
+        f"SELECT collection, seq, record_id, checksum FROM sync_change WHERE space = ? AND seq > ? AND seq <= ?"
+        f" AND kind <> {DELETED} AND (superseded_by IS NULL OR superseded_by > ?) ORDER BY seq LIMIT ?",
+        space,
+        after,
+        until,
+        until,
+        limit,
+    )
+
+
+def living_of(tx: Tx, space: int, collection: int, after: int, limit: int) -> list[tuple[int, str, bytes]]:
+    """Versions, ids and checksums of a collection's records above `after`, in order."""
+    return tx.all(
+        f"SELECT seq, record_id, checksum FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL"
+        f" AND kind <> {DELETED} AND seq > ? ORDER BY seq LIMIT ?",
+        space,
+        collection,
+        after,
+        limit,
+    )
