@@ -13,7 +13,7 @@ from typing import TypeVar
 from tests.bench.table import Row
 
 TINY = os.environ.get("DELTA_BENCH_TINY") == "1"
-ROUNDS = 2 if TINY else 5
+ROUNDS = 1 if TINY else 5
 
 T = TypeVar("T")
 U = TypeVar("U")
