@@ -19,6 +19,7 @@ MAX_OWNER = 200
 EPOCH_BYTES = 8
 _PLACES = 100_000
 _KNOWN = 10_000
+_ROUTES = ("types", "conflicts")
 _MAX_TYPE = 100
 
 
@@ -90,6 +91,8 @@ def checked_type(data_type: str) -> str:
     """Raises Invalid."""
     if not 1 <= len(data_type) <= _MAX_TYPE or "\0" in data_type:
         raise Invalid(f"a data type has 1 to {_MAX_TYPE} characters", field="data_type")
+    if data_type in _ROUTES:
+        raise Invalid(f"{data_type} is the name of a route: call the data type otherwise", field="data_type")
     return data_type
 
 

@@ -18,6 +18,7 @@ ROWS = [
     Row("no schema", "PUT", TYPE, 400, body={"schema": {"type": 7}}, field="schema"),
     Row("a schema from elsewhere", "PUT", TYPE, 400, body={"schema": {"$ref": "http://127.0.0.1:9/"}}, field="schema"),
     Row("a long name", "PUT", f"/v1/sync/types/{'x' * 101}", 400, body={}, field="data_type"),
+    Row("the name of a route", "PUT", "/v1/sync/types/conflicts", 400, body={}, field="data_type"),
     Row("an unknown field", "PUT", TYPE, 400, body={"colour": 1}),
     Row("no such cursor", "GET", "/v1/sync/types?cursor=x", 400, field="cursor"),
 ]
