@@ -9,6 +9,7 @@ import { useLoad } from "../state/load.ts";
 import { query } from "../state/location.ts";
 import { ConflictList } from "../sync/ConflictList.tsx";
 import { ConflictView } from "../sync/ConflictView.tsx";
+import { DataTypes } from "../sync/DataTypes.tsx";
 import { DeviceList } from "../sync/DeviceList.tsx";
 import "../style/lists.css";
 import "../style/panel.css";
@@ -23,8 +24,10 @@ export default function Devices({ params }: PageProps) {
   const project = params.project as string;
   const found = useLoad((signal) => get("/v1/devices", { in: project, signal }), [project]);
   const disagreed = useLoad((signal) => get("/v1/sync/conflicts", { in: project, signal }), [project]);
+  const types = useLoad((signal) => get("/v1/sync/types", { in: project, signal }), [project]);
   const again = () => {
     found.again();
+    types.again();
     disagreed.again();
   };
   useEffect(() => {
@@ -35,7 +38,7 @@ export default function Devices({ params }: PageProps) {
   const conflicts = disagreed.data?.data ?? [];
   const asked = query.value.get("conflict");
   const conflict = conflicts.find(({ id }) => id === asked) ?? conflicts[0] ?? null;
-  const error = found.error ?? disagreed.error;
+  const error = found.error ?? disagreed.error ?? types.error;
   return (
     <main id="main" class="panel-page wrap app trio-page devices-page">
       <ConnectHead project={project} />
@@ -48,7 +51,13 @@ export default function Devices({ params }: PageProps) {
             <div class="bar">
               <h2>{counted(devices.length, "device")}</h2>
             </div>
-            <DeviceList project={project} devices={devices} again={again} />
+            <div class="sum">
+              <DeviceList project={project} devices={devices} again={again} />
+              <div class="part-h">
+                <h3>Data types</h3>
+              </div>
+              <DataTypes project={project} types={types.data?.data ?? []} again={again} />
+            </div>
           </section>
           <section class="doc" aria-label="Conflicts">
             <div class="bar">

@@ -138,10 +138,12 @@ export function Choice({
   label,
   name,
   options,
+  value: chosen,
 }: {
   label: string;
   name: string;
   options: readonly (readonly [value: string, text: string])[];
+  value?: string;
 }) {
   const id = useId();
   return (
@@ -149,7 +151,7 @@ export function Choice({
       <label for={id}>{label}</label>
       <select id={id} name={name}>
         {options.map(([value, text]) => (
-          <option key={value} value={value}>
+          <option key={value} value={value} selected={value === chosen}>
             {text}
           </option>
         ))}
