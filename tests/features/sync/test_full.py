@@ -92,6 +92,13 @@ async def download(client: httpx.AsyncClient, keys: Keys, query: str = "") -> li
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
+async def test_others_see_nothing_of_it(client: httpx.AsyncClient, keys: Keys, device: Device) -> None:
+    other = bearer(keys.other)
+    assert (await client.get(STATUS, headers=other)).json()["types"] == []
+    found = await client.post(DIGEST, json={**NOTES, "records": {"n0": 1}}, headers=other)
+    assert (found.json()["missing"], found.json()["unknown"]) == ({}, ["n0"])
+
+
 async def test_status(client: httpx.AsyncClient, keys: Keys, device: Device) -> None:
     found = (await client.get(STATUS, headers=bearer(keys.read))).json()
     notes, tags = found["types"]
