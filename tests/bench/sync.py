@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,8 @@ from tests.bench.table import Row, Skip, bench
 from tests.bench.turns import ROUNDS, TINY, compared, in_turn, sized
 from tests.server_process import ROOT, Server, create_key, serving
 
+Connect = Callable[[], Connection]
+"""One for each round: a server closes those that are idle while the other one works."""
 NOTES = "/v1/sync/notes/delta"
 PUSHED = 1_000
 PULLED = sized(10_000, 2_000)
@@ -112,10 +114,9 @@ def _wait_for(port: int) -> None:
 def beside_kinto() -> Iterator[Row]:
     with contextlib.ExitStack() as opened:
         server, key = opened.enter_context(_delta())
-        ours = opened.enter_context(Connection(server.url, key))
-        mine = _delta_rounds(ours)
+        mine = _delta_rounds(partial(Connection, server.url, key))
         try:
-            theirs = _kinto_rounds(opened.enter_context(Connection(opened.enter_context(_kinto()), "", _PEER_KEY)))
+            theirs = _kinto_rounds(partial(Connection, opened.enter_context(_kinto()), "", _PEER_KEY))
         except Skip as reason:
             yield Row("push 1,000 records in one request", next(mine)[0], "ms", note=f"no peer: {reason}")
             return
@@ -127,16 +128,19 @@ def beside_kinto() -> Iterator[Row]:
     yield compared(f"pull {PULLED:,} records", "/ms", pulls, kinto, bar=5, at_least=True, note="one page each")
 
 
-def _delta_rounds(connection: Connection) -> Iterator[tuple[float, float]]:
-    for number in range(PULLED // PUSHED):
-        body = _batch("filler", number, range(number * PUSHED, (number + 1) * PUSHED))
-        connection.post(NOTES, body, wanted=200)
+def _delta_rounds(connect: Connect) -> Iterator[tuple[float, float]]:
+    with connect() as connection:
+        for number in range(PULLED // PUSHED):
+            body = _batch("filler", number, range(number * PUSHED, (number + 1) * PUSHED))
+            connection.post(NOTES, body, wanted=200)
     for number in range(100, 100 + ROUNDS):
         body = _batch("device", number, range(PUSHED))
-        yield _ms(partial(connection.post, NOTES, body, wanted=200)), _pulled_ms(connection, f"{NOTES}?limit={PULLED}")
+        with connect() as connection:
+            took = _ms(partial(connection.post, NOTES, body, wanted=200))
+            yield took, _pulled_ms(connection, f"{NOTES}?limit={PULLED}")
 
 
-def _kinto_rounds(connection: Connection) -> Iterator[tuple[float, float]]:
+def _kinto_rounds(connect: Connect) -> Iterator[tuple[float, float]]:
     notes = "/v1/buckets/default/collections/notes/records"
 
     def batch(version: int, first: int) -> bytes:
@@ -146,11 +150,14 @@ def _kinto_rounds(connection: Connection) -> Iterator[tuple[float, float]]:
         ]
         return msgspec.json.encode({"defaults": {"method": "PUT"}, "requests": requests})
 
-    for number in range(PULLED // PUSHED):
-        connection.post("/v1/batch", batch(number, number * PUSHED), wanted=200)
+    with connect() as connection:
+        for number in range(PULLED // PUSHED):
+            connection.post("/v1/batch", batch(number, number * PUSHED), wanted=200)
     for number in range(100, 100 + ROUNDS):
         body = batch(number, 0)
-        yield _ms(partial(connection.post, "/v1/batch", body, wanted=200)), _pulled_ms(connection, notes)
+        with connect() as connection:
+            took = _ms(partial(connection.post, "/v1/batch", body, wanted=200))
+            yield took, _pulled_ms(connection, notes)
 
 
 def _pulled_ms(connection: Connection, path: str) -> float:
