@@ -1,6 +1,6 @@
 """/v1/sync/{type}/rxdb and /v1/sync/watermelon: sync for clients that people have in their apps already."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 from litestar import Request, get, post
@@ -10,9 +10,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from delta_server.core.caller import Caller
-from delta_server.core.errors import Invalid
+from delta_server.core.errors import BadRequest, Invalid
 from delta_server.core.sync.rxdb import Rows
-from delta_server.core.sync.watermelon import Migration, SentPush
+from delta_server.core.sync.watermelon import Migration, SentPush, Timestamp
 from delta_server.features.sync import service as sync
 from delta_server.features.sync.service import Wanted, Whose
 from delta_server.features.sync_clients import rxdb, schemas, watermelon
@@ -28,6 +28,8 @@ from delta_server.http.docs import example
 from delta_server.http.event_filters import split
 from delta_server.http.validation import invalid
 from delta_server.services import Services
+
+T = TypeVar("T")
 
 _TAGS = ["Sync"]
 _JSON = "application/json"
@@ -144,21 +146,31 @@ async def watermelon_pull(
     caller: NamedDependency[Caller],
     project: NamedDependency[int],
     last_pulled_at: Annotated[
-        str | None, QueryParameter(max_length=20, description="lastPulledAt; absent, empty or `null` at first")
+        str | None, QueryParameter(description="lastPulledAt; absent, empty or `null` at first")
     ] = None,
-    schema_version: Annotated[str | None, QueryParameter(max_length=20, description="Taken and not looked at")] = None,
+    schema_version: Annotated[str | None, QueryParameter(description="Taken and not looked at")] = None,
     migration: Annotated[
-        str | None, QueryParameter(max_length=20_000, description="As pullChanges gets it, in JSON: what is new")
+        str | None,
+        QueryParameter(description="As pullChanges gets it, in JSON: what is new"),
     ] = None,
     tables: Annotated[list[str] | None, QueryParameter(description=_TABLES)] = None,
 ) -> Stream:
     """What pullChanges returns. Rows are `updated` only, also new ones. A client that was away for too long, or from
     before a backup was restored, gets all there is with `experimentalStrategy` replacement."""
-    last = last_pulled_at if last_pulled_at not in (None, "", "null") else "null"
-    text = f'{{"lastPulledAt":{last},"migration":{migration or "null"}}}'.encode()
-    asked = body.decode(text, WatermelonPull, "the query")
+    last = _of_query(last_pulled_at, Timestamp, "last_pulled_at")
+    new = _of_query(migration, Migration, "migration")
     names = None if tables is None else split(tables)
-    return await _pulled(services, _whose(request, caller, project), asked.last_pulled_at, asked.migration, names)
+    return await _pulled(services, _whose(request, caller, project), last, new, names)
+
+
+def _of_query(text: str | None, kind: type[T], name: str) -> T | None:
+    """What a parameter says in JSON. Raises Invalid."""
+    if not text or text == "null":
+        return None
+    try:
+        return body.decode(text.encode(errors="surrogatepass"), kind, name)
+    except (BadRequest, Invalid) as error:
+        raise Invalid(error.message, field=name) from None
 
 
 @post(

@@ -33,7 +33,7 @@ class WatermelonChanges(msgspec.Struct, frozen=True):
     experimental_strategy: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="experimentalStrategy")
 
 
-class WatermelonPull(msgspec.Struct, frozen=True, rename="camel"):
+class WatermelonPull(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """What pullChanges is handed, and the tables of the client's schema."""
 
     last_pulled_at: Timestamp | None = None

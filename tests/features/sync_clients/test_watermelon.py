@@ -33,7 +33,7 @@ REFUSED = [
     Row("no key", "GET", PULL, 401, key=None),
     Row("push without the scope", "POST", PUSH, 403, key="read", body={"changes": {}}, says="sync:write"),
     Row("no number", "GET", f"{PULL}?last_pulled_at=soon", 400),
-    Row("less than nothing", "GET", f"{PULL}?lastPulledAt=-1", 400, field="lastPulledAt"),
+    Row("less than nothing", "GET", f"{PULL}?lastPulledAt=-1", 400, field="last_pulled_at"),
     Row("a fraction", "POST", PULL, 400, body={"lastPulledAt": 1.5}, field="lastPulledAt"),
     Row("no table", "GET", f"{PULL}?tables={'x' * 101}", 400, field="data_type"),
     Row("too many tables", "POST", PULL, 400, body={"tables": [f"t{i}" for i in range(201)]}, field="tables"),
