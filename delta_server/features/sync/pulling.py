@@ -5,7 +5,8 @@ first page freezes that, so that a record which changes while pages are read com
 this window or the next. Nothing that is committed later has a lower number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -25,6 +26,9 @@ from delta_server.storage.database import Tx
 CURSORS = "sync"
 MAX_PAGE = 10_000
 MOST_SKIPPED = 100_000
+PAGE_BYTES = 16 << 20
+"""Of records on a page, if it has more than one."""
+_FIRST_PART, _LEAST_PART, _MOST_PART = 64, 16, 2048
 _FEW = 100
 """Records of which a page is made on the event loop, in half a millisecond at most."""
 
@@ -56,10 +60,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """`device_ids` by their rows."""
+    """`device_ids` by their rows; `has_more` behind `rows`."""
 
-    rows: list[store.Change]
-    device_ids: Mapping[int, str]
+    rows: Sequence[store.Change] = ()
+    has_more: bool = False
+    device_ids: Mapping[int, str] = {}
 
 
 async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> PullPage:
@@ -73,7 +78,7 @@ async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> P
     place = _place(svc, state, data_type, wanted)
     _remember(svc, state, place, wanted)
     if state.space is None or state.collection is None or place.after >= state.collection.seq:
-        return _page(state, place, wanted, Found([], {}))
+        return _page(state, place, wanted, Found())
     space, collection = state.space, state.collection
     until = place.until or space.seq
     place = Place(place.after, until, place.is_whole)
@@ -85,13 +90,33 @@ async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> P
             raise resync(data_type, _FORGOTTEN)
         if wanted.offset:
             after = store.skip(tx, collection.id, after, until, wanted.offset)
-        rows = read(tx, space.id, collection.id, after, until, wanted.limit + 1)
-        return Found(rows, devices.device_ids(tx, space.id))
+        rows, has_more = _bounded(partial(read, tx, space.id, collection.id), after, until, wanted.limit)
+        return Found(rows, has_more, devices.device_ids(tx, space.id))
 
     page = await svc.db.read(found)
     if len(page.rows) <= _FEW:
         return _page(state, place, wanted, page)
     return await svc.spare_cpu(_page, state, place, wanted, page)
+
+
+def _bounded(
+    read: Callable[[int, int, int], list[store.Change]], after: int, until: int, limit: int
+) -> tuple[list[store.Change], bool]:
+    """Up to `limit` rows of PAGE_BYTES together, and whether there are more. `read` takes where to begin, where to end
+    and how many at most, a part of them at a time: records may be large."""
+    rows: list[store.Change] = []
+    size, part = 0, _FIRST_PART
+    while True:
+        wanted = min(part, limit + 1 - len(rows))
+        more = read(rows[-1].seq if rows else after, until, wanted)
+        for row in more:
+            size += len(row.content or b"")
+            if len(rows) == limit or (rows and size > PAGE_BYTES):
+                return rows, True
+            rows.append(row)
+        if len(more) < wanted:
+            return rows, False
+        part = max(_LEAST_PART, min(_MOST_PART, (PAGE_BYTES - size) * len(rows) // (size + 1)))
 
 
 def _remember(svc: Services, state: State, place: Place, wanted: Wanted) -> None:
@@ -144,8 +169,7 @@ def _of_time(svc: Services, state: State, data_type: str, at_ms: int) -> Place:
 
 def _page(state: State, place: Place, wanted: Wanted, found: Found) -> PullPage:
     until = place.until or state.newest
-    has_more = len(found.rows) > wanted.limit
-    rows = found.rows[: wanted.limit]
+    rows, has_more = found.rows, found.has_more
     reached = rows[-1].seq if has_more else until
     own = None if place.is_whole else wanted.exclude_device  # who begins has nothing, of its own neither
     records = [schemas.record(row, found.device_ids) for row in rows]

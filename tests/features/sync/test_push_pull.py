@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from delta_server.core.sync.digest import checksum_of
+from delta_server.features.sync import pulling
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 
@@ -154,6 +155,19 @@ async def test_pages_bring_each_record_once_with_its_newest_version(
     await push(client, keys, batch("phone", 2, change(20, "r3"), change(21, "x", 1)))
     found = [(record["record_id"], record["version"]) for record in await everything(client, keys, limit)]
     assert found == [("r0", 7), ("r1", 8), ("r2", 9), ("r4", 11), ("r5", 12), ("r3", 13), ("x", 14)]
+
+
+async def test_pages_of_large_records_are_shorter(
+    client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PAGE_BYTES", 1000)
+    sizes = [10] * 100 + [400] * 5 + [5000, 10, 2000]
+    await push(client, keys, batch("phone", 1, *[change(i, f"r{i}", "x" * size) for i, size in enumerate(sizes)]))
+    first = await pull(client, keys, "limit=1000")
+    assert (len(first["changes"]), first["has_more"]) == (83, True), "83 times 12 bytes"
+    found = await everything(client, keys, 1000)
+    assert [len(record["data"]) for record in found] == sizes
+    assert await everything(client, keys, 7) == found
 
 
 async def test_what_changes_while_pages_are_read_comes_in_the_next_window(
