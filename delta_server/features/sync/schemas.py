@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -108,6 +109,10 @@ def batch(body: bytes) -> Batch:
         raise invalid(error, Batch) from None
 
 
+_moment = lru_cache(1024)(times.format)
+"""The records of a batch changed at one time."""
+
+
 def record(change: store.Change, device_ids: Mapping[int, str]) -> Record:
     is_encrypted = change.kind == ENCRYPTED
     content = change.content or b""
@@ -115,7 +120,7 @@ def record(change: store.Change, device_ids: Mapping[int, str]) -> Record:
         record_id=change.record_id,
         operation="delete" if change.kind == DELETED else "upsert",
         version=change.seq,
-        changed_at=times.format(change.changed_at),
+        changed_at=_moment(change.changed_at),
         data=UNSET if change.kind else msgspec.Raw(content),
         encrypted=content if is_encrypted else UNSET,
         checksum=UNSET if change.checksum is None else change.checksum.hex(),
