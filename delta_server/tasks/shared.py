@@ -5,6 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
 from contextvars import Context
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from delta_server.tasks.signals import Signal
 
 T = TypeVar("T")
 
@@ -35,3 +38,22 @@ class RequestCoalescer(Generic[T]):
             if oldest is None:
                 return
             del self._tasks[oldest]
+
+
+class LastLooks(Generic[T]):
+    """The last look for each signal that streams wait for: those that it wakes together, and that have got equally far,
+    see the same. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._last: WeakKeyDictionary[Signal, tuple[Hashable, int, T]] = WeakKeyDictionary()
+
+    def get(self, signal: Signal, reached: Hashable, look: Callable[[], T]) -> T:
+        last = self._last.get(signal)
+        if last is not None and last[:2] == (reached, signal.count):
+            return last[2]
+        found = look()
+        self._last[signal] = reached, signal.count, found
+        return found
+
+    def forget(self, signal: Signal) -> None:
+        self._last.pop(signal, None)

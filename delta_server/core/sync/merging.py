@@ -49,9 +49,10 @@ def merge(base: bytes, server: bytes, device: bytes) -> Merge:
     ours, theirs = compare.diff(base, server).root, compare.diff(base, device).root
     found: list[Field] = []
     if ours is None or theirs is None:
-        for by, node in (("server", ours), ("device", theirs)):
-            if node is not None:
-                _of_one(node, "", "server" if by == "server" else "device", found)
+        if ours is not None:
+            _of_one(ours, "", "server", found)
+        if theirs is not None:
+            _of_one(theirs, "", "device", found)
         merged: bytes | None = device if ours is None else server
     else:
         merged = _merged(ours, theirs, "", found)

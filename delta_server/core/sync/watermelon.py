@@ -64,10 +64,12 @@ def timestamp(number: int, seq: int) -> int:
     return number << _SEQ_BITS | seq
 
 
-def seq_of(timestamp: int, number: int) -> int | None:
-    """Up to where its client has everything; None when it is of another epoch or space."""
-    seq = timestamp & ((1 << _SEQ_BITS) - 1)
-    return seq if not seq or timestamp >> _SEQ_BITS == number else None
+def seq_of(timestamp: int, epoch: bytes, space: int) -> int | None:
+    """Up to where its client has everything; None when it is of another epoch or space. Who pulled before there was
+    any record has nothing, and may have pushed since."""
+    number, seq = timestamp >> _SEQ_BITS, timestamp & ((1 << _SEQ_BITS) - 1)
+    is_known = number == number_of(epoch, space) or (not seq and number == number_of(epoch, 0))
+    return seq if not timestamp or is_known else None
 
 
 def row(record_id: str, kind: int, content: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -14,7 +13,7 @@ from delta_server.services import Services
 from delta_server.storage import outbox
 from delta_server.storage.database import Tx
 from delta_server.storage.outbox import Happening
-from delta_server.tasks.signals import Signal
+from delta_server.tasks.shared import LastLooks
 
 HAPPENINGS_AT_ONCE = 50
 """Each may be about `outbox.ROWS_AT_ONCE` rows."""
@@ -60,7 +59,7 @@ class Happenings:
         topic, looks = svc.topics.signal("happenings", project), svc.state(_Looks)
         while is_open():
             heard = topic.count
-            found, newest, trimmed = looks.look(svc, project, after, topic)
+            found, newest, trimmed = looks.get(topic, after, partial(svc.db.peek, _read_outbox, project, after))
             if after < trimmed:
                 yield GAP
             if found:
@@ -76,23 +75,8 @@ class Happenings:
                 yield b""
 
 
-class _Looks:
-    """The last look into the outbox for each signal that streams wait for: those that it wakes together, and that have
-    got equally far, see the same. Used on the event loop only."""
-
-    def __init__(self) -> None:
-        self._last: WeakKeyDictionary[Signal, tuple[int, int, _Look]] = WeakKeyDictionary()
-
-    def look(self, svc: Services, project: int, after: int, topic: Signal) -> _Look:
-        last = self._last.get(topic)
-        if last is not None and last[:2] == (after, topic.count):
-            return last[2]
-        found = svc.db.peek(_read_outbox, project, after)
-        self._last[topic] = after, topic.count, found
-        return found
-
-    def forget(self, topic: Signal) -> None:
-        self._last.pop(topic, None)
+class _Looks(LastLooks[_Look]):
+    """Into the outbox."""
 
 
 def _read_outbox(tx: Tx, project: int, after: int) -> _Look:

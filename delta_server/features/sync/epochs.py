@@ -12,7 +12,6 @@ from pathlib import Path
 import structlog
 
 from delta_server.features.sync import store
-from delta_server.features.sync.spaces import EPOCH_BYTES
 from delta_server.services import Services
 from delta_server.storage import high_water
 from delta_server.storage.database import Tx
@@ -21,6 +20,7 @@ from delta_server.storage.high_water import Mark
 log = structlog.get_logger("delta.sync")
 
 MARK_NAME = "sync.mark"
+_EPOCH_BYTES = 8
 MARK_EVERY_MS = 5000
 
 
@@ -31,17 +31,21 @@ class Marked:
 
 
 def begin_another(tx: Tx) -> None:
-    store.set_epoch(tx, os.urandom(EPOCH_BYTES))
+    _begin(tx)
     store.skip_numbers(tx, (1 << 20) + (int.from_bytes(os.urandom(4)) >> 2))
+
+
+def _begin(tx: Tx) -> None:
+    store.set_epoch(tx, os.urandom(_EPOCH_BYTES))
 
 
 async def begin(svc: Services) -> None:
     """At each start."""
     found = svc.db.peek(_mark)
     kept = await asyncio.to_thread(high_water.read, _path(svc))
-    if found is None and kept is None:
-        return
-    if found is None or kept is None or kept.epoch != found.epoch or kept.writes > found.writes:
+    if not found.epoch and kept is None:
+        await svc.db.write(_begin)
+    elif kept is None or kept.epoch != found.epoch or kept.writes > found.writes:
         log.warning("the database was put back from a copy: devices that sync are asked for a resync")
         await svc.db.write(begin_another)
     await mark(svc)
@@ -55,17 +59,14 @@ async def mark_in_time(svc: Services) -> None:
 
 async def mark(svc: Services) -> None:
     svc.state(Marked).at_ms = svc.clock.now_ms()
-    found = svc.db.peek(_mark)
-    if found is not None:
-        try:
-            await asyncio.to_thread(high_water.write, _path(svc), found)
-        except OSError as error:
-            log.warning("the mark of sync cannot be written", reason=str(error))
+    try:
+        await asyncio.to_thread(high_water.write, _path(svc), svc.db.peek(_mark))
+    except OSError as error:
+        log.warning("the mark of sync cannot be written", reason=str(error))
 
 
-def _mark(tx: Tx) -> Mark | None:
-    found = store.epoch(tx)
-    return None if found is None else Mark(found.hex(), store.counts(tx)[0])
+def _mark(tx: Tx) -> Mark:
+    return Mark(store.epoch(tx).hex(), store.counts(tx)[0])
 
 
 def _path(svc: Services) -> Path:

@@ -6,7 +6,7 @@ it missed; one that never heard anything hears of all there is, and compares wit
 
 import re
 from collections.abc import AsyncGenerator, Callable
-from weakref import WeakKeyDictionary
+from functools import partial
 
 import msgspec
 
@@ -16,7 +16,7 @@ from delta_server.features.sync import store
 from delta_server.features.sync.spaces import NEWS, Whose
 from delta_server.services import Services
 from delta_server.storage.database import Tx
-from delta_server.tasks.signals import Signal
+from delta_server.tasks.shared import LastLooks
 
 _TYPES_AT_ONCE = 100
 _ID = re.compile(r"([0-9a-f]{16})-([0-9]{1,18})")
@@ -40,24 +40,12 @@ class _Look(msgspec.Struct, frozen=True):
     found: list[tuple[str, int]]
 
 
-class _Looks:
-    """The last look for each signal that streams wait for: those that it wakes together see the same. Used on the event
-    loop only."""
-
-    def __init__(self) -> None:
-        self._last: WeakKeyDictionary[Signal, tuple[Heard, int, _Look]] = WeakKeyDictionary()
-
-    def look(self, svc: Services, whose: Whose, heard: Heard, signal: Signal) -> _Look:
-        last = self._last.get(signal)
-        if last is not None and last[:2] == (heard, signal.count):
-            return last[2]
-        found = svc.db.peek(_look, whose, heard)
-        self._last[signal] = heard, signal.count, found
-        return found
+class _Looks(LastLooks[_Look]):
+    """Of the streams of news."""
 
 
 def _look(tx: Tx, whose: Whose, heard: Heard) -> _Look:
-    epoch, space = store.epoch(tx) or b"", store.space(tx, whose.project, whose.owner)
+    epoch, space = store.epoch(tx), store.space(tx, whose.project, whose.owner)
     if space is None:
         return _Look(epoch, 0, [])
     after = heard.seq if heard.epoch == epoch and heard.seq <= space.seq else 0
@@ -94,7 +82,7 @@ async def follow(
         yield b"retry: 2000\n\n"
         while not svc.live.stopping and is_allowed():
             count = signal.count
-            look = looks.look(svc, whose, heard, signal)
+            look = looks.get(signal, heard, partial(svc.db.peek, _look, whose, heard))
             heard = Heard(look.epoch, look.newest)
             fresh = [(name, seq) for name, seq in look.found if data_type in (None, name)]
             if fresh:

@@ -138,14 +138,12 @@ def _place(svc: Services, state: State, data_type: str, wanted: Wanted) -> Place
 def _of_cursor(state: State, data_type: str, wanted: Wanted) -> Place:
     found = decode_cursor(_list_of(wanted), wanted.cursor or "", tuple[bytes, int, int, int, int, bool])
     epoch, space, collection, after, until, is_whole = found
-    if not after:  # nothing was there yet
-        return _BEGIN
     if epoch != state.epoch or (state.space is not None and space not in (0, state.space.id)):
         raise resync(data_type, "the cursor is of another state of the server: a backup was restored")
     known = 0 if state.collection is None else state.collection.id
     if collection not in (0, known) or not 0 <= after <= state.newest or not 0 <= until <= state.newest:
         raise resync(data_type, "the cursor is of records that are not here")
-    return Place(after, until, is_whole)
+    return Place(after, until, is_whole) if after else _BEGIN
 
 
 def resync(data_type: str, why: str) -> ResyncRequired:

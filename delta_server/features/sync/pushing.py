@@ -14,7 +14,8 @@ from delta_server.core.sync.changes import Batch, Prepared
 from delta_server.core.sync.judging import Conflicts, Status
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import checking, epochs, patches, schemas, spaces, store
+from delta_server.features.sync import checking, patches, schemas, spaces, store
+from delta_server.features.sync.committing import commit, limits_of
 from delta_server.features.sync.schemas import ChangeResult, PushAnswer
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.writing import Limits, Writing
@@ -36,18 +37,12 @@ class Incoming(msgspec.Struct, frozen=True):
 
 async def push(svc: Services, whose: Whose, data_type: str, body: bytes) -> PushAnswer:
     """Raises Invalid, Refused, KeyReused, QuotaExceeded; then nothing was changed."""
-    options = svc.config.sync
     spaces.count_push(svc, whose)
-    incoming = await svc.cpu_beside(len(body))(_incoming, body, data_type, svc.clock.now_ms(), options.record_bytes)
+    now_ms, limit_bytes = svc.clock.now_ms(), svc.config.sync.record_bytes
+    incoming = await svc.cpu_beside(len(body))(_incoming, body, data_type, now_ms, limit_bytes)
     whole = await patches.made_whole(svc, whose, data_type, incoming.changes)
     incoming = replace(incoming, changes=await checking.checked(svc, whose.project, data_type, whole))
-    limits = Limits(options.records, options.space_bytes, options.devices)
-    try:
-        answer = await svc.db.write(_push, whose, incoming, limits)
-    finally:
-        spaces.tell(svc, whose)
-    await epochs.mark_in_time(svc)
-    return answer
+    return await commit(svc, whose, _push, incoming, limits_of(svc))
 
 
 def _incoming(body: bytes, data_type: str, now_ms: int, limit_bytes: int) -> Incoming:
@@ -70,15 +65,12 @@ def _hash(batch: Batch, data_type: str) -> bytes:
 
 
 def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> PushAnswer:
-    spaces.ensure_epoch(tx)
-    space = store.space(tx, whose.project, whose.owner) or store.insert_space(tx, whose.project, whose.owner)
+    space = _space(tx, whose)
     device = devices.register(tx, space.id, incoming.device_id, whose.session, limits.devices)
     kept = devices.batch(tx, device, incoming.batch_id)
     if kept is not None:
         return _again(incoming, kept, space)
-    found = store.collection(tx, space.id, incoming.data_type)
-    collection = found or store.insert_collection(tx, space.id, incoming.data_type, digest.EMPTY)
-    writing = Writing(tx, space, collection, device)
+    writing = Writing(tx, space, _collection(tx, space, incoming.data_type), device)
     policy, _ = conflicts.conflicts_of(tx, whose.project, incoming.data_type)
     results = writing.judge(incoming.changes, cast("Conflicts", policy))
     if incoming.is_atomic:
@@ -104,29 +96,18 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
 async def apply(svc: Services, whose: Whose, translated: Translated) -> dict[str, list[ChangeResult]]:
     """What became of the changes of each type, all in one transaction; whatever has changed since is a conflict. Raises
     Invalid, Refused, QuotaExceeded; then nothing was changed."""
-    options = svc.config.sync
-    limits = Limits(options.records, options.space_bytes, options.devices)
     for data_type, sent in translated.changes.items():
         checking.require(await checking.checked(svc, whose.project, data_type, sent))
-    try:
-        results = await svc.db.write(_apply, whose, translated, limits)
-    finally:
-        spaces.tell(svc, whose)
-    await epochs.mark_in_time(svc)
-    return results
+    return await commit(svc, whose, _apply, translated, limits_of(svc))
 
 
 def _apply(tx: Tx, whose: Whose, translated: Translated, limits: Limits) -> dict[str, list[ChangeResult]]:
-    spaces.ensure_epoch(tx)
-    space = store.space(tx, whose.project, whose.owner) or store.insert_space(tx, whose.project, whose.owner)
-    device = None
+    space, device = _space(tx, whose), None
     if translated.device_id is not None:
         device = devices.register(tx, space.id, translated.device_id, whose.session, limits.devices)
     results = {}
     for data_type, sent in translated.changes.items():
-        found = store.collection(tx, space.id, data_type)
-        collection = found or store.insert_collection(tx, space.id, data_type, digest.EMPTY)
-        writing = Writing(tx, space, collection, device)
+        writing = Writing(tx, space, _collection(tx, space, data_type), device)
         results[data_type] = writing.judge(sent, "reject")
         if translated.is_atomic:
             _require_all(results[data_type], space.seq)
@@ -134,6 +115,15 @@ def _apply(tx: Tx, whose: Whose, translated: Translated, limits: Limits) -> dict
         _guard(tx, writing, data_type, translated.request, translated.confirm)
         space = writing.finish(limits)
     return results
+
+
+def _space(tx: Tx, whose: Whose) -> store.Space:
+    return store.space(tx, whose.project, whose.owner) or store.insert_space(tx, whose.project, whose.owner)
+
+
+def _collection(tx: Tx, space: store.Space, data_type: str) -> store.Collection:
+    found = store.collection(tx, space.id, data_type)
+    return found or store.insert_collection(tx, space.id, data_type, digest.EMPTY)
 
 
 def _require_all(results: Sequence[ChangeResult], newest: int) -> None:

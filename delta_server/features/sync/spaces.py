@@ -1,7 +1,5 @@
 """Whose records a request is about, how often it may ask, and what is known of a space without reading it again."""
 
-import os
-
 import msgspec
 
 from delta_server.core.caller import Caller
@@ -16,7 +14,6 @@ from delta_server.tasks.topics import Topic
 NEWS: Topic = "sync"
 USER_HEADER = "x-sync-user"
 MAX_OWNER = 200
-EPOCH_BYTES = 8
 _PLACES = 100_000
 _KNOWN = 10_000
 _ROUTES = ("types", "conflicts")
@@ -46,7 +43,6 @@ class Known:
 
     def __init__(self) -> None:
         self._states: dict[Whose, dict[str, State]] = {}
-        self.limiter = MemoryLimiter(_PLACES)
 
     def get(self, svc: Services, whose: Whose, data_type: str) -> State:
         whose = msgspec.structs.replace(whose, session=None)
@@ -70,10 +66,15 @@ class Known:
         self._states.clear()
 
 
+class _Limits:
+    def __init__(self) -> None:
+        self.limiter = MemoryLimiter(_PLACES)
+
+
 def _state(tx: Tx, whose: Whose, data_type: str) -> State:
     space = store.space(tx, whose.project, whose.owner)
     found = None if space is None else store.collection(tx, space.id, data_type)
-    return State(store.epoch(tx) or b"", store.counts(tx)[1] if space is None else space.seq, space, found)
+    return State(store.epoch(tx), store.counts(tx)[1] if space is None else space.seq, space, found)
 
 
 def whose(caller: Caller, project: int, named: str | None) -> Whose:
@@ -102,11 +103,6 @@ def tell(svc: Services, whose: Whose) -> None:
     svc.topics.wake(NEWS, (whose.project, whose.owner))
 
 
-def ensure_epoch(tx: Tx) -> None:
-    if store.epoch(tx) is None:
-        store.set_epoch(tx, os.urandom(EPOCH_BYTES))
-
-
 def count_push(svc: Services, whose: Whose) -> None:
     """Raises RateLimited."""
     _count(svc, whose, "pushes", svc.config.sync.pushes_per_minute)
@@ -120,8 +116,7 @@ def count_pull(svc: Services, whose: Whose) -> None:
 def _count(svc: Services, whose: Whose, what: str, per_minute: int) -> None:
     if not per_minute:
         return
-    limiter = svc.state(Known).limiter
-    verdict = limiter.take((what, whose.project, whose.owner), Rate(per_minute), svc.clock.now_ms())
+    verdict = svc.state(_Limits).limiter.take((what, whose.project, whose.owner), Rate(per_minute), svc.clock.now_ms())
     if not verdict.allowed:
         raise RateLimited(
             f"more than {per_minute} {what} a minute (sync.{what}_per_minute): wait before the next",

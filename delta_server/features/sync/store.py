@@ -69,9 +69,10 @@ CHANGE = "seq, record_id, kind, content, checksum, device, previous, updated_at,
 # Spaces and their epoch
 
 
-def epoch(tx: Tx) -> bytes | None:
+def epoch(tx: Tx) -> bytes:
+    """Empty before the first start of a server."""
     row = tx.one("SELECT epoch FROM sync_epoch WHERE id = 1")
-    return None if row is None else row[0]
+    return b"" if row is None else row[0]
 
 
 def set_epoch(tx: Tx, epoch: bytes) -> None:

@@ -49,9 +49,7 @@ async def begin(svc: Services, whose: Whose, asked: AskedPull) -> Pull:
     """What a pull is to bring. Raises RateLimited, TooLarge."""
     sync.count_pull(svc, whose)
     frozen = await sync.freeze(svc, whose)
-    number = watermelon.number_of(frozen.epoch, frozen.space)
-    last = asked.last_pulled_at or 0
-    after = watermelon.seq_of(last, number)
+    after = watermelon.seq_of(asked.last_pulled_at or 0, frozen.epoch, frozen.space)
     is_whole = after is None or after > frozen.until
     is_whole = is_whole or any(0 < (after or 0) < collection.horizon for collection in frozen.collections)
     begins = 0 if after is None or is_whole else after
@@ -61,6 +59,7 @@ async def begin(svc: Services, whose: Whose, asked: AskedPull) -> Pull:
     tables = [
         _Table(name, known.get(name), 0 if name in anew else begins, begins or frozen.until) for name in names
     ]  # who begins with nothing has nothing to delete
+    number = watermelon.number_of(frozen.epoch, frozen.space)
     return Pull(frozen, tables, watermelon.timestamp(number, frozen.until), is_whole)
 
 
@@ -93,7 +92,7 @@ async def push(svc: Services, whose: Whose, body: bytes, *, device_id: str | Non
     threads, limit = svc.cpu_beside(len(body)), svc.config.sync.record_bytes
     sent, last_pulled_at = await threads(_sent, body)
     frozen = await sync.freeze(svc, whose)
-    after = watermelon.seq_of(last_pulled_at, watermelon.number_of(frozen.epoch, frozen.space)) or 0
+    after = watermelon.seq_of(last_pulled_at, frozen.epoch, frozen.space) or 0
     ids = {table: [change.record_id for change in of] for table, of in sent.items()}
     found = await sync.stored(svc, whose, ids)
     count = sum(map(len, ids.values()))

@@ -62,6 +62,7 @@ async def test_cursors_ask_for_a_resync_where_something_was_lost(
     clock, data, copy = FakeClock(), tmp_path / "data", tmp_path / "copy.zst"
     async with started_in(tmp_path, clock) as app, client_of(app) as client:
         keys = await make_keys(app.services, clock)
+        of_nothing = (await pull(client, keys))["next_cursor"]
         await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
         cursor = (await pull(client, keys))["next_cursor"]
     backup.back_up(data / DATABASE_NAME, copy, progress=nothing)
@@ -71,6 +72,7 @@ async def test_cursors_ask_for_a_resync_where_something_was_lost(
     happens(data, copy)
     async with started_in(tmp_path, clock) as app, client_of(app) as client:
         await pull(client, keys, f"cursor={cursor}", status)
+        await pull(client, keys, f"cursor={of_nothing}", status)
         found = await pull(client, keys)
     async with started_in(tmp_path, clock) as app, client_of(app) as client:
         await pull(client, keys, f"cursor={found['next_cursor']}")

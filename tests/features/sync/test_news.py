@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import httpx
 import pytest
@@ -145,7 +146,9 @@ async def test_the_end_is_said(app: Application, client: httpx.AsyncClient, keys
     assert app.services.live.open == 0 or [piece async for piece in follower.pieces] == []
 
 
-async def test_a_thousand_hear_of_one_look(app: Application, client: httpx.AsyncClient, keys: Keys) -> None:
+async def test_a_thousand_hear_of_one_look(
+    app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All that are woken together share what was read."""
     followers = [Follower(app) for _ in range(1000)]
     for follower in followers:
@@ -155,17 +158,15 @@ async def test_a_thousand_hear_of_one_look(app: Application, client: httpx.Async
     looks = 0
     peek = app.services.db.peek
 
-    def counted(*args: object) -> object:
+    def counted(*args: Any) -> Any:
         nonlocal looks
         looks += 1
-        return peek(*args)  # type: ignore[arg-type]
+        return peek(*args)
 
-    app.services.db.peek = counted  # type: ignore[method-assign, assignment]
-    try:
+    with monkeypatch.context() as patched:
+        patched.setattr(app.services.db, "peek", counted)
         await push(client, keys, "notes", 1)
         assert await asyncio.gather(*waiting) == [[("notes", 1)]] * 1000
-    finally:
-        app.services.db.peek = peek  # type: ignore[method-assign]
     assert looks < 20
     for follower in followers:
         await follower.pieces.aclose()

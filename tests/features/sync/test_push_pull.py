@@ -1,12 +1,16 @@
 """Devices push and pull: refusals, retries, conflicts, deletions, pages."""
 
+import asyncio
+import json
 from typing import Any
 
 import httpx
 import pytest
 
+from delta_server.app import Application
 from delta_server.core.sync.digest import checksum_of
-from delta_server.features.sync import pulling
+from delta_server.features.sync import pulling, pushing
+from delta_server.features.sync.spaces import Whose
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 
@@ -241,3 +245,32 @@ async def test_how_often_is_limited(client: httpx.AsyncClient, keys: Keys) -> No
     refused = await push(client, keys, batch("phone", 99, change(99, "r1", 99)), 429)
     assert "sync.pushes_per_minute" in refused["message"]
     assert (await pull(client, keys))["changes"][0]["data"] == 19
+
+
+async def test_what_is_committed_after_its_caller_left_is_seen(
+    app: Application, client: httpx.AsyncClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
+    cursor = (await pull(client, keys))["next_cursor"]
+    write, is_reached, may_go_on, ended = app.services.db.write, asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(*given: Any, **named: Any) -> Any:
+        is_reached.set()
+        await may_go_on.wait()
+        try:
+            return await write(*given, **named)
+        finally:
+            ended.set()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(app.services.db, "write", slow)
+        body = json.dumps(batch("phone", 2, change(2, "r2", 2))).encode()
+        leaving = asyncio.create_task(pushing.push(app.services, Whose(1, ""), "notes", body))
+        await is_reached.wait()
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        assert (await pull(client, keys, f"cursor={cursor}"))["changes"] == [], "not committed yet"
+        may_go_on.set()
+        await ended.wait()
+    found = await pull(client, keys, f"cursor={cursor}")
+    assert [record["record_id"] for record in found["changes"]] == ["r2"]

@@ -290,6 +290,8 @@ def test_a_timestamp_tells_its_space() -> None:
     number, other = watermelon.number_of(b"epoch", 1), watermelon.number_of(b"epoch", 2)
     assert number != other
     at = watermelon.timestamp(number, 7)
-    assert (watermelon.seq_of(at, number), watermelon.seq_of(at, other)) == (7, None)
-    assert watermelon.seq_of(watermelon.timestamp(other, 0), number) == 0, "nothing was there: all there is is new"
+    assert (watermelon.seq_of(at, b"epoch", 1), watermelon.seq_of(at, b"epoch", 2)) == (7, None)
+    of_nothing = watermelon.timestamp(watermelon.number_of(b"epoch", 0), 0)
+    assert watermelon.seq_of(of_nothing, b"epoch", 1) == watermelon.seq_of(0, b"epoch", 1) == 0, "all there is is new"
+    assert watermelon.seq_of(of_nothing, b"another", 1) is None, "what it pushed since may be lost"
     assert watermelon.timestamp((1 << 17) - 1, (1 << 36) - 1) == (1 << 53) - 1

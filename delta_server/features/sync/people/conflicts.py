@@ -14,7 +14,8 @@ from delta_server.core.sync.merging import Merge
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.conflicts.service import Conflict
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import checking, spaces, store
+from delta_server.features.sync import checking, store
+from delta_server.features.sync.committing import commit, limits_of
 from delta_server.features.sync.people import store as people_store
 from delta_server.features.sync.people.conflicts_schemas import Choice
 from delta_server.features.sync.spaces import Whose
@@ -103,12 +104,7 @@ async def choose(svc: Services, whose: Whose, id: str, choice: Choice) -> int:
         data_type = svc.db.peek(_type_of, whose, id)
         merged = Prepared("", "", JSON, choice.merged, checksum_of(choice.merged))
         merged = await checking.one(svc, whose.project, data_type, merged)
-    options = svc.config.sync
-    limits = Limits(options.records, options.space_bytes, options.devices)
-    try:
-        return await svc.db.write(_choose, whose, id, choice, merged, limits)
-    finally:
-        spaces.tell(svc, whose)
+    return await commit(svc, whose, _choose, id, choice, merged, limits_of(svc))
 
 
 def _type_of(tx: Tx, whose: Whose, id: str) -> str:

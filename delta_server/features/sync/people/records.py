@@ -10,7 +10,8 @@ from delta_server.core.sync.judging import DELETED
 from delta_server.features.audit import service as audit
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import checking, spaces, store
+from delta_server.features.sync import checking, store
+from delta_server.features.sync.committing import commit, limits_of
 from delta_server.features.sync.people import store as people_store
 from delta_server.features.sync.people.store import SpaceRow
 from delta_server.features.sync.spaces import Whose
@@ -123,12 +124,7 @@ async def restore(svc: Services, whose: Whose, data_type: str, record_id: str, v
     old = await svc.db.read(_old, whose, data_type, record_id, version)
     change = Prepared("", record_id, old.kind, old.content, old.checksum, updated_at=old.updated_at)
     await checking.one(svc, whose.project, data_type, change)
-    options = svc.config.sync
-    limits = Limits(options.records, options.space_bytes, options.devices)
-    try:
-        return await svc.db.write(_restore, whose, data_type, change, version, limits)
-    finally:
-        spaces.tell(svc, whose)
+    return await commit(svc, whose, _restore, data_type, change, version, limits_of(svc))
 
 
 def _old(tx: Tx, whose: Whose, data_type: str, record_id: str, version: int) -> Change:

@@ -37,7 +37,7 @@ async def freeze(svc: Services, whose: Whose) -> Frozen:
 
 
 def _freeze(tx: Tx, whose: Whose) -> Frozen:
-    epoch, space = store.epoch(tx) or b"", store.space(tx, whose.project, whose.owner)
+    epoch, space = store.epoch(tx), store.space(tx, whose.project, whose.owner)
     if space is None:
         return Frozen(epoch, 0, 0, [])
     return Frozen(epoch, space.id, space.seq, store.collections(tx, space.id))

@@ -1,0 +1,37 @@
+"""How changes of records are committed, whoever makes them."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from delta_server.features.sync import epochs, spaces
+from delta_server.features.sync.spaces import Whose
+from delta_server.features.sync.writing import Limits
+from delta_server.services import Services
+from delta_server.storage.database import Tx
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def limits_of(svc: Services) -> Limits:
+    options = svc.config.sync
+    return Limits(options.records, options.space_bytes, options.devices)
+
+
+async def commit(
+    svc: Services, whose: Whose, fn: Callable[Concatenate[Tx, Whose, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """What `fn(tx, whose, ...)` returns once it is on disk. Then others hear of it, also when the caller has left: the
+    writer goes on without it."""
+    writing = asyncio.ensure_future(svc.db.write(fn, whose, *args, **kwargs))
+
+    def written(task: asyncio.Future[T]) -> None:
+        if not task.cancelled():
+            task.exception()  # seen, for its caller may have left
+        spaces.tell(svc, whose)
+
+    writing.add_done_callback(written)
+    result = await asyncio.shield(writing)
+    await epochs.mark_in_time(svc)
+    return result
