@@ -74,6 +74,7 @@ class Sync(msgspec.Struct, frozen=True):
     records: Count = 1_000_000
     space_bytes: Size = 1024 * MIB
     devices: Count = 100
+    types: Count = 1000
     pushes_per_minute: PerMinute = 20
     pulls_per_minute: PerMinute = 30
     tombstone_days: WholeDays = 90

@@ -63,6 +63,8 @@ class Prepared(msgspec.Struct, frozen=True):
     refusal: tuple[str, str] | None = None
     lacks_base: bool = False
     """There is no such version to patch."""
+    follows: bool = False
+    """It is a patch of what an earlier change of its batch made of the record."""
 
 
 def prepare(sent: SentChange, now_ms: int, limit_bytes: int) -> Prepared:

@@ -131,6 +131,7 @@ def get_config(services: NamedDependency[Services], project: NamedDependency[int
         records=options.records,
         bytes=options.space_bytes,
         devices=options.devices,
+        types=options.types,
         tombstone_days=options.tombstone_days,
         history_days=options.history_days,
     )

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 def limits_of(svc: Services) -> Limits:
     options = svc.config.sync
-    return Limits(options.records, options.space_bytes, options.devices)
+    return Limits(options.records, options.space_bytes, options.devices, options.types)
 
 
 async def commit(

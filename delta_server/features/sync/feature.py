@@ -1,6 +1,7 @@
 """Sync: records that devices keep offline, in one order per person."""
 
-from delta_server.features.sync import api, deleting, epochs, expiring, schemas
+from delta_server.features.sync import api, epochs, schemas
+from delta_server.features.sync.forgetting import deleting, expiring
 from delta_server.features.sync.people import (
     conflicts_api,
     conflicts_schemas,

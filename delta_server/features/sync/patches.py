@@ -46,11 +46,24 @@ def _contents(tx: Tx, whose: Whose, data_type: str, wanted: Mapping[int, str]) -
 
 
 def _patched(sent: Sequence[Prepared], before: Mapping[int, bytes | None], limit_bytes: int) -> list[Prepared]:
+    """A patch on a version that an earlier change of the batch was made on applies to what that one made of it."""
     budget = Budget(MOST_BYTES)
-    return [change if change.patch is None else _whole(change, before, limit_bytes, budget) for change in sent]
+    made: dict[tuple[str, int | None], bytes] = {}
+    found = []
+    for change in sent:
+        place = change.record_id, change.base
+        whole = change if change.patch is None else _whole(change, made.get(place), before, limit_bytes, budget)
+        if whole.kind == JSON and whole.content is not None and whole.refusal is None:
+            made[place] = whole.content
+        found.append(whole)
+    return found
 
 
-def _whole(change: Prepared, before: Mapping[int, bytes | None], limit_bytes: int, budget: Budget) -> Prepared:
+def _whole(
+    change: Prepared, made: bytes | None, before: Mapping[int, bytes | None], limit_bytes: int, budget: Budget
+) -> Prepared:
+    if made is not None:
+        return replace(changes.patched(change, made, limit_bytes, budget), follows=True)
     if change.base is None or change.base not in before:
         return replace(change, patch=None, lacks_base=True)
     content = before[change.base]

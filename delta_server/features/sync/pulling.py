@@ -7,7 +7,7 @@ this window or the next. Nothing that is committed later has a lower number.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -33,6 +33,7 @@ _FEW = 100
 """Records of which a page is made on the event loop, in half a millisecond at most."""
 
 View = Literal["ordered", "split"]
+C = TypeVar("C", bound=store.Change)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -90,7 +91,8 @@ async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> P
             raise resync(data_type, _FORGOTTEN)
         if wanted.offset:
             after = store.skip(tx, collection.id, after, until, wanted.offset)
-        rows, has_more = _bounded(partial(read, tx, space.id, collection.id), after, until, wanted.limit)
+        of = partial(read, tx, space.id, collection.id)
+        rows, has_more = bounded(of, after, until, wanted.limit, most_bytes=PAGE_BYTES, first_part=_FIRST_PART)
         return Found(rows, has_more, devices.device_ids(tx, space.id))
 
     page = await svc.db.read(found)
@@ -99,24 +101,30 @@ async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> P
     return await svc.spare_cpu(_page, state, place, wanted, page)
 
 
-def _bounded(
-    read: Callable[[int, int, int], list[store.Change]], after: int, until: int, limit: int
-) -> tuple[list[store.Change], bool]:
-    """Up to `limit` rows of PAGE_BYTES together, and whether there are more. `read` takes where to begin, where to end
-    and how many at most, a part of them at a time: records may be large."""
-    rows: list[store.Change] = []
-    size, part = 0, _FIRST_PART
+def bounded(
+    read: Callable[[int, int, int], list[C]],
+    after: int,
+    until: int,
+    limit: int,
+    *,
+    most_bytes: int,
+    first_part: int,
+) -> tuple[list[C], bool]:
+    """Up to `limit` rows of `most_bytes` together, and whether there are more. `read` takes where to begin, where to
+    end and how many at most, a part of them at a time: records may be large."""
+    rows: list[C] = []
+    size, part = 0, first_part
     while True:
         wanted = min(part, limit + 1 - len(rows))
         more = read(rows[-1].seq if rows else after, until, wanted)
         for row in more:
             size += len(row.content or b"")
-            if len(rows) == limit or (rows and size > PAGE_BYTES):
+            if len(rows) == limit or (rows and size > most_bytes):
                 return rows, True
             rows.append(row)
         if len(more) < wanted:
             return rows, False
-        part = max(_LEAST_PART, min(_MOST_PART, (PAGE_BYTES - size) * len(rows) // (size + 1)))
+        part = max(_LEAST_PART, min(_MOST_PART, (most_bytes - size) * len(rows) // (size + 1)))
 
 
 def _remember(svc: Services, state: State, place: Place, wanted: Wanted) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from delta_server.core.errors import FieldError, Invalid, KeyReused, Refused
+from delta_server.core.errors import FieldError, Invalid, KeyReused, Quota, QuotaExceeded, Refused
 from delta_server.core.sync import changes, digest
 from delta_server.core.sync.changes import Batch, Prepared
 from delta_server.core.sync.judging import Conflicts, Status
@@ -70,7 +70,7 @@ def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> PushAnswe
     kept = devices.batch(tx, device, incoming.batch_id)
     if kept is not None:
         return _again(incoming, kept, space)
-    writing = Writing(tx, space, _collection(tx, space, incoming.data_type), device)
+    writing = Writing(tx, space, _collection(tx, space, incoming.data_type, limits), device)
     policy, _ = conflicts.conflicts_of(tx, whose.project, incoming.data_type)
     results = writing.judge(incoming.changes, cast("Conflicts", policy))
     if incoming.is_atomic:
@@ -107,7 +107,7 @@ def _apply(tx: Tx, whose: Whose, translated: Translated, limits: Limits) -> dict
         device = devices.register(tx, space.id, translated.device_id, whose.session, limits.devices)
     results = {}
     for data_type, sent in translated.changes.items():
-        writing = Writing(tx, space, _collection(tx, space, data_type), device)
+        writing = Writing(tx, space, _collection(tx, space, data_type, limits), device)
         results[data_type] = writing.judge(sent, "reject")
         if translated.is_atomic:
             _require_all(results[data_type], space.seq)
@@ -121,9 +121,17 @@ def _space(tx: Tx, whose: Whose) -> store.Space:
     return store.space(tx, whose.project, whose.owner) or store.insert_space(tx, whose.project, whose.owner)
 
 
-def _collection(tx: Tx, space: store.Space, data_type: str) -> store.Collection:
+def _collection(tx: Tx, space: store.Space, data_type: str, limits: Limits) -> store.Collection:
+    """Raises QuotaExceeded."""
     found = store.collection(tx, space.id, data_type)
-    return found or store.insert_collection(tx, space.id, data_type, digest.EMPTY)
+    if found is not None:
+        return found
+    if (used := store.count_collections(tx, space.id)) >= limits.types:
+        raise QuotaExceeded(
+            f"a space may have {limits.types} data types (sync.types): push to one that it has",
+            Quota("sync.types", used, limits.types, None),
+        )
+    return store.insert_collection(tx, space.id, data_type, digest.EMPTY)
 
 
 def _require_all(results: Sequence[ChangeResult], newest: int) -> None:

@@ -90,6 +90,7 @@ class SyncConfig(msgspec.Struct, frozen=True):
     records: int
     bytes: int
     devices: int
+    types: int
     tombstone_days: int
     history_days: int
 
@@ -179,6 +180,7 @@ EXAMPLE_CONFIG = {
     "records": 1_000_000,
     "bytes": 1_073_741_824,
     "devices": 100,
+    "types": 1000,
     "tombstone_days": 90,
     "history_days": 30,
 }
@@ -229,6 +231,7 @@ FIELDS = {
     "SyncConfig.records": "Records of a space at most",
     "SyncConfig.bytes": "Bytes of a space at most",
     "SyncConfig.devices": "Devices of a space at most",
+    "SyncConfig.types": "Data types of a space at most",
     "SyncConfig.tombstone_days": "For how long deletions are kept",
     "SyncConfig.history_days": "For how long older versions are kept",
 }

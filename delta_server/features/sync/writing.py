@@ -28,6 +28,7 @@ class Limits(msgspec.Struct, frozen=True):
     records: int
     bytes: int
     devices: int
+    types: int
 
 
 class Writing:
@@ -98,7 +99,8 @@ class Writing:
         head, _ = self._heads.get(change.record_id, (None, 0))
         if change.lacks_base:
             return self._conflict(change, None, head.seq if head else None, UNPATCHED)
-        verdict = judging.judge(Pushed(change.kind, change.checksum, change.base), head, policy)
+        base = head.seq if change.follows and head is not None and head.seq in self._new else change.base
+        verdict = judging.judge(Pushed(change.kind, change.checksum, base), head, policy)
         if verdict.status == "applied":
             version = self.apply(change)
             return _result(change, replace(verdict, version=version), head if verdict.overwrites else None)

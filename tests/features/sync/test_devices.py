@@ -7,7 +7,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.features.devices.positions import write_positions
-from delta_server.features.sync.expiring import expire
+from delta_server.features.sync.forgetting.expiring import expire
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.features.sync.test_push_pull import batch, change, pull, push

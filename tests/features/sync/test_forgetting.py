@@ -7,7 +7,7 @@ import pytest
 
 from delta_server.app import Application
 from delta_server.core import times
-from delta_server.features.sync import expiring
+from delta_server.features.sync.forgetting import expiring
 from tests.conftest import Keys, bearer
 from tests.features.sync.test_push_pull import NOTES, batch, change, everything, pull, push, statuses
 from tests.storage.opened import FakeClock

@@ -9,7 +9,7 @@ import pytest
 from delta_server.app import Application
 from delta_server.core import times
 from delta_server.core.sync import digest
-from delta_server.features.sync import expiring
+from delta_server.features.sync.forgetting import expiring
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.states import comparing, downloading
 from tests.conftest import Keys, bearer
@@ -134,10 +134,19 @@ async def test_differences_are_found_by_buckets(
     assert whole == {**found, "has_more": False}
 
 
+@pytest.mark.parametrize(
+    ("name", "least"), [("_ROWS_AT_ONCE", 2), ("_MOST_BYTES", 3), ("_VERSIONS_AT_ONCE", 1), ("_VERSIONS_AT_ONCE", 5)]
+)
 async def test_a_download_is_of_one_moment(
-    app: Application, client: httpx.AsyncClient, keys: Keys, device: Device, monkeypatch: pytest.MonkeyPatch
+    app: Application,
+    client: httpx.AsyncClient,
+    keys: Keys,
+    device: Device,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    least: int,
 ) -> None:
-    monkeypatch.setattr(downloading, "_ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(downloading, name, least)
     before, wanted = device.digest(), await download(client, keys)
     begun = await downloading.begin(app.services, Whose(1, ""), None, 0)
     await device.push(n3=33, n5=None, new=1)
@@ -157,7 +166,10 @@ async def test_a_download_is_of_one_moment(
 
 
 @pytest.mark.parametrize("came", [1, 4, 9])
-async def test_a_broken_download_goes_on(client: httpx.AsyncClient, keys: Keys, device: Device, came: int) -> None:
+async def test_a_broken_download_goes_on(
+    client: httpx.AsyncClient, keys: Keys, device: Device, monkeypatch: pytest.MonkeyPatch, came: int
+) -> None:
+    monkeypatch.setattr(downloading, "_VERSIONS_AT_ONCE", 3)
     first, *records, last = await download(client, keys)
     await device.push(n3=33, n5=None, new=1)
     query = f"?snapshot={first['snapshot']}&after={records[came - 1]['version']}"

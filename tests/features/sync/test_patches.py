@@ -3,10 +3,11 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from delta_server.core.sync.digest import checksum_of
 from tests.conftest import Keys, bearer
-from tests.features.sync.test_push_pull import batch, change, pull, push
+from tests.features.sync.test_push_pull import batch, change, pull, push, statuses
 
 
 def patch(number: int, record: str, base: int, *operations: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -49,6 +50,33 @@ async def test_what_cannot_be_patched(client: httpx.AsyncClient, keys: Keys) -> 
     assert [each["status"] for each in some["results"]] == ["conflict"] * 5 + ["rejected"] * 2 + ["applied"]
     assert "operation 0 (test) fails" in some["results"][5]["message"]
     assert "sync.record_bytes" in some["results"][6]["message"]
+
+
+@pytest.mark.parametrize("policy", ["last_write", "reject", "manual"])
+async def test_patches_of_one_record_add_up(client: httpx.AsyncClient, keys: Keys, policy: str) -> None:
+    await client.put("/v1/sync/types/notes", json={"conflicts": policy}, headers=bearer(keys.project))
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"done": False}), change(2, "r2", {"n": 1})))
+    title = {"op": "add", "path": "/title", "value": "x"}
+    sent = [
+        patch(10, "r1", 1, DONE),
+        change(11, "r2", {"n": 2}, base_version=2),
+        patch(12, "r1", 1, title, {"op": "test", "path": "/done", "value": True}),
+        patch(13, "r2", 2, title),
+    ]
+    pushed = await push(client, keys, batch("phone", 2, *sent))
+    assert statuses(pushed) == [("applied", version) for version in (3, 4, 5, 6)]
+    assert all("overwrote" not in result for result in pushed["results"]), "it knew of all of them"
+    found = {record["record_id"]: record["data"] for record in (await pull(client, keys))["changes"]}
+    assert found == {"r1": {"done": True, "title": "x"}, "r2": {"n": 2, "title": "x"}}
+
+
+async def test_patches_of_another_s_record_do_not_pass_as_known(client: httpx.AsyncClient, keys: Keys) -> None:
+    await client.put("/v1/sync/types/notes", json={"conflicts": "reject"}, headers=bearer(keys.project))
+    await push(client, keys, batch("phone", 1, change(1, "r1", {"done": False})))
+    await push(client, keys, batch("tablet", 1, change(1, "r1", {"done": 0}, base_version=1)))
+    both = patch(2, "r1", 1, DONE), patch(3, "r1", 1, {"op": "add", "path": "/title", "value": "x"})
+    refused = await push(client, keys, batch("phone", 2, *both), 409)
+    assert [result["status"] for result in refused["results"]] == ["conflict"] * 2
 
 
 async def test_a_patched_record_fits_its_schema(client: httpx.AsyncClient, keys: Keys) -> None:

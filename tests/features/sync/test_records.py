@@ -6,7 +6,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from delta_server.features.sync.expiring import expire
+from delta_server.features.sync.forgetting.expiring import expire
 from tests.conftest import Keys, bearer
 from tests.features.rows import Row, check
 from tests.features.sync.test_push_pull import batch, change, pull, push

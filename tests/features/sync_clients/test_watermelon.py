@@ -10,7 +10,8 @@ from delta_server.app import Application
 from delta_server.core import times
 from delta_server.core.sync import watermelon
 from delta_server.core.sync.changes import MAX_CHANGES
-from delta_server.features.sync import epochs, expiring
+from delta_server.features.sync import epochs
+from delta_server.features.sync.forgetting import expiring
 from delta_server.features.sync.spaces import Known, Whose
 from delta_server.features.sync.states import reading
 from delta_server.features.sync_clients import watermelon as service

@@ -5,6 +5,7 @@ digests. A download that is broken off goes on behind the last line that came, o
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -13,15 +14,21 @@ from delta_server.core.cursors import decode_cursor, encode_cursor
 from delta_server.core.errors import ResyncRequired
 from delta_server.core.sync import digest
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import schemas, spaces, store
+from delta_server.features.sync import pulling, schemas, spaces, store
 from delta_server.features.sync.spaces import Whose
 from delta_server.features.sync.states import store as states
 from delta_server.features.sync.states.reading import Frozen, cursor_of, freeze
+from delta_server.features.sync.states.store import Placed
 from delta_server.services import Services
+from delta_server.storage.database import Tx
 
 SNAPSHOTS = "sync snapshot"
 _ROWS_AT_ONCE = 500
-_SUMS_AT_ONCE = 5000
+_MOST_BYTES = 1 << 20
+"""Of those, if they are more than one."""
+_FIRST_PART = 4
+_VERSIONS_AT_ONCE = 5000
+"""Looked at, those that were replaced before among them."""
 
 
 class Sums:
@@ -65,36 +72,45 @@ async def lines(svc: Services, download: Download) -> AsyncGenerator[bytes, None
     if download.after:
         await _sum(svc, frozen, download.after, sums)
     after = download.after
-    while rows := await svc.db.read(states.living_at, frozen.space, frozen.until, after, _ROWS_AT_ONCE):
-        yield await svc.spare_cpu(_lines, rows, names, download.device_ids, sums)
-        after = rows[-1][1].seq
+    while after < frozen.until:
+        rows, after = await svc.db.read(_next, frozen, after)
+        if rows:
+            yield await svc.spare_cpu(_lines, rows, names, download.device_ids, sums)
     yield _last(frozen, sums)
+
+
+def _next(tx: Tx, frozen: Frozen, after: int) -> tuple[list[Placed], int]:
+    """The next records, and up to which number these are all: what has been replaced since takes time, too."""
+    end = states.last_of_next(tx, frozen.space, after, frozen.until, _VERSIONS_AT_ONCE)
+    read = partial(states.living_at, tx, frozen.space, frozen.until)
+    rows, has_more = pulling.bounded(read, after, end, _ROWS_AT_ONCE, most_bytes=_MOST_BYTES, first_part=_FIRST_PART)
+    return rows, rows[-1].seq if has_more else end
 
 
 async def _sum(svc: Services, frozen: Frozen, until: int, sums: Sums) -> None:
     """What came before the download went on."""
     after = 0
-    while rows := await svc.db.read(states.sums_at, frozen.space, frozen.until, after, _SUMS_AT_ONCE):
-        before = [row for row in rows if row[1] <= until]
-        await svc.spare_cpu(_add, before, sums)
-        if len(before) < len(rows):
-            return
-        after = rows[-1][1]
+    while after < until:
+        rows, after = await svc.db.read(_next_sums, frozen, after, until)
+        await svc.spare_cpu(_add, rows, sums)
 
 
-def _add(rows: Sequence[tuple[int, int, str, bytes]], sums: Sums) -> None:
-    for collection, _, record_id, checksum in rows:
+def _next_sums(tx: Tx, frozen: Frozen, after: int, until: int) -> tuple[list[tuple[int, str, bytes]], int]:
+    end = states.last_of_next(tx, frozen.space, after, until, _VERSIONS_AT_ONCE)
+    return states.sums_at(tx, frozen.space, frozen.until, after, end), end
+
+
+def _add(rows: Sequence[tuple[int, str, bytes]], sums: Sums) -> None:
+    for collection, record_id, checksum in rows:
         sums.add(collection, record_id, checksum)
 
 
-def _lines(
-    rows: Sequence[tuple[int, store.Change]], names: Mapping[int, str], device_ids: Mapping[int, str], sums: Sums
-) -> bytes:
+def _lines(rows: Sequence[Placed], names: Mapping[int, str], device_ids: Mapping[int, str], sums: Sums) -> bytes:
     found = []
-    for collection, change in rows:
-        sums.add(collection, change.record_id, change.checksum or b"")
+    for change in rows:
+        sums.add(change.collection, change.record_id, change.checksum or b"")
         line = msgspec.json.encode(schemas.record(change, device_ids))
-        found.append(b'{"data_type":%b,%b\n' % (msgspec.json.encode(names[collection]), line[1:]))
+        found.append(b'{"data_type":%b,%b\n' % (msgspec.json.encode(names[change.collection]), line[1:]))
     return b"".join(found)
 
 

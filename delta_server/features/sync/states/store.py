@@ -44,32 +44,49 @@ def versions_at(tx: Tx, space: int, collection: int, until: int, after: int, lim
     return [Change(*row) for row in sorted([*still, *since])[:limit]]
 
 
-def living_at(tx: Tx, space: int, until: int, after: int, limit: int) -> list[tuple[int, Change]]:
-    """Of all collections the records that lived when `until` was the newest number, with versions above `after`, in
-    order."""
+class Placed(Change, frozen=True, kw_only=True):
+    """A version with its collection."""
+
+    collection: int
+
+
+def living_at(tx: Tx, space: int, until: int, after: int, end: int, limit: int) -> list[Placed]:
+    """Of all collections the records that lived when `until` was the newest number, with versions above `after` and up
+    to `end`, in order."""
     rows = tx.all(
         f"SELECT collection, {_CHANGE} FROM sync_change WHERE space = ? AND seq > ? AND seq <= ? AND kind <> {DELETED}"
         " AND (superseded_by IS NULL OR superseded_by > ?) ORDER BY seq LIMIT ?",
         space,
         after,
-        until,
+        end,
         until,
         limit,
     )
-    return [(row[0], Change(*row[1:])) for row in rows]
+    return [Placed(*row[1:], collection=row[0]) for row in rows]
 
 
-def sums_at(tx: Tx, space: int, until: int, after: int, limit: int) -> list[tuple[int, int, str, bytes]]:
-    """As `living_at`: collections, versions, records' ids, checksums."""
+def sums_at(tx: Tx, space: int, until: int, after: int, end: int) -> list[tuple[int, str, bytes]]:
+    """As `living_at`: collections, records' ids, checksums."""
     return tx.all(
-        f"SELECT collection, seq, record_id, checksum FROM sync_change WHERE space = ? AND seq > ? AND seq <= ?"
-        f" AND kind <> {DELETED} AND (superseded_by IS NULL OR superseded_by > ?) ORDER BY seq LIMIT ?",
+        f"SELECT collection, record_id, checksum FROM sync_change WHERE space = ? AND seq > ? AND seq <= ?"
+        f" AND kind <> {DELETED} AND (superseded_by IS NULL OR superseded_by > ?)",
+        space,
+        after,
+        end,
+        until,
+    )
+
+
+def last_of_next(tx: Tx, space: int, after: int, until: int, versions: int) -> int:
+    """Where the next so many versions end, living or not; `until` when there are fewer up to it."""
+    row = tx.one(
+        "SELECT seq FROM sync_change WHERE space = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT 1 OFFSET ?",
         space,
         after,
         until,
-        until,
-        limit,
+        versions - 1,
     )
+    return until if row is None else row[0]
 
 
 def living_of(tx: Tx, space: int, collection: int, after: int, limit: int) -> list[tuple[int, str, bytes]]:

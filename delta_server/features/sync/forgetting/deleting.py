@@ -2,7 +2,7 @@
 
 from delta_server.features.conflicts import service as conflicts
 from delta_server.features.devices import service as devices
-from delta_server.features.sync import store
+from delta_server.features.sync.forgetting import store
 from delta_server.storage.database import Tx
 
 

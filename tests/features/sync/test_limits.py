@@ -1,0 +1,36 @@
+"""What a space may have: what would be more is refused as a whole, and what there is can still be changed."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from delta_server.config.sections import Config, Log, Sync
+from delta_server.storage.sqlite.options import Storage
+from tests.conftest import Keys, bearer
+from tests.features.sync.test_push_pull import batch, change, pull, push
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(
+        storage=Storage(data_dir=tmp_path / "data"),
+        log=Log(level="error"),
+        sync=Sync(records=2, space_bytes=10, devices=1, types=1),
+    )
+
+
+async def test_what_is_too_much(client: httpx.AsyncClient, keys: Keys) -> None:
+    await push(client, keys, batch("phone", 1, change(1, "r1", 1), change(2, "r2", 2)))
+    for name, sent in (
+        ("sync.records", batch("phone", 2, change(3, "r3", 3))),
+        ("sync.space_bytes", batch("phone", 2, change(3, "r1", "x" * 8))),
+        ("sync.devices", batch("tablet", 2, change(3, "r1", 3))),
+    ):
+        refused = await push(client, keys, sent, 402)
+        assert (refused["code"], refused["quota"]["name"]) == ("QUOTA_EXCEEDED", name)
+    body = batch("phone", 2, change(3, "r1"))
+    refused = (await client.post("/v1/sync/tags/delta", json=body, headers=bearer(keys.write))).json()
+    assert (refused["quota"]["name"], refused["quota"]["limit"]) == ("sync.types", 1)
+    assert [record["version"] for record in (await pull(client, keys))["changes"]] == [1, 2]
+    await push(client, keys, batch("phone", 2, change(3, "r1", 4), change(4, "r2")))
