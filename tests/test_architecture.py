@@ -19,6 +19,7 @@ ORDER = [
     *(
         "core",
         "storage",
+        "rowdelta",
         "config",
         "log_output",
         "logging",

@@ -1,0 +1,154 @@
+"""Compares two deliveries of rows, in any order, of any size, in bounded memory.
+
+Each side is read once, and of each row stays an entry of 45 bytes (reading.py). The entries are joined (joining.py):
+equal bytes need no more. What is left over is read again for its canonical form (checking.py), by which it is joined
+once more: rows that are merely written otherwise are equal. What is left then are the operations (operations.py).
+"""
+
+from collections.abc import Generator
+
+import msgspec
+
+from delta_server.core.errors import Invalid
+from delta_server.core.rowdelta import row_keys
+from delta_server.core.rowdelta.checking import Checked, check, matched, row_form
+from delta_server.core.rowdelta.joining import OFFSET, joined
+from delta_server.core.rowdelta.operations import Operations
+from delta_server.core.rowdelta.partitions import Partitions, by_offset
+from delta_server.core.rowdelta.ports import Phase, Progress, Side, Source, Spill
+from delta_server.core.rowdelta.reading import LacksKey, SideReader, sample
+from delta_server.core.rowdelta.settings import Settings, validate
+from delta_server.core.rowdelta.summary import Summary
+
+_LINES_BETWEEN = 1024
+"""Written between two calls of the progress."""
+
+
+class Comparison:
+    """Two sources compared: `summary`, and the operations."""
+
+    def __init__(self, before: Source, after: Source, settings: Settings, *, spill: Spill, progress: Progress) -> None:
+        """Does the work. Raises Invalid where the settings or the rows are wrong, TooLarge where a row is, Conflict
+        where a source changes meanwhile, and what the sources, the spill and the progress raise."""
+        validate(settings)
+        self._sources: dict[Side, Source] = {"before": before, "after": after}
+        self._settings, self._spill, self._progress = settings, spill, progress
+        self._rules = settings.rules()
+        self._rows = {"before": 0, "after": 0}
+        self._fields = settings.key_fields or self._found_key()
+        try:
+            sides = self._read()
+        except LacksKey:
+            if settings.key_fields:
+                raise
+            self._fields = ()  # the first rows have the fields that were found, others do not
+            sides = self._read()
+        self._unchanged, self._duplicates = 0, [0, 0]
+        left = self._left(sides)
+        self._operations = self._operations_of([self._check(side, parts) for side, parts in left.items()])
+        self.summary = self._summed_up(sides)
+
+    def lines(self) -> Generator[bytes]:
+        """Each operation as a line of JSON; the last line is the summary."""
+        for done, line in enumerate(self._operations.lines()):
+            if not done % _LINES_BETWEEN:
+                self._report("write")
+            yield line
+        yield msgspec.json.encode({"op": "end", "summary": self.summary}) + b"\n"
+
+    def _report(self, phase: Phase) -> None:
+        self._progress(self._rows["before"], self._rows["after"], phase)
+
+    def _partitions(self, share: int) -> Partitions:
+        return Partitions(self._spill, self._settings.memory_bytes // share)
+
+    def _found_key(self) -> tuple[str, ...]:
+        samples = [sample(side, source, self._settings) for side, source in self._sources.items()]
+        return row_keys.find_key(samples[0], samples[1], self._rules)
+
+    def _read(self) -> dict[Side, tuple[SideReader, Partitions]]:
+        if self._settings.tolerance and not self._fields:
+            raise Invalid("a tolerance needs rows with a key, and none was found: name its fields", field="key_fields")
+        sides: dict[Side, tuple[SideReader, Partitions]] = {}
+        for side, source in self._sources.items():
+            entries = self._partitions(8)
+            reader = SideReader(side, source, self._fields, self._settings)
+            for _ in reader.read_into(entries):
+                self._rows[side] = reader.rows
+                self._report(side)
+            sides[side] = reader, entries
+        return sides
+
+    def _left(self, sides: dict[Side, tuple[SideReader, Partitions]]) -> dict[Side, Partitions]:
+        """The entries whose bytes are on one side only, by their place."""
+        left: dict[Side, Partitions] = {"before": self._partitions(16), "after": self._partitions(16)}
+        room = self._settings.memory_bytes // 2
+        for found in joined(sides["before"][1], sides["after"][1], self._spill, room):
+            self._unchanged += found.unchanged
+            self._duplicates[0] += found.duplicates_before
+            self._duplicates[1] += found.duplicates_after
+            by_side: dict[Side, list[bytes]] = {"before": found.before, "after": found.after}
+            for side, entries in by_side.items():
+                size = sides[side][0].size_bytes
+                for entry in entries:
+                    left[side].add_to(by_offset(int.from_bytes(entry[OFFSET]), size), entry)
+            self._report("join")
+        return left
+
+    def _check(self, side: Side, left: Partitions) -> Checked:
+        hashed = not self._settings.trusted_hash and not self._settings.ignore
+        return check(
+            self._sources[side],
+            left,
+            self._partitions(16),
+            self._rules,
+            spill=self._spill,
+            keyed=bool(self._fields),
+            hashed=hashed,
+            report=lambda: self._report("check"),
+        )
+
+    def _operations_of(self, sides: list[Checked]) -> Operations:
+        before, after = sides
+        found = Operations(
+            [side.read_at for side in sides],
+            [side.end for side in sides],
+            self._fields,
+            lambda: self._partitions(16),
+        )
+        for part in joined(before.entries, after.entries, self._spill, self._settings.memory_bytes // 2):
+            self._unchanged += part.unchanged
+            for old, new in matched(part):
+                if (
+                    old
+                    and new
+                    and self._settings.tolerance
+                    and self._is_close(before.read_at(*old), after.read_at(*new))
+                ):
+                    self._unchanged += 1
+                else:
+                    found.add(old, new)
+            self._report("check")
+        return found
+
+    def _is_close(self, old: bytes, new: bytes) -> bool:
+        return row_form(old, self._rules).is_close(row_form(new, self._rules))
+
+    def _summed_up(self, sides: dict[Side, tuple[SideReader, Partitions]]) -> Summary:
+        before, after = sides["before"][0], sides["after"][0]
+        found = self._operations
+        return Summary(
+            rows_before=before.rows,
+            rows_after=after.rows,
+            added=found.added,
+            changed=found.changed,
+            removed=found.removed,
+            unchanged=self._unchanged,
+            duplicates_before=self._duplicates[0] if self._fields else 0,
+            duplicates_after=self._duplicates[1] if self._fields else 0,
+            removed_share=found.removed / before.rows if before.rows else 0.0,
+            key_fields=list(self._fields),
+            key_found=bool(self._fields) and not self._settings.key_fields,
+            digest_before=before.digest.hexdigest(),
+            digest_after=after.digest.hexdigest(),
+        )

@@ -1,0 +1,151 @@
+"""Joins the rows of two sides by their digests, part by part.
+
+A row is an entry of 45 bytes: 16 of its key's digest, 16 of its own, where its text is, and whether its key is that of
+several rows of a side. Those have no one counterpart: they are matched as a multiset, equal ones first come first.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from struct import Struct
+
+import msgspec
+
+from delta_server.core.rowdelta.partitions import COUNT, Partitions
+from delta_server.core.rowdelta.ports import Spill
+
+ENTRY = Struct(">16s16sQI?")
+"""Digest of the key, digest of the row, offset and size of its text, whether it is one of several."""
+
+KEY_BYTES = 16
+OFFSET = slice(32, 40)
+Location = tuple[int, int]
+"""Offset and size of a row's text."""
+
+_ROW = 32
+_TIMES = 9
+"""What dictionaries of entries take in memory, in sizes of these: 4 where few differ, 9 where all do."""
+
+_key_and_digest = Struct(">16s16s13x").iter_unpack
+_key_and_rest = Struct(">16s29s").iter_unpack
+_several = b"\x01"
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """A part: the entries that have no equal on the other side, how many had one, and how many rows of each side have
+    the key of a row before them."""
+
+    before: list[bytes]
+    after: list[bytes]
+    unchanged: int
+    duplicates_before: int = 0
+    duplicates_after: int = 0
+
+
+def joined(before: Partitions, after: Partitions, spill: Spill, memory_bytes: int) -> Iterator[Joined]:
+    """Both sides in partitions by the first byte of their entries, which are taken out of them."""
+    for part in range(COUNT):
+        yield from _part([before, after], part, Room(spill, memory_bytes))
+
+
+class Room(msgspec.Struct, frozen=True):
+    spill: Spill
+    memory_bytes: int
+
+    def fits(self, size_bytes: int) -> bool:
+        return size_bytes * _TIMES <= self.memory_bytes
+
+
+def _part(sides: list[Partitions], part: int, room: Room, *, one_key: bool = False) -> Iterator[Joined]:
+    """What does not fit in memory is parted again, by the first byte in which entries differ."""
+    size = sum([side.size(part) for side in sides])
+    if not size:
+        return
+    if room.fits(size):
+        found = join(*[b"".join(side.take(part)) for side in sides])
+        yield msgspec.structs.replace(found, duplicates_before=0, duplicates_after=0) if one_key else found
+        return
+    byte = _first_difference(piece for side in sides for piece in side.pieces(part))
+    if byte >= KEY_BYTES and not one_key:
+        yield Joined([], [], 0, *[max(0, side.size(part) // ENTRY.size - 1) for side in sides])
+        one_key = True
+    if byte == _ROW:
+        yield from _one_row(sides, part)
+        return
+    below = [Partitions(room.spill, room.memory_bytes // 8) for _ in sides]
+    for side, parts in zip(sides, below, strict=True):
+        for piece in side.take(part):
+            parts.add(_entries(_as_several(piece) if one_key else piece), byte)
+    for each in range(COUNT):
+        yield from _part(below, each, room, one_key=one_key)
+
+
+def _first_difference(pieces: Iterable[bytes]) -> int:
+    """The first byte of their digests in which entries differ, `_ROW` where these are all the same."""
+    first, byte = b"", _ROW
+    for piece in pieces:
+        first = first or piece[:_ROW]
+        same = (place for place in range(byte) if piece[place :: ENTRY.size].strip(first[place : place + 1]))
+        byte = next(same, byte)
+    return byte
+
+
+def _one_row(sides: list[Partitions], part: int) -> Iterator[Joined]:
+    """The same row so often that its entries do not fit: those are left over that one side has more."""
+    pairs = min([side.size(part) // ENTRY.size for side in sides])
+    yield Joined([], [], pairs)
+    for place, side in enumerate(sides):
+        done = 0
+        for piece in side.take(part):
+            entries = _entries(_as_several(piece))
+            left = entries[max(0, pairs - done) :]
+            done += len(entries)
+            yield Joined([] if place else left, left if place else [], 0)
+
+
+def _entries(piece: bytes) -> list[bytes]:
+    return [piece[at : at + ENTRY.size] for at in range(0, len(piece), ENTRY.size)]
+
+
+def _as_several(piece: bytes) -> bytes:
+    marked = bytearray(piece)
+    marked[ENTRY.size - 1 :: ENTRY.size] = _several * (len(piece) // ENTRY.size)
+    return bytes(marked)
+
+
+def join(before: bytes, after: bytes) -> Joined:
+    old, new = dict(_key_and_digest(before)), dict(_key_and_digest(after))
+    count_before, count_after = len(before) // ENTRY.size, len(after) // ENTRY.size
+    if len(old) < count_before or len(new) < count_after or _has_several(before) or _has_several(after):
+        return _join_several(before, after, count_before - len(old), count_after - len(new))
+    differing = {key for key, _ in old.items() ^ new.items()}
+    if not differing:
+        return Joined([], [], count_before)
+    left_before, left_after = _left(before, differing), _left(after, differing)
+    return Joined(left_before, left_after, count_before - len(left_before))
+
+
+def _has_several(entries: bytes) -> bool:
+    return _several in entries[ENTRY.size - 1 :: ENTRY.size]
+
+
+def _left(entries: bytes, keys: set[bytes]) -> list[bytes]:
+    return [key + rest for key, rest in _key_and_rest(entries) if key in keys]
+
+
+def _join_several(before: bytes, after: bytes, duplicates_before: int, duplicates_after: int) -> Joined:
+    sides = [_entries(before), _entries(after)]
+    several = {key for side in sides for key, count in Counter([e[:KEY_BYTES] for e in side]).items() if count > 1}
+    several |= {entry[:KEY_BYTES] for side in sides for entry in side if entry[-1]}
+    rows = [Counter([entry[:_ROW] for entry in side]) for side in sides]
+    equal = rows[0] & rows[1]
+    left: list[list[bytes]] = []
+    for side in sides:
+        room = equal.copy()
+        kept = []
+        for entry in side:
+            if room[entry[:_ROW]]:
+                room[entry[:_ROW]] -= 1
+            else:
+                kept.append(entry[:-1] + _several if entry[:KEY_BYTES] in several else entry)
+        left.append(kept)
+    return Joined(left[0], left[1], equal.total(), duplicates_before, duplicates_after)

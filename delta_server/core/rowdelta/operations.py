@@ -1,0 +1,79 @@
+"""What changed, in a settled order: first what is removed, in the order of `before`, then what is added and changed, in
+that of `after`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from struct import Struct
+
+import msgspec
+
+from delta_server.core.diff.diff_settings import Fields
+from delta_server.core.json import slices
+from delta_server.core.rowdelta.joining import Location
+from delta_server.core.rowdelta.partitions import COUNT, Partitions, by_offset
+from delta_server.core.rowdelta.ports import ReadAt
+from delta_server.core.rowdelta.row_keys import RowReader
+from delta_server.core.rowdelta.texts import AscendingTexts
+
+_RECORD = Struct(">QIQI")
+"""Where a row is on the side that orders it, and on the other: offset and size, of which 0 means nowhere."""
+
+_NOWHERE: Location = 0, 0
+
+
+class OpLine(msgspec.Struct, omit_defaults=True):
+    """`key` is null where rows have none."""
+
+    op: str
+    key: dict[str, msgspec.Raw] | None
+    before: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    after: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class Operations:
+    """`added`, `changed` and `removed` count them. `read` and `ends` are of both sides: what reads a row's text at its
+    place, and a place past all."""
+
+    def __init__(
+        self, read: Sequence[ReadAt], ends: Sequence[int], fields: Fields, partitions: Callable[[], Partitions]
+    ) -> None:
+        self.added = self.changed = self.removed = 0
+        self._read, self._ends = read, ends
+        self._fields, self._reader = fields, RowReader(fields)
+        self._gone, self._here = partitions(), partitions()
+
+    def add(self, before: Location | None, after: Location | None) -> None:
+        if after is None:
+            assert before is not None
+            self.removed += 1
+            self._gone.add_to(by_offset(before[0], self._ends[0]), _RECORD.pack(*before, *_NOWHERE))
+            return
+        if before is None:
+            self.added += 1
+        else:
+            self.changed += 1
+        self._here.add_to(by_offset(after[0], self._ends[1]), _RECORD.pack(*after, *(before or _NOWHERE)))
+
+    def lines(self) -> Iterator[bytes]:
+        before, after = AscendingTexts(self._read[0]).at, AscendingTexts(self._read[1]).at
+        for record in _in_order(self._gone):
+            yield self._line("remove", before(*_RECORD.unpack(record)[:2]), None)
+        for record in _in_order(self._here):
+            *place, offset, size = _RECORD.unpack(record)
+            new = after(*place)
+            yield self._line("change", self._read[0](offset, size), new) if size else self._line("add", None, new)
+
+    def _line(self, op: str, before: bytes | None, after: bytes | None) -> bytes:
+        row = after or before
+        assert row is not None
+        key = self._reader.key_of(row) if self._fields else None
+        return msgspec.json.encode(OpLine(op, key, _raw(before), _raw(after))) + b"\n"
+
+
+def _raw(row: bytes | None) -> msgspec.Raw | msgspec.UnsetType:
+    return msgspec.UNSET if row is None else msgspec.Raw(row.strip(slices.WHITESPACE))
+
+
+def _in_order(records: Partitions) -> Iterator[bytes]:
+    for part in range(COUNT):
+        text = b"".join(records.pieces(part))
+        yield from sorted([text[at : at + _RECORD.size] for at in range(0, len(text), _RECORD.size)])

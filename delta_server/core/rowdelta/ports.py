@@ -1,0 +1,36 @@
+"""What a comparison of rows reads from and writes to."""
+
+from collections.abc import Callable, Iterator
+from typing import Literal, Protocol
+
+Side = Literal["before", "after"]
+Phase = Literal["before", "after", "join", "check", "write"]
+Progress = Callable[[int, int, Phase], None]
+"""Called with the rows read of either side, many times a second; what it raises ends the work."""
+
+
+ReadAt = Callable[[int, int], bytes]
+"""Reads so many bytes at an offset."""
+
+
+class Source(Protocol):
+    """Rows as NDJSON in UTF-8. It is opened up to three times, and must be the same each time."""
+
+    def open(self) -> Iterator[bytes]:
+        """Pieces of any size."""
+        ...
+
+    @property
+    def read_at(self) -> ReadAt | None:
+        """Of what `open` yields; None where that would take long. It may answer less at the end."""
+        ...
+
+
+class Spill(Protocol):
+    """Bytes that do not fit in memory."""
+
+    def write(self, data: bytes) -> int:
+        """The offset at which they can be read."""
+        ...
+
+    def read(self, offset: int, size: int) -> bytes: ...

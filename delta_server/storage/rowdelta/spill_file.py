@@ -1,0 +1,61 @@
+"""A file without a name for what does not fit in memory: gone with the process, however that ends."""
+
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from delta_server.core.errors import Unavailable
+
+_WAITING_BYTES = 256 << 10
+
+
+class SpillFile:
+    """Made when it is first written to. Raises Unavailable where the disk is full."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._file: int | None = None
+        self._written = 0
+        self._waiting = bytearray()
+
+    def write(self, data: bytes) -> int:
+        offset = self._written + len(self._waiting)
+        self._waiting += data
+        if len(self._waiting) >= _WAITING_BYTES:
+            self._flush()
+        return offset
+
+    def read(self, offset: int, size: int) -> bytes:
+        if offset + size > self._written:
+            self._flush()
+        assert self._file is not None
+        found = os.pread(self._file, size, offset)
+        while len(found) < size and (more := os.pread(self._file, size - len(found), offset + len(found))):
+            found += more
+        return found
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> "SpillFile":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _flush(self) -> None:
+        try:
+            if self._file is None:
+                with tempfile.TemporaryFile(dir=self._directory) as file:
+                    self._file = os.dup(file.fileno())
+            view = memoryview(self._waiting)
+            while view:
+                done = os.pwrite(self._file, view, self._written)
+                self._written += done
+                view = view[done:]
+        except OSError as error:
+            raise Unavailable(f"rows cannot be kept in {self._directory}: {error.strerror}", retry_after_s=60) from None
+        self._waiting = bytearray()
