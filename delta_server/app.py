@@ -55,7 +55,7 @@ from delta_server.features.usage import feature as usage
 from delta_server.features.usage import service as usage_service
 from delta_server.features.users import feature as users
 from delta_server.features.webhooks import feature as webhooks
-from delta_server.http import asgi, docs, errors, static
+from delta_server.http import asgi, docs, errors, registering, static
 from delta_server.http.body import JsonRequest, body_limits
 from delta_server.http.dependencies import DEPENDENCIES
 from delta_server.http.edge import Edge
@@ -234,7 +234,6 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
 
     gate = Gate(authenticate, guards=guards, body_limits=body_limits(config), opened=opened)
     litestar = Litestar(
-        routes,
         dependencies=DEPENDENCIES,
         exception_handlers={Exception: errors.to_response, NotFoundException: static.not_found},
         before_request=gate,
@@ -244,6 +243,7 @@ def routed(config: Config, features: Sequence[Feature] = FEATURES) -> Litestar:
         request_class=JsonRequest,
         request_max_body_size=None,  # the edge counts, before and after decoding
     )
+    registering.register(litestar, routes)
     litestar.state.authenticate = authenticate
     litestar.state.guards = guards
     litestar.state.path_parameters = {
