@@ -6,10 +6,11 @@ import msgspec
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """`writes` counts within a state that `epoch` names."""
+    """`writes` counts within a state that `epoch` names; `newest` is the largest number it has given."""
 
     epoch: str
     writes: int
+    newest: int = 0
 
 
 def read(path: Path) -> Mark | None:

@@ -2,7 +2,8 @@
 
 Changes that the copy lacks were answered already, and their numbers would be given again. So at each start the database
 is compared with the mark beside it: behind it, or without any, a new epoch begins. Cursors of the one before ask for a
-resync then, and numbers go on from so far ahead that no version which a device holds is that of another change.
+resync then, and numbers go on from so far ahead that no version which a device holds is that of another change, nor
+newer than one of this epoch.
 """
 
 import asyncio
@@ -30,9 +31,11 @@ class Marked:
     at_ms = 0
 
 
-def begin_another(tx: Tx) -> None:
+def begin_another(tx: Tx, kept: Mark | None = None) -> None:
+    """Numbers go on behind those that `kept` knows of, and the few since; without it from a place by chance."""
     _begin(tx)
-    store.skip_numbers(tx, (1 << 20) + (int.from_bytes(os.urandom(4)) >> 2))
+    chance = int.from_bytes(os.urandom(4)) >> (2 if kept is None else 12)
+    store.skip_numbers(tx, 0 if kept is None else kept.newest, (1 << 20) + chance)
 
 
 def _begin(tx: Tx) -> None:
@@ -47,7 +50,7 @@ async def begin(svc: Services) -> None:
         await svc.db.write(_begin)
     elif kept is None or kept.epoch != found.epoch or kept.writes > found.writes:
         log.warning("the database was put back from a copy: devices that sync are asked for a resync")
-        await svc.db.write(begin_another)
+        await svc.db.write(begin_another, kept)
     await mark(svc)
 
 
@@ -66,7 +69,8 @@ async def mark(svc: Services) -> None:
 
 
 def _mark(tx: Tx) -> Mark:
-    return Mark(store.epoch(tx).hex(), store.counts(tx)[0])
+    writes, newest, _ = store.counts(tx)
+    return Mark(store.epoch(tx).hex(), writes, newest)
 
 
 def _path(svc: Services) -> Path:

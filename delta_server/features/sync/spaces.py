@@ -74,7 +74,7 @@ class _Limits:
 def _state(tx: Tx, whose: Whose, data_type: str) -> State:
     space = store.space(tx, whose.project, whose.owner)
     found = None if space is None else store.collection(tx, space.id, data_type)
-    return State(store.epoch(tx), store.counts(tx)[1] if space is None else space.seq, space, found)
+    return State(store.epoch(tx), store.counts(tx)[2] if space is None else space.seq, space, found)
 
 
 def whose(caller: Caller, project: int, named: str | None) -> Whose:

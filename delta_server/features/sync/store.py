@@ -79,16 +79,17 @@ def set_epoch(tx: Tx, epoch: bytes) -> None:
     tx.run("INSERT INTO sync_epoch (id, epoch) VALUES (1, ?) ON CONFLICT DO UPDATE SET epoch = excluded.epoch", epoch)
 
 
-def counts(tx: Tx) -> tuple[int, int]:
-    """How often something was written, and behind which number a new space begins."""
-    row = tx.one("SELECT writes, skipped FROM sync_epoch WHERE id = 1")
-    return (0, 0) if row is None else (row[0], row[1])
+def counts(tx: Tx) -> tuple[int, int, int]:
+    """How often something was written, the largest number there is, and behind which one a new space begins."""
+    row = tx.one("SELECT writes, newest, skipped FROM sync_epoch WHERE id = 1")
+    return (0, 0, 0) if row is None else (row[0], row[1], row[2])
 
 
-def skip_numbers(tx: Tx, count: int) -> None:
-    """In all spaces, and in those to come."""
-    tx.run("UPDATE sync_epoch SET skipped = skipped + ? WHERE id = 1", count)
-    tx.run("UPDATE sync_space SET seq = seq + ?", count)
+def skip_numbers(tx: Tx, last: int, count: int) -> None:
+    """In all spaces, and in those to come: none goes on from less than `count` above `last`."""
+    sql = "UPDATE sync_epoch SET skipped = max(skipped, ?) + ?, newest = max(newest, ?) + ? WHERE id = 1"
+    tx.run(sql, last, count, last, count)
+    tx.run("UPDATE sync_space SET seq = max(seq, ?) + ?", last, count)
 
 
 def space(tx: Tx, project: int, owner: str) -> Space | None:
@@ -97,7 +98,7 @@ def space(tx: Tx, project: int, owner: str) -> Space | None:
 
 
 def insert_space(tx: Tx, project: int, owner: str) -> Space:
-    _, first = counts(tx)
+    *_, first = counts(tx)
     id = tx.insert(
         "INSERT INTO sync_space (project, owner, seq, changed_at, created_at) VALUES (?, ?, ?, ?, ?)",
         project,
@@ -110,7 +111,7 @@ def insert_space(tx: Tx, project: int, owner: str) -> Space:
 
 
 def update_space(tx: Tx, space: int, after: Space) -> None:
-    tx.run("UPDATE sync_epoch SET writes = writes + 1 WHERE id = 1")
+    tx.run("UPDATE sync_epoch SET writes = writes + 1, newest = max(newest, ?) WHERE id = 1", after.seq)
     tx.run(
         "UPDATE sync_space AS space SET seq = ?, changed_at = ?, records = ?, size_bytes = ? WHERE space.id = ?",
         after.seq,

@@ -93,3 +93,19 @@ async def test_no_version_of_what_was_lost_is_given_again(tmp_path: Path) -> Non
         assert late["results"][0]["overwrote"] == version
         again = await push(client, keys, batch("phone", 2, change(2, "r1", 2)))
         assert statuses(again)[0][0] == "applied", "it was lost: it comes for the first time"
+
+
+async def test_numbers_never_go_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, data, copy = FakeClock(), tmp_path / "data", tmp_path / "copy.zst"
+    async with started_in(tmp_path, clock) as app, client_of(app) as client:
+        keys = await make_keys(app.services, clock)
+        await push(client, keys, batch("phone", 1, change(1, "r1", 1)))
+        backup.back_up(data / DATABASE_NAME, copy, progress=nothing)
+        last = (await push(client, keys, batch("phone", 2, change(2, "r1", 2))))["version"]
+    for number, chance in enumerate([b"\xff" * 8, b"\0" * 8], 3):  # far, then near
+        restore_into(data, copy)
+        monkeypatch.setattr("delta_server.features.sync.epochs.os.urandom", lambda size, chance=chance: chance[:size])
+        async with started_in(tmp_path, clock) as app, client_of(app) as client:
+            version = (await push(client, keys, batch("phone", number, change(number, "r1", number))))["version"]
+            assert version > last, "which a device may hold that was away meanwhile"
+            last = version
