@@ -9,17 +9,32 @@ with rowdelta.compare(before, after, rowdelta.Options(spill_directory=directory)
 """
 
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from delta_server.core.rowdelta import writing
 from delta_server.core.rowdelta.comparing import Comparison
+from delta_server.core.rowdelta.operations import Operation
 from delta_server.core.rowdelta.ports import Phase, Progress, Source
 from delta_server.core.rowdelta.settings import Settings
 from delta_server.core.rowdelta.summary import Summary
-from delta_server.storage.rowdelta.sources import FileSource
+from delta_server.storage.rowdelta import parquet_file
+from delta_server.storage.rowdelta.sources import FileSource, SpooledSource, StreamSource
 from delta_server.storage.rowdelta.spill_file import SpillFile
 
-__all__ = ["Delta", "FileSource", "Options", "Phase", "Progress", "Source", "Summary", "compare"]
+__all__ = [
+    "Delta",
+    "FileSource",
+    "Operation",
+    "Options",
+    "Phase",
+    "Progress",
+    "Source",
+    "StreamSource",
+    "Summary",
+    "compare",
+]
 
 
 class Options(Settings, frozen=True, kw_only=True):
@@ -31,16 +46,29 @@ class Options(Settings, frozen=True, kw_only=True):
 class Delta:
     """Hold it in a `with`: what it spilled is on disk until its end."""
 
-    def __init__(self, comparison: Comparison, spill: SpillFile) -> None:
-        self._comparison, self._spill = comparison, spill
+    def __init__(self, comparison: Comparison, opened: ExitStack, spill_directory: Path) -> None:
+        self._comparison, self._opened, self._spill_directory = comparison, opened, spill_directory
         self.summary = comparison.summary
+
+    def operations(self) -> Generator[Operation]:
+        """Each row that was added, changed or removed: first those removed, in the order of `before`, then the others,
+        in that of `after`. It can be left at any time, and be read again."""
+        return self._comparison.operations()
 
     def ops(self) -> Generator[bytes]:
         """Lines of JSON: `{"op": "add" | "change" | "remove", "key", "before", "after"}`, then one with the summary."""
-        return self._comparison.lines()
+        return writing.ndjson(self.operations(), self.summary)
+
+    def csv(self) -> Generator[bytes]:
+        """Lines in pieces: `op`, the fields of the key, `before` and `after` as JSON."""
+        return writing.csv(self.operations(), self.summary)
+
+    def write_parquet(self, path: Path) -> None:
+        """A file with the columns of `csv`, as texts."""
+        parquet_file.write(path, self.operations(), self.summary, self._spill_directory)
 
     def close(self) -> None:
-        self._spill.close()
+        self._opened.close()
 
     def __enter__(self) -> "Delta":
         return self
@@ -55,12 +83,19 @@ def compare(before: Source, after: Source, options: Options, progress: Progress 
     Raises Invalid where the options or the rows are wrong, TooLarge where a row is, Conflict where a source changes
     meanwhile, and what the sources raise.
     """
-    spill = SpillFile(options.spill_directory)
-    try:
-        return Delta(Comparison(before, after, options, spill=spill, progress=progress or _no_progress), spill)
-    except BaseException:
-        spill.close()
-        raise
+    with ExitStack() as opened:
+        spill = opened.enter_context(SpillFile(options.spill_directory))
+        sides = [_kept(source, options, opened) for source in (before, after)]
+        comparison = Comparison(sides[0], sides[1], options, spill=spill, progress=progress or _no_progress)
+        return Delta(comparison, opened.pop_all(), options.spill_directory)
+
+
+def _kept(source: Source, options: Options, opened: ExitStack) -> Source:
+    if not isinstance(source, FileSource | StreamSource) or not source.takes_long:
+        return source
+    kept = SpooledSource(source, options.spill_directory)
+    opened.callback(kept.close)
+    return kept
 
 
 def _no_progress(rows_before: int, rows_after: int, phase: Phase) -> None:

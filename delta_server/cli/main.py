@@ -21,6 +21,7 @@ COMMANDS = {
     "diff": ("delta_server.cli.reading:diff", "Show what changed between two moments."),
     "history": ("delta_server.cli.reading:history", "List the values a field had."),
     "blame": ("delta_server.cli.reading:blame", "Tell since when each value of a document is what it is."),
+    "datasets": ("delta_server.cli.datasets:datasets", "Compare deliveries of rows: files of any size, in any order."),
     "user": ("delta_server.cli.user:user", "Add, invite, list and change the people who sign in."),
     "setup-link": ("delta_server.cli.user:setup_link", "Print a token that makes the first owner."),
     "project": ("delta_server.cli.project:project", "List, create, rename, delete, restore projects; plans, members."),

@@ -5,13 +5,15 @@ of a gzip file and all frames of a zstd one are read, and the end of each is dem
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 import zstandard
 
 WINDOW_BYTES = 8 << 20
 """The largest zstd window that is decoded: what RFC 8878 3.1.1.1.2 recommends decoders to support."""
 
+GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PIECE_BYTES = 1 << 20
 _SLICE_BYTES = 64 << 10
 _ZSTD_SLICE = 512
@@ -24,20 +26,23 @@ class Undecodable(ValueError):
 
 def gunzip(body: bytes) -> Iterator[bytes]:
     """Raises Undecodable."""
-    return _inflate(body, "gzip", 31)
+    return _inflate(_slices([body], _SLICE_BYTES), "gzip", 31)
 
 
 def inflate(body: bytes) -> Iterator[bytes]:
     """`deflate` of HTTP: zlib's format (RFC 9110, 8.4.1.2), or raw as some servers send it. Raises Undecodable."""
     has_head = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
-    return _inflate(body, "deflate", 15 if has_head else -15)
+    return _inflate(_slices([body], _SLICE_BYTES), "deflate", 15 if has_head else -15)
 
 
-def _inflate(body: bytes, name: str, wbits: int) -> Iterator[bytes]:
+def _slices(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    return (piece[at : at + size] for piece in pieces for at in range(0, len(piece), size))
+
+
+def _inflate(slices: Iterable[bytes], name: str, wbits: int) -> Iterator[bytes]:
     decoder = zlib.decompressobj(wbits=wbits)
     try:
-        for start in range(0, len(body), _SLICE_BYTES):
-            waiting = body[start : start + _SLICE_BYTES]
+        for waiting in slices:
             while waiting:
                 if decoder.eof:  # RFC 1952 2.2: a gzip file is one or more members
                     decoder = zlib.decompressobj(wbits=wbits)
@@ -52,20 +57,37 @@ def _inflate(body: bytes, name: str, wbits: int) -> Iterator[bytes]:
 
 def unzstd(body: bytes) -> Iterator[bytes]:
     """Raises Undecodable."""
-    context = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
+    return _unzstd(_slices([body], _ZSTD_SLICE), WINDOW_BYTES)
+
+
+def _unzstd(slices: Iterable[bytes], window_bytes: int) -> Iterator[bytes]:
+    context = zstandard.ZstdDecompressor(max_window_size=window_bytes)
     decoder = context.decompressobj()
     try:
-        for start in range(0, len(body), _ZSTD_SLICE):
-            waiting = body[start : start + _ZSTD_SLICE]
+        for waiting in slices:
             while waiting:
                 if decoder.eof:  # RFC 8878 3: one or more frames
                     decoder = context.decompressobj()
                 yield decoder.decompress(waiting)
                 waiting = decoder.unused_data if decoder.eof else b""
     except zstandard.ZstdError:
-        raise Undecodable(f"is not valid zstd with a window of at most {WINDOW_BYTES} bytes") from None
+        raise Undecodable(f"is not valid zstd with a window of at most {window_bytes} bytes") from None
     if not decoder.eof:
         raise Undecodable("is zstd that ends too early")
+
+
+def unpacked(pieces: Iterable[bytes], *, window_bytes: int = WINDOW_BYTES) -> Iterator[bytes]:
+    """What comes in pieces, in pieces, decoded if its first bytes say that it is gzip or zstd. Raises Undecodable."""
+    coming = iter(pieces)
+    first = b""
+    while len(first) < len(ZSTD_MAGIC) and (piece := next(coming, b"")):
+        first += piece
+    whole = chain([first], coming)
+    if first.startswith(GZIP_MAGIC):
+        return _inflate(_slices(whole, _SLICE_BYTES), "gzip", 31)
+    if first.startswith(ZSTD_MAGIC):
+        return _unzstd(_slices(whole, _ZSTD_SLICE), window_bytes)
+    return whole
 
 
 def unbrotli(body: bytes) -> Iterator[bytes]:

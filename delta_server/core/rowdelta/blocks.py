@@ -2,33 +2,32 @@
 
 from collections.abc import Iterable, Iterator
 
-from delta_server.core.errors import TooLarge
-
 BLOCK_BYTES = 128 << 10
 """Bytes of a block, but where a line is longer: some hundred rows, so that what they take stays in the caches."""
 
 
-def blocks(pieces: Iterable[bytes], *, max_row_bytes: int, what: str) -> Iterator[bytes]:
-    """Whole lines, each with its end. Raises TooLarge."""
-    rows, waiting = 0, b""
+class RowTooLarge(Exception):
+    """`place`: the lines between the end of the last block and the one that is too long."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__()
+        self.place = place
+
+
+def blocks(pieces: Iterable[bytes], max_row_bytes: int) -> Iterator[bytes]:
+    """Whole lines, each with its end. Raises RowTooLarge."""
+    waiting = b""
     for piece in _joined(pieces):
         text = waiting + piece if waiting else piece
         at = 0
-        while True:
-            end = text.rfind(b"\n", at, at + BLOCK_BYTES) + 1 or text.find(b"\n", at + BLOCK_BYTES) + 1
-            if not end:
-                break
-            block = text if at == 0 and end == len(text) else text[at:end]
-            _check(block, rows, max_row_bytes, what)
-            yield block
-            rows += block.count(b"\n")
+        while end := text.rfind(b"\n", at, at + BLOCK_BYTES) + 1 or text.find(b"\n", at + BLOCK_BYTES) + 1:
+            yield _checked(text[at:end], max_row_bytes)
             at = end
         waiting = text[at:]
         if len(waiting) > max_row_bytes:
-            raise _too_large(what, rows + 1, max_row_bytes)
+            raise RowTooLarge(0)
     if waiting:
-        _check(waiting, rows, max_row_bytes, what)
-        yield waiting + b"\n"
+        yield _checked(waiting + b"\n", max_row_bytes)
 
 
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -45,13 +44,9 @@ def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def _check(block: bytes, rows: int, max_row_bytes: int, what: str) -> None:
-    if len(block) <= max_row_bytes:
-        return
-    for number, line in enumerate(block.split(b"\n"), rows + 1):
-        if len(line) > max_row_bytes:
-            raise _too_large(what, number, max_row_bytes)
-
-
-def _too_large(what: str, number: int, max_row_bytes: int) -> TooLarge:
-    return TooLarge(f"{what}, line {number}: a row has more than {max_row_bytes} bytes")
+def _checked(block: bytes, max_row_bytes: int) -> bytes:
+    if len(block) > max_row_bytes:
+        for place, line in enumerate(block.split(b"\n")):
+            if len(line) > max_row_bytes:
+                raise RowTooLarge(place)
+    return block

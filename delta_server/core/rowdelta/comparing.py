@@ -7,13 +7,11 @@ once more: rows that are merely written otherwise are equal. What is left then a
 
 from collections.abc import Generator
 
-import msgspec
-
 from delta_server.core.errors import Invalid
 from delta_server.core.rowdelta import row_keys
 from delta_server.core.rowdelta.checking import Checked, check, matched, row_form
 from delta_server.core.rowdelta.joining import OFFSET, joined
-from delta_server.core.rowdelta.operations import Operations
+from delta_server.core.rowdelta.operations import Operation, Operations
 from delta_server.core.rowdelta.partitions import Partitions, by_offset
 from delta_server.core.rowdelta.ports import Phase, Progress, Side, Source, Spill
 from delta_server.core.rowdelta.reading import LacksKey, SideReader, sample
@@ -48,13 +46,12 @@ class Comparison:
         self._operations = self._operations_of([self._check(side, parts) for side, parts in left.items()])
         self.summary = self._summed_up(sides)
 
-    def lines(self) -> Generator[bytes]:
-        """Each operation as a line of JSON; the last line is the summary."""
-        for done, line in enumerate(self._operations.lines()):
+    def operations(self) -> Generator[Operation]:
+        """In an order that depends on nothing but the rows: what is removed first."""
+        for done, operation in enumerate(self._operations):
             if not done % _LINES_BETWEEN:
                 self._report("write")
-            yield line
-        yield msgspec.json.encode({"op": "end", "summary": self.summary}) + b"\n"
+            yield operation
 
     def _report(self, phase: Phase) -> None:
         self._progress(self._rows["before"], self._rows["after"], phase)
@@ -63,7 +60,7 @@ class Comparison:
         return Partitions(self._spill, self._settings.memory_bytes // share)
 
     def _found_key(self) -> tuple[str, ...]:
-        samples = [sample(side, source, self._settings) for side, source in self._sources.items()]
+        samples = [sample(source, self._settings) for source in self._sources.values()]
         return row_keys.find_key(samples[0], samples[1], self._rules)
 
     def _read(self) -> dict[Side, tuple[SideReader, Partitions]]:

@@ -3,6 +3,7 @@ that of `after`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from struct import Struct
+from typing import Literal
 
 import msgspec
 
@@ -20,10 +21,10 @@ _RECORD = Struct(">QIQI")
 _NOWHERE: Location = 0, 0
 
 
-class OpLine(msgspec.Struct, omit_defaults=True):
-    """`key` is null where rows have none."""
+class Operation(msgspec.Struct, frozen=True):
+    """What happened to one row. `key`: its fields as they are written, null where rows have no key."""
 
-    op: str
+    op: Literal["add", "change", "remove"]
     key: dict[str, msgspec.Raw] | None
     before: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     after: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -53,20 +54,20 @@ class Operations:
             self.changed += 1
         self._here.add_to(by_offset(after[0], self._ends[1]), _RECORD.pack(*after, *(before or _NOWHERE)))
 
-    def lines(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[Operation]:
         before, after = AscendingTexts(self._read[0]).at, AscendingTexts(self._read[1]).at
         for record in _in_order(self._gone):
-            yield self._line("remove", before(*_RECORD.unpack(record)[:2]), None)
+            yield self._made("remove", before(*_RECORD.unpack(record)[:2]), None)
         for record in _in_order(self._here):
             *place, offset, size = _RECORD.unpack(record)
             new = after(*place)
-            yield self._line("change", self._read[0](offset, size), new) if size else self._line("add", None, new)
+            yield self._made("change", self._read[0](offset, size), new) if size else self._made("add", None, new)
 
-    def _line(self, op: str, before: bytes | None, after: bytes | None) -> bytes:
+    def _made(self, op: Literal["add", "change", "remove"], before: bytes | None, after: bytes | None) -> Operation:
         row = after or before
         assert row is not None
         key = self._reader.key_of(row) if self._fields else None
-        return msgspec.json.encode(OpLine(op, key, _raw(before), _raw(after))) + b"\n"
+        return Operation(op, key, _raw(before), _raw(after))
 
 
 def _raw(row: bytes | None) -> msgspec.Raw | msgspec.UnsetType:

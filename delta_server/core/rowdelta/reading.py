@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import accumulate, repeat
+from operator import add
 from typing import Any
 
 from msgspec import UNSET
 from xxhash import xxh3_128, xxh3_128_digest
 
-from delta_server.core.errors import Invalid
-from delta_server.core.rowdelta.blocks import blocks
+from delta_server.core.errors import Invalid, TooLarge
+from delta_server.core.rowdelta.blocks import RowTooLarge, blocks
 from delta_server.core.rowdelta.joining import ENTRY
 from delta_server.core.rowdelta.partitions import Partitions
 from delta_server.core.rowdelta.ports import Side, Source
@@ -40,9 +41,15 @@ class SideReader:
 
     def read_into(self, entries: Partitions) -> Iterator[None]:
         """Block by block. Raises Invalid: a line is not JSON; LacksKey at the end."""
-        for block in _blocks(self._source, self.side, self._settings):
-            entries.add(self._entries(block), 0)
-            yield
+        try:
+            for block in _blocks(self._source, self._settings):
+                entries.add(self._entries(block), 0)
+                yield
+        except RowTooLarge as error:
+            line = self._line + error.place
+            raise TooLarge(
+                f"{self.side}, line {line}: a row has more than {self._settings.max_row_bytes} bytes"
+            ) from None
         if self._lacking:
             field = ", ".join(self._reader.fields)
             raise LacksKey(
@@ -56,8 +63,7 @@ class SideReader:
         lines.pop()
         rows, blank = self._reader.read(block, lines, self.side, self._line)
         sizes = list(map(len, lines))
-        offsets = list(accumulate(sizes, _after_line, initial=self.size_bytes))
-        offsets.pop()
+        offsets = list(map(add, accumulate(sizes, initial=self.size_bytes), range(len(lines))))  # a line end each
         self.digest.update(block)
         self._line += len(lines)
         self.size_bytes += len(block)
@@ -93,10 +99,10 @@ class SideReader:
         self._lacking += keys.count(None)
 
 
-def sample(side: Side, source: Source, settings: Settings) -> list[bytes]:
+def sample(source: Source, settings: Settings) -> list[bytes]:
     """The first rows."""
     lines: list[bytes] = []
-    with closing(_blocks(source, side, settings)) as found:
+    with closing(_blocks(source, settings)) as found, suppress(RowTooLarge):  # found when all are read
         for block in found:
             lines += block.split(b"\n")
             if len(lines) >= SAMPLE_ROWS:
@@ -104,10 +110,10 @@ def sample(side: Side, source: Source, settings: Settings) -> list[bytes]:
     return lines[:SAMPLE_ROWS]
 
 
-def _blocks(source: Source, side: Side, settings: Settings) -> Generator[bytes]:
+def _blocks(source: Source, settings: Settings) -> Generator[bytes]:
     pieces = source.open()
     try:
-        yield from blocks(pieces, max_row_bytes=settings.max_row_bytes, what=side)
+        yield from blocks(pieces, settings.max_row_bytes)
     finally:
         close(pieces)
 
@@ -117,10 +123,6 @@ def close(pieces: Iterator[bytes]) -> None:
     end: Callable[[], None] | None = getattr(pieces, "close", None)
     if end is not None:
         end()
-
-
-def _after_line(offset: int, size: int) -> int:
-    return offset + size + 1
 
 
 def _delete(column: list[Any], places: list[int]) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -22,6 +22,8 @@ _NEARLY = 0.9
 
 _DIGITS = b"0123456789\n"
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}")
+_first, _last = itemgetter(0), itemgetter(-1)
+_OPENS, _CLOSES = set(b"{"), set(b"}")
 _decode_raw = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -39,14 +41,14 @@ class RowReader:
     def read(self, block: bytes, lines: list[bytes], what: str, first: int) -> tuple[list[Any], list[int]]:
         """The decoded rows, UNSET for one that is not an object, and the places of the lines that are blank, which have
         none. Raises Invalid with the number of the line that is not JSON; `first` is that of the first."""
-        if block.count(b"}\n{") == len(lines) - 1 and block.startswith(b"{") and block.endswith(b"}\n"):
-            try:
+        try:
+            if set(map(_first, lines)) == _OPENS and set(map(_last, lines)) == _CLOSES:
                 _check_utf8(block)
                 rows = self._decoder.decode_lines(block)
-                if len(rows) == len(lines):  # no value spans lines: within one no { follows }
+                if len(rows) == len(lines):  # no value spans lines, for within one no { follows }
                     return rows, []
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                pass
+        except (IndexError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
         rows, blank = [], []
         for place, line in enumerate(lines):
             if not line or line.isspace():

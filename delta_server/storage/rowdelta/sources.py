@@ -1,29 +1,132 @@
-"""Where rows come from."""
+"""Where rows come from: files, and whatever can be read from its beginning again."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Literal
 
-from delta_server.core.rowdelta.ports import ReadAt
+from delta_server.core.decompression import GZIP_MAGIC, WINDOW_BYTES, ZSTD_MAGIC, Undecodable, unpacked
+from delta_server.core.errors import Invalid
+from delta_server.core.rowdelta import csv_rows
+from delta_server.core.rowdelta.ports import ReadAt, Source
+from delta_server.storage.rowdelta import parquet_file
+from delta_server.storage.rowdelta.spill_file import SpillFile
+
+Format = Literal["ndjson", "csv", "parquet"]
+Opener = Callable[[], Iterator[bytes]]
 
 _PIECE_BYTES = 256 << 10
+_PARQUET_MAGIC = b"PAR1"
+
+
+class StreamSource:
+    """What `opener` reads, from the beginning each time: NDJSON or CSV, packed with gzip or zstd or not. `name` stands
+    in messages."""
+
+    read_at: ReadAt | None = None
+
+    def __init__(
+        self,
+        opener: Opener,
+        *,
+        name: str,
+        format: Literal["ndjson", "csv"] = "ndjson",
+        window_bytes: int = WINDOW_BYTES,
+    ) -> None:
+        self._opener, self._name, self._format, self._window_bytes = opener, name, format, window_bytes
+
+    @property
+    def takes_long(self) -> bool:
+        return self._format == "csv"
+
+    def open(self) -> Iterator[bytes]:
+        pieces = self._opener()
+        try:
+            text = unpacked(pieces, window_bytes=self._window_bytes)
+            yield from csv_rows.ndjson(text, self._name) if self._format == "csv" else text
+        except Undecodable as error:
+            raise Invalid(f"{self._name} {error}") from None
+        finally:
+            if (close := getattr(pieces, "close", None)) is not None:
+                close()
+
+
+class SpooledSource:
+    """One that takes long to read: kept on disk when it is read to its end first, in a file without a name."""
+
+    def __init__(self, source: Source, directory: Path) -> None:
+        self._source, self._directory = source, directory
+        self._kept: SpillFile | None = None
+
+    def open(self) -> Iterator[bytes]:
+        kept = SpillFile(self._directory)
+        try:
+            for piece in self._source.open():
+                kept.write(piece)
+                yield piece
+            self.close()
+            self._kept, kept = kept, SpillFile(self._directory)
+        finally:
+            kept.close()
+
+    @property
+    def read_at(self) -> ReadAt | None:
+        return None if self._kept is None else self._kept.read
+
+    def close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
 
 class FileSource:
-    """A file of NDJSON."""
+    """A file, of the format that its name ends with (.csv, .parquet; else NDJSON), packed or not."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, format: Format | None = None, *, window_bytes: int = WINDOW_BYTES) -> None:
+        """Raises OSError."""
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.size_bytes, self.passed = os.fstat(self._file).st_size, 0
+        """`passed`: the bytes that were read since it was opened last."""
+        first = os.pread(self._file, len(ZSTD_MAGIC), 0)
+        self._packed = first.startswith(GZIP_MAGIC) or first == ZSTD_MAGIC
+        self._format = format or _format_of(path, first)
+        self._path, self._window_bytes = path, window_bytes
 
     def open(self) -> Iterator[bytes]:
-        offset = 0
-        while piece := os.pread(self._file, _PIECE_BYTES, offset):
-            offset += len(piece)
-            yield piece
+        if self._format == "parquet":
+            return parquet_file.read(self._path)
+        text = StreamSource(self._pieces, name=self._path.name, format=self._format, window_bytes=self._window_bytes)
+        return text.open()
 
     @property
-    def read_at(self) -> ReadAt:
+    def takes_long(self) -> bool:
+        return self._format != "ndjson"
+
+    @property
+    def read_at(self) -> ReadAt | None:
+        if self._packed or self._format != "ndjson":
+            return None
         return lambda offset, size: os.pread(self._file, size, offset)
 
     def close(self) -> None:
         os.close(self._file)
+
+    def __enter__(self) -> "FileSource":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _pieces(self) -> Iterator[bytes]:
+        self.passed = 0
+        while piece := os.pread(self._file, _PIECE_BYTES, self.passed):
+            self.passed += len(piece)
+            yield piece
+
+
+def _format_of(path: Path, first: bytes) -> Format:
+    if first == _PARQUET_MAGIC:
+        return "parquet"
+    name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
+    return "csv" if name.endswith(".csv") else "ndjson"
