@@ -83,6 +83,7 @@ WITHOUT_TENANT = {
     "background work for all tenants": {
         "accounts": "unused write_last_uses",
         "devices": "delete_batches",
+        "uploads": "old",
         "conflicts": "delete_resolved",
         "alerts": "projects_with_rules endpoints_with_rules due_rules due_notices delete_cleared_before",
         "audit": "accounts not_begun",

@@ -79,6 +79,7 @@ class Sync(msgspec.Struct, frozen=True):
     pulls_per_minute: PerMinute = 30
     tombstone_days: WholeDays = 90
     history_days: WholeDays = 30
+    upload_days: WholeDays = 2
 
 
 class Alerts(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from delta_server.features.conflicts.store import conflicts_of as conflicts_of
 from delta_server.features.conflicts.store import count_types as count_types
 from delta_server.features.conflicts.store import count_waiting as count_waiting
 from delta_server.features.conflicts.store import data_type as data_type
+from delta_server.features.conflicts.store import delete_of_upload as delete_of_upload
 from delta_server.features.conflicts.store import delete_some as delete_some
 from delta_server.features.conflicts.store import delete_types as delete_types
 from delta_server.features.conflicts.store import insert_conflict as insert_conflict

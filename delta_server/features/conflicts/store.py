@@ -116,6 +116,19 @@ def resolve(tx: Tx, space: int, conflict: int, version: int) -> None:
 
 
 @frees_space
+def delete_of_upload(tx: Tx, device: int, prefix: str, limit: int) -> int:
+    """Those of changes whose ids begin so."""
+    return tx.run(
+        "DELETE FROM sync_conflict WHERE id IN (SELECT id FROM sync_conflict WHERE device = ? AND change_id >= ?"
+        " AND change_id < ? LIMIT ?)",
+        device,
+        prefix,
+        prefix + "\U0010ffff",
+        limit,
+    )
+
+
+@frees_space
 def delete_resolved(tx: Tx, before: int, limit: int) -> int:
     return tx.run(
         "DELETE FROM sync_conflict WHERE id IN (SELECT id FROM sync_conflict WHERE resolved_at < ? LIMIT ?)",

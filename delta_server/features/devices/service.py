@@ -14,6 +14,7 @@ from delta_server.features.devices.store import batch as batch
 from delta_server.features.devices.store import by_uid as by_uid
 from delta_server.features.devices.store import count_devices as count_devices
 from delta_server.features.devices.store import delete_some as delete_some
+from delta_server.features.devices.store import device as device
 from delta_server.features.devices.store import device_ids as device_ids
 from delta_server.features.devices.store import devices as devices
 from delta_server.features.devices.store import insert_batch as insert_batch

@@ -14,6 +14,7 @@ from delta_server.features.sync import news, pulling, pushing, schemas, spaces
 from delta_server.features.sync.pulling import View, Wanted
 from delta_server.features.sync.schemas import PullPage, PushAnswer, SyncConfig
 from delta_server.features.sync.spaces import Whose
+from delta_server.features.sync.uploads import upload_schemas
 from delta_server.http import body, event_streams
 from delta_server.http.docs import example
 from delta_server.services import Services
@@ -134,6 +135,9 @@ def get_config(services: NamedDependency[Services], project: NamedDependency[int
         types=options.types,
         tombstone_days=options.tombstone_days,
         history_days=options.history_days,
+        upload_days=options.upload_days,
+        max_part_lines=upload_schemas.MOST_LINES,
+        max_part_bytes=upload_schemas.MOST_BYTES,
     )
 
 

@@ -13,6 +13,7 @@ from delta_server.features.sync.people import (
     types_schemas,
 )
 from delta_server.features.sync.states import full_api, full_schemas
+from delta_server.features.sync.uploads import staging, upload_api, upload_schemas
 from delta_server.http.feature import Feature
 from delta_server.http.guards import ADMIN, READ, Access
 from delta_server.services import Cascade
@@ -30,6 +31,7 @@ FEATURE = Feature(
         *records_api.ROUTES,
         *types_api.ROUTES,
         *full_api.ROUTES,
+        *upload_api.ROUTES,
     ],
     guards={
         ("POST", "/v1/sync/{}/delta"): _PUSH,
@@ -52,6 +54,10 @@ FEATURE = Feature(
         ("GET", "/v1/sync/status"): READ,
         ("POST", "/v1/sync/digest"): READ,
         ("GET", "/v1/sync/download"): READ,
+        ("POST", "/v1/sync/upload"): _PUSH,
+        ("GET", "/v1/sync/upload"): READ,
+        ("GET", "/v1/sync/upload/results"): READ,
+        ("DELETE", "/v1/sync/upload"): _WRITE,
     },
     path_parameters={
         "data_type": "What the records are, such as `notes`: any name of up to 100 characters",
@@ -62,6 +68,7 @@ FEATURE = Feature(
     fields={
         **schemas.FIELDS,
         **full_schemas.FIELDS,
+        **upload_schemas.FIELDS,
         **conflicts_schemas.FIELDS,
         **devices_schemas.FIELDS,
         **records_schemas.FIELDS,
@@ -73,9 +80,16 @@ FEATURE = Feature(
         "sync_collection",
         "sync_change",
         "sync_grave",
+        "sync_upload",
+        "sync_upload_part",
+        "sync_upload_sum",
     ],
     at_start=epochs.begin,
     at_end=epochs.mark,
     cascades=[Cascade("project", lambda _: deleting.delete_of_project)],
-    periodic=[Periodic("expire synced records", expiring.expire, every_s=3600)],
+    periodic=[
+        Periodic("expire synced records", expiring.expire, every_s=3600),
+        Periodic("expire uploads of records", expiring.expire_uploads, every_s=3600),
+    ],
+    jobs=[staging.JOB],
 )

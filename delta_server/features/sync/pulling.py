@@ -20,6 +20,7 @@ from delta_server.features.devices.service import Positions
 from delta_server.features.sync import schemas, spaces, store
 from delta_server.features.sync.schemas import PullCounts, PullPage
 from delta_server.features.sync.spaces import Known, State, Whose
+from delta_server.features.sync.uploads import store as uploads
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -86,12 +87,12 @@ async def pull(svc: Services, whose: Whose, data_type: str, wanted: Wanted) -> P
     read = store.tombstones_after if wanted.deletions_only else store.heads_after
 
     def found(tx: Tx) -> Found:
-        after = place.after
+        after, heads = place.after, store.shown(tx, space.id)
         if store.horizon(tx, space.id, collection.id) > (until if place.is_whole else after):
             raise resync(data_type, _FORGOTTEN)
         if wanted.offset:
-            after = store.skip(tx, collection.id, after, until, wanted.offset)
-        of = partial(read, tx, space.id, collection.id)
+            after = store.skip(tx, space.id, collection.id, heads, after, until, wanted.offset)
+        of = partial(read, tx, space.id, collection.id, heads)
         rows, has_more = bounded(of, after, until, wanted.limit, most_bytes=PAGE_BYTES, first_part=_FIRST_PART)
         return Found(rows, has_more, devices.device_ids(tx, space.id))
 
@@ -169,8 +170,15 @@ def _of_time(svc: Services, state: State, data_type: str, at_ms: int) -> Place:
         return Place(space.seq, 0)
     if collection is not None and at_ms <= collection.horizon_at:
         raise resync(data_type, _FORGOTTEN)
-    after = svc.db.peek(store.first_since, space.id, at_ms, space.seq)
+    after = svc.db.peek(_behind, space.id, at_ms, space.seq)
     return Place(max(after, 0 if collection is None else collection.horizon), 0)
+
+
+def _behind(tx: Tx, space: int, at_ms: int, newest: int) -> int:
+    """The records of an upload are of the time at which they became visible, all of them."""
+    after = store.first_since(tx, space, at_ms, newest)
+    shown = uploads.shown_around(tx, space, after)
+    return shown.first - 1 if shown is not None and shown.first <= after and shown.at >= at_ms else after
 
 
 def _page(state: State, place: Place, wanted: Wanted, found: Found) -> PullPage:

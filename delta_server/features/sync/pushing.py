@@ -70,7 +70,7 @@ def _push(tx: Tx, whose: Whose, incoming: Incoming, limits: Limits) -> PushAnswe
     kept = devices.batch(tx, device, incoming.batch_id)
     if kept is not None:
         return _again(incoming, kept, space)
-    writing = Writing(tx, space, _collection(tx, space, incoming.data_type, limits), device)
+    writing = Writing(tx, space, collection_of(tx, space, incoming.data_type, limits), device)
     policy, _ = conflicts.conflicts_of(tx, whose.project, incoming.data_type)
     results = writing.judge(incoming.changes, cast("Conflicts", policy))
     if incoming.is_atomic:
@@ -107,7 +107,7 @@ def _apply(tx: Tx, whose: Whose, translated: Translated, limits: Limits) -> dict
         device = devices.register(tx, space.id, translated.device_id, whose.session, limits.devices)
     results = {}
     for data_type, sent in translated.changes.items():
-        writing = Writing(tx, space, _collection(tx, space, data_type, limits), device)
+        writing = Writing(tx, space, collection_of(tx, space, data_type, limits), device)
         results[data_type] = writing.judge(sent, "reject")
         if translated.is_atomic:
             _require_all(results[data_type], space.seq)
@@ -121,7 +121,7 @@ def _space(tx: Tx, whose: Whose) -> store.Space:
     return store.space(tx, whose.project, whose.owner) or store.insert_space(tx, whose.project, whose.owner)
 
 
-def _collection(tx: Tx, space: store.Space, data_type: str, limits: Limits) -> store.Collection:
+def collection_of(tx: Tx, space: store.Space, data_type: str, limits: Limits) -> store.Collection:
     """Raises QuotaExceeded."""
     found = store.collection(tx, space.id, data_type)
     if found is not None:
@@ -159,15 +159,19 @@ def _without_its_own(conflict: ChangeResult, newest: int) -> ChangeResult:
 
 def _guard(tx: Tx, writing: Writing, data_type: str, request: bytes, confirm: str | None) -> None:
     """Raise Refused for very many deletions that are not confirmed."""
-    if not writing.is_mass_deletion():
-        return
+    if writing.is_mass_deletion():
+        require_confirmed(tx, request, confirm, writing.deleted, data_type)
+
+
+def require_confirmed(tx: Tx, request: bytes, confirm: str | None, deleted: int, data_type: str) -> None:
+    """Raises Refused."""
     token = tx.sign("sync deletions", request).hex()[:32]
     if confirm != token:
         raise Refused(
-            f"this would delete {writing.deleted} records of {data_type}, more than half of them in a day: if"
-            " that is meant, send the batch again with the `confirm` of this answer",
+            f"this would delete {deleted} records of {data_type}, more than half of them in a day: if that is meant,"
+            " send it again with the `confirm` of this answer",
             code="MASS_DELETE",
-            members={"confirm": token, "deletions": writing.deleted},
+            members={"confirm": token, "deletions": deleted},
         )
 
 

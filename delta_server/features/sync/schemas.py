@@ -93,6 +93,9 @@ class SyncConfig(msgspec.Struct, frozen=True):
     types: int
     tombstone_days: int
     history_days: int
+    upload_days: int
+    max_part_lines: int
+    max_part_bytes: int
 
 
 _decode_batch = msgspec.json.Decoder(Batch).decode
@@ -183,6 +186,9 @@ EXAMPLE_CONFIG = {
     "types": 1000,
     "tombstone_days": 90,
     "history_days": 30,
+    "upload_days": 2,
+    "max_part_lines": 20_000,
+    "max_part_bytes": 16_777_216,
 }
 
 FIELDS = {
@@ -234,5 +240,8 @@ FIELDS = {
     "SyncConfig.types": "Data types of a space at most",
     "SyncConfig.tombstone_days": "For how long deletions are kept",
     "SyncConfig.history_days": "For how long older versions are kept",
+    "SyncConfig.upload_days": "For how long an upload that nothing more comes to is kept",
+    "SyncConfig.max_part_lines": "Lines of a part of an upload at most",
+    "SyncConfig.max_part_bytes": "Bytes of a part of an upload at most, all its lines together",
 }
 """What the API's description says of the fields of answers."""

@@ -32,6 +32,7 @@ from delta_server.features.sync.states import store as states
 from delta_server.features.sync.states.reading import Frozen as Frozen
 from delta_server.features.sync.states.reading import freeze as freeze
 from delta_server.features.sync.states.reading import pages as pages
+from delta_server.features.sync.writing import require_open
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
@@ -43,6 +44,8 @@ async def stored(svc: Services, whose: Whose, record_ids: Mapping[str, Sequence[
 
 def _stored(tx: Tx, whose: Whose, record_ids: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Stored]]:
     space = store.space(tx, whose.project, whose.owner)
+    if space is not None:
+        require_open(space)
     found: dict[str, dict[str, Stored]] = {}
     for data_type, ids in record_ids.items():
         collection = None if space is None else store.collection(tx, space.id, data_type)

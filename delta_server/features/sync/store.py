@@ -9,7 +9,8 @@ from delta_server.storage.database import LISTED, Row, Tx, listed
 
 
 class Space(msgspec.Struct, frozen=True):
-    """`seq` is that of its newest change, of whatever data type."""
+    """`seq` is that of its newest change, of whatever data type. While an upload becomes visible `staged` is the newest
+    number given to it."""
 
     id: int
     seq: int
@@ -17,6 +18,7 @@ class Space(msgspec.Struct, frozen=True):
     created_at: int
     records: int
     size_bytes: int
+    staged: int | None = None
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -61,7 +63,8 @@ class NewChange(msgspec.Struct, frozen=True):
     superseded_by: int | None = None
 
 
-SPACE = "id, seq, changed_at, created_at, records, size_bytes"
+SPACE = "id, seq, changed_at, created_at, records, size_bytes, staged"
+HEADS = "superseded_by IS NULL"
 COLLECTION = "id, data_type, seq, horizon, horizon_at, records, tombstones, size_bytes, digest, day, day_deleted"
 CHANGE = "seq, record_id, kind, content, checksum, device, previous, updated_at, changed_at"
 
@@ -86,15 +89,26 @@ def counts(tx: Tx) -> tuple[int, int, int]:
 
 
 def skip_numbers(tx: Tx, last: int, count: int) -> None:
-    """In all spaces, and in those to come: none goes on from less than `count` above `last`."""
+    """In all spaces, and in those to come: none goes on from less than `count` above `last`. What is staged stays
+    hidden: only the numbers behind it are skipped."""
     sql = "UPDATE sync_epoch SET skipped = max(skipped, ?) + ?, newest = max(newest, ?) + ? WHERE id = 1"
     tx.run(sql, last, count, last, count)
-    tx.run("UPDATE sync_space SET seq = max(seq, ?) + ?", last, count)
+    tx.run(
+        "UPDATE sync_space SET seq = iif(staged IS NULL, max(seq, ?1) + ?2, seq), staged = max(staged, ?1) + ?2",
+        last,
+        count,
+    )
 
 
 def space(tx: Tx, project: int, owner: str) -> Space | None:
     row = tx.one(f"SELECT {SPACE} FROM sync_space WHERE project = ? AND owner = ?", project, owner)
     return None if row is None else Space(*row)
+
+
+def shown(tx: Tx, space: int) -> str:
+    """In SQL, which versions are the newest to be seen: HEADS, unless an upload becomes visible now."""
+    row = tx.one("SELECT seq FROM sync_space AS space WHERE space.id = ? AND staged IS NOT NULL", space)
+    return HEADS if row is None else f"(superseded_by IS NULL OR +superseded_by > {row[0]:d})"
 
 
 def insert_space(tx: Tx, project: int, owner: str) -> Space:
@@ -228,7 +242,7 @@ def _row(space: int, collection: int, device: int | None, new: NewChange, at: in
         new.content,
         new.checksum,
         device,
-        new.change_id,
+        new.change_id or None,
         new.replaces,
         new.superseded_by,
         new.updated_at,
@@ -241,10 +255,10 @@ def delete_grave(tx: Tx, collection: int, id_hash: bytes) -> None:
     tx.run("DELETE FROM sync_grave WHERE collection = ? AND id_hash = ?", collection, id_hash)
 
 
-def heads_after(tx: Tx, space: int, collection: int, after: int, until: int, limit: int) -> list[Change]:
-    """Newest versions with sequence numbers above `after` and up to `until`, in order."""
+def heads_after(tx: Tx, space: int, collection: int, heads: str, after: int, until: int, limit: int) -> list[Change]:
+    """Newest versions with sequence numbers above `after` and up to `until`, in order; `heads` is what `shown` says."""
     rows = tx.all(
-        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL AND seq > ?"
+        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND {heads} AND seq > ?"
         " AND seq <= ? ORDER BY seq LIMIT ?",
         space,
         collection,
@@ -255,10 +269,12 @@ def heads_after(tx: Tx, space: int, collection: int, after: int, until: int, lim
     return [Change(*row) for row in rows]
 
 
-def tombstones_after(tx: Tx, space: int, collection: int, after: int, until: int, limit: int) -> list[Change]:
+def tombstones_after(
+    tx: Tx, space: int, collection: int, heads: str, after: int, until: int, limit: int
+) -> list[Change]:
     """As `heads_after`, deletions alone."""
     rows = tx.all(
-        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL"
+        f"SELECT {CHANGE} FROM sync_change WHERE space = ? AND collection = ? AND {heads}"
         f" AND kind = {DELETED} AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
         space,
         collection,
@@ -269,11 +285,12 @@ def tombstones_after(tx: Tx, space: int, collection: int, after: int, until: int
     return [Change(*row) for row in rows]
 
 
-def skip(tx: Tx, collection: int, after: int, until: int, count: int) -> int:
+def skip(tx: Tx, space: int, collection: int, heads: str, after: int, until: int, count: int) -> int:
     """The sequence number of the `count`th newest version above `after`; `until` when there are not so many."""
     row = tx.one(
-        "SELECT seq FROM sync_change WHERE collection = ? AND superseded_by IS NULL AND seq > ? AND seq <= ?"
+        f"SELECT seq FROM sync_change WHERE space = ? AND collection = ? AND {heads} AND seq > ? AND seq <= ?"
         " ORDER BY seq LIMIT 1 OFFSET ?",
+        space,
         collection,
         after,
         until,

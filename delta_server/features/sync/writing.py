@@ -7,7 +7,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from delta_server.core import ids, times
-from delta_server.core.errors import Quota, QuotaExceeded
+from delta_server.core.errors import Quota, QuotaExceeded, Unavailable
 from delta_server.core.sync import digest, judging
 from delta_server.core.sync.changes import Prepared
 from delta_server.core.sync.judging import DELETED, Conflicts, Head, Pushed, Verdict
@@ -31,16 +31,38 @@ class Limits(msgspec.Struct, frozen=True):
     types: int
 
 
+class Sums(msgspec.Struct, frozen=True):
+    """What a collection has more. `seq` is its newest number, 0 when it has none, `digest` the exclusive or of both."""
+
+    seq: int
+    records: int
+    tombstones: int
+    size_bytes: int
+    deleted: int
+    digest: bytes
+
+
+def require_open(space: Space) -> None:
+    """Raise Unavailable while an upload becomes visible."""
+    if space.staged is not None:
+        raise Unavailable("an upload is being made visible in this space: send it again in a second")
+
+
 class Writing:
     """`device` is None for what the server itself changes. Nothing is stored before `finish`, but for conflicts that
     are kept."""
 
-    def __init__(self, tx: Tx, space: Space, collection: Collection, device: int | None) -> None:
+    def __init__(
+        self, tx: Tx, space: Space, collection: Collection, device: int | None, *, is_upload: bool = False
+    ) -> None:
+        if not is_upload:
+            require_open(space)
         self._tx = tx
         self._space = space
         self._collection = collection
         self._device = device
-        self._seq = space.seq
+        self._is_upload = is_upload
+        self._seq = space.staged if is_upload and space.staged is not None else space.seq
         self._heads: dict[str, tuple[Head, int]] = {}
         self._buried: dict[str, bytes] = {}
         self._new: dict[int, NewChange] = {}
@@ -54,10 +76,10 @@ class Writing:
     def judge(self, changes: Sequence[Prepared], policy: Conflicts) -> list[ChangeResult]:
         """What becomes of each; what is applied is numbered."""
         self.look(sorted({change.record_id for change in changes}))
-        change_ids = [change.change_id for change in changes]
+        change_ids = [change.change_id for change in changes if change.change_id]
         known: dict[str, int] = {}
         met: dict[str, conflicts.KnownConflict] = {}
-        if self._device is not None:
+        if self._device is not None and change_ids:
             known = store.known_changes(self._tx, self._device, change_ids)
             met = conflicts.known_conflicts(self._tx, self._device, change_ids)
         results = []
@@ -68,7 +90,7 @@ class Writing:
                 result = self._met_before(change, met[change.change_id])
             else:
                 result = self._judged(change, policy)
-            if result.status == "applied":
+            if result.status == "applied" and change.change_id:
                 known[change.change_id] = self._seq
             results.append(result)
         return results
@@ -129,8 +151,9 @@ class Writing:
             change.updated_at,
         )
         self._heads[change.record_id] = (Head(self._seq, change.kind, change.checksum), size)
-        if change.record_id in self._buried:
-            store.delete_grave(self._tx, self._collection.id, self._buried.pop(change.record_id))
+        grave = self._buried.pop(change.record_id, None)
+        if grave is not None and not self._is_upload:  # which may be undone
+            store.delete_grave(self._tx, self._collection.id, grave)
         return self._seq
 
     def delete_again(self, record_ids: Sequence[str]) -> None:
@@ -187,7 +210,7 @@ class Writing:
             change.record_id,
             "conflict",
             server,
-            server=UNSET if server is None else self.record(change.record_id, server),
+            server=UNSET if server is None or self._is_upload else self.record(change.record_id, server),
             conflict_id=UNSET if uid is None else ids.text(uid),
             message=reason or UNSET,
         )
@@ -210,6 +233,20 @@ class Writing:
     def _day(self) -> int:
         return self._tx.now_ms // times.DAY_MS
 
+    def stage(self, at: int) -> Sums:
+        """Store what was applied, hidden until the space's number is past it."""
+        changes = list(self._new.values())
+        store.insert_changes(self._tx, self._space.id, self._collection.id, self._device, changes, at)
+        before = self._collection
+        return Sums(
+            self._seq if changes else 0,
+            self.records - before.records,
+            self.tombstones - before.tombstones,
+            self.bytes - before.size_bytes,
+            self.deleted,
+            (self._digest ^ int.from_bytes(before.digest)).to_bytes(16),
+        )
+
     def finish(self, limits: Limits) -> Space:
         """Store all that was applied; the space as it is then. Raises QuotaExceeded."""
         if not self._new:
@@ -223,7 +260,7 @@ class Writing:
             before.records + self.records - collection.records,
             before.size_bytes + self.bytes - collection.size_bytes,
         )
-        _require_room(before, space, limits)
+        require_room(before, space, limits)
         store.insert_changes(
             self._tx, space.id, collection.id, self._device, list(self._new.values()), space.changed_at
         )
@@ -252,7 +289,7 @@ def _result(change: Prepared, verdict: Verdict, overwritten: Head | None = None)
     )
 
 
-def _require_room(before: Space, after: Space, limits: Limits) -> None:
+def require_room(before: Space, after: Space, limits: Limits) -> None:
     for what, used, use, limit, option in (
         ("records", before.records, after.records, limits.records, "records"),
         ("bytes", before.size_bytes, after.size_bytes, limits.bytes, "space_bytes"),

@@ -7,11 +7,13 @@ from delta_server.core.sync import digest
 from delta_server.features.sync import store
 from delta_server.features.sync.forgetting import store as forgetting
 from delta_server.features.sync.spaces import Known
+from delta_server.features.sync.uploads import store as uploads
 from delta_server.services import Services
 from delta_server.storage.database import Tx
 
 _ROWS_AT_ONCE = 500
 _SPACES_AT_ONCE = 200
+_PARTS_AT_ONCE = 8
 
 
 async def expire(svc: Services) -> None:
@@ -20,6 +22,17 @@ async def expire(svc: Services) -> None:
         for space, seq in spaces:
             await _expire_space(svc, space, seq)
         last = spaces[-1][0]
+
+
+async def expire_uploads(svc: Services) -> None:
+    """Those that nothing came to for long, and what became of those that were shown."""
+    now_ms, options = svc.clock.now_ms(), svc.config.sync
+    states: tuple[tuple[uploads.State, int], ...] = (("open", options.upload_days), ("done", options.history_days))
+    for state, days in states:
+        while found := await svc.db.read(uploads.old, state, now_ms - days * times.DAY_MS, _ROWS_AT_ONCE):
+            for space, upload in found:
+                while await svc.db.write(uploads.delete_some, space, [upload], _PARTS_AT_ONCE):
+                    pass
 
 
 async def _expire_space(svc: Services, space: int, seq: int) -> None:

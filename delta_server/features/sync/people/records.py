@@ -45,8 +45,8 @@ def _records(tx: Tx, whose: Whose, data_type: str, prefix: str, above: str, limi
     if place is None:
         return Versions([], {}, None)
     space, collection = place
-    heads = _heads(tx, space, collection, prefix, above)
-    return _page(tx, space, heads, limit)
+    heads = (_shown(tx, space, collection, head) for head in _heads(tx, space, collection, prefix, above))
+    return _page(tx, space, (head for head in heads if head is not None), limit)
 
 
 def _heads(tx: Tx, space: Space, collection: Collection, prefix: str, above: str) -> Iterator[Change]:
@@ -77,7 +77,7 @@ def _place(tx: Tx, whose: Whose, data_type: str) -> tuple[Space, Collection] | N
 def _head(tx: Tx, whose: Whose, data_type: str, record_id: str) -> tuple[Space, Collection, Change]:
     """Raises NotFound."""
     place = _place(tx, whose, data_type)
-    found = None if place is None else store.head(tx, place[0].id, place[1].id, record_id)
+    found = None if place is None else _shown(tx, *place, store.head(tx, place[0].id, place[1].id, record_id))
     if place is None or found is None:
         raise NotFound("there is no such record: GET /v1/sync/{data_type}/records lists them")
     return *place, found
@@ -113,6 +113,13 @@ def _chain(tx: Tx, space: Space, collection: Collection, version: Change | None)
     while version is not None:
         yield version
         version = _before(tx, space, collection, version)
+
+
+def _shown(tx: Tx, space: Space, collection: Collection, version: Change | None) -> Change | None:
+    """The version itself, or the last before it that is not hidden."""
+    while version is not None and version.seq > space.seq:
+        version = _before(tx, space, collection, version)
+    return version
 
 
 def _before(tx: Tx, space: Space, collection: Collection, version: Change) -> Change | None:

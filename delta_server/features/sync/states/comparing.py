@@ -76,4 +76,4 @@ def _read(tx: Tx, whose: Whose, data_type: str, after: int) -> list[tuple[int, s
     found = None if space is None else store.collection(tx, space.id, data_type)
     if space is None or found is None:
         return []
-    return states.living_of(tx, space.id, found.id, after, _ROWS_AT_ONCE)
+    return states.living_of(tx, space.id, found.id, store.shown(tx, space.id), after, space.seq, _ROWS_AT_ONCE)

@@ -89,13 +89,16 @@ def last_of_next(tx: Tx, space: int, after: int, until: int, versions: int) -> i
     return until if row is None else row[0]
 
 
-def living_of(tx: Tx, space: int, collection: int, after: int, limit: int) -> list[tuple[int, str, bytes]]:
-    """Versions, ids and checksums of a collection's records above `after`, in order."""
+def living_of(
+    tx: Tx, space: int, collection: int, heads: str, after: int, until: int, limit: int
+) -> list[tuple[int, str, bytes]]:
+    """Versions, ids and checksums of a collection's records above `after` and up to `until`, in order."""
     return tx.all(
-        f"SELECT seq, record_id, checksum FROM sync_change WHERE space = ? AND collection = ? AND superseded_by IS NULL"
-        f" AND kind <> {DELETED} AND seq > ? ORDER BY seq LIMIT ?",
+        f"SELECT seq, record_id, checksum FROM sync_change WHERE space = ? AND collection = ? AND {heads}"
+        f" AND kind <> {DELETED} AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
         space,
         collection,
         after,
+        until,
         limit,
     )
